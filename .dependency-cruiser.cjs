@@ -1,0 +1,55 @@
+// The import rules of docs/ARCHITECTURE.md, "Folders and imports".
+const core = '^src/(slot|protocol|log/(?!io/)[^/]+)'
+const loop = { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } }
+module.exports = {
+  forbidden: [
+    loop,
+    {
+      name: 'core-has-no-io',
+      comment: 'The cores decide from facts they are given; files, sockets, processes and time are reached by shells only.',
+      severity: 'error',
+      from: { path: core },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'core-imports-core-or-types',
+      severity: 'error',
+      from: { path: core },
+      to: { path: '^src/(init|supervisor|log/io|profile|gateway|cli|control|dashboard)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'system-imports-nothing-above-it',
+      severity: 'error',
+      from: { path: '^src/system/' },
+      to: { path: '^src/(?!system/)' },
+    },
+    {
+      name: 'init-is-lean',
+      comment: 'PID 1 loads no CLI, YAML, schema or log library (design: init is the only root).',
+      severity: 'error',
+      from: { path: '^(src/init/|bin/init\\.ts)' },
+      to: { path: '^(src/(supervisor|cli|gateway|control|log/io|profile)/|node_modules/(commander|yaml|zod|pino|chokidar|execa|rotating-file-stream))', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'programs-do-not-import-each-other',
+      severity: 'error',
+      from: { path: '^src/(supervisor|cli|gateway|dashboard)/' },
+      to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/', pathNot: '^src/$1/' },
+    },
+    {
+      name: 'only-bin-imports-programs',
+      severity: 'error',
+      from: { path: '^src/(slot|log|profile|protocol|control|system)/' },
+      to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/' },
+    },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'no-dev-dependency-in-product', severity: 'error', from: { path: '^(src|bin)/' }, to: { dependencyTypes: ['npm-dev'] } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.cjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+}

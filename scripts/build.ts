@@ -1,0 +1,50 @@
+// Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per program.
+// CommonJS because such a bundle starts in 38-48 ms where ESM needs 58.   node scripts/build.ts [OUT, default dist]
+import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { build } from 'esbuild'
+import packageJson from '../package.json' with { type: 'json' }
+
+const root = dirname(import.meta.dirname)
+const out = resolve(process.argv[2] ?? join(root, 'dist'))
+const programs = (await readdir(join(root, 'bin'))).filter((name) => name.endsWith('.ts'))
+
+await rm(out, { recursive: true, force: true })
+await mkdir(join(out, 'lib'), { recursive: true })
+await build({
+  absWorkingDir: root,
+  entryPoints: programs.map((name) => join('bin', name)),
+  outdir: join(out, 'lib'),
+  outExtension: { '.js': '.cjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node24',
+  minify: true,
+  keepNames: true,
+  legalComments: 'none',
+  define: { HERMES_VERSION: JSON.stringify(packageJson.version) },
+  plugins: [
+    {
+      name: 'beside-the-bundle',
+      setup(b) {
+        // koffi's package only looks for its binary; a bundle finds that one file beside itself, and loads in 4 ms instead of 11.
+        b.onResolve({ filter: /^koffi$/ }, () => ({ path: './koffi.node', external: true }))
+        // One program loads another lazily (hermes -> cli): keep them apart.
+        b.onResolve({ filter: /^#bundle\// }, ({ path }) => ({ path: path.replace('#bundle/', './'), external: true }))
+      },
+    },
+  ],
+})
+await cp(koffiBinary(), join(out, 'lib', 'koffi.node'))
+await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
+for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
+
+/** The one prebuilt file of koffi for this machine's architecture and C library. */
+function koffiBinary(): string {
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
+  const flavour = header.glibcVersionRuntime === undefined ? `musl_${process.arch}` : `linux_${process.arch}`
+  const require = createRequire(import.meta.url)
+  return join(dirname(require.resolve(`@koromix/koffi-linux-${process.arch}/package.json`)), flavour, 'koffi.node')
+}

@@ -1,0 +1,128 @@
+/**
+ * The control protocol: one Unix socket, newline-delimited JSON. A request `{v:1, id, op, …}` is answered by
+ * `{id, ok:true, result}` or `{id, ok:false, error}`; a followed one by any number of `{id, event}` until either side closes.
+ * Clients: the command line, the dashboard, the dispatcher, our s6 commands.
+ */
+import type { SlotState, Wanted } from '../slot/slot.ts'
+import type { ErrorCode } from '../system/errors.ts'
+import type { Ending, SignalName } from './init.ts'
+
+export const CONTROL_PROTOCOL_VERSION = 1
+export const MAX_REQUEST_BYTES = 1_000_000
+
+/** A slot as every reader sees it (`--json`, dashboard). Unknown facts are absent; times RFC 3339 UTC; durations in ms. */
+export interface SlotStatus {
+  readonly slot: string
+  readonly profile?: string
+  readonly state: SlotState
+  readonly wanted: Wanted
+  readonly ready: boolean
+  readonly pid?: number
+  /** When `state` was entered. */
+  readonly since: string
+  /** Starts after the first one in this container life that followed a death or an operator's restart. */
+  readonly restarts: number
+  readonly lastDeath?: Death
+  readonly nextStartAt?: string
+  /** Why it is parked, backing off or failed to start: one line. */
+  readonly reason?: string
+  /** The log's `current`. */
+  readonly log: string
+}
+
+export type Death = { readonly at: string; readonly upMs?: number } & Ending
+
+export interface StatusResult {
+  readonly manager: 's6-compatible' | 'foreground'
+  readonly version: string
+  readonly pid1: boolean
+  readonly identity: { readonly uid: number; readonly gid: number }
+  /** `waiting`: another container holds the volume, see `holder`. */
+  readonly phase: 'booting' | 'waiting' | 'running' | 'stopping'
+  readonly holder?: string
+  readonly slots: readonly SlotStatus[]
+  readonly warnings: readonly string[]
+}
+
+/** What an operator's start, stop or restart came to. `changed: false`: it was already so. */
+export interface ActionResult {
+  readonly changed: boolean
+  readonly slot: SlotStatus
+}
+
+export interface ReconcileResult {
+  /** One line per step that was applied; empty: nothing to do. */
+  readonly steps: readonly string[]
+}
+
+/** A transition, for followers of `events`. */
+export interface SlotEventMessage {
+  readonly type: 'slot' | 'removed'
+  readonly at: string
+  readonly slot: SlotStatus
+}
+
+/** A run of whole lines of one slot, raw, for followers of `logs`. `missed`: lines this follower was too slow for. */
+export interface LogEventMessage {
+  readonly slot: string
+  readonly lines: readonly string[]
+  readonly missed?: number
+}
+
+export interface JobSpec {
+  /** Slot key `job-…`. */
+  readonly slot: string
+  readonly profile: string
+  readonly command: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  /** File the output goes to (not copied to the container's stdout). */
+  readonly logFile: string
+}
+
+export type JobResult =
+  | { readonly state: 'running'; readonly pid?: number }
+  | { readonly state: 'ended'; readonly ending: Ending; readonly at: string }
+
+export interface Operations {
+  ping: { request: Record<never, never>; result: { instance: string; pid: number } }
+  status: { request: { slot?: string }; result: StatusResult }
+  /** `wait`: answered when the slot is ready (parked, dead for good: error PARKED/FAILED; too late: TIMED_OUT), else at once. */
+  start: { request: SlotAction; result: ActionResult }
+  stop: { request: SlotAction; result: ActionResult }
+  restart: { request: SlotAction; result: ActionResult }
+  signal: { request: { slot: string; signal: SignalName; group?: boolean }; result: ActionResult }
+  reconcile: { request: Record<never, never>; result: ReconcileResult }
+  deaths: { request: { slot: string }; result: { deaths: readonly Death[] } }
+  /** Follows: SlotEventMessage events. The result comes first. */
+  events: { request: Record<never, never>; result: Record<never, never> }
+  /** Follows: LogEventMessage events from now on. History is read from the files. */
+  logs: { request: { slots: readonly string[] }; result: Record<never, never> }
+  /** Starts a job; a slot of that name that exists is an error EXISTS. */
+  job: { request: JobSpec; result: JobResult }
+  'job-result': { request: { slot: string }; result: JobResult }
+  /** Takes the result: the slot is forgotten. */
+  'job-take': { request: { slot: string }; result: JobResult }
+}
+
+export interface SlotAction {
+  readonly slot: string
+  readonly wait?: boolean
+  readonly timeoutMs?: number
+}
+
+export type Op = keyof Operations
+export type Request<O extends Op = Op> = { [K in O]: { v: number; id: number; op: K } & Operations[K]['request'] }[O]
+
+export interface ControlError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly next?: string
+}
+
+export type Reply<O extends Op = Op> =
+  | { readonly id: number; readonly ok: true; readonly result: Operations[O]['result'] }
+  /** `id` is null when the request could not be read. */
+  | { readonly id: number | null; readonly ok: false; readonly error: ControlError }
+
+export type Event = { readonly id: number; readonly event: SlotEventMessage | LogEventMessage }

@@ -1,0 +1,33 @@
+/** Cancels an alarm; calling it twice, or after the alarm, does nothing. */
+export type Cancel = () => void
+
+/** Time is a port: *now* and *wake me at* come together, so that tests own both. Nothing else reads a clock or sets a timer. */
+export interface Clock {
+  /** CLOCK_MONOTONIC in milliseconds; the same in every process of one boot, never goes back, knows no wall time. */
+  nowMs(): number
+  /** Unix time in milliseconds, for stamps only. */
+  wallMs(): number
+  /** Calls `wake` once, at or after `atMs` of {@link nowMs}; an instant in the past means: on the next turn of the loop. */
+  at(atMs: number, wake: () => void): Cancel
+}
+
+// A longer delay overflows setTimeout's 32 bits and would fire at once; far alarms are taken in steps.
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+
+export const systemClock = (): Clock => {
+  const nowMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+  return {
+    nowMs,
+    wallMs: () => Date.now(),
+    at(atMs, wake) {
+      let timer: NodeJS.Timeout
+      const arm = (): void => {
+        const leftMs = Math.ceil(atMs - nowMs())
+        if (leftMs > LONGEST_TIMEOUT_MS) timer = setTimeout(arm, LONGEST_TIMEOUT_MS)
+        else timer = setTimeout(wake, Math.max(0, leftMs))
+      }
+      arm()
+      return () => clearTimeout(timer)
+    },
+  }
+}

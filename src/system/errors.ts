@@ -1,0 +1,69 @@
+/** Exit codes of every `hermes` program: an interface, listed in docs/exit-codes.md and tested against that page. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  noSuch: 3,
+  noSupervisor: 4,
+  timedOut: 5,
+  /** "Restart me": the service asks for a new start at once (EX_TEMPFAIL). */
+  restartMe: 75,
+  /** The configuration is wrong; the slot is parked (EX_CONFIG). */
+  configuration: 78,
+  /** A service that must not be started again; the slot is parked (s6's permanent failure). */
+  permanentFailure: 125,
+  cannotDrop: 126,
+  notFound: 127,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** Stable codes that callers, scripts and tests branch on; they also travel over the control socket. */
+export type ErrorCode =
+  | 'BAD_REQUEST'
+  | 'BAD_NAME'
+  | 'EXISTS'
+  | 'FAILED'
+  | 'NO_SUCH_PROFILE'
+  | 'NO_SUCH_SLOT'
+  | 'NO_SUPERVISOR'
+  | 'PARKED'
+  | 'REFUSED'
+  | 'STOPPING'
+  | 'TIMED_OUT'
+  | 'USAGE'
+  | 'VOLUME_BUSY'
+
+const exitCodeOf: Readonly<Record<ErrorCode, ExitCode>> = {
+  BAD_REQUEST: EXIT.failed,
+  BAD_NAME: EXIT.failed,
+  EXISTS: EXIT.failed,
+  FAILED: EXIT.failed,
+  NO_SUCH_PROFILE: EXIT.noSuch,
+  NO_SUCH_SLOT: EXIT.noSuch,
+  NO_SUPERVISOR: EXIT.noSupervisor,
+  PARKED: EXIT.failed,
+  REFUSED: EXIT.failed,
+  STOPPING: EXIT.failed,
+  TIMED_OUT: EXIT.timedOut,
+  USAGE: EXIT.usage,
+  VOLUME_BUSY: EXIT.failed,
+}
+
+/**
+ * A failure that was foreseen: one line that says what happened and where, and one that says what to do next.
+ * Anything else that is thrown is a bug and keeps its stack.
+ */
+export class HermesError extends Error {
+  readonly code: ErrorCode
+  readonly next: string | undefined
+  readonly exitCode: ExitCode
+
+  constructor(code: ErrorCode, message: string, options: { next?: string; exitCode?: ExitCode; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'HermesError'
+    this.code = code
+    this.next = options.next
+    this.exitCode = options.exitCode ?? exitCodeOf[code]
+  }
+}

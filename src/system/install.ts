@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { type RunPaths, runPaths } from './paths.ts'
+
+/** Longest path of a Unix socket: sockaddr_un.sun_path holds 108 bytes with the final NUL (unix(7)). */
+const MAX_SOCKET_PATH = 107
+
+export interface Environment {
+  readonly [name: string]: string | undefined
+}
+
+/** The directory that holds `bin/` and `lib/`: `/opt/hermes` in the image, `dist` in a checkout. Bundles lie in `lib/`. */
+export const installDir = (bundleDir: string): string => dirname(bundleDir)
+
+/** The checkout this install was built in, if it is one: `dist` beside a package.json. */
+export function checkoutOf(install: string): string | undefined {
+  const parent = dirname(install)
+  return existsSync(join(parent, 'package.json')) && existsSync(join(parent, 'scripts', 'build.ts')) ? parent : undefined
+}
+
+/** The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. */
+export function resolveHome(env: Environment, install: string): string {
+  if (env.HERMES_HOME) return env.HERMES_HOME
+  const checkout = checkoutOf(install)
+  return join(checkout ?? homedir(), '.hermes')
+}
+
+/**
+ * Where a supervisor started without /init keeps its run directory, and where clients look for it.
+ * A socket path that would be too long is moved to a short directory in /tmp that only the home's name decides.
+ */
+export function privateRunDir(env: Environment, home: string, uid: number): string {
+  const hash = createHash('sha256').update(home).digest('hex').slice(0, 12)
+  const wanted = env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, `hermes-${hash}`) : join(home, 'run')
+  return Buffer.byteLength(join(wanted, 'control.sock')) <= MAX_SOCKET_PATH ? wanted : `/tmp/hermes-${uid}-${hash}`
+}
+
+export const IMAGE_RUN_DIR = '/run/hermes'
+
+/** Where a client finds the supervisor of this home: `HERMES_RUN_DIR`, the image's, else the private one. */
+export function findRunPaths(env: Environment, home: string, uid: number): RunPaths {
+  if (env.HERMES_RUN_DIR) return runPaths(env.HERMES_RUN_DIR, env.HERMES_RUN_DIR === IMAGE_RUN_DIR ? 'image' : 'private')
+  if (existsSync(join(IMAGE_RUN_DIR, 'identity'))) return runPaths(IMAGE_RUN_DIR, 'image')
+  return runPaths(privateRunDir(env, home, uid), 'private')
+}

@@ -1,0 +1,65 @@
+/**
+ * What Node cannot do by itself: a handful of libc calls, and nothing else.
+ * Two implementations stand behind this port, `native-libc.ts` (koffi) and the fake of the tests; one contract suite runs on both.
+ * Every call that fails throws a NativeError with the call's name and errno, unless its comment says otherwise.
+ */
+export interface Native {
+  /**
+   * waitid(P_ALL, WEXITED | WNOHANG | WNOWAIT): a child that has ended and was not reaped yet.
+   * @returns its pid, or undefined when no child has ended (or there are no children at all). The child stays a zombie.
+   */
+  peekEndedChild(): number | undefined
+  /** waitpid(pid, WNOHANG): reaps one ended child. @returns false when it has not ended or is not ours (ECHILD). */
+  reap(pid: number): boolean
+  /** prctl(PR_SET_CHILD_SUBREAPER): orphans below us become our children. */
+  becomeSubreaper(): void
+  /** mkfifo(path, mode). The umask applies: chmod afterwards. */
+  mkfifo(path: string, mode: number): void
+  /** pipe2(O_CLOEXEC); `nonblockingRead` sets O_NONBLOCK on the read end only. @returns [read end, write end] */
+  pipe(options: { nonblockingRead: boolean }): readonly [number, number]
+  /** fcntl(F_SETPIPE_SZ). @returns the size the kernel gave, in bytes */
+  setPipeSize(fd: number, bytes: number): number
+  /**
+   * fcntl(F_OFD_SETLK, F_WRLCK, whole file): a lock of the open file description, kept by whoever holds a copy of the fd.
+   * @returns `held`; `busy` (EAGAIN, EACCES); `unsupported` where the file system has no locks (ENOLCK, ENOSYS, EINVAL, EOPNOTSUPP)
+   */
+  tryLock(fd: number): 'held' | 'busy' | 'unsupported'
+  /**
+   * socket, bind, listen for a Unix stream socket. An existing file at `path` is an error (EADDRINUSE).
+   * @throws RangeError when `path` is longer than 107 bytes
+   * @returns the listening fd, close-on-exec
+   */
+  listenUnix(path: string, backlog: number): number
+  /** ioctl(TIOCNOTTY) on a terminal: gives up the controlling terminal. The caller ignores HUP meanwhile. */
+  giveUpTerminal(fd: number): void
+  /** getsid(0) == getpid(): we lead a session. */
+  isSessionLeader(): boolean
+  /**
+   * send(MSG_DONTWAIT | MSG_NOSIGNAL) on a socket, whatever its O_NONBLOCK says.
+   * @returns bytes taken, 0 when it would block
+   */
+  sendNonblocking(fd: number, bytes: Uint8Array): number
+  /** fcntl(F_GETFL / F_SETFL O_NONBLOCK) of an open file description. */
+  setNonblocking(fd: number, on: boolean): void
+  /** kill(2) without Node's own bookkeeping; a negative pid is a process group. @returns false when there is nobody (ESRCH) */
+  kill(pid: number, signal: number): boolean
+  /** setgroups, setgid (real, effective, saved), setuid (likewise): the point of no return. Throws NativeError naming the call. */
+  dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
+  /** _exit(code): ends at once. process.exit can hang for ever in V8's worker join after load. */
+  exitNow(code: number): never
+}
+
+export class NativeError extends Error {
+  readonly call: string
+  readonly errno: number
+  /** Symbolic errno such as `EPERM`. */
+  readonly code: string
+
+  constructor(call: string, errno: number, code: string) {
+    super(`${call}: ${code}`)
+    this.name = 'NativeError'
+    this.call = call
+    this.errno = errno
+    this.code = code
+  }
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+
+/** Where the run directory's files are; see docs/ARCHITECTURE.md, "Files". */
+export interface RunPaths {
+  readonly runDir: string
+  readonly controlSocket: string
+  readonly identity: string
+  /** One FIFO per slot, made by init. */
+  readonly logFifos: string
+  /** One state file per slot, written by the supervisor at each transition. */
+  readonly slotStates: string
+  /** s6's scan directory: one directory per slot. */
+  readonly serviceDir: string
+  /** The container environment store, one file per variable. */
+  readonly environmentDir: string
+}
+
+/**
+ * @param layout `image`: as in the container, `/run/service` and `/run/s6/container_environment`; `private`: all inside the run directory
+ */
+export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths => ({
+  runDir,
+  controlSocket: join(runDir, 'control.sock'),
+  identity: join(runDir, 'identity'),
+  logFifos: join(runDir, 'log'),
+  slotStates: join(runDir, 'slots'),
+  serviceDir: layout === 'image' ? '/run/service' : join(runDir, 'service'),
+  environmentDir: layout === 'image' ? '/run/s6/container_environment' : join(runDir, 'environment'),
+})
+
+/** Where the volume's files are. */
+export interface HomePaths {
+  readonly home: string
+  readonly profiles: string
+  readonly lease: string
+  readonly logs: string
+  readonly bootLog: string
+  readonly supervisorLog: string
+}
+
+export const homePaths = (home: string): HomePaths => ({
+  home,
+  profiles: join(home, 'profiles'),
+  lease: join(home, 'run.lease'),
+  logs: join(home, 'logs'),
+  bootLog: join(home, 'logs', 'container-boot.log'),
+  supervisorLog: join(home, 'logs', 'supervisor.log'),
+})
+
+/** The default profile is the volume's top; the others lie in `profiles/<name>`. */
+export const profileDir = (home: string, profile: string): string =>
+  profile === 'default' ? home : join(home, 'profiles', profile)
+
+/** The directory that holds `current` and the archives of a slot. */
+export const slotLogDir = (home: string, slot: string): string => {
+  const profile = profileOfSlot(slot)
+  if (profile !== undefined) return join(home, 'logs', 'gateways', profile)
+  if (slot.startsWith('service-')) return join(home, 'logs', 'services', slot.slice('service-'.length))
+  return join(home, 'logs', 'helpers', slot)
+}
+
+export const gatewaySlot = (profile: string): string => `gateway-${profile}`
+
+/** The profile whose gateway runs in this slot; undefined for helpers, jobs and services. */
+export const profileOfSlot = (slot: string): string | undefined =>
+  slot.startsWith('gateway-') ? slot.slice('gateway-'.length) : undefined
