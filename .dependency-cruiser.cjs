@@ -1,5 +1,5 @@
 // The import rules of docs/ARCHITECTURE.md, "Folders and imports".
-const core = '^src/(slot|protocol|log/(?!io/)[^/]+)'
+const core = '^src/(slot|protocol|(log|kanban)/(?!io/)[^/]+)'
 const loop = { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } }
 module.exports = {
   forbidden: [
@@ -15,7 +15,7 @@ module.exports = {
       name: 'core-imports-core-or-types',
       severity: 'error',
       from: { path: core },
-      to: { path: '^src/(init|supervisor|log/io|profile|gateway|cli|control|dashboard)/', dependencyTypesNot: ['type-only'] },
+      to: { path: '^src/(init|supervisor|(log|kanban)/io|profile|gateway|cli|control|dashboard)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'system-imports-nothing-above-it',
@@ -34,15 +34,22 @@ module.exports = {
       name: 'programs-do-not-import-each-other',
       severity: 'error',
       from: { path: '^src/(supervisor|cli|gateway|dashboard)/' },
-      to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/', pathNot: '^src/$1/' },
+      to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/', pathNot: ['^src/$1/', '^src/gateway/(agent|sessions)/'] },
+    },
+    {
+      name: 'agent-and-sessions-know-no-server',
+      comment: 'The command line and the board use them too.',
+      severity: 'error',
+      from: { path: '^src/gateway/(agent|sessions)/' },
+      to: { path: '^(src/(?!gateway/(agent|sessions)/|profile/|system/|protocol/)|node_modules/(hono|@hono))' },
     },
     {
       name: 'only-bin-imports-programs',
       severity: 'error',
-      from: { path: '^src/(slot|log|profile|protocol|control|system)/' },
+      from: { path: '^src/(slot|log|kanban|profile|protocol|control|system)/' },
       to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/' },
     },
-    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^#bundle/' } },
     { name: 'no-dev-dependency-in-product', severity: 'error', from: { path: '^(src|bin)/' }, to: { dependencyTypes: ['npm-dev'] } },
   ],
   options: {

@@ -24,6 +24,8 @@ await build({
   minify: true,
   keepNames: true,
   legalComments: 'none',
+  // src/profile/config.ts asks for import.meta.url only where it runs as source.
+  logOverride: { 'empty-import-meta': 'silent' },
   define: { HERMES_VERSION: JSON.stringify(packageJson.version) },
   plugins: [
     {
@@ -38,13 +40,26 @@ await build({
   ],
 })
 await cp(koffiBinary(), join(out, 'lib', 'koffi.node'))
+await cp(sqliteBinary(), join(out, 'lib', 'better-sqlite3.node'))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
 
 /** The one prebuilt file of koffi for this machine's architecture and C library. */
 function koffiBinary(): string {
+  const flavour = usesMusl() ? `musl_${process.arch}` : `linux_${process.arch}`
+  return join(packageDir(`@koromix/koffi-linux-${process.arch}`), flavour, 'koffi.node')
+}
+
+/** Likewise of better-sqlite3; src/system/sqlite.ts names it when it opens a database. */
+function sqliteBinary(): string {
+  return join(packageDir('better-sqlite3'), 'prebuilds', `linux${usesMusl() ? 'musl' : ''}-${process.arch}.node`)
+}
+
+function usesMusl(): boolean {
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
-  const flavour = header.glibcVersionRuntime === undefined ? `musl_${process.arch}` : `linux_${process.arch}`
-  const require = createRequire(import.meta.url)
-  return join(dirname(require.resolve(`@koromix/koffi-linux-${process.arch}/package.json`)), flavour, 'koffi.node')
+  return header.glibcVersionRuntime === undefined
+}
+
+function packageDir(name: string): string {
+  return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
 }

@@ -60,6 +60,8 @@ export interface SlotEventMessage {
   readonly type: 'slot' | 'removed'
   readonly at: string
   readonly slot: SlotStatus
+  /** Transitions this follower was too slow for: what it knows of other slots may be old, `status` tells. */
+  readonly missed?: number
 }
 
 /** A run of whole lines of one slot, raw, for followers of `logs`. `missed`: lines this follower was too slow for. */
@@ -78,11 +80,16 @@ export interface JobSpec {
   readonly env: Readonly<Record<string, string>>
   /** File the output goes to (not copied to the container's stdout). */
   readonly logFile: string
+  /** File on its stdin; absent: /dev/null. */
+  readonly stdinFile?: string
+  /** From TERM to KILL when it is stopped; absent: as any slot, 10 s. */
+  readonly stopTimeoutMs?: number
 }
 
 export type JobResult =
   | { readonly state: 'running'; readonly pid?: number }
-  | { readonly state: 'ended'; readonly ending: Ending; readonly at: string }
+  /** `asked`: it was told to stop, by a client or because the container stops. */
+  | { readonly state: 'ended'; readonly ending: Ending; readonly at: string; readonly asked?: true }
 
 export interface Operations {
   ping: { request: Record<never, never>; result: { instance: string; pid: number } }

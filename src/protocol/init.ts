@@ -68,6 +68,11 @@ export type ToSupervisor =
       /** What of the boot is behind us, for a supervisor that comes back. */
       readonly begun: boolean
       readonly lease: LeaseState
+      /**
+       * How many unacknowledged events follow at once. When they have arrived, a spawn that is neither among `children` nor
+       * among them never happened: its request died with the supervisor that made it.
+       */
+      readonly replay: number
     }
   | { readonly type: 'spawned'; readonly request: number; readonly facts: ChildFacts }
   | Sequenced

@@ -4,13 +4,19 @@ export interface Split {
   readonly tooLong: boolean
 }
 
+const FIRST_CAPACITY = 1024
+/** A buffer that grew past this for one long line is given back after it. */
+const KEPT_CAPACITY = 64 * 1024
+
 /**
  * Cuts a byte stream into newline-delimited UTF-8 lines and bounds what one line may hold.
  * Once a line has passed `maxBytes` the splitter stays in that state: the peer is to be cut off.
  */
 export class LineSplitter {
   readonly #maxBytes: number
-  #pieces: Uint8Array[] = []
+  readonly #decoder = new TextDecoder()
+  // One buffer that doubles, not a list of pieces: a peer that sends single bytes would cost 200 bytes for each.
+  #held = new Uint8Array(0)
   #heldBytes = 0
   #tooLong = false
 
@@ -31,13 +37,12 @@ export class LineSplitter {
       const end = newline === -1 ? chunk.length : newline
       if (this.#heldBytes + (end - from) > this.#maxBytes) {
         this.#tooLong = true
-        this.#pieces = []
+        this.#release()
         break
       }
       if (newline === -1) {
         // The caller may reuse its buffer, so what is kept is a copy.
-        if (end > from) this.#pieces.push(chunk.slice(from))
-        this.#heldBytes += end - from
+        this.#hold(chunk.subarray(from))
         break
       }
       lines.push(this.#take(chunk.subarray(from, end)))
@@ -46,12 +51,28 @@ export class LineSplitter {
     return { lines, tooLong: this.#tooLong }
   }
 
+  #hold(bytes: Uint8Array): void {
+    const needed = this.#heldBytes + bytes.length
+    if (needed > this.#held.length) {
+      const grown = new Uint8Array(Math.max(needed, Math.min(this.#maxBytes, this.#held.length * 2), FIRST_CAPACITY))
+      grown.set(this.#held.subarray(0, this.#heldBytes))
+      this.#held = grown
+    }
+    this.#held.set(bytes, this.#heldBytes)
+    this.#heldBytes = needed
+  }
+
   #take(tail: Uint8Array): string {
-    const decoder = new TextDecoder()
-    const text =
-      this.#pieces.map((piece) => decoder.decode(piece, { stream: true })).join('') + decoder.decode(tail)
-    this.#pieces = []
+    if (this.#heldBytes === 0) return this.#decoder.decode(tail)
+    this.#hold(tail)
+    const text = this.#decoder.decode(this.#held.subarray(0, this.#heldBytes))
     this.#heldBytes = 0
+    if (this.#held.length > KEPT_CAPACITY) this.#release()
     return text
+  }
+
+  #release(): void {
+    this.#held = new Uint8Array(0)
+    this.#heldBytes = 0
   }
 }

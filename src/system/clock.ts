@@ -21,10 +21,14 @@ export const systemClock = (): Clock => {
     wallMs: () => Date.now(),
     at(atMs, wake) {
       let timer: NodeJS.Timeout
+      // libuv counts whole milliseconds of its own clock, so a timer can fire up to one too early.
+      const ring = (): void => {
+        if (nowMs() < atMs) arm()
+        else wake()
+      }
       const arm = (): void => {
         const leftMs = Math.ceil(atMs - nowMs())
-        if (leftMs > LONGEST_TIMEOUT_MS) timer = setTimeout(arm, LONGEST_TIMEOUT_MS)
-        else timer = setTimeout(wake, Math.max(0, leftMs))
+        timer = setTimeout(ring, Math.min(LONGEST_TIMEOUT_MS, Math.max(0, leftMs)))
       }
       arm()
       return () => clearTimeout(timer)

@@ -59,6 +59,11 @@ export class HermesError extends Error {
   readonly next: string | undefined
   readonly exitCode: ExitCode
 
+  /** Known by its name: one program loads another as a bundle of its own (hermes -> cli), and each holds a copy of this class. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'HermesError'
+  }
+
   constructor(code: ErrorCode, message: string, options: { next?: string; exitCode?: ExitCode; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'HermesError'

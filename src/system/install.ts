@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -32,9 +31,15 @@ export function resolveHome(env: Environment, install: string): string {
  * A socket path that would be too long is moved to a short directory in /tmp that only the home's name decides.
  */
 export function privateRunDir(env: Environment, home: string, uid: number): string {
-  const hash = createHash('sha256').update(home).digest('hex').slice(0, 12)
-  const wanted = env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, `hermes-${hash}`) : join(home, 'run')
-  return Buffer.byteLength(join(wanted, 'control.sock')) <= MAX_SOCKET_PATH ? wanted : `/tmp/hermes-${uid}-${hash}`
+  const wanted = env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, `hermes-${hashOf(home)}`) : join(home, 'run')
+  return Buffer.byteLength(join(wanted, 'control.sock')) <= MAX_SOCKET_PATH ? wanted : `/tmp/hermes-${uid}-${hashOf(home)}`
+}
+
+/** FNV-1a, 64 bits: tells homes apart and hides nothing. node:crypto takes 7 ms to load, a sixth of a short command's life. */
+function hashOf(text: string): string {
+  let hash = 0xcbf29ce484222325n
+  for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
+  return hash.toString(16).padStart(16, '0').slice(0, 12)
 }
 
 export const IMAGE_RUN_DIR = '/run/hermes'

@@ -1,0 +1,54 @@
+# The image: Node, the install tree in /opt/hermes, and docker/rootfs as it lies.
+# Only what the classic builder, BuildKit, podman and buildah all understand: no RUN --mount, no COPY --chmod.
+ARG BASE_IMAGE=node:26-bookworm-slim
+
+FROM ${BASE_IMAGE} AS build
+WORKDIR /src
+# Behind a proxy that inspects TLS: put its certificate into docker/ca. It is trusted in this stage only.
+COPY docker/ca/ /ca/
+COPY package.json package-lock.json ./
+RUN set -eu; \
+    if ls /ca/*.crt >/dev/null 2>&1; then cat /ca/*.crt >/ca/bundle.pem; export NODE_EXTRA_CA_CERTS=/ca/bundle.pem; fi; \
+    npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY scripts/build.ts scripts/
+COPY bin/ bin/
+COPY src/ src/
+COPY docker/rootfs/ docker/rootfs/
+# Everything the image adds is laid out here and copied at once, so that no layer holds a file twice and the modes do not
+# depend on the umask of whoever checked the sources out.
+RUN set -eu; \
+    mkdir -p /out/etc/cont-init.d /out/etc/cont-finish.d; \
+    cp -R docker/rootfs/. /out/; \
+    node scripts/build.ts /tmp/install; \
+    cp -R /tmp/install/. /out/opt/hermes/; \
+    find /out -type d -exec chmod 755 {} +; \
+    find /out -type f -exec chmod 644 {} +; \
+    chmod 755 /out/opt/hermes/bin/* /out/opt/hermes/docker/* /out/command/* /out/usr/bin/*
+
+FROM ${BASE_IMAGE}
+ARG BASE_IMAGE
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="hermes" \
+      org.opencontainers.image.description="Many supervised agent profiles in one container" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
+COPY --from=build /out/ /
+# Written by hand: useradd is not in every base image. No password, so the account is locked.
+RUN set -eu; \
+    echo 'hermes:x:10000:' >>/etc/group; \
+    echo 'hermes:x:10000:10000:Hermes:/opt/data:/bin/sh' >>/etc/passwd; \
+    mkdir -p /opt/data; \
+    chown 10000:10000 /opt/data
+ENV HERMES_HOME=/opt/data \
+    PATH=/opt/hermes/bin:/command:$PATH
+VOLUME /opt/data
+EXPOSE 8642 9119
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["/opt/hermes/bin/hermes", "healthcheck"]
+# Root, because init has the volume to repair and identities to give up: everything it starts runs as hermes.
+ENTRYPOINT ["/init"]
+CMD []

@@ -1,0 +1,56 @@
+// The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
+import { dirname } from 'node:path'
+import { gatewayFacts, makeContext } from '../src/cli/context.ts'
+import { dispatcherFacts } from '../src/cli/dispatcher-facts.ts'
+import { hotCommand } from '../src/cli/hot.ts'
+import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/output.ts'
+import { gatewayRun, splitCommandLine } from '../src/system/command-line.ts'
+import { truthy } from '../src/system/markers.ts'
+
+const OLDEST_NODE = 24
+
+async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const output = processOutput()
+  if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
+    output.err(
+      `hermes: needs Node ${OLDEST_NODE} or newer, this is ${process.versions.node}\n  next: npm ci brings one along; start hermes by its wrapper bin/hermes\n`,
+    )
+    return 1
+  }
+  const install = dirname(__dirname)
+  if (process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
+    try {
+      const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./drop.ts')
+      Object.assign(env, await dropRoot(install))
+    } catch (error) {
+      output.err(cannotDropText((error as Error).message))
+      return 126
+    }
+  }
+  let json = argv.includes('--json')
+  try {
+    const line = splitCommandLine(argv)
+    json = line.json
+    const context = makeContext({ env, bundleDir: __dirname, profile: line.profile, json, output })
+    const hot = hotCommand(context, line.words)
+    if (hot) return printOutcome(await hot, json, output)
+    const run = gatewayRun(line.words)
+    if (run) {
+      // It lives for days, so it does without the command parser's memory.
+      const { gatewayProgram } = require('#bundle/gateway.cjs') as typeof import('./gateway.ts')
+      return await gatewayProgram({ ...gatewayFacts(context), ...run })
+    }
+    if (line.words.join(' ') === 'kanban dispatcher') {
+      const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./dispatcher.ts')
+      return await dispatcherProgram(dispatcherFacts(context))
+    }
+    const { commandLine } = require('#bundle/cli.cjs') as typeof import('./cli.ts')
+    return await commandLine(context, line.words)
+  } catch (error) {
+    return printError(error, json, output)
+  }
+}
+
+main(process.argv.slice(2), process.env).then((code) => {
+  process.exitCode = code
+})

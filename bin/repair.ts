@@ -1,0 +1,10 @@
+// Gives known files of the volume back to the runtime user. Started by init, as root: repair.cjs HOME UID GID
+import { writeSync } from 'node:fs'
+import { describeRepair, repairVolume } from '../src/repair/repair.ts'
+
+const [home = '', uid, gid] = process.argv.slice(2)
+const facts = { home, uid: Number(uid), gid: Number(gid) }
+const repaired = repairVolume(facts)
+const line = describeRepair(facts, repaired)
+if (line !== undefined) writeSync(1, `${line}\n`)
+process.exitCode = repaired.failed > 0 ? 1 : 0

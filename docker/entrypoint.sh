@@ -1,0 +1,1 @@
+rootfs/opt/hermes/docker/entrypoint.sh

@@ -1,0 +1,39 @@
+// npm run figures: what the image costs and how quick it is, on the engine that answers and the image of these sources.
+
+import { median } from '../test/bench/statistics.ts'
+import { type Box, lives, startContainer } from '../test/support/container.ts'
+import { docker } from '../test/support/engine.ts'
+import { addedMegabytes, testImage } from '../test/support/image.ts'
+
+const ROUNDS = 5
+const image = await testImage()
+const whole = Number(await docker(['image', 'inspect', '--format', '{{.Size}}', image])) / 1e6
+const boots: number[] = []
+const versions: number[] = []
+const stops: number[] = []
+
+for (let round = 0; round < ROUNDS; round++) {
+  await using box = await startContainer({
+    command: ['gateway', 'run'],
+    files: { 'config.yaml': lives('here I am'), desired_state: 'running\n' },
+  })
+  await box.saw('here I am')
+  boots.push(await firstLineMs(box))
+  const startedAtMs = performance.now()
+  await box.ok('hermes', 'version')
+  versions.push(performance.now() - startedAtMs)
+  stops.push((await box.stop()).ms)
+}
+
+const say = (what: string, value: string): void => void process.stdout.write(`${what.padEnd(48)}${value}\n`)
+say('image size', `${whole.toFixed(1)} MB, ${(await addedMegabytes(image)).toFixed(1)} MB on top of its base`)
+say('boot: container started → default gateway runs', `${median(boots).toFixed(0)} ms`)
+say('docker exec hermes hermes version', `${median(versions).toFixed(0)} ms`)
+say('docker stop', `${median(stops).toFixed(0)} ms`)
+
+/** By the engine's own clock: from the container's start to the gateway's first line. */
+async function firstLineMs(box: Box): Promise<number> {
+  const startedAt = await box.inspect('{{.State.StartedAt}}')
+  const line = (await docker(['logs', '--timestamps', box.id])).split('\n').find((one) => one.endsWith('here I am'))
+  return Date.parse(line?.split(' ')[0] ?? '') - Date.parse(startedAt)
+}

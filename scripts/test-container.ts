@@ -1,0 +1,24 @@
+// npm run test:container: an engine, the base image, the image of these sources, and the tests that need them.
+//   --prepare   only makes them, and leaves the engine running      --release   ends an engine that --prepare started
+import { startEngine, stopEngine } from '../test/support/engine.ts'
+import { addedMegabytes, buildImage } from '../test/support/image.ts'
+import { runVitest } from './vitest-run.ts'
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+const args = process.argv.slice(2)
+
+if (args.includes('--release')) await stopEngine()
+else {
+  if (await startEngine()) say('started a Docker engine of our own')
+  try {
+    const image = await buildImage(say)
+    say(`image ${image}: ${(await addedMegabytes(image)).toFixed(1)} MB on top of its base`)
+    if (!args.includes('--prepare')) {
+      const { ok, summary } = await runVitest(['container'], args, { HERMES_TEST_IMAGE: image })
+      say(summary)
+      process.exitCode = ok ? 0 : 1
+    }
+  } finally {
+    if (!args.includes('--prepare')) await stopEngine()
+  }
+}

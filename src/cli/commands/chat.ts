@@ -1,0 +1,188 @@
+import { createInterface } from 'node:readline/promises'
+import { isAborted, type Message } from '../../gateway/agent/agent.ts'
+import { newSessionId, openSessions, parseSessionId, type SessionStore } from '../../gateway/sessions/store.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { type Command, type Input, textOption } from '../command.ts'
+import type { Context } from '../context.ts'
+import type { Outcome } from '../output.ts'
+import { type ProfileAgent, profileAgent } from '../profile-agent.ts'
+import { table } from '../slots-view.ts'
+import { readStdin } from '../terminal.ts'
+
+const MAX_QUESTION_BYTES = 4 * 1024 * 1024
+const LISTED_SESSIONS = 50
+
+export const CHAT_COMMANDS: readonly Command[] = [
+  {
+    path: 'chat',
+    summary: "talk to the profile's agent",
+    options: [
+      { long: '--query', short: '-q', value: 'TEXT', help: 'one question; the answer goes to standard output' },
+      { long: '--session', value: 'ID', help: 'go on with that conversation, or begin one of that name' },
+      { long: '--sessions', help: 'list the conversations, the latest first' },
+    ],
+    details:
+      'On a terminal: a conversation, kept as a session (Ctrl-C stops an answer, Ctrl-D leaves). Otherwise standard input is the question. A single question is kept only with --session.',
+    exits: {
+      [EXIT.noSuch]: 'no such profile',
+      [EXIT.timedOut]: 'the agent gave no sign of life',
+      [EXIT.restartMe]: 'the endpoint asks to come back later (429)',
+    },
+    run: chat,
+  },
+]
+
+async function chat(context: Context, input: Input): Promise<Outcome> {
+  if (input.options.sessions === true) return listSessions(context)
+  const wished = textOption(input, 'session')
+  const session = wished === undefined ? undefined : parseSessionId(wished)
+  const question = textOption(input, 'query') ?? (await pipedQuestion())
+  const facts = profileAgent(context)
+  if (question === undefined) return converse(context, facts, session ?? newSessionId())
+  return askOnce(context, facts, question, session)
+}
+
+/** @returns undefined on a terminal */
+async function pipedQuestion(): Promise<string | undefined> {
+  if (process.stdin.isTTY && process.stdout.isTTY) return undefined
+  if (!process.stdin.isTTY) {
+    const text = await readStdin(MAX_QUESTION_BYTES)
+    if (text.trim() !== '') return text
+  }
+  throw new HermesError('USAGE', 'there is no question', { next: 'hermes chat -q "…", or give it on standard input' })
+}
+
+/** Opened when it is needed, closed in any case. */
+async function withSessions<T>(
+  context: Context,
+  dir: string,
+  use: (store: SessionStore) => Promise<T> | T,
+): Promise<T> {
+  const store = openSessions(dir, context.clock, (text) => context.output.err(`hermes: warning: ${text}\n`))
+  try {
+    return await use(store)
+  } finally {
+    store.close()
+  }
+}
+
+async function askOnce(
+  context: Context,
+  facts: ProfileAgent,
+  question: string,
+  session: string | undefined,
+): Promise<Outcome> {
+  const giveUp = new AbortController()
+  let signal: NodeJS.Signals | undefined
+  const stop = (by: NodeJS.Signals): void => {
+    signal = by
+    giveUp.abort()
+  }
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop)
+  const ask = async (store: SessionStore | undefined): Promise<Outcome> => {
+    const history = session === undefined ? [] : (store?.history(session) ?? [])
+    const answer = await print(context, facts, [...history, user(question)], giveUp.signal, session, context.json)
+    if (!context.json) context.output.out('\n')
+    if (session !== undefined) await store?.append(session, [user(question), assistant(answer)])
+    return { json: { ...(session === undefined ? {} : { session }), answer } }
+  }
+  try {
+    return session === undefined ? await ask(undefined) : await withSessions(context, facts.dir, ask)
+  } catch (error) {
+    if (signal === undefined) throw error
+    return { exitCode: signal === 'SIGINT' ? 130 : 143 }
+  } finally {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop)
+  }
+}
+
+/** Writes the answer as it comes, unless `quiet`; gives it whole. */
+async function print(
+  { output }: Context,
+  { agent }: ProfileAgent,
+  messages: readonly Message[],
+  signal: AbortSignal,
+  session: string | undefined,
+  quiet: boolean,
+): Promise<string> {
+  const clean = process.stdout.isTTY ? withoutControls : (text: string) => text
+  let answer = ''
+  for await (const piece of agent.answer({ messages, signal, ...(session === undefined ? {} : { session }) })) {
+    answer += piece
+    if (!quiet) output.out(clean(piece))
+  }
+  return answer
+}
+
+/** A model's text must not move the cursor, set the title or write the clipboard of somebody's terminal. */
+// biome-ignore lint/complexity/useRegexLiterals: control characters are easier to read escaped
+const CONTROLS = new RegExp('[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]', 'g')
+const withoutControls = (text: string): string => text.replace(CONTROLS, '')
+
+const user = (content: string): Message => ({ role: 'user', content })
+const assistant = (content: string): Message => ({ role: 'assistant', content })
+
+/** A conversation on the terminal. */
+function converse(context: Context, facts: ProfileAgent, session: string): Promise<Outcome> {
+  const { output } = context
+  return withSessions(context, facts.dir, async (store) => {
+    const terminal = createInterface({ input: process.stdin, output: process.stdout })
+    let giveUp = new AbortController()
+    let answering = false
+    terminal.on('SIGINT', () => {
+      if (answering) giveUp.abort()
+      else terminal.close()
+    })
+    output.err(`Profile ${facts.profile}, session ${session}. Ctrl-C stops an answer, Ctrl-D leaves.\n`)
+    for (;;) {
+      const question = await nextQuestion(terminal)
+      if (question === undefined) break
+      if (question === '') continue
+      giveUp = new AbortController()
+      answering = true
+      try {
+        const asked = user(question)
+        const messages = [...store.history(session), asked]
+        const answer = await print(context, facts, messages, giveUp.signal, session, false)
+        await store.append(session, [asked, assistant(answer)])
+        output.out('\n\n')
+      } catch (error) {
+        if (!(error instanceof HermesError)) throw error
+        // The conversation goes on: what failed is not part of it.
+        if (isAborted(giveUp.signal)) output.err('\n(stopped; not kept)\n\n')
+        else output.err(`\nhermes: ${error.message}\n${error.next === undefined ? '' : `  next: ${error.next}\n`}\n`)
+      } finally {
+        answering = false
+      }
+    }
+    output.err(`\nGo on with: hermes -p ${facts.profile} chat --session ${session}\n`)
+    return {}
+  })
+}
+
+/** @returns undefined when the terminal was closed */
+async function nextQuestion(terminal: ReturnType<typeof createInterface>): Promise<string | undefined> {
+  const closed = new AbortController()
+  const onClose = (): void => closed.abort()
+  terminal.once('close', onClose)
+  try {
+    return (await terminal.question('> ', { signal: closed.signal })).trim()
+  } catch (error) {
+    const { name, code } = error as NodeJS.ErrnoException
+    if (name === 'AbortError' || code === 'ERR_USE_AFTER_CLOSE') return undefined
+    throw error
+  } finally {
+    terminal.off('close', onClose)
+  }
+}
+
+function listSessions(context: Context): Promise<Outcome> {
+  return withSessions(context, context.profile().dir, (store) => {
+    const sessions = store.list(LISTED_SESSIONS)
+    const rows = sessions.map(({ id, messages, updatedAt }) => [id, `${messages} messages`, updatedAt])
+    return {
+      text: sessions.length === 0 ? 'no sessions yet\n' : table(rows),
+      json: sessions,
+    }
+  })
+}

@@ -1,0 +1,17 @@
+import type { Command } from '../command.ts'
+import { completionScript, SHELLS } from '../completion.ts'
+
+/** Made from all commands, so it is given them. */
+export const completionCommand = (
+  tree: () => Parameters<typeof completionScript>[1],
+  groups: Parameters<typeof completionScript>[2],
+): Command => ({
+  path: 'completion',
+  summary: 'print a completion script for the shell',
+  arguments: [{ name: 'SHELL', help: 'bash, zsh or fish', kind: 'required', words: SHELLS }],
+  details: 'bash: source <(hermes completion bash)',
+  run: (_, input) => {
+    const shell = SHELLS.find((one) => one === input.words[0]) ?? 'bash'
+    return { text: completionScript(shell, tree(), groups) }
+  },
+})

@@ -1,0 +1,27 @@
+import { EXIT } from '../../system/errors.ts'
+import { CHECKS, type Finding } from '../checks.ts'
+import type { Command } from '../command.ts'
+import type { Context } from '../context.ts'
+import type { Outcome } from '../output.ts'
+
+export const DOCTOR_COMMANDS: readonly Command[] = [
+  {
+    path: 'doctor',
+    summary: 'check install, identity, volume, profiles, supervisor, ports, stale files, zombies, clock, disk',
+    exits: { 0: 'nothing that must be repaired', 1: 'something must be repaired' },
+    run: examine,
+  },
+]
+
+async function examine(context: Context): Promise<Outcome> {
+  const findings: Finding[] = []
+  for (const check of CHECKS) findings.push(...(await check(context)))
+  return {
+    text: findings.map(findingText).join(''),
+    json: findings,
+    exitCode: findings.some(({ state }) => state === 'fail') ? EXIT.failed : EXIT.done,
+  }
+}
+
+const findingText = ({ check, state, text, next }: Finding): string =>
+  `${state.padEnd(5)}${check}: ${text}\n${next === undefined ? '' : `       next: ${next}\n`}`

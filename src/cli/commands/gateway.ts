@@ -1,0 +1,138 @@
+import { parseDurationMs } from '../../profile/config-keys.ts'
+import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { type Command, type Input, type OptionSpec, textOption } from '../command.ts'
+import { type Context, gatewayFacts, withControl } from '../context.ts'
+import { gatewayStatus } from '../hot.ts'
+import type { Outcome } from '../output.ts'
+import { durationText, stateWords } from '../slots-view.ts'
+import { type ActionOptions, restartSlot, startSlot, stopSlot } from '../supervised.ts'
+
+export const WAIT_OPTIONS: readonly OptionSpec[] = [
+  { long: '--timeout', value: 'S', help: 'give up waiting after that long (30, 500ms, 2m)' },
+  { long: '--no-wait', help: 'do not wait for the result' },
+]
+const ACTION_OPTIONS: readonly OptionSpec[] = [
+  { long: '--all', help: 'every profile; reports each failure' },
+  ...WAIT_OPTIONS,
+]
+const ACTION_EXITS = {
+  [EXIT.noSuch]: 'no such profile or slot',
+  [EXIT.noSupervisor]: 'the supervisor is not running',
+  [EXIT.timedOut]: 'not there in time',
+}
+
+type Verb = 'start' | 'stop' | 'restart'
+
+export const GATEWAY_COMMANDS: readonly Command[] = [
+  {
+    path: 'gateway start',
+    summary: 'start the gateway, now and at every boot; waits until it is ready',
+    options: ACTION_OPTIONS,
+    details: 'Un-parks a parked one. Already up: succeeds and changes nothing.',
+    exits: ACTION_EXITS,
+    run: (context, input) => action(context, input, 'start'),
+  },
+  {
+    path: 'gateway stop',
+    summary: 'stop the gateway, also for the next boots; waits until it is down',
+    options: ACTION_OPTIONS,
+    exits: ACTION_EXITS,
+    run: (context, input) => action(context, input, 'stop'),
+  },
+  {
+    path: 'gateway restart',
+    summary: 'stop and start the gateway; one that is down is started',
+    options: ACTION_OPTIONS,
+    exits: ACTION_EXITS,
+    run: (context, input) => action(context, input, 'restart'),
+  },
+  {
+    path: 'gateway status',
+    summary: 'state, pid, uptime, restarts, last death, log path',
+    options: [{ long: '--all', help: 'every profile' }],
+    exits: {
+      0: 'up',
+      1: 'anything else',
+      [EXIT.noSuch]: 'no such profile or slot',
+      [EXIT.noSupervisor]: 'the supervisor is not running',
+    },
+    run: (context, input) => gatewayStatus(context, { all: input.options.all === true }),
+  },
+  {
+    path: 'gateway run',
+    summary: 'run the gateway in the foreground; as the main program of a container, under supervision',
+    options: [{ long: '--no-supervise', help: 'be the gateway oneself, also as the main program of a container' }],
+    details: 'Refused while the gateway runs already, and as root unless HERMES_ALLOW_ROOT_GATEWAY is set.',
+    exits: { [EXIT.noSuch]: 'no such profile', [EXIT.configuration]: 'the configuration is wrong' },
+    run: async (context, input) => {
+      const { gatewayProgram } = require('#bundle/gateway.cjs') as typeof import('../../../bin/gateway.ts')
+      return {
+        exitCode: await gatewayProgram({
+          ...gatewayFacts(context),
+          noSupervise: input.options['no-supervise'] === true,
+        }),
+      }
+    },
+  },
+]
+
+/** @throws HermesError USAGE */
+export function actionOptions(input: Input): ActionOptions {
+  const wait = input.options['no-wait'] !== true
+  const text = textOption(input, 'timeout')
+  if (text === undefined) return { wait }
+  const timeoutMs = parseDurationMs(text)
+  if (timeoutMs === undefined)
+    throw new HermesError('USAGE', `--timeout takes seconds, 500ms or 2m, not ${JSON.stringify(text)}`)
+  return { wait, timeoutMs }
+}
+
+async function action(context: Context, input: Input, verb: Verb): Promise<Outcome> {
+  const options = actionOptions(input)
+  if (input.options.all === true) return allActions(context, verb, options)
+  const { name } = context.profile()
+  const startedAtMs = context.clock.nowMs()
+  const result = await withControl(context, (client) => perform[verb](context, client, name, options))
+  return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
+}
+
+const perform = { start: startSlot, stop: stopSlot, restart: restartSlot }
+
+/** `gateway-coder: up, pid 312 (1.2 s)` */
+export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: number): string {
+  const pid = slot.pid === undefined ? '' : `, pid ${slot.pid}`
+  if (!changed && verb !== 'restart') return `${slot.slot}: ${stateWords(slot)} already${pid}`
+  return `${slot.slot}: ${stateWords(slot)}${pid} (${durationText(tookMs)})`
+}
+
+/** All at once; a failure of one stops no other. */
+async function allActions(context: Context, verb: Verb, options: ActionOptions): Promise<Outcome> {
+  return withControl(context, async (client) => {
+    const { slots } = await client.request('status', {})
+    const startedAtMs = context.clock.nowMs()
+    const results = await Promise.all(
+      slots.filter(hasProfile).map(async ({ slot, profile }) => {
+        try {
+          const result = await perform[verb](context, client, profile, options)
+          return { slot, ok: true, text: resultLine(verb, result, context.clock.nowMs() - startedAtMs), result }
+        } catch (error) {
+          if (!(error instanceof HermesError)) throw error
+          return {
+            slot,
+            ok: false,
+            text: `${slot}: ${error.message}`,
+            error: { code: error.code, message: error.message },
+          }
+        }
+      }),
+    )
+    return {
+      text: results.map(({ text }) => `${text}\n`).join(''),
+      json: results.map(({ text: _, ...rest }) => rest),
+      exitCode: results.every(({ ok }) => ok) ? EXIT.done : EXIT.failed,
+    }
+  })
+}
+
+const hasProfile = (slot: SlotStatus): slot is SlotStatus & { readonly profile: string } => slot.profile !== undefined

@@ -1,0 +1,124 @@
+/** Commands about boards as a whole, and the programs behind the dispatcher's slot and the built-in worker. */
+import { existsSync } from 'node:fs'
+import { withBoard } from '../../../kanban/io/board.ts'
+import { useBoard } from '../../../kanban/io/current.ts'
+import { sweep } from '../../../kanban/io/gc.ts'
+import { type BoardPlace, boardPlace, listBoards, parseSlug, requireBoard } from '../../../kanban/io/places.ts'
+import { statusCounts } from '../../../kanban/io/queries.ts'
+import { EXIT, HermesError } from '../../../system/errors.ts'
+import type { Command, Input } from '../../command.ts'
+import { type Context, gatewayFacts } from '../../context.ts'
+import { dispatcherFacts } from '../../dispatcher-facts.ts'
+import type { Outcome } from '../../output.ts'
+import { table } from '../../slots-view.ts'
+import { BOARD, durationOption, onBoard, slugOf, warnOn } from './shared.ts'
+
+export const BOARD_COMMANDS: readonly Command[] = [
+  {
+    path: 'kanban init',
+    summary: 'makes the board',
+    options: [BOARD],
+    run: (context, input) => make(context, slugOf(context, input)),
+  },
+  {
+    path: 'kanban boards',
+    summary: 'makes, lists or chooses a board',
+    arguments: [
+      { name: 'ACTION', help: 'create SLUG, list, use SLUG', kind: 'required', words: ['create', 'list', 'use'] },
+      { name: 'SLUG', help: 'name of a board: a-z, 0-9, _ and -', kind: 'optional' },
+    ],
+    run: boards,
+  },
+  {
+    path: 'kanban gc',
+    summary: 'removes tasks that were archived long ago, with their history and logs',
+    options: [{ long: '--older', value: 'DURATION', help: 'archived so long ago; default 30d' }, BOARD],
+    run: collect,
+  },
+  {
+    path: 'kanban dispatcher',
+    summary: 'dispatches every board until it is stopped; what the slot "dispatcher" runs',
+    exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
+    run: async (context) => {
+      const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('../../../../bin/dispatcher.ts')
+      return { exitCode: await dispatcherProgram(dispatcherFacts(context)) }
+    },
+  },
+  {
+    path: 'kanban work',
+    summary: "answers the prompt on standard input with the profile's agent; what a worker without agent.command runs",
+    exits: { [EXIT.restartMe]: 'refused for now: quota or rate limit' },
+    run: async (context) => {
+      const { workerProgram } = require('#bundle/worker.cjs') as typeof import('../../../../bin/worker.ts')
+      return { exitCode: await workerProgram({ ...gatewayFacts(context), out: context.output.out }) }
+    },
+  },
+]
+
+async function make(context: Context, slug: string): Promise<Outcome> {
+  const place = boardPlace(context.home, slug)
+  const created = !existsSync(place.file)
+  await withBoard(place, { mode: 'create', warn: warnOn(context) }, () => undefined)
+  const text = created
+    ? `board "${slug}" made: ${place.file}\n  next: hermes kanban create "What is to be done"\n`
+    : `board "${slug}" is there already: ${place.file}\n`
+  return { text, json: { board: slug, file: place.file, created } }
+}
+
+async function boards(context: Context, input: Input): Promise<Outcome> {
+  const [action = '', name] = input.words
+  if (action === 'list') return list(context)
+  if (name === undefined) throw new HermesError('USAGE', `hermes kanban boards ${action} needs the name of a board`)
+  const slug = parseSlug(name)
+  if (action === 'create') return make(context, slug)
+  requireBoard(context.home, slug)
+  await useBoard(context.home, slug)
+  return { text: `hermes kanban now means the board "${slug}"\n`, json: { board: slug, active: true } }
+}
+
+async function list(context: Context): Promise<Outcome> {
+  const active = slugOf(context, { words: [], options: {} })
+  const found = await Promise.all(listBoards(context.home).map((place) => describe(context, place)))
+  const rows = found.map(({ slug, tasks, problem }) => ({
+    board: slug,
+    active: slug === active,
+    tasks,
+    ...(problem && { problem }),
+  }))
+  const text =
+    rows.length === 0
+      ? 'no boards; hermes kanban init makes one\n'
+      : table([
+          ['BOARD', 'TASKS', ''],
+          ...rows.map((row) => [
+            `${row.active ? '* ' : '  '}${row.board}`,
+            String(row.tasks ?? '?'),
+            row.problem ?? '',
+          ]),
+        ])
+  return { text, json: rows }
+}
+
+/** One damaged board must not hide the others. */
+async function describe(
+  context: Context,
+  place: BoardPlace,
+): Promise<{ slug: string; tasks: number | null; problem?: string }> {
+  try {
+    const counts = await withBoard(place, { mode: 'read', warn: warnOn(context) }, statusCounts)
+    return { slug: place.slug, tasks: Object.values(counts).reduce((sum, n) => sum + n, 0) }
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    return { slug: place.slug, tasks: null, problem: error.message }
+  }
+}
+
+const DAY_MS = 86_400_000
+
+async function collect(context: Context, input: Input): Promise<Outcome> {
+  const olderMs = durationOption(input, 'older') ?? 30 * DAY_MS
+  const swept = await onBoard(context, input, 'write', (board) =>
+    sweep(board, context.home, context.clock.wallMs() - olderMs),
+  )
+  return { text: `${swept.tasks} tasks and ${swept.files} files removed\n`, json: swept }
+}

@@ -1,0 +1,175 @@
+/** Commands that move tasks. */
+import { type ChangeOptions, change, comment, link, unlink } from '../../../kanban/io/changes.ts'
+import { checkText } from '../../../kanban/io/input.ts'
+import { requireTask } from '../../../kanban/io/queries.ts'
+import { readWrittenRules } from '../../../kanban/io/settings.ts'
+import type { Operation } from '../../../kanban/operations.ts'
+import { EXIT, HermesError } from '../../../system/errors.ts'
+import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../../command.ts'
+import type { Context } from '../../context.ts'
+import type { Outcome } from '../../output.ts'
+import { taskJson } from './render.ts'
+import { actorOf, assigneeOption, BOARD, onBoard, timeOption } from './shared.ts'
+
+const ID: ArgumentSpec = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' }
+const PROFILE: ArgumentSpec = { name: 'PROFILE', help: 'who does it from now on', kind: 'optional' }
+const LANE: OptionSpec = { long: '--lane', help: 'the assignee need not be a profile: a person, another tool' }
+const NONE: OptionSpec = { long: '--none', help: 'nobody' }
+const REASON: OptionSpec = { long: '--reason', value: 'TEXT', help: 'kept with the task' }
+
+interface Verb {
+  readonly summary: string
+  readonly arguments?: readonly ArgumentSpec[]
+  readonly options?: readonly OptionSpec[]
+  readonly exits?: Command['exits']
+  readonly read?: (context: Context, input: Input) => ChangeOptions
+}
+
+const reasonOf = (_: Context, input: Input): ChangeOptions => {
+  const reason = textOption(input, 'reason')
+  return reason === undefined ? {} : { reason: checkText('reason', reason) }
+}
+
+const VERBS: { readonly [O in Operation]: Verb } = {
+  assign: {
+    summary: 'gives a task that is not running to a profile; a triage task becomes one to be done',
+    arguments: [PROFILE],
+    options: [NONE, LANE],
+    exits: { [EXIT.noSuch]: 'the assignee is no profile' },
+    read: newAssignee,
+  },
+  reassign: {
+    summary: 'the same for a running one too: it is taken from its worker, which is stopped',
+    arguments: [PROFILE],
+    options: [NONE, LANE],
+    exits: { [EXIT.noSuch]: 'the assignee is no profile' },
+    read: newAssignee,
+  },
+  promote: {
+    summary: 'lets a triage, scheduled or reviewed task go on: ready, or todo while its parents are not done',
+  },
+  schedule: {
+    summary: 'keeps a task back until a time',
+    options: [{ long: '--at', value: 'TIME', help: '2026-12-24T18:00:00Z, "2026-12-24 18:00" (UTC), +2h; required' }],
+    read: (context, input) => {
+      const scheduledAtMs = timeOption(input, 'at', context.clock.wallMs())
+      if (scheduledAtMs !== undefined) return { scheduledAtMs }
+      throw new HermesError('USAGE', 'schedule needs --at TIME', { next: 'hermes kanban schedule ID --at +2h' })
+    },
+  },
+  complete: {
+    summary: 'the work is done; a worker says so of its own task with its result',
+    options: [{ long: '--result', value: 'TEXT', help: 'what came of it' }],
+    read: (context, input) => {
+      const result = textOption(input, 'result')
+      const { requireReview } = readWrittenRules(context.home)
+      return { requireReview, ...(result === undefined ? {} : { result: checkText('result', result) }) }
+    },
+  },
+  block: {
+    summary: 'nobody works on it until it is unblocked; its worker, if it has one, is stopped',
+    options: [REASON],
+    read: reasonOf,
+  },
+  unblock: { summary: 'lets a blocked task go on, its failures forgotten' },
+  archive: { summary: 'puts a task out of sight; its children wait for it no longer' },
+  reclaim: {
+    summary: 'takes a running task back from its worker, which is stopped; no failure',
+    options: [REASON],
+    read: reasonOf,
+  },
+  heartbeat: {
+    summary: 'a worker says that it is alive: without one for an hour, a run of over four hours is stale',
+    options: [{ long: '--note', value: 'TEXT', help: 'kept as an event' }],
+    read: (_, input) => {
+      const note = textOption(input, 'note')
+      return note === undefined ? {} : { reason: checkText('note', note) }
+    },
+  },
+}
+
+const IDS = [
+  { name: 'PARENT', help: 'to be done first', kind: 'required' },
+  { name: 'CHILD', help: 'waits for it', kind: 'required' },
+] as const
+
+export const CHANGE_COMMANDS: readonly Command[] = [
+  ...(Object.keys(VERBS) as Operation[]).map((operation): Command => {
+    const verb = VERBS[operation]
+    return {
+      path: `kanban ${operation}`,
+      summary: verb.summary,
+      arguments: [ID, ...(verb.arguments ?? [])],
+      options: [...(verb.options ?? []), BOARD],
+      ...(verb.exits === undefined ? {} : { exits: verb.exits }),
+      run: (context, input) => perform(context, input, operation, verb),
+    }
+  }),
+  {
+    path: 'kanban link',
+    summary: 'makes a task wait for another one',
+    arguments: IDS,
+    options: [BOARD],
+    run: (c, i) => relink(c, i, true),
+  },
+  {
+    path: 'kanban unlink',
+    summary: 'lets it wait no longer',
+    arguments: IDS,
+    options: [BOARD],
+    run: (c, i) => relink(c, i, false),
+  },
+  {
+    path: 'kanban comment',
+    summary: 'writes something down about a task',
+    arguments: [ID, { name: 'TEXT', help: 'of the comment', kind: 'many' }],
+    options: [BOARD],
+    run: addComment,
+  },
+]
+
+async function perform(context: Context, input: Input, operation: Operation, verb: Verb): Promise<Outcome> {
+  const [id = ''] = input.words
+  const options = verb.read?.(context, input) ?? {}
+  const { task, before } = await onBoard(context, input, 'write', (board) => {
+    const before = requireTask(board, id).status
+    return { before, task: change(board, operation, id, options, actorOf(context, id)) }
+  })
+  const who = options.assignee === undefined ? '' : `, for ${task.assignee ?? 'nobody'}`
+  const moved = before === task.status ? task.status : `${before} -> ${task.status}`
+  return { text: `${task.id} ${moved}${who}\n`, json: taskJson(task) }
+}
+
+function newAssignee(context: Context, input: Input): ChangeOptions {
+  const [, name] = input.words
+  if ((name === undefined) === (input.options.none !== true)) {
+    throw new HermesError('USAGE', 'name one assignee, or --none', { next: 'hermes kanban assign ID PROFILE' })
+  }
+  return { assignee: name === undefined ? null : assigneeOption(context, name, input.options.lane === true) }
+}
+
+async function relink(context: Context, input: Input, on: boolean): Promise<Outcome> {
+  const [parent = '', child = ''] = input.words
+  const changed = await onBoard(context, input, 'write', (board) =>
+    (on ? link : unlink)(board, parent, child, actorOf(context)),
+  )
+  const text = on
+    ? changed
+      ? 'now waits for'
+      : 'waits already for'
+    : changed
+      ? 'waits no longer for'
+      : 'did not wait for'
+  return { text: `${child} ${text} ${parent}\n`, json: { parent, child, linked: on, changed } }
+}
+
+async function addComment(context: Context, input: Input): Promise<Outcome> {
+  const [id = '', ...words] = input.words
+  const text = checkText('comment', words.join(' ').trim())
+  if (text === '')
+    throw new HermesError('USAGE', 'a comment needs a text', {
+      next: 'hermes kanban comment ID "what you want to say"',
+    })
+  await onBoard(context, input, 'write', (board) => comment(board, id, text, actorOf(context, id)))
+  return { text: `${id} commented\n`, json: { task_id: id, commented: true } }
+}

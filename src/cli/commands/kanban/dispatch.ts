@@ -1,0 +1,211 @@
+/** Commands of the dispatcher: one tick, how it goes, why a task waits. */
+import type { ControlClient } from '../../../control/client.ts'
+import { type Dispatched, dispatchOnce, planDispatch } from '../../../kanban/io/dispatch.ts'
+import { readDispatchState } from '../../../kanban/io/dispatch-state.ts'
+import { type Jobs, supervisorJobs } from '../../../kanban/io/jobs.ts'
+import { parentsOf, requireTask, runningByAssignee, statusCounts } from '../../../kanban/io/queries.ts'
+import { readWrittenRules } from '../../../kanban/io/settings.ts'
+import { reportText } from '../../../kanban/report.ts'
+import { isClosed } from '../../../kanban/task.ts'
+import { isBusy, verdictOf } from '../../../kanban/verdict.ts'
+import { why } from '../../../kanban/why.ts'
+import { EXIT, HermesError } from '../../../system/errors.ts'
+import type { Command, Input } from '../../command.ts'
+import type { Context } from '../../context.ts'
+import type { Outcome } from '../../output.ts'
+import { BOARD, dispatchBase, onBoard, wholeOption } from './shared.ts'
+
+const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const
+const NO_SUPERVISOR = { [EXIT.noSupervisor]: 'the supervisor is not running' }
+
+export const DISPATCH_COMMANDS: readonly Command[] = [
+  {
+    path: 'kanban dispatch',
+    summary: 'one tick now: takes note of what has ended, and starts what may start',
+    options: [
+      { long: '--dry-run', help: 'say what a tick would do, and do nothing; works without a supervisor' },
+      { long: '--max', value: 'N', help: 'at most so many tasks running on the board' },
+      {
+        long: '--failure-limit',
+        value: 'N',
+        help: 'failures after which a task is blocked; else kanban.failure_limit',
+      },
+      BOARD,
+    ],
+    exits: NO_SUPERVISOR,
+    run: dispatch,
+  },
+  {
+    path: 'kanban dispatch-status',
+    summary: 'whether, where and how well the board is dispatched',
+    options: [BOARD],
+    run: status,
+  },
+  {
+    path: 'kanban why',
+    summary: 'why a task is not running, in one line',
+    arguments: [ID],
+    options: [BOARD],
+    run: explain,
+  },
+]
+
+/** With the supervisor's jobs where it answers, else with null. */
+async function withJobs<T>(context: Context, use: (jobs: Jobs | null) => Promise<T>): Promise<T> {
+  let client: ControlClient
+  try {
+    client = await context.connect()
+  } catch (error) {
+    if (error instanceof HermesError && (error.code === 'NO_SUPERVISOR' || error.code === 'REFUSED')) return use(null)
+    throw error
+  }
+  try {
+    return await use(await supervisorJobs(client))
+  } finally {
+    client.close()
+  }
+}
+
+async function dispatch(context: Context, input: Input): Promise<Outcome> {
+  const dryRun = input.options['dry-run'] === true
+  const max = wholeOption(input, 'max', 0)
+  const failureLimit = wholeOption(input, 'failure-limit', 1)
+  const options = { ...(max === undefined ? {} : { max }), ...(failureLimit === undefined ? {} : { failureLimit }) }
+  return onBoard(context, input, dryRun ? 'read' : 'write', async (board) => {
+    const done: Dispatched = await withJobs(context, (jobs) =>
+      (dryRun ? planDispatch : dispatchOnce)({ ...dispatchBase(context), board, jobs, ...options }),
+    )
+    for (const warning of done.warnings) context.output.err(`${warning}\n`)
+    const { report, rules } = done
+    const reasons = done.decision?.reasons
+    const assigneeOf = (id: string): string | null => {
+      const reason = reasons?.get(id)
+      return reason?.why === 'unconfigured' ? reason.assignee : null
+    }
+    return { text: reportText(report, { dryRun, defaultAssignee: rules.defaultAssignee, assigneeOf }), json: report }
+  })
+}
+
+/** Why no tick comes by itself; null: one does. */
+async function noDispatcher(context: Context): Promise<string | null> {
+  if (!readWrittenRules(context.home).dispatchInGateway) return 'kanban.dispatch_in_gateway is false'
+  try {
+    const client = await context.connect()
+    try {
+      const { slots } = await client.request('status', {})
+      const slot = slots.find((one) => one.slot === 'dispatcher')
+      if (slot === undefined) return 'there is no slot "dispatcher"'
+      return slot.state === 'up' || slot.state === 'starting' ? null : `the slot "dispatcher" is ${slot.state}`
+    } finally {
+      client.close()
+    }
+  } catch (error) {
+    if (error instanceof HermesError && error.code === 'NO_SUPERVISOR') return 'the supervisor is not running'
+    throw error
+  }
+}
+
+async function explain(context: Context, input: Input): Promise<Outcome> {
+  const [id = ''] = input.words
+  const missing = await noDispatcher(context)
+  return onBoard(context, input, 'read', async (board) => {
+    const task = requireTask(board, id)
+    const { decision, rules } = await withJobs(context, (jobs) =>
+      planDispatch({ ...dispatchBase(context), board, jobs }),
+    )
+    const answer = why({
+      task,
+      openParents: parentsOf(board, id).filter((parent) => !isClosed(parent.status)),
+      decision,
+      defaultAssignee: rules.defaultAssignee,
+      noDispatcher: missing,
+    })
+    return { text: `${answer.text}\n`, json: answer }
+  })
+}
+
+const TICKS_UNTIL_OVERDUE = 3
+
+async function status(context: Context, input: Input): Promise<Outcome> {
+  const written = readWrittenRules(context.home)
+  const missing = await noDispatcher(context)
+  return onBoard(context, input, 'read', async (board) => {
+    const { decision, rules, warnings } = await withJobs(context, (jobs) =>
+      planDispatch({ ...dispatchBase(context), board, jobs }),
+    )
+    const last = readDispatchState(context.home, board.place.slug)
+    const counts = statusCounts(board)
+    const running = runningByAssignee(board)
+    const sinceMs = last === undefined ? Number.POSITIVE_INFINITY : context.clock.wallMs() - last.atMs
+    const overdue =
+      decision.report.spawned.length > 0 && sinceMs > TICKS_UNTIL_OVERDUE * written.dispatchIntervalSeconds * 1000
+    const verdict = verdictOf(isBusy(decision), last?.starvedTicks ?? 0, overdue)
+    const json = {
+      board: board.place.slug,
+      enabled: written.dispatchInGateway,
+      dispatching: missing === null,
+      ...(missing === null ? {} : { why_not: missing }),
+      ...(last === undefined ? {} : { host: last.host, pid: last.pid, last_tick: new Date(last.atMs).toISOString() }),
+      interval: written.dispatchIntervalSeconds * 1000,
+      queue: {
+        ready: counts.ready ?? 0,
+        todo: counts.todo ?? 0,
+        scheduled: counts.scheduled ?? 0,
+        running: counts.running ?? 0,
+      },
+      running,
+      caps: { max_in_progress: rules.maxInProgress, max_in_progress_per_profile: rules.maxInProgressPerProfile },
+      default_assignee: rules.defaultAssignee,
+      verdict,
+      ...(last?.lastError == null ? {} : { last_error: last.lastError }),
+      ...(last?.report == null ? {} : { last_report: last.report }),
+    }
+    for (const warning of warnings) context.output.err(`${warning}\n`)
+    return { text: statusText(json), json }
+  })
+}
+
+interface StatusJson {
+  readonly board: string
+  readonly enabled: boolean
+  readonly dispatching: boolean
+  readonly why_not?: string
+  readonly host?: string
+  readonly pid?: number
+  readonly last_tick?: string
+  readonly queue: Readonly<Record<string, number>>
+  readonly running: Readonly<Record<string, number>>
+  readonly caps: Readonly<Record<string, number | null>>
+  readonly default_assignee: string | null
+  readonly verdict: string
+  readonly last_error?: string
+  readonly last_report?: object
+}
+
+function statusText(status: StatusJson): string {
+  const pairs = (facts: Readonly<Record<string, number | null>>): string =>
+    Object.entries(facts)
+      .map(([name, value]) => `${name === '' ? 'nobody' : name} ${value ?? '-'}`)
+      .join(', ') || 'none'
+  const buckets = Object.entries(status.last_report ?? {}).flatMap(([name, value]) => {
+    const n = Array.isArray(value) ? value.length : Number(value)
+    return n === 0 ? [] : [`${name} ${n}`]
+  })
+  const lines: readonly (readonly [string, string | undefined])[] = [
+    ['board', status.board],
+    ['enabled', status.enabled ? 'yes' : 'no (kanban.dispatch_in_gateway is false)'],
+    ['dispatcher', status.dispatching ? 'slot dispatcher' : status.why_not],
+    [
+      'last tick',
+      status.last_tick === undefined ? 'none yet' : `${status.last_tick} on ${status.host} (pid ${status.pid})`,
+    ],
+    ['queue', pairs(status.queue)],
+    ['running', pairs(status.running)],
+    ['caps', pairs(status.caps)],
+    ['default', status.default_assignee ?? '-'],
+    ['last error', status.last_error],
+    ['verdict', status.verdict],
+    ['buckets', status.last_report === undefined ? undefined : buckets.join(', ') || 'all empty'],
+  ]
+  return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(11)}${value}\n`])).join('')
+}

@@ -1,0 +1,20 @@
+import type { Command, Group } from '../../command.ts'
+import { BOARD_COMMANDS } from './boards.ts'
+import { CHANGE_COMMANDS } from './changes.ts'
+import { DISPATCH_COMMANDS } from './dispatch.ts'
+import { FOLLOW_COMMANDS } from './follow.ts'
+import { TASK_COMMANDS } from './tasks.ts'
+
+export const KANBAN_GROUP: Group = {
+  name: 'kanban',
+  summary: 'tasks on a board, and the dispatcher that hands them to profiles',
+}
+
+/** Every `hermes kanban …`. */
+export const KANBAN_COMMANDS: readonly Command[] = [
+  ...TASK_COMMANDS,
+  ...CHANGE_COMMANDS,
+  ...FOLLOW_COMMANDS,
+  ...DISPATCH_COMMANDS,
+  ...BOARD_COMMANDS,
+]

@@ -1,0 +1,118 @@
+/** What the kanban commands have in common: which board, who speaks, how options are read. */
+import { type Board, withBoard } from '../../../kanban/io/board.ts'
+import type { Actor } from '../../../kanban/io/changes.ts'
+import { chosenBoard } from '../../../kanban/io/current.ts'
+import type { DispatchOptions } from '../../../kanban/io/dispatch.ts'
+import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/io/places.ts'
+import { normalizeAssignee } from '../../../kanban/rules.ts'
+import { parseDurationMs } from '../../../profile/config-keys.ts'
+import { requireProfile } from '../../../profile/disk.ts'
+import { HermesError } from '../../../system/errors.ts'
+import { type Input, type OptionSpec, textOption } from '../../command.ts'
+import type { Context } from '../../context.ts'
+import { dispatcherFacts } from '../../dispatcher-facts.ts'
+
+export const BOARD: OptionSpec = {
+  long: '--board',
+  value: 'SLUG',
+  help: 'the board meant; else HERMES_KANBAN_BOARD, else the one in use',
+}
+
+export const warnOn =
+  (context: Context) =>
+  (text: string): void =>
+    context.output.err(`hermes: warning: ${text}\n`)
+
+export const slugOf = (context: Context, input: Input): string =>
+  chosenBoard(context.home, textOption(input, 'board'), context.env.HERMES_KANBAN_BOARD)
+
+/** The board that is meant; it must exist. @throws HermesError */
+export const placeOf = (context: Context, input: Input): BoardPlace =>
+  requireBoard(context.home, slugOf(context, input))
+
+/** Opens the board for one command. `create`: the default board is made by its first task. */
+export function onBoard<T>(
+  context: Context,
+  input: Input,
+  mode: 'create' | 'write' | 'read',
+  use: (board: Board) => T | Promise<T>,
+): Promise<T> {
+  const slug = slugOf(context, input)
+  const place = mode === 'create' && slug === DEFAULT_BOARD ? boardPlace(context.home, slug) : placeOf(context, input)
+  return withBoard(place, { mode, warn: warnOn(context) }, use)
+}
+
+/** Who speaks: the profile or user; about its own task, a worker's run. */
+export function actorOf(context: Context, taskId?: string): Actor {
+  const { env, clock } = context
+  const runId = Number(env.HERMES_KANBAN_RUN_ID)
+  const own = taskId !== undefined && env.HERMES_KANBAN_TASK === taskId && Number.isSafeInteger(runId) && runId > 0
+  const name = env.HERMES_PROFILE || context.wishedProfile || env.USER || env.LOGNAME || 'somebody'
+  return { name, wallMs: clock.wallMs(), ...(own ? { runId } : {}) }
+}
+
+/** @throws HermesError NO_SUCH_PROFILE: a name nobody has is more often a slip than a person's lane */
+export function assigneeOption(context: Context, text: string, lane: boolean): string {
+  const name = normalizeAssignee(text)
+  if (name === null || !/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name)) {
+    throw new HermesError('USAGE', `${JSON.stringify(text.slice(0, 80))} cannot be an assignee`, {
+      next: 'name a profile: hermes profile list',
+    })
+  }
+  if (lane) return name
+  try {
+    return requireProfile(context.home, name).name
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    throw new HermesError(error.code, error.message, {
+      next: `${error.next ?? 'hermes profile list'}; --lane assigns it to somebody who is no profile`,
+      cause: error,
+    })
+  }
+}
+
+export function wholeOption(input: Input, name: string, min: number, max = 1_000_000): number | undefined {
+  const text = textOption(input, name)
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (/^[+-]?\d+$/.test(text.trim()) && number >= min && number <= max) return number
+  throw new HermesError(
+    'USAGE',
+    `--${name} is a whole number from ${min} to ${max}, not ${JSON.stringify(text.slice(0, 80))}`,
+  )
+}
+
+export function durationOption(input: Input, name: string): number | undefined {
+  const text = textOption(input, name)
+  if (text === undefined) return undefined
+  const ms = parseDurationMs(text)
+  if (ms !== undefined && ms > 0) return ms
+  throw new HermesError(
+    'USAGE',
+    `--${name} is a duration such as 90s, 30m or 2h, not ${JSON.stringify(text.slice(0, 80))}`,
+  )
+}
+
+const RFC_3339 = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/i
+
+/** `2026-12-24T18:00:00Z`, `2026-12-24 18:00` (in UTC), `+2h`. */
+export function timeOption(input: Input, name: string, wallMs: number): number | undefined {
+  const text = textOption(input, name)?.trim()
+  if (text === undefined) return undefined
+  const after = text.startsWith('+') ? parseDurationMs(text.slice(1)) : undefined
+  if (after !== undefined) return wallMs + after
+  const withZone = /(Z|[+-]\d\d:?\d\d)$/i.test(text) || /^\d{4}-\d\d-\d\d$/.test(text) ? text : `${text}Z`
+  const atMs = RFC_3339.test(text) ? Date.parse(withZone.replace(' ', 'T')) : Number.NaN
+  if (Number.isFinite(atMs)) return atMs
+  throw new HermesError(
+    'USAGE',
+    `--${name} is a time such as 2026-12-24T18:00:00Z or +2h, not ${JSON.stringify(text.slice(0, 80))}`,
+  )
+}
+
+export const limitOf = (input: Input): number => wholeOption(input, 'limit', 1) ?? 50
+export const LIMIT: OptionSpec = { long: '--limit', value: 'N', help: 'how many at most; default 50' }
+
+/** What a tick needs of this installation. */
+export const dispatchBase = (context: Context): Pick<DispatchOptions, 'home' | 'clock' | 'host' | 'builtIn'> =>
+  dispatcherFacts(context)

@@ -1,0 +1,216 @@
+/** Commands that make and show tasks. */
+import { readFileSync, statSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import { createTask } from '../../../kanban/io/changes.ts'
+import { checkText, MAX_BODY_BYTES } from '../../../kanban/io/input.ts'
+import {
+  childrenOf,
+  commentsOf,
+  eventsAfter,
+  eventsTail,
+  listTasks,
+  parentsOf,
+  requireTask,
+  runningByAssignee,
+  runsOf,
+  statusCounts,
+} from '../../../kanban/io/queries.ts'
+import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
+import { EXIT, HermesError } from '../../../system/errors.ts'
+import { type Command, type Input, textOption } from '../../command.ts'
+import type { Context } from '../../context.ts'
+import type { Outcome } from '../../output.ts'
+import { commentJson, eventJson, runJson, runLine, taskJson, tasksTable, taskText } from './render.ts'
+import {
+  actorOf,
+  assigneeOption,
+  BOARD,
+  durationOption,
+  LIMIT,
+  limitOf,
+  onBoard,
+  timeOption,
+  wholeOption,
+} from './shared.ts'
+
+const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const
+
+export const TASK_COMMANDS: readonly Command[] = [
+  {
+    path: 'kanban create',
+    summary: 'puts a task on the board; ready when it waits for nothing',
+    arguments: [{ name: 'TITLE', help: 'what is to be done, in a line', kind: 'many' }],
+    options: [
+      { long: '--body', value: 'TEXT', help: 'the rest of what the worker is told' },
+      { long: '--body-file', value: 'FILE', help: 'the same from a file; - is standard input' },
+      { long: '--assignee', short: '-a', value: 'PROFILE', help: 'who does it; else kanban.default_assignee' },
+      { long: '--lane', help: 'the assignee need not be a profile: a person, another tool' },
+      { long: '--priority', value: 'N', help: 'higher goes first; default 0' },
+      { long: '--parent', value: 'ID,…', help: 'tasks that must be done before' },
+      { long: '--triage', help: 'an idea: nobody works on it until it is promoted or assigned' },
+      { long: '--at', value: 'TIME', help: 'not before this time: 2026-12-24T18:00:00Z, +2h' },
+      { long: '--workspace', value: 'DIR', help: 'work there; else a directory of its own in the profile' },
+      { long: '--max-runtime', value: 'DURATION', help: 'stop a run that takes longer: 90s, 30m, 2h' },
+      { long: '--max-retries', value: 'N', help: 'failures after which it is blocked; else kanban.failure_limit' },
+      { long: '--key', value: 'KEY', help: 'idempotency key: a second create with it returns the first task' },
+      BOARD,
+    ],
+    exits: { [EXIT.noSuch]: 'the assignee is no profile' },
+    run: create,
+  },
+  {
+    path: 'kanban list',
+    summary: 'tasks, the newest first; archived ones only with --all or --status archived',
+    options: [
+      { long: '--status', value: 'STATUS,…', help: STATUSES.join(', ') },
+      { long: '--assignee', short: '-a', value: 'PROFILE', help: 'only those of this assignee' },
+      { long: '--unassigned', help: "only nobody's" },
+      { long: '--all', help: 'archived ones too' },
+      LIMIT,
+      BOARD,
+    ],
+    run: list,
+  },
+  { path: 'kanban show', summary: 'everything about a task', arguments: [ID], options: [BOARD], run: show },
+  {
+    path: 'kanban runs',
+    summary: 'the attempts at a task, the newest first',
+    arguments: [ID],
+    options: [LIMIT, BOARD],
+    run: runs,
+  },
+  {
+    path: 'kanban stats',
+    summary: 'how many tasks there are, by status and by profile at work',
+    options: [BOARD],
+    run: stats,
+  },
+]
+
+async function create(context: Context, input: Input): Promise<Outcome> {
+  const assignee = textOption(input, 'assignee')
+  const scheduledAtMs = timeOption(input, 'at', context.clock.wallMs())
+  const maxRuntimeMs = durationOption(input, 'max-runtime')
+  const maxRetries = wholeOption(input, 'max-retries', 1)
+  const priority = wholeOption(input, 'priority', -1_000_000)
+  const key = textOption(input, 'key')
+  const workspace = textOption(input, 'workspace')
+  const task = {
+    title: input.words.join(' '),
+    body: bodyOf(input),
+    ...(assignee === undefined ? {} : { assignee: assigneeOption(context, assignee, input.options.lane === true) }),
+    ...(priority === undefined ? {} : { priority }),
+    parents: words(textOption(input, 'parent')),
+    triage: input.options.triage === true,
+    ...(scheduledAtMs === undefined ? {} : { scheduledAtMs }),
+    ...(maxRuntimeMs === undefined ? {} : { maxRuntimeMs }),
+    ...(maxRetries === undefined ? {} : { maxRetries }),
+    ...(key === undefined ? {} : { idempotencyKey: checkText('key', key).slice(0, 200) }),
+    ...(workspace === undefined ? {} : { workspacePath: directory(workspace) }),
+  }
+  const made = await onBoard(context, input, 'create', (board) => createTask(board, task, actorOf(context)))
+  const { id, status, assignee: who } = made.task
+  return {
+    text: `${id} ${made.created ? 'created' : 'was there already'}: ${status}${who === null ? ', nobody assigned' : `, for ${who}`}\n`,
+    json: { ...taskJson(made.task), created: made.created },
+  }
+}
+
+const words = (text: string | undefined): readonly string[] =>
+  (text ?? '').split(/[\s,]+/).filter((word) => word !== '')
+
+function directory(path: string): string {
+  const whole = isAbsolute(path) ? path : resolve(path)
+  if (statSync(whole, { throwIfNoEntry: false })?.isDirectory()) return whole
+  throw new HermesError('USAGE', `--workspace: ${whole} is not a directory`, {
+    next: 'make it first, or leave --workspace out',
+  })
+}
+
+function bodyOf(input: Input): string {
+  const text = textOption(input, 'body')
+  const file = textOption(input, 'body-file')
+  if (file === undefined) return text ?? ''
+  if (text !== undefined)
+    throw new HermesError('USAGE', '--body and --body-file say the same thing', { next: 'use one of them' })
+  const size = file === '-' ? 0 : statSync(file).size
+  if (size > MAX_BODY_BYTES)
+    throw new HermesError('USAGE', `${file} has ${size} bytes, more than ${MAX_BODY_BYTES}`, {
+      next: 'name the file in the body instead',
+    })
+  return readFileSync(file === '-' ? 0 : file, 'utf8')
+}
+
+function statusesOf(input: Input): readonly Status[] {
+  const text = textOption(input, 'status')
+  if (text === undefined) return STATUSES.filter((status) => input.options.all === true || status !== 'archived')
+  return words(text).map((word) => {
+    const status = word.toLowerCase()
+    if (isStatus(status)) return status
+    throw new HermesError('USAGE', `there is no status ${JSON.stringify(word.slice(0, 80))}`, {
+      next: `there are: ${STATUSES.join(', ')}`,
+    })
+  })
+}
+
+async function list(context: Context, input: Input): Promise<Outcome> {
+  const statuses = statusesOf(input)
+  const limit = limitOf(input)
+  const wished = textOption(input, 'assignee')
+  const assignee = input.options.unassigned === true ? null : wished?.trim().toLowerCase()
+  const filter = { statuses, ...(assignee === undefined ? {} : { assignee }) }
+  const tasks = await onBoard(context, input, 'read', (board) => listTasks(board, { ...filter, limit: limit + 1 }))
+  const shown = tasks.slice(0, limit)
+  const more = tasks.length > limit ? `(the newest ${limit}; --limit N shows more)\n` : ''
+  return { text: tasksTable(shown) + more, json: shown.map(taskJson) }
+}
+
+async function show(context: Context, input: Input): Promise<Outcome> {
+  const [id = ''] = input.words
+  const details = await onBoard(context, input, 'read', (board) =>
+    board.read(() => ({
+      task: requireTask(board, id),
+      parents: parentsOf(board, id),
+      children: childrenOf(board, id),
+      comments: commentsOf(board, id),
+      runs: runsOf(board, id, 10),
+      events: eventsAfter(board, eventsTail(board, 20, id), 20, id),
+    })),
+  )
+  return {
+    text: taskText(details),
+    json: {
+      ...taskJson(details.task),
+      parents: details.parents.map((task) => task.id),
+      children: details.children.map((task) => task.id),
+      comments: details.comments.map(commentJson),
+      runs: details.runs.map(runJson),
+      events: details.events.map(eventJson),
+    },
+  }
+}
+
+async function runs(context: Context, input: Input): Promise<Outcome> {
+  const [id = ''] = input.words
+  const found = await onBoard(context, input, 'read', (board) => {
+    requireTask(board, id)
+    return runsOf(board, id, limitOf(input))
+  })
+  return { text: found.length === 0 ? 'no runs yet\n' : found.map(runLine).join(''), json: found.map(runJson) }
+}
+
+async function stats(context: Context, input: Input): Promise<Outcome> {
+  const { board, counts, running } = await onBoard(context, input, 'read', (board) => ({
+    board: board.place.slug,
+    counts: statusCounts(board),
+    running: runningByAssignee(board),
+  }))
+  const byStatus = Object.fromEntries(STATUSES.map((status) => [status, counts[status] ?? 0]))
+  const total = Object.values(byStatus).reduce((sum, n) => sum + n, 0)
+  const lines = [
+    ...STATUSES.map((status) => `${status.padEnd(10)} ${byStatus[status]}\n`),
+    `${'total'.padEnd(10)} ${total}\n`,
+    ...Object.entries(running).map(([who, n]) => `running on ${who === '' ? 'nobody' : who}: ${n}\n`),
+  ]
+  return { text: lines.join(''), json: { board, statuses: byStatus, total, running } }
+}

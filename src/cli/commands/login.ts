@@ -1,0 +1,67 @@
+import { join } from 'node:path'
+import { authFile, storeKey } from '../../gateway/agent/auth-file.ts'
+import { loadConfig } from '../../profile/config.ts'
+import { readDotEnv } from '../../profile/environment.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { type Command, type Input, textOption } from '../command.ts'
+import type { Context } from '../context.ts'
+import type { Outcome } from '../output.ts'
+import { openAsker } from '../terminal.ts'
+
+const DEFAULT_KEY_NAME = 'OPENAI_API_KEY'
+const LONGEST_KEY = 8192
+
+export const LOGIN_COMMANDS: readonly Command[] = [
+  {
+    path: 'login',
+    summary: "store the agent's API key in the profile's auth.json, readable by its owner only",
+    options: [
+      { long: '--name', value: 'VARIABLE', help: 'which key; else api_key_env of agent.openai, else OPENAI_API_KEY' },
+      { long: '--remove', help: 'forget the key' },
+    ],
+    details:
+      'The key is asked for without showing it, or read from standard input: echo "$KEY" | hermes login. It is never an argument, so it is in no process list. A variable of that name in the environment or in .env wins over it. It counts at once.',
+    exits: { [EXIT.noSuch]: 'no such profile' },
+    run: login,
+  },
+]
+
+async function login(context: Context, input: Input): Promise<Outcome> {
+  const { name: profile, dir } = context.profile()
+  const { openai } = loadConfig(join(dir, 'config.yaml')).config.agent
+  const name = parseKeyName(textOption(input, 'name') ?? openai?.apiKeyEnv ?? DEFAULT_KEY_NAME)
+  const file = authFile(dir)
+  if (input.options.remove === true) {
+    await storeKey(dir, name, null)
+    return { text: `${file}: ${name} is removed\n`, json: { file, name, stored: false } }
+  }
+  const asker = openAsker(context.output.err)
+  try {
+    await storeKey(dir, name, parseKey(await asker.secret(`${name} for profile "${profile}" (not shown): `)))
+  } finally {
+    asker.close()
+  }
+  const hidden = readDotEnv(join(dir, '.env')).variables[name] !== undefined
+  if (hidden) context.output.err(`hermes: warning: ${join(dir, '.env')} sets ${name} too, and wins\n`)
+  const next = openai === null ? `hermes -p ${profile} setup` : `hermes -p ${profile} chat -q Hello`
+  return { text: `${file}: ${name} is stored\n  next: ${next}\n`, json: { file, name, stored: true } }
+}
+
+/** @throws HermesError USAGE */
+export function parseKeyName(text: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(text)) return text
+  throw new HermesError('USAGE', `${JSON.stringify(text.slice(0, 130))} cannot be the name of a variable`, {
+    next: 'letters, digits and _ only, for example OPENAI_API_KEY',
+  })
+}
+
+/** @throws HermesError USAGE, never quoting the key */
+export function parseKey(text: string | undefined): string {
+  if (text === undefined || text === '') {
+    throw new HermesError('USAGE', 'no key was given: nothing was stored', { next: 'echo "$KEY" | hermes login' })
+  }
+  if (text.length <= LONGEST_KEY && /^[\x21-\x7e]+$/.test(text)) return text
+  throw new HermesError('USAGE', 'that is no key: a key is one word of printable ASCII characters', {
+    next: 'nothing was stored; was more than the key pasted?',
+  })
+}

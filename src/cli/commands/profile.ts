@@ -1,0 +1,232 @@
+import { readSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
+import { configProblemText, loadConfig } from '../../profile/config.ts'
+import { createProfile, deleteProfile, listProfiles, renameProfile, requireProfile } from '../../profile/disk.ts'
+import { parseProfileName } from '../../profile/names.ts'
+import { deleteLogs, refuseDefault } from '../../profile/remove.ts'
+import { readDesired } from '../../profile/state.ts'
+import type { SlotStatus } from '../../protocol/control.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { gatewaySlot, slotLogDir } from '../../system/paths.ts'
+import { type Command, type Input, textOption } from '../command.ts'
+import type { Context } from '../context.ts'
+import type { Outcome } from '../output.ts'
+import { durationText, slotDetails, stateWords, table } from '../slots-view.ts'
+import { goneSlot, ifSupervised, registeredSlot, startSlot, stopSlot } from '../supervised.ts'
+
+const NAME = { name: 'NAME', help: 'name of the profile', kind: 'required' } as const
+const NO_SUCH = { [EXIT.noSuch]: 'no such profile' }
+
+export const PROFILE_COMMANDS: readonly Command[] = [
+  {
+    path: 'profile create',
+    summary: 'make a profile and its slot',
+    arguments: [{ ...NAME, help: 'a-z, 0-9, _ and -, at most 64 characters' }],
+    options: [
+      { long: '--clone', value: 'FROM', help: 'copy settings, credentials, memories and skills of that profile' },
+      { long: '--start', help: 'start its gateway' },
+      { long: '--description', value: 'TEXT', help: 'shown in lists' },
+    ],
+    details: 'Without a supervisor the files are made; the slot appears when one starts.',
+    exits: {
+      [EXIT.noSuch]: 'no profile to clone',
+      [EXIT.timedOut]: 'the slot did not appear, or the gateway did not get ready, in time',
+    },
+    run: create,
+  },
+  {
+    path: 'profile delete',
+    summary: 'stop its gateway and remove the profile',
+    arguments: [NAME],
+    options: [
+      { long: '--yes', short: '-y', help: 'do not ask' },
+      { long: '--keep-logs', help: "keep the gateway's logs" },
+    ],
+    details: 'Asks for the name to be typed. Where nobody can be asked it wants --yes.',
+    exits: NO_SUCH,
+    run: remove,
+  },
+  {
+    path: 'profile list',
+    summary: 'the profiles with the state of their gateways; * marks the active one',
+    options: [{ long: '--quiet', short: '-q', help: 'names only' }],
+    run: list,
+  },
+  {
+    path: 'profile show',
+    summary: 'everything about one profile',
+    arguments: [{ ...NAME, kind: 'optional' }],
+    exits: NO_SUCH,
+    run: show,
+  },
+  {
+    path: 'profile rename',
+    summary: 'give a profile another name; logs and desired state go with it',
+    arguments: [
+      { ...NAME, help: 'its name' },
+      { name: 'NEW', help: 'its new name', kind: 'required' },
+    ],
+    details: 'A gateway that runs is stopped, and started under the new name.',
+    exits: NO_SUCH,
+    run: rename,
+  },
+  {
+    path: 'profile use',
+    summary: 'the profile that commands without -p mean',
+    arguments: [NAME],
+    exits: NO_SUCH,
+    run: use,
+  },
+]
+
+async function create(context: Context, input: Input): Promise<Outcome> {
+  const name = parseProfileName(input.words[0] ?? '')
+  const cloneFrom = textOption(input, 'clone')
+  const description = textOption(input, 'description')
+  const dir = await createProfile(context.home, name, {
+    ...(cloneFrom === undefined
+      ? {}
+      : { cloneFrom: requireProfile(context.home, cloneFrom.trim().toLowerCase()).name }),
+    ...(description === undefined ? {} : { description }),
+  })
+  const slot = await ifSupervised(context, async (client) => {
+    const registered = await registeredSlot(context, client, gatewaySlot(name))
+    return input.options.start === true ? (await startSlot(context, client, name, {})).slot : registered
+  })
+  const next =
+    slot === undefined || slot.state === 'down' ? `hermes -p ${name} gateway start` : `hermes -p ${name} logs -f`
+  const registered =
+    slot === undefined
+      ? 'no supervisor runs: its slot appears at the next start'
+      : `slot ${slot.slot}: ${stateWords(slot)}`
+  return {
+    text: `created ${dir}\n  ${registered}\n  next: ${slot === undefined ? `edit ${dir}/config.yaml and .env` : next}\n`,
+    json: { name, dir, registered: slot !== undefined, ...(slot === undefined ? {} : { slot }) },
+  }
+}
+
+async function remove(context: Context, input: Input): Promise<Outcome> {
+  const name = (input.words[0] ?? '').trim().toLowerCase()
+  refuseDefault(name, 'deleted')
+  const { dir } = requireProfile(context.home, name)
+  const logs = slotLogDir(context.home, gatewaySlot(name))
+  const keepLogs = input.options['keep-logs'] === true
+  const going = `${dir} (settings, credentials, sessions, workspace)${keepLogs ? '' : ` and ${logs}`}`
+  if (input.options.yes !== true) confirm(context, name, going, keepLogs)
+  const supervised = await ifSupervised(context, async (client) => {
+    await stopSlot(context, client, name, {})
+    await deleteProfile(context.home, name)
+    await goneSlot(context, client, gatewaySlot(name))
+    return true
+  })
+  if (!supervised) await deleteProfile(context.home, name)
+  if (!keepLogs) await deleteLogs(context.home, name)
+  return { text: `deleted ${going}\n`, json: { name, deleted: keepLogs ? [dir] : [dir, logs] } }
+}
+
+/** @throws HermesError USAGE where nobody can be asked, FAILED when something else was typed */
+function confirm(context: Context, name: string, going: string, keepLogs: boolean): void {
+  if (!isatty(0) || context.json) {
+    throw new HermesError('USAGE', `this would delete ${going}; there is nobody to ask here`, {
+      next: `hermes profile delete ${name} --yes${keepLogs ? ' --keep-logs' : ''}`,
+    })
+  }
+  context.output.err(`This deletes ${going}.\nType the name of the profile to go on: `)
+  if (readLine().trim() !== name) throw new HermesError('FAILED', `that is not "${name}": nothing was deleted`)
+}
+
+/** One line of standard input, read a byte at a time so that nothing after it is taken. */
+function readLine(): string {
+  const byte = Buffer.alloc(1)
+  let text = ''
+  while (readSync(0, byte) === 1 && byte[0] !== 10) text += byte.toString('latin1')
+  return text
+}
+
+async function list(context: Context, input: Input): Promise<Outcome> {
+  const { profiles, problems } = listProfiles(context.home)
+  if (input.options.quiet === true)
+    return { text: profiles.map(({ name }) => `${name}\n`).join(''), json: profiles.map(({ name }) => name) }
+  const active = readActiveProfile(context.home)
+  const slots = (await ifSupervised(context, async (client) => (await client.request('status', {})).slots)) ?? []
+  const wallMs = context.clock.wallMs()
+  const found = profiles.map(({ name, dir }) => {
+    const slot = slots.find((one) => one.profile === name)
+    return {
+      name,
+      slot,
+      wanted: slot?.wanted ?? wantedOf(dir),
+      description: loadConfig(`${dir}/config.yaml`).config.description,
+      active: name === active,
+    }
+  })
+  const rows = found.map(({ name, slot, description, active: marked }) => [
+    `${marked ? '*' : ' '} ${name}`,
+    slot ? stateWords(slot) : '-',
+    slot?.state === 'up' ? durationText(wallMs - Date.parse(slot.since)) : '-',
+    slot ? String(slot.restarts) : '-',
+    description,
+  ])
+  const skipped = problems.map(({ name, reason }) => `warning: profiles/${name} is skipped: ${reason}\n`).join('')
+  return {
+    text: `${table([['  PROFILE', 'GATEWAY', 'UPTIME', 'RESTARTS', 'DESCRIPTION'], ...rows])}${skipped}`,
+    json: found.map(({ slot, ...profile }) => ({ ...profile, ...(slot ? { state: slot.state } : {}) })),
+  }
+}
+
+const wantedOf = (dir: string): 'up' | 'down' => (readDesired(dir).wanted === 'running' ? 'up' : 'down')
+
+async function show(context: Context, input: Input): Promise<Outcome> {
+  const { name, dir } =
+    input.words[0] === undefined ? context.profile() : requireProfile(context.home, input.words[0].trim().toLowerCase())
+  const { config, problems } = loadConfig(`${dir}/config.yaml`)
+  const desired = readDesired(dir)
+  const slot = await ifSupervised(
+    context,
+    async (client): Promise<SlotStatus | undefined> =>
+      (await client.request('status', {})).slots.find((one) => one.profile === name),
+  )
+  const facts = {
+    name,
+    dir,
+    description: config.description,
+    active: readActiveProfile(context.home) === name,
+    desired: desired.wanted ?? 'none',
+    log: `${slotLogDir(context.home, gatewaySlot(name))}/current`,
+  }
+  const runs = config.gateway.command?.join(' ') ?? 'the built-in gateway'
+  const lines = Object.entries({ ...facts, runs }).map(([key, value]) => `  ${key.padEnd(13)}${value}`)
+  const warnings = [...problems.map(configProblemText), ...desired.warnings]
+  return {
+    text: `${lines.join('\n')}\n${slot ? `\n${slotDetails(slot, context.clock.wallMs())}` : ''}${warnings.map((text) => `warning: ${text}\n`).join('')}`,
+    json: { ...facts, command: config.gateway.command, ...(slot ? { slot } : {}), warnings },
+  }
+}
+
+async function rename(context: Context, input: Input): Promise<Outcome> {
+  const from = (input.words[0] ?? '').trim().toLowerCase()
+  refuseDefault(from, 'renamed')
+  requireProfile(context.home, from)
+  const to = parseProfileName(input.words[1] ?? '')
+  const slot = await ifSupervised(context, async (client) => {
+    const before = (await client.request('status', {})).slots.find((one) => one.profile === from)
+    const running = before !== undefined && before.wanted !== 'down'
+    if (running) await stopSlot(context, client, from, {})
+    await renameProfile(context.home, from, to)
+    const registered = await registeredSlot(context, client, gatewaySlot(to))
+    return running ? (await startSlot(context, client, to, {})).slot : registered
+  })
+  if (!slot) await renameProfile(context.home, from, to)
+  const { dir } = requireProfile(context.home, to)
+  return {
+    text: `renamed ${from} to ${to}: ${dir}${slot ? `, gateway ${stateWords(slot)}` : ''}\n`,
+    json: { name: to, dir, ...(slot ? { slot } : {}) },
+  }
+}
+
+async function use(context: Context, input: Input): Promise<Outcome> {
+  const { name, dir } = requireProfile(context.home, (input.words[0] ?? '').trim().toLowerCase())
+  await writeActiveProfile(context.home, name)
+  return { text: `commands without -p now mean "${name}" (${dir})\n`, json: { name, dir } }
+}

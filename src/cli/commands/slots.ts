@@ -1,0 +1,101 @@
+/** `hermes dashboard …` and `hermes service …`: as `gateway`, for the slots of helpers and of services the image defines. */
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { nearest } from '../../system/nearest.ts'
+import type { ArgumentSpec, Command, Input } from '../command.ts'
+import { type Context, withControl } from '../context.ts'
+import { slotStatus } from '../hot.ts'
+import type { Outcome } from '../output.ts'
+import { slotsTable } from '../slots-view.ts'
+import { act } from '../supervised.ts'
+import { actionOptions, resultLine, WAIT_OPTIONS } from './gateway.ts'
+
+/** Helpers and services have no config.yaml to say how long they may take. */
+const PATIENCE_MS = 75_000
+const EXITS = {
+  [EXIT.noSuch]: 'no such slot',
+  [EXIT.noSupervisor]: 'the supervisor is not running',
+  [EXIT.timedOut]: 'not there in time',
+}
+const PREFIX = 'service-'
+const SERVICE_NAME: ArgumentSpec = { name: 'NAME', help: 'name of the service', kind: 'required' }
+
+type Verb = 'start' | 'stop' | 'restart'
+const VERBS: readonly Verb[] = ['start', 'stop', 'restart']
+
+export const SLOT_COMMANDS: readonly Command[] = [
+  ...commandsFor('dashboard', 'the dashboard', [], () => 'dashboard'),
+  ...commandsFor(
+    'service',
+    'a service that the image defines',
+    [SERVICE_NAME],
+    (input) => `${PREFIX}${input.words[0] ?? ''}`,
+  ),
+  {
+    path: 'service list',
+    summary: 'the services that the image defines',
+    exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
+    run: list,
+  },
+]
+
+function commandsFor(
+  group: string,
+  what: string,
+  words: readonly ArgumentSpec[],
+  slotOf: (input: Input) => string,
+): readonly Command[] {
+  const given = words.length === 0 ? {} : { arguments: words }
+  return [
+    ...VERBS.map((verb) => ({
+      path: `${group} ${verb}`,
+      summary: `${verb} ${what}`,
+      ...given,
+      options: WAIT_OPTIONS,
+      exits: EXITS,
+      run: (context: Context, input: Input) => action(context, input, verb, slotOf(input)),
+    })),
+    {
+      path: `${group} status`,
+      summary: `state of ${what}`,
+      ...given,
+      exits: {
+        0: 'up',
+        1: 'anything else',
+        [EXIT.noSuch]: 'no such slot',
+        [EXIT.noSupervisor]: 'the supervisor is not running',
+      },
+      run: (context: Context, input: Input) =>
+        slotStatus(context, slotOf(input), [`hermes ${group} start`, ...input.words].join(' ')),
+    },
+  ]
+}
+
+async function action(context: Context, input: Input, verb: Verb, slot: string): Promise<Outcome> {
+  const options = actionOptions(input)
+  const startedAtMs = context.clock.nowMs()
+  return withControl(context, async (client) => {
+    const { slots } = await client.request('status', {})
+    if (!slots.some((one) => one.slot === slot))
+      throw noSuch(
+        slot,
+        slots.map((one) => one.slot),
+      )
+    const result = await act(client, verb, slot, options, PATIENCE_MS)
+    return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
+  })
+}
+
+function noSuch(slot: string, known: readonly string[]): HermesError {
+  const near = nearest(slot, known)
+  const guess = near?.startsWith(PREFIX) ? `did you mean "${near.slice(PREFIX.length)}"? ` : ''
+  return new HermesError('NO_SUCH_SLOT', `no slot "${slot}"`, { next: `${guess}hermes status lists the slots` })
+}
+
+async function list(context: Context): Promise<Outcome> {
+  const { slots } = await withControl(context, (client) => client.request('status', {}))
+  const services = slots.filter(({ slot }) => slot.startsWith(PREFIX))
+  return {
+    text: services.length === 0 ? 'this image defines no services\n' : slotsTable(services, context.clock.wallMs()),
+    json: services,
+  }
+}

@@ -1,0 +1,84 @@
+import type { ControlClient } from '../control/client.ts'
+import { connectControl } from '../control/client.ts'
+import { readActiveProfile } from '../profile/active.ts'
+import { requireProfile } from '../profile/disk.ts'
+import { type Clock, systemClock } from '../system/clock.ts'
+import { type Environment, findRunPaths, installDir, resolveHome } from '../system/install.ts'
+import type { RunPaths } from '../system/paths.ts'
+import type { Output } from './output.ts'
+
+/** What a command is given: where things are, and the outside world. */
+export interface Context {
+  readonly env: Environment
+  /** The directory with bin/ and lib/. */
+  readonly install: string
+  readonly home: string
+  readonly paths: RunPaths
+  readonly uid: number
+  readonly json: boolean
+  readonly output: Output
+  readonly clock: Clock
+  /** The profile that `-p` named, unchecked. */
+  readonly wishedProfile: string | undefined
+  /** The profile this command is about, by `-p`, the slot we are in, `profile use`, `default`. @throws HermesError NO_SUCH_PROFILE */
+  profile(): { readonly name: string; readonly dir: string }
+  /** @throws HermesError NO_SUPERVISOR */
+  connect(): Promise<ControlClient>
+}
+
+export function makeContext(options: {
+  readonly env: Environment
+  /** Directory of the running bundle. */
+  readonly bundleDir: string
+  readonly profile: string | undefined
+  readonly json: boolean
+  readonly output: Output
+}): Context {
+  const { env, bundleDir, profile, json, output } = options
+  const install = installDir(bundleDir)
+  const home = resolveHome(env, install)
+  const uid = process.getuid?.() ?? 0
+  const paths = findRunPaths(env, home, uid)
+  const clock = systemClock()
+  return {
+    env,
+    install,
+    home,
+    paths,
+    uid,
+    json,
+    output,
+    clock,
+    wishedProfile: profile,
+    profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
+    connect: () => connectControl(paths.controlSocket, clock),
+  }
+}
+
+/** What `gateway run` needs to know, wherever it is started from. */
+export const gatewayFacts = (context: Context) => {
+  const { name, dir } = context.profile()
+  const { env, home, install, paths, uid, clock } = context
+  return {
+    profile: name,
+    dir,
+    home,
+    install,
+    controlSocket: paths.controlSocket,
+    runDir: paths.runDir,
+    env,
+    uid,
+    clock,
+    err: context.output.err,
+  }
+}
+
+/** Runs `use` with a connection that is closed afterwards, whatever happens. */
+export async function withControl<T>(context: Context, use: (client: ControlClient) => Promise<T>): Promise<T> {
+  const client = await context.connect()
+  try {
+    return await use(client)
+  } finally {
+    client.close()
+  }
+}

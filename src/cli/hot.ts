@@ -1,0 +1,155 @@
+/**
+ * The commands that scripts and health checks run all day. They answer without the command parser and without YAML, so they
+ * cost little more than Node itself.
+ */
+
+import type { SlotStatus, StatusResult } from '../protocol/control.ts'
+import { isSlotKey } from '../protocol/init.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
+import { gatewaySlot } from '../system/paths.ts'
+import { type Context, withControl } from './context.ts'
+import type { Outcome } from './output.ts'
+import { managerLine, slotDetails, slotsTable } from './slots-view.ts'
+import { hostWarnings } from './warnings.ts'
+
+declare const HERMES_VERSION: string
+
+/** How long a health check waits for an answer. Docker's own default is 30 s. */
+const HEALTH_TIMEOUT_MS = 5000
+
+/**
+ * Answers when the words are exactly one of the hot commands.
+ * @returns undefined: these words are for the whole command line
+ */
+export function hotCommand(context: Context, words: readonly string[]): Promise<Outcome> | Outcome | undefined {
+  const [first, second, third] = words
+  const line = words.join(' ')
+  if (line === 'version' || line === '--version' || line === '-V') return version(context)
+  if (line === 'gateway status') return gatewayStatus(context, { all: false })
+  if (line === 'gateway status --all') return gatewayStatus(context, { all: true })
+  if (line === 'status') return status(context)
+  if (line === 'healthcheck') return healthcheck(context)
+  if (first === 'healthcheck' && second === '--ready' && words.length <= 3 && !third?.startsWith('-')) {
+    return readiness(context, third ?? context.wishedProfile)
+  }
+  return undefined
+}
+
+/** The version the build was given; sources run as they lie have none. */
+export const hermesVersion = (): string => (typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0')
+
+export function version(context: Context): Outcome {
+  const json = { version: hermesVersion(), node: process.versions.node, install: context.install }
+  return { text: `hermes ${json.version}\n`, json }
+}
+
+const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
+  withControl(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
+
+/** Exit code 0 up, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every wanted gateway is up. */
+export async function gatewayStatus(context: Context, { all }: { all: boolean }): Promise<Outcome> {
+  const wallMs = context.clock.wallMs()
+  if (all) {
+    const result = await statusOf(context)
+    const slots = result.slots.filter((slot) => slot.profile !== undefined)
+    const behind = slots.some((slot) => slot.wanted !== 'down' && slot.state !== 'up')
+    return {
+      text: `${managerLine(result)}\n${slotsTable(slots, wallMs)}`,
+      json: slots,
+      exitCode: behind ? EXIT.failed : EXIT.done,
+    }
+  }
+  const profile = context.profile().name
+  return slotStatus(context, gatewaySlot(profile), `hermes -p ${profile} gateway start`)
+}
+
+/** One slot in full. @throws HermesError NO_SUCH_SLOT */
+export async function slotStatus(context: Context, key: string, next: string): Promise<Outcome> {
+  const result = await statusOf(context, key)
+  const slot = result.slots.find((one) => one.slot === key)
+  if (!slot) throw noSuchSlot(key, result)
+  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${slot.state === 'up' ? '' : `  ${'next'.padEnd(11)}${next}\n`}`
+  return { text, json: slot, exitCode: slot.state === 'up' ? EXIT.done : EXIT.failed }
+}
+
+export const noSuchSlot = (key: string, { phase, holder }: Pick<StatusResult, 'phase' | 'holder'>): HermesError => {
+  const why = phase === 'waiting' ? `; the volume is held by ${holder ?? 'another container'}` : ''
+  return new HermesError('NO_SUCH_SLOT', `no slot "${key}"${why}`, { next: 'hermes status lists the slots' })
+}
+
+export async function status(context: Context): Promise<Outcome> {
+  const result = await statusOf(context)
+  const warnings = [...result.warnings, ...hostWarnings(context)]
+  const { manager, version: supervisor, pid1, identity, phase, holder, slots } = result
+  const text = [
+    `${managerLine(result)}\n`,
+    phase === 'running' ? '' : `Phase: ${phase}${holder === undefined ? '' : `, the volume is held by ${holder}`}\n`,
+    '\n',
+    slots.length === 0 ? 'no slots\n' : slotsTable(slots, context.clock.wallMs()),
+    warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${warning}\n`).join('')}`,
+  ].join('')
+  const rest = { phase, ...(holder === undefined ? {} : { holder }) }
+  return { text, json: { manager, version: supervisor, pid1, identity, ...rest, slots, warnings } }
+}
+
+/** Liveness: the supervisor, and init through which it is reached, answer. */
+export async function healthcheck(context: Context): Promise<Outcome> {
+  try {
+    const { instance, pid } = await withControl(context, (client) =>
+      client.request('ping', {}, { timeoutMs: HEALTH_TIMEOUT_MS }),
+    )
+    return { text: `healthy: the supervisor (pid ${pid}) answers\n`, json: { healthy: true, instance, pid } }
+  } catch (error) {
+    return unhealthy(error)
+  }
+}
+
+/** A failing check is an answer, not an error: exit code 1, also without a supervisor (HEALTHCHECK knows no other). */
+function unhealthy(error: unknown): Outcome {
+  if (!(error instanceof HermesError)) throw error
+  return {
+    text: `unhealthy: ${error.message}\n`,
+    json: { healthy: false, problems: [error.message] },
+    exitCode: EXIT.failed,
+  }
+}
+
+/**
+ * Readiness: every wanted gateway, or the one named, is up or still within its start time. The supervisor ends `starting` at
+ * start_timeout, so being in it is being within it.
+ */
+export async function readiness(context: Context, profile: string | undefined): Promise<Outcome> {
+  let result: StatusResult
+  try {
+    result = await statusOf(context, undefined, HEALTH_TIMEOUT_MS)
+  } catch (error) {
+    return unhealthy(error)
+  }
+  const problems = readinessProblems(result, profile)
+  if (problems.length === 0) return { text: 'ready\n', json: { healthy: true } }
+  return {
+    text: problems.map((problem) => `not ready: ${problem}\n`).join(''),
+    json: { healthy: false, problems },
+    exitCode: EXIT.failed,
+  }
+}
+
+export function readinessProblems(
+  result: Pick<StatusResult, 'phase' | 'holder' | 'slots'>,
+  profile: string | undefined,
+): readonly string[] {
+  if (result.phase !== 'running')
+    return [
+      `the supervisor is ${result.phase}${result.holder === undefined ? '' : `, the volume is held by ${result.holder}`}`,
+    ]
+  const key = profile === undefined ? undefined : gatewaySlot(profile.trim().toLowerCase())
+  const slots = result.slots.filter(
+    (slot) => slot.profile !== undefined && (key === undefined ? slot.wanted !== 'down' : slot.slot === key),
+  )
+  if (key !== undefined && slots.length === 0)
+    return [isSlotKey(key) ? `no slot "${key}"` : `${JSON.stringify(profile)} is no profile`]
+  return slots.filter((slot) => slot.state !== 'up' && slot.state !== 'starting').map(notReadyText)
+}
+
+const notReadyText = (slot: SlotStatus): string =>
+  `${slot.slot} is ${slot.state}${slot.reason === undefined ? '' : `: ${slot.reason}`}`

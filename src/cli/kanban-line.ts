@@ -1,0 +1,18 @@
+import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
+import type { Context } from './context.ts'
+import { printOutcome } from './output.ts'
+import { parseWords } from './parser.ts'
+
+/**
+ * Runs `hermes kanban …`. A bundle of its own: workers and scripts type it all day, and the whole command line, with the YAML and
+ * schema libraries of `config`, takes twice as long to load.
+ * @param words from `kanban` on
+ */
+export async function kanbanLine(context: Context, words: readonly string[]): Promise<number> {
+  const parsed = parseWords(words, KANBAN_COMMANDS, [KANBAN_GROUP])
+  if ('help' in parsed) {
+    context.output.out(parsed.help)
+    return 0
+  }
+  return printOutcome(await parsed.command.run(context, parsed.input), context.json, context.output)
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path'
+import { isatty } from 'node:tty'
+import { loadConfig } from '../profile/config.ts'
+import { HermesError } from '../system/errors.ts'
+import type { Context } from './context.ts'
+import { hotCommand } from './hot.ts'
+import { printOutcome } from './output.ts'
+import { parseWords } from './parser.ts'
+import { COMMANDS, GROUPS } from './tree.ts'
+
+/**
+ * Runs any command.
+ * @param words what is left after `-p` and `--json` were taken out
+ * @returns the exit code
+ */
+export async function commandLine(context: Context, words: readonly string[]): Promise<number> {
+  if (words.length === 0 || words.join(' ') === '--tui') return bare(context)
+  // `hermes help gateway start` is what people type who know git.
+  const parsed = parseWords(words[0] === 'help' ? [...words.slice(1), '--help'] : words, COMMANDS, GROUPS)
+  if ('help' in parsed) {
+    context.output.out(parsed.help)
+    return 0
+  }
+  return printOutcome(await parsed.command.run(context, parsed.input), context.json, context.output)
+}
+
+/** `hermes` alone: on a terminal a conversation, where there is somebody to talk to; else how things stand and what can be typed. */
+async function bare(context: Context): Promise<number> {
+  if (!context.json && isatty(0) && isatty(1) && hasAgent(context)) return commandLine(context, ['chat'])
+  try {
+    printOutcome(await (hotCommand(context, ['status']) ?? {}), context.json, context.output)
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    context.output.err(`hermes: ${error.message}\n`)
+  }
+  const parsed = parseWords(['--help'], COMMANDS, GROUPS)
+  if ('help' in parsed && !context.json) context.output.out(`\n${parsed.help}`)
+  return 0
+}
+
+function hasAgent(context: Context): boolean {
+  const { command, openai } = loadConfig(join(context.profile().dir, 'config.yaml')).config.agent
+  return command !== null || openai !== null
+}

@@ -1,0 +1,119 @@
+/** What commands ask of the supervisor, with the waiting that belongs to it. */
+import type { ControlClient } from '../control/client.ts'
+import { loadConfig } from '../profile/config.ts'
+import type { ActionResult, SlotStatus } from '../protocol/control.ts'
+import { HermesError } from '../system/errors.ts'
+import { gatewaySlot, profileDir } from '../system/paths.ts'
+import { type Context, withControl } from './context.ts'
+import { noSuchSlot } from './hot.ts'
+
+/** Runs `use` when a supervisor answers. @returns undefined when none does */
+export async function ifSupervised<T>(
+  context: Context,
+  use: (client: ControlClient) => Promise<T>,
+): Promise<T | undefined> {
+  let connected = false
+  try {
+    return await withControl(context, (client) => {
+      connected = true
+      return use(client)
+    })
+  } catch (error) {
+    if (!connected && error instanceof HermesError && error.code === 'NO_SUPERVISOR') return undefined
+    throw error
+  }
+}
+
+export interface ActionOptions {
+  readonly timeoutMs?: number
+  readonly wait?: boolean
+}
+
+/** Added to what the supervisor is given, so that its own, better answer comes first. */
+const REPLY_SLACK_MS = 5000
+/** Beyond what the slot itself is allowed. */
+const WAIT_SLACK_MS = 5000
+const POLL_MS = 100
+
+export const startSlot = (
+  context: Context,
+  client: ControlClient,
+  profile: string,
+  options: ActionOptions,
+): Promise<ActionResult> => act(client, 'start', gatewaySlot(profile), options, allowance(context, profile).startMs)
+
+export const stopSlot = (
+  context: Context,
+  client: ControlClient,
+  profile: string,
+  options: ActionOptions,
+): Promise<ActionResult> => act(client, 'stop', gatewaySlot(profile), options, allowance(context, profile).stopMs)
+
+export const restartSlot = (
+  context: Context,
+  client: ControlClient,
+  profile: string,
+  options: ActionOptions,
+): Promise<ActionResult> => {
+  const { startMs, stopMs } = allowance(context, profile)
+  return act(client, 'restart', gatewaySlot(profile), options, startMs + stopMs)
+}
+
+/** How long a profile's own settings allow it to take. */
+function allowance({ home }: Context, profile: string): { startMs: number; stopMs: number } {
+  const { gateway } = loadConfig(`${profileDir(home, profile)}/config.yaml`).config
+  return {
+    startMs: Math.max(gateway.startTimeoutMs, gateway.readyAfterMs) + WAIT_SLACK_MS,
+    stopMs: gateway.stopTimeoutMs + WAIT_SLACK_MS,
+  }
+}
+
+/** @param ownMs how long the slot may take by itself, where no timeout is asked for */
+export function act(
+  client: ControlClient,
+  op: 'start' | 'stop' | 'restart',
+  slot: string,
+  options: ActionOptions,
+  ownMs: number,
+): Promise<ActionResult> {
+  const timeoutMs = options.timeoutMs ?? ownMs
+  return client.request(op, { slot, wait: options.wait ?? true, timeoutMs }, { timeoutMs: timeoutMs + REPLY_SLACK_MS })
+}
+
+const REGISTER_TIMEOUT_MS = 15_000
+
+/** Waits until a slot is there. @throws HermesError NO_SUCH_SLOT when it cannot be, TIMED_OUT */
+export async function registeredSlot(context: Context, client: ControlClient, key: string): Promise<SlotStatus> {
+  const seen = await poll(context, client, (slots, phase, holder) => {
+    if (phase === 'waiting') throw noSuchSlot(key, { phase, ...(holder === undefined ? {} : { holder }) })
+    return slots.find((slot) => slot.slot === key)
+  })
+  if (seen) return seen
+  throw new HermesError('TIMED_OUT', `the slot "${key}" did not appear within ${REGISTER_TIMEOUT_MS / 1000} s`, {
+    next: 'hermes logs supervisor',
+  })
+}
+
+/** Waits until a slot is gone: the supervisor looks twice, 2 s apart, before it believes that a directory is. */
+export async function goneSlot(context: Context, client: ControlClient, key: string): Promise<void> {
+  const gone = await poll(context, client, (slots) => (slots.some((slot) => slot.slot === key) ? undefined : true))
+  if (gone) return
+  throw new HermesError('TIMED_OUT', `the slot "${key}" is still there after ${REGISTER_TIMEOUT_MS / 1000} s`, {
+    next: 'hermes logs supervisor',
+  })
+}
+
+async function poll<T>(
+  { clock }: Context,
+  client: ControlClient,
+  look: (slots: readonly SlotStatus[], phase: string, holder: string | undefined) => T | undefined,
+): Promise<T | undefined> {
+  const untilMs = clock.nowMs() + REGISTER_TIMEOUT_MS
+  for (;;) {
+    await client.request('reconcile', {})
+    const { slots, phase, holder } = await client.request('status', {})
+    const found = look(slots, phase, holder)
+    if (found !== undefined || clock.nowMs() >= untilMs) return found
+    await new Promise<void>((resolve) => clock.at(clock.nowMs() + POLL_MS, resolve))
+  }
+}

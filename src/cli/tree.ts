@@ -1,0 +1,39 @@
+import type { Command, Group } from './command.ts'
+import { BASIC_COMMANDS } from './commands/basic.ts'
+import { CHAT_COMMANDS } from './commands/chat.ts'
+import { completionCommand } from './commands/completion.ts'
+import { CONFIG_COMMANDS } from './commands/config.ts'
+import { DOCTOR_COMMANDS } from './commands/doctor.ts'
+import { ENV_COMMANDS } from './commands/env.ts'
+import { GATEWAY_COMMANDS } from './commands/gateway.ts'
+import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
+import { LOGIN_COMMANDS } from './commands/login.ts'
+import { LOG_COMMANDS } from './commands/logs.ts'
+import { PROFILE_COMMANDS } from './commands/profile.ts'
+import { SETUP_COMMANDS } from './commands/setup.ts'
+import { SLOT_COMMANDS } from './commands/slots.ts'
+
+export const GROUPS: readonly Group[] = [
+  { name: 'profile', summary: 'create, delete, list, show, rename, use' },
+  { name: 'gateway', summary: 'start, stop, restart, status, run; alone: run', alone: 'run' },
+  { name: 'config', summary: "read and write the profile's config.yaml" },
+  KANBAN_GROUP,
+  { name: 'dashboard', summary: 'start, stop, restart and status of the dashboard' },
+  { name: 'service', summary: 'start, stop, restart and status of services that the image defines' },
+]
+
+export const COMMANDS: readonly Command[] = [
+  ...PROFILE_COMMANDS,
+  ...GATEWAY_COMMANDS,
+  ...BASIC_COMMANDS,
+  ...CHAT_COMMANDS,
+  ...LOGIN_COMMANDS,
+  ...SETUP_COMMANDS,
+  ...LOG_COMMANDS,
+  ...DOCTOR_COMMANDS,
+  ...CONFIG_COMMANDS,
+  ...ENV_COMMANDS,
+  ...SLOT_COMMANDS,
+  ...KANBAN_COMMANDS,
+  completionCommand(() => COMMANDS, GROUPS),
+]

@@ -1,0 +1,284 @@
+import { createConnection, type Socket } from 'node:net'
+import {
+  CONTROL_PROTOCOL_VERSION,
+  type ControlError,
+  type LogEventMessage,
+  type Op,
+  type Operations,
+  type SlotEventMessage,
+} from '../protocol/control.ts'
+import { type Clock, systemClock } from '../system/clock.ts'
+import { HermesError } from '../system/errors.ts'
+
+export interface RequestOptions {
+  /** Until the reply; default 10 s. Later: HermesError TIMED_OUT. */
+  readonly timeoutMs?: number
+}
+
+export interface FollowOptions {
+  readonly signal?: AbortSignal
+  /** The supervisor follows from now on: nothing that happens later is missed. */
+  readonly onStart?: () => void
+}
+
+/** Operations that are answered by a stream of events. */
+export interface Followed {
+  events: SlotEventMessage
+  logs: LogEventMessage
+}
+
+export interface ControlClient {
+  /** @throws HermesError: the supervisor's own, NO_SUPERVISOR, TIMED_OUT, FAILED (the connection died before the reply) */
+  request<O extends Exclude<Op, keyof Followed>>(
+    op: O,
+    body: Operations[O]['request'],
+    options?: RequestOptions,
+  ): Promise<Operations[O]['result']>
+  /** On a connection of its own. Ends quietly when `signal` is aborted; throws NO_SUPERVISOR when the connection dies. */
+  follow<O extends keyof Followed>(
+    op: O,
+    body: Operations[O]['request'],
+    options?: FollowOptions,
+  ): AsyncIterable<Followed[O]>
+  close(): void
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000
+/** How long a connection may wait for a place in the socket's queue. */
+const CONNECT_MS = 5000
+const CONNECT_AGAIN_MS = 20
+/** Events that may wait for a slow consumer before we stop reading; the supervisor then counts what we miss. */
+const MAX_WAITING_EVENTS = 256
+
+/** Asking twice is the same as asking once, so a request whose connection died may be put to the next supervisor. */
+const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-result'])
+
+/**
+ * Connects to the supervisor. One that is being restarted does not refuse: init holds the listening socket, the next one answers.
+ * @param path the control socket
+ * @throws HermesError NO_SUPERVISOR when nobody listens at `path`; REFUSED when we may not connect
+ */
+export async function connectControl(path: string, clock: Clock = systemClock()): Promise<ControlClient> {
+  return new Client(path, clock, await openConnection(path, clock))
+}
+
+class Client implements ControlClient {
+  readonly #path: string
+  readonly #clock: Clock
+  #connection: Connection
+  #closed = false
+
+  constructor(path: string, clock: Clock, connection: Connection) {
+    this.#path = path
+    this.#clock = clock
+    this.#connection = connection
+  }
+
+  async request<O extends Exclude<Op, keyof Followed>>(
+    op: O,
+    body: Operations[O]['request'],
+    { timeoutMs = DEFAULT_TIMEOUT_MS }: RequestOptions = {},
+  ): Promise<Operations[O]['result']> {
+    const untilMs = this.#clock.nowMs() + timeoutMs
+    for (let again = reading.has(op); ; again = false) {
+      // The server closes what is idle; between two requests that is nobody's loss.
+      if (this.#connection.ended) this.#connection = await openConnection(this.#path, this.#clock)
+      // A client closed while it was connecting must not keep the process alive.
+      if (this.#closed) this.#connection.destroy()
+      try {
+        return (await this.#connection.ask(op, body, untilMs)) as Operations[O]['result']
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+        if (!again || this.#closed) throw lostBeforeReply(op, error)
+      }
+    }
+  }
+
+  async *follow<O extends keyof Followed>(
+    op: O,
+    body: Operations[O]['request'],
+    { signal, onStart }: FollowOptions = {},
+  ): AsyncGenerator<Followed[O], void, undefined> {
+    if (signal?.aborted) return
+    const connection = await openConnection(this.#path, this.#clock)
+    const stop = (): void => connection.destroy()
+    signal?.addEventListener('abort', stop)
+    try {
+      await connection.ask(op, body, this.#clock.nowMs() + DEFAULT_TIMEOUT_MS)
+      onStart?.()
+      while (true) yield (await connection.nextEvent()) as Followed[O]
+    } catch (error) {
+      if (signal?.aborted) return
+      if (error instanceof ConnectionLost)
+        throw new HermesError('NO_SUPERVISOR', 'the supervisor has ended the connection', { next: NEXT, cause: error })
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', stop)
+      connection.destroy()
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#connection.destroy()
+  }
+}
+
+/** Internal: the connection ended before what was waited for. */
+class ConnectionLost extends Error {}
+
+interface Waiting {
+  resolve(result: unknown): void
+  reject(error: Error): void
+}
+
+class Connection {
+  readonly #socket: Socket
+  readonly #clock: Clock
+  readonly #replies = new Map<number, Waiting>()
+  readonly #events: unknown[] = []
+  #eventWaiting: Waiting | undefined
+  #nextId = 1
+  #unfinished = ''
+  ended = false
+
+  constructor(socket: Socket, clock: Clock) {
+    this.#socket = socket
+    this.#clock = clock
+    socket.setEncoding('utf8')
+    socket.on('data', (chunk: Buffer | string) => this.#read(String(chunk)))
+    // What ended it, if anything did, is the cause; `close` always follows.
+    let cause: Error | undefined
+    socket.on('error', (error) => {
+      cause = error
+    })
+    socket.on('close', () => this.#end(new ConnectionLost('the connection ended', { cause })))
+  }
+
+  async ask(op: Op, body: object, untilMs: number): Promise<unknown> {
+    if (this.ended) throw new ConnectionLost('the connection has ended')
+    const id = this.#nextId++
+    const reply = Promise.withResolvers<unknown>()
+    this.#replies.set(id, reply)
+    const cancel = this.#clock.at(untilMs, () =>
+      reply.reject(
+        new HermesError('TIMED_OUT', `the supervisor did not answer "${op}" in time`, {
+          next: 'hermes status shows whether it is alive; hermes logs supervisor what it does',
+        }),
+      ),
+    )
+    this.#socket.write(`${JSON.stringify({ ...body, v: CONTROL_PROTOCOL_VERSION, id, op })}\n`)
+    try {
+      return await reply.promise
+    } finally {
+      cancel()
+      this.#replies.delete(id)
+    }
+  }
+
+  nextEvent(): Promise<unknown> {
+    if (this.#events.length > 0) {
+      const event = this.#events.shift()
+      if (this.#events.length === 0) this.#socket.resume()
+      return Promise.resolve(event)
+    }
+    if (this.ended) return Promise.reject(new ConnectionLost('the connection has ended'))
+    const waiting = Promise.withResolvers<unknown>()
+    this.#eventWaiting = waiting
+    return waiting.promise
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #read(chunk: string): void {
+    let from = 0
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', from)) {
+      this.#take(this.#unfinished + chunk.slice(from, end))
+      this.#unfinished = ''
+      from = end + 1
+    }
+    this.#unfinished += chunk.slice(from)
+  }
+
+  #take(line: string): void {
+    let message: { id: number | null; ok?: boolean; result?: unknown; error?: ControlError; event?: unknown }
+    try {
+      message = JSON.parse(line)
+    } catch (error) {
+      // Not our protocol: what listens here is no supervisor of ours.
+      this.#socket.destroy(error as Error)
+      return
+    }
+    if (message.event !== undefined) this.#takeEvent(message.event)
+    else if (message.ok === true) this.#replies.get(message.id ?? 0)?.resolve(message.result)
+    else this.#takeError(message)
+  }
+
+  #takeError(message: { id: number | null; error?: ControlError }): void {
+    const { code, message: text, next } = message.error ?? { code: 'FAILED', message: 'an error without a text' }
+    const error = new HermesError(code, text, next === undefined ? {} : { next })
+    // Without an id it is about the connection: whatever is under way will not be answered.
+    const waiting = message.id === null ? [...this.#replies.values()] : [this.#replies.get(message.id)]
+    for (const one of waiting) one?.reject(error)
+  }
+
+  #takeEvent(event: unknown): void {
+    const waiting = this.#eventWaiting
+    this.#eventWaiting = undefined
+    if (waiting === undefined) this.#events.push(event)
+    else waiting.resolve(event)
+    if (this.#events.length >= MAX_WAITING_EVENTS) this.#socket.pause()
+  }
+
+  #end(lost: ConnectionLost): void {
+    this.ended = true
+    for (const waiting of this.#replies.values()) waiting.reject(lost)
+    this.#eventWaiting?.reject(lost)
+  }
+}
+
+async function openConnection(path: string, clock: Clock): Promise<Connection> {
+  const untilMs = clock.nowMs() + CONNECT_MS
+  while (true) {
+    const connected = await tryConnect(path)
+    if (!(connected instanceof Error)) return new Connection(connected, clock)
+    // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
+    if (connected.code !== 'EAGAIN' || clock.nowMs() >= untilMs) throw cannotConnect(path, connected)
+    await new Promise<void>((resolve) => clock.at(clock.nowMs() + CONNECT_AGAIN_MS, resolve))
+  }
+}
+
+function tryConnect(path: string): Promise<Socket | NodeJS.ErrnoException> {
+  const { promise, resolve } = Promise.withResolvers<Socket | NodeJS.ErrnoException>()
+  const socket = createConnection(path)
+  socket.once('error', resolve)
+  socket.once('connect', () => {
+    socket.off('error', resolve)
+    resolve(socket)
+  })
+  return promise
+}
+
+const NEXT = 'start it: docker start for a container, npm start in a checkout'
+
+function cannotConnect(path: string, cause: NodeJS.ErrnoException): HermesError {
+  if (cause.code === 'EACCES' || cause.code === 'EPERM')
+    return new HermesError('REFUSED', `may not connect to the supervisor at ${path} (${cause.code})`, {
+      next: 'run the command as the user the supervisor runs as, or as root',
+      cause,
+    })
+  return new HermesError('NO_SUPERVISOR', `the supervisor is not running: nobody answers at ${path} (${cause.code})`, {
+    next: NEXT,
+    cause,
+  })
+}
+
+const lostBeforeReply = (op: Op, cause: Error): HermesError =>
+  reading.has(op)
+    ? new HermesError('NO_SUPERVISOR', `the supervisor ended twice before it answered "${op}"`, { next: NEXT, cause })
+    : new HermesError('FAILED', `the supervisor ended before it answered "${op}": it was done, or it was not`, {
+        next: 'hermes status shows which',
+        cause,
+      })

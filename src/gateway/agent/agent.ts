@@ -1,0 +1,102 @@
+/** What answers: a program, or an OpenAI-compatible endpoint. Used by the API server, `hermes chat` and the board's workers. */
+import { EXIT, HermesError } from '../../system/errors.ts'
+
+/** A message as OpenAI's API has it; what we do not know of it is passed on. */
+export interface Message {
+  readonly role: string
+  readonly content?: unknown
+  readonly [more: string]: unknown
+}
+
+export interface Question {
+  /** At least one; the last is the user's. The profile's SOUL.md is added by the agent. */
+  readonly messages: readonly Message[]
+  /** More of a request to an endpoint: temperature, tools, … Without `model`, `messages`, `stream`. */
+  readonly parameters?: Readonly<Record<string, unknown>>
+  /** Aborting gives up the answer and ends what works on it. */
+  readonly signal?: AbortSignal
+  /** Told to a program as HERMES_SESSION. */
+  readonly session?: string
+}
+
+export interface Agent {
+  readonly kind: 'command' | 'openai'
+  /** The endpoint's model; null for a program. */
+  readonly model: string | null
+  /**
+   * The answer's text, piece by piece as it comes.
+   * @throws AgentError, also after pieces have been given
+   */
+  answer(question: Question): AsyncGenerator<string, void, undefined>
+}
+
+/** The whole answer as one text. @throws AgentError */
+export async function answerText(agent: Agent, question: Question): Promise<string> {
+  let text = ''
+  for await (const piece of agent.answer(question)) text += piece
+  return text
+}
+
+/** What went wrong, as far as a caller acts on it. */
+export type AgentTrouble =
+  /** No agent is configured. */
+  | 'not-configured'
+  /** The configuration cannot work: no such program, bad address. */
+  | 'misconfigured'
+  /** The question cannot be put to this agent. */
+  | 'bad-question'
+  /** The program ended with a code, or by a signal; the endpoint sent nonsense. */
+  | 'failed'
+  | 'empty'
+  | 'too-long'
+  /** No sign of life for too long. */
+  | 'silent'
+  | 'unreachable'
+  /** The endpoint answered with an error status: `upstream` has it. */
+  | 'refused'
+  /** The connection ended in the middle of the answer. */
+  | 'broken'
+  | 'cancelled'
+
+/** An error status of the endpoint. `body` is at most 64 KiB of text. */
+export interface UpstreamError {
+  readonly status: number
+  readonly body: string
+  readonly retryAfter: string | undefined
+}
+
+export class AgentError extends HermesError {
+  readonly trouble: AgentTrouble
+  readonly upstream: UpstreamError | undefined
+
+  /** As HermesError: known by what it is, because each bundle holds a copy of this class. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof HermesError && 'trouble' in value
+  }
+
+  constructor(
+    trouble: AgentTrouble,
+    message: string,
+    options: { next?: string; cause?: unknown; upstream?: UpstreamError } = {},
+  ) {
+    const { upstream, ...rest } = options
+    super(trouble === 'silent' ? 'TIMED_OUT' : 'FAILED', message, {
+      ...rest,
+      // Worth another try later: a worker that ends so has not failed at its task.
+      ...(upstream?.status === 429 ? { exitCode: EXIT.restartMe } : {}),
+    })
+    this.trouble = trouble
+    this.upstream = upstream
+  }
+}
+
+/** A function, because the compiler takes a look at `aborted` for its value for ever. */
+export const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
+
+export const cancelled = (): AgentError => new AgentError('cancelled', 'the answer was given up')
+
+/** @param file the profile's config.yaml */
+export const notConfigured = (profile: string, file: string): AgentError =>
+  new AgentError('not-configured', `profile "${profile}" has no agent configured`, {
+    next: `set agent.openai {base_url, model, api_key_env} or agent.command in ${file}, or run: hermes -p ${profile} setup`,
+  })

@@ -1,0 +1,45 @@
+import { join } from 'node:path'
+import { replaceFile } from '../../profile/files.ts'
+import { HermesError } from '../../system/errors.ts'
+import { readSmallFile } from '../../system/small-file.ts'
+
+const MAX_AUTH_BYTES = 1_000_000
+
+export const authFile = (profileDir: string): string => join(profileDir, 'auth.json')
+
+/**
+ * Keys that `hermes login` stored, by the variable they stand for. A missing file is no keys.
+ * @throws HermesError naming the file when it cannot be read or is no JSON; never with anything from inside it
+ */
+export function readStoredKeys(profileDir: string): Readonly<Record<string, string>> {
+  const { api_keys: keys } = readAuth(authFile(profileDir))
+  if (typeof keys !== 'object' || keys === null) return {}
+  return Object.fromEntries(
+    Object.entries(keys).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1] !== ''),
+  )
+}
+
+/** Adds or replaces one key (null: removes it); what else is in the file stays. The file is 0600. */
+export async function storeKey(profileDir: string, name: string, key: string | null): Promise<void> {
+  const file = authFile(profileDir)
+  const auth = readAuth(file)
+  const { [name]: _old, ...others } = readStoredKeys(profileDir)
+  const keys = key === null ? others : { ...others, [name]: key }
+  await replaceFile(file, `${JSON.stringify({ ...auth, api_keys: keys }, null, 2)}\n`, 0o600)
+}
+
+function readAuth(file: string): Record<string, unknown> {
+  const { text, problem } = readSmallFile(file, MAX_AUTH_BYTES)
+  if (problem !== undefined) throw unusable(file, problem)
+  if (text === undefined || text.trim() === '') return {}
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch {
+    // JSON.parse quotes what it stumbled over, which may be a key: say only that it is no JSON.
+  }
+  throw unusable(file, 'is no JSON object')
+}
+
+const unusable = (file: string, problem: string): HermesError =>
+  new HermesError('FAILED', `${file} ${problem}`, { next: 'repair it, or move it away and run: hermes login' })

@@ -1,0 +1,267 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import type { Clock } from '../../system/clock.ts'
+import { type Agent, AgentError, cancelled, isAborted, type Question } from './agent.ts'
+import { signalTree } from './process-tree.ts'
+import { promptText } from './prompt.ts'
+
+type MakePipe = (options: { nonblockingRead: boolean }) => readonly [number, number]
+
+export interface CommandFacts {
+  /** What config.yaml says under agent.command: at least one word. */
+  readonly argv: readonly string[]
+  /** Where the program runs: the profile's directory. */
+  readonly cwd: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly clock: Clock
+  /** Longest wait for output, ms. */
+  readonly silenceMs: number
+  /** Makes a real pipe; without it a socket pair serves, which a program cannot open again as /dev/stdout (ENXIO). */
+  readonly pipe?: () => Promise<MakePipe | undefined>
+}
+
+/** Longest answer that is taken from a program. */
+export const MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+/** Of what it says on stderr, the end is shown when it fails. */
+const STDERR_TAIL_BYTES = 2000
+/** From TERM to KILL for a program whose answer is not wanted any more. */
+const KILL_AFTER_MS = 2000
+/** A background process of the program may hold its stdout for ever: so long after the end of the program we still listen. */
+const DRAIN_AFTER_EXIT_MS = 250
+
+type Ending =
+  | { readonly code: number }
+  | { readonly signal: NodeJS.Signals }
+  | { readonly cannotStart: NodeJS.ErrnoException }
+
+/** An agent that is a program: the prompt as an argument or on stdin, the answer on stdout, exit 0. One process per answer. */
+export function commandAgent(facts: CommandFacts): Agent {
+  return { kind: 'command', model: null, answer: (question) => run(facts, question) }
+}
+
+async function* run(facts: CommandFacts, question: Question): AsyncGenerator<string, void, undefined> {
+  if (isAborted(question.signal)) throw cancelled()
+  const prompt = promptText(question.messages)
+  const program = start(facts, prompt, question.session, await facts.pipe?.())
+  const giveUp = (): void => void program.end()
+  question.signal?.addEventListener('abort', giveUp)
+  const decoder = new TextDecoder()
+  // Programs end their output with a newline; it is no part of the answer unless something follows it.
+  let held = ''
+  let size = 0
+  let empty = true
+  try {
+    for await (const chunk of program.output()) {
+      size += chunk.length
+      if (size > MAX_OUTPUT_BYTES) {
+        throw new AgentError('too-long', `${program.name} wrote more than ${MAX_OUTPUT_BYTES} bytes and was stopped`)
+      }
+      const text = held + decoder.decode(chunk, { stream: true })
+      const piece = text.replace(/[\r\n]+$/, '')
+      held = text.slice(piece.length)
+      if (piece === '') continue
+      empty = empty && piece.trim() === ''
+      yield piece
+    }
+    const ending = await program.ended
+    if (isAborted(question.signal)) throw cancelled()
+    const failure = failureOf(program.name, facts.cwd, ending, program.stderrTail())
+    if (failure !== undefined) throw failure
+    if (empty) throw new AgentError('empty', `${program.name} ended without writing an answer on stdout`)
+  } finally {
+    question.signal?.removeEventListener('abort', giveUp)
+    await program.end()
+    program.close()
+  }
+}
+
+interface RunningProgram {
+  readonly name: string
+  readonly ended: Promise<Ending>
+  output(): AsyncGenerator<Buffer, void, undefined>
+  stderrTail(): string
+  /** TERM to it and what it started, KILL if it does not obey. Resolves when it is gone. */
+  end(): Promise<void>
+  close(): void
+}
+
+function start(
+  facts: CommandFacts,
+  prompt: string,
+  session: string | undefined,
+  pipe: MakePipe | undefined,
+): RunningProgram {
+  const { argv, cwd, clock, silenceMs } = facts
+  const asArgument = argv.some((word) => word.includes('{prompt}'))
+  const [command = '', ...words] = argv.map((word) => word.replaceAll('{prompt}', () => prompt))
+  const environment = { ...facts.environment, ...(session === undefined ? {} : { HERMES_SESSION: session }) }
+  const name = `the agent's program ${command}`
+  const { child, stdin, stdout, stderr } = trySpawn(name, () =>
+    spawnPiped(command, words, { cwd, environment, asArgument }, pipe),
+  )
+  let gone = false
+  const ended = new Promise<Ending>((resolve) => {
+    child.once('error', (error) => resolve({ cannotStart: error }))
+    child.once('exit', (code, signal) => resolve(signal === null ? { code: code ?? 0 } : { signal }))
+  }).finally(() => {
+    gone = true
+  })
+  // A program may end, or answer, without reading all of the prompt: EPIPE is its right.
+  stdin?.on('error', () => undefined)
+  stdin?.end(prompt)
+  let tail: Buffer = Buffer.alloc(0)
+  stderr.on('data', (chunk: Buffer) => {
+    tail = Buffer.concat([tail, chunk]).subarray(-STDERR_TAIL_BYTES)
+  })
+  stderr.on('error', () => undefined)
+  return {
+    name,
+    ended,
+    output: () => outputOf(stdout, ended, clock, silenceMs, command),
+    stderrTail: () => tail.toString('utf8').trim(),
+    async end() {
+      if (gone || child.pid === undefined) return
+      signalTree(child.pid, 'SIGTERM')
+      const kill = clock.at(clock.nowMs() + KILL_AFTER_MS, () => {
+        if (!gone && child.pid !== undefined) signalTree(child.pid, 'SIGKILL')
+      })
+      await ended
+      kill()
+    },
+    close() {
+      for (const stream of [stdin, stdout, stderr]) stream?.destroy()
+    },
+  }
+}
+
+/** Chunks of stdout until it ends, or the program has ended and whatever it left behind stays silent. */
+async function* outputOf(
+  stdout: Readable,
+  ended: Promise<Ending>,
+  clock: Clock,
+  silenceMs: number,
+  command: string,
+): AsyncGenerator<Buffer, void, undefined> {
+  const chunks = stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  let over = false
+  const exited = ended.then(() => {
+    over = true
+  })
+  while (true) {
+    const next = chunks.next()
+    next.catch(() => undefined) // when another one wins the race, nobody looks at it any more
+    let chunk = await raceSilence(next, over ? undefined : exited, clock, over ? DRAIN_AFTER_EXIT_MS : silenceMs)
+    if (chunk === 'exited') chunk = await raceSilence(next, undefined, clock, DRAIN_AFTER_EXIT_MS)
+    if (chunk === 'silent') {
+      if (over) return
+      throw new AgentError('silent', `the agent's program ${command} wrote nothing for ${silenceMs / 1000} s`, {
+        next: 'HERMES_AGENT_TIMEOUT (seconds) allows more',
+      })
+    }
+    if (chunk === 'exited' || chunk.done === true) return
+    yield chunk.value
+  }
+}
+
+async function raceSilence<T>(
+  next: Promise<T>,
+  exited: Promise<void> | undefined,
+  clock: Clock,
+  waitMs: number,
+): Promise<T | 'exited' | 'silent'> {
+  const alarm = Promise.withResolvers<'silent'>()
+  const cancel = clock.at(clock.nowMs() + waitMs, () => alarm.resolve('silent'))
+  try {
+    return await Promise.race([
+      next,
+      alarm.promise,
+      ...(exited === undefined ? [] : [exited.then((): 'exited' => 'exited')]),
+    ])
+  } finally {
+    cancel()
+  }
+}
+
+interface Piped {
+  readonly child: ChildProcess
+  readonly stdin: Writable | null
+  readonly stdout: Readable
+  readonly stderr: Readable
+}
+
+function spawnPiped(
+  command: string,
+  words: readonly string[],
+  { cwd, environment, asArgument }: { cwd: string; environment: CommandFacts['environment']; asArgument: boolean },
+  pipe: MakePipe | undefined,
+): Piped {
+  const options = { cwd, env: environment as NodeJS.ProcessEnv }
+  if (pipe === undefined) {
+    const child = spawn(command, words, { ...options, stdio: [asArgument ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
+    // Both were asked for above.
+    return { child, stdin: child.stdin, stdout: child.stdout as Readable, stderr: child.stderr as Readable }
+  }
+  const [outRead, outWrite] = pipe({ nonblockingRead: true })
+  const [errRead, errWrite] = pipe({ nonblockingRead: true })
+  const [inRead, inWrite] = asArgument ? [undefined, undefined] : pipe({ nonblockingRead: false })
+  const streams = {
+    stdin: inWrite === undefined ? null : new Socket({ fd: inWrite, readable: false, writable: true }),
+    stdout: new Socket({ fd: outRead, readable: true, writable: false }),
+    stderr: new Socket({ fd: errRead, readable: true, writable: false }),
+  }
+  try {
+    return { child: spawn(command, words, { ...options, stdio: [inRead ?? 'ignore', outWrite, errWrite] }), ...streams }
+  } catch (error) {
+    for (const stream of Object.values(streams)) stream?.destroy()
+    throw error
+  } finally {
+    for (const fd of [outWrite, errWrite, inRead]) if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** Node reports most failures of spawn as an event and throws the rest. */
+function trySpawn<T>(name: string, attempt: () => T): T {
+  try {
+    return attempt()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'E2BIG') {
+      throw new AgentError('bad-question', `the prompt is too long for an argument of ${name}`, {
+        next: 'take {prompt} out of agent.command: then the prompt comes on stdin, whatever its length',
+        cause: error,
+      })
+    }
+    if (code === 'ERR_INVALID_ARG_VALUE') {
+      throw new AgentError('bad-question', `the prompt holds a NUL byte, which no argument of ${name} can`, {
+        cause: error,
+      })
+    }
+    throw cannotStart(name, (error as Error).message, error)
+  }
+}
+
+const cannotStart = (name: string, why: string, cause: unknown): AgentError =>
+  new AgentError('misconfigured', `${name} cannot be started: ${why}`, {
+    next: 'see agent.command in config.yaml',
+    cause,
+  })
+
+function failureOf(name: string, cwd: string, ending: Ending, stderr: string): AgentError | undefined {
+  const said = stderr === '' ? '' : `; it said: ${stderr}`
+  if ('signal' in ending) return new AgentError('failed', `${name} was killed by ${ending.signal}${said}`)
+  if ('code' in ending) {
+    return ending.code === 0
+      ? undefined
+      : new AgentError('failed', `${name} ended with exit code ${ending.code}${said}`)
+  }
+  const { code, message } = ending.cannotStart
+  const why =
+    code === 'ENOENT'
+      ? `there is no such program on PATH (or no directory ${cwd})`
+      : code === 'EACCES'
+        ? 'it is not executable'
+        : message
+  return cannotStart(name, why, ending.cannotStart)
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path'
+import type { AgentConfig } from '../../profile/config.ts'
+import type { Clock } from '../../system/clock.ts'
+import { readSmallFile } from '../../system/small-file.ts'
+import type { Agent } from './agent.ts'
+import { readStoredKeys } from './auth-file.ts'
+import { commandAgent } from './command.ts'
+import { openAiAgent } from './openai.ts'
+import { realPipe } from './pipes.ts'
+
+export interface AgentFacts {
+  readonly config: AgentConfig
+  readonly profileDir: string
+  /** The profile's environment, as its gateway has it. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly clock: Clock
+}
+
+/** Longest system prompt. */
+const MAX_SOUL_BYTES = 256 * 1024
+const DEFAULT_SILENCE_MS = 600_000
+
+/**
+ * The profile's agent; null when none is configured. `agent.command` wins over `agent.openai`.
+ * @throws AgentError misconfigured
+ */
+export function configureAgent(facts: AgentFacts): Agent | null {
+  const { config, profileDir, environment, clock } = facts
+  const silenceMs = silence(environment.HERMES_AGENT_TIMEOUT)
+  if (config.command !== null) {
+    let pipe: ReturnType<typeof realPipe> | undefined
+    return commandAgent({
+      argv: config.command,
+      cwd: profileDir,
+      environment,
+      clock,
+      silenceMs,
+      pipe: () => {
+        pipe ??= realPipe()
+        return pipe
+      },
+    })
+  }
+  const { openai } = config
+  if (openai === null) return null
+  // The environment first: what an operator set for this container wins over what was once typed into `hermes login`.
+  const key = (): string | undefined => environment[openai.apiKeyEnv] || readStoredKeys(profileDir)[openai.apiKeyEnv]
+  return openAiAgent({ endpoint: openai, key, environment, clock, silenceMs }, () => soulOf(profileDir))
+}
+
+/** SOUL.md, read at each question so that an edit counts at once. Missing or unreadable: no system prompt. */
+const soulOf = (profileDir: string): string =>
+  readSmallFile(join(profileDir, 'SOUL.md'), MAX_SOUL_BYTES).text?.trim() ?? ''
+
+/** HERMES_AGENT_TIMEOUT: seconds without a sign of life. */
+function silence(setting: string | undefined): number {
+  const seconds = Number(setting)
+  return seconds > 0 && seconds <= 86_400 ? seconds * 1000 : DEFAULT_SILENCE_MS
+}

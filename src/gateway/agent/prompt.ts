@@ -1,0 +1,45 @@
+import { AgentError, type Message } from './agent.ts'
+
+/**
+ * The messages as the one text a program gets: a single user message as it is, a conversation as a transcript with a
+ * `Role:` before each message.
+ * @throws AgentError bad-question when a message holds something that is no text
+ */
+export function promptText(messages: readonly Message[]): string {
+  const [only] = messages
+  if (messages.length === 1 && only !== undefined) return contentText(only)
+  return messages.map((message) => `${title(message.role)}: ${contentText(message)}`).join('\n\n')
+}
+
+const title = (role: string): string => role.charAt(0).toUpperCase() + role.slice(1)
+
+/** A message's content is a text, or a list of parts of which a program can read the texts. */
+export function contentText(message: Message): string {
+  const { content } = message
+  if (typeof content === 'string') return content
+  if (content === null || content === undefined) return ''
+  if (!Array.isArray(content)) throw noText()
+  return content.map((part: unknown) => partText(part)).join('')
+}
+
+function partText(part: unknown): string {
+  const { text } = (part ?? {}) as { text?: unknown }
+  if (typeof text === 'string') return text
+  throw noText()
+}
+
+const noText = (): AgentError =>
+  new AgentError('bad-question', 'this agent is a program and reads text only; a message holds something else')
+
+/**
+ * The messages with the profile's SOUL.md as the system prompt. One system message, not two: some servers refuse a second.
+ * @param soul empty: nothing is added
+ */
+export function withSoul(messages: readonly Message[], soul: string): readonly Message[] {
+  if (soul === '') return messages
+  const [first, ...rest] = messages
+  if (first?.role === 'system' && typeof first.content === 'string') {
+    return [{ ...first, content: `${soul}\n\n${first.content}` }, ...rest]
+  }
+  return [{ role: 'system', content: soul }, ...messages]
+}

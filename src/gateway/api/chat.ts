@@ -1,0 +1,121 @@
+import type { Context } from 'hono'
+import type { Clock } from '../../system/clock.ts'
+import type { Redact } from '../../system/redact.ts'
+import { type Agent, type Message, notConfigured } from '../agent/agent.ts'
+import type { SessionStore } from '../sessions/store.ts'
+import { type BodyBudget, readJson } from './body.ts'
+import { type CompletionFacts, completion, completionEvents } from './completions.ts'
+import type { ApiContext, RequestLog } from './context.ts'
+import { eventStream, frame } from './event-stream.ts'
+import { type ChatRequest, parseChat, parseSessionHeader } from './question.ts'
+import { busy, refusalOf, unknownModel } from './refusals.ts'
+
+export interface ChatFacts {
+  readonly agent: Agent | null
+  readonly profile: string
+  /** For the message that says how to configure one. */
+  readonly configFile: string
+  readonly clock: Clock
+  readonly redact: Redact
+  /** Opened at the first request that names a session. */
+  sessions(): SessionStore
+  readonly log: RequestLog
+  readonly bodies: BodyBudget
+  /** Answers at work; aborted all together when the time to drain is over. */
+  readonly answers: Set<AbortController>
+}
+
+/** Programs are processes: a handful at a time; an endpoint is asked by many. */
+const MOST_ANSWERS = { command: 8, openai: 64 } as const
+
+/** Names that clients may use: the profile's own, and the endpoint's. */
+export const modelsOf = (profile: string, agent: Agent | null): readonly string[] =>
+  agent === null ? [] : [...new Set([profile, ...(agent.model === null ? [] : [agent.model])])]
+
+/** `POST /v1/chat/completions`. Throws Refused and AgentError, which the server answers. */
+export async function chat(context: Context<ApiContext>, facts: ChatFacts): Promise<Response> {
+  const { agent, answers } = facts
+  const { incoming, outgoing } = context.env
+  const giveUp = new AbortController()
+  let release = (): void => undefined
+  answers.add(giveUp)
+  outgoing.once('close', () => {
+    answers.delete(giveUp)
+    release()
+    // The client went away before the answer was complete: nobody waits for the rest.
+    if (!outgoing.writableFinished) giveUp.abort()
+  })
+  const body = await readJson(incoming, facts.bodies)
+  release = body.release
+  const request = parseChat(body.value)
+  const session = parseSessionHeader(incoming.headers['x-hermes-session'] as string | undefined)
+  if (agent === null) throw notConfigured(facts.profile, facts.configFile)
+  const models = modelsOf(facts.profile, agent)
+  if (request.model !== undefined && !models.includes(request.model)) throw unknownModel(request.model, models)
+  if (answers.size > MOST_ANSWERS[agent.kind]) throw busy()
+  if (session !== undefined) {
+    context.set('session', session)
+    context.header('x-hermes-session', session)
+  }
+  const completionFacts = factsOf(facts, agent, request, session, giveUp.signal)
+  if (!request.stream) {
+    const answer = await completion(completionFacts)
+    return context.body(answer, 200, { 'content-type': 'application/json' })
+  }
+  const frames = withErrors(await completionEvents(completionFacts), facts, session)
+  return context.body(
+    eventStream(frames, facts.clock, () => {
+      giveUp.abort()
+      outgoing.destroy()
+    }),
+    200,
+    // nginx would collect the events and send them together.
+    { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' },
+  )
+}
+
+function factsOf(
+  facts: ChatFacts,
+  agent: Agent,
+  { messages, parameters, model }: ChatRequest,
+  session: string | undefined,
+  signal: AbortSignal,
+): CompletionFacts {
+  const { clock, profile } = facts
+  const shared = { agent, clock, model: model ?? profile }
+  if (session === undefined) {
+    return { ...shared, question: { messages, parameters, signal }, completed: async () => undefined }
+  }
+  const history = facts.sessions().history(session)
+  return {
+    ...shared,
+    question: { messages: [...history, ...messages], parameters, signal, session },
+    completed: (text) => remember(facts, session, messages, text),
+  }
+}
+
+/** The client has its answer even when it cannot be kept. */
+async function remember(facts: ChatFacts, session: string, asked: readonly Message[], text: string): Promise<void> {
+  try {
+    await facts.sessions().append(session, [...asked, { role: 'assistant', content: text }])
+  } catch (error) {
+    facts.log.warn({ session, err: error }, 'an answer could not be added to its session')
+  }
+}
+
+/** What fails after the answer has begun is an event with OpenAI's envelope: its clients throw it. */
+async function* withErrors(
+  frames: AsyncGenerator<Uint8Array, void, undefined>,
+  facts: ChatFacts,
+  session: string | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* frames
+  } catch (error) {
+    const { error: told } = refusalOf(error, facts.redact)
+    const fields = session === undefined ? {} : { session }
+    if (told.code === 'internal_error') facts.log.error({ ...fields, err: error }, 'an answer broke off')
+    else facts.log.warn(fields, `an answer broke off: ${told.message}`)
+    yield frame({ error: told })
+  }
+}

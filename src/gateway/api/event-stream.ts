@@ -1,0 +1,51 @@
+import type { Clock } from '../../system/clock.ts'
+
+/** A comment event: keeps proxies and clients from taking a thinking agent for a dead one. */
+const HEARTBEAT = new TextEncoder().encode(': still working\n\n')
+const HEARTBEAT_MS = 15_000
+/** A reader that takes nothing for so long is gone, whatever TCP says. */
+const STALLED_MS = 60_000
+
+/**
+ * Frames as a body that is produced only as fast as it is read.
+ * @param frames must not throw: what goes wrong is a frame of its own
+ * @param giveUp called when the reader went away or stalled; it must end `frames`
+ */
+export function eventStream(
+  frames: AsyncGenerator<Uint8Array, void, undefined>,
+  clock: Clock,
+  giveUp: () => void,
+): ReadableStream<Uint8Array> {
+  let pending: Promise<IteratorResult<Uint8Array, void>> | undefined
+  let forget = (): void => undefined
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        forget()
+        pending ??= frames.next()
+        const beat = Promise.withResolvers<'beat'>()
+        const cancel = clock.at(clock.nowMs() + HEARTBEAT_MS, () => beat.resolve('beat'))
+        const next = await Promise.race([pending, beat.promise])
+        cancel()
+        if (next === 'beat') return controller.enqueue(HEARTBEAT)
+        pending = undefined
+        if (next.done === true) return controller.close()
+        controller.enqueue(next.value)
+        forget = clock.at(clock.nowMs() + STALLED_MS, giveUp)
+      },
+      async cancel() {
+        forget()
+        giveUp()
+        await frames.return()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+const encoder = new TextEncoder()
+
+/** One event with JSON data. */
+export const frame = (data: unknown): Uint8Array => encoder.encode(`data: ${JSON.stringify(data)}\n\n`)
+
+export const DONE = encoder.encode('data: [DONE]\n\n')

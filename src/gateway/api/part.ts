@@ -1,0 +1,85 @@
+import { join } from 'node:path'
+import { redactor, secretsOf } from '../../system/redact.ts'
+import { type Agent, AgentError } from '../agent/agent.ts'
+import { readStoredKeys } from '../agent/auth-file.ts'
+import { configureAgent } from '../agent/configure.ts'
+import type { Part, StartPart } from '../built-in.ts'
+import { openSessions, type SessionStore } from '../sessions/store.ts'
+import { listen } from './listen.ts'
+import { createApiServer } from './server.ts'
+import { apiSettings, misconfigured } from './settings.ts'
+import { addTask } from './tasks.ts'
+
+declare const HERMES_VERSION: string
+
+/** The container's whole stop, in seconds, as the supervisor tells its slots; the last 1.5 s of it are the supervisor's. */
+const DEFAULT_STOP_SECONDS = 8
+const STOP_RESERVE_MS = 1500
+/** We end before we are killed. */
+const OWN_RESERVE_MS = 500
+
+/** The API server as a part of the built-in gateway; undefined when API_SERVER_ENABLED says no. */
+export const startApi: StartPart = async (facts, config, { logger }): Promise<Part | undefined> => {
+  const { env, profile, dir, home, clock } = facts
+  const owner = { profile, dir }
+  const settings = apiSettings(env, owner)
+  if (settings === null) return undefined
+  const log = logger.child({ component: 'api' })
+  const warn = (text: string): void => log.warn(text)
+  const agent = agentOf(() => configureAgent({ config: config.agent, profileDir: dir, environment: env, clock }))
+  let sessions: SessionStore | undefined
+  const api = createApiServer({
+    agent,
+    profile,
+    configFile: join(dir, 'config.yaml'),
+    clock,
+    key: settings.key,
+    version: typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0',
+    redact: redactor([...secretsOf(env), ...storedSecrets(dir)]),
+    log,
+    sessions: () => {
+      sessions ??= openSessions(dir, clock, warn)
+      return sessions
+    },
+    createTask: (body) => addTask(body, { home, profile, board: env.HERMES_KANBAN_BOARD, clock, warn }),
+  })
+  await listen(api.server, settings, owner, clock)
+  const { host, port, key } = settings
+  log.info(
+    `listening on http://${host}:${port}/v1, ${key === null ? 'without a key' : 'key needed'}, agent: ${agent?.kind ?? 'not configured'}`,
+  )
+  return {
+    name: 'API server',
+    async drain(timeoutMs) {
+      await api.drain(Math.max(0, Math.min(timeoutMs, containerStopMs(env.HERMES_STOP_TIMEOUT)) - OWN_RESERVE_MS))
+    },
+    close() {
+      api.close()
+      sessions?.close()
+    },
+  }
+}
+
+/** Starting again would not make a bad address a good one: exit 78. */
+function agentOf(configure: () => Agent | null): Agent | null {
+  try {
+    return configure()
+  } catch (error) {
+    if (error instanceof AgentError) throw misconfigured(error.message, error.next ?? 'hermes config edit')
+    throw error
+  }
+}
+
+/** A broken auth.json is said at the first question; here it is only about what to black out. */
+function storedSecrets(dir: string): readonly string[] {
+  try {
+    return Object.values(readStoredKeys(dir))
+  } catch {
+    return []
+  }
+}
+
+function containerStopMs(setting: string | undefined): number {
+  const seconds = Number(setting)
+  return (seconds > 0 ? seconds : DEFAULT_STOP_SECONDS) * 1000 - STOP_RESERVE_MS
+}

@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+export interface PortHolder {
+  readonly pid: number
+  readonly program: string
+  /** HERMES_PROFILE of its environment. */
+  readonly profile: string | undefined
+}
+
+/** State of a listening socket in proc_net_tcp(5). */
+const LISTEN = '0A'
+
+/** The process that listens on a TCP port, as far as we may see it (our own user's processes). */
+export function portHolder(port: number): PortHolder | undefined {
+  const inodes = new Set(['tcp', 'tcp6'].flatMap((table) => listeners(table, port)))
+  if (inodes.size === 0) return undefined
+  for (const name of readdirSync('/proc')) {
+    if (/^\d+$/.test(name) && holdsOne(name, inodes)) return describe(name)
+  }
+  return undefined
+}
+
+function listeners(table: string, port: number): readonly string[] {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const lines = (read(`/proc/net/${table}`) ?? '').split('\n').slice(1)
+  return lines.flatMap((line) => {
+    const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/)
+    return state === LISTEN && local.endsWith(`:${hex}`) ? [`socket:[${inode}]`] : []
+  })
+}
+
+function holdsOne(pid: string, inodes: ReadonlySet<string>): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => inodes.has(linkOf(`/proc/${pid}/fd/${fd}`)))
+  } catch {
+    // Another user's, or gone: not for us to see.
+    return false
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    // Closed meanwhile.
+    return ''
+  }
+}
+
+function describe(pid: string): PortHolder {
+  const environment = (read(`/proc/${pid}/environ`) ?? '').split('\0')
+  const profile = environment.find((entry) => entry.startsWith('HERMES_PROFILE='))?.slice('HERMES_PROFILE='.length)
+  return { pid: Number(pid), program: read(`/proc/${pid}/comm`)?.trim() ?? 'a program', profile }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    // Gone, or not ours to see.
+    return undefined
+  }
+}

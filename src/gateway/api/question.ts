@@ -1,0 +1,47 @@
+import type { Message } from '../agent/agent.ts'
+import { parseSessionId } from '../sessions/store.ts'
+import { badRequest } from './refusals.ts'
+
+/** A request to /v1/chat/completions, checked as far as we act on it. */
+export interface ChatRequest {
+  /** Absent: the profile's. */
+  readonly model: string | undefined
+  readonly messages: readonly Message[]
+  readonly stream: boolean
+  /** The rest, for the endpoint. */
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+
+const MAX_MESSAGES = 10_000
+
+/** @throws Refused with 400 naming the parameter */
+export function parseChat(body: Readonly<Record<string, unknown>>): ChatRequest {
+  const { model, messages, stream, ...parameters } = body
+  if (model !== undefined && typeof model !== 'string') throw badRequest('model must be a text', 'model')
+  if (stream !== undefined && stream !== null && typeof stream !== 'boolean') {
+    throw badRequest('stream must be true or false', 'stream')
+  }
+  if (!Array.isArray(messages) || messages.length === 0 || messages.length > MAX_MESSAGES) {
+    throw badRequest(`messages must be a list of 1 to ${MAX_MESSAGES} messages`, 'messages')
+  }
+  return { model, messages: messages.map(parseMessage), stream: stream === true, parameters }
+}
+
+function parseMessage(message: unknown, index: number): Message {
+  const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown }
+  const where = `messages[${index}]`
+  if (typeof role !== 'string') throw badRequest(`${where}.role must be a text such as "user"`, where)
+  const fine = content === undefined || content === null || typeof content === 'string' || Array.isArray(content)
+  if (!fine) throw badRequest(`${where}.content must be a text or a list of parts`, where)
+  return message as Message
+}
+
+/** X-Hermes-Session: the conversation this request goes on with. @throws Refused */
+export function parseSessionHeader(header: string | undefined): string | undefined {
+  if (header === undefined || header === '') return undefined
+  try {
+    return parseSessionId(header)
+  } catch (error) {
+    throw badRequest((error as Error).message, 'X-Hermes-Session')
+  }
+}

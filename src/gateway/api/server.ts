@@ -1,0 +1,159 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { Clock } from '../../system/clock.ts'
+import { accessCheck } from './access.ts'
+import { readJson } from './body.ts'
+import { type ChatFacts, chat, modelsOf } from './chat.ts'
+import type { ApiContext } from './context.ts'
+import { badRequest, draining, notFound, type Refusal, refusalOf } from './refusals.ts'
+
+export interface ServerFacts extends Omit<ChatFacts, 'bodies' | 'answers'> {
+  readonly key: string | null
+  readonly version: string
+  /** Puts a task on the board. Throws Refused. */
+  createTask(body: Readonly<Record<string, unknown>>): Promise<{ readonly created: boolean; readonly task: object }>
+}
+
+export interface ApiServer {
+  readonly server: Server
+  /**
+   * Refuses what comes from now on with 503, lets what is at work finish, then closes.
+   * @param timeoutMs after so long what is left is given up
+   */
+  drain(timeoutMs: number): Promise<void>
+  close(): void
+}
+
+// What one client may hold, and for how long. A half-open or idle connection costs about 10 KB.
+const LIMITS = {
+  /** From the connection, or the end of the answer before, to the end of the headers. */
+  headersTimeout: 10_000,
+  /** To the end of the body. */
+  requestTimeout: 60_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 16_384,
+} as const
+const MAX_CONNECTIONS = 2048
+/** Given up answers are told so before the connections are closed. */
+const LAST_WORDS_MS = 300
+
+export function createApiServer(facts: ServerFacts): ApiServer {
+  const state = { draining: false, active: 0, idle: (): void => undefined }
+  const answers = new Set<AbortController>()
+  const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, () => state.draining)
+  const listener = getRequestListener(app.fetch, {
+    hostname: 'localhost',
+    errorHandler: (error) => refuse(strange(error, facts)),
+  })
+  const server = createServer(LIMITS, (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    state.active += 1
+    outgoing.once('close', () => {
+      state.active -= 1
+      if (state.active === 0) state.idle()
+    })
+    // It answers its own errors.
+    void listener(incoming, outgoing)
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  const allDone = (clock: Clock, timeoutMs: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      if (state.active === 0) return resolve(true)
+      const cancel = clock.at(clock.nowMs() + timeoutMs, () => resolve(false))
+      state.idle = () => {
+        cancel()
+        resolve(true)
+      }
+    })
+  const giveUp = (): void => {
+    for (const answer of answers) answer.abort()
+  }
+  const close = (): void => {
+    giveUp()
+    server.close()
+    server.closeAllConnections()
+  }
+  return {
+    server,
+    close,
+    async drain(timeoutMs) {
+      state.draining = true
+      server.closeIdleConnections()
+      if (!(await allDone(facts.clock, Math.max(0, timeoutMs - LAST_WORDS_MS)))) {
+        facts.log.warn({}, `${state.active} requests did not end in time and are given up`)
+        giveUp()
+        await allDone(facts.clock, LAST_WORDS_MS)
+      }
+      close()
+    },
+  }
+}
+
+function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => boolean): Hono<ApiContext> {
+  const { agent, profile, version, clock, log } = facts
+  const checkAccess = accessCheck(facts.key)
+  const models = modelsOf(profile, agent).map((id) => ({
+    id,
+    object: 'model',
+    created: Math.floor(clock.wallMs() / 1000),
+    owned_by: 'hermes',
+  }))
+  const health = JSON.stringify({ status: 'ok', profile, agent: agent?.kind ?? 'not configured', version })
+  const json = { 'content-type': 'application/json' }
+  const app = new Hono<ApiContext>()
+  app.onError((error, context) => {
+    const refusal = refusalOf(error, facts.redact)
+    const { session } = context.var
+    const fields = session === undefined ? {} : { session }
+    const text = `${context.req.method} ${context.req.path} ${refusal.status}: ${refusal.error.message}`
+    if (refusal.error.code === 'internal_error') log.error({ ...fields, err: error }, text)
+    else log.warn(fields, text)
+    return refuse(refusal)
+  })
+  app.notFound((context) => {
+    throw notFound(`there is no ${context.req.method} ${context.req.path.slice(0, 200)} here`)
+  })
+  app.get('/health', () =>
+    isDraining()
+      ? new Response('{"status":"stopping"}', { status: 503, headers: { ...json, 'retry-after': '2' } })
+      : new Response(health, { headers: json }),
+  )
+  app.use('/v1/*', async (context, next) => {
+    checkAccess(context.env.incoming)
+    if (isDraining()) throw draining()
+    const startedAtMs = clock.nowMs()
+    await next()
+    if (context.error !== undefined) return
+    const { session } = context.var
+    const took = `${Math.round(clock.nowMs() - startedAtMs)} ms`
+    log.info(
+      session === undefined ? {} : { session },
+      `${context.req.method} ${context.req.path} ${context.res.status} ${took}`,
+    )
+  })
+  app.get('/v1/models', () => Response.json({ object: 'list', data: models }))
+  app.get('/v1/models/:id{.+}', (context) => {
+    const model = models.find(({ id }) => id === context.req.param('id'))
+    if (model === undefined)
+      throw notFound(`there is no model ${JSON.stringify(context.req.param('id').slice(0, 100))}`)
+    return Response.json(model)
+  })
+  app.post('/v1/chat/completions', (context) => chat(context, chatFacts))
+  app.post('/v1/tasks', async (context) => {
+    const body = await readJson(context.env.incoming, chatFacts.bodies)
+    const { created, task } = await facts.createTask(body.value).finally(body.release)
+    return Response.json(task, { status: created ? 201 : 200 })
+  })
+  return app
+}
+
+/** What never reached the routes: a Host or path that is none, or a bug of the adapter. */
+function strange(error: unknown, { redact, log }: ServerFacts): Refusal {
+  if (error instanceof RequestError) return badRequest('the request has a bad address or Host header').refusal
+  log.error({ err: error }, 'a request failed')
+  return refusalOf(error, redact)
+}
+
+const refuse = ({ status, error, headers }: Refusal): Response =>
+  new Response(JSON.stringify({ error }), { status, headers: { 'content-type': 'application/json', ...headers } })

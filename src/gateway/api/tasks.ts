@@ -1,0 +1,87 @@
+import { BRISK_MS, openBoard } from '../../kanban/io/board.ts'
+import { createTask } from '../../kanban/io/changes.ts'
+import type { NewTask } from '../../kanban/io/input.ts'
+import { type BoardPlace, boardPlace, DEFAULT_BOARD, parseSlug, requireBoard } from '../../kanban/io/places.ts'
+import { normalizeAssignee } from '../../kanban/rules.ts'
+import type { Clock } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import { databaseTrouble, whenFree } from '../../system/sqlite.ts'
+import { badRequest, busy } from './refusals.ts'
+
+export interface TaskFacts {
+  readonly home: string
+  readonly profile: string
+  /** HERMES_KANBAN_BOARD: the board meant where a request names none. */
+  readonly board: string | undefined
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+}
+
+const WRITE_BUDGET_MS = 5000
+
+/**
+ * `POST /v1/tasks`: `{title, body?, assignee?, priority?, idempotency_key?, board?}` becomes a task.
+ * @returns the new task, or the one this idempotency key made before
+ * @throws Refused
+ */
+export async function addTask(
+  body: Readonly<Record<string, unknown>>,
+  { home, profile, board, clock, warn }: TaskFacts,
+): Promise<{ readonly created: boolean; readonly task: Readonly<Record<string, unknown>> }> {
+  const input = parseTask(body)
+  try {
+    const slug = parseSlug(textOf(body, 'board') ?? board ?? DEFAULT_BOARD)
+    // The default board is made with its first task; another one may be a slip of the pen.
+    const place = slug === DEFAULT_BOARD ? boardPlace(home, slug) : knownBoard(home, slug)
+    const opened = await whenFree(clock, WRITE_BUDGET_MS, () =>
+      openBoard(place, { mode: slug === DEFAULT_BOARD ? 'create' : 'write', busyTimeoutMs: BRISK_MS, warn }),
+    )
+    try {
+      const { task, created } = await whenFree(clock, WRITE_BUDGET_MS, () =>
+        createTask(opened, input, { name: `api:${profile}`, wallMs: Math.round(clock.wallMs()) }),
+      )
+      const { id, title, assignee, status, priority } = task
+      return { created, task: { id, object: 'task', board: slug, title, assignee, status, priority } }
+    } finally {
+      opened.close()
+    }
+  } catch (error) {
+    if (error instanceof HermesError && ['USAGE', 'BAD_NAME', 'BAD_REQUEST'].includes(error.code)) {
+      throw badRequest(error.message)
+    }
+    throw databaseTrouble(error) === 'busy' ? busy() : error
+  }
+}
+
+function knownBoard(home: string, slug: string): BoardPlace {
+  try {
+    return requireBoard(home, slug)
+  } catch (error) {
+    if (error instanceof HermesError) throw badRequest(error.message, 'board')
+    throw error
+  }
+}
+
+function parseTask(body: Readonly<Record<string, unknown>>): NewTask {
+  const title = textOf(body, 'title')
+  if (title === undefined) throw badRequest('title must be a text', 'title')
+  const { priority } = body
+  if (priority !== undefined && typeof priority !== 'number') throw badRequest('priority must be a number', 'priority')
+  const text = textOf(body, 'body')
+  const assignee = textOf(body, 'assignee')
+  const idempotencyKey = textOf(body, 'idempotency_key')
+  return {
+    title,
+    ...(text === undefined ? {} : { body: text }),
+    ...(assignee === undefined ? {} : { assignee: normalizeAssignee(assignee) }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  }
+}
+
+function textOf(body: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = body[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string') return value
+  throw badRequest(`${name} must be a text`, name)
+}

@@ -1,0 +1,99 @@
+import { closeSync, fstatSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ConfigProblem, configProblemText, loadConfig, type ProfileConfig } from '../profile/config.ts'
+import { takePidFile } from '../profile/pid-file.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
+import { redactor, secretsOf } from '../system/redact.ts'
+import { type EventLog, openEventLog } from './event-log.ts'
+import type { GatewayFacts } from './facts.ts'
+import { type StopRequested, stopRequested } from './signals.ts'
+
+/** Something the gateway serves. */
+export interface Part {
+  readonly name: string
+  /** Refuses new work, finishes what is in flight; must end by itself before the deadline. */
+  drain(timeoutMs: number): Promise<void>
+  /** Drops everything at once; also after a drain. */
+  close(): void
+}
+
+/** Starts one part. @throws HermesError with exit code 78 when its configuration is wrong */
+export type StartPart = (facts: GatewayFacts, config: ProfileConfig, log: EventLog) => Promise<Part | undefined>
+
+/**
+ * The built-in gateway: ready by a newline on the notification fd, TERM drains and ends with 0.
+ * @returns the exit code
+ * @throws HermesError REFUSED when the profile's gateway runs already
+ */
+export async function runBuiltIn(facts: GatewayFacts, starters: readonly StartPart[]): Promise<number> {
+  const stopped = stopRequested(facts.clock)
+  try {
+    return await runUntil(stopped, facts, starters)
+  } finally {
+    // Its alarm would keep a gateway that was refused alive for ever.
+    stopped.forget()
+  }
+}
+
+async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: readonly StartPart[]): Promise<number> {
+  const configFile = join(facts.dir, 'config.yaml')
+  const { config, problems } = loadConfig(configFile)
+  const fatal = problems.find(isFatal)
+  if (fatal) throw configurationError(configProblemText(fatal))
+  const giveBack = takePidFile(facts.dir, facts.profile)
+  const log = openEventLog({
+    dir: join(facts.dir, 'logs'),
+    format: facts.env.LOG_FORMAT === 'json' ? 'json' : 'text',
+    warn: (text) => facts.err(`hermes: warning: ${text}\n`),
+    redact: redactor(secretsOf(facts.env)),
+  })
+  const say = log.logger.child({ component: 'gateway' })
+  const parts: Part[] = []
+  try {
+    for (const problem of problems) say.warn(`${configProblemText(problem)}; the default is used`)
+    for (const start of starters) {
+      const part = await start(facts, config, log)
+      if (part) parts.push(part)
+    }
+    announceReady(facts, config)
+    say.info(`ready: profile ${facts.profile}, pid ${process.pid}`)
+    const signal = await stopped.first
+    say.info(`${signal}: draining`)
+    await Promise.race([Promise.all(parts.map((part) => part.drain(config.gateway.stopTimeoutMs))), stopped.second])
+    say.info('stopped')
+    return EXIT.done
+  } catch (error) {
+    say.fatal({ err: error }, 'cannot go on')
+    throw error
+  } finally {
+    for (const part of parts) part.close()
+    giveBack()
+    await log.close()
+  }
+}
+
+/** What this gateway cannot do without: a file it can read, and its own sections right. The supervisor answers for `gateway:`. */
+const isFatal = (problem: ConfigProblem): boolean =>
+  problem.key === '' || problem.key === 'agent' || problem.key.startsWith('agent.')
+
+/** Exit code 78 parks the slot: starting again would not help. */
+export const configurationError = (text: string): HermesError =>
+  new HermesError('FAILED', text, {
+    exitCode: EXIT.configuration,
+    next: 'hermes config edit, then hermes gateway start',
+  })
+
+/** Only a FIFO or socket is a notification fd: by hand, or with another `gateway.ready`, that number may be a file of Node's own. */
+function announceReady({ supervised }: GatewayFacts, { gateway: { ready } }: ProfileConfig): void {
+  const fd = ready.by === 'auto' ? 3 : ready.by === 'fd' ? ready.fd : undefined
+  if (!supervised || fd === undefined) return
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFIFO() && !stat.isSocket()) return
+    writeSync(fd, '\n')
+    closeSync(fd)
+  } catch (error) {
+    // Nobody listens any more, or there never was such an fd: we are ready all the same.
+    if (!['EBADF', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}

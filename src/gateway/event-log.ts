@@ -1,0 +1,79 @@
+import { mkdirSync } from 'node:fs'
+import pino from 'pino'
+import { createStream, type RotatingFileStream } from 'rotating-file-stream'
+
+/** `agent.log`, and warnings up to `errors.log`, in `<profile dir>/logs/`. */
+export interface EventLog {
+  readonly logger: pino.Logger
+  /** Resolves when everything is in the files. */
+  close(): Promise<void>
+}
+
+/** Names whose values never reach a log, wherever they are in an object. */
+const REDACTED = ['key', 'apiKey', 'api_key', 'token', 'password', 'secret', 'authorization', 'cookie']
+
+/**
+ * Opens the gateway's own logs. Trouble with a file (full disk, no permission) is told to `warn` and costs the log, not the gateway.
+ * @param format `json`: pino's lines; `text`: `<RFC 3339> LEVEL [session] component: text`
+ */
+export function openEventLog(options: {
+  readonly dir: string
+  readonly format: 'text' | 'json'
+  readonly warn: (text: string) => void
+  /** Blacks out what the names of fields do not give away. */
+  readonly redact?: (text: string) => string
+}): EventLog {
+  const { dir, format, warn, redact = (text) => text } = options
+  mkdirSync(dir, { recursive: true })
+  const open = (name: string): RotatingFileStream => {
+    const stream = createStream(name, { path: dir, size: '5M', rotate: 3, mode: 0o644 })
+    stream.on('error', (error) => warn(`${dir}/${name}: ${error.message}`))
+    stream.on('warning', (error) => warn(`${dir}/${name}: ${error.message}`))
+    return stream
+  }
+  const agent = open('agent.log')
+  const errors = open('errors.log')
+  const destination = {
+    write(line: string): void {
+      const event = JSON.parse(line) as LogEvent
+      const text = redact(format === 'json' ? line : textLine(event))
+      agent.write(text)
+      if (event.level !== 'info' && event.level !== 'debug' && event.level !== 'trace') errors.write(text)
+    },
+  }
+  const logger = pino(
+    {
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
+    },
+    destination,
+  )
+  return {
+    logger,
+    close: async () => {
+      await Promise.all([agent, errors].map((stream) => new Promise<void>((resolve) => stream.end(resolve))))
+    },
+  }
+}
+
+interface LogEvent {
+  readonly level: string
+  readonly time: string
+  readonly session?: string
+  readonly component?: string
+  readonly msg?: string
+  readonly err?: { readonly message?: string; readonly stack?: string }
+  readonly [key: string]: unknown
+}
+
+/** One line, always: what a caller puts into a text must not look like the next entry. */
+export function textLine({ level, time, session, component, msg, err, ...rest }: LogEvent): string {
+  const more = [
+    ...Object.entries(rest).map(([key, value]) => `${key}=${JSON.stringify(value)}`),
+    ...(err ? [err.stack ?? err.message ?? ''] : []),
+  ]
+  const text = [msg ?? '', ...more].filter((part) => part !== '').join(' ')
+  return `${time} ${level.toUpperCase()} [${session ?? '-'}] ${component ?? 'gateway'}: ${text.replace(/\r?\n\s*/g, ' | ')}\n`
+}

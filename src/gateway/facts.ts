@@ -1,0 +1,19 @@
+import type { Clock } from '../system/clock.ts'
+import type { Environment } from '../system/install.ts'
+
+/** Where a gateway runs and what for. */
+export interface GatewayFacts {
+  readonly profile: string
+  readonly dir: string
+  readonly home: string
+  readonly install: string
+  readonly runDir: string
+  readonly controlSocket: string
+  readonly env: Environment
+  readonly uid: number
+  readonly clock: Clock
+  /** This process is a slot's. */
+  readonly supervised: boolean
+  /** One or more whole lines to standard error. */
+  readonly err: (text: string) => void
+}

@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { isatty } from 'node:tty'
+import { ownEnvironment } from '../profile/own-environment.ts'
+import { takePidFile } from '../profile/pid-file.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
+import type { GatewayFacts } from './facts.ts'
+
+const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const
+
+/**
+ * Runs `gateway.command` by hand, as its slot would: same directory, same environment; our terminal, our signals.
+ * @returns its exit code, 128+n when a signal ended it
+ */
+export async function runOwnCommand(facts: GatewayFacts, command: readonly string[]): Promise<number> {
+  const giveBack = takePidFile(facts.dir, facts.profile)
+  try {
+    const { environment, warnings } = ownEnvironment(facts)
+    for (const warning of warnings) facts.err(`hermes: warning: ${warning}\n`)
+    const [program = '', ...args] = command
+    return await exitOf(
+      spawn(program, args, { cwd: facts.dir, env: environment, stdio: 'inherit' }),
+      program,
+      facts.dir,
+    )
+  } finally {
+    giveBack()
+  }
+}
+
+function exitOf(child: ChildProcess, program: string, dir: string): Promise<number> {
+  // A terminal sends its INT and QUIT to the whole foreground group: passing them on would make two of one.
+  const listeners = FORWARDED.filter((signal) => !isatty(0) || (signal !== 'SIGINT' && signal !== 'SIGQUIT')).map(
+    (signal) => ({
+      signal,
+      pass: () => void child.kill(signal),
+    }),
+  )
+  const ignore = (): void => undefined
+  for (const { signal, pass } of listeners) process.on(signal, pass)
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore)
+  return new Promise<number>((resolve, reject) => {
+    child.on('error', (error: NodeJS.ErrnoException) => reject(cannotStart(error, program, dir)))
+    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
+  }).finally(() => {
+    for (const { signal, pass } of listeners) process.off(signal, pass)
+    for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.off(signal, ignore)
+  })
+}
+
+const cannotStart = (error: NodeJS.ErrnoException, program: string, dir: string): HermesError =>
+  new HermesError('FAILED', `cannot start gateway.command: ${program} (in ${dir}): ${error.code ?? error.message}`, {
+    exitCode: error.code === 'ENOENT' ? EXIT.notFound : EXIT.cannotDrop,
+    next: 'hermes config get gateway.command; hermes config edit',
+    cause: error,
+  })

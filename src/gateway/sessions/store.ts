@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import {
+  type Database,
+  databaseError,
+  databaseTrouble,
+  openDatabase,
+  setAsideDatabase,
+  whenFree,
+} from '../../system/sqlite.ts'
+import type { Message } from '../agent/agent.ts'
+
+/** A profile's conversations, in `sessions/sessions.db`. Several processes may have it open: the gateway, `hermes chat`. */
+export interface SessionStore {
+  /** The messages of a session, oldest first; the oldest are left out where all together would pass {@link HISTORY_BUDGET_CHARS}. */
+  history(session: string): readonly Message[]
+  /** Adds a question and its answer, both or neither. Waits up to 5 s for another writer. @throws HermesError */
+  append(session: string, messages: readonly Message[]): Promise<void>
+  /** The latest first. */
+  list(limit: number): readonly SessionSummary[]
+  close(): void
+}
+
+export interface SessionSummary {
+  readonly id: string
+  readonly messages: number
+  /** RFC 3339 UTC. */
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+/** What of a long conversation is sent along with a question: about 50,000 tokens. */
+export const HISTORY_BUDGET_CHARS = 200_000
+const WRITE_BUDGET_MS = 5000
+/** What one attempt may stall the process; the rest is waited between attempts. */
+const BRISK_MS = 50
+const SCHEMA_VERSION = 1
+
+const SCHEMA = `
+  CREATE TABLE sessions (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX sessions_by_update ON sessions (updated_ms);
+  CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    at_ms INTEGER NOT NULL,
+    message TEXT NOT NULL -- JSON, as OpenAI has it
+  );
+  CREATE INDEX messages_by_session ON messages (session, id);
+  PRAGMA user_version = ${SCHEMA_VERSION};`
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
+
+/** A session's name as somebody typed it. @throws HermesError BAD_NAME */
+export function parseSessionId(text: string): string {
+  if (ID.test(text)) return text
+  throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 140))} cannot be the name of a session`, {
+    next: 'a name has 1 to 128 letters, digits, and . _ : -, and begins with a letter or digit',
+  })
+}
+
+export const newSessionId = (): string => `s_${randomBytes(6).toString('hex')}`
+
+export const sessionsFile = (profileDir: string): string => join(profileDir, 'sessions', 'sessions.db')
+
+/**
+ * Opens the store and makes it if it is not there. A damaged one is set aside, said to `warn`, and a new one begun: an agent
+ * without its memory is better than none.
+ * @throws HermesError when it cannot be opened, or was made by a newer version
+ */
+export function openSessions(profileDir: string, clock: Clock, warn: (text: string) => void): SessionStore {
+  const file = sessionsFile(profileDir)
+  const open = (): Database => prepared(openDatabase(file, { durable: false, busyTimeoutMs: BRISK_MS, warn }), file)
+  try {
+    return store(open(), file, clock)
+  } catch (error) {
+    if (databaseTrouble(error) !== 'corrupt') throw error
+    const aside = setAsideDatabase(file, new Date(clock.wallMs()).toISOString().replace(/[-:]/g, ''))
+    warn(`${(error as Error).message}; it is kept as ${aside}, and the sessions begin anew`)
+    return store(open(), file, clock)
+  }
+}
+
+function prepared(database: Database, file: string): Database {
+  const version = (): unknown => database.pragma('user_version', { simple: true })
+  try {
+    // Two processes may open a new file at once: the second finds the schema made.
+    database
+      .transaction(() => {
+        if (version() === 0) database.exec(SCHEMA)
+      })
+      .immediate()
+    if (version() === SCHEMA_VERSION) return database
+  } catch (error) {
+    database.close()
+    throw databaseError(error, file)
+  }
+  const found = version()
+  database.close()
+  throw new HermesError('FAILED', `${file} has version ${found}, this program knows ${SCHEMA_VERSION}`, {
+    next: 'use the newer version of hermes that made it, or move the file away',
+  })
+}
+
+function store(database: Database, file: string, clock: Clock): SessionStore {
+  const upsert = database.prepare(
+    `INSERT INTO sessions VALUES (@session, @now, @now)
+     ON CONFLICT (id) DO UPDATE SET updated_ms = max(updated_ms, excluded.updated_ms)`,
+  )
+  const insert = database.prepare('INSERT INTO messages (session, at_ms, message) VALUES (?, ?, ?)')
+  const newestFirst = database.prepare<[string], { message: string }>(
+    'SELECT message FROM messages WHERE session = ? ORDER BY id DESC',
+  )
+  const latest = database.prepare<[number], { id: string; created_ms: number; updated_ms: number; messages: number }>(
+    `SELECT s.*, (SELECT count(*) FROM messages WHERE session = s.id) AS messages
+     FROM sessions s ORDER BY updated_ms DESC, id LIMIT ?`,
+  )
+  const add = database.transaction((session: string, messages: readonly Message[]) => {
+    const now = Math.round(clock.wallMs())
+    upsert.run({ session, now })
+    for (const message of messages) insert.run(session, now, JSON.stringify(message))
+  })
+  const told = <T>(attempt: () => T): T => {
+    try {
+      return attempt()
+    } catch (error) {
+      throw databaseError(error, file)
+    }
+  }
+  return {
+    history: (session) => told(() => withinBudget(newestFirst.iterate(session))),
+    append: (session, messages) => whenFree(clock, WRITE_BUDGET_MS, () => told(() => add.immediate(session, messages))),
+    list: (limit) =>
+      told(() =>
+        latest.all(limit).map((row) => ({
+          id: row.id,
+          messages: row.messages,
+          createdAt: new Date(row.created_ms).toISOString(),
+          updatedAt: new Date(row.updated_ms).toISOString(),
+        })),
+      ),
+    close: () => database.close(),
+  }
+}
+
+function withinBudget(rows: Iterable<{ message: string }>): readonly Message[] {
+  const kept: Message[] = []
+  let size = 0
+  for (const { message } of rows) {
+    size += message.length
+    if (size > HISTORY_BUDGET_CHARS && kept.length > 0) break
+    kept.unshift(JSON.parse(message) as Message)
+  }
+  // An answer without its question says nothing.
+  const first = kept.findIndex(({ role }) => role === 'user')
+  return first === -1 ? [] : kept.slice(first)
+}

@@ -1,0 +1,35 @@
+import type { Clock } from '../system/clock.ts'
+
+const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+const A_DAY_MS = 86_400_000
+
+export interface StopRequested {
+  /** The first signal that asks to stop. Keeps the process alive until it comes. */
+  readonly first: Promise<NodeJS.Signals>
+  /** The second one: do not wait any longer. */
+  readonly second: Promise<NodeJS.Signals>
+  forget(): void
+}
+
+/** Listens for TERM, INT, HUP and QUIT from now on. */
+export function stopRequested(clock: Clock): StopRequested {
+  const waiting: ((signal: NodeJS.Signals) => void)[] = []
+  const next = (): Promise<NodeJS.Signals> => new Promise((resolve) => waiting.push(resolve))
+  const [first, second] = [next(), next()]
+  const listener = (signal: NodeJS.Signals): void => waiting.shift()?.(signal)
+  for (const signal of STOPPING) process.on(signal, listener)
+  // A signal listener alone does not keep Node's loop alive; an alarm does.
+  let cancel = (): void => undefined
+  const stayAlive = (): void => {
+    cancel = clock.at(clock.nowMs() + A_DAY_MS, stayAlive)
+  }
+  stayAlive()
+  return {
+    first,
+    second,
+    forget: () => {
+      cancel()
+      for (const signal of STOPPING) process.off(signal, listener)
+    },
+  }
+}

@@ -1,0 +1,74 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+
+/** The files that give ids their names. */
+export interface AccountFiles {
+  readonly passwd: string
+  readonly group: string
+}
+
+export const SYSTEM_ACCOUNTS: AccountFiles = { passwd: '/etc/passwd', group: '/etc/group' }
+
+export interface Account {
+  readonly user: string
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+}
+
+/** /etc/passwd with this account in it, above whoever else has its uid: tools take the first name they find. */
+export function withUser(passwd: string, { user, uid, gid, home }: Account): string {
+  const lines = linesOf(passwd)
+  const own = lines.find((line) => line.startsWith(`${user}:`))
+  const [, password = 'x', , , comment = 'Hermes', ownHome = home, shell = '/bin/sh'] = own?.split(':') ?? []
+  const line = [user, password, uid, gid, comment, ownHome, shell].join(':')
+  return withLine(lines, line, user, uid)
+}
+
+/** Likewise /etc/group. */
+export function withGroup(group: string, { user, gid }: Account): string {
+  const lines = linesOf(group)
+  const [, password = 'x', , members = ''] = lines.find((line) => line.startsWith(`${user}:`))?.split(':') ?? []
+  return withLine(lines, [user, password, gid, members].join(':'), user, gid)
+}
+
+function withLine(lines: readonly string[], line: string, name: string, id: number): string {
+  const others = lines.filter((other) => !other.startsWith(`${name}:`))
+  const idOf = (other: string): string | undefined => other.split(':')[2]
+  const place = lines.findIndex((other) => other.startsWith(`${name}:`))
+  const namesake = others.findIndex((other) => idOf(other) === String(id))
+  const at = Math.min(place === -1 ? others.length : place, namesake === -1 ? others.length : namesake)
+  return [...others.slice(0, at), line, ...others.slice(at), ''].join('\n')
+}
+
+const linesOf = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
+
+/**
+ * Gives the runtime ids their name. Files that already say so are not touched.
+ * @returns a line for people when a file could not be changed (a read-only root); everything works, tools print numbers
+ */
+export function nameIdentity(account: Account, files: AccountFiles): string | undefined {
+  try {
+    rewrite(files.passwd, (text) => withUser(text, account))
+    rewrite(files.group, (text) => withGroup(text, account))
+    return undefined
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException
+    return `${path ?? files.passwd} cannot be changed (${code}): uid ${account.uid} may have another name or none in this container`
+  }
+}
+
+function rewrite(file: string, change: (text: string) => string): void {
+  const text = readFileSync(file, 'utf8')
+  const changed = change(text)
+  if (changed === text) return
+  const temporary = `${file}.hermes-new`
+  try {
+    writeFileSync(temporary, changed, { mode: 0o644, flag: 'wx' })
+    renameSync(temporary, file)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    // A file that is mounted by itself can only be written in place.
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
+    writeFileSync(file, changed)
+  }
+}

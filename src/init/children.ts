@@ -1,0 +1,230 @@
+import {
+  type ChildFacts,
+  type ChildId,
+  type Ending,
+  MAX_CHILDREN,
+  SIGNALS,
+  type SignalName,
+  type ToInit,
+  type ToSupervisor,
+} from '../protocol/init.ts'
+import type { Clock } from '../system/clock.ts'
+import type { Native } from '../system/native.ts'
+import { readProcess } from '../system/proc.ts'
+import { KeptEvents, type Unnumbered } from './kept-events.ts'
+import type { LogFifos } from './log-fifos.ts'
+import type { Processes } from './processes.ts'
+import { closeAll, Readiness } from './readiness.ts'
+
+export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
+
+/** How a slot's program is started: what comes before `/bin/sh <run>`, and an environment of init's own making. */
+export interface SlotCommand {
+  /** setpriv with its options, where root is dropped. */
+  readonly prefix: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+export interface ChildrenOptions {
+  readonly native: Pick<Native, 'pipe' | 'kill'>
+  readonly clock: Clock
+  readonly processes: Processes
+  readonly fifos: LogFifos
+  readonly serviceDir: string
+  readonly command: SlotCommand
+  /** Takes dead orphans out of the process table. */
+  readonly reapOrphans: () => void
+  /** To the supervisor, if there is one. */
+  readonly send: (message: ToSupervisor) => void
+  /** A slot's process has ended; its leftovers are gone. */
+  readonly ended: (child: LivingChild) => void
+  readonly warn: (text: string) => void
+}
+
+/** A living process of a slot. */
+export interface LivingChild extends ChildFacts {
+  readonly stopSignal: SignalName
+  readonly stopTimeoutMs: number
+}
+
+interface Living extends LivingChild {
+  readyAtMs?: number
+  readonly killLeftovers: boolean
+  readiness?: Readiness
+}
+
+/** The slots' processes: at most one for a key, whatever the supervisor asks for. */
+export class Children {
+  readonly #o: ChildrenOptions
+  readonly #living = new Map<string, Living>()
+  readonly #kept = new KeptEvents()
+  #queue: SpawnRequest[] = []
+  #lastChild = 0
+  #busy = false
+  #refusing = false
+
+  constructor(options: ChildrenOptions) {
+    this.#o = options
+  }
+
+  living(): readonly LivingChild[] {
+    return [...this.#living.values()]
+  }
+
+  facts(): readonly ChildFacts[] {
+    return [...this.#living.values()].map(factsOf)
+  }
+
+  get events(): Pick<KeptEvents, 'acknowledge' | 'unacknowledged'> {
+    return this.#kept
+  }
+
+  /** There may be lines of a slot somewhere. */
+  get everStarted(): boolean {
+    return this.#lastChild > 0
+  }
+
+  /** The supervisor is gone: what it asked for and has not happened never will. */
+  forgetRequests(): void {
+    this.#queue = []
+  }
+
+  /** The container stops: what waits and what still comes is answered with a refusal. */
+  refuse(): void {
+    this.#refusing = true
+  }
+
+  spawn(request: SpawnRequest): void {
+    if (this.#queue.length >= MAX_CHILDREN) this.#failed(request, 'too many starts wait already')
+    else this.#queue.push(request)
+    this.#next()
+  }
+
+  signal(child: ChildId, signal: SignalName, target: 'process' | 'group'): void {
+    // Not found: it has ended, and the supervisor is about to read so.
+    for (const { child: id, pid, slot } of this.#living.values()) {
+      if (id === child) this.#kill(target === 'group' ? -pid : pid, signal, slot)
+    }
+  }
+
+  forget(slot: string): void {
+    if (!this.#living.has(slot)) this.#o.fifos.remove(slot)
+  }
+
+  /** One start per turn of the loop: fork copies our page tables; exits, signals and the protocol must get in between. */
+  #next(): void {
+    if (this.#busy) return
+    const request = this.#queue.shift()
+    if (request === undefined) return
+    this.#busy = true
+    this.#start(request)
+      .catch((error: Error) => this.#failed(request, error.message))
+      .finally(() => {
+        setImmediate(() => {
+          this.#busy = false
+          this.#next()
+        })
+      })
+  }
+
+  async #start(request: SpawnRequest): Promise<void> {
+    const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers } = request
+    const { command, processes, clock, native, serviceDir, fifos, send } = this.#o
+    this.#check(slot)
+    const ours: number[] = []
+    let readEnd: number | undefined
+    try {
+      const log = fifos.openWriter(slot)
+      ours.push(log)
+      const stdio: ('ignore' | number)[] = ['ignore', log, log]
+      if (notificationFd !== null) {
+        const [read, write] = native.pipe({ nonblockingRead: true })
+        readEnd = read
+        ours.push(write)
+        // Not inherited: up to the notification fd nothing is open.
+        while (stdio.length < notificationFd) stdio.push('ignore')
+        stdio.push(write)
+      }
+      const [file = '', ...args] = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
+      const env = { ...command.env, HERMES_SLOT: slot }
+      const { pid, ended } = await processes.start(file, args, { cwd: '/', env, stdio, detached: true })
+      const living: Living = {
+        child: ++this.#lastChild,
+        slot,
+        pid,
+        // It may have died already, but nobody has waited for it yet: a zombie still has its times.
+        startTime: readProcess(pid)?.startTime ?? 0,
+        spawnedAtMs: clock.nowMs(),
+        stopSignal,
+        stopTimeoutMs,
+        killLeftovers,
+      }
+      if (readEnd !== undefined) living.readiness = new Readiness(readEnd, () => this.#ready(living))
+      readEnd = undefined
+      this.#living.set(slot, living)
+      void ended.then((ending) => this.#ended(living, ending))
+      send({ type: 'spawned', request: request.request, facts: factsOf(living) })
+    } finally {
+      closeAll(readEnd === undefined ? ours : [...ours, readEnd])
+    }
+  }
+
+  /** @throws Error saying why this slot gets no process */
+  #check(slot: string): void {
+    if (this.#refusing) throw new Error('the container stops')
+    const other = this.#living.get(slot)
+    if (other !== undefined) throw new Error(`a process of it lives: pid ${other.pid}`)
+    if (this.#living.size >= MAX_CHILDREN) throw new Error(`${MAX_CHILDREN} processes of slots live already`)
+    if (this.#kept.full) throw new Error('too many events were not acknowledged')
+  }
+
+  #ready(living: Living): void {
+    living.readyAtMs = this.#o.clock.nowMs()
+    this.#report({ type: 'ready', child: living.child, slot: living.slot, atMs: living.readyAtMs })
+  }
+
+  #ended(living: Living, ending: Ending): void {
+    const { child, slot, pid } = living
+    const atMs = this.#o.clock.nowMs()
+    // At once: as long as a member of the group lives its id is given to nobody else, later it might be.
+    const leftoversKilled = living.killLeftovers && this.#killGroup(pid, slot)
+    living.readiness?.finish()
+    this.#living.delete(slot)
+    this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
+    this.#o.ended(living)
+  }
+
+  #killGroup(pid: number, slot: string): boolean {
+    if (!this.#kill(-pid, 0, slot)) return false
+    // Zombies are members too, and killing them would be reported as news.
+    this.#o.reapOrphans()
+    return this.#kill(-pid, 'KILL', slot)
+  }
+
+  /** @returns false when there is nobody, or nobody we may signal */
+  #kill(pid: number, signal: SignalName | 0, slot: string): boolean {
+    try {
+      return this.#o.native.kill(pid, signal === 0 ? 0 : SIGNALS[signal])
+    } catch (error) {
+      this.#o.warn(`cannot signal ${slot} (pid ${Math.abs(pid)}): ${(error as Error).message}; is CAP_KILL missing?`)
+      return false
+    }
+  }
+
+  #failed({ request, slot }: SpawnRequest, error: string): void {
+    this.#report({ type: 'spawn-failed', request, slot, error })
+  }
+
+  #report(event: Unnumbered): void {
+    this.#o.send(this.#kept.add(event))
+  }
+}
+
+const factsOf = ({ child, slot, pid, startTime, spawnedAtMs, readyAtMs }: Living): ChildFacts => ({
+  child,
+  slot,
+  pid,
+  startTime,
+  spawnedAtMs,
+  ...(readyAtMs !== undefined && { readyAtMs }),
+})

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Environment } from '../system/install.ts'
+
+export type Variables = Readonly<Record<string, string>>
+
+/** The wrapper renames what would change init itself (NODE_OPTIONS, LD_PRELOAD): `X` travels as this followed by `X`. */
+const SAVED_PREFIX = 'HERMES_SAVED_'
+/** Variables a shell sets about itself: the wrapper's, not the container's. */
+const OF_THE_SHELL = ['_', 'SHLVL', 'PWD', 'OLDPWD']
+
+/**
+ * The environment the container was given, from what the wrapper left of it.
+ * @param defaults what is set where the container says nothing
+ */
+export function containerEnvironment(env: Environment, defaults: Variables): Variables {
+  const variables: Record<string, string> = { ...defaults }
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || name.startsWith(SAVED_PREFIX) || OF_THE_SHELL.includes(name)) continue
+    if (value !== '' || !(name in defaults)) variables[name] = value
+  }
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && name.startsWith(SAVED_PREFIX)) variables[name.slice(SAVED_PREFIX.length)] = value
+  }
+  return variables
+}
+
+/** One file per variable, its value and a newline (s6-envdir's form). Names that are no file names are left out. */
+export function storeEnvironment(dir: string, variables: Variables): void {
+  for (const [name, value] of Object.entries(variables)) {
+    if (!isStorable(name)) continue
+    writeFileSync(join(dir, name), `${value}\n`, { mode: 0o644 })
+  }
+}
+
+/** The store as it is now: hooks may have dropped files into it. */
+export function readEnvironment(dir: string): Variables {
+  const variables: Record<string, string> = {}
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    if (!entry.isFile() || !isStorable(entry.name)) continue
+    variables[entry.name] = readFileSync(join(dir, entry.name), 'utf8').replace(/\n$/, '').replaceAll('\0', '')
+  }
+  return variables
+}
+
+const isStorable = (name: string): boolean => /^[^./=\0][^/=\0]{0,254}$/.test(name)
+
+/** A shell can export only these. */
+export const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+
+export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`

@@ -1,0 +1,140 @@
+import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { RuntimeIdentity } from '../protocol/init.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
+import { type Environment, resolveHome } from '../system/install.ts'
+import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS } from './accounts.ts'
+import { containerEnvironment, type Variables } from './environment.ts'
+import { RUNTIME_USER, requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
+
+export interface InitOptions {
+  /** Directory that holds bin/ and lib/. */
+  readonly install: string
+  /** `npm start`: no image around us, no main program. */
+  readonly foreground: boolean
+  /** The container's arguments. */
+  readonly words: readonly string[]
+  readonly env: Environment
+}
+
+/** Who and where we are, settled before anything is made. */
+export interface InitFacts {
+  readonly home: string
+  readonly uid: number
+  readonly pid1: boolean
+  readonly identity: RuntimeIdentity
+  /** Root is given up on the way to everything we start. */
+  readonly dropped: boolean
+  /** setpriv with its options; empty where nothing is dropped. */
+  readonly prefix: readonly string[]
+  /** What the container was given, with our defaults. */
+  readonly environment: Variables
+  readonly stopTimeoutMs: number
+  /** Lines for people: what this run cannot do. */
+  readonly warnings: readonly string[]
+}
+
+const DEFAULT_STOP_TIMEOUT_S = 8
+
+/** @throws HermesError when nothing could work */
+export function gatherFacts({ install, foreground, env }: InitOptions, accounts = SYSTEM_ACCOUNTS): InitFacts {
+  const warnings: string[] = []
+  const home = resolve(resolveHome(env, install))
+  const uid = process.getuid?.() ?? 0
+  const dropped = uid === 0 && !foreground
+  const environment = containerEnvironment(env, {
+    HERMES_HOME: home,
+    HERMES_STOP_TIMEOUT: String(DEFAULT_STOP_TIMEOUT_S),
+  })
+  const identity = dropped
+    ? becoming(env, home, accounts, warnings)
+    : ourselves(env, foreground ? env.HOME : home, accounts)
+  if (!dropped && uid === 0) warnings.push('started as root: everything runs as root')
+  if (!dropped && uid !== 0 && !foreground) {
+    warnings.push(`not started as root: everything runs as uid ${uid}, and the ownership of ${home} cannot be repaired`)
+  }
+  return {
+    home,
+    uid,
+    pid1: process.pid === 1,
+    identity,
+    dropped,
+    prefix: dropped ? setprivPrefix(identity) : [],
+    environment,
+    stopTimeoutMs: stopTimeout(environment, warnings),
+    warnings,
+  }
+}
+
+function becoming(env: Environment, home: string, accounts: AccountFiles, warnings: string[]): RuntimeIdentity {
+  const { uid, gid } = requestedIds(env)
+  const why =
+    whyNoDrop(uid, readFileSync('/proc/self/status', 'latin1'), readFileSync('/proc/self/uid_map', 'latin1')) ??
+    (statSync('/usr/bin/setpriv', { throwIfNoEntry: false }) === undefined
+      ? "util-linux's /usr/bin/setpriv is missing"
+      : undefined)
+  if (why !== undefined) {
+    throw new HermesError('REFUSED', `cannot become uid ${uid}: ${why}; refusing to run as root`, {
+      next: `start the container with --cap-add SETUID --cap-add SETGID, or with --user ${uid}:${gid}`,
+      exitCode: EXIT.cannotDrop,
+    })
+  }
+  const unnamed = nameIdentity({ user: RUNTIME_USER, uid, gid, home }, accounts)
+  if (unnamed !== undefined) warnings.push(unnamed)
+  const socket = statSync('/var/run/docker.sock', { throwIfNoEntry: false })
+  const groups = supplementaryGroups({
+    groupFile: readText(accounts.group),
+    user: RUNTIME_USER,
+    gid,
+    own: process.getgroups?.() ?? [],
+    ...(socket?.isSocket() && { dockerSocketGid: socket.gid }),
+  })
+  return { uid, gid, groups, user: RUNTIME_USER, home }
+}
+
+function ourselves(env: Environment, home: string | undefined, accounts: AccountFiles): RuntimeIdentity {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
+  const entry = readText(accounts.passwd)
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([, , id]) => id === String(uid))
+  return {
+    uid,
+    gid,
+    groups: (process.getgroups?.() ?? []).filter((id) => id !== gid),
+    user: entry?.[0] ?? env.USER ?? String(uid),
+    home: home ?? entry?.[5] ?? '/',
+  }
+}
+
+function stopTimeout(environment: Variables, warnings: string[]): number {
+  const text = environment.HERMES_STOP_TIMEOUT ?? ''
+  const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : 0
+  if (seconds > 0 && seconds <= 86_400) return seconds * 1_000
+  warnings.push(
+    `HERMES_STOP_TIMEOUT: expected seconds, a number above 0, got "${text}"; it is ${DEFAULT_STOP_TIMEOUT_S}`,
+  )
+  return DEFAULT_STOP_TIMEOUT_S * 1_000
+}
+
+const readText = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
+
+/** Makes the volume's directory where there is none (`npm start`, an image without VOLUME). As root's: the repair gives it away. */
+export function makeHome({ home, identity }: InitFacts): void {
+  if (lstatSync(home, { throwIfNoEntry: false }) !== undefined) return
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o755 })
+  } catch (error) {
+    throw new HermesError('FAILED', `${home} cannot be made: ${(error as NodeJS.ErrnoException).code}`, {
+      next: `mount a volume there, or set HERMES_HOME to a directory that uid ${identity.uid} can write`,
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,112 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Ending } from '../protocol/init.ts'
+import { describeEnding, shellCode } from '../slot/ending.ts'
+import type { Clock } from '../system/clock.ts'
+import type { Variables } from './environment.ts'
+import type { Level } from './own-console.ts'
+import type { Processes } from './processes.ts'
+
+export const INIT_HOOKS = '/etc/cont-init.d'
+export const FINISH_HOOKS = '/etc/cont-finish.d'
+const NAME_EVERY_MS = 10_000
+
+export interface HooksOptions {
+  readonly clock: Clock
+  readonly processes: Processes
+  /** Asked before each hook: an earlier one may have added to the store. */
+  readonly env: () => Variables
+  readonly say: (level: Level, text: string) => void
+}
+
+/** The container's hooks: programs of root in a directory of root, run one after the other in the order of their names. */
+export class Hooks {
+  readonly #o: HooksOptions
+  #running: { readonly pid: number; readonly name: string } | undefined
+
+  constructor(options: HooksOptions) {
+    this.#o = options
+  }
+
+  /** Process group of the hook that runs now. */
+  get pid(): number | undefined {
+    return this.#running?.pid
+  }
+
+  /**
+   * @param goOn asked after each hook with what it came to (0: success, else its exit code or 128 + signal)
+   * @returns the code `goOn` refused, else 0
+   */
+  async run(dir: string, goOn: (code: number, name: string) => boolean): Promise<number> {
+    for (const file of this.#list(dir)) {
+      const code = await this.#runOne(file)
+      if (!goOn(code, file)) return code
+    }
+    return 0
+  }
+
+  #list(dir: string): readonly string[] {
+    let names: readonly string[]
+    try {
+      names = readdirSync(dir).sort()
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT') this.#o.say('warn', `${dir} cannot be read (${code}); its hooks are left out`)
+      return []
+    }
+    return names
+      .filter((name) => !name.startsWith('.'))
+      .map((name) => join(dir, name))
+      .filter((file) => this.#mayRun(file))
+  }
+
+  #mayRun(file: string): boolean {
+    const status = statSync(file, { throwIfNoEntry: false })
+    if (status?.isDirectory()) return false
+    if (status?.isFile() && (status.mode & 0o111) !== 0) return true
+    const why = status?.isFile() ? 'is not executable; run chmod +x on it' : 'is no program'
+    this.#o.say('warn', `${file} ${why}. It is skipped`)
+    return false
+  }
+
+  async #runOne(file: string): Promise<number> {
+    const { clock, processes, env, say } = this.#o
+    let ending: Ending
+    const startedAtMs = clock.nowMs()
+    let stillRuns = true
+    const nameIt = (): void => {
+      clock.at(clock.nowMs() + NAME_EVERY_MS, () => {
+        if (!stillRuns) return
+        say(
+          'warn',
+          `${file} has been running for ${Math.round((clock.nowMs() - startedAtMs) / 1000)} s; the boot waits for it`,
+        )
+        nameIt()
+      })
+    }
+    try {
+      const { pid, ended } = await processes.start(file, [], {
+        cwd: '/',
+        env: { ...env() },
+        stdio: ['ignore', 1, 2],
+        detached: true,
+      })
+      this.#running = { pid, name: file }
+      nameIt()
+      ending = await ended
+    } catch (error) {
+      say('error', `${file} cannot be run: ${(error as Error).message}`)
+      return 126
+    } finally {
+      stillRuns = false
+      this.#running = undefined
+    }
+    const code = shellCode(ending)
+    if (code !== 0) say('error', `${file} ${describeEnding(ending)}`)
+    return code
+  }
+}
+
+/** S6_BEHAVIOUR_IF_STAGE2_FAILS: 0 and 1 go on after a failing hook; unset or anything else stops the container. */
+export const goesOnAfterFailure = (env: Variables): boolean =>
+  ['0', '1'].includes((env.S6_BEHAVIOUR_IF_STAGE2_FAILS ?? '').trim())

@@ -1,0 +1,128 @@
+import { type BigIntStats, closeSync, constants, fchownSync, fstatSync, lstatSync, openSync } from 'node:fs'
+import type { LeaseState, RuntimeIdentity } from '../protocol/init.ts'
+import type { Cancel, Clock } from '../system/clock.ts'
+import type { Native } from '../system/native.ts'
+
+const LOOK_EVERY_MS = 1_000
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+
+export interface LeaseOptions {
+  /** `$HERMES_HOME/run.lease` */
+  readonly file: string
+  readonly native: Pick<Native, 'tryLock'>
+  readonly clock: Clock
+  /** Who a new file is given to; absent: nobody. */
+  readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
+  /** Any change of state after the first. */
+  readonly changed: (state: LeaseState) => void
+  readonly warn: (text: string) => void
+}
+
+/**
+ * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is an OFD lock:
+ * it belongs to the open file description, which no child inherits. The file lies in a directory the runtime user can write, so
+ * it is opened without following links and only locked, never read or written here.
+ */
+export class Lease {
+  readonly #o: LeaseOptions
+  #fd: number | undefined
+  #state: LeaseState = 'busy'
+  #look: Cancel | undefined
+  #warned = false
+
+  constructor(options: LeaseOptions) {
+    this.#o = options
+  }
+
+  get state(): LeaseState {
+    return this.#state
+  }
+
+  /** Tries once; while the volume is somebody else's, it looks again every second. @returns the state now */
+  take(): LeaseState {
+    this.#state = this.#try()
+    if (this.#state === 'busy') this.#lookLater()
+    return this.#state
+  }
+
+  close(): void {
+    this.#look?.()
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+  }
+
+  #lookLater(): void {
+    const { clock, changed } = this.#o
+    this.#look = clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
+      this.#state = this.#try()
+      if (this.#state === 'busy') this.#lookLater()
+      else changed(this.#state)
+    })
+  }
+
+  #try(): LeaseState {
+    const { file, native } = this.#o
+    let fd: number | undefined
+    try {
+      fd = this.#open()
+      const lock = native.tryLock(fd)
+      if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
+      // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.
+      if (lock === 'held' && !isStillThere(file, fstatSync(fd, { bigint: true }))) return 'busy'
+      if (lock === 'held') {
+        this.#fd = fd
+        fd = undefined
+      }
+      return lock
+    } catch (error) {
+      this.#warn(`${file} cannot be locked: ${(error as Error).message}; a counter in it takes the lock's place`)
+      return 'unsupported'
+    } finally {
+      if (fd !== undefined) closeSync(fd)
+    }
+  }
+
+  #open(): number {
+    const fd = openExisting(this.#o.file) ?? this.#create()
+    const status = fstatSync(fd)
+    if (!status.isFile() || status.nlink > 1) {
+      closeSync(fd)
+      throw new Error('it is not a regular file with one link')
+    }
+    return fd
+  }
+
+  #create(): number {
+    const { file, owner } = this.#o
+    try {
+      const fd = openSync(file, OPEN_FLAGS | O_CREAT | O_EXCL, 0o644)
+      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
+      return fd
+    } catch (error) {
+      // Somebody else has just made it.
+      const other = (error as NodeJS.ErrnoException).code === 'EEXIST' ? openExisting(file) : undefined
+      if (other !== undefined) return other
+      throw error
+    }
+  }
+
+  #warn(text: string): void {
+    if (!this.#warned) this.#o.warn(text)
+    this.#warned = true
+  }
+}
+
+function openExisting(file: string): number | undefined {
+  try {
+    return openSync(file, OPEN_FLAGS)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function isStillThere(file: string, { dev, ino }: BigIntStats): boolean {
+  const there = lstatSync(file, { bigint: true, throwIfNoEntry: false })
+  return there !== undefined && there.dev === dev && there.ino === ino
+}

@@ -1,0 +1,61 @@
+import { closeSync, readSync } from 'node:fs'
+import { Socket } from 'node:net'
+
+const NEWLINE = 10
+/** A service that writes this much without a newline has not understood what the descriptor is for. */
+const MAX_BYTES = 65_536
+
+/**
+ * The reading end of a notification fd: readiness is the first newline (s6's notification-fd); an end without one says nothing.
+ * init reads it, not the supervisor, whose death would give a starting service SIGPIPE.
+ */
+export class Readiness {
+  readonly #fd: number
+  readonly #socket: Socket
+  readonly #ready: () => void
+  #bytes = 0
+  #done = false
+
+  /** @param fd a non-blocking read end, ours from now on */
+  constructor(fd: number, ready: () => void) {
+    this.#fd = fd
+    this.#ready = ready
+    this.#socket = new Socket({ fd, readable: true, writable: false })
+    this.#socket.on('data', (chunk: Buffer) => this.#take(chunk))
+    // All was taken. The socket closes its fd now, and the number may be another file's when the service's end is noticed.
+    this.#socket.on('end', () => this.close())
+    this.#socket.on('error', () => this.close())
+  }
+
+  /** The service has ended: takes what it may have written just before, then closes. */
+  finish(): void {
+    const buffer = Buffer.alloc(MAX_BYTES)
+    try {
+      if (!this.#done) this.#take(buffer.subarray(0, readSync(this.#fd, buffer)))
+    } catch (error) {
+      // EAGAIN: nothing was written, and somebody holds the other end.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    } finally {
+      this.close()
+    }
+  }
+
+  close(): void {
+    this.#done = true
+    this.#socket.destroy()
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#done) return
+    this.#bytes += chunk.length
+    if (chunk.includes(NEWLINE)) {
+      this.close()
+      this.#ready()
+    } else if (this.#bytes > MAX_BYTES) this.close()
+  }
+}
+
+/** Closes descriptors we made for a child that has its own copies now. */
+export function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) closeSync(fd)
+}

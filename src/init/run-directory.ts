@@ -1,0 +1,172 @@
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { RuntimeIdentity } from '../protocol/init.ts'
+import { HermesError } from '../system/errors.ts'
+import { type Environment, IMAGE_RUN_DIR, privateRunDir } from '../system/install.ts'
+import { type Native, NativeError } from '../system/native.ts'
+import { type RunPaths, runPaths } from '../system/paths.ts'
+
+export interface RunDirectory {
+  readonly paths: RunPaths
+  readonly layout: 'image' | 'private'
+}
+
+export interface Place {
+  readonly env: Environment
+  readonly home: string
+  readonly uid: number
+  /** `npm start`: the image's directories are not ours. */
+  readonly foreground: boolean
+}
+
+/** Where the run directory is to be (design: files and sockets). Clients look in the same places. */
+export function chooseRunDirectory({ env, home, uid, foreground }: Place): RunDirectory {
+  const wanted = env.HERMES_RUN_DIR
+  if (wanted) return place(wanted)
+  if (!foreground && (uid === 0 || canMakeImageDirectories())) return place(IMAGE_RUN_DIR)
+  return place(privateRunDir(env, home, uid))
+}
+
+function place(runDir: string): RunDirectory {
+  const layout = runDir === IMAGE_RUN_DIR ? 'image' : 'private'
+  return { paths: runPaths(runDir, layout), layout }
+}
+
+/** All of them or none: a client takes /run/hermes as the sign for all. */
+function canMakeImageDirectories(): boolean {
+  const { runDir, serviceDir, environmentDir } = runPaths(IMAGE_RUN_DIR, 'image')
+  return [runDir, serviceDir, environmentDir].every((dir) => {
+    const existing = [dir, dirname(dir), dirname(dirname(dir))].find((one) => lstatSync(one, { throwIfNoEntry: false }))
+    try {
+      accessSync(existing ?? '/', constants.W_OK | constants.X_OK)
+      return true
+    } catch {
+      return false // whatever the reason, it is not to be made there
+    }
+  })
+}
+
+/**
+ * Makes the run directory and what lies in it, owners and modes as documented, empty.
+ * @param owner who gets what the runtime user must write; absent: nobody, nothing is dropped
+ * @param lock called before anything in it is cleared
+ * @throws HermesError when there is no place for them
+ */
+export function makeRunDirectory(
+  { paths, layout }: RunDirectory,
+  owner: RuntimeIdentity | undefined,
+  lock: () => void,
+): void {
+  const { runDir, controlSocket, identity, logFifos, slotStates, serviceDir, environmentDir } = paths
+  try {
+    if (owner !== undefined) refuseForeignGround(dirname(runDir))
+    // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
+    makeDirectory(runDir, layout === 'private' && owner === undefined ? 0o700 : 0o755)
+    if (owner !== undefined) refuseForeignGround(runDir)
+    lock()
+    // By name: a run directory that somebody chose may hold other things.
+    for (const old of [controlSocket, identity, logFifos, slotStates, environmentDir, mainScript(paths)]) {
+      rmSync(old, { recursive: true, force: true })
+    }
+    makeDirectory(serviceDir, 0o755)
+    // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.
+    for (const name of readdirSync(serviceDir)) rmSync(join(serviceDir, name), { recursive: true, force: true })
+    makeDirectory(logFifos, 0o711)
+    makeDirectory(slotStates, 0o700)
+    makeDirectory(environmentDir, 0o755)
+    if (owner !== undefined) for (const dir of [slotStates, serviceDir]) lchownSync(dir, owner.uid, owner.gid)
+  } catch (error) {
+    if (error instanceof HermesError) throw error
+    const { code, path } = error as NodeJS.ErrnoException
+    throw new HermesError('FAILED', `the run directory cannot be made: ${path ?? runDir}: ${code ?? error}`, {
+      next: 'mount a tmpfs on /run (docker run --tmpfs /run), or name a writable directory in HERMES_RUN_DIR',
+      cause: error,
+    })
+  }
+}
+
+/**
+ * A second init on the same run directory would clear it under the first one's feet (`docker exec … /init`, `npm start` twice).
+ * The lock ends with the process.
+ * @throws HermesError when there is one already
+ */
+export function lockRunDirectory(native: Pick<Native, 'tryLock'>, runDir: string): void {
+  const fd = openSync(join(runDir, 'lock'), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  if (native.tryLock(fd) !== 'busy') return
+  closeSync(fd)
+  throw new HermesError('EXISTS', `an init already runs with the run directory ${runDir}`, {
+    next: 'use that one (hermes status), or set HERMES_RUN_DIR and HERMES_HOME for a second one',
+  })
+}
+
+/**
+ * What root makes and clears must not lie where somebody else could have put a link in its place.
+ * @throws HermesError naming the directory on the way that is not root's alone
+ */
+function refuseForeignGround(path: string): void {
+  for (let dir = path; ; dir = dirname(dir)) {
+    const status = lstatSync(dir, { throwIfNoEntry: false })
+    if (status !== undefined) {
+      const { mode, uid } = status
+      const othersMayRename = (mode & 0o022) !== 0 && (mode & 0o1000) === 0
+      if (!status.isDirectory() || uid !== 0 || othersMayRename) {
+        throw new HermesError(
+          'REFUSED',
+          `the run directory cannot be in ${dir}, which is not a directory of root's alone`,
+          {
+            next: 'leave HERMES_RUN_DIR unset, or let it name a place below directories of root',
+          },
+        )
+      }
+    }
+    if (dir === dirname(dir)) return
+  }
+}
+
+/** What becomes of the container's environment on its way to the main program. */
+export const mainScript = ({ runDir }: RunPaths): string => join(runDir, 'main')
+
+function makeDirectory(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true })
+  const { uid } = lstatSync(path)
+  // Not ours: made by whoever mounted it, and good enough if it can be written.
+  if (uid === process.getuid?.()) chmodSync(path, mode) // mkdir's own mode passes through the umask
+}
+
+/** The file the shim reads, which decides whom a root `docker exec` becomes. */
+export function writeIdentity(path: string, identity: RuntimeIdentity): void {
+  writeFileSync(path, `${JSON.stringify(identity)}\n`, { mode: 0o644, flag: 'wx' })
+}
+
+/**
+ * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the next one.
+ * @returns the fd, or one line that says why there is none
+ */
+export function listenForClients(
+  native: Pick<Native, 'listenUnix'>,
+  path: string,
+  owner: RuntimeIdentity | undefined,
+): number | string {
+  const BACKLOG = 512
+  try {
+    const fd = native.listenUnix(path, BACKLOG)
+    chmodSync(path, 0o660)
+    if (owner !== undefined) lchownSync(path, owner.uid, owner.gid)
+    return fd
+  } catch (error) {
+    if (!(error instanceof NativeError || error instanceof RangeError)) throw error
+    return `there is no control socket at ${path} (${error.message}); hermes commands cannot reach this supervisor`
+  }
+}

@@ -1,0 +1,180 @@
+import { SIGNALS, type SignalName } from '../protocol/init.ts'
+import type { Cancel, Clock } from '../system/clock.ts'
+import type { Native } from '../system/native.ts'
+import { descendants, isZombie, type ProcessFacts } from '../system/proc.ts'
+import type { LivingChild } from './children.ts'
+
+/** Kept of the total for killing, draining the logs and the finish hooks. */
+const RESERVE_MS = 1_500
+const NAME_AFTER_MS = 2_000
+const LOOK_EVERY_MS = 20
+/** After KILL the kernel needs its time, too; what is left then is stuck in a system call. */
+const AFTER_KILL_MS = 500
+/** Somebody's `docker exec bash` ignores TERM, and ends with us anyway. */
+const FOREIGN_GRACE_MS = 1_000
+const NAMED = 10
+
+export interface StopOptions {
+  readonly native: Pick<Native, 'kill'>
+  readonly clock: Clock
+  readonly totalMs: number
+  /** Every process of the namespace is ours to end; else only what descends from us. */
+  readonly pid1: boolean
+  readonly ownPid: number
+  readonly processes: () => readonly ProcessFacts[]
+  readonly children: () => readonly LivingChild[]
+  readonly mainPid: () => number | undefined
+  /** Spared until the logs are drained. */
+  readonly supervisorPid: () => number | undefined
+  readonly say: (text: string) => void
+}
+
+interface Left {
+  readonly pid: number
+  readonly name: string
+}
+
+/** Ends everything but the supervisor: signals, deadlines, and no waiting once all are gone. */
+export class Stop {
+  readonly #o: StopOptions
+  readonly #startedAtMs: number
+  readonly #killed = new Set<number>()
+  #alarms: Cancel[] = []
+  #look: Cancel | undefined
+  #finish: () => void = () => undefined
+  #finished = false
+
+  constructor(options: StopOptions) {
+    this.#o = options
+    this.#startedAtMs = options.clock.nowMs()
+  }
+
+  /** Resolves the moment nobody is left, or when even KILL has not helped in time. */
+  run(): Promise<void> {
+    const { totalMs, children, mainPid } = this.#o
+    const done = new Promise<void>((resolve) => {
+      this.#finish = resolve
+    })
+    const killAtMs = Math.max(0, totalMs - RESERVE_MS)
+    for (const child of children()) {
+      this.#signal(child.pid, child.stopSignal, child.slot)
+      if (child.stopTimeoutMs < killAtMs) this.#after(child.stopTimeoutMs, () => this.#killSlot(child))
+    }
+    const main = mainPid()
+    const told = new Set([...children().map(({ pid }) => pid), main])
+    if (main !== undefined) this.#signal(main, 'TERM', 'the main program')
+    for (const { pid, comm } of this.#others()) if (!told.has(pid)) this.#signal(pid, 'TERM', comm)
+    this.#after(NAME_AFTER_MS, () => this.#sayWhoIsLeft())
+    this.#after(killAtMs, () => this.#killAll())
+    this.lookAgain()
+    return done
+  }
+
+  /** A second word to stop: no more patience. */
+  hurry(): void {
+    if (!this.#finished) this.#killAll()
+  }
+
+  /** Something has ended. */
+  lookAgain(): void {
+    if (this.#finished) return
+    if (this.#o.children().length > 0 || this.#o.mainPid() !== undefined) return // their ends are events
+    const others = this.#others()
+    const waitedMs = this.#o.clock.nowMs() - this.#startedAtMs
+    const ours = descendants(others, this.#o.ownPid)
+    if (others.length === 0 || (ours.length === 0 && waitedMs >= FOREIGN_GRACE_MS)) this.#end()
+    else this.#lookLater()
+  }
+
+  /** It had to be killed. */
+  wasKilled(pid: number): boolean {
+    return this.#killed.has(pid)
+  }
+
+  #lookLater(): void {
+    const { clock } = this.#o
+    // The ends of strangers (grandchildren, `docker exec`) are nobody's event.
+    this.#look ??= clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
+      this.#look = undefined
+      this.lookAgain()
+    })
+  }
+
+  #end(): void {
+    this.#finished = true
+    this.#look?.()
+    for (const cancel of this.#alarms) cancel()
+    this.#finish()
+  }
+
+  /** Who has to go besides us and the supervisor. Zombies have gone. */
+  #others(): readonly ProcessFacts[] {
+    const { processes, pid1, ownPid, supervisorPid } = this.#o
+    const all = processes()
+    const mine = pid1 ? all : descendants(all, ownPid)
+    return mine.filter((one) => one.pid !== ownPid && one.pid !== supervisorPid() && !isZombie(one))
+  }
+
+  #left(): readonly Left[] {
+    const slots = new Map(this.#o.children().map(({ pid, slot }) => [pid, slot]))
+    const main = this.#o.mainPid()
+    return this.#others().map(({ pid, comm }) => ({
+      pid,
+      name: slots.get(pid) ?? (pid === main ? `the main program (${comm})` : comm),
+    }))
+  }
+
+  #sayWhoIsLeft(): void {
+    const left = this.#left()
+    if (left.length > 0) this.#o.say(`still waiting for ${listed(left)}`)
+  }
+
+  #killSlot({ pid, slot, stopSignal, stopTimeoutMs }: LivingChild): void {
+    if (!this.#o.children().some((child) => child.pid === pid)) return
+    this.#o.say(`${slot} (pid ${pid}) has not ended within ${stopTimeoutMs} ms of SIG${stopSignal}; it is killed`)
+    this.#kill({ pid, name: slot }, -pid)
+  }
+
+  #killAll(): void {
+    const left = this.#left()
+    if (left.length > 0) {
+      const waitedMs = Math.round(this.#o.clock.nowMs() - this.#startedAtMs)
+      this.#o.say(`not ended within ${waitedMs} ms, so killed: ${listed(left)}`)
+    }
+    const leaders = new Set(this.#o.children().map(({ pid }) => pid))
+    for (const one of left) this.#kill(one, leaders.has(one.pid) ? -one.pid : one.pid)
+    // Once more: a process can have been forked while we looked.
+    this.#after(this.#o.clock.nowMs() - this.#startedAtMs + LOOK_EVERY_MS, () => {
+      for (const one of this.#left()) this.#kill(one, one.pid)
+    })
+    this.#after(this.#o.clock.nowMs() - this.#startedAtMs + AFTER_KILL_MS, () => {
+      const stuck = this.#left()
+      if (stuck.length > 0) this.#o.say(`not even killed: ${listed(stuck)}; the container ends without them`)
+      this.#end()
+    })
+  }
+
+  #kill({ pid, name }: Left, target: number): void {
+    this.#killed.add(pid)
+    this.#signal(target, 'KILL', name)
+  }
+
+  #signal(pid: number, signal: SignalName, name: string): void {
+    try {
+      this.#o.native.kill(pid, SIGNALS[signal])
+      // A stopped process sees nothing but KILL before it is continued.
+      if (signal !== 'KILL') this.#o.native.kill(pid, SIGNALS.CONT)
+    } catch (error) {
+      this.#o.say(`cannot send SIG${signal} to ${name} (pid ${Math.abs(pid)}): ${(error as Error).message}`)
+    }
+  }
+
+  #after(afterMs: number, act: () => void): void {
+    this.#alarms.push(this.#o.clock.at(this.#startedAtMs + afterMs, act))
+  }
+}
+
+function listed(left: readonly Left[]): string {
+  const named = left.slice(0, NAMED).map(({ pid, name }) => `${name} (pid ${pid})`)
+  return left.length > NAMED ? `${named.join(', ')} and ${left.length - NAMED} more` : named.join(', ')
+}

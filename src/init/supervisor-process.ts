@@ -1,0 +1,213 @@
+import type { Socket } from 'node:net'
+import {
+  type Ending,
+  encodeMessage,
+  MAX_LINE_BYTES,
+  parseToInit,
+  type ToInit,
+  type ToSupervisor,
+} from '../protocol/init.ts'
+import { LineSplitter } from '../protocol/lines.ts'
+import { describeEnding } from '../slot/ending.ts'
+import type { Clock } from '../system/clock.ts'
+import type { Processes, Started } from './processes.ts'
+
+const LIVED_MS = 1_000
+const FIRST_DELAY_MS = 250
+const LONGEST_DELAY_MS = 30_000
+const PING_EVERY_MS = 5_000
+const DEAF_AFTER_MS = 30_000
+/** What may wait in our memory for a supervisor that does not read. */
+const MAX_UNREAD_BYTES = 8_000_000
+/** Bad messages that are named; the rest of one supervisor's life is counted. */
+const NAMED_MESSAGES = 5
+
+/**
+ * How long to wait before the next start.
+ * @param failures lives in a row that were no success: no hello, or shorter than a second
+ */
+export const restartDelayMs = (failures: number): number =>
+  failures === 0 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1))
+
+export interface SupervisorProcessOptions {
+  readonly clock: Clock
+  readonly processes: Processes
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Its fd 2, for Node's own last words, then what it inherits from fd 4 on. Its fd 3 is the protocol's socket. */
+  readonly stderrFd: number | 'ignore'
+  readonly fds: readonly (number | 'ignore')[]
+  /** Messages after `hello`, that one included. */
+  readonly receive: (message: ToInit) => void
+  /** It has ended, and with it everything it had asked for. */
+  readonly gone: () => void
+  readonly warn: (text: string) => void
+}
+
+interface Life {
+  readonly started: Started
+  readonly socket: Socket
+  readonly startedAtMs: number
+  heardAtMs: number
+  saidHello: boolean
+  badMessages: number
+  doomed: boolean
+}
+
+/** The supervisor's process, kept alive: started again when it dies, killed when it is deaf. Nothing it sends is trusted. */
+export class SupervisorProcess {
+  readonly #o: SupervisorProcessOptions
+  #life: Life | undefined
+  #failures = 0
+  #pings = 0
+  #ending = false
+
+  constructor(options: SupervisorProcessOptions) {
+    this.#o = options
+  }
+
+  get pid(): number | undefined {
+    return this.#life?.started.pid
+  }
+
+  /** It has said hello: what is sent now arrives. */
+  get listens(): boolean {
+    return this.#life?.saidHello === true && !this.#life.doomed
+  }
+
+  /** Before its `hello` nothing is sent: what it must know then is in the welcome. */
+  send(message: ToSupervisor): void {
+    const life = this.#life
+    if (life === undefined || !life.saidHello || life.doomed) return
+    life.socket.write(encodeMessage(message))
+    if (life.socket.writableLength > MAX_UNREAD_BYTES) this.#kill(life, 'does not read what it is told')
+  }
+
+  async start(): Promise<void> {
+    if (this.#ending || this.#life !== undefined) return
+    const { processes, file, args, env, stderrFd, fds, warn } = this.#o
+    let started: Started
+    try {
+      started = await processes.start(file, args, {
+        cwd: '/',
+        env: { ...env },
+        // A session of its own: no terminal, and no Ctrl-C that was meant for the main program.
+        detached: true,
+        // `pipe` is a socket pair, which here is just what is wanted.
+        stdio: ['ignore', 'ignore', stderrFd, 'pipe', ...fds],
+      })
+    } catch (error) {
+      this.#failures += 1
+      warn(`cannot start the supervisor (${file}): ${(error as Error).message}`)
+      this.#again()
+      return
+    }
+    this.#live(started)
+  }
+
+  /** Ends it for good. Resolves when it is gone. */
+  async end(): Promise<void> {
+    this.#ending = true
+    const life = this.#life
+    if (life === undefined) return
+    life.socket.destroy()
+    life.started.process.kill('SIGKILL')
+    await life.started.ended
+  }
+
+  #live(started: Started): void {
+    const { clock } = this.#o
+    const nowMs = clock.nowMs()
+    const socket = started.process.stdio[3] as Socket
+    const life: Life = {
+      started,
+      socket,
+      startedAtMs: nowMs,
+      heardAtMs: nowMs,
+      saidHello: false,
+      badMessages: 0,
+      doomed: false,
+    }
+    this.#life = life
+    const splitter = new LineSplitter(MAX_LINE_BYTES)
+    socket.on('data', (chunk: Buffer) => {
+      const { lines, tooLong } = splitter.push(chunk)
+      for (const line of lines) this.#take(life, line)
+      if (tooLong) this.#kill(life, `sent a line of more than ${MAX_LINE_BYTES} bytes`)
+    })
+    // Usually its death, which wait(2) reports in a moment. One that lives on without its line is of no use.
+    socket.on('end', () => clock.at(clock.nowMs() + LIVED_MS, () => this.#kill(life, 'closed its line to init')))
+    socket.on('error', () => undefined) // EPIPE, ECONNRESET: wait(2) reports its end
+    void started.ended.then((ending) => this.#ended(life, ending))
+    this.#pingLater(life)
+  }
+
+  #take(life: Life, line: string): void {
+    if (life.doomed) return
+    const message = parseToInit(line)
+    if (typeof message === 'string') {
+      this.#refuse(life, message)
+      return
+    }
+    life.heardAtMs = this.#o.clock.nowMs()
+    if (message.type === 'pong') return
+    if ((message.type === 'hello') === life.saidHello) {
+      this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
+      return
+    }
+    life.saidHello = true
+    this.#o.receive(message)
+  }
+
+  #refuse(life: Life, what: string): void {
+    life.badMessages += 1
+    if (life.badMessages <= NAMED_MESSAGES) this.#o.warn(`the supervisor sent what init does not take: ${what}`)
+  }
+
+  #pingLater(life: Life): void {
+    const { clock } = this.#o
+    clock.at(clock.nowMs() + PING_EVERY_MS, () => {
+      if (this.#life !== life) return
+      if (clock.nowMs() - life.heardAtMs > DEAF_AFTER_MS) {
+        this.#kill(life, `has not answered for ${DEAF_AFTER_MS / 1000} s`)
+        return
+      }
+      this.send({ type: 'ping', n: ++this.#pings })
+      this.#pingLater(life)
+    })
+  }
+
+  #kill(life: Life, why: string): void {
+    if (this.#life !== life || life.doomed || this.#ending) return
+    life.doomed = true
+    life.socket.destroy()
+    this.#o.warn(`the supervisor (pid ${life.started.pid}) ${why}; it is killed`)
+    life.started.process.kill('SIGKILL')
+  }
+
+  #ended(life: Life, ending: Ending): void {
+    // Destroyed with what is still queued in it: a request of the dead must not be carried out after the next one said hello.
+    life.socket.destroy()
+    this.#life = undefined
+    this.#o.gone()
+    if (life.badMessages > NAMED_MESSAGES) {
+      this.#o.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)
+    }
+    if (this.#ending) return
+    const livedMs = this.#o.clock.nowMs() - life.startedAtMs
+    this.#failures = life.saidHello && livedMs >= LIVED_MS ? 0 : this.#failures + 1
+    const when = this.#failures === 0 ? 'at once' : `in ${restartDelayMs(this.#failures) / 1000} s`
+    this.#o.warn(
+      `the supervisor (pid ${life.started.pid}) ${describeEnding(ending)}; its slots run on, it is started again ${when}`,
+    )
+    this.#again()
+  }
+
+  #again(): void {
+    const { clock } = this.#o
+    const delayMs = restartDelayMs(this.#failures)
+    if (delayMs === 0) void this.start()
+    else clock.at(clock.nowMs() + delayMs, () => void this.start())
+  }
+}

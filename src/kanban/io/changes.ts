@@ -1,0 +1,286 @@
+/** What people and workers do to tasks. Each change is one transaction with its event, checked against the row it finds there. */
+import { randomBytes } from 'node:crypto'
+import { HermesError } from '../../system/errors.ts'
+import { endsPause, forgivesFailures, linkedChild, type Operation, target } from '../operations.ts'
+import { isClosed, readyOrTodo, type Status, type Task } from '../task.ts'
+import type { Board } from './board.ts'
+import { record } from './events.ts'
+import { checkLimits, type NewTask } from './input.ts'
+import { findTask, parentsOf, requireTask } from './queries.ts'
+
+/** Who changes, and when. */
+export interface Actor {
+  readonly name: string
+  readonly wallMs: number
+  /** The run that speaks, if it is a worker about its own task. */
+  readonly runId?: number
+}
+
+export interface Created {
+  readonly task: Task
+  /** false: a task with this idempotency key was there already. */
+  readonly created: boolean
+}
+
+/** @throws HermesError for input that cannot be a task */
+export function createTask(board: Board, input: NewTask, actor: Actor): Created {
+  const fields = checkLimits(input)
+  return board.write(() => {
+    if (fields.idempotencyKey !== null) {
+      const known = board.get<{ id: string }>('SELECT id FROM tasks WHERE idempotency_key = ?', fields.idempotencyKey)
+      if (known) return { task: requireTask(board, known.id), created: false }
+    }
+    const parents = [...new Set(fields.parents)].map((id) => requireTask(board, id))
+    const open = parents.filter(({ status }) => !isClosed(status)).length
+    const status: Status = fields.triage ? 'triage' : fields.scheduledAtMs !== null ? 'scheduled' : readyOrTodo(open)
+    const id = freshId(board)
+    board.run(
+      `INSERT INTO tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at, scheduled_at,
+         workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      fields.title,
+      fields.body,
+      fields.assignee,
+      status,
+      fields.priority,
+      actor.name,
+      actor.wallMs,
+      actor.wallMs,
+      fields.scheduledAtMs,
+      fields.workspacePath === null ? 'scratch' : 'dir',
+      fields.workspacePath,
+      fields.maxRuntimeMs,
+      fields.maxRetries,
+      fields.idempotencyKey,
+    )
+    record(board, id, 'created', actor.wallMs, { by: actor.name, assignee: fields.assignee, status })
+    for (const parent of parents) {
+      board.run('INSERT INTO links (parent, child) VALUES (?, ?)', parent.id, id)
+      record(board, id, 'linked', actor.wallMs, { parent: parent.id, child: id })
+    }
+    return { task: requireTask(board, id), created: true }
+  })
+}
+
+function freshId(board: Board): string {
+  for (;;) {
+    const id = `t_${randomBytes(4).toString('hex')}`
+    if (findTask(board, id) === undefined) return id
+  }
+}
+
+export interface ChangeOptions {
+  readonly assignee?: string | null
+  readonly scheduledAtMs?: number
+  readonly reason?: string
+  readonly result?: string
+  /** A worker's word is a claim until a person has looked. */
+  readonly requireReview?: boolean
+}
+
+/**
+ * Performs an operation.
+ * @returns the task as it is now
+ * @throws HermesError FAILED (no such task), REFUSED (not from its status, or the run that speaks is not current)
+ */
+export function change(board: Board, operation: Operation, id: string, options: ChangeOptions, actor: Actor): Task {
+  return board.write(() => {
+    const task = requireTask(board, id)
+    const worker = actor.runId !== undefined
+    // A worker that was taken for dead must not finish, block or keep alive what another one has now.
+    if (actor.runId !== undefined && actor.runId !== task.currentRun) {
+      throw new HermesError('REFUSED', `cannot ${operation} ${id}: run ${actor.runId} is no longer its run`, {
+        next: 'the task was taken back from this worker; end here',
+      })
+    }
+    const wanted = target(operation, task)
+    const status = wanted === 'done' && worker && options.requireReview === true ? 'review' : wanted
+    if (operation === 'heartbeat') {
+      board.run('UPDATE tasks SET heartbeat_at = ? WHERE id = ?', actor.wallMs, id)
+      record(board, id, 'heartbeat', actor.wallMs, note(options.reason), task.currentRun)
+      return requireTask(board, id)
+    }
+    if (task.status === 'running') endRun(board, task, operation, options, actor)
+    const success = status === 'done' || status === 'review'
+    board.run(
+      `UPDATE tasks SET status = ?, changed_at = CASE WHEN ? THEN changed_at ELSE ? END,
+         assignee = CASE WHEN ? THEN ? ELSE assignee END,
+         scheduled_at = coalesce(?, scheduled_at),
+         failures = CASE WHEN ? THEN 0 ELSE failures END,
+         pauses = CASE WHEN ? THEN 0 ELSE pauses END,
+         paused_until = CASE WHEN ? THEN NULL ELSE paused_until END,
+         result = coalesce(?, result),
+         completed_at = CASE WHEN ? THEN ? ELSE completed_at END,
+         succeeded_at = CASE WHEN ? THEN ? ELSE succeeded_at END,
+         last_error = CASE WHEN ? THEN ? ELSE last_error END
+       WHERE id = ?`,
+      status,
+      Number(worker),
+      actor.wallMs,
+      Number(options.assignee !== undefined),
+      options.assignee ?? null,
+      options.scheduledAtMs ?? null,
+      Number(forgivesFailures(operation)),
+      Number(endsPause(operation)),
+      Number(endsPause(operation)),
+      options.result ?? null,
+      Number(status === 'done'),
+      actor.wallMs,
+      Number(success && worker),
+      actor.wallMs,
+      Number(operation === 'block' && options.reason !== undefined),
+      options.reason ?? null,
+      id,
+    )
+    record(board, id, eventKind(operation, status), actor.wallMs, payloadOf(operation, task, status, options, actor))
+    if (isClosed(status)) promoteChildren(board, id, actor)
+    return requireTask(board, id)
+  })
+}
+
+function endRun(board: Board, task: Task, operation: Operation, options: ChangeOptions, actor: Actor): void {
+  const outcome = operation === 'complete' ? 'completed' : operation === 'block' ? 'blocked' : 'reclaimed'
+  board.run(
+    'UPDATE runs SET outcome = ?, ended_at = ?, summary = ?, error = ? WHERE id = ? AND ended_at IS NULL',
+    outcome,
+    actor.wallMs,
+    options.result ?? null,
+    operation === 'complete' ? null : (options.reason ?? `${operation} by ${actor.name}`),
+    task.currentRun,
+  )
+  board.run(
+    `UPDATE tasks SET current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, worker_pid = NULL,
+       worker_start_time = NULL, heartbeat_at = NULL WHERE id = ?`,
+    task.id,
+  )
+}
+
+/** Children that this task was the last to hold back go on at once. */
+function promoteChildren(board: Board, parent: string, actor: Actor): void {
+  const free = board.all<{ id: string }>(
+    "SELECT id FROM tasks WHERE status = 'todo' AND open_parents = 0 AND id IN (SELECT child FROM links WHERE parent = ?)",
+    parent,
+  )
+  for (const { id } of free) {
+    board.run("UPDATE tasks SET status = 'ready' WHERE id = ?", id)
+    record(board, id, 'promoted', actor.wallMs, { from: 'todo', to: 'ready' })
+  }
+}
+
+const KINDS: { readonly [O in Operation]: string } = {
+  assign: 'assigned',
+  reassign: 'reassigned',
+  promote: 'promoted',
+  schedule: 'scheduled',
+  block: 'blocked',
+  unblock: 'unblocked',
+  complete: 'completed',
+  archive: 'archived',
+  reclaim: 'reclaimed',
+  heartbeat: 'heartbeat',
+}
+
+const eventKind = (operation: Operation, status: Status): string =>
+  operation === 'complete' && status === 'review' ? 'review' : KINDS[operation]
+
+const note = (reason: string | undefined): Record<string, unknown> => (reason === undefined ? {} : { note: reason })
+
+function payloadOf(
+  operation: Operation,
+  task: Task,
+  status: Status,
+  options: ChangeOptions,
+  actor: Actor,
+): Record<string, unknown> {
+  return {
+    by: actor.name,
+    from: task.status,
+    to: status,
+    ...(options.assignee === undefined ? {} : { assignee: options.assignee }),
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+    ...(operation === 'schedule' ? { at: new Date(options.scheduledAtMs ?? 0).toISOString() } : {}),
+  }
+}
+
+/** @throws HermesError REFUSED for a cycle, a self-link, a child that has begun */
+export function link(board: Board, parentId: string, childId: string, actor: Actor): boolean {
+  return board.write(() => {
+    const parent = requireTask(board, parentId)
+    const child = requireTask(board, childId)
+    if (parentId === childId)
+      throw new HermesError('REFUSED', `cannot link ${parentId} to itself`, {
+        next: 'name two tasks: hermes kanban link PARENT CHILD',
+      })
+    if (parentsOf(board, childId).some(({ id }) => id === parentId)) return false
+    const status = linkedChild(child, parent)
+    const path = pathBetween(board, childId, parentId)
+    if (path !== undefined) {
+      throw new HermesError(
+        'REFUSED',
+        `cannot link ${parentId} -> ${childId}: it would close a cycle: ${[parentId, ...path].join(' -> ')}`,
+        {
+          next: 'hermes kanban unlink PARENT CHILD takes a link away',
+        },
+      )
+    }
+    board.run('INSERT INTO links (parent, child) VALUES (?, ?)', parentId, childId)
+    board.run('UPDATE tasks SET status = ?, changed_at = ? WHERE id = ?', status, actor.wallMs, childId)
+    record(board, childId, 'linked', actor.wallMs, { parent: parentId, child: childId })
+    return true
+  })
+}
+
+/** The links that lead from one task down to another, both ends named. */
+function pathBetween(board: Board, from: string, to: string): readonly string[] | undefined {
+  const cameFrom = new Map<string, string | null>([[from, null]])
+  const queue = [from]
+  for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
+    if (id === to) {
+      const path: string[] = []
+      for (let at: string | null | undefined = id; at != null; at = cameFrom.get(at)) path.unshift(at)
+      return path
+    }
+    for (const { child } of board.all<{ child: string }>('SELECT child FROM links WHERE parent = ?', id)) {
+      if (cameFrom.has(child)) continue
+      cameFrom.set(child, id)
+      queue.push(child)
+    }
+  }
+  return undefined
+}
+
+/** @returns false: there was no such link */
+export function unlink(board: Board, parentId: string, childId: string, actor: Actor): boolean {
+  return board.write(() => {
+    requireTask(board, parentId)
+    requireTask(board, childId)
+    if (board.run('DELETE FROM links WHERE parent = ? AND child = ?', parentId, childId).changes === 0) return false
+    record(board, childId, 'unlinked', actor.wallMs, { parent: parentId, child: childId })
+    const child = requireTask(board, childId)
+    const free = child.status === 'todo' && child.openParents === 0
+    board.run(
+      'UPDATE tasks SET status = ?, changed_at = ? WHERE id = ?',
+      free ? 'ready' : child.status,
+      actor.wallMs,
+      childId,
+    )
+    if (free) record(board, childId, 'promoted', actor.wallMs, { from: 'todo', to: 'ready' })
+    return true
+  })
+}
+
+export function comment(board: Board, id: string, text: string, actor: Actor): void {
+  board.write(() => {
+    requireTask(board, id)
+    board.run(
+      'INSERT INTO comments (task_id, author, body, at) VALUES (?, ?, ?, ?)',
+      id,
+      actor.name,
+      text,
+      actor.wallMs,
+    )
+    if (actor.runId === undefined) board.run('UPDATE tasks SET changed_at = ? WHERE id = ?', actor.wallMs, id)
+    record(board, id, 'commented', actor.wallMs, { by: actor.name })
+  })
+}

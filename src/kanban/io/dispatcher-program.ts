@@ -1,0 +1,59 @@
+import { fstatSync, writeSync } from 'node:fs'
+import type { Clock } from '../../system/clock.ts'
+import { EXIT } from '../../system/errors.ts'
+import type { Environment } from '../../system/install.ts'
+import { Dispatcher } from './dispatcher.ts'
+
+export interface DispatcherFacts {
+  readonly home: string
+  readonly controlSocket: string
+  readonly clock: Clock
+  readonly host: string
+  readonly env: Environment
+  readonly builtIn: (profile: string) => readonly string[]
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+}
+
+/** Its notification fd, in the slot. */
+const READY_FD = 3
+
+/** Runs until TERM, INT, HUP or QUIT. @returns the exit code */
+export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
+  const { home, controlSocket, clock, host, env, builtIn, out, err } = facts
+  const json = env.LOG_FORMAT === 'json'
+  const dispatcher = new Dispatcher({
+    home,
+    controlSocket,
+    clock,
+    host,
+    builtIn,
+    say: (level, text) => {
+      const message = text.replaceAll('\n', ' ')
+      const time = new Date(clock.wallMs()).toISOString()
+      const line = json ? JSON.stringify({ time, level, component: 'kanban', message }) : message
+      ;(level === 'info' ? out : err)(`${line}\n`)
+    },
+    ready: () => {
+      if (env.HERMES_SLOT === 'dispatcher' && isOpen(READY_FD)) writeSync(READY_FD, '\n')
+    },
+  })
+  const end = (): void => dispatcher.end()
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+  for (const signal of signals) process.on(signal, end)
+  try {
+    await dispatcher.run()
+    return EXIT.done
+  } finally {
+    for (const signal of signals) process.off(signal, end)
+  }
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFIFO()
+  } catch {
+    // EBADF: started by hand, nobody waits for the newline.
+    return false
+  }
+}

@@ -1,0 +1,249 @@
+/** `hermes kanban dispatcher`: ticks every board of a home, in time and whenever something has changed. */
+import { type ControlClient, connectControl } from '../../control/client.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import { tickLine } from '../log-line.ts'
+import { rulesInForce } from '../rules.ts'
+import { type Board, BRISK_MS, openBoard, troubleOf } from './board.ts'
+import { dispatchOnce } from './dispatch.ts'
+import { readDispatchState, writeDispatchState } from './dispatch-state.ts'
+import { supervisorJobs } from './jobs.ts'
+import { type BoardPlace, listBoards } from './places.ts'
+import { Profiles, readWrittenRules } from './settings.ts'
+
+const FIRST_TICK_MS = 5000
+/** How often a board is asked whether somebody has written: a look at shared memory, no query. */
+const LOOK_MS = 1000
+/** Between two ticks, however much changes. */
+const GAP_MS = 200
+
+export interface DispatcherOptions {
+  readonly home: string
+  readonly controlSocket: string
+  readonly clock: Clock
+  readonly host: string
+  readonly builtIn: (profile: string) => readonly string[]
+  /** One line without its newline. */
+  readonly say: (level: 'info' | 'warn' | 'error', text: string) => void
+  /** It works from here on. */
+  readonly ready: () => void
+}
+
+interface OpenBoard {
+  readonly place: BoardPlace
+  readonly board: Board
+  version: number
+  tickedAtMs: number
+}
+
+export class Dispatcher {
+  readonly #o: DispatcherOptions
+  readonly #boards = new Map<string, OpenBoard>()
+  /** Lines that hold until something changes are said once. */
+  #said = new Set<string>()
+  #ending = false
+  #nudged = false
+  #wake: (() => void) | undefined
+  readonly #following = new AbortController()
+
+  constructor(options: DispatcherOptions) {
+    this.#o = options
+  }
+
+  /** @throws HermesError NO_SUPERVISOR when none answers at the start */
+  async run(): Promise<void> {
+    const { clock, controlSocket, ready } = this.#o
+    const client = await connectControl(controlSocket, clock)
+    this.#sayRules()
+    ready()
+    void this.#followJobs(client)
+    await this.#sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
+    while (!this.#ending) {
+      await this.#round(client)
+      if (this.#nudged) await this.#sleepUntil(clock.nowMs() + GAP_MS, false)
+      else await this.#sleepUntil(clock.nowMs() + LOOK_MS, true)
+    }
+    await this.#settle(client)
+    client.close()
+    for (const { board } of this.#boards.values()) board.close()
+  }
+
+  /** Ends after the step that is under way. */
+  end(): void {
+    this.#ending = true
+    this.#following.abort()
+    this.#wake?.()
+  }
+
+  /** What was finished just before we are told to end must not be done again by the next life. */
+  async #settle(client: ControlClient): Promise<void> {
+    const { home, clock, host, builtIn } = this.#o
+    for (const { board, place } of this.#boards.values()) {
+      try {
+        const jobs = await supervisorJobs(client)
+        await dispatchOnce({ home, board, clock, host, jobs, builtIn, settleOnly: true })
+      } catch (error) {
+        this.#once(
+          'warn',
+          `kanban dispatcher: board ${place.slug}: last results not taken: ${(error as Error).message}`,
+        )
+      }
+    }
+  }
+
+  async #round(client: ControlClient): Promise<void> {
+    const nudged = this.#nudged
+    this.#nudged = false
+    const { clock, home } = this.#o
+    const places = this.#places()
+    let intervalMs: number | undefined
+    for (const place of places) {
+      if (this.#ending) return
+      const open = this.#open(place)
+      if (open === undefined) continue
+      try {
+        const version = open.board.dataVersion()
+        intervalMs ??= readWrittenRules(home).dispatchIntervalSeconds * 1000
+        const due = nudged || version !== open.version || clock.nowMs() - open.tickedAtMs >= intervalMs
+        if (!due) continue
+        open.version = version
+        open.tickedAtMs = clock.nowMs()
+        await this.#tick(open, client)
+      } catch (error) {
+        this.#failed(open, error)
+      }
+    }
+    for (const [slug, { board }] of this.#boards) {
+      if (places.some((place) => place.slug === slug)) continue
+      board.close()
+      this.#boards.delete(slug)
+    }
+  }
+
+  async #tick({ board, place }: OpenBoard, client: ControlClient): Promise<void> {
+    const { home, clock, host, builtIn } = this.#o
+    this.#sayRules()
+    const jobs = await supervisorJobs(client)
+    const { report } = await dispatchOnce({ home, board, clock, host, jobs, builtIn, ending: () => this.#ending })
+    const line = tickLine(place.slug, report)
+    if (line !== undefined) this.#o.say('info', line)
+    this.#forget(`board ${place.slug}:`)
+  }
+
+  /** One board's trouble is none of the others'. */
+  #failed({ place, board }: OpenBoard, error: unknown): void {
+    const { home, clock, host } = this.#o
+    const trouble = troubleOf(error, place, (text) => this.#o.say('error', text))
+    const message = trouble instanceof HermesError ? trouble.message : String((trouble as Error)?.stack ?? trouble)
+    this.#once('error', `kanban dispatcher: board ${place.slug}: ${message}`)
+    board.close()
+    this.#boards.delete(place.slug)
+    const last = readDispatchState(home, place.slug)
+    try {
+      const atMs = clock.wallMs()
+      const known = last ?? {
+        boot: '',
+        offsetMs: Math.round(atMs - clock.nowMs()),
+        graceUntilMs: 0,
+        report: null,
+        busy: false,
+        starvedTicks: 0,
+      }
+      writeDispatchState(home, place.slug, {
+        ...known,
+        atMs,
+        host,
+        pid: process.pid,
+        starvedTicks: known.starvedTicks + 1,
+        lastError: message,
+      })
+    } catch (problem) {
+      this.#once(
+        'warn',
+        `kanban dispatcher: board ${place.slug}: its state cannot be kept: ${(problem as Error).message}`,
+      )
+    }
+  }
+
+  #open(place: BoardPlace): OpenBoard | undefined {
+    const known = this.#boards.get(place.slug)
+    if (known !== undefined) return known
+    const warn = (text: string): void => this.#once('warn', `kanban dispatcher: ${text}`)
+    try {
+      const board = openBoard(place, { mode: 'write', busyTimeoutMs: BRISK_MS, warn })
+      const opened = { place, board, version: -1, tickedAtMs: Number.NEGATIVE_INFINITY }
+      this.#boards.set(place.slug, opened)
+      return opened
+    } catch (error) {
+      this.#once('error', `kanban dispatcher: board ${place.slug}: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+
+  #places(): readonly BoardPlace[] {
+    try {
+      return listBoards(this.#o.home)
+    } catch (error) {
+      this.#once('error', `kanban dispatcher: ${(error as Error).message}`)
+      return []
+    }
+  }
+
+  /** The values in force: at the start, and again when they change. */
+  #sayRules(): void {
+    const { home, say } = this.#o
+    const { warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home))
+    const lines = [...notes, ...warnings]
+    for (const line of lines) if (!this.#said.has(line)) say(warnings.includes(line) ? 'warn' : 'info', line)
+    const others = [...this.#said].filter(
+      (line) => !/^kanban dispatcher: (default_assignee=|max_in_progress_per_profile=|kanban\.|invalid )/.test(line),
+    )
+    this.#said = new Set([...others, ...lines])
+  }
+
+  #once(level: 'warn' | 'error', line: string): void {
+    if (this.#said.has(line)) return
+    this.#said.add(line)
+    this.#o.say(level, line)
+  }
+
+  #forget(part: string): void {
+    for (const line of this.#said) if (line.includes(part)) this.#said.delete(line)
+  }
+
+  /** A worker that has ended makes room now, not in a minute. */
+  async #followJobs(client: ControlClient): Promise<void> {
+    while (!this.#ending) {
+      try {
+        for await (const { type, slot } of client.follow('events', {}, { signal: this.#following.signal })) {
+          if (type === 'slot' && slot.slot.startsWith('job-') && slot.state === 'down') this.#nudge()
+        }
+      } catch (error) {
+        if (!(error instanceof HermesError)) throw error
+        // The supervisor is being restarted; what was missed is found by the next tick.
+      }
+      if (!this.#ending) await new Promise<void>((go) => this.#o.clock.at(this.#o.clock.nowMs() + LOOK_MS, go))
+      this.#nudge()
+    }
+  }
+
+  #nudge(): void {
+    this.#nudged = true
+    this.#wake?.()
+  }
+
+  /** @param early a nudge ends it */
+  #sleepUntil(atMs: number, early: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const wakeUp = (): void => {
+        if (!early && !this.#ending && this.#o.clock.nowMs() < atMs) return
+        cancel()
+        this.#wake = undefined
+        resolve()
+      }
+      const cancel: Cancel = this.#o.clock.at(atMs, wakeUp)
+      this.#wake = wakeUp
+      if (this.#ending || (early && this.#nudged)) wakeUp()
+    })
+  }
+}

@@ -1,0 +1,20 @@
+import type { Board } from './board.ts'
+
+/** Writes an event; inside the transaction of the change it tells of. */
+export function record(
+  board: Board,
+  taskId: string,
+  kind: string,
+  atMs: number,
+  payload: Readonly<Record<string, unknown>> = {},
+  runId: number | null = null,
+): void {
+  board.run(
+    'INSERT INTO events (task_id, run_id, kind, payload, at) VALUES (?, ?, ?, ?, ?)',
+    taskId,
+    runId,
+    kind,
+    JSON.stringify(payload),
+    atMs,
+  )
+}

@@ -1,0 +1,40 @@
+import { rmSync, statSync } from 'node:fs'
+import type { Board } from './board.ts'
+import { promptFile, taskLog } from './places.ts'
+
+export interface Swept {
+  readonly tasks: number
+  readonly files: number
+}
+
+const BATCH = 500
+
+/** Tasks that were archived before `beforeMs` go for good, with their history, prompts and logs. Workspaces are left alone. */
+export function sweep(board: Board, home: string, beforeMs: number): Swept {
+  let tasks = 0
+  let files = 0
+  for (;;) {
+    const ids = board
+      .all<{ id: string }>("SELECT id FROM tasks WHERE status = 'archived' AND changed_at < ? LIMIT ?", beforeMs, BATCH)
+      .map(({ id }) => id)
+    // A batch at a time: whoever wants to write meanwhile need not wait for all of them.
+    board.write(() => {
+      for (const id of ids) remove(board, id)
+    })
+    for (const id of ids) {
+      for (const file of [taskLog(home, id), `${taskLog(home, id)}.1`, promptFile(home, id)]) {
+        if (statSync(file, { throwIfNoEntry: false }) === undefined) continue
+        rmSync(file, { force: true })
+        files += 1
+      }
+    }
+    tasks += ids.length
+    if (ids.length < BATCH) return { tasks, files }
+  }
+}
+
+function remove(board: Board, id: string): void {
+  board.run('DELETE FROM links WHERE parent = ? OR child = ?', id, id)
+  for (const table of ['comments', 'runs', 'events']) board.run(`DELETE FROM ${table} WHERE task_id = ?`, id)
+  board.run('DELETE FROM tasks WHERE id = ?', id)
+}

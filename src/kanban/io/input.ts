@@ -1,0 +1,80 @@
+/** What may become a task: limits, checked before anything is written. */
+import { HermesError } from '../../system/errors.ts'
+
+export const MAX_TITLE_CHARS = 500
+export const MAX_BODY_BYTES = 1_000_000
+const MAX_PRIORITY = 1_000_000
+
+export interface NewTask {
+  readonly title: string
+  readonly body?: string
+  /** As normalizeAssignee gives it. */
+  readonly assignee?: string | null
+  readonly priority?: number
+  readonly parents?: readonly string[]
+  readonly triage?: boolean
+  readonly scheduledAtMs?: number
+  /** Absolute; absent: a scratch directory. */
+  readonly workspacePath?: string
+  readonly maxRuntimeMs?: number
+  readonly maxRetries?: number
+  readonly idempotencyKey?: string
+}
+
+export interface CheckedTask {
+  readonly title: string
+  readonly body: string
+  readonly assignee: string | null
+  readonly priority: number
+  readonly parents: readonly string[]
+  readonly triage: boolean
+  readonly scheduledAtMs: number | null
+  readonly workspacePath: string | null
+  readonly maxRuntimeMs: number | null
+  readonly maxRetries: number | null
+  readonly idempotencyKey: string | null
+}
+
+/** @throws HermesError USAGE */
+export function checkLimits(input: NewTask): CheckedTask {
+  const title = input.title.replaceAll(/\s+/g, ' ').trim()
+  if (title === '')
+    throw new HermesError('USAGE', 'a task needs a title', { next: 'hermes kanban create "What is to be done"' })
+  if (title.length > MAX_TITLE_CHARS) {
+    throw new HermesError('USAGE', `the title has ${title.length} characters, more than ${MAX_TITLE_CHARS}`, {
+      next: 'say the rest with --body',
+    })
+  }
+  const priority = input.priority ?? 0
+  if (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY)
+    throw new HermesError(
+      'USAGE',
+      `priority is a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
+    )
+  return {
+    title: checkText('title', title),
+    body: checkText('body', input.body ?? ''),
+    assignee: input.assignee ?? null,
+    priority,
+    parents: input.parents ?? [],
+    triage: input.triage ?? false,
+    scheduledAtMs: input.scheduledAtMs ?? null,
+    workspacePath: input.workspacePath ?? null,
+    maxRuntimeMs: input.maxRuntimeMs ?? null,
+    maxRetries: input.maxRetries ?? null,
+    idempotencyKey: input.idempotencyKey ?? null,
+  }
+}
+
+/** A text that a board takes and a worker can be handed. @throws HermesError USAGE */
+export function checkText(what: string, text: string): string {
+  const bytes = Buffer.byteLength(text)
+  if (bytes > MAX_BODY_BYTES) {
+    throw new HermesError('USAGE', `the ${what} has ${bytes} bytes, more than ${MAX_BODY_BYTES}`, {
+      next: 'put it into a file in the workspace, and name the file',
+    })
+  }
+  if (text.includes('\0'))
+    throw new HermesError('USAGE', `the ${what} holds a NUL byte`, { next: 'is it a binary file?' })
+  return text
+}

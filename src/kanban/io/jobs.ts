@@ -1,0 +1,118 @@
+/** Workers as jobs of the supervisor. */
+import { readFileSync } from 'node:fs'
+import type { ControlClient } from '../../control/client.ts'
+import type { JobResult, JobSpec, StatusResult } from '../../protocol/control.ts'
+import { HermesError } from '../../system/errors.ts'
+
+/** TERM, then so long, then KILL. */
+export const WORKER_STOP_MS = 5000
+
+/** What a job has come to. `none`: the supervisor knows no such job. */
+export type JobState =
+  | { readonly state: 'none' }
+  | { readonly state: 'running'; readonly pid?: number }
+  | {
+      readonly state: 'ended'
+      readonly exitCode: number | null
+      readonly signal: string | null
+      /** It was told to stop. */
+      readonly asked: boolean
+      /** Why there is neither code nor signal. */
+      readonly reason?: string
+    }
+
+/** The supervisor, as far as the board needs it. */
+export interface Jobs {
+  /** Random, one per container life. */
+  readonly instance: string
+  /** Where in its life the container is. */
+  phase(): Promise<StatusResult['phase']>
+  /** Every job slot there is. */
+  list(): Promise<readonly string[]>
+  look(slot: string): Promise<JobState>
+  /** @throws HermesError */
+  start(spec: JobSpec): Promise<void>
+  /** Waits until it is gone. */
+  stop(slot: string): Promise<void>
+  /** The result is on the board: forget the job. */
+  take(slot: string): Promise<void>
+}
+
+/** @throws HermesError NO_SUPERVISOR */
+export async function supervisorJobs(client: ControlClient): Promise<Jobs> {
+  const { instance } = await client.request('ping', {})
+  return {
+    instance,
+    phase: async () => (await client.request('status', {})).phase,
+    list: async () => {
+      const { slots } = await client.request('status', {})
+      return slots.map(({ slot }) => slot).filter((slot) => slot.startsWith('job-'))
+    },
+    look: async (slot) => {
+      try {
+        return toState(await client.request('job-result', { slot }))
+      } catch (error) {
+        return withoutResult(error)
+      }
+    },
+    start: async (spec) => {
+      await client.request('job', spec)
+    },
+    stop: async (slot) => {
+      try {
+        await client.request(
+          'stop',
+          { slot, wait: true, timeoutMs: WORKER_STOP_MS + 5000 },
+          { timeoutMs: WORKER_STOP_MS + 10_000 },
+        )
+      } catch (error) {
+        if (!isNoSuchSlot(error)) throw error
+      }
+    },
+    take: async (slot) => {
+      try {
+        await client.request('job-take', { slot })
+      } catch (error) {
+        // Without a result the supervisor has forgotten it already.
+        withoutResult(error)
+      }
+    },
+  }
+}
+
+function toState(result: JobResult): JobState {
+  if (result.state === 'running') return result
+  const { ending } = result
+  return {
+    state: 'ended',
+    exitCode: 'exitCode' in ending ? ending.exitCode : null,
+    signal: 'signal' in ending ? ending.signal : null,
+    asked: result.asked === true,
+  }
+}
+
+const isNoSuchSlot = (error: unknown): boolean => error instanceof HermesError && error.code === 'NO_SUCH_SLOT'
+
+/** The supervisor's two ways to say that there is no result; anything else is thrown. */
+function withoutResult(error: unknown): JobState {
+  if (isNoSuchSlot(error)) return { state: 'none' }
+  if (error instanceof HermesError && error.code === 'FAILED' && error.message.includes('has no result')) {
+    const asked = error.message.includes('stopped before it ran')
+    return { state: 'ended', exitCode: null, signal: null, asked, reason: error.message }
+  }
+  throw error
+}
+
+/** Field 22 of /proc/pid/stat; undefined: there is no such process. */
+export function processStartTime(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    // A zombie is gone for us: it works no more.
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19])
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined
+    throw error
+  }
+}

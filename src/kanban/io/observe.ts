@@ -1,0 +1,65 @@
+/** What can be seen of workers: by the supervisor's jobs where it can be asked, else in the process table. */
+import type { Clock } from '../../system/clock.ts'
+import type { Seen } from '../running.ts'
+import { parseJobSlot } from '../task.ts'
+import type { Board } from './board.ts'
+import { type Jobs, processStartTime } from './jobs.ts'
+import { outputSince } from './output-tail.ts'
+import { taskLog } from './places.ts'
+import type { RunningRow } from './tick-facts.ts'
+
+/** A worker that has said itself that it is done may take so long to end. */
+const FAREWELL_MS = 60_000
+
+export async function observeWorker(row: RunningRow, home: string, host: string, jobs: Jobs | null): Promise<Seen> {
+  if (jobs !== null && row.slot && row.instance === jobs.instance) {
+    const job = await jobs.look(row.slot)
+    if (job.state === 'running') return { state: 'alive', pid: job.pid ?? null }
+    if (job.state === 'ended') {
+      const { exitCode, signal, asked } = job
+      const output = job.reason ?? outputSince(taskLog(home, row.id), row.run_started_at ?? 0)
+      return { state: 'ended', exitCode, signal, asked, output }
+    }
+  }
+  // A claim of another tool names no host: it is taken for one of ours.
+  if (row.host !== null && row.host !== '' && row.host !== host) return { state: 'unknown' }
+  if (row.worker_pid === null) return { state: 'gone' }
+  const startTime = processStartTime(row.worker_pid)
+  const same = startTime !== undefined && (row.worker_start_time === null || row.worker_start_time === startTime)
+  return same ? { state: 'alive', pid: row.worker_pid } : { state: 'gone' }
+}
+
+export interface LeftJobs {
+  /** Jobs of runs that are over and still have a process to stop. */
+  readonly stop: readonly string[]
+  /** Jobs that have ended and whose runs are over: to be forgotten. */
+  readonly take: readonly string[]
+  /** Tasks with a process of an earlier run. */
+  readonly ending: ReadonlySet<string>
+}
+
+/** Jobs of this board that are nobody's current run: a worker that outlived its claim, a result nobody needs any more. */
+export async function leftJobs(board: Board, jobs: Jobs, clock: Clock): Promise<LeftJobs> {
+  const stop: string[] = []
+  const take: string[] = []
+  const ending = new Set<string>()
+  for (const slot of await jobs.list()) {
+    const job = parseJobSlot(slot)
+    if (job === undefined) continue
+    const run = board.get<{ current_run: number | null; outcome: string | null; ended_at: number | null }>(
+      `SELECT t.current_run, r.outcome, r.ended_at FROM tasks t JOIN runs r ON r.task_id = t.id WHERE t.id = ? AND r.id = ? AND r.slot = ?`,
+      job.taskId,
+      job.runId,
+      slot,
+    )
+    // Another board's, or the current run's.
+    if (run === undefined || run.current_run === job.runId) continue
+    const seen = await jobs.look(slot)
+    if (seen.state === 'ended') take.push(slot)
+    if (seen.state !== 'running') continue
+    ending.add(job.taskId)
+    const own = run.outcome === 'completed' || run.outcome === 'blocked'
+    if (!own || clock.wallMs() - (run.ended_at ?? 0) > FAREWELL_MS) stop.push(slot)
+  }
+  return { stop, take, ending }
+}

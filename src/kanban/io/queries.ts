@@ -1,0 +1,97 @@
+/** What commands and the dashboard read from a board. */
+import { HermesError } from '../../system/errors.ts'
+import type { BoardEvent, Comment, Run, Status, Task } from '../task.ts'
+import type { Board } from './board.ts'
+import { type CommentRow, type EventRow, type RunRow, type TaskRow, toComment, toEvent, toRun, toTask } from './rows.ts'
+
+export function findTask(board: Board, id: string): Task | undefined {
+  const row = board.get<TaskRow>('SELECT * FROM tasks WHERE id = ?', id)
+  return row && toTask(row)
+}
+
+/** @throws HermesError FAILED */
+export function requireTask(board: Board, id: string): Task {
+  const task = findTask(board, id)
+  if (task) return task
+  const next = /^t_[0-9a-f]{8}$/.test(id)
+    ? 'hermes kanban list --all shows those that exist; --board chooses another board'
+    : 'ids look like t_1a2b3c4d; hermes kanban list shows them'
+  throw new HermesError('FAILED', `no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`, { next })
+}
+
+export interface ListFilter {
+  readonly statuses: readonly Status[]
+  /** null: unassigned; absent: anybody's. */
+  readonly assignee?: string | null
+  readonly limit: number
+}
+
+export const LIST_SQL = 'SELECT * FROM tasks INDEXED BY tasks_status WHERE status = ? ORDER BY seq DESC LIMIT ?'
+export const LIST_OF_SQL =
+  'SELECT * FROM tasks INDEXED BY tasks_assignee WHERE assignee IS ? AND status = ? ORDER BY seq DESC LIMIT ?'
+
+/** The newest first. Each status by its index, then merged: a board of 100,000 done tasks costs what is shown. */
+export function listTasks(board: Board, { statuses, assignee, limit }: ListFilter): readonly Task[] {
+  const rows = statuses.flatMap((status) => {
+    if (assignee === undefined) return board.all<TaskRow>(LIST_SQL, status, limit)
+    const found = board.all<TaskRow>(LIST_OF_SQL, assignee, status, limit)
+    return assignee === null ? [...found, ...board.all<TaskRow>(LIST_OF_SQL, '', status, limit)] : found
+  })
+  return rows
+    .sort((a, b) => b.seq - a.seq)
+    .slice(0, limit)
+    .map(toTask)
+}
+
+export const parentsOf = (board: Board, id: string): readonly { id: string; status: Status }[] =>
+  board.all('SELECT t.id, t.status FROM links l JOIN tasks t ON t.id = l.parent WHERE l.child = ? ORDER BY t.seq', id)
+
+export const childrenOf = (board: Board, id: string): readonly { id: string; status: Status }[] =>
+  board.all('SELECT t.id, t.status FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? ORDER BY t.seq', id)
+
+export const commentsOf = (board: Board, id: string): readonly Comment[] =>
+  board.all<CommentRow>('SELECT id, author, body, at FROM comments WHERE task_id = ? ORDER BY id', id).map(toComment)
+
+/** Newest first. */
+export const runsOf = (board: Board, id: string, limit: number): readonly Run[] =>
+  board.all<RunRow>('SELECT * FROM runs WHERE task_id = ? ORDER BY id DESC LIMIT ?', id, limit).map(toRun)
+
+/** Events after `afterId`, oldest first; of one task or of the whole board. */
+export function eventsAfter(board: Board, afterId: number, limit: number, taskId?: string): readonly BoardEvent[] {
+  const rows =
+    taskId === undefined
+      ? board.all<EventRow>('SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?', afterId, limit)
+      : board.all<EventRow>(
+          'SELECT * FROM events WHERE task_id = ? AND id > ? ORDER BY id LIMIT ?',
+          taskId,
+          afterId,
+          limit,
+        )
+  return rows.map(toEvent)
+}
+
+/** The id before the last `limit` events. */
+export function eventsTail(board: Board, limit: number, taskId?: string): number {
+  const row =
+    taskId === undefined
+      ? board.get<{ id: number }>('SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?', limit)
+      : board.get<{ id: number }>(
+          'SELECT id FROM events WHERE task_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?',
+          taskId,
+          limit,
+        )
+  return row?.id ?? 0
+}
+
+export function statusCounts(board: Board): Readonly<Record<string, number>> {
+  const rows = board.all<{ status: string; n: number }>('SELECT status, count(*) AS n FROM tasks GROUP BY status')
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]))
+}
+
+/** Running tasks by assignee; '' counts those of nobody. */
+export function runningByAssignee(board: Board): Readonly<Record<string, number>> {
+  const rows = board.all<{ assignee: string | null; n: number }>(
+    "SELECT assignee, count(*) AS n FROM tasks WHERE status = 'running' GROUP BY assignee",
+  )
+  return Object.fromEntries(rows.map(({ assignee, n }) => [assignee ?? '', n]))
+}

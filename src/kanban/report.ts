@@ -1,0 +1,98 @@
+/** What a tick has done, or would do: the shape of `hermes kanban dispatch --json`, and its text. */
+import type { GuardReason } from './guard.ts'
+
+export interface DispatchReport {
+  readonly reclaimed: number
+  readonly promoted: number
+  readonly spawned: readonly { readonly task_id: string; readonly assignee: string; readonly workspace: string }[]
+  readonly skipped_per_profile_capped: readonly {
+    readonly task_id: string
+    readonly assignee: string
+    readonly current: number
+  }[]
+  readonly auto_assigned_default: readonly string[]
+  readonly skipped_unassigned: readonly string[]
+  readonly skipped_nonspawnable: readonly string[]
+  readonly skipped_unconfigured: readonly string[]
+  readonly crashed: readonly string[]
+  readonly timed_out: readonly string[]
+  readonly stale: readonly string[]
+  readonly auto_blocked: readonly string[]
+  readonly rate_limited: readonly string[]
+  readonly respawn_guarded: readonly { readonly task_id: string; readonly reason: GuardReason }[]
+  readonly skipped_locked: boolean
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] }
+export type ReportDraft = Writable<DispatchReport>
+
+export const emptyReport = (): ReportDraft => ({
+  reclaimed: 0,
+  promoted: 0,
+  spawned: [],
+  skipped_per_profile_capped: [],
+  auto_assigned_default: [],
+  skipped_unassigned: [],
+  skipped_nonspawnable: [],
+  skipped_unconfigured: [],
+  crashed: [],
+  timed_out: [],
+  stale: [],
+  auto_blocked: [],
+  rate_limited: [],
+  respawn_guarded: [],
+  skipped_locked: false,
+})
+
+/** What the text says besides the report. */
+export interface ReportContext {
+  readonly dryRun: boolean
+  readonly defaultAssignee: string | null
+  /** Assignee of each task in `skipped_unconfigured`. */
+  readonly assigneeOf: (taskId: string) => string | null
+}
+
+/** @returns lines with a newline each; the first three always, the others when there is something to say */
+export function reportText(report: DispatchReport, { dryRun, defaultAssignee, assigneeOf }: ReportContext): string {
+  const lines = [
+    `Reclaimed: ${report.reclaimed}`,
+    `Promoted: ${report.promoted}`,
+    `Spawned: ${report.spawned.length}`,
+    ...report.spawned.map(
+      ({ task_id, assignee, workspace }) =>
+        `  - ${task_id} -> ${assignee} @ ${workspace === '' ? '-' : workspace}${dryRun ? ' (dry)' : ''}`,
+    ),
+    ...named(`Auto-assigned to kanban.default_assignee='${defaultAssignee ?? ''}'`, report.auto_assigned_default),
+    ...named('Skipped (unassigned)', report.skipped_unassigned),
+    ...grouped(
+      report.skipped_per_profile_capped,
+      ({ assignee, current }) => `Deferred (${assignee} at per-profile cap, ${current} running)`,
+    ),
+    ...named('Skipped (non-spawnable assignee — terminal lane, OK)', report.skipped_nonspawnable),
+    ...unconfigured(report.skipped_unconfigured, assigneeOf),
+    ...grouped(report.respawn_guarded, ({ reason }) => `Deferred (respawn guard, ${reason})`),
+    ...named('Crashed', report.crashed),
+    ...named('Timed out', report.timed_out),
+    ...named('Stale', report.stale),
+    ...named('Auto-blocked', report.auto_blocked),
+    ...named('Rate limited', report.rate_limited),
+    ...(report.skipped_locked ? ['Skipped: another dispatcher holds this board'] : []),
+  ]
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+const named = (title: string, ids: readonly string[]): readonly string[] =>
+  ids.length === 0 ? [] : [`${title}: ${ids.join(', ')}`]
+
+function grouped<T extends { readonly task_id: string }>(
+  items: readonly T[],
+  title: (item: T) => string,
+): readonly string[] {
+  const groups = Map.groupBy(items, title)
+  return [...groups].map(([text, members]) => `${text}: ${members.map(({ task_id }) => task_id).join(', ')}`)
+}
+
+const unconfigured = (ids: readonly string[], assigneeOf: (id: string) => string | null): readonly string[] =>
+  [...Map.groupBy(ids, (id) => assigneeOf(id) ?? '?')].map(
+    ([assignee, members]) => `Skipped (no agent configured): ${members.join(', ')} (${assignee})`,
+  )

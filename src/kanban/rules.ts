@@ -1,0 +1,101 @@
+/** The settings of the dispatcher, as they were written and as they are in force. */
+
+/** What config.yaml says, unchecked where the contract has its own words for a bad value. */
+export interface WrittenRules {
+  readonly defaultAssignee: string
+  readonly maxInProgressPerProfile: unknown
+  readonly maxInProgress: number | null
+  readonly failureLimit: number
+  readonly dispatchIntervalSeconds: number
+  readonly dispatchStaleTimeoutSeconds: number
+  readonly requireReview: boolean
+}
+
+export interface Rules {
+  /** A profile that exists; null: off. */
+  readonly defaultAssignee: string | null
+  readonly maxInProgressPerProfile: number | null
+  readonly maxInProgress: number | null
+  /** `--max`: bounds running + spawned, as max_in_progress does. */
+  readonly maxSpawn: number | null
+  /** For tasks that have none of their own. */
+  readonly failureLimit: number
+  readonly staleAfterMs: number
+  readonly requireReview: boolean
+}
+
+export interface RulesInForce {
+  readonly rules: Rules
+  /** One line for each value that was ignored. */
+  readonly warnings: readonly string[]
+  /** One line for each of the two values that decide where tasks go. */
+  readonly notes: readonly string[]
+}
+
+const PREFIX = 'kanban dispatcher:'
+
+/** Assignees are compared as profile names are: trimmed, in lower case. '' is nobody. */
+export function normalizeAssignee(text: string | null): string | null {
+  const name = (text ?? '').trim().toLowerCase()
+  return name === '' ? null : name
+}
+
+/**
+ * The rules of a tick.
+ * @param options of `hermes kanban dispatch`
+ */
+export function rulesInForce(
+  written: WrittenRules,
+  profiles: { has(name: string): boolean },
+  options: { readonly max?: number; readonly failureLimit?: number } = {},
+): RulesInForce {
+  const wished = normalizeAssignee(written.defaultAssignee)
+  const defaultAssignee = wished !== null && profiles.has(wished) ? wished : null
+  const cap = readCap(written.maxInProgressPerProfile)
+  const warnings = [
+    ...(wished !== null && defaultAssignee === null
+      ? [`${PREFIX} kanban.default_assignee='${written.defaultAssignee.trim()}' names no profile; ignoring`]
+      : []),
+    ...(cap.warning === undefined ? [] : [cap.warning]),
+  ]
+  const notes = [
+    ...(defaultAssignee === null
+      ? []
+      : [`${PREFIX} default_assignee='${defaultAssignee}' (unassigned ready tasks will route to this profile)`]),
+    ...(cap.value === null ? [] : [`${PREFIX} max_in_progress_per_profile=${cap.value}`]),
+  ]
+  return {
+    rules: {
+      defaultAssignee,
+      maxInProgressPerProfile: cap.value,
+      maxInProgress: written.maxInProgress,
+      maxSpawn: options.max ?? null,
+      failureLimit: options.failureLimit ?? written.failureLimit,
+      staleAfterMs: written.dispatchStaleTimeoutSeconds * 1000,
+      requireReview: written.requireReview,
+    },
+    warnings,
+    notes,
+  }
+}
+
+/** A whole number of 1 or more, or the text of one; unset is no cap; anything else is no cap and a warning. */
+function readCap(raw: unknown): { value: number | null; warning?: string } {
+  if (raw === null || raw === undefined) return { value: null }
+  const number =
+    typeof raw === 'number' ? raw : typeof raw === 'string' && /^\s*[+-]?\d+\s*$/.test(raw) ? Number(raw) : NaN
+  const key = 'kanban.max_in_progress_per_profile'
+  if (!Number.isSafeInteger(number)) {
+    const shown = (typeof raw === 'string' ? raw : (JSON.stringify(raw) ?? String(raw)))
+      .replaceAll(/\s+/g, ' ')
+      .slice(0, 80)
+    return { value: null, warning: `${PREFIX} invalid ${key}='${shown}'; ignoring` }
+  }
+  return number >= 1 ? { value: number } : { value: null, warning: `${PREFIX} ${key}=${number} is below 1; ignoring` }
+}
+
+/** How many tasks may run at once on the whole board; null: as many as there are. */
+export function boardLimit({ maxInProgress, maxSpawn }: Rules): number | null {
+  if (maxInProgress === null) return maxSpawn
+  return maxSpawn === null ? maxInProgress : Math.min(maxInProgress, maxSpawn)
+}

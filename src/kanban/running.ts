@@ -1,0 +1,161 @@
+/** What becomes of a running task: judged from its row, its run and what was seen of its process. */
+import { looksLikeQuotaOrAuth, pauseMs } from './guard.ts'
+import type { Rules } from './rules.ts'
+import { type Outcome, readyOrTodo, type Status } from './task.ts'
+
+/** A claim that nobody extends is void after this. */
+export const CLAIM_TTL_MS = 900_000
+/** A long run without a sign of life for so long is stale. */
+const HEARTBEAT_SILENCE_MS = 3_600_000
+/** EX_TEMPFAIL: the worker says that it was refused for now. */
+const EXIT_RATE_LIMITED = 75
+
+/** What is known of a worker's process. `unknown`: it runs, or ran, on another machine. */
+export type Seen =
+  | { readonly state: 'alive'; readonly pid: number | null }
+  | { readonly state: 'gone' }
+  | { readonly state: 'unknown' }
+  /** Its job's result. `asked`: it was told to stop. `output`: the last it wrote. */
+  | {
+      readonly state: 'ended'
+      readonly exitCode: number | null
+      readonly signal: string | null
+      readonly asked: boolean
+      readonly output: string
+    }
+
+export interface RunningTask {
+  readonly id: string
+  readonly assignee: string | null
+  readonly openParents: number
+  readonly failures: number
+  readonly maxRetries: number | null
+  readonly pauses: number
+  readonly startedAtMs: number | null
+  readonly heartbeatAtMs: number | null
+  readonly maxRuntimeMs: number | null
+  readonly claimed: boolean
+  readonly claimExpiresAtMs: number | null
+  readonly workerPid: number | null
+  readonly run: { readonly id: number; readonly host: string; readonly instance: string } | null
+  readonly seen: Seen
+}
+
+export interface Now {
+  readonly wallMs: number
+  /** The wall clock has jumped: nothing is called expired, stale or too long. */
+  readonly afterJump: boolean
+  readonly host: string
+  /** This life of the container; null: no supervisor to ask. */
+  readonly instance: string | null
+}
+
+/** The end of a run, and what it means for the task. */
+export interface RunEnd {
+  readonly outcome: Outcome
+  readonly failure: boolean
+  /** A process may still live: it must be gone before the task moves. */
+  readonly stop: boolean
+  readonly exitCode?: number
+  readonly signal?: string
+  readonly summary?: string
+  readonly error?: string
+}
+
+export type Verdict = { readonly do: 'keep' } | { readonly do: 'extend' } | { readonly do: 'end'; readonly end: RunEnd }
+
+/** In the order of docs/kanban.md, "The tick". */
+export function judgeRunning(task: RunningTask, rules: Rules, now: Now): Verdict {
+  const { seen, run } = task
+  // Set running by hand, or by another tool: it counts, and is none of our business.
+  if (run === null && !task.claimed && task.workerPid === null) return { do: 'keep' }
+  // A result that was kept is taken first, however late: the work must not be done twice.
+  if (seen.state === 'ended') return { do: 'end', end: endOf(seen) }
+  const otherLife = run !== null && now.instance !== null && run.host === now.host && run.instance !== now.instance
+  if (otherLife && seen.state !== 'alive') return reclaim('the container it ran in has ended')
+  const expired = task.claimExpiresAtMs !== null && task.claimExpiresAtMs <= now.wallMs && !now.afterJump
+  if (seen.state === 'unknown') return expired ? reclaim('its claim expired') : { do: 'keep' }
+  if (seen.state === 'gone') {
+    if (expired) return reclaim('its claim expired, and its worker is gone')
+    // Claimed by a dispatcher that was killed before it had started anything.
+    if (task.workerPid === null) return run === null ? { do: 'keep' } : reclaim('its worker was never started')
+    return fail('crashed', 'the worker is gone without a result', false)
+  }
+  const ranMs = task.startedAtMs === null ? 0 : now.wallMs - task.startedAtMs
+  if (!now.afterJump && task.maxRuntimeMs !== null && ranMs > task.maxRuntimeMs) {
+    return fail('timed_out', `it ran longer than its ${Math.round(task.maxRuntimeMs / 1000)} s`, true)
+  }
+  const silentMs = now.wallMs - Math.max(task.heartbeatAtMs ?? 0, task.startedAtMs ?? 0)
+  if (!now.afterJump && ranMs > rules.staleAfterMs && silentMs > HEARTBEAT_SILENCE_MS) {
+    const error = `no heartbeat for ${Math.round(silentMs / 60_000)} min`
+    return { do: 'end', end: { outcome: 'stale', failure: false, stop: true, error } }
+  }
+  return expired ? { do: 'extend' } : { do: 'keep' }
+}
+
+const reclaim = (error: string): Verdict => ({
+  do: 'end',
+  end: { outcome: 'reclaimed', failure: false, stop: false, error },
+})
+const fail = (outcome: Outcome, error: string, stop: boolean): Verdict => ({
+  do: 'end',
+  end: { outcome, failure: true, stop, error },
+})
+
+function endOf(seen: Extract<Seen, { state: 'ended' }>): RunEnd {
+  const how = {
+    ...(seen.exitCode === null ? {} : { exitCode: seen.exitCode }),
+    ...(seen.signal === null ? {} : { signal: seen.signal }),
+  }
+  const said = seen.output === '' ? {} : { summary: seen.output }
+  // Whatever its code: many programs end with 0 when they are told to stop in the middle of their work.
+  if (seen.asked) return { outcome: 'reclaimed', failure: false, stop: false, ...how, error: 'its worker was stopped' }
+  if (seen.exitCode === 0) return { outcome: 'completed', failure: false, stop: false, ...how, ...said }
+  const last = seen.output.split('\n').at(-1) ?? ''
+  const words =
+    seen.signal !== null
+      ? `killed by SIG${seen.signal}`
+      : seen.exitCode !== null
+        ? `exit code ${seen.exitCode}`
+        : 'no result'
+  const error = last === '' ? words : `${words}: ${last.slice(-500)}`
+  const limited = seen.exitCode === EXIT_RATE_LIMITED
+  return { outcome: limited ? 'rate_limited' : 'crashed', failure: !limited, stop: false, ...how, ...said, error }
+}
+
+/** What a run's end makes of its task. */
+export interface Settlement {
+  readonly status: Status
+  readonly failures: number
+  readonly pauses: number
+  readonly pausedUntilMs: number | null
+  /** The failure limit was reached just now. */
+  readonly autoBlocked: boolean
+}
+
+/**
+ * Failures and pauses are counted in a row. What is taken back leaves both as they are.
+ * @param task before
+ */
+export function settle(
+  task: Pick<RunningTask, 'failures' | 'maxRetries' | 'pauses' | 'openParents'>,
+  end: Pick<RunEnd, 'outcome' | 'failure' | 'error'>,
+  rules: Pick<Rules, 'failureLimit' | 'requireReview'>,
+  nowMs: number,
+): Settlement {
+  if (end.outcome === 'completed') {
+    const status = rules.requireReview ? 'review' : 'done'
+    return { status, failures: 0, pauses: 0, pausedUntilMs: null, autoBlocked: false }
+  }
+  const paused = end.outcome === 'rate_limited' || (end.failure && looksLikeQuotaOrAuth(end.error ?? ''))
+  const failures = end.failure ? task.failures + 1 : task.failures
+  const pauses = paused ? task.pauses + 1 : end.failure ? 0 : task.pauses
+  const autoBlocked = end.failure && failures >= (task.maxRetries ?? rules.failureLimit)
+  return {
+    status: autoBlocked ? 'blocked' : readyOrTodo(task.openParents),
+    failures,
+    pauses,
+    pausedUntilMs: paused ? nowMs + pauseMs(pauses) : null,
+    autoBlocked,
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * One tick of the dispatcher, decided purely: a generator that yields each step it wants done and is told what came of it. The real
+ * tick performs the steps, a dry run says yes to all of them, and `why` looks a task up in the dry run's reasons: one decision,
+ * so the three cannot disagree.
+ */
+import { type GuardReason, guard } from './guard.ts'
+import { type DispatchReport, emptyReport, type ReportDraft } from './report.ts'
+import { boardLimit, type Rules } from './rules.ts'
+import { judgeRunning, type Now, type RunEnd, type RunningTask, type Settlement, settle } from './running.ts'
+import { readyOrTodo } from './task.ts'
+
+/** A task that could be started. */
+export interface Candidate {
+  readonly id: string
+  readonly seq: number
+  readonly assignee: string | null
+  readonly priority: number
+  readonly createdAtMs: number
+  readonly pausedUntilMs: number | null
+  readonly succeededAtMs: number | null
+  readonly changedAtMs: number
+}
+
+/** A task that its parents or its time hold back. */
+export interface Waiting extends Candidate {
+  readonly status: 'todo' | 'scheduled'
+  readonly openParents: number
+}
+
+export interface TickFacts {
+  readonly rules: Rules
+  readonly now: Now
+  /** Every profile on disk. `agent`: something that does tasks is configured. */
+  readonly profiles: { get(name: string): { readonly agent: boolean } | undefined }
+  readonly running: readonly (RunningTask & Candidate)[]
+  /** `todo` without unfinished parents, `scheduled` whose time has come. */
+  readonly promotable: readonly Waiting[]
+  /** The `todo` children of a task. */
+  readonly childrenOf: (taskId: string) => readonly Waiting[]
+  /** In the order of {@link before}; read as far as it is needed. */
+  readonly ready: Iterable<Candidate>
+  /** A process of an earlier run of the task still lives. */
+  readonly workerEnding: (taskId: string) => boolean
+}
+
+export type Step =
+  | { readonly type: 'extend'; readonly id: string }
+  | { readonly type: 'end'; readonly id: string; readonly end: RunEnd; readonly settlement: Settlement }
+  | {
+      readonly type: 'promote'
+      readonly id: string
+      readonly from: 'todo' | 'scheduled'
+      readonly to: 'ready' | 'todo'
+    }
+  | { readonly type: 'assign'; readonly id: string; readonly assignee: string }
+  | { readonly type: 'spawn'; readonly id: string; readonly assignee: string }
+
+/** What came of a step. `lost`: somebody else has changed the task meanwhile; nothing was written. */
+export type StepResult =
+  | { readonly state: 'done'; readonly workspace?: string }
+  | { readonly state: 'lost' }
+  /** A spawn whose answer was lost: the worker may run. It takes its place until the next tick knows. */
+  | { readonly state: 'unclear' }
+  /** A spawn that failed; counted. */
+  | { readonly state: 'failed'; readonly autoBlocked: boolean }
+  /** Nothing more can be started now (the container stops): end the tick. */
+  | { readonly state: 'stop' }
+
+/** Why a task that was looked at did not, or will, start. */
+export type Reason =
+  | { readonly why: 'spawn'; readonly assignee: string; readonly defaulted: boolean }
+  | { readonly why: 'unassigned' }
+  | { readonly why: 'nonspawnable'; readonly assignee: string }
+  | { readonly why: 'per_profile_cap'; readonly assignee: string; readonly current: number; readonly cap: number }
+  | { readonly why: 'guarded'; readonly reason: GuardReason; readonly untilMs?: number }
+  | { readonly why: 'unconfigured'; readonly assignee: string }
+  | { readonly why: 'lost' }
+  | { readonly why: 'unclear' }
+  | { readonly why: 'spawn_failed' }
+
+export interface Decision {
+  readonly report: DispatchReport
+  readonly reasons: ReadonlyMap<string, Reason>
+  /** Ends of runs by task, as decided in this tick. */
+  readonly ends: ReadonlyMap<string, { readonly end: RunEnd; readonly settlement: Settlement }>
+  /** The cap of the whole board was reached: ready tasks without a reason were not looked at. */
+  readonly boardFull: { readonly busy: number; readonly limit: number } | null
+}
+
+/** Priority first, then age. */
+export const before = (a: Candidate, b: Candidate): number =>
+  b.priority - a.priority || a.createdAtMs - b.createdAtMs || a.seq - b.seq
+
+export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
+  const report = emptyReport()
+  const reasons = new Map<string, Reason>()
+  const ends = new Map<string, { end: RunEnd; settlement: Settlement }>()
+  const busy = new Map<string, number>()
+  const freed: Candidate[] = []
+  /** `todo` children of what was found done in this tick. */
+  const children = new Map<string, Waiting>()
+  for (const task of facts.running) {
+    const verdict = judgeRunning(task, facts.rules, facts.now)
+    if (verdict.do === 'extend') yield { type: 'extend', id: task.id }
+    if (verdict.do === 'end') {
+      const settlement = settle(task, verdict.end, facts.rules, facts.now.wallMs)
+      // Read before the step: the real one changes what they wait for.
+      const waiting = settlement.status === 'done' ? facts.childrenOf(task.id) : []
+      const result = yield { type: 'end', id: task.id, end: verdict.end, settlement }
+      // Lost: its worker or a person was quicker, and it runs no more.
+      if (result.state === 'lost') continue
+      ends.set(task.id, { end: verdict.end, settlement })
+      countEnd(report, task.id, verdict.end, settlement)
+      for (const child of waiting) {
+        const known = children.get(child.id) ?? child
+        children.set(child.id, { ...known, openParents: known.openParents - 1 })
+      }
+      if (settlement.status === 'ready')
+        freed.push({ ...task, pausedUntilMs: settlement.pausedUntilMs ?? task.pausedUntilMs })
+      continue
+    }
+    count(busy, task.assignee)
+  }
+  const released = [...children.values()].filter(({ openParents }) => openParents === 0)
+  for (const task of [...facts.promotable, ...released]) {
+    const to = readyOrTodo(task.openParents)
+    const result = yield { type: 'promote', id: task.id, from: task.status, to }
+    if (result.state !== 'done' || to !== 'ready') continue
+    report.promoted += 1
+    freed.push(task)
+  }
+  const boardFull = yield* startCandidates(facts, merge(freed.sort(before), facts.ready), busy, report, reasons)
+  return { report, reasons, ends, boardFull }
+}
+
+function* startCandidates(
+  facts: TickFacts,
+  candidates: Iterable<Candidate>,
+  busy: Map<string, number>,
+  report: ReportDraft,
+  reasons: Map<string, Reason>,
+): Generator<Step, Decision['boardFull'], StepResult> {
+  const limit = boardLimit(facts.rules)
+  let total = [...busy.values()].reduce((sum, n) => sum + n, 0)
+  const full = (): Decision['boardFull'] => (limit !== null && total >= limit ? { busy: total, limit } : null)
+  // Asked before a candidate is read: what a full board cannot start is not even looked at.
+  if (full()) return full()
+  for (const candidate of candidates) {
+    const outcome = yield* startOne(facts, candidate, busy, report)
+    if (outcome === 'stop') return null
+    reasons.set(candidate.id, outcome)
+    if (outcome.why === 'spawn' || outcome.why === 'unclear') total += 1
+    if (full()) return full()
+  }
+  return null
+}
+
+/** The checks of one candidate, in the order of docs/kanban.md. */
+function* startOne(
+  facts: TickFacts,
+  candidate: Candidate,
+  busy: Map<string, number>,
+  report: ReportDraft,
+): Generator<Step, Reason | 'stop', StepResult> {
+  const { id } = candidate
+  const { rules, profiles, now } = facts
+  const assigned = candidate.assignee === null ? yield* assignDefault(id, rules, report) : candidate.assignee
+  if (assigned === null) {
+    report.skipped_unassigned.push(id)
+    return { why: 'unassigned' }
+  }
+  const profile = profiles.get(assigned)
+  if (profile === undefined) {
+    report.skipped_nonspawnable.push(id)
+    return { why: 'nonspawnable', assignee: assigned }
+  }
+  const current = busy.get(assigned) ?? 0
+  const cap = rules.maxInProgressPerProfile
+  if (cap !== null && current >= cap) {
+    report.skipped_per_profile_capped.push({ task_id: id, assignee: assigned, current })
+    return { why: 'per_profile_cap', assignee: assigned, current, cap }
+  }
+  const guarded = guard({ ...candidate, workerEnding: facts.workerEnding(id) }, now.wallMs)
+  if (guarded !== null) {
+    report.respawn_guarded.push({ task_id: id, reason: guarded.reason })
+    return { why: 'guarded', ...guarded }
+  }
+  if (!profile.agent) {
+    report.skipped_unconfigured.push(id)
+    return { why: 'unconfigured', assignee: assigned }
+  }
+  const result = yield { type: 'spawn', id, assignee: assigned }
+  if (result.state === 'stop') return 'stop'
+  if (result.state === 'lost') return { why: 'lost' }
+  if (result.state === 'failed') {
+    if (result.autoBlocked) report.auto_blocked.push(id)
+    return { why: 'spawn_failed' }
+  }
+  count(busy, assigned)
+  if (result.state === 'unclear') return { why: 'unclear' }
+  report.spawned.push({ task_id: id, assignee: assigned, workspace: result.workspace ?? '' })
+  return { why: 'spawn', assignee: assigned, defaulted: candidate.assignee === null }
+}
+
+function* assignDefault(id: string, rules: Rules, report: ReportDraft): Generator<Step, string | null, StepResult> {
+  if (rules.defaultAssignee === null) return null
+  const result = yield { type: 'assign', id, assignee: rules.defaultAssignee }
+  if (result.state !== 'done') return null
+  report.auto_assigned_default.push(id)
+  return rules.defaultAssignee
+}
+
+/** Performs nothing and assumes that everything would work: a dry run. */
+export function planTick(facts: TickFacts): Decision {
+  const steps = tick(facts)
+  let next = steps.next()
+  while (!next.done) next = steps.next({ state: 'done' })
+  return next.value
+}
+
+function countEnd(report: ReportDraft, id: string, { outcome }: RunEnd, { autoBlocked }: Settlement): void {
+  if (outcome === 'reclaimed') report.reclaimed += 1
+  if (outcome === 'crashed') report.crashed.push(id)
+  if (outcome === 'timed_out') report.timed_out.push(id)
+  if (outcome === 'stale') report.stale.push(id)
+  if (outcome === 'rate_limited') report.rate_limited.push(id)
+  if (autoBlocked) report.auto_blocked.push(id)
+}
+
+/** '' counts for tasks that run for nobody (set so by hand): they take a place on the board, and none of a profile. */
+const count = (busy: Map<string, number>, assignee: string | null): void => {
+  busy.set(assignee ?? '', (busy.get(assignee ?? '') ?? 0) + 1)
+}
+
+/** Two ordered runs as one, each task once: what became ready in this tick may be in the second one too. */
+function* merge(first: readonly Candidate[], second: Iterable<Candidate>): Generator<Candidate> {
+  const known = new Set(first.map(({ id }) => id))
+  let at = 0
+  for (const candidate of second) {
+    if (known.has(candidate.id)) continue
+    for (let next = first[at]; next !== undefined && before(next, candidate) < 0; next = first[at]) {
+      yield next
+      at += 1
+    }
+    yield candidate
+  }
+  yield* first.slice(at)
+}

@@ -1,0 +1,27 @@
+/** How dispatching goes, in one word. */
+import type { Decision } from './tick.ts'
+
+export type DispatchVerdict = 'stuck' | 'busy' | 'idle'
+
+/** So many ticks in a row that should have started something and did not. */
+const STUCK_TICKS = 3
+
+/** Work that nothing but a failing start holds back. */
+export const isStarved = ({
+  report,
+  reasons,
+  boardFull,
+}: Pick<Decision, 'report' | 'reasons' | 'boardFull'>): boolean =>
+  boardFull === null &&
+  report.spawned.length === 0 &&
+  [...reasons.values()].some(({ why }) => why === 'spawn_failed' || why === 'unclear')
+
+export const isBusy = ({ report, boardFull }: Pick<Decision, 'report' | 'boardFull'>): boolean =>
+  boardFull !== null || report.skipped_per_profile_capped.length > 0
+
+/**
+ * @param starvedTicks in a row, the last tick included
+ * @param overdue nobody has ticked for three intervals although a task could start
+ */
+export const verdictOf = (busy: boolean, starvedTicks: number, overdue: boolean): DispatchVerdict =>
+  starvedTicks >= STUCK_TICKS || overdue ? 'stuck' : busy ? 'busy' : 'idle'

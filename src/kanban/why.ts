@@ -1,0 +1,131 @@
+/** Why a task is not running, in one line. For ready tasks the words are those of the tick's own decision. */
+import type { Status, Task } from './task.ts'
+import type { Decision, Reason } from './tick.ts'
+
+export interface WhyFacts {
+  readonly task: Task
+  /** Parents that are neither done nor archived. */
+  readonly openParents: readonly { readonly id: string; readonly status: Status }[]
+  /** What a tick would do now. */
+  readonly decision: Decision
+  readonly defaultAssignee: string | null
+  /** Why no tick comes by itself; null: one does. */
+  readonly noDispatcher: string | null
+}
+
+export interface Why {
+  readonly task_id: string
+  readonly status: Status
+  /** A word for programs: the tick's reason, or the status. */
+  readonly reason: string
+  readonly text: string
+}
+
+const time = (ms: number): string => new Date(ms).toISOString()
+
+export function why(facts: WhyFacts): Why {
+  const { task, decision } = facts
+  const ended = decision.ends.get(task.id)
+  const found = decision.reasons.get(task.id)
+  if (ended !== undefined && task.status === 'running') {
+    const then = found === undefined ? `it goes to ${ended.settlement.status}` : reasonText(found, facts)
+    const cause = ended.end.error ?? 'its worker has finished'
+    return answer(
+      task,
+      ended.end.outcome,
+      `the next tick takes note that ${cause} (${ended.end.outcome}); then ${then}`,
+    )
+  }
+  if (found !== undefined) return answer(task, found.why, withDispatcher(reasonText(found, facts), facts))
+  // A tick that moves it but does not look at it: the board is full.
+  const willBeReady =
+    task.status === 'todo' || task.status === 'scheduled' ? willPromote(facts) : task.status === 'ready'
+  if (willBeReady && decision.boardFull !== null) {
+    const { busy, limit } = decision.boardFull
+    return answer(
+      task,
+      'board_full',
+      `waits for a place: ${busy} tasks are running, and ${limit} may (kanban.max_in_progress)`,
+    )
+  }
+  return answer(task, task.status, statusText(facts))
+}
+
+const answer = (task: Task, reason: string, text: string): Why => ({
+  task_id: task.id,
+  status: task.status,
+  reason,
+  text: `${task.id} (${task.status}): ${text}`,
+})
+
+const willPromote = ({ task, openParents, decision }: WhyFacts): boolean =>
+  openParents.length === 0 && (task.status === 'todo' || decision.reasons.has(task.id))
+
+function reasonText(reason: Reason, { defaultAssignee }: WhyFacts): string {
+  switch (reason.why) {
+    case 'spawn':
+      return `the next tick starts it on ${reason.assignee}${reason.defaulted ? ' (kanban.default_assignee)' : ''}`
+    case 'unassigned':
+      return `nobody is assigned, and kanban.default_assignee is ${defaultAssignee === null ? 'off' : `'${defaultAssignee}'`}: hermes kanban assign`
+    case 'nonspawnable':
+      return `its assignee "${reason.assignee}" is no profile: whoever that is takes it by hand, or hermes kanban reassign`
+    case 'per_profile_cap':
+      return `waits for ${reason.assignee}: ${reason.current} running, and ${reason.cap} may (kanban.max_in_progress_per_profile)`
+    case 'guarded':
+      return guardText(reason)
+    case 'unconfigured':
+      return `profile "${reason.assignee}" has no agent: set agent.command or agent.openai in its config.yaml`
+    case 'lost':
+    case 'unclear':
+      return 'somebody else is changing it right now'
+    case 'spawn_failed':
+      return 'its worker could not be started'
+  }
+}
+
+function guardText({ reason, untilMs }: Extract<Reason, { why: 'guarded' }>): string {
+  const until = untilMs === undefined ? '' : ` until ${time(untilMs)}`
+  switch (reason) {
+    case 'quota_or_auth_error':
+      return `its last run ended with a quota or authentication error; it rests${until} (hermes kanban unblock or a new assignee ends that)`
+    case 'recent_success':
+      return `it succeeded a moment ago and nothing was changed since; it rests${until} (a comment ends that)`
+    case 'worker_ending':
+      return 'the worker of its last run has not ended yet'
+  }
+}
+
+const withDispatcher = (text: string, { noDispatcher }: WhyFacts): string =>
+  noDispatcher === null ? text : `${text}; but no tick comes by itself: ${noDispatcher}`
+
+function statusText(facts: WhyFacts): string {
+  const { task, openParents, decision } = facts
+  switch (task.status) {
+    case 'triage':
+      return 'an idea so far: hermes kanban promote or assign makes it a task'
+    case 'todo':
+      return openParents.length === 0
+        ? withDispatcher('all its parents are done: the next tick promotes it', facts)
+        : `waits for ${openParents.map(({ id, status }) => `${id} (${status})`).join(', ')}`
+    case 'scheduled':
+      return `waits for its time, ${time(task.scheduledAtMs ?? 0)}`
+    case 'ready':
+      return task.claimLock === null
+        ? withDispatcher('the next tick looks at it', facts)
+        : `another tool has claimed it (${task.claimLock})`
+    case 'running': {
+      const mine = decision.reasons.has(task.id) || task.currentRun !== null
+      const since = task.startedAtMs === null ? '' : ` since ${time(task.startedAtMs)}`
+      if (mine) return `it is running${since}${task.workerPid === null ? '' : `, pid ${task.workerPid}`}`
+      return `it was set running by hand${since}: hermes kanban reclaim takes it back`
+    }
+    case 'review':
+      return `the work is done and waits for a review: hermes kanban complete ${task.id}, or promote to have it done again`
+    case 'blocked':
+      return `blocked${task.lastError === null ? '' : `: ${task.lastError}`}${task.failures > 0 ? ` (${task.failures} failures in a row)` : ''}; hermes kanban unblock ${task.id}`
+    case 'done':
+      return `done${task.completedAtMs === null ? '' : ` at ${time(task.completedAtMs)}`}`
+    case 'archived':
+      return 'archived'
+  }
+}

@@ -1,0 +1,185 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Clock } from '../../system/clock.ts'
+import { PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
+import { type LogCommons, logCommons } from './commons.ts'
+import type { ConsoleWriter } from './console.ts'
+import { LogFile } from './log-file.ts'
+
+/** The most a pipe can hold for an unprivileged user (fs.pipe-max-size): one drain never reads more than that. */
+const MAX_DRAIN_BYTES = 1_048_576
+const MAX_HELD_PARTS = 64
+const NEWLINE = 10
+const newline = Buffer.from('\n')
+const pieceMark = Buffer.from(PIECE_MARK)
+
+export interface SlotLogOptions {
+  readonly slot: string
+  /** The slot's FIFO, made by init. */
+  readonly fifo: string
+  /** Directory of `current` and its archives. */
+  readonly dir: string
+  /** A file of this name instead of `current`, with one archive `<name>.1`: the log of a job. */
+  readonly name?: string
+  readonly maxBytes: number
+  /** Archives that are kept. */
+  readonly archives: number
+  readonly clock: Clock
+  /** The copy for `docker logs`; null: none. */
+  readonly console: Pick<ConsoleWriter, 'write'> | null
+  /** Put `[slot] ` before each line of that copy. */
+  readonly prefix: boolean
+  warn(text: string): void
+  /** The slot's child has been running since before we started: a line without newline in `current` goes on. */
+  readonly continued: boolean
+  /** Gets whole lines as they came; the bytes are valid during the call only. Must not throw. */
+  readonly tap?: (wholeLines: Buffer) => void
+  /** Shared by all slots of a supervisor; absent: parts of its own, for a single slot. */
+  readonly commons?: LogCommons
+}
+
+/**
+ * The log of one slot: its FIFO is read, stamped lines go to `current`, whole raw lines to the console and the followers.
+ * Each chunk is written in the turn it was read in, so a killed supervisor loses one chunk at most; a slow disk slows the service,
+ * never the other way round for the console.
+ */
+export class SlotLog {
+  readonly #o: SlotLogOptions
+  readonly #commons: LogCommons
+  readonly #file: LogFile
+  readonly #fd: number
+  readonly #socket: Socket
+  readonly #prefix: string | undefined
+  /** Bytes of the line (or piece) that has no newline yet. */
+  #openBytes: number
+  /** Its bytes, for those who get whole lines only; empty: the last byte was a newline. */
+  #held: Buffer[] = []
+  #closed = false
+
+  /** @throws when the FIFO cannot be opened; never afterwards, and not for the log directory's sake */
+  static open(options: SlotLogOptions): SlotLog {
+    // Read and write: with a write end of our own the stream never ends, whoever else opens and closes the FIFO (fifo(7)).
+    const fd = openSync(options.fifo, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    if (fstatSync(fd).isFIFO()) return new SlotLog(options, fd)
+    closeSync(fd)
+    throw new Error(`${options.fifo} is not a FIFO`)
+  }
+
+  private constructor(options: SlotLogOptions, fd: number) {
+    this.#o = options
+    this.#commons = options.commons ?? logCommons(options.clock, options.warn)
+    this.#prefix = options.prefix ? `[${options.slot}] ` : undefined
+    this.#file = new LogFile({ ...options, commons: this.#commons })
+    if (!options.continued) this.#file.endLine()
+    const open = this.#file.openLine()
+    this.#openBytes = open.length
+    if (open.length > 0) this.#held.push(open)
+    this.#fd = fd
+    const buffer = this.#commons.readBuffer
+    this.#socket = new Socket({
+      fd,
+      readable: true,
+      writable: false,
+      onread: {
+        buffer,
+        callback: (length) => {
+          this.#take(buffer.subarray(0, length))
+          return this.#commons.turns.mayGoOn(this.#resume)
+        },
+      },
+    })
+    this.#socket.on('error', (error) =>
+      options.warn(`log of ${options.slot}: reading ${options.fifo} failed: ${error.message}`),
+    )
+  }
+
+  /** Takes what the FIFO holds, now: before an exit is acted upon, and before the container ends. Not from within `tap`. */
+  drain(): void {
+    const buffer = this.#commons.readBuffer
+    // Bounded, because something else may write on: a grandchild, or the next process.
+    for (let left = MAX_DRAIN_BYTES; left > 0 && !this.#closed; ) {
+      const length = this.#read(buffer)
+      if (length === 0) return
+      this.#take(buffer.subarray(0, length))
+      left -= length
+    }
+  }
+
+  /** The process is gone: what it wrote last is a line, newline or not. Call drain() first. */
+  endOfProcess(): void {
+    if (this.#held.length > 0) this.#pass(newline)
+  }
+
+  /** Drains, stops reading and syncs the file. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.drain()
+    this.#closed = true
+    this.#socket.destroy()
+    await this.#file.close()
+  }
+
+  readonly #resume = (): void => {
+    if (!this.#closed) this.#socket.resume()
+  }
+
+  #read(buffer: Buffer): number {
+    try {
+      return readSync(this.#fd, buffer)
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'EAGAIN') this.#o.warn(`log of ${this.#o.slot}: reading ${this.#o.fifo} failed: ${message}`)
+      return 0
+    }
+  }
+
+  #take(chunk: Buffer): void {
+    let rest = chunk
+    for (let at = pieceBreak(rest, this.#openBytes); at !== undefined; at = pieceBreak(rest, this.#openBytes)) {
+      if (at > 0) this.#pass(rest.subarray(0, at))
+      rest = rest.subarray(at)
+      this.#pass(newline)
+      this.#pass(pieceMark)
+      this.#openBytes = 0
+    }
+    this.#pass(rest)
+  }
+
+  /** Bytes in which no line passes the limit. */
+  #pass(bytes: Buffer): void {
+    this.#file.append(bytes, this.#held.length > 0)
+    const end = bytes.lastIndexOf(NEWLINE) + 1
+    if (end === 0) {
+      this.#openBytes += bytes.length
+      this.#hold(bytes)
+      return
+    }
+    let from = 0
+    if (this.#held.length > 0) {
+      from = bytes.indexOf(NEWLINE) + 1
+      this.#copy(Buffer.concat([...this.#held, bytes.subarray(0, from)]))
+      this.#held = []
+    }
+    if (end > from) this.#copy(bytes.subarray(from, end))
+    this.#openBytes = bytes.length - end
+    if (end < bytes.length) this.#hold(bytes.subarray(end))
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held.push(Buffer.from(bytes))
+    // A line that comes byte by byte would otherwise be a quarter of a million objects.
+    if (this.#held.length > MAX_HELD_PARTS) this.#held = [Buffer.concat(this.#held)]
+  }
+
+  #copy(wholeLines: Buffer): void {
+    const { console, tap } = this.#o
+    if (console) {
+      console.write(
+        this.#prefix === undefined
+          ? wholeLines
+          : Buffer.from(prefixLines(wholeLines.toString('latin1'), this.#prefix), 'latin1'),
+      )
+    }
+    tap?.(wholeLines)
+  }
+}

@@ -1,0 +1,19 @@
+import { join } from 'node:path'
+import { readRegularFile } from './config.ts'
+import { replaceFile } from './files.ts'
+import { DEFAULT_PROFILE } from './names.ts'
+
+const fileOf = (home: string): string => join(home, 'active_profile')
+
+/** The profile that commands without `-p` mean: `hermes profile use` sets it. It may have been deleted since. */
+export function readActiveProfile(home: string): string {
+  try {
+    return readRegularFile(fileOf(home), 1000)?.trim() || DEFAULT_PROFILE
+  } catch {
+    // Unreadable, or no file: as if nobody had chosen; `hermes doctor` names unreadable files.
+    return DEFAULT_PROFILE
+  }
+}
+
+export const writeActiveProfile = (home: string, name: string): Promise<void> =>
+  replaceFile(fileOf(home), `${name}\n`, 0o644)

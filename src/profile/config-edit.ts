@@ -1,0 +1,59 @@
+import { isScalar, parse, parseDocument } from 'yaml'
+import { HermesError } from '../system/errors.ts'
+import { nearest } from '../system/nearest.ts'
+import { configKeys } from './config-keys.ts'
+import { readValues } from './config-reader.ts'
+
+/**
+ * A config.yaml with one key set; comments and everything else stay as they are.
+ * @param value as YAML: `never`, `30s`, `[sh, -c, "exec x"]`, `{fd: 3}`; `null` unsets
+ * @throws HermesError USAGE for an unknown key or a value it does not take; FAILED when `text` is no YAML
+ */
+export function setConfigValue(text: string, key: string, value: string): string {
+  requireKnown(key)
+  const document = parseDocument(text)
+  if (document.errors[0]) {
+    throw new HermesError('FAILED', `config.yaml is not YAML: ${document.errors[0].message.split('\n')[0]}`, {
+      next: 'hermes config edit, then hermes config check',
+    })
+  }
+  const path = key.split('.')
+  const node = document.createNode(parseValue(key, value))
+  const before: unknown = document.getIn(path, true)
+  // The comment at the end of the line belongs to the value that goes.
+  if (isScalar(before) && before.comment) node.comment = before.comment
+  document.setIn(path, node)
+  const edited = document.toString({ lineWidth: 0 })
+  const problem = readValues(edited, 'config.yaml').problems.find(
+    (p) => p.key === key || key.startsWith(`${p.key}.`) || p.key.startsWith(`${key}.`),
+  )
+  if (problem)
+    throw new HermesError('USAGE', `${problem.key}: ${problem.message}`, {
+      next: 'nothing was changed; see docs/configuration.md',
+    })
+  return edited
+}
+
+function requireKnown(key: string): void {
+  const known = configKeys()
+  // Below a key that holds a map (`gateway.env.PORT`), and a section as a whole (`gateway.restart_delay`), are fine too.
+  if (known.some((name) => name === key || key.startsWith(`${name}.`) || name.startsWith(`${key}.`))) return
+  const near = nearest(key, known)
+  throw new HermesError('USAGE', `config.yaml has no key "${key}"`, {
+    next:
+      near === undefined
+        ? 'hermes config get lists the keys'
+        : `did you mean ${near}? hermes config get lists the keys`,
+  })
+}
+
+function parseValue(key: string, value: string): unknown {
+  try {
+    return parse(value)
+  } catch (error) {
+    throw new HermesError('USAGE', `the value for ${key} is not YAML: ${(error as Error).message.split('\n')[0]}`, {
+      next: 'quote it: hermes config set KEY \'"text"\'',
+      cause: error,
+    })
+  }
+}

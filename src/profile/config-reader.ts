@@ -1,0 +1,154 @@
+/** Reads the YAML of config.yaml into values, and says what is wrong with it and where. */
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap,
+} from 'yaml'
+import { nearest } from '../system/nearest.ts'
+import {
+  CONFIG_KEYS,
+  type ConfigKey,
+  type ConfigProblem,
+  type ConfigValues,
+  configKeys,
+  defaultValues,
+  type Kind,
+} from './config-keys.ts'
+import { expectation, schemaOf } from './config-schema.ts'
+
+export interface ReadValues {
+  readonly values: ConfigValues
+  /** Keys the file sets to something valid. */
+  readonly set: ReadonlySet<ConfigKey>
+  readonly problems: readonly ConfigProblem[]
+}
+
+/** Never throws: what is wrong becomes a problem, and the default. */
+export function readValues(text: string, file: string): ReadValues {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const lineAt = (offset: number | undefined): { line?: number } =>
+    offset === undefined ? {} : { line: lines.linePos(offset).line }
+  const syntax = document.errors[0]
+  if (syntax) {
+    return nothing({ file, ...lineAt(syntax.pos[0]), key: '', message: `expected YAML: ${syntax.message}` })
+  }
+  if (document.contents === null || isEmptyScalar(document.contents)) return nothing()
+  if (!isMap(document.contents)) {
+    return nothing({
+      file,
+      ...lineAt(document.contents.range?.[0]),
+      key: '',
+      message: `expected "key: value" lines, got ${kindOf(document.contents)}`,
+    })
+  }
+  const values: Record<string, unknown> = { ...defaultValues() }
+  const set = new Set<ConfigKey>()
+  const problems: ConfigProblem[] = []
+  for (const found of leaves(document.contents, '')) {
+    const place = { file, ...lineAt(found.offset), key: found.key }
+    const verdict = judge(found, document)
+    if ('message' in verdict) problems.push({ ...place, ...verdict })
+    else if ('value' in verdict) {
+      values[found.key] = verdict.value
+      set.add(found.key as ConfigKey)
+    }
+  }
+  return { values: values as unknown as ConfigValues, set, problems }
+}
+
+const nothing = (...problems: readonly ConfigProblem[]): ReadValues => ({
+  values: defaultValues(),
+  set: new Set(),
+  problems,
+})
+
+interface Found {
+  readonly key: string
+  readonly offset: number | undefined
+  readonly node: Node | null
+}
+
+const isKey = (key: string): key is ConfigKey => Object.hasOwn(CONFIG_KEYS, key)
+const isSection = (key: string): boolean => configKeys().some((known) => known.startsWith(`${key}.`))
+
+/** Every key the file mentions, down to those of the table; a section that is no map, and an unknown key, stand for themselves. */
+function* leaves(map: YAMLMap, prefix: string): Generator<Found> {
+  for (const pair of map.items as readonly Pair[]) {
+    const name = isScalar(pair.key) ? String(pair.key.value) : '?'
+    const key = prefix === '' ? name : `${prefix}.${name}`
+    const node = pair.value as Node | null
+    if (isSection(key) && isMap(node)) yield* leaves(node, key)
+    else yield { key, offset: isScalar(pair.key) ? pair.key.range?.[0] : undefined, node }
+  }
+}
+
+/** Nothing at all: the file leaves the key at its default. */
+function judge(
+  { key, node }: Found,
+  document: Document,
+): { value: unknown } | { message: string; value?: unknown } | Record<never, never> {
+  if (!isKey(key)) {
+    if (isSection(key))
+      return isEmptyScalar(node)
+        ? {}
+        : { message: `expected keys below it, got ${show(toJs(node, document), { type: 'text' })}` }
+    const near = nearest(key, configKeys())
+    return {
+      message: `unknown key${near === undefined ? '; "hermes config get" lists those that exist' : `; did you mean ${near}?`}`,
+    }
+  }
+  if (isEmptyScalar(node)) return CONFIG_KEYS[key].value === null ? { value: null } : {}
+  const { kind } = CONFIG_KEYS[key]
+  const raw = toJs(node, document)
+  const parsed = schemaOf(key).safeParse(kind.type === 'argv' || kind.type === 'map' ? asWritten(node, raw) : raw)
+  return parsed.success
+    ? { value: parsed.data }
+    : {
+        message: `expected ${expectation(kind)}, got ${show(raw, kind)}`,
+        // A secret must not travel in an object that somebody prints.
+        ...(kind.type === 'secret' ? {} : { value: raw }),
+      }
+}
+
+const isEmptyScalar = (node: unknown): boolean =>
+  node === null || node === undefined || (isScalar(node) && node.value === null)
+
+function toJs(node: Node | null, document: Document): unknown {
+  try {
+    return node?.toJS(document)
+  } catch (error) {
+    // Aliases that lead nowhere or multiply without end.
+    return (error as Error).message
+  }
+}
+
+/** Numbers in a command or an environment stay as typed: `1.10` is no 1.1 there. */
+function asWritten(node: Node | null, raw: unknown): unknown {
+  const text = (item: unknown, value: unknown): unknown =>
+    isScalar(item) && typeof item.value !== 'string' && item.value !== null
+      ? (item.source ?? String(item.value))
+      : value
+  if (isSeq(node) && Array.isArray(raw)) return raw.map((value, i) => text(node.items[i], value))
+  if (isMap(node) && typeof raw === 'object' && raw !== null) {
+    const pairs = node.items as readonly Pair[]
+    return Object.fromEntries(
+      Object.entries(raw).map(([name, value]) => [name, text(pairs.find((p) => String(p.key) === name)?.value, value)]),
+    )
+  }
+  return raw
+}
+
+const kindOf = (node: unknown): string => (isSeq(node) ? 'a list' : 'a single value')
+
+function show(value: unknown, kind: Kind): string {
+  if (kind.type === 'secret') return 'something else (not shown)'
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}

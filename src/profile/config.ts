@@ -1,0 +1,178 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { SignalName } from '../protocol/init.ts'
+import {
+  type ConfigProblem,
+  type ConfigValues,
+  defaultValues,
+  type GiveUpAfter,
+  type OpenAiEndpoint,
+  type Ready,
+} from './config-keys.ts'
+
+/** How a profile's gateway is run; durations in ms. */
+export interface GatewayConfig {
+  /** null: the built-in gateway. */
+  readonly command: readonly string[] | null
+  readonly env: Readonly<Record<string, string>>
+  readonly restart: 'always' | 'on-failure' | 'never'
+  readonly restartDelay: { readonly firstMs: number; readonly maxMs: number }
+  readonly forgetAfterMs: number
+  readonly readyAfterMs: number
+  readonly killLeftovers: boolean
+  readonly giveUpAfter: GiveUpAfter | null
+  readonly ready: Ready
+  readonly startTimeoutMs: number
+  readonly stopTimeoutMs: number
+  readonly stopSignal: SignalName
+  readonly essential: boolean
+}
+
+export interface AgentConfig {
+  readonly command: readonly string[] | null
+  readonly openai: OpenAiEndpoint | null
+}
+
+export interface LoggingConfig {
+  readonly maxBytes: number
+  readonly archives: number
+}
+
+/** The board's rules; asked of the default profile only. */
+export interface KanbanConfig {
+  readonly defaultAssignee: string
+  readonly maxInProgressPerProfile: number | null
+  readonly maxInProgress: number | null
+  readonly failureLimit: number
+  readonly dispatchInGateway: boolean
+  readonly dispatchIntervalSeconds: number
+  readonly dispatchStaleTimeoutSeconds: number
+  readonly requireReview: boolean
+}
+
+export interface ProfileConfig {
+  readonly description: string
+  readonly gateway: GatewayConfig
+  readonly agent: AgentConfig
+  readonly logging: LoggingConfig
+  readonly kanban: KanbanConfig
+  /** `HERMES_DASHBOARD_*` variable → what config.yaml says instead; only what is set. The variable wins. */
+  readonly dashboard: Readonly<Record<string, string>>
+}
+
+export type { ConfigProblem }
+
+/** What loadConfig came to. */
+export interface LoadedConfig {
+  readonly config: ProfileConfig
+  readonly problems: readonly ConfigProblem[]
+}
+
+/** Longest config.yaml that is read. */
+export const MAX_CONFIG_BYTES = 1_000_000
+
+export const defaultConfig = (): ProfileConfig => assemble(defaultValues())
+
+/**
+ * Reads a profile's config.yaml. Never throws: a missing file is all defaults, an unreadable one is defaults and a problem,
+ * a wrong value is that key's default and a problem.
+ */
+export function loadConfig(file: string): LoadedConfig {
+  let text: string
+  try {
+    text = readRegularFile(file, MAX_CONFIG_BYTES) ?? ''
+  } catch (error) {
+    return {
+      config: defaultConfig(),
+      problems: [{ file, key: '', message: `cannot be read: ${(error as Error).message}` }],
+    }
+  }
+  return parseConfig(text, file)
+}
+
+/** The same for a text that was read already; `file` is for the problems only. */
+export function parseConfig(text: string, file: string): LoadedConfig {
+  if (isBlank(text)) return { config: defaultConfig(), problems: [] }
+  const { values, problems } = yamlReader().readValues(text, file)
+  return { config: assemble(values), problems }
+}
+
+/** `config.yaml:3: gateway.restart: expected always, on-failure or never, got "sometimes"` */
+export const configProblemText = (problem: ConfigProblem): string =>
+  [
+    problem.file + (problem.line === undefined ? '' : `, line ${problem.line}`),
+    ...(problem.key === '' ? [] : [problem.key]),
+    problem.message,
+  ].join(': ')
+
+/** Only comments and blank lines, as the seeded file: the common case, which must not cost the memory of a YAML parser. */
+const isBlank = (text: string): boolean => /^(?:\uFEFF)?(?:[ \t]*(?:#.*)?(?:\r?\n|$))*$/.test(text)
+
+/**
+ * Text of a regular file, or undefined when there is none. A FIFO or device in its place is refused, not waited for.
+ * @throws Error with a text for people
+ */
+export function readRegularFile(file: string, maxBytes: number): string | undefined {
+  let fd: number
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) throw new Error('it is not a regular file')
+    if (stat.size > maxBytes) throw new Error(`it has ${stat.size} bytes, more than ${maxBytes}`)
+    return readFileSync(fd, 'utf8')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** yaml and zod come only when a file says something; as a plain import they would cost every supervisor and gateway. */
+function yamlReader(): typeof import('./config-reader.ts') {
+  // In a bundle esbuild resolves this require and runs the module at the first call; elsewhere Node loads the source.
+  if (typeof require === 'function') return require('./config-reader.ts') as typeof import('./config-reader.ts')
+  return createRequire(import.meta.url)('./config-reader.ts') as typeof import('./config-reader.ts')
+}
+
+function assemble(v: ConfigValues): ProfileConfig {
+  const dashboard: Record<string, string> = {}
+  for (const [key, value] of Object.entries(v)) {
+    if (!key.startsWith('dashboard.') || value === null) continue
+    const name = key.slice('dashboard.'.length)
+    dashboard[name === 'enabled' ? 'HERMES_DASHBOARD' : `HERMES_DASHBOARD_${name.toUpperCase()}`] = String(value)
+  }
+  return {
+    description: v.description,
+    gateway: {
+      command: v['gateway.command'],
+      env: v['gateway.env'],
+      restart: v['gateway.restart'],
+      restartDelay: { firstMs: v['gateway.restart_delay.first'], maxMs: v['gateway.restart_delay.max'] },
+      forgetAfterMs: v['gateway.forget_after'],
+      readyAfterMs: v['gateway.ready_after'],
+      killLeftovers: v['gateway.kill_leftovers'],
+      giveUpAfter: v['gateway.give_up_after'],
+      ready: v['gateway.ready'],
+      startTimeoutMs: v['gateway.start_timeout'],
+      stopTimeoutMs: v['gateway.stop_timeout'],
+      stopSignal: v['gateway.stop_signal'],
+      essential: v['gateway.essential'],
+    },
+    agent: { command: v['agent.command'], openai: v['agent.openai'] },
+    logging: { maxBytes: v['logging.max_bytes'], archives: v['logging.archives'] },
+    kanban: {
+      defaultAssignee: v['kanban.default_assignee'],
+      maxInProgressPerProfile: v['kanban.max_in_progress_per_profile'],
+      maxInProgress: v['kanban.max_in_progress'],
+      failureLimit: v['kanban.failure_limit'],
+      dispatchInGateway: v['kanban.dispatch_in_gateway'],
+      dispatchIntervalSeconds: v['kanban.dispatch_interval_seconds'],
+      dispatchStaleTimeoutSeconds: v['kanban.dispatch_stale_timeout_seconds'],
+      requireReview: v['kanban.require_review'],
+    },
+    dashboard,
+  }
+}

@@ -1,0 +1,170 @@
+import { constants } from 'node:fs'
+import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HermesError } from '../system/errors.ts'
+import { homePaths, profileDir } from '../system/paths.ts'
+import { readRegularFile } from './config.ts'
+import { isMissing, isThere, randomTag, replaceFile, syncDirectory, writeNewFile } from './files.ts'
+import { DEFAULT_PROFILE } from './names.ts'
+import { describedConfigText, dotEnvText, HOME_DIRECTORIES, PROFILE_DIRECTORIES, soulText } from './templates.ts'
+
+export interface CreateOptions {
+  readonly description?: string
+  /** An existing profile: its settings, credentials, memories and skills are copied; sessions, logs and state are not. */
+  readonly cloneFrom?: string
+}
+
+/** What a clone takes over. */
+const CLONED = ['config.yaml', 'SOUL.md', '.env', 'auth.json', 'memories', 'skills'] as const
+const PRIVATE_FILES: readonly string[] = ['.env', 'auth.json']
+/** Leftovers of a create or delete that was killed are swept once they are older than this: no living one takes that long. */
+const LEFTOVER_AGE_MS = 24 * 3_600_000
+
+/**
+ * Makes `profiles/<name>/`, whole or not at all: it is built under a dot name in `profiles/` (one file system, whatever is mounted
+ * there), synced, and renamed. Killed on the way, it leaves only a dot name behind, which nobody reads and a later call sweeps.
+ * @param name as parseProfileName returns it
+ * @returns the profile's directory
+ * @throws HermesError EXISTS when there is one already, or another create was faster
+ */
+export async function createProfile(home: string, name: string, options: CreateOptions = {}): Promise<string> {
+  const dir = profileDir(home, name)
+  const parent = homePaths(home).profiles
+  await mkdir(parent, { recursive: true })
+  await refuseExisting(dir, name)
+  const staging = join(parent, `.new-${name}-${randomTag()}`)
+  await mkdir(staging)
+  try {
+    await sweepLeftovers(parent, staging)
+    if (options.cloneFrom !== undefined) await cloneInto(staging, profileDir(home, options.cloneFrom))
+    await fill(staging, name, options.description)
+    await moveIntoPlace(staging, dir, name)
+  } catch (error) {
+    await rm(staging, { recursive: true, force: true })
+    throw error
+  }
+  await syncDirectory(parent)
+  return dir
+}
+
+/** Onto a profile that came up meanwhile this fails, because a directory that holds something is never replaced (rename(2)). */
+async function moveIntoPlace(staging: string, dir: string, name: string): Promise<void> {
+  await refuseExisting(dir, name)
+  try {
+    await rename(staging, dir)
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw existsAlready(name, dir)
+    throw error
+  }
+}
+
+async function refuseExisting(dir: string, name: string): Promise<void> {
+  try {
+    await lstat(dir)
+  } catch (error) {
+    if (isMissing(error)) return
+    throw error
+  }
+  throw existsAlready(name, dir)
+}
+
+const existsAlready = (name: string, dir: string): HermesError =>
+  new HermesError('EXISTS', `profile "${name}" exists already: ${dir}`, {
+    next: `hermes profile show ${name}; hermes profile delete ${name} removes it`,
+  })
+
+/** Adds what is not there yet; a clone brings some of it along. */
+async function fill(dir: string, name: string, description: string | undefined): Promise<void> {
+  for (const sub of PROFILE_DIRECTORIES) await mkdir(join(dir, sub), { recursive: true })
+  await writeUnlessThere(join(dir, 'SOUL.md'), soulText(name), 0o644)
+  await writeUnlessThere(join(dir, '.env'), dotEnvText(), 0o600)
+  const config = join(dir, 'config.yaml')
+  if (!(await writeUnlessThere(config, describedConfigText(false, description), 0o644)) && description !== undefined) {
+    const { setConfigValue } = await import('./config-edit.ts')
+    const text = readRegularFile(config, Number.MAX_SAFE_INTEGER) ?? ''
+    await replaceFile(config, setConfigValue(text, 'description', JSON.stringify(description)), 0o644)
+  }
+  await syncDirectory(dir)
+}
+
+async function writeUnlessThere(file: string, text: string, mode: number): Promise<boolean> {
+  try {
+    await writeNewFile(file, text, mode)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function cloneInto(dir: string, source: string): Promise<void> {
+  for (const name of CLONED) {
+    await copyTree(join(source, name), join(dir, name))
+    if (PRIVATE_FILES.includes(name)) await chmodIfThere(join(dir, name), 0o600)
+  }
+}
+
+/** Copies files, directories and links as links; a socket, FIFO or device is no setting and stays behind. */
+async function copyTree(from: string, to: string): Promise<void> {
+  const stat = await lstat(from).catch((error: unknown) => {
+    if (isMissing(error)) return undefined
+    throw error
+  })
+  if (stat?.isSymbolicLink()) await symlink(await readlink(from), to)
+  else if (stat?.isDirectory()) {
+    await mkdir(to, { recursive: true, mode: stat.mode & 0o777 })
+    for (const name of await readdir(from)) await copyTree(join(from, name), join(to, name))
+    await syncDirectory(to)
+  } else if (stat?.isFile()) {
+    await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    const handle = await open(to, constants.O_RDONLY)
+    await handle.sync().finally(() => handle.close())
+  }
+}
+
+async function chmodIfThere(file: string, mode: number): Promise<void> {
+  const stat = await lstat(file).catch((error: unknown) => {
+    if (isMissing(error)) return undefined
+    throw error
+  })
+  if (stat?.isFile()) await chmod(file, mode)
+}
+
+/** Removes what killed calls left. Ages are compared on the file system's own clock: that of a directory just made there. */
+async function sweepLeftovers(parent: string, justMade: string): Promise<void> {
+  const nowMs = (await lstat(justMade)).mtimeMs
+  for (const name of await readdir(parent)) {
+    const path = join(parent, name)
+    if (!/^\.(new|deleted)-/.test(name) || path === justMade) continue
+    const stat = await lstat(path).catch((error: unknown) => {
+      if (isMissing(error)) return undefined
+      throw error
+    })
+    if (stat && nowMs - stat.mtimeMs > LEFTOVER_AGE_MS) await rm(path, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Fills a new volume: settings, prompt, `.env` and directories of the default profile. Only what is missing, and only as long as the
+ * volume has no gateway_state.json, which every run leaves: what a user deletes later stays deleted.
+ * @returns the paths it made
+ */
+export async function seedHome(home: string): Promise<readonly string[]> {
+  const made: string[] = []
+  for (const sub of HOME_DIRECTORIES) if (await mkdir(join(home, sub), { recursive: true })) made.push(join(home, sub))
+  if (await isThere(join(home, 'gateway_state.json'))) return made
+  for (const sub of PROFILE_DIRECTORIES)
+    if (await mkdir(join(home, sub), { recursive: true })) made.push(join(home, sub))
+  const files: readonly (readonly [string, string, number])[] = [
+    ['config.yaml', describedConfigText(true, undefined), 0o644],
+    ['SOUL.md', soulText(DEFAULT_PROFILE), 0o644],
+    ['.env', dotEnvText(), 0o600],
+  ]
+  for (const [name, text, mode] of files) {
+    const file = join(home, name)
+    if (await isThere(file)) continue
+    await replaceFile(file, text, mode)
+    made.push(file)
+  }
+  return made
+}

@@ -1,0 +1,118 @@
+import { linkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { HermesError } from '../system/errors.ts'
+import { isZombie, readProcess } from '../system/proc.ts'
+import { readSmallFile } from '../system/small-file.ts'
+
+/** The process that a gateway.pid names. A pid alone may be somebody else's by now; with its start time it is not. */
+export interface Holder {
+  readonly pid: number
+  /** Field 22 of /proc/pid/stat, in clock ticks. */
+  readonly start_time: number
+}
+
+const FILE = 'gateway.pid'
+const MAX_BYTES = 4096
+/** File systems without hard links (FAT, some network mounts) say one of these. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
+
+/**
+ * Takes `gateway.pid` of a profile for this process: one gateway per profile. What a process that is gone left behind is replaced.
+ * @param dir the profile's directory
+ * @returns gives it back
+ * @throws HermesError REFUSED naming the living holder
+ */
+export function takePidFile(dir: string, profile: string, pid = process.pid): () => void {
+  const file = join(dir, FILE)
+  const own = holderOf(pid)
+  const scratch = join(dir, `.${FILE}.${own.pid}.${own.start_time}`)
+  // Written first and linked then: nobody ever reads half a file, and of two at once one gets EEXIST.
+  writeFileSync(scratch, `${JSON.stringify(own)}\n`)
+  try {
+    while (!linked(scratch, file)) {
+      const holder = livingHolder(file)
+      if (holder && holder.pid !== own.pid) throw refused(profile, holder, file)
+      removeStale(file, `${scratch}.stale`, profile)
+    }
+  } finally {
+    unlinkIfThere(scratch)
+  }
+  return () => {
+    if (readHolder(file)?.pid === own.pid) unlinkIfThere(file)
+  }
+}
+
+/** The living process that the file names; undefined when there is none. */
+export function livingHolder(file: string): Holder | undefined {
+  const holder = readHolder(file)
+  return holder && startTimeOf(holder.pid) === holder.start_time ? holder : undefined
+}
+
+const refused = (profile: string, holder: Holder, file: string): HermesError =>
+  new HermesError('REFUSED', `the gateway of "${profile}" runs already: pid ${holder.pid} holds ${file}`, {
+    next: `hermes -p ${profile} gateway status; hermes -p ${profile} gateway stop`,
+  })
+
+function linked(scratch: string, file: string): boolean {
+  try {
+    linkSync(scratch, file)
+    return true
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (code === 'EEXIST') return false
+    if (!NO_LINKS.includes(code)) throw error
+    if (readHolder(file)) return false
+    renameSync(scratch, file)
+    return true
+  }
+}
+
+/** Moves the file aside and looks at it there: between our reading and our removing a faster one may have put its own. */
+function removeStale(file: string, aside: string, profile: string): void {
+  try {
+    renameSync(file, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  const holder = livingHolder(aside)
+  if (holder && holder.pid !== process.pid) {
+    linked(aside, file)
+    unlinkIfThere(aside)
+    throw refused(profile, holder, file)
+  }
+  unlinkIfThere(aside)
+}
+
+function readHolder(file: string): Holder | undefined {
+  const { text } = readSmallFile(file, MAX_BYTES)
+  if (text === undefined) return undefined
+  try {
+    const value = JSON.parse(text) as Partial<Holder> | null
+    if (typeof value?.pid !== 'number' || typeof value.start_time !== 'number') return undefined
+    return { pid: value.pid, start_time: value.start_time }
+  } catch {
+    // Not ours, or torn: nobody holds it.
+    return undefined
+  }
+}
+
+function holderOf(pid: number): Holder {
+  const startTime = startTimeOf(pid)
+  if (startTime !== undefined) return { pid, start_time: startTime }
+  throw new HermesError('FAILED', `/proc/${pid}/stat cannot be read`, { next: 'mount /proc' })
+}
+
+function startTimeOf(pid: number): number | undefined {
+  const process = readProcess(pid)
+  // A zombie has ended, whatever its entry says.
+  return process && !isZombie(process) ? process.startTime : undefined
+}
+
+function unlinkIfThere(file: string): void {
+  try {
+    unlinkSync(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}

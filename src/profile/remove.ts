@@ -1,0 +1,58 @@
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { HermesError } from '../system/errors.ts'
+import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../system/paths.ts'
+import { readActiveProfile, writeActiveProfile } from './active.ts'
+import { isThere, randomTag, syncDirectory } from './files.ts'
+import { DEFAULT_PROFILE } from './names.ts'
+
+/** The default profile is the volume itself. @throws HermesError REFUSED */
+export function refuseDefault(name: string, verb: string): void {
+  if (name !== DEFAULT_PROFILE) return
+  throw new HermesError('REFUSED', `the default profile cannot be ${verb}: it is the volume's own directory`, {
+    next: 'hermes profile list shows the others',
+  })
+}
+
+/**
+ * Takes a profile off the disk. It is renamed to a dot name first, so it is gone in one step; killed after that, what is left is
+ * swept later. The caller has stopped its gateway.
+ * @param name a profile in `profiles/`, never `default`
+ */
+export async function deleteProfile(home: string, name: string): Promise<void> {
+  refuseDefault(name, 'deleted')
+  const parent = homePaths(home).profiles
+  const doomed = join(parent, `.deleted-${name}-${randomTag()}`)
+  await rename(profileDir(home, name), doomed)
+  await syncDirectory(parent)
+  if (readActiveProfile(home) === name) await writeActiveProfile(home, DEFAULT_PROFILE)
+  await rm(doomed, { recursive: true, force: true })
+}
+
+/** Removes the logs of a profile's gateway. */
+export const deleteLogs = (home: string, name: string): Promise<void> =>
+  rm(slotLogDir(home, gatewaySlot(name)), { recursive: true, force: true })
+
+/**
+ * Gives a profile another name; its desired state and the gateway's logs go with it. The caller has stopped its gateway.
+ * @param to as parseProfileName returns it
+ * @throws HermesError EXISTS
+ */
+export async function renameProfile(home: string, from: string, to: string): Promise<void> {
+  refuseDefault(from, 'renamed')
+  const target = profileDir(home, to)
+  if (await isThere(target))
+    throw new HermesError('EXISTS', `profile "${to}" exists already: ${target}`, { next: 'choose another name' })
+  await rename(profileDir(home, from), target)
+  await syncDirectory(homePaths(home).profiles)
+  if (readActiveProfile(home) === from) await writeActiveProfile(home, to)
+  await moveLogs(slotLogDir(home, gatewaySlot(from)), slotLogDir(home, gatewaySlot(to)))
+}
+
+/** History of an earlier profile of the new name is kept beside. */
+async function moveLogs(from: string, to: string): Promise<void> {
+  if (!(await isThere(from))) return
+  if (await isThere(to)) await rename(to, `${to}.before-${randomTag()}`)
+  await mkdir(dirname(to), { recursive: true })
+  await rename(from, to)
+}

@@ -1,0 +1,47 @@
+/** What in the volume is ours by name; anything else keeps its owner (docs/files.md). */
+
+/** With everything inside. */
+export const KNOWN_DIRECTORIES = [
+  'profiles',
+  'cron',
+  'sessions',
+  'logs',
+  'hooks',
+  'memories',
+  'skills',
+  'skins',
+  'plans',
+  'workspace',
+  'home',
+  'pairing',
+  'kanban',
+] as const
+
+/** Files at the top. */
+export const KNOWN_FILES = [
+  'auth.json',
+  'auth.lock',
+  '.env',
+  'config.yaml',
+  'SOUL.md',
+  ...withJournals('state.db'),
+  ...withJournals('kanban.db'),
+  'gateway.pid',
+  'gateway.lock',
+  'gateway_state.json',
+  'processes.json',
+  'active_profile',
+  'run.lease',
+  'desired_state',
+  'dashboard.key',
+] as const
+
+/** Names at the top that begin so are ours too: a database's journals. */
+export const KNOWN_PREFIXES = ['state.db', 'kanban.db'] as const
+
+/** Files at the top that nobody else may read. */
+export const SECRET_FILES = ['.env', 'auth.json'] as const
+
+function withJournals(name: string): readonly string[] {
+  return [name, `${name}-wal`, `${name}-shm`, `${name}-journal`]
+}

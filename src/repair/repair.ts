@@ -1,0 +1,180 @@
+/**
+ * Gives files of the volume back to the runtime user, as root, in a tree that this user may be changing at that moment.
+ * So nothing is done by a path that could be led elsewhere: each directory is opened in its opened parent
+ * (/proc/self/fd/N/name, O_NOFOLLOW), each file is pinned with O_PATH, looked at through that descriptor and changed through it.
+ */
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs'
+import { KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, SECRET_FILES } from './known.ts'
+
+/** Not among Node's constants; the same on x86-64 and arm64. */
+const O_PATH = 0o10000000
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0 } = constants as typeof constants & { O_CLOEXEC?: number }
+
+export interface RepairFacts {
+  readonly home: string
+  readonly uid: number
+  readonly gid: number
+}
+
+/** What was found, in numbers. */
+export interface Repaired {
+  given: number
+  /** Secrets that others could read. */
+  closed: number
+  links: number
+  severalNames: number
+  mounts: number
+  /** Sockets, FIFOs, devices. */
+  others: number
+  failed: number
+  /** The first failure, for people. */
+  firstFailure?: string
+}
+
+/** @throws Error when the volume itself cannot be opened */
+export function repairVolume(facts: RepairFacts): Repaired {
+  const repaired: Repaired = { given: 0, closed: 0, links: 0, severalNames: 0, mounts: 0, others: 0, failed: 0 }
+  // The volume may be reached through a link: whoever started the container has said so.
+  const home = openSync(facts.home, O_RDONLY | O_DIRECTORY)
+  try {
+    new Walk(facts, repaired, fstatSync(home).dev, mountOf(home)).volume(home)
+  } finally {
+    closeSync(home)
+  }
+  return repaired
+}
+
+class Walk {
+  readonly #facts: RepairFacts
+  readonly #repaired: Repaired
+  readonly #device: number
+  readonly #mount: string
+
+  constructor(facts: RepairFacts, repaired: Repaired, device: number, mount: string) {
+    this.#facts = facts
+    this.#repaired = repaired
+    this.#device = device
+    this.#mount = mount
+  }
+
+  volume(home: number): void {
+    this.#give(home, fstatSync(home))
+    for (const { name } of entriesOf(home)) {
+      if (isIn(KNOWN_DIRECTORIES, name)) this.#entry(home, name, 'tree')
+      else if (isIn(KNOWN_FILES, name) || KNOWN_PREFIXES.some((prefix) => name.startsWith(prefix))) {
+        this.#entry(home, name, 'file')
+      }
+    }
+  }
+
+  #entry(parent: number, name: string, kind: 'tree' | 'file' | 'any'): void {
+    let fd: number | undefined
+    try {
+      fd = openSync(at(parent, name), O_PATH | O_NOFOLLOW | O_CLOEXEC)
+      const status = fstatSync(fd)
+      if (status.dev !== this.#device) this.#repaired.mounts += 1
+      else if (status.isDirectory() && kind !== 'file') this.#directory(parent, name)
+      else if (status.isFile() && kind !== 'tree') this.#file(fd, status, kind === 'file' && isIn(SECRET_FILES, name))
+      else if (status.uid !== this.#facts.uid) this.#leave(status)
+    } catch (error) {
+      // ENOENT: it went while we looked.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#failed(error)
+    } finally {
+      if (fd !== undefined) closeSync(fd)
+    }
+  }
+
+  #directory(parent: number, name: string): void {
+    const fd = openSync(at(parent, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    try {
+      const status = fstatSync(fd)
+      // A folder of the host that is mounted here can be on the same device.
+      if (status.dev !== this.#device || mountOf(fd) !== this.#mount) {
+        this.#repaired.mounts += 1
+        return
+      }
+      this.#give(fd, status)
+      for (const { name: inside } of entriesOf(fd)) this.#entry(fd, inside, 'any')
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  #file(fd: number, status: Stats, secret: boolean): void {
+    const isForeign = status.uid !== this.#facts.uid
+    const isOpen = secret && (status.mode & 0o077) !== 0
+    if (!isForeign && !isOpen) return
+    if (status.nlink !== 1) this.#repaired.severalNames += 1
+    else if (mountOf(fd) !== this.#mount) this.#repaired.mounts += 1
+    else {
+      if (isForeign) this.#give(fd, status)
+      if (isOpen) {
+        chmodSync(self(fd), 0o600)
+        this.#repaired.closed += 1
+      }
+    }
+  }
+
+  /** Through the descriptor, which may be an O_PATH one: fchown(2) does not take those, /proc/self/fd does. */
+  #give(fd: number, status: Stats): void {
+    const { uid, gid } = this.#facts
+    if (status.uid === uid) return
+    try {
+      chownSync(self(fd), uid, gid)
+      this.#repaired.given += 1
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #leave(status: Stats): void {
+    if (status.isSymbolicLink()) this.#repaired.links += 1
+    else this.#repaired.others += 1
+  }
+
+  #failed(error: unknown): void {
+    this.#repaired.failed += 1
+    this.#repaired.firstFailure ??= (error as Error).message
+  }
+}
+
+const self = (fd: number): string => `/proc/self/fd/${fd}`
+const at = (parent: number, name: string): string => `/proc/self/fd/${parent}/${name}`
+const entriesOf = (fd: number): readonly { readonly name: string }[] => readdirSync(self(fd), { withFileTypes: true })
+const isIn = (names: readonly string[], name: string): boolean => names.includes(name)
+
+/** The id of the mount a descriptor was opened on (proc_pid_fdinfo(5)). */
+const mountOf = (fd: number): string =>
+  /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? 'unknown'
+
+/** One line for people; undefined: there was nothing to do. */
+export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repaired): string | undefined {
+  const { given, closed, links, severalNames, mounts, others, failed, firstFailure } = repaired
+  const left = [
+    counted(links, 'symbolic link', 'symbolic links'),
+    counted(severalNames, 'file with several names', 'files with several names'),
+    counted(mounts, 'mount', 'mounts'),
+    counted(others, 'special file', 'special files'),
+  ].filter((text) => text !== undefined)
+  if (given + closed + failed + left.length === 0) return undefined
+  const parts = [
+    `ownership of ${home}: ${given} given to ${uid}:${gid}`,
+    closed > 0 ? `${closed} made private` : undefined,
+    left.length > 0 ? `left alone: ${left.join(', ')}` : undefined,
+    failed > 0 ? `${failed} failed (the first: ${firstFailure})` : undefined,
+  ]
+  return parts.filter((text) => text !== undefined).join('; ')
+}
+
+const counted = (count: number, one: string, many: string): string | undefined =>
+  count === 0 ? undefined : `${count} ${count === 1 ? one : many}`

@@ -1,0 +1,102 @@
+import { signalName } from '../protocol/init.ts'
+import { isUp, type ServiceState } from './status.ts'
+
+/** A slot directory as s6-svstat reads it. */
+export interface Observed {
+  readonly state: ServiceState
+  /** The directory has no file `down`. */
+  readonly normallyUp: boolean
+  readonly nowMs: number
+}
+
+type Field = (seen: Observed) => string | number | boolean
+
+const secondsSince = (atMs: number, nowMs: number): number => Math.max(0, Math.floor((nowMs - atMs) / 1000))
+const exitCode = ({ state }: Observed): number =>
+  isUp(state) || signalNumber(state) !== 0 ? -1 : state.waitStatus >> 8
+const signalNumber = (state: ServiceState): number => state.waitStatus & 0x7f
+const signalText = (number: number): string => `SIG${signalName(number) ?? number}`
+
+/** What `-o` names, in s6's words. */
+const fields: Readonly<Record<string, Field>> = {
+  up: ({ state }) => isUp(state),
+  wantedup: ({ state }) => state.wantedUp,
+  normallyup: ({ normallyUp }) => normallyUp,
+  ready: ({ state }) => state.pid !== undefined && state.ready,
+  paused: ({ state }) => state.paused,
+  pid: ({ state }) => (isUp(state) ? (state.pid ?? -1) : -1),
+  // The process leads a session of its own, so it names its group too.
+  pgid: ({ state }) => (isUp(state) ? (state.pid ?? -1) : -1),
+  exitcode: exitCode,
+  signal: ({ state }) => (isUp(state) || signalNumber(state) === 0 ? 'NA' : signalText(signalNumber(state))),
+  signum: ({ state }) => (isUp(state) || signalNumber(state) === 0 ? -1 : signalNumber(state)),
+  updownsince: ({ state }) => `@${state.changedAt.hex}`,
+  readysince: ({ state }) => `@${state.readyChangedAt.hex}`,
+  updownfor: ({ state, nowMs }) => secondsSince(state.changedAt.unixMs, nowMs),
+  readyfor: ({ state, nowMs }) => secondsSince(state.readyChangedAt.unixMs, nowMs),
+}
+
+const shortcuts: Readonly<Record<string, string>> = {
+  u: 'up',
+  w: 'wantedup',
+  N: 'normallyup',
+  r: 'ready',
+  p: 'pid',
+  g: 'pgid',
+  e: 'exitcode',
+  s: 'signal',
+  t: 'updownfor',
+}
+
+export interface SvstatRequest {
+  /** Empty: the sentence. */
+  readonly fields: readonly string[]
+  readonly numeric: boolean
+  readonly dir: string
+}
+
+/** @returns a text that says what is wrong with the words */
+export function parseSvstat(argv: readonly string[]): SvstatRequest | string {
+  const wanted: string[] = []
+  let numeric = false
+  const words = [...argv]
+  while (words[0]?.startsWith('-') && words[0] !== '-') {
+    const word = words.shift() ?? ''
+    if (word === '--') break
+    for (let i = 1; i < word.length; i++) {
+      const letter = word[i] ?? ''
+      if (letter === 'n') numeric = true
+      else if (letter === 'o') {
+        wanted.push(...(word.slice(i + 1) || (words.shift() ?? '')).split(',').filter((name) => name !== ''))
+        break
+      } else if (Object.hasOwn(shortcuts, letter)) wanted.push(shortcuts[letter] ?? '')
+      else return `unknown option -${letter}`
+    }
+  }
+  const unknown = wanted.find((name) => !Object.hasOwn(fields, name))
+  if (unknown !== undefined) return `unknown field "${unknown}"; there are ${Object.keys(fields).join(', ')}`
+  const [dir, ...rest] = words
+  if (dir === undefined || rest.length > 0) return 'expected one slot directory'
+  return { fields: wanted, numeric, dir }
+}
+
+/** What s6-svstat prints, without the newline. */
+export function describe(seen: Observed, request: Pick<SvstatRequest, 'fields' | 'numeric'>): string {
+  if (request.fields.length > 0) return request.fields.map((name) => String(fields[name]?.(seen))).join(' ')
+  const { state, normallyUp, nowMs } = seen
+  const up = isUp(state)
+  const signal = signalNumber(state)
+  const ending =
+    signal === 0 ? `exitcode ${state.waitStatus >> 8}` : `signal ${request.numeric ? signal : signalText(signal)}`
+  return [
+    `${up ? `up (pid ${state.pid} pgid ${state.pid})` : `down (${ending})`} ${secondsSince(state.changedAt.unixMs, nowMs)} seconds`,
+    up && !normallyUp ? 'normally down' : '',
+    !up && normallyUp ? 'normally up' : '',
+    state.paused ? 'paused' : '',
+    !up && state.wantedUp ? 'want up' : '',
+    up && !state.wantedUp ? 'want down' : '',
+    state.ready ? `ready ${secondsSince(state.readyChangedAt.unixMs, nowMs)} seconds` : '',
+  ]
+    .filter((part) => part !== '')
+    .join(', ')
+}

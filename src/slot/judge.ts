@@ -1,0 +1,65 @@
+/** What becomes of a slot whose process has ended or could not be started: docs/slots.md, "What an exit means". */
+import { backoffMs } from './backoff.ts'
+import { asksForRestart, describeEnding, isSuccess, permanentReason } from './ending.ts'
+import type { DeathRecord, Slot, Verdict } from './slot.ts'
+
+export interface Judgement {
+  readonly verdict: Verdict
+  /** It is one more death in a row. */
+  readonly counts: boolean
+  /** It belongs on the list of deaths. */
+  readonly isDeath: boolean
+}
+
+const notADeath = (verdict: Verdict): Judgement => ({ verdict, counts: false, isDeath: false })
+const aDeath = (verdict: Verdict): Judgement => ({ verdict, counts: true, isDeath: true })
+
+/** Where a slot whose process was told to end goes: what is wanted now decides. */
+export const wantedVerdict = (slot: Slot): Verdict =>
+  slot.wanted === 'down' ? { to: 'down' } : { to: 'start', again: slot.state === 'stopping' ? slot.again : true }
+
+/**
+ * The process of `slot` has ended.
+ * @param slot as it was when it ended
+ */
+export function judgeEnding(slot: Slot, death: DeathRecord, random: number): Judgement {
+  const { ending } = death
+  const { policy } = slot
+  const how = describeEnding(ending)
+  if (policy.kind === 'job') return notADeath({ to: 'down', reason: how })
+  if (slot.state === 'stopping' && slot.cause !== 'start-timeout') return notADeath(slot.verdict ?? wantedVerdict(slot))
+
+  const permanent = permanentReason(ending)
+  if (permanent !== undefined) return aDeath({ to: 'parked', reason: permanent })
+  const wasUp = death.upMs !== undefined
+  if (slot.wanted === 'once') return aDeath({ to: 'down', reason: `${how}; it was to run once` })
+  if (wasUp && asksForRestart(ending) && policy.restart !== 'never') return notADeath({ to: 'start', again: true })
+  const timedOut = slot.state === 'stopping'
+  const reason = timedOut ? `was not ready after ${policy.startTimeoutMs} ms and ${how}` : how
+  if (policy.restart === 'never' || (policy.restart === 'on-failure' && isSuccess(ending) && !timedOut)) {
+    return aDeath({ to: 'down', reason: `${reason}; gateway.restart is ${policy.restart}` })
+  }
+  const tooMany = tooManyDeaths(slot, death)
+  if (tooMany !== undefined) return aDeath({ to: 'parked', reason: `${tooMany}; the last one ${reason}` })
+  const forgiven = death.upMs !== undefined && death.upMs >= policy.forgetAfterMs
+  const k = (forgiven ? 0 : slot.deathsInRow) + 1
+  const startAtMs = death.atMs + backoffMs(policy.restartDelay, k, wasUp, random)
+  return aDeath({ to: 'backoff', startAtMs, reason })
+}
+
+/** The process of `slot` could not be started, or vanished without a trace: no ending to record, but one more failure in a row. */
+export function judgeFailure(slot: Slot, reason: string, random: number, nowMs: number): Judgement {
+  const { policy } = slot
+  if (policy.kind === 'job' || slot.wanted === 'once' || policy.restart === 'never')
+    return notADeath({ to: 'down', reason })
+  const startAtMs = nowMs + backoffMs(policy.restartDelay, slot.deathsInRow + 1, false, random)
+  return { verdict: { to: 'backoff', startAtMs, reason }, counts: true, isDeath: false }
+}
+
+function tooManyDeaths(slot: Slot, death: DeathRecord): string | undefined {
+  const { giveUpAfter } = slot.policy
+  if (giveUpAfter === null) return undefined
+  const fromMs = Math.max(slot.wordAtMs, death.atMs - giveUpAfter.withinMs)
+  const deaths = slot.deaths.filter(({ atMs }) => atMs >= fromMs).length + 1
+  return deaths >= giveUpAfter.deaths ? `died ${deaths} times within ${giveUpAfter.withinMs} ms` : undefined
+}

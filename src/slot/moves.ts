@@ -1,0 +1,103 @@
+/** The moves a slot can make from one state to another, each with what has to be done for it. */
+import {
+  type Child,
+  type Effect,
+  newSlot,
+  type Slot,
+  type SlotFacts,
+  type SlotPolicy,
+  type Verdict,
+  type Wanted,
+} from './slot.ts'
+
+export type Step = readonly [Slot, ...Effect[]]
+export type In<S extends Slot['state']> = Extract<Slot, { readonly state: S }>
+type Variant = Slot extends infer V ? (V extends Slot ? Omit<V, keyof SlotFacts> : never) : never
+
+const factsOf = (slot: Slot): SlotFacts => ({
+  policy: slot.policy,
+  wanted: slot.wanted,
+  sinceMs: slot.sinceMs,
+  request: slot.request,
+  lastChild: slot.lastChild,
+  deathsInRow: slot.deathsInRow,
+  deaths: slot.deaths,
+  wordAtMs: slot.wordAtMs,
+  restarts: slot.restarts,
+  ...(slot.lastEnding && { lastEnding: slot.lastEnding }),
+})
+
+/** The slot in another state: what is true in every state stays, what only the old state knew goes. */
+export const enter = (slot: Slot, variant: Variant, nowMs: number, change: Partial<SlotFacts> = {}): Slot => {
+  const sinceMs = slot.state === variant.state ? slot.sinceMs : nowMs
+  return { ...factsOf(slot), sinceMs, ...change, ...variant }
+}
+
+/** @param again counts as a restart */
+export function start(slot: Slot, wanted: Wanted, again: boolean, nowMs: number): Step {
+  const request = slot.request + 1
+  const restarts = slot.restarts + (again ? 1 : 0)
+  const next = enter(slot, { state: 'starting', child: null }, nowMs, { wanted, request, restarts })
+  return [next, { type: 'spawn', request, program: 'run' }]
+}
+
+/** A slot whose file is lost although a process of it lives: it behaves as if that process had just been asked for. */
+export const rediscoveredSlot = (policy: SlotPolicy, nowMs: number): Slot =>
+  start(newSlot(policy, nowMs), 'up', false, nowMs)[0]
+
+/** An operator's start: earlier deaths no longer count against the slot. */
+export const forgive = <S extends Slot>(slot: S, nowMs: number): S => ({ ...slot, deathsInRow: 0, wordAtMs: nowMs })
+
+/** The process is told to end; one that is still on its way is told as soon as it is there. */
+export function stop(
+  slot: In<'starting'> | In<'up'>,
+  cause: In<'stopping'>['cause'],
+  wanted: Wanted,
+  again: boolean,
+  nowMs: number,
+): Step {
+  const target = { state: 'stopping', cause, again } as const
+  const change = { wanted }
+  const { child } = slot
+  if (child === null || cause === 'halt') return [enter(slot, { ...target, child, killAtMs: null }, nowMs, change)]
+  const killAtMs = nowMs + slot.policy.stopTimeoutMs
+  return [enter(slot, { ...target, child, killAtMs }, nowMs, change), askToEnd(slot.policy, child)]
+}
+
+export const askToEnd = (policy: SlotPolicy, child: Child): Effect => ({
+  type: 'signal',
+  child: child.id,
+  pid: child.pid,
+  signal: policy.stopSignal,
+  target: 'process',
+  cont: true,
+})
+
+export const killGroup = (child: Child): Effect => ({
+  type: 'signal',
+  child: child.id,
+  pid: child.pid,
+  signal: 'KILL',
+  target: 'group',
+  cont: false,
+})
+
+/** No process and no finish program is left: the slot goes where it was decided. */
+export function settle(slot: Slot, verdict: Verdict, nowMs: number): Step {
+  const ending = slot.lastEnding?.ending
+  const ended = (reason: string): Effect => ({ type: 'ended', ...(ending && { ending }), reason })
+  switch (verdict.to) {
+    case 'down': {
+      const { reason } = verdict
+      const down = enter(slot, { state: 'down', ...(reason !== undefined && { reason }) }, nowMs, { wanted: 'down' })
+      return reason === undefined ? [down] : [down, ended(reason)]
+    }
+    case 'start':
+      return start(slot, slot.wanted, verdict.again, nowMs)
+    case 'backoff':
+      if (verdict.startAtMs <= nowMs) return start(slot, slot.wanted, true, nowMs)
+      return [enter(slot, { state: 'backoff', startAtMs: verdict.startAtMs, reason: verdict.reason }, nowMs)]
+    case 'parked':
+      return [enter(slot, { state: 'parked', reason: verdict.reason }, nowMs), ended(verdict.reason)]
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The state machine of a slot. docs/slots.md is its page; it names every state × event pair.
+ * Pure: no I/O, no clock, no randomness of its own, so a history of events always leads to the same slot.
+ */
+import type { Step } from './moves.ts'
+import { due, exited, gone, ready, spawnFailed, take } from './reports.ts'
+import type { Slot, SlotEvent } from './slot.ts'
+import { halt, restart, want } from './words.ts'
+
+export type { Step }
+
+/**
+ * One event happens to a slot.
+ * @param nowMs CLOCK_MONOTONIC; the only source of time
+ * @returns the slot as it is then (the same object when nothing has changed), and what has to be done, in this order,
+ *   once the slot has been written to its file
+ */
+export function step(slot: Slot, event: SlotEvent, nowMs: number): Step {
+  switch (event.type) {
+    case 'want':
+      return want(slot, event.wanted, nowMs)
+    case 'restart':
+      return restart(slot, nowMs)
+    case 'configured':
+      return [{ ...slot, policy: event.policy }]
+    case 'spawned':
+      return slot.request === event.request ? take(slot, event.child, undefined, nowMs) : [slot]
+    case 'spawn-failed':
+      return spawnFailed(slot, event, nowMs)
+    case 'ready':
+      return ready(slot, event, nowMs)
+    case 'exited':
+      return exited(slot, event, nowMs)
+    case 'due':
+      return due(slot, nowMs)
+    case 'adopted':
+      return take(slot, event.child, event.readyAtMs, nowMs)
+    case 'gone':
+      return gone(slot, event, nowMs)
+    case 'halt':
+      return halt(slot, nowMs)
+  }
+}

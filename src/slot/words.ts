@@ -1,0 +1,68 @@
+/** What an operator, the boot or the end of the container says to a slot. */
+import { enter, forgive, type In, type Step, start, stop } from './moves.ts'
+import type { Slot, Wanted } from './slot.ts'
+
+export function want(slot: Slot, wanted: Wanted, nowMs: number): Step {
+  switch (slot.state) {
+    case 'down':
+      return wanted === 'down' ? [slot] : start(forgive(slot, nowMs), wanted, false, nowMs)
+    case 'backoff':
+    case 'parked':
+      if (wanted === 'down') return [enter(slot, { state: 'down' }, nowMs, { wanted })]
+      return start(forgive(slot, nowMs), wanted, true, nowMs)
+    case 'starting':
+    case 'up':
+      if (wanted === 'down') return stop(slot, 'asked', wanted, false, nowMs)
+      return slot.wanted === wanted ? [slot] : [{ ...slot, wanted }]
+    case 'stopping':
+      return redirect(slot, wanted, false, nowMs)
+  }
+}
+
+export function restart(slot: Slot, nowMs: number): Step {
+  switch (slot.state) {
+    case 'down':
+      return start(forgive(slot, nowMs), 'up', slot.request > 0, nowMs)
+    case 'backoff':
+    case 'parked':
+      return start(forgive(slot, nowMs), 'up', true, nowMs)
+    case 'starting':
+      // Its process is not even there yet: it will be as new as a restart could make it.
+      if (slot.child === null) return slot.wanted === 'up' ? [slot] : [{ ...slot, wanted: 'up' }]
+      return stop(forgive(slot, nowMs), 'asked', 'up', true, nowMs)
+    case 'up':
+      return stop(forgive(slot, nowMs), 'asked', 'up', true, nowMs)
+    case 'stopping':
+      return redirect(slot, 'up', true, nowMs)
+  }
+}
+
+/** A word while the process is on its way out: it decides where the slot goes then. */
+function redirect(slot: In<'stopping'>, wanted: Wanted, isRestart: boolean, nowMs: number): Step {
+  if (slot.cause === 'halt') return [slot]
+  const { verdict, ...rest } = slot
+  if (!isRestart && wanted === slot.wanted && (verdict === undefined || slot.cause === 'stray')) return [slot]
+  // A start timeout stays a death unless an operator stops or restarts the slot meanwhile.
+  const cause = slot.cause === 'start-timeout' && (isRestart || wanted === 'down') ? 'asked' : slot.cause
+  if (wanted === 'down') return [{ ...rest, wanted, cause, again: false }]
+  const followsDeath = verdict !== undefined && verdict.to !== 'down'
+  const again = slot.again || isRestart || followsDeath
+  return [{ ...rest, wanted, cause, again, deathsInRow: 0, wordAtMs: nowMs }]
+}
+
+export function halt(slot: Slot, nowMs: number): Step {
+  switch (slot.state) {
+    case 'down':
+    case 'parked':
+      return [slot]
+    case 'backoff':
+      return [enter(slot, { state: 'down' }, nowMs, { wanted: 'down' })]
+    case 'starting':
+    case 'up':
+      return stop(slot, 'halt', 'down', false, nowMs)
+    case 'stopping': {
+      const { verdict: _, ...rest } = slot
+      return [{ ...rest, wanted: 'down', cause: slot.cause === 'finish' ? 'finish' : 'halt', again: false }]
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { readProcess } from '../system/proc.ts'
+import { readSmallFile } from '../system/small-file.ts'
+import type { Step } from './reconcile.ts'
+
+/** Beyond it `container-boot.log` becomes `container-boot.log.1`. */
+export const MAX_BOOT_LOG_BYTES = 256 * 1024
+
+/**
+ * The lines of one boot: `default` first, then by name.
+ * `profiles/default/` is left out, as it is no profile and `default` has a line already; its warning is enough.
+ * @param atMs Unix ms
+ */
+export function bootLines(steps: readonly Step[], atMs: number): readonly string[] {
+  const stamp = new Date(atMs).toISOString()
+  const lines: { name: string; text: string }[] = []
+  for (const step of steps) {
+    if (step.type === 'register') {
+      const action = step.start ? 'started' : 'registered'
+      const prior = `prior_state=${step.priorState ?? 'none'}`
+      lines.push({ name: step.profile, text: `${prior} action=${action} prior_exit=${step.priorExit}` })
+    } else if (step.type === 'skip' && step.name !== 'default') {
+      const text = `prior_state=none action=skipped prior_exit=unknown reason=${JSON.stringify(step.reason)}`
+      lines.push({ name: step.name, text })
+    }
+  }
+  lines.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  return lines.map(({ name, text }) => `${stamp} profile=${word(name)} ${text}`)
+}
+
+const rank = (name: string): number => (name === 'default' ? 0 : 1)
+/** A name with a space, a quote, an equals sign or a control character would break the line it stands in. */
+const word = (name: string): string => (/^[\w./@+:-]+$/.test(name) ? name : JSON.stringify(name))
+
+/**
+ * Appends whole lines in one write, after moving a log aside that they would take past the limit.
+ * @throws Error when the file is not a regular one; the error of the file system
+ */
+export function appendBootLog(file: string, lines: readonly string[]): void {
+  if (lines.length === 0) return
+  const text = Buffer.from(lines.map((line) => `${line}\n`).join(''))
+  const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0
+  if (size > 0 && size + text.length > MAX_BOOT_LOG_BYTES) renameSync(file, `${file}.1`)
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+  const fd = openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o644)
+  try {
+    if (!fstatSync(fd).isFile()) throw new Error(`${file} is not a regular file; remove it`)
+    for (let at = 0; at < text.length; ) at += writeSync(fd, text, at)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * Removes what an earlier container left of a profile's processes: `gateway.pid` and `processes.json`.
+ * Links are removed, not followed. A gateway that somebody runs by hand on this machine right now keeps its pid file.
+ * @returns a line for each that stays
+ */
+export function removeStaleFiles(dir: string): readonly string[] {
+  const problems: string[] = []
+  for (const name of ['gateway.pid', 'processes.json']) {
+    const file = join(dir, name)
+    const holder = name === 'gateway.pid' ? livingHolder(file) : undefined
+    if (holder !== undefined) {
+      problems.push(`${file} stays: process ${holder} holds it; stop that gateway, or this one cannot start`)
+      continue
+    }
+    try {
+      unlinkSync(file)
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code
+      if (code !== 'ENOENT') problems.push(`cannot remove the stale ${file} (${code}); remove it by hand`)
+    }
+  }
+  return problems
+}
+
+/** The process that wrote this pid file, if it is still that one: a pid from an earlier container may be anybody's by now. */
+function livingHolder(file: string): number | undefined {
+  const { text } = readSmallFile(file, 4096)
+  if (text === undefined) return undefined
+  try {
+    const { pid, start_time } = JSON.parse(text) as { pid?: unknown; start_time?: unknown }
+    return typeof pid === 'number' && readProcess(pid)?.startTime === start_time ? pid : undefined
+  } catch {
+    // A bare number or half a file: it names nobody for certain.
+    return undefined
+  }
+}

@@ -1,0 +1,118 @@
+import { lstatSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { listProfiles } from '../profile/disk.ts'
+import { readDesired, wantsBootstrap } from '../profile/state.ts'
+import { homePaths, profileDir } from '../system/paths.ts'
+import { readSmallFile } from '../system/small-file.ts'
+import { type DirId, type Disk, type DiskProfile, emptyMemory, type ReconcileMemory } from './reconcile.ts'
+
+/** Device and inode of a directory, links followed; undefined when it is not there, no directory, or out of reach. */
+export function dirId(path: string): DirId | undefined {
+  try {
+    // bigint: an inode number may be past 2^53, and two that round to one would be taken for one directory.
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return stat?.isDirectory() ? `${stat.dev}:${stat.ino}` : undefined
+  } catch {
+    // EACCES, EIO, ESTALE: not to be seen, which is all the caller needs to know.
+    return undefined
+  }
+}
+
+/**
+ * What the reconciler plans from.
+ * @param known profiles that have a slot: their state files are not read
+ * @param bootstrap HERMES_GATEWAY_BOOTSTRAP_STATE
+ */
+export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?: string): Disk {
+  const dir = homePaths(home).profiles
+  const before = readableId(dir)
+  const listing = listProfiles(home)
+  const profiles: DiskProfile[] = []
+  const vanished: string[] = []
+  for (const { name, dir } of listing.profiles) {
+    const id = dirId(dir)
+    if (id === undefined) vanished.push(name)
+    else
+      profiles.push({ name, dir: id, ...(known.has(name) ? {} : { desired: desiredOf(home, name, dir, bootstrap) }) })
+  }
+  return {
+    // Mounted or unmounted while we looked: then the list belongs to neither.
+    parent: before !== undefined && before === readableId(dir) ? before : null,
+    profiles,
+    problems: [
+      ...listing.problems.map(({ name, reason }) => ({
+        name: name || 'profiles/',
+        reason,
+        maybe: maybeProfile(home, name),
+      })),
+      // Listed a moment ago, out of reach now: the next look decides.
+      ...vanished.map((name) => ({
+        name,
+        reason: 'its directory cannot be looked at',
+        maybe: maybeProfile(home, name),
+      })),
+    ],
+  }
+}
+
+function desiredOf(
+  home: string,
+  name: string,
+  dir: string,
+  bootstrap: string | undefined,
+): NonNullable<DiskProfile['desired']> {
+  const desired = readDesired(dir)
+  if (name !== 'default' || desired.wanted !== null) return desired
+  const { start, warning } = wantsBootstrap(bootstrap, home)
+  return {
+    ...desired,
+    wanted: start ? 'running' : null,
+    warnings: warning === undefined ? desired.warnings : [...desired.warnings, warning],
+  }
+}
+
+function readableId(dir: string): DirId | undefined {
+  try {
+    readdirSync(dir)
+    return dirId(dir)
+  } catch {
+    // Missing or unreadable: for the plan that is the same, and listProfiles reports which.
+    return undefined
+  }
+}
+
+/** A directory or a link is under that name, or we cannot tell: then its gateway is left alone. */
+function maybeProfile(home: string, name: string): boolean {
+  if (name === '' || name === 'default') return false
+  try {
+    const stat = lstatSync(profileDir(home, name), { throwIfNoEntry: false })
+    return stat !== undefined && (stat.isDirectory() || stat.isSymbolicLink())
+  } catch {
+    // Any error but ENOENT: something may be there.
+    return true
+  }
+}
+
+const MAX_MEMORY_BYTES = 4_000_000
+
+/** The reconciler's memory outlives the supervisor. @throws the error of the file system */
+export function saveMemory(file: string, memory: ReconcileMemory): void {
+  writeFileSync(`${file}.new`, JSON.stringify(memory), { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
+
+/** Anything that is not what we wrote counts as no memory: then no slot is removed for a profile that is not seen again. */
+export function loadMemory(file: string): ReconcileMemory {
+  const { text } = readSmallFile(file, MAX_MEMORY_BYTES)
+  if (text === undefined) return emptyMemory
+  try {
+    const { places, goneSinceMs, reported } = JSON.parse(text) as Partial<ReconcileMemory>
+    return isRecord(places) && isRecord(goneSinceMs) && Array.isArray(reported)
+      ? { places, goneSinceMs, reported }
+      : emptyMemory
+  } catch {
+    // Not JSON: cut short by a full disk.
+    return emptyMemory
+  }
+}
+
+const isRecord = <T>(value: T | undefined): value is T => typeof value === 'object' && value !== null

@@ -1,0 +1,93 @@
+import {
+  type DesiredState,
+  type GatewayFacts,
+  gatewayStateOf,
+  writeDesired,
+  writeGatewayState,
+} from '../profile/state.ts'
+import type { Ending } from '../protocol/init.ts'
+import { childOf, type Slot } from '../slot/slot.ts'
+import type { Clock } from '../system/clock.ts'
+import { profileDir, profileOfSlot } from '../system/paths.ts'
+import type { SlotEntry } from './slots.ts'
+
+export interface GatewayFilesOptions {
+  readonly home: string
+  readonly instance: string
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+}
+
+/** gateway_state.json of each profile: what was observed, for people, scripts and the next boot. */
+export class GatewayFiles {
+  readonly #o: GatewayFilesOptions
+  /** What was written last, by slot: a change that would say the same is not written. */
+  readonly #said = new Map<string, string>()
+  readonly #failing = new Set<string>()
+  #containerStops = false
+
+  constructor(options: GatewayFilesOptions) {
+    this.#o = options
+  }
+
+  /** From now on the states stand as they were, so that the next boot brings back what ran; only `clean` is written. */
+  containerStops(): void {
+    this.#containerStops = true
+  }
+
+  record({ key, slot }: SlotEntry): void {
+    const profile = profileOfSlot(key)
+    if (profile === undefined || isInFlight(slot)) return
+    const facts = this.#containerStops ? lastWord(slot) : this.#observed(slot)
+    if (facts === undefined) return
+    const text = JSON.stringify(facts)
+    if (this.#said.get(key) === text) return
+    const { home, clock, warn } = this.#o
+    const dir = profileDir(home, profile)
+    try {
+      writeGatewayState(dir, { ...facts, updatedAtMs: clock.wallMs() })
+      this.#said.set(key, text)
+      this.#failing.delete(key)
+    } catch (error) {
+      // The directory of a profile that is being deleted goes before its slot does.
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT' && !this.#failing.has(key)) warn(`cannot write ${dir}/gateway_state.json: ${message}`)
+      this.#failing.add(key)
+    }
+  }
+
+  forget(key: string): void {
+    this.#said.delete(key)
+    this.#failing.delete(key)
+  }
+
+  /** @throws the error of the file system, when an operator's word could not be made to last */
+  want(profile: string, state: DesiredState): void {
+    writeDesired(profileDir(this.#o.home, profile), state)
+  }
+
+  #observed(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> {
+    const child = childOf(slot)
+    return {
+      gatewayState: gatewayStateOf[slot.state],
+      pid: child?.pid ?? null,
+      startTime: child?.startTime ?? null,
+      exitReason: 'reason' in slot ? (slot.reason ?? null) : null,
+      restarts: slot.restarts,
+      instance: this.#o.instance,
+      clean: slot.state === 'down' && (slot.lastEnding === undefined || isOrderly(slot.lastEnding.ending, slot)),
+    }
+  }
+}
+
+/** Asked for, not there yet: the next report follows within milliseconds and is the one worth writing. */
+const isInFlight = (slot: Slot): boolean => slot.state === 'starting' && slot.child === null
+
+function lastWord(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
+  if (slot.state !== 'down' || slot.lastEnding === undefined) return undefined
+  return { clean: isOrderly(slot.lastEnding.ending, slot) }
+}
+
+/** It went by itself or by the signal it was asked with. */
+const isOrderly = (ending: Ending, slot: Slot): boolean =>
+  'exitCode' in ending || ending.signal === slot.policy.stopSignal || ending.signal === 'TERM'

@@ -1,0 +1,79 @@
+import { Socket } from 'node:net'
+import {
+  encodeMessage,
+  INIT_PROTOCOL_VERSION,
+  MAX_LINE_BYTES,
+  parseToSupervisor,
+  type ToInit,
+  type ToSupervisor,
+} from '../protocol/init.ts'
+import { LineSplitter } from '../protocol/lines.ts'
+
+export interface InitLinkOptions {
+  /** The inherited socket. */
+  readonly fd: number
+  readonly receive: (message: ToSupervisor) => void
+  /** init is gone (or the line to it, which comes to the same). */
+  readonly ended: () => void
+  readonly warn: (text: string) => void
+}
+
+/** The line to init. Pings are answered here; what has been received is acknowledged once it has been dealt with. */
+export class InitLink {
+  readonly #o: InitLinkOptions
+  readonly #socket: Socket
+  readonly #splitter = new LineSplitter(MAX_LINE_BYTES)
+  #ended = false
+
+  constructor(options: InitLinkOptions) {
+    this.#o = options
+    this.#socket = new Socket({ fd: options.fd, readable: true, writable: true })
+    this.#socket.on('data', (chunk: Buffer) => this.#take(chunk))
+    this.#socket.on('error', () => this.#end()) // ECONNRESET, EPIPE: as good as an end
+    this.#socket.on('close', () => this.#end())
+    this.send({ type: 'hello', v: INIT_PROTOCOL_VERSION })
+  }
+
+  send(message: ToInit): void {
+    if (!this.#ended) this.#socket.write(encodeMessage(message))
+  }
+
+  close(): void {
+    this.#ended = true
+    this.#socket.destroy()
+  }
+
+  #take(chunk: Buffer): void {
+    const { lines, tooLong } = this.#splitter.push(chunk)
+    let dealtWith: number | undefined
+    for (const line of lines) {
+      const message = this.#parse(line)
+      if (message === undefined) continue
+      if (message.type === 'ping') this.send({ type: 'pong', n: message.n })
+      else this.#o.receive(message)
+      // One acknowledgement for a chunk: what it covers has been written to the slots' files by then.
+      if ('seq' in message) dealtWith = message.seq
+    }
+    if (dealtWith !== undefined) this.send({ type: 'ack', seq: dealtWith })
+    if (tooLong) {
+      this.#o.warn(`init sent a line of more than ${MAX_LINE_BYTES} bytes; the line to it is given up`)
+      this.#end()
+    }
+  }
+
+  #parse(line: string): ToSupervisor | undefined {
+    try {
+      return parseToSupervisor(line)
+    } catch (error) {
+      this.#o.warn(`init sent what is no message (${(error as Error).message}): ${line.slice(0, 80)}`)
+      return undefined
+    }
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#socket.destroy()
+    this.#o.ended()
+  }
+}

@@ -1,0 +1,117 @@
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { ConsoleWriter } from '../log/io/console.ts'
+import type { Clock } from '../system/clock.ts'
+
+export type Level = 'info' | 'warn' | 'error'
+
+/** As rotating-file-stream would keep it: the file and this many older ones. */
+const MAX_BYTES = 5_000_000
+const ARCHIVES = 3
+/** Lines that wait for the volume to be ours. */
+const MAX_WAITING = 1000
+
+export interface JournalOptions {
+  /** The container's stderr. */
+  readonly console: Pick<ConsoleWriter, 'write'>
+  /** `LOG_FORMAT=json`. */
+  readonly json: boolean
+  readonly clock: Clock
+}
+
+/**
+ * What the supervisor itself has to say: one line each, to the container's stderr and to logs/supervisor.log.
+ * A plain synchronous writer: pino and rotating-file-stream would cost 5 MB of memory for some lines an hour.
+ */
+export class Journal {
+  readonly #o: JournalOptions
+  #file: string | undefined
+  #fd: number | undefined
+  #size = 0
+  #waiting: string[] = []
+  #failed = false
+
+  constructor(options: JournalOptions) {
+    this.#o = options
+  }
+
+  readonly info = (text: string): void => this.#say('info', text)
+  readonly warn = (text: string): void => this.#say('warn', text)
+  readonly error = (text: string): void => this.#say('error', text)
+
+  /** A line that is on the console already. */
+  note(level: Level, text: string): void {
+    this.#append(this.#fileLine(level, text))
+  }
+
+  /** The volume may be written from now on; what has waited is written. */
+  open(file: string): void {
+    if (this.#file !== undefined) return
+    this.#file = file
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const line of waiting) this.#append(line)
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+  }
+
+  #say(level: Level, text: string): void {
+    const oneLine = text.replaceAll('\n', ' ')
+    const time = new Date(this.#o.clock.wallMs()).toISOString()
+    const line = this.#o.json
+      ? JSON.stringify({ time, level, component: 'supervisor', message: oneLine })
+      : `hermes: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${oneLine}`
+    this.#o.console.write(`${line}\n`)
+    this.#append(this.#fileLine(level, oneLine))
+  }
+
+  #fileLine(level: Level, text: string): string {
+    return `${new Date(this.#o.clock.wallMs()).toISOString()} ${level.toUpperCase()} ${text.replaceAll('\n', ' ')}\n`
+  }
+
+  #append(line: string): void {
+    if (this.#file === undefined) {
+      if (this.#waiting.length < MAX_WAITING) this.#waiting.push(line)
+      return
+    }
+    try {
+      this.#rotateBefore(Buffer.byteLength(line))
+      writeSync(this.#open(this.#file), line)
+      this.#size += Buffer.byteLength(line)
+      this.#failed = false
+    } catch (error) {
+      // Said once on the console, which has the lines themselves; each later line tries again.
+      if (!this.#failed)
+        this.#o.console.write(`hermes: warning: ${this.#file} cannot be written: ${(error as Error).message}\n`)
+      this.#failed = true
+      this.close()
+    }
+  }
+
+  #open(file: string): number {
+    if (this.#fd !== undefined) return this.#fd
+    mkdirSync(dirname(file), { recursive: true })
+    const fd = openSync(file, 'a', 0o644)
+    this.#fd = fd
+    this.#size = fstatSync(fd).size
+    return fd
+  }
+
+  #rotateBefore(bytes: number): void {
+    const file = this.#file
+    if (file === undefined || this.#size + bytes <= MAX_BYTES) return
+    this.close()
+    rmSync(`${file}.${ARCHIVES}`, { force: true })
+    for (let n = ARCHIVES - 1; n >= 0; n--) {
+      try {
+        renameSync(n === 0 ? file : `${file}.${n}`, `${file}.${n + 1}`)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+    this.#size = 0
+  }
+}

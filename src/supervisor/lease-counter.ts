@@ -1,0 +1,92 @@
+/**
+ * Who holds a volume where file locks do not work (some network mounts): the holder moves a counter in run.lease, and a counter
+ * that stands still for FREE_AFTER_MS of our own monotonic clock belongs to nobody any more. No two machines compare clocks. Pure.
+ *
+ * | state    | means                                                  | looks again after |
+ * |----------|--------------------------------------------------------|-------------------|
+ * | watching | somebody holds it, or did: its counter is watched      | 2 s               |
+ * | claiming | it was free, our id is in it; somebody else's may win  | 3 s               |
+ * | held     | it is ours; the counter moves                          | 10 s              |
+ */
+
+/** How long a counter must have stood still. */
+export const FREE_AFTER_MS = 60_000
+/** A holder that cannot move its counter gives up before another may take it. */
+export const GIVE_UP_AFTER_MS = 45_000
+
+export interface LeaseText {
+  /** Random, one per container life. */
+  readonly instance: string
+  readonly host: string
+  readonly counter: number
+}
+
+/** What was found in the file: its holder, `free` when it names none, `unreadable` when it could not be read or written. */
+export type Found = LeaseText | 'free' | 'unreadable'
+
+export type Counting =
+  | { readonly state: 'watching'; readonly seen: Found | undefined; readonly sinceMs: number }
+  | { readonly state: 'claiming'; readonly counter: number; readonly movedAtMs: number }
+  | { readonly state: 'held'; readonly counter: number; readonly movedAtMs: number }
+
+export interface CountingStep {
+  readonly next: Counting
+  /** Put our id with this counter into the file. */
+  readonly write?: number
+  readonly tell?: 'taken' | 'lost'
+}
+
+export const startCounting = (nowMs: number): Counting => ({ state: 'watching', seen: undefined, sinceMs: nowMs })
+
+export const lookAgainAfterMs: { readonly [S in Counting['state']]: number } = {
+  watching: 2000,
+  claiming: 3000,
+  held: 10_000,
+}
+
+/** What follows from what was found in the file just now. */
+export function stepCounting(counting: Counting, found: Found, own: string, nowMs: number): CountingStep {
+  const ours = typeof found === 'object' && found.instance === own
+  switch (counting.state) {
+    case 'watching':
+      // A supervisor that comes back in the same container life goes on with what it held.
+      if (ours) return move('held', found.counter, nowMs, 'taken')
+      if (found === 'free') return move('claiming', 0, nowMs)
+      if (!sameFound(counting.seen, found)) return watch(found, nowMs)
+      // What cannot be read cannot be seen to stand still.
+      if (found === 'unreadable' || nowMs - counting.sinceMs < FREE_AFTER_MS) return { next: counting }
+      return move('claiming', 0, nowMs)
+    case 'claiming':
+      // Not ours any more: another one claimed it at the same time and wrote last.
+      return ours ? move('held', counting.counter, nowMs, 'taken') : watch(found, nowMs)
+    case 'held':
+      if (ours || found === 'free') return move('held', counting.counter, nowMs)
+      if (found === 'unreadable' && nowMs - counting.movedAtMs < GIVE_UP_AFTER_MS) return { next: counting }
+      return { ...watch(found, nowMs), tell: 'lost' }
+  }
+}
+
+const move = (state: 'claiming' | 'held', counter: number, nowMs: number, tell?: 'taken'): CountingStep => ({
+  next: { state, counter: counter + 1, movedAtMs: nowMs },
+  write: counter + 1,
+  ...(tell === undefined ? {} : { tell }),
+})
+
+const watch = (seen: Found, nowMs: number): CountingStep => ({ next: { state: 'watching', seen, sinceMs: nowMs } })
+
+const sameFound = (a: Found | undefined, b: Found): boolean =>
+  typeof a === 'object' && typeof b === 'object' ? a.instance === b.instance && a.counter === b.counter : a === b
+
+const LINE = /^hermes lease: instance=(\S{1,64}) host=(\S{1,64}) counter=(\d{1,15})\s*$/
+
+export function parseLease(text: string): LeaseText | undefined {
+  const [, instance, host, counter] = LINE.exec(text) ?? []
+  if (instance === undefined || host === undefined) return undefined
+  return { instance, host, counter: Number(counter) }
+}
+
+/** One line of one length, so that it is overwritten in one write and no reader sees the end of an older one. */
+export const formatLease = ({ instance, host, counter }: LeaseText): string =>
+  `${`hermes lease: instance=${word(instance)} host=${word(host)} counter=${counter}`.padEnd(255)}\n`
+
+const word = (text: string): string => text.replace(/[^\w.:-]/g, '_').slice(0, 64) || 'unknown'

@@ -1,0 +1,130 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import type { Cancel, Clock } from '../system/clock.ts'
+import { readSmallFile } from '../system/small-file.ts'
+import {
+  type Counting,
+  type Found,
+  formatLease,
+  lookAgainAfterMs,
+  parseLease,
+  startCounting,
+  stepCounting,
+} from './lease-counter.ts'
+
+export interface LeaseOptions {
+  /** `$HERMES_HOME/run.lease`. init makes it and holds the lock on it; its text is ours. */
+  readonly file: string
+  /** Random, one per container life. */
+  readonly instance: string
+  readonly hostname: string
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+  /** Counter mode only; `lost` may be followed by `taken` again. */
+  readonly changed: (state: 'taken' | 'lost') => void
+}
+
+const MAX_LEASE_BYTES = 4096
+
+/** The text of run.lease: who holds the volume, and the counter where locks do not work. */
+export class Lease {
+  readonly #options: LeaseOptions
+  #counting: Counting | undefined
+  #ours = false
+  #cancel: Cancel | undefined
+  #warned = false
+
+  constructor(options: LeaseOptions) {
+    this.#options = options
+  }
+
+  /** The lock is ours (init said `held`): says who we are. */
+  held(): void {
+    this.#stop()
+    this.#ours = true
+    this.#write(0)
+  }
+
+  /** init said `unsupported`: take it by the counter. `changed('taken')` comes when it is ours, never from within this call. */
+  count(): void {
+    if (this.#counting !== undefined) return
+    this.#counting = startCounting(this.#options.clock.nowMs())
+    this.#wakeAfter(0)
+  }
+
+  /** Who holds the volume, for people; undefined: the file does not say. */
+  holder(): string | undefined {
+    const found = this.#read()
+    return typeof found === 'object' ? `instance ${found.instance} on host ${found.host}` : undefined
+  }
+
+  /** An orderly end: the next one need not wait until our counter has stood still. */
+  release(): void {
+    this.#stop()
+    if (this.#ours) this.#put('')
+    this.#ours = false
+  }
+
+  /** Stops counting without a word: this supervisor ends, its container lives on. */
+  close(): void {
+    this.#stop()
+  }
+
+  #stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#counting = undefined
+  }
+
+  #wakeAfter(ms: number): void {
+    const { clock } = this.#options
+    this.#cancel = clock.at(clock.nowMs() + ms, () => this.#look())
+  }
+
+  #look(): void {
+    if (this.#counting === undefined) return
+    const { instance, clock, changed } = this.#options
+    let { next, write, tell } = stepCounting(this.#counting, this.#read(), instance, clock.nowMs())
+    // A counter that could not be written has not moved: then the holder stands where it would if it could not have read it.
+    if (write !== undefined && !this.#write(write))
+      ({ next, tell } = stepCounting(this.#counting, 'unreadable', instance, clock.nowMs()))
+    this.#counting = next
+    this.#ours = next.state === 'held'
+    this.#wakeAfter(lookAgainAfterMs[next.state])
+    if (tell !== undefined) changed(tell)
+  }
+
+  #read(): Found {
+    const { text, problem } = readSmallFile(this.#options.file, MAX_LEASE_BYTES)
+    if (problem !== undefined) return 'unreadable'
+    if (text === undefined) return 'free'
+    return parseLease(text) ?? 'free'
+  }
+
+  #write(counter: number): boolean {
+    return this.#put(formatLease({ instance: this.#options.instance, host: this.#options.hostname, counter }))
+  }
+
+  /** In place, never through a link and never making a file: the lock is on the one that is there. @returns whether it worked */
+  #put(text: string): boolean {
+    const { file, warn } = this.#options
+    try {
+      const { O_WRONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+      const fd = openSync(file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+      try {
+        const stat = fstatSync(fd)
+        if (!stat.isFile() || stat.nlink !== 1) throw new Error('it is not a regular file with one link')
+        writeSync(fd, text, 0)
+        ftruncateSync(fd, Buffer.byteLength(text))
+      } finally {
+        closeSync(fd)
+      }
+      this.#warned = false
+      return true
+    } catch (error) {
+      if (!this.#warned)
+        warn(`${file} cannot be written (${(error as Error).message}); others cannot see who holds the volume`)
+      this.#warned = true
+      return false
+    }
+  }
+}

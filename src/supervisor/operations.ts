@@ -1,0 +1,247 @@
+import { existsSync } from 'node:fs'
+import type { ActionResult, JobResult, Operations, SlotAction, SlotStatus, StatusResult } from '../protocol/control.ts'
+import type { RuntimeIdentity, ToInit } from '../protocol/init.ts'
+import { childOf, type SlotEvent } from '../slot/slot.ts'
+import type { Clock } from '../system/clock.ts'
+import { HermesError } from '../system/errors.ts'
+import { nearest } from '../system/nearest.ts'
+import { profileDir, profileOfSlot } from '../system/paths.ts'
+import type { Follower, Handlers } from './control-server.ts'
+import type { GatewayFiles } from './gateway-files.ts'
+import type { SlotLogs } from './slot-logs.ts'
+import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
+import type { SlotEntry, SlotTable } from './slots.ts'
+import type { Goal, Waiting } from './waiting.ts'
+
+/** How long a client that does not say waits: longer than a start with the default `start_timeout`. */
+const DEFAULT_WAIT_MS = 90_000
+
+export interface OperationsOptions {
+  readonly home: string
+  readonly instance: string
+  readonly manager: StatusResult['manager']
+  readonly version: string
+  readonly pid1: boolean
+  readonly identity: RuntimeIdentity
+  readonly clock: Clock
+  readonly table: SlotTable
+  readonly logs: SlotLogs
+  readonly files: GatewayFiles
+  readonly waiting: Waiting
+  readonly send: (message: ToInit) => void
+  readonly warn: (text: string) => void
+  /** Where in its life the container is. */
+  readonly phase: () => StatusResult['phase']
+  /** Who holds the volume, while it is not us. */
+  readonly holder: () => string | undefined
+  readonly reconcile: () => readonly string[]
+  readonly warnings: () => readonly string[]
+}
+
+/** What clients of the control socket can ask for. */
+export class SlotOperations {
+  readonly #o: OperationsOptions
+  readonly #eventFollowers = new Set<Follower>()
+
+  constructor(options: OperationsOptions) {
+    this.#o = options
+  }
+
+  readonly handlers: Handlers = {
+    ping: () => ({ instance: this.#o.instance, pid: process.pid }),
+    status: ({ slot }) => this.#status(slot),
+    start: (request) => this.act(request, 'start'),
+    stop: (request) => this.act(request, 'stop'),
+    restart: (request) => this.act(request, 'restart'),
+    signal: (request) => this.#signal(request),
+    reconcile: () => {
+      this.#requireRunning()
+      return { steps: this.#o.reconcile() }
+    },
+    deaths: ({ slot }) => ({ deaths: this.#entry(slot).slot.deaths.map(deathOf) }),
+    events: (_request, follower) => {
+      this.#eventFollowers.add(follower)
+      follower.onClose(() => this.#eventFollowers.delete(follower))
+      return {}
+    },
+    logs: ({ slots }, follower) => this.#followLogs(slots, follower),
+    job: (request) => this.#job(request),
+    'job-result': ({ slot }) => this.#jobResult(this.#jobEntry(slot)),
+    'job-take': ({ slot }) => {
+      const result = this.#jobResult(this.#jobEntry(slot))
+      if (result.state === 'ended') this.#o.table.remove(slot)
+      return result
+    },
+  }
+
+  /** A slot has changed, or is gone: whoever follows is told. */
+  tell(type: 'slot' | 'removed', entry: SlotEntry): void {
+    if (this.#eventFollowers.size === 0) return
+    const message = { type, at: new Date(this.#o.clock.wallMs()).toISOString(), slot: this.#statusOf(entry) } as const
+    for (const follower of this.#eventFollowers) follower.send(message)
+  }
+
+  /** An operator's word. It is written down before it is acted upon, so that a crash in between does not forget it. */
+  async act(
+    { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS }: SlotAction,
+    verb: 'start' | 'stop' | 'restart',
+  ): Promise<ActionResult> {
+    this.#requireRunning()
+    const { table, waiting } = this.#o
+    const { slot: before } = this.#findOrReconcile(key)
+    const notKept = this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
+    const event: SlotEvent =
+      verb === 'restart' ? { type: 'restart' } : { type: 'want', wanted: verb === 'start' ? 'up' : 'down' }
+    table.dispatch(key, event)
+    const after = table.get(key)?.slot
+    const changed = after?.state !== before.state || after.wanted !== before.wanted || verb === 'restart'
+    const goal: Goal = verb === 'stop' ? 'down' : 'up'
+    if (wait) await waiting.for(key, goal, timeoutMs, () => table.get(key)?.slot)
+    if (notKept !== undefined) throw notKept
+    return { changed, slot: this.#statusOf(this.#entry(key)) }
+  }
+
+  /** @returns the error to tell the operator if it could not be written */
+  keepWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
+    const profile = profileOfSlot(key)
+    if (profile === undefined) return undefined
+    try {
+      this.#o.files.want(profile, word)
+      return undefined
+    } catch (cause) {
+      const what = `${key} is told, but that could not be written to ${profileDir(this.#o.home, profile)}/desired_state`
+      return new HermesError('FAILED', `${what}: ${(cause as Error).message}`, {
+        next: 'the next boot does as the last word that could be written says; make room there and say it again',
+        cause,
+      })
+    }
+  }
+
+  #status(only: string | undefined): StatusResult {
+    const { manager, version, pid1, identity, phase, holder, table, warnings } = this.#o
+    const entries = only === undefined ? table.entries() : [this.#entry(only)]
+    const who = holder()
+    return {
+      manager,
+      version,
+      pid1,
+      identity: { uid: identity.uid, gid: identity.gid },
+      phase: phase(),
+      ...(phase() === 'waiting' && who !== undefined && { holder: who }),
+      slots: [...entries].sort(bySlot).map((entry) => this.#statusOf(entry)),
+      warnings: [...slotWarnings(entries), ...(only === undefined ? warnings() : [])],
+    }
+  }
+
+  #statusOf(entry: SlotEntry): SlotStatus {
+    return slotStatus(entry, this.#o.home, this.#o.clock)
+  }
+
+  #signal({ slot, signal, group = false }: Operations['signal']['request']): ActionResult {
+    const entry = this.#entry(slot)
+    const child = childOf(entry.slot)
+    if (child === null)
+      throw new HermesError('FAILED', `${slot} has no process to send SIG${signal} to: it is ${entry.slot.state}`)
+    this.#o.send({ type: 'signal', child: child.id, signal, target: group ? 'group' : 'process' })
+    return { changed: true, slot: this.#statusOf(entry) }
+  }
+
+  #followLogs(slots: readonly string[], follower: Follower): Record<never, never> {
+    for (const slot of slots) this.#entry(slot)
+    let missed = 0
+    for (const slot of slots) {
+      const stop = this.#o.logs.follow(slot, (wholeLines) => {
+        const lines = wholeLines.toString('utf8').split('\n')
+        lines.pop() // what follows the last newline: nothing
+        if (follower.send({ slot, lines, ...(missed > 0 && { missed }) })) missed = 0
+        else missed += lines.length
+      })
+      follower.onClose(stop)
+    }
+    return {}
+  }
+
+  #job(request: Operations['job']['request']): JobResult {
+    this.#requireRunning()
+    const { slot, profile, command, cwd, env, logFile, stdinFile, stopTimeoutMs } = request
+    const { table, home } = this.#o
+    if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `there is a job ${slot} already`)
+    if (profile !== 'default' && !existsSync(profileDir(home, profile)))
+      throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(profile)} in ${home}/profiles`)
+    table.register(slot, true, {
+      slot,
+      profile,
+      command,
+      cwd,
+      env,
+      logFile,
+      ...(stdinFile !== undefined && { stdinFile }),
+      ...(stopTimeoutMs !== undefined && { stopTimeoutMs }),
+    })
+    return { state: 'running' }
+  }
+
+  #jobResult({ key, slot }: SlotEntry): JobResult {
+    const child = childOf(slot)
+    if (slot.state !== 'down' && slot.state !== 'parked') return { state: 'running', ...(child && { pid: child.pid }) }
+    const ended = slot.lastEnding
+    if (ended !== undefined) {
+      const { asked } = ended
+      return { state: 'ended', ending: ended.ending, at: new Date(ended.wallMs).toISOString(), ...(asked && { asked }) }
+    }
+    const reason = slot.state === 'down' ? slot.reason : undefined
+    // It never ran, or vanished unseen: there is no ending to tell, and none is made up.
+    this.#o.table.remove(key)
+    throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`)
+  }
+
+  #jobEntry(slot: string): SlotEntry {
+    const entry = this.#entry(slot)
+    if (entry.job === undefined) throw new HermesError('BAD_REQUEST', `${slot} is not a job`)
+    return entry
+  }
+
+  #entry(key: string): SlotEntry {
+    const entry = this.#o.table.get(key)
+    if (entry !== undefined) return entry
+    const near = nearest(
+      key,
+      this.#o.table.entries().map(({ key }) => key),
+    )
+    throw new HermesError('NO_SUCH_SLOT', `no slot ${JSON.stringify(key)}`, {
+      next:
+        near === undefined
+          ? '"hermes status" shows the slots that exist'
+          : `did you mean "${near}"? "hermes status" shows all`,
+    })
+  }
+
+  /** A profile that was made a moment ago need not wait for the watcher. */
+  #findOrReconcile(key: string): SlotEntry {
+    if (this.#o.table.get(key) === undefined && profileOfSlot(key) !== undefined) this.#o.reconcile()
+    return this.#entry(key)
+  }
+
+  #requireRunning(): void {
+    switch (this.#o.phase()) {
+      case 'running':
+        return
+      case 'stopping':
+        throw new HermesError('STOPPING', 'the container is stopping')
+      case 'waiting':
+        throw new HermesError(
+          'VOLUME_BUSY',
+          `another container holds the volume: ${this.#o.holder() ?? 'it does not say who it is'}`,
+          {
+            next: 'stop that one; this one then goes on by itself',
+          },
+        )
+      case 'booting':
+        throw new HermesError('FAILED', 'the container is still booting', { next: 'try again in a moment' })
+    }
+  }
+}
+
+/** `gateway-default` first, then by name. */
+const bySlot = (a: SlotEntry, b: SlotEntry): number =>
+  Number(b.key === 'gateway-default') - Number(a.key === 'gateway-default') || (a.key < b.key ? -1 : 1)

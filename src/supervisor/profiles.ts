@@ -1,0 +1,130 @@
+import { join } from 'node:path'
+import type { Cancel, Clock } from '../system/clock.ts'
+import { gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
+import { appendBootLog, bootLines, removeStaleFiles } from './boot-log.ts'
+import { loadMemory, observeDisk, saveMemory } from './disk-observer.ts'
+import type { Journal } from './journal.ts'
+import { planReconcile, type ReconcileMemory, type Step } from './reconcile.ts'
+import type { SlotTable } from './slots.ts'
+
+export interface ProfileSlotsOptions {
+  readonly home: string
+  readonly runDir: string
+  readonly table: SlotTable
+  readonly clock: Clock
+  readonly journal: Journal
+  /** HERMES_GATEWAY_BOOTSTRAP_STATE */
+  readonly bootstrap: string | undefined
+}
+
+/** Keeps the slots in step with the profiles on disk: observes, has it planned, applies. */
+export class ProfileSlots {
+  readonly #o: ProfileSlotsOptions
+  readonly #memoryFile: string
+  #memory: ReconcileMemory
+  #saved = ''
+  #again: Cancel | undefined
+  #skipped: readonly string[] = []
+  #closed = false
+
+  constructor(options: ProfileSlotsOptions) {
+    this.#o = options
+    this.#memoryFile = join(options.runDir, 'slots', '.reconcile')
+    this.#memory = loadMemory(this.#memoryFile)
+  }
+
+  /** The first time of a container's life: what is left of earlier processes goes, and the boot log gets its lines. */
+  boot(): readonly string[] {
+    const { home, clock, journal } = this.#o
+    const steps = this.#plan()
+    for (const step of steps) {
+      if (step.type !== 'register') continue
+      for (const problem of removeStaleFiles(profileDir(home, step.profile))) journal.warn(problem)
+    }
+    const said = this.#apply(steps)
+    try {
+      appendBootLog(homePaths(home).bootLog, bootLines(steps, clock.wallMs()))
+    } catch (error) {
+      journal.warn(`cannot write ${homePaths(home).bootLog}: ${(error as Error).message}`)
+    }
+    return said
+  }
+
+  /** @returns one line per step that was applied; [] when there is nothing to do */
+  reconcile(): readonly string[] {
+    return this.#closed ? [] : this.#apply(this.#plan())
+  }
+
+  /** What is in `profiles/` without being a profile. */
+  get warnings(): readonly string[] {
+    return this.#skipped
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#again?.()
+  }
+
+  #plan(): readonly Step[] {
+    const { home, table, clock, bootstrap } = this.#o
+    const slots = table.entries().flatMap(({ key, slot, removing, startedIn }) => {
+      const profile = profileOfSlot(key)
+      if (profile === undefined) return []
+      const living = slot.state !== 'down' && slot.state !== 'parked'
+      return [{ profile, living, removing, ...(living && startedIn !== undefined && { dir: startedIn }) }]
+    })
+    const disk = observeDisk(home, new Set(slots.map(({ profile }) => profile)), bootstrap)
+    this.#skipped = disk.problems.map(
+      ({ name, reason }) => `${join(homePaths(home).profiles, name)} is skipped: ${reason}`,
+    )
+    const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs())
+    this.#remember(memory)
+    this.#again?.()
+    this.#again = againAtMs === undefined ? undefined : clock.at(againAtMs, () => this.reconcile())
+    return steps
+  }
+
+  #remember(memory: ReconcileMemory): void {
+    this.#memory = memory
+    const text = JSON.stringify(memory)
+    if (text === this.#saved) return
+    try {
+      saveMemory(this.#memoryFile, memory)
+      this.#saved = text
+    } catch (error) {
+      this.#o.journal.warn(`cannot write ${this.#memoryFile}: ${(error as Error).message}`)
+    }
+  }
+
+  #apply(steps: readonly Step[]): readonly string[] {
+    return steps.map((step) => this.#applyOne(step))
+  }
+
+  #applyOne(step: Step): string {
+    const { table, journal, home } = this.#o
+    switch (step.type) {
+      case 'register': {
+        const key = gatewaySlot(step.profile)
+        for (const warning of step.warnings) journal.warn(warning)
+        table.register(key, step.start)
+        return `${key}: ${step.start ? 'started' : 'registered, down'}`
+      }
+      case 'remove': {
+        const key = gatewaySlot(step.profile)
+        journal.info(`${key} is removed: ${profileDir(home, step.profile)} is gone`)
+        table.remove(key)
+        return `${key}: removed, its directory is gone`
+      }
+      case 'skip': {
+        const text = `${join(homePaths(home).profiles, step.name)} is skipped: ${step.reason}`
+        journal.warn(text)
+        return text
+      }
+      case 'keep': {
+        const text = `the slots of ${step.profiles.join(', ')} stay: ${step.reason}`
+        journal.warn(text)
+        return text
+      }
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/** The `run` script of a slot: what init starts with a shell, as the runtime user, in an environment without anybody's variables. */
+
+export interface RunScript {
+  readonly slot: string
+  /** Working directory. */
+  readonly cwd: string
+  readonly variables: readonly { readonly name: string; readonly value: string }[]
+  readonly command: readonly string[]
+  /** Absent: /dev/null, as init gives it. */
+  readonly stdinFile?: string
+  /** Where the command can be changed: the end of the sentence about one that cannot be run. */
+  readonly hint: string
+}
+
+/** Added to the OOM score of every slot: the kernel then takes an agent before init or the supervisor (proc(5)). */
+const OOM_SCORE = 500
+
+/** One word for sh, whatever it holds: in single quotes nothing is special but the quote itself (POSIX 2.2.2). */
+export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
+/**
+ * @throws RangeError when a word holds a NUL, which no shell can be told
+ * @returns the text of a POSIX sh script; the process it ends in is the command itself
+ */
+export function runScript({ slot, cwd, variables, command, stdinFile, hint }: RunScript): string {
+  const [program = '', ...args] = command
+  const words = [cwd, program, ...args, ...variables.map(({ value }) => value)]
+  if (words.some((word) => word.includes('\0'))) throw new RangeError(`${slot}: a word of the command holds a NUL byte`)
+  const name = shellQuote(program)
+  const say = (what: string): string => `echo ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
+  const noDirectory = say(`cannot go to ${cwd}; does it exist, and may this user enter it?`)
+  return [
+    '#!/bin/sh',
+    '# Written by the supervisor at each start of the slot; what you change here is lost.',
+    `cd ${shellQuote(cwd)} 2>/dev/null || { ${noDirectory}; exit 1; }`,
+    // Best effort: a container may hide the file or forbid it.
+    `{ read -r oom </proc/self/oom_score_adj && oom=$((oom + ${OOM_SCORE})) && [ "$oom" -le 1000 ] || oom=1000; echo "$oom" >/proc/self/oom_score_adj; } 2>/dev/null`,
+    'unset oom',
+    ...variables.map(({ name, value }) => `export ${name}=${shellQuote(value)}`),
+    // Asked with the PATH the command will have. exec alone would name this script and a line number, not the setting.
+    ...(program.includes('/')
+      ? [
+          `[ -e ${name} ] || { ${say(`${program} does not exist; ${hint}`)}; exit 127; }`,
+          `[ -f ${name} ] && [ -x ${name} ] || { ${say(`${program} is not executable; ${hint}`)}; exit 126; }`,
+        ]
+      : [`command -v ${name} >/dev/null || { ${say(`${program} is not on PATH; ${hint}`)}; exit 127; }`]),
+    `exec ${[program, ...args].map(shellQuote).join(' ')}${stdinFile === undefined ? '' : ` <${shellQuote(stdinFile)}`}`,
+    '',
+  ].join('\n')
+}

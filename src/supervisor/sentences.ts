@@ -1,0 +1,86 @@
+/** What is said about a slot in supervisor.log and on the container's stderr: one sentence per thing that happened. */
+
+import { describeEnding } from '../slot/ending.ts'
+import { childOf, type Slot, type SlotEvent } from '../slot/slot.ts'
+
+export interface Sentence {
+  readonly level: 'info' | 'warn'
+  readonly text: string
+}
+
+/** Seconds for people: `0.4 s`, `12 s`. */
+export const seconds = (ms: number): string => `${ms < 10_000 ? Math.round(ms / 100) / 10 : Math.round(ms / 1000)} s`
+
+const inSome = (ms: number): string => (ms < 50 ? 'at once' : `in ${seconds(ms)}`)
+
+/** @returns undefined where nothing is worth a line */
+export function sentence(
+  key: string,
+  before: Slot,
+  after: Slot,
+  event: SlotEvent,
+  nowMs: number,
+): Sentence | undefined {
+  const was = childOf(before)
+  const name = was === null ? key : `${key} (pid ${was.pid})`
+  if (before.state === 'starting' && before.child === null && after.state === 'starting' && after.child !== null)
+    return undefined
+  if (event.type === 'exited' || event.type === 'spawn-failed' || event.type === 'gone')
+    return endOf(name, before, after, event, nowMs)
+  if (before.state === after.state) {
+    if (
+      before.state === 'stopping' &&
+      after.state === 'stopping' &&
+      before.killAtMs !== null &&
+      after.killAtMs === null
+    )
+      return {
+        level: 'warn',
+        text: `${name} did not obey SIG${before.policy.stopSignal} within ${seconds(before.policy.stopTimeoutMs)}; its process group is killed`,
+      }
+    return undefined
+  }
+  switch (after.state) {
+    case 'up':
+      return { level: 'info', text: `${key} (pid ${after.child.pid}) is up` }
+    case 'stopping':
+      if (after.cause === 'start-timeout')
+        return {
+          level: 'warn',
+          text: `${name} is not ready after ${seconds(before.policy.startTimeoutMs)}; it is stopped`,
+        }
+      if (after.cause === 'stray')
+        return { level: 'warn', text: `${key} (pid ${after.child?.pid}) runs although it is not wanted; it is stopped` }
+      return undefined
+    case 'down':
+      return before.state === 'parked' || before.state === 'backoff'
+        ? { level: 'info', text: `${key} is down` }
+        : undefined
+    case 'starting':
+    case 'backoff':
+    case 'parked':
+      return undefined
+  }
+}
+
+function endOf(name: string, before: Slot, after: Slot, event: SlotEvent, nowMs: number): Sentence | undefined {
+  if (before === after || before.state === 'down' || before.state === 'parked' || before.state === 'backoff')
+    return undefined
+  const how = event.type === 'exited' ? describeEnding(event.ending) : 'reason' in after ? after.reason : undefined
+  const asked = before.state === 'stopping' && before.cause !== 'start-timeout'
+  const text = `${name} ${how ?? 'is gone'}`
+  if (asked && (after.state === 'down' || after.state === 'starting')) return { level: 'info', text }
+  switch (after.state) {
+    case 'backoff':
+      return { level: 'warn', text: `${text}; starting again ${inSome(after.startAtMs - nowMs)}` }
+    case 'starting':
+      return { level: 'warn', text: `${text}; starting again at once` }
+    case 'parked':
+      return { level: 'warn', text: `${name}: ${after.reason}; it is parked until it is started by hand` }
+    case 'down':
+      return { level: 'info', text: `${name}: ${after.reason ?? how ?? 'ended'}` }
+    case 'up':
+    case 'stopping':
+      return undefined
+  }
+}

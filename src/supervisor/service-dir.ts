@@ -1,0 +1,271 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Ending, isSlotKey, type SignalName } from '../protocol/init.ts'
+import type { Cancel, Clock } from '../system/clock.ts'
+import type { Native } from '../system/native.ts'
+import { encodeStatus, eventsBetween, type ServiceStatus, tallyDeath } from './s6-status.ts'
+import { notifySubscribers, SuperviseDir } from './supervise-dir.ts'
+
+export type { ServiceStatus } from './s6-status.ts'
+
+/** What of a slot's definition shows in its directory. */
+export interface ServiceShape {
+  /** No file `down`: it starts with the container. */
+  readonly wantedUp: boolean
+  readonly stopSignal: SignalName
+  readonly stopTimeoutMs: number
+  readonly notificationFd: number | null
+}
+
+export interface ServiceDirsOptions {
+  /** The scan directory. */
+  readonly dir: string
+  readonly native: Pick<Native, 'mkfifo' | 'tryLock' | 'setPipeSize'>
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+  /** One letter of s6-svc, in the order written; unknown letters too. */
+  readonly command: (slot: string, letter: string) => void
+}
+
+interface Entry {
+  shape: ServiceShape
+  status?: ServiceStatus
+  supervise?: SuperviseDir
+  /** Something failed and was said. */
+  warned: boolean
+}
+
+/** Lock and control FIFO are opened so many at a time, between other work: at 1,000 slots they would hold up the boot. */
+const OPENED_PER_TURN = 10
+/** A lock that another process holds is tried again after this. */
+const LOCK_AGAIN_MS = 1000
+const NEVER_STARTED = `#!/bin/sh
+# Written anew at each start of the slot. It has not been started yet.
+exit 111
+`
+
+/** Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the slot works on. */
+export class ServiceDirs {
+  readonly #options: ServiceDirsOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #toOpen = new Set<string>()
+  #opening = false
+  #cancelRetry: Cancel | undefined
+  #closed = false
+
+  constructor(options: ServiceDirsOptions) {
+    this.#options = options
+  }
+
+  /** Makes the directory, or brings the one there is up to date. Cheap when nothing changed. Lock and control FIFO follow on a later turn. */
+  ensure(slot: string, shape: ServiceShape): void {
+    const entry = this.#entries.get(slot)
+    if (entry !== undefined && sameShape(entry.shape, shape)) return
+    const next: Entry = entry ?? { shape, warned: false }
+    this.#entries.set(slot, next)
+    this.#attempt(slot, () => {
+      if (existsSync(join(this.#dir(slot), 'type'))) this.#update(slot, shape, entry?.shape)
+      else this.#build(slot, shape)
+      next.shape = shape
+    })
+    if (next.supervise === undefined) this.#open(slot)
+  }
+
+  /** @throws the error of the file system: without it the slot cannot start */
+  writeRun(slot: string, script: string): void {
+    this.#orRebuild(slot, () => replace(join(this.#dir(slot), 'run'), script, 0o700))
+  }
+
+  /** Writes the status, then tells subscribers what changed since the last one: who subscribes and then reads misses nothing. */
+  writeStatus(slot: string, status: ServiceStatus): void {
+    const entry = this.#entries.get(slot)
+    if (entry === undefined) return
+    const letters = eventsBetween(entry.status, status)
+    entry.status = status
+    this.#attempt(slot, () => {
+      this.#orRebuild(slot, () => replace(join(this.#dir(slot), 'supervise', 'status'), encodeStatus(status), 0o644))
+      if (letters !== '') notifySubscribers(join(this.#dir(slot), 'event'), letters)
+    })
+  }
+
+  /** Adds to `supervise/death_tally`, which s6-svdt and s6-permafailon read. @param atMs Unix ms */
+  recordDeath(slot: string, ending: Ending, atMs: number): void {
+    this.#attempt(slot, () => {
+      const file = join(this.#dir(slot), 'supervise', 'death_tally')
+      replace(file, tallyDeath(existsSync(file) ? readFileSync(file) : Buffer.alloc(0), ending, atMs), 0o644)
+    })
+  }
+
+  /** Tells subscribers that the slot is gone and removes the directory, also one that this supervisor has not made. */
+  remove(slot: string): void {
+    const entry = this.#entries.get(slot)
+    this.#attempt(slot, () => {
+      if (existsSync(join(this.#dir(slot), 'event'))) notifySubscribers(join(this.#dir(slot), 'event'), 'x')
+    })
+    entry?.supervise?.close()
+    this.#toOpen.delete(slot)
+    this.#attempt(slot, () => {
+      // Renamed first: nobody sees half a slot directory.
+      const scratch = join(this.#options.dir, `.${slot}.old`)
+      rmSync(scratch, { recursive: true, force: true })
+      if (existsSync(this.#dir(slot))) renameSync(this.#dir(slot), scratch)
+      rmSync(scratch, { recursive: true, force: true })
+    })
+    this.#entries.delete(slot)
+  }
+
+  /** The slot directories there are, whoever made them; [] when the scan directory is missing. */
+  list(): string[] {
+    try {
+      const entries = readdirSync(this.#options.dir, { withFileTypes: true })
+      return entries.filter((entry) => entry.isDirectory() && isSlotKey(entry.name)).map((entry) => entry.name)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        this.#options.warn(`${this.#options.dir}: ${String(error)}`)
+      return []
+    }
+  }
+
+  /** Closes every descriptor; the directories stay for the next supervisor. */
+  close(): void {
+    this.#closed = true
+    this.#cancelRetry?.()
+    this.#toOpen.clear()
+    for (const entry of this.#entries.values()) entry.supervise?.close()
+    this.#entries.clear()
+  }
+
+  #dir(slot: string): string {
+    return join(this.#options.dir, slot)
+  }
+
+  #build(slot: string, shape: ServiceShape): void {
+    const scratch = join(this.#options.dir, `.${slot}.new`)
+    rmSync(scratch, { recursive: true, force: true })
+    mkdirSync(scratch, { recursive: true })
+    writeFileSync(join(scratch, 'type'), 'longrun\n')
+    writeFileSync(join(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
+    for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(join(scratch, name), text)
+    mkdirSync(join(scratch, 'supervise'), { mode: 0o700 })
+    mkdirSync(join(scratch, 'event'))
+    // mkdir(2) takes neither setgid nor, past the umask, group write.
+    chmodSync(join(scratch, 'event'), 0o3730)
+    const status = this.#entries.get(slot)?.status ?? neverStarted(shape, this.#options.clock.wallMs())
+    writeFileSync(join(scratch, 'supervise', 'status'), encodeStatus(status))
+    // In the way only if it is no slot directory (no `type`): a file, or what somebody made by hand.
+    rmSync(this.#dir(slot), { recursive: true, force: true })
+    renameSync(scratch, this.#dir(slot))
+  }
+
+  #update(slot: string, shape: ServiceShape, before: ServiceShape | undefined): void {
+    const old = before === undefined ? undefined : new Map(shapeFiles(before))
+    for (const [name, text] of shapeFiles(shape)) {
+      if (old !== undefined && old.get(name) === text) continue
+      const file = join(this.#dir(slot), name)
+      if (text === null) rmSync(file, { force: true })
+      else replace(file, text, 0o644)
+    }
+  }
+
+  /** Somebody may have removed the directory: `rm -rf /run/service/*` must not keep a gateway from starting. */
+  #orRebuild(slot: string, act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      const entry = this.#entries.get(slot)
+      const code = (error as NodeJS.ErrnoException).code
+      if (entry === undefined || (code !== 'ENOENT' && code !== 'ENOTDIR')) throw error
+      this.#build(slot, entry.shape)
+      entry.supervise?.close()
+      delete entry.supervise
+      this.#open(slot)
+      act()
+    }
+  }
+
+  #attempt(slot: string, act: () => void): void {
+    const entry = this.#entries.get(slot)
+    try {
+      act()
+      if (entry !== undefined) entry.warned = false
+    } catch (error) {
+      if (entry?.warned) return
+      if (entry !== undefined) entry.warned = true
+      this.#options.warn(
+        `${this.#dir(slot)}: ${(error as Error).message}; the slot works, s6's commands may not see it as it is`,
+      )
+    }
+  }
+
+  #open(slot: string): void {
+    this.#toOpen.add(slot)
+    if (this.#opening || this.#closed) return
+    this.#opening = true
+    setImmediate(() => this.#openSome())
+  }
+
+  #openSome(): void {
+    this.#opening = false
+    if (this.#closed) return
+    let left = OPENED_PER_TURN
+    const busy: string[] = []
+    for (const slot of this.#toOpen) {
+      if (left-- === 0) break
+      this.#toOpen.delete(slot)
+      if (!this.#openOne(slot)) busy.push(slot)
+    }
+    if (busy.length > 0) {
+      this.#cancelRetry?.()
+      this.#cancelRetry = this.#options.clock.at(this.#options.clock.nowMs() + LOCK_AGAIN_MS, () => {
+        for (const slot of busy) if (this.#entries.has(slot)) this.#open(slot)
+      })
+    }
+    const next = this.#toOpen.values().next()
+    if (!next.done) this.#open(next.value)
+  }
+
+  /** @returns false: another process holds the lock */
+  #openOne(slot: string): boolean {
+    const entry = this.#entries.get(slot)
+    if (entry === undefined || entry.supervise !== undefined) return true
+    let opened = true
+    this.#attempt(slot, () => {
+      const supervise = SuperviseDir.open(this.#dir(slot), this.#options.native, (letter) =>
+        this.#options.command(slot, letter),
+      )
+      opened = supervise !== undefined
+      if (supervise === undefined) return
+      entry.supervise = supervise
+      notifySubscribers(join(this.#dir(slot), 'event'), 's')
+    })
+    return opened
+  }
+}
+
+const sameShape = (a: ServiceShape, b: ServiceShape): boolean =>
+  a.wantedUp === b.wantedUp &&
+  a.stopSignal === b.stopSignal &&
+  a.stopTimeoutMs === b.stopTimeoutMs &&
+  a.notificationFd === b.notificationFd
+
+/** The files that follow from the shape; null: there must be none of that name. */
+const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text: string | null])[] => [
+  ['down', shape.wantedUp ? null : ''],
+  ['down-signal', `SIG${shape.stopSignal}\n`],
+  ['timeout-kill', `${Math.round(shape.stopTimeoutMs)}\n`],
+  // Its presence is what makes `s6-svc -wU` wait for readiness.
+  ['notification-fd', shape.notificationFd === null ? null : `${shape.notificationFd}\n`],
+]
+
+const neverStarted = (shape: ServiceShape, atMs: number): ServiceStatus => ({
+  pid: null,
+  ready: false,
+  wantedUp: shape.wantedUp,
+  changedAtMs: atMs,
+})
+
+/** Write, then rename: a reader sees the old file or the new one, never half of it. */
+function replace(file: string, content: string | Buffer, mode: number): void {
+  writeFileSync(`${file}.new`, content, { mode })
+  renameSync(`${file}.new`, file)
+}

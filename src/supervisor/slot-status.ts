@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import type { Death, SlotStatus } from '../protocol/control.ts'
+import { childOf, type DeathRecord } from '../slot/slot.ts'
+import type { Clock } from '../system/clock.ts'
+import { profileOfSlot, slotLogDir } from '../system/paths.ts'
+import type { SlotEntry } from './slots.ts'
+
+const rfc3339 = (wallMs: number): string => new Date(wallMs).toISOString()
+
+export const deathOf = ({ wallMs, upMs, ending }: DeathRecord): Death => ({
+  at: rfc3339(wallMs),
+  ...(upMs !== undefined && { upMs: Math.round(upMs) }),
+  ...ending,
+})
+
+/** A slot as every reader of the control socket sees it. */
+export function slotStatus(entry: SlotEntry, home: string, clock: Clock): SlotStatus {
+  const { key, slot, sinceWallMs, job } = entry
+  const profile = job?.profile ?? profileOfSlot(key)
+  const child = slot.state === 'stopping' && slot.cause === 'finish' ? null : childOf(slot)
+  const death = slot.deaths.at(-1)
+  return {
+    slot: key,
+    ...(profile !== undefined && { profile }),
+    state: slot.state,
+    wanted: slot.wanted,
+    ready: slot.state === 'up',
+    ...(child && { pid: child.pid }),
+    since: rfc3339(sinceWallMs),
+    restarts: slot.restarts,
+    ...(death && { lastDeath: deathOf(death) }),
+    ...(slot.state === 'backoff' && { nextStartAt: rfc3339(clock.wallMs() + slot.startAtMs - clock.nowMs()) }),
+    ...('reason' in slot && slot.reason !== undefined && { reason: slot.reason }),
+    log: job?.logFile ?? join(slotLogDir(home, key), 'current'),
+  }
+}
+
+/** So many deaths in a row are called a crash loop. */
+const LOOP = 3
+
+/** What an operator should look at, one line each. */
+export function slotWarnings(entries: readonly SlotEntry[]): readonly string[] {
+  const warnings: string[] = []
+  for (const { key, slot } of entries) {
+    if (slot.state === 'parked') warnings.push(`${key} is parked: ${slot.reason}; start it again when that is mended`)
+    else if (slot.deathsInRow >= LOOP)
+      warnings.push(
+        `${key} is in a crash loop: ${slot.deathsInRow} deaths in a row${reasonOf(slot.state === 'backoff' ? slot.reason : undefined)}`,
+      )
+  }
+  return warnings
+}
+
+const reasonOf = (reason: string | undefined): string => (reason === undefined ? '' : `, the last one ${reason}`)

@@ -1,0 +1,387 @@
+import { readFileSync } from 'node:fs'
+import type { JobSpec } from '../protocol/control.ts'
+import type { ChildFacts, Sequenced, ToInit } from '../protocol/init.ts'
+import { rediscoveredSlot } from '../slot/moves.ts'
+import { type Child, dueAt, type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
+import { step } from '../slot/step.ts'
+import type { Cancel, Clock } from '../system/clock.ts'
+import type { Launch, Launcher } from './launch.ts'
+import { type Watcher, watchReadiness } from './readiness.ts'
+import type { DirId } from './reconcile.ts'
+import type { ServiceDirs } from './service-dir.ts'
+import type { SlotLogs } from './slot-logs.ts'
+import type { SlotStore, StoredSlot } from './slot-store.ts'
+
+/** A slot at work. Everything that must outlive this process is in {@link StoredSlot}. */
+export interface SlotEntry extends Readonly<StoredSlot> {
+  readonly key: string
+  readonly launch: Launch
+  /** It goes as soon as its process is gone. */
+  readonly removing: boolean
+}
+
+/** What happened to a slot; `before` and `entry.slot` differ, except for an effect that was said again. */
+export interface Transition {
+  readonly entry: SlotEntry
+  readonly before: Slot
+  readonly event: SlotEvent
+}
+
+export interface SlotTableOptions {
+  readonly clock: Clock
+  readonly send: (message: ToInit) => void
+  readonly store: Pick<SlotStore, 'save' | 'remove' | 'load'>
+  readonly launcher: Launcher
+  readonly services: Pick<ServiceDirs, 'ensure' | 'writeRun' | 'remove'>
+  readonly logs: SlotLogs
+  readonly warn: (text: string) => void
+  /** Something was thrown that nobody had foreseen; the slot stays as it is and the others go on. */
+  readonly bug: (error: unknown) => void
+  /** 0 ≤ n < 1 */
+  readonly random: () => number
+  /** After the slot was written and its effects were performed. */
+  readonly changed: (transition: Transition) => void
+  /** The slot is gone, its directory and files too. */
+  readonly removed: (entry: SlotEntry) => void
+  /** A slot has ended by itself: parked, ended for good, or a job's result. */
+  readonly ended: (entry: SlotEntry, effect: Extract<Effect, { type: 'ended' }>) => void
+}
+
+interface Working {
+  key: string
+  slot: Slot
+  launch: Launch
+  sinceWallMs: number
+  job?: JobSpec
+  startedIn?: DirId
+  removing: boolean
+  alarm: { readonly atMs: number; readonly cancel: Cancel } | undefined
+  watcher: { readonly child: number; readonly watch: Watcher } | undefined
+}
+
+type Perform = {
+  readonly [K in Effect['type']]: (working: Working, effect: Extract<Effect, { readonly type: K }>) => void
+}
+
+/** Events after which a slot may start: its files are read again first. */
+const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'due', 'exited', 'spawn-failed'])
+
+/** The slots at work: feeds the machine, keeps its state on disk, does what it says. */
+export class SlotTable {
+  readonly #o: SlotTableOptions
+  readonly #slots = new Map<string, Working>()
+  readonly #queue: (() => void)[] = []
+  #busy = false
+  /** While init replays what the last supervisor did not acknowledge: what is gone if nothing is said about it. */
+  #replay: { left: number; readonly unaccounted: readonly { key: string; request: number }[] } | undefined
+
+  readonly #perform: Perform
+
+  constructor(options: SlotTableOptions) {
+    this.#o = options
+    const perform = {
+      spawn: (working, effect) => this.#spawn(working, effect),
+      signal: (_working, { child, pid, signal, target, cont }) => {
+        options.send({ type: 'signal', child, signal, target })
+        if (cont && isStopped(pid)) options.send({ type: 'signal', child, signal: 'CONT', target: 'process' })
+      },
+      ended: (working, effect) => options.ended(working, effect),
+    } satisfies Perform
+    this.#perform = perform
+  }
+
+  /** By name, `gateway-default` among the others. */
+  entries(): readonly SlotEntry[] {
+    return [...this.#slots.values()]
+  }
+
+  get(key: string): SlotEntry | undefined {
+    return this.#slots.get(key)
+  }
+
+  /**
+   * Makes a slot; nothing happens if it is there already.
+   * @param start wanted up, or once for a job; else it is down
+   */
+  register(key: string, start = false, job?: JobSpec): SlotEntry {
+    const known = this.#slots.get(key)
+    if (known !== undefined) return known
+    const { launcher, clock } = this.#o
+    const launch = launcher.launch(key, job)
+    const slot = newSlot(launch.policy, clock.nowMs())
+    const working = this.#add(key, { slot, launch, sinceWallMs: clock.wallMs(), ...(job && { job }) })
+    if (start) {
+      this.dispatch(key, { type: 'want', wanted: job === undefined ? 'up' : 'once' })
+      return working
+    }
+    this.#save(working)
+    this.#ensureService(working)
+    return working
+  }
+
+  /** Takes the slot away as soon as its process is gone; it is told to end. */
+  remove(key: string): void {
+    const working = this.#slots.get(key)
+    if (working === undefined) return
+    working.removing = true
+    this.dispatch(key, { type: 'want', wanted: 'down' })
+    this.#removeIfGone(working)
+  }
+
+  /** Every event of a slot goes through here, one after the other: what an effect or an observer causes comes next. */
+  dispatch(key: string, event: SlotEvent): void {
+    this.#queue.push(() => {
+      const working = this.#slots.get(key)
+      if (working !== undefined) this.#happen(working, event)
+    })
+    if (this.#busy) return
+    this.#busy = true
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      try {
+        next()
+      } catch (error) {
+        this.#o.bug(error)
+      }
+    }
+    this.#busy = false
+  }
+
+  // ---- what init says ----
+
+  /** What the last supervisor of this life left. Before the first message of init. */
+  restore(): void {
+    for (const [key, stored] of this.#o.store.load()) {
+      const launch = stored.launch ?? this.#o.launcher.launch(key, stored.job)
+      this.#add(key, { ...stored, launch })
+    }
+  }
+
+  /** @param replay number of unacknowledged events that follow */
+  welcome(children: readonly ChildFacts[], replay: number): void {
+    const living = new Set(children.map(({ slot }) => slot))
+    const unaccounted = [...this.#slots.values()]
+      .filter(({ key, slot }) => isOccupied(slot) && !living.has(key))
+      .map(({ key, slot }) => ({ key, request: slot.request }))
+    for (const { key } of unaccounted) this.#openLog(key, true)
+    for (const facts of children) this.#adopt(facts)
+    for (const { key, slot } of this.#slots.values()) if (!isOccupied(slot)) this.#ring(key)
+    this.#replay = { left: replay, unaccounted }
+    if (replay === 0) this.#replayed()
+  }
+
+  spawned(request: number, facts: ChildFacts): void {
+    if (!this.#slots.has(facts.slot)) return
+    this.#openLog(facts.slot, false)
+    this.dispatch(facts.slot, { type: 'spawned', request, child: childOf(facts) })
+    if (facts.readyAtMs !== undefined)
+      this.dispatch(facts.slot, { type: 'ready', child: facts.child, atMs: facts.readyAtMs })
+  }
+
+  sequenced(event: Sequenced): void {
+    const random = this.#o.random()
+    switch (event.type) {
+      case 'exit': {
+        this.#o.logs.endOfProcess(event.slot)
+        const { child, pid, ending, atMs } = event
+        const { clock } = this.#o
+        const wallMs = Math.round(clock.wallMs() - (clock.nowMs() - atMs))
+        this.dispatch(event.slot, { type: 'exited', child, pid, ending, atMs, wallMs, random })
+        break
+      }
+      case 'ready':
+        this.dispatch(event.slot, { type: 'ready', child: event.child, atMs: event.atMs })
+        break
+      case 'spawn-failed':
+        this.dispatch(event.slot, { type: 'spawn-failed', request: event.request, error: event.error, random })
+        break
+    }
+    if (this.#replay !== undefined && --this.#replay.left === 0) this.#replayed()
+  }
+
+  #adopt(facts: ChildFacts): void {
+    const { slot: key, readyAtMs } = facts
+    if (!this.#slots.has(key)) this.#rediscover(key)
+    this.#openLog(key, true)
+    this.dispatch(key, { type: 'adopted', child: childOf(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
+    const working = this.#slots.get(key)
+    // Adopting a slot as it was changes nothing, so nothing has set its alarm or its watcher yet.
+    if (working !== undefined) this.#follow(working)
+  }
+
+  /** Its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
+  #rediscover(key: string): void {
+    const { launcher, clock } = this.#o
+    const launch = launcher.launch(key)
+    const known = launcher.isKnown(key)
+    const slot = known ? rediscoveredSlot(launch.policy, clock.nowMs()) : newSlot(launch.policy, clock.nowMs())
+    this.#add(key, { slot, launch, sinceWallMs: clock.wallMs() }).removing = !known
+  }
+
+  #replayed(): void {
+    const { unaccounted } = this.#replay ?? { unaccounted: [] }
+    this.#replay = undefined
+    for (const { key, request } of unaccounted) this.dispatch(key, { type: 'gone', request, random: this.#o.random() })
+  }
+
+  // ---- one event ----
+
+  #happen(working: Working, event: SlotEvent): void {
+    const { clock } = this.#o
+    if (MAY_START.has(event.type)) this.#configure(working)
+    const before = working.slot
+    const [after, ...effects] = step(before, event, clock.nowMs())
+    if (after !== before) {
+      working.slot = after
+      if (after.state !== before.state) working.sinceWallMs = clock.wallMs()
+      if (effects.some(({ type }) => type === 'spawn')) this.#noteDirectory(working)
+      this.#save(working)
+      this.#follow(working)
+    }
+    for (const effect of effects) this.#do(working, effect)
+    if (after !== before) this.#o.changed({ entry: working, before, event })
+    this.#removeIfGone(working)
+  }
+
+  #noteDirectory(working: Working): void {
+    const dir = this.#o.launcher.directory(working.key)
+    if (dir === undefined) delete working.startedIn
+    else working.startedIn = dir
+  }
+
+  #do<E extends Effect>(working: Working, effect: E): void {
+    // The table has an entry for each type; TypeScript cannot see that it is the entry of this one.
+    const perform = this.#perform[effect.type] as (working: Working, effect: Effect) => void
+    perform(working, effect)
+  }
+
+  #configure(working: Working): void {
+    const launch = this.#o.launcher.launch(working.key, working.job)
+    if (JSON.stringify(launch) === JSON.stringify(working.launch)) return
+    working.launch = launch
+    // No dispatch: it is part of the event that follows, and is written with it.
+    working.slot = step(working.slot, { type: 'configured', policy: launch.policy }, this.#o.clock.nowMs())[0]
+  }
+
+  #spawn(working: Working, { request, program }: Extract<Effect, { type: 'spawn' }>): void {
+    const { key, slot, launch } = working
+    try {
+      const script =
+        program === 'run'
+          ? this.#o.launcher.script(key, working.job)
+          : this.#o.launcher.finishScript(key, slot.lastEnding)
+      this.#ensureService(working)
+      this.#o.services.writeRun(key, script)
+    } catch (error) {
+      // ENOSPC in the run directory, or a word that no shell can be told. init need not be asked.
+      this.dispatch(key, { type: 'spawn-failed', request, error: (error as Error).message, random: this.#o.random() })
+      return
+    }
+    this.#o.send({
+      type: 'spawn',
+      request,
+      slot: key,
+      stopSignal: launch.policy.stopSignal,
+      stopTimeoutMs: launch.policy.stopTimeoutMs,
+      notificationFd: program === 'run' && launch.readiness.by === 'fd' ? launch.readiness.fd : null,
+      killLeftovers: launch.killLeftovers,
+    })
+  }
+
+  /** Brings the slot's directory up to date with its rules and with what is wanted. */
+  describe(key: string): void {
+    const working = this.#slots.get(key)
+    if (working !== undefined) this.#ensureService(working)
+  }
+
+  #ensureService(working: Working): void {
+    const { policy, readiness } = working.launch
+    this.#o.services.ensure(working.key, {
+      wantedUp: working.slot.wanted !== 'down',
+      stopSignal: policy.stopSignal,
+      stopTimeoutMs: policy.stopTimeoutMs,
+      notificationFd: readiness.by === 'fd' ? readiness.fd : null,
+    })
+  }
+
+  /** Alarm and watcher follow from the slot's state alone, so a slot that was read from its file gets them too. */
+  #follow(working: Working): void {
+    this.#ring(working.key)
+    const { slot, launch } = working
+    const watched = slot.state === 'starting' && slot.policy.readiness === 'announced' ? slot.child?.id : undefined
+    if (watched === working.watcher?.child) return
+    working.watcher?.watch.close()
+    working.watcher = undefined
+    if (watched === undefined) return
+    const watch = watchReadiness(
+      launch.readiness,
+      this.#o.clock,
+      () => this.dispatch(working.key, { type: 'ready', child: watched, atMs: this.#o.clock.nowMs() }),
+      this.#o.warn,
+    )
+    if (watch !== undefined) working.watcher = { child: watched, watch }
+  }
+
+  #ring(key: string): void {
+    const working = this.#slots.get(key)
+    if (working === undefined) return
+    const atMs = dueAt(working.slot)
+    if (atMs === (working.alarm?.atMs ?? null)) return
+    working.alarm?.cancel()
+    working.alarm = undefined
+    if (atMs === null) return
+    const cancel = this.#o.clock.at(atMs, () => {
+      working.alarm = undefined
+      this.dispatch(key, { type: 'due' })
+      this.#ring(key) // a moment too early changes nothing, and is asked for again
+    })
+    working.alarm = { atMs, cancel }
+  }
+
+  #openLog(key: string, continued: boolean): void {
+    const working = this.#slots.get(key)
+    if (working === undefined) return
+    const place = this.#o.launcher.logPlace(key, working.job)
+    this.#o.logs.open(key, place, continued, (lines) => working.watcher?.watch.lines(lines))
+  }
+
+  #save({ key, slot, launch, sinceWallMs, job, startedIn }: Working): void {
+    this.#o.store.save(key, { slot, launch, sinceWallMs, ...(job && { job }), ...(startedIn && { startedIn }) })
+  }
+
+  #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {
+    const working: Working = { ...stored, key, removing: false, alarm: undefined, watcher: undefined }
+    this.#slots.set(key, working)
+    return working
+  }
+
+  #removeIfGone(working: Working): void {
+    const { key } = working
+    if (!working.removing || isOccupied(working.slot) || this.#slots.get(key) !== working) return
+    working.alarm?.cancel()
+    this.#slots.delete(key)
+    this.#o.logs.close(key)
+    this.#o.store.remove(key)
+    this.#o.services.remove(key)
+    this.#o.launcher.forget(key)
+    this.#o.send({ type: 'forget', slot: key })
+    this.#o.removed(working)
+  }
+}
+
+const childOf = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => ({
+  id: child,
+  pid,
+  startTime,
+  spawnedAtMs,
+})
+
+/** Stopped by a signal or a debugger (state T or t, proc(5)): it would not see a TERM before a CONT. */
+function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    // The name in parentheses may hold anything, a parenthesis too.
+    return stat.charAt(stat.lastIndexOf(')') + 2).toUpperCase() === 'T'
+  } catch {
+    return false // it is gone already
+  }
+}

@@ -1,0 +1,108 @@
+import type { Slot } from '../slot/slot.ts'
+import type { Cancel, Clock } from '../system/clock.ts'
+import { HermesError } from '../system/errors.ts'
+import { seconds } from './sentences.ts'
+
+export type Goal = 'up' | 'down'
+
+interface Waiter {
+  readonly goal: Goal
+  readonly resolve: () => void
+  readonly reject: (error: HermesError) => void
+  readonly cancel: Cancel
+}
+
+/** Clients that wait for a slot to come up or go down. */
+export class Waiting {
+  readonly #clock: Clock
+  readonly #waiters = new Map<string, Set<Waiter>>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /**
+   * Resolves when the slot is where it was told to go.
+   * @param slot reads its state now
+   * @throws HermesError PARKED, FAILED (it ended for good, or somebody else has said otherwise meanwhile), TIMED_OUT
+   */
+  for(key: string, goal: Goal, timeoutMs: number, slot: () => Slot | undefined): Promise<void> {
+    const now = slot()
+    if (now === undefined) return Promise.reject(removed(key))
+    const verdict = judge(key, goal, now)
+    if (verdict === 'yes') return Promise.resolve()
+    if (verdict !== 'wait') return Promise.reject(verdict)
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(key) ?? new Set()
+      this.#waiters.set(key, waiters)
+      const cancel = this.#clock.at(this.#clock.nowMs() + timeoutMs, () => {
+        this.#done(key, waiter)
+        reject(tooLate(key, goal, timeoutMs, slot()))
+      })
+      const waiter: Waiter = { goal, resolve, reject, cancel }
+      waiters.add(waiter)
+    })
+  }
+
+  /** A slot has changed. */
+  changed(key: string, slot: Slot): void {
+    for (const waiter of this.#waiters.get(key) ?? []) {
+      const verdict = judge(key, waiter.goal, slot)
+      if (verdict === 'wait') continue
+      this.#done(key, waiter)
+      if (verdict === 'yes') waiter.resolve()
+      else waiter.reject(verdict)
+    }
+  }
+
+  /** The slot is gone for good. */
+  removed(key: string): void {
+    for (const waiter of this.#waiters.get(key) ?? []) {
+      this.#done(key, waiter)
+      if (waiter.goal === 'down') waiter.resolve()
+      else waiter.reject(removed(key))
+    }
+  }
+
+  #done(key: string, waiter: Waiter): void {
+    waiter.cancel()
+    const waiters = this.#waiters.get(key)
+    waiters?.delete(waiter)
+    if (waiters?.size === 0) this.#waiters.delete(key)
+  }
+}
+
+function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesError {
+  if (goal === 'down') {
+    if (slot.state === 'down' || slot.state === 'parked') return 'yes'
+    if (slot.wanted !== 'down') return new HermesError('FAILED', `${key} was started again while it was being stopped`)
+    return 'wait'
+  }
+  if (slot.state === 'up') return 'yes'
+  if (slot.state === 'parked')
+    return new HermesError('PARKED', `${key} is parked: ${slot.reason}`, {
+      next: `mend it, then start it again; "hermes logs" shows what it wrote`,
+    })
+  if (slot.state === 'down')
+    return new HermesError(
+      'FAILED',
+      `${key} is down again${slot.reason === undefined ? ': it was stopped meanwhile' : `: ${slot.reason}`}`,
+    )
+  if (slot.wanted === 'down') return new HermesError('FAILED', `${key} was stopped while it was being started`)
+  return 'wait'
+}
+
+function tooLate(key: string, goal: Goal, timeoutMs: number, slot: Slot | undefined): HermesError {
+  const waited = seconds(timeoutMs)
+  if (goal === 'down')
+    return new HermesError('TIMED_OUT', `${key} is not down after ${waited}: its process has not ended yet`)
+  const why = slot?.state === 'backoff' ? `; its last process ${slot.reason}` : ''
+  return new HermesError('TIMED_OUT', `${key} is not ready after ${waited}${why}`, {
+    next: '"hermes logs" shows what it wrote; it goes on starting',
+  })
+}
+
+const removed = (key: string): HermesError =>
+  new HermesError('NO_SUCH_SLOT', `${key} was removed: its profile is gone`, {
+    next: '"hermes status" shows the slots that exist',
+  })

@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process'
+import { constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Native, NativeError } from './native.ts'
+
+const ENOSYS = 38
+
+/** What is left of the port when the binding does not load: the best plain Node can do, else ENOSYS. */
+export function degradedNative(): Native {
+  const missing = (call: string): never => {
+    throw new NativeError(call, ENOSYS, 'ENOSYS')
+  }
+  const mkfifo = (path: string, mode: number): void => {
+    execFileSync('mkfifo', ['-m', mode.toString(8), '--', path], { stdio: 'ignore' })
+  }
+  return {
+    peekEndedChild: () => undefined,
+    reap: () => false,
+    becomeSubreaper: () => missing('prctl'),
+    mkfifo,
+    pipe({ nonblockingRead }) {
+      // A FIFO that loses its name is a pipe. The reader must come first and must not block while it is alone.
+      const dir = mkdtempSync(join(tmpdir(), 'hermes-pipe-'))
+      try {
+        const path = join(dir, 'pipe')
+        mkfifo(path, 0o600)
+        const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+        const write = openSync(path, constants.O_WRONLY)
+        return [nonblockingRead ? first : openSync(path, constants.O_RDONLY), write]
+      } finally {
+        rmSync(dir, { recursive: true })
+      }
+    },
+    setPipeSize: () => missing('fcntl(F_SETPIPE_SZ)'),
+    tryLock: () => 'unsupported',
+    listenUnix: () => missing('bind'),
+    giveUpTerminal: () => missing('ioctl(TIOCNOTTY)'),
+    isSessionLeader() {
+      // Field 6, the session; the command name in parentheses may hold spaces (proc_pid_stat(5)).
+      const stat = readFileSync('/proc/self/stat', 'latin1')
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]) === process.pid
+    },
+    sendNonblocking: () => missing('send'),
+    setNonblocking: () => missing('fcntl(F_SETFL)'),
+    kill(pid, signal) {
+      try {
+        return process.kill(pid, signal)
+      } catch (error) {
+        const { code, errno } = error as NodeJS.ErrnoException
+        if (code === 'ESRCH') return false
+        throw new NativeError('kill', -(errno ?? 0), code ?? 'unknown')
+      }
+    },
+    dropPrivileges({ uid, gid, groups }) {
+      process.setgroups?.([...groups])
+      process.setgid?.(gid)
+      process.setuid?.(uid)
+    },
+    exitNow: (code) => process.exit(code),
+  }
+}

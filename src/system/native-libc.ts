@@ -1,0 +1,203 @@
+import { getSystemErrorName } from 'node:util'
+import { type Native, NativeError } from './native.ts'
+import { degradedNative } from './native-degraded.ts'
+
+/** What `loadNative` came to. `problem`: the binding did not load, and what that costs. */
+export interface LoadedNative {
+  readonly native: Native
+  readonly problem?: string
+}
+
+/**
+ * The libc calls through koffi; where that does not load (a foreign C library or architecture), what plain Node can do.
+ * Never rejects: a container without its binding still runs its gateways. The caller says `problem` aloud, once.
+ */
+export async function loadNative(): Promise<LoadedNative> {
+  try {
+    // Imported here and not at the top: a bundle whose koffi.node is missing must still start.
+    const { default: koffi } = await import('koffi')
+    return { native: libcNative(koffi as unknown as Koffi) }
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
+    return {
+      native: degradedNative(),
+      problem: `the native binding (koffi) does not load: ${why}; going on without: orphans are not reaped, no lock on the volume, no control socket`,
+    }
+  }
+}
+
+/** The part of koffi this module uses; the raw koffi.node beside a bundle has it too. */
+interface Koffi {
+  load(path: null): { func(name: string, result: string, args: readonly string[]): (...args: unknown[]) => unknown }
+  errno(): number
+}
+
+// Linux values, equal on x86-64 and arm64, glibc and musl (asm-generic).
+const O_NONBLOCK = 0o4000
+const O_CLOEXEC = 0o2000000
+const F_GETFL = 3
+const F_SETFL = 4
+const F_OFD_SETLK = 37
+const F_SETPIPE_SZ = 1031
+const F_WRLCK = 1
+const TIOCNOTTY = 0x5422
+const PR_SET_CHILD_SUBREAPER = 36
+const P_ALL = 0
+const WNOHANG = 1
+const WEXITED = 4
+const WNOWAIT = 0x01000000
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
+/** sizeof(siginfo_t); si_pid lies behind three ints and the padding to the union, which holds pointers. */
+const SIGINFO_BYTES = 128
+const SI_PID_OFFSET = 16
+/** sun_path holds 108 bytes with its final NUL (unix(7)). */
+const MAX_UNIX_PATH = 107
+
+// Variadic functions (fcntl, ioctl, prctl) are bound with a fixed signature: integer arguments travel in the same registers.
+const signatures = {
+  waitid: ['int', ['int', 'uint32', 'void *', 'int']],
+  waitpid: ['int', ['int', 'void *', 'int']],
+  prctl: ['int', ['int', 'unsigned long', 'unsigned long', 'unsigned long', 'unsigned long']],
+  mkfifo: ['int', ['str', 'uint32']],
+  pipe2: ['int', ['void *', 'int']],
+  fcntl: ['int', ['int', 'int', 'long']],
+  ioctl: ['int', ['int', 'unsigned long', 'long']],
+  socket: ['int', ['int', 'int', 'int']],
+  bind: ['int', ['int', 'void *', 'uint32']],
+  listen: ['int', ['int', 'int']],
+  close: ['int', ['int']],
+  getsid: ['int', ['int']],
+  send: ['long', ['int', 'void *', 'size_t', 'int']],
+  kill: ['int', ['int', 'int']],
+  setgroups: ['int', ['size_t', 'void *']],
+  setresgid: ['int', ['uint32', 'uint32', 'uint32']],
+  setresuid: ['int', ['uint32', 'uint32', 'uint32']],
+  _exit: ['void', ['int']],
+} as const satisfies Record<string, readonly [string, readonly string[]]>
+
+/** fcntl once more, for the calls whose third argument is a pointer. */
+const FCNTL_WITH_POINTER = ['int', 'int', 'void *'] as const
+
+function libcNative(koffi: Koffi): Native {
+  const libc = koffi.load(null)
+  const bound = new Map<string, (...args: unknown[]) => unknown>()
+  // Bound at first use: a program pays for the calls it makes.
+  const func = (key: string, name: string, result: string, args: readonly string[]) => {
+    let fn = bound.get(key)
+    if (fn === undefined) {
+      fn = libc.func(name, result, args)
+      bound.set(key, fn)
+    }
+    return fn
+  }
+  /** Calls and returns what libc returned, -1 included. */
+  const raw = (name: keyof typeof signatures, ...args: unknown[]): number => {
+    const [result, types] = signatures[name]
+    return Number(func(name, name, result, types)(...args))
+  }
+  const failure = (name: string): NativeError => {
+    const errno = koffi.errno()
+    return new NativeError(name, errno, getSystemErrorName(-errno))
+  }
+  const call = (name: keyof typeof signatures, ...args: unknown[]): number => {
+    const value = raw(name, ...args)
+    if (value === -1) throw failure(name)
+    return value
+  }
+
+  return {
+    peekEndedChild() {
+      const info = Buffer.alloc(SIGINFO_BYTES)
+      if (raw('waitid', P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT) === -1) {
+        const error = failure('waitid')
+        if (error.code === 'ECHILD') return undefined
+        throw error
+      }
+      // With WNOHANG and nobody ended, waitid succeeds and leaves si_pid 0.
+      return info.readInt32LE(SI_PID_OFFSET) || undefined
+    },
+    reap(pid) {
+      const reaped = raw('waitpid', pid, null, WNOHANG)
+      if (reaped !== -1) return reaped === pid
+      const error = failure('waitpid')
+      if (error.code === 'ECHILD') return false
+      throw error
+    },
+    becomeSubreaper() {
+      call('prctl', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    },
+    mkfifo(path, mode) {
+      call('mkfifo', path, mode)
+    },
+    pipe({ nonblockingRead }) {
+      const fds = new Int32Array(2)
+      call('pipe2', fds, O_CLOEXEC)
+      const [read, write] = fds as unknown as readonly [number, number]
+      if (nonblockingRead) call('fcntl', read, F_SETFL, O_NONBLOCK)
+      return [read, write]
+    },
+    setPipeSize: (fd, bytes) => call('fcntl', fd, F_SETPIPE_SZ, bytes),
+    tryLock(fd) {
+      // struct flock: l_type and l_whence (SEEK_SET), then l_start 0, l_len 0 = the whole file; l_pid must be 0.
+      const flock = Buffer.alloc(32)
+      flock.writeInt16LE(F_WRLCK, 0)
+      const lock = func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)
+      if (lock(fd, F_OFD_SETLK, flock) !== -1) return 'held'
+      const error = failure('fcntl(F_OFD_SETLK)')
+      if (error.code === 'EAGAIN' || error.code === 'EACCES') return 'busy'
+      if (['ENOLCK', 'ENOSYS', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'].includes(error.code)) return 'unsupported'
+      throw error
+    },
+    listenUnix(path, backlog) {
+      const name = Buffer.from(path)
+      if (name.length > MAX_UNIX_PATH) {
+        throw new RangeError(`a socket path holds ${MAX_UNIX_PATH} bytes, this one has ${name.length}: ${path}`)
+      }
+      const address = Buffer.alloc(2 + name.length + 1)
+      address.writeUInt16LE(AF_UNIX, 0)
+      name.copy(address, 2)
+      const fd = call('socket', AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0)
+      try {
+        call('bind', fd, address, address.length)
+        call('listen', fd, backlog)
+      } catch (error) {
+        raw('close', fd)
+        throw error
+      }
+      return fd
+    },
+    giveUpTerminal(fd) {
+      call('ioctl', fd, TIOCNOTTY, 0)
+    },
+    isSessionLeader: () => call('getsid', 0) === process.pid,
+    sendNonblocking(fd, bytes) {
+      const sent = raw('send', fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL)
+      if (sent !== -1) return sent
+      const error = failure('send')
+      if (error.code === 'EAGAIN') return 0
+      throw error
+    },
+    setNonblocking(fd, on) {
+      const flags = call('fcntl', fd, F_GETFL, 0)
+      call('fcntl', fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
+    },
+    kill(pid, signal) {
+      if (raw('kill', pid, signal) !== -1) return true
+      const error = failure('kill')
+      if (error.code === 'ESRCH') return false
+      throw error
+    },
+    dropPrivileges({ uid, gid, groups }) {
+      call('setgroups', groups.length, groups.length === 0 ? null : Uint32Array.from(groups))
+      call('setresgid', gid, gid, gid)
+      call('setresuid', uid, uid, uid)
+    },
+    exitNow(code) {
+      raw('_exit', code)
+      throw new Error('_exit returned')
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/** One process as /proc/PID/stat tells it (proc_pid_stat(5)). */
+export interface ProcessFacts {
+  readonly pid: number
+  /** The first 15 bytes of the program's name. */
+  readonly comm: string
+  /** One letter; `Z` is a zombie, `T` stopped. */
+  readonly state: string
+  readonly ppid: number
+  readonly pgrp: number
+  readonly session: number
+  /** Field 22, clock ticks since boot: with the pid it names a process for good. */
+  readonly startTime: number
+}
+
+/** @returns undefined when there is no such process (any more) */
+export function readProcess(pid: number, proc = '/proc'): ProcessFacts | undefined {
+  let stat: string
+  try {
+    stat = readFileSync(`${proc}/${pid}/stat`, 'latin1')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // ESRCH: it ended between open and read. Anything else (hidepid's EACCES) hides the process from us just the same.
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EPERM') return undefined
+    throw error
+  }
+  return parseStat(pid, stat)
+}
+
+/** The text of /proc/PID/stat; the name in parentheses may hold spaces and parentheses itself. */
+export function parseStat(pid: number, stat: string): ProcessFacts {
+  const open = stat.indexOf('(')
+  const close = stat.lastIndexOf(')')
+  const fields = stat.slice(close + 2).split(' ')
+  return {
+    pid,
+    comm: stat.slice(open + 1, close),
+    state: fields[0] ?? '?',
+    ppid: Number(fields[1]),
+    pgrp: Number(fields[2]),
+    session: Number(fields[3]),
+    startTime: Number(fields[19]),
+  }
+}
+
+/** All processes of our PID namespace, zombies included. Those that end meanwhile are left out. */
+export function listProcesses(proc = '/proc'): readonly ProcessFacts[] {
+  const found: ProcessFacts[] = []
+  for (const name of readdirSync(proc)) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid)) continue
+    const facts = readProcess(pid, proc)
+    if (facts !== undefined) found.push(facts)
+  }
+  return found
+}
+
+/** Everything below `pid`, itself not included, parents before their children. */
+export function descendants(all: readonly ProcessFacts[], pid: number): readonly ProcessFacts[] {
+  const children = new Map<number, ProcessFacts[]>()
+  for (const facts of all) {
+    const siblings = children.get(facts.ppid)
+    if (siblings === undefined) children.set(facts.ppid, [facts])
+    else siblings.push(facts)
+  }
+  const found: ProcessFacts[] = []
+  const walk = (parent: number): void => {
+    for (const child of children.get(parent) ?? []) {
+      found.push(child)
+      walk(child.pid)
+    }
+  }
+  walk(pid)
+  return found
+}
+
+export const isZombie = (facts: ProcessFacts): boolean => facts.state === 'Z' || facts.state === 'X'
+
+/** Two names for the PID namespace a process is in are equal when it is the same one. */
+export const pidNamespace = (pid: number | 'self'): string => readlinkSync(`/proc/${pid}/ns/pid`)

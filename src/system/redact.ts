@@ -1,0 +1,26 @@
+/** Names of variables whose values are nobody's business. */
+const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|PRIVATE/i
+/** What looks like a key, wherever it comes from. */
+const SECRET_SHAPES = [/\b(?:sk|pk|rk)-[A-Za-z0-9_-]{12,}/g, /(?<=\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi]
+/** Shorter values ("true", "8642") would black out half of every line. */
+const SHORTEST_SECRET = 8
+
+export type Redact = (text: string) => string
+
+/** Values of an environment that must appear in no log, by the names of their variables. */
+export const secretsOf = (environment: Readonly<Record<string, string | undefined>>): readonly string[] =>
+  Object.entries(environment).flatMap(([name, value]) =>
+    value !== undefined && value.length >= SHORTEST_SECRET && SECRET_NAME.test(name) ? [value] : [],
+  )
+
+/** Blacks out these values, and what has the shape of a key. */
+export function redactor(secrets: readonly string[]): Redact {
+  // The longest first: one may be part of another.
+  const known = secrets.filter((secret) => secret.length >= SHORTEST_SECRET).sort((a, b) => b.length - a.length)
+  return (text) => {
+    let clean = text
+    for (const secret of known) clean = clean.replaceAll(secret, '[redacted]')
+    for (const shape of SECRET_SHAPES) clean = clean.replace(shape, '[redacted]')
+    return clean
+  }
+}

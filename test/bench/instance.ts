@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type NamespaceProcess, type Pid1, runAsPid1 } from '../support/namespace.ts'
+import { type Mark, Marks } from './marks.ts'
+import type { Launch, Service, Subject } from './subject.ts'
+
+export interface InstanceOptions {
+  readonly slots: number
+  /** sh text of a service once it has made its mark; default: a long sleep. `$marks` is the FIFO. */
+  readonly body?: string
+  readonly stdout?: number | 'ignore'
+}
+
+/** Our users' ids are looked up by name, and nobody's machine is to be changed by a benchmark. */
+const PRIVATE_PASSWD = [
+  'mkdir /run/names && cp /etc/passwd /etc/group /run/names/',
+  'echo hermes:x:10000:10000::/opt/data:/bin/sh >>/run/names/passwd && echo hermes:x:10000: >>/run/names/group',
+  'mount --bind /run/names/passwd /etc/passwd && mount --bind /run/names/group /etc/group',
+].join('\n')
+
+/** One supervisor with its services, as PID 1 of a namespace of its own. */
+export class Instance implements AsyncDisposable {
+  readonly subject: Subject
+  readonly services: readonly Service[]
+  readonly marks: Marks
+  readonly pid1: Pid1
+  /** When PID 1 was about to become the supervisor. */
+  readonly startedAtMs: number
+  readonly #launch: Launch
+  readonly #dir: string
+
+  private constructor(
+    subject: Subject,
+    services: readonly Service[],
+    marks: Marks,
+    started: { pid1: Pid1; atMs: number; launch: Launch; dir: string },
+  ) {
+    this.subject = subject
+    this.services = services
+    this.marks = marks
+    this.pid1 = started.pid1
+    this.startedAtMs = started.atMs
+    this.#launch = started.launch
+    this.#dir = started.dir
+  }
+
+  static async start(
+    subject: Subject,
+    { slots, body = 'exec sleep 1000000', stdout }: InstanceOptions,
+  ): Promise<Instance> {
+    const dir = mkdtempSync(join(tmpdir(), 'hermes-bench-'))
+    chmodSync(dir, 0o755)
+    for (const name of ['programs', 'subject']) mkdirSync(join(dir, name))
+    const marks = new Marks(join(dir, 'marks'))
+    const services = Array.from({ length: slots }, (_, index) => {
+      const name = `s${index}`
+      const program = join(dir, 'programs', name)
+      writeFileSync(program, `#!/bin/sh\nmarks=${marks.path}\necho "${name} $$" >"$marks"\n${body}\n`, { mode: 0o755 })
+      return { name, program }
+    })
+    const launch = subject.lay(join(dir, 'subject'), services)
+    const pid1 = await runAsPid1(launch.argv, {
+      env: launch.env,
+      prepare: `${PRIVATE_PASSWD}\necho "start $$" >${marks.path}`,
+      ...(stdout === undefined ? {} : { stdout }),
+    })
+    const { atMs } = await marks.when('PID 1 to start', (seen) => seen[0])
+    return new Instance(subject, services, marks, { pid1, atMs, launch, dir })
+  }
+
+  /** Ms from PID 1's start until every service has made its first mark. */
+  async allStarted(): Promise<number> {
+    const { services } = this
+    const last = await this.#explained(
+      this.marks.when(`${services.length} services to start`, (seen) => {
+        const started = new Map<string, Mark>()
+        for (const mark of seen.slice(1)) if (!started.has(mark.service)) started.set(mark.service, mark)
+        return started.size >= services.length ? Math.max(...[...started.values()].map((mark) => mark.atMs)) : undefined
+      }),
+    )
+    return last - this.startedAtMs
+  }
+
+  /** Stops it the way that tells every service first. @returns ms until PID 1 is gone */
+  async stop(): Promise<number> {
+    const startedAtMs = performance.now()
+    const { stop } = this.#launch
+    if ('command' in stop) {
+      await this.inside(stop.command)
+      this.pid1.signal(stop.lastly)
+    } else this.pid1.signal(stop.signal)
+    await this.pid1.exit({ deadlineMs: 60_000 })
+    return performance.now() - startedAtMs
+  }
+
+  /** Runs a program in the namespaces. @returns its wall time in ms, and its exit code */
+  inside(argv: readonly string[], options: { uid?: number } = {}): Promise<{ ms: number; code: number | null }> {
+    const drop = options.uid === undefined ? [] : ['--setuid', String(options.uid), '--setgid', String(options.uid)]
+    const enter = ['--target', String(this.pid1.pid), '--pid', '--mount', ...drop, '--', ...argv]
+    const startedAtMs = performance.now()
+    return new Promise((resolve, reject) => {
+      const child = spawn('nsenter', enter, { stdio: 'ignore', env: { ...this.#launch.env } })
+      child.once('error', reject)
+      child.once('exit', (code) => resolve({ ms: performance.now() - startedAtMs, code }))
+    })
+  }
+
+  status(service: string): readonly string[] {
+    return this.#launch.status(service)
+  }
+
+  /** The supervisor's own processes: everything but what the services run. */
+  supervisors(): NamespaceProcess[] {
+    if (this.pid1.hasEnded) return []
+    const theirs = new Set(['sleep', 'yes', 'head', 'sh'])
+    return this.pid1
+      .processes()
+      .filter(({ name, inside, state }) => state !== 'Z' && (inside === 1 || !theirs.has(name)))
+  }
+
+  /** CPU seconds of the supervisor's processes and of every child they have reaped. */
+  cpuSeconds(): number {
+    const ticks = this.supervisors().flatMap(({ outside }) => {
+      const stat = readIfThere(`/proc/${outside}/stat`)
+      const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
+      // utime, stime, cutime, cstime: fields 14 to 17 of proc(5); the name and state are cut off.
+      return fields.slice(11, 15).map(Number)
+    })
+    return ticks.reduce((sum, value) => sum + value, 0) / 100
+  }
+
+  /** Proportional set size of the supervisor's processes, MB of 10^6 bytes. */
+  memoryMb(): number {
+    const kib = this.supervisors().map(({ outside }) =>
+      Number(/^Pss:\s+(\d+)/m.exec(readIfThere(`/proc/${outside}/smaps_rollup`) ?? '')?.[1] ?? 0),
+    )
+    return (kib.reduce((sum, value) => sum + value, 0) * 1024) / 1e6
+  }
+
+  async #explained<T>(result: Promise<T>): Promise<T> {
+    try {
+      return await result
+    } catch (error) {
+      throw new Error(`${this.subject.name}: ${(error as Error).message}\n${this.pid1.stdout()}${this.pid1.stderr()}`, {
+        cause: error,
+      })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pid1[Symbol.asyncDispose]()
+    this.marks.close()
+    rmSync(this.#dir, { recursive: true, force: true })
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,68 @@
+import { median } from './statistics.ts'
+import type { Subject } from './subject.ts'
+
+/** One line of the table. */
+export interface Row {
+  readonly title: string
+  readonly unit: string
+  /** What design asks of ours, in the row's unit; null: a figure without a budget. */
+  readonly budget: number | null
+  /** Whether more is better (throughput). */
+  readonly more?: boolean
+  readonly cells: Readonly<Record<string, Cell>>
+}
+
+export type Cell = { readonly median: number; readonly samples: readonly number[] } | { readonly missing: string }
+
+export const cell = (samples: readonly number[]): Cell => ({ median: median(samples), samples })
+
+/** How much is measured: `quick` only proves that every row works. */
+export interface Effort {
+  readonly quick: boolean
+  say(line: string): void
+}
+
+/**
+ * Measures every subject in turn, round after round, so that a machine that slows down slows all of them.
+ * A subject that fails is left out of the rest, and its cell says why.
+ * @param measure one sample per key
+ */
+export async function interleaved<K extends string>(
+  subjects: readonly Subject[],
+  rounds: number,
+  measure: (subject: Subject) => Promise<Readonly<Record<K, number | readonly number[]>>>,
+): Promise<(key: K) => Readonly<Record<string, Cell>>> {
+  const samples = new Map<string, Map<string, number[]>>(subjects.map((subject) => [subject.name, new Map()]))
+  const failures = new Map<string, string>()
+  for (let round = 0; round < rounds; round++) {
+    for (const subject of subjects) {
+      if (failures.has(subject.name)) continue
+      try {
+        const measured = await measure(subject)
+        for (const [key, value] of Object.entries<number | readonly number[]>(measured)) {
+          const list = samples.get(subject.name)?.get(key) ?? []
+          list.push(...(typeof value === 'number' ? [value] : value))
+          samples.get(subject.name)?.set(key, list)
+        }
+      } catch (error) {
+        failures.set(subject.name, error instanceof Error ? error.message : String(error))
+      }
+    }
+  }
+  return (key) =>
+    Object.fromEntries(
+      subjects.map(({ name }) => {
+        const failure = failures.get(name)
+        const list = samples.get(name)?.get(key) ?? []
+        return [name, failure === undefined && list.length > 0 ? cell(list) : { missing: failure ?? 'not measured' }]
+      }),
+    )
+}
+
+/** What a row says about subjects that were not asked to hold so many slots. */
+export const tooMany = (subjects: readonly Subject[], slots: number): Readonly<Record<string, Cell>> =>
+  Object.fromEntries(
+    subjects
+      .filter((subject) => subject.mostSlots < slots)
+      .map(({ name, mostSlots }) => [name, { missing: `not asked for more than ${mostSlots} slots` }]),
+  )

@@ -1,0 +1,36 @@
+import { Instance } from '../instance.ts'
+import { type Effort, interleaved, type Row, tooMany } from '../row.ts'
+import type { Subject } from '../subject.ts'
+
+const BOOT_BUDGET_MS: Readonly<Record<number, number>> = { 1: 130, 10: 180, 100: 600 }
+
+/** PID 1 started → first act of N slots, and: told to stop → PID 1 gone, every slot told first. */
+export async function bootAndStop(subjects: readonly Subject[], { quick, say }: Effort): Promise<Row[]> {
+  const boots: Row[] = []
+  const stops: Row[] = []
+  for (const slots of quick ? [1, 10] : [1, 10, 100]) {
+    say(`boot and stop, ${slots} slots`)
+    const able = subjects.filter((subject) => subject.mostSlots >= slots)
+    const rounds = quick ? 1 : ({ 1: 7, 10: 5 }[slots] ?? 3)
+    const cells = await interleaved(able, rounds, async (subject) => {
+      await using instance = await Instance.start(subject, { slots })
+      const boot = await instance.allStarted()
+      return { boot, stop: await instance.stop() }
+    })
+    const title = `${slots} slot${slots === 1 ? '' : 's'}`
+    const left = tooMany(subjects, slots)
+    boots.push({
+      title: `boot: PID 1 → first act of ${title}`,
+      unit: 'ms',
+      budget: BOOT_BUDGET_MS[slots] ?? null,
+      cells: { ...cells('boot'), ...left },
+    })
+    stops.push({
+      title: `stop: ${title} told → PID 1 gone`,
+      unit: 'ms',
+      budget: null,
+      cells: { ...cells('stop'), ...left },
+    })
+  }
+  return [...boots, ...stops]
+}

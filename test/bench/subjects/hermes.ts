@@ -1,0 +1,65 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Found, Launch, Service } from '../subject.ts'
+
+const root = process.getuid?.() === 0
+/** The image's runtime identity. */
+const UID = 10_000
+
+/** Ours, from an install tree that `node scripts/build.ts` made. */
+export function hermes(install: string): Found {
+  const init = join(install, 'bin', 'init')
+  if (!existsSync(join(install, 'lib', 'init.cjs')))
+    return { name: 'hermes', missing: `${install} holds no init: npm run build` }
+  return {
+    name: 'hermes',
+    version: 'these sources',
+    mostSlots: 1000,
+    lay: (dir, services) => {
+      const home = layHome(join(dir, 'home'), services)
+      return {
+        argv: [init],
+        env: environment(home),
+        stop: { signal: 'TERM' },
+        status: (service) => [
+          join(install, 'bin', 'hermes'),
+          '-p',
+          service === services[0]?.name ? 'default' : service,
+          'gateway',
+          'status',
+        ],
+      } satisfies Launch
+    },
+  }
+}
+
+const environment = (home: string): Record<string, string> => ({
+  PATH: `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+  HOME: '/root',
+  HERMES_HOME: home,
+})
+
+/** The first service is the default profile's gateway, the others are profiles of their own. */
+function layHome(home: string, services: readonly Service[]): string {
+  const own = (path: string): void => {
+    if (root) chownSync(path, UID, UID)
+  }
+  const directory = (path: string): void => {
+    mkdirSync(path, { recursive: true })
+    own(path)
+  }
+  const file = (path: string, text: string): void => {
+    writeFileSync(path, text)
+    own(path)
+  }
+  directory(home)
+  directory(join(home, 'profiles'))
+  for (const [index, { name, program }] of services.entries()) {
+    const dir = index === 0 ? home : join(home, 'profiles', name)
+    directory(dir)
+    file(join(dir, 'config.yaml'), `gateway:\n  command: [${JSON.stringify(program)}]\n`)
+    file(join(dir, 'desired_state'), 'running\n')
+  }
+  chmodSync(home, 0o755)
+  return home
+}

@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Found, Service } from '../subject.ts'
+import { onPath } from './on-path.ts'
+
+/** s6-svscan as PID 1, one s6-supervise per service. */
+export function s6(): Found {
+  const svscan = onPath('s6-svscan')
+  if (svscan === undefined) return { name: 's6', missing: 's6-svscan is not on PATH (Debian: s6)' }
+  return {
+    name: 's6',
+    version: debianVersion('s6'),
+    mostSlots: 400,
+    lay: (dir, services) => ({
+      argv: [svscan, layScan(join(dir, 'scan'), services)],
+      env: { PATH: process.env.PATH ?? '' },
+      stop: { signal: 'TERM' },
+      status: (service) => ['s6-svstat', join(dir, 'scan', service)],
+    }),
+  }
+}
+
+/** As `s6`, with an s6-log per service that copies to stdout and writes stamped, rotated files. */
+export function s6WithLog(): Found {
+  const found = s6()
+  if ('missing' in found) return found
+  const lay: typeof found.lay = (dir, services) => {
+    const launch = found.lay(dir, services)
+    for (const { name } of services) {
+      const log = join(dir, 'scan', name, 'log')
+      mkdirSync(log)
+      writeFileSync(join(log, 'run'), '#!/bin/sh\nexec s6-log -b n10 s1000000 1 T ./lines\n', { mode: 0o755 })
+    }
+    return launch
+  }
+  return { ...found, name: 's6+s6-log', lay }
+}
+
+function layScan(scan: string, services: readonly Service[]): string {
+  for (const { name, program } of services) {
+    const dir = join(scan, name)
+    mkdirSync(dir, { recursive: true })
+    // s6 restarts a service at once when it had said it was ready, and after a second otherwise.
+    writeFileSync(join(dir, 'notification-fd'), '3\n')
+    writeFileSync(join(dir, 'run'), `#!/bin/sh\necho >&3\nexec 3>&-\nexec ${program}\n`, { mode: 0o755 })
+  }
+  return scan
+}
+
+export function debianVersion(name: string): string {
+  try {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own way to name a field
+    return execFileSync('dpkg-query', ['--showformat', '${Version}', '--show', name], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
+  } catch {
+    return 'version unknown' // not Debian, or not from a package
+  }
+}

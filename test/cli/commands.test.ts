@@ -1,0 +1,328 @@
+// The built program, without a supervisor.
+import { execFile } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parseWords } from '../../src/cli/parser.ts'
+import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
+import { cliEnvironment, hermes, type Ran, runProgram, temporaryHome } from '../support/cli.ts'
+import { installDir, program } from '../support/install.ts'
+
+let scratch: ReturnType<typeof temporaryHome>
+let home: string
+beforeEach(() => {
+  scratch = temporaryHome()
+  home = scratch.home
+})
+afterEach(() => scratch[Symbol.dispose]())
+
+const run = (line: string, env: Record<string, string> = {}): Promise<Ran> =>
+  hermes(
+    line.split(' ').filter((word) => word !== ''),
+    { home, env },
+  )
+
+describe('without a supervisor', () => {
+  test.each([
+    'status',
+    'gateway status',
+    'gateway status --all',
+    'gateway start',
+    'gateway stop --no-wait',
+    'gateway restart',
+    'gateway start --all',
+    'dashboard status',
+    'service list',
+    'service start x',
+  ])('hermes %s ends with 4 and says what to do next', async (line) => {
+    const { code, stdout, stderr } = await run(line)
+    expect({ code, stdout }).toEqual({ code: 4, stdout: '' })
+    expect(stderr).toMatch(/^hermes: the supervisor is not running: .*control\.sock.*\n {2}next: .+\n$/)
+  })
+
+  test('the same error is one JSON line with --json, wherever that stands', async () => {
+    for (const line of ['--json gateway status', 'gateway status --json', 'gateway --json start']) {
+      const { code, stdout, stderr } = await run(line)
+      expect({ code, stdout }).toEqual({ code: 4, stdout: '' })
+      expect(JSON.parse(stderr)).toEqual({
+        error: { code: 'NO_SUPERVISOR', message: expect.any(String), next: expect.any(String) },
+      })
+    }
+  })
+
+  test('a health check is 1, with one line', async () => {
+    for (const line of ['healthcheck', 'healthcheck --ready', 'healthcheck --ready coder']) {
+      const { code, stdout } = await run(line)
+      expect(code).toBe(1)
+      expect(stdout).toMatch(/^unhealthy: [^\n]+\n$/)
+    }
+  })
+
+  test('a profile is made, listed, shown, used, renamed and deleted', async () => {
+    const made = await run('profile create Coder --description writes')
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toContain(join(home, 'profiles', 'coder'))
+    expect(made.stdout).toContain('no supervisor runs')
+    expect(statSync(join(home, 'profiles', 'coder', '.env')).mode & 0o777).toBe(0o600)
+
+    const list = JSON.parse((await run('profile list --json')).stdout)
+    expect(list).toEqual([
+      { name: 'default', wanted: 'down', description: '', active: true },
+      { name: 'coder', wanted: 'down', description: 'writes', active: false },
+    ])
+    expect((await run('profile use coder')).code).toBe(0)
+    expect(JSON.parse((await run('profile show --json')).stdout)).toMatchObject({ name: 'coder', active: true })
+    expect((await run('profile rename coder writer')).code).toBe(0)
+    expect((await run('profile list -q')).stdout).toBe('default\nwriter\n')
+    expect(JSON.parse((await run('profile show --json')).stdout)).toMatchObject({ name: 'writer', active: true })
+    expect((await run('profile delete writer --yes')).code).toBe(0)
+    expect(JSON.parse((await run('profile show --json')).stdout)).toMatchObject({ name: 'default', active: true })
+  })
+
+  test('of ten that create the same profile at once one wins, and the profile is whole', async () => {
+    const all = await Promise.all(Array.from({ length: 10 }, (_, i) => run(`profile create twin --description by${i}`)))
+    expect(all.map(({ code }) => code).sort()).toEqual([0, ...Array(9).fill(1)])
+    for (const { code, stderr } of all)
+      if (code === 1) expect(stderr).toMatch(/^hermes: profile "twin" exists already: .*\n {2}next: /)
+    const winner = all.findIndex(({ code }) => code === 0)
+    expect(readFileSync(join(home, 'profiles', 'twin', 'config.yaml'), 'utf8')).toContain(`by${winner}`)
+  })
+})
+
+describe('deleting', () => {
+  beforeEach(async () => {
+    await run('profile create coder')
+  })
+
+  test('wants --yes where nobody can be asked, and prints the full command', async () => {
+    const { code, stderr } = await run('profile delete coder --keep-logs')
+    expect(code).toBe(2)
+    expect(stderr).toContain('next: hermes profile delete coder --yes --keep-logs')
+    expect((await run('profile show coder')).code).toBe(0)
+  })
+
+  test('on a terminal wants the name typed', async () => {
+    // script(1) gives it a terminal and types what it reads itself.
+    const typed = (input: string) =>
+      runProgram(['script', '-qec', `"${program('hermes')}" profile delete coder`, '/dev/null'], { home, input })
+    const wrong = await typed('codr\n')
+    expect(wrong).toMatchObject({ code: 1, stdout: expect.stringContaining('nothing was deleted') })
+    expect(wrong.stdout).toContain(join(home, 'profiles', 'coder'))
+    expect((await run('profile show coder')).code).toBe(0)
+    expect(await typed('coder\n')).toMatchObject({ code: 0, stdout: expect.stringContaining('deleted') })
+    expect((await run('profile show coder')).code).toBe(3)
+  })
+
+  test('of default is refused, of an unknown one is 3', async () => {
+    expect(await run('profile delete default --yes')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cannot be deleted'),
+    })
+    expect(await run('profile delete codr --yes')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('did you mean "coder"'),
+    })
+  })
+})
+
+describe('wrong usage ends with 2, names what is wrong and the nearest right thing', () => {
+  test.each([
+    ['gatewy start', 'unknown command', 'hermes gateway?'],
+    ['gateway strt', 'unknown command', 'hermes gateway start?'],
+    ['profile create', "missing required argument 'NAME'", 'hermes profile'],
+    ['profile create a --strat', "unknown option '--strat'", '--start'],
+    ['gateway start now', 'too many arguments', 'hermes gateway'],
+    ['gateway start --timeout soon', '--timeout', ''],
+    ['logs --lines many', '--lines', ''],
+    ['logs --since yesterday', '--since', ''],
+    ['logs agent --level loud', '--level', ''],
+    ['completion tcsh', "'tcsh' is invalid", ''],
+    ['-p', '-p needs', 'hermes profile list'],
+    ['config get gateway.restrt', 'no key', 'gateway.restart'],
+  ])('hermes %s', async (line, what, next) => {
+    const { code, stdout, stderr } = await run(line)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(what)
+    expect(stderr).toContain(next)
+    expect(stderr.split('\n').length).toBeLessThanOrEqual(3)
+  })
+})
+
+test.each([
+  '-p nobody gateway status',
+  '-p ../etc config get',
+  '-p Root env',
+  'logs nobody',
+  'profile show nobody',
+  'profile use nobody',
+  'profile rename nobody x',
+  'profile create a --clone nobody',
+])('hermes %s ends with 3: no such profile', async (line) => {
+  expect(await run(line)).toMatchObject({ code: 3, stdout: '' })
+})
+
+test.each(['Bad!', 'default', 'root', 'x'.repeat(65)])('profile create %s ends with 1', async (name) => {
+  expect(await run(`profile create ${name}`)).toMatchObject({ code: 1, stderr: expect.stringContaining('next: ') })
+})
+
+describe('version', () => {
+  test.each(['version', '--version', '-V'])('hermes %s', async (line) => {
+    expect(await run(line)).toEqual({ code: 0, stdout: expect.stringMatching(/^hermes \d+\.\d+\.\d+\n$/), stderr: '' })
+  })
+
+  test('NODE_* of the caller reach neither Node nor anything else', async () => {
+    const { code, stdout } = await run('version', { NODE_OPTIONS: '--require /nowhere', NODE_PATH: '/x' })
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('hermes') })
+  })
+
+  test('through a link, from another directory, by PATH', async () => {
+    symlinkSync(program('hermes'), join(home, 'link'))
+    const exec = promisify(execFile)
+    const env = { ...cliEnvironment({ home }), PATH: `${join(installDir(), 'bin')}:${cliEnvironment({ home }).PATH}` }
+    const ways = [
+      [join(home, 'link'), ['version']],
+      ['sh', ['-c', 'cd / && hermes version']],
+    ] as const
+    for (const [file, args] of ways) {
+      expect((await exec(file, args, { env, cwd: home })).stdout).toMatch(/^hermes /)
+    }
+  })
+})
+
+describe('config', () => {
+  test('set keeps comments, get tells the source, check finds what an editor broke', async () => {
+    await run('profile create coder')
+    const file = join(home, 'profiles', 'coder', 'config.yaml')
+    const seeded = readFileSync(file, 'utf8')
+    expect((await run('-p coder config set gateway.restart never')).code).toBe(0)
+    expect(readFileSync(file, 'utf8').startsWith(seeded.trimEnd())).toBe(true)
+    expect(JSON.parse((await run('-p coder config get gateway.restart --json')).stdout)).toEqual({
+      key: 'gateway.restart',
+      value: 'never',
+      source: file,
+    })
+    expect((await run('-p coder config get gateway.stop_timeout')).stdout).toBe('10s\n')
+    expect((await run('-p coder config check')).code).toBe(0)
+
+    const broken = readFileSync(file, 'utf8').replace('restart: never', 'restart: nver')
+    const editor = join(home, 'editor')
+    writeFileSync(join(home, 'broken'), broken)
+    writeFileSync(editor, `#!/bin/sh\n[ "$1" = --now ] && cp ${join(home, 'broken')} "$2"\n`)
+    chmodSync(editor, 0o755)
+    const edited = await run('-p coder config edit', { EDITOR: `${editor} --now` })
+    expect(edited.code).toBe(1)
+    expect(edited.stdout).toMatch(
+      /config\.yaml, line \d+: gateway\.restart: expected always, on-failure or never, got "nver"/,
+    )
+    expect((await run('config check --all')).code).toBe(1)
+  })
+
+  test('set refuses what the key does not take and writes nothing', async () => {
+    expect(await run('config set gateway.restart sometimes')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('expected always, on-failure or never'),
+    })
+    expect(() => statSync(join(home, 'config.yaml'))).toThrow('ENOENT')
+  })
+})
+
+test('env prints each variable with its source and masks secrets', async () => {
+  await run('profile create coder')
+  writeFileSync(
+    join(home, 'profiles', 'coder', '.env'),
+    'OPENAI_API_KEY=sk-1234567890\nPLAIN=x\nURL=postgres://me:hunter2@db/x\nnonsense\n',
+  )
+  const { stdout } = await run('-p coder env')
+  expect(stdout).toContain('OPENAI_API_KEY=****  # .env\n')
+  expect(stdout).toContain('PLAIN=x  # .env\n')
+  expect(stdout).toContain('HERMES_PROFILE=coder  # supervisor\n')
+  expect(stdout).toContain('line 4: expected NAME=value')
+  expect(stdout).not.toMatch(/sk-1234|hunter2/)
+})
+
+test('a reader that goes away (| head) is no error', async () => {
+  const dir = join(home, 'logs', 'gateways', 'default')
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(join(dir, 'current'), '2026-11-22T12:15:18.810Z line\n'.repeat(200_000))
+  const { stdout, stderr } = await promisify(execFile)(
+    'bash',
+    ['-c', `"${program('hermes')}" logs -n all | head -1; echo "\${PIPESTATUS[0]}"`],
+    { env: cliEnvironment({ home }) },
+  )
+  expect({ stdout, stderr }).toEqual({ stdout: '2026-11-22T12:15:18.810Z line\n0\n', stderr: '' })
+})
+
+describe('completion', () => {
+  const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
+    const script = `source <(hermes completion bash); COMP_WORDS=(hermes ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _hermes; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const env = { ...cliEnvironment({ home }), PATH: `${join(installDir(), 'bin')}:${cliEnvironment({ home }).PATH}` }
+    return (await promisify(execFile)('bash', ['-c', script], { env })).stdout.split('\n').filter((word) => word !== '')
+  }
+
+  test('knows commands, options and profiles', async () => {
+    await run('profile create coder')
+    expect(await complete('gatew')).toEqual(['gateway'])
+    expect(await complete('-p', 'coder', 'gateway', 'st')).toEqual(['start', 'stop', 'status'])
+    expect(await complete('profile', 'create', '--cl')).toEqual(['--clone'])
+    expect(await complete('profile', 'delete', 'c')).toEqual(['coder'])
+    expect(await complete('-p', '')).toEqual(['default', 'coder'])
+    expect(await complete('completion', '')).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']))
+  })
+
+  test.each(['bash', 'zsh', 'fish'])('for %s has every command', async (shell) => {
+    const { stdout } = await run(`completion ${shell}`)
+    for (const { path } of COMMANDS) expect(stdout).toContain(path.split(' ').at(-1))
+  })
+})
+
+describe('help', () => {
+  test.each([...COMMANDS.map(({ path }) => path), ...GROUPS.map(({ name }) => name)])(
+    'of %s says how it is used',
+    (path) => {
+      expect(parseWords([...path.split(' '), '--help'], COMMANDS, GROUPS)).toEqual({
+        help: expect.stringContaining(`Usage: hermes ${path}`),
+      })
+    },
+  )
+
+  test.each(['--help', '-h', 'help', 'help gateway start', 'gateway -h', 'gateway start --help'])(
+    'hermes %s ends with 0',
+    async (line) => {
+      expect(await run(line)).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: hermes'), stderr: '' })
+    },
+  )
+
+  test('hermes alone says how things stand and what can be typed', async () => {
+    expect(await run('')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Commands:'),
+      stderr: expect.stringContaining('not running'),
+    })
+  })
+})
+
+test('doctor names what has to be repaired', async () => {
+  await run('profile create coder')
+  chmodSync(join(home, 'profiles', 'coder', '.env'), 0o644)
+  writeFileSync(join(home, 'profiles', 'coder', 'config.yaml'), 'gateway: {restart: x}\n')
+  mkdirSync(join(home, 'profiles', 'Bad Name'))
+  writeFileSync(join(home, 'gateway.pid'), '{"pid":1,"start_time":1}')
+  for (const name of ['coder', 'b']) {
+    await run(`profile create ${name}`)
+    writeFileSync(join(home, 'profiles', name, '.env'), 'API_SERVER_ENABLED=1\nAPI_SERVER_PORT=47891\n')
+  }
+  const { code, stdout } = await run('doctor --json')
+  const findings = JSON.parse(stdout) as readonly { check: string; state: string; text: string }[]
+  const texts = findings.map(({ check, state, text }) => `${state} ${check}: ${text}`)
+  expect(texts).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^warn profiles: .*\.env can be read by others/),
+      expect.stringMatching(/^warn profiles: .*line 1: gateway\.restart/),
+      expect.stringMatching(/^warn profiles: .*Bad Name is no profile/),
+      expect.stringMatching(/^warn stale files: .*gateway\.pid/),
+      expect.stringMatching(/^fail ports: .*both want port 47891/),
+    ]),
+  )
+  expect(code).toBe(1)
+})

@@ -1,0 +1,141 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { findIdentity, type IdentitySources } from '../../src/cli/drop.ts'
+import { program } from '../support/install.ts'
+
+const isRoot = process.getuid?.() === 0
+const IDENTITY = { uid: 10_000, gid: 10_001, groups: [10_001, 20], user: 'hermes', home: '/opt/data' }
+
+let dir: string
+let sources: IdentitySources
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-drop-'))
+  chmodSync(dir, 0o755)
+  sources = {
+    identityFile: join(dir, 'identity'),
+    passwd: join(dir, 'passwd'),
+    group: join(dir, 'group'),
+    install: '/opt/hermes',
+  }
+  writeFileSync(sources.passwd, 'root:x:0:0::/root:/bin/sh\nhermes:x:10000:10001::/opt/data:/bin/sh\n')
+  writeFileSync(sources.group, 'root:x:0:hermes\nhermes:x:10001:\naudio:x:29:other,hermes\n')
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+describe('who a root caller becomes', () => {
+  test.skipIf(!isRoot)('is what init wrote', () => {
+    writeFileSync(sources.identityFile, JSON.stringify(IDENTITY))
+    expect(findIdentity(sources)).toEqual(IDENTITY)
+    expect(findIdentity({ ...sources, install: '/somewhere/dist' })).toEqual(IDENTITY)
+  })
+
+  test("is the image's user hermes where init wrote nothing, with its groups and without root's", () => {
+    expect(findIdentity(sources)).toEqual({
+      uid: 10_000,
+      gid: 10_001,
+      groups: [10_001, 29],
+      user: 'hermes',
+      home: '/opt/data',
+    })
+  })
+
+  test('is nobody in a checkout: root stays root there', () => {
+    expect(findIdentity({ ...sources, install: '/home/me/hermes/dist' })).toBeUndefined()
+  })
+
+  test.each([
+    [
+      'an image without that user',
+      () => writeFileSync(sources.passwd, 'root:x:0:0::/root:/bin/sh\n'),
+      'there is no user "hermes"',
+    ],
+    ['a user without numbers', () => writeFileSync(sources.passwd, 'hermes:x:::::\n'), 'there is no user "hermes"'],
+    ['a file that others can write', () => chmod(0o666), "not root's alone"],
+    ['a link in its place', () => symlinkSync(sources.passwd, sources.identityFile), "not root's alone"],
+    [
+      'a file without numbers',
+      () => writeFileSync(sources.identityFile, '{"uid":"0","gid":1,"user":"x","home":"/"}'),
+      'holds no identity',
+    ],
+    [
+      'a negative id',
+      () => writeFileSync(sources.identityFile, '{"uid":-1,"gid":1,"user":"x","home":"/"}'),
+      'holds no identity',
+    ],
+  ])('cannot be told by %s', (_, make, text) => {
+    make()
+    expect(() => findIdentity(sources)).toThrow(text)
+  })
+
+  function chmod(mode: number): void {
+    writeFileSync(sources.identityFile, JSON.stringify(IDENTITY))
+    chmodSync(sources.identityFile, mode)
+  }
+})
+
+// A mount namespace of our own, so that /run/hermes is nobody else's.
+describe.skipIf(!isRoot || spawnSync('unshare', ['--mount', 'true']).status !== 0)(
+  'hermes called by root in a container',
+  () => {
+    const inContainer = (script: string, env: Record<string, string> = {}) => {
+      const prepare = `mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/hermes && printf '%s' '${JSON.stringify(IDENTITY)}' > /run/hermes/identity && cd /`
+      const path = `${join(process.execPath, '..')}:${process.env.PATH}`
+      const given = { PATH: path, HOME: '/root', HERMES_HOME: dir, HERMES: program('hermes'), ...env }
+      return spawnSync('unshare', ['--mount', 'sh', '-c', `${prepare} && ${script}`], { env: given, encoding: 'utf8' })
+    }
+
+    beforeEach(() => {
+      execFileSync('chown', ['-R', '10000:10001', dir])
+      execFileSync('chmod', ['-R', 'a+rX', join(program('hermes'), '..', '..', '..')])
+    })
+
+    test('becomes the runtime user: its files are never root’s', () => {
+      const { status, stderr } = inContainer('"$HERMES" profile create coder >/dev/null')
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      const owners = execFileSync('find', [join(dir, 'profiles'), '-printf', '%U:%G\n'], { encoding: 'utf8' })
+      expect(new Set(owners.trim().split('\n'))).toEqual(new Set(['10000:10001']))
+    })
+
+    test('has groups, HOME, USER of that user, no capability, and no way back', () => {
+      // The editor is a program of ours that runs after the drop.
+      const editor =
+        'sh -c "id -u; id -g; id -G; echo $HOME $USER $LOGNAME; grep CapEff /proc/self/status; setpriv --reuid 0 id -u" --'
+      const { stdout } = inContainer('"$HERMES" config edit', { EDITOR: editor })
+      const [uid, gid, groups, who, capabilities, ...back] = stdout.split('\n')
+      expect({ uid, gid, who }).toEqual({ uid: '10000', gid: '10001', who: '/opt/data hermes hermes' })
+      expect(
+        groups
+          ?.split(' ')
+          .map(Number)
+          .sort((a, b) => a - b),
+      ).toEqual([20, 10_001])
+      expect(capabilities).toMatch(/CapEff:\s+0+$/)
+      expect(back.join()).not.toMatch(/^0/)
+    })
+
+    test.each(['1', 'true', 'YES'])('stays root with HERMES_DOCKER_EXEC_AS_ROOT=%s', (value) => {
+      expect(
+        inContainer('"$HERMES" config edit', { EDITOR: 'id -u; :', HERMES_DOCKER_EXEC_AS_ROOT: value }).stdout,
+      ).toMatch(/^0\n/)
+    })
+
+    test.each(['0', 'on', 'ture', ''])('does not with HERMES_DOCKER_EXEC_AS_ROOT=%j', (value) => {
+      expect(
+        inContainer('"$HERMES" config edit', { EDITOR: 'id -u; :', HERMES_DOCKER_EXEC_AS_ROOT: value }).stdout,
+      ).toMatch(/^10000\n/)
+    })
+
+    test('without CAP_SETUID runs nothing, ends with 126 and names the two ways out', () => {
+      const { status, stdout, stderr } = inContainer(
+        'exec setpriv --bounding-set=-setuid --inh-caps=-setuid "$HERMES" profile create coder',
+      )
+      expect({ status, stdout }).toEqual({ status: 126, stdout: '' })
+      expect(stderr).toContain('refusing to run as root')
+      expect(stderr).toContain('--user hermes')
+      expect(stderr).toContain('HERMES_DOCKER_EXEC_AS_ROOT=1')
+    })
+  },
+)

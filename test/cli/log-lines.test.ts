@@ -1,0 +1,145 @@
+import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { lastOf, lineFilter, lineText, parseCount, parseLevel, parseSince, readLine } from '../../src/cli/log-lines.ts'
+import { hermes, startProgram, temporaryHome } from '../support/cli.ts'
+import { program } from '../support/install.ts'
+import { waitFor } from '../support/wait.ts'
+
+const line = (text: string, slot = 'agent') => ({ slot, atMs: 0, text })
+
+describe('what a line says about itself', () => {
+  test.each([
+    ['WARN [s1] api: text', { level: 'warn', session: 's1' }],
+    ['INFO text', { level: 'info' }],
+    ['{"level":"error","session":"s2","msg":"x"}', { level: 'error', session: 's2' }],
+    ['{"level":"error"', {}],
+    ['INFORMATION', {}],
+    ['    at stack', {}],
+  ])('%j', (text, found) => {
+    expect(readLine(text)).toEqual(found)
+  })
+})
+
+test('a filter keeps that level and worse, and the lines that belong to a kept one', () => {
+  const lines = ['INFO [a] x: 1', 'more of 1', 'ERROR [a] x: 2', 'more of 2', 'WARN [b] x: 3'].map((text) => line(text))
+  const kept = (filter: Parameters<typeof lineFilter>[0]) => lines.filter(lineFilter(filter)).map(({ text }) => text)
+  expect(kept({ level: 'warn' })).toEqual(['ERROR [a] x: 2', 'more of 2', 'WARN [b] x: 3'])
+  expect(kept({ session: 'a' })).toEqual(['INFO [a] x: 1', 'more of 1', 'ERROR [a] x: 2', 'more of 2'])
+  expect(kept({ level: 'error', session: 'b' })).toEqual([])
+})
+
+test('--since takes a duration or a time, --lines a number or all, --level a level', () => {
+  expect(parseSince('1h', 10_000_000)).toBe(6_400_000)
+  expect(parseSince('2026-11-22T12:00:00Z', 0)).toBe(Date.UTC(2026, 10, 22, 12))
+  expect(() => parseSince('tomorrow', 0)).toThrow(expect.objectContaining({ code: 'USAGE' }))
+  expect([parseCount('7'), parseCount('all')]).toEqual([7, undefined])
+  expect(() => parseCount('-1')).toThrow(expect.objectContaining({ code: 'USAGE' }))
+  expect(parseLevel('WARNING')).toBe('warn')
+})
+
+test('the name of the log stands in each line where there are several', () => {
+  expect(lineText({ slot: 'a', at: 'T', atMs: 0, text: 'x' }, false)).toBe('T x\n')
+  expect(lineText({ slot: 'a', at: 'T', atMs: 0, text: 'x' }, true)).toBe('T [a] x\n')
+})
+
+test.each([0, 1, 3, 5, 9])('the last %i of a sequence, in order', (count) => {
+  const items = [1, 2, 3, 4, 5]
+  expect(lastOf(items, count)).toEqual(count === 0 ? [] : items.slice(-count))
+})
+
+describe('hermes logs', () => {
+  let scratch: ReturnType<typeof temporaryHome>
+  let home: string
+  beforeEach(() => {
+    scratch = temporaryHome()
+    home = scratch.home
+  })
+  afterEach(() => scratch[Symbol.dispose]())
+
+  const at = (second: number): string => `2026-11-22T12:15:${String(second).padStart(2, '0')}.000Z`
+  function write(profile: string, seconds: readonly number[], file = 'current'): string {
+    const dir = join(home, 'logs', 'gateways', profile)
+    mkdirSync(dir, { recursive: true })
+    appendFileSync(join(dir, file), seconds.map((second) => `${at(second)} line ${second}\n`).join(''))
+    return join(dir, file)
+  }
+  const out = async (line: string): Promise<string> => (await hermes(line.split(' '), { home })).stdout
+
+  test('reads archives and current in order, the last 50 lines unless told', async () => {
+    write(
+      'default',
+      Array.from({ length: 40 }, (_, i) => i),
+      '20261122T121540.000Z.log',
+    )
+    write(
+      'default',
+      Array.from({ length: 20 }, (_, i) => 40 + i),
+    )
+    const lines = (await out('logs')).trim().split('\n')
+    expect(lines).toHaveLength(50)
+    expect([lines[0], lines.at(-1)]).toEqual([`${at(10)} line 10`, `${at(59)} line 59`])
+    expect((await out('logs -n all')).trim().split('\n')).toHaveLength(60)
+    expect(await out('logs --lines 1')).toBe(`${at(59)} line 59\n`)
+    expect(await out('logs --since 2026-11-22T12:15:58Z')).toBe(`${at(58)} line 58\n${at(59)} line 59\n`)
+  })
+
+  test('merges several profiles by time', async () => {
+    await hermes(['profile', 'create', 'coder'], { home })
+    write('default', [1, 3])
+    write('coder', [2, 4])
+    const merged = [
+      `${at(1)} [default] line 1`,
+      `${at(2)} [coder] line 2`,
+      `${at(3)} [default] line 3`,
+      `${at(4)} [coder] line 4`,
+    ]
+    expect(await out('logs default coder')).toBe(`${merged.join('\n')}\n`)
+    expect(await out('logs --all')).toBe(`${merged.join('\n')}\n`)
+    expect(JSON.parse(await out('logs --all --json'))[1]).toEqual({ log: 'coder', at: at(2), text: 'line 2' })
+  })
+
+  test('reads our own logs, by level and session', async () => {
+    mkdirSync(join(home, 'logs'))
+    writeFileSync(join(home, 'logs', 'agent.log'), `${at(1)} INFO [s1] api: one\n${at(2)} ERROR [s2] api: two\n`)
+    writeFileSync(join(home, 'logs', 'supervisor.log'), `${at(1)} INFO started\n`)
+    writeFileSync(join(home, 'logs', 'container-boot.log'), `${at(1)} profile=default\n`)
+    expect(await out('logs agent --level error')).toBe(`${at(2)} ERROR [s2] api: two\n`)
+    expect(await out('logs agent --session s1')).toBe(`${at(1)} INFO [s1] api: one\n`)
+    expect(await out('logs supervisor')).toContain('INFO started')
+    expect(await out('logs boot')).toContain('profile=default')
+  })
+
+  test('of a log that is not there yet says so; of a deleted profile that left some reads them', async () => {
+    expect(await hermes(['logs'], { home })).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: expect.stringContaining('no lines in'),
+    })
+    write('gone', [1])
+    expect(await out('logs gone')).toContain('line 1')
+  })
+
+  test('follows across a rotation, and from before the file is there', async () => {
+    const child = startProgram([program('hermes'), 'logs', '-f'], { home })
+    let text = ''
+    child.stdout?.setEncoding('utf8').on('data', (more: string) => {
+      text += more
+    })
+    try {
+      // Written again and again until it is seen: the reader may not have begun to look.
+      await waitFor('the first line', () => {
+        write('default', [1])
+        return text.includes('line 1\n')
+      })
+      const current = write('default', [2])
+      await waitFor('the second', () => text.includes('line 2\n'))
+      renameSync(current, join(current, '..', '20261122T121559.000Z.log'))
+      write('default', [3])
+      await waitFor('the line after the rotation', () => text.includes('line 3\n'))
+      expect(text.match(/line 2\n/g)).toHaveLength(1)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  })
+})

@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { docker } from '../support/engine.ts'
+import { testImage } from '../support/image.ts'
+import { type Block, commandBlocks, type Page, pages, root } from '../support/pages.ts'
+
+/** A page whose commands speak to an engine. The others run against a supervisor of the machine's (test/process/docs.test.ts). */
+const speaksDocker = (page: Page): boolean => commandBlocks(page).some(({ text }) => /^docker(-compose)? /m.test(text))
+
+/** Commands that never end by themselves; they may only stand last in a block, and are left when they have said something. */
+const FOLLOWS = /^(tail -F|docker logs -f|docker attach) /
+
+// `docker build` needs what the README's reader has and this machine lacks: a registry for the base image.
+const PRELUDE = `
+set -eu
+docker() {
+  if [ "$1" = build ]; then shift; command docker build --network host --build-arg BASE_IMAGE="$BASE_IMAGE" "$@"
+  elif [ "$1 $2" = "run -it" ] || [ "$1 $2" = "exec -it" ]; then script -qec "$(printf '%q ' docker "$@")" /dev/null </dev/null
+  else command docker "$@"; fi
+}
+`
+
+/** What bash runs for a block: the lines as they stand, a follower bounded. */
+function scriptOf({ text }: Block): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  const last = lines.at(-1) ?? ''
+  if (!FOLLOWS.test(last)) return PRELUDE + lines.join('\n')
+  const follower = last.replace(/ +#.*$/, '')
+  return `${PRELUDE + lines.slice(0, -1).join('\n')}\ntimeout 20 sh -c ${JSON.stringify(`${follower} | head -n 1`)}`
+}
+
+interface Ran {
+  readonly code: number
+  readonly output: string
+}
+
+const run = (script: string, cwd: string, env: Record<string, string>): Promise<Ran> =>
+  new Promise((resolve) => {
+    const options = { cwd, env: { ...process.env, ...env }, timeout: 240_000, maxBuffer: 16_000_000 }
+    execFile('bash', ['-c', script], options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}\n${stderr}` })
+    })
+  })
+
+/** Names our pages give to what they start. */
+afterEach(async () => {
+  for (const name of ['hermes', 'alone']) await docker(['rm', '--force', '--volumes', name]).catch(() => undefined)
+  await docker(['volume', 'rm', '--force', 'hermes-data'])
+})
+
+test.each(pages().filter(speaksDocker))(
+  'every command of $path works as it is written',
+  { timeout: 600_000 },
+  async (page) => {
+    const image = await testImage()
+    await docker(['tag', image, 'hermes'])
+    const base = await docker([
+      'image',
+      'inspect',
+      image,
+      '--format',
+      '{{index .Config.Labels "org.opencontainers.image.base.name"}}',
+    ])
+    const home = mkdtempSync(join(tmpdir(), 'hermes-docs-'))
+    // A checkout of one's own, so that a page may write into it.
+    const checkout = join(home, 'checkout')
+    cpSync(root, checkout, {
+      recursive: true,
+      filter: (path) => !/\/(node_modules|\.git|dist|\.hermes)(\/|$)/.test(path),
+    })
+    try {
+      for (const block of commandBlocks(page)) {
+        if (!/docker/.test(block.text)) continue // host-only commands: test/process/docs.test.ts
+        const { code, output } = await run(scriptOf(block), checkout, {
+          HOME: home,
+          BASE_IMAGE: base.trim(),
+          DOCKER_BUILDKIT: '0',
+          COMPOSE_DOCKER_CLI_BUILD: '0',
+        })
+        expect(code, `${page.path}:${block.line}\n${output}`).toBe(0)
+      }
+    } finally {
+      rmSync(home, { recursive: true, force: true })
+    }
+  },
+)
+
+test('the check of the pages would see a command that fails', async () => {
+  const block: Block = { info: 'sh', line: 1, text: 'docker run --rm hermes sh -c "exit 3"\ntrue' }
+  await docker(['tag', await testImage(), 'hermes'])
+  expect((await run(scriptOf(block), tmpdir(), { BASE_IMAGE: '' })).code).toBe(3)
+})

@@ -1,0 +1,117 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Box, type BoxOptions, gatewayOf, startContainer } from '../support/container.ts'
+
+interface Hooks {
+  readonly init?: Readonly<Record<string, string>>
+  readonly finish?: Readonly<Record<string, string>>
+  /** Names that lack the executable bit. */
+  readonly plain?: readonly string[]
+}
+
+/** A container whose hook directories hold these files. */
+async function withHooks(
+  { init = {}, finish = {}, plain = [] }: Hooks,
+  options: BoxOptions = {},
+): Promise<Box & AsyncDisposable> {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-hooks-'))
+  chmodSync(dir, 0o755)
+  const mounts = [init, finish].map((scripts, index) => {
+    const name = index === 0 ? 'cont-init.d' : 'cont-finish.d'
+    const host = mkdtempSync(join(dir, `${name}-`))
+    chmodSync(host, 0o755)
+    for (const [script, text] of Object.entries(scripts)) {
+      writeFileSync(join(host, script), text)
+      chmodSync(join(host, script), plain.includes(script) ? 0o644 : 0o755)
+    }
+    return [host, `/etc/${name}`, 'ro'] as const
+  })
+  const box = await startContainer({ ...options, mounts })
+  const dispose = box[Symbol.asyncDispose].bind(box)
+  return Object.assign(box, {
+    [Symbol.asyncDispose]: async () => {
+      await dispose()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  })
+}
+
+test('boot hooks run as root, in order, with the container’s environment, before the main program', async () => {
+  const hook = (name: string): string => `#!/bin/sh\necho "${name} $(id -u) $MINE"\n`
+  await using box = await withHooks(
+    { init: { '20-b': hook('b'), '10-a': hook('a') } },
+    { command: ['sh', '-c', 'echo main'], env: { MINE: 'seen' } },
+  )
+  expect(await box.exit()).toBe(0)
+  const { stdout, stderr } = await box.logs()
+  expect(`${stdout}${stderr}`).toMatch(/a 0 seen\n(.*\n)*b 0 seen/)
+  expect(stdout).toMatch(/main\n$/)
+})
+
+test('a failing hook stops the container with its code and a line that names it', async () => {
+  await using box = await withHooks(
+    { init: { '10-bad': '#!/bin/sh\nexit 7\n', '20-next': '#!/bin/sh\necho next\n' } },
+    { command: ['sh', '-c', 'echo main'] },
+  )
+  expect(await box.exit()).toBe(7)
+  const { stdout, stderr } = await box.logs()
+  expect(stderr).toContain('10-bad')
+  expect(`${stdout}${stderr}`).not.toContain('next')
+  expect(stdout).not.toContain('main')
+})
+
+test.each(['0', '1'])('with S6_BEHAVIOUR_IF_STAGE2_FAILS=%s the container goes on', async (behaviour) => {
+  await using box = await withHooks(
+    { init: { '10-bad': '#!/bin/sh\nexit 7\n', '20-next': '#!/bin/sh\necho next\n' } },
+    { command: ['sh', '-c', 'echo main'], env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: behaviour } },
+  )
+  expect(await box.exit()).toBe(0)
+  const { stdout, stderr } = await box.logs()
+  expect(`${stdout}${stderr}`).toContain('next')
+  expect(stdout).toContain('main')
+})
+
+test('a hook that is not executable is named, and does not stop the boot unnoticed', async () => {
+  await using box = await withHooks(
+    { init: { '10-plain': '#!/bin/sh\necho ran\n' }, plain: ['10-plain'] },
+    { command: ['sh', '-c', 'echo main'] },
+  )
+  await box.exit()
+  const { stdout, stderr } = await box.logs()
+  expect(stderr).toContain('10-plain')
+  expect(`${stdout}${stderr}`).not.toContain('ran\n')
+})
+
+test('a hook that hangs is named, and docker stop still works', async () => {
+  await using box = await withHooks({ init: { '10-hangs': '#!/bin/sh\nexec sleep 1000\n' } })
+  await box.saw('10-hangs', { deadlineMs: 20_000 })
+  expect((await box.stop()).ms).toBeLessThan(9500)
+})
+
+test('finish hooks run at the end, when everything else is gone', async () => {
+  await using box = await withHooks(
+    { finish: { '10-bye': '#!/bin/sh\necho "bye as $(id -u)"\n' } },
+    { command: ['sh', '-c', 'echo main'] },
+  )
+  expect(await box.exit()).toBe(0)
+  await box.saw('bye as 0')
+})
+
+test("the container's environment is there for hooks, slots and with-contenv, also what a hook dropped into the store", async () => {
+  const hook = '#!/command/with-contenv sh\necho "hook $MINE"\nprintf "added\\n" >/run/s6/container_environment/ADDED\n'
+  const gateway = gatewayOf('/bin/sh', '-c', 'echo "slot $MINE $ADDED"; exec sleep 1000')
+  await using box = await withHooks(
+    { init: { '10-env': hook } },
+    { env: { MINE: 'two\nlines' }, files: { 'config.yaml': gateway, desired_state: 'running\n' } },
+  )
+  await box.saw('slot two')
+  expect((await box.logs()).stdout).toContain('slot two\nlines added\n')
+  expect(await box.ok('env', '-i', '/command/with-contenv', 'sh', '-c', 'echo "$MINE $ADDED"')).toBe(
+    'two\nlines added\n',
+  )
+  expect(await box.ok('/command/printcontenv', 'ADDED')).toBe('added\n')
+  expect(await box.exec(['/command/printcontenv', 'ABSENT'])).toMatchObject({ code: 1, stdout: '' })
+  expect(await box.ok('stat', '-c', '%a %u', '/run/s6/container_environment')).toBe('755 0\n')
+})

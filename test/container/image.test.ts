@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { startContainer } from '../support/container.ts'
+import { docker } from '../support/engine.ts'
+import { addedMegabytes, testImage } from '../support/image.ts'
+import { waitFor } from '../support/wait.ts'
+
+const inspect = async (format: string): Promise<string> =>
+  docker(['image', 'inspect', '--format', format, await testImage()])
+
+test('the image adds at most 40 MB to its base', async () => {
+  const added = await addedMegabytes(await testImage())
+  expect(added).toBeGreaterThan(0.5) // a control: something is measured
+  expect(added).toBeLessThanOrEqual(40)
+})
+
+test('it carries OCI labels, its version that of package.json', async () => {
+  const labels = JSON.parse(await inspect('{{json .Config.Labels}}')) as Record<string, string>
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+  expect(labels).toMatchObject({
+    'org.opencontainers.image.title': 'hermes',
+    'org.opencontainers.image.licenses': 'MIT',
+    'org.opencontainers.image.version': version,
+  })
+})
+
+test('it starts /init, stops by TERM, declares the volume and takes no arguments by default', async () => {
+  const config = JSON.parse(await inspect('{{json .Config}}')) as Record<string, unknown>
+  expect(config).toMatchObject({ Entrypoint: ['/init'], StopSignal: 'SIGTERM', Volumes: { '/opt/data': {} } })
+  expect(config.User ?? '').toBe('')
+  expect(config.Cmd ?? []).toEqual([])
+})
+
+test('its health check is healthy while it runs', async () => {
+  await using box = await startContainer()
+  await box.slot('gateway-default', () => true)
+  expect(await inspect('{{json .Config.Healthcheck.Test}}')).toBe('["CMD","/opt/hermes/bin/hermes","healthcheck"]')
+  // The engine's first check comes after its interval, 30 s.
+  await waitFor(
+    'the engine to say healthy',
+    async () => (await box.inspect('{{.State.Health.Status}}')) === 'healthy',
+    { deadlineMs: 60_000 },
+  )
+})
+
+test('the install belongs to root and nobody else can write it', async () => {
+  await using box = await startContainer({ entrypoint: ['sleep', '1000'] })
+  const writable = 'find /opt/hermes /command /init /usr/bin/tini /etc/profile.d /etc/cont-init.d /etc/cont-finish.d'
+  expect(await box.ok('sh', '-c', `${writable} \\( ! -uid 0 -o ! -type l -perm /022 \\)`)).toBe('')
+  expect(await box.ok('sh', '-c', 'find /opt/hermes -type f ! -perm -444')).toBe('')
+  expect(await box.ok('stat', '-c', '%u:%g', '/opt/data')).not.toBe('')
+})
+
+test('there is no source, no package manager cache and no node_modules in it', async () => {
+  await using box = await startContainer({ entrypoint: ['sleep', '1000'] })
+  expect(
+    await box.ok('sh', '-c', 'find / -xdev -path "*/hermes*" \\( -name node_modules -o -name "*.ts" \\) -print'),
+  ).toBe('')
+  expect(await box.ok('sh', '-c', 'ls /src /ca 2>/dev/null || true')).toBe('')
+})

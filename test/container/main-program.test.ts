@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest'
+import { gatewayOf, lives, startContainer } from '../support/container.ts'
+
+test('without arguments it supervises until it is stopped, and ends with 0', async () => {
+  await using box = await startContainer()
+  await box.slot('gateway-default', (slot) => slot.state === 'down')
+  expect((await box.stop()).code).toBe(0)
+})
+
+test('gateway run starts the default gateway, says so, and outlives it', async () => {
+  await using box = await startContainer({ command: ['gateway', 'run'], files: { 'config.yaml': lives() } })
+  const { pid } = await box.up('gateway-default')
+  await box.kill(pid)
+  await box.slot('gateway-default', (slot) => slot.state === 'up' && slot.pid !== pid)
+  expect((await box.logs()).stderr).toContain('--no-supervise')
+  expect(box.file('desired_state')).toBe('running\n')
+  expect((await box.stop()).code).toBe(0)
+})
+
+test('-p NAME gateway run starts that gateway and no other', async () => {
+  await using box = await startContainer({
+    command: ['-p', 'coder', 'gateway', 'run'],
+    files: { 'config.yaml': lives(), 'profiles/coder/config.yaml': lives() },
+  })
+  await box.up('gateway-coder')
+  await box.slot('gateway-default', (slot) => slot.state === 'down')
+})
+
+test.each([
+  ['gateway', 'run', '--no-supervise'],
+  ['gateway', '--no-supervise'],
+])('%s %s %s is the gateway itself: the container has its exit code, the slot stays down', async (...command) => {
+  await using box = await startContainer({
+    command,
+    files: { 'config.yaml': gatewayOf('/bin/sh', '-c', 'echo mine; exit 9') },
+  })
+  expect(await box.exit()).toBe(9)
+  expect((await box.logs()).stdout).toContain('mine')
+})
+
+test('HERMES_GATEWAY_NO_SUPERVISE=1 does the same', async () => {
+  await using box = await startContainer({
+    command: ['gateway', 'run'],
+    env: { HERMES_GATEWAY_NO_SUPERVISE: '1' },
+    files: { 'config.yaml': lives() },
+  })
+  await box.saw('alive')
+  await box.slot('gateway-default', (slot) => slot.state === 'down')
+})
+
+test.each([
+  { command: ['sh', '-c', 'exit 42'], code: 42 },
+  { command: ['sleep', '1'], code: 0 },
+  { command: ['sh', '-c', 'kill -KILL $$'], code: 137 },
+  { command: ['sh', '-c', 'kill -SEGV $$'], code: 139 },
+  { command: ['/bin/true'], code: 0 },
+])("the main program's end is the container's: $command ends with $code", async ({ command, code }) => {
+  await using box = await startContainer({ command })
+  expect(await box.exit()).toBe(code)
+})
+
+test.each([{ command: ['--version'] }, { command: ['version'] }, { command: ['bash', '-lc', 'hermes version'] }])(
+  '$command prints the version',
+  async ({ command }) => {
+    await using box = await startContainer({ command })
+    expect(await box.exit()).toBe(0)
+    expect((await box.logs()).stdout).toMatch(/^hermes \d+\.\d+\.\d+$/m)
+  },
+)
+
+test('an unknown word is a usage error that names it', async () => {
+  await using box = await startContainer({ command: ['frobnicate'] })
+  expect(await box.exit()).toBe(2)
+  expect((await box.logs()).stderr).toContain('frobnicate')
+})
+
+test('it runs as hermes, in the directory docker run -w names, with the environment it was given', async () => {
+  await using box = await startContainer({
+    command: ['sh', '-c', 'id -un; id -u; pwd; echo "$HOME $USER $LOGNAME $MINE"; echo "$NODE_OPTIONS"'],
+    workdir: '/tmp',
+    env: { MINE: 'kept', NODE_OPTIONS: '--max-old-space-size=99' },
+  })
+  expect(await box.exit()).toBe(0)
+  expect((await box.logs()).stdout).toBe('hermes\n10000\n/tmp\n/opt/data hermes hermes kept\n--max-old-space-size=99\n')
+})
+
+test.each(['USR1', 'USR2'])('%s reaches the main program', async (signal) => {
+  const script = `trap "echo got ${signal}; exit 0" ${signal}; echo ready; while :; do sleep 0.1; done`
+  await using box = await startContainer({ command: ['sh', '-c', script] })
+  await box.saw('ready')
+  await box.docker('kill', '--signal', signal)
+  expect(await box.exit()).toBe(0)
+  await box.saw(`got ${signal}`)
+})
+
+test.each([
+  { what: 'dies of our signal', script: 'echo ready; exec sleep 1000', code: 0 },
+  { what: 'exits 0', script: 'trap "exit 0" TERM; echo ready; while :; do sleep 0.1; done', code: 0 },
+  { what: 'exits 3 by itself', script: 'trap "exit 3" TERM; echo ready; while :; do sleep 0.1; done', code: 3 },
+  { what: 'has to be killed', script: 'trap "" TERM; echo ready; while :; do sleep 0.1; done', code: 137 },
+])('docker stop of a main program that $what ends with $code', async ({ script, code }) => {
+  await using box = await startContainer({ command: ['sh', '-c', script], env: { HERMES_STOP_TIMEOUT: '3' } })
+  await box.saw('ready')
+  expect((await box.stop()).code).toBe(code)
+})
+
+test('under docker run --init everything works too, and says whose PID 1 it is', async () => {
+  await using box = await startContainer({ command: ['gateway', 'run'], init: true, files: { 'config.yaml': lives() } })
+  const { pid } = await box.up('gateway-default')
+  await box.kill(pid)
+  await box.slot('gateway-default', (slot) => slot.state === 'up' && slot.pid !== pid)
+  expect(await box.status()).toMatchObject({ pid1: false })
+  expect((await box.stop()).code).toBe(0)
+})
+
+test.each([
+  { entrypoint: ['/opt/hermes/docker/entrypoint.sh'], command: ['sh', '-c', 'exit 7'] },
+  { entrypoint: ['/usr/bin/tini', '-g', '--', '/opt/hermes/docker/entrypoint.sh'], command: ['sh', '-c', 'exit 7'] },
+  { entrypoint: ['/usr/bin/tini', '-sv', '-p', 'TERM', '-e', '143', '--'], command: ['sh', '-c', 'exit 7'] },
+  { entrypoint: ['/usr/bin/tini', '--'], command: ['/init', 'sh', '-c', 'exit 7'] },
+])('an old template with the entrypoint $entrypoint still works', async ({ entrypoint, command }) => {
+  await using box = await startContainer({ entrypoint, command })
+  expect(await box.exit()).toBe(7)
+})

@@ -1,0 +1,165 @@
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { freshHome, lives, startContainer } from '../support/container.ts'
+
+const owner = (path: string): string => `${lstatSync(path).uid}:${lstatSync(path).gid}`
+
+test('root-made files in known places are given back; unknown ones keep their owner', async () => {
+  await using box = await startContainer({
+    files: {
+      'config.yaml': lives(),
+      '.env': 'A=1\n',
+      'auth.json': '{}',
+      'profiles/coder/sessions/one.json': '{}',
+      'logs/gateways/default/current': '',
+      'workspace/deep/er/file': '',
+      'somebody-elses': 'x',
+      'their-dir/file': 'x',
+    },
+  })
+  await box.slot('gateway-coder', () => true)
+  for (const path of [
+    'config.yaml',
+    '.env',
+    'auth.json',
+    'profiles/coder/sessions/one.json',
+    'logs/gateways/default/current',
+    'workspace/deep/er/file',
+    'workspace/deep',
+  ]) {
+    expect([path, owner(join(box.home, path))]).toEqual([path, '10000:10000'])
+  }
+  for (const path of ['.env', 'auth.json']) expect(statSync(join(box.home, path)).mode & 0o777).toBe(0o600)
+  for (const path of ['somebody-elses', 'their-dir', 'their-dir/file'])
+    expect([path, owner(join(box.home, path))]).toEqual([path, '0:0'])
+})
+
+test('symlinks, second links and mounts are left alone, and said so', async () => {
+  const home = freshHome()
+  const outside = mkdtempSync(join(tmpdir(), 'hermes-outside-'))
+  try {
+    writeFileSync(join(outside, 'secret'), 'root only')
+    chmodSync(join(outside, 'secret'), 0o600)
+    mkdirSync(join(outside, 'mounted'))
+    writeFileSync(join(outside, 'mounted', 'theirs'), '')
+    mkdirSync(join(home, 'workspace'))
+    mkdirSync(join(home, 'memories'))
+    // A second link to a root file: the volume and the place outside are one file system.
+    linkSync(join(outside, 'secret'), join(home, 'memories', 'linked'))
+    linkSync(join(outside, 'secret'), join(home, 'auth.json'))
+    symlinkSync('/etc/shadow', join(home, 'state.db'))
+    symlinkSync('/etc', join(home, 'sessions'))
+    symlinkSync('/etc/shadow', join(home, 'memories', 'pointer'))
+    await using box = await startContainer({ home, mounts: [[join(outside, 'mounted'), '/opt/data/workspace']] })
+    await box.slot('gateway-default', () => true)
+    expect(owner(join(outside, 'secret'))).toBe('0:0')
+    expect(statSync(join(outside, 'secret')).mode & 0o777).toBe(0o600)
+    expect(owner(join(outside, 'mounted'))).toBe('0:0')
+    expect(owner(join(outside, 'mounted', 'theirs'))).toBe('0:0')
+    expect(await box.ok('stat', '-c', '%u %a', '/etc/shadow')).toMatch(/^0 6[04]0\n$/)
+    expect(await box.ok('stat', '-c', '%u', '/etc', '/etc/passwd')).toBe('0\n0\n')
+    expect((await box.logs()).stderr).toMatch(/left|skipped|alone/)
+  } finally {
+    rmSync(outside, { recursive: true, force: true })
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test.each(['profiles', 'logs'])('a linked %s/ is not followed', async (name) => {
+  const home = freshHome()
+  const outside = mkdtempSync(join(tmpdir(), 'hermes-outside-'))
+  try {
+    writeFileSync(join(outside, 'theirs'), '')
+    symlinkSync('/outside', join(home, name))
+    await using box = await startContainer({
+      home,
+      mounts: [[outside, '/outside']],
+      command: ['sh', '-c', 'echo main'],
+    })
+    await box.exit()
+    expect(owner(join(outside, 'theirs'))).toBe('0:0')
+    expect(owner(outside)).toBe('0:0')
+  } finally {
+    rmSync(outside, { recursive: true, force: true })
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test('100,000 files are given back within 5 s, and a clean volume is checked within 1 s', async () => {
+  const home = freshHome()
+  try {
+    execFileSync('sh', [
+      '-c',
+      'mkdir -p "$0/sessions" && cd "$0/sessions" && for d in $(seq 100); do mkdir $d; (cd $d && seq 1000 | xargs touch); done',
+      home,
+    ])
+    const command = ['sh', '-c', 'echo main']
+    const boot = async (): Promise<number> => {
+      await using box = await startContainer({ home, command })
+      await box.exit({ deadlineMs: 60_000 })
+      const [started, ended] = (await box.inspect('{{.State.StartedAt}} {{.State.FinishedAt}}'))
+        .split(' ')
+        .map((at) => Date.parse(at))
+      return (ended ?? Number.NaN) - (started ?? 0)
+    }
+    const repairing = await boot()
+    expect(owner(join(home, 'sessions', '100', '1000'))).toBe('10000:10000')
+    const clean = await boot()
+    // The whole life of a container that does nothing else, so both are upper bounds.
+    expect(repairing).toBeLessThan(6_000)
+    expect(clean).toBeLessThan(2_000)
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test('an unwritable volume: exit 1 before the main program, with what to do', async () => {
+  const home = freshHome()
+  try {
+    chownSync(home, 4242, 4242)
+    chmodSync(home, 0o755)
+    await using box = await startContainer({ home, user: '10000:10000', command: ['sh', '-c', 'echo main'] })
+    expect(await box.exit()).toBe(1)
+    const { stdout, stderr } = await box.logs()
+    expect(stdout).toBe('')
+    for (const part of ['/opt/data', '4242', '10000', 'chown']) expect(stderr).toContain(part)
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test('a full volume: gateways keep running, it is said once, and logging resumes', async () => {
+  await using box = await startContainer({
+    files: { 'config.yaml': lives('x') },
+    tmpfs: { '/opt/data/logs': 'size=1m,mode=777' },
+  })
+  await box.slot('gateway-default', (slot) => slot.state === 'down')
+  await box.ok('sh', '-c', 'cat /dev/zero >/opt/data/logs/filler 2>/dev/null; true')
+  await box.ok('hermes', 'gateway', 'start')
+  const { pid } = await box.up('gateway-default')
+  await box.saw(/no space|ENOSPC|full/i)
+  await box.ok('rm', '/opt/data/logs/filler')
+  await box.ok('hermes', 'gateway', 'restart')
+  await box.slot('gateway-default', (slot) => slot.state === 'up' && slot.pid !== pid)
+  expect(
+    await box.ok(
+      'sh',
+      '-c',
+      'until grep -q " x$" /opt/data/logs/gateways/default/current 2>/dev/null; do sleep 0.05; done; echo yes',
+    ),
+  ).toBe('yes\n')
+})

@@ -1,0 +1,165 @@
+// docker run -it, typed into: util-linux' script(1) provides the terminal on our side.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getContainerRuntimeClient } from 'testcontainers'
+import { expect, test } from 'vitest'
+import { dockerCommand, lives, startContainer } from '../support/container.ts'
+import { testImage } from '../support/image.ts'
+import { waitFor, within } from '../support/wait.ts'
+
+class Terminal implements AsyncDisposable {
+  readonly #child: ChildProcess
+  readonly #name: string
+  readonly #ended: Promise<number>
+  #seen = ''
+
+  constructor(child: ChildProcess, name: string) {
+    this.#child = child
+    this.#name = name
+    child.stdout?.on('data', (chunk: Buffer) => {
+      this.#seen += chunk.toString()
+    })
+    this.#ended = new Promise((resolve) => child.once('close', (code) => resolve(code ?? -1)))
+  }
+
+  type(text: string): void {
+    this.#child.stdin?.write(text)
+  }
+
+  shows(text: string | RegExp): Promise<string> {
+    return waitFor(`the terminal to show ${text}`, () => {
+      if (typeof text === 'string' ? this.#seen.includes(text) : text.test(this.#seen)) return this.#seen
+      throw new Error(this.#seen)
+    })
+  }
+
+  exit(): Promise<number> {
+    return within('docker run to end', this.#ended, { seen: () => this.#seen })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await dockerCommand(['rm', '--force', '--volumes', this.#name])
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+}
+
+let count = 0
+
+/** `docker run -it OPTIONS IMAGE WORDS` on a terminal. */
+async function terminal(options: readonly string[], words: readonly string[]): Promise<Terminal> {
+  const name = `hermes-terminal-${process.pid}-${count++}`
+  const command = ['docker', 'run', '--name', name, '-it', ...options, await testImage(), ...words]
+    .map((word) => `'${word}'`)
+    .join(' ')
+  return new Terminal(
+    spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    name,
+  )
+}
+
+test.each([{ options: [] }, { options: ['--init'] }])(
+  'docker run -it $options bash has job control',
+  async ({ options }) => {
+    await using screen = await terminal(options, ['bash', '--norc'])
+    screen.type('set -o | grep monitor; tty; id -un\n')
+    await screen.shows(/monitor\s+on/)
+    await screen.shows('/dev/pts/0')
+    await screen.shows(/hermes\r\n/)
+    screen.type('sleep 1000\n')
+    await screen.shows('sleep 1000')
+    screen.type('\x1a') // Ctrl-Z
+    await screen.shows(/Stopped\s+sleep 1000/)
+    screen.type('kill %1; exit 5\n')
+    screen.type('exit 5\n')
+    expect(await screen.exit()).toBe(5)
+  },
+)
+
+test('Ctrl-C reaches the main program and nothing else', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'hermes-home-'))
+  try {
+    await using screen = await terminal(['-v', `${home}:/opt/data`], ['bash', '--norc'])
+    screen.type('hermes config set gateway.command \'["sleep","1000"]\' && hermes gateway start && echo st""arted\n')
+    await screen.shows('started')
+    screen.type('hermes --json gateway status | tr , "\\n" | grep pid; cat\n')
+    const pid = /"pid": ?(\d+)/.exec(await screen.shows(/"pid": ?\d+/))?.[1]
+    screen.type('\x03')
+    screen.type('hermes --json gateway status | tr , "\\n" | grep pid | sed s/pid/again/; exit 3\n')
+    await screen.shows(new RegExp(`"again": ?${pid}`))
+    expect(await screen.exit()).toBe(3)
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test('without a main program Ctrl-C stops the container', async () => {
+  await using screen = await terminal(
+    ['-e', 'HERMES_DASHBOARD=0'],
+    ['sh', '-c', 'trap "echo int; exit 4" INT; echo ready; while :; do sleep 0.1; done'],
+  )
+  await screen.shows('ready')
+  screen.type('\x03')
+  await screen.shows('int')
+  expect(await screen.exit()).toBe(4)
+})
+
+test.each([
+  { tty: true, init: false },
+  { tty: false, init: false },
+  { tty: true, init: true },
+  { tty: false, init: true },
+])('hermes can write to /dev/stdout and /dev/stderr (tty: $tty, --init: $init)', async ({ tty, init }) => {
+  await using box = await startContainer({
+    tty,
+    init,
+    command: ['sh', '-c', 'id -un; echo out >/dev/stdout; echo err >/dev/stderr'],
+  })
+  expect(await box.exit()).toBe(0)
+  await box.saw('out')
+  await box.saw('err')
+})
+
+test('a terminal that nobody reads stalls nothing', async () => {
+  const noisy =
+    'gateway:\n  command: ["/bin/sh", "-c", "yes | head -c 3000000; echo; echo finished; exec sleep 1000"]\n'
+  await using box = await startContainer({ tty: true, files: { 'config.yaml': noisy, desired_state: 'running\n' } })
+  await waitFor('the file to be complete', () => box.file('logs/gateways/default/current')?.endsWith('Z finished\n'), {
+    deadlineMs: 30_000,
+  })
+  await box.up('gateway-default')
+})
+
+// The container's own stdout is a pipe of the engine, or a terminal; the others are made inside, in front of /init.
+const socketPair =
+  'use Socket; socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die; if (fork == 0) { close $a; open my $f, ">", "/out/lines"; $f->autoflush; print $f $_ while <$b>; exit } close $b; open STDOUT, ">&", $a or die; close $a; exec "/init", @ARGV'
+
+test.each([
+  { kind: 'a file', entrypoint: ['sh', '-c', 'exec /init "$@" >>/out/lines', 'sh'] },
+  { kind: 'a socket', entrypoint: ['perl', '-MIO::Handle', '-e', socketPair] },
+])('with $kind as standard output every line arrives', async ({ entrypoint }) => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-stdout-'))
+  try {
+    await using box = await startContainer({
+      entrypoint,
+      mounts: [[dir, '/out']],
+      files: { 'config.yaml': lives('hello there'), desired_state: 'running\n' },
+    })
+    await waitFor('the line', async () => (await box.ok('cat', '/out/lines')).includes('hello there\n'))
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+})
+
+test('the main program learns of a resize', async () => {
+  await using box = await startContainer({
+    tty: true,
+    command: ['bash', '-c', 'trap "stty size" WINCH; echo ready; while :; do sleep 0.1; done'],
+  })
+  await box.saw('ready')
+  const { container } = await getContainerRuntimeClient()
+  await container.getById(box.id).resize({ h: 41, w: 123 })
+  await box.saw('41 123')
+})

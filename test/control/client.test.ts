@@ -1,0 +1,237 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type ControlClient, connectControl } from '../../src/control/client.ts'
+import { HermesError } from '../../src/system/errors.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { realNative } from '../support/real-native.ts'
+import { waitFor } from '../support/wait.ts'
+
+let dir: string
+let path: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-client-'))
+  path = join(dir, 'control.sock')
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const failure = async (promise: Promise<unknown>): Promise<HermesError> => {
+  const error = await promise.then(
+    () => expect.fail('it should have failed'),
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof HermesError)) throw error
+  return error
+}
+
+/** What init does: the socket listens, whether a supervisor serves it or not. */
+class Sockets implements AsyncDisposable {
+  readonly #fd: number
+  readonly #running = new Set<ChildProcess>()
+
+  constructor() {
+    this.#fd = realNative.listenUnix(path, 511)
+  }
+
+  /** Starts a supervisor on the socket; resolves when it serves. */
+  async serve(instance: string): Promise<ChildProcess> {
+    const program = join(import.meta.dirname, 'serve.ts')
+    const child = spawn(process.execPath, [program, instance], { stdio: ['ignore', 'pipe', 'inherit', this.#fd] })
+    this.#running.add(child)
+    await once(child.stdout as NodeJS.ReadableStream, 'data')
+    return child
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    closeSync(this.#fd)
+    for (const child of this.#running) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+  }
+}
+
+describe('nobody to talk to', () => {
+  test('no socket, and a socket nobody listens on: NO_SUPERVISOR, exit code 4, with what to do', async () => {
+    const none = await failure(connectControl(path))
+    expect([none.code, none.exitCode]).toEqual(['NO_SUPERVISOR', 4])
+    expect(none.message).toContain(path)
+    expect(none.next).toContain('start')
+    closeSync(realNative.listenUnix(path, 1))
+    expect(await failure(connectControl(path))).toMatchObject({ code: 'NO_SUPERVISOR', exitCode: 4 })
+  })
+
+  test('a file in its place, a path that is too long', async () => {
+    writeFileSync(path, '')
+    expect(await failure(connectControl(path))).toMatchObject({ code: 'NO_SUPERVISOR' })
+    expect(await failure(connectControl(`/tmp/${'x'.repeat(200)}`))).toMatchObject({ code: 'NO_SUPERVISOR' })
+  })
+
+  test('something else that listens there does not confuse us', async () => {
+    const server = createServer((socket) => socket.end('220 smtp ready\r\n')).listen(path)
+    await once(server, 'listening')
+    const client = await connectControl(path)
+    expect(await failure(client.request('ping', {}))).toMatchObject({ code: 'NO_SUPERVISOR' })
+    client.close()
+    server.close()
+  })
+})
+
+describe('a supervisor that comes and goes', () => {
+  test('a request put while it is away is answered by the next one', async () => {
+    await using sockets = new Sockets()
+    const client = await connectControl(path)
+    const answer = client.request('ping', {})
+    await sockets.serve('late')
+    expect(await answer).toMatchObject({ instance: 'late' })
+    client.close()
+  })
+
+  test('a question whose supervisor dies is put once more, to the next one', async () => {
+    await using sockets = new Sockets()
+    const first = await sockets.serve('first')
+    const client = await connectControl(path)
+    const died = failure(client.request('deaths', { slot: 'gateway-a' }))
+    await once(first, 'exit')
+    // The next one dies of it as well; a third is not asked.
+    const second = await sockets.serve('second')
+    await once(second, 'exit')
+    expect(await died).toMatchObject({ code: 'NO_SUPERVISOR', message: expect.stringContaining('twice') })
+    await sockets.serve('third')
+    expect(await client.request('ping', {})).toMatchObject({ instance: 'third' })
+    client.close()
+  })
+
+  test('a command whose supervisor dies is not repeated: it may have been carried out', async () => {
+    await using sockets = new Sockets()
+    const first = await sockets.serve('first')
+    const client = await connectControl(path)
+    const died = failure(client.request('start', { slot: 'gateway-a' }))
+    await once(first, 'exit')
+    await sockets.serve('second')
+    const error = await died
+    expect([error.code, error.exitCode]).toEqual(['FAILED', 1])
+    expect(error.message).toContain('"start"')
+    expect(error.next).toContain('hermes status')
+    expect(await client.request('ping', {})).toMatchObject({ instance: 'second' })
+    client.close()
+  })
+
+  test('a connection that was closed for idleness is opened again without a word', async () => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => {
+      sockets.push(socket)
+      socket.on('data', () => socket.write('{"id":1,"ok":true,"result":{"instance":"x","pid":1}}\n'))
+    }).listen(path)
+    await once(server, 'listening')
+    const client = await connectControl(path)
+    await client.request('ping', {})
+    sockets[0]?.destroy()
+    await waitFor('the client to see it', async () => {
+      await client.request('ping', {})
+      return sockets.length === 2
+    })
+    client.close()
+    server.close()
+  })
+})
+
+describe('replies', () => {
+  let sockets: Sockets
+  let client: ControlClient
+  beforeEach(async () => {
+    sockets = new Sockets()
+    await sockets.serve('one')
+    client = await connectControl(path)
+  })
+  afterEach(async () => {
+    client.close()
+    await sockets[Symbol.asyncDispose]()
+  })
+
+  test("an error is the supervisor's own, with code, exit code and next step", async () => {
+    expect(await failure(client.request('stop', { slot: 'gateway-x' }))).toMatchObject({
+      code: 'NO_SUCH_SLOT',
+      exitCode: 3,
+      message: 'no slot "gateway-x"',
+      next: 'hermes status lists them',
+    })
+  })
+
+  test('several requests at once each get their own', async () => {
+    const answers = await Promise.allSettled([
+      client.request('ping', {}),
+      client.request('stop', { slot: 'gateway-x' }),
+      client.request('ping', {}),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  })
+
+  test('an answer that does not come is TIMED_OUT, and the connection goes on', async () => {
+    const late = await failure(client.request('status', {}, { timeoutMs: 50 }))
+    expect([late.code, late.exitCode]).toEqual(['TIMED_OUT', 5])
+    expect(await client.request('ping', {})).toMatchObject({ instance: 'one' })
+  })
+
+  test('the time to answer is ten seconds unless said otherwise', async () => {
+    const clock = fakeClock()
+    const patient = await connectControl(path, clock)
+    const late = failure(patient.request('status', {}))
+    await waitFor('the alarm', () => clock.alarms().length > 0)
+    expect(clock.alarms()).toEqual([clock.nowMs() + 10_000])
+    clock.advance(10_000)
+    expect(await late).toMatchObject({ code: 'TIMED_OUT' })
+    patient.close()
+  })
+
+  test('events come in order, none is lost while the reader keeps up, and those it missed are counted', async () => {
+    let seen = 0
+    let missed = 0
+    for await (const event of client.follow('events', {})) {
+      missed += event.missed ?? 0
+      seen++
+      if (event.slot.restarts === 9_999) break
+    }
+    expect(seen + missed).toBe(10_000)
+    expect(await client.request('ping', {})).toMatchObject({ instance: 'one' })
+  })
+
+  test('a reader that does not keep up is not buffered for here: the supervisor counts what it misses', async () => {
+    let missed = 0
+    let lines = 0
+    for await (const event of client.follow('logs', { slots: ['flood'] })) {
+      if (lines === 0) await client.request('reconcile', {})
+      lines += event.lines.length
+      missed += event.missed ?? 0
+      if (lines + missed === 2001) break
+    }
+    expect(missed).toBeGreaterThan(1000)
+  })
+
+  test('a stream that is aborted ends quietly, before, while and after it waits', async () => {
+    const abort = new AbortController()
+    let started = 0
+    let seen = 0
+    const followed = (async () => {
+      for await (const _ of client.follow('events', {}, { signal: abort.signal, onStart: () => started++ })) seen++
+    })()
+    await waitFor('the events', () => seen > 0 && started === 1)
+    abort.abort()
+    await followed
+    for await (const _ of client.follow('events', {}, { signal: abort.signal })) expect.fail('it was aborted before')
+  })
+
+  test('a stream whose supervisor dies gives what had come, then NO_SUPERVISOR', async () => {
+    const lines: string[] = []
+    const read = async (): Promise<void> => {
+      for await (const event of client.follow('logs', { slots: ['gateway-a'] })) lines.push(...event.lines)
+    }
+    expect(await failure(read())).toMatchObject({ code: 'NO_SUPERVISOR' })
+    expect(lines).toEqual(['one', 'two'])
+  })
+})

@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { Service } from 'kubernetes-models/v1/Service'
+import { expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+
+const root = dirname(dirname(import.meta.dirname))
+
+/** Schemas of the kinds that our manifests use. */
+const kinds = { Service, StatefulSet } as const
+
+const manifests = readdirSync(join(root, 'docs/kubernetes'))
+  .filter((name) => name.endsWith('.yaml'))
+  .flatMap((file) =>
+    parseAllDocuments(readFileSync(join(root, 'docs/kubernetes', file), 'utf8')).map((document) => {
+      const value = document.toJS() as { kind: string; apiVersion: string; metadata: { name: string } }
+      return { file, kind: value.kind, name: value.metadata.name, value }
+    }),
+  )
+
+test('there are manifests to check', () => {
+  expect(manifests.map(({ kind }) => kind)).toContain('StatefulSet')
+})
+
+test.each(manifests)('$file: $kind "$name" is what the Kubernetes schema asks for', ({ kind, value }) => {
+  const Kind = kinds[kind as keyof typeof kinds]
+  if (Kind === undefined) throw new Error(`no schema for ${kind}: add it to this test`)
+  const validate = (manifest: object): void => new Kind(manifest as never).validate()
+  // A control: the check sees a wrong value.
+  expect(() => validate({ ...value, spec: { ...(value as { spec?: object }).spec, selector: 5 } })).toThrow(/selector/)
+  validate(value)
+})
+
+test('compose.yaml is what the engine of compose accepts, and gives the stop its time', ({ skip }) => {
+  const file = join(root, 'compose.yaml')
+  const { services } = parse(readFileSync(file, 'utf8')) as {
+    services: Record<string, { stop_grace_period: string; environment: Record<string, string> }>
+  }
+  expect(Object.keys(services)).toEqual(['hermes'])
+  expect(Number.parseInt(services.hermes?.stop_grace_period ?? '', 10)).toBeGreaterThan(
+    Number(services.hermes?.environment.HERMES_STOP_TIMEOUT),
+  )
+  try {
+    execFileSync('docker-compose', ['--file', file, 'config', '--quiet'], { stdio: 'pipe' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      skip('docker-compose is not installed: its schema was not asked')
+    throw error
+  }
+})

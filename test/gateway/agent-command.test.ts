@@ -1,0 +1,211 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { AgentError, answerText, type Message } from '../../src/gateway/agent/agent.ts'
+import { commandAgent, MAX_OUTPUT_BYTES } from '../../src/gateway/agent/command.ts'
+import { realPipe } from '../../src/gateway/agent/pipes.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { waitFor } from '../support/wait.ts'
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-agent-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const agent = (argv: readonly string[], { silenceMs = 20_000, cwd = dir } = {}) =>
+  commandAgent({
+    argv,
+    cwd,
+    environment: { PATH: process.env.PATH, FROM_ENV: 'seen' },
+    clock: systemClock(),
+    silenceMs,
+  })
+const sh = (script: string) => ['sh', '-c', script]
+const says = (text: string): readonly Message[] => [{ role: 'user', content: text }]
+const ask = (argv: readonly string[], text = 'hi', options = {}) =>
+  answerText(agent(argv, options), { messages: says(text) })
+const failure = async (answer: Promise<unknown>): Promise<AgentError> => {
+  const error = await answer.then(
+    (text) => new Error(`it answered ${JSON.stringify(text)}`),
+    (error: unknown) => error,
+  )
+  if (error instanceof AgentError) return error
+  throw error
+}
+
+test('the prompt comes on stdin, the answer is what the program writes, without its last newline', async () => {
+  expect(await ask(['cat'], 'What is up?\nSecond line')).toBe('What is up?\nSecond line')
+  expect(await ask(sh('cat; echo; echo; echo end; echo'), 'a')).toBe('a\n\nend')
+})
+
+test('{prompt} puts it into an argument, whatever characters it has', async () => {
+  expect(await ask(['printf', '%s|%s', '{prompt}', 'to: {prompt}'], "$(id) 'x' $& {prompt}")).toBe(
+    "$(id) 'x' $& {prompt}|to: $(id) 'x' $& {prompt}",
+  )
+  expect(await ask(sh('cat; echo done'), 'not read {prompt}')).toContain('done')
+})
+
+test('the program runs in the profile directory, with its environment and the session', async () => {
+  const text = await answerText(agent(sh('pwd; echo "$FROM_ENV $HERMES_SESSION"')), {
+    messages: says('x'),
+    session: 'morning',
+  })
+  expect(text).toBe(`${dir}\nseen morning`)
+})
+
+test('a conversation becomes a transcript', async () => {
+  const messages = [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'My name is Ada.' },
+    { role: 'assistant', content: 'Hello Ada.' },
+    {
+      role: 'user',
+      content: [
+        { type: 'text', text: 'What is ' },
+        { type: 'text', text: 'my name?' },
+      ],
+    },
+  ]
+  expect(await answerText(agent(['cat']), { messages })).toBe(
+    'System: Be brief.\n\nUser: My name is Ada.\n\nAssistant: Hello Ada.\n\nUser: What is my name?',
+  )
+})
+
+test('pieces are given while a slow program still works', async () => {
+  const go = join(dir, 'go')
+  const pieces = agent(sh(`echo first; until [ -e '${go}' ]; do sleep 0.02; done; echo second`)).answer({
+    messages: says('x'),
+  })
+  expect((await pieces.next()).value).toBe('first')
+  writeFileSync(go, '')
+  expect((await pieces.next()).value).toBe('\nsecond')
+  expect((await pieces.next()).done).toBe(true)
+})
+
+test('a character that is cut by a chunk border arrives whole', async () => {
+  const go = join(dir, 'go')
+  const script = `printf 'a\\303'; until [ -e '${go}' ]; do sleep 0.02; done; printf '\\244b'`
+  const pieces = agent(sh(script)).answer({ messages: says('x') })
+  expect((await pieces.next()).value).toBe('a')
+  writeFileSync(go, '')
+  expect((await pieces.next()).value).toBe('äb')
+  expect((await pieces.next()).done).toBe(true)
+})
+
+test('with real pipes the program may open /dev/stdin and /dev/stdout by name, and everything else is the same', async () => {
+  const pipe = realPipe()
+  const withPipes = (argv: readonly string[]) =>
+    commandAgent({
+      argv,
+      cwd: dir,
+      environment: { PATH: process.env.PATH },
+      clock: systemClock(),
+      silenceMs: 20_000,
+      pipe: () => pipe,
+    })
+  const answer = (script: string, content = 'hi') => answerText(withPipes(sh(script)), { messages: says(content) })
+  expect(await answer('cat /dev/stdin > /dev/stdout; echo x > /dev/stderr')).toBe('hi')
+  expect(await answer('wc -c', 'x'.repeat(3_000_000))).toBe('3000000')
+  expect(await answer('exec <&-; echo unread', 'x'.repeat(3_000_000))).toBe('unread')
+  expect(await failure(answer('kill -KILL $$'))).toMatchObject({ trouble: 'failed' })
+  expect(await failure(answerText(withPipes(['no-such-program']), { messages: says('x') }))).toMatchObject({
+    trouble: 'misconfigured',
+  })
+  const before = readdirSync('/proc/self/fd').length
+  for (let n = 0; n < 50; n++) await answer('echo x')
+  await waitFor('the descriptors to be closed', () => readdirSync('/proc/self/fd').length <= before + 3)
+})
+
+test('what it says on stderr is no answer, however much it is', async () => {
+  expect(await ask(sh('yes noise | head -c 3000000 >&2; echo fine; yes noise | head -c 3000000 >&2'))).toBe('fine')
+})
+
+test('a program that fails is an error with its code and the end of what it said', async () => {
+  const error = await failure(ask(sh('yes early | head -c 100000 >&2; echo "no such model" >&2; exit 3')))
+  expect(error.trouble).toBe('failed')
+  expect(error.message).toMatch(/program sh ended with exit code 3; it said: [\s\S]*no such model$/)
+  expect(error.message.length).toBeLessThan(2200)
+})
+
+test('a program that is killed is an error with the signal', async () => {
+  expect((await failure(ask(sh('kill -SEGV $$')))).message).toBe("the agent's program sh was killed by SIGSEGV")
+})
+
+test('a program that ends well without an answer is an error', async () => {
+  expect(await failure(ask(['true']))).toMatchObject({ trouble: 'empty' })
+  expect(await failure(ask(sh('echo; echo "  "')))).toMatchObject({ trouble: 'empty' })
+})
+
+test('a program that is missing, or not executable, is an error that names agent.command', async () => {
+  const missing = await failure(ask(['no-such-program', '{prompt}']))
+  expect(missing.trouble).toBe('misconfigured')
+  expect(missing.message).toContain('no-such-program cannot be started: there is no such program on PATH')
+  expect(missing.next).toContain('agent.command')
+  const file = join(dir, 'plain')
+  writeFileSync(file, 'no program', { mode: 0o644 })
+  expect((await failure(ask([file]))).message).toContain('is not executable')
+})
+
+test('a prompt that no argument can hold is refused with the way out', async () => {
+  const long = await failure(ask(['echo', '{prompt}'], 'x'.repeat(200_000)))
+  expect(long.trouble).toBe('bad-question')
+  expect(long.next).toContain('stdin')
+  expect(await ask(['wc', '-c'], 'x'.repeat(200_000))).toBe('200000')
+  expect(await failure(ask(['echo', '{prompt}'], 'a\0b'))).toMatchObject({ trouble: 'bad-question' })
+})
+
+test('an answer without end is cut off and its program stopped', async () => {
+  const error = await failure(ask(sh(`echo $$ > '${dir}/pid'; exec yes`)))
+  expect(error.trouble).toBe('too-long')
+  expect(error.message).toContain(String(MAX_OUTPUT_BYTES))
+  await waitFor('the program to be gone', () => !alive(dir))
+})
+
+test('a program that says nothing is stopped after the silence allowed', async () => {
+  const error = await failure(ask(sh(`echo $$ > '${dir}/pid'; echo early; exec sleep 600`), 'hi', { silenceMs: 300 }))
+  expect(error).toMatchObject({ trouble: 'silent', code: 'TIMED_OUT' })
+  expect(alive(dir)).toBe(false)
+})
+
+test('giving up ends the program and what it started, also when it ignores TERM', async () => {
+  const giveUp = new AbortController()
+  const script = `trap '' TERM; echo $$ > '${dir}/pid'; sleep 600 & echo $! > '${dir}/child'; echo begun; wait; sleep 600`
+  const pieces = agent(sh(script)).answer({ messages: says('x'), signal: giveUp.signal })
+  expect((await pieces.next()).value).toBe('begun')
+  giveUp.abort()
+  expect(await failure(pieces.next())).toMatchObject({ trouble: 'cancelled' })
+  expect(alive(dir)).toBe(false)
+  await waitFor('its child to be gone', () => !alive(dir, 'child'))
+})
+
+test('a background process that keeps stdout open does not hold up the answer', async () => {
+  const script = `sleep 600 & echo $! > '${dir}/pid'; echo answer`
+  expect(await ask(sh(script), 'hi', { silenceMs: 600_000 })).toBe('answer')
+  process.kill(pidIn(dir), 'SIGKILL')
+})
+
+test('an image is refused: a program reads text', async () => {
+  const messages = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:' } }] }]
+  expect(await failure(answerText(agent(['cat']), { messages }))).toMatchObject({ trouble: 'bad-question' })
+})
+
+test('a hundred answers leave no descriptor and no process behind', async () => {
+  const before = readdirSync('/proc/self/fd').length
+  for (let n = 0; n < 100; n++) await ask(['echo', 'x'])
+  await waitFor('the descriptors to be closed', () => readdirSync('/proc/self/fd').length <= before + 3)
+})
+
+const pidIn = (where: string, name = 'pid'): number => Number(readFile(join(where, name)))
+
+function alive(where: string, name = 'pid'): boolean {
+  try {
+    return !/\) [ZX] /.test(readFile(`/proc/${pidIn(where, name)}/stat`))
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    throw error
+  }
+}
+
+const readFile = (file: string): string => readFileSync(file, 'utf8')

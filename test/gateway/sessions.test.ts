@@ -1,0 +1,133 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { HISTORY_BUDGET_CHARS, openSessions, parseSessionId, sessionsFile } from '../../src/gateway/sessions/store.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
+import { openDatabase } from '../../src/system/sqlite.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { waitFor } from '../support/wait.ts'
+
+let dir: string
+let warnings: string[]
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-sessions-'))
+  warnings = []
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const open = (clock = systemClock()) => openSessions(dir, clock, (text) => warnings.push(text))
+const turn = (question: string, answer: string) => [
+  { role: 'user', content: question },
+  { role: 'assistant', content: answer },
+]
+
+test('what was said in a session is there after it was closed, and another session knows nothing of it', async () => {
+  const first = open()
+  await first.append('morning', turn('My name is Ada', 'Hello Ada'))
+  await first.append('morning', turn('And my name?', 'Ada'))
+  first.close()
+  const second = open()
+  expect(second.history('morning')).toEqual([...turn('My name is Ada', 'Hello Ada'), ...turn('And my name?', 'Ada')])
+  expect(second.history('evening')).toEqual([])
+  second.close()
+  expect(warnings).toEqual([])
+})
+
+test('the files are the owner’s alone', async () => {
+  const store = open()
+  await store.append('x', turn('a', 'b'))
+  for (const name of readdirSync(join(dir, 'sessions'))) {
+    expect([name, statSync(join(dir, 'sessions', name)).mode & 0o777]).toEqual([name, 0o600])
+  }
+  store.close()
+})
+
+test('two programs add to one session without losing a turn', async () => {
+  const [one, other] = [open(), open()]
+  await Promise.all(
+    Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? one : other).append('shared', turn(`q${n}`, `a${n}`))),
+  )
+  const history = one.history('shared')
+  expect(history).toHaveLength(80)
+  for (let n = 0; n < 80; n += 2) {
+    expect(String(history[n + 1]?.content).slice(1)).toBe(String(history[n]?.content).slice(1))
+  }
+  one.close()
+  other.close()
+})
+
+test('a turn waits, without stalling anybody, while another program writes', async () => {
+  const clock = systemClock()
+  let pauses = 0
+  const counting: Clock = {
+    ...clock,
+    at(atMs, wake) {
+      pauses += 1
+      return clock.at(atMs, wake)
+    },
+  }
+  const store = open(counting)
+  const other = openDatabase(sessionsFile(dir))
+  other.exec('BEGIN IMMEDIATE')
+  let added = false
+  const turnAdded = store.append('x', turn('a', 'b')).then(() => {
+    added = true
+  })
+  await waitFor('two pauses between attempts', () => pauses >= 2)
+  expect(added).toBe(false)
+  other.exec('COMMIT')
+  await turnAdded
+  expect(store.history('x')).toHaveLength(2)
+  other.close()
+  store.close()
+})
+
+test('sessions are listed with the latest first', async () => {
+  const clock = fakeClock()
+  const store = open(clock)
+  await store.append('old', turn('a', 'b'))
+  clock.advance(60_000)
+  await store.append('new', turn('a', 'b'))
+  expect(store.list(10)).toEqual([
+    { id: 'new', messages: 2, createdAt: '2026-11-22T12:16:18.810Z', updatedAt: '2026-11-22T12:16:18.810Z' },
+    { id: 'old', messages: 2, createdAt: '2026-11-22T12:15:18.810Z', updatedAt: '2026-11-22T12:15:18.810Z' },
+  ])
+  expect(store.list(1)).toHaveLength(1)
+  store.close()
+})
+
+test('of a long conversation the newest part is given, beginning with a question', async () => {
+  const store = open()
+  for (let n = 0; n < 50; n++) await store.append('long', turn(`q${n}`, `a${n} ${'x'.repeat(10_000)}`))
+  const history = store.history('long')
+  expect(JSON.stringify(history).length).toBeLessThan(HISTORY_BUDGET_CHARS * 1.1)
+  expect(history[0]).toMatchObject({ role: 'user' })
+  expect(history.at(-1)?.content).toMatch(/^a49 /)
+  store.close()
+})
+
+test('a damaged file is kept under another name, said loudly, and the sessions begin anew', async () => {
+  const store = open()
+  await store.append('x', turn('a', 'b'))
+  store.close()
+  writeFileSync(sessionsFile(dir), 'rubbish '.repeat(1000))
+  const next = open()
+  expect(warnings[0]).toMatch(/sessions\.db is damaged .* kept as .*\.corrupt-.*begin anew/)
+  expect(next.history('x')).toEqual([])
+  await next.append('x', turn('c', 'd'))
+  next.close()
+  expect(readdirSync(join(dir, 'sessions')).some((name) => name.includes('.corrupt-'))).toBe(true)
+})
+
+test('a file of a newer version is refused and left alone', () => {
+  const database = openDatabase(sessionsFile(dir))
+  database.pragma('user_version = 99')
+  database.close()
+  expect(() => open()).toThrow('has version 99, this program knows 1')
+})
+
+test('names of sessions are checked', () => {
+  for (const good of ['a', 's_1f', 'user:42', 'Morning-1.x']) expect(parseSessionId(good)).toBe(good)
+  for (const bad of ['', '-x', 'a b', 'a/b', 'x'.repeat(129), 'é']) expect(() => parseSessionId(bad)).toThrow('session')
+})

@@ -1,0 +1,52 @@
+// What a tick costs grows with what is ready, not with what is done: seen in the plans SQLite makes, not in times.
+import { expect, test } from 'vitest'
+import { LIST_OF_SQL, LIST_SQL } from '../../src/kanban/io/queries.ts'
+import { DUE_SQL, PROMOTABLE_SQL, READY_PAGE_SQL, RUNNING_SQL, readReady } from '../../src/kanban/io/tick-facts.ts'
+import { fillBoard } from '../bench/kanban.ts'
+import { testBoard } from '../support/board.ts'
+
+test.each([
+  ['ready tasks', READY_PAGE_SQL, 4, /SEARCH t USING INDEX tasks_ready/],
+  ['promotable tasks', PROMOTABLE_SQL, 0, /USING INDEX tasks_promotable/],
+  ['due tasks', DUE_SQL, 1, /SEARCH t USING INDEX tasks_scheduled/],
+  ['running tasks', RUNNING_SQL, 0, /USING INDEX tasks_running/],
+  ['a list', LIST_SQL, 2, /SEARCH tasks USING INDEX tasks_status \(status=\?\)/],
+  ["a profile's list", LIST_OF_SQL, 3, /SEARCH tasks USING INDEX tasks_assignee \(assignee=\? AND status=\?\)/],
+])('%s are found by an index of their own, already in order', (_, sql, values, plan) => {
+  using board = testBoard()
+  const steps = board.board.all<{ detail: string }>(
+    `EXPLAIN QUERY PLAN ${sql}`,
+    ...Array.from({ length: values }, () => 1),
+  )
+  const text = steps.map(({ detail }) => detail).join('\n')
+  expect(text).toMatch(plan)
+  expect(text).not.toMatch(/TEMP B-TREE/)
+})
+
+test('the partial indexes hold what waits and runs, and nothing of what is done', async () => {
+  using board = testBoard(['coder'])
+  fillBoard(board.board, 5000)
+  const counted = (index: string, where: string): number =>
+    board.board.get<{ n: number }>(`SELECT count(*) AS n FROM tasks INDEXED BY ${index} WHERE ${where}`)?.n ?? -1
+  expect(counted('tasks_ready', "status = 'ready'")).toBe(100)
+  expect(counted('tasks_running', "status = 'running'")).toBe(8)
+  expect((await board.plan()).report.spawned).toHaveLength(100)
+})
+
+test('a full board reads none of what is ready', async () => {
+  using board = testBoard(['coder'])
+  board.configure({ max_in_progress: 8 })
+  fillBoard(board.board, 500)
+  const { decision } = await board.plan()
+  expect(decision.boardFull).toEqual({ busy: 8, limit: 8 })
+  expect(decision.reasons.size).toBe(0)
+})
+
+test('ready tasks come in the same order whatever the size of a page', () => {
+  using board = testBoard(['coder'])
+  fillBoard(board.board, 500)
+  const inPages = (size: number): string[] => [...readReady(board.board, size)].map(({ id }) => id)
+  const whole = inPages(1000)
+  expect(whole).toHaveLength(100)
+  for (const size of [1, 7, 100]) expect(inPages(size)).toEqual(whole)
+})

@@ -1,0 +1,188 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { constants, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { expect, test } from 'vitest'
+import { ConsoleWriter } from '../../src/log/io/console.ts'
+import { loadNative } from '../../src/system/native-libc.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { waitFor } from '../support/wait.ts'
+import { Pipe } from './scene.ts'
+
+const noSocket = {
+  sendNonblocking: (): number => {
+    throw new Error('this sink is no socket')
+  },
+}
+const numbered = (from: number, to: number): string =>
+  Array.from({ length: to - from }, (_, i) => `line ${from + i} ${'x'.repeat(80)}\n`).join('')
+
+test('lines arrive as they are', () => {
+  using pipe = new Pipe()
+  const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, fakeClock())
+  console.write('one\ntwo\n')
+  console.write(Buffer.from([0xff, 0x00, 0x0a]))
+  expect(pipe.read()).toBe('one\ntwo\n\xff\0\n')
+  console.end()
+})
+
+test('what a slow reader has not taken waits, up to 1 MB, and arrives whole when it reads', async () => {
+  using pipe = new Pipe()
+  const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, fakeClock())
+  const text = numbered(0, 10_000)
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf('\n', at + 5000) + 1 || text.length
+    console.write(text.slice(at, end))
+    at = end
+  }
+  expect(console.waitingBytes).toBeGreaterThan(800_000)
+  let seen = ''
+  await waitFor('the rest', () => {
+    seen += pipe.read()
+    return seen.length >= text.length
+  })
+  expect(seen === text).toBe(true)
+  expect(console.waitingBytes).toBe(0)
+  console.end()
+})
+
+test('beyond 1 MB whole lines are left out, and a line says how many once the reader is back', async () => {
+  using pipe = new Pipe()
+  const clock = fakeClock()
+  const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, clock)
+  const total = 40_000
+  for (let i = 0; i < total; i += 500) {
+    console.write(numbered(i, i + 500))
+    expect(console.waitingBytes).toBeLessThanOrEqual(1_000_000)
+  }
+  let seen = ''
+  await waitFor('the notice', () => {
+    seen += pipe.read()
+    return console.waitingBytes === 0 && seen.includes('left out here')
+  })
+  console.write('after\n')
+  seen += pipe.read()
+  const leftOut = Number(/hermes: lines left out here: (\d+);/.exec(seen)?.[1])
+  const lines = seen.trimEnd().split('\n')
+  const kept = lines.slice(0, -2)
+  expect(kept.length).toBe(total - leftOut)
+  expect(kept).toEqual(numbered(0, kept.length).trimEnd().split('\n'))
+  expect(lines.at(-1)).toBe('after')
+  console.end()
+})
+
+test('a reader that stopped for ever costs nothing: no alarm is set, no more memory taken', () => {
+  using pipe = new Pipe()
+  const clock = fakeClock()
+  const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, clock)
+  for (let i = 0; i < 100; i++) console.write(numbered(0, 500))
+  const waiting = console.waitingBytes
+  for (let i = 0; i < 100; i++) console.write(numbered(0, 500))
+  expect(console.waitingBytes).toBe(waiting)
+  expect(clock.alarms()).toEqual([])
+  console.end()
+})
+
+test('a reader that has gone ends the copy, and nothing else', async () => {
+  using pipe = new Pipe()
+  const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, fakeClock())
+  console.write('one\n')
+  pipe.closeReader()
+  console.write('two\n')
+  expect(console.ended).toBe(true)
+  console.write('three\n')
+  expect(console.flush()).toBe(true)
+})
+
+test('a reader that goes while lines wait for it ends the copy too', async () => {
+  using pipe = new Pipe()
+  const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, fakeClock())
+  console.write(numbered(0, 2000))
+  expect(console.waitingBytes).toBeGreaterThan(0)
+  pipe.closeReader()
+  await waitFor('the end', () => console.ended)
+})
+
+test('a terminal that nobody reads is tried now and then, at most twice a second', async (context) => {
+  if (spawnSync('script', ['--version']).error) return context.skip('util-linux script is not installed')
+  // script(1) owns the terminal and stops reading it as soon as nobody reads script.
+  const terminal = spawn('script', ['-qfec', 'stty raw -echo; tty; exec sleep 1000', '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  try {
+    const [path] = (await once(createInterface(terminal.stdout), 'line')) as [string]
+    terminal.stdout.pause()
+    const fd = openSync(path.trim(), constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+    const clock = fakeClock()
+    const console = new ConsoleWriter({ fd, kind: 'stream' }, noSocket, clock)
+    await waitFor('the terminal to be full', () => {
+      console.write(numbered(0, 200))
+      clock.advance(1)
+      return console.waitingBytes > 900_000
+    })
+    let tries = 0
+    for (let before = clock.alarms()[0]; clock.nowMs() < 1_000_000 + 70_000; before = clock.alarms()[0]) {
+      expect(clock.alarms().length).toBe(1)
+      clock.advance((before as number) - clock.nowMs())
+      tries++
+    }
+    expect(tries).toBeLessThan(2 * 70 + 20)
+    terminal.stdout.resume()
+    await waitFor('the lines to flow again', () => {
+      clock.advance(500)
+      return console.waitingBytes < 800_000
+    })
+    console.end()
+  } finally {
+    await ended(terminal)
+  }
+})
+
+test('a regular file is written where its offset stands, beside what others write', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-console-'))
+  const path = join(dir, 'out')
+  const fd = openSync(path, 'w')
+  writeSync(fd, 'main program\n')
+  const console = new ConsoleWriter({ fd, kind: 'file' }, noSocket, fakeClock())
+  console.write(numbered(0, 100))
+  console.end()
+  expect(readFileSync(path, 'utf8')).toBe(`main program\n${numbered(0, 100)}`)
+  rmSync(dir, { recursive: true })
+})
+
+test('a socket gets everything without its flags being touched', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-console-'))
+  const received: string[] = []
+  const server = createServer((peer) => peer.on('data', (data) => received.push(data.toString())))
+  await once(server.listen(join(dir, 'socket')), 'listening')
+  const client = connect(join(dir, 'socket'))
+  await once(client, 'connect')
+  const { fd } = (client as Socket & { _handle: { fd: number } })._handle
+  const clock = fakeClock()
+  const console = new ConsoleWriter({ fd, kind: 'socket' }, (await loadNative()).native, clock)
+  for (let i = 0; i < 8000; i += 500) console.write(numbered(i, i + 500))
+  await waitFor('all lines', () => {
+    clock.advance(500)
+    return received.join('').length === numbered(0, 8000).length
+  })
+  expect(received.join('') === numbered(0, 8000)).toBe(true)
+  client.destroy()
+  server.close()
+  rmSync(dir, { recursive: true })
+})
+
+test('a sink that was closed from the start takes nothing', () => {
+  const console = new ConsoleWriter({ fd: -1, kind: 'none' }, noSocket, fakeClock())
+  console.write('one\n')
+  expect(console.ended).toBe(true)
+  expect(console.waitingBytes).toBe(0)
+})
+
+async function ended(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exit
+}

@@ -1,0 +1,585 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import OpenAI from 'openai'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { freePort, residentBytes, saw, spawnGateway, startGateway, type TestGateway } from '../support/gateway.ts'
+import { startUpstream, type Upstream } from '../support/openai-upstream.ts'
+import { waitFor, within } from '../support/wait.ts'
+
+let upstream: Upstream
+const clean: AsyncDisposable[] = []
+beforeEach(async () => {
+  upstream = await startUpstream()
+  clean.push(upstream)
+})
+afterEach(async () => {
+  for (const one of clean.splice(0).reverse()) await one[Symbol.asyncDispose]()
+})
+
+const KEY = 'test-key-0123456789'
+const openAi = () => ({ agent: { openai: { base_url: upstream.baseUrl, model: 'small', api_key_env: 'UP_KEY' } } })
+
+async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<TestGateway> {
+  const gateway = await startGateway({ config: openAi(), ...options })
+  clean.push(gateway)
+  return gateway
+}
+
+const client = (gateway: TestGateway, apiKey = 'any-key'): OpenAI =>
+  new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey, maxRetries: 0 })
+const hello = { model: 'default', messages: [{ role: 'user' as const, content: 'Hi' }] }
+
+/** The error a call of the official client ends with. */
+async function errorOf(call: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
+  try {
+    const value = await call
+    throw new Error(`it answered ${JSON.stringify(value)}`)
+  } catch (error) {
+    if (error instanceof OpenAI.APIError) return error
+    throw error
+  }
+}
+
+async function readAll(stream: AsyncIterable<OpenAI.ChatCompletionChunk>): Promise<string> {
+  let text = ''
+  for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? ''
+  return text
+}
+
+describe('the official openai client, unchanged', () => {
+  test('gets an answer, whole and streamed, and the list of models', async () => {
+    const gateway = await start()
+    const openai = client(gateway)
+    const answer = await openai.chat.completions.create(hello)
+    expect(answer.choices[0]?.message.content).toBe('Hello, world')
+    expect(answer.usage?.total_tokens).toBe(5)
+    expect(await readAll(await openai.chat.completions.create({ ...hello, stream: true }))).toBe('Hello, world')
+    expect((await openai.models.list()).data.map(({ id }) => id)).toEqual(['default', 'small'])
+    expect((await openai.models.retrieve('small')).id).toBe('small')
+    expect(upstream.requests[0]?.body).toMatchObject({ model: 'small', messages: hello.messages })
+  })
+
+  test('has its parameters and tools passed on', async () => {
+    const gateway = await start()
+    const tools = [{ type: 'function' as const, function: { name: 'look', parameters: { type: 'object' } } }]
+    await client(gateway).chat.completions.create({ ...hello, model: 'small', temperature: 0.2, tools })
+    expect(upstream.requests[0]?.body).toMatchObject({ temperature: 0.2, tools })
+  })
+
+  test('is told a wrong key, an unknown model, a bad request, an unknown path', async () => {
+    const gateway = await start({ env: { API_SERVER_KEY: KEY } })
+    const wrong = await errorOf(client(gateway, 'wrong-key').chat.completions.create(hello))
+    expect(wrong).toBeInstanceOf(OpenAI.AuthenticationError)
+    expect(wrong).toMatchObject({ status: 401, code: 'invalid_api_key', type: 'invalid_request_error' })
+    const openai = client(gateway, KEY)
+    const unknown = await errorOf(openai.chat.completions.create({ ...hello, model: 'gpt-9' }))
+    expect(unknown).toBeInstanceOf(OpenAI.NotFoundError)
+    expect(unknown).toMatchObject({ code: 'model_not_found', param: 'model' })
+    expect(unknown.message).toContain('there is default, small')
+    const bad = await errorOf(openai.chat.completions.create({ ...hello, messages: [] }))
+    expect(bad).toMatchObject({ status: 400, param: 'messages' })
+    expect(await errorOf(openai.embeddings.create({ model: 'x', input: 'y' }))).toMatchObject({ status: 404 })
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  test('is told with 503, once, how to configure an agent where none is', async () => {
+    const gateway = await start({ config: {} })
+    const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'x', maxRetries: 5 })
+    const error = await errorOf(openai.chat.completions.create(hello))
+    expect(error).toMatchObject({ status: 503, code: 'agent_not_configured' })
+    expect(error.message).toContain(
+      `set agent.openai {base_url, model, api_key_env} or agent.command in ${gateway.dir}/config.yaml`,
+    )
+    expect(gateway.log().match(/agent configured/g)).toHaveLength(1)
+    expect(await (await fetch(`${gateway.url}/health`)).json()).toMatchObject({ status: 'ok', agent: 'not configured' })
+  })
+
+  test('gets the endpoint’s 429 and 500 with their meaning', async () => {
+    const openai = client(await start())
+    for (const stream of [false, true]) {
+      upstream.behave({
+        do: 'refuse',
+        status: 429,
+        error: { message: 'quota used up', type: 'insufficient_quota', code: 'insufficient_quota', param: null },
+        headers: { 'retry-after': '17' },
+      })
+      const limited = await errorOf(openai.chat.completions.create({ ...hello, stream }))
+      expect(limited).toBeInstanceOf(OpenAI.RateLimitError)
+      expect(limited).toMatchObject({ code: 'insufficient_quota', type: 'insufficient_quota' })
+      expect(limited.message).toContain('quota used up')
+      expect(limited.headers?.get('retry-after')).toBe('17')
+      upstream.behave({ do: 'refuse', status: 500, error: { message: 'it fell over', type: 'server_error' } })
+      const failed = await errorOf(openai.chat.completions.create({ ...hello, stream }))
+      expect(failed).toBeInstanceOf(OpenAI.InternalServerError)
+      expect(failed).toMatchObject({ status: 500 })
+      expect(failed.message).toContain('it fell over')
+    }
+  })
+
+  test('is not told that its key is wrong when the profile’s is', async () => {
+    const gateway = await start({ env: { UP_KEY: 'sk-upstream-secret-value' } })
+    upstream.behave({ do: 'refuse', status: 401, error: { message: 'Incorrect API key: sk-upstream-secret-value' } })
+    const error = await errorOf(client(gateway).chat.completions.create(hello))
+    expect(error).toMatchObject({ status: 502, code: 'upstream_auth' })
+    expect(error.message).toContain('the key in UP_KEY is not accepted')
+    expect(error.message).not.toContain('sk-upstream')
+    expect(gateway.log()).not.toContain('sk-upstream')
+    expect(upstream.requests[0]?.headers.authorization).toBe('Bearer sk-upstream-secret-value')
+  })
+
+  test('throws when a stream breaks off, after the part that came', async () => {
+    const openai = client(await start())
+    for (const behaviour of ['hang-up', 'end-early'] as const) {
+      upstream.behave({ do: behaviour, pieces: ['half an '] })
+      const stream = await openai.chat.completions.create({ ...hello, stream: true })
+      const error = await errorOf(readAll(stream))
+      expect(error.message).toContain('in the middle of the answer')
+    }
+    upstream.behave({ do: 'fail-inside', pieces: ['so far'], message: 'the model fell over' })
+    expect(
+      (await errorOf(readAll(await openai.chat.completions.create({ ...hello, stream: true })))).message,
+    ).toContain('the model fell over')
+    upstream.behave({ do: 'hang-up', pieces: [] })
+    expect(await errorOf(openai.chat.completions.create(hello))).toMatchObject({ status: 502, code: 'upstream_broken' })
+    upstream.behave({ do: 'drop' })
+    expect(await errorOf(openai.chat.completions.create(hello))).toMatchObject({ code: 'upstream_unreachable' })
+  })
+
+  test('gets an answer that takes its time, and 504 from an endpoint that stays silent', async () => {
+    const gateway = await start({ env: { HERMES_AGENT_TIMEOUT: '1' } })
+    upstream.behave({ do: 'wait', pieces: ['late'] })
+    const answer = client(gateway).chat.completions.create(hello)
+    await waitFor('the request to arrive', () => upstream.requests.length === 1)
+    upstream.release()
+    expect((await answer).choices[0]?.message.content).toBe('late')
+    expect(await errorOf(client(gateway).chat.completions.create(hello))).toMatchObject({
+      status: 504,
+      code: 'agent_silent',
+    })
+  })
+
+  test('cancels: the endpoint sees the connection close', async () => {
+    const gateway = await start()
+    upstream.behave({ do: 'wait', pieces: [], begin: true })
+    const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
+    const giveUp = new AbortController()
+    const answer = client(gateway).chat.completions.create(hello, { signal: giveUp.signal })
+    answer.catch(() => undefined)
+    await waitFor('both requests', () => upstream.requests.length === 2)
+    stream.controller.abort()
+    giveUp.abort()
+    await waitFor('the endpoint to notice both', () => upstream.requests.every(({ gaveUp }) => gaveUp))
+    upstream.behave({ do: 'answer', pieces: ['still here'] })
+    expect((await client(gateway).chat.completions.create(hello)).choices[0]?.message.content).toBe('still here')
+  })
+})
+
+describe('an agent that is a program', () => {
+  const command = (script: string) => ({ agent: { command: ['sh', '-c', script] } })
+
+  test('answers, whole and streamed, and may open /dev/stdout and /dev/stdin by name', async () => {
+    const gateway = await start({
+      config: command('cat /dev/stdin; echo " yes" > /dev/stdout; echo noise > /dev/stderr'),
+    })
+    const openai = client(gateway)
+    expect((await openai.chat.completions.create(hello)).choices[0]).toMatchObject({
+      message: { role: 'assistant', content: 'Hi yes' },
+      finish_reason: 'stop',
+    })
+    expect(await readAll(await openai.chat.completions.create({ ...hello, stream: true }))).toBe('Hi yes')
+    expect(await (await fetch(`${gateway.url}/health`)).json()).toMatchObject({ agent: 'command' })
+  })
+
+  test('that fails, is killed, is missing or writes without end is an error that says so', async () => {
+    for (const [script, said] of [
+      ['echo "no credit" >&2; exit 4', 'ended with exit code 4; it said: no credit'],
+      ['kill -SEGV $$', 'was killed by SIGSEGV'],
+      ['exit 0', 'ended without writing an answer'],
+      ['yes', 'wrote more than 4194304 bytes'],
+    ] as const) {
+      const gateway = await start({ config: command(script) })
+      const error = await errorOf(client(gateway).chat.completions.create(hello))
+      expect([error.status, error.message]).toEqual([502, expect.stringContaining(said)])
+    }
+    const gateway = await start({ config: { agent: { command: ['no-such-program'] } } })
+    const missing = await errorOf(client(gateway).chat.completions.create({ ...hello, stream: true }))
+    expect(missing).toMatchObject({ status: 502, code: 'agent_misconfigured' })
+    expect(missing.message).toContain('agent.command in config.yaml')
+  })
+
+  test('is ended when its client goes away', async () => {
+    const gateway = await start({ config: command('echo $$ > pid; echo begun; exec sleep 600') })
+    const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
+    const pid = Number(readFileSync(join(gateway.dir, 'pid'), 'utf8'))
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toMatch(/^(sh|sleep)/)
+    stream.controller.abort()
+    await waitFor('the program to be gone', () => isGone(pid))
+  })
+
+  test('never has the caller’s key or the server’s in its arguments', async () => {
+    const gateway = await start({
+      config: command('tr "\\0" " " < /proc/$PPID/cmdline; tr "\\0" " " < /proc/$$/cmdline'),
+      env: { API_SERVER_KEY: KEY },
+    })
+    const answer = await client(gateway, KEY).chat.completions.create(hello)
+    expect(answer.choices[0]?.message.content).toContain('gateway run')
+    expect(answer.choices[0]?.message.content).not.toContain(KEY)
+  })
+})
+
+describe('sessions', () => {
+  test('a conversation goes on after the gateway was restarted; a broken answer is no part of it', async () => {
+    const first = await start()
+    const ask = (gateway: TestGateway, content: string, stream: boolean) =>
+      client(gateway).chat.completions.create(
+        { model: 'default', messages: [{ role: 'user', content }], stream },
+        { headers: { 'X-Hermes-Session': 'morning' } },
+      )
+    await ask(first, 'My name is Ada', false)
+    await readAll((await ask(first, 'Second', true)) as AsyncIterable<OpenAI.ChatCompletionChunk>)
+    upstream.behave({ do: 'hang-up', pieces: ['half'] })
+    await errorOf(readAll((await ask(first, 'lost', true)) as AsyncIterable<OpenAI.ChatCompletionChunk>))
+    first.term()
+    expect((await first.exited).code).toBe(0)
+    upstream.behave({ do: 'answer', pieces: ['Ada'] })
+    const second = await startGateway({ home: first.home })
+    clean.push(second)
+    const { response } = await ask(second, 'Who am I?', false).withResponse()
+    expect(response.headers.get('x-hermes-session')).toBe('morning')
+    expect(upstream.requests.at(-1)?.body.messages).toEqual([
+      { role: 'user', content: 'My name is Ada' },
+      { role: 'assistant', content: 'Hello, world' },
+      { role: 'user', content: 'Second' },
+      { role: 'assistant', content: 'Hello, world' },
+      { role: 'user', content: 'Who am I?' },
+    ])
+    expect(second.log()).toMatch(/INFO \[morning\] api: POST \/v1\/chat\/completions 200/)
+  })
+})
+
+describe('stopping', () => {
+  test('TERM lets a streaming answer finish, refuses new ones with 503 and Retry-After, and ends with 0', async () => {
+    const gateway = await start()
+    upstream.behave({ do: 'wait', pieces: ['the ', 'end'], begin: true })
+    const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
+    const answer = readAll(stream)
+    gateway.term()
+    await saw(gateway, 'SIGTERM: draining')
+    const refused = await errorOf(client(gateway).chat.completions.create(hello))
+    expect(refused).toMatchObject({ status: 503, code: 'stopping' })
+    expect(refused.headers?.get('retry-after')).toBe('2')
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(503)
+    upstream.release()
+    expect(await answer).toBe('the end')
+    expect(await within('the gateway to end', gateway.exited)).toEqual({ code: 0, signal: null })
+    expect(upstream.requests).toHaveLength(1)
+  })
+
+  test('an answer that does not end in time is given up with an error, before the gateway would be killed', async () => {
+    const gateway = await start({ config: { ...openAi(), gateway: { stop_timeout: '5s' } } })
+    upstream.behave({ do: 'wait', pieces: [], begin: true })
+    const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
+    const answer = errorOf(readAll(stream))
+    const startedAt = performance.now()
+    gateway.term()
+    expect(await within('the gateway to end', gateway.exited)).toEqual({ code: 0, signal: null })
+    expect(performance.now() - startedAt).toBeLessThan(5000)
+    expect((await answer).message).toContain('given up')
+    await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
+  })
+
+  test('with nothing to do it ends at once, also with a thousand idle connections', async () => {
+    const gateway = await start()
+    const idle = await connections(gateway.port, 1000)
+    const startedAt = performance.now()
+    gateway.term()
+    expect((await within('the gateway to end', gateway.exited)).code).toBe(0)
+    // Not the time to drain, nor the time that idle connections are kept.
+    expect(performance.now() - startedAt).toBeLessThan(5000)
+    for (const socket of idle) socket.destroy()
+  })
+
+  test('a second gateway of the profile is refused with the pid of the first; after a kill -9 the next one starts', async () => {
+    const first = await start()
+    const second = await spawnGateway({ home: first.home })
+    expect((await second.exited).code).toBe(1)
+    expect(second.stderr()).toContain(`runs already: pid ${first.pid}`)
+    first.child.kill('SIGKILL')
+    await first.exited
+    const third = await startGateway({ home: first.home })
+    clean.push(third)
+    expect((await fetch(`${third.url}/health`)).status).toBe(200)
+  })
+})
+
+describe('settings that cannot be meant end with 78 and say who should change what', () => {
+  const refusal = async (env: Record<string, string>, profile = 'default', home?: string) => {
+    const gateway = await spawnGateway({ profile, env, ...(home === undefined ? {} : { home }) })
+    clean.push(gateway)
+    expect((await within('it to end', gateway.exited, { seen: () => gateway.stderr() })).code).toBe(78)
+    return gateway.stderr()
+  }
+
+  test('a key of seven characters', async () => {
+    const said = await refusal({ API_SERVER_KEY: '1234567' })
+    expect(said).toContain('API_SERVER_KEY has 7 characters, it needs at least 8')
+    expect(said).toContain('openssl rand -hex 32')
+    expect(said).not.toContain('1234567')
+  })
+
+  test('an address that others can reach, without a key', async () => {
+    for (const host of ['0.0.0.0', '::', '192.0.2.1']) {
+      const said = await refusal({ API_SERVER_HOST: host })
+      expect(said).toContain(`API_SERVER_HOST ${host} can be reached from other machines`)
+      expect(said).toContain('openssl rand -hex 32')
+    }
+  })
+
+  test('a port that is none, an address that is not here', async () => {
+    expect(await refusal({ API_SERVER_PORT: '8642x' })).toContain(
+      'expected a whole number from 1 to 65535, got "8642x"',
+    )
+    expect(await refusal({ API_SERVER_HOST: '192.0.2.1', API_SERVER_KEY: KEY })).toContain('no such address')
+  })
+
+  test('a port that another profile’s gateway has: both are named, and the file to change', async () => {
+    const first = await start()
+    const said = await refusal({ API_SERVER_PORT: String(first.port) }, 'coder', first.home)
+    expect(said).toContain(`the port is taken by the gateway of profile "default" (pid ${first.pid})`)
+    expect(said).toContain(`API_SERVER_PORT=${first.port + 1} in ${first.home}/profiles/coder/.env`)
+  })
+
+  test('a port that some other program has', async () => {
+    const server = createServer()
+    const port = await freePort()
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    expect(await refusal({ API_SERVER_PORT: String(port) })).toContain(`(pid ${process.pid})`)
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  test('an agent that cannot be one', async () => {
+    const gateway = await spawnGateway({
+      config: { agent: { openai: { base_url: 'ftp://x', model: 'm', api_key_env: 'K' } } },
+    })
+    clean.push(gateway)
+    expect((await gateway.exited).code).toBe(78)
+    expect(gateway.stderr()).toContain('base_url')
+  })
+})
+
+describe('clients that mean no good', () => {
+  test('a body of 100 MB is refused without being held, whether its length is told or not', async () => {
+    const gateway = await start()
+    await client(gateway).chat.completions.create(hello)
+    const before = residentBytes(gateway.pid)
+    for (const headers of [{ 'content-length': String(100e6) }, { 'transfer-encoding': 'chunked' }]) {
+      const answers = await Promise.all(Array.from({ length: 4 }, () => pour(gateway.port, headers, 100e6)))
+      for (const { status, body } of answers) {
+        expect(status).toBe(413)
+        expect(JSON.parse(body).error.code).toBe('request_too_large')
+      }
+    }
+    expect(residentBytes(gateway.pid) - before).toBeLessThan(150e6)
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
+  })
+
+  test('a thousand idle connections cost little, and others are still served', async () => {
+    const gateway = await start()
+    const before = residentBytes(gateway.pid)
+    const idle = await connections(gateway.port, 1000)
+    expect((await client(gateway).chat.completions.create(hello)).choices[0]?.message.content).toBe('Hello, world')
+    expect(residentBytes(gateway.pid) - before).toBeLessThan(60e6)
+    for (const socket of idle) socket.destroy()
+  })
+
+  test('a client that never finishes its headers is cut off', async () => {
+    const gateway = await start()
+    const socket = connect(gateway.port, '127.0.0.1')
+    let said = ''
+    socket.on('data', (bytes) => {
+      said += bytes
+    })
+    socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
+    // One byte at a time, for as long as it is let.
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+    let over = false
+    void closed.then(() => {
+      over = true
+    })
+    await waitFor(
+      'the connection to be closed',
+      () => {
+        if (!over) socket.write('a')
+        return over
+      },
+      { deadlineMs: 20_000 },
+    )
+    expect(said).toContain('408')
+  })
+
+  test('a reader that takes nothing stops the endpoint, not the memory', async () => {
+    const gateway = await start()
+    upstream.behave({ do: 'flood' })
+    const before = residentBytes(gateway.pid)
+    const slow = connect(gateway.port, '127.0.0.1')
+    slow.pause()
+    const body = JSON.stringify({ ...hello, stream: true })
+    slow.write(`POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    // What the sockets between us hold is all that is ever sent: it stops growing.
+    let last = -1
+    await waitFor('the flood to stop', () => {
+      const sent = upstream.requests[0]?.sent ?? 0
+      const stopped = sent > 0 && sent === last
+      last = sent
+      return stopped
+    })
+    expect(last).toBeLessThan(40e6)
+    expect(residentBytes(gateway.pid) - before).toBeLessThan(60e6)
+    slow.destroy()
+    await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
+  })
+
+  test('a web page cannot use a server without a key, neither from another origin nor by a name for 127.0.0.1', async () => {
+    const gateway = await start()
+    const ask = (headers: Record<string, string>) => pour(gateway.port, { 'content-length': '2', ...headers }, 0, '{}')
+    expect((await ask({ origin: 'https://evil.example' })).status).toBe(403)
+    expect((await ask({ host: 'evil.example' })).status).toBe(403)
+    expect((await ask({ origin: 'http://localhost:3000' })).status).toBe(400)
+  })
+
+  test('a body that is no JSON, compressed, or ends early is a bad request', async () => {
+    const gateway = await start()
+    expect((await pour(gateway.port, { 'content-length': '4' }, 0, 'nope')).status).toBe(400)
+    expect((await pour(gateway.port, { 'content-length': '2', 'content-encoding': 'gzip' }, 0, '{}')).status).toBe(400)
+    const socket = connect(gateway.port, '127.0.0.1')
+    socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"half')
+    await saw(gateway, 'no JSON')
+    socket.destroy()
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
+    gateway.term()
+    expect((await gateway.exited).code).toBe(0)
+    expect(gateway.stdout() + gateway.stderr()).toBe('')
+  })
+})
+
+test('by hand the gateway has the settings of its .env', async () => {
+  const port = await freePort()
+  const home = mkdtempSync(join(tmpdir(), 'hermes-gateway-'))
+  clean.push({ [Symbol.asyncDispose]: async () => rmSync(home, { recursive: true, force: true }) })
+  writeFileSync(join(home, '.env'), `API_SERVER_ENABLED=1\nAPI_SERVER_PORT=${port}\nAPI_SERVER_KEY=${KEY}\n`)
+  const env = { HERMES_SUPERVISED: '', HERMES_ALLOW_ROOT_GATEWAY: '1' }
+  const gateway = await spawnGateway({ home, api: false, config: openAi(), env })
+  clean.push(gateway)
+  await waitFor('it to answer', async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok)
+  const openai = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: KEY, maxRetries: 0 })
+  expect((await openai.chat.completions.create(hello)).choices[0]?.message.content).toBe('Hello, world')
+})
+
+test('POST /v1/tasks puts a task on the board, once for an idempotency key', async () => {
+  const gateway = await start()
+  const post = async (body: unknown) => {
+    const response = await fetch(`${gateway.url}/v1/tasks`, { method: 'POST', body: JSON.stringify(body) })
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  }
+  const first = await post({ title: 'Write a poem', body: 'Four lines.', idempotency_key: 'one' })
+  expect(first).toMatchObject({ status: 201, body: { object: 'task', title: 'Write a poem', status: 'ready' } })
+  expect(await post({ title: 'Write a poem', idempotency_key: 'one' })).toMatchObject({
+    status: 200,
+    body: { id: first.body.id },
+  })
+  expect((await post({})).status).toBe(400)
+  expect(await post({ title: 'x', board: 'no-such' })).toMatchObject({
+    status: 400,
+    body: { error: { param: 'board' } },
+  })
+})
+
+test('no key of anybody is in a log or on a command line, and the logs have level and session', async () => {
+  const gateway = await start({ env: { API_SERVER_KEY: KEY, UP_KEY: 'sk-upstream-secret-value', LOG_FORMAT: 'json' } })
+  await client(gateway, KEY).chat.completions.create(hello, { headers: { 'X-Hermes-Session': 's1' } })
+  await errorOf(client(gateway, 'guessed-key-1').chat.completions.create(hello))
+  await errorOf(client(gateway, KEY).chat.completions.create({ ...hello, model: KEY }))
+  upstream.behave({ do: 'refuse', status: 400, error: { message: 'bad: sk-upstream-secret-value' } })
+  await errorOf(client(gateway, KEY).chat.completions.create(hello))
+  gateway.term()
+  await gateway.exited
+  const everything = gateway.log() + gateway.log('errors') + gateway.stdout() + gateway.stderr()
+  for (const secret of [KEY, 'sk-upstream', 'guessed-key-1']) expect(everything).not.toContain(secret)
+  const lines = gateway
+    .log()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(lines).toContainEqual(expect.objectContaining({ level: 'info', session: 's1', component: 'api' }))
+  expect(gateway.log('errors')).toContain('"level":"warn"')
+})
+
+test('the gateway without an API server listens on nothing and stays small', async () => {
+  const gateway = await start({ api: false, config: {} })
+  const with_ = await start()
+  await client(with_).chat.completions.create(hello, { headers: { 'X-Hermes-Session': 'x' } })
+  expect(residentBytes(gateway.pid)).toBeLessThan(residentBytes(with_.pid))
+  const listening = readFileSync(`/proc/${gateway.pid}/net/tcp`, 'utf8')
+  expect(listening).not.toContain(`:${gateway.port.toString(16).toUpperCase().padStart(4, '0')} `)
+})
+
+function isGone(pid: number): boolean {
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return true
+  }
+}
+
+async function connections(port: number, count: number): Promise<readonly Socket[]> {
+  return Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<Socket>((resolve, reject) => {
+          const socket = connect(port, '127.0.0.1', () => resolve(socket))
+          socket.on('error', reject)
+        }),
+    ),
+  )
+}
+
+/** Sends a request of so many bytes and gives the answer, also when it comes before all was sent. */
+function pour(
+  port: number,
+  headers: Record<string, string>,
+  bytes: number,
+  text = '',
+): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ port, host: '127.0.0.1', method: 'POST', path: '/v1/chat/completions', headers })
+    let answered = false
+    outgoing.on('response', (incoming) => {
+      answered = true
+      let body = ''
+      incoming.setEncoding('utf8').on('data', (piece: string) => {
+        body += piece
+      })
+      incoming.on('end', () => {
+        resolve({ status: incoming.statusCode ?? 0, body })
+        outgoing.destroy()
+      })
+    })
+    outgoing.on('error', (error) => {
+      if (!answered) reject(error)
+    })
+    const piece = Buffer.alloc(1e6, 'x')
+    let left = bytes
+    const more = (): void => {
+      while (left > 0 && !answered) {
+        left -= piece.length
+        if (!outgoing.write(piece)) return void outgoing.once('drain', more)
+      }
+      if (!answered) outgoing.end(text)
+    }
+    more()
+  })
+}

@@ -1,0 +1,223 @@
+// The board with the real programs: init, supervisor, dispatcher, workers.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Board, openBoard } from '../../src/kanban/io/board.ts'
+import { createTask } from '../../src/kanban/io/changes.ts'
+import { boardPlace } from '../../src/kanban/io/places.ts'
+import { requireTask } from '../../src/kanban/io/queries.ts'
+import { type RunningHermes, startHermes } from '../support/hermes.ts'
+import { waitFor } from '../support/wait.ts'
+
+const agent = join(import.meta.dirname, '..', 'support', 'programs', 'kanban-agent')
+const PROFILES = ['alpha', 'beta', 'gamma'] as const
+const CAP = 2
+const actor = () => ({ name: 'test', wallMs: Date.now() })
+
+interface Stage extends AsyncDisposable {
+  readonly home: string
+  readonly board: Board
+  readonly journal: string
+  start(): Promise<RunningHermes>
+}
+
+/** A home with three profiles whose agent works for `seconds`, and a board that runs two of each at a time. */
+function stage(seconds: string): Stage {
+  const home = mkdtempSync(join(tmpdir(), 'hermes-board-run-'))
+  const journal = join(home, 'journal')
+  writeFileSync(journal, '')
+  writeFileSync(
+    join(home, 'config.yaml'),
+    JSON.stringify({
+      gateway: { command: ['sleep', '100000'] },
+      kanban: {
+        max_in_progress_per_profile: CAP,
+        dispatch_interval_seconds: 1,
+        failure_limit: 5,
+        default_assignee: 'gamma',
+      },
+    }),
+  )
+  for (const name of PROFILES) {
+    mkdirSync(join(home, 'profiles', name), { recursive: true })
+    const config = {
+      gateway: { command: ['sleep', '100000'] },
+      agent: { command: [agent, journal, seconds, '{task}'] },
+    }
+    writeFileSync(join(home, 'profiles', name, 'config.yaml'), JSON.stringify(config))
+  }
+  const board = openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
+  return {
+    home,
+    board,
+    journal,
+    start: () => startHermes({ profiles: [], home, keepHome: true }),
+    async [Symbol.asyncDispose]() {
+      board.close()
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Living workers by profile, from the process table. */
+function workers(journal: string): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      if (!words.includes(agent) || !words.includes(journal)) continue
+      // A fork of the worker that has not become `sleep` yet looks like a second one; workers lead their process group.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      if (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2] !== pid) continue
+      const profile = /(?:^|\0)HERMES_PROFILE=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, 'utf8'))?.[1] ?? '?'
+      counts.set(profile, (counts.get(profile) ?? 0) + 1)
+    } catch {
+      // It has ended since.
+    }
+  }
+  return counts
+}
+
+const journalLines = (journal: string): string[][] =>
+  readFileSync(journal, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(' '))
+
+const count = (board: Board, status: string): number =>
+  board.get<{ n: number }>('SELECT count(*) AS n FROM tasks WHERE status = ?', status)?.n ?? -1
+
+/** The most tasks of one profile that the events say were running at once. */
+function mostAtOnce(board: Board): number {
+  const running = new Map<string, string>()
+  let most = 0
+  for (const { kind, task_id, payload } of board.all<{ kind: string; task_id: string; payload: string }>(
+    'SELECT kind, task_id, payload FROM events ORDER BY id',
+  )) {
+    if (kind === 'claimed') running.set(task_id, (JSON.parse(payload) as { assignee: string }).assignee)
+    else if (['completed', 'crashed', 'reclaimed', 'timed_out', 'stale', 'rate_limited', 'spawn_failed'].includes(kind))
+      running.delete(task_id)
+    for (const profile of PROFILES) most = Math.max(most, [...running.values()].filter((one) => one === profile).length)
+  }
+  return most
+}
+
+test('the dispatcher comes up with the first board, and a task without an assignee is done', {
+  timeout: 120_000,
+}, async () => {
+  await using s = stage('0.01')
+  await using hermes = await s.start()
+  const { id } = createTask(s.board, { title: 'say hello' }, actor()).task
+  await waitFor('the task to be done', () => requireTask(s.board, id).status === 'done', { deadlineMs: 60_000 })
+  expect(requireTask(s.board, id)).toMatchObject({ assignee: 'gamma', result: 'did: say hello', failures: 0 })
+  expect(await hermes.slot('dispatcher')).toMatchObject({ state: 'up', ready: true })
+  const log = readFileSync(join(s.home, 'logs', 'helpers', 'dispatcher', 'current'), 'utf8')
+  expect(log).toContain(
+    " kanban dispatcher: default_assignee='gamma' (unassigned ready tasks will route to this profile)\n",
+  )
+  expect(log).toContain(' kanban dispatcher: max_in_progress_per_profile=2\n')
+  await waitFor(
+    'the job to be forgotten',
+    async () => !(await hermes.status()).slots.some(({ slot }) => slot.startsWith('job-')),
+  )
+  expect(readFileSync(join(s.home, 'kanban', 'logs', `${id}.log`), 'utf8')).toMatch(/^\S+Z did: say hello\n$/)
+  expect(hermes.stdout()).not.toContain('did: say hello')
+  expect(await hermes.stop()).toBe(0)
+})
+
+test('200 tasks with links and priorities: every one is done once, in order, and no cap is ever passed; killed workers and supervisors included', {
+  timeout: 400_000,
+}, async () => {
+  await using s = stage('0.05')
+  const ids: string[] = []
+  s.board.write(() => {
+    for (let i = 0; i < 200; i++) {
+      const parents = i % 5 === 4 ? [ids[i - 1] ?? '', ids[i - 3] ?? ''] : []
+      const task = { title: `task ${i}`, assignee: PROFILES[i % 3] ?? 'alpha', priority: i % 4, parents }
+      ids.push(createTask(s.board, task, actor()).task.id)
+    }
+  })
+  await using hermes = await s.start()
+  let most = 0
+  let supervisorKills = 0
+  let workerKills = 0
+  await waitFor(
+    'all tasks to be done',
+    async () => {
+      for (const n of workers(s.journal).values()) most = Math.max(most, n)
+      const done = count(s.board, 'done')
+      if (supervisorKills < 3 && done > 40 * (supervisorKills + 1)) {
+        supervisorKills += 1
+        process.kill(await hermes.supervisorPid(), 'SIGKILL')
+      }
+      if (workerKills < 3 && done > 30 * (workerKills + 1)) {
+        const victim = s.board.get<{ worker_pid: number }>(
+          "SELECT worker_pid FROM tasks WHERE status = 'running' AND worker_pid IS NOT NULL",
+        )
+        if (victim) {
+          workerKills += 1
+          // It may have ended in between; then nobody is killed.
+          await hermes.control((client) => client.request('ping', {}))
+          try {
+            process.kill(victim.worker_pid, 'SIGKILL')
+          } catch {
+            workerKills -= 1
+          }
+        }
+      }
+      return done === 200 && 'done'
+    },
+    { deadlineMs: 300_000 },
+  )
+  expect(supervisorKills).toBe(3)
+  expect(workerKills).toBe(3)
+  expect(most).toBeGreaterThan(0)
+  expect(most, 'by the process table').toBeLessThanOrEqual(CAP)
+  expect(mostAtOnce(s.board), 'by the events').toBe(CAP)
+  const ends = journalLines(s.journal).filter(([word]) => word === 'end')
+  expect(ends.map(([, task]) => task).sort()).toEqual([...ids].sort())
+  const failures = s.board.all<{ outcome: string }>("SELECT outcome FROM runs WHERE outcome <> 'completed'")
+  expect(failures.length, 'only killed workers failed').toBeLessThanOrEqual(3)
+  expect(failures.every(({ outcome }) => outcome === 'crashed')).toBe(true)
+  // Within a profile, what was ready when the first tick looked went by priority, then age.
+  const claims = s.board
+    .all<{ task_id: string }>("SELECT task_id FROM events WHERE kind = 'claimed' ORDER BY id")
+    .map(({ task_id }) => task_id)
+  for (const profile of PROFILES) {
+    const free = ids.filter((_, i) => i % 5 !== 4 && PROFILES[i % 3] === profile)
+    const wanted = [...free].sort(
+      (a, b) => (ids.indexOf(b) % 4) - (ids.indexOf(a) % 4) || ids.indexOf(a) - ids.indexOf(b),
+    )
+    const seen = [...new Set(claims)].filter((id) => free.includes(id))
+    expect(seen, profile).toEqual(wanted)
+  }
+  expect(await hermes.stop()).toBe(0)
+})
+
+test('a restart of everything in the middle loses nothing, counts no failure, and runs nothing twice to its end', {
+  timeout: 180_000,
+}, async () => {
+  await using s = stage('1')
+  const ids = Array.from(
+    { length: 12 },
+    (_, i) => createTask(s.board, { title: `task ${i}`, assignee: PROFILES[i % 3] ?? 'alpha' }, actor()).task.id,
+  )
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    await using hermes = await s.start()
+    await waitFor('work to be under way', () => workers(s.journal).size > 0 && count(s.board, 'running') > 0, {
+      deadlineMs: 60_000,
+    })
+    await hermes.stop(signal)
+    await waitFor('every worker to be gone', () => workers(s.journal).size === 0, { deadlineMs: 30_000 })
+  }
+  await using hermes = await s.start()
+  await waitFor('all tasks to be done', () => count(s.board, 'done') === ids.length, { deadlineMs: 120_000 })
+  const ends = journalLines(s.journal).filter(([word]) => word === 'end')
+  expect(new Set(ends.map(([, task]) => task)).size).toBe(ids.length)
+  expect(s.board.all("SELECT id FROM events WHERE kind IN ('crashed', 'timed_out', 'spawn_failed')")).toEqual([])
+  expect(s.board.all('SELECT id FROM tasks WHERE failures > 0')).toEqual([])
+  expect(s.board.get<{ n: number }>("SELECT count(*) AS n FROM runs WHERE outcome = 'reclaimed'")?.n).toBeGreaterThan(0)
+  expect(await hermes.stop()).toBe(0)
+})

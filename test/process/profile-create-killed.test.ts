@@ -1,0 +1,70 @@
+// `hermes profile create`, killed at each system call that changes the disk, one after the other.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { deleteProfile, listProfiles } from '../../src/profile/disk.ts'
+import { PROFILE_DIRECTORIES } from '../../src/profile/templates.ts'
+import { hermes, runProgram, temporaryHome } from '../support/cli.ts'
+import { program } from '../support/install.ts'
+
+const CHANGING = ['mkdir', 'fsync', 'rename', 'chmod', 'fchmod', 'symlink', 'write', 'pwrite64', 'copy_file_range']
+
+function whyNoStrace(): string | undefined {
+  try {
+    execFileSync('strace', ['-qq', '-o', '/dev/null', 'true'], { stdio: 'pipe' })
+    return undefined
+  } catch (error) {
+    return `strace: ${(error as Error).message}`
+  }
+}
+
+const leftoversIn = (home: string): readonly string[] =>
+  existsSync(join(home, 'profiles')) ? readdirSync(join(home, 'profiles')).filter((name) => name.startsWith('.')) : []
+
+const isWhole = (dir: string): boolean =>
+  PROFILE_DIRECTORIES.every((name) => existsSync(join(dir, name))) &&
+  ['SOUL.md', '.env', 'config.yaml'].every((name) => statSync(join(dir, name)).size > 0)
+
+test.skipIf(whyNoStrace() !== undefined).each([
+  ['new', [] as readonly string[]],
+  ['a clone', ['--clone', 'default']],
+])('a kill at any point never shows half a profile (%s)', async (_, options) => {
+  using scratch = temporaryHome()
+  const { home } = scratch
+  execFileSync('mkdir', ['-p', join(home, 'skills', 'one'), join(home, 'memories')])
+  for (const name of ['config.yaml', 'skills/one/SKILL.md', '.env'])
+    execFileSync('sh', ['-c', `echo '# text' > ${join(home, name)}`])
+  let left = 0
+  const seen = { none: 0, whole: 0 }
+  for (const call of CHANGING) {
+    for (let step = 1; ; step++) {
+      // strace counts each kind of call by itself. One pool thread, so that "the n-th" means the same in every run.
+      const strace = ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `inject=${call}:signal=KILL:when=${step}`]
+      const argv = [...strace, program('hermes'), 'profile', 'create', 'coder', ...options]
+      const { code } = await runProgram(argv, { home, env: { UV_THREADPOOL_SIZE: '1' } })
+      const { profiles, problems } = listProfiles(home)
+      expect(problems).toEqual([])
+      const made = profiles.find(({ name }) => name === 'coder')
+      if (made) expect(isWhole(made.dir)).toBe(true)
+      if (code !== 0) seen[made ? 'whole' : 'none']++
+      if (made) await deleteProfile(home, 'coder')
+      // Each leftover would add calls to the next run, and "the n-th" would never be the last.
+      left += leftoversIn(home).length
+      for (const name of leftoversIn(home)) rmSync(join(home, 'profiles', name), { recursive: true })
+      if (code === 0) break
+    }
+  }
+  // Proof that the kills hit: before and after the rename.
+  expect(seen.none).toBeGreaterThan(10)
+  expect(seen.whole).toBeGreaterThan(0)
+
+  expect(left).toBeGreaterThan(10)
+
+  for (const name of ['.new-old-1', '.deleted-old-2', '.new-young-3'])
+    mkdirSync(join(home, 'profiles', name, 'sub'), { recursive: true })
+  for (const name of ['.new-old-1', '.deleted-old-2']) utimesSync(join(home, 'profiles', name), 0, 0)
+  expect((await hermes(['profile', 'create', 'sweeper'], { home })).code).toBe(0)
+  expect(readdirSync(join(home, 'profiles'))).toEqual(['.new-young-3', 'sweeper'])
+  expect(readFileSync(join(home, 'config.yaml'), 'utf8')).toBe('# text\n')
+})

@@ -1,0 +1,177 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import {
+  parseDotEnv,
+  readContainerEnvironment,
+  readDotEnv,
+  type SlotEnvironmentFacts,
+  slotEnvironment,
+  truthy,
+} from '../../src/profile/environment.ts'
+
+const facts = (over: Partial<SlotEnvironmentFacts> = {}): SlotEnvironmentFacts => ({
+  slot: 'gateway-coder',
+  profile: 'coder',
+  home: '/opt/data',
+  profileDir: '/opt/data/profiles/coder',
+  runDir: '/run/hermes',
+  user: { name: 'hermes', home: '/opt/data' },
+  path: ['/command', '/opt/hermes/bin'],
+  container: {},
+  dotEnv: {},
+  gatewayEnv: {},
+  ...over,
+})
+const helper = (over: Partial<SlotEnvironmentFacts>) =>
+  facts({ slot: 'dashboard', profile: null, profileDir: '/opt/data', ...over })
+const defaultProfile = (over: Partial<SlotEnvironmentFacts>) =>
+  facts({ slot: 'gateway-default', profile: 'default', profileDir: '/opt/data', ...over })
+const of = (given: SlotEnvironmentFacts): Record<string, string> =>
+  Object.fromEntries(slotEnvironment(given).variables.map(({ name, value, source }) => [name, `${value} (${source})`]))
+
+describe('the environment of a slot', () => {
+  test('later layers win: built-in, container, .env, gateway.env, supervisor', () => {
+    const container = { A: '1', B: '1', C: '1', LANG: 'de', HOME: '/x', HERMES_HOME: '/x', HERMES_PROFILE: 'x' }
+    const variables = of(
+      facts({
+        container,
+        dotEnv: { B: '2', C: '2' },
+        gatewayEnv: { C: '3' },
+        supervisor: { HERMES_STOP_TIMEOUT: '8' },
+      }),
+    )
+    expect(variables).toMatchObject({
+      A: '1 (container)',
+      B: '2 (.env)',
+      C: '3 (config.yaml gateway.env)',
+      LANG: 'de (container)',
+      HOME: '/opt/data (supervisor)',
+      USER: 'hermes (supervisor)',
+      LOGNAME: 'hermes (supervisor)',
+      HERMES_HOME: '/opt/data (supervisor)',
+      HERMES_RUN_DIR: '/run/hermes (supervisor)',
+      HERMES_PROFILE: 'coder (supervisor)',
+      HERMES_PROFILE_HOME: '/opt/data/profiles/coder (supervisor)',
+      HERMES_SLOT: 'gateway-coder (supervisor)',
+      HERMES_SUPERVISED: '1 (supervisor)',
+      HERMES_STOP_TIMEOUT: '8 (supervisor)',
+    })
+  })
+
+  test('for the default profile the container wins over .env', () => {
+    expect(of(defaultProfile({ container: { A: 'container' }, dotEnv: { A: 'file', B: 'file' } }))).toMatchObject({
+      A: 'container (container)',
+      B: 'file (.env)',
+    })
+  })
+
+  test('a named profile gets no API_SERVER_* from the container, only from its own .env', () => {
+    const container = { API_SERVER_ENABLED: '1', API_SERVER_KEY: 'k' }
+    expect(of(facts({ container, dotEnv: { API_SERVER_ENABLED: 'yes' } })).API_SERVER_ENABLED).toBe('yes (.env)')
+    expect(of(facts({ container }))).not.toHaveProperty('API_SERVER_KEY')
+    expect(of(defaultProfile({ container })).API_SERVER_KEY).toBe('k (container)')
+  })
+
+  test('what opens the dashboard reaches the dashboard and nothing else, whatever file it stands in', () => {
+    const secret = { HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'x', HERMES_METRICS_TOKEN: 'y' }
+    for (const given of [facts, defaultProfile]) {
+      const names = Object.keys(of(given({ container: secret, dotEnv: secret, gatewayEnv: secret })))
+      expect(names.filter((name) => name in secret)).toEqual([])
+    }
+    expect(of(helper({ container: secret }))).toMatchObject({ HERMES_METRICS_TOKEN: 'y (container)' })
+    expect(Object.keys(of(helper({ slot: 'dispatcher', container: secret })))).not.toContain('HERMES_METRICS_TOKEN')
+  })
+
+  test('the marks of hermes itself cannot be forged from a file', () => {
+    const forged = { HERMES_MAIN: '1', HERMES_SUPERVISED: '0' }
+    const variables = of(facts({ container: forged, dotEnv: forged, gatewayEnv: forged }))
+    expect(variables).not.toHaveProperty('HERMES_MAIN')
+    expect(variables.HERMES_SUPERVISED).toBe('1 (supervisor)')
+  })
+
+  test('a helper has no profile', () => {
+    expect(Object.keys(of(helper({})))).not.toContain('HERMES_PROFILE')
+  })
+
+  test('our own directories lead PATH, once, whatever it was', () => {
+    expect(of(facts({ dotEnv: { PATH: '/evil:/opt/hermes/bin::/bin' } })).PATH).toBe(
+      '/command:/opt/hermes/bin:/evil:/bin (supervisor)',
+    )
+  })
+
+  test('a name that a shell cannot export is skipped with a warning; the value is not repeated', () => {
+    const { variables, warnings } = slotEnvironment(
+      facts({ container: { 'BASH_FUNC_x%%': 'secret', 'a.b': 'secret', '1A': 'secret', OPTIND: 'secret', N: 'a\0b' } }),
+    )
+    expect(variables.map(({ name }) => name)).not.toEqual(expect.arrayContaining(['a.b']))
+    expect(warnings).toHaveLength(5)
+    expect(warnings.join()).not.toContain('secret')
+  })
+
+  test('values pass through unchanged', () => {
+    const value = ` '"$HOME\`\\\n\t€ `
+    expect(slotEnvironment(facts({ dotEnv: { V: value } })).variables.find(({ name }) => name === 'V')?.value).toBe(
+      value,
+    )
+  })
+
+  test('is the same for the same facts, and in order of name', () => {
+    const names = slotEnvironment(facts({ container: { Z: '1', A: '1', _a: '1' } })).variables.map(({ name }) => name)
+    expect(names).toEqual([...names].sort())
+  })
+})
+
+describe('.env', () => {
+  test('takes assignments, quotes, export and comments', () => {
+    const text = '# c\nA=1\nexport B="two words"\nC=\'$x\' # why\n\nD=\n E = 5 \nF="a\nb=c"\r\n'
+    expect(parseDotEnv(text, '.env')).toEqual({
+      variables: { A: '1', B: 'two words', C: '$x', D: '', E: '5', F: 'a\nb=c' },
+      warnings: [],
+    })
+  })
+
+  test('a line that is no assignment is a warning with its number and without its text', () => {
+    const { warnings } = parseDotEnv('A=1\nsk-secret\nB="x\ny"\n=5\n', '/p/.env')
+    expect(warnings).toEqual([
+      '/p/.env, line 2: expected NAME=value; the line is ignored',
+      '/p/.env, line 5: expected NAME=value; the line is ignored',
+    ])
+  })
+
+  test('that cannot be read is a warning, a missing one is none', () => {
+    expect(readDotEnv('/').warnings).toEqual([expect.stringContaining('not a regular file')])
+    expect(readDotEnv('/nowhere/.env')).toEqual({ variables: {}, warnings: [] })
+  })
+})
+
+test('the container environment store is one file per variable, with one newline that does not count', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-env-'))
+  for (const [name, text] of [
+    ['A', 'x\n'],
+    ['B', 'x'],
+    ['C', 'x\n\n'],
+    ['D', ''],
+    ['.tmp', 'x'],
+  ] as const)
+    writeFileSync(join(dir, name), text)
+  expect(readContainerEnvironment(dir)).toEqual({ A: 'x', B: 'x', C: 'x\n', D: '' })
+  rmSync(dir, { recursive: true })
+  expect(readContainerEnvironment(dir)).toEqual({})
+})
+
+test.each([
+  ['1', true],
+  ['TRUE', true],
+  ['Yes', true],
+  [' yes ', true],
+  ['0', false],
+  ['on', false],
+  ['y', false],
+  ['', false],
+  [undefined, false],
+  ['ture', false],
+])('truthy(%j) is %j', (value, result) => {
+  expect(truthy(value)).toBe(result)
+})

@@ -1,0 +1,294 @@
+import { execFileSync } from 'node:child_process'
+import {
+  linkSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Lease } from '../../src/supervisor/lease.ts'
+import {
+  type Counting,
+  type Found,
+  FREE_AFTER_MS,
+  formatLease,
+  lookAgainAfterMs,
+  parseLease,
+  startCounting,
+  stepCounting,
+} from '../../src/supervisor/lease-counter.ts'
+import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
+
+let dir: string
+let file: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-lease-'))
+  file = join(dir, 'run.lease')
+  writeFileSync(file, '')
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+interface Contender {
+  readonly lease: Lease
+  readonly clock: FakeClock
+  readonly told: string[]
+  readonly warnings: string[]
+}
+const contender = (instance: string, hostname = 'nas'): Contender => {
+  const clock = fakeClock()
+  const told: string[] = []
+  const warnings: string[] = []
+  const lease = new Lease({
+    file,
+    instance,
+    hostname,
+    clock,
+    warn: (text) => warnings.push(text),
+    changed: (state) => told.push(state),
+  })
+  return { lease, clock, told, warnings }
+}
+const counter = (): number | undefined => parseLease(readFileSync(file, 'utf8'))?.counter
+
+describe('the text of run.lease', () => {
+  test('says who holds the volume, in one line of one length', () => {
+    const text = formatLease({ instance: '1a2b', host: 'nas.local', counter: 7 })
+    expect(text).toMatch(/^hermes lease: instance=1a2b host=nas\.local counter=7 *\n$/)
+    expect(text).toHaveLength(256)
+    expect(parseLease(text)).toEqual({ instance: '1a2b', host: 'nas.local', counter: 7 })
+  })
+
+  test('survives any instance and host name', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.nat(), (instance, host, count) => {
+        const text = formatLease({ instance, host, counter: count })
+        expect(Buffer.byteLength(text)).toBe(256)
+        expect(parseLease(text)?.counter).toBe(count)
+      }),
+    )
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['half a line', 'hermes lease: instance=a host=b'],
+    ['something else', 'x'.repeat(300)],
+    ['zeroes, as a lost write leaves them', '\0'.repeat(256)],
+  ])('%s names nobody', (_what, text) => {
+    expect(parseLease(text)).toBeUndefined()
+  })
+})
+
+describe('with the lock held', () => {
+  test('the file says who we are, and is cleared at an orderly end', () => {
+    const { lease, clock, warnings } = contender('1a2b')
+    lease.held()
+    expect(lease.holder()).toBe('instance 1a2b on host nas')
+    expect(clock.alarms()).toEqual([])
+    lease.release()
+    expect([readFileSync(file, 'utf8'), lease.holder()]).toEqual(['', undefined])
+    expect(warnings).toEqual([])
+  })
+
+  test('a longer text of somebody else is gone without a trace', () => {
+    writeFileSync(file, 'x'.repeat(1000))
+    contender('1a2b').lease.held()
+    expect(readFileSync(file, 'utf8')).toHaveLength(256)
+  })
+
+  test('who only waits changes nothing, at its end neither', () => {
+    contender('holder').lease.held()
+    const { lease } = contender('waiter')
+    expect(lease.holder()).toBe('instance holder on host nas')
+    lease.release()
+    lease.close()
+    expect(lease.holder()).toBe('instance holder on host nas')
+  })
+
+  test.each<[string, (victim: string) => void]>([
+    ['a link', (victim) => symlinkSync(victim, file)],
+    ['a second name of another file', (victim) => linkSync(victim, file)],
+    ['a FIFO', () => execFileSync('mkfifo', [file])],
+    ['a directory', () => execFileSync('mkdir', [file])],
+    ['nothing', () => undefined],
+  ])('%s in its place is neither followed, written to nor made; it is said once', (_what, plant) => {
+    const victim = join(dir, 'victim')
+    writeFileSync(victim, 'precious')
+    rmSync(file)
+    plant(victim)
+    const before = readdirSync(dir)
+    const { lease, warnings } = contender('1a2b')
+    lease.held()
+    lease.held()
+    lease.holder()
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    expect(readdirSync(dir)).toEqual(before)
+    expect(warnings).toEqual([expect.stringContaining(file)])
+  })
+})
+
+describe('where locks do not work, a counter decides', () => {
+  test('a file that names nobody is ours after three seconds; then the counter moves every ten', () => {
+    const { lease, clock, told } = contender('a')
+    lease.count()
+    expect(told).toEqual([])
+    clock.advance(0)
+    expect([told, counter()]).toEqual([[], 1])
+    clock.advance(2999)
+    expect(told).toEqual([])
+    clock.advance(1)
+    expect([told, counter()]).toEqual([['taken'], 2])
+    clock.advance(60_000)
+    expect([told, counter()]).toEqual([['taken'], 8])
+  })
+
+  test('a counter that moves is never taken; one that has stood still for a minute is', () => {
+    const holder = contender('a')
+    holder.lease.count()
+    holder.clock.advance(3000)
+    const waiter = contender('b')
+    waiter.lease.count()
+    for (let s = 0; s < 300; s++) {
+      holder.clock.advance(1000)
+      waiter.clock.advance(1000)
+    }
+    expect([waiter.told, waiter.lease.holder()]).toEqual([[], 'instance a on host nas'])
+    holder.lease.close()
+    waiter.clock.advance(FREE_AFTER_MS - 10_000)
+    expect(waiter.told).toEqual([])
+    waiter.clock.advance(20_000)
+    expect([waiter.told, waiter.lease.holder()]).toEqual([['taken'], 'instance b on host nas'])
+  })
+
+  test('an orderly end lets the next one in at once', () => {
+    const [first, second] = [contender('a'), contender('b')]
+    first.lease.count()
+    first.clock.advance(3000)
+    second.lease.count()
+    second.clock.advance(0)
+    first.lease.release()
+    second.clock.advance(5000)
+    expect(second.told).toEqual(['taken'])
+  })
+
+  test("a holder that was stopped for minutes finds another's id, has lost it, and waits its turn", () => {
+    const [first, second] = [contender('a'), contender('b')]
+    first.lease.count()
+    first.clock.advance(3000)
+    second.lease.count()
+    second.clock.advance(120_000)
+    expect(second.told).toEqual(['taken'])
+    first.clock.advance(10_000)
+    expect(first.told).toEqual(['taken', 'lost'])
+    first.lease.release()
+    expect(second.lease.holder()).toBe('instance b on host nas')
+    second.lease.release()
+    const again = contender('a')
+    again.lease.count()
+    again.clock.advance(3000)
+    expect(again.told).toEqual(['taken'])
+  })
+
+  test('of two that find it free at once exactly one gets it', () => {
+    const [first, second] = [contender('a'), contender('b')]
+    first.lease.count()
+    second.lease.count()
+    first.clock.advance(0)
+    second.clock.advance(0)
+    for (let s = 0; s < 30; s++) {
+      first.clock.advance(1000)
+      second.clock.advance(1000)
+    }
+    expect([first.told, second.told].filter(({ length }) => length > 0)).toEqual([['taken']])
+  })
+
+  test('a supervisor that comes back in the same container goes on with what it held', () => {
+    const before = contender('a')
+    before.lease.count()
+    before.clock.advance(3000)
+    before.lease.close()
+    const after = contender('a')
+    after.lease.count()
+    after.clock.advance(0)
+    expect([after.told, counter()]).toEqual([['taken'], 3])
+  })
+
+  test('a holder whose file has gone bad gives up before another may take it', () => {
+    const holder = contender('a')
+    holder.lease.count()
+    holder.clock.advance(3000)
+    renameSync(file, `${file}.aside`)
+    symlinkSync(`${file}.aside`, file)
+    holder.clock.advance(40_000)
+    expect(holder.told).toEqual(['taken'])
+    holder.clock.advance(FREE_AFTER_MS - 40_000)
+    expect(holder.told).toEqual(['taken', 'lost'])
+  })
+
+  test('one that cannot be written is not held', () => {
+    rmSync(file)
+    const { lease, clock, told, warnings } = contender('a')
+    lease.count()
+    clock.advance(600_000)
+    expect(told).toEqual([])
+    expect(warnings).toHaveLength(1)
+  })
+})
+
+test('whatever stops and goes on: two never believe at once that they hold it while both are awake', () => {
+  const actor = fc.constantFrom(0, 1, 2)
+  const event = fc.oneof(
+    { weight: 1, arbitrary: fc.record({ type: fc.constant('suspend' as const), who: actor }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant('resume' as const), who: actor }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant('restart' as const), who: actor }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.integer({ min: 100, max: 90_000 }) }),
+    },
+  )
+  fc.assert(
+    fc.property(fc.array(event, { minLength: 20, maxLength: 60 }), (history) => {
+      let nowMs = 0
+      let held: Found = 'free'
+      const fresh = (name: string) => ({ name, counting: startCounting(nowMs) as Counting, dueMs: nowMs, awake: true })
+      const all = ['a', 'b', 'c'].map(fresh)
+      const look = (one: ReturnType<typeof fresh>): void => {
+        const { next, write } = stepCounting(one.counting, held, one.name, nowMs)
+        if (write !== undefined) held = { instance: one.name, host: 'h', counter: write }
+        one.counting = next
+        one.dueMs = nowMs + lookAgainAfterMs[next.state]
+      }
+      const passTo = (untilMs: number): void => {
+        while (true) {
+          const due = all.filter(({ awake, dueMs }) => awake && dueMs <= untilMs).sort((a, b) => a.dueMs - b.dueMs)[0]
+          if (due === undefined) break
+          nowMs = Math.max(nowMs, due.dueMs)
+          look(due)
+          // Who has just come back looks before it does anything else; from then on only one may think it holds it.
+          const holders = all.filter(
+            ({ awake, counting, dueMs }) => awake && counting.state === 'held' && dueMs > nowMs,
+          )
+          if (holders.length > 1) throw new Error(`held by ${holders.map(({ name }) => name).join(' and ')}`)
+        }
+        nowMs = untilMs
+      }
+      for (const one of history) {
+        if (one.type === 'pass') passTo(nowMs + one.ms)
+        else if (one.type === 'suspend') all[one.who]!.awake = false
+        else if (one.type === 'resume') all[one.who]!.awake = true
+        else all[one.who] = fresh(`${all[one.who]!.name}'`)
+      }
+      // Somebody gets it in the end.
+      for (const one of all) one.awake = true
+      passTo(nowMs + 3 * FREE_AFTER_MS)
+      expect(all.filter(({ counting }) => counting.state === 'held')).toHaveLength(1)
+    }),
+    { numRuns: 500 },
+  )
+})

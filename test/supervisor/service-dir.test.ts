@@ -1,0 +1,423 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ServiceDirs, type ServiceShape, type ServiceStatus } from '../../src/supervisor/service-dir.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { realNative } from '../support/real-native.ts'
+import { waitFor } from '../support/wait.ts'
+
+const { O_WRONLY, O_NONBLOCK } = constants
+const SLOT = 'gateway-a'
+const shape: ServiceShape = { wantedUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null }
+const clock = systemClock()
+const upNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => ({
+  pid: 4711,
+  ready: false,
+  wantedUp: true,
+  changedAtMs: clock.wallMs(),
+  ...change,
+})
+const downNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => upNow({ pid: null, ...change })
+
+let scan: string
+let commands: string[]
+let warnings: string[]
+let dirs: ServiceDirs
+const open = (given = clock): ServiceDirs =>
+  new ServiceDirs({
+    dir: scan,
+    native: realNative,
+    clock: given,
+    warn: (text) => warnings.push(text),
+    command: (slot, letter) => commands.push(`${slot} ${letter}`),
+  })
+beforeEach(() => {
+  scan = mkdtempSync(join(tmpdir(), 'hermes-service-'))
+  commands = []
+  warnings = []
+  dirs = open()
+})
+afterEach(() => {
+  dirs.close()
+  rmSync(scan, { recursive: true, force: true })
+})
+
+const path = (...names: string[]): string => join(scan, SLOT, ...names)
+const mode = (...names: string[]): string => (statSync(path(...names)).mode & 0o7777).toString(8)
+const text = (name: string): string => readFileSync(path(name), 'utf8')
+
+describe('a slot directory', () => {
+  test("has s6's files, with s6's modes", () => {
+    dirs.ensure(SLOT, { wantedUp: false, stopSignal: 'INT', stopTimeoutMs: 2500, notificationFd: 3 })
+    expect(readdirSync(path()).sort()).toEqual([
+      'down',
+      'down-signal',
+      'event',
+      'notification-fd',
+      'run',
+      'supervise',
+      'timeout-kill',
+      'type',
+    ])
+    expect([text('type'), text('down-signal'), text('notification-fd'), text('timeout-kill')]).toEqual([
+      'longrun\n',
+      'SIGINT\n',
+      '3\n',
+      '2500\n',
+    ])
+    expect([mode('supervise'), mode('event'), mode('run')]).toEqual(['700', '3730', '700'])
+    expect(statSync(path('supervise', 'status')).size).toBe(35)
+  })
+
+  test('has lock and control a moment later', async () => {
+    dirs.ensure(SLOT, shape)
+    await waitFor('control', () => existsSync(path('supervise', 'control')))
+    expect([mode('supervise', 'control'), mode('supervise', 'lock')]).toEqual(['600', '644'])
+    expect(statSync(path('supervise', 'control')).isFIFO()).toBe(true)
+  })
+
+  test('keeps to a page for its control: pipes past a thousand are shrunk for everybody else', async () => {
+    const sizes: number[] = []
+    dirs.close()
+    dirs = new ServiceDirs({
+      dir: scan,
+      native: { ...realNative, setPipeSize: (fd, bytes) => sizes.push(realNative.setPipeSize(fd, bytes)) },
+      clock,
+      warn: (text) => warnings.push(text),
+      command: () => undefined,
+    })
+    dirs.ensure(SLOT, shape)
+    await waitFor('control', () => sizes.length > 0)
+    expect(sizes).toEqual([4096])
+  })
+
+  test('appears whole: nothing of it is to be seen under its name before it is ready', () => {
+    mkdirSync(join(scan, `.${SLOT}.new`))
+    writeFileSync(join(scan, `.${SLOT}.new`, 'left by a kill'), '')
+    dirs.ensure(SLOT, shape)
+    expect(readdirSync(scan)).toEqual([SLOT])
+    expect(existsSync(path('left by a kill'))).toBe(false)
+  })
+
+  test('follows the shape, and is not touched when it has not changed', () => {
+    dirs.ensure(SLOT, shape)
+    expect(existsSync(path('down'))).toBe(false)
+    const before = statSync(path('down-signal')).ino
+    dirs.ensure(SLOT, { ...shape, wantedUp: false, notificationFd: 5 })
+    expect([existsSync(path('down')), text('notification-fd')]).toEqual([true, '5\n'])
+    dirs.ensure(SLOT, shape)
+    expect([existsSync(path('down')), existsSync(path('notification-fd'))]).toEqual([false, false])
+    expect(statSync(path('down-signal')).ino).toBe(before)
+  })
+
+  test('outlives the supervisor; the next one brings it up to date and keeps what others put there', async () => {
+    dirs.ensure(SLOT, { ...shape, notificationFd: 3 })
+    mkdirSync(path('data'))
+    await waitFor('control', () => existsSync(path('supervise', 'control')))
+    chmodSync(path('supervise'), 0o711)
+    dirs.close()
+    dirs = open()
+    dirs.ensure(SLOT, { ...shape, wantedUp: false })
+    expect([existsSync(path('data')), existsSync(path('notification-fd')), existsSync(path('down'))]).toEqual([
+      true,
+      false,
+      true,
+    ])
+    expect(mode('supervise')).toBe('711')
+    expect(warnings).toEqual([])
+  })
+
+  test('run can be executed and is written whole', () => {
+    dirs.ensure(SLOT, shape)
+    dirs.writeRun(SLOT, '#!/bin/sh\necho "$0" here\n')
+    expect(execFileSync(path('run'), { encoding: 'utf8' })).toBe(`${path('run')} here\n`)
+    expect(readdirSync(path())).not.toContain('run.new')
+  })
+
+  test('that somebody removed comes back with the next run, and with its status', () => {
+    dirs.ensure(SLOT, shape)
+    dirs.writeStatus(SLOT, upNow())
+    rmSync(path(), { recursive: true })
+    dirs.writeRun(SLOT, '#!/bin/sh\n')
+    expect(text('run')).toBe('#!/bin/sh\n')
+    expect(readFileSync(path('supervise', 'status')).readBigUInt64BE(24)).toBe(4711n)
+    rmSync(path(), { recursive: true })
+    dirs.writeStatus(SLOT, upNow({ pid: 4712 }))
+    expect(readFileSync(path('supervise', 'status')).readBigUInt64BE(24)).toBe(4712n)
+    expect(warnings).toEqual([])
+  })
+
+  test('that cannot be made is reported once, run cannot be written, and nothing else throws', () => {
+    const file = join(scan, 'file')
+    writeFileSync(file, '')
+    dirs.close()
+    scan = file
+    dirs = open()
+    dirs.ensure(SLOT, shape)
+    dirs.writeStatus(SLOT, upNow())
+    dirs.recordDeath(SLOT, { exitCode: 1 }, 0)
+    expect(warnings).toEqual([expect.stringContaining(join(file, SLOT))])
+    expect(() => dirs.writeRun(SLOT, '')).toThrow(/ENOTDIR|EEXIST/)
+    dirs.remove(SLOT)
+    expect(dirs.list()).toEqual([])
+    scan = join(file, '..')
+  })
+
+  test('a file or a directory without a type in its place is replaced', () => {
+    writeFileSync(path(), 'in the way')
+    dirs.ensure(SLOT, shape)
+    expect(text('type')).toBe('longrun\n')
+    expect(warnings).toEqual([])
+  })
+
+  test('goes as a whole, also one that an earlier supervisor made', () => {
+    dirs.ensure(SLOT, shape)
+    dirs.ensure('gateway-b', shape)
+    dirs.close()
+    dirs = open()
+    mkdirSync(join(scan, '.gateway-c.old'))
+    mkdirSync(join(scan, 'Not A Slot'))
+    expect(dirs.list().sort()).toEqual([SLOT, 'gateway-b'])
+    dirs.remove(SLOT)
+    dirs.remove('never-there')
+    expect(dirs.list()).toEqual(['gateway-b'])
+    expect(warnings).toEqual([])
+  })
+
+  test('deaths are tallied over restarts of the supervisor', () => {
+    dirs.ensure(SLOT, shape)
+    dirs.recordDeath(SLOT, { exitCode: 1 }, 0)
+    dirs.close()
+    dirs = open()
+    dirs.ensure(SLOT, shape)
+    dirs.recordDeath(SLOT, { signal: 'KILL' }, 0)
+    expect(readFileSync(path('supervise', 'death_tally')).length).toBe(28)
+  })
+
+  test('what others planted in event/ is not followed, written to or waited for', async () => {
+    dirs.ensure(SLOT, shape)
+    const name = (n: number): string => path('event', `ftrig1:@${'0'.repeat(24)}:abcde${n}`)
+    writeFileSync(join(scan, 'victim'), 'precious')
+    symlinkSync(join(scan, 'victim'), name(1))
+    writeFileSync(name(2), 'also precious')
+    execFileSync('mkfifo', [name(3)])
+    dirs.writeStatus(SLOT, upNow())
+    dirs.writeStatus(SLOT, upNow({ ready: true }))
+    expect([readFileSync(join(scan, 'victim'), 'utf8'), readFileSync(name(2), 'utf8')]).toEqual([
+      'precious',
+      'also precious',
+    ])
+    // Nobody reads the FIFO: its subscriber is gone.
+    expect(existsSync(name(3))).toBe(false)
+    expect(warnings).toEqual([])
+  })
+
+  test('a control that is no FIFO is reported, and the slot works on', async () => {
+    dirs.ensure(SLOT, shape)
+    writeFileSync(path('supervise', 'control'), '')
+    await waitFor('the report', () => warnings.length > 0)
+    expect(warnings[0]).toContain('is not a FIFO')
+    dirs.writeStatus(SLOT, upNow())
+    expect(readFileSync(path('supervise', 'status')).readBigUInt64BE(24)).toBe(4711n)
+  })
+})
+
+test('a lock that another process holds is waited for, without a control of its own meanwhile', async () => {
+  const fake = fakeClock()
+  dirs.close()
+  const other = open()
+  other.ensure(SLOT, shape)
+  await waitFor('the other to hold it', () => existsSync(path('supervise', 'control')))
+  dirs = open(fake)
+  dirs.ensure(SLOT, { ...shape, wantedUp: false })
+  await waitFor('the alarm for the next try', () => fake.alarms().length > 0)
+  other.close()
+  fake.advance(1000)
+  // ENXIO until somebody reads it; without O_NONBLOCK this would wait here for ever.
+  const fd = await waitFor('a reader', () => openSync(path('supervise', 'control'), O_WRONLY | O_NONBLOCK))
+  writeSync(fd, 'u')
+  closeSync(fd)
+  await waitFor('the letter', () => commands.length > 0)
+  expect(warnings).toEqual([])
+})
+
+test('what a thousand slots cost: two descriptors each', async () => {
+  const count = (): number => readdirSync('/proc/self/fd').length
+  const before = count()
+  for (let i = 0; i < 1000; i++) dirs.ensure(`gateway-p${i}`, shape)
+  await waitFor('all to be open', () => count() >= before + 2000)
+  expect(count()).toBeLessThan(before + 2010)
+  dirs.close()
+  await waitFor('all to be closed', () => count() < before + 10)
+})
+
+// --- with the original tools -------------------------------------------------------------------------------------------------
+
+const tool = (name: string): boolean => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
+const tools = ['s6-svstat', 's6-svok', 's6-svc', 's6-svwait', 's6-svdt']
+const missing = tools.filter((name) => !tool(name))
+const run = (name: string, ...args: string[]): { code: number | null; out: string } => {
+  const { status, stdout, stderr } = spawnSync(name, args, { encoding: 'utf8' })
+  return { code: status, out: `${stdout}${stderr}`.trim() }
+}
+
+describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: ${missing.join(' ') || 'none'})`, () => {
+  const supervised = (): Promise<unknown> => waitFor('s6-svok', () => run('s6-svok', path()).code === 0)
+  const svstat = (...options: string[]): string => run('s6-svstat', ...options, path()).out
+
+  test('s6-svok says whether it is supervised, from the first moment to the last', async () => {
+    expect(run('s6-svok', path()).code).not.toBe(0)
+    dirs.ensure(SLOT, shape)
+    await supervised()
+    dirs.close()
+    expect(run('s6-svok', path()).code).toBe(1)
+    dirs = open()
+    dirs.ensure(SLOT, shape)
+    await supervised()
+  })
+
+  test.each<[string, Partial<ServiceShape>, ServiceStatus, RegExp]>([
+    ['up', {}, upNow(), /^up \(pid 4711\) \d+ seconds$/],
+    [
+      'up and ready',
+      {},
+      upNow({ ready: true, readyAtMs: clock.wallMs() }),
+      /^up \(pid 4711\) \d+ seconds, ready \d+ seconds$/,
+    ],
+    ['up, normally down', { wantedUp: false }, upNow(), /^up \(pid 4711\) \d+ seconds, normally down$/],
+    ['up, wanted down', {}, upNow({ wantedUp: false }), /^up \(pid 4711\) \d+ seconds, want down$/],
+    ['paused', {}, upNow({ paused: true }), /, paused$/],
+    [
+      'in backoff',
+      {},
+      downNow({ lastEnding: { exitCode: 7 } }),
+      /^down \(exitcode 7\) \d+ seconds, normally up, want up, ready/,
+    ],
+    [
+      'down',
+      { wantedUp: false },
+      downNow({ wantedUp: false, lastEnding: { signal: 'KILL' } }),
+      /^down \(signal SIGKILL\) \d+ seconds, ready \d+ seconds$/,
+    ],
+  ])('s6-svstat says %s', async (_what, change, status, expected) => {
+    dirs.ensure(SLOT, { ...shape, ...change })
+    dirs.writeStatus(SLOT, status)
+    await supervised()
+    expect(svstat()).toMatch(expected)
+  })
+
+  test('s6-svstat tells the second it started in', async () => {
+    dirs.ensure(SLOT, shape)
+    dirs.writeStatus(SLOT, upNow({ changedAtMs: clock.wallMs() - 100_500 }))
+    await supervised()
+    expect(svstat('-o', 'updownfor')).toMatch(/^10[01]$/)
+  })
+
+  test('s6-svc reaches the slot, letter by letter in the order written', async () => {
+    dirs.ensure(SLOT, shape)
+    dirs.ensure('gateway-b', shape)
+    await supervised()
+    expect(run('s6-svc', '-dut', path())).toEqual({ code: 0, out: '' })
+    await waitFor('the letters', () => commands.length === 3)
+    expect(run('s6-svc', '-k', join(scan, 'gateway-b')).code).toBe(0)
+    await waitFor('the other slot', () => commands.length === 4)
+    // And again: the end of one writer is no end of file.
+    run('s6-svc', '-o', path())
+    await waitFor('the letter', () => commands.length === 5)
+    expect(commands).toEqual([`${SLOT} d`, `${SLOT} u`, `${SLOT} t`, 'gateway-b k', `${SLOT} o`])
+  })
+
+  test('s6-svc says so when nobody supervises', async () => {
+    dirs.ensure(SLOT, shape)
+    await supervised()
+    dirs.close()
+    await waitFor('the FIFO to be closed', () => run('s6-svc', '-u', path()).code === 100)
+  })
+
+  test('s6-svwait and s6-svc -wU wake at the right moment', async () => {
+    dirs.ensure(SLOT, { ...shape, notificationFd: 3 })
+    dirs.writeStatus(SLOT, downNow())
+    await supervised()
+    const subscribers = (): number => readdirSync(path('event')).length
+    const wait = spawn('s6-svwait', ['-U', '-t', '20000', path()], { stdio: 'inherit' })
+    await waitFor('the subscription', () => subscribers() === 1)
+    dirs.writeStatus(SLOT, upNow())
+    expect(wait.exitCode).toBeNull()
+    dirs.writeStatus(SLOT, upNow({ ready: true }))
+    expect(await once(wait, 'exit')).toEqual([0, null])
+    const stop = spawn('s6-svc', ['-wD', '-T', '20000', '-d', path()], { stdio: 'inherit' })
+    await waitFor('the command', () => commands.at(-1) === `${SLOT} d`)
+    dirs.writeStatus(SLOT, downNow({ wantedUp: false, lastEnding: { signal: 'TERM' } }))
+    expect(await once(stop, 'exit')).toEqual([0, null])
+  })
+
+  test('s6-svwait -u ends with a failure when the slot is parked', async () => {
+    dirs.ensure(SLOT, shape)
+    dirs.writeStatus(SLOT, upNow())
+    await supervised()
+    dirs.writeStatus(SLOT, downNow())
+    const wait = spawn('s6-svwait', ['-u', '-t', '20000', path()], { stdio: 'ignore' })
+    await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
+    dirs.writeStatus(SLOT, upNow({ pid: 4712, wantedUp: false }))
+    expect(await once(wait, 'exit')).toEqual([0, null])
+    const failing = spawn('s6-svwait', ['-U', '-t', '20000', path()], { stdio: 'ignore' })
+    await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
+    dirs.writeStatus(SLOT, downNow({ parked: true, wantedUp: false, lastEnding: { exitCode: 125 } }))
+    expect(await once(failing, 'exit')).toEqual([1, null])
+  })
+
+  test('s6-svwait is told when the slot goes', async () => {
+    dirs.ensure(SLOT, shape)
+    dirs.writeStatus(SLOT, downNow())
+    await supervised()
+    const wait = spawn('s6-svwait', ['-u', '-t', '20000', path()], { stdio: 'ignore' })
+    await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
+    dirs.remove(SLOT)
+    // 1: it heard of it; 111: it had subscribed and found no status any more. 99 would be its timeout.
+    const [code] = await once(wait, 'exit')
+    expect([1, 111]).toContain(code)
+  })
+
+  test('s6-svdt lists the deaths', async () => {
+    dirs.ensure(SLOT, shape)
+    dirs.recordDeath(SLOT, { signal: 'KILL' }, clock.wallMs())
+    dirs.recordDeath(SLOT, { exitCode: 7 }, clock.wallMs())
+    await supervised()
+    expect(run('s6-svdt', path()).out.split('\n')).toEqual([
+      expect.stringMatching(/^@[0-9a-f]{24} signal SIGKILL$/),
+      expect.stringMatching(/^@[0-9a-f]{24} exitcode 7$/),
+    ])
+  })
+
+  test('a name for a slot that goes and comes again is supervised again', async () => {
+    dirs.ensure(SLOT, shape)
+    await supervised()
+    dirs.remove(SLOT)
+    dirs.ensure(SLOT, shape)
+    await supervised()
+    renameSync(path(), join(scan, 'aside'))
+    dirs.writeRun(SLOT, '#!/bin/sh\n')
+    await supervised()
+    expect(run('s6-svok', join(scan, 'aside')).code).toBe(1)
+  })
+})

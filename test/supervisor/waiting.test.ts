@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest'
+import { newSlot, type Slot, type SlotEvent } from '../../src/slot/slot.ts'
+import { step } from '../../src/slot/step.ts'
+import { Waiting } from '../../src/supervisor/waiting.ts'
+import { policy } from '../slot/policies.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+
+function world() {
+  const clock = fakeClock()
+  const waiting = new Waiting(clock)
+  let slot: Slot = newSlot(policy(), clock.nowMs())
+  let ids = 0
+  const happen = (...events: readonly SlotEvent[]): void => {
+    for (const event of events) {
+      slot = step(slot, event, clock.nowMs())[0]
+      waiting.changed('gateway-a', slot)
+    }
+  }
+  const run = (): void => {
+    const id = ++ids
+    happen({
+      type: 'spawned',
+      request: slot.request,
+      child: { id, pid: id, startTime: id, spawnedAtMs: clock.nowMs() },
+    })
+  }
+  const exit = (exitCode: number): void =>
+    happen({ type: 'exited', child: ids, pid: ids, ending: { exitCode }, atMs: clock.nowMs(), wallMs: 0, random: 0 })
+  return {
+    clock,
+    waiting,
+    happen,
+    run,
+    exit,
+    wait: (goal: 'up' | 'down', ms = 5_000) => waiting.for('gateway-a', goal, ms, () => slot),
+  }
+}
+
+test('a start is answered when the slot is ready, a stop when it is down', async () => {
+  const { happen, run, exit, wait, clock } = world()
+  happen({ type: 'want', wanted: 'up' })
+  const up = wait('up')
+  run()
+  clock.advance(1_000)
+  happen({ type: 'due' })
+  await up
+  await wait('up')
+  happen({ type: 'want', wanted: 'down' })
+  const down = wait('down')
+  exit(0)
+  await down
+  expect(clock.alarms()).toEqual([])
+})
+
+test('a start outlives deaths, and says what the last one was when it is too late', async () => {
+  const { happen, run, exit, wait, clock } = world()
+  happen({ type: 'want', wanted: 'up' })
+  const up = wait('up', 500)
+  run()
+  exit(3)
+  const late = expect(up).rejects.toMatchObject({
+    code: 'TIMED_OUT',
+    message: 'gateway-a is not ready after 0.5 s; its last process exited with code 3',
+  })
+  clock.advance(500)
+  await late
+})
+
+test('parking and ending for good are told with their reasons', async () => {
+  const { happen, run, exit, wait } = world()
+  happen({ type: 'want', wanted: 'up' })
+  const up = wait('up')
+  run()
+  exit(78)
+  await expect(up).rejects.toMatchObject({ code: 'PARKED', message: expect.stringContaining('configuration') })
+  happen({ type: 'configured', policy: policy({ restart: 'never' }) }, { type: 'want', wanted: 'up' })
+  const again = wait('up')
+  run()
+  exit(1)
+  await expect(again).rejects.toMatchObject({
+    code: 'FAILED',
+    message: expect.stringContaining('gateway.restart is never'),
+  })
+})
+
+test('two operators who want the opposite both get an answer at once', async () => {
+  const { happen, run, exit, wait } = world()
+  happen({ type: 'want', wanted: 'up' })
+  run()
+  const up = wait('up')
+  happen({ type: 'want', wanted: 'down' })
+  await expect(up).rejects.toMatchObject({
+    code: 'FAILED',
+    message: 'gateway-a was stopped while it was being started',
+  })
+  const down = wait('down')
+  happen({ type: 'want', wanted: 'up' })
+  await expect(down).rejects.toMatchObject({
+    code: 'FAILED',
+    message: 'gateway-a was started again while it was being stopped',
+  })
+  exit(0)
+})
+
+test('a slot that is removed meanwhile counts as down, and never comes up', async () => {
+  const { happen, run, wait, waiting } = world()
+  happen({ type: 'want', wanted: 'up' })
+  run()
+  const up = wait('up')
+  waiting.removed('gateway-a')
+  await expect(up).rejects.toMatchObject({ code: 'NO_SUCH_SLOT' })
+  happen({ type: 'want', wanted: 'down' })
+  const down = wait('down')
+  waiting.removed('gateway-a')
+  await down
+})

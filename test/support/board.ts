@@ -1,0 +1,143 @@
+/** A real board in a home of its own, and workers that do as the test says. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Board, openBoard } from '../../src/kanban/io/board.ts'
+import { type Actor, createTask } from '../../src/kanban/io/changes.ts'
+import { type Dispatched, type DispatchOptions, dispatchOnce, planDispatch } from '../../src/kanban/io/dispatch.ts'
+import type { NewTask } from '../../src/kanban/io/input.ts'
+import type { JobState, Jobs } from '../../src/kanban/io/jobs.ts'
+import { boardPlace } from '../../src/kanban/io/places.ts'
+import { requireTask } from '../../src/kanban/io/queries.ts'
+import type { Task } from '../../src/kanban/task.ts'
+import type { JobSpec } from '../../src/protocol/control.ts'
+import type { HermesError } from '../../src/system/errors.ts'
+import { type FakeClock, fakeClock } from './fake-clock.ts'
+
+export const HOST = 'this-host'
+export const INSTANCE = 'this-life'
+
+/** The supervisor as the board sees it: jobs run until the test ends them. */
+export class FakeJobs implements Jobs {
+  instance = INSTANCE
+  readonly started: JobSpec[] = []
+  readonly stopped: string[] = []
+  readonly states = new Map<string, JobState>()
+  /** Thrown by the next start. */
+  refuse: HermesError | null = null
+  life: 'running' | 'stopping' | 'waiting' = 'running'
+
+  phase = async () => this.life
+  list = async (): Promise<readonly string[]> => [...this.states.keys()]
+  look = async (slot: string): Promise<JobState> => this.states.get(slot) ?? { state: 'none' }
+  async start(spec: JobSpec): Promise<void> {
+    if (this.refuse) throw this.refuse
+    this.started.push(spec)
+    // Our own pid: a process that lives as long as the test does.
+    this.states.set(spec.slot, { state: 'running', pid: process.pid })
+  }
+  async stop(slot: string): Promise<void> {
+    this.stopped.push(slot)
+    if (this.states.get(slot)?.state === 'running') {
+      this.states.set(slot, { state: 'ended', exitCode: null, signal: 'TERM', asked: true })
+    }
+  }
+  async take(slot: string): Promise<void> {
+    this.states.delete(slot)
+  }
+  slotOf(taskId: string): string {
+    const slot = [...this.states.keys()].findLast((key) => key.startsWith(`job-${taskId}-`))
+    if (slot === undefined) throw new Error(`no job of ${taskId}; there are: ${[...this.states.keys()].join(', ')}`)
+    return slot
+  }
+  /** The worker of a task ends by itself. */
+  end(taskId: string, ending: { exitCode: number } | { signal: string }): void {
+    this.states.set(this.slotOf(taskId), {
+      state: 'ended',
+      exitCode: 'exitCode' in ending ? ending.exitCode : null,
+      signal: 'signal' in ending ? ending.signal : null,
+      asked: false,
+    })
+  }
+}
+
+/** Every alarm rings on the next turn of the loop. */
+const soon = (_: number, wake: () => void): (() => void) => {
+  setImmediate(wake)
+  return () => undefined
+}
+
+export interface TestBoard extends Disposable {
+  readonly home: string
+  readonly board: Board
+  readonly jobs: FakeJobs
+  readonly clock: FakeClock
+  /** What config.yaml says under `kanban:`, and the profiles that exist; `agent: false` has none configured. */
+  configure(kanban: Readonly<Record<string, unknown>>): void
+  profile(name: string, options?: { agent?: boolean }): void
+  create(input: Partial<NewTask>): Task
+  task(id: string): Task
+  actor(runId?: number): Actor
+  dispatch(options?: Partial<DispatchOptions>): Promise<Dispatched>
+  plan(options?: Partial<DispatchOptions>): ReturnType<typeof planDispatch>
+  /** Every row of every table, in order. */
+  dump(): string
+  sql(statement: string, ...values: (string | number | null)[]): void
+}
+
+export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): TestBoard {
+  const home = mkdtempSync(join(tmpdir(), 'hermes-board-'))
+  const clock = fakeClock()
+  const jobs = new FakeJobs()
+  const board = openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
+  const base: DispatchOptions = {
+    home,
+    board,
+    // Waits inside a tick are for other processes; on a clock that stands still nobody would wake.
+    clock: {
+      ...clock,
+      nowMs: clock.nowMs,
+      wallMs: clock.wallMs,
+      at: soon,
+    },
+    host: HOST,
+    jobs,
+    builtIn: (profile) => ['built-in', profile],
+  }
+  const test: TestBoard = {
+    home,
+    board,
+    jobs,
+    clock,
+    configure: (kanban) => {
+      writeFileSync(join(home, 'config.yaml'), JSON.stringify({ agent: { command: ['agent'] }, kanban }))
+    },
+    profile: (name, { agent = true } = {}) => {
+      const dir = join(home, 'profiles', name)
+      mkdirSync(dir, { recursive: true })
+      writeFileSync(join(dir, 'config.yaml'), JSON.stringify(agent ? { agent: { command: ['agent', '{task}'] } } : {}))
+    },
+    create: (input) => {
+      clock.advance(1)
+      return createTask(board, { title: 'a task', ...input }, test.actor()).task
+    },
+    task: (id) => requireTask(board, id),
+    actor: (runId) => ({ name: 'tester', wallMs: clock.wallMs(), ...(runId === undefined ? {} : { runId }) }),
+    dispatch: (options) => dispatchOnce({ ...base, ...options }),
+    plan: (options) => planDispatch({ ...base, ...options }),
+    dump: () => dump(board),
+    sql: (statement, ...values) => void board.run(statement, ...values),
+    [Symbol.dispose]() {
+      board.close()
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+  for (const name of profiles) test.profile(name)
+  return test
+}
+
+/** A logical dump: equal before and after means that nothing was written. */
+export function dump(board: Board): string {
+  const tables = board.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+  return JSON.stringify(tables.map(({ name }) => [name, board.all(`SELECT * FROM "${name}" ORDER BY 1, 2`)]))
+}

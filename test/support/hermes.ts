@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { type ControlClient, connectControl } from '../../src/control/client.ts'
+import type { SlotStatus, StatusResult } from '../../src/protocol/control.ts'
+import { installDir } from './install.ts'
+import { waitFor } from './wait.ts'
+
+/** A profile of a test: its name, and the YAML under `gateway:` as an object. */
+export interface TestProfile {
+  readonly name: string
+  readonly gateway: Readonly<Record<string, unknown>>
+  /** `running` unless told; null writes no desired_state at all. */
+  readonly desired?: 'running' | 'stopped' | null
+}
+
+export interface RunningHermes extends AsyncDisposable {
+  readonly home: string
+  readonly runDir: string
+  readonly init: ChildProcess
+  /** Everything the programs wrote so far. */
+  stdout(): string
+  stderr(): string
+  /** One request on a connection of its own. */
+  readonly control: <T>(use: (client: ControlClient) => Promise<T>) => Promise<T>
+  status(): Promise<StatusResult>
+  slot(name: string): Promise<SlotStatus | undefined>
+  supervisorPid(): Promise<number>
+  /** TERM to init; resolves with its exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+  exit(): Promise<number | null>
+}
+
+/** Writes the files of a home: config.yaml is JSON, which is YAML. */
+export function writeHome(home: string, profiles: readonly TestProfile[]): void {
+  for (const { name, gateway, desired } of profiles) {
+    const dir = name === 'default' ? home : join(home, 'profiles', name)
+    mkdirSync(dir, { recursive: true })
+    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ gateway }))
+    if (desired !== null) writeFileSync(join(dir, 'desired_state'), `${desired ?? 'running'}\n`)
+  }
+}
+
+/**
+ * The real programs, in the foreground mode of `npm start`, in a home of their own.
+ * Disposing kills what is left and removes the home.
+ */
+export async function startHermes(options: {
+  readonly profiles: readonly TestProfile[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly home?: string
+  /** Keep the home when the run ends (to start again on it). */
+  readonly keepHome?: boolean
+  readonly deadlineMs?: number
+}): Promise<RunningHermes> {
+  const home = options.home ?? mkdtempSync(join(tmpdir(), 'hermes-test-'))
+  writeHome(home, options.profiles)
+  const runDir = join(home, 'run')
+  const init = spawn(join(installDir(), 'bin', 'init'), ['--foreground'], {
+    env: {
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      HERMES_HOME: home,
+      HERMES_RUN_DIR: runDir,
+      ...options.env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  init.stdout.setEncoding('latin1').on('data', (text: string) => {
+    stdout = (stdout + text).slice(-1_000_000)
+  })
+  init.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-1_000_000)
+  })
+  const exited = new Promise<number | null>((resolve) => init.on('exit', resolve))
+
+  const control = async <T>(use: (client: ControlClient) => Promise<T>): Promise<T> => {
+    const client = await connectControl(join(runDir, 'control.sock'))
+    try {
+      return await use(client)
+    } finally {
+      client.close()
+    }
+  }
+  const status = (): Promise<StatusResult> => control((client) => client.request('status', {}))
+  const hermes: RunningHermes = {
+    home,
+    runDir,
+    init,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    control,
+    status,
+    slot: async (name) => (await status()).slots.find(({ slot }) => slot === name),
+    supervisorPid: () => control(async (client) => (await client.request('ping', {})).pid),
+    stop: (signal = 'SIGTERM') => {
+      init.kill(signal)
+      return exited
+    },
+    exit: () => exited,
+    async [Symbol.asyncDispose]() {
+      if (init.exitCode === null && init.signalCode === null) {
+        init.kill('SIGTERM')
+        // Two INTs after a TERM end a foreground run at once; a test that failed half-way must not leave slots behind.
+        await Promise.race([exited, waitFor('init to stop', () => init.exitCode !== null || init.signalCode !== null)])
+      }
+      if (options.keepHome !== true) rmSync(home, { recursive: true, force: true })
+    },
+  }
+  const wanted = options.profiles.filter(({ desired }) => desired === undefined || desired === 'running')
+  await waitFor(
+    'the supervisor to run',
+    async () => {
+      if (init.exitCode !== null) throw new Error(`init ended with ${init.exitCode}: ${stderr}`)
+      const seen = await status().catch(() => undefined)
+      return seen?.phase === 'running' && wanted.every(({ name }) => seen.slots.some((slot) => slot.profile === name))
+    },
+    { deadlineMs: options.deadlineMs ?? 30_000 },
+  )
+  return hermes
+}
+
+/** Every line a slot has in its log: archives in order, then current. */
+export function logLines(home: string, profile: string): string[] {
+  const dir = join(home, 'logs', 'gateways', profile)
+  return logFiles(dir).flatMap((name) => readFileSync(join(dir, name), 'utf8').split('\n').slice(0, -1))
+}
+
+/** Names of archives in order, then `current`. */
+export const logFiles = (dir: string): string[] => [
+  ...readdirSync(dir)
+    .filter((name) => name.endsWith('.log'))
+    .sort(),
+  'current',
+]

@@ -1,0 +1,169 @@
+// init as root and PID 1 of a namespace of its own, as in a container: with its own /run, accounts and hooks, so that nothing of
+// the machine is touched.
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { FakeInstall } from './fake-supervisor.ts'
+import { type Ended, type NamespaceOptions, type Pid1, runAsPid1 } from './namespace.ts'
+import { waitFor } from './wait.ts'
+
+export interface BoxOptions {
+  readonly words?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** sh scripts of slots: what the supervisor would write to /run/service/<slot>/run. */
+  readonly slots?: Readonly<Record<string, string>>
+  /** Hooks by name; a name that ends in `.plain` is not executable. */
+  readonly initHooks?: Readonly<Record<string, string>>
+  readonly finishHooks?: Readonly<Record<string, string>>
+  /** sh, run as root in the namespace before init. `$home` is the volume. */
+  readonly prepare?: string
+  readonly home?: string
+  readonly cwd?: string
+  /** Words in front of init: `setpriv …`, `env …`. */
+  readonly before?: readonly string[]
+  /** A program that starts init as its child instead of becoming it. */
+  readonly notPid1?: boolean
+  readonly stdout?: NamespaceOptions['stdout']
+}
+
+export class InitBox implements AsyncDisposable {
+  readonly pid1: Pid1
+  readonly install: FakeInstall
+  readonly dir: string
+  readonly home: string
+
+  constructor(pid1: Pid1, install: FakeInstall, dir: string, home: string) {
+    this.pid1 = pid1
+    this.install = install
+    this.dir = dir
+    this.home = home
+  }
+
+  /** The first supervisor, after its hello. */
+  async supervisor(): Promise<Awaited<ReturnType<FakeInstall['life']>>> {
+    const first = await this.install.life(1)
+    await first.hello()
+    return first
+  }
+
+  /** A path inside the namespace, as this process reaches it. */
+  path(inside: string): string {
+    return `/proc/${this.pid1.pid}/root${inside}`
+  }
+
+  /** Writes a slot's run file as the supervisor would: the runtime user's. */
+  writeRun(slot: string, script: string): void {
+    const dir = this.path(`/run/service/${slot}`)
+    mkdirSync(dir, { recursive: true })
+    writeFileSync(join(dir, 'run'), script)
+    for (const path of [dir, join(dir, 'run')]) chownSync(path, 10_000, 10_000)
+  }
+
+  async ok(...argv: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.pid1.exec(argv)
+    if (code !== 0) throw new Error(`${argv.join(' ')}: ${code}: ${stderr}`)
+    return stdout
+  }
+
+  /** Reads a slot's FIFO as the supervisor would, until `text` has come. */
+  async slotLines(slot: string, text: string): Promise<string> {
+    let seen = ''
+    return waitFor(`${slot} to write ${text}`, () => {
+      seen += this.readLog(slot)
+      if (seen.includes(text)) return seen || ' '
+      throw new Error(seen)
+    })
+  }
+
+  /** What waits in a slot's FIFO now. */
+  readLog(slot: string): string {
+    const fd = openSync(this.path(`/run/hermes/log/${slot}`), constants.O_RDONLY | constants.O_NONBLOCK)
+    const buffer = Buffer.alloc(65_536)
+    try {
+      return buffer.toString('utf8', 0, readSync(fd, buffer))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return ''
+      throw error
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  exit(): Promise<Ended> {
+    return this.pid1.exit({ deadlineMs: 20_000 })
+  }
+
+  /** Names of living processes besides init and the supervisor; zombies with a `Z`. */
+  others(): string[] {
+    return this.pid1
+      .processes()
+      .filter(({ inside, name }) => inside !== 1 && !/^node|MainThread/.test(name))
+      .map(({ name, state }) => (state === 'Z' ? `Z ${name}` : name))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pid1[Symbol.asyncDispose]()
+    await this.install[Symbol.asyncDispose]()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+}
+
+/** Starts init. Its supervisor is a fake one, which has not said hello yet. */
+export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
+  const { words = [], env = {}, slots = {}, initHooks = {}, finishHooks = {}, prepare = '', before = [] } = options
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-init-'))
+  chmodSync(dir, 0o755)
+  const home = options.home ?? join(dir, 'home')
+  mkdirSync(home, { recursive: true })
+  const install = await FakeInstall.make()
+  writePrograms(join(dir, 'cont-init.d'), initHooks)
+  writePrograms(join(dir, 'cont-finish.d'), finishHooks)
+  for (const name of ['passwd', 'group']) cpSync(`/etc/${name}`, join(dir, name))
+  const init = [...before, join(install.dir, 'bin', 'init'), ...words]
+  const pid1 = await runAsPid1(options.notPid1 ? ['/bin/sh', '-c', '"$@"; exit $?', 'sh', ...init] : init, {
+    env: {
+      PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+      HOME: '/root',
+      HERMES_HOME: home,
+      ...env,
+    },
+    cwd: options.cwd ?? '/',
+    ...(options.stdout !== undefined && { stdout: options.stdout }),
+    prepare: [
+      `home=${home}`,
+      // /etc as a whole: init replaces passwd and group by renaming.
+      `mkdir -p ${dir}/etc && cp -a /etc/. ${dir}/etc/ && mount --bind ${dir}/etc /etc`,
+      ...[...['cont-init.d', 'cont-finish.d']].map(
+        (name) => `rm -rf /etc/${name} && cp -a ${dir}/${name} /etc/${name}`,
+      ),
+      prepare,
+    ].join('\n'),
+  })
+  const box = new InitBox(pid1, install, dir, home)
+  if (Object.keys(slots).length > 0) {
+    // It is started when the run directories are there.
+    await install.life(1)
+    for (const [slot, script] of Object.entries(slots)) box.writeRun(slot, script)
+  }
+  return box
+}
+
+function writePrograms(dir: string, programs: Readonly<Record<string, string>>): void {
+  mkdirSync(dir)
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(dir, name), text)
+    chmodSync(join(dir, name), name.endsWith('.plain') ? 0o644 : 0o755)
+  }
+}

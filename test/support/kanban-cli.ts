@@ -1,0 +1,69 @@
+/** `hermes kanban …` inside this process, on a home of its own. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeContext } from '../../src/cli/context.ts'
+import { commandLine } from '../../src/cli/main.ts'
+import { printError } from '../../src/cli/output.ts'
+import { splitCommandLine } from '../../src/system/command-line.ts'
+
+export interface Said {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+export interface KanbanCli extends Disposable {
+  readonly home: string
+  readonly env: Record<string, string>
+  /** `hermes kanban <words>`. */
+  kanban(...words: string[]): Promise<Said>
+  /** Likewise with --json: what was printed, parsed. @throws when it failed */
+  json<T = Record<string, unknown>>(...words: string[]): Promise<T>
+  /** The id of a new task. */
+  create(...words: string[]): Promise<string>
+}
+
+export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
+  const home = mkdtempSync(join(tmpdir(), 'hermes-kanban-'))
+  for (const name of profiles) {
+    mkdirSync(join(home, 'profiles', name), { recursive: true })
+    writeFileSync(join(home, 'profiles', name, 'config.yaml'), JSON.stringify({ agent: { command: ['true'] } }))
+  }
+  const env: Record<string, string> = { HERMES_HOME: home, HERMES_RUN_DIR: join(home, 'run'), USER: 'tester' }
+  const kanban = async (...words: string[]): Promise<Said> => {
+    let out = ''
+    let err = ''
+    const output = {
+      out: (text: string) => {
+        out += text
+      },
+      err: (text: string) => {
+        err += text
+      },
+      closed: false,
+    }
+    const line = splitCommandLine(['kanban', ...words])
+    const context = makeContext({ env, bundleDir: join(home, 'lib'), profile: line.profile, json: line.json, output })
+    let code: number
+    try {
+      code = await commandLine(context, line.words)
+    } catch (error) {
+      code = printError(error, line.json, output)
+    }
+    return { code, out, err }
+  }
+  const json = async <T>(...words: string[]): Promise<T> => {
+    const { code, out, err } = await kanban(...words, '--json')
+    if (code !== 0) throw new Error(`hermes kanban ${words.join(' ')} ended with ${code}: ${err}`)
+    return JSON.parse(out) as T
+  }
+  return {
+    home,
+    env,
+    kanban,
+    json,
+    create: async (...words) => (await json<{ id: string }>('create', ...words)).id,
+    [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }),
+  }
+}

@@ -1,0 +1,168 @@
+// A real HTTP server that speaks OpenAI's shapes, and fails in every way that one does.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What the server does with one request. */
+export type Behaviour =
+  | { readonly do: 'answer'; readonly pieces: readonly string[]; readonly whole?: boolean }
+  /** An error status with OpenAI's envelope. */
+  | {
+      readonly do: 'refuse'
+      readonly status: number
+      readonly error: Readonly<Record<string, unknown>>
+      readonly headers?: Readonly<Record<string, string>>
+    }
+  /** Any status and body. */
+  | { readonly do: 'say'; readonly status: number; readonly type: string; readonly body: string }
+  /** Begins the answer and closes the socket after so many pieces. */
+  | { readonly do: 'hang-up'; readonly pieces: readonly string[] }
+  /** Ends the stream properly, but without a finish reason or [DONE]. */
+  | { readonly do: 'end-early'; readonly pieces: readonly string[] }
+  /** An error inside the stream. */
+  | { readonly do: 'fail-inside'; readonly pieces: readonly string[]; readonly message: string }
+  /** Accepts the request and says nothing until `release` (or for ever). */
+  | { readonly do: 'wait'; readonly pieces: readonly string[]; readonly begin?: boolean }
+  /** Streams pieces for as long as somebody reads. */
+  | { readonly do: 'flood' }
+  /** Closes the socket without an answer. */
+  | { readonly do: 'drop' }
+
+export interface Received {
+  readonly url: string
+  readonly headers: IncomingMessage['headers']
+  readonly body: Readonly<Record<string, unknown>> & { readonly messages: readonly Record<string, unknown>[] }
+  /** The client closed the connection before the answer was complete. */
+  gaveUp: boolean
+  /** Bytes of the answer that the sockets took. */
+  sent: number
+}
+
+export interface Upstream extends AsyncDisposable {
+  /** As config.yaml wants it, ending in /v1. */
+  readonly baseUrl: string
+  readonly requests: readonly Received[]
+  /** For all requests from now on. */
+  behave(behaviour: Behaviour): void
+  /** Lets every waiting answer go on. */
+  release(): void
+}
+
+export async function startUpstream(
+  first: Behaviour = { do: 'answer', pieces: ['Hello', ', ', 'world'] },
+): Promise<Upstream> {
+  let behaviour = first
+  const requests: Received[] = []
+  let held = Promise.withResolvers<void>()
+  const server: Server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const received: Received = {
+        url: request.url ?? '',
+        headers: request.headers,
+        body: JSON.parse(Buffer.concat(chunks).toString('utf8') || '{}'),
+        gaveUp: false,
+        sent: 0,
+      }
+      requests.push(received)
+      response.on('close', () => {
+        received.gaveUp = !response.writableFinished
+      })
+      void perform(behaviour, received, response, () => held.promise)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    requests,
+    behave: (next) => {
+      behaviour = next
+    },
+    release: () => {
+      held.resolve()
+      held = Promise.withResolvers<void>()
+    },
+    async [Symbol.asyncDispose]() {
+      held.resolve()
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+async function perform(
+  behaviour: Behaviour,
+  received: Received,
+  response: ServerResponse,
+  released: () => Promise<void>,
+): Promise<void> {
+  const { body } = received
+  const streams = body.stream === true
+  if (behaviour.do === 'drop') return void response.socket?.destroy()
+  if (behaviour.do === 'say')
+    return void response.writeHead(behaviour.status, { 'content-type': behaviour.type }).end(behaviour.body)
+  if (behaviour.do === 'refuse') {
+    response.writeHead(behaviour.status, { 'content-type': 'application/json', ...behaviour.headers })
+    return void response.end(JSON.stringify({ error: behaviour.error }))
+  }
+  if (behaviour.do === 'wait') {
+    if (behaviour.begin === true && streams) begin(response, body)
+    await released()
+  }
+  const pieces = behaviour.do === 'flood' ? [] : behaviour.pieces
+  if (!streams || (behaviour.do === 'answer' && behaviour.whole === true)) {
+    if (behaviour.do === 'hang-up') {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 })
+      response.write('{"id":"half')
+      return void setImmediate(() => response.socket?.destroy())
+    }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    return void response.end(JSON.stringify(completion(body, pieces.join(''))))
+  }
+  if (!response.headersSent) begin(response, body)
+  for (const piece of pieces) response.write(event(chunk(body, { content: piece })))
+  if (behaviour.do === 'flood') return flood(received, response)
+  if (behaviour.do === 'hang-up') return void setImmediate(() => response.socket?.destroy())
+  if (behaviour.do === 'fail-inside')
+    response.write(event({ error: { message: behaviour.message, type: 'server_error' } }))
+  else if (behaviour.do !== 'end-early') {
+    response.write(event(chunk(body, {}, 'stop')))
+    response.write('data: [DONE]\n\n')
+  }
+  response.end()
+}
+
+function begin(response: ServerResponse, body: Received['body']): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  response.write(event(chunk(body, { role: 'assistant', content: '' })))
+}
+
+function flood(received: Received, response: ServerResponse): void {
+  const piece = event(chunk(received.body, { content: '0123456789'.repeat(800) }))
+  const more = (): void => {
+    while (!response.destroyed) {
+      received.sent += piece.length
+      if (!response.write(piece)) return void response.once('drain', more)
+    }
+  }
+  more()
+}
+
+const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
+
+const chunk = (body: Received['body'], delta: unknown, finish: string | null = null): unknown => ({
+  id: 'chatcmpl-up1',
+  object: 'chat.completion.chunk',
+  created: 1_795_000_000,
+  model: body.model,
+  choices: [{ index: 0, delta, finish_reason: finish }],
+})
+
+const completion = (body: Received['body'], content: string): unknown => ({
+  id: 'chatcmpl-up1',
+  object: 'chat.completion',
+  created: 1_795_000_000,
+  model: body.model,
+  choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+})

@@ -1,0 +1,45 @@
+// Stands in for lib/supervisor.cjs: a real process that speaks the protocol and otherwise does what the test says, which it
+// reaches through a Unix socket beside itself. To the test: {"start":…} once, then {"line":…} for every line from init.
+// From the test: {"send":line}, {"raw":base64}, {"dieOn":type}, {"close":true}, {"deaf":true}.
+const net = require('node:net')
+const { join } = require('node:path')
+
+const start = JSON.parse(process.argv[2])
+const init = new net.Socket({ fd: start.protocolFd, readable: true, writable: true })
+const test = net.connect(join(__dirname, 'fake.sock'))
+const dieOn = new Set()
+const die = () => process.kill(process.pid, 'SIGKILL')
+const toTest = (message) => test.write(`${JSON.stringify(message)}\n`)
+
+const lines = (socket, take) => {
+  let rest = ''
+  socket.setEncoding('utf8').on('data', (text) => {
+    const all = (rest + text).split('\n')
+    rest = all.pop()
+    for (const line of all) take(line)
+  })
+}
+
+lines(init, (line) => {
+  const message = JSON.parse(line)
+  if (dieOn.has(message.type)) die()
+  if (message.type === 'ping') init.write(`${JSON.stringify({ type: 'pong', n: message.n })}\n`)
+  else toTest({ line: message })
+})
+lines(test, (line) => {
+  const { send, raw, dieOn: type, close, deaf } = JSON.parse(line)
+  if (send !== undefined) {
+    init.write(`${JSON.stringify(send)}\n`)
+    // `sent:spawn`: it is in the socket, and nobody has answered.
+    if (dieOn.has(`sent:${send.type}`)) die()
+  }
+  if (raw !== undefined) init.write(Buffer.from(raw, 'base64'))
+  if (type !== undefined) dieOn.add(type)
+  if (close) init.destroy()
+  if (deaf) init.pause()
+})
+init.on('close', () => test.end())
+init.on('error', () => test.end())
+test.on('close', () => process.exit(0))
+test.on('error', () => process.exit(1))
+toTest({ start, pid: process.pid, env: process.env, uid: process.getuid(), groups: process.getgroups() })
