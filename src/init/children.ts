@@ -186,12 +186,17 @@ export class Children {
   #ended(living: Living, ending: Ending): void {
     const { child, slot, pid } = living
     const atMs = this.#o.clock.nowMs()
-    // At once: as long as a member of the group lives its id is given to nobody else, later it might be.
-    const leftoversKilled = living.killLeftovers && this.#killGroup(pid, slot)
-    living.readiness?.finish()
-    this.#living.delete(slot)
-    this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
-    this.#o.ended(living)
+    let leftoversKilled = false
+    try {
+      // At once: as long as a member of the group lives its id is given to nobody else, later it might be.
+      leftoversKilled = living.killLeftovers && this.#killGroup(pid, slot)
+      living.readiness?.finish()
+    } finally {
+      // Whatever went wrong before: an end that is not told would block its slot for ever.
+      this.#living.delete(slot)
+      this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
+      this.#o.ended(living)
+    }
   }
 
   #killGroup(pid: number, slot: string): boolean {

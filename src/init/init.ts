@@ -40,7 +40,7 @@ import {
 import { Stop } from './stop.ts'
 import { SupervisorProcess } from './supervisor-process.ts'
 import { terminalFd, terminalPlan } from './terminal.ts'
-import { prepareVolume } from './volume.ts'
+import { prepareVolume, requireWritable } from './volume.ts'
 
 export type { InitOptions } from './facts.ts'
 
@@ -121,6 +121,7 @@ class Init {
     const { home, uid, identity, dropped, prefix } = facts
     const owner = dropped ? identity : undefined
     makeHome(facts)
+    if (!dropped) requireWritable(facts)
     this.#run = chooseRunDirectory({ env: options.env, home, uid, foreground: options.foreground })
     const { paths } = this.#run
     makeRunDirectory(this.#run, owner, () => lockRunDirectory(native, paths.runDir))

@@ -29,15 +29,9 @@ export class Readiness {
 
   /** The service has ended: takes what it may have written just before, then closes. */
   finish(): void {
-    const buffer = Buffer.alloc(MAX_BYTES)
-    try {
-      if (!this.#done) this.#take(buffer.subarray(0, readSync(this.#fd, buffer)))
-    } catch (error) {
-      // EAGAIN: nothing was written, and somebody holds the other end.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-    } finally {
-      this.close()
-    }
+    // A socket that has seen the end of its pipe is destroyed, and its number may be somebody else's by now.
+    if (!this.#done && !this.#socket.destroyed) this.#take(readWhatIsThere(this.#fd))
+    this.close()
   }
 
   close(): void {
@@ -52,6 +46,17 @@ export class Readiness {
       this.close()
       this.#ready()
     } else if (this.#bytes > MAX_BYTES) this.close()
+  }
+}
+
+function readWhatIsThere(fd: number): Buffer {
+  const buffer = Buffer.alloc(MAX_BYTES)
+  try {
+    return buffer.subarray(0, readSync(fd, buffer))
+  } catch (error) {
+    // Nothing was written, and somebody holds the other end.
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return buffer.subarray(0, 0)
+    throw error
   }
 }
 

@@ -1,7 +1,8 @@
-import { lstatSync, statSync } from 'node:fs'
+import { accessSync, constants, lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../repair/known.ts'
+import { HermesError } from '../system/errors.ts'
 import type { Variables } from './environment.ts'
 import type { Level } from './own-console.ts'
 import type { Processes } from './processes.ts'
@@ -27,6 +28,18 @@ export interface VolumeOptions {
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
   if (o.dropped && (await looksForeign(o))) await repair(o)
   return (await isWritable(o)) ? undefined : describeUnwritable(o)
+}
+
+/**
+ * Where nothing is dropped, init and the run directory write as ourselves, so the question can be asked at once.
+ * @throws HermesError saying why the volume cannot be used, and what to do
+ */
+export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dropped'>): void {
+  try {
+    accessSync(o.home, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new HermesError('FAILED', describeUnwritable(o), { cause: error })
+  }
 }
 
 /**
@@ -98,12 +111,16 @@ async function isWritable({ home, prefix, processes, rootEnv }: VolumeOptions): 
   return 'exitCode' in ending && ending.exitCode === 0
 }
 
-function describeUnwritable({ home, identity: { uid, gid }, dropped }: VolumeOptions): string {
+function describeUnwritable({
+  home,
+  identity: { uid, gid },
+  dropped,
+}: Pick<VolumeOptions, 'home' | 'identity' | 'dropped'>): string {
   const status = statSync(home)
   const mode = (status.mode & 0o7777).toString(8).padStart(4, '0')
   const what = `${home} cannot be written: it belongs to ${status.uid}:${status.gid}, mode ${mode}, and we are ${uid}:${gid}`
   const repairIt = `run "chown -R ${uid}:${gid} FOLDER" on the host, FOLDER being what is mounted at ${home}`
   return dropped
     ? `${what}; is it mounted read-only? If not, ${repairIt}`
-    : `${what}; start the container as root with HERMES_UID=${status.uid} (or PUID) instead of --user, or ${repairIt}`
+    : `${what}; start the container as root with HERMES_UID=${status.uid || uid} (or PUID) instead of --user, or ${repairIt}`
 }

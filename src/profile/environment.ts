@@ -4,7 +4,7 @@ import { parseEnv } from 'node:util'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../system/markers.ts'
 import { readRegularFile } from './config.ts'
 
-export { MAIN_MARKER, SUPERVISED_MARKER, truthy } from '../system/markers.ts'
+export { truthy } from '../system/markers.ts'
 
 export interface EnvironmentVariable {
   readonly name: string

@@ -1,5 +1,5 @@
 /**
- * The two state files of a profile (docs/ARCHITECTURE.md, "State files"): `desired_state`, what an operator wants, and
+ * The two state files of a profile (docs/files.md): `desired_state`, what an operator wants, and
  * `gateway_state.json`, what was observed. Others may write, tamper with or lose both, so reading never throws, never hangs
  * and takes anything that is not a small regular file with sound content for "says nothing".
  */

@@ -4,6 +4,7 @@ import { LineSplitter } from '../protocol/lines.ts'
 import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { type Follower, RequestFollower } from './control-follower.ts'
+import type { ControlLimits } from './control-limits.ts'
 
 /** One per operation. A thrown HermesError becomes the client's error; anything else is a bug: reported, and FAILED for the client. */
 export type Handlers = {
@@ -11,25 +12,6 @@ export type Handlers = {
     request: Request<O>,
     connection: Follower,
   ) => Promise<Operations[O]['result']> | Operations[O]['result']
-}
-
-export interface ControlLimits {
-  /** Beyond it, the connection that has been idle longest goes. */
-  readonly connections: number
-  /** Followed operations at once, over all connections; beyond it: an error. */
-  readonly followers: number
-  /** Requests of one connection that may be under way. */
-  readonly requests: number
-  /** Unfinished lines of all connections together; beyond it, the longest goes. */
-  readonly unfinishedBytes: number
-  /** What may wait for one reader before its events are dropped, and before no more of its requests are read. */
-  readonly unreadBytes: number
-  /** A begun request must be complete, and a reply must have been read, within this. */
-  readonly patienceMs: number
-  /** The same for the events of a follower: a terminal may be stopped with Ctrl-S for a while. */
-  readonly followerPatienceMs: number
-  /** A connection without anything under way is closed after this. */
-  readonly idleMs: number
 }
 
 /** What the connections of one server share. */

@@ -4,7 +4,8 @@
  */
 import { createServer, type Socket } from 'node:net'
 import type { Cancel, Clock } from '../system/clock.ts'
-import { ControlConnection, type ControlLimits, type Handlers } from './control-connection.ts'
+import { ControlConnection, type Handlers } from './control-connection.ts'
+import { type ControlLimits, defaultLimits } from './control-limits.ts'
 
 export type { Handlers } from './control-connection.ts'
 export type { Follower } from './control-follower.ts'
@@ -18,16 +19,8 @@ export interface ControlServerOptions {
   readonly limits?: Partial<ControlLimits>
 }
 
-const defaultLimits: ControlLimits = {
-  connections: 1500,
-  followers: 100,
-  requests: 32,
-  unfinishedBytes: 16_000_000,
-  unreadBytes: 256 * 1024,
-  patienceMs: 10_000,
-  followerPatienceMs: 60_000,
-  idleMs: 30_000,
-}
+/** Connections that may wait to be accepted; the kernel takes no more than net.core.somaxconn (4096). */
+const BACKLOG = 4096
 /** How often connections are looked at, while there are any. */
 const SWEEP_MS = 1000
 
@@ -72,7 +65,8 @@ export function serveControl({ fd, handlers, clock, warn, limits: given }: Contr
   // allowHalfOpen: `printf … | nc -U` closes its half before it has read the reply.
   const server = createServer({ allowHalfOpen: true }, accept)
   server.on('error', (error) => warn(`the control socket: ${error.message}; "hermes" commands will not get an answer`))
-  server.listen({ fd })
+  // listen(2) again on what listens already only sets the length of its queue; at 511, Node's default, a storm of clients gets EAGAIN.
+  server.listen({ fd }, BACKLOG)
   return {
     close() {
       cancelSweep?.()

@@ -27,11 +27,12 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
   const before = readableId(dir)
   const listing = listProfiles(home)
   const profiles: DiskProfile[] = []
-  const vanished: string[] = []
+  const hidden: string[] = []
   for (const { name, dir } of listing.profiles) {
     const id = dirId(dir)
-    if (id === undefined) vanished.push(name)
-    else
+    // Listed a moment ago: gone by now, which is no news, or there and out of reach.
+    if (id === undefined && maybeProfile(home, name)) hidden.push(name)
+    if (id !== undefined)
       profiles.push({ name, dir: id, ...(known.has(name) ? {} : { desired: desiredOf(home, name, dir, bootstrap) }) })
   }
   return {
@@ -44,12 +45,7 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
         reason,
         maybe: maybeProfile(home, name),
       })),
-      // Listed a moment ago, out of reach now: the next look decides.
-      ...vanished.map((name) => ({
-        name,
-        reason: 'its directory cannot be looked at',
-        maybe: maybeProfile(home, name),
-      })),
+      ...hidden.map((name) => ({ name, reason: 'its directory cannot be looked at', maybe: true })),
     ],
   }
 }

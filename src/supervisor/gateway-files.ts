@@ -25,6 +25,7 @@ export class GatewayFiles {
   readonly #said = new Map<string, string>()
   readonly #failing = new Set<string>()
   #containerStops = false
+  #held = false
 
   constructor(options: GatewayFilesOptions) {
     this.#o = options
@@ -35,9 +36,14 @@ export class GatewayFiles {
     this.#containerStops = true
   }
 
+  /** Nothing is written while the volume is another container's. */
+  hold(held: boolean): void {
+    this.#held = held
+  }
+
   record({ key, slot }: SlotEntry): void {
     const profile = profileOfSlot(key)
-    if (profile === undefined || isInFlight(slot)) return
+    if (profile === undefined || this.#held || isInFlight(slot)) return
     const facts = this.#containerStops ? lastWord(slot) : this.#observed(slot)
     if (facts === undefined) return
     const text = JSON.stringify(facts)

@@ -97,7 +97,8 @@ export class Launcher {
     const profile = profileOfSlot(slot)
     const { gateway } = profile === undefined ? this.#blank : this.#config(profile)
     const ready = gateway.ready
-    const readiness: Readiness = ready.by === 'auto' ? (announces(slot, gateway, profile) ? { by: 'fd', fd: 3 } : { by: 'alive' }) : ready
+    const readiness: Readiness =
+      ready.by === 'auto' ? (announces(slot, gateway, profile) ? { by: 'fd', fd: 3 } : { by: 'alive' }) : ready
     return {
       policy: {
         ...policyOf(gateway, readiness),

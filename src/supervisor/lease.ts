@@ -37,11 +37,14 @@ export class Lease {
     this.#options = options
   }
 
-  /** The lock is ours (init said `held`): says who we are. */
-  held(): void {
+  /** The lock is ours (init said `held`): says who we are. `quietly`: it will be said again, so a failure is no news. */
+  held({ quietly = false } = {}): void {
     this.#stop()
     this.#ours = true
+    const warned = this.#warned
+    if (quietly) this.#warned = true
     this.#write(0)
+    if (quietly) this.#warned = warned
   }
 
   /** init said `unsupported`: take it by the counter. `changed('taken')` comes when it is ours, never from within this call. */

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { SIGNALS } from '../protocol/init.ts'
 import { type Child, childOf, type Slot } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
+import { isZombie, readProcess } from '../system/proc.ts'
 
 const LOOK_EVERY_MS = 20
 /** Nobody waits for a container any more, but nothing is worth more than this either. */
@@ -34,13 +34,8 @@ export async function stopOrphans(slots: readonly Slot[], native: Pick<Native, '
   }
 }
 
-/** The very process, and not a zombie: field 3 is its state, field 22 its start time (proc(5)). */
+/** The very process, and not a zombie. */
 function lives({ pid, startTime }: Child): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] !== 'Z' && Number(fields[19]) === startTime
-  } catch {
-    return false // no such process
-  }
+  const facts = readProcess(pid)
+  return facts !== undefined && facts.startTime === startTime && !isZombie(facts)
 }

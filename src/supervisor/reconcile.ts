@@ -172,7 +172,7 @@ function planFound(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMem
       reports.push({
         type: 'skip',
         name,
-        reason: `its directory is in use by the gateway of ${user}, as which it was known`,
+        reason: `the gateway of ${user} still runs in its directory; it gets its slot when that has stopped`,
       })
       againAtMs = nowMs + CONFIRM_MS
       continue

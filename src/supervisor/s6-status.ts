@@ -1,4 +1,7 @@
-/** The bytes of s6's `supervise/status` and `supervise/death_tally`, and the letters of its events (s6 2.11; docs/s6.md). Pure. */
+/**
+ * The bytes of s6's `supervise/status` and `supervise/death_tally`, and the letters of its events (s6's
+ * src/libs6/s6_svstatus_pack.c, s6_dtally_pack.c and doc/servicedir.html; checked against what s6-supervise 2.11.3.2 writes). Pure.
+ */
 import { type Ending, SIGNALS } from '../protocol/init.ts'
 
 /** What `supervise/status` says. Instants are Unix ms. */

@@ -1,21 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Ending, isSlotKey, type SignalName } from '../protocol/init.ts'
+import { type Ending, isSlotKey } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { encodeStatus, eventsBetween, type ServiceStatus, tallyDeath } from './s6-status.ts'
+import { buildServiceDir, replace, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
 import { notifySubscribers, SuperviseDir } from './supervise-dir.ts'
 
 export type { ServiceStatus } from './s6-status.ts'
-
-/** What of a slot's definition shows in its directory. */
-export interface ServiceShape {
-  /** No file `down`: it starts with the container. */
-  readonly wantedUp: boolean
-  readonly stopSignal: SignalName
-  readonly stopTimeoutMs: number
-  readonly notificationFd: number | null
-}
+export type { ServiceShape } from './service-files.ts'
 
 export interface ServiceDirsOptions {
   /** The scan directory. */
@@ -39,11 +32,6 @@ interface Entry {
 const OPENED_PER_TURN = 10
 /** A lock that another process holds is tried again after this. */
 const LOCK_AGAIN_MS = 1000
-const NEVER_STARTED = `#!/bin/sh
-# Written anew at each start of the slot. It has not been started yet.
-exit 111
-`
-
 /** Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the slot works on. */
 export class ServiceDirs {
   readonly #options: ServiceDirsOptions
@@ -64,7 +52,7 @@ export class ServiceDirs {
     const next: Entry = entry ?? { shape, warned: false }
     this.#entries.set(slot, next)
     this.#attempt(slot, () => {
-      if (existsSync(join(this.#dir(slot), 'type'))) this.#update(slot, shape, entry?.shape)
+      if (existsSync(join(this.#dir(slot), 'type'))) updateServiceDir(this.#dir(slot), shape, entry?.shape)
       else this.#build(slot, shape)
       next.shape = shape
     })
@@ -140,31 +128,9 @@ export class ServiceDirs {
   }
 
   #build(slot: string, shape: ServiceShape): void {
-    const scratch = join(this.#options.dir, `.${slot}.new`)
-    rmSync(scratch, { recursive: true, force: true })
-    mkdirSync(scratch, { recursive: true })
-    writeFileSync(join(scratch, 'type'), 'longrun\n')
-    writeFileSync(join(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
-    for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(join(scratch, name), text)
-    mkdirSync(join(scratch, 'supervise'), { mode: 0o700 })
-    mkdirSync(join(scratch, 'event'))
-    // mkdir(2) takes neither setgid nor, past the umask, group write.
-    chmodSync(join(scratch, 'event'), 0o3730)
-    const status = this.#entries.get(slot)?.status ?? neverStarted(shape, this.#options.clock.wallMs())
-    writeFileSync(join(scratch, 'supervise', 'status'), encodeStatus(status))
-    // In the way only if it is no slot directory (no `type`): a file, or what somebody made by hand.
-    rmSync(this.#dir(slot), { recursive: true, force: true })
-    renameSync(scratch, this.#dir(slot))
-  }
-
-  #update(slot: string, shape: ServiceShape, before: ServiceShape | undefined): void {
-    const old = before === undefined ? undefined : new Map(shapeFiles(before))
-    for (const [name, text] of shapeFiles(shape)) {
-      if (old !== undefined && old.get(name) === text) continue
-      const file = join(this.#dir(slot), name)
-      if (text === null) rmSync(file, { force: true })
-      else replace(file, text, 0o644)
-    }
+    const { dir, clock } = this.#options
+    const status = this.#entries.get(slot)?.status
+    buildServiceDir(this.#dir(slot), join(dir, `.${slot}.new`), shape, status ?? neverStarted(shape, clock.wallMs()))
   }
 
   /** Somebody may have removed the directory: `rm -rf /run/service/*` must not keep a gateway from starting. */
@@ -242,30 +208,9 @@ export class ServiceDirs {
   }
 }
 
-const sameShape = (a: ServiceShape, b: ServiceShape): boolean =>
-  a.wantedUp === b.wantedUp &&
-  a.stopSignal === b.stopSignal &&
-  a.stopTimeoutMs === b.stopTimeoutMs &&
-  a.notificationFd === b.notificationFd
-
-/** The files that follow from the shape; null: there must be none of that name. */
-const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text: string | null])[] => [
-  ['down', shape.wantedUp ? null : ''],
-  ['down-signal', `SIG${shape.stopSignal}\n`],
-  ['timeout-kill', `${Math.round(shape.stopTimeoutMs)}\n`],
-  // Its presence is what makes `s6-svc -wU` wait for readiness.
-  ['notification-fd', shape.notificationFd === null ? null : `${shape.notificationFd}\n`],
-]
-
 const neverStarted = (shape: ServiceShape, atMs: number): ServiceStatus => ({
   pid: null,
   ready: false,
   wantedUp: shape.wantedUp,
   changedAtMs: atMs,
 })
-
-/** Write, then rename: a reader sees the old file or the new one, never half of it. */
-function replace(file: string, content: string | Buffer, mode: number): void {
-  writeFileSync(`${file}.new`, content, { mode })
-  renameSync(`${file}.new`, file)
-}

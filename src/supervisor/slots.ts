@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs'
 import type { JobSpec } from '../protocol/control.ts'
 import type { ChildFacts, Sequenced, ToInit } from '../protocol/init.ts'
 import { rediscoveredSlot } from '../slot/moves.ts'
-import { type Child, dueAt, type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
+import { type Child, type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
 import { step } from '../slot/step.ts'
-import type { Cancel, Clock } from '../system/clock.ts'
+import type { Clock } from '../system/clock.ts'
+import { readProcess } from '../system/proc.ts'
+import { Attention } from './attention.ts'
 import type { Launch, Launcher } from './launch.ts'
-import { type Watcher, watchReadiness } from './readiness.ts'
 import type { DirId } from './reconcile.ts'
 import type { ServiceDirs } from './service-dir.ts'
 import type { SlotLogs } from './slot-logs.ts'
@@ -55,8 +55,6 @@ interface Working {
   job?: JobSpec
   startedIn?: DirId
   removing: boolean
-  alarm: { readonly atMs: number; readonly cancel: Cancel } | undefined
-  watcher: { readonly child: number; readonly watch: Watcher } | undefined
 }
 
 type Perform = {
@@ -76,6 +74,7 @@ export class SlotTable {
   #replay: { left: number; readonly unaccounted: readonly { key: string; request: number }[] } | undefined
 
   readonly #perform: Perform
+  readonly #attention: Attention
 
   constructor(options: SlotTableOptions) {
     this.#o = options
@@ -88,6 +87,8 @@ export class SlotTable {
       ended: (working, effect) => options.ended(working, effect),
     } satisfies Perform
     this.#perform = perform
+    const { clock, warn } = options
+    this.#attention = new Attention({ clock, warn, dispatch: (key, event) => this.dispatch(key, event) })
   }
 
   /** By name, `gateway-default` among the others. */
@@ -164,7 +165,7 @@ export class SlotTable {
       .map(({ key, slot }) => ({ key, request: slot.request }))
     for (const { key } of unaccounted) this.#openLog(key, true)
     for (const facts of children) this.#adopt(facts)
-    for (const { key, slot } of this.#slots.values()) if (!isOccupied(slot)) this.#ring(key)
+    for (const working of this.#slots.values()) if (!isOccupied(working.slot)) this.#attention.follow(working)
     this.#replay = { left: replay, unaccounted }
     if (replay === 0) this.#replayed()
   }
@@ -205,7 +206,7 @@ export class SlotTable {
     this.dispatch(key, { type: 'adopted', child: childOf(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
     const working = this.#slots.get(key)
     // Adopting a slot as it was changes nothing, so nothing has set its alarm or its watcher yet.
-    if (working !== undefined) this.#follow(working)
+    if (working !== undefined) this.#attention.follow(working)
   }
 
   /** Its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
@@ -235,8 +236,9 @@ export class SlotTable {
       if (after.state !== before.state) working.sinceWallMs = clock.wallMs()
       if (effects.some(({ type }) => type === 'spawn')) this.#noteDirectory(working)
       this.#save(working)
-      this.#follow(working)
     }
+    // Also where nothing has changed: the rules may have, and an alarm that rang for the old ones is asked for again.
+    this.#attention.follow(working)
     for (const effect of effects) this.#do(working, effect)
     if (after !== before) this.#o.changed({ entry: working, before, event })
     this.#removeIfGone(working)
@@ -303,45 +305,11 @@ export class SlotTable {
     })
   }
 
-  /** Alarm and watcher follow from the slot's state alone, so a slot that was read from its file gets them too. */
-  #follow(working: Working): void {
-    this.#ring(working.key)
-    const { slot, launch } = working
-    const watched = slot.state === 'starting' && slot.policy.readiness === 'announced' ? slot.child?.id : undefined
-    if (watched === working.watcher?.child) return
-    working.watcher?.watch.close()
-    working.watcher = undefined
-    if (watched === undefined) return
-    const watch = watchReadiness(
-      launch.readiness,
-      this.#o.clock,
-      () => this.dispatch(working.key, { type: 'ready', child: watched, atMs: this.#o.clock.nowMs() }),
-      this.#o.warn,
-    )
-    if (watch !== undefined) working.watcher = { child: watched, watch }
-  }
-
-  #ring(key: string): void {
-    const working = this.#slots.get(key)
-    if (working === undefined) return
-    const atMs = dueAt(working.slot)
-    if (atMs === (working.alarm?.atMs ?? null)) return
-    working.alarm?.cancel()
-    working.alarm = undefined
-    if (atMs === null) return
-    const cancel = this.#o.clock.at(atMs, () => {
-      working.alarm = undefined
-      this.dispatch(key, { type: 'due' })
-      this.#ring(key) // a moment too early changes nothing, and is asked for again
-    })
-    working.alarm = { atMs, cancel }
-  }
-
   #openLog(key: string, continued: boolean): void {
     const working = this.#slots.get(key)
     if (working === undefined) return
     const place = this.#o.launcher.logPlace(key, working.job)
-    this.#o.logs.open(key, place, continued, (lines) => working.watcher?.watch.lines(lines))
+    this.#o.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
   }
 
   #save({ key, slot, launch, sinceWallMs, job, startedIn }: Working): void {
@@ -349,7 +317,7 @@ export class SlotTable {
   }
 
   #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {
-    const working: Working = { ...stored, key, removing: false, alarm: undefined, watcher: undefined }
+    const working: Working = { ...stored, key, removing: false }
     this.#slots.set(key, working)
     return working
   }
@@ -357,7 +325,7 @@ export class SlotTable {
   #removeIfGone(working: Working): void {
     const { key } = working
     if (!working.removing || isOccupied(working.slot) || this.#slots.get(key) !== working) return
-    working.alarm?.cancel()
+    this.#attention.forget(key)
     this.#slots.delete(key)
     this.#o.logs.close(key)
     this.#o.store.remove(key)
@@ -375,13 +343,5 @@ const childOf = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => (
   spawnedAtMs,
 })
 
-/** Stopped by a signal or a debugger (state T or t, proc(5)): it would not see a TERM before a CONT. */
-function isStopped(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name in parentheses may hold anything, a parenthesis too.
-    return stat.charAt(stat.lastIndexOf(')') + 2).toUpperCase() === 'T'
-  } catch {
-    return false // it is gone already
-  }
-}
+/** Stopped by a signal or a debugger (proc_pid_stat(5)): it would not see a TERM before a CONT. */
+const isStopped = (pid: number): boolean => readProcess(pid)?.state.toUpperCase() === 'T'

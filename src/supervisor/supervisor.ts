@@ -1,25 +1,19 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { ConsoleWriter } from '../log/io/console.ts'
-import { seedHome } from '../profile/disk.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment.ts'
-import { readDesired } from '../profile/state.ts'
-import type { StatusResult } from '../protocol/control.ts'
-import type { LeaseState, SupervisorStart, ToSupervisor } from '../protocol/init.ts'
+import type { SupervisorStart, ToSupervisor } from '../protocol/init.ts'
 import { shellCode } from '../slot/ending.ts'
-import { childOf, type Effect, isOccupied } from '../slot/slot.ts'
+import { childOf, type Effect } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
-import { homePaths, profileDir, profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
+import { profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
 import { type ControlServer, serveControl } from './control-server.ts'
-import { DISPATCHER, DispatcherSlot } from './dispatcher-slot.ts'
+import { DispatcherSlot } from './dispatcher-slot.ts'
 import { GatewayFiles } from './gateway-files.ts'
 import { InitLink } from './init-link.ts'
 import { Journal } from './journal.ts'
 import { Launcher } from './launch.ts'
-import { Lease } from './lease.ts'
+import { Life } from './life.ts'
 import { SlotOperations } from './operations.ts'
-import { stopOrphans } from './orphan-stop.ts'
 import { ProfileSlots } from './profiles.ts'
 import { Records } from './records.ts'
 import { letterActions } from './s6-letters.ts'
@@ -29,7 +23,6 @@ import { SlotLogs } from './slot-logs.ts'
 import { SlotStore } from './slot-store.ts'
 import { type SlotEntry, SlotTable, type Transition } from './slots.ts'
 import { Waiting } from './waiting.ts'
-import { watchProfiles } from './watch.ts'
 
 export interface SupervisorOptions {
   readonly start: SupervisorStart
@@ -45,10 +38,7 @@ export interface SupervisorOptions {
   readonly exit: (code: number) => void
 }
 
-/** The dashboard's slot; a container whose main program it is has no such slot. */
-const DASHBOARD = 'dashboard'
-
-/** Policy: decides about slots, and has init do it. Lives in phases: booting, (waiting for the volume,) running, stopping. */
+/** Policy: decides about slots, and has init do it. Puts the parts together, hears init, and passes on what happens to slots. */
 export class Supervisor {
   readonly #o: SupervisorOptions
   readonly #paths: RunPaths
@@ -61,17 +51,12 @@ export class Supervisor {
   readonly #waiting: Waiting
   readonly #table: SlotTable
   readonly #operations: SlotOperations
-  readonly #lease: Lease
   readonly #profiles: ProfileSlots
   readonly #dispatcher: DispatcherSlot
   readonly #records: Records
+  readonly #life: Life
   readonly #link: InitLink
   #control: ControlServer | undefined
-  #watch: { close(): void } | undefined
-  #leaseState: LeaseState = 'held'
-  #phase: StatusResult['phase'] = 'booting'
-  #begun = false
-  #drained = false
 
   constructor(options: SupervisorOptions) {
     this.#o = options
@@ -126,13 +111,19 @@ export class Supervisor {
       journal: this.#journal,
       bootstrap: this.#container.HERMES_GATEWAY_BOOTSTRAP_STATE,
     })
-    this.#lease = new Lease({
-      file: homePaths(home).lease,
-      instance,
-      hostname: start.hostname,
-      clock,
-      warn,
-      changed: (state) => this.#leaseCounted(state),
+    this.#life = new Life({
+      ...options,
+      paths: this.#paths,
+      container: this.#container,
+      table: this.#table,
+      profiles: this.#profiles,
+      dispatcher: this.#dispatcher,
+      files: this.#files,
+      records: this.#records,
+      logs: this.#logs,
+      journal: this.#journal,
+      send: (message) => this.#link.send(message),
+      closeControl: () => this.#control?.close(),
     })
     this.#operations = new SlotOperations({
       home,
@@ -148,9 +139,9 @@ export class Supervisor {
       waiting: this.#waiting,
       send: (message) => this.#link.send(message),
       warn,
-      phase: () => this.#phase,
-      holder: () => this.#lease.holder(),
-      reconcile: () => this.#reconcile(),
+      phase: () => this.#life.phase,
+      holder: () => this.#life.holder(),
+      reconcile: () => this.#life.reconcile(),
       warnings: () => this.#warnings(),
     })
     this.#table.restore()
@@ -162,7 +153,7 @@ export class Supervisor {
     this.#link = new InitLink({
       fd: start.protocolFd,
       receive: (message) => this.#receive(message),
-      ended: () => this.#initEnded(),
+      ended: () => this.#life.initEnded(),
       warn,
     })
   }
@@ -171,10 +162,10 @@ export class Supervisor {
     switch (message.type) {
       case 'welcome':
         this.#table.welcome(message.children, message.replay)
-        this.#leaseIs(message.lease)
+        this.#life.leaseIs(message.lease)
         this.#serve()
         this.#sayAgainWhatEnded()
-        if (message.begun) this.#begin()
+        if (message.begun) this.#life.begin()
         return
       case 'spawned':
         this.#table.spawned(message.request, message.facts)
@@ -189,16 +180,16 @@ export class Supervisor {
         this.#table.sequenced(message)
         return
       case 'begin':
-        this.#begin()
+        this.#life.begin()
         return
       case 'lease':
-        this.#leaseIs(message.state)
+        this.#life.leaseIs(message.state)
         return
       case 'stop':
-        this.#stop()
+        this.#life.stop()
         return
       case 'reconcile':
-        this.#reconcile()
+        this.#life.reconcile()
         return
       case 'note':
         this.#journal.note(message.level, message.text)
@@ -207,8 +198,6 @@ export class Supervisor {
         return // answered by the link
     }
   }
-
-  // ---- the life of a container ----
 
   #serve(): void {
     const { controlFd } = this.#o.start
@@ -221,127 +210,6 @@ export class Supervisor {
     })
   }
 
-  #begin(): void {
-    if (this.#phase === 'stopping') return
-    if (this.#begun) {
-      this.#resume()
-      return
-    }
-    this.#begun = true
-    // What fails here fails for a reason in the volume; the slots that can run must.
-    this.#boot().catch((error: Error) => this.#journal.error(`the boot went wrong: ${error.stack}`))
-  }
-
-  async #boot(): Promise<void> {
-    const { home, foreground, main } = this.#o.start
-    const marker = join(this.#paths.slotStates, '.booted')
-    const isFirst = !existsSync(marker)
-    if (isFirst) {
-      const made = await seedHome(home)
-      if (made.length > 0) this.#journal.info(`new in ${home}: ${made.join(', ')}`)
-    }
-    this.#journal.open(homePaths(home).supervisorLog)
-    if (this.#phase === 'stopping') return
-    this.#phase = 'running'
-    if (this.#leaseState !== 'none') {
-      if (isFirst && foreground && main.length === 0) this.#files.want('default', 'running')
-      if (isFirst) this.#profiles.boot()
-      else this.#profiles.reconcile()
-      this.#table.register(DASHBOARD, truthy(this.#container.HERMES_DASHBOARD))
-      this.#dispatcher.watch()
-      const { clock } = this.#o
-      const warn = this.#journal.warn
-      this.#watch = watchProfiles({ home, clock, changed: () => this.#reconcile(), warn })
-    }
-    if (isFirst) writeFileSync(marker, '')
-  }
-
-  /** The volume was somebody else's for a while and is ours again: what should run does. */
-  #resume(): void {
-    this.#phase = 'running'
-    this.#reconcile()
-    for (const { key, slot } of this.#table.entries()) {
-      const profile = profileOfSlot(key)
-      if (profile === undefined || slot.state !== 'down') continue
-      if (readDesired(profileDir(this.#o.start.home, profile)).wanted === 'running')
-        this.#table.dispatch(key, { type: 'want', wanted: 'up' })
-    }
-  }
-
-  #reconcile(): readonly string[] {
-    if (this.#phase !== 'running' || this.#leaseState === 'none') return []
-    this.#dispatcher.update()
-    return this.#profiles.reconcile()
-  }
-
-  #leaseIs(state: LeaseState): void {
-    this.#leaseState = state
-    switch (state) {
-      case 'held':
-        if (this.#phase === 'waiting' && !this.#begun) this.#phase = 'booting'
-        this.#lease.held()
-        return
-      case 'busy':
-        this.#phase = 'waiting'
-        return
-      case 'unsupported':
-        if (this.#phase === 'booting') this.#phase = 'waiting'
-        this.#lease.count()
-        return
-      case 'none':
-        return
-    }
-  }
-
-  #leaseCounted(state: 'taken' | 'lost'): void {
-    this.#link.send({ type: 'lease', state })
-    if (state === 'taken') return
-    this.#journal.error('another container has taken the volume; the gateways here are stopped')
-    this.#phase = 'waiting'
-    this.#dispatcher.forget()
-    for (const { key, job } of this.#table.entries()) {
-      const works = profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER
-      if (works) this.#table.dispatch(key, { type: 'want', wanted: 'down' })
-    }
-  }
-
-  #stop(): void {
-    if (this.#phase === 'stopping') return
-    this.#phase = 'stopping'
-    this.#files.containerStops()
-    this.#dispatcher.close()
-    this.#watch?.close()
-    this.#profiles.close()
-    for (const { key } of this.#table.entries()) this.#table.dispatch(key, { type: 'halt' })
-    this.#drainIfEmpty()
-  }
-
-  #drainIfEmpty(): void {
-    if (this.#phase !== 'stopping' || this.#drained) return
-    if (this.#table.entries().some(({ slot }) => isOccupied(slot))) return
-    this.#drained = true
-    this.#records.flush()
-    this.#logs.closeAll().then(() => {
-      this.#lease.release()
-      this.#link.send({ type: 'drained' })
-    })
-  }
-
-  #initEnded(): void {
-    const slots = this.#table.entries().map(({ slot }) => slot)
-    const isSurprise = this.#phase !== 'stopping'
-    this.#phase = 'stopping'
-    if (isSurprise) this.#journal.error('init is gone; the slots are stopped')
-    this.#dispatcher.close()
-    this.#watch?.close()
-    this.#profiles.close()
-    this.#control?.close()
-    stopOrphans(slots, this.#o.native, this.#o.clock)
-      .then(() => this.#logs.closeAll())
-      .then(() => this.#lease.release())
-      .finally(() => this.#o.exit(0))
-  }
-
   // ---- what happens to slots ----
 
   #changed({ entry, before, event }: Transition): void {
@@ -352,7 +220,7 @@ export class Supervisor {
     this.#waiting.changed(key, slot)
     this.#records.mark(key)
     this.#operations.tell('slot', entry)
-    this.#drainIfEmpty()
+    this.#life.drainIfEmpty()
   }
 
   #removed(entry: SlotEntry): void {
@@ -363,7 +231,7 @@ export class Supervisor {
 
   /** An essential slot takes the container with it. */
   #ended({ key, launch }: SlotEntry, { ending, reason }: Extract<Effect, { type: 'ended' }>): void {
-    if (!launch.essential || this.#phase === 'stopping') return
+    if (!launch.essential || this.#life.phase === 'stopping') return
     const exitCode = ending === undefined ? 1 : shellCode(ending)
     this.#link.send({
       type: 'shutdown',
@@ -385,7 +253,7 @@ export class Supervisor {
 
   #obeyLetter(key: string, letter: string): void {
     const entry = this.#table.get(key)
-    if (entry === undefined || this.#phase !== 'running') return
+    if (entry === undefined || this.#life.phase !== 'running') return
     for (const action of letterActions(letter, entry.slot)) {
       switch (action.type) {
         case 'event':

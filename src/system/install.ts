@@ -16,7 +16,9 @@ export const installDir = (bundleDir: string): string => dirname(bundleDir)
 /** The checkout this install was built in, if it is one: `dist` beside a package.json. */
 export function checkoutOf(install: string): string | undefined {
   const parent = dirname(install)
-  return existsSync(join(parent, 'package.json')) && existsSync(join(parent, 'scripts', 'build.ts')) ? parent : undefined
+  return existsSync(join(parent, 'package.json')) && existsSync(join(parent, 'scripts', 'build.ts'))
+    ? parent
+    : undefined
 }
 
 /** The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. */
@@ -32,7 +34,9 @@ export function resolveHome(env: Environment, install: string): string {
  */
 export function privateRunDir(env: Environment, home: string, uid: number): string {
   const wanted = env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, `hermes-${hashOf(home)}`) : join(home, 'run')
-  return Buffer.byteLength(join(wanted, 'control.sock')) <= MAX_SOCKET_PATH ? wanted : `/tmp/hermes-${uid}-${hashOf(home)}`
+  return Buffer.byteLength(join(wanted, 'control.sock')) <= MAX_SOCKET_PATH
+    ? wanted
+    : `/tmp/hermes-${uid}-${hashOf(home)}`
 }
 
 /** FNV-1a, 64 bits: tells homes apart and hides nothing. node:crypto takes 7 ms to load, a sixth of a short command's life. */
@@ -46,7 +50,8 @@ export const IMAGE_RUN_DIR = '/run/hermes'
 
 /** Where a client finds the supervisor of this home: `HERMES_RUN_DIR`, the image's, else the private one. */
 export function findRunPaths(env: Environment, home: string, uid: number): RunPaths {
-  if (env.HERMES_RUN_DIR) return runPaths(env.HERMES_RUN_DIR, env.HERMES_RUN_DIR === IMAGE_RUN_DIR ? 'image' : 'private')
+  if (env.HERMES_RUN_DIR)
+    return runPaths(env.HERMES_RUN_DIR, env.HERMES_RUN_DIR === IMAGE_RUN_DIR ? 'image' : 'private')
   if (existsSync(join(IMAGE_RUN_DIR, 'identity'))) return runPaths(IMAGE_RUN_DIR, 'image')
   return runPaths(privateRunDir(env, home, uid), 'private')
 }

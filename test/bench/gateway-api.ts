@@ -82,8 +82,9 @@ async function rate(port: number, durationMs: number): Promise<number> {
   let answers = 0
   const sockets = Array.from({ length: CONNECTIONS }, () => {
     const socket = connect(port, '127.0.0.1', () => socket.write(HEALTH))
-    socket.on('data', () => {
-      // An answer this small is one segment.
+    socket.on('data', (chunk: Buffer) => {
+      // One request is on its way at a time, so each status line is one answer, in however many segments it comes.
+      if (!chunk.includes('HTTP/1.1 200')) return
       answers += 1
       socket.write(HEALTH)
     })

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { parseWords } from '../../src/cli/parser.ts'
+import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
+import { splitCommandLine } from '../../src/system/command-line.ts'
 import { MADE_PAGES, MARK } from '../support/reference.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -28,6 +31,35 @@ test('every variable that the code reads stands in the list of docs/environment.
   expect(
     read.filter((name) => !listed.includes(name) && !own.includes(name) && !name.startsWith('HERMES_SAVED_')),
   ).toEqual([])
+})
+
+const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+
+/** `hermes …` lines of the fenced blocks, as words; a comment after two spaces or more is none. */
+function commandLines(name: string): readonly (readonly string[])[] {
+  const blocks = [...readFileSync(page(name), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) =>
+    block.split('\n'),
+  )
+  return blocks.flatMap((line) => {
+    const inContainer = line.lastIndexOf('hermes hermes ')
+    const typed =
+      line.startsWith('docker exec ') && inContainer !== -1 ? line.slice(inContainer + 'hermes '.length) : line
+    const found = /^(?:\.\/dist\/bin\/)?hermes (.*?)(?:\s+#.*)?$/.exec(typed)
+    // What only shows the form, or goes on in another program, is no command.
+    if (!found?.[1] || /COMMAND|[;|&<>]/.test(found[1])) return []
+    return [(found[1].match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^(['"])(.*)\1$/, '$2'))]
+  })
+}
+
+test.each(pages)('every hermes command in docs/%s can be typed like that', (name) => {
+  for (const words of commandLines(name)) {
+    const parsed = (): unknown => parseWords(splitCommandLine(words).words, COMMANDS, GROUPS)
+    expect(parsed, words.join(' ')).not.toThrow()
+  }
+})
+
+test('and the test of that sees commands at all', () => {
+  expect(commandLines('a-gateway-keeps-dying.md').length).toBeGreaterThan(5)
 })
 
 function sources(dir = join(root, 'src')): readonly string[] {

@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -33,8 +33,8 @@ class Sockets implements AsyncDisposable {
   readonly #fd: number
   readonly #running = new Set<ChildProcess>()
 
-  constructor() {
-    this.#fd = realNative.listenUnix(path, 511)
+  constructor(at = path) {
+    this.#fd = realNative.listenUnix(at, 511)
   }
 
   /** Starts a supervisor on the socket; resolves when it serves. */
@@ -142,16 +142,19 @@ describe('a supervisor that comes and goes', () => {
 })
 
 describe('replies', () => {
+  let own: string
   let sockets: Sockets
   let client: ControlClient
-  beforeEach(async () => {
-    sockets = new Sockets()
+  beforeAll(async () => {
+    own = mkdtempSync(join(tmpdir(), 'hermes-client-'))
+    sockets = new Sockets(join(own, 'control.sock'))
     await sockets.serve('one')
-    client = await connectControl(path)
+    client = await connectControl(join(own, 'control.sock'))
   })
-  afterEach(async () => {
+  afterAll(async () => {
     client.close()
     await sockets[Symbol.asyncDispose]()
+    rmSync(own, { recursive: true })
   })
 
   test("an error is the supervisor's own, with code, exit code and next step", async () => {
@@ -180,7 +183,7 @@ describe('replies', () => {
 
   test('the time to answer is ten seconds unless said otherwise', async () => {
     const clock = fakeClock()
-    const patient = await connectControl(path, clock)
+    const patient = await connectControl(join(own, 'control.sock'), clock)
     const late = failure(patient.request('status', {}))
     await waitFor('the alarm', () => clock.alarms().length > 0)
     expect(clock.alarms()).toEqual([clock.nowMs() + 10_000])

@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { freePort, residentBytes, saw, spawnGateway, startGateway, type TestGateway } from '../support/gateway.ts'
+import {
+  freePort,
+  peakResidentBytes,
+  residentBytes,
+  saw,
+  spawnGateway,
+  startGateway,
+  type TestGateway,
+} from '../support/gateway.ts'
 import { startUpstream, type Upstream } from '../support/openai-upstream.ts'
 import { waitFor, within } from '../support/wait.ts'
 
@@ -291,6 +299,20 @@ describe('stopping', () => {
     await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
   })
 
+  test('a second TERM does not wait for anybody', async () => {
+    const gateway = await start()
+    upstream.behave({ do: 'wait', pieces: [], begin: true })
+    const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
+    const answer = readAll(stream).catch(() => undefined)
+    gateway.term()
+    await saw(gateway, 'SIGTERM: draining')
+    const startedAt = performance.now()
+    gateway.term()
+    expect(await within('the gateway to end', gateway.exited)).toEqual({ code: 0, signal: null })
+    expect(performance.now() - startedAt).toBeLessThan(4000)
+    await answer
+  })
+
   test('with nothing to do it ends at once, also with a thousand idle connections', async () => {
     const gateway = await start()
     const idle = await connections(gateway.port, 1000)
@@ -382,7 +404,7 @@ describe('clients that mean no good', () => {
         expect(JSON.parse(body).error.code).toBe('request_too_large')
       }
     }
-    expect(residentBytes(gateway.pid) - before).toBeLessThan(150e6)
+    expect(peakResidentBytes(gateway.pid) - before).toBeLessThan(150e6)
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
   })
 
@@ -437,7 +459,7 @@ describe('clients that mean no good', () => {
       return stopped
     })
     expect(last).toBeLessThan(40e6)
-    expect(residentBytes(gateway.pid) - before).toBeLessThan(60e6)
+    expect(peakResidentBytes(gateway.pid) - before).toBeLessThan(60e6)
     slow.destroy()
     await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
   })

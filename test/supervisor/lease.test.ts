@@ -231,6 +231,15 @@ describe('where locks do not work, a counter decides', () => {
     expect(holder.told).toEqual(['taken', 'lost'])
   })
 
+  test('what cannot be read cannot be seen to stand still', () => {
+    let counting = startCounting(0)
+    for (let nowMs = 0; nowMs < 10 * FREE_AFTER_MS; nowMs += 2000) {
+      const { next, write } = stepCounting(counting, 'unreadable', 'a', nowMs)
+      expect(write).toBeUndefined()
+      counting = next
+    }
+  })
+
   test('one that cannot be written is not held', () => {
     rmSync(file)
     const { lease, clock, told, warnings } = contender('a')

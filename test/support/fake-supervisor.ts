@@ -19,7 +19,7 @@ export class FakeSupervisor {
   readonly received: ToSupervisor[] = []
   readonly #socket: Socket
   #ended = false
-  #requests = 0
+  #requests: number
 
   constructor(socket: Socket, hello: Pick<FakeSupervisor, 'start' | 'env' | 'uid' | 'groups' | 'pid'>) {
     this.#socket = socket
@@ -28,6 +28,8 @@ export class FakeSupervisor {
     this.uid = hello.uid
     this.groups = hello.groups
     this.pid = hello.pid
+    // Unlike those of other lives, whose failures are replayed to this one.
+    this.#requests = hello.pid * 1000
     socket.on('close', () => {
       this.#ended = true
     })

@@ -109,7 +109,11 @@ export async function freePort(): Promise<number> {
 export const residentBytes = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
 
-/** The pid of the gateway itself: the wrapper execs Node, so it is the child's. */
+/** The most it ever was, bytes. */
+export const peakResidentBytes = (pid: number): number =>
+  Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+
+/** Waits until the gateway's own log says it. */
 export const saw = (gateway: TestGateway, text: string | RegExp, name: 'agent' | 'errors' = 'agent'): Promise<true> =>
   waitFor(`${text} in ${name}.log`, () => {
     const log = gateway.log(name)

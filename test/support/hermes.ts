@@ -53,11 +53,13 @@ export async function startHermes(options: {
   /** Keep the home when the run ends (to start again on it). */
   readonly keepHome?: boolean
   readonly deadlineMs?: number
+  /** An install tree of the test's own. */
+  readonly install?: string
 }): Promise<RunningHermes> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'hermes-test-'))
   writeHome(home, options.profiles)
   const runDir = join(home, 'run')
-  const init = spawn(join(installDir(), 'bin', 'init'), ['--foreground'], {
+  const init = spawn(join(options.install ?? installDir(), 'bin', 'init'), ['--foreground'], {
     env: {
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
       HERMES_HOME: home,

@@ -126,7 +126,11 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-init-'))
   chmodSync(dir, 0o755)
   const home = options.home ?? join(dir, 'home')
-  mkdirSync(home, { recursive: true })
+  if (options.home === undefined) {
+    mkdirSync(home)
+    // As after a first boot: a repair would start a program more each time.
+    chownSync(home, 10_000, 10_000)
+  }
   const install = await FakeInstall.make()
   writePrograms(join(dir, 'cont-init.d'), initHooks)
   writePrograms(join(dir, 'cont-finish.d'), finishHooks)

@@ -1,13 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
-import { Socket } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../../system/clock.ts'
 import { type Agent, AgentError, cancelled, isAborted, type Question } from './agent.ts'
 import { signalTree } from './process-tree.ts'
 import { promptText } from './prompt.ts'
-
-type MakePipe = (options: { nonblockingRead: boolean }) => readonly [number, number]
+import { cannotStart, type MakePipe, spawnPiped } from './spawn.ts'
 
 export interface CommandFacts {
   /** What config.yaml says under agent.command: at least one word. */
@@ -47,6 +43,8 @@ async function* run(facts: CommandFacts, question: Question): AsyncGenerator<str
   const program = start(facts, prompt, question.session, await facts.pipe?.())
   const giveUp = (): void => void program.end()
   question.signal?.addEventListener('abort', giveUp)
+  // It may have been given up while the pipes were being made.
+  if (isAborted(question.signal)) giveUp()
   const decoder = new TextDecoder()
   // Programs end their output with a newline; it is no part of the answer unless something follows it.
   let held = ''
@@ -98,9 +96,7 @@ function start(
   const [command = '', ...words] = argv.map((word) => word.replaceAll('{prompt}', () => prompt))
   const environment = { ...facts.environment, ...(session === undefined ? {} : { HERMES_SESSION: session }) }
   const name = `the agent's program ${command}`
-  const { child, stdin, stdout, stderr } = trySpawn(name, () =>
-    spawnPiped(command, words, { cwd, environment, asArgument }, pipe),
-  )
+  const { child, stdin, stdout, stderr } = spawnPiped(name, [command, ...words], { cwd, environment, asArgument }, pipe)
   let gone = false
   const ended = new Promise<Ending>((resolve) => {
     child.once('error', (error) => resolve({ cannotStart: error }))
@@ -183,70 +179,6 @@ async function raceSilence<T>(
     cancel()
   }
 }
-
-interface Piped {
-  readonly child: ChildProcess
-  readonly stdin: Writable | null
-  readonly stdout: Readable
-  readonly stderr: Readable
-}
-
-function spawnPiped(
-  command: string,
-  words: readonly string[],
-  { cwd, environment, asArgument }: { cwd: string; environment: CommandFacts['environment']; asArgument: boolean },
-  pipe: MakePipe | undefined,
-): Piped {
-  const options = { cwd, env: environment as NodeJS.ProcessEnv }
-  if (pipe === undefined) {
-    const child = spawn(command, words, { ...options, stdio: [asArgument ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
-    // Both were asked for above.
-    return { child, stdin: child.stdin, stdout: child.stdout as Readable, stderr: child.stderr as Readable }
-  }
-  const [outRead, outWrite] = pipe({ nonblockingRead: true })
-  const [errRead, errWrite] = pipe({ nonblockingRead: true })
-  const [inRead, inWrite] = asArgument ? [undefined, undefined] : pipe({ nonblockingRead: false })
-  const streams = {
-    stdin: inWrite === undefined ? null : new Socket({ fd: inWrite, readable: false, writable: true }),
-    stdout: new Socket({ fd: outRead, readable: true, writable: false }),
-    stderr: new Socket({ fd: errRead, readable: true, writable: false }),
-  }
-  try {
-    return { child: spawn(command, words, { ...options, stdio: [inRead ?? 'ignore', outWrite, errWrite] }), ...streams }
-  } catch (error) {
-    for (const stream of Object.values(streams)) stream?.destroy()
-    throw error
-  } finally {
-    for (const fd of [outWrite, errWrite, inRead]) if (fd !== undefined) closeSync(fd)
-  }
-}
-
-/** Node reports most failures of spawn as an event and throws the rest. */
-function trySpawn<T>(name: string, attempt: () => T): T {
-  try {
-    return attempt()
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'E2BIG') {
-      throw new AgentError('bad-question', `the prompt is too long for an argument of ${name}`, {
-        next: 'take {prompt} out of agent.command: then the prompt comes on stdin, whatever its length',
-        cause: error,
-      })
-    }
-    if (code === 'ERR_INVALID_ARG_VALUE') {
-      throw new AgentError('bad-question', `the prompt holds a NUL byte, which no argument of ${name} can`, {
-        cause: error,
-      })
-    }
-    throw cannotStart(name, (error as Error).message, error)
-  }
-}
-
-const cannotStart = (name: string, why: string, cause: unknown): AgentError =>
-  new AgentError('misconfigured', `${name} cannot be started: ${why}`, {
-    next: 'see agent.command in config.yaml',
-    cause,
-  })
 
 function failureOf(name: string, cwd: string, ending: Ending, stderr: string): AgentError | undefined {
   const said = stderr === '' ? '' : `; it said: ${stderr}`

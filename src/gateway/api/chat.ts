@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Clock } from '../../system/clock.ts'
 import type { Redact } from '../../system/redact.ts'
-import { type Agent, type Message, notConfigured } from '../agent/agent.ts'
+import { type Agent, AgentError, type Message, notConfigured } from '../agent/agent.ts'
 import type { SessionStore } from '../sessions/store.ts'
 import { type BodyBudget, readJson } from './body.ts'
 import { type CompletionFacts, completion, completionEvents } from './completions.ts'
@@ -114,7 +114,8 @@ async function* withErrors(
   } catch (error) {
     const { error: told } = refusalOf(error, facts.redact)
     const fields = session === undefined ? {} : { session }
-    if (told.code === 'internal_error') facts.log.error({ ...fields, err: error }, 'an answer broke off')
+    if (error instanceof AgentError && error.trouble === 'cancelled') facts.log.info(fields, 'an answer was given up')
+    else if (told.code === 'internal_error') facts.log.error({ ...fields, err: error }, 'an answer broke off')
     else facts.log.warn(fields, `an answer broke off: ${told.message}`)
     yield frame({ error: told })
   }

@@ -92,9 +92,6 @@ export const busy = (): Refused =>
     }),
   )
 
-export const notImplemented = (message: string): Refused =>
-  new Refused(refusal(501, 'server_error', 'not_implemented', message, { headers: NO_RETRY }))
-
 /** OpenAI's clients try 5xx again; where that cannot help they are told. */
 const NO_RETRY = { 'x-should-retry': 'false' }
 

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import { AgentError } from './agent.ts'
+
+/** @returns [read end, write end] */
+export type MakePipe = (options: { nonblockingRead: boolean }) => readonly [number, number]
+
+export interface SpawnOptions {
+  readonly cwd: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The prompt is among the words: standard input is /dev/null. */
+  readonly asArgument: boolean
+}
+
+export interface Piped {
+  readonly child: ChildProcess
+  readonly stdin: Writable | null
+  readonly stdout: Readable
+  readonly stderr: Readable
+}
+
+/**
+ * Starts a program with pipes of our own.
+ * @param name how messages call it
+ * @throws AgentError where Node throws; most failures of spawn come as the child's `error` event
+ */
+export function spawnPiped(
+  name: string,
+  words: readonly string[],
+  options: SpawnOptions,
+  pipe: MakePipe | undefined,
+): Piped {
+  try {
+    return plainSpawn(words, options, pipe)
+  } catch (error) {
+    throw startError(name, error)
+  }
+}
+
+function plainSpawn(
+  [command = '', ...words]: readonly string[],
+  { cwd, environment, asArgument }: SpawnOptions,
+  pipe: MakePipe | undefined,
+): Piped {
+  const options = { cwd, env: environment as NodeJS.ProcessEnv }
+  if (pipe === undefined) {
+    const child = spawn(command, words, { ...options, stdio: [asArgument ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
+    // Both were asked for above.
+    return { child, stdin: child.stdin, stdout: child.stdout as Readable, stderr: child.stderr as Readable }
+  }
+  const [outRead, outWrite] = pipe({ nonblockingRead: true })
+  const [errRead, errWrite] = pipe({ nonblockingRead: true })
+  const [inRead, inWrite] = asArgument ? [undefined, undefined] : pipe({ nonblockingRead: false })
+  const streams = {
+    stdin: inWrite === undefined ? null : new Socket({ fd: inWrite, readable: false, writable: true }),
+    stdout: new Socket({ fd: outRead, readable: true, writable: false }),
+    stderr: new Socket({ fd: errRead, readable: true, writable: false }),
+  }
+  try {
+    return { child: spawn(command, words, { ...options, stdio: [inRead ?? 'ignore', outWrite, errWrite] }), ...streams }
+  } catch (error) {
+    for (const stream of Object.values(streams)) stream?.destroy()
+    throw error
+  } finally {
+    for (const fd of [outWrite, errWrite, inRead]) if (fd !== undefined) closeSync(fd)
+  }
+}
+
+function startError(name: string, error: unknown): AgentError {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'E2BIG') {
+    return new AgentError('bad-question', `the prompt is too long for an argument of ${name}`, {
+      next: 'take {prompt} out of agent.command: then the prompt comes on stdin, whatever its length',
+      cause: error,
+    })
+  }
+  if (code === 'ERR_INVALID_ARG_VALUE') {
+    return new AgentError('bad-question', `the prompt holds a NUL byte, which no argument of ${name} can`, {
+      cause: error,
+    })
+  }
+  return cannotStart(name, message, error)
+}
+
+export const cannotStart = (name: string, why: string, cause: unknown): AgentError =>
+  new AgentError('misconfigured', `${name} cannot be started: ${why}`, {
+    next: 'see agent.command in config.yaml',
+    cause,
+  })

@@ -1,0 +1,228 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { seedHome } from '../profile/disk.ts'
+import { truthy } from '../profile/environment.ts'
+import { readDesired } from '../profile/state.ts'
+import type { StatusResult } from '../protocol/control.ts'
+import type { LeaseState, SupervisorStart, ToInit } from '../protocol/init.ts'
+import { isOccupied } from '../slot/slot.ts'
+import type { Clock } from '../system/clock.ts'
+import type { Native } from '../system/native.ts'
+import { homePaths, profileDir, profileOfSlot, type RunPaths } from '../system/paths.ts'
+import { DISPATCHER, type DispatcherSlot } from './dispatcher-slot.ts'
+import type { GatewayFiles } from './gateway-files.ts'
+import type { Journal } from './journal.ts'
+import { Lease } from './lease.ts'
+import { stopOrphans } from './orphan-stop.ts'
+import type { ProfileSlots } from './profiles.ts'
+import type { Records } from './records.ts'
+import type { SlotLogs } from './slot-logs.ts'
+import type { SlotTable } from './slots.ts'
+import { watchProfiles } from './watch.ts'
+
+/** The dashboard's slot; a container whose main program it is has no such slot. */
+const DASHBOARD = 'dashboard'
+
+export interface LifeOptions {
+  readonly start: SupervisorStart
+  readonly paths: RunPaths
+  /** The container environment. */
+  readonly container: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly native: Native
+  readonly table: SlotTable
+  readonly profiles: ProfileSlots
+  readonly dispatcher: DispatcherSlot
+  readonly files: GatewayFiles
+  readonly records: Records
+  readonly logs: SlotLogs
+  readonly journal: Journal
+  readonly send: (message: ToInit) => void
+  /** No client is answered any more. */
+  readonly closeControl: () => void
+  readonly exit: (code: number) => void
+}
+
+/** Where in its life the container is: booting, (waiting for the volume,) running, stopping; and what each turn of it does. */
+export class Life {
+  readonly #o: LifeOptions
+  readonly #lease: Lease
+  #watch: { close(): void } | undefined
+  #leaseState: LeaseState = 'held'
+  #phase: StatusResult['phase'] = 'booting'
+  #begun = false
+  #drained = false
+
+  constructor(options: LifeOptions) {
+    this.#o = options
+    const { start, clock, journal } = options
+    this.#lease = new Lease({
+      file: homePaths(start.home).lease,
+      instance: start.instance,
+      hostname: start.hostname,
+      clock,
+      warn: journal.warn,
+      changed: (state) => this.#leaseCounted(state),
+    })
+  }
+
+  get phase(): StatusResult['phase'] {
+    return this.#phase
+  }
+
+  /** Who holds the volume, for people. */
+  holder(): string | undefined {
+    return this.#lease.holder()
+  }
+
+  /** The volume is ours and its boot stages are behind us. Comes again when the volume was lost and is ours again. */
+  begin(): void {
+    if (this.#phase === 'stopping') return
+    if (this.#begun) {
+      this.#resume()
+      return
+    }
+    this.#begun = true
+    if (this.#leaseState === 'held') this.#lease.held()
+    this.#boot().catch((error: Error) => this.#o.journal.error(`the boot went wrong: ${error.stack}`))
+  }
+
+  reconcile(): readonly string[] {
+    if (this.#phase !== 'running' || this.#leaseState === 'none') return []
+    this.#o.dispatcher.update()
+    return this.#o.profiles.reconcile()
+  }
+
+  leaseIs(state: LeaseState): void {
+    this.#leaseState = state
+    switch (state) {
+      case 'held':
+        if (this.#phase === 'waiting' && !this.#begun) this.#phase = 'booting'
+        // The volume may still be somebody else's to write; init gives it to us before the boot goes on, which tries again.
+        this.#lease.held({ quietly: !this.#begun })
+        return
+      case 'busy':
+        this.#phase = 'waiting'
+        this.#o.journal.warn(
+          `${this.#o.start.home} is held by ${this.#lease.holder() ?? 'a container that does not say who it is'}`,
+        )
+        return
+      case 'unsupported':
+        if (this.#phase === 'booting') this.#phase = 'waiting'
+        this.#lease.count()
+        return
+      case 'none':
+        return
+    }
+  }
+
+  /** The container stops: init signals, we write down what happens until the last slot is empty. */
+  stop(): void {
+    if (this.#phase === 'stopping') return
+    const { table, files } = this.#o
+    this.#phase = 'stopping'
+    files.containerStops()
+    this.#closeWatches()
+    for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })
+    this.drainIfEmpty()
+  }
+
+  /** Everything is in its files: init is told, once. */
+  drainIfEmpty(): void {
+    if (this.#phase !== 'stopping' || this.#drained) return
+    const { table, records, logs, send } = this.#o
+    if (table.entries().some(({ slot }) => isOccupied(slot))) return
+    this.#drained = true
+    records.flush()
+    logs.closeAll().then(() => {
+      this.#lease.release()
+      send({ type: 'drained' })
+    })
+  }
+
+  /** init is gone: after a stop that is the end; in the foreground somebody may have killed it. */
+  initEnded(): void {
+    const { table, native, clock, logs, journal, closeControl, exit } = this.#o
+    const slots = table.entries().map(({ slot }) => slot)
+    if (this.#phase !== 'stopping') journal.error('init is gone; the slots are stopped')
+    this.#phase = 'stopping'
+    this.#closeWatches()
+    closeControl()
+    stopOrphans(slots, native, clock)
+      .then(() => logs.closeAll())
+      .then(() => this.#lease.release())
+      .finally(() => exit(0))
+  }
+
+  async #boot(): Promise<void> {
+    const { start, paths, container, journal, table, profiles, dispatcher, files, clock } = this.#o
+    const { home, foreground, main } = start
+    const marker = join(paths.slotStates, '.booted')
+    const isFirst = !existsSync(marker)
+    // What fails here fails for a reason in the volume; the slots that can run must.
+    if (isFirst) {
+      await seedHome(home).then(
+        (made) => made.length > 0 && journal.info(`new in ${home}: ${made.join(', ')}`),
+        (error: Error) => journal.warn(`${home} could not be filled: ${error.message}`),
+      )
+    }
+    journal.open(homePaths(home).supervisorLog)
+    if (this.#phase === 'stopping') return
+    this.#phase = 'running'
+    if (this.#leaseState !== 'none') {
+      if (isFirst && foreground && main.length === 0) this.#startDefault(files)
+      if (isFirst) profiles.boot()
+      else profiles.reconcile()
+      table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
+      dispatcher.watch()
+      this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })
+    }
+    if (isFirst) writeFileSync(marker, '')
+  }
+
+  /** `npm start` counts as an operator's start of the default gateway. */
+  #startDefault(files: GatewayFiles): void {
+    try {
+      files.want('default', 'running')
+    } catch (error) {
+      this.#o.journal.warn(
+        `the default gateway is not started, its desired state cannot be written: ${(error as Error).message}`,
+      )
+    }
+  }
+
+  /** The volume was somebody else's for a while and is ours again: what should run does. */
+  #resume(): void {
+    const { table, files, start } = this.#o
+    this.#phase = 'running'
+    files.hold(false)
+    this.reconcile()
+    for (const { key, slot } of table.entries()) {
+      const profile = profileOfSlot(key)
+      if (profile === undefined || slot.state !== 'down') continue
+      if (readDesired(profileDir(start.home, profile)).wanted === 'running')
+        table.dispatch(key, { type: 'want', wanted: 'up' })
+    }
+  }
+
+  #leaseCounted(state: 'taken' | 'lost'): void {
+    const { send, journal, dispatcher, table, files } = this.#o
+    send({ type: 'lease', state })
+    if (state === 'taken') return
+    journal.error('another container has taken the volume; the gateways here are stopped')
+    this.#phase = 'waiting'
+    // The state files are the other one's now.
+    files.hold(true)
+    dispatcher.forget()
+    for (const { key, job } of table.entries()) {
+      const works = profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER
+      if (works) table.dispatch(key, { type: 'want', wanted: 'down' })
+    }
+  }
+
+  #closeWatches(): void {
+    this.#o.dispatcher.close()
+    this.#watch?.close()
+    this.#o.profiles.close()
+  }
+}

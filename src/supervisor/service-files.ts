@@ -1,0 +1,70 @@
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { SignalName } from '../protocol/init.ts'
+import { encodeStatus, type ServiceStatus } from './s6-status.ts'
+
+/** What of a slot's definition shows in its directory. */
+export interface ServiceShape {
+  /** No file `down`: it starts with the container. */
+  readonly wantedUp: boolean
+  readonly stopSignal: SignalName
+  readonly stopTimeoutMs: number
+  readonly notificationFd: number | null
+}
+
+const NEVER_STARTED = `#!/bin/sh
+# Written anew at each start of the slot. It has not been started yet.
+exit 111
+`
+
+/**
+ * Makes a slot directory under another name, then gives it its own: nobody sees half of one.
+ * @param scratch a dot-named sibling
+ */
+export function buildServiceDir(dir: string, scratch: string, shape: ServiceShape, status: ServiceStatus): void {
+  rmSync(scratch, { recursive: true, force: true })
+  mkdirSync(scratch, { recursive: true })
+  writeFileSync(join(scratch, 'type'), 'longrun\n')
+  writeFileSync(join(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
+  for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(join(scratch, name), text)
+  mkdirSync(join(scratch, 'supervise'), { mode: 0o700 })
+  mkdirSync(join(scratch, 'event'))
+  // mkdir(2) takes neither setgid nor, past the umask, group write.
+  chmodSync(join(scratch, 'event'), 0o3730)
+  writeFileSync(join(scratch, 'supervise', 'status'), encodeStatus(status))
+  // In the way only if it is no slot directory (no `type`): a file, or what somebody made by hand.
+  rmSync(dir, { recursive: true, force: true })
+  renameSync(scratch, dir)
+}
+
+/** @param before the shape its files are known to have; undefined: an earlier supervisor made them */
+export function updateServiceDir(dir: string, shape: ServiceShape, before: ServiceShape | undefined): void {
+  const old = before === undefined ? undefined : new Map(shapeFiles(before))
+  for (const [name, text] of shapeFiles(shape)) {
+    if (old !== undefined && old.get(name) === text) continue
+    const file = join(dir, name)
+    if (text === null) rmSync(file, { force: true })
+    else replace(file, text, 0o644)
+  }
+}
+
+export const sameShape = (a: ServiceShape, b: ServiceShape): boolean =>
+  a.wantedUp === b.wantedUp &&
+  a.stopSignal === b.stopSignal &&
+  a.stopTimeoutMs === b.stopTimeoutMs &&
+  a.notificationFd === b.notificationFd
+
+/** The files that follow from the shape; null: there must be none of that name. */
+const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text: string | null])[] => [
+  ['down', shape.wantedUp ? null : ''],
+  ['down-signal', `SIG${shape.stopSignal}\n`],
+  ['timeout-kill', `${Math.round(shape.stopTimeoutMs)}\n`],
+  // Its presence is what makes `s6-svc -wU` wait for readiness.
+  ['notification-fd', shape.notificationFd === null ? null : `${shape.notificationFd}\n`],
+]
+
+/** Write, then rename: a reader sees the old file or the new one, never half of it. */
+export function replace(file: string, content: string | Buffer, mode: number): void {
+  writeFileSync(`${file}.new`, content, { mode })
+  renameSync(`${file}.new`, file)
+}
