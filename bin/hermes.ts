@@ -44,6 +44,11 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./dispatcher.ts')
       return await dispatcherProgram(dispatcherFacts(context))
     }
+    if (line.words[0] === 'kanban') {
+      // Workers and scripts type it all day: half of the whole command line to load.
+      const { kanbanLine } = require('#bundle/kanban.cjs') as typeof import('./kanban.ts')
+      return await kanbanLine(context, line.words)
+    }
     const { commandLine } = require('#bundle/cli.cjs') as typeof import('./cli.ts')
     return await commandLine(context, line.words)
   } catch (error) {

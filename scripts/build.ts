@@ -21,6 +21,8 @@ await build({
   platform: 'node',
   format: 'cjs',
   target: 'node24',
+  // import() becomes require(): the ESM loader takes milliseconds, and warns about native files.
+  supported: { 'dynamic-import': false },
   minify: true,
   keepNames: true,
   legalComments: 'none',

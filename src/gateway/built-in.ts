@@ -1,6 +1,12 @@
 import { closeSync, fstatSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ConfigProblem, configProblemText, loadConfig, type ProfileConfig } from '../profile/config.ts'
+import {
+  type ConfigProblem,
+  configProblemText,
+  isDispatchersProblem,
+  loadConfig,
+  type ProfileConfig,
+} from '../profile/config.ts'
 import { takePidFile } from '../profile/pid-file.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { redactor, secretsOf } from '../system/redact.ts'
@@ -50,7 +56,8 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
   const say = log.logger.child({ component: 'gateway' })
   const parts: Part[] = []
   try {
-    for (const problem of problems) say.warn(`${configProblemText(problem)}; the default is used`)
+    for (const problem of problems.filter((one) => !isDispatchersProblem(one)))
+      say.warn(`${configProblemText(problem)}; the default is used`)
     for (const start of starters) {
       const part = await start(facts, config, log)
       if (part) parts.push(part)

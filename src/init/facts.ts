@@ -35,6 +35,8 @@ export interface InitFacts {
 }
 
 const DEFAULT_STOP_TIMEOUT_S = 8
+/** Where the image lies. Anywhere else (a checkout, a test) the machine's accounts are not ours to change. */
+const IMAGE_INSTALL = '/opt/hermes'
 
 /** @throws HermesError when nothing could work */
 export function gatherFacts({ install, foreground, env }: InitOptions, accounts = SYSTEM_ACCOUNTS): InitFacts {
@@ -47,7 +49,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     HERMES_STOP_TIMEOUT: String(DEFAULT_STOP_TIMEOUT_S),
   })
   const identity = dropped
-    ? becoming(env, home, accounts, warnings)
+    ? becoming({ env, home, accounts, isImage: install === IMAGE_INSTALL }, warnings)
     : ourselves(env, foreground ? env.HOME : home, accounts)
   if (!dropped && uid === 0) warnings.push('started as root: everything runs as root')
   if (!dropped && uid !== 0 && !foreground) {
@@ -66,7 +68,14 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
   }
 }
 
-function becoming(env: Environment, home: string, accounts: AccountFiles, warnings: string[]): RuntimeIdentity {
+interface Becoming {
+  readonly env: Environment
+  readonly home: string
+  readonly accounts: AccountFiles
+  readonly isImage: boolean
+}
+
+function becoming({ env, home, accounts, isImage }: Becoming, warnings: string[]): RuntimeIdentity {
   const { uid, gid } = requestedIds(env)
   const why =
     whyNoDrop(uid, readFileSync('/proc/self/status', 'latin1'), readFileSync('/proc/self/uid_map', 'latin1')) ??
@@ -79,7 +88,7 @@ function becoming(env: Environment, home: string, accounts: AccountFiles, warnin
       exitCode: EXIT.cannotDrop,
     })
   }
-  const unnamed = nameIdentity({ user: RUNTIME_USER, uid, gid, home }, accounts)
+  const unnamed = isImage ? nameIdentity({ user: RUNTIME_USER, uid, gid, home }, accounts) : undefined
   if (unnamed !== undefined) warnings.push(unnamed)
   const socket = statSync('/var/run/docker.sock', { throwIfNoEntry: false })
   const groups = supplementaryGroups({

@@ -40,7 +40,7 @@ import {
 import { Stop } from './stop.ts'
 import { SupervisorProcess } from './supervisor-process.ts'
 import { terminalFd, terminalPlan } from './terminal.ts'
-import { prepareVolume, requireWritable } from './volume.ts'
+import { prepareVolume, requireWritable, whyUnwritable } from './volume.ts'
 
 export type { InitOptions } from './facts.ts'
 
@@ -213,8 +213,9 @@ class Init {
         `another container holds ${this.#o.facts.home}: its gateways wait here until the volume is free`,
       )
     }
-    // Where locks do not work the supervisor's counter decides, and says so.
-    if (state === 'held' || state === 'none') await this.#prepareVolume()
+    if (state === 'held' || state === 'none') await this.#useVolume(prepareVolume)
+    // Where locks do not work the supervisor's counter decides, if anything can be written at all.
+    if (state === 'unsupported' && !this.#lease.opened) await this.#useVolume(whyUnwritable, false)
     this.#supervisor.send({ type: 'lease', state })
     this.#beginIfReady()
   }
@@ -223,15 +224,16 @@ class Init {
   async #leaseCounted(state: 'taken' | 'lost'): Promise<void> {
     if (this.#leaseState !== 'unsupported' || state === 'lost') return
     const again = this.#begun
-    if (!this.#volumeReady) await this.#prepareVolume()
+    if (!this.#volumeReady) await this.#useVolume(prepareVolume)
     this.#beginIfReady()
     if (again) this.#supervisor.send({ type: 'begin' })
   }
 
-  async #prepareVolume(): Promise<void> {
+  /** @param ready what a volume without problems is from then on */
+  async #useVolume(look: typeof prepareVolume, ready = true): Promise<void> {
     const { facts, options } = this.#o
     const { home, identity, prefix, dropped } = facts
-    const problem = await prepareVolume({
+    const problem = await look({
       home,
       identity,
       prefix,
@@ -241,8 +243,7 @@ class Init {
       rootEnv: ROOT_ENV,
       say: (level, text) => this.#say(level, text),
     })
-    if (this.#stop !== undefined) return
-    if (problem === undefined) this.#volumeReady = true
+    if (problem === undefined) this.#volumeReady = ready
     else this.#stopWith(EXIT.failed, problem)
   }
 

@@ -30,6 +30,7 @@ export class Lease {
   #state: LeaseState = 'busy'
   #look: Cancel | undefined
   #warned = false
+  #opened = false
 
   constructor(options: LeaseOptions) {
     this.#o = options
@@ -37,6 +38,11 @@ export class Lease {
 
   get state(): LeaseState {
     return this.#state
+  }
+
+  /** False: the file cannot even be opened or made, so perhaps nothing can be written in the volume. */
+  get opened(): boolean {
+    return this.#opened
   }
 
   /** Tries once; while the volume is somebody else's, it looks again every second. @returns the state now */
@@ -66,6 +72,7 @@ export class Lease {
     let fd: number | undefined
     try {
       fd = this.#open()
+      this.#opened = true
       const lock = native.tryLock(fd)
       if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
       // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.

@@ -27,6 +27,11 @@ export interface VolumeOptions {
  */
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
   if (o.dropped && (await looksForeign(o))) await repair(o)
+  return whyUnwritable(o)
+}
+
+/** @returns one line that says why the runtime user cannot write in the volume; undefined: it can */
+export async function whyUnwritable(o: VolumeOptions): Promise<string | undefined> {
   return (await isWritable(o)) ? undefined : describeUnwritable(o)
 }
 

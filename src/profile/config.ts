@@ -105,6 +105,10 @@ export const configProblemText = (problem: ConfigProblem): string =>
     problem.message,
   ].join(': ')
 
+/** Keys whose wrong values the dispatcher reports in words of its own (docs/kanban-caps.md); `config check` names them too. */
+export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
+  key === 'kanban.max_in_progress_per_profile' || key === 'kanban.default_assignee'
+
 /** Only comments and blank lines, as the seeded file: the common case, which must not cost the memory of a YAML parser. */
 const isBlank = (text: string): boolean => /^(?:\uFEFF)?(?:[ \t]*(?:#.*)?(?:\r?\n|$))*$/.test(text)
 

@@ -1,5 +1,13 @@
 import type { Socket } from 'node:net'
-import { type ControlError, MAX_REQUEST_BYTES, type Op, type Operations, type Request } from '../protocol/control.ts'
+import {
+  type ControlError,
+  type Event,
+  MAX_REQUEST_BYTES,
+  type Op,
+  type Operations,
+  type Reply,
+  type Request,
+} from '../protocol/control.ts'
 import { LineSplitter } from '../protocol/lines.ts'
 import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
@@ -212,7 +220,7 @@ export class ControlConnection {
     }
   }
 
-  #write(message: object): void {
+  #write(message: Reply | Event): void {
     if (this.#closed || this.#socket.writableEnded) return
     this.#unreadSinceMs ??= this.#share.clock.nowMs()
     this.#socket.write(`${JSON.stringify(message)}\n`, () => {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { LogEventMessage, SlotEventMessage } from '../protocol/control.ts'
+import type { Event, LogEventMessage, SlotEventMessage } from '../protocol/control.ts'
 
 /** What a followed operation's events go to. */
 export interface Follower {
@@ -14,14 +14,14 @@ export class RequestFollower implements Follower {
   readonly #id: number
   readonly #unreadBytes: number
   readonly #socket: Socket
-  readonly #write: (message: object) => void
+  readonly #write: (message: Event) => void
   #early: (SlotEventMessage | LogEventMessage)[] | undefined = []
   #missed = 0
   #lastMissed: SlotEventMessage | LogEventMessage | undefined
   #closed = false
   readonly #callbacks: (() => void)[] = []
 
-  constructor(id: number, unreadBytes: number, socket: Socket, write: (message: object) => void) {
+  constructor(id: number, unreadBytes: number, socket: Socket, write: (message: Event) => void) {
     this.#id = id
     this.#unreadBytes = unreadBytes
     this.#socket = socket

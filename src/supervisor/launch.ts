@@ -5,6 +5,7 @@ import {
   configProblemText,
   defaultConfig,
   type GatewayConfig,
+  isDispatchersProblem,
   loadConfig,
   type ProfileConfig,
 } from '../profile/config.ts'
@@ -210,7 +211,7 @@ export class Launcher {
     if (cached?.signature === signature) return cached.config
     const { config, problems } = loadConfig(file)
     this.#configs.set(profile, { signature, config, problems })
-    for (const problem of problems) this.#o.warn(configProblemText(problem))
+    for (const problem of problems) if (!isDispatchersProblem(problem)) this.#o.warn(configProblemText(problem))
     return config
   }
 

@@ -15,6 +15,8 @@ export interface ProfileSlotsOptions {
   readonly journal: Journal
   /** HERMES_GATEWAY_BOOTSTRAP_STATE */
   readonly bootstrap: string | undefined
+  /** The profile whose gateway the main program is itself: its slot is registered and stays down. */
+  readonly heldByMain: string | undefined
 }
 
 /** Keeps the slots in step with the profiles on disk: observes, has it planned, applies. */
@@ -66,7 +68,7 @@ export class ProfileSlots {
   }
 
   #plan(): readonly Step[] {
-    const { home, table, clock, bootstrap } = this.#o
+    const { home, table, clock, bootstrap, heldByMain } = this.#o
     const slots = table.entries().flatMap(({ key, slot, removing, startedIn }) => {
       const profile = profileOfSlot(key)
       if (profile === undefined) return []
@@ -81,7 +83,9 @@ export class ProfileSlots {
     this.#remember(memory)
     this.#again?.()
     this.#again = againAtMs === undefined ? undefined : clock.at(againAtMs, () => this.reconcile())
-    return steps
+    return steps.map((step) =>
+      step.type === 'register' && step.profile === heldByMain ? { ...step, start: false } : step,
+    )
   }
 
   #remember(memory: ReconcileMemory): void {

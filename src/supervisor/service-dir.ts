@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { constants, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Ending, isSlotKey } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
@@ -80,7 +80,8 @@ export class ServiceDirs {
   recordDeath(slot: string, ending: Ending, atMs: number): void {
     this.#attempt(slot, () => {
       const file = join(this.#dir(slot), 'supervise', 'death_tally')
-      replace(file, tallyDeath(existsSync(file) ? readFileSync(file) : Buffer.alloc(0), ending, atMs), 0o644)
+      const flag = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+      replace(file, tallyDeath(existsSync(file) ? readFileSync(file, { flag }) : Buffer.alloc(0), ending, atMs), 0o644)
     })
   }
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SignalName } from '../protocol/init.ts'
 import { encodeStatus, type ServiceStatus } from './s6-status.ts'
@@ -65,6 +65,13 @@ const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text
 
 /** Write, then rename: a reader sees the old file or the new one, never half of it. */
 export function replace(file: string, content: string | Buffer, mode: number): void {
-  writeFileSync(`${file}.new`, content, { mode })
+  // Not followed and not waited for, whatever lies under that name: the directory is the runtime user's.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants
+  const fd = openSync(`${file}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, mode)
+  try {
+    writeFileSync(fd, content)
+  } finally {
+    closeSync(fd)
+  }
   renameSync(`${file}.new`, file)
 }

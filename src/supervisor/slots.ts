@@ -235,7 +235,7 @@ export class SlotTable {
       working.slot = after
       if (after.state !== before.state) working.sinceWallMs = clock.wallMs()
       if (effects.some(({ type }) => type === 'spawn')) this.#noteDirectory(working)
-      this.#save(working)
+      if (!isToldAgain(event, after)) this.#save(working)
     }
     // Also where nothing has changed: the rules may have, and an alarm that rang for the old ones is asked for again.
     this.#attention.follow(working)
@@ -342,6 +342,12 @@ const childOf = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => (
   startTime,
   spawnedAtMs,
 })
+
+/**
+ * The process that was asked for is there: all that is new about the slot is what init will tell the next supervisor anyway, and
+ * nothing is done about it, so a boot of many slots saves itself a file for each.
+ */
+const isToldAgain = (event: SlotEvent, after: Slot): boolean => event.type === 'spawned' && after.state === 'starting'
 
 /** Stopped by a signal or a debugger (proc_pid_stat(5)): it would not see a TERM before a CONT. */
 const isStopped = (pid: number): boolean => readProcess(pid)?.state.toUpperCase() === 'T'

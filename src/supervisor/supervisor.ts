@@ -1,5 +1,6 @@
 import { ConsoleWriter } from '../log/io/console.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment.ts'
+import { gatewayOfMain } from '../profile/main-gateway.ts'
 import type { SupervisorStart, ToSupervisor } from '../protocol/init.ts'
 import { shellCode } from '../slot/ending.ts'
 import { childOf, type Effect } from '../slot/slot.ts'
@@ -110,6 +111,7 @@ export class Supervisor {
       clock,
       journal: this.#journal,
       bootstrap: this.#container.HERMES_GATEWAY_BOOTSTRAP_STATE,
+      heldByMain: gatewayOfMain(home, start.main, this.#container),
     })
     this.#life = new Life({
       ...options,

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { docker } from '../support/engine.ts'
-import { testImage } from '../support/image.ts'
+import { HOST_CA_BUNDLE, testImage } from '../support/image.ts'
 import { type Block, commandBlocks, type Page, pages, root } from '../support/pages.ts'
 
 /** A page whose commands speak to an engine. The others run against a supervisor of the machine's (test/process/docs.test.ts). */
@@ -21,6 +21,13 @@ docker() {
   elif [ "$1 $2" = "run -it" ] || [ "$1 $2" = "exec -it" ]; then script -qec "$(printf '%q ' docker "$@")" /dev/null </dev/null
   else command docker "$@"; fi
 }
+`
+
+/** For a page that takes a container for granted. */
+const RUNNING = `
+docker run -d --name hermes -v ~/.hermes:/opt/data hermes gateway run
+docker exec hermes hermes gateway start
+docker exec hermes hermes profile create coder --start
 `
 
 /** What bash runs for a block: the lines as they stand, a follower bounded. */
@@ -71,15 +78,13 @@ test.each(pages().filter(speaksDocker))(
       recursive: true,
       filter: (path) => !/\/(node_modules|\.git|dist|\.hermes)(\/|$)/.test(path),
     })
+    if (existsSync(HOST_CA_BUNDLE)) cpSync(HOST_CA_BUNDLE, join(checkout, 'docker', 'ca', 'host.crt'))
+    const env = { HOME: home, BASE_IMAGE: base.trim(), DOCKER_BUILDKIT: '0', COMPOSE_DOCKER_CLI_BUILD: '0' }
     try {
+      if (!page.text.includes('--name hermes')) await run(PRELUDE + RUNNING, checkout, env)
       for (const block of commandBlocks(page)) {
         if (!/docker/.test(block.text)) continue // host-only commands: test/process/docs.test.ts
-        const { code, output } = await run(scriptOf(block), checkout, {
-          HOME: home,
-          BASE_IMAGE: base.trim(),
-          DOCKER_BUILDKIT: '0',
-          COMPOSE_DOCKER_CLI_BUILD: '0',
-        })
+        const { code, output } = await run(scriptOf(block), checkout, env)
         expect(code, `${page.path}:${block.line}\n${output}`).toBe(0)
       }
     } finally {

@@ -47,7 +47,10 @@ function boardHome(): string {
 const json = async <T>(box: Box, ...words: string[]): Promise<T> =>
   JSON.parse(await box.ok('hermes', 'kanban', ...words, '--json')) as T
 
-/** Workers by profile, as the container's process table has them: leaders of their process groups. */
+/** By pid; it may have ended in between. */
+const kill = (box: Box, pid: number) => dockerCommand(['exec', box.id, 'kill', '-KILL', String(pid)])
+
+/** Workers by profile, as the container's process table has them: leaders of their process groups. Root may not read their environment. */
 const SAMPLE = `for p in /proc/[0-9]*; do
   read -r s <"$p/stat" || continue; set -- \${s##*) }; [ "$3" = "\${p#/proc/}" ] || continue
   tr '\\0' ' ' <"$p/cmdline" | grep -q '/opt/data/agent t_' && tr '\\0' '\\n' <"$p/environ" | sed -n 's/^HERMES_PROFILE=//p'
@@ -68,7 +71,7 @@ test('200 tasks over three profiles are each done once, whatever is killed and r
   await box.ok('sh', '-c', script)
   let most = 0
   const done = async (): Promise<number> => {
-    const seen = await dockerCommand(['exec', box.id, 'sh', '-c', SAMPLE])
+    const seen = await dockerCommand(['exec', '--user', 'hermes', box.id, 'sh', '-c', SAMPLE])
     for (const name of PROFILES) most = Math.max(most, seen.stdout.split('\n').filter((line) => line === name).length)
     return (await json<{ statuses: Record<string, number> }>(box, 'stats')).statuses.done ?? 0
   }
@@ -76,13 +79,16 @@ test('200 tasks over three profiles are each done once, whatever is killed and r
     waitFor(`${n} tasks to be done`, async () => (await done()) >= n, { deadlineMs: 300_000 })
 
   await reach(20)
-  await box.ok('sh', '-c', 'pkill -KILL -o -f supervisor.cjs')
+  const { pid } = JSON.parse(await box.ok('hermes', 'healthcheck', '--json')) as { pid: number }
+  await kill(box, pid)
   await reach(50)
   await dockerCommand(['restart', box.id])
   await reach(80)
-  await box.ok('sh', '-c', 'pkill -KILL -o -f "/opt/data/agent t_" || true')
+  const [worker] = await json<{ worker_pid?: number }[]>(box, 'list', '--status', 'running', '--limit', '1')
+  if (worker?.worker_pid !== undefined) await kill(box, worker.worker_pid)
   await reach(110)
-  await box.ok('sh', '-c', 'pkill -KILL -f "sleep 1000000" || true')
+  const gateway = await box.up('gateway-default')
+  if (gateway.pid !== undefined) await kill(box, gateway.pid)
   await reach(TASKS)
 
   expect(most).toBeGreaterThan(0)

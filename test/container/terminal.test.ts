@@ -68,10 +68,11 @@ test.each([{ options: [] }, { options: ['--init'] }])(
     await screen.shows(/monitor\s+on/)
     await screen.shows('/dev/pts/0')
     await screen.shows(/hermes\r\n/)
-    screen.type('sleep 1000\n')
-    await screen.shows('sleep 1000')
+    // It speaks once it is in the foreground; what is typed before that would be bash's.
+    screen.type('sh -c "echo fore""ground; exec sleep 1000"\n')
+    await screen.shows('foreground')
     screen.type('\x1a') // Ctrl-Z
-    await screen.shows(/Stopped\s+sleep 1000/)
+    await screen.shows(/Stopped/)
     screen.type('kill %1; exit 5\n')
     screen.type('exit 5\n')
     expect(await screen.exit()).toBe(5)
@@ -84,9 +85,11 @@ test('Ctrl-C reaches the main program and nothing else', async () => {
     await using screen = await terminal(['-v', `${home}:/opt/data`], ['bash', '--norc'])
     screen.type('hermes config set gateway.command \'["sleep","1000"]\' && hermes gateway start && echo st""arted\n')
     await screen.shows('started')
-    screen.type('hermes --json gateway status | tr , "\\n" | grep pid; cat\n')
+    screen.type('hermes --json gateway status | tr , "\\n" | grep pid; sh -c "echo fore\\"\\"ground; exec cat"\n')
     const pid = /"pid": ?(\d+)/.exec(await screen.shows(/"pid": ?\d+/))?.[1]
+    await screen.shows('foreground')
     screen.type('\x03')
+    await screen.shows(/\^C[^$]*\$ $/) // bash is back
     screen.type('hermes --json gateway status | tr , "\\n" | grep pid | sed s/pid/again/; exit 3\n')
     await screen.shows(new RegExp(`"again": ?${pid}`))
     expect(await screen.exit()).toBe(3)
@@ -125,7 +128,7 @@ test.each([
 test('a terminal that nobody reads stalls nothing', async () => {
   const noisy =
     'gateway:\n  command: ["/bin/sh", "-c", "yes | head -c 3000000; echo; echo finished; exec sleep 1000"]\n'
-  await using box = await startContainer({ tty: true, files: { 'config.yaml': noisy, desired_state: 'running\n' } })
+  await using box = await startContainer({ tty: true, command: ['gateway', 'run'], files: { 'config.yaml': noisy } })
   await waitFor('the file to be complete', () => box.file('logs/gateways/default/current')?.endsWith('Z finished\n'), {
     deadlineMs: 30_000,
   })

@@ -16,7 +16,11 @@ beforeEach(() => {
   home = scratch.home
 })
 afterEach(async () => {
-  for (const child of running.splice(0)) child.kill('SIGKILL')
+  // TERM, not KILL: a gateway that runs a command of its own passes it on, and nothing outlives the test.
+  for (const child of running.splice(0)) {
+    child.kill('SIGTERM')
+    await waitFor('the gateway to end', () => child.exitCode !== null || child.signalCode !== null)
+  }
   scratch[Symbol.dispose]()
 })
 

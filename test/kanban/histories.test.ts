@@ -1,7 +1,8 @@
 // Random histories of people, workers, clocks and ticks on a real SQLite file; after every event the board must make sense.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { change, comment, link, unlink } from '../../src/kanban/io/changes.ts'
+import { change } from '../../src/kanban/io/changes.ts'
+import { comment, link, unlink } from '../../src/kanban/io/links.ts'
 import { eventsAfter, parentsOf } from '../../src/kanban/io/queries.ts'
 import type { TaskRow } from '../../src/kanban/io/rows.ts'
 import type { Operation } from '../../src/kanban/operations.ts'

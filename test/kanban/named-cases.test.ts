@@ -176,6 +176,15 @@ test('a default that names no profile is off, with one warning', async () => {
   expect(warnings).toEqual(["kanban dispatcher: kanban.default_assignee='nobody' names no profile; ignoring"])
 })
 
+test('a default that is no text is off too, in the same words', async () => {
+  using board = testBoard()
+  board.configure({ default_assignee: 5 })
+  board.create({})
+  const { report, warnings } = await board.dispatch()
+  expect(report.auto_assigned_default).toEqual([])
+  expect(warnings).toEqual(["kanban dispatcher: kanban.default_assignee='5' names no profile; ignoring"])
+})
+
 test('the default profile can always be the default assignee', async () => {
   using board = testBoard()
   board.configure({ default_assignee: 'default' })

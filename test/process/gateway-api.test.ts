@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -101,6 +101,7 @@ describe('the official openai client, unchanged', () => {
     expect(error.message).toContain(
       `set agent.openai {base_url, model, api_key_env} or agent.command in ${gateway.dir}/config.yaml`,
     )
+    await saw(gateway, 'agent configured')
     expect(gateway.log().match(/agent configured/g)).toHaveLength(1)
     expect(await (await fetch(`${gateway.url}/health`)).json()).toMatchObject({ status: 'ok', agent: 'not configured' })
   })
@@ -264,7 +265,7 @@ describe('sessions', () => {
       { role: 'assistant', content: 'Hello, world' },
       { role: 'user', content: 'Who am I?' },
     ])
-    expect(second.log()).toMatch(/INFO \[morning\] api: POST \/v1\/chat\/completions 200/)
+    await saw(second, /INFO \[morning\] api: POST \/v1\/chat\/completions 200/)
   })
 })
 
@@ -544,9 +545,30 @@ test('the gateway without an API server listens on nothing and stays small', asy
   const with_ = await start()
   await client(with_).chat.completions.create(hello, { headers: { 'X-Hermes-Session': 'x' } })
   expect(residentBytes(gateway.pid)).toBeLessThan(residentBytes(with_.pid))
-  const listening = readFileSync(`/proc/${gateway.pid}/net/tcp`, 'utf8')
-  expect(listening).not.toContain(`:${gateway.port.toString(16).toUpperCase().padStart(4, '0')} `)
+  expect(listeningSockets(with_.pid)).toBe(1)
+  expect(listeningSockets(gateway.pid)).toBe(0)
 })
+
+/** How many of a process's descriptors are TCP sockets that listen. */
+function listeningSockets(pid: number): number {
+  const inodes = new Set(
+    readFileSync('/proc/net/tcp', 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state]) => state === '0A')
+      .map((fields) => `socket:[${fields[9]}]`),
+  )
+  return readdirSync(`/proc/${pid}/fd`).filter((fd) => inodes.has(linkOf(`/proc/${pid}/fd/${fd}`))).length
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    // Closed meanwhile.
+    return ''
+  }
+}
 
 function isGone(pid: number): boolean {
   try {

@@ -14,9 +14,10 @@ const ignores = 'trap "" TERM; echo ready; while :; do sleep 0.02; done'
 async function running(slots: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
   const box = await startInit({ slots, env })
   const supervisor = await box.supervisor()
-  for (const slot of Object.keys(slots)) await supervisor.spawned(slot)
+  const pids: number[] = []
+  for (const slot of Object.keys(slots)) pids.push((await supervisor.spawned(slot)).pid)
   for (const slot of Object.keys(slots)) await box.slotLines(slot, 'ready')
-  return { box, supervisor, [Symbol.asyncDispose]: () => box[Symbol.asyncDispose]() }
+  return { box, supervisor, pids, [Symbol.asyncDispose]: () => box[Symbol.asyncDispose]() }
 }
 
 const drains = async ({ supervisor }: Awaited<ReturnType<typeof running>>): Promise<void> => {
@@ -129,7 +130,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     const second = await life.box.install.life(2)
     await second.hello()
     await second.got('stop')
-    await life.box.ok('pkill', '-KILL', '-f', 'trap')
+    await life.box.ok('kill', '-KILL', String(life.pids[0]))
     await second.got('exit')
     second.send({ type: 'drained' })
     expect(await life.box.exit()).toEqual({ code: 0 })

@@ -8,6 +8,7 @@ import { createTask } from '../../src/kanban/io/changes.ts'
 import { boardPlace } from '../../src/kanban/io/places.ts'
 import { requireTask } from '../../src/kanban/io/queries.ts'
 import { type RunningHermes, startHermes } from '../support/hermes.ts'
+import { startUpstream } from '../support/openai-upstream.ts'
 import { waitFor } from '../support/wait.ts'
 
 const agent = join(import.meta.dirname, '..', 'support', 'programs', 'kanban-agent')
@@ -197,7 +198,10 @@ test('200 tasks with links and priorities: every one is done once, in order, and
     const wanted = [...free].sort(
       (a, b) => (ids.indexOf(b) % 4) - (ids.indexOf(a) % 4) || ids.indexOf(a) - ids.indexOf(b),
     )
-    expect([...new Set(claims)].filter((id) => free.includes(id)), profile).toEqual(wanted)
+    expect(
+      [...new Set(claims)].filter((id) => free.includes(id)),
+      profile,
+    ).toEqual(wanted)
   }
   expect(await hermes.stop()).toBe(0)
 })
@@ -225,5 +229,75 @@ test('a restart of everything in the middle loses nothing, counts no failure, an
   expect(s.board.all("SELECT id FROM events WHERE kind IN ('crashed', 'timed_out', 'spawn_failed')")).toEqual([])
   expect(s.board.all('SELECT id FROM tasks WHERE failures > 0')).toEqual([])
   expect(s.board.get<{ n: number }>("SELECT count(*) AS n FROM runs WHERE outcome = 'reclaimed'")?.n).toBeGreaterThan(0)
+  expect(await hermes.stop()).toBe(0)
+})
+
+test('a damaged board is set aside and said loudly; the others are dispatched', { timeout: 120_000 }, async () => {
+  await using s = stage('0.01')
+  const side = openBoard(boardPlace(s.home, 'side'), { mode: 'create', warn: () => undefined })
+  try {
+    const { id } = createTask(side, { title: 'on another board', assignee: 'alpha' }, actor()).task
+    s.board.close()
+    for (const suffix of ['-wal', '-shm']) rmSync(join(s.home, `kanban.db${suffix}`), { force: true })
+    writeFileSync(join(s.home, 'kanban.db'), 'no board any more '.repeat(1000))
+    await using hermes = await s.start()
+    await waitFor('the task to be done', () => requireTask(side, id).status === 'done', { deadlineMs: 60_000 })
+    const aside = readdirSync(s.home).filter((name) => name.startsWith('kanban.db.corrupt-'))
+    expect(aside).toHaveLength(1)
+    expect(readFileSync(join(s.home, aside[0] ?? ''), 'utf8')).toBe('no board any more '.repeat(1000))
+    const log = readFileSync(join(s.home, 'logs', 'helpers', 'dispatcher', 'current'), 'utf8')
+    expect(log).toMatch(
+      / kanban: the board "default" is damaged; its file was set aside as .*, nothing was overwritten\n/,
+    )
+    expect(await hermes.stop()).toBe(0)
+  } finally {
+    side.close()
+  }
+})
+
+test('a profile without agent.command is answered by its model; a rate limit is no failure', {
+  timeout: 120_000,
+}, async () => {
+  await using s = stage('0.01')
+  await using upstream = await startUpstream({ do: 'answer', pieces: ['All', ' done.'] })
+  const openai = { base_url: upstream.baseUrl, model: 'test', api_key_env: 'TEST_KEY' }
+  const config = (kind: object) => JSON.stringify({ gateway: { command: ['sleep', '100000'] }, agent: kind })
+  writeFileSync(join(s.home, 'profiles', 'alpha', 'config.yaml'), config({ openai }))
+  writeFileSync(join(s.home, 'profiles', 'alpha', '.env'), 'TEST_KEY=a-secret-key\n')
+  await using hermes = await s.start()
+  const { id } = createTask(s.board, { title: 'Say hello', body: 'in a word', assignee: 'alpha' }, actor()).task
+  await waitFor('the task to be done', () => requireTask(s.board, id).status === 'done', { deadlineMs: 60_000 })
+  expect(requireTask(s.board, id).result).toBe('All done.')
+  expect(upstream.requests.at(-1)?.body.messages.at(-1)).toMatchObject({
+    role: 'user',
+    content: 'Say hello\n\nin a word',
+  })
+  upstream.behave({ do: 'refuse', status: 429, error: { message: 'slow down', type: 'rate_limit' } })
+  const limited = createTask(s.board, { title: 'once more', assignee: 'alpha' }, actor()).task
+  await waitFor('the pause', () => requireTask(s.board, limited.id).pausedUntilMs !== null, { deadlineMs: 60_000 })
+  expect(requireTask(s.board, limited.id)).toMatchObject({ status: 'ready', failures: 0 })
+  expect(await hermes.stop()).toBe(0)
+})
+
+test('a worker over its max runtime that ignores TERM is killed, with what it started', {
+  timeout: 120_000,
+}, async () => {
+  await using s = stage('0.01')
+  const mark = `31415${process.pid}`
+  const stubborn = ['sh', '-c', `trap '' TERM; sleep ${mark} & wait; wait`]
+  writeFileSync(join(s.home, 'profiles', 'alpha', 'config.yaml'), JSON.stringify({ agent: { command: stubborn } }))
+  await using hermes = await s.start()
+  const input = { title: 'never ends', assignee: 'alpha', maxRuntimeMs: 1000, maxRetries: 1 }
+  const { id } = createTask(s.board, input, actor()).task
+  await waitFor('the task to be blocked', () => requireTask(s.board, id).status === 'blocked', { deadlineMs: 60_000 })
+  expect(requireTask(s.board, id)).toMatchObject({ failures: 1, lastError: 'it ran longer than its 1 s' })
+  const left = readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark)
+    } catch {
+      return false // it has ended since
+    }
+  })
+  expect(left).toEqual([])
   expect(await hermes.stop()).toBe(0)
 })

@@ -41,8 +41,11 @@ const starts = (hermes: RunningHermes): number =>
   logLines(hermes.home, 'victim').filter((line) => line.includes(' started ')).length
 
 /** The answer may die with the supervisor; what counts is what becomes of the slot. */
-const ask = <O extends Op>(hermes: RunningHermes, op: O, body: Operations[O]['request']): Promise<unknown> =>
-  hermes.control((client) => client.request(op, body)).catch(() => undefined)
+const ask = <O extends Exclude<Op, 'events' | 'logs'>>(
+  hermes: RunningHermes,
+  op: O,
+  body: Operations[O]['request'],
+): Promise<unknown> => hermes.control((client) => client.request(op, body)).catch(() => undefined)
 
 const setFault = (hermes: RunningHermes, fault: Fault): void =>
   writeFileSync(join(hermes.home, 'fault'), JSON.stringify(fault))

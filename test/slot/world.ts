@@ -57,6 +57,7 @@ export class World {
   #toInit: Request[] = []
   #toSupervisor: Report[] = []
   #kept: Extract<Report, { type: 'event' }>[] = []
+  #written: Slot
   #ids = 0
   #seq = 0
   #random = 0
@@ -64,6 +65,7 @@ export class World {
 
   constructor(policy: SlotPolicy, watch: Watch = () => {}) {
     this.slot = newSlot(policy, this.nowMs)
+    this.#written = this.slot
     this.#watch = watch
   }
 
@@ -106,7 +108,9 @@ export class World {
   happen(event: SlotEvent): void {
     const before = this.slot
     const [after, ...effects] = step(before, event, this.nowMs)
-    this.slot = after // written to its file: a crash from here on finds it
+    this.slot = after
+    // Written to its file: a crash from here on finds it. What init will tell again anyway is not written.
+    if (event.type !== 'spawned' || after.state !== 'starting') this.#written = after
     for (const effect of effects) {
       if (effect.type === 'ended') this.ended.push(effect)
       else this.#toInit.push(effect)
@@ -204,7 +208,8 @@ export class World {
     for (let i = 0; i < taken; i++) this.#initTakesOne()
     this.#toInit = []
     this.#toSupervisor = []
-    this.slot = JSON.parse(JSON.stringify(this.slot)) as Slot
+    this.slot = JSON.parse(JSON.stringify(this.#written)) as Slot
+    this.#written = this.slot
     // welcome: who lives, then what was never acknowledged, then the conclusion.
     const request = this.slot.request
     const unaccounted = isOccupied(this.slot) && this.living === null

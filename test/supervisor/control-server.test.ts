@@ -449,13 +449,19 @@ describe('followers', () => {
     await client.reply()
     client.socket.pause()
     while (follower?.send({ slot: 'a', lines: ['x'.repeat(10_000)] }));
+    const other = await RawClient.connect(server.path)
     // What the kernel took at first counts as read: let it be told.
-    await serves(server)
-    clock.advance(50_000)
-    await serves(server)
-    await waitFor('only the follower to be left', () => server.server.connections === 1)
+    other.send('ping', 1)
+    await other.reply(0)
+    for (const turn of [1, 2]) {
+      clock.advance(25_000)
+      other.send('ping', 1)
+      await other.reply(turn)
+    }
+    expect(server.server.connections).toBe(2)
     clock.advance(11_000)
-    await waitFor('the cut', () => server.server.connections === 0)
+    await waitFor('the cut', () => server.server.connections === 1)
+    expect(other.closed).toBe(false)
     expect(follower?.send({ slot: 'a', lines: [] })).toBe(false)
   })
 

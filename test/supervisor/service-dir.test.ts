@@ -232,6 +232,16 @@ describe('a slot directory', () => {
     expect(warnings).toEqual([])
   })
 
+  test('a FIFO under the name of what is written next holds nothing up', () => {
+    dirs.ensure(SLOT, shape)
+    for (const name of ['supervise/status.new', 'supervise/death_tally', 'run.new'])
+      execFileSync('mkfifo', [path(name)])
+    dirs.writeStatus(SLOT, upNow())
+    dirs.recordDeath(SLOT, { exitCode: 1 }, 0)
+    expect(() => dirs.writeRun(SLOT, '#!/bin/sh\n')).toThrow(/ENXIO/)
+    expect(warnings).toEqual([expect.stringContaining('ENXIO')])
+  })
+
   test('a control that is no FIFO is reported, and the slot works on', async () => {
     dirs.ensure(SLOT, shape)
     writeFileSync(path('supervise', 'control'), '')

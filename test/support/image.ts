@@ -19,7 +19,8 @@ const SOURCES = [
   'scripts/build.ts',
   'src',
 ]
-const HOST_CA_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
+/** What this machine trusts; a build behind a TLS-inspecting proxy has to trust it as well. */
+export const HOST_CA_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
 
 /** `HERMES_TEST_IMAGE`, or the tag of the image that these sources make. */
 export async function testImage(): Promise<string> {

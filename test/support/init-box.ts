@@ -135,7 +135,8 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
   writePrograms(join(dir, 'cont-init.d'), initHooks)
   writePrograms(join(dir, 'cont-finish.d'), finishHooks)
   for (const name of ['passwd', 'group']) cpSync(`/etc/${name}`, join(dir, name))
-  const init = [...before, join(install.dir, 'bin', 'init'), ...words]
+  // As it lies in the image.
+  const init = [...before, '/opt/hermes/bin/init', ...words]
   const pid1 = await runAsPid1(options.notPid1 ? ['/bin/sh', '-c', '"$@"; exit $?', 'sh', ...init] : init, {
     env: {
       PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
@@ -147,6 +148,7 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
     ...(options.stdout !== undefined && { stdout: options.stdout }),
     prepare: [
       `home=${home}`,
+      `mount -t tmpfs -o mode=755 tmpfs /opt && mkdir /opt/hermes && mount --bind ${install.dir} /opt/hermes`,
       // /etc as a whole: init replaces passwd and group by renaming.
       `mkdir -p ${dir}/etc && cp -a /etc/. ${dir}/etc/ && mount --bind ${dir}/etc /etc`,
       ...[...['cont-init.d', 'cont-finish.d']].map(

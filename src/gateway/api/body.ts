@@ -20,7 +20,6 @@ export interface JsonBody {
  * @throws Refused
  */
 export async function readJson(request: IncomingMessage, budget: BodyBudget): Promise<JsonBody> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES)
   if (![undefined, 'identity'].includes(request.headers['content-encoding'])) {
     throw badRequest('a compressed request body is not understood: send it without Content-Encoding')
   }
@@ -30,6 +29,7 @@ export async function readJson(request: IncomingMessage, budget: BodyBudget): Pr
     held = 0
   }
   try {
+    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES)
     const chunks: Buffer[] = []
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       held += chunk.length
@@ -41,6 +41,9 @@ export async function readJson(request: IncomingMessage, budget: BodyBudget): Pr
     return { value: parseObject(Buffer.concat(chunks).toString('utf8')), release }
   } catch (error) {
     release()
+    // The rest is thrown away as it comes, for as long as a request may take: closing now would reset the connection, and
+    // a client that is still sending would never see the refusal.
+    request.resume()
     if (request.errored) throw badRequest('the request ended before its body was complete')
     throw error
   }

@@ -44,10 +44,7 @@ export const badRequest = (message: string, param?: string): Refused =>
 
 export const tooLarge = (maxBytes: number): Refused =>
   new Refused(
-    // The rest of the body is not read, so the connection cannot be used again.
-    refusal(413, 'invalid_request_error', 'request_too_large', `a request may have at most ${maxBytes} bytes`, {
-      headers: { connection: 'close' },
-    }),
+    refusal(413, 'invalid_request_error', 'request_too_large', `a request may have at most ${maxBytes} bytes`),
   )
 
 export const wrongKey = (given: boolean): Refused =>

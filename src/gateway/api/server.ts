@@ -45,6 +45,8 @@ export function createApiServer(facts: ServerFacts): ApiServer {
   const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, () => state.draining)
   const listener = getRequestListener(app.fetch, {
     hostname: 'localhost',
+    // It would reset the connection of a refused upload after half a second; Node itself throws the rest away.
+    autoCleanupIncoming: false,
     errorHandler: (error) => refuse(strange(error, facts)),
   })
   const server = createServer(LIMITS, (incoming: IncomingMessage, outgoing: ServerResponse) => {

@@ -6,14 +6,18 @@ import { profileDir } from '../../system/paths.ts'
 import type { WrittenRules } from '../rules.ts'
 
 const CAP_KEY = 'kanban.max_in_progress_per_profile'
+const ASSIGNEE_KEY = 'kanban.default_assignee'
 
 /** What the default profile's config.yaml says; the dispatcher has words of its own for a bad cap. */
 export function readWrittenRules(home: string): WrittenRules & { readonly dispatchInGateway: boolean } {
   const { config, problems } = loadConfig(join(home, 'config.yaml'))
-  const bad = problems.find(({ key }) => key === CAP_KEY)
+  const cap = problems.find(({ key }) => key === CAP_KEY)
+  const assignee = problems.find(({ key }) => key === ASSIGNEE_KEY)
   return {
     ...config.kanban,
-    ...(bad === undefined ? {} : { maxInProgressPerProfile: 'value' in bad ? bad.value : bad.message }),
+    ...(cap === undefined ? {} : { maxInProgressPerProfile: cap.value }),
+    // A number or a list there names no profile either.
+    ...(assignee === undefined ? {} : { defaultAssignee: JSON.stringify(assignee.value) ?? '?' }),
   }
 }
 

@@ -1,9 +1,10 @@
 // One process on a board that others use: node kanban-writer.ts HOME writer|dispatcher|reader …
 import { readFileSync, writeSync } from 'node:fs'
 import { BRISK_MS, openBoard, PATIENT_MS } from '../../../src/kanban/io/board.ts'
-import { comment, createTask } from '../../../src/kanban/io/changes.ts'
+import { createTask } from '../../../src/kanban/io/changes.ts'
 import { dispatchOnce } from '../../../src/kanban/io/dispatch.ts'
 import type { JobState, Jobs } from '../../../src/kanban/io/jobs.ts'
+import { comment } from '../../../src/kanban/io/links.ts'
 import { boardPlace } from '../../../src/kanban/io/places.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 

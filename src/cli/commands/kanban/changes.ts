@@ -1,6 +1,7 @@
 /** Commands that move tasks. */
-import { type ChangeOptions, change, comment, link, unlink } from '../../../kanban/io/changes.ts'
+import { type ChangeOptions, change } from '../../../kanban/io/changes.ts'
 import { checkText } from '../../../kanban/io/input.ts'
+import { comment, link, unlink } from '../../../kanban/io/links.ts'
 import { requireTask } from '../../../kanban/io/queries.ts'
 import { readWrittenRules } from '../../../kanban/io/settings.ts'
 import type { Operation } from '../../../kanban/operations.ts'

@@ -72,7 +72,6 @@ export const commentJson = (comment: Comment): Record<string, unknown> => ({
 
 /** What a terminal might take for more than text is shown as `\u001b`; a line stays a line. */
 export const plain = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   text.replaceAll(
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
