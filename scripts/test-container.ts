@@ -9,7 +9,8 @@ const args = process.argv.slice(2)
 
 if (args.includes('--release')) await stopEngine()
 else {
-  if (await startEngine()) say('started a Docker engine of our own')
+  const startedHere = await startEngine()
+  if (startedHere) say('started a Docker engine of our own')
   try {
     const image = await buildImage(say)
     say(`image ${image}: ${(await addedMegabytes(image)).toFixed(1)} MB on top of its base`)
@@ -19,6 +20,6 @@ else {
       process.exitCode = ok ? 0 : 1
     }
   } finally {
-    if (!args.includes('--prepare')) await stopEngine()
+    if (startedHere && !args.includes('--prepare')) await stopEngine()
   }
 }

@@ -12,6 +12,8 @@ export interface Command {
   readonly details?: string
   /** What the exit codes mean here, besides 0, 1 and 2 as everywhere. */
   readonly exits?: Readonly<Record<number, string>>
+  /** It writes into the volume, so it waits while a container that has just been started still prepares it. */
+  readonly writes?: true
   readonly run: (context: Context, input: Input) => Promise<Outcome> | Outcome
 }
 

@@ -6,7 +6,11 @@ import type { Context } from './context.ts'
 import { hotCommand } from './hot.ts'
 import { printOutcome } from './output.ts'
 import { parseWords } from './parser.ts'
+import { ifSupervised } from './supervised.ts'
 import { COMMANDS, GROUPS } from './tree.ts'
+
+/** A boot with slow hooks may take longer; then the command is tried as it is. */
+const BOOT_MS = 30_000
 
 /**
  * Runs any command.
@@ -21,7 +25,21 @@ export async function commandLine(context: Context, words: readonly string[]): P
     context.output.out(parsed.help)
     return 0
   }
+  if (parsed.command.writes) await bootIsOver(context)
   return printOutcome(await parsed.command.run(context, parsed.input), context.json, context.output)
+}
+
+/**
+ * `docker run -d …` and at once `docker exec … hermes profile create`: the volume may not have been given to the runtime user yet.
+ * The supervisor answers this question when the boot is behind it.
+ */
+async function bootIsOver(context: Context): Promise<void> {
+  try {
+    await ifSupervised(context, (client) => client.request('reconcile', {}, { timeoutMs: BOOT_MS }))
+  } catch (error) {
+    // Stopping, or the volume is another container's: the command itself says what that means for it.
+    if (!(error instanceof HermesError)) throw error
+  }
 }
 
 /** `hermes` alone: on a terminal a conversation, where there is somebody to talk to; else how things stand and what can be typed. */

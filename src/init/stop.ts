@@ -55,7 +55,8 @@ export class Stop {
     const done = new Promise<void>((resolve) => {
       this.#finish = resolve
     })
-    const killAtMs = Math.max(0, totalMs - RESERVE_MS)
+    // A total below the reserve is shared: some time to obey, some for the logs.
+    const killAtMs = totalMs - Math.min(RESERVE_MS, totalMs / 2)
     for (const child of children()) {
       this.#signal(child.pid, child.stopSignal, child.slot)
       if (child.stopTimeoutMs < killAtMs) this.#after(child.stopTimeoutMs, () => this.#killSlot(child))

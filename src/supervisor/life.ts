@@ -50,6 +50,7 @@ export class Life {
   #watch: { close(): void } | undefined
   #leaseState: LeaseState = 'held'
   #phase: StatusResult['phase'] = 'booting'
+  readonly #booted = Promise.withResolvers<void>()
   #begun = false
   #drained = false
 
@@ -68,6 +69,11 @@ export class Life {
 
   get phase(): StatusResult['phase'] {
     return this.#phase
+  }
+
+  /** Resolves when the boot has led to something else: running, waiting for the volume, stopping. */
+  whenBooted(): Promise<void> {
+    return this.#booted.promise
   }
 
   /** Who holds the volume, for people. */
@@ -102,13 +108,13 @@ export class Life {
         this.#lease.held({ quietly: !this.#begun })
         return
       case 'busy':
-        this.#phase = 'waiting'
+        this.#enter('waiting')
         this.#o.journal.warn(
           `${this.#o.start.home} is held by ${this.#lease.holder() ?? 'a container that does not say who it is'}`,
         )
         return
       case 'unsupported':
-        if (this.#phase === 'booting') this.#phase = 'waiting'
+        if (this.#phase === 'booting') this.#enter('waiting')
         this.#lease.count()
         return
       case 'none':
@@ -120,7 +126,7 @@ export class Life {
   stop(): void {
     if (this.#phase === 'stopping') return
     const { table, files } = this.#o
-    this.#phase = 'stopping'
+    this.#enter('stopping')
     files.containerStops()
     this.#closeWatches()
     for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })
@@ -145,7 +151,7 @@ export class Life {
     const { table, native, clock, logs, journal, closeControl, exit } = this.#o
     const slots = table.entries().map(({ slot }) => slot)
     if (this.#phase !== 'stopping') journal.error('init is gone; the slots are stopped')
-    this.#phase = 'stopping'
+    this.#enter('stopping')
     this.#closeWatches()
     closeControl()
     stopOrphans(slots, native, clock)
@@ -178,6 +184,13 @@ export class Life {
       this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })
     }
     if (isFirst) writeFileSync(marker, '')
+    // Only now: whoever has waited for the end of the boot finds the slots there.
+    this.#enter(this.#phase)
+  }
+
+  #enter(phase: StatusResult['phase']): void {
+    this.#phase = phase
+    this.#booted.resolve()
   }
 
   /** `npm start` counts as an operator's start of the default gateway. */

@@ -32,6 +32,8 @@ export interface OperationsOptions {
   readonly warn: (text: string) => void
   /** Where in its life the container is. */
   readonly phase: () => StatusResult['phase']
+  /** Resolves when the boot is over, whatever it led to. */
+  readonly booted: () => Promise<void>
   /** Who holds the volume, while it is not us. */
   readonly holder: () => string | undefined
   readonly reconcile: () => readonly string[]
@@ -54,8 +56,8 @@ export class SlotOperations {
     stop: (request) => this.act(request, 'stop'),
     restart: (request) => this.act(request, 'restart'),
     signal: (request) => this.#signal(request),
-    reconcile: () => {
-      this.#requireRunning()
+    reconcile: async () => {
+      await this.#untilRunning(DEFAULT_WAIT_MS)
       return { steps: this.#o.reconcile() }
     },
     deaths: ({ slot }) => ({ deaths: this.#entry(slot).slot.deaths.map(deathOf) }),
@@ -86,7 +88,7 @@ export class SlotOperations {
     { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS }: SlotAction,
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
-    this.#requireRunning()
+    await this.#untilRunning(timeoutMs)
     const { table, waiting } = this.#o
     const { slot: before } = this.#findOrReconcile(key)
     const notKept = this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
@@ -161,8 +163,8 @@ export class SlotOperations {
     return {}
   }
 
-  #job(request: Operations['job']['request']): JobResult {
-    this.#requireRunning()
+  async #job(request: Operations['job']['request']): Promise<JobResult> {
+    await this.#untilRunning(DEFAULT_WAIT_MS)
     const { slot, profile, command, cwd, env, logFile, stdinFile, stopTimeoutMs } = request
     const { table, home } = this.#o
     if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `there is a job ${slot} already`)
@@ -222,6 +224,18 @@ export class SlotOperations {
     return this.#entry(key)
   }
 
+  /** A word said during the boot (`docker run -d …; docker exec …`) is carried out when it is over. */
+  async #untilRunning(timeoutMs: number): Promise<void> {
+    const { clock, phase, booted } = this.#o
+    if (phase() === 'booting') {
+      const late = Promise.withResolvers<void>()
+      const cancel = clock.at(clock.nowMs() + timeoutMs, late.resolve)
+      await Promise.race([booted(), late.promise])
+      cancel()
+    }
+    this.#requireRunning()
+  }
+
   #requireRunning(): void {
     switch (this.#o.phase()) {
       case 'running':
@@ -237,7 +251,9 @@ export class SlotOperations {
           },
         )
       case 'booting':
-        throw new HermesError('FAILED', 'the container is still booting', { next: 'try again in a moment' })
+        throw new HermesError('TIMED_OUT', 'the container is still booting', {
+          next: '"hermes logs supervisor" and the container\'s own output say what it is at',
+        })
     }
   }
 }

@@ -142,6 +142,7 @@ export class Supervisor {
       send: (message) => this.#link.send(message),
       warn,
       phase: () => this.#life.phase,
+      booted: () => this.#life.whenBooted(),
       holder: () => this.#life.holder(),
       reconcile: () => this.#life.reconcile(),
       warnings: () => this.#warnings(),

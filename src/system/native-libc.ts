@@ -1,4 +1,4 @@
-import { getSystemErrorName } from 'node:util'
+import { constants } from 'node:os'
 import { type Native, NativeError } from './native.ts'
 import { degradedNative } from './native-degraded.ts'
 
@@ -100,7 +100,7 @@ function libcNative(koffi: Koffi): Native {
   }
   const failure = (name: string): NativeError => {
     const errno = koffi.errno()
-    return new NativeError(name, errno, getSystemErrorName(-errno))
+    return new NativeError(name, errno, errnoName(errno))
   }
   const call = (name: keyof typeof signatures, ...args: unknown[]): number => {
     const value = raw(name, ...args)
@@ -201,3 +201,7 @@ function libcNative(koffi: Koffi): Native {
     },
   }
 }
+
+/** Not util.getSystemErrorName: libuv knows no ECHILD. Of two names for one number (EAGAIN, EWOULDBLOCK) the first counts. */
+const errnoName = (errno: number): string =>
+  Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`

@@ -1,6 +1,6 @@
 // npm run bench: ours and every peer that is installed here, in one run.   [--quick] [--pm2 DIR] [--only TEXT] [--install DIR] [--out FILE]
-import { writeFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { whyNoNamespace } from '../support/namespace.ts'
@@ -40,13 +40,20 @@ if (why !== undefined) {
   process.exit(1)
 }
 
+const scratch = mkdtempSync(join(tmpdir(), 'hermes-bench-ours-'))
+chmodSync(scratch, 0o755)
+// A Node of their own: on ours they would share most of their memory with this program, as they do not in a container.
+const node = join(scratch, 'node')
+mkdirSync(node)
+copyFileSync(process.execPath, join(node, 'node'))
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 const found: readonly Found[] = [
-  hermes(resolve(values.install)),
+  hermes(resolve(values.install), scratch, node),
   s6(),
   s6WithLog(),
   runit(),
   supervisord(),
-  pm2(values.pm2 ?? process.env.HERMES_BENCH_PM2),
+  pm2(values.pm2 ?? process.env.HERMES_BENCH_PM2, node),
 ]
 const subjects = found.filter((one): one is Subject => !('missing' in one))
 const missing = found.filter((one): one is Extract<Found, { missing: string }> => 'missing' in one)

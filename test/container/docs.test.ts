@@ -75,6 +75,8 @@ test.each(pages().filter(speaksDocker))(
     // A checkout of one's own, so that a page may write into it.
     const checkout = join(home, 'checkout')
     cpSync(root, checkout, {
+      // Node would make /init's target absolute.
+      verbatimSymlinks: true,
       recursive: true,
       filter: (path) => !/\/(node_modules|\.git|dist|\.hermes)(\/|$)/.test(path),
     })

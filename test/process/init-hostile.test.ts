@@ -240,26 +240,20 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     },
   )
 
-  test('code for Node or the linker in the container’s environment does not run as root, and reaches the main program', async () => {
-    const evil = 'require("node:fs").appendFileSync("/tmp/hermes-evil-uids", process.getuid() + "\\n")'
+  test('code for Node in the container’s environment does not run in init, and reaches the main program', async () => {
+    const evil = 'if (process.getuid() === 0) require("node:fs").writeFileSync("/run/owned", "")'
     await using box = await startInit({
-      prepare: [
-        `echo '${evil}' >$home/evil.js`,
-        'mkdir $home/bin; for p in setpriv sh node find; do printf "#!/bin/sh\\ntouch /run/owned\\n" >$home/bin/$p; chmod 755 $home/bin/$p; done',
-      ].join('\n'),
-      words: ['/bin/sh', '-c', 'echo "$NODE_OPTIONS"; echo "$PATH"; exec sleep 1000'],
-      env: {
-        NODE_OPTIONS: '--require=/evil.js',
-        NODE_PATH: '/evil',
-        BASH_ENV: '/evil.sh',
-        ENV: '/evil.sh',
-        HERMES_UID: '10000',
-      },
+      prepare: `echo '${evil}' >/run/evil.js; echo 'touch /run/owned' >/run/evil.sh`,
+      words: ['/bin/sh', '-c', 'echo "$NODE_OPTIONS"; exec sleep 1000'],
+      env: { NODE_OPTIONS: '--require=/run/evil.js', NODE_PATH: '/run', BASH_ENV: '/run/evil.sh', ENV: '/run/evil.sh' },
     })
     const supervisor = await box.supervisor()
     expect(Object.keys(supervisor.env).filter((name) => /^(NODE_|BASH_ENV|ENV$|HERMES_SAVED)/.test(name))).toEqual([])
-    await box.pid1.saw('--require=/evil.js')
+    await box.pid1.saw('--require=/run/evil.js')
     expect(isOwned(box)).toBe(false)
+    // It would have been seen.
+    await box.ok('env', 'NODE_OPTIONS=--require=/run/evil.js', process.execPath, '-e', '0')
+    expect(isOwned(box)).toBe(true)
   })
 
   test('a PATH of the container that begins in the volume changes nothing about what root runs', async () => {

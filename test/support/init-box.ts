@@ -5,7 +5,6 @@ import {
   chownSync,
   closeSync,
   constants,
-  cpSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -134,7 +133,6 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
   const install = await FakeInstall.make()
   writePrograms(join(dir, 'cont-init.d'), initHooks)
   writePrograms(join(dir, 'cont-finish.d'), finishHooks)
-  for (const name of ['passwd', 'group']) cpSync(`/etc/${name}`, join(dir, name))
   // As it lies in the image.
   const init = [...before, '/opt/hermes/bin/init', ...words]
   const pid1 = await runAsPid1(options.notPid1 ? ['/bin/sh', '-c', '"$@"; exit $?', 'sh', ...init] : init, {
@@ -146,16 +144,7 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
     },
     cwd: options.cwd ?? '/',
     ...(options.stdout !== undefined && { stdout: options.stdout }),
-    prepare: [
-      `home=${home}`,
-      `mount -t tmpfs -o mode=755 tmpfs /opt && mkdir /opt/hermes && mount --bind ${install.dir} /opt/hermes`,
-      // /etc as a whole: init replaces passwd and group by renaming.
-      `mkdir -p ${dir}/etc && cp -a /etc/. ${dir}/etc/ && mount --bind ${dir}/etc /etc`,
-      ...[...['cont-init.d', 'cont-finish.d']].map(
-        (name) => `rm -rf /etc/${name} && cp -a ${dir}/${name} /etc/${name}`,
-      ),
-      prepare,
-    ].join('\n'),
+    prepare: [prepareScript(dir, install.dir, home), prepare].join('\n'),
   })
   const box = new InitBox(pid1, install, dir, home)
   if (Object.keys(slots).length > 0) {
@@ -165,6 +154,16 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
   }
   return box
 }
+
+/** sh: gives a namespace an image's directories. `dir` holds what stands in for the machine's own. */
+export const prepareScript = (dir: string, install: string, home: string): string =>
+  [
+    `home=${home}`,
+    `mount -t tmpfs -o mode=755 tmpfs /opt && mkdir /opt/hermes && mount --bind ${install} /opt/hermes`,
+    // /etc as a whole: init replaces passwd and group by renaming.
+    `mkdir -p ${dir}/etc && cp -a /etc/. ${dir}/etc/ && mount --bind ${dir}/etc /etc`,
+    ...['cont-init.d', 'cont-finish.d'].map((name) => `rm -rf /etc/${name} && cp -a ${dir}/${name} /etc/${name}`),
+  ].join('\n')
 
 function writePrograms(dir: string, programs: Readonly<Record<string, string>>): void {
   mkdirSync(dir)

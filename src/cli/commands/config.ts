@@ -24,6 +24,7 @@ export const CONFIG_COMMANDS: readonly Command[] = [
   },
   {
     path: 'config set',
+    writes: true,
     summary: "write a key to the profile's config.yaml; comments stay",
     arguments: [
       KEY,
@@ -40,6 +41,7 @@ export const CONFIG_COMMANDS: readonly Command[] = [
   },
   {
     path: 'config edit',
+    writes: true,
     summary: 'open config.yaml in $VISUAL or $EDITOR, then check it',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: edit,

@@ -14,6 +14,7 @@ const LONGEST_KEY = 8192
 export const LOGIN_COMMANDS: readonly Command[] = [
   {
     path: 'login',
+    writes: true,
     summary: "store the agent's API key in the profile's auth.json, readable by its owner only",
     options: [
       { long: '--name', value: 'VARIABLE', help: 'which key; else api_key_env of agent.openai, else OPENAI_API_KEY' },

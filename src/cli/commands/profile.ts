@@ -21,6 +21,7 @@ const NO_SUCH = { [EXIT.noSuch]: 'no such profile' }
 export const PROFILE_COMMANDS: readonly Command[] = [
   {
     path: 'profile create',
+    writes: true,
     summary: 'make a profile and its slot',
     arguments: [{ ...NAME, help: 'a-z, 0-9, _ and -, at most 64 characters' }],
     options: [
@@ -37,6 +38,7 @@ export const PROFILE_COMMANDS: readonly Command[] = [
   },
   {
     path: 'profile delete',
+    writes: true,
     summary: 'stop its gateway and remove the profile',
     arguments: [NAME],
     options: [
@@ -62,6 +64,7 @@ export const PROFILE_COMMANDS: readonly Command[] = [
   },
   {
     path: 'profile rename',
+    writes: true,
     summary: 'give a profile another name; logs and desired state go with it',
     arguments: [
       { ...NAME, help: 'its name' },
@@ -73,6 +76,7 @@ export const PROFILE_COMMANDS: readonly Command[] = [
   },
   {
     path: 'profile use',
+    writes: true,
     summary: 'the profile that commands without -p mean',
     arguments: [NAME],
     exits: NO_SUCH,

@@ -15,6 +15,7 @@ const DEFAULTS = { baseUrl: 'https://api.openai.com/v1', keyName: 'OPENAI_API_KE
 export const SETUP_COMMANDS: readonly Command[] = [
   {
     path: 'setup',
+    writes: true,
     summary: 'first configuration: which model answers, and its key',
     options: [
       { long: '--base-url', value: 'URL', help: `OpenAI-compatible endpoint; ${DEFAULTS.baseUrl} is OpenAI's` },

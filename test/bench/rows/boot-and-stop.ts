@@ -11,7 +11,7 @@ export async function bootAndStop(subjects: readonly Subject[], { quick, say }: 
   for (const slots of quick ? [1, 10] : [1, 10, 100]) {
     say(`boot and stop, ${slots} slots`)
     const able = subjects.filter((subject) => subject.mostSlots >= slots)
-    const rounds = quick ? 1 : ({ 1: 7, 10: 5 }[slots] ?? 3)
+    const rounds = quick ? 1 : ({ 1: 5, 10: 3 }[slots] ?? 2)
     const cells = await interleaved(able, rounds, async (subject) => {
       await using instance = await Instance.start(subject, { slots })
       const boot = await instance.allStarted()

@@ -14,7 +14,8 @@ import type { Subject } from '../subject.ts'
 export async function log(subjects: readonly Subject[], { quick, say }: Effort): Promise<Row[]> {
   say('log path')
   // Python and pm2 take a few MB/s: less is enough to see that, and more would take the rest of the hour.
-  const megabytes = (subject: Subject): number => (quick ? 20 : ({ hermes: 600, 's6+s6-log': 300, supervisord: 300 }[subject.name] ?? 40))
+  const megabytes = (subject: Subject): number =>
+    quick ? 20 : ({ hermes: 600, 's6+s6-log': 300, supervisord: 300 }[subject.name] ?? 40)
   const able = subjects.filter(({ name }) => name !== 's6' && name !== 'runit')
   const cells = await interleaved(able, quick ? 1 : 3, (subject) => measure(subject, megabytes(subject) * 1e6))
   const none = { s6: { missing: 'has no log of its own: s6+s6-log' }, runit: { missing: 'has no log of its own' } }

@@ -8,7 +8,7 @@ const UP_MS = 1300
 /** SIGKILL of a slot that had been up → its new process runs. */
 export async function restart(subjects: readonly Subject[], { quick, say }: Effort): Promise<Row[]> {
   say('restart after SIGKILL')
-  const slots = quick ? 2 : 10
+  const slots = quick ? 2 : 6
   const cells = await interleaved(subjects, quick ? 1 : 2, async (subject) => {
     await using instance = await Instance.start(subject, { slots })
     await instance.allStarted()

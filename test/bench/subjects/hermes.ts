@@ -1,16 +1,22 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Found, Launch, Service } from '../subject.ts'
 
 const root = process.getuid?.() === 0
 /** The image's runtime identity. */
 const UID = 10_000
 
-/** Ours, from an install tree that `node scripts/build.ts` made. */
-export function hermes(install: string): Found {
+/**
+ * Ours, from an install tree that `node scripts/build.ts` made.
+ * @param scratch where a copy of it goes: outside the checkout it takes its Node from PATH
+ * @param node the directory of that Node
+ */
+export function hermes(built: string, scratch: string, node: string): Found {
+  if (!existsSync(join(built, 'lib', 'init.cjs')))
+    return { name: 'hermes', missing: `${built} holds no init: npm run build` }
+  const install = join(scratch, 'install')
+  cpSync(built, install, { recursive: true })
   const init = join(install, 'bin', 'init')
-  if (!existsSync(join(install, 'lib', 'init.cjs')))
-    return { name: 'hermes', missing: `${install} holds no init: npm run build` }
   return {
     name: 'hermes',
     version: 'these sources',
@@ -19,7 +25,7 @@ export function hermes(install: string): Found {
       const home = layHome(join(dir, 'home'), services)
       return {
         argv: [init],
-        env: environment(home),
+        env: environment(home, node),
         stop: { signal: 'TERM' },
         status: (service) => [
           join(install, 'bin', 'hermes'),
@@ -33,8 +39,8 @@ export function hermes(install: string): Found {
   }
 }
 
-const environment = (home: string): Record<string, string> => ({
-  PATH: `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+const environment = (home: string, node: string): Record<string, string> => ({
+  PATH: `${node}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
   HOME: '/root',
   HERMES_HOME: home,
 })

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 import type { Found } from '../subject.ts'
 import { onPath } from './on-path.ts'
 
-/** pm2-runtime as PID 1. `dir`: a directory that holds its programs, for a pm2 that is not on PATH (`--pm2 DIR`, HERMES_BENCH_PM2). */
-export function pm2(dir: string | undefined): Found {
+/** pm2-runtime as PID 1. `dir`: a directory that holds its programs, for a pm2 that is not on PATH (`--pm2 DIR`, HERMES_BENCH_PM2). `node`: the directory of the Node it runs on. */
+export function pm2(dir: string | undefined, node: string): Found {
   const runtime = onPath('pm2-runtime', dir === undefined ? [] : [dir, join(dir, 'node_modules', '.bin')])
   if (runtime === undefined) return { name: 'pm2', missing: 'pm2-runtime is not on PATH (npm: pm2; or --pm2 DIR)' }
   const bin = dirname(runtime)
@@ -25,7 +25,7 @@ export function pm2(dir: string | undefined): Found {
       writeFileSync(file, JSON.stringify({ apps }))
       return {
         argv: [runtime, 'start', file],
-        env: environment(scratch),
+        env: environment(scratch, node),
         stop: { signal: 'INT' },
         status: (service) => [join(bin, 'pm2'), 'describe', service],
       }
@@ -33,8 +33,8 @@ export function pm2(dir: string | undefined): Found {
   }
 }
 
-const environment = (home: string): Record<string, string> => ({
-  PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}`,
+const environment = (home: string, node: string): Record<string, string> => ({
+  PATH: `${node}:${process.env.PATH ?? ''}`,
   HOME: home,
   PM2_HOME: join(home, '.pm2'),
 })

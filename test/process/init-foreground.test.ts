@@ -1,0 +1,194 @@
+// The form of `npm start`, with a fake supervisor: no image, no main program, nothing dropped.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { FakeInstall, type FakeSupervisor } from '../support/fake-supervisor.ts'
+import { waitFor, within } from '../support/wait.ts'
+
+const isRoot = process.getuid?.() === 0
+/** As who: also root runs these as somebody else, because nobody needs to be root for `npm start`. */
+const asUser = isRoot ? ['setpriv', '--reuid', '4321', '--regid', '4321', '--clear-groups', '--'] : []
+
+function launch(install: FakeInstall, home: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+  const [file = '', ...args] = [...asUser, join(install.dir, 'bin', 'init'), '--foreground']
+  return spawn(file, args, {
+    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: '/nowhere', HERMES_HOME: home, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+}
+
+class Foreground implements AsyncDisposable {
+  readonly home: string
+  readonly install: FakeInstall
+  readonly process: ChildProcess
+  readonly #ended: Promise<number | null>
+  #stderr = ''
+
+  constructor(home: string, install: FakeInstall, env: Readonly<Record<string, string>>) {
+    this.home = home
+    this.install = install
+    this.process = launch(install, home, env)
+    this.process.stderr?.on('data', (chunk: Buffer) => {
+      this.#stderr += chunk
+    })
+    this.#ended = new Promise((resolve) => this.process.once('close', resolve))
+  }
+
+  static async start(env: Readonly<Record<string, string>> = {}, prepare: (home: string) => void = () => undefined) {
+    const home = mkdtempSync(join(tmpdir(), 'hermes-foreground-'))
+    prepare(home)
+    if (isRoot) chownSync(home, 4321, 4321)
+    return new Foreground(home, await FakeInstall.make(), env)
+  }
+
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  async supervisor(): Promise<FakeSupervisor> {
+    const first = await this.install.life(1)
+    await first.hello()
+    return first
+  }
+
+  writeRun(slot: string, script: string): void {
+    mkdirSync(join(this.home, 'run/service', slot))
+    writeFileSync(join(this.home, 'run/service', slot, 'run'), script)
+  }
+
+  exit(): Promise<number | null> {
+    return within('init to end', this.#ended, { seen: () => this.#stderr })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.process.kill('SIGKILL')
+    await this.#ended
+    await this.install[Symbol.asyncDispose]()
+    rmSync(this.home, { recursive: true, force: true })
+  }
+}
+
+const obeys = 'trap "exit 0" TERM; echo >&3; while :; do sleep 0.02; done'
+
+test('says what it supervises and what to type next; nothing is dropped; the run directory is its user’s alone', async () => {
+  await using run = await Foreground.start()
+  const { start, env } = await run.supervisor()
+  expect(start).toMatchObject({
+    foreground: true,
+    dropped: false,
+    pid1: false,
+    layout: 'private',
+    runDir: join(run.home, 'run'),
+    main: [],
+  })
+  expect(start.identity.uid).toBe(isRoot ? 4321 : process.getuid?.())
+  expect(env.HOME).toBe('/nowhere')
+  expect(run.stderr).toContain(
+    `supervising ${run.home}; Ctrl-C stops it. In a second terminal: ${run.install.dir}/bin/hermes status`,
+  )
+  expect(statSync(join(run.home, 'run')).mode & 0o777).toBe(0o700)
+  expect(statSync(join(run.home, 'run/control.sock')).isSocket()).toBe(true)
+})
+
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s stops the slots and ends with 0', async (signal) => {
+  await using run = await Foreground.start()
+  const supervisor = await run.supervisor()
+  run.writeRun('a', obeys)
+  await supervisor.spawned('a', { notificationFd: 3 })
+  await supervisor.got('ready')
+  run.process.kill(signal)
+  expect(await supervisor.got('exit')).toMatchObject({ ending: { exitCode: 0 } })
+  supervisor.send({ type: 'drained' })
+  expect(await run.exit()).toBe(0)
+})
+
+test('a second Ctrl-C kills now', async () => {
+  await using run = await Foreground.start()
+  const supervisor = await run.supervisor()
+  run.writeRun('deaf', 'trap "" TERM; echo >&3; while :; do sleep 0.02; done')
+  await supervisor.spawned('deaf', { notificationFd: 3 })
+  await supervisor.got('ready')
+  run.process.kill('SIGINT')
+  await supervisor.got('stop')
+  run.process.kill('SIGINT')
+  expect(await supervisor.got('exit')).toMatchObject({ ending: { signal: 'KILL' } })
+  expect(await run.exit()).toBe(0)
+})
+
+test('HERMES_STOP_TIMEOUT and XDG_RUNTIME_DIR are obeyed', async () => {
+  const xdg = mkdtempSync(join(tmpdir(), 'hermes-xdg-'))
+  try {
+    if (isRoot) chownSync(xdg, 4321, 4321)
+    await using run = await Foreground.start({ XDG_RUNTIME_DIR: xdg, HERMES_STOP_TIMEOUT: '1' })
+    const supervisor = await run.supervisor()
+    expect(supervisor.start.runDir).toMatch(new RegExp(`^${xdg}/hermes-[0-9a-f]+$`))
+    expect(readFileSync(join(supervisor.start.runDir, 'environment/HERMES_STOP_TIMEOUT'), 'utf8')).toBe('1\n')
+    expect(existsSync(join(run.home, 'run'))).toBe(false)
+  } finally {
+    rmSync(xdg, { recursive: true })
+  }
+})
+
+test('a second one for the same home is refused, and the first goes on', async () => {
+  await using run = await Foreground.start()
+  const supervisor = await run.supervisor()
+  const second = launch(run.install, run.home)
+  let stderr = ''
+  second.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk
+  })
+  expect(await new Promise((resolve) => second.once('close', resolve))).toBe(1)
+  expect(stderr).toContain(`an init already runs with the run directory ${run.home}/run`)
+  expect(supervisor.ended).toBe(false)
+})
+
+test('when init is killed its supervisor sees the end of its line, and the volume and run directory are free', async () => {
+  await using run = await Foreground.start()
+  const supervisor = await run.supervisor()
+  run.process.kill('SIGKILL')
+  await waitFor('the supervisor to see it', () => supervisor.ended)
+  const again = launch(run.install, run.home)
+  const ended = new Promise((resolve) => again.once('close', resolve))
+  expect((await (await run.install.life(2)).hello()).lease).toBe('held')
+  again.kill('SIGKILL')
+  await ended
+})
+
+test.skipIf(!isRoot)('a home that cannot be written is refused at once, with what to do', async () => {
+  await using run = await Foreground.start({}, (home) => chmodSync(home, 0o555))
+  expect(await run.exit()).toBe(1)
+  expect(run.stderr).toContain(
+    `${run.home} cannot be written: it belongs to 4321:4321, mode 0555, and we are 4321:4321`,
+  )
+})
+
+const oldNode = '/usr/bin/node'
+const oldMajor = existsSync(oldNode)
+  ? Number(execFileSync(oldNode, ['-p', 'parseInt(process.versions.node)']))
+  : undefined
+const whyNoOld = oldMajor !== undefined && oldMajor < 24 ? undefined : `${oldNode} is not an older Node`
+
+test.skipIf(whyNoOld !== undefined)(`under an older Node it says what to do (${whyNoOld ?? oldMajor})`, async () => {
+  await using install = await FakeInstall.make()
+  const child = spawn(oldNode, [join(install.dir, 'lib/init.cjs'), '--foreground'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk
+  })
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1)
+  expect(stderr).toContain('needs Node 24 or newer')
+})
