@@ -69,6 +69,7 @@ export const gatewayFacts = (context: Context) => {
     env,
     uid,
     clock,
+    out: context.output.out,
     err: context.output.err,
   }
 }

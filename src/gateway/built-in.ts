@@ -51,6 +51,7 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
     dir: join(facts.dir, 'logs'),
     format: facts.env.LOG_FORMAT === 'json' ? 'json' : 'text',
     warn: (text) => facts.err(`hermes: warning: ${text}\n`),
+    echo: facts.out,
     redact: redactor(secretsOf(facts.env)),
   })
   const say = log.logger.child({ component: 'gateway' })

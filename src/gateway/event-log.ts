@@ -20,10 +20,12 @@ export function openEventLog(options: {
   readonly dir: string
   readonly format: 'text' | 'json'
   readonly warn: (text: string) => void
+  /** Every line once more, for who looks at the slot's own log: without its time, which is stamped there. */
+  readonly echo: (line: string) => void
   /** Blacks out what the names of fields do not give away. */
   readonly redact?: (text: string) => string
 }): EventLog {
-  const { dir, format, warn, redact = (text) => text } = options
+  const { dir, format, warn, echo, redact = (text) => text } = options
   mkdirSync(dir, { recursive: true })
   const open = (name: string): RotatingFileStream => {
     const stream = createStream(name, { path: dir, size: '5M', rotate: 3, mode: 0o644 })
@@ -38,6 +40,7 @@ export function openEventLog(options: {
       const event = JSON.parse(line) as LogEvent
       const text = redact(format === 'json' ? line : textLine(event))
       agent.write(text)
+      echo(format === 'json' ? text : text.slice(event.time.length + 1))
       if (event.level !== 'info' && event.level !== 'debug' && event.level !== 'trace') errors.write(text)
     },
   }

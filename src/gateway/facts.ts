@@ -14,6 +14,8 @@ export interface GatewayFacts {
   readonly clock: Clock
   /** This process is a slot's. */
   readonly supervised: boolean
+  /** One or more whole lines to standard output, the slot's log. */
+  readonly out: (text: string) => void
   /** One or more whole lines to standard error. */
   readonly err: (text: string) => void
 }

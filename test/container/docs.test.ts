@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { docker } from '../support/engine.ts'
 import { HOST_CA_BUNDLE, testImage } from '../support/image.ts'
 import { type Block, commandBlocks, type Page, pages, root } from '../support/pages.ts'
@@ -52,11 +52,13 @@ const run = (script: string, cwd: string, env: Record<string, string>): Promise<
     })
   })
 
-/** Names our pages give to what they start. */
-afterEach(async () => {
+/** Names our pages give to what they start; a run that was cut off may have left some, too. */
+const tidy = async (): Promise<void> => {
   for (const name of ['hermes', 'alone']) await docker(['rm', '--force', '--volumes', name]).catch(() => undefined)
   await docker(['volume', 'rm', '--force', 'hermes-data'])
-})
+}
+beforeEach(tidy)
+afterEach(tidy)
 
 test.each(pages().filter(speaksDocker))(
   'every command of $path works as it is written',
