@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { ConsoleWriter } from '../log/io/console.ts'
 import type { Clock } from '../system/clock.ts'
@@ -8,6 +8,16 @@ export type Level = 'info' | 'warn' | 'error'
 /** As rotating-file-stream would keep it: the file and this many older ones. */
 const MAX_BYTES = 5_000_000
 const ARCHIVES = 3
+/** How often the open file is compared with what its name stands for: somebody may have moved `logs` away. */
+const CHECK_MS = 1000
+// Whoever can write the volume can put a FIFO or a link in this place: the one would hold us up for ever, the other be written through.
+const OPEN_FLAGS =
+  constants.O_WRONLY |
+  constants.O_APPEND |
+  constants.O_CREAT |
+  constants.O_NOFOLLOW |
+  constants.O_NONBLOCK |
+  constants.O_NOCTTY
 /** Lines that wait for the volume to be ours. */
 const MAX_WAITING = 1000
 
@@ -30,6 +40,7 @@ export class Journal {
   #size = 0
   #waiting: string[] = []
   #failed = false
+  #checkAtMs = 0
 
   constructor(options: JournalOptions) {
     this.#o = options
@@ -93,11 +104,22 @@ export class Journal {
   }
 
   #open(file: string): number {
+    const nowMs = this.#o.clock.nowMs()
+    if (this.#fd !== undefined && nowMs >= this.#checkAtMs) {
+      this.#checkAtMs = nowMs + CHECK_MS
+      if (!isStillNamed(file, this.#fd)) this.close()
+    }
     if (this.#fd !== undefined) return this.#fd
     mkdirSync(dirname(file), { recursive: true })
-    const fd = openSync(file, 'a', 0o644)
+    const fd = openSync(file, OPEN_FLAGS, 0o644)
+    const status = fstatSync(fd)
+    if (!status.isFile()) {
+      closeSync(fd)
+      throw new Error('it is not a regular file; remove it')
+    }
+    this.#checkAtMs = nowMs + CHECK_MS
     this.#fd = fd
-    this.#size = fstatSync(fd).size
+    this.#size = status.size
     return fd
   }
 
@@ -115,4 +137,10 @@ export class Journal {
     }
     this.#size = 0
   }
+}
+
+function isStillNamed(file: string, fd: number): boolean {
+  const named = statSync(file, { throwIfNoEntry: false })
+  const ours = fstatSync(fd)
+  return named?.ino === ours.ino && named.dev === ours.dev
 }

@@ -205,8 +205,7 @@ export class Launcher {
 
   #config(profile: string): ProfileConfig {
     const file = join(profileDir(this.#o.home, profile), 'config.yaml')
-    const stat = statSync(file, { throwIfNoEntry: false })
-    const signature = stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
+    const signature = signatureOf(file)
     const cached = this.#configs.get(profile)
     if (cached?.signature === signature) return cached.config
     const { config, problems } = loadConfig(file)
@@ -225,6 +224,16 @@ export class Launcher {
     const hermes = [this.#o.node, join(this.#o.install, 'lib', 'hermes.cjs')]
     if (profile === null) return [...hermes, ...(helperCommands[slot] ?? [slot])]
     return gateway?.command ?? [...hermes, '-p', profile, 'gateway', 'run']
+  }
+}
+
+/** Changes whenever the file does. A file that cannot even be looked at has one too: what is wrong is for loadConfig to say. */
+function signatureOf(file: string): string {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false })
+    return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code) // EACCES, ELOOP, EIO
   }
 }
 

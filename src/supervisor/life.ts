@@ -177,8 +177,13 @@ export class Life {
     this.#phase = 'running'
     if (this.#leaseState !== 'none') {
       if (isFirst && foreground && main.length === 0) this.#startDefault(files)
-      if (isFirst) profiles.boot()
-      else profiles.reconcile()
+      try {
+        if (isFirst) profiles.boot()
+        else profiles.reconcile()
+      } catch (error) {
+        // The watcher and the poll below try again; the helpers do not depend on it.
+        journal.error(`the profiles could not be looked at: ${(error as Error).stack}`)
+      }
       table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
       dispatcher.watch()
       this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })

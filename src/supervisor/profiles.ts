@@ -101,7 +101,17 @@ export class ProfileSlots {
   }
 
   #apply(steps: readonly Step[]): readonly string[] {
-    return steps.map((step) => this.#applyOne(step))
+    return steps.map((step) => {
+      try {
+        return this.#applyOne(step)
+      } catch (error) {
+        // One bad profile never stops the rest.
+        const name = 'profile' in step ? step.profile : step.type
+        const text = `${name} is skipped: ${(error as Error).message}`
+        this.#o.journal.error(text)
+        return text
+      }
+    })
   }
 
   #applyOne(step: Step): string {

@@ -43,7 +43,7 @@ export function slotWarnings(entries: readonly SlotEntry[]): readonly string[] {
   const warnings: string[] = []
   for (const { key, slot } of entries) {
     if (slot.state === 'parked') warnings.push(`${key} is parked: ${slot.reason}; start it again when that is mended`)
-    else if (slot.deathsInRow >= LOOP)
+    else if (slot.deathsInRow >= LOOP && slot.wanted !== 'down')
       warnings.push(
         `${key} is in a crash loop: ${slot.deathsInRow} deaths in a row${reasonOf(slot.state === 'backoff' ? slot.reason : undefined)}`,
       )

@@ -256,8 +256,15 @@ export class SlotTable {
     perform(working, effect)
   }
 
+  /** Never throws: an event must not be lost because a file could not be read. The slot then keeps the rules it had. */
   #configure(working: Working): void {
-    const launch = this.#o.launcher.launch(working.key, working.job)
+    let launch: Launch
+    try {
+      launch = this.#o.launcher.launch(working.key, working.job)
+    } catch (error) {
+      this.#o.warn(`${working.key} keeps the rules it had, the new ones cannot be read: ${(error as Error).message}`)
+      return
+    }
     if (JSON.stringify(launch) === JSON.stringify(working.launch)) return
     working.launch = launch
     // No dispatch: it is part of the event that follows, and is written with it.

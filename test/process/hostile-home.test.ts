@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startHermes } from '../support/hermes.ts'
+import { waitFor } from '../support/wait.ts'
+
+const lives = { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '1ms', max: '10ms' } }
+const freshHome = (): string => mkdtempSync(join(tmpdir(), 'hermes-hostile-'))
+
+test('one profile whose config.yaml cannot be read costs the others nothing', async () => {
+  const home = freshHome()
+  mkdirSync(join(home, 'profiles', 'bbb'), { recursive: true })
+  symlinkSync('config.yaml', join(home, 'profiles', 'bbb', 'config.yaml'))
+  await using hermes = await startHermes({
+    home,
+    profiles: ['aaa', 'zzz'].map((name) => ({ name, gateway: lives })),
+  })
+  for (const name of ['aaa', 'zzz']) {
+    await waitFor(`${name} to be up`, async () => (await hermes.slot(`gateway-${name}`))?.state === 'up')
+  }
+  expect(await hermes.slot('gateway-bbb')).toMatchObject({ state: 'down' })
+  expect(await hermes.slot('dashboard')).toMatchObject({ state: 'down' })
+  expect(readFileSync(join(home, 'logs', 'container-boot.log'), 'utf8')).toContain('profile=zzz')
+})
+
+test('a slot whose config.yaml becomes unreadable still restarts when its process dies', async () => {
+  await using hermes = await startHermes({ profiles: [{ name: 'coder', gateway: lives }] })
+  const first = await waitFor('the slot to be up', async () => {
+    const slot = await hermes.slot('gateway-coder')
+    return slot?.state === 'up' && slot
+  })
+  const config = join(hermes.home, 'profiles', 'coder', 'config.yaml')
+  rmSync(config)
+  symlinkSync('config.yaml', config)
+  process.kill(first.pid as number, 'SIGKILL')
+  await waitFor('another process', async () => {
+    const slot = await hermes.slot('gateway-coder')
+    return slot?.restarts === 1 && slot.pid !== undefined && slot.pid !== first.pid
+  })
+})
+
+test('a FIFO in the place of supervisor.log holds nobody up', async () => {
+  const home = freshHome()
+  mkdirSync(join(home, 'logs'))
+  execFileSync('mkfifo', [join(home, 'logs', 'supervisor.log')])
+  await using hermes = await startHermes({ home, profiles: [{ name: 'coder', gateway: lives }] })
+  await waitFor('the slot to be up', async () => (await hermes.slot('gateway-coder'))?.state === 'up')
+  expect(hermes.stderr()).toContain('supervisor.log cannot be written')
+})
+
+test('supervisor.log is found again after logs/ was moved away', async () => {
+  await using hermes = await startHermes({ profiles: [{ name: 'coder', gateway: lives }] })
+  const log = join(hermes.home, 'logs', 'supervisor.log')
+  await waitFor('the first lines', () => readFileSync(log, 'utf8').includes('gateway-coder'))
+  renameSync(join(hermes.home, 'logs'), join(hermes.home, 'logs.old'))
+  await waitFor('new lines in a new file', async () => {
+    const { pid } = (await hermes.slot('gateway-coder')) ?? {}
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    return readFileSync(log, 'utf8').includes('gateway-coder')
+  })
+})
