@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { type Environment, resolveHome } from '../system/install.ts'
@@ -137,13 +137,24 @@ const readText = (file: string): string => {
 
 /** Makes the volume's directory where there is none (`npm start`, an image without VOLUME). As root's: the repair gives it away. */
 export function makeHome({ home, identity }: InitFacts): void {
-  if (lstatSync(home, { throwIfNoEntry: false }) !== undefined) return
-  try {
-    mkdirSync(home, { recursive: true, mode: 0o755 })
-  } catch (error) {
-    throw new HermesError('FAILED', `${home} cannot be made: ${(error as NodeJS.ErrnoException).code}`, {
+  const cannot = (why: string, cause?: unknown): HermesError =>
+    new HermesError('FAILED', `${home} cannot be the volume: ${why}`, {
       next: `mount a volume there, or set HERMES_HOME to a directory that uid ${identity.uid} can write`,
-      cause: error,
+      cause,
     })
+  try {
+    const status = statSync(home, { throwIfNoEntry: false })
+    if (status?.isDirectory()) return
+    if (status !== undefined) throw cannot('it is not a directory')
+    makeDirectories(home)
+  } catch (error) {
+    throw error instanceof HermesError ? error : cannot((error as NodeJS.ErrnoException).code ?? String(error), error)
   }
+}
+
+/** One level at a time: Node's own recursive mkdir never ends where the kernel answers ENOENT for a parent that exists (/proc). */
+function makeDirectories(path: string): void {
+  const parent = dirname(path)
+  if (parent !== path && statSync(parent, { throwIfNoEntry: false }) === undefined) makeDirectories(parent)
+  mkdirSync(path, { mode: 0o755 })
 }

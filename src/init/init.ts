@@ -394,10 +394,10 @@ class Init {
       lease,
       replay: events.length,
     })
+    // Before the replay: an exit in it must not lead to a start any more.
+    if (this.#stop !== undefined) this.#supervisor.send({ type: 'stop' })
     for (const event of events) this.#supervisor.send(event)
     for (const note of this.#notes.splice(0)) this.#supervisor.send(note)
-    // Not for the first one alone: its predecessor may have died before it had a chance to begin.
-    if (this.#stop !== undefined) this.#supervisor.send({ type: 'stop' })
   }
 
   #supervisorGone(): void {

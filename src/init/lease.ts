@@ -4,6 +4,8 @@ import type { Cancel, Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 
 const LOOK_EVERY_MS = 1_000
+/** How often a holder looks whether its file still bears its name. */
+const CHECK_EVERY_MS = 5_000
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
 const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 
@@ -49,6 +51,7 @@ export class Lease {
   take(): LeaseState {
     this.#state = this.#try()
     if (this.#state === 'busy') this.#lookLater()
+    if (this.#state === 'held') this.#checkLater()
     return this.#state
   }
 
@@ -62,8 +65,39 @@ export class Lease {
     const { clock, changed } = this.#o
     this.#look = clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
       this.#state = this.#try()
+      if (this.#state === 'busy') {
+        this.#lookLater()
+        return
+      }
+      if (this.#state === 'held') this.#checkLater()
+      changed(this.#state)
+    })
+  }
+
+  /**
+   * Somebody may delete or replace the file (`rm run.lease`, a restored backup): our lock is then on a file that nobody else finds,
+   * and the next container would take the volume. So a new one is made and locked before that happens.
+   */
+  #checkLater(): void {
+    const { clock, file, changed, warn } = this.#o
+    this.#look = clock.at(clock.nowMs() + CHECK_EVERY_MS, () => {
+      const held = this.#fd
+      if (held === undefined) return
+      if (isStillOurs(file, held)) {
+        this.#checkLater()
+        return
+      }
+      this.#fd = undefined
+      this.#state = this.#try()
+      closeSync(held)
+      if (this.#state === 'held') {
+        warn(`${file} was removed or replaced while we held it; a new one is locked`)
+        this.#checkLater()
+        return
+      }
+      warn(`${file} was replaced while we held it, and the new one is not ours`)
       if (this.#state === 'busy') this.#lookLater()
-      else changed(this.#state)
+      changed(this.#state)
     })
   }
 
@@ -132,4 +166,12 @@ function openExisting(file: string): number | undefined {
 function isStillThere(file: string, { dev, ino }: BigIntStats): boolean {
   const there = lstatSync(file, { bigint: true, throwIfNoEntry: false })
   return there !== undefined && there.dev === dev && there.ino === ino
+}
+
+function isStillOurs(file: string, fd: number): boolean {
+  try {
+    return isStillThere(file, fstatSync(fd, { bigint: true }))
+  } catch {
+    return true // EIO, ESTALE: the volume does not answer, which says nothing about the file
+  }
 }

@@ -18,6 +18,9 @@ import { type Environment, IMAGE_RUN_DIR, privateRunDir } from '../system/instal
 import { type Native, NativeError } from '../system/native.ts'
 import { type RunPaths, runPaths } from '../system/paths.ts'
 
+/** In the run directory; held locked while an init uses it. */
+const LOCK = 'lock'
+
 export interface RunDirectory {
   readonly paths: RunPaths
   readonly layout: 'image' | 'private'
@@ -75,6 +78,7 @@ export function makeRunDirectory(
     // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
     makeDirectory(runDir, layout === 'private' && owner === undefined ? 0o700 : 0o755)
     if (owner !== undefined) refuseForeignGround(runDir)
+    refuseForeignFiles(runDir)
     lock()
     // By name: a run directory that somebody chose may hold other things.
     for (const old of [controlSocket, identity, logFifos, slotStates, environmentDir, mainScript(paths)]) {
@@ -103,11 +107,24 @@ export function makeRunDirectory(
  * @throws HermesError when there is one already
  */
 export function lockRunDirectory(native: Pick<Native, 'tryLock'>, runDir: string): void {
-  const fd = openSync(join(runDir, 'lock'), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  const fd = openSync(join(runDir, LOCK), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   if (native.tryLock(fd) !== 'busy') return
   closeSync(fd)
   throw new HermesError('EXISTS', `an init already runs with the run directory ${runDir}`, {
     next: 'use that one (hermes status), or set HERMES_RUN_DIR and HERMES_HOME for a second one',
+  })
+}
+
+/**
+ * What is in the run directory is cleared at each boot, so it must be ours: HERMES_RUN_DIR may name a directory of somebody's.
+ * Our sign is the lock file, which is never removed.
+ * @throws HermesError when it holds other things
+ */
+function refuseForeignFiles(runDir: string): void {
+  const names = readdirSync(runDir)
+  if (names.length === 0 || names.includes(LOCK)) return
+  throw new HermesError('REFUSED', `${runDir} cannot be the run directory: it holds other files (${names[0]})`, {
+    next: 'name an empty or new directory in HERMES_RUN_DIR',
   })
 }
 

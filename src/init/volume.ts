@@ -26,7 +26,11 @@ export interface VolumeOptions {
  * @returns one line that says why the volume cannot be used; undefined: it can
  */
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
-  if (o.dropped && (await looksForeign(o))) await repair(o)
+  if (!o.dropped) return whyUnwritable(o)
+  // Side by side: nearly every volume is clean, and then both answers are all there is to wait for.
+  const [isForeign, problem] = await Promise.all([looksForeign(o), whyUnwritable(o)])
+  if (!isForeign) return problem
+  await repair(o)
   return whyUnwritable(o)
 }
 

@@ -104,6 +104,7 @@ export class Life {
     switch (state) {
       case 'held':
         if (this.#phase === 'waiting' && !this.#begun) this.#phase = 'booting'
+        if (this.#phase === 'waiting' && this.#begun) this.#resume()
         // The volume may still be somebody else's to write; init gives it to us before the boot goes on, which tries again.
         this.#lease.held({ quietly: !this.#begun })
         return
@@ -112,6 +113,7 @@ export class Life {
         this.#o.journal.warn(
           `${this.#o.start.home} is held by ${this.#lease.holder() ?? 'a container that does not say who it is'}`,
         )
+        if (this.#begun) this.#lost()
         return
       case 'unsupported':
         if (this.#phase === 'booting') this.#enter('waiting')
@@ -224,9 +226,12 @@ export class Life {
   }
 
   #leaseCounted(state: 'taken' | 'lost'): void {
-    const { send, journal, dispatcher, table, files } = this.#o
-    send({ type: 'lease', state })
-    if (state === 'taken') return
+    this.#o.send({ type: 'lease', state })
+    if (state === 'lost') this.#lost()
+  }
+
+  #lost(): void {
+    const { journal, dispatcher, table, files } = this.#o
     journal.error('another container has taken the volume; the gateways here are stopped')
     this.#phase = 'waiting'
     // The state files are the other one's now.

@@ -66,6 +66,7 @@ test('a docker attach that does not read stalls nothing: the file is complete, c
     await once(attached.stdout, 'readable') // it is attached; from here on nobody reads
     writeFileSync(join(box.home, 'go'), '')
     await waitFor('the last line in current', () => box.file(current)?.endsWith('Z finished\n'), { deadlineMs: 60_000 })
+    await box.up('gateway-default')
     const startedAtMs = performance.now()
     expect((await box.hermes('gateway', 'status')).code).toBe(0)
     expect(performance.now() - startedAtMs).toBeLessThan(3000)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -60,4 +60,31 @@ test('supervisor.log is found again after logs/ was moved away', async () => {
     if (pid !== undefined) process.kill(pid, 'SIGKILL')
     return readFileSync(log, 'utf8').includes('gateway-coder')
   })
+})
+
+test('run.lease that is deleted while it is held is made and locked again, so that no second container gets in', async () => {
+  await using hermes = await startHermes({ profiles: [{ name: 'coder', gateway: lives }] })
+  const lease = join(hermes.home, 'run.lease')
+  rmSync(lease)
+  await waitFor('a new lease', () => existsSync(lease) && hermes.stderr().includes('a new one is locked'))
+  expect((await hermes.status()).phase).toBe('running')
+  // A second one beside it, with a run directory of its own, has to wait.
+  await using second = await startHermes({
+    home: hermes.home,
+    runDir: join(hermes.home, 'run-2'),
+    keepHome: true,
+    profiles: [],
+    untilRunning: false,
+  })
+  await waitFor('the second one to wait', async () => (await second.status()).phase === 'waiting')
+})
+
+test('a run directory that holds somebody else’s files is refused and left alone', async () => {
+  const runDir = mkdtempSync(join(tmpdir(), 'hermes-not-ours-'))
+  mkdirSync(join(runDir, 'log'))
+  await using hermes = await startHermes({ runDir, profiles: [], untilRunning: false })
+  expect(await hermes.exit()).toBe(1)
+  expect(hermes.stderr()).toContain('holds other files (log)')
+  expect(existsSync(join(runDir, 'log'))).toBe(true)
+  rmSync(runDir, { recursive: true })
 })

@@ -53,12 +53,16 @@ export async function startHermes(options: {
   /** Keep the home when the run ends (to start again on it). */
   readonly keepHome?: boolean
   readonly deadlineMs?: number
+  /** Default: `run` in the home. */
+  readonly runDir?: string
+  /** false: do not wait until it runs. */
+  readonly untilRunning?: false
   /** An install tree of the test's own. */
   readonly install?: string
 }): Promise<RunningHermes> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'hermes-test-'))
   writeHome(home, options.profiles)
-  const runDir = join(home, 'run')
+  const runDir = options.runDir ?? join(home, 'run')
   const init = spawn(join(options.install ?? installDir(), 'bin', 'init'), ['--foreground'], {
     env: {
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
@@ -111,6 +115,7 @@ export async function startHermes(options: {
       if (options.keepHome !== true) rmSync(home, { recursive: true, force: true })
     },
   }
+  if (options.untilRunning === false) return hermes
   const wanted = options.profiles.filter(({ desired }) => desired === undefined || desired === 'running')
   await waitFor(
     'the supervisor to run',
