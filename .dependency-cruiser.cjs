@@ -6,7 +6,8 @@ module.exports = {
     loop,
     {
       name: 'core-has-no-io',
-      comment: 'The cores decide from facts they are given; files, sockets, processes and time are reached by shells only.',
+      comment:
+        'The cores decide from facts they are given; files, sockets, processes and time are reached by shells only.',
       severity: 'error',
       from: { path: core },
       to: { dependencyTypes: ['core'] },
@@ -15,7 +16,10 @@ module.exports = {
       name: 'core-imports-core-or-types',
       severity: 'error',
       from: { path: core },
-      to: { path: '^src/(init|supervisor|(log|kanban)/io|profile|gateway|cli|control|dashboard)/', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: '^src/(init|supervisor|(log|kanban)/io|profile|gateway|cli|control|dashboard)/',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'system-imports-nothing-above-it',
@@ -28,13 +32,19 @@ module.exports = {
       comment: 'PID 1 loads no CLI, YAML, schema or log library (design: init is the only root).',
       severity: 'error',
       from: { path: '^(src/init/|bin/init\\.ts)' },
-      to: { path: '^(src/(supervisor|cli|gateway|control|log/io|profile)/|node_modules/(commander|yaml|zod|pino|chokidar|execa|rotating-file-stream))', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: '^(src/(supervisor|cli|gateway|control|log/io|profile)/|node_modules/(commander|yaml|zod|pino|chokidar|execa|rotating-file-stream))',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'programs-do-not-import-each-other',
       severity: 'error',
       from: { path: '^src/(supervisor|cli|gateway|dashboard)/' },
-      to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/', pathNot: ['^src/$1/', '^src/gateway/(agent|sessions)/'] },
+      to: {
+        path: '^src/(init|supervisor|cli|gateway|dashboard)/',
+        pathNot: ['^src/$1/', '^src/gateway/(agent|sessions)/'],
+      },
     },
     {
       name: 'agent-and-sessions-know-no-server',
@@ -50,13 +60,22 @@ module.exports = {
       to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/' },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^#bundle/' } },
-    { name: 'no-dev-dependency-in-product', severity: 'error', from: { path: '^(src|bin)/' }, to: { dependencyTypes: ['npm-dev'] } },
+    {
+      name: 'no-dev-dependency-in-product',
+      severity: 'error',
+      from: { path: '^(src|bin)/' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^dist' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.cjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.cjs', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 }

@@ -1,10 +1,10 @@
 // The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
-import { gatewayFacts, makeContext } from '../src/cli/context.ts'
+import { dashboardFacts, gatewayFacts, makeContext } from '../src/cli/context.ts'
 import { dispatcherFacts } from '../src/cli/dispatcher-facts.ts'
 import { hotCommand } from '../src/cli/hot.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/output.ts'
-import { gatewayRun, splitCommandLine } from '../src/system/command-line.ts'
+import { dashboardRun, gatewayRun, splitCommandLine } from '../src/system/command-line.ts'
 import { truthy } from '../src/system/markers.ts'
 
 const OLDEST_NODE = 24
@@ -39,6 +39,11 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       // It lives for days, so it does without the command parser's memory.
       const { gatewayProgram } = require('#bundle/gateway.cjs') as typeof import('./gateway.ts')
       return await gatewayProgram({ ...gatewayFacts(context), ...run })
+    }
+    const dashboard = dashboardRun(line.words)
+    if (dashboard) {
+      const { dashboardProgram } = require('#bundle/dashboard.cjs') as typeof import('./dashboard.ts')
+      return await dashboardProgram({ ...dashboardFacts(context), options: dashboard })
     }
     if (line.words.join(' ') === 'kanban dispatcher') {
       const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./dispatcher.ts')

@@ -9,6 +9,7 @@ import { addedMegabytes, testImage } from '../test/support/image.ts'
 
 const ROUNDS = 5
 const image = await testImage()
+process.env.HERMES_TEST_IMAGE = image // decided once, whatever happens to the sources meanwhile
 const whole = Number(await docker(['image', 'inspect', '--format', '{{.Size}}', image])) / 1e6
 const boots: number[] = []
 const versions: number[] = []

@@ -26,6 +26,18 @@ const fail = (check: string, text: string, next: string): Finding => ({ check, s
 const orFine = (check: string, fine: string, findings: readonly Finding[]): readonly Finding[] =>
   findings.length === 0 ? [ok(check, fine)] : findings
 
+/** What keeps a check from looking is a finding like any other. */
+function guarded(check: string, look: () => readonly Finding[]): readonly Finding[] {
+  try {
+    return look()
+  } catch (error) {
+    return [unlooked(check, error)]
+  }
+}
+
+const unlooked = (check: string, error: unknown): Finding =>
+  fail(check, `cannot be checked: ${(error as Error).message}`, 'give the user of hermes access to that path')
+
 const PROGRAMS = ['hermes.cjs', 'cli.cjs', 'gateway.cjs', 'init.cjs', 'supervisor.cjs', 'koffi.node']
 /** Foreign owners named one by one; more are counted. */
 const MAX_NAMED = 10
@@ -79,7 +91,14 @@ const volume: Check = ({ home, uid }) => {
           repair,
         ),
       ]
-  const foreign = listProfiles(home).profiles.flatMap(({ dir }) => foreignIn(dir, uid))
+  const foreign: { path: string; owner: number }[] = []
+  for (const { dir } of listProfiles(home).profiles)
+    findings.push(
+      ...guarded('volume', () => {
+        foreign.push(...foreignIn(dir, uid))
+        return []
+      }),
+    )
   for (const { path, owner } of foreign.slice(0, MAX_NAMED))
     findings.push(warn('volume', `${path} belongs to uid ${owner}, not ${uid}`, repair))
   if (foreign.length > MAX_NAMED) findings.push(warn('volume', `and ${foreign.length - MAX_NAMED} more`, repair))
@@ -99,7 +118,7 @@ const profiles: Check = ({ home }) => {
   const skipped = listing.problems.map(({ name, reason }) =>
     warn('profiles', `${join(homePaths(home).profiles, name)} is no profile: ${reason}`, 'rename it or move it away'),
   )
-  const broken = listing.profiles.flatMap(profileFindings)
+  const broken = listing.profiles.flatMap((profile) => guarded('profiles', () => profileFindings(profile)))
   return orFine('profiles', `${listing.profiles.length} found, their settings are right`, [...skipped, ...broken])
 }
 
@@ -241,18 +260,31 @@ const disk: Check = ({ home }) => {
   return [ok('disk', `${Math.round((bavail * bsize) / 1e6)} MB free at ${home}`)]
 }
 
-export const CHECKS: readonly Check[] = [
+export const CHECKS: Readonly<Record<string, Check>> = {
   install,
   identity,
   volume,
   profiles,
   supervisor,
   ports,
-  staleFiles,
+  'stale files': staleFiles,
   zombies,
   clock,
   disk,
-]
+}
+
+/** All checks in order. One that fails itself is a finding, and the others still look. */
+export async function findAll(context: Context, checks = CHECKS): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const [name, check] of Object.entries(checks)) {
+    try {
+      findings.push(...(await check(context)))
+    } catch (error) {
+      findings.push(unlooked(name, error))
+    }
+  }
+  return findings
+}
 
 function isWritable(path: string): boolean {
   try {

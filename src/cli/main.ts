@@ -20,7 +20,8 @@ const BOOT_MS = 30_000
 export async function commandLine(context: Context, words: readonly string[]): Promise<number> {
   if (words.length === 0 || words.join(' ') === '--tui') return bare(context)
   // `hermes help gateway start` is what people type who know git.
-  const parsed = parseWords(words[0] === 'help' ? [...words.slice(1), '--help'] : words, COMMANDS, GROUPS)
+  const asked = words[0] === 'help' ? [...words.slice(words[1] === 'help' ? 2 : 1), '--help'] : words
+  const parsed = parseWords(asked, COMMANDS, GROUPS)
   if ('help' in parsed) {
     context.output.out(parsed.help)
     return 0

@@ -10,7 +10,8 @@ export type Parsed = { readonly command: Command; readonly input: Input } | { re
  * Reads the words with commander.
  * @throws HermesError USAGE naming the nearest command or option
  */
-export function parseWords(words: readonly string[], commands: readonly Command[], groups: readonly Group[]): Parsed {
+export function parseWords(typed: readonly string[], commands: readonly Command[], groups: readonly Group[]): Parsed {
+  const words = groupHelp(typed, groups)
   let parsed: Parsed | undefined
   let help = ''
   const shape = (one: Commander): Commander =>
@@ -58,7 +59,13 @@ export function parseWords(words: readonly string[], commands: readonly Command[
     root.parse(expandGroup(words, groups), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0 || error.code === 'commander.help') return { help }
+    if (error.exitCode === 0 || error.code === 'commander.help') {
+      // commander gives help for any words.
+      const stranger = unknownWord(words, commands)
+      if (stranger === undefined) return { help }
+      const message = `error: unknown command '${stranger}'`
+      throw usageError(new CommanderError(1, 'commander.unknownCommand', message), words, commands)
+    }
     throw usageError(error, words, commands)
   }
   return parsed ?? { help: root.helpInformation() }
@@ -67,6 +74,21 @@ export function parseWords(words: readonly string[], commands: readonly Command[
 export const flagsOf = ({ short, long, value }: OptionSpec): string =>
   [short, long].filter((flag) => flag !== undefined).join(', ') +
   (value === undefined ? '' : value.startsWith('[') ? ` ${value}` : ` <${value}>`)
+
+/** `hermes gateway help` is `hermes gateway --help`. */
+const groupHelp = ([first = '', second, ...rest]: readonly string[], groups: readonly Group[]): readonly string[] => {
+  if (second === 'help' && groups.some(({ name }) => name === first)) return [first, ...rest, '--help']
+  return second === undefined ? (first === '' ? [] : [first]) : [first, second, ...rest]
+}
+
+/** The first of the words that should name a command and does not. */
+function unknownWord([first = '-', second = '-']: readonly string[], commands: readonly Command[]): string | undefined {
+  if (first.startsWith('-')) return undefined
+  const siblings = commands.map(({ path }) => path.split(' ')).filter(([group]) => group === first)
+  if (siblings.length === 0) return first
+  const takesWords = siblings.some(([, word]) => word === undefined)
+  return second.startsWith('-') || takesWords || siblings.some(([, word]) => word === second) ? undefined : second
+}
 
 /** `hermes gateway` alone is `hermes gateway run`. */
 function expandGroup(words: readonly string[], groups: readonly Group[]): readonly string[] {

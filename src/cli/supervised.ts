@@ -27,6 +27,8 @@ export async function ifSupervised<T>(
 export interface ActionOptions {
   readonly timeoutMs?: number
   readonly wait?: boolean
+  /** As in SlotAction: desired_state is left alone. */
+  readonly keepDesired?: boolean
 }
 
 /** Added to what the supervisor is given, so that its own, better answer comes first. */
@@ -77,7 +79,9 @@ export function act(
   ownMs: number,
 ): Promise<ActionResult> {
   const timeoutMs = options.timeoutMs ?? ownMs
-  return client.request(op, { slot, wait: options.wait ?? true, timeoutMs }, { timeoutMs: timeoutMs + REPLY_SLACK_MS })
+  const { wait = true, keepDesired = false } = options
+  const request = { slot, wait, timeoutMs, ...(keepDesired && { keepDesired }) }
+  return client.request(op, request, { timeoutMs: timeoutMs + REPLY_SLACK_MS })
 }
 
 const REGISTER_TIMEOUT_MS = 15_000

@@ -163,7 +163,7 @@ class Connection {
     const cancel = this.#clock.at(untilMs, () =>
       reply.reject(
         new HermesError('TIMED_OUT', `the supervisor did not answer "${op}" in time`, {
-          next: 'hermes status shows whether it is alive; hermes logs supervisor what it does',
+          next: "hermes healthcheck says whether it is alive; hermes logs supervisor and the container's own output what it does",
         }),
       ),
     )

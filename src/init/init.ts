@@ -1,31 +1,27 @@
-import { readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import {
   type ConsoleSink,
   type Ending,
   INIT_PROTOCOL_VERSION,
-  type LeaseState,
-  type SupervisorStart,
   type ToInit,
   type ToSupervisor,
 } from '../protocol/init.ts'
 import { shellCode } from '../slot/ending.ts'
-import { type Clock, systemClock } from '../system/clock.ts'
-import { EXIT, HermesError } from '../system/errors.ts'
+import type { Clock } from '../system/clock.ts'
+import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
-import { loadNative } from '../system/native-libc.ts'
 import { homePaths } from '../system/paths.ts'
 import { listProcesses } from '../system/proc.ts'
+import { BeginGate } from './begin-gate.ts'
 import { Children } from './children.ts'
 import { readEnvironment, storeEnvironment, type Variables } from './environment.ts'
-import { gatherFacts, type InitFacts, type InitOptions, makeHome } from './facts.ts'
+import { type InitFacts, type InitOptions, makeHome } from './facts.ts'
 import { FINISH_HOOKS, goesOnAfterFailure, Hooks, INIT_HOOKS } from './hooks.ts'
 import { Lease } from './lease.ts'
 import { LogFifos } from './log-fifos.ts'
 import { containerCode, startMain } from './main-program.ts'
 import { isDashboard, mainWords } from './main-words.ts'
-import { type Level, OwnConsole, openSink } from './own-console.ts'
+import type { Level, OwnConsole } from './own-console.ts'
 import { Processes } from './processes.ts'
 import { Reaper } from './reaper.ts'
 import {
@@ -37,53 +33,21 @@ import {
   type RunDirectory,
   writeIdentity,
 } from './run-directory.ts'
+import { listenForSignals } from './signals.ts'
 import { Stop } from './stop.ts'
+import { supervisorCommand } from './supervisor-command.ts'
 import { SupervisorProcess } from './supervisor-process.ts'
 import { terminalFd, terminalPlan } from './terminal.ts'
-import { prepareVolume, requireWritable, whyUnwritable } from './volume.ts'
-
-export type { InitOptions } from './facts.ts'
+import { prepareVolume, requireWritable, type VolumeOptions, whyUnwritable } from './volume.ts'
 
 /** For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor. */
 const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const ROOT_ENV: Variables = { PATH: SAFE_PATH }
 const DRAIN_MS = 500
-const OLDEST_NODE = 24
 /** Lines for the supervisor's log that may wait until there is one. */
 const MAX_NOTES = 100
 
-const IGNORED_WITH_SHARED_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const
-
-/** Starts init; resolves when the boot is behind it. Ends the process by itself. */
-export async function runInit(options: InitOptions): Promise<void> {
-  const { native, problem } = await loadNative()
-  const clock = systemClock()
-  const stderr = openSink(2)
-  const own = new OwnConsole({ sink: stderr, native, clock, json: options.env.LOG_FORMAT === 'json' })
-  const fail = (error: unknown): never => {
-    if (error instanceof HermesError)
-      own.line('error', error.next === undefined ? error.message : `${error.message}. ${error.next}`)
-    else own.line('error', `init cannot start: ${error instanceof Error ? error.stack : String(error)}`)
-    own.flush()
-    return native.exitNow(error instanceof HermesError ? error.exitCode : EXIT.failed)
-  }
-  try {
-    const { node } = process.versions
-    if (Number.parseInt(node, 10) < OLDEST_NODE) {
-      throw new HermesError('FAILED', `hermes needs Node ${OLDEST_NODE} or newer, this is ${node}`, {
-        next: 'npm ci brings one along; start through the wrapper bin/init',
-      })
-    }
-    if (problem !== undefined) own.line('error', problem)
-    const facts = gatherFacts(options)
-    const init = new Init({ options, facts, native, clock, own, stdout: openSink(1), stderr })
-    await init.boot()
-  } catch (error) {
-    fail(error)
-  }
-}
-
-interface Parts {
+export interface InitParts {
   readonly options: InitOptions
   readonly facts: InitFacts
   readonly native: Native
@@ -94,28 +58,23 @@ interface Parts {
 }
 
 /** One life of a container: boot, supervise, stop. */
-class Init {
-  readonly #o: Parts
+export class Init {
+  readonly #o: InitParts
   readonly #run: RunDirectory
   readonly #processes = new Processes()
   readonly #reaper: Reaper
   readonly #children: Children
   readonly #supervisor: SupervisorProcess
-  readonly #lease: Lease
+  readonly #gate: BeginGate
   readonly #hooks: Hooks
-  #leaseState: LeaseState = 'busy'
   #notes: ToSupervisor[] = []
-  /** The volume is ours and usable. */
-  #volumeReady = false
-  #hooksDone = false
-  #begun = false
   #main: { readonly pid: number; ending?: Ending } | undefined
   #hangupsExpected = 0
   #stop: Stop | undefined
   #drained: () => void = () => undefined
   #sharesTerminal = false
 
-  constructor(parts: Parts) {
+  constructor(parts: InitParts) {
     this.#o = parts
     const { options, facts, native, clock } = parts
     const { home, uid, identity, dropped, prefix } = facts
@@ -149,18 +108,40 @@ class Init {
     this.#supervisor = new SupervisorProcess({
       clock,
       processes: this.#processes,
-      ...this.#supervisorCommand(typeof control === 'number' ? control : undefined),
+      ...supervisorCommand({
+        install: options.install,
+        foreground: options.foreground,
+        words: options.words,
+        facts,
+        run: this.#run,
+        stdout: parts.stdout,
+        stderr: parts.stderr,
+        ...(typeof control === 'number' && { controlFd: control }),
+        env: { PATH: SAFE_PATH, ...this.#names() },
+      }),
       receive: (message) => this.#receive(message),
-      gone: () => this.#supervisorGone(),
+      gone: () => this.#children.forgetRequests(),
       warn: (text) => this.#say('warn', text),
     })
-    this.#lease = new Lease({
+    const lease = new Lease({
       file: homePaths(home).lease,
       native,
       clock,
       owner,
-      changed: (state) => void this.#leaseIs(state),
+      changed: (state) => void this.#gate.leaseIs(state),
       warn: (text) => this.#say('warn', text),
+    })
+    this.#gate = new BeginGate({
+      home,
+      lease,
+      withoutLease: isDashboard(options.words),
+      prepare: () => prepareVolume(this.#volumeOptions()),
+      tryIt: () => whyUnwritable(this.#volumeOptions()),
+      send: (message) => {
+        if (this.#stop === undefined) this.#supervisor.send(message)
+      },
+      unusable: (why) => this.#stopWith(EXIT.failed, why),
+      say: (level, text) => this.#say(level, text),
     })
     this.#hooks = new Hooks({
       clock,
@@ -176,17 +157,29 @@ class Init {
 
   async boot(): Promise<void> {
     const { options, facts } = this.#o
-    this.#listen()
+    listenForSignals({
+      foreground: options.foreground,
+      childEnded: () => this.#reaper.scanSoon(),
+      stop: () => {
+        if (this.#stop === undefined) void this.#end(undefined)
+      },
+      hurry: () => this.#stop?.hurry(),
+      isStopping: () => this.#stop !== undefined,
+      reconcile: () => this.#supervisor.send({ type: 'reconcile' }),
+      hangupIsOurs: () => this.#hangupsExpected > 0 && this.#hangupsExpected-- > 0,
+      mainPid: () => this.#mainPid(),
+      sharesTerminal: () => this.#sharesTerminal,
+      bug: (error) => this.#say('error', `a bug in init: ${error instanceof Error ? error.stack : String(error)}`),
+    })
     if (!facts.pid1) this.#becomeSubreaper()
     // It loads while the next steps run.
     void this.#supervisor.start()
     if (options.foreground) this.#sayWhatNext()
-    await this.#leaseIs(isDashboard(options.words) ? 'none' : this.#lease.take())
+    await this.#gate.open()
     if (this.#stop !== undefined) return
     if (!options.foreground) await this.#runHooks()
     if (this.#stop !== undefined) return
-    this.#hooksDone = true
-    this.#beginIfReady()
+    this.#gate.hooksDone()
     if (!options.foreground) await this.#startMain()
   }
 
@@ -204,36 +197,10 @@ class Init {
     this.#say('info', `supervising ${facts.home}; Ctrl-C stops it. In a second terminal: ${hermes} status`)
   }
 
-  /** What the lock on the volume came to, at boot or later. */
-  async #leaseIs(state: LeaseState): Promise<void> {
-    this.#leaseState = state
-    if (state === 'busy') {
-      this.#say(
-        'warn',
-        `another container holds ${this.#o.facts.home}: its gateways wait here until the volume is free`,
-      )
-    }
-    if (state === 'held' || state === 'none') await this.#useVolume(prepareVolume)
-    // Where locks do not work the supervisor's counter decides, if anything can be written at all.
-    if (state === 'unsupported' && !this.#lease.opened) await this.#useVolume(whyUnwritable, false)
-    this.#supervisor.send({ type: 'lease', state })
-    this.#beginIfReady()
-  }
-
-  /** By the counter of a supervisor, where locks do not work. */
-  async #leaseCounted(state: 'taken' | 'lost'): Promise<void> {
-    if (this.#leaseState !== 'unsupported' || state === 'lost') return
-    const again = this.#begun
-    if (!this.#volumeReady) await this.#useVolume(prepareVolume)
-    this.#beginIfReady()
-    if (again) this.#supervisor.send({ type: 'begin' })
-  }
-
-  /** @param ready what a volume without problems is from then on */
-  async #useVolume(look: typeof prepareVolume, ready = true): Promise<void> {
+  #volumeOptions(): VolumeOptions {
     const { facts, options } = this.#o
     const { home, identity, prefix, dropped } = facts
-    const problem = await look({
+    return {
       home,
       identity,
       prefix,
@@ -242,9 +209,7 @@ class Init {
       repair: [process.execPath, '--v8-pool-size=0', join(options.install, 'lib', 'repair.cjs')],
       rootEnv: ROOT_ENV,
       say: (level, text) => this.#say(level, text),
-    })
-    if (problem === undefined) this.#volumeReady = ready
-    else this.#stopWith(EXIT.failed, problem)
+    }
   }
 
   async #runHooks(): Promise<void> {
@@ -256,12 +221,6 @@ class Init {
     if (code !== 0 && this.#stop === undefined) {
       this.#stopWith(code, 'a boot hook failed; S6_BEHAVIOUR_IF_STAGE2_FAILS=1 would go on')
     }
-  }
-
-  #beginIfReady(): void {
-    if (this.#begun || !this.#volumeReady || !this.#hooksDone || this.#stop !== undefined) return
-    this.#begun = true
-    this.#supervisor.send({ type: 'begin' })
   }
 
   async #startMain(): Promise<void> {
@@ -310,47 +269,6 @@ class Init {
 
   // ---- the supervisor ----
 
-  #supervisorCommand(controlFd: number | undefined) {
-    const { options, facts, stdout, stderr } = this.#o
-    const { paths, layout } = this.#run
-    const { home, pid1, identity, dropped, prefix } = facts
-    // fd 3 is the protocol's socket; these follow it in this order.
-    const inherited = [controlFd, ...[stdout, stderr].map(({ fd, kind }) => (kind === 'none' ? undefined : fd))]
-    const start: SupervisorStart = {
-      protocolFd: 3,
-      ...(controlFd !== undefined && { controlFd: 4 }),
-      stdout: { fd: 5, kind: stdout.kind },
-      stderr: { fd: 6, kind: stderr.kind },
-      home,
-      runDir: paths.runDir,
-      layout,
-      instance: randomName(),
-      hostname: hostname(),
-      pid1,
-      identity,
-      dropped,
-      foreground: options.foreground,
-      main: options.words,
-    }
-    const [file = '', ...args] = [
-      ...prefix,
-      process.execPath,
-      '--disable-sigusr1',
-      '--v8-pool-size=0',
-      '--max-semi-space-size=1',
-      '--disable-warning=ExperimentalWarning',
-      join(options.install, 'lib', 'supervisor.cjs'),
-      JSON.stringify(start),
-    ]
-    return {
-      file,
-      args,
-      env: { PATH: SAFE_PATH, ...this.#names(), HERMES_HOME: home, HERMES_RUN_DIR: paths.runDir },
-      stderrFd: stderr.kind === 'none' ? ('ignore' as const) : 2,
-      fds: inherited.map((fd) => fd ?? ('ignore' as const)),
-    }
-  }
-
   #receive(message: ToInit): void {
     switch (message.type) {
       case 'hello':
@@ -375,7 +293,7 @@ class Init {
         this.#drained()
         return
       case 'lease':
-        void this.#leaseCounted(message.state)
+        void this.#gate.leaseCounted(message.state)
         return
       case 'pong':
         return // the link's own
@@ -384,13 +302,12 @@ class Init {
 
   #welcome(): void {
     const events = this.#children.events.unacknowledged()
-    const lease = this.#leaseState
+    const { begun, lease } = this.#gate
     this.#supervisor.send({
       type: 'welcome',
       v: INIT_PROTOCOL_VERSION,
       children: this.#children.facts(),
-      // A new supervisor counts anew, and we tell it to begin when it has the volume.
-      begun: this.#begun && lease !== 'unsupported',
+      begun,
       lease,
       replay: events.length,
     })
@@ -398,49 +315,6 @@ class Init {
     if (this.#stop !== undefined) this.#supervisor.send({ type: 'stop' })
     for (const event of events) this.#supervisor.send(event)
     for (const note of this.#notes.splice(0)) this.#supervisor.send(note)
-  }
-
-  #supervisorGone(): void {
-    this.#children.forgetRequests()
-  }
-
-  // ---- signals ----
-
-  #listen(): void {
-    process.on('SIGCHLD', () => this.#reaper.scanSoon())
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => this.#askedToStop(signal))
-    process.on('SIGHUP', () => this.#hangup())
-    for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const) {
-      process.on(signal, () => {
-        if (this.#mainPid() !== undefined) process.kill(this.#mainPid() as number, signal)
-      })
-    }
-    // On a terminal we share: what is typed there is meant for the main program, and must not stop us in its place.
-    for (const signal of ['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const) {
-      if (!this.#o.options.foreground) process.on(signal, () => undefined)
-    }
-    // PID 1 does not die of a bug: it says so and goes on.
-    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-      process.on(event, (error: unknown) => {
-        this.#say('error', `a bug in init: ${error instanceof Error ? error.stack : String(error)}`)
-      })
-    }
-  }
-
-  #askedToStop(signal: NodeJS.Signals): void {
-    const isIgnored = (IGNORED_WITH_SHARED_TERMINAL as readonly string[]).includes(signal)
-    if (this.#sharesTerminal && this.#mainPid() !== undefined && isIgnored) return
-    if (this.#stop === undefined) void this.#end(undefined)
-    else if (signal === 'SIGINT' && this.#o.options.foreground) this.#stop.hurry()
-  }
-
-  #hangup(): void {
-    if (this.#hangupsExpected > 0) {
-      this.#hangupsExpected -= 1
-      return
-    }
-    if (this.#o.options.foreground) this.#askedToStop('SIGHUP')
-    else this.#supervisor.send({ type: 'reconcile' })
   }
 
   // ---- the end ----
@@ -525,7 +399,3 @@ class Init {
     else if (this.#notes.length < MAX_NOTES) this.#notes.push(note)
   }
 }
-
-/** 16 hex digits. From the kernel: node:crypto takes 7 ms to load. */
-const randomName = (): string =>
-  readFileSync('/proc/sys/kernel/random/uuid', 'latin1').replaceAll('-', '').slice(-17, -1)

@@ -131,15 +131,16 @@ export class Lease {
       closeSync(fd)
       throw new Error('it is not a regular file with one link')
     }
+    // The supervisor writes into it before the volume is repaired.
+    const { owner } = this.#o
+    if (owner !== undefined && status.uid !== owner.uid) fchownSync(fd, owner.uid, owner.gid)
     return fd
   }
 
   #create(): number {
-    const { file, owner } = this.#o
+    const { file } = this.#o
     try {
-      const fd = openSync(file, OPEN_FLAGS | O_CREAT | O_EXCL, 0o644)
-      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
-      return fd
+      return openSync(file, OPEN_FLAGS | O_CREAT | O_EXCL, 0o644)
     } catch (error) {
       // Somebody else has just made it.
       const other = (error as NodeJS.ErrnoException).code === 'EEXIST' ? openExisting(file) : undefined

@@ -8,6 +8,7 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  visit,
   type YAMLMap,
 } from 'yaml'
 import { nearest } from '../system/nearest.ts'
@@ -32,13 +33,17 @@ export interface ReadValues {
 /** Never throws: what is wrong becomes a problem, and the default. */
 export function readValues(text: string, file: string): ReadValues {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  // The library's check for unique keys is quadratic; ours is not.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   const lineAt = (offset: number | undefined): { line?: number } =>
     offset === undefined ? {} : { line: lines.linePos(offset).line }
   const syntax = document.errors[0]
   if (syntax) {
     return nothing({ file, ...lineAt(syntax.pos[0]), key: '', message: `expected YAML: ${syntax.message}` })
   }
+  const repeated = repeatedKey(document)
+  if (repeated)
+    return nothing({ file, ...lineAt(repeated.offset), key: '', message: 'expected YAML: Map keys must be unique' })
   if (document.contents === null || isEmptyScalar(document.contents)) return nothing()
   if (!isMap(document.contents)) {
     return nothing({
@@ -53,7 +58,7 @@ export function readValues(text: string, file: string): ReadValues {
   const problems: ConfigProblem[] = []
   for (const found of leaves(document.contents, '')) {
     const place = { file, ...lineAt(found.offset), key: found.key }
-    const verdict = judge(found, document)
+    const verdict = judge(found, document, problems.length < MAX_HINTS)
     if ('message' in verdict) problems.push({ ...place, ...verdict })
     else if ('value' in verdict) {
       values[found.key] = verdict.value
@@ -61,6 +66,29 @@ export function readValues(text: string, file: string): ReadValues {
     }
   }
   return { values: values as unknown as ConfigValues, set, problems }
+}
+
+/** Looking for what a key was meant to be costs; after so many problems it is left out. */
+const MAX_HINTS = 20
+
+/** The first key that its map has already. */
+function repeatedKey(document: Document): { readonly offset: number | undefined } | undefined {
+  let repeated: { readonly offset: number | undefined } | undefined
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        if (!isScalar(key)) continue
+        if (seen.has(key.value)) {
+          repeated = { offset: key.range?.[0] }
+          return visit.BREAK
+        }
+        seen.add(key.value)
+      }
+      return undefined
+    },
+  })
+  return repeated
 }
 
 const nothing = (...problems: readonly ConfigProblem[]): ReadValues => ({
@@ -93,39 +121,54 @@ function* leaves(map: YAMLMap, prefix: string): Generator<Found> {
 function judge(
   { key, node }: Found,
   document: Document,
+  hint: boolean,
 ): { value: unknown } | { message: string; value?: unknown } | Record<never, never> {
   if (!isKey(key)) {
     if (isSection(key))
       return isEmptyScalar(node)
         ? {}
-        : { message: `expected keys below it, got ${show(toJs(node, document), { type: 'text' })}` }
-    const near = nearest(key, configKeys())
+        : { message: `expected keys below it, got ${show(plain(node, document), { type: 'text' })}` }
+    const near = hint ? nearest(key, configKeys()) : undefined
     return {
       message: `unknown key${near === undefined ? '; "hermes config get" lists those that exist' : `; did you mean ${near}?`}`,
     }
   }
   if (isEmptyScalar(node)) return CONFIG_KEYS[key].value === null ? { value: null } : {}
   const { kind } = CONFIG_KEYS[key]
-  const raw = toJs(node, document)
-  const parsed = schemaOf(key).safeParse(kind.type === 'argv' || kind.type === 'map' ? asWritten(node, raw) : raw)
-  return parsed.success
+  const raw = plain(node, document)
+  const parsed =
+    raw instanceof Unusable
+      ? undefined
+      : schemaOf(key).safeParse(kind.type === 'argv' || kind.type === 'map' ? asWritten(node, raw) : raw)
+  return parsed?.success
     ? { value: parsed.data }
     : {
         message: `expected ${expectation(kind)}, got ${show(raw, kind)}`,
         // A secret must not travel in an object that somebody prints.
-        ...(kind.type === 'secret' ? {} : { value: raw }),
+        ...(kind.type === 'secret' ? {} : { value: raw instanceof Unusable ? raw.why : raw }),
       }
 }
 
 const isEmptyScalar = (node: unknown): boolean =>
   node === null || node === undefined || (isScalar(node) && node.value === null)
 
-function toJs(node: Node | null, document: Document): unknown {
+/** In place of a value that is none: `description: *nowhere` must not become a description. */
+class Unusable {
+  readonly why: string
+  constructor(why: string) {
+    this.why = why
+  }
+}
+
+function plain(node: Node | null, document: Document): unknown {
   try {
-    return node?.toJS(document)
+    const value: unknown = node?.toJS(document)
+    // What holds itself passes some schemas, and is then in the way of everybody who prints it.
+    JSON.stringify(value)
+    return value
   } catch (error) {
-    // Aliases that lead nowhere or multiply without end.
-    return (error as Error).message
+    // Aliases that lead nowhere, to themselves (a TypeError of JSON), or multiply without end.
+    return new Unusable(error instanceof TypeError ? 'a value that holds itself' : (error as Error).message)
   }
 }
 
@@ -137,10 +180,8 @@ function asWritten(node: Node | null, raw: unknown): unknown {
       : value
   if (isSeq(node) && Array.isArray(raw)) return raw.map((value, i) => text(node.items[i], value))
   if (isMap(node) && typeof raw === 'object' && raw !== null) {
-    const pairs = node.items as readonly Pair[]
-    return Object.fromEntries(
-      Object.entries(raw).map(([name, value]) => [name, text(pairs.find((p) => String(p.key) === name)?.value, value)]),
-    )
+    const items = new Map((node.items as readonly Pair[]).map((pair) => [String(pair.key), pair.value]))
+    return Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, text(items.get(name), value)]))
   }
   return raw
 }
@@ -149,6 +190,6 @@ const kindOf = (node: unknown): string => (isSeq(node) ? 'a list' : 'a single va
 
 function show(value: unknown, kind: Kind): string {
   if (kind.type === 'secret') return 'something else (not shown)'
-  const text = JSON.stringify(value) ?? String(value)
+  const text = value instanceof Unusable ? value.why : (JSON.stringify(value) ?? String(value))
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }

@@ -1,7 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { SignalName } from '../protocol/init.ts'
 import {
+  CONFIG_KEYS,
   type ConfigProblem,
   type ConfigValues,
   defaultValues,
@@ -68,8 +69,11 @@ export interface LoadedConfig {
   readonly problems: readonly ConfigProblem[]
 }
 
-/** Longest config.yaml that is read. */
-export const MAX_CONFIG_BYTES = 1_000_000
+/** Longest config.yaml that is read: everybody's supervisor waits while one profile's YAML is parsed. */
+export const MAX_CONFIG_BYTES = 64 * 1024
+
+/** So many problems are told one by one. */
+const MAX_PROBLEMS = 20
 
 export const defaultConfig = (): ProfileConfig => assemble(defaultValues())
 
@@ -93,8 +97,37 @@ export function loadConfig(file: string): LoadedConfig {
 /** The same for a text that was read already; `file` is for the problems only. */
 export function parseConfig(text: string, file: string): LoadedConfig {
   if (isBlank(text)) return { config: defaultConfig(), problems: [] }
-  const { values, problems } = yamlReader().readValues(text, file)
-  return { config: assemble(values), problems }
+  try {
+    const { values, problems } = yamlReader().readValues(text, file)
+    return { config: assemble(values), problems: firstOf(problems, file) }
+  } catch (error) {
+    // Nobody's config.yaml may take the supervisor, and with it everybody else's gateway, down.
+    const message = `cannot be understood: ${(error as Error).message}`
+    return { config: defaultConfig(), problems: [{ file, key: '', message }] }
+  }
+}
+
+/** Wrong values of known keys are all told: the table bounds them, and a default in force must not go unsaid. */
+function firstOf(problems: readonly ConfigProblem[], file: string): readonly ConfigProblem[] {
+  if (problems.length <= MAX_PROBLEMS) return problems
+  const isKnown = ({ key }: ConfigProblem): boolean => Object.hasOwn(CONFIG_KEYS, key)
+  let room = MAX_PROBLEMS - problems.filter(isKnown).length
+  const told = problems.filter((problem) => isKnown(problem) || room-- > 0)
+  const more = problems.length - told.length
+  return more === 0 ? told : [...told, { file, key: '', message: `and ${more} more` }]
+}
+
+/**
+ * A text that changes whenever config.yaml does, so that it need not be read again. Never throws: a file that cannot be looked at
+ * (a loop of symlinks, a directory without access) has one too, and loadConfig says what is wrong.
+ */
+export function configSignature(file: string): string {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false })
+    return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
+  } catch (error) {
+    return `unreadable: ${(error as NodeJS.ErrnoException).code}`
+  }
 }
 
 /** `config.yaml:3: gateway.restart: expected always, on-failure or never, got "sometimes"` */

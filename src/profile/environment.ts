@@ -114,8 +114,10 @@ function variableProblem(name: string, value: string): string | undefined {
   return value.includes('\0') ? 'its value holds a NUL byte' : undefined
 }
 
-/** Longest `.env` that is read. */
-const MAX_DOT_ENV_BYTES = 1_000_000
+/** Longest `.env` that is read: more than a process takes as its environment together with its words, and quick to parse. */
+const MAX_DOT_ENV_BYTES = 128 * 1024
+/** Longest file of one variable in the container environment store. */
+const MAX_VARIABLE_BYTES = 1_000_000
 
 export interface DotEnv {
   readonly variables: Readonly<Record<string, string>>
@@ -128,7 +130,7 @@ export function readDotEnv(file: string): DotEnv {
   try {
     return parseDotEnv(readRegularFile(file, MAX_DOT_ENV_BYTES) ?? '', file)
   } catch (error) {
-    return { variables: {}, warnings: [`${file}: cannot be read: ${(error as Error).message}`] }
+    return { variables: {}, warnings: [`${file}: cannot be read, none of it is used: ${(error as Error).message}`] }
   }
 }
 
@@ -137,6 +139,8 @@ export function parseDotEnv(text: string, file: string): DotEnv {
   const clean = text.replace(/^\uFEFF/, '')
   const warnings: string[] = []
   const lines = clean.split(/\r?\n/)
+  // A quote that was looked for in vain up to the last line is in no later line either: looking again made it quadratic.
+  const spent = new Set<string>()
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] ?? ''
     if (/^\s*(#|$)/.test(line)) continue
@@ -147,12 +151,18 @@ export function parseDotEnv(text: string, file: string): DotEnv {
     }
     const quote = assignment[2] ?? ''
     // A quoted value may go on over several lines; they are part of it.
-    if (quote !== '' && !(assignment[3] ?? '').includes(quote)) {
-      const end = lines.findIndex((later, at) => at > i && later.includes(quote))
-      if (end !== -1) i = end
+    if (quote !== '' && !spent.has(quote) && !(assignment[3] ?? '').includes(quote)) {
+      const end = lineWith(quote, lines, i + 1)
+      if (end === undefined) spent.add(quote)
+      else i = end
     }
   }
   return { variables: withoutUndefined(parseEnv(clean)), warnings }
+}
+
+function lineWith(text: string, lines: readonly string[], from: number): number | undefined {
+  for (let i = from; i < lines.length; i++) if (lines[i]?.includes(text)) return i
+  return undefined
 }
 
 const withoutUndefined = (values: NodeJS.Dict<string>): Record<string, string> =>
@@ -167,7 +177,7 @@ export function readContainerEnvironment(dir: string): Record<string, string> {
   for (const name of namesIn(dir)) {
     if (name.startsWith('.')) continue
     try {
-      const value = readRegularFile(join(dir, name), MAX_DOT_ENV_BYTES)
+      const value = readRegularFile(join(dir, name), MAX_VARIABLE_BYTES)
       if (value !== undefined) variables[name] = value.replace(/\n$/, '')
     } catch {
       // Unreadable or no file: not a variable. Whoever dropped it sees that `hermes env` does not list it.

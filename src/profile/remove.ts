@@ -25,9 +25,18 @@ export async function deleteProfile(home: string, name: string): Promise<void> {
   const doomed = join(parent, `.deleted-${name}-${randomTag()}`)
   await rename(profileDir(home, name), doomed)
   await syncDirectory(parent)
-  if (readActiveProfile(home) === name) await writeActiveProfile(home, DEFAULT_PROFILE)
+  const activeLeft = readActiveProfile(home) === name && !(await resetActive(home))
   await rm(doomed, { recursive: true, force: true })
+  // The disk was full; what has just gone made room.
+  if (activeLeft) await writeActiveProfile(home, DEFAULT_PROFILE)
 }
+
+/** @returns whether it could be written */
+const resetActive = (home: string): Promise<boolean> =>
+  writeActiveProfile(home, DEFAULT_PROFILE).then(
+    () => true,
+    () => false,
+  )
 
 /** Removes the logs of a profile's gateway. */
 export const deleteLogs = (home: string, name: string): Promise<void> =>
@@ -40,19 +49,32 @@ export const deleteLogs = (home: string, name: string): Promise<void> =>
  */
 export async function renameProfile(home: string, from: string, to: string): Promise<void> {
   refuseDefault(from, 'renamed')
-  const target = profileDir(home, to)
-  if (await isThere(target))
-    throw new HermesError('EXISTS', `profile "${to}" exists already: ${target}`, { next: 'choose another name' })
-  await rename(profileDir(home, from), target)
+  await refuseTaken(home, to)
+  const [oldLogs, newLogs] = [slotLogDir(home, gatewaySlot(from)), slotLogDir(home, gatewaySlot(to))]
+  // Logs first: once the directory has its new name, the supervisor may start the gateway and open the log of that name.
+  const moved = await moveLogs(oldLogs, newLogs)
+  try {
+    await rename(profileDir(home, from), profileDir(home, to))
+  } catch (error) {
+    if (moved) await moveLogs(newLogs, oldLogs)
+    throw error
+  }
   await syncDirectory(homePaths(home).profiles)
   if (readActiveProfile(home) === from) await writeActiveProfile(home, to)
-  await moveLogs(slotLogDir(home, gatewaySlot(from)), slotLogDir(home, gatewaySlot(to)))
 }
 
-/** History of an earlier profile of the new name is kept beside. */
-async function moveLogs(from: string, to: string): Promise<void> {
-  if (!(await isThere(from))) return
+/** @throws HermesError EXISTS when a profile of that name cannot be made because there is one */
+export async function refuseTaken(home: string, name: string): Promise<void> {
+  const target = profileDir(home, name)
+  if (!(await isThere(target))) return
+  throw new HermesError('EXISTS', `profile "${name}" exists already: ${target}`, { next: 'choose another name' })
+}
+
+/** History of an earlier profile of the new name is kept beside. @returns whether there was anything to move */
+async function moveLogs(from: string, to: string): Promise<boolean> {
+  if (!(await isThere(from))) return false
   if (await isThere(to)) await rename(to, `${to}.before-${randomTag()}`)
   await mkdir(dirname(to), { recursive: true })
   await rename(from, to)
+  return true
 }

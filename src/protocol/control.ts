@@ -116,6 +116,8 @@ export interface SlotAction {
   readonly slot: string
   readonly wait?: boolean
   readonly timeoutMs?: number
+  /** desired_state stays as it is: this is a step of something larger (rename, delete), not the operator's last word. */
+  readonly keepDesired?: boolean
 }
 
 export type Op = keyof Operations

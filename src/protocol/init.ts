@@ -47,7 +47,12 @@ export type ToInit =
       /** Kill what is left of the process group when the child has died. */
       readonly killLeftovers: boolean
     }
-  | { readonly type: 'signal'; readonly child: ChildId; readonly signal: SignalName; readonly target: 'process' | 'group' }
+  | {
+      readonly type: 'signal'
+      readonly child: ChildId
+      readonly signal: SignalName
+      readonly target: 'process' | 'group'
+    }
   /** The slot is gone for good: close and unlink its log FIFO. Ignored while a child of it lives. */
   | { readonly type: 'forget'; readonly slot: string }
   /** Everything up to and including `seq` has been dealt with and need not be replayed. */
@@ -105,13 +110,53 @@ export type Sequenced =
       /** Something was left of the process group and was killed. */
       readonly leftoversKilled: boolean
     }
-  | { readonly type: 'ready'; readonly seq: number; readonly child: ChildId; readonly slot: string; readonly atMs: number }
-  | { readonly type: 'spawn-failed'; readonly seq: number; readonly request: number; readonly slot: string; readonly error: string }
+  | {
+      readonly type: 'ready'
+      readonly seq: number
+      readonly child: ChildId
+      readonly slot: string
+      readonly atMs: number
+    }
+  | {
+      readonly type: 'spawn-failed'
+      readonly seq: number
+      readonly request: number
+      readonly slot: string
+      readonly error: string
+    }
 
 export const SIGNALS = {
-  HUP: 1, INT: 2, QUIT: 3, ILL: 4, TRAP: 5, ABRT: 6, BUS: 7, FPE: 8, KILL: 9, USR1: 10, SEGV: 11, USR2: 12, PIPE: 13,
-  ALRM: 14, TERM: 15, STKFLT: 16, CHLD: 17, CONT: 18, STOP: 19, TSTP: 20, TTIN: 21, TTOU: 22, URG: 23, XCPU: 24, XFSZ: 25,
-  VTALRM: 26, PROF: 27, WINCH: 28, IO: 29, PWR: 30, SYS: 31,
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  TRAP: 5,
+  ABRT: 6,
+  BUS: 7,
+  FPE: 8,
+  KILL: 9,
+  USR1: 10,
+  SEGV: 11,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+  STKFLT: 16,
+  CHLD: 17,
+  CONT: 18,
+  STOP: 19,
+  TSTP: 20,
+  TTIN: 21,
+  TTOU: 22,
+  URG: 23,
+  XCPU: 24,
+  XFSZ: 25,
+  VTALRM: 26,
+  PROF: 27,
+  WINCH: 28,
+  IO: 29,
+  PWR: 30,
+  SYS: 31,
 } as const
 export type SignalName = keyof typeof SIGNALS
 
@@ -136,7 +181,8 @@ export const isSlotKey = (value: unknown): value is string =>
 const isWhole = (value: unknown, min: number, max: number): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
 const isSignal = (value: unknown): value is SignalName => typeof value === 'string' && Object.hasOwn(SIGNALS, value)
-const isText = (value: unknown, maxLength: number): value is string => typeof value === 'string' && value.length <= maxLength
+const isText = (value: unknown, maxLength: number): value is string =>
+  typeof value === 'string' && value.length <= maxLength
 const MAX_ID = Number.MAX_SAFE_INTEGER
 
 /** What each message from the supervisor must hold; a message that fails its check is reported and dropped. */

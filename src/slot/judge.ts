@@ -21,8 +21,9 @@ export const wantedVerdict = (slot: Slot): Verdict =>
 /**
  * The process of `slot` has ended.
  * @param slot as it was when it ended
+ * @param said its last words; they belong to the reason for which it is parked
  */
-export function judgeEnding(slot: Slot, death: DeathRecord, random: number): Judgement {
+export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said?: string): Judgement {
   const { ending } = death
   const { policy } = slot
   const how = describeEnding(ending)
@@ -30,7 +31,9 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number): Jud
   if (slot.state === 'stopping' && slot.cause !== 'start-timeout') return notADeath(slot.verdict ?? wantedVerdict(slot))
 
   const permanent = permanentReason(ending)
-  if (permanent !== undefined) return aDeath({ to: 'parked', reason: permanent })
+  if (permanent !== undefined) {
+    return aDeath({ to: 'parked', reason: said === undefined ? permanent : `${permanent}: ${said}` })
+  }
   const wasUp = death.upMs !== undefined
   if (slot.wanted === 'once') return aDeath({ to: 'down', reason: `${how}; it was to run once` })
   if (wasUp && asksForRestart(ending) && policy.restart !== 'never') return notADeath({ to: 'start', again: true })

@@ -128,6 +128,8 @@ export type SlotEvent =
       readonly wallMs: number
       /** 0 ≤ random < 1: spreads the backoff. */
       readonly random: number
+      /** Its last words, where they explain a slot that is parked. */
+      readonly said?: string
     }
   /** `nowMs` may have reached {@link dueAt}. */
   | { readonly type: 'due' }

@@ -38,7 +38,13 @@ const head = <O extends Op>(op: O) => ({
   op: z.literal(op),
 })
 const action = <O extends Op>(op: O) =>
-  z.object({ ...head(op), slot, wait: z.optional(z.boolean()), timeoutMs: z.optional(timeoutMs) })
+  z.object({
+    ...head(op),
+    slot,
+    wait: z.optional(z.boolean()),
+    timeoutMs: z.optional(timeoutMs),
+    keepDesired: z.optional(z.boolean()),
+  })
 const ofSlot = <O extends Op>(op: O) => z.object({ ...head(op), slot })
 
 // `satisfies`: an operation without a schema, or with one for another shape, does not compile.

@@ -1,8 +1,7 @@
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { listBoards } from '../kanban/io/places.ts'
 import { dispatcherWanted } from '../kanban/wanted.ts'
-import { loadConfig } from '../profile/config.ts'
+import { configSignature, loadConfig } from '../profile/config.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { SlotTable } from './slots.ts'
 import { POLL_MS } from './watch.ts'
@@ -68,8 +67,7 @@ export class DispatcherSlot {
   /** Costs one stat while config.yaml does not change. */
   #allowed(): boolean {
     const file = join(this.#o.home, 'config.yaml')
-    const stat = statSync(file, { throwIfNoEntry: false })
-    const signature = stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}`
+    const signature = configSignature(file)
     if (this.#config?.signature !== signature)
       this.#config = { signature, dispatchInGateway: loadConfig(file).config.kanban.dispatchInGateway }
     return this.#config.dispatchInGateway

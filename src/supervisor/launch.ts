@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import {
   type ConfigProblem,
   configProblemText,
+  configSignature,
   defaultConfig,
   type GatewayConfig,
   isDispatchersProblem,
@@ -73,7 +74,7 @@ const helperCommands: Readonly<Record<string, readonly string[]>> = {
 
 /** Our own programs that say when they work: a newline on fd 3. */
 const announces = (slot: string, gateway: GatewayConfig, profile: string | undefined): boolean =>
-  profile === undefined ? slot === 'dispatcher' : gateway.command === null
+  profile === undefined ? Object.hasOwn(helperCommands, slot) : gateway.command === null
 
 interface CachedConfig {
   readonly signature: string
@@ -205,7 +206,7 @@ export class Launcher {
 
   #config(profile: string): ProfileConfig {
     const file = join(profileDir(this.#o.home, profile), 'config.yaml')
-    const signature = signatureOf(file)
+    const signature = configSignature(file)
     const cached = this.#configs.get(profile)
     if (cached?.signature === signature) return cached.config
     const { config, problems } = loadConfig(file)
@@ -224,16 +225,6 @@ export class Launcher {
     const hermes = [this.#o.node, join(this.#o.install, 'lib', 'hermes.cjs')]
     if (profile === null) return [...hermes, ...(helperCommands[slot] ?? [slot])]
     return gateway?.command ?? [...hermes, '-p', profile, 'gateway', 'run']
-  }
-}
-
-/** Changes whenever the file does. A file that cannot even be looked at has one too: what is wrong is for loadConfig to say. */
-function signatureOf(file: string): string {
-  try {
-    const stat = statSync(file, { throwIfNoEntry: false })
-    return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
-  } catch (error) {
-    return String((error as NodeJS.ErrnoException).code) // EACCES, ELOOP, EIO
   }
 }
 

@@ -85,13 +85,13 @@ export class SlotOperations {
 
   /** An operator's word. It is written down before it is acted upon, so that a crash in between does not forget it. */
   async act(
-    { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS }: SlotAction,
+    { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS, keepDesired = false }: SlotAction,
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
     await this.#untilRunning(timeoutMs)
     const { table, waiting } = this.#o
     const { slot: before } = this.#findOrReconcile(key)
-    const notKept = this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
+    const notKept = keepDesired ? undefined : this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
     const event: SlotEvent =
       verb === 'restart' ? { type: 'restart' } : { type: 'want', wanted: verb === 'start' ? 'up' : 'down' }
     table.dispatch(key, event)

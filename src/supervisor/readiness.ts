@@ -1,9 +1,16 @@
+import type { Context } from 'node:vm'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { Readiness } from './launch.ts'
 
 /** How often an address is asked, and how long it may take to answer. */
 const HTTP_EVERY_MS = 250
 const HTTP_PATIENCE_MS = 2000
+
+/** A pattern that backtracks without end must not stall every other slot: a line is looked at so far, a look may last so long. */
+const MAX_LINE_CHARACTERS = 1000
+const MATCH_PATIENCE_MS = 50
+/** The patience is wall time, and a machine may be busy: so often in a row it is the pattern's fault. */
+const MATCH_TRIES = 3
 
 export interface Watcher {
   /** Whole lines the process has written. */
@@ -34,30 +41,68 @@ export function watchReadiness(
 }
 
 function watchLog(pattern: string, ready: () => void, warn: (text: string) => void): Watcher | undefined {
-  let wanted: RegExp | undefined
+  let wanted: Matcher | undefined
   try {
-    wanted = new RegExp(pattern, 'u')
+    wanted = matcherOf(pattern)
   } catch (error) {
     warn(`gateway.ready.log: ${(error as Error).message}`)
     return undefined
   }
   return {
     lines(wholeLines) {
-      if (
-        wanted === undefined ||
-        !wholeLines
-          .toString('utf8')
-          .split('\n')
-          .some((line) => wanted?.test(line))
-      )
-        return
+      if (wanted === undefined) return
+      try {
+        if (!wanted(wholeLines.toString('utf8'))) return
+        ready()
+      } catch (error) {
+        const why =
+          (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+            ? 'the expression takes too long on what was printed'
+            : (error as Error).message
+        warn(`gateway.ready.log: ${why}; no line of this start counts as ready any more`)
+      }
       wanted = undefined
-      ready()
     },
     close() {
       wanted = undefined
     },
   }
+}
+
+/** Whether one of the lines matches. @throws Error when that cannot be told in time */
+type Matcher = (lines: string) => boolean
+
+const ANY_LINE_MATCHES = `
+  wanted ??= new RegExp(pattern, 'u')
+  lines.split('\\n').some((line) => wanted.test(line.slice(0, ${MAX_LINE_CHARACTERS})))`
+
+/**
+ * Matches in a context of its own (node:vm), the only way to stop a match that has begun. One context and one compilation for each
+ * start, one run for each chunk of lines (0.1 ms): only while the gateway starts.
+ * @throws SyntaxError when `pattern` is none
+ */
+function matcherOf(pattern: string): Matcher {
+  new RegExp(pattern, 'u') // says at once what is wrong with it; compiled for good at the first line
+  let made: { readonly run: (context: Context) => unknown; readonly context: Context } | undefined
+  return (lines) => {
+    made ??= matchIn(pattern)
+    made.context.lines = lines
+    for (let tries = 1; ; tries++) {
+      try {
+        return made.run(made.context) === true
+      } catch (error) {
+        if (tries === MATCH_TRIES || (error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT')
+          throw error
+      }
+    }
+  }
+}
+
+function matchIn(pattern: string) {
+  const { createContext, Script } = process.getBuiltinModule('node:vm')
+  const script = new Script(ANY_LINE_MATCHES)
+  const context = createContext({ pattern, lines: '', wanted: undefined })
+  return { context, run: (where: Context) => script.runInContext(where, { timeout: MATCH_PATIENCE_MS }) as unknown }
 }
 
 function pollHttp(url: string, clock: Clock, ready: () => void): Watcher {

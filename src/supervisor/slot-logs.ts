@@ -2,8 +2,14 @@ import { join } from 'node:path'
 import { type LogCommons, logCommons } from '../log/io/commons.ts'
 import type { ConsoleWriter } from '../log/io/console.ts'
 import { SlotLog } from '../log/io/slot-log.ts'
+import { readStamp, STAMP_BYTES } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'
+import { readTail } from '../system/small-file.ts'
 import type { LogPlace } from './launch.ts'
+
+/** Where a process's last line is looked for, and how much of it is quoted. */
+const TAIL_BYTES = 8192
+const MAX_WORDS = 300
 
 export interface SlotLogsOptions {
   /** Directory of the log FIFOs. */
@@ -85,6 +91,25 @@ export class SlotLogs {
     const open = this.#open.get(slot)
     open?.log.drain()
     open?.log.endOfProcess()
+  }
+
+  /**
+   * The last line a process wrote that stands for itself (an indented one goes on with the line before it).
+   * @param sinceWallMs when the process was started: what an earlier one wrote explains nothing
+   * @returns undefined when it wrote none, or the file cannot be read
+   */
+  lastWords(slot: string, sinceWallMs: number): string | undefined {
+    const open = this.#open.get(slot)
+    if (open === undefined) return undefined
+    const { text } = readTail(join(open.place.dir, open.place.name ?? 'current'), TAIL_BYTES)
+    const line = text?.split('\n').findLast((one) => /^\S/.test(one.slice(STAMP_BYTES)))
+    if (line === undefined) return undefined
+    const stamp = readStamp(line)
+    if (stamp === undefined || stamp.atMs < sinceWallMs - 1) return undefined
+    return line
+      .slice(STAMP_BYTES, STAMP_BYTES + MAX_WORDS)
+      .replace(/^hermes: /, '')
+      .trim()
   }
 
   close(slot: string): void {

@@ -1,7 +1,8 @@
 import type { JobSpec } from '../protocol/control.ts'
-import type { ChildFacts, Sequenced, ToInit } from '../protocol/init.ts'
+import type { ChildFacts, Ending, Sequenced, ToInit } from '../protocol/init.ts'
+import { permanentReason } from '../slot/ending.ts'
 import { rediscoveredSlot } from '../slot/moves.ts'
-import { type Child, type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
+import { type Child, childOf, type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
 import { step } from '../slot/step.ts'
 import type { Clock } from '../system/clock.ts'
 import { readProcess } from '../system/proc.ts'
@@ -173,7 +174,7 @@ export class SlotTable {
   spawned(request: number, facts: ChildFacts): void {
     if (!this.#slots.has(facts.slot)) return
     this.#openLog(facts.slot, false)
-    this.dispatch(facts.slot, { type: 'spawned', request, child: childOf(facts) })
+    this.dispatch(facts.slot, { type: 'spawned', request, child: childFrom(facts) })
     if (facts.readyAtMs !== undefined)
       this.dispatch(facts.slot, { type: 'ready', child: facts.child, atMs: facts.readyAtMs })
   }
@@ -186,7 +187,17 @@ export class SlotTable {
         const { child, pid, ending, atMs } = event
         const { clock } = this.#o
         const wallMs = Math.round(clock.wallMs() - (clock.nowMs() - atMs))
-        this.dispatch(event.slot, { type: 'exited', child, pid, ending, atMs, wallMs, random })
+        const said = this.#lastWords(event.slot, ending)
+        this.dispatch(event.slot, {
+          type: 'exited',
+          child,
+          pid,
+          ending,
+          atMs,
+          wallMs,
+          random,
+          ...(said !== undefined && { said }),
+        })
         break
       }
       case 'ready':
@@ -199,11 +210,20 @@ export class SlotTable {
     if (this.#replay !== undefined && --this.#replay.left === 0) this.#replayed()
   }
 
+  /** What a process that is not to be started again had to say for itself: the operator reads it first. */
+  #lastWords(key: string, ending: Ending): string | undefined {
+    const slot = this.#slots.get(key)?.slot
+    const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
+    if (spawnedAtMs === undefined || permanentReason(ending) === undefined) return undefined
+    const { clock, logs } = this.#o
+    return logs.lastWords(key, clock.wallMs() - (clock.nowMs() - spawnedAtMs))
+  }
+
   #adopt(facts: ChildFacts): void {
     const { slot: key, readyAtMs } = facts
     if (!this.#slots.has(key)) this.#rediscover(key)
     this.#openLog(key, true)
-    this.dispatch(key, { type: 'adopted', child: childOf(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
+    this.dispatch(key, { type: 'adopted', child: childFrom(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
     const working = this.#slots.get(key)
     // Adopting a slot as it was changes nothing, so nothing has set its alarm or its watcher yet.
     if (working !== undefined) this.#attention.follow(working)
@@ -343,7 +363,7 @@ export class SlotTable {
   }
 }
 
-const childOf = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => ({
+const childFrom = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => ({
   id: child,
   pid,
   startTime,

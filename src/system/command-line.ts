@@ -41,3 +41,34 @@ export function gatewayRun(words: readonly string[]): { readonly noSupervise: bo
   if (!/^gateway( run)?( --no-supervise)?$/.test(line)) return undefined
   return { noSupervise: line.endsWith('--no-supervise') }
 }
+
+export interface DashboardWords {
+  readonly host?: string
+  readonly port?: string
+  readonly insecure?: boolean
+}
+
+/**
+ * `hermes dashboard [--host H] [--port P] [--insecure] [--no-open]`, the dashboard itself. Undefined: another command.
+ * @throws HermesError USAGE for an option it does not have
+ */
+export function dashboardRun(words: readonly string[]): DashboardWords | undefined {
+  if (words[0] !== 'dashboard' || (words[1] !== undefined && !words[1].startsWith('-'))) return undefined
+  if (words.includes('--help') || words.includes('-h')) return undefined
+  const found: { host?: string; port?: string; insecure?: boolean } = {}
+  const rest = words.slice(1).flatMap((word) => {
+    const equals = /^(--(?:host|port))=(.*)$/.exec(word)
+    return equals === null ? [word] : [equals[1] ?? '', equals[2] ?? '']
+  })
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === '--insecure') found.insecure = true
+    else if (word === '--host' || word === '--port') {
+      const value = rest.shift()
+      if (!value) throw new HermesError('USAGE', `${word} needs a value`, { next: 'hermes dashboard --help' })
+      found[word === '--host' ? 'host' : 'port'] = value
+    } else if (word !== '--no-open') {
+      throw new HermesError('USAGE', `hermes dashboard has no option ${word}`, { next: 'hermes dashboard --help' })
+    }
+  }
+  return found
+}

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type RunPaths, runPaths } from './paths.ts'
 
 /** Longest path of a Unix socket: sockaddr_un.sun_path holds 108 bytes with the final NUL (unix(7)). */
@@ -21,9 +21,12 @@ export function checkoutOf(install: string): string | undefined {
     : undefined
 }
 
-/** The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. */
+/**
+ * The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. Absolute and without a slash at
+ * its end: the name of a private run directory is made from this text.
+ */
 export function resolveHome(env: Environment, install: string): string {
-  if (env.HERMES_HOME) return env.HERMES_HOME
+  if (env.HERMES_HOME) return resolve(env.HERMES_HOME)
   const checkout = checkoutOf(install)
   return join(checkout ?? homedir(), '.hermes')
 }
@@ -48,10 +51,32 @@ function hashOf(text: string): string {
 
 export const IMAGE_RUN_DIR = '/run/hermes'
 
-/** Where a client finds the supervisor of this home: `HERMES_RUN_DIR`, the image's, else the private one. */
-export function findRunPaths(env: Environment, home: string, uid: number): RunPaths {
+/**
+ * Where a client finds the supervisor of this home: `HERMES_RUN_DIR` alone if it is set, else the first place with a control
+ * socket. The supervisor may have been started with another XDG_RUNTIME_DIR than the client (cron, su, ssh), so all are tried.
+ */
+export function findRunPaths(env: Environment, home: string, uid: number, imageRunDir = IMAGE_RUN_DIR): RunPaths {
+  const pathsOf = (dir: string): RunPaths => runPaths(dir, dir === imageRunDir ? 'image' : 'private')
   if (env.HERMES_RUN_DIR)
     return runPaths(env.HERMES_RUN_DIR, env.HERMES_RUN_DIR === IMAGE_RUN_DIR ? 'image' : 'private')
-  if (existsSync(join(IMAGE_RUN_DIR, 'identity'))) return runPaths(IMAGE_RUN_DIR, 'image')
-  return runPaths(privateRunDir(env, home, uid), 'private')
+  const named = `hermes-${hashOf(home)}`
+  const places = [
+    imageRunDir,
+    ...(env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, named)] : []),
+    `/run/user/${uid}/${named}`,
+    join(home, 'run'),
+    `/tmp/hermes-${uid}-${hashOf(home)}`,
+  ]
+  const found = places.find((dir) => existsSync(join(dir, 'control.sock')) && !isForeign(dir, uid))
+  if (found !== undefined) return pathsOf(found)
+  if (existsSync(join(imageRunDir, 'identity'))) return pathsOf(imageRunDir)
+  const wanted = privateRunDir(env, home, uid)
+  // In /tmp anybody could have made it; whoever owns the home may run its supervisor.
+  return pathsOf(isForeign(wanted, uid) ? join(home, 'run') : wanted)
+}
+
+/** A directory that neither we nor root made: what listens there is not to be trusted. */
+function isForeign(dir: string, uid: number): boolean {
+  const owner = lstatSync(dir, { throwIfNoEntry: false })?.uid
+  return owner !== undefined && owner !== uid && owner !== 0
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** One process as /proc/PID/stat tells it (proc_pid_stat(5)). */
 export interface ProcessFacts {
@@ -77,5 +77,3 @@ export function descendants(all: readonly ProcessFacts[], pid: number): readonly
 
 export const isZombie = (facts: ProcessFacts): boolean => facts.state === 'Z' || facts.state === 'X'
 
-/** Two names for the PID namespace a process is in are equal when it is the same one. */
-export const pidNamespace = (pid: number | 'self'): string => readlinkSync(`/proc/${pid}/ns/pid`)

@@ -10,7 +10,18 @@ export type SmallFile =
  * Reads a small text file from a directory that others can write. Never follows a link, never waits (a FIFO without a writer
  * would hold open(2) for ever), never reads more than `maxBytes`, never throws.
  */
-export function readSmallFile(path: string, maxBytes: number): SmallFile {
+export const readSmallFile = (path: string, maxBytes: number): SmallFile =>
+  withRegular(path, (fd) => readRegular(fd, maxBytes))
+
+/** The last `maxBytes` of a file, as carefully as {@link readSmallFile}; the first line may be a torn one. */
+export const readTail = (path: string, maxBytes: number): SmallFile =>
+  withRegular(path, (fd) => {
+    const buffer = Buffer.allocUnsafe(maxBytes)
+    const got = readSync(fd, buffer, 0, maxBytes, Math.max(0, fstatSync(fd).size - maxBytes))
+    return { text: buffer.toString('utf8', 0, got) }
+  })
+
+function withRegular(path: string, read: (fd: number) => SmallFile): SmallFile {
   let fd: number
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY)
@@ -21,7 +32,7 @@ export function readSmallFile(path: string, maxBytes: number): SmallFile {
     return { problem: openProblems[code] ?? `cannot be opened (${code})` }
   }
   try {
-    return readRegular(fd, maxBytes)
+    return fstatSync(fd).isFile() ? read(fd) : { problem: 'is not a regular file' }
   } catch (error) {
     return { problem: `cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})` }
   } finally {
@@ -36,7 +47,6 @@ const openProblems: { readonly [code: string]: string } = {
 }
 
 function readRegular(fd: number, maxBytes: number): SmallFile {
-  if (!fstatSync(fd).isFile()) return { problem: 'is not a regular file' }
   // One byte more than allowed tells a file at the limit from one past it, whatever its size claims to be.
   const buffer = Buffer.allocUnsafe(Math.min(maxBytes, 64 * 1024) + 1)
   const pieces: Buffer[] = []

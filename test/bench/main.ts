@@ -4,6 +4,7 @@ import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { whyNoNamespace } from '../support/namespace.ts'
+import { gatewayApi } from './gateway-api.ts'
 import { kanban } from './kanban.ts'
 import type { Effort, Row } from './row.ts'
 import { bootAndStop } from './rows/boot-and-stop.ts'
@@ -77,6 +78,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['latency', async () => (ours === undefined ? [] : latency(ours, effort))],
   ['many', async () => (ours === undefined ? [] : manySlots(ours, effort))],
   ['crash', () => crashLoop(plain, effort)],
+  ['gateway', () => gatewayApi(resolve(values.install), effort)],
   ['kanban', () => kanban(resolve(values.install), effort)],
 ]
 

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSyn
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { findAll } from '../../src/cli/checks.ts'
 import { parseWords } from '../../src/cli/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { cliEnvironment, hermes, type Ran, runProgram, temporaryHome } from '../support/cli.ts'
@@ -270,6 +271,11 @@ describe('completion', () => {
     expect(await complete('completion', '')).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']))
   })
 
+  test('with --json holds the script', async () => {
+    const { stdout } = await run('completion bash')
+    expect(JSON.parse((await run('--json completion bash')).stdout)).toEqual({ shell: 'bash', script: stdout })
+  })
+
   test.each(['bash', 'zsh', 'fish'])('for %s has every command', async (shell) => {
     const { stdout } = await run(`completion ${shell}`)
     for (const { path } of COMMANDS) expect(stdout).toContain(path.split(' ').at(-1))
@@ -292,6 +298,19 @@ describe('help', () => {
       expect(await run(line)).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: hermes'), stderr: '' })
     },
   )
+
+  test.each([
+    ['help nosuch', "unknown command 'nosuch'"],
+    ['nosuch --help', "unknown command 'nosuch'"],
+    ['help statsu', 'Did you mean hermes status?'],
+    ['gateway strat --help', 'Did you mean hermes gateway start?'],
+  ])('hermes %s is an unknown command', async (line, text) => {
+    expect(await run(line)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(text) })
+  })
+
+  test('hermes gateway help is hermes gateway --help', async () => {
+    expect(await run('gateway help')).toEqual(await run('gateway --help'))
+  })
 
   test('hermes alone says how things stand and what can be typed', async () => {
     expect(await run('')).toMatchObject({
@@ -325,4 +344,18 @@ test('doctor names what has to be repaired', async () => {
     ]),
   )
   expect(code).toBe(1)
+})
+
+test('a check of doctor that fails itself is a finding, and the others still look', async () => {
+  const context = undefined as unknown as Parameters<typeof findAll>[0]
+  const findings = await findAll(context, {
+    broken: () => {
+      throw new Error('EACCES: permission denied, lstat /x')
+    },
+    whole: () => [{ check: 'whole', state: 'ok', text: 'fine' }],
+  })
+  expect(findings).toEqual([
+    expect.objectContaining({ check: 'broken', state: 'fail', text: expect.stringContaining('EACCES') }),
+    { check: 'whole', state: 'ok', text: 'fine' },
+  ])
 })

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Box, freshHome, gatewayOf, lives, startContainer } from '../support/container.ts'
+import { type Box, gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
 import { waitFor } from '../support/wait.ts'
 
 const bootLog = (box: Box): string[] => (box.file('logs/container-boot.log') ?? '').split('\n').slice(0, -1)
@@ -157,7 +157,8 @@ test('every service has finished its work when the container is gone', async () 
 })
 
 test('two containers on one volume: the second waits, says who holds it, and takes over after docker kill', async () => {
-  const home = freshHome()
+  using volume = keptHome()
+  const home = volume.path
   await using first = await startContainer({
     home,
     hostname: 'first',
@@ -177,7 +178,8 @@ test('two containers on one volume: the second waits, says who holds it, and tak
 })
 
 test('the same hostname, a recreated container: the volume is free at once', async () => {
-  const home = freshHome()
+  using volume = keptHome()
+  const home = volume.path
   await using first = await startContainer({
     home,
     hostname: 'hermes',

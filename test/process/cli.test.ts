@@ -1,5 +1,14 @@
 // The built `hermes` against a real supervisor.
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SlotStatus } from '../../src/protocol/control.ts'
@@ -126,6 +135,58 @@ describe('a profile, from create to delete', () => {
     })
     await waitFor('the old slot to go', async () => (await running.slot('gateway-before')) === undefined)
     await run('profile delete after --yes')
+  })
+})
+
+describe('rename and delete that meet an obstacle', () => {
+  test('renaming onto a name that is taken leaves the gateway as it was', async () => {
+    await run('-p sleeper gateway start')
+    const { pid } = await slotOf('sleeper')
+    expect(await run('profile rename sleeper misconfigured')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('exists already'),
+    })
+    expect(await slotOf('sleeper')).toMatchObject({ state: 'up', wanted: 'up', pid })
+    expect(readFileSync(join(profileDir('sleeper'), 'desired_state'), 'utf8')).toBe('running\n')
+    await run('-p sleeper gateway stop')
+  })
+
+  test('a rename that fails after the stop has the gateway started again, its word untouched', async () => {
+    // It makes the new name's directory when it is told to stop.
+    const command = ['sh', '-c', `trap 'mkdir -p "${profileDir('loose')}"; exit' TERM; while :; do sleep 0.05; done`]
+    await run('profile create stuck')
+    writeFileSync(join(profileDir('stuck'), 'config.yaml'), JSON.stringify({ gateway: { ...QUICK, command } }))
+    await run('-p stuck gateway start')
+    const { pid } = await slotOf('stuck')
+    expect((await run('profile rename stuck loose')).code).toBe(1)
+    await waitFor('another process to be up', async () => {
+      const slot = await slotOf('stuck')
+      return slot.state === 'up' && slot.pid !== pid
+    })
+    expect(readFileSync(join(profileDir('stuck'), 'desired_state'), 'utf8')).toBe('running\n')
+    await run('profile delete stuck --yes')
+    await run('profile delete loose --yes')
+  })
+
+  test('delete does not need to write a word down: desired_state may be a directory', async () => {
+    await run('profile create wordless')
+    writeFileSync(join(profileDir('wordless'), 'config.yaml'), JSON.stringify({ gateway: SLEEPS }))
+    await run('-p wordless gateway start')
+    rmSync(join(profileDir('wordless'), 'desired_state'))
+    mkdirSync(join(profileDir('wordless'), 'desired_state', 'in-the-way'), { recursive: true })
+    expect(await run('profile delete wordless --yes')).toMatchObject({ code: 0, stderr: '' })
+    expect(existsSync(profileDir('wordless'))).toBe(false)
+    expect(await running.slot('gateway-wordless')).toBeUndefined()
+  })
+
+  test('a directory that was moved a moment ago has no slot of its name yet, and can be deleted', async () => {
+    await run('profile create moved')
+    writeFileSync(join(profileDir('moved'), 'config.yaml'), JSON.stringify({ gateway: SLEEPS }))
+    await run('-p moved gateway start')
+    renameSync(profileDir('moved'), profileDir('arrived'))
+    expect(await run('profile delete arrived --yes')).toMatchObject({ code: 0, stderr: '' })
+    expect(existsSync(profileDir('arrived'))).toBe(false)
+    await waitFor('the old slot to go', async () => (await running.slot('gateway-moved')) === undefined)
   })
 })
 

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { configProblemText, defaultConfig, loadConfig, parseConfig } from '../../src/profile/config.ts'
+import { configProblemText, configSignature, defaultConfig, loadConfig, parseConfig } from '../../src/profile/config.ts'
 import { setConfigValue } from '../../src/profile/config-edit.ts'
 import { CONFIG_KEYS, configKeys, parseDurationMs } from '../../src/profile/config-keys.ts'
 import { configJsonSchema } from '../../src/profile/config-schema.ts'
@@ -153,6 +153,59 @@ gateway:
     expect(problemsOf([...bomb, 'gateway: {command: *h}'].join('\n')).at(-1)).toMatch(/gateway.command: expected/)
   })
 
+  test.each([
+    ['gateway: &a\n  env: *a\n', /gateway.env: expected names and texts/],
+    ['gateway:\n  command: &a [*a]\n', /gateway.command: expected a list of words/],
+    ['kanban:\n  default_assignee: &a [*a]\n', /kanban.default_assignee: expected text/],
+    ['gateway: &a [*a]\n', /gateway: expected keys below it/],
+  ])('%j, which holds itself, is a problem that can be printed', (text, problem) => {
+    const { config, problems } = parseConfig(text, 'x')
+    expect(config).toEqual(defaultConfig())
+    expect(problems.map(configProblemText)).toEqual([expect.stringMatching(problem)])
+    expect(() => JSON.stringify(problems)).not.toThrow()
+  })
+
+  test('an alias that leads nowhere or multiplies is no text', () => {
+    const text = `${'abcdefghi'
+      .split('')
+      .map((c, i, all) => `${c}: &${c} [${`${i === 0 ? 'x' : `*${all[i - 1]}`},`.repeat(9)}]`)
+      .join('\n')}\ndescription: *i`
+    expect(parseConfig(text, 'x').config.description).toBe('')
+  })
+
+  test('what the parser cannot take is a problem, not an exception', () => {
+    expect(problemsOf('['.repeat(65_536))).toEqual([expect.stringMatching(/expected YAML: /)])
+    // No text is known that makes the parser throw; what is no text at all does.
+    expect(parseConfig(5 as unknown as string, 'x')).toEqual({
+      config: defaultConfig(),
+      problems: [{ file: 'x', key: '', message: expect.stringMatching(/cannot be understood: /) }],
+    })
+  })
+
+  test.each([
+    ['in a section', 'gateway:\n  restart: never\n  restart: always\n', 3],
+    ['in a map of values', 'gateway:\n  env: {A: 1,\n    A: 2}\n', 3],
+  ])('a key that is there twice %s is a problem with its line', (_, text, line) => {
+    expect(problemsOf(text)).toEqual([`config.yaml, line ${line}: expected YAML: Map keys must be unique`])
+  })
+
+  test('of many problems the first twenty are told, and all that concern a key there is', () => {
+    const unknown = Array.from({ length: 100 }, (_, i) => `key_${i}: 1`).join('\n')
+    const problems = problemsOf(`${unknown}\nkanban: {max_in_progress_per_profile: -1}\n`)
+    expect(problems).toHaveLength(21)
+    expect(problems[0]).toMatch(/line 1: key_0: unknown key/)
+    expect(problems[19]).toMatch(/kanban.max_in_progress_per_profile: expected a whole number/)
+    expect(problems[20]).toBe('config.yaml: and 81 more')
+  })
+
+  // Seconds to minutes where each key is compared with every other.
+  test.each([
+    ['unknown keys', (names: string) => names],
+    ['variables', (names: string) => `gateway:\n  env:\n${names.replace(/^/gm, '    ')}`],
+  ])('forty thousand %s take no long time', { timeout: 12_000 }, (_, text) => {
+    parseConfig(text(Array.from({ length: 40_000 }, (_, i) => `k${i}: ${i}`).join('\n')), 'x')
+  })
+
   describe('as a file', () => {
     let dir: string
     beforeEach(() => {
@@ -163,13 +216,26 @@ gateway:
     test.each([
       ['a directory', (file: string) => void mkdirSync(file), /not a regular file/],
       ['a FIFO without a writer', (file: string) => void execFileSync('mkfifo', [file]), /not a regular file/],
-      ['larger than a megabyte', (file: string) => writeFileSync(file, '#'.repeat(1_000_001)), /1000001 bytes/],
+      ['larger than 64 KiB', (file: string) => writeFileSync(file, '#'.repeat(65_537)), /65537 bytes, more than 65536/],
+      ['a symlink to itself', (file: string) => symlinkSync(file, file), /ELOOP/],
     ])('%s is a problem and defaults', (_, make, problem) => {
       const file = join(dir, 'config.yaml')
       make(file)
       const { config, problems } = loadConfig(file)
       expect(config).toEqual(defaultConfig())
       expect(problems).toEqual([{ file, key: '', message: expect.stringMatching(problem) }])
+    })
+
+    test('has a signature that changes with it, whatever is there', () => {
+      const file = join(dir, 'config.yaml')
+      const missing = configSignature(file)
+      symlinkSync(file, file)
+      const loop = configSignature(file)
+      rmSync(file)
+      writeFileSync(file, 'description: x')
+      expect(new Set([missing, loop, configSignature(file)]).size).toBe(3)
+      expect(configSignature(file)).toBe(configSignature(file))
+      expect(configSignature(join(file, 'below-a-file'))).toMatch(/none|unreadable/)
     })
   })
 })

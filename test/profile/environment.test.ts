@@ -140,6 +140,32 @@ describe('.env', () => {
     ])
   })
 
+  // Several seconds where the closing quote is looked for in the whole text again and again.
+  test.each(['A="\n', 'A="x" "\n', `A='x\nB=\`y\n`])(
+    'a megabyte of %j takes no long time',
+    { timeout: 2000 },
+    (line) => {
+      const { variables } = parseDotEnv(line.repeat(1_000_000 / line.length), '.env')
+      expect(Object.keys(variables)).toContain('A')
+    },
+  )
+
+  test('a quote without its end leaves the lines after it alone', () => {
+    expect(parseDotEnv('A="x\nB=\'y\nbad\nC="z\nD=1\n', '/p/.env').warnings).toEqual([])
+    expect(parseDotEnv("A='x\nbad\nB='y z\nworse\n", '/p/.env').warnings).toHaveLength(1)
+  })
+
+  test('of more than 128 KiB is not used at all, which is a warning', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'hermes-env-'))
+    const file = join(dir, '.env')
+    writeFileSync(file, `A=1\n${'#'.repeat(128 * 1024)}`)
+    expect(readDotEnv(file)).toEqual({
+      variables: {},
+      warnings: [`${file}: cannot be read, none of it is used: it has 131076 bytes, more than 131072`],
+    })
+    rmSync(dir, { recursive: true })
+  })
+
   test('that cannot be read is a warning, a missing one is none', () => {
     expect(readDotEnv('/').warnings).toEqual([expect.stringContaining('not a regular file')])
     expect(readDotEnv('/nowhere/.env')).toEqual({ variables: {}, warnings: [] })

@@ -63,6 +63,12 @@ export const lives = (text = 'alive'): string => gatewayOf('/bin/sh', '-c', `ech
 /** An empty directory to give as a volume, for tests that keep it over several containers. */
 export const freshHome = (): string => mkdtempSync(join(tmpdir(), 'hermes-home-'))
 
+/** The same, removed at the end of the block: declare it before the boxes that use it. */
+export function keptHome(): { readonly path: string } & Disposable {
+  const path = freshHome()
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
 class Blueprint extends GenericContainer {
   constructor(image: string, options: BoxOptions, home: string) {
     super(image)

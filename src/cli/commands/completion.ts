@@ -12,6 +12,7 @@ export const completionCommand = (
   details: 'bash: source <(hermes completion bash)',
   run: (_, input) => {
     const shell = SHELLS.find((one) => one === input.words[0]) ?? 'bash'
-    return { text: completionScript(shell, tree(), groups) }
+    const script = completionScript(shell, tree(), groups)
+    return { text: script, json: { shell, script } }
   },
 })

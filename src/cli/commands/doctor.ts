@@ -1,5 +1,5 @@
 import { EXIT } from '../../system/errors.ts'
-import { CHECKS, type Finding } from '../checks.ts'
+import { type Finding, findAll } from '../checks.ts'
 import type { Command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
@@ -14,8 +14,7 @@ export const DOCTOR_COMMANDS: readonly Command[] = [
 ]
 
 async function examine(context: Context): Promise<Outcome> {
-  const findings: Finding[] = []
-  for (const check of CHECKS) findings.push(...(await check(context)))
+  const findings = await findAll(context)
   return {
     text: findings.map(findingText).join(''),
     json: findings,

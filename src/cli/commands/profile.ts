@@ -1,14 +1,15 @@
-import { readSync } from 'node:fs'
+import { existsSync, readSync } from 'node:fs'
 import { isatty } from 'node:tty'
+import type { ControlClient } from '../../control/client.ts'
 import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
 import { configProblemText, loadConfig } from '../../profile/config.ts'
 import { createProfile, deleteProfile, listProfiles, renameProfile, requireProfile } from '../../profile/disk.ts'
 import { parseProfileName } from '../../profile/names.ts'
-import { deleteLogs, refuseDefault } from '../../profile/remove.ts'
+import { deleteLogs, refuseDefault, refuseTaken } from '../../profile/remove.ts'
 import { readDesired } from '../../profile/state.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { gatewaySlot, slotLogDir } from '../../system/paths.ts'
+import { gatewaySlot, profileDir, slotLogDir } from '../../system/paths.ts'
 import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
@@ -119,7 +120,7 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const going = `${dir} (settings, credentials, sessions, workspace)${keepLogs ? '' : ` and ${logs}`}`
   if (input.options.yes !== true) confirm(context, name, going, keepLogs)
   const supervised = await ifSupervised(context, async (client) => {
-    await stopSlot(context, client, name, {})
+    await stopIfThere(context, client, name)
     await deleteProfile(context.home, name)
     await goneSlot(context, client, gatewaySlot(name))
     return true
@@ -127,6 +128,15 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   if (!supervised) await deleteProfile(context.home, name)
   if (!keepLogs) await deleteLogs(context.home, name)
   return { text: `deleted ${going}\n`, json: { name, deleted: keepLogs ? [dir] : [dir, logs] } }
+}
+
+/** Without a slot (its directory was moved here a moment ago) there is nothing to stop. The word goes with the directory. */
+async function stopIfThere(context: Context, client: ControlClient, name: string): Promise<void> {
+  try {
+    await stopSlot(context, client, name, { keepDesired: true })
+  } catch (error) {
+    if (!(error instanceof HermesError) || error.code !== 'NO_SUCH_SLOT') throw error
+  }
 }
 
 /** @throws HermesError USAGE where nobody can be asked, FAILED when something else was typed */
@@ -213,19 +223,34 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
   refuseDefault(from, 'renamed')
   requireProfile(context.home, from)
   const to = parseProfileName(input.words[1] ?? '')
+  await refuseTaken(context.home, to)
   const slot = await ifSupervised(context, async (client) => {
     const before = (await client.request('status', {})).slots.find((one) => one.profile === from)
     const running = before !== undefined && before.wanted !== 'down'
-    if (running) await stopSlot(context, client, from, {})
-    await renameProfile(context.home, from, to)
+    try {
+      if (running) await stopIfThere(context, client, from)
+      await renameProfile(context.home, from, to)
+    } catch (error) {
+      if (running) await startAgain(context, client, existsSync(profileDir(context.home, from)) ? from : to)
+      throw error
+    }
     const registered = await registeredSlot(context, client, gatewaySlot(to))
-    return running ? (await startSlot(context, client, to, {})).slot : registered
+    return running ? (await startSlot(context, client, to, { keepDesired: true })).slot : registered
   })
   if (!slot) await renameProfile(context.home, from, to)
   const { dir } = requireProfile(context.home, to)
   return {
     text: `renamed ${from} to ${to}: ${dir}${slot ? `, gateway ${stateWords(slot)}` : ''}\n`,
     json: { name: to, dir, ...(slot ? { slot } : {}) },
+  }
+}
+
+/** What was wanted before a rename that failed is wanted again. A failure of this is told beside the first one. */
+async function startAgain(context: Context, client: ControlClient, name: string): Promise<void> {
+  try {
+    await startSlot(context, client, name, { wait: false, keepDesired: true })
+  } catch (error) {
+    context.output.err(`hermes: gateway-${name} could not be started again: ${(error as Error).message}\n`)
   }
 }
 

@@ -1,0 +1,47 @@
+export interface SignalsOptions {
+  readonly foreground: boolean
+  readonly childEnded: () => void
+  readonly stop: () => void
+  readonly isStopping: () => boolean
+  /** A second Ctrl-C, in the foreground: no more patience. */
+  readonly hurry: () => void
+  readonly reconcile: () => void
+  /** This HUP is the one for the terminal we have just given up. */
+  readonly hangupIsOurs: () => boolean
+  /** The main program while it lives. */
+  readonly mainPid: () => number | undefined
+  /** It stays in our session, on the terminal of whoever started us. */
+  readonly sharesTerminal: () => boolean
+  readonly bug: (error: unknown) => void
+}
+
+/** What the signals to init mean. Everything else keeps its default, which for PID 1 is to be ignored. */
+export function listenForSignals(o: SignalsOptions): void {
+  process.on('SIGCHLD', o.childEnded)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
+    process.on(signal, () => {
+      // Typed on a terminal we share, it is meant for the main program, which gets it from the terminal.
+      if (signal !== 'SIGTERM' && o.sharesTerminal() && o.mainPid() !== undefined) return
+      if (signal === 'SIGINT' && o.foreground && o.isStopping()) o.hurry()
+      else o.stop()
+    })
+  }
+  process.on('SIGHUP', () => {
+    if (o.hangupIsOurs()) return
+    if (o.foreground) o.stop()
+    else o.reconcile()
+  })
+  for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const) {
+    process.on(signal, () => {
+      const pid = o.mainPid()
+      if (pid !== undefined) process.kill(pid, signal)
+    })
+  }
+  // Their default would stop us with the main program; in the foreground that is what a shell's user wants.
+  for (const signal of ['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const) {
+    if (!o.foreground) process.on(signal, () => undefined)
+  }
+  // PID 1 does not die of a bug: it says so and goes on.
+  process.on('uncaughtException', o.bug)
+  process.on('unhandledRejection', o.bug)
+}

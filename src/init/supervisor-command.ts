@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { ConsoleSink, SupervisorStart } from '../protocol/init.ts'
+import type { Variables } from './environment.ts'
+import type { InitFacts, InitOptions } from './facts.ts'
+import type { RunDirectory } from './run-directory.ts'
+import type { SupervisorProcessOptions } from './supervisor-process.ts'
+
+export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'foreground' | 'words'> {
+  readonly facts: InitFacts
+  readonly run: RunDirectory
+  readonly stdout: ConsoleSink
+  readonly stderr: ConsoleSink
+  /** The listening control socket, if there is one. */
+  readonly controlFd?: number
+  /** PATH and the runtime user's names: all it gets besides where the volume and the run directory are. */
+  readonly env: Variables
+}
+
+type Command = Pick<SupervisorProcessOptions, 'file' | 'args' | 'env' | 'stderrFd' | 'fds'>
+
+/** How the supervisor is started: as the runtime user, without a way back, with descriptors instead of paths. */
+export function supervisorCommand(o: SupervisorCommandFacts): Command {
+  const { facts, run, stdout, stderr, controlFd } = o
+  const { home, pid1, identity, dropped, prefix } = facts
+  // fd 3 is the protocol's socket; these follow it in this order.
+  const inherited = [controlFd, ...[stdout, stderr].map(({ fd, kind }) => (kind === 'none' ? undefined : fd))]
+  const start: SupervisorStart = {
+    protocolFd: 3,
+    ...(controlFd !== undefined && { controlFd: 4 }),
+    stdout: { fd: 5, kind: stdout.kind },
+    stderr: { fd: 6, kind: stderr.kind },
+    home,
+    runDir: run.paths.runDir,
+    layout: run.layout,
+    instance: randomName(),
+    hostname: hostname(),
+    pid1,
+    identity,
+    dropped,
+    foreground: o.foreground,
+    main: o.words,
+  }
+  const [file = '', ...args] = [
+    ...prefix,
+    process.execPath,
+    '--disable-sigusr1',
+    '--v8-pool-size=0',
+    '--max-semi-space-size=1',
+    '--disable-warning=ExperimentalWarning',
+    join(o.install, 'lib', 'supervisor.cjs'),
+    JSON.stringify(start),
+  ]
+  return {
+    file,
+    args,
+    env: { ...o.env, HERMES_HOME: home, HERMES_RUN_DIR: run.paths.runDir },
+    stderrFd: stderr.kind === 'none' ? 'ignore' : 2,
+    fds: inherited.map((fd) => fd ?? 'ignore'),
+  }
+}
+
+/** 16 hex digits. From the kernel: node:crypto takes 7 ms to load. */
+const randomName = (): string =>
+  readFileSync('/proc/sys/kernel/random/uuid', 'latin1').replaceAll('-', '').slice(-17, -1)
