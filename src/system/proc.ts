@@ -76,4 +76,3 @@ export function descendants(all: readonly ProcessFacts[], pid: number): readonly
 }
 
 export const isZombie = (facts: ProcessFacts): boolean => facts.state === 'Z' || facts.state === 'X'
-

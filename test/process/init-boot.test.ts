@@ -105,7 +105,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
   test('the run directories have their owners and modes, and nothing of an earlier life', async () => {
     await using box = await startInit({
       prepare:
-        'mkdir -p /run/hermes/slots/old /run/service/old /run/s6/container_environment; touch /run/hermes/control.sock /run/s6/container_environment/OLD',
+        'mkdir -p /run/hermes/slots/old /run/service/old /run/s6/container_environment; touch /run/hermes/lock /run/hermes/control.sock /run/s6/container_environment/OLD',
     })
     await box.supervisor()
     const listed = await box.ok(

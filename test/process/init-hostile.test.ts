@@ -190,7 +190,8 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     )
     await supervisor.spawned('a')
     expect(await box.slotLines('a', '\n')).toMatch(/^10000\n/)
-    expect(statSync(box.path('/run/owned')).uid).toBe(10_000) // /run is everybody's here
+    await waitFor('its file', () => isOwned(box)) // /run is everybody's here
+    expect(statSync(box.path('/run/owned')).uid).toBe(10_000)
   })
 
   test('log FIFOs: nothing in their directory can be swapped; what is not the FIFO init made is not opened', async () => {

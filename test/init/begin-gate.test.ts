@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import { BeginGate } from '../../src/init/begin-gate.ts'
+import type { LeaseState } from '../../src/protocol/init.ts'
+
+function scene(first: LeaseState, options: { opened?: boolean; withoutLease?: boolean; problem?: string } = {}) {
+  const told: string[] = []
+  const looks: string[] = []
+  const look = (what: string) => async (): Promise<string | undefined> => {
+    looks.push(what)
+    return options.problem
+  }
+  const gate = new BeginGate({
+    home: '/home',
+    lease: { take: () => first, opened: options.opened ?? true },
+    withoutLease: options.withoutLease ?? false,
+    prepare: look('prepare'),
+    tryIt: look('try'),
+    send: (message) => told.push('state' in message ? `lease ${message.state}` : message.type),
+    unusable: (why) => told.push(`unusable: ${why}`),
+    say: () => undefined,
+  })
+  return { gate, told, looks }
+}
+
+test('held: prepared, and begun when the hooks are done', async () => {
+  const { gate, told, looks } = scene('held')
+  await gate.open()
+  expect([told, looks, gate.begun]).toEqual([['lease held'], ['prepare'], false])
+  gate.hooksDone()
+  expect([told.at(-1), gate.begun]).toEqual(['begin', true])
+  gate.hooksDone()
+  expect(told).toEqual(['lease held', 'begin'])
+})
+
+test('busy: nothing in the volume is touched before it is free', async () => {
+  const { gate, told, looks } = scene('busy')
+  await gate.open()
+  gate.hooksDone()
+  expect([told, looks]).toEqual([['lease busy'], []])
+  await gate.leaseIs('held')
+  expect([told, looks]).toEqual([['lease busy', 'lease held', 'begin'], ['prepare']])
+})
+
+test('lost and found again: not begun in between, and told to begin again', async () => {
+  const { gate, told } = scene('held')
+  await gate.open()
+  gate.hooksDone()
+  await gate.leaseIs('busy')
+  expect(gate.begun).toBe(false)
+  await gate.leaseIs('held')
+  expect(gate.begun).toBe(true)
+  expect(told).toEqual(['lease held', 'begin', 'lease busy', 'lease held', 'begin'])
+})
+
+test('no locks: the supervisor’s counter decides, each supervisor’s anew', async () => {
+  const { gate, told, looks } = scene('unsupported')
+  await gate.open()
+  gate.hooksDone()
+  expect(looks).toEqual([])
+  await gate.leaseCounted('taken')
+  expect([told, looks, gate.begun]).toEqual([['lease unsupported', 'begin'], ['prepare'], false])
+  await gate.leaseCounted('lost')
+  await gate.leaseCounted('taken')
+  expect([told, looks]).toEqual([['lease unsupported', 'begin', 'begin'], ['prepare']])
+})
+
+test('a counter’s word counts for nothing where there are locks', async () => {
+  const { gate, told } = scene('busy')
+  await gate.open()
+  gate.hooksDone()
+  await gate.leaseCounted('taken')
+  expect(told).toEqual(['lease busy'])
+})
+
+test('no lease file can be opened: the volume is tried, and its problem is the end', async () => {
+  const { gate, told, looks } = scene('unsupported', { opened: false, problem: 'read-only' })
+  await gate.open()
+  gate.hooksDone()
+  expect(looks).toEqual(['try'])
+  expect(told).toEqual(['unusable: read-only', 'lease unsupported'])
+})
+
+test('an unusable volume is never begun on', async () => {
+  const { gate, told } = scene('held', { problem: 'not ours' })
+  await gate.open()
+  gate.hooksDone()
+  expect(told).toEqual(['unusable: not ours', 'lease held'])
+})
+
+test('the dashboard takes no lease and begins all the same', async () => {
+  const { gate, told } = scene('busy', { withoutLease: true })
+  await gate.open()
+  gate.hooksDone()
+  expect([told, gate.begun]).toEqual([['lease none', 'begin'], true])
+})
