@@ -1,6 +1,12 @@
-import { expect, test } from 'vitest'
+import { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { describe, expect, test } from 'vitest'
 import { KeptEvents } from '../../src/init/kept-events.ts'
-import { restartDelayMs } from '../../src/init/supervisor-process.ts'
+import type { Processes, Started } from '../../src/init/processes.ts'
+import { restartDelayMs, SupervisorProcess } from '../../src/init/supervisor-process.ts'
+import type { Ending, ToInit } from '../../src/protocol/init.ts'
+import { fakeClock } from '../support/fake-clock.ts'
 
 test('a supervisor that lived is started again at once; one that keeps failing after 0.25 s, doubling up to 30 s', () => {
   expect([0, 1, 2, 3, 4, 7, 8, 9, 1_000].map(restartDelayMs)).toEqual([
@@ -8,23 +14,182 @@ test('a supervisor that lived is started again at once; one that keeps failing a
   ])
 })
 
-test('events are numbered from 1 and kept, in order, until one that is not older is acknowledged', () => {
-  const kept = new KeptEvents()
-  const ready = (slot: string) => kept.add({ type: 'ready', child: 1, slot, atMs: 0 })
-  expect([ready('a'), ready('b'), ready('c')].map(({ seq }) => seq)).toEqual([1, 2, 3])
-  kept.acknowledge(2)
-  kept.acknowledge(1)
-  expect(kept.unacknowledged().map(({ seq }) => seq)).toEqual([3])
-  expect(ready('d').seq).toBe(4)
-  kept.acknowledge(1_000)
-  expect(kept.unacknowledged()).toEqual([])
-  expect(ready('e').seq).toBe(5)
+/** One life, as init's side of the socket sees it. */
+class Life extends Duplex {
+  readonly sent: { type: string }[] = []
+  killed = false
+  /** A full socket: what is written is never taken. */
+  stuck = false
+  #end: (ending: Ending) => void = () => undefined
+  readonly ended = new Promise<Ending>((resolve) => {
+    this.#end = resolve
+  })
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    if (this.stuck) return
+    for (const line of chunk.toString().split('\n')) if (line !== '') this.sent.push(JSON.parse(line))
+    done()
+  }
+
+  says(message: Readonly<Record<string, unknown>>): Promise<void> {
+    this.push(`${JSON.stringify(message)}\n`)
+    return turn()
+  }
+
+  dies(ending: Ending): Promise<void> {
+    this.#end(ending)
+    return turn()
+  }
+}
+
+/** Streams hand on what they got a few turns later. */
+const turn = async (): Promise<void> => {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+async function scene() {
+  const clock = fakeClock()
+  const lives: Life[] = []
+  const received: ToInit[] = []
+  const warned: string[] = []
+  let gone = 0
+  const processes = {
+    async start(): Promise<Started> {
+      const life = new Life()
+      lives.push(life)
+      const child = Object.assign(new EventEmitter(), {
+        stdio: [null, null, null, life as unknown as Socket],
+        kill: () => {
+          life.killed = true
+          return true
+        },
+      })
+      return { pid: lives.length, process: child as unknown as Started['process'], ended: life.ended }
+    },
+  }
+  const supervisor = new SupervisorProcess({
+    clock,
+    processes: processes as unknown as Processes,
+    file: 'node',
+    args: [],
+    env: {},
+    stderrFd: 2,
+    fds: [],
+    receive: (message) => received.push(message),
+    gone: () => {
+      gone += 1
+    },
+    warn: (text) => warned.push(text),
+  })
+  await supervisor.start()
+  const life = (n: number): Life => lives[n - 1] as Life
+  return { clock, supervisor, lives, life, received, warned, gone: () => gone }
+}
+
+describe('a life of the supervisor', () => {
+  test('it is pinged every 5 s, and killed when it has not answered for 30 s', async () => {
+    const { clock, life, warned } = await scene()
+    await life(1).says({ type: 'hello', v: 1 })
+    clock.advance(30_000)
+    await turn()
+    expect(life(1).sent).toHaveLength(6)
+    expect(life(1).killed).toBe(false)
+    clock.advance(5_000)
+    expect(life(1).killed).toBe(true)
+    expect(warned).toEqual(['the supervisor (pid 1) has not answered for 30 s; it is killed'])
+  })
+
+  test('one that answers lives for ever', async () => {
+    const { clock, life } = await scene()
+    await life(1).says({ type: 'hello', v: 1 })
+    for (let n = 0; n < 20; n++) {
+      clock.advance(20_000)
+      await life(1).says({ type: 'pong', n })
+    }
+    expect(life(1).killed).toBe(false)
+  })
+
+  test('one that never says hello is killed after 30 s, too, and nothing is sent to it', async () => {
+    const { clock, life, supervisor } = await scene()
+    supervisor.send({ type: 'begin' })
+    clock.advance(40_000)
+    await turn()
+    expect([life(1).sent, life(1).killed]).toEqual([[], true])
+  })
+
+  test('one that does not read is killed before our memory goes', async () => {
+    const { life, supervisor, warned } = await scene()
+    await life(1).says({ type: 'hello', v: 1 })
+    life(1).stuck = true
+    const text = 'x'.repeat(100_000)
+    for (let i = 0; i < 100 && !life(1).killed; i++) supervisor.send({ type: 'note', level: 'info', text })
+    expect(life(1).killed).toBe(true)
+    expect(warned).toEqual(['the supervisor (pid 1) does not read what it is told; it is killed'])
+  })
+
+  test('one that closes its line and lives on is killed a second later', async () => {
+    const { clock, life, warned } = await scene()
+    await life(1).says({ type: 'hello', v: 1 })
+    life(1).push(null)
+    await turn()
+    clock.advance(900)
+    expect(life(1).killed).toBe(false)
+    clock.advance(200)
+    expect(life(1).killed).toBe(true)
+    expect(warned[0]).toContain('closed its line to init')
+  })
+
+  test('nothing the dead one still had in its socket is taken', async () => {
+    const { life, lives, received, gone, clock } = await scene()
+    await life(1).says({ type: 'hello', v: 1 })
+    clock.advance(1_500)
+    await life(1).dies({ signal: 'KILL' })
+    expect([gone(), lives.length]).toEqual([1, 2])
+    expect(life(1).destroyed).toBe(true)
+    await life(2).says({ type: 'hello', v: 1 })
+    expect(received.map(({ type }) => type)).toEqual(['hello', 'hello'])
+  })
+
+  test('it is started again after its delay, and no more once it was ended for good', async () => {
+    const { life, lives, clock, supervisor } = await scene()
+    await life(1).dies({ exitCode: 1 })
+    clock.advance(249)
+    await turn()
+    expect(lives).toHaveLength(1)
+    clock.advance(1)
+    await turn()
+    expect(lives).toHaveLength(2)
+    const end = supervisor.end()
+    await life(2).dies({ signal: 'KILL' })
+    await end
+    clock.advance(60_000)
+    await turn()
+    expect([lives.length, life(2).killed]).toEqual([2, true])
+  })
 })
 
-test('ten thousand events that nobody acknowledges are enough', () => {
-  const kept = new KeptEvents()
-  for (let i = 0; i < 9_999; i++) kept.add({ type: 'ready', child: 1, slot: 'a', atMs: 0 })
-  expect(kept.full).toBe(false)
-  kept.add({ type: 'ready', child: 1, slot: 'a', atMs: 0 })
-  expect(kept.full).toBe(true)
+describe('events that are kept', () => {
+  const ready = (kept: KeptEvents, slot = 'a') => kept.add({ type: 'ready', child: 1, slot, atMs: 0 })
+
+  test('are numbered from 1, in order, until one that is not older is acknowledged', () => {
+    const kept = new KeptEvents()
+    expect(['a', 'b', 'c'].map((slot) => ready(kept, slot).seq)).toEqual([1, 2, 3])
+    kept.acknowledge(2)
+    kept.acknowledge(1)
+    expect(kept.unacknowledged().map(({ seq }) => seq)).toEqual([3])
+    expect(ready(kept).seq).toBe(4)
+    kept.acknowledge(1_000)
+    expect(kept.unacknowledged()).toEqual([])
+    expect(ready(kept).seq).toBe(5)
+  })
+
+  test('are enough when ten thousand were not acknowledged', () => {
+    const kept = new KeptEvents()
+    for (let i = 0; i < 9_999; i++) ready(kept)
+    expect(kept.full).toBe(false)
+    ready(kept)
+    expect(kept.full).toBe(true)
+  })
 })

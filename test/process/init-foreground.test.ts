@@ -3,9 +3,12 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
+  fchmodSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
@@ -15,17 +18,23 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FakeInstall, type FakeSupervisor } from '../support/fake-supervisor.ts'
+import { realNative } from '../support/real-native.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 const isRoot = process.getuid?.() === 0
 /** As who: also root runs these as somebody else, because nobody needs to be root for `npm start`. */
 const asUser = isRoot ? ['setpriv', '--reuid', '4321', '--regid', '4321', '--clear-groups', '--'] : []
 
-function launch(install: FakeInstall, home: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+function launch(
+  install: FakeInstall,
+  home: string,
+  env: Readonly<Record<string, string>> = {},
+  stdout: 'ignore' | 'pipe' | number = 'ignore',
+): ChildProcess {
   const [file = '', ...args] = [...asUser, join(install.dir, 'bin', 'init'), '--foreground']
   return spawn(file, args, {
     env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: '/nowhere', HERMES_HOME: home, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   })
 }
 
@@ -140,6 +149,36 @@ test('HERMES_STOP_TIMEOUT and XDG_RUNTIME_DIR are obeyed', async () => {
     rmSync(xdg, { recursive: true })
   }
 })
+
+test.each(['a pipe', 'a file', 'a socket'] as const)(
+  'standard output as %s is handed on so that nobody ever waits for its reader',
+  async (kind) => {
+    await using install = await FakeInstall.make()
+    const home = mkdtempSync(join(tmpdir(), 'hermes-stdout-'))
+    if (isRoot) chownSync(home, 4321, 4321)
+    const [read, write] = realNative.pipe({ nonblockingRead: true })
+    // Not root's alone: whoever runs init opens it again.
+    fchmodSync(write, 0o666)
+    const file = openSync(join(home, 'stdout'), 'w')
+    const run = launch(install, home, {}, kind === 'a socket' ? 'pipe' : kind === 'a file' ? file : write)
+    try {
+      const { stdout } = (await install.life(1)).start
+      expect(stdout.kind).toBe({ 'a pipe': 'stream', 'a file': 'file', 'a socket': 'socket' }[kind])
+      const flags = (pid: number | undefined, fd: number): number =>
+        Number.parseInt(/^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'))?.[1] ?? '', 8)
+      const supervisor = install.lives[0]?.pid
+      // Only a description of its own is made non-blocking; the shared one is the main program's, too.
+      if (kind === 'a pipe') expect(flags(supervisor, stdout.fd) & 0o4000).toBe(0o4000)
+      expect(flags(run.pid, 1) & 0o4000).toBe(0)
+    } finally {
+      const ended = new Promise((resolve) => run.once('close', resolve))
+      run.kill('SIGKILL')
+      await ended
+      for (const fd of [read, write, file]) closeSync(fd)
+      rmSync(home, { recursive: true })
+    }
+  },
+)
 
 test('a second one for the same home is refused, and the first goes on', async () => {
   await using run = await Foreground.start()
