@@ -1,5 +1,3 @@
-// docker run -it, typed into: util-linux' script(1) provides the terminal on our side.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,44 +5,8 @@ import { getContainerRuntimeClient } from 'testcontainers'
 import { expect, test } from 'vitest'
 import { dockerCommand, lives, startContainer } from '../support/container.ts'
 import { testImage } from '../support/image.ts'
-import { waitFor, within } from '../support/wait.ts'
-
-class Terminal implements AsyncDisposable {
-  readonly #child: ChildProcess
-  readonly #name: string
-  readonly #ended: Promise<number>
-  #seen = ''
-
-  constructor(child: ChildProcess, name: string) {
-    this.#child = child
-    this.#name = name
-    child.stdout?.on('data', (chunk: Buffer) => {
-      this.#seen += chunk.toString()
-    })
-    this.#ended = new Promise((resolve) => child.once('close', (code) => resolve(code ?? -1)))
-  }
-
-  type(text: string): void {
-    this.#child.stdin?.write(text)
-  }
-
-  shows(text: string | RegExp): Promise<string> {
-    return waitFor(`the terminal to show ${text}`, () => {
-      if (typeof text === 'string' ? this.#seen.includes(text) : text.test(this.#seen)) return this.#seen
-      throw new Error(this.#seen)
-    })
-  }
-
-  exit(): Promise<number> {
-    return within('docker run to end', this.#ended, { seen: () => this.#seen })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await dockerCommand(['rm', '--force', '--volumes', this.#name])
-    this.#child.kill('SIGKILL')
-    await this.#ended
-  }
-}
+import { Terminal } from '../support/terminal.ts'
+import { waitFor } from '../support/wait.ts'
 
 let count = 0
 
@@ -54,10 +16,9 @@ async function terminal(options: readonly string[], words: readonly string[]): P
   const command = ['docker', 'run', '--name', name, '-it', ...options, await testImage(), ...words]
     .map((word) => `'${word}'`)
     .join(' ')
-  return new Terminal(
-    spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] }),
-    name,
-  )
+  return new Terminal(command, async () => {
+    await dockerCommand(['rm', '--force', '--volumes', name])
+  })
 }
 
 test.each([{ options: [] }, { options: ['--init'] }])(

@@ -83,7 +83,7 @@ describe('the official openai client, unchanged', () => {
     expect(wrong).toBeInstanceOf(OpenAI.AuthenticationError)
     expect(wrong).toMatchObject({ status: 401, code: 'invalid_api_key', type: 'invalid_request_error' })
     const openai = client(gateway, KEY)
-    const unknown = await errorOf(openai.chat.completions.create({ ...hello, model: 'gpt-9' }))
+    const unknown = await errorOf(openai.chat.completions.create({ ...hello, model: 'nosuch' }))
     expect(unknown).toBeInstanceOf(OpenAI.NotFoundError)
     expect(unknown).toMatchObject({ code: 'model_not_found', param: 'model' })
     expect(unknown.message).toContain('there is default, small')

@@ -1,5 +1,3 @@
-// A terminal made by script(1), and init in it as runc starts it (leading the session) or as another init does (not leading it).
-import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -7,52 +5,18 @@ import { describe, expect, test } from 'vitest'
 import { FakeInstall } from '../support/fake-supervisor.ts'
 import { prepareScript } from '../support/init-box.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
-import { waitFor, within } from '../support/wait.ts'
+import { Terminal } from '../support/terminal.ts'
 
 const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
 
-class Screen implements AsyncDisposable {
-  readonly install: FakeInstall
-  readonly #child: ChildProcess
-  readonly #dir: string
-  readonly #ended: Promise<number>
-  #seen = ''
-
-  constructor(child: ChildProcess, install: FakeInstall, dir: string) {
-    this.#child = child
-    this.install = install
-    this.#dir = dir
-    child.stdout?.on('data', (chunk: Buffer) => {
-      this.#seen += chunk.toString()
-    })
-    this.#ended = new Promise((resolve) => child.once('close', (code) => resolve(code ?? -1)))
-  }
-
-  type(text: string): void {
-    this.#child.stdin?.write(text)
-  }
-
-  shows(text: string | RegExp): Promise<string> {
-    return waitFor(`the screen to show ${text}`, () => {
-      if (typeof text === 'string' ? this.#seen.includes(text) : text.test(this.#seen)) return this.#seen
-      throw new Error(this.#seen)
-    })
-  }
-
-  exit(): Promise<number> {
-    return within('script to end', this.#ended, { seen: () => this.#seen })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill('SIGKILL')
-    await this.#ended
-    await this.install[Symbol.asyncDispose]()
-    rmSync(this.#dir, { recursive: true, force: true })
-  }
-}
-
 /** @param leads init leads the session that owns the terminal, as under runc; else a shell above it does */
-async function screen({ leads, words }: { leads: boolean; words: readonly string[] }): Promise<Screen> {
+async function screen({
+  leads,
+  words,
+}: {
+  leads: boolean
+  words: readonly string[]
+}): Promise<Terminal & { readonly install: FakeInstall }> {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-tty-'))
   chmodSync(dir, 0o755)
   const home = join(dir, 'home')
@@ -67,11 +31,15 @@ async function screen({ leads, words }: { leads: boolean; words: readonly string
   ]
   writeFileSync(join(dir, 'inside.sh'), inside.join('\n'))
   const command = `exec unshare --pid --fork --kill-child --mount --mount-proc sh -e ${dir}/inside.sh`
-  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HERMES_HOME: home, TERM: 'xterm' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  return new Screen(child, install, dir)
+  const terminal = new Terminal(
+    command,
+    async () => {
+      await install[Symbol.asyncDispose]()
+      rmSync(dir, { recursive: true, force: true })
+    },
+    { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HERMES_HOME: home, TERM: 'xterm' },
+  )
+  return Object.assign(terminal, { install })
 }
 
 describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namespace'})`, () => {
