@@ -1,7 +1,7 @@
 // The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
-import { dashboardFacts, gatewayFacts, makeContext } from '../src/cli/context.ts'
-import { dispatcherFacts } from '../src/cli/dispatcher-facts.ts'
+import { gatewayFacts, makeContext } from '../src/cli/context.ts'
+import { dashboardFacts, dispatcherFacts } from '../src/cli/dispatcher-facts.ts'
 import { hotCommand } from '../src/cli/hot.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/output.ts'
 import { dashboardRun, gatewayRun, splitCommandLine } from '../src/system/command-line.ts'

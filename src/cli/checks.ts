@@ -1,13 +1,15 @@
 /** What `hermes doctor` looks at. Each check says what it found; none throws for what it finds. */
+
 import { accessSync, constants, existsSync, lstatSync, readdirSync, statfsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { withSupervisor } from '../control/slot-actions.ts'
 import { configProblemText, loadConfig } from '../profile/config.ts'
 import { listProfiles, type ProfileEntry } from '../profile/disk.ts'
 import { readContainerEnvironment, readDotEnv, truthy } from '../profile/environment.ts'
 import { livingHolder } from '../profile/pid-file.ts'
 import { homePaths } from '../system/paths.ts'
-import { type Context, withControl } from './context.ts'
+import type { Context } from './context.ts'
 import { diskWarnings, findZombies, zombieWarnings } from './warnings.ts'
 
 export interface Finding {
@@ -144,7 +146,7 @@ function profileFindings({ name, dir }: ProfileEntry): readonly Finding[] {
 
 const supervisor: Check = async (context) => {
   try {
-    const { phase, slots, warnings } = await withControl(context, (client) => client.request('status', {}))
+    const { phase, slots, warnings } = await withSupervisor(context, (client) => client.request('status', {}))
     const parked = slots.filter((slot) => slot.state === 'parked' || slot.state === 'backoff')
     return [
       ok('supervisor', `answers at ${context.paths.controlSocket}: ${phase}, ${slots.length} slots`),

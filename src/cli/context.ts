@@ -73,24 +73,3 @@ export const gatewayFacts = (context: Context) => {
     err: context.output.err,
   }
 }
-
-/** What `hermes dashboard` needs to know, wherever it is started from. */
-export const dashboardFacts = ({ env, home, paths, clock, output }: Context) => ({
-  env,
-  home,
-  runDir: paths.runDir,
-  controlSocket: paths.controlSocket,
-  clock,
-  out: output.out,
-  err: output.err,
-})
-
-/** Runs `use` with a connection that is closed afterwards, whatever happens. */
-export async function withControl<T>(context: Context, use: (client: ControlClient) => Promise<T>): Promise<T> {
-  const client = await context.connect()
-  try {
-    return await use(client)
-  } finally {
-    client.close()
-  }
-}

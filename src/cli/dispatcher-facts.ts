@@ -14,3 +14,10 @@ export const dispatcherFacts = ({ home, clock, install, paths, env, output }: Co
   out: output.out,
   err: output.err,
 })
+
+/** What `hermes dashboard` needs to know; it explains what the dispatcher would do. */
+export const dashboardFacts = (context: Context) => ({
+  ...dispatcherFacts(context),
+  install: context.install,
+  runDir: context.paths.runDir,
+})

@@ -3,11 +3,12 @@
  * cost little more than Node itself.
  */
 
+import { noSuchSlot, withSupervisor } from '../control/slot-actions.ts'
 import type { SlotStatus, StatusResult } from '../protocol/control.ts'
 import { isSlotKey } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { gatewaySlot } from '../system/paths.ts'
-import { type Context, withControl } from './context.ts'
+import type { Context } from './context.ts'
 import type { Outcome } from './output.ts'
 import { managerLine, slotDetails, slotsTable } from './slots-view.ts'
 import { hostWarnings } from './warnings.ts'
@@ -44,7 +45,7 @@ export function version(context: Context): Outcome {
 }
 
 const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
-  withControl(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
+  withSupervisor(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
 
 /** Exit code 0 up, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every wanted gateway is up. */
 export async function gatewayStatus(context: Context, { all }: { all: boolean }): Promise<Outcome> {
@@ -72,11 +73,6 @@ export async function slotStatus(context: Context, key: string, next: string): P
   return { text, json: slot, exitCode: slot.state === 'up' ? EXIT.done : EXIT.failed }
 }
 
-export const noSuchSlot = (key: string, { phase, holder }: Pick<StatusResult, 'phase' | 'holder'>): HermesError => {
-  const why = phase === 'waiting' ? `; the volume is held by ${holder ?? 'another container'}` : ''
-  return new HermesError('NO_SUCH_SLOT', `no slot "${key}"${why}`, { next: 'hermes status lists the slots' })
-}
-
 export async function status(context: Context): Promise<Outcome> {
   const result = await statusOf(context)
   const warnings = [...result.warnings, ...hostWarnings(context)]
@@ -95,7 +91,7 @@ export async function status(context: Context): Promise<Outcome> {
 /** Liveness: the supervisor, and init through which it is reached, answer. */
 export async function healthcheck(context: Context): Promise<Outcome> {
   try {
-    const { instance, pid } = await withControl(context, (client) =>
+    const { instance, pid } = await withSupervisor(context, (client) =>
       client.request('ping', {}, { timeoutMs: HEALTH_TIMEOUT_MS }),
     )
     return { text: `healthy: the supervisor (pid ${pid}) answers\n`, json: { healthy: true, instance, pid } }

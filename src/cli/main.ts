@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
+import { ifSupervised } from '../control/slot-actions.ts'
 import { loadConfig } from '../profile/config.ts'
 import { HermesError } from '../system/errors.ts'
 import type { Context } from './context.ts'
 import { hotCommand } from './hot.ts'
 import { printOutcome } from './output.ts'
 import { parseWords } from './parser.ts'
-import { ifSupervised } from './supervised.ts'
 import { COMMANDS, GROUPS } from './tree.ts'
 
 /** A boot with slow hooks may take longer; then the command is tried as it is. */

@@ -19,6 +19,8 @@ export interface FollowOptions {
   readonly signal?: AbortSignal
   /** The supervisor follows from now on: nothing that happens later is missed. */
   readonly onStart?: () => void
+  /** Events that may wait for a slow consumer before we stop reading; the supervisor then counts what we miss. Default 256. */
+  readonly maxWaiting?: number
 }
 
 /** Operations that are answered by a stream of events. */
@@ -47,8 +49,7 @@ const DEFAULT_TIMEOUT_MS = 10_000
 /** How long a connection may wait for a place in the socket's queue. */
 const CONNECT_MS = 5000
 const CONNECT_AGAIN_MS = 20
-/** Events that may wait for a slow consumer before we stop reading; the supervisor then counts what we miss. */
-const MAX_WAITING_EVENTS = 256
+const DEFAULT_WAITING_EVENTS = 256
 
 /** Asking twice is the same as asking once, so a request whose connection died may be put to the next supervisor. */
 const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-result'])
@@ -97,10 +98,10 @@ class Client implements ControlClient {
   async *follow<O extends keyof Followed>(
     op: O,
     body: Operations[O]['request'],
-    { signal, onStart }: FollowOptions = {},
+    { signal, onStart, maxWaiting = DEFAULT_WAITING_EVENTS }: FollowOptions = {},
   ): AsyncGenerator<Followed[O], void, undefined> {
     if (signal?.aborted) return
-    const connection = await openConnection(this.#path, this.#clock)
+    const connection = await openConnection(this.#path, this.#clock, maxWaiting)
     const stop = (): void => connection.destroy()
     signal?.addEventListener('abort', stop)
     try {
@@ -135,6 +136,7 @@ interface Waiting {
 class Connection {
   readonly #socket: Socket
   readonly #clock: Clock
+  readonly #maxWaiting: number
   readonly #replies = new Map<number, Waiting>()
   readonly #events: unknown[] = []
   #eventWaiting: Waiting | undefined
@@ -142,9 +144,10 @@ class Connection {
   #unfinished = ''
   ended = false
 
-  constructor(socket: Socket, clock: Clock) {
+  constructor(socket: Socket, clock: Clock, maxWaiting: number) {
     this.#socket = socket
     this.#clock = clock
+    this.#maxWaiting = maxWaiting
     socket.setEncoding('utf8')
     socket.on('data', (chunk: Buffer | string) => this.#read(String(chunk)))
     // What ended it, if anything did, is the cause; `close` always follows.
@@ -229,7 +232,7 @@ class Connection {
     this.#eventWaiting = undefined
     if (waiting === undefined) this.#events.push(event)
     else waiting.resolve(event)
-    if (this.#events.length >= MAX_WAITING_EVENTS) this.#socket.pause()
+    if (this.#events.length >= this.#maxWaiting) this.#socket.pause()
   }
 
   #end(lost: ConnectionLost): void {
@@ -239,11 +242,11 @@ class Connection {
   }
 }
 
-async function openConnection(path: string, clock: Clock): Promise<Connection> {
+async function openConnection(path: string, clock: Clock, maxWaiting = DEFAULT_WAITING_EVENTS): Promise<Connection> {
   const untilMs = clock.nowMs() + CONNECT_MS
   while (true) {
     const connected = await tryConnect(path)
-    if (!(connected instanceof Error)) return new Connection(connected, clock)
+    if (!(connected instanceof Error)) return new Connection(connected, clock, maxWaiting)
     // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
     if (connected.code !== 'EAGAIN' || clock.nowMs() >= untilMs) throw cannotConnect(path, connected)
     await new Promise<void>((resolve) => clock.at(clock.nowMs() + CONNECT_AGAIN_MS, resolve))

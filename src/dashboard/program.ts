@@ -1,30 +1,42 @@
+import { randomBytes } from 'node:crypto'
 import { closeSync, fstatSync, writeSync } from 'node:fs'
+import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
-import { loadConfig } from '../profile/config.ts'
-import type { StatusResult } from '../protocol/control.ts'
 import type { Clock } from '../system/clock.ts'
-import { EXIT, HermesError } from '../system/errors.ts'
-import { type Environment, IMAGE_RUN_DIR } from '../system/install.ts'
-import { SUPERVISED_MARKER, truthy } from '../system/markers.ts'
-import { decideGate } from './gate.ts'
-import { dashboardServer } from './server.ts'
+import { EXIT } from '../system/errors.ts'
+import type { Environment } from '../system/install.ts'
+import { SUPERVISED_MARKER } from '../system/markers.ts'
+import { allHandlers } from './api/handlers.ts'
+import { noLogin } from './auth/none.ts'
+import { securityHeaders } from './http/headers.ts'
+import { dashboardServer } from './http/server.ts'
+import { BoardWatch } from './live/board-watch.ts'
+import { Feed } from './live/feed.ts'
+import { LogFollowers } from './live/log-follower.ts'
+import { usageLooker } from './live/look.ts'
+import { Streams } from './live/streams.ts'
+import { PUBLIC } from './public-paths.ts'
+import { type DashboardOptions, type DashboardSettings, misconfigured, readSettings } from './settings.ts'
 
 export interface DashboardFacts {
   readonly home: string
   readonly runDir: string
+  /** The directory with bin/ and lib/. */
+  readonly install: string
   readonly controlSocket: string
   readonly env: Environment
   readonly clock: Clock
   readonly version: string
+  readonly host: string
+  /** Words of the built-in agent. */
+  readonly builtIn: (profile: string) => readonly string[]
   readonly out: (text: string) => void
   readonly err: (text: string) => void
-  /** `--host`, `--port`, `--insecure`. */
-  readonly options: { readonly host?: string; readonly port?: string; readonly insecure?: boolean }
+  readonly options: DashboardOptions
 }
 
 const NOTIFICATION_FD = 3
-const STATUS_MS = 5_000
 
 /**
  * `hermes dashboard`: serves until TERM or INT.
@@ -32,65 +44,77 @@ const STATUS_MS = 5_000
  * @throws HermesError with exit code 78 when it may not, or cannot, listen where it was told
  */
 export async function runDashboard(facts: DashboardFacts): Promise<number> {
-  const { env, options, out, err } = facts
-  const setting = settings(facts)
-  const host = options.host ?? setting('HOST') ?? (facts.runDir === IMAGE_RUN_DIR ? '0.0.0.0' : '127.0.0.1')
-  const port = parsePort(options.port ?? setting('PORT') ?? '9119')
-  const insecure = options.insecure === true || truthy(env.HERMES_DASHBOARD_INSECURE)
-  const gate = decideGate({ host, port, insecure, setting })
-  if (gate.kind === 'refused') throw refused(gate.why, gate.next)
+  const { env, out, err } = facts
+  const settings = readSettings(facts)
+  const { host, port, gate } = settings
   if (gate.kind === 'insecure')
     err(`hermes: warning: the dashboard on ${host}:${port} is open to anyone who reaches it\n`)
-  const server = dashboardServer({ gate, version: facts.version, status: () => askStatus(facts) })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = `the dashboard cannot listen on ${host}:${port}: ${error.code}`
-      reject(
-        refused(why, 'set HERMES_DASHBOARD_HOST and HERMES_DASHBOARD_PORT to an address of this machine that is free'),
-      )
-    })
-    server.listen(port, host, resolve)
-  })
+  const { server, close } = assemble(facts, settings)
+  await listen(server, settings)
   announceReady(env)
-  out(`hermes: dashboard on http://${host}:${port}\n`)
+  out(`hermes: dashboard on http://${host.includes(':') ? `[${host}]` : host}:${port}\n`)
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
   })
-  server.close()
-  server.closeAllConnections()
+  await close()
   return EXIT.done
 }
 
-/** The variable, else the default profile's `dashboard:` key. */
-function settings({ env, home }: DashboardFacts): (name: string) => string | undefined {
-  const { dashboard } = loadConfig(join(home, 'config.yaml')).config
-  return (name) => env[`HERMES_DASHBOARD_${name}`] || dashboard[`HERMES_DASHBOARD_${name}`] || undefined
-}
-
-function parsePort(value: string): number {
-  const port = Number(value)
-  if (/^\d+$/.test(value) && port >= 1 && port <= 65_535) return port
-  throw refused(
-    `HERMES_DASHBOARD_PORT: expected a port from 1 to 65535, got "${value}"`,
-    'set it right, or leave it unset for 9119',
-  )
-}
-
-const refused = (why: string, next: string): HermesError =>
-  new HermesError('REFUSED', why, { next, exitCode: EXIT.configuration })
-
-async function askStatus({ controlSocket, clock }: DashboardFacts): Promise<StatusResult | undefined> {
-  try {
-    const client = await connectControl(controlSocket, clock)
-    try {
-      return await client.request('status', {}, { timeoutMs: STATUS_MS })
-    } finally {
-      client.close()
-    }
-  } catch (error) {
-    if (error instanceof HermesError) return undefined // being restarted, or gone: the page says so
-    throw error
+function assemble(facts: DashboardFacts, settings: DashboardSettings): { server: Server; close(): Promise<void> } {
+  const { home, clock, version, err } = facts
+  const { gate, publicApi, outside, terminal, metricsToken } = settings
+  const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
+  const headers = securityHeaders(terminal)
+  const connect = () => connectControl(facts.controlSocket, clock)
+  const lookAtUsage = usageLooker(clock)
+  const streams = new Streams(clock, headers)
+  const api = {
+    home,
+    clock,
+    connect,
+    version,
+    gate,
+    host: facts.host,
+    builtIn: facts.builtIn,
+    board: facts.env.HERMES_KANBAN_BOARD,
+    lookAtUsage,
+    warn,
+    feed: new Feed({ connect, clock, lookAtUsage, boards: new BoardWatch(home) }),
+    logs: new LogFollowers({ connect, clock }),
+    stream: streams.begin,
   }
+  const login = noLogin()
+  const server = dashboardServer({
+    rules: { gate, list: PUBLIC, publicApi },
+    outside,
+    headers,
+    handlers: allHandlers(api, login.handlers, { list: PUBLIC, publicApi }),
+    pageToken: gate.kind === 'login' ? undefined : randomBytes(32).toString('base64url'),
+    metricsToken,
+    recognize: login.recognize,
+    page: { dir: join(facts.install, 'lib', 'dashboard'), terminal },
+    bug: (error) => err(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`),
+  })
+  return {
+    server,
+    async close() {
+      streams.closeAll()
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+function listen(server: Server, { host, port }: DashboardSettings): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why = `the dashboard cannot listen on ${host}:${port}: ${error.code}`
+      const next = 'set HERMES_DASHBOARD_HOST and HERMES_DASHBOARD_PORT to an address of this machine that is free'
+      reject(misconfigured(why, next))
+    })
+    server.listen(port, host.replace(/^\[|\]$/g, ''), resolve)
+  })
 }
 
 function announceReady(env: Environment): void {

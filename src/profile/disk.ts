@@ -6,7 +6,7 @@ import { nearest } from '../system/nearest.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
 import { DEFAULT_PROFILE, isProfileName, profileNameProblem } from './names.ts'
 
-export { createProfile, seedHome } from './create.ts'
+export { type CreateOptions, createProfile, seedHome } from './create.ts'
 export { deleteProfile, renameProfile } from './remove.ts'
 
 export interface ProfileEntry {

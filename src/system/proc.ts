@@ -12,6 +12,10 @@ export interface ProcessFacts {
   readonly session: number
   /** Field 22, clock ticks since boot: with the pid it names a process for good. */
   readonly startTime: number
+  /** Fields 14 and 15: time it has run, in user mode and in the kernel, clock ticks. */
+  readonly cpuTicks: number
+  /** Field 24: memory it has in RAM, pages. */
+  readonly residentPages: number
 }
 
 /** @returns undefined when there is no such process (any more) */
@@ -41,6 +45,8 @@ export function parseStat(pid: number, stat: string): ProcessFacts {
     pgrp: Number(fields[2]),
     session: Number(fields[3]),
     startTime: Number(fields[19]),
+    cpuTicks: Number(fields[11]) + Number(fields[12]),
+    residentPages: Number(fields[21]),
   }
 }
 

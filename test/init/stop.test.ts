@@ -18,7 +18,18 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
   let main: number | undefined
   const add = (pid: number, comm: string, obeys: readonly SignalName[] | 'nothing', ppid = OWN): void => {
     const signals: readonly SignalName[] = obeys === 'nothing' ? [] : [...obeys, 'KILL']
-    all.set(pid, { pid, ppid, comm, state: 'S', pgrp: pid, session: pid, startTime: 0, obeys: signals })
+    all.set(pid, {
+      pid,
+      ppid,
+      comm,
+      state: 'S',
+      pgrp: pid,
+      session: pid,
+      startTime: 0,
+      cpuTicks: 0,
+      residentPages: 0,
+      obeys: signals,
+    })
   }
   add(OWN, 'init', [], 0)
   add(SUPERVISOR, 'supervisor', [])

@@ -13,6 +13,8 @@ test('the name in parentheses may hold anything, also parentheses and spaces', (
     pgrp: 8,
     session: 9,
     startTime: 987654,
+    cpuTicks: 11,
+    residentPages: 2,
   })
 })
 
@@ -42,6 +44,8 @@ test('descendants are all below a process, parents first, itself not among them'
     pgrp: 0,
     session: 0,
     startTime: 0,
+    cpuTicks: 0,
+    residentPages: 0,
   })
   const all = [one(1, 0), one(5, 4), one(2, 1), one(3, 2), one(4, 3), one(9, 1)]
   expect(descendants(all, 2).map(({ pid }) => pid)).toEqual([3, 4, 5])

@@ -1,12 +1,12 @@
+import { type ActionOptions, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
 import { parseDurationMs } from '../../profile/config-keys.ts'
 import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Command, type Input, type OptionSpec, textOption } from '../command.ts'
-import { type Context, gatewayFacts, withControl } from '../context.ts'
+import { type Context, gatewayFacts } from '../context.ts'
 import { gatewayStatus } from '../hot.ts'
 import type { Outcome } from '../output.ts'
 import { durationText, stateWords } from '../slots-view.ts'
-import { type ActionOptions, restartSlot, startSlot, stopSlot } from '../supervised.ts'
 
 export const WAIT_OPTIONS: readonly OptionSpec[] = [
   { long: '--timeout', value: 'S', help: 'give up waiting after that long (30, 500ms, 2m)' },
@@ -93,7 +93,7 @@ async function action(context: Context, input: Input, verb: Verb): Promise<Outco
   if (input.options.all === true) return allActions(context, verb, options)
   const { name } = context.profile()
   const startedAtMs = context.clock.nowMs()
-  const result = await withControl(context, (client) => perform[verb](context, client, name, options))
+  const result = await withSupervisor(context, (client) => perform[verb](context, client, name, options))
   return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
 }
 
@@ -108,7 +108,7 @@ export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: 
 
 /** All at once; a failure of one stops no other. */
 async function allActions(context: Context, verb: Verb, options: ActionOptions): Promise<Outcome> {
-  return withControl(context, async (client) => {
+  return withSupervisor(context, async (client) => {
     const { slots } = await client.request('status', {})
     const startedAtMs = context.clock.nowMs()
     const results = await Promise.all(

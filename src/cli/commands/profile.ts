@@ -1,11 +1,13 @@
 import { existsSync, readSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { ControlClient } from '../../control/client.ts'
+import { addProfile, removeProfile, stopIfThere } from '../../control/profile-actions.ts'
+import { ifSupervised, registeredSlot, startSlot } from '../../control/slot-actions.ts'
 import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
 import { configProblemText, loadConfig } from '../../profile/config.ts'
-import { createProfile, deleteProfile, listProfiles, renameProfile, requireProfile } from '../../profile/disk.ts'
+import { listProfiles, renameProfile, requireProfile } from '../../profile/disk.ts'
 import { parseProfileName } from '../../profile/names.ts'
-import { deleteLogs, refuseDefault, refuseTaken } from '../../profile/remove.ts'
+import { refuseDefault, refuseTaken } from '../../profile/remove.ts'
 import { readDesired } from '../../profile/state.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
@@ -14,7 +16,6 @@ import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
 import { durationText, slotDetails, stateWords, table } from '../slots-view.ts'
-import { goneSlot, ifSupervised, registeredSlot, startSlot, stopSlot } from '../supervised.ts'
 
 const NAME = { name: 'NAME', help: 'name of the profile', kind: 'required' } as const
 const NO_SUCH = { [EXIT.noSuch]: 'no such profile' }
@@ -89,15 +90,12 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const name = parseProfileName(input.words[0] ?? '')
   const cloneFrom = textOption(input, 'clone')
   const description = textOption(input, 'description')
-  const dir = await createProfile(context.home, name, {
+  const { dir, slot } = await addProfile(context, name, {
     ...(cloneFrom === undefined
       ? {}
       : { cloneFrom: requireProfile(context.home, cloneFrom.trim().toLowerCase()).name }),
     ...(description === undefined ? {} : { description }),
-  })
-  const slot = await ifSupervised(context, async (client) => {
-    const registered = await registeredSlot(context, client, gatewaySlot(name))
-    return input.options.start === true ? (await startSlot(context, client, name, {})).slot : registered
+    start: input.options.start === true,
   })
   const next =
     slot === undefined || slot.state === 'down' ? `hermes -p ${name} gateway start` : `hermes -p ${name} logs -f`
@@ -119,24 +117,8 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const keepLogs = input.options['keep-logs'] === true
   const going = `${dir} (settings, credentials, sessions, workspace)${keepLogs ? '' : ` and ${logs}`}`
   if (input.options.yes !== true) confirm(context, name, going, keepLogs)
-  const supervised = await ifSupervised(context, async (client) => {
-    await stopIfThere(context, client, name)
-    await deleteProfile(context.home, name)
-    await goneSlot(context, client, gatewaySlot(name))
-    return true
-  })
-  if (!supervised) await deleteProfile(context.home, name)
-  if (!keepLogs) await deleteLogs(context.home, name)
+  await removeProfile(context, name, keepLogs)
   return { text: `deleted ${going}\n`, json: { name, deleted: keepLogs ? [dir] : [dir, logs] } }
-}
-
-/** Without a slot (its directory was moved here a moment ago) there is nothing to stop. The word goes with the directory. */
-async function stopIfThere(context: Context, client: ControlClient, name: string): Promise<void> {
-  try {
-    await stopSlot(context, client, name, { keepDesired: true })
-  } catch (error) {
-    if (!(error instanceof HermesError) || error.code !== 'NO_SUCH_SLOT') throw error
-  }
 }
 
 /** @throws HermesError USAGE where nobody can be asked, FAILED when something else was typed */

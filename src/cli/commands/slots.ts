@@ -1,12 +1,12 @@
 /** `hermes dashboard …` and `hermes service …`: as `gateway`, for the slots of helpers and of services the image defines. */
+import { act, withSupervisor } from '../../control/slot-actions.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/nearest.ts'
 import type { ArgumentSpec, Command, Input } from '../command.ts'
-import { type Context, withControl } from '../context.ts'
+import type { Context } from '../context.ts'
 import { slotStatus } from '../hot.ts'
 import type { Outcome } from '../output.ts'
 import { slotsTable } from '../slots-view.ts'
-import { act } from '../supervised.ts'
 import { actionOptions, resultLine, WAIT_OPTIONS } from './gateway.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
@@ -73,7 +73,7 @@ function commandsFor(
 async function action(context: Context, input: Input, verb: Verb, slot: string): Promise<Outcome> {
   const options = actionOptions(input)
   const startedAtMs = context.clock.nowMs()
-  return withControl(context, async (client) => {
+  return withSupervisor(context, async (client) => {
     const { slots } = await client.request('status', {})
     if (!slots.some((one) => one.slot === slot))
       throw noSuch(
@@ -92,7 +92,7 @@ function noSuch(slot: string, known: readonly string[]): HermesError {
 }
 
 async function list(context: Context): Promise<Outcome> {
-  const { slots } = await withControl(context, (client) => client.request('status', {}))
+  const { slots } = await withSupervisor(context, (client) => client.request('status', {}))
   const services = slots.filter(({ slot }) => slot.startsWith(PREFIX))
   return {
     text: services.length === 0 ? 'this image defines no services\n' : slotsTable(services, context.clock.wallMs()),

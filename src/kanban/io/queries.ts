@@ -23,6 +23,8 @@ export interface ListFilter {
   readonly statuses: readonly Status[]
   /** null: unassigned; absent: anybody's. */
   readonly assignee?: string | null
+  /** Part of the title, in any case, or the whole id. */
+  readonly search?: string
   readonly limit: number
 }
 
@@ -30,12 +32,24 @@ export const LIST_SQL = 'SELECT * FROM tasks INDEXED BY tasks_status WHERE statu
 export const LIST_OF_SQL =
   'SELECT * FROM tasks INDEXED BY tasks_assignee WHERE assignee IS ? AND status = ? ORDER BY seq DESC LIMIT ?'
 
+const SEARCH_SQL = ' AND (instr(lower(title), ?) > 0 OR id = ?)'
+
 /** The newest first. Each status by its index, then merged: a board of 100,000 done tasks costs what is shown. */
-export function listTasks(board: Board, { statuses, assignee, limit }: ListFilter): readonly Task[] {
+export function listTasks(board: Board, { statuses, assignee, search, limit }: ListFilter): readonly Task[] {
+  const select = (sql: string, ...values: readonly (string | null)[]): readonly TaskRow[] =>
+    search === undefined
+      ? board.all<TaskRow>(sql, ...values, limit)
+      : board.all<TaskRow>(
+          sql.replace(' ORDER BY', `${SEARCH_SQL} ORDER BY`),
+          ...values,
+          search.toLowerCase(),
+          search,
+          limit,
+        )
   const rows = statuses.flatMap((status) => {
-    if (assignee === undefined) return board.all<TaskRow>(LIST_SQL, status, limit)
-    const found = board.all<TaskRow>(LIST_OF_SQL, assignee, status, limit)
-    return assignee === null ? [...found, ...board.all<TaskRow>(LIST_OF_SQL, '', status, limit)] : found
+    if (assignee === undefined) return select(LIST_SQL, status)
+    const found = select(LIST_OF_SQL, assignee, status)
+    return assignee === null ? [...found, ...select(LIST_OF_SQL, '', status)] : found
   })
   return rows
     .sort((a, b) => b.seq - a.seq)
@@ -43,11 +57,24 @@ export function listTasks(board: Board, { statuses, assignee, limit }: ListFilte
     .map(toTask)
 }
 
-export const parentsOf = (board: Board, id: string): readonly { id: string; status: Status }[] =>
-  board.all('SELECT t.id, t.status FROM links l JOIN tasks t ON t.id = l.parent WHERE l.child = ? ORDER BY t.seq', id)
+/** The other end of a link. */
+export interface Linked {
+  readonly id: string
+  readonly title: string
+  readonly status: Status
+}
 
-export const childrenOf = (board: Board, id: string): readonly { id: string; status: Status }[] =>
-  board.all('SELECT t.id, t.status FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? ORDER BY t.seq', id)
+export const parentsOf = (board: Board, id: string): readonly Linked[] =>
+  board.all(
+    'SELECT t.id, t.title, t.status FROM links l JOIN tasks t ON t.id = l.parent WHERE l.child = ? ORDER BY t.seq',
+    id,
+  )
+
+export const childrenOf = (board: Board, id: string): readonly Linked[] =>
+  board.all(
+    'SELECT t.id, t.title, t.status FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? ORDER BY t.seq',
+    id,
+  )
 
 export const commentsOf = (board: Board, id: string): readonly Comment[] =>
   board.all<CommentRow>('SELECT id, author, body, at FROM comments WHERE task_id = ? ORDER BY id', id).map(toComment)

@@ -1,15 +1,16 @@
 /** Commands that move tasks. */
+
 import { type ChangeOptions, change } from '../../../kanban/io/changes.ts'
 import { checkText } from '../../../kanban/io/input.ts'
 import { comment, link, unlink } from '../../../kanban/io/links.ts'
 import { requireTask } from '../../../kanban/io/queries.ts'
 import { readWrittenRules } from '../../../kanban/io/settings.ts'
+import { taskJson } from '../../../kanban/json.ts'
 import type { Operation } from '../../../kanban/operations.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
-import { taskJson } from './render.ts'
 import { actorOf, assigneeOption, BOARD, onBoard, timeOption } from './shared.ts'
 
 const ID: ArgumentSpec = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' }

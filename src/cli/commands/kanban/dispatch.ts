@@ -1,15 +1,12 @@
 /** Commands of the dispatcher: one tick, how it goes, why a task waits. */
-import type { ControlClient } from '../../../control/client.ts'
 import { type Dispatched, dispatchOnce, planDispatch } from '../../../kanban/io/dispatch.ts'
 import { readDispatchState } from '../../../kanban/io/dispatch-state.ts'
-import { type Jobs, supervisorJobs } from '../../../kanban/io/jobs.ts'
-import { parentsOf, requireTask, runningByAssignee, statusCounts } from '../../../kanban/io/queries.ts'
+import { explainTask, noDispatcher, withJobs } from '../../../kanban/io/explain.ts'
+import { runningByAssignee, statusCounts } from '../../../kanban/io/queries.ts'
 import { readWrittenRules } from '../../../kanban/io/settings.ts'
 import { reportText } from '../../../kanban/report.ts'
-import { isClosed } from '../../../kanban/task.ts'
 import { isBusy, verdictOf } from '../../../kanban/verdict.ts'
-import { why } from '../../../kanban/why.ts'
-import { EXIT, HermesError } from '../../../system/errors.ts'
+import { EXIT } from '../../../system/errors.ts'
 import type { Command, Input } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
@@ -50,29 +47,13 @@ export const DISPATCH_COMMANDS: readonly Command[] = [
   },
 ]
 
-/** With the supervisor's jobs where it answers, else with null. */
-async function withJobs<T>(context: Context, use: (jobs: Jobs | null) => Promise<T>): Promise<T> {
-  let client: ControlClient
-  try {
-    client = await context.connect()
-  } catch (error) {
-    if (error instanceof HermesError && (error.code === 'NO_SUPERVISOR' || error.code === 'REFUSED')) return use(null)
-    throw error
-  }
-  try {
-    return await use(await supervisorJobs(client))
-  } finally {
-    client.close()
-  }
-}
-
 async function dispatch(context: Context, input: Input): Promise<Outcome> {
   const dryRun = input.options['dry-run'] === true
   const max = wholeOption(input, 'max', 0)
   const failureLimit = wholeOption(input, 'failure-limit', 1)
   const options = { ...(max === undefined ? {} : { max }), ...(failureLimit === undefined ? {} : { failureLimit }) }
   return onBoard(context, input, dryRun ? 'read' : 'write', async (board) => {
-    const done: Dispatched = await withJobs(context, (jobs) =>
+    const done: Dispatched = await withJobs(context.connect, (jobs) =>
       (dryRun ? planDispatch : dispatchOnce)({ ...dispatchBase(context), board, jobs, ...options }),
     )
     for (const warning of done.warnings) context.output.err(`${warning}\n`)
@@ -86,51 +67,20 @@ async function dispatch(context: Context, input: Input): Promise<Outcome> {
   })
 }
 
-/** Why no tick comes by itself; null: one does. */
-async function noDispatcher(context: Context): Promise<string | null> {
-  if (!readWrittenRules(context.home).dispatchInGateway) return 'kanban.dispatch_in_gateway is false'
-  try {
-    const client = await context.connect()
-    try {
-      const { slots } = await client.request('status', {})
-      const slot = slots.find((one) => one.slot === 'dispatcher')
-      if (slot === undefined) return 'there is no slot "dispatcher"'
-      return slot.state === 'up' || slot.state === 'starting' ? null : `the slot "dispatcher" is ${slot.state}`
-    } finally {
-      client.close()
-    }
-  } catch (error) {
-    if (error instanceof HermesError && error.code === 'NO_SUPERVISOR') return 'the supervisor is not running'
-    throw error
-  }
-}
-
 async function explain(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.words
-  const missing = await noDispatcher(context)
-  return onBoard(context, input, 'read', async (board) => {
-    const task = requireTask(board, id)
-    const { decision, rules } = await withJobs(context, (jobs) =>
-      planDispatch({ ...dispatchBase(context), board, jobs }),
-    )
-    const answer = why({
-      task,
-      openParents: parentsOf(board, id).filter((parent) => !isClosed(parent.status)),
-      decision,
-      defaultAssignee: rules.defaultAssignee,
-      noDispatcher: missing,
-    })
-    return { text: `${answer.text}\n`, json: answer }
-  })
+  const facts = { ...dispatchBase(context), connect: context.connect }
+  const answer = await onBoard(context, input, 'read', (board) => explainTask(facts, board, id))
+  return { text: `${answer.text}\n`, json: answer }
 }
 
 const TICKS_UNTIL_OVERDUE = 3
 
 async function status(context: Context, input: Input): Promise<Outcome> {
   const written = readWrittenRules(context.home)
-  const missing = await noDispatcher(context)
+  const missing = await noDispatcher(context.home, context.connect)
   return onBoard(context, input, 'read', async (board) => {
-    const { decision, rules, warnings } = await withJobs(context, (jobs) =>
+    const { decision, rules, warnings } = await withJobs(context.connect, (jobs) =>
       planDispatch({ ...dispatchBase(context), board, jobs }),
     )
     const last = readDispatchState(context.home, board.place.slug)

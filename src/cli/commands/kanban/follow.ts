@@ -1,14 +1,16 @@
 /** Commands that watch: events of a task or of the board, the output of a task's workers. */
+
 import { join } from 'node:path'
 import type { Board } from '../../../kanban/io/board.ts'
 import { kanbanDir } from '../../../kanban/io/places.ts'
 import { eventsAfter, eventsTail, requireTask } from '../../../kanban/io/queries.ts'
+import { eventJson } from '../../../kanban/json.ts'
 import type { BoardEvent } from '../../../kanban/task.ts'
 import type { Command, Input } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
 import { printLogs } from '../logs.ts'
-import { eventJson, eventLine } from './render.ts'
+import { eventLine } from './render.ts'
 import { BOARD, onBoard, wholeOption } from './shared.ts'
 
 const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const

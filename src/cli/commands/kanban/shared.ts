@@ -1,12 +1,11 @@
 /** What the kanban commands have in common: which board, who speaks, how options are read. */
+import { parseAssignee, requireAssignee } from '../../../kanban/io/assignee.ts'
 import { type Board, withBoard } from '../../../kanban/io/board.ts'
 import type { Actor } from '../../../kanban/io/changes.ts'
 import { chosenBoard } from '../../../kanban/io/current.ts'
 import type { DispatchOptions } from '../../../kanban/io/dispatch.ts'
 import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/io/places.ts'
-import { normalizeAssignee } from '../../../kanban/rules.ts'
 import { parseDurationMs } from '../../../profile/config-keys.ts'
-import { requireProfile } from '../../../profile/disk.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { type Input, type OptionSpec, textOption } from '../../command.ts'
 import type { Context } from '../../context.ts'
@@ -51,25 +50,9 @@ export function actorOf(context: Context, taskId?: string): Actor {
   return { name, wallMs: clock.wallMs(), ...(own ? { runId } : {}) }
 }
 
-/** @throws HermesError NO_SUCH_PROFILE: a name nobody has is more often a slip than a person's lane */
-export function assigneeOption(context: Context, text: string, lane: boolean): string {
-  const name = normalizeAssignee(text)
-  if (name === null || !/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name)) {
-    throw new HermesError('USAGE', `${JSON.stringify(text.slice(0, 80))} cannot be an assignee`, {
-      next: 'name a profile: hermes profile list',
-    })
-  }
-  if (lane) return name
-  try {
-    return requireProfile(context.home, name).name
-  } catch (error) {
-    if (!(error instanceof HermesError)) throw error
-    throw new HermesError(error.code, error.message, {
-      next: `${error.next ?? 'hermes profile list'}; --lane assigns it to somebody who is no profile`,
-      cause: error,
-    })
-  }
-}
+/** @throws HermesError USAGE, NO_SUCH_PROFILE */
+export const assigneeOption = (context: Context, text: string, lane: boolean): string =>
+  lane ? parseAssignee(text) : requireAssignee(context.home, text)
 
 export function wholeOption(input: Input, name: string, min: number, max = 1_000_000): number | undefined {
   const text = textOption(input, name)

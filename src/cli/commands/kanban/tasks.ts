@@ -1,4 +1,5 @@
 /** Commands that make and show tasks. */
+
 import { readFileSync, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { createTask } from '../../../kanban/io/changes.ts'
@@ -15,12 +16,13 @@ import {
   runsOf,
   statusCounts,
 } from '../../../kanban/io/queries.ts'
+import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
 import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { type Command, type Input, textOption } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
-import { commentJson, eventJson, runJson, runLine, taskJson, tasksTable, taskText } from './render.ts'
+import { runLine, tasksTable, taskText } from './render.ts'
 import {
   actorOf,
   assigneeOption,

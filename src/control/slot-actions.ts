@@ -1,20 +1,43 @@
-/** What commands ask of the supervisor, with the waiting that belongs to it. */
-import type { ControlClient } from '../control/client.ts'
+/** What an operator's commands ask of the supervisor, with the waiting that belongs to it; the command line and the dashboard. */
 import { loadConfig } from '../profile/config.ts'
-import type { ActionResult, SlotStatus } from '../protocol/control.ts'
+import type { ActionResult, SlotStatus, StatusResult } from '../protocol/control.ts'
+import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot, profileDir } from '../system/paths.ts'
-import { type Context, withControl } from './context.ts'
-import { noSuchSlot } from './hot.ts'
+import type { ControlClient } from './client.ts'
+
+/** Where the profiles are, and the time. */
+export interface Place {
+  readonly home: string
+  readonly clock: Clock
+}
+
+export interface Supervised extends Place {
+  /** @throws HermesError NO_SUPERVISOR */
+  connect(): Promise<ControlClient>
+}
+
+/** Runs `use` with a connection that is closed afterwards, whatever happens. @throws HermesError NO_SUPERVISOR */
+export async function withSupervisor<T>(
+  { connect }: Pick<Supervised, 'connect'>,
+  use: (client: ControlClient) => Promise<T>,
+): Promise<T> {
+  const client = await connect()
+  try {
+    return await use(client)
+  } finally {
+    client.close()
+  }
+}
 
 /** Runs `use` when a supervisor answers. @returns undefined when none does */
 export async function ifSupervised<T>(
-  context: Context,
+  { connect }: Pick<Supervised, 'connect'>,
   use: (client: ControlClient) => Promise<T>,
 ): Promise<T | undefined> {
   let connected = false
   try {
-    return await withControl(context, (client) => {
+    return await withSupervisor({ connect }, (client) => {
       connected = true
       return use(client)
     })
@@ -38,31 +61,31 @@ const WAIT_SLACK_MS = 5000
 const POLL_MS = 100
 
 export const startSlot = (
-  context: Context,
+  place: Place,
   client: ControlClient,
   profile: string,
   options: ActionOptions,
-): Promise<ActionResult> => act(client, 'start', gatewaySlot(profile), options, allowance(context, profile).startMs)
+): Promise<ActionResult> => act(client, 'start', gatewaySlot(profile), options, allowance(place, profile).startMs)
 
 export const stopSlot = (
-  context: Context,
+  place: Place,
   client: ControlClient,
   profile: string,
   options: ActionOptions,
-): Promise<ActionResult> => act(client, 'stop', gatewaySlot(profile), options, allowance(context, profile).stopMs)
+): Promise<ActionResult> => act(client, 'stop', gatewaySlot(profile), options, allowance(place, profile).stopMs)
 
 export const restartSlot = (
-  context: Context,
+  place: Place,
   client: ControlClient,
   profile: string,
   options: ActionOptions,
 ): Promise<ActionResult> => {
-  const { startMs, stopMs } = allowance(context, profile)
+  const { startMs, stopMs } = allowance(place, profile)
   return act(client, 'restart', gatewaySlot(profile), options, startMs + stopMs)
 }
 
 /** How long a profile's own settings allow it to take. */
-function allowance({ home }: Context, profile: string): { startMs: number; stopMs: number } {
+function allowance({ home }: Place, profile: string): { startMs: number; stopMs: number } {
   const { gateway } = loadConfig(`${profileDir(home, profile)}/config.yaml`).config
   return {
     startMs: Math.max(gateway.startTimeoutMs, gateway.readyAfterMs) + WAIT_SLACK_MS,
@@ -87,8 +110,8 @@ export function act(
 const REGISTER_TIMEOUT_MS = 15_000
 
 /** Waits until a slot is there. @throws HermesError NO_SUCH_SLOT when it cannot be, TIMED_OUT */
-export async function registeredSlot(context: Context, client: ControlClient, key: string): Promise<SlotStatus> {
-  const seen = await poll(context, client, (slots, phase, holder) => {
+export async function registeredSlot(place: Place, client: ControlClient, key: string): Promise<SlotStatus> {
+  const seen = await poll(place, client, (slots, phase, holder) => {
     if (phase === 'waiting') throw noSuchSlot(key, { phase, ...(holder === undefined ? {} : { holder }) })
     return slots.find((slot) => slot.slot === key)
   })
@@ -99,8 +122,8 @@ export async function registeredSlot(context: Context, client: ControlClient, ke
 }
 
 /** Waits until a slot is gone: the supervisor looks twice, 2 s apart, before it believes that a directory is. */
-export async function goneSlot(context: Context, client: ControlClient, key: string): Promise<void> {
-  const gone = await poll(context, client, (slots) => (slots.some((slot) => slot.slot === key) ? undefined : true))
+export async function goneSlot(place: Place, client: ControlClient, key: string): Promise<void> {
+  const gone = await poll(place, client, (slots) => (slots.some((slot) => slot.slot === key) ? undefined : true))
   if (gone) return
   throw new HermesError('TIMED_OUT', `the slot "${key}" is still there after ${REGISTER_TIMEOUT_MS / 1000} s`, {
     next: 'hermes logs supervisor',
@@ -108,7 +131,7 @@ export async function goneSlot(context: Context, client: ControlClient, key: str
 }
 
 async function poll<T>(
-  { clock }: Context,
+  { clock }: Place,
   client: ControlClient,
   look: (slots: readonly SlotStatus[], phase: string, holder: string | undefined) => T | undefined,
 ): Promise<T | undefined> {
@@ -120,4 +143,9 @@ async function poll<T>(
     if (found !== undefined || clock.nowMs() >= untilMs) return found
     await new Promise<void>((resolve) => clock.at(clock.nowMs() + POLL_MS, resolve))
   }
+}
+
+export const noSuchSlot = (key: string, { phase, holder }: Pick<StatusResult, 'phase' | 'holder'>): HermesError => {
+  const why = phase === 'waiting' ? `; the volume is held by ${holder ?? 'another container'}` : ''
+  return new HermesError('NO_SUCH_SLOT', `no slot "${key}"${why}`, { next: 'hermes status lists the slots' })
 }

@@ -1,0 +1,56 @@
+/** Making and removing a profile together with its slot; the command line and the dashboard. */
+import { type CreateOptions, createProfile, deleteProfile } from '../profile/disk.ts'
+import { deleteLogs } from '../profile/remove.ts'
+import type { SlotStatus } from '../protocol/control.ts'
+import { HermesError } from '../system/errors.ts'
+import { gatewaySlot } from '../system/paths.ts'
+import type { ControlClient } from './client.ts'
+import { goneSlot, ifSupervised, registeredSlot, type Supervised, startSlot, stopSlot } from './slot-actions.ts'
+
+export interface AddOptions extends CreateOptions {
+  readonly start?: boolean
+}
+
+/**
+ * Makes a profile, and waits for its slot where a supervisor runs.
+ * @param name as parseProfileName returns it
+ * @returns its directory, and its slot unless no supervisor runs
+ * @throws HermesError EXISTS, TIMED_OUT, and what a start may throw
+ */
+export async function addProfile(
+  supervised: Supervised,
+  name: string,
+  { start = false, ...options }: AddOptions,
+): Promise<{ readonly dir: string; readonly slot?: SlotStatus }> {
+  const dir = await createProfile(supervised.home, name, options)
+  const slot = await ifSupervised(supervised, async (client) => {
+    const registered = await registeredSlot(supervised, client, gatewaySlot(name))
+    return start ? (await startSlot(supervised, client, name, {})).slot : registered
+  })
+  return { dir, ...(slot === undefined ? {} : { slot }) }
+}
+
+/**
+ * Stops a profile's gateway and removes the profile, and its logs unless they are to be kept.
+ * @param name a profile that exists, never `default`
+ */
+export async function removeProfile(supervised: Supervised, name: string, keepLogs: boolean): Promise<void> {
+  const { home } = supervised
+  const done = await ifSupervised(supervised, async (client) => {
+    await stopIfThere(supervised, client, name)
+    await deleteProfile(home, name)
+    await goneSlot(supervised, client, gatewaySlot(name))
+    return true
+  })
+  if (!done) await deleteProfile(home, name)
+  if (!keepLogs) await deleteLogs(home, name)
+}
+
+/** Without a slot (its directory was moved here a moment ago) there is nothing to stop. The word goes with the directory. */
+export async function stopIfThere(supervised: Supervised, client: ControlClient, name: string): Promise<void> {
+  try {
+    await stopSlot(supervised, client, name, { keepDesired: true })
+  } catch (error) {
+    if (!(error instanceof HermesError) || error.code !== 'NO_SUCH_SLOT') throw error
+  }
+}

@@ -1,0 +1,26 @@
+import type { Supervised } from '../../control/slot-actions.ts'
+import type { ExplainFacts } from '../../kanban/io/explain.ts'
+import type { StatusResult } from '../../protocol/control.ts'
+import type { OpenGate } from '../http/guard.ts'
+import type { Feed } from '../live/feed.ts'
+import type { LogFollowers } from '../live/log-follower.ts'
+import type { UsageLook } from '../live/usage.ts'
+import type { Viewer } from '../live/viewer.ts'
+import type { Call } from './handler.ts'
+
+/** What the handlers work with. */
+export interface ApiFacts extends Supervised, Pick<ExplainFacts, 'host' | 'builtIn'> {
+  readonly version: string
+  readonly gate: OpenGate
+  /** HERMES_KANBAN_BOARD. */
+  readonly board: string | undefined
+  readonly feed: Feed
+  readonly logs: LogFollowers
+  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageLook
+  readonly warn: (text: string) => void
+  /** Begins a stream of events; it ends with the session of who asked, and with the dashboard. */
+  readonly stream: (call: Pick<Call, 'outgoing' | 'viewer' | 'cookies'>, use: (viewer: Viewer) => void) => void
+}
+
+export const askStatus = ({ connect }: Pick<ApiFacts, 'connect'>, timeoutMs = 5000): Promise<StatusResult> =>
+  connect().then((client) => client.request('status', {}, { timeoutMs }).finally(() => client.close()))

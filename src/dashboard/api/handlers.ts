@@ -1,0 +1,34 @@
+import type { PublicList } from '../public-paths.ts'
+import { configHandlers } from './config.ts'
+import type { ApiFacts } from './facts.ts'
+import type { Handlers } from './handler.ts'
+import { kanbanHandlers } from './kanban.ts'
+import { logHandlers } from './logs.ts'
+import { metricsHandlers } from './metrics.ts'
+import { profileHandlers } from './profiles.ts'
+import { statusHandlers } from './status.ts'
+
+type AuthNames = 'providers' | 'me' | 'beginLogin' | 'endLogin' | 'passwordLogin' | 'logout'
+
+/** Every route's handler. @param auth those of the log-in */
+export const allHandlers = (
+  facts: ApiFacts,
+  auth: Pick<Handlers, AuthNames>,
+  open: { readonly list: PublicList; readonly publicApi: boolean },
+): Handlers => ({
+  ...auth,
+  ...statusHandlers(facts),
+  ...profileHandlers(facts),
+  ...logHandlers(facts),
+  ...configHandlers(facts),
+  ...kanbanHandlers(facts),
+  ...metricsHandlers(facts),
+  events: (call) => {
+    facts.stream(call, (viewer) => facts.feed.add(viewer))
+    return { stream: true }
+  },
+  openapi: async () => {
+    const { openApi } = await import('./openapi.ts')
+    return { status: 200, body: openApi(facts.version, open.list, open.publicApi) }
+  },
+})

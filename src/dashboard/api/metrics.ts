@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs'
+import { openBoard } from '../../kanban/io/board.ts'
+import { readDispatchState } from '../../kanban/io/dispatch-state.ts'
+import { type BoardPlace, listBoards } from '../../kanban/io/places.ts'
+import { statusCounts } from '../../kanban/io/queries.ts'
+import { STATUSES } from '../../kanban/task.ts'
+import type { SlotStatus } from '../../protocol/control.ts'
+import { HermesError } from '../../system/errors.ts'
+import type { ApiFacts } from './facts.ts'
+import type { Handlers } from './handler.ts'
+import { type Metric, metricsText } from './metrics-text.ts'
+import { statusIfAny } from './status.ts'
+
+const TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+export function metricsHandlers(facts: ApiFacts): Pick<Handlers, 'metrics'> {
+  return {
+    metrics: async () => {
+      const status = await statusIfAny(facts)
+      const slots = (status?.slots ?? []).filter(({ slot }) => !slot.startsWith('job-'))
+      const metrics: readonly Metric[] = [
+        gauge('hermes_build_info', 'Version of the dashboard.', [{ labels: { version: facts.version }, value: 1 }]),
+        gauge('hermes_supervisor_up', 'Whether the supervisor answers.', [{ value: status === undefined ? 0 : 1 }]),
+        ...slotMetrics(slots),
+        ...usageMetrics(facts, slots),
+        ...boardMetrics(facts, slots),
+      ]
+      return { status: 200, text: metricsText(metrics), type: TYPE }
+    },
+  }
+}
+
+const gauge = (name: string, help: string, samples: Metric['samples']): Metric => ({
+  name,
+  help,
+  type: 'gauge',
+  samples,
+})
+
+function slotMetrics(slots: readonly SlotStatus[]): readonly Metric[] {
+  const each = (value: (slot: SlotStatus) => number) =>
+    slots.map((slot) => ({ labels: labelsOf(slot), value: value(slot) }))
+  return [
+    gauge(
+      'hermes_slot_up',
+      'Whether the slot is up.',
+      each(({ state }) => Number(state === 'up')),
+    ),
+    gauge(
+      'hermes_slot_wanted',
+      'Whether the slot is wanted up.',
+      each(({ wanted }) => Number(wanted !== 'down')),
+    ),
+    gauge(
+      'hermes_slot_parked',
+      'Whether the slot waits for an operator.',
+      each(({ state }) => Number(state === 'parked')),
+    ),
+    {
+      name: 'hermes_slot_restarts_total',
+      help: 'Starts after a death or an operator asked for one, in this life of the container.',
+      type: 'counter',
+      samples: each(({ restarts }) => restarts),
+    },
+    gauge(
+      'hermes_slot_last_death_timestamp_seconds',
+      'When it last died.',
+      slots.flatMap((slot) =>
+        slot.lastDeath === undefined ? [] : [{ labels: labelsOf(slot), value: Date.parse(slot.lastDeath.at) / 1000 }],
+      ),
+    ),
+  ]
+}
+
+function usageMetrics({ lookAtUsage }: ApiFacts, slots: readonly SlotStatus[]): readonly Metric[] {
+  const used = lookAtUsage(slots).slots
+  const each = (value: (slot: string) => number) =>
+    slots.filter(({ slot }) => used.has(slot)).map((slot) => ({ labels: labelsOf(slot), value: value(slot.slot) }))
+  return [
+    gauge(
+      'hermes_slot_cpu_seconds',
+      'Processor time of its living processes; falls when one of them ends.',
+      each((slot) => used.get(slot)?.cpuSeconds ?? 0),
+    ),
+    gauge(
+      'hermes_slot_memory_bytes',
+      'Resident memory of its processes.',
+      each((slot) => used.get(slot)?.memoryBytes ?? 0),
+    ),
+    gauge(
+      'hermes_slot_processes',
+      'Its living processes.',
+      each((slot) => used.get(slot)?.processes ?? 0),
+    ),
+  ]
+}
+
+function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): readonly Metric[] {
+  const boards = listBoards(facts.home)
+  const dispatcher = slots.find(({ slot }) => slot === 'dispatcher')
+  return [
+    gauge(
+      'hermes_kanban_tasks',
+      'Tasks on the board, by status.',
+      boards.flatMap((place) => {
+        const counts = countsOf(place, facts.warn)
+        return counts === undefined
+          ? []
+          : STATUSES.map((status) => ({ labels: { board: place.slug, status }, value: counts[status] ?? 0 }))
+      }),
+    ),
+    gauge('hermes_dispatcher_up', 'Whether the dispatcher runs.', [{ value: Number(dispatcher?.state === 'up') }]),
+    gauge(
+      'hermes_dispatcher_last_tick_timestamp_seconds',
+      'When the board was last looked at.',
+      boards.flatMap(({ slug }) => {
+        const state = readDispatchState(facts.home, slug)
+        return state === undefined ? [] : [{ labels: { board: slug }, value: state.atMs / 1000 }]
+      }),
+    ),
+  ]
+}
+
+const labelsOf = ({ slot, profile }: SlotStatus): Readonly<Record<string, string>> => ({
+  slot,
+  ...(profile === undefined ? {} : { profile }),
+})
+
+/** One damaged or busy board costs its own numbers only. */
+function countsOf(place: BoardPlace, warn: (text: string) => void): Readonly<Record<string, number>> | undefined {
+  if (!existsSync(place.file)) return undefined
+  try {
+    const board = openBoard(place, { mode: 'read', busyTimeoutMs: 0, warn })
+    try {
+      return statusCounts(board)
+    } finally {
+      board.close()
+    }
+  } catch (error) {
+    if (error instanceof HermesError) return undefined
+    throw error
+  }
+}

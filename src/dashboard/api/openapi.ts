@@ -1,0 +1,108 @@
+/** The OpenAPI document, made from the table of routes. */
+import * as z from 'zod/mini'
+import { isPublic, loginList, type PublicList } from '../public-paths.ts'
+import { ApiError, Unauthenticated } from './contract.ts'
+import { type AnswerBody, ROUTES, type Route } from './routes.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+const schemaOf = (schema: z.ZodMiniType, io: 'input' | 'output'): Json => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  return rest
+}
+
+/** @param open the public paths in force */
+export function openApi(version: string, list: PublicList, publicApi: boolean): Json {
+  const open = loginList(list, publicApi)
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const [name, route] of Object.entries<Route>(ROUTES)) {
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(name, route, open) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'hermes dashboard',
+      version,
+      description:
+        'A request that changes something brings our own Origin and X-Hermes-Token: the page has it in <meta name="hermes-token">.',
+    },
+    paths,
+    components: {
+      securitySchemes: {
+        session: { type: 'apiKey', in: 'cookie', name: '__Host-hermes_session_at' },
+        pageToken: { type: 'apiKey', in: 'header', name: 'X-Hermes-Token' },
+        metrics: { type: 'http', scheme: 'bearer' },
+      },
+    },
+    security: [{ session: [] }, { pageToken: [] }],
+  }
+}
+
+function operation(name: string, route: Route, open: PublicList): Json {
+  const { path, summary, query, body } = route
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, segment]) => ({
+    name: segment,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }))
+  return {
+    operationId: name,
+    summary,
+    ...(isPublic(path, open) ? { security: [] } : {}),
+    ...(path === ROUTES.metrics.path ? { security: [{ session: [] }, { pageToken: [] }, { metrics: [] }] } : {}),
+    parameters: [...inPath, ...(query === undefined ? [] : queryParameters(query))],
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
+    responses: answersOf(route, open),
+  }
+}
+
+function queryParameters(query: z.ZodMiniType): readonly Json[] {
+  const { properties = {}, required = [] } = schemaOf(query, 'input') as {
+    properties?: Json
+    required?: readonly string[]
+  }
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    schema,
+  }))
+}
+
+function answersOf(route: Route, open: PublicList): Json {
+  const { method, path, query, body, answers, events, socket } = route
+  const general: Record<number, AnswerBody> = {
+    ...(query === undefined && body === undefined ? {} : { 400: ApiError }),
+    ...(isPublic(path, open) ? {} : { 401: Unauthenticated }),
+    ...(method === 'GET' ? {} : { 403: ApiError }),
+    ...(body === undefined ? {} : { 413: ApiError, 415: ApiError }),
+    421: ApiError,
+    500: ApiError,
+    503: ApiError,
+    504: ApiError,
+  }
+  const all = Object.entries({ ...general, ...answers }).map(
+    ([status, content]) => [status, response(content)] as const,
+  )
+  return {
+    ...Object.fromEntries(all),
+    ...(events === undefined ? {} : { 200: eventStream(events) }),
+    ...(socket === undefined ? {} : { 101: { description: 'A WebSocket, with the sub-protocol hermes' } }),
+  }
+}
+
+function response(content: AnswerBody): Json {
+  if (content === null) return { description: 'No body' }
+  if (content === 'text') return { description: 'Text', content: { 'text/plain': { schema: { type: 'string' } } } }
+  return { description: 'JSON', content: { 'application/json': { schema: schemaOf(content, 'output') } } }
+}
+
+/** OpenAPI has no words for the events of a stream: their data is described beside. */
+const eventStream = (events: Readonly<Record<string, z.ZodMiniType>>): Json => ({
+  description: 'Server-sent events; x-events has the JSON data of each',
+  content: { 'text/event-stream': { schema: { type: 'string' } } },
+  'x-events': Object.fromEntries(Object.entries(events).map(([name, schema]) => [name, schemaOf(schema, 'output')])),
+})

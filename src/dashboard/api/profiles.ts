@@ -1,0 +1,102 @@
+import { join } from 'node:path'
+import { addProfile, removeProfile } from '../../control/profile-actions.ts'
+import { act, noSuchSlot, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
+import { readActiveProfile } from '../../profile/active.ts'
+import { configProblemText, loadConfig } from '../../profile/config.ts'
+import { listProfiles, type ProfileEntry, requireProfile } from '../../profile/disk.ts'
+import { parseProfileName } from '../../profile/names.ts'
+import { refuseDefault } from '../../profile/remove.ts'
+import type { SlotStatus } from '../../protocol/control.ts'
+import { gatewaySlot, profileOfSlot } from '../../system/paths.ts'
+import { badRequest } from '../http/refusals.ts'
+import type { Profile } from './contract.ts'
+import { type ApiFacts, askStatus } from './facts.ts'
+import type { Handlers } from './handler.ts'
+
+/** Helpers and services have no config.yaml to say how long they may take. */
+const HELPER_PATIENCE_MS = 75_000
+const perform = { start: startSlot, stop: stopSlot, restart: restartSlot }
+
+export function profileHandlers(
+  facts: ApiFacts,
+): Pick<Handlers, 'profiles' | 'profile' | 'createProfile' | 'deleteProfile' | 'gateway' | 'slot' | 'deaths'> {
+  const { home } = facts
+  const named = ({ name = '' }: Readonly<Record<string, string>>): ProfileEntry => requireProfile(home, name)
+  return {
+    profiles: async () => {
+      const { slots } = await askStatus(facts)
+      return {
+        status: 200,
+        body: {
+          profiles: listProfiles(home).profiles.map((entry) => describe(facts, entry, slots)),
+          helpers: slots.filter(({ slot, profile }) => profile === undefined && !slot.startsWith('job-')),
+        },
+      }
+    },
+    profile: async ({ params }) => {
+      const entry = named(params)
+      const { slots } = await askStatus(facts)
+      const { config, problems } = loadConfig(join(entry.dir, 'config.yaml'))
+      const { command, openai } = config.agent
+      return {
+        status: 200,
+        body: {
+          ...describe(facts, entry, slots),
+          directory: entry.dir,
+          agent: command !== null ? 'command' : openai !== null ? 'openai' : null,
+          problems: problems.map(configProblemText),
+        },
+      }
+    },
+    createProfile: async ({ body }) => {
+      const name = parseProfileName(body.name)
+      const { dir, slot } = await addProfile(facts, name, {
+        ...(body.clone === undefined ? {} : { cloneFrom: requireProfile(home, body.clone.trim().toLowerCase()).name }),
+        ...(body.description === undefined ? {} : { description: body.description }),
+        start: body.start === true,
+      })
+      return { status: 201, body: describe(facts, { name, dir }, slot === undefined ? [] : [slot]) }
+    },
+    deleteProfile: async ({ params, body }) => {
+      const { name = '' } = params
+      refuseDefault(name, 'deleted')
+      const entry = named(params)
+      if (body.confirm !== entry.name)
+        throw badRequest(`nothing was deleted: "${body.confirm}" is not "${entry.name}"`, 'type its name to confirm')
+      await removeProfile(facts, entry.name, body.keep_logs === true)
+      return { status: 204 }
+    },
+    gateway: async ({ params, body }) => {
+      const { name } = named(params)
+      const done = await withSupervisor(facts, (client) => perform[body.action](facts, client, name, { wait: false }))
+      return { status: 200, body: done }
+    },
+    slot: async ({ params, body }) => {
+      const { slot = '' } = params
+      const done = await withSupervisor(facts, async (client) => {
+        const status = await client.request('status', {})
+        if (profileOfSlot(slot) !== undefined || !status.slots.some((one) => one.slot === slot))
+          throw noSuchSlot(slot, status)
+        return act(client, body.action, slot, { wait: false }, HELPER_PATIENCE_MS)
+      })
+      return { status: 200, body: done }
+    },
+    deaths: async ({ params }) => {
+      const slot = gatewaySlot(named(params).name)
+      return { status: 200, body: await withSupervisor(facts, (client) => client.request('deaths', { slot })) }
+    },
+  }
+}
+
+function describe({ home, feed }: ApiFacts, { name, dir }: ProfileEntry, slots: readonly SlotStatus[]): Profile {
+  const slot = slots.find((one) => one.profile === name)
+  const { description } = loadConfig(join(dir, 'config.yaml')).config
+  const usage = feed.usageOf(gatewaySlot(name))
+  return {
+    name,
+    ...(description === '' ? {} : { description }),
+    active: readActiveProfile(home) === name,
+    ...(slot === undefined ? {} : { slot }),
+    ...(usage === undefined ? {} : { usage }),
+  }
+}

@@ -1,0 +1,28 @@
+import type { Handlers } from '../api/handler.ts'
+import type { AppFacts } from '../http/app.ts'
+import { notFound, unavailable } from '../http/refusals.ts'
+
+export interface Login {
+  readonly handlers: Pick<Handlers, 'providers' | 'me' | 'beginLogin' | 'endLogin' | 'passwordLogin' | 'logout'>
+  readonly recognize: AppFacts['recognize']
+}
+
+/** Where no log-in is needed. */
+export function noLogin(): Login {
+  const none = (): never => {
+    throw notFound('no log-in is needed here')
+  }
+  return {
+    handlers: {
+      providers: () => {
+        throw unavailable('no_providers', 'no log-in is configured; none is needed here')
+      },
+      me: () => ({ status: 200, body: { user: null, provider: null } }),
+      beginLogin: none,
+      endLogin: none,
+      passwordLogin: none,
+      logout: () => ({ status: 204 }),
+    },
+    recognize: async () => ({ kind: 'nobody', reason: 'no_cookie', cookies: [] }),
+  }
+}

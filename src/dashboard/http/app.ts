@@ -1,0 +1,185 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import type { AnyAnswer, Handlers, SignedIn } from '../api/handler.ts'
+import { ROUTES, type Route } from '../api/routes.ts'
+import { sameText } from '../auth/same-text.ts'
+import { readJson } from './body.ts'
+import { type Caller, checkChange, checkEntry, checkHost, type GuardRules, METRICS_PATH } from './guard.ts'
+import type { SecurityHeaders } from './headers.ts'
+import { methodsOf } from './matcher.ts'
+import { isPage, pageText, staticFile } from './page.ts'
+import { badRequest, notAllowed, notFound, Refused, refusalOf } from './refusals.ts'
+import { type Outside, type RequestFacts, requestFacts } from './request-facts.ts'
+
+/** Who sent a session's cookies. `cookies`: to be sent back with whatever is answered. */
+export type Recognized =
+  | {
+      readonly kind: 'nobody'
+      readonly reason: 'no_cookie' | 'invalid_or_expired_session'
+      readonly cookies: readonly string[]
+    }
+  | { readonly kind: 'user'; readonly token: string; readonly viewer: SignedIn; readonly cookies: readonly string[] }
+
+export interface AppFacts {
+  readonly rules: GuardRules
+  readonly outside: Outside
+  readonly headers: SecurityHeaders
+  readonly handlers: Handlers
+  /** What the page of this start sends; undefined where a log-in is needed. */
+  readonly pageToken: string | undefined
+  readonly metricsToken: string | undefined
+  /** @throws Refused 503 when the provider must be asked and does not answer */
+  readonly recognize: (facts: RequestFacts) => Promise<Recognized>
+  readonly page: { readonly dir: string; readonly terminal: boolean }
+  /** A failure that nobody foresaw. */
+  readonly bug: (error: unknown) => void
+}
+
+interface Env {
+  Bindings: { incoming: IncomingMessage; outgoing: ServerResponse }
+  Variables: { facts: RequestFacts; entered: Entered }
+}
+
+/** A request that has passed the gates. */
+export interface Entered {
+  readonly caller: Caller
+  readonly viewer: SignedIn | undefined
+  readonly trusted: boolean
+  readonly cookies: readonly string[]
+}
+
+/** Recognizes who asks and applies the gates. @throws Refused */
+export async function enter(app: AppFacts, facts: RequestFacts): Promise<Entered> {
+  const { rules, pageToken, metricsToken } = app
+  checkHost(rules, facts)
+  const scrapes = facts.path === METRICS_PATH && metricsToken !== undefined && sameText(bearer(facts), metricsToken)
+  if (rules.gate.kind !== 'login') {
+    const caller: Caller = scrapes ? { kind: 'scraper' } : { kind: 'nobody', reason: 'no_cookie' }
+    checkEntry(rules, facts, caller, pageToken)
+    return { caller, viewer: undefined, trusted: true, cookies: [] }
+  }
+  if (scrapes) return { caller: { kind: 'scraper' }, viewer: undefined, trusted: false, cookies: [] }
+  const found = await app.recognize(facts)
+  try {
+    checkEntry(rules, facts, found, undefined)
+  } catch (error) {
+    throw error instanceof Refused ? withCookies(error, found.cookies) : error
+  }
+  return {
+    caller: found,
+    viewer: found.kind === 'user' ? found.viewer : undefined,
+    trusted: found.kind === 'user',
+    // Nobody is told to forget a session only because a public path was asked for.
+    cookies: found.kind === 'user' ? found.cookies : [],
+  }
+}
+
+const withCookies = ({ status, body, headers }: Refused, cookies: readonly string[]): Refused =>
+  new Refused(status, body as { error: string; detail: string }, { headers, cookies })
+
+const bearer = ({ headers }: RequestFacts): string | undefined =>
+  /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
+
+export function dashboardApp(app: AppFacts): Hono<Env> {
+  const hono = new Hono<Env>({
+    // As it stands in the request line: the router must see the path that the gates have judged.
+    getPath: (_, options) => rawPath((options as { env: Env['Bindings'] }).env.incoming),
+  })
+  hono.onError((error) => refuse(app, refusalOf(error, app.bug)))
+  hono.use('*', async (context, next) => {
+    const facts = requestFacts(context.env.incoming, app.outside)
+    context.set('facts', facts)
+    context.set('entered', await enter(app, facts))
+    await next()
+    // Also with an error: a session that was renewed on the way must not get lost. A stream has sent its own.
+    if (context.res === RESPONSE_ALREADY_SENT) return
+    for (const cookie of context.var.entered.cookies) context.res.headers.append('Set-Cookie', cookie)
+  })
+  hono.use('*', async (context, next) => {
+    const { facts, entered } = context.var
+    const methods = isPage(facts.path) ? ['GET', 'HEAD'] : methodsOf(facts.path)
+    if (methods.length > 0 && !methods.includes(facts.method)) throw notAllowed(facts.method, methods)
+    checkChange(facts, entered.caller)
+    await next()
+  })
+  for (const name of Object.keys(app.handlers) as (keyof Handlers)[]) {
+    const route: Route = ROUTES[name]
+    hono.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) => {
+      const { facts, entered } = context.var
+      const { incoming, outgoing } = context.env
+      const query = parsed(route.query, Object.fromEntries(new URLSearchParams(facts.search)), 'query')
+      const body = route.body === undefined ? undefined : parsed(route.body, await readJson(incoming), 'body')
+      const call = { ...entered, params: context.req.param(), query, body, facts, incoming, outgoing }
+      // Which route it is, is known at run time only; the table is typed per route.
+      const handler = app.handlers[name] as (call: unknown) => Promise<AnyAnswer>
+      if (facts.method === 'HEAD' && route.events !== undefined)
+        return respond(app, { status: 200, text: '', type: 'text/event-stream' })
+      return respond(app, await handler(call))
+    })
+  }
+  hono.get('*', ({ var: { facts, entered } }) => servePage(app, facts, entered))
+  hono.notFound(() => {
+    throw notFound('there is nothing here')
+  })
+  return hono
+}
+
+export const rawPath = ({ url = '' }: IncomingMessage): string => url.split('?')[0] ?? ''
+
+function servePage(app: AppFacts, facts: RequestFacts, { caller }: Entered): Response {
+  const { page, rules, pageToken } = app
+  if (isPage(facts.path)) {
+    const html = pageText(page.dir, {
+      token: caller.kind === 'user' ? caller.token : pageToken,
+      insecure: rules.gate.kind === 'insecure',
+      terminal: page.terminal,
+      prefix: facts.prefix,
+    })
+    return new Response(html, { headers: { ...app.headers, 'Content-Type': 'text/html; charset=utf-8' } })
+  }
+  if (facts.path !== '/favicon.ico' && !facts.path.startsWith('/assets/')) throw notFound('there is nothing here')
+  const gzip = /\bgzip\b/.test(String(facts.headers['accept-encoding'] ?? ''))
+  const { bytes, type, gzipped } = staticFile(page.dir, facts.path, gzip)
+  return new Response(new Uint8Array(bytes), {
+    headers: {
+      ...app.headers,
+      'Content-Type': type,
+      // The name of a file below /assets/ changes with what is in it.
+      'Cache-Control': facts.path.startsWith('/assets/')
+        ? 'public, max-age=31536000, immutable'
+        : 'public, max-age=3600',
+      Vary: 'Accept-Encoding',
+      ...(gzipped ? { 'Content-Encoding': 'gzip' } : {}),
+    },
+  })
+}
+
+function parsed(schema: Route['body'], value: unknown, what: string): unknown {
+  if (schema === undefined) return undefined
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const where = issue === undefined || issue.path.length === 0 ? what : `${what}: ${issue.path.join('.')}`
+  throw badRequest(`${where}: ${issue?.message ?? 'not understood'}`, '/api/openapi.json describes it')
+}
+
+function respond(app: AppFacts, answer: AnyAnswer): Response {
+  if ('stream' in answer) return RESPONSE_ALREADY_SENT
+  const { status, headers = {}, cookies = [] } = answer
+  const all = new Headers({ ...app.headers, ...headers })
+  for (const cookie of cookies) all.append('Set-Cookie', cookie)
+  if (answer.text !== undefined) {
+    all.set('Content-Type', answer.type)
+    return new Response(answer.text, { status, headers: all })
+  }
+  if (answer.body === undefined) return new Response(null, { status, headers: all })
+  all.set('Content-Type', 'application/json')
+  return new Response(`${JSON.stringify(answer.body)}\n`, { status, headers: all })
+}
+
+export function refuse(app: Pick<AppFacts, 'headers'>, { status, body, headers, cookies }: Refused): Response {
+  const all = new Headers({ ...app.headers, 'Content-Type': 'application/json', ...headers })
+  for (const cookie of cookies) all.append('Set-Cookie', cookie)
+  return new Response(`${JSON.stringify(body)}\n`, { status, headers: all })
+}

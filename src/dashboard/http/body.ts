@@ -1,0 +1,33 @@
+import type { IncomingMessage } from 'node:http'
+import { badRequest, notJson, tooLarge } from './refusals.ts'
+
+/** A task's body may have 1 MB; in JSON a character can take six bytes. */
+export const MAX_BODY_BYTES = 2_000_000
+
+/**
+ * Reads a JSON body.
+ * @throws Refused
+ */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  // A form cannot send this type without asking first, so a page elsewhere cannot either (Fetch, "CORS-safelisted").
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) throw notJson()
+  const chunks: Buffer[] = []
+  let held = 0
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      held += chunk.length
+      if (held > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    // What still comes is thrown away: closing now would reset the connection before the client has read why.
+    request.resume()
+    if (request.errored) throw badRequest('the request ended before its body was complete')
+    throw error
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch (error) {
+    throw badRequest(`the request's body is no JSON: ${(error as Error).message.slice(0, 100)}`)
+  }
+}

@@ -1,0 +1,13 @@
+import { type Method, ROUTES, type RouteName } from '../api/routes.ts'
+
+const names = Object.keys(ROUTES) as RouteName[]
+const patterns = names.map((name) => ({
+  method: ROUTES[name].method as Method,
+  pattern: new RegExp(`^${ROUTES[name].path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+}))
+
+/** The methods a path is served with; none: it is no route. HEAD comes with GET. */
+export const methodsOf = (path: string): readonly string[] =>
+  patterns
+    .filter(({ pattern }) => pattern.test(path))
+    .flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))

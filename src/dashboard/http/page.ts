@@ -1,0 +1,85 @@
+import { readFileSync, statSync } from 'node:fs'
+import { extname, join } from 'node:path'
+import { notFound, unavailable } from './refusals.ts'
+
+/** What the page learns from its own text, before its first question. */
+export interface PageFacts {
+  /** For `X-Hermes-Token`; undefined before the log-in. */
+  readonly token: string | undefined
+  readonly insecure: boolean
+  readonly terminal: boolean
+  /** What the browser has before our paths. */
+  readonly prefix: string
+}
+
+export interface StaticFile {
+  readonly bytes: Buffer
+  readonly type: string
+  /** The file is stored gzipped, and goes out so. */
+  readonly gzipped: boolean
+}
+
+const PAGE_ROUTES = ['/', '/login', '/kanban', '/boots', '/terminal']
+
+/** One text for all of them: which one is shown, the page decides by its address. */
+export const isPage = (path: string): boolean => PAGE_ROUTES.includes(path) || /^\/profiles\/[^/]+$/.test(path)
+
+/** @throws Refused while no page has been built into this install */
+export function pageText(dir: string, facts: PageFacts): string {
+  let html: string
+  try {
+    html = readFileSync(join(dir, 'index.html'), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw unavailable('no_page', 'this install has no page; the API works', 'npm run build makes it')
+  }
+  const metas = [
+    ...(facts.token === undefined ? [] : [meta('hermes-token', facts.token)]),
+    ...(facts.insecure ? [meta('hermes-insecure', '1')] : []),
+    ...(facts.terminal ? [meta('hermes-tui', '1')] : []),
+    meta('hermes-base', facts.prefix),
+  ].join('')
+  // Addresses in the page are written from the root; behind a prefix they are not there.
+  return html
+    .replaceAll(/((?:src|href)=")\/(?!\/)/g, `$1${facts.prefix}/`)
+    .replace(/<head[^>]*>/i, (head) => `${head}${metas}`)
+}
+
+const meta = (name: string, content: string): string => `<meta name="${name}" content="${escaped(content)}">`
+
+const escaped = (value: string): string => value.replace(/[&<>"']/g, (sign) => `&#${sign.codePointAt(0)};`)
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.ico': 'image/x-icon',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.map': 'application/json',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+  '.webmanifest': 'application/manifest+json',
+  '.woff2': 'font/woff2',
+}
+/** Names of files as the build gives them: one segment, nothing that could lead out of the directory. */
+const ASSET = /^\/(?:assets\/)?[A-Za-z0-9_-][A-Za-z0-9._-]*$/
+
+/**
+ * A file of the page.
+ * @param gzip the client takes gzip
+ * @throws Refused 404
+ */
+export function staticFile(dir: string, path: string, gzip: boolean): StaticFile {
+  const type = TYPES[extname(path)]
+  if (!ASSET.test(path) || type === undefined) throw notFound('there is no such file')
+  const file = join(dir, path)
+  const zipped = gzip && statSync(`${file}.gz`, { throwIfNoEntry: false })?.isFile() === true
+  try {
+    return { bytes: readFileSync(zipped ? `${file}.gz` : file), type, gzipped: zipped }
+  } catch (error) {
+    if (['ENOENT', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw notFound('there is no such file')
+    throw error
+  }
+}

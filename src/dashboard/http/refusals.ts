@@ -1,0 +1,66 @@
+import { type ErrorCode, HermesError } from '../../system/errors.ts'
+
+/** An answer that ends a request: what a client branches on, and a line for people. */
+export class Refused extends Error {
+  readonly status: number
+  readonly body: Readonly<Record<string, unknown>>
+  readonly headers: Readonly<Record<string, string>>
+  readonly cookies: readonly string[]
+
+  constructor(
+    status: number,
+    body: { readonly error: string; readonly detail: string; readonly [more: string]: unknown },
+    more: { readonly headers?: Readonly<Record<string, string>>; readonly cookies?: readonly string[] } = {},
+  ) {
+    super(body.detail)
+    this.status = status
+    this.body = body
+    this.headers = more.headers ?? {}
+    this.cookies = more.cookies ?? []
+  }
+}
+
+const refusal = (status: number, error: string, detail: string, next?: string): Refused =>
+  new Refused(status, { error, detail, ...(next === undefined ? {} : { next }) })
+
+export const badRequest = (detail: string, next?: string): Refused => refusal(400, 'bad_request', detail, next)
+export const forbidden = (error: string, detail: string, next?: string): Refused => refusal(403, error, detail, next)
+export const notFound = (detail: string, next?: string): Refused => refusal(404, 'not_found', detail, next)
+export const conflict = (detail: string, next?: string): Refused => refusal(409, 'conflict', detail, next)
+export const tooLarge = (maxBytes: number): Refused =>
+  refusal(413, 'too_large', `the request's body has more than ${maxBytes} bytes`)
+export const notJson = (): Refused => refusal(415, 'not_json', 'send JSON, with Content-Type: application/json')
+export const unavailable = (error: string, detail: string, next?: string): Refused => refusal(503, error, detail, next)
+export const misdirected = (): Refused =>
+  refusal(421, 'misdirected', 'the Host header must be a loopback name', 'open http://127.0.0.1 or http://localhost')
+export const notAllowed = (method: string, allowed: readonly string[]): Refused =>
+  new Refused(
+    405,
+    { error: 'method_not_allowed', detail: `there is no ${method.slice(0, 20)} here` },
+    { headers: { Allow: allowed.join(', ') } },
+  )
+
+const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+  BAD_NAME: 400,
+  BAD_REQUEST: 400,
+  USAGE: 400,
+  NO_SUCH_PROFILE: 404,
+  NO_SUCH_SLOT: 404,
+  EXISTS: 409,
+  PARKED: 409,
+  REFUSED: 409,
+  STOPPING: 409,
+  VOLUME_BUSY: 409,
+  FAILED: 500,
+  NO_SUPERVISOR: 503,
+  TIMED_OUT: 504,
+}
+
+/** Any failure as an answer; `bug` is told of what nobody foresaw. */
+export function refusalOf(error: unknown, bug: (error: unknown) => void): Refused {
+  if (error instanceof Refused) return error
+  if (error instanceof HermesError)
+    return refusal(STATUS_OF[error.code], error.code.toLowerCase(), error.message, error.next)
+  bug(error)
+  return refusal(500, 'internal', 'the dashboard has failed at this', 'hermes logs dashboard has the details')
+}

@@ -1,0 +1,63 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { clientAddress, type IsTrusted, plainAddress } from './proxies.ts'
+
+/** A request as the gates judge it. */
+export interface RequestFacts {
+  readonly method: string
+  /** As it stands in the request line, without the query. */
+  readonly path: string
+  /** With its `?`, or empty. */
+  readonly search: string
+  readonly host: string
+  /** Where the browser sees us: `https://hermes.example`. */
+  readonly origin: string
+  /** What the browser has before our paths: empty, or `/hermes`. */
+  readonly prefix: string
+  readonly secure: boolean
+  readonly address: string
+  readonly headers: IncomingHttpHeaders
+}
+
+export interface Outside {
+  /** HERMES_DASHBOARD_PUBLIC_URL; it wins over what any proxy says. */
+  readonly publicUrl: URL | undefined
+  readonly isTrusted: IsTrusted
+}
+
+const PREFIX = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/
+
+export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }: Outside): RequestFacts {
+  const { headers, method = 'GET', url = '' } = incoming
+  const query = url.indexOf('?')
+  const peer = plainAddress(incoming.socket.remoteAddress)
+  const forwarded = (name: string): string | undefined => {
+    if (!isTrusted(peer)) return undefined
+    const value = headers[`x-forwarded-${name}`]
+    return (Array.isArray(value) ? value[0] : value)?.split(',')[0]?.trim() || undefined
+  }
+  const host = forwarded('host') ?? headers.host ?? ''
+  const secure = forwarded('proto')?.toLowerCase() === 'https'
+  const given = forwarded('prefix')?.replace(/\/+$/, '')
+  const seen =
+    publicUrl === undefined
+      ? {
+          origin: `${secure ? 'https' : 'http'}://${host.toLowerCase()}`,
+          prefix: given !== undefined && PREFIX.test(given) ? given : '',
+          secure,
+        }
+      : {
+          origin: publicUrl.origin,
+          prefix: publicUrl.pathname.replace(/\/+$/, ''),
+          secure: publicUrl.protocol === 'https:',
+        }
+  const all = headers['x-forwarded-for']
+  return {
+    method,
+    path: query === -1 ? url : url.slice(0, query),
+    search: query === -1 ? '' : url.slice(query),
+    host: headers.host ?? '',
+    ...seen,
+    address: clientAddress(peer, Array.isArray(all) ? all.join(',') : all, isTrusted),
+    headers,
+  }
+}

@@ -1,0 +1,35 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import { type AppFacts, dashboardApp, refuse } from './app.ts'
+import { badRequest, refusalOf } from './refusals.ts'
+
+// What one client may hold, and for how long. Streams are answers: the limits on requests do not touch them.
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 16_384,
+} as const
+const MAX_CONNECTIONS = 1000
+
+export function dashboardServer(app: AppFacts): Server {
+  const hono = dashboardApp(app)
+  const listener = getRequestListener((request, env) => hono.fetch(request, env), {
+    hostname: 'localhost',
+    // It would reset the connection of a refused upload after half a second; Node itself throws the rest away.
+    autoCleanupIncoming: false,
+    // What never reached the routes: a Host or path that is none, or a bug of the adapter.
+    errorHandler: (error) =>
+      refuse(
+        app,
+        error instanceof RequestError ? badRequest('a bad address or Host header') : refusalOf(error, app.bug),
+      ),
+  })
+  const server = createServer(LIMITS, (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    // It answers its own errors.
+    void listener(incoming, outgoing)
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  return server
+}

@@ -1,0 +1,27 @@
+import { statSync } from 'node:fs'
+import { listBoards } from '../../kanban/io/places.ts'
+
+/** Tells which boards have been written to since the last look. A commit changes the file or its journal. */
+export class BoardWatch {
+  readonly #home: string
+  #seen: ReadonlyMap<string, string> | undefined
+
+  constructor(home: string) {
+    this.#home = home
+  }
+
+  /** @returns slugs; none at the first look */
+  look(): readonly string[] {
+    const now = new Map(listBoards(this.#home).map(({ slug, file }) => [slug, `${mark(file)} ${mark(`${file}-wal`)}`]))
+    const before = this.#seen
+    this.#seen = now
+    if (before === undefined) return []
+    const gone = [...before.keys()].filter((slug) => !now.has(slug))
+    return [...[...now].filter(([slug, signature]) => before.get(slug) !== signature).map(([slug]) => slug), ...gone]
+  }
+}
+
+function mark(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  return stat === undefined ? '-' : `${stat.ino}:${stat.size}:${stat.mtimeMs}`
+}

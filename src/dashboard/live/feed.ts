@@ -1,0 +1,150 @@
+import type { ControlClient } from '../../control/client.ts'
+import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import type { Usage } from '../api/contract.ts'
+import type { BoardWatch } from './board-watch.ts'
+import { pause } from './log-follower.ts'
+import { applied } from './slot-view.ts'
+import { type UsageLook, usageBetween } from './usage.ts'
+import { frame, type Viewer } from './viewer.ts'
+
+export interface FeedFacts {
+  readonly connect: () => Promise<ControlClient>
+  readonly clock: Clock
+  readonly boards: BoardWatch
+  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageLook
+}
+
+const RETRY_MS = 500
+const USAGE_MS = 2000
+const BOARDS_MS = 250
+
+/**
+ * The stream of events: one subscription to the supervisor, one look at /proc and at the boards' files, for all viewers together
+ * and only while there are any. When the supervisor is away it is looked for until it is back.
+ */
+export class Feed {
+  readonly #facts: FeedFacts
+  /** false: it was too slow for a change, and gets everything when it has caught up. */
+  readonly #viewers = new Map<Viewer, boolean>()
+  #status: StatusResult | undefined
+  #stop: AbortController | undefined
+  #timers: Cancel[] = []
+  #look: UsageLook | undefined
+  #usage: Readonly<Record<string, Usage>> = {}
+
+  constructor(facts: FeedFacts) {
+    this.#facts = facts
+  }
+
+  /** Of the last look, if somebody watches. */
+  usageOf(slot: string): Usage | undefined {
+    return this.#usage[slot]
+  }
+
+  add(viewer: Viewer): void {
+    this.#viewers.set(viewer, true)
+    viewer.onDrain(() => this.#catchUp(viewer))
+    viewer.onClose(() => {
+      this.#viewers.delete(viewer)
+      if (this.#viewers.size === 0) this.#end()
+    })
+    if (this.#stop === undefined) this.#begin()
+    else if (this.#status !== undefined) this.#catchUp(viewer)
+  }
+
+  #begin(): void {
+    this.#stop = new AbortController()
+    void this.#run(this.#stop.signal)
+    this.#every(USAGE_MS, () => this.#sample())
+    this.#every(BOARDS_MS, () => {
+      for (const board of this.#facts.boards.look()) this.#tell(frame('kanban', { board }))
+    })
+  }
+
+  #end(): void {
+    this.#stop?.abort()
+    this.#stop = undefined
+    for (const cancel of this.#timers.splice(0)) cancel()
+    this.#status = undefined
+    this.#look = undefined
+    this.#usage = {}
+  }
+
+  /** At once, and again after each pause. */
+  #every(ms: number, act: () => void): void {
+    const { clock } = this.#facts
+    const place = this.#timers.length
+    const turn = (): void => {
+      act()
+      this.#timers[place] = clock.at(clock.nowMs() + ms, turn)
+    }
+    this.#timers[place] = clock.at(clock.nowMs(), turn)
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#follow(signal)
+      } catch (error) {
+        // No supervisor, or one that ends: the next one is followed. Anything else is a bug of ours.
+        if (!(error instanceof HermesError)) throw error
+      }
+      if (!signal.aborted) await pause(this.#facts.clock, RETRY_MS, signal)
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const client = await this.#facts.connect()
+    const refresh = async (): Promise<void> => {
+      const status = await client.request('status', {})
+      if (signal.aborted) return
+      this.#status = status
+      this.#tell(frame('status', status))
+    }
+    try {
+      const attempt = new AbortController()
+      let refreshed: Promise<void> = Promise.resolve()
+      // Following has begun before the status is asked for, so nothing falls in between.
+      const onStart = (): void => {
+        refreshed = refresh()
+        // Without a status there is nothing that changes could be applied to: begin anew.
+        refreshed.catch(() => attempt.abort())
+      }
+      const either = AbortSignal.any([signal, attempt.signal])
+      for await (const event of client.follow('events', {}, { signal: either, onStart })) {
+        await refreshed
+        if (event.missed === undefined) this.#change(event)
+        else await refresh()
+      }
+    } finally {
+      client.close()
+    }
+  }
+
+  #change(event: SlotEventMessage): void {
+    if (this.#status === undefined) return
+    this.#status = applied(this.#status, event)
+    this.#tell(frame(event.type, event))
+  }
+
+  #sample(): void {
+    if (this.#status === undefined) return
+    const look = this.#facts.lookAtUsage(this.#status.slots)
+    this.#usage = usageBetween(this.#look, look)
+    this.#look = look
+    this.#tell(frame('usage', { slots: this.#usage }))
+  }
+
+  #tell(text: string): void {
+    for (const [viewer, current] of this.#viewers) {
+      if (current && !viewer.send(text)) this.#viewers.set(viewer, false)
+    }
+  }
+
+  #catchUp(viewer: Viewer): void {
+    if (this.#status === undefined) return
+    this.#viewers.set(viewer, viewer.send(frame('status', this.#status)))
+  }
+}

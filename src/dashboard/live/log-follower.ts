@@ -1,0 +1,133 @@
+import type { ControlClient } from '../../control/client.ts'
+import type { Clock } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import { LogBatch } from './log-batch.ts'
+import { frame, type Viewer } from './viewer.ts'
+
+const BATCH_MS = 100
+/** Chunks that may wait here; the supervisor counts what we miss beyond them. Each may be 64 KB. */
+const WAITING_CHUNKS = 4
+const RETRY_MS = 500
+
+export interface FollowFacts {
+  readonly connect: () => Promise<ControlClient>
+  readonly clock: Clock
+}
+
+/** The logs that somebody looks at: one follower of the supervisor's per slot, however many viewers it has. */
+export class LogFollowers {
+  readonly #facts: FollowFacts
+  readonly #slots = new Map<string, SlotFollower>()
+
+  constructor(facts: FollowFacts) {
+    this.#facts = facts
+  }
+
+  add(slot: string, viewer: Viewer): void {
+    const follower = this.#slots.get(slot) ?? new SlotFollower(this.#facts, slot)
+    this.#slots.set(slot, follower)
+    follower.add(viewer)
+    viewer.onClose(() => {
+      if (follower.remove(viewer)) this.#slots.delete(slot)
+    })
+  }
+}
+
+class SlotFollower {
+  readonly #facts: FollowFacts
+  readonly #slot: string
+  /** With the lines each has missed since it was last told. */
+  readonly #viewers = new Map<Viewer, number>()
+  readonly #stop = new AbortController()
+  readonly #batch = new LogBatch()
+  #flushed = Promise.withResolvers<void>()
+  #due = false
+
+  constructor(facts: FollowFacts, slot: string) {
+    this.#facts = facts
+    this.#slot = slot
+    void this.#run()
+  }
+
+  add(viewer: Viewer): void {
+    this.#viewers.set(viewer, 0)
+    viewer.onDrain(() => this.#tellMissed(viewer))
+  }
+
+  /** @returns true: nobody looks any more, and following has ended */
+  remove(viewer: Viewer): boolean {
+    this.#viewers.delete(viewer)
+    if (this.#viewers.size > 0) return false
+    this.#stop.abort()
+    this.#flushed.resolve()
+    return true
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        await this.#follow(signal)
+      } catch (error) {
+        // No supervisor, or one that ends: the next one is followed. Anything else is a bug of ours.
+        if (!(error instanceof HermesError)) throw error
+      }
+      if (!signal.aborted) await pause(this.#facts.clock, RETRY_MS, signal)
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const client = await this.#facts.connect()
+    try {
+      const options = { signal, maxWaiting: WAITING_CHUNKS }
+      for await (const event of client.follow('logs', { slots: [this.#slot] }, options)) {
+        const at = new Date(this.#facts.clock.wallMs()).toISOString()
+        this.#batch.add(event.lines, at, event.missed ?? 0)
+        this.#flushSoon()
+        // Not read faster than viewers are told, so that a slot at full speed costs the supervisor a count and not a copy.
+        if (this.#batch.isFull) await this.#flushed.promise
+      }
+    } finally {
+      client.close()
+    }
+  }
+
+  #flushSoon(): void {
+    if (this.#due || this.#batch.isEmpty) return
+    this.#due = true
+    this.#facts.clock.at(this.#facts.clock.nowMs() + BATCH_MS, () => {
+      this.#due = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const { lines, missed } = this.#batch.take()
+    const told = missed === 0 ? '' : frame('missed', { missed })
+    const text = `${told}${lines.length === 0 ? '' : frame('lines', { lines })}`
+    for (const [viewer, before] of this.#viewers) {
+      if (viewer.send(text)) continue
+      this.#viewers.set(viewer, before + missed + lines.length)
+    }
+    this.#flushed.resolve()
+    this.#flushed = Promise.withResolvers<void>()
+  }
+
+  /** A slow viewer that has caught up. There may be no next line for hours, so it is told now. */
+  #tellMissed(viewer: Viewer): void {
+    const missed = this.#viewers.get(viewer) ?? 0
+    if (missed > 0 && viewer.send(frame('missed', { missed }))) this.#viewers.set(viewer, 0)
+  }
+}
+
+/** Waits, unless `signal` ends the waiting. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.at(clock.nowMs() + ms, resolve)
+  const stop = (): void => {
+    cancel()
+    resolve()
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  return promise.finally(() => signal.removeEventListener('abort', stop))
+}

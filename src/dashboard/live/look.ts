@@ -1,0 +1,17 @@
+import { readFileSync } from 'node:fs'
+import type { SlotStatus } from '../../protocol/control.ts'
+import type { Clock } from '../../system/clock.ts'
+import { listProcesses } from '../../system/proc.ts'
+import { lookAt, type UsageLook } from './usage.ts'
+
+/** Looks at the processes of this machine, as far as our PID namespace shows them. */
+export function usageLooker(clock: Clock): (slots: readonly SlotStatus[]) => UsageLook {
+  const pageBytes = readPageBytes()
+  return (slots) => lookAt(slots, listProcesses(), pageBytes, clock.nowMs())
+}
+
+/** Node does not tell it; arm64 kernels may have 16 or 64 KB. */
+function readPageBytes(): number {
+  const found = /^KernelPageSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps', 'latin1'))
+  return found === null ? 4096 : Number(found[1]) * 1024
+}

@@ -1,0 +1,61 @@
+/** What each slot's processes take, from two looks at /proc. Pure. */
+import type { SlotStatus } from '../../protocol/control.ts'
+import { descendants, isZombie, type ProcessFacts } from '../../system/proc.ts'
+import type { Usage } from '../api/contract.ts'
+
+/** USER_HZ: what /proc counts in, on every Linux architecture we run on (time(7)). */
+const TICKS_PER_S = 100
+
+export interface SlotUsage {
+  readonly cpuSeconds: number
+  readonly memoryBytes: number
+  readonly processes: number
+}
+
+/** One look at all slots that run something. */
+export interface UsageLook {
+  readonly atMs: number
+  readonly slots: ReadonlyMap<string, SlotUsage>
+}
+
+/**
+ * Adds up the processes of each slot: those of the session it began, and what they started, wherever that went.
+ * A process is counted once.
+ */
+export function lookAt(
+  slots: readonly Pick<SlotStatus, 'slot' | 'pid'>[],
+  all: readonly ProcessFacts[],
+  pageBytes: number,
+  atMs: number,
+): UsageLook {
+  const found = new Map<string, SlotUsage>()
+  for (const { slot, pid } of slots) {
+    if (pid === undefined) continue
+    const own = all.filter((one) => one.session === pid || one.pid === pid)
+    const pids = new Map(own.map((one) => [one.pid, one]))
+    for (const one of descendants(all, pid)) pids.set(one.pid, one)
+    const living = [...pids.values()].filter((one) => !isZombie(one))
+    found.set(slot, {
+      cpuSeconds: sum(living, ({ cpuTicks }) => cpuTicks) / TICKS_PER_S,
+      memoryBytes: sum(living, ({ residentPages }) => residentPages) * pageBytes,
+      processes: living.length,
+    })
+  }
+  return { atMs, slots: found }
+}
+
+/** A slot that has no earlier look has used nothing yet that we know of. */
+export function usageBetween(before: UsageLook | undefined, now: UsageLook): Readonly<Record<string, Usage>> {
+  const seconds = before === undefined ? 0 : (now.atMs - before.atMs) / 1000
+  return Object.fromEntries(
+    [...now.slots].map(([slot, { cpuSeconds, memoryBytes, processes }]) => {
+      const earlier = before?.slots.get(slot)
+      // Below zero: one of its processes has ended, and its time went with it.
+      const used = earlier === undefined || seconds <= 0 ? 0 : Math.max(0, cpuSeconds - earlier.cpuSeconds) / seconds
+      return [slot, { cpu: Math.round(used * 1000) / 1000, memory_bytes: memoryBytes, processes }]
+    }),
+  )
+}
+
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0)

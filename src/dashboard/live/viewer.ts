@@ -1,0 +1,78 @@
+import type { ServerResponse } from 'node:http'
+import type { Cancel, Clock } from '../../system/clock.ts'
+
+/** One browser that listens to server-sent events. */
+export interface Viewer {
+  /**
+   * Sends an event.
+   * @param frame as {@link frame} makes it; one text for all viewers of the same thing
+   * @returns false: so much waits for this viewer already that it was not taken
+   */
+  send(frame: string): boolean
+  /** Called when it has read everything after a `send` was refused. */
+  onDrain(callback: () => void): void
+  /** Called once; at once when it is gone already. */
+  onClose(callback: () => void): void
+  close(): void
+}
+
+/** What may wait for one viewer. */
+const MAX_WAITING_BYTES = 512 * 1024
+/** A comment, so that neither proxies nor browsers take a quiet stream for a dead one. */
+const HEARTBEAT = ': \n\n'
+const HEARTBEAT_MS = 15_000
+/** A viewer that takes nothing for so long is gone, whatever TCP says. */
+const STALLED_MS = 60_000
+
+export const frame = (event: string, data: unknown): string => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+
+/** Turns a response into a stream of events; its headers are sent now. */
+export function viewerOf(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string | readonly string[]>>,
+  clock: Clock,
+): Viewer {
+  const closing: (() => void)[] = []
+  const draining: (() => void)[] = []
+  let refused = false
+  let movedAtMs = clock.nowMs()
+  let cancel: Cancel = () => undefined
+  response.writeHead(200, {
+    ...(headers as Record<string, string | string[]>),
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    // nginx would hold events back otherwise.
+    'X-Accel-Buffering': 'no',
+  })
+  response.write(HEARTBEAT)
+  response.on('drain', () => {
+    movedAtMs = clock.nowMs()
+    if (!refused) return
+    refused = false
+    for (const callback of draining) callback()
+  })
+  response.once('close', () => {
+    cancel()
+    for (const callback of closing.splice(0)) callback()
+  })
+  const beat = (): void => {
+    if (response.writableLength === 0) response.write(HEARTBEAT)
+    else if (clock.nowMs() - movedAtMs >= STALLED_MS) return void response.destroy()
+    cancel = clock.at(clock.nowMs() + HEARTBEAT_MS, beat)
+  }
+  cancel = clock.at(clock.nowMs() + HEARTBEAT_MS, beat)
+  return {
+    send(text) {
+      if (response.writableLength > MAX_WAITING_BYTES) refused = true
+      if (refused || response.destroyed) return false
+      if (response.writableLength === 0) movedAtMs = clock.nowMs()
+      response.write(text)
+      return true
+    },
+    onDrain: (callback) => void draining.push(callback),
+    onClose(callback) {
+      if (response.destroyed) callback()
+      else closing.push(callback)
+    },
+    close: () => void response.end(),
+  }
+}

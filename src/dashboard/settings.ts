@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import { loadConfig } from '../profile/config.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
+import { type Environment, IMAGE_RUN_DIR } from '../system/install.ts'
+import { truthy } from '../system/markers.ts'
+import { decideGate } from './gate.ts'
+import type { OpenGate } from './http/guard.ts'
+import { parseProxies } from './http/proxies.ts'
+import type { Outside } from './http/request-facts.ts'
+
+/** `--host`, `--port`, `--insecure`. */
+export interface DashboardOptions {
+  readonly host?: string
+  readonly port?: string
+  readonly insecure?: boolean
+}
+
+export interface DashboardSettings {
+  readonly host: string
+  readonly port: number
+  /** Decided once: nothing that happens later opens it. */
+  readonly gate: OpenGate
+  readonly publicApi: boolean
+  readonly outside: Outside
+  readonly terminal: boolean
+  readonly metricsToken: string | undefined
+  /** Of `HERMES_DASHBOARD_…`, by what follows the prefix; empty counts as unset. */
+  readonly setting: (name: string) => string | undefined
+}
+
+/** @throws HermesError with exit code 78: starting again would not help */
+export function readSettings(facts: {
+  readonly env: Environment
+  readonly home: string
+  readonly runDir: string
+  readonly options: DashboardOptions
+}): DashboardSettings {
+  const { env, home, runDir, options } = facts
+  const { dashboard } = loadConfig(join(home, 'config.yaml')).config
+  const setting = (name: string): string | undefined =>
+    env[`HERMES_DASHBOARD_${name}`] || dashboard[`HERMES_DASHBOARD_${name}`] || undefined
+  const host = options.host ?? setting('HOST') ?? (runDir === IMAGE_RUN_DIR ? '0.0.0.0' : '127.0.0.1')
+  const port = parsePort(options.port ?? setting('PORT') ?? '9119')
+  const insecure = options.insecure === true || truthy(env.HERMES_DASHBOARD_INSECURE)
+  const gate = decideGate({ host, port, insecure, setting })
+  if (gate.kind === 'refused') throw misconfigured(gate.why, gate.next)
+  const publicApi = setting('PUBLIC_API')
+  return {
+    host,
+    port,
+    gate,
+    publicApi: publicApi === undefined || truthy(publicApi),
+    outside: { publicUrl: parsePublicUrl(setting('PUBLIC_URL')), isTrusted: trusted(setting('TRUSTED_PROXIES')) },
+    terminal: truthy(setting('TUI')),
+    metricsToken: env.HERMES_METRICS_TOKEN || undefined,
+    setting,
+  }
+}
+
+export const misconfigured = (why: string, next: string): HermesError =>
+  new HermesError('REFUSED', why, { next, exitCode: EXIT.configuration })
+
+function parsePort(value: string): number {
+  const port = Number(value)
+  if (/^\d+$/.test(value) && port >= 1 && port <= 65_535) return port
+  throw misconfigured(
+    `HERMES_DASHBOARD_PORT: expected a port from 1 to 65535, got "${value}"`,
+    'set it right, or leave it unset for 9119',
+  )
+}
+
+function parsePublicUrl(value: string | undefined): URL | undefined {
+  if (value === undefined) return undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && !url.username)
+    return url
+  throw misconfigured(
+    `HERMES_DASHBOARD_PUBLIC_URL: expected an http or https address, got "${value}"`,
+    'such as https://hermes.example or https://example.com/hermes',
+  )
+}
+
+function trusted(value: string | undefined): Outside['isTrusted'] {
+  try {
+    return parseProxies(value)
+  } catch (error) {
+    throw misconfigured(
+      `HERMES_DASHBOARD_TRUSTED_PROXIES: ${(error as Error).message}`,
+      'name the proxy by its address',
+    )
+  }
+}
