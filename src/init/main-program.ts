@@ -1,66 +1,129 @@
 import { lchownSync, writeFileSync } from 'node:fs'
 import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
+import { shellCode } from '../slot/ending.ts'
+import { EXIT } from '../system/errors.ts'
 import { MAIN_MARKER } from '../system/markers.ts'
 import type { Native } from '../system/native.ts'
 import { isShellName, shellQuote, type Variables } from './environment.ts'
+import { mainWords } from './main-words.ts'
 import type { Processes, Started } from './processes.ts'
-import { giveStreams, type TerminalPlan, terminalFd } from './terminal.ts'
+import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from './terminal.ts'
+
+/** A shell's code for a program that was killed: 128 + SIGKILL. */
+const KILLED = 137
 
 export interface MainProgramOptions {
-  readonly native: Pick<Native, 'giveUpTerminal'>
+  readonly native: Pick<Native, 'giveUpTerminal' | 'isSessionLeader'>
   readonly processes: Processes
-  /** The program and its arguments. */
+  /** The container's arguments. */
   readonly words: readonly string[]
-  readonly env: Variables
-  readonly cwd: string
+  /** Our own command, which runs what is no program. */
+  readonly hermes: string
+  /** The container's environment as the boot hooks left it. */
+  readonly stored: () => Variables
+  /** HOME, USER and LOGNAME of the runtime user. */
+  readonly names: Variables
   readonly identity: RuntimeIdentity
   /** setpriv with its options, where root is dropped. */
   readonly prefix: readonly string[]
   readonly dropped: boolean
-  readonly terminal: TerminalPlan
   /** Where the script that sets main's environment lies. */
   readonly script: string
   /** An environment for what runs as root on the way. */
   readonly rootEnv: Variables
-  /** We are about to lose our terminal, and HUP will come for that. */
-  readonly hangupExpected: () => void
+  /** @param code what the container ends with if nobody had asked it to stop */
+  readonly ended: (code: number) => void
   readonly warn: (text: string) => void
 }
 
-/**
- * Starts the container's main program as the runtime user, in the directory and with the streams the container was given.
- * Its environment is exported by a script that runs after the drop: setpriv is root and not setuid, so LD_PRELOAD in the
- * environment it is given would run as root.
- * @throws Error when it could not be started
- */
-export async function startMain(o: MainProgramOptions): Promise<Started> {
-  const { script, identity, dropped, terminal, warn } = o
-  writeFileSync(script, mainScriptText(o.env), { mode: 0o600, flag: 'w' })
-  if (dropped) {
-    lchownSync(script, identity.uid, identity.gid)
-    const problem = giveStreams(identity)
-    if (problem !== undefined) warn(problem)
-  }
-  if (terminal === 'take') giveUpTerminal(o)
-  const takeTerminal = terminal === 'take' ? ['/usr/bin/setsid', '-c', '--'] : []
-  const [file = '', ...args] = [...o.prefix, ...takeTerminal, '/bin/sh', script, ...o.words]
-  return o.processes.start(file, args, {
-    cwd: o.cwd,
-    env: { ...o.rootEnv },
-    stdio: [0, 1, 2],
-    // Without a terminal a session of its own; setsid makes one where there is, and a shared one is to be kept.
-    detached: terminal === 'none',
-  })
-}
+/** The container's main program: what its arguments name, with the streams and the terminal that the container was given. */
+export class MainProgram {
+  readonly #o: MainProgramOptions
+  #started: { readonly pid: number; ending?: Ending } | undefined
+  #sharesTerminal = false
+  #hangupsExpected = 0
 
-function giveUpTerminal({ native, hangupExpected, warn }: MainProgramOptions): void {
-  const fd = terminalFd()
-  if (fd === undefined) return
-  try {
-    hangupExpected()
-    native.giveUpTerminal(fd)
-  } catch (error) {
-    warn(`the terminal cannot be handed to the main program: ${(error as Error).message}; it has no job control`)
+  constructor(options: MainProgramOptions) {
+    this.#o = options
+  }
+
+  /** While it lives. */
+  get pid(): number | undefined {
+    return this.#started?.ending === undefined ? this.#started?.pid : undefined
+  }
+
+  /** It stays in our session, on the terminal of whoever started us. */
+  get sharesTerminal(): boolean {
+    return this.#sharesTerminal
+  }
+
+  /** Whether a HUP that has come is the one for the terminal we have just given up. */
+  hangupIsOurs(): boolean {
+    return this.#hangupsExpected > 0 && this.#hangupsExpected-- > 0
+  }
+
+  /**
+   * Starts it, if there is one to start.
+   * @throws Error when it could not be started
+   */
+  async start(): Promise<void> {
+    const { native, stored, words: given, hermes, ended } = this.#o
+    const environment = stored()
+    const path = environment.PATH ?? this.#o.rootEnv.PATH ?? ''
+    const words = mainWords({ words: given, hasTerminal: terminalFd() !== undefined, path, hermes })
+    if (words.length === 0) return
+    const terminal = terminalPlan(native)
+    this.#sharesTerminal = terminal === 'share'
+    const started = await this.#spawn(words, environment, terminal)
+    const main: { readonly pid: number; ending?: Ending } = { pid: started.pid }
+    this.#started = main
+    void started.ended.then((ending) => {
+      main.ending = ending
+      ended(containerCode({ ending, stopAsked: false, killed: false }))
+    })
+  }
+
+  /** The container's exit code after a stop that was asked for. */
+  codeAfterStop(wasKilled: (pid: number) => boolean): number {
+    if (this.#started === undefined) return EXIT.done
+    const { pid, ending } = this.#started
+    return ending === undefined ? KILLED : containerCode({ ending, stopAsked: true, killed: wasKilled(pid) })
+  }
+
+  /**
+   * As the runtime user, in the directory the container was given. Its environment is exported by a script that runs after the drop:
+   * setpriv is root and not setuid, so LD_PRELOAD in the environment it is given would run as root.
+   */
+  #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
+    const { script, identity, dropped, prefix, rootEnv, names, processes, warn } = this.#o
+    writeFileSync(script, mainScriptText({ ...environment, ...names }), { mode: 0o600, flag: 'w' })
+    if (dropped) {
+      lchownSync(script, identity.uid, identity.gid)
+      const problem = giveStreams(identity)
+      if (problem !== undefined) warn(problem)
+    }
+    if (terminal === 'take') this.#giveUpTerminal()
+    const takeTerminal = terminal === 'take' ? ['/usr/bin/setsid', '-c', '--'] : []
+    const [file = '', ...args] = [...prefix, ...takeTerminal, '/bin/sh', script, ...words]
+    return processes.start(file, args, {
+      cwd: process.cwd(),
+      env: { ...rootEnv },
+      stdio: [0, 1, 2],
+      // Without a terminal a session of its own; setsid makes one where there is, and a shared one is to be kept.
+      detached: terminal === 'none',
+    })
+  }
+
+  #giveUpTerminal(): void {
+    const { native, warn } = this.#o
+    const fd = terminalFd()
+    if (fd === undefined) return
+    try {
+      this.#hangupsExpected += 1
+      native.giveUpTerminal(fd)
+    } catch (error) {
+      warn(`the terminal cannot be handed to the main program: ${(error as Error).message}; it has no job control`)
+    }
   }
 }
 
@@ -85,8 +148,8 @@ export interface MainEnd {
  * The container's exit code. By itself: the program's own, 128 + n for a signal. After a stop that was asked for: 137 if it had to be
  * killed, its own code if it ended with one by itself, else 0.
  */
-export function containerCode({ ending, stopAsked, killed }: MainEnd, shellCode: (ending: Ending) => number): number {
+export function containerCode({ ending, stopAsked, killed }: MainEnd): number {
   if (!stopAsked) return shellCode(ending)
-  if (killed) return 137
+  if (killed) return KILLED
   return 'exitCode' in ending ? ending.exitCode : 0
 }

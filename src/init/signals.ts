@@ -1,3 +1,5 @@
+import type { MainProgram } from './main-program.ts'
+
 export interface SignalsOptions {
   readonly foreground: boolean
   readonly childEnded: () => void
@@ -6,12 +8,7 @@ export interface SignalsOptions {
   /** A second Ctrl-C, in the foreground: no more patience. */
   readonly hurry: () => void
   readonly reconcile: () => void
-  /** This HUP is the one for the terminal we have just given up. */
-  readonly hangupIsOurs: () => boolean
-  /** The main program while it lives. */
-  readonly mainPid: () => number | undefined
-  /** It stays in our session, on the terminal of whoever started us. */
-  readonly sharesTerminal: () => boolean
+  readonly main: Pick<MainProgram, 'pid' | 'sharesTerminal' | 'hangupIsOurs'>
   readonly bug: (error: unknown) => void
 }
 
@@ -21,19 +18,19 @@ export function listenForSignals(o: SignalsOptions): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => {
       // Typed on a terminal we share, it is meant for the main program, which gets it from the terminal.
-      if (signal !== 'SIGTERM' && o.sharesTerminal() && o.mainPid() !== undefined) return
+      if (signal !== 'SIGTERM' && o.main.sharesTerminal && o.main.pid !== undefined) return
       if (signal === 'SIGINT' && o.foreground && o.isStopping()) o.hurry()
       else o.stop()
     })
   }
   process.on('SIGHUP', () => {
-    if (o.hangupIsOurs()) return
+    if (o.main.hangupIsOurs()) return
     if (o.foreground) o.stop()
     else o.reconcile()
   })
   for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const) {
     process.on(signal, () => {
-      const pid = o.mainPid()
+      const { pid } = o.main
       if (pid !== undefined) process.kill(pid, signal)
     })
   }

@@ -1,8 +1,7 @@
 import type { JobSpec } from '../protocol/control.ts'
-import type { ChildFacts, Ending, Sequenced, ToInit } from '../protocol/init.ts'
-import { permanentReason } from '../slot/ending.ts'
+import type { ToInit } from '../protocol/init.ts'
 import { rediscoveredSlot } from '../slot/moves.ts'
-import { type Child, childOf, type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
+import { type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
 import { step } from '../slot/step.ts'
 import type { Clock } from '../system/clock.ts'
 import { readProcess } from '../system/proc.ts'
@@ -12,6 +11,7 @@ import type { DirId } from './reconcile.ts'
 import type { ServiceDirs } from './service-dir.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import type { SlotStore, StoredSlot } from './slot-store.ts'
+import { Turns } from './turns.ts'
 
 /** A slot at work. Everything that must outlive this process is in {@link StoredSlot}. */
 export interface SlotEntry extends Readonly<StoredSlot> {
@@ -69,16 +69,13 @@ const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'd
 export class SlotTable {
   readonly #o: SlotTableOptions
   readonly #slots = new Map<string, Working>()
-  readonly #queue: (() => void)[] = []
-  #busy = false
-  /** While init replays what the last supervisor did not acknowledge: what is gone if nothing is said about it. */
-  #replay: { left: number; readonly unaccounted: readonly { key: string; request: number }[] } | undefined
-
+  readonly #turns: Turns
   readonly #perform: Perform
   readonly #attention: Attention
 
   constructor(options: SlotTableOptions) {
     this.#o = options
+    this.#turns = new Turns(options.bug)
     const perform = {
       spawn: (working, effect) => this.#spawn(working, effect),
       signal: (_working, { child, pid, signal, target, cont }) => {
@@ -132,23 +129,11 @@ export class SlotTable {
 
   /** Every event of a slot goes through here, one after the other: what an effect or an observer causes comes next. */
   dispatch(key: string, event: SlotEvent): void {
-    this.#queue.push(() => {
+    this.#turns.take(() => {
       const working = this.#slots.get(key)
       if (working !== undefined) this.#happen(working, event)
     })
-    if (this.#busy) return
-    this.#busy = true
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      try {
-        next()
-      } catch (error) {
-        this.#o.bug(error)
-      }
-    }
-    this.#busy = false
   }
-
-  // ---- what init says ----
 
   /** What the last supervisor of this life left. Before the first message of init. */
   restore(): void {
@@ -158,79 +143,8 @@ export class SlotTable {
     }
   }
 
-  /** @param replay number of unacknowledged events that follow */
-  welcome(children: readonly ChildFacts[], replay: number): void {
-    const living = new Set(children.map(({ slot }) => slot))
-    const unaccounted = [...this.#slots.values()]
-      .filter(({ key, slot }) => isOccupied(slot) && !living.has(key))
-      .map(({ key, slot }) => ({ key, request: slot.request }))
-    for (const { key } of unaccounted) this.#openLog(key, true)
-    for (const facts of children) this.#adopt(facts)
-    for (const working of this.#slots.values()) if (!isOccupied(working.slot)) this.#attention.follow(working)
-    this.#replay = { left: replay, unaccounted }
-    if (replay === 0) this.#replayed()
-  }
-
-  spawned(request: number, facts: ChildFacts): void {
-    if (!this.#slots.has(facts.slot)) return
-    this.#openLog(facts.slot, false)
-    this.dispatch(facts.slot, { type: 'spawned', request, child: childFrom(facts) })
-    if (facts.readyAtMs !== undefined)
-      this.dispatch(facts.slot, { type: 'ready', child: facts.child, atMs: facts.readyAtMs })
-  }
-
-  sequenced(event: Sequenced): void {
-    const random = this.#o.random()
-    switch (event.type) {
-      case 'exit': {
-        this.#o.logs.endOfProcess(event.slot)
-        const { child, pid, ending, atMs } = event
-        const { clock } = this.#o
-        const wallMs = Math.round(clock.wallMs() - (clock.nowMs() - atMs))
-        const said = this.#lastWords(event.slot, ending)
-        this.dispatch(event.slot, {
-          type: 'exited',
-          child,
-          pid,
-          ending,
-          atMs,
-          wallMs,
-          random,
-          ...(said !== undefined && { said }),
-        })
-        break
-      }
-      case 'ready':
-        this.dispatch(event.slot, { type: 'ready', child: event.child, atMs: event.atMs })
-        break
-      case 'spawn-failed':
-        this.dispatch(event.slot, { type: 'spawn-failed', request: event.request, error: event.error, random })
-        break
-    }
-    if (this.#replay !== undefined && --this.#replay.left === 0) this.#replayed()
-  }
-
-  /** What a process that is not to be started again had to say for itself: the operator reads it first. */
-  #lastWords(key: string, ending: Ending): string | undefined {
-    const slot = this.#slots.get(key)?.slot
-    const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
-    if (spawnedAtMs === undefined || permanentReason(ending) === undefined) return undefined
-    const { clock, logs } = this.#o
-    return logs.lastWords(key, clock.wallMs() - (clock.nowMs() - spawnedAtMs))
-  }
-
-  #adopt(facts: ChildFacts): void {
-    const { slot: key, readyAtMs } = facts
-    if (!this.#slots.has(key)) this.#rediscover(key)
-    this.#openLog(key, true)
-    this.dispatch(key, { type: 'adopted', child: childFrom(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
-    const working = this.#slots.get(key)
-    // Adopting a slot as it was changes nothing, so nothing has set its alarm or its watcher yet.
-    if (working !== undefined) this.#attention.follow(working)
-  }
-
-  /** Its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
-  #rediscover(key: string): void {
+  /** A process of it lives, and its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
+  rediscover(key: string): void {
     const { launcher, clock } = this.#o
     const launch = launcher.launch(key)
     const known = launcher.isKnown(key)
@@ -238,10 +152,18 @@ export class SlotTable {
     this.#add(key, { slot, launch, sinceWallMs: clock.wallMs() }).removing = !known
   }
 
-  #replayed(): void {
-    const { unaccounted } = this.#replay ?? { unaccounted: [] }
-    this.#replay = undefined
-    for (const { key, request } of unaccounted) this.dispatch(key, { type: 'gone', request, random: this.#o.random() })
+  /** Reads the lines of the slot. @param continued a process of it may have written before we came */
+  openLog(key: string, continued: boolean): void {
+    const working = this.#slots.get(key)
+    if (working === undefined) return
+    const place = this.#o.launcher.logPlace(key, working.job)
+    this.#o.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
+  }
+
+  /** Sets the alarm and the watcher that the slot's state asks for, where no event has done it. */
+  attend(key: string): void {
+    const working = this.#slots.get(key)
+    if (working !== undefined) this.#attention.follow(working)
   }
 
   // ---- one event ----
@@ -332,13 +254,6 @@ export class SlotTable {
     })
   }
 
-  #openLog(key: string, continued: boolean): void {
-    const working = this.#slots.get(key)
-    if (working === undefined) return
-    const place = this.#o.launcher.logPlace(key, working.job)
-    this.#o.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
-  }
-
   #save({ key, slot, launch, sinceWallMs, job, startedIn }: Working): void {
     this.#o.store.save(key, { slot, launch, sinceWallMs, ...(job && { job }), ...(startedIn && { startedIn }) })
   }
@@ -362,13 +277,6 @@ export class SlotTable {
     this.#o.removed(working)
   }
 }
-
-const childFrom = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => ({
-  id: child,
-  pid,
-  startTime,
-  spawnedAtMs,
-})
 
 /**
  * The process that was asked for is there: all that is new about the slot is what init will tell the next supervisor anyway, and

@@ -7,6 +7,7 @@ import { childOf, type Effect } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
+import { ChildReports } from './child-reports.ts'
 import { type ControlServer, serveControl } from './control-server.ts'
 import { DispatcherSlot } from './dispatcher-slot.ts'
 import { GatewayFiles } from './gateway-files.ts'
@@ -51,6 +52,7 @@ export class Supervisor {
   readonly #files: GatewayFiles
   readonly #waiting: Waiting
   readonly #table: SlotTable
+  readonly #reports: ChildReports
   readonly #operations: SlotOperations
   readonly #profiles: ProfileSlots
   readonly #dispatcher: DispatcherSlot
@@ -102,6 +104,7 @@ export class Supervisor {
       removed: (entry) => this.#removed(entry),
       ended: (entry, effect) => this.#ended(entry, effect),
     })
+    this.#reports = new ChildReports({ table: this.#table, logs: this.#logs, clock, random })
     this.#dispatcher = new DispatcherSlot({ home, table: this.#table, clock, warn })
     this.#records = new Records({ table: () => this.#table, files: this.#files, services: this.#services, clock })
     this.#profiles = new ProfileSlots({
@@ -164,23 +167,23 @@ export class Supervisor {
   #receive(message: ToSupervisor): void {
     switch (message.type) {
       case 'welcome':
-        this.#table.welcome(message.children, message.replay)
+        this.#reports.welcome(message.children, message.replay)
         this.#life.leaseIs(message.lease)
         this.#serve()
         this.#sayAgainWhatEnded()
         if (message.begun) this.#life.begin()
         return
       case 'spawned':
-        this.#table.spawned(message.request, message.facts)
+        this.#reports.spawned(message.request, message.facts)
         return
       case 'exit':
         if (message.leftoversKilled)
           this.#journal.info(`${message.slot} (pid ${message.pid}) left processes behind; they were killed`)
-        this.#table.sequenced(message)
+        this.#reports.sequenced(message)
         return
       case 'ready':
       case 'spawn-failed':
-        this.#table.sequenced(message)
+        this.#reports.sequenced(message)
         return
       case 'begin':
         this.#life.begin()

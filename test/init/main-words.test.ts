@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest'
 import { goesOnAfterFailure } from '../../src/init/hooks.ts'
 import { containerCode } from '../../src/init/main-program.ts'
 import { isDashboard, mainWords } from '../../src/init/main-words.ts'
-import { shellCode } from '../../src/slot/ending.ts'
 import { SUBCOMMANDS } from '../../src/system/subcommands.ts'
 
 const facts = {
@@ -72,7 +71,7 @@ describe('the container’s exit code', () => {
     [{ ending: { signal: 'TERM' as const }, stopAsked: true, killed: false }, 0],
     [{ ending: { signal: 'KILL' as const }, stopAsked: true, killed: true }, 137],
   ])('%j is %i', (end, code) => {
-    expect(containerCode(end, shellCode)).toBe(code)
+    expect(containerCode(end)).toBe(code)
   })
 })
 

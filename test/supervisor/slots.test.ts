@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConsoleWriter } from '../../src/log/io/console.ts'
 import type { Sequenced, ToInit } from '../../src/protocol/init.ts'
 import type { Slot } from '../../src/slot/slot.ts'
+import { ChildReports } from '../../src/supervisor/child-reports.ts'
 import { Launcher } from '../../src/supervisor/launch.ts'
 import { ServiceDirs } from '../../src/supervisor/service-dir.ts'
 import { SlotLogs } from '../../src/supervisor/slot-logs.ts'
@@ -83,7 +84,8 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
     ...change,
   })
   table.restore()
-  return { table, clock, told, warnings, paths, read }
+  const reports = new ChildReports({ table, logs, clock, random: () => 0.5 })
+  return { table, reports, clock, told, warnings, paths, read }
 }
 
 const config = (gateway: object): void => writeFileSync(join(home, 'config.yaml'), JSON.stringify({ gateway }))
@@ -108,12 +110,12 @@ const exit = (child: number, atMs: number): Sequenced => ({
 
 test('whatever init is told has been written down before', () => {
   config({ command: ['sleep', '1'], stop_timeout: '5s' })
-  const { table, clock, told } = makeTable()
+  const { table, reports, clock, told } = makeTable()
   table.register(key, true)
-  table.spawned(1, facts(1, clock.nowMs()))
-  table.sequenced(exit(1, clock.nowMs()))
+  reports.spawned(1, facts(1, clock.nowMs()))
+  reports.sequenced(exit(1, clock.nowMs()))
   clock.advance(1_000)
-  table.spawned(2, facts(2, clock.nowMs()))
+  reports.spawned(2, facts(2, clock.nowMs()))
   table.dispatch(key, { type: 'want', wanted: 'down' })
   clock.advance(5_000)
   expect(told.map(({ message, written }) => ({ ...message, written: written?.state }))).toMatchObject([
@@ -129,11 +131,11 @@ test('the next supervisor sets the alarms that the last one had', () => {
   config({ command: ['false'], restart_delay: { first: '10s', max: '10s' } })
   const first = makeTable()
   first.table.register(key, true)
-  first.table.spawned(1, facts(1, first.clock.nowMs()))
-  first.table.sequenced(exit(1, first.clock.nowMs()))
+  first.reports.spawned(1, facts(1, first.clock.nowMs()))
+  first.reports.sequenced(exit(1, first.clock.nowMs()))
   const startAtMs = first.clock.nowMs() + 9_500
   const second = makeTable()
-  second.table.welcome([], 0)
+  second.reports.welcome([], 0)
   expect(second.clock.alarms()).toEqual([startAtMs])
   second.clock.advance(9_500)
   expect(second.told.map(({ message }) => message.type)).toEqual(['spawn'])
@@ -142,12 +144,12 @@ test('the next supervisor sets the alarms that the last one had', () => {
 test('a start that died with the last supervisor is made again only when all that was kept has been heard', () => {
   config({ command: ['sleep', '1'] })
   makeTable().table.register(key, true)
-  const { table, told, clock } = makeTable()
-  table.welcome([], 2)
+  const { table, reports, told, clock } = makeTable()
+  reports.welcome([], 2)
   expect(told).toEqual([])
-  table.sequenced({ type: 'ready', seq: 1, child: 77, slot: 'gateway-other', atMs: 0 })
+  reports.sequenced({ type: 'ready', seq: 1, child: 77, slot: 'gateway-other', atMs: 0 })
   expect(told).toEqual([])
-  table.sequenced(exit(1, clock.nowMs()))
+  reports.sequenced(exit(1, clock.nowMs()))
   // It did run: its end was among what init had kept.
   expect(told).toEqual([])
   expect(table.get(key)?.slot.state).toBe('backoff')
@@ -155,17 +157,17 @@ test('a start that died with the last supervisor is made again only when all tha
   const again = makeTable()
   again.table.register('gateway-b', true)
   const third = makeTable()
-  third.table.welcome([], 0)
+  third.reports.welcome([], 0)
   expect(third.told.map(({ message }) => message)).toMatchObject([{ type: 'spawn', slot: 'gateway-b', request: 2 }])
 })
 
 test('config.yaml is read again at each start, and its rules hold from then on', () => {
   config({ command: ['sleep', '1'], stop_signal: 'INT' })
-  const { table, told, clock } = makeTable()
+  const { table, reports, told, clock } = makeTable()
   table.register(key, true)
   config({ command: ['sleep', '2'], stop_signal: 'QUIT', kill_leftovers: false })
-  table.spawned(1, facts(1, clock.nowMs()))
-  table.sequenced(exit(1, clock.nowMs()))
+  reports.spawned(1, facts(1, clock.nowMs()))
+  reports.sequenced(exit(1, clock.nowMs()))
   clock.advance(1_000)
   expect(told.map(({ message }) => message)).toMatchObject([
     { type: 'spawn', stopSignal: 'INT', killLeftovers: true, notificationFd: null },
@@ -186,12 +188,12 @@ test('the built-in gateway is run by our own Node, ready by descriptor 3', () =>
 test('a slot is taken away when its process is gone, not before', () => {
   const removed: string[] = []
   config({ command: ['sleep', '1'] })
-  const { table, told, clock, read } = makeTable({ removed: (entry) => void removed.push(entry.key) })
+  const { table, reports, told, clock, read } = makeTable({ removed: (entry) => void removed.push(entry.key) })
   table.register(key, true)
-  table.spawned(1, facts(1, clock.nowMs()))
+  reports.spawned(1, facts(1, clock.nowMs()))
   table.remove(key)
   expect(removed).toEqual([])
-  table.sequenced(exit(1, clock.nowMs()))
+  reports.sequenced(exit(1, clock.nowMs()))
   expect(removed).toEqual([key])
   expect(table.get(key)).toBeUndefined()
   expect(read()).toBeUndefined()
@@ -199,11 +201,11 @@ test('a slot is taken away when its process is gone, not before', () => {
 })
 
 test('a job of which the file is lost is stopped and forgotten', () => {
-  const { table, told, clock } = makeTable()
+  const { table, reports, told, clock } = makeTable()
   const job = { ...facts(5, clock.nowMs()), slot: 'job-7' }
-  table.welcome([job], 0)
+  reports.welcome([job], 0)
   expect(told.at(-1)?.message).toMatchObject({ type: 'signal', child: 5, signal: 'TERM' })
-  table.sequenced({ ...exit(5, clock.nowMs()), slot: 'job-7' } as Sequenced)
+  reports.sequenced({ ...exit(5, clock.nowMs()), slot: 'job-7' } as Sequenced)
   expect(table.get('job-7')).toBeUndefined()
 })
 

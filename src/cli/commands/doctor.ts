@@ -1,5 +1,6 @@
 import { EXIT } from '../../system/errors.ts'
-import { type Finding, findAll } from '../checks.ts'
+import type { Finding } from '../checks/finding.ts'
+import { findAll } from '../checks.ts'
 import type { Command } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'

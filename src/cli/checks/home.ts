@@ -1,0 +1,95 @@
+/** What lies in the volume: owners, settings, stale files. */
+import { existsSync, lstatSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { configProblemText, loadConfig } from '../../profile/config.ts'
+import { listProfiles, type ProfileEntry } from '../../profile/disk.ts'
+import { readDotEnv } from '../../profile/environment.ts'
+import { livingHolder } from '../../profile/pid-file.ts'
+import { homePaths } from '../../system/paths.ts'
+import { type Check, type Finding, fail, guarded, isWritable, namesIn, orFine, warn } from './finding.ts'
+
+/** Foreign owners named one by one; more are counted. */
+const MAX_NAMED = 10
+
+/** Names offending paths one level deep; what lies deeper follows from its directory. */
+export const volume: Check = ({ home, uid }) => {
+  const top = statSync(home, { throwIfNoEntry: false })
+  if (!top) return [warn('volume', `${home} is not there yet`, 'it is made at the first start')]
+  const repair = `docker restart repairs known paths; by hand, as root: chown -R ${uid}:${process.getgid?.()} ${home}`
+  const findings: Finding[] = isWritable(home)
+    ? []
+    : [
+        fail(
+          'volume',
+          `${home} (uid ${top.uid}, mode ${(top.mode & 0o7777).toString(8)}) cannot be written by uid ${uid}`,
+          repair,
+        ),
+      ]
+  const foreign: { path: string; owner: number }[] = []
+  for (const { dir } of listProfiles(home).profiles)
+    findings.push(
+      ...guarded('volume', () => {
+        foreign.push(...foreignIn(dir, uid))
+        return []
+      }),
+    )
+  for (const { path, owner } of foreign.slice(0, MAX_NAMED))
+    findings.push(warn('volume', `${path} belongs to uid ${owner}, not ${uid}`, repair))
+  if (foreign.length > MAX_NAMED) findings.push(warn('volume', `and ${foreign.length - MAX_NAMED} more`, repair))
+  return orFine('volume', `${home} can be written`, findings)
+}
+
+function foreignIn(dir: string, uid: number): readonly { path: string; owner: number }[] {
+  return namesIn(dir).flatMap((name) => {
+    const path = join(dir, name)
+    const owner = lstatSync(path, { throwIfNoEntry: false })?.uid
+    return owner === undefined || owner === uid || uid === 0 ? [] : [{ path, owner }]
+  })
+}
+
+export const profiles: Check = ({ home }) => {
+  const listing = listProfiles(home)
+  const skipped = listing.problems.map(({ name, reason }) =>
+    warn('profiles', `${join(homePaths(home).profiles, name)} is no profile: ${reason}`, 'rename it or move it away'),
+  )
+  const broken = listing.profiles.flatMap((profile) => guarded('profiles', () => profileFindings(profile)))
+  return orFine('profiles', `${listing.profiles.length} found, their settings are right`, [...skipped, ...broken])
+}
+
+function profileFindings({ name, dir }: ProfileEntry): readonly Finding[] {
+  const dotEnv = join(dir, '.env')
+  const mode = lstatSync(dotEnv, { throwIfNoEntry: false })?.mode ?? 0o600
+  return [
+    ...loadConfig(join(dir, 'config.yaml')).problems.map((problem) =>
+      warn('profiles', configProblemText(problem), `hermes -p ${name} config edit`),
+    ),
+    ...readDotEnv(dotEnv).warnings.map((text) => warn('profiles', text, `edit ${dotEnv}`)),
+    ...((mode & 0o077) === 0
+      ? []
+      : [
+          warn(
+            'profiles',
+            `${dotEnv} can be read by others (mode ${(mode & 0o777).toString(8)})`,
+            `chmod 600 ${dotEnv}`,
+          ),
+        ]),
+  ]
+}
+
+export const staleFiles: Check = ({ home }) => {
+  const dirs = listProfiles(home).profiles.map(({ dir }) => dir)
+  const pidFiles = dirs.map((dir) => join(dir, 'gateway.pid')).filter((file) => existsSync(file) && !livingHolder(file))
+  const leftovers = namesIn(homePaths(home).profiles).filter((name) => /^\.(new|deleted)-/.test(name))
+  return orFine('stale files', 'none', [
+    ...pidFiles.map((file) =>
+      warn('stale files', `${file} names a process that is gone`, 'nothing: the next gateway replaces it'),
+    ),
+    ...leftovers.map((name) =>
+      warn(
+        'stale files',
+        `${join(homePaths(home).profiles, name)} is what a killed command left`,
+        'nothing: a later profile create removes it',
+      ),
+    ),
+  ])
+}

@@ -1,0 +1,40 @@
+import type { Native } from '../system/native.ts'
+import { storeEnvironment } from './environment.ts'
+import { type InitFacts, type InitOptions, makeHome } from './facts.ts'
+import {
+  chooseRunDirectory,
+  listenForClients,
+  lockRunDirectory,
+  makeRunDirectory,
+  type RunDirectory,
+  writeIdentity,
+} from './run-directory.ts'
+import { requireWritable } from './volume.ts'
+
+export interface Directories {
+  readonly run: RunDirectory
+  /** The listening control socket, or one line that says why there is none. */
+  readonly control: number | string
+}
+
+/**
+ * Makes what everything else needs: the home, the run directory with the container's environment and the runtime identity in it, and
+ * the control socket.
+ * @throws HermesError naming the directory that cannot be had
+ */
+export function makeDirectories(
+  { env, foreground }: Pick<InitOptions, 'env' | 'foreground'>,
+  facts: InitFacts,
+  native: Pick<Native, 'tryLock' | 'listenUnix'>,
+): Directories {
+  const { home, uid, identity, dropped, environment } = facts
+  const owner = dropped ? identity : undefined
+  makeHome(facts)
+  if (!dropped) requireWritable(facts)
+  const run = chooseRunDirectory({ env, home, uid, foreground })
+  const { paths } = run
+  makeRunDirectory(run, owner, () => lockRunDirectory(native, paths.runDir))
+  storeEnvironment(paths.environmentDir, environment)
+  writeIdentity(paths.identity, identity)
+  return { run, control: listenForClients(native, paths.controlSocket, owner) }
+}

@@ -1,0 +1,107 @@
+import type { Clock } from '../system/clock.ts'
+import type { Native } from '../system/native.ts'
+import { listProcesses } from '../system/proc.ts'
+import type { Children } from './children.ts'
+import type { InitFacts } from './facts.ts'
+import { FINISH_HOOKS, type Hooks } from './hooks.ts'
+import type { MainProgram } from './main-program.ts'
+import type { Level, OwnConsole } from './own-console.ts'
+import { Stop } from './stop.ts'
+import type { SupervisorProcess } from './supervisor-process.ts'
+
+/** What the supervisor may take to write down the last lines. */
+const DRAIN_MS = 500
+
+export interface ShutdownOptions {
+  readonly native: Pick<Native, 'kill' | 'exitNow'>
+  readonly clock: Clock
+  readonly own: OwnConsole
+  readonly facts: Pick<InitFacts, 'stopTimeoutMs' | 'pid1'>
+  readonly children: Children
+  readonly supervisor: SupervisorProcess
+  readonly main: Pick<MainProgram, 'pid' | 'codeAfterStop'>
+  readonly hooks: Hooks
+  /** There are none in the foreground. */
+  readonly hasHooks: boolean
+  readonly say: (level: Level, text: string) => void
+}
+
+/** The end of the container, in this order: everybody else, the last lines of the logs, the supervisor, the finish hooks, we. */
+export class Shutdown {
+  readonly #o: ShutdownOptions
+  readonly #drained = Promise.withResolvers<void>()
+  #stop: Stop | undefined
+
+  constructor(options: ShutdownOptions) {
+    this.#o = options
+  }
+
+  get begun(): boolean {
+    return this.#stop !== undefined
+  }
+
+  /** Something has ended. */
+  lookAgain(): void {
+    this.#stop?.lookAgain()
+  }
+
+  /** A second word to stop: no more patience. */
+  hurry(): void {
+    this.#stop?.hurry()
+  }
+
+  /** The supervisor has written everything down. */
+  drained(): void {
+    this.#drained.resolve()
+  }
+
+  /**
+   * Does nothing when it has begun already; else it ends this process.
+   * @param code what the container ends with; undefined: it was asked to stop, and the main program has a say
+   */
+  async begin(code?: number): Promise<void> {
+    if (this.#stop !== undefined) return
+    const { native, clock, own, facts, children, supervisor, main, say } = this.#o
+    const startedAtMs = clock.nowMs()
+    const stop = new Stop({
+      native,
+      clock,
+      totalMs: facts.stopTimeoutMs,
+      pid1: facts.pid1,
+      ownPid: process.pid,
+      processes: listProcesses,
+      children: () => children.living(),
+      mainPid: () => main.pid,
+      supervisorPid: () => supervisor.pid,
+      say: (text) => say('warn', text),
+    })
+    this.#stop = stop
+    children.refuse()
+    supervisor.send({ type: 'stop' })
+    await stop.run()
+    // A supervisor that is still loading has nothing to drain, unless another one before it had.
+    if (supervisor.listens || children.everStarted) await this.#drain()
+    await supervisor.end()
+    await this.#finishHooks(startedAtMs + facts.stopTimeoutMs)
+    own.flush()
+    native.exitNow(code ?? main.codeAfterStop((pid) => stop.wasKilled(pid)))
+  }
+
+  #drain(): Promise<void> {
+    const { clock } = this.#o
+    const elapsed = new Promise<void>((resolve) => clock.at(clock.nowMs() + DRAIN_MS, resolve))
+    return Promise.race([this.#drained.promise, elapsed])
+  }
+
+  async #finishHooks(deadlineMs: number): Promise<void> {
+    const { hooks, hasHooks, clock, native, say } = this.#o
+    if (!hasHooks) return
+    const cancel = clock.at(deadlineMs, () => {
+      if (hooks.pid === undefined) return
+      say('warn', `${FINISH_HOOKS}: no time is left for it; it is killed`)
+      native.kill(-hooks.pid, 9)
+    })
+    await hooks.run(FINISH_HOOKS, () => clock.nowMs() < deadlineMs)
+    cancel()
+  }
+}

@@ -1,0 +1,31 @@
+import type { ToSupervisor } from '../protocol/init.ts'
+import type { Level, OwnConsole } from './own-console.ts'
+import type { SupervisorProcess } from './supervisor-process.ts'
+
+/** Lines for the supervisor's log that may wait until there is one. */
+const MAX_WAITING = 100
+
+/** What init has to say: on the console at once, and in the supervisor's log as soon as there is a supervisor that listens. */
+export class Voice {
+  readonly #own: OwnConsole
+  readonly #supervisor: () => Pick<SupervisorProcess, 'listens' | 'send'> | undefined
+  readonly #waiting: ToSupervisor[] = []
+
+  constructor(own: OwnConsole, supervisor: () => Pick<SupervisorProcess, 'listens' | 'send'> | undefined) {
+    this.#own = own
+    this.#supervisor = supervisor
+  }
+
+  say(level: Level, text: string): void {
+    this.#own.line(level, text)
+    const note: ToSupervisor = { type: 'note', level, text }
+    const supervisor = this.#supervisor()
+    if (supervisor?.listens) supervisor.send(note)
+    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(note)
+  }
+
+  /** A supervisor has come: it is told what has waited. */
+  catchUp(): void {
+    for (const note of this.#waiting.splice(0)) this.#supervisor()?.send(note)
+  }
+}

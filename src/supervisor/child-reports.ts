@@ -1,0 +1,118 @@
+import type { ChildFacts, Ending, Sequenced } from '../protocol/init.ts'
+import { permanentReason } from '../slot/ending.ts'
+import { type Child, childOf, isOccupied } from '../slot/slot.ts'
+import type { Clock } from '../system/clock.ts'
+import type { SlotLogs } from './slot-logs.ts'
+import type { SlotTable } from './slots.ts'
+
+export interface ChildReportsOptions {
+  readonly table: SlotTable
+  readonly logs: Pick<SlotLogs, 'endOfProcess' | 'lastWords'>
+  readonly clock: Clock
+  /** 0 ≤ n < 1 */
+  readonly random: () => number
+}
+
+/** What init says about the slots' processes, as events of the slots; first of all, what has happened while no supervisor was there. */
+export class ChildReports {
+  readonly #o: ChildReportsOptions
+  /** While init replays what the last supervisor did not acknowledge: what is gone if nothing is said about it. */
+  #replay: { left: number; readonly unaccounted: readonly { key: string; request: number }[] } | undefined
+
+  constructor(options: ChildReportsOptions) {
+    this.#o = options
+  }
+
+  /** @param replay number of unacknowledged events that follow */
+  welcome(children: readonly ChildFacts[], replay: number): void {
+    const { table } = this.#o
+    const living = new Set(children.map(({ slot }) => slot))
+    const unaccounted = table
+      .entries()
+      .filter(({ key, slot }) => isOccupied(slot) && !living.has(key))
+      .map(({ key, slot }) => ({ key, request: slot.request }))
+    for (const { key } of unaccounted) table.openLog(key, true)
+    for (const facts of children) this.#adopt(facts)
+    for (const { key, slot } of table.entries()) if (!isOccupied(slot)) table.attend(key)
+    this.#replay = { left: replay, unaccounted }
+    if (replay === 0) this.#replayed()
+  }
+
+  spawned(request: number, facts: ChildFacts): void {
+    const { table } = this.#o
+    const { slot: key, child, readyAtMs } = facts
+    if (table.get(key) === undefined) return
+    table.openLog(key, false)
+    table.dispatch(key, { type: 'spawned', request, child: childFrom(facts) })
+    if (readyAtMs !== undefined) table.dispatch(key, { type: 'ready', child, atMs: readyAtMs })
+  }
+
+  sequenced(event: Sequenced): void {
+    const { table, random: draw, logs } = this.#o
+    const random = draw()
+    switch (event.type) {
+      case 'exit': {
+        logs.endOfProcess(event.slot)
+        const { child, pid, ending, atMs } = event
+        const wallMs = Math.round(this.#wallMs(atMs))
+        const said = this.#lastWords(event.slot, ending)
+        table.dispatch(event.slot, {
+          type: 'exited',
+          child,
+          pid,
+          ending,
+          atMs,
+          wallMs,
+          random,
+          ...(said !== undefined && { said }),
+        })
+        break
+      }
+      case 'ready':
+        table.dispatch(event.slot, { type: 'ready', child: event.child, atMs: event.atMs })
+        break
+      case 'spawn-failed':
+        table.dispatch(event.slot, { type: 'spawn-failed', request: event.request, error: event.error, random })
+        break
+    }
+    if (this.#replay !== undefined && --this.#replay.left === 0) this.#replayed()
+  }
+
+  /** What a process that is not to be started again had to say for itself: the operator reads it first. */
+  #lastWords(key: string, ending: Ending): string | undefined {
+    const slot = this.#o.table.get(key)?.slot
+    const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
+    if (spawnedAtMs === undefined || permanentReason(ending) === undefined) return undefined
+    return this.#o.logs.lastWords(key, this.#wallMs(spawnedAtMs))
+  }
+
+  /** @param atMs on our clock */
+  #wallMs(atMs: number): number {
+    const { clock } = this.#o
+    return clock.wallMs() - (clock.nowMs() - atMs)
+  }
+
+  #adopt(facts: ChildFacts): void {
+    const { table } = this.#o
+    const { slot: key, readyAtMs } = facts
+    if (table.get(key) === undefined) table.rediscover(key)
+    table.openLog(key, true)
+    table.dispatch(key, { type: 'adopted', child: childFrom(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
+    // Adopting a slot as it was changes nothing, so nothing has set its alarm or its watcher yet.
+    table.attend(key)
+  }
+
+  #replayed(): void {
+    const { table, random } = this.#o
+    const { unaccounted } = this.#replay ?? { unaccounted: [] }
+    this.#replay = undefined
+    for (const { key, request } of unaccounted) table.dispatch(key, { type: 'gone', request, random: random() })
+  }
+}
+
+const childFrom = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => ({
+  id: child,
+  pid,
+  startTime,
+  spawnedAtMs,
+})
