@@ -9,6 +9,7 @@ import type { Environment } from '../system/install.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { allHandlers } from './api/handlers.ts'
 import { noLogin } from './auth/none.ts'
+import { openLogin } from './auth/open.ts'
 import { securityHeaders } from './http/headers.ts'
 import { dashboardServer } from './http/server.ts'
 import { BoardWatch } from './live/board-watch.ts'
@@ -49,7 +50,7 @@ export async function runDashboard(facts: DashboardFacts): Promise<number> {
   const { host, port, gate } = settings
   if (gate.kind === 'insecure')
     err(`hermes: warning: the dashboard on ${host}:${port} is open to anyone who reaches it\n`)
-  const { server, close } = assemble(facts, settings)
+  const { server, close } = await assemble(facts, settings)
   await listen(server, settings)
   announceReady(env)
   out(`hermes: dashboard on http://${host.includes(':') ? `[${host}]` : host}:${port}\n`)
@@ -60,7 +61,10 @@ export async function runDashboard(facts: DashboardFacts): Promise<number> {
   return EXIT.done
 }
 
-function assemble(facts: DashboardFacts, settings: DashboardSettings): { server: Server; close(): Promise<void> } {
+async function assemble(
+  facts: DashboardFacts,
+  settings: DashboardSettings,
+): Promise<{ server: Server; close(): Promise<void> }> {
   const { home, clock, version, err } = facts
   const { gate, publicApi, outside, terminal, metricsToken } = settings
   const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
@@ -83,15 +87,18 @@ function assemble(facts: DashboardFacts, settings: DashboardSettings): { server:
     logs: new LogFollowers({ connect, clock }),
     stream: streams.begin,
   }
-  const login = noLogin()
+  const access =
+    gate.kind === 'login'
+      ? await openLogin({ home, clock, setting: settings.setting, warn, closeOf: (id) => streams.closeOf(id) })
+      : noLogin()
   const server = dashboardServer({
     rules: { gate, list: PUBLIC, publicApi },
     outside,
     headers,
-    handlers: allHandlers(api, login.handlers, { list: PUBLIC, publicApi }),
+    handlers: allHandlers(api, access.handlers, { list: PUBLIC, publicApi }),
     pageToken: gate.kind === 'login' ? undefined : randomBytes(32).toString('base64url'),
     metricsToken,
-    recognize: login.recognize,
+    recognize: access.recognize,
     page: { dir: join(facts.install, 'lib', 'dashboard'), terminal },
     bug: (error) => err(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`),
   })
@@ -102,6 +109,7 @@ function assemble(facts: DashboardFacts, settings: DashboardSettings): { server:
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await closed
+      await access.close()
     },
   }
 }

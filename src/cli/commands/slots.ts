@@ -2,11 +2,13 @@
 import { act, withSupervisor } from '../../control/slot-actions.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/nearest.ts'
+import { hashPassword } from '../../system/password-hash.ts'
 import type { ArgumentSpec, Command, Input } from '../command.ts'
 import type { Context } from '../context.ts'
 import { slotStatus } from '../hot.ts'
 import type { Outcome } from '../output.ts'
 import { slotsTable } from '../slots-view.ts'
+import { openAsker } from '../terminal.ts'
 import { actionOptions, resultLine, WAIT_OPTIONS } from './gateway.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
@@ -24,6 +26,13 @@ const VERBS: readonly Verb[] = ['start', 'stop', 'restart']
 
 export const SLOT_COMMANDS: readonly Command[] = [
   ...commandsFor('dashboard', 'the dashboard', [], () => 'dashboard'),
+  {
+    path: 'dashboard hash-password',
+    summary: 'print a hash for HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
+    details:
+      'The password is asked for without showing it, or read from standard input: echo "$PASSWORD" | hermes dashboard hash-password. It is never an argument, so it is in no process list.',
+    run: hashOfPassword,
+  },
   ...commandsFor(
     'service',
     'a service that the image defines',
@@ -68,6 +77,21 @@ function commandsFor(
         slotStatus(context, slotOf(input), [`hermes ${group} start`, ...input.words].join(' ')),
     },
   ]
+}
+
+async function hashOfPassword(context: Context): Promise<Outcome> {
+  const asker = openAsker(context.output.err)
+  try {
+    const password = await asker.secret('Password (not shown): ')
+    if (!password)
+      throw new HermesError('USAGE', 'no password was given', {
+        next: 'echo "$PASSWORD" | hermes dashboard hash-password',
+      })
+    const hash = await hashPassword(password)
+    return { text: `${hash}\n`, json: { hash } }
+  } finally {
+    asker.close()
+  }
 }
 
 async function action(context: Context, input: Input, verb: Verb, slot: string): Promise<Outcome> {

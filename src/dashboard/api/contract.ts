@@ -294,8 +294,6 @@ export const TaskAssignment = z.strictObject({ assignee: z.nullable(text(64)) })
 export const NewComment = z.strictObject({ text: text(100_000) })
 export const Commented = z.strictObject({ task_id: z.string(), commented: z.boolean() })
 export const DryRun = z.strictObject({ dry_run: z.literal(true) })
-/** As `hermes kanban dispatch --json` has it. */
-export const DispatchReport = AnyJson
 
 // ---- the terminal
 

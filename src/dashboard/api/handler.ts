@@ -14,7 +14,10 @@ export interface SignedIn {
   readonly session: string
   readonly user: string
   readonly provider: string
+  /** Unix ms: streams end then, to be opened again with a session that was renewed. */
   readonly expiresAtMs: number
+  /** Unix ms: of the session. */
+  readonly endsAtMs: number
 }
 
 export interface Call<N extends RouteName = RouteName> {

@@ -239,10 +239,10 @@ export const ROUTES = {
   dispatch: {
     method: 'POST',
     path: '/api/kanban/dispatch',
-    summary: 'What the next tick of the dispatcher would do',
+    summary: 'What the next tick of the dispatcher would do, as hermes kanban dispatch --json has it',
     query: c.BoardQuery,
     body: c.DryRun,
-    answers: { 200: c.DispatchReport, 404: c.ApiError },
+    answers: { 200: c.AnyJson, 404: c.ApiError },
   },
   metrics: {
     method: 'GET',

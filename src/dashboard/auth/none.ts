@@ -5,6 +5,7 @@ import { notFound, unavailable } from '../http/refusals.ts'
 export interface Login {
   readonly handlers: Pick<Handlers, 'providers' | 'me' | 'beginLogin' | 'endLogin' | 'passwordLogin' | 'logout'>
   readonly recognize: AppFacts['recognize']
+  readonly close: () => Promise<void>
 }
 
 /** Where no log-in is needed. */
@@ -23,6 +24,7 @@ export function noLogin(): Login {
       passwordLogin: none,
       logout: () => ({ status: 204 }),
     },
+    close: async () => undefined,
     recognize: async () => ({ kind: 'nobody', reason: 'no_cookie', cookies: [] }),
   }
 }

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import type { AnyAnswer, Handlers, SignedIn } from '../api/handler.ts'
 import { ROUTES, type Route } from '../api/routes.ts'
 import { sameText } from '../auth/same-text.ts'
+import { isPublic, loginList } from '../public-paths.ts'
 import { readJson } from './body.ts'
 import { type Caller, checkChange, checkEntry, checkHost, type GuardRules, METRICS_PATH } from './guard.ts'
 import type { SecurityHeaders } from './headers.ts'
@@ -60,7 +61,7 @@ export async function enter(app: AppFacts, facts: RequestFacts): Promise<Entered
     return { caller, viewer: undefined, trusted: true, cookies: [] }
   }
   if (scrapes) return { caller: { kind: 'scraper' }, viewer: undefined, trusted: false, cookies: [] }
-  const found = await app.recognize(facts)
+  const found = await recognized(app, facts)
   try {
     checkEntry(rules, facts, found, undefined)
   } catch (error) {
@@ -72,6 +73,17 @@ export async function enter(app: AppFacts, facts: RequestFacts): Promise<Entered
     trusted: found.kind === 'user',
     // Nobody is told to forget a session only because a public path was asked for.
     cookies: found.kind === 'user' ? found.cookies : [],
+  }
+}
+
+/** What is public is so when the provider is away, too. */
+async function recognized({ rules, recognize }: AppFacts, facts: RequestFacts): Promise<Recognized> {
+  try {
+    return await recognize(facts)
+  } catch (error) {
+    const open = isPublic(facts.path, loginList(rules.list, rules.publicApi))
+    if (error instanceof Refused && open) return { kind: 'nobody', reason: 'no_cookie', cookies: [] }
+    throw error
   }
 }
 

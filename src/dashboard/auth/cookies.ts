@@ -1,0 +1,47 @@
+/** Names and attributes of our cookies. Pure. */
+
+/** Where the browser will send a cookie. */
+export interface CookiePlace {
+  readonly secure: boolean
+  /** `/`, or what the browser has before our paths. */
+  readonly path: string
+}
+
+export type CookieName = 'hermes_session_at' | 'hermes_session_rt' | 'hermes_session_pkce'
+const SESSION: readonly CookieName[] = ['hermes_session_at', 'hermes_session_rt']
+
+/** A browser refuses to set these prefixed names from elsewhere: nobody plants a session (RFC 6265bis, 4.1.3). */
+function prefixOf({ secure, path }: CookiePlace): '' | '__Host-' | '__Secure-' {
+  if (!secure) return ''
+  return path === '/' ? '__Host-' : '__Secure-'
+}
+
+export const cookieName = (name: CookieName, place: CookiePlace): string => `${prefixOf(place)}${name}`
+
+export const setCookie = (name: CookieName, value: string, maxAgeS: number, place: CookiePlace): string =>
+  written(cookieName(name, place), value, Math.max(0, Math.floor(maxAgeS)), place.path, place.secure)
+
+export const deleteCookie = (name: CookieName, place: CookiePlace): string => setCookie(name, '', 0, place)
+
+/** Takes the session cookies back under every name they can have had: the dashboard may have moved behind a proxy since. */
+export function deletions({ path }: Pick<CookiePlace, 'path'>): readonly string[] {
+  return SESSION.flatMap((name) => [
+    written(name, '', 0, '/', false),
+    ...(path === '/' ? [] : [written(name, '', 0, path, false)]),
+    written(`__Host-${name}`, '', 0, '/', true),
+    written(`__Secure-${name}`, '', 0, path, true),
+  ])
+}
+
+const written = (name: string, value: string, maxAgeS: number, path: string, secure: boolean): string =>
+  `${name}=${value}; Path=${path}; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`
+
+/** The value of our cookie in a Cookie header, by the one name it has in this place. */
+export function readCookie(header: string | undefined, name: CookieName, place: CookiePlace): string | undefined {
+  const wanted = `${cookieName(name, place)}=`
+  const pair = header
+    ?.split(';')
+    .map((part) => part.trim())
+    .find((part) => part.startsWith(wanted))
+  return pair?.slice(wanted.length) || undefined
+}

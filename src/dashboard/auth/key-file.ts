@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs'
+import { link, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { randomTag, syncDirectory, writeNewFile } from '../../profile/files.ts'
+import { readSmallFile } from '../../system/small-file.ts'
+import { misconfigured } from '../settings.ts'
+
+const KEY_BYTES = 32
+const MAX_FILE_BYTES = 1024
+
+/**
+ * The key that sessions are sealed with: `dashboard.key` in the volume, 0600, made when it is not there. Sessions outlive a
+ * restart with it; deleting it ends them all.
+ * @throws HermesError with exit code 78 for anything in its place that is no key of ours: a link, a directory, another text
+ */
+export async function dashboardKey(home: string): Promise<Buffer> {
+  const file = join(home, 'dashboard.key')
+  return readKey(file) ?? (await makeKey(home, file))
+}
+
+function readKey(file: string): Buffer | undefined {
+  const { text, problem } = readSmallFile(file, MAX_FILE_BYTES)
+  if (problem !== undefined) throw noKey(file, problem)
+  if (text === undefined) return undefined
+  const key = Buffer.from(text.trim(), 'base64url')
+  if (key.length !== KEY_BYTES) throw noKey(file, 'is no key of hermes')
+  closeToOthers(file)
+  return key
+}
+
+/** A copy of the volume may have come with another mode. */
+function closeToOthers(file: string): void {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    if ((fstatSync(fd).mode & 0o077) !== 0) fchmodSync(fd, 0o600)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Whole or not at all, and never over another one: link(2) fails where something is there already. */
+async function makeKey(home: string, file: string): Promise<Buffer> {
+  const temporary = join(home, `.new-${randomTag()}`)
+  await writeNewFile(temporary, `${randomBytes(KEY_BYTES).toString('base64url')}\n`, 0o600)
+  try {
+    await link(temporary, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    await unlink(temporary)
+  }
+  await syncDirectory(home)
+  const key = readKey(file)
+  if (key === undefined) throw noKey(file, 'is gone again')
+  return key
+}
+
+const noKey = (file: string, problem: string) =>
+  misconfigured(`${file} ${problem}`, `remove it: a new one is made, and everybody logs in again`)

@@ -1,0 +1,210 @@
+import * as z from 'zod/mini'
+import type { Clock } from '../../system/clock.ts'
+import type { SignedIn } from '../api/handler.ts'
+import { badRequest, forbidden, notFound, Refused, unavailable } from '../http/refusals.ts'
+import type { RequestFacts } from '../http/request-facts.ts'
+import { safeNext } from '../next-path.ts'
+import { type IsAllowed, nameOf } from './allow-list.ts'
+import type { AuditEntry, AuditLog } from './audit.ts'
+import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
+import type { Login } from './none.ts'
+import {
+  type DashboardAuthProvider,
+  type Grant,
+  LoginRefused,
+  type PasswordProvider,
+  ProviderAway,
+  type RedirectProvider,
+} from './provider.ts'
+import type { Sealer } from './seal.ts'
+import type { Session, Sessions } from './sessions.ts'
+import { TryLimit } from './try-limit.ts'
+
+export interface LoginFacts {
+  readonly clock: Clock
+  readonly providers: readonly DashboardAuthProvider[]
+  readonly sessions: Sessions
+  readonly sealer: Sealer
+  readonly audit: Pick<AuditLog, 'write'>
+  readonly isAllowed: IsAllowed
+  /** Ends what a session has open. */
+  readonly closeOf: (session: string) => void
+}
+
+/** At the provider. */
+const PENDING_MS = 10 * 60_000
+/** Passwords that are looked at one after the other: a hash costs 32 MB. */
+const MAX_WAITING = 8
+
+const Pending = z.object({
+  provider: z.string(),
+  next: z.string(),
+  untilMs: z.number(),
+  state: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+})
+
+/** The log-in by the providers that are configured. */
+export function login(facts: LoginFacts): Omit<Login, 'close'> {
+  const { clock, providers, sessions, sealer, isAllowed } = facts
+  const limit = new TryLimit()
+  let waiting = 0
+  let last: Promise<unknown> = Promise.resolve()
+
+  const note = ({ address }: RequestFacts, entry: Omit<AuditEntry, 'address'>): void =>
+    facts.audit.write({ ...entry, address })
+
+  /** @throws Refused 403 for a user who may not enter */
+  function enter(provider: DashboardAuthProvider, grant: Grant, request: RequestFacts): readonly string[] {
+    const user = nameOf(grant.identity)
+    if (!isAllowed(grant.identity)) {
+      note(request, { event: 'login_refused', provider: provider.name, user, reason: 'not on the list' })
+      throw forbidden('not_allowed', `${user} may not enter`, 'HERMES_DASHBOARD_ALLOWED_USERS names those who may')
+    }
+    note(request, { event: 'login', provider: provider.name, user })
+    return sessions.begin(provider, grant, placeOf(request)).cookies
+  }
+
+  /** What a provider throws, as an answer. */
+  async function asked<T>(provider: RedirectProvider, request: RequestFacts, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof ProviderAway || error instanceof LoginRefused)) throw error
+      const event = error instanceof ProviderAway ? 'provider_away' : 'login_refused'
+      note(request, { event, provider: provider.name, reason: error.message })
+      throw error instanceof ProviderAway ? providerAway(error) : badRequest(`the log-in failed: ${error.message}`)
+    }
+  }
+
+  async function checkInTurn(provider: PasswordProvider, username: string, password: string) {
+    if (waiting >= MAX_WAITING) throw unavailable('busy', 'too many log-ins at once', 'try again')
+    waiting++
+    try {
+      const check = last.then(() => provider.check(username, password))
+      last = check.catch(() => undefined)
+      return await check
+    } finally {
+      waiting--
+    }
+  }
+
+  return {
+    recognize: async (request) => {
+      try {
+        const found = await sessions.read(request.headers.cookie, placeOf(request))
+        return found.kind === 'nobody'
+          ? found
+          : { kind: 'user', token: found.session.token, viewer: viewerOf(found.session), cookies: found.cookies }
+      } catch (error) {
+        throw error instanceof ProviderAway ? providerAway(error) : error
+      }
+    },
+    handlers: {
+      providers: () => ({
+        status: 200,
+        body: { providers: providers.map(({ name, kind, label }) => ({ name, kind, label })) },
+      }),
+      me: ({ viewer }) => ({
+        status: 200,
+        body:
+          viewer === undefined
+            ? { user: null, provider: null }
+            : { user: viewer.user, provider: viewer.provider, expires_at: new Date(viewer.endsAtMs).toISOString() },
+      }),
+      beginLogin: async ({ facts: request }) => {
+        const query = new URLSearchParams(request.search)
+        const redirecting = providers.filter((provider) => provider.kind === 'oidc')
+        const wished = query.get('provider')
+        const provider = redirecting.find(({ name }) => name === (wished ?? redirecting[0]?.name))
+        if (provider === undefined) throw notFound(`there is no provider ${JSON.stringify(wished ?? '')} to go to`)
+        const { url, pending } = await asked(provider, request, () => provider.begin(callbackOf(request)))
+        const next = safeNext(query.get('next') ?? undefined)
+        const untilMs = clock.wallMs() + PENDING_MS
+        const sealed = sealer.seal('pkce', { provider: provider.name, next, untilMs, ...pending })
+        const cookie = setCookie('hermes_session_pkce', sealed, PENDING_MS / 1000, placeOf(request))
+        return { status: 302, headers: { Location: url.href }, cookies: [cookie] }
+      },
+      endLogin: async ({ facts: request }) => {
+        const place = placeOf(request)
+        const cookie = readCookie(request.headers.cookie, 'hermes_session_pkce', place)
+        const { data: pending } = Pending.safeParse(cookie && sealer.open('pkce', cookie))
+        const provider = providers.find((one) => one.kind === 'oidc' && one.name === pending?.provider)
+        if (pending === undefined || clock.wallMs() >= pending.untilMs || provider?.kind !== 'oidc')
+          throw badRequest('this browser has begun no log-in, or too long ago', 'begin again at the log-in page')
+        const given = new URLSearchParams(request.search).get('state')
+        if (given !== pending.state) throw badRequest('the state is not that of this log-in', 'begin again')
+        const url = new URL(`${callbackOf(request)}${request.search}`)
+        const grant = await asked(provider, request, () => provider.finish(url, pending))
+        return {
+          status: 302,
+          headers: { Location: `${request.prefix}${pending.next}` },
+          cookies: [...enter(provider, grant, request), deleteCookie('hermes_session_pkce', place)],
+        }
+      },
+      passwordLogin: async ({ body, facts: request }) => {
+        const provider = providers.find((one) => one.kind === 'password')
+        if (provider?.kind !== 'password') throw notFound('there is no log-in by name and password')
+        const waitMs = limit.take(request.address, clock.nowMs())
+        const noted = { event: 'login_refused', provider: provider.name, user: body.username } as const
+        if (waitMs > 0) {
+          note(request, { ...noted, reason: 'too many tries' })
+          throw tooManyTries(waitMs)
+        }
+        const identity = await checkInTurn(provider, body.username, body.password)
+        if (identity === undefined) {
+          note(request, { ...noted, reason: 'wrong name or password' })
+          throw new Refused(401, { error: 'invalid_credentials', detail: 'the name or the password is wrong' })
+        }
+        const cookies = enter(provider, { identity }, request)
+        return { status: 200, body: { next: `${request.prefix}${safeNext(body.next)}` }, cookies }
+      },
+      logout: async ({ viewer, facts: request }) => {
+        const place = placeOf(request)
+        if (viewer !== undefined) await leave(viewer, request, place)
+        return { status: 204, cookies: deletions(place) }
+      },
+    },
+  }
+
+  async function leave(viewer: SignedIn, request: RequestFacts, place: CookiePlace): Promise<void> {
+    const session = { id: viewer.session, endsMs: viewer.endsAtMs }
+    const { refreshToken } = await sessions.end(session, request.headers.cookie, place)
+    facts.closeOf(viewer.session)
+    note(request, { event: 'logout', provider: viewer.provider, user: viewer.user })
+    const provider = providers.find(({ name }) => name === viewer.provider)
+    if (refreshToken === undefined || provider?.kind !== 'oidc') return
+    try {
+      await provider.revoke(refreshToken)
+    } catch (error) {
+      // Our session is over all the same; that the provider's may not be stands in the log.
+      if (!(error instanceof ProviderAway || error instanceof LoginRefused)) throw error
+      note(request, { event: 'provider_away', provider: provider.name, user: viewer.user, reason: error.message })
+    }
+  }
+}
+
+const viewerOf = ({ id, user, provider, expiresMs, endsMs }: Session): SignedIn => ({
+  session: id,
+  user,
+  provider,
+  expiresAtMs: expiresMs,
+  endsAtMs: endsMs,
+})
+
+const placeOf = ({ secure, prefix }: RequestFacts): CookiePlace => ({ secure, path: prefix === '' ? '/' : prefix })
+
+const callbackOf = ({ origin, prefix }: RequestFacts): string => `${origin}${prefix}/auth/callback`
+
+const providerAway = (error: ProviderAway): Refused =>
+  unavailable('provider_unavailable', `the identity provider ${error.message}`, 'try again later')
+
+function tooManyTries(waitMs: number): Refused {
+  const seconds = Math.ceil(waitMs / 1000)
+  return new Refused(
+    429,
+    { error: 'too_many_tries', detail: `too many tries: wait ${seconds} s`, retry_after_s: seconds },
+    { headers: { 'Retry-After': String(seconds) } },
+  )
+}

@@ -1,0 +1,45 @@
+import type { Clock } from '../../system/clock.ts'
+import { parseAllowList } from './allow-list.ts'
+import { AuditLog } from './audit.ts'
+import { basicProvider } from './basic.ts'
+import { dashboardKey } from './key-file.ts'
+import { login } from './login.ts'
+import type { Login } from './none.ts'
+import { oidcProvider, oidcSettings } from './oidc.ts'
+import { RevokedSessions } from './revoked.ts'
+import { Sealer } from './seal.ts'
+import { Sessions } from './sessions.ts'
+
+/**
+ * The log-in as the settings have it, with its key and its files in the volume.
+ * @throws HermesError with exit code 78
+ */
+export async function openLogin(facts: {
+  readonly home: string
+  readonly clock: Clock
+  readonly setting: (name: string) => string | undefined
+  readonly warn: (text: string) => void
+  readonly closeOf: (session: string) => void
+}): Promise<Login> {
+  const { home, clock, setting, warn, closeOf } = facts
+  const oidc = oidcSettings(setting)
+  const basic = basicProvider(setting)
+  const providers = [...(oidc === undefined ? [] : [oidcProvider(oidc)]), ...(basic === undefined ? [] : [basic])]
+  const isAllowed = parseAllowList(setting('ALLOWED_USERS'))
+  const sealer = new Sealer(await dashboardKey(home))
+  const wallMs = (): number => clock.wallMs()
+  const audit = new AuditLog(home, wallMs, warn)
+  const sessions = new Sessions({
+    clock,
+    sealer,
+    revoked: new RevokedSessions(home, wallMs, warn),
+    providers,
+    isAllowed,
+    refused: ({ user, provider }, reason) =>
+      audit.write({ event: 'renewal_refused', provider, user, address: '-', reason }),
+  })
+  return {
+    ...login({ clock, providers, sessions, sealer, audit, isAllowed, closeOf }),
+    close: () => audit.close(),
+  }
+}

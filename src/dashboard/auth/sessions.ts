@@ -1,0 +1,203 @@
+import { createHash, randomBytes } from 'node:crypto'
+import * as z from 'zod/mini'
+import type { Clock } from '../../system/clock.ts'
+import { type IsAllowed, nameOf } from './allow-list.ts'
+import { type CookiePlace, deletions, readCookie, setCookie } from './cookies.ts'
+import { type DashboardAuthProvider, type Grant, LoginRefused } from './provider.ts'
+import type { RevokedSessions } from './revoked.ts'
+import type { Sealer } from './seal.ts'
+
+/** From log-in to the next one, whatever happens. */
+const SESSION_MS = 12 * 3_600_000
+/** After it the session is renewed: the provider is asked, where there is one to ask. */
+const ACCESS_MS = 15 * 60_000
+/** Where it cannot be renewed. */
+const ONLY_ACCESS_MS = 3_600_000
+/** Requests that were under way with the cookies of before a renewal get what it came to. */
+const RENEWED_MS = 60_000
+/** Browsers take 4096 bytes with name and attributes. A longer refresh token is left out: the session ends sooner. */
+const MAX_COOKIE_CHARS = 3700
+
+const Sealed = z.object({
+  session: z.string(),
+  provider: z.string(),
+  fingerprint: z.string(),
+  identity: z.object({
+    subject: z.string(),
+    email: z.optional(z.string()),
+    emailVerified: z.optional(z.boolean()),
+  }),
+  /** Unix ms: of the part that this is, and of the whole. */
+  expiresMs: z.number(),
+  endsMs: z.number(),
+  refreshToken: z.optional(z.string()),
+})
+type Sealed = z.infer<typeof Sealed>
+
+export interface Session {
+  readonly id: string
+  readonly user: string
+  readonly provider: string
+  /** Of its first part, Unix ms; then it has to be renewed. */
+  readonly expiresMs: number
+  readonly endsMs: number
+  /** For requests that change something. */
+  readonly token: string
+}
+
+export type Reading =
+  | {
+      readonly kind: 'nobody'
+      readonly reason: 'no_cookie' | 'invalid_or_expired_session'
+      readonly cookies: readonly string[]
+    }
+  | { readonly kind: 'user'; readonly session: Session; readonly cookies: readonly string[] }
+
+export interface SessionFacts {
+  readonly clock: Clock
+  readonly sealer: Sealer
+  readonly revoked: RevokedSessions
+  readonly providers: readonly DashboardAuthProvider[]
+  readonly isAllowed: IsAllowed
+  /** A provider refused to renew a session. */
+  readonly refused: (session: Session, reason: string) => void
+}
+
+interface Issued {
+  readonly session: Session
+  readonly cookies: readonly string[]
+}
+
+/**
+ * Sessions, which browsers keep in two sealed cookies: one that opens the door for a while, and one that renews it. Nothing of
+ * them is kept here but which of them were ended.
+ */
+export class Sessions {
+  readonly #facts: SessionFacts
+  /** Renewals under way and just done, by the digest of the cookie: a refresh token may be used once. */
+  readonly #renewals = new Map<string, Promise<Issued | undefined>>()
+
+  constructor(facts: SessionFacts) {
+    this.#facts = facts
+  }
+
+  /** A new session, with an id that nobody has seen before. */
+  begin(provider: DashboardAuthProvider, grant: Grant, place: CookiePlace): Issued {
+    const endsMs = this.#facts.clock.wallMs() + SESSION_MS
+    return this.#issue(randomBytes(18).toString('base64url'), provider, grant, endsMs, place)
+  }
+
+  /** @throws ProviderAway when it has to be renewed, and the provider does not answer */
+  async read(header: string | undefined, place: CookiePlace): Promise<Reading> {
+    const access = readCookie(header, 'hermes_session_at', place)
+    const refresh = readCookie(header, 'hermes_session_rt', place)
+    if (access === undefined && refresh === undefined) return { kind: 'nobody', reason: 'no_cookie', cookies: [] }
+    const living = this.#open('access', access)
+    if (living !== undefined) return { kind: 'user', session: this.#sessionOf(living), cookies: [] }
+    const renewed = refresh === undefined ? undefined : await this.#renew(refresh, place)
+    if (renewed !== undefined) return { kind: 'user', ...renewed }
+    return { kind: 'nobody', reason: 'invalid_or_expired_session', cookies: deletions(place) }
+  }
+
+  /**
+   * Ends a session for good.
+   * @returns what its provider has to be told
+   */
+  async end(
+    session: Pick<Session, 'id' | 'endsMs'>,
+    header: string | undefined,
+    place: CookiePlace,
+  ): Promise<{ readonly refreshToken?: string | undefined }> {
+    const sealed = this.#open('refresh', readCookie(header, 'hermes_session_rt', place))
+    await this.#facts.revoked.add(session.id, session.endsMs)
+    return { refreshToken: sealed?.session === session.id ? sealed.refreshToken : undefined }
+  }
+
+  #renew(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
+    const key = createHash('sha256').update(cookie).digest('base64url')
+    const known = this.#renewals.get(key)
+    if (known !== undefined) return known.then((issued) => (issued && this.#isLiving(issued) ? issued : undefined))
+    const sealed = this.#open('refresh', cookie)
+    if (sealed === undefined) return Promise.resolve(undefined)
+    const renewal = this.#renewSealed(sealed, place)
+    this.#renewals.set(key, renewal)
+    const forget = (): void => void this.#renewals.delete(key)
+    const { clock } = this.#facts
+    renewal.then(
+      () => clock.at(clock.nowMs() + RENEWED_MS, forget),
+      // The provider was away: the next request asks it again.
+      forget,
+    )
+    return renewal
+  }
+
+  async #renewSealed(sealed: Sealed, place: CookiePlace): Promise<Issued | undefined> {
+    const provider = this.#providerOf(sealed)
+    if (provider === undefined) return undefined
+    const { session, endsMs, refreshToken } = sealed
+    const identity = plainIdentity(sealed.identity)
+    if (provider.kind === 'password') return this.#issue(session, provider, { identity }, endsMs, place)
+    if (refreshToken === undefined) return undefined
+    try {
+      return this.#issue(session, provider, await provider.renew(refreshToken, identity), endsMs, place)
+    } catch (error) {
+      if (!(error instanceof LoginRefused)) throw error
+      this.#facts.refused(this.#sessionOf(sealed), error.message)
+      return undefined
+    }
+  }
+
+  #issue(id: string, provider: DashboardAuthProvider, grant: Grant, endsMs: number, place: CookiePlace): Issued {
+    const { sealer, clock } = this.#facts
+    const nowMs = clock.wallMs()
+    const { identity, refreshToken, expiresInS } = grant
+    const renewable = provider.kind === 'password' || refreshToken !== undefined
+    const accessMs = renewable ? Math.min(ACCESS_MS, (expiresInS ?? Number.POSITIVE_INFINITY) * 1000) : ONLY_ACCESS_MS
+    const base = { session: id, provider: provider.name, fingerprint: provider.fingerprint, identity, endsMs }
+    const access = { ...base, expiresMs: Math.min(endsMs, nowMs + accessMs) }
+    const refresh = { ...base, expiresMs: endsMs }
+    const whole = sealer.seal('refresh', { ...refresh, refreshToken })
+    const kept = whole.length <= MAX_COOKIE_CHARS ? whole : sealer.seal('refresh', refresh)
+    const maxAgeS = (endsMs - nowMs) / 1000
+    return {
+      session: this.#sessionOf(access),
+      cookies: [
+        setCookie('hermes_session_at', sealer.seal('access', access), maxAgeS, place),
+        setCookie('hermes_session_rt', kept, maxAgeS, place),
+      ],
+    }
+  }
+
+  /** What was sealed, if it still holds: nothing of it is believed that the settings of today do not allow. */
+  #open(purpose: 'access' | 'refresh', cookie: string | undefined): Sealed | undefined {
+    const { data } = Sealed.safeParse(cookie === undefined ? undefined : this.#facts.sealer.open(purpose, cookie))
+    if (data === undefined) return undefined
+    const { clock, revoked, isAllowed } = this.#facts
+    const holds =
+      clock.wallMs() < data.expiresMs &&
+      !revoked.has(data.session) &&
+      this.#providerOf(data) !== undefined &&
+      isAllowed(plainIdentity(data.identity))
+    return holds ? data : undefined
+  }
+
+  #isLiving({ session }: Issued): boolean {
+    return !this.#facts.revoked.has(session.id)
+  }
+
+  #providerOf({ provider, fingerprint }: Sealed): DashboardAuthProvider | undefined {
+    return this.#facts.providers.find((one) => one.name === provider && one.fingerprint === fingerprint)
+  }
+
+  #sessionOf({ session, provider, identity, expiresMs, endsMs }: Omit<Sealed, 'fingerprint'>): Session {
+    const user = nameOf(plainIdentity(identity))
+    return { id: session, user, provider, expiresMs, endsMs, token: this.#facts.sealer.tokenOf(session) }
+  }
+}
+
+/** Without the keys that are there but undefined. */
+const plainIdentity = ({ subject, email, emailVerified }: Sealed['identity']): Grant['identity'] => ({
+  subject,
+  ...(email === undefined ? {} : { email }),
+  ...(emailVerified === undefined ? {} : { emailVerified }),
+})
