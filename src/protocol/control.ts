@@ -82,6 +82,8 @@ export interface JobSpec {
   readonly logFile: string
   /** File on its stdin; absent: /dev/null. */
   readonly stdinFile?: string
+  /** File that gets the job's result (a JobResult) and is removed when it is taken; its directory must exist. */
+  readonly resultFile?: string
   /** From TERM to KILL when it is stopped; absent: as any slot, 10 s. */
   readonly stopTimeoutMs?: number
 }
@@ -108,7 +110,7 @@ export interface Operations {
   /** Starts a job; a slot of that name that exists is an error EXISTS. */
   job: { request: JobSpec; result: JobResult }
   'job-result': { request: { slot: string }; result: JobResult }
-  /** Takes the result: the slot is forgotten. */
+  /** Takes the result: the slot and its result file are forgotten, also when there is no result to take. */
   'job-take': { request: { slot: string }; result: JobResult }
 }
 

@@ -68,6 +68,7 @@ const schemas = {
     env: variables,
     logFile: path,
     stdinFile: z.optional(path),
+    resultFile: z.optional(path),
     stopTimeoutMs: z.optional(timeoutMs),
   }),
   'job-result': ofSlot('job-result'),

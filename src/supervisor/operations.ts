@@ -8,6 +8,7 @@ import { nearest } from '../system/nearest.ts'
 import { profileDir, profileOfSlot } from '../system/paths.ts'
 import type { Follower, Handlers } from './control-server.ts'
 import type { GatewayFiles } from './gateway-files.ts'
+import { jobResult } from './job-results.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { SlotEntry, SlotTable } from './slots.ts'
@@ -68,11 +69,15 @@ export class SlotOperations {
     },
     logs: ({ slots }, follower) => this.#followLogs(slots, follower),
     job: (request) => this.#job(request),
-    'job-result': ({ slot }) => this.#jobResult(this.#jobEntry(slot)),
+    'job-result': ({ slot }) => {
+      const entry = this.#jobEntry(slot)
+      return jobResult(entry.slot) ?? noResult(entry)
+    },
     'job-take': ({ slot }) => {
-      const result = this.#jobResult(this.#jobEntry(slot))
-      if (result.state === 'ended') this.#o.table.remove(slot)
-      return result
+      const entry = this.#jobEntry(slot)
+      const result = jobResult(entry.slot)
+      if (result?.state !== 'running') this.#o.table.remove(slot)
+      return result ?? noResult(entry)
     },
   }
 
@@ -165,7 +170,7 @@ export class SlotOperations {
 
   async #job(request: Operations['job']['request']): Promise<JobResult> {
     await this.#untilRunning(DEFAULT_WAIT_MS)
-    const { slot, profile, command, cwd, env, logFile, stdinFile, stopTimeoutMs } = request
+    const { slot, profile, command, cwd, env, logFile, stdinFile, resultFile, stopTimeoutMs } = request
     const { table, home } = this.#o
     if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `there is a job ${slot} already`)
     if (profile !== 'default' && !existsSync(profileDir(home, profile)))
@@ -178,23 +183,10 @@ export class SlotOperations {
       env,
       logFile,
       ...(stdinFile !== undefined && { stdinFile }),
+      ...(resultFile !== undefined && { resultFile }),
       ...(stopTimeoutMs !== undefined && { stopTimeoutMs }),
     })
     return { state: 'running' }
-  }
-
-  #jobResult({ key, slot }: SlotEntry): JobResult {
-    const child = childOf(slot)
-    if (slot.state !== 'down' && slot.state !== 'parked') return { state: 'running', ...(child && { pid: child.pid }) }
-    const ended = slot.lastEnding
-    if (ended !== undefined) {
-      const { asked } = ended
-      return { state: 'ended', ending: ended.ending, at: new Date(ended.wallMs).toISOString(), ...(asked && { asked }) }
-    }
-    const reason = slot.state === 'down' ? slot.reason : undefined
-    // It never ran, or vanished unseen: there is no ending to tell, and none is made up.
-    this.#o.table.remove(key)
-    throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`)
   }
 
   #jobEntry(slot: string): SlotEntry {
@@ -261,3 +253,9 @@ export class SlotOperations {
 /** `gateway-default` first, then by name. */
 const bySlot = (a: SlotEntry, b: SlotEntry): number =>
   Number(b.key === 'gateway-default') - Number(a.key === 'gateway-default') || (a.key < b.key ? -1 : 1)
+
+/** There is no ending to tell, and none is made up. */
+function noResult({ key, slot }: SlotEntry): never {
+  const reason = slot.state === 'down' ? slot.reason : undefined
+  throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`)
+}

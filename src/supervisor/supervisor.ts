@@ -12,6 +12,7 @@ import { type ControlServer, serveControl } from './control-server.ts'
 import { DispatcherSlot } from './dispatcher-slot.ts'
 import { GatewayFiles } from './gateway-files.ts'
 import { InitLink } from './init-link.ts'
+import { JobResults } from './job-results.ts'
 import { Journal } from './journal.ts'
 import { Launcher } from './launch.ts'
 import { Life } from './life.ts'
@@ -51,6 +52,7 @@ export class Supervisor {
   readonly #services: ServiceDirs
   readonly #files: GatewayFiles
   readonly #waiting: Waiting
+  readonly #jobResults: JobResults
   readonly #table: SlotTable
   readonly #reports: ChildReports
   readonly #operations: SlotOperations
@@ -90,6 +92,7 @@ export class Supervisor {
     })
     this.#files = new GatewayFiles({ home, instance, clock, warn })
     this.#waiting = new Waiting(clock)
+    this.#jobResults = new JobResults(warn)
     this.#table = new SlotTable({
       clock,
       send: (message) => this.#link.send(message),
@@ -155,6 +158,7 @@ export class Supervisor {
       this.#records.known(entry)
       // Its last change may not have been written any more.
       this.#records.mark(entry.key)
+      this.#jobResults.keep(entry)
     }
     this.#link = new InitLink({
       fd: start.protocolFd,
@@ -224,6 +228,7 @@ export class Supervisor {
     const said = sentence(key, before, slot, event, clock.nowMs())
     if (said !== undefined) this.#journal[said.level](said.text)
     this.#waiting.changed(key, slot)
+    this.#jobResults.keep(entry)
     this.#records.mark(key)
     this.#operations.tell('slot', entry)
     this.#life.drainIfEmpty()
@@ -231,6 +236,7 @@ export class Supervisor {
 
   #removed(entry: SlotEntry): void {
     this.#waiting.removed(entry.key)
+    this.#jobResults.drop(entry)
     this.#records.forget(entry.key)
     this.#operations.tell('removed', entry)
   }

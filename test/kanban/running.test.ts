@@ -1,7 +1,8 @@
 // What a tick makes of tasks that are running (docs/kanban.md, "The tick", steps 1 to 3), on a real SQLite file.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { change } from '../../src/kanban/io/changes.ts'
 import { eventsAfter, runsOf } from '../../src/kanban/io/queries.ts'
 import { CLAIM_TTL_MS } from '../../src/kanban/running.ts'
 import { HermesError } from '../../src/system/errors.ts'
@@ -150,6 +151,58 @@ test('a run of another life of this container was lost with it: back to ready, n
   expect(report.spawned).toHaveLength(1)
   expect(board.task(id)).toMatchObject({ status: 'running', failures: 0 })
   expect(runsOf(board.board, id, 9).map(({ outcome }) => outcome)).toEqual([null, 'reclaimed'])
+})
+
+test.each([
+  ['of this host', {}],
+  ['of another host, as after a container was made anew', { host: 'another-host' }],
+])('a result that an earlier life %s left in the volume is taken, and the task is not done again', async (_, where) => {
+  using board = testBoard()
+  const { id } = board.create({ assignee: 'alpha' })
+  await board.dispatch(where)
+  const [spec] = board.jobs.started
+  writeFileSync(String(spec?.resultFile), '{"state":"ended","ending":{"exitCode":0},"at":"2026-01-01T00:00:00.000Z"}\n')
+  board.jobs.states.clear()
+  board.jobs.instance = 'the-next-life'
+  const before = board.dump()
+  const dry = await board.plan({ jobs: null })
+  expect(dry.decision.ends.get(id)?.end.outcome).toBe('completed')
+  expect(board.dump()).toBe(before)
+  expect(existsSync(String(spec?.resultFile))).toBe(true)
+  await board.dispatch()
+  expect(board.task(id)).toMatchObject({ status: 'done', failures: 0 })
+  expect(existsSync(String(spec?.resultFile))).toBe(false)
+})
+
+test.each(['', '{"state":"ended"', '{"state":"ended","ending":null}', '[]'])(
+  'a file in its place that holds %j says nothing: the run was lost with its container',
+  async (text) => {
+    using board = testBoard()
+    const { id } = board.create({ assignee: 'alpha' })
+    await board.dispatch()
+    writeFileSync(String(board.jobs.started[0]?.resultFile), text)
+    board.jobs.states.clear()
+    board.jobs.instance = 'the-next-life'
+    board.sql('UPDATE tasks SET worker_pid = 1, worker_start_time = 1')
+    const { report } = await board.dispatch()
+    expect(report).toMatchObject({ reclaimed: 1, spawned: [{ task_id: id }] })
+  },
+)
+
+test('a result of a run that is over is removed', async () => {
+  using board = testBoard()
+  const { id } = board.create({ assignee: 'alpha' })
+  await board.dispatch()
+  const file = String(board.jobs.started[0]?.resultFile)
+  writeFileSync(file, '{"state":"ended","ending":{"exitCode":0},"at":"2026-01-01T00:00:00.000Z"}\n')
+  change(board.board, 'complete', id, {}, board.actor())
+  board.jobs.states.clear()
+  board.jobs.instance = 'the-next-life'
+  await board.plan()
+  expect(existsSync(file)).toBe(true)
+  await board.dispatch()
+  expect(existsSync(file)).toBe(false)
+  expect(board.task(id).status).toBe('done')
 })
 
 test('a worker whose process is gone without a result has crashed: pid and start time decide', async () => {

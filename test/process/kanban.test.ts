@@ -7,6 +7,7 @@ import { type Board, openBoard } from '../../src/kanban/io/board.ts'
 import { createTask } from '../../src/kanban/io/changes.ts'
 import { boardPlace } from '../../src/kanban/io/places.ts'
 import { requireTask } from '../../src/kanban/io/queries.ts'
+import { hermes as hermesCommand } from '../support/cli.ts'
 import { type RunningHermes, startHermes } from '../support/hermes.ts'
 import { startUpstream } from '../support/openai-upstream.ts'
 import { waitFor } from '../support/wait.ts'
@@ -231,6 +232,43 @@ test('a restart of everything in the middle loses nothing, counts no failure, an
   expect(s.board.get<{ n: number }>("SELECT count(*) AS n FROM runs WHERE outcome = 'reclaimed'")?.n).toBeGreaterThan(0)
   expect(await hermes.stop()).toBe(0)
 })
+
+test.each(['SIGTERM', 'SIGKILL'] as const)(
+  'work whose result nobody had taken when %s ended everything is done, and not done again',
+  {
+    timeout: 120_000,
+  },
+  async (signal) => {
+    await using s = stage('0.01')
+    // Nobody dispatches but us, so results wait.
+    writeFileSync(
+      join(s.home, 'config.yaml'),
+      JSON.stringify({ gateway: { command: ['sleep', '100000'] }, kanban: { dispatch_in_gateway: false } }),
+    )
+    const dispatch = () => hermesCommand(['kanban', 'dispatch', '--json'], { home: s.home })
+    const ids = PROFILES.map((assignee) => createTask(s.board, { title: `for ${assignee}`, assignee }, actor()).task.id)
+    {
+      await using hermes = await s.start()
+      expect(JSON.parse((await dispatch()).stdout).spawned).toHaveLength(ids.length)
+      await waitFor(
+        'every worker to have ended',
+        async () => {
+          const jobs = (await hermes.status()).slots.filter(({ slot }) => slot.startsWith('job-'))
+          return jobs.length === ids.length && jobs.every(({ state }) => state === 'down')
+        },
+        { deadlineMs: 60_000 },
+      )
+      await hermes.stop(signal)
+    }
+    await using hermes = await s.start()
+    expect(JSON.parse((await dispatch()).stdout)).toMatchObject({ reclaimed: 0, spawned: [] })
+    for (const id of ids)
+      expect(requireTask(s.board, id)).toMatchObject({ status: 'done', result: expect.stringMatching(/^did: for /) })
+    expect(journalLines(s.journal).filter(([word]) => word === 'begin')).toHaveLength(ids.length)
+    expect(readdirSync(join(s.home, 'kanban', 'results'))).toEqual([])
+    expect(await hermes.stop()).toBe(0)
+  },
+)
 
 test('a damaged board is set aside and said loudly; the others are dispatched', { timeout: 120_000 }, async () => {
   await using s = stage('0.01')

@@ -146,6 +146,7 @@ test('an essential slot that is parked ends the container with its code', async 
 test("a job runs once, and its result is kept until its owner has taken it, over the supervisor's death too", async () => {
   await using hermes = await startHermes({ profiles: [] })
   const logFile = join(hermes.home, 'logs', 'job.log')
+  const resultFile = join(hermes.home, 'logs', 'job.json')
   const job = (slot: string, text: string): Promise<JobResult> =>
     hermes.control((client) =>
       client.request('job', {
@@ -155,6 +156,7 @@ test("a job runs once, and its result is kept until its owner has taken it, over
         cwd: hermes.home,
         env: { TASK: 'a task' },
         logFile,
+        resultFile,
       }),
     )
   const result = (op: 'job-result' | 'job-take', slot: string): Promise<JobResult> =>
@@ -167,9 +169,11 @@ test("a job runs once, and its result is kept until its owner has taken it, over
   })
   expect(ended.ending).toEqual({ exitCode: 75 })
   expect(readFileSync(logFile, 'utf8')).toMatch(/^\S+Z doing a task\n$/)
+  expect(JSON.parse(readFileSync(resultFile, 'utf8'))).toEqual(ended)
   await killSupervisor(hermes)
   expect(await result('job-result', 'job-1')).toEqual(ended)
   expect(await result('job-take', 'job-1')).toEqual(ended)
+  expect(existsSync(resultFile)).toBe(false)
   await expect(result('job-take', 'job-1')).rejects.toMatchObject({ code: 'NO_SUCH_SLOT' })
   expect(existsSync(join(hermes.runDir, 'slots', 'job-1'))).toBe(false)
 })

@@ -10,6 +10,7 @@ import { isBusy, isStarved } from '../verdict.ts'
 import type { Board } from './board.ts'
 import { type ClockSight, readDispatchState, sightClocks, writeDispatchState } from './dispatch-state.ts'
 import type { Jobs } from './jobs.ts'
+import { forgetJob } from './kept-results.ts'
 import { leftJobs, observeWorker } from './observe.ts'
 import { Performer } from './perform.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
@@ -116,7 +117,7 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     const result = await perform(performer, next.value, options)
     next = steps.next(result)
   }
-  for (const slot of sight.take) await jobs.take(slot)
+  for (const slot of sight.take) await forgetJob(home, jobs, slot)
   const decision = next.value
   const last = readDispatchState(home, board.place.slug)
   const { boot, offsetMs, graceUntilMs } = sight.clocks
@@ -162,7 +163,8 @@ async function look(options: DispatchOptions): Promise<Sight> {
   const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), profiles, options)
   const clocks = sightClocks(clock, readDispatchState(home, board.place.slug))
   const now: Now = { wallMs: clock.wallMs(), afterJump: clocks.afterJump, host, instance: jobs?.instance ?? null }
-  const left = jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftJobs(board, jobs, clock)
+  const left =
+    jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftJobs(board, home, jobs, clock)
   const rows = readRunning(board)
   const running = []
   for (const row of rows) running.push(toRunning(row, await observeWorker(row, home, host, jobs)))

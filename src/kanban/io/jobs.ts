@@ -80,7 +80,7 @@ export async function supervisorJobs(client: ControlClient): Promise<Jobs> {
   }
 }
 
-function toState(result: JobResult): JobState {
+export function toState(result: JobResult): JobState {
   if (result.state === 'running') return result
   const { ending } = result
   return {

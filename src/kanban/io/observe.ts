@@ -3,7 +3,8 @@ import type { Clock } from '../../system/clock.ts'
 import type { Seen } from '../running.ts'
 import { parseJobSlot } from '../task.ts'
 import type { Board } from './board.ts'
-import { type Jobs, processStartTime } from './jobs.ts'
+import { type JobState, type Jobs, processStartTime } from './jobs.ts'
+import { keptResult, keptResults } from './kept-results.ts'
 import { outputSince } from './output-tail.ts'
 import { taskLog } from './places.ts'
 import type { RunningRow } from './tick-facts.ts'
@@ -12,8 +13,10 @@ import type { RunningRow } from './tick-facts.ts'
 const FAREWELL_MS = 60_000
 
 export async function observeWorker(row: RunningRow, home: string, host: string, jobs: Jobs | null): Promise<Seen> {
-  if (jobs !== null && row.slot && row.instance === jobs.instance) {
-    const job = await jobs.look(row.slot)
+  if (row.slot) {
+    const ours = jobs !== null && row.instance === jobs.instance
+    const asked: JobState = ours ? await jobs.look(row.slot) : { state: 'none' }
+    const job = asked.state === 'none' ? keptResult(home, row.slot) : asked
     if (job.state === 'running') return { state: 'alive', pid: job.pid ?? null }
     if (job.state === 'ended') {
       const { exitCode, signal, asked } = job
@@ -32,18 +35,18 @@ export async function observeWorker(row: RunningRow, home: string, host: string,
 export interface LeftJobs {
   /** Jobs of runs that are over and still have a process to stop. */
   readonly stop: readonly string[]
-  /** Jobs that have ended and whose runs are over: to be forgotten. */
+  /** Jobs that have ended, and results of earlier lives, whose runs are over: to be forgotten. */
   readonly take: readonly string[]
   /** Tasks with a process of an earlier run. */
   readonly ending: ReadonlySet<string>
 }
 
 /** Jobs of this board that are nobody's current run: a worker that outlived its claim, a result nobody needs any more. */
-export async function leftJobs(board: Board, jobs: Jobs, clock: Clock): Promise<LeftJobs> {
+export async function leftJobs(board: Board, home: string, jobs: Jobs, clock: Clock): Promise<LeftJobs> {
   const stop: string[] = []
   const take: string[] = []
   const ending = new Set<string>()
-  for (const slot of await jobs.list()) {
+  for (const slot of new Set([...(await jobs.list()), ...keptResults(home)])) {
     const job = parseJobSlot(slot)
     if (job === undefined) continue
     const run = board.get<{ current_run: number | null; outcome: string | null; ended_at: number | null }>(
@@ -55,8 +58,10 @@ export async function leftJobs(board: Board, jobs: Jobs, clock: Clock): Promise<
     // Another board's, or the current run's.
     if (run === undefined || run.current_run === job.runId) continue
     const seen = await jobs.look(slot)
-    if (seen.state === 'ended') take.push(slot)
-    if (seen.state !== 'running') continue
+    if (seen.state !== 'running') {
+      take.push(slot)
+      continue
+    }
     ending.add(job.taskId)
     const own = run.outcome === 'completed' || run.outcome === 'blocked'
     if (!own || clock.wallMs() - (run.ended_at ?? 0) > FAREWELL_MS) stop.push(slot)

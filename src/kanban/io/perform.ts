@@ -5,6 +5,7 @@ import type { Rules } from '../rules.ts'
 import type { Step, StepResult } from '../tick.ts'
 import type { Board } from './board.ts'
 import { type Jobs, processStartTime, WORKER_STOP_MS } from './jobs.ts'
+import { forgetJob } from './kept-results.ts'
 import type { Profiles } from './settings.ts'
 import { prepareJob, SpawnError } from './spawn.ts'
 import type { RunningRow } from './tick-facts.ts'
@@ -76,13 +77,13 @@ export class Performer {
   }
 
   async #end({ id, end, settlement }: Of<'end'>, wallMs: number): Promise<StepResult> {
-    const { board, jobs, free } = this.#o
+    const { home, board, jobs, free } = this.#o
     const row = this.#row(id)
     // A worker with a job was stopped before the steps; one of another tool has only its process.
     if (end.stop && !row.slot) await this.#stopProcess(row)
     const done = await free(() => endRun(board, row, end, settlement, wallMs))
     // Only now: were we killed before this line, the result would still be there for the next tick.
-    if (row.slot && row.instance === jobs.instance) await jobs.take(row.slot)
+    if (row.slot) await forgetJob(home, jobs, row.slot)
     return done ? DONE : LOST
   }
 

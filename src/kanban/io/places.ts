@@ -26,6 +26,9 @@ export const taskLog = (home: string, taskId: string): string => join(kanbanDir(
 /** The prompt of a run, where the worker gets it on stdin. */
 export const promptFile = (home: string, taskId: string): string => join(kanbanDir(home), 'prompts', `${taskId}.txt`)
 
+/** What jobs came to whose results the board has not taken yet, by slot. */
+export const resultsDir = (home: string): string => join(kanbanDir(home), 'results')
+
 /** What the last tick of a board came to; written by whoever ticked. */
 export const dispatchStateFile = (home: string, slug: string): string =>
   join(kanbanDir(home), 'dispatch', `${slug}.json`)

@@ -6,6 +6,7 @@ import type { JobSpec } from '../../protocol/control.ts'
 import { profileDir } from '../../system/paths.ts'
 import { promptOf, workerCommand } from '../worker.ts'
 import { WORKER_STOP_MS } from './jobs.ts'
+import { resultFile } from './kept-results.ts'
 import { type BoardPlace, promptFile, taskLog } from './places.ts'
 import type { TaskRow } from './rows.ts'
 
@@ -51,12 +52,13 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
   if (typeof worker === 'string') throw new SpawnError(worker)
   const stdinFile = worker.stdin === null ? undefined : promptFile(home, task.id)
   const logFile = taskLog(home, task.id)
+  const result = resultFile(home, slot)
   try {
     if (stdinFile !== undefined) {
       mkdirSync(dirname(stdinFile), { recursive: true, mode: 0o700 })
       writeFileSync(stdinFile, worker.stdin ?? '', { mode: 0o600 })
     }
-    mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 })
+    for (const file of [logFile, result]) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   } catch (error) {
     throw new SpawnError((error as Error).message, { cause: error })
   }
@@ -74,6 +76,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
       HERMES_KANBAN_BOARD: place.slug,
     },
     logFile,
+    resultFile: result,
     stopTimeoutMs: WORKER_STOP_MS,
     ...(stdinFile === undefined ? {} : { stdinFile }),
   }
