@@ -59,6 +59,33 @@ module.exports = {
       from: { path: '^src/(slot|log|kanban|profile|protocol|control|system)/' },
       to: { path: '^src/(init|supervisor|cli|gateway|dashboard)/' },
     },
+    {
+      name: 'page-knows-types-only',
+      comment: 'The page runs in a browser: of everything else it imports the types of what the API speaks.',
+      severity: 'error',
+      from: { path: '^src/dashboard/web/' },
+      to: { path: '^(src/(?!dashboard/web/)|bin/)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'page-knows-the-contract-only',
+      severity: 'error',
+      from: { path: '^src/dashboard/web/' },
+      to: { path: '^src/', pathNot: '^src/(dashboard/web/|dashboard/api/contract\\.ts|kanban/report\\.ts)' },
+    },
+    {
+      name: 'page-decides-purely',
+      comment: 'What the page decides is tested without a browser.',
+      severity: 'error',
+      from: { path: '^src/dashboard/web/core/' },
+      to: { path: '^(src/dashboard/web/(?!core/)|node_modules/(preact|@preact|@xterm))' },
+    },
+    {
+      name: 'nobody-imports-the-page',
+      comment: 'It is built by itself (scripts/build-page.ts); the server sends the files.',
+      severity: 'error',
+      from: { path: '^(src/(?!dashboard/web/)|bin/)' },
+      to: { path: '^src/dashboard/web/' },
+    },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^#bundle/' } },
     {
       name: 'no-dev-dependency-in-product',
@@ -73,7 +100,7 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {
-      extensions: ['.ts', '.js', '.cjs', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.cjs', '.json'],
       exportsFields: ['exports'],
       conditionNames: ['import', 'require', 'node', 'default', 'types'],
     },

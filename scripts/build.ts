@@ -1,10 +1,12 @@
-// Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per program.
+// Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per program
+// and the dashboard's page.
 // CommonJS because such a bundle starts in 38-48 ms where ESM needs 58.   node scripts/build.ts [OUT, default dist]
 import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
+import { buildPage } from './build-page.ts'
 
 const root = dirname(import.meta.dirname)
 const out = resolve(process.argv[2] ?? join(root, 'dist'))
@@ -12,6 +14,7 @@ const programs = (await readdir(join(root, 'bin'))).filter((name) => name.endsWi
 
 await rm(out, { recursive: true, force: true })
 await mkdir(join(out, 'lib'), { recursive: true })
+const page = buildPage(join(root, 'src', 'dashboard', 'web'), join(out, 'lib', 'dashboard'))
 await build({
   absWorkingDir: root,
   entryPoints: programs.map((name) => join('bin', name)),
@@ -41,6 +44,7 @@ await build({
     },
   ],
 })
+await page
 await cp(koffiBinary(), join(out, 'lib', 'koffi.node'))
 await cp(sqliteBinary(), join(out, 'lib', 'better-sqlite3.node'))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })

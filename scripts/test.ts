@@ -1,20 +1,25 @@
 // npm test: everything this machine can run, and what it left out and why.   npm test -- [vitest's arguments, file names]
+import { whyNoBrowser } from '../test/support/browser.ts'
 import { whyNoEngine } from '../test/support/engine.ts'
 import { testImage, whyNoImage } from '../test/support/image.ts'
 import { runVitest } from './vitest-run.ts'
 
-const whyNoContainer = (await whyNoEngine()) ?? (await whyNoImage())
-const projects = whyNoContainer === undefined ? ['unit', 'process', 'container'] : ['unit', 'process']
-const env = whyNoContainer === undefined ? { HERMES_TEST_IMAGE: await testImage() } : {}
+/** Tests that not every machine can run, why this one cannot, and the variable that makes leaving them out a failure. */
+const optional = [
+  { project: 'container', why: (await whyNoEngine()) ?? (await whyNoImage()), required: 'HERMES_REQUIRE_DOCKER' },
+  { project: 'browser', why: whyNoBrowser(), required: 'HERMES_REQUIRE_BROWSER' },
+]
+const projects = ['unit', 'process', ...optional.filter(({ why }) => why === undefined).map(({ project }) => project)]
+const env = projects.includes('container') ? { HERMES_TEST_IMAGE: await testImage() } : {}
 
 const { ok, summary } = await runVitest(projects, process.argv.slice(2), env)
 let exitCode = ok ? 0 : 1
-if (whyNoContainer !== undefined) {
-  process.stdout.write(`left out: the container tests, because ${whyNoContainer}\n`)
-  if (process.env.HERMES_REQUIRE_DOCKER === '1') {
-    process.stdout.write('HERMES_REQUIRE_DOCKER=1: leaving them out is a failure\n')
-    exitCode = 1
-  }
+for (const { project, why, required } of optional) {
+  if (why === undefined) continue
+  process.stdout.write(`left out: the ${project} tests, because ${why}\n`)
+  if (process.env[required] !== '1') continue
+  process.stdout.write(`${required}=1: leaving them out is a failure\n`)
+  exitCode = 1
 }
 process.stdout.write(`${summary}\n`)
 process.exitCode = exitCode

@@ -17,6 +17,7 @@ const SOURCES = [
   'bin',
   'docker',
   'scripts/build.ts',
+  'scripts/build-page.ts',
   'src',
 ]
 /** What this machine trusts; a build behind a TLS-inspecting proxy has to trust it as well. */

@@ -1,0 +1,38 @@
+// The dashboard's page as static files: index.html, and assets with a hash of their content in the name, gzipped beforehand too.
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { constants, gzip } from 'node:zlib'
+import { build } from 'vite'
+
+/** What pays to be compressed; fonts are already. */
+const COMPRESSIBLE = /\.(?:js|css|svg)$/
+
+/** @param source directory of index.html @param out emptied first */
+export async function buildPage(source: string, out: string): Promise<void> {
+  await build({
+    configFile: false,
+    root: source,
+    // Addresses that do not know the prefix the dashboard is served under: <base> in index.html has it.
+    base: './',
+    logLevel: 'warn',
+    publicDir: false,
+    // Preact's own transform would bring a development server's needs with it; the compiler knows JSX.
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: {
+      outDir: out,
+      emptyOutDir: true,
+      assetsInlineLimit: 0,
+      // No polyfill: what reads light-dark() in style sheets has modulepreload.
+      modulePreload: { polyfill: false },
+      target: ['chrome123', 'firefox125', 'safari17.5'],
+      reportCompressedSize: false,
+    },
+  })
+  const assets = join(out, 'assets')
+  for (const name of await readdir(assets)) {
+    if (!COMPRESSIBLE.test(name)) continue
+    const content = await readFile(join(assets, name))
+    await writeFile(join(assets, `${name}.gz`), await promisify(gzip)(content, { level: constants.Z_BEST_COMPRESSION }))
+  }
+}

@@ -1,0 +1,22 @@
+/** What the server wrote into the page's head. */
+
+export interface PageFacts {
+  /** What stands before our paths: empty, or `/hermes`. */
+  readonly prefix: string
+  /** Goes with each request; absent: nobody is signed in yet. */
+  readonly token: string | undefined
+  readonly insecure: boolean
+  readonly terminal: boolean
+}
+
+export function readPageFacts(document: Document): PageFacts {
+  const meta = (name: string): string | undefined =>
+    document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content
+  return {
+    // The attribute, not the property: that one is resolved against the page's address.
+    prefix: (document.querySelector('base')?.getAttribute('href') ?? '/').replace(/\/$/, ''),
+    token: meta('hermes-token'),
+    insecure: meta('hermes-insecure') !== undefined,
+    terminal: meta('hermes-tui') !== undefined,
+  }
+}

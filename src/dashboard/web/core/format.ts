@@ -1,0 +1,58 @@
+/** How facts are written on the page. Times are UTC, as in the log files and on the command line. */
+import type { Death } from '../../api/contract.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+const two = (value: number): string => String(value).padStart(2, '0')
+
+/** The two largest units: `12s`, `4m 02s`, `3h 07m`, `12d 04h`. */
+export function duration(ms: number): string {
+  const rest = Math.max(0, ms)
+  if (rest < MINUTE) return `${Math.floor(rest / SECOND)}s`
+  if (rest < HOUR) return `${Math.floor(rest / MINUTE)}m ${two(Math.floor((rest % MINUTE) / SECOND))}s`
+  if (rest < DAY) return `${Math.floor(rest / HOUR)}h ${two(Math.floor((rest % HOUR) / MINUTE))}m`
+  return `${Math.floor(rest / DAY)}d ${two(Math.floor((rest % DAY) / HOUR))}h`
+}
+
+/** The largest unit only: `now`, `12s ago`, `4m ago`. */
+export function ago(ms: number): string {
+  if (ms < 2 * SECOND) return 'now'
+  return `${duration(ms).split(' ')[0]} ago`
+}
+
+/** Decimal units, three digits at most: `0 B`, `48.2 MB`. */
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = count
+  let unit = 0
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000
+    unit += 1
+  }
+  return `${value < 99.95 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
+}
+
+/** @param cores 0.25 is a quarter of one @returns per cent of one core */
+export const cores = (cores: number): string =>
+  `${cores < 0.0995 ? (cores * 100).toFixed(1) : Math.round(cores * 100)}%`
+
+/** `12:15:18.810` of an RFC 3339 time in UTC. */
+export const clockTime = (at: string): string => at.slice(11, 23)
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** `22 Nov 12:15:18` of an RFC 3339 time in UTC. */
+export const dayTime = (at: string): string =>
+  `${Number(at.slice(8, 10))} ${MONTHS[Number(at.slice(5, 7)) - 1] ?? ''} ${at.slice(11, 19)}`
+
+/** How a process ended; what is not known is not said. */
+export function ending({ exitCode, signal }: Pick<Death, 'exitCode' | 'signal'>): string {
+  if (signal !== undefined) return signal
+  return exitCode === undefined ? 'unknown' : `exit ${exitCode}`
+}
+
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString('en')} ${count === 1 ? one : many}`

@@ -1,0 +1,140 @@
+/**
+ * The lines of a log that the page holds: a bounded run of entries, and those of them that pass the filter. Entries carry numbers
+ * that count up downwards; a page of older lines is numbered below the first one, so a row keeps its key whatever is added.
+ */
+import type { LogLine } from '../../api/contract.ts'
+import { type Level, type LevelFilter, levelOf, passes } from './log-level.ts'
+
+export type Entry =
+  | { readonly kind: 'line'; readonly seq: number; readonly at?: string; readonly text: string; readonly level?: Level }
+  /** `missed` absent: the connection was away, and nobody can say how many. */
+  | { readonly kind: 'gap'; readonly seq: number; readonly missed?: number }
+
+export interface Filter {
+  /** In any case; empty: everything. */
+  readonly text: string
+  readonly level: LevelFilter
+}
+
+export class LogBuffer {
+  readonly #max: number
+  #entries: Entry[] = []
+  #shown: Entry[] = []
+  #filter: Filter = { text: '', level: 'all' }
+  #longest = 0
+
+  /** @param max entries held */
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /** What passes the filter, oldest first. The array is replaced, never changed. */
+  get shown(): readonly Entry[] {
+    return this.#shown
+  }
+
+  get size(): number {
+    return this.#entries.length
+  }
+
+  get full(): boolean {
+    return this.size >= this.#max
+  }
+
+  /** Characters of the longest line that was ever held: the width of the list only grows, so it does not jump. */
+  get longest(): number {
+    return this.#longest
+  }
+
+  /** Texts of the last lines, oldest first. */
+  tail(count: number): string[] {
+    return this.#entries.slice(-count).flatMap((entry) => (entry.kind === 'line' ? [entry.text] : []))
+  }
+
+  clear(): void {
+    this.#entries = []
+    this.#shown = []
+    this.#longest = 0
+  }
+
+  setFilter(filter: Filter): void {
+    this.#filter = filter
+    this.#shown = this.#entries.filter((entry) => this.#passes(entry))
+  }
+
+  /** Newer lines. @returns how many of the oldest had to go, and how many of them were shown */
+  append(lines: readonly LogLine[]): { dropped: number; droppedShown: number } {
+    let seq = (this.#entries.at(-1)?.seq ?? -1) + 1
+    return this.#appendEntries(lines.slice(-this.#max).map((line) => this.#entry(line, seq++)))
+  }
+
+  /** Marks the place where lines are missing. */
+  appendGap(missed?: number): void {
+    const seq = (this.#entries.at(-1)?.seq ?? -1) + 1
+    this.#appendEntries([{ kind: 'gap', seq, ...(missed === undefined ? {} : { missed }) }])
+  }
+
+  /** Older lines. @returns how many were put above what is shown; `cut`: so many of the newest had to go */
+  prepend(lines: readonly LogLine[]): { added: number; cut: number } {
+    let seq = (this.#entries[0]?.seq ?? lines.length) - lines.length
+    const older = lines.map((line) => this.#entry(line, seq++))
+    const all = [...older, ...this.#entries]
+    const shownOlder = older.filter((entry) => this.#passes(entry))
+    this.#entries = all.slice(0, this.#max)
+    const last = this.#entries.at(-1)?.seq ?? 0
+    this.#shown = [...shownOlder, ...this.#shown].filter((entry) => entry.seq <= last)
+    return { added: shownOlder.length, cut: all.length - this.#entries.length }
+  }
+
+  #appendEntries(added: readonly Entry[]): { dropped: number; droppedShown: number } {
+    const dropped = Math.max(0, this.#entries.length + added.length - this.#max)
+    this.#entries.push(...added)
+    this.#entries.splice(0, dropped)
+    const first = this.#entries[0]?.seq ?? 0
+    const from = dropped === 0 ? 0 : firstFrom(this.#shown, first)
+    this.#shown = [...this.#shown.slice(from), ...added.filter((entry) => this.#passes(entry))]
+    return { dropped, droppedShown: from }
+  }
+
+  #entry({ at, text }: LogLine, seq: number): Entry {
+    this.#longest = Math.max(this.#longest, text.length)
+    const level = levelOf(text)
+    return { kind: 'line', seq, text, ...(at === undefined ? {} : { at }), ...(level === undefined ? {} : { level }) }
+  }
+
+  #passes(entry: Entry): boolean {
+    if (entry.kind === 'gap') return true
+    const { text, level } = this.#filter
+    return passes(entry.level, level) && (text === '' || entry.text.toLowerCase().includes(text.toLowerCase()))
+  }
+}
+
+/** Index of the first entry whose number is `seq` or higher. */
+function firstFrom(entries: readonly Entry[], seq: number): number {
+  let low = 0
+  let high = entries.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((entries[middle]?.seq ?? 0) < seq) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/**
+ * Where `next` goes on from what is `held`: the number of its first lines that are held already. A page of the file and the live
+ * stream meet there, and their time stamps differ (the file's is when the supervisor read the line), so only the texts can tell.
+ * Of several places the last one is taken: in a log of equal lines nothing is shown twice.
+ * @returns 0 when they have nothing in common
+ */
+export function continuesAt(held: readonly string[], next: readonly string[]): number {
+  for (let known = next.length; known > 0; known--) {
+    const length = Math.min(known, held.length)
+    const from = known - length
+    const last = held.length - length
+    let same = length > 0
+    for (let index = 0; same && index < length; index++) same = next[from + index] === held[last + index]
+    if (same) return known
+  }
+  return 0
+}

@@ -1,0 +1,28 @@
+/** The addresses of the page. */
+
+export const PROFILE_TABS = ['log', 'deaths', 'sessions', 'settings'] as const
+export type ProfileTab = (typeof PROFILE_TABS)[number]
+
+export type Route =
+  | { readonly view: 'overview' | 'kanban' | 'boots' | 'terminal' | 'login' | 'unknown' }
+  | { readonly view: 'profile'; readonly name: string; readonly tab: ProfileTab }
+
+/** @param path without the prefix the dashboard is served under @param search with its `?`, or empty */
+export function parseRoute(path: string, search: string): Route {
+  switch (path) {
+    case '/':
+      return { view: 'overview' }
+    case '/kanban':
+    case '/boots':
+    case '/terminal':
+    case '/login':
+      return { view: path.slice(1) as 'kanban' | 'boots' | 'terminal' | 'login' }
+  }
+  const name = /^\/profiles\/([a-z0-9][a-z0-9_-]*)$/.exec(path)?.[1]
+  if (name === undefined) return { view: 'unknown' }
+  const wished = new URLSearchParams(search).get('tab')
+  return { view: 'profile', name, tab: PROFILE_TABS.find((tab) => tab === wished) ?? 'log' }
+}
+
+export const profilePath = (name: string, tab: ProfileTab = 'log'): string =>
+  `/profiles/${name}${tab === 'log' ? '' : `?tab=${tab}`}`

@@ -1,0 +1,23 @@
+import type { Slot } from '../../api/contract.ts'
+
+/** A slot's state: a word, and a dot whose shape and colour say the same. */
+export function State({ slot }: { readonly slot: Slot | undefined }) {
+  const state = slot?.state ?? 'unknown'
+  return (
+    <span class={`state ${state}`}>
+      <span class="dot" />
+      {state}
+    </span>
+  )
+}
+
+/** Only the dot, with the word for those who do not see it. */
+export function StateDot({ slot }: { readonly slot: Slot | undefined }) {
+  const state = slot?.state ?? 'unknown'
+  return (
+    <span class={`state ${state}`} title={state}>
+      <span class="dot" />
+      <span class="unseen">{state}</span>
+    </span>
+  )
+}

@@ -1,0 +1,202 @@
+import { useComputed } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect } from 'preact/hooks'
+import { useApp } from './app-context.ts'
+import { profilePath, type Route } from './core/route.ts'
+import { Button } from './parts/button.tsx'
+import { Icon, type IconName } from './parts/icon.tsx'
+import { StateDot } from './parts/state.tsx'
+import { Empty } from './parts/trouble.tsx'
+import { gatewaySlot } from './stores/fleet.ts'
+import { Boots } from './views/boots.tsx'
+import { Kanban } from './views/kanban.tsx'
+import { Login } from './views/login.tsx'
+import { Overview } from './views/overview.tsx'
+import { ProfilePage } from './views/profile.tsx'
+import { Terminal } from './views/terminal.tsx'
+
+const PLACES: readonly {
+  readonly view: Route['view']
+  readonly path: string
+  readonly title: string
+  readonly icon: IconName
+}[] = [
+  { view: 'overview', path: '/', title: 'Overview', icon: 'overview' },
+  { view: 'kanban', path: '/kanban', title: 'Kanban', icon: 'board' },
+  { view: 'boots', path: '/boots', title: 'Boots', icon: 'boots' },
+  { view: 'terminal', path: '/terminal', title: 'Terminal', icon: 'terminal' },
+]
+
+export function Page() {
+  const { router } = useApp()
+  const route = router.route.value
+  useEffect(() => {
+    const place = PLACES.find(({ view }) => view === route.view)
+    document.title = `${route.view === 'profile' ? route.name : (place?.title ?? 'Log in')} · hermes`
+  }, [route])
+  if (route.view === 'login')
+    return (
+      <>
+        <InsecureBanner />
+        <Login />
+      </>
+    )
+  return <Shell route={route}>{viewOf(route)}</Shell>
+}
+
+function viewOf(route: Route) {
+  switch (route.view) {
+    case 'overview':
+      return <Overview />
+    case 'profile':
+      return <ProfilePage key={route.name} name={route.name} tab={route.tab} />
+    case 'kanban':
+      return <Kanban />
+    case 'boots':
+      return <Boots />
+    case 'terminal':
+      return <Terminal />
+    default:
+      return <Empty title="There is no such page" hint="The navigation leads to those that exist." />
+  }
+}
+
+function Shell({ route, children }: { readonly route: Route; readonly children: ComponentChildren }) {
+  const { facts, router } = useApp()
+  return (
+    <div class="shell">
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
+        Skip to the content
+      </button>
+      <nav class="side" aria-label="Dashboard">
+        <a class="brand" href={router.href('/')} data-view>
+          <span class="brand-mark" aria-hidden="true" />
+          hermes
+        </a>
+        <ul class="places">
+          {PLACES.filter(({ view }) => view !== 'terminal' || facts.terminal).map(({ view, path, title, icon }) => (
+            <li key={view}>
+              <a href={router.href(path)} data-view aria-current={route.view === view ? 'page' : undefined}>
+                <Icon name={icon} />
+                <span>{title}</span>
+              </a>
+            </li>
+          ))}
+        </ul>
+        <ProfileLinks current={route.view === 'profile' ? route.name : undefined} />
+        <Foot />
+      </nav>
+      <div class="content">
+        <InsecureBanner />
+        <AwayBanner />
+        <main id="main" tabIndex={-1}>
+          {children}
+        </main>
+      </div>
+      <NoticeList />
+    </div>
+  )
+}
+
+function ProfileLinks({ current }: { readonly current: string | undefined }) {
+  const { fleet } = useApp()
+  return (
+    <div class="profile-links">
+      <h2>Profiles</h2>
+      <ul>
+        {fleet.profiles.value?.map(({ name }) => (
+          <li key={name}>
+            <ProfileLink name={name} current={name === current} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function ProfileLink({ name, current }: { readonly name: string; readonly current: boolean }) {
+  const { fleet, router } = useApp()
+  const slot = useComputed(() => fleet.slots.value.get(gatewaySlot(name))).value
+  return (
+    <a href={router.href(profilePath(name))} data-view aria-current={current ? 'page' : undefined}>
+      <StateDot slot={slot} />
+      <span>{name}</span>
+    </a>
+  )
+}
+
+function Foot() {
+  const { fleet, theme, me, logout } = useApp()
+  const choice = theme.choice.value
+  const { state } = fleet.connection.value
+  const user = me.value?.user
+  return (
+    <div class="foot">
+      <span class={`live ${state}`}>{state === 'live' ? 'live' : state === 'away' ? 'away' : 'connecting'}</span>
+      <span class="version mono muted">{fleet.supervisor.value?.version}</span>
+      <Button
+        icon={choice}
+        label={`Theme: ${choice === 'auto' ? "the system's" : choice}`}
+        tone="quiet"
+        onClick={() => theme.next()}
+      />
+      {user != null && <Button icon="leave" label={`Log out ${user}`} tone="quiet" onClick={() => void logout()} />}
+    </div>
+  )
+}
+
+function InsecureBanner() {
+  const { facts } = useApp()
+  if (!facts.insecure) return null
+  return (
+    <output class="banner insecure">
+      <Icon name="warning" />
+      No log-in is needed here: whoever reaches this address can do everything this page can
+      (HERMES_DASHBOARD_INSECURE).
+    </output>
+  )
+}
+
+/** Says when what is shown may be old. */
+function AwayBanner() {
+  const { fleet, now } = useApp()
+  const connection = fleet.connection.value
+  if (connection.state !== 'away') {
+    const supervisor = fleet.supervisor.value
+    if (supervisor?.phase === 'waiting')
+      return (
+        <output class="banner away">
+          <Icon name="warning" />
+          Another container holds the volume ({supervisor.holder ?? 'unknown'}): gateways wait until it is free.
+        </output>
+      )
+    return null
+  }
+  const leftS = Math.max(0, Math.ceil((connection.retryAtMs - now.value) / 1000))
+  return (
+    <output class="banner away">
+      <Icon name="warning" />
+      <span>
+        What is shown may be old: {connection.why}. {leftS > 1 ? `Trying again in ${leftS} s.` : 'Trying again.'}
+      </span>
+      <Button onClick={() => fleet.retryNow()}>Try now</Button>
+    </output>
+  )
+}
+
+function NoticeList() {
+  const { notices } = useApp()
+  return (
+    <ul class="notices" aria-live="polite">
+      {notices.list.value.map(({ id, tone, text, next }) => (
+        <li key={id} class={`notice ${tone}`}>
+          <div>
+            <p>{text}</p>
+            {next !== undefined && <p class="hint">{next}</p>}
+          </div>
+          <Button icon="close" label="Dismiss" tone="quiet" onClick={() => notices.dismiss(id)} />
+        </li>
+      ))}
+    </ul>
+  )
+}

@@ -1,0 +1,41 @@
+import { type Signal, signal } from '@preact/signals'
+import { useEffect, useMemo } from 'preact/hooks'
+import { Failure } from '../client/client.ts'
+
+/** What was asked of the server; `value` stays while it is asked again. */
+export interface Loaded<T> {
+  readonly value: Signal<T | undefined>
+  readonly failure: Signal<Failure | undefined>
+  reload(): Promise<void>
+}
+
+/** Loads when the view appears and when `key` changes; an answer that a later question overtook is dropped. */
+export function useLoaded<T>(key: string, load: () => Promise<T>): Loaded<T> {
+  const loaded = useMemo(() => createLoaded(load), [key])
+  useEffect(() => {
+    void loaded.reload()
+  }, [loaded])
+  return loaded
+}
+
+function createLoaded<T>(load: () => Promise<T>): Loaded<T> {
+  const value = signal<T | undefined>(undefined)
+  const failure = signal<Failure | undefined>(undefined)
+  let last = 0
+  return {
+    value,
+    failure,
+    async reload() {
+      const mine = ++last
+      try {
+        const answer = await load()
+        if (mine !== last) return
+        value.value = answer
+        failure.value = undefined
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        if (mine === last) failure.value = error
+      }
+    },
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * One gateway's log as it is looked at. Live: new lines are added and the oldest go beyond the bound. Held (paused, or scrolled
+ * up): what is there stays where it is, older pages can be added above, and once the bound is reached new lines are only counted.
+ */
+import { type ReadonlySignal, signal } from '@preact/signals'
+import type { LogLine, LogLines, LogPage, Missed } from '../../api/contract.ts'
+import { type Client, Failure } from '../client/client.ts'
+import { type Connection, follow } from '../client/follow.ts'
+import { continuesAt, type Filter, LogBuffer } from '../core/log-buffer.ts'
+
+export const MAX_LINES = 20_000
+const PAGE_LINES = 500
+/** How far back a page of the file and the live stream are compared. */
+const MEETING_LINES = 2_000
+
+export interface LogSnapshot {
+  /** Goes up with each change: what is shown is read from the buffer. */
+  readonly version: number
+  /** Rows that were put above what was shown, less those taken away there, since the log was opened: a held view moves along. */
+  readonly shift: number
+}
+
+export interface LogView {
+  readonly buffer: LogBuffer
+  readonly snapshot: ReadonlySignal<LogSnapshot>
+  readonly connection: ReadonlySignal<Connection>
+  readonly following: ReadonlySignal<boolean>
+  /** New lines since the view was held. */
+  readonly behind: ReadonlySignal<number>
+  /** The text whose hits in the whole history are shown in place of the live log. */
+  readonly searched: ReadonlySignal<string | undefined>
+  readonly olderState: ReadonlySignal<'some' | 'loading' | 'none' | 'let-go'>
+  readonly failure: ReadonlySignal<string | undefined>
+  setFilter(filter: Filter): void
+  hold(): void
+  resume(): void
+  loadOlder(): Promise<void>
+  /** @param text empty: back to the live log */
+  searchHistory(text: string): Promise<void>
+  close(): void
+}
+
+export function openLog(client: Client, profile: string): LogView {
+  const buffer = new LogBuffer(MAX_LINES)
+  const snapshot = signal<LogSnapshot>({ version: 0, shift: 0 })
+  const connection = signal<Connection>({ state: 'connecting' })
+  const following = signal(true)
+  const behind = signal(0)
+  const searched = signal<string | undefined>(undefined)
+  const olderState = signal<'some' | 'loading' | 'none' | 'let-go'>('loading')
+  const failure = signal<string | undefined>(undefined)
+  const path = `/api/profiles/${profile}/logs`
+  let before: string | undefined
+  /** Lines that came while the page of the file they follow on is still on its way; undefined: none is. */
+  let waiting: LogLine[] | undefined
+  /** Which of several loads is the last one: answers to earlier ones are dropped. */
+  let generation = 0
+  /** The end of the buffer is no longer where the stream goes on. */
+  let detached = false
+
+  const changed = (shift = 0): void => {
+    const { version, shift: sum } = snapshot.value
+    snapshot.value = { version: version + 1, shift: sum + shift }
+  }
+
+  const add = (lines: readonly LogLine[]): void => {
+    if (following.value) {
+      const { dropped, droppedShown } = buffer.append(lines)
+      if (dropped > 0) letGo()
+      changed(-droppedShown)
+      return
+    }
+    behind.value += lines.length
+    if (detached || searched.value !== undefined) return
+    if (buffer.size + lines.length > MAX_LINES) {
+      detached = true
+      return
+    }
+    buffer.append(lines)
+    changed()
+  }
+
+  const letGo = (): void => {
+    before = undefined
+    olderState.value = 'let-go'
+  }
+
+  const read = (query: {
+    readonly before?: string | undefined
+    readonly search?: string | undefined
+  }): Promise<LogPage> => client.get<LogPage>(path, { lines: PAGE_LINES, ...query })
+
+  /** Takes the file's end, and goes on from there with the stream. */
+  const load = async (keep: boolean): Promise<void> => {
+    const mine = ++generation
+    waiting = []
+    try {
+      const page = await read({})
+      if (mine !== generation) return
+      const texts = page.lines.map(({ text }) => text)
+      const known = keep ? continuesAt(buffer.tail(MEETING_LINES), texts) : 0
+      if (!keep || buffer.size === 0) {
+        buffer.clear()
+        before = page.before
+        olderState.value = before === undefined ? 'none' : 'some'
+      } else if (known === 0 && page.lines.length > 0) buffer.appendGap()
+      buffer.append(page.lines.slice(known))
+      const live = waiting ?? []
+      const met = continuesAt(
+        texts,
+        live.map(({ text }) => text),
+      )
+      waiting = undefined
+      detached = false
+      failure.value = undefined
+      changed()
+      if (live.length > met) add(live.slice(met))
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      if (mine === generation) {
+        waiting = undefined
+        failure.value = error.message
+      }
+    }
+  }
+
+  const stream = follow(client, `${path}/follow`, {
+    opened() {
+      if (generation === 0) void load(false)
+      else if (following.value) void load(true)
+      else detached = true // what is being read stays; going on live loads the file's end
+    },
+    changed: (state) => {
+      connection.value = state
+    },
+    event({ name, data }) {
+      if (name === 'missed') {
+        if (following.value && waiting === undefined) {
+          buffer.appendGap((JSON.parse(data) as Missed).missed)
+          changed()
+        }
+        return
+      }
+      if (name !== 'lines') return
+      const { lines } = JSON.parse(data) as LogLines
+      if (waiting === undefined) add(lines)
+      else waiting = [...waiting, ...lines].slice(-MAX_LINES)
+    },
+  })
+
+  return {
+    buffer,
+    snapshot,
+    connection,
+    following,
+    behind,
+    searched,
+    olderState,
+    failure,
+    setFilter(filter) {
+      buffer.setFilter(filter)
+      changed()
+    },
+    hold() {
+      if (!following.value) return
+      following.value = false
+      behind.value = 0
+    },
+    resume() {
+      if (following.value) return
+      following.value = true
+      behind.value = 0
+      const again = detached || searched.value !== undefined
+      searched.value = undefined
+      if (again) void load(false)
+      else changed()
+    },
+    async loadOlder() {
+      if (olderState.value === 'let-go') {
+        // The file's end with its cursor: from there it can be read upwards again.
+        following.value = false
+        behind.value = 0
+        await load(false)
+        detached = false
+        return
+      }
+      if (olderState.value !== 'some' || before === undefined) return
+      const mine = generation
+      olderState.value = 'loading'
+      try {
+        const page = await read({ before, search: searched.value })
+        if (mine !== generation) return
+        before = page.before
+        olderState.value = before === undefined ? 'none' : 'some'
+        const { added, cut } = buffer.prepend(page.lines)
+        if (cut > 0) detached = true
+        changed(added)
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        olderState.value = 'some'
+        failure.value = error.message
+      }
+    },
+    async searchHistory(text) {
+      if (text === '') return this.resume()
+      const mine = ++generation
+      waiting = undefined
+      following.value = false
+      behind.value = 0
+      searched.value = text
+      olderState.value = 'loading'
+      try {
+        const page = await read({ search: text })
+        if (mine !== generation) return
+        buffer.clear()
+        buffer.append(page.lines)
+        before = page.before
+        olderState.value = before === undefined ? 'none' : 'some'
+        changed()
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        failure.value = error.message
+      }
+    },
+    close: () => stream.close(),
+  }
+}

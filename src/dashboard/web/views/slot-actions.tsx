@@ -1,0 +1,55 @@
+import { useSignal } from '@preact/signals'
+import type { Slot } from '../../api/contract.ts'
+import { useApp } from '../app-context.ts'
+import { Button } from '../parts/button.tsx'
+import type { Action } from '../stores/fleet.ts'
+
+interface SlotActionsProps {
+  readonly slotKey: string
+  readonly slot: Slot | undefined
+  readonly profile: string | undefined
+  /** With words on the buttons. */
+  readonly wide?: boolean
+}
+
+/** Start or stop, and restart: what the state allows. The state itself is told by the event stream. */
+export function SlotActions({ slotKey, slot, profile, wide = false }: SlotActionsProps) {
+  const { fleet, notices } = useApp()
+  const busy = useSignal(false)
+  const name = profile ?? slotKey
+  const act = async (action: Action): Promise<void> => {
+    busy.value = true
+    try {
+      const { changed, slot: now } = await fleet.act(slotKey, action, profile)
+      notices.done(changed ? `${name}: ${action} done, it is ${now.state}` : `${name} was ${now.state} already`)
+    } catch (error) {
+      notices.failed(error)
+    } finally {
+      busy.value = false
+    }
+  }
+  const stoppable = slot !== undefined && slot.state !== 'down' && slot.state !== 'parked'
+  const first: Action = stoppable ? 'stop' : 'start'
+  return (
+    <>
+      <Button
+        icon={first}
+        label={`${first === 'start' ? 'Start' : 'Stop'} ${name}`}
+        tone={wide ? 'plain' : 'quiet'}
+        disabled={busy.value || slot === undefined}
+        onClick={() => void act(first)}
+      >
+        {wide ? (first === 'start' ? 'Start' : 'Stop') : undefined}
+      </Button>
+      <Button
+        icon="restart"
+        label={`Restart ${name}`}
+        tone={wide ? 'plain' : 'quiet'}
+        disabled={busy.value || slot === undefined}
+        onClick={() => void act('restart')}
+      >
+        {wide ? 'Restart' : undefined}
+      </Button>
+    </>
+  )
+}
