@@ -1,0 +1,313 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  cookieHeader,
+  type DashboardAnswer,
+  freePort,
+  pageToken,
+  type RunningDashboard,
+  startDashboard,
+} from '../support/dashboard.ts'
+import { type RunningHermes, startHermes } from '../support/hermes.ts'
+import { CLIENT, type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts'
+import { installWithPage } from '../support/page.ts'
+import { waitFor } from '../support/wait.ts'
+
+const ACCOUNTS = {
+  alice: { email: 'Alice@example.com', email_verified: true },
+  mallory: { email: 'alice@example.com', email_verified: false },
+  bob: {},
+}
+
+let hermes: RunningHermes
+let page: { readonly install: string } & Disposable
+let port: number
+beforeAll(async () => {
+  page = installWithPage()
+  hermes = await startHermes({ profiles: [] })
+})
+afterAll(async () => {
+  await hermes[Symbol.asyncDispose]()
+  page[Symbol.dispose]()
+})
+beforeEach(async () => {
+  port = await freePort()
+})
+
+const identityProvider = (options: { readonly ttlS?: number; readonly refreshTokens?: boolean } = {}) =>
+  startIdentityProvider({ redirectUri: `http://127.0.0.1:${port}/auth/callback`, accounts: ACCOUNTS, ...options })
+
+const dashboardFor = (
+  issuer: string | undefined,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningDashboard> =>
+  startDashboard(hermes, {
+    args: ['--host', '0.0.0.0'],
+    port,
+    install: page.install,
+    env: {
+      HERMES_DASHBOARD_OAUTH_CLIENT_ID: CLIENT.id,
+      HERMES_DASHBOARD_OAUTH_CLIENT_SECRET: CLIENT.secret,
+      ...(issuer === undefined ? {} : { HERMES_DASHBOARD_OIDC_ISSUER: issuer }),
+      ...env,
+    },
+  })
+
+interface Began {
+  readonly location: string
+  readonly cookie: string
+}
+
+async function begin(dashboard: RunningDashboard, query = 'provider=nous'): Promise<Began> {
+  const answer = await dashboard.ask(`/auth/login?${query}`)
+  expect(answer.code).toBe(302)
+  return { location: answer.headers.location ?? '', cookie: cookieHeader(answer.cookies()) }
+}
+
+const pathOf = (url: string): string => url.replace(/^http:\/\/[^/]+/, '')
+
+async function signIn(
+  dashboard: RunningDashboard,
+  provider: IdentityProvider,
+  account = 'alice',
+  query?: string,
+): Promise<DashboardAnswer> {
+  const { location, cookie } = await begin(dashboard, query)
+  return dashboard.ask(pathOf(await provider.signIn(location, account)), { headers: { cookie } })
+}
+
+const profiles = (dashboard: RunningDashboard, cookie: string): Promise<DashboardAnswer> =>
+  dashboard.ask('/api/auth/me', { headers: { cookie } })
+
+test('the whole way there and back: code, PKCE, nonce, state; then a session of that user', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer)
+  expect((await dashboard.ask('/api/auth/providers')).json()).toEqual({
+    providers: [{ name: 'nous', kind: 'oidc', label: 'nous' }],
+  })
+  // Nothing was asked of the provider until somebody wants to log in.
+  expect(provider.asked).toEqual([])
+  const answer = await dashboard.ask('/auth/login?provider=nous&next=%2Fkanban')
+  const location = new URL(answer.headers.location ?? '')
+  expect(location.origin).toBe(provider.issuer)
+  expect(Object.fromEntries(location.searchParams)).toMatchObject({
+    response_type: 'code',
+    client_id: CLIENT.id,
+    redirect_uri: `${dashboard.origin}/auth/callback`,
+    code_challenge_method: 'S256',
+    code_challenge: expect.stringMatching(/^[\w-]{43}$/),
+    state: expect.stringMatching(/^[\w-]{43}$/),
+    nonce: expect.stringMatching(/^[\w-]{43}$/),
+  })
+  const [pkce] = answer.headers['set-cookie'] ?? []
+  expect(pkce).toMatch(/^hermes_session_pkce=[\w-]+; Path=\/; Max-Age=600; HttpOnly; SameSite=Lax$/)
+  expect(pkce).not.toContain(location.searchParams.get('state'))
+
+  const back = await provider.signIn(location.href, 'alice')
+  const done = await dashboard.ask(pathOf(back), { headers: { cookie: cookieHeader(answer.cookies()) } })
+  expect([done.code, done.headers.location]).toEqual([302, '/kanban'])
+  expect(Object.keys(done.cookies())).toEqual(['hermes_session_at', 'hermes_session_rt'])
+  expect(done.headers['set-cookie']).toContainEqual(expect.stringMatching(/^hermes_session_pkce=; .*Max-Age=0/))
+  const me = await profiles(dashboard, cookieHeader(done.cookies()))
+  expect(me.json()).toMatchObject({ user: 'Alice@example.com', provider: 'nous' })
+})
+
+test('HERMES_DASHBOARD_OIDC_NAME names it; another name is 404', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer, { HERMES_DASHBOARD_OIDC_NAME: 'corp' })
+  expect((await dashboard.ask('/auth/login?provider=nous')).code).toBe(404)
+  expect((await signIn(dashboard, provider, 'bob', 'provider=corp')).code).toBe(302)
+})
+
+test.each(['//evil.example', '/%5C/evil.example/../..', '/auth/logout', 'https://evil.example'])(
+  'next=%s is not where it leads after the log-in',
+  async (next) => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const query = `provider=nous&next=${encodeURIComponent(next)}`
+    const { location = '' } = (await signIn(dashboard, provider, 'alice', query)).headers
+    expect(new URL(location, dashboard.origin).origin).toBe(dashboard.origin)
+    expect(location).not.toContain('logout')
+  },
+)
+
+describe('the way back is refused', () => {
+  test('with another state, and goes on with the right one', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const { location, cookie } = await begin(dashboard)
+    const back = pathOf(await provider.signIn(location, 'alice'))
+    const wrong = back.replace(/state=[^&]+/, 'state=somebody-elses')
+    expect((await dashboard.ask(wrong, { headers: { cookie } })).code).toBe(400)
+    expect((await dashboard.ask(back, { headers: { cookie } })).code).toBe(302)
+  })
+
+  test('without the cookie of the log-in that was begun, or with a made-up one', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const { location } = await begin(dashboard)
+    const back = pathOf(await provider.signIn(location, 'alice'))
+    expect((await dashboard.ask(back)).code).toBe(400)
+    expect((await dashboard.ask(back, { headers: { cookie: 'hermes_session_pkce=made.up' } })).code).toBe(400)
+  })
+
+  test('with the cookie of another log-in: nobody is signed in by a link', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const attackers = await begin(dashboard)
+    const victims = await begin(dashboard)
+    const back = pathOf(await provider.signIn(attackers.location, 'mallory'))
+    expect((await dashboard.ask(back, { headers: { cookie: victims.cookie } })).code).toBe(400)
+  })
+
+  test('with a code that was used already', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const { location, cookie } = await begin(dashboard)
+    const back = pathOf(await provider.signIn(location, 'alice'))
+    expect((await dashboard.ask(back, { headers: { cookie } })).code).toBe(302)
+    const again = await dashboard.ask(back, { headers: { cookie } })
+    expect([again.code, again.json().detail]).toEqual([400, expect.stringContaining('invalid_grant')])
+    expect(again.cookies()).toEqual({})
+  })
+
+  test('when the user says no at the provider', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const { location, cookie } = await begin(dashboard)
+    const answer = await dashboard.ask(pathOf(await provider.cancel(location)), { headers: { cookie } })
+    expect([answer.code, answer.json().detail]).toEqual([400, expect.stringContaining('access_denied')])
+  })
+})
+
+describe('a session whose access has expired', () => {
+  test('is renewed, once for all requests that come at the same time, although the token may be used once', async () => {
+    await using provider = await identityProvider({ ttlS: 1 })
+    await using dashboard = await dashboardFor(provider.issuer)
+    const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
+    const answers = await waitFor('a renewal', async () => {
+      const all = await Promise.all(Array.from({ length: 8 }, () => profiles(dashboard, cookie)))
+      return all.some((answer) => answer.cookies().hermes_session_at) && all
+    })
+    expect(answers.map(({ code }) => code)).toEqual(Array(8).fill(200))
+    const renewed = answers.find((answer) => answer.cookies().hermes_session_at)?.cookies() ?? {}
+    await waitFor('the next one, with the token of the first', async () => {
+      const answer = await profiles(dashboard, cookieHeader(renewed))
+      expect(answer.code).toBe(200)
+      return answer.cookies().hermes_session_rt
+    })
+    expect(provider.revoked).toEqual([])
+  })
+
+  test('is over when the provider does not know it any more, and the audit log says so', async () => {
+    await using provider = await identityProvider({ ttlS: 1 })
+    await using dashboard = await dashboardFor(provider.issuer)
+    const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
+    provider.forget()
+    const answer = await waitFor('the end of the session', async () => {
+      const seen = await profiles(dashboard, cookie)
+      return seen.code !== 200 && seen
+    })
+    expect(answer.json()).toMatchObject({ error: 'session_expired', reason: 'invalid_or_expired_session' })
+    expect(answer.headers['set-cookie']).toContainEqual(expect.stringMatching(/^hermes_session_rt=; .*Max-Age=0/))
+    await dashboard.stop()
+    expect(readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')).toContain('"renewal_refused"')
+  })
+
+  test('waits for a provider that is away: 503 with its name, nothing is taken back, and it goes on', async () => {
+    await using provider = await identityProvider({ ttlS: 1 })
+    await using dashboard = await dashboardFor(provider.issuer)
+    const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
+    await provider.down()
+    const away = await waitFor('the access to expire', async () => {
+      const seen = await profiles(dashboard, cookie)
+      return seen.code !== 200 && seen
+    })
+    expect([away.code, away.json().error]).toEqual([503, 'provider_unavailable'])
+    expect(away.json().detail).toContain('"nous"')
+    expect(away.headers['set-cookie']).toBeUndefined()
+    // Public is public, whoever is away.
+    expect((await dashboard.ask('/api/status', { headers: { cookie } })).code).toBe(200)
+    await provider.up()
+    await waitFor('the session to go on', async () => (await profiles(dashboard, cookie)).code === 200)
+  })
+})
+
+test('a log-out gives the grant back to the provider, and ends the session here for good', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer)
+  const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
+  const token = pageToken((await dashboard.ask('/', { headers: { cookie } })).body)
+  const headers = { cookie, Origin: dashboard.origin, 'X-Hermes-Token': token }
+  expect((await dashboard.ask('/auth/logout', { method: 'POST', headers })).code).toBe(204)
+  expect(provider.revoked).toHaveLength(1)
+  expect((await profiles(dashboard, cookie)).json().reason).toBe('invalid_or_expired_session')
+})
+
+test('a provider that is down is named at the log-in, and found when it is back', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer)
+  await provider.down()
+  const answer = await dashboard.ask('/auth/login?provider=nous')
+  expect([answer.code, answer.json().error]).toEqual([503, 'provider_unavailable'])
+  expect(answer.json().detail).toContain('"nous"')
+  await provider.up()
+  expect((await signIn(dashboard, provider)).code).toBe(302)
+})
+
+test('without an issuer it starts, the gate is on, and the log-in says what is missing', async () => {
+  await using dashboard = await dashboardFor(undefined)
+  expect((await dashboard.ask('/api/profiles')).code).toBe(401)
+  const answer = await dashboard.ask('/auth/login?provider=nous')
+  expect([answer.code, answer.json().detail]).toEqual([503, expect.stringContaining('HERMES_DASHBOARD_OIDC_ISSUER')])
+})
+
+test('without refresh tokens the session is one of an hour', async () => {
+  await using provider = await identityProvider({ ttlS: 1, refreshTokens: false })
+  await using dashboard = await dashboardFor(provider.issuer)
+  const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
+  expect((await profiles(dashboard, cookie)).code).toBe(200)
+})
+
+test.each([
+  ['alice', 'alice@EXAMPLE.com, somebody', 302],
+  ['alice', 'alice', 302],
+  ['bob', 'bob', 302],
+  ['bob', 'alice@example.com', 403],
+  ['mallory', 'alice@example.com', 403],
+])('%s comes in by the list "%s": %i', async (account, list, code) => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer, { HERMES_DASHBOARD_ALLOWED_USERS: list })
+  const answer = await signIn(dashboard, provider, account)
+  expect(answer.code).toBe(code)
+  expect('hermes_session_at' in answer.cookies()).toBe(code === 302)
+})
+
+test('both ways in may be offered together', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer, {
+    HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
+    HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'secret',
+  })
+  const { providers } = (await dashboard.ask('/api/auth/providers')).json()
+  expect(providers.map(({ name }: { name: string }) => name)).toEqual(['nous', 'basic'])
+  const json = { username: 'me', password: 'secret' }
+  const headers = { Origin: dashboard.origin }
+  expect((await dashboard.ask('/auth/password-login', { method: 'POST', json, headers })).code).toBe(200)
+  expect((await signIn(dashboard, provider)).code).toBe(302)
+})
+
+test('no token and no secret ever stands in the audit log or in what the dashboard prints', async () => {
+  await using provider = await identityProvider({ ttlS: 1 })
+  await using dashboard = await dashboardFor(provider.issuer)
+  const { location, cookie } = await begin(dashboard)
+  const back = pathOf(await provider.signIn(location, 'alice'))
+  const code = new URLSearchParams(back.split('?')[1]).get('code') ?? 'none'
+  await dashboard.ask(back, { headers: { cookie } })
+  await dashboard.ask(back, { headers: { cookie } })
+  await dashboard.stop()
+  const told = readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8') + dashboard.said()
+  expect(told).toContain('"login_refused"')
+  for (const secret of [code, CLIENT.secret, cookie.split('=')[1] ?? 'none']) expect(told).not.toContain(secret)
+})

@@ -1,0 +1,142 @@
+import { createServer, type Server } from 'node:http'
+import Provider from 'oidc-provider'
+import { waitFor } from './wait.ts'
+
+export interface IdentityProvider extends AsyncDisposable {
+  readonly issuer: string
+  /** Requests it has had. */
+  readonly asked: readonly string[]
+  /** Grants that a client gave back. */
+  readonly revoked: readonly string[]
+  /** Forgets every grant: nobody's session can be renewed any more. */
+  forget(): void
+  down(): Promise<void>
+  up(): Promise<void>
+  /**
+   * A browser at the provider: signs in as that account and agrees.
+   * @returns where it is sent back to, not asked for yet
+   */
+  signIn(url: string, account: string): Promise<string>
+  /** The same, but it cancels. */
+  cancel(url: string): Promise<string>
+}
+
+export interface Account {
+  readonly email?: string
+  readonly email_verified?: boolean
+}
+
+export const CLIENT = { id: 'hermes', secret: 'the secret of the client' }
+
+/** A real identity provider (oidc-provider) on this machine. */
+export async function startIdentityProvider(options: {
+  readonly redirectUri: string
+  readonly accounts: Readonly<Record<string, Account>>
+  /** Of access tokens. */
+  readonly ttlS?: number
+  /** false: no session can be renewed. */
+  readonly refreshTokens?: boolean
+}): Promise<IdentityProvider> {
+  const { redirectUri, accounts, ttlS = 3600, refreshTokens = true } = options
+  const asked: string[] = []
+  const revoked: string[] = []
+  const grants = new Set<string>()
+  let handler: ReturnType<Provider['callback']> | undefined
+  let server: Server = await listen(0, (request, response) => handler?.(request, response))
+  const { port } = server.address() as { port: number }
+  const issuer = `http://127.0.0.1:${port}`
+  const provider = new Provider(issuer, {
+    clients: [
+      {
+        client_id: CLIENT.id,
+        client_secret: CLIENT.secret,
+        redirect_uris: [redirectUri],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+      },
+    ],
+    claims: { email: ['email', 'email_verified'] },
+    features: { revocation: { enabled: true } },
+    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts[id] }) }),
+    issueRefreshToken: () => refreshTokens,
+    rotateRefreshToken: true,
+    ttl: { AccessToken: ttlS, IdToken: 3600, RefreshToken: 86_400, Grant: 86_400, Session: 86_400, Interaction: 600 },
+    cookies: { keys: ['a key of the test'] },
+  })
+  provider.on('grant.success', (context) => {
+    const grantId = context.oidc.entities.Grant?.jti
+    if (grantId !== undefined) grants.add(grantId)
+  })
+  provider.on('grant.revoked', (_, grantId) => revoked.push(grantId))
+  const callback = provider.callback()
+  handler = (request, response) => {
+    asked.push(request.url ?? '')
+    return callback(request, response)
+  }
+  return {
+    issuer,
+    asked,
+    revoked,
+    forget() {
+      for (const grantId of grants) void provider.Grant.adapter.destroy(grantId)
+      for (const grantId of grants) void provider.RefreshToken.revokeByGrantId(grantId)
+    },
+    async down() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+    },
+    async up() {
+      server = await waitFor('its port', () => listen(port, (request, response) => handler?.(request, response)))
+    },
+    signIn: (url, account) => browse(url, redirectUri, { login: { login: account, password: 'x' }, consent: {} }),
+    cancel: (url) => browse(url, redirectUri, undefined),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+function listen(port: number, handler: Parameters<typeof createServer>[1]): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(handler)
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => resolve(server))
+  })
+}
+
+/** Follows redirects with cookies and fills in the forms; undefined instead of answers: takes the way out. */
+async function browse(
+  start: string,
+  until: string,
+  answers: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined,
+): Promise<string> {
+  const jar = new Map<string, string>()
+  let url = start
+  let body: URLSearchParams | undefined
+  for (let step = 0; step < 20; step++) {
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') },
+      ...(body === undefined ? {} : { method: 'POST', body }),
+    })
+    for (const cookie of response.headers.getSetCookie()) {
+      const [pair = ''] = cookie.split(';')
+      jar.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1))
+    }
+    body = undefined
+    const location = response.headers.get('location')
+    if (location !== null) {
+      url = new URL(location, url).href
+      if (url.startsWith(until)) return url
+      continue
+    }
+    const html = await response.text()
+    const prompt = /name="prompt" value="(\w+)"/.exec(html)?.[1]
+    if (prompt === undefined) throw new Error(`the provider shows ${response.status}: ${html.slice(0, 2000)}`)
+    if (answers === undefined) url = `${url.replace(/\/$/, '')}/abort`
+    else body = new URLSearchParams({ prompt, ...answers[prompt] })
+  }
+  throw new Error('the provider sends in circles')
+}
