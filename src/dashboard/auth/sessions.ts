@@ -75,7 +75,7 @@ interface Issued {
 export class Sessions {
   readonly #facts: SessionFacts
   /** Renewals under way and just done, by the digest of the cookie: a refresh token may be used once. */
-  readonly #renewals = new Map<string, Promise<Issued | undefined>>()
+  readonly #renewals = new Map<string, { readonly issued: Promise<Issued | undefined>; readonly untilMs: number }>()
 
   constructor(facts: SessionFacts) {
     this.#facts = facts
@@ -113,22 +113,26 @@ export class Sessions {
     return { refreshToken: sealed?.session === session.id ? sealed.refreshToken : undefined }
   }
 
-  #renew(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
+  async #renew(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
+    const nowMs = this.#facts.clock.nowMs()
+    for (const [known, { untilMs }] of this.#renewals) if (untilMs <= nowMs) this.#renewals.delete(known)
     const key = createHash('sha256').update(cookie).digest('base64url')
     const known = this.#renewals.get(key)
-    if (known !== undefined) return known.then((issued) => (issued && this.#isLiving(issued) ? issued : undefined))
+    if (known !== undefined) {
+      const issued = await known.issued
+      return issued !== undefined && !this.#facts.revoked.has(issued.session.id) ? issued : undefined
+    }
     const sealed = this.#open('refresh', cookie)
-    if (sealed === undefined) return Promise.resolve(undefined)
-    const renewal = this.#renewSealed(sealed, place)
-    this.#renewals.set(key, renewal)
-    const forget = (): void => void this.#renewals.delete(key)
-    const { clock } = this.#facts
-    renewal.then(
-      () => clock.at(clock.nowMs() + RENEWED_MS, forget),
+    if (sealed === undefined) return undefined
+    const issued = this.#renewSealed(sealed, place)
+    this.#renewals.set(key, { issued, untilMs: nowMs + RENEWED_MS })
+    try {
+      return await issued
+    } catch (error) {
       // The provider was away: the next request asks it again.
-      forget,
-    )
-    return renewal
+      this.#renewals.delete(key)
+      throw error
+    }
   }
 
   async #renewSealed(sealed: Sealed, place: CookiePlace): Promise<Issued | undefined> {
@@ -179,10 +183,6 @@ export class Sessions {
       this.#providerOf(data) !== undefined &&
       isAllowed(plainIdentity(data.identity))
     return holds ? data : undefined
-  }
-
-  #isLiving({ session }: Issued): boolean {
-    return !this.#facts.revoked.has(session.id)
   }
 
   #providerOf({ provider, fingerprint }: Sealed): DashboardAuthProvider | undefined {
