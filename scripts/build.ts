@@ -38,6 +38,11 @@ await build({
       setup(b) {
         // koffi's package only looks for its binary; a bundle finds that one file beside itself, and loads in 4 ms instead of 11.
         b.onResolve({ filter: /^koffi$/ }, () => ({ path: './koffi.node', external: true }))
+        // Likewise node-pty's, which looks for a package by its platform; where there is none (musl), loading it fails in one line.
+        b.onLoad({ filter: /node-pty\/requireBinary\.js$/ }, () => ({
+          contents: "exports.requireBinary = () => require('./pty.node')",
+        }))
+        b.onResolve({ filter: /^\.\/pty\.node$/ }, ({ path }) => ({ path, external: true }))
         // One program loads another lazily (hermes -> cli): keep them apart.
         b.onResolve({ filter: /^#bundle\// }, ({ path }) => ({ path: path.replace('#bundle/', './'), external: true }))
       },
@@ -47,6 +52,9 @@ await build({
 await page
 await cp(koffiBinary(), join(out, 'lib', 'koffi.node'))
 await cp(sqliteBinary(), join(out, 'lib', 'better-sqlite3.node'))
+// Prebuilt for glibc only; without it the dashboard has no terminal tab, and says so.
+if (!usesMusl())
+  await cp(join(packageDir(`@lydell/node-pty-linux-${process.arch}`), 'pty.node'), join(out, 'lib', 'pty.node'))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
 

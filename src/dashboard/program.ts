@@ -19,6 +19,8 @@ import { usageLooker } from './live/look.ts'
 import { Streams } from './live/streams.ts'
 import { PUBLIC } from './public-paths.ts'
 import { type DashboardOptions, type DashboardSettings, misconfigured, readSettings } from './settings.ts'
+import { terminalEnvironment } from './terminal/environment.ts'
+import { Terminals } from './terminal/terminals.ts'
 
 export interface DashboardFacts {
   readonly home: string
@@ -72,6 +74,16 @@ async function assemble(
   const connect = () => connectControl(facts.controlSocket, clock)
   const lookAtUsage = usageLooker(clock)
   const streams = new Streams(clock, headers)
+  const terminals = new Terminals({
+    clock,
+    command: [join(facts.install, 'bin', 'hermes'), 'chat'],
+    cwd: home,
+    env: terminalEnvironment(facts.env),
+  })
+  const closeOf = (session: string): void => {
+    streams.closeOf(session)
+    terminals.closeOf(session)
+  }
   const api = {
     home,
     clock,
@@ -88,10 +100,8 @@ async function assemble(
     stream: streams.begin,
   }
   const access =
-    gate.kind === 'login'
-      ? await openLogin({ home, clock, setting: settings.setting, warn, closeOf: (id) => streams.closeOf(id) })
-      : noLogin()
-  const server = dashboardServer({
+    gate.kind === 'login' ? await openLogin({ home, clock, setting: settings.setting, warn, closeOf }) : noLogin()
+  const app = {
     rules: { gate, list: PUBLIC, publicApi },
     outside,
     headers,
@@ -100,12 +110,15 @@ async function assemble(
     metricsToken,
     recognize: access.recognize,
     page: { dir: join(facts.install, 'lib', 'dashboard'), terminal },
-    bug: (error) => err(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`),
-  })
+    bug: (error: unknown) => err(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`),
+  }
+  const server = dashboardServer(app)
+  terminals.serve(server, app)
   return {
     server,
     async close() {
       streams.closeAll()
+      terminals.closeAll()
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await closed

@@ -1,0 +1,17 @@
+import type { Environment } from '../../system/install.ts'
+import { SUPERVISED_MARKER } from '../../system/markers.ts'
+
+/** What is the dashboard's alone: its secrets, and what makes a program take itself for one in a slot. */
+const OWN = /^(HERMES_DASHBOARD(_.*)?|HERMES_METRICS_TOKEN|HERMES_SLOT|HERMES_MAIN)$/
+
+/** The environment of a program on a terminal. */
+export const terminalEnvironment = (env: Environment): Readonly<Record<string, string>> => ({
+  ...Object.fromEntries(
+    Object.entries(env).filter(
+      (entry): entry is [string, string] =>
+        entry[1] !== undefined && !OWN.test(entry[0]) && entry[0] !== SUPERVISED_MARKER,
+    ),
+  ),
+  TERM: 'xterm-256color',
+  COLORTERM: 'truecolor',
+})

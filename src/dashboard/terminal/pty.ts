@@ -1,0 +1,76 @@
+import type { Cancel, Clock } from '../../system/clock.ts'
+import { listProcesses } from '../../system/proc.ts'
+
+export interface PtyOptions {
+  readonly command: readonly [string, ...string[]]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly cols: number
+  readonly rows: number
+}
+
+export interface Pty {
+  write(data: string): void
+  resize(cols: number, rows: number): void
+  pause(): void
+  resume(): void
+  onData(listener: (data: Buffer) => void): void
+  /** Called once, after the last data. */
+  onExit(listener: () => void): void
+  /** HUP to everything in its session; what is left after a moment is killed. */
+  end(): void
+}
+
+/** From HUP to KILL. */
+const PATIENCE_MS = 500
+
+/**
+ * Starts a program on a terminal of its own.
+ * @throws Error where the native binding does not load: it is there for glibc only
+ */
+export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
+  // Loaded here: only who opens a terminal needs it.
+  const { spawn } = await import('@lydell/node-pty')
+  const { command, cwd, env, cols, rows } = options
+  const [file, ...args] = command
+  const terminal = spawn(file, args, { name: 'xterm-256color', cwd, env, cols, rows, encoding: null })
+  let ended = false
+  let cancel: Cancel = () => undefined
+  terminal.onExit(() => {
+    ended = true
+    cancel()
+  })
+  const signal = (name: NodeJS.Signals): void => {
+    // Its programs may lead groups of their own; the session is what they share.
+    for (const { pid, session } of listProcesses()) if (session === terminal.pid) tell(pid, name)
+  }
+  return {
+    write: (data) => {
+      if (!ended) terminal.write(data)
+    },
+    resize: (width, height) => {
+      if (!ended) terminal.resize(width, height)
+    },
+    pause: () => terminal.pause(),
+    resume: () => terminal.resume(),
+    // With `encoding: null` these are bytes, whatever the types say.
+    onData: (listener) => void terminal.onData((data) => listener(data as unknown as Buffer)),
+    onExit: (listener) => void terminal.onExit(listener),
+    end() {
+      if (ended) return
+      // A paused terminal is never read to its end, and without that its exit is not told.
+      terminal.resume()
+      signal('SIGHUP')
+      cancel = clock.at(clock.nowMs() + PATIENCE_MS, () => signal('SIGKILL'))
+    },
+  }
+}
+
+function tell(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    // It has ended since we looked.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
