@@ -66,12 +66,16 @@ export const VARIABLES: readonly VariableSpec[] = [
     '2',
     'as s6-overlay: 0 and 1 go on after a failed boot hook, 2 stops the container',
   ),
-  spec('S6_KEEP_ENV', '0', 'as s6-overlay'),
-  spec('S6_KILL_GRACETIME', '–', 'as s6-overlay'),
+  spec('S6_KEEP_ENV', '0', 'as s6-overlay: not 0, and `with-contenv` leaves the environment as it is'),
+  spec(
+    'S6_KILL_GRACETIME',
+    '–',
+    'milliseconds from TERM to KILL when the container stops, where `HERMES_STOP_TIMEOUT` is not set; never slept out',
+  ),
   spec('S6_CMD_WAIT_FOR_SERVICES', '0', 'as s6-overlay'),
   spec('S6_CMD_WAIT_FOR_SERVICES_MAXTIME', '–', 'as s6-overlay'),
-  spec('S6_READ_ONLY_ROOT', '0', 'as s6-overlay'),
-  spec('S6_VERBOSITY', '–', 'as s6-overlay'),
+  spec('S6_READ_ONLY_ROOT', '0', 'not needed: a read-only root works with a tmpfs on `/run`, noexec too'),
+  spec('S6_VERBOSITY', '2', "which of hermes' own lines `docker logs` shows: 0 errors, 1 warnings too, 2 and more all"),
 ]
 
 /** Set by hermes for what it starts, never by people. */

@@ -1,5 +1,6 @@
 import type { Native } from '../system/native.ts'
 import { storeEnvironment } from './environment.ts'
+import { ExitCodeFile } from './exit-code-file.ts'
 import { type InitFacts, type InitOptions, makeHome } from './facts.ts'
 import {
   chooseRunDirectory,
@@ -8,6 +9,7 @@ import {
   makeRunDirectory,
   type RunDirectory,
   writeIdentity,
+  writeInitPid,
 } from './run-directory.ts'
 import { requireWritable } from './volume.ts'
 
@@ -15,15 +17,17 @@ export interface Directories {
   readonly run: RunDirectory
   /** The listening control socket, or one line that says why there is none. */
   readonly control: number | string
+  /** In the image only. */
+  readonly exitCode?: ExitCodeFile
 }
 
 /**
- * Makes what everything else needs: the home, the run directory with the container's environment and the runtime identity in it, and
- * the control socket.
+ * Makes what everything else needs: the home, the run directory with the container's environment and the runtime identity in it, the
+ * control socket and the exit-code file.
  * @throws HermesError naming the directory that cannot be had
  */
 export function makeDirectories(
-  { env, foreground }: Pick<InitOptions, 'env' | 'foreground'>,
+  { env, foreground, install }: Pick<InitOptions, 'env' | 'foreground' | 'install'>,
   facts: InitFacts,
   native: Pick<Native, 'tryLock' | 'listenUnix'>,
 ): Directories {
@@ -36,5 +40,10 @@ export function makeDirectories(
   makeRunDirectory(run, owner, () => lockRunDirectory(native, paths.runDir))
   storeEnvironment(paths.environmentDir, environment)
   writeIdentity(paths.identity, identity)
-  return { run, control: listenForClients(native, paths.controlSocket, owner) }
+  writeInitPid(paths.initPid)
+  return {
+    run,
+    control: listenForClients(native, paths.controlSocket, owner),
+    ...(run.layout === 'image' && { exitCode: ExitCodeFile.make({ install, owner }) }),
+  }
 }

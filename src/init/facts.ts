@@ -6,6 +6,7 @@ import { type Environment, resolveHome } from '../system/install.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { RUNTIME_USER, requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
+import { RESERVE_MS } from './stop.ts'
 
 export interface InitOptions {
   /** Directory that holds bin/ and lib/. */
@@ -46,7 +47,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
   const dropped = uid === 0 && !foreground
   const environment = containerEnvironment(env, {
     HERMES_HOME: home,
-    HERMES_STOP_TIMEOUT: String(DEFAULT_STOP_TIMEOUT_S),
+    HERMES_STOP_TIMEOUT: String(defaultStopTimeoutS(env, warnings)),
   })
   const identity = dropped
     ? becoming({ env, home, accounts, isImage: install === IMAGE_INSTALL }, warnings)
@@ -114,6 +115,14 @@ function ourselves(env: Environment, home: string | undefined, accounts: Account
     user: entry?.[0] ?? env.USER ?? String(uid),
     home: home ?? entry?.[5] ?? '/',
   }
+}
+
+/** s6-overlay's S6_KILL_GRACETIME is the time between TERM and KILL; ours is that and what is kept for the end. */
+function defaultStopTimeoutS({ S6_KILL_GRACETIME: text = '' }: Environment, warnings: string[]): number {
+  if (text === '') return DEFAULT_STOP_TIMEOUT_S
+  if (/^\d{1,8}$/.test(text)) return (Number(text) + RESERVE_MS) / 1_000
+  warnings.push(`S6_KILL_GRACETIME: expected milliseconds, a whole number, got "${text}"; it is left out of account`)
+  return DEFAULT_STOP_TIMEOUT_S
 }
 
 function stopTimeout(environment: Variables, warnings: string[]): number {

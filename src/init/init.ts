@@ -60,7 +60,7 @@ export class Init {
     this.#voice = new Voice(own, () => this.#supervisor)
     const say = this.#voice.say.bind(this.#voice)
     const warn = (text: string): void => say('warn', text)
-    const { run, control } = makeDirectories(options, facts, native)
+    const { run, control, exitCode } = makeDirectories(options, facts, native)
     const { paths } = run
     this.#reaper = new Reaper({
       native,
@@ -147,6 +147,7 @@ export class Init {
       children: this.#children,
       supervisor: this.#supervisor,
       main: this.#main,
+      ...(exitCode && { exitCode }),
       hooks: this.#hooks,
       hasHooks: !options.foreground,
       say,

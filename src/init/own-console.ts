@@ -1,11 +1,12 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import type { ConsoleSink } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
+import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
 
-const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+export type { Level }
 
-export type Level = 'info' | 'warn' | 'error'
+const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 
 /**
  * How to write to one of our standard streams without ever waiting for its reader. Opened before anything drops root: an
@@ -36,6 +37,8 @@ export interface OwnConsoleOptions {
   readonly clock: Clock
   /** `LOG_FORMAT=json`. */
   readonly json: boolean
+  /** Says whether lines of a level are shown (`S6_VERBOSITY`); absent: all are. */
+  readonly isShown?: (level: Level) => boolean
 }
 
 /** init's own lines, on the container's stderr. Never waits, never throws: what finds no room for long is counted and dropped. */
@@ -50,7 +53,7 @@ export class OwnConsole {
   }
 
   line(level: Level, text: string): void {
-    if (this.#o.sink.kind === 'none') return
+    if (this.#o.sink.kind === 'none' || this.#o.isShown?.(level) === false) return
     if (this.#waiting.length >= MAX_WAITING) this.#dropped += 1
     else this.#waiting.push(this.#render(level, text))
     this.flush()

@@ -72,16 +72,19 @@ export function makeRunDirectory(
   owner: RuntimeIdentity | undefined,
   lock: () => void,
 ): void {
-  const { runDir, controlSocket, identity, logFifos, slotStates, serviceDir, environmentDir } = paths
+  const { runDir, controlSocket, identity, initPid, logFifos, slotStates, serviceDir, environmentDir } = paths
   try {
     if (owner !== undefined) refuseForeignGround(dirname(runDir))
     // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
     makeDirectory(runDir, layout === 'private' && owner === undefined ? 0o700 : 0o755)
-    if (owner !== undefined) refuseForeignGround(runDir)
+    if (owner !== undefined) {
+      refuseForeignGround(runDir)
+      for (const dir of [serviceDir, dirname(environmentDir)]) removePlanted(dir)
+    }
     refuseForeignFiles(runDir)
     lock()
     // By name: a run directory that somebody chose may hold other things.
-    for (const old of [controlSocket, identity, logFifos, slotStates, environmentDir, mainScript(paths)]) {
+    for (const old of [controlSocket, identity, initPid, logFifos, slotStates, environmentDir, mainScript(paths)]) {
       rmSync(old, { recursive: true, force: true })
     }
     makeDirectory(serviceDir, 0o755)
@@ -152,6 +155,15 @@ function refuseForeignGround(path: string): void {
   }
 }
 
+/**
+ * Where /run is open to everybody (`--tmpfs /run` is) and outlives a container, the runtime user can have put a link in the place of
+ * a directory that root is about to clear.
+ */
+function removePlanted(dir: string): void {
+  const status = lstatSync(dir, { throwIfNoEntry: false })
+  if (status !== undefined && !status.isDirectory()) rmSync(dir)
+}
+
 /** What becomes of the container's environment on its way to the main program. */
 export const mainScript = ({ runDir }: RunPaths): string => join(runDir, 'main')
 
@@ -166,6 +178,9 @@ function makeDirectory(path: string, mode: number): void {
 export function writeIdentity(path: string, identity: RuntimeIdentity): void {
   writeFileSync(path, `${JSON.stringify(identity)}\n`, { mode: 0o644, flag: 'wx' })
 }
+
+/** Whom `halt` asks to stop: init need not be PID 1. */
+export const writeInitPid = (path: string): void => writeFileSync(path, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
 
 /**
  * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the next one.

@@ -1,5 +1,6 @@
 import { systemClock } from '../system/clock.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
+import { isShown } from '../system/level.ts'
 import { loadNative } from '../system/native-libc.ts'
 import { gatherFacts, type InitOptions } from './facts.ts'
 import { Init } from './init.ts'
@@ -12,7 +13,14 @@ export async function runInit(options: InitOptions): Promise<void> {
   const { native, problem } = await loadNative()
   const clock = systemClock()
   const stderr = openSink(2)
-  const own = new OwnConsole({ sink: stderr, native, clock, json: options.env.LOG_FORMAT === 'json' })
+  const { LOG_FORMAT, S6_VERBOSITY } = options.env
+  const own = new OwnConsole({
+    sink: stderr,
+    native,
+    clock,
+    json: LOG_FORMAT === 'json',
+    isShown: isShown(S6_VERBOSITY),
+  })
   const fail = (error: unknown): never => {
     if (error instanceof HermesError)
       own.line('error', error.next === undefined ? error.message : `${error.message}. ${error.next}`)

@@ -2,6 +2,7 @@ import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { listProcesses } from '../system/proc.ts'
 import type { Children } from './children.ts'
+import type { ExitCodeFile } from './exit-code-file.ts'
 import type { InitFacts } from './facts.ts'
 import { FINISH_HOOKS, type Hooks } from './hooks.ts'
 import type { MainProgram } from './main-program.ts'
@@ -20,6 +21,7 @@ export interface ShutdownOptions {
   readonly children: Children
   readonly supervisor: SupervisorProcess
   readonly main: Pick<MainProgram, 'pid' | 'codeAfterStop'>
+  readonly exitCode?: ExitCodeFile
   readonly hooks: Hooks
   /** There are none in the foreground. */
   readonly hasHooks: boolean
@@ -61,7 +63,7 @@ export class Shutdown {
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
-    const { native, clock, own, facts, children, supervisor, main, say } = this.#o
+    const { native, clock, own, facts, children, supervisor, main, exitCode, say } = this.#o
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
       native,
@@ -82,9 +84,12 @@ export class Shutdown {
     // A supervisor that is still loading has nothing to drain, unless another one before it had.
     if (supervisor.listens || children.everStarted) await this.#drain()
     await supervisor.end()
+    if (code !== undefined) exitCode?.write(code)
     await this.#finishHooks(startedAtMs + facts.stopTimeoutMs)
     own.flush()
-    native.exitNow(code ?? main.codeAfterStop((pid) => stop.wasKilled(pid)))
+    // What somebody has written wins over everything; its 0 is our own where we were asked to stop.
+    const said = exitCode?.read()
+    native.exitNow(code === undefined ? said || main.codeAfterStop((pid) => stop.wasKilled(pid)) : (said ?? code))
   }
 
   #drain(): Promise<void> {

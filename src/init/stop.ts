@@ -5,7 +5,7 @@ import { descendants, isZombie, type ProcessFacts } from '../system/proc.ts'
 import type { LivingChild } from './children.ts'
 
 /** Kept of the total for killing, draining the logs and the finish hooks. */
-const RESERVE_MS = 1_500
+export const RESERVE_MS = 1_500
 const NAME_AFTER_MS = 2_000
 const LOOK_EVERY_MS = 20
 /** After KILL the kernel needs its time, too; what is left then is stuck in a system call. */

@@ -2,8 +2,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSyn
 import { dirname } from 'node:path'
 import type { ConsoleWriter } from '../log/io/console.ts'
 import type { Clock } from '../system/clock.ts'
-
-export type Level = 'info' | 'warn' | 'error'
+import type { Level } from '../system/level.ts'
 
 /** As rotating-file-stream would keep it: the file and this many older ones. */
 const MAX_BYTES = 5_000_000
@@ -26,6 +25,8 @@ export interface JournalOptions {
   readonly console: Pick<ConsoleWriter, 'write'>
   /** `LOG_FORMAT=json`. */
   readonly json: boolean
+  /** Says whether lines of a level are shown on the console (`S6_VERBOSITY`); absent: all are. The file gets every line. */
+  readonly isShown?: (level: Level) => boolean
   readonly clock: Clock
 }
 
@@ -75,7 +76,7 @@ export class Journal {
     const line = this.#o.json
       ? JSON.stringify({ time, level, component: 'supervisor', message: oneLine })
       : `hermes: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${oneLine}`
-    this.#o.console.write(`${line}\n`)
+    if (this.#o.isShown?.(level) !== false) this.#o.console.write(`${line}\n`)
     this.#append(this.#fileLine(level, oneLine))
   }
 

@@ -5,6 +5,7 @@ import type { SupervisorStart, ToSupervisor } from '../protocol/init.ts'
 import { shellCode } from '../slot/ending.ts'
 import { childOf, type Effect } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
+import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
 import { profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
 import { ChildReports } from './child-reports.ts'
@@ -72,6 +73,7 @@ export class Supervisor {
     this.#journal = new Journal({
       console: new ConsoleWriter(start.stderr, native, clock),
       json: this.#container.LOG_FORMAT === 'json',
+      isShown: isShown(this.#container.S6_VERBOSITY),
       clock,
     })
     const { warn } = this.#journal

@@ -5,6 +5,8 @@ export interface RunPaths {
   readonly runDir: string
   readonly controlSocket: string
   readonly identity: string
+  /** init's pid, for `halt`. */
+  readonly initPid: string
   /** One FIFO per slot, made by init. */
   readonly logFifos: string
   /** One state file per slot, written by the supervisor at each transition. */
@@ -22,6 +24,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   runDir,
   controlSocket: join(runDir, 'control.sock'),
   identity: join(runDir, 'identity'),
+  initPid: join(runDir, 'init.pid'),
   logFifos: join(runDir, 'log'),
   slotStates: join(runDir, 'slots'),
   serviceDir: layout === 'image' ? '/run/service' : join(runDir, 'service'),

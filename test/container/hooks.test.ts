@@ -115,3 +115,14 @@ test("the container's environment is there for hooks, slots and with-contenv, al
   expect(await box.exec(['/command/printcontenv', 'ABSENT'])).toMatchObject({ code: 1, stdout: '' })
   expect(await box.ok('stat', '-c', '%a %u', '/run/s6/container_environment')).toBe('755 0\n')
 })
+
+test.each([['root']])(
+  '%s writes an exit code and calls halt, as for s6-overlay: the container ends with it',
+  async (user) => {
+    await using box = await startContainer({ command: ['sh', '-c', 'echo here I am; exec sleep 1000'] })
+    await box.saw('here I am')
+    await box.exec(['sh', '-c', 'echo 9 >/run/s6-linux-init-container-results/exitcode'], { user })
+    await box.exec(['/run/s6/basedir/bin/halt'], { user })
+    expect(await box.exit()).toBe(9)
+  },
+)

@@ -7,6 +7,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -221,6 +222,67 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
     await box.pid1.saw('/etc/cont-init.d/slow has been running for 10 s', { deadlineMs: 20_000 })
     writeFileSync(box.path('/run/go'), '')
     expect(await box.exit()).toEqual({ code: 0 })
+  })
+})
+
+describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 of a namespace'})`, () => {
+  const results = '/run/s6-linux-init-container-results/exitcode'
+
+  test('the runtime user may say what a container that is asked to stop ends with', async () => {
+    await using box = await startInit({ words: ['sh', '-c', `echo 9 >${results}; echo said; exec sleep 1000`] })
+    await box.pid1.saw('said')
+    box.pid1.signal('TERM')
+    expect(await box.exit()).toEqual({ code: 9 })
+  })
+
+  test('a main program that ends by itself decides; a finish hook sees its code and has the last word', async () => {
+    const hook = `#!/bin/sh\necho "hook saw $(cat ${results})"`
+    const plain = await whole({ words: ['sh', '-c', `echo 9 >${results}; exit 4`], finishHooks: { '10-see': hook } })
+    expect([plain.code, plain.out]).toEqual([4, 'hook saw 4\n'])
+    const { code } = await whole({
+      words: ['sh', '-c', 'exit 4'],
+      finishHooks: { '10-say': `#!/bin/sh\necho 6 >${results}` },
+    })
+    expect(code).toBe(6)
+  })
+
+  test.each(['', 'nine', '-1', '256'])('%o there is no exit code: the container’s own counts', async (text) => {
+    const finish = { '10-say': `#!/bin/sh\nprintf %s '${text}' >${results}` }
+    expect((await whole({ words: ['sh', '-c', 'exit 4'], finishHooks: finish })).code).toBe(4)
+  })
+
+  test('nothing that root does at boot follows a link that was planted in an open /run', async () => {
+    const home = freshHome()
+    const { code } = await whole({
+      home,
+      words: ['true'],
+      prepare: [
+        'chmod 1777 /run; mkdir $home/mine; touch $home/mine/kept',
+        'for name in service s6 s6-linux-init-container-results; do rm -rf /run/$name; ln -s $home/mine /run/$name; done',
+      ].join('\n'),
+    })
+    const left = readdirSync(join(home, 'mine'))
+    rmSync(home, { recursive: true })
+    expect([code, left]).toEqual([0, ['kept']])
+  })
+
+  test.each([
+    { env: { S6_KILL_GRACETIME: '500' }, said: '2' },
+    { env: { S6_KILL_GRACETIME: '0' }, said: '1.5' },
+    { env: { S6_KILL_GRACETIME: '500', HERMES_STOP_TIMEOUT: '5' }, said: '5' },
+    { env: { S6_KILL_GRACETIME: 'soon' }, said: '8' },
+  ])('with %o the whole stop takes $said s at most', async ({ env, said }) => {
+    const { out, err } = await whole({ words: ['sh', '-c', 'echo $HERMES_STOP_TIMEOUT'], env: { ...env } })
+    expect(out).toBe(`${said}\n`)
+    if (env.S6_KILL_GRACETIME === 'soon') expect(err).toContain('S6_KILL_GRACETIME: expected milliseconds')
+  })
+
+  test('S6_VERBOSITY=0 shows errors only', async () => {
+    const warned = { S6_KILL_GRACETIME: 'soon' }
+    expect((await whole({ words: ['true'], env: { ...warned } })).err).toContain('warning: S6_KILL_GRACETIME')
+    expect((await whole({ words: ['true'], env: { ...warned, S6_VERBOSITY: '0' } })).err).toBe('')
+    const failed = { initHooks: { '10-bad': '#!/bin/sh\nexit 7' }, words: ['true'], env: { S6_VERBOSITY: '0' } }
+    expect((await whole(failed)).err).toContain('error: /etc/cont-init.d/10-bad exited with code 7')
   })
 })
 

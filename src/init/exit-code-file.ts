@@ -1,0 +1,78 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { RuntimeIdentity } from '../protocol/init.ts'
+
+const RESULTS = '/run/s6-linux-init-container-results'
+const HALT = '/run/s6/basedir/bin/halt'
+/** A number below 256 and a newline; whoever writes more has not meant an exit code. */
+const MAX_BYTES = 16
+
+export interface ExitCodePlaces {
+  /** Directory that holds docker/halt. */
+  readonly install: string
+  /** Who may say the exit code besides root; absent: nothing is dropped, we may. */
+  readonly owner: RuntimeIdentity | undefined
+  readonly results?: string
+  readonly halt?: string
+}
+
+/**
+ * s6-overlay's way to decide the container's exit code: a number in `/run/s6-linux-init-container-results/exitcode`, then
+ * `/run/s6/basedir/bin/halt`. What is read there is one number, by a descriptor that follows no link and waits for nobody; a runtime
+ * user who may stop the container may as well say how it ended.
+ */
+export class ExitCodeFile {
+  readonly #file: string
+
+  private constructor(file: string) {
+    this.#file = file
+  }
+
+  /** @throws the error of the file system */
+  static make({ install, owner, results = RESULTS, halt = HALT }: ExitCodePlaces): ExitCodeFile {
+    rmSync(results, { recursive: true, force: true })
+    mkdirSync(results, { recursive: true, mode: 0o755 })
+    const exitCode = new ExitCodeFile(join(results, 'exitcode'))
+    exitCode.write(0)
+    if (owner !== undefined) lchownSync(exitCode.#file, owner.uid, owner.gid)
+    mkdirSync(dirname(halt), { recursive: true, mode: 0o755 })
+    rmSync(halt, { force: true })
+    // A link into the image, not a script of our own: /run may be mounted noexec.
+    symlinkSync(join(install, 'docker', 'halt'), halt)
+    return exitCode
+  }
+
+  /** What the container is going to end with, unless somebody says otherwise. */
+  write(code: number): void {
+    writeFileSync(this.#file, `${code}\n`, { mode: 0o644 })
+  }
+
+  /** @returns what was written there; undefined: nothing that is an exit code */
+  read(): number | undefined {
+    let fd: number
+    try {
+      fd = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY)
+    } catch {
+      return undefined // somebody has removed it: nothing was said
+    }
+    try {
+      if (!fstatSync(fd).isFile()) return undefined
+      const bytes = Buffer.alloc(MAX_BYTES)
+      const text = bytes.toString('latin1', 0, readSync(fd, bytes)).trim()
+      return /^\d{1,3}$/.test(text) && Number(text) <= 255 ? Number(text) : undefined
+    } finally {
+      closeSync(fd)
+    }
+  }
+}
