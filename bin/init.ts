@@ -1,15 +1,14 @@
-// First of all: without a listener USR1 opens an inspector, and PID 1 is root. So nothing is imported above this line.
-process.on('SIGUSR1', () => undefined)
+// PID 1. Its loader listens for USR1 before this is read (scripts/code-cache.ts).
+import { dirname } from 'node:path'
+import { runInit } from '../src/init/run.ts'
 
-const [first, ...rest] = process.argv.slice(2)
-const foreground = first === '--foreground'
+const words = process.argv.slice(2)
+const foreground = words[0] === '--foreground'
 
-import('../src/init/run.ts').then(({ runInit }) =>
-  runInit({
-    // This bundle lies in lib/.
-    install: __dirname.replace(/\/[^/]+$/, ''),
-    foreground,
-    words: foreground ? rest : process.argv.slice(2),
-    env: process.env,
-  }),
-)
+void runInit({
+  // This bundle lies in lib/.
+  install: dirname(__dirname),
+  foreground,
+  words: foreground ? words.slice(1) : words,
+  env: process.env,
+})

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildPage } from './build-page.ts'
+import { MODULE_WRAPPER, makeCodeCache } from './code-cache.ts'
 
 const root = dirname(import.meta.dirname)
 const out = resolve(process.argv[2] ?? join(root, 'dist'))
@@ -19,7 +20,6 @@ await build({
   absWorkingDir: root,
   entryPoints: programs.map((name) => join('bin', name)),
   outdir: join(out, 'lib'),
-  outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
   format: 'cjs',
@@ -29,6 +29,8 @@ await build({
   minify: true,
   keepNames: true,
   legalComments: 'none',
+  banner: { js: MODULE_WRAPPER.before },
+  footer: { js: MODULE_WRAPPER.after },
   // src/profile/config.ts asks for import.meta.url only where it runs as source.
   logOverride: { 'empty-import-meta': 'silent' },
   define: { HERMES_VERSION: JSON.stringify(packageJson.version) },
@@ -57,6 +59,11 @@ if (!usesMusl())
   await cp(join(packageDir(`@lydell/node-pty-linux-${process.arch}`), 'pty.node'), join(out, 'lib', 'pty.node'))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
+const why = await makeCodeCache(
+  out,
+  programs.map((name) => name.slice(0, -'.ts'.length)),
+)
+if (why !== undefined) process.stderr.write(`build: no compiled code, so programs start slower: ${why}\n`)
 
 /** The one prebuilt file of koffi for this machine's architecture and C library. */
 function koffiBinary(): string {

@@ -51,6 +51,20 @@ test('the install belongs to root and nobody else can write it', async () => {
   expect(await box.ok('stat', '-c', '%u:%g', '/opt/data')).not.toBe('')
 })
 
+test('its programs start from code that its own Node has compiled, and that nobody else can write', async () => {
+  await using box = await startContainer({ entrypoint: ['sleep', '1000'] })
+  const look = `
+    const { readFileSync } = require('node:fs')
+    for (const name of ['init', 'supervisor', 'gateway', 'hermes']) {
+      const file = '/opt/hermes/lib/' + name
+      const source = readFileSync(file + '.js', 'latin1')
+      const { cachedDataRejected } = new (require('node:vm').Script)(source, { cachedData: readFileSync(file + '.cache') })
+      console.log(name, cachedDataRejected)
+    }`
+  expect(await box.ok('node', '-e', look)).toBe('init false\nsupervisor false\ngateway false\nhermes false\n')
+  expect(await box.ok('sh', '-c', 'find /opt/hermes -name "*.cache" \\( ! -uid 0 -o -perm /022 \\)')).toBe('')
+})
+
 test('there is no source, no package manager cache and no node_modules in it', async () => {
   await using box = await startContainer({ entrypoint: ['sleep', '1000'] })
   expect(

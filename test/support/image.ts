@@ -18,6 +18,7 @@ const SOURCES = [
   'docker',
   'scripts/build.ts',
   'scripts/build-page.ts',
+  'scripts/code-cache.ts',
   'src',
 ]
 /** What this machine trusts; a build behind a TLS-inspecting proxy has to trust it as well. */

@@ -5,9 +5,12 @@ import { truthy } from '../../profile/environment.ts'
 import { diskWarnings } from '../warnings.ts'
 import { type Check, fail, isWritable, ok, warn } from './finding.ts'
 
-const PROGRAMS = ['hermes.cjs', 'cli.cjs', 'gateway.cjs', 'init.cjs', 'supervisor.cjs', 'koffi.node']
+const FILES = [
+  ...['hermes', 'cli', 'gateway', 'init', 'supervisor'].flatMap((program) => [`${program}.cjs`, `${program}.js`]),
+  'koffi.node',
+]
 export const install: Check = ({ install: dir, uid }) => {
-  const missing = PROGRAMS.filter((name) => !existsSync(join(dir, 'lib', name)))
+  const missing = FILES.filter((name) => !existsSync(join(dir, 'lib', name)))
   if (missing.length > 0)
     return [
       fail(

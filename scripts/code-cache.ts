@@ -1,0 +1,129 @@
+// Programs start from compiled code: lib/X.cjs is a loader, lib/X.js the bundle, lib/X.cache what V8 had compiled of it after it had
+// worked for a while. Boot is mostly compiling otherwise, twice in a row (init, then supervisor). Node's own compile cache would
+// keep a directory per uid and write to it at run time; this one is made once, here, and only ever read.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
+
+/** Around each bundle, so that the loader can give it what a module gets. */
+export const MODULE_WRAPPER = {
+  before: '(function (exports, require, module, __filename, __dirname) {',
+  after: '})',
+} as const
+
+const DEADLINE_MS = 60_000
+
+/** Before anything is loaded: without a listener USR1 opens an inspector, and PID 1 is root. */
+const FIRST: Readonly<Record<string, string>> = { init: "process.on('SIGUSR1', () => undefined)\n" }
+
+/** V8 refuses a cache of another version or other flags, and compiles as if there were none. */
+const loader = (name: string, more = ''): string =>
+  `'use strict'
+${FIRST[name] ?? ''}const { readFileSync, renameSync, writeFileSync } = require('node:fs')
+const { Script } = require('node:vm')
+let cachedData
+try {
+  cachedData = readFileSync(__dirname + '/${name}.cache')
+} catch {}
+const filename = __dirname + '/${name}.js'
+const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData })
+${more}script.runInThisContext()(exports, require, module, __filename, __dirname)
+`
+
+/** Writes down what has been compiled, at the end of a command, and when a program that stays is told to. */
+const recorder = (name: string): string =>
+  `const record = () => {
+  const file = __dirname + '/${name}.cache'
+  writeFileSync(file + process.pid, script.createCachedData())
+  renameSync(file + process.pid, file)
+}
+process.on('exit', record)
+process.on('SIGUSR2', record)
+`
+
+const writeLoaders = (lib: string, names: readonly string[], more: (name: string) => string): Promise<unknown> =>
+  Promise.all(names.map((name) => writeFile(join(lib, `${name}.cjs`), loader(name, more(name)))))
+
+/**
+ * Gives every bundle of an install tree its loader, and those that matter for boot and for the command line their cache: the tree is
+ * run for a second, in a home of its own.
+ * @param install holds lib/X.js for each of `names`
+ * @returns why there is no cache; undefined: there is one
+ */
+export async function makeCodeCache(install: string, names: readonly string[]): Promise<string | undefined> {
+  const lib = join(install, 'lib')
+  const home = await mkdtemp(join(tmpdir(), 'hermes-code-'))
+  try {
+    await writeLoaders(lib, names, recorder)
+    await work(lib, home)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  } finally {
+    await writeLoaders(lib, names, () => '')
+    await rm(home, { recursive: true, force: true })
+  }
+}
+
+/** What most lives of a container begin with. */
+async function work(lib: string, home: string): Promise<void> {
+  // One line of YAML: its parser and the schema are part of most boots.
+  await writeFile(join(home, 'config.yaml'), 'gateway:\n  restart: always\n')
+  await mkdir(join(home, 'run'))
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    HERMES_HOME: home,
+    HERMES_RUN_DIR: join(home, 'run'),
+    HERMES_DOCKER_EXEC_AS_ROOT: '1',
+  }
+  const start = (...words: readonly string[]): ChildProcess =>
+    spawn(process.execPath, ['--v8-pool-size=0', ...words], { env, stdio: 'ignore', detached: true })
+  const hermes = (...words: readonly string[]): Promise<number | null> =>
+    ended(start(join(lib, 'hermes.cjs'), ...words))
+
+  const init = start(join(lib, 'init.cjs'), '--foreground')
+  const gone = ended(init)
+  try {
+    await until('the default gateway to be up', async () => (await hermes('gateway', 'status')) === 0)
+    await hermes('profile', 'create', 'other', '--start')
+    const pid = init.pid ?? 0
+    for (const one of [pid, ...childrenOf(pid)]) process.kill(one, 'SIGUSR2')
+    const staying = ['init', 'supervisor', 'gateway'].map((name) => join(lib, `${name}.cache`))
+    await until(`${staying.join(', ')}`, () => staying.every((file) => existsSync(file)))
+    // Each adds to what the one before has written.
+    for (const words of [
+      'gateway status',
+      'status',
+      'healthcheck',
+      'version',
+      'gateway restart',
+      'logs',
+      'kanban list',
+    ])
+      await hermes(...words.split(' '))
+  } finally {
+    init.kill('SIGTERM')
+    await gone
+  }
+}
+
+const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').filter(Boolean).map(Number)
+
+const ended = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', resolve)
+  })
+
+async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadlineMs = performance.now() + DEADLINE_MS
+  while (!(await isSo())) {
+    if (performance.now() > deadlineMs) throw new Error(`waited ${DEADLINE_MS} ms for ${what}`)
+    await after(20)
+  }
+}
