@@ -4,7 +4,12 @@ import { describeRepair, repairVolume } from '../src/repair/repair.ts'
 
 const [home = '', uid, gid] = process.argv.slice(2)
 const facts = { home, uid: Number(uid), gid: Number(gid) }
-const repaired = repairVolume(facts)
-const line = describeRepair(facts, repaired)
-if (line !== undefined) writeSync(1, `${line}\n`)
-process.exitCode = repaired.failed > 0 ? 1 : 0
+try {
+  const repaired = repairVolume(facts)
+  const line = describeRepair(facts, repaired)
+  if (line !== undefined) writeSync(1, `${line}\n`)
+  process.exitCode = repaired.failed > 0 ? 1 : 0
+} catch (error) {
+  writeSync(1, `the ownership of ${home} cannot be looked at: ${(error as Error).message}\n`)
+  process.exitCode = 1
+}

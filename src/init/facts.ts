@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
@@ -38,6 +38,8 @@ export interface InitFacts {
 const DEFAULT_STOP_TIMEOUT_S = 8
 /** Where the image lies. Anywhere else (a checkout, a test) the machine's accounts are not ours to change. */
 const IMAGE_INSTALL = '/opt/hermes'
+/** Programs that root runs, and what they obey, lie in these. */
+const ROOTS_OWN = ['/bin', '/command', '/etc', '/lib', '/proc', '/run/hermes', '/sbin', '/sys', '/usr', IMAGE_INSTALL]
 
 /** @throws HermesError when nothing could work */
 export function gatherFacts({ install, foreground, env }: InitOptions, accounts = SYSTEM_ACCOUNTS): InitFacts {
@@ -54,7 +56,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     : ourselves(env, foreground ? env.HOME : home, accounts)
   if (!dropped && uid === 0) warnings.push('started as root: everything runs as root')
   if (!dropped && uid !== 0 && !foreground) {
-    warnings.push(`not started as root: everything runs as uid ${uid}, and the ownership of ${home} cannot be repaired`)
+    warnings.push(`not root: everything runs as uid ${uid}, and the ownership of ${home} cannot be repaired`)
   }
   return {
     home,
@@ -145,7 +147,7 @@ const readText = (file: string): string => {
 }
 
 /** Makes the volume's directory where there is none (`npm start`, an image without VOLUME). As root's: the repair gives it away. */
-export function makeHome({ home, identity }: InitFacts): void {
+export function makeHome({ home, identity, dropped }: InitFacts): void {
   const cannot = (why: string, cause?: unknown): HermesError =>
     new HermesError('FAILED', `${home} cannot be the volume: ${why}`, {
       next: `mount a volume there, or set HERMES_HOME to a directory that uid ${identity.uid} can write`,
@@ -153,13 +155,17 @@ export function makeHome({ home, identity }: InitFacts): void {
     })
   try {
     const status = statSync(home, { throwIfNoEntry: false })
-    if (status?.isDirectory()) return
-    if (status !== undefined) throw cannot('it is not a directory')
-    makeDirectories(home)
+    if (status !== undefined && !status.isDirectory()) throw cannot('it is not a directory')
+    if (status === undefined) makeDirectories(home)
+    if (dropped && belongsToSystem(realpathSync(home))) throw cannot('programs that root runs lie there')
   } catch (error) {
     throw error instanceof HermesError ? error : cannot((error as NodeJS.ErrnoException).code ?? String(error), error)
   }
 }
+
+/** The volume is given to the runtime user: whoever owns the parent of /etc, or a place in it, is root in all but name. */
+const belongsToSystem = (path: string): boolean =>
+  path === '/' || ROOTS_OWN.some((dir) => `${path}/`.startsWith(`${dir}/`) || dir.startsWith(`${path}/`))
 
 /** One level at a time: Node's own recursive mkdir never ends where the kernel answers ENOENT for a parent that exists (/proc). */
 function makeDirectories(path: string): void {

@@ -6,7 +6,8 @@ export const DEFAULT_ID = 10_000
 const LARGEST_ID = 65_534
 export const RUNTIME_USER = 'hermes'
 
-/** CAP_SETGID and CAP_SETUID (capabilities(7)): without both nobody can stop being root. */
+/** Numbers of capabilities(7). Without SETUID and SETGID nobody can stop being root, without CHOWN nothing can be handed over. */
+const CAP_CHOWN = 0
 const CAP_SETGID = 6
 const CAP_SETUID = 7
 
@@ -69,9 +70,8 @@ function groupsOfMember(groupFile: string, user: string): readonly number[] {
  * @param uidMap text of /proc/self/uid_map: in a user namespace some ids do not exist
  */
 export function whyNoDrop(uid: number, status: string, uidMap: string): string | undefined {
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? 'ffffffff'}`)
   const missing = [['CAP_SETUID', CAP_SETUID] as const, ['CAP_SETGID', CAP_SETGID] as const].filter(
-    ([, bit]) => (effective & (1n << BigInt(bit))) === 0n,
+    ([, bit]) => !isEffective(bit, status),
   )
   if (missing.length > 0)
     return `${missing.map(([name]) => name).join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing`
@@ -81,6 +81,14 @@ export function whyNoDrop(uid: number, status: string, uidMap: string): string |
     .map((line) => line.trim().split(/\s+/).map(Number))
   const mapped = ranges.some(([first = 0, , length = 0]) => uid >= first && uid < first + length)
   return mapped || uidMap === '' ? undefined : `uid ${uid} does not exist in this user namespace`
+}
+
+/** Whether this root process may give files to another user. @param status text of /proc/self/status */
+export const canGiveFiles = (status: string): boolean => isEffective(CAP_CHOWN, status)
+
+function isEffective(capability: number, status: string): boolean {
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? 'ffffffff'}`)
+  return (effective & (1n << BigInt(capability))) !== 0n
 }
 
 /** setpriv's words that make the rest of the command line run as this identity (util-linux; busybox has no --reuid). */

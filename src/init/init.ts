@@ -82,6 +82,7 @@ export class Init {
     })
     this.#supervisor = new SupervisorProcess({
       clock,
+      native,
       processes: this.#processes,
       ...supervisorCommand({
         install: options.install,
@@ -159,7 +160,7 @@ export class Init {
   // ---- boot ----
 
   async boot(): Promise<void> {
-    const { options, facts } = this.#o
+    const { options, facts, native } = this.#o
     listenForSignals({
       foreground: options.foreground,
       childEnded: () => this.#reaper.scanSoon(),
@@ -168,6 +169,7 @@ export class Init {
       isStopping: () => this.#shutdown.begun,
       reconcile: () => this.#supervisor.send({ type: 'reconcile' }),
       main: this.#main,
+      native,
       bug: (error) =>
         this.#voice.say('error', `a bug in init: ${error instanceof Error ? error.stack : String(error)}`),
     })

@@ -1,7 +1,8 @@
-import { type BigIntStats, closeSync, constants, fchownSync, fstatSync, lstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fchownSync, fstatSync, lstatSync, openSync } from 'node:fs'
 import type { LeaseState, RuntimeIdentity } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
+import { orAsRuntimeUser } from './as-runtime-user.ts'
 
 const LOOK_EVERY_MS = 1_000
 /** How often a holder looks whether its file still bears its name. */
@@ -83,7 +84,7 @@ export class Lease {
     this.#look = clock.at(clock.nowMs() + CHECK_EVERY_MS, () => {
       const held = this.#fd
       if (held === undefined) return
-      if (isStillOurs(file, held)) {
+      if (this.#isStillOurs(held)) {
         this.#checkLater()
         return
       }
@@ -110,7 +111,7 @@ export class Lease {
       const lock = native.tryLock(fd)
       if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
       // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.
-      if (lock === 'held' && !isStillThere(file, fstatSync(fd, { bigint: true }))) return 'busy'
+      if (lock === 'held' && !this.#isStillThere(fd)) return 'busy'
       if (lock === 'held') {
         this.#fd = fd
         fd = undefined
@@ -125,7 +126,7 @@ export class Lease {
   }
 
   #open(): number {
-    const fd = openExisting(this.#o.file) ?? this.#create()
+    const fd = orAsRuntimeUser(this.#o.owner, () => openExisting(this.#o.file) ?? this.#create())
     const status = fstatSync(fd)
     if (!status.isFile() || status.nlink > 1) {
       closeSync(fd)
@@ -149,6 +150,21 @@ export class Lease {
     }
   }
 
+  #isStillThere(fd: number): boolean {
+    const { file, owner } = this.#o
+    const ours = fstatSync(fd, { bigint: true })
+    const there = orAsRuntimeUser(owner, () => lstatSync(file, { bigint: true, throwIfNoEntry: false }))
+    return there !== undefined && there.dev === ours.dev && there.ino === ours.ino
+  }
+
+  #isStillOurs(fd: number): boolean {
+    try {
+      return this.#isStillThere(fd)
+    } catch {
+      return true // EIO, ESTALE: the volume does not answer, which says nothing about the file
+    }
+  }
+
   #warn(text: string): void {
     if (!this.#warned) this.#o.warn(text)
     this.#warned = true
@@ -161,18 +177,5 @@ function openExisting(file: string): number | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
-  }
-}
-
-function isStillThere(file: string, { dev, ino }: BigIntStats): boolean {
-  const there = lstatSync(file, { bigint: true, throwIfNoEntry: false })
-  return there !== undefined && there.dev === dev && there.ino === ino
-}
-
-function isStillOurs(file: string, fd: number): boolean {
-  try {
-    return isStillThere(file, fstatSync(fd, { bigint: true }))
-  } catch {
-    return true // EIO, ESTALE: the volume does not answer, which says nothing about the file
   }
 }

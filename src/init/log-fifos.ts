@@ -2,6 +2,7 @@ import { type BigIntStats, closeSync, constants, fstatSync, lchownSync, openSync
 import { join } from 'node:path'
 import { MAX_CHILDREN, type RuntimeIdentity } from '../protocol/init.ts'
 import type { Native } from '../system/native.ts'
+import { orAsRuntimeUser } from './as-runtime-user.ts'
 
 const { O_RDWR, O_WRONLY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
@@ -38,7 +39,9 @@ export class LogFifos {
    */
   openWriter(slot: string): number {
     const held = this.#held.get(slot) ?? this.#make(slot)
-    const fd = openSync(this.#path(slot), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
+    const fd = orAsRuntimeUser(this.#o.owner, () =>
+      openSync(this.#path(slot), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY),
+    )
     const found = fstatSync(fd, { bigint: true })
     if (found.isFIFO() && found.dev === held.dev && found.ino === held.ino) return fd
     closeSync(fd)

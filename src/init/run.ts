@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { systemClock } from '../system/clock.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { isShown } from '../system/level.ts'
+import type { Native } from '../system/native.ts'
 import { loadNative } from '../system/native-libc.ts'
-import { gatherFacts, type InitOptions } from './facts.ts'
+import { killingAs } from './as-runtime-user.ts'
+import { gatherFacts, type InitFacts, type InitOptions } from './facts.ts'
+import { canGiveFiles } from './identity.ts'
 import { Init } from './init.ts'
 import { OwnConsole, openSink } from './own-console.ts'
 
@@ -12,7 +16,8 @@ const OLDEST_NODE = 24
 export async function runInit(options: InitOptions): Promise<void> {
   const { native, problem } = await loadNative()
   const clock = systemClock()
-  const stderr = openSink(2)
+  // Before anything drops root: afterwards they could not be opened.
+  const [stdout, stderr] = [openSink(1), openSink(2)]
   const { LOG_FORMAT, S6_VERBOSITY } = options.env
   const own = new OwnConsole({
     sink: stderr,
@@ -36,10 +41,23 @@ export async function runInit(options: InitOptions): Promise<void> {
       })
     }
     if (problem !== undefined) own.line('error', problem)
-    const facts = gatherFacts(options)
-    const init = new Init({ options, facts, native, clock, own, stdout: openSink(1), stderr })
+    const facts = settle(gatherFacts(options), options, native)
+    const runtimeUser = facts.dropped ? facts.identity : undefined
+    const init = new Init({ options, facts, native: killingAs(runtimeUser, native), clock, own, stdout, stderr })
     await init.boot()
   } catch (error) {
     fail(error)
   }
+}
+
+/**
+ * Without CAP_CHOWN root can hand nothing to the runtime user: no run directory, no log, no socket. The container then lives as one
+ * that was started with --user.
+ */
+function settle(facts: InitFacts, options: InitOptions, native: Pick<Native, 'dropPrivileges'>): InitFacts {
+  if (!facts.dropped || canGiveFiles(readFileSync('/proc/self/status', 'latin1'))) return facts
+  const { uid, gid } = facts.identity
+  native.dropPrivileges(facts.identity)
+  const warning = `CAP_CHOWN is missing, so init itself runs as ${uid}:${gid}, as with --user: hooks are not root's, and the ownership of ${facts.home} cannot be repaired`
+  return { ...gatherFacts(options), warnings: [...facts.warnings, warning] }
 }

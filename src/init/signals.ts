@@ -1,3 +1,5 @@
+import { SIGNALS } from '../protocol/init.ts'
+import type { Native } from '../system/native.ts'
 import type { MainProgram } from './main-program.ts'
 
 export interface SignalsOptions {
@@ -9,6 +11,7 @@ export interface SignalsOptions {
   readonly hurry: () => void
   readonly reconcile: () => void
   readonly main: Pick<MainProgram, 'pid' | 'sharesTerminal' | 'hangupIsOurs'>
+  readonly native: Pick<Native, 'kill'>
   readonly bug: (error: unknown) => void
 }
 
@@ -28,10 +31,10 @@ export function listenForSignals(o: SignalsOptions): void {
     if (o.foreground) o.stop()
     else o.reconcile()
   })
-  for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const) {
-    process.on(signal, () => {
+  for (const signal of ['USR1', 'USR2', 'WINCH'] as const) {
+    process.on(`SIG${signal}`, () => {
       const { pid } = o.main
-      if (pid !== undefined) process.kill(pid, signal)
+      if (pid !== undefined) o.native.kill(pid, SIGNALS[signal])
     })
   }
   // Their default would stop us with the main program; in the foreground that is what a shell's user wants.

@@ -4,12 +4,14 @@ import {
   encodeMessage,
   MAX_LINE_BYTES,
   parseToInit,
+  SIGNALS,
   type ToInit,
   type ToSupervisor,
 } from '../protocol/init.ts'
 import { LineSplitter } from '../protocol/lines.ts'
 import { describeEnding } from '../slot/ending.ts'
 import type { Clock } from '../system/clock.ts'
+import type { Native } from '../system/native.ts'
 import type { Processes, Started } from './processes.ts'
 
 const LIVED_MS = 1_000
@@ -31,6 +33,7 @@ export const restartDelayMs = (failures: number): number =>
 
 export interface SupervisorProcessOptions {
   readonly clock: Clock
+  readonly native: Pick<Native, 'kill'>
   readonly processes: Processes
   readonly file: string
   readonly args: readonly string[]
@@ -111,8 +114,7 @@ export class SupervisorProcess {
     this.#ending = true
     const life = this.#life
     if (life === undefined) return
-    life.socket.destroy()
-    life.started.process.kill('SIGKILL')
+    this.#destroy(life)
     await life.started.ended
   }
 
@@ -181,9 +183,17 @@ export class SupervisorProcess {
   #kill(life: Life, why: string): void {
     if (this.#life !== life || life.doomed || this.#ending) return
     life.doomed = true
-    life.socket.destroy()
     this.#o.warn(`the supervisor (pid ${life.started.pid}) ${why}; it is killed`)
-    life.started.process.kill('SIGKILL')
+    this.#destroy(life)
+  }
+
+  #destroy({ socket, started: { pid } }: Life): void {
+    socket.destroy()
+    try {
+      this.#o.native.kill(pid, SIGNALS.KILL)
+    } catch (error) {
+      this.#o.warn(`cannot kill the supervisor (pid ${pid}): ${(error as Error).message}`)
+    }
   }
 
   #ended(life: Life, ending: Ending): void {

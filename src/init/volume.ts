@@ -28,7 +28,11 @@ export interface VolumeOptions {
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
   if (!o.dropped) return whyUnwritable(o)
   // Side by side: nearly every volume is clean, and then both answers are all there is to wait for.
-  const [isForeign, problem] = await Promise.all([looksForeign(o), whyUnwritable(o)])
+  const [isForeign, problem] = await Promise.all([
+    // No find here, or root may not look in there (no CAP_DAC_OVERRIDE): the repair looks for itself, or says why it cannot.
+    looksForeign(o).catch(() => true),
+    whyUnwritable(o),
+  ])
   if (!isForeign) return problem
   await repair(o)
   return whyUnwritable(o)
@@ -68,22 +72,18 @@ async function looksForeign({ home, identity, processes, rootEnv }: VolumeOption
   if (places.length === 0) return false
   // -quit: one is enough. Both GNU's and busybox's find take a number for -user.
   const args = ['-P', ...places, '-xdev', '!', '-user', String(identity.uid), '-print', '-quit']
-  try {
-    const { process: find, ended } = await processes.start('/usr/bin/find', args, {
-      cwd: '/',
-      env: { ...rootEnv },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    let found = false
-    find.stdout?.on('data', () => {
-      found = true
-    })
-    const read = new Promise<void>((resolve) => find.stdout?.once('close', () => resolve()))
-    await Promise.all([ended, read])
-    return found
-  } catch {
-    return true // no find here: the repair looks for itself
-  }
+  const { process: find, ended } = await processes.start('/usr/bin/find', args, {
+    cwd: '/',
+    env: { ...rootEnv },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let found = false
+  find.stdout?.on('data', () => {
+    found = true
+  })
+  const read = new Promise<void>((resolve) => find.stdout?.once('close', () => resolve()))
+  await Promise.all([ended, read])
+  return found
 }
 
 async function repair({ home, identity, processes, repair: program, rootEnv, say }: VolumeOptions): Promise<void> {

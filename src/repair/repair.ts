@@ -67,24 +67,27 @@ class Walk {
     this.#mount = mount
   }
 
+  /** What is inside goes first, here and below: root without CAP_DAC_OVERRIDE may not look into what it has given away. */
   volume(home: number): void {
-    this.#give(home, fstatSync(home))
-    for (const { name } of entriesOf(home)) {
-      if (isIn(KNOWN_DIRECTORIES, name)) this.#entry(home, name, 'tree')
+    for (const entry of entriesOf(home)) {
+      const name = entry.toString()
+      if (isIn(KNOWN_DIRECTORIES, name)) this.#entry(home, entry, 'tree')
       else if (isIn(KNOWN_FILES, name) || KNOWN_PREFIXES.some((prefix) => name.startsWith(prefix))) {
-        this.#entry(home, name, 'file')
+        this.#entry(home, entry, 'file')
       }
     }
+    this.#give(home, fstatSync(home))
   }
 
-  #entry(parent: number, name: string, kind: 'tree' | 'file' | 'any'): void {
+  #entry(parent: number, name: Buffer, kind: 'tree' | 'file' | 'any'): void {
     let fd: number | undefined
     try {
       fd = openSync(at(parent, name), O_PATH | O_NOFOLLOW | O_CLOEXEC)
       const status = fstatSync(fd)
       if (status.dev !== this.#device) this.#repaired.mounts += 1
       else if (status.isDirectory() && kind !== 'file') this.#directory(parent, name)
-      else if (status.isFile() && kind !== 'tree') this.#file(fd, status, kind === 'file' && isIn(SECRET_FILES, name))
+      else if (status.isFile() && kind !== 'tree')
+        this.#file(fd, status, kind === 'file' && isIn(SECRET_FILES, name.toString()))
       else if (status.uid !== this.#facts.uid) this.#leave(status)
     } catch (error) {
       // ENOENT: it went while we looked.
@@ -94,7 +97,7 @@ class Walk {
     }
   }
 
-  #directory(parent: number, name: string): void {
+  #directory(parent: number, name: Buffer): void {
     const fd = openSync(at(parent, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     try {
       const status = fstatSync(fd)
@@ -103,8 +106,8 @@ class Walk {
         this.#repaired.mounts += 1
         return
       }
+      for (const inside of entriesOf(fd)) this.#entry(fd, inside, 'any')
       this.#give(fd, status)
-      for (const { name: inside } of entriesOf(fd)) this.#entry(fd, inside, 'any')
     } finally {
       closeSync(fd)
     }
@@ -149,8 +152,9 @@ class Walk {
 }
 
 const self = (fd: number): string => `/proc/self/fd/${fd}`
-const at = (parent: number, name: string): string => `/proc/self/fd/${parent}/${name}`
-const entriesOf = (fd: number): readonly { readonly name: string }[] => readdirSync(self(fd), { withFileTypes: true })
+/** Bytes: a name need not be UTF-8 (an old Samba share), and decoded it would name nothing. */
+const at = (parent: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(`${self(parent)}/`), name])
+const entriesOf = (fd: number): readonly Buffer[] => readdirSync(self(fd), { encoding: 'buffer' })
 const isIn = (names: readonly string[], name: string): boolean => names.includes(name)
 
 /** The id of the mount a descriptor was opened on (proc_pid_fdinfo(5)). */

@@ -107,12 +107,16 @@ export class Lease {
     return this.#put(formatLease({ instance: this.#options.instance, host: this.#options.hostname, counter }))
   }
 
-  /** In place, never through a link and never making a file: the lock is on the one that is there. @returns whether it worked */
+  /**
+   * In place, never through a link. The file is init's to make: the lock is on the one that is there. Only where there is no lock,
+   * and init perhaps no right to make it, do we. @returns whether it worked
+   */
   #put(text: string): boolean {
     const { file, warn } = this.#options
     try {
-      const { O_WRONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
-      const fd = openSync(file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+      const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+      const make = this.#counting === undefined ? 0 : O_CREAT
+      const fd = openSync(file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | make, 0o644)
       try {
         const stat = fstatSync(fd)
         if (!stat.isFile() || stat.nlink !== 1) throw new Error('it is not a regular file with one link')

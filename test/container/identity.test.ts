@@ -1,8 +1,8 @@
-import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { lives, startContainer } from '../support/container.ts'
+import { keptHome, lives, startContainer } from '../support/container.ts'
 
 const MINIMAL = ['CHOWN', 'SETUID', 'SETGID', 'DAC_OVERRIDE', 'KILL', 'FOWNER']
 const whoami = ['sh', '-c', 'id -u; id -g; id -un; id -G']
@@ -113,6 +113,47 @@ test('the capabilities the manual names are enough, also for a remapped identity
   expect(statSync(join(box.home, 'profiles/coder/config.yaml')).uid).toBe(1000)
   expect((await box.stop()).code).toBe(0)
 })
+
+test.each([
+  { missing: 'CHOWN', costs: [/CAP_CHOWN is missing, so init itself runs as 10000:10000/] },
+  { missing: 'DAC_OVERRIDE', costs: [/the ownership of \/opt\/data cannot be looked at/] },
+  { missing: 'FOWNER', costs: [] },
+  { missing: 'KILL', costs: [] },
+])(
+  'without CAP_$missing a volume of hermes works: gateways start and stop, so does the container; one line at most',
+  async ({ missing, costs }) => {
+    using home = keptHome()
+    chownSync(home.path, 10_000, 10_000)
+    chmodSync(home.path, 0o700)
+    await using box = await startContainer({
+      command: ['gateway', 'run'],
+      capDrop: ['ALL'],
+      capAdd: MINIMAL.filter((name) => name !== missing),
+      home: home.path,
+    })
+    await box.up('gateway-default')
+    await box.ok('hermes', 'gateway', 'stop')
+    await box.slot('gateway-default', (slot) => slot.state === 'down')
+    await box.ok('hermes', 'gateway', 'start')
+    const { ms, code } = await box.stop()
+    expect(code).toBe(0)
+    // Nobody was waited for: the whole stop may take 8 s.
+    expect(ms).toBeLessThan(6_000)
+    const warnings = (await box.logs()).stderr.split('\n').filter((line) => /warning|error/.test(line))
+    expect(warnings).toEqual(costs.map((cost) => expect.stringMatching(cost)))
+  },
+)
+
+test.each(['/', '/etc', '/opt', '/run', '/etc/cont-init.d/x'])(
+  'HERMES_HOME=%s is refused: what root runs would be given away with it',
+  async (home) => {
+    await using box = await startContainer({ command: ['stat', '-c', '%u', '/', '/etc'], env: { HERMES_HOME: home } })
+    expect(await box.exit()).toBe(1)
+    const { stdout, stderr } = await box.logs()
+    expect(stdout).toBe('')
+    expect(stderr).toContain(`${home} cannot be the volume`)
+  },
+)
 
 test('without CAP_SETUID nothing runs as root in its place', async () => {
   await using box = await startContainer({ command: whoami, capDrop: ['SETUID', 'SETGID'] })

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { freshHome, lives, startContainer } from '../support/container.ts'
+import { freshHome, keptHome, lives, startContainer } from '../support/container.ts'
 
 const owner = (path: string): string => `${lstatSync(path).uid}:${lstatSync(path).gid}`
 
@@ -46,6 +46,19 @@ test('root-made files in known places are given back; unknown ones keep their ow
   for (const path of ['.env', 'auth.json']) expect(statSync(join(box.home, path)).mode & 0o777).toBe(0o600)
   for (const path of ['somebody-elses', 'their-dir', 'their-dir/file'])
     expect([path, owner(join(box.home, path))]).toEqual([path, '0:0'])
+})
+
+test('a name that is no UTF-8 is given back like any other', async () => {
+  using home = keptHome()
+  mkdirSync(join(home.path, 'workspace'))
+  // As an old Samba share writes "grün".
+  const name = Buffer.concat([Buffer.from(join(home.path, 'workspace/gr')), Buffer.from([0xfc]), Buffer.from('n')])
+  mkdirSync(name)
+  writeFileSync(Buffer.concat([name, Buffer.from('/inside')]), '')
+  await using box = await startContainer({ home: home.path, command: ['sh', '-c', 'exit 0'] })
+  expect(await box.exit()).toBe(0)
+  expect(lstatSync(name).uid).toBe(10_000)
+  expect(lstatSync(Buffer.concat([name, Buffer.from('/inside')])).uid).toBe(10_000)
 })
 
 test('symlinks, second links and mounts are left alone, and said so', async () => {

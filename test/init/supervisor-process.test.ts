@@ -61,16 +61,19 @@ async function scene() {
       lives.push(life)
       const child = Object.assign(new EventEmitter(), {
         stdio: [null, null, null, life as unknown as Socket],
-        kill: () => {
-          life.killed = true
-          return true
-        },
       })
       return { pid: lives.length, process: child as unknown as Started['process'], ended: life.ended }
     },
   }
   const supervisor = new SupervisorProcess({
     clock,
+    native: {
+      kill: (pid) => {
+        const life = lives[pid - 1]
+        if (life !== undefined) life.killed = true
+        return life !== undefined
+      },
+    },
     processes: processes as unknown as Processes,
     file: 'node',
     args: [],

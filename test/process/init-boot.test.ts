@@ -587,7 +587,7 @@ describe.skipIf(why !== undefined)(`not PID 1, not root (${why ?? 'in a namespac
       identity: { uid: 4321 },
     })
     expect(supervisor.uid).toBe(4321)
-    await box.pid1.saw('not started as root: everything runs as uid 4321')
+    await box.pid1.saw('not root: everything runs as uid 4321')
     mkdirSync(box.path('/run/service/a'))
     writeFileSync(box.path('/run/service/a/run'), 'id -u; exec sleep 1000')
     await supervisor.spawned('a')

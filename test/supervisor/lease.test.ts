@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Lease } from '../../src/supervisor/lease.ts'
@@ -240,8 +240,17 @@ describe('where locks do not work, a counter decides', () => {
     }
   })
 
-  test('one that cannot be written is not held', () => {
+  test('a file that init could not make is made by who counts in it', () => {
     rmSync(file)
+    const { lease, clock, told } = contender('a')
+    lease.count()
+    clock.advance(3_000)
+    expect(told).toEqual(['taken'])
+    expect(counter()).toBe(2)
+  })
+
+  test('one that cannot be written is not held', () => {
+    rmSync(dirname(file), { recursive: true })
     const { lease, clock, told, warnings } = contender('a')
     lease.count()
     clock.advance(600_000)
