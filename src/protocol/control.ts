@@ -55,7 +55,7 @@ export interface ReconcileResult {
   readonly steps: readonly string[]
 }
 
-/** A transition, for followers of `events`. */
+/** A transition, or a slot that is new, for followers of `events`. */
 export interface SlotEventMessage {
   readonly type: 'slot' | 'removed'
   readonly at: string

@@ -42,6 +42,8 @@ export interface SlotTableOptions {
   readonly random: () => number
   /** After the slot was written and its effects were performed. */
   readonly changed: (transition: Transition) => void
+  /** A slot is there that was not, and is down; one that is started at once has a transition. */
+  readonly registered: (entry: SlotEntry) => void
   /** The slot is gone, its directory and files too. */
   readonly removed: (entry: SlotEntry) => void
   /** A slot has ended by itself: parked, ended for good, or a job's result. */
@@ -115,6 +117,7 @@ export class SlotTable {
     }
     this.#save(working)
     this.#ensureService(working)
+    this.#o.registered(working)
     return working
   }
 

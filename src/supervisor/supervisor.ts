@@ -106,6 +106,7 @@ export class Supervisor {
       bug: (error) => this.#journal.error(`a bug: ${error instanceof Error ? error.stack : String(error)}`),
       random,
       changed: (transition) => this.#changed(transition),
+      registered: (entry) => this.#operations.tell('slot', entry),
       removed: (entry) => this.#removed(entry),
       ended: (entry, effect) => this.#ended(entry, effect),
     })

@@ -79,6 +79,7 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
     },
     random: () => 0.5,
     changed: () => undefined,
+    registered: () => undefined,
     removed: () => undefined,
     ended: () => undefined,
     ...change,
@@ -183,6 +184,14 @@ test('the built-in gateway is run by our own Node, ready by descriptor 3', () =>
   expect(readFileSync(join(home, 'run', 'service', key, 'run'), 'utf8')).toContain(
     "exec '/nowhere/node' '/nowhere/lib/hermes.cjs' '-p' 'default' 'gateway' 'run'\n",
   )
+})
+
+test('a new slot is told of, also when nothing is started in it', () => {
+  const registered: string[] = []
+  const { table } = makeTable({ registered: (entry) => void registered.push(entry.key) })
+  table.register(key)
+  table.register(key)
+  expect(registered).toEqual([key])
 })
 
 test('a slot is taken away when its process is gone, not before', () => {

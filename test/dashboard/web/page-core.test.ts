@@ -41,7 +41,7 @@ describe('how facts are written', () => {
     expect(dayTime('2026-11-02T12:15:18.810Z')).toBe('2 Nov 12:15:18')
   })
   test('an end is named by signal or code, and is unknown when neither is known', () => {
-    expect(ending({ signal: 'SIGKILL' })).toBe('SIGKILL')
+    expect(ending({ signal: 'KILL' })).toBe('SIGKILL')
     expect(ending({ exitCode: 0 })).toBe('exit 0')
     expect(ending({})).toBe('unknown')
   })

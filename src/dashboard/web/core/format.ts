@@ -50,7 +50,7 @@ export const dayTime = (at: string): string =>
 
 /** How a process ended; what is not known is not said. */
 export function ending({ exitCode, signal }: Pick<Death, 'exitCode' | 'signal'>): string {
-  if (signal !== undefined) return signal
+  if (signal !== undefined) return `SIG${signal}`
   return exitCode === undefined ? 'unknown' : `exit ${exitCode}`
 }
 

@@ -27,6 +27,8 @@ export interface LogView {
   readonly following: ReadonlySignal<boolean>
   /** New lines since the view was held. */
   readonly behind: ReadonlySignal<number>
+  /** Lines the server left out for us since the log was opened: we, or the way to us, were too slow. */
+  readonly missed: ReadonlySignal<number>
   /** The text whose hits in the whole history are shown in place of the live log. */
   readonly searched: ReadonlySignal<string | undefined>
   readonly olderState: ReadonlySignal<'some' | 'loading' | 'none' | 'let-go'>
@@ -46,6 +48,7 @@ export function openLog(client: Client, profile: string): LogView {
   const connection = signal<Connection>({ state: 'connecting' })
   const following = signal(true)
   const behind = signal(0)
+  const missed = signal(0)
   const searched = signal<string | undefined>(undefined)
   const olderState = signal<'some' | 'loading' | 'none' | 'let-go'>('loading')
   const failure = signal<string | undefined>(undefined)
@@ -135,10 +138,11 @@ export function openLog(client: Client, profile: string): LogView {
     },
     event({ name, data }) {
       if (name === 'missed') {
-        if (following.value && waiting === undefined) {
-          buffer.appendGap((JSON.parse(data) as Missed).missed)
-          changed()
-        }
+        const count = (JSON.parse(data) as Missed).missed
+        missed.value += count
+        if (waiting !== undefined || detached || searched.value !== undefined) return
+        buffer.appendGap(count)
+        changed()
         return
       }
       if (name !== 'lines') return
@@ -154,6 +158,7 @@ export function openLog(client: Client, profile: string): LogView {
     connection,
     following,
     behind,
+    missed,
     searched,
     olderState,
     failure,

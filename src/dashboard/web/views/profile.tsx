@@ -101,7 +101,7 @@ function Facts({ slotKey, details }: { readonly slotKey: string; readonly detail
             <dt>CPU</dt>
             <dd class="number">{cores(usage.cpu)}</dd>
           </div>
-          <div>
+          <div class="roomy">
             <dt>Memory</dt>
             <dd class="number">
               {bytes(usage.memory_bytes)} <small>{plural(usage.processes, 'process', 'processes')}</small>
@@ -116,7 +116,7 @@ function Facts({ slotKey, details }: { readonly slotKey: string; readonly detail
         </div>
       )}
       {slot?.lastDeath && (
-        <div>
+        <div class="roomy">
           <dt>Last death</dt>
           <dd>
             <span class="ending">{ending(slot.lastDeath)}</span> <Ago at={slot.lastDeath.at} />
@@ -124,7 +124,7 @@ function Facts({ slotKey, details }: { readonly slotKey: string; readonly detail
         </div>
       )}
       {details && (
-        <div class="wide">
+        <div>
           <dt>Directory</dt>
           <dd class="mono">{details.directory}</dd>
         </div>

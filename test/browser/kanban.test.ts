@@ -1,0 +1,186 @@
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Tab } from './browser.ts'
+import { openScene, type Scene } from './scene.ts'
+
+const sleeps = (name: string) => ({ name, gateway: { command: ['sleep', '100000'] } })
+
+let scene: Scene
+beforeAll(async () => {
+  scene = await openScene({ profiles: [sleeps('coder'), sleeps('writer')] })
+  // Nothing but these tests moves a card.
+  expect((await scene.command('config', 'set', 'kanban.dispatch_in_gateway', 'false')).code).toBe(0)
+  expect((await scene.command('kanban', 'init')).code).toBe(0)
+})
+afterAll(() => scene[Symbol.asyncDispose]())
+
+async function create(...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await scene.command('kanban', 'create', ...words, '--json')
+  if (code !== 0) throw new Error(stderr)
+  return (JSON.parse(stdout) as { id: string }).id
+}
+const statusOf = async (id: string): Promise<string> =>
+  (JSON.parse((await scene.command('kanban', 'show', id, '--json')).stdout) as { status: string }).status
+
+const card = (id: string): string => `[data-card="${id}"]`
+const inColumn = (column: string, id: string): string => `[data-column="${column}"] ${card(id)}`
+
+/** From the middle of one place to the middle of another, as a hand does it: on the way there are movements. */
+async function drag(page: Page, from: string, to: string): Promise<void> {
+  const middle = async (selector: string) => {
+    const box = await page.locator(selector).boundingBox()
+    if (box === null) throw new Error(`${selector} is not seen`)
+    return { x: box.x + box.width / 2, y: box.y + box.height / 2 }
+  }
+  const [start, end] = [await middle(from), await middle(to)]
+  await page.mouse.move(start.x, start.y)
+  await page.mouse.down()
+  await page.mouse.move(start.x + 10, start.y + 10)
+  await page.mouse.move(end.x, end.y, { steps: 5 })
+  await page.locator(`${to}.over`).waitFor()
+}
+
+const said = (tab: Tab, text: string | RegExp): Promise<void> => tab.sees('[aria-live=assertive]', text)
+
+describe('a card', () => {
+  test('is moved with the mouse, and the board has it so', async () => {
+    const id = await create('Drag me', '--assignee', 'coder')
+    await using tab = await scene.at('/kanban', { viewport: { width: 1920, height: 900 } })
+    const { page } = tab
+    await page.locator(inColumn('ready', id)).waitFor()
+    await drag(page, card(id), '[data-column=blocked]')
+    await tab.screenshot('kanban-dragging')
+    await page.mouse.up()
+    await page.locator(inColumn('blocked', id)).waitFor()
+    await said(tab, 'Drag me is blocked now')
+    expect(await statusOf(id)).toBe('blocked')
+    // A drag is no click.
+    expect(await page.locator('dialog').count()).toBe(0)
+    expect(tab.complaints).toEqual([])
+    expect(tab.strangers()).toEqual([])
+  })
+
+  test('goes back when it is let go where it may not be, and on Escape', async () => {
+    const id = await create('Stay', '--assignee', 'coder')
+    await using tab = await scene.at('/kanban', { viewport: { width: 1920, height: 900 } })
+    const { page } = tab
+    await page.locator(inColumn('ready', id)).waitFor()
+    await drag(page, card(id), '[data-column=running]')
+    await page.mouse.up()
+    await said(tab, 'Stay cannot go from ready to running')
+    await drag(page, card(id), '[data-column=done]')
+    await page.keyboard.press('Escape')
+    await page.locator('.ghost').waitFor({ state: 'detached' })
+    await page.mouse.up()
+    await page.locator(inColumn('ready', id)).waitFor()
+    expect(await statusOf(id)).toBe('ready')
+  })
+
+  test('is moved with the keyboard alone, and every step is said', async () => {
+    const id = await create('Type me', '--assignee', 'coder', '--priority', '99')
+    await using tab = await scene.at('/kanban')
+    const { page } = tab
+    await page.locator(inColumn('ready', id)).waitFor()
+    // By Tab to the board, by arrows to the card.
+    for (let press = 0; press < 40; press++) {
+      await page.keyboard.press('Tab')
+      if (await page.evaluate(() => document.activeElement?.hasAttribute('data-card'))) break
+    }
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-card'))
+    for (const key of ['Home', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'Home']) {
+      if ((await focused()) === id) break
+      await page.keyboard.press(key)
+    }
+    if ((await focused()) !== id) await page.locator(card(id)).focus()
+    await page.keyboard.press('Space')
+    await said(tab, 'Type me is lifted')
+    await page.keyboard.press('ArrowRight')
+    await said(tab, 'blocked')
+    await tab.screenshot('kanban-lifted')
+    await page.keyboard.press('Space')
+    await said(tab, 'Type me is blocked now')
+    expect(await statusOf(id)).toBe('blocked')
+    // The focus went with the card: it can be moved on.
+    expect(await focused()).toBe(id)
+    await page.keyboard.press('Space')
+    await page.keyboard.press('ArrowLeft')
+    await said(tab, 'ready')
+    await page.keyboard.press('Escape')
+    await said(tab, 'Type me stays in blocked')
+    expect(await statusOf(id)).toBe('blocked')
+  })
+
+  test('is moved with a finger that holds it first', async () => {
+    const id = await create('Touch me', '--assignee', 'coder', '--priority', '100')
+    await using tab = await scene.at('/kanban', { viewport: { width: 1920, height: 900 }, hasTouch: true })
+    const { page } = tab
+    const from = await page.locator(inColumn('ready', id)).boundingBox()
+    const to = await page.locator('[data-column=blocked] h2').boundingBox()
+    if (from === null || to === null) throw new Error('not seen')
+    const session = await page.context().newCDPSession(page)
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', x: number, y: number) =>
+      session.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x, y }] })
+    await touch('touchStart', from.x + 20, from.y + 10)
+    await page.locator('.ghost').waitFor()
+    await touch('touchMove', to.x + 40, to.y + 60)
+    await page.locator('[data-column=blocked].over').waitFor()
+    await touch('touchEnd', 0, 0)
+    await page.locator(inColumn('blocked', id)).waitFor()
+    expect(await statusOf(id)).toBe('blocked')
+  })
+
+  test('that the board refuses to move comes back, with the reason', async () => {
+    const parent = await create('Parent', '--assignee', 'coder')
+    const id = await create('Child', '--assignee', 'coder', '--parent', parent)
+    await using tab = await scene.at('/kanban', { viewport: { width: 1920, height: 900 } })
+    const { page } = tab
+    await page.locator(inColumn('todo', id)).waitFor()
+    await drag(page, card(id), '[data-column=ready]')
+    await page.mouse.up()
+    await tab.sees('.notice.failed', 'parents')
+    await page.locator(inColumn('todo', id)).waitFor()
+  })
+})
+
+test('a task is created, says why it is not running, is assigned, commented and completed', async () => {
+  await using tab = await scene.at('/kanban')
+  const { page } = tab
+  await page.locator('.column').first().waitFor()
+  await page.keyboard.press('n')
+  await page.getByLabel('Title').fill('Made in a browser')
+  await page.getByLabel('What is to be done').fill('Something.')
+  await tab.screenshot('new-task')
+  await page.getByRole('button', { name: 'Create task' }).click()
+  await tab.sees('.notice', 'is ready')
+  await page.locator('.card', { hasText: 'Made in a browser' }).click()
+  await tab.sees('.why', 'nobody is assigned')
+  await page.getByLabel('Assignee').selectOption('writer')
+  await tab.sees('.why', /writer/)
+  await page.getByLabel('New comment').fill('Take your time.')
+  await page.getByRole('button', { name: 'Comment', exact: true }).click()
+  await tab.sees('.comments', 'Take your time.')
+  await tab.screenshot('task')
+  await page.getByRole('button', { name: 'Complete' }).click()
+  await tab.sees('.task-facts', 'done')
+  await page.keyboard.press('Escape')
+  await tab.sees('[data-column=done]', 'Made in a browser')
+  expect(tab.complaints).toEqual([])
+})
+
+test('what the next tick would do is shown, and nothing is written by that', async () => {
+  const id = await create('Not mine', '--assignee', 'nobody-here', '--lane')
+  await using tab = await scene.at('/kanban')
+  await tab.page.getByRole('button', { name: 'Next tick' }).click()
+  await tab.sees('.report', /Assignee is no profile.*t_/s)
+  await tab.screenshot('next-tick')
+  expect(await statusOf(id)).toBe('ready')
+})
+
+test('a change from the command line is on the board without loading', async () => {
+  await using tab = await scene.at('/kanban')
+  await tab.page.locator('.card').first().waitFor()
+  const id = await create('From elsewhere', '--triage')
+  await tab.page.locator(inColumn('triage', id)).waitFor()
+  await scene.command('kanban', 'archive', id)
+  await tab.page.locator(card(id)).waitFor({ state: 'detached' })
+})

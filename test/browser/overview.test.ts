@@ -1,0 +1,209 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { password, startDashboard } from '../support/dashboard.ts'
+import { waitFor } from '../support/wait.ts'
+import type { Tab } from './browser.ts'
+import { logIn, openScene, type Scene } from './scene.ts'
+
+const sleeps = (name: string) => ({ name, gateway: { command: ['sleep', '100000'], ready_after: '50ms' } })
+
+let scene: Scene
+beforeAll(async () => {
+  scene = await openScene({
+    profiles: [
+      sleeps('coder'),
+      sleeps('writer'),
+      { name: 'parked', gateway: { command: ['sh', '-c', 'echo no key; exit 78'] } },
+    ],
+  })
+})
+afterAll(() => scene[Symbol.asyncDispose]())
+
+const row = (name: string): string => `[data-slot="gateway-${name}"]`
+
+/** Something that a load of the page would wipe out. */
+const leaveMark = (tab: Tab) => tab.page.evaluate(() => Object.assign(window, { marked: true }))
+const marked = (tab: Tab) => tab.page.evaluate(() => 'marked' in window)
+
+describe('the log-in', () => {
+  test('refuses a wrong password, and leads where one wanted to go', async () => {
+    await using tab = await scene.tab()
+    const { page } = tab
+    await page.goto('/profiles/coder?tab=deaths')
+    await page.getByLabel('Name').fill('me')
+    await page.getByLabel('Password').fill('wrong')
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('alert').waitFor()
+    await tab.screenshot('login-refused')
+    await page.getByLabel('Password').fill(password.HERMES_DASHBOARD_BASIC_AUTH_PASSWORD)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await tab.sees('h1', 'coder')
+    expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/profiles/coder?tab=deaths')
+    // The refusal itself is in the console: the browser puts every answer of 401 there.
+    expect(tab.complaints.filter((line) => !line.includes('401'))).toEqual([])
+  })
+
+  test('is left again, and the page is then closed to that browser', async () => {
+    await using tab = await scene.tab()
+    await logIn(tab, '/')
+    await tab.page.getByRole('button', { name: /Log out/ }).click()
+    await tab.page.getByRole('button', { name: 'Log in' }).waitFor()
+    await tab.page.goto('/kanban')
+    await tab.page.getByRole('button', { name: 'Log in' }).waitFor()
+    expect(new URL(tab.page.url()).search).toBe('?next=%2Fkanban')
+  })
+
+  test('comes again when the session has ended elsewhere, and leads back to the view', async () => {
+    await using tab = await scene.tab()
+    await logIn(tab, '/boots')
+    await tab.sees('h1', 'Boot history')
+    // The same session in a second tab.
+    const other = await tab.page.context().newPage()
+    await other.goto('/')
+    await other.getByRole('button', { name: /Log out/ }).click()
+    await tab.page.getByRole('button', { name: 'Log in' }).waitFor()
+    expect(new URL(tab.page.url()).search).toBe('?next=%2Fboots')
+    await logIn(tab, tab.page.url())
+    await tab.sees('h1', 'Boot history')
+  })
+})
+
+describe('the overview', () => {
+  test('shows every profile with its state, and why a parked one is parked', async () => {
+    await using tab = await scene.at('/')
+    await tab.sees(`${row('coder')} .slot-state`, 'up')
+    await tab.sees(`${row('writer')} .slot-state`, 'up')
+    await tab.sees(`${row('parked')} .slot-state`, 'parked')
+    await tab.sees(`${row('parked')} .slot-reason`, '78')
+    await tab.sees('.summary', /Running\s*3 of 4/)
+    await tab.sees(`${row('coder')} .slot-usage`, /\d%/)
+    await tab.screenshot('overview')
+    expect(tab.complaints).toEqual([])
+    expect(tab.strangers()).toEqual([])
+  })
+
+  test('shows a killed process die and come back, without loading and without asking', async () => {
+    await using tab = await scene.at('/')
+    await tab.sees(`${row('coder')} .slot-state`, 'up')
+    await leaveMark(tab)
+    const { pid, restarts = 0 } = (await scene.hermes.slot('gateway-coder')) ?? {}
+    const asked = tab.requests.length
+    process.kill(pid ?? 0, 'SIGKILL')
+    await tab.sees(`${row('coder')} .slot-death`, /SIGKILL\s*now|SIGKILL\s*\d+s ago/)
+    await tab.sees(`${row('coder')} .slot-restarts`, String(restarts + 1))
+    await tab.sees(`${row('coder')} .slot-state`, 'up')
+    await tab.screenshot('overview-after-a-death')
+    expect(tab.requests.slice(asked)).toEqual([])
+    expect(await marked(tab)).toBe(true)
+    await tab.page.goto('/profiles/coder?tab=deaths')
+    await tab.sees('tbody', 'SIGKILL')
+  })
+
+  test('stops, starts and restarts a gateway, as hermes status then says', async () => {
+    await using tab = await scene.at('/')
+    const { page } = tab
+    await page.getByRole('button', { name: 'Stop writer' }).click()
+    await tab.sees(`${row('writer')} .slot-state`, 'down')
+    expect((await scene.command('-p', 'writer', 'gateway', 'status')).code).toBe(1)
+    await page.getByRole('button', { name: 'Start writer', exact: true }).click()
+    await tab.sees(`${row('writer')} .slot-state`, 'up')
+    const before = (await scene.hermes.slot('gateway-writer'))?.pid
+    await page.getByRole('button', { name: 'Restart writer' }).click()
+    await waitFor('another process', async () => {
+      const slot = await scene.hermes.slot('gateway-writer')
+      return slot?.state === 'up' && slot.pid !== before
+    })
+    await tab.sees(`${row('writer')} .slot-state`, 'up')
+    expect(tab.complaints).toEqual([])
+  })
+
+  test('creates a profile, and deletes it only under its own name', async () => {
+    await using tab = await scene.at('/')
+    const { page } = tab
+    await page.getByRole('button', { name: 'New profile' }).click()
+    await tab.screenshot('new-profile')
+    await page.getByLabel('Name').fill('coder')
+    await page.getByRole('button', { name: 'Create profile' }).click()
+    await tab.sees('dialog [role=alert]', 'coder')
+    await page.getByLabel('Name').fill('fresh')
+    await page.getByLabel('Description').fill('Made in a browser')
+    await page.getByRole('button', { name: 'Create profile' }).click()
+    await tab.sees('h1', 'fresh')
+    const directory = join(scene.hermes.home, 'profiles', 'fresh')
+    expect(existsSync(directory)).toBe(true)
+    await page.getByRole('link', { name: 'Settings' }).click()
+    await page.getByRole('button', { name: 'Delete fresh' }).click()
+    const forGood = page.getByRole('button', { name: 'Delete for good' })
+    await page.getByLabel('Type "fresh" to confirm').fill('fres')
+    expect(await forGood.isDisabled()).toBe(true)
+    await page.getByLabel('Type "fresh" to confirm').fill('fresh')
+    await tab.screenshot('delete-profile')
+    await forGood.click()
+    await tab.sees('h1', 'Overview')
+    await page.locator(row('fresh')).waitFor({ state: 'detached' })
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  test('shows a profile that came into being on the command line', async () => {
+    await using tab = await scene.at('/')
+    await tab.sees(`${row('coder')} .slot-state`, 'up')
+    await leaveMark(tab)
+    expect((await scene.command('profile', 'create', 'elsewhere')).code).toBe(0)
+    await tab.sees(`${row('elsewhere')} .slot-state`, 'down')
+    expect((await scene.command('profile', 'delete', 'elsewhere', '--yes')).code).toBe(0)
+    await tab.page.locator(row('elsewhere')).waitFor({ state: 'detached' })
+    expect(await marked(tab)).toBe(true)
+  })
+})
+
+describe('settings', () => {
+  const text = (tab: Tab) => tab.page.getByRole('textbox', { name: 'config.yaml' })
+
+  test('are checked while they are written, and saved', async () => {
+    await using tab = await scene.at('/profiles/writer?tab=settings')
+    const { page } = tab
+    await text(tab).fill('description: Writes\ngateway:\n  restart: often\n')
+    await tab.sees('.problems', 'gateway.restart')
+    await tab.screenshot('settings-problem')
+    await text(tab).fill('description: Writes\ngateway:\n  command: [sleep, "100000"]\n')
+    await tab.sees('.problems', 'No problems')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await tab.sees('.notice', 'saved')
+    expect((await scene.command('-p', 'writer', 'config', 'get', 'description')).stdout).toContain('Writes')
+  })
+
+  test('that somebody else has changed meanwhile are not written over without asking', async () => {
+    await using tab = await scene.at('/profiles/coder?tab=settings')
+    const { page } = tab
+    const before = await text(tab).inputValue()
+    await scene.command('-p', 'coder', 'config', 'set', 'description', 'Theirs')
+    await text(tab).fill('description: Mine\ngateway:\n  command: [sleep, "100000"]\n')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await tab.sees('.editor [role=alert]', 'has changed since')
+    await tab.screenshot('settings-conflict')
+    await page.getByRole('button', { name: 'Take the file, drop my changes' }).click()
+    await waitFor('their text', async () => {
+      const now = await text(tab).inputValue()
+      return now.includes('Theirs') && now !== before
+    })
+    expect((await scene.command('-p', 'coder', 'config', 'get', 'description')).stdout).toContain('Theirs')
+  })
+})
+
+test('the page says when the dashboard is away, and is live again by itself', async () => {
+  const gated = { args: ['--host', '0.0.0.0'], env: password }
+  const first = await startDashboard(scene.hermes, gated)
+  await using tab = await scene.tab()
+  await logIn(tab, `${first.origin}/`)
+  await tab.sees('.foot .live', 'live')
+  await leaveMark(tab)
+  await first.stop()
+  await tab.sees('.banner.away', 'may be old')
+  await tab.screenshot('away')
+  await using _again = await startDashboard(scene.hermes, { ...gated, port: first.port })
+  await tab.sees('.foot .live', 'live', 30_000)
+  await tab.page.locator('.banner.away').waitFor({ state: 'detached' })
+  await tab.sees(`${row('coder')} .slot-state`, 'up')
+  expect(await marked(tab)).toBe(true)
+})
