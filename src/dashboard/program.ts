@@ -10,7 +10,7 @@ import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { allHandlers } from './api/handlers.ts'
 import { noLogin } from './auth/none.ts'
 import { openLogin } from './auth/open.ts'
-import { securityHeaders } from './http/headers.ts'
+import { SECURITY_HEADERS } from './http/headers.ts'
 import { dashboardServer } from './http/server.ts'
 import { BoardWatch } from './live/board-watch.ts'
 import { Feed } from './live/feed.ts'
@@ -70,10 +70,9 @@ async function assemble(
   const { home, clock, version, err } = facts
   const { gate, publicApi, outside, terminal, metricsToken } = settings
   const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
-  const headers = securityHeaders(terminal)
   const connect = () => connectControl(facts.controlSocket, clock)
   const lookAtUsage = usageLooker(clock)
-  const streams = new Streams(clock, headers)
+  const streams = new Streams(clock, SECURITY_HEADERS)
   const terminals = new Terminals({
     clock,
     command: [join(facts.install, 'bin', 'hermes'), 'chat'],
@@ -104,7 +103,7 @@ async function assemble(
   const app = {
     rules: { gate, list: PUBLIC, publicApi },
     outside,
-    headers,
+    headers: SECURITY_HEADERS,
     handlers: allHandlers(api, access.handlers, { list: PUBLIC, publicApi }),
     pageToken: gate.kind === 'login' ? undefined : randomBytes(32).toString('base64url'),
     metricsToken,

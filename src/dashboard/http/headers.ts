@@ -1,12 +1,11 @@
 /** Sent with every answer. */
 export type SecurityHeaders = Readonly<Record<string, string>>
 
-/** @param terminal xterm makes style elements while it runs; without the terminal no inline style is needed */
-export const securityHeaders = (terminal: boolean): SecurityHeaders => ({
+export const SECURITY_HEADERS: SecurityHeaders = {
   'Content-Security-Policy': [
     "default-src 'none'",
     "script-src 'self'",
-    `style-src 'self'${terminal ? " 'unsafe-inline'" : ''}`,
+    "style-src 'self'",
     "img-src 'self' data:",
     "font-src 'self'",
     "connect-src 'self'",
@@ -22,4 +21,4 @@ export const securityHeaders = (terminal: boolean): SecurityHeaders => ({
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Cache-Control': 'no-store',
-})
+}

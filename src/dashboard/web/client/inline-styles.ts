@@ -3,12 +3,14 @@
  * elements with as an option, so it gets one whose elements reach the same through the CSS object model, which the policy allows.
  */
 export function documentWithoutInlineStyles(real: Document, signal: AbortSignal): Document {
-  const createElement = (name: string): HTMLElement => {
-    const element = real.createElement(name)
-    if (name === 'style') adoptText(element, real, signal)
-    element.setAttribute = setAttribute
-    return element
+  // Style elements are caught where they are put in: xterm 6 makes one of them with the real document whatever it was given.
+  function appendChild<T extends Node>(this: HTMLElement, child: T): T {
+    if (!(child instanceof HTMLStyleElement)) return Node.prototype.appendChild.call(this, child) as T
+    adopt(child, real, signal)
+    return child
   }
+  const createElement = (name: string): HTMLElement =>
+    Object.assign(real.createElement(name), { appendChild, setAttribute })
   return new Proxy(real, {
     get(target, key) {
       if (key === 'createElement') return createElement
@@ -23,8 +25,8 @@ function setAttribute(this: HTMLElement, name: string, value: string): void {
   else Element.prototype.setAttribute.call(this, name, value)
 }
 
-/** Text put into this element becomes a constructed style sheet of the document. */
-function adoptText(element: HTMLElement, real: Document, signal: AbortSignal): void {
+/** The element stays outside of the document; the text put into it becomes a constructed style sheet of the document. */
+function adopt(element: HTMLStyleElement, real: Document, signal: AbortSignal): void {
   const sheet = new CSSStyleSheet()
   real.adoptedStyleSheets.push(sheet)
   signal.addEventListener('abort', () => {

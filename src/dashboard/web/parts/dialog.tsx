@@ -26,7 +26,7 @@ export function Dialog({ title, children, side = false, onClose }: DialogProps) 
   return (
     <dialog
       ref={ref}
-      class={side ? 'dialog side' : 'dialog'}
+      class={side ? 'dialog drawer' : 'dialog'}
       aria-labelledby={heading}
       onCancel={(event) => {
         event.preventDefault()

@@ -77,6 +77,7 @@ function Summary() {
       up: count('up'),
       parked: count('parked'),
       backoff: count('backoff'),
+      known: used.length > 0,
       cpu: used.reduce((sum, { cpu }) => sum + cpu, 0),
       memory: used.reduce((sum, { memory_bytes }) => sum + memory_bytes, 0),
       processes: used.reduce((sum, { processes }) => sum + processes, 0),
@@ -101,15 +102,15 @@ function Summary() {
       </div>
       <div>
         <dt>CPU</dt>
-        <dd>{cores(sums.cpu)}</dd>
+        <dd>{sums.known ? cores(sums.cpu) : '–'}</dd>
       </div>
       <div>
         <dt>Memory</dt>
-        <dd>{bytes(sums.memory)}</dd>
+        <dd>{sums.known ? bytes(sums.memory) : '–'}</dd>
       </div>
       <div>
         <dt>Processes</dt>
-        <dd>{sums.processes}</dd>
+        <dd>{sums.known ? sums.processes : '–'}</dd>
       </div>
     </dl>
   )

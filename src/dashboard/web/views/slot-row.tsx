@@ -96,14 +96,14 @@ function UsageCells({ slot }: { readonly slot: string }) {
     <>
       <td class="slot-usage" data-title="CPU">
         <span>
-          <Chart samples={usage?.cpu ?? []} floor={CPU_FLOOR} />
           <span class="number">{usage === undefined ? <None /> : cores(usage.last.cpu)}</span>
+          <Chart samples={usage?.cpu ?? []} floor={CPU_FLOOR} />
         </span>
       </td>
       <td class="slot-usage" data-title="Memory">
         <span>
-          <Chart samples={usage?.memory ?? []} floor={MEMORY_FLOOR} />
           <span class="number">{usage === undefined ? <None /> : bytes(usage.last.memory_bytes)}</span>
+          <Chart samples={usage?.memory ?? []} floor={MEMORY_FLOOR} />
         </span>
       </td>
     </>

@@ -40,7 +40,7 @@ export function Terminal() {
           </div>
         )}
       </header>
-      <div ref={box} class="terminal" key={round.value} />
+      <div ref={box} class="terminal-box" key={round.value} />
     </div>
   )
 }

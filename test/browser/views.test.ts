@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { AxeResults } from 'axe-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Tab } from './browser.ts'
+import { openScene, type Scene } from './scene.ts'
+
+const FIRST_VIEW_BYTES = 150_000
+const PHONE = { width: 360, height: 740 }
+
+const sleeps = (name: string) => ({ name, gateway: { command: ['sleep', '100000'], ready_after: '50ms' } })
+
+let scene: Scene
+let task: string
+beforeAll(async () => {
+  scene = await openScene({
+    profiles: [
+      sleeps('coder'),
+      {
+        name: 'chatty',
+        gateway: { command: ['sh', '-c', 'echo INFO one; echo WARN two; echo ERROR three; exec sleep 100000'] },
+      },
+      { name: 'parked', gateway: { command: ['sh', '-c', 'echo no key; exit 78'] } },
+      { name: 'dies', gateway: { command: ['sh', '-c', 'exit 1'], restart_delay: { first: '30s', max: '60s' } } },
+    ],
+    env: {
+      HERMES_DASHBOARD_TUI: '1',
+      HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
+      HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse',
+    },
+  })
+  await scene.command('config', 'set', 'kanban.dispatch_in_gateway', 'false')
+  const made = await scene.command('kanban', 'create', 'Fix the flaky test', '--assignee', 'coder', '--json')
+  task = (JSON.parse(made.stdout) as { id: string }).id
+  await scene.command('kanban', 'comment', task, 'Look at the clock first.')
+  await scene.command('kanban', 'create', 'An idea', '--triage')
+})
+afterAll(() => scene[Symbol.asyncDispose]())
+
+/** Each view: where it is, what shows that it is there, and what to open in it. */
+const VIEWS: readonly { name: string; path: string; ready: string; open?: (tab: Tab) => Promise<void> }[] = [
+  { name: 'overview', path: '/', ready: '[data-slot="gateway-parked"] .slot-reason' },
+  {
+    name: 'new-profile',
+    path: '/',
+    ready: '.slot',
+    open: (tab) => tab.page.getByRole('button', { name: 'New profile' }).click(),
+  },
+  { name: 'log', path: '/profiles/chatty', ready: '.log-row.error' },
+  { name: 'deaths', path: '/profiles/dies?tab=deaths', ready: 'tbody tr' },
+  { name: 'sessions', path: '/profiles/coder?tab=sessions', ready: '.empty' },
+  { name: 'settings', path: '/profiles/coder?tab=settings', ready: '.code textarea' },
+  { name: 'kanban', path: '/kanban', ready: '.card' },
+  {
+    name: 'task',
+    path: '/kanban',
+    ready: '.card',
+    open: async (tab) => {
+      await tab.page.locator(`[data-card=${task}]`).click()
+      await tab.page.locator('.task .comments li').waitFor()
+    },
+  },
+  { name: 'boots', path: '/boots', ready: 'tbody tr' },
+  { name: 'terminal', path: '/terminal', ready: '.xterm-rows' },
+  { name: 'login', path: '/login', ready: 'form' },
+]
+const THEMES = ['light', 'dark'] as const
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe-core finds serious, one line each. */
+async function violations(tab: Tab): Promise<string[]> {
+  await tab.page.evaluate(axe)
+  const found = (await tab.page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
+  return found.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`))
+}
+
+describe.each(THEMES)('in %s colours', (colorScheme) => {
+  test.each(VIEWS)('$name has nothing that axe-core finds serious', async ({ name, path, ready, open }) => {
+    await using tab = await scene.at(path, { colorScheme })
+    await tab.page.locator(ready).first().waitFor()
+    await open?.(tab)
+    await tab.screenshot(`${name}-${colorScheme}`)
+    expect(await violations(tab)).toEqual([])
+    expect(tab.complaints).toEqual([])
+    expect(tab.strangers()).toEqual([])
+  })
+
+  test.each(VIEWS)('$name fits on a phone', async ({ name, path, ready, open }) => {
+    await using tab = await scene.at(path, { colorScheme, viewport: PHONE, hasTouch: true, isMobile: true })
+    await tab.page.locator(ready).first().waitFor()
+    await open?.(tab)
+    await tab.screenshot(`${name}-${colorScheme}-phone`)
+    const widths = await tab.page.evaluate(() => {
+      const main = document.querySelector('main')
+      return [document.documentElement.scrollWidth, (main?.scrollWidth ?? 0) - (main?.clientWidth ?? 0)]
+    })
+    expect(widths).toEqual([PHONE.width, 0])
+    expect(tab.complaints).toEqual([])
+  })
+})
+
+test('what the eyes of axe-core are trusted with is seen by them', async () => {
+  await using tab = await scene.at('/')
+  await tab.page.locator('.slot').first().waitFor()
+  await tab.page.evaluate(() => {
+    const button = document.createElement('button')
+    document.querySelector('main')?.append(button)
+  })
+  expect((await violations(tab)).join('\n')).toContain('button-name')
+})
+
+test('the theme is the one of the system until one is chosen, and the choice is kept', async () => {
+  await using tab = await scene.at('/', { colorScheme: 'dark' })
+  const { page } = tab
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
+  await page.locator('.slot').first().waitFor()
+  const dark = await background()
+  await page.getByRole('button', { name: "Theme: the system's" }).click()
+  const light = await background()
+  expect(light).not.toBe(dark)
+  await page.reload()
+  await page.getByRole('button', { name: 'Theme: light' }).waitFor()
+  expect(await background()).toBe(light)
+  await page.getByRole('button', { name: 'Theme: light' }).click()
+  expect(await background()).toBe(dark)
+})
+
+test('every place is reached with the keyboard, and it is seen where one is', async () => {
+  await using tab = await scene.at('/')
+  const { page } = tab
+  await page.locator('[data-slot="gateway-coder"] .state.up').waitFor()
+  const reached = new Set<string>()
+  for (let press = 0; press < 60; press++) {
+    await page.keyboard.press('Tab')
+    const { name, outline } = await page.evaluate(() => {
+      const element = document.activeElement
+      const name = element?.getAttribute('aria-label') ?? element?.textContent ?? ''
+      return { name, outline: element ? getComputedStyle(element).outlineStyle : '' }
+    })
+    if (name.includes('Overview') && reached.has('Log out me')) break
+    expect(`${name}: ${outline}`).toBe(`${name}: solid`)
+    reached.add(name)
+  }
+  for (const name of [
+    'Skip to the content',
+    'Kanban',
+    'Boots',
+    'Terminal',
+    'Log out me',
+    'New profile',
+    'Stop coder',
+    'Restart coder',
+  ])
+    expect([...reached]).toContain(name)
+})
+
+test('the first view weighs no more than 150 kB', async () => {
+  await using tab = await scene.at('/')
+  await tab.page.locator('.slot').first().waitFor()
+  const loaded = await tab.page.evaluate(() =>
+    [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+      .map((entry) => entry as PerformanceResourceTiming)
+      .filter(({ name }) => !new URL(name).pathname.startsWith('/api/'))
+      .map(({ name, encodedBodySize }) => ({ path: new URL(name).pathname, bytes: encodedBodySize })),
+  )
+  expect(loaded.map(({ path }) => path)).toContainEqual(expect.stringMatching(/\.js$/))
+  expect(loaded.map(({ path }) => path)).toContainEqual(expect.stringMatching(/\.css$/))
+  for (const { path, bytes } of loaded) expect(`${path} ${bytes > 0}`).toBe(`${path} true`)
+  const total = loaded.reduce((sum, { bytes }) => sum + bytes, 0)
+  expect(total).toBeLessThan(FIRST_VIEW_BYTES)
+})
