@@ -141,8 +141,8 @@ describe('the official openai client, unchanged', () => {
 
   test('throws when a stream breaks off, after the part that came', async () => {
     const openai = client(await start())
-    for (const behaviour of ['hang-up', 'end-early'] as const) {
-      upstream.behave({ do: behaviour, pieces: ['half an '] })
+    for (const behaviour of [{ do: 'hang-up' }, { do: 'hang-up', torn: true }, { do: 'end-early' }] as const) {
+      upstream.behave({ ...behaviour, pieces: ['half an '] })
       const stream = await openai.chat.completions.create({ ...hello, stream: true })
       const error = await errorOf(readAll(stream))
       expect(error.message).toContain('in the middle of the answer')
@@ -465,6 +465,19 @@ describe('clients that mean no good', () => {
     await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
   })
 
+  test.each(['flood', 'endless-event'] as const)(
+    'a stream without end (%s) is cut off, whoever reads it',
+    async (kind) => {
+      const gateway = await start()
+      upstream.behave({ do: kind })
+      const before = residentBytes(gateway.pid)
+      const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
+      expect((await errorOf(readAll(stream))).message).toMatch(/more than 4194304 characters/)
+      expect(peakResidentBytes(gateway.pid) - before).toBeLessThan(100e6)
+      await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
+    },
+  )
+
   test('a web page cannot use a server without a key, neither from another origin nor by a name for 127.0.0.1', async () => {
     const gateway = await start()
     const ask = (headers: Record<string, string>) => pour(gateway.port, { 'content-length': '2', ...headers }, 0, '{}')
@@ -517,6 +530,15 @@ test('POST /v1/tasks puts a task on the board, once for an idempotency key', asy
     body: { id: first.body.id },
   })
   expect((await post({})).status).toBe(400)
+  for (const bad of [
+    { assignee: 'red \u001b[31m' },
+    { assignee: '../x' },
+    { idempotency_key: '' },
+    { idempotency_key: 'k'.repeat(201) },
+    { priority: 1.5 },
+    { body: 'a\u0000b' },
+  ])
+    expect(await post({ title: 'x', ...bad }), JSON.stringify(bad)).toMatchObject({ status: 400 })
   expect(await post({ title: 'x', board: 'no-such' })).toMatchObject({
     status: 400,
     body: { error: { param: 'board' } },

@@ -14,8 +14,8 @@ export type Behaviour =
     }
   /** Any status and body. */
   | { readonly do: 'say'; readonly status: number; readonly type: string; readonly body: string }
-  /** Begins the answer and closes the socket after so many pieces. */
-  | { readonly do: 'hang-up'; readonly pieces: readonly string[] }
+  /** Begins the answer and closes the socket after so many pieces; `torn`: in the middle of the next one. */
+  | { readonly do: 'hang-up'; readonly pieces: readonly string[]; readonly torn?: boolean }
   /** Ends the stream properly, but without a finish reason or [DONE]. */
   | { readonly do: 'end-early'; readonly pieces: readonly string[] }
   /** An error inside the stream. */
@@ -24,6 +24,8 @@ export type Behaviour =
   | { readonly do: 'wait'; readonly pieces: readonly string[]; readonly begin?: boolean }
   /** Streams pieces for as long as somebody reads. */
   | { readonly do: 'flood' }
+  /** One event without end. */
+  | { readonly do: 'endless-event' }
   /** Closes the socket without an answer. */
   | { readonly do: 'drop' }
 
@@ -109,7 +111,7 @@ async function perform(
     if (behaviour.begin === true && streams) begin(response, body)
     await released()
   }
-  const pieces = behaviour.do === 'flood' ? [] : behaviour.pieces
+  const pieces = 'pieces' in behaviour ? behaviour.pieces : []
   if (!streams || (behaviour.do === 'answer' && behaviour.whole === true)) {
     if (behaviour.do === 'hang-up') {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 })
@@ -121,8 +123,12 @@ async function perform(
   }
   if (!response.headersSent) begin(response, body)
   for (const piece of pieces) response.write(event(chunk(body, { content: piece })))
-  if (behaviour.do === 'flood') return flood(received, response)
-  if (behaviour.do === 'hang-up') return void setImmediate(() => response.socket?.destroy())
+  if (behaviour.do === 'flood') return flood(received, response, event(chunk(body, { content: LONG })))
+  if (behaviour.do === 'endless-event') return flood(received, response, LONG)
+  if (behaviour.do === 'hang-up') {
+    if (behaviour.torn === true) response.write('data: {"id":"chatcmpl-up1","choices":[{"delta":{"con')
+    return void setImmediate(() => response.socket?.destroy())
+  }
   if (behaviour.do === 'fail-inside')
     response.write(event({ error: { message: behaviour.message, type: 'server_error' } }))
   else if (behaviour.do !== 'end-early') {
@@ -137,8 +143,7 @@ function begin(response: ServerResponse, body: Received['body']): void {
   response.write(event(chunk(body, { role: 'assistant', content: '' })))
 }
 
-function flood(received: Received, response: ServerResponse): void {
-  const piece = event(chunk(received.body, { content: '0123456789'.repeat(800) }))
+function flood(received: Received, response: ServerResponse, piece: string): void {
   const more = (): void => {
     while (!response.destroyed) {
       received.sent += piece.length
@@ -147,6 +152,8 @@ function flood(received: Received, response: ServerResponse): void {
   }
   more()
 }
+
+const LONG = '0123456789'.repeat(800)
 
 const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
 

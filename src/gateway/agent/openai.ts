@@ -4,7 +4,7 @@ import { withSoul } from './prompt.ts'
 import { EventSplitter } from './sse.ts'
 
 /** Longest answer that is taken from an endpoint, in characters. */
-const MAX_ANSWER_CHARS = 4 * 1024 * 1024
+export const MAX_ANSWER_CHARS = 4 * 1024 * 1024
 
 /** An endpoint as an agent; the API server hands requests on with `forward`, everybody else reads text. */
 export interface OpenAiAgent extends Agent {
@@ -33,15 +33,16 @@ export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAge
       const pieces = contentType.includes('event-stream') ? streamed(chunks(), baseUrl) : whole(chunks(), baseUrl)
       for await (const piece of pieces) {
         size += piece.length
-        if (size > MAX_ANSWER_CHARS) {
-          throw new AgentError('too-long', `${baseUrl} sent more than ${MAX_ANSWER_CHARS} characters and was cut off`)
-        }
+        if (size > MAX_ANSWER_CHARS) throw tooLong(baseUrl)
         yield piece
       }
       if (size === 0) throw new AgentError('empty', `${baseUrl} answered without any text`)
     },
   }
 }
+
+export const tooLong = (from: string): AgentError =>
+  new AgentError('too-long', `${from} sent more than ${MAX_ANSWER_CHARS} characters and was cut off`)
 
 interface Choice {
   readonly delta?: { readonly content?: unknown } | null

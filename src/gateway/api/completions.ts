@@ -5,12 +5,14 @@ import { broken, type EndpointAnswer } from '../agent/endpoint.ts'
 import {
   documentText,
   isOpenAi,
+  MAX_ANSWER_CHARS,
   type OpenAiAgent,
   readStreamEvent,
   type StreamPiece,
+  tooLong,
   wholeBody,
 } from '../agent/openai.ts'
-import { EventSplitter } from '../agent/sse.ts'
+import { EventRuns, EventSplitter } from '../agent/sse.ts'
 import { DONE, frame } from './event-stream.ts'
 
 /** A program that thinks longer has its failure told inside the stream. */
@@ -87,7 +89,10 @@ async function* wholeAnswer(agent: OpenAiAgent, { chunks }: EndpointAnswer): Asy
   yield documentText(await wholeBody(chunks(), agent.model), agent.model)
 }
 
-/** The endpoint's bytes as they are; read along to know whether the answer is complete. */
+/**
+ * The endpoint's bytes as they are, one or more whole events at a time: an error or a sign of life of ours between two of them must
+ * not fall into one. Read along to know whether the answer is complete.
+ */
 async function* passedOn(
   agent: OpenAiAgent,
   { chunks }: EndpointAnswer,
@@ -95,6 +100,7 @@ async function* passedOn(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const splitter = new EventSplitter()
   let text = ''
+  const runs = new EventRuns()
   let end: 'complete' | 'failed' | undefined
   for await (const chunk of chunks()) {
     for (const data of splitter.push(chunk)) {
@@ -102,13 +108,17 @@ async function* passedOn(
       if (piece === 'failed') end = 'failed'
       else if (piece !== undefined) {
         text += piece.text
+        if (text.length > MAX_ANSWER_CHARS) throw tooLong(agent.model)
         if (piece.done) end = 'complete'
         if (piece.done && text !== '') await completed(text)
       }
     }
-    yield chunk
+    const whole = runs.push(chunk)
+    if (whole.length > 0) yield whole
   }
   if (end === undefined) throw broken(agent.model, undefined)
+  const rest = runs.rest()
+  if (rest.length > 0) yield rest
 }
 
 /** An error inside the stream reaches the client as it is; for us it means that nothing of this answer is kept. */
