@@ -83,13 +83,13 @@ function erased(line: string): string {
   return text
 }
 
-/** All of standard input as one text. @throws HermesError USAGE past `maxBytes` */
-export async function readStdin(maxBytes: number): Promise<string> {
+/** All of a stream, which may never end, as one text. @param what it is called @throws HermesError USAGE past `maxBytes` */
+export async function readText(stream: AsyncIterable<Buffer>, what: string, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+  for await (const chunk of stream) {
     size += chunk.length
-    if (size > maxBytes) throw new HermesError('USAGE', `standard input holds more than ${maxBytes} bytes`)
+    if (size > maxBytes) throw new HermesError('USAGE', `${what} holds more than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

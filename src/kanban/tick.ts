@@ -83,6 +83,8 @@ export interface Decision {
   readonly reasons: ReadonlyMap<string, Reason>
   /** Ends of runs by task, as decided in this tick. */
   readonly ends: ReadonlyMap<string, { readonly end: RunEnd; readonly settlement: Settlement }>
+  /** Tasks that this tick moves out of `todo` or `scheduled`, and where to. */
+  readonly promotions: ReadonlyMap<string, 'ready' | 'todo'>
   /** The cap of the whole board was reached: ready tasks without a reason were not looked at. */
   readonly boardFull: { readonly busy: number; readonly limit: number } | null
 }
@@ -96,6 +98,7 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
   const reasons = new Map<string, Reason>()
   const ends = new Map<string, { end: RunEnd; settlement: Settlement }>()
   const busy = new Map<string, number>()
+  const promotions = new Map<string, 'ready' | 'todo'>()
   const freed: Candidate[] = []
   /** `todo` children of what was found done in this tick. */
   const children = new Map<string, Waiting>()
@@ -125,12 +128,14 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
   for (const task of [...facts.promotable, ...released]) {
     const to = readyOrTodo(task.openParents)
     const result = yield { type: 'promote', id: task.id, from: task.status, to }
-    if (result.state !== 'done' || to !== 'ready') continue
+    if (result.state !== 'done') continue
+    promotions.set(task.id, to)
+    if (to !== 'ready') continue
     report.promoted += 1
     freed.push(task)
   }
   const boardFull = yield* startCandidates(facts, merge(freed.sort(before), facts.ready), busy, report, reasons)
-  return { report, reasons, ends, boardFull }
+  return { report, reasons, ends, promotions, boardFull }
 }
 
 function* startCandidates(

@@ -37,16 +37,12 @@ export function why(facts: WhyFacts): Why {
     )
   }
   if (found !== undefined) return answer(task, found.why, withDispatcher(reasonText(found, facts), facts))
-  // A tick that moves it but does not look at it: the board is full.
-  const willBeReady =
-    task.status === 'todo' || task.status === 'scheduled' ? willPromote(facts) : task.status === 'ready'
-  if (willBeReady && decision.boardFull !== null) {
+  // Ready then, and not looked at: the board is full.
+  const claimable = task.status === 'ready' && task.claimLock === null
+  if (decision.boardFull !== null && (claimable || decision.promotions.get(task.id) === 'ready')) {
     const { busy, limit } = decision.boardFull
-    return answer(
-      task,
-      'board_full',
-      `waits for a place: ${busy} tasks are running, and ${limit} may (kanban.max_in_progress)`,
-    )
+    const text = `waits for a place: ${busy} tasks are running, and ${limit} may (kanban.max_in_progress)`
+    return answer(task, 'board_full', withDispatcher(text, facts))
   }
   return answer(task, task.status, statusText(facts))
 }
@@ -57,9 +53,6 @@ const answer = (task: Task, reason: string, text: string): Why => ({
   reason,
   text: `${task.id} (${task.status}): ${text}`,
 })
-
-const willPromote = ({ task, openParents, decision }: WhyFacts): boolean =>
-  openParents.length === 0 && (task.status === 'todo' || decision.reasons.has(task.id))
 
 function reasonText(reason: Reason, { defaultAssignee }: WhyFacts): string {
   switch (reason.why) {
@@ -87,7 +80,7 @@ function guardText({ reason, untilMs }: Extract<Reason, { why: 'guarded' }>): st
   const until = untilMs === undefined ? '' : ` until ${time(untilMs)}`
   switch (reason) {
     case 'quota_or_auth_error':
-      return `its last run ended with a quota or authentication error; it rests${until} (hermes kanban unblock or a new assignee ends that)`
+      return `its last run ended with a quota or authentication error; it rests${until} (hermes kanban block and then unblock, or a new assignee, ends that)`
     case 'recent_success':
       return `it succeeded a moment ago and nothing was changed since; it rests${until} (a comment ends that)`
     case 'worker_ending':
@@ -98,6 +91,9 @@ function guardText({ reason, untilMs }: Extract<Reason, { why: 'guarded' }>): st
 const withDispatcher = (text: string, { noDispatcher }: WhyFacts): string =>
   noDispatcher === null ? text : `${text}; but no tick comes by itself: ${noDispatcher}`
 
+const parentsText = (parents: WhyFacts['openParents']): string =>
+  `waits for ${parents.map(({ id, status }) => `${id} (${status})`).join(', ')}`
+
 function statusText(facts: WhyFacts): string {
   const { task, openParents, decision } = facts
   switch (task.status) {
@@ -106,9 +102,11 @@ function statusText(facts: WhyFacts): string {
     case 'todo':
       return openParents.length === 0
         ? withDispatcher('all its parents are done: the next tick promotes it', facts)
-        : `waits for ${openParents.map(({ id, status }) => `${id} (${status})`).join(', ')}`
+        : parentsText(openParents)
     case 'scheduled':
-      return `waits for its time, ${time(task.scheduledAtMs ?? 0)}`
+      return decision.promotions.has(task.id)
+        ? withDispatcher(`its time has come; then it ${parentsText(openParents)}`, facts)
+        : `waits for its time, ${time(task.scheduledAtMs ?? 0)}`
     case 'ready':
       return task.claimLock === null
         ? withDispatcher('the next tick looks at it', facts)

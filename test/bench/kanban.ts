@@ -37,6 +37,7 @@ export async function kanbanFigures(tasks: number, rounds: number, install?: str
       clock: systemClock(),
       host: 'bench',
       jobs: null,
+      warn: () => undefined,
       builtIn: () => ['true'],
     }
     const tickMs = await timed(rounds, async () => {

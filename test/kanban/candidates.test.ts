@@ -1,5 +1,5 @@
 // What a tick makes of tasks that wait (docs/kanban.md, "The tick", steps 4 and 5), on a real SQLite file.
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { change } from '../../src/kanban/io/changes.ts'
@@ -218,6 +218,33 @@ test('a workspace that cannot be used is a failed start with the reason', async 
   const { id } = board.create({ assignee: 'alpha', workspacePath: join(board.home, 'gone') })
   await board.dispatch()
   expect(board.task(id)).toMatchObject({ status: 'ready', failures: 1, lastError: expect.stringContaining('gone') })
+})
+
+test('words that are too many for one request are a failed start with the way out', async () => {
+  using board = testBoard()
+  const argv = ['agent', ...Array.from({ length: 10 }, () => '{prompt}')]
+  writeFileSync(join(board.home, 'profiles', 'alpha', 'config.yaml'), JSON.stringify({ agent: { command: argv } }))
+  const { id } = board.create({ assignee: 'alpha', body: 'x'.repeat(100_000) })
+  await board.dispatch()
+  expect(board.jobs.started).toEqual([])
+  expect(board.task(id)).toMatchObject({
+    status: 'ready',
+    failures: 1,
+    lastError: expect.stringMatching(/^agent\.command .* more than 900000: take \{prompt\} out of agent\.command/),
+  })
+})
+
+test('a tick whose state cannot be kept is a tick all the same, and says so once', async () => {
+  using board = testBoard()
+  const { id } = board.create({ assignee: 'alpha' })
+  mkdirSync(join(board.home, 'kanban'), { recursive: true })
+  writeFileSync(join(board.home, 'kanban', 'dispatch'), 'a file where a directory should be')
+  const { report } = await board.dispatch()
+  expect(report.spawned).toMatchObject([{ task_id: id }])
+  expect(board.task(id).status).toBe('running')
+  expect(board.warnings).toEqual([
+    expect.stringMatching(/^the state of the dispatch of board default cannot be kept: /),
+  ])
 })
 
 test('two ticks at once: the loser writes nothing and says that it was locked out', async () => {

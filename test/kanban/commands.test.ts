@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openDatabase } from '../../src/system/sqlite.ts'
 import { type KanbanCli, kanbanCli } from '../support/kanban-cli.ts'
 
 const NO_SUCH = 't_00000000'
@@ -214,6 +215,12 @@ const bad: readonly (readonly [string, readonly string[], number, RegExp])[] = [
   ['an unknown board', ['list', '--board', 'defualt'], 1, /did you mean "default"/],
   ['a board that is no name', ['list', '--board', '../x'], 1, /cannot be the name of a board/],
   ['an empty comment', ['comment', 'A', ' '], 2, /a comment needs a text/],
+  ['a day that is none', ['create', 'x', '--at', '2026-02-31'], 2, /--at is a time/],
+  ['a body file that is not there', ['create', 'x', '--body-file', '/no/such'], 2, /cannot read \/no\/such \(ENOENT\)/],
+  ['a body file that is a directory', ['create', 'x', '--body-file', '/tmp'], 2, /cannot read \/tmp \(EISDIR\)/],
+  ['a body file without end', ['create', 'x', '--body-file', '/dev/zero'], 2, /\/dev\/zero holds more than 1000000/],
+  ['an empty idempotency key', ['create', 'x', '--key', ''], 2, /1 to 200 characters, not 0/],
+  ['a key that would have to be cut', ['create', 'x', '--key', 'k'.repeat(201)], 2, /1 to 200 characters, not 201/],
   ['an unknown command', ['craete', 'x'], 2, /Did you mean hermes kanban create/],
   ['an unknown option', ['create', 'x', '--prio', '1'], 2, /unknown option/],
   ['a negative --max', ['dispatch', '--max', '-1'], 2, /--max/],
@@ -247,6 +254,26 @@ test('control characters in a title do not reach the terminal', async () => {
   expect(out).toContain('red \\u001b[31m alert\\u0007')
   expect((await cli.kanban('show', id)).out).not.toContain('\u001b')
 })
+
+test.each(['ready', 'running'])(
+  'nor those that another tool has put into the assignee of a %s task',
+  async (status) => {
+    using cli = kanbanCli()
+    const id = await cli.create('x')
+    const board = openDatabase(join(cli.home, 'kanban.db'))
+    board.prepare("UPDATE tasks SET status = ?, assignee = 'red' || char(27) || '[31m'").run(status)
+    board.close()
+    for (const words of [
+      ['list'],
+      ['show', id],
+      ['why', id],
+      ['dispatch', '--dry-run'],
+      ['stats'],
+      ['dispatch-status'],
+    ])
+      expect((await cli.kanban(...words)).out, words[0]).not.toContain('\u001b')
+  },
+)
 
 const damages: readonly (readonly [string, (file: string) => void])[] = [
   [

@@ -195,7 +195,9 @@ async function tickAndCompare(board: TestBoard, refuse: boolean): Promise<void> 
     if (reason === 'guarded') expect(report.respawn_guarded.map((one) => one.task_id)).toContain(task_id)
     if (reason === 'per_profile_cap')
       expect(report.skipped_per_profile_capped.map((one) => one.task_id)).toContain(task_id)
-    if (reason === 'board_full') expect(['ready', 'todo']).toContain(status)
+    if (reason === 'board_full') expect(status, text).toBe('ready')
+    if (reason === 'scheduled' && !/then it waits/.test(text)) expect(status, text).toBe('scheduled')
+    if (/waits for t_/.test(text)) expect(status, text).toBe('todo')
   }
 }
 

@@ -7,6 +7,8 @@ import { type Board, openBoard } from '../../src/kanban/io/board.ts'
 import { createTask } from '../../src/kanban/io/changes.ts'
 import { boardPlace } from '../../src/kanban/io/places.ts'
 import { requireTask } from '../../src/kanban/io/queries.ts'
+import { takeTickLock } from '../../src/kanban/io/tick-lock.ts'
+import { systemClock } from '../../src/system/clock.ts'
 import { hermes as hermesCommand } from '../support/cli.ts'
 import { type RunningHermes, startHermes } from '../support/hermes.ts'
 import { startUpstream } from '../support/openai-upstream.ts'
@@ -269,6 +271,29 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
     expect(await hermes.stop()).toBe(0)
   },
 )
+
+test('what changed while another dispatcher held the board is dispatched when it lets go, and not in an hour', {
+  timeout: 120_000,
+}, async () => {
+  await using s = stage('0.01')
+  const kanban = { dispatch_interval_seconds: 3600 }
+  writeFileSync(join(s.home, 'config.yaml'), JSON.stringify({ gateway: { command: ['sleep', '100000'] }, kanban }))
+  await using hermes = await s.start()
+  const done = (id: string) => () => requireTask(s.board, id).status === 'done'
+  const { id: first } = createTask(s.board, { title: 'first', assignee: 'alpha' }, actor()).task
+  await waitFor('the first tick', done(first), { deadlineMs: 60_000 })
+  const lock = await takeTickLock(s.board.place, systemClock(), 30_000)
+  const { id } = createTask(s.board, { title: 'second', assignee: 'alpha' }, actor()).task
+  await waitFor(
+    'the dispatcher to be locked out',
+    () => /board default: another dispatcher holds it; asking again\n/.test(hermes.stdout()),
+    { deadlineMs: 30_000 },
+  )
+  expect(requireTask(s.board, id).status).toBe('ready')
+  lock?.release()
+  await waitFor('the second task', done(id), { deadlineMs: 30_000 })
+  expect(await hermes.stop()).toBe(0)
+})
 
 test('a damaged board is set aside and said loudly; the others are dispatched', { timeout: 120_000 }, async () => {
   await using s = stage('0.01')

@@ -72,6 +72,8 @@ export interface TestBoard extends Disposable {
   readonly board: Board
   readonly jobs: FakeJobs
   readonly clock: FakeClock
+  /** What ticks could not keep. */
+  readonly warnings: readonly string[]
   /** What config.yaml says under `kanban:`, and the profiles that exist; `agent: false` has none configured. */
   configure(kanban: Readonly<Record<string, unknown>>): void
   profile(name: string, options?: { agent?: boolean }): void
@@ -89,6 +91,7 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
   const home = mkdtempSync(join(tmpdir(), 'hermes-board-'))
   const clock = fakeClock()
   const jobs = new FakeJobs()
+  const warnings: string[] = []
   const board = openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
   const base: DispatchOptions = {
     home,
@@ -103,12 +106,14 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
     host: HOST,
     jobs,
     builtIn: (profile) => ['built-in', profile],
+    warn: (text) => void warnings.push(text),
   }
   const test: TestBoard = {
     home,
     board,
     jobs,
     clock,
+    warnings,
     configure: (kanban) => {
       writeFileSync(join(home, 'config.yaml'), JSON.stringify({ agent: { command: ['agent'] }, kanban }))
     },

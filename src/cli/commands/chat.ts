@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
 import { type ProfileAgent, profileAgent } from '../profile-agent.ts'
 import { table } from '../slots-view.ts'
-import { readStdin } from '../terminal.ts'
+import { readText } from '../terminal.ts'
 
 const MAX_QUESTION_BYTES = 4 * 1024 * 1024
 const LISTED_SESSIONS = 50
@@ -46,7 +46,7 @@ async function chat(context: Context, input: Input): Promise<Outcome> {
 async function pipedQuestion(): Promise<string | undefined> {
   if (process.stdin.isTTY && process.stdout.isTTY) return undefined
   if (!process.stdin.isTTY) {
-    const text = await readStdin(MAX_QUESTION_BYTES)
+    const text = await readText(process.stdin, 'standard input', MAX_QUESTION_BYTES)
     if (text.trim() !== '') return text
   }
   throw new HermesError('USAGE', 'there is no question', { next: 'hermes chat -q "…", or give it on standard input' })

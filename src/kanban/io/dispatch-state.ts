@@ -44,13 +44,24 @@ export function readDispatchState(home: string, slug: string): DispatchState | u
   }
 }
 
-/** Best kept, not worth a tick: the caller is told by the error. */
-export function writeDispatchState(home: string, slug: string, state: DispatchState): void {
+export interface StatePlace {
+  readonly home: string
+  readonly board: { readonly place: { readonly slug: string } }
+  readonly warn: (text: string) => void
+}
+
+/** Best kept, not worth a tick: what was started was started, whether this can be written or not. */
+export function keepDispatchState({ home, board, warn }: StatePlace, state: DispatchState): void {
+  const { slug } = board.place
   const file = dispatchStateFile(home, slug)
   const scratch = `${file}.${process.pid}`
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  writeFileSync(scratch, `${JSON.stringify(state)}\n`, { mode: 0o600 })
-  renameSync(scratch, file)
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    writeFileSync(scratch, `${JSON.stringify(state)}\n`, { mode: 0o600 })
+    renameSync(scratch, file)
+  } catch (error) {
+    warn(`the state of the dispatch of board ${slug} cannot be kept: ${(error as Error).message}`)
+  }
 }
 
 export interface ClockSight {

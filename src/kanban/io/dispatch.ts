@@ -8,7 +8,7 @@ import { judgeRunning, type Now } from '../running.ts'
 import { type Decision, planTick, type Step, type StepResult, type TickFacts, tick } from '../tick.ts'
 import { isBusy, isStarved } from '../verdict.ts'
 import type { Board } from './board.ts'
-import { type ClockSight, readDispatchState, sightClocks, writeDispatchState } from './dispatch-state.ts'
+import { type ClockSight, keepDispatchState, readDispatchState, sightClocks } from './dispatch-state.ts'
 import type { Jobs } from './jobs.ts'
 import { forgetJob } from './kept-results.ts'
 import { leftJobs, observeWorker } from './observe.ts'
@@ -39,6 +39,8 @@ export interface DispatchOptions {
   readonly failureLimit?: number
   /** Words of the built-in agent. */
   readonly builtIn: (profile: string) => readonly string[]
+  /** Told what a tick could not keep, which is no failure of the tick. */
+  readonly warn: (text: string) => void
   /** The dispatcher was told to end: nothing more is started. */
   readonly ending?: () => boolean
   /**
@@ -69,7 +71,9 @@ interface Sight {
 }
 
 /** What a tick would do now. Writes nothing. */
-export async function planDispatch(options: DispatchOptions): Promise<Dispatched & { readonly decision: Decision }> {
+export async function planDispatch(
+  options: Omit<DispatchOptions, 'warn'>,
+): Promise<Dispatched & { readonly decision: Decision }> {
   const { facts, warnings, notes } = await look(options)
   const decision = options.board.read(() => planTick(facts))
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
@@ -121,7 +125,7 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
   const decision = next.value
   const last = readDispatchState(home, board.place.slug)
   const { boot, offsetMs, graceUntilMs } = sight.clocks
-  writeDispatchState(home, board.place.slug, {
+  keepDispatchState(options, {
     atMs: clock.wallMs(),
     host,
     pid: process.pid,
@@ -157,7 +161,7 @@ async function stopWorkers({ facts, rows, stop }: Sight, jobs: Jobs): Promise<vo
   await Promise.all([...stop, ...overdue].map((slot) => jobs.stop(slot)))
 }
 
-async function look(options: DispatchOptions): Promise<Sight> {
+async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
   const { home, board, clock, host, jobs } = options
   const profiles = new Profiles(home)
   const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), profiles, options)

@@ -29,7 +29,8 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     host,
     builtIn,
     say: (level, text) => {
-      const message = text.replaceAll('\n', ' ')
+      // Another tool may have put anything into a row's assignee.
+      const message = text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
       const time = new Date(clock.wallMs()).toISOString()
       const line = json ? JSON.stringify({ time, level, component: 'kanban', message }) : message
       ;(level === 'info' ? out : err)(`${line}\n`)

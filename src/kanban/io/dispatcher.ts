@@ -5,8 +5,8 @@ import { HermesError } from '../../system/errors.ts'
 import { tickLine } from '../log-line.ts'
 import { rulesInForce } from '../rules.ts'
 import { type Board, BRISK_MS, openBoard, troubleOf } from './board.ts'
-import { dispatchOnce } from './dispatch.ts'
-import { readDispatchState, writeDispatchState } from './dispatch-state.ts'
+import { type Dispatched, dispatchOnce } from './dispatch.ts'
+import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
 import { supervisorJobs } from './jobs.ts'
 import { type BoardPlace, listBoards } from './places.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
@@ -16,6 +16,9 @@ const FIRST_TICK_MS = 5000
 const LOOK_MS = 1000
 /** Between two ticks, however much changes. */
 const GAP_MS = 200
+
+/** No version of a board: the next look finds that something has changed. */
+const LOOK_AGAIN = -1
 
 export interface DispatcherOptions {
   readonly home: string
@@ -81,7 +84,7 @@ export class Dispatcher {
     for (const { board, place } of this.#boards.values()) {
       try {
         const jobs = await supervisorJobs(client)
-        await dispatchOnce({ home, board, clock, host, jobs, builtIn, settleOnly: true })
+        await dispatchOnce({ home, board, clock, host, jobs, builtIn, warn: this.#warn, settleOnly: true })
       } catch (error) {
         this.#once(
           'warn',
@@ -120,14 +123,27 @@ export class Dispatcher {
     }
   }
 
-  async #tick({ board, place }: OpenBoard, client: ControlClient): Promise<void> {
+  async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
+    const { board, place } = open
     const { home, clock, host, builtIn } = this.#o
     this.#sayRules()
     const jobs = await supervisorJobs(client)
-    const { report } = await dispatchOnce({ home, board, clock, host, jobs, builtIn, ending: () => this.#ending })
-    const line = tickLine(place.slug, report)
+    const done = await dispatchOnce({
+      home,
+      board,
+      clock,
+      host,
+      jobs,
+      builtIn,
+      warn: this.#warn,
+      ending: () => this.#ending,
+    })
+    const line = tickLine(place.slug, done.report)
     if (line !== undefined) this.#o.say('info', line)
-    this.#forget(`board ${place.slug}:`)
+    if (!isSettled(done)) open.version = LOOK_AGAIN
+    if (done.report.skipped_locked) {
+      this.#once('info', `kanban dispatcher: board ${place.slug}: another dispatcher holds it; asking again`)
+    } else this.#forget(`board ${place.slug}:`)
   }
 
   /** One board's trouble is none of the others'. */
@@ -138,40 +154,27 @@ export class Dispatcher {
     this.#once('error', `kanban dispatcher: board ${place.slug}: ${message}`)
     board.close()
     this.#boards.delete(place.slug)
-    const last = readDispatchState(home, place.slug)
-    try {
-      const atMs = clock.wallMs()
-      const known = last ?? {
-        boot: '',
-        offsetMs: Math.round(atMs - clock.nowMs()),
-        graceUntilMs: 0,
-        report: null,
-        busy: false,
-        starvedTicks: 0,
-      }
-      writeDispatchState(home, place.slug, {
-        ...known,
-        atMs,
-        host,
-        pid: process.pid,
-        starvedTicks: known.starvedTicks + 1,
-        lastError: message,
-      })
-    } catch (problem) {
-      this.#once(
-        'warn',
-        `kanban dispatcher: board ${place.slug}: its state cannot be kept: ${(problem as Error).message}`,
-      )
+    const atMs = clock.wallMs()
+    const known = readDispatchState(home, place.slug) ?? {
+      boot: '',
+      offsetMs: Math.round(atMs - clock.nowMs()),
+      graceUntilMs: 0,
+      report: null,
+      busy: false,
+      starvedTicks: 0,
     }
+    keepDispatchState(
+      { home, board, warn: this.#warn },
+      { ...known, atMs, host, pid: process.pid, starvedTicks: known.starvedTicks + 1, lastError: message },
+    )
   }
 
   #open(place: BoardPlace): OpenBoard | undefined {
     const known = this.#boards.get(place.slug)
     if (known !== undefined) return known
-    const warn = (text: string): void => this.#once('warn', `kanban dispatcher: ${text}`)
     try {
-      const board = openBoard(place, { mode: 'write', busyTimeoutMs: BRISK_MS, warn })
-      const opened = { place, board, version: -1, tickedAtMs: Number.NEGATIVE_INFINITY }
+      const board = openBoard(place, { mode: 'write', busyTimeoutMs: BRISK_MS, warn: this.#warn })
+      const opened = { place, board, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }
       this.#boards.set(place.slug, opened)
       return opened
     } catch (error) {
@@ -201,7 +204,9 @@ export class Dispatcher {
     this.#said = new Set([...others, ...lines])
   }
 
-  #once(level: 'warn' | 'error', line: string): void {
+  readonly #warn = (text: string): void => this.#once('warn', `kanban dispatcher: ${text}`)
+
+  #once(level: 'info' | 'warn' | 'error', line: string): void {
     if (this.#said.has(line)) return
     this.#said.add(line)
     this.#o.say(level, line)
@@ -247,3 +252,7 @@ export class Dispatcher {
     })
   }
 }
+
+/** Nothing is left for the next look: the tick was ours, and the supervisor has answered to all of it. */
+const isSettled = ({ report, decision }: Dispatched): boolean =>
+  !report.skipped_locked && ![...(decision?.reasons.values() ?? [])].some(({ why }) => why === 'unclear')

@@ -42,6 +42,7 @@ export async function noDispatcher(home: string, connect: Connect): Promise<stri
     }
   } catch (error) {
     if (error instanceof HermesError && error.code === 'NO_SUPERVISOR') return 'the supervisor is not running'
+    if (error instanceof HermesError && error.code === 'REFUSED') return error.message
     throw error
   }
 }

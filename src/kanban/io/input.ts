@@ -1,14 +1,15 @@
 /** What may become a task: limits, checked before anything is written. */
 import { HermesError } from '../../system/errors.ts'
+import { parseAssignee } from './assignee.ts'
 
 export const MAX_TITLE_CHARS = 500
 export const MAX_BODY_BYTES = 1_000_000
 const MAX_PRIORITY = 1_000_000
+const MAX_KEY_CHARS = 200
 
 export interface NewTask {
   readonly title: string
   readonly body?: string
-  /** As normalizeAssignee gives it. */
   readonly assignee?: string | null
   readonly priority?: number
   readonly parents?: readonly string[]
@@ -54,7 +55,7 @@ export function checkLimits(input: NewTask): CheckedTask {
   return {
     title: checkText('title', title),
     body: checkText('body', input.body ?? ''),
-    assignee: input.assignee ?? null,
+    assignee: input.assignee == null ? null : parseAssignee(input.assignee),
     priority,
     parents: input.parents ?? [],
     triage: input.triage ?? false,
@@ -62,8 +63,14 @@ export function checkLimits(input: NewTask): CheckedTask {
     workspacePath: input.workspacePath ?? null,
     maxRuntimeMs: input.maxRuntimeMs ?? null,
     maxRetries: input.maxRetries ?? null,
-    idempotencyKey: input.idempotencyKey ?? null,
+    idempotencyKey: input.idempotencyKey === undefined ? null : checkKey(input.idempotencyKey),
   }
+}
+
+/** Cut short or left empty, two keys that differ would be one, and the second task the first one. */
+function checkKey(key: string): string {
+  if (key.trim() !== '' && key.length <= MAX_KEY_CHARS) return key
+  throw new HermesError('USAGE', `an idempotency key has 1 to ${MAX_KEY_CHARS} characters, not ${key.length}`)
 }
 
 /** A text that a board takes and a worker can be handed. @throws HermesError USAGE */

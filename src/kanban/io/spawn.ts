@@ -10,6 +10,9 @@ import { resultFile } from './kept-results.ts'
 import { type BoardPlace, promptFile, taskLog } from './places.ts'
 import type { TaskRow } from './rows.ts'
 
+/** A job is one request, and with what the supervisor adds to it one state file: both may have 1 MB. */
+const MAX_JOB_BYTES = 900_000
+
 /** Something about the task or the profile is wrong: a failure of the spawn, with its reason. */
 export class SpawnError extends Error {}
 
@@ -62,7 +65,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
   } catch (error) {
     throw new SpawnError((error as Error).message, { cause: error })
   }
-  return {
+  const spec: JobSpec = {
     slot,
     profile,
     command: worker.command,
@@ -80,6 +83,13 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
     stopTimeoutMs: WORKER_STOP_MS,
     ...(stdinFile === undefined ? {} : { stdinFile }),
   }
+  const bytes = Buffer.byteLength(JSON.stringify(spec))
+  if (bytes > MAX_JOB_BYTES) {
+    throw new SpawnError(
+      `agent.command with the prompt in it and gateway.env have ${bytes} bytes, more than ${MAX_JOB_BYTES}: take {prompt} out of agent.command, then it comes on stdin`,
+    )
+  }
+  return spec
 }
 
 function makeWorkspace(workspace: string, ours: boolean): void {

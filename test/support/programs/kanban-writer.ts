@@ -44,7 +44,15 @@ async function dispatch(): Promise<object> {
   const spawned: string[] = []
   let locked = 0
   for (let i = 0; i < Number(times); i++) {
-    const { report } = await dispatchOnce({ home, board, clock, host: 'one-host', jobs, builtIn: () => ['true'] })
+    const { report } = await dispatchOnce({
+      home,
+      board,
+      clock,
+      host: 'one-host',
+      jobs,
+      builtIn: () => ['true'],
+      warn: () => undefined,
+    })
     spawned.push(...report.spawned.map(({ task_id }) => task_id))
     if (report.skipped_locked) locked += 1
   }

@@ -10,6 +10,7 @@ import { EXIT } from '../../../system/errors.ts'
 import type { Command, Input } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
+import { plain } from './render.ts'
 import { BOARD, dispatchBase, onBoard, wholeOption } from './shared.ts'
 
 const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const
@@ -63,7 +64,8 @@ async function dispatch(context: Context, input: Input): Promise<Outcome> {
       const reason = reasons?.get(id)
       return reason?.why === 'unconfigured' ? reason.assignee : null
     }
-    return { text: reportText(report, { dryRun, defaultAssignee: rules.defaultAssignee, assigneeOf }), json: report }
+    const text = reportText(report, { dryRun, defaultAssignee: rules.defaultAssignee, assigneeOf })
+    return { text: plain(text), json: report }
   })
 }
 
@@ -71,7 +73,7 @@ async function explain(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.words
   const facts = { ...dispatchBase(context), connect: context.connect }
   const answer = await onBoard(context, input, 'read', (board) => explainTask(facts, board, id))
-  return { text: `${answer.text}\n`, json: answer }
+  return { text: plain(`${answer.text}\n`), json: answer }
 }
 
 const TICKS_UNTIL_OVERDUE = 3
@@ -111,7 +113,7 @@ async function status(context: Context, input: Input): Promise<Outcome> {
       ...(last?.report == null ? {} : { last_report: last.report }),
     }
     for (const warning of warnings) context.output.err(`${warning}\n`)
-    return { text: statusText(json), json }
+    return { text: plain(statusText(json)), json }
   })
 }
 

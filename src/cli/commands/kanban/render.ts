@@ -24,7 +24,7 @@ export const tasksTable = (tasks: readonly Task[]): string =>
           task.id,
           task.status,
           String(task.priority),
-          task.assignee ?? '-',
+          oneLine(task.assignee ?? '-', 64),
           oneLine(task.title, 80),
         ]),
       ])
@@ -63,7 +63,7 @@ export function taskText({ task, parents, children, comments, runs, events }: Ta
     tasks.length === 0 ? undefined : tasks.map(({ id, status }) => `${id} (${status})`).join(', ')
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['status', task.status],
-    ['assignee', task.assignee ?? '-'],
+    ['assignee', oneLine(task.assignee ?? '-', 64)],
     ['priority', String(task.priority)],
     ['created', `${time(task.createdAtMs)} by ${plain(task.createdBy)}`],
     ['scheduled', time(task.scheduledAtMs)],

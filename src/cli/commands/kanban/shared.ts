@@ -78,6 +78,12 @@ export function durationOption(input: Input, name: string): number | undefined {
 
 const RFC_3339 = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/i
 
+/** Date.parse takes 31 February for 3 March. */
+const isDay = (date: string): boolean => {
+  const ms = Date.parse(date)
+  return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(date)
+}
+
 /** `2026-12-24T18:00:00Z`, `2026-12-24 18:00` (in UTC), `+2h`. */
 export function timeOption(input: Input, name: string, wallMs: number): number | undefined {
   const text = textOption(input, name)?.trim()
@@ -85,7 +91,7 @@ export function timeOption(input: Input, name: string, wallMs: number): number |
   const after = text.startsWith('+') ? parseDurationMs(text.slice(1)) : undefined
   if (after !== undefined) return wallMs + after
   const withZone = /(Z|[+-]\d\d:?\d\d)$/i.test(text) || /^\d{4}-\d\d-\d\d$/.test(text) ? text : `${text}Z`
-  const atMs = RFC_3339.test(text) ? Date.parse(withZone.replace(' ', 'T')) : Number.NaN
+  const atMs = RFC_3339.test(text) && isDay(text.slice(0, 10)) ? Date.parse(withZone.replace(' ', 'T')) : Number.NaN
   if (Number.isFinite(atMs)) return atMs
   throw new HermesError(
     'USAGE',
@@ -97,5 +103,9 @@ export const limitOf = (input: Input): number => wholeOption(input, 'limit', 1) 
 export const LIMIT: OptionSpec = { long: '--limit', value: 'N', help: 'how many at most; default 50' }
 
 /** What a tick needs of this installation. */
-export const dispatchBase = (context: Context): Pick<DispatchOptions, 'home' | 'clock' | 'host' | 'builtIn'> =>
-  dispatcherFacts(context)
+export const dispatchBase = (
+  context: Context,
+): Pick<DispatchOptions, 'home' | 'clock' | 'host' | 'builtIn' | 'warn'> => ({
+  ...dispatcherFacts(context),
+  warn: warnOn(context),
+})

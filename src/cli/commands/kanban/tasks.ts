@@ -1,9 +1,9 @@
 /** Commands that make and show tasks. */
 
-import { readFileSync, statSync } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { createTask } from '../../../kanban/io/changes.ts'
-import { checkText, MAX_BODY_BYTES } from '../../../kanban/io/input.ts'
+import { MAX_BODY_BYTES } from '../../../kanban/io/input.ts'
 import {
   childrenOf,
   commentsOf,
@@ -22,7 +22,8 @@ import { EXIT, HermesError } from '../../../system/errors.ts'
 import { type Command, type Input, textOption } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
-import { runLine, tasksTable, taskText } from './render.ts'
+import { readText } from '../../terminal.ts'
+import { plain, runLine, tasksTable, taskText } from './render.ts'
 import {
   actorOf,
   assigneeOption,
@@ -99,7 +100,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const workspace = textOption(input, 'workspace')
   const task = {
     title: input.words.join(' '),
-    body: bodyOf(input),
+    body: await bodyOf(input),
     ...(assignee === undefined ? {} : { assignee: assigneeOption(context, assignee, input.options.lane === true) }),
     ...(priority === undefined ? {} : { priority }),
     parents: words(textOption(input, 'parent')),
@@ -107,7 +108,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
     ...(scheduledAtMs === undefined ? {} : { scheduledAtMs }),
     ...(maxRuntimeMs === undefined ? {} : { maxRuntimeMs }),
     ...(maxRetries === undefined ? {} : { maxRetries }),
-    ...(key === undefined ? {} : { idempotencyKey: checkText('key', key).slice(0, 200) }),
+    ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(workspace === undefined ? {} : { workspacePath: directory(workspace) }),
   }
   const made = await onBoard(context, input, 'create', (board) => createTask(board, task, actorOf(context)))
@@ -129,18 +130,26 @@ function directory(path: string): string {
   })
 }
 
-function bodyOf(input: Input): string {
+async function bodyOf(input: Input): Promise<string> {
   const text = textOption(input, 'body')
   const file = textOption(input, 'body-file')
   if (file === undefined) return text ?? ''
   if (text !== undefined)
     throw new HermesError('USAGE', '--body and --body-file say the same thing', { next: 'use one of them' })
-  const size = file === '-' ? 0 : statSync(file).size
-  if (size > MAX_BODY_BYTES)
-    throw new HermesError('USAGE', `${file} has ${size} bytes, more than ${MAX_BODY_BYTES}`, {
-      next: 'name the file in the body instead',
+  const stream = file === '-' ? process.stdin : createReadStream(file)
+  const what = file === '-' ? 'standard input' : file
+  try {
+    return await readText(stream, what, MAX_BODY_BYTES)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (error instanceof HermesError || code === undefined) throw error
+    throw new HermesError('USAGE', `--body-file: cannot read ${what} (${code})`, {
+      next: 'name a file, or - for standard input',
+      cause: error,
     })
-  return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } finally {
+    stream.destroy()
+  }
 }
 
 function statusesOf(input: Input): readonly Status[] {
@@ -214,5 +223,5 @@ async function stats(context: Context, input: Input): Promise<Outcome> {
     `${'total'.padEnd(10)} ${total}\n`,
     ...Object.entries(running).map(([who, n]) => `running on ${who === '' ? 'nobody' : who}: ${n}\n`),
   ]
-  return { text: lines.join(''), json: { board, statuses: byStatus, total, running } }
+  return { text: plain(lines.join('')), json: { board, statuses: byStatus, total, running } }
 }

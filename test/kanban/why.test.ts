@@ -1,0 +1,276 @@
+// Each reason a task can wait for: what `why` says of it, beside what the tick after it does with the task.
+import { expect, test } from 'vitest'
+import { change } from '../../src/kanban/io/changes.ts'
+import { link } from '../../src/kanban/io/links.ts'
+import { parentsOf } from '../../src/kanban/io/queries.ts'
+import type { DispatchReport } from '../../src/kanban/report.ts'
+import { isClosed, type Status } from '../../src/kanban/task.ts'
+import { why } from '../../src/kanban/why.ts'
+import { type TestBoard, testBoard } from '../support/board.ts'
+
+const HOUR = 3_600_000
+
+interface Case {
+  readonly kanban?: Readonly<Record<string, unknown>>
+  /** Makes the task; the clock stands still from here to the tick. */
+  readonly make: (board: TestBoard) => string | Promise<string>
+  readonly reason: string
+  readonly text: RegExp
+  /** Where the tick leaves the task, and the list of its report that names it. */
+  readonly tick: { readonly status: Status; readonly in?: keyof DispatchReport }
+}
+
+const running = async (board: TestBoard, input: object = {}): Promise<string> => {
+  const { id } = board.create({ assignee: 'alpha', ...input })
+  await board.dispatch()
+  return id
+}
+const blocker = (board: TestBoard): string => {
+  const { id } = board.create({ triage: true })
+  return id
+}
+
+const CASES: Readonly<Record<string, Case>> = {
+  'it is about to start': {
+    make: (board) => board.create({ assignee: 'alpha' }).id,
+    reason: 'spawn',
+    text: /the next tick starts it on alpha$/,
+    tick: { status: 'running', in: 'spawned' },
+  },
+  'the fallback is about to get it': {
+    kanban: { default_assignee: 'beta' },
+    make: (board) => board.create({}).id,
+    reason: 'spawn',
+    text: /the next tick starts it on beta \(kanban\.default_assignee\)$/,
+    tick: { status: 'running', in: 'auto_assigned_default' },
+  },
+  'nobody is assigned': {
+    make: (board) => board.create({}).id,
+    reason: 'unassigned',
+    text: /nobody is assigned, and kanban\.default_assignee is off/,
+    tick: { status: 'ready', in: 'skipped_unassigned' },
+  },
+  'its assignee is no profile': {
+    make: (board) => board.create({ assignee: 'carol' }).id,
+    reason: 'nonspawnable',
+    text: /"carol" is no profile/,
+    tick: { status: 'ready', in: 'skipped_nonspawnable' },
+  },
+  'its profile is at the cap': {
+    kanban: { max_in_progress_per_profile: 1 },
+    make: async (board) => {
+      await running(board)
+      return board.create({ assignee: 'alpha' }).id
+    },
+    reason: 'per_profile_cap',
+    text: /waits for alpha: 1 running, and 1 may/,
+    tick: { status: 'ready', in: 'skipped_per_profile_capped' },
+  },
+  'the board is full': {
+    kanban: { max_in_progress: 1 },
+    make: async (board) => {
+      await running(board)
+      return board.create({ assignee: 'beta' }).id
+    },
+    reason: 'board_full',
+    text: /waits for a place: 1 tasks are running, and 1 may/,
+    tick: { status: 'ready' },
+  },
+  'its time has come on a full board': {
+    kanban: { max_in_progress: 1 },
+    make: async (board) => {
+      const { id } = board.create({ assignee: 'beta', scheduledAtMs: board.clock.wallMs() + HOUR })
+      await running(board)
+      board.clock.advance(HOUR)
+      return id
+    },
+    reason: 'board_full',
+    text: /waits for a place/,
+    tick: { status: 'ready' },
+  },
+  'its last parent has finished on a full board': {
+    kanban: { max_in_progress: 1 },
+    make: async (board) => {
+      const parent = await running(board)
+      const { id } = board.create({ assignee: 'beta', parents: [parent] })
+      board.create({ assignee: 'alpha', priority: 9 })
+      board.jobs.end(parent, { exitCode: 0 })
+      return id
+    },
+    reason: 'board_full',
+    text: /waits for a place/,
+    tick: { status: 'ready' },
+  },
+  'another tool has claimed it on a full board': {
+    kanban: { max_in_progress: 1 },
+    make: async (board) => {
+      await running(board)
+      const { id } = board.create({ assignee: 'beta' })
+      board.sql("UPDATE tasks SET claim_lock = 'a tool' WHERE id = ?", id)
+      return id
+    },
+    reason: 'ready',
+    text: /another tool has claimed it \(a tool\)/,
+    tick: { status: 'ready' },
+  },
+  'its profile has no agent': {
+    make: (board) => {
+      board.profile('bare', { agent: false })
+      return board.create({ assignee: 'bare' }).id
+    },
+    reason: 'unconfigured',
+    text: /profile "bare" has no agent/,
+    tick: { status: 'ready', in: 'skipped_unconfigured' },
+  },
+  'its last run was refused for its quota': {
+    make: async (board) => {
+      const id = await running(board)
+      board.jobs.end(id, { exitCode: 75 })
+      await board.dispatch()
+      return id
+    },
+    reason: 'guarded',
+    text: /quota or authentication error; it rests until .*\(hermes kanban block and then unblock, or a new assignee/,
+    tick: { status: 'ready', in: 'respawn_guarded' },
+  },
+  'it succeeded a moment ago': {
+    make: async (board) => {
+      const id = await running(board)
+      board.clock.advance(1)
+      board.jobs.end(id, { exitCode: 0 })
+      await board.dispatch()
+      board.sql("UPDATE tasks SET status = 'ready' WHERE id = ?", id)
+      return id
+    },
+    reason: 'guarded',
+    text: /it succeeded a moment ago and nothing was changed since/,
+    tick: { status: 'ready', in: 'respawn_guarded' },
+  },
+  'a worker of an earlier run has not ended': {
+    make: async (board) => {
+      const id = await running(board)
+      change(board.board, 'block', id, {}, board.actor(board.task(id).currentRun ?? 0))
+      change(board.board, 'unblock', id, {}, board.actor())
+      return id
+    },
+    reason: 'guarded',
+    text: /the worker of its last run has not ended yet/,
+    tick: { status: 'ready', in: 'respawn_guarded' },
+  },
+  'it waits for a parent': {
+    make: (board) => board.create({ assignee: 'alpha', parents: [blocker(board)] }).id,
+    reason: 'todo',
+    text: /waits for t_[0-9a-f]{8} \(triage\)$/,
+    tick: { status: 'todo' },
+  },
+  'it waits for its time': {
+    make: (board) => board.create({ assignee: 'alpha', scheduledAtMs: board.clock.wallMs() + HOUR }).id,
+    reason: 'scheduled',
+    text: /waits for its time, \d{4}-/,
+    tick: { status: 'scheduled' },
+  },
+  'its time has come and its parent has not': {
+    make: (board) => {
+      const { id } = board.create({ assignee: 'alpha', scheduledAtMs: board.clock.wallMs() + HOUR })
+      link(board.board, blocker(board), id, board.actor())
+      board.clock.advance(HOUR)
+      return id
+    },
+    reason: 'scheduled',
+    text: /its time has come; then it waits for t_[0-9a-f]{8} \(triage\)$/,
+    tick: { status: 'todo' },
+  },
+  'it is an idea': {
+    make: blocker,
+    reason: 'triage',
+    text: /an idea so far/,
+    tick: { status: 'triage' },
+  },
+  'it is blocked': {
+    make: async (board) => {
+      const { id } = board.create({ assignee: 'alpha' })
+      change(board.board, 'block', id, {}, board.actor())
+      return id
+    },
+    reason: 'blocked',
+    text: /blocked; hermes kanban unblock/,
+    tick: { status: 'blocked' },
+  },
+  'its work must be looked at': {
+    kanban: { require_review: true },
+    make: async (board) => {
+      const id = await running(board)
+      board.jobs.end(id, { exitCode: 0 })
+      await board.dispatch()
+      return id
+    },
+    reason: 'review',
+    text: /the work is done and waits for a review/,
+    tick: { status: 'review' },
+  },
+  'it runs': {
+    make: running,
+    reason: 'running',
+    text: /it is running since .*, pid \d+$/,
+    tick: { status: 'running' },
+  },
+  'it was set running by hand': {
+    make: (board) => {
+      const { id } = board.create({ assignee: 'alpha' })
+      board.sql("UPDATE tasks SET status = 'running' WHERE id = ?", id)
+      return id
+    },
+    reason: 'running',
+    text: /it was set running by hand/,
+    tick: { status: 'running' },
+  },
+  'its worker has failed and it is tried again': {
+    make: async (board) => {
+      const id = await running(board)
+      board.jobs.end(id, { exitCode: 1 })
+      return id
+    },
+    reason: 'crashed',
+    text: /takes note that exit code 1 \(crashed\); then the next tick starts it on alpha$/,
+    tick: { status: 'running', in: 'crashed' },
+  },
+  'its worker has failed too often': {
+    kanban: { failure_limit: 1 },
+    make: async (board) => {
+      const id = await running(board)
+      board.jobs.end(id, { exitCode: 1 })
+      return id
+    },
+    reason: 'crashed',
+    text: /takes note that exit code 1 \(crashed\); then it goes to blocked$/,
+    tick: { status: 'blocked', in: 'auto_blocked' },
+  },
+}
+
+test.each(Object.entries(CASES))(
+  '%s: why says so, and the tick does so',
+  async (_, { kanban, make, reason, text, tick }) => {
+    using board = testBoard()
+    if (kanban !== undefined) board.configure(kanban)
+    const id = await make(board)
+    const { decision, rules } = await board.plan()
+    const openParents = parentsOf(board.board, id).filter(({ status }) => !isClosed(status))
+    const facts = { task: board.task(id), openParents, decision, defaultAssignee: rules.defaultAssignee }
+    const answer = why({ ...facts, noDispatcher: null })
+    expect(answer.text).toMatch(text)
+    expect(answer.reason).toBe(reason)
+    const { report } = await board.dispatch()
+    expect(board.task(id).status).toBe(tick.status)
+    if (tick.in !== undefined) expect(JSON.stringify(report[tick.in])).toContain(id)
+  },
+)
+
+test('where no tick comes by itself, a task that a tick would move says that too', async () => {
+  using board = testBoard()
+  const { id } = board.create({ assignee: 'alpha' })
+  const { decision } = await board.plan()
+  const facts = { task: board.task(id), openParents: [], decision, defaultAssignee: null }
+  expect(why({ ...facts, noDispatcher: 'the supervisor is not running' }).text).toBe(
+    `${id} (ready): the next tick starts it on alpha; but no tick comes by itself: the supervisor is not running`,
+  )
+})
