@@ -64,16 +64,24 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'S6_BEHAVIOUR_IF_STAGE2_FAILS',
     '2',
-    'as s6-overlay: 0 and 1 go on after a failed boot hook, 2 stops the container',
+    'as s6-overlay: 0 and 1 go on after a boot hook or a service failed at boot, 2 stops the container',
   ),
-  spec('S6_KEEP_ENV', '0', 'as s6-overlay: not 0, and `with-contenv` leaves the environment as it is'),
+  spec(
+    'S6_KEEP_ENV',
+    '0',
+    'as s6-overlay: not 0, and services get the whole environment, which `with-contenv` leaves as it is',
+  ),
   spec(
     'S6_KILL_GRACETIME',
     '–',
     'milliseconds from TERM to KILL when the container stops, where `HERMES_STOP_TIMEOUT` is not set; never slept out',
   ),
-  spec('S6_CMD_WAIT_FOR_SERVICES', '0', 'as s6-overlay'),
-  spec('S6_CMD_WAIT_FOR_SERVICES_MAXTIME', '–', 'as s6-overlay'),
+  spec(
+    'S6_CMD_WAIT_FOR_SERVICES',
+    '0',
+    'not 0: the main program waits for every service that starts with the container, not only for oneshots and those of s6-rc',
+  ),
+  spec('S6_CMD_WAIT_FOR_SERVICES_MAXTIME', '0', 'milliseconds after which it starts without them; 0 = it waits'),
   spec('S6_READ_ONLY_ROOT', '0', 'not needed: a read-only root works with a tmpfs on `/run`, noexec too'),
   spec('S6_VERBOSITY', '2', "which of hermes' own lines `docker logs` shows: 0 errors, 1 warnings too, 2 and more all"),
 ]

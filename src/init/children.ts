@@ -15,6 +15,7 @@ import { KeptEvents, type Unnumbered } from './kept-events.ts'
 import type { LogFifos } from './log-fifos.ts'
 import type { Processes } from './processes.ts'
 import { closeAll, Readiness } from './readiness.ts'
+import type { ServicePrograms, StartCommand } from './service-programs.ts'
 
 export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 
@@ -32,6 +33,8 @@ export interface ChildrenOptions {
   readonly fifos: LogFifos
   readonly serviceDir: string
   readonly command: SlotCommand
+  /** The programs of `service-…` slots; the command above is for all others. */
+  readonly services: ServicePrograms
   /** Takes dead orphans out of the process table. */
   readonly reapOrphans: () => void
   /** To the supervisor, if there is one. */
@@ -45,6 +48,9 @@ export interface ChildrenOptions {
 export interface LivingChild extends ChildFacts {
   readonly stopSignal: SignalName
   readonly stopTimeoutMs: number
+  /** Services only: how far down in the order of dependencies. */
+  readonly depth?: number
+  readonly program: 'run' | 'finish'
 }
 
 interface Living extends LivingChild {
@@ -100,6 +106,16 @@ export class Children {
     this.#next()
   }
 
+  /** At the stop, when the supervisor's starts are refused: the finish program of a service. It ends with the container at the latest. */
+  async finish(slot: string): Promise<void> {
+    this.#o.services.forgetFinish(slot)
+    try {
+      await this.#spawn({ slot, program: 'finish', notificationFd: null, killLeftovers: true, ...NEVER_STOPPED })
+    } catch (error) {
+      this.#o.warn(`the finish program of ${slot} cannot be started: ${(error as Error).message}`)
+    }
+  }
+
   signal(child: ChildId, signal: SignalName, target: 'process' | 'group'): void {
     // Not found: it has ended, and the supervisor is about to read so.
     for (const { child: id, pid, slot } of this.#living.values()) {
@@ -128,15 +144,22 @@ export class Children {
   }
 
   async #start(request: SpawnRequest): Promise<void> {
-    const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers } = request
-    const { command, processes, clock, native, serviceDir, fifos, send } = this.#o
-    this.#check(slot)
+    this.#check(request.slot)
+    const facts = await this.#spawn(request)
+    this.#o.send({ type: 'spawned', request: request.request, facts })
+  }
+
+  async #spawn(request: Omit<SpawnRequest, 'type' | 'request'>): Promise<ChildFacts> {
+    const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
+    const { processes, clock, native, fifos, services } = this.#o
     const ours: number[] = []
     let readEnd: number | undefined
     try {
       const log = fifos.openWriter(slot)
       ours.push(log)
-      const stdio: ('ignore' | number)[] = ['ignore', log, log]
+      const { words, cwd, env, stdin = 'ignore', stdout = log } = this.#commandOf(slot, program)
+      ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))
+      const stdio: ('ignore' | number)[] = [stdin, stdout, log]
       if (notificationFd !== null) {
         const [read, write] = native.pipe({ nonblockingRead: true })
         readEnd = read
@@ -145,9 +168,9 @@ export class Children {
         while (stdio.length < notificationFd) stdio.push('ignore')
         stdio.push(write)
       }
-      const [file = '', ...args] = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
-      const env = { ...command.env, HERMES_SLOT: slot }
-      const { pid, ended } = await processes.start(file, args, { cwd: '/', env, stdio, detached: true })
+      const [file = '', ...args] = words
+      const { pid, ended } = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
+      const depth = services.depth(slot)
       const living: Living = {
         child: ++this.#lastChild,
         slot,
@@ -158,15 +181,24 @@ export class Children {
         stopSignal,
         stopTimeoutMs,
         killLeftovers,
+        program,
+        ...(depth !== undefined && { depth }),
       }
       if (readEnd !== undefined) living.readiness = new Readiness(readEnd, () => this.#ready(living))
       readEnd = undefined
       this.#living.set(slot, living)
       void ended.then((ending) => this.#ended(living, ending))
-      send({ type: 'spawned', request: request.request, facts: factsOf(living) })
+      return factsOf(living)
     } finally {
       closeAll(readEnd === undefined ? ours : [...ours, readEnd])
     }
+  }
+
+  #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
+    const { command, serviceDir, services } = this.#o
+    if (services.isService(slot)) return services.command(slot, program)
+    const words = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
+    return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
   }
 
   /** @throws Error saying why this slot gets no process */
@@ -194,6 +226,7 @@ export class Children {
     } finally {
       // Whatever went wrong before: an end that is not told would block its slot for ever.
       this.#living.delete(slot)
+      this.#o.services.ended(slot, living.program, pid, ending)
       this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
       this.#o.ended(living)
     }
@@ -224,6 +257,8 @@ export class Children {
     this.#o.send(this.#kept.add(event))
   }
 }
+
+const NEVER_STOPPED = { stopSignal: 'TERM', stopTimeoutMs: 86_400_000 } as const
 
 const factsOf = ({ child, slot, pid, startTime, spawnedAtMs, readyAtMs }: Living): ChildFacts => ({
   child,

@@ -46,6 +46,13 @@ export function readEnvironment(dir: string): Variables {
 const isStorable = (name: string): boolean => /^[^./=\0][^/=\0]{0,254}$/.test(name)
 
 /** A shell can export only these. */
-export const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
 
-export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+/** sh text that exports what a shell can. */
+export const exportsOf = (variables: Variables): string =>
+  Object.entries(variables)
+    .filter(([name]) => isShellName(name))
+    .map(([name, value]) => `export ${name}=${shellQuote(value)}`)
+    .join('\n')
+
+const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`

@@ -92,7 +92,11 @@ function isEffective(capability: number, status: string): boolean {
 }
 
 /** setpriv's words that make the rest of the command line run as this identity (util-linux; busybox has no --reuid). */
-export const setprivPrefix = ({ uid, gid, groups }: RuntimeIdentity): readonly string[] => [
+export const setprivPrefix = ({
+  uid,
+  gid,
+  groups,
+}: Pick<RuntimeIdentity, 'uid' | 'gid' | 'groups'>): readonly string[] => [
   '/usr/bin/setpriv',
   '--reuid',
   String(uid),

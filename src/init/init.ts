@@ -3,7 +3,7 @@ import { type ConsoleSink, INIT_PROTOCOL_VERSION, type ToInit } from '../protoco
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
-import { homePaths } from '../system/paths.ts'
+import { homePaths, type RunPaths } from '../system/paths.ts'
 import { BeginGate } from './begin-gate.ts'
 import { Children } from './children.ts'
 import { makeDirectories } from './directories.ts'
@@ -12,12 +12,16 @@ import type { InitFacts, InitOptions } from './facts.ts'
 import { goesOnAfterFailure, Hooks, INIT_HOOKS } from './hooks.ts'
 import { Lease } from './lease.ts'
 import { LogFifos } from './log-fifos.ts'
+import { MainGate } from './main-gate.ts'
 import { MainProgram } from './main-program.ts'
 import { isDashboard } from './main-words.ts'
 import type { OwnConsole } from './own-console.ts'
+import { Pipes } from './pipes.ts'
 import { Processes } from './processes.ts'
 import { Reaper } from './reaper.ts'
-import { mainScript } from './run-directory.ts'
+import { mainScript, type RunDirectory } from './run-directory.ts'
+import { ServicePrograms } from './service-programs.ts'
+import { isAwaited, loadServices } from './services-boot.ts'
 import { Shutdown } from './shutdown.ts'
 import { listenForSignals } from './signals.ts'
 import { supervisorCommand } from './supervisor-command.ts'
@@ -42,13 +46,16 @@ export interface InitParts {
 /** One life of a container: boot, supervise, stop. */
 export class Init {
   readonly #o: InitParts
+  readonly #run: RunDirectory
   readonly #voice: Voice
   readonly #processes = new Processes()
   readonly #reaper: Reaper
+  readonly #services: ServicePrograms
   readonly #children: Children
   readonly #supervisor: SupervisorProcess
   readonly #gate: BeginGate
   readonly #hooks: Hooks
+  readonly #mainGate: MainGate
   readonly #main: MainProgram
   readonly #shutdown: Shutdown
 
@@ -61,12 +68,19 @@ export class Init {
     const say = this.#voice.say.bind(this.#voice)
     const warn = (text: string): void => say('warn', text)
     const { run, control, exitCode } = makeDirectories(options, facts, native)
+    this.#run = run
     const { paths } = run
     this.#reaper = new Reaper({
       native,
       clock,
       isOwn: (pid) => this.#processes.isOwn(pid),
       reaped: () => this.#shutdown.lookAgain(),
+    })
+    this.#services = new ServicePrograms({
+      pipes: new Pipes(native),
+      container: () => readEnvironment(paths.environmentDir),
+      dir: join(paths.runDir, 'services'),
+      uid: facts.uid,
     })
     this.#children = new Children({
       native,
@@ -75,6 +89,7 @@ export class Init {
       fifos: new LogFifos({ dir: paths.logFifos, native, owner }),
       serviceDir: paths.serviceDir,
       command: { prefix, env: { PATH: SAFE_PATH, ...this.#names() } },
+      services: this.#services,
       reapOrphans: () => this.#reaper.scan(),
       send: (message) => this.#supervisor.send(message),
       ended: () => this.#shutdown.lookAgain(),
@@ -125,6 +140,7 @@ export class Init {
       env: () => readEnvironment(paths.environmentDir),
       say,
     })
+    this.#mainGate = new MainGate({ clock, env: facts.environment, say })
     this.#main = new MainProgram({
       native,
       processes: this.#processes,
@@ -146,7 +162,9 @@ export class Init {
       own,
       facts,
       children: this.#children,
+      services: this.#services,
       supervisor: this.#supervisor,
+      mainGate: this.#mainGate,
       main: this.#main,
       ...(exitCode && { exitCode }),
       hooks: this.#hooks,
@@ -181,8 +199,11 @@ export class Init {
     if (this.#shutdown.begun) return
     if (!options.foreground) await this.#runHooks()
     if (this.#shutdown.begun) return
+    if (this.#run.layout === 'image') await this.#loadServices(this.#run.paths)
     this.#gate.hooksDone()
     if (options.foreground) return
+    await this.#mainGate.open()
+    if (this.#shutdown.begun) return
     try {
       await this.#main.start()
     } catch (error) {
@@ -229,6 +250,23 @@ export class Init {
     }
   }
 
+  async #loadServices(paths: RunPaths): Promise<void> {
+    const { options, facts } = this.#o
+    const table = await loadServices({
+      install: options.install,
+      paths,
+      identity: facts.identity,
+      uid: facts.uid,
+      processes: this.#processes,
+      rootEnv: ROOT_ENV,
+      say: this.#voice.say.bind(this.#voice),
+    })
+    if (table === undefined) return
+    this.#services.load(table)
+    // While another container has the volume no slot is started, and the main program does not wait for that.
+    if (this.#gate.lease === 'held') this.#mainGate.waitFor(table.rules.filter(isAwaited).length)
+  }
+
   #hermes(): string {
     return join(this.#o.options.install, 'bin', 'hermes')
   }
@@ -263,6 +301,9 @@ export class Init {
         return
       case 'drained':
         this.#shutdown.drained()
+        return
+      case 'services-up':
+        this.#mainGate.pass()
         return
       case 'lease':
         void this.#gate.leaseCounted(message.state)

@@ -4,7 +4,7 @@ import { shellCode } from '../slot/ending.ts'
 import { EXIT } from '../system/errors.ts'
 import { MAIN_MARKER } from '../system/markers.ts'
 import type { Native } from '../system/native.ts'
-import { isShellName, shellQuote, type Variables } from './environment.ts'
+import { exportsOf, type Variables } from './environment.ts'
 import { mainWords } from './main-words.ts'
 import type { Processes, Started } from './processes.ts'
 import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from './terminal.ts'
@@ -129,11 +129,8 @@ export class MainProgram {
 
 /** Exports everything, then becomes the program. */
 export function mainScriptText(env: Variables): string {
-  const exports = Object.entries(env)
-    .filter(([name]) => isShellName(name))
-    .map(([name, value]) => `export ${name}=${shellQuote(value)}`)
   // exec keeps the pid, so it names the main program, and nothing that the main program starts.
-  return [...exports, `export ${MAIN_MARKER}=$$`, 'exec "$@"', ''].join('\n')
+  return [exportsOf(env), `export ${MAIN_MARKER}=$$`, 'exec "$@"', ''].join('\n')
 }
 
 export interface MainEnd {

@@ -72,7 +72,7 @@ export function makeRunDirectory(
   owner: RuntimeIdentity | undefined,
   lock: () => void,
 ): void {
-  const { runDir, controlSocket, identity, initPid, logFifos, slotStates, serviceDir, environmentDir } = paths
+  const { runDir, controlSocket, identity, initPid, logFifos, slotStates, services, serviceDir, environmentDir } = paths
   try {
     if (owner !== undefined) refuseForeignGround(dirname(runDir))
     // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
@@ -84,7 +84,8 @@ export function makeRunDirectory(
     refuseForeignFiles(runDir)
     lock()
     // By name: a run directory that somebody chose may hold other things.
-    for (const old of [controlSocket, identity, initPid, logFifos, slotStates, environmentDir, mainScript(paths)]) {
+    const ours = [controlSocket, identity, initPid, logFifos, slotStates, services, environmentDir, mainScript(paths)]
+    for (const old of [...ours, join(runDir, 'services')]) {
       rmSync(old, { recursive: true, force: true })
     }
     makeDirectory(serviceDir, 0o755)

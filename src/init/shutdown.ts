@@ -5,8 +5,10 @@ import type { Children } from './children.ts'
 import type { ExitCodeFile } from './exit-code-file.ts'
 import type { InitFacts } from './facts.ts'
 import { FINISH_HOOKS, type Hooks } from './hooks.ts'
+import type { MainGate } from './main-gate.ts'
 import type { MainProgram } from './main-program.ts'
 import type { Level, OwnConsole } from './own-console.ts'
+import type { ServicePrograms } from './service-programs.ts'
 import { Stop } from './stop.ts'
 import type { SupervisorProcess } from './supervisor-process.ts'
 
@@ -19,7 +21,10 @@ export interface ShutdownOptions {
   readonly own: OwnConsole
   readonly facts: Pick<InitFacts, 'stopTimeoutMs' | 'pid1'>
   readonly children: Children
+  readonly services: Pick<ServicePrograms, 'stop' | 'unfinished' | 'endInput'>
   readonly supervisor: SupervisorProcess
+  /** What still waits to start the main program stops waiting. */
+  readonly mainGate: Pick<MainGate, 'pass'>
   readonly main: Pick<MainProgram, 'pid' | 'codeAfterStop'>
   readonly exitCode?: ExitCodeFile
   readonly hooks: Hooks
@@ -63,7 +68,7 @@ export class Shutdown {
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
-    const { native, clock, own, facts, children, supervisor, main, exitCode, say } = this.#o
+    const { native, clock, own, facts, children, services, supervisor, mainGate, main, exitCode, say } = this.#o
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
       native,
@@ -74,11 +79,16 @@ export class Shutdown {
       processes: listProcesses,
       children: () => children.living(),
       mainPid: () => main.pid,
+      unfinished: () => services.unfinished(),
+      finish: (slot) => children.finish(slot),
+      endInput: (slot) => services.endInput(slot),
       supervisorPid: () => supervisor.pid,
       say: (text) => say('warn', text),
     })
     this.#stop = stop
     children.refuse()
+    services.stop()
+    mainGate.pass()
     supervisor.send({ type: 'stop' })
     await stop.run()
     // A supervisor that is still loading has nothing to drain, unless another one before it had.

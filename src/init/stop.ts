@@ -13,6 +13,8 @@ const AFTER_KILL_MS = 500
 /** Somebody's `docker exec bash` ignores TERM, and ends with us anyway. */
 const FOREIGN_GRACE_MS = 1_000
 const NAMED = 10
+/** A logger whose input has ended gets so long to write what it has read, before it is told. */
+const LOGGER_GRACE_MS = 1_000
 
 export interface StopOptions {
   readonly native: Pick<Native, 'kill'>
@@ -24,6 +26,12 @@ export interface StopOptions {
   readonly processes: () => readonly ProcessFacts[]
   readonly children: () => readonly LivingChild[]
   readonly mainPid: () => number | undefined
+  /** Services whose finish program has still to run, and how deep they lie. */
+  readonly unfinished: () => readonly { readonly slot: string; readonly depth: number }[]
+  /** Starts the finish program of one. Resolves when it runs, or could not be started. */
+  readonly finish: (slot: string) => Promise<void>
+  /** A logger is to see the end of its input. @returns false: the service reads none */
+  readonly endInput: (slot: string) => boolean
   /** Spared until the logs are drained. */
   readonly supervisorPid: () => number | undefined
   readonly say: (text: string) => void
@@ -39,6 +47,11 @@ export class Stop {
   readonly #o: StopOptions
   readonly #startedAtMs: number
   readonly #killed = new Set<number>()
+  readonly #told = new Set<number>()
+  /** Starts of finish programs that are on their way. */
+  #finishing = 0
+  /** Services are told one depth after the other; not any more once half of the time is over. */
+  #inOrder = true
   #alarms: Cancel[] = []
   #look: Cancel | undefined
   #finish: () => void = () => undefined
@@ -57,14 +70,20 @@ export class Stop {
     })
     // A total below the reserve is shared: some time to obey, some for the logs.
     const killAtMs = totalMs - Math.min(RESERVE_MS, totalMs / 2)
-    for (const child of children()) {
-      this.#signal(child.pid, child.stopSignal, child.slot)
-      if (child.stopTimeoutMs < killAtMs) this.#after(child.stopTimeoutMs, () => this.#killSlot(child))
-    }
+    const services = children().filter(({ depth }) => depth !== undefined)
+    for (const child of children()) if (child.depth === undefined) this.#tell(child)
     const main = mainPid()
-    const told = new Set([...children().map(({ pid }) => pid), main])
     if (main !== undefined) this.#signal(main, 'TERM', 'the main program')
-    for (const { pid, comm } of this.#others()) if (!told.has(pid)) this.#signal(pid, 'TERM', comm)
+    // What a service has started in its session is its own to end.
+    const spared = new Set([...children().map(({ pid }) => pid), main])
+    const sessions = new Set(services.map(({ pid }) => pid))
+    for (const { pid, comm, session } of this.#others())
+      if (!spared.has(pid) && !sessions.has(session)) this.#signal(pid, 'TERM', comm)
+    if (services.length > 0 || this.#o.unfinished().length > 0)
+      this.#after(killAtMs / 2, () => {
+        this.#inOrder = false
+        this.#tellServices()
+      })
     this.#after(NAME_AFTER_MS, () => this.#sayWhoIsLeft())
     this.#after(killAtMs, () => this.#killAll())
     this.lookAgain()
@@ -79,12 +98,54 @@ export class Stop {
   /** Something has ended. */
   lookAgain(): void {
     if (this.#finished) return
-    if (this.#o.children().length > 0 || this.#o.mainPid() !== undefined) return // their ends are events
+    this.#tellServices()
+    // Their ends are events.
+    if (this.#finishing > 0 || this.#o.children().length > 0 || this.#o.mainPid() !== undefined) return
     const others = this.#others()
     const waitedMs = this.#o.clock.nowMs() - this.#startedAtMs
     const ours = descendants(others, this.#o.ownPid)
     if (others.length === 0 || (ours.length === 0 && waitedMs >= FOREIGN_GRACE_MS)) this.#end()
     else this.#lookLater()
+  }
+
+  /** The deepest services that are left, once everything that may need them has gone; then the next ones. */
+  #tellServices(): void {
+    const { children, mainPid, unfinished } = this.#o
+    const living = children()
+    const services = living.flatMap((child) => (child.depth === undefined ? [] : [{ child, depth: child.depth }]))
+    const others = living.length > services.length || mainPid() !== undefined
+    if (this.#inOrder && (others || this.#finishing > 0)) return
+    const left = unfinished()
+    const deepest = Math.max(...services.map(({ depth }) => depth), ...left.map(({ depth }) => depth))
+    const isDue = (one: { readonly depth: number }): boolean => !this.#inOrder || one.depth === deepest
+    for (const { child } of services.filter(isDue)) this.#tell(child)
+    for (const { slot } of left.filter(isDue)) this.#runFinish(slot)
+  }
+
+  #runFinish(slot: string): void {
+    this.#finishing += 1
+    void this.#o.finish(slot).finally(() => {
+      this.#finishing -= 1
+      this.lookAgain()
+    })
+  }
+
+  /** Its stop signal, and KILL when its own time is over. A finish program is not told: it is about to end. */
+  #tell(child: LivingChild): void {
+    if (this.#told.has(child.child)) return
+    this.#told.add(child.child)
+    const { totalMs, clock, endInput } = this.#o
+    const nowMs = clock.nowMs() - this.#startedAtMs
+    const isLogger = endInput(child.slot)
+    const graceMs = isLogger ? Math.min(LOGGER_GRACE_MS, child.stopTimeoutMs) : 0
+    if (isLogger) this.#after(nowMs + graceMs, () => this.#signalIfLiving(child))
+    else if (child.program === 'run') this.#signal(child.pid, child.stopSignal, child.slot)
+    const killAtMs = nowMs + child.stopTimeoutMs
+    if (killAtMs < totalMs - Math.min(RESERVE_MS, totalMs / 2)) this.#after(killAtMs, () => this.#killSlot(child))
+  }
+
+  #signalIfLiving({ child, pid, stopSignal, slot }: LivingChild): void {
+    if (this.#o.children().some((one) => one.child === child)) this.#signal(pid, stopSignal, slot)
   }
 
   /** It had to be killed. */

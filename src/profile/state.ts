@@ -44,6 +44,7 @@ export const gatewayStateOf: { readonly [S in SlotState]: GatewayState } = {
   stopping: 'draining',
   backoff: 'degraded',
   down: 'stopped',
+  done: 'running',
   parked: 'startup_failed',
 }
 

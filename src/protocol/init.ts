@@ -34,7 +34,10 @@ export type Ending = { readonly exitCode: number } | { readonly signal: SignalNa
 
 export type ToInit =
   | { readonly type: 'hello'; readonly v: number }
-  /** Run `/run/service/<slot>/run` as the runtime user. Answered by `spawned`, `spawn-failed`. */
+  /**
+   * Run `/run/service/<slot>/run` as the runtime user; for `service-<name>` the program that init's own table names.
+   * Answered by `spawned`, `spawn-failed`.
+   */
   | {
       readonly type: 'spawn'
       readonly request: number
@@ -46,6 +49,8 @@ export type ToInit =
       readonly notificationFd: number | null
       /** Kill what is left of the process group when the child has died. */
       readonly killLeftovers: boolean
+      /** The finish program of a service instead of the service itself. Other slots have one program. */
+      readonly program?: 'finish'
     }
   | {
       readonly type: 'signal'
@@ -62,6 +67,8 @@ export type ToInit =
   | { readonly type: 'shutdown'; readonly exitCode: number; readonly reason: string }
   /** Answer to `stop`: every log is drained to its file. */
   | { readonly type: 'drained' }
+  /** The services the main program waits for have come up, or cannot. */
+  | { readonly type: 'services-up' }
   /** Only where file locks do not work: the counter in run.lease has decided. */
   | { readonly type: 'lease'; readonly state: 'taken' | 'lost' }
 
@@ -194,13 +201,15 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
     isSignal(m.stopSignal) &&
     isWhole(m.stopTimeoutMs, 0, 86_400_000) &&
     (m.notificationFd === null || isWhole(m.notificationFd, 3, MAX_NOTIFICATION_FD)) &&
-    typeof m.killLeftovers === 'boolean',
+    typeof m.killLeftovers === 'boolean' &&
+    (m.program === undefined || m.program === 'finish'),
   signal: (m) => isWhole(m.child, 1, MAX_ID) && isSignal(m.signal) && (m.target === 'process' || m.target === 'group'),
   forget: (m) => isSlotKey(m.slot),
   ack: (m) => isWhole(m.seq, 0, MAX_ID),
   pong: (m) => isWhole(m.n, 0, MAX_ID),
   shutdown: (m) => isWhole(m.exitCode, 0, 255) && isText(m.reason, 1000),
   drained: () => true,
+  'services-up': () => true,
   lease: (m) => m.state === 'taken' || m.state === 'lost',
 }
 

@@ -29,6 +29,7 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
   const how = describeEnding(ending)
   if (policy.kind === 'job') return notADeath({ to: 'down', reason: how })
   if (slot.state === 'stopping' && slot.cause !== 'start-timeout') return notADeath(slot.verdict ?? wantedVerdict(slot))
+  if (policy.kind === 'oneshot') return oneshotEnding(slot, death)
 
   const permanent = permanentReason(ending)
   if (permanent !== undefined) {
@@ -50,10 +51,18 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
   return aDeath({ to: 'backoff', startAtMs, reason })
 }
 
+/** A oneshot is not tried again by itself: what depends on it waits until somebody has mended it. */
+function oneshotEnding(slot: Slot, { ending }: DeathRecord): Judgement {
+  if (slot.state !== 'stopping' && isSuccess(ending)) return notADeath({ to: 'done' })
+  const how = describeEnding(ending)
+  const late = slot.state === 'stopping' ? `was not done after ${slot.policy.startTimeoutMs} ms and ` : ''
+  return aDeath({ to: 'down', reason: `${late}${how}` })
+}
+
 /** The process of `slot` could not be started, or vanished without a trace: no ending to record, but one more failure in a row. */
 export function judgeFailure(slot: Slot, reason: string, random: number, nowMs: number): Judgement {
   const { policy } = slot
-  if (policy.kind === 'job' || slot.wanted === 'once' || policy.restart === 'never')
+  if (policy.kind !== 'service' || slot.wanted === 'once' || policy.restart === 'never')
     return notADeath({ to: 'down', reason })
   const startAtMs = nowMs + backoffMs(policy.restartDelay, slot.deathsInRow + 1, false, random)
   return { verdict: { to: 'backoff', startAtMs, reason }, counts: true, isDeath: false }

@@ -82,6 +82,16 @@ export const killGroup = (child: Child): Effect => ({
   cont: false,
 })
 
+/** The finish program is asked for; the slot goes on to `verdict` when it has ended. */
+export function finish(slot: Slot, verdict: Verdict, nowMs: number): Step {
+  const request = slot.request + 1
+  return [awaitFinish({ ...slot, request }, verdict, nowMs), { type: 'spawn', request, program: 'finish' }]
+}
+
+/** The same when the container stops: init runs it without being asked. */
+export const awaitFinish = (slot: Slot, verdict: Verdict, nowMs: number): Slot =>
+  enter(slot, { state: 'stopping', child: null, cause: 'finish', killAtMs: null, verdict, again: false }, nowMs)
+
 /** No process and no finish program is left: the slot goes where it was decided. */
 export function settle(slot: Slot, verdict: Verdict, nowMs: number): Step {
   const ending = slot.lastEnding?.ending
@@ -99,5 +109,7 @@ export function settle(slot: Slot, verdict: Verdict, nowMs: number): Step {
       return [enter(slot, { state: 'backoff', startAtMs: verdict.startAtMs, reason: verdict.reason }, nowMs)]
     case 'parked':
       return [enter(slot, { state: 'parked', reason: verdict.reason }, nowMs), ended(verdict.reason)]
+    case 'done':
+      return [enter(slot, { state: 'done' }, nowMs)]
   }
 }

@@ -1,7 +1,7 @@
 /** What init reports about the processes of a slot, and the passing of time. */
 import { isPermanentFailure } from './ending.ts'
 import { judgeEnding, judgeFailure, wantedVerdict } from './judge.ts'
-import { askToEnd, enter, type In, killGroup, type Step, settle, start, stop } from './moves.ts'
+import { askToEnd, awaitFinish, enter, finish, type In, killGroup, type Step, settle, start, stop } from './moves.ts'
 import {
   type Child,
   childOf,
@@ -38,6 +38,7 @@ export function take(slot: Slot, child: Child, readyAtMs: number | undefined, no
     case 'backoff':
       return take(enter(slot, { state: 'starting', child: null }, nowMs), child, readyAtMs, nowMs)
     case 'down':
+    case 'done':
     case 'parked': {
       // Nobody wants it. A parked slot is parked again once it is gone.
       const verdict: Verdict = slot.state === 'parked' ? { to: 'parked', reason: slot.reason } : { to: 'down' }
@@ -84,6 +85,7 @@ export function due(slot: Slot, nowMs: number): Step {
     case 'down':
     case 'up':
     case 'parked':
+    case 'done':
       return [slot]
   }
 }
@@ -91,7 +93,8 @@ export function due(slot: Slot, nowMs: number): Step {
 export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): Step {
   if (event.child <= slot.lastChild) return [slot] // a replay of what has been dealt with
   const lastChild = event.child
-  if (slot.state === 'down' || slot.state === 'backoff' || slot.state === 'parked') return [{ ...slot, lastChild }]
+  if (slot.state === 'down' || slot.state === 'backoff' || slot.state === 'parked' || slot.state === 'done')
+    return [{ ...slot, lastChild }]
   if (slot.child !== null && slot.child.id !== event.child) return [slot] // not ours: init holds one child per slot
   const { ending, atMs, wallMs, pid, random } = event
   if (slot.state === 'stopping' && slot.cause === 'finish') return finished({ ...slot, lastChild }, ending, nowMs)
@@ -109,17 +112,10 @@ export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): Step {
     deathsInRow: (forgiven ? 0 : slot.deathsInRow) + (counts ? 1 : 0),
     deaths: isDeath ? [...slot.deaths, death].slice(-MAX_DEATHS) : slot.deaths,
   }
-  if (slot.policy.finish === undefined) return settle(judged, verdict, nowMs)
-  const request = judged.request + 1
-  const finishing = {
-    state: 'stopping',
-    child: null,
-    cause: 'finish',
-    killAtMs: null,
-    verdict,
-    again: false,
-  } as const
-  return [enter(judged, finishing, nowMs, { request }), { type: 'spawn', request, program: 'finish' }]
+  const { finish: program, kind } = slot.policy
+  if (program === undefined || kind === 'oneshot') return settle(judged, verdict, nowMs)
+  const halting = slot.state === 'stopping' && slot.cause === 'halt'
+  return halting && program.atStop ? [awaitFinish(judged, verdict, nowMs)] : finish(judged, verdict, nowMs)
 }
 
 /** The finish program has ended, or could not be started (null); 125 from it means: do not start this slot again. */
@@ -145,6 +141,7 @@ export function gone(slot: Slot, event: Of<'gone'>, nowMs: number): Step {
     case 'down':
     case 'backoff':
     case 'parked':
+    case 'done':
       return [slot]
     case 'starting':
       // The request died with the supervisor that made it, so it is made again.

@@ -8,6 +8,7 @@
  *   stopping  the process was told to end, or its finish program runs
  *   backoff   the process died; the next start is at `startAtMs`
  *   parked    not started again until an operator says so
+ *   done      a oneshot has succeeded: no process, and what it did stands
  *
  * Instants (`…AtMs`) are CLOCK_MONOTONIC milliseconds; they mean the same in the next supervisor of this boot.
  */
@@ -15,12 +16,13 @@ import type { ChildId, Ending, SignalName } from '../protocol/init.ts'
 
 export type { Ending }
 
-export type SlotState = 'down' | 'starting' | 'up' | 'stopping' | 'backoff' | 'parked'
+export type SlotState = 'down' | 'starting' | 'up' | 'stopping' | 'backoff' | 'parked' | 'done'
 export type Wanted = 'up' | 'down' | 'once'
 
 /** The rules of one slot; durations in ms. */
 export interface SlotPolicy {
-  readonly kind: 'service' | 'job'
+  /** `oneshot`: a success is where it stays (`done`), and its finish program is what undoes it. */
+  readonly kind: 'service' | 'job' | 'oneshot'
   readonly restart: 'always' | 'on-failure' | 'never'
   readonly restartDelay: { readonly firstMs: number; readonly maxMs: number }
   readonly forgetAfterMs: number
@@ -32,7 +34,11 @@ export interface SlotPolicy {
   readonly stopTimeoutMs: number
   readonly giveUpAfter: { readonly deaths: number; readonly withinMs: number } | null
   /** A finish program runs after each death, and may take so long; absent: there is none. */
-  readonly finish?: { readonly timeoutMs: number }
+  readonly finish?: {
+    readonly timeoutMs: number
+    /** init runs it when the container stops; else nobody does. */
+    readonly atStop?: true
+  }
 }
 
 /** A living process of the slot, as init names it. */
@@ -59,6 +65,7 @@ export type Verdict =
   | { readonly to: 'start'; readonly again: boolean }
   | { readonly to: 'backoff'; readonly startAtMs: number; readonly reason: string }
   | { readonly to: 'parked'; readonly reason: string }
+  | { readonly to: 'done' }
 
 /** What is true of a slot in every state. */
 export interface SlotFacts {
@@ -108,6 +115,7 @@ export type Slot = SlotFacts &
       }
     | { readonly state: 'backoff'; readonly startAtMs: number; readonly reason: string }
     | { readonly state: 'parked'; readonly reason: string }
+    | { readonly state: 'done' }
   )
 
 export type SlotEvent =
@@ -197,6 +205,7 @@ export function dueAt(slot: Slot): number | null {
     case 'down':
     case 'up':
     case 'parked':
+    case 'done':
       return null
   }
 }

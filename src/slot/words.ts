@@ -1,5 +1,5 @@
 /** What an operator, the boot or the end of the container says to a slot. */
-import { enter, forgive, type In, type Step, start, stop } from './moves.ts'
+import { awaitFinish, enter, finish, forgive, type In, type Step, start, stop } from './moves.ts'
 import type { Slot, Wanted } from './slot.ts'
 
 export function want(slot: Slot, wanted: Wanted, nowMs: number): Step {
@@ -16,6 +16,11 @@ export function want(slot: Slot, wanted: Wanted, nowMs: number): Step {
       return slot.wanted === wanted ? [slot] : [{ ...slot, wanted }]
     case 'stopping':
       return redirect(slot, wanted, false, nowMs)
+    case 'done':
+      if (wanted !== 'down') return [slot]
+      return slot.policy.finish === undefined
+        ? [enter(slot, { state: 'down' }, nowMs, { wanted })]
+        : finish({ ...slot, wanted }, { to: 'down' }, nowMs)
   }
 }
 
@@ -34,6 +39,10 @@ export function restart(slot: Slot, nowMs: number): Step {
       return stop(forgive(slot, nowMs), 'asked', 'up', true, nowMs)
     case 'stopping':
       return redirect(slot, 'up', true, nowMs)
+    case 'done':
+      return slot.policy.finish === undefined
+        ? start(forgive(slot, nowMs), 'up', true, nowMs)
+        : finish(forgive(slot, nowMs), { to: 'start', again: true }, nowMs)
   }
 }
 
@@ -57,6 +66,11 @@ export function halt(slot: Slot, nowMs: number): Step {
       return [slot]
     case 'backoff':
       return [enter(slot, { state: 'down' }, nowMs, { wanted: 'down' })]
+    case 'done':
+      // init undoes it, in its turn among the services, and reports the end of that.
+      return slot.policy.finish === undefined
+        ? [enter(slot, { state: 'down' }, nowMs, { wanted: 'down' })]
+        : [awaitFinish({ ...slot, wanted: 'down' }, { to: 'down' }, nowMs)]
     case 'starting':
     case 'up':
       return stop(slot, 'halt', 'down', false, nowMs)

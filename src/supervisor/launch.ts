@@ -13,17 +13,14 @@ import {
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../profile/environment.ts'
 import type { JobSpec } from '../protocol/control.ts'
 import { type RuntimeIdentity, SIGNALS } from '../protocol/init.ts'
+import { type ServiceReadiness, type ServiceRules, serviceOfSlot } from '../services/definition.ts'
 import type { Slot, SlotPolicy } from '../slot/slot.ts'
 import { profileDir, profileOfSlot, type RunPaths, slotLogDir } from '../system/paths.ts'
 import { dirId } from './disk-observer.ts'
 import type { DirId } from './reconcile.ts'
 import { runScript } from './run-script.ts'
 
-export type Readiness =
-  | { readonly by: 'alive' }
-  | { readonly by: 'fd'; readonly fd: number }
-  | { readonly by: 'log'; readonly pattern: string }
-  | { readonly by: 'http'; readonly url: string }
+export type Readiness = ServiceReadiness
 
 /** How a slot is run: what its files said when they were read last. Kept with the slot's state. */
 export interface Launch {
@@ -55,6 +52,8 @@ export interface LauncherOptions {
   /** The Node that runs our own programs. */
   readonly node: string
   readonly warn: (text: string) => void
+  /** The rules of a service the image defines. */
+  readonly service: (name: string) => ServiceRules | undefined
 }
 
 /** Seconds a whole stop may take where nothing else is said (HERMES_STOP_TIMEOUT); slots are told. */
@@ -96,6 +95,8 @@ export class Launcher {
   /** The rules of a slot. Costs one stat where config.yaml has not changed. */
   launch(slot: string, job?: JobSpec): Launch {
     if (job !== undefined) return jobLaunch(this.#blank.gateway, job)
+    const service = this.#serviceOf(slot)
+    if (service !== undefined) return serviceLaunch(service)
     const profile = profileOfSlot(slot)
     const { gateway } = profile === undefined ? this.#blank : this.#config(profile)
     const ready = gateway.ready
@@ -110,6 +111,16 @@ export class Launcher {
       killLeftovers: gateway.killLeftovers,
       essential: profile !== undefined && gateway.essential,
     }
+  }
+
+  #serviceOf(slot: string): ServiceRules | undefined {
+    const name = serviceOfSlot(slot)
+    return name === undefined ? undefined : this.#o.service(name)
+  }
+
+  /** init has the programs of this slot itself; no script of ours is run. */
+  isInits(slot: string): boolean {
+    return serviceOfSlot(slot) !== undefined
   }
 
   /** @throws RangeError for words that no shell can be told */
@@ -171,7 +182,9 @@ export class Launcher {
 
   /** Whether the name alone says what runs there: a profile's gateway or a helper. */
   isKnown(slot: string): boolean {
-    return profileOfSlot(slot) !== undefined || Object.hasOwn(helperCommands, slot)
+    return (
+      profileOfSlot(slot) !== undefined || Object.hasOwn(helperCommands, slot) || this.#serviceOf(slot) !== undefined
+    )
   }
 
   logPlace(slot: string, job?: JobSpec): LogPlace {
@@ -239,6 +252,30 @@ const policyOf = (gateway: GatewayConfig, readiness: Readiness): SlotPolicy => (
   stopSignal: gateway.stopSignal,
   stopTimeoutMs: gateway.stopTimeoutMs,
   giveUpAfter: gateway.giveUpAfter,
+})
+
+/** No limit: longer than any container lives. */
+const FOR_EVER_MS = 366 * 86_400_000
+
+const serviceLaunch = (rules: ServiceRules): Launch => ({
+  policy: {
+    kind: rules.kind === 'oneshot' ? 'oneshot' : rules.kind === 'scheduled' ? 'job' : 'service',
+    restart: rules.restart,
+    restartDelay: rules.restartDelay,
+    forgetAfterMs: 30_000,
+    readiness: rules.kind === 'oneshot' || rules.readiness.by !== 'alive' ? 'announced' : 'alive',
+    readyAfterMs: rules.readyAfterMs,
+    startTimeoutMs: rules.startTimeoutMs || FOR_EVER_MS,
+    stopSignal: rules.stopSignal,
+    stopTimeoutMs: rules.stopTimeoutMs,
+    giveUpAfter: rules.giveUpAfter,
+    ...(rules.finishTimeoutMs !== null && {
+      finish: { timeoutMs: rules.finishTimeoutMs || FOR_EVER_MS, atStop: true },
+    }),
+  },
+  readiness: rules.readiness,
+  killLeftovers: true,
+  essential: rules.essential,
 })
 
 /** A job runs once, is up as soon as it is there, and its end is its result. */

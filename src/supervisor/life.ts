@@ -16,6 +16,7 @@ import { Lease } from './lease.ts'
 import { stopOrphans } from './orphan-stop.ts'
 import type { ProfileSlots } from './profiles.ts'
 import type { Records } from './records.ts'
+import type { ServiceSlots } from './services.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import type { SlotTable } from './slots.ts'
 import { watchProfiles } from './watch.ts'
@@ -33,6 +34,7 @@ export interface LifeOptions {
   readonly table: SlotTable
   readonly profiles: ProfileSlots
   readonly dispatcher: DispatcherSlot
+  readonly services: ServiceSlots
   readonly files: GatewayFiles
   readonly records: Records
   readonly logs: SlotLogs
@@ -127,9 +129,10 @@ export class Life {
   /** The container stops: init signals, we write down what happens until the last slot is empty. */
   stop(): void {
     if (this.#phase === 'stopping') return
-    const { table, files } = this.#o
+    const { table, services, files } = this.#o
     this.#enter('stopping')
     files.containerStops()
+    services.stop()
     this.#closeWatches()
     for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })
     this.drainIfEmpty()
@@ -163,7 +166,7 @@ export class Life {
   }
 
   async #boot(): Promise<void> {
-    const { start, paths, container, journal, table, profiles, dispatcher, files, clock } = this.#o
+    const { start, paths, container, journal, table, profiles, dispatcher, services, files, clock } = this.#o
     const { home, foreground, main } = start
     const marker = join(paths.slotStates, '.booted')
     const isFirst = !existsSync(marker)
@@ -188,6 +191,7 @@ export class Life {
       }
       table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
       dispatcher.watch()
+      services.begin(isFirst)
       this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })
     }
     if (isFirst) writeFileSync(marker, '')

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { ActionResult, JobResult, Operations, SlotAction, SlotStatus, StatusResult } from '../protocol/control.ts'
 import type { RuntimeIdentity, ToInit } from '../protocol/init.ts'
+import { serviceOfSlot } from '../services/definition.ts'
 import { childOf, type SlotEvent } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
@@ -9,6 +10,7 @@ import { profileDir, profileOfSlot } from '../system/paths.ts'
 import type { Follower, Handlers } from './control-server.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import { jobResult } from './job-results.ts'
+import type { ServiceSlots } from './services.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { SlotEntry, SlotTable } from './slots.ts'
@@ -29,6 +31,7 @@ export interface OperationsOptions {
   readonly logs: SlotLogs
   readonly files: GatewayFiles
   readonly waiting: Waiting
+  readonly services: ServiceSlots
   readonly send: (message: ToInit) => void
   readonly warn: (text: string) => void
   /** Where in its life the container is. */
@@ -94,16 +97,19 @@ export class SlotOperations {
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
     await this.#untilRunning(timeoutMs)
-    const { table, waiting } = this.#o
-    const { slot: before } = this.#findOrReconcile(key)
+    const { table, waiting, services } = this.#o
+    const before = this.#statusOf(this.#findOrReconcile(key))
     const notKept = keepDesired ? undefined : this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
     const event: SlotEvent =
       verb === 'restart' ? { type: 'restart' } : { type: 'want', wanted: verb === 'start' ? 'up' : 'down' }
-    table.dispatch(key, event)
-    const after = table.get(key)?.slot
-    const changed = after?.state !== before.state || after.wanted !== before.wanted || verb === 'restart'
+    if (serviceOfSlot(key) === undefined) table.dispatch(key, event)
+    else services.say(verb, key)
+    const after = this.#statusOf(this.#entry(key))
+    const changed = after.state !== before.state || after.wanted !== before.wanted || verb === 'restart'
     const goal: Goal = verb === 'stop' ? 'down' : 'up'
-    if (wait) await waiting.for(key, goal, timeoutMs, () => table.get(key)?.slot)
+    // A service with a schedule is done with it once it knows when.
+    if (wait && services.note(key).nextStartAtMs === undefined)
+      await waiting.for(key, goal, timeoutMs, () => table.get(key)?.slot)
     if (notKept !== undefined) throw notKept
     return { changed, slot: this.#statusOf(this.#entry(key)) }
   }
@@ -141,7 +147,7 @@ export class SlotOperations {
   }
 
   #statusOf(entry: SlotEntry): SlotStatus {
-    return slotStatus(entry, this.#o.home, this.#o.clock)
+    return slotStatus(entry, this.#o.home, this.#o.clock, this.#o.services.note(entry.key))
   }
 
   #signal({ slot, signal, group = false }: Operations['signal']['request']): ActionResult {

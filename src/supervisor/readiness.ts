@@ -1,10 +1,12 @@
 import type { Context } from 'node:vm'
+import type { Check } from '../services/definition.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
+import { whyNot } from './check.ts'
 import type { Readiness } from './launch.ts'
 
-/** How often an address is asked, and how long it may take to answer. */
-const HTTP_EVERY_MS = 250
-const HTTP_PATIENCE_MS = 2000
+/** How often an address or a command is asked, and how long it may take to answer. */
+const ASK_EVERY_MS = 250
+const PATIENCE_MS = 2000
 
 /** A pattern that backtracks without end must not stall every other slot: a line is looked at so far, a look may last so long. */
 const MAX_LINE_CHARACTERS = 1000
@@ -19,7 +21,7 @@ export interface Watcher {
 }
 
 /**
- * Watches for a readiness that only the supervisor can see: a line in the log, or an address that answers.
+ * Watches for a readiness that only the supervisor can see: a line in the log, an address or a command that answers.
  * Being alive is a matter of the slot's clock, and the notification fd is init's.
  * @param ready called at most once
  */
@@ -33,7 +35,9 @@ export function watchReadiness(
     case 'log':
       return watchLog(readiness.pattern, ready, warn)
     case 'http':
-      return pollHttp(readiness.url, clock, ready)
+    case 'tcp':
+    case 'command':
+      return poll(readiness, clock, ready)
     case 'alive':
     case 'fd':
       return undefined
@@ -105,51 +109,30 @@ function matchIn(pattern: string) {
   return { context, run: (where: Context) => script.runInContext(where, { timeout: MATCH_PATIENCE_MS }) as unknown }
 }
 
-function pollHttp(url: string, clock: Clock, ready: () => void): Watcher {
+function poll(check: Check, clock: Clock, ready: () => void): Watcher {
   let cancel: Cancel | undefined
   let closed = false
-  let abort: AbortController | undefined
-  const again = (): void => {
-    if (!closed) cancel = clock.at(clock.nowMs() + HTTP_EVERY_MS, ask)
-  }
+  const asking = new AbortController()
   const ask = (): void => {
-    abort = new AbortController()
-    answers(url, abort.signal, clock).then(
-      (yes) => {
-        if (closed) return
-        if (!yes) return again()
-        closed = true
-        ready()
-      },
-      again, // refused, reset, too slow: not ready yet
-    )
+    whyNot(check, PATIENCE_MS, clock, asking.signal).then((problem) => {
+      if (closed) return
+      if (problem !== undefined) {
+        cancel = clock.at(clock.nowMs() + ASK_EVERY_MS, ask) // not ready yet
+        return
+      }
+      closed = true
+      ready()
+    })
   }
   ask()
   return {
     lines() {
-      // Lines say nothing about an address.
+      // Lines say nothing about what is asked for.
     },
     close() {
       closed = true
       cancel?.()
-      abort?.abort()
+      asking.abort()
     },
   }
-}
-
-/** Whether a GET is answered with a status below 400. node:http, because the global fetch costs 10 MB at its first use. */
-async function answers(url: string, signal: AbortSignal, clock: Clock): Promise<boolean> {
-  const { get } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
-  return new Promise((resolve, reject) => {
-    const request = get(url, { signal, agent: false }, (response) => {
-      response.resume() // an unread body would keep the socket
-      stopWaiting()
-      resolve((response.statusCode ?? 500) < 400)
-    })
-    const stopWaiting = clock.at(clock.nowMs() + HTTP_PATIENCE_MS, () => request.destroy(new Error('too slow')))
-    request.on('error', (error) => {
-      stopWaiting()
-      reject(error)
-    })
-  })
 }

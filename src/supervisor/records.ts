@@ -73,7 +73,7 @@ export class Records {
       const entry = this.#o.table().get(key)
       if (entry === undefined || entry.job !== undefined) continue
       this.#o.files.record(entry)
-      this.#writeService(entry)
+      if (entry.slot.policy.kind !== 'oneshot') this.#writeService(entry)
     }
   }
 

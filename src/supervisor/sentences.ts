@@ -26,7 +26,7 @@ export function sentence(
   if (before.state === 'starting' && before.child === null && after.state === 'starting' && after.child !== null)
     return undefined
   if (event.type === 'exited' || event.type === 'spawn-failed' || event.type === 'gone')
-    return endOf(name, before, after, event, nowMs)
+    return endOf({ key, name }, before, after, event, nowMs)
   if (before.state === after.state) {
     if (
       before.state === 'stopping' &&
@@ -59,11 +59,18 @@ export function sentence(
     case 'starting':
     case 'backoff':
     case 'parked':
+    case 'done':
       return undefined
   }
 }
 
-function endOf(name: string, before: Slot, after: Slot, event: SlotEvent, nowMs: number): Sentence | undefined {
+function endOf(
+  { key, name }: { key: string; name: string },
+  before: Slot,
+  after: Slot,
+  event: SlotEvent,
+  nowMs: number,
+): Sentence | undefined {
   if (before === after || before.state === 'down' || before.state === 'parked' || before.state === 'backoff')
     return undefined
   const how = event.type === 'exited' ? describeEnding(event.ending) : 'reason' in after ? after.reason : undefined
@@ -79,6 +86,8 @@ function endOf(name: string, before: Slot, after: Slot, event: SlotEvent, nowMs:
       return { level: 'warn', text: `${name}: ${after.reason}; it is parked until it is started by hand` }
     case 'down':
       return { level: 'info', text: `${name}: ${after.reason ?? how ?? 'ended'}` }
+    case 'done':
+      return { level: 'info', text: `${key} is done` }
     case 'up':
     case 'stopping':
       return undefined

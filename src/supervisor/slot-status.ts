@@ -3,6 +3,7 @@ import type { Death, SlotStatus } from '../protocol/control.ts'
 import { childOf, type DeathRecord } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { profileOfSlot, slotLogDir } from '../system/paths.ts'
+import type { ServiceNote } from './services.ts'
 import type { SlotEntry } from './slots.ts'
 
 const rfc3339 = (wallMs: number): string => new Date(wallMs).toISOString()
@@ -14,7 +15,7 @@ export const deathOf = ({ wallMs, upMs, ending }: DeathRecord): Death => ({
 })
 
 /** A slot as every reader of the control socket sees it. */
-export function slotStatus(entry: SlotEntry, home: string, clock: Clock): SlotStatus {
+export function slotStatus(entry: SlotEntry, home: string, clock: Clock, note: ServiceNote = {}): SlotStatus {
   const { key, slot, sinceWallMs, job } = entry
   const profile = job?.profile ?? profileOfSlot(key)
   const child = slot.state === 'stopping' && slot.cause === 'finish' ? null : childOf(slot)
@@ -23,14 +24,16 @@ export function slotStatus(entry: SlotEntry, home: string, clock: Clock): SlotSt
     slot: key,
     ...(profile !== undefined && { profile }),
     state: slot.state,
-    wanted: slot.wanted,
-    ready: slot.state === 'up',
+    wanted: note.wanted ?? slot.wanted,
+    ready: slot.state === 'up' || slot.state === 'done',
     ...(child && { pid: child.pid }),
     since: rfc3339(sinceWallMs),
     restarts: slot.restarts,
     ...(death && { lastDeath: deathOf(death) }),
     ...(slot.state === 'backoff' && { nextStartAt: rfc3339(clock.wallMs() + slot.startAtMs - clock.nowMs()) }),
+    ...(note.nextStartAtMs !== undefined && { nextStartAt: rfc3339(note.nextStartAtMs) }),
     ...('reason' in slot && slot.reason !== undefined && { reason: slot.reason }),
+    ...(note.reason !== undefined && { reason: note.reason }),
     log: job?.logFile ?? join(slotLogDir(home, key), 'current'),
   }
 }

@@ -9,7 +9,15 @@ import type { DirId } from './reconcile.ts'
 
 const VERSION = 1
 const MAX_STATE_BYTES = 1_000_000
-const STATES: readonly string[] = ['down', 'starting', 'up', 'stopping', 'backoff', 'parked'] satisfies Slot['state'][]
+const STATES: readonly string[] = [
+  'down',
+  'starting',
+  'up',
+  'stopping',
+  'backoff',
+  'parked',
+  'done',
+] satisfies Slot['state'][]
 
 /** All that the next supervisor of this container life has to know about a slot. */
 export interface StoredSlot {

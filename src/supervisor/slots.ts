@@ -217,14 +217,10 @@ export class SlotTable {
   }
 
   #spawn(working: Working, { request, program }: Extract<Effect, { type: 'spawn' }>): void {
-    const { key, slot, launch } = working
+    const { key, launch } = working
     try {
-      const script =
-        program === 'run'
-          ? this.#o.launcher.script(key, working.job)
-          : this.#o.launcher.finishScript(key, slot.lastEnding)
       this.#ensureService(working)
-      this.#o.services.writeRun(key, script)
+      this.#writeScript(working, program)
     } catch (error) {
       // ENOSPC in the run directory, or a word that no shell can be told. init need not be asked.
       this.dispatch(key, { type: 'spawn-failed', request, error: (error as Error).message, random: this.#o.random() })
@@ -238,7 +234,14 @@ export class SlotTable {
       stopTimeoutMs: launch.policy.stopTimeoutMs,
       notificationFd: program === 'run' && launch.readiness.by === 'fd' ? launch.readiness.fd : null,
       killLeftovers: launch.killLeftovers,
+      ...(program === 'finish' && { program }),
     })
+  }
+
+  #writeScript({ key, job, slot }: Working, program: 'run' | 'finish'): void {
+    const { launcher, services } = this.#o
+    if (launcher.isInits(key)) return
+    services.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
   }
 
   /** Brings the slot's directory up to date with its rules and with what is wanted. */
@@ -249,6 +252,8 @@ export class SlotTable {
 
   #ensureService(working: Working): void {
     const { policy, readiness } = working.launch
+    // A oneshot is no longrun: s6's tools would take it for one that is down.
+    if (policy.kind === 'oneshot') return
     this.#o.services.ensure(working.key, {
       wantedUp: working.slot.wanted !== 'down',
       stopSignal: policy.stopSignal,

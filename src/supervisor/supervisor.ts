@@ -23,6 +23,7 @@ import { Records } from './records.ts'
 import { letterActions } from './s6-letters.ts'
 import { sentence } from './sentences.ts'
 import { ServiceDirs } from './service-dir.ts'
+import { ServiceSlots } from './services.ts'
 import { SlotLogs } from './slot-logs.ts'
 import { SlotStore } from './slot-store.ts'
 import { type SlotEntry, SlotTable, type Transition } from './slots.ts'
@@ -60,6 +61,7 @@ export class Supervisor {
   readonly #profiles: ProfileSlots
   readonly #dispatcher: DispatcherSlot
   readonly #records: Records
+  readonly #imageServices: ServiceSlots
   readonly #life: Life
   readonly #link: InitLink
   #control: ControlServer | undefined
@@ -77,7 +79,27 @@ export class Supervisor {
       clock,
     })
     const { warn } = this.#journal
-    this.#launcher = new Launcher({ home, paths: this.#paths, layout, install, identity, node, warn })
+    this.#imageServices = new ServiceSlots({
+      file: this.#paths.services,
+      stateDir: this.#paths.slotStates,
+      serviceDir: this.#paths.serviceDir,
+      table: () => this.#table,
+      send: (message) => this.#link.send(message),
+      clock,
+      journal: this.#journal,
+      timezone: this.#container.TZ,
+      ifBootFails: bootFailure(this.#container),
+    })
+    this.#launcher = new Launcher({
+      home,
+      paths: this.#paths,
+      layout,
+      install,
+      identity,
+      node,
+      warn,
+      service: (name) => this.#imageServices.rules(name),
+    })
     this.#logs = new SlotLogs({
       fifos: this.#paths.logFifos,
       console: new ConsoleWriter(start.stdout, native, clock),
@@ -93,7 +115,7 @@ export class Supervisor {
       command: (slot, letter) => this.#obeyLetter(slot, letter),
     })
     this.#files = new GatewayFiles({ home, instance, clock, warn })
-    this.#waiting = new Waiting(clock)
+    this.#waiting = new Waiting(clock, (key) => this.#imageServices.isWaiting(key))
     this.#jobResults = new JobResults(warn)
     this.#table = new SlotTable({
       clock,
@@ -129,6 +151,7 @@ export class Supervisor {
       table: this.#table,
       profiles: this.#profiles,
       dispatcher: this.#dispatcher,
+      services: this.#imageServices,
       files: this.#files,
       records: this.#records,
       logs: this.#logs,
@@ -148,6 +171,7 @@ export class Supervisor {
       logs: this.#logs,
       files: this.#files,
       waiting: this.#waiting,
+      services: this.#imageServices,
       send: (message) => this.#link.send(message),
       warn,
       phase: () => this.#life.phase,
@@ -230,6 +254,7 @@ export class Supervisor {
     const { key, slot } = entry
     const said = sentence(key, before, slot, event, clock.nowMs())
     if (said !== undefined) this.#journal[said.level](said.text)
+    this.#imageServices.changed(key, slot)
     this.#waiting.changed(key, slot)
     this.#jobResults.keep(entry)
     this.#records.mark(key)
@@ -294,6 +319,12 @@ export class Supervisor {
     const { start } = this.#o
     const ofConfigs = this.#table.entries().flatMap(({ key }) => this.#launcher.problems(profileOfSlot(key) ?? ''))
     const control = start.controlFd === undefined ? ['there is no control socket'] : []
-    return [...this.#profiles.warnings, ...ofConfigs, ...control]
+    return [...this.#profiles.warnings, ...ofConfigs, ...this.#imageServices.problems, ...control]
   }
+}
+
+/** S6_BEHAVIOUR_IF_STAGE2_FAILS, as init reads it for hooks. */
+const bootFailure = (container: Readonly<Record<string, string>>): 'nothing' | 'warn' | 'stop' => {
+  const behaviour = (container.S6_BEHAVIOUR_IF_STAGE2_FAILS ?? '').trim()
+  return behaviour === '0' ? 'nothing' : behaviour === '1' ? 'warn' : 'stop'
 }

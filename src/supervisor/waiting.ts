@@ -17,8 +17,12 @@ export class Waiting {
   readonly #clock: Clock
   readonly #waiters = new Map<string, Set<Waiter>>()
 
-  constructor(clock: Clock) {
+  readonly #isDue: (key: string) => boolean
+
+  /** @param isDue others have to start or stop before a slot does what it was told */
+  constructor(clock: Clock, isDue: (key: string) => boolean = () => false) {
     this.#clock = clock
+    this.#isDue = isDue
   }
 
   /**
@@ -29,7 +33,7 @@ export class Waiting {
   for(key: string, goal: Goal, timeoutMs: number, slot: () => Slot | undefined): Promise<void> {
     const now = slot()
     if (now === undefined) return Promise.reject(removed(key))
-    const verdict = judge(key, goal, now)
+    const verdict = this.#judge(key, goal, now)
     if (verdict === 'yes') return Promise.resolve()
     if (verdict !== 'wait') return Promise.reject(verdict)
     return new Promise((resolve, reject) => {
@@ -47,7 +51,7 @@ export class Waiting {
   /** A slot has changed. */
   changed(key: string, slot: Slot): void {
     for (const waiter of this.#waiters.get(key) ?? []) {
-      const verdict = judge(key, waiter.goal, slot)
+      const verdict = this.#judge(key, waiter.goal, slot)
       if (verdict === 'wait') continue
       this.#done(key, waiter)
       if (verdict === 'yes') waiter.resolve()
@@ -64,6 +68,10 @@ export class Waiting {
     }
   }
 
+  #judge(key: string, goal: Goal, slot: Slot): ReturnType<typeof judge> {
+    return this.#isDue(key) ? 'wait' : judge(key, goal, slot)
+  }
+
   #done(key: string, waiter: Waiter): void {
     waiter.cancel()
     const waiters = this.#waiters.get(key)
@@ -78,7 +86,7 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
     if (slot.wanted !== 'down') return new HermesError('FAILED', `${key} was started again while it was being stopped`)
     return 'wait'
   }
-  if (slot.state === 'up') return 'yes'
+  if (slot.state === 'up' || slot.state === 'done') return 'yes'
   if (slot.state === 'parked')
     return new HermesError('PARKED', `${key} is parked: ${slot.reason}`, {
       next: `mend it, then start it again; "hermes logs" shows what it wrote`,

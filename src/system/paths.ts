@@ -11,6 +11,8 @@ export interface RunPaths {
   readonly logFifos: string
   /** One state file per slot, written by the supervisor at each transition. */
   readonly slotStates: string
+  /** What the supervisor knows of the image's services; written by init. */
+  readonly services: string
   /** s6's scan directory: one directory per slot. */
   readonly serviceDir: string
   /** The container environment store, one file per variable. */
@@ -27,6 +29,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   initPid: join(runDir, 'init.pid'),
   logFifos: join(runDir, 'log'),
   slotStates: join(runDir, 'slots'),
+  services: join(runDir, 'services.json'),
   serviceDir: layout === 'image' ? '/run/service' : join(runDir, 'service'),
   environmentDir: layout === 'image' ? '/run/s6/container_environment' : join(runDir, 'environment'),
 })

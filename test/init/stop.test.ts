@@ -41,6 +41,9 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     stop.lookAgain()
   }
   stop = new Stop({
+    unfinished: () => [],
+    finish: async () => undefined,
+    endInput: () => false,
     clock,
     totalMs: options.totalMs ?? 8_000,
     pid1: options.pid1 ?? true,
@@ -77,6 +80,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
         pid,
         startTime: 0,
         spawnedAtMs: 0,
+        program: 'run',
         stopSignal,
         stopTimeoutMs,
       })

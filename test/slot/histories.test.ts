@@ -13,7 +13,13 @@ const ending: fc.Arbitrary<Ending> = fc.oneof(
 
 const aPolicy: fc.Arbitrary<SlotPolicy> = fc
   .record({
-    kind: fc.constantFrom('service' as const, 'service' as const, 'service' as const, 'job' as const),
+    kind: fc.constantFrom(
+      'service' as const,
+      'service' as const,
+      'service' as const,
+      'job' as const,
+      'oneshot' as const,
+    ),
     restart: fc.constantFrom('always' as const, 'always' as const, 'on-failure' as const, 'never' as const),
     firstMs: fc.integer({ min: 0, max: 2_000 }),
     maxMs: fc.integer({ min: 0, max: 8_000 }),
@@ -131,8 +137,9 @@ describe('whatever happens, and whenever the supervisor dies,', () => {
         expect(living?.id).toBe(world.believed?.id)
         if (slot.state === 'down') expect(living).toBeNull()
         if (slot.wanted === 'down') expect(['down', 'parked']).toContain(slot.state)
-        if (slot.wanted === 'up') expect(['up', 'backoff', 'parked']).toContain(slot.state)
-        expect(['down', 'up', 'backoff', 'parked']).toContain(slot.state)
+        if (slot.wanted === 'up') expect(['up', 'backoff', 'parked', 'done']).toContain(slot.state)
+        if (slot.state === 'done') expect(living).toBeNull()
+        expect(['down', 'up', 'backoff', 'parked', 'done']).toContain(slot.state)
       },
     )
   })
@@ -213,7 +220,7 @@ test('no event is a surprise in any state: every pair is decided and none throws
     { type: 'halt' },
   ]
   expect([...states.keys()].map((key) => key.split(' ')[0])).toEqual(
-    expect.arrayContaining(['starting', 'up', 'stopping', 'backoff', 'parked', 'down']),
+    expect.arrayContaining(['starting', 'up', 'stopping', 'backoff', 'parked', 'down', 'done']),
   )
   for (const slot of states.values())
     for (const event of events) expect(step(slot, event, 1e12)[0]).toHaveProperty('state')

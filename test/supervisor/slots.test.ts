@@ -69,6 +69,7 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
       install: '/nowhere',
       identity,
       node: '/nowhere/node',
+      service: () => undefined,
       warn,
     }),
     services,

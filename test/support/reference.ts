@@ -7,6 +7,7 @@ import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
 import { CONFIG_KEYS, configKeys } from '../../src/profile/config-keys.ts'
 import { expectation } from '../../src/profile/config-schema.ts'
+import { SERVICE_KEYS } from '../../src/services/yaml-keys.ts'
 import { EXIT } from '../../src/system/errors.ts'
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
@@ -51,6 +52,12 @@ const configuration = (): string =>
     }),
   )
 
+const services = (): string =>
+  table(
+    ['key', 'takes', 'default', ''],
+    Object.entries(SERVICE_KEYS).map(([name, { expected, written, help }]) => [`\`${name}\``, expected, written, help]),
+  )
+
 const commands = (): string => {
   const alone = COMMANDS.filter(({ path }) => !path.includes(' '))
   const groups = GROUPS.map(({ name, summary }) => {
@@ -82,6 +89,7 @@ export const MADE_PAGES: Readonly<Record<string, () => string>> = {
   'environment.md': environment,
   'configuration.md': configuration,
   'commands.md': commands,
+  'services.md': services,
 }
 
 export const MARK = '<!-- made from the code -->'

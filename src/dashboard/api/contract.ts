@@ -44,7 +44,7 @@ export const Death = z.strictObject({
   exitCode: optional(z.int()),
   signal: optional(z.string()),
 })
-const SLOT_STATES = ['down', 'starting', 'up', 'stopping', 'backoff', 'parked'] as const
+const SLOT_STATES = ['down', 'starting', 'up', 'stopping', 'backoff', 'parked', 'done'] as const
 
 export const Slot = z.strictObject({
   slot: z.string(),

@@ -85,7 +85,7 @@ function Wanted({ slot }: { readonly slot: Slot }) {
         <Until at={slot.nextStartAt} />
       </span>
     )
-  const settled = slot.state === 'parked' || (slot.state === 'up' ? 'up' : 'down') === slot.wanted
+  const settled = slot.state === 'parked' || (slot.ready ? 'up' : 'down') === slot.wanted
   return settled ? null : <span class="wanted">wanted {slot.wanted}</span>
 }
 

@@ -1,0 +1,151 @@
+import { lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Ending, SIGNALS } from '../protocol/init.ts'
+import { type ServicePrograms as Programs, serviceOfSlot, serviceSlot } from '../services/definition.ts'
+import type { ServiceTable } from '../services/table.ts'
+import { exportsOf, type Variables } from './environment.ts'
+import { setprivPrefix } from './identity.ts'
+import type { Pipes } from './pipes.ts'
+
+/** What the dynamic linker obeys (ld.so(8)): a value may name a file that others can write, so root's programs go without. */
+const LINKER = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT']
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+export interface ServiceProgramsOptions {
+  readonly pipes: Pipes
+  /** The container's environment as it is now. */
+  readonly container: () => Variables
+  /** Root's alone; scripts that set environments are written into it. */
+  readonly dir: string
+  /** Our own uid. */
+  readonly uid: number
+}
+
+/** How a process is started. */
+export interface StartCommand {
+  readonly words: readonly string[]
+  readonly env: Variables
+  readonly cwd: string
+  /** Descriptors that are ours to close; absent: /dev/null, and the slot's log. */
+  readonly stdin?: number
+  readonly stdout?: number
+}
+
+interface Known {
+  readonly programs: Programs
+  /** How `run` ended last: the finish program is told. */
+  lastEnding?: { readonly pid: number; readonly ending: Ending }
+}
+
+/** The image's services: what is run for each. The supervisor can only name them. */
+export class ServicePrograms {
+  readonly #o: ServiceProgramsOptions
+  #known = new Map<string, Known>()
+  /** Services whose finish program has to run before the container may end. */
+  readonly #unfinished = new Set<string>()
+  #stopping = false
+  #rootPath = DEFAULT_PATH
+
+  constructor(options: ServiceProgramsOptions) {
+    this.#o = options
+  }
+
+  /** Once, before the supervisor may begin. */
+  load(table: Pick<ServiceTable, 'programs' | 'rootPath'>): void {
+    this.#known = new Map(table.programs.map((programs) => [serviceSlot(programs.name), { programs }]))
+    this.#rootPath = table.rootPath
+  }
+
+  /** Slots whose name begins as a service's are never anything else. */
+  isService(slot: string): boolean {
+    return serviceOfSlot(slot) !== undefined
+  }
+
+  /** How far down it lies; undefined: not a service. */
+  depth(slot: string): number | undefined {
+    return this.#known.get(slot)?.programs.depth
+  }
+
+  /** From now on the supervisor's starts are refused, and finish programs are up to us. */
+  stop(): void {
+    this.#stopping = true
+  }
+
+  /** Whatever comes of it, its finish program is not waited for any more. */
+  forgetFinish(slot: string): void {
+    this.#unfinished.delete(slot)
+  }
+
+  /** Oneshots that have succeeded and can be undone; at the stop also services that have ended and have a finish program. */
+  unfinished(): readonly { readonly slot: string; readonly depth: number }[] {
+    return [...this.#unfinished].map((slot) => ({ slot, depth: this.depth(slot) ?? 0 }))
+  }
+
+  ended(slot: string, program: 'run' | 'finish', pid: number, ending: Ending): void {
+    const known = this.#known.get(slot)
+    if (known === undefined || program === 'finish') return
+    known.lastEnding = { pid, ending }
+    const { oneshot, finish } = known.programs
+    const succeeded = 'exitCode' in ending && ending.exitCode === 0
+    if (finish !== undefined && (oneshot ? succeeded : this.#stopping)) this.#unfinished.add(slot)
+  }
+
+  /** The service's input ends once everybody who writes into it has gone. @returns false: it has none */
+  endInput(slot: string): boolean {
+    const pipe = this.#known.get(slot)?.programs.reads
+    if (pipe !== undefined) this.#o.pipes.close(pipe)
+    return pipe !== undefined
+  }
+
+  /** @throws Error when there is no such service or program */
+  command(slot: string, program: 'run' | 'finish'): StartCommand {
+    const known = this.#known.get(slot)
+    if (known === undefined) throw new Error('the image defines no such service')
+    const { programs } = known
+    if (program === 'finish') this.forgetFinish(slot)
+    const words = program === 'run' ? programs.run : this.#finishWords(known)
+    const start = { ...this.#becoming(slot, programs, words), cwd: programs.cwd }
+    if (program === 'finish') return start
+    const { pipes } = this.#o
+    const stdin = programs.reads === undefined ? undefined : pipes.open(programs.reads, 'read')
+    const stdout = programs.writes === undefined ? undefined : pipes.open(programs.writes, 'write')
+    return { ...start, ...(stdin !== undefined && { stdin }), ...(stdout !== undefined && { stdout }) }
+  }
+
+  /** With s6's arguments: exit code or 256, signal or 0, name, process group. */
+  #finishWords({ programs, lastEnding }: Known): readonly string[] {
+    const { name, oneshot, finish } = programs
+    if (finish === undefined) throw new Error('it has no finish program')
+    if (oneshot) return finish
+    const { pid, ending } = lastEnding ?? { pid: 0, ending: { exitCode: 0 } }
+    const how = 'exitCode' in ending ? [`${ending.exitCode}`, '0'] : ['256', `${SIGNALS[ending.signal]}`]
+    return [...finish, ...how, name, `${pid}`]
+  }
+
+  #becoming(slot: string, programs: Programs, words: readonly string[]): Pick<StartCommand, 'words' | 'env'> {
+    const { user } = programs
+    const { dir, uid } = this.#o
+    const container = this.#o.container()
+    if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs, container) }
+    // Set after the drop: setpriv runs as root, and would obey what others have put into the environment.
+    const script = join(dir, slot)
+    const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
+    mkdirSync(dir, { recursive: true, mode: 0o711 })
+    rmSync(script, { force: true })
+    writeFileSync(script, `${exportsOf({ ...container, ...names, ...programs.variables })}\nexec "$@"\n`, {
+      mode: 0o400,
+      flag: 'wx',
+    })
+    lchownSync(script, user.uid, user.gid)
+    return { words: [...setprivPrefix(user), '/bin/sh', script, ...words], env: { PATH: this.#rootPath } }
+  }
+
+  #rootEnvironment({ inherits, variables, user }: Programs, container: Variables): Variables {
+    const isRoot = this.#o.uid === 0
+    const path = isRoot ? this.#rootPath : (container.PATH ?? this.#rootPath)
+    if (inherits === 'path') return { PATH: path, ...variables }
+    const kept = Object.entries(container).filter(([name]) => !isRoot || !LINKER.includes(name))
+    const names = user !== undefined && { HOME: user.home, USER: user.name, LOGNAME: user.name }
+    return { ...Object.fromEntries(kept), PATH: path, ...names, ...variables }
+  }
+}

@@ -1,0 +1,44 @@
+/** The command line in a oneshot's `up` and `down`: execline's language, of which a line of plain words needs no execline. */
+import type { CommandFacts, Fault } from './facts.ts'
+
+export type Command = { readonly words: readonly string[] } | { readonly fault: Fault }
+
+/** @param file where `text` stands; execlineb reads it there */
+export function oneshotCommand(text: string, file: string, facts: CommandFacts): Command {
+  const plain = plainWords(text)
+  if (plain === undefined) {
+    if (facts.execlineb !== undefined) return { words: [facts.execlineb, '-P', file] }
+    return fault(
+      file,
+      'it is written in execline, and this image has no execlineb',
+      'install execline, or let the file hold one line: the path of a script',
+    )
+  }
+  const [program, ...args] = plain
+  if (program === undefined) return { words: [] }
+  const found = facts.find(program)
+  // What is on no PATH may be one of execline's own commands.
+  if (found === undefined && facts.execlineb !== undefined) return { words: [facts.execlineb, '-P', file] }
+  if (found === undefined) return fault(file, `there is no program ${program}`, 'name one by its whole path')
+  return found.fault === undefined ? { words: [found.file, ...args] } : { fault: found.fault }
+}
+
+const fault = (file: string, message: string, repair: string): Command => ({ fault: { file, message, repair } })
+
+/**
+ * Words of a command line without blocks, substitutions and backslashes, which mean the same to execline and to us: separated by
+ * white space, comments from # to the end of the line, "…" around what holds spaces.
+ * @returns undefined for anything else
+ */
+export function plainWords(text: string): readonly string[] | undefined {
+  const words: string[] = []
+  let rest = text
+  for (;;) {
+    rest = rest.replace(/^(?:\s+|#[^\n]*)+/, '')
+    if (rest === '') return words
+    const word = /^(?:"([^"\\$]*)"|([^\s"\\${}#]+))(?=\s|$)/.exec(rest)
+    if (word === null) return undefined
+    words.push(word[1] ?? word[2] ?? '')
+    rest = rest.slice(word[0].length)
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * A service that the author of an image defines, whatever it was written in: /etc/services.d, /etc/s6-overlay/s6-rc.d or
+ * /etc/hermes/services.yaml. Plain data; lengths of time in ms. docs/services-internals.md says who reads which half.
+ */
+import type { SignalName } from '../protocol/init.ts'
+
+/** Services live in slots of this prefix: `service-nginx`. */
+export const SERVICE_PREFIX = 'service-'
+export const serviceSlot = (name: string): string => `${SERVICE_PREFIX}${name}`
+/** @returns undefined for a slot that is none of a service */
+export const serviceOfSlot = (slot: string): string | undefined =>
+  slot.startsWith(SERVICE_PREFIX) ? slot.slice(SERVICE_PREFIX.length) : undefined
+
+/** What a service may be called: its slot has to be a slot key. */
+export const isServiceName = (name: string): boolean => /^[a-z0-9][a-z0-9_-]{0,91}$/.test(name)
+
+export interface ServiceUser {
+  readonly uid: number
+  readonly gid: number
+  readonly groups: readonly number[]
+  readonly name: string
+  readonly home: string
+}
+
+/** init's half: what is run, and as whom. The runtime user has no say in any of it. */
+export interface ServicePrograms {
+  readonly name: string
+  /** `longrun` ends only when it is told to; a oneshot's end is its success. */
+  readonly oneshot: boolean
+  /** Words of the program; the first is an absolute path. */
+  readonly run: readonly string[]
+  /** longrun: runs after each end, with s6's arguments added. oneshot: undoes it (s6-rc's `down`). */
+  readonly finish?: readonly string[]
+  readonly cwd: string
+  /** Absent: as init itself, which is root. */
+  readonly user?: ServiceUser
+  /** What of the container's environment it gets: `path` is s6's rule, PATH alone. */
+  readonly inherits: 'path' | 'container'
+  readonly variables: Readonly<Record<string, string>>
+  /** Its standard input, or output, is the pipe of this name. */
+  readonly reads?: string
+  readonly writes?: string
+  /** Stopped in falling order, so everything stops before what it depends on. 0: depends on nothing. */
+  readonly depth: number
+}
+
+export type ServiceReadiness =
+  | { readonly by: 'alive' }
+  | { readonly by: 'fd'; readonly fd: number }
+  | { readonly by: 'log'; readonly pattern: string }
+  | Check
+
+/** What can be asked of a service from outside. */
+export type Check =
+  | { readonly by: 'http'; readonly url: string }
+  | { readonly by: 'tcp'; readonly host: string; readonly port: number }
+  /** Run as the runtime user; exit code 0 is a yes. */
+  | { readonly by: 'command'; readonly command: readonly string[] }
+
+export interface Liveness {
+  readonly check: Check
+  readonly everyMs: number
+  readonly timeoutMs: number
+  /** So many in a row, and it is restarted. */
+  readonly failures: number
+}
+
+export interface Dependency {
+  readonly name: string
+  /** `ready`: up, or for a oneshot done. `started`: its process is there. */
+  readonly until: 'ready' | 'started'
+}
+
+/** The supervisor's half: when it runs. */
+export interface ServiceRules {
+  readonly name: string
+  /** The file or directory that defines it. */
+  readonly source: string
+  readonly kind: 'longrun' | 'oneshot' | 'scheduled'
+  /** With the container; else when something needs it or an operator says so. */
+  readonly start: boolean
+  /** The main program waits for it. */
+  readonly awaited: boolean
+  readonly dependsOn: readonly Dependency[]
+  readonly readiness: ServiceReadiness
+  readonly readyAfterMs: number
+  /** 0: no limit. */
+  readonly startTimeoutMs: number
+  readonly restart: 'always' | 'on-failure' | 'never'
+  readonly restartDelay: { readonly firstMs: number; readonly maxMs: number }
+  readonly giveUpAfter: { readonly deaths: number; readonly withinMs: number } | null
+  readonly stopSignal: SignalName
+  readonly stopTimeoutMs: number
+  /** It has a finish program, which may take so long. */
+  readonly finishTimeoutMs: number | null
+  readonly essential: boolean
+  /** s6-rc's flag-essential: an operator cannot stop it. */
+  readonly keep: boolean
+  readonly liveness: Liveness | null
+  readonly memoryLimitBytes: number | null
+  /** Five or six fields, as croner reads them; `scheduled` only. */
+  readonly schedule: string | null
+}
+
+export interface ServiceDefinition {
+  readonly rules: ServiceRules
+  readonly programs: ServicePrograms
+}
+
+/** Something an author has to mend. The service it is about does not run; the others do. */
+export interface ServiceProblem {
+  /** Absent: about a file that holds several. */
+  readonly service?: string
+  readonly file: string
+  readonly line?: number
+  readonly key?: string
+  /** What is wrong. */
+  readonly message: string
+  /** What to do. */
+  readonly repair: string
+}
+
+export const problemText = ({ service, file, line, key, message, repair }: ServiceProblem): string => {
+  const where = [file, line === undefined ? '' : `, line ${line}`, key === undefined ? '' : `, ${key}`].join('')
+  return `${service === undefined ? '' : `service ${service} is left out: `}${where}: ${message}; ${repair}`
+}
+
+/** What every source leaves at these values. */
+export const DEFAULT_RULES = {
+  start: true,
+  awaited: false,
+  dependsOn: [],
+  readiness: { by: 'alive' },
+  readyAfterMs: 0,
+  startTimeoutMs: 60_000,
+  restart: 'always',
+  restartDelay: { firstMs: 1000, maxMs: 60_000 },
+  giveUpAfter: null,
+  stopSignal: 'TERM',
+  stopTimeoutMs: 10_000,
+  finishTimeoutMs: null,
+  essential: false,
+  keep: false,
+  liveness: null,
+  memoryLimitBytes: null,
+  schedule: null,
+} as const satisfies Partial<ServiceRules>

@@ -1,0 +1,47 @@
+/** What the reader found on disk, before anything is made of it. */
+import type { ServiceDefinition, ServiceProblem, ServiceUser } from './definition.ts'
+
+/** A directory that defines something, as it was found. */
+export interface TreeDir {
+  readonly name: string
+  readonly path: string
+  /** Text of the small files in it, by name. */
+  readonly files: Readonly<Record<string, string>>
+  /** Names in its directories `dependencies.d` and `contents.d`. */
+  readonly lists: Readonly<Record<string, readonly string[]>>
+  /** `run`, `finish`: what is to be run in place. Absent: there is none. */
+  readonly programs: Readonly<Record<string, CheckedProgram>>
+  readonly log?: TreeDir
+  /** Why nothing in it may be used. */
+  readonly problem?: Fault
+}
+
+export interface Fault {
+  readonly file: string
+  readonly message: string
+  readonly repair: string
+}
+
+export type CheckedProgram = { readonly file: string; readonly fault?: Fault }
+
+export interface CommandFacts {
+  /** Where execlineb is, if the image has one that only root can change. */
+  readonly execlineb: string | undefined
+  /** A program by its path, or by its name on the PATH of root; undefined: there is none. */
+  readonly find: (word: string) => CheckedProgram | undefined
+}
+
+export interface TreeFacts {
+  /** S6_KEEP_ENV: everything gets the container's environment. */
+  readonly keepEnvironment: boolean
+  /** S6_CMD_WAIT_FOR_SERVICES: services of services.d are waited for, too. */
+  readonly waitForServices: boolean
+  readonly commands: CommandFacts
+}
+
+export interface Found {
+  readonly definitions: readonly ServiceDefinition[]
+  readonly problems: readonly ServiceProblem[]
+}
+
+export type FindUser = (word: string) => ServiceUser | undefined

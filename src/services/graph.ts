@@ -1,0 +1,113 @@
+/** Who needs whom: missing dependencies, circles, depth. */
+import type { ServiceDefinition, ServiceProblem } from './definition.ts'
+
+export interface Graph {
+  /** Those that can run, `depth` filled in. */
+  readonly services: readonly ServiceDefinition[]
+  readonly problems: readonly ServiceProblem[]
+}
+
+/**
+ * Takes out what cannot run: members of a circle, whoever depends on something that is not there, and, one after the other, whoever
+ * depends on those. The rest keeps its order.
+ */
+export function soundGraph(definitions: readonly ServiceDefinition[]): Graph {
+  const left = new Map(definitions.map((one) => [one.rules.name, one]))
+  const problems: ServiceProblem[] = []
+  const takeOut = (one: ServiceDefinition, message: string, repair: string): void => {
+    left.delete(one.rules.name)
+    problems.push({ service: one.rules.name, file: one.rules.source, message, repair })
+  }
+  for (const circle of circles(definitions)) {
+    const way = [...circle, circle[0]].join(' → ')
+    for (const name of circle) {
+      const one = left.get(name)
+      if (one !== undefined) takeOut(one, `depends on itself: ${way}`, 'take one of these dependencies out')
+    }
+  }
+  for (let again = true; again; ) {
+    again = false
+    for (const one of left.values()) {
+      const missing = one.rules.dependsOn.find(({ name }) => !left.has(name))
+      if (missing === undefined) continue
+      const known = definitions.some(({ rules }) => rules.name === missing.name)
+      takeOut(
+        one,
+        `depends on ${missing.name}, which ${known ? 'is left out itself' : 'is not defined'}`,
+        known ? `mend ${missing.name}` : `define ${missing.name}, or take the dependency out`,
+      )
+      again = true
+    }
+  }
+  const depths = depthsOf([...left.values()])
+  const services = [...left.values()].map((one) => ({
+    ...one,
+    programs: { ...one.programs, depth: depths.get(one.rules.name) ?? 0 },
+  }))
+  return { services, problems }
+}
+
+/** Every circle of dependencies, each service in at most one of them: the strongly connected components (Tarjan, without recursion). */
+export function circles(definitions: readonly ServiceDefinition[]): readonly (readonly string[])[] {
+  const needs = new Map(definitions.map(({ rules }) => [rules.name, rules.dependsOn.map(({ name }) => name)]))
+  const index = new Map<string, number>()
+  const low = new Map<string, number>()
+  const onStack = new Set<string>()
+  const stack: string[] = []
+  const found: string[][] = []
+  const enter = (name: string): void => {
+    index.set(name, index.size)
+    low.set(name, index.size - 1)
+    stack.push(name)
+    onStack.add(name)
+  }
+  for (const { rules } of definitions) {
+    if (index.has(rules.name)) continue
+    const work = [{ name: rules.name, next: 0 }]
+    enter(rules.name)
+    for (let top = work.at(-1); top !== undefined; top = work.at(-1)) {
+      const { name } = top
+      const to = needs.get(name)?.[top.next++]
+      if (to !== undefined) {
+        if (!needs.has(to)) continue
+        if (!index.has(to)) {
+          enter(to)
+          work.push({ name: to, next: 0 })
+        } else if (onStack.has(to)) lower(low, name, index.get(to))
+        continue
+      }
+      work.pop()
+      const parent = work.at(-1)
+      if (parent !== undefined) lower(low, parent.name, low.get(name))
+      if (low.get(name) !== index.get(name)) continue
+      const component: string[] = []
+      for (let one: string | undefined; one !== name; ) {
+        one = stack.pop() ?? name
+        onStack.delete(one)
+        component.push(one)
+      }
+      if (component.length > 1 || needs.get(name)?.includes(name)) found.push(component.reverse())
+    }
+  }
+  return found
+}
+
+const lower = (low: Map<string, number>, name: string, to: number | undefined): void => {
+  low.set(name, Math.min(low.get(name) ?? Infinity, to ?? Infinity))
+}
+
+/** Length of the longest way down from each. @param definitions without circles */
+function depthsOf(definitions: readonly ServiceDefinition[]): ReadonlyMap<string, number> {
+  const needs = new Map(definitions.map(({ rules }) => [rules.name, rules.dependsOn.map(({ name }) => name)]))
+  const depths = new Map<string, number>()
+  const waiting = new Set(needs.keys())
+  while (waiting.size > 0) {
+    for (const name of waiting) {
+      const below = (needs.get(name) ?? []).map((one) => depths.get(one))
+      if (below.includes(undefined)) continue
+      depths.set(name, Math.max(-1, ...below.map((depth) => depth ?? 0)) + 1)
+      waiting.delete(name)
+    }
+  }
+  return depths
+}

@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs'
+import { readContainerEnvironment } from '../../profile/environment.ts'
+import type { RuntimeIdentity } from '../../protocol/init.ts'
+import { problemText, type ServiceDefinition, type ServiceProblem } from '../definition.ts'
+import type { CommandFacts, Found } from '../facts.ts'
+import { soundGraph } from '../graph.ts'
+import { readS6Rc, readServicesD } from '../s6-tree.ts'
+import type { ServiceTable } from '../table.ts'
+import { readServicesYaml } from '../yaml-file.ts'
+import { checkProgram, findProgram, type ProgramFacts, rootPathOf } from './program.ts'
+import { readText, readTree } from './tree.ts'
+import { findUser } from './users.ts'
+
+const MAX_YAML_BYTES = 1_000_000
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** s6-overlay's: in front of the container's PATH where it is missing there. */
+const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
+const EXECLINEB = ['/command/execlineb', '/usr/bin/execlineb', '/bin/execlineb']
+
+export interface Sources {
+  readonly servicesD: string
+  readonly s6Rc: string
+  readonly yaml: string
+}
+
+export const SOURCES: Sources = {
+  servicesD: '/etc/services.d',
+  s6Rc: '/etc/s6-overlay/s6-rc.d',
+  yaml: '/etc/hermes/services.yaml',
+}
+
+export interface ReaderFacts {
+  readonly environmentDir: string
+  readonly identity: RuntimeIdentity
+  /** Ours: root's, if init is root. */
+  readonly uid: number
+}
+
+/** Everything an image defines, checked, as the table that init takes. */
+export function readServices(sources: Sources, { environmentDir, identity, uid }: ReaderFacts): ServiceTable {
+  const container = readContainerEnvironment(environmentDir)
+  const path = container.PATH || DEFAULT_PATH
+  const rootPath = rootPathOf([...OVERLAY_PATH.filter((dir) => !path.split(':').includes(dir)), path].join(':'))
+  const asRoot = commandsIn({ path: rootPath, asRoot: true })
+  const tree = {
+    keepEnvironment: (container.S6_KEEP_ENV ?? '0') !== '0',
+    waitForServices: (container.S6_CMD_WAIT_FOR_SERVICES ?? '0') !== '0',
+    commands: asRoot,
+  }
+  const trees = [
+    [readServicesD, readTree(sources.servicesD, { path: rootPath, asRoot: true })],
+    [readS6Rc, readTree(sources.s6Rc, { path: rootPath, asRoot: true })],
+  ] as const
+  const found: Found[] = trees.map(([read, { dirs, problems }]) => {
+    const { definitions, problems: more } = read(dirs, tree)
+    return { definitions, problems: [...problems, ...more] }
+  })
+  found.push(
+    yamlServices(sources.yaml, {
+      asRoot,
+      asOthers: commandsIn({ path, asRoot: false }),
+      findUser: (word) => (word === identity.user ? { ...identity, name: identity.user } : findUser(word)),
+      canBecome: (other) => uid === 0 || uid === other,
+      waitForServices: tree.waitForServices,
+    }),
+  )
+  const { definitions, problems } = withoutDoubles(found.flatMap((one) => one.definitions))
+  const graph = soundGraph(definitions)
+  return {
+    programs: graph.services.map((one) => one.programs),
+    rules: graph.services.map((one) => ({ ...one.rules })),
+    rootPath,
+    problems: [...found.flatMap((one) => one.problems), ...problems, ...graph.problems].map(problemText),
+  }
+}
+
+const commandsIn = (facts: ProgramFacts): CommandFacts => ({
+  execlineb: EXECLINEB.find((file) => {
+    const found = checkProgram(file, facts)
+    return found !== undefined && found.fault === undefined
+  }),
+  find: (word) => findProgram(word, facts),
+})
+
+function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYaml>[1], 'file'>): Found {
+  if (!existsSync(file)) return { definitions: [], problems: [] }
+  const read = readText(file, MAX_YAML_BYTES)
+  if ('text' in read) return readServicesYaml(read.text, { ...facts, file })
+  const { message, ...fault } = read.fault
+  return { definitions: [], problems: [{ ...fault, message: `no service of ${file} is run: ${message}` }] }
+}
+
+/** A name is one slot: the first source that defines it wins. */
+function withoutDoubles(definitions: readonly ServiceDefinition[]): Found {
+  const byName = new Map<string, ServiceDefinition>()
+  const problems: ServiceProblem[] = []
+  for (const one of definitions) {
+    const { name, source } = one.rules
+    const first = byName.get(name)
+    if (first === undefined) byName.set(name, one)
+    else
+      problems.push({
+        service: name,
+        file: source,
+        message: `${first.rules.source} defines a service of this name already`,
+        repair: 'rename one of them',
+      })
+  }
+  return { definitions: [...byName.values()], problems }
+}

@@ -1,0 +1,85 @@
+/**
+ * The order in which services start and stop. Pure: goals and states in, what to do now and the goals that are left out.
+ * Applying the steps and asking again changes nothing until a state has changed.
+ */
+import type { SlotState } from '../slot/slot.ts'
+import type { Dependency } from './definition.ts'
+
+/** What still waits: to be started when its dependencies are there, to be stopped when its dependents are gone. */
+export interface Goals {
+  readonly start: ReadonlySet<string>
+  readonly stop: ReadonlySet<string>
+}
+
+export const NO_GOALS: Goals = { start: new Set(), stop: new Set() }
+
+export interface PlannedService {
+  readonly dependsOn: readonly Dependency[]
+  readonly state: SlotState
+}
+export type Services = ReadonlyMap<string, PlannedService>
+
+export interface Plan {
+  readonly steps: readonly { readonly verb: 'start' | 'stop'; readonly name: string }[]
+  readonly goals: Goals
+}
+
+/** Adds a start, with everything it needs. What it needs and was to be stopped stays. */
+export function wantStarted(goals: Goals, services: Services, names: Iterable<string>): Goals {
+  const needed = closure(names, (name) => services.get(name)?.dependsOn.map((one) => one.name) ?? [])
+  const absent = [...needed].filter((name) => !isThere(services.get(name)?.state))
+  return { start: new Set([...goals.start, ...absent]), stop: without(goals.stop, needed) }
+}
+
+/** A service and everything that needs it. */
+export const needing = (services: Services, name: string): ReadonlySet<string> =>
+  closure([name], (of) => dependentsOf(services, of))
+
+/** Adds a stop, with everything that needs it. */
+export function wantStopped(goals: Goals, services: Services, name: string): Goals {
+  const all = needing(services, name)
+  const present = [...all].filter((one) => !isGone(services.get(one)?.state))
+  return { start: without(goals.start, all), stop: new Set([...goals.stop, ...present]) }
+}
+
+/** What can be done now. A service that is asked to start, or to stop, is no goal any more: its slot sees to the rest. */
+export function plan(goals: Goals, services: Services): Plan {
+  const stops = [...goals.stop].filter((name) =>
+    dependentsOf(services, name).every((one) => isGone(services.get(one)?.state)),
+  )
+  const starts = [...goals.start].filter((name) => missingOf(services, name).length === 0)
+  return {
+    steps: [
+      ...stops.map((name) => ({ verb: 'stop', name }) as const),
+      ...starts.map((name) => ({ verb: 'start', name }) as const),
+    ],
+    goals: { start: without(goals.start, new Set(starts)), stop: without(goals.stop, new Set(stops)) },
+  }
+}
+
+/** What a service still waits for. */
+export const missingOf = (services: Services, name: string): readonly string[] =>
+  (services.get(name)?.dependsOn ?? [])
+    .filter((one) => !isSatisfied(one, services.get(one.name)?.state))
+    .map((one) => one.name)
+
+const isSatisfied = ({ until }: Dependency, state: SlotState | undefined): boolean =>
+  state === 'up' || state === 'done' || (until === 'started' && state === 'starting')
+
+/** It runs, has run, or is seen to by its slot: nothing has to be started. */
+const isThere = (state: SlotState | undefined): boolean =>
+  state === 'starting' || state === 'up' || state === 'done' || state === 'backoff'
+const isGone = (state: SlotState | undefined): boolean => state === undefined || state === 'down' || state === 'parked'
+
+const dependentsOf = (services: Services, name: string): readonly string[] =>
+  [...services].filter(([, { dependsOn }]) => dependsOn.some((one) => one.name === name)).map(([of]) => of)
+
+function closure(names: Iterable<string>, next: (name: string) => readonly string[]): ReadonlySet<string> {
+  const found = new Set(names)
+  // A Set's iterator also visits what is added meanwhile.
+  for (const name of found) for (const one of next(name)) found.add(one)
+  return found
+}
+
+const without = (names: ReadonlySet<string>, gone: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([...names].filter((name) => !gone.has(name)))

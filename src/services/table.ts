@@ -1,0 +1,83 @@
+/**
+ * What the short-lived reader hands to init: one JSON table. init checks it by hand, because it loads no schema library, and
+ * bounds it, because it keeps it.
+ */
+import { MAX_CHILDREN } from '../protocol/init.ts'
+import { isServiceName, type ServicePrograms, type ServiceUser } from './definition.ts'
+
+/** Longest table init takes; 200 services of usual size need a tenth of it. */
+export const MAX_TABLE_BYTES = 8_000_000
+const MAX_TEXT = 131_072
+const MAX_WORDS = 1000
+
+export interface ServiceTable {
+  readonly programs: readonly ServicePrograms[]
+  /** PATH of what runs as root: directories that only root can write. */
+  readonly rootPath: string
+  /** For the supervisor: passed on as it is. */
+  readonly rules: readonly Readonly<Record<string, unknown>>[]
+  /** Lines for people. */
+  readonly problems: readonly string[]
+}
+
+/** @returns the table, or a line that says what is wrong with it */
+export function parseServiceTable(text: string): ServiceTable | string {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return `not JSON: ${text.slice(0, 200)}`
+  }
+  if (!isRecord(value)) return 'not an object'
+  const { programs, rootPath, rules, problems } = value
+  if (!isList(programs, MAX_CHILDREN, isPrograms)) return 'bad programs'
+  if (new Set(programs.map(({ name }) => name)).size !== programs.length) return 'a service twice'
+  if (!isText(rootPath)) return 'bad rootPath'
+  if (!isList(rules, MAX_CHILDREN, isRecord)) return 'bad rules'
+  if (!isList(problems, MAX_CHILDREN, isText)) return 'bad problems'
+  return { programs, rootPath, rules, problems }
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+// NUL: no word and no variable of a process can hold one.
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MAX_TEXT && !value.includes('\0')
+const isPath = (value: unknown): value is string => isText(value) && value.startsWith('/')
+const isList = <T>(value: unknown, max: number, isOne: (one: unknown) => one is T): value is T[] =>
+  Array.isArray(value) && value.length <= max && value.every(isOne)
+const isWords = (value: unknown): value is string[] => isList(value, MAX_WORDS, isText) && isPath(value[0])
+const isId = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 32 - 1
+const isName = (value: unknown): value is string => typeof value === 'string' && isServiceName(value)
+const orAbsent = (value: unknown, is: (value: unknown) => boolean): boolean => value === undefined || is(value)
+
+const isUser = (value: unknown): value is ServiceUser =>
+  isRecord(value) &&
+  isId(value.uid) &&
+  isId(value.gid) &&
+  isList(value.groups, 256, isId) &&
+  isText(value.name) &&
+  isText(value.home)
+
+const isVariables = (value: unknown): value is Record<string, string> =>
+  isRecord(value) &&
+  Object.keys(value).length <= MAX_WORDS &&
+  Object.entries(value).every(([name, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && isText(text))
+
+const isPrograms = (value: unknown): value is ServicePrograms =>
+  isRecord(value) &&
+  isName(value.name) &&
+  typeof value.oneshot === 'boolean' &&
+  isWords(value.run) &&
+  orAbsent(value.finish, isWords) &&
+  isPath(value.cwd) &&
+  orAbsent(value.user, isUser) &&
+  (value.inherits === 'path' || value.inherits === 'container') &&
+  isVariables(value.variables) &&
+  orAbsent(value.reads, isName) &&
+  orAbsent(value.writes, isName) &&
+  typeof value.depth === 'number' &&
+  Number.isInteger(value.depth) &&
+  value.depth >= 0 &&
+  value.depth <= MAX_CHILDREN

@@ -1,0 +1,211 @@
+// Services of an image, as root and PID 1 of a namespace, with the real programs.
+import { describe, expect, test } from 'vitest'
+import { whyNoNamespace } from '../support/namespace.ts'
+import { type Etc, startServices } from '../support/service-box.ts'
+import { waitFor } from '../support/wait.ts'
+
+const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
+
+/** A program that notes when it starts and when it is told to stop; `tail` is what it does in between. */
+const noting = (name: string, before = ''): string =>
+  `#!/bin/sh\n${before}trap 'echo "${name} stops" >>/run/order; exit 0' TERM\necho "${name} starts" >>/run/order\nwhile :; do sleep 0.05; done\n`
+const longrun = (name: string, needs: readonly string[] = [], more: Etc = {}): Etc => ({
+  [`s6-overlay/s6-rc.d/${name}/type`]: 'longrun\n',
+  [`s6-overlay/s6-rc.d/${name}/run`]: noting(name),
+  ...Object.fromEntries(needs.map((need) => [`s6-overlay/s6-rc.d/${name}/dependencies.d/${need}`, ''])),
+  ...Object.fromEntries(Object.entries(more).map(([file, text]) => [`s6-overlay/s6-rc.d/${name}/${file}`, text])),
+})
+const userBundle = (...names: readonly string[]): Etc => ({
+  's6-overlay/s6-rc.d/user/type': 'bundle\n',
+  ...Object.fromEntries(names.map((name) => [`s6-overlay/s6-rc.d/user/contents.d/${name}`, ''])),
+})
+const orderOf = (text: string): string[] => text.split('\n').slice(0, -1)
+
+describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PID 1 of a namespace'})`, () => {
+  test('a directory in services.d runs as root, in place, by its own interpreter line, and its lines are kept', async () => {
+    await using box = await startServices({
+      etc: {
+        'services.d/web/run':
+          '#!/bin/sh -e\necho "I am $(id -u) in $PWD with $*"; env; echo on two >&2; exec sleep 1000\n',
+      },
+      env: { SECRET: 'x' },
+    })
+    const { pid, log } = await box.up('web')
+    expect(pid).toBeGreaterThan(1)
+    expect(log).toBe(`${box.home}/logs/services/web/current`)
+    const lines = await waitFor('its lines', () => box.read(log).includes('on two') && box.read(log))
+    expect(lines).toContain('I am 0 in /etc/services.d/web with web')
+    // s6's rule: without with-contenv a service sees PATH alone.
+    expect(lines).not.toContain('SECRET')
+    await box.pid1.saw('I am 0')
+  })
+
+  test('s6-rc: a chain starts in the order of its dependencies and stops in the other one, oneshots included', async () => {
+    const oneshot = 's6-overlay/s6-rc.d/prepare'
+    await using box = await startServices({
+      etc: {
+        ...userBundle('worker'),
+        ...longrun('worker', ['web', 'base']),
+        ...longrun('web', ['prepare']),
+        ...longrun('unneeded'),
+        [`${oneshot}/type`]: 'oneshot\n',
+        [`${oneshot}/up`]: '/etc/s6-overlay/scripts/prepare up\n',
+        [`${oneshot}/down`]: '# undone last\n/etc/s6-overlay/scripts/prepare down\n',
+        's6-overlay/scripts/prepare': '#!/bin/sh\nsleep 0.2; echo "prepare $1" >>/run/order; echo "said $1"\n',
+      },
+    })
+    await box.up('worker')
+    expect(await box.service('prepare', () => true)).toMatchObject({ state: 'done', wanted: 'up', ready: true })
+    expect(await box.service('unneeded', () => true)).toMatchObject({ state: 'down', wanted: 'down' })
+    await waitFor('all to have started', () => orderOf(box.read('/run/order')).length === 3)
+    const order = box.path('/run/order')
+    box.keep(order)
+    expect(await box.stop()).toEqual({ code: 0 })
+    expect(orderOf(box.kept())).toEqual([
+      'prepare up',
+      'web starts',
+      'worker starts',
+      'worker stops',
+      'web stops',
+      'prepare down',
+    ])
+    // What it says while the container stops is in its log as well.
+    expect(box.log('prepare')).toMatch(/said up\n.*said down\n/s)
+  })
+
+  test('an operator’s stop takes along what depends on it, and a start brings what it needs', async () => {
+    await using box = await startServices({
+      etc: { ...userBundle('worker'), ...longrun('worker', ['web']), ...longrun('web') },
+    })
+    await box.up('worker')
+    expect(await box.hermes('service', 'stop', 'web')).toMatchObject({ code: 0 })
+    expect(await box.service('worker', () => true)).toMatchObject({ state: 'down' })
+    expect(await box.hermes('service', 'start', 'worker')).toMatchObject({ code: 0 })
+    await box.up('web')
+    expect(orderOf(box.read('/run/order'))).toEqual([
+      'web starts',
+      'worker starts',
+      'worker stops',
+      'web stops',
+      'web starts',
+      'worker starts',
+    ])
+    expect(await box.hermes('service', 'status', 'worker')).toMatchObject({ code: 0 })
+    expect(await box.hermes('service', 'start', 'wrker')).toMatchObject({ code: 3 })
+    expect((await box.hermes('service', 'list')).stdout).toMatch(/service-web +up/)
+    expect((await box.hermes('service', 'logs', 'web')).code).toBe(0)
+  })
+
+  test('a service waits for the readiness that another one announces, and says so meanwhile', async () => {
+    await using box = await startServices({
+      etc: {
+        ...userBundle('worker'),
+        ...longrun('worker', ['db']),
+        ...longrun('db', [], {
+          'notification-fd': '3\n',
+          run: '#!/bin/sh\necho "db starts" >>/run/order\nwhile [ ! -e /run/go ]; do sleep 0.05; done\necho "db is ready" >>/run/order\necho >&3\nexec 3>&-\nexec sleep 1000\n',
+        }),
+      },
+    })
+    await box.service('db', ({ state }) => state === 'starting')
+    expect(await box.service('worker', ({ reason }) => reason !== undefined)).toMatchObject({
+      state: 'down',
+      wanted: 'up',
+      reason: 'waits for db',
+    })
+    await box.pid1.exec(['touch', '/run/go'])
+    await box.up('worker')
+    expect(orderOf(box.read('/run/order'))).toEqual(['db starts', 'db is ready', 'worker starts'])
+  })
+
+  test('the main program waits for oneshots; one that fails ends the container with its code, and is named', async () => {
+    const etc = (code: number): Etc => ({
+      ...userBundle('migrate'),
+      's6-overlay/s6-rc.d/migrate/type': 'oneshot\n',
+      's6-overlay/s6-rc.d/migrate/up': '/etc/s6-overlay/scripts/migrate\n',
+      's6-overlay/scripts/migrate': `#!/bin/sh\nsleep 0.5; echo migrated; exit ${code}\n`,
+    })
+    const words = ['sh', '-c', 'echo main']
+    await using good = await startServices({ etc: etc(0), words })
+    expect(await good.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 0 })
+    expect(good.pid1.stdout().trim().split('\n')).toEqual(['migrated', 'main'])
+    await using bad = await startServices({ etc: etc(7), words })
+    expect(await bad.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 7 })
+    expect(bad.pid1.stdout()).not.toContain('main')
+    expect(bad.pid1.stderr()).toContain('service migrate has not come up: exited with code 7')
+    await using still = await startServices({ etc: etc(7), words, env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: '1' } })
+    expect(await still.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 0 })
+    expect(still.pid1.stdout()).toContain('main')
+  })
+
+  test('finish gets s6’s arguments, and its 125 parks the service', async () => {
+    await using box = await startServices({
+      etc: {
+        'services.d/once/run': '#!/bin/sh\nexit 7\n',
+        'services.d/once/finish': '#!/bin/sh\necho "finish $1 $2 $3 pgid=$4"; exit 125\n',
+      },
+    })
+    expect(await box.service('once', ({ state }) => state === 'parked')).toMatchObject({
+      reason: expect.stringContaining('125'),
+    })
+    expect(box.log('once')).toMatch(/finish 7 0 once pgid=\d+\n/)
+    expect(await box.hermes('service', 'status', 'once')).toMatchObject({ code: 1 })
+  })
+
+  test('finish runs at the container’s stop, too', async () => {
+    await using box = await startServices({
+      etc: {
+        'services.d/web/run': '#!/bin/sh\nexec sleep 1000\n',
+        'services.d/web/finish': '#!/bin/sh\necho "finish $1 $2 $3"\n',
+      },
+    })
+    await box.up('web')
+    expect(await box.stop()).toEqual({ code: 0 })
+    expect(box.log('web')).toMatch(/finish 256 15 web\n/)
+  })
+
+  test('a logger gets every line of its service, also those written while either was away, and sees the end', async () => {
+    const lines =
+      '#!/bin/sh\nexec 2>&1\ni=0; trap "echo last; exit 0" TERM\nwhile :; do i=$((i+1)); echo "line $i"; sleep 0.01; done\n'
+    await using box = await startServices({
+      etc: {
+        'services.d/web/run': lines,
+        'services.d/web/log/run':
+          '#!/bin/sh\nwhile read -r line; do echo "$line" >>/run/logged; done\necho end >>/run/logged\n',
+      },
+    })
+    const logger = await box.up('web-log')
+    await waitFor('lines', () => box.read('/run/logged').includes('line 5'))
+    await box.pid1.exec(['sh', '-c', `kill -KILL ${logger.pid}`])
+    await box.service('web-log', ({ state, pid }) => state === 'up' && pid !== logger.pid)
+    const written = orderOf(box.read('/run/logged')).length
+    await waitFor('more lines', () => orderOf(box.read('/run/logged')).length > written + 5)
+    box.keep(box.path('/run/logged'))
+    expect(await box.stop()).toEqual({ code: 0 })
+    const logged = orderOf(box.kept())
+    // A killed logger may have taken a line with it that it had read; the pipe loses none.
+    const numbers = logged.filter((line) => line.startsWith('line ')).map((line) => Number(line.slice(5)))
+    const missing = Array.from({ length: numbers.at(-1) ?? 0 }, (_, i) => i + 1).filter((n) => !numbers.includes(n))
+    expect(missing.length).toBeLessThanOrEqual(1)
+    expect(logged.slice(-2)).toEqual(['last', 'end'])
+    expect(box.log('web')).toBe('')
+  })
+
+  test('s6-rc: producer-for and consumer-for make a pipeline of three', async () => {
+    const stage = (name: string, text: string, more: Etc): Etc =>
+      longrun(name, [], { run: `#!/bin/sh\n${text}\n`, ...more })
+    await using box = await startServices({
+      etc: {
+        ...userBundle('web'),
+        ...stage('web', 'echo hello; exec sleep 1000', { 'producer-for': 'filter\n' }),
+        ...stage('filter', 'while read -r l; do echo "<$l>"; done', {
+          'consumer-for': 'web\n',
+          'producer-for': 'keep\n',
+        }),
+        ...stage('keep', 'while read -r l; do echo "kept $l"; done', { 'consumer-for': 'filter\n' }),
+      },
+    })
+    await waitFor('the line', () => box.log('keep').includes('kept <hello>'))
+    expect(box.log('web')).toBe('')
+  })
+})
