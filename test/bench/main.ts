@@ -4,6 +4,7 @@ import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { whyNoNamespace } from '../support/namespace.ts'
+import { dashboard } from './dashboard.ts'
 import { gatewayApi } from './gateway-api.ts'
 import { kanban } from './kanban.ts'
 import type { Effort, Row } from './row.ts'
@@ -79,6 +80,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['many', async () => (ours === undefined ? [] : manySlots(ours, effort))],
   ['crash', () => crashLoop(plain, effort)],
   ['gateway', () => gatewayApi(resolve(values.install), effort)],
+  ['dashboard', () => dashboard(resolve(values.install), effort)],
   ['kanban', () => kanban(resolve(values.install), effort)],
 ]
 

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { createServer } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { RunningHermes } from './hermes.ts'
-import { installDir, program } from './install.ts'
+import { installDir } from './install.ts'
 import { waitFor } from './wait.ts'
 
 export interface DashboardAnswer {
@@ -58,7 +58,7 @@ export function spawnDashboard(
   env: Readonly<Record<string, string>> = {},
   install = installDir(),
 ): ChildProcess {
-  return spawn(install === installDir() ? program('hermes') : `${install}/bin/hermes`, ['dashboard', ...args], {
+  return spawn(join(install, 'bin', 'hermes'), ['dashboard', ...args], {
     env: {
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
       HERMES_HOME: hermes.home,

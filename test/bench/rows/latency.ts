@@ -19,7 +19,8 @@ export async function latency(ours: Subject, { quick, say }: Effort): Promise<Ro
   ]
 }
 
-function roundTrips(path: string, count: number): Promise<number[]> {
+/** Of a control socket: what one `status` after the other takes, ms. */
+export function roundTrips(path: string, count: number): Promise<number[]> {
   return new Promise((resolve, reject) => {
     const samples: number[] = []
     const socket = connect(path)

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
+import { askHttp, pageToken, type RunningDashboard, startDashboard } from '../support/dashboard.ts'
+import { readEvents, type StreamedEvent } from '../support/event-stream.ts'
+import { startHermes } from '../support/hermes.ts'
+import { waitFor } from '../support/wait.ts'
+
+const loud = {
+  command: ['sh', '-c', 'exec yes "the quick brown fox jumps over the lazy dog, again and again and again"'],
+}
+
+const tokenOf = async (dashboard: RunningDashboard): Promise<Readonly<Record<string, string>>> => ({
+  'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body),
+})
+
+const missedOf = (events: readonly StreamedEvent[]): number =>
+  events.reduce((sum, { event, data }) => sum + (event === 'missed' ? data.missed : 0), 0)
+
+const linesOf = (events: readonly StreamedEvent[]): number =>
+  events.reduce((sum, { event, data }) => sum + (event === 'lines' ? data.lines.length : 0), 0)
+
+test('a slot that writes faster than anybody reads: viewers get some lines, and are told how many they missed', async () => {
+  await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
+  await using dashboard = await startDashboard(hermes)
+  using reader = await readEvents(dashboard.port, '/api/profiles/loud/logs/follow', await tokenOf(dashboard))
+  await waitFor('lines and losses', () => linesOf(reader.events) > 2000 && missedOf(reader.events) > 2000)
+  // Nobody is sent more than a page can show.
+  expect(Math.max(...reader.events.map(({ data }) => data.lines?.length ?? 0))).toBeLessThanOrEqual(1000)
+  expect(reader.events.every(({ data }) => JSON.stringify(data).length < 200_000)).toBe(true)
+})
+
+test('a viewer that stops reading costs nobody anything, and hears what it missed when it reads again', async () => {
+  await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
+  await using dashboard = await startDashboard(hermes)
+  const headers = await tokenOf(dashboard)
+  const path = '/api/profiles/loud/logs/follow'
+  using slow = await readEvents(dashboard.port, path, headers)
+  using quick = await readEvents(dashboard.port, path, headers)
+  await waitFor('lines for both', () => linesOf(slow.events) > 0 && linesOf(quick.events) > 0)
+  slow.pause()
+  const held = linesOf(slow.events)
+  // More than what the kernel and the dashboard hold for one viewer together.
+  await waitFor('the quick one to be far ahead', () => quick.bytes - slow.bytes > 12_000_000, { deadlineMs: 90_000 })
+  const memory = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${dashboard.child.pid}/status`, 'utf8'))?.[1])
+  expect(memory).toBeLessThan(250_000)
+  slow.resume()
+  await waitFor('it to go on', () => linesOf(slow.events) > held + 1000)
+  await waitFor('what it missed', () => missedOf(slow.events) > missedOf(quick.events) / 2)
+  expect((await dashboard.ask('/api/status')).code).toBe(200)
+})
+
+test('when the last viewer has gone nobody follows: neither the slot nor the events', async () => {
+  await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
+  await using dashboard = await startDashboard(hermes)
+  const headers = await tokenOf(dashboard)
+  const connections = (): number =>
+    readFileSync(`/proc/${dashboard.child.pid}/net/unix`, 'utf8')
+      .split('\n')
+      .filter((line) => line.endsWith(`${hermes.runDir}/control.sock`) && / 03 /.test(line)).length
+  const before = connections()
+  {
+    using logs = await readEvents(dashboard.port, '/api/profiles/loud/logs/follow', headers)
+    using events = await readEvents(dashboard.port, '/api/events', headers)
+    await waitFor('both', () => logs.events.length > 0 && events.events.length > 0)
+    expect(connections()).toBeGreaterThan(before)
+  }
+  await waitFor('the connections to go', () => connections() <= before)
+})
+
+test('half a request is cut; others are answered meanwhile', async () => {
+  await using hermes = await startHermes({ profiles: [] })
+  await using dashboard = await startDashboard(hermes)
+  const closed = (text: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      let said = ''
+      const socket = connect(dashboard.port, '127.0.0.1', () => socket.write(text))
+      socket.setEncoding('utf8').on('data', (chunk: string) => {
+        said += chunk
+      })
+      socket.on('error', reject)
+      socket.on('close', () => resolve(said))
+    })
+  const header = closed('GET /api/status HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
+  const huge = await closed(`GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(40_000)}\r\n\r\n`)
+  expect(huge).toMatch(/^HTTP\/1\.1 431 /)
+  expect((await askHttp(dashboard.port, '/api/status')).code).toBe(200)
+  expect(await header).toMatch(/^HTTP\/1\.1 408 /)
+})
