@@ -11,7 +11,7 @@ import { roundTrips } from './rows/latency.ts'
 import { quantile } from './statistics.ts'
 
 const LOUD = { command: ['sh', '-c', `exec yes ${'x'.repeat(99)}`], ready_after: '50ms' }
-const QUIET = { command: ['sleep', '1000000'], ready_after: '50ms', restart_delay: { first: '10ms' } }
+const QUIET = { command: ['sleep', '1000000'], ready_after: '50ms', restart_delay: { first: '10ms', max: '20ms' } }
 
 /** @param install tree with bin/ and lib/ */
 export async function dashboard(install: string, { quick, say }: Effort): Promise<Row[]> {
@@ -90,7 +90,9 @@ async function deaths(
     const startedAtMs = performance.now()
     process.kill(pid ?? 0, 'SIGKILL')
     await waitFor('the event', () =>
-      reader.events.slice(seen).some(({ event, data }) => event === 'slot' && data.slot.slot === 'gateway-quiet'),
+      reader.events
+        .slice(seen)
+        .some(({ event, data }) => event === 'slot' && data.slot.slot === 'gateway-quiet' && data.slot.pid !== pid),
     )
     samples.push(performance.now() - startedAtMs)
   }

@@ -137,9 +137,9 @@ export class Feed {
     this.#tell(frame('usage', { slots: this.#usage }))
   }
 
-  #tell(text: string): void {
+  #tell(bytes: Buffer): void {
     for (const [viewer, current] of this.#viewers) {
-      if (current && !viewer.send(text)) this.#viewers.set(viewer, false)
+      if (current && !viewer.send(bytes)) this.#viewers.set(viewer, false)
     }
   }
 

@@ -103,10 +103,12 @@ class SlotFollower {
 
   #flush(): void {
     const { lines, missed } = this.#batch.take()
-    const told = missed === 0 ? '' : frame('missed', { missed })
-    const text = `${told}${lines.length === 0 ? '' : frame('lines', { lines })}`
+    const bytes = Buffer.concat([
+      ...(missed === 0 ? [] : [frame('missed', { missed })]),
+      ...(lines.length === 0 ? [] : [frame('lines', { lines })]),
+    ])
     for (const [viewer, before] of this.#viewers) {
-      if (viewer.send(text)) continue
+      if (viewer.send(bytes)) continue
       this.#viewers.set(viewer, before + missed + lines.length)
     }
     this.#flushed.resolve()

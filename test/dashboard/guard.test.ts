@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { type Caller, checkEntry, type GuardRules } from '../../src/dashboard/http/guard.ts'
+import { Refused } from '../../src/dashboard/http/refusals.ts'
+import { isPublic, loginList, PUBLIC } from '../../src/dashboard/public-paths.ts'
+
+const NOBODY: Caller = { kind: 'nobody', reason: 'no_cookie' }
+const GATES: readonly GuardRules['gate'][] = [
+  { kind: 'login', providers: ['basic'] },
+  { kind: 'loopback' },
+  { kind: 'insecure' },
+]
+
+/** Whether a stranger without session and token gets past the gates. */
+function passes(gate: GuardRules['gate'], path: string, list = PUBLIC): boolean {
+  const facts = {
+    method: 'GET',
+    path,
+    search: '',
+    host: 'localhost',
+    origin: 'http://localhost',
+    prefix: '',
+    secure: false,
+    address: '127.0.0.1',
+    headers: {},
+  }
+  try {
+    checkEntry({ gate, list, publicApi: true }, facts, NOBODY, gate.kind === 'login' ? undefined : 'the token')
+    return true
+  } catch (error) {
+    if (error instanceof Refused) return false
+    throw error
+  }
+}
+
+describe('one list decides for both gates', () => {
+  test.each(GATES)('a path that is added to it is open with $kind, and was not before', (gate) => {
+    expect(passes(gate, '/api/new')).toBe(false)
+    expect(passes(gate, '/api/new', { ...PUBLIC, api: [...PUBLIC.api, '/api/new'] })).toBe(true)
+    expect(passes(gate, '/api/new/x', { ...PUBLIC, api: [...PUBLIC.api, '/api/new'] })).toBe(false)
+  })
+
+  test.each(GATES)('a path that is taken out of it is closed with $kind', (gate) => {
+    expect(passes(gate, '/api/status')).toBe(true)
+    expect(passes(gate, '/api/status', { ...PUBLIC, api: [] })).toBe(false)
+  })
+})
+
+test('the prefix is a directory, and nothing in it leads out', () => {
+  expect(isPublic('/assets/x.js', PUBLIC)).toBe(true)
+  for (const path of [
+    '/assets',
+    '/assetsleak',
+    '/assets/../api/profiles',
+    '/assets/%2e%2e/x',
+    '/assets//x',
+    '/assets/\\x',
+  ])
+    expect(isPublic(path, PUBLIC), path).toBe(false)
+})
+
+test('HERMES_DASHBOARD_PUBLIC_API closes the six API paths and leaves the log-in open', () => {
+  const closed = loginList(PUBLIC, false)
+  expect(PUBLIC.api).toHaveLength(6)
+  for (const path of PUBLIC.api) expect(isPublic(path, closed)).toBe(false)
+  for (const path of PUBLIC.always) expect(isPublic(path, closed)).toBe(true)
+})
