@@ -34,6 +34,7 @@ export const KNOWN_FILES = [
   'run.lease',
   'desired_state',
   'dashboard.key',
+  'dashboard.revoked',
 ] as const
 
 /** Names at the top that begin so are ours too: a database's journals. */
