@@ -3,10 +3,26 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
-import { build } from 'vite'
+import { build, type Plugin } from 'vite'
 
 /** What pays to be compressed; fonts are already. */
 const COMPRESSIBLE = /\.(?:js|css|svg)$/
+
+/** The font of every view is asked for with the script, not when the first text needs it: text that is drawn twice jumps. */
+const fontFirst: Plugin = {
+  name: 'font-first',
+  transformIndexHtml: {
+    order: 'post',
+    handler: (_html, { bundle = {} }) =>
+      Object.keys(bundle)
+        .filter((file) => file.endsWith('.woff2') && !file.includes('mono'))
+        .map((file) => ({
+          tag: 'link',
+          attrs: { rel: 'preload', as: 'font', type: 'font/woff2', href: `./${file}`, crossorigin: true },
+          injectTo: 'head' as const,
+        })),
+  },
+}
 
 /** @param source directory of index.html @param out emptied first */
 export async function buildPage(source: string, out: string): Promise<void> {
@@ -19,6 +35,7 @@ export async function buildPage(source: string, out: string): Promise<void> {
     publicDir: false,
     // Preact's own transform would bring a development server's needs with it; the compiler knows JSX.
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    plugins: [fontFirst],
     build: {
       outDir: out,
       emptyOutDir: true,

@@ -66,6 +66,8 @@ const watchJumps = (tab: Tab) =>
       for (const { hadRecentInput, sources } of list.getEntries() as Shift[]) {
         if (hadRecentInput) continue
         for (const { node, previousRect: from, currentRect: to } of sources) {
+          // Rounded to whole pixels; a line that is drawn a pixel lower is no jump.
+          if (Math.hypot(to.x - from.x, to.y - from.y) <= 1) continue
           const element = node instanceof Element ? node : node?.parentElement
           jumps.push(`${element?.outerHTML.slice(0, 80)} from ${from.x},${from.y} to ${to.x},${to.y}`)
         }

@@ -90,21 +90,20 @@ function Facts({ slotKey, details }: { readonly slotKey: string; readonly detail
         </div>
       )}
       {slot?.pid !== undefined && (
-        <div>
-          <dt>Pid</dt>
-          <dd class="number">{slot.pid}</dd>
-        </div>
-      )}
-      {usage && (
         <>
           <div>
+            <dt>Pid</dt>
+            <dd class="number">{slot.pid}</dd>
+          </div>
+          <div>
             <dt>CPU</dt>
-            <dd class="number">{cores(usage.cpu)}</dd>
+            <dd class="number">{usage ? cores(usage.cpu) : '–'}</dd>
           </div>
           <div class="roomy">
             <dt>Memory</dt>
             <dd class="number">
-              {bytes(usage.memory_bytes)} <small>{plural(usage.processes, 'process', 'processes')}</small>
+              {usage ? bytes(usage.memory_bytes) : '–'}{' '}
+              <small>{usage && plural(usage.processes, 'process', 'processes')}</small>
             </dd>
           </div>
         </>
