@@ -37,10 +37,10 @@ LABEL org.opencontainers.image.title="hermes" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="${BASE_IMAGE}"
 COPY --from=build /out/ /
-# Written by hand: useradd is not in every base image. No password, so the account is locked.
+# Written by hand: useradd is not in every base image. "*" is no password's hash, so nobody can log in with one.
 RUN set -eu; \
     echo 'hermes:x:10000:' >>/etc/group; \
-    echo 'hermes:x:10000:10000:Hermes:/opt/data:/bin/sh' >>/etc/passwd; \
+    echo 'hermes:*:10000:10000:Hermes:/opt/data:/bin/sh' >>/etc/passwd; \
     mkdir -p /opt/data; \
     chown 10000:10000 /opt/data
 ENV HERMES_HOME=/opt/data \

@@ -46,7 +46,7 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
   const { config, problems } = loadConfig(configFile)
   const fatal = problems.find(isFatal)
   if (fatal) throw configurationError(configProblemText(fatal))
-  const giveBack = takePidFile(facts.dir, facts.profile)
+  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${text}\n`))
   const log = openEventLog({
     dir: join(facts.dir, 'logs'),
     format: facts.env.LOG_FORMAT === 'json' ? 'json' : 'text',

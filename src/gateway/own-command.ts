@@ -13,7 +13,7 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
  * @returns its exit code, 128+n when a signal ended it
  */
 export async function runOwnCommand(facts: GatewayFacts, command: readonly string[]): Promise<number> {
-  const giveBack = takePidFile(facts.dir, facts.profile)
+  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${text}\n`))
   try {
     const { environment, warnings } = ownEnvironment(facts)
     for (const warning of warnings) facts.err(`hermes: warning: ${warning}\n`)

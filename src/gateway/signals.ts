@@ -1,6 +1,8 @@
 import type { Clock } from '../system/clock.ts'
 
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+/** Without a listener USR1 opens Node's debugger, and USR2 ends a container whose main program we are. */
+const MEANINGLESS = ['SIGUSR1', 'SIGUSR2'] as const
 const A_DAY_MS = 86_400_000
 
 export interface StopRequested {
@@ -11,13 +13,15 @@ export interface StopRequested {
   forget(): void
 }
 
-/** Listens for TERM, INT, HUP and QUIT from now on. */
+/** Listens for TERM, INT, HUP and QUIT from now on; USR1 and USR2 do nothing. */
 export function stopRequested(clock: Clock): StopRequested {
   const waiting: ((signal: NodeJS.Signals) => void)[] = []
   const next = (): Promise<NodeJS.Signals> => new Promise((resolve) => waiting.push(resolve))
   const [first, second] = [next(), next()]
   const listener = (signal: NodeJS.Signals): void => waiting.shift()?.(signal)
+  const ignore = (): void => undefined
   for (const signal of STOPPING) process.on(signal, listener)
+  for (const signal of MEANINGLESS) process.on(signal, ignore)
   // A signal listener alone does not keep Node's loop alive; an alarm does.
   let cancel = (): void => undefined
   const stayAlive = (): void => {
@@ -30,6 +34,7 @@ export function stopRequested(clock: Clock): StopRequested {
     forget: () => {
       cancel()
       for (const signal of STOPPING) process.off(signal, listener)
+      for (const signal of MEANINGLESS) process.off(signal, ignore)
     },
   }
 }

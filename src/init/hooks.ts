@@ -95,7 +95,11 @@ export class Hooks {
       nameIt()
       ending = await ended
     } catch (error) {
-      say('error', `${file} cannot be run: ${(error as Error).message}`)
+      const { code, message } = error as NodeJS.ErrnoException
+      // The file is there, we have just looked.
+      const why =
+        code === 'ENOENT' ? 'the interpreter its first line names is not there; is it a file with CRLF?' : message
+      say('error', `${file} cannot be run: ${why}`)
       return 126
     } finally {
       stillRuns = false

@@ -14,26 +14,34 @@ export interface Holder {
 const FILE = 'gateway.pid'
 const MAX_BYTES = 4096
 /** File systems without hard links (FAT, some network mounts) say one of these. */
+const NO_ROOM = ['ENOSPC', 'EDQUOT']
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 
 /**
  * Takes `gateway.pid` of a profile for this process: one gateway per profile. What a process that is gone left behind is replaced.
+ * On a full disk the gateway runs without: a container that is restarted then must not lose its gateways.
  * @param dir the profile's directory
+ * @param warn told when there is no room for the file
  * @returns gives it back
  * @throws HermesError REFUSED naming the living holder
  */
-export function takePidFile(dir: string, profile: string, pid = process.pid): () => void {
+export function takePidFile(dir: string, profile: string, warn: (text: string) => void, pid = process.pid): () => void {
   const file = join(dir, FILE)
   const own = holderOf(pid)
   const scratch = join(dir, `.${FILE}.${own.pid}.${own.start_time}`)
-  // Written first and linked then: nobody ever reads half a file, and of two at once one gets EEXIST.
-  writeFileSync(scratch, `${JSON.stringify(own)}\n`)
   try {
+    // Written first and linked then: nobody ever reads half a file, and of two at once one gets EEXIST.
+    writeFileSync(scratch, `${JSON.stringify(own)}\n`)
     while (!linked(scratch, file)) {
       const holder = livingHolder(file)
       if (holder && holder.pid !== own.pid) throw refused(profile, holder, file)
       removeStale(file, `${scratch}.stale`, profile)
     }
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    const holder = livingHolder(file)
+    if (!NO_ROOM.includes(code) || (holder && holder.pid !== own.pid)) throw error
+    warn(`no room for ${file} (${code}): a second gateway of "${profile}", started by hand, would not be noticed`)
   } finally {
     unlinkIfThere(scratch)
   }

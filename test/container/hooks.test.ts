@@ -126,3 +126,9 @@ test.each([['root']])(
     expect(await box.exit()).toBe(9)
   },
 )
+
+test('a hook whose interpreter is not there, as after an editor that writes CRLF, says so', async () => {
+  await using box = await withHooks({ init: { '10-dos': '#!/bin/sh\r\necho hello\r\n' } }, { command: ['true'] })
+  expect(await box.exit()).toBe(126)
+  expect((await box.logs()).stderr).toContain('10-dos cannot be run: the interpreter its first line names is not there')
+})

@@ -122,3 +122,19 @@ test.each([
   await using box = await startContainer({ entrypoint, command })
   expect(await box.exit()).toBe(7)
 })
+
+test.each(['USR1', 'USR2', 'HUP', 'WINCH'] as const)(
+  'docker kill -s %s of a container that runs gateway run ends nothing and opens no debugger',
+  async (signal) => {
+    await using box = await startContainer({ command: ['gateway', 'run'] })
+    const { pid } = await box.up('gateway-default')
+    await box.docker('kill', '--signal', signal)
+    // The gateway itself gets it as well: s6-svc -1 and -2 send it there.
+    if (signal.startsWith('USR')) await box.kill(pid, signal)
+    await box.ok('hermes', 'profile', 'create', 'later', '--start')
+    expect((await box.up('gateway-default')).pid).toBe(pid)
+    const { stderr } = await box.logs()
+    expect(stderr).not.toContain('Debugger')
+    expect((await box.stop()).code).toBe(0)
+  },
+)

@@ -112,6 +112,40 @@ test.each(['profiles', 'logs'])('a linked %s/ is not followed', async (name) => 
   }
 })
 
+test('a tree that is being swapped for links while root repairs it leads root nowhere', {
+  timeout: 120_000,
+}, async () => {
+  using home = keptHome()
+  chownSync(home.path, 10_000, 10_000)
+  mkdirSync(join(home.path, 'workspace'))
+  chownSync(join(home.path, 'workspace'), 10_000, 10_000)
+  const attack = `cd /opt/data/workspace
+    while :; do for i in 1 2 3 4 5; do
+      rm -rf d$i; mkdir d$i; touch d$i/f; mv d$i x$i; ln -s /etc d$i; rm d$i; mv x$i d$i; rm d$i/f; ln -s /etc/shadow d$i/f
+    done; done 2>/dev/null`
+  await using attacker = await startContainer({
+    home: home.path,
+    user: '10000:10000',
+    entrypoint: ['sh', '-c', attack],
+  })
+  const look = 'stat -c "%n %u:%g %a" /etc /etc/passwd /etc/shadow; find /etc -uid 10000'
+  const before = await attacker.ok('sh', '-c', look)
+  let given = 0
+  for (let round = 0; round < 5; round++) {
+    // Something for root to do, in the same directory.
+    const mine = join(home.path, 'workspace', `root${round}`)
+    mkdirSync(mine)
+    for (let i = 0; i < 200; i++) writeFileSync(join(mine, String(i)), '')
+    await using box = await startContainer({ home: home.path, command: ['sh', '-c', look] })
+    expect(await box.exit()).toBe(0)
+    const { stdout, stderr } = await box.logs()
+    expect(stdout).toBe(before)
+    given += Number(/(\d+) given/.exec(stderr)?.[1] ?? 0)
+    expect(owner(join(mine, '7'))).toBe('10000:10000')
+  }
+  expect(given).toBeGreaterThanOrEqual(1_000) // a control: root was at work there
+})
+
 test('100,000 files are given back, and looking at them again costs next to nothing', async () => {
   const home = freshHome()
   try {
@@ -175,4 +209,20 @@ test('a full volume: gateways keep running, it is said once, and logging resumes
       'until grep -q " x$" /opt/data/logs/gateways/default/current 2>/dev/null; do sleep 0.05; done; echo yes',
     ),
   ).toBe('yes\n')
+})
+
+test('a volume that is full at boot: its gateways start all the same, and what could not be written is said', async () => {
+  await using box = await startContainer({
+    command: ['gateway', 'run'],
+    entrypoint: ['sh', '-c', 'cat /dev/zero >/full/filler 2>/dev/null; exec /init "$@"', 'sh'],
+    env: { HERMES_HOME: '/full' },
+    tmpfs: { '/full': 'size=128k,mode=755' },
+  })
+  await box.up('gateway-default')
+  expect(await box.ok('sh', '-c', 'df --output=avail /full | tail -1')).toMatch(/^ *0\n$/)
+  const { restarts } = await box.up('gateway-default')
+  expect(restarts).toBe(0)
+  await box.saw(/no room for .*gateway\.pid \(ENOSPC\)/)
+  expect(await box.ok('sh', '-c', 'ls -A /full | grep -c "gateway.pid" || true')).toBe('0\n')
+  expect((await box.stop()).code).toBe(0)
 })

@@ -101,3 +101,11 @@ test('NODE_OPTIONS of a root docker exec runs nobody’s code', async () => {
   await box.exec(['hermes', 'version'], { env: { NODE_OPTIONS: '--require /opt/data/evil.js' } })
   expect(box.file('ran-as')).toBeUndefined()
 })
+
+test('root becomes hermes by name, too: su, with a login shell that has everything', async () => {
+  await using box = await startContainer()
+  await box.slot('gateway-default', () => true)
+  expect(await box.ok('su', '-', 'hermes', '-c', 'id -un; hermes version')).toMatch(/^hermes\nhermes \d/)
+  // Nobody else does: there is no password that would be right.
+  expect(await box.exec(['su', 'hermes', '-c', 'id -un'], { user: 'nobody' })).toMatchObject({ code: 1, stdout: '' })
+})

@@ -20,7 +20,8 @@ if [ -n "${saving-}" ]; then
   # The dynamic linker's and OpenSSL's ways to load somebody's code into us.
   for name in LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT OPENSSL_CONF OPENSSL_MODULES; do remove "$name"; done
 fi
+# lib/node: a Node of our own beside another one of the image's (docs/add-to-an-image.md).
 node=node
-for candidate in /usr/local/bin/node "$here"/../../node_modules/node-linux-*/bin/node; do
+for candidate in /usr/local/bin/node "$here"/../../node_modules/node-linux-*/bin/node "$here/../lib/node"; do
   [ -x "$candidate" ] && node=$candidate
 done
