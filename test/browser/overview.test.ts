@@ -207,3 +207,17 @@ test('the page says when the dashboard is away, and is live again by itself', as
   await tab.sees(`${row('coder')} .slot-state`, 'up')
   expect(await marked(tab)).toBe(true)
 })
+
+test('the page says when the supervisor is away, keeps what it knows, and is right again by itself', async () => {
+  await using tab = await scene.at('/')
+  await tab.sees(`${row('coder')} .slot-state`, 'up')
+  await leaveMark(tab)
+  const before = await scene.hermes.slot('gateway-coder')
+  const told = tab.sees('.banner.away', 'The supervisor does not answer')
+  process.kill(await scene.hermes.supervisorPid(), 'SIGKILL')
+  await told
+  await tab.page.locator('.banner.away').waitFor({ state: 'detached' })
+  await tab.sees(`${row('coder')} .slot-state`, 'up')
+  expect(await scene.hermes.slot('gateway-coder')).toMatchObject({ pid: before?.pid })
+  expect(await marked(tab)).toBe(true)
+})

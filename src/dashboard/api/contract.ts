@@ -156,6 +156,8 @@ export const SlotChange = z.strictObject({
   slot: Slot,
   missed: optional(whole()),
 })
+/** The supervisor does not answer; `status` comes when it does again. */
+export const Away = z.strictObject({})
 export const UsageSample = z.strictObject({ slots: z.record(z.string(), Usage) })
 export const BoardChange = z.strictObject({ board: z.string() })
 

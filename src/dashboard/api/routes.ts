@@ -126,6 +126,7 @@ export const ROUTES = {
       status: c.Details,
       slot: c.SlotChange,
       removed: c.SlotChange,
+      away: c.Away,
       usage: c.UsageSample,
       kanban: c.BoardChange,
     },

@@ -29,6 +29,7 @@ export class Feed {
   /** false: it was too slow for a change, and gets everything when it has caught up. */
   readonly #viewers = new Map<Viewer, boolean>()
   #status: StatusResult | undefined
+  #away = false
   #stop: AbortController | undefined
   #timers: Cancel[] = []
   #look: UsageLook | undefined
@@ -51,7 +52,7 @@ export class Feed {
       if (this.#viewers.size === 0) this.#end()
     })
     if (this.#stop === undefined) this.#begin()
-    else if (this.#status !== undefined) this.#catchUp(viewer)
+    else this.#catchUp(viewer)
   }
 
   #begin(): void {
@@ -68,6 +69,7 @@ export class Feed {
     this.#stop = undefined
     for (const cancel of this.#timers.splice(0)) cancel()
     this.#status = undefined
+    this.#away = false
     this.#look = undefined
     this.#usage = {}
   }
@@ -91,8 +93,18 @@ export class Feed {
         // No supervisor, or one that ends: the next one is followed. Anything else is a bug of ours.
         if (!(error instanceof HermesError)) throw error
       }
-      if (!signal.aborted) await pause(this.#facts.clock, RETRY_MS, signal)
+      if (signal.aborted) return
+      this.#lose()
+      await pause(this.#facts.clock, RETRY_MS, signal)
     }
+  }
+
+  /** No supervisor answers: what is known of its slots says nothing any more. */
+  #lose(): void {
+    if (this.#away) return
+    this.#away = true
+    this.#status = undefined
+    this.#tell(frame('away', {}))
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
@@ -101,6 +113,7 @@ export class Feed {
       const status = await client.request('status', {})
       if (signal.aborted) return
       this.#status = status
+      this.#away = false
       this.#tell(frame('status', status))
     }
     try {
@@ -144,7 +157,7 @@ export class Feed {
   }
 
   #catchUp(viewer: Viewer): void {
-    if (this.#status === undefined) return
-    this.#viewers.set(viewer, viewer.send(frame('status', this.#status)))
+    if (this.#status !== undefined) this.#viewers.set(viewer, viewer.send(frame('status', this.#status)))
+    else if (this.#away) this.#viewers.set(viewer, viewer.send(frame('away', {})))
   }
 }

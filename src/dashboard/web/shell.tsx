@@ -161,25 +161,28 @@ function InsecureBanner() {
 function AwayBanner() {
   const { fleet, now } = useApp()
   const connection = fleet.connection.value
-  if (connection.state !== 'away') {
-    const supervisor = fleet.supervisor.value
-    if (supervisor?.phase === 'waiting')
-      return (
-        <output class="banner away">
-          <Icon name="warning" />
-          Another container holds the volume ({supervisor.holder ?? 'unknown'}): gateways wait until it is free.
-        </output>
-      )
-    return null
+  if (connection.state === 'away') {
+    const leftS = Math.max(0, Math.ceil((connection.retryAtMs - now.value) / 1000))
+    return (
+      <output class="banner away">
+        <Icon name="warning" />
+        <span>
+          What is shown may be old: {connection.why}. {leftS > 1 ? `Trying again in ${leftS} s.` : 'Trying again.'}
+        </span>
+        <Button onClick={() => fleet.retryNow()}>Try now</Button>
+      </output>
+    )
   }
-  const leftS = Math.max(0, Math.ceil((connection.retryAtMs - now.value) / 1000))
+  const { phase, holder } = fleet.supervisor.value ?? {}
+  const why = fleet.supervisorAway.value
+    ? 'The supervisor does not answer; gateways run on. What is shown may be old until it is back.'
+    : phase === 'waiting' &&
+      `Another container holds the volume (${holder ?? 'unknown'}): gateways wait here until it is free.`
+  if (!why) return null
   return (
     <output class="banner away">
       <Icon name="warning" />
-      <span>
-        What is shown may be old: {connection.why}. {leftS > 1 ? `Trying again in ${leftS} s.` : 'Trying again.'}
-      </span>
-      <Button onClick={() => fleet.retryNow()}>Try now</Button>
+      <span>{why}</span>
     </output>
   )
 }

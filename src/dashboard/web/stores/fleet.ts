@@ -24,6 +24,8 @@ export interface Fleet {
   readonly profiles: ReadonlySignal<readonly ProfileFacts[] | undefined>
   readonly slots: ReadonlySignal<ReadonlyMap<string, Slot>>
   readonly usage: ReadonlySignal<ReadonlyMap<string, UsageHistory>>
+  /** The supervisor does not answer the dashboard: what is shown of slots may be old. */
+  readonly supervisorAway: ReadonlySignal<boolean>
   /** Everything about the supervisor but its slots; undefined until it was heard. */
   readonly supervisor: ReadonlySignal<Omit<Details, 'slots'> | undefined>
   /** Slots that belong to no profile, jobs left out. */
@@ -45,6 +47,7 @@ export function createFleet(client: Client, listening: boolean): Fleet {
   const slots = signal<ReadonlyMap<string, Slot>>(new Map())
   const usage = signal<ReadonlyMap<string, UsageHistory>>(new Map())
   const supervisor = signal<Omit<Details, 'slots'> | undefined>(undefined)
+  const supervisorAway = signal(false)
   const boardListeners = new Set<(board: string) => void>()
   let loading: Promise<void> | undefined
 
@@ -78,6 +81,7 @@ export function createFleet(client: Client, listening: boolean): Fleet {
       case 'status': {
         const { slots: all, ...rest } = JSON.parse(data) as Details
         supervisor.value = rest
+        supervisorAway.value = false
         slots.value = new Map(all.map((slot) => [slot.slot, slot]))
         void load()
         return
@@ -85,6 +89,9 @@ export function createFleet(client: Client, listening: boolean): Fleet {
       case 'slot':
       case 'removed':
         changed(JSON.parse(data) as SlotChange)
+        return
+      case 'away':
+        supervisorAway.value = true
         return
       case 'usage': {
         const sample = (JSON.parse(data) as UsageSample).slots
@@ -115,6 +122,7 @@ export function createFleet(client: Client, listening: boolean): Fleet {
     slots,
     usage,
     supervisor,
+    supervisorAway,
     helpers: computed(() =>
       [...slots.value.values()]
         .filter(({ profile, slot }) => profile === undefined && !slot.startsWith('job-'))
