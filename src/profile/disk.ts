@@ -1,9 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { HermesError } from '../system/errors.ts'
 import { nearest } from '../system/nearest.ts'
-import { homePaths, profileDir } from '../system/paths.ts'
+import { below, homePaths, profileDir } from '../system/paths.ts'
 import { DEFAULT_PROFILE, isProfileName, profileNameProblem } from './names.ts'
 
 export { type CreateOptions, createProfile, seedHome } from './create.ts'
@@ -35,7 +34,7 @@ export function listProfiles(home: string): ProfileListing {
   }
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith('.')) continue
-    const path = join(dir, entry.name)
+    const path = below(dir, entry.name)
     const reason = profileNameProblem(entry.name) ?? directoryProblem(path, entry)
     if (reason === undefined) profiles.push({ name: entry.name, dir: path })
     else problems.push({ name: entry.name, reason })

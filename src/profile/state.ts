@@ -4,8 +4,8 @@
  * and takes anything that is not a small regular file with sound content for "says nothing".
  */
 import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { SlotState } from '../slot/slot.ts'
+import { below } from '../system/paths.ts'
 import { readSmallFile } from '../system/small-file.ts'
 
 export type DesiredState = 'running' | 'stopped'
@@ -78,7 +78,7 @@ export function wantsBootstrap(value: string | undefined, home: string): { start
       warning: `HERMES_GATEWAY_BOOTSTRAP_STATE is ${quote(value)}, which means nothing; only "running" does`,
     }
   // Anything under that name, readable or not, means this volume has been used.
-  const { text, problem } = readSmallFile(join(home, STATE_FILE), MAX_STATE_BYTES)
+  const { text, problem } = readSmallFile(below(home, STATE_FILE), MAX_STATE_BYTES)
   return { start: text === undefined && problem === undefined }
 }
 
@@ -129,7 +129,7 @@ export function writeGatewayState(dir: string, facts: GatewayFacts): void {
 }
 
 function readDesiredFile(dir: string, warnings: string[]): DesiredState | null {
-  const { text, problem } = readSmallFile(join(dir, DESIRED_FILE), MAX_DESIRED_BYTES)
+  const { text, problem } = readSmallFile(below(dir, DESIRED_FILE), MAX_DESIRED_BYTES)
   if (problem !== undefined) warnings.push(ignored(dir, DESIRED_FILE, problem))
   if (text === undefined) return null
   const word = text.trim()
@@ -153,7 +153,7 @@ function readDesiredKey(
 }
 
 function readObserved(dir: string, warnings: string[]): Record<string, unknown> | undefined {
-  const { text, problem } = readSmallFile(join(dir, STATE_FILE), MAX_STATE_BYTES)
+  const { text, problem } = readSmallFile(below(dir, STATE_FILE), MAX_STATE_BYTES)
   if (problem !== undefined) warnings.push(ignored(dir, STATE_FILE, problem))
   if (text === undefined) return undefined
   try {
@@ -170,19 +170,19 @@ const isDesired = (value: unknown): value is DesiredState => value === 'running'
 const isGatewayState = (value: unknown): value is GatewayState =>
   typeof value === 'string' && Object.hasOwn(meaning, value)
 const quote = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 60)
-const ignored = (dir: string, file: string, problem: string): string => `${join(dir, file)} ${problem}; it is ignored`
+const ignored = (dir: string, file: string, problem: string): string => `${below(dir, file)} ${problem}; it is ignored`
 
 /** Write, then rename: a reader sees the old text or the new one, and a link planted under either name is not followed. */
 function replaceFile(dir: string, file: string, text: string, durable: boolean): void {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
   // Named by pid: one process writes one file at a time, and what a kill leaves behind is replaced by its successor in a container.
-  const scratch = join(dir, `.${file}.${process.pid}`)
+  const scratch = below(dir, `.${file}.${process.pid}`)
   rmSync(scratch, { force: true })
   const fd = openSync(scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
   try {
     writeFileSync(fd, text)
     if (durable) fsyncSync(fd)
-    renameSync(scratch, join(dir, file))
+    renameSync(scratch, below(dir, file))
   } catch (error) {
     rmSync(scratch, { force: true })
     throw error

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import {
   type ConfigProblem,
   configProblemText,
@@ -15,7 +15,7 @@ import type { JobSpec } from '../protocol/control.ts'
 import { type RuntimeIdentity, SIGNALS } from '../protocol/init.ts'
 import { type ServiceReadiness, type ServiceRules, serviceOfSlot } from '../services/definition.ts'
 import type { Slot, SlotPolicy } from '../slot/slot.ts'
-import { profileDir, profileOfSlot, type RunPaths, slotLogDir } from '../system/paths.ts'
+import { below, profileDir, profileOfSlot, type RunPaths, slotLogDir } from '../system/paths.ts'
 import { dirId } from './disk-observer.ts'
 import type { DirId } from './reconcile.ts'
 import { runScript } from './run-script.ts'
@@ -130,7 +130,7 @@ export class Launcher {
     const dir = profile === null ? home : profileDir(home, profile)
     const gateway = profile === null ? null : this.#config(profile).gateway
     const container = this.#containerEnvironment()
-    const dotEnv = readDotEnv(join(dir, '.env'))
+    const dotEnv = readDotEnv(below(dir, '.env'))
     const environment = slotEnvironment({
       slot,
       profile,
@@ -138,7 +138,7 @@ export class Launcher {
       profileDir: dir,
       runDir: paths.runDir,
       user: { name: identity.user, home: identity.home },
-      path: [...(layout === 'image' ? ['/command'] : []), join(install, 'bin')],
+      path: [...(layout === 'image' ? ['/command'] : []), below(install, 'bin')],
       container,
       dotEnv: dotEnv.variables,
       gatewayEnv: job?.env ?? gateway?.env ?? {},
@@ -151,7 +151,7 @@ export class Launcher {
       variables: environment.variables,
       command: this.#command(slot, profile, job, gateway),
       ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
-      hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${join(dir, 'config.yaml')}`,
+      hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,
     })
   }
 
@@ -159,18 +159,18 @@ export class Launcher {
   finishScript(slot: string, ending: Slot['lastEnding']): string {
     const facts = ending?.ending ?? { exitCode: 0 }
     const words = 'exitCode' in facts ? [`${facts.exitCode}`, '0'] : ['256', `${SIGNALS[facts.signal]}`]
-    const dir = join(this.#o.paths.serviceDir, slot)
+    const dir = below(this.#o.paths.serviceDir, slot)
     return runScript({
       slot,
       cwd: dir,
       variables: [],
-      command: [join(dir, 'finish'), ...words, slot, ...(ending === undefined ? [] : [`${ending.pid}`])],
+      command: [below(dir, 'finish'), ...words, slot, ...(ending === undefined ? [] : [`${ending.pid}`])],
       hint: 'remove it or make it executable',
     })
   }
 
   #hasFinish(slot: string): boolean {
-    const stat = statSync(join(this.#o.paths.serviceDir, slot, 'finish'), { throwIfNoEntry: false })
+    const stat = statSync(below(this.#o.paths.serviceDir, slot, 'finish'), { throwIfNoEntry: false })
     return stat?.isFile() === true && (stat.mode & 0o111) !== 0
   }
 
@@ -218,7 +218,7 @@ export class Launcher {
   }
 
   #config(profile: string): ProfileConfig {
-    const file = join(profileDir(this.#o.home, profile), 'config.yaml')
+    const file = below(profileDir(this.#o.home, profile), 'config.yaml')
     const signature = configSignature(file)
     const cached = this.#configs.get(profile)
     if (cached?.signature === signature) return cached.config
@@ -235,7 +235,7 @@ export class Launcher {
     gateway: GatewayConfig | null,
   ): readonly string[] {
     if (job !== undefined) return job.command
-    const hermes = [this.#o.node, join(this.#o.install, 'lib', 'hermes.cjs')]
+    const hermes = [this.#o.node, below(this.#o.install, 'lib', 'hermes.cjs')]
     if (profile === null) return [...hermes, ...(helperCommands[slot] ?? [slot])]
     return gateway?.command ?? [...hermes, '-p', profile, 'gateway', 'run']
   }

@@ -1,6 +1,5 @@
-import { join } from 'node:path'
 import type { Cancel, Clock } from '../system/clock.ts'
-import { gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
+import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
 import { appendBootLog, bootLines, removeStaleFiles } from './boot-log.ts'
 import { loadMemory, observeDisk, saveMemory } from './disk-observer.ts'
 import type { Journal } from './journal.ts'
@@ -31,7 +30,7 @@ export class ProfileSlots {
 
   constructor(options: ProfileSlotsOptions) {
     this.#o = options
-    this.#memoryFile = join(options.runDir, 'slots', '.reconcile')
+    this.#memoryFile = below(options.runDir, 'slots', '.reconcile')
     this.#memory = loadMemory(this.#memoryFile)
   }
 
@@ -77,7 +76,7 @@ export class ProfileSlots {
     })
     const disk = observeDisk(home, new Set(slots.map(({ profile }) => profile)), bootstrap)
     this.#skipped = disk.problems.map(
-      ({ name, reason }) => `${join(homePaths(home).profiles, name)} is skipped: ${reason}`,
+      ({ name, reason }) => `${below(homePaths(home).profiles, name)} is skipped: ${reason}`,
     )
     const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs())
     this.#remember(memory)
@@ -130,7 +129,7 @@ export class ProfileSlots {
         return `${key}: removed, its directory is gone`
       }
       case 'skip': {
-        const text = `${join(homePaths(home).profiles, step.name)} is skipped: ${step.reason}`
+        const text = `${below(homePaths(home).profiles, step.name)} is skipped: ${step.reason}`
         journal.warn(text)
         return text
       }

@@ -1,8 +1,8 @@
 import { constants, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Ending, isSlotKey } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
+import { below } from '../system/paths.ts'
 import { encodeStatus, eventsBetween, type ServiceStatus, tallyDeath } from './s6-status.ts'
 import { buildServiceDir, replace, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
 import { notifySubscribers, SuperviseDir } from './supervise-dir.ts'
@@ -52,7 +52,7 @@ export class ServiceDirs {
     const next: Entry = entry ?? { shape, warned: false }
     this.#entries.set(slot, next)
     this.#attempt(slot, () => {
-      if (existsSync(join(this.#dir(slot), 'type'))) updateServiceDir(this.#dir(slot), shape, entry?.shape)
+      if (existsSync(below(this.#dir(slot), 'type'))) updateServiceDir(this.#dir(slot), shape, entry?.shape)
       else this.#build(slot, shape)
       next.shape = shape
     })
@@ -61,7 +61,7 @@ export class ServiceDirs {
 
   /** @throws the error of the file system: without it the slot cannot start */
   writeRun(slot: string, script: string): void {
-    this.#orRebuild(slot, () => replace(join(this.#dir(slot), 'run'), script, 0o700))
+    this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'run'), script, 0o700))
   }
 
   /** Writes the status, then tells subscribers what changed since the last one: who subscribes and then reads misses nothing. */
@@ -71,15 +71,15 @@ export class ServiceDirs {
     const letters = eventsBetween(entry.status, status)
     entry.status = status
     this.#attempt(slot, () => {
-      this.#orRebuild(slot, () => replace(join(this.#dir(slot), 'supervise', 'status'), encodeStatus(status), 0o644))
-      if (letters !== '') notifySubscribers(join(this.#dir(slot), 'event'), letters)
+      this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'supervise', 'status'), encodeStatus(status), 0o644))
+      if (letters !== '') notifySubscribers(below(this.#dir(slot), 'event'), letters)
     })
   }
 
   /** Adds to `supervise/death_tally`, which s6-svdt and s6-permafailon read. @param atMs Unix ms */
   recordDeath(slot: string, ending: Ending, atMs: number): void {
     this.#attempt(slot, () => {
-      const file = join(this.#dir(slot), 'supervise', 'death_tally')
+      const file = below(this.#dir(slot), 'supervise', 'death_tally')
       const flag = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
       replace(file, tallyDeath(existsSync(file) ? readFileSync(file, { flag }) : Buffer.alloc(0), ending, atMs), 0o644)
     })
@@ -89,13 +89,13 @@ export class ServiceDirs {
   remove(slot: string): void {
     const entry = this.#entries.get(slot)
     this.#attempt(slot, () => {
-      if (existsSync(join(this.#dir(slot), 'event'))) notifySubscribers(join(this.#dir(slot), 'event'), 'x')
+      if (existsSync(below(this.#dir(slot), 'event'))) notifySubscribers(below(this.#dir(slot), 'event'), 'x')
     })
     entry?.supervise?.close()
     this.#toOpen.delete(slot)
     this.#attempt(slot, () => {
       // Renamed first: nobody sees half a slot directory.
-      const scratch = join(this.#options.dir, `.${slot}.old`)
+      const scratch = below(this.#options.dir, `.${slot}.old`)
       rmSync(scratch, { recursive: true, force: true })
       if (existsSync(this.#dir(slot))) renameSync(this.#dir(slot), scratch)
       rmSync(scratch, { recursive: true, force: true })
@@ -125,13 +125,13 @@ export class ServiceDirs {
   }
 
   #dir(slot: string): string {
-    return join(this.#options.dir, slot)
+    return below(this.#options.dir, slot)
   }
 
   #build(slot: string, shape: ServiceShape): void {
     const { dir, clock } = this.#options
     const status = this.#entries.get(slot)?.status
-    buildServiceDir(this.#dir(slot), join(dir, `.${slot}.new`), shape, status ?? neverStarted(shape, clock.wallMs()))
+    buildServiceDir(this.#dir(slot), below(dir, `.${slot}.new`), shape, status ?? neverStarted(shape, clock.wallMs()))
   }
 
   /** Somebody may have removed the directory: `rm -rf /run/service/*` must not keep a gateway from starting. */
@@ -203,7 +203,7 @@ export class ServiceDirs {
       opened = supervise !== undefined
       if (supervise === undefined) return
       entry.supervise = supervise
-      notifySubscribers(join(this.#dir(slot), 'event'), 's')
+      notifySubscribers(below(this.#dir(slot), 'event'), 's')
     })
     return opened
   }

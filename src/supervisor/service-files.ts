@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { SignalName } from '../protocol/init.ts'
+import { below } from '../system/paths.ts'
 import { encodeStatus, type ServiceStatus } from './s6-status.ts'
 
 /** What of a slot's definition shows in its directory. */
@@ -24,14 +24,14 @@ exit 111
 export function buildServiceDir(dir: string, scratch: string, shape: ServiceShape, status: ServiceStatus): void {
   rmSync(scratch, { recursive: true, force: true })
   mkdirSync(scratch, { recursive: true })
-  writeFileSync(join(scratch, 'type'), 'longrun\n')
-  writeFileSync(join(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
-  for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(join(scratch, name), text)
-  mkdirSync(join(scratch, 'supervise'), { mode: 0o700 })
-  mkdirSync(join(scratch, 'event'))
+  writeFileSync(below(scratch, 'type'), 'longrun\n')
+  writeFileSync(below(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
+  for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(below(scratch, name), text)
+  mkdirSync(below(scratch, 'supervise'), { mode: 0o700 })
+  mkdirSync(below(scratch, 'event'))
   // mkdir(2) takes neither setgid nor, past the umask, group write.
-  chmodSync(join(scratch, 'event'), 0o3730)
-  writeFileSync(join(scratch, 'supervise', 'status'), encodeStatus(status))
+  chmodSync(below(scratch, 'event'), 0o3730)
+  writeFileSync(below(scratch, 'supervise', 'status'), encodeStatus(status))
   // In the way only if it is no slot directory (no `type`): a file, or what somebody made by hand.
   rmSync(dir, { recursive: true, force: true })
   renameSync(scratch, dir)
@@ -42,7 +42,7 @@ export function updateServiceDir(dir: string, shape: ServiceShape, before: Servi
   const old = before === undefined ? undefined : new Map(shapeFiles(before))
   for (const [name, text] of shapeFiles(shape)) {
     if (old !== undefined && old.get(name) === text) continue
-    const file = join(dir, name)
+    const file = below(dir, name)
     if (text === null) rmSync(file, { force: true })
     else replace(file, text, 0o644)
   }

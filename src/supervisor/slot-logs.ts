@@ -1,9 +1,9 @@
-import { join } from 'node:path'
 import { type LogCommons, logCommons } from '../log/io/commons.ts'
 import type { ConsoleWriter } from '../log/io/console.ts'
 import { SlotLog } from '../log/io/slot-log.ts'
 import { readStamp, STAMP_BYTES } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'
+import { below } from '../system/paths.ts'
 import { readTail } from '../system/small-file.ts'
 import type { LogPlace } from './launch.ts'
 
@@ -61,7 +61,7 @@ export class SlotLogs {
     try {
       const log = SlotLog.open({
         slot,
-        fifo: join(fifos, slot),
+        fifo: below(fifos, slot),
         dir: place.dir,
         ...(place.name !== undefined && { name: place.name }),
         maxBytes: place.maxBytes,
@@ -101,7 +101,7 @@ export class SlotLogs {
   lastWords(slot: string, sinceWallMs: number): string | undefined {
     const open = this.#open.get(slot)
     if (open === undefined) return undefined
-    const { text } = readTail(join(open.place.dir, open.place.name ?? 'current'), TAIL_BYTES)
+    const { text } = readTail(below(open.place.dir, open.place.name ?? 'current'), TAIL_BYTES)
     const line = text?.split('\n').findLast((one) => /^\S/.test(one.slice(STAMP_BYTES)))
     if (line === undefined) return undefined
     const stamp = readStamp(line)

@@ -1,8 +1,7 @@
-import { join } from 'node:path'
 import type { Death, SlotStatus } from '../protocol/control.ts'
 import { childOf, type DeathRecord } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
-import { profileOfSlot, slotLogDir } from '../system/paths.ts'
+import { below, profileOfSlot, slotLogDir } from '../system/paths.ts'
 import type { ServiceNote } from './services.ts'
 import type { SlotEntry } from './slots.ts'
 
@@ -34,7 +33,7 @@ export function slotStatus(entry: SlotEntry, home: string, clock: Clock, note: S
     ...(note.nextStartAtMs !== undefined && { nextStartAt: rfc3339(note.nextStartAtMs) }),
     ...('reason' in slot && slot.reason !== undefined && { reason: slot.reason }),
     ...(note.reason !== undefined && { reason: note.reason }),
-    log: job?.logFile ?? join(slotLogDir(home, key), 'current'),
+    log: job?.logFile ?? below(slotLogDir(home, key), 'current'),
   }
 }
 

@@ -1,8 +1,8 @@
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
 import type { JobSpec } from '../protocol/control.ts'
 import { isSlotKey } from '../protocol/init.ts'
 import type { Slot } from '../slot/slot.ts'
+import { below } from '../system/paths.ts'
 import { readSmallFile } from '../system/small-file.ts'
 import type { Launch } from './launch.ts'
 import type { DirId } from './reconcile.ts'
@@ -47,8 +47,8 @@ export class SlotStore {
 
   /** Write, then rename: a supervisor that is killed meanwhile leaves the last state, never half of one. */
   save(key: string, stored: StoredSlot): void {
-    const file = join(this.#dir, key)
-    const scratch = join(this.#dir, `.${key}`)
+    const file = below(this.#dir, key)
+    const scratch = below(this.#dir, `.${key}`)
     try {
       const fd = openSync(scratch, 'w', 0o600)
       try {
@@ -67,7 +67,7 @@ export class SlotStore {
   }
 
   remove(key: string): void {
-    rmSync(join(this.#dir, key), { force: true })
+    rmSync(below(this.#dir, key), { force: true })
   }
 
   /** What an earlier supervisor of this life left, in order of name. A file that cannot be understood is reported and left out. */
@@ -76,7 +76,7 @@ export class SlotStore {
     const found = new Map<string, StoredSlot>()
     for (const name of readdirSync(this.#dir).sort()) {
       if (!isSlotKey(name)) continue
-      const file = join(this.#dir, name)
+      const file = below(this.#dir, name)
       const { text, problem } = readSmallFile(file, MAX_STATE_BYTES)
       const stored = text === undefined ? undefined : parse(text)
       if (stored !== undefined) found.set(name, stored)

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { join } from 'node:path'
 import { type Native, NativeError } from '../system/native.ts'
+import { below } from '../system/paths.ts'
 
 const { O_WRONLY, O_RDWR, O_CREAT, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
@@ -30,7 +30,7 @@ export class SuperviseDir {
     command: (letter: string) => void,
   ): SuperviseDir | undefined {
     const lockFd = openSync(
-      join(dir, 'supervise', 'lock'),
+      below(dir, 'supervise', 'lock'),
       O_WRONLY | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY,
       0o644,
     )
@@ -40,7 +40,7 @@ export class SuperviseDir {
         closeSync(lockFd)
         return undefined
       }
-      return new SuperviseDir(lockFd, openControl(join(dir, 'supervise', 'control'), native, command))
+      return new SuperviseDir(lockFd, openControl(below(dir, 'supervise', 'control'), native, command))
     } catch (error) {
       closeSync(lockFd)
       throw error
@@ -91,7 +91,7 @@ const SUBSCRIBER = /^ftrig1:@.{31}$/
 export function notifySubscribers(eventDir: string, letters: string): void {
   for (const name of readdirSync(eventDir)) {
     if (!SUBSCRIBER.test(name)) continue
-    const path = join(eventDir, name)
+    const path = below(eventDir, name)
     let fd: number
     try {
       fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)

@@ -1,4 +1,8 @@
-import { join } from 'node:path'
+/**
+ * A path below a directory whose own path is in its normal form, as all of ours are. `path.join` looks at every character again: with
+ * ten slots so often that V8 optimised it, for 6 ms and 4 MB of a boot.
+ */
+export const below = (dir: string, ...names: readonly string[]): string => `${dir}/${names.join('/')}`
 
 /** Where the run directory's files are; see docs/ARCHITECTURE.md, "Files". */
 export interface RunPaths {
@@ -24,14 +28,14 @@ export interface RunPaths {
  */
 export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths => ({
   runDir,
-  controlSocket: join(runDir, 'control.sock'),
-  identity: join(runDir, 'identity'),
-  initPid: join(runDir, 'init.pid'),
-  logFifos: join(runDir, 'log'),
-  slotStates: join(runDir, 'slots'),
-  services: join(runDir, 'services.json'),
-  serviceDir: layout === 'image' ? '/run/service' : join(runDir, 'service'),
-  environmentDir: layout === 'image' ? '/run/s6/container_environment' : join(runDir, 'environment'),
+  controlSocket: below(runDir, 'control.sock'),
+  identity: below(runDir, 'identity'),
+  initPid: below(runDir, 'init.pid'),
+  logFifos: below(runDir, 'log'),
+  slotStates: below(runDir, 'slots'),
+  services: below(runDir, 'services.json'),
+  serviceDir: layout === 'image' ? '/run/service' : below(runDir, 'service'),
+  environmentDir: layout === 'image' ? '/run/s6/container_environment' : below(runDir, 'environment'),
 })
 
 /** Where the volume's files are. */
@@ -46,23 +50,23 @@ export interface HomePaths {
 
 export const homePaths = (home: string): HomePaths => ({
   home,
-  profiles: join(home, 'profiles'),
-  lease: join(home, 'run.lease'),
-  logs: join(home, 'logs'),
-  bootLog: join(home, 'logs', 'container-boot.log'),
-  supervisorLog: join(home, 'logs', 'supervisor.log'),
+  profiles: below(home, 'profiles'),
+  lease: below(home, 'run.lease'),
+  logs: below(home, 'logs'),
+  bootLog: below(home, 'logs', 'container-boot.log'),
+  supervisorLog: below(home, 'logs', 'supervisor.log'),
 })
 
 /** The default profile is the volume's top; the others lie in `profiles/<name>`. */
 export const profileDir = (home: string, profile: string): string =>
-  profile === 'default' ? home : join(home, 'profiles', profile)
+  profile === 'default' ? home : below(home, 'profiles', profile)
 
 /** The directory that holds `current` and the archives of a slot. */
 export const slotLogDir = (home: string, slot: string): string => {
   const profile = profileOfSlot(slot)
-  if (profile !== undefined) return join(home, 'logs', 'gateways', profile)
-  if (slot.startsWith('service-')) return join(home, 'logs', 'services', slot.slice('service-'.length))
-  return join(home, 'logs', 'helpers', slot)
+  if (profile !== undefined) return below(home, 'logs', 'gateways', profile)
+  if (slot.startsWith('service-')) return below(home, 'logs', 'services', slot.slice('service-'.length))
+  return below(home, 'logs', 'helpers', slot)
 }
 
 export const gatewaySlot = (profile: string): string => `gateway-${profile}`

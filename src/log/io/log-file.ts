@@ -1,6 +1,7 @@
 import { ftruncateSync, readdirSync, renameSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
+import { below } from '../../system/paths.ts'
 import { planRotation, type RotationPlan } from '../archives.ts'
 import { countLines, fitLines, stampLines } from '../lines.ts'
 import { STAMP_BYTES, stampText } from '../stamp.ts'
@@ -43,7 +44,7 @@ export class LogFile {
 
   constructor(options: LogFileOptions) {
     this.#o = options
-    this.path = join(options.dir, options.name ?? 'current')
+    this.path = below(options.dir, options.name ?? 'current')
     this.#ready()
   }
 
@@ -190,9 +191,9 @@ export class LogFile {
       name === undefined
         ? planRotation(readdirSync(dir), clock.wallMs(), archives)
         : { archive: `${name}.1`, remove: [] }
-    const archive = join(dir, plan.archive)
+    const archive = below(dir, plan.archive)
     renameSync(this.path, archive)
-    return { archive, remove: plan.remove.map((old) => join(dir, old)) }
+    return { archive, remove: plan.remove.map((old) => below(dir, old)) }
   }
 
   #lose(bytes: Buffer): void {
