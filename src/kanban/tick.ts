@@ -35,7 +35,7 @@ export interface TickFacts {
   readonly running: readonly (RunningTask & Candidate)[]
   /** `todo` without unfinished parents, `scheduled` whose time has come. */
   readonly promotable: readonly Waiting[]
-  /** The `todo` children of a task. */
+  /** The `todo` and `scheduled` children of a task. */
   readonly childrenOf: (taskId: string) => readonly Waiting[]
   /** In the order of {@link before}; read as far as it is needed. */
   readonly ready: Iterable<Candidate>
@@ -100,7 +100,7 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
   const busy = new Map<string, number>()
   const promotions = new Map<string, 'ready' | 'todo'>()
   const freed: Candidate[] = []
-  /** `todo` children of what was found done in this tick. */
+  /** Children of what was found done in this tick, as they are then. */
   const children = new Map<string, Waiting>()
   for (const task of facts.running) {
     const verdict = judgeRunning(task, facts.rules, facts.now)
@@ -124,8 +124,9 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
     }
     count(busy, task.assignee)
   }
-  const released = [...children.values()].filter(({ openParents }) => openParents === 0)
-  for (const task of [...facts.promotable, ...released]) {
+  const promotable = facts.promotable.map((task) => children.get(task.id) ?? task)
+  const released = [...children.values()].filter(({ status, openParents }) => status === 'todo' && openParents === 0)
+  for (const task of [...promotable, ...released]) {
     const to = readyOrTodo(task.openParents)
     const result = yield { type: 'promote', id: task.id, from: task.status, to }
     if (result.state !== 'done') continue

@@ -72,6 +72,19 @@ test('a scheduled task goes to ready when its time has come, or to todo while a 
   expect(board.task(held.id).status).toBe('todo')
 })
 
+test('a task whose time and last parent come in the same tick is started in it', async () => {
+  using board = testBoard()
+  const { id: parent } = board.create({ assignee: 'alpha' })
+  const { id } = board.create({ assignee: 'beta', parents: [parent], scheduledAtMs: board.clock.wallMs() + 60_000 })
+  const { id: later } = board.create({ parents: [parent], scheduledAtMs: board.clock.wallMs() + 120_000 })
+  await board.dispatch()
+  board.jobs.end(parent, { exitCode: 0 })
+  board.clock.advance(60_000)
+  const { report } = await board.dispatch()
+  expect(report).toMatchObject({ promoted: 1, spawned: [{ task_id: id }] })
+  expect(board.task(later).status).toBe('scheduled')
+})
+
 test('an assignee that is no profile is a lane of its own', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'a-person' })

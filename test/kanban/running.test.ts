@@ -112,6 +112,26 @@ test('exit 75 is a rate limit: no failure, and a pause that grows from five minu
   }
 })
 
+test('a failure of another kind between two rate limits begins the pauses anew', async () => {
+  using board = testBoard()
+  const id = await started(board, 'alpha', { maxRetries: 9 })
+  for (const [exitCode, minutes] of [
+    [75, 5],
+    [75, 10],
+    [1, 0],
+    [75, 5],
+  ] as const) {
+    board.jobs.end(id, { exitCode })
+    await board.dispatch()
+    if (minutes > 0) board.clock.advance(minutes * MINUTE - 1)
+    expect(board.task(id).status).toBe(minutes > 0 ? 'ready' : 'running')
+    if (minutes > 0) expect((await board.dispatch()).report.spawned).toEqual([])
+    board.clock.advance(1)
+    await board.dispatch()
+    expect(board.task(id).status).toBe('running')
+  }
+})
+
 test('a failure that reads like a quota or authentication error pauses too, and counts', async () => {
   using board = testBoard()
   const id = await started(board)

@@ -98,7 +98,7 @@ export const readPromotable = (board: Board, wallMs: number): readonly Waiting[]
 export const readWaitingChildren = (board: Board, parent: string): readonly Waiting[] =>
   board
     .all<CandidateRow>(
-      `SELECT ${CANDIDATE} FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? AND t.status = 'todo' ORDER BY t.seq`,
+      `SELECT ${CANDIDATE} FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? AND t.status IN ('todo', 'scheduled') ORDER BY t.seq`,
       parent,
     )
     .map(toWaiting)
