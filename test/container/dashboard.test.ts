@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
 import { lives, startContainer } from '../support/container.ts'
+import { askHttp, cookieHeader, pageToken } from '../support/dashboard.ts'
+import { readEvents } from '../support/event-stream.ts'
+import { waitFor } from '../support/wait.ts'
 
 const files = { 'config.yaml': lives(), desired_state: 'running\n' }
 const password = { HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me', HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse' }
@@ -39,4 +42,48 @@ test('hermes dashboard start, stop, restart and status', async () => {
   expect((await box.hermes('dashboard', 'status')).code).toBe(0)
   await box.ok('hermes', 'dashboard', 'stop')
   await box.slot('dashboard', (slot) => slot.state === 'down')
+})
+
+test('a browser on the host logs in over the published port, and sees and restarts a gateway', async () => {
+  await using box = await startContainer({ files, env: { ...password, HERMES_DASHBOARD: '1' }, publish: 9119 })
+  await box.up('dashboard')
+  await box.up('gateway-default')
+  const port = await box.port(9119)
+  const origin = `http://127.0.0.1:${port}`
+  expect((await askHttp(port, '/api/status')).json()).toMatchObject({ auth_required: true, gateway_running: true })
+  expect((await askHttp(port, '/api/profiles')).code).toBe(401)
+  const json = { username: 'me', password: 'correct horse' }
+  const login = await askHttp(port, '/auth/password-login', { method: 'POST', json, headers: { Origin: origin } })
+  expect(login.code).toBe(200)
+  const cookie = cookieHeader(login.cookies())
+  const html = (await askHttp(port, '/', { headers: { cookie } })).body
+  const headers = { cookie, Origin: origin, 'X-Hermes-Token': pageToken(html) }
+  // The page is in the image, and what it loads too.
+  const [script = ''] = /(?<=src=")\/assets\/[^"]+(?=")/.exec(html) ?? []
+  expect((await askHttp(port, script)).code).toBe(200)
+  using reader = await readEvents(port, '/api/events', headers)
+  await waitFor('the status', () => reader.events[0]?.event === 'status')
+  const { pid } = await box.up('gateway-default')
+  const path = '/api/profiles/default/gateway'
+  expect((await askHttp(port, path, { method: 'POST', json: { action: 'restart' }, headers })).code).toBe(200)
+  await waitFor('another process', () =>
+    reader.events.some(
+      ({ event, data }) =>
+        event === 'slot' && data.slot.slot === 'gateway-default' && data.slot.state === 'up' && data.slot.pid !== pid,
+    ),
+  )
+})
+
+test('the key of its sessions is for the runtime user only, and no gateway sees a setting of the log-in', async () => {
+  const gateway = { 'config.yaml': lives(), desired_state: 'running\n' }
+  await using box = await startContainer({
+    files: gateway,
+    env: { ...password, HERMES_DASHBOARD: '1', HERMES_METRICS_TOKEN: 'scrape' },
+  })
+  await box.up('dashboard')
+  const { pid } = await box.up('gateway-default')
+  expect((await box.exec(['stat', '-c', '%U %a', '/opt/data/dashboard.key'])).stdout.trim()).toBe('hermes 600')
+  const environment = (await box.exec(['sh', '-c', `tr '\\0' '\\n' </proc/${pid}/environ`])).stdout
+  expect(environment).toContain('HERMES_PROFILE=')
+  expect(environment).not.toMatch(/HERMES_DASHBOARD|HERMES_METRICS/)
 })

@@ -36,6 +36,8 @@ export interface BoxOptions {
   /** What lies in the volume beforehand: path → text. Root's, as a careless host makes it. */
   readonly files?: Readonly<Record<string, string>>
   readonly image?: string
+  /** A port that is published on 127.0.0.1; {@link Box.port} says where. */
+  readonly publish?: number
 }
 
 /** `docker run -d`. Resolves as soon as the container was started; it may have ended since. */
@@ -86,6 +88,9 @@ class Blueprint extends GenericContainer {
       ...this.hostConfig,
       Binds: [`${home}:/opt/data`, ...(options.mounts ?? []).map((mount) => mount.join(':'))],
       ...(options.init && { Init: true }),
+      ...(options.publish !== undefined && {
+        PortBindings: { [`${options.publish}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
+      }),
       ...(options.readOnly && { ReadonlyRootfs: true }),
       ...(options.tmpfs && { Tmpfs: { ...options.tmpfs } }),
       ...(options.capDrop && { CapDrop: [...options.capDrop] }),
@@ -130,6 +135,12 @@ export class Box implements AsyncDisposable {
     const env = Object.entries(options.env ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`])
     const user = options.user === undefined ? [] : ['--user', options.user]
     return dockerCommand(['exec', ...env, ...user, this.id, ...argv])
+  }
+
+  /** Where on 127.0.0.1 a published port is found. */
+  async port(inside: number): Promise<number> {
+    const { stdout } = await dockerCommand(['port', this.id, `${inside}/tcp`])
+    return Number(/:(\d+)$/m.exec(stdout)?.[1])
   }
 
   /** `docker exec … hermes WORDS`. */
