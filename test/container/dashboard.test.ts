@@ -59,7 +59,7 @@ test('a browser on the host logs in over the published port, and sees and restar
   const html = (await askHttp(port, '/', { headers: { cookie } })).body
   const headers = { cookie, Origin: origin, 'X-Hermes-Token': pageToken(html) }
   // The page is in the image, and what it loads too.
-  const [script = ''] = /(?<=src=")\/assets\/[^"]+(?=")/.exec(html) ?? []
+  const [script = ''] = /(?<=src="\.)\/assets\/[^"]+(?=")/.exec(html) ?? []
   expect((await askHttp(port, script)).code).toBe(200)
   using reader = await readEvents(port, '/api/events', headers)
   await waitFor('the status', () => reader.events[0]?.event === 'status')
@@ -83,7 +83,8 @@ test('the key of its sessions is for the runtime user only, and no gateway sees 
   await box.up('dashboard')
   const { pid } = await box.up('gateway-default')
   expect((await box.exec(['stat', '-c', '%U %a', '/opt/data/dashboard.key'])).stdout.trim()).toBe('hermes 600')
-  const environment = (await box.exec(['sh', '-c', `tr '\\0' '\\n' </proc/${pid}/environ`])).stdout
+  const command = ['sh', '-c', `tr '\\0' '\\n' </proc/${pid}/environ`]
+  const environment = (await box.exec(command, { user: 'hermes' })).stdout
   expect(environment).toContain('HERMES_PROFILE=')
   expect(environment).not.toMatch(/HERMES_DASHBOARD|HERMES_METRICS/)
 })

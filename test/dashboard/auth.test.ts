@@ -17,29 +17,34 @@ function temporary(): { readonly home: string } & Disposable {
 }
 
 describe('tries', () => {
+  const waits = (limit: TryLimit, address: string, nowMs: number): number => limit.take(address, nowMs).waitMs
+
   test('ten in a minute from one address, then none until the first is a minute old', () => {
     const limit = new TryLimit()
-    for (let i = 0; i < 10; i++) expect(limit.take('203.0.113.1', i * 1000)).toBe(0)
-    expect(limit.take('203.0.113.1', 10_000)).toBe(50_000)
-    expect(limit.take('203.0.113.2', 10_000)).toBe(0)
-    expect(limit.take('203.0.113.1', 59_999)).toBe(1)
-    expect(limit.take('203.0.113.1', 60_000)).toBe(0)
-    expect(limit.take('203.0.113.1', 60_001)).toBe(999)
+    for (let i = 0; i < 10; i++) expect(waits(limit, '203.0.113.1', i * 1000)).toBe(0)
+    expect(limit.take('203.0.113.1', 10_000)).toEqual({ waitMs: 50_000, first: true })
+    expect(waits(limit, '203.0.113.2', 10_000)).toBe(0)
+    expect(limit.take('203.0.113.1', 59_999)).toEqual({ waitMs: 1, first: false })
+    expect(waits(limit, '203.0.113.1', 60_000)).toBe(0)
+    expect(limit.take('203.0.113.1', 60_001)).toEqual({ waitMs: 999, first: true })
   })
 
   test('addresses of one IPv6 network are one', () => {
     const limit = new TryLimit()
     for (let i = 0; i < 10; i++) limit.take(`2001:db8:1:2::${i}`, 0)
-    expect(limit.take('2001:db8:1:2:ffff::1', 0)).toBe(60_000)
-    expect(limit.take('2001:db8:1:3::1', 0)).toBe(0)
-    expect(limit.take('::1', 0)).toBe(0)
+    expect(waits(limit, '2001:db8:1:2:ffff::1', 0)).toBe(60_000)
+    expect(waits(limit, '2001:db8:1:3::1', 0)).toBe(0)
+    expect(waits(limit, '::1', 0)).toBe(0)
   })
 
   test('a flood of addresses is forgotten from its oldest on', () => {
     const limit = new TryLimit()
-    for (let i = 0; i < 30_000; i++) limit.take(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 0)
-    for (let i = 0; i < 9; i++) limit.take('10.0.117.47', 0) // the last one: 29,999
-    expect(limit.take('10.0.117.47', 0)).toBe(60_000)
+    const address = (i: number): string => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`
+    for (let round = 0; round < 10; round++) limit.take(address(0), 0)
+    for (let i = 1; i < 30_000; i++) limit.take(address(i), 0)
+    expect(waits(limit, address(0), 0)).toBe(0)
+    for (let round = 0; round < 9; round++) limit.take(address(29_999), 0)
+    expect(waits(limit, address(29_999), 0)).toBe(60_000)
   })
 })
 

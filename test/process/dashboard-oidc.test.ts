@@ -178,6 +178,12 @@ describe('the way back is refused', () => {
     const { location, cookie } = await begin(dashboard)
     const answer = await dashboard.ask(pathOf(await provider.cancel(location)), { headers: { cookie } })
     expect([answer.code, answer.json().detail]).toEqual([400, expect.stringContaining('access_denied')])
+    // A browser is told in words, and nothing of the address becomes markup.
+    const headers = { accept: 'text/html,*/*;q=0.8' }
+    const page = await dashboard.ask('/auth/login?provider=%3Cscript%3E', { headers })
+    expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
+    expect(page.body).toContain('<a href="/login">')
+    expect(page.body).not.toContain('<script>')
   })
 })
 

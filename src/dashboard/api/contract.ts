@@ -172,6 +172,8 @@ export const Me = z.strictObject({
   provider: z.nullable(z.string()),
   expires_at: optional(time()),
 })
+/** What else stands in the address is nobody's mistake. */
+export const LoginQuery = z.object({ provider: optional(text(200)), next: optional(text(4096)) })
 export const PasswordLogin = z.strictObject({
   username: text(256),
   password: text(1024),

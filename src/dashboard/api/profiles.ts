@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { addProfile, removeProfile } from '../../control/profile-actions.ts'
 import { act, noSuchSlot, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
 import { readActiveProfile } from '../../profile/active.ts'
-import { configProblemText, loadConfig } from '../../profile/config.ts'
+import { configProblemText, configSignature, loadConfig } from '../../profile/config.ts'
 import { listProfiles, type ProfileEntry, requireProfile } from '../../profile/disk.ts'
 import { parseProfileName } from '../../profile/names.ts'
 import { refuseDefault } from '../../profile/remove.ts'
@@ -21,6 +21,7 @@ export function profileHandlers(
   facts: ApiFacts,
 ): Pick<Handlers, 'profiles' | 'profile' | 'createProfile' | 'deleteProfile' | 'gateway' | 'slot' | 'deaths'> {
   const { home } = facts
+  const descriptions = new Descriptions()
   const named = ({ name = '' }: Readonly<Record<string, string>>): ProfileEntry => requireProfile(home, name)
   return {
     profiles: async () => {
@@ -28,7 +29,7 @@ export function profileHandlers(
       return {
         status: 200,
         body: {
-          profiles: listProfiles(home).profiles.map((entry) => describe(facts, entry, slots)),
+          profiles: listProfiles(home).profiles.map((entry) => describe(facts, descriptions, entry, slots)),
           helpers: slots.filter(({ slot, profile }) => profile === undefined && !slot.startsWith('job-')),
         },
       }
@@ -41,7 +42,7 @@ export function profileHandlers(
       return {
         status: 200,
         body: {
-          ...describe(facts, entry, slots),
+          ...describe(facts, descriptions, entry, slots),
           directory: entry.dir,
           agent: command !== null ? 'command' : openai !== null ? 'openai' : null,
           problems: problems.map(configProblemText),
@@ -55,7 +56,7 @@ export function profileHandlers(
         ...(body.description === undefined ? {} : { description: body.description }),
         start: body.start === true,
       })
-      return { status: 201, body: describe(facts, { name, dir }, slot === undefined ? [] : [slot]) }
+      return { status: 201, body: describe(facts, descriptions, { name, dir }, slot === undefined ? [] : [slot]) }
     },
     deleteProfile: async ({ params, body }) => {
       const { name = '' } = params
@@ -88,9 +89,28 @@ export function profileHandlers(
   }
 }
 
-function describe({ home, feed }: ApiFacts, { name, dir }: ProfileEntry, slots: readonly SlotStatus[]): Profile {
+/** A hundred profiles' settings are not parsed again for each list. */
+class Descriptions {
+  readonly #known = new Map<string, { readonly signature: string; readonly text: string }>()
+
+  of(file: string): string {
+    const signature = configSignature(file)
+    const known = this.#known.get(file)
+    if (known?.signature === signature) return known.text
+    const { description: text } = loadConfig(file).config
+    this.#known.set(file, { signature, text })
+    return text
+  }
+}
+
+function describe(
+  { home, feed }: ApiFacts,
+  descriptions: Descriptions,
+  { name, dir }: ProfileEntry,
+  slots: readonly SlotStatus[],
+): Profile {
   const slot = slots.find((one) => one.profile === name)
-  const { description } = loadConfig(join(dir, 'config.yaml')).config
+  const description = descriptions.of(join(dir, 'config.yaml'))
   const usage = feed.usageOf(gatewaySlot(name))
   return {
     name,

@@ -40,7 +40,8 @@ export const ROUTES = {
   beginLogin: {
     method: 'GET',
     path: '/auth/login',
-    summary: 'Goes to the identity provider',
+    summary: 'Goes to the identity provider; `next` is where to go afterwards',
+    query: c.LoginQuery,
     answers: { 302: none, 404: c.ApiError, 503: c.ApiError },
   },
   endLogin: {

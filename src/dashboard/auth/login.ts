@@ -113,14 +113,13 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
             ? { user: null, provider: null }
             : { user: viewer.user, provider: viewer.provider, expires_at: new Date(viewer.endsAtMs).toISOString() },
       }),
-      beginLogin: async ({ facts: request }) => {
-        const query = new URLSearchParams(request.search)
+      beginLogin: async ({ query, facts: request }) => {
         const redirecting = providers.filter((provider) => provider.kind === 'oidc')
-        const wished = query.get('provider')
-        const provider = redirecting.find(({ name }) => name === (wished ?? redirecting[0]?.name))
-        if (provider === undefined) throw notFound(`there is no provider ${JSON.stringify(wished ?? '')} to go to`)
+        const wished = query.provider ?? redirecting[0]?.name ?? ''
+        const provider = redirecting.find(({ name }) => name === wished)
+        if (provider === undefined) throw notFound(`there is no provider ${JSON.stringify(wished)} to go to`)
         const { url, pending } = await asked(provider, request, () => provider.begin(callbackOf(request)))
-        const next = safeNext(query.get('next') ?? undefined)
+        const next = safeNext(query.next)
         const untilMs = clock.wallMs() + PENDING_MS
         const sealed = sealer.seal('pkce', { provider: provider.name, next, untilMs, ...pending })
         const cookie = setCookie('hermes_session_pkce', sealed, PENDING_MS / 1000, placeOf(request))
@@ -146,10 +145,10 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
       passwordLogin: async ({ body, facts: request }) => {
         const provider = providers.find((one) => one.kind === 'password')
         if (provider?.kind !== 'password') throw notFound('there is no log-in by name and password')
-        const waitMs = limit.take(request.address, clock.nowMs())
+        const { waitMs, first } = limit.take(request.address, clock.nowMs())
         const noted = { event: 'login_refused', provider: provider.name, user: body.username } as const
         if (waitMs > 0) {
-          note(request, { ...noted, reason: 'too many tries' })
+          if (first) note(request, { ...noted, reason: 'too many tries' })
           throw tooManyTries(waitMs)
         }
         const identity = await checkInTurn(provider, body.username, body.password)

@@ -6,25 +6,37 @@ const WINDOW_MS = 60_000
 /** Addresses remembered; an attacker with more of them must not cost memory. */
 const MAX_ADDRESSES = 10_000
 
-export class TryLimit {
-  /** Instants of the last tries, oldest first; the map in order of the latest try. */
-  readonly #tries = new Map<string, readonly number[]>()
+export interface Try {
+  /** 0: it may be made; else ms until the next one may. */
+  readonly waitMs: number
+  /** It is the first in this minute that may not be made: worth a line in a log, which the others are not. */
+  readonly first: boolean
+}
 
-  /**
-   * Counts a try.
-   * @returns 0: it may be made; else ms until the next one may
-   */
-  take(address: string, nowMs: number): number {
+interface Recent {
+  /** Instants of the tries that were made, oldest first. */
+  readonly atMs: readonly number[]
+  readonly refused: boolean
+}
+
+export class TryLimit {
+  /** In the order of the latest try. */
+  readonly #recent = new Map<string, Recent>()
+
+  /** Counts a try. */
+  take(address: string, nowMs: number): Try {
     const key = networkOf(address)
-    const recent = (this.#tries.get(key) ?? []).filter((atMs) => nowMs - atMs < WINDOW_MS)
-    if (recent.length >= TRIES) return (recent[0] ?? nowMs) + WINDOW_MS - nowMs
-    this.#tries.delete(key)
-    this.#tries.set(key, [...recent, nowMs])
-    if (this.#tries.size > MAX_ADDRESSES) {
-      const [oldest] = this.#tries.keys()
-      if (oldest !== undefined) this.#tries.delete(oldest)
+    const known = this.#recent.get(key)
+    const atMs = (known?.atMs ?? []).filter((earlierMs) => nowMs - earlierMs < WINDOW_MS)
+    const refused = atMs.length >= TRIES
+    const first = refused && known?.refused !== true
+    this.#recent.delete(key)
+    this.#recent.set(key, { atMs: refused ? atMs : [...atMs, nowMs], refused })
+    if (this.#recent.size > MAX_ADDRESSES) {
+      const [oldest] = this.#recent.keys()
+      if (oldest !== undefined) this.#recent.delete(oldest)
     }
-    return 0
+    return { waitMs: refused ? (atMs[0] ?? nowMs) + WINDOW_MS - nowMs : 0, first }
   }
 }
 

@@ -9,7 +9,7 @@ import { readJson } from './body.ts'
 import { type Caller, checkChange, checkEntry, checkHost, type GuardRules, METRICS_PATH } from './guard.ts'
 import type { SecurityHeaders } from './headers.ts'
 import { methodsOf } from './matcher.ts'
-import { isPage, pageText, staticFile } from './page.ts'
+import { escaped, isPage, pageText, staticFile } from './page.ts'
 import { badRequest, notAllowed, notFound, Refused, refusalOf } from './refusals.ts'
 import { type Outside, type RequestFacts, requestFacts } from './request-facts.ts'
 
@@ -98,7 +98,12 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
     // As it stands in the request line: the router must see the path that the gates have judged.
     getPath: (_, options) => rawPath((options as { env: Env['Bindings'] }).env.incoming),
   })
-  hono.onError((error) => refuse(app, refusalOf(error, app.bug)))
+  hono.onError((error, context) => {
+    const refused = refusalOf(error, app.bug)
+    // Not set when the request was too strange to be looked at.
+    const facts = context.var.facts as RequestFacts | undefined
+    return facts !== undefined && isReader(facts) ? refuseReader(app, refused, facts) : refuse(app, refused)
+  })
   hono.use('*', async (context, next) => {
     const facts = requestFacts(context.env.incoming, app.outside)
     context.set('facts', facts)
@@ -188,6 +193,19 @@ function respond(app: AppFacts, answer: AnyAnswer): Response {
   if (answer.body === undefined) return new Response(null, { status, headers: all })
   all.set('Content-Type', 'application/json')
   return new Response(`${JSON.stringify(answer.body)}\n`, { status, headers: all })
+}
+
+/** A person whom the identity provider has sent here: JSON is no answer to them. */
+const isReader = ({ path, headers }: RequestFacts): boolean =>
+  path.startsWith('/auth/') && (headers.accept ?? '').includes('text/html')
+
+function refuseReader(app: Pick<AppFacts, 'headers'>, refused: Refused, { prefix }: RequestFacts): Response {
+  const { detail, next } = refused.body as { readonly detail: string; readonly next?: string }
+  const response = refuse(app, refused)
+  response.headers.set('Content-Type', 'text/html; charset=utf-8')
+  const lines = [detail, ...(next === undefined ? [] : [next])].map((line) => `<p>${escaped(line)}</p>`)
+  const html = `<!doctype html><html lang="en"><title>hermes</title>${lines.join('')}<p><a href="${prefix}/login">Log in</a></p></html>\n`
+  return new Response(html, { status: refused.status, headers: response.headers })
 }
 
 export function refuse(app: Pick<AppFacts, 'headers'>, { status, body, headers, cookies }: Refused): Response {

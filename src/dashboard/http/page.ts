@@ -47,7 +47,8 @@ export function pageText(dir: string, facts: PageFacts): string {
 
 const meta = (name: string, content: string): string => `<meta name="${name}" content="${escaped(content)}">`
 
-const escaped = (value: string): string => value.replace(/[&<>"']/g, (sign) => `&#${sign.codePointAt(0)};`)
+/** As text or attribute of HTML. */
+export const escaped = (value: string): string => value.replace(/[&<>"']/g, (sign) => `&#${sign.codePointAt(0)};`)
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',

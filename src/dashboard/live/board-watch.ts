@@ -12,7 +12,7 @@ export class BoardWatch {
 
   /** @returns slugs; none at the first look */
   look(): readonly string[] {
-    const now = new Map(listBoards(this.#home).map(({ slug, file }) => [slug, `${mark(file)} ${mark(`${file}-wal`)}`]))
+    const now = new Map(boardsOf(this.#home).map(({ slug, file }) => [slug, `${mark(file)} ${mark(`${file}-wal`)}`]))
     const before = this.#seen
     this.#seen = now
     if (before === undefined) return []
@@ -21,7 +21,20 @@ export class BoardWatch {
   }
 }
 
+/** A file that cannot be looked at has a mark too: the board's own requests say what is wrong. */
 function mark(file: string): string {
-  const stat = statSync(file, { throwIfNoEntry: false })
-  return stat === undefined ? '-' : `${stat.ino}:${stat.size}:${stat.mtimeMs}`
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false })
+    return stat === undefined ? '-' : `${stat.ino}:${stat.size}:${stat.mtimeMs}`
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code)
+  }
+}
+
+function boardsOf(home: string): ReturnType<typeof listBoards> {
+  try {
+    return listBoards(home)
+  } catch {
+    return [] // the same: nothing that can be seen has changed
+  }
 }
