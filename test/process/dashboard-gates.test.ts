@@ -11,8 +11,10 @@ import {
   type RunningDashboard,
   startDashboard,
 } from '../support/dashboard.ts'
+import { readEvents } from '../support/event-stream.ts'
 import { type RunningHermes, startHermes } from '../support/hermes.ts'
 import { installWithPage } from '../support/page.ts'
+import { waitFor } from '../support/wait.ts'
 
 let hermes: RunningHermes
 let page: { readonly install: string } & Disposable
@@ -244,6 +246,21 @@ describe('where a log-in is needed', () => {
     expect(out.headers['set-cookie']).toContainEqual(expect.stringMatching(/^hermes_session_at=; Path=\/; Max-Age=0/))
     const again = await dashboard.ask('/api/profiles', { headers: { cookie } })
     expect(again.json().reason).toBe('invalid_or_expired_session')
+  })
+
+  test('a log-out ends what the session watches, and nobody else’s', async () => {
+    const [leaving, staying] = [await signIn(dashboard), await signIn(dashboard)]
+    using ended = await readEvents(dashboard.port, '/api/events', { cookie: leaving.cookie })
+    using other = await readEvents(dashboard.port, '/api/events', { cookie: staying.cookie })
+    await waitFor('both', () => ended.events.length > 0 && other.events.length > 0)
+    await dashboard.ask('/auth/logout', {
+      method: 'POST',
+      headers: { cookie: leaving.cookie, Origin: dashboard.origin, 'X-Hermes-Token': leaving.token },
+    })
+    await waitFor('the end of the stream', () => ended.ended)
+    const seen = other.events.length
+    await waitFor('the other one to go on', () => other.events.length > seen)
+    await expect(readEvents(dashboard.port, '/api/events', { cookie: leaving.cookie })).rejects.toThrow('401')
   })
 
   test.each([

@@ -1,5 +1,7 @@
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { hermes as cli } from '../support/cli.ts'
 import { capture, password, spawnDashboard, startDashboard } from '../support/dashboard.ts'
 import { startHermes } from '../support/hermes.ts'
 import { waitFor } from '../support/wait.ts'
@@ -29,16 +31,59 @@ test('with a log-in required /api/status is answered without anything sensitive'
   expect(status.body).not.toMatch(/pid|hermes-test|coder/)
 })
 
-test.each([
+const REFUSED: readonly (readonly [readonly string[], number, RegExp, Readonly<Record<string, string>>?])[] = [
   [['--host', '0.0.0.0'], 78, /does not listen on 0\.0\.0\.0:\d+ for everybody/],
   [['--port', '99999'], 78, /expected a port from 1 to 65535, got "99999"/],
   [['--frobnicate'], 2, /has no option --frobnicate/],
-])('hermes dashboard %o ends with %i and says why', async (args, code, text) => {
+  [[], 78, /PUBLIC_URL: expected an http or https address, got "hermes"/, { HERMES_DASHBOARD_PUBLIC_URL: 'hermes' }],
+  [[], 78, /TRUSTED_PROXIES: "proxy" is neither/, { HERMES_DASHBOARD_TRUSTED_PROXIES: 'proxy' }],
+  [
+    ['--host', '0.0.0.0'],
+    78,
+    /BASIC_AUTH_PASSWORD_HASH is not a hash/,
+    { ...password, HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH: '$2b$10$x' },
+  ],
+]
+test.each(REFUSED)('hermes dashboard %o ends with %i and says why: %s', async (args, code, text, env = {}) => {
   await using hermes = await startHermes({ profiles: [] })
-  const child = spawnDashboard(hermes, args)
+  const child = spawnDashboard(hermes, args, env)
   const said = capture(child)
   expect(await new Promise((resolve) => child.once('close', resolve))).toBe(code)
   expect(said()).toMatch(text)
+})
+
+test('a port that is taken, and a key that is none, end it with 78 and a line that names them', async () => {
+  await using hermes = await startHermes({ profiles: [] })
+  await using first = await startDashboard(hermes)
+  const endOf = async (args: readonly string[]): Promise<string> => {
+    const child = spawnDashboard(hermes, args, password)
+    const said = capture(child)
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(78)
+    return said()
+  }
+  expect(await endOf(['--port', String(first.port)])).toContain(`cannot listen on 127.0.0.1:${first.port}: EADDRINUSE`)
+  symlinkSync('/etc/passwd', join(hermes.home, 'dashboard.key'))
+  expect(await endOf(['--host', '0.0.0.0'])).toMatch(/dashboard\.key is a symbolic link.*\n.*remove it/)
+})
+
+test('the hash that hermes dashboard hash-password prints lets that password in', async () => {
+  await using hermes = await startHermes({ profiles: [] })
+  const made = await cli(['dashboard', 'hash-password'], { home: hermes.home, input: 'correct horse\n' })
+  expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^scrypt:[\w:-]+\n$/) })
+  const env = {
+    HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
+    HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH: made.stdout.trim(),
+  }
+  await using dashboard = await startDashboard(hermes, { args: ['--host', '0.0.0.0'], env })
+  const login = (given: string) =>
+    dashboard.ask('/auth/password-login', {
+      method: 'POST',
+      json: { username: 'me', password: given },
+      headers: { Origin: dashboard.origin },
+    })
+  expect((await login('correct horse')).code).toBe(200)
+  expect((await login('correct horse\n')).code).toBe(401)
+  expect((await cli(['dashboard', 'hash-password'], { home: hermes.home, input: '\n' })).code).toBe(2)
 })
 
 test('a parked slot says why in its status: the last line it wrote', async () => {

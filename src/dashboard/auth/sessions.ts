@@ -154,20 +154,24 @@ export class Sessions {
   #issue(id: string, provider: DashboardAuthProvider, grant: Grant, endsMs: number, place: CookiePlace): Issued {
     const { sealer, clock } = this.#facts
     const nowMs = clock.wallMs()
-    const { identity, refreshToken, expiresInS } = grant
-    const renewable = provider.kind === 'password' || refreshToken !== undefined
-    const accessMs = renewable ? Math.min(ACCESS_MS, (expiresInS ?? Number.POSITIVE_INFINITY) * 1000) : ONLY_ACCESS_MS
+    const { identity, refreshToken, expiresInS = Number.POSITIVE_INFINITY } = grant
     const base = { session: id, provider: provider.name, fingerprint: provider.fingerprint, identity, endsMs }
+    const whole = sealer.seal('refresh', { ...base, expiresMs: endsMs, refreshToken })
+    const fits = whole.length <= MAX_COOKIE_CHARS
+    const renewable = provider.kind === 'password' || (fits && refreshToken !== undefined)
+    const accessMs = renewable ? Math.min(ACCESS_MS, expiresInS * 1000) : ONLY_ACCESS_MS
     const access = { ...base, expiresMs: Math.min(endsMs, nowMs + accessMs) }
-    const refresh = { ...base, expiresMs: endsMs }
-    const whole = sealer.seal('refresh', { ...refresh, refreshToken })
-    const kept = whole.length <= MAX_COOKIE_CHARS ? whole : sealer.seal('refresh', refresh)
     const maxAgeS = (endsMs - nowMs) / 1000
     return {
       session: this.#sessionOf(access),
       cookies: [
         setCookie('hermes_session_at', sealer.seal('access', access), maxAgeS, place),
-        setCookie('hermes_session_rt', kept, maxAgeS, place),
+        setCookie(
+          'hermes_session_rt',
+          fits ? whole : sealer.seal('refresh', { ...base, expiresMs: endsMs }),
+          maxAgeS,
+          place,
+        ),
       ],
     }
   }

@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest'
+import type { IsAllowed } from '../../src/dashboard/auth/allow-list.ts'
+import { type DashboardAuthProvider, LoginRefused, ProviderAway } from '../../src/dashboard/auth/provider.ts'
+import type { RevokedSessions } from '../../src/dashboard/auth/revoked.ts'
+import { Sealer } from '../../src/dashboard/auth/seal.ts'
+import { Sessions } from '../../src/dashboard/auth/sessions.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+
+const PLACE = { secure: false, path: '/' }
+const HOUR_MS = 3_600_000
+const password: DashboardAuthProvider = {
+  kind: 'password',
+  name: 'basic',
+  label: '',
+  fingerprint: 'one',
+  check: async () => undefined,
+}
+
+/** A provider whose answer to a renewal is the test's. */
+function redirecting(renew: (token: string) => Promise<string>): DashboardAuthProvider & { readonly tokens: string[] } {
+  const tokens: string[] = []
+  return {
+    tokens,
+    kind: 'oidc',
+    name: 'corp',
+    label: '',
+    fingerprint: 'two',
+    begin: () => Promise.reject(new Error('not asked here')),
+    finish: () => Promise.reject(new Error('not asked here')),
+    revoke: async () => undefined,
+    async renew(token, identity) {
+      tokens.push(token)
+      return { identity, refreshToken: await renew(token), expiresInS: 300 }
+    },
+  }
+}
+
+function world(providers: readonly DashboardAuthProvider[], isAllowed: IsAllowed = () => true) {
+  const clock = fakeClock()
+  const ended = new Set<string>()
+  const refused: string[] = []
+  const revoked = {
+    has: (id: string) => ended.has(id),
+    add: async (id: string) => void ended.add(id),
+  } as unknown as RevokedSessions
+  const sealer = new Sealer(Buffer.alloc(32, 1))
+  const sessions = new Sessions({
+    clock,
+    sealer,
+    revoked,
+    providers,
+    isAllowed,
+    refused: (_, why) => refused.push(why),
+  })
+  return { clock, sessions, ended, refused, sealer }
+}
+
+/** As a browser keeps them. */
+const jar = (cookies: readonly string[]): string => cookies.map((cookie) => cookie.split(';')[0]).join('; ')
+
+describe('a session by password', () => {
+  test('opens for a quarter of an hour, is renewed without anybody’s help, and is over after twelve hours', async () => {
+    const { clock, sessions } = world([password])
+    const begun = sessions.begin(password, { identity: { subject: 'me' } }, PLACE)
+    let cookie = jar(begun.cookies)
+    expect(await sessions.read(cookie, PLACE)).toMatchObject({ kind: 'user', cookies: [] })
+    clock.advance(15 * 60_000)
+    for (let ms = 15 * 60_000; ms < 12 * HOUR_MS; ms += 15 * 60_000) {
+      const read = await sessions.read(cookie, PLACE)
+      expect(read).toMatchObject({ kind: 'user', session: { id: begun.session.id, endsMs: begun.session.endsMs } })
+      expect(read.cookies).toHaveLength(2)
+      cookie = jar(read.cookies)
+      clock.advance(15 * 60_000)
+    }
+    expect(await sessions.read(cookie, PLACE)).toMatchObject({ kind: 'nobody', reason: 'invalid_or_expired_session' })
+  })
+
+  test('is over when it was ended, the password changed, or the user was taken off the list', async () => {
+    const allowed = { now: true }
+    const { sessions, sealer, ended } = world([password], () => allowed.now)
+    const { cookies, session } = sessions.begin(password, { identity: { subject: 'me' } }, PLACE)
+    allowed.now = false
+    expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+    allowed.now = true
+    const other = world([{ ...password, fingerprint: 'another' }])
+    expect((await other.sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+    await sessions.end(session, jar(cookies), PLACE)
+    expect(ended.has(session.id)).toBe(true)
+    expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+    expect(session.token).toBe(sealer.tokenOf(session.id))
+  })
+
+  test('without cookies nobody is there, and nothing is taken back', async () => {
+    const { sessions } = world([password])
+    for (const header of [undefined, '', 'other=1'])
+      expect(await sessions.read(header, PLACE)).toEqual({ kind: 'nobody', reason: 'no_cookie', cookies: [] })
+  })
+})
+
+describe('a session by a provider', () => {
+  const grant = { identity: { subject: 'x', email: 'x@example.com' }, refreshToken: 'r0', expiresInS: 60 }
+
+  test('uses each refresh token once, however many requests come with it at the same time and shortly after', async () => {
+    const provider = redirecting(async (token) => `r${Number(token.slice(1)) + 1}`)
+    const { clock, sessions } = world([provider])
+    const first = jar(sessions.begin(provider, grant, PLACE).cookies)
+    clock.advance(61_000)
+    const reads = await Promise.all(Array.from({ length: 5 }, () => sessions.read(first, PLACE)))
+    expect(reads.every(({ kind }) => kind === 'user')).toBe(true)
+    expect(new Set(reads.map(({ cookies }) => jar(cookies))).size).toBe(1)
+    clock.advance(10_000)
+    expect((await sessions.read(first, PLACE)).kind).toBe('user')
+    expect(provider.tokens).toEqual(['r0'])
+    clock.advance(301_000)
+    const second = jar(reads[0]?.cookies ?? [])
+    expect((await sessions.read(second, PLACE)).kind).toBe('user')
+    expect(provider.tokens).toEqual(['r0', 'r1'])
+  })
+
+  test('asks again after the provider was away, and is over after it said no', async () => {
+    const answers = [new ProviderAway('away'), new LoginRefused('invalid_grant')]
+    const provider = redirecting(async () => {
+      throw answers.shift() ?? new Error('asked too often')
+    })
+    const { clock, sessions, refused } = world([provider])
+    const cookie = jar(sessions.begin(provider, grant, PLACE).cookies)
+    clock.advance(61_000)
+    await expect(sessions.read(cookie, PLACE)).rejects.toBeInstanceOf(ProviderAway)
+    expect(await sessions.read(cookie, PLACE)).toMatchObject({ kind: 'nobody', reason: 'invalid_or_expired_session' })
+    expect(refused).toEqual(['invalid_grant'])
+  })
+
+  test('without a refresh token, or with one that no cookie could hold, lasts an hour', async () => {
+    const provider = redirecting(async () => 'none')
+    for (const refreshToken of [undefined, 'x'.repeat(5000)]) {
+      const { clock, sessions } = world([provider])
+      const { identity, expiresInS } = grant
+      const long = { identity, expiresInS, ...(refreshToken === undefined ? {} : { refreshToken }) }
+      const { cookies } = sessions.begin(provider, long, PLACE)
+      for (const cookie of cookies) expect(cookie.length).toBeLessThan(4096)
+      clock.advance(HOUR_MS - 1)
+      expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('user')
+      clock.advance(1)
+      expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+    }
+    expect(provider.tokens).toEqual([])
+  })
+
+  test('gives back its refresh token when it is ended', async () => {
+    const provider = redirecting(async () => 'none')
+    const { sessions } = world([provider])
+    const { cookies, session } = sessions.begin(provider, grant, PLACE)
+    expect(await sessions.end(session, jar(cookies), PLACE)).toEqual({ refreshToken: 'r0' })
+  })
+})
