@@ -51,7 +51,6 @@ export function openAsker(print: (text: string) => void): Asker {
     },
     async secret(question) {
       if (!stdin.isTTY) return (await nextLine())?.trim()
-      print(question)
       // Raw mode turns the echo off, and with it Ctrl-C, Ctrl-D and the erase key: those are ours now.
       const watch = (bytes: Buffer): void => {
         const text = bytes.toString('latin1')
@@ -60,6 +59,8 @@ export function openAsker(print: (text: string) => void): Asker {
       stdin.setRawMode(true)
       stdin.on('data', watch)
       try {
+        // Only now: whoever answers the moment the question is there would have seen the answer echoed.
+        print(question)
         const typed = await nextLine()
         if (typed?.includes(INTERRUPT)) throw new HermesError('REFUSED', 'given up: nothing was stored')
         return typed === undefined || typed.includes(END_OF_INPUT) ? undefined : erased(typed).trim()

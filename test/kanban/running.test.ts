@@ -209,6 +209,19 @@ test.each(['', '{"state":"ended"', '{"state":"ended","ending":null}', '[]'])(
   },
 )
 
+test('a worker that was stopped with its container is no failure, and starts again in one that was made anew', async () => {
+  using board = testBoard()
+  const { id } = board.create({ assignee: 'alpha' })
+  await board.dispatch({ host: 'another-host' })
+  const stopped = { state: 'ended', ending: { signal: 'TERM' }, at: '2026-01-01T00:00:00.000Z', asked: true }
+  writeFileSync(String(board.jobs.started[0]?.resultFile), JSON.stringify(stopped))
+  board.jobs.states.clear()
+  board.jobs.instance = 'the-next-life'
+  const { report } = await board.dispatch()
+  expect(report).toMatchObject({ reclaimed: 1, spawned: [{ task_id: id }] })
+  expect(board.task(id).failures).toBe(0)
+})
+
 test('a result of a run that is over is removed', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'alpha' })
@@ -366,8 +379,10 @@ test('a worker that said itself that it is done is given a minute to end', async
   board.sql("UPDATE tasks SET status = 'done', current_run = NULL, claim_lock = NULL, worker_pid = NULL")
   board.sql("UPDATE runs SET outcome = 'completed', ended_at = ?", board.clock.wallMs())
   await board.dispatch()
+  board.clock.advance(59_000)
+  await board.dispatch()
   expect(board.jobs.stopped).toEqual([])
-  board.clock.advance(61_000)
+  board.clock.advance(2000)
   await board.dispatch()
   expect(board.jobs.stopped).toEqual([slot])
   expect(board.jobs.states.size).toBe(0)
@@ -393,6 +408,16 @@ test('a container that does not hold its volume touches nothing', async () => {
   const before = board.dump()
   await expect(board.dispatch()).rejects.toThrow('nothing is dispatched')
   expect(board.dump()).toBe(before)
+})
+
+test('a start whose answer was lost takes its place on the board, too', async () => {
+  using board = testBoard()
+  board.configure({ max_in_progress: 1 })
+  const first = board.create({ assignee: 'alpha' })
+  const second = board.create({ assignee: 'beta' })
+  board.jobs.refuse = new HermesError('NO_SUPERVISOR', 'gone')
+  await board.dispatch()
+  expect([first, second].map(({ id }) => board.task(id).status)).toEqual(['running', 'ready'])
 })
 
 test('a supervisor that is lost in the middle of a start leaves the claim; the next tick knows more', async () => {
