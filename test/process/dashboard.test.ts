@@ -31,25 +31,41 @@ test('with a log-in required /api/status is answered without anything sensitive'
   expect(status.body).not.toMatch(/pid|hermes-test|coder/)
 })
 
-const REFUSED: readonly (readonly [readonly string[], number, RegExp, Readonly<Record<string, string>>?])[] = [
-  [['--host', '0.0.0.0'], 78, /does not listen on 0\.0\.0\.0:\d+ for everybody/],
-  [['--port', '99999'], 78, /expected a port from 1 to 65535, got "99999"/],
-  [['--frobnicate'], 2, /has no option --frobnicate/],
-  [[], 78, /PUBLIC_URL: expected an http or https address, got "hermes"/, { HERMES_DASHBOARD_PUBLIC_URL: 'hermes' }],
-  [[], 78, /TRUSTED_PROXIES: "proxy" is neither/, { HERMES_DASHBOARD_TRUSTED_PROXIES: 'proxy' }],
-  [
-    ['--host', '0.0.0.0'],
-    78,
-    /BASIC_AUTH_PASSWORD_HASH is not a hash/,
-    { ...password, HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH: '$2b$10$x' },
-  ],
-]
-test.each(REFUSED)('hermes dashboard %o ends with %i and says why: %s', async (args, code, text, env = {}) => {
+interface Refused {
+  readonly args: readonly string[]
+  readonly code: number
+  readonly says: RegExp
+  readonly env?: Readonly<Record<string, string>>
+}
+
+test.each<Refused>([
+  { args: ['--host', '0.0.0.0'], code: 78, says: /does not listen on 0\.0\.0\.0:\d+ for everybody/ },
+  { args: ['--port', '99999'], code: 78, says: /expected a port from 1 to 65535, got "99999"/ },
+  { args: ['--frobnicate'], code: 2, says: /has no option --frobnicate/ },
+  {
+    args: [],
+    code: 78,
+    says: /PUBLIC_URL: expected an http or https address, got "hermes"/,
+    env: { HERMES_DASHBOARD_PUBLIC_URL: 'hermes' },
+  },
+  {
+    args: [],
+    code: 78,
+    says: /TRUSTED_PROXIES: "proxy" is neither/,
+    env: { HERMES_DASHBOARD_TRUSTED_PROXIES: 'proxy' },
+  },
+  {
+    args: ['--host', '0.0.0.0'],
+    code: 78,
+    says: /BASIC_AUTH_PASSWORD_HASH is not a hash/,
+    env: { ...password, HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH: '$2b$10$x' },
+  },
+])('hermes dashboard $args ends with $code and says why: $says', async ({ args, code, says, env }) => {
   await using hermes = await startHermes({ profiles: [] })
   const child = spawnDashboard(hermes, args, env)
   const said = capture(child)
   expect(await new Promise((resolve) => child.once('close', resolve))).toBe(code)
-  expect(said()).toMatch(text)
+  expect(said()).toMatch(says)
 })
 
 test('a port that is taken, and a key that is none, end it with 78 and a line that names them', async () => {
