@@ -146,6 +146,7 @@ async function poll<T>(
 }
 
 export const noSuchSlot = (key: string, { phase, holder }: Pick<StatusResult, 'phase' | 'holder'>): HermesError => {
-  const why = phase === 'waiting' ? `; the volume is held by ${holder ?? 'another container'}` : ''
+  const who = holder === undefined ? '' : `, which ${holder} holds`
+  const why = phase === 'waiting' ? `; the gateways wait for the volume${who}` : ''
   return new HermesError('NO_SUCH_SLOT', `no slot "${key}"${why}`, { next: 'hermes status lists the slots' })
 }

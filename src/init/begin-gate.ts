@@ -4,7 +4,7 @@ import type { Level } from './own-console.ts'
 
 export interface BeginGateOptions {
   readonly home: string
-  readonly lease: Pick<Lease, 'take' | 'opened'>
+  readonly lease: Pick<Lease, 'take' | 'opened' | 'obstacle'>
   /** This life takes no lease: its main program is the dashboard. */
   readonly withoutLease: boolean
   /** Repairs the volume and tries it. @returns why it cannot be used */
@@ -57,8 +57,14 @@ export class BeginGate {
     // The supervisor has stopped its gateways when the volume was lost, and waits for a word.
     const again = this.#begun && this.#lease === 'busy'
     this.#lease = state
-    if (state === 'busy')
-      say('warn', `another container holds ${home}: its gateways wait here until the volume is free`)
+    if (state === 'busy') {
+      const { obstacle } = lease
+      const why =
+        obstacle === undefined
+          ? `another container holds ${home}: its gateways wait here until the volume is free`
+          : `nobody can tell whose ${home} is: ${obstacle}. Remove it; until then the gateways wait here`
+      say('warn', why)
+    }
     if (state === 'held' || state === 'none') this.#volumeReady = this.#isUsable(await prepare())
     // Where locks do not work the supervisor's counter decides, if anything can be written at all.
     if (state === 'unsupported' && !lease.opened) this.#isUsable(await tryIt())

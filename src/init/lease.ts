@@ -17,7 +17,7 @@ export interface LeaseOptions {
   readonly clock: Clock
   /** Who a new file is given to; absent: nobody. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
-  /** Any change of state after the first. */
+  /** Any change of state after the first. What lies in the file's place may be no file: {@link Lease.obstacle}. */
   readonly changed: (state: LeaseState) => void
   readonly warn: (text: string) => void
 }
@@ -34,6 +34,7 @@ export class Lease {
   #look: Cancel | undefined
   #warned = false
   #opened = false
+  #obstacle: string | undefined
 
   constructor(options: LeaseOptions) {
     this.#o = options
@@ -46,6 +47,11 @@ export class Lease {
   /** False: the file cannot even be opened or made, so perhaps nothing can be written in the volume. */
   get opened(): boolean {
     return this.#opened
+  }
+
+  /** What lies in the file's place and is no lease, so that nobody can tell whose the volume is; the state is then `busy`. */
+  get obstacle(): string | undefined {
+    return this.#obstacle
   }
 
   /** Tries once; while the volume is somebody else's, it looks again every second. @returns the state now */
@@ -105,6 +111,7 @@ export class Lease {
   #try(): LeaseState {
     const { file, native } = this.#o
     let fd: number | undefined
+    this.#obstacle = undefined
     try {
       fd = this.#open()
       this.#opened = true
@@ -118,6 +125,11 @@ export class Lease {
       }
       return lock
     } catch (error) {
+      const what = error instanceof NoLease ? error.message : NO_LEASE[(error as NodeJS.ErrnoException).code ?? '']
+      if (what !== undefined) {
+        this.#obstacle = `${file} is ${what}`
+        return 'busy'
+      }
       this.#warn(`${file} cannot be locked: ${(error as Error).message}; a counter in it takes the lock's place`)
       return 'unsupported'
     } finally {
@@ -128,9 +140,10 @@ export class Lease {
   #open(): number {
     const fd = orAsRuntimeUser(this.#o.owner, () => openExisting(this.#o.file) ?? this.#create())
     const status = fstatSync(fd)
-    if (!status.isFile() || status.nlink > 1) {
+    const what = status.isFile() ? (status.nlink > 1 ? 'a file with several names' : undefined) : 'not a regular file'
+    if (what !== undefined) {
       closeSync(fd)
-      throw new Error('it is not a regular file with one link')
+      throw new NoLease(what)
     }
     // The supervisor writes into it before the volume is repaired.
     const { owner } = this.#o
@@ -169,6 +182,16 @@ export class Lease {
     if (!this.#warned) this.#o.warn(text)
     this.#warned = true
   }
+}
+
+/** What was opened is none. */
+class NoLease extends Error {}
+
+/** Why open(2) refuses what is none. ENXIO: a socket, or a device without a driver. */
+const NO_LEASE: Readonly<Record<string, string>> = {
+  ELOOP: 'a symbolic link, which is not followed',
+  EISDIR: 'a directory',
+  ENXIO: 'not a regular file',
 }
 
 function openExisting(file: string): number | undefined {

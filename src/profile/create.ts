@@ -147,24 +147,32 @@ async function sweepLeftovers(parent: string, justMade: string): Promise<void> {
 /**
  * Fills a new volume: settings, prompt, `.env` and directories of the default profile. Only what is missing, and only as long as the
  * volume has no gateway_state.json, which every run leaves: what a user deletes later stays deleted.
- * @returns the paths it made
+ * @returns what it made, by name in `home`
  */
 export async function seedHome(home: string): Promise<readonly string[]> {
   const made: string[] = []
-  for (const sub of HOME_DIRECTORIES) if (await mkdir(join(home, sub), { recursive: true })) made.push(join(home, sub))
-  if (await isThere(join(home, 'gateway_state.json'))) return made
-  for (const sub of PROFILE_DIRECTORIES)
-    if (await mkdir(join(home, sub), { recursive: true })) made.push(join(home, sub))
+  // Side by side, as the first gateway waits for it, and a disk syncs many files in the time of one.
+  const makeAll = (names: readonly string[]): Promise<unknown> =>
+    Promise.all(
+      names.map(async (name) => {
+        if (await mkdir(join(home, name), { recursive: true })) made.push(`${name}/`)
+      }),
+    )
+  await makeAll(HOME_DIRECTORIES)
+  if (await isThere(join(home, 'gateway_state.json'))) return made.sort()
+  await makeAll(PROFILE_DIRECTORIES)
   const files: readonly (readonly [string, string, number])[] = [
     ['config.yaml', describedConfigText(true, undefined), 0o644],
     ['SOUL.md', soulText(DEFAULT_PROFILE), 0o644],
     ['.env', dotEnvText(), 0o600],
   ]
-  for (const [name, text, mode] of files) {
-    const file = join(home, name)
-    if (await isThere(file)) continue
-    await replaceFile(file, text, mode)
-    made.push(file)
-  }
-  return made
+  await Promise.all(
+    files.map(async ([name, text, mode]) => {
+      const file = join(home, name)
+      if (await isThere(file)) return
+      await replaceFile(file, text, mode)
+      made.push(name)
+    }),
+  )
+  return made.sort()
 }

@@ -1,7 +1,7 @@
 /** What becomes of a slot whose process has ended or could not be started: docs/slots.md, "What an exit means". */
 import { backoffMs } from './backoff.ts'
 import { asksForRestart, describeEnding, isSuccess, permanentReason } from './ending.ts'
-import type { DeathRecord, Slot, Verdict } from './slot.ts'
+import { childOf, type DeathRecord, type Slot, type Verdict } from './slot.ts'
 
 export interface Judgement {
   readonly verdict: Verdict
@@ -65,7 +65,12 @@ export function judgeFailure(slot: Slot, reason: string, random: number, nowMs: 
   if (policy.kind !== 'service' || slot.wanted === 'once' || policy.restart === 'never')
     return notADeath({ to: 'down', reason })
   const startAtMs = nowMs + backoffMs(policy.restartDelay, slot.deathsInRow + 1, false, random)
-  return { verdict: { to: 'backoff', startAtMs, reason }, counts: true, isDeath: false }
+  const unstarted = childOf(slot) === null
+  return {
+    verdict: { to: 'backoff', startAtMs, reason, ...(unstarted && { unstarted }) },
+    counts: true,
+    isDeath: false,
+  }
 }
 
 function tooManyDeaths(slot: Slot, death: DeathRecord): string | undefined {

@@ -104,9 +104,11 @@ export function settle(slot: Slot, verdict: Verdict, nowMs: number): Step {
     }
     case 'start':
       return start(slot, slot.wanted, verdict.again, nowMs)
-    case 'backoff':
-      if (verdict.startAtMs <= nowMs) return start(slot, slot.wanted, true, nowMs)
-      return [enter(slot, { state: 'backoff', startAtMs: verdict.startAtMs, reason: verdict.reason }, nowMs)]
+    case 'backoff': {
+      const { startAtMs, reason, unstarted } = verdict
+      if (startAtMs <= nowMs) return start(slot, slot.wanted, true, nowMs)
+      return [enter(slot, { state: 'backoff', startAtMs, reason, ...(unstarted && { unstarted }) }, nowMs)]
+    }
     case 'parked':
       return [enter(slot, { state: 'parked', reason: verdict.reason }, nowMs), ended(verdict.reason)]
     case 'done':

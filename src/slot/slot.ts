@@ -63,7 +63,7 @@ export type Verdict =
   | { readonly to: 'down'; readonly reason?: string }
   /** `again`: counts as a restart. */
   | { readonly to: 'start'; readonly again: boolean }
-  | { readonly to: 'backoff'; readonly startAtMs: number; readonly reason: string }
+  | { readonly to: 'backoff'; readonly startAtMs: number; readonly reason: string; readonly unstarted?: true }
   | { readonly to: 'parked'; readonly reason: string }
   | { readonly to: 'done' }
 
@@ -113,7 +113,8 @@ export type Slot = SlotFacts &
         /** A start after this counts as a restart. */
         readonly again: boolean
       }
-    | { readonly state: 'backoff'; readonly startAtMs: number; readonly reason: string }
+    /** `unstarted`: there was not even a process that could have died. */
+    | { readonly state: 'backoff'; readonly startAtMs: number; readonly reason: string; readonly unstarted?: true }
     | { readonly state: 'parked'; readonly reason: string }
     | { readonly state: 'done' }
   )

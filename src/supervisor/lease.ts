@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, writeSync } from 'node:fs'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { readSmallFile } from '../system/small-file.ts'
 import {
@@ -58,6 +58,15 @@ export class Lease {
   holder(): string | undefined {
     const found = this.#read()
     return typeof found === 'object' ? `instance ${found.instance} on host ${found.host}` : undefined
+  }
+
+  /** What lies in the file's place and is no lease, for people: nobody can tell whose the volume is before it is gone. */
+  obstacle(): string | undefined {
+    const { file } = this.#options
+    const { problem } = readSmallFile(file, MAX_LEASE_BYTES)
+    if (problem !== undefined) return `${file} ${problem}`
+    const names = lstatSync(file, { throwIfNoEntry: false })?.nlink ?? 1
+    return names > 1 ? `${file} has several names` : undefined
   }
 
   /** An orderly end: the next one need not wait until our counter has stood still. */

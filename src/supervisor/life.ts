@@ -83,6 +83,11 @@ export class Life {
     return this.#lease.holder()
   }
 
+  /** Why nobody can tell whose the volume is, while that is what the gateways wait for. */
+  obstacle(): string | undefined {
+    return this.#phase === 'waiting' ? this.#lease.obstacle() : undefined
+  }
+
   /** The volume is ours and its boot stages are behind us. Comes again when the volume was lost and is ours again. */
   begin(): void {
     if (this.#phase === 'stopping') return
@@ -112,9 +117,11 @@ export class Life {
         return
       case 'busy':
         this.#enter('waiting')
-        this.#o.journal.warn(
-          `${this.#o.start.home} is held by ${this.#lease.holder() ?? 'a container that does not say who it is'}`,
-        )
+        // init has said why, unless it is another container's: only the file says whose.
+        if (this.#lease.obstacle() === undefined)
+          this.#o.journal.warn(
+            `${this.#o.start.home} is held by ${this.#lease.holder() ?? 'a container that does not say who it is'}`,
+          )
         if (this.#begun) this.#lost()
         return
       case 'unsupported':

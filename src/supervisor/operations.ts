@@ -40,6 +40,8 @@ export interface OperationsOptions {
   readonly booted: () => Promise<void>
   /** Who holds the volume, while it is not us. */
   readonly holder: () => string | undefined
+  /** Why nobody can tell who does, while the gateways wait for that. */
+  readonly obstacle: () => string | undefined
   readonly reconcile: () => readonly string[]
   readonly warnings: () => readonly string[]
 }
@@ -240,7 +242,12 @@ export class SlotOperations {
         return
       case 'stopping':
         throw new HermesError('STOPPING', 'the container is stopping')
-      case 'waiting':
+      case 'waiting': {
+        const obstacle = this.#o.obstacle()
+        if (obstacle !== undefined)
+          throw new HermesError('VOLUME_BUSY', `nobody can tell whose the volume is: ${obstacle}`, {
+            next: 'remove it; this container then goes on by itself',
+          })
         throw new HermesError(
           'VOLUME_BUSY',
           `another container holds the volume: ${this.#o.holder() ?? 'it does not say who it is'}`,
@@ -248,6 +255,7 @@ export class SlotOperations {
             next: 'stop that one; this one then goes on by itself',
           },
         )
+      }
       case 'booting':
         throw new HermesError('TIMED_OUT', 'the container is still booting', {
           next: '"hermes logs supervisor" and the container\'s own output say what it is at',

@@ -177,6 +177,7 @@ export class Supervisor {
       phase: () => this.#life.phase,
       booted: () => this.#life.whenBooted(),
       holder: () => this.#life.holder(),
+      obstacle: () => this.#life.obstacle(),
       reconcile: () => this.#life.reconcile(),
       warnings: () => this.#warnings(),
     })
@@ -319,7 +320,9 @@ export class Supervisor {
     const { start } = this.#o
     const ofConfigs = this.#table.entries().flatMap(({ key }) => this.#launcher.problems(profileOfSlot(key) ?? ''))
     const control = start.controlFd === undefined ? ['there is no control socket'] : []
-    return [...this.#profiles.warnings, ...ofConfigs, ...this.#imageServices.problems, ...control]
+    const obstacle = this.#life.obstacle()
+    const volume = obstacle === undefined ? [] : [`the gateways wait, nobody can tell whose the volume is: ${obstacle}`]
+    return [...volume, ...this.#profiles.warnings, ...ofConfigs, ...this.#imageServices.problems, ...control]
   }
 }
 

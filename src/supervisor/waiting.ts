@@ -97,6 +97,11 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
       `${key} is down again${slot.reason === undefined ? ': it was stopped meanwhile' : `: ${slot.reason}`}`,
     )
   if (slot.wanted === 'down') return new HermesError('FAILED', `${key} was stopped while it was being started`)
+  // Once may be a passing shortage of processes; what fails before there is one and goes on to is for the operator to mend.
+  if (slot.state === 'backoff' && slot.unstarted && slot.deathsInRow >= 2)
+    return new HermesError('FAILED', `${key} ${slot.reason}`, {
+      next: 'mend that; it goes on trying, and "hermes gateway start" tries at once',
+    })
   return 'wait'
 }
 

@@ -1,6 +1,6 @@
 // The built program, without a supervisor.
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -344,6 +344,25 @@ test('doctor names what has to be repaired', async () => {
     ]),
   )
   expect(code).toBe(1)
+})
+
+test('doctor names a directory that it may not read, and still looks at the others', async () => {
+  const locked = join(home, 'profiles', 'locked')
+  mkdirSync(locked, { recursive: true })
+  writeFileSync(join(home, 'config.yaml'), 'gateway: {restart: x}\n')
+  chmodSync(locked, 0o000)
+  // root may read everything, so then it is asked as somebody else, who may not enter where the install lies either.
+  const install = join(home, 'install')
+  cpSync(installDir(), install, { recursive: true })
+  chmodSync(home, 0o755)
+  const asSomebody = ['setpriv', '--reuid', '12345', '--regid', '12345', '--clear-groups', '--']
+  const who = process.getuid?.() === 0 ? asSomebody : []
+  const { code, stdout } = await runProgram([...who, join(install, 'bin', 'hermes'), 'doctor'], { home })
+  expect(stdout).toMatch(new RegExp(`^fail +volume: cannot be checked: EACCES.*'${locked}'`, 'm'))
+  expect(stdout).toMatch(/^warn +profiles: .*line 1: gateway\.restart/m)
+  expect(stdout).toMatch(/^ok +disk: /m)
+  expect(code).toBe(1)
+  chmodSync(locked, 0o755)
 })
 
 test('a check of doctor that fails itself is a finding, and the others still look', async () => {

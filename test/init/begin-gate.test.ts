@@ -2,24 +2,28 @@ import { expect, test } from 'vitest'
 import { BeginGate } from '../../src/init/begin-gate.ts'
 import type { LeaseState } from '../../src/protocol/init.ts'
 
-function scene(first: LeaseState, options: { opened?: boolean; withoutLease?: boolean; problem?: string } = {}) {
+function scene(
+  first: LeaseState,
+  options: { opened?: boolean; withoutLease?: boolean; problem?: string; obstacle?: string } = {},
+) {
   const told: string[] = []
   const looks: string[] = []
+  const said: string[] = []
   const look = (what: string) => async (): Promise<string | undefined> => {
     looks.push(what)
     return options.problem
   }
   const gate = new BeginGate({
     home: '/home',
-    lease: { take: () => first, opened: options.opened ?? true },
+    lease: { take: () => first, opened: options.opened ?? true, obstacle: options.obstacle },
     withoutLease: options.withoutLease ?? false,
     prepare: look('prepare'),
     tryIt: look('try'),
     send: (message) => told.push('state' in message ? `lease ${message.state}` : message.type),
     unusable: (why) => told.push(`unusable: ${why}`),
-    say: () => undefined,
+    say: (_, text) => said.push(text),
   })
-  return { gate, told, looks }
+  return { gate, told, looks, said }
 }
 
 test('held: prepared, and begun when the hooks are done', async () => {
@@ -39,6 +43,17 @@ test('busy: nothing in the volume is touched before it is free', async () => {
   expect([told, looks]).toEqual([['lease busy'], []])
   await gate.leaseIs('held')
   expect([told, looks]).toEqual([['lease busy', 'lease held', 'begin'], ['prepare']])
+})
+
+test('busy is said with its reason: another container, or something in the lease’s place', async () => {
+  const other = scene('busy')
+  await other.gate.open()
+  expect(other.said).toEqual(['another container holds /home: its gateways wait here until the volume is free'])
+  const blocked = scene('busy', { obstacle: '/home/run.lease is a directory' })
+  await blocked.gate.open()
+  expect(blocked.said).toEqual([
+    'nobody can tell whose /home is: /home/run.lease is a directory. Remove it; until then the gateways wait here',
+  ])
 })
 
 test('lost and found again: not begun in between, and told to begin again', async () => {

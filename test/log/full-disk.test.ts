@@ -1,27 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { NO_MOUNT, smallDisk } from '../support/small-disk.ts'
 import { LogScene } from './scene.ts'
-
-/** A file system of 2 MB; undefined: we may not mount one. */
-function smallDisk(): (Disposable & { readonly path: string; remount(flags: string): void }) | undefined {
-  const path = mkdtempSync(join(tmpdir(), 'hermes-disk-'))
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', path]).status !== 0) {
-    rmSync(path, { recursive: true })
-    return undefined
-  }
-  return {
-    path,
-    remount: (flags) => void spawnSync('mount', ['-o', `remount,${flags}`, path]),
-    [Symbol.dispose]() {
-      spawnSync('umount', [path])
-      rmSync(path, { recursive: true, force: true })
-    },
-  }
-}
-const NO_MOUNT = 'mounting a tmpfs needs root'
 
 const line = (i: number): string => `line ${i} ${'x'.repeat(90)}\n`
 
@@ -70,8 +51,7 @@ test('a disk that fills while a line is unfinished loses that line as a whole, a
   if (!disk) return context.skip(NO_MOUNT)
   await using scene = new LogScene({ dir: join(disk.path, 'logs') })
   scene.write('whole\nbegun ')
-  const ballast = join(disk.path, 'ballast')
-  spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4096'])
+  const ballast = disk.fill()
   scene.write('x'.repeat(8192))
   scene.clock.advance(1000)
   scene.write('still the same line\n')

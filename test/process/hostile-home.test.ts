@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startHermes } from '../support/hermes.ts'
+import { NO_MOUNT, smallDisk } from '../support/small-disk.ts'
 import { waitFor } from '../support/wait.ts'
 
 const lives = { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '1ms', max: '10ms' } }
@@ -87,4 +88,45 @@ test('a run directory that holds somebody else’s files is refused and left alo
   expect(hermes.stderr()).toContain('holds other files (log)')
   expect(existsSync(join(runDir, 'log'))).toBe(true)
   rmSync(runDir, { recursive: true })
+})
+
+test.each([
+  ['a FIFO', (file: string) => execFileSync('mkfifo', [file]), 'is not a regular file'],
+  ['a link', (file: string) => symlinkSync('/dev/null', file), 'is a symbolic link, which is not followed'],
+])('%s in the place of run.lease is named, and the gateways start when it is gone', async (_, plant, what) => {
+  const home = freshHome()
+  const lease = join(home, 'run.lease')
+  plant(lease)
+  await using hermes = await startHermes({ home, profiles: [{ name: 'coder', gateway: lives }], untilRunning: false })
+  const waits = await waitFor('it to wait', async () => {
+    const status = await hermes.status()
+    return status.phase === 'waiting' && status
+  })
+  expect(waits.warnings).toContain(`the gateways wait, nobody can tell whose the volume is: ${lease} ${what}`)
+  await expect(hermes.control((client) => client.request('start', { slot: 'gateway-coder' }))).rejects.toMatchObject({
+    code: 'VOLUME_BUSY',
+    message: `nobody can tell whose the volume is: ${lease} ${what}`,
+    next: 'remove it; this container then goes on by itself',
+  })
+  rmSync(lease)
+  await waitFor('the gateway to be up', async () => (await hermes.slot('gateway-coder'))?.state === 'up')
+})
+
+test('a start where no process can be started is answered with the reason, long before its time-out', async (context) => {
+  using disk = smallDisk()
+  if (!disk) return context.skip(NO_MOUNT)
+  await using hermes = await startHermes({
+    profiles: [
+      { name: 'coder', gateway: { ...lives, restart_delay: { first: '100ms', max: '1s' } }, desired: 'stopped' },
+    ],
+    runDir: join(disk.path, 'run'),
+  })
+  const ballast = disk.fill()
+  const start = { slot: 'gateway-coder', wait: true, timeoutMs: 600_000 }
+  await expect(hermes.control((client) => client.request('start', start))).rejects.toMatchObject({
+    code: 'FAILED',
+    message: expect.stringMatching(/^gateway-coder cannot be started: ENOSPC/),
+  })
+  rmSync(ballast)
+  await waitFor('the gateway to be up', async () => (await hermes.slot('gateway-coder'))?.state === 'up')
 })

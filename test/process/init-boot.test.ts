@@ -538,8 +538,9 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
     const home = freshHome()
     chownSync(home, 10_000, 10_000)
     try {
-      mkdirSync(join(home, 'run.lease'))
-      await using box = await startInit({ home })
+      // A file that can be read and not opened for writing, as on a mount without locks.
+      const prepare = 'f=$home/run.lease; touch "$f"; mount --bind "$f" "$f"; mount -o remount,bind,ro "$f"'
+      await using box = await startInit({ home, prepare })
       const supervisor = await box.install.life(1)
       expect(await supervisor.hello()).toMatchObject({ lease: 'unsupported', begun: false })
       await box.pid1.saw('run.lease cannot be locked')

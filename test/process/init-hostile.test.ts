@@ -232,13 +232,17 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     ['a FIFO', 'mkfifo "$home/run.lease"'],
     ['a directory', 'mkdir "$home/run.lease"'],
   ])(
-    'run.lease as %s is not followed, not written, not given away, and does not hold up the boot',
+    'run.lease as %s is not followed, not written, not given away, and holds up the gateways only, until it is gone',
     async (_, prepare) => {
       await using box = await startInit({ prepare, words: ['sh', '-c', 'echo main; exec sleep 1000'] })
       const supervisor = await box.install.life(1)
-      expect((await supervisor.hello()).lease).toBe('unsupported')
+      expect(await supervisor.hello()).toMatchObject({ lease: 'busy', begun: false })
+      await box.pid1.saw(/nobody can tell whose .* is: .*run\.lease is .*\. Remove it/)
       await box.pid1.saw('main')
       expect(isOwned(box)).toBe(false)
+      await box.ok('rm', '-rf', join(box.home, 'run.lease'))
+      await supervisor.got('lease', ({ state }) => state === 'held')
+      await supervisor.got('begin')
       const secret = join(box.dir, 'secret')
       if (existsSync(secret)) expect([statSync(secret).uid, statSync(secret).size]).toEqual([0, 7])
     },

@@ -388,7 +388,9 @@ describe('a spawn that failed', () => {
       deaths: [],
       startAtMs: T0 + 900,
       reason: 'cannot be started: EAGAIN: no more processes',
+      unstarted: true,
     })
+    expect(play(isUp(), exited(1, code(1)), exited(1, code(1))).slot).not.toHaveProperty('unstarted')
   })
 
   test('of an earlier request is old news', () => {

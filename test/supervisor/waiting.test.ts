@@ -32,6 +32,7 @@ function world() {
     happen,
     run,
     exit,
+    request: () => slot.request,
     wait: (goal: 'up' | 'down', ms = 5_000) => waiting.for('gateway-a', goal, ms, () => slot),
   }
 }
@@ -64,6 +65,39 @@ test('a start outlives deaths, and says what the last one was when it is too lat
   })
   clock.advance(500)
   await late
+})
+
+test('a start that gets no process, twice in a row, is answered at once with the reason', async () => {
+  const { clock, happen, wait, request } = world()
+  const fails = (): void => happen({ type: 'spawn-failed', request: request(), error: 'ENOSPC: disk full', random: 0 })
+  happen({ type: 'want', wanted: 'up' })
+  const up = wait('up', 60_000)
+  fails() // may have been a passing shortage
+  clock.advance(1_000)
+  happen({ type: 'due' })
+  const answer = expect(up).rejects.toMatchObject({
+    code: 'FAILED',
+    message: 'gateway-a cannot be started: ENOSPC: disk full',
+  })
+  fails()
+  await answer
+  expect(clock.alarms()).toEqual([])
+})
+
+test('a process that dies is no such start, however often', async () => {
+  const { clock, happen, run, exit, wait } = world()
+  happen({ type: 'want', wanted: 'up' })
+  const up = wait('up', 60_000)
+  for (let i = 0; i < 5; i++) {
+    run()
+    exit(1)
+    clock.advance(60_000 / 16)
+    happen({ type: 'due' })
+  }
+  run()
+  clock.advance(1_000)
+  happen({ type: 'due' })
+  await up
 })
 
 test('parking and ending for good are told with their reasons', async () => {

@@ -45,7 +45,7 @@ export function namesIn(dir: string): readonly string[] {
   try {
     return readdirSync(dir)
   } catch {
-    // Not there, or not readable, which the check of the volume reports.
+    // Not there, or not readable: the check of the volume says so.
     return []
   }
 }

@@ -1,5 +1,5 @@
 /** What lies in the volume: owners, settings, stale files. */
-import { existsSync, lstatSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { configProblemText, loadConfig } from '../../profile/config.ts'
 import { listProfiles, type ProfileEntry } from '../../profile/disk.ts'
@@ -40,7 +40,7 @@ export const volume: Check = ({ home, uid }) => {
 }
 
 function foreignIn(dir: string, uid: number): readonly { path: string; owner: number }[] {
-  return namesIn(dir).flatMap((name) => {
+  return readdirSync(dir).flatMap((name) => {
     const path = join(dir, name)
     const owner = lstatSync(path, { throwIfNoEntry: false })?.uid
     return owner === undefined || owner === uid || uid === 0 ? [] : [{ path, owner }]
