@@ -18,7 +18,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'gateway', summary: 'start, stop, restart, status, run; alone: run', alone: 'run' },
   { name: 'config', summary: "read and write the profile's config.yaml" },
   KANBAN_GROUP,
-  { name: 'dashboard', summary: 'start, stop, restart and status of the dashboard' },
+  { name: 'dashboard', summary: 'start, stop, restart and status of the dashboard; alone: run', alone: 'run' },
   { name: 'service', summary: 'start, stop, restart and status of services that the image defines' },
 ]
 

@@ -40,6 +40,7 @@ interface Refused {
 
 test.each<Refused>([
   { args: ['--host', '0.0.0.0'], code: 78, says: /does not listen on 0\.0\.0\.0:\d+ for everybody/ },
+  { args: ['run', '--host', '0.0.0.0'], code: 78, says: /no log-in is configured/ },
   { args: ['--port', '99999'], code: 78, says: /expected a port from 1 to 65535, got "99999"/ },
   { args: ['--frobnicate'], code: 2, says: /has no option --frobnicate/ },
   {

@@ -3,8 +3,9 @@ import { act, withSupervisor } from '../../control/slot-actions.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/nearest.ts'
 import { hashPassword } from '../../system/password-hash.ts'
-import type { ArgumentSpec, Command, Input } from '../command.ts'
+import { type ArgumentSpec, type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
+import { dashboardFacts } from '../dispatcher-facts.ts'
 import { slotStatus } from '../hot.ts'
 import type { Outcome } from '../output.ts'
 import { slotsTable } from '../slots-view.ts'
@@ -26,6 +27,27 @@ const VERBS: readonly Verb[] = ['start', 'stop', 'restart']
 
 export const SLOT_COMMANDS: readonly Command[] = [
   ...commandsFor('dashboard', 'the dashboard', [], () => 'dashboard'),
+  {
+    path: 'dashboard run',
+    summary: 'serve the dashboard until TERM or INT; what its slot runs',
+    options: [
+      { long: '--host', value: 'ADDRESS', help: 'listen there; else HERMES_DASHBOARD_HOST' },
+      { long: '--port', value: 'PORT', help: 'else HERMES_DASHBOARD_PORT, else 9119' },
+      { long: '--insecure', help: 'no log-in, on whatever address: as HERMES_DASHBOARD_INSECURE' },
+      { long: '--no-open', help: 'no browser is opened; none ever is' },
+    ],
+    exits: { [EXIT.configuration]: 'it may not, or cannot, listen there, or a setting is wrong' },
+    run: async (context, input) => {
+      const { dashboardProgram } = require('#bundle/dashboard.cjs') as typeof import('../../../bin/dashboard.ts')
+      const [host, port] = [textOption(input, 'host'), textOption(input, 'port')]
+      const options = {
+        ...(host === undefined ? {} : { host }),
+        ...(port === undefined ? {} : { port }),
+        insecure: input.options.insecure === true,
+      }
+      return { exitCode: await dashboardProgram({ ...dashboardFacts(context), options }) }
+    },
+  },
   {
     path: 'dashboard hash-password',
     summary: 'print a hash for HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
