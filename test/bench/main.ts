@@ -1,10 +1,11 @@
-// npm run bench: ours and every peer that is installed here, in one run.   [--quick] [--pm2 DIR] [--only TEXT] [--install DIR] [--out FILE]
+// npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT] [--install DIR] [--out FILE]
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { whyNoNamespace } from '../support/namespace.ts'
 import { dashboard } from './dashboard.ts'
+import { dashboardPage } from './dashboard-page.ts'
 import { gatewayApi } from './gateway-api.ts'
 import { kanban } from './kanban.ts'
 import type { Effort, Row } from './row.ts'
@@ -28,6 +29,7 @@ const root = dirname(dirname(import.meta.dirname))
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
     pm2: { type: 'string' },
     only: { type: 'string' },
     install: { type: 'string', default: join(root, 'dist') },
@@ -64,6 +66,7 @@ for (const { name, missing: reason } of missing) say(`left out ${name}: ${reason
 
 const effort: Effort = {
   quick: values.quick,
+  long: values.long,
   say: (line) => say(`  ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s: ${line}`),
 }
 const startedAtMs = performance.now()
@@ -81,6 +84,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['crash', () => crashLoop(plain, effort)],
   ['gateway', () => gatewayApi(resolve(values.install), effort)],
   ['dashboard', () => dashboard(resolve(values.install), effort)],
+  ['page', () => dashboardPage(resolve(values.install), effort)],
   ['kanban', () => kanban(resolve(values.install), effort)],
 ]
 

@@ -19,6 +19,8 @@ export const cell = (samples: readonly number[]): Cell => ({ median: median(samp
 /** How much is measured: `quick` only proves that every row works. */
 export interface Effort {
   readonly quick: boolean
+  /** What shows only with time is looked at for minutes. */
+  readonly long: boolean
   say(line: string): void
 }
 

@@ -1,0 +1,123 @@
+/** The dashboard's page in a real Chromium: how soon it is there, how soon it knows, and how it keeps up with a log. */
+import { dirname, join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { launchChromium, Tab } from '../browser/browser.ts'
+import { whyNoBrowser } from '../support/browser.ts'
+import { type RunningDashboard, startDashboard } from '../support/dashboard.ts'
+import { type RunningHermes, startHermes } from '../support/hermes.ts'
+import { cell, type Effort, type Row } from './row.ts'
+import { quantile } from './statistics.ts'
+
+const WRITER = join(dirname(import.meta.dirname), 'support', 'programs', 'thousand-lines.cjs')
+const LONG_S = 300
+
+/** @param install tree with bin/ and lib/ */
+export async function dashboardPage(install: string, { quick, long, say }: Effort): Promise<Row[]> {
+  const why = whyNoBrowser()
+  if (why !== undefined) {
+    say(`left out the dashboard's page: ${why}`)
+    return []
+  }
+  say("the dashboard's page")
+  await using hermes = await startHermes({
+    install,
+    profiles: [
+      {
+        name: 'dies',
+        gateway: { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '50ms', max: '50ms' } },
+      },
+      { name: 'writes', gateway: { command: [process.execPath, WRITER, 'writes'] } },
+    ],
+  })
+  await using dashboard = await startDashboard(hermes, { install })
+  const browser = await launchChromium()
+  try {
+    const first = await firstViews(browser, dashboard, quick ? 2 : 10)
+    const known = await deathsSeen(browser, dashboard, hermes, quick ? 2 : 10)
+    const seconds = long ? LONG_S : quick ? 3 : 15
+    say(`following a log for ${seconds} s`)
+    const { frames, heapMb } = await followedLog(browser, dashboard, seconds)
+    const ours = (samples: readonly number[]): Row['cells'] => ({ hermes: cell(samples) })
+    return [
+      { title: 'page: first paint on localhost', unit: 'ms', budget: 300, cells: ours(first.paintMs) },
+      { title: 'page: first view, as it is sent', unit: 'kB', budget: 150, cells: ours(first.kilobytes) },
+      { title: 'page: process killed → its death is seen', unit: 'ms', budget: 200, cells: ours(known) },
+      {
+        title: 'page: frames while 1,000 lines/s come, median',
+        unit: 'ms',
+        budget: null,
+        cells: ours([quantile(frames, 0.5)]),
+      },
+      { title: 'page: likewise, p99', unit: 'ms', budget: null, cells: ours([quantile(frames, 0.99)]) },
+      { title: `page: its heap after ${seconds} s of that`, unit: 'MB', budget: null, cells: ours([heapMb]) },
+    ]
+  } finally {
+    await browser.close()
+  }
+}
+
+/** Each in a context of its own, so with empty caches. */
+async function firstViews(browser: Browser, { origin }: RunningDashboard, rounds: number) {
+  const paintMs: number[] = []
+  const kilobytes: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    await using tab = await Tab.open(browser, origin)
+    await tab.page.goto('/')
+    await tab.page.locator('.slot').first().waitFor()
+    paintMs.push(Number(await tab.page.evaluate(`performance.getEntriesByName('first-contentful-paint')[0].startTime`)))
+    const bytes = await tab.page.evaluate(`
+      [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+        .filter(({ name }) => !name.includes('/api/'))
+        .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)`)
+    kilobytes.push(Number(bytes) / 1000)
+  }
+  return { paintMs, kilobytes }
+}
+
+/** From the kill to the change in the document, both by the machine's clock. */
+async function deathsSeen(browser: Browser, { origin }: RunningDashboard, hermes: RunningHermes, rounds: number) {
+  await using tab = await Tab.open(browser, origin)
+  await tab.page.goto('/')
+  await tab.page.locator('[data-slot="gateway-dies"] .state.up').waitFor()
+  const tookMs: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const pid = (await hermes.slot('gateway-dies'))?.pid
+    if (pid === undefined) throw new Error('gateway-dies does not run')
+    await tab.page.evaluate(`
+      window.seen = new Promise((resolve) => {
+        const row = document.querySelector('[data-slot="gateway-dies"]')
+        const death = () => row.querySelector('.slot-death time')?.dateTime
+        const before = death()
+        new MutationObserver(() => { if (death() !== before) resolve(Date.now()) })
+          .observe(row, { subtree: true, childList: true, attributes: true, characterData: true })
+      })
+      undefined`)
+    const killedAt = Date.now()
+    process.kill(pid, 'SIGKILL')
+    tookMs.push(Number(await tab.page.evaluate('window.seen')) - killedAt)
+    await tab.page.locator('[data-slot="gateway-dies"] .state.up').waitFor()
+  }
+  return tookMs
+}
+
+/** Times between the frames that were drawn while the log was followed; ms. */
+async function followedLog(browser: Browser, { origin }: RunningDashboard, seconds: number) {
+  await using tab = await Tab.open(browser, origin)
+  await tab.page.goto('/profiles/writes')
+  await tab.page.locator('.log-row').first().waitFor()
+  const frames = (await tab.page.evaluate(`
+    new Promise((resolve) => {
+      const frames = []
+      const end = performance.now() + ${seconds * 1000}
+      const turn = (before) => requestAnimationFrame((now) => {
+        frames.push(now - before)
+        if (now < end) turn(now)
+        else resolve(frames)
+      })
+      requestAnimationFrame(turn)
+    })`)) as number[]
+  const session = await tab.page.context().newCDPSession(tab.page)
+  await session.send('HeapProfiler.collectGarbage')
+  const { usedSize } = await session.send('Runtime.getHeapUsage')
+  return { frames, heapMb: usedSize / 1e6 }
+}
