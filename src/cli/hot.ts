@@ -69,8 +69,8 @@ export async function slotStatus(context: Context, key: string, next: string): P
   const result = await statusOf(context, key)
   const slot = result.slots.find((one) => one.slot === key)
   if (!slot) throw noSuchSlot(key, result)
-  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${slot.state === 'up' ? '' : `  ${'next'.padEnd(11)}${next}\n`}`
-  return { text, json: slot, exitCode: slot.state === 'up' ? EXIT.done : EXIT.failed }
+  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${slot.ready ? '' : `  ${'next'.padEnd(11)}${next}\n`}`
+  return { text, json: slot, exitCode: slot.ready ? EXIT.done : EXIT.failed }
 }
 
 export async function status(context: Context): Promise<Outcome> {

@@ -155,7 +155,7 @@ export class Children {
     const ours: number[] = []
     let readEnd: number | undefined
     try {
-      const log = fifos.openWriter(slot)
+      const log = fifos.openWriter(slot, services.user(slot))
       ours.push(log)
       const { words, cwd, env, stdin = 'ignore', stdout = log } = this.#commandOf(slot, program)
       ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))

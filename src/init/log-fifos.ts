@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, constants, fstatSync, lchownSync, openSync, rmSync } from 'node:fs'
+import { type BigIntStats, chmodSync, closeSync, constants, fstatSync, lchownSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { MAX_CHILDREN, type RuntimeIdentity } from '../protocol/init.ts'
 import type { Native } from '../system/native.ts'
@@ -33,12 +33,13 @@ export class LogFifos {
   }
 
   /**
+   * @param user who the child is, where it is another user than ours: `> /dev/stdout` opens the FIFO anew
    * @returns a write end for one child, an open file description of its own: O_NONBLOCK, which libuv clears for fds 0 to 2 of
    *   the child, is a flag of the description.
    * @throws Error when what is there is not the FIFO we made
    */
-  openWriter(slot: string): number {
-    const held = this.#held.get(slot) ?? this.#make(slot)
+  openWriter(slot: string, user?: { readonly uid: number }): number {
+    const held = this.#held.get(slot) ?? this.#make(slot, user)
     const fd = orAsRuntimeUser(this.#o.owner, () =>
       openSync(this.#path(slot), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY),
     )
@@ -56,7 +57,7 @@ export class LogFifos {
     rmSync(this.#path(slot), { force: true })
   }
 
-  #make(slot: string): Held {
+  #make(slot: string, user: { readonly uid: number } | undefined): Held {
     if (this.#held.size >= MAX_CHILDREN) throw new Error(`there are ${MAX_CHILDREN} log FIFOs already`)
     const path = this.#path(slot)
     const { native, owner } = this.#o
@@ -69,7 +70,9 @@ export class LogFifos {
     try {
       status = fstatSync(fd, { bigint: true })
       if (!status.isFIFO()) throw new Error(`${path} is not a FIFO`)
-      if (owner !== undefined) lchownSync(path, owner.uid, owner.gid)
+      if (owner !== undefined) lchownSync(path, user?.uid ?? owner.uid, owner.gid)
+      // Its reader, the supervisor, is then of its group.
+      if (owner !== undefined && user !== undefined) chmodSync(path, 0o660)
     } catch (error) {
       closeSync(fd)
       throw error

@@ -1,7 +1,12 @@
 import { lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Ending, SIGNALS } from '../protocol/init.ts'
-import { type ServicePrograms as Programs, serviceOfSlot, serviceSlot } from '../services/definition.ts'
+import {
+  type ServicePrograms as Programs,
+  type ServiceUser,
+  serviceOfSlot,
+  serviceSlot,
+} from '../services/definition.ts'
 import type { ServiceTable } from '../services/table.ts'
 import { exportsOf, type Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'
@@ -9,6 +14,8 @@ import type { Pipes } from './pipes.ts'
 
 /** What the dynamic linker obeys (ld.so(8)): a value may name a file that others can write, so root's programs go without. */
 const LINKER = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT']
+/** The dashboard's own: who reads a service's environment must not be able to log in there. */
+const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export interface ServiceProgramsOptions {
@@ -64,6 +71,11 @@ export class ServicePrograms {
   /** How far down it lies; undefined: not a service. */
   depth(slot: string): number | undefined {
     return this.#known.get(slot)?.programs.depth
+  }
+
+  /** Whom it runs as; undefined: as we, or it is no service. */
+  user(slot: string): ServiceUser | undefined {
+    return this.#known.get(slot)?.programs.user
   }
 
   /** From now on the supervisor's starts are refused, and finish programs are up to us. */
@@ -125,7 +137,7 @@ export class ServicePrograms {
   #becoming(slot: string, programs: Programs, words: readonly string[]): Pick<StartCommand, 'words' | 'env'> {
     const { user } = programs
     const { dir, uid } = this.#o
-    const container = this.#o.container()
+    const container = Object.fromEntries(Object.entries(this.#o.container()).filter(([name]) => !isSecret(name)))
     if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs, container) }
     // Set after the drop: setpriv runs as root, and would obey what others have put into the environment.
     const script = join(dir, slot)

@@ -96,17 +96,25 @@ const lower = (low: Map<string, number>, name: string, to: number | undefined): 
   low.set(name, Math.min(low.get(name) ?? Infinity, to ?? Infinity))
 }
 
-/** Length of the longest way down from each. @param definitions without circles */
+/** Length of the longest way down from each. @param definitions without circles, and nothing missing */
 function depthsOf(definitions: readonly ServiceDefinition[]): ReadonlyMap<string, number> {
-  const needs = new Map(definitions.map(({ rules }) => [rules.name, rules.dependsOn.map(({ name }) => name)]))
+  const dependents = new Map<string, string[]>()
+  const unknown = new Map<string, number>()
+  for (const { rules } of definitions) {
+    const needs = new Set(rules.dependsOn.map(({ name }) => name))
+    unknown.set(rules.name, needs.size)
+    for (const name of needs) dependents.set(name, [...(dependents.get(name) ?? []), rules.name])
+  }
   const depths = new Map<string, number>()
-  const waiting = new Set(needs.keys())
-  while (waiting.size > 0) {
-    for (const name of waiting) {
-      const below = (needs.get(name) ?? []).map((one) => depths.get(one))
-      if (below.includes(undefined)) continue
-      depths.set(name, Math.max(-1, ...below.map((depth) => depth ?? 0)) + 1)
-      waiting.delete(name)
+  const known = [...unknown].filter(([, left]) => left === 0).map(([name]) => name)
+  for (const name of known) depths.set(name, 0)
+  // An array's iterator also visits what is added meanwhile.
+  for (const name of known) {
+    for (const dependent of dependents.get(name) ?? []) {
+      depths.set(dependent, Math.max(depths.get(dependent) ?? 0, (depths.get(name) ?? 0) + 1))
+      const left = (unknown.get(dependent) ?? 0) - 1
+      unknown.set(dependent, left)
+      if (left === 0) known.push(dependent)
     }
   }
   return depths

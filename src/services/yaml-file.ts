@@ -56,7 +56,7 @@ export function readServicesYaml(text: string, facts: YamlFacts): Found {
   }
   const services = top.find((pair) => nameOf(pair) === 'services')?.value
   if (!isMap(services))
-    return services == null
+    return services == null || (isScalar(services) && services.value === null)
       ? { definitions, problems }
       : failed(0, 'expected names below services:', 'indent the services below it')
   for (const pair of services.items as readonly Pair[]) {

@@ -41,7 +41,7 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
   const timedOut = slot.state === 'stopping'
   const reason = timedOut ? `was not ready after ${policy.startTimeoutMs} ms and ${how}` : how
   if (policy.restart === 'never' || (policy.restart === 'on-failure' && isSuccess(ending) && !timedOut)) {
-    return aDeath({ to: 'down', reason: `${reason}; gateway.restart is ${policy.restart}` })
+    return aDeath({ to: 'down', reason: `${reason}; restart is ${policy.restart}` })
   }
   const tooMany = tooManyDeaths(slot, death)
   if (tooMany !== undefined) return aDeath({ to: 'parked', reason: `${tooMany}; the last one ${reason}` })

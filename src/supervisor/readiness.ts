@@ -49,7 +49,7 @@ function watchLog(pattern: string, ready: () => void, warn: (text: string) => vo
   try {
     wanted = matcherOf(pattern)
   } catch (error) {
-    warn(`gateway.ready.log: ${(error as Error).message}`)
+    warn(`ready.log: ${(error as Error).message}`)
     return undefined
   }
   return {
@@ -63,7 +63,7 @@ function watchLog(pattern: string, ready: () => void, warn: (text: string) => vo
           (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
             ? 'the expression takes too long on what was printed'
             : (error as Error).message
-        warn(`gateway.ready.log: ${why}; no line of this start counts as ready any more`)
+        warn(`ready.log: ${why}; no line of this start counts as ready any more`)
       }
       wanted = undefined
     },

@@ -176,7 +176,7 @@ test('on-failure: 1 is answered by a start, 0 is the end', async () => {
   tell('on-failure', 0)
   expect(await reach('on-failure', 'down')).toMatchObject({
     wanted: 'down',
-    reason: 'exited with code 0; gateway.restart is on-failure',
+    reason: 'exited with code 0; restart is on-failure',
   })
 })
 

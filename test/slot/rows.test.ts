@@ -126,10 +126,10 @@ describe('restart and restart_delay', () => {
     expect(ended.slot).toMatchObject({
       state: 'down',
       wanted: 'down',
-      reason: 'exited with code 0; gateway.restart is on-failure',
+      reason: 'exited with code 0; restart is on-failure',
     })
     expect(ended.effects).toEqual([
-      { type: 'ended', ending: code(0), reason: 'exited with code 0; gateway.restart is on-failure' },
+      { type: 'ended', ending: code(0), reason: 'exited with code 0; restart is on-failure' },
     ])
     expect(play(isUp({ restart: 'on-failure' }), exited(1, code(1))).slot.state).toBe('starting')
     expect(play(isUp({ restart: 'on-failure' }), exited(1, { signal: 'TERM' })).slot.state).toBe('starting')

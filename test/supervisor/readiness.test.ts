@@ -33,7 +33,7 @@ describe('readiness by a line of the log', () => {
   test('has one warning and no watcher for an expression that is none', () => {
     const { seen, watcher } = watchLog('(')
     expect(watcher).toBeUndefined()
-    expect(seen.warnings).toEqual([expect.stringContaining('gateway.ready.log: Invalid regular expression')])
+    expect(seen.warnings).toEqual([expect.stringContaining('ready.log: Invalid regular expression')])
   })
 
   // Without a limit this match takes longer than the age of the universe.
@@ -45,7 +45,7 @@ describe('readiness by a line of the log', () => {
     expect(seen).toEqual({
       ready: 0,
       warnings: [
-        'gateway.ready.log: the expression takes too long on what was printed; no line of this start counts as ready any more',
+        'ready.log: the expression takes too long on what was printed; no line of this start counts as ready any more',
       ],
     })
   })

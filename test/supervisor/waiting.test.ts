@@ -113,7 +113,7 @@ test('parking and ending for good are told with their reasons', async () => {
   exit(1)
   await expect(again).rejects.toMatchObject({
     code: 'FAILED',
-    message: expect.stringContaining('gateway.restart is never'),
+    message: expect.stringContaining('restart is never'),
   })
 })
 

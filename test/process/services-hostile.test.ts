@@ -1,0 +1,146 @@
+// What the runtime user tries, and what an author gets wrong: nothing of it is run as root, and the rest goes on.
+import { describe, expect, test } from 'vitest'
+import { whyNoNamespace } from '../support/namespace.ts'
+import { type Etc, startServices } from '../support/service-box.ts'
+import { waitFor } from '../support/wait.ts'
+
+const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
+const sleeps = '#!/bin/sh\nexec sleep 1000\n'
+/** A program that shows who has run it. */
+const evil = '#!/bin/sh\n[ "$(id -u)" != 0 ] || touch /run/owned\necho "evil ran as $(id -u)"\nexec sleep 1000\n'
+const asHermes = (text: string): string =>
+  `setpriv --reuid 10000 --regid 10000 --clear-groups -- /bin/sh -c '${text.replaceAll("'", "'\\''")}'`
+
+describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as root, PID 1 of a namespace'})`, () => {
+  test('the attack would be seen: an author’s own service of this text, run as root, shows it', async () => {
+    await using box = await startServices({ etc: { 'services.d/evil/run': evil } })
+    await waitFor('it', () => box.read('/run/owned') === '' && box.log('evil').includes('evil ran as 0'))
+    expect((await box.pid1.exec(['test', '-e', '/run/owned'])).code).toBe(0)
+  })
+
+  test('a definition that is refused is named with its repair, and the others run', async () => {
+    const etc: Etc = {
+      'services.d/good/run': sleeps,
+      'services.d/theirs/run': evil,
+      'services.d/group/run': evil,
+      'services.d/open/run': evil,
+      'services.d/plain/run': 'echo no interpreter\n',
+      'services.d/nobit/run': sleeps,
+      'services.d/nosh/run': '#!/no/such/sh\n',
+      'services.d/logger/run': sleeps,
+      'services.d/logger/log/run': evil,
+      'services.d/secret/run': sleeps,
+      'services.d/secret/notification-fd': '3\n',
+      's6-overlay/s6-rc.d/user/type': 'bundle\n',
+      ...Object.fromEntries(['a', 'b', 'c'].map((name) => [`s6-overlay/s6-rc.d/user/contents.d/${name}`, ''])),
+      ...Object.fromEntries(['a', 'b', 'c'].map((name) => [`s6-overlay/s6-rc.d/${name}/type`, 'longrun\n'])),
+      ...Object.fromEntries(['a', 'b', 'c'].map((name) => [`s6-overlay/s6-rc.d/${name}/run`, sleeps])),
+      's6-overlay/s6-rc.d/a/dependencies.d/b': '',
+      's6-overlay/s6-rc.d/b/dependencies.d/a': '',
+      's6-overlay/s6-rc.d/c/dependencies.d/nowhere': '',
+      'hermes/services.yaml':
+        'services:\n  fine: {command: [sleep, "1000"]}\n  typo:\n    command: [sleep, "1000"]\n    restrat: never\n  script:\n    command: [/opt/writable/run]\n  linked: {command: [/usr/local/linked]}\n',
+    }
+    await using box = await startServices({
+      etc,
+      prepare: [
+        'chown 10000:10000 /etc/services.d/theirs/run',
+        'chmod 775 /etc/services.d/group',
+        'chmod 666 /etc/services.d/open/run && chmod a+x /etc/services.d/open/run',
+        'chmod 755 /etc/services.d/plain/run && chmod -x /etc/services.d/nobit/run',
+        'chmod 777 /etc/services.d/logger/log',
+        'ln -sf /opt/writable/fd /etc/services.d/secret/notification-fd',
+        `mkdir -m 777 /opt/writable && echo 3 >/opt/writable/fd && printf '#!/bin/sh\\n' >/opt/writable/run && chmod 755 /opt/writable/run`,
+        'mount -t tmpfs -o mode=755 tmpfs /usr/local && ln -s /opt/writable/run /usr/local/linked',
+      ].join('\n'),
+    })
+    await box.up('good')
+    await box.up('fine')
+    const { warnings } = await box.status()
+    const expected: Readonly<Record<string, string>> = {
+      theirs: '/etc/services.d/theirs/run: it belongs to uid 10000, who could change what root runs; chown root:root',
+      group: '/etc/services.d/group: others than root can write it (mode 0775); chmod go-w /etc/services.d/group',
+      open: '/etc/services.d/open/run: others than root can write it',
+      plain: '/etc/services.d/plain/run: it has no interpreter line; begin it with #!/bin/sh',
+      nobit: '/etc/services.d/nobit/run: it is not executable; chmod +x',
+      nosh: '/etc/services.d/nosh/run: its interpreter /no/such/sh does not exist',
+      logger: '/etc/services.d/logger/log: others than root can write it (mode 0777)',
+      secret: '/opt/writable: others than root can write it',
+      a: '/etc/s6-overlay/s6-rc.d/a: depends on itself: a → b → a',
+      b: '/etc/s6-overlay/s6-rc.d/b: depends on itself: a → b → a',
+      c: '/etc/s6-overlay/s6-rc.d/c: depends on nowhere, which is not defined; define nowhere',
+      typo: '/etc/hermes/services.yaml, line 5, restrat: unknown key; did you mean restart?',
+      script: 'command: /opt/writable: others than root can write it',
+      linked: 'command: /opt/writable: others than root can write it',
+    }
+    for (const [name, message] of Object.entries(expected)) {
+      const line = warnings.find((warning) => warning.startsWith(`service ${name} is left out: `))
+      expect(line, name).toContain(message)
+      expect(box.pid1.stderr()).toContain(line)
+    }
+    const { slots } = await box.status()
+    expect(slots.map(({ slot }) => slot).filter((slot) => slot.startsWith('service-'))).toEqual([
+      'service-fine',
+      'service-good',
+    ])
+    expect((await box.pid1.exec(['test', '-e', '/run/owned'])).code).toBe(1)
+  })
+
+  test.each([
+    ['/etc/services.d', ['service-api']],
+    ['/etc/hermes', ['service-web']],
+    ['/etc', []],
+  ])('with %s writable by others none of its services runs', async (dir, left) => {
+    await using box = await startServices({
+      etc: {
+        'services.d/web/run': sleeps,
+        'hermes/services.yaml': 'services: {api: {command: [sleep, "1000"]}}\n',
+      },
+      prepare: `chmod 777 ${dir}`,
+    })
+    await box.pid1.saw(`${dir}: `)
+    await waitFor('the boot', async () => (await box.status()).phase === 'running')
+    const slots = (await box.status()).slots.map(({ slot }) => slot)
+    expect(slots.filter((slot) => slot.startsWith('service-'))).toEqual(left)
+  })
+
+  test('whatever the runtime user puts where it can write, no service of root’s runs it', async () => {
+    await using box = await startServices({
+      etc: {
+        'services.d/web/run': sleeps,
+        'services.d/web/finish': '#!/bin/sh\necho finished\n',
+        'hermes/services.yaml':
+          'services:\n  mine: {command: [sleep, "1000"], user: hermes}\n  once: {command: ["true"], oneshot: true}\n',
+      },
+      env: { LD_PRELOAD_NOT: 'x' },
+    })
+    await box.up('web')
+    await box.up('mine')
+    const attack = `
+      for slot in web mine once; do
+        for dir in /run/service/$slot /run/service/service-$slot; do
+          rm -rf "$dir"; mkdir "$dir"
+          for program in run finish up down; do echo '${evil.replaceAll("'", '"').replaceAll('\n', ';')}' | sed 's/;/\\n/g' >"$dir/$program"; chmod 755 "$dir/$program"; done
+        done
+      done
+      echo "$HOME" >/dev/null
+      for file in /run/hermes/services.json /run/hermes/services/service-mine /etc/services.d/web/run /run/hermes/log/x; do
+        (echo evil >"$file") 2>/dev/null && echo "wrote $file"
+        rm -f "$file" 2>/dev/null; mv "$file" "$file.old" 2>/dev/null
+      done
+      true`
+    const { stdout } = await box.pid1.exec(['sh', '-c', asHermes(attack)])
+    expect(stdout).not.toContain('wrote')
+    for (const name of ['web', 'mine', 'once']) {
+      const { pid } = await box.service(name, () => true)
+      await box.hermes('service', 'restart', name)
+      if (name !== 'once') await box.service(name, (slot) => slot.state === 'up' && slot.pid !== pid)
+    }
+    await waitFor('its own finish', () => box.log('web').includes('finished'))
+    expect(`${box.log('web')}${box.log('mine')}${box.log('once')}`).not.toContain('evil')
+    // As a supervisor it can name what is there, and nothing else.
+    expect(await box.hermes('service', 'start', 'evil')).toMatchObject({ code: 3 })
+    expect((await box.pid1.exec(['test', '-e', '/run/owned'])).code).toBe(1)
+    expect(await box.stop()).toEqual({ code: 0 })
+  })
+})

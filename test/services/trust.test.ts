@@ -1,0 +1,96 @@
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { checkProgram, findProgram, rootPathOf } from '../../src/services/io/program.ts'
+import { trusted } from '../../src/services/io/trust.ts'
+
+const why = process.getuid?.() === 0 ? undefined : 'needs root'
+
+describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root'})`, () => {
+  let dir = ''
+  beforeEach(() => {
+    // Not in /tmp, which everybody can write.
+    dir = mkdtempSync('/run/hermes-trust-')
+    chmodSync(dir, 0o755)
+  })
+  afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+  const lay = (name: string, text = '#!/bin/sh\n', mode = 0o755): string => {
+    const file = join(dir, name)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+    chmodSync(file, mode)
+    return file
+  }
+  const faultOf = (path: string): string | undefined => {
+    const found = trusted(path)
+    return found !== undefined && 'fault' in found ? `${found.fault.file}: ${found.fault.message}` : undefined
+  }
+
+  test('a file of root’s below directories of root’s is trusted, also through a link', () => {
+    const file = lay('a/b/run')
+    symlinkSync('b', join(dir, 'a', 'link'))
+    symlinkSync('../a/link/../b', join(dir, 'a', 'long'))
+    for (const path of [file, join(dir, 'a/link/run'), join(dir, 'a/long/run')])
+      expect(trusted(path)).toMatchObject({ real: file })
+  })
+
+  test('what is not there, or below a file, is nothing', () => {
+    lay('file')
+    symlinkSync('nowhere', join(dir, 'dangling'))
+    for (const name of ['none', 'file/x', 'dangling']) expect(trusted(join(dir, name))).toBeUndefined()
+  })
+
+  test.each([
+    ['the file belongs to somebody else', () => chownSync(lay('a/run'), 10_000, 0)],
+    ['the group can write it', () => lay('a/run', '', 0o775)],
+    ['everybody can write it', () => lay('a/run', '', 0o757)],
+    ['its directory belongs to somebody else', () => chownSync(dirname(lay('a/run')), 10_000, 0)],
+    ['everybody can write its directory, sticky or not', () => chmodSync(dirname(lay('a/run')), 0o1777)],
+    [
+      'a link leads into a directory of somebody else',
+      () => {
+        chownSync(dirname(lay('theirs/run')), 10_000, 0)
+        mkdirSync(join(dir, 'a'))
+        symlinkSync('../theirs/run', join(dir, 'a', 'run'))
+      },
+    ],
+    ['a link turns in a circle', () => symlinkSync('run', join(dirname(lay('a/other')), 'run'))],
+  ])('not trusted: %s', (_, prepare) => {
+    prepare()
+    expect(faultOf(join(dir, 'a/run'))).toMatch(/uid 10000|can write it|too many links/)
+  })
+
+  const root = { path: '/usr/bin:/bin', asRoot: true }
+  test.each([
+    ['no run bit', '#!/bin/sh\n', 0o644, 'it is not executable'],
+    ['no interpreter line', 'echo hello\n', 0o755, 'it has no interpreter line'],
+    ['an interpreter that is not there', '#!/no/such/sh\n', 0o755, 'its interpreter /no/such/sh does not exist'],
+    [
+      'env with a program that is not there',
+      '#!/usr/bin/env no-such\n',
+      0o755,
+      'its interpreter no-such is not on PATH',
+    ],
+  ])('a program with %s is refused', (_, text, mode, message) => {
+    expect(checkProgram(lay('run', text, mode), root)?.fault?.message).toContain(message)
+  })
+
+  test('an interpreter that somebody else can change is refused', () => {
+    const shell = lay('sh', '#!/bin/sh\n', 0o777)
+    expect(checkProgram(lay('run', `#!${shell}\n`), root)?.fault).toMatchObject({ file: shell })
+  })
+
+  test('scripts with arguments to their interpreter, env, and binaries are good', () => {
+    for (const text of ['#!/bin/sh -e\n', '#! /bin/sh\n', '#!/usr/bin/env sh\n', '#!/usr/bin/env -S sh -e\n'])
+      expect(checkProgram(lay('run', text), root)?.fault, text).toBeUndefined()
+    expect(findProgram('sh', root)?.fault).toBeUndefined()
+    expect(findProgram('no-such', root)).toBeUndefined()
+  })
+
+  test('root’s PATH loses the directories that others can write', () => {
+    lay('theirs/sh', '', 0o755)
+    chmodSync(join(dir, 'theirs'), 0o777)
+    expect(rootPathOf(`${dir}/theirs:/usr/bin:relative::${dir}/none:/bin`)).toBe('/usr/bin:/bin')
+  })
+})

@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest'
+import { problemText } from '../../src/services/definition.ts'
+import { readServicesYaml, type YamlFacts } from '../../src/services/yaml-file.ts'
+import { SERVICE_KEYS } from '../../src/services/yaml-keys.ts'
+
+const facts: YamlFacts = {
+  file: '/etc/hermes/services.yaml',
+  asRoot: {
+    execlineb: undefined,
+    find: (word) =>
+      word === 'writable'
+        ? {
+            file: '/w',
+            fault: { file: '/w', message: 'others than root can write it (mode 0777)', repair: 'chmod go-w /w' },
+          }
+        : word === 'nowhere'
+          ? undefined
+          : { file: `/usr/bin/${word}` },
+  },
+  asOthers: { execlineb: undefined, find: (word) => ({ file: `/usr/bin/${word}` }) },
+  findUser: (word) =>
+    ['redis', '100:100', '100', 'root'].includes(word)
+      ? { uid: word === 'root' ? 0 : 100, gid: 100, groups: [], name: word, home: '/' }
+      : undefined,
+  canBecome: () => true,
+  waitForServices: false,
+}
+const read = (text: string, change: Partial<YamlFacts> = {}) => readServicesYaml(text, { ...facts, ...change })
+const said = (text: string, change: Partial<YamlFacts> = {}): string[] => read(text, change).problems.map(problemText)
+
+test('every key comes to what it says', () => {
+  const { definitions, problems } = read(`
+services:
+  redis:
+    command: [redis-server, --port, 6379]
+    user: redis
+    environment: {A: b, N: 1, YES: true}
+    directory: /srv
+    start: false
+    depends_on: {net: started, disk: ready}
+    ready: {tcp: 6379}
+    ready_after: 2
+    start_timeout: 1m
+    liveness: {http: "http://127.0.0.1:1/x", every: 5s, timeout: 1s, failures: 2}
+    restart: on-failure
+    restart_delay: {first: 2s}
+    give_up_after: {deaths: 5, within: 1m}
+    stop_signal: int
+    stop_timeout: 3s
+    finish: [clean, up]
+    essential: true
+    memory_limit: 256M
+  nightly: {command: [job], schedule: "0 3 * * *"}
+  setup: {command: [job], oneshot: true, depends_on: [redis]}
+`)
+  expect(problems).toEqual([])
+  expect(definitions[0]?.rules).toEqual({
+    name: 'redis',
+    source: '/etc/hermes/services.yaml',
+    kind: 'longrun',
+    start: false,
+    awaited: false,
+    dependsOn: [
+      { name: 'net', until: 'started' },
+      { name: 'disk', until: 'ready' },
+    ],
+    readiness: { by: 'tcp', host: '127.0.0.1', port: 6379 },
+    readyAfterMs: 2000,
+    startTimeoutMs: 60_000,
+    restart: 'on-failure',
+    restartDelay: { firstMs: 2000, maxMs: 60_000 },
+    giveUpAfter: { deaths: 5, withinMs: 60_000 },
+    stopSignal: 'INT',
+    stopTimeoutMs: 3000,
+    finishTimeoutMs: 5000,
+    essential: true,
+    keep: false,
+    liveness: { check: { by: 'http', url: 'http://127.0.0.1:1/x' }, everyMs: 5000, timeoutMs: 1000, failures: 2 },
+    memoryLimitBytes: 256 * 2 ** 20,
+    schedule: null,
+  })
+  expect(definitions[0]?.programs).toMatchObject({
+    run: ['/usr/bin/redis-server', '--port', '6379'],
+    finish: ['/usr/bin/clean', 'up'],
+    cwd: '/srv',
+    user: { uid: 100 },
+    inherits: 'container',
+    variables: { A: 'b', N: '1', YES: 'true' },
+  })
+  expect(definitions[1]?.rules).toMatchObject({ kind: 'scheduled', schedule: '0 3 * * *', awaited: false })
+  expect(definitions[2]?.rules).toMatchObject({ kind: 'oneshot', awaited: true })
+})
+
+describe('what is wrong is named by file, line and key, with what was expected, and the rest goes on', () => {
+  const bad: Readonly<Record<string, string>> = {
+    command: 'my-server',
+    user: '[1]',
+    environment: '[a]',
+    directory: 'srv',
+    start: '"maybe"',
+    depends_on: '{a: sometimes}',
+    oneshot: '1',
+    schedule: '"every day"',
+    ready: '{fd: 1}',
+    ready_after: 'soon',
+    start_timeout: '-1',
+    liveness: '{http: nowhere}',
+    restart: 'sometimes',
+    restart_delay: '{frist: 1s}',
+    give_up_after: '5',
+    stop_signal: 'SIGNOT',
+    stop_timeout: '1w',
+    finish: '[]',
+    essential: '"yes please"',
+    memory_limit: '1T',
+  }
+
+  test('there is a bad value here for every key', () =>
+    expect(Object.keys(bad).sort()).toEqual(Object.keys(SERVICE_KEYS).sort()))
+
+  test.each(Object.entries(bad))('%s: %s', (key, value) => {
+    const text = `services:\n  good: {command: [a]}\n  bad:\n    ${key === 'command' ? '' : 'command: [a]\n    '}${key}: ${value}\n`
+    const line = key === 'command' ? 4 : 5
+    expect(said(text)).toEqual([
+      expect.stringContaining(
+        `service bad is left out: /etc/hermes/services.yaml, line ${line}, ${key}: expected ${SERVICE_KEYS[key as keyof typeof SERVICE_KEYS].expected}, got `,
+      ),
+    ])
+    expect(read(text).definitions.map(({ rules }) => rules.name)).toEqual(['good'])
+  })
+
+  test.each([
+    ['services:\n  a: {command: [x], comand: [y]}\n', 'line 2, comand: unknown key; did you mean command?'],
+    ['services:\n  a: {command: [x]}\nservice: {}\n', 'line 3, service: unknown key; the only key here is services'],
+    ['services:\n  A.b: {command: [x]}\n', 'line 2: a service’s name has small letters'],
+    ['services:\n  a: 7\n', 'line 2: expected keys below it'],
+    ['services: [a]\n', 'expected names below services:'],
+    ['- a\n', 'expected "services:" and names below it'],
+    ['services:\n  a: {command: [x]\n', 'expected YAML'],
+    ['services:\n  a: {command: [x]}\n  a: {command: [y]}\n', 'expected YAML: Map keys must be unique'],
+    ['services:\n  a: {user: redis}\n', 'line 2, command: it has no command; give it one'],
+    ['services:\n  a: {command: [nowhere]}\n', 'command: there is no program nowhere'],
+    [
+      'services:\n  a: {command: [writable]}\n',
+      'command: /w: others than root can write it (mode 0777); chmod go-w /w',
+    ],
+    [
+      'services:\n  a: {command: [x], user: nobody-here}\n',
+      'user: there is no account nobody-here; make it in the image',
+    ],
+    ['services:\n  a: {command: [x], oneshot: true, schedule: "* * * * *"}\n', 'schedule: a oneshot runs once'],
+    ['services:\n  a: {command: [x], schedule: "0 0 30 2 *"}\n', 'schedule: expected five or six cron fields'],
+  ])('%j', (text, message) => {
+    expect(said(text)).toEqual([expect.stringContaining(message)])
+  })
+
+  test('what another user runs need not be root’s alone; what root runs, by its name, must', () => {
+    expect(said('services:\n  a: {command: [writable], user: redis}\n')).toEqual([])
+    expect(said('services:\n  a: {command: [writable], user: root}\n')).toHaveLength(1)
+  })
+
+  test('without root nobody else can be become', () => {
+    const text = 'services:\n  a: {command: [x], user: redis}\n'
+    expect(said(text, { canBecome: () => false })).toEqual([expect.stringContaining('init is not root')])
+  })
+
+  test('an empty file, and one without services, define none', () => {
+    for (const text of ['', '# nothing\n', 'services:\n']) expect(read(text)).toEqual({ definitions: [], problems: [] })
+  })
+})
