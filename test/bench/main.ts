@@ -17,6 +17,7 @@ import { manySlots } from './rows/many-slots.ts'
 import { memory } from './rows/memory.ts'
 import { restart } from './rows/restart.ts'
 import { status } from './rows/status.ts'
+import { takeover } from './rows/takeover.ts'
 import type { Found, Subject } from './subject.ts'
 import { hermes } from './subjects/hermes.ts'
 import { pm2 } from './subjects/pm2.ts'
@@ -80,6 +81,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['memory', () => memory(subjects, effort)],
   ['status', () => status(plain, effort)],
   ['latency', async () => (ours === undefined ? [] : latency(ours, effort))],
+  ['takeover', async () => (ours === undefined ? [] : takeover(ours, effort))],
   ['many', async () => (ours === undefined ? [] : manySlots(ours, effort))],
   ['crash', () => crashLoop(plain, effort)],
   ['gateway', () => gatewayApi(resolve(values.install), effort)],
