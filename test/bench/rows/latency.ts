@@ -38,7 +38,7 @@ async function whileLogging(
   await using instance = await Instance.start(ours, { slots, body: `exec yes ${'x'.repeat(99)}`, stdout })
   await instance.allStarted()
   // The socket lies in the namespace's own /run; /proc leads there from outside.
-  return roundTrips(`/proc/${instance.pid1.pid}/root/run/hermes/control.sock`, count)
+  return await roundTrips(`/proc/${instance.pid1.pid}/root/run/hermes/control.sock`, count)
 }
 
 /** A pipe that fills and is never read. */
