@@ -6,8 +6,10 @@ import {
   lchownSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -90,7 +92,7 @@ export function makeRunDirectory(
     }
     makeDirectory(serviceDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.
-    for (const name of readdirSync(serviceDir)) rmSync(join(serviceDir, name), { recursive: true, force: true })
+    for (const name of readdirSync(serviceDir)) clear(join(serviceDir, name), runDir)
     makeDirectory(logFifos, 0o711)
     makeDirectory(slotStates, 0o700)
     makeDirectory(environmentDir, 0o755)
@@ -102,6 +104,18 @@ export function makeRunDirectory(
       next: 'mount a tmpfs on /run (docker run --tmpfs /run), or name a writable directory in HERMES_RUN_DIR',
       cause: error,
     })
+  }
+}
+
+/**
+ * Removes what the runtime user may have made. Node cannot remove a tree that is deeper than we may have open files; it must not end
+ * every boot from now on, so it is put where nobody looks.
+ */
+function clear(path: string, runDir: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    renameSync(path, mkdtempSync(join(runDir, 'not-removable-')))
   }
 }
 

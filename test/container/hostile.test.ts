@@ -169,3 +169,24 @@ test('run.lease as a link, a FIFO or a second link of a root file is not written
     expect(await box.exec(['test', '-e', '/etc/owned'])).toMatchObject({ code: 1 })
   }
 })
+
+test('a tree too deep to be removed, in /run/service and in the volume, does not keep the container from booting', async () => {
+  await using box = await startContainer({
+    files: { 'config.yaml': lives(), desired_state: 'running\n' },
+    openFiles: 1024,
+  })
+  await box.up('gateway-default')
+  // Removing and repairing take a descriptor for each level.
+  const dig = `for (const top of ['/run/service', '/opt/data/workspace']) {
+    process.chdir(top)
+    for (let i = 0; i < 1500; i++) { require('node:fs').mkdirSync('d'.repeat(50)); process.chdir('d'.repeat(50)) }
+  }`
+  expect(await box.exec(['node', '-e', dig], { user: 'hermes' })).toMatchObject({ code: 0 })
+  await box.ok('touch', '/opt/data/workspace/by-root')
+  await box.docker('restart')
+  await box.up('gateway-default')
+  await stillRoot(box)
+  // The next boot has no more trouble with it.
+  await box.docker('restart')
+  await box.up('gateway-default')
+})

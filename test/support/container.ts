@@ -28,6 +28,8 @@ export interface BoxOptions {
   readonly capDrop?: readonly string[]
   readonly capAdd?: readonly string[]
   readonly groupAdd?: readonly string[]
+  /** Most descriptors a process may have. */
+  readonly openFiles?: number
   readonly hostname?: string
   /** Further bind mounts: `[host, container]` or `[host, container, 'ro']`. */
   readonly mounts?: readonly (readonly [string, string, ('ro' | 'rw')?])[]
@@ -96,6 +98,9 @@ class Blueprint extends GenericContainer {
       ...(options.capDrop && { CapDrop: [...options.capDrop] }),
       ...(options.capAdd && { CapAdd: [...options.capAdd] }),
       ...(options.groupAdd && { GroupAdd: [...options.groupAdd] }),
+      ...(options.openFiles !== undefined && {
+        Ulimits: [{ Name: 'nofile', Soft: options.openFiles, Hard: options.openFiles }],
+      }),
     }
     this.withWaitStrategy(new Started())
   }
