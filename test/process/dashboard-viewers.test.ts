@@ -26,7 +26,7 @@ test('a slot that writes faster than anybody reads: viewers get some lines, and 
   using reader = await readEvents(dashboard.port, '/api/profiles/loud/logs/follow', await tokenOf(dashboard))
   await waitFor('lines and losses', () => linesOf(reader.events) > 2000 && missedOf(reader.events) > 2000)
   // Nobody is sent more than a page can show.
-  expect(Math.max(...reader.events.map(({ data }) => data.lines?.length ?? 0))).toBeLessThanOrEqual(500)
+  expect(Math.max(...reader.events.map(({ data }) => data.lines?.length ?? 0))).toBeLessThanOrEqual(1000)
   expect(reader.events.every(({ data }) => JSON.stringify(data).length < 200_000)).toBe(true)
 })
 
@@ -41,12 +41,14 @@ test('a viewer that stops reading costs nobody anything, and hears what it misse
   slow.pause()
   const held = linesOf(slow.events)
   // More than what the kernel and the dashboard hold for one viewer together.
-  await waitFor('the quick one to be far ahead', () => quick.bytes - slow.bytes > 10_000_000, { deadlineMs: 90_000 })
+  await waitFor('the quick one to be far ahead', () => quick.bytes - slow.bytes > 8_000_000, { deadlineMs: 100_000 })
   const memory = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${dashboard.child.pid}/status`, 'utf8'))?.[1])
   expect(memory).toBeLessThan(250_000)
+  // It began first, so in the end it has been told of every line that the other one has been told of, shown or missed.
+  const told = (events: readonly StreamedEvent[]): number => linesOf(events) + missedOf(events)
   slow.resume()
   await waitFor('it to go on', () => linesOf(slow.events) > held + 1000)
-  await waitFor('what it missed', () => missedOf(slow.events) > missedOf(quick.events) / 2)
+  await waitFor('what it missed', () => told(slow.events) >= told(quick.events))
   expect((await dashboard.ask('/api/status')).code).toBe(200)
 })
 

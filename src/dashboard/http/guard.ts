@@ -73,7 +73,7 @@ export function checkChange(facts: RequestFacts, caller: Caller): void {
 }
 
 /** @throws Refused 403 */
-export function checkOrigin({ origin, headers }: RequestFacts): void {
+function checkOrigin({ origin, headers }: RequestFacts): void {
   if (headers.origin === origin) return
   throw forbidden(
     'bad_origin',

@@ -1,9 +1,9 @@
 /** Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than anybody can look at. Pure. */
 import type { LogLine } from '../api/contract.ts'
 
-/** Of one batch. At ten batches a second: three times what a page must keep up with, and 50 viewers cost 16 MB/s. */
-export const MAX_BATCH_LINES = 500
-export const MAX_BATCH_CHARS = 32 * 1024
+/** Of one batch, ten times a second: more than a page must keep up with. */
+export const MAX_BATCH_LINES = 1000
+export const MAX_BATCH_CHARS = 64 * 1024
 /** Of one line; `hermes logs` shows the rest. */
 export const MAX_LINE_CHARS = 16 * 1024
 

@@ -5,6 +5,8 @@ import { LogBatch } from './log-batch.ts'
 import { frame, type Viewer } from './viewer.ts'
 
 const BATCH_MS = 100
+/** After a batch that was full: of a flood nobody reads more, and it costs the supervisor and every viewer a third. */
+const FLOOD_MS = 300
 /** Chunks that may wait here; the supervisor counts what we miss beyond them. Each may be 64 KB. */
 const WAITING_CHUNKS = 4
 const RETRY_MS = 500
@@ -42,6 +44,7 @@ class SlotFollower {
   readonly #batch = new LogBatch()
   #flushed = Promise.withResolvers<void>()
   #due = false
+  #flooded = false
 
   constructor(facts: FollowFacts, slot: string) {
     this.#facts = facts
@@ -95,13 +98,14 @@ class SlotFollower {
   #flushSoon(): void {
     if (this.#due || this.#batch.isEmpty) return
     this.#due = true
-    this.#facts.clock.at(this.#facts.clock.nowMs() + BATCH_MS, () => {
+    this.#facts.clock.at(this.#facts.clock.nowMs() + (this.#flooded ? FLOOD_MS : BATCH_MS), () => {
       this.#due = false
       this.#flush()
     })
   }
 
   #flush(): void {
+    this.#flooded = this.#batch.isFull
     const { lines, missed } = this.#batch.take()
     const bytes = Buffer.concat([
       ...(missed === 0 ? [] : [frame('missed', { missed })]),

@@ -4,9 +4,9 @@ import type { WebSocket, WebSocketServer } from 'ws'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { TerminalMessage, TerminalSize } from '../api/contract.ts'
 import { type AppFacts, enter } from '../http/app.ts'
-import { checkChange, checkOrigin } from '../http/guard.ts'
+import { checkChange } from '../http/guard.ts'
 import { notFound, type Refused, refusalOf, unavailable } from '../http/refusals.ts'
-import { type RequestFacts, requestFacts } from '../http/request-facts.ts'
+import { requestFacts } from '../http/request-facts.ts'
 import { openPty, type Pty } from './pty.ts'
 
 export interface TerminalFacts {
@@ -65,7 +65,8 @@ export class Terminals {
     const facts = requestFacts(request, app.outside)
     const { caller, viewer } = await enter(app, facts)
     if (facts.path !== PATH || !app.page.terminal) throw notFound('there is no terminal here')
-    checkSocket(facts, caller)
+    // A browser lets any page open a socket to us, with our cookies: it must bring what a change must bring.
+    checkChange({ ...facts, method: 'POST' }, caller)
     if (this.#open.size >= MAX_TERMINALS) throw unavailable('busy', `${MAX_TERMINALS} terminals are open already`)
     if (this.#server === undefined) {
       const { WebSocketServer } = await import('ws')
@@ -113,12 +114,6 @@ export class Terminals {
     const atMs = clock.nowMs() + Math.max(0, wallMs - clock.wallMs())
     return clock.at(atMs, () => socket.close(CLOSE.policy, 'the session has ended'))
   }
-}
-
-/** A browser lets any page open a socket to us, with our cookies: only our own has the token. @throws Refused 403 */
-function checkSocket(facts: RequestFacts, caller: Parameters<typeof checkChange>[1]): void {
-  checkOrigin(facts)
-  checkChange({ ...facts, method: 'POST' }, caller)
 }
 
 /** The first message says how large the terminal is; then the program starts. */
