@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { change } from '../../src/kanban/io/changes.ts'
+import { readDispatchState } from '../../src/kanban/io/dispatch-state.ts'
 import { comment } from '../../src/kanban/io/links.ts'
 import { eventsAfter } from '../../src/kanban/io/queries.ts'
 import { takeTickLock } from '../../src/kanban/io/tick-lock.ts'
@@ -176,6 +177,20 @@ test('a start that fails is counted, and at the limit the task is blocked with t
   expect(board.task(id)).toMatchObject({ status: 'blocked', lastError: 'job: command: expected at least one word' })
   const { kind, payload } = eventsAfter(board.board, 0, 100, id).at(-1) ?? {}
   expect([kind, payload]).toEqual(['auto_blocked', { failures: 2, reason: 'job: command: expected at least one word' }])
+})
+
+test('ticks in a row that could start nothing are counted, and one that starts something ends the row', async () => {
+  using board = testBoard()
+  board.create({ assignee: 'alpha', maxRetries: 9 })
+  const state = () => readDispatchState(board.home, 'default')
+  board.jobs.refuse = new HermesError('BAD_REQUEST', 'cannot be started')
+  for (const starvedTicks of [1, 2, 3]) {
+    await board.dispatch()
+    expect(state()).toMatchObject({ starvedTicks, lastError: 'cannot be started' })
+  }
+  board.jobs.refuse = null
+  await board.dispatch()
+  expect(state()).toMatchObject({ starvedTicks: 0, lastError: null })
 })
 
 test('unblock forgets failures and pauses', async () => {
