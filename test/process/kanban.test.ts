@@ -295,6 +295,24 @@ test('what changed while another dispatcher held the board is dispatched when it
   expect(await hermes.stop()).toBe(0)
 })
 
+test('a board that was put in the place of another one is dispatched', { timeout: 120_000 }, async () => {
+  await using s = stage('0.01')
+  await using hermes = await s.start()
+  const { id: first } = createTask(s.board, { title: 'on the old board', assignee: 'alpha' }, actor()).task
+  await waitFor('the first task', () => requireTask(s.board, first).status === 'done', { deadlineMs: 60_000 })
+  s.board.close()
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(s.home, `kanban.db${suffix}`), { force: true })
+  const board = openBoard(boardPlace(s.home, 'default'), { mode: 'create', warn: () => undefined })
+  try {
+    const { id } = createTask(board, { title: 'on the new board', assignee: 'alpha' }, actor()).task
+    await waitFor('the second task', () => requireTask(board, id).status === 'done', { deadlineMs: 30_000 })
+    expect(board.all('PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
+  } finally {
+    board.close()
+  }
+  expect(await hermes.stop()).toBe(0)
+})
+
 test('a damaged board is set aside and said loudly; the others are dispatched', { timeout: 120_000 }, async () => {
   await using s = stage('0.01')
   const side = openBoard(boardPlace(s.home, 'side'), { mode: 'create', warn: () => undefined })

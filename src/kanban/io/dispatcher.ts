@@ -1,4 +1,5 @@
 /** `hermes kanban dispatcher`: ticks every board of a home, in time and whenever something has changed. */
+import { statSync } from 'node:fs'
 import { type ControlClient, connectControl } from '../../control/client.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -35,6 +36,7 @@ export interface DispatcherOptions {
 interface OpenBoard {
   readonly place: BoardPlace
   readonly board: Board
+  readonly fileId: string | undefined
   version: number
   tickedAtMs: number
 }
@@ -171,10 +173,14 @@ export class Dispatcher {
 
   #open(place: BoardPlace): OpenBoard | undefined {
     const known = this.#boards.get(place.slug)
-    if (known !== undefined) return known
+    const fileId = fileIdOf(place)
+    if (known !== undefined && known.fileId === fileId) return known
+    // Somebody has put another file in its place: a backup, a board begun anew. Ours is the old one still.
+    known?.board.close()
+    this.#boards.delete(place.slug)
     try {
       const board = openBoard(place, { mode: 'write', busyTimeoutMs: BRISK_MS, warn: this.#warn })
-      const opened = { place, board, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }
+      const opened = { place, board, fileId, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }
       this.#boards.set(place.slug, opened)
       return opened
     } catch (error) {
@@ -251,6 +257,11 @@ export class Dispatcher {
       if (this.#ending || (early && this.#nudged)) wakeUp()
     })
   }
+}
+
+function fileIdOf({ file }: BoardPlace): string | undefined {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  return stat && `${stat.dev}:${stat.ino}`
 }
 
 /** Nothing is left for the next look: the tick was ours, and the supervisor has answered to all of it. */
