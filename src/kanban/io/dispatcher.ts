@@ -1,14 +1,14 @@
 /** `hermes kanban dispatcher`: ticks every board of a home, in time and whenever something has changed. */
-import { statSync } from 'node:fs'
 import { type ControlClient, connectControl } from '../../control/client.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { tickLine } from '../log-line.ts'
 import { rulesInForce } from '../rules.ts'
-import { type Board, BRISK_MS, openBoard, troubleOf } from './board.ts'
+import { troubleOf } from './board.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
 import { supervisorJobs } from './jobs.ts'
+import { LOOK_AGAIN, type OpenBoard, OpenBoards } from './open-boards.ts'
 import { type BoardPlace, listBoards } from './places.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
 
@@ -17,9 +17,6 @@ const FIRST_TICK_MS = 5000
 const LOOK_MS = 1000
 /** Between two ticks, however much changes. */
 const GAP_MS = 200
-
-/** No version of a board: the next look finds that something has changed. */
-const LOOK_AGAIN = -1
 
 export interface DispatcherOptions {
   readonly home: string
@@ -33,17 +30,9 @@ export interface DispatcherOptions {
   readonly ready: () => void
 }
 
-interface OpenBoard {
-  readonly place: BoardPlace
-  readonly board: Board
-  readonly fileId: string | undefined
-  version: number
-  tickedAtMs: number
-}
-
 export class Dispatcher {
   readonly #o: DispatcherOptions
-  readonly #boards = new Map<string, OpenBoard>()
+  readonly #boards = new OpenBoards((text) => this.#warn(text))
   /** Lines that hold until something changes are said once. */
   #said = new Set<string>()
   #ending = false
@@ -70,7 +59,7 @@ export class Dispatcher {
     }
     await this.#settle(client)
     client.close()
-    for (const { board } of this.#boards.values()) board.close()
+    for (const { place } of this.#boards.all()) this.#boards.close(place.slug)
   }
 
   /** Ends after the step that is under way. */
@@ -83,7 +72,7 @@ export class Dispatcher {
   /** What was finished just before we are told to end must not be done again by the next life. */
   async #settle(client: ControlClient): Promise<void> {
     const { home, clock, host, builtIn } = this.#o
-    for (const { board, place } of this.#boards.values()) {
+    for (const { board, place } of this.#boards.all()) {
       try {
         const jobs = await supervisorJobs(client)
         await dispatchOnce({ home, board, clock, host, jobs, builtIn, warn: this.#warn, settleOnly: true })
@@ -118,11 +107,8 @@ export class Dispatcher {
         this.#failed(open, error)
       }
     }
-    for (const [slug, { board }] of this.#boards) {
-      if (places.some((place) => place.slug === slug)) continue
-      board.close()
-      this.#boards.delete(slug)
-    }
+    for (const { place } of this.#boards.all())
+      if (!places.some(({ slug }) => slug === place.slug)) this.#boards.close(place.slug)
   }
 
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
@@ -154,8 +140,7 @@ export class Dispatcher {
     const trouble = troubleOf(error, place, (text) => this.#o.say('error', text))
     const message = trouble instanceof HermesError ? trouble.message : String((trouble as Error)?.stack ?? trouble)
     this.#once('error', `kanban dispatcher: board ${place.slug}: ${message}`)
-    board.close()
-    this.#boards.delete(place.slug)
+    this.#boards.close(place.slug)
     const atMs = clock.wallMs()
     const known = readDispatchState(home, place.slug) ?? {
       boot: '',
@@ -172,17 +157,8 @@ export class Dispatcher {
   }
 
   #open(place: BoardPlace): OpenBoard | undefined {
-    const known = this.#boards.get(place.slug)
-    const fileId = fileIdOf(place)
-    if (known !== undefined && known.fileId === fileId) return known
-    // Somebody has put another file in its place: a backup, a board begun anew. Ours is the old one still.
-    known?.board.close()
-    this.#boards.delete(place.slug)
     try {
-      const board = openBoard(place, { mode: 'write', busyTimeoutMs: BRISK_MS, warn: this.#warn })
-      const opened = { place, board, fileId, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }
-      this.#boards.set(place.slug, opened)
-      return opened
+      return this.#boards.open(place)
     } catch (error) {
       this.#once('error', `kanban dispatcher: board ${place.slug}: ${(error as Error).message}`)
       return undefined
@@ -257,11 +233,6 @@ export class Dispatcher {
       if (this.#ending || (early && this.#nudged)) wakeUp()
     })
   }
-}
-
-function fileIdOf({ file }: BoardPlace): string | undefined {
-  const stat = statSync(file, { throwIfNoEntry: false })
-  return stat && `${stat.dev}:${stat.ino}`
 }
 
 /** Nothing is left for the next look: the tick was ours, and the supervisor has answered to all of it. */
