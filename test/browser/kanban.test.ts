@@ -68,6 +68,12 @@ describe('a card', () => {
     await drag(page, card(id), '[data-column=running]')
     await page.mouse.up()
     await said(tab, 'Stay cannot go from ready to running')
+    // Over itself it makes no click either.
+    await drag(page, card(id), '[data-column=ready]')
+    await page.locator(inColumn('ready', id)).hover({ force: true })
+    await page.mouse.up()
+    await said(tab, 'Stay stays in ready')
+    expect(await page.locator('dialog').count()).toBe(0)
     await drag(page, card(id), '[data-column=done]')
     await page.keyboard.press('Escape')
     await page.locator('.ghost').waitFor({ state: 'detached' })

@@ -128,6 +128,11 @@ describe('while a thousand lines come each second', () => {
     await page.locator('.log-lines').focus()
     await page.keyboard.press('End')
     await page.getByRole('button', { name: /^Pause/ }).waitFor()
+    await page.locator('.log-lines').hover()
+    await page.mouse.wheel(0, -600)
+    await page.getByRole('button', { name: /^Follow/ }).waitFor()
+    await page.mouse.wheel(0, 1_000_000)
+    await page.getByRole('button', { name: /^Pause/ }).waitFor()
   })
 })
 

@@ -92,7 +92,9 @@ export function createClient({ prefix, token: first, freshToken, onSignedOut }: 
       const reader = new EventStreamReader()
       const text = body.pipeThrough(new TextDecoderStream()).getReader()
       while (true) {
-        const { done, value } = await text.read()
+        const { done, value } = await text.read().catch((error: unknown) => {
+          throw signal.aborted ? error : new Failure(0, { detail: 'the connection broke' })
+        })
         if (done) return
         yield* reader.push(value)
       }

@@ -46,7 +46,7 @@ export function follow(
         if (error instanceof Failure) {
           if (error.status === 404) return // what is followed is gone: its page says so
           why = error.message
-        }
+        } else reportError(error) // a bug of ours: the console shows it, and the page goes on
       }
       failures += 1
       const delayMs = retryDelayMs(failures, Math.random())

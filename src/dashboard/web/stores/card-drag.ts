@@ -69,7 +69,9 @@ export function followPress(press: PointerEvent, card: HTMLElement, board: HTMLE
       if (event.pointerId !== press.pointerId) return
       const dragged = ghost !== undefined
       end()
-      if (dragged) target.dropped(columnAt(event))
+      if (!dragged) return
+      swallowClick()
+      target.dropped(columnAt(event))
     },
     { signal },
   )
@@ -94,6 +96,14 @@ export function followPress(press: PointerEvent, card: HTMLElement, board: HTMLE
     },
     { signal, passive: false },
   )
+}
+
+/** A drag that ends over the card it began on makes a click, which nobody meant. */
+function swallowClick(): void {
+  const swallow = (event: MouseEvent): void => event.stopPropagation()
+  addEventListener('click', swallow, { capture: true, once: true })
+  // The click comes at once or not at all.
+  setTimeout(() => removeEventListener('click', swallow, { capture: true }))
 }
 
 const columnAt = ({ clientX, clientY }: PointerEvent): string | undefined =>

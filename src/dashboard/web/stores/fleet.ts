@@ -10,7 +10,7 @@ import type {
   SlotChange,
   UsageSample,
 } from '../../api/contract.ts'
-import type { Client } from '../client/client.ts'
+import { type Client, Failure } from '../client/client.ts'
 import { type Connection, type Following, follow } from '../client/follow.ts'
 import type { ServerEvent } from '../core/event-stream.ts'
 import { type UsageHistory, withSample } from '../core/usage-history.ts'
@@ -60,7 +60,10 @@ export function createFleet(client: Client, listening: boolean): Fleet {
         // What the stream has said already is newer than this answer.
         slots.value = new Map([...known.map((slot) => [slot.slot, slot] as const), ...slots.value])
       })
-      .catch(() => undefined) // the stream notices too that the server is away, and loads again
+      .catch((error: unknown) => {
+        // The stream notices too that the server is away, and loads again.
+        if (!(error instanceof Failure)) throw error
+      })
       .finally(() => {
         loading = undefined
       })

@@ -186,7 +186,6 @@ export function openLog(client: Client, profile: string): LogView {
         following.value = false
         behind.value = 0
         await load(false)
-        detached = false
         return
       }
       if (olderState.value !== 'some' || before === undefined) return
@@ -197,6 +196,7 @@ export function openLog(client: Client, profile: string): LogView {
         if (mine !== generation) return
         before = page.before
         olderState.value = before === undefined ? 'none' : 'some'
+        failure.value = undefined
         const { added, cut } = buffer.prepend(page.lines)
         if (cut > 0) detached = true
         changed(added)
@@ -217,6 +217,7 @@ export function openLog(client: Client, profile: string): LogView {
       try {
         const page = await read({ search: text })
         if (mine !== generation) return
+        failure.value = undefined
         buffer.clear()
         buffer.append(page.lines)
         before = page.before
@@ -224,6 +225,7 @@ export function openLog(client: Client, profile: string): LogView {
         changed()
       } catch (error) {
         if (!(error instanceof Failure)) throw error
+        olderState.value = 'none'
         failure.value = error.message
       }
     },

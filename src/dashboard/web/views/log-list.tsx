@@ -69,6 +69,7 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
     const atEnd = isAtEnd(now, element.clientHeight, element.scrollHeight, ROW_PX)
     // Only a way up is the user's: lines that come in make the list longer, and the position stays.
     if (now < was - 1 && !atEnd) view.hold()
+    if (now > was + 1 && atEnd && view.searched.peek() === undefined) view.resume()
     if (now < ROW_PX * 10 && older === 'some' && !view.following.peek()) void view.loadOlder()
   }
 

@@ -43,7 +43,7 @@ export function Login() {
 }
 
 function PasswordForm({ next }: { readonly next: string | undefined }) {
-  const { client, router, now } = useApp()
+  const { client, now } = useApp()
   const failure = useSignal<Failure | undefined>(undefined)
   const waitUntilMs = useSignal(0)
   const busy = useSignal(false)
@@ -62,7 +62,7 @@ function PasswordForm({ next }: { readonly next: string | undefined }) {
         password: form.get('password'),
         ...(next === undefined ? {} : { next }),
       })
-      location.assign(router.href(answer.next))
+      location.assign(answer.next)
     } catch (error) {
       busy.value = false
       if (!(error instanceof Failure)) throw error

@@ -46,6 +46,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
       </header>
       <Facts slotKey={key} details={details.value.value} />
       {slot?.reason !== undefined && slot.state !== 'up' && <p class={`slot-reason ${slot.state}`}>{slot.reason}</p>}
+      <Problems problems={details.value.value?.problems ?? []} />
       {failure && <Trouble failure={failure} again={() => void details.reload()} />}
       <nav class="tabs" aria-label={`Parts of ${name}`}>
         {PROFILE_TABS.map((one) => (
@@ -64,6 +65,21 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
       {tab === 'sessions' && <Sessions key={name} profile={name} />}
       {tab === 'settings' && <Settings key={name} profile={name} />}
     </div>
+  )
+}
+
+/** What is wrong in the file that is in force. */
+function Problems({ problems }: { readonly problems: readonly string[] }) {
+  if (problems.length === 0) return null
+  return (
+    <details class="warnings">
+      <summary>{plural(problems.length, 'problem')} in config.yaml: the defaults are in force there</summary>
+      <ul>
+        {problems.map((problem) => (
+          <li key={problem}>{problem}</li>
+        ))}
+      </ul>
+    </details>
   )
 }
 
@@ -120,6 +136,12 @@ function Facts({ slotKey, details }: { readonly slotKey: string; readonly detail
           <dd>
             <span class="ending">{ending(slot.lastDeath)}</span> <Ago at={slot.lastDeath.at} />
           </dd>
+        </div>
+      )}
+      {details && (
+        <div>
+          <dt>Agent</dt>
+          <dd>{details.agent ?? 'none'}</dd>
         </div>
       )}
       {details && (
