@@ -191,6 +191,23 @@ describe('settings', () => {
   })
 })
 
+test('there is no terminal without its switch', async () => {
+  await using tab = await scene.at('/terminal')
+  await tab.sees('.empty', 'The terminal is off')
+  await tab.page.getByRole('link', { name: 'Kanban' }).waitFor()
+  expect(await tab.page.getByRole('link', { name: 'Terminal' }).count()).toBe(0)
+  expect(tab.complaints).toEqual([])
+})
+
+test('a page that anybody may open says so', async () => {
+  await using open = await startDashboard(scene.hermes, { args: ['--host', '0.0.0.0', '--insecure'] })
+  await using tab = await scene.tab()
+  await tab.page.goto(`${open.origin}/`)
+  await tab.sees('.banner.insecure', 'No log-in is needed here')
+  await tab.sees(`${row('coder')} .slot-state`, 'up')
+  await tab.screenshot('insecure')
+})
+
 test('the page says when the dashboard is away, and is live again by itself', async () => {
   const gated = { args: ['--host', '0.0.0.0'], env: password }
   const first = await startDashboard(scene.hermes, gated)

@@ -28,7 +28,7 @@ const PLACES: readonly {
 ]
 
 export function Page() {
-  const { router } = useApp()
+  const { router, facts } = useApp()
   const route = router.route.value
   useEffect(() => {
     const place = PLACES.find(({ view }) => view === route.view)
@@ -41,8 +41,12 @@ export function Page() {
         <Login />
       </>
     )
-  return <Shell route={route}>{viewOf(route)}</Shell>
+  return <Shell route={route}>{route.view === 'terminal' && !facts.terminal ? <NoTerminal /> : viewOf(route)}</Shell>
 }
+
+const NoTerminal = () => (
+  <Empty title="The terminal is off" hint="HERMES_DASHBOARD_TUI=1 turns it on at the dashboard's next start." />
+)
 
 function viewOf(route: Route) {
   switch (route.view) {
