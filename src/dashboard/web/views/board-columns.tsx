@@ -152,7 +152,7 @@ export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
 
 /** Empty columns take less room, so that as much as can be is seen at once. */
 const widths = (columns: ReadonlyMap<Column, readonly Task[]> | undefined): string =>
-  COLUMNS.map((column) => (columns?.get(column)?.length === 0 ? 'minmax(92px, 0.5fr)' : 'minmax(184px, 1fr)')).join(' ')
+  COLUMNS.map((column) => (columns?.get(column)?.length === 0 ? 'minmax(108px, 0.5fr)' : 'minmax(184px, 1fr)')).join(' ')
 
 function dropClass(column: Column, lifted: Lifted | undefined): string {
   if (lifted === undefined) return ''
