@@ -44,6 +44,25 @@ describe('the log-in', () => {
     expect(tab.complaints.filter((line) => !line.includes('401'))).toEqual([])
   })
 
+  test('says how long to wait after too many tries', async () => {
+    await using own = await startDashboard(scene.hermes, { args: ['--host', '0.0.0.0'], env: password })
+    await using tab = await scene.tab()
+    const { page } = tab
+    await page.goto(`${own.origin}/login`)
+    const button = page.locator('button[type=submit]')
+    for (let tried = 0; tried < 15 && (await button.isEnabled()); tried++) {
+      const answered = page.waitForResponse(/password-login/)
+      await page.getByLabel('Name').fill('me')
+      await page.getByLabel('Password').fill(`wrong ${tried}`)
+      await button.click()
+      await answered
+      await page.getByRole('alert').waitFor()
+    }
+    await tab.sees('button[type=submit]', /Try again in \d+ s/)
+    expect(await button.isDisabled()).toBe(true)
+    await tab.screenshot('login-too-many-tries')
+  })
+
   test('is left again, and the page is then closed to that browser', async () => {
     await using tab = await scene.tab()
     await logIn(tab, '/')

@@ -8,6 +8,7 @@ import { Icon, type IconName } from './parts/icon.tsx'
 import { StateDot } from './parts/state.tsx'
 import { Empty } from './parts/trouble.tsx'
 import { gatewaySlot } from './stores/fleet.ts'
+import { AwayBanner, InsecureBanner, NoticeList } from './views/banners.tsx'
 import { Boots } from './views/boots.tsx'
 import { Kanban } from './views/kanban.tsx'
 import { Login } from './views/login.tsx'
@@ -146,64 +147,5 @@ function Foot() {
       />
       {user != null && <Button icon="leave" label={`Log out ${user}`} tone="quiet" onClick={() => void logout()} />}
     </div>
-  )
-}
-
-function InsecureBanner() {
-  const { facts } = useApp()
-  if (!facts.insecure) return null
-  return (
-    <output class="banner insecure">
-      <Icon name="warning" />
-      No log-in is needed here: whoever reaches this address can do everything this page can
-      (HERMES_DASHBOARD_INSECURE).
-    </output>
-  )
-}
-
-/** Says when what is shown may be old. */
-function AwayBanner() {
-  const { fleet, now } = useApp()
-  const connection = fleet.connection.value
-  if (connection.state === 'away') {
-    const leftS = Math.max(0, Math.ceil((connection.retryAtMs - now.value) / 1000))
-    return (
-      <output class="banner away">
-        <Icon name="warning" />
-        <span>
-          What is shown may be old: {connection.why}. {leftS > 1 ? `Trying again in ${leftS} s.` : 'Trying again.'}
-        </span>
-        <Button onClick={() => fleet.retryNow()}>Try now</Button>
-      </output>
-    )
-  }
-  const { phase, holder } = fleet.supervisor.value ?? {}
-  const why = fleet.supervisorAway.value
-    ? 'The supervisor does not answer; gateways run on. What is shown may be old until it is back.'
-    : phase === 'waiting' &&
-      `Another container holds the volume (${holder ?? 'unknown'}): gateways wait here until it is free.`
-  if (!why) return null
-  return (
-    <output class="banner away">
-      <Icon name="warning" />
-      <span>{why}</span>
-    </output>
-  )
-}
-
-function NoticeList() {
-  const { notices } = useApp()
-  return (
-    <ul class="notices" aria-live="polite">
-      {notices.list.value.map(({ id, tone, text, next }) => (
-        <li key={id} class={`notice ${tone}`}>
-          <div>
-            <p>{text}</p>
-            {next !== undefined && <p class="hint">{next}</p>}
-          </div>
-          <Button icon="close" label="Dismiss" tone="quiet" onClick={() => notices.dismiss(id)} />
-        </li>
-      ))}
-    </ul>
   )
 }

@@ -1,4 +1,4 @@
-import { type Signal, signal } from '@preact/signals'
+import { type Signal, signal, useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { Failure } from '../client/client.ts'
 
@@ -35,6 +35,34 @@ function createLoaded<T>(load: () => Promise<T>): Loaded<T> {
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         if (mine === last) failure.value = error
+      }
+    },
+  }
+}
+
+/** What a form does when it is sent: the server's refusal stays to be shown beside it. */
+export interface Work {
+  readonly busy: Signal<boolean>
+  readonly failure: Signal<Failure | undefined>
+  run(work: () => Promise<void>): Promise<void>
+}
+
+export function useWork(): Work {
+  const busy = useSignal(false)
+  const failure = useSignal<Failure | undefined>(undefined)
+  return {
+    busy,
+    failure,
+    async run(work) {
+      busy.value = true
+      failure.value = undefined
+      try {
+        await work()
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        failure.value = error
+      } finally {
+        busy.value = false
       }
     },
   }

@@ -3,9 +3,9 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { Task } from '../../api/contract.ts'
 import { useApp } from '../app-context.ts'
 import { COLUMNS, type Column, isFocusKey, mayMove, nextFocus, nextTarget, type Status } from '../core/board-moves.ts'
-import { Ago } from '../parts/time.tsx'
 import type { BoardStore } from '../stores/board.ts'
 import { followPress } from '../stores/card-drag.ts'
+import { Card } from './card.tsx'
 
 interface Lifted {
   readonly task: Task
@@ -152,54 +152,12 @@ export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
 
 /** Empty columns take less room, so that as much as can be is seen at once. */
 const widths = (columns: ReadonlyMap<Column, readonly Task[]> | undefined): string =>
-  COLUMNS.map((column) => (columns?.get(column)?.length === 0 ? 'minmax(108px, 0.5fr)' : 'minmax(184px, 1fr)')).join(' ')
+  COLUMNS.map((column) => (columns?.get(column)?.length === 0 ? 'minmax(108px, 0.5fr)' : 'minmax(184px, 1fr)')).join(
+    ' ',
+  )
 
 function dropClass(column: Column, lifted: Lifted | undefined): string {
   if (lifted === undefined) return ''
   const allowed = lifted.task.status === column || mayMove(lifted.task.status, column)
   return `${allowed ? 'open' : 'shut'}${lifted.over === column ? ' over' : ''}`
-}
-
-interface CardProps {
-  readonly task: Task
-  readonly lifted: boolean
-  readonly tabbable: boolean
-  readonly onFocus: () => void
-  readonly onKeyDown: (event: KeyboardEvent) => void
-  readonly onPress: (event: PointerEvent) => void
-  readonly onOpen: () => void
-}
-
-function Card({ task, lifted, tabbable, onFocus, onKeyDown, onPress, onOpen }: CardProps) {
-  return (
-    <li class="card-place">
-      <button
-        type="button"
-        class={`card${lifted ? ' lifted' : ''}`}
-        data-card={task.id}
-        tabIndex={tabbable ? 0 : -1}
-        aria-roledescription="card"
-        onFocus={onFocus}
-        onKeyDown={onKeyDown}
-        onPointerDown={onPress}
-        onClick={onOpen}
-      >
-        <span class="card-title">{task.title}</span>
-        {task.last_error !== undefined && task.status === 'blocked' && (
-          <span class="card-error">{task.last_error}</span>
-        )}
-        <span class="card-foot">
-          <span>
-            <span class={task.assignee === null ? 'assignee nobody' : 'assignee'}>{task.assignee ?? 'nobody'}</span>
-            {task.priority !== 0 && <span class="priority number">P{task.priority}</span>}
-            {(task.failures ?? 0) > 0 && <span class="failures number">×{task.failures}</span>}
-          </span>
-          <span class="muted">
-            <span class="mono">{task.id}</span>
-            {task.created_at && <Ago at={task.completed_at ?? task.started_at ?? task.created_at} />}
-          </span>
-        </span>
-      </button>
-    </li>
-  )
 }

@@ -1,38 +1,28 @@
-import { useSignal } from '@preact/signals'
 import { useApp } from '../app-context.ts'
-import { Failure } from '../client/client.ts'
+import { takeForm } from '../client/form.ts'
 import { profilePath } from '../core/route.ts'
 import { Button } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useWork } from '../stores/async.ts'
 
 export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
   const { fleet, router, notices } = useApp()
-  const failure = useSignal<Failure | undefined>(undefined)
-  const busy = useSignal(false)
-  const submit = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault()
-    const form = new FormData(event.currentTarget as HTMLFormElement)
-    const word = (name: string): string => String(form.get(name) ?? '').trim()
-    busy.value = true
-    failure.value = undefined
-    try {
+  const { busy, failure, run } = useWork()
+  const submit = (event: SubmitEvent): Promise<void> => {
+    const { word, has } = takeForm(event)
+    return run(async () => {
       const { name } = await fleet.create({
         name: word('name'),
-        start: form.has('start'),
+        start: has('start'),
         ...(word('description') !== '' && { description: word('description') }),
         ...(word('clone') !== '' && { clone: word('clone') }),
       })
       notices.done(`${name} is there`)
       onClose()
       router.go(profilePath(name))
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      failure.value = error
-    } finally {
-      busy.value = false
-    }
+    })
   }
   return (
     <Dialog title="New profile" onClose={onClose}>

@@ -1,41 +1,31 @@
-import { useSignal } from '@preact/signals'
 import { useApp } from '../app-context.ts'
-import { Failure } from '../client/client.ts'
+import { takeForm } from '../client/form.ts'
 import { Button } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useWork } from '../stores/async.ts'
 import type { BoardStore } from '../stores/board.ts'
 import { Assignees } from './assignees.tsx'
 
 export function CreateTask({ store, onClose }: { readonly store: BoardStore; readonly onClose: () => void }) {
   const { notices } = useApp()
-  const failure = useSignal<Failure | undefined>(undefined)
-  const busy = useSignal(false)
+  const { busy, failure, run } = useWork()
   const open = [...(store.columns.value?.values() ?? [])].flat().filter(({ status }) => status !== 'done')
-  const submit = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault()
-    const form = new FormData(event.currentTarget as HTMLFormElement)
-    const word = (name: string): string => String(form.get(name) ?? '').trim()
-    busy.value = true
-    failure.value = undefined
-    try {
+  const submit = (event: SubmitEvent): Promise<void> => {
+    const { word, all, has } = takeForm(event)
+    return run(async () => {
       const task = await store.create({
         title: word('title'),
         priority: Number(word('priority')),
-        parents: form.getAll('parents').map(String),
-        triage: form.has('triage'),
+        parents: [...all('parents')],
+        triage: has('triage'),
         ...(word('body') !== '' && { body: word('body') }),
         ...(word('assignee') !== '' && { assignee: word('assignee') }),
       })
       notices.done(`${task.id} is ${task.status}`)
       onClose()
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      failure.value = error
-    } finally {
-      busy.value = false
-    }
+    })
   }
   return (
     <Dialog title="New task" onClose={onClose}>

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals'
 import { useApp } from '../app-context.ts'
-import { Failure } from '../client/client.ts'
 import { Button } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useWork } from '../stores/async.ts'
 
 /** Says what will go, and wants the name typed. */
 export function DeleteProfile({ profile }: { readonly profile: string }) {
@@ -29,22 +29,15 @@ function Confirm({ profile, onClose }: { readonly profile: string; readonly onCl
   const { fleet, router, notices } = useApp()
   const typed = useSignal('')
   const keepLogs = useSignal(false)
-  const busy = useSignal(false)
-  const failure = useSignal<Failure | undefined>(undefined)
-  const remove = async (event: SubmitEvent): Promise<void> => {
+  const { busy, failure, run } = useWork()
+  const remove = (event: SubmitEvent): Promise<void> => {
     event.preventDefault()
-    busy.value = true
-    try {
+    return run(async () => {
       await fleet.remove(profile, keepLogs.value)
       notices.done(`${profile} is deleted`)
       onClose()
       router.go('/')
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      failure.value = error
-    } finally {
-      busy.value = false
-    }
+    })
   }
   return (
     <Dialog title={`Delete ${profile}`} onClose={onClose}>

@@ -2,11 +2,11 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { LoggedIn, Providers } from '../../api/contract.ts'
 import { useApp } from '../app-context.ts'
-import { Failure } from '../client/client.ts'
+import { takeForm } from '../client/form.ts'
 import { Button } from '../parts/button.tsx'
 import { Field } from '../parts/field.tsx'
 import { Trouble } from '../parts/trouble.tsx'
-import { useLoaded } from '../stores/async.ts'
+import { useLoaded, useWork } from '../stores/async.ts'
 
 /** The ways in: a password, identity providers. After it the page is loaded afresh, with the session's token in its head. */
 export function Login() {
@@ -44,31 +44,23 @@ export function Login() {
 
 function PasswordForm({ next }: { readonly next: string | undefined }) {
   const { client, now } = useApp()
-  const failure = useSignal<Failure | undefined>(undefined)
+  const { busy, failure, run } = useWork()
   const waitUntilMs = useSignal(0)
-  const busy = useSignal(false)
   const waitS = Math.ceil((waitUntilMs.value - now.value) / 1000)
   useEffect(() => {
-    if (waitS <= 0 && failure.peek()?.status === 429) failure.value = undefined
-  }, [waitS, failure])
-  const submit = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault()
-    const form = new FormData(event.currentTarget as HTMLFormElement)
-    busy.value = true
-    failure.value = undefined
-    try {
+    const { retryAfterS } = failure.value ?? {}
+    if (retryAfterS !== undefined) waitUntilMs.value = Date.now() + retryAfterS * 1000
+  }, [failure.value, waitUntilMs])
+  const submit = (event: SubmitEvent): Promise<void> => {
+    const { exact } = takeForm(event)
+    return run(async () => {
       const answer = await client.send<LoggedIn>('POST', '/auth/password-login', {
-        username: form.get('username'),
-        password: form.get('password'),
+        username: exact('username'),
+        password: exact('password'),
         ...(next === undefined ? {} : { next }),
       })
       location.assign(answer.next)
-    } catch (error) {
-      busy.value = false
-      if (!(error instanceof Failure)) throw error
-      failure.value = error
-      if (error.retryAfterS !== undefined) waitUntilMs.value = Date.now() + error.retryAfterS * 1000
-    }
+    })
   }
   return (
     <form onSubmit={submit}>

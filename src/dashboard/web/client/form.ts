@@ -1,0 +1,22 @@
+/** What stands in a form that is sent, in place of sending it. */
+export interface SentForm {
+  /** Trimmed; empty where nothing was written. */
+  word(name: string): string
+  /** Not trimmed. */
+  exact(name: string): string
+  all(name: string): readonly string[]
+  /** Of a check box. */
+  has(name: string): boolean
+}
+
+export function takeForm(event: SubmitEvent): SentForm {
+  event.preventDefault()
+  const form = new FormData(event.currentTarget as HTMLFormElement)
+  const exact = (name: string): string => String(form.get(name) ?? '')
+  return {
+    exact,
+    word: (name) => exact(name).trim(),
+    all: (name) => form.getAll(name).map(String),
+    has: (name) => form.has(name),
+  }
+}
