@@ -18,6 +18,8 @@ export interface LogSnapshot {
   readonly version: number
   /** Rows that were put above what was shown, less those taken away there, since the log was opened: a held view moves along. */
   readonly shift: number
+  /** Rows that the last change put below what is held. */
+  readonly added: number
 }
 
 export interface LogView {
@@ -44,7 +46,7 @@ export interface LogView {
 
 export function openLog(client: Client, profile: string): LogView {
   const buffer = new LogBuffer(MAX_LINES)
-  const snapshot = signal<LogSnapshot>({ version: 0, shift: 0 })
+  const snapshot = signal<LogSnapshot>({ version: 0, shift: 0, added: 0 })
   const connection = signal<Connection>({ state: 'connecting' })
   const following = signal(true)
   const behind = signal(0)
@@ -61,9 +63,9 @@ export function openLog(client: Client, profile: string): LogView {
   /** The end of the buffer is no longer where the stream goes on. */
   let detached = false
 
-  const changed = (shift = 0): void => {
+  const changed = (shift = 0, added = 0): void => {
     const { version, shift: sum } = snapshot.value
-    snapshot.value = { version: version + 1, shift: sum + shift }
+    snapshot.value = { version: version + 1, shift: sum + shift, added }
   }
 
   const add = (lines: readonly LogLine[]): void => {
@@ -79,8 +81,9 @@ export function openLog(client: Client, profile: string): LogView {
       detached = true
       return
     }
+    const shownBefore = buffer.shown.length
     buffer.append(lines)
-    changed()
+    changed(0, buffer.shown.length - shownBefore)
   }
 
   const letGo = (): void => {

@@ -66,10 +66,13 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
     const was = scrollTop.peek()
     const now = element.scrollTop
     scrollTop.value = now
-    const atEnd = isAtEnd(now, element.clientHeight, element.scrollHeight, ROW_PX)
+    const isAtEndOf = (height: number): boolean => isAtEnd(now, element.clientHeight, height, ROW_PX)
     // Only a way up is the user's: lines that come in make the list longer, and the position stays.
-    if (now < was - 1 && !atEnd) view.hold()
-    if (now > was + 1 && atEnd && view.searched.peek() === undefined) view.resume()
+    if (now < was - 1 && !isAtEndOf(element.scrollHeight)) view.hold()
+    // One scrolls to the end that one sees; the last lines may have come before we hear of it.
+    const { added } = view.snapshot.peek()
+    const down = now > was + 1 && isAtEndOf(element.scrollHeight - added * ROW_PX)
+    if (down && view.searched.peek() === undefined) view.resume()
     if (now < ROW_PX * 10 && older === 'some' && !view.following.peek()) void view.loadOlder()
   }
 
