@@ -5,6 +5,10 @@ import type { Event, LogEventMessage, SlotEventMessage } from '../protocol/contr
 export interface Follower {
   /** @returns false when the follower does not keep up: the event is dropped for it and counted (`missed` of its next one) */
   send(event: SlotEventMessage | LogEventMessage): boolean
+  /** So much waits for it already that lines need not even be made into an event: see `missLines`. */
+  readonly isBehind: boolean
+  /** Counts lines that nobody made into an event for it. */
+  missLines(slot: string, lines: number): void
   /** Called once, when the connection of a followed operation has ended for whatever reason; at once if it already has. A request that follows nothing is carried out to its end, whether its client is still there or not. */
   onClose(cb: () => void): void
 }
@@ -36,15 +40,27 @@ export class RequestFollower implements Follower {
       this.#early.push(event)
       return true
     }
-    if (this.#socket.writableLength > this.#unreadBytes) {
-      this.#missed += 'lines' in event ? event.lines.length : 1
-      this.#lastMissed = event
+    if (this.isBehind) {
+      this.#miss(event, 'lines' in event ? event.lines.length : 1)
       return false
     }
     this.#write({ id: this.#id, event: this.#missed === 0 ? event : { ...event, missed: this.#missed } })
     this.#missed = 0
     this.#lastMissed = undefined
     return true
+  }
+
+  get isBehind(): boolean {
+    return this.#early === undefined && this.#socket.writableLength > this.#unreadBytes
+  }
+
+  missLines(slot: string, lines: number): void {
+    this.#miss({ slot, lines: [] }, lines)
+  }
+
+  #miss(event: SlotEventMessage | LogEventMessage, count: number): void {
+    this.#missed += count
+    this.#lastMissed = event
   }
 
   /** It keeps up again. What it missed is said now: there may be no next event for hours. */

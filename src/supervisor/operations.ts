@@ -163,13 +163,13 @@ export class SlotOperations {
 
   #followLogs(slots: readonly string[], follower: Follower): Record<never, never> {
     for (const slot of slots) this.#entry(slot)
-    let missed = 0
     for (const slot of slots) {
       const stop = this.#o.logs.follow(slot, (wholeLines) => {
+        // A slot at full speed and a reader that is not: counting costs a tenth of what making the event would.
+        if (follower.isBehind) return follower.missLines(slot, countLines(wholeLines))
         const lines = wholeLines.toString('utf8').split('\n')
         lines.pop() // what follows the last newline: nothing
-        if (follower.send({ slot, lines, ...(missed > 0 && { missed }) })) missed = 0
-        else missed += lines.length
+        follower.send({ slot, lines })
       })
       follower.onClose(stop)
     }
@@ -262,6 +262,12 @@ export class SlotOperations {
         })
     }
   }
+}
+
+function countLines(wholeLines: Buffer): number {
+  let count = 0
+  for (let at = wholeLines.indexOf(10); at !== -1; at = wholeLines.indexOf(10, at + 1)) count++
+  return count
 }
 
 /** `gateway-default` first, then by name. */
