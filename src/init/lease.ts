@@ -17,7 +17,7 @@ export interface LeaseOptions {
   readonly clock: Clock
   /** Who a new file is given to; absent: nobody. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
-  /** Any change of state after the first. What lies in the file's place may be no file: {@link Lease.obstacle}. */
+  /** Any change of state after the first. */
   readonly changed: (state: LeaseState) => void
   readonly warn: (text: string) => void
 }
