@@ -16,6 +16,7 @@ import { log } from './rows/log.ts'
 import { manySlots } from './rows/many-slots.ts'
 import { memory } from './rows/memory.ts'
 import { restart } from './rows/restart.ts'
+import { services } from './rows/services.ts'
 import { status } from './rows/status.ts'
 import { takeover } from './rows/takeover.ts'
 import type { Found, Subject } from './subject.ts'
@@ -83,6 +84,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['latency', async () => (ours === undefined ? [] : latency(ours, effort))],
   ['takeover', async () => (ours === undefined ? [] : takeover(ours, effort))],
   ['many', async () => (ours === undefined ? [] : manySlots(ours, effort))],
+  ['services', async () => (ours === undefined ? [] : services(ours.name, resolve(values.install), effort))],
   ['crash', () => crashLoop(plain, effort)],
   ['gateway', () => gatewayApi(resolve(values.install), effort)],
   ['dashboard', () => dashboard(resolve(values.install), effort)],

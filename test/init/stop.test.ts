@@ -15,8 +15,16 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
   const children = new Map<number, LivingChild>()
   const sent: string[] = []
   const said: string[] = []
+  const unfinished = new Map<string, number>()
+  const loggers = new Set<string>()
   let main: number | undefined
-  const add = (pid: number, comm: string, obeys: readonly SignalName[] | 'nothing', ppid = OWN): void => {
+  const add = (
+    pid: number,
+    comm: string,
+    obeys: readonly SignalName[] | 'nothing',
+    ppid = OWN,
+    session = pid,
+  ): void => {
     const signals: readonly SignalName[] = obeys === 'nothing' ? [] : [...obeys, 'KILL']
     all.set(pid, {
       pid,
@@ -24,7 +32,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
       comm,
       state: 'S',
       pgrp: pid,
-      session: pid,
+      session,
       startTime: 0,
       cpuTicks: 0,
       residentPages: 0,
@@ -41,9 +49,16 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     stop.lookAgain()
   }
   stop = new Stop({
-    unfinished: () => [],
-    finish: async () => undefined,
-    endInput: () => false,
+    unfinished: () => [...unfinished].map(([slot, depth]) => ({ slot, depth })),
+    finish: async (slot) => {
+      sent.push(`finish ${slot}`)
+      unfinished.delete(slot)
+    },
+    endInput(slot) {
+      if (!loggers.has(slot)) return false
+      sent.push(`end of input ${slot}`)
+      return true
+    },
     clock,
     totalMs: options.totalMs ?? 8_000,
     pid1: options.pid1 ?? true,
@@ -72,7 +87,10 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     said,
     add,
     stop: () => stop,
-    slot(pid: number, stopSignal: SignalName, stopTimeoutMs: number, obeys: readonly SignalName[]) {
+    unfinished,
+    loggers,
+    /** @param depth of a service; absent: any other slot */
+    slot(pid: number, stopSignal: SignalName, stopTimeoutMs: number, obeys: readonly SignalName[], depth?: number) {
       add(pid, `comm-${pid}`, obeys)
       children.set(pid, {
         child: pid,
@@ -83,6 +101,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
         program: 'run',
         stopSignal,
         stopTimeoutMs,
+        ...(depth !== undefined && { depth }),
       })
     },
     setMain(pid: number, obeys: readonly SignalName[] | 'nothing') {
@@ -209,5 +228,62 @@ describe('stop', () => {
     await s.after(50)
     expect(s.sent.slice(0, 2)).toEqual(['HUP 10', 'CONT 10'])
     expect(SIGNALS.CONT).toBe(18)
+  })
+})
+
+describe('services at the stop', () => {
+  const told = (sent: readonly string[]): readonly string[] => sent.filter((one) => !one.startsWith('CONT'))
+
+  test('come after everything else, the deepest first, each depth when the one before is gone', async () => {
+    const s = scene()
+    s.slot(10, 'TERM', 5_000, [], 0)
+    s.slot(11, 'INT', 5_000, [], 1)
+    s.slot(12, 'TERM', 5_000, [], 1)
+    s.slot(20, 'TERM', 5_000, [])
+    s.setMain(30, [])
+    s.unfinished.set('service-prepare', 0)
+    await s.after(50)
+    expect(told(s.sent)).toEqual(['TERM 20', 'TERM 30'])
+    s.end(20)
+    expect(told(s.sent)).toHaveLength(2)
+    s.end(30)
+    expect(told(s.sent).slice(2)).toEqual(['INT 11', 'TERM 12'])
+    s.end(11)
+    expect(told(s.sent)).toHaveLength(4)
+    s.end(12)
+    expect(told(s.sent).slice(4)).toEqual(['TERM 10', 'finish service-prepare'])
+    s.end(10)
+    expect(await s.after(50)).toBeDefined()
+    expect(s.said).toEqual([])
+  })
+
+  test('one that does not obey holds up its dependencies for half of the time only', async () => {
+    const s = scene({ totalMs: 8_000 })
+    s.slot(10, 'TERM', 60_000, ['TERM'], 0)
+    s.slot(11, 'TERM', 60_000, [], 1)
+    await s.after(3_240)
+    expect(told(s.sent)).toEqual(['TERM 11'])
+    await s.after(50)
+    expect(told(s.sent)).toEqual(['TERM 11', 'TERM 10'])
+    expect(await s.after(4_000)).toBeLessThanOrEqual(6_550)
+  })
+
+  test('a logger sees the end of its input, and is told a second later if that was not enough', async () => {
+    const s = scene()
+    s.slot(10, 'TERM', 5_000, ['TERM'], 0)
+    s.loggers.add('slot-10')
+    await s.after(990)
+    expect(told(s.sent)).toEqual(['end of input slot-10'])
+    expect(await s.after(100)).toBeLessThanOrEqual(1_050)
+    expect(told(s.sent)).toEqual(['end of input slot-10', 'TERM 10'])
+  })
+
+  test('what a service has started in its session is its own to end', async () => {
+    const s = scene()
+    s.slot(10, 'TERM', 5_000, ['TERM'], 0)
+    s.add(11, 'worker', ['TERM'], 10, 10)
+    s.setMain(30, [])
+    await s.after(50)
+    expect(told(s.sent)).toEqual(['TERM 30'])
   })
 })

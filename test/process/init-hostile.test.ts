@@ -57,6 +57,8 @@ const HOSTILE_LINES: readonly (readonly [what: string, line: string])[] = [
   ['a reason that is a book', JSON.stringify({ type: 'shutdown', exitCode: 0, reason: 'x'.repeat(5_000) })],
   ['an acknowledgement of the future', '{"type":"ack","seq":1e400}'],
   ['a lease of its own', '{"type":"lease","state":"held"}'],
+  ['a program by its path', spawnOf({ program: '/bin/sh' })],
+  ['a program nobody has', spawnOf({ program: 'run2' })],
   ['hello again', '{"type":"hello","v":1}'],
   ['a hello of the future', '{"type":"hello","v":99}'],
 ]

@@ -1,5 +1,6 @@
 // What the runtime user tries, and what an author gets wrong: nothing of it is run as root, and the rest goes on.
 import { describe, expect, test } from 'vitest'
+import { startInit } from '../support/init-box.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
 import { type Etc, startServices } from '../support/service-box.ts'
 import { waitFor } from '../support/wait.ts'
@@ -102,6 +103,21 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
     await waitFor('the boot', async () => (await box.status()).phase === 'running')
     const slots = (await box.status()).slots.map(({ slot }) => slot)
     expect(slots.filter((slot) => slot.startsWith('service-'))).toEqual(left)
+  })
+
+  test('a supervisor that lies can name services, and nothing else', async () => {
+    await using box = await startInit({
+      slots: { 'service-web': evil, 'service-nothing': evil },
+      prepare: `mkdir -p /etc/services.d/web && printf '#!/bin/sh\\necho "mine $(id -u)"\\nexec sleep 1000\\n' >/etc/services.d/web/run && chmod 755 /etc/services.d/web/run`,
+    })
+    const supervisor = await box.install.life(1)
+    const { begun } = await supervisor.hello()
+    if (!begun) await supervisor.got('begin')
+    await expect(supervisor.spawned('service-nothing')).rejects.toThrow('the image defines no such service')
+    await expect(supervisor.spawned('service-web', { program: 'finish' })).rejects.toThrow('it has no finish program')
+    await supervisor.spawned('service-web')
+    expect(await box.slotLines('service-web', 'mine')).toBe('mine 0\n')
+    expect((await box.pid1.exec(['test', '-e', '/run/owned'])).code).toBe(1)
   })
 
   test('whatever the runtime user puts where it can write, no service of root’s runs it', async () => {

@@ -131,7 +131,16 @@ export class FakeInstall implements AsyncDisposable {
     const source = installDir()
     mkdirSync(join(dir, 'lib'))
     cpSync(join(source, 'bin'), join(dir, 'bin'), { recursive: true })
-    for (const name of ['init.cjs', 'init.js', 'init.cache', 'repair.cjs', 'repair.js', 'koffi.node'])
+    for (const name of [
+      'init.cjs',
+      'init.js',
+      'init.cache',
+      'repair.cjs',
+      'repair.js',
+      'services.cjs',
+      'services.js',
+      'koffi.node',
+    ])
       cpSync(join(source, 'lib', name), join(dir, 'lib', name))
     cpSync(join(import.meta.dirname, 'programs', 'fake-supervisor.cjs'), join(dir, 'lib', 'supervisor.cjs'))
     const server = createServer()

@@ -28,6 +28,8 @@ export interface ServiceBoxOptions {
   readonly env?: Readonly<Record<string, string>>
   /** sh, run as root in the namespace before init. `$home` is the volume. */
   readonly prepare?: string
+  /** Default: the install tree of this test run. */
+  readonly install?: string
 }
 
 /** Lays files as an image's author would, for root. */
@@ -130,6 +132,7 @@ export async function startServices({
   words = [],
   env = {},
   prepare = '',
+  install = installDir(),
 }: ServiceBoxOptions): Promise<ServiceBox> {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-services-'))
   chmodSync(dir, 0o755)
@@ -144,7 +147,7 @@ export async function startServices({
       HERMES_HOME: home,
       ...env,
     },
-    prepare: [prepareScript(dir, installDir(), home), `cp -a ${dir}/tree/. /etc/`, prepare].join('\n'),
+    prepare: [prepareScript(dir, install, home), `cp -a ${dir}/tree/. /etc/`, prepare].join('\n'),
   })
   return new ServiceBox(pid1, dir, home)
 }

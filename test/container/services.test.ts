@@ -1,0 +1,163 @@
+// Service trees as authors of s6-overlay images write them, unchanged, in images built on ours.
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Box, type BoxOptions, dockerCommand, lives, startContainer } from '../support/container.ts'
+import { testImage } from '../support/image.ts'
+import { type Etc, layEtc } from '../support/service-box.ts'
+import { CRON, FAILING, NGINX, REDIS, STAND_INS } from '../support/service-trees.ts'
+import { waitFor } from '../support/wait.ts'
+
+const YAML: Etc = {
+  'hermes/services.yaml': `services:
+  redis:
+    command: [redis-server]
+    user: hermes
+    environment: {ORDER_FILE: /tmp/order}
+    ready: {fd: 5}
+  worker:
+    command: [worker]
+    user: hermes
+    environment: {ORDER_FILE: /tmp/order}
+    depends_on: [redis]
+`,
+}
+const trees = { nginx: NGINX, redis: REDIS, cron: CRON, failing: FAILING, yaml: YAML }
+type Tree = keyof typeof trees
+const tagOf = (tree: Tree): string => `hermes-test-services-${tree}`
+
+beforeAll(async () => {
+  const base = await testImage()
+  for (const tree of Object.keys(trees) as Tree[]) {
+    const dir = mkdtempSync(join(tmpdir(), 'hermes-tree-'))
+    try {
+      layEtc(join(dir, 'etc'), trees[tree])
+      layEtc(join(dir, 'bin'), STAND_INS)
+      mkdirSync(join(dir, 'etc'), { recursive: true })
+      chmodSync(dir, 0o755)
+      writeFileSync(
+        join(dir, 'Dockerfile'),
+        `FROM ${base}\nCOPY --chown=root:root etc/ /etc/\nCOPY --chown=root:root bin/ /usr/local/bin/\n`,
+      )
+      const { code, stderr } = await dockerCommand(['build', '--tag', tagOf(tree), dir])
+      if (code !== 0) throw new Error(`docker build: ${stderr}`)
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+}, 300_000)
+afterAll(async () => {
+  await dockerCommand(['image', 'rm', '--force', ...(Object.keys(trees) as Tree[]).map(tagOf)])
+}, 60_000)
+
+const start = (tree: Tree, options: BoxOptions = {}): Promise<Box> =>
+  startContainer({
+    image: tagOf(tree),
+    files: { 'config.yaml': lives(), desired_state: 'running\n' },
+    env: { APP: 'mine' },
+    ...options,
+  })
+const order = async (box: Box, file = '/run/order'): Promise<string[]> =>
+  (await box.exec(['cat', file])).stdout.split('\n').slice(0, -1)
+/** Notes are in the container's own file system, which `docker cp` reads after its end. */
+const orderAfterStop = async (box: Box, file = '/run/order'): Promise<string[]> => {
+  const { stdout } = await dockerCommand(['cp', `${box.id}:${file}`, '-'])
+  // A tar of one small file: its text stands between the header and the padding.
+  return stdout.slice(512).replaceAll('\0', '').split('\n').slice(0, -1)
+}
+
+test('nginx: the oneshot runs before it, the logger gets its lines, and both stop in their order by the right signal', async () => {
+  await using box = await start('nginx')
+  await box.up('service-svc-nginx')
+  await box.slot('service-init-nginx', ({ state }) => state === 'done')
+  await waitFor('the logger', async () => (await box.ok('cat', '/run/nginx-log/current')) === 'nginx: listening\n')
+  expect(await order(box)).toEqual(['init done', 'nginx starts as 0, APP=mine'])
+  // The logger's own lines are logged as those of any service.
+  await box.saw('logged: nginx: listening')
+  expect(box.file('logs/services/svc-nginx-log/current')).toMatch(/^\S+Z logged: nginx: listening\n$/)
+  const { pid } = await box.up('service-svc-nginx')
+  expect((await box.hermes('service', 'restart', 'svc-nginx')).code).toBe(0)
+  expect((await box.up('service-svc-nginx')).pid).not.toBe(pid)
+  const { code } = await box.stop()
+  expect(code).toBe(0)
+  expect((await orderAfterStop(box)).slice(2)).toEqual([
+    'nginx stops',
+    'nginx starts as 0, APP=mine',
+    'nginx stops',
+    'logger saw the end',
+  ])
+  expect(box.file('logs/services/svc-nginx-log/current')).toContain('logged: nginx: bye\n')
+})
+
+test('redis: the worker starts when it is ready, and stops before it', async () => {
+  await using box = await start('redis', { command: ['sh', '-c', 'echo main >>/tmp/main; exec sleep 1000'] })
+  await box.up('service-worker')
+  expect(await order(box)).toEqual(['redis starts', 'redis is ready', 'worker starts'])
+  expect((await box.hermes('service', 'status', 'redis')).stdout).toContain('state      up')
+  expect((await box.hermes('service', 'list')).stdout.split('\n').map((line) => line.split(/ +/)[0])).toEqual([
+    'SLOT',
+    'service-redis',
+    'service-worker',
+    '',
+  ])
+  // s6's own way, by the name s6 knows.
+  expect((await box.exec(['/command/s6-svstat', '/run/service/redis'])).stdout).toMatch(/^up \(pid \d+/)
+  expect((await box.hermes('service', 'stop', 'redis')).code).toBe(0)
+  expect((await order(box)).slice(3)).toEqual(['worker stops', 'redis stops'])
+  expect((await box.hermes('service', 'start', 'worker')).code).toBe(0)
+  expect((await box.hermes('service', 'logs', 'worker')).stdout).toContain('worker: connected')
+  expect((await box.stop()).code).toBe(0)
+  expect((await orderAfterStop(box)).slice(-2)).toEqual(['worker stops', 'redis stops'])
+})
+
+test('the same two in services.yaml, as the runtime user', async () => {
+  await using box = await start('yaml')
+  await box.up('service-worker')
+  expect(await order(box, '/tmp/order')).toEqual(['redis starts', 'redis is ready', 'worker starts'])
+  expect((await box.ok('stat', '-c', '%U', '/tmp/order')).trim()).toBe('hermes')
+  expect((await box.stop()).code).toBe(0)
+  expect((await orderAfterStop(box, '/tmp/order')).slice(-2)).toEqual(['worker stops', 'redis stops'])
+})
+
+test('cron: a loop runs on, is started again when it is killed, and its lines are kept and shown', async () => {
+  await using box = await start('cron')
+  const { pid } = await box.up('service-cron')
+  await box.saw('tick')
+  await box.kill(pid)
+  await box.slot('service-cron', (slot) => slot.state === 'up' && slot.pid !== pid && slot.restarts === 1)
+  expect(await order(box)).toEqual(['cron starts with 1 argument: cron', 'cron starts with 1 argument: cron'])
+  expect((await box.hermes('service', 'logs', 'cron', '-n', '1')).stdout).toMatch(/tick\n$/)
+  expect((await box.stop()).code).toBe(0)
+  expect((await orderAfterStop(box)).at(-1)).toBe('cron stops')
+})
+
+test('a service whose finish exits 125 is parked and named; the rest goes on, and start tries it again', async () => {
+  await using box = await start('failing')
+  const parked = await box.slot('service-failing', ({ state }) => state === 'parked')
+  expect(parked.reason).toContain('125')
+  await box.up('service-failing-log')
+  await box.up('gateway-default')
+  expect((await box.status()).warnings.join('\n')).toContain('service-failing is parked')
+  await waitFor('its line', async () => (await order(box)).includes('logged failing: giving up'))
+  // Without a readiness of its own it counts as up while it runs, so what it was started for is seen afterwards.
+  await box.hermes('service', 'start', 'failing')
+  await waitFor(
+    'a second end',
+    async () => (await order(box)).filter((line) => line === 'failing finishes with 3 0 failing').length === 2,
+  )
+  await box.slot('service-failing', ({ state }) => state === 'parked')
+  expect((await box.hermes('service', 'status', 'failing')).code).toBe(1)
+  expect((await box.hermes('service', 'status', 'nothing')).code).toBe(3)
+  const { code } = await box.stop()
+  expect(code).toBe(0)
+  expect((await orderAfterStop(box)).at(-1)).toBe('failing-log saw the end')
+})
+
+test('they run on a read-only root, and after docker restart', async () => {
+  await using box = await start('nginx', { readOnly: true, tmpfs: { '/run': 'exec', '/tmp': '' } })
+  await box.up('service-svc-nginx')
+  await box.docker('restart')
+  await box.up('service-svc-nginx')
+  await waitFor('the second life', async () => (await order(box)).length === 2)
+})

@@ -1,0 +1,22 @@
+import { describe, expect, test } from 'vitest'
+import { CHAINS, DEPTH, startMany, upTimes } from '../support/many-services.ts'
+import { whyNoNamespace } from '../support/namespace.ts'
+
+const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
+
+describe.skipIf(why !== undefined)(`200 services, 10 deep (${why ?? 'as root, PID 1 of a namespace'})`, () => {
+  // How fast is a matter of the bench; this machine may be busy.
+  test.each(['yaml', 's6-rc'] as const)(
+    '%s: all come up, each after what it needs, and all stop in time',
+    async (as) => {
+      await using box = await startMany(as)
+      const order = [...(await upTimes(box)).keys()]
+      for (let chain = 0; chain < CHAINS; chain++) {
+        const chained = order.filter((name) => name.startsWith(`s${chain}-`))
+        expect(chained).toEqual(Array.from({ length: DEPTH }, (_, depth) => `s${chain}-${depth}`))
+      }
+      expect(await box.stop()).toEqual({ code: 0 })
+      expect(box.pid1.stderr()).not.toMatch(/so killed|it is killed/)
+    },
+  )
+})

@@ -1,0 +1,91 @@
+// Service trees as authors of s6-overlay images write them, and stand-ins for the servers they start. Each stand-in notes in
+// $ORDER_FILE, or /run/order, what happens to it.
+import type { Etc } from './service-box.ts'
+
+const note = `note() { echo "$*" >>"\${ORDER_FILE:-/run/order}"; }\n`
+
+/** Programs in /usr/local/bin, by name. */
+export const STAND_INS: Etc = {
+  nginx: `#!/bin/sh
+${note}trap 'echo "nginx: bye"; note nginx stops; exit 0' QUIT
+trap 'note nginx was killed the hard way; exit 1' TERM
+[ "$*" = "-g daemon off;" ] || exit 64
+[ -e /run/nginx.conf ] || { echo "no configuration"; exit 65; }
+note "nginx starts as $(id -u), APP=$APP"
+echo "nginx: listening"
+while :; do sleep 0.05; done
+`,
+  'redis-server': `#!/bin/sh
+${note}trap 'note redis stops; exit 0' TERM
+note redis starts
+echo "redis: loading"
+sleep 0.5
+note redis is ready
+echo >&5
+exec 5>&-
+while :; do sleep 0.05; done
+`,
+  worker: `#!/bin/sh
+${note}trap 'note worker stops; exit 0' TERM
+note worker starts
+echo "worker: connected"
+while :; do sleep 0.05; done
+`,
+}
+
+const rc = (name: string, files: Etc): Etc =>
+  Object.fromEntries(Object.entries(files).map(([file, text]) => [`s6-overlay/s6-rc.d/${name}/${file}`, text]))
+const user = (...names: readonly string[]): Etc =>
+  rc('user', { type: 'bundle\n', ...Object.fromEntries(names.map((name) => [`contents.d/${name}`, ''])) })
+
+/** A web server, a oneshot before it and a logger behind it. */
+export const NGINX: Etc = {
+  ...user('init-nginx', 'svc-nginx', 'svc-nginx-log'),
+  ...rc('init-nginx', {
+    type: 'oneshot\n',
+    up: '/etc/s6-overlay/s6-rc.d/init-nginx/run\n',
+    run: `#!/command/with-contenv sh\n${note}sleep 0.3\ntouch /run/nginx.conf\nnote init done\n`,
+    'dependencies.d/base': '',
+  }),
+  ...rc('svc-nginx', {
+    type: 'longrun\n',
+    run: '#!/command/with-contenv sh\nexec 2>&1\nexec nginx -g "daemon off;"\n',
+    'down-signal': 'SIGQUIT\n',
+    'dependencies.d/init-nginx': '',
+    'producer-for': 'svc-nginx-log\n',
+  }),
+  ...rc('svc-nginx-log', {
+    type: 'longrun\n',
+    run: `#!/command/with-contenv sh\n${note}mkdir -p /run/nginx-log\nwhile read -r line; do echo "$line" >>/run/nginx-log/current; echo "logged: $line"; done\nnote logger saw the end\n`,
+    'consumer-for': 'svc-nginx\n',
+    'pipeline-name': 'nginx-pipeline\n',
+  }),
+}
+
+/** A database that says when it is ready, and a worker that needs it. */
+export const REDIS: Etc = {
+  ...user('worker', 'redis'),
+  ...rc('redis', {
+    type: 'longrun\n',
+    run: '#!/bin/sh\nexec /usr/local/bin/redis-server\n',
+    'notification-fd': '5\n',
+    'timeout-up': '20000\n',
+  }),
+  ...rc('worker', {
+    type: 'longrun\n',
+    run: '#!/bin/sh\nexec /usr/local/bin/worker\n',
+    'dependencies.d/redis': '',
+  }),
+}
+
+/** A loop that does something now and then. */
+export const CRON: Etc = {
+  'services.d/cron/run': `#!/bin/sh\n${note}trap 'note cron stops; exit 0' TERM\nnote "cron starts with $# argument: $1"\nwhile :; do echo tick; sleep 0.2 & wait $!; done\n`,
+}
+
+/** A service that cannot run, whose finish says so; and its logger, which goes on. */
+export const FAILING: Etc = {
+  'services.d/failing/run': `#!/bin/sh\n${note}note failing starts\necho "failing: giving up"\nexit 3\n`,
+  'services.d/failing/finish': `#!/bin/sh\n${note}note "failing finishes with $1 $2 $3"\nexit 125\n`,
+  'services.d/failing/log/run': `#!/bin/sh\n${note}while read -r line; do note "logged $line"; done\nnote failing-log saw the end\n`,
+}
