@@ -19,7 +19,7 @@ import type { OwnConsole } from './own-console.ts'
 import { Pipes } from './pipes.ts'
 import { Processes } from './processes.ts'
 import { Reaper } from './reaper.ts'
-import { mainScript, type RunDirectory } from './run-directory.ts'
+import { mainScript } from './run-directory.ts'
 import { ServicePrograms } from './service-programs.ts'
 import { isAwaited, loadServices } from './services-boot.ts'
 import { Shutdown } from './shutdown.ts'
@@ -46,7 +46,7 @@ export interface InitParts {
 /** One life of a container: boot, supervise, stop. */
 export class Init {
   readonly #o: InitParts
-  readonly #run: RunDirectory
+  readonly #paths: RunPaths
   readonly #voice: Voice
   readonly #processes = new Processes()
   readonly #reaper: Reaper
@@ -68,8 +68,8 @@ export class Init {
     const say = this.#voice.say.bind(this.#voice)
     const warn = (text: string): void => say('warn', text)
     const { run, control, exitCode } = makeDirectories(options, facts, native)
-    this.#run = run
     const { paths } = run
+    this.#paths = paths
     this.#reaper = new Reaper({
       native,
       clock,
@@ -199,7 +199,7 @@ export class Init {
     if (this.#shutdown.begun) return
     if (!options.foreground) await this.#runHooks()
     if (this.#shutdown.begun) return
-    if (this.#run.layout === 'image') await this.#loadServices(this.#run.paths)
+    if (!options.foreground) await this.#loadServices()
     this.#gate.hooksDone()
     if (options.foreground) return
     await this.#mainGate.open()
@@ -250,11 +250,11 @@ export class Init {
     }
   }
 
-  async #loadServices(paths: RunPaths): Promise<void> {
+  async #loadServices(): Promise<void> {
     const { options, facts } = this.#o
     const table = await loadServices({
       install: options.install,
-      paths,
+      paths: this.#paths,
       identity: facts.identity,
       uid: facts.uid,
       processes: this.#processes,

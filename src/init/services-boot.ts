@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { MAX_TABLE_BYTES, parseServiceTable, type ServiceTable } from '../services/table.ts'
+import { describeEnding } from '../slot/ending.ts'
 import type { RunPaths } from '../system/paths.ts'
 import type { Variables } from './environment.ts'
 import type { Level } from './own-console.ts'
@@ -30,7 +31,7 @@ export interface ServicesBootOptions {
  */
 export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable | undefined> {
   if (!SOURCES.some((path) => existsSync(path))) return undefined
-  const table = parseServiceTable(await readTable(o).catch((error: Error) => error.message))
+  const table = await readTable(o).then(parseServiceTable, (error: Error) => error.message)
   if (typeof table === 'string') {
     o.say('error', `the services of this image cannot be read, none of them runs: ${table}`)
     return undefined
@@ -54,6 +55,7 @@ async function readTable({ install, paths, identity, uid, processes, rootEnv }: 
     if (text.length < MAX_TABLE_BYTES) text += chunk
   })
   const read = new Promise<void>((resolve) => child.stdout?.once('close', () => resolve()))
-  await Promise.all([ended, read])
+  const [ending] = await Promise.all([ended, read])
+  if (!('exitCode' in ending) || ending.exitCode !== 0) throw new Error(`their reader ${describeEnding(ending)}`)
   return text
 }

@@ -1,4 +1,4 @@
-import { readFileSync, symlinkSync } from 'node:fs'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ToInit } from '../protocol/init.ts'
 import { type ServiceRules, serviceOfSlot, serviceSlot } from '../services/definition.ts'
@@ -12,36 +12,35 @@ import {
   wantStarted,
   wantStopped,
 } from '../services/plan.ts'
-import { shellCode } from '../slot/ending.ts'
 import { isOccupied, type Slot } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
+import { BootServices, type IfBootFails } from './boot-services.ts'
 import { Care } from './care.ts'
 import type { Journal } from './journal.ts'
-import { isTimezone, Schedule } from './schedule.ts'
-import { replace } from './service-files.ts'
+import { ServiceMemory } from './service-memory.ts'
 import { type ImageServices, readServiceRules } from './service-rules.ts'
+import { ServiceSchedules } from './service-schedules.ts'
 import type { SlotTable } from './slots.ts'
 
 export interface ServiceSlotsOptions {
   /** What init has written about them. */
   readonly file: string
-  /** Our own state files; what still waits is kept there. */
+  /** Our own state files. */
   readonly stateDir: string
   readonly serviceDir: string
   readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get'>
   readonly send: (message: ToInit) => void
   readonly clock: Clock
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'warn'>
   /** TZ of the container, for schedules. */
   readonly timezone: string | undefined
-  /** S6_BEHAVIOUR_IF_STAGE2_FAILS: what a service that fails while the container boots comes to. */
-  readonly ifBootFails: 'nothing' | 'warn' | 'stop'
+  readonly ifBootFails: IfBootFails
 }
 
 export type Verb = 'start' | 'stop' | 'restart'
 
-/** What is known of a service beside its slot, for those who look at it. */
+/** What is known of a service besides its slot, for those who look at it. */
 export interface ServiceNote {
   readonly wanted?: 'up'
   readonly reason?: string
@@ -49,32 +48,33 @@ export interface ServiceNote {
 }
 
 /**
- * The services that the image defines, as slots: starts them in the order of their dependencies, stops them in the other one, and
- * tells init when those that the main program waits for are up. The order itself is decided in src/services/plan.ts.
+ * The services that the image defines, as slots: starts them in the order of their dependencies, stops them in the other one, looks
+ * after them, and runs what has a schedule. The order itself is decided in src/services/plan.ts.
  */
 export class ServiceSlots {
   readonly #o: ServiceSlotsOptions
-  readonly #schedules = new Map<string, Schedule>()
   readonly #care: Care
+  readonly #schedules: ServiceSchedules
+  readonly #memory: ServiceMemory
+  readonly #boot: BootServices
   #image: ImageServices | undefined
   #goals: Goals = NO_GOALS
-  #saved = ''
-  #begun = false
-  #stopped = false
-  /** Services the main program still waits for. */
-  readonly #awaited = new Set<string>()
-  #toldInit = false
+  #phase: 'before' | 'running' | 'stopped' = 'before'
 
   constructor(options: ServiceSlotsOptions) {
     this.#o = options
-    const { clock, journal, table } = options
+    const { clock, stateDir, timezone, send, ifBootFails } = options
+    const { warn } = options.journal
     this.#care = new Care({
       clock,
       restart: (name, why) => {
-        journal.warn(`${serviceSlot(name)} ${why}; it is restarted`)
-        table().dispatch(serviceSlot(name), { type: 'restart' })
+        warn(`${serviceSlot(name)} ${why}; it is restarted`)
+        options.table().dispatch(serviceSlot(name), { type: 'restart' })
       },
     })
+    this.#schedules = new ServiceSchedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
+    this.#memory = new ServiceMemory(stateDir, warn)
+    this.#boot = new BootServices({ ifBootFails, send, warn })
   }
 
   /** Rules of a service; undefined: the image defines none of this name. */
@@ -91,57 +91,36 @@ export class ServiceSlots {
    * @param isFirst of this container's life: those that start with it are started; else what still waited goes on
    */
   begin(isFirst: boolean): void {
-    if (this.#begun) return
-    this.#begun = true
+    if (this.#phase !== 'before') return
+    this.#phase = 'running'
     this.#image = undefined // init has written the file meanwhile
-    const { rules } = this.#services()
-    const { table } = this.#o
-    const kept = isFirst ? undefined : this.#load()
-    this.#toldInit = kept?.booted ?? false
-    for (const one of rules.values()) {
-      const { slot } = table().register(serviceSlot(one.name))
-      this.#linkFor(one.name)
-      this.#care.follow(one, slot)
-      if (one.awaited && !this.#toldInit && slot.state !== 'up' && slot.state !== 'done') this.#awaited.add(one.name)
-    }
-    const atBoot = [...rules.values()].filter((one) => one.start)
-    this.#goals = kept?.goals ?? wantStarted(NO_GOALS, this.#states(), atBoot.filter(isNotScheduled).map(nameOf))
-    const scheduled = kept?.scheduled ?? atBoot.filter((one) => !isNotScheduled(one)).map(nameOf)
-    for (const name of scheduled) this.#schedule(name)
+    const all = [...this.#services().rules.values()]
+    const kept = isFirst ? undefined : this.#memory.load((name) => this.rules(name) !== undefined)
+    if (kept?.booted) this.#boot.skip()
+    for (const rules of all) this.#register(rules)
+    const atBoot = all.filter(({ start }) => start)
+    const unscheduled = atBoot.filter(({ kind }) => kind !== 'scheduled')
+    this.#goals = kept?.goals ?? wantStarted(NO_GOALS, this.#states(), unscheduled.map(nameOf))
+    const isScheduled = new Set(kept?.scheduled ?? atBoot.map(nameOf))
+    for (const rules of all) if (isScheduled.has(rules.name)) this.#schedules.start(rules)
     this.#proceed()
   }
 
-  /** An operator's word. */
+  /** An operator's word. @throws HermesError REFUSED */
   say(verb: Verb, key: string): void {
-    const name = serviceOfSlot(key) ?? ''
-    const { table } = this.#o
-    const slot = table().get(key)?.slot
-    if (this.rules(name)?.kind === 'scheduled') this.#sayScheduled(verb, name)
-    else if (verb === 'stop') this.#sayStop(name)
+    const rules = this.rules(serviceOfSlot(key) ?? '')
+    if (rules === undefined) return
+    const slot = this.#o.table().get(key)?.slot
+    if (rules.kind === 'scheduled') this.#sayScheduled(verb, rules)
+    else if (verb === 'stop') this.#sayStop(rules.name)
     else if (verb === 'restart' && slot !== undefined && (isOccupied(slot) || slot.state === 'done'))
-      table().dispatch(key, { type: 'restart' })
+      this.#o.table().dispatch(key, { type: 'restart' })
     else {
-      this.#goals = wantStarted(this.#goals, this.#states(), [name])
+      this.#goals = wantStarted(this.#goals, this.#states(), [rules.name])
       // It is there, or about to be: a start ends its backoff, and changes nothing else.
-      if (!this.#goals.start.has(name)) table().dispatch(key, { type: 'want', wanted: 'up' })
+      if (!this.#goals.start.has(rules.name)) this.#want(rules.name, 'up')
     }
     this.#proceed()
-  }
-
-  /** @throws HermesError for what its author wants kept */
-  #sayStop(name: string): void {
-    const states = this.#states()
-    const kept = [...needing(states, name)].find((one) => this.rules(one)?.keep)
-    if (kept !== undefined)
-      throw new HermesError(
-        'REFUSED',
-        `${kept} is essential to this image: ${this.rules(kept)?.source}/flag-essential`,
-        {
-          next: 'hermes service restart, or stop the container',
-        },
-      )
-    this.#goals = wantStopped(this.#goals, states, name)
-    if (!this.#goals.stop.has(name)) this.#o.table().dispatch(serviceSlot(name), { type: 'want', wanted: 'down' })
   }
 
   /** It waits for others before it starts or stops. */
@@ -152,44 +131,80 @@ export class ServiceSlots {
 
   /** A slot has changed. */
   changed(key: string, slot: Slot): void {
-    const name = serviceOfSlot(key)
-    const rules = name === undefined ? undefined : this.rules(name)
-    if (name === undefined || rules === undefined || !this.#begun || this.#stopped) return
+    const rules = this.#phase === 'running' ? this.rules(serviceOfSlot(key) ?? '') : undefined
+    if (rules === undefined) return
     this.#care.follow(rules, slot)
-    this.#judgeAwaited(name, slot)
+    this.#boot.changed(rules.name, slot)
     this.#proceed()
   }
 
   /** The container stops: init sees to the order. */
   stop(): void {
-    this.#stopped = true
+    this.#phase = 'stopped'
     this.#care.close()
-    for (const schedule of this.#schedules.values()) schedule.close()
+    this.#schedules.close()
   }
 
   note(key: string): ServiceNote {
     const name = serviceOfSlot(key)
     if (name === undefined) return {}
-    const schedule = this.#schedules.get(name)
-    if (schedule !== undefined) return { wanted: 'up', nextStartAtMs: schedule.nextAtMs }
+    const nextStartAtMs = this.#schedules.nextAtMs(name)
+    if (nextStartAtMs !== undefined) return { wanted: 'up', nextStartAtMs }
     if (!this.#goals.start.has(name)) return {}
     return { wanted: 'up', reason: `waits for ${missingOf(this.#states(), name).join(', ')}` }
   }
 
-  // ---- order ----
+  #register(rules: ServiceRules): void {
+    const { slot } = this.#o.table().register(serviceSlot(rules.name))
+    this.#linkFor(rules.name)
+    this.#care.follow(rules, slot)
+    if (rules.awaited) this.#boot.expect(rules.name, slot)
+  }
 
   /** Takes every step that can be taken now; each may make others possible, which `changed` sees to. */
   #proceed(): void {
-    if (this.#stopped || !this.#begun) return
+    if (this.#phase !== 'running') return
     const { steps, goals } = plan(this.#goals, this.#states())
     this.#goals = goals
-    if (this.#awaited.size === 0 && !this.#toldInit) {
-      this.#toldInit = true
-      this.#o.send({ type: 'services-up' })
+    this.#boot.tellIfUp()
+    this.#memory.save({ goals, scheduled: this.#schedules.names(), booted: this.#boot.over })
+    for (const { verb, name } of steps) this.#want(name, verb === 'start' ? 'up' : 'down')
+  }
+
+  #want(name: string, wanted: 'up' | 'down' | 'once'): void {
+    this.#o.table().dispatch(serviceSlot(name), { type: 'want', wanted })
+  }
+
+  #sayStop(name: string): void {
+    const states = this.#states()
+    const kept = [...needing(states, name)].map((one) => this.rules(one)).find((one) => one?.keep)
+    if (kept !== undefined)
+      throw new HermesError('REFUSED', `${kept.name} is essential to this image: ${kept.source}/flag-essential`, {
+        next: 'hermes service restart, or stop the container',
+      })
+    this.#goals = wantStopped(this.#goals, states, name)
+    if (!this.#goals.stop.has(name)) this.#want(name, 'down')
+  }
+
+  #sayScheduled(verb: Verb, rules: ServiceRules): void {
+    if (verb === 'stop') {
+      this.#schedules.stop(rules.name)
+      this.#want(rules.name, 'down')
+    } else {
+      this.#schedules.start(rules)
+      if (verb === 'restart') this.#runScheduled(rules.name)
     }
-    this.#save()
-    for (const { verb, name } of steps)
-      this.#o.table().dispatch(serviceSlot(name), { type: 'want', wanted: verb === 'start' ? 'up' : 'down' })
+  }
+
+  /** One run of it never meets the next. */
+  #runScheduled(name: string): void {
+    const slot = this.#o.table().get(serviceSlot(name))?.slot
+    if (slot === undefined || this.#phase !== 'running') return
+    const missing = missingOf(this.#states(), name)
+    const skipped = (why: string): void => this.#o.journal.warn(`${serviceSlot(name)}: ${why}`)
+    if (isOccupied(slot)) skipped('its last run has not ended; this one is skipped')
+    else if (missing.length > 0) skipped(`${missing.join(', ')} is not up; this run is skipped`)
+    else this.#want(name, 'once')
   }
 
   #states(): Services {
@@ -201,64 +216,6 @@ export class ServiceSlots {
       ]),
     )
   }
-
-  // ---- the boot ----
-
-  #judgeAwaited(name: string, slot: Slot): void {
-    if (!this.#awaited.has(name)) return
-    if (slot.state === 'up' || slot.state === 'done') this.#awaited.delete(name)
-    const late = slot.state === 'stopping' && slot.cause === 'start-timeout'
-    const ended = (slot.state === 'down' && slot.reason !== undefined) || slot.state === 'parked'
-    if (!late && !ended) return
-    const { journal, send, ifBootFails } = this.#o
-    // What waits for it will not come up either: the main program starts without them, or not at all.
-    this.#awaited.clear()
-    const why = `service ${name} has not come up: ${'reason' in slot && slot.reason !== undefined ? slot.reason : 'it was not ready in time'}`
-    if (ifBootFails === 'warn') journal.warn(why)
-    if (ifBootFails !== 'stop') return
-    const ending = slot.lastEnding?.ending
-    const exitCode = (ended && ending !== undefined && shellCode(ending)) || 1
-    send({ type: 'shutdown', exitCode, reason: `${why}; S6_BEHAVIOUR_IF_STAGE2_FAILS=1 would go on`.slice(0, 1000) })
-  }
-
-  // ---- schedules ----
-
-  #sayScheduled(verb: Verb, name: string): void {
-    const key = serviceSlot(name)
-    if (verb === 'stop') {
-      this.#schedules.get(name)?.close()
-      this.#schedules.delete(name)
-      this.#o.table().dispatch(key, { type: 'want', wanted: 'down' })
-    } else {
-      this.#schedule(name)
-      if (verb === 'restart') this.#runScheduled(name)
-    }
-  }
-
-  #schedule(name: string): void {
-    const pattern = this.rules(name)?.schedule
-    if (pattern == null || this.#schedules.has(name)) return
-    const { clock, timezone = '', journal } = this.#o
-    const isKnown = isTimezone(timezone)
-    if (timezone !== '' && !isKnown)
-      journal.warn(`TZ=${timezone} is no name such as Europe/Berlin; ${name} goes by the machine's time zone`)
-    const due = (): void => this.#runScheduled(name)
-    this.#schedules.set(name, new Schedule({ pattern, clock, due, ...(isKnown && { timezone }) }))
-  }
-
-  /** One run of it never meets the next. */
-  #runScheduled(name: string): void {
-    const key = serviceSlot(name)
-    const { table, journal } = this.#o
-    const slot = table().get(key)?.slot
-    if (slot === undefined || this.#stopped) return
-    if (isOccupied(slot)) journal.warn(`${key}: its last run has not ended; this one is skipped`)
-    else if (missingOf(this.#states(), name).length > 0)
-      journal.warn(`${key}: ${missingOf(this.#states(), name).join(', ')} is not up; this run is skipped`)
-    else table().dispatch(key, { type: 'want', wanted: 'once' })
-  }
-
-  // ---- files ----
 
   #services(): ImageServices {
     this.#image ??= readServiceRules(this.#o.file)
@@ -276,55 +233,6 @@ export class ServiceSlots {
       if (code !== 'EEXIST') journal.warn(`there is no ${join(serviceDir, name)}: ${message}`)
     }
   }
-
-  #save(): void {
-    const { stateDir, journal } = this.#o
-    const { start, stop } = this.#goals
-    const text = JSON.stringify({
-      start: [...start],
-      stop: [...stop],
-      scheduled: [...this.#schedules.keys()],
-      booted: this.#toldInit,
-    })
-    if (text === this.#saved) return
-    try {
-      replace(join(stateDir, STATE_FILE), text, 0o600)
-      this.#saved = text
-    } catch (error) {
-      journal.warn(`what services wait for cannot be written: ${(error as Error).message}`)
-    }
-  }
-
-  #load(): Kept | undefined {
-    try {
-      const kept = JSON.parse(readFileSync(join(this.#o.stateDir, STATE_FILE), 'utf8')) as {
-        start: string[]
-        stop: string[]
-        scheduled: string[]
-        booted: boolean
-      }
-      const known = (names: readonly string[]): string[] => names.filter((name) => this.rules(name) !== undefined)
-      return {
-        goals: { start: new Set(known(kept.start)), stop: new Set(known(kept.stop)) },
-        scheduled: known(kept.scheduled),
-        booted: kept.booted,
-      }
-    } catch (error) {
-      this.#o.journal.warn(`what services wait for is lost, they start as at boot: ${(error as Error).message}`)
-      return undefined
-    }
-  }
 }
-
-interface Kept {
-  readonly goals: Goals
-  readonly scheduled: readonly string[]
-  /** init has been told that the services are up. */
-  readonly booted: boolean
-}
-
-/** A dot in front: no slot has such a name. */
-const STATE_FILE = '.services'
 
 const nameOf = ({ name }: ServiceRules): string => name
-const isNotScheduled = ({ kind }: ServiceRules): boolean => kind !== 'scheduled'

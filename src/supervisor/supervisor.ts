@@ -8,6 +8,7 @@ import type { Clock } from '../system/clock.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
 import { profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
+import { ifBootFails } from './boot-services.ts'
 import { ChildReports } from './child-reports.ts'
 import { type ControlServer, serveControl } from './control-server.ts'
 import { DispatcherSlot } from './dispatcher-slot.ts'
@@ -88,7 +89,7 @@ export class Supervisor {
       clock,
       journal: this.#journal,
       timezone: this.#container.TZ,
-      ifBootFails: bootFailure(this.#container),
+      ifBootFails: ifBootFails(this.#container),
     })
     this.#launcher = new Launcher({
       home,
@@ -324,10 +325,4 @@ export class Supervisor {
     const volume = obstacle === undefined ? [] : [`the gateways wait, nobody can tell whose the volume is: ${obstacle}`]
     return [...volume, ...this.#profiles.warnings, ...ofConfigs, ...this.#imageServices.problems, ...control]
   }
-}
-
-/** S6_BEHAVIOUR_IF_STAGE2_FAILS, as init reads it for hooks. */
-const bootFailure = (container: Readonly<Record<string, string>>): 'nothing' | 'warn' | 'stop' => {
-  const behaviour = (container.S6_BEHAVIOUR_IF_STAGE2_FAILS ?? '').trim()
-  return behaviour === '0' ? 'nothing' : behaviour === '1' ? 'warn' : 'stop'
 }

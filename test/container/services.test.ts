@@ -1,9 +1,9 @@
 // Service trees as authors of s6-overlay images write them, unchanged, in images built on ours.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Box, type BoxOptions, dockerCommand, lives, startContainer } from '../support/container.ts'
+import { type Box, type BoxOptions, dockerCommand, freshHome, lives, startContainer } from '../support/container.ts'
 import { testImage } from '../support/image.ts'
 import { type Etc, layEtc } from '../support/service-box.ts'
 import { CRON, FAILING, NGINX, REDIS, STAND_INS } from '../support/service-trees.ts'
@@ -160,4 +160,18 @@ test('they run on a read-only root, and after docker restart', async () => {
   await box.docker('restart')
   await box.up('service-svc-nginx')
   await waitFor('the second life', async () => (await order(box)).length === 2)
+})
+
+test('with --user they run as that user', async () => {
+  const home = freshHome()
+  chownSync(home, 10_000, 10_000)
+  try {
+    await using box = await start('yaml', { user: '10000:10000', home, files: {} })
+    await box.up('service-worker')
+    expect((await box.ok('stat', '-c', '%u', '/tmp/order')).trim()).toBe('10000')
+    expect((await box.stop()).code).toBe(0)
+    expect((await orderAfterStop(box, '/tmp/order')).slice(-2)).toEqual(['worker stops', 'redis stops'])
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
 })

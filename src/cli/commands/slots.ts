@@ -120,13 +120,14 @@ async function action(context: Context, input: Input, verb: Verb, slot: string):
   const options = actionOptions(input)
   const startedAtMs = context.clock.nowMs()
   return withSupervisor(context, async (client) => {
-    const { slots } = await client.request('status', {})
-    if (!slots.some((one) => one.slot === slot))
+    const result = await act(client, verb, slot, options, PATIENCE_MS).catch(async (error: unknown) => {
+      if (!(error instanceof HermesError && error.code === 'NO_SUCH_SLOT')) throw error
+      const { slots } = await client.request('status', {})
       throw noSuch(
         slot,
         slots.map((one) => one.slot),
       )
-    const result = await act(client, verb, slot, options, PATIENCE_MS)
+    })
     return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
   })
 }
@@ -138,7 +139,13 @@ function noSuch(slot: string, known: readonly string[]): HermesError {
 }
 
 async function list(context: Context): Promise<Outcome> {
-  const { slots } = await withSupervisor(context, (client) => client.request('status', {}))
+  const { slots } = await withSupervisor(context, async (client) => {
+    const status = await client.request('status', {})
+    if (status.phase !== 'booting') return status
+    // They are not there before the boot is over, and that is what reconciling waits for.
+    await client.request('reconcile', {})
+    return client.request('status', {})
+  })
   const services = slots.filter(({ slot }) => slot.startsWith(PREFIX))
   return {
     text: services.length === 0 ? 'this image defines no services\n' : slotsTable(services, context.clock.wallMs()),
