@@ -4,6 +4,7 @@ import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { hermes as hermesCommand, type Ran } from '../support/cli.ts'
 import { password, type RunningDashboard, startDashboard } from '../support/dashboard.ts'
 import { type RunningHermes, startHermes, type TestProfile } from '../support/hermes.ts'
+import { within } from '../support/wait.ts'
 import { launchChromium, Tab } from './browser.ts'
 
 export const PROGRAMS = join(dirname(import.meta.dirname), 'support', 'programs')
@@ -35,7 +36,8 @@ export async function openScene(options: {
     }),
   )
   const browser = await launchChromium()
-  made.defer(() => browser.close())
+  // Named, so that an end that does not come says whose it is.
+  made.defer(() => within('the browser to close', browser.close()))
   const gated = options.args === undefined
   let cookies: Awaited<ReturnType<typeof signIn>> | undefined
   const all = made.move()
