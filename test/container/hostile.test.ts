@@ -64,7 +64,8 @@ test('log directories swapped for links lead no write of root’s anywhere', asy
   await using box = await startContainer({ files: { 'config.yaml': lives(), desired_state: 'running\n' } })
   await box.up('gateway-default')
   const news = 'find /etc /opt/hermes -newer /tmp/before -type f'
-  await box.ok('sh', '-c', 'touch -d "1 hour ago" /etc/* 2>/dev/null; touch -d "1 minute ago" /tmp/before')
+  // Not a minute ago: the image itself may be younger than that.
+  await box.ok('sh', '-c', 'touch /tmp/before')
   await asHermes(box, 'cd /opt/data && rm -rf logs && ln -s /etc logs')
   await box.docker('restart')
   await box.up('gateway-default')
