@@ -138,6 +138,50 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(still.pid1.stdout()).toContain('main')
   })
 
+  test('S6_CMD_WAIT_FOR_SERVICES makes the main program wait for services.d too, for as long as it may', async () => {
+    const etc = {
+      'services.d/slow/notification-fd': '3\n',
+      'services.d/slow/run':
+        '#!/bin/sh\nwhile [ ! -e /run/go ]; do sleep 0.05; done\necho ready\necho >&3\nexec sleep 1000\n',
+    }
+    const words = ['sh', '-c', 'echo main; exec sleep 1000']
+    await using hasty = await startServices({ etc, words })
+    await hasty.pid1.saw('main')
+    await using patient = await startServices({ etc, words, env: { S6_CMD_WAIT_FOR_SERVICES: '1' } })
+    await patient.service('slow', ({ state }) => state === 'starting')
+    await patient.pid1.exec(['touch', '/run/go'])
+    await patient.pid1.saw('main')
+    expect(patient.pid1.stdout()).toBe('ready\nmain\n')
+    await using bounded = await startServices({
+      etc,
+      words,
+      env: { S6_CMD_WAIT_FOR_SERVICES: '1', S6_CMD_WAIT_FOR_SERVICES_MAXTIME: '300' },
+    })
+    await bounded.pid1.saw('main')
+    expect(bounded.pid1.stderr()).toContain('services are not up after 300 ms (S6_CMD_WAIT_FOR_SERVICES_MAXTIME)')
+  })
+
+  test('a readiness that does not come within timeout-up ends the boot, and a service that is essential to the image stays', async () => {
+    await using late = await startServices({
+      etc: {
+        ...userBundle('db'),
+        ...longrun('db', [], { 'notification-fd': '3\n', 'timeout-up': '200\n' }),
+      },
+    })
+    expect(await late.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 1 })
+    expect(late.pid1.stderr()).toContain('service db has not come up: it was not ready in time')
+    await using kept = await startServices({
+      etc: { ...userBundle('web'), ...longrun('web', ['db']), ...longrun('db', [], { 'flag-essential': '' }) },
+    })
+    await kept.up('web')
+    expect(await kept.hermes('service', 'stop', 'db')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('db is essential to this image'),
+    })
+    expect(await kept.hermes('service', 'stop', 'web')).toMatchObject({ code: 0 })
+    await kept.up('db')
+  })
+
   test('finish gets s6’s arguments, and its 125 parks the service', async () => {
     await using box = await startServices({
       etc: {
