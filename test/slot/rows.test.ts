@@ -497,3 +497,54 @@ test('the code a shell would report', () => {
   expect(shellCode(code(3))).toBe(3)
   expect(shellCode(killed)).toBe(137)
 })
+
+describe('a oneshot', () => {
+  const finish = { timeoutMs: 500, atStop: true } as const
+  const ofKind = { kind: 'oneshot', readiness: 'announced' } as const
+  const done = (change: Partial<SlotPolicy> = {}): Slot =>
+    play(starting({ ...ofKind, ...change }), exited(1, code(0))).slot
+  const runsFinish: Effect = { type: 'spawn', request: 2, program: 'finish' }
+
+  test('is done once it has exited with 0, which is no death, and stays so', () => {
+    expect(done()).toMatchObject({ state: 'done', wanted: 'up', deaths: [], lastEnding: { ending: code(0) } })
+    expect(play(done(), up)).toMatchObject({ slot: { state: 'done' }, effects: [] })
+  })
+
+  test('that fails is down for good, and says why; its finish program has nothing to undo', () => {
+    const { slot, effects } = play(starting({ ...ofKind, finish }), exited(1, code(7)))
+    expect(slot).toMatchObject({ state: 'down', reason: 'exited with code 7' })
+    expect(effects).toEqual([{ type: 'ended', ending: code(7), reason: 'exited with code 7' }])
+  })
+
+  test('that takes too long is told to end, and has failed', () => {
+    const late = play(starting({ ...ofKind, startTimeoutMs: 100 }), [{ type: 'due' }, T0 + 100])
+    expect(late).toMatchObject({ slot: { state: 'stopping', cause: 'start-timeout' }, effects: [term(1)] })
+    expect(play(late.slot, exited(1, { signal: 'TERM' })).slot).toMatchObject({
+      state: 'down',
+      reason: 'was not done after 100 ms and was killed by SIGTERM',
+    })
+  })
+
+  test('that is done is undone by a stop, and by a restart before it runs again', () => {
+    const stopping = play(done({ finish }), stop)
+    expect(stopping).toMatchObject({ slot: { state: 'stopping', cause: 'finish' }, effects: [runsFinish] })
+    expect(play(stopping.slot, spawned(2), exited(2, code(0))).slot).toMatchObject({ state: 'down', wanted: 'down' })
+    const again = play(done({ finish }), { type: 'restart' }, spawned(2), exited(2, code(0)))
+    expect(again).toMatchObject({ slot: { state: 'starting', wanted: 'up', restarts: 1 }, effects: [spawn(3)] })
+    expect(play(done(), stop).slot.state).toBe('down')
+    expect(play(done(), { type: 'restart' }).effects).toEqual([spawn(2)])
+  })
+
+  test('at the container’s stop waits for what init runs, unasked', () => {
+    const halted = play(done({ finish }), { type: 'halt' })
+    expect(halted).toMatchObject({ slot: { state: 'stopping', cause: 'finish', wanted: 'down' }, effects: [] })
+    expect(play(halted.slot, exited(2, code(0))).slot.state).toBe('down')
+    expect(play(done(), { type: 'halt' }).slot.state).toBe('down')
+  })
+})
+
+test('a service whose finish program init runs at the stop is empty when that has ended', () => {
+  const halted = play(isUp({ finish: { timeoutMs: 500, atStop: true } }), { type: 'halt' }, exited(1, code(0)))
+  expect(halted).toMatchObject({ slot: { state: 'stopping', cause: 'finish' }, effects: [] })
+  expect(play(halted.slot, exited(2, code(0))).slot.state).toBe('down')
+})
