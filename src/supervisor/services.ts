@@ -123,10 +123,11 @@ export class ServiceSlots {
     this.#proceed()
   }
 
-  /** It waits for others before it starts or stops. */
-  isWaiting(key: string): boolean {
-    const name = serviceOfSlot(key)
-    return name !== undefined && (this.#goals.start.has(name) || this.#goals.stop.has(name))
+  /** Why it does not start or stop yet: `waits for db`; undefined: it waits for nobody. */
+  waitsFor(key: string): string | undefined {
+    const name = serviceOfSlot(key) ?? ''
+    if (this.#goals.start.has(name)) return `waits for ${missingOf(this.#states(), name).join(', ')}`
+    return this.#goals.stop.has(name) ? 'waits for the end of what depends on it' : undefined
   }
 
   /** A slot has changed. */
@@ -150,8 +151,9 @@ export class ServiceSlots {
     if (name === undefined) return {}
     const nextStartAtMs = this.#schedules.nextAtMs(name)
     if (nextStartAtMs !== undefined) return { wanted: 'up', nextStartAtMs }
-    if (!this.#goals.start.has(name)) return {}
-    return { wanted: 'up', reason: `waits for ${missingOf(this.#states(), name).join(', ')}` }
+    const reason = this.waitsFor(key)
+    if (reason === undefined) return {}
+    return this.#goals.start.has(name) ? { wanted: 'up', reason } : { reason }
   }
 
   #register(rules: ServiceRules): void {

@@ -116,7 +116,7 @@ export class Supervisor {
       command: (slot, letter) => this.#obeyLetter(slot, letter),
     })
     this.#files = new GatewayFiles({ home, instance, clock, warn })
-    this.#waiting = new Waiting(clock, (key) => this.#imageServices.isWaiting(key))
+    this.#waiting = new Waiting(clock, (key) => this.#imageServices.waitsFor(key))
     this.#jobResults = new JobResults(warn)
     this.#table = new SlotTable({
       clock,

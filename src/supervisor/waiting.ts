@@ -17,12 +17,12 @@ export class Waiting {
   readonly #clock: Clock
   readonly #waiters = new Map<string, Set<Waiter>>()
 
-  readonly #isDue: (key: string) => boolean
+  readonly #waitsFor: (key: string) => string | undefined
 
-  /** @param isDue others have to start or stop before a slot does what it was told */
-  constructor(clock: Clock, isDue: (key: string) => boolean = () => false) {
+  /** @param waitsFor why a slot does not yet do what it was told: others have to start or stop before it */
+  constructor(clock: Clock, waitsFor: (key: string) => string | undefined = () => undefined) {
     this.#clock = clock
-    this.#isDue = isDue
+    this.#waitsFor = waitsFor
   }
 
   /**
@@ -41,7 +41,7 @@ export class Waiting {
       this.#waiters.set(key, waiters)
       const cancel = this.#clock.at(this.#clock.nowMs() + timeoutMs, () => {
         this.#done(key, waiter)
-        reject(tooLate(key, goal, timeoutMs, slot()))
+        reject(tooLate(key, goal, timeoutMs, slot(), this.#waitsFor(key)))
       })
       const waiter: Waiter = { goal, resolve, reject, cancel }
       waiters.add(waiter)
@@ -69,7 +69,7 @@ export class Waiting {
   }
 
   #judge(key: string, goal: Goal, slot: Slot): ReturnType<typeof judge> {
-    return this.#isDue(key) ? 'wait' : judge(key, goal, slot)
+    return this.#waitsFor(key) === undefined ? judge(key, goal, slot) : 'wait'
   }
 
   #done(key: string, waiter: Waiter): void {
@@ -105,8 +105,18 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
   return 'wait'
 }
 
-function tooLate(key: string, goal: Goal, timeoutMs: number, slot: Slot | undefined): HermesError {
+function tooLate(
+  key: string,
+  goal: Goal,
+  timeoutMs: number,
+  slot: Slot | undefined,
+  waitsFor: string | undefined,
+): HermesError {
   const waited = seconds(timeoutMs)
+  if (waitsFor !== undefined)
+    return new HermesError('TIMED_OUT', `${key} is not ${goal} after ${waited}: it ${waitsFor}`, {
+      next: '"hermes service list" shows what those are at',
+    })
   if (goal === 'down')
     return new HermesError('TIMED_OUT', `${key} is not down after ${waited}: its process has not ended yet`)
   const why = slot?.state === 'backoff' ? `; its last process ${slot.reason}` : ''

@@ -113,6 +113,10 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       wanted: 'up',
       reason: 'waits for db',
     })
+    expect(await box.hermes('service', 'start', 'worker', '--timeout', '200ms')).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('service-worker is not up after 0.2 s: it waits for db'),
+    })
     await box.pid1.exec(['touch', '/run/go'])
     await box.up('worker')
     expect(orderOf(box.read('/run/order'))).toEqual(['db starts', 'db is ready', 'worker starts'])
