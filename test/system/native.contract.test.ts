@@ -15,6 +15,8 @@ import {
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type Native, NativeError } from '../../src/system/native.ts'
 import { degradedNative } from '../../src/system/native-degraded.ts'
@@ -47,15 +49,15 @@ async function libc(): Promise<Subject> {
   return {
     native,
     async endedChild() {
-      const shell = spawn('sh', ['-c', '(exit 0) & echo $!; wait $!; (exit 3) & echo $!'], {
-        stdio: ['ignore', 'pipe', 'ignore'],
+      // The orphan ends when we say so, with the shell gone: until then it would be the shell's to reap.
+      const shell = spawn('sh', ['-c', '(read _; exit 3) <&3 >/dev/null & echo $!'], {
+        stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
       })
-      let pids = ''
-      shell.stdout.on('data', (chunk: Buffer) => {
-        pids += chunk
-      })
-      await new Promise((resolve) => shell.once('close', resolve))
-      const pid = Number(pids.trim().split('\n')[1])
+      const [, stdout, , word] = shell.stdio as unknown as [null, Readable, null, Writable]
+      const gone = new Promise((resolve) => shell.once('exit', resolve))
+      const pid = Number(await text(stdout))
+      await gone
+      word.end('\n')
       return waitFor('the orphan to end', () => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')) && pid)
     },
     async livingChild() {
