@@ -16,7 +16,6 @@ import type { Pipes } from './pipes.ts'
 const LINKER = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT']
 /** The dashboard's own: who reads a service's environment must not be able to log in there. */
 const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export interface ServiceProgramsOptions {
   readonly pipes: Pipes
@@ -51,7 +50,7 @@ export class ServicePrograms {
   /** Services whose finish program has to run before the container may end. */
   readonly #unfinished = new Set<string>()
   #stopping = false
-  #rootPath = DEFAULT_PATH
+  #rootPath = ''
 
   constructor(options: ServiceProgramsOptions) {
     this.#o = options

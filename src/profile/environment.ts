@@ -43,7 +43,8 @@ export interface SlotEnvironmentFacts {
   readonly supervisor?: Variables
 }
 
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** Where the container says none. */
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const BUILT_IN: Variables = { PATH: DEFAULT_PATH, LANG: 'C.UTF-8' }
 
 /**

@@ -125,6 +125,9 @@ export const problemText = ({ service, file, line, key, message, repair }: Servi
   return `${service === undefined ? '' : `service ${service} is left out: `}${where}: ${message}; ${repair}`
 }
 
+/** What a finish program may take: s6's default for `timeout-finish`. */
+export const FINISH_TIMEOUT_MS = 5000
+
 /** What every source leaves at these values. */
 export const DEFAULT_RULES = {
   start: true,

@@ -6,6 +6,7 @@ import { parseSignal } from '../protocol/init.ts'
 import { oneshotCommand } from './command-line.ts'
 import {
   DEFAULT_RULES,
+  FINISH_TIMEOUT_MS,
   isServiceName,
   type ServiceDefinition,
   type ServiceProblem,
@@ -16,8 +17,6 @@ import type { Fault, Found, TreeDir, TreeFacts } from './facts.ts'
 
 /** What s6-overlay itself brings, and trees depend on: here it is there before any service starts. */
 const BUILT_IN = new Set(['base', 'fix-attrs', 'legacy-cont-init', 'legacy-services', 'top', 'user', 'user2'])
-/** s6's default for `timeout-finish`. */
-const FINISH_TIMEOUT_MS = 5000
 
 /** /etc/services.d: each directory is a longrun that starts with the container; `log` in it is its logger. */
 export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): Found {

@@ -3,6 +3,7 @@ import { isMap, isScalar, LineCounter, type Pair, parseDocument, type YAMLMap } 
 import { nearest } from '../system/nearest.ts'
 import {
   DEFAULT_RULES,
+  FINISH_TIMEOUT_MS,
   isServiceName,
   type ServiceDefinition,
   type ServiceProblem,
@@ -22,8 +23,6 @@ export interface YamlFacts {
   readonly canBecome: (uid: number) => boolean
   readonly waitForServices: boolean
 }
-
-const FINISH_TIMEOUT_MS = 5000
 
 /** Never throws. A service with a problem is left out, the others stay. */
 export function readServicesYaml(text: string, facts: YamlFacts): Found {

@@ -13,7 +13,7 @@ import {
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../profile/environment.ts'
 import type { JobSpec } from '../protocol/control.ts'
 import { type RuntimeIdentity, SIGNALS } from '../protocol/init.ts'
-import { type ServiceReadiness, type ServiceRules, serviceOfSlot } from '../services/definition.ts'
+import { FINISH_TIMEOUT_MS, type ServiceReadiness, type ServiceRules, serviceOfSlot } from '../services/definition.ts'
 import type { Slot, SlotPolicy } from '../slot/slot.ts'
 import { below, profileDir, profileOfSlot, type RunPaths, slotLogDir } from '../system/paths.ts'
 import { dirId } from './disk-observer.ts'
@@ -61,9 +61,6 @@ const DEFAULT_STOP_TIMEOUT_S = '8'
 
 /** A job's log; one archive is kept besides (docs/kanban.md). */
 const JOB_LOG_BYTES = 2 * 1024 * 1024
-
-/** What a finish program may take (s6's default for `timeout-finish`). */
-const FINISH_TIMEOUT_MS = 5000
 
 /** The slots that are no profile's, and the `hermes` command each runs. */
 const helperCommands: Readonly<Record<string, readonly string[]>> = {

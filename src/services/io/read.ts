@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readContainerEnvironment } from '../../profile/environment.ts'
+import { DEFAULT_PATH, readContainerEnvironment } from '../../profile/environment.ts'
 import type { RuntimeIdentity } from '../../protocol/init.ts'
 import { problemText, type ServiceDefinition, type ServiceProblem } from '../definition.ts'
 import type { CommandFacts, Found } from '../facts.ts'
@@ -12,7 +12,6 @@ import { readText, readTree } from './tree.ts'
 import { findUser } from './users.ts'
 
 const MAX_YAML_BYTES = 1_000_000
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** s6-overlay's: in front of the container's PATH where it is missing there. */
 const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
 const EXECLINEB = ['/command/execlineb', '/usr/bin/execlineb', '/bin/execlineb']
