@@ -47,7 +47,7 @@ export function repairVolume(facts: RepairFacts): Repaired {
   // The volume may be reached through a link: whoever started the container has said so.
   const home = openSync(facts.home, O_RDONLY | O_DIRECTORY)
   try {
-    new Walk(facts, repaired, fstatSync(home).dev, mountOf(home)).volume(home)
+    new Walk(facts, repaired, fstatSync(home).dev, mountIfOthersLieOn(home)).volume(home)
   } finally {
     closeSync(home)
   }
@@ -58,9 +58,10 @@ class Walk {
   readonly #facts: RepairFacts
   readonly #repaired: Repaired
   readonly #device: number
-  readonly #mount: string
+  /** undefined: nothing is mounted on the volume's own mount, so nothing can be in the place of what lies there. */
+  readonly #mount: string | undefined
 
-  constructor(facts: RepairFacts, repaired: Repaired, device: number, mount: string) {
+  constructor(facts: RepairFacts, repaired: Repaired, device: number, mount: string | undefined) {
     this.#facts = facts
     this.#repaired = repaired
     this.#device = device
@@ -102,7 +103,7 @@ class Walk {
     try {
       const status = fstatSync(fd)
       // A folder of the host that is mounted here can be on the same device.
-      if (status.dev !== this.#device || mountOf(fd) !== this.#mount) {
+      if (status.dev !== this.#device || this.#isElsewhere(fd)) {
         this.#repaired.mounts += 1
         return
       }
@@ -118,7 +119,7 @@ class Walk {
     const isOpen = secret && (status.mode & 0o077) !== 0
     if (!isForeign && !isOpen) return
     if (status.nlink !== 1) this.#repaired.severalNames += 1
-    else if (mountOf(fd) !== this.#mount) this.#repaired.mounts += 1
+    else if (this.#isElsewhere(fd)) this.#repaired.mounts += 1
     else {
       if (isForeign) this.#give(fd, status)
       if (isOpen) {
@@ -138,6 +139,10 @@ class Walk {
     } catch (error) {
       this.#failed(error)
     }
+  }
+
+  #isElsewhere(fd: number): boolean {
+    return this.#mount !== undefined && mountOf(fd) !== this.#mount
   }
 
   #leave(status: Stats): void {
@@ -160,6 +165,16 @@ const isIn = (names: readonly string[], name: string): boolean => names.includes
 /** The id of the mount a descriptor was opened on (proc_pid_fdinfo(5)). */
 const mountOf = (fd: number): string =>
   /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? 'unknown'
+
+/**
+ * Asking for each file where it is mounted takes as long as everything else together. Only root mounts, and boot is not over.
+ * @returns the mount, if another one lies on it (proc_pid_mountinfo(5): the second field names the mount below)
+ */
+function mountIfOthersLieOn(fd: number): string | undefined {
+  const mount = mountOf(fd)
+  const lines = readFileSync('/proc/self/mountinfo', 'latin1').split('\n')
+  return lines.some((line) => line.split(' ')[1] === mount) ? mount : undefined
+}
 
 /** One line for people; undefined: there was nothing to do. */
 export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repaired): string | undefined {
