@@ -4,20 +4,26 @@ import { writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { s6Command } from '../src/s6/program.ts'
 import { systemClock } from '../src/system/clock.ts'
+import { loadNative } from '../src/system/native-libc.ts'
 
 async function main([name = '', ...argv]: readonly string[]): Promise<number> {
-  const output = { out: (text: string) => void writeSync(1, text), err: (text: string) => void writeSync(2, text) }
+  const context = {
+    clock: systemClock(),
+    native: async () => (await loadNative()).native,
+    out: (text: string) => void writeSync(1, text),
+    err: (text: string) => void writeSync(2, text),
+  }
   if (process.getuid?.() === 0) {
     // Slot directories belong to the runtime user, who could lead root anywhere with them.
     try {
       const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./drop.ts')
       await dropRoot(dirname(__dirname))
     } catch (error) {
-      output.err(`${name}: ${(error as Error).message}; refusing to run as root\n`)
+      context.err(`${name}: ${(error as Error).message}; refusing to run as root\n`)
       return 126
     }
   }
-  return s6Command(name, argv, systemClock(), output)
+  return s6Command(name, argv, context)
 }
 
 main(process.argv.slice(2)).then((code) => {

@@ -1,67 +1,134 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Clock } from '../system/clock.ts'
-import { announcesReadiness, isNormallyUp, readState, requireSupervised, S6Error, sendLetters } from './service-dir.ts'
-import { isOver, parseSvc, type Wait } from './svc.ts'
-import { describe, parseSvstat } from './svstat.ts'
+import type { Native } from '../system/native.ts'
+import { S6_EXIT, S6Error, systemError } from './error.ts'
+import { readOptions } from './options.ts'
+import { announcesReadiness, isNormallyUp, isSupervised, readState, sendLetters } from './service-dir.ts'
+import { parseSvc, SVC_USAGE, type SvcWait, svcGoals } from './svc.ts'
+import { describeDeaths, parseSvdt, SVDT_USAGE } from './svdt.ts'
+import { describe, parseSvstat, SVSTAT_USAGE } from './svstat.ts'
+import { parseSvwait, SVWAIT_USAGE } from './svwait.ts'
+import type { Goal } from './watch.ts'
 
-export interface S6Output {
+export interface S6Context {
+  readonly clock: Clock
+  /** Loaded only by the commands that need it. */
+  readonly native: () => Promise<Pick<Native, 'mkfifo' | 'isLocked'>>
   out(text: string): void
   err(text: string): void
 }
 
-const USAGE = 100
-const TIMED_OUT = 99
-const POLL_MS = 20
+type Command = (argv: readonly string[], context: S6Context) => Promise<number>
+
+/** s6's commands that work on slot directories. */
+const commands: Readonly<Record<string, Command>> = {
+  's6-svc': svc,
+  's6-svstat': svstat,
+  's6-svok': svok,
+  's6-svwait': svwait,
+  's6-svdt': svdt,
+  's6-svscanctl': svscanctl,
+}
 
 /** Runs one of s6's commands. @returns its exit code, s6's own */
-export async function s6Command(
-  name: string,
-  argv: readonly string[],
-  clock: Clock,
-  output: S6Output,
-): Promise<number> {
+export async function s6Command(name: string, argv: readonly string[], context: S6Context): Promise<number> {
   try {
-    if (name === 's6-svstat') return svstat(argv, clock, output)
-    if (name === 's6-svc') return await svc(argv, clock)
-    throw new S6Error(USAGE, 'there are s6-svstat and s6-svc')
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+    if (command === undefined) throw new S6Error(S6_EXIT.usage, `there are ${Object.keys(commands).join(', ')}`)
+    return await command(argv, context)
   } catch (error) {
     if (!(error instanceof S6Error)) throw error
-    output.err(`${name}: ${error.message}\n`)
+    context.err(`${name}: fatal: ${error.message}\n`)
     return error.exitCode
   }
 }
 
-function svstat(argv: readonly string[], clock: Clock, output: S6Output): number {
-  const request = parseSvstat(argv)
-  if (typeof request === 'string')
-    throw new S6Error(USAGE, `${request}; usage: s6-svstat [-uwNrpgest | -o FIELDS] [-n] DIR`)
-  requireSupervised(request.dir)
-  const seen = { state: readState(request.dir), normallyUp: isNormallyUp(request.dir), nowMs: clock.wallMs() }
-  output.out(`${describe(seen, request)}\n`)
-  return 0
+/** @throws S6Error 100 where the words are wrong */
+function parsed<T>(request: T | string, usage: string): T {
+  if (typeof request === 'string') throw new S6Error(S6_EXIT.usage, `${request}; usage: ${usage}`)
+  return request
 }
 
-async function svc(argv: readonly string[], clock: Clock): Promise<number> {
-  const request = parseSvc(argv)
-  if (typeof request === 'string')
-    throw new S6Error(USAGE, `${request}; usage: s6-svc [-wu|-wU|-wd|-wD|-wr|-wR] [-T MS] -LETTERS DIR`)
-  const { dir, letters, timeoutMs } = request
+async function svstat(argv: readonly string[], context: S6Context): Promise<number> {
+  const request = parsed(parseSvstat(argv), SVSTAT_USAGE)
+  const { dir } = request
+  if (!(await isSupervised(dir, lockQuery(context))))
+    throw new S6Error(S6_EXIT.no, `unable to read status for ${dir}: nobody supervises it`)
+  const seen = { state: readState(dir), normallyUp: isNormallyUp(dir), nowMs: context.clock.wallMs() }
+  context.out(`${describe(seen, request)}\n`)
+  return S6_EXIT.done
+}
+
+const SVOK_USAGE = 's6-svok servicedir'
+
+async function svok(argv: readonly string[], context: S6Context): Promise<number> {
+  const [dir] = argv // s6's own reads no options
+  if (dir === undefined) throw new S6Error(S6_EXIT.usage, `expected a slot directory; usage: ${SVOK_USAGE}`)
+  return (await isSupervised(dir, lockQuery(context))) ? S6_EXIT.done : S6_EXIT.no
+}
+
+async function svc(argv: readonly string[], context: S6Context): Promise<number> {
+  const request = parsed(parseSvc(argv), SVC_USAGE)
+  const { dir, letters, timeoutMs, extra } = request
+  if (extra) context.err('s6-svc: warning: ignoring extra arguments\n')
+  const send = (): void => sendLetters(join(dir, 'supervise', 'control'), letters, dir)
   if (request.wait === undefined) {
-    sendLetters(dir, letters)
-    return 0
+    send()
+    return S6_EXIT.done
   }
-  const wait = withoutReadiness(request.wait, dir)
-  const before = readState(dir)
-  sendLetters(dir, letters)
-  const untilMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() + timeoutMs
-  while (!isOver(wait, before, readState(dir))) {
-    if (clock.nowMs() >= untilMs) throw new S6Error(TIMED_OUT, `${dir}: timed out after ${timeoutMs} ms`)
-    await new Promise<void>((resolve) => clock.at(clock.nowMs() + POLL_MS, resolve))
-  }
-  return 0
+  const wait = withoutReadiness(request.wait, dir, context)
+  return waitUntil(context, [dir], svcGoals[wait], timeoutMs, letters === '' ? undefined : send)
 }
 
 /** A service that never announces readiness would be waited for for ever: s6 waits for its start instead. */
-function withoutReadiness(wait: Wait, dir: string): Wait {
-  if (announcesReadiness(dir)) return wait
-  return wait === 'U' ? 'u' : wait === 'R' ? 'r' : wait
+function withoutReadiness(wait: SvcWait, dir: string, context: S6Context): SvcWait {
+  if ((wait !== 'U' && wait !== 'R') || announcesReadiness(dir)) return wait
+  context.err(`s6-svc: warning: ${dir} does not announce readiness; waiting for its start\n`)
+  return wait === 'U' ? 'u' : 'r'
 }
+
+async function svwait(argv: readonly string[], context: S6Context): Promise<number> {
+  const { dirs, goals, timeoutMs } = parsed(parseSvwait(argv), SVWAIT_USAGE)
+  return waitUntil(context, dirs, goals, timeoutMs)
+}
+
+async function waitUntil(
+  { clock, native }: S6Context,
+  dirs: readonly string[],
+  goals: readonly Goal[],
+  timeoutMs: number,
+  then?: () => void,
+): Promise<number> {
+  // Imported here: who does not wait does not pay for sockets and the native binding.
+  const { waitFor } = await import('./wait.ts')
+  await waitFor(dirs, goals, { native: await native(), clock, timeoutMs, ...(then && { then }) })
+  return S6_EXIT.done
+}
+
+async function svdt(argv: readonly string[], { out }: S6Context): Promise<number> {
+  const request = parsed(parseSvdt(argv), SVDT_USAGE)
+  let tally: Buffer
+  try {
+    tally = readFileSync(join(request.dir, 'supervise', 'death_tally'))
+  } catch (error) {
+    throw systemError(`unable to read death tally for service ${request.dir}`, error)
+  }
+  out(describeDeaths(tally, request))
+  return S6_EXIT.done
+}
+
+const SVSCANCTL_USAGE = 's6-svscanctl [ -zabhitqnN ] svscandir'
+
+async function svscanctl(argv: readonly string[]): Promise<number> {
+  const { options, rest } = parsed(readOptions(argv, 'zabhitqnN'), SVSCANCTL_USAGE)
+  const [dir] = rest
+  if (dir === undefined) throw new S6Error(S6_EXIT.usage, `expected the scan directory; usage: ${SVSCANCTL_USAGE}`)
+  sendLetters(join(dir, '.s6-svscan', 'control'), options.map(({ letter }) => letter).join(''), dir)
+  return S6_EXIT.done
+}
+
+const lockQuery =
+  ({ native }: S6Context) =>
+  async (fd: number): Promise<boolean> =>
+    (await native()).isLocked(fd)

@@ -1,3 +1,5 @@
+import { signalName } from '../protocol/init.ts'
+
 /** `supervise/status` of a slot directory, as s6 writes it. @see s6's src/libs6/s6_svstatus_unpack.c */
 export interface ServiceState {
   readonly pid: number | undefined
@@ -21,6 +23,7 @@ export interface Stamp {
 /** Every s6 but 2.13 writes 35 bytes; 2.13 has the process group in between. */
 const SIZE = 35
 const SIZE_WITH_PGID = 43
+const STAMP_BYTES = 12
 /** TAI64 label of the Unix epoch: 2^62, 10 s, and the 27 leap seconds since (the last one was in 2016). */
 const EPOCH_LABEL = 2n ** 62n + 37n
 
@@ -42,8 +45,21 @@ export function decodeStatus(bytes: Buffer): ServiceState | undefined {
   }
 }
 
+/** The stamp at that place, as 24 hexadecimal digits. */
+export const stampHex = (bytes: Buffer, from: number): string => bytes.toString('hex', from, from + STAMP_BYTES)
+
+/** `@` and 24 hexadecimal digits. @param unixMs whole ms */
+export const stampText = (unixMs: number): string => {
+  const seconds = Math.floor(unixMs / 1000)
+  const nanoseconds = (unixMs - seconds * 1000) * 1e6
+  return `@${(EPOCH_LABEL + BigInt(seconds)).toString(16)}${nanoseconds.toString(16).padStart(8, '0')}`
+}
+
+/** `SIGTERM`; a signal that has no name is `SIG???` to s6. */
+export const signalText = (number: number): string => `SIG${signalName(number) ?? '???'}`
+
 const stampAt = (bytes: Buffer, from: number): Stamp => ({
-  hex: bytes.toString('hex', from, from + 12),
+  hex: stampHex(bytes, from),
   unixMs: Number(bytes.readBigUInt64BE(from) - EPOCH_LABEL) * 1000 + Math.floor(bytes.readUInt32BE(from + 8) / 1e6),
 })
 

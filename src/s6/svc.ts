@@ -1,69 +1,55 @@
-import { isUp, type ServiceState } from './status.ts'
+import { readOptions, wholeNumber } from './options.ts'
+import type { Goal } from './watch.ts'
 
 /** What is waited for: run spawned, ready, run dead, finished, spawned again, ready again. */
-export type Wait = 'u' | 'U' | 'd' | 'D' | 'r' | 'R'
+export type SvcWait = 'u' | 'U' | 'd' | 'D' | 'r' | 'R'
 
 export interface SvcRequest {
   /** What goes into the control FIFO, in the order it was said. */
   readonly letters: string
-  readonly wait: Wait | undefined
-  /** undefined: for ever. */
-  readonly timeoutMs: number | undefined
+  readonly wait: SvcWait | undefined
+  /** 0: for ever. */
+  readonly timeoutMs: number
   readonly dir: string
+  /** Words after the directory, which are not looked at. */
+  readonly extra: boolean
 }
 
-const LETTERS = 'abqhktipcrlPCKoduUDQOx12y'
+/** Those of s6 2.11, and of later versions `l P C K`. */
+const LETTERS = 'abqhkti12pcyroduDUxOQlPCK'
 const WAITS = 'uUdDrR'
+
+export const SVC_USAGE = `s6-svc [ -wu | -wU | -wd | -wD | -wr | -wR ] [ -T timeout ] [ -${LETTERS} ] servicedir`
+
+const finished: Goal = { up: false, ready: true }
+/** s6-svc waits for the finish script before it looks for a new start. */
+export const svcGoals: Readonly<Record<SvcWait, readonly Goal[]>> = {
+  u: [{ up: true, ready: false }],
+  U: [{ up: true, ready: true }],
+  d: [{ up: false, ready: false }],
+  D: [finished],
+  r: [finished, { up: true, ready: false }],
+  R: [finished, { up: true, ready: true }],
+}
 
 /** @returns a text that says what is wrong with the words */
 export function parseSvc(argv: readonly string[]): SvcRequest | string {
+  const words = readOptions(argv, `${LETTERS}w:T:`)
+  if (typeof words === 'string') return words
   let letters = ''
-  let wait: Wait | undefined
-  let timeoutMs: number | undefined
-  const words = [...argv]
-  while (words[0]?.startsWith('-') && words[0] !== '-') {
-    const word = words.shift() ?? ''
-    if (word === '--') break
-    for (let i = 1; i < word.length; i++) {
-      const letter = word[i] ?? ''
-      if (letter === 'w' || letter === 'T') {
-        const value = word.slice(i + 1) || (words.shift() ?? '')
-        if (letter === 'w') {
-          if (value.length !== 1 || !WAITS.includes(value))
-            return `-w takes one of ${[...WAITS].join(' ')}, got "${value}"`
-          wait = value as Wait
-        } else {
-          if (!/^\d{1,9}$/.test(value)) return `-T takes milliseconds, a whole number, got "${value}"`
-          timeoutMs = Number(value) || undefined
-        }
-        break
-      }
-      if (!LETTERS.includes(letter)) return `unknown option -${letter}`
-      letters += letter
-    }
+  let wait: SvcWait | undefined
+  let timeoutMs = 0
+  for (const { letter, value } of words.options) {
+    if (letter === 'w') {
+      if (value.length !== 1 || !WAITS.includes(value)) return `-w takes one of ${[...WAITS].join(' ')}, got "${value}"`
+      wait = value as SvcWait
+    } else if (letter === 'T') {
+      const ms = wholeNumber(value)
+      if (ms === undefined) return `-T takes milliseconds, a whole number, got "${value}"`
+      timeoutMs = ms
+    } else letters += letter
   }
-  const [dir, ...rest] = words
-  if (dir === undefined || rest.length > 0) return 'expected one slot directory'
-  return { letters, wait, timeoutMs, dir }
-}
-
-/**
- * Whether what was waited for has come about.
- * @param before the state when the command was sent
- */
-export function isOver(wait: Wait, before: ServiceState, now: ServiceState): boolean {
-  switch (wait) {
-    case 'u':
-      return isUp(now)
-    case 'U':
-      return isUp(now) && now.ready
-    case 'd':
-      return !isUp(now)
-    case 'D':
-      return now.pid === undefined
-    case 'r':
-      return isUp(now) && now.pid !== before.pid
-    case 'R':
-      return isUp(now) && now.ready && now.pid !== before.pid
-  }
+  const [dir, ...rest] = words.rest
+  if (dir === undefined) return 'expected a slot directory'
+  return { letters, wait, timeoutMs, dir, extra: rest.length > 0 }
 }

@@ -1,5 +1,5 @@
-import { signalName } from '../protocol/init.ts'
-import { isUp, type ServiceState } from './status.ts'
+import { readOptions } from './options.ts'
+import { isUp, type ServiceState, signalText } from './status.ts'
 
 /** A slot directory as s6-svstat reads it. */
 export interface Observed {
@@ -15,7 +15,6 @@ const secondsSince = (atMs: number, nowMs: number): number => Math.max(0, Math.f
 const exitCode = ({ state }: Observed): number =>
   isUp(state) || signalNumber(state) !== 0 ? -1 : state.waitStatus >> 8
 const signalNumber = (state: ServiceState): number => state.waitStatus & 0x7f
-const signalText = (number: number): string => `SIG${signalName(number) ?? number}`
 
 /** What `-o` names, in s6's words. */
 const fields: Readonly<Record<string, Field>> = {
@@ -55,29 +54,23 @@ export interface SvstatRequest {
   readonly dir: string
 }
 
+export const SVSTAT_USAGE = `s6-svstat [ -uwNrpgest | -o ${Object.keys(fields).join(',')} ] [ -n ] servicedir`
+
 /** @returns a text that says what is wrong with the words */
 export function parseSvstat(argv: readonly string[]): SvstatRequest | string {
+  const words = readOptions(argv, `${Object.keys(shortcuts).join('')}no:`)
+  if (typeof words === 'string') return words
   const wanted: string[] = []
   let numeric = false
-  const words = [...argv]
-  while (words[0]?.startsWith('-') && words[0] !== '-') {
-    const word = words.shift() ?? ''
-    if (word === '--') break
-    for (let i = 1; i < word.length; i++) {
-      const letter = word[i] ?? ''
-      if (letter === 'n') numeric = true
-      else if (letter === 'o') {
-        wanted.push(...(word.slice(i + 1) || (words.shift() ?? '')).split(',').filter((name) => name !== ''))
-        break
-      } else if (Object.hasOwn(shortcuts, letter)) wanted.push(shortcuts[letter] ?? '')
-      else return `unknown option -${letter}`
-    }
+  for (const { letter, value } of words.options) {
+    if (letter === 'n') numeric = true
+    else if (letter === 'o') wanted.push(...(value === '' ? [] : value.split(',')))
+    else wanted.push(shortcuts[letter] ?? '')
   }
   const unknown = wanted.find((name) => !Object.hasOwn(fields, name))
-  if (unknown !== undefined) return `unknown field "${unknown}"; there are ${Object.keys(fields).join(', ')}`
-  const [dir, ...rest] = words
-  if (dir === undefined || rest.length > 0) return 'expected one slot directory'
-  return { fields: wanted, numeric, dir }
+  if (unknown !== undefined) return `unknown field "${unknown}"`
+  const [dir] = words.rest
+  return dir === undefined ? 'expected a slot directory' : { fields: wanted, numeric, dir }
 }
 
 /** What s6-svstat prints, without the newline. */
@@ -89,7 +82,7 @@ export function describe(seen: Observed, request: Pick<SvstatRequest, 'fields' |
   const ending =
     signal === 0 ? `exitcode ${state.waitStatus >> 8}` : `signal ${request.numeric ? signal : signalText(signal)}`
   return [
-    `${up ? `up (pid ${state.pid} pgid ${state.pid})` : `down (${ending})`} ${secondsSince(state.changedAt.unixMs, nowMs)} seconds`,
+    `${up ? `up (pid ${state.pid})` : `down (${ending})`} ${secondsSince(state.changedAt.unixMs, nowMs)} seconds`,
     up && !normallyUp ? 'normally down' : '',
     !up && normallyUp ? 'normally up' : '',
     state.paused ? 'paused' : '',

@@ -56,9 +56,9 @@ export function stop(
   again: boolean,
   nowMs: number,
 ): Step {
-  const target = { state: 'stopping', cause, again } as const
+  const { child, readyAtMs } = slot
+  const target = { state: 'stopping', cause, again, ...(readyAtMs !== undefined && { readyAtMs }) } as const
   const change = { wanted }
-  const { child } = slot
   if (child === null || cause === 'halt') return [enter(slot, { ...target, child, killAtMs: null }, nowMs, change)]
   const killAtMs = nowMs + slot.policy.stopTimeoutMs
   return [enter(slot, { ...target, child, killAtMs }, nowMs, change), askToEnd(slot.policy, child)]

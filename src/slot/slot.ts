@@ -112,6 +112,8 @@ export type Slot = SlotFacts &
         readonly verdict?: Verdict
         /** A start after this counts as a restart. */
         readonly again: boolean
+        /** It had been ready; for those who are told about its process until it is gone. */
+        readonly readyAtMs?: number
       }
     /** `unstarted`: there was not even a process that could have died. */
     | { readonly state: 'backoff'; readonly startAtMs: number; readonly reason: string; readonly unstarted?: true }

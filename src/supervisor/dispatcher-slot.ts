@@ -11,7 +11,7 @@ export const DISPATCHER = 'dispatcher'
 
 export interface DispatcherSlotOptions {
   readonly home: string
-  readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch'>
+  readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch' | 'keepWord'>
   readonly clock: Clock
   readonly warn: (text: string) => void
 }
@@ -54,6 +54,7 @@ export class DispatcherSlot {
     if (wanted === this.#wanted) return
     if (wanted || table.get(DISPATCHER) !== undefined) {
       table.register(DISPATCHER)
+      table.keepWord(DISPATCHER, wanted)
       table.dispatch(DISPATCHER, { type: 'want', wanted: wanted ? 'up' : 'down' })
     }
     this.#wanted = wanted

@@ -42,6 +42,8 @@ export interface LifeOptions {
   readonly send: (message: ToInit) => void
   /** No client is answered any more. */
   readonly closeControl: () => void
+  /** Nobody supervises the slots any more: who listens to them is told. */
+  readonly leaveSlots: () => void
   readonly exit: (code: number) => void
 }
 
@@ -148,10 +150,11 @@ export class Life {
   /** Everything is in its files: init is told, once. */
   drainIfEmpty(): void {
     if (this.#phase !== 'stopping' || this.#drained) return
-    const { table, records, logs, send } = this.#o
+    const { table, records, logs, send, leaveSlots } = this.#o
     if (table.entries().some(({ slot }) => isOccupied(slot))) return
     this.#drained = true
     records.flush()
+    leaveSlots()
     logs.closeAll().then(() => {
       this.#lease.release()
       send({ type: 'drained' })
@@ -160,12 +163,13 @@ export class Life {
 
   /** init is gone: after a stop that is the end; in the foreground somebody may have killed it. */
   initEnded(): void {
-    const { table, native, clock, logs, journal, closeControl, exit } = this.#o
+    const { table, native, clock, logs, journal, closeControl, leaveSlots, exit } = this.#o
     const slots = table.entries().map(({ slot }) => slot)
     if (this.#phase !== 'stopping') journal.error('init is gone; the slots are stopped')
     this.#enter('stopping')
     this.#closeWatches()
     closeControl()
+    leaveSlots()
     stopOrphans(slots, native, clock)
       .then(() => logs.closeAll())
       .then(() => this.#lease.release())

@@ -118,6 +118,12 @@ export class SlotOperations {
 
   /** @returns the error to tell the operator if it could not be written */
   keepWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
+    this.#o.table.keepWord(key, word === 'running')
+    return this.writeWord(key, word)
+  }
+
+  /** @returns the error to tell the operator if it could not be written */
+  writeWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
     const profile = profileOfSlot(key)
     if (profile === undefined) return undefined
     try {

@@ -1,36 +1,113 @@
-import { childOf } from '../slot/slot.ts'
+import { childOf, type Slot } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { GatewayFiles } from './gateway-files.ts'
+import { eventsBetween, lengthOfStretch, type Stamps, serviceStatus, stampsAfter } from './s6-view.ts'
 import type { ServiceDirs } from './service-dir.ts'
-import type { SlotEntry, SlotTable } from './slots.ts'
+import { isStopped, type SlotEntry, type SlotTable } from './slots.ts'
+import type { Event } from './supervise-dir.ts'
 
 export interface RecordsOptions {
   readonly table: () => Pick<SlotTable, 'get' | 'describe'>
   readonly files: Pick<GatewayFiles, 'record' | 'forget'>
-  readonly services: Pick<ServiceDirs, 'writeStatus' | 'recordDeath'>
+  readonly services: Pick<ServiceDirs, 'writeStatus' | 'recordDeath' | 'remove'>
   readonly clock: Clock
 }
 
+/** What s6's files say of a slot besides what the slot itself knows. */
+interface Told {
+  stamps?: Stamps
+  /** What subscribers have not been told of yet. */
+  events: readonly Event[]
+  /** They are told no more before then. */
+  heldUntilMs: number
+  paused: boolean
+  /** The last end of its process that is in its tally. */
+  talliedAtMs?: number
+}
+
+/** Between two stretches of letters (`lengthOfStretch`). */
+const BETWEEN_STRETCHES_MS = 100
 /** Slots that are written per turn of the loop: a boot of a thousand must not keep clients waiting. */
 const PER_TURN = 10
 
 /**
  * What others can read about a slot: gateway_state.json and s6's status. Nothing here depends on these files, so they are written
- * on a later turn than the one in which something happened, and only as the slot is by then: starts do not wait for them.
+ * on a later turn than the one in which something happened, and only as the slot is by then: starts do not wait for them. Events
+ * are kept until then; subscribers are told all of them, after the status.
  */
 export class Records {
   readonly #o: RecordsOptions
   readonly #marked = new Set<string>()
-  readonly #paused = new Set<string>()
-  /** The last end of each slot's process that is in its tally. */
-  readonly #tallied = new Map<string, number>()
+  readonly #told = new Map<string, Told>()
   #scheduled = false
 
   constructor(options: RecordsOptions) {
     this.#o = options
   }
 
-  mark(key: string): void {
+  /** A slot that an earlier supervisor left: its end was tallied, its last change may not have been written any more. */
+  known({ key, slot }: SlotEntry): void {
+    const told = this.#toldOf(key)
+    if (slot.lastEnding !== undefined) told.talliedAtMs = slot.lastEnding.atMs
+    const child = childOf(slot)
+    told.paused = child !== null && isStopped(child.pid)
+    this.#mark(key)
+  }
+
+  changed({ key, slot, job }: SlotEntry, before: Slot): void {
+    if (job === undefined) {
+      const told = this.#toldOf(key)
+      const letters = eventsBetween(before, slot)
+      this.#add(told, letters)
+      told.stamps = stampsAfter(letters, slot, told.stamps, (atMs) => this.#wallOf(atMs))
+      // What died cannot be continued; what starts has not been stopped.
+      if (letters !== '' && letters !== 'U') told.paused = false
+    }
+    this.#mark(key)
+  }
+
+  /** Subscribers are told this, too, after what has happened until now. */
+  tell(key: string, letters: string): void {
+    this.#add(this.#toldOf(key), letters)
+    this.#mark(key)
+  }
+
+  /** Stopped, or going on, by a signal through us. */
+  pause(key: string, paused: boolean): void {
+    this.#toldOf(key).paused = paused
+    this.#mark(key)
+  }
+
+  /** The end of its process belongs in the tally, now: its finish program may read it. */
+  tally({ key, slot }: SlotEntry): void {
+    const told = this.#toldOf(key)
+    const end = slot.lastEnding
+    if (end === undefined || told.talliedAtMs === end.atMs) return
+    this.#o.services.recordDeath(key, end.ending, end.wallMs)
+    told.talliedAtMs = end.atMs
+  }
+
+  /** The slot is gone: subscribers hear how it ended, and its directory goes. */
+  removed({ key }: SlotEntry): void {
+    this.#o.services.remove(key, this.#told.get(key)?.events)
+    this.#marked.delete(key)
+    this.#told.delete(key)
+    this.#o.files.forget(key)
+  }
+
+  /** Everything that is still to be written, now. */
+  flush(): void {
+    for (const [key, told] of this.#told) if (told.events.length > 0) this.#marked.add(key)
+    this.#write(Number.POSITIVE_INFINITY, true)
+  }
+
+  #toldOf(key: string): Told {
+    const told = this.#told.get(key) ?? { events: [], heldUntilMs: 0, paused: false }
+    this.#told.set(key, told)
+    return told
+  }
+
+  #mark(key: string): void {
     this.#marked.add(key)
     if (this.#scheduled) return
     this.#scheduled = true
@@ -38,65 +115,55 @@ export class Records {
       this.#scheduled = false
       this.#write(PER_TURN)
       const next = this.#marked.values().next()
-      if (!next.done) this.mark(next.value)
+      if (!next.done) this.#mark(next.value)
     })
   }
 
-  /** An end that an earlier supervisor has seen, and so tallied. */
-  known({ key, slot }: SlotEntry): void {
-    if (slot.lastEnding !== undefined) this.#tallied.set(key, slot.lastEnding.atMs)
-  }
-
-  /** Stopped, or going on, by a signal through us. */
-  pause(key: string, paused: boolean): void {
-    if (paused) this.#paused.add(key)
-    else this.#paused.delete(key)
-    this.mark(key)
-  }
-
-  forget(key: string): void {
-    this.#marked.delete(key)
-    this.#paused.delete(key)
-    this.#tallied.delete(key)
-    this.#o.files.forget(key)
-  }
-
-  /** Everything that is still to be written, now. */
-  flush(): void {
-    this.#write(Number.POSITIVE_INFINITY)
-  }
-
-  #write(count: number): void {
+  /** @param last letters are held no longer */
+  #write(count: number, last = false): void {
     for (const key of this.#marked) {
       if (count-- <= 0) return
       this.#marked.delete(key)
       const entry = this.#o.table().get(key)
       if (entry === undefined || entry.job !== undefined) continue
       this.#o.files.record(entry)
-      if (entry.slot.policy.kind !== 'oneshot') this.#writeService(entry)
+      if (entry.slot.policy.kind !== 'oneshot') this.#writeService(entry, last)
     }
   }
 
-  #writeService({ key, slot }: SlotEntry): void {
-    const { services, clock, table } = this.#o
-    const wallOf = (atMs: number): number => Math.round(clock.wallMs() - clock.nowMs() + atMs)
-    const child = childOf(slot)
-    if (child === null) this.#paused.delete(key)
-    table().describe(key)
-    const end = slot.lastEnding
-    if (end !== undefined && this.#tallied.get(key) !== end.atMs) {
-      services.recordDeath(key, end.ending, end.wallMs)
-      this.#tallied.set(key, end.atMs)
+  #writeService(entry: SlotEntry, last: boolean): void {
+    const { key, slot } = entry
+    this.#o.table().describe(key)
+    this.tally(entry)
+    const told = this.#toldOf(key)
+    told.stamps ??= stampsAfter('', slot, undefined, (atMs) => this.#wallOf(atMs))
+    this.#o.services.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), this.#take(key, told, last))
+  }
+
+  #add(told: Told, letters: string): void {
+    const atMs = this.#o.clock.wallMs()
+    told.events = [...told.events, ...[...letters].map((letter) => ({ letter, atMs }))]
+  }
+
+  /** The events that are told now; what is held comes with an alarm. */
+  #take(key: string, told: Told, last: boolean): readonly Event[] {
+    const { clock } = this.#o
+    const nowMs = clock.nowMs()
+    const { events, heldUntilMs } = told
+    if (events.length === 0 || (nowMs < heldUntilMs && !last)) return []
+    const length = last ? events.length : lengthOfStretch(events.map(({ letter }) => letter).join(''))
+    told.events = events.slice(length)
+    if (told.events.length > 0 || events[length - 1]?.letter === 'D') {
+      told.heldUntilMs = nowMs + BETWEEN_STRETCHES_MS
+      clock.at(told.heldUntilMs, () => {
+        if (told.events.length > 0) this.#mark(key)
+      })
     }
-    services.writeStatus(key, {
-      pid: child?.pid ?? null,
-      ready: slot.state === 'up',
-      wantedUp: slot.wanted === 'up',
-      paused: this.#paused.has(key),
-      changedAtMs: child !== null ? wallOf(child.spawnedAtMs) : (end?.wallMs ?? wallOf(slot.sinceMs)),
-      ...(slot.state === 'up' && { readyAtMs: wallOf(slot.readyAtMs) }),
-      ...(end !== undefined && { lastEnding: end.ending }),
-      parked: slot.state === 'parked',
-    })
+    return events.slice(0, length)
+  }
+
+  #wallOf(atMs: number): number {
+    const { clock } = this.#o
+    return clock.wallMs() - clock.nowMs() + atMs
   }
 }

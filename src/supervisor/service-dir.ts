@@ -1,11 +1,13 @@
 import { constants, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { type Ending, isSlotKey } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
-import type { Native } from '../system/native.ts'
 import { below } from '../system/paths.ts'
-import { encodeStatus, eventsBetween, type ServiceStatus, tallyDeath } from './s6-status.ts'
+import { readSmallFile } from '../system/small-file.ts'
+import type { ControlNative } from './control-fifo.ts'
+import { FairLetters } from './fair-letters.ts'
+import { encodeStatus, type ServiceStatus, tallyDeath } from './s6-status.ts'
 import { buildServiceDir, replace, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
-import { notifySubscribers, SuperviseDir } from './supervise-dir.ts'
+import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
 
 export type { ServiceStatus } from './s6-status.ts'
 export type { ServiceShape } from './service-files.ts'
@@ -13,7 +15,7 @@ export type { ServiceShape } from './service-files.ts'
 export interface ServiceDirsOptions {
   /** The scan directory. */
   readonly dir: string
-  readonly native: Pick<Native, 'mkfifo' | 'tryLock' | 'setPipeSize'>
+  readonly native: ControlNative
   readonly clock: Clock
   readonly warn: (text: string) => void
   /** One letter of s6-svc, in the order written; unknown letters too. */
@@ -23,7 +25,7 @@ export interface ServiceDirsOptions {
 interface Entry {
   shape: ServiceShape
   status?: ServiceStatus
-  supervise?: SuperviseDir
+  supervise?: ControlDir
   /** Something failed and was said. */
   warned: boolean
 }
@@ -32,17 +34,23 @@ interface Entry {
 const OPENED_PER_TURN = 10
 /** A lock that another process holds is tried again after this. */
 const LOCK_AGAIN_MS = 1000
+/** Deaths that are kept where no file `max-death-tally` says otherwise, and the most it can ask for; both s6's. */
+const DEATHS = 100
+const MOST_DEATHS = 4096
+
 /** Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the slot works on. */
 export class ServiceDirs {
   readonly #options: ServiceDirsOptions
   readonly #entries = new Map<string, Entry>()
   readonly #toOpen = new Set<string>()
+  readonly #letters: FairLetters
   #opening = false
   #cancelRetry: Cancel | undefined
   #closed = false
 
   constructor(options: ServiceDirsOptions) {
     this.#options = options
+    this.#letters = new FairLetters(options.clock, options.command)
   }
 
   /** Makes the directory, or brings the one there is up to date. Cheap when nothing changed. Lock and control FIFO follow on a later turn. */
@@ -64,15 +72,17 @@ export class ServiceDirs {
     this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'run'), script, 0o700))
   }
 
-  /** Writes the status, then tells subscribers what changed since the last one: who subscribes and then reads misses nothing. */
-  writeStatus(slot: string, status: ServiceStatus): void {
+  /**
+   * Writes the status, then tells subscribers what led to it: who subscribes and then reads misses nothing.
+   * @param events those since the last status, in their order
+   */
+  writeStatus(slot: string, status: ServiceStatus, events: readonly Event[]): void {
     const entry = this.#entries.get(slot)
     if (entry === undefined) return
-    const letters = eventsBetween(entry.status, status)
     entry.status = status
     this.#attempt(slot, () => {
       this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'supervise', 'status'), encodeStatus(status), 0o644))
-      if (letters !== '') notifySubscribers(below(this.#dir(slot), 'event'), letters)
+      if (events.length > 0) this.#notify(slot, events)
     })
   }
 
@@ -81,18 +91,21 @@ export class ServiceDirs {
     this.#attempt(slot, () => {
       const file = below(this.#dir(slot), 'supervise', 'death_tally')
       const flag = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-      replace(file, tallyDeath(existsSync(file) ? readFileSync(file, { flag }) : Buffer.alloc(0), ending, atMs), 0o644)
+      const tally = existsSync(file) ? readFileSync(file, { flag }) : Buffer.alloc(0)
+      replace(file, tallyDeath(tally, ending, atMs, this.#deathsKept(slot)), 0o644)
     })
   }
 
-  /** Tells subscribers that the slot is gone and removes the directory, also one that this supervisor has not made. */
-  remove(slot: string): void {
+  /**
+   * Tells subscribers that the slot is gone and removes the directory, also one that this supervisor has not made.
+   * @param events those that no status tells of any more
+   */
+  remove(slot: string, events: readonly Event[] = []): void {
     const entry = this.#entries.get(slot)
-    this.#attempt(slot, () => {
-      if (existsSync(below(this.#dir(slot), 'event'))) notifySubscribers(below(this.#dir(slot), 'event'), 'x')
-    })
+    this.#sayGoodbye(slot, events)
     entry?.supervise?.close()
     this.#toOpen.delete(slot)
+    this.#letters.forget(slot)
     this.#attempt(slot, () => {
       // Renamed first: nobody sees half a slot directory.
       const scratch = below(this.#options.dir, `.${slot}.old`)
@@ -115,13 +128,35 @@ export class ServiceDirs {
     }
   }
 
-  /** Closes every descriptor; the directories stay for the next supervisor. */
+  /** Tells subscribers that nobody supervises any more, and closes every descriptor; the directories stay for the next supervisor. */
   close(): void {
+    if (this.#closed) return
     this.#closed = true
+    for (const slot of this.#entries.keys()) this.#sayGoodbye(slot, [])
     this.#cancelRetry?.()
     this.#toOpen.clear()
     for (const entry of this.#entries.values()) entry.supervise?.close()
     this.#entries.clear()
+  }
+
+  #sayGoodbye(slot: string, events: readonly Event[]): void {
+    this.#attempt(slot, () => {
+      if (existsSync(below(this.#dir(slot), 'event'))) this.#notify(slot, [...events, this.#now('x')])
+    })
+  }
+
+  #now(letter: string): Event {
+    return { letter, atMs: this.#options.clock.wallMs() }
+  }
+
+  #notify(slot: string, events: readonly Event[]): void {
+    notifySubscribers(below(this.#dir(slot), 'event'), events, this.#options.clock.wallMs())
+  }
+
+  /** A file that does not hold such a number counts as none, as in s6. */
+  #deathsKept(slot: string): number {
+    const { text } = readSmallFile(below(this.#dir(slot), 'max-death-tally'), 16)
+    return text !== undefined && /^\d+(\n|$)/.test(text) ? Math.min(Number.parseInt(text, 10), MOST_DEATHS) : DEATHS
   }
 
   #dir(slot: string): string {
@@ -197,13 +232,14 @@ export class ServiceDirs {
     if (entry === undefined || entry.supervise !== undefined) return true
     let opened = true
     this.#attempt(slot, () => {
-      const supervise = SuperviseDir.open(this.#dir(slot), this.#options.native, (letter) =>
-        this.#options.command(slot, letter),
+      const dir = below(this.#dir(slot), 'supervise')
+      const supervise = ControlDir.open(dir, 0o644, this.#options.native, (letters, done) =>
+        this.#letters.add(slot, letters, done),
       )
       opened = supervise !== undefined
       if (supervise === undefined) return
       entry.supervise = supervise
-      notifySubscribers(below(this.#dir(slot), 'event'), 's')
+      this.#notify(slot, [this.#now('s')])
     })
     return opened
   }
@@ -211,7 +247,10 @@ export class ServiceDirs {
 
 const neverStarted = (shape: ServiceShape, atMs: number): ServiceStatus => ({
   pid: null,
-  ready: false,
-  wantedUp: shape.wantedUp,
+  finishing: false,
+  ready: true,
+  wantedUp: shape.normallyUp,
+  paused: false,
   changedAtMs: atMs,
+  readyAtMs: atMs,
 })

@@ -6,7 +6,7 @@ import { encodeStatus, type ServiceStatus } from './s6-status.ts'
 /** What of a slot's definition shows in its directory. */
 export interface ServiceShape {
   /** No file `down`: it starts with the container. */
-  readonly wantedUp: boolean
+  readonly normallyUp: boolean
   readonly stopSignal: SignalName
   readonly stopTimeoutMs: number
   readonly notificationFd: number | null
@@ -32,6 +32,7 @@ export function buildServiceDir(dir: string, scratch: string, shape: ServiceShap
   // mkdir(2) takes neither setgid nor, past the umask, group write.
   chmodSync(below(scratch, 'event'), 0o3730)
   writeFileSync(below(scratch, 'supervise', 'status'), encodeStatus(status))
+  writeFileSync(below(scratch, 'supervise', 'death_tally'), '')
   // In the way only if it is no slot directory (no `type`): a file, or what somebody made by hand.
   rmSync(dir, { recursive: true, force: true })
   renameSync(scratch, dir)
@@ -49,14 +50,14 @@ export function updateServiceDir(dir: string, shape: ServiceShape, before: Servi
 }
 
 export const sameShape = (a: ServiceShape, b: ServiceShape): boolean =>
-  a.wantedUp === b.wantedUp &&
+  a.normallyUp === b.normallyUp &&
   a.stopSignal === b.stopSignal &&
   a.stopTimeoutMs === b.stopTimeoutMs &&
   a.notificationFd === b.notificationFd
 
 /** The files that follow from the shape; null: there must be none of that name. */
 const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text: string | null])[] => [
-  ['down', shape.wantedUp ? null : ''],
+  ['down', shape.normallyUp ? null : ''],
   ['down-signal', `SIG${shape.stopSignal}\n`],
   ['timeout-kill', `${Math.round(shape.stopTimeoutMs)}\n`],
   // Its presence is what makes `s6-svc -wU` wait for readiness.

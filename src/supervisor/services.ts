@@ -29,7 +29,7 @@ export interface ServiceSlotsOptions {
   /** Our own state files. */
   readonly stateDir: string
   readonly serviceDir: string
-  readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get'>
+  readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'keepWord'>
   readonly send: (message: ToInit) => void
   readonly clock: Clock
   readonly journal: Pick<Journal, 'warn'>
@@ -97,7 +97,10 @@ export class ServiceSlots {
     const all = [...this.#services().rules.values()]
     const kept = isFirst ? undefined : this.#memory.load((name) => this.rules(name) !== undefined)
     if (kept?.booted) this.#boot.skip()
-    for (const rules of all) this.#register(rules)
+    for (const rules of all) {
+      this.#register(rules)
+      if (isFirst) this.#o.table().keepWord(serviceSlot(rules.name), rules.start)
+    }
     const atBoot = all.filter(({ start }) => start)
     const unscheduled = atBoot.filter(({ kind }) => kind !== 'scheduled')
     this.#goals = kept?.goals ?? wantStarted(NO_GOALS, this.#states(), unscheduled.map(nameOf))

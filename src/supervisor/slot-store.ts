@@ -26,6 +26,8 @@ export interface StoredSlot {
   readonly launch?: Launch
   /** Wall time at which `state` was entered, for display. */
   readonly sinceWallMs: number
+  /** It starts with the container: the operator's last word that is kept, else what it was registered with. */
+  readonly normallyUp: boolean
   readonly job?: JobSpec
   /** The directory its process was started in, whatever its name is by now. */
   readonly startedIn?: DirId

@@ -33,18 +33,20 @@ export interface SlotTableOptions {
   readonly send: (message: ToInit) => void
   readonly store: Pick<SlotStore, 'save' | 'remove' | 'load'>
   readonly launcher: Launcher
-  readonly services: Pick<ServiceDirs, 'ensure' | 'writeRun' | 'remove'>
+  readonly services: Pick<ServiceDirs, 'ensure' | 'writeRun'>
   readonly logs: SlotLogs
   readonly warn: (text: string) => void
   /** Something was thrown that nobody had foreseen; the slot stays as it is and the others go on. */
   readonly bug: (error: unknown) => void
   /** 0 ≤ n < 1 */
   readonly random: () => number
+  /** Its finish program is about to be started. */
+  readonly finishing: (entry: SlotEntry) => void
   /** After the slot was written and its effects were performed. */
   readonly changed: (transition: Transition) => void
   /** A slot is there that was not, and is down; one that is started at once has a transition. */
   readonly registered: (entry: SlotEntry) => void
-  /** The slot is gone, its directory and files too. */
+  /** The slot is gone; what shows of it in the scan directory is to go. */
   readonly removed: (entry: SlotEntry) => void
   /** A slot has ended by itself: parked, ended for good, or a job's result. */
   readonly ended: (entry: SlotEntry, effect: Extract<Effect, { type: 'ended' }>) => void
@@ -55,6 +57,7 @@ interface Working {
   slot: Slot
   launch: Launch
   sinceWallMs: number
+  normallyUp: boolean
   job?: JobSpec
   startedIn?: DirId
   removing: boolean
@@ -66,6 +69,9 @@ type Perform = {
 
 /** Events after which a slot may start: its files are read again first. */
 const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'due', 'exited', 'spawn-failed'])
+
+/** For `notification-fd` of a slot that says otherwise that it is ready: the file's presence is what makes `s6-svc -wU` wait for it. */
+const ANNOUNCED_OTHERWISE = 0
 
 /** The slots at work: feeds the machine, keeps its state on disk, does what it says. */
 export class SlotTable {
@@ -110,7 +116,13 @@ export class SlotTable {
     const { launcher, clock } = this.#o
     const launch = launcher.launch(key, job)
     const slot = newSlot(launch.policy, clock.nowMs())
-    const working = this.#add(key, { slot, launch, sinceWallMs: clock.wallMs(), ...(job && { job }) })
+    const working = this.#add(key, {
+      slot,
+      launch,
+      sinceWallMs: clock.wallMs(),
+      normallyUp: start && job === undefined,
+      ...(job && { job }),
+    })
     if (start) {
       this.dispatch(key, { type: 'want', wanted: job === undefined ? 'up' : 'once' })
       return working
@@ -119,6 +131,15 @@ export class SlotTable {
     this.#ensureService(working)
     this.#o.registered(working)
     return working
+  }
+
+  /** Whether it starts with the container; it is not started or stopped by this. */
+  keepWord(key: string, normallyUp: boolean): void {
+    const working = this.#slots.get(key)
+    if (working === undefined || working.normallyUp === normallyUp) return
+    working.normallyUp = normallyUp
+    this.#save(working)
+    this.#ensureService(working)
   }
 
   /** Takes the slot away as soon as its process is gone; it is told to end. */
@@ -152,7 +173,7 @@ export class SlotTable {
     const launch = launcher.launch(key)
     const known = launcher.isKnown(key)
     const slot = known ? rediscoveredSlot(launch.policy, clock.nowMs()) : newSlot(launch.policy, clock.nowMs())
-    this.#add(key, { slot, launch, sinceWallMs: clock.wallMs() }).removing = !known
+    this.#add(key, { slot, launch, sinceWallMs: clock.wallMs(), normallyUp: known }).removing = !known
   }
 
   /** Reads the lines of the slot. @param continued a process of it may have written before we came */
@@ -218,6 +239,7 @@ export class SlotTable {
 
   #spawn(working: Working, { request, program }: Extract<Effect, { type: 'spawn' }>): void {
     const { key, launch } = working
+    if (program === 'finish') this.#o.finishing(working)
     try {
       this.#ensureService(working)
       this.#writeScript(working, program)
@@ -244,7 +266,7 @@ export class SlotTable {
     services.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
   }
 
-  /** Brings the slot's directory up to date with its rules and with what is wanted. */
+  /** Brings the slot's directory up to date with its rules and the word that is kept; after a supervisor's start, takes it over. */
   describe(key: string): void {
     const working = this.#slots.get(key)
     if (working !== undefined) this.#ensureService(working)
@@ -255,15 +277,16 @@ export class SlotTable {
     // A oneshot is no longrun: s6's tools would take it for one that is down.
     if (policy.kind === 'oneshot') return
     this.#o.services.ensure(working.key, {
-      wantedUp: working.slot.wanted !== 'down',
+      normallyUp: working.normallyUp,
       stopSignal: policy.stopSignal,
       stopTimeoutMs: policy.stopTimeoutMs,
-      notificationFd: readiness.by === 'fd' ? readiness.fd : null,
+      notificationFd: readiness.by === 'fd' ? readiness.fd : readiness.by === 'alive' ? null : ANNOUNCED_OTHERWISE,
     })
   }
 
-  #save({ key, slot, launch, sinceWallMs, job, startedIn }: Working): void {
-    this.#o.store.save(key, { slot, launch, sinceWallMs, ...(job && { job }), ...(startedIn && { startedIn }) })
+  #save({ key, slot, launch, sinceWallMs, normallyUp, job, startedIn }: Working): void {
+    const words = { ...(job && { job }), ...(startedIn && { startedIn }) }
+    this.#o.store.save(key, { slot, launch, sinceWallMs, normallyUp, ...words })
   }
 
   #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {
@@ -279,7 +302,6 @@ export class SlotTable {
     this.#slots.delete(key)
     this.#o.logs.close(key)
     this.#o.store.remove(key)
-    this.#o.services.remove(key)
     this.#o.launcher.forget(key)
     this.#o.send({ type: 'forget', slot: key })
     this.#o.removed(working)
@@ -293,4 +315,4 @@ export class SlotTable {
 const isToldAgain = (event: SlotEvent, after: Slot): boolean => event.type === 'spawned' && after.state === 'starting'
 
 /** Stopped by a signal or a debugger (proc_pid_stat(5)): it would not see a TERM before a CONT. */
-const isStopped = (pid: number): boolean => readProcess(pid)?.state.toUpperCase() === 'T'
+export const isStopped = (pid: number): boolean => readProcess(pid)?.state.toUpperCase() === 'T'

@@ -1,46 +1,36 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
-import { Socket } from 'node:net'
-import { type Native, NativeError } from '../system/native.ts'
 import { below } from '../system/paths.ts'
+import { ControlFifo, type ControlNative, type Letters } from './control-fifo.ts'
+import { tainToUnixMs } from './s6-status.ts'
 
-const { O_WRONLY, O_RDWR, O_CREAT, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
+const { O_WRONLY, O_CREAT, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
-/** s6-svc writes a few letters at a time; a page is the least a pipe can have. */
-const CONTROL_PIPE_BYTES = 4096
-
-/** What shows that a slot is supervised, and takes commands: `supervise/lock`, held, and `supervise/control`, read. Two descriptors. */
-export class SuperviseDir {
+/** What shows that a directory is supervised, and takes commands: its `lock`, held, and its `control`, read. Two descriptors. */
+export class ControlDir {
   readonly #lockFd: number
-  readonly #control: Socket
+  readonly #control: ControlFifo
 
-  private constructor(lockFd: number, control: Socket) {
+  private constructor(lockFd: number, control: ControlFifo) {
     this.#lockFd = lockFd
     this.#control = control
   }
 
   /**
-   * @param dir the slot directory; `supervise/` is there
-   * @param command called with each byte that is written to `control`, in order
+   * @param dir a slot's `supervise`, or `.s6-svscan`; it is there
+   * @param lockMode of a lock that is made anew; one that is there keeps its own
+   * @param letters takes what is written to `control`, in order
    * @returns undefined while another process holds the lock
    * @throws the error of the file system or the native call
    */
-  static open(
-    dir: string,
-    native: Pick<Native, 'mkfifo' | 'tryLock' | 'setPipeSize'>,
-    command: (letter: string) => void,
-  ): SuperviseDir | undefined {
-    const lockFd = openSync(
-      below(dir, 'supervise', 'lock'),
-      O_WRONLY | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY,
-      0o644,
-    )
+  static open(dir: string, lockMode: number, native: ControlNative, letters: Letters): ControlDir | undefined {
+    const lockFd = openSync(below(dir, 'lock'), O_WRONLY | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY, lockMode)
     try {
       // Where the file system has no locks, s6-svok says "not running", but control works.
       if (native.tryLock(lockFd) === 'busy') {
         closeSync(lockFd)
         return undefined
       }
-      return new SuperviseDir(lockFd, openControl(below(dir, 'supervise', 'control'), native, command))
+      return new ControlDir(lockFd, new ControlFifo(below(dir, 'control'), native, letters))
     } catch (error) {
       closeSync(lockFd)
       throw error
@@ -48,49 +38,31 @@ export class SuperviseDir {
   }
 
   close(): void {
-    this.#control.destroy()
+    this.#control.close()
     closeSync(this.#lockFd)
   }
 }
 
-function openControl(
-  path: string,
-  native: Pick<Native, 'mkfifo' | 'setPipeSize'>,
-  command: (letter: string) => void,
-): Socket {
-  try {
-    native.mkfifo(path, 0o600)
-  } catch (error) {
-    // The one an earlier supervisor made, perhaps opened up to a group by s6-svperms: it stays as it is.
-    if (!(error instanceof NativeError && error.code === 'EEXIST')) throw error
-  }
-  // O_RDWR (fifo(7): Linux allows it): our own write end is what keeps a writer's close from being an end of file, for one descriptor
-  // instead of two. Never O_RDONLY without O_NONBLOCK: that waits for a writer.
-  const fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
-  try {
-    if (!fstatSync(fd).isFIFO()) throw new Error(`${path} is not a FIFO; remove it`)
-    native.setPipeSize(fd, CONTROL_PIPE_BYTES)
-  } catch (error) {
-    closeSync(fd)
-    throw error
-  }
-  const socket = new Socket({ fd, readable: true, writable: false })
-  socket.on('data', (bytes: Buffer) => {
-    for (const byte of bytes) command(String.fromCharCode(byte))
-  })
-  // Reading our own FIFO cannot fail in a way that anything could be done about.
-  socket.on('error', () => undefined)
-  // What keeps the supervisor running is its link to init, not a thousand FIFOs.
-  socket.unref()
-  return socket
+/** A letter for subscribers, and when it happened, Unix ms. */
+export interface Event {
+  readonly letter: string
+  readonly atMs: number
 }
 
-const SUBSCRIBER = /^ftrig1:@.{31}$/
+/** The FIFO of a subscriber: its name says since when it listens. */
+const SUBSCRIBER = /^ftrig1:@([0-9a-f]{24}):.{6}$/
 
-/** Writes letters to everybody who listens in `event/`, never waiting for anybody; listeners that are gone are removed. */
-export function notifySubscribers(eventDir: string, letters: string): void {
+/**
+ * Tells everybody who listens in `event/`, never waiting for anybody; listeners that are gone are removed.
+ * @param nowMs Unix ms: who began to listen after an event has read of it in the status, and is not told
+ */
+export function notifySubscribers(eventDir: string, events: readonly Event[], nowMs: number): void {
   for (const name of readdirSync(eventDir)) {
-    if (!SUBSCRIBER.test(name)) continue
+    const stamp = SUBSCRIBER.exec(name)?.[1]
+    if (stamp === undefined) continue
+    const sinceMs = tainToUnixMs(stamp)
+    // A stamp of the future is one from before the clock was set back.
+    const news = events.filter(({ atMs }) => sinceMs <= atMs || sinceMs > nowMs)
     const path = below(eventDir, name)
     let fd: number
     try {
@@ -101,7 +73,7 @@ export function notifySubscribers(eventDir: string, letters: string): void {
       continue
     }
     try {
-      if (fstatSync(fd).isFIFO()) writeSync(fd, letters)
+      if (news.length > 0 && fstatSync(fd).isFIFO()) writeSync(fd, news.map(({ letter }) => letter).join(''))
     } catch (error) {
       // EAGAIN: it does not read; what it misses it finds in the status.
       if ((error as NodeJS.ErrnoException).code === 'EPIPE') remove(path)

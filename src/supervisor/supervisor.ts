@@ -3,7 +3,7 @@ import { readContainerEnvironment, truthy } from '../profile/environment.ts'
 import { gatewayOfMain } from '../profile/main-gateway.ts'
 import type { SupervisorStart, ToSupervisor } from '../protocol/init.ts'
 import { shellCode } from '../slot/ending.ts'
-import { childOf, type Effect } from '../slot/slot.ts'
+import type { Effect } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
@@ -21,7 +21,8 @@ import { Life } from './life.ts'
 import { SlotOperations } from './operations.ts'
 import { ProfileSlots } from './profiles.ts'
 import { Records } from './records.ts'
-import { letterActions } from './s6-letters.ts'
+import { S6Control } from './s6-control.ts'
+import { ScanControl } from './scan-control.ts'
 import { sentence } from './sentences.ts'
 import { ServiceDirs } from './service-dir.ts'
 import { ServiceSlots } from './services.ts'
@@ -63,9 +64,11 @@ export class Supervisor {
   readonly #dispatcher: DispatcherSlot
   readonly #records: Records
   readonly #imageServices: ServiceSlots
+  readonly #s6: S6Control
   readonly #life: Life
   readonly #link: InitLink
   #control: ControlServer | undefined
+  #scan: ScanControl | undefined
 
   constructor(options: SupervisorOptions) {
     this.#o = options
@@ -113,7 +116,9 @@ export class Supervisor {
       native,
       clock,
       warn,
-      command: (slot, letter) => this.#obeyLetter(slot, letter),
+      command: (slot, letter) => {
+        if (this.#life.phase === 'running') this.#s6.obey(slot, letter)
+      },
     })
     this.#files = new GatewayFiles({ home, instance, clock, warn })
     this.#waiting = new Waiting(clock, (key) => this.#imageServices.waitsFor(key))
@@ -128,6 +133,7 @@ export class Supervisor {
       warn,
       bug: (error) => this.#journal.error(`a bug: ${error instanceof Error ? error.stack : String(error)}`),
       random,
+      finishing: (entry) => this.#records.tally(entry),
       changed: (transition) => this.#changed(transition),
       registered: (entry) => this.#operations.tell('slot', entry),
       removed: (entry) => this.#removed(entry),
@@ -159,6 +165,11 @@ export class Supervisor {
       journal: this.#journal,
       send: (message) => this.#link.send(message),
       closeControl: () => this.#control?.close(),
+      leaveSlots: () => {
+        this.#s6.flush()
+        this.#scan?.close()
+        this.#services.close()
+      },
     })
     this.#operations = new SlotOperations({
       home,
@@ -182,11 +193,17 @@ export class Supervisor {
       reconcile: () => this.#life.reconcile(),
       warnings: () => this.#warnings(),
     })
+    this.#s6 = new S6Control({
+      table: this.#table,
+      records: this.#records,
+      writeWord: (key, word) => this.#operations.writeWord(key, word),
+      send: (message) => this.#link.send(message),
+      clock,
+      warn,
+    })
     this.#table.restore()
     for (const entry of this.#table.entries()) {
       this.#records.known(entry)
-      // Its last change may not have been written any more.
-      this.#records.mark(entry.key)
       this.#jobResults.keep(entry)
     }
     this.#link = new InitLink({
@@ -203,6 +220,7 @@ export class Supervisor {
         this.#reports.welcome(message.children, message.replay)
         this.#life.leaseIs(message.lease)
         this.#serve()
+        this.#scan ??= this.#watchScanDirectory()
         this.#sayAgainWhatEnded()
         if (message.begun) this.#life.begin()
         return
@@ -249,6 +267,19 @@ export class Supervisor {
     })
   }
 
+  #watchScanDirectory(): ScanControl {
+    const { native, clock, exit } = this.#o
+    return new ScanControl({
+      dir: this.#paths.serviceDir,
+      native,
+      clock,
+      warn: this.#journal.warn,
+      reconcile: () => this.#life.reconcile(),
+      stop: () => this.#link.send({ type: 'shutdown', exitCode: 0, reason: 's6-svscanctl said so' }),
+      end: () => exit(0),
+    })
+  }
+
   // ---- what happens to slots ----
 
   #changed({ entry, before, event }: Transition): void {
@@ -259,7 +290,8 @@ export class Supervisor {
     this.#imageServices.changed(key, slot)
     this.#waiting.changed(key, slot)
     this.#jobResults.keep(entry)
-    this.#records.mark(key)
+    this.#records.changed(entry, before)
+    this.#s6.changed(entry, before)
     this.#operations.tell('slot', entry)
     this.#life.drainIfEmpty()
   }
@@ -267,7 +299,8 @@ export class Supervisor {
   #removed(entry: SlotEntry): void {
     this.#waiting.removed(entry.key)
     this.#jobResults.drop(entry)
-    this.#records.forget(entry.key)
+    this.#records.removed(entry)
+    this.#s6.removed(entry.key)
     this.#operations.tell('removed', entry)
   }
 
@@ -290,30 +323,6 @@ export class Supervisor {
       if (slot.reason === undefined) continue
       const ending = slot.lastEnding?.ending
       this.#ended(entry, { type: 'ended', reason: slot.reason, ...(ending && { ending }) })
-    }
-  }
-
-  #obeyLetter(key: string, letter: string): void {
-    const entry = this.#table.get(key)
-    if (entry === undefined || this.#life.phase !== 'running') return
-    for (const action of letterActions(letter, entry.slot)) {
-      switch (action.type) {
-        case 'event':
-          this.#table.dispatch(key, action.event)
-          break
-        case 'word': {
-          const notKept = this.#operations.keepWord(key, action.word)
-          if (notKept !== undefined) this.#journal.warn(notKept.message)
-          break
-        }
-        case 'signal': {
-          const child = childOf(entry.slot)
-          if (child === null) break
-          this.#link.send({ type: 'signal', child: child.id, signal: action.signal, target: action.target })
-          if (action.signal === 'STOP' || action.signal === 'CONT') this.#records.pause(key, action.signal === 'STOP')
-          break
-        }
-      }
     }
   }
 

@@ -34,6 +34,7 @@ export function degradedNative(): Native {
     },
     setPipeSize: () => missing('fcntl(F_SETPIPE_SZ)'),
     tryLock: () => 'unsupported',
+    isLocked: () => false,
     listenUnix: () => missing('bind'),
     giveUpTerminal: () => missing('ioctl(TIOCNOTTY)'),
     isSessionLeader() {

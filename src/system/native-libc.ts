@@ -37,9 +37,14 @@ const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
 const F_GETFL = 3
 const F_SETFL = 4
+const F_OFD_GETLK = 36
 const F_OFD_SETLK = 37
 const F_SETPIPE_SZ = 1031
+const F_RDLCK = 0
 const F_WRLCK = 1
+const F_UNLCK = 2
+/** As fcntl(2) says so on file systems without locks. */
+const NO_LOCKS = ['ENOLCK', 'ENOSYS', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP']
 const TIOCNOTTY = 0x5422
 const PR_SET_CHILD_SUBREAPER = 36
 const P_ALL = 0
@@ -108,6 +113,9 @@ function libcNative(koffi: Koffi): Native {
     return value
   }
 
+  const lockCall = (fd: number, command: number, flock: Buffer): unknown =>
+    func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)(fd, command, flock)
+
   return {
     peekEndedChild() {
       const info = Buffer.alloc(SIGINFO_BYTES)
@@ -141,14 +149,17 @@ function libcNative(koffi: Koffi): Native {
     },
     setPipeSize: (fd, bytes) => call('fcntl', fd, F_SETPIPE_SZ, bytes),
     tryLock(fd) {
-      // struct flock: l_type and l_whence (SEEK_SET), then l_start 0, l_len 0 = the whole file; l_pid must be 0.
-      const flock = Buffer.alloc(32)
-      flock.writeInt16LE(F_WRLCK, 0)
-      const lock = func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)
-      if (lock(fd, F_OFD_SETLK, flock) !== -1) return 'held'
+      if (lockCall(fd, F_OFD_SETLK, wholeFile(F_WRLCK)) !== -1) return 'held'
       const error = failure('fcntl(F_OFD_SETLK)')
       if (error.code === 'EAGAIN' || error.code === 'EACCES') return 'busy'
-      if (['ENOLCK', 'ENOSYS', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'].includes(error.code)) return 'unsupported'
+      if (NO_LOCKS.includes(error.code)) return 'unsupported'
+      throw error
+    },
+    isLocked(fd) {
+      const flock = wholeFile(F_RDLCK)
+      if (lockCall(fd, F_OFD_GETLK, flock) !== -1) return flock.readInt16LE(0) !== F_UNLCK
+      const error = failure('fcntl(F_OFD_GETLK)')
+      if (NO_LOCKS.includes(error.code)) return false
       throw error
     },
     listenUnix(path, backlog) {
@@ -200,6 +211,13 @@ function libcNative(koffi: Koffi): Native {
       throw new Error('_exit returned')
     },
   }
+}
+
+/** struct flock: l_type and l_whence (SEEK_SET), then l_start 0, l_len 0 = the whole file; l_pid must be 0. */
+function wholeFile(type: number): Buffer {
+  const flock = Buffer.alloc(32)
+  flock.writeInt16LE(type, 0)
+  return flock
 }
 
 /** Not util.getSystemErrorName: libuv knows no ECHILD. Of two names for one number (EAGAIN, EWOULDBLOCK) the first counts. */

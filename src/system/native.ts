@@ -25,6 +25,11 @@ export interface Native {
    */
   tryLock(fd: number): 'held' | 'busy' | 'unsupported'
   /**
+   * fcntl(F_OFD_GETLK, F_RDLCK, whole file): somebody else holds a write lock of either kind on the file. Also false where the
+   * file system has no locks.
+   */
+  isLocked(fd: number): boolean
+  /**
    * socket, bind, listen for a Unix stream socket. An existing file at `path` is an error (EADDRINUSE).
    * @throws RangeError when `path` is longer than 107 bytes
    * @returns the listening fd, close-on-exec

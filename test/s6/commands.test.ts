@@ -1,6 +1,7 @@
 import { expect, describe as group, test } from 'vitest'
 import { decodeStatus } from '../../src/s6/status.ts'
-import { isOver, parseSvc } from '../../src/s6/svc.ts'
+import { parseSvc } from '../../src/s6/svc.ts'
+import { describeDeaths, parseSvdt } from '../../src/s6/svdt.ts'
 import { describe, parseSvstat } from '../../src/s6/svstat.ts'
 
 /** s6 2.11.3.2's own bytes: up since 2026-11-22T12:13:00.279507921Z, pid 15916, never ready. */
@@ -31,11 +32,11 @@ group('s6-svstat', () => {
     expect(decodeStatus(bytes(''))).toBeUndefined()
   })
   test.each([
-    [UP, true, 'up (pid 15916 pgid 15916) 5 seconds'],
-    [UP, false, 'up (pid 15916 pgid 15916) 5 seconds, normally down'],
-    [changed({ pid: 7, flags: 0x05 }), true, 'up (pid 7 pgid 7) 5 seconds, paused'],
-    [changed({ pid: 7, flags: 0x0c }), true, 'up (pid 7 pgid 7) 5 seconds, ready 5 seconds'],
-    [changed({ pid: 7, flags: 0x00 }), true, 'up (pid 7 pgid 7) 5 seconds, want down'],
+    [UP, true, 'up (pid 15916) 5 seconds'],
+    [UP, false, 'up (pid 15916) 5 seconds, normally down'],
+    [changed({ pid: 7, flags: 0x05 }), true, 'up (pid 7) 5 seconds, paused'],
+    [changed({ pid: 7, flags: 0x0c }), true, 'up (pid 7) 5 seconds, ready 5 seconds'],
+    [changed({ pid: 7, flags: 0x00 }), true, 'up (pid 7) 5 seconds, want down'],
     [changed({ waitStatus: 15, flags: 0x08 }), false, 'down (signal SIGTERM) 5 seconds, ready 5 seconds'],
     [
       changed({ waitStatus: 0x0700, flags: 0x0c }),
@@ -59,25 +60,37 @@ group('s6-svstat', () => {
   test('says what is wrong with its words', () => {
     expect(parseSvstat(['-z', 'x'])).toBe('unknown option -z')
     expect(parseSvstat(['-o', 'nonsense', 'x'])).toContain('unknown field "nonsense"')
-    expect(parseSvstat([])).toBe('expected one slot directory')
+    expect(parseSvstat(['-o', 'up,,pid', 'x'])).toContain('unknown field ""')
+    expect(parseSvstat(['-o'])).toBe('-o takes a value')
+    expect(parseSvstat([])).toBe('expected a slot directory')
   })
 })
 
 group('s6-svc', () => {
   test('keeps the order of its letters, which is their order on the wire', () => {
-    expect(parseSvc(['-du', 'x'])).toEqual({ letters: 'du', wait: undefined, timeoutMs: undefined, dir: 'x' })
-    expect(parseSvc(['-wD', '-T', '500', '-d', 'x'])).toEqual({ letters: 'd', wait: 'D', timeoutMs: 500, dir: 'x' })
+    expect(parseSvc(['-du', 'x'])).toMatchObject({ letters: 'du', wait: undefined, timeoutMs: 0, dir: 'x' })
+    expect(parseSvc(['-wD', '-T', '500', '-d', 'x'])).toMatchObject({ letters: 'd', wait: 'D', timeoutMs: 500 })
     expect(parseSvc(['-wQ', 'x'])).toContain('-w takes one of')
     expect(parseSvc(['-Tsoon', 'x'])).toContain('-T takes milliseconds')
     expect(parseSvc(['-n', 'x'])).toBe('unknown option -n')
+    expect(parseSvc(['--', '-u'])).toMatchObject({ letters: '', dir: '-u' })
+    expect(parseSvc(['-u', 'x', 'y'])).toMatchObject({ dir: 'x', extra: true })
   })
-  test('waits for a new process, not for the one there was', () => {
-    const before = seen(UP).state
-    expect(isOver('u', before, before)).toBe(true)
-    expect(isOver('r', before, before)).toBe(false)
-    expect(isOver('r', before, seen(changed({ pid: 7 })).state)).toBe(true)
-    expect(isOver('R', before, seen(changed({ pid: 7 })).state)).toBe(false)
-    expect(isOver('d', before, seen(changed({ pid: 9, flags: 2 })).state)).toBe(true)
-    expect(isOver('D', before, seen(changed({ pid: 9, flags: 2 })).state)).toBe(false)
+})
+
+group('s6-svdt', () => {
+  const tally = bytes('400000006b02dc71000000008f0f' + '400000006b02dc72000000000700' + '400000006b02dc7300000000a525')
+  test('lists deaths, the oldest first', () => {
+    expect(describeDeaths(tally, { numeric: false, last: undefined })).toBe(
+      '@400000006b02dc7100000000 signal SIGTERM\n@400000006b02dc7200000000 exitcode 7\n@400000006b02dc7300000000 signal SIG???\n',
+    )
+    expect(describeDeaths(tally.subarray(0, 30), { numeric: true, last: 1 })).toBe(
+      '@400000006b02dc7200000000 exitcode 7\n',
+    )
+    expect(describeDeaths(tally, { numeric: true, last: 0 })).toBe('')
+  })
+  test('reads its options as s6 does', () => {
+    expect(parseSvdt(['-s', '-n', '2', 'x'])).toEqual({ numeric: true, last: 2, dir: 'x' })
+    expect(parseSvdt(['-n', 'x', 'y'])).toContain('-n takes a whole number')
   })
 })

@@ -1,9 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import { encodeStatus, eventsBetween, type ServiceStatus, tallyDeath } from '../../src/supervisor/s6-status.ts'
+import { encodeStatus, type ServiceStatus, tallyDeath } from '../../src/supervisor/s6-status.ts'
 
 // The examples were written by s6-supervise 2.11.3.2 and dumped with hexdump.
 const upSinceMs = 1795349580 * 1000
-const up: ServiceStatus = { pid: 15916, ready: false, wantedUp: true, changedAtMs: upSinceMs }
+const up: ServiceStatus = {
+  pid: 15916,
+  finishing: false,
+  ready: false,
+  wantedUp: true,
+  paused: false,
+  changedAtMs: upSinceMs,
+  readyAtMs: upSinceMs,
+}
+const down: Partial<ServiceStatus> = { pid: null, ready: true }
 const hex = (bytes: Buffer): string => bytes.toString('hex')
 
 describe('supervise/status', () => {
@@ -21,10 +30,17 @@ describe('supervise/status', () => {
   })
 
   test.each<[string, Partial<ServiceStatus>, number, number]>([
-    ['down after a TERM it was told', { pid: null, wantedUp: false, lastEnding: { signal: 'TERM' } }, 0x000f, 0x08],
-    ['down with code 7, will start again', { pid: null, lastEnding: { exitCode: 7 } }, 0x0700, 0x0c],
+    ['down after a TERM it was told', { ...down, wantedUp: false, lastEnding: { signal: 'TERM' } }, 0x000f, 0x08],
+    ['down with code 7, will start again', { ...down, lastEnding: { exitCode: 7 } }, 0x0700, 0x0c],
     ['up again, the last death kept', { lastEnding: { exitCode: 7 } }, 0x0700, 0x04],
     ['paused', { paused: true }, 0, 0x05],
+    ['its finish script runs', { pid: 0x3f66, finishing: true, lastEnding: { signal: 'KILL' } }, 0x0009, 0x06],
+    [
+      'its finish script runs, and it stays down',
+      { finishing: true, wantedUp: false, lastEnding: { exitCode: 7 } },
+      0x0700,
+      0x02,
+    ],
     ['up, told to go down', { wantedUp: false }, 0, 0x00],
     ['up, ready, told to go down', { wantedUp: false, ready: true }, 0, 0x08],
   ])('%s', (_what, change, wstat, flags) => {
@@ -33,41 +49,26 @@ describe('supervise/status', () => {
   })
 })
 
-describe('events', () => {
-  const ready = { ...up, ready: true }
-  const down: ServiceStatus = { ...up, pid: null, ready: false }
-  test.each<[string, ServiceStatus | undefined, ServiceStatus, string]>([
-    ['the first look of a supervisor that found it running', undefined, ready, ''],
-    ['started', down, up, 'u'],
-    ['ready', up, ready, 'U'],
-    ['died', ready, down, 'dD'],
-    ['died for good', ready, { ...down, parked: true }, 'dOD'],
-    ['died and started again in one step', ready, { ...up, pid: 7 }, 'dDu'],
-    ['started and ready at once', down, ready, 'uU'],
-    ['nothing but wanted changed', up, { ...up, wantedUp: false }, ''],
-    ['no longer ready', ready, up, ''],
-    ['still down', down, { ...down, parked: true }, ''],
-  ])('%s', (_what, before, after, letters) => {
-    expect(eventsBetween(before, after)).toBe(letters)
-  })
-})
-
 describe('death_tally', () => {
   const at = upSinceMs
 
   test('a record says when, and code or signal as s6 does', () => {
-    const two = tallyDeath(tallyDeath(Buffer.alloc(0), { signal: 'TERM' }, at), { exitCode: 7 }, at)
+    const two = tallyDeath(tallyDeath(Buffer.alloc(0), { signal: 'TERM' }, at, 100), { exitCode: 7 }, at, 100)
     expect(hex(two)).toBe('400000006b02dc7100000000' + '8f0f' + '400000006b02dc7100000000' + '0700')
+  })
+
+  test('none is kept where none is wanted', () => {
+    expect(tallyDeath(Buffer.alloc(28), { exitCode: 1 }, at, 0).length).toBe(0)
   })
 
   test('the last hundred are kept', () => {
     let tally: Buffer = Buffer.alloc(0)
-    for (let code = 0; code < 150; code++) tally = tallyDeath(tally, { exitCode: code }, at)
+    for (let code = 0; code < 150; code++) tally = tallyDeath(tally, { exitCode: code }, at, 100)
     expect(tally.length).toBe(100 * 14)
     expect([tally[12], tally[tally.length - 2]]).toEqual([50, 149])
   })
 
   test('one that was cut short begins anew', () => {
-    expect(tallyDeath(Buffer.alloc(20), { exitCode: 1 }, at).length).toBe(14)
+    expect(tallyDeath(Buffer.alloc(20), { exitCode: 1 }, at, 100).length).toBe(14)
   })
 })

@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -20,7 +21,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { stampText } from '../../src/s6/status.ts'
 import { ServiceDirs, type ServiceShape, type ServiceStatus } from '../../src/supervisor/service-dir.ts'
+import type { Event } from '../../src/supervisor/supervise-dir.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { realNative } from '../support/real-native.ts'
@@ -28,16 +31,20 @@ import { waitFor } from '../support/wait.ts'
 
 const { O_WRONLY, O_NONBLOCK } = constants
 const SLOT = 'gateway-a'
-const shape: ServiceShape = { wantedUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null }
+const shape: ServiceShape = { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null }
 const clock = systemClock()
 const upNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => ({
   pid: 4711,
+  finishing: false,
   ready: false,
   wantedUp: true,
+  paused: false,
   changedAtMs: clock.wallMs(),
+  readyAtMs: clock.wallMs(),
   ...change,
 })
-const downNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => upNow({ pid: null, ...change })
+const now = (letters: string): readonly Event[] => [...letters].map((letter) => ({ letter, atMs: clock.wallMs() }))
+const downNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => upNow({ pid: null, ready: true, ...change })
 
 let scan: string
 let commands: string[]
@@ -68,7 +75,7 @@ const text = (name: string): string => readFileSync(path(name), 'utf8')
 
 describe('a slot directory', () => {
   test("has s6's files, with s6's modes", () => {
-    dirs.ensure(SLOT, { wantedUp: false, stopSignal: 'INT', stopTimeoutMs: 2500, notificationFd: 3 })
+    dirs.ensure(SLOT, { normallyUp: false, stopSignal: 'INT', stopTimeoutMs: 2500, notificationFd: 3 })
     expect(readdirSync(path()).sort()).toEqual([
       'down',
       'down-signal',
@@ -123,7 +130,7 @@ describe('a slot directory', () => {
     dirs.ensure(SLOT, shape)
     expect(existsSync(path('down'))).toBe(false)
     const before = statSync(path('down-signal')).ino
-    dirs.ensure(SLOT, { ...shape, wantedUp: false, notificationFd: 5 })
+    dirs.ensure(SLOT, { ...shape, normallyUp: false, notificationFd: 5 })
     expect([existsSync(path('down')), text('notification-fd')]).toEqual([true, '5\n'])
     dirs.ensure(SLOT, shape)
     expect([existsSync(path('down')), existsSync(path('notification-fd'))]).toEqual([false, false])
@@ -137,7 +144,7 @@ describe('a slot directory', () => {
     chmodSync(path('supervise'), 0o711)
     dirs.close()
     dirs = open()
-    dirs.ensure(SLOT, { ...shape, wantedUp: false })
+    dirs.ensure(SLOT, { ...shape, normallyUp: false })
     expect([existsSync(path('data')), existsSync(path('notification-fd')), existsSync(path('down'))]).toEqual([
       true,
       false,
@@ -156,13 +163,13 @@ describe('a slot directory', () => {
 
   test('that somebody removed comes back with the next run, and with its status', () => {
     dirs.ensure(SLOT, shape)
-    dirs.writeStatus(SLOT, upNow())
+    dirs.writeStatus(SLOT, upNow(), now('u'))
     rmSync(path(), { recursive: true })
     dirs.writeRun(SLOT, '#!/bin/sh\n')
     expect(text('run')).toBe('#!/bin/sh\n')
     expect(readFileSync(path('supervise', 'status')).readBigUInt64BE(24)).toBe(4711n)
     rmSync(path(), { recursive: true })
-    dirs.writeStatus(SLOT, upNow({ pid: 4712 }))
+    dirs.writeStatus(SLOT, upNow({ pid: 4712 }), now('u'))
     expect(readFileSync(path('supervise', 'status')).readBigUInt64BE(24)).toBe(4712n)
     expect(warnings).toEqual([])
   })
@@ -174,7 +181,7 @@ describe('a slot directory', () => {
     scan = file
     dirs = open()
     dirs.ensure(SLOT, shape)
-    dirs.writeStatus(SLOT, upNow())
+    dirs.writeStatus(SLOT, upNow(), now('u'))
     dirs.recordDeath(SLOT, { exitCode: 1 }, 0)
     expect(warnings).toEqual([expect.stringContaining(join(file, SLOT))])
     expect(() => dirs.writeRun(SLOT, '')).toThrow(/ENOTDIR|EEXIST/)
@@ -221,8 +228,8 @@ describe('a slot directory', () => {
     symlinkSync(join(scan, 'victim'), name(1))
     writeFileSync(name(2), 'also precious')
     execFileSync('mkfifo', [name(3)])
-    dirs.writeStatus(SLOT, upNow())
-    dirs.writeStatus(SLOT, upNow({ ready: true }))
+    dirs.writeStatus(SLOT, upNow(), now('u'))
+    dirs.writeStatus(SLOT, upNow({ ready: true }), now('U'))
     expect([readFileSync(join(scan, 'victim'), 'utf8'), readFileSync(name(2), 'utf8')]).toEqual([
       'precious',
       'also precious',
@@ -232,11 +239,37 @@ describe('a slot directory', () => {
     expect(warnings).toEqual([])
   })
 
+  test('who listens since after an event is not told of it; who listened before, or before the clock was set back, is', () => {
+    dirs.ensure(SLOT, shape)
+    const wallMs = clock.wallMs()
+    const listener = (sinceMs: number, letter: string): number => {
+      const fifo = path('event', `ftrig1:${stampText(sinceMs)}:abcde${letter}`)
+      execFileSync('mkfifo', [fifo])
+      return openSync(fifo, constants.O_RDWR | O_NONBLOCK)
+    }
+    const listeners = [wallMs - 5000, wallMs - 2000, wallMs + 3_600_000].map((sinceMs, at) =>
+      listener(sinceMs, `${at}`),
+    )
+    const said: readonly Event[] = [
+      { letter: 'D', atMs: wallMs - 3000 },
+      { letter: 'u', atMs: wallMs - 1000 },
+    ]
+    dirs.writeStatus(SLOT, upNow(), said)
+    const heard = listeners.map((fd) => {
+      const buffer = Buffer.alloc(16)
+      const text = buffer.toString('latin1', 0, readSync(fd, buffer))
+      closeSync(fd)
+      return text
+    })
+    expect(heard).toEqual(['Du', 'u', 'Du'])
+  })
+
   test('a FIFO under the name of what is written next holds nothing up', () => {
     dirs.ensure(SLOT, shape)
+    rmSync(path('supervise', 'death_tally'))
     for (const name of ['supervise/status.new', 'supervise/death_tally', 'run.new'])
       execFileSync('mkfifo', [path(name)])
-    dirs.writeStatus(SLOT, upNow())
+    dirs.writeStatus(SLOT, upNow(), now('u'))
     dirs.recordDeath(SLOT, { exitCode: 1 }, 0)
     expect(() => dirs.writeRun(SLOT, '#!/bin/sh\n')).toThrow(/ENXIO/)
     expect(warnings).toEqual([expect.stringContaining('ENXIO')])
@@ -247,7 +280,7 @@ describe('a slot directory', () => {
     writeFileSync(path('supervise', 'control'), '')
     await waitFor('the report', () => warnings.length > 0)
     expect(warnings[0]).toContain('is not a FIFO')
-    dirs.writeStatus(SLOT, upNow())
+    dirs.writeStatus(SLOT, upNow(), now('u'))
     expect(readFileSync(path('supervise', 'status')).readBigUInt64BE(24)).toBe(4711n)
   })
 })
@@ -259,7 +292,7 @@ test('a lock that another process holds is waited for, without a control of its 
   other.ensure(SLOT, shape)
   await waitFor('the other to hold it', () => existsSync(path('supervise', 'control')))
   dirs = open(fake)
-  dirs.ensure(SLOT, { ...shape, wantedUp: false })
+  dirs.ensure(SLOT, { ...shape, normallyUp: false })
   await waitFor('the alarm for the next try', () => fake.alarms().length > 0)
   other.close()
   fake.advance(1000)
@@ -314,7 +347,7 @@ describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: $
       upNow({ ready: true, readyAtMs: clock.wallMs() }),
       /^up \(pid 4711\) \d+ seconds, ready \d+ seconds$/,
     ],
-    ['up, normally down', { wantedUp: false }, upNow(), /^up \(pid 4711\) \d+ seconds, normally down$/],
+    ['up, normally down', { normallyUp: false }, upNow(), /^up \(pid 4711\) \d+ seconds, normally down$/],
     ['up, wanted down', {}, upNow({ wantedUp: false }), /^up \(pid 4711\) \d+ seconds, want down$/],
     ['paused', {}, upNow({ paused: true }), /, paused$/],
     [
@@ -325,20 +358,20 @@ describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: $
     ],
     [
       'down',
-      { wantedUp: false },
+      { normallyUp: false },
       downNow({ wantedUp: false, lastEnding: { signal: 'KILL' } }),
       /^down \(signal SIGKILL\) \d+ seconds, ready \d+ seconds$/,
     ],
   ])('s6-svstat says %s', async (_what, change, status, expected) => {
     dirs.ensure(SLOT, { ...shape, ...change })
-    dirs.writeStatus(SLOT, status)
+    dirs.writeStatus(SLOT, status, now(''))
     await supervised()
     expect(svstat()).toMatch(expected)
   })
 
   test('s6-svstat tells the second it started in', async () => {
     dirs.ensure(SLOT, shape)
-    dirs.writeStatus(SLOT, upNow({ changedAtMs: clock.wallMs() - 100_500 }))
+    dirs.writeStatus(SLOT, upNow({ changedAtMs: clock.wallMs() - 100_500 }), now('u'))
     await supervised()
     expect(svstat('-o', 'updownfor')).toMatch(/^10[01]$/)
   })
@@ -366,39 +399,39 @@ describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: $
 
   test('s6-svwait and s6-svc -wU wake at the right moment', async () => {
     dirs.ensure(SLOT, { ...shape, notificationFd: 3 })
-    dirs.writeStatus(SLOT, downNow())
+    dirs.writeStatus(SLOT, downNow(), now(''))
     await supervised()
     const subscribers = (): number => readdirSync(path('event')).length
     const wait = spawn('s6-svwait', ['-U', '-t', '20000', path()], { stdio: 'inherit' })
     await waitFor('the subscription', () => subscribers() === 1)
-    dirs.writeStatus(SLOT, upNow())
+    dirs.writeStatus(SLOT, upNow(), now('u'))
     expect(wait.exitCode).toBeNull()
-    dirs.writeStatus(SLOT, upNow({ ready: true }))
+    dirs.writeStatus(SLOT, upNow({ ready: true }), now('U'))
     expect(await once(wait, 'exit')).toEqual([0, null])
     const stop = spawn('s6-svc', ['-wD', '-T', '20000', '-d', path()], { stdio: 'inherit' })
     await waitFor('the command', () => commands.at(-1) === `${SLOT} d`)
-    dirs.writeStatus(SLOT, downNow({ wantedUp: false, lastEnding: { signal: 'TERM' } }))
+    dirs.writeStatus(SLOT, downNow({ wantedUp: false, lastEnding: { signal: 'TERM' } }), now('dD'))
     expect(await once(stop, 'exit')).toEqual([0, null])
   })
 
   test('s6-svwait -u ends with a failure when the slot is parked', async () => {
     dirs.ensure(SLOT, shape)
-    dirs.writeStatus(SLOT, upNow())
+    dirs.writeStatus(SLOT, upNow(), now('u'))
     await supervised()
-    dirs.writeStatus(SLOT, downNow())
+    dirs.writeStatus(SLOT, downNow(), now(''))
     const wait = spawn('s6-svwait', ['-u', '-t', '20000', path()], { stdio: 'ignore' })
     await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
-    dirs.writeStatus(SLOT, upNow({ pid: 4712, wantedUp: false }))
+    dirs.writeStatus(SLOT, upNow({ pid: 4712, wantedUp: false }), now('u'))
     expect(await once(wait, 'exit')).toEqual([0, null])
     const failing = spawn('s6-svwait', ['-U', '-t', '20000', path()], { stdio: 'ignore' })
     await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
-    dirs.writeStatus(SLOT, downNow({ parked: true, wantedUp: false, lastEnding: { exitCode: 125 } }))
+    dirs.writeStatus(SLOT, downNow({ wantedUp: false, lastEnding: { exitCode: 125 } }), now('dOD'))
     expect(await once(failing, 'exit')).toEqual([1, null])
   })
 
   test('s6-svwait is told when the slot goes', async () => {
     dirs.ensure(SLOT, shape)
-    dirs.writeStatus(SLOT, downNow())
+    dirs.writeStatus(SLOT, downNow(), now(''))
     await supervised()
     const wait = spawn('s6-svwait', ['-u', '-t', '20000', path()], { stdio: 'ignore' })
     await waitFor('the subscription', () => readdirSync(path('event')).length === 1)

@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-const stored = { slot: newSlot(policy(), 5), sinceWallMs: 7 }
+const stored = { slot: newSlot(policy(), 5), sinceWallMs: 7, normallyUp: true }
 const store = (warnings: string[] = []): SlotStore => new SlotStore(dir, (text) => warnings.push(text))
 
 test('what was saved is what the next supervisor loads, readable by its owner only', () => {

@@ -79,9 +79,10 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
       throw error
     },
     random: () => 0.5,
+    finishing: () => undefined,
     changed: () => undefined,
     registered: () => undefined,
-    removed: () => undefined,
+    removed: ({ key }) => services.remove(key),
     ended: () => undefined,
     ...change,
   })

@@ -88,6 +88,12 @@ export class FakeNative implements Native {
     return 'held'
   }
 
+  isLocked(fd: number): boolean {
+    const { dev, ino } = fstatSync(fd)
+    const holder = this.#locks.get(`${dev}:${ino}`)
+    return holder !== undefined && holder !== fd && isOpen(holder)
+  }
+
   listenUnix(path: string): number {
     if (Buffer.byteLength(path) > 107) throw new RangeError(`a socket path holds 107 bytes: ${path}`)
     throw new NativeError('bind', 38, 'ENOSYS')

@@ -206,9 +206,11 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     const path = fresh()
     writeFileSync(path, '')
     const [first, second] = [openSync(path, 'r+'), openSync(path, 'r+')]
+    expect(native.isLocked(second)).toBe(false)
     expect(native.tryLock(first)).toBe('held')
     expect(native.tryLock(first)).toBe('held')
     expect(native.tryLock(second)).toBe('busy')
+    expect([native.isLocked(first), native.isLocked(second)]).toEqual([false, true])
     // Closing another descriptor of the file does not lose it, as it would with a POSIX lock.
     closeSync(openSync(path, 'r+'))
     expect(native.tryLock(second)).toBe('busy')
