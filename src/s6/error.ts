@@ -10,7 +10,7 @@ export class S6Error extends Error {
 }
 
 /** @see https://skarnet.org/software/s6/s6-svc.html and its neighbours, "Exit codes" */
-export const S6_EXIT = {
+export const exitCodes = {
   done: 0,
   /** Not supervised; or what was waited for will not come. */
   no: 1,
@@ -24,6 +24,6 @@ export const S6_EXIT = {
 export const systemError = (what: string, error: unknown): S6Error =>
   error instanceof S6Error
     ? error
-    : new S6Error(S6_EXIT.system, `${what}: ${error instanceof Error ? error.message : String(error)}`)
+    : new S6Error(exitCodes.system, `${what}: ${error instanceof Error ? error.message : String(error)}`)
 
 export const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
-import { S6_EXIT, S6Error, systemError } from './error.ts'
+import { exitCodes, S6Error, systemError } from './error.ts'
 import { readOptions } from './options.ts'
 import { announcesReadiness, isNormallyUp, isSupervised, readState, sendLetters } from './service-dir.ts'
 import { parseSvc, SVC_USAGE, type SvcWait, svcGoals } from './svc.ts'
@@ -35,7 +35,7 @@ const commands: Readonly<Record<string, Command>> = {
 export async function s6Command(name: string, argv: readonly string[], context: S6Context): Promise<number> {
   try {
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-    if (command === undefined) throw new S6Error(S6_EXIT.usage, `there are ${Object.keys(commands).join(', ')}`)
+    if (command === undefined) throw new S6Error(exitCodes.usage, `there are ${Object.keys(commands).join(', ')}`)
     return await command(argv, context)
   } catch (error) {
     if (!(error instanceof S6Error)) throw error
@@ -46,7 +46,7 @@ export async function s6Command(name: string, argv: readonly string[], context: 
 
 /** @throws S6Error 100 where the words are wrong */
 function parsed<T>(request: T | string, usage: string): T {
-  if (typeof request === 'string') throw new S6Error(S6_EXIT.usage, `${request}; usage: ${usage}`)
+  if (typeof request === 'string') throw new S6Error(exitCodes.usage, `${request}; usage: ${usage}`)
   return request
 }
 
@@ -54,18 +54,18 @@ async function svstat(argv: readonly string[], context: S6Context): Promise<numb
   const request = parsed(parseSvstat(argv), SVSTAT_USAGE)
   const { dir } = request
   if (!(await isSupervised(dir, lockQuery(context))))
-    throw new S6Error(S6_EXIT.no, `unable to read status for ${dir}: nobody supervises it`)
+    throw new S6Error(exitCodes.no, `unable to read status for ${dir}: nobody supervises it`)
   const seen = { state: readState(dir), normallyUp: isNormallyUp(dir), nowMs: context.clock.wallMs() }
   context.out(`${describe(seen, request)}\n`)
-  return S6_EXIT.done
+  return exitCodes.done
 }
 
 const SVOK_USAGE = 's6-svok servicedir'
 
 async function svok(argv: readonly string[], context: S6Context): Promise<number> {
   const [dir] = argv // s6's own reads no options
-  if (dir === undefined) throw new S6Error(S6_EXIT.usage, `expected a slot directory; usage: ${SVOK_USAGE}`)
-  return (await isSupervised(dir, lockQuery(context))) ? S6_EXIT.done : S6_EXIT.no
+  if (dir === undefined) throw new S6Error(exitCodes.usage, `expected a slot directory; usage: ${SVOK_USAGE}`)
+  return (await isSupervised(dir, lockQuery(context))) ? exitCodes.done : exitCodes.no
 }
 
 async function svc(argv: readonly string[], context: S6Context): Promise<number> {
@@ -75,7 +75,7 @@ async function svc(argv: readonly string[], context: S6Context): Promise<number>
   const send = (): void => sendLetters(join(dir, 'supervise', 'control'), letters, dir)
   if (request.wait === undefined) {
     send()
-    return S6_EXIT.done
+    return exitCodes.done
   }
   const wait = withoutReadiness(request.wait, dir, context)
   return waitUntil(context, [dir], svcGoals[wait], timeoutMs, letters === '' ? undefined : send)
@@ -103,7 +103,7 @@ async function waitUntil(
   // Imported here: who does not wait does not pay for sockets and the native binding.
   const { waitFor } = await import('./wait.ts')
   await waitFor(dirs, goals, { native: await native(), clock, timeoutMs, ...(then && { then }) })
-  return S6_EXIT.done
+  return exitCodes.done
 }
 
 async function svdt(argv: readonly string[], { out }: S6Context): Promise<number> {
@@ -115,7 +115,7 @@ async function svdt(argv: readonly string[], { out }: S6Context): Promise<number
     throw systemError(`unable to read death tally for service ${request.dir}`, error)
   }
   out(describeDeaths(tally, request))
-  return S6_EXIT.done
+  return exitCodes.done
 }
 
 const SVSCANCTL_USAGE = 's6-svscanctl [ -zabhitqnN ] svscandir'
@@ -123,9 +123,9 @@ const SVSCANCTL_USAGE = 's6-svscanctl [ -zabhitqnN ] svscandir'
 async function svscanctl(argv: readonly string[]): Promise<number> {
   const { options, rest } = parsed(readOptions(argv, 'zabhitqnN'), SVSCANCTL_USAGE)
   const [dir] = rest
-  if (dir === undefined) throw new S6Error(S6_EXIT.usage, `expected the scan directory; usage: ${SVSCANCTL_USAGE}`)
+  if (dir === undefined) throw new S6Error(exitCodes.usage, `expected the scan directory; usage: ${SVSCANCTL_USAGE}`)
   sendLetters(join(dir, '.s6-svscan', 'control'), options.map(({ letter }) => letter).join(''), dir)
-  return S6_EXIT.done
+  return exitCodes.done
 }
 
 const lockQuery =

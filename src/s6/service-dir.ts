@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeOf, S6_EXIT, S6Error, systemError } from './error.ts'
+import { codeOf, exitCodes, S6Error, systemError } from './error.ts'
 import { decodeStatus, type ServiceState } from './status.ts'
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
@@ -48,7 +48,7 @@ export function readState(dir: string): ServiceState {
     throw systemError(`unable to read status for ${dir}`, error)
   }
   const state = decodeStatus(bytes)
-  if (state === undefined) throw new S6Error(S6_EXIT.system, `${file} is no status: ${bytes.length} bytes`)
+  if (state === undefined) throw new S6Error(exitCodes.system, `${file} is no status: ${bytes.length} bytes`)
   return state
 }
 
@@ -64,11 +64,11 @@ export function sendLetters(control: string, letters: string, what: string): voi
   let fd: number
   try {
     // Never a regular file in its place: letters written there would reach nobody, and the file would not be ours.
-    if (!statSync(control).isFIFO()) throw new S6Error(S6_EXIT.system, `${control} is no FIFO`)
+    if (!statSync(control).isFIFO()) throw new S6Error(exitCodes.system, `${control} is no FIFO`)
     fd = openSync(control, O_WRONLY | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
     if (codeOf(error) === 'ENXIO')
-      throw new S6Error(S6_EXIT.noListener, `unable to control ${what}: supervisor not listening`)
+      throw new S6Error(exitCodes.noListener, `unable to control ${what}: supervisor not listening`)
     throw systemError(`unable to control ${what}`, error)
   }
   try {

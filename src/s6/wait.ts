@@ -1,6 +1,6 @@
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
-import { S6_EXIT, S6Error } from './error.ts'
+import { exitCodes, S6Error } from './error.ts'
 import { readState } from './service-dir.ts'
 import { type Subscription, subscribe } from './subscription.ts'
 import { type Goal, Watch } from './watch.ts'
@@ -35,7 +35,7 @@ export async function waitFor(dirs: readonly string[], goals: readonly Goal[], o
     watch = new Watch(dirs.map(readState), goals)
     options.then?.()
     const result = watch.failures ?? (await outcome.promise)
-    if (result === 'late') throw new S6Error(S6_EXIT.timedOut, 'timed out')
+    if (result === 'late') throw new S6Error(exitCodes.timedOut, 'timed out')
     if (result > 0) throw new S6Error(result, 'some services failed permanently or are no longer supervised')
   } finally {
     cancel?.()

@@ -70,6 +70,8 @@ const differences: readonly (readonly [what: string, s6: string, hermes: string,
 
 const UP = 'true true true true false'
 const FIELDS = 'up,wantedup,normallyup,ready,paused'
+/** ms to wait for what does not come. Debian's tools subscribe within it, too. */
+const LITTLE = '2000'
 const DEADLINE = { deadlineMs: 60_000 }
 
 let places: Places
@@ -313,7 +315,7 @@ describe('letters', () => {
       await story.does('s6-svc', '-tkr', '@finishes')
       await story.does('s6-svc', '-o', '@finishes')
       await story.becomes('finishes', 'false false true false false')
-      await story.does('s6-svwait', '-D', '-t', '50', '@finishes')
+      await story.does('s6-svwait', '-D', '-t', LITTLE, '@finishes')
       rmSync(hold)
       await story.does('s6-svwait', '-D', '-t', '60000', '@finishes')
       await story.becomes('finishes', 'false false true false false')
@@ -335,7 +337,7 @@ describe('letters', () => {
       await story.begin('fails')
       await story.does('s6-svc', '-wD', '-T', '60000', '-1', '@fails')
       await story.becomes('fails', 'false false true false false')
-      await story.does('s6-svwait', '-u', '-t', '50', '@fails')
+      await story.does('s6-svwait', '-u', '-t', LITTLE, '@fails')
       await story.does('s6-svc', '-wU', '-T', '60000', '-u', '@fails')
       await story.becomes('fails', UP)
     }))
@@ -407,16 +409,16 @@ describe('waiting', () => {
       await story.does('s6-svwait', '-u', '@steady')
       await story.does('s6-svwait', '@steady')
       for (const option of ['-d', '-D', '-r', '-R', '-du', '-ud'])
-        await story.does('s6-svwait', option, '-t', '100', '@steady')
-      await story.does('s6-svc', '-wd', '-T', '100', '-a0', '@steady')
+        await story.does('s6-svwait', option, '-t', LITTLE, '@steady')
+      await story.does('s6-svc', '-wd', '-T', LITTLE, '-a0', '@steady')
       await story.does('s6-svc', '-wu', '@steady')
       await story.does('s6-svc', '-wU', '@steady')
-      await story.does('s6-svc', '-wr', '-T', '100', '@steady')
+      await story.does('s6-svc', '-wr', '-T', LITTLE, '@steady')
       await story.does('s6-svc', '-wD', '-T', '60000', '-d', '@steady')
-      for (const option of ['-u', '-U', '-r', '-R']) await story.does('s6-svwait', option, '-t', '100', '@steady')
+      for (const option of ['-u', '-U', '-r', '-R']) await story.does('s6-svwait', option, '-t', LITTLE, '@steady')
       await story.does('s6-svwait', '-d', '@steady')
       await story.does('s6-svwait', '-D', '@steady')
-      await story.does('s6-svc', '-wu', '-T', '100', '-d', '@steady')
+      await story.does('s6-svc', '-wu', '-T', LITTLE, '-d', '@steady')
       await story.does('s6-svc', '-wD', '-d', '@steady')
     }))
 
@@ -443,8 +445,8 @@ describe('waiting', () => {
       const both = ['@steady', '@other']
       await story.does('s6-svwait', '-u', '-o', ...both)
       await story.does('s6-svwait', '-d', '-o', ...both)
-      await story.does('s6-svwait', '-u', '-a', '-t', '100', ...both)
-      await story.does('s6-svwait', '-d', '-t', '100', ...both)
+      await story.does('s6-svwait', '-u', '-a', '-t', LITTLE, ...both)
+      await story.does('s6-svwait', '-d', '-t', LITTLE, ...both)
       await meanwhile(story, 'other', [...waits('-d', '-a'), ...both], () => story.place.ask('s6-svc', '-d', '@other'))
       await meanwhile(story, 'steady', [...waits('-u', '-o'), ...both], () =>
         story.place.ask('s6-svc', '-u', '@steady'),
@@ -457,15 +459,17 @@ describe('waiting', () => {
       for (const option of ['-r', '-R', '-d', '-D']) {
         await story.begin('fails')
         await meanwhile(story, 'fails', [...waits(option), '@fails'], fails)
+        await story.place.ask('s6-svwait', '-D', '-t', '60000', '@fails')
       }
       await story.begin('steady')
       for (const option of ['-o', '-a']) {
         await story.place.ask('s6-svc', '-wD', '-T', '60000', '-d', '@steady')
         await story.begin('fails')
-        await meanwhile(story, 'fails', ['s6-svwait', '-r', option, '-t', '1000', '@fails', '@steady'], fails)
+        await meanwhile(story, 'fails', ['s6-svwait', '-r', option, '-t', '4000', '@fails', '@steady'], fails)
+        await story.place.ask('s6-svwait', '-D', '-t', '60000', '@fails')
       }
       await story.begin('fails')
-      await story.does('s6-svc', '-wr', '-T', '300', '-1', '@fails')
+      await story.does('s6-svc', '-wr', '-T', LITTLE, '-1', '@fails')
     }))
 
   test('for a service whose supervisor goes', () =>
@@ -495,7 +499,7 @@ describe('what is wrong', () => {
       await story.does('s6-svc', '-u', '@nothing')
       await story.does('s6-svc', '-wu', '-u', '@nothing')
       await story.does('s6-svwait', '-t', 'soon', '@steady')
-      await story.does('s6-svwait', '-u', '-t', '100', '@steady', '@nothing')
+      await story.does('s6-svwait', '-u', '-t', LITTLE, '@steady', '@nothing')
       await story.does('s6-svstat', '-o', 'up,foo', '@steady')
       await story.does('s6-svstat', '-o', 'up,,pid', '@steady')
       await story.does('s6-svstat', '-o', '', '@steady')
