@@ -1,5 +1,6 @@
 // The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
+import { initHasBegun } from '../src/cli/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context.ts'
 import { dashboardFacts, dispatcherFacts } from '../src/cli/dispatcher-facts.ts'
 import { hotCommand } from '../src/cli/hot.ts'
@@ -18,6 +19,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     return 1
   }
   const install = dirname(__dirname)
+  await initHasBegun({ env, install })
   if (process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
     try {
       const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./drop.ts')

@@ -79,10 +79,10 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
   })
 
   test('a slot inherits nothing but its three streams', async () => {
-    await using box = await startInit({ slots: { web: 'ls /proc/$$/fd | tr "\\n" " "; echo; exec sleep 1000' } })
+    await using box = await startInit({ slots: { web: 'ls -C -w 1000 /proc/$$/fd; exec sleep 1000' } })
     const supervisor = await box.supervisor()
     await supervisor.spawned('web')
-    const open = (await box.slotLines('web', '\n')).trim().split(' ')
+    const open = (await box.slotLines('web', '\n')).trim().split(/\s+/)
     // What the test's own surroundings have left open in PID 1 is not init's; 10 is the script, which the shell reads.
     const fds = `/proc/${box.pid1.pid}/fdinfo`
     // What PID 1 has closed since the directory was read was its own.

@@ -88,6 +88,15 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
     expect(findProgram('no-such', root)).toBeUndefined()
   })
 
+  test('for a service of somebody else a program need not be root’s, but it has to be there', () => {
+    const theirs = lay('theirs/mine')
+    chmodSync(dirname(theirs), 0o777)
+    const others = { path: `${dirname(theirs)}:/usr/bin`, asRoot: false }
+    expect(findProgram('mine', others)).toEqual({ file: theirs })
+    // In a directory that everybody can write nothing is taken to be there that is not.
+    expect(findProgram('sh', others)).toEqual({ file: '/usr/bin/sh' })
+  })
+
   test('root’s PATH loses the directories that others can write', () => {
     lay('theirs/sh', '', 0o755)
     chmodSync(join(dir, 'theirs'), 0o777)

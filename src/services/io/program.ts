@@ -1,7 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { CheckedProgram, Fault } from '../facts.ts'
-import { trusted } from './trust.ts'
+import { type Trusted, trusted } from './trust.ts'
 
 const RUN_BITS = 0o111
 /** The kernel reads no more of an interpreter line (BINPRM_BUF_SIZE). */
@@ -18,9 +18,9 @@ export interface ProgramFacts {
 
 /** A program that may be run by its path: there, executable, and its interpreter too. @returns undefined: there is none */
 export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram | undefined {
-  const found = trusted(file)
+  const found = facts.asRoot ? trusted(file) : readable(file)
   if (found === undefined) return undefined
-  if ('fault' in found) return facts.asRoot ? { file, fault: found.fault } : { file }
+  if ('fault' in found) return { file, fault: found.fault }
   const fault = found.status.isFile()
     ? (runBitFault(file, found.status.mode) ?? interpreterFault(file, found.real, facts))
     : { file, message: 'it is no regular file', repair: 'put a program there' }
@@ -47,6 +47,17 @@ export const rootPathOf = (path: string): string =>
       return found !== undefined && 'real' in found
     })
     .join(':')
+
+/** What need not be root's: it is there, whoever may change it. @returns undefined also for what we may not look at */
+function readable(file: string): Trusted | undefined {
+  try {
+    accessSync(file, constants.R_OK)
+    return { real: file, status: statSync(file) }
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}
 
 const runBitFault = (file: string, mode: number): Fault | undefined =>
   (mode & RUN_BITS) !== 0 ? undefined : { file, message: 'it is not executable', repair: `chmod +x ${file}` }

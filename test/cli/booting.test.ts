@@ -1,0 +1,49 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { initHasBegun } from '../../src/cli/booting.ts'
+
+let dir = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-booting-'))
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+const facts = (words: readonly string[] | undefined, env = {}) => {
+  const cmdline = join(dir, 'cmdline')
+  if (words !== undefined) writeFileSync(cmdline, words.map((word) => `${word}\0`).join(''))
+  return { env, install: '/opt/hermes', runDir: join(dir, 'run'), cmdline }
+}
+
+test.each([
+  ['the wrapper', ['/bin/sh', '/init', 'gateway', 'run']],
+  ['Node', ['node', '--v8-pool-size=0', '/opt/hermes/lib/init.cjs']],
+])('an init that is still %s is waited for until it listens', async (_, words) => {
+  let over = false
+  const waiting = initHasBegun(facts(words)).then(() => {
+    over = true
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(over).toBe(false)
+  mkdirSync(join(dir, 'run'))
+  writeFileSync(join(dir, 'run', 'control.sock'), '')
+  await waiting
+})
+
+test.each([
+  ['another program is PID 1', ['/sbin/docker-init', '--', '/app']],
+  ['PID 1 is hidden', undefined],
+])('nothing is waited for when %s', async (_, words) => {
+  const startedAtMs = performance.now()
+  await initHasBegun({ ...facts(words), longestMs: 60_000 })
+  expect(performance.now() - startedAtMs).toBeLessThan(30_000)
+})
+
+test('nothing is waited for in a run directory of one’s own choice', async () => {
+  await initHasBegun({ ...facts(['/init'], { HERMES_RUN_DIR: '/elsewhere' }), longestMs: 3_600_000 })
+})
+
+test('an init that never listens is not waited for for ever', async () => {
+  await initHasBegun({ ...facts(['/init']), longestMs: 50 })
+})
