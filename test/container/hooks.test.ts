@@ -116,7 +116,7 @@ test("the container's environment is there for hooks, slots and with-contenv, al
   expect(await box.ok('stat', '-c', '%a %u', '/run/s6/container_environment')).toBe('755 0\n')
 })
 
-test.each([['root']])(
+test.each([['root'], ['hermes']])(
   '%s writes an exit code and calls halt, as for s6-overlay: the container ends with it',
   async (user) => {
     await using box = await startContainer({ command: ['sh', '-c', 'echo here I am; exec sleep 1000'] })

@@ -292,6 +292,29 @@ describe('where a log-in is needed', () => {
     expect((await dashboard.ask(path, { method: 'POST', body: '{"text":""}', headers: form })).code).toBe(415)
   })
 
+  test('another page cannot hold a stream open, with whosever cookie', async () => {
+    const { cookie } = await signIn(dashboard)
+    for (const path of ['/api/events', '/api/profiles/default/logs/follow']) {
+      const answer = await dashboard.ask(path, { headers: { cookie, Origin: 'https://evil.example' } })
+      expect([answer.code, answer.json().error], path).toEqual([403, 'bad_origin'])
+    }
+  })
+
+  test('before a log-in nobody may send more than a name and a password', async () => {
+    const json = { username: 'me', password: 'x'.repeat(100_000) }
+    const answer = await dashboard.ask('/auth/password-login', {
+      method: 'POST',
+      json,
+      headers: { Origin: dashboard.origin },
+    })
+    expect(answer.code).toBe(413)
+  })
+
+  test('a path that would lead elsewhere is not kept for after the log-in', async () => {
+    const answer = await dashboard.ask('//evil.example/x')
+    expect([answer.code, answer.headers.location]).toEqual([302, '/login?next=%2F'])
+  })
+
   test('another page cannot log anybody in', async () => {
     expect((await logIn(dashboard, { headers: { Origin: 'https://evil.example' } })).code).toBe(403)
   })

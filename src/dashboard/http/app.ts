@@ -5,8 +5,8 @@ import type { AnyAnswer, Handlers, SignedIn } from '../api/handler.ts'
 import { ROUTES, type Route } from '../api/routes.ts'
 import { sameText } from '../auth/same-text.ts'
 import { isPublic, loginList } from '../public-paths.ts'
-import { readJson } from './body.ts'
-import { type Caller, checkChange, checkEntry, checkHost, type GuardRules, METRICS_PATH } from './guard.ts'
+import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
+import { type Caller, checkChange, checkEntry, checkHost, checkStream, type GuardRules, METRICS_PATH } from './guard.ts'
 import type { SecurityHeaders } from './headers.ts'
 import { methodsOf } from './matcher.ts'
 import { escaped, isPage, pageText, staticFile } from './page.ts'
@@ -111,7 +111,10 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
     await next()
     // Also with an error: a session that was renewed on the way must not get lost. A stream has sent its own.
     if (context.res === RESPONSE_ALREADY_SENT) return
-    for (const cookie of context.var.entered.cookies) context.res.headers.append('Set-Cookie', cookie)
+    // Before the handler's own: a log-in or a log-out has the last word.
+    const own = context.res.headers.getSetCookie()
+    context.res.headers.delete('Set-Cookie')
+    for (const cookie of [...context.var.entered.cookies, ...own]) context.res.headers.append('Set-Cookie', cookie)
   })
   hono.use('*', async (context, next) => {
     const { facts, entered } = context.var
@@ -125,8 +128,12 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
     hono.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) => {
       const { facts, entered } = context.var
       const { incoming, outgoing } = context.env
+      if (route.events !== undefined) checkStream(facts)
       const query = parsed(route.query, Object.fromEntries(new URLSearchParams(facts.search)), 'query')
-      const body = route.body === undefined ? undefined : parsed(route.body, await readJson(incoming), 'body')
+      const body =
+        route.body === undefined
+          ? undefined
+          : parsed(route.body, await readJson(incoming, maxBodyBytes(app, entered)), 'body')
       const call = { ...entered, params: context.req.param(), query, body, facts, incoming, outgoing }
       // Which route it is, is known at run time only; the table is typed per route.
       const handler = app.handlers[name] as (call: unknown) => Promise<AnyAnswer>
@@ -141,6 +148,9 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
   })
   return hono
 }
+
+const maxBodyBytes = ({ rules }: AppFacts, { caller }: Entered): number =>
+  rules.gate.kind === 'login' && caller.kind === 'nobody' ? MAX_STRANGER_BYTES : MAX_BODY_BYTES
 
 export const rawPath = ({ url = '' }: IncomingMessage): string => url.split('?')[0] ?? ''
 

@@ -4,11 +4,14 @@ import { badRequest, notJson, tooLarge } from './refusals.ts'
 /** A task's body may have 1 MB; in JSON a character can take six bytes. */
 export const MAX_BODY_BYTES = 2_000_000
 
+/** Before a log-in nobody has more to say than a name and a password, and anybody may say it. */
+export const MAX_STRANGER_BYTES = 32_768
+
 /**
  * Reads a JSON body.
  * @throws Refused
  */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   // A form cannot send this type without asking first, so a page elsewhere cannot either (Fetch, "CORS-safelisted").
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) throw notJson()
   const chunks: Buffer[] = []
@@ -16,7 +19,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       held += chunk.length
-      if (held > MAX_BODY_BYTES) throw tooLarge(MAX_BODY_BYTES)
+      if (held > maxBytes) throw tooLarge(maxBytes)
       chunks.push(chunk)
     }
   } catch (error) {

@@ -1,7 +1,7 @@
 /** The two gates, and what must hold for a request that changes something. Pure. */
 import { sameText } from '../auth/same-text.ts'
 import { type Gate, hostName, isLoopback } from '../gate.ts'
-import { meansApi } from '../next-path.ts'
+import { meansApi, safeNext } from '../next-path.ts'
 import { isPublic, loginList, type PublicList } from '../public-paths.ts'
 import { forbidden, misdirected, Refused } from './refusals.ts'
 import type { RequestFacts } from './request-facts.ts'
@@ -82,6 +82,11 @@ function checkOrigin({ origin, headers }: RequestFacts): void {
   )
 }
 
+/** A stream is opened by GET, for which a browser may leave out our own origin, but never another one. @throws Refused 403 */
+export function checkStream(facts: RequestFacts): void {
+  if (facts.headers.origin !== undefined) checkOrigin(facts)
+}
+
 /** Of the header, or of a WebSocket's sub-protocols. */
 export function givenToken({ headers }: RequestFacts): string | undefined {
   const header = headers['x-hermes-token']
@@ -98,6 +103,6 @@ function unauthenticated(facts: RequestFacts, reason: 'no_cookie' | 'invalid_or_
   const error = reason === 'no_cookie' ? 'unauthenticated' : 'session_expired'
   const body = { error, detail: 'Unauthorized', reason, login_url: loginUrl }
   if (!isPage) return new Refused(401, body)
-  const next = `${facts.path}${facts.search}`
+  const next = safeNext(`${facts.path}${facts.search}`)
   return new Refused(302, body, { headers: { Location: `${loginUrl}?next=${encodeURIComponent(next)}` } })
 }

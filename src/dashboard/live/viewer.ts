@@ -57,6 +57,7 @@ export function viewerOf(
     for (const callback of closing.splice(0)) callback()
   })
   const beat = (): void => {
+    if (response.destroyed || response.writableEnded) return
     if (response.writableLength === 0) response.write(HEARTBEAT)
     else if (clock.nowMs() - movedAtMs >= STALLED_MS) return void response.destroy()
     cancel = clock.at(clock.nowMs() + HEARTBEAT_MS, beat)
@@ -65,7 +66,8 @@ export function viewerOf(
   return {
     send(bytes) {
       if (response.writableLength > MAX_WAITING_BYTES) refused = true
-      if (refused || response.destroyed) return false
+      // Told to end, it stays for as long as its last bytes are not read.
+      if (refused || response.destroyed || response.writableEnded) return false
       if (response.writableLength === 0) movedAtMs = clock.nowMs()
       response.write(bytes)
       return true

@@ -49,7 +49,12 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
       if (!ended) terminal.write(data)
     },
     resize: (width, height) => {
-      if (!ended) terminal.resize(width, height)
+      if (ended) return
+      try {
+        terminal.resize(width, height)
+      } catch {
+        // EBADF, ENOTTY: nobody has the terminal open any more. That the program has ended is told next.
+      }
     },
     pause: () => terminal.pause(),
     resume: () => terminal.resume(),
@@ -70,7 +75,7 @@ function tell(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch (error) {
-    // It has ended since we looked.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    // It has ended since we looked, or has become somebody else (sudo), whom we may not signal.
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }

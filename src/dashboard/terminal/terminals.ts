@@ -41,6 +41,8 @@ export class Terminals {
 
   /** Takes the upgrades of a server. */
   serve(server: Server, app: AppFacts): void {
+    // Without a listener Node answers an upgrade (curl --http2 asks for one) as the plain request that it also is.
+    if (!app.page.terminal) return
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on('error', () => socket.destroy())
       this.#upgrade(app, request, socket, head).catch((error: unknown) => refuse(socket, refusalOf(error, app.bug)))
@@ -64,7 +66,7 @@ export class Terminals {
   async #upgrade(app: AppFacts, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const facts = requestFacts(request, app.outside)
     const { caller, viewer } = await enter(app, facts)
-    if (facts.path !== PATH || !app.page.terminal) throw notFound('there is no terminal here')
+    if (facts.path !== PATH) throw notFound('there is no terminal here')
     // A browser lets any page open a socket to us, with our cookies: it must bring what a change must bring.
     checkChange({ ...facts, method: 'POST' }, caller)
     if (this.#open.size >= MAX_TERMINALS) throw unavailable('busy', `${MAX_TERMINALS} terminals are open already`)
@@ -120,6 +122,8 @@ export class Terminals {
 function attach(socket: WebSocket, facts: TerminalFacts): void {
   let pty: Promise<Pty | undefined> | undefined
   socket.on('message', (bytes: Buffer, isBinary: boolean) => {
+    // Told to close, a client may go on for a while; it is not listened to.
+    if (socket.readyState !== socket.OPEN) return
     const text = isBinary ? '' : bytes.toString('utf8')
     if (pty === undefined) {
       const size = TerminalSize.safeParse(parsed(text))
@@ -168,6 +172,8 @@ function parsed(text: string): unknown {
 
 function refuse(socket: Duplex, { status, body }: Refused): void {
   const text = `${JSON.stringify(body)}\n`
+  // Half open it would be nobody's any more, and hold up the end.
+  socket.once('finish', () => socket.destroy())
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
   )
