@@ -338,9 +338,10 @@ export class Init {
     else void this.#shutdown.begin(code)
   }
 
-  #stopWith(code: number, why: string): void {
+  /** @param code null: it was asked for, as with TERM */
+  #stopWith(code: number | null, why: string): void {
     if (this.#shutdown.begun) return
-    this.#voice.say('error', `stopping: ${why}`)
-    void this.#shutdown.begin(code)
+    this.#voice.say(code === null ? 'info' : 'error', `stopping: ${why}`)
+    void this.#shutdown.begin(code ?? undefined)
   }
 }

@@ -64,7 +64,8 @@ export type ToInit =
   | { readonly type: 'ack'; readonly seq: number }
   | { readonly type: 'pong'; readonly n: number }
   /** End the container with this code (an essential slot has ended). */
-  | { readonly type: 'shutdown'; readonly exitCode: number; readonly reason: string }
+  /** `exitCode` null: an operator said so, as with TERM; the main program has a say in the code. */
+  | { readonly type: 'shutdown'; readonly exitCode: number | null; readonly reason: string }
   /** Answer to `stop`: every log is drained to its file. */
   | { readonly type: 'drained' }
   /** The services the main program waits for have come up, or cannot. */
@@ -207,7 +208,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
   forget: (m) => isSlotKey(m.slot),
   ack: (m) => isWhole(m.seq, 0, MAX_ID),
   pong: (m) => isWhole(m.n, 0, MAX_ID),
-  shutdown: (m) => isWhole(m.exitCode, 0, 255) && isText(m.reason, 1000),
+  shutdown: (m) => (m.exitCode === null || isWhole(m.exitCode, 0, 255)) && isText(m.reason, 1000),
   drained: () => true,
   'services-up': () => true,
   lease: (m) => m.state === 'taken' || m.state === 'lost',

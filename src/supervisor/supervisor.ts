@@ -275,7 +275,7 @@ export class Supervisor {
       clock,
       warn: this.#journal.warn,
       reconcile: () => this.#life.reconcile(),
-      stop: () => this.#link.send({ type: 'shutdown', exitCode: 0, reason: 's6-svscanctl said so' }),
+      stop: () => this.#link.send({ type: 'shutdown', exitCode: null, reason: 's6-svscanctl said so' }),
       end: () => exit(0),
     })
   }
