@@ -109,6 +109,8 @@ export class Children {
   /** At the stop, when the supervisor's starts are refused: the finish program of a service. It ends with the container at the latest. */
   async finish(slot: string): Promise<void> {
     this.#o.services.forgetFinish(slot)
+    // Its program runs again: if that succeeds it is unfinished once more.
+    if (this.#living.has(slot)) return
     try {
       await this.#spawn({ slot, program: 'finish', notificationFd: null, killLeftovers: true, ...NEVER_STOPPED })
     } catch (error) {

@@ -70,9 +70,9 @@ export class LogFifos {
     try {
       status = fstatSync(fd, { bigint: true })
       if (!status.isFIFO()) throw new Error(`${path} is not a FIFO`)
-      if (owner !== undefined) lchownSync(path, user?.uid ?? owner.uid, owner.gid)
-      // Its reader, the supervisor, is then of its group.
+      // Its reader, the supervisor, is then of its group. Before it is given away: afterwards it would take CAP_FOWNER.
       if (owner !== undefined && user !== undefined) chmodSync(path, 0o660)
+      if (owner !== undefined) lchownSync(path, user?.uid ?? owner.uid, owner.gid)
     } catch (error) {
       closeSync(fd)
       throw error

@@ -87,9 +87,7 @@ export function makeRunDirectory(
     lock()
     // By name: a run directory that somebody chose may hold other things.
     const ours = [controlSocket, identity, initPid, logFifos, slotStates, services, environmentDir, mainScript(paths)]
-    for (const old of [...ours, join(runDir, 'services')]) {
-      rmSync(old, { recursive: true, force: true })
-    }
+    for (const old of [...ours, join(runDir, 'services')]) clear(old, runDir)
     makeDirectory(serviceDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.
     for (const name of readdirSync(serviceDir)) clear(join(serviceDir, name), runDir)

@@ -94,12 +94,23 @@ export class Shutdown {
     // A supervisor that is still loading has nothing to drain, unless another one before it had.
     if (supervisor.listens || children.everStarted) await this.#drain()
     await supervisor.end()
-    if (code !== undefined) exitCode?.write(code)
+    const isWritten = code === undefined || this.#writeCode(code)
     await this.#finishHooks(startedAtMs + facts.stopTimeoutMs)
     own.flush()
     // What somebody has written wins over everything; its 0 is our own where we were asked to stop.
-    const said = exitCode?.read()
+    const said = isWritten ? exitCode?.read() : undefined
     native.exitNow(code === undefined ? said || main.codeAfterStop((pid) => stop.wasKilled(pid)) : (said ?? code))
+  }
+
+  /** A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from ending. */
+  #writeCode(code: number): boolean {
+    try {
+      this.#o.exitCode?.write(code)
+      return true
+    } catch (error) {
+      this.#o.say('warn', `the exit code cannot be written down: ${(error as Error).message}`)
+      return false
+    }
   }
 
   #drain(): Promise<void> {

@@ -41,10 +41,11 @@ export class BootServices {
     if (!this.#told && !isUp(slot)) this.#awaited.add(name)
   }
 
-  changed(name: string, slot: Slot): void {
-    if (!this.#awaited.has(name)) return
+  /** @param needing the service and everything that needs it: those fail with it */
+  changed(name: string, slot: Slot, needing: () => ReadonlySet<string>): void {
     if (isUp(slot)) this.#awaited.delete(name)
-    else if (hasFailed(slot)) this.#fail(name, slot)
+    else if (this.#awaited.size > 0 && hasFailed(slot) && [...needing()].some((one) => this.#awaited.has(one)))
+      this.#fail(name, slot)
   }
 
   tellIfUp(): void {

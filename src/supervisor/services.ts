@@ -138,7 +138,7 @@ export class ServiceSlots {
     const rules = this.#phase === 'running' ? this.rules(serviceOfSlot(key) ?? '') : undefined
     if (rules === undefined) return
     this.#care.follow(rules, slot)
-    this.#boot.changed(rules.name, slot)
+    this.#boot.changed(rules.name, slot, () => needing(this.#states(), rules.name))
     this.#proceed()
   }
 

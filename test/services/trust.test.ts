@@ -81,6 +81,12 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
     expect(checkProgram(lay('run', `#!${shell}\n`), root)?.fault).toMatchObject({ file: shell })
   })
 
+  test('a program that somebody else can change is refused behind env, too', () => {
+    const theirs = lay('bin/python', '#!/bin/sh\n', 0o777)
+    const facts = { path: `${dirname(theirs)}:/usr/bin`, asRoot: true }
+    expect(checkProgram(lay('run', '#!/usr/bin/env python\n'), facts)?.fault).toMatchObject({ file: theirs })
+  })
+
   test('scripts with arguments to their interpreter, env, and binaries are good', () => {
     for (const text of ['#!/bin/sh -e\n', '#! /bin/sh\n', '#!/usr/bin/env sh\n', '#!/usr/bin/env -S sh -e\n'])
       expect(checkProgram(lay('run', text), root)?.fault, text).toBeUndefined()

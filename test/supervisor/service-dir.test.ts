@@ -326,6 +326,12 @@ const run = (name: string, ...args: string[]): { code: number | null; out: strin
 
 describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: ${missing.join(' ') || 'none'})`, () => {
   const supervised = (): Promise<unknown> => waitFor('s6-svok', () => run('s6-svok', path()).code === 0)
+  /** So many of s6's listeners: one is there when its FIFO, made as `.ftrig1:…`, has got its name. */
+  const subscribers = (count: number): Promise<unknown> =>
+    waitFor(
+      `${count} subscribers`,
+      () => readdirSync(path('event')).filter((name) => name.startsWith('ftrig1:')).length === count,
+    )
   const svstat = (...options: string[]): string => run('s6-svstat', ...options, path()).out
 
   test('s6-svok says whether it is supervised, from the first moment to the last', async () => {
@@ -401,9 +407,8 @@ describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: $
     dirs.ensure(SLOT, { ...shape, notificationFd: 3 })
     dirs.writeStatus(SLOT, downNow(), now(''))
     await supervised()
-    const subscribers = (): number => readdirSync(path('event')).length
     const wait = spawn('s6-svwait', ['-U', '-t', '20000', path()], { stdio: 'inherit' })
-    await waitFor('the subscription', () => subscribers() === 1)
+    await subscribers(1)
     dirs.writeStatus(SLOT, upNow(), now('u'))
     expect(wait.exitCode).toBeNull()
     dirs.writeStatus(SLOT, upNow({ ready: true }), now('U'))
@@ -420,11 +425,12 @@ describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: $
     await supervised()
     dirs.writeStatus(SLOT, downNow(), now(''))
     const wait = spawn('s6-svwait', ['-u', '-t', '20000', path()], { stdio: 'ignore' })
-    await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
+    await subscribers(1)
     dirs.writeStatus(SLOT, upNow({ pid: 4712, wantedUp: false }), now('u'))
     expect(await once(wait, 'exit')).toEqual([0, null])
+    await subscribers(0) // its helper tidies up after it
     const failing = spawn('s6-svwait', ['-U', '-t', '20000', path()], { stdio: 'ignore' })
-    await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
+    await subscribers(1)
     dirs.writeStatus(SLOT, downNow({ wantedUp: false, lastEnding: { exitCode: 125 } }), now('dOD'))
     expect(await once(failing, 'exit')).toEqual([1, null])
   })
@@ -434,7 +440,7 @@ describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: $
     dirs.writeStatus(SLOT, downNow(), now(''))
     await supervised()
     const wait = spawn('s6-svwait', ['-u', '-t', '20000', path()], { stdio: 'ignore' })
-    await waitFor('the subscription', () => readdirSync(path('event')).length === 1)
+    await subscribers(1)
     dirs.remove(SLOT)
     // 1: it heard of it; 111: it had subscribed and found no status any more. 99 would be its timeout.
     const [code] = await once(wait, 'exit')

@@ -76,16 +76,18 @@ function interpreterFault(file: string, real: string, facts: ProgramFacts): Faul
   const started = STARTERS.has(basename(interpreter))
     ? args.split(/\s+/).find((word) => /^[^-][^=]*$/.test(word))
     : undefined
-  if (started !== undefined && findProgram(started, facts) === undefined)
+  const target = started === undefined ? undefined : findProgram(started, facts)
+  if (started !== undefined && target === undefined)
     return wrong(
       `its interpreter ${started} is not on PATH (${facts.path})`,
       'install it, or name another in the first line',
     )
-  return undefined
+  return target?.fault
 }
 
 function headOf(file: string): string {
-  const fd = openSync(file, 'r')
+  // Whoever may change it could have put a FIFO there since we looked.
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const buffer = Buffer.alloc(LINE_BYTES)
     return buffer.toString('latin1', 0, readSync(fd, buffer))
