@@ -114,6 +114,21 @@ test('the capabilities the manual names are enough, also for a remapped identity
   expect((await box.stop()).code).toBe(0)
 })
 
+test.each(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL'])(
+  'without CAP_%s a main program that ends is the end of the container, with its code',
+  async (missing) => {
+    using home = keptHome()
+    chownSync(home.path, 10_000, 10_000)
+    await using box = await startContainer({
+      command: ['sh', '-c', 'exit 4'],
+      capDrop: ['ALL'],
+      capAdd: MINIMAL.filter((name) => name !== missing),
+      home: home.path,
+    })
+    expect(await box.exit()).toBe(4)
+  },
+)
+
 test.each([
   { missing: 'CHOWN', costs: [/CAP_CHOWN is missing, so init itself runs as 10000:10000/] },
   { missing: 'DAC_OVERRIDE', costs: [/the ownership of \/opt\/data cannot be looked at/] },
