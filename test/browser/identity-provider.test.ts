@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { freePort, startDashboard } from '../support/dashboard.ts'
+import { startDashboard } from '../support/dashboard.ts'
 import { startHermes } from '../support/hermes.ts'
 import { CLIENT, startIdentityProvider } from '../support/identity-provider.ts'
+import { freePort } from '../support/port.ts'
 import { launchChromium, Tab } from './browser.ts'
 
 test('one logs in at a real identity provider, comes back to where one was going, and is let out again', async () => {

@@ -1,7 +1,8 @@
 import { createServer, request } from 'node:http'
 import { expect, test } from 'vitest'
-import { freePort, password, startDashboard } from '../support/dashboard.ts'
+import { password, startDashboard } from '../support/dashboard.ts'
 import { startHermes } from '../support/hermes.ts'
+import { freePort } from '../support/port.ts'
 import { launchChromium, Tab } from './browser.ts'
 import { logIn } from './scene.ts'
 

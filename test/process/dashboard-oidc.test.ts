@@ -4,7 +4,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   cookieHeader,
   type DashboardAnswer,
-  freePort,
   pageToken,
   type RunningDashboard,
   startDashboard,
@@ -12,6 +11,7 @@ import {
 import { type RunningHermes, startHermes } from '../support/hermes.ts'
 import { CLIENT, type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts'
 import { installWithPage } from '../support/page.ts'
+import { freePort } from '../support/port.ts'
 import { waitFor } from '../support/wait.ts'
 
 const ACCOUNTS = {

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
-  freePort,
   peakResidentBytes,
   residentBytes,
   saw,
@@ -15,6 +14,7 @@ import {
   type TestGateway,
 } from '../support/gateway.ts'
 import { startUpstream, type Upstream } from '../support/openai-upstream.ts'
+import { freePort } from '../support/port.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 let upstream: Upstream

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type IncomingHttpHeaders, request } from 'node:http'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { RunningHermes } from './hermes.ts'
 import { installDir } from './install.ts'
+import { freePort } from './port.ts'
 import { waitFor } from './wait.ts'
 
 export interface DashboardAnswer {
@@ -42,14 +42,6 @@ export const password = {
   HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
   HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse',
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 /** `hermes dashboard` of a run, with no environment but this. */
 export function spawnDashboard(

@@ -1,11 +1,11 @@
 // The real program `hermes gateway run` as its slot runs it, without a supervisor: readiness on fd 3, output kept.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { program } from './install.ts'
+import { freePort } from './port.ts'
 import { waitFor, within } from './wait.ts'
 
 export interface GatewayOptions {
@@ -95,14 +95,6 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   })
   await within('the gateway to be ready', ready, { seen: () => gateway.stderr() })
   return gateway
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Resident memory, bytes. */

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import Provider from 'oidc-provider'
-import { waitFor } from './wait.ts'
+import { freePort } from './port.ts'
 
 export interface IdentityProvider extends AsyncDisposable {
   readonly issuer: string
@@ -42,7 +42,7 @@ export async function startIdentityProvider(options: {
   const revoked: string[] = []
   const grants = new Set<string>()
   let handler: ReturnType<Provider['callback']> | undefined
-  let server: Server = await listen(0, (request, response) => handler?.(request, response))
+  let server: Server = await listen(await freePort(), (request, response) => handler?.(request, response))
   const { port } = server.address() as { port: number }
   const issuer = `http://127.0.0.1:${port}`
   const provider = new Provider(issuer, {
@@ -87,7 +87,7 @@ export async function startIdentityProvider(options: {
       await closed
     },
     async up() {
-      server = await waitFor('its port', () => listen(port, (request, response) => handler?.(request, response)))
+      server = await listen(port, (request, response) => handler?.(request, response))
     },
     signIn: (url, account) => browse(url, redirectUri, { login: { login: account, password: 'x' }, consent: {} }),
     cancel: (url) => browse(url, redirectUri, undefined),
