@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type ConsoleSink, INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
 import type { Clock } from '../system/clock.ts'
-import { EXIT } from '../system/errors.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
 import { homePaths, type RunPaths } from '../system/paths.ts'
 import { BeginGate } from './begin-gate.ts'
@@ -207,7 +207,8 @@ export class Init {
     try {
       await this.#main.start()
     } catch (error) {
-      this.#stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)
+      if (error instanceof HermesError) this.#stopWith(error.exitCode, `${error.message}. ${error.next}`)
+      else this.#stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)
     }
   }
 

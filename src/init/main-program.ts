@@ -5,7 +5,7 @@ import { EXIT } from '../system/errors.ts'
 import { MAIN_MARKER } from '../system/markers.ts'
 import type { Native } from '../system/native.ts'
 import { exportsOf, type Variables } from './environment.ts'
-import { mainWords } from './main-words.ts'
+import { mainWords, requireProgram } from './main-words.ts'
 import type { Processes, Started } from './processes.ts'
 import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from './terminal.ts'
 
@@ -64,14 +64,16 @@ export class MainProgram {
 
   /**
    * Starts it, if there is one to start.
-   * @throws Error when it could not be started
+   * @throws HermesError when there is no such program, Error when it could not be started
    */
   async start(): Promise<void> {
     const { native, stored, words: given, hermes, ended } = this.#o
     const environment = stored()
     const path = environment.PATH ?? this.#o.rootEnv.PATH ?? ''
     const words = mainWords({ words: given, hasTerminal: terminalFd() !== undefined, path, hermes })
-    if (words.length === 0) return
+    const [program] = words
+    if (program === undefined) return
+    requireProgram(program)
     const terminal = terminalPlan(native)
     this.#sharesTerminal = terminal === 'share'
     const started = await this.#spawn(words, environment, terminal)
@@ -130,8 +132,12 @@ export class MainProgram {
 /** Exports everything, then becomes the program. */
 export function mainScriptText(env: Variables): string {
   // exec keeps the pid, so it names the main program, and nothing that the main program starts.
-  return [exportsOf(env), `export ${MAIN_MARKER}=$$`, 'exec "$@"', ''].join('\n')
+  return [exportsOf(env), `export ${MAIN_MARKER}=$$`, `trap '${NOT_RUN}' EXIT`, 'exec "$@"', ''].join('\n')
 }
+
+/** Once the program runs the trap is gone with the shell; after "not found" of a file that is there, people look in the wrong place. */
+const NOT_RUN =
+  'echo "hermes: error: the main program $1 cannot be run by uid $(id -u): may it, and is the interpreter there that its first line names (with CRLF it is not)?" >&2'
 
 export interface MainEnd {
   readonly ending: Ending

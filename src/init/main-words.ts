@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { EXIT, HermesError } from '../system/errors.ts'
 import { isSubcommand } from '../system/subcommands.ts'
 
 export interface MainFacts {
@@ -37,6 +38,29 @@ export function mainWords({
 function isExecutable(file: string): boolean {
   const status = statSync(file, { throwIfNoEntry: false })
   return status?.isFile() === true && (status.mode & 0o111) !== 0
+}
+
+/**
+ * Refuses a main program that nobody could run. Only what is certain: whether the runtime user may run it the kernel will say.
+ * @param file as the container's arguments name it; one without a slash was found on PATH
+ * @throws HermesError with the shell's codes, 127 and 126
+ */
+export function requireProgram(file: string): void {
+  if (!file.includes('/')) return
+  const status = statSync(file, { throwIfNoEntry: false })
+  const path = resolve(file)
+  if (status === undefined) {
+    throw new HermesError('FAILED', `the main program ${path} is not there`, {
+      next: "it is the first word after the image's name; is it in the image, or in something that is mounted?",
+      exitCode: EXIT.notFound,
+    })
+  }
+  if (isExecutable(file)) return
+  const mode = (status.mode & 0o7777).toString(8).padStart(4, '0')
+  const [what, next] = status.isFile()
+    ? [`not executable (mode ${mode})`, `run chmod +x on it, or start its interpreter: sh ${file}`]
+    : ['no file', "the first word after the image's name has to be a program"]
+  throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotDrop })
 }
 
 /** The container whose main program is the dashboard takes no lease and has no gateway slots. */

@@ -53,9 +53,8 @@ function place(runDir: string): RunDirectory {
 function canMakeImageDirectories(): boolean {
   const { runDir, serviceDir, environmentDir } = runPaths(IMAGE_RUN_DIR, 'image')
   return [runDir, serviceDir, environmentDir].every((dir) => {
-    const existing = [dir, dirname(dir), dirname(dirname(dir))].find((one) => lstatSync(one, { throwIfNoEntry: false }))
     try {
-      accessSync(existing ?? '/', constants.W_OK | constants.X_OK)
+      accessSync(nearestExisting(dir), constants.W_OK | constants.X_OK)
       return true
     } catch {
       return false // whatever the reason, it is not to be made there
@@ -97,12 +96,33 @@ export function makeRunDirectory(
     if (owner !== undefined) for (const dir of [slotStates, serviceDir]) lchownSync(dir, owner.uid, owner.gid)
   } catch (error) {
     if (error instanceof HermesError) throw error
-    const { code, path } = error as NodeJS.ErrnoException
-    throw new HermesError('FAILED', `the run directory cannot be made: ${path ?? runDir}: ${code ?? error}`, {
-      next: 'mount a tmpfs on /run (docker run --tmpfs /run), or name a writable directory in HERMES_RUN_DIR',
-      cause: error,
-    })
+    throw new HermesError(
+      'FAILED',
+      `the run directory cannot be made: ${whyNotMade(error as NodeJS.ErrnoException, runDir)}`,
+      {
+        next: 'mount a tmpfs on /run (docker run --tmpfs /run), or name a writable directory in HERMES_RUN_DIR',
+        cause: error,
+      },
+    )
   }
+}
+
+/** mkdir(recursive) says ENOENT of a read-only file system; access(2) on what is there of the path says what is wrong. */
+function whyNotMade({ code, path, message }: NodeJS.ErrnoException, runDir: string): string {
+  const existing = nearestExisting(path ?? runDir)
+  try {
+    accessSync(existing, constants.W_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return `${existing} is on a read-only file system`
+  }
+  return `${path ?? runDir}: ${code ?? message}`
+}
+
+/** The path itself, or the last directory on the way to it that is there. */
+function nearestExisting(path: string): string {
+  let dir = path
+  while (dir !== dirname(dir) && lstatSync(dir, { throwIfNoEntry: false }) === undefined) dir = dirname(dir)
+  return dir
 }
 
 /**

@@ -96,6 +96,14 @@ test('a read-only root file system with a tmpfs on /run is enough', async () => 
   expect((await box.stop()).code).toBe(0)
 })
 
+test('a read-only root file system without one ends at once, and says what is missing', async () => {
+  await using box = await startContainer({ command: whoami, readOnly: true })
+  expect(await box.exit()).toBe(1)
+  const { stdout, stderr } = await box.logs()
+  expect(stdout).toBe('')
+  expect(stderr).toMatch(/the run directory cannot be made: \/run is on a read-only file system\. .*--tmpfs \/run/)
+})
+
 test('the capabilities the manual names are enough, also for a remapped identity', async () => {
   await using box = await startContainer({
     command: ['gateway', 'run'],

@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { gatewayOf, lives, startContainer } from '../support/container.ts'
+import { gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
 
 test('without arguments it supervises until it is stopped, and ends with 0', async () => {
   await using box = await startContainer()
@@ -72,6 +74,38 @@ test('an unknown word is a usage error that names it', async () => {
   await using box = await startContainer({ command: ['frobnicate'] })
   expect(await box.exit()).toBe(2)
   expect((await box.logs()).stderr).toContain('frobnicate')
+})
+
+test.each([
+  {
+    command: ['/no/such/program', 'x'],
+    code: 127,
+    says: /the main program \/no\/such\/program is not there\. .*image/,
+  },
+  { command: ['./setup'], code: 127, says: /the main program \/tmp\/setup is not there/ },
+  { command: ['/etc/passwd'], code: 126, says: /\/etc\/passwd is not executable \(mode 0644\)\. run chmod \+x/ },
+  { command: ['/etc'], code: 126, says: /\/etc is no file/ },
+])(
+  'a main program that cannot be one is refused before it is tried: $command ends with $code',
+  async ({ command, code, says }) => {
+    await using box = await startContainer({ command, workdir: '/tmp' })
+    expect(await box.exit()).toBe(code)
+    const { stdout, stderr } = await box.logs()
+    expect(stdout).toBe('')
+    expect(stderr.split('\n').filter((line) => line.includes('error'))).toEqual([expect.stringMatching(says)])
+  },
+)
+
+test.each([
+  { what: 'an interpreter that is not there', text: '#!/bin/sh\r\necho hello\r\n', mode: 0o755, code: 127 },
+  { what: 'rights for root only', text: '#!/bin/sh\necho hello\n', mode: 0o700, code: 126 },
+])('a main program with $what: the line says what else to look at', async ({ text, mode, code }) => {
+  using home = keptHome()
+  const file = join(home.path, 'tool')
+  writeFileSync(file, text, { mode })
+  await using box = await startContainer({ command: ['/tool'], mounts: [[file, '/tool', 'ro']] })
+  expect(await box.exit()).toBe(code)
+  expect((await box.logs()).stderr).toContain('the main program /tool cannot be run by uid 10000: may it, and is the')
 })
 
 test('it runs as hermes, in the directory docker run -w names, with the environment it was given', async () => {
