@@ -1,7 +1,7 @@
 import { accessSync, constants, lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
-import { KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../repair/known.ts'
+import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../repair/known.ts'
 import { HermesError } from '../system/errors.ts'
 import type { Variables } from './environment.ts'
 import type { Level } from './own-console.ts'
@@ -60,7 +60,8 @@ export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dr
  * Node program to learn the same would cost 40 ms each time.
  */
 async function looksForeign({ home, identity, processes, rootEnv }: VolumeOptions): Promise<boolean> {
-  if (statSync(home).uid !== identity.uid) return true
+  const top = statSync(home)
+  if (top.uid !== identity.uid || formerGid(top, identity.gid) !== undefined) return true
   const isOpen = (name: string): boolean => {
     const status = lstatSync(join(home, name), { throwIfNoEntry: false })
     return status?.isFile() === true && (status.mode & 0o077) !== 0

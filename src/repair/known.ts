@@ -43,6 +43,15 @@ export const KNOWN_PREFIXES = ['state.db', 'kanban.db'] as const
 /** Files at the top that nobody else may read. */
 export const SECRET_FILES = ['.env', 'auth.json'] as const
 
+/**
+ * The group whose files follow when the runtime group alone is another one (PGID): that of the volume's top directory, which is given
+ * away last. A setgid one was made so to share the volume with its group, and is left alone.
+ * @returns undefined: no group has changed
+ */
+export function formerGid(home: { readonly gid: number; readonly mode: number }, gid: number): number | undefined {
+  return home.gid === gid || (home.mode & 0o2000) !== 0 ? undefined : home.gid
+}
+
 function withJournals(name: string): readonly string[] {
   return [name, `${name}-wal`, `${name}-shm`, `${name}-journal`]
 }

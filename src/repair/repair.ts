@@ -14,7 +14,7 @@ import {
   readFileSync,
   type Stats,
 } from 'node:fs'
-import { KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, SECRET_FILES } from './known.ts'
+import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, SECRET_FILES } from './known.ts'
 
 /** Not among Node's constants; the same on x86-64 and arm64. */
 const O_PATH = 0o10000000
@@ -47,7 +47,7 @@ export function repairVolume(facts: RepairFacts): Repaired {
   // The volume may be reached through a link: whoever started the container has said so.
   const home = openSync(facts.home, O_RDONLY | O_DIRECTORY)
   try {
-    new Walk(facts, repaired, fstatSync(home).dev, mountIfOthersLieOn(home)).volume(home)
+    new Walk(facts, repaired, fstatSync(home), mountIfOthersLieOn(home)).volume(home)
   } finally {
     closeSync(home)
   }
@@ -58,13 +58,16 @@ class Walk {
   readonly #facts: RepairFacts
   readonly #repaired: Repaired
   readonly #device: number
+  /** Files of this group get another one, too; undefined: groups are left as they are. */
+  readonly #formerGid: number | undefined
   /** undefined: nothing is mounted on the volume's own mount, so nothing can be in the place of what lies there. */
   readonly #mount: string | undefined
 
-  constructor(facts: RepairFacts, repaired: Repaired, device: number, mount: string | undefined) {
+  constructor(facts: RepairFacts, repaired: Repaired, home: Stats, mount: string | undefined) {
     this.#facts = facts
     this.#repaired = repaired
-    this.#device = device
+    this.#device = home.dev
+    this.#formerGid = formerGid(home, facts.gid)
     this.#mount = mount
   }
 
@@ -89,7 +92,7 @@ class Walk {
       else if (status.isDirectory() && kind !== 'file') this.#directory(parent, name)
       else if (status.isFile() && kind !== 'tree')
         this.#file(fd, status, kind === 'file' && isIn(SECRET_FILES, name.toString()))
-      else if (status.uid !== this.#facts.uid) this.#leave(status)
+      else if (this.#isForeign(status)) this.#leave(status)
     } catch (error) {
       // ENOENT: it went while we looked.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#failed(error)
@@ -115,7 +118,7 @@ class Walk {
   }
 
   #file(fd: number, status: Stats, secret: boolean): void {
-    const isForeign = status.uid !== this.#facts.uid
+    const isForeign = this.#isForeign(status)
     const isOpen = secret && (status.mode & 0o077) !== 0
     if (!isForeign && !isOpen) return
     if (status.nlink !== 1) this.#repaired.severalNames += 1
@@ -131,14 +134,19 @@ class Walk {
 
   /** Through the descriptor, which may be an O_PATH one: fchown(2) does not take those, /proc/self/fd does. */
   #give(fd: number, status: Stats): void {
+    if (!this.#isForeign(status)) return
     const { uid, gid } = this.#facts
-    if (status.uid === uid) return
     try {
       chownSync(self(fd), uid, gid)
       this.#repaired.given += 1
     } catch (error) {
-      this.#failed(error)
+      // With the right owner everything works: some mounts force their group on every file (CIFS).
+      if (status.uid !== uid) this.#failed(error)
     }
+  }
+
+  #isForeign({ uid, gid }: Stats): boolean {
+    return uid !== this.#facts.uid || gid === this.#formerGid
   }
 
   #isElsewhere(fd: number): boolean {

@@ -48,6 +48,26 @@ test('root-made files in known places are given back; unknown ones keep their ow
     expect([path, owner(join(box.home, path))]).toEqual([path, '0:0'])
 })
 
+test.each([
+  { top: 'an ordinary one', mode: 0o755, group: 100 },
+  { top: 'a setgid one, which is shared on purpose', mode: 0o2775, group: 10_000 },
+])(
+  'with another PGID alone the files of the former group follow, and no others; the top directory is $top',
+  async ({ mode, group }) => {
+    using home = keptHome()
+    const [ours, shared] = [join(home.path, 'workspace/ours'), join(home.path, 'workspace/shared')]
+    mkdirSync(join(home.path, 'workspace'))
+    for (const file of [ours, shared]) writeFileSync(file, '')
+    chownSync(shared, 10_000, 4242)
+    for (const path of [ours, join(home.path, 'workspace'), home.path]) chownSync(path, 10_000, 10_000)
+    chmodSync(home.path, mode)
+    await using box = await startContainer({ home: home.path, env: { PGID: '100' }, command: ['true'] })
+    expect(await box.exit()).toBe(0)
+    const owners = [home.path, ours, shared].map(owner)
+    expect(owners).toEqual([`10000:${group}`, `10000:${group}`, '10000:4242'])
+  },
+)
+
 test('a name that is no UTF-8 is given back like any other', async () => {
   using home = keptHome()
   mkdirSync(join(home.path, 'workspace'))
@@ -112,30 +132,48 @@ test.each(['profiles', 'logs'])('a linked %s/ is not followed', async (name) => 
   }
 })
 
+/**
+ * Swaps, as fast as it can, a directory of its own and the file that root is about to give it for links to what is root's, and back.
+ * It follows root through `hot/`: what root has dealt with is no longer root's.
+ */
+const SWAPS = `
+const { lstatSync, readdirSync, renameSync, symlinkSync, unlinkSync } = require('node:fs')
+const swap = (path, target) => {
+  renameSync(path, 'aside')
+  symlinkSync(target, path)
+  unlinkSync(path)
+  renameSync('aside', path)
+}
+process.chdir('/opt/data/workspace')
+for (;;) {
+  swap('dir', '/etc')
+  const next = readdirSync('hot').find((name) => lstatSync('hot/' + name).uid === 0)
+  if (next !== undefined) for (let i = 0; i < 10; i++) swap('hot/' + next, '/etc/shadow')
+}`
+
 test('a tree that is being swapped for links while root repairs it leads root nowhere', {
   timeout: 120_000,
 }, async () => {
   using home = keptHome()
-  chownSync(home.path, 10_000, 10_000)
-  mkdirSync(join(home.path, 'workspace'))
-  chownSync(join(home.path, 'workspace'), 10_000, 10_000)
-  const attack = `cd /opt/data/workspace
-    while :; do for i in 1 2 3 4 5; do
-      rm -rf d$i; mkdir d$i; touch d$i/f; mv d$i x$i; ln -s /etc d$i; rm d$i; mv x$i d$i; rm d$i/f; ln -s /etc/shadow d$i/f
-    done; done 2>/dev/null`
+  const workspace = join(home.path, 'workspace')
+  for (const dir of [home.path, workspace, join(workspace, 'dir'), join(workspace, 'hot')]) {
+    mkdirSync(dir, { recursive: true })
+    chownSync(dir, 10_000, 10_000)
+  }
   await using attacker = await startContainer({
     home: home.path,
     user: '10000:10000',
-    entrypoint: ['sh', '-c', attack],
+    entrypoint: ['node', '-e', SWAPS],
   })
   const look = 'stat -c "%n %u:%g %a" /etc /etc/passwd /etc/shadow; find /etc -uid 10000'
   const before = await attacker.ok('sh', '-c', look)
   let given = 0
   for (let round = 0; round < 5; round++) {
-    // Something for root to do, in the same directory.
-    const mine = join(home.path, 'workspace', `root${round}`)
+    // Something for root to do: where nobody else can change anything yet, and where the attacker can.
+    const mine = join(workspace, `root${round}`)
     mkdirSync(mine)
     for (let i = 0; i < 200; i++) writeFileSync(join(mine, String(i)), '')
+    for (let i = 0; i < 50; i++) writeFileSync(join(workspace, 'hot', `${round}-${i}`), '')
     await using box = await startContainer({ home: home.path, command: ['sh', '-c', look] })
     expect(await box.exit()).toBe(0)
     const { stdout, stderr } = await box.logs()
@@ -144,6 +182,7 @@ test('a tree that is being swapped for links while root repairs it leads root no
     expect(owner(join(mine, '7'))).toBe('10000:10000')
   }
   expect(given).toBeGreaterThanOrEqual(1_000) // a control: root was at work there
+  expect(await attacker.inspect('{{.State.Running}}')).toBe('true')
 })
 
 test('100,000 files are given back, and looking at them again costs next to nothing', async () => {
