@@ -99,21 +99,24 @@ async function writeUnlessThere(file: string, text: string, mode: number): Promi
 
 async function cloneInto(dir: string, source: string): Promise<void> {
   for (const name of CLONED) {
-    await copyTree(join(source, name), join(dir, name))
+    await copyTree(Buffer.from(join(source, name)), Buffer.from(join(dir, name)))
     if (PRIVATE_FILES.includes(name)) await chmodIfThere(join(dir, name), 0o600)
   }
 }
 
-/** Copies files, directories and links as links; a socket, FIFO or device is no setting and stays behind. */
-async function copyTree(from: string, to: string): Promise<void> {
+/**
+ * Copies files, directories and links as links; a socket, FIFO or device is no setting and stays behind. Names and links are bytes:
+ * decoded, one that is no UTF-8 would name nothing.
+ */
+async function copyTree(from: Buffer, to: Buffer): Promise<void> {
   const stat = await lstat(from).catch((error: unknown) => {
     if (isMissing(error)) return undefined
     throw error
   })
-  if (stat?.isSymbolicLink()) await symlink(await readlink(from), to)
+  if (stat?.isSymbolicLink()) await symlink(await readlink(from, 'buffer'), to)
   else if (stat?.isDirectory()) {
     await mkdir(to, { recursive: true, mode: stat.mode & 0o777 })
-    for (const name of await readdir(from)) await copyTree(join(from, name), join(to, name))
+    for (const name of await readdir(from, 'buffer')) await copyTree(inside(from, name), inside(to, name))
     await syncDirectory(to)
   } else if (stat?.isFile()) {
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
@@ -121,6 +124,8 @@ async function copyTree(from: string, to: string): Promise<void> {
     await handle.sync().finally(() => handle.close())
   }
 }
+
+const inside = (dir: Buffer, name: Buffer): Buffer => Buffer.concat([dir, Buffer.from('/'), name])
 
 async function chmodIfThere(file: string, mode: number): Promise<void> {
   const stat = await lstat(file).catch((error: unknown) => {

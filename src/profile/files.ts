@@ -38,7 +38,7 @@ export async function replaceFile(file: string, text: string, mode: number): Pro
 }
 
 /** A rename or a new name is on the disk only when its directory is. File systems that cannot sync a directory say EINVAL. */
-export async function syncDirectory(dir: string): Promise<void> {
+export async function syncDirectory(dir: string | Buffer): Promise<void> {
   const handle = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await handle.sync()

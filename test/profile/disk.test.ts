@@ -143,6 +143,23 @@ describe('creating', () => {
   })
 })
 
+describe('a name that is no UTF-8', () => {
+  // As an old Samba share writes "grün".
+  const name = Buffer.from([0x67, 0x72, 0xfc, 0x6e])
+  const below = (dir: string): Buffer => Buffer.concat([Buffer.from(`${dir}/`), name])
+
+  test('is cloned as it is, also as the target of a link, and goes with its profile', async () => {
+    await seedHome(home)
+    writeFileSync(below(join(home, 'skills')), 'grün')
+    symlinkSync(name, join(home, 'skills', 'link'))
+    const dir = await createProfile(home, 'x', { cloneFrom: 'default' })
+    expect(readdirSync(join(dir, 'skills'), 'buffer').sort(Buffer.compare)).toEqual([name, Buffer.from('link')])
+    expect(readFileSync(join(dir, 'skills', 'link'), 'utf8')).toBe('grün')
+    await deleteProfile(home, 'x')
+    expect(readdirSync(inProfiles())).toEqual([])
+  })
+})
+
 describe('renaming', () => {
   test('takes desired state, logs and the active mark along', async () => {
     await createProfile(home, 'a')
