@@ -19,8 +19,8 @@ const start = (slot, more) => say({
 })
 function attack() {
   mkdirSync('/run/service/pwn')
-  writeFileSync('/run/service/pwn/run', 'id -u >>/opt/data/ran-as; touch /etc/owned /run/hermes/pwn; touch /opt/data/tried; exec sleep 1000')
-  for (const slot of ['..', '.', '../../etc', '/etc', 'pwn/../pwn', '', 'x'.repeat(300), 'a\\nb', 'a\\0b', ['pwn'], null]) {
+  writeFileSync('/run/service/pwn/run', 'echo "$(id -u)$SEEN" >>/opt/data/ran-as; touch /etc/owned /run/hermes/pwn; touch /opt/data/tried; exec sleep 1000')
+  for (const slot of ['..', '.', '../identity', '../../etc', '/etc', 'pwn/../pwn', '', 'x'.repeat(300), 'a\\nb', 'a\\0b', ['pwn'], null]) {
     start(slot)
     say({ type: 'forget', slot })
   }
@@ -28,7 +28,7 @@ function attack() {
   for (const stopSignal of ['NONE', 9, '../9']) start('pwn', { stopSignal })
   for (const child of [-1, 0, 1.5, '1', 99999]) say({ type: 'signal', child, signal: 'KILL', target: 'group' })
   for (const text of ['', '{', 'null', '[]', '"spawn"', '{"type":"__proto__"}', '{"type":"exec","command":["touch","/etc/owned"]}']) say(text)
-  start('pwn', { uid: 0, gid: 0, command: ['touch', '/etc/owned'], env: { LD_PRELOAD: '/opt/data/evil.so' }, cwd: '/root', prefix: [] })
+  start('pwn', { uid: 0, gid: 0, command: ['touch', '/etc/owned'], env: { LD_PRELOAD: '/opt/data/evil.so', SEEN: ' with an environment of its choice' }, cwd: '/root', prefix: [] })
   writeFileSync('/opt/data/said', '')
 }
 let heard = ''
@@ -121,13 +121,34 @@ test('messages to init: whatever the supervisor says, nothing runs as root', asy
   // Taken over completely: the supervisor's own program is the attacker's, so its line to init is his as well.
   writeFileSync(join(dir, 'supervisor'), HOSTILE_SUPERVISOR)
   try {
-    await using box = await startContainer({ mounts: [[join(dir, 'supervisor'), SUPERVISOR, 'ro']] })
+    await using box = await startContainer({
+      mounts: [[join(dir, 'supervisor'), SUPERVISOR, 'ro']],
+      // A process of root's that is nobody's business.
+      entrypoint: ['sh', '-c', 'sleep 1000 & echo $! >/tmp/bystander; exec /init "$@"', 'sh'],
+    })
     await waitFor('the attacker to have said everything', () => box.file('said') !== undefined)
     await waitFor("the attacker's slot to have tried everything", () => box.file('tried') !== undefined)
     expect(box.file('ran-as')).toBe('10000\n')
     expect((await box.logs()).stderr).toContain('the supervisor sent what init does not take')
-    expect(await box.exec(['sh', '-c', 'kill -0 1']), 'init lives').toMatchObject({ code: 0 })
+    for (const pid of ['1', '$(cat /tmp/bystander)'])
+      expect(await box.exec(['sh', '-c', `kill -0 ${pid}`]), `${pid} lives`).toMatchObject({ code: 0 })
     expect(await box.ok('find', '/run', '/etc', '-name', '*pwn*', '-user', 'root')).toBe('')
+    // What init makes for a slot lies in one directory, and what it removes too.
+    const astray = [
+      'find',
+      '/',
+      '-xdev',
+      '-type',
+      'p',
+      '!',
+      '-path',
+      '/run/hermes/log/*',
+      '!',
+      '-path',
+      '/run/service/*',
+    ]
+    expect(await box.ok(...astray)).toBe('')
+    expect(await box.ok('stat', '-c', '%U', '/run/hermes/identity')).toBe('root\n')
     await stillRoot(box)
   } finally {
     rmSync(dir, { recursive: true, force: true })

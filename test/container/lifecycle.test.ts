@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Box, gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
+import { type Box, gatewayOf, lives, startContainer } from '../support/container.ts'
 import { waitFor } from '../support/wait.ts'
 
 const bootLog = (box: Box): string[] => (box.file('logs/container-boot.log') ?? '').split('\n').slice(0, -1)
@@ -154,41 +154,6 @@ test('every service has finished its work when the container is gone', async () 
   expect((await box.stop()).code).toBe(0)
   await box.saw('done')
   expect(box.file('logs/gateways/default/current')).toMatch(/Z done\n$/)
-})
-
-test('two containers on one volume: the second waits, says who holds it, and takes over after docker kill', async () => {
-  using volume = keptHome()
-  const home = volume.path
-  await using first = await startContainer({
-    home,
-    hostname: 'first',
-    files: { 'config.yaml': lives(), desired_state: 'running\n' },
-  })
-  await first.up('gateway-default')
-  await using second = await startContainer({
-    home,
-    hostname: 'second',
-    command: ['sh', '-c', 'echo main runs; exec sleep 1000'],
-  })
-  await second.saw('main runs')
-  await second.saw(/first/)
-  expect((await second.status()).slots.filter((slot) => slot.state === 'up')).toEqual([])
-  await first.docker('kill')
-  await second.up('gateway-default')
-})
-
-test('the same hostname, a recreated container: the volume is free at once', async () => {
-  using volume = keptHome()
-  const home = volume.path
-  await using first = await startContainer({
-    home,
-    hostname: 'hermes',
-    files: { 'config.yaml': lives(), desired_state: 'running\n' },
-  })
-  await first.up('gateway-default')
-  await first.docker('kill')
-  await using second = await startContainer({ home, hostname: 'hermes' })
-  await second.up('gateway-default', { deadlineMs: 5000 })
 })
 
 test('an orphan of docker exec is gone within a second', async () => {

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { expect, test } from 'vitest'
-import { dockerCommand, lives, startContainer } from '../support/container.ts'
+import { dockerCommand, gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
 import { testImage } from '../support/image.ts'
 import { Terminal } from '../support/terminal.ts'
 import { waitFor } from '../support/wait.ts'
@@ -96,25 +96,53 @@ test('a terminal that nobody reads stalls nothing', async () => {
   await box.up('gateway-default')
 })
 
-// The container's own stdout is a pipe of the engine, or a terminal; the others are made inside, in front of /init.
-const socketPair =
-  'use Socket; socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die; if (fork == 0) { close $a; open my $f, ">", "/out/lines"; $f->autoflush; print $f $_ while <$b>; exit } close $b; open STDOUT, ">&", $a or die; close $a; exec "/init", @ARGV'
+/** The container's own stdout is a pipe of the engine, or a terminal; the others are made inside, in front of /init. */
+const onSocket = (reader: string): readonly string[] => [
+  'perl',
+  '-MIO::Handle',
+  '-MSocket',
+  '-e',
+  `socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die;
+   if (fork == 0) { close $a; ${reader}; open my $f, ">", "/out/lines"; $f->autoflush; print $f $_ while <$b>; exit }
+   close $b; open STDOUT, ">&", $a or die; close $a; exec "/init", @ARGV`,
+]
 
 test.each([
   { kind: 'a file', entrypoint: ['sh', '-c', 'exec /init "$@" >>/out/lines', 'sh'] },
-  { kind: 'a socket', entrypoint: ['perl', '-MIO::Handle', '-e', socketPair] },
-])('with $kind as standard output every line arrives', async ({ entrypoint }) => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-stdout-'))
-  try {
-    await using box = await startContainer({
-      entrypoint,
-      mounts: [[dir, '/out']],
-      files: { 'config.yaml': lives('hello there'), desired_state: 'running\n' },
-    })
-    await waitFor('the line', async () => (await box.ok('cat', '/out/lines')).includes('hello there\n'))
-  } finally {
-    rmSync(dir, { recursive: true, force: true })
-  }
+  { kind: 'a socket', entrypoint: onSocket('') },
+])('with $kind as standard output every line arrives, also of the main program', async ({ entrypoint }) => {
+  using out = keptHome()
+  await using box = await startContainer({
+    entrypoint,
+    command: ['sh', '-c', 'echo main speaks; exec sleep 1000'],
+    mounts: [[out.path, '/out']],
+    files: { 'config.yaml': lives('hello there'), desired_state: 'running\n' },
+  })
+  const lines = () => readFileSync(join(out.path, 'lines'), 'utf8')
+  await waitFor('both lines', () => lines().includes('hello there\n') && lines().includes('main speaks\n'))
+  await box.up('gateway-default')
+})
+
+test('a socket that nobody reads stalls nothing; its reader gets whole lines later, and is told how many are missing', async () => {
+  using out = keptHome()
+  const noisy = 'yes "$(printf %099d)" | head -n 50000; echo finished; exec sleep 1000'
+  await using box = await startContainer({
+    entrypoint: onSocket('select undef, undef, undef, 0.02 until -e "/out/read"'),
+    mounts: [[out.path, '/out']],
+    files: { 'config.yaml': gatewayOf('/bin/sh', '-c', noisy), desired_state: 'running\n' },
+  })
+  await waitFor('the file to be complete', () => box.file('logs/gateways/default/current')?.endsWith('Z finished\n'), {
+    deadlineMs: 30_000,
+  })
+  await box.up('gateway-default')
+  await box.ok('hermes', 'gateway', 'restart')
+  writeFileSync(join(out.path, 'read'), '')
+  const lines = await waitFor('the notice', () => {
+    const seen = readFileSync(join(out.path, 'lines'), 'utf8')
+    return seen.includes('lines left out here') && seen.split('\n').slice(0, -1)
+  })
+  expect(lines.filter((line) => !/^(0{99}|finished|hermes: lines left out here: \d+;.*)$/.test(line))).toEqual([])
+  expect(await box.stop()).toMatchObject({ code: 0 })
 })
 
 test('the main program learns of a resize', async () => {
