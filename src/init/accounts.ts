@@ -68,7 +68,7 @@ function rewrite(file: string, change: (text: string) => string): void {
   } catch (error) {
     rmSync(temporary, { force: true })
     // A file that is mounted by itself can only be written in place.
-    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw Object.assign(error as Error, { path: file })
     writeFileSync(file, changed)
   }
 }

@@ -7,6 +7,7 @@ import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { RUNTIME_USER, requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
 import { RESERVE_MS } from './stop.ts'
+import { doubtfulSwitches } from './switches.ts'
 
 export interface InitOptions {
   /** Directory that holds bin/ and lib/. */
@@ -43,7 +44,7 @@ const ROOTS_OWN = ['/bin', '/command', '/etc', '/lib', '/proc', '/run/hermes', '
 
 /** @throws HermesError when nothing could work */
 export function gatherFacts({ install, foreground, env }: InitOptions, accounts = SYSTEM_ACCOUNTS): InitFacts {
-  const warnings: string[] = []
+  const warnings: string[] = [...doubtfulSwitches(env)]
   const home = resolve(resolveHome(env, install))
   const uid = process.getuid?.() ?? 0
   const dropped = uid === 0 && !foreground

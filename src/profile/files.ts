@@ -17,6 +17,9 @@ export async function writeNewFile(file: string, text: string, mode: number): Pr
   try {
     await handle.writeFile(text)
     await handle.sync()
+  } catch (error) {
+    // write(2) knows no name; whoever reads "no space left" wants to know where.
+    throw Object.assign(error as Error, { path: file })
   } finally {
     await handle.close()
   }

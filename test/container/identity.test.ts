@@ -104,6 +104,19 @@ test('a read-only root file system without one ends at once, and says what is mi
   expect(stderr).toMatch(/the run directory cannot be made: \/run is on a read-only file system\. .*--tmpfs \/run/)
 })
 
+test('a remapped identity on a read-only root works, and the line names the file that stays as it was', async () => {
+  await using box = await startContainer({
+    command: ['id', '-u'],
+    readOnly: true,
+    tmpfs: { '/run': '' },
+    env: { PUID: '1234' },
+  })
+  expect(await box.exit()).toBe(0)
+  const { stdout, stderr } = await box.logs()
+  expect(stdout).toBe('1234\n')
+  expect(stderr).toContain('/etc/passwd cannot be changed (EROFS)')
+})
+
 test('the capabilities the manual names are enough, also for a remapped identity', async () => {
   await using box = await startContainer({
     command: ['gateway', 'run'],

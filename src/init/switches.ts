@@ -1,0 +1,22 @@
+import type { Environment } from '../system/install.ts'
+import { truthy } from '../system/markers.ts'
+
+/** Variables that are on or off (docs/environment.md). */
+const SWITCHES = [
+  'HERMES_DASHBOARD',
+  'HERMES_DASHBOARD_INSECURE',
+  'HERMES_DASHBOARD_TUI',
+  'HERMES_DOCKER_EXEC_AS_ROOT',
+  'HERMES_GATEWAY_NO_SUPERVISE',
+  'HERMES_ALLOW_ROOT_GATEWAY',
+  'HERMES_LOG_PREFIX',
+  'API_SERVER_ENABLED',
+] as const
+
+/** A line for each switch whose value is neither a yes nor a no: a typing error is off, and whoever made it waits for what is on. */
+export const doubtfulSwitches = (env: Environment): readonly string[] =>
+  SWITCHES.flatMap((name) => {
+    const text = (env[name] ?? '').trim()
+    if (text === '' || truthy(text) || /^(0|false|no|off)$/i.test(text)) return []
+    return [`${name}: expected 1, true, yes or 0, false, no, got "${text}"; it counts as no`]
+  })
