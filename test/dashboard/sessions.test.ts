@@ -152,4 +152,52 @@ describe('a session by a provider', () => {
     const { cookies, session } = sessions.begin(provider, grant, PLACE)
     expect(await sessions.end(session, jar(cookies), PLACE)).toEqual({ refreshToken: 'r0' })
   })
+
+  test('that is ended is known without asking the provider, after its access has expired too', async () => {
+    const provider = redirecting(() => Promise.reject(new ProviderAway('away')))
+    const { clock, sessions } = world([provider])
+    const { cookies, session } = sessions.begin(provider, grant, PLACE)
+    clock.advance(61_000)
+    expect(sessions.peek(jar(cookies), PLACE)).toMatchObject({ id: session.id, endsMs: session.endsMs })
+    await sessions.end(session, jar(cookies), PLACE)
+    expect(sessions.peek(jar(cookies), PLACE)).toBeUndefined()
+    expect(await sessions.read(jar(cookies), PLACE)).toMatchObject({ kind: 'nobody' })
+    expect(provider.tokens).toEqual([])
+  })
+
+  test('ended while it is being renewed is not renewed, and gives back the token that came of it', async () => {
+    let answer: (token: string) => void = () => undefined
+    const provider = redirecting(
+      () =>
+        new Promise((resolve) => {
+          answer = resolve
+        }),
+    )
+    const { clock, sessions } = world([provider])
+    const { cookies, session } = sessions.begin(provider, grant, PLACE)
+    clock.advance(61_000)
+    const reading = [sessions.read(jar(cookies), PLACE), sessions.read(jar(cookies), PLACE)]
+    const ended = sessions.end(session, jar(cookies), PLACE)
+    answer('r1')
+    for (const read of await Promise.all(reading)) expect(read.kind).toBe('nobody')
+    expect(await ended).toEqual({ refreshToken: 'r1' })
+  })
+
+  test('ended while its renewal fails gives back the token it had', async () => {
+    let fail: (error: Error) => void = () => undefined
+    const provider = redirecting(
+      () =>
+        new Promise((_, reject) => {
+          fail = reject
+        }),
+    )
+    const { clock, sessions } = world([provider])
+    const { cookies, session } = sessions.begin(provider, grant, PLACE)
+    clock.advance(61_000)
+    const reading = sessions.read(jar(cookies), PLACE)
+    const ended = sessions.end(session, jar(cookies), PLACE)
+    fail(new ProviderAway('away'))
+    await expect(reading).rejects.toBeInstanceOf(ProviderAway)
+    expect(await ended).toEqual({ refreshToken: 'r0' })
+  })
 })

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import WebSocket from 'ws'
 import {
   cookieHeader,
   type DashboardAnswer,
@@ -251,6 +253,48 @@ test('a log-out gives the grant back to the provider, and ends the session here 
   expect((await dashboard.ask('/auth/logout', { method: 'POST', headers })).code).toBe(204)
   expect(provider.revoked).toHaveLength(1)
   expect((await profiles(dashboard, cookie)).json().reason).toBe('invalid_or_expired_session')
+})
+
+test('a log-out while the provider is away, with an access that has expired, ends everything all the same', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer, { HERMES_DASHBOARD_TUI: '1' })
+  const all = (await signIn(dashboard, provider)).cookies()
+  const token = pageToken((await dashboard.ask('/', { headers: { cookie: cookieHeader(all) } })).body)
+  const terminal = new WebSocket(`ws://127.0.0.1:${port}/api/terminal`, ['hermes', `hermes.token.${token}`], {
+    headers: { Origin: dashboard.origin, cookie: cookieHeader(all) },
+  })
+  await once(terminal, 'open')
+  const closed = once(terminal, 'close')
+  await provider.down()
+  // Without its first part a session has to be renewed, as when that has expired.
+  const cookie = cookieHeader({ hermes_session_rt: all.hermes_session_rt ?? '' })
+  expect((await profiles(dashboard, cookie)).code).toBe(503)
+  const leave = (headers: Readonly<Record<string, string>>) =>
+    dashboard.ask('/auth/logout', { method: 'POST', headers: { cookie, Origin: dashboard.origin, ...headers } })
+
+  // It is this session that is ended, so it has to be its page that asks.
+  expect((await leave({})).code).toBe(403)
+  const answer = await leave({ 'X-Hermes-Token': token })
+  expect(answer.code).toBe(204)
+  expect(answer.headers['set-cookie']).toContainEqual(expect.stringMatching(/^hermes_session_rt=; .*Max-Age=0/))
+  expect((await closed)[0]).toBe(1008)
+  const sessionOver = { code: 401, reason: 'invalid_or_expired_session' }
+  const seen = async () => {
+    const { code, json } = await profiles(dashboard, cookie)
+    return { code, reason: json().reason }
+  }
+  expect(await seen()).toEqual(sessionOver)
+  await provider.up()
+  expect(await seen()).toEqual(sessionOver)
+  await dashboard.stop()
+  const audit = readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')
+    .trim()
+    .split('\n')
+    .slice(-2)
+  expect(audit.map((line) => JSON.parse(line))).toMatchObject([
+    { event: 'logout', provider: 'nous', user: 'Alice@example.com' },
+    { event: 'provider_away', provider: 'nous', user: 'Alice@example.com' },
+  ])
 })
 
 test('a provider that is down is named at the log-in, and found when it is back', async () => {

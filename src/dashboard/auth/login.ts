@@ -1,6 +1,8 @@
 import * as z from 'zod/mini'
 import type { Clock } from '../../system/clock.ts'
 import type { SignedIn } from '../api/handler.ts'
+import { ROUTES } from '../api/routes.ts'
+import type { Recognized } from '../http/app.ts'
 import { badRequest, forbidden, notFound, Refused, unavailable } from '../http/refusals.ts'
 import type { RequestFacts } from '../http/request-facts.ts'
 import { safeNext } from '../next-path.ts'
@@ -92,11 +94,14 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
 
   return {
     recognize: async (request) => {
+      const { cookie } = request.headers
+      const place = placeOf(request)
+      const leaving = request.path === ROUTES.logout.path ? sessions.peek(cookie, place) : undefined
+      // Renewed only to be ended, it would have to wait for its provider.
+      if (leaving !== undefined) return recognized({ session: leaving, cookies: [] })
       try {
-        const found = await sessions.read(request.headers.cookie, placeOf(request))
-        return found.kind === 'nobody'
-          ? found
-          : { kind: 'user', token: found.session.token, viewer: viewerOf(found.session), cookies: found.cookies }
+        const found = await sessions.read(cookie, place)
+        return found.kind === 'nobody' ? found : recognized(found)
       } catch (error) {
         throw error instanceof ProviderAway ? providerAway(error) : error
       }
@@ -169,9 +174,10 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
 
   async function leave(viewer: SignedIn, request: RequestFacts, place: CookiePlace): Promise<void> {
     const session = { id: viewer.session, endsMs: viewer.endsAtMs }
-    const { refreshToken } = await sessions.end(session, request.headers.cookie, place)
+    const ended = sessions.end(session, request.headers.cookie, place)
     facts.closeOf(viewer.session)
     note(request, { event: 'logout', provider: viewer.provider, user: viewer.user })
+    const { refreshToken } = await ended
     const provider = providers.find(({ name }) => name === viewer.provider)
     if (refreshToken === undefined || provider?.kind !== 'oidc') return
     try {
@@ -183,6 +189,13 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
     }
   }
 }
+
+const recognized = ({ session, cookies }: { session: Session; cookies: readonly string[] }): Recognized => ({
+  kind: 'user',
+  token: session.token,
+  viewer: viewerOf(session),
+  cookies,
+})
 
 const viewerOf = ({ id, user, provider, expiresMs, endsMs }: Session): SignedIn => ({
   session: id,

@@ -65,6 +65,7 @@ export interface SessionFacts {
 
 interface Issued {
   readonly session: Session
+  readonly refreshToken: string | undefined
   readonly cookies: readonly string[]
 }
 
@@ -99,8 +100,16 @@ export class Sessions {
     return { kind: 'nobody', reason: 'invalid_or_expired_session', cookies: deletions(place) }
   }
 
+  /** Whose cookies these are, by whichever part still holds. Its provider, which may be away, is not asked. */
+  peek(header: string | undefined, place: CookiePlace): Session | undefined {
+    const sealed =
+      this.#open('access', readCookie(header, 'hermes_session_at', place)) ??
+      this.#open('refresh', readCookie(header, 'hermes_session_rt', place))
+    return sealed === undefined ? undefined : this.#sessionOf(sealed)
+  }
+
   /**
-   * Ends a session for good.
+   * Ends a session for good. That counts at once; it resolves when it is on the disk.
    * @returns what its provider has to be told
    */
   async end(
@@ -108,31 +117,36 @@ export class Sessions {
     header: string | undefined,
     place: CookiePlace,
   ): Promise<{ readonly refreshToken?: string | undefined }> {
-    const sealed = this.#open('refresh', readCookie(header, 'hermes_session_rt', place))
+    const cookie = readCookie(header, 'hermes_session_rt', place)
+    const sealed = this.#open('refresh', cookie)
     await this.#facts.revoked.add(session.id, session.endsMs)
-    return { refreshToken: sealed?.session === session.id ? sealed.refreshToken : undefined }
+    if (cookie === undefined || sealed?.session !== session.id) return {}
+    const renewal = this.#renewals.get(digestOf(cookie))
+    // When it fails, whoever asked for it is told.
+    const renewed = await renewal?.issued.catch(() => undefined)
+    // What was renewed has another token, and its browser may not have it yet.
+    return { refreshToken: renewed?.refreshToken ?? sealed.refreshToken }
   }
 
   async #renew(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
+    const issued = await this.#renewal(cookie, place)
+    // The session may have been ended meanwhile.
+    return issued === undefined || this.#facts.revoked.has(issued.session.id) ? undefined : issued
+  }
+
+  #renewal(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
     const nowMs = this.#facts.clock.nowMs()
     for (const [known, { untilMs }] of this.#renewals) if (untilMs <= nowMs) this.#renewals.delete(known)
-    const key = createHash('sha256').update(cookie).digest('base64url')
+    const key = digestOf(cookie)
     const known = this.#renewals.get(key)
-    if (known !== undefined) {
-      const issued = await known.issued
-      return issued !== undefined && !this.#facts.revoked.has(issued.session.id) ? issued : undefined
-    }
+    if (known !== undefined) return known.issued
     const sealed = this.#open('refresh', cookie)
-    if (sealed === undefined) return undefined
+    if (sealed === undefined) return Promise.resolve(undefined)
     const issued = this.#renewSealed(sealed, place)
     this.#renewals.set(key, { issued, untilMs: nowMs + RENEWED_MS })
-    try {
-      return await issued
-    } catch (error) {
-      // The provider was away: the next request asks it again.
-      this.#renewals.delete(key)
-      throw error
-    }
+    // The provider was away: the next request asks it again.
+    issued.catch(() => this.#renewals.delete(key))
+    return issued
   }
 
   async #renewSealed(sealed: Sealed, place: CookiePlace): Promise<Issued | undefined> {
@@ -164,6 +178,7 @@ export class Sessions {
     const maxAgeS = (endsMs - nowMs) / 1000
     return {
       session: this.#sessionOf(access),
+      refreshToken,
       cookies: [
         setCookie('hermes_session_at', sealer.seal('access', access), maxAgeS, place),
         setCookie(
@@ -198,6 +213,8 @@ export class Sessions {
     return { id: session, user, provider, expiresMs, endsMs, token: this.#facts.sealer.tokenOf(session) }
   }
 }
+
+const digestOf = (cookie: string): string => createHash('sha256').update(cookie).digest('base64url')
 
 /** Without the keys that are there but undefined. */
 const plainIdentity = ({ subject, email, emailVerified }: Sealed['identity']): Grant['identity'] => ({
