@@ -54,26 +54,35 @@ test('tail -F on the host goes on across rotation, and old archives are deleted'
   expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, index) => 4001 - numbers.length + index))
 })
 
-test('a docker attach that does not read stalls nothing: the file is complete, control answers', async () => {
-  const script =
-    'until [ -e go ]; do echo waiting; sleep 0.05; done; yes "$(printf %99s)" | head -n 300000; echo finished; exec sleep 1000'
-  await using box = await startContainer({ files: runs(gatewayOf('/bin/sh', '-c', script)) })
-  await box.saw('waiting')
-  const attached = spawn('docker', ['attach', '--no-stdin', '--sig-proxy=false', box.id], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  try {
-    await once(attached.stdout, 'readable') // it is attached; from here on nobody reads
-    writeFileSync(join(box.home, 'go'), '')
-    await waitFor('the last line in current', () => box.file(current)?.endsWith('Z finished\n'), { deadlineMs: 60_000 })
-    await box.up('gateway-default')
-    const startedAtMs = performance.now()
-    expect((await box.hermes('gateway', 'status')).code).toBe(0)
-    expect(performance.now() - startedAtMs).toBeLessThan(3000)
-  } finally {
-    attached.kill('SIGKILL')
-  }
-})
+test.each([{ tty: false }, { tty: true }])(
+  'a docker attach that does not read stalls nothing: the file is complete, control answers (tty: $tty)',
+  async ({ tty }) => {
+    const script =
+      'until [ -e go ]; do echo waiting; sleep 0.05; done; yes "$(printf %99s)" | head -n 300000; echo finished; exec sleep 1000'
+    await using box = await startContainer({
+      tty,
+      command: ['gateway', 'run'],
+      files: runs(gatewayOf('/bin/sh', '-c', script)),
+    })
+    await box.saw('waiting')
+    const attached = spawn('docker', ['attach', '--no-stdin', '--sig-proxy=false', box.id], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    try {
+      await once(attached.stdout, 'readable') // it is attached; from here on nobody reads
+      writeFileSync(join(box.home, 'go'), '')
+      await waitFor('the last line in current', () => box.file(current)?.endsWith('Z finished\n'), {
+        deadlineMs: 60_000,
+      })
+      await box.up('gateway-default')
+      const startedAtMs = performance.now()
+      expect((await box.hermes('gateway', 'status')).code).toBe(0)
+      expect(performance.now() - startedAtMs).toBeLessThan(3000)
+    } finally {
+      attached.kill('SIGKILL')
+    }
+  },
+)
 
 test('hermes logs shows what current holds, and follows', async () => {
   await using box = await startContainer({ files: runs(lives('first line')) })

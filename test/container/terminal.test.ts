@@ -86,16 +86,6 @@ test.each([
   await box.saw('err')
 })
 
-test('a terminal that nobody reads stalls nothing', async () => {
-  const noisy =
-    'gateway:\n  command: ["/bin/sh", "-c", "yes | head -c 3000000; echo; echo finished; exec sleep 1000"]\n'
-  await using box = await startContainer({ tty: true, command: ['gateway', 'run'], files: { 'config.yaml': noisy } })
-  await waitFor('the file to be complete', () => box.file('logs/gateways/default/current')?.endsWith('Z finished\n'), {
-    deadlineMs: 30_000,
-  })
-  await box.up('gateway-default')
-})
-
 /** The container's own stdout is a pipe of the engine, or a terminal; the others are made inside, in front of /init. */
 const onSocket = (reader: string): readonly string[] => [
   'perl',
