@@ -1,8 +1,10 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Ending } from '../protocol/init.ts'
+import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
 import { describeEnding, shellCode } from '../slot/ending.ts'
 import type { Clock } from '../system/clock.ts'
+import { checkProgram } from '../system/program.ts'
+import { notOf, trusted } from '../system/trust.ts'
 import type { Variables } from './environment.ts'
 import type { Level } from './own-console.ts'
 import type { Processes } from './processes.ts'
@@ -16,6 +18,8 @@ export interface HooksOptions {
   readonly processes: Processes
   /** Asked before each hook: an earlier one may have added to the store. */
   readonly env: () => Variables
+  /** Hooks run with more rights than this user has, who must not be able to change them; absent: nobody has fewer. */
+  readonly runtimeUser?: RuntimeIdentity
   readonly say: (level: Level, text: string) => void
 }
 
@@ -69,8 +73,24 @@ export class Hooks {
     return false
   }
 
+  /** Who changes what root runs is root: neither the hook nor its interpreter may be the runtime user's to write. */
+  #whyNotTrusted(file: string, path: string): string | undefined {
+    const { runtimeUser } = this.#o
+    if (runtimeUser === undefined) return undefined
+    const groups = [runtimeUser.gid, ...runtimeUser.groups]
+    const rule = notOf({ uid: runtimeUser.uid, groups })
+    const fault = checkProgram(file, { path, look: (one) => trusted(one, rule) })?.fault
+    return fault?.untrusted ? `${fault.file}: ${fault.message}; ${fault.repair}` : undefined
+  }
+
   async #runOne(file: string): Promise<number> {
     const { clock, processes, env, say } = this.#o
+    const given = env()
+    const whyNot = this.#whyNotTrusted(file, given.PATH ?? '')
+    if (whyNot !== undefined) {
+      say('error', `${file} is not run as root: ${whyNot}`)
+      return 126
+    }
     let ending: Ending
     const startedAtMs = clock.nowMs()
     let stillRuns = true
@@ -87,7 +107,7 @@ export class Hooks {
     try {
       const { pid, ended } = await processes.start(file, [], {
         cwd: '/',
-        env: { ...env() },
+        env: { ...given },
         stdio: ['ignore', 1, 2],
         detached: true,
       })

@@ -19,6 +19,7 @@ import type { OwnConsole } from './own-console.ts'
 import { Pipes } from './pipes.ts'
 import { Processes } from './processes.ts'
 import { Reaper } from './reaper.ts'
+import { RootEnvironment, SAFE_PATH } from './root-environment.ts'
 import { mainScript } from './run-directory.ts'
 import { ServicePrograms } from './service-programs.ts'
 import { isAwaited, loadServices } from './services-boot.ts'
@@ -29,8 +30,6 @@ import { SupervisorProcess } from './supervisor-process.ts'
 import { Voice } from './voice.ts'
 import { prepareVolume, type VolumeOptions, whyUnwritable } from './volume.ts'
 
-/** For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor. */
-const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const ROOT_ENV: Variables = { PATH: SAFE_PATH }
 
 export interface InitParts {
@@ -50,6 +49,7 @@ export class Init {
   readonly #voice: Voice
   readonly #processes = new Processes()
   readonly #reaper: Reaper
+  readonly #rootEnvironment: RootEnvironment
   readonly #services: ServicePrograms
   readonly #children: Children
   readonly #supervisor: SupervisorProcess
@@ -76,9 +76,12 @@ export class Init {
       isOwn: (pid) => this.#processes.isOwn(pid),
       reaped: () => this.#shutdown.lookAgain(),
     })
+    const container = (): Variables => readEnvironment(paths.environmentDir)
+    this.#rootEnvironment = new RootEnvironment({ uid: facts.uid, container, file: paths.rootPath, warn })
     this.#services = new ServicePrograms({
       pipes: new Pipes(native),
-      container: () => readEnvironment(paths.environmentDir),
+      container,
+      root: this.#rootEnvironment,
       dir: join(paths.runDir, 'services'),
       uid: facts.uid,
     })
@@ -137,7 +140,8 @@ export class Init {
     this.#hooks = new Hooks({
       clock,
       processes: this.#processes,
-      env: () => readEnvironment(paths.environmentDir),
+      env: () => this.#rootEnvironment.variables(),
+      ...(dropped && { runtimeUser: identity }),
       say,
     })
     this.#mainGate = new MainGate({ clock, env: facts.environment, say })
@@ -146,7 +150,7 @@ export class Init {
       processes: this.#processes,
       words: options.words,
       hermes: this.#hermes(),
-      stored: () => readEnvironment(paths.environmentDir),
+      stored: container,
       names: this.#names(),
       identity,
       prefix,
@@ -260,6 +264,7 @@ export class Init {
       uid: facts.uid,
       processes: this.#processes,
       rootEnv: ROOT_ENV,
+      rootPath: this.#rootEnvironment.path(),
       say: this.#voice.say.bind(this.#voice),
     })
     if (table === undefined) return

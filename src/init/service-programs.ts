@@ -11,16 +11,18 @@ import type { ServiceTable } from '../services/table.ts'
 import { exportsOf, type Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'
 import type { Pipes } from './pipes.ts'
+import type { RootEnvironment } from './root-environment.ts'
 
-/** What the dynamic linker obeys (ld.so(8)): a value may name a file that others can write, so root's programs go without. */
-const LINKER = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT']
 /** The dashboard's own: who reads a service's environment must not be able to log in there. */
 const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
+const withoutSecrets = (variables: Variables): Variables =>
+  Object.fromEntries(Object.entries(variables).filter(([name]) => !isSecret(name)))
 
 export interface ServiceProgramsOptions {
   readonly pipes: Pipes
   /** The container's environment as it is now. */
   readonly container: () => Variables
+  readonly root: Pick<RootEnvironment, 'path' | 'variables'>
   /** Root's alone; scripts that set environments are written into it. */
   readonly dir: string
   /** Our own uid. */
@@ -50,16 +52,14 @@ export class ServicePrograms {
   /** Services whose finish program has to run before the container may end. */
   readonly #unfinished = new Set<string>()
   #stopping = false
-  #rootPath = ''
 
   constructor(options: ServiceProgramsOptions) {
     this.#o = options
   }
 
   /** Once, before the supervisor may begin. */
-  load(table: Pick<ServiceTable, 'programs' | 'rootPath'>): void {
+  load(table: Pick<ServiceTable, 'programs'>): void {
     this.#known = new Map(table.programs.map((programs) => [serviceSlot(programs.name), { programs }]))
-    this.#rootPath = table.rootPath
   }
 
   /** Slots whose name begins as a service's are never anything else. */
@@ -135,11 +135,11 @@ export class ServicePrograms {
 
   #becoming(slot: string, programs: Programs, words: readonly string[]): Pick<StartCommand, 'words' | 'env'> {
     const { user } = programs
-    const { dir, uid } = this.#o
-    const container = Object.fromEntries(Object.entries(this.#o.container()).filter(([name]) => !isSecret(name)))
-    if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs, container) }
+    const { dir, uid, root } = this.#o
+    if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs) }
     // Set after the drop: setpriv runs as root, and would obey what others have put into the environment.
     const script = join(dir, slot)
+    const container = withoutSecrets(this.#o.container())
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
     mkdirSync(dir, { recursive: true, mode: 0o711 })
     rmSync(script, { force: true })
@@ -148,15 +148,13 @@ export class ServicePrograms {
       flag: 'wx',
     })
     lchownSync(script, user.uid, user.gid)
-    return { words: [...setprivPrefix(user), '/bin/sh', script, ...words], env: { PATH: this.#rootPath } }
+    return { words: [...setprivPrefix(user), '/bin/sh', script, ...words], env: { PATH: root.path() } }
   }
 
-  #rootEnvironment({ inherits, variables, user }: Programs, container: Variables): Variables {
-    const isRoot = this.#o.uid === 0
-    const path = isRoot ? this.#rootPath : (container.PATH ?? this.#rootPath)
-    if (inherits === 'path') return { PATH: path, ...variables }
-    const kept = Object.entries(container).filter(([name]) => !isRoot || !LINKER.includes(name))
+  #rootEnvironment({ inherits, variables, user }: Programs): Variables {
+    const { root } = this.#o
+    if (inherits === 'path') return { PATH: root.path(), ...variables }
     const names = user !== undefined && { HOME: user.home, USER: user.name, LOGNAME: user.name }
-    return { ...Object.fromEntries(kept), PATH: path, ...names, ...variables }
+    return { ...withoutSecrets(root.variables()), ...names, ...variables }
   }
 }

@@ -21,6 +21,8 @@ export interface ServicesBootOptions {
   readonly uid: number
   readonly processes: Processes
   readonly rootEnv: Variables
+  /** PATH of services that run as root. */
+  readonly rootPath: string
   readonly say: (level: Level, text: string) => void
 }
 
@@ -42,8 +44,16 @@ export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable
   return table
 }
 
-async function readTable({ install, paths, identity, uid, processes, rootEnv }: ServicesBootOptions): Promise<string> {
-  const facts = JSON.stringify({ environmentDir: paths.environmentDir, identity, uid })
+async function readTable({
+  install,
+  paths,
+  identity,
+  uid,
+  processes,
+  rootEnv,
+  rootPath,
+}: ServicesBootOptions): Promise<string> {
+  const facts = JSON.stringify({ environmentDir: paths.environmentDir, identity, uid, rootPath })
   const args = ['--v8-pool-size=0', join(install, 'lib', 'services.cjs'), facts]
   const { process: child, ended } = await processes.start(process.execPath, args, {
     cwd: '/',

@@ -1,5 +1,6 @@
 /** The command line in a oneshot's `up` and `down`: execline's language, of which a line of plain words needs no execline. */
-import type { CommandFacts, Fault } from './facts.ts'
+import type { Fault } from '../system/trust.ts'
+import type { CommandFacts } from './facts.ts'
 
 export type Command = { readonly words: readonly string[] } | { readonly fault: Fault }
 
@@ -16,7 +17,7 @@ export function oneshotCommand(text: string, file: string, facts: CommandFacts):
   }
   const [program, ...args] = plain
   if (program === undefined) return { words: [] }
-  const found = facts.find(program)
+  const found = facts.check(plain, '/')
   // What is on no PATH may be one of execline's own commands.
   if (found === undefined && facts.execlineb !== undefined) return { words: [facts.execlineb, '-P', file] }
   if (found === undefined) return fault(file, `there is no program ${program}`, 'name one by its whole path')

@@ -1,4 +1,6 @@
 /** What the reader found on disk, before anything is made of it. */
+import type { CheckedProgram } from '../system/program.ts'
+import type { Fault } from '../system/trust.ts'
 import type { ServiceDefinition, ServiceProblem, ServiceUser } from './definition.ts'
 
 /** A directory that defines something, as it was found. */
@@ -16,19 +18,11 @@ export interface TreeDir {
   readonly problem?: Fault
 }
 
-export interface Fault {
-  readonly file: string
-  readonly message: string
-  readonly repair: string
-}
-
-export type CheckedProgram = { readonly file: string; readonly fault?: Fault }
-
 export interface CommandFacts {
   /** Where execlineb is, if the image has one that only root can change. */
   readonly execlineb: string | undefined
-  /** A program by its path, or by its name on the PATH of root; undefined: there is none. */
-  readonly find: (word: string) => CheckedProgram | undefined
+  /** The program of a command line, by its path or by its name on PATH; undefined: there is none. */
+  readonly check: (words: readonly string[], directory: string) => CheckedProgram | undefined
 }
 
 export interface TreeFacts {

@@ -3,6 +3,7 @@
  * Source: s6's servicedir, s6-rc's "source definition directories", s6-overlay's README (services.d, user bundle).
  */
 import { parseSignal } from '../protocol/init.ts'
+import type { Fault } from '../system/trust.ts'
 import { oneshotCommand } from './command-line.ts'
 import {
   DEFAULT_RULES,
@@ -13,7 +14,7 @@ import {
   type ServicePrograms,
   type ServiceRules,
 } from './definition.ts'
-import type { Fault, Found, TreeDir, TreeFacts } from './facts.ts'
+import type { Found, TreeDir, TreeFacts } from './facts.ts'
 
 /** What s6-overlay itself brings, and trees depend on: here it is there before any service starts. */
 const BUILT_IN = new Set(['base', 'fix-attrs', 'legacy-cont-init', 'legacy-services', 'top', 'user', 'user2'])

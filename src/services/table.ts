@@ -12,8 +12,6 @@ const MAX_WORDS = 1000
 
 export interface ServiceTable {
   readonly programs: readonly ServicePrograms[]
-  /** PATH of what runs as root: directories that only root can write. */
-  readonly rootPath: string
   /** For the supervisor: passed on as it is. */
   readonly rules: readonly Readonly<Record<string, unknown>>[]
   /** Lines for people. */
@@ -29,13 +27,12 @@ export function parseServiceTable(text: string): ServiceTable | string {
     return `not JSON: ${text.slice(0, 200)}`
   }
   if (!isRecord(value)) return 'not an object'
-  const { programs, rootPath, rules, problems } = value
+  const { programs, rules, problems } = value
   if (!isList(programs, MAX_CHILDREN, isPrograms)) return 'bad programs'
   if (new Set(programs.map(({ name }) => name)).size !== programs.length) return 'a service twice'
-  if (!isText(rootPath)) return 'bad rootPath'
   if (!isList(rules, MAX_CHILDREN, isRecord)) return 'bad rules'
   if (!isList(problems, MAX_CHILDREN, isText)) return 'bad problems'
-  return { programs, rootPath, rules, problems }
+  return { programs, rules, problems }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -1,6 +1,7 @@
 /** /etc/hermes/services.yaml: the documented way to define services. */
 import { isMap, isScalar, LineCounter, type Pair, parseDocument, type YAMLMap } from 'yaml'
 import { nearest } from '../system/nearest.ts'
+import type { Fault } from '../system/trust.ts'
 import {
   DEFAULT_RULES,
   FINISH_TIMEOUT_MS,
@@ -9,7 +10,7 @@ import {
   type ServiceProblem,
   type ServicePrograms,
 } from './definition.ts'
-import type { CommandFacts, Fault, FindUser, Found } from './facts.ts'
+import type { CommandFacts, FindUser, Found } from './facts.ts'
 import { SERVICE_KEYS, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
 
 export interface YamlFacts {
@@ -137,9 +138,10 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
     )
   const isRoot = user === undefined || user.uid === 0
   const commands = isRoot ? facts.asRoot : facts.asOthers
-  const run = resolved(values.command, commands)
+  const cwd = values.directory ?? '/'
+  const run = resolved(values.command, cwd, commands)
   if ('fault' in run) return { key: 'command', fault: run.fault }
-  const finish = values.finish === undefined ? undefined : resolved(values.finish, commands)
+  const finish = values.finish === undefined ? undefined : resolved(values.finish, cwd, commands)
   if (finish !== undefined && 'fault' in finish) return { key: 'finish', fault: finish.fault }
   const oneshot = values.oneshot ?? false
   const programs: ServicePrograms = {
@@ -147,7 +149,7 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
     oneshot,
     run: run.words,
     ...(finish !== undefined && { finish: finish.words }),
-    cwd: values.directory ?? '/',
+    cwd,
     ...(user !== undefined && { user }),
     inherits: 'container',
     variables: values.environment ?? {},
@@ -183,10 +185,12 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
 
 /** The program by its whole path: at its start no PATH decides any more. */
 function resolved(
-  [program = '', ...args]: readonly string[],
-  { find }: CommandFacts,
+  words: readonly string[],
+  directory: string,
+  { check }: CommandFacts,
 ): { readonly words: readonly string[] } | { readonly fault: Pick<Fault, 'message' | 'repair'> } {
-  const found = find(program)
+  const [program = '', ...args] = words
+  const found = check(words, directory)
   if (found === undefined)
     return {
       fault: {

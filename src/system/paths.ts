@@ -19,6 +19,8 @@ export interface RunPaths {
   readonly services: string
   /** s6's scan directory: one directory per slot. */
   readonly serviceDir: string
+  /** PATH of what runs as root, for with-contenv. */
+  readonly rootPath: string
   /** The container environment store, one file per variable. */
   readonly environmentDir: string
 }
@@ -34,6 +36,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   logFifos: below(runDir, 'log'),
   slotStates: below(runDir, 'slots'),
   services: below(runDir, 'services.json'),
+  rootPath: below(runDir, 'root-path'),
   serviceDir: layout === 'image' ? '/run/service' : below(runDir, 'service'),
   environmentDir: layout === 'image' ? '/run/s6/container_environment' : below(runDir, 'environment'),
 })

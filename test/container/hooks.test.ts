@@ -1,8 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Box, type BoxOptions, gatewayOf, startContainer } from '../support/container.ts'
+import { type Box, type BoxOptions, gatewayOf, keptHome, startContainer } from '../support/container.ts'
 
 interface Hooks {
   readonly init?: Readonly<Record<string, string>>
@@ -88,6 +88,107 @@ test('a hook that hangs is named, and docker stop still works', async () => {
   await using box = await withHooks({ init: { '10-hangs': '#!/bin/sh\nexec sleep 1000\n' } })
   await box.saw('10-hangs', { deadlineMs: 20_000 })
   expect((await box.stop()).ms).toBeLessThan(9500)
+})
+
+/** A program that shows who has run it. */
+const EVIL = '#!/bin/sh\necho "evil ran as $(/usr/bin/id -u)"\n'
+/** An image's PATH that begins with a directory of the runtime user's. */
+const THEIR_PATH =
+  '/opt/data/.local/bin:/opt/hermes/bin:/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** A volume in which the runtime user has put programs: one of its own, and some that scripts of root's call. */
+function planted(): ReturnType<typeof keptHome> {
+  const home = keptHome()
+  const bin = join(home.path, '.local/bin')
+  mkdirSync(bin, { recursive: true })
+  for (const name of ['mytool', 'cat', 'env', 'getent', 'id', 'sh', 'setpriv', 'readlink'])
+    writeFileSync(join(bin, name), EVIL, { mode: 0o755 })
+  for (const path of [home.path, join(home.path, '.local'), bin]) chownSync(path, 10_000, 10_000)
+  return home
+}
+
+test('root finds no program in a directory of the runtime user’s that PATH names: no hook does, nor with-contenv', async () => {
+  using home = planted()
+  const tries = 'mytool 2>/dev/null || echo "$1: no mytool for $(id -u)"'
+  const hook = (name: string, interpreter: string): string => `#!${interpreter} sh\nset ${name}\n${tries}\n`
+  await using box = await withHooks(
+    {
+      init: {
+        '10-env': hook('10', '/usr/bin/env'),
+        '20-contenv': hook('20', '/command/with-contenv'),
+        // A hook may change PATH for all that follow, and root is still not fooled.
+        '30-path': '#!/bin/sh\necho /opt/data/.local/bin:/usr/bin >/run/s6/container_environment/PATH\n',
+        '40-contenv': hook('40', '/command/with-contenv'),
+      },
+      finish: { '10-bye': hook('bye', '/command/with-contenv') },
+    },
+    {
+      home: home.path,
+      entrypoint: ['/init'],
+      command: ['/bin/sh', '-c', 'mytool; exec /bin/sleep 1000'],
+      env: { PATH: THEIR_PATH },
+    },
+  )
+  // The attack would be seen: the main program, the runtime user's, finds it.
+  await box.saw('evil ran as 10000')
+  const said = async (user: string, ...argv: string[]): Promise<string> => {
+    const { stdout, stderr } = await box.exec(argv, { user })
+    return `${stdout}${stderr}`
+  }
+  expect(await said('hermes', '/command/with-contenv', 'mytool')).toBe('evil ran as 10000\n')
+  expect(await said('root', '/command/with-contenv', 'mytool')).toContain('No such file')
+  expect(await said('root', '/command/with-contenv', 'id', '-u')).toBe('0\n')
+  expect(await said('root', '/command/printcontenv', 'HERMES_HOME')).toBe('/opt/data\n')
+  expect(await said('root', '/command/s6-setuidgid', 'hermes', '/usr/bin/id', '-u')).toBe('10000\n')
+  expect(await said('root', '/opt/hermes/bin/hermes', 'status')).not.toContain('evil')
+  await box.stop()
+  const { stdout, stderr } = await box.logs()
+  expect(`${stdout}${stderr}`).not.toContain('evil ran as 0')
+  for (const name of ['10', '20', '40', 'bye']) expect(stdout).toContain(`${name}: no mytool for 0\n`)
+})
+
+test('the container’s LD_PRELOAD is not obeyed by hooks and with-contenv of root', async () => {
+  const hook = '#!/command/with-contenv sh\necho "preload [$LD_PRELOAD] mine [$MINE]"\n'
+  await using box = await withHooks(
+    { init: { '10-shows': hook } },
+    { command: ['sh', '-c', 'echo "main [$LD_PRELOAD]"'], env: { LD_PRELOAD: '/opt/data/none.so', MINE: 'seen' } },
+  )
+  expect(await box.exit()).toBe(0)
+  const { stdout } = await box.logs()
+  expect(stdout).toContain('preload [] mine [seen]\n')
+  expect(stdout).toContain('main [/opt/data/none.so]\n')
+})
+
+test.each([
+  [
+    'the hook',
+    '#!/bin/sh\necho "evil ran as $(id -u)"\n',
+    10_000,
+    '/etc/cont-init.d/10-bad: it belongs to the runtime user',
+  ],
+  ['its interpreter', '#!/opt/data/.local/bin/mytool\n', 0, '/opt/data: it belongs to the runtime user'],
+  ['what it is a link to', '', 0, '/opt/data: it belongs to the runtime user'],
+])('a hook is not run as root when the runtime user can change %s', async (_, text, owner, why) => {
+  using home = planted()
+  const hooks = mkdtempSync(join(tmpdir(), 'hermes-hooks-'))
+  chmodSync(hooks, 0o755)
+  const file = join(hooks, '10-bad')
+  if (text === '') symlinkSync('/opt/data/.local/bin/mytool', file)
+  else writeFileSync(file, text, { mode: 0o755 })
+  lchownSync(file, owner, 0)
+  try {
+    await using box = await startContainer({
+      home: home.path,
+      mounts: [[hooks, '/etc/cont-init.d', 'ro']],
+      command: ['sh', '-c', 'echo main'],
+    })
+    expect(await box.exit()).toBe(126)
+    const { stdout, stderr } = await box.logs()
+    expect(stderr).toContain(`/etc/cont-init.d/10-bad is not run as root: ${why} (uid 10000); chown root:root`)
+    expect(stdout).not.toMatch(/evil|main/)
+  } finally {
+    rmSync(hooks, { recursive: true, force: true })
+  }
 })
 
 test('finish hooks run at the end, when everything else is gone', async () => {

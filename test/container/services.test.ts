@@ -3,7 +3,15 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Box, type BoxOptions, dockerCommand, freshHome, lives, startContainer } from '../support/container.ts'
+import {
+  type Box,
+  type BoxOptions,
+  dockerCommand,
+  freshHome,
+  keptHome,
+  lives,
+  startContainer,
+} from '../support/container.ts'
 import { testImage } from '../support/image.ts'
 import { type Etc, layEtc } from '../support/service-box.ts'
 import { CRON, FAILING, NGINX, REDIS, STAND_INS } from '../support/service-trees.ts'
@@ -23,7 +31,27 @@ const YAML: Etc = {
     depends_on: [redis]
 `,
 }
-const trees = { nginx: NGINX, redis: REDIS, cron: CRON, failing: FAILING, yaml: YAML }
+/** What root runs when PATH names a directory of the runtime user's, in every form a service can have. */
+const ROOTS: Etc = {
+  'services.d/contenv/run': '#!/command/with-contenv sh\nmytool || echo no mytool for "$(id -u)"\nexec sleep 1000\n',
+  'services.d/contenv/finish': '#!/command/with-contenv sh\nmytool || echo no mytool at the end\n',
+  'services.d/plain/run': '#!/bin/sh\nmytool || echo no mytool for "$(id -u)"\nexec sleep 1000\n',
+  'services.d/theirs/run': '#!/usr/bin/env mytool\n',
+  's6-overlay/s6-rc.d/up/type': 'oneshot\n',
+  's6-overlay/s6-rc.d/up/up': '/bin/sh /opt/data/.local/bin/mytool\n',
+  'hermes/services.yaml': `services:
+  yaml: {command: [/bin/sh, -c, 'mytool || echo no mytool for "$(id -u)"; exec sleep 1000']}
+  named: {command: [mytool]}
+  script:
+    command: [/bin/sh, /opt/data/.local/bin/mytool]
+  relative:
+    command: [env, A=b, sh, mytool]
+    directory: /opt/data/.local/bin
+  not-there: {command: [sh, -e, /opt/data/comes-later.sh]}
+  mine: {command: [sh, /opt/data/.local/bin/mytool], user: hermes}
+`,
+}
+const trees = { nginx: NGINX, redis: REDIS, cron: CRON, failing: FAILING, yaml: YAML, roots: ROOTS }
 type Tree = keyof typeof trees
 const tagOf = (tree: Tree): string => `hermes-test-services-${tree}`
 
@@ -152,6 +180,40 @@ test('a service whose finish exits 125 is parked and named; the rest goes on, an
   const { code } = await box.stop()
   expect(code).toBe(0)
   expect((await orderAfterStop(box)).at(-1)).toBe('failing-log saw the end')
+})
+
+test('root’s services run no program and no script of the runtime user’s, wherever PATH and arguments lead', async () => {
+  using home = keptHome()
+  const bin = join(home.path, '.local/bin')
+  mkdirSync(bin, { recursive: true })
+  writeFileSync(join(bin, 'mytool'), '#!/bin/sh\necho "evil ran as $(id -u)"\nexec sleep 1000\n', { mode: 0o755 })
+  for (const path of [home.path, join(home.path, '.local'), bin]) chownSync(path, 10_000, 10_000)
+  await using box = await start('roots', {
+    home: home.path,
+    files: {},
+    env: { PATH: '/opt/data/.local/bin:/opt/hermes/bin:/command:/usr/local/bin:/usr/bin:/bin' },
+  })
+  // The attack would be seen: as the runtime user it runs.
+  await box.saw('evil ran as 10000')
+  for (const name of ['contenv', 'plain', 'yaml'])
+    await waitFor(name, () => box.file(`logs/services/${name}/current`)?.includes('no mytool for 0'))
+  const { slots, warnings } = await box.status()
+  const services = slots.map(({ slot }) => slot).filter((slot) => slot.startsWith('service-'))
+  expect(services).toEqual(['contenv', 'mine', 'plain', 'yaml'].map((name) => `service-${name}`))
+  for (const name of ['script', 'relative', 'not-there'])
+    expect(warnings.find((one) => one.startsWith(`service ${name} is left out`))).toMatch(
+      /command: \/opt\/data\/.*: \/opt\/data: it belongs to uid 10000.*; let root run a script that only root can change/,
+    )
+  expect(warnings.join('\n')).toContain(
+    'service named is left out: /etc/hermes/services.yaml, line 3, command: there is no program mytool',
+  )
+  expect(warnings.join('\n')).toMatch(/service theirs is left out: .*its interpreter mytool is not on PATH/)
+  // A restart looks PATH up anew.
+  await box.hermes('service', 'restart', 'contenv')
+  await waitFor('its finish', () => box.file('logs/services/contenv/current')?.includes('no mytool at the end'))
+  expect((await box.stop()).code).toBe(0)
+  const { stdout, stderr } = await box.logs()
+  expect(`${stdout}${stderr}`).not.toContain('evil ran as 0')
 })
 
 test('they run on a read-only root, and after docker restart', async () => {

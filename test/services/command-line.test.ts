@@ -20,7 +20,7 @@ describe('a line of plain words', () => {
 describe('the command of a oneshot', () => {
   const known = (execlineb?: string): CommandFacts => ({
     execlineb,
-    find: (word) =>
+    check: ([word = '']) =>
       word === '/good'
         ? { file: '/good' }
         : word === '/bad'

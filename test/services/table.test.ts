@@ -16,7 +16,7 @@ const programs = {
   writes: 'log',
   depth: 3,
 }
-const table = { programs: [programs], rootPath: '/bin', rules: [{ name: 'web' }], problems: ['x'] }
+const table = { programs: [programs], rules: [{ name: 'web' }], problems: ['x'] }
 const parse = (value: unknown): ReturnType<typeof parseServiceTable> => parseServiceTable(JSON.stringify(value))
 
 test('a sound table comes through as it is', () => expect(parse(table)).toEqual(table))

@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { checkProgram, findProgram, rootPathOf } from '../../src/services/io/program.ts'
-import { trusted } from '../../src/services/io/trust.ts'
+import { checkCommand, checkProgram, findProgram, readable } from '../../src/system/program.ts'
+import { notOf, rootPathOf, trusted } from '../../src/system/trust.ts'
 
 const why = process.getuid?.() === 0 ? undefined : 'needs root'
 
@@ -61,7 +61,8 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
     expect(faultOf(join(dir, 'a/run'))).toMatch(/uid 10000|can write it|too many links/)
   })
 
-  const root = { path: '/usr/bin:/bin', asRoot: true }
+  const look = (file: string) => trusted(file)
+  const root = { path: '/usr/bin:/bin', look }
   test.each([
     ['no run bit', '#!/bin/sh\n', 0o644, 'it is not executable'],
     ['no interpreter line', 'echo hello\n', 0o755, 'it has no interpreter line'],
@@ -83,7 +84,7 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
 
   test('a program that somebody else can change is refused behind env, too', () => {
     const theirs = lay('bin/python', '#!/bin/sh\n', 0o777)
-    const facts = { path: `${dirname(theirs)}:/usr/bin`, asRoot: true }
+    const facts = { path: `${dirname(theirs)}:/usr/bin`, look }
     expect(checkProgram(lay('run', '#!/usr/bin/env python\n'), facts)?.fault).toMatchObject({ file: theirs })
   })
 
@@ -97,10 +98,57 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
   test('for a service of somebody else a program need not be root’s, but it has to be there', () => {
     const theirs = lay('theirs/mine')
     chmodSync(dirname(theirs), 0o777)
-    const others = { path: `${dirname(theirs)}:/usr/bin`, asRoot: false }
+    const others = { path: `${dirname(theirs)}:/usr/bin`, look: readable }
     expect(findProgram('mine', others)).toEqual({ file: theirs })
     // In a directory that everybody can write nothing is taken to be there that is not.
     expect(findProgram('sh', others)).toEqual({ file: '/usr/bin/sh' })
+  })
+
+  test('what the runtime user cannot write is no matter of who else can', () => {
+    const rule = notOf({ uid: 10_000, groups: [10_000, 44] })
+    const faultFor = (prepare: (file: string) => void): string | undefined => {
+      const file = lay('a/run')
+      prepare(file)
+      const found = trusted(file, rule)
+      rmSync(join(dir, 'a'), { recursive: true })
+      return found !== undefined && 'fault' in found ? found.fault.message : undefined
+    }
+    expect(faultFor((file) => chownSync(file, 1000, 1000))).toBeUndefined()
+    expect(faultFor((file) => chmodSync(file, 0o775))).toBeUndefined()
+    expect(faultFor((file) => chownSync(file, 10_000, 0))).toContain('belongs to the runtime user')
+    expect(faultFor((file) => chownSync(dirname(file), 10_000, 0))).toContain('belongs to the runtime user')
+    expect(
+      faultFor((file) => {
+        chownSync(file, 0, 44)
+        chmodSync(file, 0o775)
+      }),
+    ).toContain('can write it (mode 0775)')
+    expect(faultFor((file) => chmodSync(file, 0o757))).toContain('can write it (mode 0757)')
+  })
+
+  test.each([
+    ['a shell', (file: string) => ['sh', '-e', file]],
+    ['an option with a value', (file: string) => ['bash', '-o', 'pipefail', file, 'x']],
+    ['env', (file: string) => ['env', '-i', 'A=b', 'sh', '--', file]],
+    ['a version in the name', (file: string) => ['perl', file]],
+    ['the directory it runs in', () => ['sh', 'script']],
+  ])('root runs no script of somebody else’s that is given to %s', (_, words) => {
+    const file = lay('theirs/script')
+    chmodSync(dirname(file), 0o777)
+    const fault = checkCommand(words(file), dirname(file), root)?.fault
+    expect(fault).toMatchObject({ file, message: expect.stringContaining('others than root can write it') })
+    rmSync(file)
+    // It is not enough that it is away while we look.
+    expect(checkCommand(words(file), dirname(file), root)?.fault).toMatchObject({ file })
+    expect(checkCommand(words(file), dirname(file), { path: '/usr/bin', look: readable })?.fault).toBeUndefined()
+  })
+
+  test('a shell’s own text, a script of root’s and what follows it are the author’s', () => {
+    const theirs = lay('theirs/file')
+    chmodSync(dirname(theirs), 0o777)
+    const mine = lay('mine/script')
+    for (const words of [['sh', '-ec', 'exec true', theirs], ['sh', mine, theirs], ['cat', theirs], ['env'], ['sh']])
+      expect(checkCommand(words, '/', root), words.join(' ')).toEqual({ file: expect.stringMatching(/^\/usr\/bin/) })
   })
 
   test('root’s PATH loses the directories that others can write', () => {

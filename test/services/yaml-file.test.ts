@@ -7,7 +7,7 @@ const facts: YamlFacts = {
   file: '/etc/hermes/services.yaml',
   asRoot: {
     execlineb: undefined,
-    find: (word) =>
+    check: ([word = '']) =>
       word === 'writable'
         ? {
             file: '/w',
@@ -17,7 +17,7 @@ const facts: YamlFacts = {
           ? undefined
           : { file: `/usr/bin/${word}` },
   },
-  asOthers: { execlineb: undefined, find: (word) => ({ file: `/usr/bin/${word}` }) },
+  asOthers: { execlineb: undefined, check: ([word = '']) => ({ file: `/usr/bin/${word}` }) },
   findUser: (word) =>
     ['redis', '100:100', '100', 'root'].includes(word)
       ? { uid: word === 'root' ? 0 : 100, gid: 100, groups: [], name: word, home: '/' }

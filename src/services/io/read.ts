@@ -1,19 +1,18 @@
 import { existsSync } from 'node:fs'
 import { DEFAULT_PATH, readContainerEnvironment } from '../../profile/environment.ts'
 import type { RuntimeIdentity } from '../../protocol/init.ts'
+import { checkCommand, checkProgram, type ProgramFacts, readable } from '../../system/program.ts'
+import { rootPathOf, trusted } from '../../system/trust.ts'
 import { problemText, type ServiceDefinition, type ServiceProblem } from '../definition.ts'
 import type { CommandFacts, Found } from '../facts.ts'
 import { soundGraph } from '../graph.ts'
 import { readS6Rc, readServicesD } from '../s6-tree.ts'
 import type { ServiceTable } from '../table.ts'
 import { readServicesYaml } from '../yaml-file.ts'
-import { checkProgram, findProgram, type ProgramFacts, rootPathOf } from './program.ts'
 import { readText, readTree } from './tree.ts'
 import { findUser } from './users.ts'
 
 const MAX_YAML_BYTES = 1_000_000
-/** s6-overlay's: in front of the container's PATH where it is missing there. */
-const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
 const EXECLINEB = ['/command/execlineb', '/usr/bin/execlineb', '/bin/execlineb']
 
 export interface Sources {
@@ -33,22 +32,24 @@ export interface ReaderFacts {
   readonly identity: RuntimeIdentity
   /** Ours: root's, if init is root. */
   readonly uid: number
+  /** PATH of what runs as root. */
+  readonly rootPath: string
 }
 
 /** Everything an image defines, checked, as the table that init takes. */
-export function readServices(sources: Sources, { environmentDir, identity, uid }: ReaderFacts): ServiceTable {
+export function readServices(sources: Sources, { environmentDir, identity, uid, rootPath }: ReaderFacts): ServiceTable {
   const container = readContainerEnvironment(environmentDir)
   const path = container.PATH || DEFAULT_PATH
-  const rootPath = rootPathOf([...OVERLAY_PATH.filter((dir) => !path.split(':').includes(dir)), path].join(':'))
-  const asRoot = commandsIn({ path: rootPath, asRoot: true })
+  const roots = { path: rootPathOf(rootPath), look: (file: string) => trusted(file) }
+  const asRoot = commandsIn(roots)
   const tree = {
     keepEnvironment: (container.S6_KEEP_ENV ?? '0') !== '0',
     waitForServices: (container.S6_CMD_WAIT_FOR_SERVICES ?? '0') !== '0',
     commands: asRoot,
   }
   const trees = [
-    [readServicesD, readTree(sources.servicesD, { path: rootPath, asRoot: true })],
-    [readS6Rc, readTree(sources.s6Rc, { path: rootPath, asRoot: true })],
+    [readServicesD, readTree(sources.servicesD, roots)],
+    [readS6Rc, readTree(sources.s6Rc, roots)],
   ] as const
   const found: Found[] = trees.map(([read, { dirs, problems }]) => {
     const { definitions, problems: more } = read(dirs, tree)
@@ -57,7 +58,7 @@ export function readServices(sources: Sources, { environmentDir, identity, uid }
   found.push(
     yamlServices(sources.yaml, {
       asRoot,
-      asOthers: commandsIn({ path, asRoot: false }),
+      asOthers: commandsIn({ path, look: readable }),
       findUser: (word) => (word === identity.user ? { ...identity, name: identity.user } : findUser(word)),
       canBecome: (other) => uid === 0 || uid === other,
       waitForServices: tree.waitForServices,
@@ -68,7 +69,6 @@ export function readServices(sources: Sources, { environmentDir, identity, uid }
   return {
     programs: graph.services.map((one) => one.programs),
     rules: graph.services.map((one) => ({ ...one.rules })),
-    rootPath,
     problems: [...found.flatMap((one) => one.problems), ...problems, ...graph.problems].map(problemText),
   }
 }
@@ -78,7 +78,7 @@ const commandsIn = (facts: ProgramFacts): CommandFacts => ({
     const found = checkProgram(file, facts)
     return found !== undefined && found.fault === undefined
   }),
-  find: (word) => findProgram(word, facts),
+  check: (words, directory) => checkCommand(words, directory, facts),
 })
 
 function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYaml>[1], 'file'>): Found {

@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { type CheckedProgram, checkProgram, type ProgramFacts } from '../../system/program.ts'
 import { readSmallFile } from '../../system/small-file.ts'
+import { type Fault, trusted } from '../../system/trust.ts'
 import type { ServiceProblem } from '../definition.ts'
-import type { CheckedProgram, Fault, TreeDir } from '../facts.ts'
-import { checkProgram, type ProgramFacts } from './program.ts'
-import { trusted } from './trust.ts'
+import type { TreeDir } from '../facts.ts'
 
 const FILES = new Set(
   'type up down down-signal notification-fd timeout-up timeout-down timeout-kill timeout-finish flag-essential producer-for consumer-for dependencies contents'.split(

@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import type { CheckedProgram, Fault } from '../facts.ts'
-import { type Trusted, trusted } from './trust.ts'
+import { basename, join, resolve } from 'node:path'
+import { scriptWord } from './script-word.ts'
+import type { Fault, Trusted } from './trust.ts'
 
 const RUN_BITS = 0o111
 /** The kernel reads no more of an interpreter line (BINPRM_BUF_SIZE). */
@@ -9,16 +9,18 @@ const LINE_BYTES = 256
 /** Interpreters that start the program named after them. */
 const STARTERS = new Set(['env', 'with-contenv'])
 
+export type CheckedProgram = { readonly file: string; readonly fault?: Fault }
+
 export interface ProgramFacts {
   /** PATH in which names are looked up. */
   readonly path: string
-  /** Only root may be able to change it; else it is enough that it is there. */
-  readonly asRoot: boolean
+  /** Who may be able to change it: `trusted`, `readable`. */
+  readonly look: (file: string) => Trusted | undefined
 }
 
 /** A program that may be run by its path: there, executable, and its interpreter too. @returns undefined: there is none */
 export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram | undefined {
-  const found = facts.asRoot ? trusted(file) : readable(file)
+  const found = facts.look(file)
   if (found === undefined) return undefined
   if ('fault' in found) return { file, fault: found.fault }
   const fault = found.status.isFile()
@@ -38,18 +40,40 @@ export function findProgram(word: string, facts: ProgramFacts): CheckedProgram |
   return undefined
 }
 
-/** The directories of a PATH that only root can change: what runs as root looks nowhere else. */
-export const rootPathOf = (path: string): string =>
-  path
-    .split(':')
-    .filter((dir) => {
-      const found = dir.startsWith('/') ? trusted(dir) : undefined
-      return found !== undefined && 'real' in found
-    })
-    .join(':')
+/**
+ * The program a command line begins with, and as far as it can be told from the words also what that one runs: what `env` starts, the
+ * script that a shell is given. A help for honest authors: what a program makes of its other arguments is not known here.
+ */
+export function checkCommand(
+  [word = '', ...args]: readonly string[],
+  directory: string,
+  facts: ProgramFacts,
+): CheckedProgram | undefined {
+  const program = findProgram(word, facts)
+  if (program === undefined || program.fault !== undefined) return program
+  const name = basename(word)
+  if (STARTERS.has(name)) {
+    const first = args.findIndex(isProgramWord)
+    const started = first < 0 ? undefined : checkCommand(args.slice(first), directory, facts)
+    return started?.fault === undefined ? program : { ...program, fault: started.fault }
+  }
+  const script = scriptWord(name, args)
+  const found = script === undefined ? undefined : facts.look(resolve(directory, script))
+  if (found === undefined || !('fault' in found) || !found.fault.untrusted) return program
+  const { file, message } = found.fault
+  const fault = {
+    file: resolve(directory, script ?? ''),
+    message: `${file}: ${message}`,
+    repair: 'let root run a script that only root can change, or run it as another user',
+  }
+  return { ...program, fault }
+}
+
+/** Neither an option nor an assignment. */
+const isProgramWord = (word: string): boolean => /^[^-][^=]*$/.test(word)
 
 /** What need not be root's: it is there, whoever may change it. @returns undefined also for what we may not look at */
-function readable(file: string): Trusted | undefined {
+export function readable(file: string): Trusted | undefined {
   try {
     accessSync(file, constants.R_OK)
     return { real: file, status: statSync(file) }
@@ -73,9 +97,7 @@ function interpreterFault(file: string, real: string, facts: ProgramFacts): Faul
   if (found === undefined)
     return wrong(`its interpreter ${interpreter} does not exist`, `install it, or name another in the first line`)
   if (found.fault !== undefined) return found.fault
-  const started = STARTERS.has(basename(interpreter))
-    ? args.split(/\s+/).find((word) => /^[^-][^=]*$/.test(word))
-    : undefined
+  const started = STARTERS.has(basename(interpreter)) ? args.split(/\s+/).find(isProgramWord) : undefined
   const target = started === undefined ? undefined : findProgram(started, facts)
   if (started !== undefined && target === undefined)
     return wrong(

@@ -1,0 +1,25 @@
+/** Shells: options that take a text in place of a script (`-c`), and those with a value of their own (`-o pipefail`). */
+const SHELLS = { names: /^(?:ba|da|a|z|k|mk)?sh$/, text: /^-[a-z]*c[a-z]*$/, value: /^[-+][a-z]*[oO]$/ }
+const OTHERS = {
+  names: /^(?:python|perl|ruby|node|nodejs|php|lua|tclsh|execlineb)[\d.]*$/,
+  text: /^-[a-zA-Z]*[cemp]$/,
+  value: /^-[WX]$/,
+}
+
+/**
+ * The script that an interpreter is given on its command line: the first word that is no option.
+ * @param name of the program, without its directory
+ * @returns undefined: it is no interpreter we know, or is given no script
+ */
+export function scriptWord(name: string, args: readonly string[]): string | undefined {
+  const kind = [SHELLS, OTHERS].find(({ names }) => names.test(name))
+  if (kind === undefined) return undefined
+  for (let index = 0; index < args.length; index += 1) {
+    const word = args[index] ?? ''
+    if (kind.text.test(word)) return undefined
+    if (word === '--') return args[index + 1]
+    if (!/^[-+]./.test(word)) return word === '-' ? undefined : word
+    if (kind.value.test(word)) index += 1
+  }
+  return undefined
+}
