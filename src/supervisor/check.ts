@@ -54,16 +54,36 @@ const askers: { readonly [B in Check['by']]: Ask<B> } = {
   /** Exit code 0. As ourselves, the runtime user: whatever it is, it has no rights that the service's may have. */
   async command({ command: [program = '', ...args] }, signal) {
     const { spawn } = await import('node:child_process')
+    signal.throwIfAborted() // an event that has been is not heard any more
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, {
         cwd: '/',
         env: { PATH: process.env.PATH },
         stdio: 'ignore',
-        signal,
-        killSignal: 'SIGKILL',
+        // A group of its own: a shell that is killed would leave what it waits for, one more at each question.
+        detached: true,
       })
+      const giveUp = (): void => {
+        killGroup(child.pid)
+        reject(signal.reason)
+      }
+      signal.addEventListener('abort', giveUp, { once: true })
       child.once('error', reject)
-      child.once('exit', (code, by) => resolve(code === 0 ? undefined : `${program} ends with ${code ?? by}`))
+      child.once('exit', (code, by) => {
+        signal.removeEventListener('abort', giveUp)
+        killGroup(child.pid)
+        resolve(code === 0 ? undefined : `${program} ends with ${code ?? by}`)
+      })
     })
   },
+}
+
+/** KILL to a command and to all that it has started, if any of it is left. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return // it was never started
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }

@@ -1,0 +1,68 @@
+// Commands that are asked whether a service is ready or alive: real processes.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { whyNot } from '../../src/supervisor/check.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { isZombie, readProcess } from '../../src/system/proc.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { waitFor } from '../support/wait.ts'
+
+let dir = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-check-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const NEVER = new AbortController().signal
+const ask = (text: string, { clock = systemClock(), signal = NEVER } = {}): Promise<string | undefined> =>
+  whyNot({ by: 'command', command: ['/bin/sh', '-c', text, 'sh', join(dir, 'pids')] }, 60_000, clock, signal)
+
+/** The processes that the command has named in its file; it has named `count`. */
+const named = (count: number): Promise<readonly number[]> =>
+  waitFor('the command to name its processes', () => {
+    const pids = readFileSync(join(dir, 'pids'), 'utf8').split('\n').slice(0, -1).map(Number)
+    return pids.length === count ? pids : undefined
+  })
+const isGone = (pid: number): boolean => {
+  const found = readProcess(pid)
+  return found === undefined || isZombie(found)
+}
+/** Two levels below the shell, and deaf to TERM. */
+const GRANDCHILDREN = `trap '' TERM; (sleep 1000 & echo $! >>"$1"; wait) & sleep 1000 & echo $! >>"$1"`
+
+describe('a command', () => {
+  test('says yes with exit code 0, and else how it ended', async () => {
+    expect(await ask('exit 0')).toBeUndefined()
+    expect(await ask('exit 3')).toBe('/bin/sh ends with 3')
+    expect(await ask('kill -TERM $$')).toBe('/bin/sh ends with SIGTERM')
+    const none = { by: 'command', command: ['/no/such'] } as const
+    expect(await whyNot(none, 60_000, systemClock(), NEVER)).toContain('ENOENT')
+  })
+
+  test('that takes too long is ended with everything it has started', async () => {
+    const clock = fakeClock()
+    const answer = ask(`${GRANDCHILDREN}; wait`, { clock })
+    const pids = await named(2)
+    expect(pids.some(isGone)).toBe(false)
+    clock.advance(60_000)
+    expect(await answer).toBe('no answer within 60000 ms')
+    await waitFor('all of them to be gone', () => pids.every(isGone))
+  })
+
+  test('is ended with everything it has started when nobody wants to know any more', async () => {
+    const asking = new AbortController()
+    const answer = ask(`${GRANDCHILDREN}; wait`, { signal: asking.signal })
+    const pids = await named(2)
+    asking.abort()
+    await answer
+    await waitFor('all of them to be gone', () => pids.every(isGone))
+  })
+
+  test('leaves nothing behind when it has answered', async () => {
+    expect(await ask(`${GRANDCHILDREN}; while [ "$(wc -l <"$1")" -lt 2 ]; do sleep 0.01; done`)).toBeUndefined()
+    const pids = await named(2)
+    await waitFor('all of them to be gone', () => pids.every(isGone))
+  })
+})
