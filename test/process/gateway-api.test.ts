@@ -425,6 +425,8 @@ describe('clients that mean no good', () => {
     socket.on('data', (bytes) => {
       said += bytes
     })
+    // A byte that crosses the close is answered by a reset.
+    socket.on('error', (error) => expect(error).toMatchObject({ code: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) }))
     socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
     // One byte at a time, for as long as it is let.
     const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))

@@ -46,13 +46,15 @@ async function killSupervisor(hermes: RunningHermes): Promise<void> {
   await waitFor('the next supervisor', async () => (await hermes.supervisorPid()) !== pid)
 }
 
+const KILLS = 6
+
 test('a start that is under way when the supervisor dies leads to exactly one process', async () => {
   await using hermes = await startHermes({
-    profiles: [{ name: 'one', gateway: { ...sleeper, command: sh('echo started; exec sleep 1000') } }],
+    profiles: [{ name: 'one', gateway: { ...sleeper, command: sh('echo started $$; exec sleep 1000') } }],
   })
   let starts = 1
   let bornAtMs = performance.now()
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < KILLS; i++) {
     await reach(hermes, 'one', 'up')
     await say(hermes, 'stop', 'one')
     await hasLived(bornAtMs)
@@ -72,7 +74,12 @@ test('a start that is under way when the supervisor dies leads to exactly one pr
     expect(processesOf(hermes.runDir, 'gateway-one')).toEqual([slot.pid])
     expect(slot.restarts).toBe(0)
   }
-  await waitFor('each start to have said so, once', () => logLines(hermes.home, 'one').length === starts)
+  expect(await hermes.stop()).toBe(0)
+  // A line that a dying supervisor had read and not yet written is lost with it; a second process would be one line more.
+  const pids = logLines(hermes.home, 'one').map((line) => line.split(' ').at(-1))
+  expect(new Set(pids).size).toBe(pids.length)
+  expect(pids.length).toBeLessThanOrEqual(starts)
+  expect(pids.length).toBeGreaterThanOrEqual(starts - KILLS)
 })
 
 test('a supervisor that dies while a slot stops is followed by one that ends the stop', async () => {
