@@ -227,7 +227,7 @@ export class Children {
       living.readiness?.finish()
     } finally {
       // Whatever went wrong before: an end that is not told would block its slot for ever.
-      this.#living.delete(slot)
+      if (this.#living.get(slot) === living) this.#living.delete(slot)
       this.#o.services.ended(slot, living.program, pid, ending)
       this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
       this.#o.ended(living)

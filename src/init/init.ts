@@ -82,6 +82,7 @@ export class Init {
       pipes: new Pipes(native),
       container,
       root: this.#rootEnvironment,
+      warn,
       dir: join(paths.runDir, 'services'),
       uid: facts.uid,
     })

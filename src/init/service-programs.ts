@@ -8,6 +8,7 @@ import {
   serviceSlot,
 } from '../services/definition.ts'
 import type { ServiceTable } from '../services/table.ts'
+import { describeEnding } from '../slot/ending.ts'
 import { exportsOf, type Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'
 import type { Pipes } from './pipes.ts'
@@ -27,6 +28,7 @@ export interface ServiceProgramsOptions {
   readonly dir: string
   /** Our own uid. */
   readonly uid: number
+  readonly warn: (text: string) => void
 }
 
 /** How a process is started. */
@@ -94,10 +96,15 @@ export class ServicePrograms {
 
   ended(slot: string, program: 'run' | 'finish', pid: number, ending: Ending): void {
     const known = this.#known.get(slot)
-    if (known === undefined || program === 'finish') return
-    known.lastEnding = { pid, ending }
-    const { oneshot, finish } = known.programs
+    if (known === undefined) return
+    const { name, oneshot, finish } = known.programs
     const succeeded = 'exitCode' in ending && ending.exitCode === 0
+    if (program === 'finish') {
+      if (oneshot && !succeeded)
+        this.#o.warn(`service ${name} is not undone: the program for that ${describeEnding(ending)}`)
+      return
+    }
+    known.lastEnding = { pid, ending }
     if (finish !== undefined && (oneshot ? succeeded : this.#stopping)) this.#unfinished.add(slot)
   }
 

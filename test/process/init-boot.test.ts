@@ -141,6 +141,18 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
     })
   })
 
+  test('a state directory of an earlier life that is too deep to be removed is put aside, and the boot goes on', async () => {
+    await using box = await startInit({
+      before: ['prlimit', '--nofile=128', '--'],
+      prepare:
+        'mkdir -p /run/hermes/slots; touch /run/hermes/lock; cd /run/hermes/slots; i=0; while [ $i -lt 300 ]; do mkdir d; cd -P d; i=$((i + 1)); done; cd /',
+    })
+    await box.supervisor()
+    expect(await box.ok('stat', '-c', '%U %a', '/run/hermes/slots')).toBe('hermes 700\n')
+    expect(await box.ok('ls', '/run/hermes/slots')).toBe('')
+    expect(await box.ok('ls', '/run/hermes')).toContain('not-removable-')
+  })
+
   test('a second init in the same container is refused and disturbs nothing', async () => {
     await using box = await startInit()
     const supervisor = await box.supervisor()
@@ -249,6 +261,21 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
   test.each(['', 'nine', '-1', '256'])('%o there is no exit code: the container’s own counts', async (text) => {
     const finish = { '10-say': `#!/bin/sh\nprintf %s '${text}' >${results}` }
     expect((await whole({ words: ['sh', '-c', 'exit 4'], finishHooks: finish })).code).toBe(4)
+  })
+
+  test('an exit code that cannot be written down, since /run is full, is the container’s all the same', async () => {
+    await using box = await startInit({
+      words: ['sh', '-c', 'echo here; while [ ! -e "$HERMES_HOME/go" ]; do sleep 0.05; done; exit 3'],
+      prepare: 'mount -t tmpfs -o mode=755,size=2m tmpfs /run',
+    })
+    await box.supervisor()
+    await box.pid1.saw('here')
+    const file = '/run/s6-linux-init-container-results/exitcode'
+    // Anew, or the page it has would do.
+    await box.pid1.exec(['sh', '-c', `rm ${file}; dd if=/dev/zero of=/run/ballast bs=4096 2>/dev/null`])
+    writeFileSync(join(box.home, 'go'), '')
+    expect(await box.exit()).toEqual({ code: 3 })
+    expect(box.pid1.stderr()).toContain('the exit code cannot be written down: ENOSPC')
   })
 
   test('nothing that root does at boot follows a link that was planted in an open /run', async () => {

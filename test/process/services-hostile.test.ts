@@ -1,4 +1,6 @@
 // What the runtime user tries, and what an author gets wrong: nothing of it is run as root, and the rest goes on.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { startInit } from '../support/init-box.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
@@ -118,6 +120,43 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
     await supervisor.spawned('service-web')
     expect(await box.slotLines('service-web', 'mine')).toBe('mine 0\n')
     expect((await box.pid1.exec(['test', '-e', '/run/owned'])).code).toBe(1)
+  })
+
+  test('without CAP_FOWNER a service of another user starts all the same, and may open its stdout', async () => {
+    await using box = await startInit({
+      before: ['setpriv', '--bounding-set=-fowner', '--inh-caps=-fowner', '--'],
+      prepare: `mkdir -p /etc/hermes; echo 'services: {web: {command: [sh, -c, "echo mine $(id -u) >/dev/stdout; exec sleep 1000"], user: daemon}}' >/etc/hermes/services.yaml`,
+    })
+    const supervisor = await box.install.life(1)
+    const { begun } = await supervisor.hello()
+    if (!begun) await supervisor.got('begin')
+    await supervisor.spawned('service-web')
+    expect(await box.slotLines('service-web', 'mine')).toBe('mine 1\n')
+    expect(await box.ok('stat', '-c', '%U %G %a', '/run/hermes/log/service-web')).toBe('daemon hermes 660\n')
+  })
+
+  test('a oneshot that a lying supervisor runs once more without undoing it is not undone while it runs', async () => {
+    const up = `echo up >>"$HERMES_HOME/order"
+[ -e "$HERMES_HOME/again" ] || exit 0
+trap 'sleep 0.5; echo told >>"$HERMES_HOME/order"; exit 0' TERM
+echo waits
+while :; do sleep 0.05; done`
+    await using box = await startInit({
+      prepare: `cat >/etc/hermes-up <<'END'\n#!/bin/sh\n${up}\nEND
+printf '#!/bin/sh\\necho down >>"$HERMES_HOME/order"\\n' >/etc/hermes-down; chmod 755 /etc/hermes-*
+mkdir -p /etc/hermes; echo 'services: {once: {command: [/etc/hermes-up], finish: [/etc/hermes-down], oneshot: true}}' >/etc/hermes/services.yaml`,
+    })
+    const supervisor = await box.install.life(1)
+    const { begun } = await supervisor.hello()
+    if (!begun) await supervisor.got('begin')
+    await supervisor.spawned('service-once')
+    await supervisor.got('exit')
+    writeFileSync(join(box.home, 'again'), '')
+    await supervisor.spawned('service-once')
+    await box.slotLines('service-once', 'waits')
+    box.pid1.signal('TERM')
+    await box.exit()
+    expect(readFileSync(join(box.home, 'order'), 'utf8')).toBe('up\nup\ntold\ndown\n')
   })
 
   test('whatever the runtime user puts where it can write, no service of root’s runs it', async () => {

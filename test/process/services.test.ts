@@ -142,6 +142,43 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(still.pid1.stdout()).toContain('main')
   })
 
+  test('a service that nobody waits for, and something awaited needs: when it fails for good the boot ends, or goes on without both', async () => {
+    const etc = {
+      ...userBundle('app'),
+      ...longrun('app', ['db']),
+      ...longrun('db', [], { run: '#!/bin/sh\nexit 125\n', 'notification-fd': '3\n' }),
+    }
+    const words = ['sh', '-c', 'echo main']
+    await using box = await startServices({ etc, words })
+    expect(await box.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 125 })
+    expect(box.pid1.stderr()).toContain('service db has not come up: exited with code 125')
+    expect(box.pid1.stdout()).not.toContain('main')
+    await using still = await startServices({ etc, words, env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: '1' } })
+    expect(await still.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 0 })
+    expect(still.pid1.stdout()).toContain('main')
+  })
+
+  const oneshot = (up: string, down: string): Etc => ({
+    ...userBundle('prepare'),
+    's6-overlay/s6-rc.d/prepare/type': 'oneshot\n',
+    's6-overlay/s6-rc.d/prepare/up': '/etc/s6-overlay/scripts/up\n',
+    's6-overlay/s6-rc.d/prepare/down': '/etc/s6-overlay/scripts/down\n',
+    's6-overlay/scripts/up': `#!/bin/sh\n${up}\n`,
+    's6-overlay/scripts/down': `#!/bin/sh\n${down}\n`,
+  })
+
+  test('a oneshot that cannot be undone is named, by a stop of its own and by the container’s', async () => {
+    await using box = await startServices({ etc: oneshot('true', 'echo tried; exit 3') })
+    await box.service('prepare', ({ state }) => state === 'done')
+    await box.hermes('service', 'stop', 'prepare')
+    const line = 'service prepare is not undone: the program for that exited with code 3'
+    await box.pid1.saw(line)
+    await box.hermes('service', 'start', 'prepare')
+    await box.service('prepare', ({ state }) => state === 'done')
+    expect(await box.stop()).toEqual({ code: 0 })
+    expect(box.pid1.stderr().split(line)).toHaveLength(3)
+  })
+
   test('S6_CMD_WAIT_FOR_SERVICES makes the main program wait for services.d too, for as long as it may', async () => {
     const etc = {
       'services.d/slow/notification-fd': '3\n',
