@@ -50,7 +50,7 @@ function exitOf(child: ChildProcess, program: string, dir: string): Promise<numb
 
 const cannotStart = (error: NodeJS.ErrnoException, program: string, dir: string): HermesError =>
   new HermesError('FAILED', `cannot start gateway.command: ${program} (in ${dir}): ${error.code ?? error.message}`, {
-    exitCode: error.code === 'ENOENT' ? EXIT.notFound : EXIT.cannotDrop,
+    exitCode: error.code === 'ENOENT' ? EXIT.notFound : EXIT.cannotExecute,
     next: 'hermes config get gateway.command; hermes config edit',
     cause: error,
   })

@@ -89,7 +89,7 @@ function becoming({ env, home, accounts, isImage }: Becoming, warnings: string[]
   if (why !== undefined) {
     throw new HermesError('REFUSED', `cannot become uid ${uid}: ${why}; refusing to run as root`, {
       next: `start the container with --cap-add SETUID --cap-add SETGID, or with --user ${uid}:${gid}`,
-      exitCode: EXIT.cannotDrop,
+      exitCode: EXIT.cannotExecute,
     })
   }
   const unnamed = isImage ? nameIdentity({ user: RUNTIME_USER, uid, gid, home }, accounts) : undefined

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
 import { describeEnding, shellCode } from '../slot/ending.ts'
 import type { Clock } from '../system/clock.ts'
+import { EXIT } from '../system/errors.ts'
 import { checkProgram } from '../system/program.ts'
 import { notOf, trusted } from '../system/trust.ts'
 import type { Variables } from './environment.ts'
@@ -89,7 +90,7 @@ export class Hooks {
     const whyNot = this.#whyNotTrusted(file, given.PATH ?? '')
     if (whyNot !== undefined) {
       say('error', `${file} is not run as root: ${whyNot}`)
-      return 126
+      return EXIT.cannotExecute
     }
     let ending: Ending
     const startedAtMs = clock.nowMs()
@@ -120,7 +121,7 @@ export class Hooks {
       const why =
         code === 'ENOENT' ? 'the interpreter its first line names is not there; is it a file with CRLF?' : message
       say('error', `${file} cannot be run: ${why}`)
-      return 126
+      return EXIT.cannotExecute
     } finally {
       stillRuns = false
       this.#running = undefined

@@ -60,7 +60,7 @@ export function requireProgram(file: string): void {
   const [what, next] = status.isFile()
     ? [`not executable (mode ${mode})`, `run chmod +x on it, or start its interpreter: sh ${file}`]
     : ['no file', "the first word after the image's name has to be a program"]
-  throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotDrop })
+  throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotExecute })
 }
 
 /** The container whose main program is the dashboard takes no lease and has no gateway slots. */

@@ -32,10 +32,9 @@ export class RootEnvironment {
   }
 
   /** The container's PATH without what others than root can write. Looked at anew, since a hook may have changed it. */
-  path(): string {
-    const { uid, container } = this.#o
-    const given = container().PATH || SAFE_PATH
-    if (uid !== 0) return given
+  path(container = this.#o.container()): string {
+    const given = container.PATH || SAFE_PATH
+    if (this.#o.uid !== 0) return given
     const dirs = given.split(':')
     const path = rootPathOf([...OVERLAY_PATH.filter((dir) => !dirs.includes(dir)), ...dirs].join(':'))
     if (path !== this.#written) this.#write(path)
@@ -43,8 +42,9 @@ export class RootEnvironment {
   }
 
   variables(): Variables {
-    const kept = Object.entries(this.#o.container()).filter(([name]) => this.#o.uid !== 0 || !LINKER.includes(name))
-    return { ...Object.fromEntries(kept), PATH: this.path() }
+    const container = this.#o.container()
+    const kept = Object.entries(container).filter(([name]) => this.#o.uid !== 0 || !LINKER.includes(name))
+    return { ...Object.fromEntries(kept), PATH: this.path(container) }
   }
 
   #write(path: string): void {

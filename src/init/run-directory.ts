@@ -73,18 +73,7 @@ export function makeRunDirectory(
   owner: RuntimeIdentity | undefined,
   lock: () => void,
 ): void {
-  const {
-    runDir,
-    controlSocket,
-    identity,
-    initPid,
-    logFifos,
-    slotStates,
-    services,
-    rootPath,
-    serviceDir,
-    environmentDir,
-  } = paths
+  const { runDir, logFifos, slotStates, serviceDir, environmentDir } = paths
   try {
     if (owner !== undefined) refuseForeignGround(dirname(runDir))
     // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
@@ -96,18 +85,9 @@ export function makeRunDirectory(
     refuseForeignFiles(runDir)
     lock()
     // By name: a run directory that somebody chose may hold other things.
-    const ours = [
-      controlSocket,
-      identity,
-      initPid,
-      logFifos,
-      slotStates,
-      services,
-      rootPath,
-      environmentDir,
-      mainScript(paths),
-    ]
-    for (const old of [...ours, join(runDir, 'services')]) clear(old, runDir)
+    const { controlSocket, identity, initPid, services, rootPath } = paths
+    const files = [controlSocket, identity, initPid, services, rootPath, mainScript(paths)]
+    for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
     makeDirectory(serviceDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.
     for (const name of readdirSync(serviceDir)) clear(join(serviceDir, name), runDir)

@@ -146,16 +146,20 @@ export class ServicePrograms {
     if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs) }
     // Set after the drop: setpriv runs as root, and would obey what others have put into the environment.
     const script = join(dir, slot)
-    const container = withoutSecrets(this.#o.container())
+    const container = this.#o.container()
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
     mkdirSync(dir, { recursive: true, mode: 0o711 })
     rmSync(script, { force: true })
-    writeFileSync(script, `${exportsOf({ ...container, ...names, ...programs.variables })}\nexec "$@"\n`, {
-      mode: 0o400,
-      flag: 'wx',
-    })
+    writeFileSync(
+      script,
+      `${exportsOf({ ...withoutSecrets(container), ...names, ...programs.variables })}\nexec "$@"\n`,
+      {
+        mode: 0o400,
+        flag: 'wx',
+      },
+    )
     lchownSync(script, user.uid, user.gid)
-    return { words: [...setprivPrefix(user), '/bin/sh', script, ...words], env: { PATH: root.path() } }
+    return { words: [...setprivPrefix(user), '/bin/sh', script, ...words], env: { PATH: root.path(container) } }
   }
 
   #rootEnvironment({ inherits, variables, user }: Programs): Variables {

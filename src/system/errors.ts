@@ -12,7 +12,7 @@ export const EXIT = {
   configuration: 78,
   /** A service that must not be started again; the slot is parked (s6's permanent failure). */
   permanentFailure: 125,
-  cannotDrop: 126,
+  cannotExecute: 126,
   notFound: 127,
 } as const
 

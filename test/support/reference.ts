@@ -24,7 +24,7 @@ const meanings: Readonly<Record<keyof typeof EXIT, string>> = {
   restartMe: 'from a service: start me again at once. Not a death when it had been up',
   configuration: 'from a service: the configuration is wrong; its slot is parked until somebody says start',
   permanentFailure: 'from a service or its finish program: never start me again; its slot is parked',
-  cannotDrop: 'root could not become the runtime user, so nothing was run; or a program could not be executed',
+  cannotExecute: 'root could not become the runtime user, so nothing was run; or a program could not be executed',
   notFound: 'the install, or the program to run, is missing',
 }
 
