@@ -8,35 +8,41 @@ export function safeNext(text: string | undefined): string {
   if (text === undefined || !text.startsWith('/') || text.length > 2048) return '/'
   // Browsers read a backslash as a slash and drop tabs and newlines: `/\evil`, `/<TAB>/evil` are `//evil` (WHATWG URL).
   if (/[\\\u0000-\u0020\u007f-\uffff]/.test(text)) return '/'
-  const path = plainPath(text)
-  if (path === undefined || text.startsWith('//') || isUnder(path, 'api') || isUnder(path, 'auth')) return '/'
-  return path === '/login' ? '/' : text
+  return text.startsWith('//') || meansApi(text) || readings(text)?.at(-1) === '/login' ? '/' : text
 }
 
 /** Whether a client means the API, however it writes the path: it gets JSON and no redirect. */
 export function meansApi(rawPath: string): boolean {
-  const path = plainPath(rawPath)
-  return path === undefined || isUnder(path, 'api') || isUnder(path, 'auth')
+  return readings(rawPath)?.some((path) => /^\/(api|auth)(\/|$)/.test(path)) ?? true
 }
 
-const isUnder = (path: string, segment: string): boolean => path === `/${segment}` || path.startsWith(`/${segment}/`)
-
-/** Decoded as often as it takes, dots and double slashes resolved, in lower case; undefined: it cannot be decoded. */
-function plainPath(text: string): string | undefined {
+/**
+ * The path as it stands, decoded once, twice and so on to the end: whoever reads it may stop at any of these, and decoding can hide what was
+ * there (`/api/..%5c` is below `/api` to a browser and `/` when decoded). Undefined: it cannot be decoded, so it is nothing we serve.
+ */
+function readings(text: string): readonly string[] | undefined {
   let path = text.split(/[?#]/)[0] ?? ''
-  for (let i = 0; path.includes('%'); i++) {
-    if (i === 5) return undefined
+  const found = [plain(path)]
+  while (path.includes('%')) {
+    if (found.length > 5) return undefined
     try {
       path = decodeURIComponent(path)
     } catch {
-      // Not percent-encoded text: it means nothing we serve.
+      // Not percent-encoded text.
       return undefined
     }
+    found.push(plain(path))
   }
+  return found
+}
+
+/** Dots (encoded ones as well, as browsers do) and double slashes resolved, in lower case. */
+function plain(path: string): string {
   const segments: string[] = []
-  for (const segment of path.replaceAll('\\', '/').split('/')) {
-    if (segment === '..') segments.pop()
-    else if (segment !== '' && segment !== '.') segments.push(segment)
+  for (const segment of path.toLowerCase().replaceAll('\\', '/').split('/')) {
+    const dots = segment.replaceAll('%2e', '.')
+    if (dots === '..') segments.pop()
+    else if (dots !== '' && dots !== '.') segments.push(segment)
   }
-  return `/${segments.join('/')}`.toLowerCase()
+  return `/${segments.join('/')}`
 }
