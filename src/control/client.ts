@@ -105,6 +105,8 @@ class Client implements ControlClient {
     const stop = (): void => connection.destroy()
     signal?.addEventListener('abort', stop)
     try {
+      // Aborted while it connected: no event will tell, and a connection nobody ends keeps its process alive.
+      if (signal?.aborted) return
       await connection.ask(op, body, this.#clock.nowMs() + DEFAULT_TIMEOUT_MS)
       onStart?.()
       while (true) yield (await connection.nextEvent()) as Followed[O]

@@ -9,7 +9,7 @@ import { type ControlClient, connectControl } from '../../src/control/client.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { realNative } from '../support/real-native.ts'
-import { waitFor } from '../support/wait.ts'
+import { waitFor, within } from '../support/wait.ts'
 
 let dir: string
 let path: string
@@ -253,6 +253,13 @@ describe('replies', () => {
     abort.abort()
     await followed
     for await (const _ of client.follow('events', {}, { signal: abort.signal })) expect.fail('it was aborted before')
+  })
+
+  test('a stream that is aborted while it connects ends as well', async () => {
+    const abort = new AbortController()
+    const first = client.follow('events', {}, { signal: abort.signal })[Symbol.asyncIterator]().next()
+    abort.abort()
+    expect(await within('the stream to end', first)).toMatchObject({ done: true })
   })
 
   test('a stream whose supervisor dies gives what had come, then NO_SUPERVISOR', async () => {

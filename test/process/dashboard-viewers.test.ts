@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { askHttp, pageToken, type RunningDashboard, startDashboard } from '../support/dashboard.ts'
 import { readEvents, type StreamedEvent } from '../support/event-stream.ts'
 import { startHermes } from '../support/hermes.ts'
-import { waitFor } from '../support/wait.ts'
+import { waitFor, within } from '../support/wait.ts'
 
 const loud = {
   command: ['sh', '-c', 'exec yes "the quick brown fox jumps over the lazy dog, again and again and again"'],
@@ -68,6 +68,17 @@ test('when the last viewer has gone nobody follows: neither the slot nor the eve
     expect(connections()).toBeGreaterThan(before)
   }
   await waitFor('the connections to go', () => connections() <= before)
+})
+
+test('viewers that leave as soon as they have come leave nothing behind that would keep a stopped dashboard alive', async () => {
+  await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
+  await using dashboard = await startDashboard(hermes)
+  const headers = await tokenOf(dashboard)
+  for (let i = 0; i < 50; i++) {
+    for (const path of ['/api/events', '/api/profiles/loud/logs/follow'])
+      (await readEvents(dashboard.port, path, headers))[Symbol.dispose]()
+  }
+  expect(await within('the dashboard to stop', dashboard.stop())).toMatchObject({ code: 0 })
 })
 
 test('half a request is cut; others are answered meanwhile', async () => {
