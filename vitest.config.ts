@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 // The limits are deadlines, not expectations: a waiting test prints what it saw (test/support/wait.ts) long before these pass.
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most of the time a test waits for processes: two cores are busy with four.
+    maxWorkers: 4,
     projects: [
       {
         extends: true,
@@ -43,6 +44,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'container',
+          // The engine builds and runs for all of them.
+          maxWorkers: 2,
           include: ['test/container/**/*.test.ts'],
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 180_000,
