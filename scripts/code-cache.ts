@@ -84,6 +84,7 @@ async function work(lib: string, home: string): Promise<void> {
     spawn(process.execPath, ['--v8-pool-size=0', ...words], { env, stdio: 'ignore', detached: true })
   const hermes = (...words: readonly string[]): Promise<number | null> =>
     ended(start(join(lib, 'hermes.cjs'), ...words))
+  const s6 = (...words: readonly string[]): Promise<number | null> => ended(start(join(lib, 's6.cjs'), ...words))
 
   const init = start(join(lib, 'init.cjs'), '--foreground')
   const gone = ended(init)
@@ -105,6 +106,9 @@ async function work(lib: string, home: string): Promise<void> {
       'kanban list',
     ])
       await hermes(...words.split(' '))
+    const slot = join(home, 'run', 'service', 'gateway-default')
+    for (const words of ['s6-svstat', 's6-svwait -U -t 10000', 's6-svc -wR -T 10000 -r'])
+      await s6(...words.split(' '), slot)
   } finally {
     init.kill('SIGTERM')
     await gone

@@ -20,6 +20,28 @@ const PRIVATE_PASSWD = [
   'mount --bind /run/names/passwd /etc/passwd && mount --bind /run/names/group /etc/group',
 ].join('\n')
 
+export interface Timed {
+  /** Wall time, from here and back. */
+  readonly ms: number
+  readonly code: number | null
+}
+
+/** Runs a program in the namespaces of a process. */
+export function timedInside(
+  pid: number,
+  argv: readonly string[],
+  { uid, env }: { readonly uid?: number; readonly env: Readonly<Record<string, string>> },
+): Promise<Timed> {
+  const drop = uid === undefined ? [] : ['--setuid', String(uid), '--setgid', String(uid)]
+  const enter = ['--target', String(pid), '--pid', '--mount', ...drop, '--', ...argv]
+  const startedAtMs = performance.now()
+  return new Promise((resolve, reject) => {
+    const child = spawn('nsenter', enter, { stdio: 'ignore', env: { ...env } })
+    child.once('error', reject)
+    child.once('exit', (code) => resolve({ ms: performance.now() - startedAtMs, code }))
+  })
+}
+
 /** One supervisor with its services, as PID 1 of a namespace of its own. */
 export class Instance implements AsyncDisposable {
   readonly subject: Subject
@@ -96,15 +118,8 @@ export class Instance implements AsyncDisposable {
   }
 
   /** Runs a program in the namespaces. @returns its wall time in ms, and its exit code */
-  inside(argv: readonly string[], options: { uid?: number } = {}): Promise<{ ms: number; code: number | null }> {
-    const drop = options.uid === undefined ? [] : ['--setuid', String(options.uid), '--setgid', String(options.uid)]
-    const enter = ['--target', String(this.pid1.pid), '--pid', '--mount', ...drop, '--', ...argv]
-    const startedAtMs = performance.now()
-    return new Promise((resolve, reject) => {
-      const child = spawn('nsenter', enter, { stdio: 'ignore', env: { ...this.#launch.env } })
-      child.once('error', reject)
-      child.once('exit', (code) => resolve({ ms: performance.now() - startedAtMs, code }))
-    })
+  inside(argv: readonly string[], options: { uid?: number } = {}): Promise<Timed> {
+    return timedInside(this.pid1.pid, argv, { ...options, env: this.#launch.env })
   }
 
   status(service: string): readonly string[] {

@@ -10,6 +10,7 @@ import { gatewayApi } from './gateway-api.ts'
 import { kanban } from './kanban.ts'
 import type { Effort, Row } from './row.ts'
 import { bootAndStop } from './rows/boot-and-stop.ts'
+import { commands } from './rows/commands.ts'
 import { crashLoop } from './rows/crash-loop.ts'
 import { latency } from './rows/latency.ts'
 import { log } from './rows/log.ts'
@@ -81,6 +82,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['log', () => log(subjects, effort)],
   ['memory', () => memory(subjects, effort)],
   ['status', () => status(plain, effort)],
+  ['commands', async () => (ours === undefined ? [] : commands(ours.name, resolve(values.install), effort))],
   ['latency', async () => (ours === undefined ? [] : latency(ours, effort))],
   ['takeover', async () => (ours === undefined ? [] : takeover(ours, effort))],
   ['many', async () => (ours === undefined ? [] : manySlots(ours, effort))],

@@ -15,7 +15,7 @@ const compile = (name: string): Script => {
   })
 }
 
-test.each(['init', 'supervisor', 'gateway', 'hermes', 'cli', 'kanban'])(
+test.each(['init', 'supervisor', 'gateway', 'hermes', 'cli', 'kanban', 's6', 'drop'])(
   '%s starts from code that is compiled already, its functions too',
   (name) => {
     expect(compile(name).cachedDataRejected).toBe(false)
