@@ -161,14 +161,3 @@ test('a message that is none closes the socket, and the dashboard goes on', asyn
   expect((await dashboard.ask('/api/status')).code).toBe(200)
   expect(readFileSync(`/proc/${dashboard.child.pid}/comm`, 'utf8')).toMatch(/node|hermes/)
 })
-
-test('an upgrade elsewhere is refused', async () => {
-  await using dashboard = await start()
-  const token = await tokenOf(dashboard)
-  for (const path of ['/', '/api/terminal/', '/api/%74erminal', '/api/events']) {
-    const socket = new WebSocket(`ws://127.0.0.1:${dashboard.port}${path}`, ['hermes', `hermes.token.${token}`], {
-      headers: { Origin: dashboard.origin },
-    })
-    expect(await refusal(socket), path).toBe(404)
-  }
-})

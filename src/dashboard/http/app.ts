@@ -5,13 +5,14 @@ import type { AnyAnswer, Handlers, SignedIn } from '../api/handler.ts'
 import { ROUTES, type Route } from '../api/routes.ts'
 import { sameText } from '../auth/same-text.ts'
 import { isPublic, loginList } from '../public-paths.ts'
+import { isReader, refuse, refuseReader, respond } from './answers.ts'
 import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
 import { type Caller, checkChange, checkEntry, checkHost, checkStream, type GuardRules, METRICS_PATH } from './guard.ts'
 import type { SecurityHeaders } from './headers.ts'
 import { methodsOf } from './matcher.ts'
-import { escaped, isPage, pageText, staticFile } from './page.ts'
-import { badRequest, notAllowed, notFound, Refused, refusalOf } from './refusals.ts'
-import { type Outside, type RequestFacts, requestFacts } from './request-facts.ts'
+import { isPage, pageText, staticFile } from './page.ts'
+import { badRequest, notAllowed, notFound, Refused, refusalOf, withCookies } from './refusals.ts'
+import { type Outside, type RequestFacts, rawPath, requestFacts } from './request-facts.ts'
 
 /** Who sent a session's cookies. `cookies`: to be sent back with whatever is answered. */
 export type Recognized =
@@ -87,9 +88,6 @@ async function recognized({ rules, recognize }: AppFacts, facts: RequestFacts): 
   }
 }
 
-const withCookies = ({ status, body, headers }: Refused, cookies: readonly string[]): Refused =>
-  new Refused(status, body as { error: string; detail: string }, { headers, cookies })
-
 const bearer = ({ headers }: RequestFacts): string | undefined =>
   /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
 
@@ -152,8 +150,6 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
 const maxBodyBytes = ({ rules }: AppFacts, { caller }: Entered): number =>
   rules.gate.kind === 'login' && caller.kind === 'nobody' ? MAX_STRANGER_BYTES : MAX_BODY_BYTES
 
-export const rawPath = ({ url = '' }: IncomingMessage): string => url.split('?')[0] ?? ''
-
 function servePage(app: AppFacts, facts: RequestFacts, { caller }: Entered): Response {
   const { page, rules, pageToken } = app
   if (isPage(facts.path)) {
@@ -189,37 +185,4 @@ function parsed(schema: Route['body'], value: unknown, what: string): unknown {
   const issue = result.error.issues[0]
   const where = issue === undefined || issue.path.length === 0 ? what : `${what}: ${issue.path.join('.')}`
   throw badRequest(`${where}: ${issue?.message ?? 'not understood'}`, '/api/openapi.json describes it')
-}
-
-function respond(app: AppFacts, answer: AnyAnswer): Response {
-  if ('stream' in answer) return RESPONSE_ALREADY_SENT
-  const { status, headers = {}, cookies = [] } = answer
-  const all = new Headers({ ...app.headers, ...headers })
-  for (const cookie of cookies) all.append('Set-Cookie', cookie)
-  if (answer.text !== undefined) {
-    all.set('Content-Type', answer.type)
-    return new Response(answer.text, { status, headers: all })
-  }
-  if (answer.body === undefined) return new Response(null, { status, headers: all })
-  all.set('Content-Type', 'application/json')
-  return new Response(`${JSON.stringify(answer.body)}\n`, { status, headers: all })
-}
-
-/** A person whom the identity provider has sent here: JSON is no answer to them. */
-const isReader = ({ path, headers }: RequestFacts): boolean =>
-  path.startsWith('/auth/') && (headers.accept ?? '').includes('text/html')
-
-function refuseReader(app: Pick<AppFacts, 'headers'>, refused: Refused, { prefix }: RequestFacts): Response {
-  const { detail, next } = refused.body as { readonly detail: string; readonly next?: string }
-  const response = refuse(app, refused)
-  response.headers.set('Content-Type', 'text/html; charset=utf-8')
-  const lines = [detail, ...(next === undefined ? [] : [next])].map((line) => `<p>${escaped(line)}</p>`)
-  const html = `<!doctype html><html lang="en"><title>hermes</title>${lines.join('')}<p><a href="${prefix}/login">Log in</a></p></html>\n`
-  return new Response(html, { status: refused.status, headers: response.headers })
-}
-
-export function refuse(app: Pick<AppFacts, 'headers'>, { status, body, headers, cookies }: Refused): Response {
-  const all = new Headers({ ...app.headers, 'Content-Type': 'application/json', ...headers })
-  for (const cookie of cookies) all.append('Set-Cookie', cookie)
-  return new Response(`${JSON.stringify(body)}\n`, { status, headers: all })
 }

@@ -1,15 +1,22 @@
 import { type ErrorCode, HermesError } from '../../system/errors.ts'
 
-/** An answer that ends a request: what a client branches on, and a line for people. */
+/** What a client branches on, and a line for people. */
+interface RefusedBody {
+  readonly error: string
+  readonly detail: string
+  readonly [more: string]: unknown
+}
+
+/** An answer that ends a request. */
 export class Refused extends Error {
   readonly status: number
-  readonly body: Readonly<Record<string, unknown>>
+  readonly body: RefusedBody
   readonly headers: Readonly<Record<string, string>>
   readonly cookies: readonly string[]
 
   constructor(
     status: number,
-    body: { readonly error: string; readonly detail: string; readonly [more: string]: unknown },
+    body: RefusedBody,
     more: { readonly headers?: Readonly<Record<string, string>>; readonly cookies?: readonly string[] } = {},
   ) {
     super(body.detail)
@@ -20,10 +27,20 @@ export class Refused extends Error {
   }
 }
 
+/** The same refusal; a session that was renewed on the way to it must not get lost. */
+export const withCookies = ({ status, body, headers, cookies }: Refused, more: readonly string[]): Refused =>
+  new Refused(status, body, { headers, cookies: [...more, ...cookies] })
+
 const refusal = (status: number, error: string, detail: string, next?: string): Refused =>
   new Refused(status, { error, detail, ...(next === undefined ? {} : { next }) })
 
 export const badRequest = (detail: string, next?: string): Refused => refusal(400, 'bad_request', detail, next)
+export const badHandshake = (why: string): Refused =>
+  new Refused(
+    400,
+    { error: 'bad_handshake', detail: `this is no handshake of a WebSocket: ${why}` },
+    { headers: { 'Sec-WebSocket-Version': '13' } },
+  )
 export const forbidden = (error: string, detail: string, next?: string): Refused => refusal(403, error, detail, next)
 export const notFound = (detail: string, next?: string): Refused => refusal(404, 'not_found', detail, next)
 export const conflict = (detail: string, next?: string): Refused => refusal(409, 'conflict', detail, next)

@@ -4,7 +4,7 @@ import { clientAddress, type IsTrusted, plainAddress } from './proxies.ts'
 /** A request as the gates judge it. */
 export interface RequestFacts {
   readonly method: string
-  /** As it stands in the request line, without the query. */
+  /** {@link rawPath} */
   readonly path: string
   /** With its `?`, or empty. */
   readonly search: string
@@ -25,6 +25,9 @@ export interface Outside {
 }
 
 const PREFIX = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/
+
+/** As it stands in the request line, without the query. */
+export const rawPath = ({ url = '' }: Pick<IncomingMessage, 'url'>): string => url.split('?')[0] ?? ''
 
 export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }: Outside): RequestFacts {
   const { headers, method = 'GET', url = '' } = incoming
@@ -53,7 +56,7 @@ export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }
   const all = headers['x-forwarded-for']
   return {
     method,
-    path: query === -1 ? url : url.slice(0, query),
+    path: rawPath(incoming),
     search: query === -1 ? '' : url.slice(query),
     host: headers.host ?? '',
     ...seen,

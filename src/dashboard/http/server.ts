@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { type AppFacts, dashboardApp, refuse } from './app.ts'
+import { refuse } from './answers.ts'
+import { type AppFacts, dashboardApp } from './app.ts'
 import { badRequest, refusalOf } from './refusals.ts'
+import { wantsTerminal } from './upgrade.ts'
 
 // What one client may hold, and for how long. Streams are answers: the limits on requests do not touch them.
 const LIMITS = {
@@ -26,10 +28,15 @@ export function dashboardServer(app: AppFacts): Server {
         error instanceof RequestError ? badRequest('a bad address or Host header') : refusalOf(error, app.bug),
       ),
   })
-  const server = createServer(LIMITS, (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    // It answers its own errors.
-    void listener(incoming, outgoing)
-  })
+  // Whoever listens for 'upgrade' is told of these only.
+  const shouldUpgradeCallback = (incoming: IncomingMessage): boolean => app.page.terminal && wantsTerminal(incoming)
+  const server = createServer(
+    { ...LIMITS, shouldUpgradeCallback },
+    (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      // It answers its own errors.
+      void listener(incoming, outgoing)
+    },
+  )
   server.maxConnections = MAX_CONNECTIONS
   return server
 }

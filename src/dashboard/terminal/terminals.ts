@@ -1,12 +1,14 @@
 import type { IncomingMessage, Server } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { TerminalMessage, TerminalSize } from '../api/contract.ts'
+import { refuse } from '../http/answers.ts'
 import { type AppFacts, enter } from '../http/app.ts'
 import { checkChange } from '../http/guard.ts'
-import { notFound, type Refused, refusalOf, unavailable } from '../http/refusals.ts'
+import { badHandshake, notFound, refusalOf, unavailable, withCookies } from '../http/refusals.ts'
 import { requestFacts } from '../http/request-facts.ts'
+import { answerUpgrade, wantsTerminal } from '../http/upgrade.ts'
 import { openPty, type Pty } from './pty.ts'
 
 export interface TerminalFacts {
@@ -16,7 +18,6 @@ export interface TerminalFacts {
   readonly env: Readonly<Record<string, string>>
 }
 
-const PATH = '/api/terminal'
 const PROTOCOL = 'hermes'
 const MAX_TERMINALS = 10
 const MAX_MESSAGE_BYTES = 128 * 1024
@@ -33,7 +34,9 @@ export class Terminals {
   readonly #facts: TerminalFacts
   /** With the session each belongs to; undefined where no log-in is needed. */
   readonly #open = new Map<WebSocket, string | undefined>()
-  #server: WebSocketServer | undefined
+  #server: Promise<WebSocketServer> | undefined
+  /** Of a session that was renewed by its request to upgrade, for the answer. */
+  readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
 
   constructor(facts: TerminalFacts) {
     this.#facts = facts
@@ -41,11 +44,11 @@ export class Terminals {
 
   /** Takes the upgrades of a server. */
   serve(server: Server, app: AppFacts): void {
-    // Without a listener Node answers an upgrade (curl --http2 asks for one) as the plain request that it also is.
-    if (!app.page.terminal) return
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    server.on('upgrade', (request, stream, head) => {
+      // Typed for servers on other streams; this one is on TCP.
+      const socket = stream as Socket
       socket.on('error', () => socket.destroy())
-      this.#upgrade(app, request, socket, head).catch((error: unknown) => refuse(socket, refusalOf(error, app.bug)))
+      this.#upgrade(app, request, socket, head).catch((error: unknown) => this.#refuse(app, request, socket, error))
     })
   }
 
@@ -63,22 +66,18 @@ export class Terminals {
     }
   }
 
-  async #upgrade(app: AppFacts, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async #upgrade(app: AppFacts, request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    // Before Node 24.9 a server cannot choose, and every upgrade comes here.
+    if (!app.page.terminal || !wantsTerminal(request)) throw notFound('there is no terminal here')
     const facts = requestFacts(request, app.outside)
-    const { caller, viewer } = await enter(app, facts)
-    if (facts.path !== PATH) throw notFound('there is no terminal here')
+    const { caller, viewer, cookies } = await enter(app, facts)
+    this.#cookies.set(request, cookies)
     // A browser lets any page open a socket to us, with our cookies: it must bring what a change must bring.
     checkChange({ ...facts, method: 'POST' }, caller)
+    this.#server ??= this.#webSocketServer(app)
+    const server = await this.#server
     if (this.#open.size >= MAX_TERMINALS) throw unavailable('busy', `${MAX_TERMINALS} terminals are open already`)
-    if (this.#server === undefined) {
-      const { WebSocketServer } = await import('ws')
-      this.#server = new WebSocketServer({
-        noServer: true,
-        maxPayload: MAX_MESSAGE_BYTES,
-        handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
-      })
-    }
-    this.#server.handleUpgrade(request, socket, head, (opened) => {
+    server.handleUpgrade(request, socket, head, (opened) => {
       this.#open.set(opened, viewer?.session)
       const cancels = [this.#keepAlive(opened)]
       if (viewer !== undefined) cancels.push(this.#endAt(opened, viewer.endsAtMs))
@@ -87,6 +86,31 @@ export class Terminals {
         this.#open.delete(opened)
       })
       attach(opened, this.#facts)
+    })
+  }
+
+  /** Loaded for the first terminal: most dashboards have none. */
+  async #webSocketServer(app: AppFacts): Promise<WebSocketServer> {
+    const { WebSocketServer } = await import('ws')
+    const server = new WebSocketServer({
+      noServer: true,
+      maxPayload: MAX_MESSAGE_BYTES,
+      handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
+    })
+    server.on('headers', (lines, request) => {
+      lines.push(...(this.#cookies.get(request) ?? []).map((cookie) => `Set-Cookie: ${cookie}`))
+    })
+    server.on('wsClientError', ({ message }, socket, request) =>
+      this.#refuse(app, request, socket as Socket, badHandshake(message)),
+    )
+    return server
+  }
+
+  #refuse(app: AppFacts, request: IncomingMessage, socket: Socket, error: unknown): void {
+    const refused = withCookies(refusalOf(error, app.bug), this.#cookies.get(request) ?? [])
+    answerUpgrade(request, socket, refuse(app, refused)).catch((bug: unknown) => {
+      app.bug(bug)
+      socket.destroy()
     })
   }
 
@@ -168,13 +192,4 @@ function parsed(text: string): unknown {
     // Not JSON: no message of ours, as the schema will say.
     return undefined
   }
-}
-
-function refuse(socket: Duplex, { status, body }: Refused): void {
-  const text = `${JSON.stringify(body)}\n`
-  // Half open it would be nobody's any more, and hold up the end.
-  socket.once('finish', () => socket.destroy())
-  socket.end(
-    `HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
-  )
 }

@@ -1,0 +1,45 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { AnyAnswer } from '../api/handler.ts'
+import type { SecurityHeaders } from './headers.ts'
+import { escaped } from './page.ts'
+import type { Refused } from './refusals.ts'
+import type { RequestFacts } from './request-facts.ts'
+
+/** What every answer is made with. */
+interface Dress {
+  readonly headers: SecurityHeaders
+}
+
+export function respond(app: Dress, answer: AnyAnswer): Response {
+  if ('stream' in answer) return RESPONSE_ALREADY_SENT
+  const { status, headers = {}, cookies = [] } = answer
+  const all = new Headers({ ...app.headers, ...headers })
+  for (const cookie of cookies) all.append('Set-Cookie', cookie)
+  if (answer.text !== undefined) {
+    all.set('Content-Type', answer.type)
+    return new Response(answer.text, { status, headers: all })
+  }
+  if (answer.body === undefined) return new Response(null, { status, headers: all })
+  all.set('Content-Type', 'application/json')
+  return new Response(`${JSON.stringify(answer.body)}\n`, { status, headers: all })
+}
+
+/** A person whom the identity provider has sent here: JSON is no answer to them. */
+export const isReader = ({ path, headers }: RequestFacts): boolean =>
+  path.startsWith('/auth/') && (headers.accept ?? '').includes('text/html')
+
+export function refuseReader(app: Dress, refused: Refused, { prefix }: RequestFacts): Response {
+  const { detail, next } = refused.body as { readonly detail: string; readonly next?: string }
+  const response = refuse(app, refused)
+  response.headers.set('Content-Type', 'text/html; charset=utf-8')
+  const lines = [detail, ...(next === undefined ? [] : [next])].map((line) => `<p>${escaped(line)}</p>`)
+  const html = `<!doctype html><html lang="en"><title>hermes</title>${lines.join('')}<p><a href="${prefix}/login">Log in</a></p></html>\n`
+  return new Response(html, { status: refused.status, headers: response.headers })
+}
+
+/** Every refusal there is, of a request or an upgrade, goes out as this makes it. */
+export function refuse(app: Dress, { status, body, headers, cookies }: Refused): Response {
+  const all = new Headers({ ...app.headers, 'Content-Type': 'application/json', ...headers })
+  for (const cookie of cookies) all.append('Set-Cookie', cookie)
+  return new Response(`${JSON.stringify(body)}\n`, { status, headers: all })
+}
