@@ -236,6 +236,21 @@ describe('where a log-in is needed', () => {
     expect(new Set(tokens).size).toBe(2)
   })
 
+  test('a log-in by who is signed in wins over the session that its request has renewed', async () => {
+    const before = await logIn(dashboard)
+    const token = async (cookie: string) => pageToken((await dashboard.ask('/', { headers: { cookie } })).body)
+    // Without its first part the old session is renewed by any request.
+    const cookie = cookieHeader({ hermes_session_rt: before.cookies().hermes_session_rt ?? '' })
+    const after = await logIn(dashboard, { headers: { cookie } })
+    const names = (after.headers['set-cookie'] ?? []).map((one) => one.split('=')[0])
+    expect(names).toEqual(['hermes_session_at', 'hermes_session_rt', 'hermes_session_at', 'hermes_session_rt'])
+    // Of two cookies of one name a browser keeps the later one (RFC 6265, 5.3).
+    const kept = after.cookies()
+    const old = await token(cookieHeader(before.cookies()))
+    for (const name of ['hermes_session_at', 'hermes_session_rt'])
+      expect(await token(cookieHeader({ [name]: kept[name] ?? '' })), name).not.toBe(old)
+  })
+
   test('after the log-out a copied cookie is worth nothing', async () => {
     const { cookie, token } = await signIn(dashboard)
     const out = await dashboard.ask('/auth/logout', {

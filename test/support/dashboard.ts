@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { RunningHermes } from './hermes.ts'
 import { installDir } from './install.ts'
 import { freePort } from './port.ts'
-import { waitFor } from './wait.ts'
+import { waitFor, within } from './wait.ts'
 
 export interface DashboardAnswer {
   readonly code: number
@@ -106,11 +106,12 @@ export async function startDashboard(
     async stop() {
       const atMs = performance.now()
       child.kill('SIGTERM')
-      return { code: await exited, tookMs: performance.now() - atMs }
+      return { code: await within('the dashboard to stop', exited, { seen: said }), tookMs: performance.now() - atMs }
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-      await exited
+      // A dashboard that does not obey is named, and does not outlive its test.
+      await within('the dashboard to stop', exited, { seen: said }).finally(() => child.kill('SIGKILL'))
     },
   }
 }

@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { openPty } from '../../src/dashboard/terminal/pty.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { waitFor, within } from '../support/wait.ts'
+
+const program = join(import.meta.dirname, '..', 'support', 'programs', 'ends-terminal.ts')
+
+const shell = (script: string) =>
+  openPty(
+    { command: ['sh', '-c', script], cwd: '/', env: { PATH: process.env.PATH ?? '' }, cols: 80, rows: 24 },
+    systemClock(),
+  )
+
+/** Terminals that this process holds. */
+const held = (): number =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).endsWith('/ptmx')
+    } catch {
+      // The descriptor that the listing itself had.
+      return false
+    }
+  }).length
+
+test('a terminal that its program has closed may be resized and written to: nothing comes of it', async () => {
+  const pty = await shell('exec sleep 100000 </dev/null >/dev/null 2>&1')
+  try {
+    expect(held()).toBe(1)
+    await waitFor('the terminal to be closed', () => held() === 0)
+    // The program lives on, so nobody has been told of its end.
+    pty.resize(100, 30)
+    pty.write('hello')
+  } finally {
+    const ended = new Promise<void>((resolve) => pty.onExit(resolve))
+    pty.end()
+    await within('the program to end', ended)
+  }
+})
+
+test('after the end of the program, resizing, writing and ending do nothing', async () => {
+  const pty = await shell('exit 0')
+  await within('the program to end', new Promise<void>((resolve) => pty.onExit(resolve)))
+  pty.resize(100, 30)
+  pty.write('hello')
+  pty.end()
+})
+
+// As in a container that was started without CAP_KILL; what `sudo` has become there may not be signalled by us.
+test.skipIf(process.getuid?.() !== 0)(
+  'ending a terminal ends what we may signal, whoever else’s program is on it (as root)',
+  async () => {
+    const { stdout } = await promisify(execFile)('setpriv', [
+      '--bounding-set=-kill',
+      '--inh-caps=-kill',
+      process.execPath,
+      program,
+      '65534',
+    ])
+    const { theirs, theirsLives } = JSON.parse(stdout)
+    process.kill(theirs, 'SIGKILL')
+    expect(theirsLives).toBe(true)
+  },
+)

@@ -1,0 +1,24 @@
+// Opens a terminal on which a program of another user runs beside one of our own, ends it, and says how that went.
+import { openPty } from '../../../src/dashboard/terminal/pty.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { listProcesses } from '../../../src/system/proc.ts'
+import { waitFor } from '../wait.ts'
+
+const [uid = ''] = process.argv.slice(2)
+// It ends by itself: where this fails nobody else ends it.
+const script = `setpriv --reuid=${uid} --clear-groups sh -c 'echo theirs $$; exec sleep 60' & echo ours $$; wait`
+const pty = await openPty(
+  { command: ['sh', '-c', script], cwd: '/', env: { PATH: process.env.PATH ?? '' }, cols: 80, rows: 24 },
+  systemClock(),
+)
+let text = ''
+pty.onData((bytes) => {
+  text += bytes.toString('utf8')
+})
+const pidOf = (whose: string): number => Number(new RegExp(`${whose} (\\d+)`).exec(text)?.[1] ?? 0)
+await waitFor('both programs', () => pidOf('ours') > 0 && pidOf('theirs') > 0)
+const ended = new Promise<void>((resolve) => pty.onExit(resolve))
+pty.end()
+await ended
+const theirsLives = listProcesses().some(({ pid }) => pid === pidOf('theirs'))
+console.log(JSON.stringify({ theirs: pidOf('theirs'), theirsLives }))
