@@ -37,7 +37,7 @@ beforeEach(async () => {
   port = await freePort()
 })
 
-const identityProvider = (options: { readonly ttlS?: number; readonly refreshTokens?: boolean } = {}) =>
+const identityProvider = (options: Partial<Parameters<typeof startIdentityProvider>[0]> = {}) =>
   startIdentityProvider({ redirectUri: `http://127.0.0.1:${port}/auth/callback`, accounts: ACCOUNTS, ...options })
 
 const dashboardFor = (
@@ -222,7 +222,7 @@ describe('a session whose access has expired', () => {
     expect(answer.json()).toMatchObject({ error: 'session_expired', reason: 'invalid_or_expired_session' })
     expect(answer.headers['set-cookie']).toContainEqual(expect.stringMatching(/^hermes_session_rt=; .*Max-Age=0/))
     await dashboard.stop()
-    expect(readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')).toContain('"renewal_refused"')
+    expect(audit()).toContain('"renewal_refused"')
   })
 
   test('waits for a provider that is away: 503 with its name, nothing is taken back, and it goes on', async () => {
@@ -244,15 +244,100 @@ describe('a session whose access has expired', () => {
   })
 })
 
+/** With the token of the page, which a session that is still alive has. */
+async function leaving(dashboard: RunningDashboard, cookie: string): Promise<() => Promise<DashboardAnswer>> {
+  const token = pageToken((await dashboard.ask('/', { headers: { cookie } })).body)
+  const headers = { cookie, Origin: dashboard.origin, 'X-Hermes-Token': token }
+  return () => dashboard.ask('/auth/logout', { method: 'POST', headers })
+}
+
+const audit = (): string => readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')
+
 test('a log-out gives the grant back to the provider, and ends the session here for good', async () => {
   await using provider = await identityProvider()
   await using dashboard = await dashboardFor(provider.issuer)
   const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
-  const token = pageToken((await dashboard.ask('/', { headers: { cookie } })).body)
-  const headers = { cookie, Origin: dashboard.origin, 'X-Hermes-Token': token }
-  expect((await dashboard.ask('/auth/logout', { method: 'POST', headers })).code).toBe(204)
-  expect(provider.revoked).toHaveLength(1)
+  const leave = await leaving(dashboard, cookie)
+  expect((await leave()).code).toBe(204)
   expect((await profiles(dashboard, cookie)).json().reason).toBe('invalid_or_expired_session')
+  await waitFor('the grant to be given back', () => provider.revoked.length === 1)
+})
+
+describe('a log-out does not wait for a provider that takes requests and answers none', () => {
+  /** Before the provider is given up, which is after ten seconds. */
+  async function leaveSoon(leave: () => Promise<DashboardAnswer>): Promise<void> {
+    const askedAtMs = performance.now()
+    expect((await leave()).code).toBe(204)
+    expect(performance.now() - askedAtMs).toBeLessThan(8_000)
+  }
+
+  test('the session is over, the answer is out, and the log says what came of it', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
+    const leave = await leaving(dashboard, cookie)
+    provider.hang()
+    const before = audit()
+    const said = () => audit().slice(before.length)
+    await leaveSoon(leave)
+    expect(said()).not.toContain('provider_away')
+    expect((await profiles(dashboard, cookie)).json().reason).toBe('invalid_or_expired_session')
+    await waitFor('the provider to be told', () => provider.asked.at(-1)?.includes('/revocation'))
+    await waitFor('it to be given up', () => said().includes('"provider_away"'), { deadlineMs: 60_000 })
+    expect(JSON.parse(said().trim().split('\n').at(-1) ?? '')).toMatchObject({
+      event: 'provider_away',
+      provider: 'nous',
+      user: 'Alice@example.com',
+      reason: expect.stringContaining('"nous" does not answer'),
+    })
+  })
+
+  test('nor for the renewal that another request has begun; and the end of the dashboard waits for neither', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const all = (await signIn(dashboard, provider)).cookies()
+    // Without its first part a session has to be renewed, as when that has expired.
+    const renewed = profiles(dashboard, cookieHeader({ hermes_session_rt: all.hermes_session_rt ?? '' }))
+    expect((await renewed).code).toBe(200)
+    const cookie = cookieHeader({ hermes_session_rt: (await renewed).cookies().hermes_session_rt ?? '' })
+    const leave = await leaving(dashboard, cookieHeader((await renewed).cookies()))
+    provider.hang()
+    const before = { audit: audit(), asked: provider.asked.length }
+    const waiting = profiles(dashboard, cookie).catch((error: Error) => error)
+    await waitFor('the renewal to be under way', () => provider.asked.length > before.asked)
+    await leaveSoon(leave)
+    expect((await dashboard.stop()).code).toBe(0)
+    await waiting
+    const said = audit().slice(before.audit.length)
+    expect(said).toContain('"logout"')
+    expect(said).toContain('"provider_away"')
+  })
+})
+
+describe('the client shows the provider who it is in the way that the provider announces', () => {
+  test.each([
+    ['basic', ['client_secret_basic'], CLIENT.secret],
+    ['post', ['client_secret_post'], CLIENT.secret],
+    ['nothing, as a public client', ['none'], ''],
+  ] as const)('%s: log-in, renewal and log-out', async (_, clientAuthMethods, secret) => {
+    await using provider = await identityProvider({ clientAuthMethods })
+    await using dashboard = await dashboardFor(provider.issuer, { HERMES_DASHBOARD_OAUTH_CLIENT_SECRET: secret })
+    const all = (await signIn(dashboard, provider)).cookies()
+    const renewed = await profiles(dashboard, cookieHeader({ hermes_session_rt: all.hermes_session_rt ?? '' }))
+    expect([renewed.code, Object.keys(renewed.cookies())]).toEqual([200, ['hermes_session_at', 'hermes_session_rt']])
+    expect(provider.shown).toEqual([...clientAuthMethods, ...clientAuthMethods])
+    expect((await (await leaving(dashboard, cookieHeader(renewed.cookies())))()).code).toBe(204)
+    await waitFor('the grant to be given back', () => provider.revoked.length === 1)
+  })
+
+  test('one that we do not have is named at the log-in, before anybody is sent away', async () => {
+    await using provider = await identityProvider({ clientAuthMethods: ['client_secret_jwt'] })
+    await using dashboard = await dashboardFor(provider.issuer)
+    const answer = await dashboard.ask('/auth/login?provider=nous')
+    expect([answer.code, answer.json().error]).toEqual([503, 'provider_unavailable'])
+    expect(answer.json().detail).toContain('"nous" takes no client secret: it announces client_secret_jwt')
+    expect(answer.json().next).toContain('client_secret_basic or client_secret_post')
+  })
 })
 
 test('a log-out while the provider is away, with an access that has expired, ends everything all the same', async () => {
@@ -287,11 +372,8 @@ test('a log-out while the provider is away, with an access that has expired, end
   await provider.up()
   expect(await seen()).toEqual(sessionOver)
   await dashboard.stop()
-  const audit = readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')
-    .trim()
-    .split('\n')
-    .slice(-2)
-  expect(audit.map((line) => JSON.parse(line))).toMatchObject([
+  const entries = audit().trim().split('\n').slice(-2)
+  expect(entries.map((line) => JSON.parse(line))).toMatchObject([
     { event: 'logout', provider: 'nous', user: 'Alice@example.com' },
     { event: 'provider_away', provider: 'nous', user: 'Alice@example.com' },
   ])
@@ -359,7 +441,7 @@ test('no token and no secret ever stands in the audit log or in what the dashboa
   await dashboard.ask(back, { headers: { cookie } })
   await dashboard.ask(back, { headers: { cookie } })
   await dashboard.stop()
-  const told = readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8') + dashboard.said()
+  const told = audit() + dashboard.said()
   expect(told).toContain('"login_refused"')
   for (const secret of [code, CLIENT.secret, cookie.split('=')[1] ?? 'none']) expect(told).not.toContain(secret)
 })

@@ -1,15 +1,19 @@
-import { createServer, type Server } from 'node:http'
-import Provider from 'oidc-provider'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import Provider, { type ClientAuthMethod } from 'oidc-provider'
 import { freePort } from './port.ts'
 
 export interface IdentityProvider extends AsyncDisposable {
   readonly issuer: string
   /** Requests it has had. */
   readonly asked: readonly string[]
+  /** How the client showed who it is, each time that it was given tokens. */
+  readonly shown: readonly ClientAuthMethod[]
   /** Grants that a client gave back. */
   readonly revoked: readonly string[]
   /** Forgets every grant: nobody's session can be renewed any more. */
   forget(): void
+  /** Takes every request from now on, and answers none. */
+  hang(): void
   down(): Promise<void>
   up(): Promise<void>
   /**
@@ -36,12 +40,15 @@ export async function startIdentityProvider(options: {
   readonly ttlS?: number
   /** false: no session can be renewed. */
   readonly refreshTokens?: boolean
+  /** Ways in which a client may show that it is the one, announced as they stand here; ours is registered with the first. */
+  readonly clientAuthMethods?: readonly ClientAuthMethod[]
 }): Promise<IdentityProvider> {
-  const { redirectUri, accounts, ttlS = 3600, refreshTokens = true } = options
+  const { redirectUri, accounts, ttlS = 3600, refreshTokens = true, clientAuthMethods } = options
   const asked: string[] = []
+  const shown: ClientAuthMethod[] = []
   const revoked: string[] = []
   const grants = new Set<string>()
-  let handler: ReturnType<Provider['callback']> | undefined
+  let handler: RequestListener | undefined
   let server: Server = await listen(await freePort(), (request, response) => handler?.(request, response))
   const { port } = server.address() as { port: number }
   const issuer = `http://127.0.0.1:${port}`
@@ -53,8 +60,10 @@ export async function startIdentityProvider(options: {
         redirect_uris: [redirectUri],
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
+        ...(clientAuthMethods?.[0] && { token_endpoint_auth_method: clientAuthMethods[0] }),
       },
     ],
+    ...(clientAuthMethods && { clientAuthMethods: [...clientAuthMethods] }),
     claims: { email: ['email', 'email_verified'] },
     features: { revocation: { enabled: true } },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts[id] }) }),
@@ -64,6 +73,8 @@ export async function startIdentityProvider(options: {
     cookies: { keys: ['a key of the test'] },
   })
   provider.on('grant.success', (context) => {
+    const inBody = context.oidc.body?.client_secret === undefined ? 'none' : 'client_secret_post'
+    shown.push(context.headers.authorization === undefined ? inBody : 'client_secret_basic')
     const grantId = context.oidc.entities.Grant?.jti
     if (grantId !== undefined) grants.add(grantId)
   })
@@ -76,10 +87,14 @@ export async function startIdentityProvider(options: {
   return {
     issuer,
     asked,
+    shown,
     revoked,
     forget() {
       for (const grantId of grants) void provider.Grant.adapter.destroy(grantId)
       for (const grantId of grants) void provider.RefreshToken.revokeByGrantId(grantId)
+    },
+    hang() {
+      handler = (request) => asked.push(request.url ?? '')
     },
     async down() {
       const closed = new Promise((resolve) => server.close(resolve))
@@ -98,7 +113,7 @@ export async function startIdentityProvider(options: {
   }
 }
 
-function listen(port: number, handler: Parameters<typeof createServer>[1]): Promise<Server> {
+function listen(port: number, handler: RequestListener): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer(handler)
     server.once('error', reject)

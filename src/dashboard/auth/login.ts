@@ -9,6 +9,7 @@ import { safeNext } from '../next-path.ts'
 import { type IsAllowed, nameOf } from './allow-list.ts'
 import type { AuditEntry, AuditLog } from './audit.ts'
 import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
+import type { Farewells } from './farewells.ts'
 import type { Login } from './none.ts'
 import {
   type DashboardAuthProvider,
@@ -29,6 +30,7 @@ export interface LoginFacts {
   readonly sealer: Sealer
   readonly audit: Pick<AuditLog, 'write'>
   readonly isAllowed: IsAllowed
+  readonly farewells: Pick<Farewells, 'say'>
   /** Ends what a session has open. */
   readonly closeOf: (session: string) => void
 }
@@ -179,14 +181,11 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
     note(request, { event: 'logout', provider: viewer.provider, user: viewer.user })
     const { refreshToken } = await ended
     const provider = providers.find(({ name }) => name === viewer.provider)
-    if (refreshToken === undefined || provider?.kind !== 'oidc') return
-    try {
-      await provider.revoke(refreshToken)
-    } catch (error) {
-      // Our session is over all the same; that the provider's may not be stands in the log.
-      if (!(error instanceof ProviderAway || error instanceof LoginRefused)) throw error
-      note(request, { event: 'provider_away', provider: provider.name, user: viewer.user, reason: error.message })
-    }
+    if (provider?.kind !== 'oidc') return
+    // Our session is over all the same; that the provider's may not be stands in the log.
+    facts.farewells.say(provider, refreshToken, (reason) =>
+      note(request, { event: 'provider_away', provider: provider.name, user: viewer.user, reason }),
+    )
   }
 }
 
@@ -210,7 +209,7 @@ const placeOf = ({ secure, prefix }: RequestFacts): CookiePlace => ({ secure, pa
 const callbackOf = ({ origin, prefix }: RequestFacts): string => `${origin}${prefix}/auth/callback`
 
 const providerAway = (error: ProviderAway): Refused =>
-  unavailable('provider_unavailable', `the identity provider ${error.message}`, 'try again later')
+  unavailable('provider_unavailable', `the identity provider ${error.message}`, error.next)
 
 function tooManyTries(waitMs: number): Refused {
   const seconds = Math.ceil(waitMs / 1000)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type * as OpenId from 'openid-client'
+import { clientAuth } from './client-auth.ts'
 import { type Grant, type Identity, LoginRefused, ProviderAway, type RedirectProvider } from './provider.ts'
 
 export interface OidcSettings {
@@ -13,6 +14,7 @@ export interface OidcSettings {
 /** For each request to the provider. */
 const TIMEOUT_S = 10
 const CLOCK_TOLERANCE_S = 60
+const SET_ISSUER = 'set HERMES_DASHBOARD_OIDC_ISSUER to the address that the provider names as its issuer'
 
 /** @returns undefined where no client is configured */
 export function oidcSettings(setting: (name: string) => string | undefined): OidcSettings | undefined {
@@ -25,10 +27,11 @@ export function oidcSettings(setting: (name: string) => string | undefined): Oid
 /** OpenID Connect: authorization code, PKCE and nonce. The provider is asked about itself at the first log-in, never at start. */
 export function oidcProvider(settings: OidcSettings): RedirectProvider {
   const { name, issuer, clientId } = settings
+  const ending = new AbortController()
   let discovered: Promise<Client> | undefined
   const client = (): Promise<Client> => {
     // Only a success is kept: a provider that is back is found at the next log-in.
-    discovered ??= discover(settings).catch((error: unknown) => {
+    discovered ??= discover(settings, ending.signal).catch((error: unknown) => {
       discovered = undefined
       throw error
     })
@@ -74,6 +77,7 @@ export function oidcProvider(settings: OidcSettings): RedirectProvider {
         openid.tokenRevocation(config, refreshToken, { token_type_hint: 'refresh_token' }),
       )
     },
+    close: () => ending.abort(),
   }
 }
 
@@ -82,29 +86,46 @@ interface Client {
   readonly config: OpenId.Configuration
 }
 
-async function discover({ name, issuer, clientId, clientSecret }: OidcSettings): Promise<Client> {
-  if (issuer === undefined) throw new ProviderAway(`"${name}" has no issuer: set HERMES_DASHBOARD_OIDC_ISSUER`)
-  if (!URL.canParse(issuer)) throw new ProviderAway(`the issuer of "${name}" is no address: "${issuer}"`)
+async function discover({ name, issuer, clientId, clientSecret }: OidcSettings, ending: AbortSignal): Promise<Client> {
+  if (issuer === undefined)
+    throw new ProviderAway(`"${name}" has no issuer: HERMES_DASHBOARD_OIDC_ISSUER is not set`, { next: SET_ISSUER })
+  if (!URL.canParse(issuer))
+    throw new ProviderAway(`"${name}" has an issuer that is no address: "${issuer}"`, { next: SET_ISSUER })
   // Loaded here: without a log-in by OpenID Connect it would cost every dashboard its memory.
   const openid = await import('openid-client')
   const server = new URL(issuer)
   const execute = [openid.enableNonRepudiationChecks]
   // The operator has named a server without TLS: inside one machine or network there may be none.
   if (server.protocol === 'http:') execute.push(openid.allowInsecureRequests)
+  const authFor = ({ token_endpoint_auth_methods_supported: methods }: OpenId.ServerMetadata): OpenId.ClientAuth =>
+    clientAuth(openid, name, clientSecret, methods)
+  const metadata = { [openid.clockTolerance]: CLOCK_TOLERANCE_S }
+  let config: OpenId.Configuration
   try {
-    const config = await openid.discovery(
+    config = await openid.discovery(
       server,
       clientId,
-      { [openid.clockTolerance]: CLOCK_TOLERANCE_S },
-      // Basic is what a client has that says nothing else (OpenID Connect Registration, 2).
-      clientSecret === undefined ? openid.None() : openid.ClientSecretBasic(clientSecret),
-      { execute, timeout: TIMEOUT_S },
+      metadata,
+      // Which it is the provider says, and it is asked just now.
+      (provider, ...request) => authFor(provider)(provider, ...request),
+      { execute, timeout: TIMEOUT_S, [openid.customFetch]: fetchUntil(ending) },
     )
-    return { openid, config }
   } catch (error) {
     throw new ProviderAway(`"${name}" does not answer as an OpenID provider: ${reasonOf(error)}`, { cause: error })
   }
+  // Said before anybody is sent there in vain.
+  authFor(config.serverMetadata())
+  return { openid, config }
 }
+
+const fetchUntil =
+  (ending: AbortSignal): OpenId.CustomFetch =>
+  (url, options) =>
+    fetch(url, {
+      ...options,
+      body: options.body ?? null,
+      signal: AbortSignal.any([ending, ...(options.signal ? [options.signal] : [])]),
+    })
 
 /** Renewal wants `offline_access` where a provider knows it; one that does not may refuse a scope it has never heard of. */
 function scopeOf(config: OpenId.Configuration): string {
@@ -159,7 +180,7 @@ async function judged<T>(openid: typeof OpenId, name: string, ask: () => Promise
 /** A connection that failed (fetch throws a TypeError), a time-out, an answer that is no answer of a provider. */
 const isAway = (error: unknown): boolean =>
   error instanceof TypeError ||
-  ['OAUTH_TIMEOUT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON'].includes(
+  ['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON'].includes(
     String((error as { code?: unknown }).code),
   )
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../system/clock.ts'
 import { parseAllowList } from './allow-list.ts'
 import { AuditLog } from './audit.ts'
 import { basicProvider } from './basic.ts'
+import { Farewells } from './farewells.ts'
 import { dashboardKey } from './key-file.ts'
 import { login } from './login.ts'
 import type { Login } from './none.ts'
@@ -22,9 +23,10 @@ export async function openLogin(facts: {
   readonly closeOf: (session: string) => void
 }): Promise<Login> {
   const { home, clock, setting, warn, closeOf } = facts
-  const oidc = oidcSettings(setting)
+  const oidcSetting = oidcSettings(setting)
+  const oidc = oidcSetting && oidcProvider(oidcSetting)
   const basic = basicProvider(setting)
-  const providers = [...(oidc === undefined ? [] : [oidcProvider(oidc)]), ...(basic === undefined ? [] : [basic])]
+  const providers = [...(oidc === undefined ? [] : [oidc]), ...(basic === undefined ? [] : [basic])]
   const isAllowed = parseAllowList(setting('ALLOWED_USERS'))
   const sealer = new Sealer(await dashboardKey(home))
   const wallMs = (): number => clock.wallMs()
@@ -38,8 +40,13 @@ export async function openLogin(facts: {
     refused: ({ user, provider }, reason) =>
       audit.write({ event: 'renewal_refused', provider, user, address: '-', reason }),
   })
+  const farewells = new Farewells()
   return {
-    ...login({ clock, providers, sessions, sealer, audit, isAllowed, closeOf }),
-    close: () => audit.close(),
+    ...login({ clock, providers, sessions, sealer, audit, farewells, isAllowed, closeOf }),
+    async close() {
+      oidc?.close()
+      await farewells.close()
+      await audit.close()
+    },
   }
 }

@@ -47,13 +47,22 @@ export interface RedirectProvider extends Provider {
   renew(refreshToken: string, identity: Identity): Promise<Grant>
   /** Where the provider has no place for it, nothing happens. */
   revoke(refreshToken: string): Promise<void>
+  /** For good: whatever it is being asked fails now, and holds up nobody's end. */
+  close(): void
 }
 
 export type DashboardAuthProvider = PasswordProvider | RedirectProvider
 
-/** The provider does not answer, or not as a provider does. */
+/** The provider does not answer, or not as a provider does, or cannot be asked. */
 export class ProviderAway extends Error {
   override readonly name = 'ProviderAway'
+  /** What to do about it. */
+  readonly next: string
+
+  constructor(message: string, { next = 'try again later', cause }: { next?: string; cause?: unknown } = {}) {
+    super(message, { cause })
+    this.next = next
+  }
 }
 
 /** The provider says no, or what it says cannot be believed. */

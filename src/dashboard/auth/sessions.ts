@@ -110,22 +110,26 @@ export class Sessions {
 
   /**
    * Ends a session for good. That counts at once; it resolves when it is on the disk.
-   * @returns what its provider has to be told
+   * @returns what its provider has to be told: known only when a renewal that is under way has come to something, or to nothing
    */
   async end(
     session: Pick<Session, 'id' | 'endsMs'>,
     header: string | undefined,
     place: CookiePlace,
-  ): Promise<{ readonly refreshToken?: string | undefined }> {
+  ): Promise<{ readonly refreshToken: Promise<string | undefined> }> {
     const cookie = readCookie(header, 'hermes_session_rt', place)
     const sealed = this.#open('refresh', cookie)
     await this.#facts.revoked.add(session.id, session.endsMs)
-    if (cookie === undefined || sealed?.session !== session.id) return {}
-    const renewal = this.#renewals.get(digestOf(cookie))
-    // When it fails, whoever asked for it is told.
-    const renewed = await renewal?.issued.catch(() => undefined)
-    // What was renewed has another token, and its browser may not have it yet.
-    return { refreshToken: renewed?.refreshToken ?? sealed.refreshToken }
+    if (cookie === undefined || sealed?.session !== session.id) return { refreshToken: Promise.resolve(undefined) }
+    const renewal = this.#renewals.get(digestOf(cookie))?.issued ?? Promise.resolve(undefined)
+    return {
+      refreshToken: renewal.then(
+        // What was renewed has another token, and its browser may not have it yet.
+        (renewed) => renewed?.refreshToken ?? sealed.refreshToken,
+        // Whoever asked for the renewal is told why it failed.
+        () => sealed.refreshToken,
+      ),
+    }
   }
 
   async #renew(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
