@@ -51,7 +51,17 @@ const ROOTS: Etc = {
   mine: {command: [sh, /opt/data/.local/bin/mytool], user: hermes}
 `,
 }
-const trees = { nginx: NGINX, redis: REDIS, cron: CRON, failing: FAILING, yaml: YAML, roots: ROOTS }
+/** Loggers as log/run scripts start them, and a directory for them as cont-init scripts make it. */
+const LOGGERS: Etc = {
+  'cont-init.d/10-logs': '#!/bin/sh\nmkdir -p /var/log/web && chown nobody /var/log/web\n',
+  'services.d/web/run': '#!/bin/sh\nexec 2>&1\necho "web: listening"\nexec sleep 1000\n',
+  'services.d/web/log/run': '#!/bin/sh\nexec logutil-service /var/log/web\n',
+  'services.d/own/run': '#!/bin/sh\necho "own: listening"\nexec sleep 1000\n',
+  'services.d/own/log/run': '#!/bin/sh\nexec s6-setuidgid hermes s6-log -b n5 s100000 T 1 T /tmp/own-log\n',
+  'services.d/shut/run': '#!/bin/sh\nexec sleep 1000\n',
+  'services.d/shut/log/run': '#!/bin/sh\nexec logutil-service /var/log/shut\n',
+}
+const trees = { nginx: NGINX, redis: REDIS, cron: CRON, failing: FAILING, yaml: YAML, roots: ROOTS, loggers: LOGGERS }
 type Tree = keyof typeof trees
 const tagOf = (tree: Tree): string => `hermes-test-services-${tree}`
 
@@ -214,6 +224,34 @@ test('root’s services run no program and no script of the runtime user’s, wh
   expect((await box.stop()).code).toBe(0)
   const { stdout, stderr } = await box.logs()
   expect(`${stdout}${stderr}`).not.toContain('evil ran as 0')
+})
+
+test('logutil-service and s6-log keep what a service writes, as s6-overlay’s log/run scripts call them', async () => {
+  await using box = await start('loggers', { env: { S6_LOGGING_SCRIPT: 'n2 s5000 T' } })
+  await waitFor('logutil-service', async () => (await box.exec(['cat', '/var/log/web/current'])).code === 0)
+  expect(await box.ok('cat', '/var/log/web/current')).toMatch(/^\S+Z web: listening\n$/)
+  expect(await box.ok('stat', '-c', '%U %a', '/var/log/web/current')).toBe('nobody 644\n')
+  const { pid } = await box.up('service-web-log')
+  const proc = `grep ^Groups: /proc/${pid}/status; tr '\\0' '\\n' </proc/${pid}/environ; tr '\\0' ' ' </proc/${pid}/cmdline`
+  const { stdout } = await box.exec(['sh', '-c', proc], { user: '65534:65534' })
+  // Nothing of the container's environment; the script is the container's.
+  expect(stdout).toMatch(
+    /^Groups:\t65534 \n(?:(?:PATH=\/usr\/bin:\/bin|PWD=\S*)\n)+\S+ .*s6-log\.cjs -b -- n2 s5000 T \/var\/log\/web $/,
+  )
+  await box.saw('own: listening')
+  expect(await box.ok('cat', '/tmp/own-log/current')).toMatch(/^\S+Z own: listening\n$/)
+  expect(await box.ok('stat', '-c', '%U', '/tmp/own-log/current')).toBe('hermes\n')
+  await box.saw('s6-log: fatal: cannot write in /var/log/shut as uid 65534 (make it, and give it to that user')
+  // It sees the end of its input, and the last line is kept.
+  expect((await box.hermes('service', 'restart', 'web')).code).toBe(0)
+  await waitFor('the second line', async () => (await box.ok('cat', '/var/log/web/current')).split('\n').length === 3)
+  for (const words of [[], ['-f', 'x'], ['-x'], ['']])
+    expect((await box.exec(['logutil-service', ...words])).code).toBe(100)
+  // Debian's own goes first, where there is one.
+  await box.ok('sh', '-c', 'printf "#!/bin/sh\\necho real \\$*\\n" >/usr/bin/s6-log && chmod 755 /usr/bin/s6-log')
+  expect(await box.ok('s6-log', '!gzip', '/x')).toBe('real !gzip /x\n')
+  expect(await box.ok('logutil-service', '/x')).toBe('real -b -- n2 s5000 T /x\n')
+  expect((await box.stop()).code).toBe(0)
 })
 
 test('they run on a read-only root, and after docker restart', async () => {

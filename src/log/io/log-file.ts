@@ -21,6 +21,8 @@ export interface LogFileOptions {
   readonly name?: string
   readonly maxBytes: number
   readonly archives: number
+  /** A stamp before each line; default: true. */
+  readonly stamped?: boolean
   readonly clock: Clock
   readonly commons: Pick<LogCommons, 'stampBuffer' | 'disk' | 'losses'>
 }
@@ -76,8 +78,11 @@ export class LogFile {
     const ready = this.#ready()
     const continues = midLine && this.#file?.openAt !== undefined
     const { stampBuffer } = this.#o.commons
-    const length = stampLines(stampBuffer, chunk.subarray(from), this.#stamp(), continues)
-    const stamped = stampBuffer.subarray(0, length)
+    const bare = chunk.subarray(from)
+    const stamped =
+      this.#o.stamped === false
+        ? bare
+        : stampBuffer.subarray(0, stampLines(stampBuffer, bare, this.#stamp(), continues))
     const rest = ready && this.#putRepairs(continues) ? this.#put(stamped) : stamped
     if (rest.length > 0) this.#lose(rest)
   }

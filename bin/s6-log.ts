@@ -1,0 +1,59 @@
+// A logger as s6-log and logutil-service are: standard input to stamped, rotated files. node s6-log.cjs SCRIPT…
+// Who has s6's own uses that (docker/rootfs/command/s6-log).
+import { closeSync, writeSync } from 'node:fs'
+import { exitCodes, S6Error } from '../src/s6/error.ts'
+import { LOG_USAGE, parseLog } from '../src/s6/log-script.ts'
+import { LogWriter } from '../src/s6/log-writer.ts'
+import { systemClock } from '../src/system/clock.ts'
+import { loadNative } from '../src/system/native-libc.ts'
+
+/** A writer that never ends its line is not waited for. */
+const LAST_LINE_MS = 1000
+
+const say = (text: string): void => void writeSync(2, `s6-log: ${text}\n`)
+
+async function main(argv: readonly string[]): Promise<void> {
+  const request = parseLog(argv)
+  if (typeof request === 'string') throw new S6Error(exitCodes.usage, `${request}; usage: ${LOG_USAGE}`)
+  const { native } = await loadNative()
+  const clock = systemClock()
+  const writer = new LogWriter(request.actions, { clock, native, warn: (text) => say(`warning: ${text}`) })
+  if (request.notify !== undefined) {
+    writeSync(request.notify, '\n')
+    closeSync(request.notify)
+  }
+  await inputEnds(writer, request.ignoresTerm)
+  await writer.close()
+  // What is left are alarms of files that are synced already.
+  native.exitNow(exitCodes.done)
+}
+
+/** Resolves at the end of the input; or, once told to end, at the end of a line: what comes then waits in the pipe for the next logger. */
+function inputEnds(writer: LogWriter, ignoresTerm: boolean): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const input = process.stdin
+  let told = false
+  const end = (): void => {
+    input.destroy()
+    resolve()
+  }
+  const tell = (): void => {
+    told = true
+    if (!writer.midLine) end()
+    else setTimeout(end, LAST_LINE_MS).unref()
+  }
+  input.on('data', (chunk: Buffer) => {
+    writer.write(chunk)
+    if (told && !writer.midLine) end()
+  })
+  input.once('end', resolve)
+  input.once('error', reject)
+  process.on('SIGHUP', tell)
+  process.on('SIGTERM', ignoresTerm ? () => undefined : tell)
+  return promise
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  say(`fatal: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = error instanceof S6Error ? error.exitCode : exitCodes.system
+})
