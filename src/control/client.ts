@@ -67,6 +67,8 @@ class Client implements ControlClient {
   readonly #path: string
   readonly #clock: Clock
   #connection: Connection
+  /** The one that takes its place, while it connects. */
+  #opening: Promise<Connection> | undefined
   #closed = false
 
   constructor(path: string, clock: Clock, connection: Connection) {
@@ -82,12 +84,9 @@ class Client implements ControlClient {
   ): Promise<Operations[O]['result']> {
     const untilMs = this.#clock.nowMs() + timeoutMs
     for (let again = reading.has(op); ; again = false) {
-      // The server closes what is idle; between two requests that is nobody's loss.
-      if (this.#connection.ended) this.#connection = await openConnection(this.#path, this.#clock)
-      // A client closed while it was connecting must not keep the process alive.
-      if (this.#closed) this.#connection.destroy()
+      const connection = await this.#connected()
       try {
-        return (await this.#connection.ask(op, body, untilMs)) as Operations[O]['result']
+        return (await connection.ask(op, body, untilMs)) as Operations[O]['result']
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
         if (!again || this.#closed) throw lostBeforeReply(op, error)
@@ -124,6 +123,18 @@ class Client implements ControlClient {
   close(): void {
     this.#closed = true
     this.#connection.destroy()
+  }
+
+  /** The server closes what is idle; between two requests that is nobody's loss. Requests at the same time share the next one. */
+  async #connected(): Promise<Connection> {
+    if (!this.#connection.ended) return this.#connection
+    this.#opening ??= openConnection(this.#path, this.#clock).finally(() => {
+      this.#opening = undefined
+    })
+    this.#connection = await this.#opening
+    // A client closed while it was connecting must not keep the process alive.
+    if (this.#closed) this.#connection.destroy()
+    return this.#connection
   }
 }
 

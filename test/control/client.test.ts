@@ -83,6 +83,31 @@ describe('nobody to talk to', () => {
 })
 
 describe('a supervisor that comes and goes', () => {
+  test('several requests at once after it has closed the connection share the next one, which close() ends', async () => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => {
+      sockets.push(socket)
+      socket.on('data', (text) => {
+        for (const line of String(text).trim().split('\n')) {
+          const { id } = JSON.parse(line) as { id: number }
+          socket.write(`${JSON.stringify({ id, ok: true, result: { instance: 'x', pid: 1 } })}\n`)
+        }
+      })
+    }).listen(path)
+    await once(server, 'listening')
+    const client = await connectControl(path)
+    await client.request('ping', {})
+    sockets[0]?.destroy()
+    await waitFor('the client to see it', async () => {
+      await Promise.all([1, 2, 3].map(() => client.request('ping', {})))
+      return sockets.length > 1
+    })
+    expect(sockets.length).toBe(2)
+    client.close()
+    await waitFor('every connection to end', () => sockets.every((socket) => socket.destroyed))
+    server.close()
+  })
+
   test('a request put while it is away is answered by the next one', async () => {
     await using sockets = new Sockets()
     const client = await connectControl(path)
