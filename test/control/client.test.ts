@@ -72,14 +72,17 @@ describe('nobody to talk to', () => {
     expect(await failure(connectControl(`/tmp/${'x'.repeat(200)}`))).toMatchObject({ code: 'NO_SUPERVISOR' })
   })
 
-  test('something else that listens there does not confuse us', async () => {
-    const server = createServer((socket) => socket.end('220 smtp ready\r\n')).listen(path)
-    await once(server, 'listening')
-    const client = await connectControl(path)
-    expect(await failure(client.request('ping', {}))).toMatchObject({ code: 'NO_SUPERVISOR' })
-    client.close()
-    server.close()
-  })
+  test.each(['220 smtp ready\r\n', 'null\n', '5\n'])(
+    'something else that listens there does not confuse us: %j',
+    async (line) => {
+      const server = createServer((socket) => socket.end(line)).listen(path)
+      await once(server, 'listening')
+      const client = await connectControl(path)
+      expect(await failure(client.request('ping', {}))).toMatchObject({ code: 'NO_SUPERVISOR' })
+      client.close()
+      server.close()
+    },
+  )
 })
 
 describe('a supervisor that comes and goes', () => {
