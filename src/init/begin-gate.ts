@@ -23,6 +23,10 @@ export interface BeginGateOptions {
 export class BeginGate {
   readonly #o: BeginGateOptions
   #lease: LeaseState = 'busy'
+  /** Words about the lease so far: while one is dealt with, the next may come. */
+  #words = 0
+  /** Where locks do not work: the supervisor's counter has the volume. */
+  #counted = false
   #volumeReady = false
   #hooksDone = false
   #begun = false
@@ -57,6 +61,7 @@ export class BeginGate {
     // The supervisor has stopped its gateways when the volume was lost, and waits for a word.
     const again = this.#begun && this.#lease === 'busy'
     this.#lease = state
+    const word = ++this.#words
     if (state === 'busy') {
       const { obstacle } = lease
       const why =
@@ -65,9 +70,15 @@ export class BeginGate {
           : `nobody can tell whose ${home} is: ${obstacle}. Remove it; until then the gateways wait here`
       say('warn', why)
     }
-    if (state === 'held' || state === 'none') this.#volumeReady = this.#isUsable(await prepare())
+    const isOurs = state === 'held' || state === 'none'
     // Where locks do not work the supervisor's counter decides, if anything can be written at all.
-    if (state === 'unsupported' && !lease.opened) this.#isUsable(await tryIt())
+    if (isOurs || (state === 'unsupported' && !lease.opened)) {
+      const problem = await (isOurs ? prepare() : tryIt())
+      // The volume was lost meanwhile: what was found in it is somebody else's, and so is what follows.
+      if (word !== this.#words) return
+      const isUsable = this.#isUsable(problem)
+      if (isOurs) this.#volumeReady = isUsable
+    }
     send({ type: 'lease', state })
     this.#beginIfReady()
     if (again && state === 'held' && this.#volumeReady) send({ type: 'begin' })
@@ -75,9 +86,15 @@ export class BeginGate {
 
   /** What a supervisor's counter came to, where locks do not work; its word counts nowhere else. */
   async leaseCounted(state: 'taken' | 'lost'): Promise<void> {
-    if (this.#lease !== 'unsupported' || state === 'lost') return
+    if (this.#lease !== 'unsupported') return
+    this.#counted = state === 'taken'
+    if (!this.#counted) return
     const again = this.#begun
-    if (!this.#volumeReady) this.#volumeReady = this.#isUsable(await this.#o.prepare())
+    if (!this.#volumeReady) {
+      const problem = await this.#o.prepare()
+      if (!this.#counted) return // lost meanwhile
+      this.#volumeReady = this.#isUsable(problem)
+    }
     this.#beginIfReady()
     if (again) this.#o.send({ type: 'begin' })
   }
@@ -88,7 +105,9 @@ export class BeginGate {
   }
 
   #beginIfReady(): void {
-    if (this.#begun || !this.#volumeReady || !this.#hooksDone) return
+    // It may have been lost since it was prepared, while the hooks ran.
+    const isOurs = this.#lease === 'held' || this.#lease === 'none' || (this.#lease === 'unsupported' && this.#counted)
+    if (this.#begun || !isOurs || !this.#volumeReady || !this.#hooksDone) return
     this.#begun = true
     this.#o.send({ type: 'begin' })
   }

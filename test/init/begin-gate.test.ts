@@ -4,13 +4,21 @@ import type { LeaseState } from '../../src/protocol/init.ts'
 
 function scene(
   first: LeaseState,
-  options: { opened?: boolean; withoutLease?: boolean; problem?: string; obstacle?: string } = {},
+  options: {
+    opened?: boolean
+    withoutLease?: boolean
+    problem?: string
+    obstacle?: string
+    /** The preparation takes so long. */
+    prepared?: Promise<void>
+  } = {},
 ) {
   const told: string[] = []
   const looks: string[] = []
   const said: string[] = []
   const look = (what: string) => async (): Promise<string | undefined> => {
     looks.push(what)
+    await options.prepared
     return options.problem
   }
   const gate = new BeginGate({
@@ -65,6 +73,43 @@ test('lost and found again: not begun in between, and told to begin again', asyn
   await gate.leaseIs('held')
   expect(gate.begun).toBe(true)
   expect(told).toEqual(['lease held', 'begin', 'lease busy', 'lease held', 'begin'])
+})
+
+test('lost while the hooks run: they end, and nothing begins before the volume is found again', async () => {
+  const { gate, told } = scene('held')
+  await gate.open()
+  await gate.leaseIs('busy')
+  gate.hooksDone()
+  expect([told, gate.begun]).toEqual([['lease held', 'lease busy'], false])
+  await gate.leaseIs('held')
+  expect([told.slice(2), gate.begun]).toEqual([['lease held', 'begin'], true])
+})
+
+test('lost while it is being prepared: the supervisor is not told that it is held, and does not begin', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const { gate, told } = scene('held', { prepared: promise })
+  const opened = gate.open()
+  gate.hooksDone()
+  await gate.leaseIs('busy')
+  resolve()
+  await opened
+  expect([told, gate.begun]).toEqual([['lease busy'], false])
+  await gate.leaseIs('held')
+  expect([told, gate.begun]).toEqual([['lease busy', 'lease held', 'begin'], true])
+})
+
+test('no locks: a volume the counter has lost again, while it was prepared or the hooks ran, is not begun on', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const { gate, told } = scene('unsupported', { prepared: promise })
+  await gate.open()
+  const taken = gate.leaseCounted('taken')
+  await gate.leaseCounted('lost')
+  resolve()
+  await taken
+  gate.hooksDone()
+  expect(told).toEqual(['lease unsupported'])
+  await gate.leaseCounted('taken')
+  expect(told).toEqual(['lease unsupported', 'begin'])
 })
 
 test('no locks: the supervisor’s counter decides, each supervisor’s anew', async () => {
