@@ -37,6 +37,11 @@ export class Lease {
     this.#options = options
   }
 
+  /** Our counter is in the file, and moves. */
+  get counts(): boolean {
+    return this.#counting?.state === 'held'
+  }
+
   /** The lock is ours (init said `held`): says who we are. `quietly`: it will be said again, so a failure is no news. */
   held({ quietly = false } = {}): void {
     this.#stop()

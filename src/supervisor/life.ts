@@ -92,7 +92,8 @@ export class Life {
 
   /** The volume is ours and its boot stages are behind us. Comes again when the volume was lost and is ours again. */
   begin(): void {
-    if (this.#phase === 'stopping') return
+    // A word of init that the counter has overtaken: there comes another when it is ours again.
+    if (this.#phase === 'stopping' || !this.#isOurs()) return
     if (this.#begun) {
       this.#resume()
       return
@@ -109,6 +110,7 @@ export class Life {
   }
 
   leaseIs(state: LeaseState): void {
+    if (this.#phase === 'stopping') return
     this.#leaseState = state
     switch (state) {
       case 'held':
@@ -188,6 +190,11 @@ export class Life {
         (error: Error) => journal.warn(`${home} could not be filled: ${error.message}`),
       )
     }
+    if (!this.#isOurs()) {
+      this.#begun = false // lost meanwhile: the boot begins anew when it is ours again
+      return
+    }
+    files.hold(false)
     journal.open(homePaths(home).supervisorLog)
     if (this.#phase === 'stopping') return
     this.#phase = 'running'
@@ -208,6 +215,11 @@ export class Life {
     if (isFirst) writeFileSync(marker, '')
     // Only now: whoever has waited for the end of the boot finds the slots there.
     this.#enter(this.#phase)
+  }
+
+  /** The volume, as far as we know: its lock is held, or nobody needs it, or our counter is in it. */
+  #isOurs(): boolean {
+    return this.#leaseState === 'unsupported' ? this.#lease.counts : this.#leaseState !== 'busy'
   }
 
   #enter(phase: StatusResult['phase']): void {
@@ -247,10 +259,11 @@ export class Life {
 
   #lost(): void {
     const { journal, dispatcher, table, files } = this.#o
-    journal.error('another container has taken the volume; the gateways here are stopped')
-    this.#phase = 'waiting'
     // The state files are the other one's now.
     files.hold(true)
+    if (this.#phase === 'stopping') return
+    journal.error('another container has taken the volume; the gateways here are stopped')
+    this.#phase = 'waiting'
     dispatcher.forget()
     for (const { key, job } of table.entries()) {
       const works = profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER

@@ -1,0 +1,116 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
+import { formatLease, GIVE_UP_AFTER_MS } from '../../src/supervisor/lease-counter.ts'
+import { Life, type LifeOptions } from '../../src/supervisor/life.ts'
+import { runPaths } from '../../src/system/paths.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { realNative } from '../support/real-native.ts'
+import { waitFor } from '../support/wait.ts'
+
+let home: string
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'hermes-life-'))
+})
+afterEach(() => rmSync(home, { recursive: true, force: true }))
+
+const other = formatLease({ instance: 'other', host: 'elsewhere', counter: 7 })
+const leaseFile = (): string => join(home, 'run.lease')
+
+/** A life on a real volume, whose parts note what they are told. One slot has a process until it is told otherwise. */
+function scene() {
+  const clock = fakeClock()
+  const paths = runPaths(join(home, 'run'), 'private')
+  mkdirSync(paths.slotStates, { recursive: true })
+  const done: string[] = []
+  const told: ToInit[] = []
+  const slots = [{ key: 'gateway-default', slot: { state: 'up' } }]
+  const note =
+    (what: string) =>
+    (...words: readonly unknown[]): void =>
+      void done.push([what, ...words.filter((word) => typeof word !== 'object')].join(' '))
+  const parts = {
+    table: { entries: () => slots, register: note('register'), dispatch: note('tell') },
+    profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
+    dispatcher: { watch: note('watch'), update: () => undefined, forget: () => undefined, close: () => undefined },
+    services: { begin: note('services'), stop: () => undefined },
+    files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
+    records: { flush: () => undefined },
+    logs: { closeAll: async () => undefined },
+    journal: { info: note('info'), warn: () => undefined, error: () => undefined, open: note('open') },
+  }
+  const life = new Life({
+    start: { home, instance: 'ours', hostname: 'here', foreground: false, main: [] },
+    paths,
+    container: {},
+    clock,
+    native: realNative,
+    send: (message: ToInit) => told.push(message),
+    closeControl: () => undefined,
+    leaveSlots: () => undefined,
+    exit: () => undefined,
+    ...parts,
+  } as unknown as LifeOptions)
+  return { life, clock, done, told, slots }
+}
+
+/** Counts until the volume is ours, as where locks do not work, and begins. */
+async function begunByCounting() {
+  const made = scene()
+  made.life.leaseIs('unsupported')
+  made.clock.advance(10_000)
+  expect(made.told).toContainEqual({ type: 'lease', state: 'taken' })
+  made.life.begin()
+  await waitFor('it to run', () => made.life.phase === 'running')
+  return made
+}
+
+test.each([
+  ['init says so', 'held', ({ life }: ReturnType<typeof scene>) => life.leaseIs('busy')],
+  [
+    'the counter says so',
+    'unsupported',
+    ({ clock }: ReturnType<typeof scene>) => {
+      writeFileSync(leaseFile(), other)
+      clock.advance(10_000)
+    },
+  ],
+] as const)(
+  'a volume that is lost while the boot fills it is not booted on: %s',
+  async (_, first: LeaseState, lose) => {
+    const made = scene()
+    const { life, clock, done, told } = made
+    life.leaseIs(first)
+    clock.advance(10_000)
+    life.begin()
+    lose(made)
+    await waitFor('it to be filled', () => done.some((what) => what.startsWith('info new in')))
+    await new Promise(setImmediate)
+    expect([life.phase, done.filter((what) => !/^(tell|info)/.test(what))]).toEqual(['waiting', ['hold true']])
+    if (first === 'held') life.leaseIs('held')
+    else {
+      writeFileSync(leaseFile(), '')
+      clock.advance(10_000)
+      expect(told.at(-1)).toEqual({ type: 'lease', state: 'taken' })
+    }
+    life.begin()
+    await waitFor('it to run', () => life.phase === 'running')
+    expect(done).toEqual(expect.arrayContaining(['hold false', 'boot', 'register dashboard false', 'services true']))
+    life.stop()
+  },
+)
+
+test('a volume that is lost while the container stops changes nothing: it ends, and writes nothing there any more', async () => {
+  const { life, clock, done, told, slots } = await begunByCounting()
+  life.stop()
+  expect(life.phase).toBe('stopping')
+  writeFileSync(leaseFile(), other)
+  clock.advance(GIVE_UP_AFTER_MS)
+  expect(life.phase).toBe('stopping')
+  expect(done).toContain('hold true')
+  slots.length = 0
+  life.drainIfEmpty()
+  await waitFor('the drained', () => told.some(({ type }) => type === 'drained'))
+})
