@@ -43,6 +43,8 @@ export class ServiceDirs {
   readonly #options: ServiceDirsOptions
   readonly #entries = new Map<string, Entry>()
   readonly #toOpen = new Set<string>()
+  /** Those whose lock another process holds. */
+  readonly #busy = new Set<string>()
   readonly #letters: FairLetters
   #opening = false
   #cancelRetry: Cancel | undefined
@@ -210,20 +212,21 @@ export class ServiceDirs {
     this.#opening = false
     if (this.#closed) return
     let left = OPENED_PER_TURN
-    const busy: string[] = []
     for (const slot of this.#toOpen) {
       if (left-- === 0) break
       this.#toOpen.delete(slot)
-      if (!this.#openOne(slot)) busy.push(slot)
+      if (!this.#openOne(slot)) this.#busy.add(slot)
     }
-    if (busy.length > 0) {
-      this.#cancelRetry?.()
-      this.#cancelRetry = this.#options.clock.at(this.#options.clock.nowMs() + LOCK_AGAIN_MS, () => {
-        for (const slot of busy) if (this.#entries.has(slot)) this.#open(slot)
-      })
-    }
+    if (this.#busy.size > 0)
+      this.#cancelRetry ??= this.#options.clock.at(this.#options.clock.nowMs() + LOCK_AGAIN_MS, () => this.#openBusy())
     const next = this.#toOpen.values().next()
     if (!next.done) this.#open(next.value)
+  }
+
+  #openBusy(): void {
+    this.#cancelRetry = undefined
+    for (const slot of this.#busy) if (this.#entries.has(slot)) this.#open(slot)
+    this.#busy.clear()
   }
 
   /** @returns false: another process holds the lock */

@@ -304,6 +304,41 @@ test('a lock that another process holds is waited for, without a control of its 
   expect(warnings).toEqual([])
 })
 
+test('the locks of many slots that another process holds are waited for, all of them', async () => {
+  const slots = Array.from({ length: 25 }, (_, at) => `gateway-p${at}`)
+  const fake = fakeClock()
+  dirs.close()
+  const other = open()
+  for (const slot of slots) other.ensure(slot, shape)
+  await waitFor('the other to hold them', () =>
+    slots.every((slot) => existsSync(join(scan, slot, 'supervise', 'control'))),
+  )
+  let tries = 0
+  const tryLock: typeof realNative.tryLock = (fd) => {
+    tries++
+    return realNative.tryLock(fd)
+  }
+  const native = { ...realNative, tryLock }
+  dirs = new ServiceDirs({
+    dir: scan,
+    native,
+    clock: fake,
+    warn: (text) => warnings.push(text),
+    command: () => undefined,
+  })
+  for (const slot of slots) dirs.ensure(slot, shape)
+  await waitFor('each to have been tried', () => tries === slots.length)
+  other.close()
+  const reader = (slot: string): boolean => {
+    fake.advance(1000)
+    // ENXIO until somebody reads it.
+    closeSync(openSync(join(scan, slot, 'supervise', 'control'), O_WRONLY | O_NONBLOCK))
+    return true
+  }
+  for (const slot of slots) await waitFor(`a reader of ${slot}`, () => reader(slot))
+  expect(warnings).toEqual([])
+})
+
 test('a slot costs two descriptors', async () => {
   const count = (): number => readdirSync('/proc/self/fd').length
   const before = count()
