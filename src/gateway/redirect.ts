@@ -1,4 +1,5 @@
 import { connectControl } from '../control/client.ts'
+import { pause } from '../system/clock.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { gatewaySlot } from '../system/paths.ts'
 import type { GatewayFacts } from './facts.ts'
@@ -16,13 +17,16 @@ const NO_SLOT_AFTER_MS = 30_000
  */
 export async function redirectToSupervisor(facts: GatewayFacts): Promise<number> {
   const stopped = stopRequested(facts.clock)
+  const asking = new AbortController()
   try {
-    const started = await Promise.race([startSlot(facts), stopped.first.then(() => false)])
+    const started = await Promise.race([startSlot(facts, asking.signal), stopped.first.then(() => false)])
     if (started) facts.err(supervisedText(facts.profile))
     await stopped.first
     return EXIT.done
   } finally {
     stopped.forget()
+    // Stopped while it still asked: a question that goes on would keep this process alive.
+    asking.abort()
   }
 }
 
@@ -32,15 +36,16 @@ hermes: to make it the container's own process instead: gateway run --no-supervi
 `
 
 /** Asks until it is answered: at boot the slots are not there yet, and another container may hold the volume for hours. */
-async function startSlot(facts: GatewayFacts): Promise<boolean> {
+async function startSlot(facts: GatewayFacts, signal: AbortSignal): Promise<boolean> {
   const { clock } = facts
   const giveUpAtMs = clock.nowMs() + NO_SLOT_AFTER_MS
   let told = false
   for (;;) {
     try {
-      await ask(facts)
+      await ask(facts, signal)
       return true
     } catch (error) {
+      if (signal.aborted) return false
       if (!(error instanceof HermesError) || !isPassing(error, clock.nowMs() < giveUpAtMs)) throw error
       if (error.code === 'STOPPING') return false
       if (error.code === 'VOLUME_BUSY' && !told) {
@@ -48,15 +53,19 @@ async function startSlot(facts: GatewayFacts): Promise<boolean> {
         facts.err(`hermes: ${error.message}; the gateway of "${facts.profile}" starts when it is free\n`)
       }
     }
-    await new Promise<void>((resolve) => clock.at(clock.nowMs() + RETRY_MS, resolve))
+    await pause(clock, RETRY_MS, signal)
   }
 }
 
-async function ask(facts: GatewayFacts): Promise<void> {
+async function ask(facts: GatewayFacts, signal: AbortSignal): Promise<void> {
   const client = await connectControl(facts.controlSocket, facts.clock)
+  const giveUp = (): void => client.close()
+  signal.addEventListener('abort', giveUp)
   try {
+    signal.throwIfAborted() // while it connected; the event is not heard any more
     await client.request('start', { slot: gatewaySlot(facts.profile), wait: false }, { timeoutMs: NO_SLOT_AFTER_MS })
   } finally {
+    signal.removeEventListener('abort', giveUp)
     client.close()
   }
 }

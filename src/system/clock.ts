@@ -11,6 +11,18 @@ export interface Clock {
   at(atMs: number, wake: () => void): Cancel
 }
 
+/** Waits so long, or until `signal` is aborted, also before: nothing of the wait is left then. */
+export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.at(clock.nowMs() + ms, resolve)
+  const end = (): void => resolve()
+  signal?.addEventListener('abort', end)
+  await promise
+  signal?.removeEventListener('abort', end)
+  cancel()
+}
+
 // A longer delay overflows setTimeout's 32 bits and would fire at once; far alarms are taken in steps.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 

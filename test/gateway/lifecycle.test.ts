@@ -4,8 +4,13 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { serveControl } from '../../src/supervisor/control-server.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { HermesError } from '../../src/system/errors.ts'
+import { handlers } from '../supervisor/control-handlers.ts'
 import { cliEnvironment, hermes, temporaryHome } from '../support/cli.ts'
 import { program } from '../support/install.ts'
+import { realNative } from '../support/real-native.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 let scratch: ReturnType<typeof temporaryHome>
@@ -111,6 +116,38 @@ test('LOG_FORMAT=json makes them JSON', async () => {
     level: 'info',
     component: 'gateway',
     time: expect.any(String),
+  })
+})
+
+describe('as the main program, while its slot cannot be started yet', () => {
+  const AS_MAIN = 'HERMES_MAIN=$$ exec "$@"'
+
+  test.each([
+    ['another container holds the volume', () => Promise.reject(new HermesError('VOLUME_BUSY', 'held by another'))],
+    ['the supervisor does not answer', () => new Promise<never>(() => undefined)],
+  ])('TERM ends it with 0 at once: %s', async (_, start) => {
+    let asked = 0
+    mkdirSync(join(home, 'run'))
+    const socket = realNative.listenUnix(join(home, 'run', 'control.sock'), 511)
+    const server = serveControl({
+      fd: socket,
+      clock: systemClock(),
+      warn: (text) => expect.fail(text),
+      handlers: handlers({
+        start: () => {
+          asked++
+          return start()
+        },
+      }),
+    })
+    try {
+      const run = gateway({}, ['gateway', 'run'], AS_MAIN)
+      await waitFor('it to have asked', () => asked > 0)
+      run.child.kill('SIGTERM')
+      expect(await run.exit()).toBe(0)
+    } finally {
+      server.close()
+    }
   })
 })
 

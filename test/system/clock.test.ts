@@ -1,5 +1,8 @@
+import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
-import { systemClock } from '../../src/system/clock.ts'
+import { pause, systemClock } from '../../src/system/clock.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { within } from '../support/wait.ts'
 
 test('an alarm never rings before its instant, not even by a part of a millisecond', async () => {
   const clock = systemClock()
@@ -29,4 +32,20 @@ test('an alarm further away than a timer can count does not ring at once', async
   await new Promise<void>((resolve) => clock.at(clock.nowMs() + 5, resolve))
   cancel()
   expect(rung).toBe(0)
+})
+
+test('a pause ends when its time is over or its signal is aborted, before or meanwhile, and leaves neither alarm nor listener', async () => {
+  const clock = fakeClock()
+  const stop = new AbortController()
+  const listeners = (): number => getEventListeners(stop.signal, 'abort').length
+  const over = pause(clock, 100, stop.signal)
+  expect([clock.alarms().length, listeners()]).toEqual([1, 1])
+  clock.advance(100)
+  await within('its time', over)
+  expect([clock.alarms().length, listeners()]).toEqual([0, 0])
+  const aborted = pause(clock, 100, stop.signal)
+  stop.abort()
+  await within('the abort', aborted)
+  await within('an abort before', pause(clock, 100, stop.signal))
+  expect([clock.alarms().length, listeners()]).toEqual([0, 0])
 })

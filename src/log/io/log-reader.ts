@@ -1,4 +1,4 @@
-import type { Clock } from '../../system/clock.ts'
+import { type Clock, pause } from '../../system/clock.ts'
 import { type LogLine, mergeByTime } from '../line.ts'
 import { type HistoryQuery, type LogSource, SourceReader } from './log-source.ts'
 
@@ -34,25 +34,11 @@ export class LogReader {
     while (!signal?.aborted) {
       const lines = [...mergeByTime(this.#sources.map((source) => source.news()))]
       if (lines.length > 0) yield lines
-      else await look(clock, signal)
+      else await pause(clock, LOOK_MS, signal)
     }
   }
 
   close(): void {
     for (const source of this.#sources) source.close()
   }
-}
-
-function look(clock: Clock, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const cancel = clock.at(clock.nowMs() + LOOK_MS, resolve)
-  signal?.addEventListener(
-    'abort',
-    () => {
-      cancel()
-      resolve()
-    },
-    { once: true },
-  )
-  return promise
 }
