@@ -55,4 +55,4 @@ export const exportsOf = (variables: Variables): string =>
     .map(([name, value]) => `export ${name}=${shellQuote(value)}`)
     .join('\n')
 
-const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`

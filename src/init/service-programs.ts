@@ -9,7 +9,7 @@ import {
 } from '../services/definition.ts'
 import type { ServiceTable } from '../services/table.ts'
 import { describeEnding } from '../slot/ending.ts'
-import { exportsOf, type Variables } from './environment.ts'
+import { exportsOf, shellQuote, type Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'
 import type { Pipes } from './pipes.ts'
 import type { RootEnvironment } from './root-environment.ts'
@@ -122,7 +122,7 @@ export class ServicePrograms {
     const { programs } = known
     if (program === 'finish') this.forgetFinish(slot)
     const words = program === 'run' ? programs.run : this.#finishWords(known)
-    const start = { ...this.#becoming(slot, programs, words), cwd: programs.cwd }
+    const start = this.#becoming(slot, programs, words)
     if (program === 'finish') return start
     const { pipes } = this.#o
     const stdin = programs.reads === undefined ? undefined : pipes.open(programs.reads, 'read')
@@ -140,26 +140,30 @@ export class ServicePrograms {
     return [...finish, ...how, name, `${pid}`]
   }
 
-  #becoming(slot: string, programs: Programs, words: readonly string[]): Pick<StartCommand, 'words' | 'env'> {
-    const { user } = programs
+  #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
+    const { user, cwd } = programs
     const { dir, uid, root } = this.#o
-    if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs) }
-    // Set after the drop: setpriv runs as root, and would obey what others have put into the environment.
+    if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs), cwd }
+    // Set after the drop: setpriv runs as root, and would obey what others have put into the environment. Likewise the directory:
+    // root would follow a link of the user's to where the user itself cannot go.
     const script = join(dir, slot)
     const container = this.#o.container()
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
     mkdirSync(dir, { recursive: true, mode: 0o711 })
     rmSync(script, { force: true })
-    writeFileSync(
-      script,
-      `${exportsOf({ ...withoutSecrets(container), ...names, ...programs.variables })}\nexec "$@"\n`,
-      {
-        mode: 0o400,
-        flag: 'wx',
-      },
-    )
+    const text = [
+      `cd -- ${shellQuote(cwd)} || exit 111`,
+      'unset OLDPWD',
+      exportsOf({ ...withoutSecrets(container), ...names, ...programs.variables }),
+      'exec "$@"',
+    ]
+    writeFileSync(script, `${text.join('\n')}\n`, { mode: 0o400, flag: 'wx' })
     lchownSync(script, user.uid, user.gid)
-    return { words: [...setprivPrefix(user), '/bin/sh', script, ...words], env: { PATH: root.path(container) } }
+    return {
+      words: [...setprivPrefix(user), '/bin/sh', script, ...words],
+      env: { PATH: root.path(container) },
+      cwd: '/',
+    }
   }
 
   #rootEnvironment({ inherits, variables, user }: Programs): Variables {

@@ -120,10 +120,21 @@ export interface ServiceProblem {
   readonly repair: string
 }
 
+/** One line for people, whatever names and values the author has put into it. */
 export const problemText = ({ service, file, line, key, message, repair }: ServiceProblem): string => {
   const where = [file, line === undefined ? '' : `, line ${line}`, key === undefined ? '' : `, ${key}`].join('')
-  return `${service === undefined ? '' : `service ${service} is left out: `}${where}: ${message}; ${repair}`
+  return [service === undefined ? '' : `service ${service} is left out: `, `${where}: `, message, `; ${repair}`]
+    .map(printable)
+    .join('')
 }
+
+const LONGEST_PART = 500
+/** Control characters would forge lines, or move a terminal's cursor. */
+const printable = (text: string): string =>
+  (text.length > LONGEST_PART ? `${text.slice(0, LONGEST_PART)}…` : text).replaceAll(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 
 /** What a finish program may take: s6's default for `timeout-finish`. */
 export const FINISH_TIMEOUT_MS = 5000

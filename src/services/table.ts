@@ -7,8 +7,10 @@ import { isServiceName, type ServicePrograms, type ServiceUser } from './definit
 
 /** Longest table init takes; 200 services of usual size need a tenth of it. */
 export const MAX_TABLE_BYTES = 8_000_000
+/** Problems that are told; more of them are of no more use. */
+export const MAX_PROBLEMS = 1000
 const MAX_TEXT = 131_072
-const MAX_WORDS = 1000
+export const MAX_WORDS = 1000
 
 export interface ServiceTable {
   readonly programs: readonly ServicePrograms[]
@@ -31,7 +33,7 @@ export function parseServiceTable(text: string): ServiceTable | string {
   if (!isList(programs, MAX_CHILDREN, isPrograms)) return 'bad programs'
   if (new Set(programs.map(({ name }) => name)).size !== programs.length) return 'a service twice'
   if (!isList(rules, MAX_CHILDREN, isRecord)) return 'bad rules'
-  if (!isList(problems, MAX_CHILDREN, isText)) return 'bad problems'
+  if (!isList(problems, MAX_PROBLEMS, isText)) return 'bad problems'
   return { programs, rules, problems }
 }
 
@@ -62,7 +64,8 @@ const isVariables = (value: unknown): value is Record<string, string> =>
   Object.keys(value).length <= MAX_WORDS &&
   Object.entries(value).every(([name, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && isText(text))
 
-const isPrograms = (value: unknown): value is ServicePrograms =>
+/** Whether init takes what is run for a service: words, variables and texts have bounds. */
+export const isPrograms = (value: unknown): value is ServicePrograms =>
   isRecord(value) &&
   isName(value.name) &&
   typeof value.oneshot === 'boolean' &&

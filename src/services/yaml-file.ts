@@ -106,18 +106,33 @@ function readKeys(
       faults.push({ ...place, message: 'unknown key', repair })
       continue
     }
-    const raw = pair.value === null ? null : toValue(pair.value as YAMLMap)
+    let raw: unknown
+    try {
+      raw = pair.value === null ? null : toValue(pair.value as YAMLMap)
+    } catch (error) {
+      // An alias without its anchor, or aliases of aliases without end.
+      faults.push({ ...place, message: (error as Error).message, repair: 'write the value out' })
+      continue
+    }
     if (raw === null) continue // nothing is said
     const value = SERVICE_KEYS[name].read(raw)
     if (value !== undefined) values[name] = value
     else
       faults.push({
         ...place,
-        message: `expected ${SERVICE_KEYS[name].expected}, got ${JSON.stringify(raw).slice(0, 80)}`,
+        message: `expected ${SERVICE_KEYS[name].expected}, got ${shown(raw)}`,
         repair: 'correct it',
       })
   }
   return { values: values as ServiceValues, faults }
+}
+
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value).slice(0, 80)
+  } catch {
+    return 'something that contains itself' // an alias within its own anchor
+  }
 }
 
 type Made = ServiceDefinition | { readonly key: string; readonly fault: Pick<Fault, 'message' | 'repair'> }

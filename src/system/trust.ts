@@ -31,8 +31,9 @@ export function trusted(path: string, rule: Rule = rootsAlone): Trusted | undefi
   const rest = partsOf(path)
   let links = 0
   for (let at = '/'; ; ) {
-    const status = lstatSync(at, { throwIfNoEntry: false })
+    const status = statusOf(at)
     if (status === undefined) return undefined
+    if ('message' in status) return { fault: status }
     if (status.isSymbolicLink()) {
       if (++links > MAX_LINKS) return { fault: { file: path, message: 'too many links', repair: 'take some away' } }
       const target = readlinkSync(at)
@@ -46,6 +47,16 @@ export function trusted(path: string, rule: Rule = rootsAlone): Trusted | undefi
     if (next === undefined) return readable(at, status)
     if (!status.isDirectory()) return undefined
     at = next === '..' ? dirname(at) : join(at, next)
+  }
+}
+
+/** Itself, not what it links to. @returns a fault for what cannot be looked at: a name that is too long, a directory that is not ours */
+function statusOf(file: string): Stats | Fault | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false })
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error)
+    return { file, message: `it cannot be looked at (${code})`, repair: 'name another path' }
   }
 }
 

@@ -1,6 +1,6 @@
 // What the runtime user tries, and what an author gets wrong: nothing of it is run as root, and the rest goes on.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { startInit } from '../support/init-box.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
@@ -105,6 +105,63 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
     await waitFor('the boot', async () => (await box.status()).phase === 'running')
     const slots = (await box.status()).slots.map(({ slot }) => slot)
     expect(slots.filter((slot) => slot.startsWith('service-'))).toEqual(left)
+  })
+
+  test('a definition that cannot be taken as it is costs the others nothing, nor does an odd PATH', async () => {
+    const services = {
+      good: { command: ['sleep', '1000'] },
+      'many-words': { command: ['sleep', ...Array<string>(1001).fill('1')] },
+      'long-word': { command: ['sleep', '1'.repeat(131_073)] },
+      'many-variables': {
+        command: ['sleep', '1'],
+        environment: Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`A${i}`, ''])),
+      },
+      'long-name': { command: ['x'.repeat(300)] },
+      'no-id': { command: ['sleep', '1'], user: 4_294_967_296 },
+      needy: { command: ['sleep', '1'], depends_on: ['long-word'] },
+    }
+    await using box = await startServices({
+      etc: { 'hermes/services.yaml': JSON.stringify({ services }) },
+      env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin:/${'x'.repeat(300)}` },
+    })
+    await box.up('good')
+    const { warnings, slots } = await box.status()
+    expect(slots.map(({ slot }) => slot).filter((slot) => slot.startsWith('service-'))).toEqual(['service-good'])
+    const tooMuch = 'it has more than 1000 words or variables, or one of more than 128 KiB'
+    const expected: Readonly<Record<string, string>> = {
+      'many-words': tooMuch,
+      'long-word': tooMuch,
+      'many-variables': tooMuch,
+      'long-name': 'it cannot be looked at (ENAMETOOLONG)',
+      'no-id': 'there is no account 4294967296',
+    }
+    for (const [name, message] of Object.entries(expected))
+      expect(`${box.pid1.stderr()}${warnings.join('\n')}`).toMatch(
+        new RegExp(`service ${name} is left out: .*${message.replaceAll(/[()]/g, '\\$&')}`),
+      )
+    const flood = Object.fromEntries(Array.from({ length: 1100 }, (_, i) => [`Bad${i}`, {}]))
+    await using flooded = await startServices({
+      etc: { 'hermes/services.yaml': JSON.stringify({ services: { good: services.good, ...flood } }) },
+    })
+    await flooded.up('good')
+  })
+
+  test('a service’s directory is entered as its user: a link of the runtime user’s leads root nowhere', async () => {
+    const yaml = (home: string): string => `services:
+  linked: {command: [cat, note], user: hermes, directory: ${home}/app, restart: never}
+  own: {command: [sh, -c, 'pwd; cat note'], user: hermes, directory: ${home}/mine, restart: never}`
+    await using box = await startServices({
+      etc: {},
+      prepare: `mkdir -p /etc/hermes && cat >/etc/hermes/services.yaml <<END\n${yaml('$home')}\nEND
+        mkdir -m 700 /run/roots && mkdir -m 755 /run/roots/inner && echo secret >/run/roots/inner/note
+        ln -s /run/roots/inner $home/app; mkdir $home/mine; echo mine >$home/mine/note; chown -hR 10000:10000 $home`,
+    })
+    await waitFor('the honest one', () => box.log('own') === `${box.home}/mine\nmine\n`)
+    await waitFor('the other', () => box.log('linked') !== '')
+    expect(box.log('linked')).toMatch(/can't cd to .*app/)
+    expect(await box.service('linked', ({ lastDeath }) => lastDeath !== undefined)).toMatchObject({
+      lastDeath: { exitCode: 111 },
+    })
   })
 
   test('a supervisor that lies can name services, and nothing else', async () => {

@@ -41,6 +41,13 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
     for (const name of ['none', 'file/x', 'dangling']) expect(trusted(join(dir, name))).toBeUndefined()
   })
 
+  test('a name that no file can have is said, and does not end who asks', () => {
+    const long = `/usr/bin/${'x'.repeat(300)}`
+    expect(faultOf(long)).toBe(`${long}: it cannot be looked at (ENAMETOOLONG)`)
+    expect(readable(long)).toBeUndefined()
+    expect(rootPathOf(`/${'x'.repeat(300)}:/usr/bin`)).toBe('/usr/bin')
+  })
+
   test.each([
     ['the file belongs to somebody else', () => chownSync(lay('a/run'), 10_000, 0)],
     ['the group can write it', () => lay('a/run', '', 0o775)],

@@ -168,3 +168,24 @@ describe('what is wrong is named by file, line and key, with what was expected, 
     for (const text of ['', '# nothing\n', 'services:\n']) expect(read(text)).toEqual({ definitions: [], problems: [] })
   })
 })
+
+test('what is odd costs its own service alone, and is told in one line', () => {
+  const odd: readonly (readonly [text: string, why: string])[] = [
+    ['odd: {command: *nowhere}', 'Unresolved alias'],
+    [`odd: {command: &a [${'x,'.repeat(20)}x], finish: [${'*a,'.repeat(100)}*a]}`, 'Excessive alias count'],
+    ['odd: {command: &a [*a]}', 'got something that contains itself'],
+    ['"o\\0d\\ed": {command: [x]}', 'service o\\u0000d\\u001bd is left out'],
+    ['"o\\nd": {command: [x]}', 'service o\\u000ad is left out'],
+    [`odd: {restart: "${'x'.repeat(100)}", ${'y'.repeat(900)}: 1}`, `${'y'.repeat(500 - 35)}`],
+  ]
+  for (const [text, why] of odd) {
+    const { definitions, problems } = read(`services:\n  good: {command: [x]}\n  ${text}\n`)
+    expect(definitions.map(({ rules }) => rules.name)).toEqual(['good'])
+    const lines = problems.map(problemText)
+    expect(lines.join('\n')).toContain(why)
+    for (const line of lines) {
+      expect(line).not.toMatch(/\p{Cc}/u)
+      expect(line.length).toBeLessThan(2000)
+    }
+  }
+})

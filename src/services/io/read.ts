@@ -7,7 +7,7 @@ import { problemText, type ServiceDefinition, type ServiceProblem } from '../def
 import type { CommandFacts, Found } from '../facts.ts'
 import { soundGraph } from '../graph.ts'
 import { readS6Rc, readServicesD } from '../s6-tree.ts'
-import type { ServiceTable } from '../table.ts'
+import { isPrograms, MAX_PROBLEMS, MAX_WORDS, type ServiceTable } from '../table.ts'
 import { readServicesYaml } from '../yaml-file.ts'
 import { readText, readTree } from './tree.ts'
 import { findUser } from './users.ts'
@@ -64,12 +64,13 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
       waitForServices: tree.waitForServices,
     }),
   )
-  const { definitions, problems } = withoutDoubles(found.flatMap((one) => one.definitions))
+  const sized = withoutOversized(found)
+  const { definitions, problems } = withoutDoubles(sized.definitions)
   const graph = soundGraph(definitions)
   return {
     programs: graph.services.map((one) => one.programs),
     rules: graph.services.map((one) => ({ ...one.rules })),
-    problems: [...found.flatMap((one) => one.problems), ...problems, ...graph.problems].map(problemText),
+    problems: [...sized.problems, ...problems, ...graph.problems].slice(0, MAX_PROBLEMS).map(problemText),
   }
 }
 
@@ -87,6 +88,21 @@ function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYa
   if ('text' in read) return readServicesYaml(read.text, { ...facts, file })
   const { message, ...fault } = read.fault
   return { definitions: [], problems: [{ ...fault, message: `no service of ${file} is run: ${message}` }] }
+}
+
+/** init takes a table as a whole or not at all: what it would not take must not cost the others their start. */
+function withoutOversized(all: readonly Found[]): Found {
+  const definitions = all.flatMap((one) => one.definitions)
+  const sound = definitions.filter(({ programs }) => isPrograms(programs))
+  const problems = definitions
+    .filter((one) => !sound.includes(one))
+    .map(({ rules }) => ({
+      service: rules.name,
+      file: rules.source,
+      message: `it has more than ${MAX_WORDS} words or variables, or one of more than 128 KiB`,
+      repair: 'put them into a script or a file',
+    }))
+  return { definitions: sound, problems: [...all.flatMap((one) => one.problems), ...problems] }
 }
 
 /** A name is one slot: the first source that defines it wins. */

@@ -29,5 +29,8 @@ const rowsOf = (file: string): readonly (readonly string[])[] =>
     .split('\n')
     .map((line) => line.split(':'))
 
+/** Ids have 32 bits, and the largest stands for none: setpriv would cut 4294967296 to root's 0. */
+const MAX_ID = 2 ** 32 - 2
+
 const numberOf = (text: string | undefined): number | undefined =>
-  text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined
+  text !== undefined && /^\d{1,10}$/.test(text) && Number(text) <= MAX_ID ? Number(text) : undefined
