@@ -18,7 +18,7 @@ const BOOT_MS = 30_000
  * @returns the exit code
  */
 export async function commandLine(context: Context, words: readonly string[]): Promise<number> {
-  if (words.length === 0 || words.join(' ') === '--tui') return bare(context)
+  if (words.length === 0 || (words.length === 1 && words[0] === '--tui')) return bare(context)
   // `hermes help gateway start` is what people type who know git.
   const asked = words[0] === 'help' ? [...words.slice(words[1] === 'help' ? 2 : 1), '--help'] : words
   const parsed = parseWords(asked, COMMANDS, GROUPS)

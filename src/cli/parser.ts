@@ -76,9 +76,9 @@ export const flagsOf = ({ short, long, value }: OptionSpec): string =>
   (value === undefined ? '' : value.startsWith('[') ? ` ${value}` : ` <${value}>`)
 
 /** `hermes gateway help` is `hermes gateway --help`. */
-const groupHelp = ([first = '', second, ...rest]: readonly string[], groups: readonly Group[]): readonly string[] => {
-  if (second === 'help' && groups.some(({ name }) => name === first)) return [first, ...rest, '--help']
-  return second === undefined ? (first === '' ? [] : [first]) : [first, second, ...rest]
+const groupHelp = (words: readonly string[], groups: readonly Group[]): readonly string[] => {
+  const [first = '', second, ...rest] = words
+  return second === 'help' && groups.some(({ name }) => name === first) ? [first, ...rest, '--help'] : words
 }
 
 /** The first of the words that should name a command and does not. */

@@ -148,6 +148,21 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     expect(stderr).toContain(next)
     expect(stderr.split('\n').length).toBeLessThanOrEqual(3)
   })
+
+  // What `hermes "$UNSET"` types; `run` would leave such words out.
+  test.each([
+    [[''], 'hermes --help'],
+    [['', '--tui'], 'hermes --help'],
+    [['profile', ''], 'hermes profile --help'],
+    [['gateway', ''], 'hermes gateway --help'],
+    [['kanban', ''], 'hermes kanban --help'],
+  ])('an empty word is no command: hermes %j', async (words, next) => {
+    expect(await hermes(words, { home })).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `hermes: unknown command ''\n  next: ${next}\n`,
+    })
+  })
 })
 
 test.each([
