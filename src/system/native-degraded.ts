@@ -43,6 +43,7 @@ export function degradedNative(): Native {
       return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]) === process.pid
     },
     sendNonblocking: () => missing('send'),
+    hasReader: () => true,
     setNonblocking: () => missing('fcntl(F_SETFL)'),
     kill(pid, signal) {
       try {

@@ -55,6 +55,8 @@ const AF_UNIX = 1
 const SOCK_STREAM = 1
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
+const POLLERR = 8
+const POLLHUP = 16
 /** sizeof(siginfo_t); si_pid lies behind three ints and the padding to the union, which holds pointers. */
 const SIGINFO_BYTES = 128
 const SI_PID_OFFSET = 16
@@ -76,6 +78,7 @@ const signatures = {
   close: ['int', ['int']],
   getsid: ['int', ['int']],
   send: ['long', ['int', 'void *', 'size_t', 'int']],
+  poll: ['int', ['void *', 'unsigned long', 'int']],
   kill: ['int', ['int', 'int']],
   setgroups: ['int', ['size_t', 'void *']],
   setresgid: ['int', ['uint32', 'uint32', 'uint32']],
@@ -190,6 +193,13 @@ function libcNative(koffi: Koffi): Native {
       const error = failure('send')
       if (error.code === 'EAGAIN') return 0
       throw error
+    },
+    hasReader(fd) {
+      // struct pollfd: fd, events, revents; errors and hang-ups are told unasked.
+      const pollfd = Buffer.alloc(8)
+      pollfd.writeInt32LE(fd, 0)
+      call('poll', pollfd, 1, 0)
+      return (pollfd.readInt16LE(6) & (POLLERR | POLLHUP)) === 0
     },
     setNonblocking(fd, on) {
       const flags = call('fcntl', fd, F_GETFL, 0)

@@ -44,6 +44,11 @@ export interface Native {
    * @returns bytes taken, 0 when it would block
    */
   sendNonblocking(fd: number, bytes: Uint8Array): number
+  /**
+   * poll(2) for nothing but the end: what is written there still finds a reader. False for a pipe without one (POLLERR) and for a socket or
+   * terminal whose other end is gone (POLLHUP).
+   */
+  hasReader(fd: number): boolean
   /** fcntl(F_GETFL / F_SETFL O_NONBLOCK) of an open file description. */
   setNonblocking(fd: number, on: boolean): void
   /** kill(2) without Node's own bookkeeping; a negative pid is a process group. @returns false when there is nobody (ESRCH) */

@@ -323,6 +323,20 @@ describe('help', () => {
     expect(await run(line)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(text) })
   })
 
+  test.each([
+    [[''], 'next: hermes --help'],
+    [['', '--tui'], 'next: hermes --help'],
+    [['help', ''], 'next: hermes --help'],
+    [['profile', ''], 'next: hermes profile --help'],
+    [['gateway', ''], 'next: hermes gateway --help'],
+  ])('%j: an empty word, as of a variable that is not set, is an unknown command', async (words, next) => {
+    expect(await hermes(words, { home })).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(new RegExp(`unknown command ''\n +${next}`)),
+    })
+  })
+
   test('hermes gateway help is hermes gateway --help', async () => {
     expect(await run('gateway help')).toEqual(await run('gateway --help'))
   })

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { lastOf, lineFilter, lineText, parseCount, parseLevel, parseSince, readLine } from '../../src/cli/log-lines.ts'
 import { hermes, startProgram, temporaryHome } from '../support/cli.ts'
@@ -138,6 +140,19 @@ describe('hermes logs', () => {
       write('default', [3])
       await waitFor('the line after the rotation', () => text.includes('line 3\n'))
       expect(text.match(/line 2\n/g)).toHaveLength(1)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  })
+
+  test('following ends when nobody reads it any more, though the log is silent', async () => {
+    write('default', [1])
+    const child = startProgram([program('hermes'), 'logs', '-f'], { home })
+    try {
+      await once(child.stdout as Readable, 'data')
+      child.stdout?.destroy()
+      await waitFor('it to end', () => child.exitCode !== null)
+      expect(child.exitCode).toBe(0)
     } finally {
       child.kill('SIGKILL')
     }

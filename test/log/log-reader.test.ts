@@ -154,12 +154,14 @@ test('the last lines of a file are found from its end, wherever blocks are cut',
 /** Follows in steps: what a look at the files brings. */
 function followed(sources: readonly { slot: string; dir: string }[], query?: { lines: number }) {
   const clock = fakeClock()
-  const stop = new AbortController()
+  let wanted = true
+  let ended = false
   const reader = new LogReader(sources)
   const seen: string[] = []
   if (query) for (const { text } of reader.history({ ...query, wholeLines: true })) seen.push(text)
   const done = (async () => {
-    for await (const batch of reader.follow(clock, stop.signal)) for (const { text } of batch) seen.push(text)
+    for await (const batch of reader.follow(clock, () => wanted)) for (const { text } of batch) seen.push(text)
+    ended = true
   })()
   return {
     seen,
@@ -170,7 +172,11 @@ function followed(sources: readonly { slot: string; dir: string }[], query?: { l
         return seen.at(-1) === line
       }),
     async [Symbol.asyncDispose]() {
-      stop.abort()
+      wanted = false
+      await waitFor('following to end', () => {
+        clock.advance(200)
+        return ended
+      })
       await done
       reader.close()
     },

@@ -112,6 +112,10 @@ export class FakeNative implements Native {
     return 0
   }
 
+  hasReader(): boolean {
+    return true
+  }
+
   setNonblocking(fd: number, on: boolean): void {
     this.#blocking.set(fd, !on)
   }

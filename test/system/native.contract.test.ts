@@ -12,7 +12,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -110,6 +110,8 @@ function fake(): Subject {
     },
     skips: {
       'a socket that listens': 'the fake has no descriptor to give that could be listened on',
+      'what is written to a pipe or a socket has a reader until the other end goes':
+        'the fake’s descriptors are imagined',
       'a socket takes what it can and never waits': 'the fake sends nowhere',
     },
   }
@@ -119,6 +121,22 @@ const subjects = [
   ['libc through koffi', await libc()],
   ['the fake', fake()],
 ] as const
+
+/** Both ends of a Unix socket: a descriptor, and a client that does not read. `destroy` closes what listened, and the descriptor. */
+async function connectedSocket() {
+  const path = fresh()
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
+  const client = connect(path)
+  client.pause()
+  const socket = await accepted
+  const destroy = (): void => {
+    socket.destroy()
+    server.close()
+  }
+  return { fd: (socket as unknown as { _handle: { fd: number } })._handle.fd, client, destroy }
+}
 
 describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, skips }) => {
   const contract = (name: string, body: () => Promise<void> | void): void => {
@@ -239,18 +257,7 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
   })
 
   contract('a socket takes what it can and never waits', async () => {
-    const path = fresh()
-    const server = createServer()
-    await new Promise<void>((resolve) => server.listen(path, resolve))
-    const accepted = new Promise<{ fd: number; destroy(): void }>((resolve) =>
-      server.once('connection', (socket) => {
-        const { fd } = (socket as unknown as { _handle: { fd: number } })._handle
-        resolve({ fd, destroy: () => socket.destroy() })
-      }),
-    )
-    const client = connect(path)
-    client.pause()
-    const { fd, destroy } = await accepted
+    const { fd, client, destroy } = await connectedSocket()
     native.setNonblocking(fd, false)
     const chunk = Buffer.alloc(100_000)
     let sent = 0
@@ -262,7 +269,22 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     // MSG_NOSIGNAL: an error, not SIGPIPE.
     expect(failure(() => native.sendNonblocking(fd, chunk)).code).toBe('EPIPE')
     destroy()
-    server.close()
+  })
+
+  contract('what is written to a pipe or a socket has a reader until the other end goes', async () => {
+    const [read, write] = native.pipe({ nonblockingRead: false })
+    expect(native.hasReader(write)).toBe(true)
+    closeSync(read)
+    expect(native.hasReader(write)).toBe(false)
+    closeSync(write)
+    const { fd, client, destroy } = await connectedSocket()
+    expect(native.hasReader(fd)).toBe(true)
+    client.destroy()
+    await waitFor('the hang-up', () => !native.hasReader(fd))
+    destroy()
+    const file = openSync(fresh(), 'w')
+    expect(native.hasReader(file)).toBe(true)
+    closeSync(file)
   })
 
   contract('sending on what is no socket is an error', () => {

@@ -6,12 +6,14 @@ import type { LogLine } from '../../log/line.ts'
 import { listProfiles, requireProfile } from '../../profile/disk.ts'
 import { isProfileName } from '../../profile/names.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { loadNative } from '../../system/native-libc.ts'
 import { gatewaySlot, homePaths, slotLogDir } from '../../system/paths.ts'
 import { type ArgumentSpec, type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import { lastOf, lineFilter, lineText, parseCount, parseLevel, parseSince } from '../log-lines.ts'
 import type { Outcome } from '../output.ts'
 
+const STDOUT = 1
 const DEFAULT_LINES = '50'
 const NAMES: ArgumentSpec = {
   name: 'NAME',
@@ -122,8 +124,8 @@ export async function printLogs(context: Context, input: Input, sources: readonl
         output.err(`hermes: no lines in ${sources.map(({ dir, name }) => join(dir, name ?? 'current')).join(', ')}\n`)
       return {}
     }
-    for await (const batch of reader.follow(clock)) {
-      if (output.closed) break
+    const { native } = await loadNative()
+    for await (const batch of reader.follow(clock, () => !output.closed && native.hasReader(STDOUT))) {
       printed += printAll(context, keep ? batch.filter(keep) : batch, show)
     }
     return {}

@@ -27,14 +27,15 @@ export class LogReader {
   }
 
   /**
-   * Lines written since the history was read (if it was not: from now on), for ever, in batches. A log that is rotated, emptied,
+   * Lines written since the history was read (if it was not: from now on), in batches. A log that is rotated, emptied,
    * removed or not there yet is waited for.
+   * @param wanted asked before each look; false ends it
    */
-  async *follow(clock: Clock, signal?: AbortSignal): AsyncGenerator<readonly LogLine[]> {
-    while (!signal?.aborted) {
+  async *follow(clock: Clock, wanted: () => boolean): AsyncGenerator<readonly LogLine[]> {
+    while (wanted()) {
       const lines = [...mergeByTime(this.#sources.map((source) => source.news()))]
       if (lines.length > 0) yield lines
-      else await pause(clock, LOOK_MS, signal)
+      else await pause(clock, LOOK_MS)
     }
   }
 
