@@ -139,6 +139,11 @@ describe('where a log-in is needed', () => {
     const headers = { [name]: 'GET', 'X-Original-URL': '/api/status', 'X-Rewrite-URL': '/api/status' }
     expect((await dashboard.ask('/api/profiles', { method: 'POST', headers })).code).toBe(401)
     expect((await dashboard.ask('/api/profiles', { headers })).code).toBe(401)
+    // Neither is a change called a question, nor the other way round.
+    const { cookie } = await signIn(dashboard)
+    const change = { method: 'POST', json: { title: 'by another name' } }
+    expect((await dashboard.ask('/api/kanban/tasks', { ...change, headers: { ...headers, cookie } })).code).toBe(403)
+    expect((await dashboard.ask('/api/status', { headers: { [name]: 'DELETE' } })).code).toBe(200)
   })
 
   test.each(['/assetsleak', '/assets', '/assetsleak/x.js'])('%s is not among the files of the page', async (path) => {

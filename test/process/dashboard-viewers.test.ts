@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { askHttp, pageToken, type RunningDashboard, startDashboard } from '../support/dashboard.ts'
@@ -19,6 +20,21 @@ const missedOf = (events: readonly StreamedEvent[]): number =>
 
 const linesOf = (events: readonly StreamedEvent[]): number =>
   events.reduce((sum, { event, data }) => sum + (event === 'lines' ? data.lines.length : 0), 0)
+
+/** Reads a stream and keeps nothing of it. */
+const countBytes = (port: number, path: string, headers: Readonly<Record<string, string>>) =>
+  new Promise<{ readonly bytes: () => number; readonly end: () => void }>((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port, path, headers, agent: false }, (response) => {
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+      })
+      response.on('error', () => undefined)
+      resolve({ bytes: () => bytes, end: () => asked.destroy() })
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
 
 test('a slot that writes faster than anybody reads: viewers get some lines, and are told how many they missed', async () => {
   await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
@@ -50,6 +66,21 @@ test('a viewer that stops reading costs nobody anything, and hears what it misse
   await waitFor('it to go on', () => linesOf(slow.events) > held + 1000)
   await waitFor('what it missed', () => told(slow.events) >= told(quick.events))
   expect((await dashboard.ask('/api/status')).code).toBe(200)
+})
+
+test('fifty viewers of loud logs cost the server what it may have, 60 MB, and not the garbage of what they were sent', async () => {
+  const names = Array.from({ length: 10 }, (_, n) => `loud${n}`)
+  await using hermes = await startHermes({ profiles: names.map((name) => ({ name, gateway: loud })) })
+  await using dashboard = await startDashboard(hermes)
+  const headers = await tokenOf(dashboard)
+  const paths = Array.from({ length: 50 }, (_, n) => `/api/profiles/loud${n % names.length}/logs/follow`)
+  const viewers = await Promise.all(paths.map((path) => countBytes(dashboard.port, path, headers)))
+  using all = new DisposableStack()
+  for (const { end } of viewers) all.defer(end)
+  const read = (): number => viewers.reduce((sum, { bytes }) => sum + bytes(), 0)
+  await waitFor('100 MB to be read', () => read() > 100_000_000, { deadlineMs: 90_000 })
+  const pssKb = Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${dashboard.child.pid}/smaps_rollup`, 'utf8'))?.[1])
+  expect(pssKb).toBeLessThan(60_000)
 })
 
 test('when the last viewer has gone nobody follows: neither the slot nor the events', async () => {

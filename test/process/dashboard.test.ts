@@ -41,6 +41,12 @@ interface Refused {
 test.each<Refused>([
   { args: ['--host', '0.0.0.0'], code: 78, says: /does not listen on 0\.0\.0\.0:\d+ for everybody/ },
   { args: ['run', '--host', '0.0.0.0'], code: 78, says: /no log-in is configured/ },
+  ...['0', 'no', 'false', ''].map((word) => ({
+    args: ['--host', '0.0.0.0'],
+    code: 78,
+    says: /no log-in is configured/,
+    env: { HERMES_DASHBOARD_INSECURE: word },
+  })),
   { args: ['--port', '99999'], code: 78, says: /expected a port from 1 to 65535, got "99999"/ },
   { args: ['--frobnicate'], code: 2, says: /has no option --frobnicate/ },
   {
@@ -61,7 +67,7 @@ test.each<Refused>([
     says: /BASIC_AUTH_PASSWORD_HASH is not a hash/,
     env: { ...password, HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH: '$2b$10$x' },
   },
-])('hermes dashboard $args ends with $code and says why: $says', async ({ args, code, says, env }) => {
+])('hermes dashboard $args with $env ends with $code and says why: $says', async ({ args, code, says, env }) => {
   await using hermes = await startHermes({ profiles: [] })
   const child = spawnDashboard(hermes, args, env)
   const said = capture(child)
