@@ -47,7 +47,7 @@ export class Init {
   readonly #o: InitParts
   readonly #paths: RunPaths
   readonly #voice: Voice
-  readonly #processes = new Processes()
+  readonly #processes: Processes
   readonly #reaper: Reaper
   readonly #rootEnvironment: RootEnvironment
   readonly #services: ServicePrograms
@@ -70,6 +70,7 @@ export class Init {
     const { run, control, exitCode } = makeDirectories(options, facts, native)
     const { paths } = run
     this.#paths = paths
+    this.#processes = new Processes(native)
     this.#reaper = new Reaper({
       native,
       clock,

@@ -1,5 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import type { Ending, SignalName } from '../protocol/init.ts'
+import { closeSync } from 'node:fs'
+import { type Ending, type SignalName, signalName } from '../protocol/init.ts'
+import type { Native } from '../system/native.ts'
 
 /** A program init has started; its pid is known, because a failed start is an error. */
 export interface Started {
@@ -15,6 +17,11 @@ export interface Started {
  */
 export class Processes {
   readonly #own = new Set<number>()
+  readonly #native: Pick<Native, 'openProcess' | 'waitStatus'>
+
+  constructor(native: Pick<Native, 'openProcess' | 'waitStatus'>) {
+    this.#native = native
+  }
 
   isOwn(pid: number): boolean {
     return this.#own.has(pid)
@@ -30,15 +37,29 @@ export class Processes {
         return
       }
       this.#own.add(pid)
+      // In the same turn of the loop: libuv has not waited for it yet, so the pid is still its own.
+      const processFd = this.#native.openProcess(pid)
       const ended = new Promise<Ending>((end) => {
         // `exit`, not `close`: grandchildren may hold the descriptors for ever.
         child.once('exit', (exitCode, signal) => {
           this.#own.delete(pid)
-          end(signal === null ? { exitCode: exitCode ?? 0 } : { signal: signal.slice('SIG'.length) as SignalName })
+          end(signal === null ? this.#unsignalled(exitCode ?? 0, processFd) : { signal: asName(signal) })
+          if (processFd !== undefined) closeSync(processFd)
         })
       })
       child.on('error', () => undefined) // a kill() that came too late; the end itself is reported by `exit`
       resolve({ pid, process: child, ended })
     })
   }
+  /** Node has no names for real-time signals, and says code 0 of what died by one; so the kernel is asked. */
+  #unsignalled(exitCode: number, processFd: number | undefined): Ending {
+    const status = exitCode === 0 && processFd !== undefined ? this.#native.waitStatus(processFd) : undefined
+    const signal = status === undefined ? undefined : signalName(status & SIGNAL_BITS)
+    return signal === undefined ? { exitCode } : { signal }
+  }
 }
+
+/** The low bits of a wait status (wait(2)): the signal that ended the process, 0 if none did. */
+const SIGNAL_BITS = 0x7f
+
+const asName = (signal: NodeJS.Signals): SignalName => signal.slice('SIG'.length) as SignalName

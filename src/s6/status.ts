@@ -1,4 +1,4 @@
-import { signalName } from '../protocol/init.ts'
+import { SIGNALS, signalName } from '../protocol/init.ts'
 
 /** `supervise/status` of a slot directory, as s6 writes it. @see s6's src/libs6/s6_svstatus_unpack.c */
 export interface ServiceState {
@@ -55,8 +55,9 @@ export const stampText = (unixMs: number): string => {
   return `@${(EPOCH_LABEL + BigInt(seconds)).toString(16)}${nanoseconds.toString(16).padStart(8, '0')}`
 }
 
-/** `SIGTERM`; a signal that has no name is `SIG???` to s6. */
-export const signalText = (number: number): string => `SIG${signalName(number) ?? '???'}`
+/** `SIGTERM`; to s6 a real-time signal has no name, and is `SIG???`. */
+export const signalText = (number: number): string =>
+  `SIG${(number <= SIGNALS.SYS ? signalName(number) : undefined) ?? '???'}`
 
 const stampAt = (bytes: Buffer, from: number): Stamp => ({
   hex: stampHex(bytes, from),

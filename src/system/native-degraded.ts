@@ -17,6 +17,8 @@ export function degradedNative(): Native {
   return {
     peekEndedChild: () => undefined,
     reap: () => false,
+    openProcess: () => undefined,
+    waitStatus: () => undefined,
     becomeSubreaper: () => missing('prctl'),
     mkfifo,
     pipe({ nonblockingRead }) {

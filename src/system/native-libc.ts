@@ -46,6 +46,13 @@ const F_UNLCK = 2
 /** As fcntl(2) says so on file systems without locks. */
 const NO_LOCKS = ['ENOLCK', 'ENOSYS', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP']
 const TIOCNOTTY = 0x5422
+/** pidfd_open(2) has no function in older C libraries, and none in musl. */
+const SYS_PIDFD_OPEN = 434
+/** _IOWR(0xFF, 11, struct pidfd_info), the structure in its first version (linux/pidfd.h). */
+const PIDFD_GET_INFO = 0xc040ff0b
+const PIDFD_INFO_EXIT = 8
+const PIDFD_INFO_BYTES = 64
+const PIDFD_INFO_EXIT_CODE_OFFSET = 60
 const PR_SET_CHILD_SUBREAPER = 36
 const P_ALL = 0
 const WNOHANG = 1
@@ -63,10 +70,11 @@ const SI_PID_OFFSET = 16
 /** sun_path holds 108 bytes with its final NUL (unix(7)). */
 const MAX_UNIX_PATH = 107
 
-// Variadic functions (fcntl, ioctl, prctl) are bound with a fixed signature: integer arguments travel in the same registers.
+// Variadic functions (fcntl, ioctl, prctl, syscall) are bound with a fixed signature: integer arguments travel in the same registers.
 const signatures = {
   waitid: ['int', ['int', 'uint32', 'void *', 'int']],
   waitpid: ['int', ['int', 'void *', 'int']],
+  syscall: ['long', ['long', 'long', 'long']],
   prctl: ['int', ['int', 'unsigned long', 'unsigned long', 'unsigned long', 'unsigned long']],
   mkfifo: ['int', ['str', 'uint32']],
   pipe2: ['int', ['void *', 'int']],
@@ -86,8 +94,9 @@ const signatures = {
   _exit: ['void', ['int']],
 } as const satisfies Record<string, readonly [string, readonly string[]]>
 
-/** fcntl once more, for the calls whose third argument is a pointer. */
+/** Once more, for the calls whose third argument is a pointer. */
 const FCNTL_WITH_POINTER = ['int', 'int', 'void *'] as const
+const IOCTL_WITH_POINTER = ['int', 'unsigned long', 'void *'] as const
 
 function libcNative(koffi: Koffi): Native {
   const libc = koffi.load(null)
@@ -136,6 +145,18 @@ function libcNative(koffi: Koffi): Native {
       const error = failure('waitpid')
       if (error.code === 'ECHILD') return false
       throw error
+    },
+    openProcess(pid) {
+      const fd = raw('syscall', SYS_PIDFD_OPEN, pid, 0)
+      return fd === -1 ? undefined : fd
+    },
+    waitStatus(processFd) {
+      const info = Buffer.alloc(PIDFD_INFO_BYTES)
+      info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT))
+      const done = func('ioctl*', 'ioctl', 'int', IOCTL_WITH_POINTER)(processFd, PIDFD_GET_INFO, info)
+      // A kernel that cannot tell refuses the call in one of several ways, or leaves the answer out of the mask.
+      if (done === -1 || (info.readUInt32LE() & PIDFD_INFO_EXIT) === 0) return undefined
+      return info.readInt32LE(PIDFD_INFO_EXIT_CODE_OFFSET)
     },
     becomeSubreaper() {
       call('prctl', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -11,6 +11,16 @@ export interface Native {
   peekEndedChild(): number | undefined
   /** waitpid(pid, WNOHANG): reaps one ended child. @returns false when it has not ended or is not ours (ECHILD). */
   reap(pid: number): boolean
+  /**
+   * pidfd_open(2) of a child that nobody has waited for yet: a descriptor that `waitStatus` can ask, close-on-exec.
+   * @returns undefined where none is to be had (an old kernel, a sandbox, no descriptors left)
+   */
+  openProcess(pid: number): number | undefined
+  /**
+   * ioctl(PIDFD_GET_INFO, PIDFD_INFO_EXIT): how a process ended, as waitpid(2) gives it, once somebody has waited for it.
+   * @returns undefined before that, and where the kernel does not tell (Linux before 6.15)
+   */
+  waitStatus(processFd: number): number | undefined
   /** prctl(PR_SET_CHILD_SUBREAPER): orphans below us become our children. */
   becomeSubreaper(): void
   /** mkfifo(path, mode). The umask applies: chmod afterwards. */

@@ -153,6 +153,7 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
   test.each([
     [[''], 'hermes --help'],
     [['', '--tui'], 'hermes --help'],
+    [['help', ''], 'hermes --help'],
     [['profile', ''], 'hermes profile --help'],
     [['gateway', ''], 'hermes gateway --help'],
     [['kanban', ''], 'hermes kanban --help'],
@@ -321,20 +322,6 @@ describe('help', () => {
     ['gateway strat --help', 'Did you mean hermes gateway start?'],
   ])('hermes %s is an unknown command', async (line, text) => {
     expect(await run(line)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(text) })
-  })
-
-  test.each([
-    [[''], 'next: hermes --help'],
-    [['', '--tui'], 'next: hermes --help'],
-    [['help', ''], 'next: hermes --help'],
-    [['profile', ''], 'next: hermes profile --help'],
-    [['gateway', ''], 'next: hermes gateway --help'],
-  ])('%j: an empty word, as of a variable that is not set, is an unknown command', async (words, next) => {
-    expect(await hermes(words, { home })).toMatchObject({
-      code: 2,
-      stdout: '',
-      stderr: expect.stringMatching(new RegExp(`unknown command ''\n +${next}`)),
-    })
   })
 
   test('hermes gateway help is hermes gateway --help', async () => {

@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type BoxOptions, type InitBox, startInit } from '../support/init-box.ts'
+import { tellsEnds } from '../support/kernel.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
 import { realNative } from '../support/real-native.ts'
 import { waitFor } from '../support/wait.ts'
@@ -192,6 +193,7 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
   test.each([
     { script: 'exit 7', code: 7 },
     { script: 'kill -KILL $$', code: 137 },
+    ...(tellsEnds ? [{ script: 'kill -40 $$', code: 168 }] : []),
   ])('a failing one ($script) stops the container with $code and is named', async ({ script, code }) => {
     const ended = await whole({
       initHooks: { '10-bad': `#!/bin/sh\n${script}`, '20-next': '#!/bin/sh\necho next' },
@@ -317,6 +319,7 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
   test.each([
     { words: ['sh', '-c', 'exit 42'], code: 42 },
     { words: ['sh', '-c', 'kill -SEGV $$'], code: 139 },
+    ...(tellsEnds ? [{ words: ['sh', '-c', 'kill -40 $$'], code: 168 }] : []),
     { words: ['/bin/true'], code: 0 },
     { words: ['/no/such/program'], code: 127 },
     { words: ['/etc/passwd'], code: 126 },

@@ -51,7 +51,7 @@ const HOSTILE_LINES: readonly (readonly [what: string, line: string])[] = [
   ['a notification fd that is no whole number', spawnOf({ notificationFd: 3.5 })],
   ['a signal for a pid', '{"type":"signal","child":-1,"signal":"KILL","target":"group"}'],
   ['a signal for everybody', '{"type":"signal","child":0,"signal":"KILL","target":"group"}'],
-  ['a signal nobody has', '{"type":"signal","child":1,"signal":"RTMIN","target":"group"}'],
+  ['a signal nobody has', '{"type":"signal","child":1,"signal":"RTMIN+31","target":"group"}'],
   ['to forget a path', '{"type":"forget","slot":"../identity"}'],
   ['an exit code past the end', '{"type":"shutdown","exitCode":256,"reason":""}'],
   ['a reason that is a book', JSON.stringify({ type: 'shutdown', exitCode: 0, reason: 'x'.repeat(5_000) })],

@@ -19,6 +19,7 @@ import {
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeHome } from '../support/hermes.ts'
+import { tellsEnds } from '../support/kernel.ts'
 import { type Place, type Places, type Said, startPlaces } from '../support/s6-places.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -304,6 +305,20 @@ describe('letters', () => {
       await story.does('s6-svc', '-wU', '-T', '60000', '-u', '@waits')
       await story.becomes('waits', UP)
     }))
+
+  test.skipIf(!tellsEnds)('a death by a real-time signal: its number for the finish script, no name for s6', () =>
+    same(async (story) => {
+      await story.begin('finishes')
+      await story.does('s6-svc', '-O', '@finishes')
+      process.kill(Number(await story.pid('finishes')), 40)
+      await story.does('s6-svwait', '-D', '-t', '60000', '@finishes')
+      await story.becomes('finishes', 'false false true false false')
+      await story.does('s6-svdt', '-n', '1', '@finishes')
+      const [code, signal] = readFileSync(join(story.place.dir('finishes'), 'args'), 'utf8').split(' ')
+      story.note(`finish was told ${code} ${signal}`)
+      expect([code, signal]).toEqual(['256', '40'])
+    }),
+  )
 
   test('while its finish script runs, letters only decide what comes then', () =>
     same(async (story) => {
@@ -707,8 +722,16 @@ describe('what differs', () => {
     // What was read of it is obeyed before this is, and then nothing happens any more.
     await place.ask('s6-svc', '-cd', '@steady')
     const status = join(place.dir('steady'), 'supervise/status')
-    await waitFor('the last letter', () => Date.now() - statSync(status).mtimeMs > 3_000, { deadlineMs: 120_000 })
-    await becomes('steady', `false false ${!existsSync(join(place.dir('steady'), 'down'))} false false`)
+    // Looked at together: as long as a letter waits, `down` may come and go.
+    await waitFor(
+      'the last letter',
+      async () => {
+        const expected = `false false ${!existsSync(join(place.dir('steady'), 'down'))} false false`
+        const { out } = await place.ask('s6-svstat', '-o', FIELDS, '@steady')
+        return out === expected && Date.now() - statSync(status).mtimeMs > 3_000
+      },
+      { deadlineMs: 180_000 },
+    )
     await story.begin('steady')
     expect(look()).toEqual(before)
     expect(await hermes.supervisorPid()).toBe(supervisor)

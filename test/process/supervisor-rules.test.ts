@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Death, SlotStatus } from '../../src/protocol/control.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { logLines, type RunningHermes, startHermes, type TestProfile } from '../support/hermes.ts'
+import { tellsEnds } from '../support/kernel.ts'
 import { processesOf } from '../support/slot-processes.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -181,6 +182,20 @@ test('on-failure: 1 is answered by a start, 0 is the end', async () => {
     reason: 'exited with code 0; restart is on-failure',
   })
 })
+
+test.skipIf(!tellsEnds)(
+  'on-failure: a real-time signal, of which Node says code 0, is answered by a start',
+  async () => {
+    await say('start', 'on-failure')
+    const before = await reach('on-failure', 'up')
+    process.kill(before.pid as number, 40)
+    const after = await waitFor('the next process', async () => {
+      const slot = await status('on-failure')
+      return slot.state === 'up' && slot.pid !== before.pid && slot
+    })
+    expect(after.lastDeath).toMatchObject({ signal: 'RTMIN+6' })
+  },
+)
 
 test('give_up_after parks with the number of deaths', async () => {
   expect(await reach('gives-up', 'parked')).toMatchObject({

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { fstatSync } from 'node:fs'
+import { fstatSync, openSync } from 'node:fs'
 import { type Native, NativeError } from '../../src/system/native.ts'
 import { degradedNative } from '../../src/system/native-degraded.ts'
 
@@ -28,6 +28,9 @@ export class FakeNative implements Native {
   readonly calls: FakeCall[] = []
   readonly #alive = new Set<number>()
   readonly #zombies: number[] = []
+  /** By descriptor, the process it was opened for; by process, how it ended, once it is reaped. */
+  readonly #opened = new Map<number, number>()
+  readonly #statuses = new Map<number, number>()
   readonly #locks = new Map<string, number>()
   readonly #pipeSizes = new Map<number, number>()
   readonly #blocking = new Map<number, boolean>()
@@ -39,10 +42,11 @@ export class FakeNative implements Native {
     this.#alive.add(pid)
   }
 
-  /** A child has ended and waits to be reaped: by whoever asks first. */
-  ends(pid: number): void {
+  /** A child has ended and waits to be reaped: by whoever asks first. @param status as waitpid(2) gives it */
+  ends(pid: number, status = 0): void {
     this.#alive.delete(pid)
     this.#zombies.push(pid)
+    this.#statuses.set(pid, status)
   }
 
   peekEndedChild(): number | undefined {
@@ -54,6 +58,19 @@ export class FakeNative implements Native {
     if (at === -1) return false
     this.#zombies.splice(at, 1)
     return true
+  }
+
+  openProcess(pid: number): number | undefined {
+    if (!this.#alive.has(pid) && !this.#zombies.includes(pid)) return undefined
+    const fd = openSync('/dev/null', 'r')
+    this.#opened.set(fd, pid)
+    return fd
+  }
+
+  waitStatus(processFd: number): number | undefined {
+    // A number that was closed may be another file by now.
+    const pid = fstatSync(processFd).isCharacterDevice() ? this.#opened.get(processFd) : undefined
+    return pid === undefined || this.#zombies.includes(pid) ? undefined : this.#statuses.get(pid)
   }
 
   becomeSubreaper(): void {

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -21,6 +21,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { type Native, NativeError } from '../../src/system/native.ts'
 import { degradedNative } from '../../src/system/native-degraded.ts'
 import { loadNative } from '../../src/system/native-libc.ts'
+import { tellsEnds } from '../support/kernel.ts'
 import { FakeNative } from '../support/native-fake.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -39,6 +40,8 @@ const dir = mkdtempSync(join(tmpdir(), 'hermes-native-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 let count = 0
 const fresh = (): string => join(dir, `file-${count++}`)
+
+const ENDS = 'who has opened a process learns how it ended, after somebody has waited for it and not before'
 
 const portSource = join(import.meta.dirname, '../../src/system/native-libc.ts')
 
@@ -84,7 +87,7 @@ async function libc(): Promise<Subject> {
         })
         child.once('close', (exit) => resolve({ code: exit, stdout }))
       }),
-    skips: {},
+    skips: tellsEnds ? {} : { [ENDS]: `Linux ${release()} does not tell, 6.15 does` },
   }
 }
 
@@ -94,7 +97,7 @@ function fake(): Subject {
   return {
     native,
     async endedChild() {
-      native.ends(++pid)
+      native.ends(++pid, 3 << 8)
       return pid
     },
     async livingChild() {
@@ -103,7 +106,7 @@ function fake(): Subject {
       return {
         pid: mine,
         async end() {
-          native.ends(mine)
+          native.ends(mine, 9)
           native.reap(mine)
         },
       }
@@ -172,6 +175,29 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     expect(native.peekEndedChild()).toBeUndefined()
     expect(native.reap(child.pid)).toBe(false)
     await child.end()
+  })
+
+  contract(ENDS, async () => {
+    const child = await livingChild()
+    const fd = native.openProcess(child.pid) as number
+    expect(native.waitStatus(fd)).toBeUndefined()
+    await child.end()
+    expect(native.waitStatus(fd)).toBe(9)
+    closeSync(fd)
+    expect(native.openProcess(child.pid)).toBeUndefined()
+
+    const zombie = await endedChild()
+    const other = native.openProcess(zombie) as number
+    expect(native.waitStatus(other)).toBeUndefined()
+    native.reap(zombie)
+    expect(native.waitStatus(other)).toBe(3 << 8)
+    closeSync(other)
+  })
+
+  contract('what is no opened process has no end to tell', () => {
+    const file = openSync(fresh(), 'w')
+    expect(native.waitStatus(file)).toBeUndefined()
+    closeSync(file)
   })
 
   contract('a process that is no child is not reaped', () => {
