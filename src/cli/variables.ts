@@ -90,7 +90,7 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'S6_KILL_GRACETIME',
     '–',
-    'milliseconds from TERM to KILL when the container stops, where `HERMES_STOP_TIMEOUT` is not set; never slept out',
+    'milliseconds from TERM to KILL when the container stops, where `HERMES_STOP_TIMEOUT` is not set; never slept out; below 1500 halfway to that',
   ),
   spec(
     'S6_CMD_WAIT_FOR_SERVICES',

@@ -41,11 +41,30 @@ export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): Found
   })
 }
 
-/** /etc/s6-overlay/s6-rc.d: what the bundle `user` (and `user2`) names starts, with what that needs. */
-export function readS6Rc(dirs: readonly TreeDir[], facts: TreeFacts): Found {
-  const byName = new Map(dirs.map((dir) => [dir.name, dir]))
-  const started = membersOf(['user', 'user2'], byName)
-  const services = dirs.filter((dir) => dir.files.type?.trim() !== 'bundle')
+/** What starts with the container. s6-overlay brings their `type`, so authors write none. */
+const USER_BUNDLES: readonly string[] = ['user', 'user2']
+const isBundle = (dir: TreeDir): boolean => USER_BUNDLES.includes(dir.name) || dir.files.type?.trim() === 'bundle'
+
+/**
+ * /etc/s6-overlay/s6-rc.d: what the bundle `user` (and `user2`) names starts, with what that needs.
+ * @param bundles /etc/s6-overlay/user-bundles.d, where these two lie since s6-overlay 3.2.3
+ */
+export function readS6Rc(dirs: readonly TreeDir[], bundles: readonly TreeDir[], facts: TreeFacts): Found {
+  const all = [...dirs, ...bundles]
+  const userBundles = USER_BUNDLES.map((name) =>
+    bundle(
+      name,
+      all.filter((dir) => dir.name === name).flatMap((dir) => namesIn(dir, 'contents')),
+    ),
+  )
+  const byName = new Map([...dirs, ...pipelines(dirs), ...userBundles].map((dir) => [dir.name, dir]))
+  const started = membersOf(USER_BUNDLES, byName)
+  const services = dirs.filter((dir) => !isBundle(dir))
+  const faulty = all
+    .filter(isBundle)
+    .flatMap(({ name, problem }) =>
+      problem === undefined ? [] : [{ ...problem, message: `the bundle ${name} starts nothing: ${problem.message}` }],
+    )
   const unknown: ServiceProblem[] = [...started]
     .filter((name) => !byName.has(name) && !BUILT_IN.has(name))
     .map((service) => ({
@@ -57,7 +76,28 @@ export function readS6Rc(dirs: readonly TreeDir[], facts: TreeFacts): Found {
   const found = collect(services, (dir) => [
     definition(dir, { start: started.has(dir.name), awaited: started.has(dir.name) }, byName, facts),
   ])
-  return { definitions: withPipes(found.definitions, byName), problems: [...unknown, ...found.problems] }
+  return { definitions: withPipes(found.definitions, byName), problems: [...faulty, ...unknown, ...found.problems] }
+}
+
+const bundle = (name: string, contents: readonly string[]): TreeDir => ({
+  name,
+  path: '',
+  files: { type: 'bundle' },
+  lists: { 'contents.d': contents },
+  programs: {},
+})
+
+/** The last of a pipeline may name it: a bundle of everything that writes into it, and of itself. */
+function pipelines(dirs: readonly TreeDir[]): readonly TreeDir[] {
+  return dirs.flatMap((last) => {
+    const name = last.files['pipeline-name']?.trim()
+    if (!name) return []
+    const members = new Set([last.name])
+    // A Set's iterator also visits what is added meanwhile.
+    for (const reader of members)
+      for (const one of dirs) if (one.files['producer-for']?.trim() === reader) members.add(one.name)
+    return [bundle(name, [...members])]
+  })
 }
 
 function collect(dirs: readonly TreeDir[], read: (dir: TreeDir) => readonly ServiceDefinition[]): Found {
@@ -114,7 +154,7 @@ function membersOf(names: readonly string[], byName: ReadonlyMap<string, TreeDir
   const members = new Set<string>()
   for (const name of seen) {
     const dir = byName.get(name)
-    if (dir?.files.type?.trim() === 'bundle') for (const one of namesIn(dir, 'contents')) seen.add(one)
+    if (dir !== undefined && isBundle(dir)) for (const one of namesIn(dir, 'contents')) seen.add(one)
     else if (dir !== undefined || !BUILT_IN.has(name)) members.add(name)
   }
   return members

@@ -93,6 +93,7 @@ describe('s6-rc.d', () => {
         dir('db', type('longrun')),
         dir('other', type('longrun')),
       ],
+      [],
       facts,
     )
     expect(problems).toEqual([])
@@ -111,7 +112,7 @@ describe('s6-rc.d', () => {
       dir('b', type('longrun')),
       dir('web', type('longrun'), { lists: { 'dependencies.d': ['base', 'dbs', 'legacy-cont-init'] } }),
     ]
-    const web = readS6Rc(dirs, facts).definitions.find(({ rules }) => rules.name === 'web')
+    const web = readS6Rc(dirs, [], facts).definitions.find(({ rules }) => rules.name === 'web')
     expect(web?.rules.dependsOn.map(({ name }) => name)).toEqual(['a', 'b'])
   })
 
@@ -121,6 +122,7 @@ describe('s6-rc.d', () => {
         dir('a', type('oneshot', { up: '/s a\n', down: '/s b\n', 'timeout-up': '500\n', 'timeout-down': '70\n' })),
         dir('b', type('oneshot', { up: '' })),
       ],
+      [],
       facts,
     )
     expect(definitions[0]?.programs).toMatchObject({ oneshot: true, run: ['/s', 'a'], finish: ['/s', 'b'], cwd: '/' })
@@ -134,10 +136,45 @@ describe('s6-rc.d', () => {
         dir('web', type('longrun', { 'producer-for': 'log\n' })),
         dir('log', type('longrun', { 'consumer-for': 'web\n' })),
       ],
+      [],
       facts,
     )
     expect(definitions[0]).toMatchObject({ programs: { writes: 'log' }, rules: { dependsOn: [{ name: 'log' }] } })
     expect(definitions[1]?.programs.reads).toBe('log')
+  })
+
+  test('the user bundles need no type, may lie in user-bundles.d, and may name pipelines', () => {
+    const dirs = [
+      dir('user', {}, { lists: { 'contents.d': ['old'] } }),
+      dir('old', type('longrun')),
+      dir('web', type('longrun', { 'producer-for': 'filter\n' })),
+      dir('filter', type('longrun', { 'consumer-for': 'web\n', 'producer-for': 'web-log\n' })),
+      dir('web-log', type('longrun', { 'consumer-for': 'filter\n', 'pipeline-name': 'web-pipeline\n' })),
+      dir('needy', type('longrun'), { lists: { 'dependencies.d': ['web-pipeline', 'user'] } }),
+    ]
+    const bundles = [
+      dir('user', {}, { lists: { 'contents.d': ['web-pipeline'] } }),
+      dir('user2', {}, { lists: { 'contents.d': ['needy'] } }),
+    ]
+    const { definitions, problems } = readS6Rc(dirs, bundles, facts)
+    expect(problems).toEqual([])
+    expect(definitions.map(({ rules }) => [rules.name, rules.start])).toEqual(
+      ['old', 'web', 'filter', 'web-log', 'needy'].map((name) => [name, true]),
+    )
+    expect(
+      definitions
+        .at(-1)
+        ?.rules.dependsOn.map(({ name }) => name)
+        .sort(),
+    ).toEqual(['filter', 'old', 'web', 'web-log'])
+  })
+
+  test('a bundle that may not be read is named', () => {
+    const problem = { file: '/etc/x/user', message: 'others can write it', repair: 'chmod go-w' }
+    const { problems } = readS6Rc([dir('user', {}, { problem }), dir('web', type('longrun'))], [], facts)
+    expect(problems.map(problemText)).toEqual([
+      '/etc/x/user: the bundle user starts nothing: others can write it; chmod go-w',
+    ])
   })
 
   test.each([
@@ -146,6 +183,6 @@ describe('s6-rc.d', () => {
     [[dir('a', type('oneshot'))], 'a/up: a oneshot has a file up, and there is none'],
     [[user('gone')], 'service gone is left out: bundle user: the bundle names it, and no directory defines it'],
   ])('refused by name: %#', (dirs, message) => {
-    expect(readS6Rc(dirs, facts).problems.map(problemText)).toEqual([expect.stringContaining(message)])
+    expect(readS6Rc(dirs, [], facts).problems.map(problemText)).toEqual([expect.stringContaining(message)])
   })
 })

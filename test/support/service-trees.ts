@@ -35,12 +35,13 @@ while :; do sleep 0.05; done
 
 const rc = (name: string, files: Etc): Etc =>
   Object.fromEntries(Object.entries(files).map(([file, text]) => [`s6-overlay/s6-rc.d/${name}/${file}`, text]))
+/** As since s6-overlay 3.2.3; before, in s6-rc.d/user. */
 const user = (...names: readonly string[]): Etc =>
-  rc('user', { type: 'bundle\n', ...Object.fromEntries(names.map((name) => [`contents.d/${name}`, ''])) })
+  Object.fromEntries(names.map((name) => [`s6-overlay/user-bundles.d/user/contents.d/${name}`, '']))
 
 /** A web server, a oneshot before it and a logger behind it. */
 export const NGINX: Etc = {
-  ...user('init-nginx', 'svc-nginx', 'svc-nginx-log'),
+  ...user('nginx-pipeline'),
   ...rc('init-nginx', {
     type: 'oneshot\n',
     up: '/etc/s6-overlay/s6-rc.d/init-nginx/run\n',
@@ -64,7 +65,8 @@ export const NGINX: Etc = {
 
 /** A database that says when it is ready, and a worker that needs it. */
 export const REDIS: Etc = {
-  ...user('worker', 'redis'),
+  // Its type is brought by s6-overlay.
+  ...rc('user', { 'contents.d/worker': '' }),
   ...rc('redis', {
     type: 'longrun\n',
     run: '#!/bin/sh\nexec /usr/local/bin/redis-server\n',

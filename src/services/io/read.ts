@@ -18,12 +18,15 @@ const EXECLINEB = ['/command/execlineb', '/usr/bin/execlineb', '/bin/execlineb']
 export interface Sources {
   readonly servicesD: string
   readonly s6Rc: string
+  /** Where the bundles `user` and `user2` may lie instead. */
+  readonly userBundles: string
   readonly yaml: string
 }
 
 export const SOURCES: Sources = {
   servicesD: '/etc/services.d',
   s6Rc: '/etc/s6-overlay/s6-rc.d',
+  userBundles: '/etc/s6-overlay/user-bundles.d',
   yaml: '/etc/hermes/services.yaml',
 }
 
@@ -47,15 +50,13 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
     waitForServices: (container.S6_CMD_WAIT_FOR_SERVICES ?? '0') !== '0',
     commands: asRoot,
   }
-  const trees = [
-    [readServicesD, readTree(sources.servicesD, roots)],
-    [readS6Rc, readTree(sources.s6Rc, roots)],
-  ] as const
-  const found: Found[] = trees.map(([read, { dirs, problems }]) => {
-    const { definitions, problems: more } = read(dirs, tree)
-    return { definitions, problems: [...problems, ...more] }
-  })
-  found.push(
+  const servicesD = readTree(sources.servicesD, roots)
+  const s6Rc = readTree(sources.s6Rc, roots)
+  const userBundles = readTree(sources.userBundles, roots)
+  const found: readonly Found[] = [
+    ...[servicesD, s6Rc, userBundles].map(({ problems }) => ({ definitions: [], problems })),
+    readServicesD(servicesD.dirs, tree),
+    readS6Rc(s6Rc.dirs, userBundles.dirs, tree),
     yamlServices(sources.yaml, {
       asRoot,
       asOthers: commandsIn({ path, look: readable }),
@@ -63,7 +64,7 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
       canBecome: (other) => uid === 0 || uid === other,
       waitForServices: tree.waitForServices,
     }),
-  )
+  ]
   const sized = withoutOversized(found)
   const { definitions, problems } = withoutDoubles(sized.definitions)
   const graph = soundGraph(definitions)
