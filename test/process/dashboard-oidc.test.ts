@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
+import { Sealer } from '../../src/dashboard/auth/seal.ts'
 import {
   cookieHeader,
   type DashboardAnswer,
@@ -81,6 +82,8 @@ async function signIn(
 
 const profiles = (dashboard: RunningDashboard, cookie: string): Promise<DashboardAnswer> =>
   dashboard.ask('/api/auth/me', { headers: { cookie } })
+
+const audit = (): string => readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')
 
 test('the whole way there and back: code, PKCE, nonce, state; then a session of that user', async () => {
   await using provider = await identityProvider()
@@ -163,6 +166,21 @@ describe('the way back is refused', () => {
     expect((await dashboard.ask(back, { headers: { cookie: victims.cookie } })).code).toBe(400)
   })
 
+  test('more than ten minutes after it was begun, and not before', async () => {
+    await using provider = await identityProvider()
+    await using dashboard = await dashboardFor(provider.issuer)
+    const { location, cookie } = await begin(dashboard)
+    const back = pathOf(await provider.signIn(location, 'alice'))
+    const key = readFileSync(join(hermes.home, 'dashboard.key'), 'utf8').trim()
+    const sealer = new Sealer(Buffer.from(key, 'base64url'))
+    const [name, sealed] = cookie.split('=')
+    const pending = sealer.open('pkce', sealed ?? '') as { readonly untilMs: number }
+    const aged = (ms: number): string => `${name}=${sealer.seal('pkce', { ...pending, untilMs: pending.untilMs - ms })}`
+    const late = await dashboard.ask(back, { headers: { cookie: aged(10 * 60_000) } })
+    expect([late.code, late.json().detail]).toEqual([400, expect.stringContaining('too long ago')])
+    expect((await dashboard.ask(back, { headers: { cookie: aged(5 * 60_000) } })).code).toBe(302)
+  })
+
   test('with a code that was used already', async () => {
     await using provider = await identityProvider()
     await using dashboard = await dashboardFor(provider.issuer)
@@ -225,6 +243,22 @@ describe('a session whose access has expired', () => {
     expect(audit()).toContain('"renewal_refused"')
   })
 
+  test('is over when the provider answers for somebody else', async () => {
+    const alice = { ...ACCOUNTS.alice, sub: 'alice' }
+    await using provider = await identityProvider({ accounts: { alice } })
+    await using dashboard = await dashboardFor(provider.issuer)
+    const { hermes_session_rt = '' } = (await signIn(dashboard, provider)).cookies()
+    alice.sub = 'mallory'
+    const answer = await profiles(dashboard, cookieHeader({ hermes_session_rt }))
+    expect([answer.code, answer.json().reason]).toEqual([401, 'invalid_or_expired_session'])
+    await dashboard.stop()
+    expect(JSON.parse(audit().trim().split('\n').at(-1) ?? '')).toMatchObject({
+      event: 'renewal_refused',
+      user: 'Alice@example.com',
+      reason: 'another subject came back',
+    })
+  })
+
   test('waits for a provider that is away: 503 with its name, nothing is taken back, and it goes on', async () => {
     await using provider = await identityProvider({ ttlS: 1 })
     await using dashboard = await dashboardFor(provider.issuer)
@@ -250,8 +284,6 @@ async function leaving(dashboard: RunningDashboard, cookie: string): Promise<() 
   const headers = { cookie, Origin: dashboard.origin, 'X-Hermes-Token': token }
   return () => dashboard.ask('/auth/logout', { method: 'POST', headers })
 }
-
-const audit = (): string => readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')
 
 test('a log-out gives the grant back to the provider, and ends the session here for good', async () => {
   await using provider = await identityProvider()

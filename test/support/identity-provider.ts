@@ -26,6 +26,8 @@ export interface IdentityProvider extends AsyncDisposable {
 }
 
 export interface Account {
+  /** The subject, where it is not the name of the account. */
+  readonly sub?: string
   readonly email?: string
   readonly email_verified?: boolean
 }
@@ -66,7 +68,7 @@ export async function startIdentityProvider(options: {
     ...(clientAuthMethods && { clientAuthMethods: [...clientAuthMethods] }),
     claims: { email: ['email', 'email_verified'] },
     features: { revocation: { enabled: true } },
-    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts[id] }) }),
+    findAccount: (_, id) => ({ accountId: accounts[id]?.sub ?? id, claims: () => ({ sub: id, ...accounts[id] }) }),
     issueRefreshToken: () => refreshTokens,
     rotateRefreshToken: true,
     ttl: { AccessToken: ttlS, IdToken: 3600, RefreshToken: 86_400, Grant: 86_400, Session: 86_400, Interaction: 600 },
