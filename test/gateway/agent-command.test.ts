@@ -209,3 +209,25 @@ function alive(where: string, name = 'pid'): boolean {
 }
 
 const readFile = (file: string): string => readFileSync(file, 'utf8')
+
+test.each([1, 2])(
+  'where descriptors run out after %i pipes, the answer is an error and none of them is left',
+  async (most) => {
+    const pipe = await realPipe()
+    if (pipe === undefined) throw new Error('there are no real pipes here')
+    const count = (): number => readdirSync('/proc/self/fd').length
+    const before = count()
+    let made = 0
+    const scarce: typeof pipe = (options) => {
+      if (made++ === most) throw Object.assign(new Error('pipe2: too many open files'), { code: 'EMFILE' })
+      return pipe(options)
+    }
+    const facts = { argv: ['cat'], cwd: dir, environment: {}, clock: systemClock(), silenceMs: 20_000 }
+    const asked = answerText(commandAgent({ ...facts, pipe: async () => scarce }), { messages: says('x') })
+    expect(await failure(asked)).toMatchObject({
+      trouble: 'misconfigured',
+      message: expect.stringContaining('too many'),
+    })
+    expect(count()).toBe(before)
+  },
+)

@@ -50,21 +50,35 @@ function plainSpawn(
     // Both were asked for above.
     return { child, stdin: child.stdin, stdout: child.stdout as Readable, stderr: child.stderr as Readable }
   }
-  const [outRead, outWrite] = pipe({ nonblockingRead: true })
-  const [errRead, errWrite] = pipe({ nonblockingRead: true })
-  const [inRead, inWrite] = asArgument ? [undefined, undefined] : pipe({ nonblockingRead: false })
+  const { out, err, input } = makePipes(pipe, asArgument)
   const streams = {
-    stdin: inWrite === undefined ? null : new Socket({ fd: inWrite, readable: false, writable: true }),
-    stdout: new Socket({ fd: outRead, readable: true, writable: false }),
-    stderr: new Socket({ fd: errRead, readable: true, writable: false }),
+    stdin: input === undefined ? null : new Socket({ fd: input[1], readable: false, writable: true }),
+    stdout: new Socket({ fd: out[0], readable: true, writable: false }),
+    stderr: new Socket({ fd: err[0], readable: true, writable: false }),
   }
   try {
-    return { child: spawn(command, words, { ...options, stdio: [inRead ?? 'ignore', outWrite, errWrite] }), ...streams }
+    return { child: spawn(command, words, { ...options, stdio: [input?.[0] ?? 'ignore', out[1], err[1]] }), ...streams }
   } catch (error) {
     for (const stream of Object.values(streams)) stream?.destroy()
     throw error
   } finally {
-    for (const fd of [outWrite, errWrite, inRead]) if (fd !== undefined) closeSync(fd)
+    for (const fd of [out[1], err[1], input?.[0]]) if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** All of them, or none: where one cannot be made, those before it are closed. */
+function makePipes(pipe: MakePipe, asArgument: boolean) {
+  const made: number[] = []
+  const make = (nonblockingRead: boolean): ReturnType<MakePipe> => {
+    const ends = pipe({ nonblockingRead })
+    made.push(...ends)
+    return ends
+  }
+  try {
+    return { out: make(true), err: make(true), input: asArgument ? undefined : make(false) }
+  } catch (error) {
+    for (const fd of made) closeSync(fd)
+    throw error
   }
 }
 
