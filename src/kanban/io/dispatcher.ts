@@ -1,6 +1,6 @@
 /** `hermes kanban dispatcher`: ticks every board of a home, in time and whenever something has changed. */
 import { type ControlClient, connectControl } from '../../control/client.ts'
-import type { Cancel, Clock } from '../../system/clock.ts'
+import { type Cancel, type Clock, pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { tickLine } from '../log-line.ts'
 import { rulesInForce } from '../rules.ts'
@@ -48,18 +48,23 @@ export class Dispatcher {
   async run(): Promise<void> {
     const { clock, controlSocket, ready } = this.#o
     const client = await connectControl(controlSocket, clock)
-    this.#sayRules()
-    ready()
-    void this.#followJobs(client)
-    await this.#sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
-    while (!this.#ending) {
-      await this.#round(client)
-      if (this.#nudged) await this.#sleepUntil(clock.nowMs() + GAP_MS, false)
-      else await this.#sleepUntil(clock.nowMs() + LOOK_MS, true)
+    try {
+      this.#sayRules()
+      ready()
+      void this.#followJobs(client)
+      await this.#sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
+      while (!this.#ending) {
+        await this.#round(client)
+        if (this.#nudged) await this.#sleepUntil(clock.nowMs() + GAP_MS, false)
+        else await this.#sleepUntil(clock.nowMs() + LOOK_MS, true)
+      }
+      await this.#settle(client)
+    } finally {
+      // Also where something unforeseen ends it: whatever goes on would keep a process alive that dispatches nothing.
+      this.end()
+      client.close()
+      for (const { place } of this.#boards.all()) this.#boards.close(place.slug)
     }
-    await this.#settle(client)
-    client.close()
-    for (const { place } of this.#boards.all()) this.#boards.close(place.slug)
   }
 
   /** Ends after the step that is under way. */
@@ -200,16 +205,19 @@ export class Dispatcher {
 
   /** A worker that has ended makes room now, not in a minute. */
   async #followJobs(client: ControlClient): Promise<void> {
+    const { signal } = this.#following
+    // What has ended before it is followed is no event: only a tick finds it.
+    const onStart = (): void => this.#nudge()
     while (!this.#ending) {
       try {
-        for await (const { type, slot } of client.follow('events', {}, { signal: this.#following.signal })) {
+        for await (const { type, slot } of client.follow('events', {}, { signal, onStart })) {
           if (type === 'slot' && slot.slot.startsWith('job-') && slot.state === 'down') this.#nudge()
         }
       } catch (error) {
         if (!(error instanceof HermesError)) throw error
-        // The supervisor is being restarted; what was missed is found by the next tick.
+        // The supervisor is being restarted, or has too many followers: ticks have to do meanwhile.
       }
-      if (!this.#ending) await new Promise<void>((go) => this.#o.clock.at(this.#o.clock.nowMs() + LOOK_MS, go))
+      await pause(this.#o.clock, LOOK_MS, signal)
       this.#nudge()
     }
   }
