@@ -114,9 +114,11 @@ function openOne(dir: string, name: string): OpenFile | undefined {
     return undefined // rotated away, or not for us: the others are still worth showing
   }
   const stat = fstatSync(fd)
+  if (!stat.isFile()) {
+    closeSync(fd)
+    return undefined
+  }
   // The last line of `current` may be half written; who follows the log gets it when it is whole.
   const end = name === 'current' ? wholeLinesEnd(fd, stat.size) : stat.size
-  if (stat.isFile()) return { fd, inode: String(stat.ino), end }
-  closeSync(fd)
-  return undefined
+  return { fd, inode: String(stat.ino), end }
 }
