@@ -1,5 +1,6 @@
 // Commands that are asked whether a service is ready or alive: real processes.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -8,6 +9,8 @@ import { systemClock } from '../../src/system/clock.ts'
 import { isZombie, readProcess } from '../../src/system/proc.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
+
+const SOURCES = join(import.meta.dirname, '..', '..', 'src')
 
 let dir = ''
 beforeEach(() => {
@@ -49,6 +52,25 @@ describe('a command', () => {
     clock.advance(60_000)
     expect(await answer).toBe('no answer within 60000 ms')
     await waitFor('all of them to be gone', () => pids.every(isGone))
+  })
+
+  // As sudo does: a copy of setpriv with the set-user-ID bit becomes root, whom the runtime user may not kill.
+  test.skipIf(process.getuid?.() !== 0)('that has become another user costs no more than its answer', () => {
+    const becomes = join(dir, 'becomes')
+    copyFileSync('/usr/bin/setpriv', becomes)
+    chmodSync(dir, 0o755)
+    chmodSync(becomes, 0o4755)
+    const asked = `const { whyNot } = await import('${SOURCES}/supervisor/check.ts')
+      const { systemClock } = await import('${SOURCES}/system/clock.ts')
+      const command = ['${becomes}', '--reuid', '0', '/bin/sh', '-c', 'sleep 1000 & echo $$ $! >"$1"; wait', 'sh', '${dir}/pids']
+      const answer = whyNot({ by: 'command', command }, 300, systemClock(), new AbortController().signal)
+      process.stdout.write(await answer, () => process.exit())`
+    const user = ['--reuid', '10000', '--regid', '10000', '--clear-groups', '--', process.execPath]
+    const { status, stdout, stderr } = spawnSync('setpriv', [...user, '--input-type=module', '-e', asked], {
+      encoding: 'utf8',
+    })
+    for (const pid of readFileSync(join(dir, 'pids'), 'utf8').trim().split(' ')) process.kill(Number(pid), 'SIGKILL')
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'no answer within 300 ms', stderr: '' })
   })
 
   test('is ended with everything it has started when nobody wants to know any more', async () => {
