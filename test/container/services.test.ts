@@ -14,23 +14,19 @@ import {
 } from '../support/container.ts'
 import { testImage } from '../support/image.ts'
 import { type Etc, layEtc } from '../support/service-box.ts'
-import { CRON, FAILING, NGINX, REDIS, STAND_INS } from '../support/service-trees.ts'
+import {
+  CRON,
+  CRON_YAML,
+  FAILING,
+  FAILING_YAML,
+  NGINX,
+  NGINX_YAML,
+  REDIS,
+  REDIS_YAML,
+  STAND_INS,
+} from '../support/service-trees.ts'
 import { waitFor } from '../support/wait.ts'
 
-const YAML: Etc = {
-  'hermes/services.yaml': `services:
-  redis:
-    command: [redis-server]
-    user: hermes
-    environment: {ORDER_FILE: /tmp/order}
-    ready: {fd: 5}
-  worker:
-    command: [worker]
-    user: hermes
-    environment: {ORDER_FILE: /tmp/order}
-    depends_on: [redis]
-`,
-}
 /** What root runs when PATH names a directory of the runtime user's, in every form a service can have. */
 const ROOTS: Etc = {
   'services.d/contenv/run': '#!/command/with-contenv sh\nmytool || echo no mytool for "$(id -u)"\nexec sleep 1000\n',
@@ -61,7 +57,18 @@ const LOGGERS: Etc = {
   'services.d/shut/run': '#!/bin/sh\nexec sleep 1000\n',
   'services.d/shut/log/run': '#!/bin/sh\nexec logutil-service /var/log/shut\n',
 }
-const trees = { nginx: NGINX, redis: REDIS, cron: CRON, failing: FAILING, yaml: YAML, roots: ROOTS, loggers: LOGGERS }
+const trees = {
+  nginx: NGINX,
+  'nginx-yaml': NGINX_YAML,
+  redis: REDIS,
+  'redis-yaml': REDIS_YAML,
+  cron: CRON,
+  'cron-yaml': CRON_YAML,
+  failing: FAILING,
+  'failing-yaml': FAILING_YAML,
+  roots: ROOTS,
+  loggers: LOGGERS,
+}
 type Tree = keyof typeof trees
 const tagOf = (tree: Tree): string => `hermes-test-services-${tree}`
 
@@ -105,92 +112,115 @@ const orderAfterStop = async (box: Box, file = '/run/order'): Promise<string[]> 
   return stdout.slice(512).replaceAll('\0', '').split('\n').slice(0, -1)
 }
 
-test('nginx: the oneshot runs before it, the logger gets its lines, and both stop in their order by the right signal', async () => {
-  await using box = await start('nginx')
-  await box.up('service-svc-nginx')
-  await box.slot('service-init-nginx', ({ state }) => state === 'done')
-  await waitFor('the logger', async () => (await box.ok('cat', '/run/nginx-log/current')) === 'nginx: listening\n')
-  expect(await order(box)).toEqual(['init done', 'nginx starts as 0, APP=mine'])
-  // The logger's own lines are logged as those of any service.
-  await box.saw('logged: nginx: listening')
-  expect(box.file('logs/services/svc-nginx-log/current')).toMatch(/^\S+Z logged: nginx: listening\n$/)
-  const { pid } = await box.up('service-svc-nginx')
-  expect((await box.hermes('service', 'restart', 'svc-nginx')).code).toBe(0)
-  expect((await box.up('service-svc-nginx')).pid).not.toBe(pid)
-  const { code } = await box.stop()
-  expect(code).toBe(0)
-  expect((await orderAfterStop(box)).slice(2)).toEqual([
-    'nginx stops',
-    'nginx starts as 0, APP=mine',
-    'nginx stops',
-    'logger saw the end',
-  ])
-  expect(box.file('logs/services/svc-nginx-log/current')).toContain('logged: nginx: bye\n')
-})
+test.each<Tree>(['nginx', 'nginx-yaml'])(
+  '%s: the oneshot runs before it, the logger gets its lines, and both stop in their order by the right signal',
+  async (tree) => {
+    const withLogger = tree === 'nginx'
+    await using box = await start(tree)
+    await box.up('service-svc-nginx')
+    await box.slot('service-init-nginx', ({ state }) => state === 'done')
+    if (withLogger) {
+      await waitFor('the logger', async () => (await box.ok('cat', '/run/nginx-log/current')) === 'nginx: listening\n')
+      // The logger's own lines are logged as those of any service.
+      await box.saw('logged: nginx: listening')
+      expect(box.file('logs/services/svc-nginx-log/current')).toMatch(/^\S+Z logged: nginx: listening\n$/)
+    } else {
+      await box.saw('nginx: listening')
+      expect(box.file('logs/services/svc-nginx/current')).toMatch(/^\S+Z nginx: listening\n$/)
+    }
+    expect(await order(box)).toEqual(['init done', 'nginx starts as 0, APP=mine'])
+    const { pid } = await box.up('service-svc-nginx')
+    expect((await box.hermes('service', 'restart', 'svc-nginx')).code).toBe(0)
+    expect((await box.up('service-svc-nginx')).pid).not.toBe(pid)
+    const { code } = await box.stop()
+    expect(code).toBe(0)
+    expect((await orderAfterStop(box)).slice(2)).toEqual([
+      'nginx stops',
+      'nginx starts as 0, APP=mine',
+      'nginx stops',
+      ...(withLogger ? ['logger saw the end'] : []),
+    ])
+    expect(box.file(`logs/services/svc-nginx${withLogger ? '-log' : ''}/current`)).toContain('nginx: bye\n')
+  },
+)
 
-test('redis: the worker starts when it is ready, and stops before it', async () => {
-  await using box = await start('redis', { command: ['sh', '-c', 'echo main >>/tmp/main; exec sleep 1000'] })
-  await box.up('service-worker')
-  expect(await order(box)).toEqual(['redis starts', 'redis is ready', 'worker starts'])
-  expect((await box.hermes('service', 'status', 'redis')).stdout).toContain('state      up')
-  expect((await box.hermes('service', 'list')).stdout.split('\n').map((line) => line.split(/ +/)[0])).toEqual([
-    'SLOT',
-    'service-redis',
-    'service-worker',
-    '',
-  ])
-  // s6's own way, by the name s6 knows.
-  expect((await box.exec(['/command/s6-svstat', '/run/service/redis'])).stdout).toMatch(/^up \(pid \d+/)
-  expect((await box.hermes('service', 'stop', 'redis')).code).toBe(0)
-  expect((await order(box)).slice(3)).toEqual(['worker stops', 'redis stops'])
-  expect((await box.hermes('service', 'start', 'worker')).code).toBe(0)
-  expect((await box.hermes('service', 'logs', 'worker')).stdout).toContain('worker: connected')
-  expect((await box.stop()).code).toBe(0)
-  expect((await orderAfterStop(box)).slice(-2)).toEqual(['worker stops', 'redis stops'])
-})
+test.each<Tree>(['redis', 'redis-yaml'])(
+  '%s: the worker starts when it is ready, and stops before it',
+  async (tree) => {
+    const file = tree === 'redis' ? '/run/order' : '/tmp/order'
+    await using box = await start(tree, { command: ['sh', '-c', 'echo main >>/tmp/main; exec sleep 1000'] })
+    await box.up('service-worker')
+    expect(await order(box, file)).toEqual(['redis starts', 'redis is ready', 'worker starts'])
+    expect((await box.ok('stat', '-c', '%U', file)).trim()).toBe(tree === 'redis' ? 'root' : 'hermes')
+    expect((await box.hermes('service', 'status', 'redis')).stdout).toContain('state      up')
+    expect((await box.hermes('service', 'list')).stdout.split('\n').map((line) => line.split(/ +/)[0])).toEqual([
+      'SLOT',
+      'service-redis',
+      'service-worker',
+      '',
+    ])
+    // s6's own way, by the name s6 knows.
+    expect((await box.exec(['/command/s6-svstat', '/run/service/redis'])).stdout).toMatch(/^up \(pid \d+/)
+    expect((await box.hermes('service', 'stop', 'redis')).code).toBe(0)
+    expect((await order(box, file)).slice(3)).toEqual(['worker stops', 'redis stops'])
+    expect((await box.hermes('service', 'start', 'worker')).code).toBe(0)
+    expect((await box.hermes('service', 'restart', 'worker')).code).toBe(0)
+    expect((await order(box, file)).slice(5)).toEqual([
+      'redis starts',
+      'redis is ready',
+      'worker starts',
+      'worker stops',
+      'worker starts',
+    ])
+    expect((await box.hermes('service', 'logs', 'worker')).stdout).toContain('worker: connected')
+    expect((await box.stop()).code).toBe(0)
+    expect((await orderAfterStop(box, file)).slice(-2)).toEqual(['worker stops', 'redis stops'])
+  },
+)
 
-test('the same two in services.yaml, as the runtime user', async () => {
-  await using box = await start('yaml')
-  await box.up('service-worker')
-  expect(await order(box, '/tmp/order')).toEqual(['redis starts', 'redis is ready', 'worker starts'])
-  expect((await box.ok('stat', '-c', '%U', '/tmp/order')).trim()).toBe('hermes')
-  expect((await box.stop()).code).toBe(0)
-  expect((await orderAfterStop(box, '/tmp/order')).slice(-2)).toEqual(['worker stops', 'redis stops'])
-})
+test.each<Tree>(['cron', 'cron-yaml'])(
+  '%s: a loop runs on, is started again when it is killed, and its lines are kept and shown',
+  async (tree) => {
+    await using box = await start(tree)
+    const { pid } = await box.up('service-cron')
+    await box.saw('tick')
+    await box.kill(pid)
+    await box.slot('service-cron', (slot) => slot.state === 'up' && slot.pid !== pid && slot.restarts === 1)
+    expect(await order(box)).toEqual(['cron starts with 1 argument: cron', 'cron starts with 1 argument: cron'])
+    expect((await box.hermes('service', 'logs', 'cron', '-n', '1')).stdout).toMatch(/tick\n$/)
+    expect((await box.stop()).code).toBe(0)
+    expect((await orderAfterStop(box)).at(-1)).toBe('cron stops')
+  },
+)
 
-test('cron: a loop runs on, is started again when it is killed, and its lines are kept and shown', async () => {
-  await using box = await start('cron')
-  const { pid } = await box.up('service-cron')
-  await box.saw('tick')
-  await box.kill(pid)
-  await box.slot('service-cron', (slot) => slot.state === 'up' && slot.pid !== pid && slot.restarts === 1)
-  expect(await order(box)).toEqual(['cron starts with 1 argument: cron', 'cron starts with 1 argument: cron'])
-  expect((await box.hermes('service', 'logs', 'cron', '-n', '1')).stdout).toMatch(/tick\n$/)
-  expect((await box.stop()).code).toBe(0)
-  expect((await orderAfterStop(box)).at(-1)).toBe('cron stops')
-})
-
-test('a service whose finish exits 125 is parked and named; the rest goes on, and start tries it again', async () => {
-  await using box = await start('failing')
-  const parked = await box.slot('service-failing', ({ state }) => state === 'parked')
-  expect(parked.reason).toContain('125')
-  await box.up('service-failing-log')
-  await box.up('gateway-default')
-  expect((await box.status()).warnings.join('\n')).toContain('service-failing is parked')
-  await waitFor('its line', async () => (await order(box)).includes('logged failing: giving up'))
-  // Without a readiness of its own it counts as up while it runs, so what it was started for is seen afterwards.
-  await box.hermes('service', 'start', 'failing')
-  await waitFor(
-    'a second end',
-    async () => (await order(box)).filter((line) => line === 'failing finishes with 3 0 failing').length === 2,
-  )
-  await box.slot('service-failing', ({ state }) => state === 'parked')
-  expect((await box.hermes('service', 'status', 'failing')).code).toBe(1)
-  expect((await box.hermes('service', 'status', 'nothing')).code).toBe(3)
-  const { code } = await box.stop()
-  expect(code).toBe(0)
-  expect((await orderAfterStop(box)).at(-1)).toBe('failing-log saw the end')
-})
+test.each<Tree>(['failing', 'failing-yaml'])(
+  '%s: a service whose finish exits 125 is parked and named; the rest goes on, and start tries it again',
+  async (tree) => {
+    const withLogger = tree === 'failing'
+    await using box = await start(tree)
+    const parked = await box.slot('service-failing', ({ state }) => state === 'parked')
+    expect(parked.reason).toContain('125')
+    if (withLogger) await box.up('service-failing-log')
+    await box.up('gateway-default')
+    expect((await box.status()).warnings.join('\n')).toContain('service-failing is parked')
+    if (withLogger) await waitFor('its line', async () => (await order(box)).includes('logged failing: giving up'))
+    else await waitFor('its line', () => box.file('logs/services/failing/current')?.includes('failing: giving up'))
+    // Without a readiness of its own it counts as up while it runs, so what it was started for is seen afterwards.
+    await box.hermes('service', 'start', 'failing')
+    await waitFor(
+      'a second end',
+      async () => (await order(box)).filter((line) => line === 'failing finishes with 3 0 failing').length === 2,
+    )
+    await box.slot('service-failing', ({ state }) => state === 'parked')
+    expect((await box.hermes('service', 'status', 'failing')).code).toBe(1)
+    expect((await box.hermes('service', 'status', 'nothing')).code).toBe(3)
+    const { code } = await box.stop()
+    expect(code).toBe(0)
+    expect((await orderAfterStop(box)).at(-1)).toBe(
+      withLogger ? 'failing-log saw the end' : 'failing finishes with 3 0 failing',
+    )
+  },
+)
 
 test('root’s services run no program and no script of the runtime user’s, wherever PATH and arguments lead', async () => {
   using home = keptHome()
@@ -266,7 +296,7 @@ test('with --user they run as that user', async () => {
   const home = freshHome()
   chownSync(home, 10_000, 10_000)
   try {
-    await using box = await start('yaml', { user: '10000:10000', home, files: {} })
+    await using box = await start('redis-yaml', { user: '10000:10000', home, files: {} })
     await box.up('service-worker')
     expect((await box.ok('stat', '-c', '%u', '/tmp/order')).trim()).toBe('10000')
     expect((await box.stop()).code).toBe(0)

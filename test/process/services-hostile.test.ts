@@ -49,7 +49,7 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
       prepare: [
         'chown 10000:10000 /etc/services.d/theirs/run',
         'chmod 775 /etc/services.d/group',
-        'chmod 666 /etc/services.d/open/run && chmod a+x /etc/services.d/open/run',
+        'chmod 757 /etc/services.d/open/run',
         'chmod 755 /etc/services.d/plain/run && chmod -x /etc/services.d/nobit/run',
         'chmod 777 /etc/services.d/logger/log',
         'ln -sf /opt/writable/fd /etc/services.d/secret/notification-fd',
@@ -177,6 +177,32 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
     await supervisor.spawned('service-web')
     expect(await box.slotLines('service-web', 'mine')).toBe('mine 0\n')
     expect((await box.pid1.exec(['test', '-e', '/run/owned'])).code).toBe(1)
+  })
+
+  test('a definition that root itself may not read is named, and the others run', async () => {
+    const laid = ['hidden', 'value', 'web'].map(
+      (name) =>
+        `mkdir -p /etc/services.d/${name} && printf '#!/bin/sh\\necho mine\\nexec sleep 1000\\n' >/etc/services.d/${name}/run && chmod 755 /etc/services.d/${name}/run`,
+    )
+    await using box = await startInit({
+      // As with --cap-drop ALL: root is the owner of its files, and nothing more.
+      before: ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--'],
+      prepare: [
+        ...laid,
+        'chmod 111 /etc/services.d/hidden/run',
+        'echo 3 >/etc/services.d/value/notification-fd && chmod 0 /etc/services.d/value/notification-fd',
+      ].join('\n'),
+    })
+    const supervisor = await box.install.life(1)
+    const { begun } = await supervisor.hello()
+    if (!begun) await supervisor.got('begin')
+    for (const file of ['hidden/run', 'value/notification-fd'])
+      expect(box.pid1.stderr()).toContain(
+        `service ${file.split('/')[0]} is left out: /etc/services.d/${file}: it cannot be read (EACCES); chmod a+r /etc/services.d/${file}`,
+      )
+    await expect(supervisor.spawned('service-hidden')).rejects.toThrow('the image defines no such service')
+    await supervisor.spawned('service-web')
+    expect(await box.slotLines('service-web', 'mine')).toBe('mine\n')
   })
 
   test('without CAP_FOWNER a service of another user starts all the same, and may open its stdout', async () => {

@@ -91,3 +91,43 @@ export const FAILING: Etc = {
   'services.d/failing/finish': `#!/bin/sh\n${note}note "failing finishes with $1 $2 $3"\nexit 125\n`,
   'services.d/failing/log/run': `#!/bin/sh\n${note}while read -r line; do note "logged $line"; done\nnote failing-log saw the end\n`,
 }
+
+/** In services.yaml, whose loggers are ours. JSON is YAML. */
+const yaml = (services: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Etc => ({
+  'hermes/services.yaml': JSON.stringify({ services }),
+})
+const sh = (text: string, ...words: readonly string[]): readonly string[] => [
+  '/bin/sh',
+  '-c',
+  `${note}${text}`,
+  ...words,
+]
+
+export const NGINX_YAML = yaml({
+  'init-nginx': { command: sh('sleep 0.3; touch /run/nginx.conf; note init done'), oneshot: true },
+  'svc-nginx': { command: ['nginx', '-g', 'daemon off;'], depends_on: ['init-nginx'], stop_signal: 'QUIT' },
+})
+
+const atWork = { user: 'hermes', environment: { ORDER_FILE: '/tmp/order' } }
+/** As the runtime user. */
+export const REDIS_YAML = yaml({
+  redis: { command: ['redis-server'], ready: { fd: 5 }, ...atWork },
+  worker: { command: ['worker'], depends_on: ['redis'], ...atWork },
+})
+
+export const CRON_YAML = yaml({
+  cron: {
+    command: sh(
+      `trap 'note cron stops; exit 0' TERM; note "cron starts with $# argument: $1"; while :; do echo tick; sleep 0.2 & wait $!; done`,
+      'run',
+      'cron',
+    ),
+  },
+})
+
+export const FAILING_YAML = yaml({
+  failing: {
+    command: sh('note failing starts; echo "failing: giving up"; exit 3'),
+    finish: sh('note "failing finishes with $1 $2 $3"; exit 125', 'finish'),
+  },
+})
