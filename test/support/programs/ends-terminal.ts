@@ -5,8 +5,9 @@ import { listProcesses } from '../../../src/system/proc.ts'
 import { waitFor } from '../wait.ts'
 
 const [uid = ''] = process.argv.slice(2)
-// It ends by itself: where this fails nobody else ends it.
-const script = `setpriv --reuid=${uid} --clear-groups sh -c 'echo theirs $$; exec sleep 60' & echo ours $$; wait`
+// It ends by itself: where this fails nobody else ends it. HUP comes from the kernel too, when the terminal goes.
+const theirProgram = `trap "" HUP; echo theirs $$; exec sleep 60`
+const script = `setpriv --reuid=${uid} --clear-groups sh -c '${theirProgram}' & echo ours $$; wait`
 const pty = await openPty(
   { command: ['sh', '-c', script], cwd: '/', env: { PATH: process.env.PATH ?? '' }, cols: 80, rows: 24 },
   systemClock(),
