@@ -65,6 +65,8 @@ test('a viewer that stops reading costs nobody anything, and hears what it misse
   slow.resume()
   await waitFor('it to go on', () => linesOf(slow.events) > held + 1000)
   await waitFor('what it missed', () => told(slow.events) >= told(quick.events))
+  // The lines of meanwhile were not kept for it.
+  expect(linesOf(slow.events)).toBeLessThan(linesOf(quick.events))
   expect((await dashboard.ask('/api/status')).code).toBe(200)
 })
 
