@@ -56,6 +56,8 @@ export class Stop {
   #look: Cancel | undefined
   #finish: () => void = () => undefined
   #finished = false
+  /** The process table could not be read, and that was said. */
+  #isBlind = false
 
   constructor(options: StopOptions) {
     this.#o = options
@@ -171,10 +173,25 @@ export class Stop {
 
   /** Who has to go besides us and the supervisor. Zombies have gone. */
   #others(): readonly ProcessFacts[] {
-    const { processes, pid1, ownPid, supervisorPid } = this.#o
-    const all = processes()
+    const { pid1, ownPid, supervisorPid } = this.#o
+    const all = this.#processes()
     const mine = pid1 ? all : descendants(all, ownPid)
     return mine.filter((one) => one.pid !== ownPid && one.pid !== supervisorPid() && !isZombie(one))
+  }
+
+  /** Where the process table cannot be read, because no descriptor is left for it, what we have started is all that is known. */
+  #processes(): readonly ProcessFacts[] {
+    const { processes, children, mainPid, ownPid, say } = this.#o
+    try {
+      return processes()
+    } catch (error) {
+      if (!this.#isBlind) say(`only slots and the main program are waited for: ${(error as Error).message}`)
+      this.#isBlind = true
+      const main = mainPid()
+      return [...children().map(({ pid }) => pid), ...(main === undefined ? [] : [main])].map((pid) =>
+        unseen(pid, ownPid),
+      )
+    }
   }
 
   #left(): readonly Left[] {
@@ -235,6 +252,18 @@ export class Stop {
     this.#alarms.push(this.#o.clock.at(this.#startedAtMs + afterMs, act))
   }
 }
+
+const unseen = (pid: number, ppid: number): ProcessFacts => ({
+  pid,
+  ppid,
+  comm: '?',
+  state: '?',
+  pgrp: pid,
+  session: pid,
+  startTime: 0,
+  cpuTicks: 0,
+  residentPages: 0,
+})
 
 function listed(left: readonly Left[]): string {
   const named = left.slice(0, NAMED).map(({ pid, name }) => `${name} (pid ${pid})`)

@@ -39,6 +39,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
       obeys: signals,
     })
   }
+  let hidden = false
   add(OWN, 'init', [], 0)
   add(SUPERVISOR, 'supervisor', [])
   let stop: Stop
@@ -73,7 +74,10 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
         return true
       },
     },
-    processes: () => [...all.values()],
+    processes: () => {
+      if (hidden) throw new Error("EMFILE: too many open files, scandir '/proc'")
+      return [...all.values()]
+    },
     children: () => [...children.values()],
     mainPid: () => main,
     supervisorPid: () => SUPERVISOR,
@@ -87,6 +91,10 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     said,
     add,
     stop: () => stop,
+    /** The process table cannot be read. */
+    hide: () => {
+      hidden = true
+    },
     unfinished,
     loggers,
     /** @param depth of a service; absent: any other slot */
@@ -127,6 +135,22 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
 }
 
 describe('stop', () => {
+  test('a process table that cannot be read is said once; slots and main are told, waited for and killed all the same', async () => {
+    const s = scene()
+    s.hide()
+    s.slot(10, 'TERM', 60_000, ['TERM'])
+    s.slot(11, 'TERM', 60_000, [])
+    s.setMain(12, 'nothing')
+    await s.after(3_000)
+    expect(s.sent).toEqual(['TERM 10', 'CONT 10', 'TERM 11', 'CONT 11', 'TERM 12', 'CONT 12'])
+    expect(s.said).toEqual([
+      expect.stringContaining('EMFILE'),
+      'still waiting for slot-11 (pid 11), the main program (?) (pid 12)',
+    ])
+    expect(await s.after(7_000)).toBeLessThan(8_000)
+    expect(s.sent).toEqual(expect.arrayContaining(['KILL -11', 'KILL 12']))
+  })
+
   test('each slot gets its own signal, main and strangers TERM, all CONT, init and supervisor nothing', async () => {
     const s = scene()
     s.slot(10, 'QUIT', 5_000, ['QUIT'])

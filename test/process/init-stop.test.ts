@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type InitBox, startInit } from '../support/init-box.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
@@ -42,6 +43,20 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     life.box.pid1.signal(signal)
     await life.supervisor.got('exit', ({ slot }) => slot === 'a')
     await life.supervisor.got('exit', ({ slot }) => slot === 'b')
+    await drains(life)
+    expect(await life.box.exit()).toEqual({ code: 0 })
+  })
+
+  test('init with no descriptor left, which cannot read the process table, stops all the same', async () => {
+    await using life = await running({ a: obeys, b: ignores }, { HERMES_STOP_TIMEOUT: '3' })
+    const { pid } = life.box.pid1
+    const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
+    let free = 0
+    while (taken.has(free)) free++
+    // No number below that is free (getrlimit(2), RLIMIT_NOFILE).
+    expect(spawnSync('prlimit', [`--pid=${pid}`, `--nofile=${free}:${free}`]).status).toBe(0)
+    life.box.pid1.signal('TERM')
+    await life.box.pid1.saw('only slots and the main program are waited for: EMFILE')
     await drains(life)
     expect(await life.box.exit()).toEqual({ code: 0 })
   })
