@@ -9,6 +9,7 @@ import {
   pageToken,
   password,
   type RunningDashboard,
+  resealed,
   startDashboard,
 } from '../support/dashboard.ts'
 import { readEvents } from '../support/event-stream.ts'
@@ -256,6 +257,22 @@ describe('where a log-in is needed', () => {
       expect(await token(cookieHeader({ [name]: kept[name] ?? '' })), name).not.toBe(old)
   })
 
+  test.each([
+    ['is answered', 'GET', '/api/profiles', 200],
+    ['finds nothing', 'GET', '/api/profiles/nosuch', 404],
+    ['may not do that', 'DELETE', '/api/status', 405],
+    ['comes from another page', 'POST', '/api/kanban/tasks', 403],
+    ['opens a stream', 'GET', '/api/events', 200],
+  ])('a session that is renewed by a request that %s comes back with the answer', async (_, method, path, code) => {
+    const { hermes_session_rt = '' } = (await logIn(dashboard)).cookies()
+    // Without its first part a session has to be renewed, as when that has expired.
+    const cookie = cookieHeader({ hermes_session_rt })
+    const answer = await fetch(`${dashboard.origin}${path}`, { method, headers: { cookie } })
+    await answer.body?.cancel()
+    const names = answer.headers.getSetCookie().map((one) => one.split('=')[0])
+    expect([answer.status, names]).toEqual([code, ['hermes_session_at', 'hermes_session_rt']])
+  })
+
   test('after the log-out a copied cookie is worth nothing', async () => {
     const { cookie, token } = await signIn(dashboard)
     const out = await dashboard.ask('/auth/logout', {
@@ -281,6 +298,15 @@ describe('where a log-in is needed', () => {
     const seen = other.events.length
     await waitFor('the other one to go on', () => other.events.length > seen)
     await expect(readEvents(dashboard.port, '/api/events', { cookie: leaving.cookie })).rejects.toThrow('401')
+  })
+
+  test('a stream ends when the session has to be renewed', async () => {
+    const cookies = (await logIn(dashboard)).cookies()
+    const soon = resealed(hermes.home, cookies, { expiresMs: Date.now() + 2_000 })
+    using stream = await readEvents(dashboard.port, '/api/events', { cookie: soon })
+    await waitFor('its beginning', () => stream.events.length > 0)
+    await waitFor('its end', () => stream.ended)
+    expect((await dashboard.ask('/api/profiles', { headers: { cookie: soon } })).code).toBe(401)
   })
 
   test.each([

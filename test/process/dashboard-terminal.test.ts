@@ -5,10 +5,17 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { descendants, listProcesses } from '../../src/system/proc.ts'
-import { cookieHeader, pageToken, password, type RunningDashboard, startDashboard } from '../support/dashboard.ts'
+import {
+  cookieHeader,
+  pageToken,
+  password,
+  type RunningDashboard,
+  resealed,
+  startDashboard,
+} from '../support/dashboard.ts'
 import { type RunningHermes, startHermes } from '../support/hermes.ts'
 import { installWithPage } from '../support/page.ts'
-import { waitFor } from '../support/wait.ts'
+import { waitFor, within } from '../support/wait.ts'
 
 const TUI = { HERMES_DASHBOARD_TUI: '1' }
 
@@ -74,10 +81,13 @@ test('type and be answered, resize, and closing ends everything on the terminal'
       .toString()
       .trim()
   expect(size()).toBe('30 100')
+  const environment = readFileSync(`/proc/${chat?.pid}/environ`, 'utf8')
+  expect(environment).toContain('TERM=xterm-256color')
+  expect(environment).not.toMatch(/HERMES_DASHBOARD|a secret/)
   await waitFor('its greeting', () => said() !== '')
   send(socket, { type: 'input', data: 'hello\r' })
   await waitFor('the answer', () => said().includes('you said hello'))
-  // The agent counted the dashboard's secrets in its environment.
+  // The agent counted the dashboard's secrets in its own environment.
   expect(said()).toMatch(/^0\r?$/m)
   send(socket, { type: 'resize', cols: 132, rows: 43 })
   await waitFor('the new size', () => size() === '43 132')
@@ -146,6 +156,31 @@ test('where a log-in is needed: the session, our Origin, and its token; a log-ou
   await dashboard.ask('/auth/logout', { method: 'POST', headers: { ...headers, cookie, 'X-Hermes-Token': token } })
   expect((await closed)[0]).toBe(1008)
   await waitFor('the end of the chat', () => chats(dashboard).length === 0)
+})
+
+test('the end of its session closes the socket', async () => {
+  await using dashboard = await start({ ...TUI, ...password }, ['--host', '0.0.0.0'])
+  const json = { username: 'me', password: 'correct horse' }
+  const headers = { Origin: dashboard.origin }
+  const cookies = (await dashboard.ask('/auth/password-login', { method: 'POST', json, headers })).cookies()
+  const token = pageToken((await dashboard.ask('/', { headers: { cookie: cookieHeader(cookies) } })).body)
+  const cookie = resealed(hermes.home, cookies, { endsMs: Date.now() + 2_000 })
+  const socket = openSocket(dashboard, token, { cookie })
+  await once(socket, 'open')
+  const [code, reason] = await within('the end of the session', once(socket, 'close'))
+  expect([code, String(reason)]).toEqual([1008, 'the session has ended'])
+})
+
+test('ten terminals may be open, and another one when one of them is closed', async () => {
+  await using dashboard = await start()
+  const token = await tokenOf(dashboard)
+  const sockets = Array.from({ length: 10 }, () => openSocket(dashboard, token))
+  await Promise.all(sockets.map((socket) => once(socket, 'open')))
+  expect(await refusal(openSocket(dashboard, token))).toBe(503)
+  sockets[0]?.close()
+  const opened = (socket: WebSocket): Promise<boolean> =>
+    Promise.race([once(socket, 'open').then(() => true), once(socket, 'unexpected-response').then(() => false)])
+  await waitFor('room for another', () => opened(openSocket(dashboard, token)))
 })
 
 test('a message that is none closes the socket, and the dashboard goes on', async () => {

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { dirname, join } from 'node:path'
+import { Sealer } from '../../src/dashboard/auth/seal.ts'
 import type { RunningHermes } from './hermes.ts'
 import { installDir } from './install.ts'
 import { freePort } from './port.ts'
@@ -169,6 +171,22 @@ const answerOf = (code: number, headers: IncomingHttpHeaders, body: string): Das
         }),
     ),
 })
+
+/**
+ * The first cookie of a session as it would be later: sealed again with the key in the volume.
+ * @param change to what it holds: `expiresMs`, `endsMs`
+ */
+export function resealed(
+  home: string,
+  { hermes_session_at = '' }: Readonly<Record<string, string>>,
+  change: Readonly<Record<string, number>>,
+): string {
+  const key = readFileSync(join(home, 'dashboard.key'), 'utf8').trim()
+  const sealer = new Sealer(Buffer.from(key, 'base64url'))
+  const held = sealer.open('access', hermes_session_at)
+  if (typeof held !== 'object') throw new Error('not a cookie of this volume')
+  return cookieHeader({ hermes_session_at: sealer.seal('access', { ...held, ...change }) })
+}
 
 /** As a Cookie header. */
 export const cookieHeader = (cookies: Readonly<Record<string, string>>): string =>
