@@ -150,12 +150,13 @@ test('root finds no program in a directory of the runtime user’s that PATH nam
 test('the container’s LD_PRELOAD is not obeyed by hooks and with-contenv of root', async () => {
   const hook = '#!/command/with-contenv sh\necho "preload [$LD_PRELOAD] mine [$MINE]"\n'
   await using box = await withHooks(
-    { init: { '10-shows': hook } },
+    { init: { '10-shows': hook, '20-plain': '#!/bin/sh\necho "plain [$LD_PRELOAD] mine [$MINE]"\n' } },
     { command: ['sh', '-c', 'echo "main [$LD_PRELOAD]"'], env: { LD_PRELOAD: '/opt/data/none.so', MINE: 'seen' } },
   )
   expect(await box.exit()).toBe(0)
   const { stdout } = await box.logs()
   expect(stdout).toContain('preload [] mine [seen]\n')
+  expect(stdout).toContain('plain [] mine [seen]\n')
   expect(stdout).toContain('main [/opt/data/none.so]\n')
 })
 
