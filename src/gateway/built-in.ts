@@ -50,6 +50,7 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
   const log = openEventLog({
     dir: join(facts.dir, 'logs'),
     format: facts.env.LOG_FORMAT === 'json' ? 'json' : 'text',
+    clock: facts.clock,
     warn: (text) => facts.err(`hermes: warning: ${text}\n`),
     echo: facts.out,
     redact: redactor(secretsOf(facts.env)),

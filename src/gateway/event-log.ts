@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import pino from 'pino'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
+import type { Clock } from '../system/clock.ts'
 
 /** `agent.log`, and warnings up to `errors.log`, in `<profile dir>/logs/`. */
 export interface EventLog {
@@ -13,26 +14,25 @@ export interface EventLog {
 const REDACTED = ['key', 'apiKey', 'api_key', 'token', 'password', 'secret', 'authorization', 'cookie']
 
 /**
- * Opens the gateway's own logs. Trouble with a file (full disk, no permission) is told to `warn` and costs the log, not the gateway.
+ * Opens the gateway's own logs. Trouble with a file (full disk, no permission) is told to `warn` and costs lines, not the gateway.
  * @param format `json`: pino's lines; `text`: `<RFC 3339> LEVEL [session] component: text`
  */
 export function openEventLog(options: {
   readonly dir: string
   readonly format: 'text' | 'json'
+  readonly clock: Clock
   readonly warn: (text: string) => void
   /** Every line once more, for who looks at the slot's own log: without its time, which is stamped there. */
   readonly echo: (line: string) => void
   /** Blacks out what the names of fields do not give away. */
   readonly redact?: (text: string) => string
 }): EventLog {
-  const { dir, format, warn, echo, redact = (text) => text } = options
-  mkdirSync(dir, { recursive: true })
-  const open = (name: string): RotatingFileStream => {
-    const stream = createStream(name, { path: dir, size: '5M', rotate: 3, mode: 0o644 })
-    stream.on('error', (error) => warn(`${dir}/${name}: ${error.message}`))
-    stream.on('warning', (error) => warn(`${dir}/${name}: ${error.message}`))
-    return stream
-  }
+  const { dir, format, clock, warn, echo, redact = (text) => text } = options
+  const open = (name: string): LogFile =>
+    new LogFile(clock, warn, `${dir}/${name}`, () => {
+      mkdirSync(dir, { recursive: true })
+      return createStream(name, { path: dir, size: '5M', rotate: 3, mode: 0o644 })
+    })
   const agent = open('agent.log')
   const errors = open('errors.log')
   const destination = {
@@ -56,8 +56,64 @@ export function openEventLog(options: {
   return {
     logger,
     close: async () => {
-      await Promise.all([agent, errors].map((stream) => new Promise<void>((resolve) => stream.end(resolve))))
+      await Promise.all([agent.close(), errors.close()])
     },
+  }
+}
+
+/** After a failure the file is opened anew, but not before so long. */
+const RETRY_MS = 10_000
+
+/** A file whose stream ends with its first error: the next one is opened when there may be room again. */
+class LogFile {
+  readonly #clock: Clock
+  readonly #warn: (text: string) => void
+  readonly #path: string
+  readonly #open: () => RotatingFileStream
+  #stream: RotatingFileStream | undefined
+  #retryAtMs = Number.NEGATIVE_INFINITY
+  /** Failed since it was last written, which has been said. */
+  #failed = false
+
+  constructor(clock: Clock, warn: (text: string) => void, path: string, open: () => RotatingFileStream) {
+    this.#clock = clock
+    this.#warn = warn
+    this.#path = path
+    this.#open = open
+    this.#opened()
+  }
+
+  write(text: string): void {
+    this.#opened()?.write(text, (error) => {
+      if (!error) this.#failed = false
+    })
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => (this.#stream === undefined ? resolve() : this.#stream.end(resolve)))
+  }
+
+  #opened(): RotatingFileStream | undefined {
+    if (this.#stream !== undefined || this.#clock.nowMs() < this.#retryAtMs) return this.#stream
+    try {
+      const stream = this.#open()
+      stream.on('error', (error) => {
+        if (this.#stream === stream) this.#fail(error)
+      })
+      stream.on('warning', (error) => this.#warn(`${this.#path}: ${error.message}`))
+      this.#stream = stream
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+    return this.#stream
+  }
+
+  #fail(error: Error): void {
+    if (!this.#failed)
+      this.#warn(`${this.#path}: ${error.message}; lines are missing there until it can be written again`)
+    this.#failed = true
+    this.#stream = undefined
+    this.#retryAtMs = this.#clock.nowMs() + RETRY_MS
   }
 }
 
