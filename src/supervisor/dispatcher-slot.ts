@@ -30,6 +30,7 @@ export class DispatcherSlot {
 
   /** Looks now, and from now on every two seconds. */
   watch(): void {
+    this.#poll?.()
     this.update()
     const { clock } = this.#o
     this.#poll = clock.at(clock.nowMs() + POLL_MS, () => this.watch())
@@ -60,8 +61,9 @@ export class DispatcherSlot {
     this.#wanted = wanted
   }
 
-  /** The next look decides anew. */
+  /** The boards are another container's: nobody looks before the next `watch`, which decides anew. */
   forget(): void {
+    this.close()
     this.#wanted = undefined
   }
 

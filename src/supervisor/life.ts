@@ -240,9 +240,10 @@ export class Life {
 
   /** The volume was somebody else's for a while and is ours again: what should run does. */
   #resume(): void {
-    const { table, files, start } = this.#o
+    const { table, files, start, dispatcher } = this.#o
     this.#phase = 'running'
     files.hold(false)
+    dispatcher.watch()
     this.reconcile()
     for (const { key, slot } of table.entries()) {
       const profile = profileOfSlot(key)

@@ -2,9 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openBoard } from '../../src/kanban/io/board.ts'
+import { boardPlace } from '../../src/kanban/io/places.ts'
 import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
+import type { SlotEvent } from '../../src/slot/slot.ts'
+import { DispatcherSlot } from '../../src/supervisor/dispatcher-slot.ts'
 import { formatLease, GIVE_UP_AFTER_MS } from '../../src/supervisor/lease-counter.ts'
 import { Life, type LifeOptions } from '../../src/supervisor/life.ts'
+import type { SlotTable } from '../../src/supervisor/slots.ts'
 import { runPaths } from '../../src/system/paths.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { realNative } from '../support/real-native.ts'
@@ -31,10 +36,19 @@ function scene() {
     (what: string) =>
     (...words: readonly unknown[]): void =>
       void done.push([what, ...words.filter((word) => typeof word !== 'object')].join(' '))
+  const table = {
+    entries: () => slots,
+    get: (key: string) => slots.find((slot) => slot.key === key),
+    keepWord: () => undefined,
+    register: note('register'),
+    dispatch: (key: string, event: SlotEvent) =>
+      void done.push(`tell ${key} ${'wanted' in event ? event.wanted : ''}`.trim()),
+  }
+  const warn = (text: string): void => expect.fail(text)
   const parts = {
-    table: { entries: () => slots, register: note('register'), dispatch: note('tell') },
+    table,
     profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
-    dispatcher: { watch: note('watch'), update: () => undefined, forget: () => undefined, close: () => undefined },
+    dispatcher: new DispatcherSlot({ home, clock, warn, table: table as unknown as SlotTable }),
     services: { begin: note('services'), stop: () => undefined },
     files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
     records: { flush: () => undefined },
@@ -101,6 +115,24 @@ test.each([
     life.stop()
   },
 )
+
+test('the dispatcher goes down with a volume that is lost, stays down, and comes back with it', async () => {
+  openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined }).close()
+  const { life, clock, done, told, slots } = await begunByCounting()
+  const dispatcher = (): readonly string[] => done.filter((what) => what.startsWith('tell dispatcher'))
+  expect(dispatcher()).toEqual(['tell dispatcher up'])
+  slots.push({ key: 'dispatcher', slot: { state: 'up' } })
+  writeFileSync(leaseFile(), other)
+  clock.advance(60_000)
+  expect([life.phase, dispatcher()]).toEqual(['waiting', ['tell dispatcher up', 'tell dispatcher down']])
+  writeFileSync(leaseFile(), '')
+  clock.advance(10_000)
+  expect(told.at(-1)).toEqual({ type: 'lease', state: 'taken' })
+  life.begin()
+  clock.advance(60_000)
+  expect(dispatcher()).toEqual(['tell dispatcher up', 'tell dispatcher down', 'tell dispatcher up'])
+  life.stop()
+})
 
 test('a volume that is lost while the container stops changes nothing: it ends, and writes nothing there any more', async () => {
   const { life, clock, done, told, slots } = await begunByCounting()
