@@ -5,7 +5,6 @@ import { whyNoNamespace } from '../support/namespace.ts'
 const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
 
 describe.skipIf(why !== undefined)(`200 services, 10 deep (${why ?? 'as root, PID 1 of a namespace'})`, () => {
-  // How fast is a matter of the bench; this machine may be busy.
   test.each(['yaml', 's6-rc'] as const)(
     '%s: all come up, each after what it needs, and all stop in time',
     async (as) => {
@@ -13,10 +12,21 @@ describe.skipIf(why !== undefined)(`200 services, 10 deep (${why ?? 'as root, PI
       const order = [...(await upTimes(box)).keys()]
       for (let chain = 0; chain < CHAINS; chain++) {
         const chained = order.filter((name) => name.startsWith(`s${chain}-`))
-        expect(chained).toEqual(Array.from({ length: DEPTH }, (_, depth) => `s${chain}-${depth}`))
+        expect(chained).toEqual(Array.from({ length: DEPTH }, (_, depth) => `s${chain}-${DEPTH - 1 - depth}`))
       }
       expect(await box.stop()).toEqual({ code: 0 })
       expect(box.pid1.stderr()).not.toMatch(/so killed|it is killed/)
     },
   )
+
+  // Their own start times are those of as many services that wait for nobody, on the same busy machine.
+  test('that they wait for each other takes less than 2 s', async () => {
+    const takes = async (deep: number): Promise<number> => {
+      await using box = await startMany('yaml', undefined, deep)
+      const times = [...(await upTimes(box)).values()]
+      return Math.max(...times) - Math.min(...times)
+    }
+    const alone = await takes(1)
+    expect((await takes(DEPTH)) - alone).toBeLessThan(2000)
+  })
 })

@@ -6,31 +6,38 @@ import { waitFor } from './wait.ts'
 export const CHAINS = 20
 export const DEPTH = 10
 
-/** 200 services that are ready at once: 20 chains, each 10 deep. Name → what it depends on. */
-const chains = (): ReadonlyMap<string, readonly string[]> =>
+/**
+ * 200 services that are ready at once, in chains: s0-0 needs s0-1 and so on, so that no list of them is in order by itself.
+ * Name → what it depends on.
+ */
+const chains = (deep: number): ReadonlyMap<string, readonly string[]> =>
   new Map(
     Array.from({ length: CHAINS * DEPTH }, (_, i) => {
-      const [chain, depth] = [Math.floor(i / DEPTH), i % DEPTH]
-      return [`s${chain}-${depth}`, depth === 0 ? [] : [`s${chain}-${depth - 1}`]]
+      const [chain, place] = [Math.floor(i / deep), i % deep]
+      return [`s${chain}-${place}`, place === deep - 1 ? [] : [`s${chain}-${place + 1}`]]
     }),
   )
 
 /**
  * In the form of `as`, as an author would write it.
  * @param install default: the install tree of this test run
+ * @param deep length of the chains; 1: nothing depends on anything
  */
-export function startMany(as: 'yaml' | 's6-rc', install?: string): Promise<ServiceBox> {
-  return startServices({ etc: as === 'yaml' ? inYaml() : inS6Rc(), ...(install !== undefined && { install }) })
+export function startMany(as: 'yaml' | 's6-rc', install?: string, deep = DEPTH): Promise<ServiceBox> {
+  const etc = (as === 'yaml' ? inYaml : inS6Rc)(chains(deep))
+  return startServices({ etc, ...(install !== undefined && { install }) })
 }
 
-function inYaml(): Etc {
-  const services = [...chains()].map(([name, needs]) => [name, { command: ['sleep', '1000000'], depends_on: needs }])
+type Chains = ReturnType<typeof chains>
+
+function inYaml(all: Chains): Etc {
+  const services = [...all].map(([name, needs]) => [name, { command: ['sleep', '1000000'], depends_on: needs }])
   return { 'hermes/services.yaml': JSON.stringify({ services: Object.fromEntries(services) }) }
 }
 
-function inS6Rc(): Etc {
+function inS6Rc(all: Chains): Etc {
   const files = new Map([['user/type', 'bundle\n']])
-  for (const [name, needs] of chains()) {
+  for (const [name, needs] of all) {
     files.set(`${name}/type`, 'longrun\n')
     files.set(`${name}/run`, '#!/bin/sh\nexec sleep 1000000\n')
     files.set(`user/contents.d/${name}`, '')
