@@ -5,7 +5,7 @@ import { readStamp, STAMP_BYTES } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'
 import { below } from '../system/paths.ts'
 import { readTail } from '../system/small-file.ts'
-import type { LogPlace } from './launch.ts'
+import type { LogPlace } from './launcher.ts'
 
 /** Where a process's last line is looked for, and how much of it is quoted. */
 const TAIL_BYTES = 8192
