@@ -1,15 +1,16 @@
 import { join } from 'node:path'
 import { type ConsoleSink, INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
 import type { Clock } from '../system/clock.ts'
-import { EXIT, HermesError } from '../system/errors.ts'
+import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
 import { homePaths, type RunPaths } from '../system/paths.ts'
 import { BeginGate } from './begin-gate.ts'
+import { Boot } from './boot.ts'
 import { Children } from './children.ts'
 import { makeDirectories } from './directories.ts'
 import { readEnvironment, type Variables } from './environment.ts'
 import type { InitFacts, InitOptions } from './facts.ts'
-import { goesOnAfterFailure, Hooks, INIT_HOOKS } from './hooks.ts'
+import { Hooks } from './hooks.ts'
 import { Lease } from './lease.ts'
 import { LogFifos } from './log-fifos.ts'
 import { MainGate } from './main-gate.ts'
@@ -22,7 +23,7 @@ import { Reaper } from './reaper.ts'
 import { RootEnvironment, SAFE_PATH } from './root-environment.ts'
 import { mainScript } from './run-directory.ts'
 import { ServicePrograms } from './service-programs.ts'
-import { isAwaited, loadServices } from './services-boot.ts'
+import type { ServicesBootOptions } from './services-boot.ts'
 import { Shutdown } from './shutdown.ts'
 import { listenForSignals } from './signals.ts'
 import { supervisorCommand } from './supervisor-command.ts'
@@ -58,6 +59,7 @@ export class Init {
   readonly #mainGate: MainGate
   readonly #main: MainProgram
   readonly #shutdown: Shutdown
+  readonly #boot: Boot
 
   constructor(parts: InitParts) {
     this.#o = parts
@@ -177,14 +179,30 @@ export class Init {
       hasHooks: !options.foreground,
       say,
     })
+    this.#boot = new Boot({
+      options,
+      facts,
+      native,
+      supervisor: this.#supervisor,
+      gate: this.#gate,
+      hooks: this.#hooks,
+      services: this.#services,
+      servicesBoot: () => this.#servicesBoot(),
+      mainGate: this.#mainGate,
+      main: this.#main,
+      shutdown: this.#shutdown,
+      stopWith: (code, why) => this.#stopWith(code, why),
+      hermes: this.#hermes(),
+      say,
+    })
     for (const warning of facts.warnings) warn(warning)
     if (typeof control === 'string') warn(control)
   }
 
-  // ---- boot ----
-
+  /** Boots; what follows then comes from signals, the supervisor and the main program. */
   async boot(): Promise<void> {
-    const { options, facts, native } = this.#o
+    const { options, native } = this.#o
+    const say = this.#voice.say.bind(this.#voice)
     listenForSignals({
       foreground: options.foreground,
       childEnded: () => this.#reaper.scanSoon(),
@@ -194,41 +212,9 @@ export class Init {
       reconcile: () => this.#supervisor.send({ type: 'reconcile' }),
       main: this.#main,
       native,
-      bug: (error) =>
-        this.#voice.say('error', `a bug in init: ${error instanceof Error ? error.stack : String(error)}`),
+      bug: (error) => say('error', `a bug in init: ${error instanceof Error ? error.stack : String(error)}`),
     })
-    if (!facts.pid1) this.#becomeSubreaper()
-    // It loads while the next steps run.
-    void this.#supervisor.start()
-    if (options.foreground) this.#sayWhatNext()
-    await this.#gate.open()
-    if (this.#shutdown.begun) return
-    if (!options.foreground) await this.#runHooks()
-    if (this.#shutdown.begun) return
-    if (!options.foreground) await this.#loadServices()
-    this.#gate.hooksDone()
-    if (options.foreground) return
-    await this.#mainGate.open()
-    if (this.#shutdown.begun) return
-    try {
-      await this.#main.start()
-    } catch (error) {
-      if (error instanceof HermesError) this.#stopWith(error.exitCode, `${error.message}. ${error.next}`)
-      else this.#stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)
-    }
-  }
-
-  #becomeSubreaper(): void {
-    try {
-      this.#o.native.becomeSubreaper()
-    } catch (error) {
-      this.#voice.say('warn', `orphans of the slots go to another process: ${(error as Error).message}`)
-    }
-  }
-
-  #sayWhatNext(): void {
-    const { home } = this.#o.facts
-    this.#voice.say('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${this.#hermes()} status`)
+    await this.#boot.run()
   }
 
   #volumeOptions(): VolumeOptions {
@@ -246,20 +232,9 @@ export class Init {
     }
   }
 
-  async #runHooks(): Promise<void> {
-    const behaviour = this.#o.facts.environment
-    const code = await this.#hooks.run(
-      INIT_HOOKS,
-      (ended) => !this.#shutdown.begun && (ended === 0 || goesOnAfterFailure(behaviour)),
-    )
-    if (code !== 0 && !this.#shutdown.begun) {
-      this.#stopWith(code, 'a boot hook failed; S6_BEHAVIOUR_IF_STAGE2_FAILS=1 would go on')
-    }
-  }
-
-  async #loadServices(): Promise<void> {
+  #servicesBoot(): ServicesBootOptions {
     const { options, facts } = this.#o
-    const table = await loadServices({
+    return {
       install: options.install,
       paths: this.#paths,
       identity: facts.identity,
@@ -268,11 +243,7 @@ export class Init {
       rootEnv: ROOT_ENV,
       rootPath: this.#rootEnvironment.path(),
       say: this.#voice.say.bind(this.#voice),
-    })
-    if (table === undefined) return
-    this.#services.load(table)
-    // While another container has the volume no slot is started, and the main program does not wait for that.
-    if (this.#gate.lease === 'held') this.#mainGate.waitFor(table.rules.filter(isAwaited).length)
+    }
   }
 
   #hermes(): string {

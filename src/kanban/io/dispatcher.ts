@@ -1,16 +1,17 @@
 /** `hermes kanban dispatcher`: ticks every board of a home, in time and whenever something has changed. */
 import { type ControlClient, connectControl } from '../../control/client.ts'
-import { type Cancel, type Clock, pause } from '../../system/clock.ts'
+import { type Clock, pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { tickLine } from '../log-line.ts'
-import { rulesInForce } from '../rules.ts'
 import { troubleOf } from './board.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
+import { DispatcherVoice, type Level } from './dispatcher-voice.ts'
 import { supervisorJobs } from './jobs.ts'
+import { Nudges } from './nudges.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from './open-boards.ts'
 import { type BoardPlace, listBoards } from './places.ts'
-import { Profiles, readWrittenRules } from './settings.ts'
+import { readWrittenRules } from './settings.ts'
 
 const FIRST_TICK_MS = 5000
 /** How often a board is asked whether somebody has written: a look at shared memory, no query. */
@@ -25,38 +26,38 @@ export interface DispatcherOptions {
   readonly host: string
   readonly builtIn: (profile: string) => readonly string[]
   /** One line without its newline. */
-  readonly say: (level: 'info' | 'warn' | 'error', text: string) => void
+  readonly say: (level: Level, text: string) => void
   /** It works from here on. */
   readonly ready: () => void
 }
 
 export class Dispatcher {
   readonly #o: DispatcherOptions
-  readonly #boards = new OpenBoards((text) => this.#warn(text))
-  /** Lines that hold until something changes are said once. */
-  #said = new Set<string>()
-  #ending = false
-  #nudged = false
-  #wake: (() => void) | undefined
+  readonly #boards: OpenBoards
+  readonly #voice: DispatcherVoice
+  readonly #nudges: Nudges
   readonly #following = new AbortController()
 
   constructor(options: DispatcherOptions) {
     this.#o = options
+    this.#voice = new DispatcherVoice(options.say)
+    this.#nudges = new Nudges(options.clock)
+    this.#boards = new OpenBoards(this.#voice.warn)
   }
 
   /** @throws HermesError NO_SUPERVISOR when none answers at the start */
   async run(): Promise<void> {
-    const { clock, controlSocket, ready } = this.#o
+    const { home, clock, controlSocket, ready } = this.#o
     const client = await connectControl(controlSocket, clock)
     try {
-      this.#sayRules()
+      this.#voice.rules(home)
       ready()
       void this.#followJobs(client)
-      await this.#sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
-      while (!this.#ending) {
+      await this.#nudges.sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
+      while (!this.#nudges.ended) {
         await this.#round(client)
-        if (this.#nudged) await this.#sleepUntil(clock.nowMs() + GAP_MS, false)
-        else await this.#sleepUntil(clock.nowMs() + LOOK_MS, true)
+        if (this.#nudges.waiting) await this.#nudges.sleepUntil(clock.nowMs() + GAP_MS, false)
+        else await this.#nudges.sleepUntil(clock.nowMs() + LOOK_MS, true)
       }
       await this.#settle(client)
     } finally {
@@ -69,9 +70,8 @@ export class Dispatcher {
 
   /** Ends after the step that is under way. */
   end(): void {
-    this.#ending = true
+    this.#nudges.end()
     this.#following.abort()
-    this.#wake?.()
   }
 
   /** What was finished just before we are told to end must not be done again by the next life. */
@@ -80,9 +80,9 @@ export class Dispatcher {
     for (const { board, place } of this.#boards.all()) {
       try {
         const jobs = await supervisorJobs(client)
-        await dispatchOnce({ home, board, clock, host, jobs, builtIn, warn: this.#warn, settleOnly: true })
+        await dispatchOnce({ home, board, clock, host, jobs, builtIn, warn: this.#voice.warn, settleOnly: true })
       } catch (error) {
-        this.#once(
+        this.#voice.once(
           'warn',
           `kanban dispatcher: board ${place.slug}: last results not taken: ${(error as Error).message}`,
         )
@@ -91,13 +91,12 @@ export class Dispatcher {
   }
 
   async #round(client: ControlClient): Promise<void> {
-    const nudged = this.#nudged
-    this.#nudged = false
+    const nudged = this.#nudges.take()
     const { clock, home } = this.#o
     const places = this.#places()
     let intervalMs: number | undefined
     for (const place of places) {
-      if (this.#ending) return
+      if (this.#nudges.ended) return
       const open = this.#open(place)
       if (open === undefined) continue
       try {
@@ -119,7 +118,7 @@ export class Dispatcher {
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
     const { board, place } = open
     const { home, clock, host, builtIn } = this.#o
-    this.#sayRules()
+    this.#voice.rules(home)
     const jobs = await supervisorJobs(client)
     const done = await dispatchOnce({
       home,
@@ -128,23 +127,23 @@ export class Dispatcher {
       host,
       jobs,
       builtIn,
-      warn: this.#warn,
-      ending: () => this.#ending,
+      warn: this.#voice.warn,
+      ending: () => this.#nudges.ended,
     })
     const line = tickLine(place.slug, done.report)
-    if (line !== undefined) this.#o.say('info', line)
+    if (line !== undefined) this.#voice.say('info', line)
     if (!isSettled(done)) open.version = LOOK_AGAIN
     if (done.report.skipped_locked) {
-      this.#once('info', `kanban dispatcher: board ${place.slug}: another dispatcher holds it; asking again`)
-    } else this.#forget(`board ${place.slug}:`)
+      this.#voice.once('info', `kanban dispatcher: board ${place.slug}: another dispatcher holds it; asking again`)
+    } else this.#voice.forget(`board ${place.slug}:`)
   }
 
   /** One board's trouble is none of the others'. */
   #failed({ place, board }: OpenBoard, error: unknown): void {
     const { home, clock, host } = this.#o
-    const trouble = troubleOf(error, place, (text) => this.#o.say('error', text))
+    const trouble = troubleOf(error, place, (text) => this.#voice.say('error', text))
     const message = trouble instanceof HermesError ? trouble.message : String((trouble as Error)?.stack ?? trouble)
-    this.#once('error', `kanban dispatcher: board ${place.slug}: ${message}`)
+    this.#voice.once('error', `kanban dispatcher: board ${place.slug}: ${message}`)
     this.#boards.close(place.slug)
     const atMs = clock.wallMs()
     const known = readDispatchState(home, place.slug) ?? {
@@ -156,7 +155,7 @@ export class Dispatcher {
       starvedTicks: 0,
     }
     keepDispatchState(
-      { home, board, warn: this.#warn },
+      { home, board, warn: this.#voice.warn },
       { ...known, atMs, host, pid: process.pid, starvedTicks: known.starvedTicks + 1, lastError: message },
     )
   }
@@ -165,7 +164,7 @@ export class Dispatcher {
     try {
       return this.#boards.open(place)
     } catch (error) {
-      this.#once('error', `kanban dispatcher: board ${place.slug}: ${(error as Error).message}`)
+      this.#voice.once('error', `kanban dispatcher: board ${place.slug}: ${(error as Error).message}`)
       return undefined
     }
   }
@@ -174,72 +173,28 @@ export class Dispatcher {
     try {
       return listBoards(this.#o.home)
     } catch (error) {
-      this.#once('error', `kanban dispatcher: ${(error as Error).message}`)
+      this.#voice.once('error', `kanban dispatcher: ${(error as Error).message}`)
       return []
     }
-  }
-
-  /** The values in force: at the start, and again when they change. */
-  #sayRules(): void {
-    const { home, say } = this.#o
-    const { warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home))
-    const lines = [...notes, ...warnings]
-    for (const line of lines) if (!this.#said.has(line)) say(warnings.includes(line) ? 'warn' : 'info', line)
-    const others = [...this.#said].filter(
-      (line) => !/^kanban dispatcher: (default_assignee=|max_in_progress_per_profile=|kanban\.|invalid )/.test(line),
-    )
-    this.#said = new Set([...others, ...lines])
-  }
-
-  readonly #warn = (text: string): void => this.#once('warn', `kanban dispatcher: ${text}`)
-
-  #once(level: 'info' | 'warn' | 'error', line: string): void {
-    if (this.#said.has(line)) return
-    this.#said.add(line)
-    this.#o.say(level, line)
-  }
-
-  #forget(part: string): void {
-    for (const line of this.#said) if (line.includes(part)) this.#said.delete(line)
   }
 
   /** A worker that has ended makes room now, not in a minute. */
   async #followJobs(client: ControlClient): Promise<void> {
     const { signal } = this.#following
     // What has ended before it is followed is no event: only a tick finds it.
-    const onStart = (): void => this.#nudge()
-    while (!this.#ending) {
+    const onStart = (): void => this.#nudges.nudge()
+    while (!this.#nudges.ended) {
       try {
         for await (const { type, slot } of client.follow('events', {}, { signal, onStart })) {
-          if (type === 'slot' && slot.slot.startsWith('job-') && slot.state === 'down') this.#nudge()
+          if (type === 'slot' && slot.slot.startsWith('job-') && slot.state === 'down') this.#nudges.nudge()
         }
       } catch (error) {
         if (!(error instanceof HermesError)) throw error
         // The supervisor is being restarted, or has too many followers: ticks have to do meanwhile.
       }
       await pause(this.#o.clock, LOOK_MS, signal)
-      this.#nudge()
+      this.#nudges.nudge()
     }
-  }
-
-  #nudge(): void {
-    this.#nudged = true
-    this.#wake?.()
-  }
-
-  /** @param early a nudge ends it */
-  #sleepUntil(atMs: number, early: boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const wakeUp = (): void => {
-        if (!early && !this.#ending && this.#o.clock.nowMs() < atMs) return
-        cancel()
-        this.#wake = undefined
-        resolve()
-      }
-      const cancel: Cancel = this.#o.clock.at(atMs, wakeUp)
-      this.#wake = wakeUp
-      if (this.#ending || (early && this.#nudged)) wakeUp()
-    })
   }
 }
 

@@ -1,0 +1,102 @@
+import { EXIT, HermesError } from '../system/errors.ts'
+import type { Native } from '../system/native.ts'
+import type { BeginGate } from './begin-gate.ts'
+import type { InitFacts, InitOptions } from './facts.ts'
+import { goesOnAfterFailure, type Hooks, INIT_HOOKS } from './hooks.ts'
+import type { MainGate } from './main-gate.ts'
+import type { MainProgram } from './main-program.ts'
+import type { Level } from './own-console.ts'
+import type { ServicePrograms } from './service-programs.ts'
+import { isAwaited, loadServices, type ServicesBootOptions } from './services-boot.ts'
+import type { Shutdown } from './shutdown.ts'
+import type { SupervisorProcess } from './supervisor-process.ts'
+
+export interface BootOptions {
+  readonly options: Pick<InitOptions, 'foreground'>
+  readonly facts: Pick<InitFacts, 'home' | 'pid1' | 'environment'>
+  readonly native: Pick<Native, 'becomeSubreaper'>
+  readonly supervisor: Pick<SupervisorProcess, 'start'>
+  readonly gate: Pick<BeginGate, 'open' | 'hooksDone' | 'lease'>
+  readonly hooks: Hooks
+  readonly services: Pick<ServicePrograms, 'load'>
+  /** Asked when the hooks are done: they may have changed what it tells. */
+  readonly servicesBoot: () => ServicesBootOptions
+  readonly mainGate: Pick<MainGate, 'waitFor' | 'open'>
+  readonly main: Pick<MainProgram, 'start'>
+  readonly shutdown: Pick<Shutdown, 'begun'>
+  /** The container ends with this code. */
+  readonly stopWith: (code: number, why: string) => void
+  /** What to type to get at the command line. */
+  readonly hermes: string
+  readonly say: (level: Level, text: string) => void
+}
+
+/** The steps of a boot, in their order (docs/init.md); a stop ends it between any two. In the foreground there are fewer. */
+export class Boot {
+  readonly #o: BootOptions
+
+  constructor(options: BootOptions) {
+    this.#o = options
+  }
+
+  async run(): Promise<void> {
+    const { options, facts, supervisor, gate, mainGate, shutdown } = this.#o
+    if (!facts.pid1) this.#becomeSubreaper()
+    // It loads while the next steps run.
+    void supervisor.start()
+    if (options.foreground) this.#sayWhatNext()
+    await gate.open()
+    if (shutdown.begun) return
+    if (!options.foreground) await this.#runHooks()
+    if (shutdown.begun) return
+    if (!options.foreground) await this.#loadServices()
+    gate.hooksDone()
+    if (options.foreground) return
+    await mainGate.open()
+    if (shutdown.begun) return
+    await this.#startMain()
+  }
+
+  #becomeSubreaper(): void {
+    try {
+      this.#o.native.becomeSubreaper()
+    } catch (error) {
+      this.#o.say('warn', `orphans of the slots go to another process: ${(error as Error).message}`)
+    }
+  }
+
+  #sayWhatNext(): void {
+    const { facts, hermes, say } = this.#o
+    say('info', `supervising ${facts.home}; Ctrl-C stops it. In a second terminal: ${hermes} status`)
+  }
+
+  async #runHooks(): Promise<void> {
+    const { hooks, facts, shutdown, stopWith } = this.#o
+    const code = await hooks.run(
+      INIT_HOOKS,
+      (ended) => !shutdown.begun && (ended === 0 || goesOnAfterFailure(facts.environment)),
+    )
+    if (code !== 0 && !shutdown.begun) {
+      stopWith(code, 'a boot hook failed; S6_BEHAVIOUR_IF_STAGE2_FAILS=1 would go on')
+    }
+  }
+
+  async #loadServices(): Promise<void> {
+    const { services, servicesBoot, gate, mainGate } = this.#o
+    const table = await loadServices(servicesBoot())
+    if (table === undefined) return
+    services.load(table)
+    // While another container has the volume no slot is started, and the main program does not wait for that.
+    if (gate.lease === 'held') mainGate.waitFor(table.rules.filter(isAwaited).length)
+  }
+
+  async #startMain(): Promise<void> {
+    const { main, stopWith } = this.#o
+    try {
+      await main.start()
+    } catch (error) {
+      if (error instanceof HermesError) stopWith(error.exitCode, `${error.message}. ${error.next}`)
+      else stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)
+    }
+  }
+}
