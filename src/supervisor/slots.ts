@@ -11,6 +11,7 @@ import type { Launcher } from './launcher.ts'
 import type { DirId } from './reconcile.ts'
 import type { ServiceDirs } from './service-dir.ts'
 import type { SlotLogs } from './slot-logs.ts'
+import { SlotStarts } from './slot-starts.ts'
 import type { SlotStore, StoredSlot } from './slot-store.ts'
 import { Turns } from './turns.ts'
 
@@ -71,9 +72,6 @@ type Perform = {
 /** Events after which a slot may start: its files are read again first. */
 const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'due', 'exited', 'spawn-failed'])
 
-/** For `notification-fd` of a slot that says otherwise that it is ready: the file's presence is what makes `s6-svc -wU` wait for it. */
-const ANNOUNCED_OTHERWISE = 0
-
 /** The slots at work: feeds the machine, keeps its state on disk, does what it says. */
 export class SlotTable {
   readonly #o: SlotTableOptions
@@ -81,6 +79,7 @@ export class SlotTable {
   readonly #turns: Turns
   readonly #perform: Perform
   readonly #attention: Attention
+  readonly #starts: SlotStarts
 
   constructor(options: SlotTableOptions) {
     this.#o = options
@@ -94,6 +93,7 @@ export class SlotTable {
       ended: (working, effect) => options.ended(working, effect),
     } satisfies Perform
     this.#perform = perform
+    this.#starts = new SlotStarts(options)
     const { clock, warn } = options
     this.#attention = new Attention({ clock, warn, dispatch: (key, event) => this.dispatch(key, event) })
   }
@@ -129,7 +129,7 @@ export class SlotTable {
       return working
     }
     this.#save(working)
-    this.#ensureService(working)
+    this.#starts.prepare(working)
     this.#o.registered(working)
     return working
   }
@@ -140,7 +140,7 @@ export class SlotTable {
     if (working === undefined || working.normallyUp === normallyUp) return
     working.normallyUp = normallyUp
     this.#save(working)
-    this.#ensureService(working)
+    this.#starts.prepare(working)
   }
 
   /** Takes the slot away as soon as its process is gone; it is told to end. */
@@ -239,50 +239,20 @@ export class SlotTable {
   }
 
   #spawn(working: Working, { request, program }: Extract<Effect, { type: 'spawn' }>): void {
-    const { key, launch } = working
+    const { key } = working
     if (program === 'finish') this.#o.finishing(working)
     try {
-      this.#ensureService(working)
-      this.#writeScript(working, program)
+      this.#starts.ask(working, request, program)
     } catch (error) {
-      // ENOSPC in the run directory, or a word that no shell can be told. init need not be asked.
+      // ENOSPC in the run directory, or a word that no shell can be told. init was not asked.
       this.dispatch(key, { type: 'spawn-failed', request, error: (error as Error).message, random: this.#o.random() })
-      return
     }
-    this.#o.send({
-      type: 'spawn',
-      request,
-      slot: key,
-      stopSignal: launch.policy.stopSignal,
-      stopTimeoutMs: launch.policy.stopTimeoutMs,
-      notificationFd: program === 'run' && launch.readiness.by === 'fd' ? launch.readiness.fd : null,
-      killLeftovers: launch.killLeftovers,
-      ...(program === 'finish' && { program }),
-    })
-  }
-
-  #writeScript({ key, job, slot }: Working, program: 'run' | 'finish'): void {
-    const { launcher, services } = this.#o
-    if (launcher.isInits(key)) return
-    services.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
   }
 
   /** Brings the slot's directory up to date with its rules and the word that is kept; after a supervisor's start, takes it over. */
   describe(key: string): void {
     const working = this.#slots.get(key)
-    if (working !== undefined) this.#ensureService(working)
-  }
-
-  #ensureService(working: Working): void {
-    const { policy, readiness } = working.launch
-    // A oneshot is no longrun: s6's tools would take it for one that is down.
-    if (policy.kind === 'oneshot') return
-    this.#o.services.ensure(working.key, {
-      normallyUp: working.normallyUp,
-      stopSignal: policy.stopSignal,
-      stopTimeoutMs: policy.stopTimeoutMs,
-      notificationFd: readiness.by === 'fd' ? readiness.fd : readiness.by === 'alive' ? null : ANNOUNCED_OTHERWISE,
-    })
+    if (working !== undefined) this.#starts.prepare(working)
   }
 
   #save({ key, slot, launch, sinceWallMs, normallyUp, job, startedIn }: Working): void {

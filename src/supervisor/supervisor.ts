@@ -2,8 +2,6 @@ import { ConsoleWriter } from '../log/io/console.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment.ts'
 import { gatewayOfMain } from '../profile/main-gateway.ts'
 import type { SupervisorStart, ToSupervisor } from '../protocol/init.ts'
-import { shellCode } from '../slot/ending.ts'
-import type { Effect } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
@@ -23,12 +21,12 @@ import { ProfileSlots } from './profiles.ts'
 import { Records } from './records.ts'
 import { S6Control } from './s6-control.ts'
 import { ScanControl } from './scan-control.ts'
-import { sentence } from './sentences.ts'
 import { ServiceDirs } from './service-dir.ts'
 import { ServiceSlots } from './services.ts'
 import { SlotLogs } from './slot-logs.ts'
+import { SlotNews } from './slot-news.ts'
 import { SlotStore } from './slot-store.ts'
-import { type SlotEntry, SlotTable, type Transition } from './slots.ts'
+import { SlotTable } from './slots.ts'
 import { Waiting } from './waiting.ts'
 
 export interface SupervisorOptions {
@@ -45,7 +43,7 @@ export interface SupervisorOptions {
   readonly exit: (code: number) => void
 }
 
-/** Policy: decides about slots, and has init do it. Puts the parts together, hears init, and passes on what happens to slots. */
+/** Policy: decides about slots, and has init do it. Puts the parts together, and hears init. */
 export class Supervisor {
   readonly #o: SupervisorOptions
   readonly #paths: RunPaths
@@ -66,6 +64,7 @@ export class Supervisor {
   readonly #imageServices: ServiceSlots
   readonly #s6: S6Control
   readonly #life: Life
+  readonly #news: SlotNews
   readonly #link: InitLink
   #control: ControlServer | undefined
   #scan: ScanControl | undefined
@@ -134,10 +133,10 @@ export class Supervisor {
       bug: (error) => this.#journal.error(`a bug: ${error instanceof Error ? error.stack : String(error)}`),
       random,
       finishing: (entry) => this.#records.tally(entry),
-      changed: (transition) => this.#changed(transition),
+      changed: (transition) => this.#news.changed(transition),
       registered: (entry) => this.#operations.tell('slot', entry),
-      removed: (entry) => this.#removed(entry),
-      ended: (entry, effect) => this.#ended(entry, effect),
+      removed: (entry) => this.#news.removed(entry),
+      ended: (entry, effect) => this.#news.ended(entry, effect),
     })
     this.#reports = new ChildReports({ table: this.#table, logs: this.#logs, clock, random })
     this.#dispatcher = new DispatcherSlot({ home, table: this.#table, clock, warn })
@@ -201,6 +200,19 @@ export class Supervisor {
       clock,
       warn,
     })
+    this.#news = new SlotNews({
+      clock,
+      journal: this.#journal,
+      table: this.#table,
+      services: this.#imageServices,
+      waiting: this.#waiting,
+      jobResults: this.#jobResults,
+      records: this.#records,
+      s6: this.#s6,
+      operations: this.#operations,
+      life: this.#life,
+      send: (message) => this.#link.send(message),
+    })
     this.#table.restore()
     for (const entry of this.#table.entries()) {
       this.#records.known(entry)
@@ -221,7 +233,7 @@ export class Supervisor {
         this.#life.leaseIs(message.lease)
         this.#serve()
         this.#scan ??= this.#watchScanDirectory()
-        this.#sayAgainWhatEnded()
+        this.#news.sayAgainWhatEnded()
         if (message.begun) this.#life.begin()
         return
       case 'spawned':
@@ -278,52 +290,6 @@ export class Supervisor {
       stop: () => this.#link.send({ type: 'shutdown', exitCode: null, reason: 's6-svscanctl said so' }),
       end: () => exit(0),
     })
-  }
-
-  // ---- what happens to slots ----
-
-  #changed({ entry, before, event }: Transition): void {
-    const { clock } = this.#o
-    const { key, slot } = entry
-    const said = sentence(key, before, slot, event, clock.nowMs())
-    if (said !== undefined) this.#journal[said.level](said.text)
-    this.#imageServices.changed(key, slot)
-    this.#waiting.changed(key, slot)
-    this.#jobResults.keep(entry)
-    this.#records.changed(entry, before)
-    this.#s6.changed(entry, before)
-    this.#operations.tell('slot', entry)
-    this.#life.drainIfEmpty()
-  }
-
-  #removed(entry: SlotEntry): void {
-    this.#waiting.removed(entry.key)
-    this.#jobResults.drop(entry)
-    this.#records.removed(entry)
-    this.#s6.removed(entry.key)
-    this.#operations.tell('removed', entry)
-  }
-
-  /** An essential slot takes the container with it. */
-  #ended({ key, launch }: SlotEntry, { ending, reason }: Extract<Effect, { type: 'ended' }>): void {
-    if (!launch.essential || this.#life.phase === 'stopping') return
-    const exitCode = ending === undefined ? 1 : shellCode(ending)
-    this.#link.send({
-      type: 'shutdown',
-      exitCode,
-      reason: `the essential slot ${key} has ended: ${reason}`.slice(0, 1000),
-    })
-  }
-
-  /** The supervisor that wanted to say so may have died before it could. */
-  #sayAgainWhatEnded(): void {
-    for (const entry of this.#table.entries()) {
-      const { slot } = entry
-      if (slot.state !== 'parked' && slot.state !== 'down') continue
-      if (slot.reason === undefined) continue
-      const ending = slot.lastEnding?.ending
-      this.#ended(entry, { type: 'ended', reason: slot.reason, ...(ending && { ending }) })
-    }
   }
 
   #warnings(): readonly string[] {

@@ -1,0 +1,84 @@
+import type { ToInit } from '../protocol/init.ts'
+import { shellCode } from '../slot/ending.ts'
+import type { Effect } from '../slot/slot.ts'
+import type { Clock } from '../system/clock.ts'
+import type { JobResults } from './job-results.ts'
+import type { Journal } from './journal.ts'
+import type { Life } from './life.ts'
+import type { SlotOperations } from './operations.ts'
+import type { Records } from './records.ts'
+import type { S6Control } from './s6-control.ts'
+import { sentence } from './sentences.ts'
+import type { ServiceSlots } from './services.ts'
+import type { SlotEntry, SlotTable, Transition } from './slots.ts'
+import type { Waiting } from './waiting.ts'
+
+export interface SlotNewsOptions {
+  readonly clock: Clock
+  readonly journal: Journal
+  readonly table: Pick<SlotTable, 'entries'>
+  readonly services: Pick<ServiceSlots, 'changed'>
+  readonly waiting: Pick<Waiting, 'changed' | 'removed'>
+  readonly jobResults: Pick<JobResults, 'keep' | 'drop'>
+  readonly records: Pick<Records, 'changed' | 'removed'>
+  readonly s6: Pick<S6Control, 'changed' | 'removed'>
+  readonly operations: Pick<SlotOperations, 'tell'>
+  readonly life: Pick<Life, 'phase' | 'drainIfEmpty'>
+  readonly send: (message: ToInit) => void
+}
+
+/** Passes on what has happened to a slot: files are written before anybody is told of what they say. */
+export class SlotNews {
+  readonly #o: SlotNewsOptions
+
+  constructor(options: SlotNewsOptions) {
+    this.#o = options
+  }
+
+  /** After each step of a slot. */
+  changed({ entry, before, event }: Transition): void {
+    const { clock, journal, services, waiting, jobResults, records, s6, operations, life } = this.#o
+    const { key, slot } = entry
+    const said = sentence(key, before, slot, event, clock.nowMs())
+    if (said !== undefined) journal[said.level](said.text)
+    services.changed(key, slot)
+    waiting.changed(key, slot)
+    jobResults.keep(entry)
+    records.changed(entry, before)
+    s6.changed(entry, before)
+    operations.tell('slot', entry)
+    life.drainIfEmpty()
+  }
+
+  removed(entry: SlotEntry): void {
+    const { waiting, jobResults, records, s6, operations } = this.#o
+    waiting.removed(entry.key)
+    jobResults.drop(entry)
+    records.removed(entry)
+    s6.removed(entry.key)
+    operations.tell('removed', entry)
+  }
+
+  /** An essential slot takes the container with it. */
+  ended({ key, launch }: SlotEntry, { ending, reason }: Extract<Effect, { type: 'ended' }>): void {
+    const { life, send } = this.#o
+    if (!launch.essential || life.phase === 'stopping') return
+    const exitCode = ending === undefined ? 1 : shellCode(ending)
+    send({
+      type: 'shutdown',
+      exitCode,
+      reason: `the essential slot ${key} has ended: ${reason}`.slice(0, 1000),
+    })
+  }
+
+  /** The supervisor that wanted to say so may have died before it could. */
+  sayAgainWhatEnded(): void {
+    for (const entry of this.#o.table.entries()) {
+      const { slot } = entry
+      if (slot.state !== 'parked' && slot.state !== 'down') continue
+      if (slot.reason === undefined) continue
+      const ending = slot.lastEnding?.ending
+      this.ended(entry, { type: 'ended', reason: slot.reason, ...(ending && { ending }) })
+    }
+  }
+}
