@@ -2,6 +2,7 @@ import {
   type ChildFacts,
   type ChildId,
   type Ending,
+  LONGEST_MS,
   MAX_CHILDREN,
   SIGNALS,
   type SignalName,
@@ -177,8 +178,7 @@ export class Children {
         child: ++this.#lastChild,
         slot,
         pid,
-        // It may have died already, but nobody has waited for it yet: a zombie still has its times.
-        startTime: readProcess(pid)?.startTime ?? 0,
+        startTime: startTimeOf(pid),
         spawnedAtMs: clock.nowMs(),
         stopSignal,
         stopTimeoutMs,
@@ -260,7 +260,19 @@ export class Children {
   }
 }
 
-const NEVER_STOPPED = { stopSignal: 'TERM', stopTimeoutMs: 86_400_000 } as const
+/**
+ * It may have died already, but nobody has waited for it yet: a zombie still has its times. Whatever fails here (EMFILE), the process
+ * is there: one that we did not know of would be followed by a second one.
+ */
+function startTimeOf(pid: number): number {
+  try {
+    return readProcess(pid)?.startTime ?? 0
+  } catch {
+    return 0 // as where /proc shows nothing
+  }
+}
+
+const NEVER_STOPPED = { stopSignal: 'TERM', stopTimeoutMs: LONGEST_MS } as const
 
 const factsOf = ({ child, slot, pid, startTime, spawnedAtMs, readyAtMs }: Living): ChildFacts => ({
   child,

@@ -18,7 +18,8 @@ const LIVED_MS = 1_000
 const FIRST_DELAY_MS = 250
 const LONGEST_DELAY_MS = 30_000
 const PING_EVERY_MS = 5_000
-const DEAF_AFTER_MS = 30_000
+/** Pings in a row, not time: after a container was paused, or a laptop slept, it has had none to answer in. */
+const DEAF_AFTER_PINGS = 6
 /** What may wait in our memory for a supervisor that does not read. */
 const MAX_UNREAD_BYTES = 8_000_000
 /** Bad messages that are named; the rest of one supervisor's life is counted. */
@@ -52,7 +53,8 @@ interface Life {
   readonly started: Started
   readonly socket: Socket
   readonly startedAtMs: number
-  heardAtMs: number
+  /** Pings since something was heard of it. */
+  unanswered: number
   saidHello: boolean
   badMessages: number
   doomed: boolean
@@ -126,7 +128,7 @@ export class SupervisorProcess {
       started,
       socket,
       startedAtMs: nowMs,
-      heardAtMs: nowMs,
+      unanswered: 0,
       saidHello: false,
       badMessages: 0,
       doomed: false,
@@ -152,7 +154,7 @@ export class SupervisorProcess {
       this.#refuse(life, message)
       return
     }
-    life.heardAtMs = this.#o.clock.nowMs()
+    life.unanswered = 0
     if (message.type === 'pong') return
     if ((message.type === 'hello') === life.saidHello) {
       this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
@@ -171,10 +173,11 @@ export class SupervisorProcess {
     const { clock } = this.#o
     clock.at(clock.nowMs() + PING_EVERY_MS, () => {
       if (this.#life !== life) return
-      if (clock.nowMs() - life.heardAtMs > DEAF_AFTER_MS) {
-        this.#kill(life, `has not answered for ${DEAF_AFTER_MS / 1000} s`)
+      if (life.unanswered >= DEAF_AFTER_PINGS) {
+        this.#kill(life, `has not answered for ${(DEAF_AFTER_PINGS * PING_EVERY_MS) / 1000} s`)
         return
       }
+      life.unanswered += 1
       this.send({ type: 'ping', n: ++this.#pings })
       this.#pingLater(life)
     })

@@ -2,7 +2,7 @@
  * Every key of config.yaml: the one source of types, defaults, the seeded file, the schema and the table in
  * docs/configuration.md. Plain data, because the supervisor and the gateway need the defaults without loading zod.
  */
-import type { SignalName } from '../protocol/init.ts'
+import { LONGEST_MS, type SignalName } from '../protocol/init.ts'
 
 /** What a value may be. `duration` is written `500ms`, `30s`, `1m`, `2h` or as a number of seconds, and read as ms. */
 export type Kind =
@@ -210,5 +210,5 @@ export function parseDurationMs(value: unknown): number | undefined {
   )
   if (!found) return undefined
   const ms = Math.round(Number(found[1]) * (UNITS[found[2] ?? 's'] ?? Number.NaN))
-  return Number.isSafeInteger(ms) && ms <= 366 * 86_400_000 ? ms : undefined
+  return Number.isSafeInteger(ms) && ms <= LONGEST_MS ? ms : undefined
 }

@@ -14,6 +14,8 @@ export const MAX_CHILDREN = 4096
 /** Sequenced events init keeps for a supervisor that does not acknowledge; beyond it refuses to spawn. */
 export const MAX_UNACKNOWLEDGED = 10_000
 export const MAX_NOTIFICATION_FD = 63
+/** The longest time that a setting may name: what the settings take, init takes. */
+export const LONGEST_MS = 366 * 86_400_000
 
 /** Counts up over a container's life and is never a pid. */
 export type ChildId = number
@@ -234,7 +236,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
     isWhole(m.request, 0, MAX_ID) &&
     isSlotKey(m.slot) &&
     isSignal(m.stopSignal) &&
-    isWhole(m.stopTimeoutMs, 0, 86_400_000) &&
+    isWhole(m.stopTimeoutMs, 0, LONGEST_MS) &&
     (m.notificationFd === null || isWhole(m.notificationFd, 3, MAX_NOTIFICATION_FD)) &&
     typeof m.killLeftovers === 'boolean' &&
     (m.program === undefined || m.program === 'finish'),

@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../profile/config.ts'
 import type { JobSpec } from '../protocol/control.ts'
+import { LONGEST_MS } from '../protocol/init.ts'
 import { FINISH_TIMEOUT_MS, type ServiceReadiness, type ServiceRules } from '../services/definition.ts'
 import type { SlotPolicy } from '../slot/slot.ts'
 
@@ -50,9 +51,6 @@ const policyOf = (gateway: GatewayConfig, readiness: Readiness): SlotPolicy => (
   giveUpAfter: gateway.giveUpAfter,
 })
 
-/** No limit: longer than any container lives. */
-const FOR_EVER_MS = 366 * 86_400_000
-
 /** A service that the image defines. */
 export const serviceLaunch = (rules: ServiceRules): Launch => ({
   policy: {
@@ -62,12 +60,12 @@ export const serviceLaunch = (rules: ServiceRules): Launch => ({
     forgetAfterMs: 30_000,
     readiness: rules.kind === 'oneshot' || rules.readiness.by !== 'alive' ? 'announced' : 'alive',
     readyAfterMs: rules.readyAfterMs,
-    startTimeoutMs: rules.startTimeoutMs || FOR_EVER_MS,
+    startTimeoutMs: rules.startTimeoutMs || LONGEST_MS,
     stopSignal: rules.stopSignal,
     stopTimeoutMs: rules.stopTimeoutMs,
     giveUpAfter: rules.giveUpAfter,
     ...(rules.finishTimeoutMs !== null && {
-      finish: { timeoutMs: rules.finishTimeoutMs || FOR_EVER_MS, atStop: true },
+      finish: { timeoutMs: rules.finishTimeoutMs || LONGEST_MS, atStop: true },
     }),
   },
   readiness: rules.readiness,

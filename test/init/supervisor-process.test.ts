@@ -104,6 +104,17 @@ describe('a life of the supervisor', () => {
     expect(warned).toEqual(['the supervisor (pid 1) has not answered for 30 s; it is killed'])
   })
 
+  test('one that was paused with us for an hour is not taken for deaf', async () => {
+    const { clock, life, warned } = await scene()
+    await life(1).says({ type: 'hello', v: 1 })
+    clock.oversleep(3_600_000)
+    await life(1).says({ type: 'pong', n: 1 })
+    clock.advance(30_000)
+    expect(life(1).killed).toBe(false)
+    clock.advance(5_000)
+    expect(warned).toEqual(['the supervisor (pid 1) has not answered for 30 s; it is killed'])
+  })
+
   test('one that answers lives for ever', async () => {
     const { clock, life } = await scene()
     await life(1).says({ type: 'hello', v: 1 })

@@ -62,6 +62,7 @@ const profiles: readonly TestProfile[] = [
   { name: 'fd-ready', gateway: { command: sh('sleep 0.1; echo >&4; exec sleep 1000'), ready: { fd: 4 } } },
   { name: 'missing', gateway: { command: ['no-such-program'], restart_delay: { first: '1h', max: '1h' } } },
   { name: 'reads-env', gateway: { command: sh('echo "WORD=$WORD"; exec sleep 1000'), ready_after: '20ms' } },
+  { name: 'patient', gateway: { command: ['sleep', '1000'], ready_after: '5ms', stop_timeout: '366d' } },
   { name: 'storm', gateway: { command: ['sleep', '1000'], ready_after: '5ms' } },
 ]
 
@@ -196,6 +197,10 @@ test.skipIf(!tellsEnds)(
     expect(after.lastDeath).toMatchObject({ signal: 'RTMIN+6' })
   },
 )
+
+test('the longest times that the settings take, init takes', async () => {
+  expect(await reach('patient', 'up')).toMatchObject({ wanted: 'up' })
+})
 
 test('give_up_after parks with the number of deaths', async () => {
   expect(await reach('gives-up', 'parked')).toMatchObject({

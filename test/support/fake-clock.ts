@@ -3,6 +3,8 @@ import type { Clock } from '../../src/system/clock.ts'
 export interface FakeClock extends Clock {
   /** Moves time forward and stops at every alarm on its way, so that each callback sees its own due time. */
   advance(ms: number): void
+  /** Time passes while nobody runs (a paused container): the alarms that were due ring late, all at this instant. */
+  oversleep(ms: number): void
   /** Moves the wall clock alone, as ntpd or an operator does. */
   setWall(wallMs: number): void
   /** Due times of the alarms that are set, soonest first. */
@@ -38,6 +40,13 @@ export function fakeClock({ nowMs = 1_000_000, wallMs = Date.UTC(2026, 10, 22, 1
         alarm.wake()
       }
       now = untilMs
+    },
+    oversleep(ms) {
+      now += ms
+      for (let alarm = next(); alarm !== undefined && alarm.atMs <= now; alarm = next()) {
+        alarms.delete(alarm)
+        alarm.wake()
+      }
     },
     setWall(atMs) {
       wallOffset = atMs - now
