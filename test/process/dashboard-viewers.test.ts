@@ -81,8 +81,10 @@ test('fifty viewers of loud logs cost the server what it may have, 60 MB, and no
   for (const { end } of viewers) all.defer(end)
   const read = (): number => viewers.reduce((sum, { bytes }) => sum + bytes(), 0)
   await waitFor('100 MB to be read', () => read() > 100_000_000, { deadlineMs: 90_000 })
-  const pssKb = Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${dashboard.child.pid}/smaps_rollup`, 'utf8'))?.[1])
-  expect(pssKb).toBeLessThan(60_000)
+  const rollup = (): string => readFileSync(`/proc/${dashboard.child.pid}/smaps_rollup`, 'utf8')
+  const pssKb = (): number => Number(/^Pss:\s+(\d+)/m.exec(rollup())?.[1])
+  // Between two collections it may be more.
+  await waitFor('less than 60 MB', () => pssKb() < 60_000 || Promise.reject(new Error(`${pssKb()} kB`)))
 })
 
 test('when the last viewer has gone nobody follows: neither the slot nor the events', async () => {
