@@ -16,6 +16,8 @@ export interface ProfileSlotsOptions {
   readonly bootstrap: string | undefined
   /** The profile whose gateway the main program is itself: its slot is registered and stays down. */
   readonly heldByMain: string | undefined
+  /** A second look is due; whether the volume is still ours to look at is not known here. */
+  readonly again: () => void
 }
 
 /** Keeps the slots in step with the profiles on disk: observes, has it planned, applies. */
@@ -67,7 +69,7 @@ export class ProfileSlots {
   }
 
   #plan(): readonly Step[] {
-    const { home, table, clock, bootstrap, heldByMain } = this.#o
+    const { home, table, clock, bootstrap, heldByMain, again } = this.#o
     const slots = table.entries().flatMap(({ key, slot, removing, startedIn }) => {
       const profile = profileOfSlot(key)
       if (profile === undefined) return []
@@ -81,7 +83,7 @@ export class ProfileSlots {
     const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs())
     this.#remember(memory)
     this.#again?.()
-    this.#again = againAtMs === undefined ? undefined : clock.at(againAtMs, () => this.reconcile())
+    this.#again = againAtMs === undefined ? undefined : clock.at(againAtMs, again)
     return steps.map((step) =>
       step.type === 'register' && step.profile === heldByMain ? { ...step, start: false } : step,
     )

@@ -149,6 +149,7 @@ export class Supervisor {
       journal: this.#journal,
       bootstrap: this.#container.HERMES_GATEWAY_BOOTSTRAP_STATE,
       heldByMain: gatewayOfMain(home, start.main, this.#container),
+      again: () => this.#life.reconcile(),
     })
     this.#life = new Life({
       ...options,

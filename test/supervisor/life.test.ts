@@ -7,8 +7,10 @@ import { boardPlace } from '../../src/kanban/io/places.ts'
 import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
 import type { SlotEvent } from '../../src/slot/slot.ts'
 import { DispatcherSlot } from '../../src/supervisor/dispatcher-slot.ts'
+import type { Journal } from '../../src/supervisor/journal.ts'
 import { formatLease, GIVE_UP_AFTER_MS } from '../../src/supervisor/lease-counter.ts'
 import { Life, type LifeOptions } from '../../src/supervisor/life.ts'
+import { ProfileSlots } from '../../src/supervisor/profiles.ts'
 import type { SlotTable } from '../../src/supervisor/slots.ts'
 import { runPaths } from '../../src/system/paths.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -25,7 +27,7 @@ const other = formatLease({ instance: 'other', host: 'elsewhere', counter: 7 })
 const leaseFile = (): string => join(home, 'run.lease')
 
 /** A life on a real volume, whose parts note what they are told. One slot has a process until it is told otherwise. */
-function scene() {
+function scene(options: { readonly realProfiles?: true } = {}) {
   const clock = fakeClock()
   const paths = runPaths(join(home, 'run'), 'private')
   mkdirSync(paths.slotStates, { recursive: true })
@@ -40,6 +42,11 @@ function scene() {
     entries: () => slots,
     get: (key: string) => slots.find((slot) => slot.key === key),
     keepWord: () => undefined,
+    remove: (key: string) =>
+      slots.splice(
+        slots.findIndex((slot) => slot.key === key),
+        1,
+      ),
     register: note('register'),
     dispatch: (key: string, event: SlotEvent) =>
       void done.push(`tell ${key} ${'wanted' in event ? event.wanted : ''}`.trim()),
@@ -55,7 +62,7 @@ function scene() {
     logs: { closeAll: async () => undefined },
     journal: { info: note('info'), warn: () => undefined, error: () => undefined, open: note('open') },
   }
-  const life = new Life({
+  const life: Life = new Life({
     start: { home, instance: 'ours', hostname: 'here', foreground: false, main: [] },
     paths,
     container: {},
@@ -66,13 +73,25 @@ function scene() {
     leaveSlots: () => undefined,
     exit: () => undefined,
     ...parts,
+    ...(options.realProfiles && {
+      profiles: new ProfileSlots({
+        home,
+        runDir: paths.runDir,
+        table: table as unknown as SlotTable,
+        clock,
+        journal: parts.journal as unknown as Journal,
+        bootstrap: undefined,
+        heldByMain: undefined,
+        again: () => life.reconcile(),
+      }),
+    }),
   } as unknown as LifeOptions)
   return { life, clock, done, told, slots }
 }
 
 /** Counts until the volume is ours, as where locks do not work, and begins. */
-async function begunByCounting() {
-  const made = scene()
+async function begunByCounting(options: Parameters<typeof scene>[0] = {}) {
+  const made = scene(options)
   made.life.leaseIs('unsupported')
   made.clock.advance(10_000)
   expect(made.told).toContainEqual({ type: 'lease', state: 'taken' })
@@ -132,6 +151,23 @@ test('the dispatcher goes down with a volume that is lost, stays down, and comes
   clock.advance(60_000)
   expect(dispatcher()).toEqual(['tell dispatcher up', 'tell dispatcher down', 'tell dispatcher up'])
   life.stop()
+})
+
+test('a second look at the profiles that is due when the volume is lost is not taken', async () => {
+  mkdirSync(join(home, 'profiles', 'goes'), { recursive: true })
+  const { life, clock, done, slots } = await begunByCounting({ realProfiles: true })
+  expect(done).toContain('register gateway-goes false')
+  slots.push({ key: 'gateway-goes', slot: { state: 'up' } })
+  life.reconcile()
+  rmSync(join(home, 'profiles', 'goes'), { recursive: true })
+  const before = clock.alarms().length
+  life.reconcile()
+  // It is believed to be gone when it is still gone two seconds later.
+  expect(clock.alarms().length).toBe(before + 1)
+  life.leaseIs('busy')
+  mkdirSync(join(home, 'profiles', 'theirs'))
+  clock.advance(5_000)
+  expect(done).not.toContain('register gateway-theirs false')
 })
 
 test('a volume that is lost while the container stops changes nothing: it ends, and writes nothing there any more', async () => {
