@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
 import { type Ending, type SignalName, signalName } from '../protocol/init.ts'
 import type { Native } from '../system/native.ts'
 
@@ -33,7 +33,7 @@ export class Processes {
       const child = spawn(file, args, options)
       const { pid } = child
       if (pid === undefined) {
-        child.once('error', reject)
+        child.once('error', (error) => reject(withDirectory(error, options.cwd)))
         return
       }
       this.#own.add(pid)
@@ -58,6 +58,12 @@ export class Processes {
     return signal === undefined ? { exitCode } : { signal }
   }
 }
+
+/** spawn(2) says of a directory that is not there what it says of such a program. */
+const withDirectory = (error: NodeJS.ErrnoException, cwd: SpawnOptions['cwd']): Error =>
+  error.code === 'ENOENT' && typeof cwd === 'string' && !existsSync(cwd)
+    ? new Error(`there is no directory ${cwd} to start it in; make it`, { cause: error })
+    : error
 
 /** The low bits of a wait status (wait(2)): the signal that ended the process, 0 if none did. */
 const SIGNAL_BITS = 0x7f

@@ -143,7 +143,11 @@ export class ServicePrograms {
   #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
     const { user, cwd } = programs
     const { dir, uid, root } = this.#o
-    if (user === undefined || user.uid === uid) return { words, env: this.#rootEnvironment(programs), cwd }
+    if (user === undefined || user.uid === uid) {
+      // root:group, which is root still, but with that group alone.
+      const prefix = user !== undefined && uid === 0 && user.gid !== 0 ? setprivPrefix(user) : []
+      return { words: [...prefix, ...words], env: this.#rootEnvironment(programs), cwd }
+    }
     // Set after the drop: setpriv runs as root, and would obey what others have put into the environment. Likewise the directory:
     // root would follow a link of the user's to where the user itself cannot go.
     const script = join(dir, slot)

@@ -73,6 +73,10 @@ function endOf(
 ): Sentence | undefined {
   if (before === after || before.state === 'down' || before.state === 'parked' || before.state === 'backoff')
     return undefined
+  const run = after.lastEnding
+  // The finish program has ended: what there is to say is how the service itself did.
+  if (event.type === 'exited' && run !== undefined && run.pid !== event.pid && before.policy.kind !== 'oneshot')
+    return endOf({ key, name: `${key} (pid ${run.pid})` }, before, after, { ...event, ...run }, nowMs)
   const how = event.type === 'exited' ? describeEnding(event.ending) : 'reason' in after ? after.reason : undefined
   const asked = before.state === 'stopping' && before.cause !== 'start-timeout'
   const text = `${name} ${how ?? 'is gone'}`

@@ -38,6 +38,20 @@ test('a death says how, and when the next start is', () => {
   )
 })
 
+test('a death with a finish program after it is told as the death, not as the end of that program', () => {
+  const finish = [
+    { type: 'spawned', request: 2, child: { id: 2, pid: 400, startTime: 1, spawnedAtMs: 0 } },
+    { ...exited({ exitCode: 0 }), child: 2, pid: 400 },
+  ] as readonly SlotEvent[]
+  const policy = { finish: { timeoutMs: 5000 } }
+  expect(said(policy, up, spawned, exited({ exitCode: 1 }), ...finish).at(-1)).toBe(
+    'gateway-web (pid 312) exited with code 1; starting again in 0.9 s',
+  )
+  expect(
+    said(policy, up, spawned, { type: 'want', wanted: 'down' }, exited({ signal: 'TERM' }), ...finish).at(-1),
+  ).toBe('gateway-web (pid 312) was killed by SIGTERM')
+})
+
 test('parking says why and what ends it', () => {
   expect(said({}, up, spawned, exited({ exitCode: 78 })).at(-1)).toBe(
     'gateway-web (pid 312): exited with code 78: its configuration is wrong; it is parked until it is started by hand',
