@@ -1,4 +1,4 @@
-import { lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Ending, SIGNALS } from '../protocol/init.ts'
 import {
@@ -124,10 +124,20 @@ export class ServicePrograms {
     const words = program === 'run' ? programs.run : this.#finishWords(known)
     const start = this.#becoming(slot, programs, words)
     if (program === 'finish') return start
+    return { ...start, ...this.#openPipes(programs) }
+  }
+
+  /** Both, or none: a start that fails is tried again, and must not cost a descriptor each time. */
+  #openPipes({ reads, writes }: Programs): Pick<StartCommand, 'stdin' | 'stdout'> {
     const { pipes } = this.#o
-    const stdin = programs.reads === undefined ? undefined : pipes.open(programs.reads, 'read')
-    const stdout = programs.writes === undefined ? undefined : pipes.open(programs.writes, 'write')
-    return { ...start, ...(stdin !== undefined && { stdin }), ...(stdout !== undefined && { stdout }) }
+    const stdin = reads === undefined ? undefined : pipes.open(reads, 'read')
+    try {
+      const stdout = writes === undefined ? undefined : pipes.open(writes, 'write')
+      return { ...(stdin !== undefined && { stdin }), ...(stdout !== undefined && { stdout }) }
+    } catch (error) {
+      if (stdin !== undefined) closeSync(stdin)
+      throw error
+    }
   }
 
   /** With s6's arguments: exit code or 256, signal or 0, name, process group. */
