@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
 import { describeEnding, shellCode } from '../slot/ending.ts'
@@ -66,7 +66,7 @@ export class Hooks {
   }
 
   #mayRun(file: string): boolean {
-    const status = statSync(file, { throwIfNoEntry: false })
+    const status = statusOf(file)
     if (status?.isDirectory()) return false
     if (status?.isFile() && (status.mode & 0o111) !== 0) return true
     const why = status?.isFile() ? 'is not executable; run chmod +x on it' : 'is no program'
@@ -129,6 +129,15 @@ export class Hooks {
     const code = shellCode(ending)
     if (code !== 0) say('error', `${file} ${describeEnding(ending)}`)
     return code
+  }
+}
+
+/** undefined: nothing that could be run, be it a dangling link or one that leads back to itself (ELOOP). */
+function statusOf(file: string): Stats | undefined {
+  try {
+    return statSync(file)
+  } catch {
+    return undefined // the caller says what it is not
   }
 }
 

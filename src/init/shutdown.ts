@@ -95,7 +95,10 @@ export class Shutdown {
     if (supervisor.listens || children.everStarted) await this.#drain()
     await supervisor.end()
     const isWritten = code === undefined || this.#writeCode(code)
-    await this.#finishHooks(startedAtMs + facts.stopTimeoutMs)
+    // Whatever goes wrong there: nothing comes after us that could end this container.
+    await this.#finishHooks(startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>
+      say('error', `${FINISH_HOOKS}: its hooks are left out: ${error.message}`),
+    )
     own.flush()
     // What somebody has written wins over everything; its 0 is our own where we were asked to stop.
     const said = isWritten ? exitCode?.read() : undefined

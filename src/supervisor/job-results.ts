@@ -1,7 +1,8 @@
 /** What jobs came to. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import type { JobResult } from '../protocol/control.ts'
 import { childOf, type Slot } from '../slot/slot.ts'
+import { replace } from './service-files.ts'
 import type { SlotEntry } from './slots.ts'
 
 /** undefined: it is over and there is no ending to tell, because it never ran or vanished unseen. */
@@ -32,8 +33,7 @@ export class JobResults {
     const result = jobResult(slot)
     if (result?.state !== 'ended') return
     try {
-      writeFileSync(`${file}.new`, `${JSON.stringify(result)}\n`, { mode: 0o600 })
-      renameSync(`${file}.new`, file)
+      replace(file, `${JSON.stringify(result)}\n`, 0o600)
     } catch (error) {
       // It can still be asked for, for as long as the container lives.
       this.#warn(`the result of ${key} is not kept over a restart: cannot write ${file}: ${(error as Error).message}`)

@@ -214,6 +214,16 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
     expect(err).toContain('/etc/cont-init.d/10-bad exited with code 7')
   })
 
+  test('a link that leads to itself is named and skipped, at the boot and at the end', async () => {
+    const { code, err } = await whole({
+      prepare: 'ln -s 10-loop /etc/cont-init.d/10-loop; ln -s 10-loop /etc/cont-finish.d/10-loop',
+      words: ['sh', '-c', 'exit 3'],
+    })
+    expect(code).toBe(3)
+    for (const dir of ['init', 'finish'])
+      expect(err).toContain(`/etc/cont-${dir}.d/10-loop is no program. It is skipped`)
+  })
+
   test('one that is not executable is named and skipped', async () => {
     const { code, out, err } = await whole({
       initHooks: { '10.plain': '#!/bin/sh\necho ran', '20-next': '#!/bin/sh\necho next' },

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type InitBox, startInit } from '../support/init-box.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
@@ -68,6 +68,14 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     await life.box.slotLines('a', 'ready')
     life.box.pid1.signal('TERM')
     expect(await life.supervisor.got('exit')).toMatchObject({ ending: { exitCode: 6 } })
+  })
+
+  test('finish hooks that cannot be given an environment any more do not keep the container from ending', async () => {
+    await using box = await startInit({ finishHooks: { bye: '#!/bin/sh\necho bye' } })
+    await box.supervisor()
+    rmSync(box.path('/run/s6/container_environment'), { recursive: true })
+    expect(await stopped(box)).toEqual({ code: 0 })
+    expect(box.pid1.stderr()).toContain('/etc/cont-finish.d: its hooks are left out: ENOENT')
   })
 
   test('a stopped process is continued, so that it can obey', async () => {
