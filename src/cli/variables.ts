@@ -100,6 +100,11 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec('S6_CMD_WAIT_FOR_SERVICES_MAXTIME', '0', 'milliseconds after which it starts without them; 0 = it waits'),
   spec('S6_READ_ONLY_ROOT', '0', 'not needed: a read-only root works with a tmpfs on `/run`, noexec too'),
   spec('S6_VERBOSITY', '2', "which of hermes' own lines `docker logs` shows: 0 errors, 1 warnings too, 2 and more all"),
+  spec(
+    'S6_LOGGING_SCRIPT',
+    'n20 s1000000 T',
+    'how many files of what size `logutil-service` keeps, and whether with stamps',
+  ),
 ]
 
 /** Set by hermes for what it starts, never by people. */
