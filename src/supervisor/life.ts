@@ -212,9 +212,10 @@ export class Life {
       services.begin(isFirst)
       this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })
     }
-    if (isFirst) writeFileSync(marker, '')
     // Only now: whoever has waited for the end of the boot finds the slots there.
     this.#enter(this.#phase)
+    // Last: where it cannot be written (a full run directory) all else is done, and the next supervisor boots once more.
+    if (isFirst) writeFileSync(marker, '')
   }
 
   /** The volume, as far as we know: its lock is held, or nobody needs it, or our counter is in it. */

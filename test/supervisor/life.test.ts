@@ -182,3 +182,16 @@ test('a volume that is lost while the container stops changes nothing: it ends, 
   life.drainIfEmpty()
   await waitFor('the drained', () => told.some(({ type }) => type === 'drained'))
 })
+
+test('whoever waits for the end of the boot is answered, also where the run directory takes no file any more', async () => {
+  const { life } = scene()
+  let booted = false
+  void life.whenBooted().then(() => {
+    booted = true
+  })
+  rmSync(runPaths(join(home, 'run'), 'private').slotStates, { recursive: true })
+  life.begin()
+  await waitFor('the end of the boot', () => booted)
+  expect(life.phase).toBe('running')
+  life.stop()
+})
