@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import pino from 'pino'
-import { createStream, type RotatingFileStream } from 'rotating-file-stream'
 import type { Clock } from '../system/clock.ts'
+import { RotatedFile } from '../system/rotated-file.ts'
 
 /** `agent.log`, and warnings up to `errors.log`, in `<profile dir>/logs/`. */
 export interface EventLog {
@@ -28,13 +27,9 @@ export function openEventLog(options: {
   readonly redact?: (text: string) => string
 }): EventLog {
   const { dir, format, clock, warn, echo, redact = (text) => text } = options
-  const open = (name: string): LogFile =>
-    new LogFile(clock, warn, `${dir}/${name}`, () => {
-      mkdirSync(dir, { recursive: true })
-      return createStream(name, { path: dir, size: '5M', rotate: 3, mode: 0o644 })
-    })
-  const agent = open('agent.log')
-  const errors = open('errors.log')
+  const files = { dir, mode: 0o644, clock, warn }
+  const agent = new RotatedFile({ ...files, name: 'agent.log' })
+  const errors = new RotatedFile({ ...files, name: 'errors.log' })
   const destination = {
     write(line: string): void {
       const event = JSON.parse(line) as LogEvent
@@ -58,62 +53,6 @@ export function openEventLog(options: {
     close: async () => {
       await Promise.all([agent.close(), errors.close()])
     },
-  }
-}
-
-/** After a failure the file is opened anew, but not before so long. */
-const RETRY_MS = 10_000
-
-/** A file whose stream ends with its first error: the next one is opened when there may be room again. */
-class LogFile {
-  readonly #clock: Clock
-  readonly #warn: (text: string) => void
-  readonly #path: string
-  readonly #open: () => RotatingFileStream
-  #stream: RotatingFileStream | undefined
-  #retryAtMs = Number.NEGATIVE_INFINITY
-  /** Failed since it was last written, which has been said. */
-  #failed = false
-
-  constructor(clock: Clock, warn: (text: string) => void, path: string, open: () => RotatingFileStream) {
-    this.#clock = clock
-    this.#warn = warn
-    this.#path = path
-    this.#open = open
-    this.#opened()
-  }
-
-  write(text: string): void {
-    this.#opened()?.write(text, (error) => {
-      if (!error) this.#failed = false
-    })
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => (this.#stream === undefined ? resolve() : this.#stream.end(resolve)))
-  }
-
-  #opened(): RotatingFileStream | undefined {
-    if (this.#stream !== undefined || this.#clock.nowMs() < this.#retryAtMs) return this.#stream
-    try {
-      const stream = this.#open()
-      stream.on('error', (error) => {
-        if (this.#stream === stream) this.#fail(error)
-      })
-      stream.on('warning', (error) => this.#warn(`${this.#path}: ${error.message}`))
-      this.#stream = stream
-    } catch (error) {
-      this.#fail(error as Error)
-    }
-    return this.#stream
-  }
-
-  #fail(error: Error): void {
-    if (!this.#failed)
-      this.#warn(`${this.#path}: ${error.message}; lines are missing there until it can be written again`)
-    this.#failed = true
-    this.#stream = undefined
-    this.#retryAtMs = this.#clock.nowMs() + RETRY_MS
   }
 }
 

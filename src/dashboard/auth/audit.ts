@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createStream, type RotatingFileStream } from 'rotating-file-stream'
+import type { Clock } from '../../system/clock.ts'
+import { RotatedFile } from '../../system/rotated-file.ts'
 
 export interface AuditEntry {
   readonly event: 'login' | 'login_refused' | 'renewal_refused' | 'logout' | 'provider_away'
@@ -13,28 +13,24 @@ export interface AuditEntry {
 /** What a stranger chose may be long. */
 const MAX_CHARS = 200
 
-/** `logs/dashboard-auth.log`: one JSON object a line, never a token or a password. 5 MB, and three older files. */
+/** `logs/dashboard-auth.log`: one JSON object a line, never a token or a password. */
 export class AuditLog {
-  readonly #stream: RotatingFileStream
-  readonly #wallMs: () => number
+  readonly #file: RotatedFile
+  readonly #clock: Clock
 
-  constructor(home: string, wallMs: () => number, warn: (text: string) => void) {
-    this.#wallMs = wallMs
-    const path = join(home, 'logs')
-    mkdirSync(path, { recursive: true })
-    this.#stream = createStream('dashboard-auth.log', { path, size: '5M', rotate: 3, mode: 0o600 })
-    for (const trouble of ['error', 'warning'] as const)
-      this.#stream.on(trouble, (error: Error) => warn(`${path}/dashboard-auth.log: ${error.message}`))
+  constructor(home: string, clock: Clock, warn: (text: string) => void) {
+    this.#clock = clock
+    this.#file = new RotatedFile({ dir: join(home, 'logs'), name: 'dashboard-auth.log', mode: 0o600, clock, warn })
   }
 
   write(entry: AuditEntry): void {
-    const line = { time: new Date(this.#wallMs()).toISOString(), ...entry }
-    this.#stream.write(`${JSON.stringify(line, (_, value) => (typeof value === 'string' ? cut(value) : value))}\n`)
+    const line = { time: new Date(this.#clock.wallMs()).toISOString(), ...entry }
+    this.#file.write(`${JSON.stringify(line, (_, value) => (typeof value === 'string' ? cut(value) : value))}\n`)
   }
 
   /** Resolves when everything is in the file. */
   close(): Promise<void> {
-    return new Promise((resolve) => void this.#stream.end(resolve))
+    return this.#file.close()
   }
 }
 

@@ -29,12 +29,11 @@ export async function openLogin(facts: {
   const providers = [...(oidc === undefined ? [] : [oidc]), ...(basic === undefined ? [] : [basic])]
   const isAllowed = parseAllowList(setting('ALLOWED_USERS'))
   const sealer = new Sealer(await dashboardKey(home))
-  const wallMs = (): number => clock.wallMs()
-  const audit = new AuditLog(home, wallMs, warn)
+  const audit = new AuditLog(home, clock, warn)
   const sessions = new Sessions({
     clock,
     sealer,
-    revoked: new RevokedSessions(home, wallMs, warn),
+    revoked: new RevokedSessions(home, () => clock.wallMs(), warn),
     providers,
     isAllowed,
     refused: ({ user, provider }, reason) =>

@@ -1,5 +1,5 @@
 import type { ControlClient } from '../../control/client.ts'
-import type { Clock } from '../../system/clock.ts'
+import { type Clock, pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { LogBatch } from './log-batch.ts'
 import { frame, type Viewer } from './viewer.ts'
@@ -124,16 +124,4 @@ class SlotFollower {
     const missed = this.#viewers.get(viewer) ?? 0
     if (missed > 0 && viewer.send(frame('missed', { missed }))) this.#viewers.set(viewer, 0)
   }
-}
-
-/** Waits, unless `signal` ends the waiting. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const cancel = clock.at(clock.nowMs() + ms, resolve)
-  const stop = (): void => {
-    cancel()
-    resolve()
-  }
-  signal.addEventListener('abort', stop, { once: true })
-  return promise.finally(() => signal.removeEventListener('abort', stop))
 }

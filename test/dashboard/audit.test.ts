@@ -1,0 +1,28 @@
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { AuditLog } from '../../src/dashboard/auth/audit.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { NO_MOUNT, smallDisk } from '../support/small-disk.ts'
+import { waitFor } from '../support/wait.ts'
+
+test('after a full disk log-ins are written down again', async (context) => {
+  using disk = smallDisk()
+  if (!disk) return context.skip(NO_MOUNT)
+  const clock = fakeClock()
+  const warnings: string[] = []
+  const ballast = disk.fill()
+  const log = new AuditLog(disk.path, clock, (text) => warnings.push(text))
+  await using _closed = { [Symbol.asyncDispose]: () => log.close() }
+  await waitFor('the disk to be found full', () => {
+    log.write({ event: 'login', address: 'x'.repeat(200) })
+    return warnings.length > 0
+  })
+  expect(warnings).toEqual([expect.stringMatching(/dashboard-auth\.log: ENOSPC.*lines are missing/)])
+  rmSync(ballast)
+  await waitFor('a log-in', () => {
+    clock.advance(10_000)
+    log.write({ event: 'login', user: 'me', address: '::1' })
+    return readFileSync(join(disk.path, 'logs', 'dashboard-auth.log'), 'utf8').includes('"user":"me"')
+  })
+})
