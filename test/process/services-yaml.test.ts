@@ -27,7 +27,7 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
           directory: '/usr',
           environment: { MINE: "it's" },
         },
-        group: { ...sh('id -G; echo "[$LD_LIBRARY_PATH]"; exec sleep 1000'), user: 'root:daemon' },
+        group: { ...sh('echo "$(id -G) [$LD_LIBRARY_PATH]"; exec sleep 1000'), user: 'root:daemon' },
         nowhere: { ...sh('true'), directory: '/no/such' },
         roots: sh('echo "$(id -u) $LD_LIBRARY_PATH $COLOUR $PATH"; exec sleep 1000'),
       },
@@ -42,7 +42,7 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
     await waitFor('its line', () => box.log('mine') !== '' && box.log('roots') !== '')
     expect(box.log('mine')).toBe(`1:1 /usr /usr/sbin daemon blue it's []\n`)
     await waitFor('its line', () => box.log('group') !== '')
-    expect(box.log('group')).toBe('1\n[]\n')
+    expect(box.log('group')).toBe('1 []\n')
     await box.pid1.saw('service-nowhere cannot be started: there is no directory /no/such to start it in; make it')
     // For root nothing that others could have put there: no library, no directory on PATH.
     expect(box.log('roots')).toMatch(/^0 {2}blue (?!.*\/tmp)/)
