@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NamespaceProcess, type Pid1, runAsPid1 } from '../support/namespace.ts'
@@ -137,13 +137,13 @@ export class Instance implements AsyncDisposable {
 
   /** CPU seconds of the supervisor's processes and of every child they have reaped. */
   cpuSeconds(): number {
-    const ticks = this.supervisors().flatMap(({ outside }) => {
+    return this.supervisors().reduce((sum, { outside }) => {
       const stat = readIfThere(`/proc/${outside}/stat`)
       const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
-      // utime, stime, cutime, cstime: fields 14 to 17 of proc(5); the name and state are cut off.
-      return fields.slice(11, 15).map(Number)
-    })
-    return ticks.reduce((sum, value) => sum + value, 0) / 100
+      // cutime, cstime: fields 16 and 17 of proc(5); the name and state are cut off.
+      const ofChildren = fields.slice(13, 15).reduce((ticks, field) => ticks + Number(field), 0) / 100
+      return sum + ofChildren + ownCpuSeconds(outside)
+    }, 0)
   }
 
   /** Proportional set size of the supervisor's processes, MB of 10^6 bytes. */
@@ -170,6 +170,13 @@ export class Instance implements AsyncDisposable {
     rmSync(this.#dir, { recursive: true, force: true })
   }
 }
+
+/** Of the threads that live, by the scheduler's own count: utime and stime are cut to 10 ms, which is as much as a minute of waiting costs. */
+const ownCpuSeconds = (pid: number): number =>
+  globSync(`/proc/${pid}/task/*/schedstat`).reduce(
+    (sum, file) => sum + Number(readIfThere(file)?.split(' ')[0] ?? 0) / 1e9,
+    0,
+  )
 
 function readIfThere(file: string): string | undefined {
   try {

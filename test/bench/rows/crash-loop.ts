@@ -7,7 +7,7 @@ import type { Subject } from '../subject.ts'
  * All subjects run at the same time: what is measured is CPU time, and nearly all of it is waiting.
  */
 export async function crashLoop(subjects: readonly Subject[], { quick, say }: Effort): Promise<Row[]> {
-  const [firstMs, measuredMs] = quick ? [2_000, 2_000] : [60_000, 30_000]
+  const [firstMs, measuredMs] = quick ? [2_000, 2_000] : [60_000, 60_000]
   say(`crash loop (${(firstMs + measuredMs) / 1000} s, all at once)`)
   const running: Instance[] = []
   try {
