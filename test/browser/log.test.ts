@@ -66,6 +66,8 @@ const watchJumps = (tab: Tab) =>
       for (const { hadRecentInput, sources } of list.getEntries() as Shift[]) {
         if (hadRecentInput) continue
         for (const { node, previousRect: from, currentRect: to } of sources) {
+          // Gone from the view, as most lines have at each look; what is read and held has its own expectation.
+          if (to.width === 0 && to.height === 0) continue
           // Rounded to whole pixels; a line that is drawn a pixel lower is no jump.
           if (Math.hypot(to.x - from.x, to.y - from.y) <= 1) continue
           const element = node instanceof Element ? node : node?.parentElement

@@ -47,7 +47,7 @@ const app: App = {
   fleet: createFleet(client, !atLogin),
   async logout() {
     try {
-      await client.send('POST', '/auth/logout')
+      await client.signOut()
       location.assign(`${prefix}/login`)
     } catch (error) {
       notices.failed(error)

@@ -29,6 +29,8 @@ export interface Client {
   /** Of a WebSocket at this path. */
   socketUrl(path: string): string
   token(): string | undefined
+  /** Ends the session. Other requests wait meanwhile, and for ever after: they would be refused, and lead to a log-in that returns here. */
+  signOut(): Promise<void>
 }
 
 export interface ClientOptions {
@@ -42,8 +44,11 @@ export interface ClientOptions {
 
 export function createClient({ prefix, token: first, freshToken, onSignedOut }: ClientOptions): Client {
   let token = first
+  /** Resolves when signing out has failed. */
+  let signingOut: Promise<void> | undefined
 
   const ask = async (path: string, init: RequestInit): Promise<Response> => {
+    if (!path.startsWith('/auth/')) await signingOut
     const headers = new Headers(init.headers)
     if (token !== undefined) headers.set('X-Hermes-Token', token)
     try {
@@ -65,7 +70,7 @@ export function createClient({ prefix, token: first, freshToken, onSignedOut }: 
         token = fresh
         response = await ask(path, init)
       } else {
-        if (failure.status === 401 && !path.startsWith('/auth/')) onSignedOut()
+        if (failure.status === 401 && !path.startsWith('/auth/') && signingOut === undefined) onSignedOut()
         throw failure
       }
     }
@@ -73,18 +78,20 @@ export function createClient({ prefix, token: first, freshToken, onSignedOut }: 
     return response
   }
 
+  const send = async <T>(method: string, path: string, body?: unknown, query: Query = {}): Promise<T> => {
+    const response = await request(`${path}${queryText(query)}`, {
+      method,
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body ?? {}),
+    })
+    return (response.status === 204 ? undefined : await response.json()) as T
+  }
+
   return {
     async get<T>(path: string, query: Query = {}) {
       return (await (await request(`${path}${queryText(query)}`, {})).json()) as T
     },
-    async send<T>(method: string, path: string, body?: unknown, query: Query = {}) {
-      const response = await request(`${path}${queryText(query)}`, {
-        method,
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify(body ?? {}),
-      })
-      return (response.status === 204 ? undefined : await response.json()) as T
-    },
+    send,
     async *events(path, signal, opened) {
       const { body } = await request(path, { signal, headers: { Accept: 'text/event-stream' } })
       if (body === null) return
@@ -101,6 +108,17 @@ export function createClient({ prefix, token: first, freshToken, onSignedOut }: 
     },
     socketUrl: (path) => `${location.origin.replace(/^http/, 'ws')}${prefix}${path}`,
     token: () => token,
+    async signOut() {
+      const failed = Promise.withResolvers<void>()
+      signingOut = failed.promise
+      try {
+        await send('POST', '/auth/logout')
+      } catch (error) {
+        signingOut = undefined
+        failed.resolve()
+        throw error
+      }
+    },
   }
 }
 
