@@ -137,12 +137,15 @@ export class Records {
     this.tally(entry)
     const told = this.#toldOf(key)
     told.stamps ??= stampsAfter('', slot, undefined, (atMs) => this.#wallOf(atMs))
-    this.#o.services.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), this.#take(key, told, last))
+    const events = this.#take(key, told, last)
+    this.#o.services.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
+    // What is still held has been shown now: by the end of this millisecond, subscribers' stamps being finer.
+    const shownFromMs = this.#o.clock.wallMs() + 1
+    told.events = told.events.map((event) => ({ shownFromMs, ...event }))
   }
 
   #add(told: Told, letters: string): void {
-    const atMs = this.#o.clock.wallMs()
-    told.events = [...told.events, ...[...letters].map((letter) => ({ letter, atMs }))]
+    told.events = [...told.events, ...[...letters].map((letter) => ({ letter }))]
   }
 
   /** The events that are told now; what is held comes with an alarm. */

@@ -143,12 +143,8 @@ export class ServiceDirs {
 
   #sayGoodbye(slot: string, events: readonly Event[]): void {
     this.#attempt(slot, () => {
-      if (existsSync(below(this.#dir(slot), 'event'))) this.#notify(slot, [...events, this.#now('x')])
+      if (existsSync(below(this.#dir(slot), 'event'))) this.#notify(slot, [...events, { letter: 'x' }])
     })
-  }
-
-  #now(letter: string): Event {
-    return { letter, atMs: this.#options.clock.wallMs() }
   }
 
   #notify(slot: string, events: readonly Event[]): void {
@@ -242,7 +238,7 @@ export class ServiceDirs {
       opened = supervise !== undefined
       if (supervise === undefined) return
       entry.supervise = supervise
-      this.#notify(slot, [this.#now('s')])
+      this.#notify(slot, [{ letter: 's' }])
     })
     return opened
   }

@@ -43,10 +43,11 @@ export class ControlDir {
   }
 }
 
-/** A letter for subscribers, and when it happened, Unix ms. */
+/** A letter for subscribers. */
 export interface Event {
   readonly letter: string
-  readonly atMs: number
+  /** Unix ms from which on everybody reads of it in the status; absent: a moment ago, or the status does not tell it. */
+  readonly shownFromMs?: number
 }
 
 /** The FIFO of a subscriber: its name says since when it listens. */
@@ -54,7 +55,7 @@ const SUBSCRIBER = /^ftrig1:@([0-9a-f]{24}):.{6}$/
 
 /**
  * Tells everybody who listens in `event/`, never waiting for anybody; listeners that are gone are removed.
- * @param nowMs Unix ms: who began to listen after an event has read of it in the status, and is not told
+ * @param nowMs Unix ms: who began to listen when the status already told of an event has read of it, and is not told again
  */
 export function notifySubscribers(eventDir: string, events: readonly Event[], nowMs: number): void {
   for (const name of readdirSync(eventDir)) {
@@ -62,7 +63,9 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
     if (stamp === undefined) continue
     const sinceMs = tainToUnixMs(stamp)
     // A stamp of the future is one from before the clock was set back.
-    const news = events.filter(({ atMs }) => sinceMs <= atMs || sinceMs > nowMs)
+    const news = events.filter(
+      ({ shownFromMs }) => shownFromMs === undefined || sinceMs < shownFromMs || sinceMs > nowMs,
+    )
     const path = below(eventDir, name)
     let fd: number
     try {

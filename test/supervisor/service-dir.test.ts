@@ -10,7 +10,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -21,10 +20,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { stampText } from '../../src/s6/status.ts'
 import { ServiceDirs, type ServiceShape, type ServiceStatus } from '../../src/supervisor/service-dir.ts'
 import type { Event } from '../../src/supervisor/supervise-dir.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { listen } from '../support/event-listener.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { realNative } from '../support/real-native.ts'
 import { waitFor } from '../support/wait.ts'
@@ -43,7 +42,7 @@ const upNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => ({
   readyAtMs: clock.wallMs(),
   ...change,
 })
-const now = (letters: string): readonly Event[] => [...letters].map((letter) => ({ letter, atMs: clock.wallMs() }))
+const now = (letters: string): readonly Event[] => [...letters].map((letter) => ({ letter }))
 const downNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => upNow({ pid: null, ready: true, ...change })
 
 let scan: string
@@ -239,29 +238,15 @@ describe('a slot directory', () => {
     expect(warnings).toEqual([])
   })
 
-  test('who listens since after an event is not told of it; who listened before, or before the clock was set back, is', () => {
+  test('who listens since the status told of an event is not told; who listened before, or before the clock was set back, is', () => {
     dirs.ensure(SLOT, shape)
     const wallMs = clock.wallMs()
-    const listener = (sinceMs: number, letter: string): number => {
-      const fifo = path('event', `ftrig1:${stampText(sinceMs)}:abcde${letter}`)
-      execFileSync('mkfifo', [fifo])
-      return openSync(fifo, constants.O_RDWR | O_NONBLOCK)
-    }
-    const listeners = [wallMs - 5000, wallMs - 2000, wallMs + 3_600_000].map((sinceMs, at) =>
-      listener(sinceMs, `${at}`),
-    )
-    const said: readonly Event[] = [
-      { letter: 'D', atMs: wallMs - 3000 },
-      { letter: 'u', atMs: wallMs - 1000 },
-    ]
-    dirs.writeStatus(SLOT, upNow(), said)
-    const heard = listeners.map((fd) => {
-      const buffer = Buffer.alloc(16)
-      const text = buffer.toString('latin1', 0, readSync(fd, buffer))
-      closeSync(fd)
-      return text
-    })
-    expect(heard).toEqual(['Du', 'u', 'Du'])
+    const heard = [wallMs - 5000, wallMs - 2000, wallMs + 3_600_000].map((sinceMs) => listen(path(), sinceMs))
+    dirs.writeStatus(SLOT, upNow(), [
+      { letter: 'D', shownFromMs: wallMs - 3000 },
+      { letter: 'u', shownFromMs: wallMs - 1000 },
+    ])
+    expect(heard.map((text) => text())).toEqual(['Du', 'u', 'Du'])
   })
 
   test('a FIFO under the name of what is written next holds nothing up', () => {
