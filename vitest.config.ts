@@ -1,10 +1,27 @@
+import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** What takes a minute and more, longest first; begun last, one of them would be waited for alone. Vitest knows sizes only. */
+const LONGEST = ['supervisor-crash', 's6-contract', 'kanban', 'views']
+const rank = ({ moduleId }: TestSpecification): number => {
+  const place = LONGEST.indexOf(basename(moduleId, '.test.ts'))
+  return place === -1 ? LONGEST.length : place
+}
+const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return (await super.sort(files)).sort((a, b) => group(a) - group(b) || rank(a) - rank(b))
+  }
+}
 
 // The limits are deadlines, not expectations: a waiting test prints what it saw (test/support/wait.ts) long before these pass.
 export default defineConfig({
   test: {
     // Most of the time a test waits for processes: two cores are busy with four.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
