@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AuditLog } from '../../src/dashboard/auth/audit.ts'
 import { fakeClock } from '../support/fake-clock.ts'
-import { NO_MOUNT, smallDisk } from '../support/small-disk.ts'
+import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
 import { waitFor } from '../support/wait.ts'
 
 test('after a full disk log-ins are written down again', async (context) => {
-  using disk = smallDisk()
+  using disk = memoryDisk()
   if (!disk) return context.skip(NO_MOUNT)
   const clock = fakeClock()
   const warnings: string[] = []

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openEventLog } from '../../src/gateway/event-log.ts'
 import { fakeClock } from '../support/fake-clock.ts'
-import { NO_MOUNT, smallDisk } from '../support/small-disk.ts'
+import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
 import { waitFor } from '../support/wait.ts'
 
 test('a full disk costs lines and is said once; with room again, the log goes on by itself', async (context) => {
-  using disk = smallDisk()
+  using disk = memoryDisk()
   if (!disk) return context.skip(NO_MOUNT)
   const clock = fakeClock()
   const dir = join(disk.path, 'logs')

@@ -1,13 +1,13 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { NO_MOUNT, smallDisk } from '../support/small-disk.ts'
+import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
 import { LogScene } from './scene.ts'
 
 const line = (i: number): string => `line ${i} ${'x'.repeat(90)}\n`
 
 test('on a full disk services run on, a warning comes once a minute, and logging resumes by itself', async (context) => {
-  using disk = smallDisk()
+  using disk = memoryDisk()
   if (!disk) return context.skip(NO_MOUNT)
   await using scene = new LogScene({ dir: join(disk.path, 'logs') })
   const ballast = join(disk.path, 'ballast')
@@ -47,7 +47,7 @@ test('on a full disk services run on, a warning comes once a minute, and logging
 })
 
 test('a disk that fills while a line is unfinished loses that line as a whole, and counts it', async (context) => {
-  using disk = smallDisk()
+  using disk = memoryDisk()
   if (!disk) return context.skip(NO_MOUNT)
   await using scene = new LogScene({ dir: join(disk.path, 'logs') })
   scene.write('whole\nbegun ')
@@ -62,7 +62,7 @@ test('a disk that fills while a line is unfinished loses that line as a whole, a
 })
 
 test('a disk that turns read-only and back is survived in the same way', async (context) => {
-  using disk = smallDisk()
+  using disk = memoryDisk()
   if (!disk) return context.skip(NO_MOUNT)
   await using scene = new LogScene({ dir: join(disk.path, 'logs'), maxBytes: 100 })
   scene.write('one\n')

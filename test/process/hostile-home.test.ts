@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startHermes } from '../support/hermes.ts'
-import { NO_MOUNT, smallDisk } from '../support/small-disk.ts'
+import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
 import { waitFor } from '../support/wait.ts'
 
 const lives = { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '1ms', max: '10ms' } }
@@ -113,7 +113,7 @@ test.each([
 })
 
 test('a start where no process can be started is answered with the reason, long before its time-out', async (context) => {
-  using disk = smallDisk()
+  using disk = memoryDisk()
   if (!disk) return context.skip(NO_MOUNT)
   await using hermes = await startHermes({
     profiles: [

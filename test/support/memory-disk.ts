@@ -3,12 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A file system of 2 MB; undefined: we may not mount one. */
-export function smallDisk():
-  | (Disposable & { readonly path: string; remount(flags: string): void; fill(): string })
-  | undefined {
+/**
+ * A file system of its own, in memory.
+ * @param size as tmpfs takes it
+ * @returns undefined: we may not mount one
+ */
+export function memoryDisk(
+  size = '2m',
+): (Disposable & { readonly path: string; remount(flags: string): void; fill(): string }) | undefined {
   const path = mkdtempSync(join(tmpdir(), 'hermes-disk-'))
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', path]).status !== 0) {
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]).status !== 0) {
     rmSync(path, { recursive: true })
     return undefined
   }
@@ -27,5 +31,5 @@ export function smallDisk():
     },
   }
 }
-/** Why {@link smallDisk} made none. */
+/** Why {@link memoryDisk} made none. */
 export const NO_MOUNT = 'mounting a tmpfs needs root'
