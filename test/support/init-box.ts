@@ -1,21 +1,11 @@
 // init as root and PID 1 of a namespace of its own, as in a container: with its own /run, accounts and hooks, so that nothing of
 // the machine is touched.
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, chownSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { FakeInstall } from './fake-supervisor.ts'
 import { type Ended, type NamespaceOptions, type Pid1, runAsPid1 } from './namespace.ts'
+import { readWaiting } from './read-waiting.ts'
 import { waitFor } from './wait.ts'
 
 export interface BoxOptions {
@@ -88,16 +78,7 @@ export class InitBox implements AsyncDisposable {
 
   /** What waits in a slot's FIFO now. */
   readLog(slot: string): string {
-    const fd = openSync(this.path(`/run/hermes/log/${slot}`), constants.O_RDONLY | constants.O_NONBLOCK)
-    const buffer = Buffer.alloc(65_536)
-    try {
-      return buffer.toString('utf8', 0, readSync(fd, buffer))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return ''
-      throw error
-    } finally {
-      closeSync(fd)
-    }
+    return readWaiting(openSync(this.path(`/run/hermes/log/${slot}`), constants.O_RDONLY | constants.O_NONBLOCK))
   }
 
   exit(): Promise<Ended> {

@@ -1,0 +1,16 @@
+import { closeSync, readSync } from 'node:fs'
+
+const MOST_BYTES = 65_536
+
+/** What waits in a FIFO that is open without blocking; it is closed then. */
+export function readWaiting(fd: number): string {
+  const buffer = Buffer.alloc(MOST_BYTES)
+  try {
+    return buffer.toString('utf8', 0, readSync(fd, buffer))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return ''
+    throw error
+  } finally {
+    closeSync(fd)
+  }
+}
