@@ -489,7 +489,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
   })
 
   test('100,000 files: repaired, then seen to be clean', async () => {
-    // On a disk, making and removing them keeps every other test waiting for half a minute.
+    // In memory: on a disk, making and removing them was measured at half a minute of CPU time.
     using disk = memoryDisk('1g')
     if (disk === undefined) throw new Error(NO_MOUNT)
     const home = disk.path
