@@ -84,7 +84,8 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
       },
     })
     const { pid } = await box.up('web')
-    await box.pid1.exec(['rm', '/run/alive'])
+    // It is up before its shell has made the file.
+    await waitFor('the file, to remove it', async () => (await box.pid1.exec(['rm', '/run/alive'])).code === 0)
     await box.service('web', (slot) => slot.state === 'up' && slot.pid !== pid)
     expect(box.pid1.stderr()).toContain(
       'service-web does not answer, 2 times in a row: test ends with 1; it is restarted',

@@ -5,6 +5,9 @@ import { createServer } from 'node:net'
 
 const lowest = 10_000
 
+/** Those this process has asked for: until its program listens, one that was given looks free. */
+const given = new Set<number>()
+
 /** A port that nothing listens on, on no address, and that nobody is given but by his own choice. */
 export async function freePort(): Promise<number> {
   const [highest] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number)
@@ -13,6 +16,8 @@ export async function freePort(): Promise<number> {
   const from = Math.floor(Math.random() * share)
   for (let i = 0; i < share; i++) {
     const port = first + ((from + i) % share)
+    if (given.has(port)) continue
+    given.add(port)
     if (await isFree(port)) return port
   }
   throw new Error(`no free port in ${first}..${first + share - 1}`)
