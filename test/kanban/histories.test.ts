@@ -12,6 +12,7 @@ import { isClosed, type Status } from '../../src/kanban/task.ts'
 import { why } from '../../src/kanban/why.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { type TestBoard, testBoard } from '../support/board.ts'
+import { size } from '../support/size.ts'
 
 const CAP = 2
 const BOARD_CAP = 4
@@ -282,6 +283,6 @@ test('whatever happens, the board makes sense, a dry run says what the tick then
         check(board, done)
       }
     }),
-    { numRuns: 60 },
+    { numRuns: size(60, 2_000) },
   )
 })
