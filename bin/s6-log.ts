@@ -48,6 +48,8 @@ function inputEnds(writer: LogWriter, ignoresTerm: boolean): Promise<void> {
   })
   input.once('end', resolve)
   input.once('error', reject)
+  // How s6's users force a rotation: `s6-svc -a`.
+  process.on('SIGALRM', () => writer.rotate())
   process.on('SIGHUP', tell)
   process.on('SIGTERM', ignoresTerm ? () => undefined : tell)
   return promise

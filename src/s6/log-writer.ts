@@ -25,6 +25,7 @@ export interface LogWriterFacts {
 interface Sink {
   /** @param midLine they go on with a line that the bytes before left open */
   append(bytes: Buffer, midLine: boolean): void
+  rotate(): void
   close(): Promise<void>
 }
 
@@ -58,6 +59,11 @@ export class LogWriter {
       this.#openBytes = 0
     }
     this.#pass(rest)
+  }
+
+  /** Archives what each directory has of whole lines. */
+  rotate(): void {
+    for (const sink of this.#sinks) sink.rotate()
   }
 
   /** What was written last is a line, newline or not. Syncs. */
@@ -98,7 +104,11 @@ function directorySink(
   }
   const file = new LogFile({ dir, archives, maxBytes, stamped, clock, commons: logCommons(clock, warn) })
   file.endLine()
-  return { append: (bytes, midLine) => file.append(bytes, midLine), close: () => file.close() }
+  return {
+    append: (bytes, midLine) => file.append(bytes, midLine),
+    rotate: () => file.rotate(),
+    close: () => file.close(),
+  }
 }
 
 /** As s6-log's: where it cannot be written any more, it is done without for good. */
@@ -111,6 +121,7 @@ function stdoutSink(stamped: boolean, { clock }: LogWriterFacts): Sink {
       const length = stamped ? stampLines(out, bytes, Buffer.from(stampText(clock.wallMs())), midLine) : bytes.length
       ended = !writeAll(1, out.subarray(0, length))
     },
+    rotate: () => undefined,
     close: () => Promise.resolve(),
   }
 }

@@ -38,5 +38,8 @@ export function readOptions(argv: readonly string[], letters: string): Words | s
   return { options, rest: words }
 }
 
-/** @returns undefined when the text is no whole number of at most 9 digits */
-export const wholeNumber = (text: string): number | undefined => (/^\d{1,9}$/.test(text) ? Number(text) : undefined)
+const LARGEST = 2 ** 32 - 1
+
+/** @returns undefined when the text is no whole number of 32 bits */
+export const wholeNumber = (text: string): number | undefined =>
+  /^\d+$/.test(text) && Number(text) <= LARGEST ? Number(text) : undefined

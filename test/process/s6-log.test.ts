@@ -92,6 +92,39 @@ test('told to end it ends with a whole line, and the next one goes on where it s
   expect(numbers.findIndex((text, i) => text !== `${i + 1}`)).toBe(-1)
 })
 
+describe('ours and s6’s own do the same', () => {
+  const loggers = [['ours', LOG] as const, ...(hasDebians() ? [['s6’s own', ['s6-log']] as const] : [])]
+
+  test.each(loggers)('%s: ALRM rotates at once and cuts no line', async (_, log) => {
+    const logDir = join(dir, 'log')
+    const child = spawn(log[0] ?? '', [...log.slice(1), '-d3', logDir], {
+      stdio: ['pipe', 'inherit', 'inherit', 'pipe'],
+    })
+    await once(child.stdio[3] as NodeJS.ReadableStream, 'data')
+    const archives = () => readdirSync(logDir).filter((name) => /\.log$|\.[su]$/.test(name))
+    child.stdin?.write('one\nhalf a ')
+    await waitFor('the line', () => readFileSync(join(logDir, 'current'), 'utf8').startsWith('one\n'))
+    child.kill('SIGALRM')
+    await waitFor('an archive', () => archives().length === 1)
+    child.stdin?.end('line\n')
+    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(archives().map((name) => readFileSync(join(logDir, name), 'utf8'))).toEqual(['one\n'])
+    expect(readFileSync(join(logDir, 'current'), 'utf8')).toBe('half a line\n')
+  })
+
+  test.each(loggers)('%s: n0 keeps no archive, however fast they come', async (_, log) => {
+    const text = 'i=0; while [ $i -lt 400 ]; do i=$((i + 1)); printf "%0511d\\n" $i; done'
+    expect(await sh(`{ ${text}; } | ${log.join(' ')} n0 s4096 "$dir/log"`)).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(readdirSync(join(dir, 'log')).filter((name) => /\.log$|\.[su]$/.test(name))).toEqual([])
+    expect(readFileSync(join(dir, 'log/current'), 'utf8')).toMatch(/0400\n$/)
+  })
+
+  test.each(loggers)('%s: numbers have 32 bits', async (_, log) => {
+    expect((await sh(`echo a | ${log.join(' ')} n4294967295 s0004294967295 "$dir/log"`)).code).toBe(0)
+    expect((await sh(`echo a | ${log.join(' ')} n4294967296 "$dir/log"`)).code).toBe(100)
+  })
+})
+
 test('a writer that never ends its line does not keep it, and -p does not mind TERM', async () => {
   const child = spawn(LOG[0] ?? '', [...LOG.slice(1), '-p', '-d3', join(dir, 'log')], {
     stdio: ['pipe', 'inherit', 'inherit', 'pipe'],

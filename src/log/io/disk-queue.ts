@@ -1,5 +1,5 @@
 import { close, fdatasync, unlink, unlinkSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 
 /** An archive is synced when it is so old. One that a flood has removed by then never costs the disk a write. */
@@ -28,7 +28,8 @@ export class DiskQueue {
   #busy = false
   #archives: Archive[] = []
   #alarmed = false
-  readonly #removing = new Set<string>()
+  /** Paths that the pool removes, each with the moment it is done. */
+  readonly #removing = new Map<string, Promise<void>>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -57,11 +58,19 @@ export class DiskQueue {
     return promise
   }
 
-  /** Syncs what still waits of a directory at once: its log is closed. */
+  /** Names in a directory that are still being removed: a file that took one of them would go with it. */
+  leaving(dir: string): readonly string[] {
+    return this.#leavingPaths(dir).map((path) => basename(path))
+  }
+
+  /** Syncs what still waits of a directory at once, and finishes its removals: its log is closed. */
   async settle(dir: string): Promise<void> {
     const mine = this.#archives.filter((archive) => dirname(archive.path) === dir)
     this.#archives = this.#archives.filter((archive) => !mine.includes(archive))
-    await Promise.all(mine.map(({ fd }) => this.sync(fd)))
+    await Promise.all([
+      ...mine.map(({ fd }) => this.sync(fd)),
+      ...this.#leavingPaths(dir).map((path) => this.#removing.get(path)),
+    ])
   }
 
   /** Removes a file; one that is waiting to be synced need not be any more. */
@@ -69,14 +78,16 @@ export class DiskQueue {
     if (this.#removing.has(path)) return
     const waiting = this.#archives.find((archive) => archive.path === path)
     this.#archives = this.#archives.filter((archive) => archive !== waiting)
-    const finish = (): void => {
-      this.#removing.delete(path)
-      // The last descriptor is closed after the name is gone: that is when the file system does its work.
-      if (waiting) close(waiting.fd)
-    }
+    // The last descriptor is closed after the name is gone: that is when the file system does its work.
+    const finish = (): void => void (waiting && close(waiting.fd))
     if (this.#removing.size < MAX_REMOVALS) {
-      this.#removing.add(path)
-      unlink(path, finish)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#removing.set(path, promise)
+      unlink(path, () => {
+        this.#removing.delete(path)
+        finish()
+        resolve()
+      })
       return
     }
     try {
@@ -85,6 +96,10 @@ export class DiskQueue {
       // As in the pool: gone already, or a directory that bears an archive's name. The next rotation tries again.
     }
     finish()
+  }
+
+  #leavingPaths(dir: string): readonly string[] {
+    return [...this.#removing.keys()].filter((path) => dirname(path) === dir)
   }
 
   #alarm(): void {

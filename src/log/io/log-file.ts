@@ -87,6 +87,11 @@ export class LogFile {
     if (rest.length > 0) this.#lose(rest)
   }
 
+  /** Rotates at once, unless no whole line is there to archive. An unfinished line goes along to the new file. */
+  rotate(): void {
+    if (this.#ready() && this.#file !== undefined && this.#file.wholeBytes > 0) this.#rotate(this.#file)
+  }
+
   /** Syncs and closes the file and its archives. A later append opens it again. */
   async close(): Promise<void> {
     const file = this.#file
@@ -191,10 +196,10 @@ export class LogFile {
 
   /** Gives the file its archive's name. @returns paths: the archive's, and of what is now too much */
   #moveAside(): RotationPlan {
-    const { dir, name, archives, clock } = this.#o
+    const { dir, name, archives, clock, commons } = this.#o
     const plan =
       name === undefined
-        ? planRotation(readdirSync(dir), clock.wallMs(), archives)
+        ? planRotation([...readdirSync(dir), ...commons.disk.leaving(dirname(this.path))], clock.wallMs(), archives)
         : { archive: `${name}.1`, remove: [] }
     const archive = below(dir, plan.archive)
     renameSync(this.path, archive)
