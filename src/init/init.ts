@@ -10,6 +10,7 @@ import { Children } from './children.ts'
 import { makeDirectories } from './directories.ts'
 import { readEnvironment, type Variables } from './environment.ts'
 import type { InitFacts, InitOptions } from './facts.ts'
+import { HealthFile } from './health-file.ts'
 import { Hooks } from './hooks.ts'
 import { Lease } from './lease.ts'
 import { LogFifos } from './log-fifos.ts'
@@ -102,6 +103,7 @@ export class Init {
       ended: () => this.#shutdown.lookAgain(),
       warn,
     })
+    const health = new HealthFile(paths.health)
     this.#supervisor = new SupervisorProcess({
       clock,
       native,
@@ -119,6 +121,7 @@ export class Init {
       }),
       receive: (message) => this.#receive(message),
       gone: () => this.#children.forgetRequests(),
+      answers: (pid) => health.set(pid),
       warn,
     })
     const lease = new Lease({

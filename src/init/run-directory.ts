@@ -85,8 +85,8 @@ export function makeRunDirectory(
     refuseForeignFiles(runDir)
     lock()
     // By name: a run directory that somebody chose may hold other things.
-    const { controlSocket, identity, initPid, services, rootPath } = paths
-    const files = [controlSocket, identity, initPid, services, rootPath, mainScript(paths)]
+    const { controlSocket, identity, initPid, health, services, rootPath } = paths
+    const files = [controlSocket, identity, initPid, health, services, rootPath, mainScript(paths)]
     for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
     makeDirectory(serviceDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.

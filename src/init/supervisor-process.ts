@@ -46,6 +46,8 @@ export interface SupervisorProcessOptions {
   readonly receive: (message: ToInit) => void
   /** It has ended, and with it everything it had asked for. */
   readonly gone: () => void
+  /** Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended. */
+  readonly answers: (pid: number | undefined) => void
   readonly warn: (text: string) => void
 }
 
@@ -154,12 +156,14 @@ export class SupervisorProcess {
       this.#refuse(life, message)
       return
     }
+    if (life.unanswered > 0 && life.saidHello) this.#o.answers(life.started.pid)
     life.unanswered = 0
     if (message.type === 'pong') return
     if ((message.type === 'hello') === life.saidHello) {
       this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
       return
     }
+    if (!life.saidHello) this.#o.answers(life.started.pid)
     life.saidHello = true
     this.#o.receive(message)
   }
@@ -177,6 +181,7 @@ export class SupervisorProcess {
         this.#kill(life, `has not answered for ${(DEAF_AFTER_PINGS * PING_EVERY_MS) / 1000} s`)
         return
       }
+      if (life.unanswered > 0) this.#o.answers(undefined)
       life.unanswered += 1
       this.send({ type: 'ping', n: ++this.#pings })
       this.#pingLater(life)
@@ -186,6 +191,7 @@ export class SupervisorProcess {
   #kill(life: Life, why: string): void {
     if (this.#life !== life || life.doomed || this.#ending) return
     life.doomed = true
+    this.#o.answers(undefined)
     this.#o.warn(`the supervisor (pid ${life.started.pid}) ${why}; it is killed`)
     this.#destroy(life)
   }
@@ -203,6 +209,7 @@ export class SupervisorProcess {
     // Destroyed with what is still queued in it: a request of the dead must not be carried out after the next one said hello.
     life.socket.destroy()
     this.#life = undefined
+    this.#o.answers(undefined)
     this.#o.gone()
     if (life.badMessages > NAMED_MESSAGES) {
       this.#o.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)

@@ -11,6 +11,8 @@ export interface RunPaths {
   readonly identity: string
   /** init's pid, for `halt`. */
   readonly initPid: string
+  /** There while the supervisor answers init: what `hermes healthcheck` prints. Written by init. */
+  readonly health: string
   /** One FIFO per slot, made by init. */
   readonly logFifos: string
   /** One state file per slot, written by the supervisor at each transition. */
@@ -33,6 +35,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   controlSocket: below(runDir, 'control.sock'),
   identity: below(runDir, 'identity'),
   initPid: below(runDir, 'init.pid'),
+  health: below(runDir, 'health'),
   logFifos: below(runDir, 'log'),
   slotStates: below(runDir, 'slots'),
   services: below(runDir, 'services.json'),

@@ -31,16 +31,35 @@ test('it starts /init, stops by TERM, declares the volume and takes no arguments
   expect(config.Cmd ?? []).toEqual([])
 })
 
-test('its health check is healthy while it runs', async () => {
+test('its first health check comes after three seconds and is a good one', async () => {
+  expect(await inspect('{{json .Config.Healthcheck.Test}}')).toBe('["CMD","/opt/hermes/bin/hermes","healthcheck"]')
+  expect(await inspect('{{.Config.Healthcheck.Interval}}')).toBe('3s')
+  await using box = await startContainer()
+  const checks = await waitFor('the engine to have checked', async () => {
+    const { Log } = JSON.parse(await box.inspect('{{json .State.Health}}')) as { Log: { ExitCode: number }[] | null }
+    return Log !== null && Log.length > 0 && Log
+  })
+  expect(checks[0]).toMatchObject({
+    ExitCode: 0,
+    Output: expect.stringMatching(/^healthy: the supervisor \(pid \d+\) answers\n$/),
+  })
+})
+
+test('a good health check starts no Node; while no supervisor answers, the check asks for itself', async () => {
   await using box = await startContainer()
   await box.slot('gateway-default', () => true)
-  expect(await inspect('{{json .Config.Healthcheck.Test}}')).toBe('["CMD","/opt/hermes/bin/hermes","healthcheck"]')
-  // The engine's first check comes after its interval, 30 s.
-  await waitFor(
-    'the engine to say healthy',
-    async () => (await box.inspect('{{.State.Health.Status}}')) === 'healthy',
-    { deadlineMs: 60_000 },
-  )
+  const pid = Number(/pid (\d+)/.exec(await box.ok('hermes', 'healthcheck'))?.[1])
+  await box.ok('mv', '/opt/hermes/lib/hermes.cjs', '/opt/hermes/lib/away')
+  expect(await box.ok('hermes', 'healthcheck')).toBe(`healthy: the supervisor (pid ${pid}) answers\n`)
+  // A control: what needs Node cannot run now.
+  expect((await box.exec(['hermes', 'version'])).code).toBe(127)
+  await box.ok('mv', '/opt/hermes/lib/away', '/opt/hermes/lib/hermes.cjs')
+  await box.kill(pid)
+  const next = await waitFor('the next supervisor to answer', async () => {
+    const answer = /pid (\d+)/.exec((await box.exec(['hermes', 'healthcheck'])).stdout)?.[1]
+    return answer !== String(pid) && answer
+  })
+  expect(await box.ok('cat', '/run/hermes/health')).toBe(`healthy: the supervisor (pid ${next}) answers\n`)
 })
 
 test('the install belongs to root and nobody else can write it', async () => {

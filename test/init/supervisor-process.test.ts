@@ -54,6 +54,7 @@ async function scene() {
   const lives: Life[] = []
   const received: ToInit[] = []
   const warned: string[] = []
+  const answers: (number | undefined)[] = []
   let gone = 0
   const processes = {
     async start(): Promise<Started> {
@@ -84,11 +85,12 @@ async function scene() {
     gone: () => {
       gone += 1
     },
+    answers: (pid) => answers.push(pid),
     warn: (text) => warned.push(text),
   })
   await supervisor.start()
   const life = (n: number): Life => lives[n - 1] as Life
-  return { clock, supervisor, lives, life, received, warned, gone: () => gone }
+  return { clock, supervisor, lives, life, received, warned, answers, gone: () => gone }
 }
 
 describe('a life of the supervisor', () => {
@@ -102,6 +104,23 @@ describe('a life of the supervisor', () => {
     clock.advance(5_000)
     expect(life(1).killed).toBe(true)
     expect(warned).toEqual(['the supervisor (pid 1) has not answered for 30 s; it is killed'])
+  })
+
+  test('it counts as answering from its hello on, until a ping stays without an answer, and again from the next answer on', async () => {
+    const { clock, life, answers } = await scene()
+    expect(answers).toEqual([])
+    await life(1).says({ type: 'hello', v: 1 })
+    expect(answers).toEqual([1])
+    clock.advance(5_000)
+    await life(1).says({ type: 'pong', n: 1 })
+    clock.advance(5_000)
+    expect(answers.at(-1)).toBe(1)
+    clock.advance(5_000)
+    expect(answers.at(-1)).toBeUndefined()
+    await life(1).says({ type: 'pong', n: 2 })
+    expect(answers.at(-1)).toBe(1)
+    await life(1).dies({ exitCode: 1 })
+    expect(answers.at(-1)).toBeUndefined()
   })
 
   test('one that was paused with us for an hour is not taken for deaf', async () => {

@@ -1,0 +1,32 @@
+import { rmSync, writeFileSync } from 'node:fs'
+
+/**
+ * The file that `hermes healthcheck` reads before it starts a Node: it is there while the supervisor answers init's pings, and holds the
+ * line that the command prints. The engine asks every three seconds, so the good answer must cost next to nothing.
+ *
+ * It is written when the answer changes, not at each ping: where the run directory lies on a disk, a write every few seconds would
+ * never let that disk sleep. Where it cannot be written the command asks the supervisor itself.
+ */
+export class HealthFile {
+  readonly #path: string
+  #pid: number | undefined
+
+  /** @param path in a directory that only init can write; the boot has removed what an earlier init left there */
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** @param pid the supervisor that answers; undefined: none does */
+  set(pid: number | undefined): void {
+    if (pid === this.#pid) return
+    this.#pid = pid
+    rmSync(this.#path, { force: true })
+    if (pid === undefined) return
+    try {
+      writeFileSync(this.#path, `healthy: the supervisor (pid ${pid}) answers\n`, { mode: 0o644, flag: 'wx' })
+    } catch {
+      // A full disk, for instance. Without the file the command asks the supervisor, which is slower and just as right.
+      this.#pid = undefined
+    }
+  }
+}
