@@ -1,17 +1,7 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lchownSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { lchownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
+import { readSmallFile } from '../system/small-file.ts'
 
 const RESULTS = '/run/s6-linux-init-container-results'
 const HALT = '/run/s6/basedir/bin/halt'
@@ -60,19 +50,7 @@ export class ExitCodeFile {
 
   /** @returns what was written there; undefined: nothing that is an exit code */
   read(): number | undefined {
-    let fd: number
-    try {
-      fd = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY)
-    } catch {
-      return undefined // somebody has removed it: nothing was said
-    }
-    try {
-      if (!fstatSync(fd).isFile()) return undefined
-      const bytes = Buffer.alloc(MAX_BYTES)
-      const text = bytes.toString('latin1', 0, readSync(fd, bytes)).trim()
-      return /^\d{1,3}$/.test(text) && Number(text) <= 255 ? Number(text) : undefined
-    } finally {
-      closeSync(fd)
-    }
+    const text = readSmallFile(this.#file, MAX_BYTES).text?.trim() ?? ''
+    return /^\d{1,3}$/.test(text) && Number(text) <= 255 ? Number(text) : undefined
   }
 }

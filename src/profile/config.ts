@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { SignalName } from '../protocol/init.ts'
+import { readRegularFile } from '../system/small-file.ts'
 import {
   CONFIG_KEYS,
   type ConfigProblem,
@@ -144,28 +145,6 @@ export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
 
 /** Only comments and blank lines, as the seeded file: the common case, which must not cost the memory of a YAML parser. */
 const isBlank = (text: string): boolean => /^(?:\uFEFF)?(?:[ \t]*(?:#.*)?(?:\r?\n|$))*$/.test(text)
-
-/**
- * Text of a regular file, or undefined when there is none. A FIFO or device in its place is refused, not waited for.
- * @throws Error with a text for people
- */
-export function readRegularFile(file: string, maxBytes: number): string | undefined {
-  let fd: number
-  try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-  try {
-    const stat = fstatSync(fd)
-    if (!stat.isFile()) throw new Error('it is not a regular file')
-    if (stat.size > maxBytes) throw new Error(`it has ${stat.size} bytes, more than ${maxBytes}`)
-    return readFileSync(fd, 'utf8')
-  } finally {
-    closeSync(fd)
-  }
-}
 
 /** yaml and zod come only when a file says something; as a plain import they would cost every supervisor and gateway. */
 function yamlReader(): typeof import('./config-reader.ts') {

@@ -1,9 +1,10 @@
-import { constants } from 'node:fs'
+import { closeSync, constants } from 'node:fs'
 import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HermesError } from '../system/errors.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
-import { readRegularFile } from './config.ts'
+import { openRegular, readRegularFile, UnreadableFile } from '../system/small-file.ts'
+import { MAX_CONFIG_BYTES } from './config.ts'
 import { isMissing, isThere, randomTag, replaceFile, syncDirectory, writeNewFile } from './files.ts'
 import { DEFAULT_PROFILE } from './names.ts'
 import { describedConfigText, dotEnvText, HOME_DIRECTORIES, PROFILE_DIRECTORIES, soulText } from './templates.ts'
@@ -81,7 +82,7 @@ async function fill(dir: string, name: string, description: string | undefined):
   const config = join(dir, 'config.yaml')
   if (!(await writeUnlessThere(config, describedConfigText(false, description), 0o644)) && description !== undefined) {
     const { setConfigValue } = await import('./config-edit.ts')
-    const text = readRegularFile(config, Number.MAX_SAFE_INTEGER) ?? ''
+    const text = readRegularFile(config, MAX_CONFIG_BYTES) ?? ''
     await replaceFile(config, setConfigValue(text, 'description', JSON.stringify(description)), 0o644)
   }
   await syncDirectory(dir)
@@ -119,9 +120,26 @@ async function copyTree(from: Buffer, to: Buffer): Promise<void> {
     for (const name of await readdir(from, 'buffer')) await copyTree(inside(from, name), inside(to, name))
     await syncDirectory(to)
   } else if (stat?.isFile()) {
-    await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    if (!(await copyRegular(from, to))) return
     const handle = await open(to, constants.O_RDONLY)
     await handle.sync().finally(() => handle.close())
+  }
+}
+
+/** The file that is copied is the one that was looked at: a FIFO put in its place meanwhile would hold up copyFile for ever. */
+async function copyRegular(from: Buffer, to: Buffer): Promise<boolean> {
+  let fd: number
+  try {
+    fd = openRegular(from, 'refused').fd
+  } catch (error) {
+    if (error instanceof UnreadableFile) return false
+    throw error
+  }
+  try {
+    await copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    return true
+  } finally {
+    closeSync(fd)
   }
 }
 

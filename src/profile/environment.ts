@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../system/markers.ts'
-import { readRegularFile } from './config.ts'
+import { readRegularFile } from '../system/small-file.ts'
 
 export { truthy } from '../system/markers.ts'
 

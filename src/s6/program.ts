@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
+import { readRegularBytes } from '../system/small-file.ts'
 import { exitCodes, S6Error, systemError } from './error.ts'
 import { readOptions } from './options.ts'
 import { announcesReadiness, isNormallyUp, isSupervised, readState, sendLetters } from './service-dir.ts'
@@ -106,11 +106,14 @@ async function waitUntil(
   return exitCodes.done
 }
 
+/** More than the 4096 deaths that s6 keeps at most. */
+const MAX_TALLY_BYTES = 64 * 1024
+
 async function svdt(argv: readonly string[], { out }: S6Context): Promise<number> {
   const request = parsed(parseSvdt(argv), SVDT_USAGE)
   let tally: Buffer
   try {
-    tally = readFileSync(join(request.dir, 'supervise', 'death_tally'))
+    tally = readRegularBytes(join(request.dir, 'supervise', 'death_tally'), MAX_TALLY_BYTES)
   } catch (error) {
     throw systemError(`unable to read death tally for service ${request.dir}`, error)
   }

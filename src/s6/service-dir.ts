@@ -1,9 +1,12 @@
-import { closeSync, constants, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { readRegularBytes } from '../system/small-file.ts'
 import { codeOf, exitCodes, S6Error, systemError } from './error.ts'
 import { decodeStatus, type ServiceState } from './status.ts'
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+/** More than a status has in any version of s6. */
+const MAX_STATUS_BYTES = 1000
 
 /** Asks the kernel whether somebody holds a lock on an open file. */
 export type IsLocked = (fd: number) => Promise<boolean>
@@ -43,7 +46,7 @@ export function readState(dir: string): ServiceState {
   const file = join(dir, 'supervise', 'status')
   let bytes: Buffer
   try {
-    bytes = readFileSync(file)
+    bytes = readRegularBytes(file, MAX_STATUS_BYTES)
   } catch (error) {
     throw systemError(`unable to read status for ${dir}`, error)
   }

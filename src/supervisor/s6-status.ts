@@ -25,7 +25,7 @@ export interface ServiceStatus {
 
 /** Every s6 but 2.13.0 to 2.13.2 writes and reads 35 bytes. */
 export const STATUS_BYTES = 35
-const DEATH_BYTES = 14
+export const DEATH_BYTES = 14
 const PAUSED = 1
 const FINISHING = 2
 const WANT_UP = 4

@@ -1,11 +1,11 @@
-import { constants, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { type Ending, isSlotKey } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { below } from '../system/paths.ts'
-import { readSmallFile } from '../system/small-file.ts'
+import { readSmallBytes, readSmallFile } from '../system/small-file.ts'
 import type { ControlNative } from './control-fifo.ts'
 import { FairLetters } from './fair-letters.ts'
-import { encodeStatus, type ServiceStatus, tallyDeath } from './s6-status.ts'
+import { DEATH_BYTES, encodeStatus, type ServiceStatus, tallyDeath } from './s6-status.ts'
 import { buildServiceDir, replace, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
 import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
 
@@ -92,9 +92,9 @@ export class ServiceDirs {
   recordDeath(slot: string, ending: Ending, atMs: number): void {
     this.#attempt(slot, () => {
       const file = below(this.#dir(slot), 'supervise', 'death_tally')
-      const flag = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-      const tally = existsSync(file) ? readFileSync(file, { flag }) : Buffer.alloc(0)
-      replace(file, tallyDeath(tally, ending, atMs, this.#deathsKept(slot)), 0o644)
+      // What is no tally, or longer than one can be, is replaced by one that begins anew.
+      const { bytes: tally } = readSmallBytes(file, MOST_DEATHS * DEATH_BYTES)
+      replace(file, tallyDeath(tally ?? Buffer.alloc(0), ending, atMs, this.#deathsKept(slot)), 0o644)
     })
   }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Goals } from '../services/plan.ts'
+import { readSmallFile } from '../system/small-file.ts'
 import { replace } from './service-files.ts'
 
 /** What the next supervisor of this life has to know about services besides their slots. */
@@ -14,6 +14,8 @@ export interface Kept {
 
 /** A dot in front: no slot has such a name. */
 const FILE = '.services'
+/** Names of services, each at most three times. */
+const MAX_BYTES = 4_000_000
 
 /** Keeps it in a file among the slots' states. */
 export class ServiceMemory {
@@ -39,8 +41,10 @@ export class ServiceMemory {
 
   /** @param isKnown whether there is a service of this name @returns undefined when it is lost, which is said */
   load(isKnown: (name: string) => boolean): Kept | undefined {
+    const { text, problem = 'is not there' } = readSmallFile(this.#file, MAX_BYTES)
     try {
-      const { start, stop, scheduled, booted } = JSON.parse(readFileSync(this.#file, 'utf8')) as {
+      if (text === undefined) throw new Error(`${this.#file} ${problem}`)
+      const { start, stop, scheduled, booted } = JSON.parse(text) as {
         start: string[]
         stop: string[]
         scheduled: string[]

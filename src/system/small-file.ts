@@ -1,4 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+/**
+ * The one place that opens and reads files which somebody else can write: everything in the volume and in the run directory. What
+ * stands under such a name may be a FIFO, a device, a link into /proc, or a file that grows while it is read.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statfsSync } from 'node:fs'
 
 /** What a file that anybody may have tampered with turned out to be: its text, nothing there, or one line that says what is wrong. */
 export type SmallFile =
@@ -6,55 +10,157 @@ export type SmallFile =
   | { readonly text?: undefined; readonly problem?: undefined }
   | { readonly text?: undefined; readonly problem: string }
 
+/** The same as bytes. */
+export type SmallBytes =
+  | { readonly bytes: Buffer; readonly problem?: undefined }
+  | { readonly bytes?: undefined; readonly problem?: undefined }
+  | { readonly bytes?: undefined; readonly problem: string }
+
+export interface RegularFile {
+  readonly fd: number
+  readonly stat: Stats
+}
+
+/** A file is there, but it is not one that may be read; `message` is a claim about it, such as `is not a regular file`. */
+export class UnreadableFile extends Error {}
+
 /**
- * Reads a small text file from a directory that others can write. Never follows a link, never waits (a FIFO without a writer
- * would hold open(2) for ever), never reads more than `maxBytes`, never throws.
+ * Opens a regular file without waiting (a FIFO without a writer would hold open(2) for ever). The caller closes `fd`.
+ * @param links `refused`: the last component must not be a link, as in places where nobody has a reason to put one
+ * @throws UnreadableFile for anything else: a FIFO, a device, a file that the kernel makes up (/proc, sysfs);
+ *   the error of open(2), ENOENT among them
  */
-export const readSmallFile = (path: string, maxBytes: number): SmallFile =>
-  withRegular(path, (fd) => readRegular(fd, maxBytes))
+export function openRegular(path: string | Buffer, links: 'followed' | 'refused'): RegularFile {
+  const { O_RDONLY, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = constants
+  const fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | (links === 'refused' ? O_NOFOLLOW : 0))
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) throw new UnreadableFile('is not a regular file')
+    const kernels = kernelFileSystem(fd)
+    if (kernels !== undefined) throw new UnreadableFile(`is a file of the kernel (${kernels})`)
+    return { fd, stat }
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+/** Reads a small text file; a link in its place is a problem. Never waits, never reads more than `maxBytes` + 1, never throws. */
+export function readSmallFile(path: string, maxBytes: number): SmallFile {
+  const { bytes, problem } = readSmallBytes(path, maxBytes)
+  if (problem !== undefined) return { problem }
+  return bytes === undefined ? {} : { text: bytes.toString('utf8') }
+}
+
+/** As {@link readSmallFile}, for a file that is not text. */
+export const readSmallBytes = (path: string, maxBytes: number): SmallBytes =>
+  withRegular(path, ({ fd }) => readAtMost(fd, maxBytes))
 
 /** The last `maxBytes` of a file, as carefully as {@link readSmallFile}; the first line may be a torn one. */
-export const readTail = (path: string, maxBytes: number): SmallFile =>
-  withRegular(path, (fd) => {
-    const buffer = Buffer.allocUnsafe(maxBytes)
-    const got = readSync(fd, buffer, 0, maxBytes, Math.max(0, fstatSync(fd).size - maxBytes))
-    return { text: buffer.toString('utf8', 0, got) }
+export function readTail(path: string, maxBytes: number): SmallFile {
+  const { bytes, problem } = withRegular(path, ({ fd, stat }) => {
+    const buffer = Buffer.allocUnsafe(Math.min(maxBytes, stat.size))
+    return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, Math.max(0, stat.size - maxBytes)))
   })
+  if (problem !== undefined) return { problem }
+  return bytes === undefined ? {} : { text: bytes.toString('utf8') }
+}
 
-function withRegular(path: string, read: (fd: number) => SmallFile): SmallFile {
-  let fd: number
+/**
+ * Text of a file that people may keep elsewhere and link to, such as config.yaml; undefined when there is none.
+ * @throws Error with a text for people, about `it`; the error of the file system
+ */
+export function readRegularFile(path: string, maxBytes: number): string | undefined {
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY)
+    return readRegularBytes(path, maxBytes).toString('utf8')
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return {}
-    // ENXIO: a socket, or a device without a driver.
-    return { problem: openProblems[code] ?? `cannot be opened (${code})` }
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
+}
+
+/** As {@link readRegularFile}, for a file that must be there. @throws Error likewise, ENOENT among them */
+export function readRegularBytes(path: string, maxBytes: number): Buffer {
   try {
-    return fstatSync(fd).isFile() ? read(fd) : { problem: 'is not a regular file' }
+    const { fd } = openRegular(path, 'followed')
+    try {
+      return readAtMost(fd, maxBytes)
+    } finally {
+      closeSync(fd)
+    }
   } catch (error) {
-    return { problem: `cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})` }
-  } finally {
-    closeSync(fd)
+    throw error instanceof UnreadableFile ? new Error(`it ${error.message}`, { cause: error }) : error
+  }
+}
+
+function withRegular(path: string, read: (file: RegularFile) => Buffer): SmallBytes {
+  try {
+    const file = openRegular(path, 'refused')
+    try {
+      return { bytes: read(file) }
+    } finally {
+      closeSync(file.fd)
+    }
+  } catch (error) {
+    if (error instanceof UnreadableFile) return { problem: error.message }
+    const { code = String(error), syscall } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {}
+    if (syscall !== 'open') return { problem: `cannot be read (${code})` }
+    return { problem: openProblems[code] ?? `cannot be opened (${code})` }
   }
 }
 
 const openProblems: { readonly [code: string]: string } = {
   ELOOP: 'is a symbolic link, which is not followed',
   EACCES: 'may not be read (EACCES)',
+  // A socket, or a device without a driver.
   ENXIO: 'is not a regular file',
 }
 
-function readRegular(fd: number, maxBytes: number): SmallFile {
+function readAtMost(fd: number, maxBytes: number): Buffer {
   // One byte more than allowed tells a file at the limit from one past it, whatever its size claims to be.
   const buffer = Buffer.allocUnsafe(Math.min(maxBytes, 64 * 1024) + 1)
   const pieces: Buffer[] = []
   let heldBytes = 0
   for (let got = readSync(fd, buffer); got > 0; got = readSync(fd, buffer)) {
     heldBytes += got
-    if (heldBytes > maxBytes) return { problem: `is larger than ${maxBytes} bytes` }
+    if (heldBytes > maxBytes) throw new UnreadableFile(`is larger than ${maxBytes} bytes`)
     pieces.push(Buffer.from(buffer.subarray(0, got)))
   }
-  return { text: Buffer.concat(pieces).toString('utf8') }
+  return Buffer.concat(pieces)
 }
+
+/**
+ * The name of the file system if its files are made up by the kernel as they are read. They claim to be regular and empty: some
+ * are without end (/proc/self/pagemap), some make the reader wait for another process (/proc/PID/cmdline), some take an effect.
+ */
+function kernelFileSystem(fd: number): string | undefined {
+  try {
+    return KERNEL_FILE_SYSTEMS.get(Number(statfsSync(`/proc/self/fd/${fd}`).type) >>> 0)
+  } catch (error) {
+    // No /proc is mounted: then there is no such file to link to either.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+// f_type of statfs(2), from linux/magic.h.
+const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x9fa0, 'proc'],
+  [0x62656572, 'sysfs'],
+  [0x64626720, 'debugfs'],
+  [0x74726163, 'tracefs'],
+  [0x73636673, 'securityfs'],
+  [0x62656570, 'configfs'],
+  [0x27e0eb, 'cgroup'],
+  [0x63677270, 'cgroup2'],
+  [0xcafe4a11, 'bpf'],
+  [0x6165676c, 'pstore'],
+  [0xde5e81e4, 'efivarfs'],
+  [0xf97cff8c, 'selinuxfs'],
+  [0x43415d53, 'smackfs'],
+  [0x19800202, 'mqueue'],
+  [0x42494e4d, 'binfmt_misc'],
+  [0x1cd1, 'devpts'],
+  [0x6e736673, 'nsfs'],
+])

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -24,6 +33,22 @@ test('one profile whose config.yaml cannot be read costs the others nothing', as
   expect(await hermes.slot('gateway-bbb')).toMatchObject({ state: 'down' })
   expect(await hermes.slot('dashboard')).toMatchObject({ state: 'down' })
   expect(readFileSync(join(home, 'logs', 'container-boot.log'), 'utf8')).toContain('profile=zzz')
+})
+
+// kallsyms stands for /proc/self/pagemap, which would take all memory where it is read: both say that they are empty, and are not.
+test('links into /proc in the place of one profile’s files cost that profile its settings, and nobody anything else', async () => {
+  const home = freshHome()
+  const bad = join(home, 'profiles', 'bad')
+  mkdirSync(bad, { recursive: true })
+  for (const name of ['config.yaml', '.env']) symlinkSync('/proc/kallsyms', join(bad, name))
+  writeFileSync(join(bad, 'desired_state'), 'running\n')
+  symlinkSync('/proc/kallsyms', join(home, 'active_profile'))
+  await using hermes = await startHermes({ home, profiles: [{ name: 'good', gateway: lives }] })
+  await waitFor('good to be up', async () => (await hermes.slot('gateway-good'))?.state === 'up')
+  await waitFor('what is wrong to be named', () =>
+    ['config.yaml', '.env'].every((name) => hermes.stderr().includes(`${join(bad, name)}: cannot be read`)),
+  )
+  expect(hermes.stderr()).toContain('it is a file of the kernel (proc)')
 })
 
 test('a slot whose config.yaml becomes unreadable still restarts when its process dies', async () => {

@@ -216,7 +216,7 @@ gateway:
     test.each([
       ['a directory', (file: string) => void mkdirSync(file), /not a regular file/],
       ['a FIFO without a writer', (file: string) => void execFileSync('mkfifo', [file]), /not a regular file/],
-      ['larger than 64 KiB', (file: string) => writeFileSync(file, '#'.repeat(65_537)), /65537 bytes, more than 65536/],
+      ['larger than 64 KiB', (file: string) => writeFileSync(file, '#'.repeat(65_537)), /larger than 65536 bytes/],
       ['a symlink to itself', (file: string) => symlinkSync(file, file), /ELOOP/],
     ])('%s is a problem and defaults', (_, make, problem) => {
       const file = join(dir, 'config.yaml')

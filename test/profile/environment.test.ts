@@ -161,7 +161,7 @@ describe('.env', () => {
     writeFileSync(file, `A=1\n${'#'.repeat(128 * 1024)}`)
     expect(readDotEnv(file)).toEqual({
       variables: {},
-      warnings: [`${file}: cannot be read, none of it is used: it has 131076 bytes, more than 131072`],
+      warnings: [`${file}: cannot be read, none of it is used: it is larger than 131072 bytes`],
     })
     rmSync(dir, { recursive: true })
   })

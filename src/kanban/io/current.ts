@@ -1,8 +1,8 @@
 /** Which board a command means. */
 
 import { mkdirSync } from 'node:fs'
-import { readRegularFile } from '../../profile/config.ts'
 import { replaceFile } from '../../profile/files.ts'
+import { readRegularFile } from '../../system/small-file.ts'
 import { currentBoardFile, DEFAULT_BOARD, kanbanDir, parseSlug } from './places.ts'
 
 /** `--board`, else HERMES_KANBAN_BOARD, else `hermes kanban boards use`, else `default`. @throws HermesError BAD_NAME */

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs'
+import { closeSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { openRegular, type RegularFile } from '../../system/small-file.ts'
 import { sortArchives } from '../archives.ts'
 import { type LogLine, lineParser } from '../line.ts'
 import { lastLines, linesFrom, wholeLinesEnd } from './file-lines.ts'
@@ -107,17 +108,13 @@ function openAll(dir: string): readonly OpenFile[] {
 }
 
 function openOne(dir: string, name: string): OpenFile | undefined {
-  let fd: number
+  let file: RegularFile
   try {
-    fd = openSync(join(dir, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    file = openRegular(join(dir, name), 'refused')
   } catch {
     return undefined // rotated away, or not for us: the others are still worth showing
   }
-  const stat = fstatSync(fd)
-  if (!stat.isFile()) {
-    closeSync(fd)
-    return undefined
-  }
+  const { fd, stat } = file
   // The last line of `current` may be half written; who follows the log gets it when it is whole.
   const end = name === 'current' ? wholeLinesEnd(fd, stat.size) : stat.size
   return { fd, inode: String(stat.ino), end }

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, type Stats, statSync } from 'node:fs'
+import { closeSync, fstatSync, readdirSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { openRegular } from '../../system/small-file.ts'
 import { archiveAtMs, sortArchives } from '../archives.ts'
 import { type LogLine, lineParser } from '../line.ts'
 import { lastLines, linesFrom, wholeLinesEnd } from './file-lines.ts'
@@ -181,14 +182,10 @@ function statOf(path: string): Stats | undefined {
 }
 
 function open(path: string): OpenFile | undefined {
-  let fd: number
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const { fd, stat } = openRegular(path, 'followed')
+    return { fd, identity: identityOf(stat), size: stat.size }
   } catch {
     return undefined // likewise
   }
-  const stats = fstatSync(fd)
-  if (stats.isFile()) return { fd, identity: identityOf(stats), size: stats.size }
-  closeSync(fd)
-  return undefined
 }
