@@ -14,6 +14,11 @@ import type { SupervisorProcess } from './supervisor-process.ts'
 
 /** What the supervisor may take to write down the last lines. */
 const DRAIN_MS = 500
+/**
+ * A terminal sends one Ctrl-C to everybody in the foreground, and npm then sends its own to us: measured 2 ms later. So soon after
+ * the first one it is the same key.
+ */
+const DUPLICATE_MS = 500
 
 export interface ShutdownOptions {
   readonly native: Pick<Native, 'kill' | 'exitNow'>
@@ -38,6 +43,8 @@ export class Shutdown {
   readonly #o: ShutdownOptions
   readonly #drained = Promise.withResolvers<void>()
   #stop: Stop | undefined
+  /** From then on a Ctrl-C means a person's second one. */
+  #hurryFromMs = 0
 
   constructor(options: ShutdownOptions) {
     this.#o = options
@@ -52,9 +59,15 @@ export class Shutdown {
     this.#stop?.lookAgain()
   }
 
-  /** A second word to stop: no more patience. */
-  hurry(): void {
-    this.#stop?.hurry()
+  /** Ctrl-C: the first one asks everything to stop, a later one kills what is still stopping. */
+  interrupt(): void {
+    const { clock, say } = this.#o
+    if (this.#stop === undefined) {
+      say('info', 'stopping; press Ctrl-C again to kill')
+      void this.begin()
+      // Only now: a duplicate may already wait while the start of a stop is at work.
+      this.#hurryFromMs = clock.nowMs() + DUPLICATE_MS
+    } else if (clock.nowMs() >= this.#hurryFromMs) this.#stop.hurry()
   }
 
   /** The supervisor has written everything down. */

@@ -6,9 +6,8 @@ export interface SignalsOptions {
   readonly foreground: boolean
   readonly childEnded: () => void
   readonly stop: () => void
-  readonly isStopping: () => boolean
-  /** A second Ctrl-C, in the foreground: no more patience. */
-  readonly hurry: () => void
+  /** Ctrl-C in the foreground. */
+  readonly interrupt: () => void
   readonly reconcile: () => void
   readonly main: Pick<MainProgram, 'pid' | 'sharesTerminal' | 'hangupIsOurs'>
   readonly native: Pick<Native, 'kill'>
@@ -22,7 +21,7 @@ export function listenForSignals(o: SignalsOptions): void {
     process.on(signal, () => {
       // Typed on a terminal we share, it is meant for the main program, which gets it from the terminal.
       if (signal !== 'SIGTERM' && o.main.sharesTerminal && o.main.pid !== undefined) return
-      if (signal === 'SIGINT' && o.foreground && o.isStopping()) o.hurry()
+      if (signal === 'SIGINT' && o.foreground) o.interrupt()
       else o.stop()
     })
   }

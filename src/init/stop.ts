@@ -40,6 +40,8 @@ export interface StopOptions {
 interface Left {
   readonly pid: number
   readonly name: string
+  /** The slot in whose session it runs. */
+  readonly slot?: string | undefined
 }
 
 /** Ends everything but the supervisor: signals, deadlines, and no waiting once all are gone. */
@@ -87,14 +89,17 @@ export class Stop {
         this.#tellServices()
       })
     this.#after(NAME_AFTER_MS, () => this.#sayWhoIsLeft())
-    this.#after(killAtMs, () => this.#killAll())
+    this.#after(killAtMs, () => {
+      this.#killAll((left) => `still running after ${this.#waitedMs()} ms, so killed: ${listed(left)}`)
+    })
     this.lookAgain()
     return done
   }
 
-  /** A second word to stop: no more patience. */
+  /** A second Ctrl-C: no more patience. */
   hurry(): void {
-    if (!this.#finished) this.#killAll()
+    if (this.#finished) return
+    this.#killAll((left) => `Second Ctrl-C: killed ${named(left)}, which was still stopping`)
   }
 
   /** Something has ended. */
@@ -197,9 +202,10 @@ export class Stop {
   #left(): readonly Left[] {
     const slots = new Map(this.#o.children().map(({ pid, slot }) => [pid, slot]))
     const main = this.#o.mainPid()
-    return this.#others().map(({ pid, comm }) => ({
+    return this.#others().map(({ pid, comm, session }) => ({
       pid,
       name: slots.get(pid) ?? (pid === main ? `the main program (${comm})` : comm),
+      slot: slots.get(session),
     }))
   }
 
@@ -214,12 +220,14 @@ export class Stop {
     this.#kill({ pid, name: slot }, -pid)
   }
 
-  #killAll(): void {
+  #waitedMs(): number {
+    return Math.round(this.#o.clock.nowMs() - this.#startedAtMs)
+  }
+
+  /** @param why the line for what is left */
+  #killAll(why: (left: readonly Left[]) => string): void {
     const left = this.#left()
-    if (left.length > 0) {
-      const waitedMs = Math.round(this.#o.clock.nowMs() - this.#startedAtMs)
-      this.#o.say(`not ended within ${waitedMs} ms, so killed: ${listed(left)}`)
-    }
+    if (left.length > 0) this.#o.say(why(left))
     const leaders = new Set(this.#o.children().map(({ pid }) => pid))
     for (const one of left) this.#kill(one, leaders.has(one.pid) ? -one.pid : one.pid)
     // Once more: a process can have been forked while we looked.
@@ -228,7 +236,7 @@ export class Stop {
     })
     this.#after(this.#o.clock.nowMs() - this.#startedAtMs + AFTER_KILL_MS, () => {
       const stuck = this.#left()
-      if (stuck.length > 0) this.#o.say(`not even killed: ${listed(stuck)}; the container ends without them`)
+      if (stuck.length > 0) this.#o.say(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
       this.#end()
     })
   }
@@ -265,7 +273,12 @@ const unseen = (pid: number, ppid: number): ProcessFacts => ({
   residentPages: 0,
 })
 
-function listed(left: readonly Left[]): string {
-  const named = left.slice(0, NAMED).map(({ pid, name }) => `${name} (pid ${pid})`)
-  return left.length > NAMED ? `${named.join(', ')} and ${left.length - NAMED} more` : named.join(', ')
+const listed = (left: readonly Left[]): string => joined(left.map(({ pid, name }) => `${name} (pid ${pid})`))
+
+/** A person at a keyboard knows slots by their names. */
+const named = (left: readonly Left[]): string => joined([...new Set(left.map(({ name, slot }) => slot ?? name))])
+
+function joined(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED).join(', ')
+  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown
 }

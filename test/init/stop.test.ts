@@ -202,7 +202,7 @@ describe('stop', () => {
         'comm-12',
         'stray',
       ),
-      'not ended within 2500 ms, so killed: slot-10 (pid 10), the main program (main) (pid 11), stray (pid 12)',
+      'still running after 2500 ms, so killed: slot-10 (pid 10), the main program (main) (pid 11), stray (pid 12)',
     ])
     expect(await s.after(100)).toBeLessThanOrEqual(2_550)
   })
@@ -243,7 +243,7 @@ describe('stop', () => {
     const s = scene({ totalMs: 3_000 })
     s.setMain(10, 'nothing')
     expect(await s.after(2_500)).toBeLessThanOrEqual(2_020)
-    expect(s.said.at(-1)).toBe('not even killed: the main program (main) (pid 10); the container ends without them')
+    expect(s.said.at(-1)).toBe('still there after SIGKILL: the main program (main) (pid 10). The container ends without them')
   })
 
   test('CONT comes after the signal: a stopped process would else run on before it learns of it', async () => {

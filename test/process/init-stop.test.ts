@@ -111,7 +111,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     await drains(life)
     await life.box.exit()
     expect(life.box.pid1.stderr()).toMatch(/still waiting for .*deaf \(pid \d+\)/)
-    expect(life.box.pid1.stderr()).toMatch(/not ended within 25\d\d ms, so killed: .*deaf \(pid \d+\)/)
+    expect(life.box.pid1.stderr()).toMatch(/still running after 25\d\d ms, so killed: .*deaf \(pid \d+\)/)
   })
 
   test('a grandchild in a session of its own is told, too, and waited for', async () => {
