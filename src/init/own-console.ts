@@ -1,4 +1,4 @@
-import { constants, fstatSync, openSync, writeSync } from 'node:fs'
+import { constants, fstatSync, openSync, readFileSync, type Stats, writeSync } from 'node:fs'
 import type { ConsoleSink } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { Level } from '../system/level.ts'
@@ -14,26 +14,47 @@ const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
  *
  * A FIFO or terminal gets an open file description of its own, since O_NONBLOCK on the shared one would surprise the main
  * program. A regular file keeps the shared one: a reopened file starts at offset 0 and overwrites. A socket cannot be reopened
- * (ENXIO); send(MSG_DONTWAIT) needs no flag.
+ * (ENXIO); send(MSG_DONTWAIT) needs no flag. A FIFO or terminal of another owner cannot be reopened either: after `su - user` the
+ * terminal still belongs to the first user. /dev/tty needs no permission, and is the same terminal where it is ours; what is left is
+ * the inherited descriptor.
  */
 export function openSink(fd: 1 | 2): ConsoleSink {
+  let status: Stats
   try {
-    const status = fstatSync(fd)
-    if (status.isSocket()) return { fd, kind: 'socket' }
-    if (status.isFile()) return { fd, kind: 'file' }
-    return { fd: openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY), kind: 'stream' }
+    status = fstatSync(fd)
   } catch {
-    return { fd: -1, kind: 'none' } // closed, or somebody else's terminal: nobody is there to be told
+    return { fd: -1, kind: 'none' } // EBADF: it was closed before we came
   }
+  if (status.isSocket()) return { fd, kind: 'socket' }
+  if (status.isFile()) return { fd, kind: 'file' }
+  for (const path of [`/proc/self/fd/${fd}`, ...(isOurTerminal(status) ? ['/dev/tty'] : [])]) {
+    try {
+      return { fd: openSync(path, O_WRONLY | O_NONBLOCK | O_NOCTTY), kind: 'stream' }
+    } catch {
+      // EACCES, ENXIO: the next way.
+    }
+  }
+  return { fd, kind: 'shared' }
 }
 
+/** Field 7 of /proc/self/stat, `tty_nr`, has the device number of the controlling terminal (proc_pid_stat(5)). */
+function isOurTerminal({ rdev }: Stats): boolean {
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  return rdev !== 0 && Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[4]) === rdev
+}
+
+/** What a FIFO with room takes without blocking (pipe(7)). */
+const PIPE_BUF = 4_096
 /** Lines that may wait for a slow reader. */
 const MAX_WAITING = 200
 const RETRY_MS = 50
+/** How long the last words may wait for their reader, and how often it is tried. */
+const FINISH_MS = 1_000
+const FINISH_LOOK_MS = 10
 
 export interface OwnConsoleOptions {
   readonly sink: ConsoleSink
-  readonly native: Pick<Native, 'sendNonblocking'>
+  readonly native: Pick<Native, 'sendNonblocking' | 'hasRoom'>
   readonly clock: Clock
   /** `LOG_FORMAT=json`. */
   readonly json: boolean
@@ -77,6 +98,13 @@ export class OwnConsole {
     }
   }
 
+  /** Waits for the reader, at most a second: what is said right before the end must not be lost. */
+  finish(): void {
+    const untilMs = this.#o.clock.nowMs() + FINISH_MS
+    for (this.flush(); this.#waiting.length > 0 && this.#o.clock.nowMs() < untilMs; this.flush())
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FINISH_LOOK_MS)
+  }
+
   #retryLater(): void {
     const { clock } = this.#o
     this.#retry ??= clock.at(clock.nowMs() + RETRY_MS, () => {
@@ -99,7 +127,9 @@ export class OwnConsole {
   #put(bytes: Buffer): number {
     const { sink, native } = this.#o
     try {
-      return sink.kind === 'socket' ? native.sendNonblocking(sink.fd, bytes) : writeSync(sink.fd, bytes)
+      if (sink.kind === 'socket') return native.sendNonblocking(sink.fd, bytes)
+      if (sink.kind !== 'shared') return writeSync(sink.fd, bytes)
+      return native.hasRoom(sink.fd) ? writeSync(sink.fd, bytes.subarray(0, PIPE_BUF)) : 0
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : bytes.length
     }

@@ -30,7 +30,7 @@ export async function runInit(options: InitOptions): Promise<void> {
     if (error instanceof HermesError)
       own.line('error', error.next === undefined ? error.message : `${error.message}. ${error.next}`)
     else own.line('error', `init cannot start: ${error instanceof Error ? error.stack : String(error)}`)
-    own.flush()
+    own.finish()
     return native.exitNow(error instanceof HermesError ? error.exitCode : EXIT.failed)
   }
   try {

@@ -276,8 +276,11 @@ export const encodeMessage = (message: ToInit | ToSupervisor): string => `${JSON
 /** Where a stream of the container ends up, and how to write to it without ever blocking (docs/ARCHITECTURE.md, "Logs"). */
 export interface ConsoleSink {
   readonly fd: number
-  /** `stream`: a private O_NONBLOCK description. `file`: never blocks. `socket`: send(MSG_DONTWAIT). `none`: closed, write nothing. */
-  readonly kind: 'stream' | 'file' | 'socket' | 'none'
+  /**
+   * `stream`: a private O_NONBLOCK description. `shared`: the inherited one, asked for room (poll) before each write of at most
+   * 4096 bytes. `file`: never blocks. `socket`: send(MSG_DONTWAIT). `none`: closed, write nothing.
+   */
+  readonly kind: 'stream' | 'shared' | 'file' | 'socket' | 'none'
 }
 
 /** What init tells the supervisor at its start: JSON, its only argument. File descriptors are inherited. */

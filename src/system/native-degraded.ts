@@ -46,6 +46,7 @@ export function degradedNative(): Native {
     },
     sendNonblocking: () => missing('send'),
     hasReader: () => true,
+    hasRoom: () => true,
     setNonblocking: () => missing('fcntl(F_SETFL)'),
     kill(pid, signal) {
       try {

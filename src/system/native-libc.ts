@@ -62,6 +62,7 @@ const AF_UNIX = 1
 const SOCK_STREAM = 1
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
+const POLLOUT = 4
 const POLLERR = 8
 const POLLHUP = 16
 /** sizeof(siginfo_t); si_pid lies behind three ints and the padding to the union, which holds pointers. */
@@ -127,6 +128,16 @@ function libcNative(koffi: Koffi): Native {
 
   const lockCall = (fd: number, command: number, flock: Buffer): unknown =>
     func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)(fd, command, flock)
+
+  /** poll(2) that does not wait. @returns what is true of the descriptor; errors and hang-ups are reported unasked */
+  const polled = (fd: number, events: number): number => {
+    // struct pollfd: fd, events, revents.
+    const pollfd = Buffer.alloc(8)
+    pollfd.writeInt32LE(fd, 0)
+    pollfd.writeInt16LE(events, 4)
+    call('poll', pollfd, 1, 0)
+    return pollfd.readInt16LE(6)
+  }
 
   return {
     peekEndedChild() {
@@ -215,13 +226,8 @@ function libcNative(koffi: Koffi): Native {
       if (error.code === 'EAGAIN') return 0
       throw error
     },
-    hasReader(fd) {
-      // struct pollfd: fd, events, revents; errors and hang-ups are told unasked.
-      const pollfd = Buffer.alloc(8)
-      pollfd.writeInt32LE(fd, 0)
-      call('poll', pollfd, 1, 0)
-      return (pollfd.readInt16LE(6) & (POLLERR | POLLHUP)) === 0
-    },
+    hasReader: (fd) => (polled(fd, 0) & (POLLERR | POLLHUP)) === 0,
+    hasRoom: (fd) => polled(fd, POLLOUT) !== 0,
     setNonblocking(fd, on) {
       const flags = call('fcntl', fd, F_GETFL, 0)
       call('fcntl', fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)

@@ -59,6 +59,11 @@ export interface Native {
    * terminal whose other end is gone (POLLHUP).
    */
   hasReader(fd: number): boolean
+  /**
+   * poll(2) for POLLOUT: a pipe takes 4096 bytes without blocking, a terminal some. True also where the other end is gone: then the
+   * write says so.
+   */
+  hasRoom(fd: number): boolean
   /** fcntl(F_GETFL / F_SETFL O_NONBLOCK) of an open file description. */
   setNonblocking(fd: number, on: boolean): void
   /** kill(2) without Node's own bookkeeping; a negative pid is a process group. @returns false when there is nobody (ESRCH) */

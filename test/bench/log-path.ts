@@ -35,10 +35,15 @@ export async function logPath({ bytes = 1e9, lineBytes = 100, tee = true } = {})
   const sinkFd = openSync(out, constants.O_RDWR | constants.O_NONBLOCK)
   const reader = spawn('sh', ['-c', `exec cat <"${out}" >/dev/null`])
   let leftOut = 0
-  const console = new ConsoleWriter({ fd: sinkFd, kind: 'stream' }, { sendNonblocking: () => 0 }, clock, (lines) => {
-    leftOut += lines
-    return `left out: ${lines}\n`
-  })
+  const console = new ConsoleWriter(
+    { fd: sinkFd, kind: 'stream' },
+    { sendNonblocking: () => 0, hasRoom: () => true },
+    clock,
+    (lines) => {
+      leftOut += lines
+      return `left out: ${lines}\n`
+    },
+  )
   const full = Promise.withResolvers<void>()
   let taken = 0
   const log = SlotLog.open({

@@ -243,7 +243,9 @@ describe('stop', () => {
     const s = scene({ totalMs: 3_000 })
     s.setMain(10, 'nothing')
     expect(await s.after(2_500)).toBeLessThanOrEqual(2_020)
-    expect(s.said.at(-1)).toBe('still there after SIGKILL: the main program (main) (pid 10). The container ends without them')
+    expect(s.said.at(-1)).toBe(
+      'still there after SIGKILL: the main program (main) (pid 10). The container ends without them',
+    )
   })
 
   test('CONT comes after the signal: a stopped process would else run on before it learns of it', async () => {

@@ -16,6 +16,9 @@ const noSocket = {
   sendNonblocking: (): number => {
     throw new Error('this sink is no socket')
   },
+  hasRoom: (): boolean => {
+    throw new Error('this sink is not shared')
+  },
 }
 const numbered = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, i) => `line ${from + i} ${'x'.repeat(80)}\n`).join('')

@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   mkdirSync,
@@ -13,12 +14,16 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { FakeInstall, type FakeSupervisor } from '../support/fake-supervisor.ts'
+import { readWaiting } from '../support/read-waiting.ts'
 import { realNative } from '../support/real-native.ts'
+import { Terminal } from '../support/terminal.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -30,11 +35,12 @@ function launch(
   home: string,
   env: Readonly<Record<string, string>> = {},
   stdout: 'ignore' | 'pipe' | number = 'ignore',
+  stderr: 'pipe' | number = 'pipe',
 ): ChildProcess {
   const [file = '', ...args] = [...asUser, join(install.dir, 'bin', 'init'), '--foreground']
   return spawn(file, args, {
     env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: '/nowhere', HERMES_HOME: home, ...env },
-    stdio: ['ignore', stdout, 'pipe'],
+    stdio: ['ignore', stdout, stderr],
   })
 }
 
@@ -123,7 +129,29 @@ test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s stops the slots and ends
   expect(await run.exit()).toBe(0)
 })
 
-test('a second Ctrl-C kills now', async () => {
+const PRESS_AGAIN = 'hermes: stopping; press Ctrl-C again to kill\n'
+const timesSaid = (run: Foreground, text: string): number => run.stderr.split(text).length - 1
+
+test('one Ctrl-C that arrives twice, as under npm, lets a gateway that saves for 3 s finish', async () => {
+  await using run = await Foreground.start()
+  const supervisor = await run.supervisor()
+  run.writeRun(
+    'saver',
+    `trap 'sleep 3; exec echo saved > ${run.home}/run/saved' TERM; echo >&3; while :; do sleep 0.02; done`,
+  )
+  await supervisor.spawned('saver', { notificationFd: 3 })
+  await supervisor.got('ready')
+  run.process.kill('SIGINT')
+  await supervisor.got('stop')
+  run.process.kill('SIGINT')
+  expect(await supervisor.got('exit')).toMatchObject({ ending: { exitCode: 0 } })
+  expect(readFileSync(join(run.home, 'run/saved'), 'utf8')).toBe('saved\n')
+  supervisor.send({ type: 'drained' })
+  expect(await run.exit()).toBe(0)
+  expect(timesSaid(run, PRESS_AGAIN)).toBe(1)
+})
+
+test('a second Ctrl-C a second later kills what is still stopping, and names it', async () => {
   await using run = await Foreground.start()
   const supervisor = await run.supervisor()
   run.writeRun('deaf', 'trap "" TERM; echo >&3; while :; do sleep 0.02; done')
@@ -131,9 +159,13 @@ test('a second Ctrl-C kills now', async () => {
   await supervisor.got('ready')
   run.process.kill('SIGINT')
   await supervisor.got('stop')
+  // As long as a person needs to press it again.
+  await delay(1_000)
   run.process.kill('SIGINT')
   expect(await supervisor.got('exit')).toMatchObject({ ending: { signal: 'KILL' } })
   expect(await run.exit()).toBe(0)
+  expect(run.stderr).toMatch(/^hermes: warning: Second Ctrl-C: killed deaf, which was still stopping$/m)
+  expect(timesSaid(run, PRESS_AGAIN)).toBe(1)
 })
 
 test('HERMES_STOP_TIMEOUT and XDG_RUNTIME_DIR are obeyed', async () => {
@@ -179,6 +211,63 @@ test.each(['a pipe', 'a file', 'a socket'] as const)(
     }
   },
 )
+
+const reopens = {
+  'the terminal of another user, as after su': '',
+  'another user’s terminal that is not the controlling one': 'setsid -w ',
+}
+
+test.skipIf(!isRoot).each(Object.entries(reopens))(
+  'on %s, what init says is seen, and so is why it cannot start',
+  async (_, before) => {
+    await using install = await FakeInstall.make()
+    const dir = mkdtempSync(join(tmpdir(), 'hermes-su-'))
+    chmodSync(dir, 0o755)
+    mkdirSync(join(dir, 'home'))
+    chownSync(join(dir, 'home'), 4321, 4321)
+    const start = (home: string): Terminal =>
+      new Terminal(`${before}${asUser.join(' ')} ${install.dir}/bin/init --foreground`, async () => undefined, {
+        PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+        HOME: '/nowhere',
+        HERMES_HOME: home,
+      })
+    try {
+      await using run = start(join(dir, 'home'))
+      await run.shows(`hermes: supervising ${dir}/home`)
+      const { start: told } = await install.life(1)
+      expect(told.stdout.kind).toBe(before === '' ? 'stream' : 'shared')
+      await using refused = start(join(dir, 'nobody/may/make/this'))
+      await refused.shows('hermes: error: ')
+      expect(await refused.exit()).toBe(1)
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
+  },
+)
+
+test.skipIf(!isRoot)('to a pipe of another user init writes without ever waiting for its reader', async () => {
+  await using install = await FakeInstall.make()
+  const home = mkdtempSync(join(tmpdir(), 'hermes-pipe-'))
+  chownSync(home, 4321, 4321)
+  const [read, write] = realNative.pipe({ nonblockingRead: true })
+  // All sixteen pages of it are full.
+  for (let page = 0; page < 16; page++) writeSync(write, Buffer.alloc(4096, 120))
+  const run = launch(install, home, {}, 'ignore', write)
+  try {
+    await (await install.life(1)).hello()
+    let seen = ''
+    await waitFor('what init says', () => {
+      seen += readWaiting(openSync(`/proc/self/fd/${read}`, constants.O_RDONLY | constants.O_NONBLOCK))
+      return seen.includes(`supervising ${home}`)
+    })
+  } finally {
+    const ended = new Promise((resolve) => run.once('close', resolve))
+    run.kill('SIGKILL')
+    await ended
+    for (const fd of [read, write]) closeSync(fd)
+    rmSync(home, { recursive: true })
+  }
+})
 
 test('a second one for the same home is refused, and the first goes on', async () => {
   await using run = await Foreground.start()

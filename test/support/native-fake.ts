@@ -133,6 +133,10 @@ export class FakeNative implements Native {
     return true
   }
 
+  hasRoom(): boolean {
+    return true
+  }
+
   setNonblocking(fd: number, on: boolean): void {
     this.#blocking.set(fd, !on)
   }

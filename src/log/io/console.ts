@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { ConsoleSink } from '../../protocol/init.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native.ts'
-import { countLines, packEnd } from '../lines.ts'
+import { ATOMIC_BYTES, countLines, packEnd } from '../lines.ts'
 
 /** What may wait for a reader; beyond it whole lines are left out. */
 const MAX_WAITING_BYTES = 1_000_000
@@ -26,7 +26,7 @@ const plainNotice = (lines: number): string =>
  */
 export class ConsoleWriter {
   readonly #sink: ConsoleSink
-  readonly #native: Pick<Native, 'sendNonblocking'>
+  readonly #native: Pick<Native, 'sendNonblocking' | 'hasRoom'>
   readonly #clock: Clock
   readonly #notice: (lines: number) => string
   /** Waiting bytes are #held[#start, #end); twice the limit long, so that they are moved to its front once per MB at most. */
@@ -45,7 +45,7 @@ export class ConsoleWriter {
   /** @param notice the line, newline included, that stands for lines that were left out */
   constructor(
     sink: ConsoleSink,
-    native: Pick<Native, 'sendNonblocking'>,
+    native: Pick<Native, 'sendNonblocking' | 'hasRoom'>,
     clock: Clock,
     notice: (lines: number) => string = plainNotice,
   ) {
@@ -115,9 +115,10 @@ export class ConsoleWriter {
   }
 
   #putOnce(bytes: Uint8Array): number {
-    return this.#sink.kind === 'socket'
-      ? this.#native.sendNonblocking(this.#sink.fd, bytes)
-      : writeSync(this.#sink.fd, bytes)
+    const { fd, kind } = this.#sink
+    if (kind === 'socket') return this.#native.sendNonblocking(fd, bytes)
+    if (kind !== 'shared') return writeSync(fd, bytes)
+    return this.#native.hasRoom(fd) ? writeSync(fd, bytes.subarray(0, ATOMIC_BYTES)) : 0
   }
 
   #hold(lines: Uint8Array): void {
