@@ -6,6 +6,7 @@ import { goesOnAfterFailure, type Hooks, INIT_HOOKS } from './hooks.ts'
 import type { MainGate } from './main-gate.ts'
 import type { MainProgram } from './main-program.ts'
 import type { Level } from './own-console.ts'
+import type { ProfilesGate } from './profiles-gate.ts'
 import type { ServicePrograms } from './service-programs.ts'
 import { isAwaited, loadServices, type ServicesBootOptions } from './services-boot.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -21,8 +22,9 @@ export interface BootOptions {
   readonly services: Pick<ServicePrograms, 'load'>
   /** Asked when the hooks are done: they may have changed what it tells. */
   readonly servicesBoot: () => ServicesBootOptions
+  readonly profilesGate: Pick<ProfilesGate, 'open'>
   readonly mainGate: Pick<MainGate, 'waitFor' | 'open'>
-  readonly main: Pick<MainProgram, 'start'>
+  readonly main: Pick<MainProgram, 'start' | 'isWanted'>
   readonly shutdown: Pick<Shutdown, 'begun'>
   /** The container ends with this code. */
   readonly stopWith: (code: number, why: string) => void
@@ -40,7 +42,7 @@ export class Boot {
   }
 
   async run(): Promise<void> {
-    const { options, facts, supervisor, gate, mainGate, shutdown } = this.#o
+    const { options, facts, supervisor, gate, profilesGate, mainGate, main, shutdown } = this.#o
     if (!facts.pid1) this.#becomeSubreaper()
     // It loads while the next steps run.
     void supervisor.start()
@@ -52,6 +54,9 @@ export class Boot {
     if (!options.foreground) await this.#loadServices()
     gate.hooksDone()
     if (options.foreground) return
+    // While another container has the volume, or may have it (no locks there), the main program does not wait for it.
+    const isOurs = gate.lease === 'held' || gate.lease === 'none'
+    if (main.isWanted && isOurs) await profilesGate.open()
     await mainGate.open()
     if (shutdown.begun) return
     await this.#startMain()

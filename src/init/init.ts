@@ -20,6 +20,7 @@ import { isDashboard } from './main-words.ts'
 import type { OwnConsole } from './own-console.ts'
 import { Pipes } from './pipes.ts'
 import { Processes } from './processes.ts'
+import { ProfilesGate } from './profiles-gate.ts'
 import { Reaper } from './reaper.ts'
 import { RootEnvironment, SAFE_PATH } from './root-environment.ts'
 import { mainScript } from './run-directory.ts'
@@ -57,6 +58,7 @@ export class Init {
   readonly #supervisor: SupervisorProcess
   readonly #gate: BeginGate
   readonly #hooks: Hooks
+  readonly #profilesGate: ProfilesGate
   readonly #mainGate: MainGate
   readonly #main: MainProgram
   readonly #shutdown: Shutdown
@@ -151,6 +153,7 @@ export class Init {
       ...(dropped && { runtimeUser: identity }),
       say,
     })
+    this.#profilesGate = new ProfilesGate({ clock, say })
     this.#mainGate = new MainGate({ clock, env: facts.environment, say })
     this.#main = new MainProgram({
       native,
@@ -175,6 +178,7 @@ export class Init {
       children: this.#children,
       services: this.#services,
       supervisor: this.#supervisor,
+      profilesGate: this.#profilesGate,
       mainGate: this.#mainGate,
       main: this.#main,
       ...(exitCode && { exitCode }),
@@ -191,6 +195,7 @@ export class Init {
       hooks: this.#hooks,
       services: this.#services,
       servicesBoot: () => this.#servicesBoot(),
+      profilesGate: this.#profilesGate,
       mainGate: this.#mainGate,
       main: this.#main,
       shutdown: this.#shutdown,
@@ -282,6 +287,9 @@ export class Init {
         return
       case 'drained':
         this.#shutdown.drained()
+        return
+      case 'booted':
+        this.#profilesGate.pass()
         return
       case 'services-up':
         this.#mainGate.pass()

@@ -47,6 +47,11 @@ export class MainProgram {
     this.#o = options
   }
 
+  /** The container's arguments, or its terminal, ask for one. */
+  get isWanted(): boolean {
+    return this.#o.words.length > 0 || terminalFd() !== undefined
+  }
+
   /** While it lives. */
   get pid(): number | undefined {
     return this.#started?.ending === undefined ? this.#started?.pid : undefined

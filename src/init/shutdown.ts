@@ -8,6 +8,7 @@ import { FINISH_HOOKS, type Hooks } from './hooks.ts'
 import type { MainGate } from './main-gate.ts'
 import type { MainProgram } from './main-program.ts'
 import type { Level, OwnConsole } from './own-console.ts'
+import type { ProfilesGate } from './profiles-gate.ts'
 import type { ServicePrograms } from './service-programs.ts'
 import { Stop } from './stop.ts'
 import type { SupervisorProcess } from './supervisor-process.ts'
@@ -29,6 +30,7 @@ export interface ShutdownOptions {
   readonly services: Pick<ServicePrograms, 'stop' | 'unfinished' | 'endInput'>
   readonly supervisor: SupervisorProcess
   /** What still waits to start the main program stops waiting. */
+  readonly profilesGate: Pick<ProfilesGate, 'pass'>
   readonly mainGate: Pick<MainGate, 'pass'>
   readonly main: Pick<MainProgram, 'pid' | 'codeAfterStop'>
   readonly exitCode?: ExitCodeFile
@@ -81,7 +83,8 @@ export class Shutdown {
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
-    const { native, clock, own, facts, children, services, supervisor, mainGate, main, exitCode, say } = this.#o
+    const { native, clock, own, facts, children, services, supervisor, profilesGate, mainGate, main, exitCode, say } =
+      this.#o
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
       native,
@@ -101,6 +104,7 @@ export class Shutdown {
     this.#stop = stop
     children.refuse()
     services.stop()
+    profilesGate.pass()
     mainGate.pass()
     supervisor.send({ type: 'stop' })
     await stop.run()

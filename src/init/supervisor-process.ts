@@ -118,7 +118,7 @@ export class SupervisorProcess {
     this.#ending = true
     const life = this.#life
     if (life === undefined) return
-    this.#destroy(life)
+    this.#killProcess(life)
     await life.started.ended
   }
 
@@ -193,15 +193,16 @@ export class SupervisorProcess {
     life.doomed = true
     this.#o.answers(undefined)
     this.#o.warn(`the supervisor (pid ${life.started.pid}) ${why}; it is killed`)
-    this.#destroy(life)
+    this.#killProcess(life)
   }
 
-  #destroy({ socket, started: { pid } }: Life): void {
-    socket.destroy()
+  /** Its line is closed at its death: closed before, it might see that first, and tell of an init that is gone. */
+  #killProcess({ socket, started: { pid } }: Life): void {
     try {
       this.#o.native.kill(pid, SIGNALS.KILL)
     } catch (error) {
       this.#o.warn(`cannot kill the supervisor (pid ${pid}): ${(error as Error).message}`)
+      socket.destroy() // without its line it ends by itself
     }
   }
 

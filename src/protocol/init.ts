@@ -70,6 +70,8 @@ export type ToInit =
   | { readonly type: 'shutdown'; readonly exitCode: number | null; readonly reason: string }
   /** Answer to `stop`: every log is drained to its file. */
   | { readonly type: 'drained' }
+  /** The boot has come as far as it can: the volume is filled and every profile has its slot, or all of that waits for the volume. */
+  | { readonly type: 'booted' }
   /** The services the main program waits for have come up, or cannot. */
   | { readonly type: 'services-up' }
   /** Only where file locks do not work: the counter in run.lease has decided. */
@@ -246,6 +248,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
   pong: (m) => isWhole(m.n, 0, MAX_ID),
   shutdown: (m) => (m.exitCode === null || isWhole(m.exitCode, 0, 255)) && isText(m.reason, 1000),
   drained: () => true,
+  booted: () => true,
   'services-up': () => true,
   lease: (m) => m.state === 'taken' || m.state === 'lost',
 }

@@ -69,6 +69,7 @@ export class Life {
       warn: journal.warn,
       changed: (state) => this.#leaseCounted(state),
     })
+    void this.#booted.promise.then(() => options.send({ type: 'booted' }))
   }
 
   get phase(): StatusResult['phase'] {

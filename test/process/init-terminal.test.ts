@@ -97,6 +97,9 @@ describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namesp
 
   test('without words a terminal gets hermes', async () => {
     await using s = await screen({ leads: true, words: [] })
+    const supervisor = await s.install.life(1)
+    await supervisor.hello()
+    supervisor.send({ type: 'booted' })
     // The install of this test holds no command line, and the wrapper says so.
     await s.shows('the install is incomplete')
     expect(await s.exit()).toBe(127)

@@ -1,6 +1,7 @@
 // Stands in for lib/supervisor.cjs: a real process that speaks the protocol and otherwise does what the test says, which it
 // reaches through a Unix socket beside itself. To the test: {"start":…} once, then {"line":…} for every line from init.
 // From the test: {"send":line}, {"raw":base64}, {"dieOn":type}, {"close":true}, {"deaf":true}.
+// Where there is a main program it says by itself what init starts that after: hello, and that the boot has come to its end.
 const net = require('node:net')
 const { join } = require('node:path')
 
@@ -9,6 +10,13 @@ const init = new net.Socket({ fd: start.protocolFd, readable: true, writable: tr
 const test = net.connect(join(__dirname, 'fake.sock'))
 const dieOn = new Set()
 const die = () => process.kill(process.pid, 'SIGKILL')
+const hasMain = start.main.length > 0
+let saidHello = false
+const toInit = (message) => {
+  if (message.type === 'hello' && hasMain && saidHello) return
+  saidHello ||= message.type === 'hello'
+  init.write(`${JSON.stringify(message)}\n`)
+}
 const toTest = (message) => test.write(`${JSON.stringify(message)}\n`)
 
 const lines = (socket, take) => {
@@ -23,13 +31,14 @@ const lines = (socket, take) => {
 lines(init, (line) => {
   const message = JSON.parse(line)
   if (dieOn.has(message.type)) die()
-  if (message.type === 'ping') init.write(`${JSON.stringify({ type: 'pong', n: message.n })}\n`)
+  if (message.type === 'ping') toInit({ type: 'pong', n: message.n })
   else toTest({ line: message })
+  if (hasMain && (message.type === 'begin' || message.begun)) toInit({ type: 'booted' })
 })
 lines(test, (line) => {
   const { send, raw, dieOn: type, close, deaf } = JSON.parse(line)
   if (send !== undefined) {
-    init.write(`${JSON.stringify(send)}\n`)
+    toInit(send)
     // `sent:spawn`: it is in the socket, and nobody has answered.
     if (dieOn.has(`sent:${send.type}`)) die()
   }
@@ -43,3 +52,4 @@ init.on('error', () => test.end())
 test.on('close', () => process.exit(0))
 test.on('error', () => process.exit(1))
 toTest({ start, pid: process.pid, env: process.env, uid: process.getuid(), groups: process.getgroups() })
+if (hasMain) toInit({ type: 'hello', v: 1 })
