@@ -152,6 +152,43 @@ describe('chat', () => {
     }
   })
 
+  test.each([
+    ['as terminals mark it', '\x1b[200~one\rtwo\r\rthree\r\x1b[201~\r', 'one\ntwo\n\nthree'],
+    ['behind what was typed', 'Explain:\x1b[200~one\rtwo\x1b[201~ please\r', 'Explain:one\ntwo please'],
+    ['in one line, marked', '\x1b[200~a short one\x1b[201~\r', 'a short one'],
+    ['not marked', 'one\ntwo\nthree\n', 'one\ntwo\nthree'],
+  ])('a pasted block is one question: %s', async (_, typed, question) => {
+    configure(openAi())
+    const chat = onTerminal(['chat'])
+    await waitFor('the prompt', () => chat.shown().trimEnd().endsWith('>'))
+    chat.type(typed)
+    await chat.saw('Hello, world')
+    chat.type('\x04')
+    expect(await chat.ended).toBe(0)
+    expect(upstream.requests.map(({ body }) => body.messages.at(-1)?.content)).toEqual([question])
+  })
+
+  test('lines that are entered during an answer are asked after it', async () => {
+    configure(openAi())
+    upstream.behave({ do: 'wait', pieces: ['never'], begin: true })
+    const chat = onTerminal(['chat'])
+    await waitFor('the prompt', () => chat.shown().trimEnd().endsWith('>'))
+    chat.type('One\r')
+    await waitFor('the question', () => upstream.requests.length === 1)
+    upstream.behave({ do: 'answer', pieces: ['another answer'] })
+    for (const line of ['Two\r', 'Three\r']) {
+      chat.type(line)
+      await chat.saw(line.trim())
+    }
+    chat.type('\x03')
+    await chat.saw('(stopped; not kept; not asked: 2 more)')
+    chat.type('Four\r')
+    await chat.saw('another answer')
+    chat.type('\x04')
+    expect(await chat.ended).toBe(0)
+    expect(upstream.requests.map(({ body }) => body.messages.at(-1)?.content)).toEqual(['One', 'Four'])
+  })
+
   test('on a terminal it is a conversation: an answer can be stopped, control characters are not obeyed, Ctrl-D leaves', async () => {
     configure(openAi())
     const chat = onTerminal(['chat', '--session', 'tty'])

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { openPty } from '../../src/dashboard/terminal/pty.ts'
+import { piecesOf } from '../../src/dashboard/web/core/pieces.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { waitFor, within } from '../support/wait.ts'
 
@@ -38,6 +40,33 @@ test('a terminal that its program has closed may be resized and written to: noth
   } finally {
     pty.end()
     await within('the program to end', ended)
+  }
+})
+
+test('what is typed while the program does not read waits without holding anything up, and arrives whole', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-pty-'))
+  const typed = 'a pasted line, no two are wanted\r'.repeat(10_000)
+  const pty = await shell(`
+    stty raw -echo; echo ready
+    until [ -e ${dir}/go ]; do sleep 0.05; done
+    head -c ${typed.length} >${dir}/taken; echo taken`)
+  try {
+    let shown = ''
+    pty.onData((data) => {
+      shown += data
+    })
+    await waitFor('the program', () => shown.includes('ready'))
+    const written = new Promise<void>((resolve) => pty.onWritten(resolve))
+    // Small pieces, as keys come: the first are taken, the others wait.
+    for (const piece of piecesOf(typed, 100)) pty.write(piece)
+    expect(pty.write('')).toBeGreaterThan(typed.length / 2)
+    writeFileSync(join(dir, 'go'), '')
+    await within('everything to be passed on', written)
+    await waitFor('the program to have it', () => shown.includes('taken'))
+    expect(readFileSync(join(dir, 'taken'), 'utf8') === typed).toBe(true)
+  } finally {
+    pty.end()
+    rmSync(dir, { recursive: true })
   }
 })
 

@@ -183,6 +183,25 @@ test('ten terminals may be open, and another one when one of them is closed', as
   await waitFor('room for another', () => opened(openSocket(dashboard, token)))
 })
 
+test('a paste of any size holds nobody up, and reaches the program whole', async () => {
+  const config = join(hermes.home, 'config.yaml')
+  const before = readFileSync(config)
+  writeFileSync(config, JSON.stringify({ agent: { command: ['sh', '-c', 'echo "asked: $(wc -c) bytes"'] } }))
+  await using dashboard = await start()
+  const socket = openSocket(dashboard, await tokenOf(dashboard))
+  await once(socket, 'open')
+  const said = reading(socket)
+  send(socket, { cols: 80, rows: 24 })
+  await waitFor('the prompt', () => said().includes('> '))
+  send(socket, { type: 'input', data: `\u001b[200~${'x'.repeat(600_000)}` })
+  send(socket, { type: 'input', data: `${'y'.repeat(600_000)}\u001b[201~\r` })
+  expect((await within('an answer to somebody else', dashboard.ask('/api/status'))).code).toBe(200)
+  await waitFor('the question to be asked', () => said().includes('asked: 1200000 bytes'))
+  socket.close()
+  await waitFor('the end of the chat', () => chats(dashboard).length === 0)
+  writeFileSync(config, before)
+})
+
 test('a message that is none closes the socket, and the dashboard goes on', async () => {
   await using dashboard = await start()
   const token = await tokenOf(dashboard)

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import { isAborted, type Message } from '../../gateway/agent/agent.ts'
 import { newSessionId, openSessions, parseSessionId, type SessionStore } from '../../gateway/sessions/store.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
@@ -6,6 +5,7 @@ import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
 import { type ProfileAgent, profileAgent } from '../profile-agent.ts'
+import { QuestionLine } from '../question-line.ts'
 import { table } from '../slots-view.ts'
 import { readText } from '../terminal.ts'
 
@@ -22,7 +22,7 @@ export const CHAT_COMMANDS: readonly Command[] = [
       { long: '--sessions', help: 'list the conversations, the latest first' },
     ],
     details:
-      'On a terminal: a conversation, kept as a session (Ctrl-C stops an answer, Ctrl-D leaves). Otherwise standard input is the question. A single question is kept only with --session.',
+      'On a terminal: a conversation, kept as a session (Ctrl-C stops an answer, Ctrl-D leaves; a pasted block is one question, which Enter sends). Otherwise standard input is the question. A single question is kept only with --session.',
     exits: {
       [EXIT.noSuch]: 'no such profile',
       [EXIT.timedOut]: 'the agent gave no sign of life',
@@ -124,57 +124,50 @@ const assistant = (content: string): Message => ({ role: 'assistant', content })
 
 /** A conversation on the terminal. */
 function converse(context: Context, facts: ProfileAgent, session: string): Promise<Outcome> {
-  const { output } = context
+  const { output, clock } = context
   return withSessions(context, facts.dir, async (store) => {
-    const terminal = createInterface({ input: process.stdin, output: process.stdout })
-    let giveUp = new AbortController()
-    let answering = false
-    terminal.on('SIGINT', () => {
-      if (answering) giveUp.abort()
-      else terminal.close()
-    })
+    let giveUp: AbortController | undefined
     output.err(`Profile ${facts.profile}, session ${session}. Ctrl-C stops an answer, Ctrl-D leaves.\n`)
-    for (;;) {
-      const question = await nextQuestion(terminal)
-      if (question === undefined) break
-      if (question === '') continue
-      giveUp = new AbortController()
-      answering = true
-      try {
-        const asked = user(question)
-        const messages = [...store.history(session), asked]
-        const answer = await print(context, facts, messages, giveUp.signal, session, false)
-        await store.append(session, [asked, assistant(answer)])
-        output.out('\n\n')
-      } catch (error) {
-        if (!(error instanceof HermesError)) throw error
-        // The conversation goes on: what failed is not part of it.
-        if (isAborted(giveUp.signal)) output.err('\n(stopped; not kept)\n\n')
-        else output.err(`\nhermes: ${error.message}\n${error.next === undefined ? '' : `  next: ${error.next}\n`}\n`)
-      } finally {
-        answering = false
+    const line = new QuestionLine({
+      input: process.stdin,
+      output: process.stdout,
+      clock,
+      term: process.env.TERM,
+      onInterrupt: () => (giveUp === undefined ? line.close() : giveUp.abort()),
+    })
+    try {
+      for (let question = await line.next(); question !== undefined; question = await line.next()) {
+        if (question === '') continue
+        giveUp = new AbortController()
+        try {
+          if (Buffer.byteLength(question) > MAX_QUESTION_BYTES) throw questionTooLong()
+          const asked = user(question)
+          const messages = [...store.history(session), asked]
+          const answer = await print(context, facts, messages, giveUp.signal, session, false)
+          await store.append(session, [asked, assistant(answer)])
+          output.out('\n\n')
+        } catch (error) {
+          if (!(error instanceof HermesError)) throw error
+          // The conversation goes on: what failed is not part of it.
+          if (isAborted(giveUp.signal)) output.err(stopped(line.dropWaiting()))
+          else output.err(`\nhermes: ${error.message}\n${error.next === undefined ? '' : `  next: ${error.next}\n`}\n`)
+        } finally {
+          giveUp = undefined
+        }
       }
+    } finally {
+      line.close()
     }
     output.err(`\nGo on with: hermes -p ${facts.profile} chat --session ${session}\n`)
     return {}
   })
 }
 
-/** @returns undefined when the terminal was closed */
-async function nextQuestion(terminal: ReturnType<typeof createInterface>): Promise<string | undefined> {
-  const closed = new AbortController()
-  const onClose = (): void => closed.abort()
-  terminal.once('close', onClose)
-  try {
-    return (await terminal.question('> ', { signal: closed.signal })).trim()
-  } catch (error) {
-    const { name, code } = error as NodeJS.ErrnoException
-    if (name === 'AbortError' || code === 'ERR_USE_AFTER_CLOSE') return undefined
-    throw error
-  } finally {
-    terminal.off('close', onClose)
-  }
-}
+const stopped = (dropped: number): string =>
+  `\n(stopped; not kept${dropped === 0 ? '' : `; not asked: ${dropped} more`})\n\n`
+
+const questionTooLong = (): HermesError =>
+  new HermesError('USAGE', `the question is longer than ${MAX_QUESTION_BYTES} bytes`, { next: 'ask a shorter one' })
 
 function listSessions(context: Context): Promise<Outcome> {
   return withSessions(context, context.profile().dir, (store) => {

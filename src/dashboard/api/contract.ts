@@ -305,8 +305,10 @@ export const TerminalSize = z.strictObject({
   cols: z.int().check(z.minimum(2), z.maximum(1000)),
   rows: z.int().check(z.minimum(2), z.maximum(1000)),
 })
+/** Of one message; the page cuts a longer paste into several. */
+export const MAX_INPUT_CHARS = 1024 * 1024
 export const TerminalMessage = z.union([
-  z.strictObject({ type: z.literal('input'), data: text(65_536) }),
+  z.strictObject({ type: z.literal('input'), data: text(MAX_INPUT_CHARS) }),
   z.extend(TerminalSize, { type: z.literal('resize') }),
 ])
 

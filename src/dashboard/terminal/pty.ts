@@ -1,5 +1,7 @@
+import type { ReadStream } from 'node:tty'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { listProcesses } from '../../system/proc.ts'
+import { PtyInput } from './pty-input.ts'
 
 export interface PtyOptions {
   readonly command: readonly [string, ...string[]]
@@ -10,7 +12,13 @@ export interface PtyOptions {
 }
 
 export interface Pty {
-  write(data: string): void
+  /**
+   * Passes on what was typed, as fast as the program reads.
+   * @returns bytes that are waiting now
+   */
+  write(data: string): number
+  /** Called each time everything that was typed has been passed on. */
+  onWritten(listener: () => void): void
   resize(cols: number, rows: number): void
   pause(): void
   resume(): void
@@ -19,6 +27,12 @@ export interface Pty {
   onExit(listener: () => void): void
   /** HUP to everything in its session; what is left after a moment is killed. */
   end(): void
+}
+
+/** What node-pty's terminal has on Unix, beyond its types. */
+interface UnixTerminal {
+  readonly fd: number
+  readonly _socket: ReadStream
 }
 
 /** From HUP to KILL. */
@@ -36,6 +50,10 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
   const terminal = spawn(file, args, { name: 'xterm-256color', cwd, env, cols, rows, encoding: null })
   let ended = false
   let cancel: Cancel = () => undefined
+  let written = (): void => undefined
+  const { fd, _socket: reader } = terminal as unknown as UnixTerminal
+  const input = new PtyInput(fd, clock, () => written())
+  reader.once('close', () => input.close())
   terminal.onExit(() => {
     ended = true
     cancel()
@@ -45,8 +63,14 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
     for (const { pid, session } of listProcesses()) if (session === terminal.pid) tell(pid, name)
   }
   return {
-    write: (data) => {
-      if (!ended) terminal.write(data)
+    write(data) {
+      // Destroyed, its descriptor is closed already: that it was is told on a later turn.
+      if (ended || reader.destroyed) input.close()
+      input.write(data)
+      return input.waitingBytes
+    },
+    onWritten: (listener) => {
+      written = listener
     },
     resize: (width, height) => {
       if (ended) return

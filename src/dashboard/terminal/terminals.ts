@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { Cancel, Clock } from '../../system/clock.ts'
-import { TerminalMessage, TerminalSize } from '../api/contract.ts'
+import { MAX_INPUT_CHARS, TerminalMessage, TerminalSize } from '../api/contract.ts'
 import { refuse } from '../http/answers.ts'
 import { type AppFacts, enter } from '../http/app.ts'
 import { checkChange } from '../http/guard.ts'
@@ -20,8 +20,9 @@ export interface TerminalFacts {
 
 const PROTOCOL = 'hermes'
 const MAX_TERMINALS = 10
-const MAX_MESSAGE_BYTES = 128 * 1024
-/** What may wait for a browser before the program is held back. */
+/** In JSON a character can take six bytes; MAX_INPUT_CHARS of the contract. */
+const MAX_MESSAGE_BYTES = 6 * MAX_INPUT_CHARS + 1024
+/** What may wait for a browser before the program is held back, and for the program before the browser is. */
 const MAX_WAITING_BYTES = 256 * 1024
 const PING_MS = 30_000
 /** For a browser to say that it has read why. */
@@ -54,13 +55,13 @@ export class Terminals {
 
   /** Of a session that has ended. */
   closeOf(session: string): void {
-    for (const [socket, of] of this.#open) if (of === session) socket.close(CLOSE.policy, 'the session has ended')
+    for (const [socket, of] of this.#open) if (of === session) end(socket, CLOSE.policy, 'the session has ended')
   }
 
   closeAll(): void {
     const { clock } = this.#facts
     for (const socket of this.#open.keys()) {
-      socket.close(CLOSE.leaving, 'the dashboard ends')
+      end(socket, CLOSE.leaving, 'the dashboard ends')
       const cancel = clock.at(clock.nowMs() + FAREWELL_MS, () => socket.terminate())
       socket.once('close', cancel)
     }
@@ -120,7 +121,8 @@ export class Terminals {
     let answered = true
     let cancel: Cancel = () => undefined
     const turn = (): void => {
-      if (!answered) {
+      // Held back, its answer is not read: a connection that is gone fails when it is written to.
+      if (!answered && !socket.isPaused) {
         socket.terminate()
         return
       }
@@ -138,8 +140,14 @@ export class Terminals {
   #endAt(socket: WebSocket, wallMs: number): Cancel {
     const { clock } = this.#facts
     const atMs = clock.nowMs() + Math.max(0, wallMs - clock.wallMs())
-    return clock.at(atMs, () => socket.close(CLOSE.policy, 'the session has ended'))
+    return clock.at(atMs, () => end(socket, CLOSE.policy, 'the session has ended'))
   }
+}
+
+/** Held back, the other side's answer to a close would not be read. */
+function end(socket: WebSocket, code: number, why: string): void {
+  socket.resume()
+  socket.close(code, why)
 }
 
 /** The first message says how large the terminal is; then the program starts. */
@@ -158,8 +166,9 @@ function attach(socket: WebSocket, facts: TerminalFacts): void {
     const { data: message } = TerminalMessage.safeParse(parsed(text))
     if (message === undefined) return socket.close(CLOSE.policy, 'not understood')
     void pty.then((opened) => {
-      if (message.type === 'input') opened?.write(message.data)
-      else opened?.resize(message.cols, message.rows)
+      if (message.type === 'resize') opened?.resize(message.cols, message.rows)
+      // What is not read here fills the browser's buffer, and the page waits.
+      else if (opened !== undefined && opened.write(message.data) > MAX_WAITING_BYTES) socket.pause()
     })
   })
   socket.on('error', () => socket.terminate())
@@ -181,7 +190,8 @@ async function start(socket: WebSocket, facts: TerminalFacts, size: TerminalSize
     })
     if (socket.bufferedAmount > MAX_WAITING_BYTES) pty.pause()
   })
-  pty.onExit(() => socket.close(CLOSE.normal, 'the program has ended'))
+  pty.onWritten(() => socket.resume())
+  pty.onExit(() => end(socket, CLOSE.normal, 'the program has ended'))
   return pty
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { EventStreamReader } from '../../../src/dashboard/web/core/event-stream.ts'
 import { ago, bytes, clockTime, cores, dayTime, duration, ending } from '../../../src/dashboard/web/core/format.ts'
 import { levelOf, passes } from '../../../src/dashboard/web/core/log-level.ts'
+import { piecesOf } from '../../../src/dashboard/web/core/pieces.ts'
 import { retryDelayMs } from '../../../src/dashboard/web/core/retry.ts'
 import { parseRoute, profilePath } from '../../../src/dashboard/web/core/route.ts'
 import { sparkline } from '../../../src/dashboard/web/core/sparkline.ts'
@@ -148,4 +149,10 @@ test('of what a slot uses two minutes are kept', () => {
     history = withSample(history, { cpu: sample, memory_bytes: sample, processes: 1 })
   expect(history?.cpu).toHaveLength(HISTORY_SAMPLES)
   expect(history?.cpu.at(-1)).toBe(HISTORY_SAMPLES + 4)
+})
+
+test('a long text is cut into pieces, and no character in two', () => {
+  expect(piecesOf('', 3)).toEqual([])
+  expect(piecesOf('abcdefg', 3)).toEqual(['abc', 'def', 'g'])
+  expect(piecesOf('ab😀cd', 3)).toEqual(['ab', '😀c', 'd'])
 })

@@ -3,10 +3,13 @@ import '@xterm/xterm/css/xterm.css'
 import { FitAddon } from '@xterm/addon-fit'
 import { Terminal } from '@xterm/xterm'
 import type { TerminalMessage, TerminalSize } from '../../api/contract.ts'
+import { piecesOf } from '../core/pieces.ts'
 import type { Client } from './client.ts'
 import { documentWithoutInlineStyles } from './inline-styles.ts'
 
 const CLOSE_NORMAL = 1000
+/** A paste may be of any length; the server takes messages of up to 1,048,576 characters. */
+const MAX_PIECE_CHARS = 65_536
 
 /** @param onEnd the program has ended, or the connection was lost */
 export function openTerminal(
@@ -49,7 +52,9 @@ export function openTerminal(
     if (!signal.aborted)
       onEnd(code === CLOSE_NORMAL ? reason || 'the program has ended' : reason || 'the connection ended')
   })
-  terminal.onData((data) => send({ type: 'input', data }))
+  terminal.onData((data) => {
+    for (const piece of piecesOf(data, MAX_PIECE_CHARS)) send({ type: 'input', data: piece })
+  })
   terminal.onResize(() => send({ type: 'resize', ...size() }))
   const observer = new ResizeObserver(() => fit.fit())
   observer.observe(box)
