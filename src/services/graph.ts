@@ -8,10 +8,11 @@ export interface Graph {
 }
 
 /**
- * Takes out what cannot run: members of a circle, whoever depends on something that is not there, and, one after the other, whoever
- * depends on those. The rest keeps its order.
+ * Takes out what cannot run: members of a circle, everything that depends on something that is not there, and, one after the other,
+ * everything that depends on those. The rest keeps its order.
+ * @param leftOut names of services that are out already, each with a problem of its own
  */
-export function soundGraph(definitions: readonly ServiceDefinition[]): Graph {
+export function soundGraph(definitions: readonly ServiceDefinition[], leftOut: ReadonlySet<string> = new Set()): Graph {
   const left = new Map(definitions.map((one) => [one.rules.name, one]))
   const problems: ServiceProblem[] = []
   const takeOut = (one: ServiceDefinition, message: string, repair: string): void => {
@@ -30,11 +31,11 @@ export function soundGraph(definitions: readonly ServiceDefinition[]): Graph {
     for (const one of left.values()) {
       const missing = one.rules.dependsOn.find(({ name }) => !left.has(name))
       if (missing === undefined) continue
-      const known = definitions.some(({ rules }) => rules.name === missing.name)
+      const known = leftOut.has(missing.name) || definitions.some(({ rules }) => rules.name === missing.name)
       takeOut(
         one,
         `depends on ${missing.name}, which ${known ? 'is left out itself' : 'is not defined'}`,
-        known ? `mend ${missing.name}` : `define ${missing.name}, or take the dependency out`,
+        known ? `correct ${missing.name}` : `define ${missing.name}, or take the dependency out`,
       )
       again = true
     }

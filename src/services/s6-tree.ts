@@ -2,8 +2,6 @@
  * Service directories as s6-overlay's users write them. What is on disk comes as facts; what it means is decided here.
  * Source: s6's servicedir, s6-rc's "source definition directories", s6-overlay's README (services.d, user bundle).
  */
-import { parseSignal } from '../protocol/init.ts'
-import type { Fault } from '../system/trust.ts'
 import { oneshotCommand } from './command-line.ts'
 import {
   DEFAULT_RULES,
@@ -15,9 +13,10 @@ import {
   type ServiceRules,
 } from './definition.ts'
 import type { Found, TreeDir, TreeFacts } from './facts.ts'
-
-/** What s6-overlay itself brings, and trees depend on: here it is there before any service starts. */
-const BUILT_IN = new Set(['base', 'fix-attrs', 'legacy-cont-init', 'legacy-services', 'top', 'user', 'user2'])
+import { Refused, refused } from './refused.ts'
+import { Bundles, isBundle } from './s6-bundles.ts'
+import { checkNumbers, namesIn, signal, typeOf, whole } from './s6-files.ts'
+import { isReserved, type Pipelines, pipelinesOf } from './s6-pipelines.ts'
 
 /** /etc/services.d: each directory is a longrun that starts with the container; `log` in it is its logger. */
 export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): Found {
@@ -41,63 +40,46 @@ export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): Found
   })
 }
 
-/** What starts with the container. s6-overlay brings their `type`, so authors write none. */
-const USER_BUNDLES: readonly string[] = ['user', 'user2']
-const isBundle = (dir: TreeDir): boolean => USER_BUNDLES.includes(dir.name) || dir.files.type?.trim() === 'bundle'
-
 /**
- * /etc/s6-overlay/s6-rc.d: what the bundle `user` (and `user2`) names starts, with what that needs.
+ * /etc/s6-overlay/s6-rc.d: what the bundle `user` (and `user2`) names starts, with what that needs. s6-rc-compile refuses the whole tree
+ * for one fault; here the services with a fault, and those that depend on them, are left out.
  * @param bundles /etc/s6-overlay/user-bundles.d, where these two lie since s6-overlay 3.2.3
  */
 export function readS6Rc(dirs: readonly TreeDir[], bundles: readonly TreeDir[], facts: TreeFacts): Found {
-  const all = [...dirs, ...bundles]
-  const userBundles = USER_BUNDLES.map((name) =>
-    bundle(
-      name,
-      all.filter((dir) => dir.name === name).flatMap((dir) => namesIn(dir, 'contents')),
-    ),
-  )
-  const byName = new Map([...dirs, ...pipelines(dirs), ...userBundles].map((dir) => [dir.name, dir]))
-  const started = membersOf(USER_BUNDLES, byName)
   const services = dirs.filter((dir) => !isBundle(dir))
-  const faulty = all
-    .filter(isBundle)
-    .flatMap(({ name, problem }) =>
-      problem === undefined ? [] : [{ ...problem, message: `the bundle ${name} starts nothing: ${problem.message}` }],
-    )
-  const unknown: ServiceProblem[] = [...started]
-    .filter((name) => !byName.has(name) && !BUILT_IN.has(name))
-    .map((service) => ({
-      service,
-      file: 'bundle user',
-      message: 'the bundle names it, and no directory defines it',
-      repair: `define it, or remove contents.d/${service} from the bundle`,
-    }))
-  const found = collect(services, (dir) => [
-    definition(dir, { start: started.has(dir.name), awaited: started.has(dir.name) }, byName, facts),
-  ])
-  return { definitions: withPipes(found.definitions, byName), problems: [...faulty, ...unknown, ...found.problems] }
+  const longruns = services.filter(({ files }) => files.type?.slice(0, 7) === 'longrun')
+  const pipelines = pipelinesOf(longruns, new Set(dirs.map(({ name }) => name)))
+  const names = new Bundles([...dirs, ...bundles], pipelines.named)
+  const found = collect(services, (dir) => [inS6Rc(dir, names, pipelines, facts)])
+  return { definitions: found.definitions, problems: [...names.problems, ...found.problems] }
 }
 
-const bundle = (name: string, contents: readonly string[]): TreeDir => ({
-  name,
-  path: '',
-  files: { type: 'bundle' },
-  lists: { 'contents.d': contents },
-  programs: {},
-})
-
-/** The last of a pipeline may name it: a bundle of everything that writes into it, and of itself. */
-function pipelines(dirs: readonly TreeDir[]): readonly TreeDir[] {
-  return dirs.flatMap((last) => {
-    const name = last.files['pipeline-name']?.trim()
-    if (!name) return []
-    const members = new Set([last.name])
-    // A Set's iterator also visits what is added meanwhile.
-    for (const reader of members)
-      for (const one of dirs) if (one.files['producer-for']?.trim() === reader) members.add(one.name)
-    return [bundle(name, [...members])]
-  })
+/** One service of a tree of s6-rc. A pipe leads from one to the other, and the reader starts first and stops last. */
+function inS6Rc(dir: TreeDir, names: Bundles, pipelines: Pipelines, facts: TreeFacts): ServiceDefinition {
+  if (isReserved(dir.name))
+    throw refused(dir.path, 'names that begin with s6rc- or s6-rc- are s6-rc’s own', 'rename the directory')
+  const type = typeOf(dir)
+  checkNumbers(dir)
+  const fault = pipelines.faults.get(dir.name)
+  if (fault !== undefined) throw fault
+  const { writesTo, readsFrom = [] } = pipelines.ends.get(dir.name) ?? {}
+  const needs = names.servicesOf(namesIn(dir, 'dependencies') ?? [], dir)
+  const started = names.started.has(dir.name)
+  const common = {
+    start: started,
+    awaited: started,
+    keep: dir.files['flag-essential'] !== undefined || names.isEssential(dir.name),
+    dependsOn: [...needs, ...(writesTo === undefined ? [] : [writesTo])].map((name) => ({
+      name,
+      until: 'ready' as const,
+    })),
+  }
+  const { rules, programs } = type === 'longrun' ? longrun(dir, common, facts) : oneshot(dir, common, facts)
+  const ends = {
+    ...(writesTo !== undefined && { writes: writesTo }),
+    ...(readsFrom.length > 0 && { reads: dir.name }),
+  }
+  return { rules, programs: { ...programs, ...ends } }
 }
 
 function collect(dirs: readonly TreeDir[], read: (dir: TreeDir) => readonly ServiceDefinition[]): Found {
@@ -121,50 +103,6 @@ function collect(dirs: readonly TreeDir[], read: (dir: TreeDir) => readonly Serv
   })
   return { definitions, problems }
 }
-
-/** Thrown while one definition is read, and caught there. */
-class Refused extends Error {
-  readonly fault: Fault
-  constructor(fault: Fault) {
-    super(fault.message)
-    this.fault = fault
-  }
-}
-const refused = (file: string, message: string, repair: string): Refused => new Refused({ file, message, repair })
-
-function definition(
-  dir: TreeDir,
-  common: Pick<ServiceRules, 'start' | 'awaited'>,
-  byName: ReadonlyMap<string, TreeDir>,
-  facts: TreeFacts,
-): ServiceDefinition {
-  const type = dir.files.type?.trim()
-  const dependsOn = [...membersOf(namesIn(dir, 'dependencies'), byName)]
-    .filter((name) => !BUILT_IN.has(name) || byName.has(name))
-    .map((name) => ({ name, until: 'ready' as const }))
-  if (type === 'longrun') return longrun(dir, { ...common, dependsOn }, facts)
-  if (type === 'oneshot') return oneshot(dir, { ...common, dependsOn }, facts)
-  const got = type === undefined ? 'there is none' : `got ${JSON.stringify(type)}`
-  throw refused(`${dir.path}/type`, `expected longrun, oneshot or bundle, ${got}`, 'write one of them into it')
-}
-
-/** The services that names stand for: a bundle is what it holds, bundles in it too. */
-function membersOf(names: readonly string[], byName: ReadonlyMap<string, TreeDir>): ReadonlySet<string> {
-  const seen = new Set(names)
-  const members = new Set<string>()
-  for (const name of seen) {
-    const dir = byName.get(name)
-    if (dir !== undefined && isBundle(dir)) for (const one of namesIn(dir, 'contents')) seen.add(one)
-    else if (dir !== undefined || !BUILT_IN.has(name)) members.add(name)
-  }
-  return members
-}
-
-/** `<list>.d/NAME`, or the older file with a name a line. */
-const namesIn = (dir: TreeDir, list: string): readonly string[] => [
-  ...(dir.lists[`${list}.d`] ?? []),
-  ...(dir.files[list] ?? '').split(/\s+/).filter((word) => word !== ''),
-]
 
 function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): ServiceDefinition {
   const fd = whole(dir, 'notification-fd', 3, 63)
@@ -204,7 +142,6 @@ function oneshot(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
       kind: 'oneshot',
       startTimeoutMs: whole(dir, 'timeout-up', 0) ?? 0,
       finishTimeoutMs: down === undefined ? null : (whole(dir, 'timeout-down', 0) ?? 0),
-      keep: dir.files['flag-essential'] !== undefined,
       ...rules,
     },
     programs: {
@@ -252,48 +189,6 @@ function optional(dir: TreeDir, name: string): string | undefined {
   return program?.file
 }
 
-/** A file with a whole number on its first line; absent, or empty: undefined. */
-function whole(dir: TreeDir, name: string, min: number, max = 86_400_000): number | undefined {
-  const text = dir.files[name]?.split('\n')[0]?.trim()
-  if (text === undefined || text === '') return undefined
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1
-  if (value >= min && value <= max) return value
-  const what = max < 100 ? `a descriptor from ${min} to ${max}` : 'a whole number of milliseconds'
-  throw refused(
-    `${dir.path}/${name}`,
-    `expected ${what}, got ${JSON.stringify(text.slice(0, 40))}`,
-    'write one into it',
-  )
-}
-
-function signal(dir: TreeDir): ServiceRules['stopSignal'] {
-  const text = dir.files['down-signal']?.trim()
-  if (text === undefined || text === '') return 'TERM'
-  const found = parseSignal(text)
-  if (found !== undefined) return found
-  throw refused(
-    `${dir.path}/down-signal`,
-    `expected a signal, got ${JSON.stringify(text.slice(0, 40))}`,
-    'write TERM, INT, … into it',
-  )
-}
-
 /** s6's `timeout-kill` and s6-rc's `timeout-down`; 0, their default, is never: here it is what every slot has. */
 const stopTimeout = (dir: TreeDir): number =>
   whole(dir, 'timeout-kill', 0) || whole(dir, 'timeout-down', 0) || DEFAULT_RULES.stopTimeoutMs
-
-/** producer-for and consumer-for: a pipe from the one to the other, and the reader starts first and stops last. */
-function withPipes(
-  definitions: readonly ServiceDefinition[],
-  byName: ReadonlyMap<string, TreeDir>,
-): readonly ServiceDefinition[] {
-  return definitions.map(({ rules, programs }) => {
-    const to = byName.get(rules.name)?.files['producer-for']?.trim()
-    const from = byName.get(rules.name)?.files['consumer-for'] !== undefined
-    const dependsOn = to === undefined ? rules.dependsOn : [...rules.dependsOn, { name: to, until: 'ready' as const }]
-    return {
-      rules: { ...rules, dependsOn },
-      programs: { ...programs, ...(to !== undefined && { writes: to }), ...(from && { reads: rules.name }) },
-    }
-  })
-}

@@ -14,7 +14,7 @@ describe('what cannot run is taken out by name, and the rest stays', () => {
     expect(names(graph)).toEqual(['alone'])
     expect(said(graph)).toEqual([
       'service web is left out: /etc/services.d/web: depends on db, which is not defined; define db, or take the dependency out',
-      'service worker is left out: /etc/services.d/worker: depends on web, which is left out itself; mend web',
+      'service worker is left out: /etc/services.d/worker: depends on web, which is left out itself; correct web',
     ])
   })
 

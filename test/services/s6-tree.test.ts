@@ -65,7 +65,10 @@ describe('services.d', () => {
     [dir('web', {}, { programs: {} }), 'there is no such file; write an executable run'],
     [dir('Web.1'), 'a service’s name has small letters'],
     [dir('web', { 'notification-fd': '1\n' }), 'notification-fd: expected a descriptor from 3 to 63, got "1"'],
-    [dir('web', { 'timeout-kill': '5s\n' }), 'timeout-kill: expected a whole number of milliseconds, got "5s"'],
+    [
+      dir('web', { 'timeout-kill': '5s\n' }),
+      'timeout-kill: expected milliseconds, a whole number of at most 4294967295, got "5s"',
+    ],
     [dir('web', { 'down-signal': 'NOPE\n' }), 'down-signal: expected a signal, got "NOPE"'],
     [
       dir('web', {}, { programs: { run: { file: '/r', fault: { file: '/r', message: 'm', repair: 'p' } } } }),

@@ -67,7 +67,8 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
   ]
   const sized = withoutOversized(found)
   const { definitions, problems } = withoutDoubles(sized.definitions)
-  const graph = soundGraph(definitions)
+  const leftOut = [...sized.problems, ...problems].flatMap(({ service }) => service ?? [])
+  const graph = soundGraph(definitions, new Set(leftOut))
   return {
     programs: graph.services.map((one) => one.programs),
     rules: graph.services.map((one) => ({ ...one.rules })),

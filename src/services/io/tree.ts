@@ -7,7 +7,7 @@ import type { ServiceProblem } from '../definition.ts'
 import type { TreeDir } from '../facts.ts'
 
 const FILES = new Set(
-  'type up down down-signal notification-fd timeout-up timeout-down timeout-kill timeout-finish flag-essential producer-for consumer-for pipeline-name dependencies contents'.split(
+  'type up down down-signal notification-fd lock-fd max-death-tally timeout-up timeout-down timeout-kill timeout-finish flag-essential producer-for consumer-for pipeline-name dependencies contents'.split(
     ' ',
   ),
 )
