@@ -120,11 +120,10 @@ export class SlotLogs {
     this.#closing.add(closing)
   }
 
-  /** Drains, syncs and closes all of them. */
+  /** Drains, syncs and closes all of them; the console's reader has what it reads. */
   async closeAll(): Promise<void> {
     for (const slot of [...this.#open.keys()]) this.close(slot)
-    await Promise.all(this.#closing)
-    this.#o.console.flush()
+    await Promise.all([...this.#closing, this.#o.console.emptied()])
   }
 
   /** @returns ends it */

@@ -2,8 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 import { gatewayOf, lives, startContainer } from '../support/container.ts'
+import { docker } from '../support/engine.ts'
+import { size } from '../support/size.ts'
 import { waitFor } from '../support/wait.ts'
 
 const current = 'logs/gateways/default/current'
@@ -54,6 +57,23 @@ test('tail -F on the host goes on across rotation, and old archives are deleted'
   expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, index) => 4001 - numbers.length + index))
 })
 
+test('a gateway that writes at full speed has every line in docker logs, while the daemon reads', async () => {
+  const lines = size(200_000, 1_000_000) // of 100 bytes
+  const script = `seq -f '%099.0f' 1 ${lines}; echo finished; exec sleep 1000`
+  await using box = await startContainer({ files: runs(gatewayOf('/bin/sh', '-c', script)) })
+  await waitFor('the last line in current', () => box.file(current)?.endsWith('Z finished\n'), { deadlineMs: 120_000 })
+  await waitFor(
+    'the last line in docker logs',
+    async () => (await docker(['logs', '--tail', '1', box.id])) === 'finished',
+    {
+      deadlineMs: 60_000,
+    },
+  )
+  const { numbers, others } = await numbersOf(box.id)
+  expect(others).toEqual(['finished'])
+  expect(numbers).toBe(lines)
+})
+
 test.each([{ tty: false }, { tty: true }])(
   'a docker attach that does not read stalls nothing: the file is complete, control answers (tty: $tty)',
   async ({ tty }) => {
@@ -89,3 +109,15 @@ test('hermes logs shows what current holds, and follows', async () => {
   await box.up('gateway-default')
   expect(await box.ok('hermes', 'logs')).toMatch(/first line/)
 })
+
+/** Reads `docker logs`: how many numbers there are, which must go up by one each, and the lines that are none. */
+async function numbersOf(id: string): Promise<{ numbers: number; others: string[] }> {
+  const logs = spawn('docker', ['logs', id], { stdio: ['ignore', 'pipe', 'ignore'] })
+  let numbers = 0
+  const others: string[] = []
+  for await (const line of createInterface(logs.stdout)) {
+    if (Number(line) === numbers + 1) numbers++
+    else others.push(line)
+  }
+  return { numbers, others: others.slice(0, 10) }
+}

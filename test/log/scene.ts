@@ -55,7 +55,10 @@ export class LogScene implements AsyncDisposable {
       maxBytes: 1_000_000,
       archives: 10,
       clock: this.clock,
-      console: { write: (lines) => void this.copied.push(Buffer.from(lines as Buffer).toString('latin1')) },
+      console: {
+        write: (lines) => void this.copied.push(Buffer.from(lines as Buffer).toString('latin1')),
+        mayGoOn: () => true,
+      },
       prefix: false,
       warn: (text) => void this.warnings.push(text),
       continued,

@@ -4,10 +4,12 @@ import type { ConsoleSink } from '../../protocol/init.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native.ts'
 import { ATOMIC_BYTES, countLines, packEnd } from '../lines.ts'
+import { HeldBytes } from './held-bytes.ts'
+import { ReaderWatch } from './reader-watch.ts'
 
-/** What may wait for a reader; beyond it whole lines are left out. */
+/** What may wait for a reader; beyond it those who write are held back, or whole lines are left out. */
 const MAX_WAITING_BYTES = 1_000_000
-/** Lines are left out until so little waits, else every single line would need its own notice. */
+/** Writers are held back, or lines left out, until so little waits: else each line would stop and start them, or need a notice. */
 const LOW_WATER_BYTES = 500_000
 /** How often a full sink that cannot be polled is tried: doubling while nothing moves. */
 const FIRST_RETRY_MS = 1
@@ -18,21 +20,20 @@ const NEWLINE = 10
 const NO_ROOM = new Set(['EAGAIN', 'EINTR', 'ENOBUFS', 'ENOMEM', 'ENOSPC', 'EDQUOT'])
 
 const plainNotice = (lines: number): string =>
-  `hermes: lines left out here: ${lines}; nobody read this output in time, the log files have them\n`
+  `hermes: lines left out here: ${lines}; this output was not read in time, the log files have them\n`
 
 /**
- * The container's stdout or stderr. Takes whole lines and never blocks, waits or throws: what the reader does not take waits
- * here, up to 1 MB, then whole lines are left out and a notice says how many once it reads again.
+ * The container's stdout or stderr. Takes whole lines and never blocks, waits or throws. What the reader does not take waits here.
+ * From 1 MB on, a reader that reads holds back those who ask {@link mayGoOn}, so nothing is left out, and what waits grows by one
+ * chunk of each of them at most. When the reader has stopped, whole lines are left out instead and a notice says how many once it
+ * reads again.
  */
 export class ConsoleWriter {
   readonly #sink: ConsoleSink
   readonly #native: Pick<Native, 'sendNonblocking' | 'hasRoom'>
   readonly #clock: Clock
   readonly #notice: (lines: number) => string
-  /** Waiting bytes are #held[#start, #end); twice the limit long, so that they are moved to its front once per MB at most. */
-  #held: Buffer | undefined
-  #start = 0
-  #end = 0
+  readonly #held = new HeldBytes(MAX_WAITING_BYTES)
   #leftOut = 0
   #ended: boolean
   #retryMs = FIRST_RETRY_MS
@@ -41,7 +42,13 @@ export class ConsoleWriter {
   #poller: Socket | null | undefined
   /** Bytes the poller has taken and not yet written. */
   #polled = 0
-
+  readonly #reader: ReaderWatch
+  /** The limit is reached and the reader reads. */
+  #isHoldingBack = false
+  /** Called when it ends. */
+  #heldBack: (() => void)[] = []
+  /** Called when nothing waits, or the reader has stopped. */
+  #emptied: (() => void)[] = []
   /** @param notice the line, newline included, that stands for lines that were left out */
   constructor(
     sink: ConsoleSink,
@@ -53,6 +60,7 @@ export class ConsoleWriter {
     this.#native = native
     this.#clock = clock
     this.#notice = notice
+    this.#reader = new ReaderWatch(clock, () => this.#settle())
     this.#ended = sink.kind === 'none'
   }
 
@@ -62,7 +70,7 @@ export class ConsoleWriter {
   }
 
   get waitingBytes(): number {
-    return this.#end - this.#start + this.#polled
+    return this.#held.length + this.#polled
   }
 
   /** @param wholeLines ending with a newline; the bytes may be reused after the call */
@@ -79,6 +87,26 @@ export class ConsoleWriter {
     this.#wait()
   }
 
+  /**
+   * Asks whether the reader keeps up.
+   * @param resume called once, when it has caught up or has stopped
+   * @returns false: stop reading until then
+   */
+  mayGoOn(resume: () => void): boolean {
+    if (!this.#isHoldingBack) return true
+    this.#heldBack.push(resume)
+    return false
+  }
+
+  /** Resolves when nothing waits any more, or the reader has stopped. */
+  emptied(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#emptied.push(resolve)
+    if (this.flush() || this.#reader.hasStopped) this.#settle()
+    else this.#reader.begin()
+    return promise
+  }
+
   /** Tries now what else a poll or an alarm would try. @returns true when nothing waits (any more) */
   flush(): boolean {
     if (this.#polled === 0) this.#flow()
@@ -91,10 +119,11 @@ export class ConsoleWriter {
     this.#ended = true
     this.#cancel?.()
     this.#cancel = undefined
-    this.#held = undefined
-    this.#start = this.#end = this.#polled = 0
+    this.#held.clear()
+    this.#polled = 0
     if (this.#poller) this.#poller.destroy()
     else closeSync(this.#sink.fd)
+    this.#settle()
   }
 
   /** Writes until there is no room. @returns bytes written */
@@ -122,55 +151,70 @@ export class ConsoleWriter {
   }
 
   #hold(lines: Uint8Array): void {
-    const room = this.#leftOut > 0 ? 0 : MAX_WAITING_BYTES - this.waitingBytes
     let take = lines.length
-    if (take > room) {
-      take = room > 0 ? lines.lastIndexOf(NEWLINE, room - 1) + 1 : 0
-      this.#leftOut += countLines(lines.subarray(take))
+    if (this.#reader.hasStopped) {
+      const room = this.#leftOut > 0 ? 0 : MAX_WAITING_BYTES - this.waitingBytes
+      if (take > room) {
+        take = room > 0 ? lines.lastIndexOf(NEWLINE, room - 1) + 1 : 0
+        this.#leftOut += countLines(lines.subarray(take))
+      }
     }
-    this.#keep(lines.subarray(0, take))
+    this.#held.push(lines.subarray(0, take))
+    if (this.#reader.hasStopped || this.waitingBytes <= MAX_WAITING_BYTES) return
+    this.#isHoldingBack = true
+    this.#reader.begin()
   }
 
-  #keep(bytes: Uint8Array): void {
-    if (bytes.length === 0) return
-    this.#held ??= Buffer.allocUnsafeSlow(2 * MAX_WAITING_BYTES)
-    if (this.#end + bytes.length > this.#held.length) {
-      this.#held.copyWithin(0, this.#start, this.#end)
-      this.#end -= this.#start
-      this.#start = 0
-    }
-    this.#held.set(bytes, this.#end)
-    this.#end += bytes.length
+  /** Nothing waits, or the reader has stopped. */
+  #settle(): void {
+    this.#letGoOn()
+    for (const resolve of this.#emptied.splice(0)) resolve()
+    this.#reader.end()
+  }
+
+  /** Those who were held back go on. */
+  #letGoOn(): void {
+    if (!this.#isHoldingBack) return
+    this.#isHoldingBack = false
+    if (this.#emptied.length === 0) this.#reader.end()
+    for (const resume of this.#heldBack.splice(0)) resume()
   }
 
   /** There may be room again. */
   #flow(): void {
-    if (this.#ended || this.#held === undefined) return
+    if (this.#ended) return
     this.#cancel?.()
     this.#cancel = undefined
     for (;;) {
-      const done = this.#put(this.#held.subarray(this.#start, this.#end))
+      const done = this.#put(this.#held.bytes)
       if (this.#ended) return
-      this.#start += done
-      if (done > 0) this.#retryMs = FIRST_RETRY_MS
-      if (this.#leftOut === 0 || this.waitingBytes > LOW_WATER_BYTES) break
+      this.#took(done)
+      this.#held.drop(done)
+      if (this.#leftOut === 0 || (this.#reader.hasStopped && this.waitingBytes > LOW_WATER_BYTES)) break
       const notice = this.#notice(this.#leftOut)
       this.#leftOut = 0
-      this.#keep(Buffer.from(notice))
+      this.#held.push(Buffer.from(notice))
     }
-    if (this.#start < this.#end) this.#wait()
-    else this.#start = this.#end = 0
+    if (this.#held.length > 0) this.#wait()
+    else this.#settle()
+    if (this.waitingBytes <= LOW_WATER_BYTES) this.#letGoOn()
+  }
+
+  #took(bytes: number): void {
+    if (bytes > 0) this.#retryMs = FIRST_RETRY_MS
+    this.#reader.took(bytes)
   }
 
   #wait(): void {
     const poller = this.#pollerOf()
-    if (poller && this.#held) {
+    if (poller) {
       // One block is handed to the event loop, which writes it when there is room: that is how we hear of it.
-      const end = this.#start + packEnd(this.#held.subarray(this.#start, this.#end), 0)
-      const block = Buffer.from(this.#held.subarray(this.#start, end))
+      const waiting = this.#held.bytes
+      const block = Buffer.from(waiting.subarray(0, packEnd(waiting, 0)))
       this.#polled = block.length
-      this.#start = end
+      this.#held.drop(block.length)
       poller.write(block, () => {
+        this.#took(this.#polled)
         this.#polled = 0
         this.#flow()
       })

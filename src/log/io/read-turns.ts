@@ -18,10 +18,18 @@ export class ReadTurns {
    * @returns false: stop reading until then
    */
   mayGoOn(resume: () => void): boolean {
-    this.#schedule()
-    if (this.#reads++ < PER_TURN && this.#waiting.length === 0) return true
-    this.#waiting.push(resume)
+    if (this.#reads++ < PER_TURN && this.#waiting.length === 0) {
+      this.#schedule()
+      return true
+    }
+    this.later(resume)
     return false
+  }
+
+  /** Calls `resume` in one of the next turns. */
+  later(resume: () => void): void {
+    this.#schedule()
+    this.#waiting.push(resume)
   }
 
   #schedule(): void {

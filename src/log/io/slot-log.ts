@@ -26,7 +26,7 @@ export interface SlotLogOptions {
   readonly archives: number
   readonly clock: Clock
   /** The copy for `docker logs`; null: none. */
-  readonly console: Pick<ConsoleWriter, 'write'> | null
+  readonly console: Pick<ConsoleWriter, 'write' | 'mayGoOn'> | null
   /** Put `[slot] ` before each line of that copy. */
   readonly prefix: boolean
   warn(text: string): void
@@ -40,8 +40,8 @@ export interface SlotLogOptions {
 
 /**
  * The log of one slot: its FIFO is read, stamped lines go to `current`, whole raw lines to the console and the followers.
- * Each chunk is written in the turn it was read in, so a killed supervisor loses one chunk at most; a slow disk slows the service,
- * never the other way round for the console.
+ * Each chunk is written in the turn it was read in, so a killed supervisor loses one chunk at most. A slow disk slows the service; so
+ * does the console's reader, but only while it reads.
  */
 export class SlotLog {
   readonly #o: SlotLogOptions
@@ -84,7 +84,7 @@ export class SlotLog {
         buffer,
         callback: (length) => {
           this.#take(buffer.subarray(0, length))
-          return this.#commons.turns.mayGoOn(this.#resume)
+          return this.#commons.turns.mayGoOn(this.#resume) && this.#readerKeepsUp()
         },
       },
     })
@@ -120,8 +120,16 @@ export class SlotLog {
   }
 
   readonly #resume = (): void => {
-    if (!this.#closed) this.#socket.resume()
+    if (!this.#closed && this.#readerKeepsUp()) this.#socket.resume()
   }
+
+  /** @returns false: reading goes on by itself when the console's reader has caught up */
+  #readerKeepsUp(): boolean {
+    return this.#o.console?.mayGoOn(this.#queue) ?? true
+  }
+
+  /** Many slots may have waited: they go on in turns. */
+  readonly #queue = (): void => this.#commons.turns.later(this.#resume)
 
   #read(buffer: Buffer): number {
     try {
