@@ -25,8 +25,12 @@ export function bootLines(steps: readonly Step[], atMs: number): readonly string
       lines.push({ name: step.name, text })
     }
   }
+  const more = steps.flatMap((step) => (step.type === 'skip-more' ? [step.count] : []))
   lines.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
-  return lines.map(({ name, text }) => `${stamp} profile=${word(name)} ${text}`)
+  return [
+    ...lines.map(({ name, text }) => `${stamp} profile=${word(name)} ${text}`),
+    ...more.map((count) => `${stamp} profile=* action=skipped reason="and ${count} more"`),
+  ]
 }
 
 const rank = (name: string): number => (name === 'default' ? 0 : 1)
@@ -34,14 +38,29 @@ const rank = (name: string): number => (name === 'default' ? 0 : 1)
 const word = (name: string): string => (/^[\w./@+:-]+$/.test(name) ? name : JSON.stringify(name))
 
 /**
- * Appends whole lines in one write, after moving a log aside that they would take past the limit.
+ * Appends whole lines, as many in one write as fit; before a line that would pass the limit the log is moved aside.
  * @throws Error when the file is not a regular one; the error of the file system
  */
 export function appendBootLog(file: string, lines: readonly string[]): void {
-  if (lines.length === 0) return
-  const text = Buffer.from(lines.map((line) => `${line}\n`).join(''))
-  const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0
-  if (size > 0 && size + text.length > MAX_BOOT_LOG_BYTES) renameSync(file, `${file}.1`)
+  let size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0
+  let held: Buffer[] = []
+  for (const line of lines) {
+    const bytes = Buffer.from(`${line}\n`)
+    if (size > 0 && size + bytes.length > MAX_BOOT_LOG_BYTES) {
+      appendWhole(file, held)
+      renameSync(file, `${file}.1`)
+      held = []
+      size = 0
+    }
+    held.push(bytes)
+    size += bytes.length
+  }
+  appendWhole(file, held)
+}
+
+function appendWhole(file: string, pieces: readonly Buffer[]): void {
+  if (pieces.length === 0) return
+  const text = Buffer.concat(pieces)
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
   const fd = openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o644)
   try {

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, opendirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { listProfiles } from '../profile/disk.ts'
 import { readDesired, wantsBootstrap } from '../profile/state.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
@@ -25,7 +25,7 @@ export function dirId(path: string): DirId | undefined {
 export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?: string): Disk {
   const dir = homePaths(home).profiles
   const before = readableId(dir)
-  const listing = listProfiles(home)
+  const listing = listProfiles(home, known)
   const profiles: DiskProfile[] = []
   const hidden: string[] = []
   for (const { name, dir } of listing.profiles) {
@@ -47,6 +47,7 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
       })),
       ...hidden.map((name) => ({ name, reason: 'its directory cannot be looked at', maybe: true })),
     ],
+    moreProblems: listing.moreProblems,
   }
 }
 
@@ -68,7 +69,8 @@ function desiredOf(
 
 function readableId(dir: string): DirId | undefined {
   try {
-    readdirSync(dir)
+    // Opened for reading and not read: whether it can be listed is all that is asked, and it may hold a hundred thousand names.
+    opendirSync(dir).closeSync()
     return dirId(dir)
   } catch {
     // Missing or unreadable: for the plan that is the same, and listProfiles reports which.
@@ -101,9 +103,9 @@ export function loadMemory(file: string): ReconcileMemory {
   const { text } = readSmallFile(file, MAX_MEMORY_BYTES)
   if (text === undefined) return emptyMemory
   try {
-    const { places, goneSinceMs, reported } = JSON.parse(text) as Partial<ReconcileMemory>
+    const { places, goneSinceMs, reported, named, counted } = JSON.parse(text) as Partial<ReconcileMemory>
     return isRecord(places) && isRecord(goneSinceMs) && Array.isArray(reported)
-      ? { places, goneSinceMs, reported }
+      ? { places, goneSinceMs, reported, named: Number(named) || 0, counted: counted === true }
       : emptyMemory
   } catch {
     // Not JSON: cut short by a full disk.

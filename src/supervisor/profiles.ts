@@ -2,8 +2,9 @@ import type { Cancel, Clock } from '../system/clock.ts'
 import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
 import { appendBootLog, bootLines, removeStaleFiles } from './boot-log.ts'
 import { loadMemory, observeDisk, saveMemory } from './disk-observer.ts'
+import { FirstFew } from './first-few.ts'
 import type { Journal } from './journal.ts'
-import { planReconcile, type ReconcileMemory, type Step } from './reconcile.ts'
+import { MAX_NAMED, planReconcile, type ReconcileMemory, type Step } from './reconcile.ts'
 import type { SlotTable } from './slots.ts'
 
 export interface ProfileSlotsOptions {
@@ -24,6 +25,7 @@ export interface ProfileSlotsOptions {
 export class ProfileSlots {
   readonly #o: ProfileSlotsOptions
   readonly #memoryFile: string
+  readonly #stateFiles: FirstFew
   #memory: ReconcileMemory
   #saved = ''
   #again: Cancel | undefined
@@ -32,6 +34,7 @@ export class ProfileSlots {
 
   constructor(options: ProfileSlotsOptions) {
     this.#o = options
+    this.#stateFiles = new FirstFew('state files of profiles', options.clock, options.journal.warn)
     this.#memoryFile = below(options.runDir, 'slots', '.reconcile')
     this.#memory = loadMemory(this.#memoryFile)
   }
@@ -42,7 +45,7 @@ export class ProfileSlots {
     const steps = this.#plan()
     for (const step of steps) {
       if (step.type !== 'register') continue
-      for (const problem of removeStaleFiles(profileDir(home, step.profile))) journal.warn(problem)
+      for (const problem of removeStaleFiles(profileDir(home, step.profile))) this.#stateFiles.say(problem)
     }
     const said = this.#apply(steps)
     try {
@@ -77,9 +80,11 @@ export class ProfileSlots {
       return [{ profile, living, removing, ...(living && startedIn !== undefined && { dir: startedIn }) }]
     })
     const disk = observeDisk(home, new Set(slots.map(({ profile }) => profile)), bootstrap)
-    this.#skipped = disk.problems.map(
-      ({ name, reason }) => `${below(homePaths(home).profiles, name)} is skipped: ${reason}`,
-    )
+    const dir = homePaths(home).profiles
+    this.#skipped = [
+      ...disk.problems.map(({ name, reason }) => `${below(dir, name)} is skipped: ${reason}`),
+      ...(disk.moreProblems === 0 ? [] : [`${dir}: ${moreSkipped(disk.moreProblems)}`]),
+    ]
     const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs())
     this.#remember(memory)
     this.#again?.()
@@ -120,7 +125,7 @@ export class ProfileSlots {
     switch (step.type) {
       case 'register': {
         const key = gatewaySlot(step.profile)
-        for (const warning of step.warnings) journal.warn(warning)
+        for (const warning of step.warnings) this.#stateFiles.say(warning)
         table.register(key, step.start)
         return `${key}: ${step.start ? 'started' : 'registered, down'}`
       }
@@ -135,11 +140,24 @@ export class ProfileSlots {
         journal.warn(text)
         return text
       }
+      case 'skip-more': {
+        const text = `${homePaths(home).profiles}: ${moreSkipped(step.count)}`
+        journal.warn(text)
+        return text
+      }
       case 'keep': {
-        const text = `the slots of ${step.profiles.join(', ')} stay: ${step.reason}`
+        const text = `the slots of ${firstNames(step.profiles)} stay: ${step.reason}`
         journal.warn(text)
         return text
       }
     }
   }
+}
+
+const moreSkipped = (count: number): string =>
+  `${count} more ${count === 1 ? 'entry is' : 'entries are'} skipped; move away what is not a profile`
+
+function firstNames(names: readonly string[]): string {
+  const more = names.length - MAX_NAMED
+  return names.slice(0, MAX_NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }

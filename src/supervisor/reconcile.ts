@@ -32,6 +32,8 @@ export interface Disk {
   readonly profiles: readonly DiskProfile[]
   /** Entries that are no profile. `maybe`: something that could still be the profile of that name is there (a link that leads nowhere). */
   readonly problems: readonly { readonly name: string; readonly reason: string; readonly maybe: boolean }[]
+  /** How many more there are; they are not named. */
+  readonly moreProblems: number
 }
 
 export interface KnownSlot {
@@ -50,8 +52,11 @@ export interface ReconcileMemory {
   readonly places: { readonly [profile: string]: { readonly dir: DirId; readonly parent: DirId | null } }
   /** Since when it has been missing there. */
   readonly goneSinceMs: { readonly [profile: string]: number }
-  /** What has been said already. */
+  /** What has been said already and is still so. */
   readonly reported: readonly string[]
+  /** How many entries of `profiles/` were named in this container's life, and whether the rest was counted. */
+  readonly named: number
+  readonly counted: boolean
 }
 
 export type Step =
@@ -66,6 +71,8 @@ export type Step =
   | { readonly type: 'remove'; readonly profile: string }
   /** Something in `profiles/` that gets no slot; said once. */
   | { readonly type: 'skip'; readonly name: string; readonly reason: string }
+  /** So many entries of `profiles/` get no slot besides those that were named; said once in a container's life. */
+  | { readonly type: 'skip-more'; readonly count: number }
   /** Slots stay although their profiles are not to be seen; said once. */
   | { readonly type: 'keep'; readonly profiles: readonly string[]; readonly reason: string }
 
@@ -76,7 +83,10 @@ export interface Plan {
   readonly againAtMs?: number
 }
 
-export const emptyMemory: ReconcileMemory = { places: {}, goneSinceMs: {}, reported: [] }
+export const emptyMemory: ReconcileMemory = { places: {}, goneSinceMs: {}, reported: [], named: 0, counted: false }
+
+/** So many entries that are not profiles are named in a container's life: who moves files in and out must not flood the log. */
+export const MAX_NAMED = 20
 
 /**
  * @param slots the gateway slots there are
@@ -85,17 +95,30 @@ export const emptyMemory: ReconcileMemory = { places: {}, goneSinceMs: {}, repor
 export function planReconcile(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMemory, nowMs: number): Plan {
   const missing = planMissing(disk, slots, memory, nowMs)
   const found = planFound(disk, slots, memory, nowMs)
+  const said = new Set(memory.reported)
+  const isUnsaid = (report: Step): boolean => !said.has(reportKey(report))
   const skips = disk.problems.map(({ name, reason }): Step => ({ type: 'skip', name, reason }))
-  const reports = [...skips, ...found.reports, ...missing.reports]
-  const unsaid = reports.filter((report) => !memory.reported.includes(reportKey(report)))
+  const strays = skips.filter(isUnsaid)
+  const named = strays.slice(0, Math.max(0, MAX_NAMED - memory.named))
+  const moreStrays = strays.length - named.length + disk.moreProblems
+  const counts = moreStrays > 0 && !memory.counted
+  const others = [...found.reports, ...missing.reports]
   const again = [missing.againAtMs, found.againAtMs].filter((at) => at !== undefined)
   return {
-    steps: [...missing.steps, ...found.steps, ...unsaid],
+    steps: [
+      ...missing.steps,
+      ...found.steps,
+      ...named,
+      ...(counts ? [{ type: 'skip-more', count: moreStrays } as const] : []),
+      ...others.filter(isUnsaid),
+    ],
     memory: {
       places: { ...missing.places, ...found.places },
       goneSinceMs: missing.goneSinceMs,
       // Only what is still so: it is said again if it comes back.
-      reported: reports.map(reportKey),
+      reported: [...skips.filter((skip) => !isUnsaid(skip) || named.includes(skip)), ...others].map(reportKey),
+      named: memory.named + named.length,
+      counted: memory.counted || counts,
     },
     ...(again.length === 0 ? {} : { againAtMs: Math.min(...again) }),
   }

@@ -10,6 +10,7 @@ import { ifBootFails } from './boot-services.ts'
 import { ChildReports } from './child-reports.ts'
 import { type ControlServer, serveControl } from './control-server.ts'
 import { DispatcherSlot } from './dispatcher-slot.ts'
+import { FirstFew } from './first-few.ts'
 import { GatewayFiles } from './gateway-files.ts'
 import { InitLink } from './init-link.ts'
 import { JobResults } from './job-results.ts'
@@ -100,7 +101,7 @@ export class Supervisor {
       install,
       identity,
       node,
-      warn,
+      warn: new FirstFew('settings of profiles', clock, warn).say,
       service: (name) => this.#imageServices.rules(name),
     })
     this.#logs = new SlotLogs({
@@ -119,7 +120,12 @@ export class Supervisor {
         if (this.#life.phase === 'running') this.#s6.obey(slot, letter)
       },
     })
-    this.#files = new GatewayFiles({ home, instance, clock, warn })
+    this.#files = new GatewayFiles({
+      home,
+      instance,
+      clock,
+      warn: new FirstFew('state files of gateways', clock, warn).say,
+    })
     this.#waiting = new Waiting(clock, (key) => this.#imageServices.waitsFor(key))
     this.#jobResults = new JobResults(warn)
     this.#table = new SlotTable({
@@ -295,10 +301,20 @@ export class Supervisor {
 
   #warnings(): readonly string[] {
     const { start } = this.#o
-    const ofConfigs = this.#table.entries().flatMap(({ key }) => this.#launcher.problems(profileOfSlot(key) ?? ''))
+    const ofConfigs = firstOf(
+      this.#table.entries().flatMap(({ key }) => this.#launcher.problems(profileOfSlot(key) ?? '')),
+    )
     const control = start.controlFd === undefined ? ['there is no control socket'] : []
     const obstacle = this.#life.obstacle()
     const volume = obstacle === undefined ? [] : [`the gateways wait, nobody can tell whose the volume is: ${obstacle}`]
     return [...volume, ...this.#profiles.warnings, ...ofConfigs, ...this.#imageServices.problems, ...control]
   }
 }
+
+const MAX_WARNINGS = 100
+
+/** A status is one message over the control socket, whatever a thousand profiles have in their settings. */
+const firstOf = (texts: readonly string[]): readonly string[] =>
+  texts.length <= MAX_WARNINGS
+    ? texts
+    : [...texts.slice(0, MAX_WARNINGS), `and ${texts.length - MAX_WARNINGS} more; "hermes doctor" shows all`]

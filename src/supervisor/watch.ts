@@ -1,6 +1,7 @@
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import type { FSWatcher } from 'chokidar'
 import type { Cancel, Clock } from '../system/clock.ts'
+import { directoryEntries } from '../system/directory.ts'
 import { homePaths } from '../system/paths.ts'
 
 export interface WatchOptions {
@@ -17,6 +18,10 @@ export interface WatchOptions {
 export const POLL_MS = 2000
 /** The watching library is loaded when the boot is over; until then the poll is as good. */
 const WATCH_AFTER_MS = 1000
+/** A look at a crowded directory takes long: it takes this share of the time at most. */
+const LOOK_SHARE = 0.01
+/** The watching library lists the directory itself at each event, and remembers every name. More names than this are polled only. */
+export const MAX_WATCHED = 5000
 /** Events come in bunches: `cp -r` of a profile, a restore of fifty. */
 const GATHER_MS = 50
 
@@ -38,22 +43,24 @@ export function watchProfiles({ home, clock, changed, warn, events = true }: Wat
     cancels.set(what, clock.at(clock.nowMs() + afterMs, run))
   }
   const poll = (): void => {
-    at('poll', POLL_MS, poll)
+    const beganAtMs = clock.nowMs()
     const now = look(dir)
+    at('poll', Math.max(POLL_MS, (clock.nowMs() - beganAtMs) / LOOK_SHARE), poll)
     const same = seen !== undefined && now.signature === seen.signature
     seen = now
     if (!same) changed()
     // A watch stays with the directory it was set on; a mount or a restore puts another in its place.
-    if (watcher !== undefined && watcher.id !== now.id) unwatch()
-    if (watching && watcher === undefined && now.id !== undefined) at('watch', 0, watch)
+    const watchable = now.id !== undefined && now.names <= MAX_WATCHED
+    if (watcher !== undefined && (watcher.id !== now.id || !watchable)) unwatch()
+    if (watching && watcher === undefined && watchable) at('watch', 0, watch)
   }
   const unwatch = (): void => {
     void watcher?.fs.close()
     watcher = undefined
   }
   const watch = async (): Promise<void> => {
-    const { id } = look(dir)
-    if (id === undefined || watcher !== undefined) return
+    const { id, names } = look(dir)
+    if (id === undefined || names > MAX_WATCHED || watcher !== undefined) return
     try {
       const { watch: open } = await import('chokidar')
       if (closed || watcher !== undefined) return
@@ -90,15 +97,32 @@ interface Look {
   readonly signature: string
   /** Device and inode; undefined: not there, or out of reach. */
   readonly id: string | undefined
+  readonly names: number
 }
 
-/** One stat and one readdir, whatever the number of profiles (0.4 ms at 1,000). The names are for file systems that cache times. */
+/**
+ * One stat and the names, whatever the number of profiles (0.4 ms at 1,000). The names are for file systems that cache times; of them
+ * a number is kept, as there may be a hundred thousand.
+ */
 function look(dir: string): Look {
   try {
     const { dev, ino, mtimeNs } = statSync(dir, { bigint: true })
     const id = `${dev}:${ino}`
-    return { id, signature: `${id}:${mtimeNs}:${readdirSync(dir).join('/')}` }
+    let names = 0
+    let sum = 0
+    for (const { name } of directoryEntries(dir)) {
+      names++
+      sum = (sum + hashOf(name)) | 0
+    }
+    return { id, signature: `${id}:${mtimeNs}:${names}:${sum}`, names }
   } catch (error) {
-    return { id: undefined, signature: String((error as NodeJS.ErrnoException).code) }
+    return { id: undefined, signature: String((error as NodeJS.ErrnoException).code), names: 0 }
   }
+}
+
+/** FNV-1a. @see https://www.rfc-editor.org/rfc/rfc9923 */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash
 }

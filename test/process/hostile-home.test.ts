@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startHermes } from '../support/hermes.ts'
 import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
+import { size } from '../support/size.ts'
 import { waitFor } from '../support/wait.ts'
 
 const lives = { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '1ms', max: '10ms' } }
@@ -49,6 +50,36 @@ test('links into /proc in the place of one profile’s files cost that profile i
     ['config.yaml', '.env'].every((name) => hermes.stderr().includes(`${join(bad, name)}: cannot be read`)),
   )
   expect(hermes.stderr()).toContain('it is a file of the kernel (proc)')
+})
+
+test('an archive unpacked into profiles/ costs twenty lines and a count, and holds up neither boot nor requests', async () => {
+  const home = freshHome()
+  const strays = size(20_000, 120_000)
+  mkdirSync(join(home, 'profiles'))
+  for (let i = 0; i < strays; i++) writeFileSync(join(home, 'profiles', `Stray ${i}`), '')
+  await using hermes = await startHermes({ home, profiles: [{ name: 'zzz', gateway: lives }] })
+  await waitFor('zzz to be up', async () => (await hermes.slot('gateway-zzz'))?.state === 'up')
+  const reconciled = async (): Promise<number> => {
+    const startedAtMs = performance.now()
+    await hermes.control((client) => client.request('reconcile', {}))
+    return performance.now() - startedAtMs
+  }
+  expect(await reconciled()).toBeLessThan(2000)
+  writeFileSync(join(home, 'profiles', 'Stray one more'), '')
+  expect(await reconciled()).toBeLessThan(2000)
+  process.kill(await hermes.supervisorPid(), 'SIGKILL')
+  await waitFor('the next supervisor', async () => (await hermes.status().catch(() => undefined))?.phase === 'running')
+  expect(await reconciled()).toBeLessThan(2000)
+  const lines = (file: string): string[] =>
+    readFileSync(join(home, 'logs', file), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('skipped'))
+  const bootLines = lines('container-boot.log')
+  expect(bootLines).toHaveLength(21)
+  expect(bootLines.at(-1)).toMatch(new RegExp(`profile=\\* action=skipped reason="and ${strays - 20} more"$`))
+  expect(lines('supervisor.log')).toHaveLength(21)
+  const { warnings } = await hermes.status()
+  expect(warnings.filter((text) => text.includes('skipped'))).toHaveLength(21)
 })
 
 test('a slot whose config.yaml becomes unreadable still restarts when its process dies', async () => {

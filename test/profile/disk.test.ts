@@ -38,7 +38,7 @@ const inProfiles = (...path: readonly string[]): string => join(home, 'profiles'
 
 describe('the profiles on disk', () => {
   test('are default, then the directories with a valid name, in order', () => {
-    expect(listProfiles(home)).toEqual({ profiles: [{ name: 'default', dir: home }], problems: [] })
+    expect(listProfiles(home)).toEqual({ profiles: [{ name: 'default', dir: home }], problems: [], moreProblems: 0 })
     for (const name of ['zoe', 'anna', 'b-1']) mkdirSync(inProfiles(name), { recursive: true })
     expect(names()).toEqual(['default', 'anna', 'b-1', 'zoe'])
   })
@@ -60,6 +60,15 @@ describe('the profiles on disk', () => {
       dangling: expect.stringContaining('leads nowhere'),
       'to-a-file': expect.stringContaining('not a directory'),
     })
+  })
+
+  test('of very many things that are not profiles the first twenty by name are named, and those in question', () => {
+    mkdirSync(inProfiles('good'), { recursive: true })
+    for (let i = 100; i < 200; i++) writeFileSync(inProfiles(`f${i}`), '')
+    const { problems, moreProblems } = listProfiles(home, new Set(['f177', 'good', 'nowhere']))
+    expect(problems.map(({ name }) => name)).toEqual([...Array.from({ length: 20 }, (_, i) => `f${100 + i}`), 'f177'])
+    expect(moreProblems).toBe(79)
+    expect(names()).toEqual(['default', 'good'])
   })
 
   test('where profiles/ is a file, or cannot be read, there is default and a problem', () => {

@@ -36,12 +36,14 @@ test('one line per profile, default first, then by name, skipped ones with their
     { type: 'skip', name: 'Bad "Name"', reason: 'the "name" is no name' },
     { type: 'skip', name: 'default', reason: 'the name is reserved' },
     { type: 'keep', profiles: ['a'], reason: 'not for this log' },
+    { type: 'skip-more', count: 49_980 },
   ]
   expect(bootLines(steps, Date.UTC(2026, 10, 22, 12, 15, 18, 810))).toEqual([
     '2026-11-22T12:15:18.810Z profile=default prior_state=running action=started prior_exit=clean',
     '2026-11-22T12:15:18.810Z profile="Bad \\"Name\\"" prior_state=none action=skipped prior_exit=unknown reason="the \\"name\\" is no name"',
     '2026-11-22T12:15:18.810Z profile=coder prior_state=draining action=started prior_exit=unclean',
     '2026-11-22T12:15:18.810Z profile=zeta prior_state=none action=registered prior_exit=unknown',
+    '2026-11-22T12:15:18.810Z profile=* action=skipped reason="and 49980 more"',
   ])
 })
 
@@ -60,6 +62,15 @@ test('lines are appended; past 256 KiB the log is moved aside first, replacing t
   appendBootLog(log(), ['new'])
   expect(readFileSync(log(), 'utf8')).toBe('new\n')
   expect(readFileSync(`${log()}.1`, 'utf8')).toBe(full)
+})
+
+test('the lines of one boot do not take it past 256 KiB either, and the last ones are the ones that stay', () => {
+  const lines = Array.from({ length: 10_000 }, (_, i) => `${i} ${'x'.repeat(100)}`)
+  appendBootLog(log(), lines)
+  expect(readFileSync(log()).length).toBeLessThanOrEqual(MAX_BOOT_LOG_BYTES)
+  expect(readFileSync(`${log()}.1`).length).toBeLessThanOrEqual(MAX_BOOT_LOG_BYTES)
+  const kept = `${readFileSync(`${log()}.1`, 'utf8')}${readFileSync(log(), 'utf8')}`.trimEnd().split('\n')
+  expect(kept).toEqual(lines.slice(-kept.length))
 })
 
 test('it may grow to 256 KiB exactly', () => {

@@ -21,6 +21,7 @@ const disk = (profiles: readonly DiskProfile[], rest: Partial<Disk> = {}): Disk 
   parent: '1:profiles',
   profiles: [profile('default', '1:home'), ...profiles],
   problems: [],
+  moreProblems: 0,
   ...rest,
 })
 const slot = (name: string, rest: Partial<KnownSlot> = {}): KnownSlot => ({
@@ -38,6 +39,8 @@ function briefly(step: Step): string {
       return `remove ${step.profile}`
     case 'skip':
       return `skip ${step.name}`
+    case 'skip-more':
+      return `skip ${step.count} more`
     case 'keep':
       return `keep ${step.profiles.join(' ')}`
   }
@@ -64,7 +67,7 @@ describe('boot', () => {
 
   test('carries what the boot log says', () => {
     const [step] = planReconcile(
-      { parent: null, profiles: [profile('default', '1:home', 'stopped')], problems: [] },
+      { parent: null, profiles: [profile('default', '1:home', 'stopped')], problems: [], moreProblems: 0 },
       [],
       emptyMemory,
       0,
@@ -88,6 +91,25 @@ describe('boot', () => {
     expect(second.steps).toEqual([])
     const good = planReconcile(disk([]), slots, second.memory, 2)
     expect(brief(planReconcile(bad, slots, good.memory, 3).steps)).toEqual(['skip Bad Name'])
+  })
+
+  test('twenty entries that are not profiles are named in a container’s life, and the rest is counted once', () => {
+    const strays = (from: number, count: number): Disk['problems'] =>
+      Array.from({ length: count }, (_, i) => ({ name: `Stray ${from + i}`, reason: 'no name', maybe: false }))
+    const slots = [slot('default')]
+    const few = planReconcile(disk([], { problems: strays(0, 3) }), slots, emptyMemory, 0)
+    expect(brief(few.steps)).toEqual(['skip Stray 0', 'skip Stray 1', 'skip Stray 2'])
+    const many = disk([], { problems: strays(0, 20), moreProblems: 49_980 })
+    const first = planReconcile(many, slots, few.memory, 1)
+    expect(brief(first.steps).slice(0, 2)).toEqual(['skip Stray 3', 'skip Stray 4'])
+    expect(brief(first.steps).slice(16)).toEqual(['skip Stray 19', 'skip 49980 more'])
+    // Whatever is moved in and out from then on: nothing is said again, and nothing more is remembered.
+    const others = disk([], { problems: strays(100, 20), moreProblems: 7 })
+    const second = planReconcile(others, slots, first.memory, 2)
+    expect(second.steps).toEqual([])
+    const third = planReconcile(many, slots, JSON.parse(JSON.stringify(second.memory)) as ReconcileMemory, 3)
+    expect(third.steps).toEqual([])
+    expect(third.memory.reported.length).toBeLessThanOrEqual(20)
   })
 
   test('of two names for one directory only the first is started', () => {

@@ -52,6 +52,8 @@ export const profiles: Check = ({ home }) => {
   const skipped = listing.problems.map(({ name, reason }) =>
     warn('profiles', `${join(homePaths(home).profiles, name)} is no profile: ${reason}`, 'rename it or move it away'),
   )
+  if (listing.moreProblems > 0)
+    skipped.push(warn('profiles', `and ${listing.moreProblems} more that are not profiles`, 'move them away'))
   const broken = listing.profiles.flatMap((profile) => guarded('profiles', () => profileFindings(profile)))
   return orFine('profiles', `${listing.profiles.length} found, their settings are right`, [...skipped, ...broken])
 }

@@ -141,7 +141,7 @@ function readLine(): string {
 }
 
 async function list(context: Context, input: Input): Promise<Outcome> {
-  const { profiles, problems } = listProfiles(context.home)
+  const { profiles, problems, moreProblems } = listProfiles(context.home)
   if (input.options.quiet === true)
     return { text: profiles.map(({ name }) => `${name}\n`).join(''), json: profiles.map(({ name }) => name) }
   const active = readActiveProfile(context.home)
@@ -164,7 +164,10 @@ async function list(context: Context, input: Input): Promise<Outcome> {
     slot ? String(slot.restarts) : '-',
     description,
   ])
-  const skipped = problems.map(({ name, reason }) => `warning: profiles/${name} is skipped: ${reason}\n`).join('')
+  const skipped = [
+    ...problems.map(({ name, reason }) => `warning: profiles/${name} is skipped: ${reason}\n`),
+    ...(moreProblems === 0 ? [] : [`warning: profiles/ holds ${moreProblems} more entries that are skipped\n`]),
+  ].join('')
   return {
     text: `${table([['  PROFILE', 'GATEWAY', 'UPTIME', 'RESTARTS', 'DESCRIPTION'], ...rows])}${skipped}`,
     json: found.map(({ slot, ...profile }) => ({ ...profile, ...(slot ? { state: slot.state } : {}) })),

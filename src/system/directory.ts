@@ -1,0 +1,38 @@
+import { type Dirent, opendirSync } from 'node:fs'
+
+/**
+ * The entries of a directory one by one, in no order. A list of them all takes 400 bytes each, so a directory that others can fill
+ * would decide how much memory we have.
+ * @throws the error of the file system
+ */
+export function* directoryEntries(path: string): Generator<Dirent> {
+  const dir = opendirSync(path)
+  try {
+    for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) yield entry
+  } finally {
+    dir.closeSync()
+  }
+}
+
+/** The first of many by an order, without holding the others. `more` counts those that were left out. */
+export class FirstInOrder<T> {
+  readonly #size: number
+  readonly #before: (a: T, b: T) => boolean
+  readonly first: T[] = []
+  more = 0
+
+  constructor(size: number, before: (a: T, b: T) => boolean) {
+    this.#size = size
+    this.#before = before
+  }
+
+  add(one: T): void {
+    if (this.first.length === this.#size) {
+      this.more++
+      if (!this.#before(one, this.first[this.#size - 1] as T)) return
+      this.first.pop()
+    }
+    const place = this.first.findLastIndex((other) => this.#before(other, one)) + 1
+    this.first.splice(place, 0, one)
+  }
+}
