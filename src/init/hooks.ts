@@ -4,7 +4,7 @@ import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
 import { describeEnding, shellCode } from '../slot/ending.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
-import { checkProgram } from '../system/program.ts'
+import { checkProgram, crlfFault } from '../system/program.ts'
 import { notOf, trusted } from '../system/trust.ts'
 import type { Variables } from './environment.ts'
 import type { Level } from './own-console.ts'
@@ -92,6 +92,11 @@ export class Hooks {
       say('error', `${file} is not run as root: ${whyNot}`)
       return EXIT.cannotExecute
     }
+    const crlf = crlfFault(file)
+    if (crlf !== undefined) {
+      say('error', `${file} cannot be run: ${crlf.message}; ${crlf.repair}`)
+      return EXIT.cannotExecute
+    }
     let ending: Ending
     const startedAtMs = clock.nowMs()
     let stillRuns = true
@@ -118,8 +123,7 @@ export class Hooks {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       // The file is there, we have just looked.
-      const why =
-        code === 'ENOENT' ? 'the interpreter its first line names is not there; is it a file with CRLF?' : message
+      const why = code === 'ENOENT' ? 'the interpreter its first line names is not there' : message
       say('error', `${file} cannot be run: ${why}`)
       return EXIT.cannotExecute
     } finally {

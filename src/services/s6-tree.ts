@@ -125,8 +125,8 @@ function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
     programs: {
       ...programsOf(dir, facts),
       oneshot: false,
-      run: [required(dir, 'run'), dir.name],
-      ...(finish !== undefined && { finish: [finish] }),
+      run: [...required(dir, 'run'), dir.name],
+      ...(finish !== undefined && { finish }),
     },
   }
 }
@@ -177,16 +177,16 @@ function commandOf(dir: TreeDir, name: 'up' | 'down', facts: TreeFacts): readonl
   throw new Refused(command.fault)
 }
 
-function required(dir: TreeDir, name: string): string {
+function required(dir: TreeDir, name: string): readonly string[] {
   const program = optional(dir, name)
   if (program !== undefined) return program
   throw refused(`${dir.path}/${name}`, 'there is no such file', `write an executable ${name}`)
 }
 
-function optional(dir: TreeDir, name: string): string | undefined {
+function optional(dir: TreeDir, name: string): readonly string[] | undefined {
   const program = dir.programs[name]
   if (program?.fault !== undefined) throw new Refused(program.fault)
-  return program?.file
+  return program && [...(program.through ?? []), program.file]
 }
 
 /** s6's `timeout-kill` and s6-rc's `timeout-down`; 0, their default, is never: here it is what every slot has. */

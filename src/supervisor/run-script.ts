@@ -10,6 +10,8 @@ export interface RunScript {
   readonly stdinFile?: string
   /** Where the command can be changed: the end of the sentence about one that cannot be run. */
   readonly hint: string
+  /** Why the command cannot be run, known beforehand. */
+  readonly problem?: string
 }
 
 /** Added to the OOM score of every slot: the kernel then takes an agent before init or the supervisor (proc(5)). */
@@ -22,12 +24,12 @@ export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\
  * @throws RangeError when a word holds a NUL, which no shell can be told
  * @returns the text of a POSIX sh script; the process it ends in is the command itself
  */
-export function runScript({ slot, cwd, variables, command, stdinFile, hint }: RunScript): string {
+export function runScript({ slot, cwd, variables, command, stdinFile, hint, problem }: RunScript): string {
   const [program = '', ...args] = command
   const words = [cwd, program, ...args, ...variables.map(({ value }) => value)]
   if (words.some((word) => word.includes('\0'))) throw new RangeError(`${slot}: a word of the command holds a NUL byte`)
   const name = shellQuote(program)
-  const say = (what: string): string => `echo ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
+  const say = (what: string): string => `printf '%s\\n' ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
   const noDirectory = say(`cannot go to ${cwd}; does it exist, and may this user enter it?`)
   return [
     '#!/bin/sh',
@@ -37,6 +39,7 @@ export function runScript({ slot, cwd, variables, command, stdinFile, hint }: Ru
     `{ read -r oom </proc/self/oom_score_adj && oom=$((oom + ${OOM_SCORE})) && [ "$oom" -le 1000 ] || oom=1000; echo "$oom" >/proc/self/oom_score_adj; } 2>/dev/null`,
     'unset oom',
     ...variables.map(({ name, value }) => `export ${name}=${shellQuote(value)}`),
+    ...(problem === undefined ? [] : [`${say(problem)}; exit 126`]),
     // Asked with the PATH the command will have. exec alone would name this script and a line number, not the setting.
     ...(program.includes('/')
       ? [

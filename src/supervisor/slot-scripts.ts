@@ -1,9 +1,11 @@
+import { resolve } from 'node:path'
 import type { GatewayConfig } from '../profile/config.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../profile/environment.ts'
 import type { JobSpec } from '../protocol/control.ts'
 import { type RuntimeIdentity, SIGNALS } from '../protocol/init.ts'
 import type { Slot } from '../slot/slot.ts'
 import { below, profileDir, profileOfSlot, type RunPaths } from '../system/paths.ts'
+import { crlfFault, findProgram, readable } from '../system/program.ts'
 import type { ProfileConfigs } from './profile-configs.ts'
 import { runScript } from './run-script.ts'
 
@@ -30,6 +32,13 @@ const helperCommands: Readonly<Record<string, readonly string[]>> = {
 }
 
 export const isHelper = (slot: string): boolean => Object.hasOwn(helperCommands, slot)
+
+/** The shell would say of such a script that it is not there. */
+function crlfIn([word = '']: readonly string[], cwd: string, path: string): string | undefined {
+  const file = word.includes('/') ? resolve(cwd, word) : findProgram(word, { path, look: readable })?.file
+  const fault = file === undefined ? undefined : crlfFault(file)
+  return fault && `${fault.file}: ${fault.message}; ${fault.repair}`
+}
 
 /** What init is to run for a slot, as a text for sh: the command, its directory and its environment, from the files as they are. */
 export class SlotScripts {
@@ -62,11 +71,16 @@ export class SlotScripts {
       supervisor: { HERMES_STOP_TIMEOUT: container.HERMES_STOP_TIMEOUT || DEFAULT_STOP_TIMEOUT_S },
     })
     for (const warning of [...dotEnv.warnings, ...environment.warnings]) warn(`${slot}: ${warning}`)
+    const cwd = job?.cwd ?? dir
+    const path = environment.variables.find(({ name }) => name === 'PATH')?.value ?? ''
+    const own = job === undefined ? gateway?.command : job.command
+    const problem = own == null ? undefined : crlfIn(own, cwd, path)
     return runScript({
       slot,
-      cwd: job?.cwd ?? dir,
+      cwd,
       variables: environment.variables,
       command: this.#command(slot, profile, job, gateway),
+      ...(problem !== undefined && { problem }),
       ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
       hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,
     })

@@ -9,13 +9,20 @@ const LINE_BYTES = 256
 /** Interpreters that start the program named after them. */
 const STARTERS = new Set(['env', 'with-contenv'])
 
-export type CheckedProgram = { readonly file: string; readonly fault?: Fault }
+export type CheckedProgram = {
+  readonly file: string
+  readonly fault?: Fault
+  /** Words that start it although it has no run bit: what its interpreter line says. */
+  readonly through?: readonly string[]
+}
 
 export interface ProgramFacts {
   /** PATH in which names are looked up. */
   readonly path: string
   /** Who may be able to change it: `trusted`, `readable`. */
   readonly look: (file: string) => Trusted | undefined
+  /** A script needs no run bit: it is started through its interpreter. */
+  readonly withoutRunBit?: true
 }
 
 /** A program that may be run by its path: there, executable, and its interpreter too. @returns undefined: there is none */
@@ -23,10 +30,25 @@ export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram 
   const found = facts.look(file)
   if (found === undefined) return undefined
   if ('fault' in found) return { file, fault: found.fault }
-  const fault = found.status.isFile()
-    ? (runBitFault(file, found.status.mode) ?? interpreterFault(file, found.real, facts))
-    : { file, message: 'it is no regular file', repair: 'put a program there' }
-  return fault === undefined ? { file } : { file, fault }
+  if (!found.status.isFile())
+    return { file, fault: { file, message: 'it is no regular file', repair: 'put a program there' } }
+  const { withoutRunBit, ...others } = facts
+  const bit = runBitFault(file, found.status.mode)
+  const through = bit !== undefined && withoutRunBit ? interpreterWords(headOf(found.real)) : undefined
+  const fault = (through === undefined ? bit : undefined) ?? interpreterFault(file, found.real, others)
+  return { file, ...(fault !== undefined && { fault }), ...(through !== undefined && { through }) }
+}
+
+/**
+ * A script whose interpreter line ends in CRLF: the kernel, or env, takes the carriage return for the end of a name.
+ * @returns undefined also for what cannot be read
+ */
+export function crlfFault(file: string): Fault | undefined {
+  try {
+    return crlfFaultOf(file, headOf(file))
+  } catch {
+    return undefined // whoever runs it finds out why
+  }
 }
 
 /** By its whole path, or by its name on PATH. */
@@ -84,12 +106,25 @@ export function readable(file: string): Trusted | undefined {
   }
 }
 
+/** As the kernel splits the line: the interpreter, and all that follows as one word (execve(2)). @returns undefined: there is none */
+function interpreterWords(head: string): readonly string[] | undefined {
+  const line = /^#![ \t]*(\S+)[ \t]*([^\n]*)/.exec(head)
+  return line === null ? undefined : [line[1], line[2]?.trimEnd()].filter((word): word is string => Boolean(word))
+}
+
+const crlfFaultOf = (file: string, head: string): Fault | undefined =>
+  /^#![^\n]*\r(?:\n|$)/.test(head)
+    ? { file, message: 'its lines end in CRLF', repair: `save it with LF line ends: sed -i 's/\\r$//' ${file}` }
+    : undefined
+
 const runBitFault = (file: string, mode: number): Fault | undefined =>
   (mode & RUN_BITS) !== 0 ? undefined : { file, message: 'it is not executable', repair: `chmod +x ${file}` }
 
 function interpreterFault(file: string, real: string, facts: ProgramFacts): Fault | undefined {
   const head = headOf(real)
   if (head.startsWith('\x7fELF')) return undefined
+  const crlf = crlfFaultOf(file, head)
+  if (crlf !== undefined) return crlf
   const wrong = (message: string, repair: string): Fault => ({ file, message, repair })
   const line = /^#![ \t]*(\S+)[ \t]*([^\n]*)/.exec(head)
   if (line === null) return wrong('it has no interpreter line', 'begin it with #!/bin/sh')

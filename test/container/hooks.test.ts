@@ -229,8 +229,12 @@ test.each([['root'], ['hermes']])(
   },
 )
 
-test('a hook whose interpreter is not there, as after an editor that writes CRLF, says so', async () => {
-  await using box = await withHooks({ init: { '10-dos': '#!/bin/sh\r\necho hello\r\n' } }, { command: ['true'] })
+test.each([
+  ['an interpreter that is not there', '#!/no/such/sh\n', 'the interpreter its first line names is not there'],
+  ['CRLF', '#!/bin/sh\r\necho hello\r\n', 'its lines end in CRLF; save it with LF line ends: sed -i'],
+  ['CRLF behind with-contenv', '#!/command/with-contenv sh\r\necho hello\r\n', 'its lines end in CRLF'],
+])('a hook with %s says so', async (_, text, message) => {
+  await using box = await withHooks({ init: { '10-bad': text } }, { command: ['true'] })
   expect(await box.exit()).toBe(126)
-  expect((await box.logs()).stderr).toContain('10-dos cannot be run: the interpreter its first line names is not there')
+  expect((await box.logs()).stderr).toContain(`10-bad cannot be run: ${message}`)
 })

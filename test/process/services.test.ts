@@ -223,6 +223,32 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     await kept.up('db')
   })
 
+  test('s6-rc: run and finish need no run bit, whatever their interpreter line says', async () => {
+    const text = (line: string, note: string) => `#!${line}\necho "${note} $1 in $PWD" >>/run/order\n`
+    const plain = (name: string, line: string): Etc =>
+      longrun(name, [], {
+        run: `${text(line, name)}exec sleep 1000\n`,
+        finish: text(line, `${name} finishes`),
+      })
+    await using box = await startServices({
+      etc: {
+        ...userBundle('one', 'two', 'three'),
+        ...plain('one', '/bin/sh'),
+        ...plain('two', ' /usr/bin/env\tsh '),
+        ...plain('three', '/bin/sh -e'),
+      },
+      prepare: 'chmod 644 /etc/s6-overlay/s6-rc.d/*/run /etc/s6-overlay/s6-rc.d/*/finish',
+    })
+    for (const name of ['one', 'two', 'three']) await box.up(name)
+    box.keep(box.path('/run/order'))
+    expect(await box.stop()).toEqual({ code: 0 })
+    const lines = ['one', 'two', 'three'].flatMap((name) => [
+      `${name} ${name} in /etc/s6-overlay/s6-rc.d/${name}`,
+      `${name} finishes 256 in /etc/s6-overlay/s6-rc.d/${name}`,
+    ])
+    expect(orderOf(box.kept()).sort()).toEqual(lines.sort())
+  })
+
   test('finish gets s6’s arguments, and its 125 parks the service', async () => {
     await using box = await startServices({
       etc: {

@@ -61,6 +61,11 @@ const profiles: readonly TestProfile[] = [
   },
   { name: 'fd-ready', gateway: { command: sh('sleep 0.1; echo >&4; exec sleep 1000'), ready: { fd: 4 } } },
   { name: 'missing', gateway: { command: ['no-such-program'], restart_delay: { first: '1h', max: '1h' } } },
+  {
+    name: 'dos',
+    desired: 'stopped',
+    gateway: { command: ['./agent.sh'], restart_delay: { first: '1h', max: '1h' } },
+  },
   { name: 'reads-env', gateway: { command: sh('echo "WORD=$WORD"; exec sleep 1000'), ready_after: '20ms' } },
   { name: 'patient', gateway: { command: ['sleep', '1000'], ready_after: '5ms', stop_timeout: '366d' } },
   { name: 'storm', gateway: { command: ['sleep', '1000'], ready_after: '5ms' } },
@@ -298,6 +303,21 @@ test('a command that does not exist is one clear line in the log', () => {
     ),
   )
 })
+
+test.each([['#!/bin/sh\r\nexec sleep 1000\r\n'], ['#!/usr/bin/env sh\r\nexec sleep 1000\r\n']])(
+  'a command with CRLF line ends is one clear line in the log: %j',
+  async (text) => {
+    const script = join(dir('dos'), 'agent.sh')
+    writeFileSync(script, text, { mode: 0o755 })
+    await say('restart', 'dos', false)
+    await reach('dos', 'backoff')
+    const advice = `save it with LF line ends: sed -i 's/\\r$//' ${script}`
+    const last = logLines(hermes.home, 'dos').at(-1) ?? ''
+    expect(last).toMatch(/^\S+ hermes: gateway-dos: /)
+    expect(last).toContain(`: ${script}: its lines end in CRLF; ${advice}`)
+    await say('stop', 'dos')
+  },
+)
 
 test('.env is read at each start', async () => {
   await reach('reads-env', 'up')

@@ -51,7 +51,8 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
     commands: asRoot,
   }
   const servicesD = readTree(sources.servicesD, roots)
-  const s6Rc = readTree(sources.s6Rc, roots)
+  // s6-rc copies its programs and makes the copies executable; they are run where they lie here.
+  const s6Rc = readTree(sources.s6Rc, { ...roots, withoutRunBit: true })
   const userBundles = readTree(sources.userBundles, roots)
   const found: readonly Found[] = [
     ...[servicesD, s6Rc, userBundles].map(({ problems }) => ({ definitions: [], problems })),
