@@ -38,11 +38,14 @@ LABEL org.opencontainers.image.title="hermes" \
       org.opencontainers.image.base.name="${BASE_IMAGE}"
 COPY --from=build /out/ /
 # Written by hand: useradd is not in every base image. "*" is no password's hash, so nobody can log in with one.
+# The directories in /run are for --user, which could not make them; group 0, because some platforms give any uid that group.
 RUN set -eu; \
     echo 'hermes:x:10000:' >>/etc/group; \
     echo 'hermes:*:10000:10000:Hermes:/opt/data:/bin/sh' >>/etc/passwd; \
-    mkdir -p /opt/data; \
-    chown 10000:10000 /opt/data
+    mkdir -p /opt/data /run/hermes /run/service /run/s6 /run/s6-linux-init-container-results; \
+    chown 10000:10000 /opt/data; \
+    chown 10000:0 /run/hermes /run/service /run/s6 /run/s6-linux-init-container-results; \
+    chmod 775 /run/hermes /run/service /run/s6 /run/s6-linux-init-container-results
 ENV HERMES_HOME=/opt/data \
     PATH=/opt/hermes/bin:/command:$PATH
 VOLUME /opt/data

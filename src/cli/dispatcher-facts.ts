@@ -19,5 +19,4 @@ export const dispatcherFacts = ({ home, clock, install, paths, env, output }: Co
 export const dashboardFacts = (context: Context) => ({
   ...dispatcherFacts(context),
   install: context.install,
-  runDir: context.paths.runDir,
 })

@@ -4,10 +4,8 @@
  */
 import { lstatSync, readFileSync } from 'node:fs'
 import type { RuntimeIdentity } from '../protocol/init.ts'
+import { isImageInstall } from '../system/install.ts'
 import type { Native } from '../system/native.ts'
-
-/** Where the image lies; only there is a user `hermes` of /etc/passwd ours. */
-const IMAGE_INSTALL = '/opt/hermes'
 
 /** Where the facts come from; other places in tests. */
 export interface IdentitySources {
@@ -33,7 +31,8 @@ export const identitySources = (install: string): IdentitySources => ({
 export function findIdentity(sources: IdentitySources): RuntimeIdentity | undefined {
   const written = readIdentity(sources.identityFile)
   if (written) return written
-  if (sources.install !== IMAGE_INSTALL) return undefined
+  // Only in the image is a user `hermes` of /etc/passwd ours.
+  if (!isImageInstall(sources.install)) return undefined
   const line = readFileSync(sources.passwd, 'utf8')
     .split('\n')
     .find((one) => one.startsWith('hermes:'))
@@ -53,6 +52,8 @@ export function findIdentity(sources: IdentitySources): RuntimeIdentity | undefi
 function readIdentity(file: string): RuntimeIdentity | undefined {
   const stat = lstatSync(file, { throwIfNoEntry: false })
   if (!stat) return undefined
+  // init was not root (--user): its file may say no more than whose it is, and its user is the one whom root may become at no risk.
+  if (stat.isFile() && stat.uid !== 0) return ownerOf(stat)
   // A file that somebody else could write must not decide who root becomes.
   if (!stat.isFile() || stat.uid !== 0 || (stat.mode & 0o022) !== 0) throw new Error(`${file} is not root's alone`)
   const value = JSON.parse(readFileSync(file, 'utf8')) as Partial<RuntimeIdentity>
@@ -66,6 +67,14 @@ function readIdentity(file: string): RuntimeIdentity | undefined {
   }
   return { uid: uid as number, gid: gid as number, groups, user, home }
 }
+
+const ownerOf = ({ uid, gid }: { readonly uid: number; readonly gid: number }): RuntimeIdentity => ({
+  uid,
+  gid,
+  groups: [gid],
+  user: String(uid),
+  home: '/opt/data',
+})
 
 function groupsOf(user: string, gid: number, file: string): readonly number[] {
   const lines = readFileSync(file, 'utf8')

@@ -24,7 +24,6 @@ import { Terminals } from './terminal/terminals.ts'
 
 export interface DashboardFacts {
   readonly home: string
-  readonly runDir: string
   /** The directory with bin/ and lib/. */
   readonly install: string
   readonly controlSocket: string

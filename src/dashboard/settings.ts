@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { loadConfig } from '../profile/config.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
-import { type Environment, IMAGE_RUN_DIR } from '../system/install.ts'
+import { type Environment, isImageInstall } from '../system/install.ts'
 import { truthy } from '../system/markers.ts'
 import { decideGate } from './gate.ts'
 import type { OpenGate } from './http/guard.ts'
@@ -32,14 +32,15 @@ export interface DashboardSettings {
 export function readSettings(facts: {
   readonly env: Environment
   readonly home: string
-  readonly runDir: string
+  /** Directory that holds bin/ and lib/. */
+  readonly install: string
   readonly options: DashboardOptions
 }): DashboardSettings {
-  const { env, home, runDir, options } = facts
+  const { env, home, install, options } = facts
   const { dashboard } = loadConfig(join(home, 'config.yaml')).config
   const setting = (name: string): string | undefined =>
     env[`HERMES_DASHBOARD_${name}`] || dashboard[`HERMES_DASHBOARD_${name}`] || undefined
-  const host = options.host ?? setting('HOST') ?? (runDir === IMAGE_RUN_DIR ? '0.0.0.0' : '127.0.0.1')
+  const host = options.host ?? setting('HOST') ?? (isImageInstall(install) ? '0.0.0.0' : '127.0.0.1')
   const port = parsePort(options.port ?? setting('PORT') ?? '9119')
   const insecure = options.insecure === true || truthy(env.HERMES_DASHBOARD_INSECURE)
   const gate = decideGate({ host, port, insecure, setting })

@@ -1,9 +1,10 @@
-import { lchownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { lchownSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { readSmallFile } from '../system/small-file.ts'
 
-const RESULTS = '/run/s6-linux-init-container-results'
+/** The image ships it for `--user`, which could not make it. */
+export const RESULTS = '/run/s6-linux-init-container-results'
 const HALT = '/run/s6/basedir/bin/halt'
 /** A number below 256 and a newline; whoever writes more has not meant an exit code. */
 const MAX_BYTES = 16
@@ -31,7 +32,7 @@ export class ExitCodeFile {
 
   /** @throws the error of the file system */
   static make({ install, owner, results = RESULTS, halt = HALT }: ExitCodePlaces): ExitCodeFile {
-    rmSync(results, { recursive: true, force: true })
+    clear(results)
     mkdirSync(results, { recursive: true, mode: 0o755 })
     const exitCode = new ExitCodeFile(join(results, 'exitcode'))
     exitCode.write(0)
@@ -53,4 +54,10 @@ export class ExitCodeFile {
     const text = readSmallFile(this.#file, MAX_BYTES).text?.trim() ?? ''
     return /^\d{1,3}$/.test(text) && Number(text) <= 255 ? Number(text) : undefined
   }
+}
+
+/** Not the directory itself: whoever may write in it, as the image ships it, need not be allowed to make it again. */
+function clear(results: string): void {
+  if (!lstatSync(results, { throwIfNoEntry: false })?.isDirectory()) rmSync(results, { force: true })
+  else for (const name of readdirSync(results)) rmSync(join(results, name), { recursive: true, force: true })
 }

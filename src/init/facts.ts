@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
-import { type Environment, resolveHome } from '../system/install.ts'
+import { type Environment, IMAGE_INSTALL, isImageInstall, resolveHome } from '../system/install.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { RUNTIME_USER, requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
@@ -37,8 +37,6 @@ export interface InitFacts {
 }
 
 const DEFAULT_STOP_TIMEOUT_S = 8
-/** Where the image lies. Anywhere else (a checkout, a test) the machine's accounts are not ours to change. */
-const IMAGE_INSTALL = '/opt/hermes'
 /** Programs that root runs, and what they obey, lie in these. */
 const ROOTS_OWN = ['/bin', '/command', '/etc', '/lib', '/proc', '/run/hermes', '/sbin', '/sys', '/usr', IMAGE_INSTALL]
 
@@ -53,7 +51,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     HERMES_STOP_TIMEOUT: String(defaultStopTimeoutS(env, warnings)),
   })
   const identity = dropped
-    ? becoming({ env, home, accounts, isImage: install === IMAGE_INSTALL }, warnings)
+    ? becoming({ env, home, accounts, isImage: isImageInstall(install) }, warnings)
     : ourselves(env, foreground ? env.HOME : home, accounts)
   if (!dropped && uid === 0) warnings.push('started as root: everything runs as root')
   if (!dropped && uid !== 0 && !foreground) {

@@ -10,15 +10,17 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { HermesError } from '../system/errors.ts'
-import { type Environment, IMAGE_RUN_DIR, privateRunDir } from '../system/install.ts'
+import { containerRunDir, type Environment, IMAGE_RUN_DIR, privateRunDir } from '../system/install.ts'
 import { type Native, NativeError } from '../system/native.ts'
 import { type RunPaths, runPaths } from '../system/paths.ts'
+import { RESULTS } from './exit-code-file.ts'
 
 /** In the run directory; held locked while an init uses it. */
 const LOCK = 'lock'
@@ -41,7 +43,7 @@ export function chooseRunDirectory({ env, home, uid, foreground }: Place): RunDi
   const wanted = env.HERMES_RUN_DIR
   if (wanted) return place(wanted)
   if (!foreground && (uid === 0 || canMakeImageDirectories())) return place(IMAGE_RUN_DIR)
-  return place(privateRunDir(env, home, uid))
+  return place(foreground || env.XDG_RUNTIME_DIR ? privateRunDir(env, home, uid) : containerRunDir(home, uid))
 }
 
 function place(runDir: string): RunDirectory {
@@ -52,7 +54,7 @@ function place(runDir: string): RunDirectory {
 /** All of them or none: a client takes /run/hermes as the sign for all. */
 function canMakeImageDirectories(): boolean {
   const { runDir, serviceDir, environmentDir } = runPaths(IMAGE_RUN_DIR, 'image')
-  return [runDir, serviceDir, environmentDir].every((dir) => {
+  return [runDir, serviceDir, environmentDir, RESULTS].every((dir) => {
     try {
       accessSync(nearestExisting(dir), constants.W_OK | constants.X_OK)
       return true
@@ -75,7 +77,10 @@ export function makeRunDirectory(
 ): void {
   const { runDir, logFifos, slotStates, serviceDir, environmentDir } = paths
   try {
-    if (owner !== undefined) refuseForeignGround(dirname(runDir))
+    if (owner !== undefined) {
+      for (const dir of [runDir, serviceDir, dirname(environmentDir), RESULTS]) removeShipped(dir)
+      refuseForeignGround(dirname(runDir))
+    }
     // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
     makeDirectory(runDir, layout === 'private' && owner === undefined ? 0o700 : 0o755)
     if (owner !== undefined) {
@@ -196,6 +201,22 @@ function refuseForeignGround(path: string): void {
 function removePlanted(dir: string): void {
   const status = lstatSync(dir, { throwIfNoEntry: false })
   if (status !== undefined && !status.isDirectory()) rmSync(dir)
+}
+
+/**
+ * The image ships these directories, empty, for the runtime user: `--user` cannot make them in /run. Where root drops, they must be
+ * root's. Removed and made anew, which needs no CAP_CHOWN; one that somebody else could have put there is refused later.
+ */
+function removeShipped(dir: string): void {
+  const status = lstatSync(dir, { throwIfNoEntry: false })
+  const parent = lstatSync(dirname(dir), { throwIfNoEntry: false })
+  if (!status?.isDirectory() || status.uid === 0 || parent?.uid !== 0 || (parent.mode & 0o022) !== 0) return
+  try {
+    rmdirSync(dir)
+  } catch (error) {
+    // Not empty, or a mount point: then it is not as the image has it.
+    if (!['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
 }
 
 /** What becomes of the container's environment on its way to the main program. */

@@ -13,6 +13,7 @@ import { DISPATCHER, type DispatcherSlot } from './dispatcher-slot.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import type { Journal } from './journal.ts'
 import { Lease } from './lease.ts'
+import { removeOldRunDirectory } from './old-run-directory.ts'
 import { stopOrphans } from './orphan-stop.ts'
 import type { ProfileSlots } from './profiles.ts'
 import type { Records } from './records.ts'
@@ -190,6 +191,7 @@ export class Life {
         (made) => made.length > 0 && journal.info(`new in ${home}: ${made.join(', ')}`),
         (error: Error) => journal.warn(`${home} could not be filled: ${error.message}`),
       )
+      this.#removeOldRunDirectory()
     }
     if (!this.#isOurs()) {
       this.#begun = false // lost meanwhile: the boot begins anew when it is ours again
@@ -217,6 +219,20 @@ export class Life {
     this.#enter(this.#phase)
     // Last: where it cannot be written (a full run directory) all else is done, and the next supervisor boots once more.
     if (isFirst) writeFileSync(marker, '')
+  }
+
+  #removeOldRunDirectory(): void {
+    const { start, journal } = this.#o
+    if (!this.#isOurs()) return
+    try {
+      const removed = removeOldRunDirectory(start.home, start.runDir)
+      if (removed !== undefined)
+        journal.info(`removed ${removed}: an earlier version kept the container's environment, secrets included, there`)
+    } catch (error) {
+      journal.warn(
+        `cannot remove ${(error as Error).message}: an earlier version left the container's environment there`,
+      )
+    }
   }
 
   /** The volume, as far as we know: its lock is held, or nobody needs it, or our counter is in it. */

@@ -13,6 +13,12 @@ export interface Environment {
 /** The directory that holds `bin/` and `lib/`: `/opt/hermes` in the image, `dist` in a checkout. Bundles lie in `lib/`. */
 export const installDir = (bundleDir: string): string => dirname(bundleDir)
 
+/** Where the image has its install. Anywhere else, a checkout or a test, the machine around us is not ours. */
+export const IMAGE_INSTALL = '/opt/hermes'
+
+/** Whether we run in a container made from the image, whatever user it runs as and wherever its run directory is. */
+export const isImageInstall = (install: string): boolean => install === IMAGE_INSTALL
+
 /** The checkout this install was built in, if it is one: `dist` beside a package.json. */
 export function checkoutOf(install: string): string | undefined {
   const parent = dirname(install)
@@ -42,6 +48,12 @@ export function privateRunDir(env: Environment, home: string, uid: number): stri
     : `/tmp/hermes-${uid}-${hashOf(home)}`
 }
 
+/**
+ * The same in a container whose user may not write /run: in memory, because run scripts hold the container's environment, secrets
+ * included, which must not stay in the volume.
+ */
+export const containerRunDir = (home: string, uid: number): string => `/dev/shm/hermes-${uid}-${hashOf(home)}`
+
 /** FNV-1a, 64 bits: tells homes apart and hides nothing. node:crypto takes 7 ms to load, a sixth of a short command's life. */
 function hashOf(text: string): string {
   let hash = 0xcbf29ce484222325n
@@ -64,6 +76,7 @@ export function findRunPaths(env: Environment, home: string, uid: number, imageR
     imageRunDir,
     ...(env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, named)] : []),
     `/run/user/${uid}/${named}`,
+    containerRunDir(home, uid),
     join(home, 'run'),
     `/tmp/hermes-${uid}-${hashOf(home)}`,
   ]

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -30,6 +30,13 @@ describe('who a root caller becomes', () => {
     writeFileSync(sources.identityFile, JSON.stringify(IDENTITY))
     expect(findIdentity(sources)).toEqual(IDENTITY)
     expect(findIdentity({ ...sources, install: '/somewhere/dist' })).toEqual(IDENTITY)
+  })
+
+  test.skipIf(!isRoot)('is the owner of the file, whatever it says, where init itself was not root', () => {
+    writeFileSync(sources.identityFile, JSON.stringify({ ...IDENTITY, uid: 0, gid: 0, groups: [0] }))
+    chownSync(sources.identityFile, 1234, 5678)
+    const owner = { uid: 1234, gid: 5678, groups: [5678], user: '1234', home: '/opt/data' }
+    expect(findIdentity(sources)).toEqual(owner)
   })
 
   test("is the image's user hermes where init wrote nothing, with its groups and without root's", () => {

@@ -101,7 +101,9 @@ test('a read-only root file system without one ends at once, and says what is mi
   expect(await box.exit()).toBe(1)
   const { stdout, stderr } = await box.logs()
   expect(stdout).toBe('')
-  expect(stderr).toMatch(/the run directory cannot be made: \/run is on a read-only file system\. .*--tmpfs \/run/)
+  expect(stderr).toMatch(
+    /the run directory cannot be made: \/run\/hermes is on a read-only file system\. .*--tmpfs \/run/,
+  )
 })
 
 test('a remapped identity on a read-only root works, and the line names the file that stays as it was', async () => {
