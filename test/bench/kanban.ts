@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Board, openBoard } from '../../src/kanban/io/board.ts'
+import { change } from '../../src/kanban/io/changes.ts'
 import { type DispatchOptions, planDispatch } from '../../src/kanban/io/dispatch.ts'
+import { comment } from '../../src/kanban/io/links.ts'
 import { boardPlace } from '../../src/kanban/io/places.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { cell, type Effort, type Row } from './row.ts'
@@ -12,6 +14,9 @@ import { cell, type Effort, type Row } from './row.ts'
 export interface KanbanFigures {
   /** ms of one dry tick: everything a tick reads and decides. */
   readonly tickMs: readonly number[]
+  /** ms of one change in this process, which is on the disk when it returns, and of a heartbeat, which need not be. */
+  readonly changeMs: readonly number[]
+  readonly heartbeatMs: readonly number[]
   /** ms of a whole `hermes kanban list` and `create`, process and all; empty without an install. */
   readonly listMs: readonly number[]
   readonly createMs: readonly number[]
@@ -44,14 +49,18 @@ export async function kanbanFigures(tasks: number, rounds: number, install?: str
       const { report } = await planDispatch(options)
       if (report.spawned.length !== READY) throw new Error(`${report.spawned.length} tasks would start, not ${READY}`)
     })
+    const actor = { name: 'bench', wallMs: 0 }
+    const changeMs = await timed(10 * rounds, async () => comment(board, taskId(RUNNING), 'a remark', actor))
+    const heartbeatMs = await timed(10 * rounds, async () => change(board, 'heartbeat', taskId(0), {}, actor))
     board.close()
     const hermes = (...words: string[]) =>
       promisify(execFile)(join(install ?? '', 'bin', 'hermes'), ['kanban', ...words], {
         env: { PATH: process.env.PATH, HERMES_HOME: home, HERMES_DOCKER_EXEC_AS_ROOT: '1' },
       })
-    if (install === undefined) return { tickMs, listMs: [], createMs: [] }
+    const inProcess = { tickMs, changeMs, heartbeatMs }
+    if (install === undefined) return { ...inProcess, listMs: [], createMs: [] }
     return {
-      tickMs,
+      ...inProcess,
       listMs: await timed(rounds, () => hermes('list')),
       createMs: await timed(rounds, () => hermes('create', 'one more')),
     }
@@ -64,8 +73,8 @@ export async function kanbanFigures(tasks: number, rounds: number, install?: str
 export async function kanban(install: string, { quick, say }: Effort): Promise<Row[]> {
   const tasks = quick ? 1000 : 100_000
   say(`board of ${tasks} tasks`)
-  const { tickMs, listMs, createMs } = await kanbanFigures(tasks, quick ? 3 : 15, install)
-  const row = (title: string, budget: number, samples: readonly number[]): Row => ({
+  const { tickMs, changeMs, heartbeatMs, listMs, createMs } = await kanbanFigures(tasks, quick ? 3 : 15, install)
+  const row = (title: string, budget: number | null, samples: readonly number[]): Row => ({
     title: `${title}, ${tasks} tasks on the board`,
     unit: 'ms',
     budget,
@@ -73,6 +82,8 @@ export async function kanban(install: string, { quick, say }: Effort): Promise<R
   })
   return [
     row('kanban tick', 50, tickMs),
+    row('kanban change, on the disk when it returns', null, changeMs),
+    row('kanban heartbeat, which need not be', null, heartbeatMs),
     row('hermes kanban list', 100, listMs),
     row('hermes kanban create', 100, createMs),
   ]
@@ -83,7 +94,7 @@ export function fillBoard(board: Board, tasks: number): void {
   board.write(() => {
     for (let i = 0; i < tasks; i++) {
       const status = i < RUNNING ? 'running' : i < RUNNING + READY ? 'ready' : 'done'
-      const id = `t_${i.toString(16).padStart(8, '0')}`
+      const id = taskId(i)
       board.run(
         'INSERT INTO tasks (id, title, body, assignee, status, priority, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
         id,
@@ -106,6 +117,8 @@ export function fillBoard(board: Board, tasks: number): void {
     }
   })
 }
+
+const taskId = (i: number): string => `t_${i.toString(16).padStart(8, '0')}`
 
 async function timed(rounds: number, work: () => Promise<unknown>): Promise<number[]> {
   const samples: number[] = []

@@ -24,11 +24,24 @@ type Value = string | number | null
 export class Board {
   readonly place: BoardPlace
   readonly #database: Database
+  readonly #openUnsynced: () => Database
   readonly #statements = new Map<string, Statement<unknown[]>>()
+  #unsynced: Board | undefined
 
-  constructor(place: BoardPlace, database: Database) {
+  /** @param openUnsynced the same file, with commits that are not waited for */
+  constructor(place: BoardPlace, database: Database, openUnsynced: () => Database) {
     this.place = place
     this.#database = database
+    this.#openUnsynced = openUnsynced
+  }
+
+  /**
+   * The same board for writes that a power cut may undo, because they say that something lives: heartbeats and extended claims. They
+   * come often, and a sync each would wear the disk for nothing. A connection of its own: the pragma cannot change inside a transaction.
+   */
+  get unsynced(): Board {
+    this.#unsynced ??= new Board(this.place, this.#openUnsynced(), this.#openUnsynced)
+    return this.#unsynced
   }
 
   /** Rows of a query. */
@@ -46,7 +59,10 @@ export class Board {
     return { changes, id: Number(lastInsertRowid) }
   }
 
-  /** All or nothing, with the write lock from its first statement on: what it reads cannot change before it writes. */
+  /**
+   * All or nothing, with the write lock from its first statement on: what it reads cannot change before it writes. It is on the disk
+   * when this returns.
+   */
   write<T>(work: () => T): T {
     return this.#database.transaction(work).immediate()
   }
@@ -62,6 +78,7 @@ export class Board {
   }
 
   close(): void {
+    this.#unsynced?.close()
     this.#database.close()
   }
 
@@ -81,12 +98,14 @@ export class Board {
 export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
   const { mode, busyTimeoutMs = PATIENT_MS, warn } = options
   if (mode !== 'create' && !existsSync(place.file)) throw noBoard(place)
+  const open = (durable: boolean, say: (text: string) => void): Database =>
+    openDatabase(place.file, { readOnly: mode === 'read', busyTimeoutMs, durable, warn: say })
   let database: Database | undefined
   try {
-    database = openDatabase(place.file, { readOnly: mode === 'read', busyTimeoutMs, durable: false, warn })
+    database = open(true, warn)
     if (mode === 'read') requireVersion(database, place.file)
     else migrate(database, place.file)
-    return new Board(place, database)
+    return new Board(place, database, () => open(false, () => undefined))
   } catch (error) {
     database?.close()
     throw troubleOf(error, place, warn)

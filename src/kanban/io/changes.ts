@@ -84,7 +84,8 @@ export interface ChangeOptions {
  * @returns the task as it is now
  * @throws HermesError FAILED (no such task), REFUSED (not from its status, or the run that speaks is not current)
  */
-export function change(board: Board, operation: Operation, id: string, options: ChangeOptions, actor: Actor): Task {
+export function change(on: Board, operation: Operation, id: string, options: ChangeOptions, actor: Actor): Task {
+  const board = operation === 'heartbeat' ? on.unsynced : on
   return board.write(() => {
     const task = requireTask(board, id)
     const worker = actor.runId !== undefined

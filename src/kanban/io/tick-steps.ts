@@ -14,7 +14,7 @@ const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, wo
 const SAME = "id = ? AND status = 'running' AND current_run IS ? AND claim_lock IS ?"
 
 /** @returns false: the row has changed meanwhile */
-export function extendClaim(board: Board, row: RunningRow, wallMs: number): boolean {
+export function extendClaim({ unsynced: board }: Board, row: RunningRow, wallMs: number): boolean {
   return board.write(() => {
     const { changes } = board.run(
       `UPDATE tasks SET claim_expires_at = ? WHERE ${SAME}`,
