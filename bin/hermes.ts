@@ -7,6 +7,7 @@ import { hotCommand } from '../src/cli/hot.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/output.ts'
 import { dashboardRun, gatewayRun, splitCommandLine } from '../src/system/command-line.ts'
 import { truthy } from '../src/system/markers.ts'
+import { giveBackSaved } from '../src/system/own-node.ts'
 
 const OLDEST_NODE = 24
 
@@ -29,6 +30,8 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       return 126
     }
   }
+  // Root is dropped, or is to be kept: what this command starts gets the caller's environment.
+  giveBackSaved(env)
   let json = argv.includes('--json')
   try {
     const line = splitCommandLine(argv)

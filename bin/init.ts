@@ -1,4 +1,4 @@
-// PID 1. Its loader listens for USR1 before this is read (scripts/code-cache.ts).
+// PID 1.
 import { dirname } from 'node:path'
 import { runInit } from '../src/init/run.ts'
 

@@ -13,7 +13,6 @@ loadNative().then(
     new Supervisor({
       start: JSON.parse(process.argv[2] ?? '') as SupervisorStart,
       install: dirname(__dirname),
-      node: process.execPath,
       version: HERMES_VERSION,
       clock: systemClock(),
       native,

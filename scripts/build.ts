@@ -1,11 +1,12 @@
 // Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per program
 // and the dashboard's page.
 // CommonJS because such a bundle starts in 38-48 ms where ESM needs 58.   node scripts/build.ts [OUT, default dist]
-import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
+import { ownNodeShell } from '../src/system/own-node.ts'
 import { buildPage } from './build-page.ts'
 import { MODULE_WRAPPER, makeCodeCache } from './code-cache.ts'
 
@@ -58,6 +59,7 @@ await cp(sqliteBinary(), join(out, 'lib', 'better-sqlite3.node'))
 if (!usesMusl())
   await cp(join(packageDir(`@lydell/node-pty-linux-${process.arch}`), 'pty.node'), join(out, 'lib', 'pty.node'))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
+await writeFile(join(out, 'bin', 'own-node.sh'), ownNodeShell())
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
 const why = await makeCodeCache(
   out,

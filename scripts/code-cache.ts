@@ -16,13 +16,10 @@ export const MODULE_WRAPPER = {
 
 const DEADLINE_MS = 60_000
 
-/** Before anything is loaded: without a listener USR1 opens an inspector, and PID 1 is root. */
-const FIRST: Readonly<Record<string, string>> = { init: "process.on('SIGUSR1', () => undefined)\n" }
-
 /** V8 refuses a cache of another version or other flags, and compiles as if there were none. */
 const loader = (name: string, more = ''): string =>
   `'use strict'
-${FIRST[name] ?? ''}const { readFileSync, renameSync, writeFileSync } = require('node:fs')
+const { readFileSync, renameSync, writeFileSync } = require('node:fs')
 const { Script } = require('node:vm')
 let cachedData
 try {

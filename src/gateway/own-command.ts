@@ -4,6 +4,8 @@ import { isatty } from 'node:tty'
 import { ownEnvironment } from '../profile/own-environment.ts'
 import { takePidFile } from '../profile/pid-file.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
+import type { Native } from '../system/native.ts'
+import { loadNative } from '../system/native-libc.ts'
 import type { GatewayFacts } from './facts.ts'
 
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const
@@ -18,17 +20,19 @@ export async function runOwnCommand(facts: GatewayFacts, command: readonly strin
     const { environment, warnings } = ownEnvironment(facts)
     for (const warning of warnings) facts.err(`hermes: warning: ${warning}\n`)
     const [program = '', ...args] = command
+    const { native } = await loadNative()
     return await exitOf(
       spawn(program, args, { cwd: facts.dir, env: environment, stdio: 'inherit' }),
       program,
       facts.dir,
+      native,
     )
   } finally {
     giveBack()
   }
 }
 
-function exitOf(child: ChildProcess, program: string, dir: string): Promise<number> {
+function exitOf(child: ChildProcess, program: string, dir: string, native: Pick<Native, 'unblock'>): Promise<number> {
   // A terminal sends its INT and QUIT to the whole foreground group: passing them on would make two of one.
   const listeners = FORWARDED.filter((signal) => !isatty(0) || (signal !== 'SIGINT' && signal !== 'SIGQUIT')).map(
     (signal) => ({
@@ -38,6 +42,8 @@ function exitOf(child: ChildProcess, program: string, dir: string): Promise<numb
   )
   const ignore = (): void => undefined
   for (const { signal, pass } of listeners) process.on(signal, pass)
+  // Our Node starts with it blocked (src/system/own-node.ts).
+  native.unblock(constants.signals.SIGUSR1)
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore)
   return new Promise<number>((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) => reject(cannotStart(error, program, dir)))

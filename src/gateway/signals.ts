@@ -1,8 +1,8 @@
 import type { Clock } from '../system/clock.ts'
 
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
-/** Without a listener USR1 opens Node's debugger, and USR2 ends a container whose main program we are. */
-const MEANINGLESS = ['SIGUSR1', 'SIGUSR2'] as const
+/** Without a listener it ends a container whose main program we are. USR1 is blocked in every Node of ours (src/system/own-node.ts). */
+const MEANINGLESS = 'SIGUSR2'
 const A_DAY_MS = 86_400_000
 
 export interface StopRequested {
@@ -21,7 +21,7 @@ export function stopRequested(clock: Clock): StopRequested {
   const listener = (signal: NodeJS.Signals): void => waiting.shift()?.(signal)
   const ignore = (): void => undefined
   for (const signal of STOPPING) process.on(signal, listener)
-  for (const signal of MEANINGLESS) process.on(signal, ignore)
+  process.on(MEANINGLESS, ignore)
   // A signal listener alone does not keep Node's loop alive; an alarm does.
   let cancel = (): void => undefined
   const stayAlive = (): void => {
@@ -34,7 +34,7 @@ export function stopRequested(clock: Clock): StopRequested {
     forget: () => {
       cancel()
       for (const signal of STOPPING) process.off(signal, listener)
-      for (const signal of MEANINGLESS) process.off(signal, ignore)
+      process.off(MEANINGLESS, ignore)
     },
   }
 }

@@ -1,11 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Environment } from '../system/install.ts'
+import { giveBackSaved } from '../system/own-node.ts'
 
 export type Variables = Readonly<Record<string, string>>
 
-/** The wrapper renames what would change init itself (NODE_OPTIONS, LD_PRELOAD): `X` travels as this followed by `X`. */
-const SAVED_PREFIX = 'HERMES_SAVED_'
 /** Variables a shell sets about itself: the wrapper's, not the container's. */
 const OF_THE_SHELL = ['_', 'SHLVL', 'PWD', 'OLDPWD']
 
@@ -15,12 +14,11 @@ const OF_THE_SHELL = ['_', 'SHLVL', 'PWD', 'OLDPWD']
  */
 export function containerEnvironment(env: Environment, defaults: Variables): Variables {
   const variables: Record<string, string> = { ...defaults }
-  for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || name.startsWith(SAVED_PREFIX) || OF_THE_SHELL.includes(name)) continue
+  const given = { ...env }
+  giveBackSaved(given)
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined || OF_THE_SHELL.includes(name)) continue
     if (value !== '' || !(name in defaults)) variables[name] = value
-  }
-  for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && name.startsWith(SAVED_PREFIX)) variables[name.slice(SAVED_PREFIX.length)] = value
   }
   return variables
 }

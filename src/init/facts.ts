@@ -5,6 +5,7 @@ import { EXIT, HermesError } from '../system/errors.ts'
 import { type Environment, IMAGE_INSTALL, isImageInstall, resolveHome } from '../system/install.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
+import { foreignLoaders } from './foreign-loaders.ts'
 import { RUNTIME_USER, requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
 import { RESERVE_MS } from './stop.ts'
 import { doubtfulSwitches } from './switches.ts'
@@ -53,6 +54,8 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
   const identity = dropped
     ? becoming({ env, home, accounts, isImage: isImageInstall(install) }, warnings)
     : ourselves(env, foreground ? env.HOME : home, accounts)
+  const loaders = dropped ? foreignLoaders(environment, home) : undefined
+  if (loaders !== undefined) warnings.push(loaders)
   if (!dropped && uid === 0) warnings.push('started as root: everything runs as root')
   if (!dropped && uid !== 0 && !foreground) {
     warnings.push(`not root: everything runs as uid ${uid}, and the ownership of ${home} cannot be repaired`)

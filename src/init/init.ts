@@ -3,6 +3,7 @@ import { type ConsoleSink, INIT_PROTOCOL_VERSION, type ToInit } from '../protoco
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
+import { ownNode } from '../system/own-node.ts'
 import { homePaths, type RunPaths } from '../system/paths.ts'
 import { BeginGate } from './begin-gate.ts'
 import { Boot } from './boot.ts'
@@ -233,7 +234,7 @@ export class Init {
       prefix,
       dropped,
       processes: this.#processes,
-      repair: [process.execPath, '--v8-pool-size=0', join(options.install, 'lib', 'repair.cjs')],
+      repair: ownNode('repair', options.install),
       rootEnv: ROOT_ENV,
       say: this.#voice.say.bind(this.#voice),
     }

@@ -1,11 +1,10 @@
 import { renameSync, writeFileSync } from 'node:fs'
+import { ROOT_GOES_WITHOUT } from '../system/own-node.ts'
 import { rootPathOf } from '../system/trust.ts'
 import type { Variables } from './environment.ts'
 
 /** For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor. */
 export const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-/** What the dynamic linker obeys (ld.so(8)): a value may name a file that others can write, so root's programs go without. */
-const LINKER = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT']
 /** s6-overlay's: in front of the container's PATH where it is missing there. */
 const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
 
@@ -43,7 +42,7 @@ export class RootEnvironment {
 
   variables(): Variables {
     const container = this.#o.container()
-    const kept = Object.entries(container).filter(([name]) => this.#o.uid !== 0 || !LINKER.includes(name))
+    const kept = Object.entries(container).filter(([name]) => this.#o.uid !== 0 || !ROOT_GOES_WITHOUT.includes(name))
     return { ...Object.fromEntries(kept), PATH: this.path(container) }
   }
 

@@ -1,8 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { MAX_TABLE_BYTES, parseServiceTable, type ServiceTable } from '../services/table.ts'
 import { describeEnding } from '../slot/ending.ts'
+import { ownNode } from '../system/own-node.ts'
 import type { RunPaths } from '../system/paths.ts'
 import type { Variables } from './environment.ts'
 import type { Level } from './own-console.ts'
@@ -54,8 +54,8 @@ async function readTable({
   rootPath,
 }: ServicesBootOptions): Promise<string> {
   const facts = JSON.stringify({ environmentDir: paths.environmentDir, identity, uid, rootPath })
-  const args = ['--v8-pool-size=0', join(install, 'lib', 'services.cjs'), facts]
-  const { process: child, ended } = await processes.start(process.execPath, args, {
+  const [file, ...args] = [...ownNode('services', install), facts]
+  const { process: child, ended } = await processes.start(file, args, {
     cwd: '/',
     env: { ...rootEnv },
     stdio: ['ignore', 'pipe', 2],

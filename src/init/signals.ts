@@ -10,7 +10,7 @@ export interface SignalsOptions {
   readonly interrupt: () => void
   readonly reconcile: () => void
   readonly main: Pick<MainProgram, 'pid' | 'sharesTerminal' | 'hangupIsOurs'>
-  readonly native: Pick<Native, 'kill'>
+  readonly native: Pick<Native, 'kill' | 'unblock'>
   readonly bug: (error: unknown) => void
 }
 
@@ -36,6 +36,8 @@ export function listenForSignals(o: SignalsOptions): void {
       if (pid !== undefined) o.native.kill(pid, SIGNALS[signal])
     })
   }
+  // Our Node starts with it blocked (src/system/own-node.ts).
+  o.native.unblock(SIGNALS.USR1)
   // Their default would stop us with the main program; in the foreground that is what a shell's user wants.
   for (const signal of ['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const) {
     if (!o.foreground) process.on(signal, () => undefined)

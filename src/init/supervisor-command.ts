@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import type { ConsoleSink, SupervisorStart } from '../protocol/init.ts'
+import { ownNode } from '../system/own-node.ts'
 import type { Variables } from './environment.ts'
 import type { InitFacts, InitOptions } from './facts.ts'
 import type { RunDirectory } from './run-directory.ts'
@@ -42,16 +42,7 @@ export function supervisorCommand(o: SupervisorCommandFacts): Command {
     foreground: o.foreground,
     main: o.words,
   }
-  const [file = '', ...args] = [
-    ...prefix,
-    process.execPath,
-    '--disable-sigusr1',
-    '--v8-pool-size=0',
-    '--max-semi-space-size=1',
-    '--disable-warning=ExperimentalWarning',
-    join(o.install, 'lib', 'supervisor.cjs'),
-    JSON.stringify(start),
-  ]
+  const [file = '', ...args] = [...prefix, ...ownNode('supervisor', o.install), JSON.stringify(start)]
   return {
     file,
     args,

@@ -4,6 +4,7 @@ import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../profil
 import type { JobSpec } from '../protocol/control.ts'
 import { type RuntimeIdentity, SIGNALS } from '../protocol/init.ts'
 import type { Slot } from '../slot/slot.ts'
+import { ownNode } from '../system/own-node.ts'
 import { below, profileDir, profileOfSlot, type RunPaths } from '../system/paths.ts'
 import { crlfFault, findProgram, readable } from '../system/program.ts'
 import type { ProfileConfigs } from './profile-configs.ts'
@@ -16,8 +17,6 @@ export interface SlotScriptsOptions {
   /** Directory that holds bin/ and lib/. */
   readonly install: string
   readonly identity: RuntimeIdentity
-  /** The Node that runs our own programs. */
-  readonly node: string
   readonly configs: ProfileConfigs
   readonly warn: (text: string) => void
 }
@@ -118,7 +117,7 @@ export class SlotScripts {
     gateway: GatewayConfig | null,
   ): readonly string[] {
     if (job !== undefined) return job.command
-    const hermes = [this.#o.node, below(this.#o.install, 'lib', 'hermes.cjs')]
+    const hermes = ownNode('hermes', this.#o.install)
     if (profile === null) return [...hermes, ...(helperCommands[slot] ?? [slot])]
     return gateway?.command ?? [...hermes, '-p', profile, 'gateway', 'run']
   }

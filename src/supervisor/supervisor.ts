@@ -34,8 +34,6 @@ export interface SupervisorOptions {
   readonly start: SupervisorStart
   /** Directory that holds bin/ and lib/. */
   readonly install: string
-  /** The Node of our own programs. */
-  readonly node: string
   readonly version: string
   readonly clock: Clock
   readonly native: Native
@@ -72,7 +70,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#o = options
-    const { start, clock, native, install, node, version, random } = options
+    const { start, clock, native, install, version, random } = options
     const { home, runDir, layout, instance, identity } = start
     this.#paths = runPaths(runDir, layout)
     this.#container = readContainerEnvironment(this.#paths.environmentDir)
@@ -100,7 +98,6 @@ export class Supervisor {
       layout,
       install,
       identity,
-      node,
       warn: new FirstFew('settings of profiles', clock, warn).say,
       service: (name) => this.#imageServices.rules(name),
     })

@@ -57,6 +57,7 @@ export function degradedNative(): Native {
         throw new NativeError('kill', -(errno ?? 0), code ?? 'unknown')
       }
     },
+    unblock: () => undefined,
     dropPrivileges({ uid, gid, groups }) {
       process.setgroups?.([...groups])
       process.setgid?.(gid)

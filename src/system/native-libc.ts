@@ -63,6 +63,9 @@ const SOCK_STREAM = 1
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const POLLOUT = 4
+const SIG_UNBLOCK = 1
+/** sizeof(sigset_t) of glibc and musl; the kernel's 64 signals come first, the lowest bit is signal 1. */
+const SIGSET_BYTES = 128
 const POLLERR = 8
 const POLLHUP = 16
 /** sizeof(siginfo_t); si_pid lies behind three ints and the padding to the union, which holds pointers. */
@@ -89,6 +92,7 @@ const signatures = {
   send: ['long', ['int', 'void *', 'size_t', 'int']],
   poll: ['int', ['void *', 'unsigned long', 'int']],
   kill: ['int', ['int', 'int']],
+  pthread_sigmask: ['int', ['int', 'void *', 'void *']],
   setgroups: ['int', ['size_t', 'void *']],
   setresgid: ['int', ['uint32', 'uint32', 'uint32']],
   setresuid: ['int', ['uint32', 'uint32', 'uint32']],
@@ -237,6 +241,12 @@ function libcNative(koffi: Koffi): Native {
       const error = failure('kill')
       if (error.code === 'ESRCH') return false
       throw error
+    },
+    unblock(signal) {
+      const set = Buffer.alloc(SIGSET_BYTES)
+      set.writeBigUInt64LE(1n << BigInt(signal - 1))
+      // It returns the error's number instead of setting errno, and has none for these arguments.
+      raw('pthread_sigmask', SIG_UNBLOCK, set, null)
     },
     dropPrivileges({ uid, gid, groups }) {
       call('setgroups', groups.length, groups.length === 0 ? null : Uint32Array.from(groups))

@@ -68,6 +68,8 @@ export interface Native {
   setNonblocking(fd: number, on: boolean): void
   /** kill(2) without Node's own bookkeeping; a negative pid is a process group. @returns false when there is nobody (ESRCH) */
   kill(pid: number, signal: number): boolean
+  /** pthread_sigmask(SIG_UNBLOCK) of the calling thread: what has come meanwhile arrives now. Nothing without the binding. */
+  unblock(signal: number): void
   /** setgroups, setgid (real, effective, saved), setuid (likewise): the point of no return. Throws NativeError naming the call. */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
   /** _exit(code): ends at once. process.exit can hang for ever in V8's worker join after load. */

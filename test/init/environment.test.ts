@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { containerEnvironment, readEnvironment, storeEnvironment } from '../../src/init/environment.ts'
 import { mainScriptText } from '../../src/init/main-program.ts'
+import { ROOT_GOES_WITHOUT } from '../../src/system/own-node.ts'
 
 const inDirectory = (use: (dir: string) => void): void => {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-env-'))
@@ -64,4 +65,9 @@ test('the main script exports everything as it is, and becomes the program', () 
     })
     expect(JSON.parse(seen)).toEqual([env.A, env.B, env.C, '', ['a b', '$x'], true])
   })
+})
+
+test('with-contenv, when root runs it, leaves out what root’s other programs go without', () => {
+  const script = readFileSync('docker/rootfs/command/with-contenv', 'utf8')
+  expect(/roots=' (.*) '/.exec(script)?.[1]?.split(' ')).toEqual(['PATH', ...ROOT_GOES_WITHOUT])
 })

@@ -1,11 +1,7 @@
-// The supervisor and everything else of the runtime user as an attacker: whatever it sends, writes or swaps, nothing of it runs
-// as root. Each test looks for /run/owned, which only root can make.
-import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type InitBox, startInit } from '../support/init-box.ts'
-import { installDir } from '../support/install.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -301,18 +297,5 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     box.pid1.signal('HUP')
     await (await box.install.life(1)).got('reconcile')
     expect(box.pid1.stderr()).not.toContain('Debugger')
-  })
-
-  test('its listener is there before anything is loaded', () => {
-    const look = `
-      const Module = require('node:module')
-      const load = Module._load
-      Module._load = function (name, ...rest) {
-        if (!name.endsWith('init.cjs')) { console.log(process.listenerCount('SIGUSR1')); process.reallyExit(0) }
-        return load.call(this, name, ...rest)
-      }
-      require(process.argv[1])`
-    const init = join(installDir(), 'lib/init.cjs')
-    expect(execFileSync(process.execPath, ['-e', look, init, '--foreground'], { encoding: 'utf8' })).toBe('1\n')
   })
 })

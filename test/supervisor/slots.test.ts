@@ -68,7 +68,6 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
       layout: 'private',
       install: '/nowhere',
       identity,
-      node: '/nowhere/node',
       service: () => undefined,
       warn,
     }),
@@ -184,7 +183,7 @@ test('the built-in gateway is run by our own Node, ready by descriptor 3', () =>
   table.register(key, true)
   expect(told[0]?.message).toMatchObject({ type: 'spawn', notificationFd: 3 })
   expect(readFileSync(join(home, 'run', 'service', key, 'run'), 'utf8')).toContain(
-    "exec '/nowhere/node' '/nowhere/lib/hermes.cjs' '-p' 'default' 'gateway' 'run'\n",
+    `exec '${process.execPath}' '--disable-sigusr1' '--v8-pool-size=0' '--disable-warning=ExperimentalWarning' '/nowhere/lib/hermes.cjs' '-p' 'default' 'gateway' 'run'\n`,
   )
 })
 

@@ -141,6 +141,10 @@ export class FakeNative implements Native {
     this.#blocking.set(fd, !on)
   }
 
+  unblock(): void {
+    // Signals are imagined: none is ever blocked.
+  }
+
   kill(pid: number, signal: number): boolean {
     this.calls.push({ call: 'kill', pid, signal })
     return this.#alive.has(Math.abs(pid)) || this.#zombies.includes(Math.abs(pid))

@@ -1,5 +1,7 @@
+import { constants } from 'node:os'
 import type { ReadStream } from 'node:tty'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { loadNative } from '../../system/native-libc.ts'
 import { listProcesses } from '../../system/proc.ts'
 import { PtyInput } from './pty-input.ts'
 
@@ -45,6 +47,7 @@ const PATIENCE_MS = 500
 export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
   // Loaded here: only who opens a terminal needs it.
   const { spawn } = await import('@lydell/node-pty')
+  await unblockUsr1()
   const { command, cwd, env, cols, rows } = options
   const [file, ...args] = command
   const terminal = spawn(file, args, { name: 'xterm-256color', cwd, env, cols, rows, encoding: null })
@@ -93,6 +96,15 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
       cancel = clock.at(clock.nowMs() + PATIENCE_MS, () => signal('SIGKILL'))
     },
   }
+}
+
+/** Our Node starts with USR1 blocked (src/system/own-node.ts), which a program that node-pty starts would inherit. */
+async function unblockUsr1(): Promise<void> {
+  if (process.listenerCount('SIGUSR1') > 0) return
+  // Its default would end us.
+  process.on('SIGUSR1', () => undefined)
+  const { native } = await loadNative()
+  native.unblock(constants.signals.SIGUSR1)
 }
 
 function tell(pid: number, signal: NodeJS.Signals): void {

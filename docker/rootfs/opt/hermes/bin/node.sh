@@ -1,27 +1,36 @@
-# Sourced by the wrappers: takes what would change Node out of the environment, and finds Node ($node).
-# With saving=1 (init's wrapper) a variable X travels on as HERMES_SAVED_X, which init puts into the stored container environment.
-# One fork at most, for the list of names; short commands and the boot count milliseconds.
-# shellcheck shell=sh disable=SC2034,SC2154
-remove() {
+# Sourced by the wrappers, which set $here to this directory: own PROGRAM ARGUMENT… becomes that program on our Node.
+# What would make Node, OpenSSL or the dynamic linker load somebody's code goes out of the environment first, because the caller may
+# be root. A variable X travels on as HERMES_SAVED_X: init puts it into the stored container environment, hermes back into its own
+# environment once it is no longer root. One fork, for the list of names; short commands and the boot count milliseconds.
+# shellcheck shell=sh disable=SC2154 # the wrapper sets $here, own-node.sh the rest
+# shellcheck source=/dev/null # made at build from src/system/own-node.ts: options_of, $code_loaders
+. "$here/own-node.sh"
+
+put_aside() {
   eval "[ -n \"\${$1+set}\" ]" || return 0
-  [ -z "${saving-}" ] || eval "export HERMES_SAVED_$1=\"\$$1\""
+  eval "export HERMES_SAVED_$1=\"\$$1\""
   unset "$1"
 }
-names=$(export -p)
-while :; do
-  case $names in
-  *' NODE_'*) names=${names#*' NODE_'} ;;
-  *) break ;;
-  esac
-  # A value can hold " NODE_x", too: a variable that is not there is not removed.
-  remove "NODE_${names%%[!A-Za-z0-9_]*}"
-done
-if [ -n "${saving-}" ]; then
-  # The dynamic linker's and OpenSSL's ways to load somebody's code into us.
-  for name in LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT OPENSSL_CONF OPENSSL_MODULES; do remove "$name"; done
-fi
-# lib/node: a Node of our own beside another one of the image's (docs/add-to-an-image.md).
-node=node
-for candidate in /usr/local/bin/node "$here"/../../node_modules/node-linux-*/bin/node "$here/../lib/node"; do
-  [ -x "$candidate" ] && node=$candidate
-done
+
+own() {
+  names=$(export -p)
+  while :; do
+    case $names in
+    *' NODE_'*) names=${names#*' NODE_'} ;;
+    *) break ;;
+    esac
+    # A value can hold " NODE_x", too: a variable that is not there is not put aside.
+    put_aside "NODE_${names%%[!A-Za-z0-9_]*}"
+  done
+  for name in $code_loaders; do put_aside "$name"; done
+  # lib/node: a Node of our own beside another one of the image's (docs/add-to-an-image.md).
+  node=node
+  for candidate in /usr/local/bin/node "$here"/../../node_modules/node-linux-*/bin/node "$here/../lib/node"; do
+    [ ! -x "$candidate" ] || node=$candidate
+  done
+  program=$1
+  shift
+  options_of "$program"
+  # shellcheck disable=SC2086 # several words
+  exec "$node" $options "$here/../lib/$program.cjs" "$@"
+}
