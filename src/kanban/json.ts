@@ -1,7 +1,8 @@
 /** Tasks, events and runs as JSON: unknown facts absent, times RFC 3339 UTC, durations in ms. */
+import { instantText } from '../system/instant.ts'
 import type { BoardEvent, Comment, Run, Task } from './task.ts'
 
-export const time = (ms: number | null): string | undefined => (ms === null ? undefined : new Date(ms).toISOString())
+export const time = instantText
 
 /** Without the keys whose value is not known. */
 const known = <T extends Record<string, unknown>>(facts: T): Partial<T> =>

@@ -1,4 +1,5 @@
 /** Why a task is not running, in one line. For ready tasks the words are those of the tick's own decision. */
+import { instantText } from '../system/instant.ts'
 import type { Status, Task } from './task.ts'
 import type { Decision, Reason } from './tick.ts'
 
@@ -21,7 +22,7 @@ export interface Why {
   readonly text: string
 }
 
-const time = (ms: number): string => new Date(ms).toISOString()
+const time = (ms: number): string => instantText(ms) ?? `an instant that no calendar has (${ms})`
 
 export function why(facts: WhyFacts): Why {
   const { task, decision } = facts

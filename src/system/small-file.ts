@@ -36,7 +36,7 @@ export function openRegular(path: string | Buffer, links: 'followed' | 'refused'
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw new UnreadableFile('is not a regular file')
-    const kernels = kernelFileSystem(fd)
+    const kernels = kernelFileSystem(`/proc/self/fd/${fd}`)
     if (kernels !== undefined) throw new UnreadableFile(`is a file of the kernel (${kernels})`)
     return { fd, stat }
   } catch (error) {
@@ -134,15 +134,18 @@ function readAtMost(fd: number, maxBytes: number): Buffer {
  * The name of the file system if its files are made up by the kernel as they are read. They claim to be regular and empty: some
  * are without end (/proc/self/pagemap), some make the reader wait for another process (/proc/PID/cmdline), some take an effect.
  */
-function kernelFileSystem(fd: number): string | undefined {
+function kernelFileSystem(path: string): string | undefined {
   try {
-    return KERNEL_FILE_SYSTEMS.get(Number(statfsSync(`/proc/self/fd/${fd}`).type) >>> 0)
+    return KERNEL_FILE_SYSTEMS.get(Number(statfsSync(path).type) >>> 0)
   } catch (error) {
     // No /proc is mounted: then there is no such file to link to either.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
+
+/** The same by name, for what others open by name. */
+export const isKernelFile = (path: string): boolean => kernelFileSystem(path) !== undefined
 
 // f_type of statfs(2), from linux/magic.h.
 const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([

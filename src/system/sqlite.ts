@@ -2,12 +2,24 @@
  * The one place that opens SQLite files: the board and the sessions. better-sqlite3 is synchronous, so every wait for a lock
  * stalls its process; daemons give a short `busyTimeoutMs` and wait with {@link whenFree}, one-shot commands may wait inside.
  */
-import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, statfsSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Clock } from './clock.ts'
 import { HermesError } from './errors.ts'
+import { isKernelFile } from './small-file.ts'
 
 export type Database = BetterSqlite3.Database
 
@@ -27,7 +39,7 @@ export interface OpenDatabaseOptions {
 }
 
 /** What went wrong with a database, as far as a caller acts on it. */
-export type DatabaseTrouble = 'busy' | 'corrupt' | 'full' | 'read-only' | 'cannot-open' | 'io'
+export type DatabaseTrouble = 'busy' | 'corrupt' | 'full' | 'read-only' | 'cannot-open' | 'io' | 'foreign'
 
 const DEFAULT_BUSY_TIMEOUT_MS = 250
 
@@ -40,7 +52,7 @@ export function openDatabase(file: string, options: OpenDatabaseOptions = {}): D
   const { readOnly = false, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, durable = true } = options
   let database: Database | undefined
   try {
-    if (!readOnly) touch(file)
+    if (!isThere(file) && !readOnly) touch(file)
     const native = nativeBinding()
     database = new (sqlite())(file, {
       readonly: readOnly,
@@ -54,6 +66,8 @@ export function openDatabase(file: string, options: OpenDatabaseOptions = {}): D
       database.pragma(`synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
     }
     database.pragma('foreign_keys = ON')
+    // What a schema that somebody else has written may call: functions without an effect only.
+    database.pragma('trusted_schema = OFF')
     // Reads the schema: a file that is no database is found now and not at somebody's first question.
     database.pragma('schema_version')
     return database
@@ -87,6 +101,8 @@ const TROUBLE_OF: Readonly<Record<string, DatabaseTrouble>> = {
   CANTOPEN: 'cannot-open',
   IOERR: 'io',
   NOLFS: 'io',
+  // Not SQLite's: requireSchema.
+  FOREIGN: 'foreign',
 }
 
 const TEXT_OF: Readonly<Record<DatabaseTrouble, { what: string; next: string }>> = {
@@ -98,6 +114,10 @@ const TEXT_OF: Readonly<Record<DatabaseTrouble, { what: string; next: string }>>
     next: 'see its owner and mode, and whether the volume is mounted read-only',
   },
   'cannot-open': { what: 'cannot be opened', next: 'see the owner and mode of the file and its directory' },
+  foreign: {
+    what: 'is not a database that hermes made',
+    next: 'put a backup in its place, or move it away to begin with an empty one',
+  },
   io: { what: 'cannot be read or written', next: 'look for disk errors with "dmesg"' },
 }
 
@@ -189,10 +209,35 @@ function quickCheck(database: Database): void {
   if (found !== 'ok') throw Object.assign(new Error(found), { code: 'SQLITE_CORRUPT' })
 }
 
+/** More than a board or conversations come to; a file that claims more is none. */
+const MAX_DATABASE_BYTES = 16e9
+
+/**
+ * SQLite opens with open(2), and waits for ever for the other end of a FIFO. The journals lie beside the file itself, not beside a link
+ * to it. Looked at by name: opening and closing the file would give up every lock that this process has on it (fcntl(2)).
+ * @throws Error with `code` for what is there and is not a database
+ */
+function isThere(file: string): boolean {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return false
+  if (!found.isFile() || isKernelFile(file)) throw notADatabase(file, 'is not a regular file')
+  if (found.size > MAX_DATABASE_BYTES) throw notADatabase(file, `has ${found.size} bytes`)
+  const real = realpathSync(file)
+  for (const suffix of ['-wal', '-shm', '-journal']) {
+    const stat = lstatSync(real + suffix, { throwIfNoEntry: false })
+    if (stat !== undefined && !stat.isFile()) throw notADatabase(real + suffix, 'is not a regular file')
+  }
+  return true
+}
+
+/** The code is that of SQLite for a file that cannot be opened; what is said instead of "is damaged" tells what to remove. */
+const notADatabase = (file: string, what: string): Error =>
+  Object.assign(new Error(`${file} ${what}`), { code: 'SQLITE_CANTOPEN' })
+
 /** SQLite would make the file with the umask's mode; its journals take the mode of the file. */
 function touch(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600))
+  closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, 0o600))
 }
 
 /** better-sqlite3 costs about 2 MB and 5 ms: it comes with the first database. */

@@ -6,6 +6,7 @@ import { statusCounts } from '../../kanban/io/queries.ts'
 import { STATUSES } from '../../kanban/task.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
+import { databaseTrouble } from '../../system/sqlite.ts'
 import type { ApiFacts } from './facts.ts'
 import type { Handlers } from './handler.ts'
 import { type Metric, metricsText } from './metrics-text.ts'
@@ -137,7 +138,7 @@ function countsOf(place: BoardPlace, warn: (text: string) => void): Readonly<Rec
       board.close()
     }
   } catch (error) {
-    if (error instanceof HermesError) return undefined
+    if (error instanceof HermesError || databaseTrouble(error) !== undefined) return undefined
     throw error
   }
 }

@@ -1,9 +1,11 @@
 /** Conversations as others see them: read-only, so that nobody makes a database by looking for one. */
 import { existsSync } from 'node:fs'
 import { HermesError } from '../../system/errors.ts'
+import { instantText } from '../../system/instant.ts'
 import { type Database, openDatabase } from '../../system/sqlite.ts'
+import { requireSchema } from '../../system/sqlite-schema.ts'
 import type { Message } from '../agent/agent.ts'
-import { sessionsFile } from './store.ts'
+import { isSessionId, SESSION_TABLES, sessionsFile } from './store.ts'
 
 export interface SessionGlance {
   readonly id: string
@@ -15,48 +17,66 @@ export interface SessionGlance {
 }
 
 const TITLE_CHARS = 80
+/** A longer first message is not read for its title. */
+const MAX_TITLE_MESSAGE_BYTES = 1_000_000
 
 interface Row {
-  readonly id: string
-  readonly updated_ms: number
+  readonly id: unknown
+  readonly updated_ms: unknown
   readonly messages: number
-  readonly first: string | null
+  readonly first: unknown
 }
 
-/** The latest first. A database that is damaged, locked or of a newer version has none for us: its owner reports that. */
+/** The latest first. A database that is damaged, locked, not ours or of a newer version has none for us: its owner reports that. */
 export const glanceAtSessions = (profileDir: string, limit: number): readonly SessionGlance[] =>
   reading(profileDir, [], (database) =>
     database
-      .prepare<[number], Row>(
-        `SELECT s.id, s.updated_ms, (SELECT count(*) FROM messages WHERE session = s.id) AS messages,
-           (SELECT message FROM messages WHERE session = s.id ORDER BY id LIMIT 1) AS first
-         FROM sessions s ORDER BY updated_ms DESC, id LIMIT ?`,
+      .prepare<[number, number], Row>(
+        `SELECT s.id, s.updated_ms,
+           (SELECT count(*) FROM messages WHERE session = s.id AND in_time()) AS messages,
+           (SELECT CASE WHEN octet_length(message) <= ? THEN message END
+            FROM messages WHERE session = s.id AND in_time() ORDER BY id LIMIT 1) AS first
+         FROM sessions s WHERE in_time() ORDER BY updated_ms DESC, id LIMIT ?`,
       )
-      .all(limit)
-      .map(({ id, updated_ms, messages, first }) => {
-        const title = titleOf(first)
-        return {
-          id,
-          ...(title === undefined ? {} : { title }),
-          messages,
-          updatedAt: new Date(updated_ms).toISOString(),
-        }
-      }),
+      .all(MAX_TITLE_MESSAGE_BYTES, limit)
+      .flatMap(glanceOf),
   )
 
 /** Conversations that went on since then. */
 export const countActiveSessions = (profileDir: string, sinceMs: number): number =>
   reading(profileDir, 0, (database) =>
-    Number(database.prepare('SELECT count(*) FROM sessions WHERE updated_ms >= ?').pluck().get(sinceMs)),
+    Number(
+      database
+        .prepare('SELECT count(*) FROM sessions WHERE updated_ms BETWEEN ? AND 8.64e15 AND in_time()')
+        .pluck()
+        .get(sinceMs),
+    ),
   )
 
-function titleOf(first: string | null): string | undefined {
-  if (first === null) return undefined
-  const { content } = JSON.parse(first) as Message
+/** Nothing for a row that no store of ours has written. */
+function glanceOf({ id, updated_ms, messages, first }: Row): readonly SessionGlance[] {
+  const updatedAt = instantText(updated_ms)
+  if (typeof id !== 'string' || !isSessionId(id) || updatedAt === undefined) return []
+  const title = titleOf(first)
+  return [{ id, ...(title === undefined ? {} : { title }), messages, updatedAt }]
+}
+
+function titleOf(first: unknown): string | undefined {
+  if (typeof first !== 'string') return undefined
+  let message: Partial<Message> | null
+  try {
+    message = JSON.parse(first) as Partial<Message> | null
+  } catch {
+    return undefined // no message of ours
+  }
+  const content = message?.content
   if (typeof content !== 'string') return undefined
   const line = content.replaceAll(/\s+/g, ' ').trim()
   return line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS - 1)}…` : line
 }
+
+/** Everybody's requests wait while a database is read; one that is built to have no end is left at its next row. */
+const READ_BUDGET_MS = 250
 
 function reading<T>(profileDir: string, none: T, read: (database: Database) => T): T {
   const file = sessionsFile(profileDir)
@@ -64,6 +84,13 @@ function reading<T>(profileDir: string, none: T, read: (database: Database) => T
   let database: Database | undefined
   try {
     database = openDatabase(file, { readOnly: true })
+    requireSchema(database, file, SESSION_TABLES)
+    const untilMs = performance.now() + READ_BUDGET_MS
+    // Asked by SQLite at each row. An error of ours leaves the statement as an error of SQLite would.
+    database.function('in_time', { deterministic: false }, () => {
+      if (performance.now() > untilMs) throw Object.assign(new Error('it takes too long'), { code: 'SQLITE_INTERRUPT' })
+      return 1
+    })
     return read(database)
   } catch (error) {
     if (error instanceof HermesError || (error as { code?: unknown }).code !== undefined) return none

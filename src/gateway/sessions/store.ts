@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
+import { instantText } from '../../system/instant.ts'
 import {
   type Database,
   databaseError,
@@ -10,6 +11,7 @@ import {
   setAsideDatabase,
   whenFree,
 } from '../../system/sqlite.ts'
+import { requireSchema, statementsOf } from '../../system/sqlite-schema.ts'
 import type { Message } from '../agent/agent.ts'
 
 /** A profile's conversations, in `sessions/sessions.db`. Several processes may have it open: the gateway, `hermes chat`. */
@@ -50,11 +52,17 @@ const SCHEMA = `
   CREATE INDEX messages_by_session ON messages (session, id);
   PRAGMA user_version = ${SCHEMA_VERSION};`
 
+/** What a store must hold, and all that may come with it. */
+export const SESSION_TABLES = statementsOf(SCHEMA)
+
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
+
+/** Whether it is a name as {@link parseSessionId} takes it. */
+export const isSessionId = (id: string): boolean => ID.test(id)
 
 /** A session's name as somebody typed it. @throws HermesError BAD_NAME */
 export function parseSessionId(text: string): string {
-  if (ID.test(text)) return text
+  if (isSessionId(text)) return text
   throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 140))} cannot be the name of a session`, {
     next: 'a name has 1 to 128 letters, digits, and . _ : -, and begins with a letter or digit',
   })
@@ -65,7 +73,7 @@ export const newSessionId = (): string => `s_${randomBytes(6).toString('hex')}`
 export const sessionsFile = (profileDir: string): string => join(profileDir, 'sessions', 'sessions.db')
 
 /**
- * Opens the store and makes it if it is not there. A damaged one is set aside, said to `warn`, and a new one begun: an agent
+ * Opens the store and makes it if it is not there. A damaged one, or one that holds what is not ours, is set aside, said to `warn`, and a new one begun: an agent
  * without its memory is better than none.
  * @throws HermesError when it cannot be opened, or was made by a newer version
  */
@@ -75,7 +83,7 @@ export function openSessions(profileDir: string, clock: Clock, warn: (text: stri
   try {
     return store(open(), file, clock)
   } catch (error) {
-    if (databaseTrouble(error) !== 'corrupt') throw error
+    if (!['corrupt', 'foreign'].includes(databaseTrouble(error) ?? '')) throw error
     const aside = setAsideDatabase(file, new Date(clock.wallMs()).toISOString().replace(/[-:]/g, ''))
     warn(`${(error as Error).message}; it is kept as ${aside}, and the sessions begin anew`)
     return store(open(), file, clock)
@@ -91,7 +99,10 @@ function prepared(database: Database, file: string): Database {
         if (version() === 0) database.exec(SCHEMA)
       })
       .immediate()
-    if (version() === SCHEMA_VERSION) return database
+    if (version() === SCHEMA_VERSION) {
+      requireSchema(database, file, SESSION_TABLES)
+      return database
+    }
   } catch (error) {
     database.close()
     throw databaseError(error, file)
@@ -133,12 +144,12 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
     append: (session, messages) => whenFree(clock, WRITE_BUDGET_MS, () => told(() => add.immediate(session, messages))),
     list: (limit) =>
       told(() =>
-        latest.all(limit).map((row) => ({
-          id: row.id,
-          messages: row.messages,
-          createdAt: new Date(row.created_ms).toISOString(),
-          updatedAt: new Date(row.updated_ms).toISOString(),
-        })),
+        latest.all(limit).flatMap(({ id, messages, created_ms, updated_ms }) => {
+          const createdAt = instantText(created_ms)
+          const updatedAt = instantText(updated_ms)
+          // A row that no store of ours has written.
+          return createdAt === undefined || updatedAt === undefined ? [] : [{ id, messages, createdAt, updatedAt }]
+        }),
       ),
     close: () => database.close(),
   }

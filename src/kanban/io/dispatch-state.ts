@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
+import { instantText } from '../../system/instant.ts'
 import { readSmallFile } from '../../system/small-file.ts'
 import type { DispatchReport } from '../report.ts'
 import { CLAIM_TTL_MS } from '../running.ts'
@@ -33,8 +34,8 @@ export function readDispatchState(home: string, slug: string): DispatchState | u
   if (text === undefined) return undefined
   try {
     const value = JSON.parse(text) as Partial<DispatchState> | null
-    return typeof value?.atMs === 'number' &&
-      typeof value.offsetMs === 'number' &&
+    return instantText(value?.atMs) !== undefined &&
+      typeof value?.offsetMs === 'number' &&
       typeof value.graceUntilMs === 'number'
       ? (value as DispatchState)
       : undefined

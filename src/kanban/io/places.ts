@@ -1,10 +1,13 @@
 /** Where boards and their files lie. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { directoryEntries, FirstInOrder } from '../../system/directory.ts'
 import { HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/nearest.ts'
 
 export const DEFAULT_BOARD = 'default'
+/** They are looked at every few seconds, and somebody may have unpacked an archive there. */
+const MAX_BOARDS = 1000
 const SLUG = /^[a-z0-9][a-z0-9_-]{0,63}$/
 
 export interface BoardPlace {
@@ -44,18 +47,17 @@ export function parseSlug(text: string): string {
   })
 }
 
-/** The boards that exist, the default first. Never throws. */
+/** The boards that exist, the default first; of very many the first by name. Never throws. */
 export function listBoards(home: string): readonly BoardPlace[] {
-  let names: readonly string[] = []
+  const names = new FirstInOrder<string>(MAX_BOARDS, (a, b) => a < b)
   try {
-    names = readdirSync(join(kanbanDir(home), 'boards')).sort()
+    for (const { name } of directoryEntries(join(kanbanDir(home), 'boards')))
+      if (SLUG.test(name) && name !== DEFAULT_BOARD) names.add(name)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && (error as NodeJS.ErrnoException).code !== 'ENOTDIR')
       throw error
   }
-  return [DEFAULT_BOARD, ...names.filter((name) => SLUG.test(name) && name !== DEFAULT_BOARD)]
-    .map((slug) => boardPlace(home, slug))
-    .filter(({ file }) => existsSync(file))
+  return [DEFAULT_BOARD, ...names.first].map((slug) => boardPlace(home, slug)).filter(({ file }) => existsSync(file))
 }
 
 /** @throws HermesError FAILED, naming the nearest board that exists */

@@ -2,6 +2,7 @@
 
 import { HermesError } from '../../system/errors.ts'
 import type { Database } from '../../system/sqlite.ts'
+import { requireSchema, statementsOf } from '../../system/sqlite-schema.ts'
 import { STATUSES } from '../task.ts'
 
 const VERSION = 1
@@ -118,12 +119,18 @@ WHEN old.status IN ('done', 'archived') AND new.status NOT IN ('done', 'archived
 END;
 `
 
+const STATEMENTS = statementsOf(TABLES)
+
 /**
  * Brings a board to this generation.
- * @throws HermesError FAILED when a newer version has written it
+ * @throws HermesError FAILED when a newer version has written it, or it holds what is not ours
  */
 export function migrate(database: Database, file: string): void {
-  if (versionOf(database) === VERSION) return
+  if (versionOf(database) !== VERSION) make(database, file)
+  requireSchema(database, file, STATEMENTS)
+}
+
+function make(database: Database, file: string): void {
   database
     .transaction(() => {
       // Asked again inside: two processes may open a new board at once.
@@ -139,9 +146,10 @@ const versionOf = (database: Database): number => Number(database.pragma('user_v
 
 export function requireVersion(database: Database, file: string): void {
   const version = versionOf(database)
-  if (version === VERSION) return
   if (version > VERSION) throw newerBoard(file, version)
-  throw new HermesError('FAILED', `${file} is no board`, { next: 'hermes kanban init makes one' })
+  if (version < VERSION)
+    throw new HermesError('FAILED', `${file} is no board`, { next: 'hermes kanban init makes one' })
+  requireSchema(database, file, STATEMENTS)
 }
 
 const newerBoard = (file: string, version: number): HermesError =>

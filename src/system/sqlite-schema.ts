@@ -1,0 +1,54 @@
+/**
+ * Whether a database holds what its program has made in it, and nothing that runs along. Whoever can write the file can put a view
+ * over an endless recursion in the place of a table, a generated column that takes minutes, a trigger: SQLite is synchronous, and
+ * nothing ends such a statement.
+ */
+import { type Database, databaseError } from './sqlite.ts'
+
+interface SchemaRow {
+  readonly type: 'table' | 'index' | 'trigger' | 'view'
+  readonly name: string
+  readonly table: string
+  /** Null: made by SQLite itself, for a key. */
+  readonly sql: string | null
+}
+
+/** The single statements of a schema; each begins a line with CREATE or PRAGMA, as those inside a trigger do not. */
+export const statementsOf = (schema: string): readonly string[] =>
+  schema
+    .split(/;\s*\n\s*(?=CREATE |PRAGMA )/)
+    .map((statement) => statement.trim().replace(/;$/, ''))
+    .filter((statement) => statement.startsWith('CREATE '))
+
+/**
+ * Tables, views and indexes of somebody's own may be there besides, as far as ours do not meet them.
+ * @param statements as {@link statementsOf} gives them; SQLite keeps their text as it was
+ * @throws HermesError, trouble `foreign`, that names the first object that is not as it was made
+ */
+export function requireSchema(database: Database, file: string, statements: readonly string[]): void {
+  const rows = database.prepare<[], SchemaRow>('SELECT type, name, tbl_name AS "table", sql FROM sqlite_schema').all()
+  const expected = new Set(statements)
+  const tables = new Set(statements.map((statement) => /^CREATE TABLE (\w+)/.exec(statement)?.[1]))
+  const missing = new Set(statements)
+  for (const row of rows) {
+    const { type, name, table, sql } = row
+    if (sql === null || name.startsWith('sqlite_')) continue
+    if (expected.has(sql)) missing.delete(sql)
+    else if (tables.has(name) || tables.has(table) || type === 'trigger' || /\bREFERENCES\b/i.test(sql))
+      throw notOurs(file, `the ${type} ${JSON.stringify(name.slice(0, 60))} in it is not one that hermes makes`)
+  }
+  const [first] = missing
+  if (first !== undefined)
+    throw notOurs(
+      file,
+      `${first
+        .replace(/^CREATE /, '')
+        .split(/[ (]/)
+        .slice(0, 2)
+        .join(' ')
+        .toLowerCase()} is missing`,
+    )
+}
+
+const notOurs = (file: string, what: string): unknown =>
+  databaseError(Object.assign(new Error(what), { code: 'SQLITE_FOREIGN' }), file)
