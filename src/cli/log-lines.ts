@@ -1,5 +1,5 @@
 import type { LogLine } from '../log/line.ts'
-import { parseDurationMs } from '../profile/config-keys.ts'
+import { parseDurationMs } from '../profile/values.ts'
 import { HermesError } from '../system/errors.ts'
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const

@@ -1,5 +1,6 @@
 /** Who may see the dashboard: decided once, at start, from the bind address and the providers that are configured. Pure. */
 import { isIP } from 'node:net'
+import { addressText } from '../system/address.ts'
 
 export type Gate =
   /** Loopback: whoever is on the machine. The Host header must be loopback too, or a web page could ask in the user's name. */
@@ -38,7 +39,7 @@ export function decideGate({ host, port, insecure, setting }: GateFacts): Gate {
   if (providers.length > 0) return { kind: 'login', providers }
   return {
     kind: 'refused',
-    why: `the dashboard does not listen on ${host}:${port} for everybody: no log-in is configured`,
+    why: `the dashboard does not listen on ${addressText({ host, port })} for everybody: no log-in is configured`,
     next: 'set HERMES_DASHBOARD_BASIC_AUTH_USERNAME and HERMES_DASHBOARD_BASIC_AUTH_PASSWORD (or HERMES_DASHBOARD_OAUTH_CLIENT_ID), or HERMES_DASHBOARD_HOST=127.0.0.1; HERMES_DASHBOARD_INSECURE=1 opens it to anyone',
   }
 }

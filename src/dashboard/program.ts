@@ -3,6 +3,7 @@ import { closeSync, fstatSync, writeSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
+import { addressText } from '../system/address.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Environment } from '../system/install.ts'
@@ -50,11 +51,11 @@ export async function runDashboard(facts: DashboardFacts): Promise<number> {
   const settings = readSettings(facts)
   const { host, port, gate } = settings
   if (gate.kind === 'insecure')
-    err(`hermes: warning: the dashboard on ${host}:${port} is open to anyone who reaches it\n`)
+    err(`hermes: warning: the dashboard on ${addressText({ host, port })} is open to anyone who reaches it\n`)
   const { server, close } = await assemble(facts, settings)
   await listen(server, settings)
   announceReady(env)
-  out(`hermes: dashboard on http://${host.includes(':') ? `[${host}]` : host}:${port}\n`)
+  out(`hermes: dashboard on http://${addressText({ host, port })}\n`)
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
   })
@@ -128,11 +129,11 @@ async function assemble(
 function listen(server: Server, { host, port }: DashboardSettings): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = `the dashboard cannot listen on ${host}:${port}: ${error.code}`
+      const why = `the dashboard cannot listen on ${addressText({ host, port })}: ${error.code}`
       const next = 'set HERMES_DASHBOARD_HOST and HERMES_DASHBOARD_PORT to an address of this machine that is free'
       reject(misconfigured(why, next))
     })
-    server.listen(port, host.replace(/^\[|\]$/g, ''), resolve)
+    server.listen(port, host, resolve)
   })
 }
 

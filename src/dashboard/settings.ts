@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { loadConfig } from '../profile/config.ts'
+import { plainHost } from '../system/address.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { type Environment, isImageInstall } from '../system/install.ts'
 import { truthy } from '../system/markers.ts'
@@ -40,7 +41,7 @@ export function readSettings(facts: {
   const { dashboard } = loadConfig(join(home, 'config.yaml')).config
   const setting = (name: string): string | undefined =>
     env[`HERMES_DASHBOARD_${name}`] || dashboard[`HERMES_DASHBOARD_${name}`] || undefined
-  const host = options.host ?? setting('HOST') ?? (isImageInstall(install) ? '0.0.0.0' : '127.0.0.1')
+  const host = plainHost(options.host ?? setting('HOST') ?? (isImageInstall(install) ? '0.0.0.0' : '127.0.0.1'))
   const port = parsePort(options.port ?? setting('PORT') ?? '9119')
   const insecure = options.insecure === true || truthy(env.HERMES_DASHBOARD_INSECURE)
   const gate = decideGate({ host, port, insecure, setting })

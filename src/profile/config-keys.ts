@@ -2,7 +2,8 @@
  * Every key of config.yaml: the one source of types, defaults, the seeded file, the schema and the table in
  * docs/configuration.md. Plain data, because the supervisor and the gateway need the defaults without loading zod.
  */
-import { LONGEST_MS, type SignalName } from '../protocol/init.ts'
+import type { SignalName } from '../protocol/init.ts'
+import type { Announcement, GiveUpAfter } from './values.ts'
 
 /** What a value may be. `duration` is written `500ms`, `30s`, `1m`, `2h` or as a number of seconds, and read as ms. */
 export type Kind =
@@ -20,16 +21,7 @@ export type Kind =
   | { readonly type: 'give-up' }
   | { readonly type: 'openai' }
 
-export type Ready =
-  | { readonly by: 'auto' }
-  | { readonly by: 'fd'; readonly fd: number }
-  | { readonly by: 'log'; readonly pattern: string }
-  | { readonly by: 'http'; readonly url: string }
-
-export interface GiveUpAfter {
-  readonly deaths: number
-  readonly withinMs: number
-}
+export type Ready = { readonly by: 'auto' } | Announcement
 
 /** An OpenAI-compatible endpoint; `apiKeyEnv` names the variable that holds its key. */
 export interface OpenAiEndpoint {
@@ -101,7 +93,7 @@ export const CONFIG_KEYS = {
     { type: 'ready' },
     { by: 'auto' },
     'auto',
-    'auto, {fd: N} (writes a newline there), {log: regex} (prints such a line) or {http: url} (answers 2xx)',
+    'auto, {fd: N} (writes a newline there), {log: regex} (prints such a line), {http: url} (answers below 400), {tcp: port} (takes a connection) or {command: words} (ends with 0)',
   ),
   'gateway.start_timeout': duration(60_000, '60s', 'from start to ready, where readiness is announced', 1),
   'gateway.stop_timeout': duration(10_000, '10s', 'from the stop signal to KILL'),
@@ -197,18 +189,3 @@ export const configKeys = (): readonly ConfigKey[] => Object.keys(CONFIG_KEYS) a
 
 export const defaultValues = (): ConfigValues =>
   Object.fromEntries(configKeys().map((name) => [name, CONFIG_KEYS[name].value])) as unknown as ConfigValues
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/**
- * `500ms`, `30s`, `1.5m`, `2h`, `1d`, or a number (or text of one) of seconds.
- * @returns whole milliseconds, or undefined when it is none of these
- */
-export function parseDurationMs(value: unknown): number | undefined {
-  const found = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(
-    typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '',
-  )
-  if (!found) return undefined
-  const ms = Math.round(Number(found[1]) * (UNITS[found[2] ?? 's'] ?? Number.NaN))
-  return Number.isSafeInteger(ms) && ms <= LONGEST_MS ? ms : undefined
-}

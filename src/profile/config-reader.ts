@@ -21,7 +21,8 @@ import {
   defaultValues,
   type Kind,
 } from './config-keys.ts'
-import { expectation, schemaOf } from './config-schema.ts'
+import { expectation, schemaOf, whyNot } from './config-schema.ts'
+import { asWritten } from './yaml-text.ts'
 
 export interface ReadValues {
   readonly values: ConfigValues
@@ -143,11 +144,13 @@ function judge(
   return parsed?.success
     ? { value: parsed.data }
     : {
-        message: `expected ${expectation(kind)}, got ${show(raw, kind)}`,
+        message: `expected ${expectation(kind)}, got ${show(raw, kind)}${because(whyNot(kind, raw))}`,
         // A secret must not travel in an object that somebody prints.
         ...(kind.type === 'secret' ? {} : { value: raw instanceof Unusable ? raw.why : raw }),
       }
 }
+
+const because = (why: string | undefined): string => (why === undefined ? '' : `: ${why}`)
 
 const isEmptyScalar = (node: unknown): boolean =>
   node === null || node === undefined || (isScalar(node) && node.value === null)
@@ -170,20 +173,6 @@ function plain(node: Node | null, document: Document): unknown {
     // Aliases that lead nowhere, to themselves (a TypeError of JSON), or multiply without end.
     return new Unusable(error instanceof TypeError ? 'a value that holds itself' : (error as Error).message)
   }
-}
-
-/** Numbers in a command or an environment stay as typed: `1.10` is no 1.1 there. */
-function asWritten(node: Node | null, raw: unknown): unknown {
-  const text = (item: unknown, value: unknown): unknown =>
-    isScalar(item) && typeof item.value !== 'string' && item.value !== null
-      ? (item.source ?? String(item.value))
-      : value
-  if (isSeq(node) && Array.isArray(raw)) return raw.map((value, i) => text(node.items[i], value))
-  if (isMap(node) && typeof raw === 'object' && raw !== null) {
-    const items = new Map((node.items as readonly Pair[]).map((pair) => [String(pair.key), pair.value]))
-    return Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, text(items.get(name), value)]))
-  }
-  return raw
 }
 
 const kindOf = (node: unknown): string => (isSeq(node) ? 'a list' : 'a single value')

@@ -1,10 +1,24 @@
 /** The zod schema of config.yaml, made from the table of keys. Loaded only where a file says something. */
 import * as z from 'zod/mini'
-import { parseSignal } from '../protocol/init.ts'
-import { CONFIG_KEYS, type ConfigKey, configKeys, type Kind, parseDurationMs } from './config-keys.ts'
+import { CONFIG_KEYS, type ConfigKey, configKeys, type Kind } from './config-keys.ts'
+import {
+  announcement,
+  DURATION,
+  GIVE_UP,
+  giveUpAfter,
+  MAX_FD,
+  parseDurationMs,
+  READY,
+  SIGNAL,
+  signal,
+  url,
+  VARIABLES,
+  variables,
+  whyNoAnnouncement,
+  words,
+} from './values.ts'
 
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
-const MAX_FD = 63
 
 /** Schema of one key: takes what YAML gave, returns the value in force; `null` is taken where unset is a value. */
 export function schemaOf(key: ConfigKey): z.ZodMiniType {
@@ -26,33 +40,28 @@ function schemaOfKind(kind: Kind): z.ZodMiniType {
     case 'word':
       return z.enum(kind.words as readonly [string, ...string[]])
     case 'argv':
-      return z.pipe(z.array(z.union([z.string(), z.number()])).check(z.minLength(1)), toTexts())
+      return judged(z.array(z.union([z.string(), z.number(), z.boolean()])).check(z.minLength(1)), words)
     case 'map':
-      return z.pipe(
+      return judged(
         z.record(z.string().check(z.regex(VARIABLE_NAME)), z.union([z.string(), z.number(), z.boolean()])),
-        z.transform((map: Record<string, string | number | boolean>) =>
-          Object.fromEntries(Object.entries(map).map(([k, v]) => [k, String(v)])),
-        ),
+        variables,
       )
     case 'signal':
-      return z.pipe(
-        z.union([z.string(), z.number()]).check(z.refine((value) => parseSignal(String(value)) !== undefined)),
-        z.transform((value: string | number) => parseSignal(String(value))),
-      )
+      return judged(z.union([z.string(), z.number()]), signal)
     case 'ready':
       return readySchema()
     case 'give-up':
-      return z.pipe(
-        z.strictObject({ deaths: z.int().check(z.minimum(1), z.maximum(100)), within: durationOf(1) }),
-        z.transform((value: { deaths: number; within: number | undefined }) => ({
-          deaths: value.deaths,
-          withinMs: value.within,
-        })),
+      return judged(
+        z.strictObject({
+          deaths: z.int().check(z.minimum(1), z.maximum(100)),
+          within: z.union([z.string(), z.number()]),
+        }),
+        giveUpAfter,
       )
     case 'openai':
       return z.pipe(
         z.strictObject({
-          base_url: url(),
+          base_url: judged(z.string(), url),
           model: z.string().check(z.minLength(1)),
           api_key_env: z._default(z.string().check(z.regex(VARIABLE_NAME)), 'OPENAI_API_KEY'),
         }),
@@ -70,44 +79,35 @@ const wholeOf = ({ min, max }: { readonly min: number; readonly max: number }) =
 
 const numberText = () => z.pipe(z.string().check(z.regex(/^\s*\d+\s*$/)), z.transform(Number))
 
-const toTexts = () => z.transform((words: (string | number)[]) => words.map(String))
-
-const durationOf = (minMs: number) =>
+/** The shape is for editors, which read a schema; whether a value is taken, and what it comes to, is said by one check. */
+const judged = <T>(shape: z.ZodMiniType, read: (value: unknown) => T | undefined) =>
   z.pipe(
-    z.union([z.string(), z.number()]).check(z.refine((value) => (parseDurationMs(value) ?? -1) >= minMs)),
-    z.transform((value: string | number) => parseDurationMs(value)),
+    shape.check(z.refine((value) => read(value) !== undefined)),
+    z.transform((value) => read(value) as T),
   )
 
-const url = () => z.string().check(z.refine((text) => /^https?:\/\//.test(text) && URL.canParse(text)))
+const durationOf = (minMs: number) =>
+  judged(z.union([z.string(), z.number()]), (value) => {
+    const ms = parseDurationMs(value)
+    return ms !== undefined && ms >= minMs ? ms : undefined
+  })
 
 const readySchema = () =>
-  z.union([
-    z.pipe(
+  judged(
+    z.union([
       z.literal('auto'),
-      z.transform(() => ({ by: 'auto' })),
-    ),
-    z.pipe(
       z.strictObject({ fd: z.int().check(z.minimum(3), z.maximum(MAX_FD)) }),
-      z.transform((value: { fd: number }) => ({ by: 'fd', fd: value.fd })),
-    ),
-    z.pipe(
-      z.strictObject({ log: z.string().check(z.minLength(1), z.refine(isPattern)) }),
-      z.transform((value: { log: string }) => ({ by: 'log', pattern: value.log })),
-    ),
-    z.pipe(
-      z.strictObject({ http: url() }),
-      z.transform((value: { http: string }) => ({ by: 'http', url: value.http })),
-    ),
-  ])
+      z.strictObject({ log: z.string().check(z.minLength(1)) }),
+      z.strictObject({ http: z.string() }),
+      z.strictObject({ tcp: z.union([z.string(), z.number()]) }),
+      z.strictObject({ command: z.array(z.union([z.string(), z.number(), z.boolean()])) }),
+    ]),
+    (value) => (value === 'auto' ? { by: 'auto' } : announcement(value)),
+  )
 
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(text) instanceof RegExp
-  } catch {
-    // A SyntaxError is the answer: it is no pattern.
-    return false
-  }
-}
+/** What more can be said of a value that a key does not take. */
+export const whyNot = (kind: Kind, value: unknown): string | undefined =>
+  kind.type === 'ready' ? whyNoAnnouncement(value) : undefined
 
 /** What a key takes, in words. */
 export function expectation(kind: Kind): string {
@@ -120,19 +120,19 @@ export function expectation(kind: Kind): string {
     case 'whole':
       return `a whole number from ${kind.min} to ${kind.max}`
     case 'duration':
-      return `a duration such as 500ms, 30s, 1m or a number of seconds${kind.minMs > 0 ? ', more than 0' : ''}`
+      return `${DURATION}${kind.minMs > 0 ? ', more than 0' : ''}`
     case 'word':
       return `${kind.words.slice(0, -1).join(', ')} or ${kind.words.at(-1)}`
     case 'argv':
       return 'a list of words such as [sh, -c, "exec my-program"]'
     case 'map':
-      return 'names and texts such as {PORT: "8080"}'
+      return VARIABLES
     case 'signal':
-      return 'a signal such as TERM, INT or 15'
+      return SIGNAL
     case 'ready':
-      return `auto, {fd: 3 to ${MAX_FD}}, {log: a regular expression} or {http: a URL}`
+      return `auto, ${READY}`
     case 'give-up':
-      return '{deaths: 1 to 100, within: a duration}'
+      return GIVE_UP
     case 'openai':
       return '{base_url: a URL, model: a name, api_key_env: name of a variable}'
   }

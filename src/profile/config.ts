@@ -7,10 +7,10 @@ import {
   type ConfigProblem,
   type ConfigValues,
   defaultValues,
-  type GiveUpAfter,
   type OpenAiEndpoint,
   type Ready,
 } from './config-keys.ts'
+import type { GiveUpAfter } from './values.ts'
 
 /** How a profile's gateway is run; durations in ms. */
 export interface GatewayConfig {

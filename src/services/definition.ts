@@ -2,6 +2,7 @@
  * A service that the author of an image defines, whatever it was written in: /etc/services.d, /etc/s6-overlay/s6-rc.d or
  * /etc/hermes/services.yaml. Plain data; lengths of time in ms. docs/services-internals.md says who reads which half.
  */
+import type { Announcement, Check } from '../profile/values.ts'
 import type { SignalName } from '../protocol/init.ts'
 
 /** Services live in slots of this prefix: `service-nginx`. */
@@ -44,18 +45,7 @@ export interface ServicePrograms {
   readonly depth: number
 }
 
-export type ServiceReadiness =
-  | { readonly by: 'alive' }
-  | { readonly by: 'fd'; readonly fd: number }
-  | { readonly by: 'log'; readonly pattern: string }
-  | Check
-
-/** What can be asked of a service from outside. */
-export type Check =
-  | { readonly by: 'http'; readonly url: string }
-  | { readonly by: 'tcp'; readonly host: string; readonly port: number }
-  /** Run as the runtime user; exit code 0 is a yes. */
-  | { readonly by: 'command'; readonly command: readonly string[] }
+export type ServiceReadiness = { readonly by: 'alive' } | Announcement
 
 export interface Liveness {
   readonly check: Check

@@ -1,5 +1,6 @@
 /** /etc/hermes/services.yaml: the documented way to define services. */
 import { isMap, isScalar, LineCounter, type Pair, parseDocument, type YAMLMap } from 'yaml'
+import { asWritten } from '../profile/yaml-text.ts'
 import { nearest } from '../system/nearest.ts'
 import type { Fault } from '../system/trust.ts'
 import {
@@ -11,7 +12,7 @@ import {
   type ServicePrograms,
 } from './definition.ts'
 import type { CommandFacts, FindUser, Found } from './facts.ts'
-import { SERVICE_KEYS, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
+import { SERVICE_KEYS, type ServiceKey, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
 
 export interface YamlFacts {
   readonly file: string
@@ -89,6 +90,9 @@ interface KeyFault {
   readonly repair: string
 }
 
+/** What they hold are words and texts, whatever they look like. */
+const TEXTS: ReadonlySet<string> = new Set<ServiceKeyName>(['command', 'finish', 'environment'])
+
 const isKey = (name: string): name is ServiceKeyName => Object.hasOwn(SERVICE_KEYS, name)
 
 function readKeys(
@@ -109,18 +113,20 @@ function readKeys(
     let raw: unknown
     try {
       raw = pair.value === null ? null : toValue(pair.value as YAMLMap)
+      if (TEXTS.has(name)) raw = asWritten(pair.value, raw)
     } catch (error) {
       // An alias without its anchor, or aliases of aliases without end.
       faults.push({ ...place, message: (error as Error).message, repair: 'write the value out' })
       continue
     }
     if (raw === null) continue // nothing is said
-    const value = SERVICE_KEYS[name].read(raw)
+    const known: ServiceKey<unknown> = SERVICE_KEYS[name]
+    const value = known.read(raw)
     if (value !== undefined) values[name] = value
     else
       faults.push({
         ...place,
-        message: `expected ${SERVICE_KEYS[name].expected}, got ${shown(raw)}`,
+        message: [`expected ${known.expected}, got ${shown(raw)}`, known.whyNot?.(raw) ?? []].flat().join(': '),
         repair: 'correct it',
       })
   }

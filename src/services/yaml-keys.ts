@@ -1,8 +1,26 @@
 /** The keys of a service in /etc/hermes/services.yaml: what each takes, and what it comes to. The table in docs/services.md is made from it. */
 import { Cron } from 'croner'
-import { parseDurationMs } from '../profile/config-keys.ts'
-import { parseSignal } from '../protocol/init.ts'
-import type { Check, Dependency, Liveness, ServiceReadiness } from './definition.ts'
+import {
+  announcement,
+  CHECKS,
+  check,
+  DURATION,
+  GIVE_UP,
+  giveUpAfter,
+  hasOnly,
+  isMap,
+  parseDurationMs,
+  READY,
+  SIGNAL,
+  scalar,
+  signal,
+  VARIABLES,
+  variables,
+  whole,
+  whyNoAnnouncement,
+  words,
+} from '../profile/values.ts'
+import type { Dependency, Liveness, ServiceReadiness } from './definition.ts'
 
 export interface ServiceKey<T> {
   /** What it takes, in words: the end of "expected …". */
@@ -12,6 +30,8 @@ export interface ServiceKey<T> {
   readonly help: string
   /** @returns undefined for a value it does not take */
   readonly read: (value: unknown) => T | undefined
+  /** What more can be said of such a value. */
+  readonly whyNot?: (value: unknown) => string | undefined
 }
 
 const key = <T>(
@@ -21,33 +41,13 @@ const key = <T>(
   read: (value: unknown) => T | undefined,
 ): ServiceKey<T> => ({ expected, written, help, read })
 
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-const hasOnly = (value: Record<string, unknown>, ...names: readonly string[]): boolean =>
-  Object.keys(value).every((name) => names.includes(name))
 const flag = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && !value.includes('\0') ? value : undefined
-const whole = (value: unknown, min: number, max: number): number | undefined =>
-  typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : undefined
-const scalar = (value: unknown): string | undefined =>
-  ['string', 'number', 'boolean'].includes(typeof value) && !String(value).includes('\0') ? String(value) : undefined
 
 const WORDS = 'a list of words such as [my-server, --port, "80"]'
-function words(value: unknown): readonly string[] | undefined {
-  const all = Array.isArray(value) ? value.map(scalar) : []
-  return all.length > 0 && all[0] !== '' && all.every((word) => word !== undefined) ? all : undefined
-}
 
-const DURATION = 'a duration such as 500ms, 30s, 1m or a number of seconds'
 const duration = (written: string, help: string): ServiceKey<number> => key(DURATION, written, help, parseDurationMs)
-
-function variables(value: unknown): Readonly<Record<string, string>> | undefined {
-  if (!isMap(value)) return undefined
-  const entries = Object.entries(value).map(([name, one]) => [name, scalar(one)] as const)
-  const sound = entries.every(([name, one]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && one !== undefined)
-  return sound ? Object.fromEntries(entries as readonly (readonly [string, string])[]) : undefined
-}
 
 function dependencies(value: unknown): readonly Dependency[] | undefined {
   if (Array.isArray(value))
@@ -57,36 +57,8 @@ function dependencies(value: unknown): readonly Dependency[] | undefined {
   return all.every((one): one is Dependency => one.until === 'ready' || one.until === 'started') ? all : undefined
 }
 
-const CHECKS = '{http: a URL}, {tcp: a port or host:port} or {command: a list of words}'
-function check(value: Record<string, unknown>): Check | undefined {
-  const { http, tcp, command } = value
-  if (typeof http === 'string')
-    return /^https?:\/\//.test(http) && URL.canParse(http) ? { by: 'http', url: http } : undefined
-  if (tcp !== undefined) {
-    const found = /^(?:(.+):)?(\d{1,5})$/.exec(String(tcp))
-    const port = whole(Number(found?.[2]), 1, 65_535)
-    return port === undefined ? undefined : { by: 'tcp', host: found?.[1] ?? '127.0.0.1', port }
-  }
-  const argv = words(command)
-  return argv === undefined ? undefined : { by: 'command', command: argv }
-}
-
-function readiness(value: unknown): ServiceReadiness | undefined {
-  if (value === 'alive') return { by: 'alive' }
-  if (!isMap(value) || Object.keys(value).length !== 1) return undefined
-  const fd = whole(value.fd, 3, 63)
-  if (fd !== undefined) return { by: 'fd', fd }
-  if (typeof value.log === 'string') return isPattern(value.log) ? { by: 'log', pattern: value.log } : undefined
-  return check(value)
-}
-
-function isPattern(source: string): boolean {
-  try {
-    return new RegExp(source, 'u') instanceof RegExp
-  } catch {
-    return false // a SyntaxError is the answer
-  }
-}
+const readiness = (value: unknown): ServiceReadiness | undefined =>
+  value === 'alive' ? { by: 'alive' } : announcement(value)
 
 function liveness(value: unknown): Liveness | undefined {
   if (!isMap(value) || !hasOnly(value, 'http', 'tcp', 'command', 'every', 'timeout', 'failures')) return undefined
@@ -103,13 +75,6 @@ function restartDelay(value: unknown): { readonly firstMs: number; readonly maxM
   const firstMs = parseDurationMs(value.first ?? '1s')
   const maxMs = parseDurationMs(value.max ?? '60s')
   return firstMs && maxMs ? { firstMs, maxMs } : undefined
-}
-
-function giveUpAfter(value: unknown): { readonly deaths: number; readonly withinMs: number } | undefined {
-  if (!isMap(value) || !hasOnly(value, 'deaths', 'within')) return undefined
-  const deaths = whole(value.deaths, 1, 100)
-  const withinMs = parseDurationMs(value.within)
-  return deaths !== undefined && withinMs ? { deaths, withinMs } : undefined
 }
 
 const SIZES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
@@ -136,7 +101,7 @@ export const SERVICE_KEYS = {
     'who it runs as; `hermes` is the runtime user',
     (value) => (typeof value === 'number' ? scalar(value) : text(value)),
   ),
-  environment: key('names and texts such as {PORT: "8080"}', '{}', 'added to the container’s environment', variables),
+  environment: key(VARIABLES, '{}', 'added to the container’s environment', variables),
   directory: key('an absolute path', '/', 'working directory', (value) =>
     text(value)?.startsWith('/') ? (value as string) : undefined,
   ),
@@ -159,12 +124,10 @@ export const SERVICE_KEYS = {
     'runs at these times; never twice at once',
     schedule,
   ),
-  ready: key(
-    `alive, {fd: 3 to 63}, {log: a regular expression}, ${CHECKS}`,
-    'alive',
-    'how it shows that it is ready',
-    readiness,
-  ),
+  ready: {
+    ...key(`alive, ${READY}`, 'alive', 'how it shows that it is ready', readiness),
+    whyNot: whyNoAnnouncement,
+  },
   ready_after: duration('0s', 'alive so long = ready, where nothing announces it'),
   start_timeout: duration('60s', 'from start to ready (a oneshot: to its end); 0 = no limit'),
   liveness: key(
@@ -182,15 +145,8 @@ export const SERVICE_KEYS = {
     'pause before a restart; it doubles',
     restartDelay,
   ),
-  give_up_after: key(
-    '{deaths: 1 to 100, within: a duration}',
-    '(never)',
-    'parks it after that many deaths in that time',
-    giveUpAfter,
-  ),
-  stop_signal: key('a signal such as TERM, INT or 15', 'TERM', 'asks it to stop', (value) =>
-    parseSignal(String(value)),
-  ),
+  give_up_after: key(GIVE_UP, '(never)', 'parks it after that many deaths in that time', giveUpAfter),
+  stop_signal: key(SIGNAL, 'TERM', 'asks it to stop', signal),
   stop_timeout: duration('10s', 'from the stop signal to KILL'),
   finish: key(WORDS, '(none)', 'runs after each end, for at most 5 s; for a oneshot: undoes it at the stop', words),
   essential: key('true or false', 'false', 'the container stops when it has ended for good or is parked', flag),

@@ -1,4 +1,4 @@
-import type { Check } from '../services/definition.ts'
+import type { Check } from '../profile/values.ts'
 import type { Clock } from '../system/clock.ts'
 
 /**

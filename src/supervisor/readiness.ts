@@ -1,5 +1,5 @@
 import type { Context } from 'node:vm'
-import type { Check } from '../services/definition.ts'
+import { type Check, PATTERN_FLAGS } from '../profile/values.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { whyNot } from './check.ts'
 import type { Readiness } from './launch.ts'
@@ -77,7 +77,7 @@ function watchLog(pattern: string, ready: () => void, warn: (text: string) => vo
 type Matcher = (lines: string) => boolean
 
 const ANY_LINE_MATCHES = `
-  wanted ??= new RegExp(pattern, 'u')
+  wanted ??= new RegExp(pattern, '${PATTERN_FLAGS}')
   lines.split('\\n').some((line) => wanted.test(line.slice(0, ${MAX_LINE_CHARACTERS})))`
 
 /**
@@ -86,7 +86,7 @@ const ANY_LINE_MATCHES = `
  * @throws SyntaxError when `pattern` is none
  */
 function matcherOf(pattern: string): Matcher {
-  new RegExp(pattern, 'u') // says at once what is wrong with it; compiled for good at the first line
+  new RegExp(pattern, PATTERN_FLAGS) // says at once what is wrong with it; compiled for good at the first line
   let made: { readonly run: (context: Context) => unknown; readonly context: Context } | undefined
   return (lines) => {
     made ??= matchIn(pattern)

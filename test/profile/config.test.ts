@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { configProblemText, configSignature, defaultConfig, loadConfig, parseConfig } from '../../src/profile/config.ts'
 import { setConfigValue } from '../../src/profile/config-edit.ts'
-import { CONFIG_KEYS, configKeys, parseDurationMs } from '../../src/profile/config-keys.ts'
+import { CONFIG_KEYS, configKeys } from '../../src/profile/config-keys.ts'
 import { configJsonSchema } from '../../src/profile/config-schema.ts'
 import { configText, describedConfigText } from '../../src/profile/templates.ts'
+import { parseDurationMs } from '../../src/profile/values.ts'
 import { HermesError } from '../../src/system/errors.ts'
 
 const problemsOf = (text: string): readonly string[] => parseConfig(text, 'config.yaml').problems.map(configProblemText)

@@ -1,5 +1,5 @@
 import { type ActionOptions, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
-import { parseDurationMs } from '../../profile/config-keys.ts'
+import { parseDurationMs } from '../../profile/values.ts'
 import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Command, type Input, type OptionSpec, textOption } from '../command.ts'

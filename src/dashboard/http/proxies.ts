@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { plainHost } from '../../system/address.ts'
 
 /** Addresses of proxies whose `X-Forwarded-*` is believed. */
 export type IsTrusted = (address: string) => boolean
@@ -14,7 +15,8 @@ export function parseProxies(text: string | undefined): IsTrusted {
 }
 
 function add(list: BlockList, part: string): void {
-  const [address = '', bits, more] = part.split('/')
+  const [written = '', bits, more] = part.split('/')
+  const address = plainHost(written)
   const family = isIP(address)
   const longest = family === 6 ? 128 : 32
   const length = bits === undefined ? longest : Number(bits)

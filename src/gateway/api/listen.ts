@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { addressText } from '../../system/address.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { HermesError } from '../../system/errors.ts'
 import { portHolder } from './port-holder.ts'
@@ -34,11 +35,11 @@ const listenOnce = (server: Server, { host, port }: ApiSettings): Promise<void> 
     }
     server.once('error', failed)
     server.once('listening', listening)
-    server.listen({ host: host.replace(/^\[|\]$/g, ''), port, backlog: 1024 })
+    server.listen({ host, port, backlog: 1024 })
   })
 
 function cannotListen(error: NodeJS.ErrnoException, { host, port }: ApiSettings, owner: Owner): HermesError {
-  const where = `the API server of profile "${owner.profile}" cannot listen on ${host}:${port}`
+  const where = `the API server of profile "${owner.profile}" cannot listen on ${addressText({ host, port })}`
   const place = placeOf(owner)
   switch (error.code) {
     case 'EADDRINUSE': {

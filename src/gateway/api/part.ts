@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { addressText } from '../../system/address.ts'
 import { redactor, secretsOf } from '../../system/redact.ts'
 import { type Agent, AgentError } from '../agent/agent.ts'
 import { readStoredKeys } from '../agent/auth-file.ts'
@@ -46,7 +47,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
   await listen(api.server, settings, owner, clock)
   const { host, port, key } = settings
   log.info(
-    `listening on http://${host}:${port}/v1, ${key === null ? 'without a key' : 'key needed'}, agent: ${agent?.kind ?? 'not configured'}`,
+    `listening on http://${addressText({ host, port })}/v1, ${key === null ? 'without a key' : 'key needed'}, agent: ${agent?.kind ?? 'not configured'}`,
   )
   return {
     name: 'API server',

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { plainHost } from '../../system/address.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { truthy } from '../../system/markers.ts'
 
@@ -28,7 +29,7 @@ export function apiSettings(
   owner: Owner,
 ): ApiSettings | null {
   if (!truthy(environment.API_SERVER_ENABLED)) return null
-  const host = environment.API_SERVER_HOST?.trim() || DEFAULT_HOST
+  const host = plainHost(environment.API_SERVER_HOST?.trim() || DEFAULT_HOST)
   const port = portOf(environment.API_SERVER_PORT, owner)
   const key = environment.API_SERVER_KEY?.trim() || null
   if (key !== null && key.length < SHORTEST_KEY) {

@@ -1,0 +1,29 @@
+/** Where something listens, as people write it. An IPv6 address stands in brackets where a port follows it (RFC 3986, 3.2.2). */
+import { isIPv6 } from 'node:net'
+
+export interface Address {
+  /** A name, or an address without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/** A host as it is given to a socket: without the brackets of `[::1]`. */
+export const plainHost = (text: string): string => /^\[(.*)\]$/.exec(text)?.[1] ?? text
+
+/** `redis:6379`, `[::1]:6379`. */
+export const addressText = ({ host, port }: Address): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`
+
+/**
+ * `6379` (on this machine), `redis:6379`, `[::1]:6379`; also `::1:6379`, where the last group is the port.
+ * @returns undefined when it is none of these
+ */
+export function parseAddress(value: unknown): Address | undefined {
+  const found = /^(?:(.+):)?(\d{1,5})$/.exec(typeof value === 'number' ? String(value) : asText(value))
+  const [, where = '127.0.0.1', digits] = found ?? []
+  const port = Number(digits)
+  const host = plainHost(where)
+  const isHost = host === where ? isIPv6(host) || /^[^\s:[\]]+$/.test(host) : isIPv6(host)
+  return isHost && port >= 1 && port <= 65_535 ? { host, port } : undefined
+}
+
+const asText = (value: unknown): string => (typeof value === 'string' ? value.trim() : '')
