@@ -1,7 +1,7 @@
 // Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per program
 // and the dashboard's page.
 // CommonJS because such a bundle starts in 38-48 ms where ESM needs 58.   node scripts/build.ts [OUT, default dist]
-import { chmod, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
@@ -9,12 +9,14 @@ import packageJson from '../package.json' with { type: 'json' }
 import { ownNodeShell } from '../src/system/own-node.ts'
 import { buildPage } from './build-page.ts'
 import { MODULE_WRAPPER, makeCodeCache } from './code-cache.ts'
+import { freshTree, putInPlace } from './replace-tree.ts'
 
 const root = dirname(import.meta.dirname)
-const out = resolve(process.argv[2] ?? join(root, 'dist'))
+const target = resolve(process.argv[2] ?? join(root, 'dist'))
 const programs = (await readdir(join(root, 'bin'))).filter((name) => name.endsWith('.ts'))
 
-await rm(out, { recursive: true, force: true })
+// What runs from the tree that is there goes on with it.
+const out = await freshTree(target)
 await mkdir(join(out, 'lib'), { recursive: true })
 const page = buildPage(join(root, 'src', 'dashboard', 'web'), join(out, 'lib', 'dashboard'))
 await build({
@@ -65,6 +67,7 @@ const why = await makeCodeCache(
   out,
   programs.map((name) => name.slice(0, -'.ts'.length)),
 )
+await putInPlace(out, target)
 if (why !== undefined) process.stderr.write(`build: no compiled code, so programs start slower: ${why}\n`)
 
 /** The one prebuilt file of koffi for this machine's architecture and C library. */

@@ -76,15 +76,16 @@ export async function slotStatus(context: Context, key: string, next: string): P
 export async function status(context: Context): Promise<Outcome> {
   const result = await statusOf(context)
   const warnings = [...result.warnings, ...hostWarnings(context)]
-  const { manager, version: supervisor, pid1, identity, phase, holder, slots } = result
+  const { manager, version: supervisor, pid1, identity, phase, holder, slots, needsAgent = false } = result
   const text = [
     `${managerLine(result)}\n`,
     phase === 'running' ? '' : `Phase: ${phase}${holder === undefined ? '' : `, the volume is held by ${holder}`}\n`,
     '\n',
     slots.length === 0 ? 'no slots\n' : slotsTable(slots, context.clock.wallMs()),
     warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${warning}\n`).join('')}`,
+    needsAgent ? '\nno agent configured; next: hermes setup\n' : '',
   ].join('')
-  const rest = { phase, ...(holder === undefined ? {} : { holder }) }
+  const rest = { phase, ...(holder === undefined ? {} : { holder }), needsAgent }
   return { text, json: { manager, version: supervisor, pid1, identity, ...rest, slots, warnings } }
 }
 

@@ -1,5 +1,5 @@
-import { statfsSync } from 'node:fs'
-import { isZombie, listProcesses } from '../system/proc.ts'
+import { existsSync, readFileSync, statfsSync } from 'node:fs'
+import { descendants, isZombie, listProcesses } from '../system/proc.ts'
 import type { Context } from './context.ts'
 
 /** Below this share of free space the disk counts as full. */
@@ -7,9 +7,9 @@ const LOW_SHARE = 0.02
 const LOW_BYTES = 100_000_000
 
 /** What the host has to say besides the supervisor: a full disk, zombies that their parents leave lying. */
-export const hostWarnings = (context: Pick<Context, 'home'>): readonly string[] => [
+export const hostWarnings = (context: Pick<Context, 'home' | 'paths'>): readonly string[] => [
   ...diskWarnings(context.home),
-  ...zombieWarnings(findZombies()),
+  ...zombieWarnings(findZombies(context.paths.initPid)),
 ]
 
 export function diskWarnings(home: string): readonly string[] {
@@ -33,11 +33,16 @@ export interface Zombie {
   readonly parentName: string
 }
 
-/** Dead processes that we can see and whose parent has not asked for their exit code. */
-export function findZombies(): readonly Zombie[] {
+/**
+ * Dead processes below our init whose parent has not asked for their exit code: a host has others, which are not our concern.
+ * @param initPid the file with init's pid; without it nothing is ours
+ */
+export function findZombies(initPid: string): readonly Zombie[] {
+  const init = existsSync(initPid) ? Number(readFileSync(initPid, 'latin1')) : Number.NaN
+  if (!Number.isInteger(init)) return []
   const all = listProcesses()
   const nameOf = (pid: number): string => all.find((process) => process.pid === pid)?.comm ?? '?'
-  return all
+  return descendants(all, init)
     .filter(isZombie)
     .map(({ pid, comm, ppid }) => ({ pid, name: comm, parent: ppid, parentName: nameOf(ppid) }))
 }

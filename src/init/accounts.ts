@@ -15,6 +15,14 @@ export interface Account {
   readonly home: string
 }
 
+/** @param passwd text of /etc/passwd @returns undefined where nobody has this id */
+export function userOf(passwd: string, uid: number): { readonly user: string; readonly home: string } | undefined {
+  const found = linesOf(passwd)
+    .map((line) => line.split(':'))
+    .find(([, , id]) => id === String(uid))
+  return found && { user: found[0] ?? String(uid), home: found[5] ?? '/' }
+}
+
 /** /etc/passwd with this account in it, above whoever else has its uid: tools take the first name they find. */
 export function withUser(passwd: string, { user, uid, gid, home }: Account): string {
   const lines = linesOf(passwd)

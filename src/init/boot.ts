@@ -1,4 +1,5 @@
 import { EXIT, HermesError } from '../system/errors.ts'
+import { pasteable } from '../system/install.ts'
 import type { Native } from '../system/native.ts'
 import type { BeginGate } from './begin-gate.ts'
 import type { InitFacts, InitOptions } from './facts.ts'
@@ -13,8 +14,9 @@ import type { Shutdown } from './shutdown.ts'
 import type { SupervisorProcess } from './supervisor-process.ts'
 
 export interface BootOptions {
-  readonly options: Pick<InitOptions, 'foreground'>
-  readonly facts: Pick<InitFacts, 'home' | 'pid1' | 'environment'>
+  readonly options: Pick<InitOptions, 'foreground' | 'env' | 'install'>
+  readonly facts: Pick<InitFacts, 'home' | 'uid' | 'pid1' | 'environment'>
+  readonly runDir: string
   readonly native: Pick<Native, 'becomeSubreaper'>
   readonly supervisor: Pick<SupervisorProcess, 'start'>
   readonly gate: Pick<BeginGate, 'open' | 'hooksDone' | 'lease'>
@@ -28,8 +30,6 @@ export interface BootOptions {
   readonly shutdown: Pick<Shutdown, 'begun'>
   /** The container ends with this code. */
   readonly stopWith: (code: number, why: string) => void
-  /** What to type to get at the command line. */
-  readonly hermes: string
   readonly say: (level: Level, text: string) => void
 }
 
@@ -71,8 +71,10 @@ export class Boot {
   }
 
   #sayWhatNext(): void {
-    const { facts, hermes, say } = this.#o
-    say('info', `supervising ${facts.home}; Ctrl-C stops it. In a second terminal: ${hermes} status`)
+    const { facts, options, runDir, say } = this.#o
+    const { home, uid } = facts
+    const type = pasteable({ HOME: options.env.HOME, home, runDir, uid, install: options.install }, 'status')
+    say('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
   }
 
   async #runHooks(): Promise<void> {

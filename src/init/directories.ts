@@ -37,7 +37,7 @@ export function makeDirectories(
   if (!dropped) requireWritable(facts)
   const run = chooseRunDirectory({ env, home, uid, foreground })
   const { paths } = run
-  makeRunDirectory(run, owner, () => lockRunDirectory(native, paths.runDir))
+  makeRunDirectory(run, owner, () => lockRunDirectory(native, paths, home))
   storeEnvironment(paths.environmentDir, environment)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { type Environment, IMAGE_INSTALL, isImageInstall, resolveHome } from '../system/install.ts'
-import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS } from './accounts.ts'
+import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { foreignLoaders } from './foreign-loaders.ts'
 import { RUNTIME_USER, requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
@@ -103,21 +103,20 @@ function becoming({ env, home, accounts, isImage }: Becoming, warnings: string[]
     own: process.getgroups?.() ?? [],
     ...(socket?.isSocket() && { dockerSocketGid: socket.gid }),
   })
-  return { uid, gid, groups, user: RUNTIME_USER, home }
+  // In the image the account was just made; elsewhere the machine has a name for the id, or none.
+  const user = isImage ? RUNTIME_USER : (userOf(readText(accounts.passwd), uid)?.user ?? String(uid))
+  return { uid, gid, groups, user, home }
 }
 
 function ourselves(env: Environment, home: string | undefined, accounts: AccountFiles): RuntimeIdentity {
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
-  const entry = readText(accounts.passwd)
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([, , id]) => id === String(uid))
+  const entry = userOf(readText(accounts.passwd), uid)
   return {
     uid,
     gid,
     groups: (process.getgroups?.() ?? []).filter((id) => id !== gid),
-    user: entry?.[0] ?? env.USER ?? String(uid),
-    home: home ?? entry?.[5] ?? '/',
+    user: entry?.user ?? env.USER ?? String(uid),
+    home: home ?? entry?.home ?? '/',
   }
 }
 

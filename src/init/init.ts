@@ -190,6 +190,7 @@ export class Init {
     this.#boot = new Boot({
       options,
       facts,
+      runDir: paths.runDir,
       native,
       supervisor: this.#supervisor,
       gate: this.#gate,
@@ -201,7 +202,6 @@ export class Init {
       main: this.#main,
       shutdown: this.#shutdown,
       stopWith: (code, why) => this.#stopWith(code, why),
-      hermes: this.#hermes(),
       say,
     })
     for (const warning of facts.warnings) warn(warning)

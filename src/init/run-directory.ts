@@ -3,12 +3,14 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -148,12 +150,35 @@ function clear(path: string, runDir: string): void {
  * The lock ends with the process.
  * @throws HermesError when there is one already
  */
-export function lockRunDirectory(native: Pick<Native, 'tryLock'>, runDir: string): void {
+export function lockRunDirectory(native: Pick<Native, 'tryLock'>, { runDir, initPid }: RunPaths, home: string): void {
   const fd = openSync(join(runDir, LOCK), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   if (native.tryLock(fd) !== 'busy') return
   closeSync(fd)
-  throw new HermesError('EXISTS', `an init already runs with the run directory ${runDir}`, {
-    next: 'use that one (hermes status), or set HERMES_RUN_DIR and HERMES_HOME for a second one',
+  throw alreadyRunning(home, initPid)
+}
+
+/**
+ * Before anything is built or made. The lock is only looked at.
+ * @throws HermesError when an init runs for this place
+ */
+export function refuseSecond(native: Pick<Native, 'isLocked'>, where: Place): void {
+  const { runDir, initPid } = chooseRunDirectory(where).paths
+  let fd: number
+  try {
+    fd = openSync(join(runDir, LOCK), constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch {
+    return // nobody was here, or it is not ours to open: init itself will say
+  }
+  const isLocked = native.isLocked(fd)
+  closeSync(fd)
+  if (isLocked) throw alreadyRunning(where.home, initPid)
+}
+
+function alreadyRunning(home: string, initPid: string): HermesError {
+  // It may not have written it yet.
+  const pid = existsSync(initPid) ? ` (pid ${readFileSync(initPid, 'latin1').trim()})` : ''
+  return new HermesError('EXISTS', `Hermes is already running for ${home}${pid}`, {
+    next: 'Use it (hermes status), or start a second one with HERMES_HOME=/other',
   })
 }
 

@@ -9,11 +9,13 @@ import { gatherFacts, type InitFacts, type InitOptions } from './facts.ts'
 import { canGiveFiles } from './identity.ts'
 import { Init } from './init.ts'
 import { OwnConsole, openSink } from './own-console.ts'
+import { withoutNpm } from './user-environment.ts'
 
 const OLDEST_NODE = 24
 
 /** Starts init; resolves when the boot is behind it. Ends the process by itself. */
-export async function runInit(options: InitOptions): Promise<void> {
+export async function runInit(given: InitOptions): Promise<void> {
+  const options = given.foreground ? { ...given, env: withoutNpm(given.env) } : given
   const { native, problem } = await loadNative()
   const clock = systemClock()
   // Before anything drops root: afterwards they could not be opened.

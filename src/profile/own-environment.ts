@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Environment } from '../system/install.ts'
 import { gatewaySlot } from '../system/paths.ts'
@@ -29,7 +30,7 @@ export function ownEnvironment(facts: OwnEnvironmentFacts): {
     home,
     profileDir: dir,
     runDir,
-    user: { name: env.USER ?? 'hermes', home: env.HOME ?? home },
+    user: { name: env.USER ?? ownName(), home: env.HOME ?? home },
     path: [join(install, 'bin')],
     container: {
       ...(environmentDir === undefined ? {} : readContainerEnvironment(environmentDir)),
@@ -41,5 +42,14 @@ export function ownEnvironment(facts: OwnEnvironmentFacts): {
   return {
     environment: Object.fromEntries(variables.map(({ name, value }) => [name, value])),
     warnings: [...dotEnv.warnings, ...warnings],
+  }
+}
+
+/** Without USER, as in cron: what the accounts say of us. */
+function ownName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.()) // nobody has this id
   }
 }

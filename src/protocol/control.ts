@@ -42,6 +42,8 @@ export interface StatusResult {
   readonly holder?: string
   readonly slots: readonly SlotStatus[]
   readonly warnings: readonly string[]
+  /** There are gateways, all of them the built-in one, and no profile has an agent: nothing would answer. Absent for one slot. */
+  readonly needsAgent?: boolean
 }
 
 /** What an operator's start, stop or restart came to. `changed: false`: it was already so. */

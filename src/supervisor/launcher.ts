@@ -95,6 +95,12 @@ export class Launcher {
     return this.#configs.problems(profile)
   }
 
+  /** Its gateway is a program of the user's own, or the built-in one with an agent. */
+  answers(profile: string): boolean {
+    const { gateway, agent } = this.#configs.of(profile)
+    return gateway.command !== null || agent.command !== null || agent.openai !== null
+  }
+
   forget(slot: string): void {
     const profile = profileOfSlot(slot)
     if (profile !== undefined) this.#configs.forget(profile)

@@ -43,6 +43,8 @@ export interface LifeOptions {
   readonly send: (message: ToInit) => void
   /** No client is answered any more. */
   readonly closeControl: () => void
+  /** The first boot in the foreground is over. */
+  readonly sayWhatNext: () => void
   /** Nobody supervises the slots any more: who listens to them is told. */
   readonly leaveSlots: () => void
   readonly exit: (code: number) => void
@@ -217,6 +219,7 @@ export class Life {
     }
     // Only now: whoever has waited for the end of the boot finds the slots there.
     this.#enter(this.#phase)
+    if (isFirst && foreground) this.#o.sayWhatNext()
     // Last: where it cannot be written (a full run directory) all else is done, and the next supervisor boots once more.
     if (isFirst) writeFileSync(marker, '')
   }

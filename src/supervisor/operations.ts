@@ -44,6 +44,7 @@ export interface OperationsOptions {
   readonly obstacle: () => string | undefined
   readonly reconcile: () => readonly string[]
   readonly warnings: () => readonly string[]
+  readonly needsAgent: () => boolean
 }
 
 /** What clients of the control socket can ask for. */
@@ -151,6 +152,7 @@ export class SlotOperations {
       ...(phase() === 'waiting' && who !== undefined && { holder: who }),
       slots: [...entries].sort(bySlot).map((entry) => this.#statusOf(entry)),
       warnings: [...slotWarnings(entries), ...(only === undefined ? warnings() : [])],
+      ...(only === undefined && { needsAgent: this.#o.needsAgent() }),
     }
   }
 

@@ -3,6 +3,7 @@ import { readContainerEnvironment, truthy } from '../profile/environment.ts'
 import { gatewayOfMain } from '../profile/main-gateway.ts'
 import type { SupervisorStart, ToSupervisor } from '../protocol/init.ts'
 import type { Clock } from '../system/clock.ts'
+import { pasteable } from '../system/install.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
 import { profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
@@ -168,6 +169,7 @@ export class Supervisor {
       journal: this.#journal,
       send: (message) => this.#link.send(message),
       closeControl: () => this.#control?.close(),
+      sayWhatNext: () => this.#sayWhatNext(),
       leaveSlots: () => {
         this.#s6.flush()
         this.#scan?.close()
@@ -195,6 +197,7 @@ export class Supervisor {
       obstacle: () => this.#life.obstacle(),
       reconcile: () => this.#life.reconcile(),
       warnings: () => this.#warnings(),
+      needsAgent: () => this.#needsAgent(),
     })
     this.#s6 = new S6Control({
       table: this.#table,
@@ -294,6 +297,20 @@ export class Supervisor {
       stop: () => this.#link.send({ type: 'shutdown', exitCode: null, reason: 's6-svscanctl said so' }),
       end: () => exit(0),
     })
+  }
+
+  /** `npm start`, where nothing answers yet. */
+  #sayWhatNext(): void {
+    if (!this.#needsAgent()) return
+    const { install, start } = this.#o
+    const { home, runDir, identity } = start
+    const type = pasteable({ HOME: identity.home, home, runDir, uid: identity.uid, install }, 'setup')
+    this.#journal.info(`no agent configured; next: ${type}`)
+  }
+
+  #needsAgent(): boolean {
+    const profiles = this.#table.entries().flatMap(({ key }) => profileOfSlot(key) ?? [])
+    return profiles.length > 0 && !profiles.some((profile) => this.#launcher.answers(profile))
   }
 
   #warnings(): readonly string[] {

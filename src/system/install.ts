@@ -93,3 +93,29 @@ function isForeign(dir: string, uid: number): boolean {
   const owner = lstatSync(dir, { throwIfNoEntry: false })?.uid
   return owner !== undefined && owner !== uid && owner !== 0
 }
+
+export interface Reachable {
+  /** Of the person who types. */
+  readonly HOME: string | undefined
+  readonly home: string
+  readonly runDir: string
+  readonly uid: number
+  readonly install: string
+}
+
+/**
+ * What to type in another terminal to reach this home, ready to be pasted: what a fresh shell would not find by itself, then the
+ * command.
+ * @param words sh text after the command, such as `status`
+ */
+export function pasteable({ HOME, home, runDir, uid, install }: Reachable, words: string): string {
+  const shell = { HOME }
+  const needed = [
+    ...(resolveHome(shell, install) === home ? [] : [['HERMES_HOME', home]]),
+    ...(findRunPaths(shell, home, uid).runDir === runDir ? [] : [['HERMES_RUN_DIR', runDir]]),
+  ].map(([name, value = '']) => `${name}=${shellWord(value)} `)
+  return `${needed.join('')}${shellWord(join(install, 'bin', 'hermes'))} ${words}`
+}
+
+/** Quoted only where the shell would read it otherwise. */
+const shellWord = (text: string): string => (/^[\w@%+:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)

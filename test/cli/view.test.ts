@@ -1,11 +1,16 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { mask } from '../../src/cli/commands/env.ts'
 import { readinessProblems } from '../../src/cli/hot.ts'
 import { deathText, durationText, slotDetails, slotsTable, stateWords } from '../../src/cli/slots-view.ts'
-import { zombieWarnings } from '../../src/cli/warnings.ts'
+import { findZombies, zombieWarnings } from '../../src/cli/warnings.ts'
 import type { SlotStatus } from '../../src/protocol/control.ts'
 import { splitCommandLine } from '../../src/system/command-line.ts'
 import { nearest } from '../../src/system/nearest.ts'
+import { waitFor } from '../support/wait.ts'
 
 const slot = (over: Partial<SlotStatus> = {}): SlotStatus => ({
   slot: 'gateway-coder',
@@ -143,4 +148,21 @@ test('zombies are one warning per parent; those of PID 1 are about to be reaped'
   expect(zombieWarnings([zombie(5, 3), zombie(6, 3), zombie(7, 1)])).toEqual([
     '2 zombies (curl, pid 5) of agent (pid 3), which does not wait for its children',
   ])
+})
+
+test('zombies of a host that are not below our init are none of ours', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-zombies-'))
+  // It never asks for its child's exit code.
+  const parent = spawn('sh', ['-c', 'sleep 0 & exec sleep 1000'])
+  const initPid = join(dir, 'init.pid')
+  try {
+    writeFileSync(initPid, `${parent.pid}\n`)
+    await waitFor('a zombie below that process', () => findZombies(initPid).length === 1)
+    writeFileSync(initPid, `${spawnSync('true').pid}\n`)
+    expect(findZombies(initPid)).toEqual([])
+    expect(findZombies(join(dir, 'nothing'))).toEqual([])
+  } finally {
+    parent.kill()
+    rmSync(dir, { recursive: true })
+  }
 })

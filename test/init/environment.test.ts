@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { containerEnvironment, readEnvironment, storeEnvironment } from '../../src/init/environment.ts'
 import { mainScriptText } from '../../src/init/main-program.ts'
+import { withoutNpm } from '../../src/init/user-environment.ts'
 import { ROOT_GOES_WITHOUT } from '../../src/system/own-node.ts'
 
 const inDirectory = (use: (dir: string) => void): void => {
@@ -70,4 +71,21 @@ test('the main script exports everything as it is, and becomes the program', () 
 test('with-contenv, when root runs it, leaves out what root’s other programs go without', () => {
   const script = readFileSync('docker/rootfs/command/with-contenv', 'utf8')
   expect(/roots=' (.*) '/.exec(script)?.[1]?.split(' ')).toEqual(['PATH', ...ROOT_GOES_WITHOUT])
+})
+
+test('what npm adds to the environment of its scripts is taken out again, and only under npm', () => {
+  const own = { HOME: '/home/me', MY_OWN: '1', EDITOR: 'nano', NODE: '/my/node', PATH: '/usr/local/bin:/usr/bin' }
+  const npms = {
+    npm_lifecycle_event: 'start',
+    npm_config_ignore_scripts: 'true',
+    npm_node_execpath: '/usr/bin/node',
+    INIT_CWD: '/checkout',
+    COLOR: '1',
+    PATH: `/checkout/node_modules/.bin:/node_modules/.bin:/npm/run-script/lib/node-gyp-bin:${own.PATH}`,
+  }
+  expect(withoutNpm({ ...own, ...npms })).toEqual(own)
+  const { PATH, HOME } = own
+  expect(withoutNpm({ ...npms, PATH, HOME, EDITOR: 'vi', NODE: '/usr/bin/node' })).toEqual({ PATH, HOME })
+  const elsewhere = { npm_config_registry: 'http://mine/', COLOR: '1', PATH: '/x/node_modules/.bin' }
+  expect(withoutNpm(elsewhere)).toEqual(elsewhere)
 })

@@ -162,7 +162,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
       env: { PATH: process.env.PATH ?? '', HERMES_HOME: box.home },
     })
     expect(second.code).toBe(1)
-    expect(second.stderr).toContain('an init already runs with the run directory /run/hermes')
+    expect(second.stderr).toContain('Hermes is already running for ')
     expect(existsSync(box.path('/run/hermes/control.sock'))).toBe(true)
     expect(supervisor.ended).toBe(false)
   })

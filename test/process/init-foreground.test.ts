@@ -111,7 +111,7 @@ test('says what it supervises and what to type next; nothing is dropped; the run
   expect(start.identity.uid).toBe(isRoot ? 4321 : process.getuid?.())
   expect(env.HOME).toBe('/nowhere')
   expect(run.stderr).toContain(
-    `supervising ${run.home}; Ctrl-C stops it. In a second terminal: ${run.install.dir}/bin/hermes status`,
+    `supervising ${run.home}; Ctrl-C stops it. In a second terminal: HERMES_HOME=${run.home} ${run.install.dir}/bin/hermes status`,
   )
   expect(statSync(join(run.home, 'run')).mode & 0o777).toBe(0o700)
   expect(statSync(join(run.home, 'run/control.sock')).isSocket()).toBe(true)
@@ -278,7 +278,9 @@ test('a second one for the same home is refused, and the first goes on', async (
     stderr += chunk
   })
   expect(await new Promise((resolve) => second.once('close', resolve))).toBe(1)
-  expect(stderr).toContain(`an init already runs with the run directory ${run.home}/run`)
+  expect(stderr).toContain(
+    `Hermes is already running for ${run.home} (pid ${run.process.pid}). Use it (hermes status), or start a second one with HERMES_HOME=/other`,
+  )
   expect(supervisor.ended).toBe(false)
 })
 

@@ -19,6 +19,7 @@ const SOURCES = [
   'scripts/build.ts',
   'scripts/build-page.ts',
   'scripts/code-cache.ts',
+  'scripts/replace-tree.ts',
   'src',
 ]
 /** What this machine trusts; a build behind a TLS-inspecting proxy has to trust it as well. */

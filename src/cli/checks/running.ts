@@ -68,11 +68,11 @@ function portFinding({ profile, port }: { profile: string; port: number }): Prom
   })
 }
 
-export const zombies: Check = () =>
+export const zombies: Check = ({ paths }) =>
   orFine(
     'zombies',
     'none',
-    zombieWarnings(findZombies()).map((text) =>
+    zombieWarnings(findZombies(paths.initPid)).map((text) =>
       warn('zombies', text, 'tell its authors, or run it in a container of its own'),
     ),
   )
