@@ -22,14 +22,19 @@ export const statementsOf = (schema: string): readonly string[] =>
 
 /**
  * Tables, views and indexes of somebody's own may be there besides, as far as ours do not meet them.
- * @param statements as {@link statementsOf} gives them; SQLite keeps their text as it was
+ * @param tables as {@link statementsOf} gives them; SQLite keeps their text as it was. `optional`: may be missing
  * @throws HermesError, trouble `foreign`, that names the first object that is not as it was made
  */
-export function requireSchema(database: Database, file: string, statements: readonly string[]): void {
+export function requireSchema(
+  database: Database,
+  file: string,
+  { required, optional = [] }: { readonly required: readonly string[]; readonly optional?: readonly string[] },
+): void {
+  const statements = [...required, ...optional]
   const rows = database.prepare<[], SchemaRow>('SELECT type, name, tbl_name AS "table", sql FROM sqlite_schema').all()
   const expected = new Set(statements)
   const tables = new Set(statements.map((statement) => /^CREATE TABLE (\w+)/.exec(statement)?.[1]))
-  const missing = new Set(statements)
+  const missing = new Set(required)
   for (const row of rows) {
     const { type, name, table, sql } = row
     if (sql === null || name.startsWith('sqlite_')) continue

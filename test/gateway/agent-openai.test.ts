@@ -51,10 +51,21 @@ test('SOUL.md is the system prompt, read at each question, and goes before a sys
   writeFileSync(join(dir, 'SOUL.md'), '# Ada\n\nBe brief.\n')
   await answerText(agent(), hello)
   await answerText(agent(), { messages: [{ role: 'system', content: 'Speak German.' }, ...hello.messages] })
+  const parts = [{ type: 'text', text: 'Speak German.' }]
+  await answerText(agent(), {
+    messages: [{ role: 'developer', content: parts }, { role: 'system', content: 'And French.' }, ...hello.messages],
+  })
   expect(upstream.requests.map(({ body }) => body.messages)).toEqual([
     hello.messages,
     [{ role: 'system', content: '# Ada\n\nBe brief.' }, ...hello.messages],
     [{ role: 'system', content: '# Ada\n\nBe brief.\n\nSpeak German.' }, ...hello.messages],
+    [
+      {
+        role: 'system',
+        content: [{ type: 'text', text: '# Ada\n\nBe brief.' }, ...parts, { type: 'text', text: 'And French.' }],
+      },
+      ...hello.messages,
+    ],
   ])
 })
 
@@ -145,6 +156,28 @@ test('a stream that breaks off is an error after what was said', async () => {
 test('an error inside a stream is one', async () => {
   upstream.behave({ do: 'fail-inside', pieces: ['so far'], message: 'the model fell over' })
   expect((await failure(answerText(agent(), hello))).message).toContain('the model fell over')
+})
+
+test.each([
+  ['a document', 'application/json', { error: { message: 'provider is away', code: 502 } }, 502],
+  ['a text', 'application/json', { error: 'provider is away' }, 502],
+  ['a status as text', 'application/json', { error: { message: 'provider is away', code: '429' } }, 429],
+  ['as vLLM says it', 'application/json', { object: 'error', message: 'provider is away', code: 400 }, 400],
+  ['without an answer', 'application/json', { detail: 'provider is away' }, 502],
+  [
+    'of a choice',
+    'application/json',
+    { choices: [{ finish_reason: 'error', error: { message: 'provider is away' } }] },
+    502,
+  ],
+  ['an event', 'text/event-stream', 'data: {"error":{"message":"provider is away","code":503}}\n\n', 503],
+  ['an event by its type', 'text/event-stream', 'event: error\ndata: {"message":"provider is away"}\n\n', 502],
+  ['an event without its end', 'text/event-stream', 'data: {"error":"provider is away"}', 502],
+])('a failure in the body of status 200 is one: %s', async (_, type, body, status) => {
+  upstream.behave({ do: 'say', status: 200, type, body: typeof body === 'string' ? body : JSON.stringify(body) })
+  const error = await failure(answerText(agent(), hello))
+  expect(error).toMatchObject({ trouble: 'refused', upstream: { status } })
+  expect(error.message).toContain('gave up: provider is away')
 })
 
 test('silence before the answer and inside it ends it after HERMES_AGENT_TIMEOUT', async () => {

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { HISTORY_BUDGET_CHARS, openSessions, parseSessionId, sessionsFile } from '../../src/gateway/sessions/store.ts'
+import { conversation, HISTORY_BUDGET_CHARS, newestTurns } from '../../src/gateway/sessions/conversation.ts'
+import { openSessions, parseSessionId, sessionsFile } from '../../src/gateway/sessions/store.ts'
 import { type Clock, systemClock } from '../../src/system/clock.ts'
 import { openDatabase } from '../../src/system/sqlite.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -105,6 +106,90 @@ test('of a long conversation the newest part is given, beginning with a question
   expect(history[0]).toMatchObject({ role: 'user' })
   expect(history.at(-1)?.content).toMatch(/^a49 /)
   store.close()
+})
+
+test('the oldest turns are left out as a whole, with the tools they used; pictures count as what they cost a model', () => {
+  const call = (id: string) => ({ role: 'assistant', content: null, tool_calls: [{ id, type: 'function' }] })
+  const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(900_000)}` } }
+  const turns = [
+    [
+      { role: 'user', content: 'old '.repeat(10_000) },
+      { role: 'assistant', content: 'x'.repeat(160_000) },
+    ],
+    [
+      { role: 'user', content: 'look it up' },
+      call('a'),
+      { role: 'tool', tool_call_id: 'a', content: 'y'.repeat(20_000) },
+    ],
+    [
+      { role: 'user', content: [{ type: 'text', text: 'what is it?' }, picture] },
+      { role: 'assistant', content: 'a cat' },
+    ],
+  ]
+  const [oldest = [], ...others] = turns
+  expect(newestTurns([...turns.slice(1).flat()].reverse())).toEqual(others.flat())
+  expect(newestTurns([...turns.flat()].reverse())).toEqual(others.flat())
+  expect(newestTurns([...oldest].reverse())).toEqual(oldest)
+  expect(newestTurns([{ role: 'assistant', content: 'an answer without its question' }])).toEqual([])
+  // Of pictures there may be many, but a request has a size.
+  const many = Array.from({ length: 20 }, () => others[1] ?? []).flat()
+  expect(newestTurns([...many].reverse()).length).toBe(2 * 9)
+})
+
+test('a conversation has one system prompt, first, the latest there was', async () => {
+  const store = open()
+  const french = { role: 'system', content: 'Answer in French.' }
+  await store.append('s', [french, ...turn('first', 'un')])
+  await store.append('s', turn('second', 'deux'))
+  const next = { role: 'user', content: 'third' }
+  expect(conversation(store.history('s'), [next])).toEqual([
+    french,
+    ...turn('first', 'un'),
+    ...turn('second', 'deux'),
+    next,
+  ])
+  const german = { role: 'developer', content: [{ type: 'text', text: 'Answer in German.' }] }
+  expect(conversation(store.history('s'), [next, german]).map(({ role }) => role)).toEqual([
+    'developer',
+    ...['user', 'assistant', 'user', 'assistant', 'user'],
+  ])
+  expect(conversation([], [french, next, { role: 'system', content: 'Be brief.' }])).toEqual([
+    { role: 'system', content: 'Answer in French.\n\nBe brief.' },
+    next,
+  ])
+  store.close()
+})
+
+test('the system prompt of a session outlives the turns it came with, and what an earlier version has kept counts', async () => {
+  const store = open()
+  const french = { role: 'system', content: 'Answer in French.' }
+  await store.append('s', [french, ...turn('first', 'x'.repeat(150_000))])
+  await store.append('s', turn('second', 'y'.repeat(150_000)))
+  expect(store.history('s').map(({ role }) => role)).toEqual(['system', 'user', 'assistant'])
+  const database = openDatabase(sessionsFile(dir))
+  database.exec("INSERT INTO sessions VALUES ('old', 1, 1)")
+  for (const message of [french, ...turn('first', 'un')])
+    database.prepare("INSERT INTO messages (session, at_ms, message) VALUES ('old', 1, ?)").run(JSON.stringify(message))
+  expect(store.history('old')).toEqual([french, ...turn('first', 'un')])
+  expect(database.pragma('user_version', { simple: true })).toBe(1)
+  // As the manual says to forget one.
+  database.exec("PRAGMA foreign_keys=1; DELETE FROM sessions WHERE id = 's'")
+  expect(store.history('s')).toEqual([])
+  database.close()
+  store.close()
+})
+
+test('a call of a tool whose result never came is not sent along', () => {
+  const called = { role: 'assistant', content: null, tool_calls: [{ id: 'a' }] }
+  const history = [{ role: 'user', content: 'look' }, called]
+  const result = { role: 'tool', tool_call_id: 'a', content: 'seen' }
+  const other = { role: 'user', content: 'something else' }
+  expect(conversation(history, [result])).toEqual([...history, result])
+  expect(conversation(history, [other])).toEqual([history[0], other])
+  expect(conversation([{ ...called, content: 'I look.' }], [other])).toEqual([
+    { role: 'assistant', content: 'I look.' },
+    other,
+  ])
 })
 
 test('a damaged file is kept under another name, said loudly, and the sessions begin anew', async () => {

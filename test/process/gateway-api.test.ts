@@ -157,6 +157,56 @@ describe('the official openai client, unchanged', () => {
     expect(await errorOf(openai.chat.completions.create(hello))).toMatchObject({ code: 'upstream_unreachable' })
   })
 
+  test('gets tool calls, finish reason and usage, whether it and the endpoint stream or not', async () => {
+    const openai = client(await start())
+    const call = { id: 'call_1', type: 'function', function: { name: 'look', arguments: '{"at":"it"}' } }
+    const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+    const message = { role: 'assistant', content: null, tool_calls: [call] }
+    const document = JSON.stringify({
+      ...{ id: 'c1', object: 'chat.completion', created: 1, model: 'small', usage },
+      choices: [{ index: 0, message, finish_reason: 'tool_calls' }],
+    })
+    const piece = (delta: object, finish_reason: string | null = null) => ({
+      ...{ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'small' },
+      choices: [{ index: 0, delta, finish_reason }],
+    })
+    const calls = (fields: object) => ({ tool_calls: [{ index: 0, ...fields }] })
+    const events = [
+      piece({ role: 'assistant', content: null, ...calls({ ...call, function: { name: 'look', arguments: '' } }) }, ''),
+      piece(calls({ function: { arguments: '{"at":' } })),
+      'data:\n\n',
+      piece(calls({ function: { arguments: '"it"}' } })),
+      piece({}, 'tool_calls'),
+      { ...piece({}), choices: [], usage },
+      'data: [DONE]\n\n',
+    ]
+    for (const behaviour of [
+      { do: 'say', status: 200, type: 'application/json', body: document },
+      { do: 'stream', events },
+    ] as const) {
+      upstream.behave(behaviour)
+      const whole = await openai.chat.completions.create(hello)
+      expect(whole).toMatchObject({ usage, choices: [{ message, finish_reason: 'tool_calls' }] })
+      const stream = openai.chat.completions.stream({ ...hello, stream_options: { include_usage: true } })
+      const streamed = await stream.finalChatCompletion()
+      expect(streamed.choices[0]).toMatchObject({ finish_reason: 'tool_calls', message: { tool_calls: [call] } })
+      expect((await stream.totalUsage()).total_tokens).toBe(5)
+    }
+  })
+
+  test('is told a failure that the endpoint reports with status 200', async () => {
+    const openai = client(await start())
+    const error = { message: 'provider is away', code: 429 }
+    for (const stream of [false, true]) {
+      upstream.behave({ do: 'say', status: 200, type: 'application/json', body: JSON.stringify({ error }) })
+      const refused = await errorOf(openai.chat.completions.create({ ...hello, stream }))
+      expect([refused.status, refused.message]).toEqual([429, expect.stringContaining('provider is away')])
+    }
+    upstream.behave({ do: 'stream', events: [{ error }] })
+    const first = await errorOf(openai.chat.completions.create({ ...hello, stream: true }))
+    expect(first.message).toContain('provider is away')
+  })
+
   test('gets an answer that takes its time, and 504 from an endpoint that stays silent', async () => {
     const gateway = await start({ env: { HERMES_AGENT_TIMEOUT: '1' } })
     upstream.behave({ do: 'wait', pieces: ['late'] })
@@ -266,6 +316,68 @@ describe('sessions', () => {
       { role: 'user', content: 'Who am I?' },
     ])
     await saw(second, /INFO \[morning\] api: POST \/v1\/chat\/completions 200/)
+  })
+
+  const roles = (): readonly unknown[] => upstream.requests.at(-1)?.body.messages.map(({ role }) => role) ?? []
+
+  test('tools are used in a conversation: the call and its result are part of it', async () => {
+    const gateway = await start()
+    const call = { id: 'call_1', type: 'function' as const, function: { name: 'look', arguments: '{}' } }
+    const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
+      client(gateway).chat.completions.create(
+        { model: 'default', messages },
+        { headers: { 'X-Hermes-Session': 'tools' } },
+      )
+    const message = { role: 'assistant', content: null, tool_calls: [call], annotations: [] }
+    const body = JSON.stringify({ choices: [{ index: 0, message, finish_reason: 'tool_calls' }] })
+    upstream.behave({ do: 'say', status: 200, type: 'application/json', body })
+    await ask([{ role: 'user', content: 'What is there?' }])
+    upstream.behave({ do: 'answer', pieces: ['a cat'] })
+    await ask([{ role: 'tool', tool_call_id: 'call_1', content: 'cat' }])
+    await ask([{ role: 'user', content: 'And now?' }])
+    expect(upstream.requests.at(-1)?.body.messages).toEqual([
+      { role: 'user', content: 'What is there?' },
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'call_1', content: 'cat' },
+      { role: 'assistant', content: 'a cat' },
+      { role: 'user', content: 'And now?' },
+    ])
+  })
+
+  test('the first of several choices is kept whole, and nothing of a failure', async () => {
+    const gateway = await start()
+    const ask = async (content: string) => {
+      const init = { method: 'POST', headers: { 'x-hermes-session': 's' } }
+      const body = JSON.stringify({ stream: true, messages: [{ role: 'user', content }] })
+      return (await fetch(`${gateway.url}/v1/chat/completions`, { ...init, body })).text()
+    }
+    const piece = (index: number, content: string, finish_reason: string | null = '') => ({
+      choices: [{ index, delta: { content }, finish_reason }],
+    })
+    const events = [piece(0, 'A1 '), piece(1, 'B1'), piece(1, '', 'stop'), piece(0, 'A2'), piece(0, '', 'stop')]
+    upstream.behave({ do: 'stream', events: [...events, 'data: [DONE]'] })
+    expect(await ask('one')).toContain('A2')
+    upstream.behave({ do: 'stream', events: [piece(0, 'half'), { error: 'provider is away' }] })
+    expect(await ask('two')).toContain('provider is away')
+    upstream.behave({ do: 'answer', pieces: ['fine'] })
+    await ask('three')
+    expect(upstream.requests.at(-1)?.body.messages).toEqual([
+      { role: 'user', content: 'one' },
+      { role: 'assistant', content: 'A1 A2' },
+      { role: 'user', content: 'three' },
+    ])
+  })
+
+  test('a client may send its system prompt with each request, or with the first', async () => {
+    const gateway = await start()
+    const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
+      client(gateway).chat.completions.create({ model: 'default', messages }, { headers: { 'X-Hermes-Session': 's' } })
+    const question = { role: 'user', content: 'Hi' } as const
+    for (const messages of [[{ role: 'system', content: 'French' } as const, question], [question]]) await ask(messages)
+    expect(roles()).toEqual(['system', 'user', 'assistant', 'user'])
+    await ask([{ role: 'system', content: 'German' }, question])
+    expect(roles()).toEqual(['system', 'user', 'assistant', 'user', 'assistant', 'user'])
+    expect(upstream.requests.at(-1)?.body.messages[0]).toEqual({ role: 'system', content: 'German' })
   })
 })
 

@@ -14,6 +14,8 @@ export type Behaviour =
     }
   /** Any status and body. */
   | { readonly do: 'say'; readonly status: number; readonly type: string; readonly body: string }
+  /** A stream of these events as they are. */
+  | { readonly do: 'stream'; readonly events: readonly (string | object)[] }
   /** Begins the answer and closes the socket after so many pieces; `torn`: in the middle of the next one. */
   | { readonly do: 'hang-up'; readonly pieces: readonly string[]; readonly torn?: boolean }
   /** Ends the stream properly, but without a finish reason or [DONE]. */
@@ -103,6 +105,10 @@ async function perform(
   if (behaviour.do === 'drop') return void response.socket?.destroy()
   if (behaviour.do === 'say')
     return void response.writeHead(behaviour.status, { 'content-type': behaviour.type }).end(behaviour.body)
+  if (behaviour.do === 'stream') {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    return void response.end(behaviour.events.map((one) => (typeof one === 'string' ? one : event(one))).join(''))
+  }
   if (behaviour.do === 'refuse') {
     response.writeHead(behaviour.status, { 'content-type': 'application/json', ...behaviour.headers })
     return void response.end(JSON.stringify({ error: behaviour.error }))

@@ -1,4 +1,5 @@
 import { isAborted, type Message } from '../../gateway/agent/agent.ts'
+import { conversation } from '../../gateway/sessions/conversation.ts'
 import { newSessionId, openSessions, parseSessionId, type SessionStore } from '../../gateway/sessions/store.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Command, type Input, textOption } from '../command.ts'
@@ -81,7 +82,8 @@ async function askOnce(
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop)
   const ask = async (store: SessionStore | undefined): Promise<Outcome> => {
     const history = session === undefined ? [] : (store?.history(session) ?? [])
-    const answer = await print(context, facts, [...history, user(question)], giveUp.signal, session, context.json)
+    const messages = conversation(history, [user(question)])
+    const answer = await print(context, facts, messages, giveUp.signal, session, context.json)
     if (!context.json) context.output.out('\n')
     if (session !== undefined) await store?.append(session, [user(question), assistant(answer)])
     return { json: { ...(session === undefined ? {} : { session }), answer } }
@@ -142,7 +144,7 @@ function converse(context: Context, facts: ProfileAgent, session: string): Promi
         try {
           if (Buffer.byteLength(question) > MAX_QUESTION_BYTES) throw questionTooLong()
           const asked = user(question)
-          const messages = [...store.history(session), asked]
+          const messages = conversation(store.history(session), [asked])
           const answer = await print(context, facts, messages, giveUp.signal, session, false)
           await store.append(session, [asked, assistant(answer)])
           output.out('\n\n')

@@ -5,6 +5,7 @@ import type { OpenAiEndpoint } from '../../profile/config-keys.ts'
 import type { Clock } from '../../system/clock.ts'
 import { redactor } from '../../system/redact.ts'
 import { AgentError, cancelled, isAborted, type UpstreamError } from './agent.ts'
+import { errorMessageIn } from './answer.ts'
 
 declare const HERMES_VERSION: string
 
@@ -208,17 +209,4 @@ function refused(facts: EndpointFacts, url: URL, upstream: UpstreamError): Agent
     `${url.origin} answered with status ${upstream.status}${said === undefined ? '' : `: ${said}`}`,
     { upstream, ...(advice === undefined ? {} : { next: advice }) },
   )
-}
-
-/** The text of OpenAI's error envelope, or of one like it. */
-export function errorMessageIn(body: string): string | undefined {
-  try {
-    const { error } = JSON.parse(body) as { error?: unknown }
-    if (typeof error === 'string') return error
-    const { message } = (error ?? {}) as { message?: unknown }
-    return typeof message === 'string' ? message : undefined
-  } catch {
-    // A proxy's HTML page, half a body: nothing to quote.
-    return undefined
-  }
 }

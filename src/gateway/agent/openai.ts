@@ -1,7 +1,16 @@
 import { type Agent, AgentError, type Question } from './agent.ts'
-import { broken, type EndpointAnswer, type EndpointFacts, errorMessageIn, openEndpoint } from './endpoint.ts'
+import {
+  type AnswerChunk,
+  type AnswerDocument,
+  finishOf,
+  indexOf,
+  parseChunk,
+  parseDocument,
+  textOf,
+} from './answer.ts'
+import { broken, type EndpointAnswer, type EndpointFacts, openEndpoint } from './endpoint.ts'
 import { withSoul } from './prompt.ts'
-import { EventSplitter } from './sse.ts'
+import { EventSplitter, type ServerEvent } from './sse.ts'
 
 /** Longest answer that is taken from an endpoint, in characters. */
 export const MAX_ANSWER_CHARS = 4 * 1024 * 1024
@@ -16,6 +25,9 @@ export interface OpenAiAgent extends Agent {
 
 export const isOpenAi = (agent: Agent): agent is OpenAiAgent => agent.kind === 'openai'
 
+/** An endpoint that was asked for a stream may know none, and the other way round. */
+export const isStream = ({ contentType }: EndpointAnswer): boolean => contentType.includes('event-stream')
+
 /** @param soul the system prompt, asked at each question; empty: none */
 export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAgent {
   const endpoint = openEndpoint(facts)
@@ -27,14 +39,12 @@ export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAge
     model,
     forward,
     async *answer(question) {
-      const { contentType, chunks } = await forward(question, true)
+      const answer = await forward(question, true)
       let size = 0
-      // A server that knows no streaming answers with one document.
-      const pieces = contentType.includes('event-stream') ? streamed(chunks(), baseUrl) : whole(chunks(), baseUrl)
-      for await (const piece of pieces) {
+      for await (const piece of isStream(answer) ? streamedText(answer, baseUrl) : wholeText(answer, baseUrl)) {
         size += piece.length
         if (size > MAX_ANSWER_CHARS) throw tooLong(baseUrl)
-        yield piece
+        if (piece !== '') yield piece
       }
       if (size === 0) throw new AgentError('empty', `${baseUrl} answered without any text`)
     },
@@ -44,59 +54,81 @@ export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAge
 export const tooLong = (from: string): AgentError =>
   new AgentError('too-long', `${from} sent more than ${MAX_ANSWER_CHARS} characters and was cut off`)
 
-interface Choice {
-  readonly delta?: { readonly content?: unknown } | null
-  readonly message?: { readonly content?: unknown } | null
-  readonly finish_reason?: unknown
-}
-
 /** What one event of a stream says. */
-export interface StreamPiece {
-  readonly text: string
-  /** The answer is complete: `[DONE]`, or a finish reason. */
-  readonly done: boolean
-}
+export type StreamEvent =
+  | { readonly kind: 'chunk'; readonly event: ServerEvent; readonly chunk: AnswerChunk }
+  /** `[DONE]`. */
+  | { readonly kind: 'done'; readonly event: ServerEvent }
 
-/** @throws AgentError for an error inside the stream */
-export function readStreamEvent(data: string, from: string): StreamPiece {
-  if (data.trim() === '[DONE]') return { text: '', done: true }
-  const event = parse(data, from)
-  if (event.error !== undefined && event.error !== null) {
-    throw new AgentError('failed', `${from} gave up: ${errorMessageIn(data) ?? 'it did not say why'}`)
-  }
-  const choice = (Array.isArray(event.choices) ? event.choices[0] : undefined) as Choice | undefined
-  const content = choice?.delta?.content
-  return { text: typeof content === 'string' ? content : '', done: typeof choice?.finish_reason === 'string' }
-}
-
-async function* streamed(chunks: AsyncGenerator<Buffer>, from: string): AsyncGenerator<string> {
+/**
+ * The events of a stream, those of a read together.
+ * @throws AgentError for a failure inside the stream, and for an end before the answer is complete
+ */
+export async function* streamEvents(
+  { chunks }: EndpointAnswer,
+  from: string,
+): AsyncGenerator<readonly StreamEvent[], void, undefined> {
   const splitter = new EventSplitter()
-  let done = false
-  for await (const chunk of chunks) {
-    for (const data of splitter.push(chunk)) {
-      const piece = readStreamEvent(data, from)
-      done = done || piece.done
-      if (piece.text !== '') yield piece.text
+  let complete = false
+  const read = (event: ServerEvent): StreamEvent => {
+    if (event.data.trim() === '[DONE]') {
+      complete = true
+      return { kind: 'done', event }
+    }
+    const chunk = parseChunk(event.data, event.type, from)
+    complete = complete || chunk.choices.some((choice) => indexOf(choice) === 0 && finishOf(choice) !== undefined)
+    return { kind: 'chunk', event, chunk }
+  }
+  for await (const bytes of chunks()) yield* uptoFailure(splitter.push(bytes), read)
+  // What is left may be half an event; complete, it may say that the answer is.
+  if (!complete) yield* uptoFailure(splitter.end(), (event) => readLast(() => read(event), from))
+  if (!complete) throw broken(from, undefined)
+}
+
+/** What came before a failure is given, even when both came together. */
+function* uptoFailure(
+  events: readonly ServerEvent[],
+  read: (event: ServerEvent) => StreamEvent,
+): Generator<readonly StreamEvent[], void, undefined> {
+  const some: StreamEvent[] = []
+  let failure: unknown
+  for (const event of events) {
+    try {
+      some.push(read(event))
+    } catch (error) {
+      failure = error
+      break
     }
   }
-  if (!done) throw broken(from, undefined)
+  if (some.length > 0) yield some
+  if (failure !== undefined) throw failure
 }
 
-async function* whole(chunks: AsyncGenerator<Buffer>, from: string): AsyncGenerator<string> {
-  const content = documentText(await wholeBody(chunks, from), from)
-  if (content !== '') yield content
+function readLast(read: () => StreamEvent, from: string): StreamEvent {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof AgentError && error.trouble === 'failed') throw broken(from, error)
+    throw error
+  }
 }
 
-/** The text of an answer that came as one document; empty when it holds something else, such as tool calls. @throws AgentError */
-export function documentText(document: string, from: string): string {
-  const { choices } = parse(document, from)
-  const choice = (Array.isArray(choices) ? choices[0] : undefined) as Choice | undefined
-  const content = choice?.message?.content
-  return typeof content === 'string' ? content : ''
+async function* streamedText(answer: EndpointAnswer, from: string): AsyncGenerator<string> {
+  for await (const events of streamEvents(answer, from))
+    for (const event of events)
+      if (event.kind === 'chunk') yield textOf(event.chunk.choices.find((choice) => indexOf(choice) === 0)?.delta)
 }
+
+async function* wholeText(answer: EndpointAnswer, from: string): AsyncGenerator<string> {
+  yield textOf((await wholeAnswer(answer, from)).choices[0]?.message)
+}
+
+/** An answer that came as one document. @throws AgentError */
+export const wholeAnswer = async (answer: EndpointAnswer, from: string): Promise<AnswerDocument> =>
+  parseDocument(await wholeBody(answer.chunks(), from), from)
 
 /** @throws AgentError too-long past four bytes for each character of the longest answer */
-export async function wholeBody(chunks: AsyncGenerator<Buffer>, from: string): Promise<string> {
+async function wholeBody(chunks: AsyncGenerator<Buffer>, from: string): Promise<string> {
   const pieces: Buffer[] = []
   let size = 0
   for await (const chunk of chunks) {
@@ -106,14 +138,4 @@ export async function wholeBody(chunks: AsyncGenerator<Buffer>, from: string): P
     pieces.push(chunk)
   }
   return Buffer.concat(pieces).toString('utf8')
-}
-
-function parse(text: string, from: string): { readonly choices?: unknown; readonly error?: unknown } {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null) return value
-  } catch (cause) {
-    throw new AgentError('failed', `${from} sent something that is no JSON`, { cause })
-  }
-  throw new AgentError('failed', `${from} sent something that is no JSON object`)
 }

@@ -31,15 +31,27 @@ function partText(part: unknown): string {
 const noText = (): AgentError =>
   new AgentError('bad-question', 'this agent is a program and reads text only; a message holds something else')
 
+/** What tells the agent how to be; newer models of OpenAI call it `developer`. */
+export const isSystem = ({ role }: Message): boolean => role === 'system' || role === 'developer'
+
 /**
  * The messages with the profile's SOUL.md as the system prompt. One system message, not two: some servers refuse a second.
  * @param soul empty: nothing is added
  */
 export function withSoul(messages: readonly Message[], soul: string): readonly Message[] {
   if (soul === '') return messages
-  const [first, ...rest] = messages
-  if (first?.role === 'system' && typeof first.content === 'string') {
-    return [{ ...first, content: `${soul}\n\n${first.content}` }, ...rest]
-  }
-  return [{ role: 'system', content: soul }, ...messages]
+  const end = messages.findIndex((message) => !isSystem(message))
+  const leading = end === -1 ? messages : messages.slice(0, end)
+  return [asOne([{ role: 'system', content: soul }, ...leading]), ...messages.slice(leading.length)]
+}
+
+/** Several system messages as one. @param messages at least one; the last says the role */
+export function asOne(messages: readonly Message[]): Message {
+  const contents = messages.map(({ content }) => content).filter((content) => content !== null && content !== undefined)
+  const texts = contents.filter((content) => typeof content === 'string')
+  const content =
+    texts.length === contents.length
+      ? texts.join('\n\n')
+      : contents.flatMap((part) => (Array.isArray(part) ? part : [{ type: 'text', text: part }]))
+  return { role: 'system', ...messages.at(-1), content }
 }

@@ -2,6 +2,8 @@ import type { Context } from 'hono'
 import type { Clock } from '../../system/clock.ts'
 import type { Redact } from '../../system/redact.ts'
 import { type Agent, AgentError, type Message, notConfigured } from '../agent/agent.ts'
+import { isEmpty } from '../agent/answer.ts'
+import { conversation } from '../sessions/conversation.ts'
 import type { SessionStore } from '../sessions/store.ts'
 import { type BodyBudget, readJson } from './body.ts'
 import { type CompletionFacts, completion, completionEvents } from './completions.ts'
@@ -69,8 +71,12 @@ export async function chat(context: Context<ApiContext>, facts: ChatFacts): Prom
       outgoing.destroy()
     }),
     200,
-    // nginx would collect the events and send them together.
-    { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' },
+    // nginx would collect the events and send them together; whoever compresses would do so, too (RFC 9111, 5.2.2.6).
+    {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    },
   )
 }
 
@@ -89,15 +95,16 @@ function factsOf(
   const history = facts.sessions().history(session)
   return {
     ...shared,
-    question: { messages: [...history, ...messages], parameters, signal, session },
-    completed: (text) => remember(facts, session, messages, text),
+    question: { messages: conversation(history, messages), parameters, signal, session },
+    completed: (answer) => remember(facts, session, messages, answer),
   }
 }
 
 /** The client has its answer even when it cannot be kept. */
-async function remember(facts: ChatFacts, session: string, asked: readonly Message[], text: string): Promise<void> {
+async function remember(facts: ChatFacts, session: string, asked: readonly Message[], answer: Message): Promise<void> {
+  if (isEmpty(answer)) return
   try {
-    await facts.sessions().append(session, [...asked, { role: 'assistant', content: text }])
+    await facts.sessions().append(session, [...asked, answer])
   } catch (error) {
     facts.log.warn({ session, err: error }, 'an answer could not be added to its session')
   }

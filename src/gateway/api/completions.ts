@@ -1,25 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../system/clock.ts'
-import { type Agent, AgentError, type Question } from '../agent/agent.ts'
-import { broken, type EndpointAnswer } from '../agent/endpoint.ts'
+import type { Agent, Message, Question } from '../agent/agent.ts'
+import { AnswerBuilder, type AnswerDocument, chunksOf, keptMessage, messageOf } from '../agent/answer.ts'
+import type { EndpointAnswer } from '../agent/endpoint.ts'
 import {
-  documentText,
   isOpenAi,
+  isStream,
   MAX_ANSWER_CHARS,
   type OpenAiAgent,
-  readStreamEvent,
-  type StreamPiece,
+  type StreamEvent,
+  streamEvents,
   tooLong,
-  wholeBody,
+  wholeAnswer,
 } from '../agent/openai.ts'
-import { EventRuns, EventSplitter } from '../agent/sse.ts'
-import { DONE, frame } from './event-stream.ts'
+import { DONE, eventText, frame } from './event-stream.ts'
 
 /** A program that thinks longer has its failure told inside the stream. */
 const BEGIN_AFTER_MS = 10_000
 
 /** What is known of an answer when it is complete, for the session. */
-export type Completed = (text: string) => Promise<void>
+export type Completed = (message: Message) => Promise<void>
 
 export interface CompletionFacts {
   readonly agent: Agent
@@ -27,7 +27,7 @@ export interface CompletionFacts {
   /** The model's name in answers we make ourselves. */
   readonly model: string
   readonly clock: Clock
-  /** Called with the whole text before the client learns that the answer is complete. */
+  /** Called with the whole message before the client learns that the answer is complete. */
   readonly completed: Completed
 }
 
@@ -35,19 +35,29 @@ export interface CompletionFacts {
 export async function completion(facts: CompletionFacts): Promise<string> {
   const { agent, question, completed } = facts
   if (isOpenAi(agent)) {
-    const { chunks } = await agent.forward(question, false)
-    const body = await wholeBody(chunks(), agent.model)
-    await completed(documentText(body, agent.model))
-    return body
+    const answer = await agent.forward(question, false)
+    const document = isStream(answer) ? await collected(agent, answer) : await wholeAnswer(answer, agent.model)
+    await completed(messageOf(document))
+    return JSON.stringify(document)
   }
   let text = ''
   for await (const piece of agent.answer(question)) text += piece
-  await completed(text)
   const message = { role: 'assistant', content: text, refusal: null }
+  await completed(keptMessage(message))
   return JSON.stringify({
     ...head(facts, 'chat.completion'),
     choices: [{ index: 0, message, logprobs: null, finish_reason: 'stop' }],
   })
+}
+
+async function collected(agent: OpenAiAgent, answer: EndpointAnswer): Promise<AnswerDocument> {
+  const builder = new AnswerBuilder()
+  let size = 0
+  for await (const events of streamEvents(answer, agent.model)) {
+    for (const event of events) if (event.kind === 'chunk') size += builder.add(event.chunk)
+    if (size > MAX_ANSWER_CHARS) throw tooLong(agent.model)
+  }
+  return builder.document()
 }
 
 /**
@@ -55,16 +65,22 @@ export async function completion(facts: CompletionFacts): Promise<string> {
  * @throws AgentError; the events throw it too, after a part of the answer
  */
 export async function completionEvents(facts: CompletionFacts): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
-  const { agent, question } = facts
+  const { agent, question, clock } = facts
   if (isOpenAi(agent)) {
     const answer = await agent.forward(question, true)
-    return answer.contentType.includes('event-stream')
-      ? passedOn(agent, answer, facts.completed)
-      : inPieces(facts, wholeAnswer(agent, answer))
+    if (isStream(answer)) {
+      const events = streamEvents(answer, agent.model)
+      const first = events.next()
+      await soonOrLater(first, clock)
+      return passedOn(agent, startingWith(first, events), facts.completed)
+    }
+    const document = wholeAnswer(answer, agent.model)
+    await soonOrLater(document, clock)
+    return documentEvents(facts, document)
   }
   const pieces = agent.answer(question)
   const first = pieces.next()
-  await soonOrLater(first, facts.clock)
+  await soonOrLater(first, clock)
   return inPieces(facts, startingWith(first, pieces))
 }
 
@@ -75,60 +91,46 @@ async function soonOrLater(first: Promise<unknown>, clock: Clock): Promise<void>
   await Promise.race([first, late.promise]).finally(cancel)
 }
 
-async function* startingWith(
-  first: Promise<IteratorResult<string, void>>,
-  rest: AsyncGenerator<string, void, undefined>,
-): AsyncGenerator<string> {
+async function* startingWith<T>(
+  first: Promise<IteratorResult<T, void>>,
+  rest: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
   const { done, value } = await first
   if (done === true) return
   yield value
   yield* rest
 }
 
-async function* wholeAnswer(agent: OpenAiAgent, { chunks }: EndpointAnswer): AsyncGenerator<string> {
-  yield documentText(await wholeBody(chunks(), agent.model), agent.model)
-}
-
-/**
- * The endpoint's bytes as they are, one or more whole events at a time: an error or a sign of life of ours between two of them must
- * not fall into one. Read along to know whether the answer is complete.
- */
+/** The endpoint's events as they are. Read along to know whether the answer is complete, and what a session keeps of it. */
 async function* passedOn(
   agent: OpenAiAgent,
-  { chunks }: EndpointAnswer,
+  events: AsyncGenerator<readonly StreamEvent[], void, undefined>,
   completed: Completed,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const splitter = new EventSplitter()
-  let text = ''
-  const runs = new EventRuns()
-  let end: 'complete' | 'failed' | undefined
-  for await (const chunk of chunks()) {
-    for (const data of splitter.push(chunk)) {
-      const piece = end === undefined ? lookAt(data, agent.model) : undefined
-      if (piece === 'failed') end = 'failed'
-      else if (piece !== undefined) {
-        text += piece.text
-        if (text.length > MAX_ANSWER_CHARS) throw tooLong(agent.model)
-        if (piece.done) end = 'complete'
-        if (piece.done && text !== '') await completed(text)
-      }
+  const builder = new AnswerBuilder()
+  let told = false
+  let size = 0
+  for await (const some of events) {
+    for (const event of some) if (event.kind === 'chunk') size += builder.add(event.chunk)
+    if (size > MAX_ANSWER_CHARS) throw tooLong(agent.model)
+    if (!told && (builder.finished || some.some(({ kind }) => kind === 'done'))) {
+      told = true
+      await completed(keptMessage(builder.message()))
     }
-    const whole = runs.push(chunk)
-    if (whole.length > 0) yield whole
+    yield Buffer.from(some.map(({ event }) => eventText(event)).join(''))
   }
-  if (end === undefined) throw broken(agent.model, undefined)
-  const rest = runs.rest()
-  if (rest.length > 0) yield rest
 }
 
-/** An error inside the stream reaches the client as it is; for us it means that nothing of this answer is kept. */
-function lookAt(data: string, from: string): StreamPiece | 'failed' {
-  try {
-    return readStreamEvent(data, from)
-  } catch (error) {
-    if (error instanceof AgentError) return 'failed'
-    throw error
-  }
+/** An endpoint that knows no streaming has answered with one document. */
+async function* documentEvents(
+  { question, completed }: CompletionFacts,
+  document: Promise<AnswerDocument>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const answer = await document
+  await completed(messageOf(answer))
+  const { include_usage: usage } = (question.parameters?.stream_options ?? {}) as { include_usage?: unknown }
+  for (const chunk of chunksOf(answer, usage === true)) yield frame(chunk)
+  yield DONE
 }
 
 async function* inPieces(
@@ -144,7 +146,7 @@ async function* inPieces(
     text += piece
     yield event({ content: piece }, null)
   }
-  await facts.completed(text)
+  await facts.completed(keptMessage({ content: text }))
   yield event({}, 'stop')
   yield DONE
 }

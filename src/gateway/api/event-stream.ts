@@ -1,4 +1,5 @@
 import type { Clock } from '../../system/clock.ts'
+import type { ServerEvent } from '../agent/sse.ts'
 
 /** A comment event: keeps proxies and clients from taking a thinking agent for a dead one. */
 const HEARTBEAT = new TextEncoder().encode(': still working\n\n')
@@ -44,6 +45,10 @@ export function eventStream(
 }
 
 const encoder = new TextEncoder()
+
+/** An event as another server has sent it. */
+export const eventText = ({ type, data }: ServerEvent): string =>
+  `${type === '' ? '' : `event: ${type}\n`}${data.replaceAll(/^/gm, 'data: ')}\n\n`
 
 /** One event with JSON data. */
 export const frame = (data: unknown): Uint8Array => encoder.encode(`data: ${JSON.stringify(data)}\n\n`)

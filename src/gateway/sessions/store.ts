@@ -13,10 +13,12 @@ import {
 } from '../../system/sqlite.ts'
 import { requireSchema, statementsOf } from '../../system/sqlite-schema.ts'
 import type { Message } from '../agent/agent.ts'
+import { isSystem } from '../agent/prompt.ts'
+import { newestTurns } from './conversation.ts'
 
 /** A profile's conversations, in `sessions/sessions.db`. Several processes may have it open: the gateway, `hermes chat`. */
 export interface SessionStore {
-  /** The messages of a session, oldest first; the oldest are left out where all together would pass {@link HISTORY_BUDGET_CHARS}. */
+  /** The system prompt of a session, if it has one, and its newest turns as far as they are sent along, oldest first. */
   history(session: string): readonly Message[]
   /** Adds a question and its answer, both or neither. Waits up to 5 s for another writer. @throws HermesError */
   append(session: string, messages: readonly Message[]): Promise<void>
@@ -33,8 +35,6 @@ export interface SessionSummary {
   readonly updatedAt: string
 }
 
-/** What of a long conversation is sent along with a question: about 50,000 tokens. */
-export const HISTORY_BUDGET_CHARS = 200_000
 const WRITE_BUDGET_MS = 5000
 /** What one attempt may stall the process; the rest is waited between attempts. */
 const BRISK_MS = 50
@@ -52,8 +52,15 @@ const SCHEMA = `
   CREATE INDEX messages_by_session ON messages (session, id);
   PRAGMA user_version = ${SCHEMA_VERSION};`
 
-/** What a store must hold, and all that may come with it. */
-export const SESSION_TABLES = statementsOf(SCHEMA)
+/** Came later: a program that does not know it works on, so it needs no version of its own. */
+const PROMPTS = `
+  CREATE TABLE prompts (
+    session TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+    messages TEXT NOT NULL -- JSON, a list
+  ) WITHOUT ROWID;`
+
+/** What a store must hold, and what it may. */
+export const SESSION_TABLES = { required: statementsOf(SCHEMA), optional: statementsOf(PROMPTS) } as const
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
 
@@ -97,6 +104,7 @@ function prepared(database: Database, file: string): Database {
     database
       .transaction(() => {
         if (version() === 0) database.exec(SCHEMA)
+        if (version() === SCHEMA_VERSION && !hasPrompts(database)) database.exec(PROMPTS)
       })
       .immediate()
     if (version() === SCHEMA_VERSION) {
@@ -114,6 +122,9 @@ function prepared(database: Database, file: string): Database {
   })
 }
 
+const hasPrompts = (database: Database): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'prompts'").get() !== undefined
+
 function store(database: Database, file: string, clock: Clock): SessionStore {
   const upsert = database.prepare(
     `INSERT INTO sessions VALUES (@session, @now, @now)
@@ -123,6 +134,10 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
   const newestFirst = database.prepare<[string], { message: string }>(
     'SELECT message FROM messages WHERE session = ? ORDER BY id DESC',
   )
+  const upsertPrompt = database.prepare(
+    'INSERT INTO prompts VALUES (?, ?) ON CONFLICT (session) DO UPDATE SET messages = excluded.messages',
+  )
+  const prompt = database.prepare<[string], string>('SELECT messages FROM prompts WHERE session = ?').pluck()
   const latest = database.prepare<[number], { id: string; created_ms: number; updated_ms: number; messages: number }>(
     `SELECT s.*, (SELECT count(*) FROM messages WHERE session = s.id) AS messages
      FROM sessions s ORDER BY updated_ms DESC, id LIMIT ?`,
@@ -130,7 +145,9 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
   const add = database.transaction((session: string, messages: readonly Message[]) => {
     const now = Math.round(clock.wallMs())
     upsert.run({ session, now })
-    for (const message of messages) insert.run(session, now, JSON.stringify(message))
+    const system = messages.filter(isSystem)
+    if (system.length > 0) upsertPrompt.run(session, JSON.stringify(system))
+    for (const message of messages) if (!isSystem(message)) insert.run(session, now, JSON.stringify(message))
   })
   const told = <T>(attempt: () => T): T => {
     try {
@@ -140,7 +157,14 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
     }
   }
   return {
-    history: (session) => told(() => withinBudget(newestFirst.iterate(session))),
+    history: (session) =>
+      told(() => {
+        const system = prompt.get(session)
+        const turns = newestTurns(parsed(newestFirst.iterate(session)))
+        return system === undefined
+          ? turns
+          : [...(JSON.parse(system) as Message[]), ...turns.filter((message) => !isSystem(message))]
+      }),
     append: (session, messages) => whenFree(clock, WRITE_BUDGET_MS, () => told(() => add.immediate(session, messages))),
     list: (limit) =>
       told(() =>
@@ -155,15 +179,6 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
   }
 }
 
-function withinBudget(rows: Iterable<{ message: string }>): readonly Message[] {
-  const kept: Message[] = []
-  let size = 0
-  for (const { message } of rows) {
-    size += message.length
-    if (size > HISTORY_BUDGET_CHARS && kept.length > 0) break
-    kept.unshift(JSON.parse(message) as Message)
-  }
-  // An answer without its question says nothing.
-  const first = kept.findIndex(({ role }) => role === 'user')
-  return first === -1 ? [] : kept.slice(first)
+function* parsed(rows: Iterable<{ message: string }>): Generator<Message> {
+  for (const { message } of rows) yield JSON.parse(message) as Message
 }

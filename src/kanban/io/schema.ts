@@ -127,7 +127,7 @@ const STATEMENTS = statementsOf(TABLES)
  */
 export function migrate(database: Database, file: string): void {
   if (versionOf(database) !== VERSION) make(database, file)
-  requireSchema(database, file, STATEMENTS)
+  requireSchema(database, file, { required: STATEMENTS })
 }
 
 function make(database: Database, file: string): void {
@@ -149,7 +149,7 @@ export function requireVersion(database: Database, file: string): void {
   if (version > VERSION) throw newerBoard(file, version)
   if (version < VERSION)
     throw new HermesError('FAILED', `${file} is no board`, { next: 'hermes kanban init makes one' })
-  requireSchema(database, file, STATEMENTS)
+  requireSchema(database, file, { required: STATEMENTS })
 }
 
 const newerBoard = (file: string, version: number): HermesError =>
