@@ -1,7 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { readProcess } from '../system/proc.ts'
-import { readSmallFile } from '../system/small-file.ts'
+import { livingHolder } from '../profile/pid-file.ts'
 import type { Step } from './reconcile.ts'
 
 /** Beyond it `container-boot.log` becomes `container-boot.log.1`. */
@@ -74,36 +73,30 @@ function appendWhole(file: string, pieces: readonly Buffer[]): void {
 /**
  * Removes what an earlier container left of a profile's processes: `gateway.pid` and `processes.json`.
  * Links are removed, not followed. A gateway that somebody runs by hand on this machine right now keeps its pid file.
+ * @param isMain the container's main program is the profile's gateway itself: its pid file is no news
  * @returns a line for each that stays
  */
-export function removeStaleFiles(dir: string): readonly string[] {
-  const problems: string[] = []
-  for (const name of ['gateway.pid', 'processes.json']) {
-    const file = join(dir, name)
-    const holder = name === 'gateway.pid' ? livingHolder(file) : undefined
-    if (holder !== undefined) {
-      problems.push(`${file} stays: process ${holder} holds it; stop that gateway, or this one cannot start`)
-      continue
-    }
-    try {
-      unlinkSync(file)
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code
-      if (code !== 'ENOENT') problems.push(`cannot remove the stale ${file} (${code}); remove it by hand`)
-    }
-  }
-  return problems
+export function removeStaleFiles(dir: string, profile: string, isMain = false): readonly string[] {
+  const holder = livingHolder(dir, profile)
+  const problems = removeFiles(dir, holder === undefined ? ['gateway.pid', 'processes.json'] : ['processes.json'])
+  if (holder === undefined || isMain) return problems
+  const file = join(dir, 'gateway.pid')
+  return [`${file} stays: process ${holder.pid} holds it; stop that gateway, or this one cannot start`, ...problems]
 }
 
-/** The process that wrote this pid file, if it is still that one: a pid from an earlier container may be anybody's by now. */
-function livingHolder(file: string): number | undefined {
-  const { text } = readSmallFile(file, 4096)
-  if (text === undefined) return undefined
-  try {
-    const { pid, start_time } = JSON.parse(text) as { pid?: unknown; start_time?: unknown }
-    return typeof pid === 'number' && readProcess(pid)?.startTime === start_time ? pid : undefined
-  } catch {
-    // A bare number or half a file: it names nobody for certain.
-    return undefined
-  }
+/** Removes what a copied directory has taken over from its original. @returns a line for each file that stays */
+export const removeCopiedFiles = (dir: string): readonly string[] =>
+  removeFiles(dir, ['gateway.pid', 'processes.json', 'gateway_state.json', 'desired_state'])
+
+function removeFiles(dir: string, names: readonly string[]): readonly string[] {
+  return names.flatMap((name) => {
+    const file = join(dir, name)
+    try {
+      unlinkSync(file)
+      return []
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code
+      return code === 'ENOENT' ? [] : [`cannot remove the stale ${file} (${code}); remove it by hand`]
+    }
+  })
 }

@@ -1,6 +1,9 @@
 import { lstatSync, opendirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { copiesAmong } from '../profile/copies.ts'
 import { listProfiles } from '../profile/disk.ts'
-import { readDesired, wantsBootstrap } from '../profile/state.ts'
+import { identityOf, type ProfileIdentity, readObserved } from '../profile/gateway-state.ts'
+import { DEFAULT_PROFILE, isProfileName } from '../profile/names.ts'
+import { type Desired, readDesired, wantsBootstrap } from '../profile/state.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
 import { readSmallFile } from '../system/small-file.ts'
 import { type DirId, type Disk, type DiskProfile, emptyMemory, type ReconcileMemory } from './reconcile.ts'
@@ -28,17 +31,25 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
   const listing = listProfiles(home, known)
   const profiles: DiskProfile[] = []
   const hidden: string[] = []
+  const identities = new Map<string, ProfileIdentity>()
   for (const { name, dir } of listing.profiles) {
     const id = dirId(dir)
     // Listed a moment ago: gone by now, which is no news, or there and out of reach.
     if (id === undefined && maybeProfile(home, name)) hidden.push(name)
-    if (id !== undefined)
-      profiles.push({ name, dir: id, ...(known.has(name) ? {} : { desired: desiredOf(home, name, dir, bootstrap) }) })
+    if (id === undefined) continue
+    if (known.has(name)) {
+      profiles.push({ name, dir: id })
+      continue
+    }
+    const { identity, ...desired } = desiredOf(home, name, dir, bootstrap)
+    if (identity !== undefined) identities.set(name, identity)
+    profiles.push({ name, dir: id, desired })
   }
+  const copies = copiesAmong(withOriginals(home, identities))
   return {
     // Mounted or unmounted while we looked: then the list belongs to neither.
     parent: before !== undefined && before === readableId(dir) ? before : null,
-    profiles,
+    profiles: profiles.map((profile) => ({ ...profile, ...pastOf(profile.name, identities, copies) })),
     problems: [
       ...listing.problems.map(({ name, reason }) => ({
         name: name || 'profiles/',
@@ -51,12 +62,32 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
   }
 }
 
-function desiredOf(
+/** With what the originals say of themselves that have slots already: of those nothing else is read. */
+function withOriginals(
   home: string,
+  identities: ReadonlyMap<string, ProfileIdentity>,
+): ReadonlyMap<string, ProfileIdentity> {
+  const all = new Map(identities)
+  for (const { name } of identities.values()) {
+    if (all.has(name) || (name !== DEFAULT_PROFILE && !isProfileName(name))) continue
+    const identity = identityOf(readObserved(profileDir(home, name)).observed)
+    if (identity !== undefined) all.set(name, identity)
+  }
+  return all
+}
+
+function pastOf(
   name: string,
-  dir: string,
-  bootstrap: string | undefined,
-): NonNullable<DiskProfile['desired']> {
+  identities: ReadonlyMap<string, ProfileIdentity>,
+  copies: ReadonlyMap<string, string>,
+): Pick<DiskProfile, 'copyOf' | 'formerName'> {
+  const copyOf = copies.get(name)
+  if (copyOf !== undefined) return { copyOf }
+  const formerName = identities.get(name)?.name
+  return formerName === undefined || formerName === name ? {} : { formerName }
+}
+
+function desiredOf(home: string, name: string, dir: string, bootstrap: string | undefined): Desired {
   const desired = readDesired(dir)
   if (name !== 'default' || desired.wanted !== null) return desired
   const { start, warning } = wantsBootstrap(bootstrap, home)

@@ -5,7 +5,7 @@ import {
   writeDesired,
   writeGatewayState,
 } from '../profile/state.ts'
-import type { Ending } from '../protocol/init.ts'
+import { asksForRestart, isSuccess, permanentReason } from '../slot/ending.ts'
 import { childOf, type Slot } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { profileDir, profileOfSlot } from '../system/paths.ts'
@@ -24,16 +24,20 @@ export class GatewayFiles {
   /** What was written last, by slot: a change that would say the same is not written. */
   readonly #said = new Map<string, string>()
   readonly #failing = new Set<string>()
-  #containerStops = false
+  /** Slots that had a process when the container was told to stop; undefined: it was not. */
+  #stopped: ReadonlySet<string> | undefined
   #held = false
 
   constructor(options: GatewayFilesOptions) {
     this.#o = options
   }
 
-  /** From now on the states stand as they were, so that the next boot brings back what ran; only `clean` is written. */
-  containerStops(): void {
-    this.#containerStops = true
+  /**
+   * From now on the states stand as they were, so that the next boot brings back what ran. How their processes end is added.
+   * @param occupied slots that have one
+   */
+  containerStops(occupied: ReadonlySet<string>): void {
+    this.#stopped ??= occupied
   }
 
   /** Nothing is written while the volume is another container's. */
@@ -44,14 +48,15 @@ export class GatewayFiles {
   record({ key, slot }: SlotEntry): void {
     const profile = profileOfSlot(key)
     if (profile === undefined || this.#held || isInFlight(slot)) return
-    const facts = this.#containerStops ? lastWord(slot) : this.#observed(slot)
+    const facts =
+      this.#stopped === undefined ? this.#observed(slot) : this.#stopped.has(key) ? lastWord(slot) : undefined
     if (facts === undefined) return
     const text = JSON.stringify(facts)
     if (this.#said.get(key) === text) return
     const { home, clock, warn } = this.#o
     const dir = profileDir(home, profile)
     try {
-      writeGatewayState(dir, { ...facts, updatedAtMs: clock.wallMs() })
+      writeGatewayState(dir, profile, { ...facts, updatedAtMs: clock.wallMs() })
       this.#said.set(key, text)
       this.#failing.delete(key)
     } catch (error) {
@@ -81,7 +86,7 @@ export class GatewayFiles {
       exitReason: 'reason' in slot ? (slot.reason ?? null) : null,
       restarts: slot.restarts,
       instance: this.#o.instance,
-      clean: slot.state === 'down' && (slot.lastEnding === undefined || isOrderly(slot.lastEnding.ending, slot)),
+      clean: (slot.state === 'down' || slot.state === 'parked') && isOrderly(slot),
     }
   }
 }
@@ -91,9 +96,16 @@ const isInFlight = (slot: Slot): boolean => slot.state === 'starting' && slot.ch
 
 function lastWord(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
   if (slot.state !== 'down' || slot.lastEnding === undefined) return undefined
-  return { clean: isOrderly(slot.lastEnding.ending, slot) }
+  return { clean: isOrderly(slot) }
 }
 
-/** It went by itself or by the signal it was asked with. */
-const isOrderly = (ending: Ending, slot: Slot): boolean =>
-  'exitCode' in ending || ending.signal === slot.policy.stopSignal || ending.signal === 'TERM'
+/**
+ * How its last process ended: asked to, by itself or by the signal it was asked with; not asked, by a code that is no failure of its
+ * work: done, restart me, do not start me again.
+ */
+function isOrderly({ lastEnding, policy }: Slot): boolean {
+  if (lastEnding === undefined) return true
+  const { ending, asked } = lastEnding
+  if ('signal' in ending) return ending.signal === policy.stopSignal || ending.signal === 'TERM'
+  return asked === true || isSuccess(ending) || asksForRestart(ending) || permanentReason(ending) !== undefined
+}

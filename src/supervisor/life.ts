@@ -144,9 +144,11 @@ export class Life {
   /** The container stops: init signals, we write down what happens until the last slot is empty. */
   stop(): void {
     if (this.#phase === 'stopping') return
-    const { table, services, files } = this.#o
+    const { table, services, files, records } = this.#o
     this.#enter('stopping')
-    files.containerStops()
+    records.writeNow()
+    const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
+    files.containerStops(new Set(occupied.map(({ key }) => key)))
     services.stop()
     this.#closeWatches()
     for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })

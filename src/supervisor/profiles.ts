@@ -1,6 +1,8 @@
+import { renameIdentity } from '../profile/gateway-state.ts'
+import { writeDesired } from '../profile/state.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
-import { appendBootLog, bootLines, removeStaleFiles } from './boot-log.ts'
+import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
 import { loadMemory, observeDisk, saveMemory } from './disk-observer.ts'
 import { FirstFew } from './first-few.ts'
 import type { Journal } from './journal.ts'
@@ -41,11 +43,13 @@ export class ProfileSlots {
 
   /** The first time of a container's life: what is left of earlier processes goes, and the boot log gets its lines. */
   boot(): readonly string[] {
-    const { home, clock, journal } = this.#o
-    const steps = this.#plan()
+    const { home, clock, journal, heldByMain } = this.#o
+    const steps = this.#plan(true)
     for (const step of steps) {
       if (step.type !== 'register') continue
-      for (const problem of removeStaleFiles(profileDir(home, step.profile))) this.#stateFiles.say(problem)
+      const { profile } = step
+      for (const problem of removeStaleFiles(profileDir(home, profile), profile, profile === heldByMain))
+        this.#stateFiles.say(problem)
     }
     const said = this.#apply(steps)
     try {
@@ -71,7 +75,7 @@ export class ProfileSlots {
     this.#again?.()
   }
 
-  #plan(): readonly Step[] {
+  #plan(boot = false): readonly Step[] {
     const { home, table, clock, bootstrap, heldByMain, again } = this.#o
     const slots = table.entries().flatMap(({ key, slot, removing, startedIn }) => {
       const profile = profileOfSlot(key)
@@ -85,7 +89,7 @@ export class ProfileSlots {
       ...disk.problems.map(({ name, reason }) => `${below(dir, name)} is skipped: ${reason}`),
       ...(disk.moreProblems === 0 ? [] : [`${dir}: ${moreSkipped(disk.moreProblems)}`]),
     ]
-    const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs())
+    const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs(), boot)
     this.#remember(memory)
     this.#again?.()
     this.#again = againAtMs === undefined ? undefined : clock.at(againAtMs, again)
@@ -120,12 +124,25 @@ export class ProfileSlots {
     })
   }
 
+  /** The profile's files become what the slot starts from: those of a copy go, a new name and a later word are written down. */
+  #settleFiles({ profile, copyOf, renamed, restate }: Extract<Step, { type: 'register' }>): void {
+    const dir = profileDir(this.#o.home, profile)
+    try {
+      if (copyOf !== undefined) for (const problem of removeCopiedFiles(dir)) this.#stateFiles.say(problem)
+      if (renamed) renameIdentity(dir, profile)
+      if (restate !== undefined) writeDesired(dir, restate)
+    } catch (error) {
+      this.#stateFiles.say(`the state files in ${dir} cannot be written: ${(error as Error).message}`)
+    }
+  }
+
   #applyOne(step: Step): string {
     const { table, journal, home } = this.#o
     switch (step.type) {
       case 'register': {
         const key = gatewaySlot(step.profile)
         for (const warning of step.warnings) this.#stateFiles.say(warning)
+        this.#settleFiles(step)
         table.register(key, step.start)
         return `${key}: ${step.start ? 'started' : 'registered, down'}`
       }

@@ -5,7 +5,7 @@
  * A slot is removed only when the *directory* of its profile is gone, `profiles/` is readable and the very directory it was
  * seen in, and all that is still so CONFIRM_MS later: neither an editor's save, nor a lost mount, nor a restore kills a gateway.
  */
-import type { DesiredState, PriorExit } from '../profile/state.ts'
+import type { Desired, DesiredState, PriorExit } from '../profile/state.ts'
 
 /** How long a directory must have been gone before its slot is removed. */
 export const CONFIRM_MS = 2000
@@ -17,12 +17,10 @@ export interface DiskProfile {
   readonly name: string
   readonly dir: DirId
   /** Read for profiles that have no slot yet only: 1,000 profiles are looked at every other second. */
-  readonly desired?: {
-    readonly wanted: DesiredState | null
-    readonly priorState: string | null
-    readonly priorExit: PriorExit
-    readonly warnings: readonly string[]
-  }
+  readonly desired?: Omit<Desired, 'identity'>
+  /** Read likewise. The profile this directory is a copy of, or its name when its files were written, where that was another one. */
+  readonly copyOf?: string
+  readonly formerName?: string
 }
 
 export interface Disk {
@@ -67,6 +65,12 @@ export type Step =
       readonly priorState: string | null
       readonly priorExit: PriorExit
       readonly warnings: readonly string[]
+      /** Its files are the profile's of this name, of which it is a copy: they are removed. */
+      readonly copyOf?: string
+      /** Its files were written under another name: they get the new one. */
+      readonly renamed?: true
+      /** `desired_state` was overruled by a later word, which it gets. */
+      readonly restate?: DesiredState
     }
   | { readonly type: 'remove'; readonly profile: string }
   /** Something in `profiles/` that gets no slot; said once. */
@@ -91,10 +95,17 @@ export const MAX_NAMED = 20
 /**
  * @param slots the gateway slots there are
  * @param nowMs CLOCK_MONOTONIC
+ * @param boot the first plan of a container's life: what the files say is what was wanted. A profile that appears later is down.
  */
-export function planReconcile(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMemory, nowMs: number): Plan {
+export function planReconcile(
+  disk: Disk,
+  slots: readonly KnownSlot[],
+  memory: ReconcileMemory,
+  nowMs: number,
+  boot = false,
+): Plan {
   const missing = planMissing(disk, slots, memory, nowMs)
-  const found = planFound(disk, slots, memory, nowMs)
+  const found = planFound(disk, slots, memory, nowMs, boot)
   const said = new Set(memory.reported)
   const isUnsaid = (report: Step): boolean => !said.has(reportKey(report))
   const skips = disk.problems.map(({ name, reason }): Step => ({ type: 'skip', name, reason }))
@@ -179,7 +190,13 @@ function planMissing(
 }
 
 /** Profiles without a slot. */
-function planFound(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMemory, nowMs: number): Part {
+function planFound(
+  disk: Disk,
+  slots: readonly KnownSlot[],
+  memory: ReconcileMemory,
+  nowMs: number,
+  boot: boolean,
+): Part {
   const known = new Set(slots.map((slot) => slot.profile))
   const names = new Set(disk.profiles.map((profile) => profile.name))
   const users = directoryUsers(disk, slots, memory)
@@ -187,7 +204,8 @@ function planFound(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMem
   const reports: Step[] = []
   const places: Places = {}
   let againAtMs: number | undefined
-  for (const { name, dir, desired } of disk.profiles) {
+  for (const profile of disk.profiles) {
+    const { name, dir, copyOf } = profile
     if (known.has(name)) continue
     const user = users.get(dir)
     if (user !== undefined && !names.has(user)) {
@@ -200,8 +218,12 @@ function planFound(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMem
       againAtMs = nowMs + CONFIRM_MS
       continue
     }
-    const start = desired?.wanted === 'running' && user === undefined
+    const desired = copyOf === undefined ? profile.desired : undefined
+    // Seen before: it had a slot, whose file is lost.
+    const isNew = !boot && memory.places[name] === undefined
+    const start = desired?.wanted === 'running' && user === undefined && !isNew
     const warnings = [...(desired?.warnings ?? [])]
+    if (copyOf !== undefined) warnings.push(copyText(name, copyOf))
     if (user !== undefined)
       warnings.push(`the profile ${name} is not started: the gateway of ${user} uses its directory`)
     else if (start) users.set(dir, name)
@@ -212,11 +234,18 @@ function planFound(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMem
       priorState: desired?.priorState ?? null,
       priorExit: desired?.priorExit ?? 'unknown',
       warnings,
+      ...(copyOf !== undefined && { copyOf }),
+      ...(profile.formerName !== undefined && copyOf === undefined && { renamed: true }),
+      ...(desired?.overruled && desired.wanted && { restate: desired.wanted }),
     })
     places[name] = { dir, parent: disk.parent }
   }
   return { steps, reports, places, againAtMs }
 }
+
+const copyText = (name: string, original: string): string =>
+  `the profile ${name} is a copy of ${original}, so it is not started and forgets what was wanted of ${original}; ` +
+  `start it with: hermes -p ${name} gateway start`
 
 /** Directories that living slots use. */
 function directoryUsers(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMemory): Map<DirId, string> {

@@ -95,6 +95,11 @@ export class Records {
     this.#o.files.forget(key)
   }
 
+  /** What has happened to slots until now is in their files. */
+  writeNow(): void {
+    this.#write(Number.POSITIVE_INFINITY)
+  }
+
   /** Everything that is still to be written, now. */
   flush(): void {
     for (const [key, told] of this.#told) if (told.events.length > 0) this.#marked.add(key)

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
+  type GatewayState,
   gatewayStateOf,
   readDesired,
   wantsBootstrap,
@@ -32,6 +33,9 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 const put = (name: string, content: string | object): void =>
   writeFileSync(join(dir, name), typeof content === 'string' ? content : JSON.stringify(content))
 const stateFile = (): Record<string, unknown> => JSON.parse(readFileSync(join(dir, 'gateway_state.json'), 'utf8'))
+/** What the supervisor writes at a transition. */
+const observe = (gatewayState: GatewayState): void =>
+  writeGatewayState(dir, 'coder', { updatedAtMs: 1, gatewayState, instance: '9f9f', clean: false })
 
 describe('who decides at boot', () => {
   test('a profile without state files is not started, and there is nothing to warn about', () => {
@@ -47,10 +51,61 @@ describe('who decides at boot', () => {
     })
   })
 
-  test("an operator's word stands above what was observed", () => {
-    put('desired_state', 'stopped\n')
-    put('gateway_state.json', { desired_state: 'running', gateway_state: 'running' })
-    expect(readDesired(dir)).toMatchObject({ wanted: 'stopped', priorState: 'stopped' })
+  const earlier = { pid: 7, start_time: 8, restarts: 0, instance: '1a2b', clean: true }
+  /** Ways in which gateway_state.json can have come to be; `gateway_state` and perhaps `desired_state` are in it. */
+  const written = {
+    'by us': (keys: object) => {
+      put('gateway_state.json', keys)
+      observe((keys as { gateway_state: GatewayState }).gateway_state)
+    },
+    'by us, and a container stop after it': (keys: object) => {
+      written['by us'](keys)
+      writeGatewayState(dir, 'coder', { updatedAtMs: 2, clean: true })
+    },
+    'by us, and keys of others were added': (keys: object) => {
+      written['by us'](keys)
+      put('gateway_state.json', { ...stateFile(), kind: 'x' })
+    },
+    'by an earlier version': (keys: object) => put('gateway_state.json', { ...earlier, ...keys }),
+    'by an earlier version, over a file of ours': (keys: object) => {
+      written['by us']({ ...keys, gateway_state: 'running' })
+      put('gateway_state.json', { ...stateFile(), ...earlier, ...keys })
+    },
+    'by somebody': (keys: object) => put('gateway_state.json', keys),
+    'by somebody who kept our other keys': (keys: { gateway_state?: string; desired_state?: string }) => {
+      // As we left it, it said the opposite.
+      written['by us']({ gateway_state: keys.gateway_state === 'running' ? 'stopped' : 'running' })
+      put('gateway_state.json', { ...stateFile(), ...keys })
+    },
+    'by somebody, and a container stop after it': (keys: object) => {
+      put('gateway_state.json', { instance: 'mine', ...keys })
+      writeGatewayState(dir, 'coder', { updatedAtMs: 2, clean: true })
+    },
+  }
+  const words = ['running', 'stopped', undefined] as const
+  const combinations = (Object.keys(written) as (keyof typeof written)[]).flatMap((how) =>
+    words.flatMap((file) =>
+      words.flatMap((key) => (['running', 'stopped'] as const).map((state) => ({ how, file, key, state }))),
+    ),
+  )
+
+  test.each(combinations)('a JSON written $how: desired_state $file, in the JSON $key, gateway_state $state', (row) => {
+    const { how, file, key, state } = row
+    if (file !== undefined) put('desired_state', `${file}\n`)
+    written[how]({ gateway_state: state, ...(key && { desired_state: key }) })
+    const json = key ?? state
+    const decides = how.startsWith('by somebody') ? json : (file ?? json)
+    expect(readDesired(dir)).toMatchObject({ wanted: decides, priorState: decides, warnings: [] })
+    // An operator's later word is not to meet the overruled one at the next boot.
+    expect(readDesired(dir).overruled).toBe(file !== undefined && file !== decides ? true : undefined)
+  })
+
+  test('a JSON of somebody that says nothing leaves the word to desired_state', () => {
+    put('desired_state', 'running\n')
+    put('gateway_state.json', { kind: 'x' })
+    expect(readDesired(dir)).toMatchObject({ wanted: 'running', priorState: 'running', warnings: [] })
+    put('gateway_state.json', { gateway_state: 'dancing' })
+    expect(readDesired(dir)).toMatchObject({ wanted: 'running', warnings: [expect.stringContaining('dancing')] })
   })
 
   test("the JSON's desired_state stands above its gateway_state", () => {
@@ -213,7 +268,7 @@ describe('what was observed', () => {
   const atMs = Date.UTC(2026, 10, 22, 12, 15, 18, 810)
 
   test('holds what is known, and nothing that is not', () => {
-    writeGatewayState(dir, {
+    writeGatewayState(dir, 'coder', {
       updatedAtMs: atMs,
       gatewayState: 'running',
       pid: 312,
@@ -230,6 +285,9 @@ describe('what was observed', () => {
       instance: '1a2b',
       clean: false,
       updated_at: '2026-11-22T12:15:18.810Z',
+      profile: 'coder',
+      profile_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+      checksum: expect.stringMatching(/^1a2b:[0-9a-f]{8}$/),
     })
   })
 
@@ -238,7 +296,7 @@ describe('what was observed', () => {
       'gateway_state.json',
       '{"kind": "x", "platforms": {"a": 1}, "__proto__": {"b": 2}, "pid": 1, "exit_reason": "old"}',
     )
-    writeGatewayState(dir, { updatedAtMs: atMs, gatewayState: 'stopped', pid: null, exitReason: null })
+    writeGatewayState(dir, 'coder', { updatedAtMs: atMs, gatewayState: 'stopped', pid: null, exitReason: null })
     expect(readFileSync(join(dir, 'gateway_state.json'), 'utf8')).toContain('"__proto__"')
     const { ['__proto__']: _, ...state } = stateFile()
     expect(state).toEqual({
@@ -246,26 +304,29 @@ describe('what was observed', () => {
       platforms: { a: 1 },
       gateway_state: 'stopped',
       updated_at: '2026-11-22T12:15:18.810Z',
+      profile: 'coder',
+      profile_id: expect.any(String),
+      checksum: expect.any(String),
     })
   })
 
   test('a container stop writes only how it ended: what ran runs again', () => {
-    writeGatewayState(dir, { updatedAtMs: atMs, gatewayState: 'running', clean: false })
+    writeGatewayState(dir, 'coder', { updatedAtMs: atMs, gatewayState: 'running', clean: false })
     expect(readDesired(dir)).toMatchObject({ wanted: 'running', priorExit: 'unclean' })
-    writeGatewayState(dir, { updatedAtMs: atMs + 1000, clean: true })
+    writeGatewayState(dir, 'coder', { updatedAtMs: atMs + 1000, clean: true })
     expect(readDesired(dir)).toMatchObject({ wanted: 'running', priorState: 'running', priorExit: 'clean' })
   })
 
   test.each(['not json', '[]', ''])('a file that holds %j is replaced', (content) => {
     put('gateway_state.json', content)
-    writeGatewayState(dir, { updatedAtMs: atMs, gatewayState: 'running' })
+    writeGatewayState(dir, 'coder', { updatedAtMs: atMs, gatewayState: 'running' })
     expect(readDesired(dir)).toMatchObject({ wanted: 'running', warnings: [] })
   })
 
   test('a planted link is replaced, its target left alone', () => {
     put('victim', '{"precious": true}')
     symlinkSync('victim', join(dir, 'gateway_state.json'))
-    writeGatewayState(dir, { updatedAtMs: atMs, gatewayState: 'running' })
+    writeGatewayState(dir, 'coder', { updatedAtMs: atMs, gatewayState: 'running' })
     expect(readFileSync(join(dir, 'victim'), 'utf8')).toBe('{"precious": true}')
     expect(stateFile()).not.toHaveProperty('precious')
   })

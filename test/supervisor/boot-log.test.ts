@@ -96,24 +96,36 @@ test('a link or a FIFO in its place is an error, not a trap', () => {
 })
 
 test('stale pid files go, links are not followed, and what cannot be removed is named', () => {
-  expect(removeStaleFiles(dir)).toEqual([])
+  expect(removeStaleFiles(dir, 'default')).toEqual([])
   writeFileSync(join(dir, 'gateway.pid'), '{"pid": 999999999, "start_time": 1}')
   writeFileSync(join(dir, 'victim'), 'precious')
   symlinkSync('victim', join(dir, 'processes.json'))
-  expect(removeStaleFiles(dir)).toEqual([])
+  expect(removeStaleFiles(dir, 'default')).toEqual([])
   expect(readdirSync(dir)).toEqual(['victim'])
   mkdirSync(join(dir, 'gateway.pid'))
-  expect(removeStaleFiles(dir)).toEqual([expect.stringContaining(join(dir, 'gateway.pid'))])
+  expect(removeStaleFiles(dir, 'default')).toEqual([expect.stringContaining(join(dir, 'gateway.pid'))])
 })
 
 test('the pid file of a gateway that runs by hand stays; one whose pid is somebody else by now goes', () => {
   const own = readProcess(process.pid)
   writeFileSync(join(dir, 'gateway.pid'), JSON.stringify({ pid: process.pid, start_time: own?.startTime }))
-  expect(removeStaleFiles(dir)).toEqual([expect.stringContaining(`process ${process.pid} holds it`)])
+  expect(removeStaleFiles(dir, 'default')).toEqual([expect.stringContaining(`process ${process.pid} holds it`)])
   expect(readdirSync(dir)).toEqual(['gateway.pid'])
-  for (const stale of [JSON.stringify({ pid: process.pid, start_time: 1 }), String(process.pid), 'null', '']) {
+  const alive = process.pid
+  const never = 99_999_999
+  const stales = [
+    { pid: alive, start_time: 1 },
+    { pid: alive },
+    { pid: never },
+    { pid: -1 },
+    { pid: 'x' },
+    alive,
+    never,
+    null,
+  ]
+  for (const stale of [...stales.map((one) => JSON.stringify(one)), '', '[]', '{']) {
     writeFileSync(join(dir, 'gateway.pid'), stale)
-    expect(removeStaleFiles(dir)).toEqual([])
+    expect(removeStaleFiles(dir, 'default')).toEqual([])
     expect(readdirSync(dir)).toEqual([])
   }
 })

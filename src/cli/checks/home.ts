@@ -79,8 +79,9 @@ function profileFindings({ name, dir }: ProfileEntry): readonly Finding[] {
 }
 
 export const staleFiles: Check = ({ home }) => {
-  const dirs = listProfiles(home).profiles.map(({ dir }) => dir)
-  const pidFiles = dirs.map((dir) => join(dir, 'gateway.pid')).filter((file) => existsSync(file) && !livingHolder(file))
+  const pidFiles = listProfiles(home)
+    .profiles.filter(({ name, dir }) => existsSync(join(dir, 'gateway.pid')) && !livingHolder(dir, name))
+    .map(({ dir }) => join(dir, 'gateway.pid'))
   const leftovers = namesIn(homePaths(home).profiles).filter((name) => /^\.(new|deleted)-/.test(name))
   return orFine('stale files', 'none', [
     ...pidFiles.map((file) =>
