@@ -48,6 +48,7 @@ export interface ChildrenOptions {
 /** A living process of a slot. */
 export interface LivingChild extends ChildFacts {
   readonly stopSignal: SignalName
+  /** From its stop signal to KILL; a finish program gets none, and its time begins with its start. */
   readonly stopTimeoutMs: number
   /** Services only: how far down in the order of dependencies. */
   readonly depth?: number
@@ -107,13 +108,15 @@ export class Children {
     this.#next()
   }
 
-  /** At the stop, when the supervisor's starts are refused: the finish program of a service. It ends with the container at the latest. */
+  /** At the stop, when the supervisor's starts are refused: the finish program of a service, which takes its own time at most. */
   async finish(slot: string): Promise<void> {
     this.#o.services.forgetFinish(slot)
     // Its program runs again: if that succeeds it is unfinished once more.
     if (this.#living.has(slot)) return
     try {
-      await this.#spawn({ slot, program: 'finish', notificationFd: null, killLeftovers: true, ...NEVER_STOPPED })
+      const stopTimeoutMs = this.#o.services.finishTimeoutMs(slot) ?? LONGEST_MS
+      const request = { slot, stopSignal: 'TERM', stopTimeoutMs, notificationFd: null, killLeftovers: true } as const
+      await this.#spawn({ ...request, program: 'finish' })
     } catch (error) {
       this.#o.warn(`the finish program of ${slot} cannot be started: ${(error as Error).message}`)
     }
@@ -271,8 +274,6 @@ function startTimeOf(pid: number): number {
     return 0 // as where /proc shows nothing
   }
 }
-
-const NEVER_STOPPED = { stopSignal: 'TERM', stopTimeoutMs: LONGEST_MS } as const
 
 const factsOf = ({ child, slot, pid, startTime, spawnedAtMs, readyAtMs }: Living): ChildFacts => ({
   child,

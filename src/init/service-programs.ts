@@ -79,6 +79,11 @@ export class ServicePrograms {
     return this.#known.get(slot)?.programs.user
   }
 
+  /** What its finish program may take; undefined: no limit. */
+  finishTimeoutMs(slot: string): number | undefined {
+    return this.#known.get(slot)?.programs.finishTimeoutMs
+  }
+
   /** From now on the supervisor's starts are refused, and finish programs are up to us. */
   stop(): void {
     this.#stopping = true

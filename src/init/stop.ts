@@ -147,7 +147,8 @@ export class Stop {
     const graceMs = isLogger ? Math.min(LOGGER_GRACE_MS, child.stopTimeoutMs) : 0
     if (isLogger) this.#after(nowMs + graceMs, () => this.#signalIfLiving(child))
     else if (child.program === 'run') this.#signal(child.pid, child.stopSignal, child.slot)
-    const killAtMs = nowMs + child.stopTimeoutMs
+    const fromMs = child.program === 'finish' ? child.spawnedAtMs - this.#startedAtMs : nowMs
+    const killAtMs = fromMs + child.stopTimeoutMs
     if (killAtMs < totalMs - Math.min(RESERVE_MS, totalMs / 2)) this.#after(killAtMs, () => this.#killSlot(child))
   }
 
@@ -214,9 +215,14 @@ export class Stop {
     if (left.length > 0) this.#o.say(`still waiting for ${listed(left)}`)
   }
 
-  #killSlot({ pid, slot, stopSignal, stopTimeoutMs }: LivingChild): void {
+  #killSlot({ pid, slot, stopSignal, stopTimeoutMs, program }: LivingChild): void {
     if (!this.#o.children().some((child) => child.pid === pid)) return
-    this.#o.say(`${slot} (pid ${pid}) has not ended within ${stopTimeoutMs} ms of SIG${stopSignal}; it is killed`)
+    const limit = `${stopTimeoutMs} ms`
+    this.#o.say(
+      program === 'finish'
+        ? `the finish program of ${slot} (pid ${pid}) has not ended within ${limit}; it is killed`
+        : `${slot} (pid ${pid}) has not ended within ${limit} of SIG${stopSignal}; it is killed`,
+    )
     this.#kill({ pid, name: slot }, -pid)
   }
 

@@ -46,6 +46,7 @@ export type ToInit =
       readonly slot: string
       /** Sent by init when the container stops. */
       readonly stopSignal: SignalName
+      /** From that signal to KILL; for a finish program from its start, without a signal. */
       readonly stopTimeoutMs: number
       /** fd on which the child writes a newline when it is ready; null: it has none. */
       readonly notificationFd: number | null

@@ -32,6 +32,8 @@ export interface ServicePrograms {
   readonly run: readonly string[]
   /** longrun: runs after each end, with s6's arguments added. oneshot: undoes it (s6-rc's `down`). */
   readonly finish?: readonly string[]
+  /** That program may take so long; absent: as long as it likes. */
+  readonly finishTimeoutMs?: number
   readonly cwd: string
   /** Absent: as init itself, which is root. */
   readonly user?: ServiceUser

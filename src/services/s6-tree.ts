@@ -107,6 +107,7 @@ function collect(dirs: readonly TreeDir[], read: (dir: TreeDir) => readonly Serv
 function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): ServiceDefinition {
   const fd = whole(dir, 'notification-fd', 3, 63)
   const finish = optional(dir, 'finish')
+  const finishTimeoutMs = finish === undefined ? null : (whole(dir, 'timeout-finish', 0) ?? FINISH_TIMEOUT_MS)
   return {
     rules: {
       ...DEFAULT_RULES,
@@ -118,7 +119,7 @@ function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
       startTimeoutMs: whole(dir, 'timeout-up', 0) ?? 0,
       stopSignal: signal(dir),
       stopTimeoutMs: stopTimeout(dir),
-      finishTimeoutMs: finish === undefined ? null : (whole(dir, 'timeout-finish', 0) ?? FINISH_TIMEOUT_MS),
+      finishTimeoutMs,
       keep: dir.files['flag-essential'] !== undefined,
       ...rules,
     },
@@ -127,6 +128,7 @@ function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
       oneshot: false,
       run: [...required(dir, 'run'), dir.name],
       ...(finish !== undefined && { finish }),
+      ...(finishTimeoutMs && { finishTimeoutMs }),
     },
   }
 }
@@ -134,6 +136,7 @@ function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
 function oneshot(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): ServiceDefinition {
   const down = commandOf(dir, 'down', facts)
   const up = commandOf(dir, 'up', facts)
+  const finishTimeoutMs = down === undefined ? null : (whole(dir, 'timeout-down', 0) ?? 0)
   return {
     rules: {
       ...DEFAULT_RULES,
@@ -141,7 +144,7 @@ function oneshot(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
       source: dir.path,
       kind: 'oneshot',
       startTimeoutMs: whole(dir, 'timeout-up', 0) ?? 0,
-      finishTimeoutMs: down === undefined ? null : (whole(dir, 'timeout-down', 0) ?? 0),
+      finishTimeoutMs,
       ...rules,
     },
     programs: {
@@ -151,6 +154,7 @@ function oneshot(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
       // s6-rc: an empty `up` does nothing, and succeeds.
       run: up ?? ['/bin/true'],
       ...(down !== undefined && { finish: down }),
+      ...(finishTimeoutMs && { finishTimeoutMs }),
     },
   }
 }

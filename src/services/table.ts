@@ -2,7 +2,7 @@
  * What the short-lived reader hands to init: one JSON table. init checks it by hand, because it loads no schema library, and
  * bounds it, because it keeps it.
  */
-import { MAX_CHILDREN } from '../protocol/init.ts'
+import { LONGEST_MS, MAX_CHILDREN } from '../protocol/init.ts'
 import { isServiceName, type ServicePrograms, type ServiceUser } from './definition.ts'
 
 /** Longest table init takes; 200 services of usual size need a tenth of it. */
@@ -48,6 +48,8 @@ const isList = <T>(value: unknown, max: number, isOne: (one: unknown) => one is 
 const isWords = (value: unknown): value is string[] => isList(value, MAX_WORDS, isText) && isPath(value[0])
 const isId = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 32 - 1
+const isTime = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= LONGEST_MS
 const isName = (value: unknown): value is string => typeof value === 'string' && isServiceName(value)
 const orAbsent = (value: unknown, is: (value: unknown) => boolean): boolean => value === undefined || is(value)
 
@@ -71,6 +73,7 @@ export const isPrograms = (value: unknown): value is ServicePrograms =>
   typeof value.oneshot === 'boolean' &&
   isWords(value.run) &&
   orAbsent(value.finish, isWords) &&
+  orAbsent(value.finishTimeoutMs, isTime) &&
   isPath(value.cwd) &&
   orAbsent(value.user, isUser) &&
   (value.inherits === 'path' || value.inherits === 'container') &&

@@ -169,7 +169,7 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
     name,
     oneshot,
     run: run.words,
-    ...(finish !== undefined && { finish: finish.words }),
+    ...(finish !== undefined && { finish: finish.words, finishTimeoutMs: FINISH_TIMEOUT_MS }),
     cwd,
     ...(user !== undefined && { user }),
     inherits: 'container',

@@ -80,6 +80,7 @@ export class Records {
 
   /** The end of its process belongs in the tally, now: its finish program may read it. */
   tally({ key, slot }: SlotEntry): void {
+    if (slot.policy.kind === 'oneshot') return // it has no service directory, and undoing it follows no death
     const told = this.#toldOf(key)
     const end = slot.lastEnding
     if (end === undefined || told.talliedAtMs === end.atMs) return

@@ -34,10 +34,7 @@ export function sentence(
       before.killAtMs !== null &&
       after.killAtMs === null
     )
-      return {
-        level: 'warn',
-        text: `${name} did not obey SIG${before.policy.stopSignal} within ${seconds(before.policy.stopTimeoutMs)}; its process group is killed`,
-      }
+      return { level: 'warn', text: overdue(name, before) }
     return undefined
   }
   switch (after.state) {
@@ -62,6 +59,14 @@ export function sentence(
     case 'done':
       return undefined
   }
+}
+
+/** Its process had a time to end in, and that is over. */
+function overdue(name: string, { cause, policy }: Extract<Slot, { state: 'stopping' }>): string {
+  if (cause !== 'finish')
+    return `${name} did not obey SIG${policy.stopSignal} within ${seconds(policy.stopTimeoutMs)}; its process group is killed`
+  const what = policy.kind === 'oneshot' ? 'the program that undoes it' : 'its finish program'
+  return `${name}: ${what} has not ended within ${seconds(policy.finish?.timeoutMs ?? 0)}; it is killed`
 }
 
 function endOf(

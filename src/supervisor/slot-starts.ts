@@ -47,7 +47,8 @@ export class SlotStarts {
       request,
       slot: key,
       stopSignal: launch.policy.stopSignal,
-      stopTimeoutMs: launch.policy.stopTimeoutMs,
+      stopTimeoutMs:
+        (program === 'finish' ? launch.policy.finish?.timeoutMs : undefined) ?? launch.policy.stopTimeoutMs,
       notificationFd: program === 'run' && launch.readiness.by === 'fd' ? launch.readiness.fd : null,
       killLeftovers: launch.killLeftovers,
       ...(program === 'finish' && { program }),

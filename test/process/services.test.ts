@@ -275,6 +275,42 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(box.log('web')).toMatch(/finish 256 15 web\n/)
   })
 
+  test('a finish program that hangs is ended at its own time, whenever it runs, and said to be one', async () => {
+    const hangs = '#!/bin/sh\necho "finish begins" >>/run/order\nexec sleep 1000\n'
+    const oneshot = (name: string): Etc => ({
+      [`s6-overlay/s6-rc.d/${name}/type`]: 'oneshot\n',
+      [`s6-overlay/s6-rc.d/${name}/up`]: '/bin/true\n',
+      [`s6-overlay/s6-rc.d/${name}/down`]: '/bin/sleep 1000\n',
+      [`s6-overlay/s6-rc.d/${name}/timeout-down`]: '400\n',
+    })
+    await using box = await startServices({
+      etc: {
+        ...userBundle('mounted', 'shared'),
+        ...oneshot('mounted'),
+        ...oneshot('shared'),
+        'services.d/tidy/run': '#!/bin/sh\nexec sleep 1000\n',
+        'services.d/tidy/finish': hangs,
+        'services.d/tidy/timeout-finish': '400\n',
+      },
+      env: { HERMES_STOP_TIMEOUT: '60' },
+    })
+    const { pid } = await box.up('tidy')
+    await box.pid1.exec(['kill', '-KILL', String(pid)])
+    await box.pid1.saw('its finish program has not ended within 0.4 s; it is killed')
+    await box.service('shared', ({ state }) => state === 'done')
+    await box.hermes('service', 'stop', 'shared')
+    await box.pid1.saw('the program that undoes it has not ended within 0.4 s; it is killed')
+    await box.up('tidy')
+    const stopped = performance.now()
+    expect(await box.stop()).toEqual({ code: 0 })
+    expect(performance.now() - stopped).toBeLessThan(15_000)
+    for (const name of ['tidy', 'mounted'])
+      expect(box.pid1.stderr()).toMatch(
+        new RegExp(`the finish program of service-${name} \\(pid \\d+\\) has not ended within 400 ms; it is killed`),
+      )
+    expect(box.pid1.stderr()).not.toMatch(/death_tally|did not obey/)
+  })
+
   test('a logger gets every line of its service, also those written while either was away, and sees the end', async () => {
     const lines =
       '#!/bin/sh\nexec 2>&1\ni=0; trap "echo last; exit 0" TERM\nwhile :; do i=$((i+1)); echo "line $i"; sleep 0.01; done\n'
