@@ -64,13 +64,12 @@ export function reportText(report: DispatchReport, { dryRun, defaultAssignee, as
     ),
     ...named(`Auto-assigned to kanban.default_assignee='${defaultAssignee ?? ''}'`, report.auto_assigned_default),
     ...named('Skipped (unassigned)', report.skipped_unassigned),
-    ...grouped(
-      report.skipped_per_profile_capped,
-      ({ assignee, current }) => `Deferred (${assignee} at per-profile cap, ${current} running)`,
+    ...report.skipped_per_profile_capped.map(
+      ({ task_id, assignee, current }) => `Deferred (${assignee} at per-profile cap, ${current} running): ${task_id}`,
     ),
     ...named('Skipped (non-spawnable assignee — terminal lane, OK)', report.skipped_nonspawnable),
     ...unconfigured(report.skipped_unconfigured, assigneeOf),
-    ...grouped(report.respawn_guarded, ({ reason }) => `Deferred (respawn guard, ${reason})`),
+    ...report.respawn_guarded.map(({ task_id, reason }) => `Deferred (respawn guard, ${reason}): ${task_id}`),
     ...named('Crashed', report.crashed),
     ...named('Timed out', report.timed_out),
     ...named('Stale', report.stale),
@@ -83,14 +82,6 @@ export function reportText(report: DispatchReport, { dryRun, defaultAssignee, as
 
 const named = (title: string, ids: readonly string[]): readonly string[] =>
   ids.length === 0 ? [] : [`${title}: ${ids.join(', ')}`]
-
-function grouped<T extends { readonly task_id: string }>(
-  items: readonly T[],
-  title: (item: T) => string,
-): readonly string[] {
-  const groups = Map.groupBy(items, title)
-  return [...groups].map(([text, members]) => `${text}: ${members.map(({ task_id }) => task_id).join(', ')}`)
-}
 
 const unconfigured = (ids: readonly string[], assigneeOf: (id: string) => string | null): readonly string[] =>
   [...Map.groupBy(ids, (id) => assigneeOf(id) ?? '?')].map(

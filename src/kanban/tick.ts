@@ -59,6 +59,8 @@ export type Step =
 export type StepResult =
   | { readonly state: 'done'; readonly workspace?: string }
   | { readonly state: 'lost' }
+  /** The board did not take it, or the worker could not be stopped: the task is as it was. */
+  | { readonly state: 'refused' }
   /** A spawn whose answer was lost: the worker may run. It takes its place until the next tick knows. */
   | { readonly state: 'unclear' }
   /** A spawn that failed; counted. */
@@ -112,6 +114,10 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
       const result = yield { type: 'end', id: task.id, end: verdict.end, settlement }
       // Lost: its worker or a person was quicker, and it runs no more.
       if (result.state === 'lost') continue
+      if (result.state === 'refused') {
+        count(busy, task.assignee)
+        continue
+      }
       ends.set(task.id, { end: verdict.end, settlement })
       countEnd(report, task.id, verdict.end, settlement)
       for (const child of waiting) {
@@ -198,6 +204,7 @@ function* startOne(
   const result = yield { type: 'spawn', id, assignee: assigned }
   if (result.state === 'stop') return 'stop'
   if (result.state === 'lost') return { why: 'lost' }
+  if (result.state === 'refused') return { why: 'spawn_failed' }
   if (result.state === 'failed') {
     if (result.autoBlocked) report.auto_blocked.push(id)
     return { why: 'spawn_failed' }

@@ -77,6 +77,12 @@ export function openDatabase(file: string, options: OpenDatabaseOptions = {}): D
   }
 }
 
+/** A database without a file, empty and gone when it is closed. */
+export function memoryDatabase(): Database {
+  const native = nativeBinding()
+  return new (sqlite())(':memory:', native === undefined ? {} : { nativeBinding: native })
+}
+
 /** Which trouble an error of better-sqlite3, or one made from it by {@link databaseError}, means; undefined: it is something else (a bug). */
 export function databaseTrouble(error: unknown): DatabaseTrouble | undefined {
   const cause = error instanceof HermesError ? error.cause : error

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { emptyReport } from '../../src/kanban/report.ts'
 import { openDatabase } from '../../src/system/sqlite.ts'
 import { type KanbanCli, kanbanCli } from '../support/kanban-cli.ts'
 
@@ -289,6 +290,20 @@ const damages: readonly (readonly [string, (file: string) => void])[] = [
     },
   ],
 ]
+
+test('before the first task the questions about a board have the answers of an empty one', async () => {
+  using cli = kanbanCli()
+  const dispatched = await cli.kanban('dispatch', '--json')
+  expect(dispatched).toMatchObject({ code: 0, err: expect.stringMatching(/there is no board yet/) })
+  expect(JSON.parse(dispatched.out)).toEqual(emptyReport())
+  expect(await cli.json('dispatch', '--dry-run')).toEqual(emptyReport())
+  expect(await cli.json('list')).toEqual([])
+  expect(await cli.json('stats')).toMatchObject({ board: 'default', total: 0, running: {} })
+  expect(await cli.json('dispatch-status')).toMatchObject({ board: 'default', verdict: 'idle' })
+  expect((await cli.kanban('dispatch')).out).toBe('Reclaimed: 0\nPromoted: 0\nSpawned: 0\n')
+  expect(readdirSync(cli.home)).not.toContain('kanban.db')
+  expect(await cli.kanban('list', '--board', 'other')).toMatchObject({ code: 1 })
+})
 
 test.each(damages)('a board whose file %s is set aside, never overwritten', async (_, damage) => {
   using cli = kanbanCli()

@@ -132,7 +132,7 @@ const ACTS: Readonly<Record<string, Act>> = {
 }
 
 test(`${CUTS} power cuts after each kind of command: what it has answered is on the disk`, {
-  timeout: 300_000,
+  timeout: size(180_000, 0),
 }, async (context) => {
   const made = cutDisk()
   if (typeof made === 'string') return context.skip(`no disk to cut: ${made}`)

@@ -1,8 +1,16 @@
 /** An open board. better-sqlite3 is synchronous: commands wait for locks inside it, the dispatcher between attempts. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import type { Statement } from 'better-sqlite3'
 import { HermesError } from '../../system/errors.ts'
-import { type Database, databaseError, databaseTrouble, openDatabase, setAsideDatabase } from '../../system/sqlite.ts'
+import {
+  type Database,
+  databaseError,
+  databaseTrouble,
+  memoryDatabase,
+  openDatabase,
+  setAsideDatabase,
+} from '../../system/sqlite.ts'
 import type { BoardPlace } from './places.ts'
 import { migrate, requireVersion } from './schema.ts'
 
@@ -110,6 +118,20 @@ export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
     database?.close()
     throw troubleOf(error, place, warn)
   }
+}
+
+/** Whether there has never been a board here: none that was set aside either. */
+export function isUnmade({ file }: BoardPlace): boolean {
+  if (existsSync(file)) return false
+  const damaged = `${basename(file)}.corrupt-`
+  return !existsSync(dirname(file)) || !readdirSync(dirname(file)).some((name) => name.startsWith(damaged))
+}
+
+/** A board without tasks, for questions about one that was never made. It is in memory. */
+export function emptyBoard(place: BoardPlace): Board {
+  const database = memoryDatabase()
+  migrate(database, place.file)
+  return new Board(place, database, memoryDatabase)
 }
 
 export const noBoard = ({ slug, file }: BoardPlace): HermesError =>

@@ -5,6 +5,7 @@ import { databaseTrouble, whenFree } from '../../system/sqlite.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
 import { type Rules, rulesInForce } from '../rules.ts'
 import { judgeRunning, type Now } from '../running.ts'
+import { parseJobSlot } from '../task.ts'
 import { type Decision, planTick, type Step, type StepResult, type TickFacts, tick } from '../tick.ts'
 import { isBusy, isStarved } from '../verdict.ts'
 import type { Board } from './board.ts'
@@ -23,6 +24,7 @@ import {
   toRunning,
 } from './tick-facts.ts'
 import { takeTickLock } from './tick-lock.ts'
+import { TickTroubles } from './tick-troubles.ts'
 
 /** How long a tick waits for another dispatcher, and for a writer. */
 const LOCK_WAIT_MS = 2000
@@ -66,6 +68,8 @@ interface Sight {
   readonly profiles: Profiles
   readonly stop: readonly string[]
   readonly take: readonly string[]
+  /** Tasks whose worker was to be stopped and lives on: filled when it is tried. */
+  readonly unstopped: Set<string>
   readonly warnings: readonly string[]
   readonly notes: readonly string[]
 }
@@ -112,16 +116,22 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
   const { board, clock, home, host } = options
   const sight = await look(options)
   const { facts, rows, profiles, warnings, notes } = sight
-  await stopWorkers(sight, jobs)
+  const troubles = new TickTroubles()
+  await stopWorkers(sight, jobs, troubles)
+  const { unstopped } = sight
   const free = <T>(work: () => T): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
-  const performer = new Performer({ ...options, jobs, rows, profiles, rules: facts.rules, free })
+  const performer = new Performer({ ...options, jobs, rows, profiles, rules: facts.rules, free, troubles, unstopped })
   const steps = tick(facts)
   let next = await free(() => steps.next())
   while (!next.done) {
-    const result = await perform(performer, next.value, options)
+    const result = await perform(performer, next.value, options, troubles)
     next = steps.next(result)
   }
-  for (const slot of sight.take) await forgetJob(home, jobs, slot)
+  for (const slot of sight.take) {
+    const id = taskOf(slot)
+    if (!unstopped.has(id)) await forgetJob(home, jobs, slot).catch((error) => troubles.add('forget', id, error))
+  }
+  for (const line of troubles.lines(board.place.slug)) options.warn(line)
   const decision = next.value
   const last = readDispatchState(home, board.place.slug)
   const { boot, offsetMs, graceUntilMs } = sight.clocks
@@ -135,31 +145,48 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     report: decision.report,
     busy: isBusy(decision),
     starvedTicks: isStarved(decision) ? (last?.starvedTicks ?? 0) + 1 : 0,
-    lastError: performer.lastError,
+    lastError: performer.lastError ?? troubles.last,
   })
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
 }
 
-async function perform(performer: Performer, step: Step, { ending, settleOnly }: DispatchOptions): Promise<StepResult> {
+/** What fails for one task stays with that task. */
+async function perform(
+  performer: Performer,
+  step: Step,
+  { ending, settleOnly }: DispatchOptions,
+  troubles: TickTroubles,
+): Promise<StepResult> {
   if (step.type === 'spawn' && (settleOnly === true || ending?.() === true)) return { state: 'stop' }
   try {
     return await performer.perform(step)
   } catch (error) {
-    // Somebody sits on the board: this step is for the next tick. Everything else is the caller's.
-    if (databaseTrouble(error) === 'busy') return { state: 'lost' }
-    throw error
+    const trouble = databaseTrouble(error)
+    // No step can be done on a damaged board; the caller sets it aside.
+    if (trouble === 'corrupt') throw error
+    // Somebody sits on the board: this step is for the next tick.
+    if (trouble !== 'busy') troubles.add(step.type, step.id, error)
+    else if (step.type !== 'end') return { state: 'lost' }
+    return { state: 'refused' }
   }
 }
 
 /** Processes that must be gone before their tasks move: all at once, since each may take its five seconds. */
-async function stopWorkers({ facts, rows, stop }: Sight, jobs: Jobs): Promise<void> {
+async function stopWorkers({ facts, rows, stop, unstopped }: Sight, jobs: Jobs, troubles: TickTroubles): Promise<void> {
   const overdue = facts.running.flatMap((task) => {
     const verdict = judgeRunning(task, facts.rules, facts.now)
     const slot = rows.get(task.id)?.slot
     return verdict.do === 'end' && verdict.end.stop && slot ? [slot] : []
   })
-  await Promise.all([...stop, ...overdue].map((slot) => jobs.stop(slot)))
+  const stopOne = (slot: string): Promise<void> =>
+    jobs.stop(slot).catch((error) => {
+      unstopped.add(taskOf(slot))
+      troubles.add('stop', taskOf(slot), error)
+    })
+  await Promise.all([...stop, ...overdue].map(stopOne))
 }
+
+const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
 
 async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
   const { home, board, clock, host, jobs } = options
@@ -173,7 +200,8 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
   const running = []
   for (const row of rows) running.push(toRunning(row, await observeWorker(row, home, host, jobs)))
   // A real tick has stopped them by the time it comes to the candidates; those it does not stop hold their task back.
-  const stopping = new Set(left.stop.map((slot) => slot.split('-')[1]))
+  const stopping = new Set(left.stop.map(taskOf))
+  const unstopped = new Set<string>()
   const all: TickFacts = {
     rules,
     now,
@@ -182,7 +210,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
     promotable: readPromotable(board, now.wallMs),
     childrenOf: (id) => readWaitingChildren(board, id),
     ready: readReady(board),
-    workerEnding: (id) => left.ending.has(id) && !stopping.has(id),
+    workerEnding: (id) => left.ending.has(id) && (!stopping.has(id) || unstopped.has(id)),
   }
   const results = running.filter(({ seen }) => seen.state === 'ended')
   const none = { promotable: [], childrenOf: () => [], ready: [] }
@@ -192,6 +220,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
     clocks,
     profiles,
     stop: options.settleOnly === true ? [] : left.stop,
+    unstopped,
     take: options.settleOnly === true ? left.take : [...left.take, ...left.stop],
     warnings,
     notes,

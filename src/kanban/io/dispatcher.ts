@@ -120,6 +120,7 @@ export class Dispatcher {
     const { home, clock, host, builtIn } = this.#o
     this.#voice.rules(home)
     const jobs = await supervisorJobs(client)
+    let isTroubled = false
     const done = await dispatchOnce({
       home,
       board,
@@ -127,9 +128,13 @@ export class Dispatcher {
       host,
       jobs,
       builtIn,
-      warn: this.#voice.warn,
+      warn: (text) => {
+        isTroubled = true
+        this.#voice.warn(text)
+      },
       ending: () => this.#nudges.ended,
     })
+    if (!isTroubled) this.#voice.forget(`board "${place.slug}": `)
     const line = tickLine(place.slug, done.report)
     if (line !== undefined) this.#voice.say('info', line)
     if (!isSettled(done)) open.version = LOOK_AGAIN

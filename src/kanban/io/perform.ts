@@ -19,9 +19,11 @@ import {
   recordWorker,
   releaseClaim,
 } from './tick-steps.ts'
+import type { TickTroubles } from './tick-troubles.ts'
 
 const DONE: StepResult = { state: 'done' }
 const LOST: StepResult = { state: 'lost' }
+const REFUSED: StepResult = { state: 'refused' }
 /** How long the dispatcher waits to learn a new worker's pid; without it the next tick asks the supervisor. */
 const PID_WAIT_MS = 1000
 const PID_POLL_MS = 10
@@ -38,6 +40,9 @@ export interface PerformerOptions {
   readonly builtIn: (profile: string) => readonly string[]
   /** Does a write again while others hold the board. */
   readonly free: <T>(work: () => T) => Promise<T>
+  readonly troubles: TickTroubles
+  /** Tasks whose worker should have been stopped and lives on. */
+  readonly unstopped: ReadonlySet<string>
 }
 
 type Of<T extends Step['type']> = Extract<Step, { readonly type: T }>
@@ -77,13 +82,14 @@ export class Performer {
   }
 
   async #end({ id, end, settlement }: Of<'end'>, wallMs: number): Promise<StepResult> {
-    const { home, board, jobs, free } = this.#o
+    const { home, board, jobs, free, troubles, unstopped } = this.#o
     const row = this.#row(id)
+    if (end.stop && unstopped.has(id)) return REFUSED
     // A worker with a job was stopped before the steps; one of another tool has only its process.
     if (end.stop && !row.slot) await this.#stopProcess(row)
     const done = await free(() => endRun(board, row, end, settlement, wallMs))
     // Only now: were we killed before this line, the result would still be there for the next tick.
-    if (row.slot) await forgetJob(home, jobs, row.slot)
+    if (row.slot) await forgetJob(home, jobs, row.slot).catch((error) => troubles.add('forget', id, error))
     return done ? DONE : LOST
   }
 
@@ -110,7 +116,7 @@ export class Performer {
     try {
       return await this.#startWorker(claimed, assignee)
     } catch (error) {
-      if (error instanceof SpawnError) return this.#giveBack(claimed, { failure: true, error: error.message })
+      if (error instanceof SpawnError) return await this.#giveBack(claimed, { failure: true, error: error.message })
       if (!(error instanceof HermesError)) throw error
       switch (error.code) {
         case 'STOPPING':
@@ -120,7 +126,7 @@ export class Performer {
         case 'BAD_REQUEST':
         case 'NO_SUCH_PROFILE':
         case 'REFUSED':
-          return this.#giveBack(claimed, { failure: true, error: error.message })
+          return await this.#giveBack(claimed, { failure: true, error: error.message })
         default:
           // The supervisor died before it answered: the job may run or not. The claim stays; the next tick asks.
           this.lastError = error.message
@@ -130,7 +136,7 @@ export class Performer {
   }
 
   async #startWorker(claimed: Claimed, profile: string): Promise<StepResult> {
-    const { home, board, clock, jobs, profiles, builtIn, free } = this.#o
+    const { home, board, clock, jobs, profiles, builtIn, free, troubles } = this.#o
     const { row, runId, slot } = claimed
     const { agent, gateway } = profiles.config(profile)
     const spec = prepareJob({
@@ -146,7 +152,10 @@ export class Performer {
     })
     await jobs.start(spec)
     const worker = await this.#findWorker(slot)
-    await free(() => recordWorker(board, row.id, runId, worker, spec.cwd, clock.wallMs()))
+    // The worker runs, and its job is known by its slot: what is missing here is for people to read.
+    await free(() => recordWorker(board, row.id, runId, worker, spec.cwd, clock.wallMs())).catch((error) =>
+      troubles.add('process', row.id, error),
+    )
     return { state: 'done', workspace: spec.cwd }
   }
 
@@ -169,10 +178,16 @@ export class Performer {
     claimed: Claimed,
     failed: { readonly failure: boolean; readonly error: string },
   ): Promise<StepResult> {
-    const { board, clock, rules, free } = this.#o
+    const { board, clock, rules, free, troubles } = this.#o
     this.lastError = failed.error
-    const { autoBlocked } = await free(() => releaseClaim(board, claimed, failed, rules, clock.wallMs()))
-    return { state: 'failed', autoBlocked }
+    try {
+      const { autoBlocked } = await free(() => releaseClaim(board, claimed, failed, rules, clock.wallMs()))
+      return { state: 'failed', autoBlocked }
+    } catch (error) {
+      // It is claimed by a run without a worker: the next tick finds that and takes it back.
+      troubles.add('release', claimed.row.id, error)
+      return { state: 'unclear' }
+    }
   }
 
   #pause(ms: number): Promise<void> {

@@ -11,7 +11,7 @@ import type { Command, Input } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
 import { plain } from './render.ts'
-import { BOARD, dispatchBase, onBoard, wholeOption } from './shared.ts'
+import { BOARD, dispatchBase, onBoard, onBoardIfAny, wholeOption } from './shared.ts'
 
 const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const
 const NO_SUPERVISOR = { [EXIT.noSupervisor]: 'the supervisor is not running' }
@@ -53,9 +53,9 @@ async function dispatch(context: Context, input: Input): Promise<Outcome> {
   const max = wholeOption(input, 'max', 0)
   const failureLimit = wholeOption(input, 'failure-limit', 1)
   const options = { ...(max === undefined ? {} : { max }), ...(failureLimit === undefined ? {} : { failureLimit }) }
-  return onBoard(context, input, dryRun ? 'read' : 'write', async (board) => {
+  return onBoardIfAny(context, input, dryRun ? 'read' : 'write', async (board, isThere) => {
     const done: Dispatched = await withJobs(context.connect, (jobs) =>
-      (dryRun ? planDispatch : dispatchOnce)({ ...dispatchBase(context), board, jobs, ...options }),
+      (dryRun || !isThere ? planDispatch : dispatchOnce)({ ...dispatchBase(context), board, jobs, ...options }),
     )
     for (const warning of done.warnings) context.output.err(`${warning}\n`)
     const { report, rules } = done
@@ -81,7 +81,7 @@ const TICKS_UNTIL_OVERDUE = 3
 async function status(context: Context, input: Input): Promise<Outcome> {
   const written = readWrittenRules(context.home)
   const missing = await noDispatcher(context.home, context.connect)
-  return onBoard(context, input, 'read', async (board) => {
+  return onBoardIfAny(context, input, 'read', async (board) => {
     const { decision, rules, warnings } = await withJobs(context.connect, (jobs) =>
       planDispatch({ ...dispatchBase(context), board, jobs }),
     )

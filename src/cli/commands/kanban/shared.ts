@@ -1,6 +1,6 @@
 /** What the kanban commands have in common: which board, who speaks, how options are read. */
 import { parseAssignee, requireAssignee } from '../../../kanban/io/assignee.ts'
-import { type Board, withBoard } from '../../../kanban/io/board.ts'
+import { type Board, emptyBoard, isUnmade, withBoard } from '../../../kanban/io/board.ts'
 import type { Actor } from '../../../kanban/io/changes.ts'
 import { chosenBoard } from '../../../kanban/io/current.ts'
 import type { DispatchOptions } from '../../../kanban/io/dispatch.ts'
@@ -39,6 +39,28 @@ export function onBoard<T>(
   const slug = slugOf(context, input)
   const place = mode === 'create' && slug === DEFAULT_BOARD ? boardPlace(context.home, slug) : placeOf(context, input)
   return withBoard(place, { mode, warn: warnOn(context) }, use)
+}
+
+/**
+ * The same for questions that have an answer before the first task: without a default board it is that of an empty one.
+ * @param use told whether the board is there
+ */
+export async function onBoardIfAny<T>(
+  context: Context,
+  input: Input,
+  mode: 'write' | 'read',
+  use: (board: Board, isThere: boolean) => T | Promise<T>,
+): Promise<T> {
+  const slug = slugOf(context, input)
+  const place = boardPlace(context.home, slug)
+  if (slug !== DEFAULT_BOARD || !isUnmade(place)) return onBoard(context, input, mode, (board) => use(board, true))
+  context.output.err(`hermes: there is no board yet (${place.file}); hermes kanban create TITLE makes it\n`)
+  const board = emptyBoard(place)
+  try {
+    return await use(board, false)
+  } finally {
+    board.close()
+  }
 }
 
 /** Who speaks: the profile or user; about its own task, a worker's run. */

@@ -32,6 +32,7 @@ import {
   LIMIT,
   limitOf,
   onBoard,
+  onBoardIfAny,
   timeOption,
   wholeOption,
 } from './shared.ts'
@@ -170,7 +171,7 @@ async function list(context: Context, input: Input): Promise<Outcome> {
   const wished = textOption(input, 'assignee')
   const assignee = input.options.unassigned === true ? null : wished?.trim().toLowerCase()
   const filter = { statuses, ...(assignee === undefined ? {} : { assignee }) }
-  const tasks = await onBoard(context, input, 'read', (board) => listTasks(board, { ...filter, limit: limit + 1 }))
+  const tasks = await onBoardIfAny(context, input, 'read', (board) => listTasks(board, { ...filter, limit: limit + 1 }))
   const shown = tasks.slice(0, limit)
   const more = tasks.length > limit ? `(the newest ${limit}; --limit N shows more)\n` : ''
   return { text: tasksTable(shown) + more, json: shown.map(taskJson) }
@@ -211,7 +212,7 @@ async function runs(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function stats(context: Context, input: Input): Promise<Outcome> {
-  const { board, counts, running } = await onBoard(context, input, 'read', (board) => ({
+  const { board, counts, running } = await onBoardIfAny(context, input, 'read', (board) => ({
     board: board.place.slug,
     counts: statusCounts(board),
     running: runningByAssignee(board),

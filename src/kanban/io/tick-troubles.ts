@@ -1,0 +1,49 @@
+/** What failed in a tick for single tasks, and how that is said. */
+import { HermesError } from '../../system/errors.ts'
+
+/** What could not be done, with the tasks in the place of `*`. */
+const SENTENCES = {
+  extend: 'the claim of * could not be extended',
+  end: 'the end of * could not be noted',
+  promote: '* could not be promoted',
+  assign: '* could not be assigned',
+  spawn: '* could not be started',
+  process: 'the process of * could not be noted',
+  release: '* could not be given back after a failed start',
+  stop: 'the worker of * could not be stopped',
+  forget: 'the kept result of * could not be removed',
+} as const
+
+export type Trouble = keyof typeof SENTENCES
+
+/** One line per kind and cause, however many tasks share it. */
+export class TickTroubles {
+  readonly #tasks = new Map<string, { readonly trouble: Trouble; readonly cause: string; readonly ids: string[] }>()
+  /** The last cause; null: nothing failed. */
+  last: string | null = null
+
+  add(trouble: Trouble, id: string, error: unknown): void {
+    const cause = causeOf(error)
+    this.last = cause
+    const key = `${trouble} ${cause}`
+    const known = this.#tasks.get(key)
+    if (known === undefined) this.#tasks.set(key, { trouble, cause, ids: [id] })
+    else known.ids.push(id)
+  }
+
+  /** @param board its slug */
+  lines(board: string): readonly string[] {
+    return [...this.#tasks.values()].map(({ trouble, cause, ids: [first = '', ...more] }) => {
+      const who = more.length === 0 ? first : `${first} and ${more.length} more`
+      const what = SENTENCES[trouble].replace('*', () => who)
+      return `board "${board}": ${what}: ${cause}; the next tick tries again`
+    })
+  }
+}
+
+/** A message for what somebody can act on, the stack for a bug. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const known = error instanceof HermesError || 'code' in error
+  return known ? error.message : (error.stack ?? error.message)
+}
