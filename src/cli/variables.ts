@@ -68,6 +68,11 @@ export const VARIABLES: readonly VariableSpec[] = [
   ),
   spec('LOG_FORMAT', '`text`', "`json`: hermes' own log lines as JSON"),
   spec('HERMES_KANBAN_BOARD', '`default`', 'board that the `kanban` commands use'),
+  spec(
+    'HERMES_HELPER_TIMEOUT',
+    '30',
+    'seconds after which a dashboard or dispatcher that does not answer is killed and started again',
+  ),
   spec('HERMES_LOG_PREFIX', 'off', 'truthy: `[slot] ` before each line of a slot in `docker logs`'),
   spec(
     'API_SERVER_ENABLED',

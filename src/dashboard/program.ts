@@ -3,6 +3,7 @@ import { closeSync, fstatSync, writeSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
+import { heartbeat } from '../control/heartbeat.ts'
 import { addressText } from '../system/address.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
@@ -55,10 +56,15 @@ export async function runDashboard(facts: DashboardFacts): Promise<number> {
   const { server, close } = await assemble(facts, settings)
   await listen(server, settings)
   announceReady(env)
+  const supervised = env[SUPERVISED_MARKER] === '1' && env.HERMES_SLOT === 'dashboard'
+  const endHeartbeat = supervised
+    ? heartbeat('dashboard', () => connectControl(facts.controlSocket, facts.clock), facts.clock)
+    : undefined
   out(`hermes: dashboard on http://${addressText({ host, port })}\n`)
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
   })
+  endHeartbeat?.()
   await close()
   return EXIT.done
 }

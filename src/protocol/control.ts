@@ -98,6 +98,8 @@ export type JobResult =
 export interface Operations {
   ping: { request: Record<never, never>; result: { instance: string; pid: number } }
   status: { request: { slot?: string }; result: StatusResult }
+  /** A helper of ours says that its loop still turns, and is told after how long to say it again. */
+  alive: { request: { slot: string }; result: { againMs: number } }
   /** `wait`: answered when the slot is ready (parked, dead for good: error PARKED/FAILED; too late: TIMED_OUT), else at once. */
   start: { request: SlotAction; result: ActionResult }
   stop: { request: SlotAction; result: ActionResult }

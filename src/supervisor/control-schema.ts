@@ -51,6 +51,7 @@ const ofSlot = <O extends Op>(op: O) => z.object({ ...head(op), slot })
 const schemas = {
   ping: z.object(head('ping')),
   status: z.object({ ...head('status'), slot: z.optional(slot) }),
+  alive: ofSlot('alive'),
   start: action('start'),
   stop: action('stop'),
   restart: action('restart'),

@@ -42,6 +42,8 @@ export interface OperationsOptions {
   readonly holder: () => string | undefined
   /** Why nobody can tell who does, while the gateways wait for that. */
   readonly obstacle: () => string | undefined
+  /** A helper lives. @returns when it is to say so again, ms from now */
+  readonly alive: (slot: string) => number
   readonly reconcile: () => readonly string[]
   readonly warnings: () => readonly string[]
   readonly needsAgent: () => boolean
@@ -59,6 +61,7 @@ export class SlotOperations {
   readonly handlers: Handlers = {
     ping: () => ({ instance: this.#o.instance, pid: process.pid }),
     status: ({ slot }) => this.#status(slot),
+    alive: ({ slot }) => ({ againMs: this.#o.alive(slot) }),
     start: (request) => this.act(request, 'start'),
     stop: (request) => this.act(request, 'stop'),
     restart: (request) => this.act(request, 'restart'),

@@ -30,6 +30,8 @@ const helperCommands: Readonly<Record<string, readonly string[]>> = {
   dispatcher: ['kanban', 'dispatcher'],
 }
 
+/** Slots of programs of our own that serve all profiles. */
+export const HELPERS: readonly string[] = Object.keys(helperCommands)
 export const isHelper = (slot: string): boolean => Object.hasOwn(helperCommands, slot)
 
 /** The shell would say of such a script that it is not there. */

@@ -13,6 +13,7 @@ import { type ControlServer, serveControl } from './control-server.ts'
 import { DispatcherSlot } from './dispatcher-slot.ts'
 import { FirstFew } from './first-few.ts'
 import { GatewayFiles } from './gateway-files.ts'
+import { HelperWatch, helperTimeoutMs } from './helper-watch.ts'
 import { InitLink } from './init-link.ts'
 import { JobResults } from './job-results.ts'
 import { Journal } from './journal.ts'
@@ -27,6 +28,7 @@ import { ServiceDirs } from './service-dir.ts'
 import { ServiceSlots } from './services.ts'
 import { SlotLogs } from './slot-logs.ts'
 import { SlotNews } from './slot-news.ts'
+import { HELPERS } from './slot-scripts.ts'
 import { SlotStore } from './slot-store.ts'
 import { SlotTable } from './slots.ts'
 import { Waiting } from './waiting.ts'
@@ -60,6 +62,7 @@ export class Supervisor {
   readonly #operations: SlotOperations
   readonly #profiles: ProfileSlots
   readonly #dispatcher: DispatcherSlot
+  readonly #helpers: HelperWatch
   readonly #records: Records
   readonly #imageServices: ServiceSlots
   readonly #s6: S6Control
@@ -144,6 +147,14 @@ export class Supervisor {
     })
     this.#reports = new ChildReports({ table: this.#table, logs: this.#logs, clock, random })
     this.#dispatcher = new DispatcherSlot({ home, table: this.#table, clock, warn })
+    this.#helpers = new HelperWatch({
+      table: this.#table,
+      clock,
+      helpers: HELPERS,
+      timeoutMs: helperTimeoutMs(this.#container.HERMES_HELPER_TIMEOUT, warn),
+      send: (message) => this.#link.send(message),
+      warn,
+    })
     this.#records = new Records({ table: () => this.#table, files: this.#files, services: this.#services, clock })
     this.#profiles = new ProfileSlots({
       home,
@@ -168,7 +179,10 @@ export class Supervisor {
       logs: this.#logs,
       journal: this.#journal,
       send: (message) => this.#link.send(message),
-      closeControl: () => this.#control?.close(),
+      closeControl: () => {
+        this.#helpers.close()
+        this.#control?.close()
+      },
       sayWhatNext: () => this.#sayWhatNext(),
       leaveSlots: () => {
         this.#s6.flush()
@@ -195,6 +209,7 @@ export class Supervisor {
       booted: () => this.#life.whenBooted(),
       holder: () => this.#life.holder(),
       obstacle: () => this.#life.obstacle(),
+      alive: (slot) => this.#helpers.alive(slot),
       reconcile: () => this.#life.reconcile(),
       warnings: () => this.#warnings(),
       needsAgent: () => this.#needsAgent(),
@@ -284,6 +299,8 @@ export class Supervisor {
       clock: this.#o.clock,
       warn: this.#journal.warn,
     })
+    // Without a socket nobody can say that it lives.
+    this.#helpers.watch()
   }
 
   #watchScanDirectory(): ScanControl {

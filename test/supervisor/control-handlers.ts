@@ -20,6 +20,7 @@ const nobody = (): never => {
 export const handlers = (some: Partial<Handlers>): Handlers => ({
   ping: () => ({ instance: 'test', pid: 42 }),
   status: nobody,
+  alive: nobody,
   start: nobody,
   stop: nobody,
   restart: nobody,

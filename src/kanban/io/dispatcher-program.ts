@@ -1,4 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs'
+import { connectControl } from '../../control/client.ts'
+import { heartbeat } from '../../control/heartbeat.ts'
 import type { Clock } from '../../system/clock.ts'
 import { EXIT } from '../../system/errors.ts'
 import type { Environment } from '../../system/install.ts'
@@ -42,10 +44,15 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
   const end = (): void => dispatcher.end()
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
   for (const signal of signals) process.on(signal, end)
+  const supervised = env.HERMES_SLOT === 'dispatcher'
+  const endHeartbeat = supervised
+    ? heartbeat('dispatcher', () => connectControl(controlSocket, clock), clock)
+    : undefined
   try {
     await dispatcher.run()
     return EXIT.done
   } finally {
+    endHeartbeat?.()
     for (const signal of signals) process.off(signal, end)
   }
 }

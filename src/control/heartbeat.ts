@@ -1,0 +1,36 @@
+import type { Cancel, Clock } from '../system/clock.ts'
+import { HermesError } from '../system/errors.ts'
+import type { ControlClient } from './client.ts'
+
+/** After a failure, such as a supervisor that is just being replaced. */
+const AGAIN_MS = 1000
+
+/**
+ * Says to the supervisor, again and again, that this helper's loop still turns: one that has said nothing for 30 s is restarted.
+ * On a connection of its own that stays open, so that others who use up the connections do not make a helper look dead.
+ * @returns ends it
+ */
+export function heartbeat(slot: string, connect: () => Promise<ControlClient>, clock: Clock): () => void {
+  let client: ControlClient | undefined
+  let cancel: Cancel | undefined
+  let ended = false
+  const beat = async (): Promise<void> => {
+    let pauseMs = AGAIN_MS
+    try {
+      client ??= await connect()
+      pauseMs = (await client.request('alive', { slot })).againMs
+    } catch (error) {
+      client?.close()
+      client = undefined
+      if (!(error instanceof HermesError)) throw error
+    }
+    if (ended) client?.close()
+    else cancel = clock.at(clock.nowMs() + pauseMs, () => void beat())
+  }
+  void beat()
+  return () => {
+    ended = true
+    cancel?.()
+    client?.close()
+  }
+}
