@@ -77,11 +77,12 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'API_SERVER_ENABLED',
     'off',
-    "truthy: the default profile's API server; named profiles take these four from their own `.env` only",
+    "truthy: the default profile's API server; named profiles take these five from their own `.env` only",
   ),
   spec('API_SERVER_HOST', '`127.0.0.1`', 'its bind address'),
   spec('API_SERVER_PORT', '8642', 'its port'),
   spec('API_SERVER_KEY', '–', 'its key, needed where the address is not loopback'),
+  spec('API_SERVER_CORS_ORIGINS', '–', 'web pages that may use it from a browser: origins with commas, or `*`'),
   spec(
     'S6_BEHAVIOUR_IF_STAGE2_FAILS',
     '2',

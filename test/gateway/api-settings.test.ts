@@ -21,8 +21,22 @@ describe('settings of the API server', () => {
   test('it is off unless API_SERVER_ENABLED is truthy', () => {
     for (const value of ['', '0', 'no', 'tru', 'enabled']) expect(settings({ API_SERVER_ENABLED: value })).toBeNull()
     for (const value of ['1', 'true', 'YES']) {
-      expect(settings({ API_SERVER_ENABLED: value })).toEqual({ host: '127.0.0.1', port: 8642, key: null })
+      expect(settings({ API_SERVER_ENABLED: value })).toEqual({ host: '127.0.0.1', port: 8642, key: null, origins: [] })
     }
+  })
+
+  test('origins of web pages are taken as browsers write them', () => {
+    const origins = (text: string, key = '12345678') =>
+      settings({ API_SERVER_ENABLED: '1', API_SERVER_KEY: key, API_SERVER_CORS_ORIGINS: text })?.origins
+    expect(origins('https://App.example:443/, http://localhost:3000  app://obsidian.md')).toEqual([
+      'https://app.example',
+      'http://localhost:3000',
+      'app://obsidian.md',
+    ])
+    expect(origins('*')).toBe('*')
+    for (const word of ['app.example', 'https://app.example/path', 'https://me@app.example', 'null', 'file:///'])
+      expect(failure({ API_SERVER_CORS_ORIGINS: word }).message).toContain(`got "${word}"`)
+    expect(failure({ API_SERVER_CORS_ORIGINS: '*' }).message).toContain('API_SERVER_KEY must be set')
   })
 
   test('a loopback address needs no key, any other one does', () => {
@@ -53,7 +67,7 @@ describe('settings of the API server', () => {
 describe('access', () => {
   const status = (key: string | null, headers: Record<string, string>): number => {
     try {
-      accessCheck(key)({ headers })
+      accessCheck(key, [])({ headers })
       return 200
     } catch (error) {
       if (error instanceof Refused) return error.refusal.status

@@ -192,6 +192,17 @@ describe('logs', () => {
 })
 
 describe('the stream of events', () => {
+  test('is not for a proxy to hold back or to change', async () => {
+    for (const path of ['/api/events', '/api/profiles/coder/logs/follow'])
+      expect((await dashboard.asPage(path, { method: 'HEAD' })).headers).toMatchObject({
+        'cache-control': 'no-store, no-transform',
+        'x-accel-buffering': 'no',
+      })
+    const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
+    using reader = await readEvents(dashboard.port, '/api/events', headers)
+    expect(reader.headers['cache-control']).toBe('no-store, no-transform')
+  })
+
   test('begins with everything, and a killed process is seen dying and coming back', async () => {
     const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
     using reader = await readEvents(dashboard.port, '/api/events', headers)

@@ -600,6 +600,37 @@ describe('clients that mean no good', () => {
     expect((await ask({ origin: 'http://localhost:3000' })).status).toBe(400)
   })
 
+  test('a page whose origin is listed may use it from a browser, which asks first and without the key', async () => {
+    const page = 'https://app.example'
+    const gateway = await start({ env: { API_SERVER_KEY: KEY, API_SERVER_CORS_ORIGINS: page } })
+    const ask = (path: string, origin: string, init: RequestInit = {}) =>
+      fetch(`${gateway.url}${path}`, { ...init, headers: { origin, ...init.headers } })
+    const first = {
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,x-stainless-os',
+    }
+    const asked = await ask('/v1/chat/completions', page, { method: 'OPTIONS', headers: first })
+    expect(asked.status).toBe(204)
+    expect(Object.fromEntries(asked.headers)).toMatchObject({
+      'access-control-allow-origin': page,
+      'access-control-allow-headers': 'authorization,x-stainless-os',
+      'access-control-allow-methods': 'GET, POST',
+      vary: 'Origin',
+    })
+    const allowed = (response: Response) => response.headers.get('access-control-allow-origin')
+    const body = JSON.stringify({ stream: true, messages: hello.messages })
+    const headers = { authorization: `Bearer ${KEY}` }
+    const answer = await ask('/v1/chat/completions', page, { method: 'POST', body, headers })
+    expect([answer.status, allowed(answer)]).toEqual([200, page])
+    expect(answer.headers.get('cache-control')).toBe('no-cache, no-transform')
+    // Refusals too: a page that cannot read them cannot say what is wrong.
+    for (const path of ['/v1/models', '/nowhere']) expect(allowed(await ask(path, page))).toBe(page)
+    expect((await ask('/v1/models', page)).status).toBe(401)
+    const other = await ask('/v1/chat/completions', 'https://other.example', { method: 'OPTIONS', headers: first })
+    expect([other.status, allowed(other)]).toEqual([401, null])
+    expect(allowed(await ask('/v1/models', 'https://other.example', { headers }))).toBe(null)
+  })
+
   test('a body that is no JSON, compressed, or ends early is a bad request', async () => {
     const gateway = await start()
     expect((await pour(gateway.port, { 'content-length': '4' }, 0, 'nope')).status).toBe(400)

@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type IncomingHttpHeaders, request } from 'node:http'
 
 export interface StreamedEvent {
   readonly event: string
@@ -7,6 +7,7 @@ export interface StreamedEvent {
 }
 
 export interface EventReader extends Disposable {
+  readonly headers: IncomingHttpHeaders
   readonly events: readonly StreamedEvent[]
   readonly ended: boolean
   /** Bytes of the text so far. */
@@ -47,6 +48,7 @@ export function readEvents(
       response.on('end', end)
       response.on('error', end)
       resolve({
+        headers: response.headers,
         events,
         get ended() {
           return state.ended

@@ -8,7 +8,7 @@ import { isPublic, loginList } from '../public-paths.ts'
 import { isReader, refuse, refuseReader, respond } from './answers.ts'
 import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
 import { type Caller, checkChange, checkEntry, checkHost, checkStream, type GuardRules, METRICS_PATH } from './guard.ts'
-import type { SecurityHeaders } from './headers.ts'
+import { type SecurityHeaders, STREAM_HEADERS } from './headers.ts'
 import { methodsOf } from './matcher.ts'
 import { isPage, pageText, staticFile } from './page.ts'
 import { badRequest, notAllowed, notFound, Refused, refusalOf, withCookies } from './refusals.ts'
@@ -136,7 +136,7 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
       // Which route it is, is known at run time only; the table is typed per route.
       const handler = app.handlers[name] as (call: unknown) => Promise<AnyAnswer>
       if (facts.method === 'HEAD' && route.events !== undefined)
-        return respond(app, { status: 200, text: '', type: 'text/event-stream' })
+        return respond(app, { status: 200, text: '', type: STREAM_HEADERS['Content-Type'], headers: STREAM_HEADERS })
       return respond(app, await handler(call))
     })
   }

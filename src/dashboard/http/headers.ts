@@ -22,3 +22,11 @@ export const SECURITY_HEADERS: SecurityHeaders = {
   'X-Frame-Options': 'DENY',
   'Cache-Control': 'no-store',
 }
+
+/** Of a stream of events: whoever compresses on the way would hold events back until there are many (RFC 9111, 5.2.2.6). */
+export const STREAM_HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-store, no-transform',
+  // nginx does so whatever it does with them.
+  'X-Accel-Buffering': 'no',
+} as const

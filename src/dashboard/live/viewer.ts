@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { STREAM_HEADERS } from '../http/headers.ts'
 
 /** One browser that listens to server-sent events. */
 export interface Viewer {
@@ -41,9 +42,7 @@ export function viewerOf(
   let cancel: Cancel = () => undefined
   response.writeHead(200, {
     ...(headers as Record<string, string | string[]>),
-    'Content-Type': 'text/event-stream; charset=utf-8',
-    // nginx would hold events back otherwise.
-    'X-Accel-Buffering': 'no',
+    ...STREAM_HEADERS,
   })
   response.write(HEARTBEAT)
   response.on('drain', () => {

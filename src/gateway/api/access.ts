@@ -1,14 +1,18 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { isListed, type Origins } from './cors.ts'
 import { forbidden, wrongKey } from './refusals.ts'
 import { isLoopback } from './settings.ts'
 
 /** Throws Refused for a request that may not use the API. */
 export type CheckAccess = (request: Pick<IncomingMessage, 'headers'>) => void
 
-/** @param key null: everybody on this machine may, but no web page that a browser on it has open */
-export function accessCheck(key: string | null): CheckAccess {
-  if (key === null) return refuseWebPages
+/**
+ * @param key null: everybody on this machine may, but no web page that a browser on it has open
+ * @param origins of web pages that may all the same
+ */
+export function accessCheck(key: string | null, origins: Origins): CheckAccess {
+  if (key === null) return refuseWebPages(origins)
   const right = digest(key)
   return ({ headers: { authorization } }) => {
     const given = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1]
@@ -23,11 +27,19 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
  * Without a key the loopback address is all the protection there is, and a browser crosses it for any page: by a request to
  * another origin (which says so in Origin), or by a name that now resolves to 127.0.0.1 (which says so in Host).
  */
-const refuseWebPages: CheckAccess = ({ headers: { origin, host } }) => {
-  if (origin !== undefined && !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))) {
-    throw forbidden('requests from web pages need an API key: set API_SERVER_KEY')
+const refuseWebPages =
+  (origins: Origins): CheckAccess =>
+  ({ headers: { origin, host } }) => {
+    if (
+      origin !== undefined &&
+      !isListed(origins, origin) &&
+      !(URL.canParse(origin) && isLoopback(new URL(origin).hostname))
+    ) {
+      throw forbidden(
+        'requests from web pages need an API key (API_SERVER_KEY), or an origin that API_SERVER_CORS_ORIGINS names',
+      )
+    }
+    if (!isLoopback((host ?? '').replace(/:\d+$/, ''))) {
+      throw forbidden('without an API key only requests to localhost are answered: set API_SERVER_KEY')
+    }
   }
-  if (!isLoopback((host ?? '').replace(/:\d+$/, ''))) {
-    throw forbidden('without an API key only requests to localhost are answered: set API_SERVER_KEY')
-  }
-}

@@ -35,6 +35,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
     configFile: join(dir, 'config.yaml'),
     clock,
     key: settings.key,
+    origins: settings.origins,
     version: typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0',
     redact: redactor([...secretsOf(env), ...storedSecrets(dir)]),
     log,

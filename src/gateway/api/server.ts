@@ -6,10 +6,12 @@ import { accessCheck } from './access.ts'
 import { readJson } from './body.ts'
 import { type ChatFacts, chat, modelsOf } from './chat.ts'
 import type { ApiContext } from './context.ts'
+import { corsHeaders, isListed, type Origins, preflightHeaders } from './cors.ts'
 import { badRequest, draining, notFound, type Refusal, refusalOf } from './refusals.ts'
 
 export interface ServerFacts extends Omit<ChatFacts, 'bodies' | 'answers'> {
   readonly key: string | null
+  readonly origins: Origins
   readonly version: string
   /** Puts a task on the board. Throws Refused. */
   createTask(body: Readonly<Record<string, unknown>>): Promise<{ readonly created: boolean; readonly task: object }>
@@ -94,7 +96,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
 
 function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => boolean): Hono<ApiContext> {
   const { agent, profile, version, clock, log } = facts
-  const checkAccess = accessCheck(facts.key)
+  const checkAccess = accessCheck(facts.key, facts.origins)
   const models = modelsOf(profile, agent).map((id) => ({
     id,
     object: 'model',
@@ -113,8 +115,13 @@ function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => bool
     else log.warn(fields, text)
     return refuse(refusal)
   })
-  app.notFound((context) => {
-    throw notFound(`there is no ${context.req.method} ${context.req.path.slice(0, 200)} here`)
+  app.use('*', async (context, next) => {
+    const { headers, method } = context.env.incoming
+    const asksFirst = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+    if (asksFirst && isListed(facts.origins, headers.origin)) context.res = preflight(headers)
+    else await next()
+    for (const [name, value] of Object.entries(corsHeaders(facts.origins, headers.origin)))
+      context.res.headers.set(name, value)
   })
   app.get('/health', () =>
     isDraining()
@@ -147,7 +154,17 @@ function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => bool
     const { created, task } = await facts.createTask(body.value).finally(body.release)
     return Response.json(task, { status: created ? 201 : 200 })
   })
+  // A route, not hono's notFound: what that throws passes by the headers that a page needs.
+  app.all('*', (context) => {
+    throw notFound(`there is no ${context.req.method} ${context.req.path.slice(0, 200)} here`)
+  })
   return app
+}
+
+const preflight = (headers: IncomingMessage['headers']): Response => {
+  const wanted = headers['access-control-request-headers']
+  const isPrivate = headers['access-control-request-private-network']
+  return new Response(null, { status: 204, headers: preflightHeaders(String(wanted ?? ''), isPrivate === 'true') })
 }
 
 /** What never reached the routes: a Host or path that is none, or a bug of the adapter. */

@@ -2,12 +2,15 @@ import { join } from 'node:path'
 import { plainHost } from '../../system/address.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { truthy } from '../../system/markers.ts'
+import type { Origins } from './cors.ts'
 
 export interface ApiSettings {
   readonly host: string
   readonly port: number
   /** null: none is asked for; only on a loopback address. */
   readonly key: string | null
+  /** Of web pages that may use it. */
+  readonly origins: Origins
 }
 
 /** Whose settings they are: for messages that say who should change what. */
@@ -47,7 +50,7 @@ export function apiSettings(
       keyHint(owner),
     )
   }
-  return { host, port, key }
+  return { host, port, key, origins: parseOrigins(environment.API_SERVER_CORS_ORIGINS, key !== null, owner) }
 }
 
 function portOf(text: string | undefined, owner: Owner): number {
@@ -57,6 +60,34 @@ function portOf(text: string | undefined, owner: Owner): number {
   if (port >= 1 && port <= 65_535) return port
   throw misconfigured(
     `API_SERVER_PORT: expected a whole number from 1 to 65535, got ${JSON.stringify(wanted.slice(0, 40))}`,
+    `correct it in ${placeOf(owner)}`,
+  )
+}
+
+/**
+ * @param text API_SERVER_CORS_ORIGINS: origins with commas, or `*`; unset: none
+ * @throws HermesError with exit code 78 naming the word that is not an origin
+ */
+function parseOrigins(text: string | undefined, hasKey: boolean, owner: Owner): Origins {
+  const words = (text ?? '').split(/[\s,]+/).filter((word) => word !== '')
+  if (!words.includes('*')) return words.map((word) => parseOrigin(word, owner))
+  if (hasKey) return '*'
+  throw misconfigured(
+    'API_SERVER_CORS_ORIGINS=* lets every web page use this server, so API_SERVER_KEY must be set',
+    `set a key, or name the pages, in ${placeOf(owner)}`,
+  )
+}
+
+/** As a browser writes it: without a path, and without the scheme's own port. */
+function parseOrigin(word: string, owner: Owner): string {
+  const url = URL.canParse(word) ? new URL(word) : undefined
+  const whole = url?.host !== '' && url?.search === '' && url.hash === '' && url.username === ''
+  if (url !== undefined && whole && ['', '/'].includes(url.pathname)) {
+    // Of schemes that browsers do not know from the web (app:, tauri:, chrome-extension:) there is no `origin`.
+    return url.origin === 'null' ? `${url.protocol}//${url.host}` : url.origin
+  }
+  throw misconfigured(
+    `API_SERVER_CORS_ORIGINS: expected origins such as https://app.example, got ${JSON.stringify(word.slice(0, 80))}`,
     `correct it in ${placeOf(owner)}`,
   )
 }
