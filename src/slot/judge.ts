@@ -1,7 +1,7 @@
 /** What becomes of a slot whose process has ended or could not be started: docs/slots.md, "What an exit means". */
 import { backoffMs } from './backoff.ts'
 import { asksForRestart, describeEnding, isSuccess, permanentReason } from './ending.ts'
-import { childOf, type DeathRecord, type Slot, type Verdict } from './slot.ts'
+import { childOf, type DeathRecord, isOwnJudgement, type Slot, type Verdict } from './slot.ts'
 
 export interface Judgement {
   readonly verdict: Verdict
@@ -27,8 +27,10 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
   const { ending } = death
   const { policy } = slot
   const how = describeEnding(ending)
-  if (policy.kind === 'job') return notADeath({ to: 'down', reason: how })
-  if (slot.state === 'stopping' && slot.cause !== 'start-timeout') return notADeath(slot.verdict ?? wantedVerdict(slot))
+  const reason = reasonOf(slot, how)
+  if (policy.kind === 'job') return notADeath({ to: 'down', reason })
+  const own = isOwnJudgement(slot)
+  if (slot.state === 'stopping' && !own) return notADeath(slot.verdict ?? wantedVerdict(slot))
   if (policy.kind === 'oneshot') return oneshotEnding(slot, death)
 
   const permanent = permanentReason(ending)
@@ -36,11 +38,10 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
     return aDeath({ to: 'parked', reason: said === undefined ? permanent : `${permanent}: ${said}` })
   }
   const wasUp = death.upMs !== undefined
-  if (slot.wanted === 'once') return aDeath({ to: 'down', reason: `${how}; it was to run once` })
-  if (wasUp && asksForRestart(ending) && policy.restart !== 'never') return notADeath({ to: 'start', again: true })
-  const timedOut = slot.state === 'stopping'
-  const reason = timedOut ? `was not ready after ${policy.startTimeoutMs} ms and ${how}` : how
-  if (policy.restart === 'never' || (policy.restart === 'on-failure' && isSuccess(ending) && !timedOut)) {
+  if (slot.wanted === 'once') return aDeath({ to: 'down', reason: `${reason}; it was to run once` })
+  if (wasUp && !own && asksForRestart(ending) && policy.restart !== 'never')
+    return notADeath({ to: 'start', again: true })
+  if (policy.restart === 'never' || (policy.restart === 'on-failure' && isSuccess(ending) && !own)) {
     return aDeath({ to: 'down', reason: `${reason}; restart is ${policy.restart}` })
   }
   const tooMany = tooManyDeaths(slot, death)
@@ -49,6 +50,13 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
   const k = (forgiven ? 0 : slot.deathsInRow) + 1
   const startAtMs = death.atMs + backoffMs(policy.restartDelay, k, wasUp, random)
   return aDeath({ to: 'backoff', startAtMs, reason })
+}
+
+/** How it ended, and why it was made to. */
+function reasonOf(slot: Slot, how: string): string {
+  if (slot.state !== 'stopping') return how
+  if (slot.cause === 'start-timeout') return `was not ready after ${slot.policy.startTimeoutMs} ms and ${how}`
+  return slot.cause === 'condemned' && slot.why !== undefined ? `${slot.why}; it ${how}` : how
 }
 
 /** A oneshot is not tried again by itself: what depends on it waits until somebody has mended it. */

@@ -55,9 +55,11 @@ export function stop(
   wanted: Wanted,
   again: boolean,
   nowMs: number,
+  why?: string,
 ): Step {
   const { child, readyAtMs } = slot
-  const target = { state: 'stopping', cause, again, ...(readyAtMs !== undefined && { readyAtMs }) } as const
+  const facts = { ...(readyAtMs !== undefined && { readyAtMs }), ...(why !== undefined && { why }) }
+  const target = { state: 'stopping', cause, again, ...facts } as const
   const change = { wanted }
   if (child === null || cause === 'halt') return [enter(slot, { ...target, child, killAtMs: null }, nowMs, change)]
   const killAtMs = nowMs + slot.policy.stopTimeoutMs

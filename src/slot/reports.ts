@@ -8,6 +8,7 @@ import {
   type DeathRecord,
   dueAt,
   type Ending,
+  isOwnJudgement,
   MAX_DEATHS,
   type Slot,
   type SlotEvent,
@@ -68,6 +69,12 @@ export function ready(slot: Slot, event: Of<'ready'>, nowMs: number): Step {
   return [enter(slot, { state: 'up', child: slot.child, readyAtMs: event.atMs }, nowMs)]
 }
 
+/** A process that is replaced, or on its way out, is not condemned any more. */
+export function condemned(slot: Slot, { child, why }: Of<'condemned'>, nowMs: number): Step {
+  if (slot.state !== 'up' || slot.child.id !== child) return [slot]
+  return stop(slot, 'condemned', slot.wanted, true, nowMs, why)
+}
+
 export function due(slot: Slot, nowMs: number): Step {
   const at = dueAt(slot)
   if (at === null || nowMs < at) return [slot]
@@ -99,9 +106,10 @@ export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): Step {
   const { ending, atMs, wallMs, pid, random } = event
   if (slot.state === 'stopping' && slot.cause === 'finish') return finished({ ...slot, lastChild }, ending, nowMs)
 
-  const readyAtMs = slot.state === 'up' || slot.state === 'starting' ? slot.readyAtMs : undefined
+  const own = isOwnJudgement(slot)
+  const readyAtMs = slot.state === 'up' || slot.state === 'starting' || own ? readyOf(slot) : undefined
   const upMs = readyAtMs === undefined ? undefined : Math.max(0, atMs - readyAtMs)
-  const asked = slot.state === 'stopping' && slot.cause !== 'start-timeout'
+  const asked = slot.state === 'stopping' && !own
   const lastEnding = { atMs, wallMs, pid, ending, ...(asked && { asked }) }
   const seen: Slot = { ...slot, lastChild, lastEnding }
   const death: DeathRecord = { atMs, wallMs, ...(upMs !== undefined && { upMs }), ending }
@@ -117,6 +125,8 @@ export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): Step {
   const halting = slot.state === 'stopping' && slot.cause === 'halt'
   return halting && program.atStop ? [awaitFinish(judged, verdict, nowMs)] : finish(judged, verdict, nowMs)
 }
+
+const readyOf = (slot: Slot): number | undefined => ('readyAtMs' in slot ? slot.readyAtMs : undefined)
 
 /** The finish program has ended, or could not be started (null); 125 from it means: do not start this slot again. */
 function finished(slot: In<'stopping'>, ending: Ending | null, nowMs: number): Step {

@@ -104,8 +104,13 @@ export type Slot = SlotFacts &
     | {
         readonly state: 'stopping'
         readonly child: Child | null
-        /** `asked`: by an operator. `halt`: the container stops, init signals. `stray`: a process nobody wanted was found. */
-        readonly cause: 'asked' | 'halt' | 'start-timeout' | 'stray' | 'finish'
+        /**
+         * `asked`: by an operator. `halt`: the container stops, init signals. `stray`: a process that is not wanted was found.
+         * `start-timeout`, `condemned`: by the supervisor's own judgement, so its end is a death.
+         */
+        readonly cause: 'asked' | 'halt' | 'start-timeout' | 'condemned' | 'stray' | 'finish'
+        /** Why it was condemned. */
+        readonly why?: string
         /** KILL to the group then; null: sent, or not ours to send. */
         readonly killAtMs: number | null
         /** Where to go then; absent: `wanted` decides. */
@@ -125,6 +130,8 @@ export type SlotEvent =
   /** An operator's word (or the boot's): start, stop, run once. */
   | { readonly type: 'want'; readonly wanted: Wanted }
   | { readonly type: 'restart' }
+  /** Its process is up and must not stay: it does not answer, or holds too much memory. */
+  | { readonly type: 'condemned'; readonly child: ChildId; readonly why: string }
   /** The rules were read again. Deadlines are reckoned from the new ones. */
   | { readonly type: 'configured'; readonly policy: SlotPolicy }
   | { readonly type: 'spawned'; readonly request: number; readonly child: Child }
@@ -185,6 +192,10 @@ export const newSlot = (policy: SlotPolicy, nowMs: number): Slot => ({
 /** The slot's process, if it has one that we know of. */
 export const childOf = (slot: Slot): Child | null =>
   slot.state === 'starting' || slot.state === 'up' || slot.state === 'stopping' ? slot.child : null
+
+/** The supervisor itself has ended the process: nothing that an operator said. */
+export const isOwnJudgement = (slot: Slot): boolean =>
+  slot.state === 'stopping' && (slot.cause === 'start-timeout' || slot.cause === 'condemned')
 
 /** A process lives in the slot, or one is on its way. */
 export const isOccupied = (slot: Slot): boolean =>

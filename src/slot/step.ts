@@ -3,7 +3,7 @@
  * Pure: no I/O, no clock, no randomness of its own, so a history of events always leads to the same slot.
  */
 import type { Step } from './moves.ts'
-import { due, exited, gone, ready, spawnFailed, take } from './reports.ts'
+import { condemned, due, exited, gone, ready, spawnFailed, take } from './reports.ts'
 import type { Slot, SlotEvent } from './slot.ts'
 import { halt, restart, want } from './words.ts'
 
@@ -21,6 +21,8 @@ export function step(slot: Slot, event: SlotEvent, nowMs: number): Step {
       return want(slot, event.wanted, nowMs)
     case 'restart':
       return restart(slot, nowMs)
+    case 'condemned':
+      return condemned(slot, event, nowMs)
     case 'configured':
       return [{ ...slot, policy: event.policy }]
     case 'spawned':

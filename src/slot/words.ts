@@ -1,6 +1,6 @@
 /** What an operator, the boot or the end of the container says to a slot. */
 import { awaitFinish, enter, finish, forgive, type In, type Step, start, stop } from './moves.ts'
-import type { Slot, Wanted } from './slot.ts'
+import { isOwnJudgement, type Slot, type Wanted } from './slot.ts'
 
 export function want(slot: Slot, wanted: Wanted, nowMs: number): Step {
   switch (slot.state) {
@@ -51,8 +51,8 @@ function redirect(slot: In<'stopping'>, wanted: Wanted, isRestart: boolean, nowM
   if (slot.cause === 'halt') return [slot]
   const { verdict, ...rest } = slot
   if (!isRestart && wanted === slot.wanted && (verdict === undefined || slot.cause === 'stray')) return [slot]
-  // A start timeout stays a death unless an operator stops or restarts the slot meanwhile.
-  const cause = slot.cause === 'start-timeout' && (isRestart || wanted === 'down') ? 'asked' : slot.cause
+  // Our own judgement stays a death unless an operator stops or restarts the slot meanwhile.
+  const cause = isOwnJudgement(slot) && (isRestart || wanted === 'down') ? 'asked' : slot.cause
   if (wanted === 'down') return [{ ...rest, wanted, cause, again: false }]
   const followsDeath = verdict !== undefined && verdict.to !== 'down'
   const again = slot.again || isRestart || followsDeath

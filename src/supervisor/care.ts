@@ -10,8 +10,8 @@ const MEASURE_EVERY_MS = 5_000
 
 export interface CareOptions {
   readonly clock: Clock
-  /** The service is to be restarted, for this reason. */
-  readonly restart: (name: string, why: string) => void
+  /** This process of the service must not stay, for this reason. */
+  readonly condemn: (name: string, child: number, why: string) => void
 }
 
 interface Patient {
@@ -36,10 +36,10 @@ export class Care {
     known?.close()
     this.#patients.delete(name)
     if (child === undefined) return
-    const restart = (why: string): void => this.#o.restart(name, why)
+    const condemn = (why: string): void => this.#o.condemn(name, child.id, why)
     const cares = [
-      ...(liveness === null ? [] : [this.#ask(liveness, restart)]),
-      ...(memoryLimitBytes === null ? [] : [this.#measure(child.pid, memoryLimitBytes, restart)]),
+      ...(liveness === null ? [] : [this.#ask(liveness, condemn)]),
+      ...(memoryLimitBytes === null ? [] : [this.#measure(child.pid, memoryLimitBytes, condemn)]),
     ]
     const close = (): void => {
       for (const end of cares) end()
@@ -52,7 +52,7 @@ export class Care {
     this.#patients.clear()
   }
 
-  #ask({ check, everyMs, timeoutMs, failures }: Liveness, restart: (why: string) => void): Cancel {
+  #ask({ check, everyMs, timeoutMs, failures }: Liveness, condemn: (why: string) => void): Cancel {
     const { clock } = this.#o
     const asking = new AbortController()
     let failed = 0
@@ -62,7 +62,7 @@ export class Care {
         void whyNot(check, timeoutMs, clock, asking.signal).then((problem) => {
           if (asking.signal.aborted) return
           failed = problem === undefined ? 0 : failed + 1
-          if (failed >= failures) restart(`does not answer, ${failures} times in a row: ${problem}`)
+          if (failed >= failures) condemn(`does not answer, ${failures} times in a row: ${problem}`)
           else later()
         })
       })
@@ -74,13 +74,13 @@ export class Care {
     }
   }
 
-  #measure(pid: number, limitBytes: number, restart: (why: string) => void): Cancel {
+  #measure(pid: number, limitBytes: number, condemn: (why: string) => void): Cancel {
     const { clock } = this.#o
     let cancel: Cancel
     const later = (): void => {
       cancel = clock.at(clock.nowMs() + MEASURE_EVERY_MS, () => {
         const bytes = memoryOf(pid, listProcesses())
-        if (bytes > limitBytes) restart(`holds ${mebibytes(bytes)} of memory; memory_limit is ${mebibytes(limitBytes)}`)
+        if (bytes > limitBytes) condemn(`holds ${mebibytes(bytes)} of memory; memory_limit is ${mebibytes(limitBytes)}`)
         else later()
       })
     }

@@ -1,7 +1,7 @@
 /** What is said about a slot in supervisor.log and on the container's stderr: one sentence per thing that happened. */
 
 import { describeEnding } from '../slot/ending.ts'
-import { childOf, type Slot, type SlotEvent } from '../slot/slot.ts'
+import { childOf, isOwnJudgement, type Slot, type SlotEvent } from '../slot/slot.ts'
 
 export interface Sentence {
   readonly level: 'info' | 'warn'
@@ -46,6 +46,10 @@ export function sentence(
           level: 'warn',
           text: `${name} is not ready after ${seconds(before.policy.startTimeoutMs)}; it is stopped`,
         }
+      if (after.cause === 'condemned') {
+        const then = before.policy.restart === 'never' || before.policy.kind === 'job' ? 'stopped' : 'restarted'
+        return { level: 'warn', text: `${key} ${after.why}; it is ${then}` }
+      }
       if (after.cause === 'stray')
         return { level: 'warn', text: `${key} (pid ${after.child?.pid}) runs although it is not wanted; it is stopped` }
       return undefined
@@ -83,7 +87,7 @@ function endOf(
   if (event.type === 'exited' && run !== undefined && run.pid !== event.pid && before.policy.kind !== 'oneshot')
     return endOf({ key, name: `${key} (pid ${run.pid})` }, before, after, { ...event, ...run }, nowMs)
   const how = event.type === 'exited' ? describeEnding(event.ending) : 'reason' in after ? after.reason : undefined
-  const asked = before.state === 'stopping' && before.cause !== 'start-timeout'
+  const asked = before.state === 'stopping' && !isOwnJudgement(before)
   const text = `${name} ${how ?? 'is gone'}`
   if (asked && (after.state === 'down' || after.state === 'starting')) return { level: 'info', text }
   switch (after.state) {

@@ -67,10 +67,7 @@ export class ServiceSlots {
     const { warn } = options.journal
     this.#care = new Care({
       clock,
-      restart: (name, why) => {
-        warn(`${serviceSlot(name)} ${why}; it is restarted`)
-        options.table().dispatch(serviceSlot(name), { type: 'restart' })
-      },
+      condemn: (name, child, why) => options.table().dispatch(serviceSlot(name), { type: 'condemned', child, why }),
     })
     this.#schedules = new ServiceSchedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
     this.#memory = new ServiceMemory(stateDir, warn)

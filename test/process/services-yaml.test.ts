@@ -92,6 +92,27 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
     )
   })
 
+  test('what never answers is restarted ever later, given up, shown as a crash loop; essential is obeyed', async () => {
+    const deaf = { ...sh('echo begins; exec sleep 1000'), liveness: { command: ['false'], every: '50ms', failures: 1 } }
+    const soon = { first: '20ms', max: '20ms' }
+    await using box = await yaml({
+      deaf: { ...deaf, restart_delay: { first: '10m', max: '1h' } },
+      parked: { ...deaf, restart_delay: soon, give_up_after: { deaths: 3, within: '1m' } },
+      loops: { ...deaf, restart_delay: soon },
+    })
+    // The first death of what had been up is answered at once, the second after twice the delay.
+    expect(await box.service('deaf', ({ state }) => state === 'backoff')).toMatchObject({
+      reason: expect.stringContaining('does not answer, 1 times in a row: false ends with 1; it was killed by SIGTERM'),
+    })
+    await box.service('parked', ({ state }) => state === 'parked')
+    await waitFor('the warning', async () =>
+      (await box.status()).warnings.some((text) => text.includes('service-loops is in a crash loop')),
+    )
+    expect(box.log('deaf')).toBe('begins\nbegins\n')
+    await using heart = await yaml({ heart: { ...deaf, essential: true, restart: 'never' } })
+    expect(await heart.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 143 })
+  })
+
   test('a service whose children hold more memory than it may is restarted', async () => {
     await using box = await yaml({
       fat: {

@@ -282,6 +282,55 @@ describe('start_timeout', () => {
   })
 })
 
+describe('condemned by liveness or memory_limit', () => {
+  const condemned = (id: number): SlotEvent => ({ type: 'condemned', child: id, why: 'does not answer' })
+  const term1 = code(0)
+
+  test('it is told to end, and its end is a death with that reason: the first is answered at once, later ones wait', () => {
+    let { slot, effects } = play(isUp(), condemned(1))
+    expect(effects).toEqual([term(1)])
+    expect(slot).toMatchObject({ state: 'stopping', cause: 'condemned' })
+    ;({ slot } = play(slot, exited(1, term1)))
+    expect(slot).toMatchObject({ state: 'starting', deathsInRow: 1, restarts: 1 })
+    ;({ slot } = play(slot, spawned(2), ready(2), condemned(2), exited(2, killed)))
+    expect(slot).toMatchObject({
+      state: 'backoff',
+      deathsInRow: 2,
+      reason: 'does not answer; it was killed by SIGKILL',
+    })
+    expect(slot.deaths).toHaveLength(2)
+  })
+
+  test('give_up_after counts it, restart: never and on-failure go by it, and 75 is no request', () => {
+    const giveUpAfter = { deaths: 1, withinMs: 60_000 }
+    expect(play(isUp({ giveUpAfter }), condemned(1), exited(1, term1)).slot.state).toBe('parked')
+    const never = play(isUp({ restart: 'never' }), condemned(1), exited(1, term1))
+    expect(never.slot).toMatchObject({ state: 'down', reason: expect.stringContaining('does not answer; it exited') })
+    expect(never.effects).toContainEqual(expect.objectContaining({ type: 'ended' }))
+    expect(play(isUp({ restart: 'on-failure' }), condemned(1), exited(1, term1)).slot.state).toBe('starting')
+    expect(play(isUp(), condemned(1), exited(1, code(75))).slot.deaths).toHaveLength(1)
+  })
+
+  test('a long life before it forgives earlier deaths', () => {
+    const forgetAfterMs = 30_000
+    const twice = play(isUp({ forgetAfterMs }), condemned(1), exited(1, term1), spawned(2), ready(2)).slot
+    const later = T0 + forgetAfterMs
+    const end = play(twice, [condemned(2), later], [exited(2, killed, later), later])
+    expect(end.slot).toMatchObject({ state: 'starting', deathsInRow: 1 })
+  })
+
+  test('an operator who stops or restarts it meanwhile has the word', () => {
+    const going = play(isUp(), condemned(1)).slot
+    expect(play(going, stop, exited(1, killed)).slot).toMatchObject({ state: 'down', deaths: [] })
+    expect(play(going, { type: 'restart' }, exited(1, killed)).slot).toMatchObject({ state: 'starting', deaths: [] })
+  })
+
+  test('another process than the one that was judged stays', () => {
+    expect(play(isUp(), condemned(7)).slot.state).toBe('up')
+    expect(play(down(), condemned(1)).slot.state).toBe('down')
+  })
+})
+
 describe('stopping', () => {
   test('the stop signal goes to the process, KILL to its group after stop_timeout', () => {
     const { slot, effects } = play(isUp({ stopSignal: 'INT', stopTimeoutMs: 10_000 }), stop)

@@ -21,6 +21,7 @@ import { step } from '../../src/slot/step.ts'
 export type Act =
   | { readonly do: 'want'; readonly wanted: Wanted }
   | { readonly do: 'restart' }
+  | { readonly do: 'condemn' }
   | { readonly do: 'configure'; readonly policy: SlotPolicy }
   /** init takes the oldest request. */
   | { readonly do: 'init' }
@@ -73,6 +74,9 @@ export class World {
     switch (act.do) {
       case 'want':
         this.happen({ type: 'want', wanted: act.wanted })
+        break
+      case 'condemn':
+        this.happen({ type: 'condemned', child: childOf(this.slot)?.id ?? 0, why: 'does not answer' })
         break
       case 'restart':
         this.happen({ type: 'restart' })
