@@ -1,5 +1,6 @@
 // Policy: decides about slots. Started by init with one argument, SupervisorStart as JSON, and with inherited descriptors.
 import { dirname } from 'node:path'
+import { becomeUser } from '../src/cli/drop.ts'
 import type { SupervisorStart } from '../src/protocol/init.ts'
 import { Supervisor } from '../src/supervisor/supervisor.ts'
 import { systemClock } from '../src/system/clock.ts'
@@ -8,16 +9,21 @@ import { loadNative } from '../src/system/native-libc.ts'
 declare const HERMES_VERSION: string
 
 // init says what a missing binding costs; here it is one console sink that cannot be written without it.
-loadNative().then(
-  ({ native }) =>
-    new Supervisor({
-      start: JSON.parse(process.argv[2] ?? '') as SupervisorStart,
-      install: dirname(__dirname),
-      version: HERMES_VERSION,
-      clock: systemClock(),
-      native,
-      random: Math.random,
-      // process.exit can hang for ever in a join of V8's workers.
-      exit: (code) => native.exitNow(code),
-    }),
-)
+loadNative().then(({ native }) => {
+  const start = JSON.parse(process.argv[2] ?? '') as SupervisorStart
+  // Before anything is read that others can write. Here and not on the way here: after an exec gateways could trace us.
+  if (start.dropped) {
+    becomeUser(start.identity, native)
+    native.closeToOthers()
+  }
+  return new Supervisor({
+    start,
+    install: dirname(__dirname),
+    version: HERMES_VERSION,
+    clock: systemClock(),
+    native,
+    random: Math.random,
+    // process.exit can hang for ever in a join of V8's workers.
+    exit: (code) => native.exitNow(code),
+  })
+})

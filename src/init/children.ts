@@ -40,6 +40,8 @@ export interface ChildrenOptions {
   readonly reapOrphans: () => void
   /** To the supervisor, if there is one. */
   readonly send: (message: ToSupervisor) => void
+  /** There is an event more in `events`. */
+  readonly happened: () => void
   /** A slot's process has ended; its leftovers are gone. */
   readonly ended: (child: LivingChild) => void
   readonly warn: (text: string) => void
@@ -83,7 +85,7 @@ export class Children {
     return [...this.#living.values()].map(factsOf)
   }
 
-  get events(): Pick<KeptEvents, 'acknowledge' | 'unacknowledged'> {
+  get events(): Pick<KeptEvents, 'acknowledge' | 'unacknowledged' | 'after'> {
     return this.#kept
   }
 
@@ -255,11 +257,13 @@ export class Children {
   }
 
   #failed({ request, slot }: SpawnRequest, error: string): void {
-    this.#report({ type: 'spawn-failed', request, slot, error })
+    // Not kept: whatever a supervisor asks for, it takes none of our memory.
+    this.#o.send({ type: 'spawn-failed', request, slot, error })
   }
 
   #report(event: Unnumbered): void {
-    this.#o.send(this.#kept.add(event))
+    this.#kept.add(event)
+    this.#o.happened()
   }
 }
 

@@ -58,7 +58,9 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
   if (loaders !== undefined) warnings.push(loaders)
   if (!dropped && uid === 0) warnings.push('started as root: everything runs as root')
   if (!dropped && uid !== 0 && !foreground) {
-    warnings.push(`not root: everything runs as uid ${uid}, and the ownership of ${home} cannot be repaired`)
+    warnings.push(
+      `not root: everything runs as uid ${uid}; the ownership of ${home} cannot be repaired, and gateways can reach the memory and the state of what supervises them`,
+    )
   }
   return {
     home,

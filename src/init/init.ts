@@ -5,6 +5,7 @@ import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
 import { ownNode } from '../system/own-node.ts'
 import { homePaths, type RunPaths } from '../system/paths.ts'
+import { isStopped } from '../system/proc.ts'
 import { BeginGate } from './begin-gate.ts'
 import { Boot } from './boot.ts'
 import { Children } from './children.ts'
@@ -30,6 +31,7 @@ import type { ServicesBootOptions } from './services-boot.ts'
 import { Shutdown } from './shutdown.ts'
 import { listenForSignals } from './signals.ts'
 import { supervisorCommand } from './supervisor-command.ts'
+import { SupervisorMemory } from './supervisor-memory.ts'
 import { SupervisorProcess } from './supervisor-process.ts'
 import { Voice } from './voice.ts'
 import { prepareVolume, type VolumeOptions, whyUnwritable } from './volume.ts'
@@ -56,6 +58,7 @@ export class Init {
   readonly #rootEnvironment: RootEnvironment
   readonly #services: ServicePrograms
   readonly #children: Children
+  readonly #memory: SupervisorMemory
   readonly #supervisor: SupervisorProcess
   readonly #gate: BeginGate
   readonly #hooks: Hooks
@@ -103,10 +106,12 @@ export class Init {
       services: this.#services,
       reapOrphans: () => this.#reaper.scan(),
       send: (message) => this.#supervisor.send(message),
+      happened: () => this.#supervisor.deliver(),
       ended: () => this.#shutdown.lookAgain(),
       warn,
     })
     const health = new HealthFile(paths.health)
+    this.#memory = new SupervisorMemory({ dir: paths.slotStates, warn })
     this.#supervisor = new SupervisorProcess({
       clock,
       native,
@@ -123,6 +128,9 @@ export class Init {
         env: { PATH: SAFE_PATH, ...this.#names() },
       }),
       receive: (message) => this.#receive(message),
+      remember: (message) => this.#memory.take(message),
+      eventAfter: (seq) => this.#children.events.after(seq),
+      isStopped,
       gone: () => this.#children.forgetRequests(),
       answers: (pid) => health.set(pid),
       warn,
@@ -269,7 +277,7 @@ export class Init {
   #receive(message: ToInit): void {
     switch (message.type) {
       case 'hello':
-        this.#welcome()
+        this.#supervisor.restore(this.#memory.messages(), () => this.#welcome())
         return
       case 'spawn':
         this.#children.spawn(message)
@@ -298,13 +306,13 @@ export class Init {
       case 'lease':
         void this.#gate.leaseCounted(message.state)
         return
+      case 'keep':
       case 'pong':
-        return // the link's own
+        return // the link has seen to it
     }
   }
 
   #welcome(): void {
-    const events = this.#children.events.unacknowledged()
     const { begun, lease } = this.#gate
     this.#supervisor.send({
       type: 'welcome',
@@ -312,11 +320,11 @@ export class Init {
       children: this.#children.facts(),
       begun,
       lease,
-      replay: events.length,
+      replay: this.#children.events.unacknowledged().length,
     })
     // Before the replay: an exit in it must not lead to a start any more.
     if (this.#shutdown.begun) this.#supervisor.send({ type: 'stop' })
-    for (const event of events) this.#supervisor.send(event)
+    this.#supervisor.deliver()
     this.#voice.catchUp()
   }
 

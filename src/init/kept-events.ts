@@ -16,12 +16,20 @@ export class KeptEvents {
 
   /** Everything up to and including `seq` has been dealt with. */
   acknowledge(seq: number): void {
-    this.#events = this.#events.filter((event) => event.seq > seq)
+    const left = this.#events.findIndex((event) => event.seq > seq)
+    this.#events = left === -1 ? [] : this.#events.slice(left)
   }
 
   /** Oldest first. */
   unacknowledged(): readonly Sequenced[] {
     return this.#events
+  }
+
+  /** The oldest one that is newer than `seq` and not acknowledged. */
+  after(seq: number): Sequenced | undefined {
+    const [oldest] = this.#events
+    // They are numbered without gaps, and only the oldest go.
+    return oldest && this.#events[Math.max(0, seq + 1 - oldest.seq)]
   }
 
   /** Nobody listens: before memory goes, no more processes are started that could end. */

@@ -101,7 +101,7 @@ export function makeRunDirectory(
     makeDirectory(logFifos, 0o711)
     makeDirectory(slotStates, 0o700)
     makeDirectory(environmentDir, 0o755)
-    if (owner !== undefined) for (const dir of [slotStates, serviceDir]) lchownSync(dir, owner.uid, owner.gid)
+    if (owner !== undefined) lchownSync(serviceDir, owner.uid, owner.gid)
   } catch (error) {
     if (error instanceof HermesError) throw error
     throw new HermesError(

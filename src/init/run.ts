@@ -60,6 +60,6 @@ function settle(facts: InitFacts, options: InitOptions, native: Pick<Native, 'dr
   if (!facts.dropped || canGiveFiles(readFileSync('/proc/self/status', 'latin1'))) return facts
   const { uid, gid } = facts.identity
   native.dropPrivileges(facts.identity)
-  const warning = `CAP_CHOWN is missing, so init itself runs as ${uid}:${gid}, as with --user: hooks are not root's, and the ownership of ${facts.home} cannot be repaired`
+  const warning = `CAP_CHOWN is missing, so init itself runs as ${uid}:${gid}, as with --user: hooks are not root's, the ownership of ${facts.home} cannot be repaired, and gateways can change the state of what supervises them`
   return { ...gatherFacts(options), warnings: [...facts.warnings, warning] }
 }

@@ -20,10 +20,10 @@ export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'f
 
 type Command = Pick<SupervisorProcessOptions, 'file' | 'args' | 'env' | 'stderrFd' | 'fds'>
 
-/** How the supervisor is started: as the runtime user, without a way back, with descriptors instead of paths. */
+/** How the supervisor is started: it becomes the runtime user, without a way back; with descriptors instead of paths. */
 export function supervisorCommand(o: SupervisorCommandFacts): Command {
   const { facts, run, stdout, stderr, controlFd } = o
-  const { home, pid1, identity, dropped, prefix } = facts
+  const { home, pid1, identity, dropped } = facts
   // fd 3 is the protocol's socket; these follow it in this order.
   const inherited = [controlFd, ...[stdout, stderr].map(({ fd, kind }) => (kind === 'none' ? undefined : fd))]
   const start: SupervisorStart = {
@@ -42,8 +42,9 @@ export function supervisorCommand(o: SupervisorCommandFacts): Command {
     foreground: o.foreground,
     main: o.words,
   }
-  const [file = '', ...args] = [...prefix, ...ownNode('supervisor', o.install), JSON.stringify(start)]
+  const [file = '', ...args] = [...ownNode('supervisor', o.install), JSON.stringify(start)]
   return {
+    // Not by setpriv: it gives root up itself, and so no process of the runtime user can look into it (bin/supervisor.ts).
     file,
     args,
     env: { ...o.env, HERMES_HOME: home, HERMES_RUN_DIR: run.paths.runDir },

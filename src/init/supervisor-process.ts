@@ -4,7 +4,9 @@ import {
   encodeMessage,
   MAX_LINE_BYTES,
   parseToInit,
+  type Sequenced,
   SIGNALS,
+  type SignalName,
   type ToInit,
   type ToSupervisor,
 } from '../protocol/init.ts'
@@ -22,6 +24,8 @@ const PING_EVERY_MS = 5_000
 const DEAF_AFTER_PINGS = 6
 /** What may wait in our memory for a supervisor that does not read. */
 const MAX_UNREAD_BYTES = 8_000_000
+/** For the rest of what a dead one had written: the line ends with its process, unless somebody else holds it. */
+const LAST_WORDS_MS = 100
 /** Bad messages that are named; the rest of one supervisor's life is counted. */
 const NAMED_MESSAGES = 5
 
@@ -42,8 +46,14 @@ export interface SupervisorProcessOptions {
   /** Its fd 2, for Node's own last words, then what it inherits from fd 4 on. Its fd 3 is the protocol's socket. */
   readonly stderrFd: number | 'ignore'
   readonly fds: readonly (number | 'ignore')[]
-  /** Messages after `hello`, that one included. */
+  /** Messages after `hello`, that one included; those of a dead one are not handed on. */
   readonly receive: (message: ToInit) => void
+  /** What it leaves for the next one, or takes back; also what it had sent before it died. */
+  readonly remember: (message: Remembered) => void
+  /** The first event that is newer, if there is one. */
+  readonly eventAfter: (seq: number) => Sequenced | undefined
+  /** A signal has stopped this process. */
+  readonly isStopped: (pid: number) => boolean
   /** It has ended, and with it everything it had asked for. */
   readonly gone: () => void
   /** Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended. */
@@ -51,15 +61,21 @@ export interface SupervisorProcessOptions {
   readonly warn: (text: string) => void
 }
 
+export type Remembered = Extract<ToInit, { type: 'keep' | 'forget' }>
+
 interface Life {
   readonly started: Started
   readonly socket: Socket
   readonly startedAtMs: number
   /** Pings since something was heard of it. */
   unanswered: number
+  /** `restoring`: it has said hello, and gets back what the one before it has left. */
+  stage: 'loading' | 'restoring' | 'listening' | 'doomed' | 'dead'
   saidHello: boolean
+  /** The last event it was sent. */
+  deliveredSeq: number
+  awaitsDrain: boolean
   badMessages: number
-  doomed: boolean
 }
 
 /** The supervisor's process, kept alive: started again when it dies, killed when it is deaf. Nothing it sends is trusted. */
@@ -75,20 +91,63 @@ export class SupervisorProcess {
   }
 
   get pid(): number | undefined {
-    return this.#life?.started.pid
+    return this.#life?.stage === 'dead' ? undefined : this.#life?.started.pid
   }
 
-  /** It has said hello: what is sent now arrives. */
+  /** It has been welcomed: what is sent now arrives. */
   get listens(): boolean {
-    return this.#life?.saidHello === true && !this.#life.doomed
+    return this.#life?.stage === 'listening'
   }
 
-  /** Before its `hello` nothing is sent: what it must know then is in the welcome. */
+  /** Before it is welcomed nothing is sent: what it must know then is in the welcome. */
   send(message: ToSupervisor): void {
     const life = this.#life
-    if (life === undefined || !life.saidHello || life.doomed) return
+    if (life?.stage !== 'listening') return
     life.socket.write(encodeMessage(message))
     if (life.socket.writableLength > MAX_UNREAD_BYTES) this.#kill(life, 'does not read what it is told')
+  }
+
+  /**
+   * Answers its `hello`: first with what the one before it has left, as fast as it reads that, then with what `welcome` sends.
+   * @param kept asked for one after the other
+   */
+  restore(kept: Iterator<ToSupervisor>, welcome: () => void): void {
+    const life = this.#life
+    if (life?.stage === 'restoring') this.#pour(life, kept, welcome)
+  }
+
+  /** Sends the events that it has not been sent yet, as fast as it reads them: a slow reader costs no memory but theirs. */
+  deliver(): void {
+    const life = this.#life
+    if (life?.stage !== 'listening' || life.awaitsDrain) return
+    const { eventAfter } = this.#o
+    const events = {
+      next(): IteratorResult<ToSupervisor> {
+        const value = eventAfter(life.deliveredSeq)
+        if (value === undefined) return { done: true, value }
+        life.deliveredSeq = value.seq
+        return { value }
+      },
+    }
+    this.#pour(life, events, () => undefined)
+  }
+
+  #pour(life: Life, messages: Iterator<ToSupervisor>, done: () => void): void {
+    const { socket, stage } = life
+    while (!socket.writableNeedDrain) {
+      const next = messages.next()
+      if (next.done) {
+        if (stage === 'restoring') life.stage = 'listening'
+        done()
+        return
+      }
+      socket.write(encodeMessage(next.value))
+    }
+    life.awaitsDrain = true
+    socket.once('drain', () => {
+      life.awaitsDrain = false
+      if (life.stage === stage) this.#pour(life, messages, done)
+    })
   }
 
   async start(): Promise<void> {
@@ -118,7 +177,7 @@ export class SupervisorProcess {
     this.#ending = true
     const life = this.#life
     if (life === undefined) return
-    this.#killProcess(life)
+    this.#signal(life.started.pid, 'KILL')
     await life.started.ended
   }
 
@@ -131,9 +190,11 @@ export class SupervisorProcess {
       socket,
       startedAtMs: nowMs,
       unanswered: 0,
+      stage: 'loading',
       saidHello: false,
+      deliveredSeq: 0,
+      awaitsDrain: false,
       badMessages: 0,
-      doomed: false,
     }
     this.#life = life
     const splitter = new LineSplitter(MAX_LINE_BYTES)
@@ -145,27 +206,36 @@ export class SupervisorProcess {
     // Usually its death, which wait(2) reports in a moment. One that lives on without its line is of no use.
     socket.on('end', () => clock.at(clock.nowMs() + LIVED_MS, () => this.#kill(life, 'closed its line to init')))
     socket.on('error', () => undefined) // EPIPE, ECONNRESET: wait(2) reports its end
-    void started.ended.then((ending) => this.#ended(life, ending))
+    void started.ended.then((ending) => this.#dead(life, ending))
     this.#pingLater(life)
   }
 
   #take(life: Life, line: string): void {
-    if (life.doomed) return
     const message = parseToInit(line)
     if (typeof message === 'string') {
       this.#refuse(life, message)
       return
     }
-    if (life.unanswered > 0 && life.saidHello) this.#o.answers(life.started.pid)
+    const works = life.stage === 'restoring' || life.stage === 'listening'
+    if (life.unanswered > 0 && works) this.#o.answers(life.started.pid)
     life.unanswered = 0
     if (message.type === 'pong') return
     if ((message.type === 'hello') === life.saidHello) {
       this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
       return
     }
-    if (!life.saidHello) this.#o.answers(life.started.pid)
-    life.saidHello = true
-    this.#o.receive(message)
+    const { remember, receive, answers } = this.#o
+    if (message.type === 'hello') {
+      if (life.stage !== 'loading') return
+      answers(life.started.pid)
+      life.saidHello = true
+      life.stage = 'restoring'
+      receive(message)
+      return
+    }
+    // Also of one that is dead: it has answered people by these states. What should have followed from them never happens.
+    if (message.type === 'keep' || message.type === 'forget') remember(message)
+    if (works) receive(message)
   }
 
   #refuse(life: Life, what: string): void {
@@ -176,7 +246,8 @@ export class SupervisorProcess {
   #pingLater(life: Life): void {
     const { clock } = this.#o
     clock.at(clock.nowMs() + PING_EVERY_MS, () => {
-      if (this.#life !== life) return
+      if (this.#life !== life || life.stage === 'dead') return
+      this.#wake(life)
       if (life.unanswered >= DEAF_AFTER_PINGS) {
         this.#kill(life, `has not answered for ${(DEAF_AFTER_PINGS * PING_EVERY_MS) / 1000} s`)
         return
@@ -188,29 +259,51 @@ export class SupervisorProcess {
     })
   }
 
-  #kill(life: Life, why: string): void {
-    if (this.#life !== life || life.doomed || this.#ending) return
-    life.doomed = true
-    this.#o.answers(undefined)
-    this.#o.warn(`the supervisor (pid ${life.started.pid}) ${why}; it is killed`)
-    this.#killProcess(life)
+  /** Every process of the runtime user may stop it by a signal: it would be deaf until it is killed. */
+  #wake(life: Life): void {
+    const { pid } = life.started
+    if (!this.#o.isStopped(pid)) return
+    this.#o.warn(`the supervisor (pid ${pid}) was stopped by a signal; it is continued`)
+    this.#signal(pid, 'CONT')
   }
 
-  /** Its line is closed at its death: closed before, it might see that first, and tell of an init that is gone. */
-  #killProcess({ socket, started: { pid } }: Life): void {
+  #kill(life: Life, why: string): void {
+    if (this.#life !== life || life.stage === 'doomed' || life.stage === 'dead' || this.#ending) return
+    life.stage = 'doomed'
+    this.#o.answers(undefined)
+    const { pid } = life.started
+    this.#o.warn(`the supervisor (pid ${pid}) ${why}; it is killed`)
+    // Its line is closed at its death: closed before, it might see that first, and tell of an init that is gone.
+    if (!this.#signal(pid, 'KILL')) life.socket.destroy() // without its line it ends by itself
+  }
+
+  #signal(pid: number, signal: SignalName): boolean {
     try {
-      this.#o.native.kill(pid, SIGNALS.KILL)
+      return this.#o.native.kill(pid, SIGNALS[signal])
     } catch (error) {
-      this.#o.warn(`cannot kill the supervisor (pid ${pid}): ${(error as Error).message}`)
-      socket.destroy() // without its line it ends by itself
+      this.#o.warn(`cannot send ${signal} to the supervisor (pid ${pid}): ${(error as Error).message}`)
+      return false
     }
   }
 
-  #ended(life: Life, ending: Ending): void {
-    // Destroyed with what is still queued in it: a request of the dead must not be carried out after the next one said hello.
-    life.socket.destroy()
-    this.#life = undefined
+  /** Reads what it had written, then goes on. */
+  #dead(life: Life, ending: Ending): void {
+    life.stage = 'dead'
     this.#o.answers(undefined)
+    const { socket } = life
+    const cancel = this.#o.clock.at(this.#o.clock.nowMs() + LAST_WORDS_MS, () => socket.destroy())
+    const over = (): void => {
+      cancel()
+      // With what may still be in it: a request of the dead must not be carried out after the next one said hello.
+      socket.destroy()
+      if (this.#life === life) this.#over(life, ending)
+    }
+    if (socket.readableEnded || socket.destroyed) over()
+    else socket.once('end', over).once('close', over)
+  }
+
+  #over(life: Life, ending: Ending): void {
+    this.#life = undefined
     this.#o.gone()
     if (life.badMessages > NAMED_MESSAGES) {
       this.#o.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)

@@ -7,13 +7,20 @@
  */
 
 export const INIT_PROTOCOL_VERSION = 1
-/** Longest line either side accepts. The longest honest one, `welcome` with 1,000 children, stays far below. */
+/** Longest line either side accepts. The longest honest one, `welcome` with 4,096 children, stays below. */
 export const MAX_LINE_BYTES = 1_000_000
 /** init refuses to hold more living children than this. */
 export const MAX_CHILDREN = 4096
 /** Sequenced events init keeps for a supervisor that does not acknowledge; beyond it refuses to spawn. */
 export const MAX_UNACKNOWLEDGED = 10_000
 export const MAX_NOTIFICATION_FD = 63
+/** What a supervisor may leave with init: so many texts, so many bytes together. A slot's state takes 1 to 15 KB. */
+export const MAX_KEPT = 20_000
+export const MAX_KEPT_BYTES = 64_000_000
+/** What a supervisor leaves with init besides the states of its slots. A dot in front: no slot has such a name. */
+export const KEPT_MEMORIES = ['.booted', '.reconcile', '.services'] as const
+/** A slot key, or one of {@link KEPT_MEMORIES}. */
+export type KeptName = string
 /** The longest time that a setting may name: what the settings take, init takes. */
 export const LONGEST_MS = 366 * 86_400_000
 
@@ -61,7 +68,12 @@ export type ToInit =
       readonly signal: SignalName
       readonly target: 'process' | 'group'
     }
-  /** The slot is gone for good: close and unlink its log FIFO. Ignored while a child of it lives. */
+  /**
+   * Write this down, before anything that was sent after it is done: the state of a slot, or one of {@link KEPT_MEMORIES}. The next
+   * supervisor gets it back as `kept`. init does not look into the text.
+   */
+  | { readonly type: 'keep'; readonly name: KeptName; readonly text: string }
+  /** The slot is gone for good: its state is forgotten; its log FIFO is closed and unlinked unless a child of it lives. */
   | { readonly type: 'forget'; readonly slot: string }
   /** Everything up to and including `seq` has been dealt with and need not be replayed. */
   | { readonly type: 'ack'; readonly seq: number }
@@ -79,6 +91,9 @@ export type ToInit =
   | { readonly type: 'lease'; readonly state: 'taken' | 'lost' }
 
 export type ToSupervisor =
+  /** What an earlier supervisor of this life has left, or why it cannot be read. All of them come before `welcome`. */
+  | { readonly type: 'kept'; readonly name: KeptName; readonly text: string }
+  | { readonly type: 'kept'; readonly name: KeptName; readonly problem: string }
   | {
       readonly type: 'welcome'
       readonly v: number
@@ -93,6 +108,8 @@ export type ToSupervisor =
       readonly replay: number
     }
   | { readonly type: 'spawned'; readonly request: number; readonly facts: ChildFacts }
+  /** An answer, not an event: a supervisor that comes later has not asked, and finds no child. */
+  | { readonly type: 'spawn-failed'; readonly request: number; readonly slot: string; readonly error: string }
   | Sequenced
   /** The boot stages are done and the volume is ours: seed, reconcile, start. */
   | { readonly type: 'begin' }
@@ -129,13 +146,6 @@ export type Sequenced =
       readonly child: ChildId
       readonly slot: string
       readonly atMs: number
-    }
-  | {
-      readonly type: 'spawn-failed'
-      readonly seq: number
-      readonly request: number
-      readonly slot: string
-      readonly error: string
     }
 
 export const SIGNALS = {
@@ -225,9 +235,13 @@ export function parseSignal(text: string): SignalName | undefined {
 export const isSlotKey = (value: unknown): value is string =>
   typeof value === 'string' && /^[a-z0-9][a-z0-9_-]{0,99}$/.test(value)
 
+export const isKeptName = (value: unknown): value is KeptName =>
+  isSlotKey(value) || KEPT_MEMORIES.some((name) => name === value)
+
 const isWhole = (value: unknown, min: number, max: number): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
-const isSignal = (value: unknown): value is SignalName => typeof value === 'string' && Object.hasOwn(SIGNALS, value)
+export const isSignal = (value: unknown): value is SignalName =>
+  typeof value === 'string' && Object.hasOwn(SIGNALS, value)
 const isText = (value: unknown, maxLength: number): value is string =>
   typeof value === 'string' && value.length <= maxLength
 const MAX_ID = Number.MAX_SAFE_INTEGER
@@ -244,6 +258,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
     typeof m.killLeftovers === 'boolean' &&
     (m.program === undefined || m.program === 'finish'),
   signal: (m) => isWhole(m.child, 1, MAX_ID) && isSignal(m.signal) && (m.target === 'process' || m.target === 'group'),
+  keep: (m) => isKeptName(m.name) && typeof m.text === 'string',
   forget: (m) => isSlotKey(m.slot),
   ack: (m) => isWhole(m.seq, 0, MAX_ID),
   pong: (m) => isWhole(m.n, 0, MAX_ID),
@@ -304,7 +319,7 @@ export interface SupervisorStart {
   readonly pid1: boolean
   /** Slots run as this identity; equal to our own where nothing is dropped. */
   readonly identity: RuntimeIdentity
-  /** Root was dropped on the way to the slots (started as root through /init). */
+  /** Root is dropped on the way to the slots (started as root through /init), and by the supervisor itself. */
   readonly dropped: boolean
   /** `npm start`: counts as an operator's start of the default gateway. */
   readonly foreground: boolean

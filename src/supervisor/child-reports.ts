@@ -1,4 +1,4 @@
-import type { ChildFacts, Ending, Sequenced } from '../protocol/init.ts'
+import type { ChildFacts, Ending, Sequenced, ToSupervisor } from '../protocol/init.ts'
 import { permanentReason } from '../slot/ending.ts'
 import { type Child, childOf, isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
@@ -47,6 +47,11 @@ export class ChildReports {
     if (readyAtMs !== undefined) table.dispatch(key, { type: 'ready', child, atMs: readyAtMs })
   }
 
+  /** A start that this supervisor has asked for came to nothing. */
+  refused({ slot, request, error }: Extract<ToSupervisor, { type: 'spawn-failed' }>): void {
+    this.#o.table.dispatch(slot, { type: 'spawn-failed', request, error, random: this.#o.random() })
+  }
+
   sequenced(event: Sequenced): void {
     const { table, random: draw, logs } = this.#o
     const random = draw()
@@ -70,9 +75,6 @@ export class ChildReports {
       }
       case 'ready':
         table.dispatch(event.slot, { type: 'ready', child: event.child, atMs: event.atMs })
-        break
-      case 'spawn-failed':
-        table.dispatch(event.slot, { type: 'spawn-failed', request: event.request, error: event.error, random })
         break
     }
     if (this.#replay !== undefined && --this.#replay.left === 0) this.#replayed()

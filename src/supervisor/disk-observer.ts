@@ -1,11 +1,10 @@
-import { lstatSync, opendirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, opendirSync, statSync } from 'node:fs'
 import { copiesAmong } from '../profile/copies.ts'
 import { listProfiles } from '../profile/disk.ts'
 import { identityOf, type ProfileIdentity, readObserved } from '../profile/gateway-state.ts'
 import { DEFAULT_PROFILE, isProfileName } from '../profile/names.ts'
 import { type Desired, readDesired, wantsBootstrap } from '../profile/state.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
-import { readSmallFile } from '../system/small-file.ts'
 import { type DirId, type Disk, type DiskProfile, emptyMemory, type ReconcileMemory } from './reconcile.ts'
 
 /** Device and inode of a directory, links followed; undefined when it is not there, no directory, or out of reach. */
@@ -121,18 +120,8 @@ function maybeProfile(home: string, name: string): boolean {
   }
 }
 
-const MAX_MEMORY_BYTES = 4_000_000
-
-/** The reconciler's memory outlives the supervisor. @throws the error of the file system */
-export function saveMemory(file: string, memory: ReconcileMemory): void {
-  writeFileSync(`${file}.new`, JSON.stringify(memory), { mode: 0o600 })
-  renameSync(`${file}.new`, file)
-}
-
 /** Anything that is not what we wrote counts as no memory: then no slot is removed for a profile that is not seen again. */
-export function loadMemory(file: string): ReconcileMemory {
-  const { text } = readSmallFile(file, MAX_MEMORY_BYTES)
-  if (text === undefined) return emptyMemory
+export function parseMemory(text: string): ReconcileMemory {
   try {
     const { places, goneSinceMs, reported, named, counted } = JSON.parse(text) as Partial<ReconcileMemory>
     return isRecord(places) && isRecord(goneSinceMs) && Array.isArray(reported)

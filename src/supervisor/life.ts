@@ -1,5 +1,3 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { seedHome } from '../profile/disk.ts'
 import { truthy } from '../profile/environment.ts'
 import { readDesired } from '../profile/state.ts'
@@ -8,11 +6,12 @@ import type { LeaseState, SupervisorStart, ToInit } from '../protocol/init.ts'
 import { isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
-import { homePaths, profileDir, profileOfSlot, type RunPaths } from '../system/paths.ts'
+import { homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
 import { DISPATCHER, type DispatcherSlot } from './dispatcher-slot.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import type { Journal } from './journal.ts'
 import { Lease } from './lease.ts'
+import type { Memory } from './memory.ts'
 import { removeOldRunDirectory } from './old-run-directory.ts'
 import { stopOrphans } from './orphan-stop.ts'
 import type { ProfileSlots } from './profiles.ts'
@@ -27,7 +26,7 @@ const DASHBOARD = 'dashboard'
 
 export interface LifeOptions {
   readonly start: SupervisorStart
-  readonly paths: RunPaths
+  readonly memory: Pick<Memory, 'keep'>
   /** The container environment. */
   readonly container: Readonly<Record<string, string>>
   readonly clock: Clock
@@ -59,6 +58,7 @@ export class Life {
   #phase: StatusResult['phase'] = 'booting'
   readonly #booted = Promise.withResolvers<void>()
   #begun = false
+  #wasBooted = false
   #drained = false
 
   constructor(options: LifeOptions) {
@@ -92,6 +92,11 @@ export class Life {
   /** Why nobody can tell whose the volume is, while that is what the gateways wait for. */
   obstacle(): string | undefined {
     return this.#phase === 'waiting' ? this.#lease.obstacle() : undefined
+  }
+
+  /** An earlier supervisor of this life has ended the boot. */
+  restore(): void {
+    this.#wasBooted = true
   }
 
   /** The volume is ours and its boot stages are behind us. Comes again when the volume was lost and is ours again. */
@@ -185,10 +190,9 @@ export class Life {
   }
 
   async #boot(): Promise<void> {
-    const { start, paths, container, journal, table, profiles, dispatcher, services, files, clock } = this.#o
+    const { start, container, journal, table, profiles, dispatcher, services, files, clock } = this.#o
     const { home, foreground, main } = start
-    const marker = join(paths.slotStates, '.booted')
-    const isFirst = !existsSync(marker)
+    const isFirst = !this.#wasBooted
     // What fails here fails for a reason in the volume; the slots that can run must.
     if (isFirst) {
       await seedHome(home).then(
@@ -222,8 +226,8 @@ export class Life {
     // Only now: whoever has waited for the end of the boot finds the slots there.
     this.#enter(this.#phase)
     if (isFirst && foreground) this.#o.sayWhatNext()
-    // Last: where it cannot be written (a full run directory) all else is done, and the next supervisor boots once more.
-    if (isFirst) writeFileSync(marker, '')
+    // Last: if we die before, the next supervisor boots once more.
+    if (isFirst) this.#o.memory.keep('.booted', 'yes')
   }
 
   #removeOldRunDirectory(): void {

@@ -3,16 +3,17 @@ import { writeDesired } from '../profile/state.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
 import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
-import { loadMemory, observeDisk, saveMemory } from './disk-observer.ts'
+import { observeDisk, parseMemory } from './disk-observer.ts'
 import { FirstFew } from './first-few.ts'
 import type { Journal } from './journal.ts'
-import { MAX_NAMED, planReconcile, type ReconcileMemory, type Step } from './reconcile.ts'
+import type { Memory } from './memory.ts'
+import { emptyMemory, MAX_NAMED, planReconcile, type ReconcileMemory, type Step } from './reconcile.ts'
 import type { SlotTable } from './slots.ts'
 
 export interface ProfileSlotsOptions {
   readonly home: string
-  readonly runDir: string
   readonly table: SlotTable
+  readonly memory: Pick<Memory, 'keep'>
   readonly clock: Clock
   readonly journal: Journal
   /** HERMES_GATEWAY_BOOTSTRAP_STATE */
@@ -26,9 +27,8 @@ export interface ProfileSlotsOptions {
 /** Keeps the slots in step with the profiles on disk: observes, has it planned, applies. */
 export class ProfileSlots {
   readonly #o: ProfileSlotsOptions
-  readonly #memoryFile: string
   readonly #stateFiles: FirstFew
-  #memory: ReconcileMemory
+  #memory = emptyMemory
   #saved = ''
   #again: Cancel | undefined
   #skipped: readonly string[] = []
@@ -37,8 +37,11 @@ export class ProfileSlots {
   constructor(options: ProfileSlotsOptions) {
     this.#o = options
     this.#stateFiles = new FirstFew('state files of profiles', options.clock, options.journal.warn)
-    this.#memoryFile = below(options.runDir, 'slots', '.reconcile')
-    this.#memory = loadMemory(this.#memoryFile)
+  }
+
+  /** What an earlier supervisor has kept. Before the first look. */
+  restore(text: string): void {
+    this.#memory = parseMemory(text)
   }
 
   /** The first time of a container's life: what is left of earlier processes goes, and the boot log gets its lines. */
@@ -102,12 +105,8 @@ export class ProfileSlots {
     this.#memory = memory
     const text = JSON.stringify(memory)
     if (text === this.#saved) return
-    try {
-      saveMemory(this.#memoryFile, memory)
-      this.#saved = text
-    } catch (error) {
-      this.#o.journal.warn(`cannot write ${this.#memoryFile}: ${(error as Error).message}`)
-    }
+    this.#o.memory.keep('.reconcile', text)
+    this.#saved = text
   }
 
   #apply(steps: readonly Step[]): readonly string[] {

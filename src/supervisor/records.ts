@@ -1,9 +1,10 @@
 import { childOf, type Slot } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
+import { isStopped } from '../system/proc.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import { eventsBetween, lengthOfStretch, type Stamps, serviceStatus, stampsAfter } from './s6-view.ts'
 import type { ServiceDirs } from './service-dir.ts'
-import { isStopped, type SlotEntry, type SlotTable } from './slots.ts'
+import type { SlotEntry, SlotTable } from './slots.ts'
 import type { Event } from './supervise-dir.ts'
 
 export interface RecordsOptions {

@@ -1,7 +1,5 @@
-import { join } from 'node:path'
 import type { Goals } from '../services/plan.ts'
-import { readSmallFile } from '../system/small-file.ts'
-import { replace } from './service-files.ts'
+import type { Memory } from './memory.ts'
 
 /** What the next supervisor of this life has to know about services besides their slots. */
 export interface Kept {
@@ -12,46 +10,37 @@ export interface Kept {
   readonly booted: boolean
 }
 
-/** A dot in front: no slot has such a name. */
-const FILE = '.services'
-/** Names of services, each at most three times. */
-const MAX_BYTES = 4_000_000
+const NAME = '.services'
 
-/** Keeps it in a file among the slots' states. */
+/** Keeps it beside the slots' states. */
 export class ServiceMemory {
-  readonly #file: string
+  readonly #memory: Pick<Memory, 'keep'>
   readonly #warn: (text: string) => void
   #saved = ''
 
-  constructor(dir: string, warn: (text: string) => void) {
-    this.#file = join(dir, FILE)
+  constructor(memory: Pick<Memory, 'keep'>, warn: (text: string) => void) {
+    this.#memory = memory
     this.#warn = warn
   }
 
   save({ goals, scheduled, booted }: Kept): void {
     const text = JSON.stringify({ start: [...goals.start], stop: [...goals.stop], scheduled, booted })
     if (text === this.#saved) return
-    try {
-      replace(this.#file, text, 0o600)
-      this.#saved = text
-    } catch (error) {
-      this.#warn(`what services wait for cannot be written: ${(error as Error).message}`)
-    }
+    this.#memory.keep(NAME, text)
+    this.#saved = text
   }
 
-  /** @param isKnown whether there is a service of this name @returns undefined when it is lost, which is said */
-  load(isKnown: (name: string) => boolean): Kept | undefined {
-    const { text, problem = 'is not there' } = readSmallFile(this.#file, MAX_BYTES)
+  /**
+   * @param text what an earlier supervisor has kept; undefined: nothing came
+   * @param isKnown whether there is a service of this name
+   * @returns undefined when it is lost, which is said
+   */
+  parse(text: string | undefined, isKnown: (name: string) => boolean): Kept | undefined {
     try {
-      if (text === undefined) throw new Error(`${this.#file} ${problem}`)
-      const { start, stop, scheduled, booted } = JSON.parse(text) as {
-        start: string[]
-        stop: string[]
-        scheduled: string[]
-        booted: boolean
-      }
-      const goals = { start: new Set(start.filter(isKnown)), stop: new Set(stop.filter(isKnown)) }
-      return { goals, scheduled: scheduled.filter(isKnown), booted }
+      const { start, stop, scheduled, booted } = JSON.parse(text ?? 'null') as Record<string, unknown>
+      const names = (list: unknown): string[] => (list as readonly string[]).filter(isKnown)
+      const goals = { start: new Set(names(start)), stop: new Set(names(stop)) }
+      return { goals, scheduled: names(scheduled), booted: booted === true }
     } catch (error) {
       this.#warn(`what services wait for is lost, they start as at boot: ${(error as Error).message}`)
       return undefined

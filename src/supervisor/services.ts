@@ -18,6 +18,7 @@ import { HermesError } from '../system/errors.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
 import { Care } from './care.ts'
 import type { Journal } from './journal.ts'
+import type { Memory } from './memory.ts'
 import { ServiceMemory } from './service-memory.ts'
 import { type ImageServices, readServiceRules } from './service-rules.ts'
 import { ServiceSchedules } from './service-schedules.ts'
@@ -26,8 +27,7 @@ import type { SlotTable } from './slots.ts'
 export interface ServiceSlotsOptions {
   /** What init has written about them. */
   readonly file: string
-  /** Our own state files. */
-  readonly stateDir: string
+  readonly memory: Pick<Memory, 'keep'>
   readonly serviceDir: string
   readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'keepWord'>
   readonly send: (message: ToInit) => void
@@ -60,17 +60,18 @@ export class ServiceSlots {
   #image: ImageServices | undefined
   #goals: Goals = NO_GOALS
   #phase: 'before' | 'running' | 'stopped' = 'before'
+  #restored: string | undefined
 
   constructor(options: ServiceSlotsOptions) {
     this.#o = options
-    const { clock, stateDir, timezone, send, ifBootFails } = options
+    const { clock, memory, timezone, send, ifBootFails } = options
     const { warn } = options.journal
     this.#care = new Care({
       clock,
       condemn: (name, child, why) => options.table().dispatch(serviceSlot(name), { type: 'condemned', child, why }),
     })
     this.#schedules = new ServiceSchedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
-    this.#memory = new ServiceMemory(stateDir, warn)
+    this.#memory = new ServiceMemory(memory, warn)
     this.#boot = new BootServices({ ifBootFails, send, warn })
   }
 
@@ -83,6 +84,11 @@ export class ServiceSlots {
     return this.#services().problems
   }
 
+  /** What an earlier supervisor has kept of them. Before `begin`. */
+  restore(text: string): void {
+    this.#restored = text
+  }
+
   /**
    * The boot is over, or a supervisor has come back.
    * @param isFirst of this container's life: those that start with it are started; else what still waited goes on
@@ -92,7 +98,7 @@ export class ServiceSlots {
     this.#phase = 'running'
     this.#image = undefined // init has written the file meanwhile
     const all = [...this.#services().rules.values()]
-    const kept = isFirst ? undefined : this.#memory.load((name) => this.rules(name) !== undefined)
+    const kept = isFirst ? undefined : this.#memory.parse(this.#restored, (name) => this.rules(name) !== undefined)
     if (kept?.booted) this.#boot.skip()
     for (const rules of all) {
       this.#register(rules)

@@ -4,15 +4,16 @@ import { rediscoveredSlot } from '../slot/moves.ts'
 import { type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
 import { step } from '../slot/step.ts'
 import type { Clock } from '../system/clock.ts'
-import { readProcess } from '../system/proc.ts'
+import { isStopped } from '../system/proc.ts'
 import { Attention } from './attention.ts'
 import type { Launch } from './launch.ts'
 import type { Launcher } from './launcher.ts'
+import type { Memory } from './memory.ts'
 import type { DirId } from './reconcile.ts'
 import type { ServiceDirs } from './service-dir.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import { SlotStarts } from './slot-starts.ts'
-import type { SlotStore, StoredSlot } from './slot-store.ts'
+import { parseSlot, type StoredSlot, saveSlot } from './slot-store.ts'
 import { Turns } from './turns.ts'
 
 /** A slot at work. Everything that must outlive this process is in {@link StoredSlot}. */
@@ -33,7 +34,7 @@ export interface Transition {
 export interface SlotTableOptions {
   readonly clock: Clock
   readonly send: (message: ToInit) => void
-  readonly store: Pick<SlotStore, 'save' | 'remove' | 'load'>
+  readonly memory: Pick<Memory, 'keep'>
   readonly launcher: Launcher
   readonly services: Pick<ServiceDirs, 'ensure' | 'writeRun'>
   readonly logs: SlotLogs
@@ -72,7 +73,7 @@ type Perform = {
 /** Events after which a slot may start: its files are read again first. */
 const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'due', 'exited', 'spawn-failed'])
 
-/** The slots at work: feeds the machine, keeps its state on disk, does what it says. */
+/** The slots at work: feeds the machine, has its state kept, does what it says. */
 export class SlotTable {
   readonly #o: SlotTableOptions
   readonly #slots = new Map<string, Working>()
@@ -160,12 +161,18 @@ export class SlotTable {
     })
   }
 
-  /** What the last supervisor of this life left. Before the first message of init. */
-  restore(): void {
-    for (const [key, stored] of this.#o.store.load()) {
-      const launch = stored.launch ?? this.#o.launcher.launch(key, stored.job)
-      this.#add(key, { ...stored, launch })
-    }
+  /**
+   * What an earlier supervisor of this life has kept of a slot. Before `welcome`.
+   * @throws Error when it is not the state of a slot; there is none then
+   */
+  restore(key: string, text: string): SlotEntry {
+    const stored = parseSlot(text)
+    return this.#add(key, { ...stored, launch: stored.launch ?? this.#o.launcher.launch(key, stored.job) })
+  }
+
+  /** What was restored turns out to be of no use: as if there had never been a slot of this name. */
+  unrestore(key: string): void {
+    this.#slots.delete(key)
   }
 
   /** A process of it lives, and its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
@@ -257,7 +264,7 @@ export class SlotTable {
 
   #save({ key, slot, launch, sinceWallMs, normallyUp, job, startedIn }: Working): void {
     const words = { ...(job && { job }), ...(startedIn && { startedIn }) }
-    this.#o.store.save(key, { slot, launch, sinceWallMs, normallyUp, ...words })
+    saveSlot(this.#o.memory, key, { slot, launch, sinceWallMs, normallyUp, ...words })
   }
 
   #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {
@@ -272,7 +279,6 @@ export class SlotTable {
     this.#attention.forget(key)
     this.#slots.delete(key)
     this.#o.logs.close(key)
-    this.#o.store.remove(key)
     this.#o.launcher.forget(key)
     this.#o.send({ type: 'forget', slot: key })
     this.#o.removed(working)
@@ -284,6 +290,3 @@ export class SlotTable {
  * nothing is done about it, so a boot of many slots saves itself a file for each.
  */
 const isToldAgain = (event: SlotEvent, after: Slot): boolean => event.type === 'spawned' && after.state === 'starting'
-
-/** Stopped by a signal or a debugger (proc_pid_stat(5)): it would not see a TERM before a CONT. */
-export const isStopped = (pid: number): boolean => readProcess(pid)?.state.toUpperCase() === 'T'

@@ -1,7 +1,7 @@
 import { ConsoleWriter } from '../log/io/console.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment.ts'
 import { gatewayOfMain } from '../profile/main-gateway.ts'
-import type { SupervisorStart, ToSupervisor } from '../protocol/init.ts'
+import { isSlotKey, type SupervisorStart, type ToSupervisor } from '../protocol/init.ts'
 import type { Clock } from '../system/clock.ts'
 import { pasteable } from '../system/install.ts'
 import { isShown } from '../system/level.ts'
@@ -19,6 +19,7 @@ import { JobResults } from './job-results.ts'
 import { Journal } from './journal.ts'
 import { Launcher } from './launcher.ts'
 import { Life } from './life.ts'
+import { Memory } from './memory.ts'
 import { SlotOperations } from './operations.ts'
 import { ProfileSlots } from './profiles.ts'
 import { Records } from './records.ts'
@@ -29,7 +30,6 @@ import { ServiceSlots } from './services.ts'
 import { SlotLogs } from './slot-logs.ts'
 import { SlotNews } from './slot-news.ts'
 import { HELPERS } from './slot-scripts.ts'
-import { SlotStore } from './slot-store.ts'
 import { SlotTable } from './slots.ts'
 import { Waiting } from './waiting.ts'
 
@@ -85,9 +85,10 @@ export class Supervisor {
       clock,
     })
     const { warn } = this.#journal
+    const memory = new Memory((message) => this.#link.send(message), warn)
     this.#imageServices = new ServiceSlots({
       file: this.#paths.services,
-      stateDir: this.#paths.slotStates,
+      memory,
       serviceDir: this.#paths.serviceDir,
       table: () => this.#table,
       send: (message) => this.#link.send(message),
@@ -132,7 +133,7 @@ export class Supervisor {
     this.#table = new SlotTable({
       clock,
       send: (message) => this.#link.send(message),
-      store: new SlotStore(this.#paths.slotStates, warn),
+      memory,
       launcher: this.#launcher,
       services: this.#services,
       logs: this.#logs,
@@ -158,7 +159,7 @@ export class Supervisor {
     this.#records = new Records({ table: () => this.#table, files: this.#files, services: this.#services, clock })
     this.#profiles = new ProfileSlots({
       home,
-      runDir,
+      memory,
       table: this.#table,
       clock,
       journal: this.#journal,
@@ -168,7 +169,7 @@ export class Supervisor {
     })
     this.#life = new Life({
       ...options,
-      paths: this.#paths,
+      memory,
       container: this.#container,
       table: this.#table,
       profiles: this.#profiles,
@@ -235,11 +236,6 @@ export class Supervisor {
       life: this.#life,
       send: (message) => this.#link.send(message),
     })
-    this.#table.restore()
-    for (const entry of this.#table.entries()) {
-      this.#records.known(entry)
-      this.#jobResults.keep(entry)
-    }
     this.#link = new InitLink({
       fd: start.protocolFd,
       receive: (message) => this.#receive(message),
@@ -250,6 +246,9 @@ export class Supervisor {
 
   #receive(message: ToSupervisor): void {
     switch (message.type) {
+      case 'kept':
+        this.#restore(message)
+        return
       case 'welcome':
         this.#reports.welcome(message.children, message.replay)
         this.#life.leaseIs(message.lease)
@@ -267,8 +266,10 @@ export class Supervisor {
         this.#reports.sequenced(message)
         return
       case 'ready':
-      case 'spawn-failed':
         this.#reports.sequenced(message)
+        return
+      case 'spawn-failed':
+        this.#reports.refused(message)
         return
       case 'begin':
         this.#life.begin()
@@ -288,6 +289,33 @@ export class Supervisor {
       case 'ping':
         return // answered by the link
     }
+  }
+
+  /** Each by itself: what is wrong with one costs the others nothing. */
+  #restore(kept: Extract<ToSupervisor, { type: 'kept' }>): void {
+    const { name } = kept
+    try {
+      if ('problem' in kept) throw new Error(`it ${kept.problem}`)
+      if (name === '.booted') this.#life.restore()
+      else if (name === '.reconcile') this.#profiles.restore(kept.text)
+      else if (name === '.services') this.#imageServices.restore(kept.text)
+      else this.#restoreSlot(name, kept.text)
+    } catch (error) {
+      this.#journal.warn(`what was kept of ${name} is of no use: ${(error as Error).message}; it is made anew`)
+      if (isSlotKey(name)) this.#forget(name)
+    }
+  }
+
+  #restoreSlot(key: string, text: string): void {
+    const entry = this.#table.restore(key, text)
+    this.#records.known(entry)
+    this.#jobResults.keep(entry)
+  }
+
+  /** init tells us of its process, if there is one. */
+  #forget(key: string): void {
+    this.#table.unrestore(key)
+    this.#link.send({ type: 'forget', slot: key })
   }
 
   #serve(): void {

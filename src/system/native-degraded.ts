@@ -63,6 +63,8 @@ export function degradedNative(): Native {
       process.setgid?.(gid)
       process.setuid?.(uid)
     },
+    // What a change of the uid does by itself has to be enough.
+    closeToOthers: () => undefined,
     exitNow: (code) => process.exit(code),
   }
 }

@@ -53,6 +53,7 @@ const PIDFD_GET_INFO = 0xc040ff0b
 const PIDFD_INFO_EXIT = 8
 const PIDFD_INFO_BYTES = 64
 const PIDFD_INFO_EXIT_CODE_OFFSET = 60
+const PR_SET_DUMPABLE = 4
 const PR_SET_CHILD_SUBREAPER = 36
 const P_ALL = 0
 const WNOHANG = 1
@@ -252,6 +253,9 @@ function libcNative(koffi: Koffi): Native {
       call('setgroups', groups.length, groups.length === 0 ? null : Uint32Array.from(groups))
       call('setresgid', gid, gid, gid)
       call('setresuid', uid, uid, uid)
+    },
+    closeToOthers() {
+      call('prctl', PR_SET_DUMPABLE, 0, 0, 0, 0)
     },
     exitNow(code) {
       raw('_exit', code)

@@ -72,6 +72,11 @@ export interface Native {
   unblock(signal: number): void
   /** setgroups, setgid (real, effective, saved), setuid (likewise): the point of no return. Throws NativeError naming the call. */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
+  /**
+   * prctl(PR_SET_DUMPABLE, 0): no other process of this user may trace us or read our memory, environment and descriptors (ptrace(2)).
+   * A change of the uid does the same unless fs.suid_dumpable says otherwise; an exec takes it back.
+   */
+  closeToOthers(): void
   /** _exit(code): ends at once. process.exit can hang for ever in V8's worker join after load. */
   exitNow(code: number): never
 }

@@ -15,7 +15,7 @@ export interface RunPaths {
   readonly health: string
   /** One FIFO per slot, made by init. */
   readonly logFifos: string
-  /** One state file per slot, written by the supervisor at each transition. */
+  /** One state file per slot, written by init at each transition. */
   readonly slotStates: string
   /** What the supervisor knows of the image's services; written by init. */
   readonly services: string

@@ -82,3 +82,6 @@ export function descendants(all: readonly ProcessFacts[], pid: number): readonly
 }
 
 export const isZombie = (facts: ProcessFacts): boolean => facts.state === 'Z' || facts.state === 'X'
+
+/** Stopped by a signal or a debugger (proc_pid_stat(5)): it would not see a TERM before a CONT. */
+export const isStopped = (pid: number): boolean => readProcess(pid)?.state.toUpperCase() === 'T'

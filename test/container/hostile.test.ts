@@ -12,6 +12,11 @@ const SUPERVISOR = '/opt/hermes/lib/supervisor.cjs'
 /** Says hello, waits for its word to begin, and then asks init for everything it should refuse, and for one start it may have. */
 const HOSTILE_SUPERVISOR = `
 const { mkdirSync, writeFileSync } = require('node:fs')
+// As ours does before it reads anything: from here on it is the attacker's.
+const { identity } = JSON.parse(process.argv[2])
+process.setgroups(identity.groups)
+process.setgid(identity.gid)
+process.setuid(identity.uid)
 const line = new (require('node:net').Socket)({ fd: 3 })
 const say = (message) => line.write((typeof message === 'string' ? message : JSON.stringify(message)) + '\\n')
 const start = (slot, more) => say({

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { KeptEvents } from '../../src/init/kept-events.ts'
 import type { Processes, Started } from '../../src/init/processes.ts'
 import { restartDelayMs, SupervisorProcess } from '../../src/init/supervisor-process.ts'
-import type { Ending, ToInit } from '../../src/protocol/init.ts'
+import { type Ending, SIGNALS, type ToInit, type ToSupervisor } from '../../src/protocol/init.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 
 test('a supervisor that lived is started again at once; one that keeps failing after 0.25 s, doubling up to 30 s', () => {
@@ -20,6 +20,7 @@ class Life extends Duplex {
   killed = false
   /** A full socket: what is written is never taken. */
   stuck = false
+  #taken: (() => void) | undefined
   #end: (ending: Ending) => void = () => undefined
   readonly ended = new Promise<Ending>((resolve) => {
     this.#end = resolve
@@ -28,9 +29,19 @@ class Life extends Duplex {
   override _read(): void {}
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
-    if (this.stuck) return
+    if (this.stuck) {
+      this.#taken = () => this._write(chunk, _, done)
+      return
+    }
     for (const line of chunk.toString().split('\n')) if (line !== '') this.sent.push(JSON.parse(line))
     done()
+  }
+
+  /** It reads again. */
+  async reads(): Promise<void> {
+    this.stuck = false
+    this.#taken?.()
+    await turn()
   }
 
   says(message: Readonly<Record<string, unknown>>): Promise<void> {
@@ -38,7 +49,9 @@ class Life extends Duplex {
     return turn()
   }
 
-  dies(ending: Ending): Promise<void> {
+  /** Its end of the line closes with it, unless somebody else holds it, too. */
+  dies(ending: Ending, held = false): Promise<void> {
+    if (!held) this.push(null)
     this.#end(ending)
     return turn()
   }
@@ -55,6 +68,10 @@ async function scene() {
   const received: ToInit[] = []
   const warned: string[] = []
   const answers: (number | undefined)[] = []
+  const remembered: string[] = []
+  const signals: string[] = []
+  const events = new KeptEvents()
+  const stopped = new Set<number>()
   let gone = 0
   const processes = {
     async start(): Promise<Started> {
@@ -66,12 +83,18 @@ async function scene() {
       return { pid: lives.length, process: child as unknown as Started['process'], ended: life.ended }
     },
   }
-  const supervisor = new SupervisorProcess({
+  const kept: ToSupervisor[] = []
+  const welcome = (): void => {
+    supervisor.send({ type: 'begin' })
+    supervisor.deliver()
+  }
+  const supervisor: SupervisorProcess = new SupervisorProcess({
     clock,
     native: {
-      kill: (pid) => {
+      kill: (pid, signal) => {
         const life = lives[pid - 1]
-        if (life !== undefined) life.killed = true
+        if (signal === SIGNALS.CONT) signals.push(`CONT ${pid}`)
+        else if (life !== undefined) life.killed = true
         return life !== undefined
       },
     },
@@ -81,7 +104,13 @@ async function scene() {
     env: {},
     stderrFd: 2,
     fds: [],
-    receive: (message) => received.push(message),
+    receive: (message) => {
+      received.push(message)
+      if (message.type === 'hello') supervisor.restore(kept.values(), welcome)
+    },
+    remember: (message) => remembered.push(message.type === 'keep' ? message.text : `forget ${message.slot}`),
+    eventAfter: (seq) => events.after(seq),
+    isStopped: (pid) => stopped.has(pid),
     gone: () => {
       gone += 1
     },
@@ -90,7 +119,21 @@ async function scene() {
   })
   await supervisor.start()
   const life = (n: number): Life => lives[n - 1] as Life
-  return { clock, supervisor, lives, life, received, warned, answers, gone: () => gone }
+  return {
+    clock,
+    supervisor,
+    lives,
+    life,
+    received,
+    warned,
+    answers,
+    remembered,
+    events,
+    kept,
+    stopped,
+    signals,
+    gone: () => gone,
+  }
 }
 
 describe('a life of the supervisor', () => {
@@ -99,7 +142,7 @@ describe('a life of the supervisor', () => {
     await life(1).says({ type: 'hello', v: 1 })
     clock.advance(30_000)
     await turn()
-    expect(life(1).sent).toHaveLength(6)
+    expect(life(1).sent.map(({ type }) => type)).toEqual(['begin', ...Array(6).fill('ping')])
     expect(life(1).killed).toBe(false)
     clock.advance(5_000)
     expect(life(1).killed).toBe(true)
@@ -174,11 +217,16 @@ describe('a life of the supervisor', () => {
     expect(warned[0]).toContain('closed its line to init')
   })
 
-  test('nothing the dead one still had in its socket is taken', async () => {
-    const { life, lives, received, gone, clock } = await scene()
+  test('nothing the dead one still had in its socket is done, but what it left for the next one is kept', async () => {
+    const { life, lives, received, remembered, gone, clock } = await scene()
     await life(1).says({ type: 'hello', v: 1 })
     clock.advance(1_500)
-    await life(1).dies({ signal: 'KILL' })
+    await life(1).dies({ signal: 'KILL' }, true)
+    life(1).push('{"type":"keep","name":"gateway-a","text":"its last word"}\n{"type":"forget","slot":"job-1"}\n')
+    life(1).push('{"type":"shutdown","exitCode":0,"reason":""}\n')
+    life(1).push(null)
+    await turn()
+    expect(remembered).toEqual(['its last word', 'forget job-1'])
     expect([gone(), lives.length]).toEqual([1, 2])
     expect(life(1).destroyed).toBe(true)
     await life(2).says({ type: 'hello', v: 1 })
@@ -200,6 +248,68 @@ describe('a life of the supervisor', () => {
     clock.advance(60_000)
     await turn()
     expect([lives.length, life(2).killed]).toEqual([2, true])
+  })
+})
+
+describe('what a supervisor is told', () => {
+  const hello = { type: 'hello', v: 1 } as const
+  const note = (text: string): ToSupervisor => ({ type: 'note', level: 'info', text })
+
+  test('what the one before it has left comes before everything else, as fast as it reads', async () => {
+    const { life, kept, supervisor } = await scene()
+    const text = 'x'.repeat(100_000)
+    for (let i = 0; i < 200; i++) kept.push({ type: 'kept', name: `s${i}`, text })
+    life(1).stuck = true
+    await life(1).says(hello)
+    expect([supervisor.listens, life(1).writableLength < 1_000_000]).toEqual([false, true])
+    supervisor.send(note('too early'))
+    await life(1).reads()
+    expect(life(1).sent.map(({ type }) => type)).toEqual([...Array(200).fill('kept'), 'begin'])
+    expect(supervisor.listens).toBe(true)
+  })
+
+  test('ten thousand events wait for one that reads slowly, in order and not in its socket', async () => {
+    const { life, events, supervisor, warned } = await scene()
+    const slot = 'x'.repeat(1_000)
+    const happen = (): void => {
+      events.add({ type: 'ready', child: 1, slot, atMs: 0 })
+      supervisor.deliver()
+    }
+    for (let i = 0; i < 9_000; i++) happen()
+    life(1).stuck = true
+    await life(1).says(hello)
+    for (let i = 0; i < 1_000; i++) happen()
+    expect(life(1).writableLength).toBeLessThan(1_000_000)
+    await life(1).reads()
+    const seqs = life(1).sent.flatMap((message) => ('seq' in message ? [message.seq] : []))
+    expect(seqs).toEqual(Array.from({ length: 10_000 }, (_, i) => i + 1))
+    happen()
+    await turn()
+    expect(life(1).sent.at(-1)).toMatchObject({ seq: 10_001 })
+    expect([warned, life(1).killed]).toEqual([[], false])
+  })
+
+  test('one whose line somebody else holds open is followed all the same', async () => {
+    const { life, lives, clock } = await scene()
+    await life(1).says(hello)
+    clock.advance(1_500)
+    await life(1).dies({ signal: 'KILL' }, true)
+    expect(lives).toHaveLength(1)
+    clock.advance(100)
+    await turn()
+    expect(lives).toHaveLength(2)
+  })
+
+  test('one that a signal has stopped is continued at the next ping, and not killed', async () => {
+    const { life, clock, stopped, signals, warned } = await scene()
+    await life(1).says(hello)
+    clock.advance(5_000)
+    expect(signals).toEqual([])
+    stopped.add(1)
+    clock.advance(5_000)
+    expect(signals).toEqual(['CONT 1'])
+    expect(warned).toEqual(['the supervisor (pid 1) was stopped by a signal; it is continued'])
+    expect(life(1).killed).toBe(false)
   })
 })
 

@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type InitBox, startInit } from '../support/init-box.ts'
 import { whyNoNamespace } from '../support/namespace.ts'
+import { size } from '../support/size.ts'
 import { waitFor } from '../support/wait.ts'
 
 const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
@@ -120,6 +121,69 @@ describe.skipIf(why !== undefined)(`a hostile supervisor (${why ?? 'as root, PID
     await supervisor.got('spawn-failed', ({ error }) => error === 'too many starts wait already')
     box.pid1.signal('TERM')
     expect(await box.exit()).toEqual({ code: 0 })
+  })
+
+  test('starts that are refused without end take none of init’s memory, and do not harm the supervisors that follow', async () => {
+    await using box = await startInit({ slots: { a: 'exec sleep 1000' } })
+    const first = await box.supervisor()
+    const { pid } = await first.spawned('a')
+    const rssMb = (): number =>
+      Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${box.pid1.pid}/status`, 'latin1'))?.[1]) / 1024
+    let asked = 0
+    const flood = async (): Promise<void> => {
+      const lines = Array.from({ length: 10_000 }, () => spawnOf({ request: ++asked }))
+      first.sendRaw(`${lines.join('\n')}\n`)
+      const last = asked
+      await first.got('spawn-failed', ({ request }) => request === last)
+      first.received.length = 0
+    }
+    // So much the parser's garbage takes at full speed, and then no more.
+    while (asked < 150_000) await flood()
+    const beforeMb = rssMb()
+    while (asked < size(300_000, 2_000_000)) await flood()
+    // What was kept for the next supervisor had been 0.29 KB for each.
+    expect(rssMb() - beforeMb).toBeLessThan(12)
+    await box.ok('kill', '-KILL', String(first.pid))
+    const second = await box.install.life(2)
+    expect(await second.hello()).toMatchObject({ replay: 0, children: [{ pid }] })
+    await expect(second.spawned('a')).rejects.toThrow('a process of it lives')
+    expect(box.install.lives).toHaveLength(2)
+  })
+
+  test('what it leaves for the next one is bounded, and goes by names of slots only', async () => {
+    await using box = await startInit()
+    const first = await box.supervisor()
+    const text = 'x'.repeat(900_000)
+    for (const name of ['../identity', '/etc/owned', '.new', '.', '..', 'A', 'a/b', ''])
+      first.sendRaw(`${JSON.stringify({ type: 'keep', name, text: 'x' })}\n`)
+    await box.pid1.saw('the supervisor sent what init does not take: bad keep')
+    for (let i = 0; i < 72; i++) first.send({ type: 'keep', name: `s${i}`, text })
+    await box.pid1.saw('the supervisor leaves more than 64000000 bytes')
+    first.send({ type: 'keep', name: 's0', text: 'small' })
+    first.send({ type: 'forget', slot: 's1' })
+    first.send({ type: 'keep', name: '.services', text: 'its own' })
+    await box.ok('sh', '-c', 'until [ -e /run/hermes/slots/.services ]; do sleep 0.02; done')
+    await box.ok('kill', '-KILL', String(first.pid))
+    const second = await box.install.life(2)
+    await second.hello()
+    const kept = second.received.filter((message) => message.type === 'kept')
+    expect(kept.map(({ name }) => name).sort()).toEqual(
+      ['.services', 's0', ...Array.from({ length: 69 }, (_, i) => `s${i + 2}`)].sort(),
+    )
+    expect(kept.find(({ name }) => name === 's0')).toMatchObject({ text: 'small' })
+    // All of it before the welcome: what slots are is known before anything about their processes is.
+    expect(second.received.findIndex(({ type }) => type === 'welcome')).toBe(kept.length)
+  })
+
+  test('a state that it had sent before it died is written down, also when init reads it after the death', async () => {
+    await using box = await startInit()
+    const first = await box.supervisor()
+    first.dieOn('sent:keep')
+    first.send({ type: 'keep', name: 'gateway-a', text: 'its last word' })
+    await waitFor('it to die', () => first.ended)
+    const second = await box.install.life(2)
+    await second.hello()
+    expect(second.received[0]).toEqual({ type: 'kept', name: 'gateway-a', text: 'its last word' })
   })
 
   test('commands before hello are not carried out', async () => {

@@ -12,7 +12,6 @@ import { formatLease, GIVE_UP_AFTER_MS } from '../../src/supervisor/lease-counte
 import { Life, type LifeOptions } from '../../src/supervisor/life.ts'
 import { ProfileSlots } from '../../src/supervisor/profiles.ts'
 import type { SlotTable } from '../../src/supervisor/slots.ts'
-import { runPaths } from '../../src/system/paths.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { realNative } from '../support/real-native.ts'
 import { waitFor } from '../support/wait.ts'
@@ -29,8 +28,6 @@ const leaseFile = (): string => join(home, 'run.lease')
 /** A life on a real volume, whose parts note what they are told. One slot has a process until it is told otherwise. */
 function scene(options: { readonly realProfiles?: true } = {}) {
   const clock = fakeClock()
-  const paths = runPaths(join(home, 'run'), 'private')
-  mkdirSync(paths.slotStates, { recursive: true })
   const done: string[] = []
   const told: ToInit[] = []
   const slots = [{ key: 'gateway-default', slot: { state: 'up' } }]
@@ -52,6 +49,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
       void done.push(`tell ${key} ${'wanted' in event ? event.wanted : ''}`.trim()),
   }
   const warn = (text: string): void => expect.fail(text)
+  const memory = { keep: () => undefined }
   const parts = {
     table,
     profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
@@ -64,7 +62,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   }
   const life: Life = new Life({
     start: { home, instance: 'ours', hostname: 'here', foreground: false, main: [] },
-    paths,
+    memory,
     container: {},
     clock,
     native: realNative,
@@ -76,7 +74,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     ...(options.realProfiles && {
       profiles: new ProfileSlots({
         home,
-        runDir: paths.runDir,
+        memory,
         table: table as unknown as SlotTable,
         clock,
         journal: parts.journal as unknown as Journal,
@@ -183,13 +181,12 @@ test('a volume that is lost while the container stops changes nothing: it ends, 
   await waitFor('the drained', () => told.some(({ type }) => type === 'drained'))
 })
 
-test('whoever waits for the end of the boot is answered, also where the run directory takes no file any more', async () => {
+test('whoever waits for the end of the boot is answered', async () => {
   const { life } = scene()
   let booted = false
   void life.whenBooted().then(() => {
     booted = true
   })
-  rmSync(runPaths(join(home, 'run'), 'private').slotStates, { recursive: true })
   life.begin()
   await waitFor('the end of the boot', () => booted)
   expect(life.phase).toBe('running')

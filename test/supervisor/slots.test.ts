@@ -9,7 +9,6 @@ import { ChildReports } from '../../src/supervisor/child-reports.ts'
 import { Launcher } from '../../src/supervisor/launcher.ts'
 import { ServiceDirs } from '../../src/supervisor/service-dir.ts'
 import { SlotLogs } from '../../src/supervisor/slot-logs.ts'
-import { SlotStore } from '../../src/supervisor/slot-store.ts'
 import { SlotTable, type SlotTableOptions } from '../../src/supervisor/slots.ts'
 import { runPaths } from '../../src/system/paths.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -18,7 +17,10 @@ import { realNative } from '../support/real-native.ts'
 const key = 'gateway-default'
 let home = ''
 let stop: (() => void)[] = []
+/** What init has written down, for all supervisors of a test. */
+let kept = new Map<string, string>()
 beforeEach(() => {
+  kept = new Map()
   home = mkdtempSync(join(tmpdir(), 'slots-'))
 })
 afterEach(() => {
@@ -29,10 +31,10 @@ afterEach(() => {
 
 const native = realNative
 
-/** A supervisor's table on real files; init is a list of what it was told, with the state file as it was at that moment. */
+/** A supervisor's table on real files; init is a list of what it was told, with the state it had written by then. */
 function makeTable(change: Partial<SlotTableOptions> = {}) {
   const paths = runPaths(join(home, 'run'), 'private')
-  for (const dir of [paths.logFifos, paths.slotStates, paths.serviceDir]) mkdirSync(dir, { recursive: true })
+  for (const dir of [paths.logFifos, paths.serviceDir]) mkdirSync(dir, { recursive: true })
   const clock = fakeClock()
   const warnings: string[] = []
   const warn = (text: string): void => void warnings.push(text)
@@ -50,18 +52,17 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
     () => services.close(),
     () => void logs.closeAll(),
   )
-  const stateFile = join(paths.slotStates, key)
   const read = (): Slot | undefined => {
-    try {
-      return (JSON.parse(readFileSync(stateFile, 'utf8')) as { slot: Slot }).slot
-    } catch {
-      return undefined // not written yet, or removed
-    }
+    const text = kept.get(key)
+    return text === undefined ? undefined : (JSON.parse(text) as { slot: Slot }).slot
   }
   const table = new SlotTable({
     clock,
-    send: (message) => void told.push({ message, written: read() }),
-    store: new SlotStore(paths.slotStates, warn),
+    send: (message) => {
+      if (message.type === 'forget') kept.delete(message.slot)
+      told.push({ message, written: read() })
+    },
+    memory: { keep: (name, text) => void kept.set(name, text) },
     launcher: new Launcher({
       home,
       paths,
@@ -85,7 +86,7 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
     ended: () => undefined,
     ...change,
   })
-  table.restore()
+  for (const [name, text] of [...kept].sort()) table.restore(name, text)
   const reports = new ChildReports({ table, logs, clock, random: () => 0.5 })
   return { table, reports, clock, told, warnings, paths, read }
 }

@@ -6,6 +6,12 @@ const net = require('node:net')
 const { join } = require('node:path')
 
 const start = JSON.parse(process.argv[2])
+if (start.dropped) {
+  const { uid, gid, groups } = start.identity
+  process.setgroups(groups)
+  process.setgid(gid)
+  process.setuid(uid)
+}
 const init = new net.Socket({ fd: start.protocolFd, readable: true, writable: true })
 const test = net.connect(join(__dirname, 'fake.sock'))
 const dieOn = new Set()
