@@ -96,11 +96,17 @@ describe('deleting', () => {
     await run('profile create coder')
   })
 
-  test('wants --yes where nobody can be asked, and prints the full command', async () => {
+  test('wants the name or --yes, and prints the full command', async () => {
     const { code, stderr } = await run('profile delete coder --keep-logs')
     expect(code).toBe(2)
     expect(stderr).toContain('next: hermes profile delete coder --yes --keep-logs')
     expect((await run('profile show coder')).code).toBe(0)
+  })
+
+  test('takes the name from standard input, and nothing but the name', async () => {
+    const piped = (input: string) => hermes(['profile', 'delete', 'coder', '--json'], { home, input })
+    expect(await piped('codr\n')).toMatchObject({ code: 1, stdout: '' })
+    expect(JSON.parse((await piped('coder\n')).stdout)).toMatchObject({ name: 'coder', stopped_workers: [] })
   })
 
   test('on a terminal wants the name typed', async () => {

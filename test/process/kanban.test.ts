@@ -313,6 +313,38 @@ test('a board that was put in the place of another one is dispatched', { timeout
   expect(await hermes.stop()).toBe(0)
 })
 
+test('deleting a profile stops its workers and gives their tasks back to the board; those of others go on', {
+  timeout: 120_000,
+}, async () => {
+  await using s = stage('100')
+  await using hermes = await s.start()
+  const [alpha, beta] = ['alpha', 'beta'].map(
+    (assignee) => createTask(s.board, { title: `for ${assignee}`, assignee }, actor()).task.id,
+  ) as [string, string]
+  await waitFor('a worker of each', () => ['alpha', 'beta'].every((name) => workers(s.journal).get(name) === 1), {
+    deadlineMs: 60_000,
+  })
+  const env = { HERMES_RUN_DIR: hermes.runDir }
+  const { code, stdout, stderr } = await hermesCommand(['profile', 'delete', 'alpha'], {
+    home: s.home,
+    env,
+    input: 'alpha\n',
+  })
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toContain(`stopped its worker on ${alpha}: back on the board`)
+  expect(workers(s.journal).get('alpha')).toBeUndefined()
+  expect(workers(s.journal).get('beta')).toBe(1)
+  expect(requireTask(s.board, alpha)).toMatchObject({ status: 'ready', currentRun: null, failures: 0 })
+  expect(requireTask(s.board, beta).status).toBe('running')
+  expect(
+    s.board.get<{ error: string }>('SELECT error FROM runs WHERE task_id = ? ORDER BY id DESC', alpha)?.error,
+  ).toBe('its profile "alpha" was deleted')
+  // A tick later nothing has come back.
+  await hermesCommand(['kanban', 'dispatch'], { home: s.home, env })
+  expect(readdirSync(join(s.home, 'profiles')).filter((name) => name.includes('alpha'))).toEqual([])
+  expect((await hermes.status()).slots.filter(({ profile }) => profile === 'alpha')).toEqual([])
+})
+
 test('a damaged board is set aside and said loudly; the others are dispatched', { timeout: 120_000 }, async () => {
   await using s = stage('0.01')
   const side = openBoard(boardPlace(s.home, 'side'), { mode: 'create', warn: () => undefined })

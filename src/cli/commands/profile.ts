@@ -1,8 +1,9 @@
 import { existsSync, readSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { ControlClient } from '../../control/client.ts'
-import { addProfile, removeProfile, stopIfThere } from '../../control/profile-actions.ts'
+import { addProfile, stopIfThere } from '../../control/profile-actions.ts'
 import { ifSupervised, registeredSlot, startSlot } from '../../control/slot-actions.ts'
+import { removeProfileAndWorkers } from '../../kanban/io/profile-removal.ts'
 import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
 import { configProblemText, loadConfig } from '../../profile/config.ts'
 import { listProfiles, renameProfile, requireProfile } from '../../profile/disk.ts'
@@ -16,6 +17,7 @@ import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
 import { durationText, slotDetails, stateWords, table } from '../slots-view.ts'
+import { warnOn } from './kanban/shared.ts'
 
 const NAME = { name: 'NAME', help: 'name of the profile', kind: 'required' } as const
 const NO_SUCH = { [EXIT.noSuch]: 'no such profile' }
@@ -47,7 +49,8 @@ export const PROFILE_COMMANDS: readonly Command[] = [
       { long: '--yes', short: '-y', help: 'do not ask' },
       { long: '--keep-logs', help: "keep the gateway's logs" },
     ],
-    details: 'Asks for the name to be typed. Where nobody can be asked it wants --yes.',
+    details:
+      'Asks for the name, which may also come on standard input; --yes does without. Workers of the board that run for the profile are\nstopped, and their tasks go back to the board.',
     exits: NO_SUCH,
     run: remove,
   },
@@ -117,19 +120,28 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const keepLogs = input.options['keep-logs'] === true
   const going = `${dir} (settings, credentials, sessions, workspace)${keepLogs ? '' : ` and ${logs}`}`
   if (input.options.yes !== true) confirm(context, name, going, keepLogs)
-  await removeProfile(context, name, keepLogs)
-  return { text: `deleted ${going}\n`, json: { name, deleted: keepLogs ? [dir] : [dir, logs] } }
+  const facts = { ...context, actor: context.env.USER || 'somebody', warn: warnOn(context) }
+  const stopped = await removeProfileAndWorkers(facts, name, keepLogs)
+  return {
+    text: `deleted ${going}\n${stoppedText(stopped)}`,
+    json: { name, deleted: keepLogs ? [dir] : [dir, logs], stopped_workers: stopped },
+  }
 }
 
-/** @throws HermesError USAGE where nobody can be asked, FAILED when something else was typed */
+const stoppedText = (tasks: readonly string[]): string =>
+  tasks.length === 0
+    ? ''
+    : `stopped ${tasks.length === 1 ? 'its worker' : 'its workers'} on ${tasks.join(', ')}: back on the board\n  next: hermes kanban reassign ID PROFILE\n`
+
+/** @throws HermesError USAGE when standard input is empty, FAILED when another name was typed or piped */
 function confirm(context: Context, name: string, going: string, keepLogs: boolean): void {
-  if (!isatty(0) || context.json) {
-    throw new HermesError('USAGE', `this would delete ${going}; there is nobody to ask here`, {
-      next: `hermes profile delete ${name} --yes${keepLogs ? ' --keep-logs' : ''}`,
-    })
-  }
-  context.output.err(`This deletes ${going}.\nType the name of the profile to go on: `)
-  if (readLine().trim() !== name) throw new HermesError('FAILED', `that is not "${name}": nothing was deleted`)
+  if (isatty(0)) context.output.err(`This deletes ${going}.\nType the name of the profile to go on: `)
+  const said = readLine().trim()
+  if (said === name) return
+  if (said !== '' || isatty(0)) throw new HermesError('FAILED', `that is not "${name}": nothing was deleted`)
+  throw new HermesError('USAGE', `this would delete ${going}; the name was neither typed nor on standard input`, {
+    next: `hermes profile delete ${name} --yes${keepLogs ? ' --keep-logs' : ''}`,
+  })
 }
 
 /** One line of standard input, read a byte at a time so that nothing after it is taken. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { addProfile, removeProfile } from '../../control/profile-actions.ts'
+import { addProfile } from '../../control/profile-actions.ts'
 import { act, noSuchSlot, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
+import { removeProfileAndWorkers } from '../../kanban/io/profile-removal.ts'
 import { readActiveProfile } from '../../profile/active.ts'
 import { configProblemText, configSignature, loadConfig } from '../../profile/config.ts'
 import { listProfiles, type ProfileEntry, requireProfile } from '../../profile/disk.ts'
@@ -64,7 +65,7 @@ export function profileHandlers(
       const entry = named(params)
       if (body.confirm !== entry.name)
         throw badRequest(`nothing was deleted: "${body.confirm}" is not "${entry.name}"`, 'type its name to confirm')
-      await removeProfile(facts, entry.name, body.keep_logs === true)
+      await removeProfileAndWorkers({ ...facts, actor: 'dashboard' }, entry.name, body.keep_logs === true)
       return { status: 204 }
     },
     gateway: async ({ params, body }) => {
