@@ -230,12 +230,11 @@ function removePlanted(dir: string): void {
 
 /**
  * The image ships these directories, empty, for the runtime user: `--user` cannot make them in /run. Where root drops, they must be
- * root's. Removed and made anew, which needs no CAP_CHOWN; one that somebody else could have put there is refused later.
+ * root's. An empty directory can be removed whoever made it; making it anew needs no CAP_CHOWN. One that is not empty is refused later.
  */
 function removeShipped(dir: string): void {
   const status = lstatSync(dir, { throwIfNoEntry: false })
-  const parent = lstatSync(dirname(dir), { throwIfNoEntry: false })
-  if (!status?.isDirectory() || status.uid === 0 || parent?.uid !== 0 || (parent.mode & 0o022) !== 0) return
+  if (!status?.isDirectory() || status.uid === 0) return
   try {
     rmdirSync(dir)
   } catch (error) {

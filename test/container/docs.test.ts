@@ -8,7 +8,9 @@ import { HOST_CA_BUNDLE, testImage } from '../support/image.ts'
 import { type Block, commandBlocks, type Page, pages, root } from '../support/pages.ts'
 
 /** A page whose commands speak to an engine. The others run against a supervisor of the machine's (test/process/docs.test.ts). */
-const speaksDocker = (page: Page): boolean => commandBlocks(page).some(({ text }) => /^docker(-compose)? /m.test(text))
+const speaksDocker = (page: Page): boolean =>
+  page.path !== 'docs/swarm.md' && // its commands want a swarm: swarm.test.ts
+  commandBlocks(page).some(({ text }) => /^docker(-compose)? /m.test(text))
 
 /** Commands that never end by themselves; they may only stand last in a block, and are left when they have said something. */
 const FOLLOWS = /^(tail -F|docker logs -f|docker attach) /

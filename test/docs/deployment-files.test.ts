@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { Pod } from 'kubernetes-models/v1/Pod'
 import { Service } from 'kubernetes-models/v1/Service'
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
@@ -9,7 +10,7 @@ import { parse, parseAllDocuments } from 'yaml'
 const root = dirname(dirname(import.meta.dirname))
 
 /** Schemas of the kinds that our manifests use. */
-const kinds = { Service, StatefulSet } as const
+const kinds = { Pod, Service, StatefulSet } as const
 
 const manifests = readdirSync(join(root, 'docs/kubernetes'))
   .filter((name) => name.endsWith('.yaml'))
@@ -29,8 +30,24 @@ test.each(manifests)('$file: $kind "$name" is what the Kubernetes schema asks fo
   if (Kind === undefined) throw new Error(`no schema for ${kind}: add it to this test`)
   const validate = (manifest: object): void => new Kind(manifest as never).validate()
   // A control: the check sees a wrong value.
-  expect(() => validate({ ...value, spec: { ...(value as { spec?: object }).spec, selector: 5 } })).toThrow(/selector/)
+  expect(() => validate({ ...value, metadata: { name: 5 } })).toThrow(/name/)
   validate(value)
+})
+
+test("podman's Pod is the StatefulSet's, with its claim as a volume and without ports", () => {
+  interface PodSpec {
+    readonly containers: readonly [{ readonly ports: unknown }]
+    readonly volumes: readonly object[]
+  }
+  const specOf = (kind: string): unknown =>
+    (manifests.find((one) => one.kind === kind)?.value as { spec?: unknown } | undefined)?.spec
+  const { spec } = (specOf('StatefulSet') as { template: { spec: PodSpec } }).template
+  const { ports: _, ...rest } = spec.containers[0]
+  expect(specOf('Pod')).toEqual({
+    ...spec,
+    containers: [{ ...rest, image: 'localhost/hermes:latest' }],
+    volumes: [...spec.volumes, { name: 'data', persistentVolumeClaim: { claimName: 'hermes-data' } }],
+  })
 })
 
 test('compose.yaml is what the engine of compose accepts, and gives the stop its time', ({ skip }) => {
