@@ -103,7 +103,11 @@ export const VARIABLES: readonly VariableSpec[] = [
     '0',
     'not 0: the main program waits for every service that starts with the container, not only for oneshots and those of s6-rc',
   ),
-  spec('S6_CMD_WAIT_FOR_SERVICES_MAXTIME', '0', 'milliseconds after which it starts without them; 0 = it waits'),
+  spec(
+    'S6_CMD_WAIT_FOR_SERVICES_MAXTIME',
+    '0',
+    'milliseconds that hooks and services may take until then; after them `S6_BEHAVIOUR_IF_STAGE2_FAILS` decides; 0 = no limit',
+  ),
   spec('S6_READ_ONLY_ROOT', '0', 'not needed: a read-only root works with a tmpfs on `/run`, noexec too'),
   spec('S6_VERBOSITY', '2', "which of hermes' own lines `docker logs` shows: 0 errors, 1 warnings too, 2 and more all"),
   spec(

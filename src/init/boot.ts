@@ -25,7 +25,7 @@ export interface BootOptions {
   /** Asked when the hooks are done: they may have changed what it tells. */
   readonly servicesBoot: () => ServicesBootOptions
   readonly profilesGate: Pick<ProfilesGate, 'open'>
-  readonly mainGate: Pick<MainGate, 'waitFor' | 'open'>
+  readonly mainGate: Pick<MainGate, 'begin' | 'waitFor' | 'open'>
   readonly main: Pick<MainProgram, 'start' | 'isWanted'>
   readonly shutdown: Pick<Shutdown, 'begun'>
   /** The container ends with this code. */
@@ -49,6 +49,7 @@ export class Boot {
     if (options.foreground) this.#sayWhatNext()
     await gate.open()
     if (shutdown.begun) return
+    if (!options.foreground) mainGate.begin()
     if (!options.foreground) await this.#runHooks()
     if (shutdown.begun) return
     if (!options.foreground) await this.#loadServices()

@@ -163,7 +163,12 @@ export class Init {
       say,
     })
     this.#profilesGate = new ProfilesGate({ clock, say })
-    this.#mainGate = new MainGate({ clock, env: facts.environment, say })
+    this.#mainGate = new MainGate({
+      clock,
+      env: facts.environment,
+      stopWith: (code, why) => this.#stopWith(code, why),
+      say,
+    })
     this.#main = new MainProgram({
       native,
       processes: this.#processes,

@@ -196,10 +196,36 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     await using bounded = await startServices({
       etc,
       words,
-      env: { S6_CMD_WAIT_FOR_SERVICES: '1', S6_CMD_WAIT_FOR_SERVICES_MAXTIME: '300' },
+      env: {
+        S6_CMD_WAIT_FOR_SERVICES: '1',
+        S6_CMD_WAIT_FOR_SERVICES_MAXTIME: '300',
+        S6_BEHAVIOUR_IF_STAGE2_FAILS: '1',
+      },
     })
     await bounded.pid1.saw('main')
-    expect(bounded.pid1.stderr()).toContain('services are not up after 300 ms (S6_CMD_WAIT_FOR_SERVICES_MAXTIME)')
+    expect(bounded.pid1.stderr()).toContain('not done after 300 ms (S6_CMD_WAIT_FOR_SERVICES_MAXTIME); the main')
+  })
+
+  test.each([
+    [
+      'a service',
+      { 'services.d/slow/notification-fd': '3\n', 'services.d/slow/run': '#!/bin/sh\nexec sleep 1000\n' },
+      '2',
+    ],
+    ['a hook, and nothing is said', { 'cont-init.d/10-slow': '#!/bin/sh\nexec sleep 1000\n' }, ''],
+  ])('S6_CMD_WAIT_FOR_SERVICES_MAXTIME ends the container over %s', async (_, etc, behaviour) => {
+    await using box = await startServices({
+      etc,
+      words: ['sh', '-c', 'echo main'],
+      env: {
+        S6_CMD_WAIT_FOR_SERVICES: '1',
+        S6_CMD_WAIT_FOR_SERVICES_MAXTIME: '300',
+        S6_BEHAVIOUR_IF_STAGE2_FAILS: behaviour,
+      },
+    })
+    expect(await box.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 2 })
+    expect(box.pid1.stderr()).toContain('not done after 300 ms (S6_CMD_WAIT_FOR_SERVICES_MAXTIME)')
+    expect(box.pid1.stdout()).not.toContain('main')
   })
 
   test('a readiness that does not come within timeout-up ends the boot, and a service that is essential to the image stays', async () => {
