@@ -229,6 +229,16 @@ test.each([['root'], ['hermes']])(
   },
 )
 
+test('halt works from the first instruction of the main program on, also where the supervisor comes later', async () => {
+  const says = 'echo 42 >/run/s6-linux-init-container-results/exitcode; /run/s6/basedir/bin/halt; exec sleep 1000'
+  await using box = await startContainer({ command: ['sh', '-c', says] })
+  expect(await box.exit()).toBe(42)
+  // Whoever halts before there is a supervisor: a hook that has become the runtime user.
+  const early = '#!/bin/sh\ns6-setuidgid hermes /run/s6/basedir/bin/halt\n'
+  await using other = await withHooks({ init: { '10-early': early } }, { command: ['sh', '-c', 'exec sleep 1000'] })
+  expect(await other.exit()).toBe(0)
+})
+
 test.each([
   ['an interpreter that is not there', '#!/no/such/sh\n', 'the interpreter its first line names is not there'],
   ['CRLF', '#!/bin/sh\r\necho hello\r\n', 'its lines end in CRLF; save it with LF line ends: sed -i'],
