@@ -241,6 +241,40 @@ describe('config', () => {
     expect((await run('config check --all')).code).toBe(1)
   })
 
+  test.each([
+    ['kanban.failure_limit', '3', 'from the next tick of the dispatcher', 'hermes kanban dispatch'],
+    ['kanban.dispatch_in_gateway', 'false', 'within two seconds', undefined],
+    ['dashboard.port', '9000', 'from the next start of the dashboard', 'hermes dashboard restart'],
+    ['description', 'mine', 'at once', undefined],
+    ['agent.command', '[cat]', 'for a running gateway from its next start', 'hermes -p default gateway restart'],
+    ['logging.archives', '3', 'from the next start of the gateway', 'hermes -p default gateway restart'],
+  ])('set says when %s counts', async (key, value, when, next) => {
+    const { code, stdout } = await run(`config set ${key} ${value}`)
+    expect(code).toBe(0)
+    expect(stdout.split('\n')[0]).toMatch(new RegExp(`${key} is set; it counts .*${when}$`))
+    expect(/next: (.*)/.exec(stdout)?.[1]).toBe(next)
+  })
+
+  test.each([
+    ['kanban.max_in_progress', '3'],
+    ['dashboard.port', '9000'],
+  ])('%s counts in the default profile only: set says so elsewhere, get shows what is in force', async (key, value) => {
+    await run('profile create coder')
+    const file = join(home, 'profiles', 'coder', 'config.yaml')
+    const before = readFileSync(file, 'utf8')
+    expect(await run(`-p coder config set ${key} ${value}`)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`hermes -p default config set ${key} VALUE`),
+    })
+    expect(readFileSync(file, 'utf8')).toBe(before)
+    expect((await run(`config set ${key} ${value}`)).code).toBe(0)
+    expect(JSON.parse((await run(`-p coder config get ${key} --json`)).stdout)).toEqual({
+      key,
+      value: Number(value),
+      source: join(home, 'config.yaml'),
+    })
+  })
+
   test('set refuses what the key does not take and writes nothing', async () => {
     expect(await run('config set gateway.restart sometimes')).toMatchObject({
       code: 2,

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { configProblemText, loadConfig, MAX_CONFIG_BYTES } from '../../profile/config.ts'
+import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config-effect.ts'
 import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config-keys.ts'
 import { listProfiles } from '../../profile/disk.ts'
 import { replaceFile } from '../../profile/files.ts'
+import { DEFAULT_PROFILE } from '../../profile/names.ts'
 import { configText } from '../../profile/templates.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/nearest.ts'
@@ -36,7 +38,7 @@ export const CONFIG_COMMANDS: readonly Command[] = [
       },
     ],
     details:
-      'Nothing is written when the key is unknown or does not take the value (exit code 2). It counts from the next start of the gateway.',
+      'Nothing is written when the key is unknown, does not take the value, or has no effect in this profile (exit code 2). The answer\nsays when it counts.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: set,
   },
@@ -60,13 +62,18 @@ const fileOf = (dir: string): string => join(dir, 'config.yaml')
 
 async function get(context: Context, input: Input): Promise<Outcome> {
   const { readValues } = await import('../../profile/config-reader.ts')
-  const file = fileOf(context.profile().dir)
-  const { values, set: written } = readValues(readRegularFile(file, MAX_CONFIG_BYTES) ?? '', file)
-  const describe = (key: ConfigKey) => ({
-    key,
-    value: CONFIG_KEYS[key].kind.type === 'secret' && values[key] !== null ? '****' : values[key],
-    source: written.has(key) ? file : 'default',
-  })
+  const { name, dir } = context.profile()
+  const read = (file: string) => ({ file, ...readValues(readRegularFile(file, MAX_CONFIG_BYTES) ?? '', file) })
+  const own = read(fileOf(dir))
+  const shared = name === DEFAULT_PROFILE ? own : read(fileOf(context.home))
+  const describe = (key: ConfigKey) => {
+    const { file, values, set: written } = ownerOf(key, name) === name ? own : shared
+    return {
+      key,
+      value: CONFIG_KEYS[key].kind.type === 'secret' && values[key] !== null ? '****' : values[key],
+      source: written.has(key) ? file : 'default',
+    }
+  }
   const [wished] = input.words
   if (wished !== undefined) {
     const key = requireKey(wished)
@@ -100,10 +107,15 @@ async function set(context: Context, input: Input): Promise<Outcome> {
   const [key = '', value = ''] = input.words
   const { setConfigValue } = await import('../../profile/config-edit.ts')
   const { name, dir } = context.profile()
+  refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)
   const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(name === 'default')
   await replaceFile(file, setConfigValue(text, key, value), 0o644)
-  return { text: `${file}: ${key} is set\n  next: hermes -p ${name} gateway restart\n`, json: { file, key } }
+  const { when, next } = effectOf(key, name)
+  return {
+    text: `${file}: ${key} is set; it counts ${when}\n${next === undefined ? '' : `  next: ${next}\n`}`,
+    json: { file, key, counts: when },
+  }
 }
 
 function edit(context: Context): Outcome {
