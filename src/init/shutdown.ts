@@ -1,4 +1,5 @@
 import type { Clock } from '../system/clock.ts'
+import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
 import { listProcesses } from '../system/proc.ts'
 import type { Children } from './children.ts'
@@ -102,24 +103,33 @@ export class Shutdown {
       say: (text) => say('warn', text),
     })
     this.#stop = stop
-    children.refuse()
-    services.stop()
-    profilesGate.pass()
-    mainGate.pass()
-    supervisor.send({ type: 'stop' })
-    await stop.run()
-    // A supervisor that is still loading has nothing to drain, unless another one before it had.
-    if (supervisor.listens || children.everStarted) await this.#drain()
-    await supervisor.end()
-    const isWritten = code === undefined || this.#writeCode(code)
-    // Whatever goes wrong there: nothing comes after us that could end this container.
-    await this.#finishHooks(startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>
-      say('error', `${FINISH_HOOKS}: its hooks are left out: ${error.message}`),
-    )
-    own.flush()
-    // What somebody has written wins over everything; its 0 is our own where we were asked to stop.
-    const said = isWritten ? exitCode?.read() : undefined
-    native.exitNow(code === undefined ? said || main.codeAfterStop((pid) => stop.wasKilled(pid)) : (said ?? code))
+    let exit = code ?? EXIT.failed
+    try {
+      children.refuse()
+      services.stop()
+      profilesGate.pass()
+      mainGate.pass()
+      supervisor.send({ type: 'stop' })
+      await stop.run()
+      // A supervisor that is still loading has nothing to drain, unless another one before it had.
+      if (supervisor.listens || children.everStarted) await this.#drain()
+      await supervisor.end()
+      const isWritten = code === undefined || this.#writeCode(code)
+      // Whatever goes wrong there: nothing comes after us that could end this container.
+      await this.#finishHooks(startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>
+        say('error', `${FINISH_HOOKS}: its hooks are left out: ${error.message}`),
+      )
+      own.flush()
+      // What somebody has written wins over everything; its 0 is our own where we were asked to stop.
+      const said = isWritten ? exitCode?.read() : undefined
+      exit = code === undefined ? said || main.codeAfterStop((pid) => stop.wasKilled(pid)) : (said ?? code)
+    } catch (error) {
+      say('error', `a bug while stopping: ${(error as Error).stack}`)
+      own.flush()
+    } finally {
+      // A container that ends by itself is ended by nobody else.
+      native.exitNow(exit)
+    }
   }
 
   /** A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from ending. */

@@ -55,7 +55,7 @@ export class Stop {
   /** Services are told one depth after the other; not any more once half of the time is over. */
   #inOrder = true
   #alarms: Cancel[] = []
-  #look: Cancel | undefined
+  #again: Cancel | undefined
   #finish: () => void = () => undefined
   #finished = false
   /** The process table could not be read, and that was said. */
@@ -66,12 +66,19 @@ export class Stop {
     this.#startedAtMs = options.clock.nowMs()
   }
 
-  /** Resolves the moment nobody is left, or when even KILL has not helped in time. */
+  /** Resolves the moment nobody is left, or when even KILL has not helped in time. Whatever goes wrong meanwhile, it resolves. */
   run(): Promise<void> {
-    const { totalMs, children, mainPid } = this.#o
+    const { totalMs } = this.#o
     const done = new Promise<void>((resolve) => {
       this.#finish = resolve
     })
+    this.#after(totalMs + AFTER_KILL_MS, () => this.#end())
+    this.#attempt(() => this.#begin())
+    return done
+  }
+
+  #begin(): void {
+    const { totalMs, children, mainPid } = this.#o
     // A total below the reserve is shared: some time to obey, some for the logs.
     const killAtMs = totalMs - Math.min(RESERVE_MS, totalMs / 2)
     const services = children().filter(({ depth }) => depth !== undefined)
@@ -93,7 +100,6 @@ export class Stop {
       this.#killAll((left) => `still running after ${this.#waitedMs()} ms, so killed: ${listed(left)}`)
     })
     this.lookAgain()
-    return done
   }
 
   /** A second Ctrl-C: no more patience. */
@@ -104,6 +110,10 @@ export class Stop {
 
   /** Something has ended. */
   lookAgain(): void {
+    this.#attempt(() => this.#look())
+  }
+
+  #look(): void {
     if (this.#finished) return
     this.#tellServices()
     // Their ends are events.
@@ -164,15 +174,15 @@ export class Stop {
   #lookLater(): void {
     const { clock } = this.#o
     // The ends of strangers (grandchildren, `docker exec`) are nobody's event.
-    this.#look ??= clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
-      this.#look = undefined
+    this.#again ??= clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
+      this.#again = undefined
       this.lookAgain()
     })
   }
 
   #end(): void {
     this.#finished = true
-    this.#look?.()
+    this.#again?.()
     for (const cancel of this.#alarms) cancel()
     this.#finish()
   }
@@ -241,9 +251,13 @@ export class Stop {
       for (const one of this.#left()) this.#kill(one, one.pid)
     })
     this.#after(this.#o.clock.nowMs() - this.#startedAtMs + AFTER_KILL_MS, () => {
-      const stuck = this.#left()
-      if (stuck.length > 0) this.#o.say(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
-      this.#end()
+      try {
+        const stuck = this.#left()
+        if (stuck.length > 0)
+          this.#o.say(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
+      } finally {
+        this.#end()
+      }
     })
   }
 
@@ -263,7 +277,16 @@ export class Stop {
   }
 
   #after(afterMs: number, act: () => void): void {
-    this.#alarms.push(this.#o.clock.at(this.#startedAtMs + afterMs, act))
+    this.#alarms.push(this.#o.clock.at(this.#startedAtMs + afterMs, () => this.#attempt(act)))
+  }
+
+  /** A fault of ours costs the step it is in; the stop goes on, as nothing comes after it that could end the container. */
+  #attempt(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#o.say(`a bug while stopping: ${(error as Error).stack}`)
+    }
   }
 }
 

@@ -40,6 +40,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     })
   }
   let hidden = false
+  let broken = false
   add(OWN, 'init', [], 0)
   add(SUPERVISOR, 'supervisor', [])
   let stop: Stop
@@ -78,7 +79,10 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
       if (hidden) throw new Error("EMFILE: too many open files, scandir '/proc'")
       return [...all.values()]
     },
-    children: () => [...children.values()],
+    children: () => {
+      if (broken) throw new Error('no foreseen error')
+      return [...children.values()]
+    },
     mainPid: () => main,
     supervisorPid: () => SUPERVISOR,
     say: (text) => said.push(text),
@@ -94,6 +98,10 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     /** The process table cannot be read. */
     hide: () => {
       hidden = true
+    },
+    /** From now on a fault of ours is met at every step. */
+    breakDown: () => {
+      broken = true
     },
     unfinished,
     loggers,
@@ -302,6 +310,14 @@ describe('services at the stop', () => {
     expect(told(s.sent)).toEqual(['end of input slot-10'])
     expect(await s.after(100)).toBeLessThanOrEqual(1_050)
     expect(told(s.sent)).toEqual(['end of input slot-10', 'TERM 10'])
+  })
+
+  test('it ends in its time even where every step of it fails', async () => {
+    const s = scene({ totalMs: 8_000 })
+    s.slot(10, 'TERM', 5_000, [])
+    s.breakDown()
+    expect(await s.after(9_000)).toBe(8_500)
+    expect(s.said).toContainEqual(expect.stringContaining('a bug while stopping: Error: no foreseen error'))
   })
 
   test('what a service has started in its session is its own to end', async () => {

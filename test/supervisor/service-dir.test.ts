@@ -14,6 +14,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -218,6 +219,14 @@ describe('a slot directory', () => {
     dirs.ensure(SLOT, shape)
     dirs.recordDeath(SLOT, { signal: 'KILL' }, 0)
     expect(readFileSync(path('supervise', 'death_tally')).length).toBe(28)
+  })
+
+  test('a tally of 2 GB of nothing is not read, and a new one begins', () => {
+    dirs.ensure(SLOT, shape)
+    truncateSync(path('supervise', 'death_tally'), 2e9)
+    dirs.recordDeath(SLOT, { exitCode: 1 }, 0)
+    expect(readFileSync(path('supervise', 'death_tally')).length).toBe(14)
+    expect(warnings).toEqual([])
   })
 
   test('what others planted in event/ is not followed, written to or waited for', async () => {

@@ -50,4 +50,8 @@ test('descendants are all below a process, parents first, itself not among them'
   const all = [one(1, 0), one(5, 4), one(2, 1), one(3, 2), one(4, 3), one(9, 1)]
   expect(descendants(all, 2).map(({ pid }) => pid)).toEqual([3, 4, 5])
   expect(descendants(all, 9)).toEqual([])
+  // A chain of a hundred thousand generations, and a circle that a process table in motion may show.
+  const chain = Array.from({ length: 100_000 }, (_, i) => one(i + 2, i + 1))
+  expect(descendants(chain, 1)).toEqual(chain)
+  expect(descendants([one(2, 3), one(3, 2)], 2).map(({ pid }) => pid)).toEqual([3])
 })
