@@ -23,7 +23,9 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   await initHasBegun({ env, install })
   if (process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
     try {
-      const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./drop.ts')
+      const { dropRoot, awayFromRootsTerminal } = require('#bundle/drop.cjs') as typeof import('./drop.ts')
+      const code = await awayFromRootsTerminal(install, argv, env)
+      if (code !== undefined) return code
       Object.assign(env, await dropRoot(install))
     } catch (error) {
       output.err(cannotDropText((error as Error).message))

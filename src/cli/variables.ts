@@ -121,6 +121,7 @@ export const VARIABLES: readonly VariableSpec[] = [
 export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_SUPERVISED', '', '`1` in everything that runs inside a slot'),
   spec('HERMES_MAIN', '', 'pid of the main program of the container'),
+  spec('HERMES_OWN_SESSION', '', 'session in which `hermes`, typed into a shell of root, has a terminal of its own'),
   spec('HERMES_SLOT', '', 'name of the slot'),
   spec('HERMES_PROFILE', '', 'name of the profile; commands inside the slot mean it without `-p`'),
   spec('HERMES_SESSION', '', 'session of the conversation, for a program that answers (`agent.command`)'),

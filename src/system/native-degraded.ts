@@ -39,6 +39,11 @@ export function degradedNative(): Native {
     isLocked: () => false,
     listenUnix: () => missing('bind'),
     giveUpTerminal: () => missing('ioctl(TIOCNOTTY)'),
+    openTerminal: () => missing('ioctl(TIOCGPTPEER)'),
+    terminalSize: () => missing('ioctl(TIOCGWINSZ)'),
+    resizeTerminal: () => missing('ioctl(TIOCSWINSZ)'),
+    terminalMode: () => missing('tcgetattr'),
+    setTerminalMode: () => missing('tcsetattr'),
     isSessionLeader() {
       // Field 6, the session; the command name in parentheses may hold spaces (proc_pid_stat(5)).
       const stat = readFileSync('/proc/self/stat', 'latin1')

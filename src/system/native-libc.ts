@@ -1,3 +1,4 @@
+import { closeSync, constants as files, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { type Native, NativeError } from './native.ts'
 import { degradedNative } from './native-degraded.ts'
@@ -46,6 +47,14 @@ const F_UNLCK = 2
 /** As fcntl(2) says so on file systems without locks. */
 const NO_LOCKS = ['ENOLCK', 'ENOSYS', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP']
 const TIOCNOTTY = 0x5422
+const TIOCGWINSZ = 0x5413
+const TIOCSWINSZ = 0x5414
+const TIOCSPTLCK = 0x40045431
+/** Opens the other end without a path; since Linux 4.13 (ioctl_tty(2)). */
+const TIOCGPTPEER = 0x5441
+const TCSADRAIN = 1
+/** struct termios has 60 bytes in both libraries. */
+const TERMIOS_BYTES = 64
 /** pidfd_open(2) has no function in older C libraries, and none in musl. */
 const SYS_PIDFD_OPEN = 434
 /** _IOWR(0xFF, 11, struct pidfd_info), the structure in its first version (linux/pidfd.h). */
@@ -93,6 +102,8 @@ const signatures = {
   send: ['long', ['int', 'void *', 'size_t', 'int']],
   poll: ['int', ['void *', 'unsigned long', 'int']],
   kill: ['int', ['int', 'int']],
+  tcgetattr: ['int', ['int', 'void *']],
+  tcsetattr: ['int', ['int', 'int', 'void *']],
   pthread_sigmask: ['int', ['int', 'void *', 'void *']],
   setgroups: ['int', ['size_t', 'void *']],
   setresgid: ['int', ['uint32', 'uint32', 'uint32']],
@@ -130,6 +141,9 @@ function libcNative(koffi: Koffi): Native {
     if (value === -1) throw failure(name)
     return value
   }
+
+  const pointerCall = (fd: number, command: number, argument: Buffer): unknown =>
+    func('ioctl*', 'ioctl', 'int', IOCTL_WITH_POINTER)(fd, command, argument)
 
   const lockCall = (fd: number, command: number, flock: Buffer): unknown =>
     func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)(fd, command, flock)
@@ -169,7 +183,7 @@ function libcNative(koffi: Koffi): Native {
     waitStatus(processFd) {
       const info = Buffer.alloc(PIDFD_INFO_BYTES)
       info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT))
-      const done = func('ioctl*', 'ioctl', 'int', IOCTL_WITH_POINTER)(processFd, PIDFD_GET_INFO, info)
+      const done = pointerCall(processFd, PIDFD_GET_INFO, info)
       // A kernel that cannot tell refuses the call in one of several ways, or leaves the answer out of the mask.
       if (done === -1 || (info.readUInt32LE() & PIDFD_INFO_EXIT) === 0) return undefined
       return info.readInt32LE(PIDFD_INFO_EXIT_CODE_OFFSET)
@@ -222,6 +236,36 @@ function libcNative(koffi: Koffi): Native {
     },
     giveUpTerminal(fd) {
       call('ioctl', fd, TIOCNOTTY, 0)
+    },
+    openTerminal() {
+      const { O_RDWR, O_NOCTTY } = files
+      const master = openSync('/dev/ptmx', O_RDWR | O_NOCTTY)
+      try {
+        if (pointerCall(master, TIOCSPTLCK, Buffer.alloc(4)) === -1) throw failure('ioctl(TIOCSPTLCK)')
+        return { master, slave: call('ioctl', master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC) }
+      } catch (error) {
+        closeSync(master)
+        throw error
+      }
+    },
+    terminalSize(fd) {
+      const size = Buffer.alloc(8)
+      if (pointerCall(fd, TIOCGWINSZ, size) === -1) throw failure('ioctl(TIOCGWINSZ)')
+      return { rows: size.readUInt16LE(0), columns: size.readUInt16LE(2) }
+    },
+    resizeTerminal(fd, { columns, rows }) {
+      const size = Buffer.alloc(8)
+      size.writeUInt16LE(rows, 0)
+      size.writeUInt16LE(columns, 2)
+      if (pointerCall(fd, TIOCSWINSZ, size) === -1) throw failure('ioctl(TIOCSWINSZ)')
+    },
+    terminalMode(fd) {
+      const mode = Buffer.alloc(TERMIOS_BYTES)
+      call('tcgetattr', fd, mode)
+      return mode
+    },
+    setTerminalMode(fd, mode) {
+      call('tcsetattr', fd, TCSADRAIN, mode)
     },
     isSessionLeader: () => call('getsid', 0) === process.pid,
     sendNonblocking(fd, bytes) {

@@ -47,6 +47,16 @@ export interface Native {
   listenUnix(path: string, backlog: number): number
   /** ioctl(TIOCNOTTY) on a terminal: gives up the controlling terminal. The caller ignores HUP meanwhile. */
   giveUpTerminal(fd: number): void
+  /** A new pseudo-terminal (pty(7)): its two ends, close-on-exec; neither becomes our controlling terminal. */
+  openTerminal(): { readonly master: number; readonly slave: number }
+  /** ioctl(TIOCGWINSZ). */
+  terminalSize(fd: number): { readonly columns: number; readonly rows: number }
+  /** ioctl(TIOCSWINSZ): the programs on the terminal get WINCH. */
+  resizeTerminal(fd: number, size: { readonly columns: number; readonly rows: number }): void
+  /** tcgetattr(3). @returns struct termios as it lies in memory (`src/system/terminal-mode.ts` reads it) */
+  terminalMode(fd: number): Buffer
+  /** tcsetattr(3, TCSADRAIN). From the background of a job-control shell it stops us (TTOU). */
+  setTerminalMode(fd: number, mode: Buffer): void
   /** getsid(0) == getpid(): we lead a session. */
   isSessionLeader(): boolean
   /**

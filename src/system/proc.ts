@@ -50,6 +50,32 @@ export function parseStat(pid: number, stat: string): ProcessFacts {
   }
 }
 
+/** Where a process stands with terminals (proc_pid_stat(5), fields 5 to 8). */
+export interface TerminalFacts {
+  readonly pgrp: number
+  readonly session: number
+  /** The controlling terminal's device; 0: none. */
+  readonly terminal: number
+  /** The foreground process group of that terminal; -1: none. */
+  readonly foreground: number
+}
+
+/** @returns undefined when there is no such process (any more) */
+export function readTerminal(pid: number | 'self'): TerminalFacts | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const [, , pgrp, session, terminal, foreground] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number)
+    return { pgrp: pgrp ?? 0, session: session ?? 0, terminal: terminal ?? 0, foreground: foreground ?? -1 }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined
+    throw error
+  }
+}
+
 /** All processes of our PID namespace, zombies included. Those that end meanwhile are left out. */
 export function listProcesses(proc = '/proc'): readonly ProcessFacts[] {
   const found: ProcessFacts[] = []

@@ -142,6 +142,26 @@ export class FakeNative implements Native {
     this.#blocking.set(fd, !on)
   }
 
+  openTerminal(): never {
+    throw new NativeError('ioctl(TIOCGPTPEER)', 38, 'ENOSYS')
+  }
+
+  terminalSize(): { readonly columns: number; readonly rows: number } {
+    return { columns: 80, rows: 24 }
+  }
+
+  resizeTerminal(): void {
+    // No terminal is imagined.
+  }
+
+  terminalMode(): Buffer {
+    return Buffer.alloc(64)
+  }
+
+  setTerminalMode(): void {
+    // Likewise.
+  }
+
   unblock(): void {
     // Signals are imagined: none is ever blocked.
   }

@@ -21,6 +21,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { type Native, NativeError } from '../../src/system/native.ts'
 import { degradedNative } from '../../src/system/native-degraded.ts'
 import { loadNative } from '../../src/system/native-libc.ts'
+import { rawMode } from '../../src/system/terminal-mode.ts'
 import { tellsEnds } from '../support/kernel.ts'
 import { FakeNative } from '../support/native-fake.ts'
 import { waitFor } from '../support/wait.ts'
@@ -74,10 +75,11 @@ async function libc(): Promise<Subject> {
         },
       }
     },
+    // As our own programs are started: with USR1 blocked.
     inChild: (code, detached = false) =>
       new Promise((resolve) => {
         const source = `const { native } = await (await import(${JSON.stringify(portSource)})).loadNative();${code}`
-        const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+        const child = spawn(process.execPath, ['--disable-sigusr1', '--input-type=module', '-e', source], {
           detached,
           stdio: ['ignore', 'pipe', 'inherit'],
         })
@@ -116,6 +118,9 @@ function fake(): Subject {
       'what is written to a pipe or a socket has a reader until the other end goes':
         'the fake’s descriptors are imagined',
       'a socket takes what it can and never waits': 'the fake sends nowhere',
+      'a new terminal passes on what is written, has the size it is given and no more rules than it is given':
+        'the fake imagines no terminal',
+      'a signal that is unblocked arrives': 'the fake imagines signals',
     },
   }
 }
@@ -336,6 +341,43 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
       )
       expect([code, stdout]).toEqual([7, ''])
     }
+  })
+
+  contract(
+    'a new terminal passes on what is written, has the size it is given and no more rules than it is given',
+    async () => {
+      const { master, slave } = native.openTerminal()
+      try {
+        native.resizeTerminal(master, { columns: 101, rows: 7 })
+        expect(native.terminalSize(slave)).toEqual({ columns: 101, rows: 7 })
+        const read = (): string => {
+          const buffer = Buffer.alloc(16)
+          return buffer.toString('latin1', 0, readSync(master, buffer))
+        }
+        writeSync(slave, 'a\n')
+        expect(read()).toBe('a\r\n')
+        const mode = native.terminalMode(slave)
+        native.setTerminalMode(slave, rawMode(mode))
+        writeSync(slave, 'b\n')
+        expect(read()).toBe('b\n')
+        writeSync(master, '\x03\x04\r')
+        const bytes = Buffer.alloc(16)
+        expect(bytes.toString('latin1', 0, readSync(slave, bytes))).toBe('\x03\x04\r')
+        native.setTerminalMode(slave, mode)
+        expect(native.terminalMode(slave)).toEqual(mode)
+      } finally {
+        for (const fd of [slave, master]) closeSync(fd)
+      }
+    },
+  )
+
+  contract('a signal that is unblocked arrives', async () => {
+    const { stdout } = await (inChild as NonNullable<typeof inChild>)(
+      `process.on('SIGUSR1', () => { console.log('arrived'); process.exit() })
+       setTimeout(() => { process.kill(process.pid, 'SIGUSR1'); native.unblock(10) }, 100)
+       setTimeout(() => undefined, 5000)`,
+    )
+    expect(stdout).toBe('arrived\n')
   })
 
   contract('a session’s leader knows it', async () => {
