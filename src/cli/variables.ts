@@ -31,6 +31,11 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_DASHBOARD_OAUTH_CLIENT_SECRET', '–', 'its secret'),
   spec('HERMES_DASHBOARD_OIDC_ISSUER', '–', 'its issuer'),
   spec('HERMES_DASHBOARD_OIDC_NAME', '`nous`', 'name of the provider on the log-in page'),
+  spec(
+    'HERMES_DASHBOARD_OIDC_SCOPES',
+    '`openid profile email`',
+    'what it is asked for; some want `offline_access` too',
+  ),
   spec('HERMES_DASHBOARD_BASIC_AUTH_USERNAME', '–', 'log-in by name and password'),
   spec('HERMES_DASHBOARD_BASIC_AUTH_PASSWORD', '–', 'the password'),
   spec('HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH', '–', 'or its hash: `hermes dashboard hash-password`'),
@@ -39,6 +44,7 @@ export const VARIABLES: readonly VariableSpec[] = [
     '–',
     'mail addresses or subjects that may enter, with commas; unset: everybody whom the provider lets in',
   ),
+  spec('HERMES_DASHBOARD_ALLOW_UNVERIFIED_EMAIL', 'off', 'truthy: an address counts without `email_verified: true`'),
   spec(
     'HERMES_DASHBOARD_PUBLIC_URL',
     '–',

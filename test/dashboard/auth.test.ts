@@ -6,6 +6,7 @@ import { parseAllowList } from '../../src/dashboard/auth/allow-list.ts'
 import { basicProvider } from '../../src/dashboard/auth/basic.ts'
 import { cookieName, deletions, readCookie, setCookie } from '../../src/dashboard/auth/cookies.ts'
 import { dashboardKey } from '../../src/dashboard/auth/key-file.ts'
+import { identityOf } from '../../src/dashboard/auth/oidc.ts'
 import { RevokedSessions } from '../../src/dashboard/auth/revoked.ts'
 import { Sealer } from '../../src/dashboard/auth/seal.ts'
 import { TryLimit } from '../../src/dashboard/auth/try-limit.ts'
@@ -22,11 +23,11 @@ describe('tries', () => {
   test('ten in a minute from one address, then none until the first is a minute old', () => {
     const limit = new TryLimit()
     for (let i = 0; i < 10; i++) expect(waits(limit, '203.0.113.1', i * 1000)).toBe(0)
-    expect(limit.take('203.0.113.1', 10_000)).toEqual({ waitMs: 50_000, first: true })
+    expect(limit.take('203.0.113.1', 10_000)).toEqual({ waitMs: 50_000 })
     expect(waits(limit, '203.0.113.2', 10_000)).toBe(0)
-    expect(limit.take('203.0.113.1', 59_999)).toEqual({ waitMs: 1, first: false })
+    expect(limit.take('203.0.113.1', 59_999)).toEqual({ waitMs: 1 })
     expect(waits(limit, '203.0.113.1', 60_000)).toBe(0)
-    expect(limit.take('203.0.113.1', 60_001)).toEqual({ waitMs: 999, first: true })
+    expect(limit.take('203.0.113.1', 60_001)).toEqual({ waitMs: 999 })
   })
 
   test('addresses of one IPv6 network are one', () => {
@@ -169,14 +170,42 @@ describe('the list of users', () => {
     ['', { subject: 'x' }, true],
     ['x', { subject: 'x' }, true],
     ['x', { subject: 'X' }, false],
-    ['me@example.com', { subject: 'x', email: 'Me@Example.com' }, true],
+    ['me@example.com', { subject: 'x', email: 'Me@Example.com', emailVerified: true }, true],
+    ['me@example.com', { subject: 'x', email: 'me@example.com' }, false],
     ['me@example.com', { subject: 'x', email: 'me@example.com', emailVerified: true }, true],
     ['me@example.com', { subject: 'x', email: 'me@example.com', emailVerified: false }, false],
-    ['me@example.com', { subject: 'me@example.com' }, true],
+    ['me@example.com', { subject: 'me@example.com' }, false],
+    ['me@example.com', { subject: 'me@example.com', email: 'you@example.com', emailVerified: true }, false],
     ['a, b  c', { subject: 'c' }, true],
     ['a, b', { subject: 'c', email: 'a' }, false],
   ])('%o lets %o in: %s', (list, identity, expected) => {
-    expect(parseAllowList(list)(identity)).toBe(expected)
+    expect(parseAllowList(list, false)(identity)).toBe(expected)
+  })
+
+  test('where the operator says so, an address counts without the provider’s word that it is the user’s', () => {
+    const isAllowed = parseAllowList('me@example.com', true)
+    expect(isAllowed({ subject: 'x', email: 'me@example.com' })).toBe(true)
+    expect(isAllowed({ subject: 'x', email: 'me@example.com', emailVerified: false })).toBe(true)
+    expect(isAllowed({ subject: 'me@example.com' })).toBe(false)
+  })
+
+  test('the user of the password log-in may be named by an address', async () => {
+    const all: Record<string, string> = { BASIC_AUTH_USERNAME: 'me@example.com', BASIC_AUTH_PASSWORD: 'secret' }
+    const identity = await basicProvider((name) => all[name])?.check('me@example.com', 'secret')
+    expect(identity && parseAllowList('me@example.com', false)(identity)).toBe(true)
+  })
+
+  test.each([
+    [{ email: 'a@x', email_verified: true }, {}, true],
+    [{ email: 'a@x', email_verified: 'true' }, {}, false],
+    [{ email: 'a@x', email_verified: 'false' }, {}, false],
+    [{ email: 'a@x' }, { email: 'a@x', email_verified: true }, true],
+    [{ email: 'a@x' }, { email: 'b@x', email_verified: true }, undefined],
+    [{}, { email: 'a@x', email_verified: 1 }, false],
+    [{}, { email: 'a@x' }, undefined],
+  ])('an ID token with %o and userinfo with %o: verified %s', (claims, told, verified) => {
+    const identity = identityOf({ sub: 's', ...claims }, told)
+    expect([identity.email, identity.emailVerified]).toEqual(['a@x', verified])
   })
 })
 

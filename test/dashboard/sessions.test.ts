@@ -94,7 +94,12 @@ describe('a session by password', () => {
   test('without cookies nobody is there, and nothing is taken back', async () => {
     const { sessions } = world([password])
     for (const header of [undefined, '', 'other=1'])
-      expect(await sessions.read(header, PLACE)).toEqual({ kind: 'nobody', reason: 'no_cookie', cookies: [] })
+      expect(await sessions.read(header, PLACE)).toEqual({
+        kind: 'nobody',
+        reason: 'no_cookie',
+        cookies: [],
+        foreign: false,
+      })
   })
 })
 

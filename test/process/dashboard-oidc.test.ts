@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
@@ -20,6 +22,9 @@ import { waitFor } from '../support/wait.ts'
 const ACCOUNTS = {
   alice: { email: 'Alice@example.com', email_verified: true },
   mallory: { email: 'alice@example.com', email_verified: false },
+  // Some providers send texts, and some leave it out.
+  quoted: { email: 'alice@example.com', email_verified: 'true' },
+  silent: { email: 'alice@example.com' },
   bob: {},
 }
 
@@ -146,6 +151,7 @@ describe('the way back is refused', () => {
     const wrong = back.replace(/state=[^&]+/, 'state=somebody-elses')
     expect((await dashboard.ask(wrong, { headers: { cookie } })).code).toBe(400)
     expect((await dashboard.ask(back, { headers: { cookie } })).code).toBe(302)
+    expect(audit()).toMatch(/"event":"login_refused","provider":"nous","reason":"the state is another","address"/)
   })
 
   test('without the cookie of the log-in that was begun, or with a made-up one', async () => {
@@ -418,8 +424,74 @@ test('a provider that is down is named at the log-in, and found when it is back'
   const answer = await dashboard.ask('/auth/login?provider=nous')
   expect([answer.code, answer.json().error]).toEqual([503, 'provider_unavailable'])
   expect(answer.json().detail).toContain('"nous"')
+  const failedAtMs = performance.now()
   await provider.up()
+  // One that has just failed is not asked for each of those who come.
+  expect((await dashboard.ask('/auth/login?provider=nous')).code).toBe(503)
+  expect(provider.asked).toEqual([])
+  await waitFor('it to be asked again', () => performance.now() - failedAtMs > 2100)
   expect((await signIn(dashboard, provider)).code).toBe(302)
+})
+
+test('a provider that has changed how it signs is asked anew after one log-in that failed, which says why', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer)
+  expect((await signIn(dashboard, provider)).code).toBe(302)
+  provider.sign('ES256')
+  const failed = await signIn(dashboard, provider)
+  expect([failed.code, failed.json().detail]).toEqual([400, expect.stringMatching(/alg ES256/)])
+  expect((await signIn(dashboard, provider)).code).toBe(302)
+  await dashboard.stop()
+  expect(audit()).toMatch(/"login_refused".*alg ES256/)
+})
+
+test('an issuer that is not written as the provider writes it: the answer names the right one', async () => {
+  const named = 'https://login.example/application/o/x/'
+  const server = createServer((_, response) => response.end(JSON.stringify({ issuer: named })))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}/application/o/x`
+  await using dashboard = await dashboardFor(issuer)
+  const next = async () => (await dashboard.ask('/auth/login?provider=nous')).json().next
+  expect(await next()).toBe(`it names itself ${named}: set HERMES_DASHBOARD_OIDC_ISSUER=${named}`)
+  await new Promise((resolve) => server.close(resolve))
+  await using provider = await identityProvider()
+  await using nowhere = await dashboardFor(`${provider.issuer}/nowhere`)
+  expect((await nowhere.ask('/auth/login?provider=nous')).json().next).toContain('HERMES_DASHBOARD_OIDC_ISSUER=')
+})
+
+test.each([
+  [undefined, 'openid profile email'],
+  ['email offline_access', 'openid email offline_access'],
+])('the scopes of the setting %s are asked for: %s', async (setting, scope) => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer, setting ? { HERMES_DASHBOARD_OIDC_SCOPES: setting } : {})
+  expect(new URL((await begin(dashboard)).location).searchParams.get('scope')).toBe(scope)
+})
+
+test('what anybody can do as often as they like is limited, and cannot wash the audit log away', async () => {
+  await using provider = await identityProvider()
+  await using dashboard = await dashboardFor(provider.issuer)
+  await provider.down()
+  const before = audit().length
+  const codes = new Set<number>()
+  for (let i = 0; i < 40; i += 1) {
+    codes.add((await dashboard.ask('/auth/login?provider=nous')).code)
+    codes.add((await dashboard.ask('/auth/callback?state=x')).code)
+    await dashboard.ask('/auth/callback?state=x', { headers: { cookie: 'hermes_session_pkce=made-up' } })
+    await dashboard.ask('/api/auth/me', { headers: { cookie: 'hermes_session_at=made-up' } })
+  }
+  expect([...codes].sort()).toEqual([400, 429, 503])
+  await dashboard.stop()
+  const entries = audit()
+    .slice(before)
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const reasons = ['without the cookie of a log-in', 'with a cookie that is not ours', 'too many tries']
+  for (const reason of reasons)
+    expect(entries.filter((entry) => entry.reason === reason && !entry.more)).not.toEqual([])
+  expect(entries).toContainEqual(expect.objectContaining({ event: 'session_refused', more: 39 }))
+  expect(entries.length).toBeLessThan(12)
 })
 
 test('without an issuer it starts, the gate is on, and the log-in says what is missing', async () => {
@@ -439,6 +511,8 @@ test('without refresh tokens the session is one of an hour', async () => {
 test.each([
   ['alice', 'alice@EXAMPLE.com, somebody', 302],
   ['alice', 'alice', 302],
+  ['quoted', 'alice@example.com', 403],
+  ['silent', 'alice@example.com', 403],
   ['bob', 'bob', 302],
   ['bob', 'alice@example.com', 403],
   ['mallory', 'alice@example.com', 403],

@@ -1,5 +1,6 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import Provider, { type ClientAuthMethod } from 'oidc-provider'
+import Provider, { type ClientAuthMethod, type Configuration } from 'oidc-provider'
 import { freePort } from './port.ts'
 
 export interface IdentityProvider extends AsyncDisposable {
@@ -12,6 +13,8 @@ export interface IdentityProvider extends AsyncDisposable {
   readonly revoked: readonly string[]
   /** Forgets every grant: nobody's session can be renewed any more. */
   forget(): void
+  /** Signs ID tokens in that way from now on, and says so. */
+  sign(algorithm: Algorithm): void
   /** Takes every request from now on, and answers none. */
   hang(): void
   down(): Promise<void>
@@ -29,7 +32,17 @@ export interface Account {
   /** The subject, where it is not the name of the account. */
   readonly sub?: string
   readonly email?: string
-  readonly email_verified?: boolean
+  readonly email_verified?: boolean | string
+}
+
+type Algorithm = 'RS256' | 'ES256'
+
+const signingKey = (algorithm: Algorithm) => {
+  const { privateKey } =
+    algorithm === 'RS256'
+      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+      : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return { ...privateKey.export({ format: 'jwk' }), alg: algorithm, use: 'sig', kid: algorithm }
 }
 
 export const CLIENT = { id: 'hermes', secret: 'the secret of the client' }
@@ -54,7 +67,9 @@ export async function startIdentityProvider(options: {
   let server: Server = await listen(await freePort(), (request, response) => handler?.(request, response))
   const { port } = server.address() as { port: number }
   const issuer = `http://127.0.0.1:${port}`
-  const provider = new Provider(issuer, {
+  const configuration = (algorithm: Algorithm): Configuration => ({
+    jwks: { keys: [signingKey(algorithm)] },
+    enabledJWA: { idTokenSigningAlgValues: [algorithm] },
     clients: [
       {
         client_id: CLIENT.id,
@@ -62,6 +77,7 @@ export async function startIdentityProvider(options: {
         redirect_uris: [redirectUri],
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
+        id_token_signed_response_alg: algorithm,
         ...(clientAuthMethods?.[0] && { token_endpoint_auth_method: clientAuthMethods[0] }),
       },
     ],
@@ -74,18 +90,23 @@ export async function startIdentityProvider(options: {
     ttl: { AccessToken: ttlS, IdToken: 3600, RefreshToken: 86_400, Grant: 86_400, Session: 86_400, Interaction: 600 },
     cookies: { keys: ['a key of the test'] },
   })
-  provider.on('grant.success', (context) => {
-    const inBody = context.oidc.body?.client_secret === undefined ? 'none' : 'client_secret_post'
-    shown.push(context.headers.authorization === undefined ? inBody : 'client_secret_basic')
-    const grantId = context.oidc.entities.Grant?.jti
-    if (grantId !== undefined) grants.add(grantId)
-  })
-  provider.on('grant.revoked', (_, grantId) => revoked.push(grantId))
-  const callback = provider.callback()
-  handler = (request, response) => {
-    asked.push(request.url ?? '')
-    return callback(request, response)
+  const start = (algorithm: Algorithm): Provider => {
+    const started = new Provider(issuer, configuration(algorithm))
+    started.on('grant.success', (context) => {
+      const inBody = context.oidc.body?.client_secret === undefined ? 'none' : 'client_secret_post'
+      shown.push(context.headers.authorization === undefined ? inBody : 'client_secret_basic')
+      const grantId = context.oidc.entities.Grant?.jti
+      if (grantId !== undefined) grants.add(grantId)
+    })
+    started.on('grant.revoked', (_, grantId) => revoked.push(grantId))
+    const callback = started.callback()
+    handler = (request, response) => {
+      asked.push(request.url ?? '')
+      return callback(request, response)
+    }
+    return started
   }
+  let provider = start('RS256')
   return {
     issuer,
     asked,
@@ -94,6 +115,9 @@ export async function startIdentityProvider(options: {
     forget() {
       for (const grantId of grants) void provider.Grant.adapter.destroy(grantId)
       for (const grantId of grants) void provider.RefreshToken.revokeByGrantId(grantId)
+    },
+    sign(algorithm) {
+      provider = start(algorithm)
     },
     hang() {
       handler = (request) => asked.push(request.url ?? '')

@@ -70,6 +70,7 @@ export const Usage = z.strictObject({
 })
 
 export const Details = z.strictObject({
+  needsAgent: optional(z.boolean()),
   manager: z.enum(['s6-compatible', 'foreground']),
   version: z.string(),
   pid1: z.boolean(),

@@ -1,13 +1,17 @@
 import { join } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { RotatedFile } from '../../system/rotated-file.ts'
+import { Tally } from '../../system/tally.ts'
+import { networkOf } from './try-limit.ts'
 
 export interface AuditEntry {
-  readonly event: 'login' | 'login_refused' | 'renewal_refused' | 'logout' | 'provider_away'
+  readonly event: 'login' | 'login_refused' | 'session_refused' | 'renewal_refused' | 'logout' | 'provider_away'
   readonly provider?: string
   readonly user?: string
   readonly address: string
   readonly reason?: string
+  /** How many more of this kind there were in the minute before, none of which has a line of its own. */
+  readonly more?: number
 }
 
 /** What a stranger chose may be long. */
@@ -17,10 +21,18 @@ const MAX_CHARS = 200
 export class AuditLog {
   readonly #file: RotatedFile
   readonly #clock: Clock
+  /** Anybody can make these: each with a line of its own would turn the file over, and what matters would be gone. */
+  readonly #strangers: Tally<AuditEntry>
 
   constructor(home: string, clock: Clock, warn: (text: string) => void) {
     this.#clock = clock
     this.#file = new RotatedFile({ dir: join(home, 'logs'), name: 'dashboard-auth.log', mode: 0o600, clock, warn })
+    this.#strangers = new Tally(clock, (entry, more) => this.write(more === 0 ? entry : { ...entry, more }))
+  }
+
+  /** What needs neither a session nor a password to happen: the first of its kind from an address in a minute, and how many more. */
+  count(entry: AuditEntry): void {
+    this.#strangers.add(`${entry.event} ${entry.reason} ${networkOf(entry.address)}`, entry)
   }
 
   write(entry: AuditEntry): void {
@@ -30,6 +42,7 @@ export class AuditLog {
 
   /** Resolves when everything is in the file. */
   close(): Promise<void> {
+    this.#strangers.flush()
     return this.#file.close()
   }
 }

@@ -21,6 +21,8 @@ export function basicProvider(setting: (name: string) => string | undefined): Pa
       'echo PASSWORD | hermes dashboard hash-password',
     )
   }
+  // The operator has set it: no provider need vouch for it.
+  const identity = { subject: username, ...(username.includes('@') ? { email: username, emailVerified: true } : {}) }
   return {
     kind: 'password',
     name: 'basic',
@@ -31,7 +33,7 @@ export function basicProvider(setting: (name: string) => string | undefined): Pa
       const nameIsRight = sameText(givenName, username)
       const passwordIsRight =
         hash === undefined ? sameText(givenPassword, secret) : await passwordMatches(givenPassword, hash)
-      return nameIsRight && passwordIsRight ? { subject: username } : undefined
+      return nameIsRight && passwordIsRight ? identity : undefined
     },
   }
 }

@@ -28,7 +28,7 @@ export interface LoginFacts {
   readonly providers: readonly DashboardAuthProvider[]
   readonly sessions: Sessions
   readonly sealer: Sealer
-  readonly audit: Pick<AuditLog, 'write'>
+  readonly audit: Pick<AuditLog, 'write' | 'count'>
   readonly isAllowed: IsAllowed
   readonly farewells: Pick<Farewells, 'say'>
   /** Ends what a session has open. */
@@ -53,11 +53,31 @@ const Pending = z.object({
 export function login(facts: LoginFacts): Omit<Login, 'close'> {
   const { clock, providers, sessions, sealer, isAllowed } = facts
   const limit = new TryLimit()
+  // Each way on its own: a log-in by redirect is there and back.
+  const [leaving, returning] = [new TryLimit(), new TryLimit()]
   let waiting = 0
   let last: Promise<unknown> = Promise.resolve()
 
   const note = ({ address }: RequestFacts, entry: Omit<AuditEntry, 'address'>): void =>
     facts.audit.write({ ...entry, address })
+
+  /** What anybody can do as often as they like. */
+  const count = ({ address }: RequestFacts, entry: Omit<AuditEntry, 'address'>): void =>
+    facts.audit.count({ ...entry, address })
+
+  /** Each log-in by redirect may ask the provider something. @throws Refused 429 */
+  function limited(tries: TryLimit, request: RequestFacts): void {
+    const { waitMs } = tries.take(request.address, clock.nowMs())
+    if (waitMs === 0) return
+    count(request, { event: 'login_refused', reason: 'too many tries' })
+    throw tooManyTries(waitMs)
+  }
+
+  /** @throws Refused 400 */
+  function turnBack(request: RequestFacts, reason: string, detail: string, next: string, provider?: string): never {
+    count(request, { event: 'login_refused', ...(provider === undefined ? {} : { provider }), reason })
+    throw badRequest(detail, next)
+  }
 
   /** @throws Refused 403 for a user who may not enter */
   function enter(provider: DashboardAuthProvider, grant: Grant, request: RequestFacts): readonly string[] {
@@ -77,7 +97,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
     } catch (error) {
       if (!(error instanceof ProviderAway || error instanceof LoginRefused)) throw error
       const event = error instanceof ProviderAway ? 'provider_away' : 'login_refused'
-      note(request, { event, provider: provider.name, reason: error.message })
+      count(request, { event, provider: provider.name, reason: error.message })
       throw error instanceof ProviderAway ? providerAway(error) : badRequest(`the log-in failed: ${error.message}`)
     }
   }
@@ -103,7 +123,9 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
       if (leaving !== undefined) return recognized({ session: leaving, cookies: [] })
       try {
         const found = await sessions.read(cookie, place)
-        return found.kind === 'nobody' ? found : recognized(found)
+        if (found.kind === 'user') return recognized(found)
+        if (found.foreign) count(request, { event: 'session_refused', reason: 'with a cookie that is not ours' })
+        return found
       } catch (error) {
         throw error instanceof ProviderAway ? providerAway(error) : error
       }
@@ -125,6 +147,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
         const wished = query.provider ?? redirecting[0]?.name ?? ''
         const provider = redirecting.find(({ name }) => name === wished)
         if (provider === undefined) throw notFound(`there is no provider ${JSON.stringify(wished)} to go to`)
+        limited(leaving, request)
         const { url, pending } = await asked(provider, request, () => provider.begin(callbackOf(request)))
         const next = safeNext(query.next)
         const untilMs = clock.wallMs() + PENDING_MS
@@ -135,12 +158,28 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
       endLogin: async ({ facts: request }) => {
         const place = placeOf(request)
         const cookie = readCookie(request.headers.cookie, 'hermes_session_pkce', place)
+        limited(returning, request)
         const { data: pending } = Pending.safeParse(cookie && sealer.open('pkce', cookie))
         const provider = providers.find((one) => one.kind === 'oidc' && one.name === pending?.provider)
-        if (pending === undefined || clock.wallMs() >= pending.untilMs || provider?.kind !== 'oidc')
-          throw badRequest('this browser has begun no log-in, or too long ago', 'begin again at the log-in page')
+        if (pending === undefined || clock.wallMs() >= pending.untilMs || provider?.kind !== 'oidc') {
+          const reason =
+            cookie === undefined
+              ? 'without the cookie of a log-in'
+              : pending === undefined
+                ? 'with a cookie that is not ours'
+                : 'begun too long ago'
+          const detail = 'this browser has begun no log-in, or too long ago'
+          turnBack(request, reason, detail, 'begin again at the log-in page', provider?.name)
+        }
         const given = new URLSearchParams(request.search).get('state')
-        if (given !== pending.state) throw badRequest('the state is not that of this log-in', 'begin again')
+        if (given !== pending.state)
+          turnBack(
+            request,
+            'the state is another',
+            'the state is not that of this log-in',
+            'begin again',
+            provider.name,
+          )
         const url = new URL(`${callbackOf(request)}${request.search}`)
         const grant = await asked(provider, request, () => provider.finish(url, pending))
         return {
@@ -152,10 +191,10 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
       passwordLogin: async ({ body, facts: request }) => {
         const provider = providers.find((one) => one.kind === 'password')
         if (provider?.kind !== 'password') throw notFound('there is no log-in by name and password')
-        const { waitMs, first } = limit.take(request.address, clock.nowMs())
+        const { waitMs } = limit.take(request.address, clock.nowMs())
         const noted = { event: 'login_refused', provider: provider.name, user: body.username } as const
         if (waitMs > 0) {
-          if (first) note(request, { ...noted, reason: 'too many tries' })
+          count(request, { ...noted, reason: 'too many tries' })
           throw tooManyTries(waitMs)
         }
         const identity = await checkInTurn(provider, body.username, body.password)

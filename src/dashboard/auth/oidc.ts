@@ -1,54 +1,51 @@
 import { createHash } from 'node:crypto'
 import type * as OpenId from 'openid-client'
-import { clientAuth } from './client-auth.ts'
+import type { Clock } from '../../system/clock.ts'
+import { Discovery, type OidcSettings } from './discovery.ts'
+import { reasonOf } from './oidc-reason.ts'
 import { type Grant, type Identity, LoginRefused, ProviderAway, type RedirectProvider } from './provider.ts'
 
-export interface OidcSettings {
-  readonly name: string
-  /** undefined: log-in answers that it is missing. */
-  readonly issuer: string | undefined
-  readonly clientId: string
-  readonly clientSecret: string | undefined
-}
-
-/** For each request to the provider. */
-const TIMEOUT_S = 10
-const CLOCK_TOLERANCE_S = 60
-const SET_ISSUER = 'set HERMES_DASHBOARD_OIDC_ISSUER to the address that the provider names as its issuer'
+/** A refresh token, with which a session outlives its first hour, needs `offline_access` at many providers; others refuse it. */
+const SCOPES = 'openid profile email'
 
 /** @returns undefined where no client is configured */
 export function oidcSettings(setting: (name: string) => string | undefined): OidcSettings | undefined {
   const clientId = setting('OAUTH_CLIENT_ID')
   if (clientId === undefined) return undefined
   const name = setting('OIDC_NAME') ?? 'nous'
-  return { name, issuer: setting('OIDC_ISSUER'), clientId, clientSecret: setting('OAUTH_CLIENT_SECRET') }
+  // Without `openid` it would not be OpenID Connect.
+  const scopes = new Set([
+    'openid',
+    ...(setting('OIDC_SCOPES') ?? SCOPES).split(/[\s,]+/).filter((word) => word !== ''),
+  ])
+  return {
+    name,
+    issuer: setting('OIDC_ISSUER'),
+    clientId,
+    clientSecret: setting('OAUTH_CLIENT_SECRET'),
+    scope: [...scopes].join(' '),
+  }
 }
 
 /** OpenID Connect: authorization code, PKCE and nonce. The provider is asked about itself at the first log-in, never at start. */
-export function oidcProvider(settings: OidcSettings): RedirectProvider {
-  const { name, issuer, clientId } = settings
+export function oidcProvider(settings: OidcSettings, clock: Clock): RedirectProvider {
+  const { name, issuer, clientId, scope } = settings
   const ending = new AbortController()
-  let discovered: Promise<Client> | undefined
-  const client = (): Promise<Client> => {
-    // Only a success is kept: a provider that is back is found at the next log-in.
-    discovered ??= discover(settings, ending.signal).catch((error: unknown) => {
-      discovered = undefined
-      throw error
-    })
-    return discovered
-  }
+  const discovery = new Discovery(settings, clock, ending.signal)
+  const doubting = <T>(openid: typeof OpenId, ask: () => Promise<T>): Promise<T> =>
+    judged(openid, name, ask, () => discovery.doubt())
   return {
     kind: 'oidc',
     name,
     label: name,
     fingerprint: createHash('sha256').update(`oidc\0${issuer}\0${clientId}`).digest('base64url'),
     async begin(redirectUri) {
-      const { openid, config } = await client()
+      const { openid, config } = await discovery.fresh()
       const verifier = openid.randomPKCECodeVerifier()
       const pending = { state: openid.randomState(), nonce: openid.randomNonce(), verifier }
       const url = openid.buildAuthorizationUrl(config, {
         redirect_uri: redirectUri,
-        scope: scopeOf(config),
+        scope,
         state: pending.state,
         nonce: pending.nonce,
         code_challenge: await openid.calculatePKCECodeChallenge(verifier),
@@ -57,80 +54,33 @@ export function oidcProvider(settings: OidcSettings): RedirectProvider {
       return { url, pending }
     },
     async finish(url, { state, nonce, verifier }) {
-      const { openid, config } = await client()
+      const { openid, config } = await discovery.current()
       const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true }
-      const tokens = await judged(openid, name, () => openid.authorizationCodeGrant(config, url, checks))
-      return grantOf(tokens, await identityOf(openid, name, config, tokens))
+      const tokens = await doubting(openid, () => openid.authorizationCodeGrant(config, url, checks))
+      const claims = tokens.claims()
+      if (claims === undefined) throw new LoginRefused('the provider sent no ID token')
+      const missing = claims.email === undefined || claims.email_verified === undefined
+      const asks = missing && config.serverMetadata().userinfo_endpoint !== undefined
+      const told = asks
+        ? await doubting(openid, () => openid.fetchUserInfo(config, tokens.access_token, claims.sub))
+        : {}
+      return grantOf(tokens, identityOf(claims, told))
     },
     async renew(refreshToken, identity) {
-      const { openid, config } = await client()
-      const tokens = await judged(openid, name, () => openid.refreshTokenGrant(config, refreshToken))
+      const { openid, config } = await discovery.current()
+      const tokens = await doubting(openid, () => openid.refreshTokenGrant(config, refreshToken))
       const subject = tokens.claims()?.sub
       if (subject !== undefined && subject !== identity.subject) throw new LoginRefused('another subject came back')
       // A provider that does not rotate leaves the token out.
       return { refreshToken, ...grantOf(tokens, identity) }
     },
     async revoke(refreshToken) {
-      const { openid, config } = await client()
+      const { openid, config } = await discovery.current()
       if (config.serverMetadata().revocation_endpoint === undefined) return
-      await judged(openid, name, () =>
-        openid.tokenRevocation(config, refreshToken, { token_type_hint: 'refresh_token' }),
-      )
+      await doubting(openid, () => openid.tokenRevocation(config, refreshToken, { token_type_hint: 'refresh_token' }))
     },
     close: () => ending.abort(),
   }
-}
-
-interface Client {
-  readonly openid: typeof OpenId
-  readonly config: OpenId.Configuration
-}
-
-async function discover({ name, issuer, clientId, clientSecret }: OidcSettings, ending: AbortSignal): Promise<Client> {
-  if (issuer === undefined)
-    throw new ProviderAway(`"${name}" has no issuer: HERMES_DASHBOARD_OIDC_ISSUER is not set`, { next: SET_ISSUER })
-  if (!URL.canParse(issuer))
-    throw new ProviderAway(`"${name}" has an issuer that is no address: "${issuer}"`, { next: SET_ISSUER })
-  // Loaded here: without a log-in by OpenID Connect it would cost every dashboard its memory.
-  const openid = await import('openid-client')
-  const server = new URL(issuer)
-  const execute = [openid.enableNonRepudiationChecks]
-  // The operator has named a server without TLS: inside one machine or network there may be none.
-  if (server.protocol === 'http:') execute.push(openid.allowInsecureRequests)
-  const authFor = ({ token_endpoint_auth_methods_supported: methods }: OpenId.ServerMetadata): OpenId.ClientAuth =>
-    clientAuth(openid, name, clientSecret, methods)
-  const metadata = { [openid.clockTolerance]: CLOCK_TOLERANCE_S }
-  let config: OpenId.Configuration
-  try {
-    config = await openid.discovery(
-      server,
-      clientId,
-      metadata,
-      // Which it is the provider says, and it is asked just now.
-      (provider, ...request) => authFor(provider)(provider, ...request),
-      { execute, timeout: TIMEOUT_S, [openid.customFetch]: fetchUntil(ending) },
-    )
-  } catch (error) {
-    throw new ProviderAway(`"${name}" does not answer as an OpenID provider: ${reasonOf(error)}`, { cause: error })
-  }
-  // Said before anybody is sent there in vain.
-  authFor(config.serverMetadata())
-  return { openid, config }
-}
-
-const fetchUntil =
-  (ending: AbortSignal): OpenId.CustomFetch =>
-  (url, options) =>
-    fetch(url, {
-      ...options,
-      body: options.body ?? null,
-      signal: AbortSignal.any([ending, ...(options.signal ? [options.signal] : [])]),
-    })
-
-/** Renewal wants `offline_access` where a provider knows it; one that does not may refuse a scope it has never heard of. */
-function scopeOf(config: OpenId.Configuration): string {
-  const known = config.serverMetadata().scopes_supported ?? []
-  return ['openid', 'profile', 'email', ...(known.includes('offline_access') ? ['offline_access'] : [])].join(' ')
 }
 
 type Tokens = OpenId.TokenEndpointResponse & OpenId.TokenEndpointResponseHelpers
@@ -144,33 +94,36 @@ function grantOf(tokens: Tokens, identity: Identity): Grant {
   }
 }
 
-/** Many providers tell the address only where the claims of a user are asked for. */
-async function identityOf(
-  openid: typeof OpenId,
-  name: string,
-  config: OpenId.Configuration,
-  tokens: Tokens,
-): Promise<Identity> {
-  const claims = tokens.claims()
-  if (claims === undefined) throw new LoginRefused('the provider sent no ID token')
-  const { sub: subject } = claims
-  const asks = claims.email === undefined && config.serverMetadata().userinfo_endpoint !== undefined
-  const told = asks
-    ? await judged(openid, name, () => openid.fetchUserInfo(config, tokens.access_token, subject))
-    : claims
-  const { email, email_verified: verified } = told
+interface Claims {
+  readonly email?: unknown
+  readonly email_verified?: unknown
+}
+
+/**
+ * Many providers tell the address, or that it is verified, only where the claims of a user are asked for. What is said of an address
+ * counts for no other one, and only a literal true is a yes: some send the text "false".
+ * @param told by userinfo; empty where it was not asked
+ */
+export function identityOf(claims: Claims & { readonly sub: string }, told: Claims): Identity {
+  const email = claims.email ?? told.email
+  const verified = claims.email_verified ?? (told.email === email ? told.email_verified : undefined)
   return {
-    subject,
+    subject: claims.sub,
     ...(typeof email === 'string' ? { email } : {}),
-    ...(typeof verified === 'boolean' ? { emailVerified: verified } : {}),
+    ...(verified === undefined ? {} : { emailVerified: verified === true }),
   }
 }
 
-/** @throws ProviderAway, LoginRefused */
-async function judged<T>(openid: typeof OpenId, name: string, ask: () => Promise<T>): Promise<T> {
+/**
+ * @param doubt called for what does not fit what is known of the provider; its own refusals do
+ * @throws ProviderAway, LoginRefused
+ */
+async function judged<T>(openid: typeof OpenId, name: string, ask: () => Promise<T>, doubt: () => void): Promise<T> {
   try {
     return await ask()
   } catch (error) {
+    const refused = error instanceof openid.ResponseBodyError || error instanceof openid.AuthorizationResponseError
+    if (!refused) doubt()
     const answered = error instanceof openid.ResponseBodyError ? error.status < 500 : !isAway(error)
     if (answered) throw new LoginRefused(reasonOf(error), { cause: error })
     throw new ProviderAway(`"${name}" does not answer: ${reasonOf(error)}`, { cause: error })
@@ -183,20 +136,3 @@ const isAway = (error: unknown): boolean =>
   ['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON'].includes(
     String((error as { code?: unknown }).code),
   )
-
-/** What the provider says went wrong, without anything it was sent. */
-function reasonOf(error: unknown): string {
-  const {
-    error: code,
-    error_description: text,
-    message,
-    cause,
-  } = error as {
-    readonly error?: unknown
-    readonly error_description?: unknown
-    readonly message?: string
-    readonly cause?: { readonly code?: unknown }
-  }
-  if (typeof code === 'string') return typeof text === 'string' ? `${code}: ${text}` : code
-  return typeof cause?.code === 'string' ? `${message} (${cause.code})` : String(message)
-}

@@ -1,4 +1,5 @@
 import type { Clock } from '../../system/clock.ts'
+import { truthy } from '../../system/markers.ts'
 import { parseAllowList } from './allow-list.ts'
 import { AuditLog } from './audit.ts'
 import { basicProvider } from './basic.ts'
@@ -24,10 +25,10 @@ export async function openLogin(facts: {
 }): Promise<Login> {
   const { home, clock, setting, warn, closeOf } = facts
   const oidcSetting = oidcSettings(setting)
-  const oidc = oidcSetting && oidcProvider(oidcSetting)
+  const oidc = oidcSetting && oidcProvider(oidcSetting, clock)
   const basic = basicProvider(setting)
   const providers = [...(oidc === undefined ? [] : [oidc]), ...(basic === undefined ? [] : [basic])]
-  const isAllowed = parseAllowList(setting('ALLOWED_USERS'))
+  const isAllowed = parseAllowList(setting('ALLOWED_USERS'), truthy(setting('ALLOW_UNVERIFIED_EMAIL')))
   const sealer = new Sealer(await dashboardKey(home))
   const audit = new AuditLog(home, clock, warn)
   const sessions = new Sessions({

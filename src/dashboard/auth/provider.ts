@@ -5,7 +5,7 @@ export interface Identity {
   /** Stable for a provider: its subject, or the name of the user. */
   readonly subject: string
   readonly email?: string
-  /** false: the provider says that nobody has shown the address to be theirs. */
+  /** true: the provider says that the user has shown the address to be theirs. */
   readonly emailVerified?: boolean
 }
 

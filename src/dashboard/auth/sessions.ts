@@ -50,6 +50,8 @@ export type Reading =
       readonly kind: 'nobody'
       readonly reason: 'no_cookie' | 'invalid_or_expired_session'
       readonly cookies: readonly string[]
+      /** There was a cookie that was not sealed here: made up, or with another key. */
+      readonly foreign: boolean
     }
   | { readonly kind: 'user'; readonly session: Session; readonly cookies: readonly string[] }
 
@@ -92,12 +94,14 @@ export class Sessions {
   async read(header: string | undefined, place: CookiePlace): Promise<Reading> {
     const access = readCookie(header, 'hermes_session_at', place)
     const refresh = readCookie(header, 'hermes_session_rt', place)
-    if (access === undefined && refresh === undefined) return { kind: 'nobody', reason: 'no_cookie', cookies: [] }
+    if (access === undefined && refresh === undefined)
+      return { kind: 'nobody', reason: 'no_cookie', cookies: [], foreign: false }
     const living = this.#open('access', access)
     if (living !== undefined) return { kind: 'user', session: this.#sessionOf(living), cookies: [] }
     const renewed = refresh === undefined ? undefined : await this.#renew(refresh, place)
     if (renewed !== undefined) return { kind: 'user', ...renewed }
-    return { kind: 'nobody', reason: 'invalid_or_expired_session', cookies: deletions(place) }
+    const foreign = this.#isForeign('access', access) || this.#isForeign('refresh', refresh)
+    return { kind: 'nobody', reason: 'invalid_or_expired_session', cookies: deletions(place), foreign }
   }
 
   /** Whose cookies these are, by whichever part still holds. Its provider, which may be away, is not asked. */
@@ -193,6 +197,10 @@ export class Sessions {
         ),
       ],
     }
+  }
+
+  #isForeign(purpose: 'access' | 'refresh', cookie: string | undefined): boolean {
+    return cookie !== undefined && this.#facts.sealer.open(purpose, cookie) === undefined
   }
 
   /** What was sealed, if it still holds: nothing of it is believed that the settings of today do not allow. */

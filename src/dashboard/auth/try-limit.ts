@@ -9,39 +9,29 @@ const MAX_ADDRESSES = 10_000
 export interface Try {
   /** 0: it may be made; else ms until the next one may. */
   readonly waitMs: number
-  /** It is the first in this minute that may not be made: worth a line in a log, which the others are not. */
-  readonly first: boolean
-}
-
-interface Recent {
-  /** Instants of the tries that were made, oldest first. */
-  readonly atMs: readonly number[]
-  readonly refused: boolean
 }
 
 export class TryLimit {
-  /** In the order of the latest try. */
-  readonly #recent = new Map<string, Recent>()
+  /** Instants of the tries that were made, oldest first; addresses in the order of the latest try. */
+  readonly #recent = new Map<string, readonly number[]>()
 
   /** Counts a try. */
   take(address: string, nowMs: number): Try {
     const key = networkOf(address)
-    const known = this.#recent.get(key)
-    const atMs = (known?.atMs ?? []).filter((earlierMs) => nowMs - earlierMs < WINDOW_MS)
+    const atMs = (this.#recent.get(key) ?? []).filter((earlierMs) => nowMs - earlierMs < WINDOW_MS)
     const refused = atMs.length >= TRIES
-    const first = refused && known?.refused !== true
     this.#recent.delete(key)
-    this.#recent.set(key, { atMs: refused ? atMs : [...atMs, nowMs], refused })
+    this.#recent.set(key, refused ? atMs : [...atMs, nowMs])
     if (this.#recent.size > MAX_ADDRESSES) {
       const [oldest] = this.#recent.keys()
       if (oldest !== undefined) this.#recent.delete(oldest)
     }
-    return { waitMs: refused ? (atMs[0] ?? nowMs) + WINDOW_MS - nowMs : 0, first }
+    return { waitMs: refused ? (atMs[0] ?? nowMs) + WINDOW_MS - nowMs : 0 }
   }
 }
 
 /** One customer of an IPv6 network has 2^64 addresses: they count as one (RFC 6177). */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address)) return address
   const [head = '', tail = ''] = address.split('::')
   const front = head.split(':').filter((part) => part !== '')

@@ -1,0 +1,63 @@
+/** What is wrong between us and an identity provider, in a sentence for the operator. Pure. */
+
+interface Fault {
+  readonly error?: unknown
+  readonly error_description?: unknown
+  readonly message?: unknown
+  readonly code?: unknown
+  readonly cause?: unknown
+}
+
+/** How deep openid-client wraps what oauth4webapi, fetch or the runtime has thrown. */
+const MAX_CAUSES = 5
+
+/**
+ * What the provider says went wrong, or what is wrong with what it says; never a token, a code or a claim's value.
+ * The outer error is general ("invalid response encountered"); what it was stands in its causes.
+ */
+export function reasonOf(error: unknown): string {
+  const { error: code, error_description: text } = (error ?? {}) as Fault
+  if (typeof code === 'string') return typeof text === 'string' ? `${code}: ${text}` : code
+  const parts: string[] = []
+  let at: unknown = error
+  for (let depth = 0; depth < MAX_CAUSES && typeof at === 'object' && at !== null; depth += 1) {
+    const { message, code: name, cause } = at as Fault
+    if (typeof message === 'string') parts.push(message)
+    else if (typeof name === 'string') parts.push(name)
+    const facts = factsOf(at)
+    if (facts !== '') parts.push(facts)
+    at = cause
+  }
+  return [...new Set(parts)].join(': ') || String(error)
+}
+
+/** Of the plain objects that stand at the end of the causes, what says nothing of a user. */
+function factsOf(value: object): string {
+  const { alg, header, expected, attribute, claim } = value as Readonly<Record<string, unknown>>
+  const { alg: headerAlg } = (header ?? {}) as { alg?: unknown }
+  const told = attribute ?? claim
+  const facts = {
+    alg: alg ?? headerAlg,
+    at: told,
+    // A subject, a nonce or a state is nobody's business; an issuer, an audience or an algorithm is.
+    expected: told === undefined || told === 'issuer' || told === 'iss' || told === 'aud' ? expected : undefined,
+  }
+  return Object.entries(facts)
+    .flatMap(([name, fact]) => (isPlain(fact) ? [`${name} ${Array.isArray(fact) ? fact.join(', ') : fact}`] : []))
+    .join(', ')
+}
+
+const isPlain = (fact: unknown): fact is string | readonly string[] =>
+  (typeof fact === 'string' && fact !== '') ||
+  (Array.isArray(fact) && fact.length > 0 && fact.every((one) => typeof one === 'string'))
+
+/** The issuer that a provider names, where it is another one than it was asked as. */
+export function namedIssuer(error: unknown): string | undefined {
+  let at: unknown = error
+  for (let depth = 0; depth < MAX_CAUSES && typeof at === 'object' && at !== null; depth += 1) {
+    const { attribute, body, cause } = at as { attribute?: unknown; body?: { issuer?: unknown }; cause?: unknown }
+    if (attribute === 'issuer' && typeof body?.issuer === 'string') return body.issuer
+    at = cause
+  }
+  return undefined
+}
