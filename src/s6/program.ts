@@ -8,7 +8,7 @@ import { announcesReadiness, isNormallyUp, isSupervised, readState, sendLetters 
 import { parseSvc, SVC_USAGE, type SvcWait, svcGoals } from './svc.ts'
 import { describeDeaths, parseSvdt, SVDT_USAGE } from './svdt.ts'
 import { describe, parseSvstat, SVSTAT_USAGE } from './svstat.ts'
-import { parseSvwait, SVWAIT_USAGE } from './svwait.ts'
+import { parseSvwait, SVWAIT_USAGE, svwaitGoals } from './svwait.ts'
 import type { Goal } from './watch.ts'
 
 export interface S6Context {
@@ -72,13 +72,16 @@ async function svc(argv: readonly string[], context: S6Context): Promise<number>
   const request = parsed(parseSvc(argv), SVC_USAGE)
   const { dir, letters, timeoutMs, extra } = request
   if (extra) context.err('s6-svc: warning: ignoring extra arguments\n')
-  const send = (): void => sendLetters(join(dir, 'supervise', 'control'), letters, dir)
+  const send = (): void => sendLetters(dir, 'supervise/control', letters)
   if (request.wait === undefined) {
     send()
     return exitCodes.done
   }
   const wait = withoutReadiness(request.wait, dir, context)
-  return waitUntil(context, [dir], svcGoals[wait], timeoutMs, letters === '' ? undefined : send)
+  // Without a letter s6-svc becomes s6-svwait, which gives up on what fails for good on its way down.
+  return letters === ''
+    ? waitUntil(context, [dir], svwaitGoals[wait], timeoutMs)
+    : waitUntil(context, [dir], svcGoals[wait], timeoutMs, send)
 }
 
 /** A service that never announces readiness would be waited for for ever: s6 waits for its start instead. */
@@ -127,7 +130,7 @@ async function svscanctl(argv: readonly string[]): Promise<number> {
   const { options, rest } = parsed(readOptions(argv, 'zabhitqnN'), SVSCANCTL_USAGE)
   const [dir] = rest
   if (dir === undefined) throw new S6Error(exitCodes.usage, `expected the scan directory; usage: ${SVSCANCTL_USAGE}`)
-  sendLetters(join(dir, '.s6-svscan', 'control'), options.map(({ letter }) => letter).join(''), dir)
+  sendLetters(dir, '.s6-svscan/control', options.map(({ letter }) => letter).join(''))
   return exitCodes.done
 }
 

@@ -60,24 +60,26 @@ export const announcesReadiness = (dir: string): boolean => existsSync(join(dir,
 
 /**
  * One write of all letters to a control FIFO.
- * @param what the directory, as it was named
- * @throws S6Error 100 when nobody listens, 111 otherwise
+ * @param control its path below the directory: `supervise/control`, `.s6-svscan/control`
+ * @throws S6Error 100 when nobody listens, or nobody has ever supervised the directory; 111 otherwise
  */
-export function sendLetters(control: string, letters: string, what: string): void {
+export function sendLetters(dir: string, control: 'supervise/control' | '.s6-svscan/control', letters: string): void {
+  const path = join(dir, control)
   let fd: number
   try {
     // Never a regular file in its place: letters written there would reach nobody, and the file would not be ours.
-    if (!statSync(control).isFIFO()) throw new S6Error(exitCodes.system, `${control} is no FIFO`)
-    fd = openSync(control, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+    if (!statSync(path).isFIFO()) throw new S6Error(exitCodes.system, `${path} is no FIFO`)
+    fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
-    if (codeOf(error) === 'ENXIO')
-      throw new S6Error(exitCodes.noListener, `unable to control ${what}: supervisor not listening`)
-    throw systemError(`unable to control ${what}`, error)
+    const neverSupervised = codeOf(error) === 'ENOENT' && existsSync(dir)
+    if (codeOf(error) === 'ENXIO' || neverSupervised)
+      throw new S6Error(exitCodes.noListener, `unable to control ${dir}: supervisor not listening`)
+    throw systemError(`unable to control ${dir}`, error)
   }
   try {
     writeSync(fd, letters)
   } catch (error) {
-    throw systemError(`unable to control ${what}`, error)
+    throw systemError(`unable to control ${dir}`, error)
   } finally {
     closeSync(fd)
   }

@@ -64,7 +64,8 @@ export function parseSvstat(argv: readonly string[]): SvstatRequest | string {
   let numeric = false
   for (const { letter, value } of words.options) {
     if (letter === 'n') numeric = true
-    else if (letter === 'o') wanted.push(...(value === '' ? [] : value.split(',')))
+    // A comma may end the list: scripts join fields with one after each.
+    else if (letter === 'o') wanted.push(...(value === '' ? [] : value.replace(/,$/, '').split(',')))
     else wanted.push(shortcuts[letter] ?? '')
   }
   const unknown = wanted.find((name) => !Object.hasOwn(fields, name))

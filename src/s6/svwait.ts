@@ -1,4 +1,5 @@
 import { readOptions, wholeNumber } from './options.ts'
+import type { SvcWait } from './svc.ts'
 import type { Goal } from './watch.ts'
 
 export interface SvwaitRequest {
@@ -10,7 +11,7 @@ export interface SvwaitRequest {
 
 const down: Goal = { up: false, ready: false }
 /** What each letter waits for; `r` and `R` for an end first. */
-const goals: Readonly<Record<string, readonly Goal[]>> = {
+export const svwaitGoals: Readonly<Record<SvcWait, readonly Goal[]>> = {
   u: [{ up: true, ready: false }],
   U: [{ up: true, ready: true }],
   d: [down],
@@ -25,7 +26,7 @@ export const SVWAIT_USAGE = 's6-svwait [ -U | -u | -d | -D | -r | -R ] [ -a | -o
 export function parseSvwait(argv: readonly string[]): SvwaitRequest | string {
   const words = readOptions(argv, 'UudDrRaot:')
   if (typeof words === 'string') return words
-  let wanted = goals.u ?? []
+  let wanted = svwaitGoals.u
   let any = false
   let timeoutMs = 0
   for (const { letter, value } of words.options) {
@@ -34,7 +35,7 @@ export function parseSvwait(argv: readonly string[]): SvwaitRequest | string {
       if (ms === undefined) return `-t takes milliseconds, a whole number, got "${value}"`
       timeoutMs = ms
     } else if (letter === 'a' || letter === 'o') any = letter === 'o'
-    else wanted = goals[letter] ?? wanted
+    else wanted = svwaitGoals[letter as SvcWait]
   }
   if (words.rest.length === 0) return 'expected slot directories'
   // An end that comes before a start is waited for of all, also with -o.

@@ -7,6 +7,8 @@ import {
   closeSync,
   constants,
   existsSync,
+  mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -16,6 +18,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeHome } from '../support/hermes.ts'
@@ -472,9 +475,13 @@ describe('waiting', () => {
   test('for a start that a permanent failure makes impossible', () =>
     same(async (story) => {
       const fails = (): Promise<Said> => story.place.ask('s6-svc', '-1', '@fails')
-      for (const option of ['-r', '-R', '-d', '-D']) {
+      const svc = (wait: string): readonly string[] => ['s6-svc', `-w${wait}`, '-T', '60000']
+      for (const words of [
+        ...['-r', '-R', '-d', '-D'].map((option) => waits(option)),
+        ...['r', 'R', 'd', 'D'].map(svc),
+      ]) {
         await story.begin('fails')
-        await meanwhile(story, 'fails', [...waits(option), '@fails'], fails)
+        await meanwhile(story, 'fails', [...words, '@fails'], fails)
         await story.place.ask('s6-svwait', '-D', '-t', '60000', '@fails')
       }
       await story.begin('steady')
@@ -518,7 +525,8 @@ describe('what is wrong', () => {
       await story.does('s6-svwait', '-u', '-t', LITTLE, '@steady', '@nothing')
       await story.does('s6-svstat', '-o', 'up,foo', '@steady')
       await story.does('s6-svstat', '-o', 'up,,pid', '@steady')
-      await story.does('s6-svstat', '-o', '', '@steady')
+      for (const list of ['', ',', 'up,ready,', ',up', 'up,ready,,'])
+        await story.does('s6-svstat', '-o', list, '@steady')
       await story.does('s6-svstat', '-n', '-o', 'updownsince,readysince', '@steady')
       await story.does('s6-svdt', '-n', 'x', '@steady')
       await story.does('s6-svdt', '-n', '0', '@steady')
@@ -526,6 +534,35 @@ describe('what is wrong', () => {
       await story.does('s6-svscanctl', '-a', '@', '@nothing')
       await story.does('s6-svscanctl', '@')
     }))
+})
+
+describe('what is not supervised', () => {
+  test('is told by its code, whatever there is of it', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 's6-plain-'))
+    try {
+      for (const name of ['plain', 'empty/supervise', 'empty/.s6-svscan', 'left/supervise', 'left/.s6-svscan'])
+        mkdirSync(join(dir, name), { recursive: true })
+      for (const name of ['left/supervise/control', 'left/.s6-svscan/control'])
+        execFileSync('mkfifo', [join(dir, name)])
+      await same(async (story) => {
+        for (const name of ['nothing', 'plain', 'empty', 'left']) {
+          for (const words of [
+            's6-svc',
+            's6-svc -u',
+            's6-svc -wu -T 500',
+            's6-svc -wu -T 500 -u',
+            's6-svok',
+            's6-svstat',
+          ])
+            await story.does(...(words.split(' ') as [string]), join(dir, name))
+          for (const words of ['s6-svwait -u -t 500', 's6-svscanctl', 's6-svscanctl -a'])
+            await story.does(...(words.split(' ') as [string]), join(dir, name))
+        }
+      })
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
 })
 
 describe('events', () => {
