@@ -7,6 +7,7 @@ import { noSuchSlot, withSupervisor } from '../control/slot-actions.ts'
 import type { SlotStatus, StatusResult } from '../protocol/control.ts'
 import { isSlotKey } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import { gatewaySlot } from '../system/paths.ts'
 import type { Context } from './context.ts'
 import type { Outcome } from './output.ts'
@@ -82,7 +83,7 @@ export async function status(context: Context): Promise<Outcome> {
     phase === 'running' ? '' : `Phase: ${phase}${holder === undefined ? '' : `, the volume is held by ${holder}`}\n`,
     '\n',
     slots.length === 0 ? 'no slots\n' : slotsTable(slots, context.clock.wallMs()),
-    warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${warning}\n`).join('')}`,
+    warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${oneLine(warning)}\n`).join('')}`,
     needsAgent ? '\nno agent configured; next: hermes setup\n' : '',
   ].join('')
   const rest = { phase, ...(holder === undefined ? {} : { holder }), needsAgent }

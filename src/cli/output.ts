@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import { HermesError } from '../system/errors.ts'
+import { oneLine, plainText } from '../system/foreign-text.ts'
 
 /** Where a command writes. Synchronous: a command may be killed, or end, right after. */
 export interface Output {
@@ -55,8 +56,9 @@ export interface Outcome {
 }
 
 export function printOutcome(outcome: Outcome, json: boolean, output: Output): number {
-  if (json && outcome.json !== undefined) output.out(`${JSON.stringify(outcome.json, null, 2)}\n`)
-  else if (!json && outcome.text !== undefined) output.out(outcome.text)
+  // In JSON an escape stands for the same character.
+  if (json && outcome.json !== undefined) output.out(plainText(`${JSON.stringify(outcome.json, null, 2)}\n`))
+  else if (!json && outcome.text !== undefined) output.out(plainText(outcome.text))
   return outcome.exitCode ?? 0
 }
 
@@ -69,13 +71,16 @@ export function printError(error: unknown, json: boolean, output: Output): numbe
   if (known === undefined) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     output.err(
-      json ? `${JSON.stringify({ error: { code: 'BUG', message: text } })}\n` : `hermes: this is a bug: ${text}\n`,
+      plainText(
+        json ? `${JSON.stringify({ error: { code: 'BUG', message: text } })}\n` : `hermes: this is a bug: ${text}\n`,
+      ),
     )
     return 1
   }
   const { code, message, next } = known
-  if (json) output.err(`${JSON.stringify({ error: { code, message, ...(next === undefined ? {} : { next }) } })}\n`)
-  else output.err(`hermes: ${message}\n${next === undefined ? '' : `  next: ${next}\n`}`)
+  if (json)
+    output.err(plainText(`${JSON.stringify({ error: { code, message, ...(next === undefined ? {} : { next }) } })}\n`))
+  else output.err(`hermes: ${oneLine(message)}\n${next === undefined ? '' : `  next: ${oneLine(next)}\n`}`)
   return known.exitCode
 }
 

@@ -3,6 +3,7 @@ import { type Agent, notConfigured } from '../gateway/agent/agent.ts'
 import { configureAgent } from '../gateway/agent/configure.ts'
 import { configProblemText, loadConfig } from '../profile/config.ts'
 import { ownEnvironment } from '../profile/own-environment.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import type { Context } from './context.ts'
 
 export interface ProfileAgent {
@@ -21,7 +22,7 @@ export function profileAgent(context: Context): ProfileAgent {
   const file = join(dir, 'config.yaml')
   const { config, problems } = loadConfig(file)
   for (const problem of problems.filter(({ key }) => key === '' || key.startsWith('agent'))) {
-    output.err(`hermes: warning: ${configProblemText(problem)}\n`)
+    output.err(`hermes: warning: ${oneLine(configProblemText(problem))}\n`)
   }
   const { environment, warnings } = ownEnvironment({
     profile,
@@ -32,7 +33,7 @@ export function profileAgent(context: Context): ProfileAgent {
     environmentDir: paths.environmentDir,
     env,
   })
-  for (const warning of warnings) output.err(`hermes: warning: ${warning}\n`)
+  for (const warning of warnings) output.err(`hermes: warning: ${oneLine(warning)}\n`)
   const agent = configureAgent({ config: config.agent, profileDir: dir, environment, clock })
   if (agent === null) throw notConfigured(profile, file)
   return { profile, dir, agent }

@@ -1,4 +1,5 @@
 import type { Death, SlotStatus, StatusResult } from '../protocol/control.ts'
+import { oneLine } from '../system/foreign-text.ts'
 
 export const managerLine = (status: Pick<StatusResult, 'manager'>): string =>
   `Manager: ${status.manager === 's6-compatible' ? 's6-compatible (container supervisor)' : 'foreground'}`
@@ -28,7 +29,7 @@ export function slotDetails(slot: SlotStatus, wallMs: number): string {
     ['reason', slot.reason],
     ['log', slot.log],
   ]
-  const known = facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(11)}${value}`]))
+  const known = facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(11)}${oneLine(value)}`]))
   return `${[slot.slot, ...known].join('\n')}\n`
 }
 
@@ -46,7 +47,9 @@ export function slotsTable(slots: readonly SlotStatus[], wallMs: number): string
 }
 
 /** Columns as wide as their widest cell, the last one as it comes. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(unchecked: readonly (readonly string[])[]): string {
+  // A line break in a cell would make up a row.
+  const rows = unchecked.map((row) => row.map(oneLine))
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   return rows
     .map(

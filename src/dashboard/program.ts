@@ -7,6 +7,7 @@ import { heartbeat } from '../control/heartbeat.ts'
 import { addressText } from '../system/address.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
+import { oneLine, plainText } from '../system/foreign-text.ts'
 import type { Environment } from '../system/install.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { allHandlers } from './api/handlers.ts'
@@ -75,7 +76,7 @@ async function assemble(
 ): Promise<{ server: Server; close(): Promise<void> }> {
   const { home, clock, version, err } = facts
   const { gate, publicApi, outside, terminal, metricsToken } = settings
-  const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
+  const warn = (text: string): void => err(`hermes: warning: ${oneLine(text)}\n`)
   const connect = () => connectControl(facts.controlSocket, clock)
   const lookAtUsage = usageLooker(clock)
   const streams = new Streams(clock, SECURITY_HEADERS)
@@ -115,7 +116,7 @@ async function assemble(
     metricsToken,
     recognize: access.recognize,
     page: { dir: join(facts.install, 'lib', 'dashboard'), terminal },
-    bug: (error: unknown) => err(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`),
+    bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }
   const server = dashboardServer(app)
   terminals.serve(server, app)

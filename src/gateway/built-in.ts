@@ -9,6 +9,7 @@ import {
 } from '../profile/config.ts'
 import { takePidFile } from '../profile/pid-file.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import { redactor, secretsOf } from '../system/redact.ts'
 import { type EventLog, openEventLog } from './event-log.ts'
 import type { GatewayFacts } from './facts.ts'
@@ -46,12 +47,12 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
   const { config, problems } = loadConfig(configFile)
   const fatal = problems.find(isFatal)
   if (fatal) throw configurationError(configProblemText(fatal))
-  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${text}\n`))
+  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${oneLine(text)}\n`))
   const log = openEventLog({
     dir: join(facts.dir, 'logs'),
     format: facts.env.LOG_FORMAT === 'json' ? 'json' : 'text',
     clock: facts.clock,
-    warn: (text) => facts.err(`hermes: warning: ${text}\n`),
+    warn: (text) => facts.err(`hermes: warning: ${oneLine(text)}\n`),
     echo: facts.out,
     redact: redactor(secretsOf(facts.env)),
   })

@@ -1,5 +1,6 @@
 import pino from 'pino'
 import type { Clock } from '../system/clock.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import { RotatedFile } from '../system/rotated-file.ts'
 
 /** `agent.log`, and warnings up to `errors.log`, in `<profile dir>/logs/`. */
@@ -73,5 +74,5 @@ export function textLine({ level, time, session, component, msg, err, ...rest }:
     ...(err ? [err.stack ?? err.message ?? ''] : []),
   ]
   const text = [msg ?? '', ...more].filter((part) => part !== '').join(' ')
-  return `${time} ${level.toUpperCase()} [${session ?? '-'}] ${component ?? 'gateway'}: ${text.replace(/\r?\n\s*/g, ' | ')}\n`
+  return `${time} ${level.toUpperCase()} [${session ?? '-'}] ${component ?? 'gateway'}: ${oneLine(text.replace(/\r?\n\s*/g, ' | '))}\n`
 }

@@ -4,6 +4,7 @@ import { isatty } from 'node:tty'
 import { ownEnvironment } from '../profile/own-environment.ts'
 import { takePidFile } from '../profile/pid-file.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import type { Native } from '../system/native.ts'
 import { loadNative } from '../system/native-libc.ts'
 import type { GatewayFacts } from './facts.ts'
@@ -15,10 +16,10 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
  * @returns its exit code, 128+n when a signal ended it
  */
 export async function runOwnCommand(facts: GatewayFacts, command: readonly string[]): Promise<number> {
-  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${text}\n`))
+  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${oneLine(text)}\n`))
   try {
     const { environment, warnings } = ownEnvironment(facts)
-    for (const warning of warnings) facts.err(`hermes: warning: ${warning}\n`)
+    for (const warning of warnings) facts.err(`hermes: warning: ${oneLine(warning)}\n`)
     const [program = '', ...args] = command
     const { native } = await loadNative()
     return await exitOf(

@@ -3,6 +3,7 @@ import { connectControl } from '../control/client.ts'
 import { loadConfig } from '../profile/config.ts'
 import { ownEnvironment } from '../profile/own-environment.ts'
 import { HermesError } from '../system/errors.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import { isMainProgram, SUPERVISED_MARKER, truthy } from '../system/markers.ts'
 import { gatewaySlot } from '../system/paths.ts'
 import { runBuiltIn, type StartPart } from './built-in.ts'
@@ -31,7 +32,7 @@ export async function runGateway(
   const { command } = loadConfig(join(facts.dir, 'config.yaml')).config.gateway
   if (command !== null) return runOwnCommand(here, command)
   const { environment, warnings } = ownEnvironment(here)
-  for (const warning of warnings) here.err(`hermes: warning: ${warning}\n`)
+  for (const warning of warnings) here.err(`hermes: warning: ${oneLine(warning)}\n`)
   return runBuiltIn({ ...here, env: environment }, starters)
 }
 

@@ -1,6 +1,7 @@
 import { constants, fstatSync, openSync, readFileSync, type Stats, writeSync } from 'node:fs'
 import type { ConsoleSink } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
 
@@ -114,7 +115,7 @@ export class OwnConsole {
   }
 
   #render(level: Level, text: string): Buffer {
-    const message = text.replaceAll('\n', ' ')
+    const message = oneLine(text)
     if (this.#o.json) {
       const time = new Date(this.#o.clock.wallMs()).toISOString()
       return Buffer.from(`${JSON.stringify({ time, level, component: 'init', message })}\n`)

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { livingHolder } from '../profile/pid-file.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import type { Step } from './reconcile.ts'
 
 /** Beyond it `container-boot.log` becomes `container-boot.log.1`. */
@@ -20,7 +21,7 @@ export function bootLines(steps: readonly Step[], atMs: number): readonly string
       const prior = `prior_state=${step.priorState ?? 'none'}`
       lines.push({ name: step.profile, text: `${prior} action=${action} prior_exit=${step.priorExit}` })
     } else if (step.type === 'skip' && step.name !== 'default') {
-      const text = `prior_state=none action=skipped prior_exit=unknown reason=${JSON.stringify(step.reason)}`
+      const text = `prior_state=none action=skipped prior_exit=unknown reason=${quoted(step.reason)}`
       lines.push({ name: step.name, text })
     }
   }
@@ -34,7 +35,8 @@ export function bootLines(steps: readonly Step[], atMs: number): readonly string
 
 const rank = (name: string): number => (name === 'default' ? 0 : 1)
 /** A name with a space, a quote, an equals sign or a control character would break the line it stands in. */
-const word = (name: string): string => (/^[\w./@+:-]+$/.test(name) ? name : JSON.stringify(name))
+const word = (name: string): string => (/^[\w./@+:-]+$/.test(name) ? name : quoted(name))
+const quoted = (text: string): string => oneLine(JSON.stringify(text))
 
 /**
  * Appends whole lines, as many in one write as fit; before a line that would pass the limit the log is moved aside.

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSyn
 import { dirname } from 'node:path'
 import type { ConsoleWriter } from '../log/io/console.ts'
 import type { Clock } from '../system/clock.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import type { Level } from '../system/level.ts'
 
 /** As rotating-file-stream would keep it: the file and this many older ones. */
@@ -71,17 +72,17 @@ export class Journal {
   }
 
   #say(level: Level, text: string): void {
-    const oneLine = text.replaceAll('\n', ' ')
+    const message = oneLine(text)
     const time = new Date(this.#o.clock.wallMs()).toISOString()
     const line = this.#o.json
-      ? JSON.stringify({ time, level, component: 'supervisor', message: oneLine })
-      : `hermes: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${oneLine}`
+      ? JSON.stringify({ time, level, component: 'supervisor', message })
+      : `hermes: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${message}`
     if (this.#o.isShown?.(level) !== false) this.#o.console.write(`${line}\n`)
-    this.#append(this.#fileLine(level, oneLine))
+    this.#append(this.#fileLine(level, message))
   }
 
   #fileLine(level: Level, text: string): string {
-    return `${new Date(this.#o.clock.wallMs()).toISOString()} ${level.toUpperCase()} ${text.replaceAll('\n', ' ')}\n`
+    return `${new Date(this.#o.clock.wallMs()).toISOString()} ${level.toUpperCase()} ${oneLine(text)}\n`
   }
 
   #append(line: string): void {

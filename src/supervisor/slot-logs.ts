@@ -3,6 +3,7 @@ import type { ConsoleWriter } from '../log/io/console.ts'
 import { SlotLog } from '../log/io/slot-log.ts'
 import { readStamp, STAMP_BYTES } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import { below } from '../system/paths.ts'
 import { readTail } from '../system/small-file.ts'
 import type { LogPlace } from './launcher.ts'
@@ -106,10 +107,8 @@ export class SlotLogs {
     if (line === undefined) return undefined
     const stamp = readStamp(line)
     if (stamp === undefined || stamp.atMs < sinceWallMs - 1) return undefined
-    return line
-      .slice(STAMP_BYTES, STAMP_BYTES + MAX_WORDS)
-      .replace(/^hermes: /, '')
-      .trim()
+    const words = line.slice(STAMP_BYTES, STAMP_BYTES + MAX_WORDS).replace(/^hermes: /, '')
+    return oneLine(words).trim()
   }
 
   close(slot: string): void {

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { hermes as cli } from '../support/cli.ts'
 import { startHermes } from '../support/hermes.ts'
 import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
 import { size } from '../support/size.ts'
@@ -80,6 +81,46 @@ test('an archive unpacked into profiles/ costs twenty lines and a count, and hol
   expect(lines('supervisor.log')).toHaveLength(21)
   const { warnings } = await hermes.status()
   expect(warnings.filter((text) => text.includes('skipped'))).toHaveLength(21)
+})
+
+test('what others write makes up no row and moves no cursor, in any output of hermes and in its logs', async () => {
+  const home = freshHome()
+  const evil = 'x\x1b[2J\x9b1m\r\u202e\nfake  up  9 d'
+  mkdirSync(join(home, 'profiles', evil), { recursive: true })
+  const dies = ['sh', '-c', `printf '%s' "$1" >&2; exit 78`, 'sh', `evil ${evil.replace('\n', '')}\n`]
+  await using hermes = await startHermes({
+    home,
+    profiles: [{ name: 'coder', gateway: { command: dies, ready_after: '50ms' } }],
+  })
+  writeFileSync(
+    join(home, 'profiles', 'coder', 'config.yaml'),
+    JSON.stringify({ description: evil, gateway: { command: dies }, [evil]: 1 }),
+  )
+  await waitFor('it to be parked', async () => (await hermes.slot('gateway-coder'))?.state === 'parked')
+  const place = { home, env: { HERMES_RUN_DIR: hermes.runDir } }
+  const outputs: [string, string][] = [
+    ['docker logs', hermes.stderr()],
+    ['supervisor.log', readFileSync(join(home, 'logs', 'supervisor.log'), 'utf8')],
+    ['container-boot.log', readFileSync(join(home, 'logs', 'container-boot.log'), 'utf8')],
+  ]
+  for (const words of [
+    'status',
+    'profile list',
+    'profile show coder',
+    'gateway status --all',
+    'doctor',
+    'config check --all',
+    'status --json',
+    '-p nosuch\x1b[2J status',
+  ]) {
+    const { stdout, stderr } = await cli(words.split(' '), place)
+    outputs.push([words, stdout + stderr])
+  }
+  for (const [what, text] of outputs) {
+    expect([what, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/.exec(text)?.[0]]).toEqual([what, undefined])
+    expect([what, /^fake/m.exec(text)?.[0]]).toEqual([what, undefined])
+  }
+  expect(outputs.find(([what]) => what === 'profile list')?.[1]).toContain('\\u001b[2J')
 })
 
 test('a slot whose config.yaml becomes unreadable still restarts when its process dies', async () => {

@@ -2,6 +2,7 @@ import { isAborted, type Message } from '../../gateway/agent/agent.ts'
 import { conversation } from '../../gateway/sessions/conversation.ts'
 import { newSessionId, openSessions, parseSessionId, type SessionStore } from '../../gateway/sessions/store.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { oneLine } from '../../system/foreign-text.ts'
 import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
@@ -59,7 +60,7 @@ async function withSessions<T>(
   dir: string,
   use: (store: SessionStore) => Promise<T> | T,
 ): Promise<T> {
-  const store = openSessions(dir, context.clock, (text) => context.output.err(`hermes: warning: ${text}\n`))
+  const store = openSessions(dir, context.clock, (text) => context.output.err(`hermes: warning: ${oneLine(text)}\n`))
   try {
     return await use(store)
   } finally {

@@ -8,6 +8,7 @@ import { replaceFile } from '../../profile/files.ts'
 import { DEFAULT_PROFILE } from '../../profile/names.ts'
 import { configText } from '../../profile/templates.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { oneLine } from '../../system/foreign-text.ts'
 import { nearest } from '../../system/nearest.ts'
 import { readRegularFile } from '../../system/small-file.ts'
 import type { Command, Input } from '../command.ts'
@@ -145,7 +146,7 @@ function checkFiles(files: readonly string[]): Outcome {
   if (problems.length === 0)
     return { text: files.map((file) => `${file}: nothing wrong\n`).join(''), json: { problems } }
   return {
-    text: problems.map((problem) => `${configProblemText(problem)}\n`).join(''),
+    text: problems.map((problem) => `${oneLine(configProblemText(problem))}\n`).join(''),
     json: { problems },
     exitCode: EXIT.failed,
   }

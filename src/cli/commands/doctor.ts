@@ -1,4 +1,5 @@
 import { EXIT } from '../../system/errors.ts'
+import { oneLine } from '../../system/foreign-text.ts'
 import type { Finding } from '../checks/finding.ts'
 import { findAll } from '../checks.ts'
 import type { Command } from '../command.ts'
@@ -24,4 +25,4 @@ async function examine(context: Context): Promise<Outcome> {
 }
 
 const findingText = ({ check, state, text, next }: Finding): string =>
-  `${state.padEnd(5)}${check}: ${text}\n${next === undefined ? '' : `       next: ${next}\n`}`
+  `${state.padEnd(5)}${check}: ${oneLine(text)}\n${next === undefined ? '' : `       next: ${oneLine(next)}\n`}`

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { loadConfig } from '../../profile/config.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment.ts'
 import { EXIT } from '../../system/errors.ts'
+import { oneLine } from '../../system/foreign-text.ts'
 import { IMAGE_RUN_DIR } from '../../system/install.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import type { Command } from '../command.ts'
@@ -41,7 +42,7 @@ function showEnvironment(context: Context): Outcome {
   return {
     text: [
       ...shown.map((variable) => `${variable.name}=${variable.value}  # ${variable.source}\n`),
-      ...allWarnings.map((warning) => `warning: ${warning}\n`),
+      ...allWarnings.map((warning) => `warning: ${oneLine(warning)}\n`),
     ].join(''),
     json: { variables: shown, warnings: allWarnings },
   }

@@ -12,6 +12,7 @@ import { refuseDefault, refuseTaken } from '../../profile/remove.ts'
 import { readDesired } from '../../profile/state.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { oneLine } from '../../system/foreign-text.ts'
 import { gatewaySlot, profileDir, slotLogDir } from '../../system/paths.ts'
 import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -177,7 +178,7 @@ async function list(context: Context, input: Input): Promise<Outcome> {
     description,
   ])
   const skipped = [
-    ...problems.map(({ name, reason }) => `warning: profiles/${name} is skipped: ${reason}\n`),
+    ...problems.map(({ name, reason }) => `warning: profiles/${oneLine(name)} is skipped: ${oneLine(reason)}\n`),
     ...(moreProblems === 0 ? [] : [`warning: profiles/ holds ${moreProblems} more entries that are skipped\n`]),
   ].join('')
   return {
@@ -207,10 +208,10 @@ async function show(context: Context, input: Input): Promise<Outcome> {
     log: `${slotLogDir(context.home, gatewaySlot(name))}/current`,
   }
   const runs = config.gateway.command?.join(' ') ?? 'the built-in gateway'
-  const lines = Object.entries({ ...facts, runs }).map(([key, value]) => `  ${key.padEnd(13)}${value}`)
+  const lines = Object.entries({ ...facts, runs }).map(([key, value]) => `  ${key.padEnd(13)}${oneLine(String(value))}`)
   const warnings = [...problems.map(configProblemText), ...desired.warnings]
   return {
-    text: `${lines.join('\n')}\n${slot ? `\n${slotDetails(slot, context.clock.wallMs())}` : ''}${warnings.map((text) => `warning: ${text}\n`).join('')}`,
+    text: `${lines.join('\n')}\n${slot ? `\n${slotDetails(slot, context.clock.wallMs())}` : ''}${warnings.map((text) => `warning: ${oneLine(text)}\n`).join('')}`,
     json: { ...facts, command: config.gateway.command, ...(slot ? { slot } : {}), warnings },
   }
 }

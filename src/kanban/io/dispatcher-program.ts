@@ -3,6 +3,7 @@ import { connectControl } from '../../control/client.ts'
 import { heartbeat } from '../../control/heartbeat.ts'
 import type { Clock } from '../../system/clock.ts'
 import { EXIT } from '../../system/errors.ts'
+import { oneLine } from '../../system/foreign-text.ts'
 import type { Environment } from '../../system/install.ts'
 import { Dispatcher } from './dispatcher.ts'
 
@@ -32,7 +33,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     builtIn,
     say: (level, text) => {
       // Another tool may have put anything into a row's assignee.
-      const message = text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+      const message = oneLine(text)
       const time = new Date(clock.wallMs()).toISOString()
       const line = json ? JSON.stringify({ time, level, component: 'kanban', message }) : message
       ;(level === 'info' ? out : err)(`${line}\n`)

@@ -7,10 +7,10 @@ import { readWrittenRules } from '../../../kanban/io/settings.ts'
 import { reportText } from '../../../kanban/report.ts'
 import { isBusy, verdictOf } from '../../../kanban/verdict.ts'
 import { EXIT } from '../../../system/errors.ts'
+import { plainText } from '../../../system/foreign-text.ts'
 import type { Command, Input } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
-import { plain } from './render.ts'
 import { BOARD, dispatchBase, onBoard, onBoardIfAny, wholeOption } from './shared.ts'
 
 const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const
@@ -65,7 +65,7 @@ async function dispatch(context: Context, input: Input): Promise<Outcome> {
       return reason?.why === 'unconfigured' ? reason.assignee : null
     }
     const text = reportText(report, { dryRun, defaultAssignee: rules.defaultAssignee, assigneeOf })
-    return { text: plain(text), json: report }
+    return { text: plainText(text), json: report }
   })
 }
 
@@ -73,7 +73,7 @@ async function explain(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.words
   const facts = { ...dispatchBase(context), connect: context.connect }
   const answer = await onBoard(context, input, 'read', (board) => explainTask(facts, board, id))
-  return { text: plain(`${answer.text}\n`), json: answer }
+  return { text: plainText(`${answer.text}\n`), json: answer }
 }
 
 const TICKS_UNTIL_OVERDUE = 3
@@ -113,7 +113,7 @@ async function status(context: Context, input: Input): Promise<Outcome> {
       ...(last?.report == null ? {} : { last_report: last.report }),
     }
     for (const warning of warnings) context.output.err(`${warning}\n`)
-    return { text: plain(statusText(json)), json }
+    return { text: plainText(statusText(json)), json }
   })
 }
 

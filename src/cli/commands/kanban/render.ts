@@ -1,17 +1,11 @@
 /** Tasks, events and runs as text. */
 import { time } from '../../../kanban/json.ts'
 import type { BoardEvent, Comment, Run, Task } from '../../../kanban/task.ts'
+import { oneLine, plainText } from '../../../system/foreign-text.ts'
 import { table } from '../../slots-view.ts'
 
-/** What a terminal might take for more than text is shown as `\u001b`; a line stays a line. */
-export const plain = (text: string): string =>
-  text.replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-
-const oneLine = (text: string, maxChars: number): string => {
-  const line = plain(text.replaceAll(/\s+/g, ' ').trim())
+const brief = (text: string, maxChars: number): string => {
+  const line = oneLine(text.replaceAll(/\s+/g, ' ').trim())
   return line.length > maxChars ? `${line.slice(0, maxChars - 1)}…` : line
 }
 
@@ -24,16 +18,16 @@ export const tasksTable = (tasks: readonly Task[]): string =>
           task.id,
           task.status,
           String(task.priority),
-          oneLine(task.assignee ?? '-', 64),
-          oneLine(task.title, 80),
+          brief(task.assignee ?? '-', 64),
+          brief(task.title, 80),
         ]),
       ])
 
 export const eventLine = ({ taskId, kind, payload, atMs }: BoardEvent): string => {
   const facts = Object.entries(payload).map(
-    ([key, value]) => `${key}=${typeof value === 'string' ? oneLine(value, 200) : JSON.stringify(value)}`,
+    ([key, value]) => `${key}=${typeof value === 'string' ? brief(value, 200) : JSON.stringify(value)}`,
   )
-  return `${time(atMs)} ${taskId} ${plain(kind)}${facts.length === 0 ? '' : ` ${facts.join(' ')}`}\n`
+  return `${time(atMs)} ${taskId} ${oneLine(kind)}${facts.length === 0 ? '' : ` ${facts.join(' ')}`}\n`
 }
 
 export const runLine = (run: Run): string => {
@@ -42,7 +36,7 @@ export const runLine = (run: Run): string => {
   return [
     `run ${run.id}: ${run.outcome ?? 'running'} on ${run.profile}, ${time(run.startedAtMs)}${run.endedAtMs === null ? '' : ` to ${time(run.endedAtMs)}`}`,
     how,
-    said === null ? undefined : oneLine(said, 200),
+    said === null ? undefined : brief(said, 200),
   ]
     .filter((part) => part !== undefined)
     .join(', ')
@@ -63,29 +57,29 @@ export function taskText({ task, parents, children, comments, runs, events }: Ta
     tasks.length === 0 ? undefined : tasks.map(({ id, status }) => `${id} (${status})`).join(', ')
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['status', task.status],
-    ['assignee', oneLine(task.assignee ?? '-', 64)],
+    ['assignee', brief(task.assignee ?? '-', 64)],
     ['priority', String(task.priority)],
-    ['created', `${time(task.createdAtMs)} by ${plain(task.createdBy)}`],
+    ['created', `${time(task.createdAtMs)} by ${plainText(task.createdBy)}`],
     ['scheduled', time(task.scheduledAtMs)],
     ['started', time(task.startedAtMs)],
     ['completed', time(task.completedAtMs)],
     ['worker', task.workerPid === null ? undefined : `pid ${task.workerPid}`],
     ['workspace', task.workspacePath ?? undefined],
     ['failures', task.failures === 0 ? undefined : String(task.failures)],
-    ['last error', task.lastError === null ? undefined : oneLine(task.lastError, 300)],
+    ['last error', task.lastError === null ? undefined : brief(task.lastError, 300)],
     ['parents', list(parents)],
     ['children', list(children)],
   ]
   const section = (title: string, lines: readonly string[]): string =>
     lines.length === 0 ? '' : `\n${title}\n${lines.map((line) => `  ${line}`).join('')}`
   return [
-    `${task.id}  ${plain(task.title)}\n`,
+    `${task.id}  ${plainText(task.title)}\n`,
     ...facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(11)}${value}\n`])),
-    task.body === '' ? '' : `\n${plain(task.body)}\n`,
-    task.result === null ? '' : `\nResult\n${plain(task.result)}\n`,
+    task.body === '' ? '' : `\n${plainText(task.body)}\n`,
+    task.result === null ? '' : `\nResult\n${plainText(task.result)}\n`,
     section(
       'Comments',
-      comments.map(({ author, atMs, body }) => `${time(atMs)} ${plain(author)}: ${plain(body)}\n`),
+      comments.map(({ author, atMs, body }) => `${time(atMs)} ${plainText(author)}: ${plainText(body)}\n`),
     ),
     section('Runs', runs.map(runLine)),
     section('Events', events.map(eventLine)),

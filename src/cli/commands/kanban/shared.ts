@@ -7,6 +7,7 @@ import type { DispatchOptions } from '../../../kanban/io/dispatch.ts'
 import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/io/places.ts'
 import { parseDurationMs } from '../../../profile/values.ts'
 import { HermesError } from '../../../system/errors.ts'
+import { oneLine } from '../../../system/foreign-text.ts'
 import { type Input, type OptionSpec, textOption } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import { dispatcherFacts } from '../../dispatcher-facts.ts'
@@ -20,7 +21,7 @@ export const BOARD: OptionSpec = {
 export const warnOn =
   (context: Context) =>
   (text: string): void =>
-    context.output.err(`hermes: warning: ${text}\n`)
+    context.output.err(`hermes: warning: ${oneLine(text)}\n`)
 
 export const slugOf = (context: Context, input: Input): string =>
   chosenBoard(context.home, textOption(input, 'board'), context.env.HERMES_KANBAN_BOARD)

@@ -19,11 +19,12 @@ import {
 import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
 import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
+import { plainText } from '../../../system/foreign-text.ts'
 import { type Command, type Input, textOption } from '../../command.ts'
 import type { Context } from '../../context.ts'
 import type { Outcome } from '../../output.ts'
 import { readText } from '../../terminal.ts'
-import { plain, runLine, tasksTable, taskText } from './render.ts'
+import { runLine, tasksTable, taskText } from './render.ts'
 import {
   actorOf,
   assigneeOption,
@@ -224,5 +225,5 @@ async function stats(context: Context, input: Input): Promise<Outcome> {
     `${'total'.padEnd(10)} ${total}\n`,
     ...Object.entries(running).map(([who, n]) => `running on ${who === '' ? 'nobody' : who}: ${n}\n`),
   ]
-  return { text: plain(lines.join('')), json: { board, statuses: byStatus, total, running } }
+  return { text: plainText(lines.join('')), json: { board, statuses: byStatus, total, running } }
 }
