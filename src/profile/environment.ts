@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../system/markers.ts'
 import { readRegularFile } from '../system/small-file.ts'
+import { type DotEnv, parseDotEnv } from './dot-env.ts'
 
 export { truthy } from '../system/markers.ts'
 
@@ -120,12 +120,6 @@ const MAX_DOT_ENV_BYTES = 128 * 1024
 /** Longest file of one variable in the container environment store. */
 const MAX_VARIABLE_BYTES = 1_000_000
 
-export interface DotEnv {
-  readonly variables: Readonly<Record<string, string>>
-  /** Never hold a value: they end up in logs. */
-  readonly warnings: readonly string[]
-}
-
 /** Reads a profile's `.env`. Never throws: what cannot be read is a warning. */
 export function readDotEnv(file: string): DotEnv {
   try {
@@ -134,40 +128,6 @@ export function readDotEnv(file: string): DotEnv {
     return { variables: {}, warnings: [`${file}: cannot be read, none of it is used: ${(error as Error).message}`] }
   }
 }
-
-/** `NAME=value` lines by Node's rules (quotes, `export`, comments); a line that is no assignment is a warning with its number. */
-export function parseDotEnv(text: string, file: string): DotEnv {
-  const clean = text.replace(/^\uFEFF/, '')
-  const warnings: string[] = []
-  const lines = clean.split(/\r?\n/)
-  // A quote that was looked for in vain up to the last line is in no later line either: looking again made it quadratic.
-  const spent = new Set<string>()
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i] ?? ''
-    if (/^\s*(#|$)/.test(line)) continue
-    const assignment = /^\s*(?:export\s+)?([^\s=#]+)\s*=\s*(["'`]?)(.*)$/.exec(line)
-    if (!assignment) {
-      warnings.push(`${file}, line ${i + 1}: expected NAME=value; the line is ignored`)
-      continue
-    }
-    const quote = assignment[2] ?? ''
-    // A quoted value may go on over several lines; they are part of it.
-    if (quote !== '' && !spent.has(quote) && !(assignment[3] ?? '').includes(quote)) {
-      const end = lineWith(quote, lines, i + 1)
-      if (end === undefined) spent.add(quote)
-      else i = end
-    }
-  }
-  return { variables: withoutUndefined(parseEnv(clean)), warnings }
-}
-
-function lineWith(text: string, lines: readonly string[], from: number): number | undefined {
-  for (let i = from; i < lines.length; i++) if (lines[i]?.includes(text)) return i
-  return undefined
-}
-
-const withoutUndefined = (values: NodeJS.Dict<string>): Record<string, string> =>
-  Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined))
 
 /**
  * The container environment store: one file per variable, the value and one newline (s6-overlay's layout, and what users drop in).

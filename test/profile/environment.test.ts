@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parseDotEnv } from '../../src/profile/dot-env.ts'
 import {
-  parseDotEnv,
   readContainerEnvironment,
   readDotEnv,
   type SlotEnvironmentFacts,
@@ -141,18 +141,64 @@ describe('.env', () => {
   })
 
   // Several seconds where the closing quote is looked for in the whole text again and again.
-  test.each(['A="\n', 'A="x" "\n', `A='x\nB=\`y\n`])(
+  test.each(['A="\n', 'A="x" "\n', `A='x\nB=\`y\n`, "A='\\'x\n", 'A="\\\n'])(
     'a megabyte of %j takes no long time',
     { timeout: 2000 },
     (line) => {
-      const { variables } = parseDotEnv(line.repeat(1_000_000 / line.length), '.env')
-      expect(Object.keys(variables)).toContain('A')
+      const { variables } = parseDotEnv(`${line.repeat(1_000_000 / line.length)}\nZ=1`, '.env')
+      expect(variables.Z).toBe('1')
     },
   )
 
-  test('a quote without its end leaves the lines after it alone', () => {
-    expect(parseDotEnv('A="x\nB=\'y\nbad\nC="z\nD=1\n', '/p/.env').warnings).toEqual([])
-    expect(parseDotEnv("A='x\nbad\nB='y z\nworse\n", '/p/.env').warnings).toHaveLength(1)
+  test.each([
+    ['abc#def', 'abc#def'],
+    ['https://host/page#part', 'https://host/page#part'],
+    ['#x', '#x'],
+    [' # only a comment', ''],
+    ['one # two # three', 'one'],
+    ['one\t# a tab before it', 'one'],
+    ['a  b   ', 'a  b'],
+    ['`x`', '`x`'],
+    ["it's", "it's"],
+    ['a\\nb', 'a\\nb'],
+    ['a=b', 'a=b'],
+    ['$HOME', '$HOME'],
+    ['"a # b" # c', 'a # b'],
+    ['"a\\nb\\t\\"c\\" \\\\ \\$x \\q"', 'a\nb\t"c" \\ $x \\q'],
+    ['"a\nb=c\n"', 'a\nb=c\n'],
+    ['"a\r\nb"', 'a\nb'],
+    ["'a # \\n b'", 'a # \\n b'],
+    ["'C:\\dir\\'", 'C:\\dir\\'],
+    ["'it\\'s'", "it's"],
+    ["'a\nb'#c", 'a\nb'],
+    ['""', ''],
+  ])('V=%s', (written, value) => {
+    expect(parseDotEnv(`V=${written}\r\nLAST=end\n`, '.env')).toEqual({
+      variables: { V: value, LAST: 'end' },
+      warnings: [],
+    })
+  })
+
+  test('a byte order mark, export and blanks around the name are nobody’s value', () => {
+    expect(parseDotEnv('\uFEFFexport A=1\n  export\tB = 2\n', '.env').variables).toEqual({ A: '1', B: '2' })
+  })
+
+  test('an unfinished quote is an error with its line, and leaves the other lines alone', () => {
+    expect(parseDotEnv('A=1\nB="x\nC=2\n\nD=\'y\nE=3', '/p/.env')).toEqual({
+      variables: { A: '1', C: '2', E: '3' },
+      warnings: [
+        '/p/.env, line 2: the quote " is not closed; the line is ignored',
+        "/p/.env, line 5: the quote ' is not closed; the line is ignored",
+      ],
+    })
+    // The next quote in the file does not close it: something follows.
+    expect(parseDotEnv('A="x\nB="y"\nC="a" b\n', '/p/.env')).toEqual({
+      variables: { B: 'y' },
+      warnings: [
+        '/p/.env, line 1: the quote " is not closed; the line is ignored',
+        '/p/.env, line 3: text follows the closing "; the line is ignored',
+      ],
+    })
   })
 
   test('of more than 128 KiB is not used at all, which is a warning', () => {
