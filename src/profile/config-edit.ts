@@ -1,13 +1,15 @@
-import { isScalar, parse, parseDocument } from 'yaml'
+import { parse, parseDocument } from 'yaml'
 import { HermesError } from '../system/errors.ts'
 import { nearest } from '../system/nearest.ts'
 import { configKeys } from './config-keys.ts'
 import { readValues } from './config-reader.ts'
+import { NotSpliced, spliceYaml } from './config-splice.ts'
 
 /**
- * A config.yaml with one key set; comments and everything else stay as they are.
+ * A config.yaml with one key set; every other line stays byte for byte.
  * @param value as YAML: `never`, `30s`, `[sh, -c, "exec x"]`, `{fd: 3}`; `null` unsets
- * @throws HermesError USAGE for an unknown key or a value it does not take; FAILED when `text` is no YAML
+ * @throws HermesError USAGE for an unknown key or a value it does not take; FAILED when `text` is no YAML, or of a shape in which
+ *   that key cannot be set without touching others
  */
 export function setConfigValue(text: string, key: string, value: string): string {
   requireKnown(key)
@@ -17,13 +19,8 @@ export function setConfigValue(text: string, key: string, value: string): string
       next: 'hermes config edit, then hermes config check',
     })
   }
-  const path = key.split('.')
-  const node = document.createNode(parseValue(key, value))
-  const before: unknown = document.getIn(path, true)
-  // The comment at the end of the line belongs to the value that goes.
-  if (isScalar(before) && before.comment) node.comment = before.comment
-  document.setIn(path, node)
-  const edited = document.toString({ lineWidth: 0 })
+  parseValue(key, value)
+  const edited = splice(text, key, value)
   const problem = readValues(edited, 'config.yaml').problems.find(
     (p) => p.key === key || key.startsWith(`${p.key}.`) || p.key.startsWith(`${key}.`),
   )
@@ -32,6 +29,18 @@ export function setConfigValue(text: string, key: string, value: string): string
       next: 'nothing was changed; see docs/configuration.md',
     })
   return edited
+}
+
+function splice(text: string, key: string, value: string): string {
+  try {
+    return spliceYaml(text, key.split('.'), value)
+  } catch (error) {
+    if (!(error instanceof NotSpliced)) throw error
+    throw new HermesError('FAILED', `config.yaml cannot be changed for ${key}: ${error.message}; nothing was changed`, {
+      next: 'hermes config edit',
+      cause: error,
+    })
+  }
 }
 
 function requireKnown(key: string): void {

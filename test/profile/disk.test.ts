@@ -140,7 +140,7 @@ describe('creating', () => {
     writeFileSync(join(home, 'config.yaml'), '# mine\ndescription: old # note\ngateway: {restart: never}\n')
     const dir = await createProfile(home, 'x', { cloneFrom: 'default', description: 'new' })
     expect(readFileSync(join(dir, 'config.yaml'), 'utf8')).toBe(
-      '# mine\ndescription: new # note\ngateway: { restart: never }\n',
+      '# mine\ndescription: "new" # note\ngateway: {restart: never}\n',
     )
     expect(statSync(join(dir, 'auth.json')).mode & 0o777).toBe(0o600)
     expect(statSync(join(dir, 'skills', 'deep', 'run.sh')).mode & 0o111).not.toBe(0)
