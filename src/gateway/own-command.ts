@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { ownEnvironment } from '../profile/own-environment.ts'
 import { takePidFile } from '../profile/pid-file.ts'
+import { childEnding } from '../system/child-ending.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine } from '../system/foreign-text.ts'
 import type { Native } from '../system/native.ts'
@@ -33,7 +34,13 @@ export async function runOwnCommand(facts: GatewayFacts, command: readonly strin
   }
 }
 
-function exitOf(child: ChildProcess, program: string, dir: string, native: Pick<Native, 'unblock'>): Promise<number> {
+function exitOf(
+  child: ChildProcess,
+  program: string,
+  dir: string,
+  native: Pick<Native, 'unblock' | 'openProcess' | 'waitStatus'>,
+): Promise<number> {
+  const ended = childEnding(child, native)
   // A terminal sends its INT and QUIT to the whole foreground group: passing them on would make two of one.
   const listeners = FORWARDED.filter((signal) => !isatty(0) || (signal !== 'SIGINT' && signal !== 'SIGQUIT')).map(
     (signal) => ({
@@ -48,7 +55,7 @@ function exitOf(child: ChildProcess, program: string, dir: string, native: Pick<
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore)
   return new Promise<number>((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) => reject(cannotStart(error, program, dir)))
-    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
+    void ended.then((ending) => resolve('exitCode' in ending ? ending.exitCode : 128 + ending.signal))
   }).finally(() => {
     for (const { signal, pass } of listeners) process.off(signal, pass)
     for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.off(signal, ignore)

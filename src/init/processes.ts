@@ -1,7 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import { closeSync, existsSync } from 'node:fs'
-import { type Ending, type SignalName, signalName } from '../protocol/init.ts'
-import type { Native } from '../system/native.ts'
+import { existsSync } from 'node:fs'
+import { type Ending, signalName } from '../protocol/init.ts'
+import { type ChildEnding, childEnding, type Kernel } from '../system/child-ending.ts'
 
 /** A program init has started; its pid is known, because a failed start is an error. */
 export interface Started {
@@ -17,10 +17,10 @@ export interface Started {
  */
 export class Processes {
   readonly #own = new Set<number>()
-  readonly #native: Pick<Native, 'openProcess' | 'waitStatus'>
+  readonly #kernel: Kernel
 
-  constructor(native: Pick<Native, 'openProcess' | 'waitStatus'>) {
-    this.#native = native
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
   }
 
   isOwn(pid: number): boolean {
@@ -37,25 +37,13 @@ export class Processes {
         return
       }
       this.#own.add(pid)
-      // In the same turn of the loop: libuv has not waited for it yet, so the pid is still its own.
-      const processFd = this.#native.openProcess(pid)
-      const ended = new Promise<Ending>((end) => {
-        // `exit`, not `close`: grandchildren may hold the descriptors for ever.
-        child.once('exit', (exitCode, signal) => {
-          this.#own.delete(pid)
-          end(signal === null ? this.#unsignalled(exitCode ?? 0, processFd) : { signal: asName(signal) })
-          if (processFd !== undefined) closeSync(processFd)
-        })
+      const ended = childEnding(child, this.#kernel).then((ending) => {
+        this.#own.delete(pid)
+        return named(ending)
       })
       child.on('error', () => undefined) // a kill() that came too late; the end itself is reported by `exit`
       resolve({ pid, process: child, ended })
     })
-  }
-  /** Node has no names for real-time signals, and says code 0 of what died by one; so the kernel is asked. */
-  #unsignalled(exitCode: number, processFd: number | undefined): Ending {
-    const status = exitCode === 0 && processFd !== undefined ? this.#native.waitStatus(processFd) : undefined
-    const signal = status === undefined ? undefined : signalName(status & SIGNAL_BITS)
-    return signal === undefined ? { exitCode } : { signal }
   }
 }
 
@@ -65,7 +53,9 @@ const withDirectory = (error: NodeJS.ErrnoException, cwd: SpawnOptions['cwd']): 
     ? new Error(`there is no directory ${cwd} to start it in; make it`, { cause: error })
     : error
 
-/** The low bits of a wait status (wait(2)): the signal that ended the process, 0 if none did. */
-const SIGNAL_BITS = 0x7f
-
-const asName = (signal: NodeJS.Signals): SignalName => signal.slice('SIG'.length) as SignalName
+function named(ending: ChildEnding): Ending {
+  if ('exitCode' in ending) return ending
+  const signal = signalName(ending.signal)
+  // Linux has 64 signals, and all of them have names.
+  return signal === undefined ? { exitCode: 128 + ending.signal } : { signal }
+}

@@ -1,10 +1,13 @@
 import { dueAt, type Slot, type SlotEvent } from '../slot/slot.ts'
+import type { Kernel } from '../system/child-ending.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { Launch } from './launch.ts'
 import { type Watcher, watchReadiness } from './readiness.ts'
 
 export interface AttentionOptions {
   readonly clock: Clock
+  /** Tells how the command of a check ended. */
+  readonly kernel?: Kernel
   readonly warn: (text: string) => void
   readonly dispatch: (key: string, event: SlotEvent) => void
 }
@@ -67,9 +70,9 @@ export class Attention {
     watcher?.watch.close()
     this.#watchers.delete(key)
     if (child === undefined) return
-    const { clock, warn, dispatch } = this.#o
+    const { clock, warn, dispatch, kernel } = this.#o
     const ready = (): void => dispatch(key, { type: 'ready', child, atMs: clock.nowMs() })
-    const watch = watchReadiness(launch.readiness, clock, ready, (text) => warn(`${key}: ${text}`))
+    const watch = watchReadiness(launch.readiness, clock, ready, (text) => warn(`${key}: ${text}`), kernel)
     if (watch !== undefined) this.#watchers.set(key, { child, watch })
   }
 }

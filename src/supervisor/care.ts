@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Liveness, ServiceRules } from '../services/definition.ts'
 import type { Slot } from '../slot/slot.ts'
+import type { Kernel } from '../system/child-ending.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { descendants, listProcesses, type ProcessFacts } from '../system/proc.ts'
 import { whyNot } from './check.ts'
@@ -10,6 +11,8 @@ const MEASURE_EVERY_MS = 5_000
 
 export interface CareOptions {
   readonly clock: Clock
+  /** Tells how the command of a check ended. */
+  readonly kernel?: Kernel
   /** This process of the service must not stay, for this reason. */
   readonly condemn: (name: string, child: number, why: string) => void
 }
@@ -53,13 +56,13 @@ export class Care {
   }
 
   #ask({ check, everyMs, timeoutMs, failures }: Liveness, condemn: (why: string) => void): Cancel {
-    const { clock } = this.#o
+    const { clock, kernel } = this.#o
     const asking = new AbortController()
     let failed = 0
     let cancel: Cancel
     const later = (): void => {
       cancel = clock.at(clock.nowMs() + everyMs, () => {
-        void whyNot(check, timeoutMs, clock, asking.signal).then((problem) => {
+        void whyNot(check, timeoutMs, clock, asking.signal, kernel).then((problem) => {
           if (asking.signal.aborted) return
           failed = problem === undefined ? 0 : failed + 1
           if (failed >= failures) condemn(`does not answer, ${failures} times in a row: ${problem}`)

@@ -1,4 +1,6 @@
 import type { Check } from '../profile/values.ts'
+import { signalName } from '../protocol/init.ts'
+import { childEnding, type Kernel } from '../system/child-ending.ts'
 import type { Clock } from '../system/clock.ts'
 
 /**
@@ -11,11 +13,12 @@ export async function whyNot(
   timeoutMs: number,
   clock: Clock,
   signal: AbortSignal,
+  kernel?: Kernel,
 ): Promise<string | undefined> {
   const giveUp = new AbortController()
   const cancel = clock.at(clock.nowMs() + timeoutMs, () => giveUp.abort(new Error(`no answer within ${timeoutMs} ms`)))
   try {
-    return await askers[check.by](check as never, AbortSignal.any([signal, giveUp.signal]))
+    return await askers[check.by](check as never, AbortSignal.any([signal, giveUp.signal]), kernel)
   } catch (error) {
     // An aborted question rejects with "The operation was aborted"; the reason is ours.
     return ((giveUp.signal.reason as Error | undefined) ?? (error as Error)).message
@@ -24,7 +27,11 @@ export async function whyNot(
   }
 }
 
-type Ask<B extends Check['by']> = (check: Extract<Check, { by: B }>, signal: AbortSignal) => Promise<string | undefined>
+type Ask<B extends Check['by']> = (
+  check: Extract<Check, { by: B }>,
+  signal: AbortSignal,
+  kernel: Kernel,
+) => Promise<string | undefined>
 
 const askers: { readonly [B in Check['by']]: Ask<B> } = {
   /** A status below 400. node:http, because the global fetch costs 10 MB at its first use. */
@@ -52,7 +59,7 @@ const askers: { readonly [B in Check['by']]: Ask<B> } = {
     })
   },
   /** Exit code 0. As ourselves, the runtime user: whatever it is, it has no rights that the service's may have. */
-  async command({ command: [program = '', ...args] }, signal) {
+  async command({ command: [program = '', ...args] }, signal, kernel) {
     const { spawn } = await import('node:child_process')
     signal.throwIfAborted() // an event that has been is not heard any more
     return new Promise((resolve, reject) => {
@@ -69,10 +76,11 @@ const askers: { readonly [B in Check['by']]: Ask<B> } = {
       }
       signal.addEventListener('abort', giveUp, { once: true })
       child.once('error', reject)
-      child.once('exit', (code, by) => {
+      void childEnding(child, kernel).then((ending) => {
         signal.removeEventListener('abort', giveUp)
         killGroup(child.pid)
-        resolve(code === 0 ? undefined : `${program} ends with ${code ?? by}`)
+        const how = 'exitCode' in ending ? `${ending.exitCode}` : `SIG${signalName(ending.signal)}`
+        resolve(how === '0' ? undefined : `${program} ends with ${how}`)
       })
     })
   },

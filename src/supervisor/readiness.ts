@@ -1,5 +1,6 @@
 import type { Context } from 'node:vm'
 import { type Check, PATTERN_FLAGS } from '../profile/values.ts'
+import type { Kernel } from '../system/child-ending.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { whyNot } from './check.ts'
 import type { Readiness } from './launch.ts'
@@ -30,6 +31,7 @@ export function watchReadiness(
   clock: Clock,
   ready: () => void,
   warn: (text: string) => void,
+  kernel?: Kernel,
 ): Watcher | undefined {
   switch (readiness.by) {
     case 'log':
@@ -37,7 +39,7 @@ export function watchReadiness(
     case 'http':
     case 'tcp':
     case 'command':
-      return poll(readiness, clock, ready)
+      return poll(readiness, clock, ready, kernel)
     case 'alive':
     case 'fd':
       return undefined
@@ -109,12 +111,12 @@ function matchIn(pattern: string) {
   return { context, run: (where: Context) => script.runInContext(where, { timeout: MATCH_PATIENCE_MS }) as unknown }
 }
 
-function poll(check: Check, clock: Clock, ready: () => void): Watcher {
+function poll(check: Check, clock: Clock, ready: () => void, kernel: Kernel): Watcher {
   let cancel: Cancel | undefined
   let closed = false
   const asking = new AbortController()
   const ask = (): void => {
-    whyNot(check, PATIENCE_MS, clock, asking.signal).then((problem) => {
+    whyNot(check, PATIENCE_MS, clock, asking.signal, kernel).then((problem) => {
       if (closed) return
       if (problem !== undefined) {
         cancel = clock.at(clock.nowMs() + ASK_EVERY_MS, ask) // not ready yet

@@ -13,6 +13,7 @@ import {
   wantStopped,
 } from '../services/plan.ts'
 import { isOccupied, type Slot } from '../slot/slot.ts'
+import type { Kernel } from '../system/child-ending.ts'
 import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
@@ -25,6 +26,8 @@ import { ServiceSchedules } from './service-schedules.ts'
 import type { SlotTable } from './slots.ts'
 
 export interface ServiceSlotsOptions {
+  /** Tells how the command of a check ended. */
+  readonly kernel?: Kernel
   /** What init has written about them. */
   readonly file: string
   readonly memory: Pick<Memory, 'keep'>
@@ -67,6 +70,7 @@ export class ServiceSlots {
     const { clock, memory, timezone, send, ifBootFails } = options
     const { warn } = options.journal
     this.#care = new Care({
+      kernel: options.kernel,
       clock,
       condemn: (name, child, why) => options.table().dispatch(serviceSlot(name), { type: 'condemned', child, why }),
     })

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AgentError, answerText, type Message } from '../../src/gateway/agent/agent.ts'
 import { commandAgent, MAX_OUTPUT_BYTES } from '../../src/gateway/agent/command.ts'
-import { realPipe } from '../../src/gateway/agent/pipes.ts'
+import { programNative } from '../../src/gateway/agent/pipes.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { tellsEnds } from '../support/kernel.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string
@@ -95,7 +96,7 @@ test('a character that is cut by a chunk border arrives whole', async () => {
 })
 
 test('with real pipes the program may open /dev/stdin and /dev/stdout by name, and everything else is the same', async () => {
-  const pipe = realPipe()
+  const native = programNative()
   const withPipes = (argv: readonly string[]) =>
     commandAgent({
       argv,
@@ -103,13 +104,18 @@ test('with real pipes the program may open /dev/stdin and /dev/stdout by name, a
       environment: { PATH: process.env.PATH },
       clock: systemClock(),
       silenceMs: 20_000,
-      pipe: () => pipe,
+      native: () => native,
     })
   const answer = (script: string, content = 'hi') => answerText(withPipes(sh(script)), { messages: says(content) })
   expect(await answer('cat /dev/stdin > /dev/stdout; echo x > /dev/stderr')).toBe('hi')
   expect(await answer('wc -c', 'x'.repeat(3_000_000))).toBe('3000000')
   expect(await answer('exec <&-; echo unread', 'x'.repeat(3_000_000))).toBe('unread')
-  expect(await failure(answer('kill -KILL $$'))).toMatchObject({ trouble: 'failed' })
+  const killed = (signal: string) => ({
+    trouble: 'failed',
+    message: expect.stringContaining(`was killed by ${signal}`),
+  })
+  expect(await failure(answer('kill -KILL $$'))).toMatchObject(killed('SIGKILL'))
+  if (tellsEnds) expect(await failure(answer('echo half; kill -37 $$'))).toMatchObject(killed('SIGRTMIN+3'))
   expect(await failure(answerText(withPipes(['no-such-program']), { messages: says('x') }))).toMatchObject({
     trouble: 'misconfigured',
   })
@@ -213,17 +219,19 @@ const readFile = (file: string): string => readFileSync(file, 'utf8')
 test.each([1, 2])(
   'where descriptors run out after %i pipes, the answer is an error and none of them is left',
   async (most) => {
-    const pipe = await realPipe()
-    if (pipe === undefined) throw new Error('there are no real pipes here')
+    const native = await programNative()
+    if (native === undefined) throw new Error('there are no real pipes here')
     const count = (): number => readdirSync('/proc/self/fd').length
     const before = count()
     let made = 0
-    const scarce: typeof pipe = (options) => {
+    const pipe: typeof native.pipe = (options) => {
       if (made++ === most) throw Object.assign(new Error('pipe2: too many open files'), { code: 'EMFILE' })
-      return pipe(options)
+      return native.pipe(options)
     }
     const facts = { argv: ['cat'], cwd: dir, environment: {}, clock: systemClock(), silenceMs: 20_000 }
-    const asked = answerText(commandAgent({ ...facts, pipe: async () => scarce }), { messages: says('x') })
+    const asked = answerText(commandAgent({ ...facts, native: async () => ({ ...native, pipe }) }), {
+      messages: says('x'),
+    })
     expect(await failure(asked)).toMatchObject({
       trouble: 'misconfigured',
       message: expect.stringContaining('too many'),

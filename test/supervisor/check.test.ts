@@ -8,6 +8,8 @@ import { whyNot } from '../../src/supervisor/check.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { isZombie, readProcess } from '../../src/system/proc.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { tellsEnds } from '../support/kernel.ts'
+import { realNative } from '../support/real-native.ts'
 import { waitFor } from '../support/wait.ts'
 
 const SOURCES = join(import.meta.dirname, '..', '..', 'src')
@@ -20,7 +22,13 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const NEVER = new AbortController().signal
 const ask = (text: string, { clock = systemClock(), signal = NEVER } = {}): Promise<string | undefined> =>
-  whyNot({ by: 'command', command: ['/bin/sh', '-c', text, 'sh', join(dir, 'pids')] }, 60_000, clock, signal)
+  whyNot(
+    { by: 'command', command: ['/bin/sh', '-c', text, 'sh', join(dir, 'pids')] },
+    60_000,
+    clock,
+    signal,
+    realNative,
+  )
 
 /** The processes that the command has named in its file; it has named `count`. */
 const named = (count: number): Promise<readonly number[]> =>
@@ -40,6 +48,7 @@ describe('a command', () => {
     expect(await ask('exit 0')).toBeUndefined()
     expect(await ask('exit 3')).toBe('/bin/sh ends with 3')
     expect(await ask('kill -TERM $$')).toBe('/bin/sh ends with SIGTERM')
+    if (tellsEnds) expect(await ask('kill -37 $$')).toBe('/bin/sh ends with SIGRTMIN+3')
     const none = { by: 'command', command: ['/no/such'] } as const
     expect(await whyNot(none, 60_000, systemClock(), NEVER)).toContain('ENOENT')
   })

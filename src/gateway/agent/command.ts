@@ -1,9 +1,12 @@
 import type { Readable } from 'node:stream'
+import { signalName } from '../../protocol/init.ts'
+import { type ChildEnding, childEnding } from '../../system/child-ending.ts'
 import type { Clock } from '../../system/clock.ts'
 import { type Agent, AgentError, cancelled, isAborted, type Question } from './agent.ts'
+import type { ProgramNative } from './pipes.ts'
 import { signalTree } from './process-tree.ts'
 import { promptText } from './prompt.ts'
-import { cannotStart, type MakePipe, spawnPiped } from './spawn.ts'
+import { cannotStart, spawnPiped } from './spawn.ts'
 
 export interface CommandFacts {
   /** What config.yaml says under agent.command: at least one word. */
@@ -14,8 +17,8 @@ export interface CommandFacts {
   readonly clock: Clock
   /** Longest wait for output, ms. */
   readonly silenceMs: number
-  /** Makes a real pipe; without it a socket pair serves, which a program cannot open again as /dev/stdout (ENXIO). */
-  readonly pipe?: () => Promise<MakePipe | undefined>
+  /** Makes real pipes; without it socket pairs serve, which a program cannot open again as /dev/stdout (ENXIO). */
+  readonly native?: () => Promise<ProgramNative | undefined>
 }
 
 /** Longest answer that is taken from a program. */
@@ -27,10 +30,7 @@ const KILL_AFTER_MS = 2000
 /** A background process of the program may hold its stdout for ever: so long after the end of the program we still listen. */
 const DRAIN_AFTER_EXIT_MS = 250
 
-type Ending =
-  | { readonly code: number }
-  | { readonly signal: NodeJS.Signals }
-  | { readonly cannotStart: NodeJS.ErrnoException }
+type Ending = ChildEnding | { readonly cannotStart: NodeJS.ErrnoException }
 
 /** An agent that is a program: the prompt as an argument or on stdin, the answer on stdout, exit 0. One process per answer. */
 export function commandAgent(facts: CommandFacts): Agent {
@@ -40,7 +40,7 @@ export function commandAgent(facts: CommandFacts): Agent {
 async function* run(facts: CommandFacts, question: Question): AsyncGenerator<string, void, undefined> {
   if (isAborted(question.signal)) throw cancelled()
   const prompt = promptText(question.messages)
-  const program = start(facts, prompt, question.session, await facts.pipe?.())
+  const program = start(facts, prompt, question.session, await facts.native?.())
   const giveUp = (): void => void program.end()
   question.signal?.addEventListener('abort', giveUp)
   // It may have been given up while the pipes were being made.
@@ -89,18 +89,19 @@ function start(
   facts: CommandFacts,
   prompt: string,
   session: string | undefined,
-  pipe: MakePipe | undefined,
+  native: ProgramNative | undefined,
 ): RunningProgram {
   const { argv, cwd, clock, silenceMs } = facts
   const asArgument = argv.some((word) => word.includes('{prompt}'))
   const [command = '', ...words] = argv.map((word) => word.replaceAll('{prompt}', () => prompt))
   const environment = { ...facts.environment, ...(session === undefined ? {} : { HERMES_SESSION: session }) }
   const name = `the agent's program ${command}`
-  const { child, stdin, stdout, stderr } = spawnPiped(name, [command, ...words], { cwd, environment, asArgument }, pipe)
+  const options = { cwd, environment, asArgument }
+  const { child, stdin, stdout, stderr } = spawnPiped(name, [command, ...words], options, native?.pipe)
   let gone = false
   const ended = new Promise<Ending>((resolve) => {
     child.once('error', (error) => resolve({ cannotStart: error }))
-    child.once('exit', (code, signal) => resolve(signal === null ? { code: code ?? 0 } : { signal }))
+    void childEnding(child, native).then(resolve)
   }).finally(() => {
     gone = true
   })
@@ -182,11 +183,12 @@ async function raceSilence<T>(
 
 function failureOf(name: string, cwd: string, ending: Ending, stderr: string): AgentError | undefined {
   const said = stderr === '' ? '' : `; it said: ${stderr}`
-  if ('signal' in ending) return new AgentError('failed', `${name} was killed by ${ending.signal}${said}`)
-  if ('code' in ending) {
-    return ending.code === 0
+  if ('signal' in ending)
+    return new AgentError('failed', `${name} was killed by SIG${signalName(ending.signal)}${said}`)
+  if ('exitCode' in ending) {
+    return ending.exitCode === 0
       ? undefined
-      : new AgentError('failed', `${name} ended with exit code ${ending.code}${said}`)
+      : new AgentError('failed', `${name} ended with exit code ${ending.exitCode}${said}`)
   }
   const { code, message } = ending.cannotStart
   const why =

@@ -6,7 +6,7 @@ import type { Agent } from './agent.ts'
 import { readStoredKeys } from './auth-file.ts'
 import { commandAgent } from './command.ts'
 import { openAiAgent } from './openai.ts'
-import { realPipe } from './pipes.ts'
+import { programNative } from './pipes.ts'
 
 export interface AgentFacts {
   readonly config: AgentConfig
@@ -28,16 +28,16 @@ export function configureAgent(facts: AgentFacts): Agent | null {
   const { config, profileDir, environment, clock } = facts
   const silenceMs = silence(environment.HERMES_AGENT_TIMEOUT)
   if (config.command !== null) {
-    let pipe: ReturnType<typeof realPipe> | undefined
+    let native: ReturnType<typeof programNative> | undefined
     return commandAgent({
       argv: config.command,
       cwd: profileDir,
       environment,
       clock,
       silenceMs,
-      pipe: () => {
-        pipe ??= realPipe()
-        return pipe
+      native: () => {
+        native ??= programNative()
+        return native
       },
     })
   }
