@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { lstat, open, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { writtenInPlace } from './replace-file.ts'
 
 /** A name nobody else has, so that two at once never build in one place. (node:crypto would cost each command 7 ms.) */
 export const randomTag = (): string => `${process.pid.toString(36)}-${process.hrtime.bigint().toString(36)}`
@@ -25,7 +26,7 @@ export async function writeNewFile(file: string, text: string, mode: number): Pr
   }
 }
 
-/** Replaces a file so that a reader sees the old text or the new one, also after a power cut. */
+/** Replaces a file so that a reader sees the old text or the new one, also after a power cut; a mounted file is written in place. */
 export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
   const temporary = join(dirname(file), `.new-${randomTag()}`)
   try {
@@ -33,8 +34,9 @@ export async function replaceFile(file: string, text: string, mode: number): Pro
     await rename(temporary, file)
   } catch (error) {
     await unlink(temporary).catch((left: unknown) => {
-      if (!isMissing(left)) throw left
+      if (!isMissing(left) && (left as NodeJS.ErrnoException).code !== 'EROFS') throw left
     })
+    if (writtenInPlace(file, text, mode, error)) return
     throw error
   }
   await syncDirectory(dirname(file))

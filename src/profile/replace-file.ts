@@ -1,11 +1,23 @@
-import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { below } from '../system/paths.ts'
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_RDONLY, O_DIRECTORY } = constants
 
 /**
- * Write, then rename: a reader sees the old text or the new one, and a link planted under either name is not followed.
+ * Write, then rename: a reader sees the old text or the new one, and a link planted under either name is not followed. A file that
+ * cannot be replaced, as it is a mount of its own, is written in place.
  * @param durable it survives a power cut when this returns
  * @throws the error of the file system
  */
@@ -13,17 +25,15 @@ export function replaceFileSync(file: string, text: string, { durable }: { reado
   const dir = dirname(file)
   // Named by pid: one process writes one file at a time, and what a kill leaves behind is replaced by its successor in a container.
   const scratch = below(dir, `.${basename(file)}.${process.pid}`)
-  rmSync(scratch, { force: true })
-  const fd = openSync(scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
   try {
-    writeFileSync(fd, text)
-    if (durable) fsyncSync(fd)
+    rmSync(scratch, { force: true })
+    writeNew(scratch, text, durable)
     renameSync(scratch, file)
   } catch (error) {
-    rmSync(scratch, { force: true })
+    if (writtenInPlace(file, text, 0o644, error)) return
     throw error
   } finally {
-    closeSync(fd)
+    removeScratch(scratch)
   }
   if (!durable) return
   const dirFd = openSync(dir, O_RDONLY | O_DIRECTORY)
@@ -31,5 +41,64 @@ export function replaceFileSync(file: string, text: string, { durable }: { reado
     fsyncSync(dirFd)
   } finally {
     closeSync(dirFd)
+  }
+}
+
+/** EBUSY: the file is a mount point. The others: it is one in a directory that takes no other file. */
+const NOT_REPLACED = ['EBUSY', 'EROFS', 'EACCES', 'EPERM']
+
+/**
+ * What `docker run -v FILE:…/config.yaml` mounts can be written, but not replaced. A power cut can leave half of it.
+ * @param error why it could not be replaced
+ * @param mode what the file is to have, where it is ours to change
+ * @returns false: this is no such file, and `error` stands
+ */
+export function writtenInPlace(file: string, text: string, mode: number, error: unknown): boolean {
+  if (!NOT_REPLACED.includes((error as NodeJS.ErrnoException).code ?? '')) return false
+  let fd: number
+  try {
+    fd = openSync(file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+  } catch {
+    // Not there, not ours or read-only as well: the first error says more.
+    return false
+  }
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) return false
+    if ((stat.mode & 0o777 & ~mode) !== 0) restrict(fd, mode)
+    ftruncateSync(fd, 0)
+    writeFileSync(fd, text)
+    fsyncSync(fd)
+    return true
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function restrict(fd: number, mode: number): void {
+  try {
+    fchmodSync(fd, mode)
+  } catch (error) {
+    // The host's file may be another user's; its mode is that user's affair.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+  }
+}
+
+function writeNew(file: string, text: string, durable: boolean): void {
+  const fd = openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
+  try {
+    writeFileSync(fd, text)
+    if (durable) fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Where nothing can be made there is nothing to remove. */
+function removeScratch(scratch: string): void {
+  try {
+    rmSync(scratch, { force: true })
+  } catch (error) {
+    if (!NOT_REPLACED.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }

@@ -21,6 +21,8 @@ const DEFAULT_WAIT_MS = 90_000
 
 export interface OperationsOptions {
   readonly home: string
+  /** The container's main program is the gateway of this slot. */
+  readonly heldSlot: string | undefined
   readonly instance: string
   readonly manager: StatusResult['manager']
   readonly version: string
@@ -103,7 +105,8 @@ export class SlotOperations {
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
     await this.#untilRunning(timeoutMs)
-    const { table, waiting, services } = this.#o
+    const { table, waiting, services, heldSlot } = this.#o
+    if (key === heldSlot) throw isMainProgram(key, verb)
     const before = this.#statusOf(this.#findOrReconcile(key))
     const notKept = keepDesired ? undefined : this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
     const event: SlotEvent =
@@ -160,7 +163,9 @@ export class SlotOperations {
   }
 
   #statusOf(entry: SlotEntry): SlotStatus {
-    return slotStatus(entry, this.#o.home, this.#o.clock, this.#o.services.note(entry.key))
+    const { home, heldSlot, clock, services } = this.#o
+    const note = entry.key === heldSlot ? { reason: MAIN_PROGRAM } : services.note(entry.key)
+    return slotStatus(entry, home, clock, note)
   }
 
   #signal({ slot, signal, group = false }: Operations['signal']['request']): ActionResult {
@@ -284,6 +289,15 @@ function countLines(wholeLines: Buffer): number {
 /** `gateway-default` first, then by name. */
 const bySlot = (a: SlotEntry, b: SlotEntry): number =>
   Number(b.key === 'gateway-default') - Number(a.key === 'gateway-default') || (a.key < b.key ? -1 : 1)
+
+const MAIN_PROGRAM = "the gateway runs as the container's main program (gateway run --no-supervise)"
+
+const isMainProgram = (key: string, verb: string): HermesError =>
+  new HermesError('REFUSED', `cannot ${verb} ${key}: ${MAIN_PROGRAM}`, {
+    next:
+      `${verb} the container instead (docker ${verb} NAME); ` +
+      'or run it without --no-supervise and HERMES_GATEWAY_NO_SUPERVISE',
+  })
 
 /** There is no ending to tell, and none is made up. */
 function noResult({ key, slot }: SlotEntry): never {

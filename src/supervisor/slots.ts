@@ -3,6 +3,7 @@ import type { ToInit } from '../protocol/init.ts'
 import { rediscoveredSlot } from '../slot/moves.ts'
 import { type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../slot/slot.ts'
 import { step } from '../slot/step.ts'
+import type { Kernel } from '../system/child-ending.ts'
 import type { Clock } from '../system/clock.ts'
 import { isStopped } from '../system/proc.ts'
 import { Attention } from './attention.ts'
@@ -32,6 +33,10 @@ export interface Transition {
 }
 
 export interface SlotTableOptions {
+  /** Tells how the command of a check ended. */
+  readonly kernel?: Kernel
+  /** The container's main program is what this slot would run: nothing starts it. */
+  readonly heldSlot?: string | undefined
   readonly clock: Clock
   readonly send: (message: ToInit) => void
   readonly memory: Pick<Memory, 'keep'>
@@ -81,6 +86,7 @@ export class SlotTable {
   readonly #perform: Perform
   readonly #attention: Attention
   readonly #starts: SlotStarts
+  #saidHeld = false
 
   constructor(options: SlotTableOptions) {
     this.#o = options
@@ -95,8 +101,8 @@ export class SlotTable {
     } satisfies Perform
     this.#perform = perform
     this.#starts = new SlotStarts(options)
-    const { clock, warn } = options
-    this.#attention = new Attention({ clock, warn, dispatch: (key, event) => this.dispatch(key, event) })
+    const { clock, warn, kernel } = options
+    this.#attention = new Attention({ clock, warn, kernel, dispatch: (key, event) => this.dispatch(key, event) })
   }
 
   /** By name, `gateway-default` among the others. */
@@ -155,6 +161,12 @@ export class SlotTable {
 
   /** Every event of a slot goes through here, one after the other: what an effect or an observer causes comes next. */
   dispatch(key: string, event: SlotEvent): void {
+    if (key === this.#o.heldSlot && asksForStart(event)) {
+      // A loop of `s6-svc -u` is not a flood of lines.
+      if (!this.#saidHeld) this.#o.warn(`${key} is not started: the container's main program is this gateway`)
+      this.#saidHeld = true
+      return
+    }
     this.#turns.take(() => {
       const working = this.#slots.get(key)
       if (working !== undefined) this.#happen(working, event)
@@ -284,6 +296,9 @@ export class SlotTable {
     this.#o.removed(working)
   }
 }
+
+const asksForStart = (event: SlotEvent): boolean =>
+  event.type === 'restart' || (event.type === 'want' && event.wanted !== 'down')
 
 /**
  * The process that was asked for is there: all that is new about the slot is what init will tell the next supervisor anyway, and

@@ -6,7 +6,7 @@ import type { Clock } from '../system/clock.ts'
 import { pasteable } from '../system/install.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
-import { profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
+import { gatewaySlot, profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
 import { ifBootFails } from './boot-services.ts'
 import { ChildReports } from './child-reports.ts'
 import { type ControlServer, serveControl } from './control-server.ts'
@@ -87,6 +87,7 @@ export class Supervisor {
     const { warn } = this.#journal
     const memory = new Memory((message) => this.#link.send(message), warn)
     this.#imageServices = new ServiceSlots({
+      kernel: native,
       file: this.#paths.services,
       memory,
       serviceDir: this.#paths.serviceDir,
@@ -130,7 +131,11 @@ export class Supervisor {
     })
     this.#waiting = new Waiting(clock, (key) => this.#imageServices.waitsFor(key))
     this.#jobResults = new JobResults(warn)
+    const heldByMain = gatewayOfMain(home, start.main, this.#container)
+    const heldSlot = heldByMain === undefined ? undefined : gatewaySlot(heldByMain)
     this.#table = new SlotTable({
+      heldSlot,
+      kernel: native,
       clock,
       send: (message) => this.#link.send(message),
       memory,
@@ -164,7 +169,7 @@ export class Supervisor {
       clock,
       journal: this.#journal,
       bootstrap: this.#container.HERMES_GATEWAY_BOOTSTRAP_STATE,
-      heldByMain: gatewayOfMain(home, start.main, this.#container),
+      heldByMain,
       again: () => this.#life.reconcile(),
     })
     this.#life = new Life({
@@ -193,6 +198,7 @@ export class Supervisor {
     })
     this.#operations = new SlotOperations({
       home,
+      heldSlot,
       instance,
       manager: start.pid1 ? 's6-compatible' : 'foreground',
       version,

@@ -47,7 +47,32 @@ test('HERMES_GATEWAY_NO_SUPERVISE=1 does the same', async () => {
     files: { 'config.yaml': lives() },
   })
   await box.saw('alive')
+  const { reason } = await box.slot('gateway-default', (slot) => slot.state === 'down')
+  expect(reason).toContain("the container's main program")
+})
+
+test('a gateway that is the main program is told as such, and start, stop and restart say what to do instead', async () => {
+  await using box = await startContainer({
+    command: ['gateway', 'run', '--no-supervise'],
+    files: { 'config.yaml': lives(), desired_state: 'running\n' },
+  })
+  await box.saw('alive')
+  expect(await box.hermes('gateway', 'status')).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("runs as the container's main program (gateway run --no-supervise)"),
+  })
+  for (const verb of ['start', 'stop', 'restart']) {
+    const { code, stderr } = await box.hermes('gateway', verb)
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(`cannot ${verb} gateway-default:`) })
+    expect(stderr).toContain(`docker ${verb} NAME`)
+  }
+  // s6's word is a start likewise.
+  await box.ok('/command/s6-svc', '-u', '/run/service/gateway-default')
+  await box.saw('gateway-default is not started')
   await box.slot('gateway-default', (slot) => slot.state === 'down')
+  const { stdout, stderr } = await box.logs()
+  expect(stdout.match(/alive/g)).toHaveLength(1)
+  expect(stderr).not.toContain('holds it')
 })
 
 test.each([
