@@ -1,14 +1,12 @@
 import type { LogLine } from '../log/line.ts'
+import { follow, type LineFacts, readLine } from '../log/line-facts.ts'
+import { LEVELS, type Level, levelOfWord } from '../log/line-level.ts'
 import { parseDurationMs } from '../profile/values.ts'
 import { HermesError } from '../system/errors.ts'
 
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-export type Level = (typeof LEVELS)[number]
-
 /** @throws HermesError USAGE */
 export function parseLevel(text: string): Level {
-  const word = text.toLowerCase() === 'warning' ? 'warn' : text.toLowerCase()
-  const level = LEVELS.find((one) => one === word)
+  const level = /^[a-z]+$/i.test(text) ? levelOfWord(text) : undefined
   if (level) return level
   throw new HermesError('USAGE', `--level takes ${LEVELS.join(', ')}, not ${JSON.stringify(text)}`)
 }
@@ -41,37 +39,19 @@ export interface LineFilter {
   readonly session?: string
 }
 
-/** What a line of our own logs says about itself: `LEVEL [session] component: text`, `LEVEL text`, or one JSON object. */
-export function readLine(text: string): { readonly level?: Level; readonly session?: string } {
-  if (text.startsWith('{')) return readJson(text)
-  const found = /^(TRACE|DEBUG|INFO|WARN|ERROR|FATAL) (?:\[([^\]]*)\] )?/.exec(text)
-  if (!found) return {}
-  const level = parseLevel(found[1] ?? 'info')
-  return found[2] === undefined ? { level } : { level, session: found[2] }
-}
-
-function readJson(text: string): { readonly level?: Level; readonly session?: string } {
-  try {
-    const { level, session } = JSON.parse(text) as { level?: unknown; session?: unknown }
-    const known = LEVELS.find((one) => one === level)
-    return { ...(known ? { level: known } : {}), ...(typeof session === 'string' ? { session } : {}) }
-  } catch {
-    // Looks like JSON and is none: a line like any other.
-    return {}
-  }
-}
-
-/** Keeps what the filter asks for. A line that says nothing about itself goes with the one before it: it is the rest of its text. */
+/** Keeps what the filter asks for. A line that goes on with the one before it (a traceback, the rest of a text) goes with it. */
 export function lineFilter({ level, session }: LineFilter): (line: LogLine) => boolean {
-  const kept = new Map<string, boolean>()
-  return ({ slot, text }) => {
-    const found = readLine(text)
-    if (found.level === undefined && found.session === undefined) return kept.get(slot) ?? false
-    const keep =
+  const known = new Map<string, LineFacts>()
+  return ({ slot, text, goesOn }) => {
+    const before = known.get(slot)
+    const own = readLine(text)
+    const isRest = goesOn === true && own.level === undefined
+    const found = follow(before, isRest ? { continues: 'text' } : own)
+    known.set(slot, found)
+    return (
       (level === undefined || (found.level !== undefined && LEVELS.indexOf(found.level) >= LEVELS.indexOf(level))) &&
       (session === undefined || found.session === session)
-    kept.set(slot, keep)
-    return keep
+    )
   }
 }
 

@@ -1,21 +1,35 @@
+import { readLine } from './line-facts.ts'
 import { readStamp, STAMP_BYTES } from './stamp.ts'
 
 /** A line of a log as readers see it. */
 export interface LogLine {
   readonly slot: string
-  /** RFC 3339 UTC. A line without a stamp (a foreign file, a torn line) has that of the line before it; absent: there is none. */
+  /**
+   * RFC 3339 UTC. A line without a stamp (a foreign file, a torn line) has the time it names itself, else that of the line before it;
+   * absent: there is none.
+   */
   readonly at?: string
   readonly atMs: number
   readonly text: string
+  /** It has no stamp where the lines before it have one: the rest of what was written at once. */
+  readonly goesOn?: true
 }
 
 /** Turns the raw lines of one log, in order, into LogLines. */
 export function lineParser(slot: string): (raw: string) => LogLine {
   let last: { readonly at?: string; readonly atMs: number } = { atMs: 0 }
+  let areStamped = false
   return (raw) => {
     const stamp = readStamp(raw)
-    if (stamp) last = stamp
-    return { slot, ...last, text: stamp ? raw.slice(STAMP_BYTES) : raw }
+    if (stamp) {
+      last = stamp
+      areStamped = true
+      return { slot, ...last, text: raw.slice(STAMP_BYTES) }
+    }
+    const { atMs, continues } = readLine(raw)
+    if (atMs !== undefined && continues === undefined) last = { at: new Date(atMs).toISOString(), atMs }
+    else if (areStamped) return { slot, ...last, text: raw, goesOn: true }
+    return { slot, ...last, text: raw }
   }
 }
 

@@ -3,32 +3,32 @@ import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { lastOf, lineFilter, lineText, parseCount, parseLevel, parseSince, readLine } from '../../src/cli/log-lines.ts'
+import { lastOf, lineFilter, lineText, parseCount, parseLevel, parseSince } from '../../src/cli/log-lines.ts'
 import { hermes, startProgram, temporaryHome } from '../support/cli.ts'
 import { program } from '../support/install.ts'
 import { waitFor } from '../support/wait.ts'
 
 const line = (text: string, slot = 'agent') => ({ slot, atMs: 0, text })
 
-describe('what a line says about itself', () => {
-  test.each([
-    ['WARN [s1] api: text', { level: 'warn', session: 's1' }],
-    ['INFO text', { level: 'info' }],
-    ['{"level":"error","session":"s2","msg":"x"}', { level: 'error', session: 's2' }],
-    ['{"level":"error"', {}],
-    ['INFORMATION', {}],
-    ['    at stack', {}],
-  ])('%j', (text, found) => {
-    expect(readLine(text)).toEqual(found)
-  })
+test('a filter keeps that level and worse, and the lines that belong to a kept one', () => {
+  const lines = [
+    line('INFO [a] x: 1'),
+    { ...line('more of 1'), goesOn: true as const },
+    line('ERROR [a] x: 2'),
+    { ...line('more of 2'), goesOn: true as const },
+    line('    at run'),
+    line('plain'),
+    line('WARN [b] x: 3'),
+  ]
+  const kept = (filter: Parameters<typeof lineFilter>[0]) => lines.filter(lineFilter(filter)).map(({ text }) => text)
+  expect(kept({ level: 'warn' })).toEqual(['ERROR [a] x: 2', 'more of 2', '    at run', 'WARN [b] x: 3'])
+  expect(kept({ session: 'a' })).toEqual(['INFO [a] x: 1', 'more of 1', 'ERROR [a] x: 2', 'more of 2', '    at run'])
+  expect(kept({ level: 'error', session: 'b' })).toEqual([])
 })
 
-test('a filter keeps that level and worse, and the lines that belong to a kept one', () => {
-  const lines = ['INFO [a] x: 1', 'more of 1', 'ERROR [a] x: 2', 'more of 2', 'WARN [b] x: 3'].map((text) => line(text))
-  const kept = (filter: Parameters<typeof lineFilter>[0]) => lines.filter(lineFilter(filter)).map(({ text }) => text)
-  expect(kept({ level: 'warn' })).toEqual(['ERROR [a] x: 2', 'more of 2', 'WARN [b] x: 3'])
-  expect(kept({ session: 'a' })).toEqual(['INFO [a] x: 1', 'more of 1', 'ERROR [a] x: 2', 'more of 2'])
-  expect(kept({ level: 'error', session: 'b' })).toEqual([])
+test('the lines of several logs do not mix: each goes on with its own', () => {
+  const lines = [line('ERROR x', 'a'), line('INFO y', 'b'), line('    at run', 'a'), line('    more', 'b')]
+  expect(lines.filter(lineFilter({ level: 'error' })).map(({ text }) => text)).toEqual(['ERROR x', '    at run'])
 })
 
 test('--since takes a duration or a time, --lines a number or all, --level a level', () => {
@@ -37,7 +37,8 @@ test('--since takes a duration or a time, --lines a number or all, --level a lev
   expect(() => parseSince('tomorrow', 0)).toThrow(expect.objectContaining({ code: 'USAGE' }))
   expect([parseCount('7'), parseCount('all')]).toEqual([7, undefined])
   expect(() => parseCount('-1')).toThrow(expect.objectContaining({ code: 'USAGE' }))
-  expect(parseLevel('WARNING')).toBe('warn')
+  expect(['WARNING', 'err', 'Critical', 'trace'].map(parseLevel)).toEqual(['warn', 'error', 'fatal', 'trace'])
+  expect(() => parseLevel('loud')).toThrow(expect.objectContaining({ code: 'USAGE' }))
 })
 
 test('the name of the log stands in each line where there are several', () => {

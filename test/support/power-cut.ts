@@ -17,12 +17,8 @@ export interface CutDisk extends Disposable {
 /** An ext4 of its own in a file. @returns why there is none, in a line: loop devices need root and a kernel that has them */
 export function cutDisk(): CutDisk | string {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-cut-'))
-  const [image, path, copy, copied] = ['disk', 'home', 'copy', 'after'].map((name) => join(dir, name)) as [
-    string,
-    string,
-    string,
-    string,
-  ]
+  const [image, path, copied] = ['disk', 'home', 'after'].map((name) => join(dir, name)) as [string, string, string]
+  let cuts = 0
   for (const made of [path, copied]) mkdirSync(made)
   for (const [command = '', ...words] of [
     ['truncate', '-s', '24M', image],
@@ -37,12 +33,16 @@ export function cutDisk(): CutDisk | string {
   return {
     path,
     async afterCut(look) {
+      // A name of its own: a container that starts meanwhile holds the last copy's mount for a moment, and its loop device would be
+      // taken again, with what it knows of the file system.
+      const copy = join(dir, `copy-${++cuts}`)
       execFileSync('cp', ['--sparse=always', image, copy])
       execFileSync('mount', ['-o', 'loop', copy, copied])
       try {
         return await look(copied)
       } finally {
         execFileSync('umount', [copied])
+        rmSync(copy)
       }
     },
     [Symbol.dispose]() {

@@ -53,8 +53,22 @@ test('a filter looks at text in any case and at levels, and gaps always show', (
   expect(texts(buffer)).toEqual(['ERROR no such file', 'gap 12', 'WARN late'])
 })
 
+test('the rest of a traceback is shown with its first line, also when that comes later, from above', () => {
+  const buffer = new LogBuffer(10)
+  buffer.setFilter({ text: '', level: 'error' })
+  buffer.append([{ text: '    at run' }, { text: 'Caused by: x' }, { text: 'INFO fine' }, { text: '  more' }])
+  expect(texts(buffer)).toEqual([])
+  buffer.prepend([{ text: 'INFO before' }, { text: 'ERROR broken' }])
+  expect(texts(buffer)).toEqual(['ERROR broken', '    at run', 'Caused by: x'])
+  buffer.append([{ text: 'ERROR again' }])
+  buffer.append([{ text: '    at run' }])
+  buffer.appendGap()
+  buffer.append([{ text: '    of something else' }])
+  expect(texts(buffer).slice(3)).toEqual(['ERROR again', '    at run', 'gap ?'])
+})
+
 test('whatever happens, what is shown is what a filter of everything held would show', () => {
-  const text = fc.constantFrom('INFO a', 'ERROR b', 'c', 'WARN a')
+  const text = fc.constantFrom('INFO a', 'ERROR b', 'c', 'WARN a', '  at a', 'Error: a')
   const step = fc.oneof(
     fc.record({ do: fc.constant('append' as const), texts: fc.array(text, { maxLength: 8 }) }),
     fc.record({ do: fc.constant('prepend' as const), texts: fc.array(text, { maxLength: 8 }) }),

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { EventStreamReader } from '../../../src/dashboard/web/core/event-stream.ts'
 import { ago, bytes, clockTime, cores, dayTime, duration, ending } from '../../../src/dashboard/web/core/format.ts'
-import { levelOf, passes } from '../../../src/dashboard/web/core/log-level.ts'
+import { passes } from '../../../src/dashboard/web/core/log-level.ts'
 import { piecesOf } from '../../../src/dashboard/web/core/pieces.ts'
 import { retryDelayMs } from '../../../src/dashboard/web/core/retry.ts'
 import { parseRoute, profilePath } from '../../../src/dashboard/web/core/route.ts'
 import { sparkline } from '../../../src/dashboard/web/core/sparkline.ts'
 import { HISTORY_SAMPLES, type UsageHistory, withSample } from '../../../src/dashboard/web/core/usage-history.ts'
 import { isAtEnd, windowOf } from '../../../src/dashboard/web/core/virtual-window.ts'
+import { levelOf } from '../../../src/log/line-facts.ts'
 
 describe('how facts are written', () => {
   test.each([

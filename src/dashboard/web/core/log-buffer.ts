@@ -2,11 +2,22 @@
  * The lines of a log that the page holds: a bounded run of entries, and those of them that pass the filter. Entries carry numbers
  * that count up downwards; a page of older lines is numbered below the first one, so a row keeps its key whatever is added.
  */
+
+import { type CoarseLevel, coarse, follow, type LineFacts, type ReadLine, readLine } from '../../../log/line-facts.ts'
 import type { LogLine } from '../../api/contract.ts'
-import { type Level, type LevelFilter, levelOf, passes } from './log-level.ts'
+import { type LevelFilter, passes } from './log-level.ts'
 
 export type Entry =
-  | { readonly kind: 'line'; readonly seq: number; readonly at?: string; readonly text: string; readonly level?: Level }
+  | {
+      readonly kind: 'line'
+      readonly seq: number
+      readonly at?: string
+      readonly text: string
+      readonly level?: CoarseLevel
+      /** What it says itself, and what it is taken for together with the lines before it. */
+      readonly own: ReadLine
+      readonly facts: LineFacts
+    }
   /** `missed` absent: the connection was away, and nobody can say how many. */
   | { readonly kind: 'gap'; readonly seq: number; readonly missed?: number }
 
@@ -65,7 +76,12 @@ export class LogBuffer {
   /** Newer lines. @returns how many of the oldest had to go, and how many of them were shown */
   append(lines: readonly LogLine[]): { dropped: number; droppedShown: number } {
     let seq = (this.#entries.at(-1)?.seq ?? -1) + 1
-    return this.#appendEntries(lines.slice(-this.#max).map((line) => this.#entry(line, seq++)))
+    let before = this.#entries.at(-1)
+    const added = lines.slice(-this.#max).map((line) => {
+      before = this.#entry(line, seq++, before)
+      return before
+    })
+    return this.#appendEntries(added)
   }
 
   /** Marks the place where lines are missing. */
@@ -77,12 +93,24 @@ export class LogBuffer {
   /** Older lines. @returns how many were put above what is shown; `cut`: so many of the newest had to go */
   prepend(lines: readonly LogLine[]): { added: number; cut: number } {
     let seq = (this.#entries[0]?.seq ?? lines.length) - lines.length
-    const older = lines.map((line) => this.#entry(line, seq++))
-    const all = [...older, ...this.#entries]
+    let before: Entry | undefined
+    const older = lines.map((line) => {
+      before = this.#entry(line, seq++, before)
+      return before
+    })
+    // The first lines held may be the rest of the last older one.
+    const held = this.#entries.map((entry) => {
+      if (entry.kind === 'gap' || entry.own.continues === undefined || before === undefined) {
+        before = undefined
+        return entry
+      }
+      before = this.#entry(entry, entry.seq, before)
+      return before
+    })
+    const all = [...older, ...held]
     const shownOlder = older.filter((entry) => this.#passes(entry))
     this.#entries = all.slice(0, this.#max)
-    const last = this.#entries.at(-1)?.seq ?? 0
-    this.#shown = [...shownOlder, ...this.#shown].filter((entry) => entry.seq <= last)
+    this.#shown = this.#entries.filter((entry) => this.#passes(entry))
     return { added: shownOlder.length, cut: all.length - this.#entries.length }
   }
 
@@ -96,10 +124,12 @@ export class LogBuffer {
     return { dropped, droppedShown: from }
   }
 
-  #entry({ at, text }: LogLine, seq: number): Entry {
+  #entry({ at, text }: LogLine, seq: number, before: Entry | undefined): Entry {
     this.#longest = Math.max(this.#longest, text.length)
-    const level = levelOf(text)
-    return { kind: 'line', seq, text, ...(at === undefined ? {} : { at }), ...(level === undefined ? {} : { level }) }
+    const own = readLine(text)
+    const facts = follow(before?.kind === 'line' ? before.facts : undefined, own)
+    const level = facts.level === undefined ? {} : { level: coarse(facts.level) }
+    return { kind: 'line', seq, text, ...(at === undefined ? {} : { at }), ...level, own, facts }
   }
 
   #passes(entry: Entry): boolean {
