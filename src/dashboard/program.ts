@@ -13,6 +13,7 @@ import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { allHandlers } from './api/handlers.ts'
 import { noLogin } from './auth/none.ts'
 import { openLogin } from './auth/open.ts'
+import { hostName } from './gate.ts'
 import { SECURITY_HEADERS } from './http/headers.ts'
 import { dashboardServer } from './http/server.ts'
 import { BoardWatch } from './live/board-watch.ts'
@@ -108,7 +109,7 @@ async function assemble(
   const access =
     gate.kind === 'login' ? await openLogin({ home, clock, setting: settings.setting, warn, closeOf }) : noLogin()
   const app = {
-    rules: { gate, list: PUBLIC, publicApi },
+    rules: { gate, list: PUBLIC, publicApi, publicHost: outside.publicUrl && hostName(outside.publicUrl.host) },
     outside,
     headers: SECURITY_HEADERS,
     handlers: allHandlers(api, access.handlers, { list: PUBLIC, publicApi }),

@@ -50,35 +50,39 @@ describe('tries', () => {
 })
 
 describe('cookies', () => {
-  const plain = { secure: false, path: '/' }
-  const host = { secure: true, path: '/' }
-  const below = { secure: true, path: '/hermes' }
+  const mark = '0123abcd'
+  const plain = { secure: false, path: '/', mark }
+  const host = { secure: true, path: '/', mark }
+  const below = { secure: true, path: '/hermes', mark }
 
   test('are named by where they go', () => {
     expect([plain, host, below].map((place) => cookieName('hermes_session_at', place))).toEqual([
-      'hermes_session_at',
-      '__Host-hermes_session_at',
-      '__Secure-hermes_session_at',
+      'hermes_session_at_0123abcd',
+      '__Host-hermes_session_at_0123abcd',
+      '__Secure-hermes_session_at_0123abcd',
     ])
   })
 
-  test('are read by that one name only: another one was planted', () => {
-    const header = 'hermes_session_at=planted; x=1; __Host-hermes_session_at=ours'
+  test('are read by that one name, or the one they had before: another one was planted, or is a neighbour’s', () => {
+    const header =
+      'hermes_session_at=planted; x=1; __Host-hermes_session_at_0123abcd=ours; __Host-hermes_session_at=old'
     expect(readCookie(header, 'hermes_session_at', host)).toBe('ours')
+    expect(readCookie('__Host-hermes_session_at=old', 'hermes_session_at', host)).toBe('old')
     expect(readCookie('hermes_session_at=planted', 'hermes_session_at', host)).toBeUndefined()
+    expect(readCookie('hermes_session_at_ffffffff=other', 'hermes_session_at', plain)).toBeUndefined()
     expect(readCookie('hermes_session_at=', 'hermes_session_at', plain)).toBeUndefined()
     expect(readCookie(undefined, 'hermes_session_at', plain)).toBeUndefined()
   })
 
   test('have all their attributes', () => {
     expect(setCookie('hermes_session_rt', 'v', 60.9, below)).toBe(
-      '__Secure-hermes_session_rt=v; Path=/hermes; Max-Age=60; HttpOnly; SameSite=Lax; Secure',
+      '__Secure-hermes_session_rt_0123abcd=v; Path=/hermes; Max-Age=60; HttpOnly; SameSite=Lax; Secure',
     )
   })
 
   test('are taken back under every name, each with the attributes a browser demands for it', () => {
-    const all = deletions({ path: '/hermes' })
-    expect(all).toHaveLength(8)
+    const all = deletions({ path: '/hermes', mark })
+    expect(all).toHaveLength(16)
     for (const cookie of all) {
       expect(cookie).toContain('=; Path=/')
       expect(cookie).toContain('Max-Age=0')

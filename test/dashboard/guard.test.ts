@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Caller, checkEntry, type GuardRules } from '../../src/dashboard/http/guard.ts'
+import { type Caller, checkEntry, checkHost, type GuardRules } from '../../src/dashboard/http/guard.ts'
 import { Refused } from '../../src/dashboard/http/refusals.ts'
 import { isPublic, loginList, PUBLIC } from '../../src/dashboard/public-paths.ts'
 
@@ -63,4 +63,23 @@ test('HERMES_DASHBOARD_PUBLIC_API closes the six API paths and leaves the log-in
   expect(PUBLIC.api).toHaveLength(6)
   for (const path of PUBLIC.api) expect(isPublic(path, closed)).toBe(false)
   for (const path of PUBLIC.always) expect(isPublic(path, closed)).toBe(true)
+})
+
+test.each([
+  ['192.0.2.1:9119', true],
+  ['[2001:db8::1]:9119', true],
+  ['localhost:9119', true],
+  ['hermes', true],
+  ['hermes.example:9119', true],
+  ['HERMES.example', true],
+  ['rebound.evil.example:9119', false],
+  ['127.0.0.1.evil.example', false],
+  ['', false],
+])('where no log-in is needed, the Host %o is answered: %s', (host, answered) => {
+  const rules = { gate: { kind: 'insecure' }, list: PUBLIC, publicApi: true, publicHost: 'hermes.example' } as const
+  const check = () => checkHost(rules, { host })
+  if (answered) expect(check).not.toThrow()
+  else expect(check).toThrow(Refused)
+  // With a log-in a name alone is worth nothing.
+  expect(() => checkHost({ ...rules, gate: { kind: 'login', providers: [] } }, { host })).not.toThrow()
 })

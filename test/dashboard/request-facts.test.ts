@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { clientAddress, parseProxies, plainAddress } from '../../src/dashboard/http/proxies.ts'
+import { forwardedFacts, parseForwarded } from '../../src/dashboard/http/forwarded.ts'
+import { nodeAddress, parseProxies, plainAddress } from '../../src/dashboard/http/proxies.ts'
 
 const isTrusted = parseProxies('10.0.0.0/8, 127.0.0.1 fd00::/8')
 
@@ -39,11 +40,51 @@ test.each([
   ['10.0.0.1', 'unknown', '10.0.0.1'],
   ['10.0.0.1', '::ffff:198.51.100.1', '198.51.100.1'],
 ])('from %s with X-Forwarded-For %s: %s', (peer, header, expected) => {
-  expect(clientAddress(peer, header, isTrusted)).toBe(expected)
+  const headers = header === undefined ? {} : { 'x-forwarded-for': header }
+  expect(forwardedFacts(headers, peer, isTrusted).address).toBe(expected)
 })
 
 test('an IPv4 address on a dual-stack socket is itself', () => {
   expect(plainAddress('::ffff:10.0.0.1')).toBe('10.0.0.1')
   expect(plainAddress('::1')).toBe('::1')
   expect(plainAddress(undefined)).toBe('')
+})
+
+test.each([
+  ['203.0.113.7:51000', '203.0.113.7'],
+  ['[2001:db8::1]:443', '2001:db8::1'],
+  ['[2001:db8::1]', '2001:db8::1'],
+  ['2001:db8::1', '2001:db8::1'],
+  ['::ffff:203.0.113.7', '203.0.113.7'],
+  ['unknown', 'unknown'],
+  ['_hidden:80', '_hidden:80'],
+])('a proxy that writes %s means %s', (text, address) => {
+  expect(nodeAddress(text)).toBe(address)
+})
+
+test('the elements of Forwarded, as RFC 7239 writes them', () => {
+  const header = 'For="[2001:db8:cafe::17]:4711", for=192.0.2.43;proto=http;by=203.0.113.43, for="_a;b,c\\"d"'
+  expect(parseForwarded(header).map((element) => Object.fromEntries(element))).toEqual([
+    { for: '[2001:db8:cafe::17]:4711' },
+    { for: '192.0.2.43', proto: 'http', by: '203.0.113.43' },
+    { for: '_a;b,c"d' },
+  ])
+})
+
+test('of a chain counts what the outermost trusted proxy has written', () => {
+  const forwarded =
+    'for=1.1.1.1;host=made.up;proto=http, for="198.51.100.1:81";host=hermes.example;proto=https, for=10.0.0.2;host=in'
+  expect(forwardedFacts({ forwarded }, '10.0.0.1', isTrusted)).toEqual({
+    address: '198.51.100.1',
+    host: 'hermes.example',
+    secure: true,
+  })
+  expect(forwardedFacts({ forwarded }, '203.0.113.1', isTrusted)).toEqual({ address: '203.0.113.1' })
+  // A proxy that writes the other kind has handed this one on as it came from the client.
+  const both = {
+    forwarded: 'for=1.1.1.1;host=made.up',
+    'x-forwarded-for': '198.51.100.1',
+    'x-forwarded-proto': 'https',
+  }
+  expect(forwardedFacts(both, '10.0.0.1', isTrusted)).toEqual({ address: '198.51.100.1', secure: true })
 })

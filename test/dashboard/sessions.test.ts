@@ -6,7 +6,7 @@ import { Sealer } from '../../src/dashboard/auth/seal.ts'
 import { Sessions } from '../../src/dashboard/auth/sessions.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 
-const PLACE = { secure: false, path: '/' }
+const PLACE = { secure: false, path: '/', mark: '0123abcd' }
 const HOUR_MS = 3_600_000
 const password: DashboardAuthProvider = {
   kind: 'password',

@@ -11,6 +11,7 @@ import {
   type RunningDashboard,
   resealed,
   startDashboard,
+  unmarked,
 } from '../support/dashboard.ts'
 import { readEvents } from '../support/event-stream.ts'
 import { type RunningHermes, startHermes } from '../support/hermes.ts'
@@ -196,9 +197,9 @@ describe('where a log-in is needed', () => {
     })
   })
 
-  test('over HTTP the cookies have plain names, and no script reads them', async () => {
+  test('over HTTP the cookies have names without a prefix, and no script reads them', async () => {
     const cookies = (await logIn(dashboard)).headers['set-cookie'] ?? []
-    expect(cookies.map((cookie) => cookie.split('=')[0])).toEqual(['hermes_session_at', 'hermes_session_rt'])
+    expect(cookies.map(unmarked)).toEqual(['hermes_session_at', 'hermes_session_rt'])
     for (const cookie of cookies) {
       expect(cookie).toMatch(/; Path=\/; Max-Age=43\d+; HttpOnly; SameSite=Lax$/)
     }
@@ -219,6 +220,23 @@ describe('where a log-in is needed', () => {
         expect(taken).toContainEqual(expect.stringMatching(new RegExp(`^${prefix}${name}=; Path=/; Max-Age=0; `)))
       }
     }
+  })
+
+  test('two dashboards on one host leave each other’s sessions alone: cookies know no ports', async () => {
+    await using other = await startHermes({ profiles: [] })
+    await using neighbour = await startDashboard(other, {
+      args: ['--host', '0.0.0.0'],
+      env: password,
+      install: page.install,
+    })
+    const jar = new Map<string, string>()
+    for (const one of [dashboard, neighbour])
+      for (const cookie of (await logIn(one)).headers['set-cookie'] ?? [])
+        jar.set(cookie.split('=')[0] ?? '', cookie.split(/[=;]/)[1] ?? '')
+    expect(jar.size).toBe(4)
+    const cookie = cookieHeader(Object.fromEntries(jar))
+    for (const one of [dashboard, neighbour])
+      expect((await one.ask('/api/auth/me', { headers: { cookie } })).code).toBe(200)
   })
 
   test('a session that was changed, or sealed for something else, is none', async () => {
@@ -248,7 +266,7 @@ describe('where a log-in is needed', () => {
     // Without its first part the old session is renewed by any request.
     const cookie = cookieHeader({ hermes_session_rt: before.cookies().hermes_session_rt ?? '' })
     const after = await logIn(dashboard, { headers: { cookie } })
-    const names = (after.headers['set-cookie'] ?? []).map((one) => one.split('=')[0])
+    const names = (after.headers['set-cookie'] ?? []).map(unmarked)
     expect(names).toEqual(['hermes_session_at', 'hermes_session_rt', 'hermes_session_at', 'hermes_session_rt'])
     // Of two cookies of one name a browser keeps the later one (RFC 6265, 5.3).
     const kept = after.cookies()
@@ -269,7 +287,7 @@ describe('where a log-in is needed', () => {
     const cookie = cookieHeader({ hermes_session_rt })
     const answer = await fetch(`${dashboard.origin}${path}`, { method, headers: { cookie } })
     await answer.body?.cancel()
-    const names = answer.headers.getSetCookie().map((one) => one.split('=')[0])
+    const names = answer.headers.getSetCookie().map(unmarked)
     expect([answer.status, names]).toEqual([code, ['hermes_session_at', 'hermes_session_rt']])
   })
 
@@ -503,8 +521,7 @@ test('the audit log has who came, who did not and from where, and no password', 
 })
 
 describe('behind a proxy', () => {
-  const names = (answer: DashboardAnswer): readonly string[] =>
-    (answer.headers['set-cookie'] ?? []).map((cookie) => cookie.split('=')[0] ?? '')
+  const names = (answer: DashboardAnswer): readonly string[] => (answer.headers['set-cookie'] ?? []).map(unmarked)
 
   test('a trusted one that says https: __Host- cookies, Secure, and its origin is ours', async () => {
     await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.0/8' })
@@ -517,6 +534,19 @@ describe('behind a proxy', () => {
     // Without the proxy the same cookie has another name, and is not believed.
     expect((await dashboard.ask('/api/profiles', { headers: { cookie } })).code).toBe(401)
     expect((await logIn(dashboard, { headers: { ...forwarded, Origin: dashboard.origin } })).code).toBe(403)
+  })
+
+  test.each([
+    ['a port that is the scheme’s own', { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'hermes.example:443' }],
+    ['RFC 7239', { Forwarded: 'for="[2001:db8::1]:4711";host="hermes.example";proto=https;by=_proxy' }],
+    ['Traefik, of a WebSocket', { 'X-Forwarded-Proto': 'wss', 'X-Forwarded-Host': 'hermes.example' }],
+    ['Azure, which asks by another name', { 'X-Forwarded-Proto': 'https', 'X-Original-Host': 'hermes.example' }],
+    ['only the scheme, with its Host', { 'X-Forwarded-Proto': 'https', Host: 'hermes.example:443' }],
+  ])('the browser’s origin is known: %s', async (_, forwarded) => {
+    await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.1' })
+    const headers = { ...(forwarded as Record<string, string>), Origin: 'https://hermes.example' }
+    const json = { username: 'me', password: 'correct horse' }
+    expect((await dashboard.ask('/auth/password-login', { method: 'POST', headers, json })).code).toBe(200)
   })
 
   test('its prefix is the path of the cookies, and stands before every address', async () => {

@@ -111,14 +111,16 @@ test('the whole way there and back: code, PKCE, nonce, state; then a session of 
     nonce: expect.stringMatching(/^[\w-]{43}$/),
   })
   const [pkce] = answer.headers['set-cookie'] ?? []
-  expect(pkce).toMatch(/^hermes_session_pkce=[\w-]+; Path=\/; Max-Age=600; HttpOnly; SameSite=Lax$/)
+  expect(pkce).toMatch(/^hermes_session_pkce_[0-9a-f]{8}=[\w-]+; Path=\/; Max-Age=600; HttpOnly; SameSite=Lax$/)
   expect(pkce).not.toContain(location.searchParams.get('state'))
 
   const back = await provider.signIn(location.href, 'alice')
   const done = await dashboard.ask(pathOf(back), { headers: { cookie: cookieHeader(answer.cookies()) } })
   expect([done.code, done.headers.location]).toEqual([302, '/kanban'])
   expect(Object.keys(done.cookies())).toEqual(['hermes_session_at', 'hermes_session_rt'])
-  expect(done.headers['set-cookie']).toContainEqual(expect.stringMatching(/^hermes_session_pkce=; .*Max-Age=0/))
+  expect(done.headers['set-cookie']).toContainEqual(
+    expect.stringMatching(/^hermes_session_pkce_[0-9a-f]{8}=; .*Max-Age=0/),
+  )
   const me = await profiles(dashboard, cookieHeader(done.cookies()))
   expect(me.json()).toMatchObject({ user: 'Alice@example.com', provider: 'nous' })
 })
@@ -447,13 +449,19 @@ test('a provider that has changed how it signs is asked anew after one log-in th
 
 test('an issuer that is not written as the provider writes it: the answer names the right one', async () => {
   const named = 'https://login.example/application/o/x/'
-  const server = createServer((_, response) => response.end(JSON.stringify({ issuer: named })))
+  const server = createServer((_, response) =>
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ issuer: named })),
+  )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}/application/o/x`
   await using dashboard = await dashboardFor(issuer)
   const next = async () => (await dashboard.ask('/auth/login?provider=nous')).json().next
   expect(await next()).toBe(`it names itself ${named}: set HERMES_DASHBOARD_OIDC_ISSUER=${named}`)
-  await new Promise((resolve) => server.close(resolve))
+  server.close()
+  server.closeAllConnections()
+})
+
+test('an issuer below which there is no provider: the answer names the setting', async () => {
   await using provider = await identityProvider()
   await using nowhere = await dashboardFor(`${provider.issuer}/nowhere`)
   expect((await nowhere.ask('/auth/login?provider=nous')).json().next).toContain('HERMES_DASHBOARD_OIDC_ISSUER=')

@@ -167,7 +167,7 @@ const answerOf = (code: number, headers: IncomingHttpHeaders, body: string): Das
         .filter((cookie) => !/;\s*max-age=0/i.test(cookie))
         .map((cookie) => {
           const pair = cookie.split(';')[0] ?? ''
-          return [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]
+          return [unmarked(pair), pair.slice(pair.indexOf('=') + 1)]
         }),
     ),
 })
@@ -187,6 +187,9 @@ export function resealed(
   if (typeof held !== 'object') throw new Error('not a cookie of this volume')
   return cookieHeader({ hermes_session_at: sealer.seal('access', { ...held, ...change }) })
 }
+
+/** The name of a cookie without the mark of its dashboard, as earlier versions had it: a dashboard takes its own by both. */
+export const unmarked = (cookie: string): string => (cookie.split('=')[0] ?? '').replace(/_[0-9a-f]{8}$/, '')
 
 /** As a Cookie header. */
 export const cookieHeader = (cookies: Readonly<Record<string, string>>): string =>

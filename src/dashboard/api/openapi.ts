@@ -29,7 +29,7 @@ export function openApi(version: string, list: PublicList, publicApi: boolean): 
     paths,
     components: {
       securitySchemes: {
-        session: { type: 'apiKey', in: 'cookie', name: '__Host-hermes_session_at' },
+        session: { type: 'apiKey', in: 'cookie', name: '__Host-hermes_session_at_XXXXXXXX' },
         pageToken: { type: 'apiKey', in: 'header', name: 'X-Hermes-Token' },
         metrics: { type: 'http', scheme: 'bearer' },
       },

@@ -5,6 +5,8 @@ export interface CookiePlace {
   readonly secure: boolean
   /** `/`, or what the browser has before our paths. */
   readonly path: string
+  /** Of this dashboard: cookies know no ports, and another one on this host has cookies, too. */
+  readonly mark: string
 }
 
 export type CookieName = 'hermes_session_at' | 'hermes_session_rt' | 'hermes_session_pkce'
@@ -16,7 +18,10 @@ function prefixOf({ secure, path }: CookiePlace): '' | '__Host-' | '__Secure-' {
   return path === '/' ? '__Host-' : '__Secure-'
 }
 
-export const cookieName = (name: CookieName, place: CookiePlace): string => `${prefixOf(place)}${name}`
+export const cookieName = (name: CookieName, place: CookiePlace): string => `${plainName(name, place)}_${place.mark}`
+
+/** As versions before this one had it; what they have sealed still opens. */
+const plainName = (name: CookieName, place: CookiePlace): string => `${prefixOf(place)}${name}`
 
 export const setCookie = (name: CookieName, value: string, maxAgeS: number, place: CookiePlace): string =>
   written(cookieName(name, place), value, Math.max(0, Math.floor(maxAgeS)), place.path, place.secure)
@@ -24,8 +29,8 @@ export const setCookie = (name: CookieName, value: string, maxAgeS: number, plac
 export const deleteCookie = (name: CookieName, place: CookiePlace): string => setCookie(name, '', 0, place)
 
 /** Takes the session cookies back under every name they can have had: the dashboard may have moved behind a proxy since. */
-export function deletions({ path }: Pick<CookiePlace, 'path'>): readonly string[] {
-  return SESSION.flatMap((name) => [
+export function deletions({ path, mark }: Pick<CookiePlace, 'path' | 'mark'>): readonly string[] {
+  return SESSION.flatMap((name) => [`${name}_${mark}`, name]).flatMap((name) => [
     written(name, '', 0, '/', false),
     ...(path === '/' ? [] : [written(name, '', 0, path, false)]),
     written(`__Host-${name}`, '', 0, '/', true),
@@ -36,12 +41,10 @@ export function deletions({ path }: Pick<CookiePlace, 'path'>): readonly string[
 const written = (name: string, value: string, maxAgeS: number, path: string, secure: boolean): string =>
   `${name}=${value}; Path=${path}; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`
 
-/** The value of our cookie in a Cookie header, by the one name it has in this place. */
+/** The value of our cookie in a Cookie header, by the one name it has in this place, or had there. */
 export function readCookie(header: string | undefined, name: CookieName, place: CookiePlace): string | undefined {
-  const wanted = `${cookieName(name, place)}=`
-  const pair = header
-    ?.split(';')
-    .map((part) => part.trim())
-    .find((part) => part.startsWith(wanted))
-  return pair?.slice(wanted.length) || undefined
+  const pairs = header?.split(';').map((part) => part.trim()) ?? []
+  const cookieOf = (wanted: string): string | undefined =>
+    pairs.find((part) => part.startsWith(`${wanted}=`))?.slice(wanted.length + 1) || undefined
+  return cookieOf(cookieName(name, place)) ?? cookieOf(plainName(name, place))
 }

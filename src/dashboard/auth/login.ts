@@ -58,6 +58,12 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
   let waiting = 0
   let last: Promise<unknown> = Promise.resolve()
 
+  const placeOf = ({ secure, prefix }: RequestFacts): CookiePlace => ({
+    secure,
+    path: prefix === '' ? '/' : prefix,
+    mark: sealer.mark,
+  })
+
   const note = ({ address }: RequestFacts, entry: Omit<AuditEntry, 'address'>): void =>
     facts.audit.write({ ...entry, address })
 
@@ -242,8 +248,6 @@ const viewerOf = ({ id, user, provider, expiresMs, endsMs }: Session): SignedIn 
   expiresAtMs: expiresMs,
   endsAtMs: endsMs,
 })
-
-const placeOf = ({ secure, prefix }: RequestFacts): CookiePlace => ({ secure, path: prefix === '' ? '/' : prefix })
 
 const callbackOf = ({ origin, prefix }: RequestFacts): string => `${origin}${prefix}/auth/callback`
 

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 
 /** What a sealed text is for. One that was made for something else does not open. */
 export type Purpose = 'access' | 'refresh' | 'pkce'
@@ -10,8 +10,12 @@ const TAG_BYTES = 16
 export class Sealer {
   readonly #key: Buffer
 
+  /** 8 hex digits that tell this key from another one; nothing can be learned of the key by them. */
+  readonly mark: string
+
   constructor(key: Buffer) {
     this.#key = key
+    this.mark = createHash('sha256').update(key).digest('hex').slice(0, 8)
   }
 
   seal(purpose: Purpose, value: object): string {

@@ -1,4 +1,5 @@
 /** The two gates, and what must hold for a request that changes something. Pure. */
+import { isIP } from 'node:net'
 import { sameText } from '../auth/same-text.ts'
 import { type Gate, hostName, isLoopback } from '../gate.ts'
 import { meansApi, safeNext } from '../next-path.ts'
@@ -13,6 +14,8 @@ export interface GuardRules {
   readonly list: PublicList
   /** HERMES_DASHBOARD_PUBLIC_API. */
   readonly publicApi: boolean
+  /** Of HERMES_DASHBOARD_PUBLIC_URL, without its port. */
+  readonly publicHost?: string | undefined
 }
 
 /** Who asks, where a log-in is needed. */
@@ -28,10 +31,23 @@ const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 /** It is its own proof of who asks, and there is no session yet that could have a token. */
 const NEEDS_NO_TOKEN = '/auth/password-login'
 
-/** DNS rebinding: a page whose name now resolves to 127.0.0.1 still says its own name. @throws Refused */
-export function checkHost({ gate }: GuardRules, { host }: Pick<RequestFacts, 'host'>): void {
-  if (gate.kind === 'loopback' && !isLoopback(hostName(host))) throw misdirected()
+/**
+ * DNS rebinding: a page whose name now resolves to our address still says its own name. Where a log-in is needed it has no session.
+ * @throws Refused 421
+ */
+export function checkHost({ gate, publicHost }: GuardRules, { host }: Pick<RequestFacts, 'host'>): void {
+  const name = hostName(host)
+  if (gate.kind === 'loopback' && !isLoopback(name))
+    throw misdirected('a loopback name', 'open http://127.0.0.1 or http://localhost')
+  if (gate.kind === 'insecure' && !isNobodysName(name) && name.toLowerCase() !== publicHost)
+    throw misdirected(
+      'an address, localhost or a name without dots: without a log-in any web page could make its name lead here',
+      `open the dashboard by its address, or set HERMES_DASHBOARD_PUBLIC_URL to http://${name.slice(0, 200)}`,
+    )
 }
+
+/** No page on the internet can have such a name: an address, or one label. */
+const isNobodysName = (name: string): boolean => isIP(name) !== 0 || /^[a-z0-9_-]+$/i.test(name)
 
 /**
  * The log-in gate, or where there is none the page-token gate.

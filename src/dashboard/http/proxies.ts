@@ -29,17 +29,32 @@ function add(list: BlockList, part: string): void {
 export const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
 
 /**
- * Who really asks: from the right, the first address of `X-Forwarded-For` that is no trusted proxy. What stands left of it was
- * written by that client.
+ * An address as proxies write it, which may have a port: `203.0.113.7:51000` (Azure, IIS), `[2001:db8::1]:443` (RFC 7239, 6).
+ * @returns the text itself where it is none (`unknown`, `_hidden`)
  */
-export function clientAddress(peer: string, forwardedFor: string | undefined, isTrusted: IsTrusted): string {
-  if (!isTrusted(peer)) return peer
-  const chain = (forwardedFor ?? '').split(',').map((part) => plainAddress(part.trim()))
-  let client = peer
-  for (const address of chain.reverse()) {
-    if (isIP(address) === 0) return client
-    client = address
-    if (!isTrusted(address)) return client
+export function nodeAddress(text: string): string {
+  const node = text.trim()
+  const [, v6] = /^\[([^\]]*)\](?::\d+)?$/.exec(node) ?? []
+  const [, v4] = /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(node) ?? []
+  return plainAddress(v6 ?? v4 ?? node)
+}
+
+/**
+ * Who really asks: from the right, the first address of a chain that is no trusted proxy. What stands left of it was written by
+ * that client.
+ * @param chain addresses in the order of the header
+ * @returns `index`: which of the chain it is; -1: none
+ */
+export function clientOf(
+  peer: string,
+  chain: readonly string[],
+  isTrusted: IsTrusted,
+): { readonly address: string; readonly index: number } {
+  let client = { address: peer, index: -1 }
+  for (let index = chain.length - 1; index >= 0 && isTrusted(client.address); index -= 1) {
+    const address = nodeAddress(chain[index] ?? '')
+    if (isIP(address) === 0) break
+    client = { address, index }
   }
   return client
 }

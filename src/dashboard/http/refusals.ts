@@ -48,8 +48,8 @@ export const tooLarge = (maxBytes: number): Refused =>
   refusal(413, 'too_large', `the request's body has more than ${maxBytes} bytes`)
 export const notJson = (): Refused => refusal(415, 'not_json', 'send JSON, with Content-Type: application/json')
 export const unavailable = (error: string, detail: string, next?: string): Refused => refusal(503, error, detail, next)
-export const misdirected = (): Refused =>
-  refusal(421, 'misdirected', 'the Host header must be a loopback name', 'open http://127.0.0.1 or http://localhost')
+export const misdirected = (expected: string, next: string): Refused =>
+  refusal(421, 'misdirected', `the Host header must be ${expected}`, next)
 export const notAllowed = (method: string, allowed: readonly string[]): Refused =>
   new Refused(
     405,

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { clientAddress, type IsTrusted, plainAddress } from './proxies.ts'
+import { forwardedFacts } from './forwarded.ts'
+import { type IsTrusted, plainAddress } from './proxies.ts'
 
 /** A request as the gates judge it. */
 export interface RequestFacts {
@@ -33,18 +34,13 @@ export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }
   const { headers, method = 'GET', url = '' } = incoming
   const query = url.indexOf('?')
   const peer = plainAddress(incoming.socket.remoteAddress)
-  const forwarded = (name: string): string | undefined => {
-    if (!isTrusted(peer)) return undefined
-    const value = headers[`x-forwarded-${name}`]
-    return (Array.isArray(value) ? value[0] : value)?.split(',')[0]?.trim() || undefined
-  }
-  const host = forwarded('host') ?? headers.host ?? ''
-  const secure = forwarded('proto')?.toLowerCase() === 'https'
-  const given = forwarded('prefix')?.replace(/\/+$/, '')
+  const forwarded = forwardedFacts(headers, peer, isTrusted)
+  const secure = forwarded.secure === true
+  const given = forwarded.prefix?.replace(/\/+$/, '')
   const seen =
     publicUrl === undefined
       ? {
-          origin: `${secure ? 'https' : 'http'}://${host.toLowerCase()}`,
+          origin: originOf(secure, forwarded.host ?? headers.host ?? ''),
           prefix: given !== undefined && PREFIX.test(given) ? given : '',
           secure,
         }
@@ -53,14 +49,19 @@ export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }
           prefix: publicUrl.pathname.replace(/\/+$/, ''),
           secure: publicUrl.protocol === 'https:',
         }
-  const all = headers['x-forwarded-for']
   return {
     method,
     path: rawPath(incoming),
     search: query === -1 ? '' : url.slice(query),
     host: headers.host ?? '',
     ...seen,
-    address: clientAddress(peer, Array.isArray(all) ? all.join(',') : all, isTrusted),
+    address: forwarded.address,
     headers,
   }
+}
+
+/** As a browser writes it, which leaves out the scheme's own port. */
+function originOf(secure: boolean, host: string): string {
+  const text = `${secure ? 'https' : 'http'}://${host.toLowerCase()}`
+  return URL.canParse(text) ? new URL(text).origin : text
 }
