@@ -51,7 +51,7 @@ export function makeContext(options: {
     clock,
     wishedProfile: profile,
     profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
-    connect: () => connectControl(paths.controlSocket, clock),
+    connect: () => connectControl(paths.controlSocket, clock, home),
   }
 }
 

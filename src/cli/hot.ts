@@ -9,6 +9,7 @@ import { isSlotKey } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine } from '../system/foreign-text.ts'
 import { gatewaySlot } from '../system/paths.ts'
+import { slotCommands } from '../system/slot-commands.ts'
 import type { Context } from './context.ts'
 import type { Outcome } from './output.ts'
 import { managerLine, slotDetails, slotsTable } from './slots-view.ts'
@@ -49,7 +50,11 @@ const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<
   withSupervisor(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
 
 /** Exit code 0 up, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every wanted gateway is up. */
-export async function gatewayStatus(context: Context, { all }: { all: boolean }): Promise<Outcome> {
+/** @param profile default: the one this command is about */
+export async function gatewayStatus(
+  context: Context,
+  { all, profile }: { all: boolean; profile?: string | undefined },
+): Promise<Outcome> {
   const wallMs = context.clock.wallMs()
   if (all) {
     const result = await statusOf(context)
@@ -61,8 +66,8 @@ export async function gatewayStatus(context: Context, { all }: { all: boolean })
       exitCode: behind ? EXIT.failed : EXIT.done,
     }
   }
-  const profile = context.profile().name
-  return slotStatus(context, gatewaySlot(profile), `hermes -p ${profile} gateway start`)
+  const slot = gatewaySlot(profile ?? context.profile().name)
+  return slotStatus(context, slot, slotCommands(slot).start)
 }
 
 /** One slot in full. @throws HermesError NO_SUCH_SLOT */

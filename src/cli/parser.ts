@@ -1,7 +1,7 @@
 import { Argument, Command as Commander, CommanderError, Option } from 'commander'
 import { HermesError } from '../system/errors.ts'
-import { nearest } from '../system/nearest.ts'
 import type { Command, Group, Input, OptionSpec } from './command.ts'
+import { suggestion } from './suggestion.ts'
 
 /** What the words came to: a command with its input, or a help text. */
 export type Parsed = { readonly command: Command; readonly input: Input } | { readonly help: string }
@@ -24,7 +24,7 @@ export function parseWords(typed: readonly string[], commands: readonly Command[
         },
         writeErr: () => undefined,
       })
-      .configureHelp({ helpWidth: 100 })
+      .configureHelp({ helpWidth: 100, showGlobalOptions: true })
   const root = shape(new Commander('hermes'))
     .description('Profiles under supervision: create, start, watch.')
     .usage('[-p NAME] [--json] COMMAND')
@@ -90,11 +90,13 @@ function unknownWord([first = '-', second = '-']: readonly string[], commands: r
   return second.startsWith('-') || takesWords || siblings.some(([, word]) => word === second) ? undefined : second
 }
 
-/** `hermes gateway` alone is `hermes gateway run`. */
+/** `hermes gateway` alone is `hermes gateway run`; a group that runs nothing alone shows its commands. */
 function expandGroup(words: readonly string[], groups: readonly Group[]): readonly string[] {
   const [first, second] = words
-  const alone = groups.find((group) => group.name === first)?.alone
-  if (alone === undefined || second === '-h' || second === '--help') return words
+  const group = groups.find(({ name }) => name === first)
+  if (group === undefined || second === '-h' || second === '--help') return words
+  const { alone } = group
+  if (alone === undefined) return second === undefined ? [group.name, '--help'] : words
   return second === undefined || second.startsWith('-') ? [first ?? '', alone, ...words.slice(1)] : words
 }
 
@@ -119,26 +121,24 @@ function inputOf(given: readonly unknown[], command: Command): Input {
 }
 
 function usageError(error: CommanderError, words: readonly string[], commands: readonly Command[]): HermesError {
-  const [message = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
-  const [first = '', second = ''] = words
-  const siblings = commands.map((command) => command.path.split(' '))
-  const known = siblings.some(([group]) => group === first)
-  const unknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && !known)
-  const near = unknown
-    ? known
-      ? prefixed(
-          first,
-          nearest(
-            second,
-            siblings.filter(([group]) => group === first).map(([, word]) => word ?? ''),
-          ),
-        )
-      : nearest(first, [...new Set(siblings.map(([group]) => group ?? ''))])
-    : undefined
+  const [said = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
+  const [first = ''] = words
+  const known = commands.some(({ path }) => path.split(' ')[0] === first)
   const help = `hermes ${known ? `${first} ` : ''}--help`
+  const isExcess = error.code === 'commander.excessArguments' && known
+  const unknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && !known)
+  const near = unknown ? suggestion(words, commands) : undefined
   const guess = near === undefined ? hint.replace(/[()]/g, '') : `Did you mean hermes ${near}?`
+  const message = (isExcess ? excessText(words, commands) : undefined) ?? said
   return new HermesError('USAGE', message, { next: guess === '' ? help : `${guess} ${help} shows all` })
 }
 
-const prefixed = (group: string, word: string | undefined): string | undefined =>
-  word === undefined ? undefined : `${group} ${word}`
+function excessText(words: readonly string[], commands: readonly Command[]): string | undefined {
+  const plain = words.filter((word) => !word.startsWith('-'))
+  const command = commands.find(({ path }) => path === plain.slice(0, path.split(' ').length).join(' '))
+  if (command === undefined) return undefined
+  const taken = command.arguments?.length ?? 0
+  const extra = plain[command.path.split(' ').length + taken]
+  const most = taken === 0 ? 'nothing after it' : `at most ${taken === 1 ? 'one word' : `${taken} words`} after it`
+  return extra === undefined ? undefined : `hermes ${command.path} takes ${most}, so "${extra}" is too much`
+}

@@ -2,7 +2,7 @@ import type { Death, SlotStatus, StatusResult } from '../protocol/control.ts'
 import { oneLine } from '../system/foreign-text.ts'
 
 export const managerLine = (status: Pick<StatusResult, 'manager'>): string =>
-  `Manager: ${status.manager === 's6-compatible' ? 's6-compatible (container supervisor)' : 'foreground'}`
+  `Manager: ${status.manager === 's6-compatible' ? 's6 (container supervisor)' : 'foreground'}`
 
 /** `up, ready`: what a slot does, in words. */
 export function stateWords(slot: SlotStatus): string {

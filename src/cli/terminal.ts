@@ -7,6 +7,8 @@ export interface Asker {
   readonly interactive: boolean
   /** The next line, trimmed; undefined: there is none any more. */
   ask(question: string): Promise<string | undefined>
+  /** All lines that are left, trimmed, without the empty ones at the end. */
+  rest(): Promise<string[]>
   /** The same without showing on the terminal what is typed. */
   secret(question: string): Promise<string | undefined>
   close(): void
@@ -48,6 +50,12 @@ export function openAsker(print: (text: string) => void): Asker {
     async ask(question) {
       if (stdin.isTTY) print(question)
       return (await nextLine())?.trim()
+    },
+    async rest() {
+      const all: string[] = []
+      for (let line = await nextLine(); line !== undefined; line = await nextLine()) all.push(line.trim())
+      while (all.at(-1) === '') all.pop()
+      return all
     },
     async secret(question) {
       if (!stdin.isTTY) return (await nextLine())?.trim()

@@ -14,12 +14,12 @@ import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
 
 export const GROUPS: readonly Group[] = [
-  { name: 'profile', summary: 'create, delete, list, show, rename, use' },
-  { name: 'gateway', summary: 'start, stop, restart, status, run; alone: run', alone: 'run' },
-  { name: 'config', summary: "read and write the profile's config.yaml" },
+  { name: 'profile', summary: 'Manage profiles' },
+  { name: 'gateway', summary: 'Manage gateways; alone: run one in the foreground', alone: 'run' },
+  { name: 'config', summary: "Read and write a profile's config.yaml" },
   KANBAN_GROUP,
-  { name: 'dashboard', summary: 'start, stop, restart and status of the dashboard; alone: run', alone: 'run' },
-  { name: 'service', summary: 'start, stop, restart and status of services that the image defines' },
+  { name: 'dashboard', summary: 'Manage the dashboard; alone: run it in the foreground', alone: 'run' },
+  { name: 'service', summary: 'Manage the services that the image defines' },
 ]
 
 export const COMMANDS: readonly Command[] = [

@@ -57,10 +57,15 @@ const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-r
 /**
  * Connects to the supervisor. One that is being restarted does not refuse: init holds the listening socket, the next one answers.
  * @param path the control socket
+ * @param home the volume, which is what people know a Hermes by; default: they see the path
  * @throws HermesError NO_SUPERVISOR when nobody listens at `path`; REFUSED when we may not connect
  */
-export async function connectControl(path: string, clock: Clock = systemClock()): Promise<ControlClient> {
-  return new Client(path, clock, await openConnection(path, clock))
+export async function connectControl(
+  path: string,
+  clock: Clock = systemClock(),
+  home?: string,
+): Promise<ControlClient> {
+  return new Client(path, clock, await openConnection(path, clock, DEFAULT_WAITING_EVENTS, home))
 }
 
 class Client implements ControlClient {
@@ -256,13 +261,18 @@ class Connection {
   }
 }
 
-async function openConnection(path: string, clock: Clock, maxWaiting = DEFAULT_WAITING_EVENTS): Promise<Connection> {
+async function openConnection(
+  path: string,
+  clock: Clock,
+  maxWaiting = DEFAULT_WAITING_EVENTS,
+  home?: string,
+): Promise<Connection> {
   const untilMs = clock.nowMs() + CONNECT_MS
   while (true) {
     const connected = await tryConnect(path)
     if (!(connected instanceof Error)) return new Connection(connected, clock, maxWaiting)
     // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
-    if (connected.code !== 'EAGAIN' || clock.nowMs() >= untilMs) throw cannotConnect(path, connected)
+    if (connected.code !== 'EAGAIN' || clock.nowMs() >= untilMs) throw cannotConnect(path, home ?? path, connected)
     await new Promise<void>((resolve) => clock.at(clock.nowMs() + CONNECT_AGAIN_MS, resolve))
   }
 }
@@ -278,15 +288,16 @@ function tryConnect(path: string): Promise<Socket | NodeJS.ErrnoException> {
   return promise
 }
 
-const NEXT = 'start it: docker start for a container, npm start in a checkout'
+const NEXT = 'Start it: npm start, or docker start NAME. Running with another HERMES_HOME? Set it here too.'
 
-function cannotConnect(path: string, cause: NodeJS.ErrnoException): HermesError {
+/** @param where what people know the place by */
+function cannotConnect(path: string, where: string, cause: NodeJS.ErrnoException): HermesError {
   if (cause.code === 'EACCES' || cause.code === 'EPERM')
     return new HermesError('REFUSED', `may not connect to the supervisor at ${path} (${cause.code})`, {
       next: 'run the command as the user the supervisor runs as, or as root',
       cause,
     })
-  return new HermesError('NO_SUPERVISOR', `the supervisor is not running: nobody answers at ${path} (${cause.code})`, {
+  return new HermesError('NO_SUPERVISOR', `Hermes is not running here (${where})`, {
     next: NEXT,
     cause,
   })

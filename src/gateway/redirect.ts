@@ -20,7 +20,11 @@ export async function redirectToSupervisor(facts: GatewayFacts): Promise<number>
   const asking = new AbortController()
   try {
     const started = await Promise.race([startSlot(facts, asking.signal), stopped.first.then(() => false)])
-    if (started) facts.err(supervisedText(facts.profile))
+    if (started) {
+      facts.err(supervisedText(facts.profile))
+      if (await Promise.race([needsAgent(facts), stopped.first.then(() => false)]))
+        facts.err('hermes: no agent configured; next: hermes setup\n')
+    }
     await stopped.first
     return EXIT.done
   } finally {
@@ -31,7 +35,7 @@ export async function redirectToSupervisor(facts: GatewayFacts): Promise<number>
 }
 
 const supervisedText = (profile: string): string =>
-  `hermes: the gateway of "${profile}" now runs under supervision, in the slot ${gatewaySlot(profile)}: it comes back when it dies, and the container outlives it
+  `hermes: the gateway of "${profile}" now runs under supervision in the slot ${gatewaySlot(profile)} (s6 supervision): it is restarted when it dies, and the container outlives it
 hermes: to make it the container's own process instead: gateway run --no-supervise, or HERMES_GATEWAY_NO_SUPERVISE=1
 `
 
@@ -67,6 +71,21 @@ async function ask(facts: GatewayFacts, signal: AbortSignal): Promise<void> {
   } finally {
     signal.removeEventListener('abort', giveUp)
     client.close()
+  }
+}
+
+/** Whether nothing would answer. Advice only: without an answer of the supervisor there is none. */
+async function needsAgent({ controlSocket, clock }: GatewayFacts): Promise<boolean> {
+  try {
+    const client = await connectControl(controlSocket, clock)
+    try {
+      return (await client.request('status', {})).needsAgent === true
+    } finally {
+      client.close()
+    }
+  } catch (error) {
+    if (error instanceof HermesError) return false
+    throw error
   }
 }
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { pasteable } from '../system/install.ts'
 import type { Native } from '../system/native.ts'
@@ -78,6 +79,14 @@ export class Boot {
     say('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
   }
 
+  /** `docker run` with nothing but the image's name: a container that says nothing looks like one that hangs. */
+  #sayNoMain(): void {
+    const { facts, say } = this.#o
+    const exec = `docker exec ${hostname()} hermes`
+    say('info', `supervising ${facts.home} without a main program: gateways run until the container is stopped`)
+    say('info', `next: ${exec} gateway start, to start the default gateway; ${exec} status, to see what runs`)
+  }
+
   async #runHooks(): Promise<void> {
     const { hooks, facts, shutdown, stopWith } = this.#o
     const code = await hooks.run(
@@ -101,7 +110,7 @@ export class Boot {
   async #startMain(): Promise<void> {
     const { main, stopWith } = this.#o
     try {
-      await main.start()
+      if (!(await main.start())) this.#sayNoMain()
     } catch (error) {
       if (error instanceof HermesError) stopWith(error.exitCode, `${error.message}. ${error.next}`)
       else stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)

@@ -69,15 +69,16 @@ export class MainProgram {
 
   /**
    * Starts it, if there is one to start.
+   * @returns false: there is none
    * @throws HermesError when there is no such program, Error when it could not be started
    */
-  async start(): Promise<void> {
+  async start(): Promise<boolean> {
     const { native, stored, words: given, hermes, ended } = this.#o
     const environment = stored()
     const path = environment.PATH ?? this.#o.rootEnv.PATH ?? ''
     const words = mainWords({ words: given, hasTerminal: terminalFd() !== undefined, path, hermes })
     const [program] = words
-    if (program === undefined) return
+    if (program === undefined) return false
     requireProgram(program)
     const terminal = terminalPlan(native)
     this.#sharesTerminal = terminal === 'share'
@@ -88,6 +89,7 @@ export class MainProgram {
       main.ending = ending
       ended(containerCode({ ending, stopAsked: false, killed: false }))
     })
+    return true
   }
 
   /** The container's exit code after a stop that was asked for. */

@@ -3,6 +3,15 @@ import { join, resolve } from 'node:path'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { isSubcommand } from '../system/subcommands.ts'
 
+/** Programs of older images that templates still put before the container's arguments. All they did, init does. */
+const FORWARDERS = ['/opt/hermes/docker/main-wrapper.sh', '/opt/hermes/docker/entrypoint.sh']
+
+/** The container's arguments, without forwarders in front of them. */
+export function withoutForwarders(words: readonly string[]): readonly string[] {
+  const first = words.findIndex((word) => !FORWARDERS.includes(word))
+  return first === -1 ? [] : words.slice(first)
+}
+
 export interface MainFacts {
   /** The container's arguments. */
   readonly words: readonly string[]

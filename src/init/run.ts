@@ -8,6 +8,7 @@ import { killingAs } from './as-runtime-user.ts'
 import { gatherFacts, type InitFacts, type InitOptions } from './facts.ts'
 import { canGiveFiles } from './identity.ts'
 import { Init } from './init.ts'
+import { withoutForwarders } from './main-words.ts'
 import { OwnConsole, openSink } from './own-console.ts'
 import { withoutNpm } from './user-environment.ts'
 
@@ -15,7 +16,9 @@ const OLDEST_NODE = 24
 
 /** Starts init; resolves when the boot is behind it. Ends the process by itself. */
 export async function runInit(given: InitOptions): Promise<void> {
-  const options = given.foreground ? { ...given, env: withoutNpm(given.env) } : given
+  const options = given.foreground
+    ? { ...given, env: withoutNpm(given.env) }
+    : { ...given, words: withoutForwarders(given.words) }
   const { native, problem } = await loadNative()
   const clock = systemClock()
   // Before anything drops root: afterwards they could not be opened.

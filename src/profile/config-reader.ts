@@ -21,6 +21,7 @@ import {
   defaultValues,
   type Kind,
 } from './config-keys.ts'
+import { findOrphan } from './config-orphans.ts'
 import { expectation, schemaOf, whyNot } from './config-schema.ts'
 import { asWritten } from './yaml-text.ts'
 
@@ -33,6 +34,16 @@ export interface ReadValues {
 
 /** Never throws: what is wrong becomes a problem, and the default. */
 export function readValues(text: string, file: string): ReadValues {
+  const read = readYaml(text, file)
+  const isPuzzling = ({ key, message }: ConfigProblem): boolean =>
+    key === '' || (!key.includes('.') && message.startsWith('unknown key'))
+  const orphan = read.problems.some(isPuzzling) ? findOrphan(text) : undefined
+  if (orphan === undefined) return read
+  const { line, key, parent } = orphan
+  return nothing({ file, line, key: '', message: `"${key}" is indented but its parent "${parent}:" is commented out` })
+}
+
+function readYaml(text: string, file: string): ReadValues {
   const lines = new LineCounter()
   // The library's check for unique keys is quadratic; ours is not.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })

@@ -7,7 +7,14 @@ import { openRegular, readRegularFile, UnreadableFile } from '../system/small-fi
 import { MAX_CONFIG_BYTES } from './config.ts'
 import { isMissing, isThere, randomTag, replaceFile, syncDirectory, writeNewFile } from './files.ts'
 import { DEFAULT_PROFILE } from './names.ts'
-import { describedConfigText, dotEnvText, HOME_DIRECTORIES, PROFILE_DIRECTORIES, soulText } from './templates.ts'
+import {
+  CONFIG_MODE,
+  describedConfigText,
+  dotEnvText,
+  HOME_DIRECTORIES,
+  PROFILE_DIRECTORIES,
+  soulText,
+} from './templates.ts'
 
 export interface CreateOptions {
   readonly description?: string
@@ -80,10 +87,13 @@ async function fill(dir: string, name: string, description: string | undefined):
   await writeUnlessThere(join(dir, 'SOUL.md'), soulText(name), 0o644)
   await writeUnlessThere(join(dir, '.env'), dotEnvText(), 0o600)
   const config = join(dir, 'config.yaml')
-  if (!(await writeUnlessThere(config, describedConfigText(false, description), 0o644)) && description !== undefined) {
+  if (
+    !(await writeUnlessThere(config, describedConfigText(false, description), CONFIG_MODE)) &&
+    description !== undefined
+  ) {
     const { setConfigValue } = await import('./config-edit.ts')
     const text = readRegularFile(config, MAX_CONFIG_BYTES) ?? ''
-    await replaceFile(config, setConfigValue(text, 'description', JSON.stringify(description)), 0o644)
+    await replaceFile(config, setConfigValue(text, 'description', JSON.stringify(description)), CONFIG_MODE)
   }
   await syncDirectory(dir)
 }
@@ -185,7 +195,7 @@ export async function seedHome(home: string): Promise<readonly string[]> {
   if (await isThere(join(home, 'gateway_state.json'))) return made.sort()
   await makeAll(PROFILE_DIRECTORIES)
   const files: readonly (readonly [string, string, number])[] = [
-    ['config.yaml', describedConfigText(true, undefined), 0o644],
+    ['config.yaml', describedConfigText(true, undefined), CONFIG_MODE],
     ['SOUL.md', soulText(DEFAULT_PROFILE), 0o644],
     ['.env', dotEnvText(), 0o600],
   ]

@@ -45,8 +45,8 @@ export function ownEnvironment(facts: OwnEnvironmentFacts): {
   }
 }
 
-/** Without USER, as in cron: what the accounts say of us. */
-function ownName(): string {
+/** Our name as the accounts have it, or our number: where USER is not set, as in cron. */
+export function ownName(): string {
   try {
     return userInfo().username
   } catch {

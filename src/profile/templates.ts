@@ -18,6 +18,9 @@ export const dotEnvText =
 # API_SERVER_KEY=
 `
 
+/** Of config.yaml: what a person writes into it by mistake, a key for instance, is not for everybody on the machine. */
+export const CONFIG_MODE = 0o640
+
 /**
  * The seeded config.yaml: every key, commented out, with a line of explanation.
  * @param volumeWide with the keys that only the default profile's file is asked for

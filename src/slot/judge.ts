@@ -1,4 +1,5 @@
 /** What becomes of a slot whose process has ended or could not be started: docs/slots.md, "What an exit means". */
+import type { Ending } from '../protocol/init.ts'
 import { backoffMs } from './backoff.ts'
 import { asksForRestart, describeEnding, isSuccess, permanentReason } from './ending.ts'
 import { childOf, type DeathRecord, isOwnJudgement, type Slot, type Verdict } from './slot.ts'
@@ -21,12 +22,16 @@ export const wantedVerdict = (slot: Slot): Verdict =>
 /**
  * The process of `slot` has ended.
  * @param slot as it was when it ended
- * @param said its last words; they belong to the reason for which it is parked
+ * @param words `said`: its last words, which belong to the reason for which it is parked; `how`: how it ended, in better words
  */
-export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said?: string): Judgement {
+export function judgeEnding(
+  slot: Slot,
+  death: DeathRecord,
+  random: number,
+  { said, how = describeEnding(death.ending) }: { readonly said?: string; readonly how?: string } = {},
+): Judgement {
   const { ending } = death
   const { policy } = slot
-  const how = describeEnding(ending)
   const reason = reasonOf(slot, how)
   if (policy.kind === 'job') return notADeath({ to: 'down', reason })
   const own = isOwnJudgement(slot)
@@ -45,7 +50,7 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
     return aDeath({ to: 'down', reason: `${reason}; restart is ${policy.restart}` })
   }
   const tooMany = tooManyDeaths(slot, death)
-  if (tooMany !== undefined) return aDeath({ to: 'parked', reason: `${tooMany}; the last one ${reason}` })
+  if (tooMany !== undefined) return aDeath({ to: 'parked', reason: tooMany })
   const forgiven = death.upMs !== undefined && death.upMs >= policy.forgetAfterMs
   const k = (forgiven ? 0 : slot.deathsInRow) + 1
   const startAtMs = death.atMs + backoffMs(policy.restartDelay, k, wasUp, random)
@@ -55,7 +60,10 @@ export function judgeEnding(slot: Slot, death: DeathRecord, random: number, said
 /** How it ended, and why it was made to. */
 function reasonOf(slot: Slot, how: string): string {
   if (slot.state !== 'stopping') return how
-  if (slot.cause === 'start-timeout') return `was not ready after ${slot.policy.startTimeoutMs} ms and ${how}`
+  if (slot.cause === 'start-timeout') {
+    const { startTimeoutMs, startTimeoutKey: key = 'start_timeout' } = slot.policy
+    return `It did not become ready within ${spanText(startTimeoutMs)} (${key}) and was stopped`
+  }
   return slot.cause === 'condemned' && slot.why !== undefined ? `${slot.why}; it ${how}` : how
 }
 
@@ -81,10 +89,30 @@ export function judgeFailure(slot: Slot, reason: string, random: number, nowMs: 
   }
 }
 
-function tooManyDeaths(slot: Slot, death: DeathRecord): string | undefined {
+/** @returns the sentence for a slot that is given up; undefined: it may die again */
+function tooManyDeaths(slot: Slot, { ending, atMs }: DeathRecord): string | undefined {
   const { giveUpAfter } = slot.policy
   if (giveUpAfter === null) return undefined
-  const fromMs = Math.max(slot.wordAtMs, death.atMs - giveUpAfter.withinMs)
-  const deaths = slot.deaths.filter(({ atMs }) => atMs >= fromMs).length + 1
-  return deaths >= giveUpAfter.deaths ? `died ${deaths} times within ${giveUpAfter.withinMs} ms` : undefined
+  const fromMs = Math.max(slot.wordAtMs, atMs - giveUpAfter.withinMs)
+  const deaths = slot.deaths.filter((one) => one.atMs >= fromMs).length + 1
+  if (deaths < giveUpAfter.deaths) return undefined
+  const often = deaths === 1 ? 'once' : deaths === 2 ? 'twice' : `${deaths} times`
+  const last = lastText(slot, ending)
+  return `It crashed ${often} in ${spanText(giveUpAfter.withinMs)} (last ${last}), so it is no longer restarted`
+}
+
+function lastText(slot: Slot, ending: Ending): string {
+  if (slot.state === 'stopping' && slot.cause === 'start-timeout') return 'time not ready within its limit'
+  if (slot.state === 'stopping' && slot.cause === 'condemned' && slot.why !== undefined) return `time: ${slot.why}`
+  return 'exitCode' in ending ? `exit code ${ending.exitCode}` : `SIG${ending.signal}`
+}
+
+/** `3 s`, `0.5 s`, `10 minutes`, `1 hour`. */
+function spanText(ms: number): string {
+  for (const [unitMs, unit] of [
+    [3_600_000, 'hour'],
+    [60_000, 'minute'],
+  ] as const)
+    if (ms >= unitMs && ms % unitMs === 0) return ms === unitMs ? `1 ${unit}` : `${ms / unitMs} ${unit}s`
+  return `${ms / 1_000} s`
 }

@@ -113,7 +113,7 @@ export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): Step {
   const lastEnding = { atMs, wallMs, pid, ending, ...(asked && { asked }) }
   const seen: Slot = { ...slot, lastChild, lastEnding }
   const death: DeathRecord = { atMs, wallMs, ...(upMs !== undefined && { upMs }), ending }
-  const { verdict, counts, isDeath } = judgeEnding(seen, death, random, event.said)
+  const { verdict, counts, isDeath } = judgeEnding(seen, death, random, event)
   const forgiven = upMs !== undefined && upMs >= slot.policy.forgetAfterMs
   const judged: Slot = {
     ...seen,

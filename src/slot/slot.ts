@@ -30,6 +30,8 @@ export interface SlotPolicy {
   readonly readiness: 'alive' | 'announced'
   readonly readyAfterMs: number
   readonly startTimeoutMs: number
+  /** The setting that says so, for people. */
+  readonly startTimeoutKey?: string
   readonly stopSignal: SignalName
   readonly stopTimeoutMs: number
   readonly giveUpAfter: { readonly deaths: number; readonly withinMs: number } | null
@@ -148,6 +150,8 @@ export type SlotEvent =
       readonly random: number
       /** Its last words, where they explain a slot that is parked. */
       readonly said?: string
+      /** How it ended, where more is known than its code says. */
+      readonly how?: string
     }
   /** `nowMs` may have reached {@link dueAt}. */
   | { readonly type: 'due' }

@@ -2,8 +2,11 @@ import type { ChildFacts, Ending, Sequenced, ToSupervisor } from '../protocol/in
 import { permanentReason } from '../slot/ending.ts'
 import { type Child, childOf, isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
+import { EXIT } from '../system/errors.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import type { SlotTable } from './slots.ts'
+
+const NOT_RUN = /^(.+) (?:is not on PATH|does not exist|is not executable); /
 
 export interface ChildReportsOptions {
   readonly table: SlotTable
@@ -60,7 +63,8 @@ export class ChildReports {
         logs.endOfProcess(event.slot)
         const { child, pid, ending, atMs } = event
         const wallMs = Math.round(this.#wallMs(atMs))
-        const said = this.#lastWords(event.slot, ending)
+        const said = permanentReason(ending) === undefined ? undefined : this.#lastWords(event.slot)
+        const how = this.#notRun(event.slot, ending)
         table.dispatch(event.slot, {
           type: 'exited',
           child,
@@ -70,6 +74,7 @@ export class ChildReports {
           wallMs,
           random,
           ...(said !== undefined && { said }),
+          ...(how !== undefined && { how }),
         })
         break
       }
@@ -81,11 +86,21 @@ export class ChildReports {
   }
 
   /** What a process that is not to be started again had to say for itself: the operator reads it first. */
-  #lastWords(key: string, ending: Ending): string | undefined {
+  #lastWords(key: string): string | undefined {
     const slot = this.#o.table.get(key)?.slot
     const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
-    if (spawnedAtMs === undefined || permanentReason(ending) === undefined) return undefined
-    return this.#o.logs.lastWords(key, this.#wallMs(spawnedAtMs))
+    return spawnedAtMs === undefined ? undefined : this.#o.logs.lastWords(key, this.#wallMs(spawnedAtMs))
+  }
+
+  /** The slot's own script (run-script.ts) says why it could not become the program. */
+  #notRun(key: string, ending: Ending): string | undefined {
+    const code = 'exitCode' in ending ? ending.exitCode : undefined
+    if (code !== EXIT.notFound && code !== EXIT.cannotExecute) return undefined
+    const words = this.#lastWords(key) ?? ''
+    const found = NOT_RUN.exec(words.startsWith(`${key}: `) ? words.slice(key.length + 2) : '')
+    if (found === null) return undefined
+    const what = code === EXIT.notFound ? 'was not found' : 'is not executable'
+    return `"${found[1]}" ${what} (exit code ${code})`
   }
 
   /** @param atMs on our clock */

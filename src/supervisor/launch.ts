@@ -46,6 +46,7 @@ const policyOf = (gateway: GatewayConfig, readiness: Readiness): SlotPolicy => (
   readiness: readiness.by === 'alive' ? 'alive' : 'announced',
   readyAfterMs: gateway.readyAfterMs,
   startTimeoutMs: gateway.startTimeoutMs,
+  startTimeoutKey: 'gateway.start_timeout',
   stopSignal: gateway.stopSignal,
   stopTimeoutMs: gateway.stopTimeoutMs,
   giveUpAfter: gateway.giveUpAfter,

@@ -11,6 +11,9 @@ export interface Sentence {
 /** Seconds for people: `0.4 s`, `12 s`. */
 export const seconds = (ms: number): string => `${ms < 10_000 ? Math.round(ms / 100) / 10 : Math.round(ms / 1000)} s`
 
+/** `gateway-web exited with code 1`, `gateway-web: "nosuch" was not found`, `gateway-web: It crashed twice`. */
+export const claim = (name: string, how: string): string => `${name}${/^("|It )/.test(how) ? ':' : ''} ${how}`
+
 const inSome = (ms: number): string => (ms < 50 ? 'at once' : `in ${seconds(ms)}`)
 
 /** @returns undefined where nothing is worth a line */
@@ -86,9 +89,10 @@ function endOf(
   // The finish program has ended: what there is to say is how the service itself did.
   if (event.type === 'exited' && run !== undefined && run.pid !== event.pid && before.policy.kind !== 'oneshot')
     return endOf({ key, name: `${key} (pid ${run.pid})` }, before, after, { ...event, ...run }, nowMs)
-  const how = event.type === 'exited' ? describeEnding(event.ending) : 'reason' in after ? after.reason : undefined
+  const how =
+    event.type === 'exited' ? (event.how ?? describeEnding(event.ending)) : 'reason' in after ? after.reason : undefined
   const asked = before.state === 'stopping' && !isOwnJudgement(before)
-  const text = `${name} ${how ?? 'is gone'}`
+  const text = claim(name, how ?? 'is gone')
   if (asked && (after.state === 'down' || after.state === 'starting')) return { level: 'info', text }
   switch (after.state) {
     case 'backoff':

@@ -2,6 +2,7 @@ import type { Death, SlotStatus } from '../protocol/control.ts'
 import { childOf, type DeathRecord } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { below, profileOfSlot, slotLogDir } from '../system/paths.ts'
+import { slotCommands } from '../system/slot-commands.ts'
 import type { ServiceNote } from './services.ts'
 import type { SlotEntry } from './slots.ts'
 
@@ -44,7 +45,10 @@ const LOOP = 3
 export function slotWarnings(entries: readonly SlotEntry[]): readonly string[] {
   const warnings: string[] = []
   for (const { key, slot } of entries) {
-    if (slot.state === 'parked') warnings.push(`${key} is parked: ${slot.reason}; start it again when that is mended`)
+    if (slot.state === 'parked')
+      warnings.push(
+        `${key} is parked: ${slot.reason}. Fix the cause (log: ${slotCommands(key).logs}), then: ${slotCommands(key).start}`,
+      )
     else if (slot.deathsInRow >= LOOP && slot.wanted !== 'down')
       warnings.push(
         `${key} is in a crash loop: ${slot.deathsInRow} deaths in a row${reasonOf(slot.state === 'backoff' ? slot.reason : undefined)}`,

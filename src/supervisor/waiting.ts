@@ -1,7 +1,8 @@
 import type { Slot } from '../slot/slot.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
-import { seconds } from './sentences.ts'
+import { slotCommands } from '../system/slot-commands.ts'
+import { claim, seconds } from './sentences.ts'
 
 export type Goal = 'up' | 'down'
 
@@ -80,7 +81,16 @@ export class Waiting {
   }
 }
 
+/** So many deaths of one kind in a row tell the operator enough. */
+const ALIKE = 3
+
+function isOneKind({ deathsInRow, deaths }: Slot): boolean {
+  const last = deaths.slice(-ALIKE).map(({ ending }) => JSON.stringify(ending))
+  return deathsInRow >= ALIKE && last.length === ALIKE && new Set(last).size === 1
+}
+
 function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesError {
+  const { logs, start, stop } = slotCommands(key)
   if (goal === 'down') {
     if (slot.state === 'down' || slot.state === 'parked') return 'yes'
     if (slot.wanted !== 'down') return new HermesError('FAILED', `${key} was started again while it was being stopped`)
@@ -89,7 +99,7 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
   if (slot.state === 'up' || slot.state === 'done') return 'yes'
   if (slot.state === 'parked')
     return new HermesError('PARKED', `${key} is parked: ${slot.reason}`, {
-      next: `mend it, then start it again; "hermes logs" shows what it wrote`,
+      next: `Fix the cause (log: ${logs}), then: ${start}`,
     })
   if (slot.state === 'down')
     return new HermesError(
@@ -97,12 +107,19 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
       `${key} is down again${slot.reason === undefined ? ': it was stopped meanwhile' : `: ${slot.reason}`}`,
     )
   if (slot.wanted === 'down') return new HermesError('FAILED', `${key} was stopped while it was being started`)
-  // Once may be a passing shortage of processes; what fails before there is one and goes on to is for the operator to mend.
-  if (slot.state === 'backoff' && slot.unstarted && slot.deathsInRow >= 2)
-    return new HermesError('FAILED', `${key} ${slot.reason}`, {
-      next: 'mend that; it goes on trying, and "hermes gateway start" tries at once',
+  if (slot.state !== 'backoff') return 'wait'
+  // Once may be a passing shortage of processes; what fails before there is one and goes on to is for the operator to repair.
+  if (slot.unstarted && slot.deathsInRow >= 2)
+    return new HermesError('FAILED', claim(key, slot.reason), {
+      next: `Hermes keeps trying. Fix the cause, then try at once: ${start}`,
     })
-  return 'wait'
+  if (!isOneKind(slot)) return 'wait'
+  const isMissing = slot.reason.startsWith('"')
+  return new HermesError('FAILED', claim(key, isMissing ? slot.reason : `${slot.reason}, ${ALIKE} times in a row`), {
+    next: isMissing
+      ? `Hermes keeps trying; stop it with ${stop}, or correct gateway.command`
+      : `Hermes keeps trying; fix the cause (log: ${logs}), or stop it with ${stop}`,
+  })
 }
 
 function tooLate(
@@ -119,9 +136,10 @@ function tooLate(
     })
   if (goal === 'down')
     return new HermesError('TIMED_OUT', `${key} is not down after ${waited}: its process has not ended yet`)
-  const why = slot?.state === 'backoff' ? `; its last process ${slot.reason}` : ''
+  const { logs, stop } = slotCommands(key)
+  const why = slot?.state === 'backoff' ? `; ${claim('its last process', slot.reason)}` : ''
   return new HermesError('TIMED_OUT', `${key} is not ready after ${waited}${why}`, {
-    next: '"hermes logs" shows what it wrote; it goes on starting',
+    next: `Hermes keeps trying; see its log (${logs}), or stop it with ${stop}`,
   })
 }
 

@@ -39,7 +39,9 @@ describe('without a supervisor', () => {
   ])('hermes %s ends with 4 and says what to do next', async (line) => {
     const { code, stdout, stderr } = await run(line)
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' })
-    expect(stderr).toMatch(/^hermes: the supervisor is not running: .*control\.sock.*\n {2}next: .+\n$/)
+    expect(stderr).toMatch(
+      /^hermes: Hermes is not running here \(.+\)\n {2}next: Start it: npm start, or docker start NAME\. .+\n$/,
+    )
   })
 
   test('the same error is one JSON line with --json, wherever that stands', async () => {
@@ -121,6 +123,14 @@ describe('deleting', () => {
     expect((await run('profile show coder')).code).toBe(3)
   })
 
+  test('takes the name from standard input where there is no terminal', async () => {
+    const typed = (input: string) => runProgram([program('hermes'), 'profile', 'delete', 'coder'], { home, input })
+    expect(await typed('codr\n')).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing was deleted') })
+    expect((await run('profile show coder')).code).toBe(0)
+    expect(await typed('coder\n')).toMatchObject({ code: 0, stdout: expect.stringContaining('deleted') })
+    expect((await run('profile show coder')).code).toBe(3)
+  })
+
   test('of default is refused, of an unknown one is 3', async () => {
     expect(await run('profile delete default --yes')).toMatchObject({
       code: 1,
@@ -133,13 +143,78 @@ describe('deleting', () => {
   })
 })
 
+test.each(['profile', 'kanban', 'config', 'service'])('hermes %s alone shows what the group can do', async (group) => {
+  const { code, stdout, stderr } = await run(group)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(new RegExp(`^Usage: hermes ${group} `))
+  expect(stdout.length).toBeGreaterThan(300)
+})
+
+test.each(['gateway start', 'config set', 'kanban list', 'doctor', 'profile create'])(
+  'the help of %s names the options that every command takes',
+  async (command) => {
+    const { stdout } = await run(`${command} --help`)
+    expect(stdout).toContain('-p, --profile <NAME>')
+    expect(stdout).toContain('--json')
+  },
+)
+
+describe('config.yaml', () => {
+  const file = () => join(home, 'config.yaml')
+
+  test('is 0640, whoever writes it: it may hold what is not for everybody', async () => {
+    await run('profile create coder')
+    await run('config set description mine')
+    for (const path of [join(home, 'profiles', 'coder', 'config.yaml'), file()])
+      expect(statSync(path).mode & 0o777, path).toBe(0o640)
+  })
+
+  test('set gateway.command warns of a program that is nowhere, and sets it all the same', async () => {
+    for (const [value, warning] of [
+      ['[no-such-program, -x]', '"no-such-program" was not found on PATH'],
+      ['[./no/such/file]', '"./no/such/file" does not exist'],
+      ['[sh, -c, "exec x"]', ''],
+      ['null', ''],
+    ] as const) {
+      const { code, stderr } = await hermes(['config', 'set', 'gateway.command', value], { home })
+      expect(code).toBe(0)
+      if (warning === '') expect(stderr).toBe('')
+      else expect(stderr).toContain(`hermes: warning: ${warning}`)
+    }
+  })
+
+  test('edit without an editor says so, changes nothing, and takes a whole file from standard input', async () => {
+    writeFileSync(file(), 'description: mine\n')
+    const edit = (input: string, env: Record<string, string> = {}) => hermes(['config', 'edit'], { home, input, env })
+    expect(await edit('', { EDITOR: 'no-such-editor' })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(
+        'hermes: No editor found (tried no-such-editor). Nothing changed\n  next: Set EDITOR',
+      ),
+    })
+    expect((await edit('gateway:\n  restart: sometimes\n')).stderr).toContain('line 2')
+    expect(readFileSync(file(), 'utf8')).toBe('description: mine\n')
+    expect((await edit('description: yours\n')).code).toBe(0)
+    expect(readFileSync(file(), 'utf8')).toBe('description: yours\n')
+  })
+})
+
 describe('wrong usage ends with 2, names what is wrong and the nearest right thing', () => {
   test.each([
     ['gatewy start', 'unknown command', 'hermes gateway?'],
     ['gateway strt', 'unknown command', 'hermes gateway start?'],
     ['profile create', "missing required argument 'NAME'", 'hermes profile'],
     ['profile create a --strat', "unknown option '--strat'", '--start'],
-    ['gateway start now', 'too many arguments', 'hermes gateway'],
+    ['status now', 'hermes status takes nothing after it, so "now" is too much', 'hermes status --help'],
+    ['profile show a b', 'hermes profile show takes at most one word after it, so "b" is too much', 'hermes profile'],
+    ['log coder', 'unknown command', 'hermes logs?'],
+    ['start coder', 'unknown command', 'hermes gateway start coder?'],
+    ['list', 'unknown command', 'hermes profile list?'],
+    ['create coder', 'unknown command', 'hermes profile create coder?'],
+    ['ps', 'unknown command', 'hermes status?'],
+    ['up coder', 'unknown command', 'hermes gateway start coder?'],
+    ['rm coder', 'unknown command', 'hermes profile delete coder?'],
+    ['gateway rest coder', 'unknown command', 'hermes gateway restart?'],
     ['gateway start --timeout soon', '--timeout', ''],
     ['logs --lines many', '--lines', ''],
     ['logs --since yesterday', '--since', ''],

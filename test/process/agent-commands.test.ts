@@ -282,6 +282,39 @@ describe('setup', () => {
     expect(upstream.requests[0]?.headers.authorization).toBe('Bearer sk-secret-0123456789')
   })
 
+  test('without a terminal the one line is the key, under the default name; a key is never a setting', async () => {
+    const words = ['setup', '--base-url', upstream.baseUrl, '--model', 'small']
+    expect(await run(words, { stdin: 'sk-secret-0123456789\n' })).toMatchObject({ code: 0, stderr: '' })
+    expect((await run(['chat', '-q', 'Hi'])).stdout).toBe('Hello, world\n')
+    expect(upstream.requests[0]?.headers.authorization).toBe('Bearer sk-secret-0123456789')
+    expect(readFileSync(join(home, 'config.yaml'), 'utf8')).not.toContain('sk-secret')
+    expect(statSync(join(home, 'config.yaml')).mode & 0o777).toBe(0o640)
+  })
+
+  test('refuses what may be a key in the place of something else, and does not repeat it', async () => {
+    for (const words of [
+      ['setup', '--base-url', upstream.baseUrl, '--model', 'small', '--key-name', 'sk-secret-0123456789'],
+      ['setup', '--base-url', upstream.baseUrl, '--model', 'small', '--key-name', 'lower_case'],
+      ['setup', '--base-url', upstream.baseUrl],
+      ['setup', '--model', 'small', '--base-url', ''],
+      ['setup'],
+      ['login', '--name', 'sk-secret-0123456789'],
+    ]) {
+      const { code, stdout, stderr } = await run(words, { stdin: 'sk-secret-0123456789\n' })
+      expect(code, words.join(' ')).toBe(2)
+      expect(stdout + stderr).not.toMatch(/sk-secret|lower_case/)
+    }
+    expect(existsSync(join(home, 'config.yaml'))).toBe(false)
+    expect(existsSync(join(home, 'auth.json'))).toBe(false)
+  })
+
+  test('without a model says how to give one', async () => {
+    const { stderr } = await run(['setup'], { stdin: '' })
+    expect(stderr).toBe(
+      'hermes: No model given, nothing saved\n  next: Add --model NAME, or run it in a terminal: hermes setup\n',
+    )
+  })
+
   test('asks only for what no option says', async () => {
     const words = ['setup', '--base-url', upstream.baseUrl, '--model', 'small', '--key-name', 'UP_KEY', '--no-key']
     expect(await run(words)).toMatchObject({ code: 0, stderr: '' })

@@ -225,6 +225,44 @@ describe('start, stop, restart', () => {
     await run('-p misconfigured gateway stop')
   })
 
+  test.each([
+    {
+      name: 'missing',
+      command: ['no-such-program'],
+      first: 'gateway-missing: "no-such-program" was not found (exit code 127)',
+      last: 'gateway-missing: "no-such-program" was not found (exit code 127)\n  next: Hermes keeps trying; stop it with hermes -p missing gateway stop, or correct gateway.command\n',
+    },
+    {
+      name: 'dies-at-once',
+      command: ['sh', '-c', 'exit 3'],
+      first: 'gateway-dies-at-once: exited with code 3',
+      last: 'gateway-dies-at-once exited with code 3, 3 times in a row\n  next: Hermes keeps trying; fix the cause (log: hermes -p dies-at-once logs), or stop it with hermes -p dies-at-once gateway stop\n',
+    },
+  ])('a start of one that is $name reports the first death at once, and the third one ends it with 1', async (of) => {
+    const { name, command, first, last } = of
+    await run(`profile create ${name}`)
+    const gateway = { ...QUICK, command, restart_delay: { first: '500ms', max: '1s' } }
+    writeFileSync(join(profileDir(name), 'config.yaml'), JSON.stringify({ gateway }))
+    const { code, stderr } = await run(`gateway start ${name}`)
+    expect(code).toBe(1)
+    expect(stderr).toBe(`hermes: ${first}. Hermes tries again (log: hermes -p ${name} logs)\nhermes: ${last}`)
+    expect(await slotOf(name)).toMatchObject({ wanted: 'up' })
+    expect((await run(`profile delete ${name} --yes`)).code).toBe(0)
+  })
+
+  test('profiles are named after the verb, several at once, and as status prints their slots', async () => {
+    const started = await run('gateway start sleeper gateway-default')
+    expect(started).toMatchObject({ code: 0, stderr: '' })
+    expect(started.stdout).toMatch(/^gateway-sleeper: up.*\ngateway-default: up.*\n$/)
+    expect((await run('gateway status sleeper')).stdout).toMatch(/state +up/)
+    expect((await run('gateway stop gateway-sleeper default')).code).toBe(0)
+    expect(await run('gateway start nosuch')).toMatchObject({ code: 3 })
+    expect(await run('-p default gateway start sleeper')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('both name profiles'),
+    })
+  })
+
   test('one that is not ready in time is 5; --no-wait does not wait', async () => {
     const late = await run('-p never-ready gateway start --timeout 300ms')
     expect(late.code).toBe(5)
@@ -351,7 +389,7 @@ describe('gateway run', () => {
   test('as main program has the slot started, says so and how to opt out, and stays until TERM; the slot goes on', async () => {
     const { child, stderr, exit } = startMain(['-p', 'sleeper', 'gateway', 'run'])
     await waitFor('the slot to be up', async () => (await slotOf('sleeper')).state === 'up')
-    await waitFor('what it says', () => stderr().includes('under supervision'))
+    await waitFor('what it says', () => stderr().includes('s6 supervision'))
     expect(stderr()).toContain('--no-supervise')
     expect(stderr()).toContain('HERMES_GATEWAY_NO_SUPERVISE=1')
     expect(readFileSync(join(profileDir('sleeper'), 'desired_state'), 'utf8')).toBe('running\n')

@@ -230,7 +230,7 @@ describe('give_up_after', () => {
     expect(slot.state).toBe('up')
     expect(play(slot, [exited(3, killed, T0 + 9_999), T0 + 9_999]).slot).toMatchObject({
       state: 'parked',
-      reason: 'died 3 times within 10000 ms; the last one was killed by SIGKILL',
+      reason: 'It crashed 3 times in 10 s (last SIGKILL), so it is no longer restarted',
     })
     expect(play(slot, [exited(3, killed, T0 + 10_001), T0 + 10_001]).slot.state).toBe('starting')
   })
@@ -266,7 +266,7 @@ describe('start_timeout', () => {
     expect(slot).toMatchObject({
       state: 'backoff',
       deathsInRow: 1,
-      reason: 'was not ready after 60000 ms and was killed by SIGKILL',
+      reason: 'It did not become ready within 1 minute (start_timeout) and was stopped',
     })
     expect(slot.deaths).toEqual([{ atMs: T0 + 70_001, wallMs: T0 + 70_001, ending: killed }])
   })

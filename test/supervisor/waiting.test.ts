@@ -84,20 +84,33 @@ test('a start that gets no process, twice in a row, is answered at once with the
   expect(clock.alarms()).toEqual([])
 })
 
-test('a process that dies is no such start, however often', async () => {
+test('three deaths of one kind answer a start, with what to type; deaths of several kinds do not', async () => {
   const { clock, happen, run, exit, wait } = world()
+  const dies = (...codes: readonly number[]): void => {
+    for (const code of codes) {
+      run()
+      exit(code)
+      clock.advance(60_000 / 16)
+      happen({ type: 'due' })
+    }
+  }
   happen({ type: 'want', wanted: 'up' })
   const up = wait('up', 60_000)
-  for (let i = 0; i < 5; i++) {
-    run()
-    exit(1)
-    clock.advance(60_000 / 16)
-    happen({ type: 'due' })
-  }
+  dies(1, 2, 1)
   run()
   clock.advance(1_000)
   happen({ type: 'due' })
   await up
+  happen({ type: 'restart' })
+  exit(0)
+  const again = wait('up', 60_000)
+  const answer = expect(again).rejects.toMatchObject({
+    code: 'FAILED',
+    message: 'gateway-a exited with code 3, 3 times in a row',
+    next: 'Hermes keeps trying; fix the cause (log: hermes -p a logs), or stop it with hermes -p a gateway stop',
+  })
+  dies(3, 3, 3)
+  await answer
 })
 
 test('parking and ending for good are told with their reasons', async () => {

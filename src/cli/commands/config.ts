@@ -1,20 +1,25 @@
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
-import { configProblemText, loadConfig, MAX_CONFIG_BYTES } from '../../profile/config.ts'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { isatty } from 'node:tty'
+import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config.ts'
 import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config-effect.ts'
 import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config-keys.ts'
 import { listProfiles } from '../../profile/disk.ts'
+import { readContainerEnvironment, readDotEnv } from '../../profile/environment.ts'
 import { replaceFile } from '../../profile/files.ts'
 import { DEFAULT_PROFILE } from '../../profile/names.ts'
-import { configText } from '../../profile/templates.ts'
+import { CONFIG_MODE, configText } from '../../profile/templates.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { oneLine } from '../../system/foreign-text.ts'
 import { nearest } from '../../system/nearest.ts'
+import { findProgram, readable } from '../../system/program.ts'
 import { readRegularFile } from '../../system/small-file.ts'
 import type { Command, Input } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
 import { table } from '../slots-view.ts'
+import { readText } from '../terminal.ts'
 
 const KEY = { name: 'KEY', help: 'such as gateway.restart', kind: 'required' } as const
 
@@ -47,6 +52,8 @@ export const CONFIG_COMMANDS: readonly Command[] = [
     path: 'config edit',
     writes: true,
     summary: 'open config.yaml in $VISUAL or $EDITOR, then check it',
+    details:
+      'Without a terminal and without those variables, the new file is read from standard input: hermes config edit <FILE.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: edit,
   },
@@ -111,7 +118,8 @@ async function set(context: Context, input: Input): Promise<Outcome> {
   refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)
   const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(name === 'default')
-  await replaceFile(file, setConfigValue(text, key, value), 0o644)
+  await replaceFile(file, setConfigValue(text, key, value), CONFIG_MODE)
+  if (key === 'gateway.command') warnOfMissing(context, name, dir)
   const { when, next } = effectOf(key, name)
   return {
     text: `${file}: ${key} is set; it counts ${when}\n${next === undefined ? '' : `  next: ${next}\n`}`,
@@ -119,20 +127,60 @@ async function set(context: Context, input: Input): Promise<Outcome> {
   }
 }
 
-function edit(context: Context): Outcome {
-  const { dir } = context.profile()
+/** The value is right and may be meant for later, so it is set all the same. */
+function warnOfMissing(context: Context, profile: string, dir: string): void {
+  const { env, command } = loadConfig(fileOf(dir)).config.gateway
+  const [word] = command ?? []
+  if (word === undefined) return
+  const container = readContainerEnvironment(context.paths.environmentDir)
+  const own = env.PATH ?? readDotEnv(join(dir, '.env')).variables.PATH ?? container.PATH ?? context.env.PATH ?? ''
+  const path = `${join(context.install, 'bin')}:${own}`
+  const there = word.includes('/')
+    ? existsSync(resolve(dir, word))
+    : findProgram(word, { path, look: readable }) !== undefined
+  if (there) return
+  const where = word.includes('/') ? 'does not exist' : `was not found on PATH (${path})`
+  context.output.err(`hermes: warning: "${word}" ${where}, so the gateway of "${profile}" cannot start yet\n`)
+}
+
+/** Tried in this order where no variable names one. */
+const EDITORS = ['vi', 'nano', 'editor']
+
+async function edit(context: Context): Promise<Outcome> {
+  const { name, dir } = context.profile()
   const file = fileOf(dir)
-  const editor = context.env.VISUAL || context.env.EDITOR || 'vi'
+  const wished = context.env.VISUAL || context.env.EDITOR
+  if (!wished && !isatty(0)) return replaceFromInput(name, file)
+  const path = context.env.PATH ?? ''
+  const editor = wished ?? EDITORS.find((one) => findProgram(one, { path, look: readable }) !== undefined)
+  if (editor === undefined) throw noEditor(EDITORS.join(', '), name)
   // Through a shell, as git does it: EDITOR may hold arguments.
   const { status, error } = spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+  if (status === EXIT.notFound) throw noEditor(editor, name)
   if (error || status !== 0) {
-    throw new HermesError(
-      'FAILED',
-      `the editor "${editor}" ended with ${error?.message ?? status}: ${file} is as it left it`,
-      { next: 'EDITOR names another editor; hermes config set needs none' },
-    )
+    throw new HermesError('FAILED', `The editor "${editor}" ended with ${error?.message ?? status}; see ${file}`, {
+      next: `hermes -p ${name} config check`,
+    })
   }
   return checkFiles([file])
+}
+
+const noEditor = (tried: string, profile: string): HermesError =>
+  new HermesError('FAILED', `No editor found (tried ${tried}). Nothing changed`, {
+    next: `Set EDITOR, or use hermes config set KEY VALUE, or give the whole file: hermes -p ${profile} config edit <FILE`,
+  })
+
+/** Without a terminal the new text is standard input; one that is wrong changes nothing. */
+async function replaceFromInput(profile: string, file: string): Promise<Outcome> {
+  const text = await readText(process.stdin, 'standard input', MAX_CONFIG_BYTES)
+  if (text.trim() === '') throw noEditor('none: there is no terminal', profile)
+  const [problem] = parseConfig(text, 'standard input').problems
+  if (problem !== undefined)
+    throw new HermesError('USAGE', configProblemText(problem), {
+      next: `nothing changed in ${file}; correct that line`,
+    })
+  await replaceFile(file, text, CONFIG_MODE)
+  return { text: `${file} is replaced\n  next: hermes -p ${profile} gateway restart\n`, json: { file } }
 }
 
 function check(context: Context, input: Input): Outcome {

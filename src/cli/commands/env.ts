@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { loadConfig } from '../../profile/config.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment.ts'
+import { ownName } from '../../profile/own-environment.ts'
 import { EXIT } from '../../system/errors.ts'
 import { oneLine } from '../../system/foreign-text.ts'
 import { IMAGE_RUN_DIR } from '../../system/install.ts'
@@ -30,7 +31,7 @@ function showEnvironment(context: Context): Outcome {
     home: context.home,
     profileDir: dir,
     runDir: context.paths.runDir,
-    user: { name: context.env.USER ?? 'hermes', home: context.env.HOME ?? context.home },
+    user: { name: context.env.USER ?? ownName(), home: context.env.HOME ?? context.home },
     path: [...(context.paths.runDir === IMAGE_RUN_DIR ? ['/command'] : []), join(context.install, 'bin')],
     container,
     dotEnv: dotEnv.variables,

@@ -1,8 +1,12 @@
+import type { ControlClient } from '../../control/client.ts'
 import { type ActionOptions, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
+import { listProfiles, requireProfile } from '../../profile/disk.ts'
 import { parseDurationMs } from '../../profile/values.ts'
 import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { type Command, type Input, type OptionSpec, textOption } from '../command.ts'
+import { gatewaySlot, profileOfSlot } from '../../system/paths.ts'
+import { slotCommands } from '../../system/slot-commands.ts'
+import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../command.ts'
 import { type Context, gatewayFacts } from '../context.ts'
 import { gatewayStatus } from '../hot.ts'
 import type { Outcome } from '../output.ts'
@@ -12,6 +16,7 @@ export const WAIT_OPTIONS: readonly OptionSpec[] = [
   { long: '--timeout', value: 'S', help: 'give up waiting after that long (30, 500ms, 2m)' },
   { long: '--no-wait', help: 'do not wait for the result' },
 ]
+const PROFILES: ArgumentSpec = { name: 'PROFILE', help: 'profiles; default: the one of -p', kind: 'many' }
 const ACTION_OPTIONS: readonly OptionSpec[] = [
   { long: '--all', help: 'every profile; reports each failure' },
   ...WAIT_OPTIONS,
@@ -28,6 +33,7 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
   {
     path: 'gateway start',
     summary: 'start the gateway, now and at every boot; waits until it is ready',
+    arguments: [PROFILES],
     options: ACTION_OPTIONS,
     details: 'Un-parks a parked one. Already up: succeeds and changes nothing.',
     exits: ACTION_EXITS,
@@ -36,6 +42,7 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
   {
     path: 'gateway stop',
     summary: 'stop the gateway, also for the next boots; waits until it is down',
+    arguments: [PROFILES],
     options: ACTION_OPTIONS,
     exits: ACTION_EXITS,
     run: (context, input) => action(context, input, 'stop'),
@@ -43,6 +50,7 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
   {
     path: 'gateway restart',
     summary: 'stop and start the gateway; one that is down is started',
+    arguments: [PROFILES],
     options: ACTION_OPTIONS,
     exits: ACTION_EXITS,
     run: (context, input) => action(context, input, 'restart'),
@@ -50,6 +58,7 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
   {
     path: 'gateway status',
     summary: 'state, pid, uptime, restarts, last death, log path',
+    arguments: [{ name: 'PROFILE', help: 'profile; default: the one of -p', kind: 'optional' }],
     options: [{ long: '--all', help: 'every profile' }],
     exits: {
       0: 'up',
@@ -57,7 +66,8 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
       [EXIT.noSuch]: 'no such profile or slot',
       [EXIT.noSupervisor]: 'the supervisor is not running',
     },
-    run: (context, input) => gatewayStatus(context, { all: input.options.all === true }),
+    run: (context, input) =>
+      gatewayStatus(context, { all: input.options.all === true, profile: profilesOf(context, input)[0] }),
   },
   {
     path: 'gateway run',
@@ -88,13 +98,70 @@ export function actionOptions(input: Input): ActionOptions {
   return { wait, timeoutMs }
 }
 
+/**
+ * The profiles a command names, each by its name or by its slot's, as `status` prints it.
+ * @throws HermesError NO_SUCH_PROFILE, USAGE when -p says otherwise
+ */
+function profilesOf(context: Context, { words }: Input): readonly string[] {
+  if (words.length === 0) return [context.profile().name]
+  if (context.wishedProfile !== undefined)
+    throw new HermesError('USAGE', `-p ${context.wishedProfile} and ${words.join(' ')} both name profiles`, {
+      next: 'leave one of them out',
+    })
+  const names = words.map((word) => word.trim().toLowerCase())
+  return [...new Set(names.map((name) => requireProfile(context.home, profileNamed(context.home, name)).name))]
+}
+
+/** `gateway-coder` is the slot of `coder`, unless a profile has that very name. */
+function profileNamed(home: string, name: string): string {
+  const ofSlot = profileOfSlot(name)
+  return ofSlot === undefined || listProfiles(home).profiles.some((one) => one.name === name) ? name : ofSlot
+}
+
 async function action(context: Context, input: Input, verb: Verb): Promise<Outcome> {
   const options = actionOptions(input)
-  if (input.options.all === true) return allActions(context, verb, options)
-  const { name } = context.profile()
+  if (input.options.all === true) return someActions(context, verb, options)
+  const names = profilesOf(context, input)
+  const [name = ''] = names
+  if (names.length > 1) return someActions(context, verb, options, names)
   const startedAtMs = context.clock.nowMs()
-  const result = await withSupervisor(context, (client) => perform[verb](context, client, name, options))
+  const result = await withSupervisor(context, (client) =>
+    sayingFirstDeath(context, client, gatewaySlot(name), verb, options, () =>
+      perform[verb](context, client, name, options),
+    ),
+  )
   return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
+}
+
+/** While a start is waited for, the first death of the slot is reported at once: what is wrong with it may be plain from that. */
+async function sayingFirstDeath<T>(
+  { json, output }: Context,
+  client: ControlClient,
+  slot: string,
+  verb: Verb,
+  { wait }: ActionOptions,
+  act: () => Promise<T>,
+): Promise<T> {
+  if (verb === 'stop' || !wait || json) return act()
+  const over = new AbortController()
+  const listening = Promise.withResolvers<void>()
+  const watch = async (): Promise<void> => {
+    for await (const event of client.follow('events', {}, { signal: over.signal, onStart: listening.resolve })) {
+      const { state, reason } = event.slot
+      if (event.slot.slot !== slot || state !== 'backoff') continue
+      output.err(`hermes: ${slot}: ${reason}. Hermes tries again (log: ${slotCommands(slot).logs})\n`)
+      return
+    }
+  }
+  // Without the events a start goes on all the same; whatever is wrong with the supervisor, the start itself says.
+  const watching = watch().catch(() => listening.resolve())
+  await listening.promise
+  try {
+    return await act()
+  } finally {
+    over.abort()
+    await watching
+  }
 }
 
 const perform = { start: startSlot, stop: stopSlot, restart: restartSlot }
@@ -106,13 +173,20 @@ export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: 
   return `${slot.slot}: ${stateWords(slot)}${pid} (${durationText(tookMs)})`
 }
 
-/** All at once; a failure of one stops no other. */
-async function allActions(context: Context, verb: Verb, options: ActionOptions): Promise<Outcome> {
+/** All of these profiles at once, or every one; a failure of one stops no other. */
+async function someActions(
+  context: Context,
+  verb: Verb,
+  options: ActionOptions,
+  names?: readonly string[],
+): Promise<Outcome> {
   return withSupervisor(context, async (client) => {
-    const { slots } = await client.request('status', {})
+    const profiles =
+      names ?? (await client.request('status', {})).slots.filter(hasProfile).map(({ profile }) => profile)
     const startedAtMs = context.clock.nowMs()
     const results = await Promise.all(
-      slots.filter(hasProfile).map(async ({ slot, profile }) => {
+      profiles.map(async (profile) => {
+        const slot = gatewaySlot(profile)
         try {
           const result = await perform[verb](context, client, profile, options)
           return { slot, ok: true, text: resultLine(verb, result, context.clock.nowMs() - startedAtMs), result }

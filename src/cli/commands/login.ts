@@ -48,11 +48,11 @@ async function login(context: Context, input: Input): Promise<Outcome> {
   return { text: `${file}: ${name} is stored\n  next: ${next}\n`, json: { file, name, stored: true } }
 }
 
-/** @throws HermesError USAGE */
+/** @throws HermesError USAGE, never quoting what was given: it may be the key */
 export function parseKeyName(text: string): string {
-  if (/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(text)) return text
-  throw new HermesError('USAGE', `${JSON.stringify(text.slice(0, 130))} cannot be the name of a variable`, {
-    next: 'letters, digits and _ only, for example OPENAI_API_KEY',
+  if (/^[A-Z][A-Z0-9_]{0,127}$/.test(text)) return text
+  throw new HermesError('USAGE', 'that cannot be the name of a key, so nothing was stored', {
+    next: 'a name has capital letters, digits and _ only, for example OPENAI_API_KEY. The key itself is read from standard input',
   })
 }
 

@@ -49,7 +49,8 @@ export const LOG_COMMANDS: readonly Command[] = [
     arguments: [{ name: 'NAME', help: 'name of the service', kind: 'required' }],
     options: OPTIONS,
     exits: { [EXIT.noSuch]: 'no such service' },
-    run: (context, input) => printLogs(context, input, [serviceSource(context, input.words[0] ?? '')]),
+    run: (context, input) =>
+      printLogs(context, input, [serviceSource(context, (input.words[0] ?? '').replace(/^service-/, ''))]),
   },
 ]
 

@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { storeKey } from '../../gateway/agent/auth-file.ts'
 import { MAX_CONFIG_BYTES } from '../../profile/config.ts'
 import { replaceFile } from '../../profile/files.ts'
-import { configText } from '../../profile/templates.ts'
+import { CONFIG_MODE, configText } from '../../profile/templates.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { isImageInstall } from '../../system/install.ts'
 import { readRegularFile } from '../../system/small-file.ts'
 import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -17,15 +18,15 @@ export const SETUP_COMMANDS: readonly Command[] = [
   {
     path: 'setup',
     writes: true,
-    summary: 'first configuration: which model answers, and its key',
+    summary: 'choose the model that answers, and store its key',
     options: [
       { long: '--base-url', value: 'URL', help: `OpenAI-compatible endpoint; ${DEFAULTS.baseUrl} is OpenAI's` },
       { long: '--model', value: 'NAME', help: 'model to ask for' },
-      { long: '--key-name', value: 'VARIABLE', help: 'name of its key; OPENAI_API_KEY unless told' },
-      { long: '--no-key', help: 'the endpoint wants none, or it is set elsewhere' },
+      { long: '--key-name', value: 'VARIABLE', help: 'name of its key; default OPENAI_API_KEY' },
+      { long: '--no-key', help: 'store no key: the endpoint needs none, or the key is set elsewhere' },
     ],
     details:
-      'What is not given as an option is asked for, in this order: endpoint, model, name of the key, key. An empty answer takes the value in brackets. Without a terminal the answers are the lines of standard input. The key goes to auth.json as with login, the rest to config.yaml, whose comments stay.',
+      'On a terminal, setup asks for what no option says: endpoint, model, name of the key, key. An empty answer takes the value in brackets. Without a terminal, the one line of standard input is the key: echo "$KEY" | hermes setup --model NAME. The key goes to auth.json as with login, the rest to config.yaml, whose comments stay.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: setup,
   },
@@ -36,51 +37,91 @@ async function setup(context: Context, input: Input): Promise<Outcome> {
   const file = join(dir, 'config.yaml')
   const asker = openAsker(context.output.err)
   try {
-    const answer = answers(asker, input)
-    const baseUrl = parseUrl(await answer('base-url', 'Endpoint', DEFAULTS.baseUrl))
-    const model = await answer('model', 'Model', undefined)
-    const keyName = parseKeyName(await answer('key-name', 'Name of the key', DEFAULTS.keyName))
-    const key = input.options['no-key'] === true ? '' : await asker.secret('Key (not shown; empty: none): ')
-    const given = key === undefined || key === '' ? undefined : parseKey(key)
+    const { interactive } = asker
+    const answers = interactive ? await asked(asker, input) : await given(context, asker, input)
+    const { model } = answers
+    const baseUrl = parseUrl(answers.baseUrl, interactive || textOption(input, 'base-url') !== undefined)
+    const keyName = parseKeyName(answers.keyName)
+    const key = answers.key === undefined || answers.key === '' ? undefined : parseKey(answers.key)
     const { setConfigValue } = await import('../../profile/config-edit.ts')
     const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(profile === 'default')
     const endpoint = JSON.stringify({ base_url: baseUrl, model, api_key_env: keyName })
     // Checked before anything is written.
     const edited = setConfigValue(text, 'agent.openai', endpoint)
-    if (given !== undefined) await storeKey(dir, keyName, given)
-    await replaceFile(file, edited, 0o644)
+    if (key !== undefined) await storeKey(dir, keyName, key)
+    await replaceFile(file, edited, CONFIG_MODE)
     return {
       text: [
         `${file}: agent.openai is ${model} at ${baseUrl}\n`,
-        given === undefined ? '' : `${join(dir, 'auth.json')}: ${keyName} is stored\n`,
+        key === undefined ? '' : `${join(dir, 'auth.json')}: ${keyName} is stored\n`,
         `  next: hermes -p ${profile} chat -q Hello; hermes -p ${profile} gateway restart\n`,
       ].join(''),
-      json: { file, base_url: baseUrl, model, api_key_env: keyName, key_stored: given !== undefined },
+      json: { file, base_url: baseUrl, model, api_key_env: keyName, key_stored: key !== undefined },
     }
   } finally {
     asker.close()
   }
 }
 
-/** An option, else the next answer, else the default. @throws HermesError USAGE when there is none of them */
-const answers =
-  (asker: Asker, input: Input) =>
-  async (option: string, question: string, fallback: string | undefined): Promise<string> => {
-    const given = textOption(input, option)
-    if (given !== undefined) return given
+interface Answers {
+  readonly baseUrl: string
+  readonly model: string
+  readonly keyName: string
+  /** Absent or empty: there is none. */
+  readonly key: string | undefined
+}
+
+/** On a terminal: an option, else an answer, else the default. @throws HermesError USAGE when there is none of them */
+async function asked(asker: Asker, input: Input): Promise<Answers> {
+  const answer = async (option: string, question: string, fallback: string | undefined): Promise<string> => {
+    const chosen = textOption(input, option)
+    if (chosen !== undefined) return chosen
     const said = await asker.ask(`${question}${fallback === undefined ? '' : ` [${fallback}]`}: `)
     const value = said || fallback
     if (value !== undefined) return value
-    throw new HermesError('USAGE', `${question} was not answered: nothing was written`, { next: `--${option} says it` })
+    throw new HermesError('USAGE', `No ${question.toLowerCase()} given, nothing saved`, {
+      next: `answer the question, or add --${option}`,
+    })
   }
+  return {
+    baseUrl: await answer('base-url', 'Endpoint', DEFAULTS.baseUrl),
+    model: await answer('model', 'Model', undefined),
+    keyName: await answer('key-name', 'Name of the key', DEFAULTS.keyName),
+    key: input.options['no-key'] === true ? undefined : await asker.secret('Key (not shown; empty: none): '),
+  }
+}
 
-function parseUrl(text: string): string {
+/**
+ * Without a terminal. Once an option says where to ask, the only line is the key: a line that is a key must never become a setting.
+ * Without any option the lines are endpoint, model, perhaps the name of the key, and the key.
+ */
+async function given(context: Context, asker: Asker, input: Input): Promise<Answers> {
+  const [baseUrl, model] = [textOption(input, 'base-url'), textOption(input, 'model')]
+  const lines = input.options['no-key'] === true && model !== undefined ? [] : await asker.rest()
+  const isAnswered = baseUrl !== undefined || model !== undefined
+  const [firstLine, secondLine] = isAnswered ? [] : lines.splice(0, 2)
+  const foundModel = model ?? secondLine
+  if (!foundModel) {
+    const inTerminal = isImageInstall(context.install) ? 'docker exec -it NAME hermes setup' : 'hermes setup'
+    throw new HermesError('USAGE', 'No model given, nothing saved', {
+      next: `Add --model NAME, or run it in a terminal: ${inTerminal}`,
+    })
+  }
+  const keyName = textOption(input, 'key-name')
+  const [name, key] = keyName === undefined && lines.length > 1 ? lines : [keyName, lines[0]]
+  return {
+    baseUrl: baseUrl ?? (firstLine || DEFAULTS.baseUrl),
+    model: foundModel,
+    keyName: name || DEFAULTS.keyName,
+    key: input.options['no-key'] === true ? undefined : key,
+  }
+}
+
+/** @param isQuoted false: what is wrong with it may be that it is the key */
+function parseUrl(text: string, isQuoted: boolean): string {
   if (URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)) return text
-  throw new HermesError(
-    'USAGE',
-    `${JSON.stringify(text.slice(0, 200))} is no http or https address: nothing was written`,
-    {
-      next: 'such as https://api.openai.com/v1, or http://localhost:11434/v1',
-    },
-  )
+  const what = isQuoted ? JSON.stringify(text.slice(0, 200)) : 'The first line of standard input'
+  throw new HermesError('USAGE', `${what} is not an http or https address, so nothing was saved`, {
+    next: 'add --base-url, such as https://api.openai.com/v1 or http://localhost:11434/v1',
+  })
 }

@@ -34,7 +34,7 @@ export const SLOT_COMMANDS: readonly Command[] = [
       { long: '--host', value: 'ADDRESS', help: 'listen there; else HERMES_DASHBOARD_HOST' },
       { long: '--port', value: 'PORT', help: 'else HERMES_DASHBOARD_PORT, else 9119' },
       { long: '--insecure', help: 'no log-in, on whatever address: as HERMES_DASHBOARD_INSECURE' },
-      { long: '--no-open', help: 'no browser is opened; none ever is' },
+      { long: '--no-open', help: 'Accepted for compatibility; no effect' },
     ],
     exits: { [EXIT.configuration]: 'it may not, or cannot, listen there, or a setting is wrong' },
     run: async (context, input) => {
@@ -59,7 +59,8 @@ export const SLOT_COMMANDS: readonly Command[] = [
     'service',
     'a service that the image defines',
     [SERVICE_NAME],
-    (input) => `${PREFIX}${input.words[0] ?? ''}`,
+    // Also as `service list` and `status` print it.
+    ({ words: [name = ''] }) => (name.startsWith(PREFIX) ? name : `${PREFIX}${name}`),
   ),
   {
     path: 'service list',

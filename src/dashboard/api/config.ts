@@ -5,6 +5,7 @@ import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '..
 import { CONFIG_KEYS, configKeys } from '../../profile/config-keys.ts'
 import { listProfiles, requireProfile } from '../../profile/disk.ts'
 import { replaceFile } from '../../profile/files.ts'
+import { CONFIG_MODE } from '../../profile/templates.ts'
 import { readRegularFile } from '../../system/small-file.ts'
 import { badRequest, conflict } from '../http/refusals.ts'
 import type { ApiFacts } from './facts.ts'
@@ -43,7 +44,7 @@ export function configHandlers({
       const problems = problemsOf(body.text, file)
       // A file with a mistake would put defaults in force at the next start, without anybody having asked for them.
       if (problems.length > 0) return { status: 200, body: { problems, version: before } }
-      await replaceFile(file, body.text, 0o644)
+      await replaceFile(file, body.text, CONFIG_MODE)
       return { status: 200, body: { problems, version: versionOf(body.text) } }
     },
     configDefaults: () => ({ status: 200, body: defaults() }),

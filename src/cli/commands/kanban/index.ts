@@ -7,7 +7,7 @@ import { TASK_COMMANDS } from './tasks.ts'
 
 export const KANBAN_GROUP: Group = {
   name: 'kanban',
-  summary: 'tasks on a board, and the dispatcher that hands them to profiles',
+  summary: 'Manage tasks on a board, and the dispatcher that hands them to profiles',
 }
 
 /** Every `hermes kanban …`. */
