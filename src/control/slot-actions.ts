@@ -1,6 +1,6 @@
 /** What an operator's commands ask of the supervisor, with the waiting that belongs to it; the command line and the dashboard. */
 import { loadConfig } from '../profile/config.ts'
-import type { ActionResult, SlotStatus, StatusResult } from '../protocol/control.ts'
+import { type ActionResult, MAX_WAIT_MS, type SlotStatus, type StatusResult } from '../protocol/control.ts'
 import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot, profileDir } from '../system/paths.ts'
@@ -101,7 +101,8 @@ export function act(
   options: ActionOptions,
   ownMs: number,
 ): Promise<ActionResult> {
-  const timeoutMs = options.timeoutMs ?? ownMs
+  // A slot may be given more time than a client may wait.
+  const timeoutMs = Math.min(options.timeoutMs ?? ownMs, MAX_WAIT_MS)
   const { wait = true, keepDesired = false } = options
   const request = { slot, wait, timeoutMs, ...(keepDesired && { keepDesired }) }
   return client.request(op, request, { timeoutMs: timeoutMs + REPLY_SLACK_MS })

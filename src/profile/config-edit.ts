@@ -4,6 +4,7 @@ import { nearest } from '../system/nearest.ts'
 import { configKeys } from './config-keys.ts'
 import { readValues } from './config-reader.ts'
 import { NotSpliced, spliceYaml } from './config-splice.ts'
+import { isTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 
 /**
  * A config.yaml with one key set; every other line stays byte for byte.
@@ -13,6 +14,10 @@ import { NotSpliced, spliceYaml } from './config-splice.ts'
  */
 export function setConfigValue(text: string, key: string, value: string): string {
   requireKnown(key)
+  if (isTooDeep(text))
+    throw new HermesError('FAILED', `config.yaml has more than ${MAX_YAML_DEPTH} levels`, {
+      next: 'hermes config edit',
+    })
   const document = parseDocument(text)
   if (document.errors[0]) {
     throw new HermesError('FAILED', `config.yaml is not YAML: ${document.errors[0].message.split('\n')[0]}`, {

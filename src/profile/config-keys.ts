@@ -11,7 +11,13 @@ export type Kind =
   | { readonly type: 'secret' }
   | { readonly type: 'flag' }
   /** `text`: the text of one will do too. */
-  | { readonly type: 'whole'; readonly min: number; readonly max: number; readonly text?: true }
+  | {
+      readonly type: 'whole'
+      readonly min: number
+      readonly max: number
+      readonly text?: true
+      readonly least?: number
+    }
   | { readonly type: 'duration'; readonly minMs: number }
   | { readonly type: 'word'; readonly words: readonly string[] }
   | { readonly type: 'argv' }
@@ -57,6 +63,8 @@ const flag: Kind = { type: 'flag' }
 const argv: Kind = { type: 'argv' }
 const whole = (min: number, max: number): Extract<Kind, { type: 'whole' }> => ({ type: 'whole', min, max })
 const COUNT = whole(1, 1_000_000)
+/** A rotation takes as long for a small file as for a large one: with 4 KB a flood kept everybody's logs waiting. */
+const LEAST_LOG_BYTES = 256 * 1024
 
 export const CONFIG_KEYS = {
   description: key(text, '', '""', 'shown in lists'),
@@ -117,10 +125,10 @@ export const CONFIG_KEYS = {
     'OpenAI-compatible endpoint: {base_url: https://…/v1, model: …, api_key_env: OPENAI_API_KEY}',
   ),
   'logging.max_bytes': key<number>(
-    whole(4096, 1_000_000_000),
+    { ...whole(4096, 1_000_000_000), least: LEAST_LOG_BYTES },
     1_000_000,
     '1000000',
-    "size of the gateway's `current` before it is rotated",
+    "size of the gateway's `current` before it is rotated; less than 262144 counts as that, with a warning",
   ),
   'logging.archives': key<number>(whole(0, 10_000), 10, '10', 'rotated files kept'),
   'kanban.default_assignee': shared<string>(text, '', '""', 'profile that gets tasks without an assignee'),

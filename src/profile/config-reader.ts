@@ -23,6 +23,7 @@ import {
 } from './config-keys.ts'
 import { findOrphan } from './config-orphans.ts'
 import { expectation, schemaOf, whyNot } from './config-schema.ts'
+import { isTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 import { asWritten } from './yaml-text.ts'
 
 export interface ReadValues {
@@ -34,6 +35,12 @@ export interface ReadValues {
 
 /** Never throws: what is wrong becomes a problem, and the default. */
 export function readValues(text: string, file: string): ReadValues {
+  if (isTooDeep(text))
+    return nothing({
+      file,
+      key: '',
+      message: `expected YAML: at most ${MAX_YAML_DEPTH} levels of sections and lists`,
+    })
   const read = readYaml(text, file)
   const isPuzzling = ({ key, message }: ConfigProblem): boolean =>
     key === '' || (!key.includes('.') && message.startsWith('unknown key'))
@@ -73,11 +80,21 @@ function readYaml(text: string, file: string): ReadValues {
     const verdict = judge(found, document, problems.length < MAX_HINTS)
     if ('message' in verdict) problems.push({ ...place, ...verdict })
     else if ('value' in verdict) {
-      values[found.key] = verdict.value
+      const least = leastOf(found.key)
+      const counts = typeof verdict.value === 'number' && least !== undefined && verdict.value < least
+      values[found.key] = counts ? least : verdict.value
       set.add(found.key as ConfigKey)
+      if (counts)
+        problems.push({ ...place, message: `${verdict.value} counts as ${least}, the least there is`, value: least })
     }
   }
   return { values: values as unknown as ConfigValues, set, problems }
+}
+
+/** What a smaller number of this key counts as. */
+function leastOf(key: string): number | undefined {
+  const kind = isKey(key) ? CONFIG_KEYS[key].kind : undefined
+  return kind?.type === 'whole' ? kind.least : undefined
 }
 
 /** Looking for what a key was meant to be costs; after so many problems it is left out. */

@@ -9,6 +9,8 @@ import type { Ending, SignalName } from './init.ts'
 
 export const CONTROL_PROTOCOL_VERSION = 1
 export const MAX_REQUEST_BYTES = 1_000_000
+/** Longest wait a client may ask for. */
+export const MAX_WAIT_MS = 86_400_000
 
 /** A slot as every reader sees it (`--json`, dashboard). Unknown facts are absent; times RFC 3339 UTC; durations in ms. */
 export interface SlotStatus {

@@ -1,5 +1,6 @@
 /** /etc/hermes/services.yaml: the documented way to define services. */
 import { isMap, isScalar, LineCounter, type Pair, parseDocument, type YAMLMap } from 'yaml'
+import { isTooDeep, MAX_YAML_DEPTH } from '../profile/yaml-depth.ts'
 import { asWritten } from '../profile/yaml-text.ts'
 import { nearest } from '../system/nearest.ts'
 import type { Fault } from '../system/trust.ts'
@@ -29,7 +30,8 @@ export interface YamlFacts {
 /** Never throws. A service with a problem is left out, the others stay. */
 export function readServicesYaml(text: string, facts: YamlFacts): Found {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const isDeep = isTooDeep(text)
+  const document = parseDocument(isDeep ? '' : text, { lineCounter: lines, prettyErrors: false })
   const lineOf = (offset: number | undefined): { line?: number } =>
     offset === undefined ? {} : { line: lines.linePos(offset).line }
   const { file } = facts
@@ -37,6 +39,8 @@ export function readServicesYaml(text: string, facts: YamlFacts): Found {
     definitions: [],
     problems: [{ file, ...lineOf(offset), message: `no service of it is run: ${message}`, repair }],
   })
+  if (isDeep)
+    return failed(undefined, `it has more than ${MAX_YAML_DEPTH} levels of sections and lists`, 'write it with fewer')
   const [syntax] = document.errors
   if (syntax !== undefined) return failed(syntax.pos[0], `expected YAML: ${syntax.message}`, 'mend that line')
   if (document.contents === null) return { definitions: [], problems: [] }

@@ -3,11 +3,8 @@
  * 6 ms and 2 MB of RSS once, which a supervisor nobody talks to does not pay.
  */
 import * as z from 'zod/mini'
-import { CONTROL_PROTOCOL_VERSION, type ControlError, type Op, type Request } from '../protocol/control.ts'
+import { CONTROL_PROTOCOL_VERSION, type ControlError, MAX_WAIT_MS, type Op, type Request } from '../protocol/control.ts'
 import { isSlotKey, SIGNALS, type SignalName } from '../protocol/init.ts'
-
-/** Longest wait a client may ask for. */
-export const MAX_WAIT_MS = 86_400_000
 
 const text = (maxLength: number) => z.string().check(z.maxLength(maxLength))
 const slot = z.custom<string>(isSlotKey, 'expected a slot name such as "gateway-default"')

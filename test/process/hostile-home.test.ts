@@ -3,9 +3,11 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -121,6 +123,40 @@ test('what others write makes up no row and moves no cursor, in any output of he
     expect([what, /^fake/m.exec(text)?.[0]]).toEqual([what, undefined])
   }
   expect(outputs.find(([what]) => what === 'profile list')?.[1]).toContain('\\u001b[2J')
+})
+
+test('a profile that gives itself more than a day to start, or to stop, can be started, restarted and stopped', async () => {
+  const gateway = { ...lives, start_timeout: '3d', stop_timeout: '2d' }
+  await using hermes = await startHermes({ profiles: [{ name: 'slow', gateway, desired: 'stopped' }] })
+  const place = { home: hermes.home, env: { HERMES_RUN_DIR: hermes.runDir } }
+  for (const words of ['start', 'restart', 'restart --timeout 2d', 'stop']) {
+    expect(await cli(['-p', 'slow', 'gateway', ...words.split(' ')], place)).toMatchObject({ code: 0, stderr: '' })
+  }
+})
+
+test('a flood beside two hundred thousand junk files in its log directory does not hold up requests, nor outgrow its limit', async () => {
+  const home = freshHome()
+  const dir = join(home, 'logs', 'gateways', 'loud')
+  mkdirSync(dir, { recursive: true })
+  for (let i = 0; i < size(20_000, 200_000); i++) writeFileSync(join(dir, `junk ${i}`), '')
+  const flood = { command: ['sh', '-c', 'while :; do seq 100000; done'], ready_after: '50ms' }
+  await using hermes = await startHermes({ home, profiles: [{ name: 'loud', gateway: flood }] })
+  writeFileSync(
+    join(home, 'profiles', 'loud', 'config.yaml'),
+    JSON.stringify({ gateway: flood, logging: { max_bytes: 4096 } }),
+  )
+  await hermes.control((client) => client.request('restart', { slot: 'gateway-loud', wait: true }))
+  const archives = (): string[] => readdirSync(dir).filter((name) => name.endsWith('.log'))
+  await waitFor('some rotations', () => archives().length >= 10)
+  const latencies: number[] = []
+  for (let i = 0; i < 20; i++) {
+    const startedAtMs = performance.now()
+    await hermes.control((client) => client.request('ping', {}))
+    latencies.push(performance.now() - startedAtMs)
+  }
+  expect(latencies.sort((a, b) => a - b)[10]).toBeLessThan(500)
+  for (const name of [...archives(), 'current'])
+    expect(statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0).toBeLessThanOrEqual(256 * 1024)
 })
 
 test('a slot whose config.yaml becomes unreadable still restarts when its process dies', async () => {

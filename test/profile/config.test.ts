@@ -207,6 +207,19 @@ gateway:
     parseConfig(text(Array.from({ length: 40_000 }, (_, i) => `k${i}: ${i}`).join('\n')), 'x')
   })
 
+  test('a log size that would have it rotated all the time counts as 256 KiB, with a warning', () => {
+    const { config, problems } = parseConfig('logging:\n  max_bytes: 4096\n', 'x')
+    expect(config.logging.maxBytes).toBe(262_144)
+    expect(problems).toEqual([
+      expect.objectContaining({
+        line: 2,
+        key: 'logging.max_bytes',
+        message: '4096 counts as 262144, the least there is',
+      }),
+    ])
+    expect(parseConfig('logging: {max_bytes: 262144}', 'x')).toMatchObject({ problems: [] })
+  })
+
   describe('as a file', () => {
     let dir: string
     beforeEach(() => {

@@ -1,10 +1,11 @@
-import { ftruncateSync, readdirSync, renameSync } from 'node:fs'
+import { ftruncateSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { below } from '../../system/paths.ts'
-import { planRotation, type RotationPlan } from '../archives.ts'
+import type { RotationPlan } from '../archives.ts'
 import { countLines, fitLines, stampLines } from '../lines.ts'
 import { STAMP_BYTES, stampText } from '../stamp.ts'
+import { ArchiveList } from './archive-list.ts'
 import type { LogCommons } from './commons.ts'
 import { CurrentFile } from './current-file.ts'
 
@@ -34,6 +35,7 @@ export interface LogFileOptions {
 export class LogFile {
   readonly path: string
   readonly #o: LogFileOptions
+  readonly #archives: ArchiveList
   #file: CurrentFile | undefined
   /** Given up in the middle of a line: nothing more is written until the next one begins. */
   #skipping = false
@@ -46,6 +48,7 @@ export class LogFile {
 
   constructor(options: LogFileOptions) {
     this.#o = options
+    this.#archives = new ArchiveList(options.dir, options.archives, options.clock)
     this.path = below(options.dir, options.name ?? 'current')
     this.#ready()
   }
@@ -196,13 +199,12 @@ export class LogFile {
 
   /** Gives the file its archive's name. @returns paths: the archive's, and of what is now too much */
   #moveAside(): RotationPlan {
-    const { dir, name, archives, clock, commons } = this.#o
-    const plan =
-      name === undefined
-        ? planRotation([...readdirSync(dir), ...commons.disk.leaving(dirname(this.path))], clock.wallMs(), archives)
-        : { archive: `${name}.1`, remove: [] }
+    const { dir, name, commons } = this.#o
+    const leaving = (): readonly string[] => commons.disk.leaving(dirname(this.path))
+    const plan = name === undefined ? this.#archives.plan(leaving) : { archive: `${name}.1`, remove: [] }
     const archive = below(dir, plan.archive)
     renameSync(this.path, archive)
+    this.#archives.done(plan)
     return { archive, remove: plan.remove.map((old) => below(dir, old)) }
   }
 
