@@ -3,17 +3,17 @@ import { HermesError } from '../system/errors.ts'
 /** The profile that every volume has: its directory is the volume's top. */
 export const DEFAULT_PROFILE = 'default'
 
-/** Names a new profile cannot have: words that mean something else in commands, log names and slots. */
+/** Names a new profile cannot have: words that mean something else, and the slots of helpers, present and planned. */
 export const RESERVED_NAMES = [
   DEFAULT_PROFILE,
   'root',
   'hermes',
-  'agent',
-  'errors',
-  'boot',
-  'supervisor',
+  'any',
   'dashboard',
   'dispatcher',
+  'notifier',
+  'meter',
+  'exporter',
 ] as const
 
 const PATTERN = /^[a-z0-9][a-z0-9_-]{0,63}$/

@@ -3,7 +3,7 @@ import { CONFIG_KEYS, type ConfigKey, configKeys } from './config-keys.ts'
 /** Directories of every profile. `home` is for tools that keep their settings in one. */
 export const PROFILE_DIRECTORIES = ['memories', 'sessions', 'skills', 'workspace', 'cron', 'home'] as const
 /** The volume's top, which is the default profile, has these besides. */
-export const HOME_DIRECTORIES = ['profiles', 'logs', 'hooks'] as const
+export const HOME_DIRECTORIES = ['profiles', 'logs/gateways', 'hooks'] as const
 
 export const soulText = (profile: string): string => `# ${profile}
 

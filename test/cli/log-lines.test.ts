@@ -113,6 +113,42 @@ describe('hermes logs', () => {
     expect(await out('logs boot')).toContain('profile=default')
   })
 
+  test('a bare word is a kind of log, but for a profile that has that name; --of is always the kind', async () => {
+    const kinds = ['agent', 'errors', 'boot', 'supervisor']
+    for (const kind of kinds) expect((await hermes(['profile', 'create', kind], { home })).code).toBe(0)
+    for (const [second, kind] of kinds.entries()) write(kind, [second])
+    writeFileSync(join(home, 'logs', 'supervisor.log'), `${at(1)} INFO started\n`)
+    writeFileSync(join(home, 'logs', 'container-boot.log'), `${at(1)} profile=default\n`)
+    for (const [second, kind] of kinds.entries())
+      expect(await out(`logs ${kind}`)).toBe(`${at(second)} line ${second}\n`)
+    expect(await out('logs --of supervisor')).toBe(`${at(1)} INFO started\n`)
+    expect(await out('logs --of boot')).toBe(`${at(1)} profile=default\n`)
+    expect((await hermes(['profile', 'delete', 'boot', '--yes'], { home })).code).toBe(0)
+    expect(await out('logs boot')).toBe(`${at(1)} profile=default\n`)
+  })
+
+  test('alone shows the events of the built-in gateway, or what another program prints; each by name', async () => {
+    await hermes(['profile', 'create', 'coder'], { home })
+    const dir = join(home, 'profiles', 'coder')
+    mkdirSync(join(dir, 'logs'))
+    writeFileSync(join(dir, 'logs', 'agent.log'), `${at(1)} INFO [s] event\n`)
+    writeFileSync(join(dir, 'logs', 'errors.log'), `${at(2)} ERROR [s] failure\n`)
+    write('coder', [3])
+    expect(await out('-p coder logs')).toBe(`${at(1)} INFO [s] event\n`)
+    for (const line of ['-p coder logs current', '-p coder logs --of current', 'logs coder --of current', 'logs coder'])
+      expect(await out(line)).toBe(`${at(3)} line 3\n`)
+    for (const line of ['-p coder logs errors', '-p coder logs --of errors', 'logs coder --of errors'])
+      expect(await out(line)).toBe(`${at(2)} ERROR [s] failure\n`)
+    writeFileSync(join(dir, 'config.yaml'), 'gateway: {command: [sleep, "1"]}\n')
+    expect(await out('-p coder logs')).toBe(`${at(3)} line 3\n`)
+    expect(await out('-p coder logs agent')).toBe(`${at(1)} INFO [s] event\n`)
+    expect(await hermes(['logs', 'coder', '--of', 'boot'], { home })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('next: hermes logs --of boot'),
+    })
+    expect((await hermes(['logs', '--of', 'nothing'], { home })).code).toBe(2)
+  })
+
   test('of a log that is not there yet says so; of a deleted profile that left some reads them', async () => {
     expect(await hermes(['logs'], { home })).toMatchObject({
       code: 0,

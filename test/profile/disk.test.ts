@@ -210,8 +210,9 @@ describe('seeding', () => {
     expect((await seedHome(home)).length).toBe(HOME_DIRECTORIES.length + PROFILE_DIRECTORIES.length + 3)
     expect(statSync(join(home, '.env')).mode & 0o777).toBe(0o600)
     expect(readdirSync(home).sort()).toEqual(
-      ['.env', 'SOUL.md', 'config.yaml', ...HOME_DIRECTORIES, ...PROFILE_DIRECTORIES].sort(),
+      ['.env', 'SOUL.md', 'config.yaml', 'hooks', 'logs', 'profiles', ...PROFILE_DIRECTORIES].sort(),
     )
+    expect(readdirSync(join(home, 'logs'))).toEqual(['gateways'])
     expect(await seedHome(home)).toEqual([])
   })
 

@@ -24,6 +24,10 @@ describe('the name of a profile', () => {
     expect(isProfileName(name)).toBe(false)
   })
 
+  test.each(['agent', 'errors', 'boot', 'supervisor', 'current'])('%j is a name like any other', (name) => {
+    expect(parseProfileName(name)).toBe(name)
+  })
+
   test('a directory whose name would have to be changed first is no profile', () => {
     expect(isProfileName('Coder')).toBe(false)
     expect(isProfileName(' coder')).toBe(false)

@@ -3,21 +3,20 @@ import { join } from 'node:path'
 import { LogReader } from '../../log/io/log-reader.ts'
 import type { LogSource } from '../../log/io/log-source.ts'
 import type { LogLine } from '../../log/line.ts'
-import { listProfiles, requireProfile } from '../../profile/disk.ts'
-import { isProfileName } from '../../profile/names.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { loadNative } from '../../system/native-libc.ts'
-import { gatewaySlot, homePaths, slotLogDir } from '../../system/paths.ts'
+import { homePaths, slotLogDir } from '../../system/paths.ts'
 import { type ArgumentSpec, type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import { lastOf, lineFilter, lineText, parseCount, parseLevel, parseSince } from '../log-lines.ts'
+import { KINDS, logSources } from '../log-sources.ts'
 import type { Outcome } from '../output.ts'
 
 const STDOUT = 1
 const DEFAULT_LINES = '50'
 const NAMES: ArgumentSpec = {
   name: 'NAME',
-  help: 'profiles, or agent, errors, boot, supervisor, dashboard, dispatcher',
+  help: `profiles; ${KINDS.join(', ')} as --of, where no profile has that name`,
   kind: 'many',
 }
 const OPTIONS = [
@@ -30,16 +29,21 @@ const OPTIONS = [
   },
   { long: '--since', value: 'WHEN', help: '30s, 10m, 1h, or a time' },
   { long: '--level', value: 'LEVEL', help: 'that level and worse: debug, info, warn, error' },
-  { long: '--session', value: 'ID', help: 'one conversation, in agent and errors' },
+  { long: '--session', value: 'ID', help: 'one conversation' },
 ] as const
 
 export const LOG_COMMANDS: readonly Command[] = [
   {
     path: 'logs',
-    summary: "print a gateway's log, or several merged by time; alone: the active profile's gateway",
+    summary: "print a gateway's log, or several merged by time",
     arguments: [NAMES],
-    options: [...OPTIONS, { long: '--all', help: 'every gateway' }],
-    details: 'With --follow and --json: one JSON object a line.',
+    options: [
+      ...OPTIONS,
+      { long: '--all', help: 'every gateway' },
+      { long: '--of', value: 'LOG', help: KINDS.join(', ') },
+    ],
+    details:
+      "Alone it prints the active profile's agent.log where the built-in gateway runs, else `current`, what the gateway's program prints.\nWith --follow and --json: one JSON object a line.",
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: (context, input) => printLogs(context, input, sourcesOf(context, input)),
   },
@@ -54,42 +58,8 @@ export const LOG_COMMANDS: readonly Command[] = [
   },
 ]
 
-function sourcesOf(context: Context, input: Input): readonly LogSource[] {
-  if (input.options.all === true)
-    return listProfiles(context.home).profiles.map(({ name }) => gatewaySource(context, name))
-  const names =
-    input.words.length === 0
-      ? [context.profile().name]
-      : [...new Set(input.words.map((word) => word.trim().toLowerCase()))]
-  return names.map((name) => sourceOf(context, name))
-}
-
-function sourceOf(context: Context, name: string): LogSource {
-  const { logs } = homePaths(context.home)
-  switch (name) {
-    case 'agent':
-    case 'errors':
-      return { slot: name, dir: join(context.profile().dir, 'logs'), name: `${name}.log` }
-    case 'boot':
-      return { slot: name, dir: logs, name: 'container-boot.log' }
-    case 'supervisor':
-      return { slot: name, dir: logs, name: 'supervisor.log' }
-    case 'dashboard':
-    case 'dispatcher':
-      return { slot: name, dir: slotLogDir(context.home, name) }
-    default: {
-      const source = gatewaySource(context, name)
-      // What a deleted profile left with --keep-logs can still be read.
-      if (isProfileName(name) && existsSync(source.dir)) return source
-      return gatewaySource(context, requireProfile(context.home, name).name)
-    }
-  }
-}
-
-const gatewaySource = ({ home }: Context, name: string): LogSource => ({
-  slot: name,
-  dir: slotLogDir(home, gatewaySlot(name)),
-})
+const sourcesOf = (context: Context, input: Input): readonly LogSource[] =>
+  logSources(context, { names: input.words, all: input.options.all === true, of: textOption(input, 'of') })
 
 function serviceSource({ home }: Context, name: string): LogSource {
   const dir = slotLogDir(home, `service-${name}`)
