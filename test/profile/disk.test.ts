@@ -229,6 +229,6 @@ describe('seeding', () => {
     writeFileSync(join(home, 'gateway_state.json'), '{}')
     rmSync(join(home, 'SOUL.md'))
     rmSync(join(home, 'logs'), { recursive: true })
-    expect(await seedHome(home)).toEqual(['logs/'])
+    expect(await seedHome(home)).toEqual(['logs/gateways/'])
   })
 })
