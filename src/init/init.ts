@@ -67,6 +67,8 @@ export class Init {
   readonly #main: MainProgram
   readonly #shutdown: Shutdown
   readonly #boot: Boot
+  /** Asked for since the last one began. */
+  #repairs = 0
 
   constructor(parts: InitParts) {
     this.#o = parts
@@ -305,6 +307,9 @@ export class Init {
       case 'booted':
         this.#profilesGate.pass()
         return
+      case 'repair':
+        void this.#repair()
+        return
       case 'services-up':
         this.#mainGate.pass()
         return
@@ -331,6 +336,19 @@ export class Init {
     if (this.#shutdown.begun) this.#supervisor.send({ type: 'stop' })
     this.#supervisor.deliver()
     this.#voice.catchUp()
+  }
+
+  /** One at a time: a supervisor that asks again and again keeps no more than one program busy. */
+  async #repair(): Promise<void> {
+    this.#repairs += 1
+    if (this.#repairs > 1) return
+    let done = 0
+    while (done < this.#repairs && this.#gate.begun && !this.#shutdown.begun) {
+      done = this.#repairs
+      await prepareVolume(this.#volumeOptions())
+    }
+    this.#repairs = 0
+    this.#supervisor.send({ type: 'repaired' })
   }
 
   // ---- the end ----

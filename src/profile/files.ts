@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { lstat, open, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { writtenInPlace } from './replace-file.ts'
+import { writeInPlace } from './replace-file.ts'
 
 /** A name nobody else has, so that two at once never build in one place. (node:crypto would cost each command 7 ms.) */
 export const randomTag = (): string => `${process.pid.toString(36)}-${process.hrtime.bigint().toString(36)}`
@@ -36,8 +36,8 @@ export async function replaceFile(file: string, text: string, mode: number): Pro
     await unlink(temporary).catch((left: unknown) => {
       if (!isMissing(left) && (left as NodeJS.ErrnoException).code !== 'EROFS') throw left
     })
-    if (writtenInPlace(file, text, mode, error)) return
-    throw error
+    writeInPlace(file, text, mode, error)
+    return
   }
   await syncDirectory(dirname(file))
 }

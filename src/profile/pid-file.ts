@@ -1,11 +1,12 @@
 import { linkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { HermesError } from '../system/errors.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
 import { profileDir } from '../system/paths.ts'
 import { isZombie, readProcess } from '../system/proc.ts'
 import { readSmallFile } from '../system/small-file.ts'
 import { runsGatewayOf } from './gateway-process.ts'
 import { DEFAULT_PROFILE } from './names.ts'
+import { unwritable } from './unwritable.ts'
 
 /** The process that a gateway.pid names. A pid alone may be somebody else's by now; with its start time it is not. */
 export interface Holder {
@@ -46,7 +47,9 @@ export function takePidFile(dir: string, profile: string, warn: (text: string) =
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
     const holder = livingIn(file)
-    if (!NO_ROOM.includes(code) || (holder && holder.pid !== own.pid)) throw error
+    // No start can change that: the slot is parked with the sentence.
+    if (!NO_ROOM.includes(code) || (holder && holder.pid !== own.pid))
+      throw unwritable(dir, error, EXIT.permanentFailure) ?? error
     warn(`no room for ${file} (${code}): a second gateway of "${profile}", started by hand, would not be noticed`)
   } finally {
     unlinkIfThere(scratch)
@@ -157,6 +160,7 @@ function unlinkIfThere(file: string): void {
   try {
     unlinkSync(file)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // EROFS is said of what is not there, too.
+    if (!['ENOENT', 'EROFS', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { below } from '../system/paths.ts'
+import { unwritable } from './unwritable.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_RDONLY, O_DIRECTORY } = constants
 
@@ -30,8 +31,8 @@ export function replaceFileSync(file: string, text: string, { durable }: { reado
     writeNew(scratch, text, durable)
     renameSync(scratch, file)
   } catch (error) {
-    if (writtenInPlace(file, text, 0o644, error)) return
-    throw error
+    writeInPlace(file, text, 0o644, error)
+    return
   } finally {
     removeScratch(scratch)
   }
@@ -49,27 +50,28 @@ const NOT_REPLACED = ['EBUSY', 'EROFS', 'EACCES', 'EPERM']
 
 /**
  * What `docker run -v FILE:…/config.yaml` mounts can be written, but not replaced. A power cut can leave half of it.
- * @param error why it could not be replaced
  * @param mode what the file is to have, where it is ours to change
- * @returns false: this is no such file, and `error` stands
+ * @param error why it could not be replaced
+ * @throws HermesError that says why it cannot be written at all; `error` when that is another failure
  */
-export function writtenInPlace(file: string, text: string, mode: number, error: unknown): boolean {
-  if (!NOT_REPLACED.includes((error as NodeJS.ErrnoException).code ?? '')) return false
+export function writeInPlace(file: string, text: string, mode: number, error: unknown): void {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (!NOT_REPLACED.includes(code)) throw error
   let fd: number
   try {
     fd = openSync(file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-  } catch {
-    // Not there, not ours or read-only as well: the first error says more.
-    return false
+  } catch (second) {
+    // Of a mounted file this says more; where nothing is there, or a link, the first error does.
+    const why = code === 'EBUSY' ? second : error
+    throw unwritable(file, why) ?? why
   }
   try {
     const stat = fstatSync(fd)
-    if (!stat.isFile()) return false
+    if (!stat.isFile()) throw error
     if ((stat.mode & 0o777 & ~mode) !== 0) restrict(fd, mode)
     ftruncateSync(fd, 0)
     writeFileSync(fd, text)
     fsyncSync(fd)
-    return true
   } finally {
     closeSync(fd)
   }

@@ -87,6 +87,8 @@ export type ToInit =
   | { readonly type: 'booted' }
   /** The services the main program waits for have come up, or cannot. */
   | { readonly type: 'services-up' }
+  /** Give known files of the volume back to the runtime user, as at boot; answered by `repaired`. */
+  | { readonly type: 'repair' }
   /** Only where file locks do not work: the counter in run.lease has decided. */
   | { readonly type: 'lease'; readonly state: 'taken' | 'lost' }
 
@@ -117,6 +119,8 @@ export type ToSupervisor =
   /** The container stops; init signals the slots itself. Answer `drained` when every log is written. */
   | { readonly type: 'stop' }
   | { readonly type: 'reconcile' }
+  /** What could be given back has been. */
+  | { readonly type: 'repaired' }
   | { readonly type: 'ping'; readonly n: number }
   /** A line for supervisor.log that init has already put on the console. */
   | { readonly type: 'note'; readonly level: 'info' | 'warn' | 'error'; readonly text: string }
@@ -266,6 +270,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
   drained: () => true,
   booted: () => true,
   'services-up': () => true,
+  repair: () => true,
   lease: (m) => m.state === 'taken' || m.state === 'lost',
 }
 

@@ -98,7 +98,9 @@ function removeFiles(dir: string, names: readonly string[]): readonly string[] {
       return []
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code
-      return code === 'ENOENT' ? [] : [`cannot remove the stale ${file} (${code}); remove it by hand`]
+      // On a read-only mount unlink(2) does not look whether it is there.
+      const isGone = code === 'ENOENT' || lstatSync(file, { throwIfNoEntry: false }) === undefined
+      return isGone ? [] : [`cannot remove the stale ${file} (${code}); remove it by hand`]
     }
   })
 }

@@ -10,6 +10,7 @@ import { profileDir, profileOfSlot } from '../system/paths.ts'
 import type { Follower, Handlers } from './control-server.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import { jobResult } from './job-results.ts'
+import type { Ownership } from './ownership.ts'
 import type { ServiceSlots } from './services.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
@@ -20,6 +21,7 @@ import type { Goal, Waiting } from './waiting.ts'
 const DEFAULT_WAIT_MS = 90_000
 
 export interface OperationsOptions {
+  readonly ownership: Pick<Ownership, 'ensure'>
   readonly home: string
   /** The container's main program is the gateway of this slot. */
   readonly heldSlot: string | undefined
@@ -107,7 +109,10 @@ export class SlotOperations {
     await this.#untilRunning(timeoutMs)
     const { table, waiting, services, heldSlot } = this.#o
     if (key === heldSlot) throw isMainProgram(key, verb)
-    const before = this.#statusOf(this.#findOrReconcile(key))
+    this.#findOrReconcile(key)
+    const profile = profileOfSlot(key)
+    if (profile !== undefined) await this.#o.ownership.ensure(profile)
+    const before = this.#statusOf(this.#entry(key))
     const notKept = keepDesired ? undefined : this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
     const event: SlotEvent =
       verb === 'restart' ? { type: 'restart' } : { type: 'want', wanted: verb === 'start' ? 'up' : 'down' }

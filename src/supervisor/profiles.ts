@@ -1,4 +1,5 @@
 import { renameIdentity } from '../profile/gateway-state.ts'
+import { closeSecretFiles } from '../profile/secret-files.ts'
 import { writeDesired } from '../profile/state.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
@@ -142,6 +143,7 @@ export class ProfileSlots {
         const key = gatewaySlot(step.profile)
         for (const warning of step.warnings) this.#stateFiles.say(warning)
         this.#settleFiles(step)
+        for (const line of closeSecretFiles(profileDir(home, step.profile))) this.#stateFiles.say(line)
         table.register(key, step.start)
         return `${key}: ${step.start ? 'started' : 'registered, down'}`
       }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { GatewayConfig } from '../profile/config.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../profile/environment.ts'
+import { closeSecretFiles } from '../profile/secret-files.ts'
 import type { JobSpec } from '../protocol/control.ts'
 import { type RuntimeIdentity, SIGNALS } from '../protocol/init.ts'
 import type { Slot } from '../slot/slot.ts'
@@ -57,6 +58,7 @@ export class SlotScripts {
     const dir = profile === null ? home : profileDir(home, profile)
     const gateway = profile === null ? null : configs.of(profile).gateway
     const container = this.#containerEnvironment()
+    if (profile !== null) for (const line of closeSecretFiles(dir)) warn(line)
     const dotEnv = readDotEnv(below(dir, '.env'))
     const environment = slotEnvironment({
       slot,

@@ -21,6 +21,7 @@ import { Launcher } from './launcher.ts'
 import { Life } from './life.ts'
 import { Memory } from './memory.ts'
 import { SlotOperations } from './operations.ts'
+import { Ownership } from './ownership.ts'
 import { ProfileSlots } from './profiles.ts'
 import { Records } from './records.ts'
 import { S6Control } from './s6-control.ts'
@@ -60,6 +61,7 @@ export class Supervisor {
   readonly #table: SlotTable
   readonly #reports: ChildReports
   readonly #operations: SlotOperations
+  readonly #ownership: Ownership
   readonly #profiles: ProfileSlots
   readonly #dispatcher: DispatcherSlot
   readonly #helpers: HelperWatch
@@ -196,7 +198,15 @@ export class Supervisor {
         this.#services.close()
       },
     })
+    this.#ownership = new Ownership({
+      home,
+      identity,
+      dropped: start.dropped,
+      clock,
+      send: (message) => this.#link.send(message),
+    })
     this.#operations = new SlotOperations({
+      ownership: this.#ownership,
       home,
       heldSlot,
       instance,
@@ -285,6 +295,9 @@ export class Supervisor {
         return
       case 'stop':
         this.#life.stop()
+        return
+      case 'repaired':
+        this.#ownership.repaired()
         return
       case 'reconcile':
         this.#life.reconcile()
