@@ -12,7 +12,7 @@ const optional = [
 const projects = ['unit', 'process', ...optional.filter(({ why }) => why === undefined).map(({ project }) => project)]
 const env = projects.includes('container') ? { HERMES_TEST_IMAGE: await testImage() } : {}
 
-const { ok, summary } = await runVitest(projects, process.argv.slice(2), env)
+const { ok, summary, leftOut } = await runVitest(projects, process.argv.slice(2), env)
 let exitCode = ok ? 0 : 1
 for (const { project, why, required } of optional) {
   if (why === undefined) continue
@@ -21,5 +21,6 @@ for (const { project, why, required } of optional) {
   process.stdout.write(`${required}=1: leaving them out is a failure\n`)
   exitCode = 1
 }
+for (const line of leftOut) process.stdout.write(`${line}\n`)
 process.stdout.write(`${summary}\n`)
 process.exitCode = exitCode

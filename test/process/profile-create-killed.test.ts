@@ -7,17 +7,9 @@ import { deleteProfile, listProfiles } from '../../src/profile/disk.ts'
 import { PROFILE_DIRECTORIES } from '../../src/profile/templates.ts'
 import { hermes, runProgram, temporaryHome } from '../support/cli.ts'
 import { program } from '../support/install.ts'
+import { named, whyNoStrace } from '../support/tools.ts'
 
 const CHANGING = ['mkdir', 'fsync', 'rename', 'chmod', 'fchmod', 'symlink', 'write', 'pwrite64', 'copy_file_range']
-
-function whyNoStrace(): string | undefined {
-  try {
-    execFileSync('strace', ['-qq', '-o', '/dev/null', 'true'], { stdio: 'pipe' })
-    return undefined
-  } catch (error) {
-    return `strace: ${(error as Error).message}`
-  }
-}
 
 const leftoversIn = (home: string): readonly string[] =>
   existsSync(join(home, 'profiles')) ? readdirSync(join(home, 'profiles')).filter((name) => name.startsWith('.')) : []
@@ -26,10 +18,11 @@ const isWhole = (dir: string): boolean =>
   PROFILE_DIRECTORIES.every((name) => existsSync(join(dir, name))) &&
   ['SOUL.md', '.env', 'config.yaml'].every((name) => statSync(join(dir, name)).size > 0)
 
-test.skipIf(whyNoStrace() !== undefined).each([
+const why = whyNoStrace()
+test.skipIf(why !== undefined).each([
   ['new', [] as readonly string[]],
   ['a clone', ['--clone', 'default']],
-])('a kill at any point never shows half a profile (%s)', async (_, options) => {
+])(named('a kill at any point never shows half a profile, %s', why), async (_, options) => {
   using scratch = temporaryHome()
   const { home } = scratch
   execFileSync('mkdir', ['-p', join(home, 'skills', 'one'), join(home, 'memories')])

@@ -20,10 +20,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, describe as group, test } from 'vitest'
 import { writeHome } from '../support/hermes.ts'
 import { tellsEnds } from '../support/kernel.ts'
 import { type Place, type Places, type Said, startPlaces } from '../support/s6-places.ts'
+import { named, whyMissing } from '../support/tools.ts'
 import { waitFor } from '../support/wait.ts'
 
 /** What is not the same, and why. docs/s6.md has the same rows for people. */
@@ -78,8 +79,14 @@ const FIELDS = 'up,wantedup,normallyup,ready,paused'
 const LITTLE = '2000'
 const DEADLINE = { deadlineMs: 60_000 }
 
+const why = whyMissing('s6-svscan')
+const describe = (name: string, body: () => void): void => {
+  group.skipIf(why !== undefined)(named(name, why), body)
+}
+
 let places: Places
 beforeAll(async () => {
+  if (why !== undefined) return
   places = await startPlaces([
     { name: 'steady' },
     { name: 'other' },
@@ -93,7 +100,7 @@ beforeAll(async () => {
     { name: 'quits', quits: true },
   ])
 })
-afterAll(() => places[Symbol.asyncDispose]())
+afterAll(() => places?.[Symbol.asyncDispose]())
 
 const normal = (text: string): string =>
   text

@@ -1,11 +1,12 @@
 // Our s6-log, as log/run scripts call it; beside Debian's, where that is installed.
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { installDir } from '../support/install.ts'
+import { named, whyMissing } from '../support/tools.ts'
 import { waitFor } from '../support/wait.ts'
 
 const LOG = [process.execPath, join(installDir(), 'lib', 's6-log.cjs')]
@@ -92,8 +93,10 @@ test('told to end it ends with a whole line, and the next one goes on where it s
   expect(numbers.findIndex((text, i) => text !== `${i + 1}`)).toBe(-1)
 })
 
+const whyNotTheirs = whyMissing('s6-log')
+
 describe('ours and s6’s own do the same', () => {
-  const loggers = [['ours', LOG] as const, ...(hasDebians() ? [['s6’s own', ['s6-log']] as const] : [])]
+  const loggers = [['ours', LOG] as const, ...(whyNotTheirs === undefined ? [['s6’s own', ['s6-log']] as const] : [])]
 
   test.each(loggers)('%s: ALRM rotates at once and cuts no line', async (_, log) => {
     const logDir = join(dir, 'log')
@@ -163,7 +166,7 @@ describe('what is wrong is said in one line, with s6’s codes', () => {
   })
 
   test('a directory that another logger writes in, s6’s own too', async () => {
-    const loggers = [LOG, ...(hasDebians() ? [['s6-log']] : [])]
+    const loggers = [LOG, ...(whyNotTheirs === undefined ? [['s6-log']] : [])]
     for (const [n, first] of loggers.entries()) {
       const log = join(dir, `log${n}`)
       const child = spawn(first[0] ?? '', [...first.slice(1), log], { stdio: ['pipe', 'ignore', 'ignore'] })
@@ -181,8 +184,8 @@ describe('what is wrong is said in one line, with s6’s codes', () => {
   })
 })
 
-test.skipIf(!hasDebians())(
-  'the lines are those that s6’s own keeps, byte for byte, and it goes on with our directory',
+test.skipIf(whyNotTheirs !== undefined)(
+  named('the lines are those that s6’s own keeps, byte for byte, and it goes on with our directory', whyNotTheirs),
   async () => {
     const text = 'printf "a\\n\\n\\377 b\\n  c\\t\\n"; seq 1 5000'
     for (const [name, program] of [
@@ -197,12 +200,3 @@ test.skipIf(!hasDebians())(
     for (const name of ['ours', 'theirs']) expect(lines(join(dir, name))).toMatch(/\n5000\nmore\n$/)
   },
 )
-
-function hasDebians(): boolean {
-  try {
-    execFileSync('sh', ['-c', 'command -v s6-log'], { stdio: 'pipe' })
-    return true
-  } catch {
-    return false
-  }
-}

@@ -1,5 +1,4 @@
 // The same directories under the original s6-svscan, which is what s6-overlay hands services.d to, and under ours.
-import { execFileSync } from 'node:child_process'
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,17 +6,10 @@ import { describe, expect, test } from 'vitest'
 import { runAsPid1, whyNoNamespace } from '../support/namespace.ts'
 import { type Etc, layEtc, startServices } from '../support/service-box.ts'
 import { CRON, FAILING } from '../support/service-trees.ts'
+import { whyMissing } from '../support/tools.ts'
 import { waitFor } from '../support/wait.ts'
 
-const missing = (): string | undefined => {
-  try {
-    execFileSync('sh', ['-c', 'command -v s6-svscan && command -v s6-svstat'], { stdio: 'pipe' })
-    return undefined
-  } catch {
-    return 's6 is not installed here'
-  }
-}
-const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? missing() : 'needs root')
+const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? whyMissing('s6-svscan') : 'needs root')
 
 const TREE: Etc = {
   ...CRON,

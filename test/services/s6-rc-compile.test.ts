@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { problemText } from '../../src/services/definition.ts'
 import { soundGraph } from '../../src/services/graph.ts'
 import { readS6Rc } from '../../src/services/s6-tree.ts'
+import { named, whyMissing } from '../support/tools.ts'
 import { type Source, sourceDirs, TREE_FACTS } from './sources.ts'
 
 interface Row {
@@ -343,15 +344,9 @@ test.each(ROWS)('$says', ({ source, refused: [names, said] = [[], ''] }) => {
   if (names.length > 0) expect(lines).toContainEqual(expect.stringContaining(said))
 })
 
-const compiler = ((): string | undefined => {
-  try {
-    return execFileSync('sh', ['-c', 'command -v s6-rc-compile'], { stdio: 'pipe', encoding: 'utf8' }).trim()
-  } catch {
-    return undefined
-  }
-})()
+const whyNoCompiler = whyMissing('s6-rc-compile')
 
-describe.skipIf(compiler === undefined)('s6-rc-compile itself says the same', () => {
+describe.skipIf(whyNoCompiler !== undefined)(named('s6-rc-compile itself says the same', whyNoCompiler), () => {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-s6-rc-'))
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
@@ -362,7 +357,7 @@ describe.skipIf(compiler === undefined)('s6-rc-compile itself says the same', ()
       writeFileSync(join(root, path), text)
     }
     const compile = (): string =>
-      execFileSync(compiler ?? '', ['-v0', `${root}.out`, root], { stdio: 'pipe', encoding: 'utf8' })
+      execFileSync('s6-rc-compile', ['-v0', `${root}.out`, root], { stdio: 'pipe', encoding: 'utf8' })
     if (refused === undefined) expect(compile()).toBe('')
     else expect(compile).toThrow('s6-rc-compile: fatal:')
   })

@@ -27,6 +27,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { listen } from '../support/event-listener.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { realNative } from '../support/real-native.ts'
+import { named, whyMissing } from '../support/tools.ts'
 import { waitFor } from '../support/wait.ts'
 
 const { O_WRONLY, O_NONBLOCK } = constants
@@ -345,15 +346,13 @@ test('a slot costs two descriptors', async () => {
 
 // --- with the original tools -------------------------------------------------------------------------------------------------
 
-const tool = (name: string): boolean => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
-const tools = ['s6-svstat', 's6-svok', 's6-svc', 's6-svwait', 's6-svdt']
-const missing = tools.filter((name) => !tool(name))
+const why = whyMissing('s6-svc')
 const run = (name: string, ...args: string[]): { code: number | null; out: string } => {
   const { status, stdout, stderr } = spawnSync(name, args, { encoding: 'utf8' })
   return { code: status, out: `${stdout}${stderr}`.trim() }
 }
 
-describe.skipIf(missing.length > 0)(`with the original s6 tools (missing here: ${missing.join(' ') || 'none'})`, () => {
+describe.skipIf(why !== undefined)(named('with the original s6 tools', why), () => {
   const supervised = (): Promise<unknown> => waitFor('s6-svok', () => run('s6-svok', path()).code === 0)
   /** So many of s6's listeners: one is there when its FIFO, made as `.ftrig1:…`, has got its name. */
   const subscribers = (count: number): Promise<unknown> =>

@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 
-/** Debian's; the one that playwright would download is not wanted. */
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+/** Debian's and others', on PATH; the one that playwright would download is not wanted. */
+const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome']
 
 /** Path of the browser that the page is tested in; undefined: there is none here. */
 export const chromiumPath = (): string | undefined =>
-  process.env.HERMES_TEST_CHROMIUM || CHROMIUM.find((path) => existsSync(path))
+  process.env.HERMES_TEST_CHROMIUM ||
+  CHROMIUM.flatMap((name) => (process.env.PATH ?? '').split(':').map((dir) => join(dir, name))).find((path) =>
+    existsSync(path),
+  )
 
 /** Why the browser tests cannot run, in one line; undefined: they can. */
 export const whyNoBrowser = (): string | undefined =>
