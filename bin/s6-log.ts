@@ -4,7 +4,7 @@ import { closeSync, writeSync } from 'node:fs'
 import { exitCodes, S6Error } from '../src/s6/error.ts'
 import { LOG_USAGE, parseLog } from '../src/s6/log-script.ts'
 import { LogWriter } from '../src/s6/log-writer.ts'
-import { systemClock } from '../src/system/clock.ts'
+import { type Clock, systemClock } from '../src/system/clock.ts'
 import { loadNative } from '../src/system/native-libc.ts'
 
 /** A writer that never ends its line is not waited for. */
@@ -22,14 +22,14 @@ async function main(argv: readonly string[]): Promise<void> {
     writeSync(request.notify, '\n')
     closeSync(request.notify)
   }
-  await inputEnds(writer, request.ignoresTerm)
+  await inputEnds(writer, clock, request.ignoresTerm)
   await writer.close()
   // What is left are alarms of files that are synced already.
   native.exitNow(exitCodes.done)
 }
 
 /** Resolves at the end of the input; or, once told to end, at the end of a line: what comes then waits in the pipe for the next logger. */
-function inputEnds(writer: LogWriter, ignoresTerm: boolean): Promise<void> {
+function inputEnds(writer: LogWriter, clock: Clock, ignoresTerm: boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const input = process.stdin
   let told = false
@@ -40,7 +40,7 @@ function inputEnds(writer: LogWriter, ignoresTerm: boolean): Promise<void> {
   const tell = (): void => {
     told = true
     if (!writer.midLine) end()
-    else setTimeout(end, LAST_LINE_MS).unref()
+    else clock.at(clock.nowMs() + LAST_LINE_MS, end)
   }
   input.on('data', (chunk: Buffer) => {
     writer.write(chunk)

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { setTimeout as after } from 'node:timers/promises'
+import { pause, systemClock } from '../system/clock.ts'
 import { type Environment, IMAGE_RUN_DIR } from '../system/install.ts'
 
 const LOOK_EVERY_MS = 10
@@ -27,8 +27,9 @@ export async function initHasBegun({
 }: BootFacts): Promise<void> {
   const hasBegun = (): boolean => existsSync(`${runDir}/control.sock`)
   if (env.HERMES_RUN_DIR || hasBegun() || !isInit(cmdline, install)) return
-  const untilMs = performance.now() + longestMs
-  while (!hasBegun() && performance.now() < untilMs) await after(LOOK_EVERY_MS)
+  const clock = systemClock()
+  const untilMs = clock.nowMs() + longestMs
+  while (!hasBegun() && clock.nowMs() < untilMs) await pause(clock, LOOK_EVERY_MS)
 }
 
 function isInit(cmdline: string, install: string): boolean {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type ConsoleSink, INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
-import type { Clock } from '../system/clock.ts'
+import type { MachineClock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
 import { ownNode } from '../system/own-node.ts'
@@ -42,7 +42,7 @@ export interface InitParts {
   readonly options: InitOptions
   readonly facts: InitFacts
   readonly native: Native
-  readonly clock: Clock
+  readonly clock: MachineClock
   readonly own: OwnConsole
   readonly stdout: ConsoleSink
   readonly stderr: ConsoleSink
@@ -116,6 +116,7 @@ export class Init {
     this.#memory = new SupervisorMemory({ dir: paths.slotStates, warn })
     this.#supervisor = new SupervisorProcess({
       clock,
+      frozen: () => clock.frozen(),
       native,
       processes: this.#processes,
       ...supervisorCommand({
@@ -331,6 +332,7 @@ export class Init {
       begun,
       lease,
       replay: this.#children.events.unacknowledged().length,
+      frozen: this.#o.clock.frozen(),
     })
     // Before the replay: an exit in it must not lead to a start any more.
     if (this.#shutdown.begun) this.#supervisor.send({ type: 'stop' })

@@ -12,7 +12,7 @@ import {
 } from '../protocol/init.ts'
 import { LineSplitter } from '../protocol/lines.ts'
 import { describeEnding } from '../slot/ending.ts'
-import type { Clock } from '../system/clock.ts'
+import type { Clock, MachineClock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import type { Processes, Started } from './processes.ts'
 
@@ -38,6 +38,8 @@ export const restartDelayMs = (failures: number): number =>
 
 export interface SupervisorProcessOptions {
   readonly clock: Clock
+  /** The supervisor is told. */
+  readonly frozen: MachineClock['frozen']
   readonly native: Pick<Native, 'kill'>
   readonly processes: Processes
   readonly file: string
@@ -254,7 +256,7 @@ export class SupervisorProcess {
       }
       if (life.unanswered > 0) this.#o.answers(undefined)
       life.unanswered += 1
-      this.send({ type: 'ping', n: ++this.#pings })
+      this.send({ type: 'ping', n: ++this.#pings, frozen: this.#o.frozen() })
       this.#pingLater(life)
     })
   }

@@ -3,8 +3,10 @@
  * inherited socket pair. init treats the supervisor as hostile, so a request carries a slot key and a few range-checked
  * scalars, never a path, an argument, a uid or an environment. Both sides import this file.
  *
- * Instants (`…AtMs`) are CLOCK_MONOTONIC milliseconds, which both processes share.
+ * Instants (`…AtMs`) are milliseconds of the clock that both processes share (src/system/clock.ts).
  */
+
+import type { Frozen } from '../system/clock.ts'
 
 export const INIT_PROTOCOL_VERSION = 1
 /** Longest line either side accepts. The longest honest one, `welcome` with 4,096 children, stays below. */
@@ -108,6 +110,8 @@ export type ToSupervisor =
        * among them never happened: its request died with the supervisor that made it.
        */
       readonly replay: number
+      /** Both processes leave it out of their clocks. */
+      readonly frozen: Frozen
     }
   | { readonly type: 'spawned'; readonly request: number; readonly facts: ChildFacts }
   /** An answer, not an event: a supervisor that comes later has not asked, and finds no child. */
@@ -121,7 +125,7 @@ export type ToSupervisor =
   | { readonly type: 'reconcile' }
   /** What could be given back has been. */
   | { readonly type: 'repaired' }
-  | { readonly type: 'ping'; readonly n: number }
+  | { readonly type: 'ping'; readonly n: number; readonly frozen: Frozen }
   /** A line for supervisor.log that init has already put on the console. */
   | { readonly type: 'note'; readonly level: 'info' | 'warn' | 'error'; readonly text: string }
 

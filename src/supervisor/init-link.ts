@@ -8,11 +8,14 @@ import {
   type ToSupervisor,
 } from '../protocol/init.ts'
 import { LineSplitter } from '../protocol/lines.ts'
+import type { MachineClock } from '../system/clock.ts'
 
 export interface InitLinkOptions {
   /** The inherited socket. */
   readonly fd: number
   readonly receive: (message: ToSupervisor) => void
+  /** Our clock goes by init's. */
+  readonly adopt: MachineClock['adopt']
   /** init is gone (or the line to it, which comes to the same). */
   readonly ended: () => void
   readonly warn: (text: string) => void
@@ -49,6 +52,7 @@ export class InitLink {
     for (const line of lines) {
       const message = this.#parse(line)
       if (message === undefined) continue
+      if ('frozen' in message) this.#o.adopt(message.frozen)
       if (message.type === 'ping') this.send({ type: 'pong', n: message.n })
       else this.#o.receive(message)
       // One acknowledgement for a chunk: what it covers has been written to the slots' files by then.

@@ -1,6 +1,8 @@
 /**
  * Who holds a volume where file locks do not work (some network mounts): the holder moves a counter in run.lease, and a counter
- * that stands still for FREE_AFTER_MS of our own monotonic clock belongs to nobody any more. No two machines compare clocks. Pure.
+ * that stands still for FREE_AFTER_MS of our own monotonic clock belongs to nobody any more. No two machines compare clocks. Frozen
+ * time does not count for one that watches, since the holder may have been frozen with it; for a holder it does, since others may
+ * have watched meanwhile. Pure.
  *
  * | state    | means                                                  | looks again after |
  * |----------|--------------------------------------------------------|-------------------|
@@ -44,25 +46,36 @@ export const lookAgainAfterMs: { readonly [S in Counting['state']]: number } = {
   held: 10_000,
 }
 
+/** Now, without frozen time and with it. */
+export interface LeaseTime {
+  readonly runningMs: number
+  readonly realMs: number
+}
+
 /** What follows from what was found in the file just now. */
-export function stepCounting(counting: Counting, found: Found, own: string, nowMs: number): CountingStep {
+export function stepCounting(
+  counting: Counting,
+  found: Found,
+  own: string,
+  { runningMs, realMs }: LeaseTime,
+): CountingStep {
   const ours = typeof found === 'object' && found.instance === own
   switch (counting.state) {
     case 'watching':
       // A supervisor that comes back in the same container life goes on with what it held.
-      if (ours) return move('held', found.counter, nowMs, 'taken')
-      if (found === 'free') return move('claiming', 0, nowMs)
-      if (!sameFound(counting.seen, found)) return watch(found, nowMs)
+      if (ours) return move('held', found.counter, realMs, 'taken')
+      if (found === 'free') return move('claiming', 0, realMs)
+      if (!sameFound(counting.seen, found)) return watch(found, runningMs)
       // What cannot be read cannot be seen to stand still.
-      if (found === 'unreadable' || nowMs - counting.sinceMs < FREE_AFTER_MS) return { next: counting }
-      return move('claiming', 0, nowMs)
+      if (found === 'unreadable' || runningMs - counting.sinceMs < FREE_AFTER_MS) return { next: counting }
+      return move('claiming', 0, realMs)
     case 'claiming':
       // Not ours any more: another one claimed it at the same time and wrote last.
-      return ours ? move('held', counting.counter, nowMs, 'taken') : watch(found, nowMs)
+      return ours ? move('held', counting.counter, realMs, 'taken') : watch(found, runningMs)
     case 'held':
-      if (ours || found === 'free') return move('held', counting.counter, nowMs)
-      if (found === 'unreadable' && nowMs - counting.movedAtMs < GIVE_UP_AFTER_MS) return { next: counting }
-      return { ...watch(found, nowMs), tell: 'lost' }
+      if (ours || found === 'free') return move('held', counting.counter, realMs)
+      if (found === 'unreadable' && realMs - counting.movedAtMs < GIVE_UP_AFTER_MS) return { next: counting }
+      return { ...watch(found, runningMs), tell: 'lost' }
   }
 }
 

@@ -18,6 +18,8 @@ export interface LeaseOptions {
   readonly instance: string
   readonly hostname: string
   readonly clock: Clock
+  /** Counts frozen time too: others have gone on meanwhile. */
+  readonly realClock: Clock
   readonly warn: (text: string) => void
   /** Counter mode only; `lost` may be followed by `taken` again. */
   readonly changed: (state: 'taken' | 'lost') => void
@@ -93,17 +95,18 @@ export class Lease {
   }
 
   #wakeAfter(ms: number): void {
-    const { clock } = this.#options
-    this.#cancel = clock.at(clock.nowMs() + ms, () => this.#look())
+    const { realClock } = this.#options
+    this.#cancel = realClock.at(realClock.nowMs() + ms, () => this.#look())
   }
 
   #look(): void {
     if (this.#counting === undefined) return
-    const { instance, clock, changed } = this.#options
-    let { next, write, tell } = stepCounting(this.#counting, this.#read(), instance, clock.nowMs())
+    const { instance, clock, realClock, changed } = this.#options
+    const time = { runningMs: clock.nowMs(), realMs: realClock.nowMs() }
+    let { next, write, tell } = stepCounting(this.#counting, this.#read(), instance, time)
     // A counter that could not be written has not moved: then the holder stands where it would if it could not have read it.
     if (write !== undefined && !this.#write(write))
-      ({ next, tell } = stepCounting(this.#counting, 'unreadable', instance, clock.nowMs()))
+      ({ next, tell } = stepCounting(this.#counting, 'unreadable', instance, time))
     this.#counting = next
     this.#ours = next.state === 'held'
     this.#wakeAfter(lookAgainAfterMs[next.state])

@@ -30,6 +30,7 @@ export interface LifeOptions {
   /** The container environment. */
   readonly container: Readonly<Record<string, string>>
   readonly clock: Clock
+  readonly realClock: Clock
   readonly native: Native
   readonly table: SlotTable
   readonly profiles: ProfileSlots
@@ -69,6 +70,7 @@ export class Life {
       instance: start.instance,
       hostname: start.hostname,
       clock,
+      realClock: options.realClock,
       warn: journal.warn,
       changed: (state) => this.#leaseCounted(state),
     })

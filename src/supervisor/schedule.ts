@@ -1,8 +1,8 @@
 import { Cron } from 'croner'
 import type { Cancel, Clock } from '../system/clock.ts'
 
-/** Clocks are set, and machines sleep: the wall clock is asked at least so often. */
-const LONGEST_SLEEP_MS = 60_000
+/** Clocks are set, machines sleep and containers are paused: the wall clock is asked at least so often. */
+const LONGEST_SLEEP_MS = 1_000
 
 export interface ScheduleOptions {
   /** Cron fields, checked before. */

@@ -91,7 +91,8 @@ const STATES: { readonly [S in Slot['state']]: Shape } = {
   up: { child, readyAtMs: isNumber },
   stopping: {
     child: orNull(child),
-    cause: oneOf('asked', 'halt', 'start-timeout', 'stray', 'finish'),
+    cause: oneOf('asked', 'halt', 'start-timeout', 'condemned', 'stray', 'finish'),
+    'why?': isText,
     killAtMs: orNull(isNumber),
     'verdict?': verdict,
     again: isBoolean,

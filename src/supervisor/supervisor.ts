@@ -2,7 +2,7 @@ import { ConsoleWriter } from '../log/io/console.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment.ts'
 import { gatewayOfMain } from '../profile/main-gateway.ts'
 import { isSlotKey, type SupervisorStart, type ToSupervisor } from '../protocol/init.ts'
-import type { Clock } from '../system/clock.ts'
+import type { MachineClock } from '../system/clock.ts'
 import { pasteable } from '../system/install.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
@@ -39,7 +39,7 @@ export interface SupervisorOptions {
   /** Directory that holds bin/ and lib/. */
   readonly install: string
   readonly version: string
-  readonly clock: Clock
+  readonly clock: MachineClock
   readonly native: Native
   readonly random: () => number
   /** Ends the process. */
@@ -176,6 +176,7 @@ export class Supervisor {
     })
     this.#life = new Life({
       ...options,
+      realClock: clock.real,
       memory,
       container: this.#container,
       table: this.#table,
@@ -256,6 +257,7 @@ export class Supervisor {
       fd: start.protocolFd,
       receive: (message) => this.#receive(message),
       ended: () => this.#life.initEnded(),
+      adopt: (frozen) => clock.adopt(frozen),
       warn,
     })
   }

@@ -3,12 +3,30 @@ export type Cancel = () => void
 
 /** Time is a port: *now* and *wake me at* come together, so that tests own both. Nothing else reads a clock or sets a timer. */
 export interface Clock {
-  /** CLOCK_MONOTONIC in milliseconds; the same in every process of one boot, never goes back, knows no wall time. */
+  /**
+   * Milliseconds that have passed while processes could run: CLOCK_MONOTONIC without the time for which everything was frozen
+   * (`docker pause`, SIGSTOP, a machine asleep). init and its supervisor agree on it. It knows no wall time, and never goes back.
+   */
   nowMs(): number
   /** Unix time in milliseconds, for stamps only. */
   wallMs(): number
   /** Calls `wake` once, at or after `atMs` of {@link nowMs}; an instant in the past means: on the next turn of the loop. */
   at(atMs: number, wake: () => void): Cancel
+}
+
+/** For how long everything was frozen, as far as it was noticed until an instant of CLOCK_MONOTONIC. */
+export interface Frozen {
+  readonly ms: number
+  readonly untilMs: number
+}
+
+/** The machine's own clock, which notices when everything was frozen. */
+export interface MachineClock extends Clock {
+  frozen(): Frozen
+  /** What another process has noticed counts in place of what we have: a stall of ours alone freezes nobody. */
+  adopt(frozen: Frozen): void
+  /** CLOCK_MONOTONIC itself, for what goes on elsewhere meanwhile. */
+  readonly real: Clock
 }
 
 /** Waits so long, or until `signal` is aborted, also before: nothing of the wait is left then. */
@@ -26,24 +44,91 @@ export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Pro
 // A longer delay overflows setTimeout's 32 bits and would fire at once; far alarms are taken in steps.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
-export const systemClock = (): Clock => {
-  const nowMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
-  return {
-    nowMs,
-    wallMs: () => Date.now(),
-    at(atMs, wake) {
+/** So often we look how late it is, while an alarm is set. */
+const LOOK_EVERY_MS = 500
+/** A look that comes so late was not kept from it by work: nothing has run meanwhile. */
+const FROZEN_MS = 1000
+
+export function systemClock(): MachineClock {
+  const realMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+  let frozenMs = 0
+  let noticedAtMs = 0
+  let latestMs = 0
+  let expectedMs = Number.POSITIVE_INFINITY
+  let pending = 0
+  let pulse: NodeJS.Timeout | undefined
+
+  /** Everything that asks for the time comes through here, so nothing sees frozen time before it is taken off. */
+  const look = (): number => {
+    const nowMs = realMs()
+    const lateMs = nowMs - expectedMs
+    if (lateMs >= FROZEN_MS) {
+      frozenMs += lateMs
+      noticedAtMs = nowMs
+      expectedMs = nowMs + LOOK_EVERY_MS
+    }
+    return nowMs
+  }
+  const running = (): number => {
+    const nowMs = look()
+    latestMs = Math.max(latestMs, nowMs - frozenMs)
+    return latestMs
+  }
+  const beat = (): void => {
+    look()
+    if (pending > 0) expectedMs = realMs() + LOOK_EVERY_MS
+    else {
+      clearInterval(pulse)
+      pulse = undefined
+      expectedMs = Number.POSITIVE_INFINITY
+    }
+  }
+  const alarms =
+    (nowMs: () => number) =>
+    (atMs: number, wake: () => void): Cancel => {
       let timer: NodeJS.Timeout
-      // libuv counts whole milliseconds of its own clock, so a timer can fire up to one too early.
+      let isSet = true
+      const end = (): void => {
+        if (isSet) pending -= 1
+        isSet = false
+      }
+      // libuv counts whole milliseconds of its own clock, so a timer can fire up to one too early; after frozen time, far too early.
       const ring = (): void => {
         if (nowMs() < atMs) arm()
-        else wake()
+        else {
+          end()
+          wake()
+        }
       }
       const arm = (): void => {
         const leftMs = Math.ceil(atMs - nowMs())
         timer = setTimeout(ring, Math.min(LONGEST_TIMEOUT_MS, Math.max(0, leftMs)))
       }
+      pending += 1
+      if (pulse === undefined) {
+        pulse = setInterval(beat, LOOK_EVERY_MS).unref()
+        expectedMs = realMs() + LOOK_EVERY_MS
+      }
       arm()
-      return () => clearTimeout(timer)
+      return () => {
+        end()
+        clearTimeout(timer)
+      }
+    }
+  const wallMs = (): number => Date.now()
+  return {
+    nowMs: running,
+    wallMs,
+    at: alarms(running),
+    frozen() {
+      const untilMs = look()
+      return { ms: frozenMs, untilMs }
     },
+    adopt({ ms, untilMs }) {
+      look()
+      // Said before a freeze and heard after it: it knows nothing of that.
+      if (untilMs >= noticedAtMs) frozenMs = ms
+    },
+    real: { nowMs: realMs, wallMs, at: alarms(realMs) },
   }
 }

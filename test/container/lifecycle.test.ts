@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, gatewayOf, lives, startContainer } from '../support/container.ts'
@@ -163,4 +164,36 @@ test('an orphan of docker exec is gone within a second', async () => {
   const alive = async (): Promise<boolean> => (await box.exec(['test', '-d', `/proc/${pid}`])).code === 0
   await waitFor('the orphan to be reaped', async () => !(await alive()), { deadlineMs: 1500 })
   expect(await box.ok('sh', '-c', 'cat /proc/[0-9]*/status 2>/dev/null')).not.toContain('Z (zombie)')
+})
+
+test('a pause uses up no deadline: not start_timeout, nor a wait of the command line', async () => {
+  const etc = mkdtempSync(join(tmpdir(), 'hermes-pause-'))
+  chmodSync(etc, 0o755)
+  const steps = 'echo migrate begins; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.4; done; echo migrate ends'
+  const migrate = { command: ['/bin/sh', '-c', steps], oneshot: true, start_timeout: '7s' }
+  const late = {
+    command: ['/bin/sh', '-c', 'while [ ! -e /tmp/go ]; do sleep 0.1; done; echo ready; exec sleep 1000'],
+    user: 'hermes',
+    start: false,
+    ready: { log: 'ready' },
+  }
+  writeFileSync(join(etc, 'services.yaml'), JSON.stringify({ services: { migrate, late } }), { mode: 0o644 })
+  try {
+    await using box = await startContainer({
+      command: ['sh', '-c', 'echo main runs; exec sleep 1000'],
+      mounts: [[etc, '/etc/hermes', 'ro']],
+    })
+    await box.saw('migrate begins')
+    const waits = box.exec(['/command/s6-svwait', '-u', '-t', '6000', '/run/service/late'])
+    await waitFor('it to listen', async () => /ftrig1/.test(await box.ok('ls', '/run/service/late/event')))
+    await box.docker('pause')
+    // The machine's own time has to pass: longer than what is allowed.
+    await new Promise((resolve) => setTimeout(resolve, 8000))
+    await box.docker('unpause')
+    await box.saw('main runs')
+    await box.ok('sh', '-c', 'touch /tmp/go; hermes service start late')
+    expect(await waits).toMatchObject({ code: 0 })
+  } finally {
+    rmSync(etc, { recursive: true, force: true })
+  }
 })

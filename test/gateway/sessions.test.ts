@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-const open = (clock = systemClock()) => openSessions(dir, clock, (text) => warnings.push(text))
+const open = (clock: Clock = systemClock()) => openSessions(dir, clock, (text) => warnings.push(text))
 const turn = (question: string, answer: string) => [
   { role: 'user', content: question },
   { role: 'assistant', content: answer },

@@ -90,6 +90,7 @@ async function scene() {
   }
   const supervisor: SupervisorProcess = new SupervisorProcess({
     clock,
+    frozen: () => ({ ms: 0, untilMs: 0 }),
     native: {
       kill: (pid, signal) => {
         const life = lives[pid - 1]

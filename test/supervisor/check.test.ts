@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { whyNot } from '../../src/supervisor/check.ts'
-import { systemClock } from '../../src/system/clock.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
 import { isZombie, readProcess } from '../../src/system/proc.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { tellsEnds } from '../support/kernel.ts'
@@ -21,7 +21,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const NEVER = new AbortController().signal
-const ask = (text: string, { clock = systemClock(), signal = NEVER } = {}): Promise<string | undefined> =>
+const ask = (text: string, { clock = systemClock() as Clock, signal = NEVER } = {}): Promise<string | undefined> =>
   whyNot(
     { by: 'command', command: ['/bin/sh', '-c', text, 'sh', join(dir, 'pids')] },
     60_000,

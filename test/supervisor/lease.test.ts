@@ -50,6 +50,7 @@ const contender = (instance: string, hostname = 'nas'): Contender => {
     instance,
     hostname,
     clock,
+    realClock: clock,
     warn: (text) => warnings.push(text),
     changed: (state) => told.push(state),
   })
@@ -231,10 +232,22 @@ describe('where locks do not work, a counter decides', () => {
     expect(holder.told).toEqual(['taken', 'lost'])
   })
 
+  test('frozen time counts for a holder, and not for one that watches', () => {
+    const other = { instance: 'b', host: 'h', counter: 3 }
+    const time = (runningMs: number, realMs: number) => ({ runningMs, realMs })
+    // Both were frozen for an hour, so the counter of the other one could not move.
+    const watching = stepCounting(startCounting(0), other, 'a', time(0, 0)).next
+    expect(stepCounting(watching, other, 'a', time(2000, 3_600_000)).write).toBeUndefined()
+    expect(stepCounting(watching, other, 'a', time(FREE_AFTER_MS, 3_700_000)).write).toBeDefined()
+    // We were, and others may have taken what we held.
+    const held: Counting = { state: 'held', counter: 3, movedAtMs: 0 }
+    expect(stepCounting(held, 'unreadable', 'a', time(1000, 3_600_000)).tell).toBe('lost')
+  })
+
   test('what cannot be read cannot be seen to stand still', () => {
     let counting = startCounting(0)
     for (let nowMs = 0; nowMs < 10 * FREE_AFTER_MS; nowMs += 2000) {
-      const { next, write } = stepCounting(counting, 'unreadable', 'a', nowMs)
+      const { next, write } = stepCounting(counting, 'unreadable', 'a', { runningMs: nowMs, realMs: nowMs })
       expect(write).toBeUndefined()
       counting = next
     }
@@ -277,7 +290,7 @@ test('whatever stops and goes on: two never believe at once that they hold it wh
       const fresh = (name: string) => ({ name, counting: startCounting(nowMs) as Counting, dueMs: nowMs, awake: true })
       const all = ['a', 'b', 'c'].map(fresh)
       const look = (one: ReturnType<typeof fresh>): void => {
-        const { next, write } = stepCounting(one.counting, held, one.name, nowMs)
+        const { next, write } = stepCounting(one.counting, held, one.name, { runningMs: nowMs, realMs: nowMs })
         if (write !== undefined) held = { instance: one.name, host: 'h', counter: write }
         one.counting = next
         one.dueMs = nowMs + lookAgainAfterMs[next.state]

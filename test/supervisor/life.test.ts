@@ -65,6 +65,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     memory,
     container: {},
     clock,
+    realClock: clock,
     native: realNative,
     send: (message: ToInit) => told.push(message),
     closeControl: () => undefined,

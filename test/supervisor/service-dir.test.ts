@@ -23,7 +23,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ServiceDirs, type ServiceShape, type ServiceStatus } from '../../src/supervisor/service-dir.ts'
 import type { Event } from '../../src/supervisor/supervise-dir.ts'
-import { systemClock } from '../../src/system/clock.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
 import { listen } from '../support/event-listener.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { realNative } from '../support/real-native.ts'
@@ -33,7 +33,7 @@ import { waitFor } from '../support/wait.ts'
 const { O_WRONLY, O_NONBLOCK } = constants
 const SLOT = 'gateway-a'
 const shape: ServiceShape = { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null }
-const clock = systemClock()
+const clock: Clock = systemClock()
 const upNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => ({
   pid: 4711,
   finishing: false,

@@ -1,4 +1,7 @@
-import { getEventListeners } from 'node:events'
+import { spawn } from 'node:child_process'
+import { getEventListeners, once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 import { pause, systemClock } from '../../src/system/clock.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -48,4 +51,45 @@ test('a pause ends when its time is over or its signal is aborted, before or mea
   await within('the abort', aborted)
   await within('an abort before', pause(clock, 100, stop.signal))
   expect([clock.alarms().length, listeners()]).toEqual([0, 0])
+})
+
+test('time for which everything is frozen does not pass, and its clock goes by another that has noticed as much', async () => {
+  const clock = join(import.meta.dirname, '../../src/system/clock.ts')
+  const program = `
+    import { systemClock } from ${JSON.stringify(clock)}
+    const clock = systemClock()
+    const say = (word) => console.log(JSON.stringify({ word, now: clock.nowMs(), real: clock.real.nowMs(), ...clock.frozen() }))
+    clock.real.at(clock.real.nowMs() + 2000, () => say('real'))
+    clock.at(clock.nowMs() + 2000, () => {
+      say('running')
+      clock.adopt({ ms: 7000, untilMs: 0 }) // said before the freeze: not heard
+      const before = clock.nowMs()
+      clock.adopt({ ms: clock.frozen().ms + 400, untilMs: clock.real.nowMs() })
+      console.log(JSON.stringify({ word: 'adopted', back: before - clock.nowMs(), ms: clock.frozen().ms }))
+    })
+    say('begins')
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const said: { word: string; now: number; real: number; ms: number; back?: number }[] = []
+  const lines = createInterface({ input: child.stdout })
+  lines.on('line', (line) => said.push(JSON.parse(line)))
+  const [first] = await once(lines, 'line')
+  expect(JSON.parse(String(first))).toMatchObject({ word: 'begins', ms: 0 })
+  // The machine's own clock, on purpose: nothing of ours may take part in what is measured.
+  child.kill('SIGSTOP')
+  const stoppedAtMs = performance.now()
+  await within('a while', new Promise((resolve) => setTimeout(resolve, 3500)), { deadlineMs: 10_000 })
+  const frozenMs = performance.now() - stoppedAtMs
+  child.kill('SIGCONT')
+  await once(child, 'exit')
+  expect(said.map(({ word }) => word)).toEqual(['begins', 'real', 'running', 'adopted'])
+  const [begins, real, running, adopted] = said
+  expect((running?.now ?? 0) - (begins?.now ?? 0)).toBeGreaterThanOrEqual(2000)
+  // It came back with 2 s less what had passed before; half a second of the frozen time may count.
+  expect((running?.real ?? 0) - (real?.real ?? 0)).toBeGreaterThan(900)
+  expect(running?.ms).toBeGreaterThan(frozenMs - 700)
+  expect(adopted?.ms).toBeCloseTo((running?.ms ?? 0) + 400, 6)
+  expect(adopted?.back).toBeLessThanOrEqual(0)
 })
