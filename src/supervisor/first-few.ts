@@ -29,9 +29,15 @@ export class FirstFew {
     else this.#leftOut++
   }
 
-  #end(): void {
+  /** Says how many were left out so far, as at the end of a boot. */
+  count(): void {
     if (this.#leftOut > 0)
       this.#say(`and ${this.#leftOut} more lines about ${this.#kind}; "hermes doctor" shows what is wrong now`)
-    this.#said = this.#leftOut = 0
+    this.#leftOut = 0
+  }
+
+  #end(): void {
+    this.count()
+    this.#said = 0
   }
 }

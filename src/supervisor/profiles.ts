@@ -56,6 +56,7 @@ export class ProfileSlots {
         this.#stateFiles.say(problem)
     }
     const said = this.#apply(steps)
+    this.#stateFiles.count()
     try {
       appendBootLog(homePaths(home).bootLog, bootLines(steps, clock.wallMs()))
     } catch (error) {
