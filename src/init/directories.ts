@@ -1,7 +1,8 @@
 import type { Native } from '../system/native.ts'
 import { storeEnvironment } from './environment.ts'
 import { ExitCodeFile } from './exit-code-file.ts'
-import { type InitFacts, type InitOptions, makeHome } from './facts.ts'
+import type { InitFacts, InitOptions } from './facts.ts'
+import { type Home, openHome } from './home.ts'
 import {
   chooseRunDirectory,
   listenForClients,
@@ -14,6 +15,7 @@ import {
 import { requireWritable } from './volume.ts'
 
 export interface Directories {
+  readonly home: Home
   readonly run: RunDirectory
   /** The listening control socket, or one line that says why there is none. */
   readonly control: number | string
@@ -33,7 +35,7 @@ export function makeDirectories(
 ): Directories {
   const { home, uid, identity, dropped, environment } = facts
   const owner = dropped ? identity : undefined
-  makeHome(facts)
+  const opened = openHome(facts)
   if (!dropped) requireWritable(facts)
   const run = chooseRunDirectory({ env, home, uid, foreground })
   const { paths } = run
@@ -42,6 +44,7 @@ export function makeDirectories(
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)
   return {
+    home: opened,
     run,
     control: listenForClients(native, paths.controlSocket, owner),
     ...(run.layout === 'image' && { exitCode: ExitCodeFile.make({ install, owner }) }),

@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
-import { type Environment, IMAGE_INSTALL, isImageInstall, resolveHome } from '../system/install.ts'
+import { type Environment, isImageInstall, resolveHome } from '../system/install.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { foreignLoaders } from './foreign-loaders.ts'
@@ -38,8 +38,6 @@ export interface InitFacts {
 }
 
 const DEFAULT_STOP_TIMEOUT_S = 8
-/** Programs that root runs, and what they obey, lie in these. */
-const ROOTS_OWN = ['/bin', '/command', '/etc', '/lib', '/proc', '/run/hermes', '/sbin', '/sys', '/usr', IMAGE_INSTALL]
 
 /** @throws HermesError when nothing could work */
 export function gatherFacts({ install, foreground, env }: InitOptions, accounts = SYSTEM_ACCOUNTS): InitFacts {
@@ -147,32 +145,4 @@ const readText = (file: string): string => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
     throw error
   }
-}
-
-/** Makes the volume's directory where there is none (`npm start`, an image without VOLUME). As root's: the repair gives it away. */
-export function makeHome({ home, identity, dropped }: InitFacts): void {
-  const cannot = (why: string, cause?: unknown): HermesError =>
-    new HermesError('FAILED', `${home} cannot be the volume: ${why}`, {
-      next: `mount a volume there, or set HERMES_HOME to a directory that uid ${identity.uid} can write`,
-      cause,
-    })
-  try {
-    const status = statSync(home, { throwIfNoEntry: false })
-    if (status !== undefined && !status.isDirectory()) throw cannot('it is not a directory')
-    if (status === undefined) makeDirectories(home)
-    if (dropped && belongsToSystem(realpathSync(home))) throw cannot('programs that root runs lie there')
-  } catch (error) {
-    throw error instanceof HermesError ? error : cannot((error as NodeJS.ErrnoException).code ?? String(error), error)
-  }
-}
-
-/** The volume is given to the runtime user: whoever owns the parent of /etc, or a place in it, is root in all but name. */
-const belongsToSystem = (path: string): boolean =>
-  path === '/' || ROOTS_OWN.some((dir) => `${path}/`.startsWith(`${dir}/`) || dir.startsWith(`${path}/`))
-
-/** One level at a time: Node's own recursive mkdir never ends where the kernel answers ENOENT for a parent that exists (/proc). */
-function makeDirectories(path: string): void {
-  const parent = dirname(path)
-  if (parent !== path && statSync(parent, { throwIfNoEntry: false }) === undefined) makeDirectories(parent)
-  mkdirSync(path, { mode: 0o755 })
 }

@@ -13,6 +13,7 @@ import { makeDirectories } from './directories.ts'
 import { readEnvironment, type Variables } from './environment.ts'
 import type { InitFacts, InitOptions } from './facts.ts'
 import { HealthFile } from './health-file.ts'
+import type { Home } from './home.ts'
 import { Hooks } from './hooks.ts'
 import { Lease } from './lease.ts'
 import { LogFifos } from './log-fifos.ts'
@@ -52,6 +53,7 @@ export interface InitParts {
 export class Init {
   readonly #o: InitParts
   readonly #paths: RunPaths
+  readonly #home: Home
   readonly #voice: Voice
   readonly #processes: Processes
   readonly #reaper: Reaper
@@ -78,7 +80,8 @@ export class Init {
     this.#voice = new Voice(own, () => this.#supervisor)
     const say = this.#voice.say.bind(this.#voice)
     const warn = (text: string): void => say('warn', text)
-    const { run, control, exitCode } = makeDirectories(options, facts, native)
+    const { home: opened, run, control, exitCode } = makeDirectories(options, facts, native)
+    this.#home = opened
     const { paths } = run
     this.#paths = paths
     this.#processes = new Processes(native)
@@ -140,6 +143,7 @@ export class Init {
     })
     const lease = new Lease({
       file: homePaths(home).lease,
+      dir: `/proc/self/fd/${opened.fd}`,
       native,
       clock,
       owner,
@@ -246,6 +250,7 @@ export class Init {
     const { home, identity, prefix, dropped } = facts
     return {
       home,
+      homeId: this.#home.id,
       identity,
       prefix,
       dropped,

@@ -4,11 +4,14 @@ import type { RuntimeIdentity } from '../protocol/init.ts'
 import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../repair/known.ts'
 import { HermesError } from '../system/errors.ts'
 import type { Variables } from './environment.ts'
+import type { Home } from './home.ts'
 import type { Level } from './own-console.ts'
 import type { Processes } from './processes.ts'
 
 export interface VolumeOptions {
   readonly home: string
+  /** The directory that was opened as the volume. */
+  readonly homeId: Home['id']
   readonly identity: RuntimeIdentity
   /** setpriv with its options, where root is dropped. */
   readonly prefix: readonly string[]
@@ -87,8 +90,16 @@ async function looksForeign({ home, identity, processes, rootEnv }: VolumeOption
   return found
 }
 
-async function repair({ home, identity, processes, repair: program, rootEnv, say }: VolumeOptions): Promise<void> {
-  const [file = '', ...args] = [...program, home, String(identity.uid), String(identity.gid)]
+async function repair({
+  home,
+  homeId,
+  identity,
+  processes,
+  repair: program,
+  rootEnv,
+  say,
+}: VolumeOptions): Promise<void> {
+  const [file = '', ...args] = [...program, ...[home, identity.uid, identity.gid, homeId.dev, homeId.ino].map(String)]
   try {
     const { process: child, ended } = await processes.start(file, args, {
       cwd: '/',

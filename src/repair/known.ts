@@ -40,6 +40,11 @@ export const KNOWN_FILES = [
 /** Names at the top that begin so are ours too: a database's journals. */
 export const KNOWN_PREFIXES = ['state.db', 'kanban.db'] as const
 
+/** Whether a name at the top is a volume's. */
+export const isKnownName = (name: string): boolean =>
+  [...KNOWN_DIRECTORIES, ...KNOWN_FILES, 'lost+found', 'run'].includes(name) ||
+  KNOWN_PREFIXES.some((prefix) => name.startsWith(prefix))
+
 /** Files at the top that nobody else may read. */
 export const SECRET_FILES = ['.env', 'auth.json'] as const
 

@@ -24,6 +24,8 @@ export interface RepairFacts {
   readonly home: string
   readonly uid: number
   readonly gid: number
+  /** Device and inode of the directory that was found to be the volume: another one in its place is left alone. */
+  readonly id?: { readonly dev: bigint; readonly ino: bigint }
 }
 
 /** What was found, in numbers. */
@@ -47,6 +49,10 @@ export function repairVolume(facts: RepairFacts): Repaired {
   // The volume may be reached through a link: whoever started the container has said so.
   const home = openSync(facts.home, O_RDONLY | O_DIRECTORY)
   try {
+    const { dev, ino } = fstatSync(home, { bigint: true })
+    const { id } = facts
+    if (id !== undefined && (id.dev !== dev || id.ino !== ino))
+      throw new Error('another directory has been put in its place since the boot began')
     new Walk(facts, repaired, fstatSync(home), mountIfOthersLieOn(home)).volume(home)
   } finally {
     closeSync(home)
