@@ -14,20 +14,48 @@ export interface AddOptions extends CreateOptions {
 /**
  * Makes a profile, and waits for its slot where a supervisor runs.
  * @param name as parseProfileName returns it
- * @returns its directory, and its slot unless no supervisor runs
- * @throws HermesError EXISTS, TIMED_OUT, and what a start may throw
+ * @returns its directory, and its slot; `waits` instead while another container holds the volume, neither where no supervisor runs
+ * @throws HermesError EXISTS, TIMED_OUT, VOLUME_BUSY for a start that has to wait, and what a start may throw
  */
 export async function addProfile(
   supervised: Supervised,
   name: string,
   { start = false, ...options }: AddOptions,
-): Promise<{ readonly dir: string; readonly slot?: SlotStatus }> {
+): Promise<{ readonly dir: string; readonly slot?: SlotStatus; readonly waits?: true }> {
   const dir = await createProfile(supervised.home, name, options)
-  const slot = await ifSupervised(supervised, async (client) => {
+  const found = await ifSupervised(supervised, async (client) => {
+    const busy = await volumeBusy(client)
+    if (busy !== undefined && start)
+      throw new HermesError('VOLUME_BUSY', `${dir} is made, but its gateway is not started: ${busy}`, {
+        next: `start it there: hermes -p ${name} gateway start`,
+      })
+    if (busy !== undefined) return { waits: true } as const
     const registered = await registeredSlot(supervised, client, gatewaySlot(name))
-    return start ? (await startSlot(supervised, client, name, {})).slot : registered
+    return { slot: start ? (await startSlot(supervised, client, name, {})).slot : registered }
   })
-  return { dir, ...(slot === undefined ? {} : { slot }) }
+  return { dir, ...found }
+}
+
+/**
+ * Before a profile is taken away or renamed: while another container holds the volume, its gateway may run there.
+ * @throws HermesError VOLUME_BUSY
+ */
+export async function requireVolume(
+  supervised: Pick<Supervised, 'connect'>,
+  verb: string,
+  name: string,
+): Promise<void> {
+  const busy = await ifSupervised(supervised, volumeBusy)
+  if (busy === undefined) return
+  throw new HermesError('VOLUME_BUSY', `"${name}" is not ${verb}: ${busy}`, {
+    next: 'do it there, or stop that container: this one then goes on by itself',
+  })
+}
+
+/** Who holds the volume, while this container waits for it. */
+async function volumeBusy(client: ControlClient): Promise<string | undefined> {
+  const { phase, holder } = await client.request('status', {})
+  return phase === 'waiting' ? `another container holds the volume (${holder ?? 'it does not say which'})` : undefined
 }
 
 /**

@@ -29,6 +29,34 @@ test('two containers on one volume: the second waits, says who holds it, and tak
   await second.up('gateway-default')
 })
 
+test('in a container that waits for the volume a profile can be made; what would touch the other’s gateways is refused', async () => {
+  using volume = keptHome()
+  const home = volume.path
+  await using first = await startContainer({ home, hostname: 'first', files })
+  await first.up('gateway-default')
+  await first.ok('hermes', 'profile', 'create', 'old')
+  await using second = await startContainer({ home, hostname: 'second', command: ['sleep', '1000'] })
+  await second.saw('first')
+  const made = await second.hermes('profile', 'create', 'coder')
+  expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('its slot comes when the volume is free') })
+  await first.slot('gateway-coder', ({ state }) => state === 'down')
+  const refusals: readonly (readonly [readonly string[], string])[] = [
+    [['profile', 'create', 'third', '--start'], 'profiles/third is made, but its gateway is not started'],
+    [['profile', 'delete', 'old', '--yes'], '"old" is not deleted'],
+    [['profile', 'rename', 'old', 'new'], '"old" is not renamed'],
+    [['-p', 'old', 'gateway', 'start'], 'another container holds the volume'],
+    [['-p', 'old', 'gateway', 'stop'], 'another container holds the volume'],
+  ]
+  for (const [words, says] of refusals)
+    expect(await second.hermes(...words)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(new RegExp(`${says}.*first`, 's')),
+    })
+  expect(await first.ok('hermes', 'profile', 'list', '--quiet')).toBe('default\ncoder\nold\nthird\n')
+  await first.docker('kill')
+  await second.slot('gateway-coder', ({ state }) => state === 'down')
+})
+
 test('the same hostname, a recreated container: the volume is free at once', async () => {
   using volume = keptHome()
   const home = volume.path

@@ -1,7 +1,7 @@
 import { existsSync, readSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { ControlClient } from '../../control/client.ts'
-import { addProfile, stopIfThere } from '../../control/profile-actions.ts'
+import { addProfile, requireVolume, stopIfThere } from '../../control/profile-actions.ts'
 import { ifSupervised, registeredSlot, startSlot } from '../../control/slot-actions.ts'
 import { removeProfileAndWorkers } from '../../kanban/io/profile-removal.ts'
 import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
@@ -94,7 +94,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const name = parseProfileName(input.words[0] ?? '')
   const cloneFrom = textOption(input, 'clone')
   const description = textOption(input, 'description')
-  const { dir, slot } = await addProfile(context, name, {
+  const { dir, slot, waits } = await addProfile(context, name, {
     ...(cloneFrom === undefined
       ? {}
       : { cloneFrom: requireProfile(context.home, cloneFrom.trim().toLowerCase()).name }),
@@ -105,7 +105,9 @@ async function create(context: Context, input: Input): Promise<Outcome> {
     slot === undefined || slot.state === 'down' ? `hermes -p ${name} gateway start` : `hermes -p ${name} logs -f`
   const registered =
     slot === undefined
-      ? 'no supervisor runs: its slot appears at the next start'
+      ? waits
+        ? 'another container holds the volume: its slot comes when the volume is free'
+        : 'no supervisor runs: its slot appears at the next start'
       : `slot ${slot.slot}: ${stateWords(slot)}`
   return {
     text: `created ${dir}\n  ${registered}\n  next: ${slot === undefined ? `edit ${dir}/config.yaml and .env` : next}\n`,
@@ -120,6 +122,7 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const logs = slotLogDir(context.home, gatewaySlot(name))
   const keepLogs = input.options['keep-logs'] === true
   const going = `${dir} (settings, credentials, sessions, workspace)${keepLogs ? '' : ` and ${logs}`}`
+  await requireVolume(context, 'deleted', name)
   if (input.options.yes !== true) confirm(context, name, going, keepLogs)
   const facts = { ...context, actor: context.env.USER || 'somebody', warn: warnOn(context) }
   const stopped = await removeProfileAndWorkers(facts, name, keepLogs)
@@ -222,6 +225,7 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
   requireProfile(context.home, from)
   const to = parseProfileName(input.words[1] ?? '')
   await refuseTaken(context.home, to)
+  await requireVolume(context, 'renamed', from)
   const slot = await ifSupervised(context, async (client) => {
     const before = (await client.request('status', {})).slots.find((one) => one.profile === from)
     const running = before !== undefined && before.wanted !== 'down'

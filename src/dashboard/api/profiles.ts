@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { addProfile } from '../../control/profile-actions.ts'
+import { addProfile, requireVolume } from '../../control/profile-actions.ts'
 import { act, noSuchSlot, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
 import { removeProfileAndWorkers } from '../../kanban/io/profile-removal.ts'
 import { readActiveProfile } from '../../profile/active.ts'
@@ -65,6 +65,7 @@ export function profileHandlers(
       const entry = named(params)
       if (body.confirm !== entry.name)
         throw badRequest(`nothing was deleted: "${body.confirm}" is not "${entry.name}"`, 'type its name to confirm')
+      await requireVolume(facts, 'deleted', entry.name)
       await removeProfileAndWorkers({ ...facts, actor: 'dashboard' }, entry.name, body.keep_logs === true)
       return { status: 204 }
     },
