@@ -39,8 +39,8 @@ export function decideGate({ host, port, insecure, setting }: GateFacts): Gate {
   if (providers.length > 0) return { kind: 'login', providers }
   return {
     kind: 'refused',
-    why: `the dashboard does not listen on ${addressText({ host, port })} for everybody: no log-in is configured`,
-    next: 'set HERMES_DASHBOARD_BASIC_AUTH_USERNAME and HERMES_DASHBOARD_BASIC_AUTH_PASSWORD (or HERMES_DASHBOARD_OAUTH_CLIENT_ID), or HERMES_DASHBOARD_HOST=127.0.0.1; HERMES_DASHBOARD_INSECURE=1 opens it to anyone',
+    why: `the dashboard needs a password before it opens ${addressText({ host, port })}: no log-in is configured`,
+    next: 'set HERMES_DASHBOARD_BASIC_AUTH_USERNAME and HERMES_DASHBOARD_BASIC_AUTH_PASSWORD and recreate the container; or HERMES_DASHBOARD_OAUTH_CLIENT_ID for a provider, or HERMES_DASHBOARD_HOST=127.0.0.1; HERMES_DASHBOARD_INSECURE=1 opens it to anyone',
   }
 }
 

@@ -6,10 +6,11 @@ import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
 import { addressText } from '../system/address.ts'
 import type { Clock } from '../system/clock.ts'
-import { EXIT } from '../system/errors.ts'
+import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine, plainText } from '../system/foreign-text.ts'
 import type { Environment } from '../system/install.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
+import { holderText } from '../system/port-holder.ts'
 import { allHandlers } from './api/handlers.ts'
 import { noLogin } from './auth/none.ts'
 import { openLogin } from './auth/open.ts'
@@ -47,7 +48,7 @@ const NOTIFICATION_FD = 3
 /**
  * `hermes dashboard`: serves until TERM or INT.
  * @returns 0
- * @throws HermesError with exit code 78 when it may not, or cannot, listen where it was told
+ * @throws HermesError with exit code 78 when it may not, or cannot, listen where it was told; 1 while the port is taken
  */
 export async function runDashboard(facts: DashboardFacts): Promise<number> {
   const { env, out, err } = facts
@@ -137,6 +138,13 @@ async function assemble(
 function listen(server: Server, { host, port }: DashboardSettings): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
+      // Not parked: whoever has it may give it back, and the slot's backoff asks again.
+      if (error.code === 'EADDRINUSE')
+        return reject(
+          new HermesError('FAILED', `port ${port} is already in use by ${holderText(port)}`, {
+            next: 'set HERMES_DASHBOARD_PORT to another one, or stop the other program',
+          }),
+        )
       const why = `the dashboard cannot listen on ${addressText({ host, port })}: ${error.code}`
       const next = 'set HERMES_DASHBOARD_HOST and HERMES_DASHBOARD_PORT to an address of this machine that is free'
       reject(misconfigured(why, next))

@@ -73,7 +73,9 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
     say.info('stopped')
     return EXIT.done
   } catch (error) {
-    say.fatal({ err: error }, 'cannot go on')
+    // What was foreseen is one sentence; a bug has its stack.
+    if (error instanceof HermesError) say.fatal(errorText(error))
+    else say.fatal({ err: error }, 'cannot go on')
     throw error
   } finally {
     for (const part of parts) part.close()
@@ -81,6 +83,8 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
     await log.close()
   }
 }
+
+const errorText = ({ message, next }: HermesError): string => (next === undefined ? message : `${message}; ${next}`)
 
 /** What this gateway cannot do without: a file it can read, and its own sections right. The supervisor answers for `gateway:`. */
 const isFatal = (problem: ConfigProblem): boolean =>

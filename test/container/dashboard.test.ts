@@ -30,7 +30,7 @@ test('open to everyone without a provider: parked with the reason, the gateways 
   await using box = await startContainer({ files, env: { HERMES_DASHBOARD: '1' } })
   const { reason } = await box.slot('dashboard', (slot) => slot.state === 'parked')
   expect(reason).toContain('no log-in is configured')
-  await box.saw(/the dashboard does not listen on 0\.0\.0\.0:9119 for everybody/)
+  await box.saw(/the dashboard needs a password before it opens 0\.0\.0\.0:9119/)
   await box.up('gateway-default')
 })
 

@@ -1,9 +1,11 @@
 import { symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hermes as cli } from '../support/cli.ts'
 import { capture, password, spawnDashboard, startDashboard } from '../support/dashboard.ts'
 import { startHermes } from '../support/hermes.ts'
+import { freePort } from '../support/port.ts'
 import { waitFor } from '../support/wait.ts'
 
 const lives = { name: 'coder', gateway: { command: ['sleep', '100000'], ready_after: '50ms' } }
@@ -39,7 +41,7 @@ interface Refused {
 }
 
 test.each<Refused>([
-  { args: ['--host', '0.0.0.0'], code: 78, says: /does not listen on 0\.0\.0\.0:\d+ for everybody/ },
+  { args: ['--host', '0.0.0.0'], code: 78, says: /needs a password before it opens 0\.0\.0\.0:\d+/ },
   { args: ['run', '--host', '0.0.0.0'], code: 78, says: /no log-in is configured/ },
   ...['0', 'no', 'false', ''].map((word) => ({
     args: ['--host', '0.0.0.0'],
@@ -75,18 +77,52 @@ test.each<Refused>([
   expect(said()).toMatch(says)
 })
 
-test('a port that is taken, and a key that is none, end it with 78 and a line that names them', async () => {
+test('a port that is taken ends it with 1, so that its slot tries again, a key that is none with 78; a line names them', async () => {
   await using hermes = await startHermes({ profiles: [] })
   await using first = await startDashboard(hermes)
-  const endOf = async (args: readonly string[]): Promise<string> => {
+  const endOf = async (args: readonly string[], code: number): Promise<string> => {
     const child = spawnDashboard(hermes, args, password)
     const said = capture(child)
-    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(78)
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(code)
     return said()
   }
-  expect(await endOf(['--port', String(first.port)])).toContain(`cannot listen on 127.0.0.1:${first.port}: EADDRINUSE`)
+  expect(await endOf(['--port', String(first.port)], 1)).toMatch(
+    new RegExp(
+      `^hermes: port ${first.port} is already in use by [\\w.-]+ \\(pid ${first.child.pid}\\)\n.*HERMES_DASHBOARD_PORT`,
+    ),
+  )
   symlinkSync('/etc/passwd', join(hermes.home, 'dashboard.key'))
-  expect(await endOf(['--host', '0.0.0.0'])).toMatch(/dashboard\.key is a symbolic link.*\n.*remove it/)
+  expect(await endOf(['--host', '0.0.0.0'], 78)).toMatch(/dashboard\.key is a symbolic link.*\n.*remove it/)
+})
+
+test('in its slot it waits for a port that is taken, and says who has it', async () => {
+  const port = await freePort()
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  const env = { HERMES_DASHBOARD: '1', HERMES_DASHBOARD_HOST: '127.0.0.1', HERMES_DASHBOARD_PORT: String(port) }
+  await using hermes = await startHermes({ profiles: [], env })
+  const slot = await waitFor('the slot to try again', async () => {
+    const seen = await hermes.slot('dashboard')
+    return seen?.state === 'backoff' && seen
+  })
+  expect(slot.reason).toMatch(
+    new RegExp(`port ${port} is already in use by .*\\(pid ${process.pid}\\)|exited with code 1`),
+  )
+  await new Promise((resolve) => server.close(resolve))
+  await waitFor('the dashboard to listen', async () => (await hermes.slot('dashboard'))?.state === 'up')
+})
+
+test('what is wrong with a request is told by its key', async () => {
+  await using hermes = await startHermes({ profiles: [] })
+  await using dashboard = await startDashboard(hermes, { args: ['--host', '0.0.0.0'], env: password })
+  const detail = async (json: unknown) =>
+    (
+      await dashboard.ask('/auth/password-login', { method: 'POST', json, headers: { Origin: dashboard.origin } })
+    ).json().detail
+  expect(await detail({ username: 'me' })).toBe('body.password: expected text')
+  expect(await detail({ username: 'me', password: 1 })).toBe('body.password: expected text')
+  expect(await detail([])).toBe('body: expected an object')
+  expect(await detail({ username: 'me', password: 'x', more: 1 })).toBe('body: there is no "more"')
 })
 
 test('the hash that hermes dashboard hash-password prints lets that password in', async () => {

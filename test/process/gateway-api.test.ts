@@ -451,10 +451,12 @@ describe('stopping', () => {
 })
 
 describe('settings that cannot be meant end with 78 and say who should change what', () => {
-  const refusal = async (env: Record<string, string>, profile = 'default', home?: string) => {
+  const refusal = async (env: Record<string, string>, profile = 'default', home?: string, code = 78) => {
     const gateway = await spawnGateway({ profile, env, ...(home === undefined ? {} : { home }) })
     clean.push(gateway)
-    expect((await within('it to end', gateway.exited, { seen: () => gateway.stderr() })).code).toBe(78)
+    expect((await within('it to end', gateway.exited, { seen: () => gateway.stderr() })).code).toBe(code)
+    // A sentence, there and in the log; only a bug has a stack.
+    expect(gateway.stderr() + gateway.log()).not.toMatch(/^ +at |HermesError/m)
     return gateway.stderr()
   }
 
@@ -482,8 +484,10 @@ describe('settings that cannot be meant end with 78 and say who should change wh
 
   test('a port that another profile’s gateway has: both are named, and the file to change', async () => {
     const first = await start()
-    const said = await refusal({ API_SERVER_PORT: String(first.port) }, 'coder', first.home)
-    expect(said).toContain(`the port is taken by the gateway of profile "default" (pid ${first.pid})`)
+    const said = await refusal({ API_SERVER_PORT: String(first.port) }, 'coder', first.home, 1)
+    expect(said).toContain(
+      `port ${first.port} is already in use by the gateway of profile "default" (pid ${first.pid})`,
+    )
     expect(said).toContain(`API_SERVER_PORT=${first.port + 1} in ${first.home}/profiles/coder/.env`)
   })
 
@@ -491,7 +495,9 @@ describe('settings that cannot be meant end with 78 and say who should change wh
     const server = createServer()
     const port = await freePort()
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-    expect(await refusal({ API_SERVER_PORT: String(port) })).toContain(`(pid ${process.pid})`)
+    const said = await refusal({ API_SERVER_PORT: String(port) }, 'default', undefined, 1)
+    expect(said).toContain(`port ${port} is already in use by `)
+    expect(said).toContain(`(pid ${process.pid})`)
     await new Promise((resolve) => server.close(resolve))
   })
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
+import { expectationText } from '../api/expectation.ts'
 import type { AnyAnswer, Handlers, SignedIn } from '../api/handler.ts'
 import { ROUTES, type Route } from '../api/routes.ts'
 import { sameText } from '../auth/same-text.ts'
@@ -182,7 +183,5 @@ function parsed(schema: Route['body'], value: unknown, what: string): unknown {
   if (schema === undefined) return undefined
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const where = issue === undefined || issue.path.length === 0 ? what : `${what}: ${issue.path.join('.')}`
-  throw badRequest(`${where}: ${issue?.message ?? 'not understood'}`, '/api/openapi.json describes it')
+  throw badRequest(expectationText(what, result.error.issues[0]), '/api/openapi.json describes it')
 }

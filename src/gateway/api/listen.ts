@@ -1,15 +1,15 @@
 import type { Server } from 'node:http'
 import { addressText } from '../../system/address.ts'
 import type { Clock } from '../../system/clock.ts'
-import type { HermesError } from '../../system/errors.ts'
-import { portHolder } from './port-holder.ts'
+import { HermesError } from '../../system/errors.ts'
+import { holderText } from '../../system/port-holder.ts'
 import { type ApiSettings, misconfigured, type Owner, placeOf } from './settings.ts'
 
 /** A predecessor that is just ending gives the port back in no time; somebody who keeps it will keep it. */
 const RETRY_FOR_MS = 1000
 const RETRY_EVERY_MS = 100
 
-/** @throws HermesError with exit code 78 that says who has the port and who should change what */
+/** @throws HermesError that says who has the port, or with exit code 78 for an address that cannot be listened on */
 export async function listen(server: Server, settings: ApiSettings, owner: Owner, clock: Clock): Promise<void> {
   const untilMs = clock.nowMs() + RETRY_FOR_MS
   for (;;) {
@@ -44,10 +44,10 @@ function cannotListen(error: NodeJS.ErrnoException, { host, port }: ApiSettings,
   switch (error.code) {
     case 'EADDRINUSE': {
       const other = port === 65_535 ? port - 1 : port + 1
-      return misconfigured(
-        `${where}: the port is taken by ${holderText(port)}`,
-        `give this profile a port of its own: API_SERVER_PORT=${other} in ${place}`,
-      )
+      // Not parked: whoever has it may give it back, and the slot's backoff asks again.
+      return new HermesError('FAILED', `port ${port} is already in use by ${holderText(port)}`, {
+        next: `set API_SERVER_PORT=${other} in ${place}, or stop the other one`,
+      })
     }
     case 'EACCES':
       return misconfigured(`${where}: ports below 1024 are for root`, `set API_SERVER_PORT to 1024 or more in ${place}`)
@@ -61,11 +61,4 @@ function cannotListen(error: NodeJS.ErrnoException, { host, port }: ApiSettings,
     default:
       return misconfigured(`${where}: ${error.message}`, `see API_SERVER_HOST and API_SERVER_PORT in ${place}`)
   }
-}
-
-function holderText(port: number): string {
-  const holder = portHolder(port)
-  if (holder === undefined) return 'another program'
-  if (holder.profile === undefined) return `${holder.program} (pid ${holder.pid})`
-  return `the gateway of profile "${holder.profile}" (pid ${holder.pid})`
 }

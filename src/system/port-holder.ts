@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
-export interface PortHolder {
+interface PortHolder {
   readonly pid: number
   readonly program: string
   /** HERMES_PROFILE of its environment. */
@@ -11,7 +11,7 @@ export interface PortHolder {
 const LISTEN = '0A'
 
 /** The process that listens on a TCP port, as far as we may see it (our own user's processes). */
-export function portHolder(port: number): PortHolder | undefined {
+function portHolder(port: number): PortHolder | undefined {
   const inodes = new Set(['tcp', 'tcp6'].flatMap((table) => listeners(table, port)))
   if (inodes.size === 0) return undefined
   for (const name of readdirSync('/proc')) {
@@ -60,4 +60,12 @@ function read(file: string): string | undefined {
     // Gone, or not ours to see.
     return undefined
   }
+}
+
+/** As a sentence goes on after "in use by". */
+export function holderText(port: number): string {
+  const holder = portHolder(port)
+  if (holder === undefined) return 'another program'
+  if (holder.profile === undefined) return `${holder.program} (pid ${holder.pid})`
+  return `the gateway of profile "${holder.profile}" (pid ${holder.pid})`
 }
