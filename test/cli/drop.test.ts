@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findIdentity, type IdentitySources } from '../../src/cli/drop.ts'
 import { program } from '../support/install.ts'
+import { named, whyNotRoot } from '../support/tools.ts'
 
 const isRoot = process.getuid?.() === 0
 const IDENTITY = { uid: 10_000, gid: 10_001, groups: [10_001, 20], user: 'hermes', home: '/opt/data' }
@@ -26,18 +27,21 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }))
 
 describe('who a root caller becomes', () => {
-  test.skipIf(!isRoot)('is what init wrote', () => {
+  test.skipIf(!isRoot)(named('is what init wrote', whyNotRoot), () => {
     writeFileSync(sources.identityFile, JSON.stringify(IDENTITY))
     expect(findIdentity(sources)).toEqual(IDENTITY)
     expect(findIdentity({ ...sources, install: '/somewhere/dist' })).toEqual(IDENTITY)
   })
 
-  test.skipIf(!isRoot)('is the owner of the file, whatever it says, where init itself was not root', () => {
-    writeFileSync(sources.identityFile, JSON.stringify({ ...IDENTITY, uid: 0, gid: 0, groups: [0] }))
-    chownSync(sources.identityFile, 1234, 5678)
-    const owner = { uid: 1234, gid: 5678, groups: [5678], user: '1234', home: '/opt/data' }
-    expect(findIdentity(sources)).toEqual(owner)
-  })
+  test.skipIf(!isRoot)(
+    named('is the owner of the file, whatever it says, where init itself was not root', whyNotRoot),
+    () => {
+      writeFileSync(sources.identityFile, JSON.stringify({ ...IDENTITY, uid: 0, gid: 0, groups: [0] }))
+      chownSync(sources.identityFile, 1234, 5678)
+      const owner = { uid: 1234, gid: 5678, groups: [5678], user: '1234', home: '/opt/data' }
+      expect(findIdentity(sources)).toEqual(owner)
+    },
+  )
 
   test("is the image's user hermes where init wrote nothing, with its groups and without root's", () => {
     expect(findIdentity(sources)).toEqual({
@@ -60,6 +64,13 @@ describe('who a root caller becomes', () => {
       'there is no user "hermes"',
     ],
     ['a user without numbers', () => writeFileSync(sources.passwd, 'hermes:x:::::\n'), 'there is no user "hermes"'],
+  ])('cannot be told by %s', (_, make, text) => {
+    make()
+    expect(() => findIdentity(sources)).toThrow(text)
+  })
+
+  // A file that is not root's is not believed, whatever it holds.
+  test.skipIf(!isRoot).each([
     ['a file that others can write', () => chmod(0o666), "not root's alone"],
     ['a link in its place', () => symlinkSync(sources.passwd, sources.identityFile), "not root's alone"],
     [
@@ -72,7 +83,7 @@ describe('who a root caller becomes', () => {
       () => writeFileSync(sources.identityFile, '{"uid":-1,"gid":1,"user":"x","home":"/"}'),
       'holds no identity',
     ],
-  ])('cannot be told by %s', (_, make, text) => {
+  ])(named('cannot be told by %s', whyNotRoot), (_, make, text) => {
     make()
     expect(() => findIdentity(sources)).toThrow(text)
   })
@@ -85,7 +96,7 @@ describe('who a root caller becomes', () => {
 
 // A mount namespace of our own, so that /run/hermes is nobody else's.
 describe.skipIf(!isRoot || spawnSync('unshare', ['--mount', 'true']).status !== 0)(
-  'hermes called by root in a container',
+  'hermes called by root in a container (needs root and mount namespaces)',
   () => {
     const inContainer = (script: string, env: Record<string, string> = {}) => {
       const prepare = `mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/hermes && printf '%s' '${JSON.stringify(IDENTITY)}' > /run/hermes/identity && cd /`

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { Processes } from '../../src/init/processes.ts'
 import type { Ending } from '../../src/protocol/init.ts'
 import { degradedNative } from '../../src/system/native-degraded.ts'
-import { tellsEnds } from '../support/kernel.ts'
+import { tellsEnds, whyNoEnds } from '../support/kernel.ts'
 import { realNative } from '../support/real-native.ts'
+import { named } from '../support/tools.ts'
 
 const endOf = async (script: string, native = realNative): Promise<Ending> =>
   (await new Processes(native).start('/bin/sh', ['-c', script], { stdio: 'ignore' })).ended
@@ -27,7 +28,7 @@ describe('how a program ended', () => {
     ['kill -34 $$', { signal: 'RTMIN' }],
     ['kill -40 $$', { signal: 'RTMIN+6' }],
     ['kill -64 $$', { signal: 'RTMIN+30' }],
-  ] as const)('%s, of which Node says code 0', async (script, ending) => {
+  ] as const)(named('%s, of which Node says code 0', whyNoEnds), async (script, ending) => {
     expect(await endOf(script)).toEqual(ending)
   })
 

@@ -80,7 +80,7 @@ test('after the end of the program, resizing, writing and ending do nothing', as
 
 // As in a container that was started without CAP_KILL; what `sudo` has become there may not be signalled by us.
 test.skipIf(process.getuid?.() !== 0)(
-  'ending a terminal ends what we may signal, whoever else’s program is on it (as root)',
+  'ending a terminal ends what we may signal, whoever else’s program is on it (needs root)',
   async () => {
     const { stdout } = await promisify(execFile)('setpriv', [
       '--bounding-set=-kill',

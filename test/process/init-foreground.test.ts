@@ -24,6 +24,7 @@ import { FakeInstall, type FakeSupervisor } from '../support/fake-supervisor.ts'
 import { readWaiting } from '../support/read-waiting.ts'
 import { realNative } from '../support/real-native.ts'
 import { Terminal } from '../support/terminal.ts'
+import { named, whyNotRoot } from '../support/tools.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -218,7 +219,7 @@ const reopens = {
 }
 
 test.skipIf(!isRoot).each(Object.entries(reopens))(
-  'on %s, what init says is seen, and so is why it cannot start',
+  named('on %s, what init says is seen, and so is why it cannot start', whyNotRoot),
   async (_, before) => {
     await using install = await FakeInstall.make()
     const dir = mkdtempSync(join(tmpdir(), 'hermes-su-'))
@@ -245,29 +246,32 @@ test.skipIf(!isRoot).each(Object.entries(reopens))(
   },
 )
 
-test.skipIf(!isRoot)('to a pipe of another user init writes without ever waiting for its reader', async () => {
-  await using install = await FakeInstall.make()
-  const home = mkdtempSync(join(tmpdir(), 'hermes-pipe-'))
-  chownSync(home, 4321, 4321)
-  const [read, write] = realNative.pipe({ nonblockingRead: true })
-  // All sixteen pages of it are full.
-  for (let page = 0; page < 16; page++) writeSync(write, Buffer.alloc(4096, 120))
-  const run = launch(install, home, {}, 'ignore', write)
-  try {
-    await (await install.life(1)).hello()
-    let seen = ''
-    await waitFor('what init says', () => {
-      seen += readWaiting(openSync(`/proc/self/fd/${read}`, constants.O_RDONLY | constants.O_NONBLOCK))
-      return seen.includes(`supervising ${home}`)
-    })
-  } finally {
-    const ended = new Promise((resolve) => run.once('close', resolve))
-    run.kill('SIGKILL')
-    await ended
-    for (const fd of [read, write]) closeSync(fd)
-    rmSync(home, { recursive: true })
-  }
-})
+test.skipIf(!isRoot)(
+  named('to a pipe of another user init writes without ever waiting for its reader', whyNotRoot),
+  async () => {
+    await using install = await FakeInstall.make()
+    const home = mkdtempSync(join(tmpdir(), 'hermes-pipe-'))
+    chownSync(home, 4321, 4321)
+    const [read, write] = realNative.pipe({ nonblockingRead: true })
+    // All sixteen pages of it are full.
+    for (let page = 0; page < 16; page++) writeSync(write, Buffer.alloc(4096, 120))
+    const run = launch(install, home, {}, 'ignore', write)
+    try {
+      await (await install.life(1)).hello()
+      let seen = ''
+      await waitFor('what init says', () => {
+        seen += readWaiting(openSync(`/proc/self/fd/${read}`, constants.O_RDONLY | constants.O_NONBLOCK))
+        return seen.includes(`supervising ${home}`)
+      })
+    } finally {
+      const ended = new Promise((resolve) => run.once('close', resolve))
+      run.kill('SIGKILL')
+      await ended
+      for (const fd of [read, write]) closeSync(fd)
+      rmSync(home, { recursive: true })
+    }
+  },
+)
 
 test('a second one for the same home is refused, and the first goes on', async () => {
   await using run = await Foreground.start()
@@ -296,13 +300,16 @@ test('when init is killed its supervisor sees the end of its line, and the volum
   await ended
 })
 
-test.skipIf(!isRoot)('a home that cannot be written is refused at once, with what to do', async () => {
-  await using run = await Foreground.start({}, (home) => chmodSync(home, 0o555))
-  expect(await run.exit()).toBe(1)
-  expect(run.stderr).toContain(
-    `${run.home} cannot be written: it belongs to 4321:4321, mode 0555, and we are 4321:4321`,
-  )
-})
+test.skipIf(!isRoot)(
+  named('a home that cannot be written is refused at once, with what to do', whyNotRoot),
+  async () => {
+    await using run = await Foreground.start({}, (home) => chmodSync(home, 0o555))
+    expect(await run.exit()).toBe(1)
+    expect(run.stderr).toContain(
+      `${run.home} cannot be written: it belongs to 4321:4321, mode 0555, and we are 4321:4321`,
+    )
+  },
+)
 
 const oldNode = '/usr/bin/node'
 const oldMajor = existsSync(oldNode)

@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, describe as group, test } from 'vitest'
 import { writeHome } from '../support/hermes.ts'
-import { tellsEnds } from '../support/kernel.ts'
+import { tellsEnds, whyNoEnds } from '../support/kernel.ts'
 import { type Place, type Places, type Said, startPlaces } from '../support/s6-places.ts'
 import { named, whyMissing } from '../support/tools.ts'
 import { waitFor } from '../support/wait.ts'
@@ -317,18 +317,20 @@ describe('letters', () => {
       await story.becomes('waits', UP)
     }))
 
-  test.skipIf(!tellsEnds)('a death by a real-time signal: its number for the finish script, no name for s6', () =>
-    same(async (story) => {
-      await story.begin('finishes')
-      await story.does('s6-svc', '-O', '@finishes')
-      process.kill(Number(await story.pid('finishes')), 40)
-      await story.does('s6-svwait', '-D', '-t', '60000', '@finishes')
-      await story.becomes('finishes', 'false false true false false')
-      await story.does('s6-svdt', '-n', '1', '@finishes')
-      const [code, signal] = readFileSync(join(story.place.dir('finishes'), 'args'), 'utf8').split(' ')
-      story.note(`finish was told ${code} ${signal}`)
-      expect([code, signal]).toEqual(['256', '40'])
-    }),
+  test.skipIf(!tellsEnds)(
+    named('a death by a real-time signal: its number for the finish script, no name for s6', whyNoEnds),
+    () =>
+      same(async (story) => {
+        await story.begin('finishes')
+        await story.does('s6-svc', '-O', '@finishes')
+        process.kill(Number(await story.pid('finishes')), 40)
+        await story.does('s6-svwait', '-D', '-t', '60000', '@finishes')
+        await story.becomes('finishes', 'false false true false false')
+        await story.does('s6-svdt', '-n', '1', '@finishes')
+        const [code, signal] = readFileSync(join(story.place.dir('finishes'), 'args'), 'utf8').split(' ')
+        story.note(`finish was told ${code} ${signal}`)
+        expect([code, signal]).toEqual(['256', '40'])
+      }),
   )
 
   test('while its finish script runs, letters only decide what comes then', () =>

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Death, SlotStatus } from '../../src/protocol/control.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { logLines, type RunningHermes, startHermes, type TestProfile } from '../support/hermes.ts'
-import { tellsEnds } from '../support/kernel.ts'
+import { tellsEnds, whyNoEnds } from '../support/kernel.ts'
 import { processesOf } from '../support/slot-processes.ts'
+import { named } from '../support/tools.ts'
 import { waitFor } from '../support/wait.ts'
 
 const sh = (text: string): readonly string[] => ['sh', '-c', text]
@@ -190,7 +191,7 @@ test('on-failure: 1 is answered by a start, 0 is the end', async () => {
 })
 
 test.skipIf(!tellsEnds)(
-  'on-failure: a real-time signal, of which Node says code 0, is answered by a start',
+  named('on-failure: a real-time signal, of which Node says code 0, is answered by a start', whyNoEnds),
   async () => {
     await say('start', 'on-failure')
     const before = await reach('on-failure', 'up')

@@ -10,6 +10,7 @@ import { isZombie, readProcess } from '../../src/system/proc.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { tellsEnds } from '../support/kernel.ts'
 import { realNative } from '../support/real-native.ts'
+import { whyNotRoot } from '../support/tools.ts'
 import { waitFor } from '../support/wait.ts'
 
 const SOURCES = join(import.meta.dirname, '..', '..', 'src')
@@ -64,23 +65,26 @@ describe('a command', () => {
   })
 
   // As sudo does: a copy of setpriv with the set-user-ID bit becomes root, whom the runtime user may not kill.
-  test.skipIf(process.getuid?.() !== 0)('that has become another user costs no more than its answer', () => {
-    const becomes = join(dir, 'becomes')
-    copyFileSync('/usr/bin/setpriv', becomes)
-    chmodSync(dir, 0o755)
-    chmodSync(becomes, 0o4755)
-    const asked = `const { whyNot } = await import('${SOURCES}/supervisor/check.ts')
+  test.skipIf(whyNotRoot !== undefined)(
+    'that has become another user costs no more than its answer (needs root)',
+    () => {
+      const becomes = join(dir, 'becomes')
+      copyFileSync('/usr/bin/setpriv', becomes)
+      chmodSync(dir, 0o755)
+      chmodSync(becomes, 0o4755)
+      const asked = `const { whyNot } = await import('${SOURCES}/supervisor/check.ts')
       const { systemClock } = await import('${SOURCES}/system/clock.ts')
       const command = ['${becomes}', '--reuid', '0', '/bin/sh', '-c', 'sleep 1000 & echo $$ $! >"$1"; wait', 'sh', '${dir}/pids']
       const answer = whyNot({ by: 'command', command }, 300, systemClock(), new AbortController().signal)
       process.stdout.write(await answer, () => process.exit())`
-    const user = ['--reuid', '10000', '--regid', '10000', '--clear-groups', '--', process.execPath]
-    const { status, stdout, stderr } = spawnSync('setpriv', [...user, '--input-type=module', '-e', asked], {
-      encoding: 'utf8',
-    })
-    for (const pid of readFileSync(join(dir, 'pids'), 'utf8').trim().split(' ')) process.kill(Number(pid), 'SIGKILL')
-    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'no answer within 300 ms', stderr: '' })
-  })
+      const user = ['--reuid', '10000', '--regid', '10000', '--clear-groups', '--', process.execPath]
+      const { status, stdout, stderr } = spawnSync('setpriv', [...user, '--input-type=module', '-e', asked], {
+        encoding: 'utf8',
+      })
+      for (const pid of readFileSync(join(dir, 'pids'), 'utf8').trim().split(' ')) process.kill(Number(pid), 'SIGKILL')
+      expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'no answer within 300 ms', stderr: '' })
+    },
+  )
 
   test('is ended with everything it has started when nobody wants to know any more', async () => {
     const asking = new AbortController()

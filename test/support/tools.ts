@@ -36,6 +36,9 @@ export function whyMissing(...tools: readonly Tool[]): string | undefined {
   return `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on PATH; apt-get install ${packages}`
 }
 
+/** Why tests that only root can run are left out. */
+export const whyNotRoot = process.getuid?.() === 0 ? undefined : 'needs root'
+
 /** Likewise of strace, which containers may forbid. */
 export function whyNoStrace(): string | undefined {
   const missing = whyMissing('strace')
