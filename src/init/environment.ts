@@ -23,12 +23,16 @@ export function containerEnvironment(env: Environment, defaults: Variables): Var
   return variables
 }
 
-/** One file per variable, its value and a newline (s6-envdir's form). Names that are no file names are left out. */
+/**
+ * One file per variable, its value and a newline (s6-envdir's form). Names that are no file names are left out. `.PATH`, which no reader
+ * of the store takes for a variable, tells with-contenv whether somebody has changed PATH since.
+ */
 export function storeEnvironment(dir: string, variables: Variables): void {
   for (const [name, value] of Object.entries(variables)) {
     if (!isStorable(name)) continue
     writeFileSync(join(dir, name), `${value}\n`, { mode: 0o644 })
   }
+  if (variables.PATH !== undefined) writeFileSync(join(dir, '.PATH'), `${variables.PATH}\n`, { mode: 0o644 })
 }
 
 /** The store as it is now: hooks may have dropped files into it. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, type BoxOptions, gatewayOf, keptHome, startContainer } from '../support/container.ts'
+import { waitFor } from '../support/wait.ts'
 
 interface Hooks {
   readonly init?: Readonly<Record<string, string>>
@@ -145,6 +146,39 @@ test('root finds no program in a directory of the runtime user’s that PATH nam
   const { stdout, stderr } = await box.logs()
   expect(`${stdout}${stderr}`).not.toContain('evil ran as 0')
   for (const name of ['10', '20', '40', 'bye']) expect(stdout).toContain(`${name}: no mytool for 0\n`)
+})
+
+test('with-contenv keeps the PATH it is called with; for root only what is root’s alone in it', async () => {
+  await using box = await startContainer({ command: ['sleep', '1000'], env: { COLOUR: 'green' } })
+  await waitFor('the boot', async () => (await box.exec(['test', '-s', '/run/hermes/root-path'])).code === 0)
+  const tool = (dir: string, word: string) =>
+    `mkdir -p ${dir} && printf '#!/bin/sh\\necho "${word} $COLOUR"\\n' >${dir}/h-tool && chmod 755 ${dir} ${dir}/h-tool`
+  const lay = [
+    tool('/opt/tools', 'good'),
+    tool('/opt/open/bin', 'evil'),
+    'chmod 777 /opt/open',
+    'ln -s /opt/open/bin /opt/link',
+  ]
+  expect(await box.exec(['sh', '-c', lay.join(' && ')], { user: 'root' })).toMatchObject({ code: 0 })
+  const said = async (user: string, path: string) =>
+    (
+      await box.exec(['sh', '-c', `PATH=${path}; export PATH; exec /command/with-contenv h-tool`], { user })
+    ).stdout.trim()
+  for (const user of ['root', 'hermes']) {
+    expect(await said(user, '/opt/tools:/usr/bin:/bin')).toBe('good green')
+    // What was on the container's PATH, and is not on the caller's, is not there.
+    expect(
+      (await box.exec(['sh', '-c', 'PATH=/usr/bin; exec /command/with-contenv /usr/bin/printenv PATH'], { user }))
+        .stdout,
+    ).toBe('/usr/bin\n')
+  }
+  expect(await said('hermes', '/opt/open/bin:/usr/bin')).toBe('evil green')
+  for (const path of ['/opt/open/bin', '/opt/link', 'opt/tools', '.'])
+    expect(await said('root', `${path}:/usr/bin:/opt/tools`)).toBe('good green')
+  expect(
+    await box.exec(['sh', '-c', 'echo /opt/tools:/usr/bin:/bin >/run/s6/container_environment/PATH'], { user: 'root' }),
+  ).toMatchObject({ code: 0 })
+  expect(await said('hermes', '/usr/bin')).toBe('good green')
 })
 
 test('the container’s LD_PRELOAD is not obeyed by hooks and with-contenv of root', async () => {
