@@ -5,9 +5,11 @@ import { gatewayFacts, makeContext } from '../src/cli/context.ts'
 import { dashboardFacts, dispatcherFacts } from '../src/cli/dispatcher-facts.ts'
 import { hotCommand } from '../src/cli/hot.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/output.ts'
+import { HANDOVER_VARIABLE } from '../src/protocol/handover.ts'
 import { dashboardRun, gatewayRun, splitCommandLine } from '../src/system/command-line.ts'
 import { truthy } from '../src/system/markers.ts'
 import { giveBackSaved } from '../src/system/own-node.ts'
+import type { Handed } from './handover.ts'
 
 const OLDEST_NODE = 24
 
@@ -20,8 +22,17 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     return 1
   }
   const install = dirname(__dirname)
-  await initHasBegun({ env, install })
-  if (process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
+  let handed: Handed | undefined
+  if (env[HANDOVER_VARIABLE] !== undefined) {
+    try {
+      const { takeHandover } = require('#bundle/handover.cjs') as typeof import('./handover.ts')
+      handed = await takeHandover(env)
+    } catch (error) {
+      output.err(`hermes: ${(error as Error).message}\n`)
+      return 126
+    }
+  } else await initHasBegun({ env, install })
+  if (handed === undefined && process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
     try {
       const { dropRoot, awayFromRootsTerminal } = require('#bundle/drop.cjs') as typeof import('./drop.ts')
       const code = await awayFromRootsTerminal(install, argv, env)
@@ -50,7 +61,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     const dashboard = dashboardRun(line.words)
     if (dashboard) {
       const { dashboardProgram } = require('#bundle/dashboard.cjs') as typeof import('./dashboard.ts')
-      return await dashboardProgram({ ...dashboardFacts(context), options: dashboard })
+      return await dashboardProgram({ ...dashboardFacts(context), options: dashboard, ...(handed && { handed }) })
     }
     if (line.words.join(' ') === 'kanban dispatcher') {
       const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./dispatcher.ts')

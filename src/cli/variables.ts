@@ -55,6 +55,11 @@ export const VARIABLES: readonly VariableSpec[] = [
     '–',
     'addresses and networks whose `X-Forwarded-*` is believed, with commas',
   ),
+  spec(
+    'HERMES_DASHBOARD_KEY_FILE',
+    '–',
+    'file with the key of its sessions, 32 bytes in base64 (`openssl rand -base64 32`); init reads it as root. Unset: one is made and kept in `/var/lib/hermes-dashboard`',
+  ),
   spec('HERMES_DASHBOARD_PUBLIC_API', 'on', 'set to anything not truthy: the public API paths want a log-in too'),
   spec('HERMES_DOCKER_EXEC_AS_ROOT', 'off', 'truthy: `hermes` called by root stays root'),
   spec('HERMES_GATEWAY_NO_SUPERVISE', 'off', 'truthy: `gateway run` as main program is the gateway itself'),
@@ -125,6 +130,7 @@ export const VARIABLES: readonly VariableSpec[] = [
 
 /** Set by hermes for what it starts, never by people. */
 export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
+  spec('HERMES_HANDOVER_FD', '–', 'descriptor on which init hands the dashboard its secrets; set by init alone'),
   spec('HERMES_SUPERVISED', '', '`1` in everything that runs inside a slot'),
   spec('HERMES_MAIN', '', 'pid of the main program of the container'),
   spec('HERMES_OWN_SESSION', '', 'session in which `hermes`, typed into a shell of root, has a terminal of its own'),

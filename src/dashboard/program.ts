@@ -8,13 +8,15 @@ import { addressText } from '../system/address.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine, plainText } from '../system/foreign-text.ts'
-import type { Environment } from '../system/install.ts'
+import { type Environment, isImageInstall } from '../system/install.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { holderText } from '../system/port-holder.ts'
 import { allHandlers } from './api/handlers.ts'
+import { keepingOf } from './auth/keeping.ts'
 import { noLogin } from './auth/none.ts'
 import { openLogin } from './auth/open.ts'
 import { hostName } from './gate.ts'
+import type { Handed } from './handover.ts'
 import { SECURITY_HEADERS } from './http/headers.ts'
 import { dashboardServer } from './http/server.ts'
 import { BoardWatch } from './live/board-watch.ts'
@@ -41,6 +43,8 @@ export interface DashboardFacts {
   readonly out: (text: string) => void
   readonly err: (text: string) => void
   readonly options: DashboardOptions
+  /** What init has handed over; absent: it has not started us. */
+  readonly handed?: Handed
 }
 
 const NOTIFICATION_FD = 3
@@ -54,6 +58,7 @@ export async function runDashboard(facts: DashboardFacts): Promise<number> {
   const { env, out, err } = facts
   const settings = readSettings(facts)
   const { host, port, gate } = settings
+  for (const text of settings.warnings) err(`hermes: warning: ${text}\n`)
   if (gate.kind === 'insecure')
     err(`hermes: warning: the dashboard on ${addressText({ host, port })} is open to anyone who reaches it\n`)
   const { server, close } = await assemble(facts, settings)
@@ -107,8 +112,17 @@ async function assemble(
     logs: new LogFollowers({ connect, clock }),
     stream: streams.begin,
   }
+  const keeping = keepingOf({
+    home,
+    handed: facts.handed,
+    inImage: isImageInstall(facts.install),
+    keyFile: facts.env.HERMES_DASHBOARD_KEY_FILE || undefined,
+    warn,
+  })
   const access =
-    gate.kind === 'login' ? await openLogin({ home, clock, setting: settings.setting, warn, closeOf }) : noLogin()
+    gate.kind === 'login'
+      ? await openLogin({ home, clock, keeping, setting: settings.setting, warn, closeOf })
+      : noLogin()
   const app = {
     rules: { gate, list: PUBLIC, publicApi, publicHost: outside.publicUrl && hostName(outside.publicUrl.host) },
     outside,

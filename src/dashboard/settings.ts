@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { loadConfig } from '../profile/config.ts'
 import { plainHost } from '../system/address.ts'
+import { partSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { type Environment, isImageInstall } from '../system/install.ts'
 import { truthy } from '../system/markers.ts'
 import { decideGate } from './gate.ts'
+import type { Handed } from './handover.ts'
 import type { OpenGate } from './http/guard.ts'
 import { parseProxies } from './http/proxies.ts'
 import type { Outside } from './http/request-facts.ts'
@@ -25,6 +27,8 @@ export interface DashboardSettings {
   readonly outside: Outside
   readonly terminal: boolean
   readonly metricsToken: string | undefined
+  /** Settings of the volume that are not taken, or that count although gateways can write them; a line each. */
+  readonly warnings: readonly string[]
   /** Of `HERMES_DASHBOARD_…`, by what follows the prefix; empty counts as unset. */
   readonly setting: (name: string) => string | undefined
 }
@@ -36,12 +40,15 @@ export function readSettings(facts: {
   /** Directory that holds bin/ and lib/. */
   readonly install: string
   readonly options: DashboardOptions
+  readonly handed?: Pick<Handed, 'secrets'>
 }): DashboardSettings {
-  const { env, home, install, options } = facts
-  const { dashboard } = loadConfig(join(home, 'config.yaml')).config
+  const { env, home, install, options, handed } = facts
+  const inImage = isImageInstall(install)
+  const { values, warnings } = ofVolume({ home, inImage, env })
+  const given: Environment = { ...env, ...handed?.secrets }
   const setting = (name: string): string | undefined =>
-    env[`HERMES_DASHBOARD_${name}`] || dashboard[`HERMES_DASHBOARD_${name}`] || undefined
-  const host = plainHost(options.host ?? setting('HOST') ?? (isImageInstall(install) ? '0.0.0.0' : '127.0.0.1'))
+    given[`HERMES_DASHBOARD_${name}`] || values[`HERMES_DASHBOARD_${name}`] || undefined
+  const host = plainHost(options.host ?? setting('HOST') ?? (inImage ? '0.0.0.0' : '127.0.0.1'))
   const port = parsePort(options.port ?? setting('PORT') ?? '9119')
   const insecure = options.insecure === true || truthy(env.HERMES_DASHBOARD_INSECURE)
   const gate = decideGate({ host, port, insecure, setting })
@@ -54,10 +61,50 @@ export function readSettings(facts: {
     publicApi: publicApi === undefined || truthy(publicApi),
     outside: { publicUrl: parsePublicUrl(setting('PUBLIC_URL')), isTrusted: trusted(setting('TRUSTED_PROXIES')) },
     terminal: truthy(setting('TUI')),
-    metricsToken: env.HERMES_METRICS_TOKEN || undefined,
+    metricsToken: given.HERMES_METRICS_TOKEN || undefined,
+    warnings,
     setting,
   }
 }
+
+/**
+ * What the volume says: every gateway can write it. In the image it decides nothing that would let somebody in; what else it says
+ * is named, since the operator may not have written it.
+ */
+function ofVolume({
+  home,
+  inImage,
+  env,
+}: {
+  readonly home: string
+  readonly inImage: boolean
+  readonly env: Environment
+}): {
+  readonly values: Readonly<Record<string, string>>
+  readonly warnings: readonly string[]
+} {
+  const file = join(home, 'config.yaml')
+  const { dashboard } = loadConfig(file).config
+  if (!inImage) return { values: dashboard, warnings: [] }
+  const { open, secrets } = partSecrets(dashboard)
+  const counting = Object.keys(open).filter((name) => name !== 'HERMES_DASHBOARD' && !env[name])
+  return {
+    values: open,
+    warnings: [
+      ...Object.keys(secrets).map(
+        (name) =>
+          `${file}: ${keyOf(name)} is refused, every gateway can write it; set ${name} in the container's environment`,
+      ),
+      ...(counting.length === 0
+        ? []
+        : [
+            `${file} decides ${counting.map(keyOf).join(', ')}, and every gateway can write it; ${counting.join(', ')} in the container's environment would win`,
+          ]),
+    ],
+  }
+}
+
+const keyOf = (variable: string): string => `dashboard.${variable.slice('HERMES_DASHBOARD_'.length).toLowerCase()}`
 
 export const misconfigured = (why: string, next: string): HermesError =>
   new HermesError('REFUSED', why, { next, exitCode: EXIT.configuration })

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+import { HANDOVER_FD } from '../protocol/handover.ts'
 import {
   type ChildFacts,
   type ChildId,
@@ -12,6 +14,7 @@ import {
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { readProcess } from '../system/proc.ts'
+import { DASHBOARD_SLOT, type DashboardProgram } from './dashboard-program.ts'
 import { KeptEvents, type Unnumbered } from './kept-events.ts'
 import type { LogFifos } from './log-fifos.ts'
 import type { Processes } from './processes.ts'
@@ -34,8 +37,10 @@ export interface ChildrenOptions {
   readonly fifos: LogFifos
   readonly serviceDir: string
   readonly command: SlotCommand
-  /** The programs of `service-…` slots; the command above is for all others. */
+  /** The programs of `service-…` slots. */
   readonly services: ServicePrograms
+  /** The program of the dashboard's slot; the command above is for all others. */
+  readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
   /** Takes dead orphans out of the process table. */
   readonly reapOrphans: () => void
   /** To the supervisor, if there is one. */
@@ -165,9 +170,9 @@ export class Children {
     try {
       const log = fifos.openWriter(slot, services.user(slot))
       ours.push(log)
-      const { words, cwd, env, stdin = 'ignore', stdout = log } = this.#commandOf(slot, program)
+      const { words, cwd, env, stdin = 'ignore', stdout = log, serve } = this.#commandOf(slot, program)
       ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))
-      const stdio: ('ignore' | number)[] = [stdin, stdout, log]
+      const stdio: ('ignore' | 'pipe' | number)[] = [stdin, stdout, log]
       if (notificationFd !== null) {
         const [read, write] = native.pipe({ nonblockingRead: true })
         readEnd = read
@@ -176,8 +181,15 @@ export class Children {
         while (stdio.length < notificationFd) stdio.push('ignore')
         stdio.push(write)
       }
+      if (serve !== undefined) {
+        if (stdio.length > HANDOVER_FD) throw new Error(`descriptor ${HANDOVER_FD} is not its to be ready on`)
+        while (stdio.length < HANDOVER_FD) stdio.push('ignore')
+        stdio.push('pipe')
+      }
       const [file = '', ...args] = words
-      const { pid, ended } = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
+      const started = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
+      const { pid, ended } = started
+      serve?.(started.process.stdio[HANDOVER_FD] as Socket)
       const depth = services.depth(slot)
       const living: Living = {
         child: ++this.#lastChild,
@@ -202,8 +214,10 @@ export class Children {
   }
 
   #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
-    const { command, serviceDir, services } = this.#o
+    const { command, serviceDir, services, dashboard } = this.#o
     if (services.isService(slot)) return services.command(slot, program)
+    if (slot === DASHBOARD_SLOT && program === 'run')
+      return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
     const words = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
     return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
   }

@@ -1,3 +1,4 @@
+import { partSecrets } from '../system/dashboard-secrets.ts'
 import type { Native } from '../system/native.ts'
 import { storeEnvironment } from './environment.ts'
 import { ExitCodeFile } from './exit-code-file.ts'
@@ -40,7 +41,7 @@ export function makeDirectories(
   const run = chooseRunDirectory({ env, home, uid, foreground })
   const { paths } = run
   makeRunDirectory(run, owner, () => lockRunDirectory(native, paths, home))
-  storeEnvironment(paths.environmentDir, environment)
+  storeEnvironment(paths.environmentDir, partSecrets(environment).open)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)
   return {

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { type ConsoleSink, INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
 import type { MachineClock } from '../system/clock.ts'
+import { partSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT } from '../system/errors.ts'
+import { isImageInstall } from '../system/install.ts'
 import type { Native } from '../system/native.ts'
 import { ownNode } from '../system/own-node.ts'
 import { homePaths, type RunPaths } from '../system/paths.ts'
@@ -9,6 +11,8 @@ import { isStopped } from '../system/proc.ts'
 import { BeginGate } from './begin-gate.ts'
 import { Boot } from './boot.ts'
 import { Children } from './children.ts'
+import { DASHBOARD_DIR, DashboardMemory } from './dashboard-memory.ts'
+import { DashboardProgram } from './dashboard-program.ts'
 import { makeDirectories } from './directories.ts'
 import { readEnvironment, type Variables } from './environment.ts'
 import type { InitFacts, InitOptions } from './facts.ts'
@@ -101,7 +105,21 @@ export class Init {
       dir: join(paths.runDir, 'services'),
       uid: facts.uid,
     })
+    const dashboard = new DashboardProgram({
+      install: options.install,
+      home,
+      runDir: paths.runDir,
+      path: [...(run.layout === 'image' ? ['/command'] : []), join(options.install, 'bin')],
+      identity,
+      dropped,
+      stored: container,
+      secrets: partSecrets(facts.environment).secrets,
+      names: this.#names(),
+      rootEnv: ROOT_ENV,
+      ...(dropped && isImageInstall(options.install) && { memory: new DashboardMemory(DASHBOARD_DIR) }),
+    })
     this.#children = new Children({
+      dashboard,
       native,
       clock,
       processes: this.#processes,
@@ -182,6 +200,7 @@ export class Init {
       words: options.words,
       hermes: this.#hermes(),
       stored: container,
+      dashboard,
       names: this.#names(),
       identity,
       prefix,

@@ -1,11 +1,14 @@
 import { lchownSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { HANDOVER_FD } from '../protocol/handover.ts'
 import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
 import { shellCode } from '../slot/ending.ts'
 import { EXIT } from '../system/errors.ts'
 import { MAIN_MARKER } from '../system/markers.ts'
 import type { Native } from '../system/native.ts'
+import type { DashboardProgram } from './dashboard-program.ts'
 import { exportsOf, type Variables } from './environment.ts'
-import { mainWords, requireProgram } from './main-words.ts'
+import { isDashboard, mainWords, requireProgram } from './main-words.ts'
 import type { Processes, Started } from './processes.ts'
 import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from './terminal.ts'
 
@@ -21,6 +24,8 @@ export interface MainProgramOptions {
   readonly hermes: string
   /** The container's environment as the boot hooks left it. */
   readonly stored: () => Variables
+  /** How it is started where it is the dashboard. */
+  readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
   /** HOME, USER and LOGNAME of the runtime user. */
   readonly names: Variables
   readonly identity: RuntimeIdentity
@@ -103,24 +108,32 @@ export class MainProgram {
    * As the runtime user, in the directory the container was given. Its environment is exported by a script that runs after the drop:
    * setpriv is root and not setuid, so LD_PRELOAD in the environment it is given would run as root.
    */
-  #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
+  async #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
     const { script, identity, dropped, prefix, rootEnv, names, processes, warn } = this.#o
-    writeFileSync(script, mainScriptText({ ...environment, ...names }), { mode: 0o600, flag: 'w' })
+    const { words: given, dashboard } = this.#o
+    const ofDashboard = isDashboard(given) ? dashboard.command(given.slice(given.indexOf('dashboard') + 1)) : undefined
+    if (ofDashboard === undefined)
+      writeFileSync(script, mainScriptText({ ...environment, ...names }), { mode: 0o600, flag: 'w' })
     if (dropped) {
-      lchownSync(script, identity.uid, identity.gid)
+      if (ofDashboard === undefined) lchownSync(script, identity.uid, identity.gid)
       const problem = giveStreams(identity)
       if (problem !== undefined) warn(problem)
     }
     if (terminal === 'take') this.#giveUpTerminal()
     const takeTerminal = terminal === 'take' ? ['/usr/bin/setsid', '-c', '--'] : []
-    const [file = '', ...args] = [...prefix, ...takeTerminal, '/bin/sh', script, ...words]
-    return processes.start(file, args, {
+    const [file = '', ...args] =
+      ofDashboard === undefined
+        ? [...prefix, ...takeTerminal, '/bin/sh', script, ...words]
+        : [...takeTerminal, ...ofDashboard.words]
+    const started = await processes.start(file, args, {
       cwd: process.cwd(),
-      env: { ...rootEnv },
-      stdio: [0, 1, 2],
+      env: { ...(ofDashboard?.env ?? rootEnv) },
+      stdio: ofDashboard === undefined ? [0, 1, 2] : [0, 1, 2, 'ignore', 'pipe'],
       // Without a terminal a session of its own; setsid makes one where there is, and a shared one is to be kept.
       detached: terminal === 'none',
     })
+    if (ofDashboard !== undefined) dashboard.serve(started.process.stdio[HANDOVER_FD] as Socket, 'main')
+    return started
   }
 
   #giveUpTerminal(): void {

@@ -1,4 +1,5 @@
 import { closeSync, lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { type Ending, SIGNALS } from '../protocol/init.ts'
 import {
@@ -39,6 +40,8 @@ export interface StartCommand {
   /** Descriptors that are ours to close; absent: /dev/null, and the slot's log. */
   readonly stdin?: number
   readonly stdout?: number
+  /** It has a line to us, its descriptor HANDOVER_FD; called with our end of it. */
+  readonly serve?: (socket: Socket) => void
 }
 
 interface Known {

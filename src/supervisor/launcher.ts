@@ -56,9 +56,9 @@ export class Launcher {
     })
   }
 
-  /** init has the programs of this slot itself; no script of ours is run. */
-  isInits(slot: string): boolean {
-    return serviceOfSlot(slot) !== undefined
+  /** init has this program of the slot itself; no script of ours is run. */
+  isInits(slot: string, program: 'run' | 'finish'): boolean {
+    return serviceOfSlot(slot) !== undefined || (slot === 'dashboard' && program === 'run')
   }
 
   /** @throws RangeError for words that no shell can be told */

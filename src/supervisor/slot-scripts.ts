@@ -25,7 +25,7 @@ export interface SlotScriptsOptions {
 /** Seconds a whole stop may take where nothing else is said (HERMES_STOP_TIMEOUT); slots are told. */
 const DEFAULT_STOP_TIMEOUT_S = '8'
 
-/** The slots that are no profile's, and the `hermes` command each runs. */
+/** The slots that are no profile's, and the `hermes` command each runs. init starts the dashboard by itself: it has its secrets. */
 const helperCommands: Readonly<Record<string, readonly string[]>> = {
   dashboard: ['dashboard'],
   dispatcher: ['kanban', 'dispatcher'],

@@ -57,7 +57,7 @@ export class SlotStarts {
 
   #writeScript({ key, job, slot }: Startable, program: 'run' | 'finish'): void {
     const { launcher, services } = this.#o
-    if (launcher.isInits(key)) return
+    if (launcher.isInits(key, program)) return
     services.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
   }
 }

@@ -75,18 +75,3 @@ test('a browser on the host logs in over the published port, and sees and restar
     ),
   )
 })
-
-test('the key of its sessions is for the runtime user only, and no gateway sees a setting of the log-in', async () => {
-  const gateway = { 'config.yaml': lives(), desired_state: 'running\n' }
-  await using box = await startContainer({
-    files: gateway,
-    env: { ...password, HERMES_DASHBOARD: '1', HERMES_METRICS_TOKEN: 'scrape' },
-  })
-  await box.up('dashboard')
-  const { pid } = await box.up('gateway-default')
-  expect((await box.exec(['stat', '-c', '%U %a', '/opt/data/dashboard.key'])).stdout.trim()).toBe('hermes 600')
-  const command = ['sh', '-c', `tr '\\0' '\\n' </proc/${pid}/environ`]
-  const environment = (await box.exec(command, { user: 'hermes' })).stdout
-  expect(environment).toContain('HERMES_PROFILE=')
-  expect(environment).not.toMatch(/HERMES_DASHBOARD_|HERMES_METRICS/)
-})

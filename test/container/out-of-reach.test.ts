@@ -1,15 +1,22 @@
-// What the runtime user cannot reach although it shares a uid with it: the supervisor's memory, descriptors and what it remembers.
+// What the runtime user cannot reach although it has the same uid: memory and descriptors of the supervisor and the dashboard, what the
+// supervisor remembers, and the dashboard's secrets.
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, gatewayOf, lives, startContainer } from '../support/container.ts'
+import { askHttp, cookieHeader, pageToken } from '../support/dashboard.ts'
 import { waitFor } from '../support/wait.ts'
 
 const asHermes = (box: Box, script: string) => box.exec(['sh', '-c', script], { user: 'hermes' })
 
 /** The pid of a program of ours, by a word of its command line: a glob that does not match itself. */
-const pidOf = async (box: Box, word: string): Promise<number> => {
-  const script = `for dir in /proc/[0-9]*; do case "$(tr '\\0' ' ' <$dir/cmdline 2>/dev/null)" in *node*${word}*) echo "\${dir#/proc/}";; esac; done`
+const pidOf = async (box: Box, word: string, program = 'node'): Promise<number> => {
+  const script = `for dir in /proc/[0-9]*; do case "$(tr '\\0' ' ' <$dir/cmdline 2>/dev/null)" in *${program}*${word}*) echo "\${dir#/proc/}";; esac; done`
   return Number((await box.ok('sh', '-c', script)).trim().split('\n')[0])
 }
+const pidOfMain = (box: Box): Promise<number> => pidOf(box, '100000[0]', 'sleep')
 const supervisorOf = (box: Box): Promise<number> => pidOf(box, 'lib/supervisor[.]cjs')
 
 /** Tries what a process may do to another one of its uid. One line for each: `NAME yes` or `NAME no`. */
@@ -110,10 +117,17 @@ test('state files that are spoiled cost the other slots nothing, and are made an
   await using box = await startContainer({
     files: { 'config.yaml': lives(), desired_state: 'running\n', ...Object.fromEntries(profiles) },
   })
-  const pids = async () => {
-    const up = await Promise.all(['default', ...names].map((name) => box.up(`gateway-${name}`)))
-    return up.map(({ pid }) => pid)
-  }
+  const pids = () =>
+    waitFor(
+      'all of them to be up',
+      async () => {
+        const { slots } = await box.status()
+        const up = slots.filter(({ slot, state }) => slot.startsWith('gateway-') && state === 'up')
+        if (up.length !== names.length + 1) throw new Error(JSON.stringify(slots))
+        return up.map(({ slot, pid }) => `${slot} ${pid}`).sort()
+      },
+      { deadlineMs: 60_000 },
+    )
   const before = await pids()
   const supervisor = await supervisorOf(box)
   const spoil = Object.entries(SPOILED).map(([name, script]) => `file=/run/hermes/slots/gateway-${name}; ${script}`)
@@ -136,4 +150,141 @@ test('a supervisor that a gateway stops by a signal goes on within ten seconds',
   await box.saw(`the supervisor (pid ${supervisor}) was stopped by a signal; it is continued`, { deadlineMs: 10_000 })
   await box.up('gateway-default')
   expect(await supervisorOf(box)).toBe(supervisor)
+})
+
+const SECRETS = {
+  HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'secret-password-1b7',
+  HERMES_DASHBOARD_OAUTH_CLIENT_SECRET: 'secret-client-1b7',
+  HERMES_METRICS_TOKEN: 'secret-token-1b7',
+}
+const DASHBOARD = {
+  HERMES_DASHBOARD: '1',
+  HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
+  ...SECRETS,
+}
+/** `docker exec` gives its own process the container's variables. */
+const CLEAN = Object.fromEntries(Object.keys(SECRETS).map((name) => [name, '']))
+
+/** Files with one of the secrets, of those that this user may read: all of /run and the volume, what /proc says of every process. */
+async function findSecrets(box: Box, user: string): Promise<readonly string[]> {
+  const script = [
+    'for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do grep -qs "[s]ecret-.*-1b7" $file && echo $file; done',
+    'grep -rslD skip "[s]ecret-.*-1b7" /run /opt/data /tmp /var/lib /etc 2>/dev/null',
+    'true',
+  ].join('; ')
+  const { stdout } = await box.exec(['sh', '-c', script], { user, env: CLEAN })
+  return stdout.split('\n').filter(Boolean).sort()
+}
+
+const logIn = async (port: number, given: string = SECRETS.HERMES_DASHBOARD_BASIC_AUTH_PASSWORD) =>
+  askHttp(port, '/auth/password-login', {
+    method: 'POST',
+    json: { username: 'me', password: given },
+    headers: { Origin: `http://127.0.0.1:${port}` },
+  })
+const isSignedIn = async (port: number, cookie: string): Promise<boolean> =>
+  (await askHttp(port, '/api/auth/me', { headers: { cookie } })).code === 200
+
+test('the secrets of the dashboard are in its memory, which no process of the runtime user can read, and nowhere else', async () => {
+  await using box = await startContainer({
+    files: { 'config.yaml': lives(), desired_state: 'running\n' },
+    env: DASHBOARD,
+    command: ['sleep', '1000000'],
+    publish: 9119,
+  })
+  const { pid = 0 } = await box.up('dashboard')
+  await box.up('gateway-default')
+  await waitFor('the main program', () => pidOfMain(box))
+  for (const user of ['10000', '65534']) expect(await findSecrets(box, user)).toEqual([])
+  // They would be found: PID 1 was given them, and root may see that.
+  expect(await findSecrets(box, '0')).toEqual(['/proc/1/environ'])
+  expect(await probe(box, pid)).toEqual(NOTHING)
+  expect(await box.ok('sed', '-n', 's/^Uid:\\t//p', `/proc/${pid}/status`)).toMatch(/^(10000\s){4}/)
+  // It has them all the same.
+  const port = await box.port(9119)
+  expect((await logIn(port)).code).toBe(200)
+  const scrape = { headers: { authorization: `Bearer ${SECRETS.HERMES_METRICS_TOKEN}` } }
+  expect((await askHttp(port, '/api/metrics', scrape)).code).toBe(200)
+})
+
+test('sessions outlive a restart of the container, log-outs too, and what they hang on is root’s alone', async () => {
+  await using box = await startContainer({ env: DASHBOARD, publish: 9119 })
+  await box.up('dashboard')
+  let port = await box.port(9119)
+  const [stays, leaves] = [cookieHeader((await logIn(port)).cookies()), cookieHeader((await logIn(port)).cookies())]
+  const html = (await askHttp(port, '/', { headers: { cookie: leaves } })).body
+  const headers = { cookie: leaves, Origin: `http://127.0.0.1:${port}`, 'X-Hermes-Token': pageToken(html) }
+  expect((await askHttp(port, '/auth/logout', { method: 'POST', json: {}, headers })).code).toBeLessThan(400)
+  await box.docker('restart')
+  await box.up('dashboard')
+  port = await box.port(9119)
+  expect([await isSignedIn(port, stays), await isSignedIn(port, leaves)]).toEqual([true, false])
+  const dir = '/var/lib/hermes-dashboard'
+  expect(await box.ok('stat', '-c', '%U %a', dir, `${dir}/key`, `${dir}/ended`)).toBe('root 700\nroot 600\nroot 600\n')
+  expect((await asHermes(box, `cat ${dir}/key; ls ${dir}; rm -rf ${dir}; mv ${dir} /tmp/x`)).stdout).toBe('')
+  expect(await box.ok('ls', '/opt/data')).not.toContain('dashboard.')
+})
+
+test('a dashboard that is the main program gets its secrets the same way', async () => {
+  await using box = await startContainer({
+    env: DASHBOARD,
+    command: ['dashboard', '--host', '0.0.0.0'],
+    publish: 9119,
+  })
+  await box.saw('dashboard on http://0.0.0.0:9119')
+  const port = await box.port(9119)
+  expect((await logIn(port)).code).toBe(200)
+  for (const user of ['10000', '65534']) expect(await findSecrets(box, user)).toEqual([])
+  expect(await probe(box, await pidOf(box, 'lib/hermes[.]cjs*dashboard'))).toEqual(NOTHING)
+})
+
+test('a secret in config.yaml or .env, which gateways can write, lets nobody in, and is named with the variable to set', async () => {
+  await using box = await startContainer({
+    files: {
+      'config.yaml': `${lives()}dashboard:\n  basic_auth_username: me\n  basic_auth_password: planted\n  allowed_users: me, you\n`,
+      '.env': 'HERMES_DASHBOARD_INSECURE=1\nHERMES_METRICS_TOKEN=planted\n',
+    },
+    env: { HERMES_DASHBOARD: '1', HERMES_DASHBOARD_OAUTH_CLIENT_ID: 'x' },
+    publish: 9119,
+  })
+  await box.up('dashboard')
+  await box.saw(
+    /dashboard\.basic_auth_password is refused, every gateway can write it; set HERMES_DASHBOARD_BASIC_AUTH_PASSWORD/,
+  )
+  await box.saw(/HERMES_DASHBOARD_INSECURE, HERMES_METRICS_TOKEN is refused/)
+  await box.saw(/config\.yaml decides dashboard\.basic_auth_username, dashboard\.allowed_users/)
+  const port = await box.port(9119)
+  expect((await logIn(port, 'planted')).code).toBeGreaterThanOrEqual(400)
+  const scrape = { headers: { authorization: 'Bearer planted' } }
+  expect((await askHttp(port, '/api/metrics', scrape)).code).toBe(401)
+})
+
+test('HERMES_DASHBOARD_KEY_FILE gives the key from outside: sessions are good in the next container, too', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-key-'))
+  const file = join(dir, 'key')
+  try {
+    writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o400 })
+    const options = {
+      env: { ...DASHBOARD, HERMES_DASHBOARD_KEY_FILE: '/run/secrets/key' },
+      mounts: [[file, '/run/secrets/key', 'ro']] as const,
+      publish: 9119,
+    }
+    let cookie = ''
+    {
+      await using first = await startContainer(options)
+      await first.up('dashboard')
+      cookie = cookieHeader((await logIn(await first.port(9119))).cookies())
+    }
+    {
+      await using second = await startContainer(options)
+      await second.up('dashboard')
+      expect(await isSignedIn(await second.port(9119), cookie)).toBe(true)
+    }
+    writeFileSync(`${file}2`, 'too short')
+    await using third = await startContainer({ ...options, mounts: [[`${file}2`, '/run/secrets/key', 'ro']] })
+    const { reason } = await third.slot('dashboard', (slot) => slot.state === 'parked')
+    expect(reason).toContain('HERMES_DASHBOARD_KEY_FILE=/run/secrets/key: expected 32 bytes in base64')
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
 })

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { parseAllowList } from '../../src/dashboard/auth/allow-list.ts'
 import { basicProvider } from '../../src/dashboard/auth/basic.ts'
 import { cookieName, deletions, readCookie, setCookie } from '../../src/dashboard/auth/cookies.ts'
+import { type KeptPlace, keepingOf } from '../../src/dashboard/auth/keeping.ts'
 import { dashboardKey } from '../../src/dashboard/auth/key-file.ts'
 import { identityOf } from '../../src/dashboard/auth/oidc.ts'
 import { RevokedSessions } from '../../src/dashboard/auth/revoked.ts'
@@ -150,22 +151,72 @@ describe('dashboard.key', () => {
   })
 })
 
-test('sessions that were ended are remembered on the disk until they would be over', async () => {
-  using scratch = temporary()
-  let nowMs = 1000
-  const open = (): RevokedSessions =>
-    new RevokedSessions(
-      scratch.home,
-      () => nowMs,
-      (text) => expect(text).toBe(''),
+describe('sessions that were ended', () => {
+  const inVolume = (home: string): KeptPlace =>
+    keepingOf({ home, handed: undefined, inImage: false, keyFile: undefined, warn: (text) => expect(text).toBe('') })
+      .ended
+
+  test('are remembered on the disk until they would be over', async () => {
+    using scratch = temporary()
+    let nowMs = 1000
+    const open = (): RevokedSessions =>
+      new RevokedSessions(
+        inVolume(scratch.home),
+        () => nowMs,
+        (text) => expect(text).toBe(''),
+      )
+    const first = open()
+    await Promise.all([first.add('a', 5000), first.add('b', 9000)])
+    expect(['a', 'b', 'c'].map((id) => open().has(id, 9000))).toEqual([true, true, false])
+    nowMs = 6000
+    await first.add('c', 9000)
+    expect(['a', 'b', 'c'].map((id) => open().has(id, 9000))).toEqual([false, true, true])
+    expect(statSync(join(scratch.home, 'dashboard.revoked')).mode & 0o777).toBe(0o600)
+  })
+
+  test('never come back, however many they are: what is kept stays small, and sessions as old as the oldest end with them', async () => {
+    let kept = ''
+    const warnings: string[] = []
+    const place: KeptPlace = {
+      where: 'the list',
+      read: () => ({ text: kept }),
+      write: async (text) => {
+        kept = text
+      },
+    }
+    const open = (): RevokedSessions =>
+      new RevokedSessions(
+        place,
+        () => 0,
+        (text) => warnings.push(text),
+      )
+    const first = open()
+    const ids = Array.from({ length: 30_000 }, (_, i) => `session-${String(i).padStart(16, '0')}`)
+    const endsMs = (i: number): number => 1_000 + i
+    await Promise.all(ids.map((id, i) => first.add(id, endsMs(i))))
+    expect(Buffer.byteLength(JSON.stringify(kept))).toBeLessThan(900_000)
+    expect(warnings.length).toBeGreaterThan(0)
+    const second = open()
+    expect(ids.every((id, i) => second.has(id, endsMs(i)))).toBe(true)
+    expect(second.has('of somebody else, younger than all', endsMs(40_000))).toBe(false)
+  })
+
+  test('are all that there were where the list cannot be read, and sessions begun since are not', () => {
+    const warnings: string[] = []
+    const place: KeptPlace = {
+      where: 'the list',
+      read: () => ({ problem: 'is too large' }),
+      write: async () => undefined,
+    }
+    const revoked = new RevokedSessions(
+      place,
+      () => 1000,
+      (text) => warnings.push(text),
     )
-  const first = open()
-  await Promise.all([first.add('a', 5000), first.add('b', 9000)])
-  expect(['a', 'b', 'c'].map((id) => open().has(id))).toEqual([true, true, false])
-  nowMs = 6000
-  await first.add('c', 9000)
-  expect(['a', 'b', 'c'].map((id) => open().has(id))).toEqual([false, true, true])
-  expect(statSync(join(scratch.home, 'dashboard.revoked')).mode & 0o777).toBe(0o600)
+    expect(revoked.has('an old one', 1000 + 12 * 3_600_000)).toBe(true)
+    expect(revoked.has('a new one', 1001 + 12 * 3_600_000)).toBe(false)
+    expect(warnings).toEqual([expect.stringContaining('the list is too large')])
+  })
 })
 
 describe('the list of users', () => {

@@ -4,7 +4,7 @@ import { parseAllowList } from './allow-list.ts'
 import { AuditLog } from './audit.ts'
 import { basicProvider } from './basic.ts'
 import { Farewells } from './farewells.ts'
-import { dashboardKey } from './key-file.ts'
+import type { Keeping } from './keeping.ts'
 import { login } from './login.ts'
 import type { Login } from './none.ts'
 import { oidcProvider, oidcSettings } from './oidc.ts'
@@ -13,28 +13,29 @@ import { Sealer } from './seal.ts'
 import { Sessions } from './sessions.ts'
 
 /**
- * The log-in as the settings have it, with its key and its files in the volume.
+ * The log-in as the settings have it, with what it keeps.
  * @throws HermesError with exit code 78
  */
 export async function openLogin(facts: {
   readonly home: string
   readonly clock: Clock
+  readonly keeping: Keeping
   readonly setting: (name: string) => string | undefined
   readonly warn: (text: string) => void
   readonly closeOf: (session: string) => void
 }): Promise<Login> {
-  const { home, clock, setting, warn, closeOf } = facts
+  const { home, clock, keeping, setting, warn, closeOf } = facts
   const oidcSetting = oidcSettings(setting)
   const oidc = oidcSetting && oidcProvider(oidcSetting, clock)
   const basic = basicProvider(setting)
   const providers = [...(oidc === undefined ? [] : [oidc]), ...(basic === undefined ? [] : [basic])]
   const isAllowed = parseAllowList(setting('ALLOWED_USERS'), truthy(setting('ALLOW_UNVERIFIED_EMAIL')))
-  const sealer = new Sealer(await dashboardKey(home))
+  const sealer = new Sealer(await keeping.key())
   const audit = new AuditLog(home, clock, warn)
   const sessions = new Sessions({
     clock,
     sealer,
-    revoked: new RevokedSessions(home, () => clock.wallMs(), warn),
+    revoked: new RevokedSessions(keeping.ended, () => clock.wallMs(), warn),
     providers,
     isAllowed,
     refused: ({ user, provider }, reason) =>

@@ -1,59 +1,96 @@
-import { join } from 'node:path'
-import { replaceFile } from '../../profile/files.ts'
-import { readSmallFile } from '../../system/small-file.ts'
+import type { KeptPlace } from './keeping.ts'
 
-/** 12 hours of log-outs, some 40 bytes each. */
-const MAX_FILE_BYTES = 4 * 1024 * 1024
+/** So many are remembered one by one: 800 KB. */
+const MAX_ENDED = 20_000
+/** Longer than any session. */
+const LONGEST_SESSION_MS = 12 * 3_600_000
+/** In the place of a session's id: the instant up to which every session counts as ended. No id is this short. */
+const FLOOR = '-'
 
 /**
- * Sessions that were ended before their time, in `dashboard.revoked`: a cookie that somebody copied is worth nothing after the
- * log-out, also after a restart. Each is forgotten when it would be over by itself.
+ * Sessions that were ended before their time: a cookie that somebody copied is worth nothing after the log-out, also after a restart.
+ * Each is forgotten when it would be over by itself. Where there are too many, the oldest are ended by the time at which they would be
+ * over, and other sessions of that age with them: people log in once more, and no ended session comes back.
  */
 export class RevokedSessions {
-  readonly #file: string
+  readonly #kept: KeptPlace
   readonly #wallMs: () => number
   readonly #warn: (text: string) => void
   /** Until when each is remembered, Unix ms. */
-  readonly #until: Map<string, number>
+  readonly #until = new Map<string, number>()
+  /** Sessions that are over by themselves at this time or before are ended. */
+  #floorMs = 0
   #written: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
 
-  constructor(home: string, wallMs: () => number, warn: (text: string) => void) {
-    this.#file = join(home, 'dashboard.revoked')
+  constructor(kept: KeptPlace, wallMs: () => number, warn: (text: string) => void) {
+    this.#kept = kept
     this.#wallMs = wallMs
     this.#warn = warn
-    this.#until = new Map(readEntries(this.#file, warn))
+    this.#load()
   }
 
-  has(session: string): boolean {
-    return this.#until.has(session)
+  /** @param endsMs when it would be over by itself, Unix ms */
+  has(session: string, endsMs: number): boolean {
+    return endsMs <= this.#floorMs || this.#until.has(session)
   }
 
   /** Counts at once; resolves when it is on the disk. */
   add(session: string, untilMs: number): Promise<void> {
+    this.#until.set(session, untilMs)
+    if (this.#until.size > MAX_ENDED) this.#forgetOver()
+    if (this.#until.size > MAX_ENDED) this.#endOldest()
+    // One that waits for the disk writes down all that have come by then.
+    this.#next ??= this.#written.then(() => {
+      this.#next = undefined
+      this.#written = this.#write()
+      return this.#written
+    })
+    return this.#next
+  }
+
+  #forgetOver(): void {
     const nowMs = this.#wallMs()
     for (const [known, endsMs] of this.#until) if (endsMs <= nowMs) this.#until.delete(known)
-    this.#until.set(session, untilMs)
-    this.#written = this.#written.then(() => this.#write())
-    return this.#written
+  }
+
+  /** The older half, so that it is not done at each log-out. */
+  #endOldest(): void {
+    const oldest = [...this.#until].sort(([, a], [, b]) => a - b).slice(0, MAX_ENDED / 2)
+    for (const [session, untilMs] of oldest) {
+      this.#until.delete(session)
+      this.#floorMs = Math.max(this.#floorMs, untilMs)
+    }
+    this.#warn(
+      `more than ${MAX_ENDED} sessions were ended within 12 hours: the older ones are all ended, and those people log in again`,
+    )
+  }
+
+  #load(): void {
+    const { text, problem } = this.#kept.read()
+    if (problem !== undefined) {
+      this.#floorMs = this.#wallMs() + LONGEST_SESSION_MS
+      this.#warn(
+        `${this.#kept.where} ${problem}: nobody can tell which sessions were ended, so all are; people log in again`,
+      )
+    }
+    for (const line of (text ?? '').split('\n')) {
+      const [session = '', until] = line.split(' ')
+      const untilMs = Number(until)
+      if (!(untilMs > 0)) continue
+      if (session === FLOOR) this.#floorMs = untilMs
+      else if (session !== '') this.#until.set(session, untilMs)
+    }
   }
 
   /** Trouble with the disk does not keep a session alive in this process. */
   async #write(): Promise<void> {
-    const text = [...this.#until].map(([session, untilMs]) => `${session} ${untilMs}\n`).join('')
+    this.#forgetOver()
+    const entries = [...(this.#floorMs > 0 ? [[FLOOR, this.#floorMs] as const] : []), ...this.#until]
     try {
-      await replaceFile(this.#file, text, 0o600)
+      await this.#kept.write(entries.map(([session, untilMs]) => `${session} ${untilMs}\n`).join(''))
     } catch (error) {
-      this.#warn(`${this.#file}: ${(error as Error).message}; a log-out may not outlive a restart`)
+      this.#warn(`${this.#kept.where}: ${(error as Error).message}; a log-out may not outlive a restart`)
     }
   }
-}
-
-function readEntries(file: string, warn: (text: string) => void): readonly (readonly [string, number])[] {
-  const { text, problem } = readSmallFile(file, MAX_FILE_BYTES)
-  if (problem !== undefined) warn(`${file} ${problem}: sessions that were ended may be taken again`)
-  return (text ?? '').split('\n').flatMap((line) => {
-    const [session = '', until] = line.split(' ')
-    const untilMs = Number(until)
-    return session !== '' && untilMs > 0 ? [[session, untilMs] as const] : []
-  })
 }

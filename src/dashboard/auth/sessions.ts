@@ -139,7 +139,9 @@ export class Sessions {
   async #renew(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
     const issued = await this.#renewal(cookie, place)
     // The session may have been ended meanwhile.
-    return issued === undefined || this.#facts.revoked.has(issued.session.id) ? undefined : issued
+    return issued === undefined || this.#facts.revoked.has(issued.session.id, issued.session.endsMs)
+      ? undefined
+      : issued
   }
 
   #renewal(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
@@ -210,7 +212,7 @@ export class Sessions {
     const { clock, revoked, isAllowed } = this.#facts
     const holds =
       clock.wallMs() < data.expiresMs &&
-      !revoked.has(data.session) &&
+      !revoked.has(data.session, data.endsMs) &&
       this.#providerOf(data) !== undefined &&
       isAllowed(plainIdentity(data.identity))
     return holds ? data : undefined

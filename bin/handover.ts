@@ -1,0 +1,18 @@
+// Loaded by hermes.cjs where init has started it as the dashboard, so that nobody else pays for it.
+import { becomeUser } from '../src/cli/drop.ts'
+import { type Handed, receiveHandover } from '../src/dashboard/handover.ts'
+import { loadNative } from '../src/system/native-libc.ts'
+
+export type { Handed }
+
+/** @throws Error with one line for people */
+export async function takeHandover(env: NodeJS.ProcessEnv): Promise<Handed> {
+  const { native } = await loadNative()
+  return receiveHandover({
+    env,
+    become: (identity) => {
+      becomeUser(identity, native)
+      native.closeToOthers()
+    },
+  })
+}

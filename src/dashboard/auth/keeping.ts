@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { replaceFile } from '../../profile/files.ts'
+import type { HandedText } from '../../protocol/handover.ts'
+import { readRegularFile, readSmallFile } from '../../system/small-file.ts'
+import type { Handed } from '../handover.ts'
+import { misconfigured } from '../settings.ts'
+import { dashboardKey } from './key-file.ts'
+
+export const KEY_BYTES = 32
+const MAX_KEY_FILE_BYTES = 1024
+const MAX_ENDED_BYTES = 1_000_000
+
+/** A text that outlives a restart. */
+export interface KeptPlace {
+  /** Where it is, for people. */
+  readonly where: string
+  read(): HandedText
+  /** Resolves when it is on the disk. */
+  write(text: string): Promise<void>
+}
+
+/** What the log-in keeps over a restart. */
+export interface Keeping {
+  /** What sessions are sealed with. @throws HermesError with exit code 78 for what is no key */
+  key(): Promise<Buffer>
+  /** Sessions that were ended early. */
+  readonly ended: KeptPlace
+}
+
+export interface KeepingFacts {
+  readonly home: string
+  /** What init has handed over; absent: it has not started us. */
+  readonly handed: Handed | undefined
+  readonly inImage: boolean
+  /** HERMES_DASHBOARD_KEY_FILE */
+  readonly keyFile: string | undefined
+  readonly warn: (text: string) => void
+}
+
+/**
+ * Where the log-in keeps what outlives a restart: with init, where init keeps it; in the volume in a checkout, and where everything runs
+ * as one user; nowhere for a second dashboard that somebody starts by hand in a container.
+ */
+export function keepingOf(facts: KeepingFacts): Keeping {
+  const { home, handed, inImage } = facts
+  const kept = handed?.kept
+  const keeping =
+    handed !== undefined && kept !== undefined
+      ? withInit({ ...handed, kept }, facts.warn)
+      : handed === undefined && inImage
+        ? nowhere(facts.warn)
+        : inVolume(home)
+  const given = handed?.keyFile ?? (facts.keyFile === undefined ? undefined : readKeyFile(facts.keyFile))
+  return given === undefined ? keeping : { ...keeping, key: async () => keyFrom(given, facts.keyFile ?? '') }
+}
+
+function withInit({ kept, keep }: Handed & Required<Pick<Handed, 'kept'>>, warn: (text: string) => void): Keeping {
+  return {
+    async key() {
+      const key = decodeKey(kept.key?.text)
+      if (key !== undefined) return key
+      const made = randomBytes(KEY_BYTES)
+      await keep('key', `${made.toString('base64url')}\n`).catch((error: Error) =>
+        warn(
+          `${error.message}; people log in again after a restart of the dashboard, unless HERMES_DASHBOARD_KEY_FILE names a key`,
+        ),
+      )
+      return made
+    },
+    ended: { where: 'the list of ended sessions', read: () => kept.ended ?? {}, write: (text) => keep('ended', text) },
+  }
+}
+
+function inVolume(home: string): Keeping {
+  const file = join(home, 'dashboard.revoked')
+  return {
+    key: () => dashboardKey(home),
+    ended: {
+      where: file,
+      read: () => readSmallFile(file, MAX_ENDED_BYTES),
+      write: (text) => replaceFile(file, text, 0o600),
+    },
+  }
+}
+
+/** A dashboard by hand in a container: gateways could read what it leaves in the volume. */
+function nowhere(warn: (text: string) => void): Keeping {
+  return {
+    async key() {
+      warn(
+        'this dashboard was not started by init: its sessions end with it, unless HERMES_DASHBOARD_KEY_FILE names a key',
+      )
+      return randomBytes(KEY_BYTES)
+    },
+    ended: { where: 'memory', read: () => ({}), write: async () => undefined },
+  }
+}
+
+function readKeyFile(path: string): HandedText {
+  try {
+    const text = readRegularFile(path, MAX_KEY_FILE_BYTES)
+    return text === undefined ? { problem: 'is not there' } : { text }
+  } catch (error) {
+    return { problem: (error as NodeJS.ErrnoException).code ?? (error as Error).message }
+  }
+}
+
+function keyFrom({ text, problem }: HandedText, path: string): Buffer {
+  const key = decodeKey(text)
+  if (key !== undefined) return key
+  throw misconfigured(
+    `HERMES_DASHBOARD_KEY_FILE=${path}: ${problem ?? `expected ${KEY_BYTES} bytes in base64`}`,
+    'make one with: openssl rand -base64 32',
+  )
+}
+
+/** In base64 or base64url. */
+export function decodeKey(text: string | undefined): Buffer | undefined {
+  const key = Buffer.from((text ?? '').trim(), 'base64')
+  return key.length === KEY_BYTES ? key : undefined
+}

@@ -1,0 +1,63 @@
+/**
+ * What init hands to the dashboard, which has the uid of the gateways: over an inherited socket pair, so that no gateway reads it in an
+ * environment, a command line or the volume. Newline-delimited JSON: first a {@link Handover}, then the dashboard sends {@link Keep}
+ * and init answers each by a {@link Kept}.
+ */
+import type { RuntimeIdentity } from './init.ts'
+
+/** The variable that names the descriptor. Set by init alone, for a process that it starts as root. */
+export const HANDOVER_VARIABLE = 'HERMES_HANDOVER_FD'
+/** Behind the streams and the descriptor for readiness. */
+export const HANDOVER_FD = 4
+/** Longest line that init takes from the dashboard. */
+export const MAX_HANDOVER_LINE_BYTES = 1_000_000
+
+/** What the dashboard keeps over a restart: the key of its sessions, those that were ended early, hashes of tokens. */
+export const KEPT_TEXTS = ['key', 'ended', 'tokens'] as const
+export type KeptText = (typeof KEPT_TEXTS)[number]
+export const isKeptText = (value: unknown): value is KeptText => KEPT_TEXTS.some((name) => name === value)
+
+/** A text, or why it cannot be read. Both are absent where there is none. */
+export interface HandedText {
+  readonly text?: string | undefined
+  readonly problem?: string | undefined
+}
+
+export interface Handover {
+  /** Whom to become before anything else; absent: nothing is dropped. */
+  readonly identity?: RuntimeIdentity
+  /** Its environment; the secrets are not in it. */
+  readonly env: Readonly<Record<string, string>>
+  readonly secrets: Readonly<Record<string, string>>
+  /** Where to go; absent: stay. */
+  readonly cwd?: string
+  /** What was kept, where init keeps it; absent: the dashboard keeps it in the volume itself. */
+  readonly kept?: { readonly [name in KeptText]?: HandedText }
+  /** Contents of the file that HERMES_DASHBOARD_KEY_FILE names. */
+  readonly keyFile?: HandedText
+}
+
+export interface Keep {
+  readonly type: 'keep'
+  readonly name: KeptText
+  readonly text: string
+}
+
+export interface Kept {
+  readonly type: 'kept'
+  readonly name: KeptText
+  /** Why it is not on the disk. */
+  readonly problem?: string
+}
+
+/** One line of the dashboard, which init does not trust. @returns undefined for anything else than a {@link Keep} */
+export function parseKeep(line: string): Keep | undefined {
+  let value: Partial<Keep> | null
+  try {
+    value = JSON.parse(line) as Partial<Keep> | null
+  } catch {
+    return undefined
+  }
+  const { type, name, text } = value ?? {}
+  return type === 'keep' && isKeptText(name) && typeof text === 'string' ? { type, name, text } : undefined
+}

@@ -1,0 +1,20 @@
+/** Variables of the container that are the dashboard's alone: whoever knows one can log in there, or read its metrics. */
+export const DASHBOARD_SECRETS = [
+  'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD',
+  'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
+  'HERMES_DASHBOARD_OAUTH_CLIENT_SECRET',
+  'HERMES_METRICS_TOKEN',
+] as const
+
+export const isDashboardSecret = (name: string): boolean => DASHBOARD_SECRETS.some((secret) => secret === name)
+
+type Variables = Readonly<Record<string, string>>
+
+/** Splits variables into those that everything in the container may see, and the dashboard's secrets. */
+export function partSecrets(variables: Variables): { readonly open: Variables; readonly secrets: Variables } {
+  const entries = Object.entries(variables)
+  return {
+    open: Object.fromEntries(entries.filter(([name]) => !isDashboardSecret(name))),
+    secrets: Object.fromEntries(entries.filter(([name]) => isDashboardSecret(name))),
+  }
+}
