@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { normalize } from 'node:path'
 import { pause, systemClock } from '../system/clock.ts'
 import { type Environment, IMAGE_RUN_DIR } from '../system/install.ts'
 
@@ -35,9 +36,12 @@ export async function initHasBegun({
 function isInit(cmdline: string, install: string): boolean {
   try {
     // The wrapper is a shell script before it is Node.
-    return readFileSync(cmdline, 'latin1')
-      .split('\0')
-      .some((word) => ['/init', `${install}/bin/init`, `${install}/lib/init.cjs`].includes(word))
+    return (
+      readFileSync(cmdline, 'latin1')
+        .split('\0')
+        // It names its bundle by a way through bin/.
+        .some((word) => ['/init', `${install}/bin/init`, `${install}/lib/init.cjs`].includes(normalize(word)))
+    )
   } catch (error) {
     // Hidden from us (hidepid): then nothing is known, and nothing waited for.
     if (['ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false

@@ -34,7 +34,16 @@ export function checkoutOf(install: string): string | undefined {
 export function resolveHome(env: Environment, install: string): string {
   if (env.HERMES_HOME) return resolve(env.HERMES_HOME)
   const checkout = checkoutOf(install)
-  return join(checkout ?? homedir(), '.hermes')
+  return join(checkout ?? homeOfUser(), '.hermes')
+}
+
+/** A uid without HOME and without an account has no home directory (os.homedir() throws); engines give it `/`. */
+function homeOfUser(): string {
+  try {
+    return homedir()
+  } catch {
+    return '/'
+  }
 }
 
 /**

@@ -19,6 +19,10 @@ const facts = (words: readonly string[] | undefined, env = {}) => {
 test.each([
   ['the wrapper', ['/bin/sh', '/init', 'gateway', 'run']],
   ['Node', ['node', '--v8-pool-size=0', '/opt/hermes/lib/init.cjs']],
+  [
+    'Node, by the way that the wrapper takes',
+    ['/usr/local/bin/node', '/opt/hermes/bin/../lib/init.cjs', 'gateway', 'run'],
+  ],
 ])('an init that is still %s is waited for until it listens', async (_, words) => {
   let over = false
   const waiting = initHasBegun(facts(words)).then(() => {

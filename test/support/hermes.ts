@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -11,6 +11,8 @@ import { waitFor } from './wait.ts'
 export interface TestProfile {
   readonly name: string
   readonly gateway: Readonly<Record<string, unknown>>
+  /** Likewise `agent:`. */
+  readonly agent?: Readonly<Record<string, unknown>>
   /** `running` unless told; null writes no desired_state at all. */
   readonly desired?: 'running' | 'stopped' | null
 }
@@ -34,10 +36,10 @@ export interface RunningHermes extends AsyncDisposable {
 
 /** Writes the files of a home: config.yaml is JSON, which is YAML. */
 export function writeHome(home: string, profiles: readonly TestProfile[]): void {
-  for (const { name, gateway, desired } of profiles) {
+  for (const { name, gateway, agent, desired } of profiles) {
     const dir = name === 'default' ? home : join(home, 'profiles', name)
     mkdirSync(dir, { recursive: true })
-    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ gateway }))
+    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ gateway, agent }))
     if (desired !== null) writeFileSync(join(dir, 'desired_state'), `${desired ?? 'running'}\n`)
   }
 }
@@ -59,9 +61,12 @@ export async function startHermes(options: {
   readonly untilRunning?: false
   /** An install tree of the test's own. */
   readonly install?: string
+  /** Uid and gid of the user who starts it; the home is that user's. Default: ours. */
+  readonly user?: number
 }): Promise<RunningHermes> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'hermes-test-'))
   writeHome(home, options.profiles)
+  if (options.user !== undefined) execFileSync('chown', ['--recursive', `${options.user}:${options.user}`, home])
   const runDir = options.runDir ?? join(home, 'run')
   const init = spawn(join(options.install ?? installDir(), 'bin', 'init'), ['--foreground'], {
     env: {
@@ -71,6 +76,7 @@ export async function startHermes(options: {
       ...options.env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.user !== undefined && { uid: options.user, gid: options.user }),
   })
   let stdout = ''
   let stderr = ''
