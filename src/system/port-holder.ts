@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
-interface PortHolder {
+export interface PortHolder {
   readonly pid: number
   readonly program: string
   /** HERMES_PROFILE of its environment. */
@@ -11,7 +11,7 @@ interface PortHolder {
 const LISTEN = '0A'
 
 /** The process that listens on a TCP port, as far as we may see it (our own user's processes). */
-function portHolder(port: number): PortHolder | undefined {
+export function portHolder(port: number): PortHolder | undefined {
   const inodes = new Set(['tcp', 'tcp6'].flatMap((table) => listeners(table, port)))
   if (inodes.size === 0) return undefined
   for (const name of readdirSync('/proc')) {

@@ -9,6 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SlotStatus } from '../../src/protocol/control.ts'
@@ -353,6 +354,37 @@ describe('reading', () => {
   test('logs supervisor and logs boot say what happened', async () => {
     expect((await run('logs supervisor -n all')).stdout).toContain('gateway-sleeper')
     expect((await run('logs boot')).stdout).toMatch(/profile=sleeper prior_state=stopped action=registered/)
+  })
+
+  test('doctor says each thing once, and tries the ports although a supervisor runs', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    try {
+      await run('profile create porty')
+      writeFileSync(join(profileDir('porty'), '.env'), `API_SERVER_ENABLED=1\nAPI_SERVER_PORT=${port}\n`, {
+        mode: 0o600,
+      })
+      writeFileSync(join(profileDir('porty'), 'config.yaml'), 'gateway: {restart: sometimes}\n')
+      mkdirSync(join(running.home, 'profiles', 'Bad Name'))
+      await run('gateway restart porty --no-wait')
+      await run('gateway start misconfigured')
+      const { code, stdout } = await run('doctor --json')
+      const findings = JSON.parse(stdout) as readonly { state: string; text: string; next?: string }[]
+      const about = (text: string) => findings.filter((one) => one.text.includes(text))
+      expect(about('gateway.restart')).toHaveLength(1)
+      expect(about('Bad Name')).toHaveLength(1)
+      expect(about('gateway-misconfigured')).toMatchObject([{ next: 'hermes -p misconfigured logs' }])
+      expect(about(`port ${port}`)).toMatchObject([
+        { state: 'fail', text: expect.stringMatching(/^port \d+ of "porty" is already in use by .+ \(pid \d+\)$/) },
+      ])
+      expect(code).toBe(1)
+    } finally {
+      server.close()
+      rmSync(join(running.home, 'profiles', 'Bad Name'), { recursive: true })
+      await run('gateway stop misconfigured')
+      await run('profile delete porty --yes')
+    }
   })
 
   test('doctor finds the supervisor', async () => {

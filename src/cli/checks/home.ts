@@ -85,13 +85,13 @@ export const staleFiles: Check = ({ home }) => {
   const leftovers = namesIn(homePaths(home).profiles).filter((name) => /^\.(new|deleted)-/.test(name))
   return orFine('stale files', 'none', [
     ...pidFiles.map((file) =>
-      warn('stale files', `${file} names a process that is gone`, 'nothing: the next gateway replaces it'),
+      warn('stale files', `${file} names a process that is gone`, 'no action needed: the next gateway replaces it'),
     ),
     ...leftovers.map((name) =>
       warn(
         'stale files',
-        `${join(homePaths(home).profiles, name)} is what a killed command left`,
-        'nothing: a later profile create removes it',
+        `${join(homePaths(home).profiles, name)} is half a profile`,
+        `Left by an interrupted command; safe to delete: rm -r ${join(homePaths(home).profiles, name)}`,
       ),
     ),
   ])

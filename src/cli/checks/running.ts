@@ -1,69 +1,114 @@
 /** What runs, or could not: the supervisor and its slots, ports, zombies. */
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { withSupervisor } from '../../control/slot-actions.ts'
+import { ifSupervised, withSupervisor } from '../../control/slot-actions.ts'
+import { configProblemText, loadConfig } from '../../profile/config.ts'
 import { listProfiles, type ProfileEntry } from '../../profile/disk.ts'
 import { readContainerEnvironment, readDotEnv, truthy } from '../../profile/environment.ts'
+import type { StatusResult } from '../../protocol/control.ts'
+import { HermesError } from '../../system/errors.ts'
+import { holderText, portHolder } from '../../system/port-holder.ts'
+import { slotCommands } from '../../system/slot-commands.ts'
 import type { Context } from '../context.ts'
 import { findZombies, zombieWarnings } from '../warnings.ts'
 import { type Check, type Finding, fail, ok, orFine, warn } from './finding.ts'
 
 export const supervisor: Check = async (context) => {
+  let status: StatusResult
   try {
-    const { phase, slots, warnings } = await withSupervisor(context, (client) => client.request('status', {}))
-    const parked = slots.filter((slot) => slot.state === 'parked' || slot.state === 'backoff')
-    return [
-      ok('supervisor', `answers at ${context.paths.controlSocket}: ${phase}, ${slots.length} slots`),
-      ...warnings.map((text) => warn('supervisor', text, 'hermes logs supervisor')),
-      ...parked.map((slot) =>
-        warn('supervisor', `${slot.slot} is ${slot.state}: ${slot.reason ?? 'no reason known'}`, `see ${slot.log}`),
-      ),
-    ]
+    status = await withSupervisor(context, (client) => client.request('status', {}))
   } catch (error) {
-    return [warn('supervisor', (error as Error).message, 'start the container, or npm start in a checkout')]
+    if (!(error instanceof HermesError)) throw error
+    return [warn('supervisor', error.message, error.next ?? 'start the container, or npm start in a checkout')]
   }
+  const { phase, slots, warnings } = status
+  const said = saidElsewhere(context)
+  const own = warnings.filter((text) => !said.some((part) => text.includes(part)))
+  const quiet = slots.filter(
+    ({ slot, state }) => state === 'backoff' && !own.some((text) => text.startsWith(`${slot} `)),
+  )
+  return [
+    ok('supervisor', `answers at ${context.paths.controlSocket}: ${phase}, ${slots.length} slots`),
+    ...own.map((text) => warn('supervisor', text, repairOf(text, slots))),
+    ...quiet.map(({ slot, reason }) => warn('supervisor', `${slot}: ${reason}`, slotCommands(slot).logs)),
+  ]
 }
 
-/** Two API servers on one port; without a supervisor, also whether somebody else has it. */
+/** What the check of the profiles finds by itself. */
+function saidElsewhere({ home }: Context): readonly string[] {
+  const { profiles, problems } = listProfiles(home)
+  return [
+    ...problems.map(({ reason }) => reason),
+    ...profiles.flatMap(({ dir }) => loadConfig(join(dir, 'config.yaml')).problems.map(configProblemText)),
+  ]
+}
+
+/** A warning begins with the slot it is about. */
+function repairOf(warning: string, slots: StatusResult['slots']): string {
+  const about = slots.find(({ slot }) => warning.startsWith(`${slot} `))
+  return about === undefined ? 'hermes logs supervisor' : slotCommands(about.slot).logs
+}
+
+interface WantedPort {
+  readonly who: string
+  readonly port: number
+  readonly setting: string
+}
+
+/** Two that want one port, and ports that somebody else has: each is tried. */
 export const ports: Check = async (context) => {
-  const wanted = listProfiles(context.home).profiles.flatMap((profile) => apiPort(context, profile))
-  const twice = wanted.flatMap(({ profile, port }, i) => {
+  const slots = (await ifSupervised(context, (client) => client.request('status', {})))?.slots ?? []
+  const dashboard = slots.find(({ slot, wanted }) => slot === 'dashboard' && wanted !== 'down')
+  const container = readContainerEnvironment(context.paths.environmentDir)
+  const wanted: readonly WantedPort[] = [
+    ...listProfiles(context.home).profiles.flatMap((profile) => apiPort(context, profile)),
+    ...(dashboard === undefined
+      ? []
+      : [
+          {
+            who: 'the dashboard',
+            port: Number(container.HERMES_DASHBOARD_PORT ?? 9119),
+            setting: 'HERMES_DASHBOARD_PORT',
+          },
+        ]),
+  ]
+  const twice = wanted.flatMap(({ who, port, setting }, i) => {
     const first = wanted.findIndex((other) => other.port === port)
     return first === i
       ? []
-      : [
-          fail(
-            'ports',
-            `the profiles "${wanted[first]?.profile}" and "${profile}" both want port ${port}`,
-            `set another API_SERVER_PORT in the .env of "${profile}"`,
-          ),
-        ]
+      : [fail('ports', `${wanted[first]?.who} and ${who} both want port ${port}`, `set another ${setting} for ${who}`)]
   })
-  const taken = existsSync(context.paths.controlSocket) ? [] : (await Promise.all(wanted.map(portFinding))).flat()
+  const own = new Set(slots.map(({ pid }) => pid))
+  const taken = (await Promise.all(wanted.map((one) => portFinding(one, own)))).flat()
   return orFine(
     'ports',
-    wanted.length === 0
-      ? 'no API server is wanted'
-      : wanted.map(({ profile, port }) => `${profile}: ${port}`).join(', '),
+    wanted.length === 0 ? 'no server is wanted' : wanted.map(({ who, port }) => `${who}: ${port}`).join(', '),
     [...twice, ...taken],
   )
 }
 
-function apiPort({ paths }: Context, { name, dir }: ProfileEntry): readonly { profile: string; port: number }[] {
+function apiPort({ paths }: Context, { name, dir }: ProfileEntry): readonly WantedPort[] {
   const dotEnv = readDotEnv(join(dir, '.env')).variables
   const env = name === 'default' ? { ...dotEnv, ...readContainerEnvironment(paths.environmentDir) } : dotEnv
-  return truthy(env.API_SERVER_ENABLED) ? [{ profile: name, port: Number(env.API_SERVER_PORT ?? 8642) }] : []
+  return truthy(env.API_SERVER_ENABLED)
+    ? [{ who: `"${name}"`, port: Number(env.API_SERVER_PORT ?? 8642), setting: 'API_SERVER_PORT' }]
+    : []
 }
 
-function portFinding({ profile, port }: { profile: string; port: number }): Promise<readonly Finding[]> {
+/** @param own pids of the slots: a port that one of them has is where it belongs */
+function portFinding(
+  { who, port, setting }: WantedPort,
+  own: ReadonlySet<number | undefined>,
+): Promise<readonly Finding[]> {
   return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      resolve([
-        fail('ports', `port ${port} of "${profile}" cannot be had: ${error.code}`, `ss -ltnp sport = :${port}`),
-      ]),
-    )
+    server.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EADDRINUSE' && own.has(portHolder(port)?.pid)) resolve([])
+      else {
+        const why = code === 'EADDRINUSE' ? `already in use by ${holderText(port)}` : `not to be had (${code})`
+        resolve([fail('ports', `port ${port} of ${who} is ${why}`, `stop that program, or set another ${setting}`)])
+      }
+    })
     server.listen(port, '127.0.0.1', () => server.close(() => resolve([])))
   })
 }
