@@ -103,6 +103,7 @@ export class Init {
       root: this.#rootEnvironment,
       warn,
       dir: join(paths.runDir, 'services'),
+      serviceDir: paths.serviceDir,
       uid: facts.uid,
     })
     const dashboard = new DashboardProgram({

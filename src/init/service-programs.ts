@@ -14,6 +14,7 @@ import { exportsOf, shellQuote, type Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'
 import type { Pipes } from './pipes.ts'
 import type { RootEnvironment } from './root-environment.ts'
+import { serviceView } from './service-views.ts'
 
 /** The dashboard's own: who reads a service's environment must not be able to log in there. */
 const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
@@ -25,8 +26,10 @@ export interface ServiceProgramsOptions {
   /** The container's environment as it is now. */
   readonly container: () => Variables
   readonly root: Pick<RootEnvironment, 'path' | 'variables'>
-  /** Root's alone; scripts that set environments are written into it. */
+  /** Root's alone; scripts that set environments are written into it, and working directories. */
   readonly dir: string
+  /** The scan directory. */
+  readonly serviceDir: string
   /** Our own uid. */
   readonly uid: number
   readonly warn: (text: string) => void
@@ -159,8 +162,10 @@ export class ServicePrograms {
   }
 
   #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
-    const { user, cwd } = programs
-    const { dir, uid, root } = this.#o
+    const { user, inServiceDir } = programs
+    const { dir, uid, root, serviceDir } = this.#o
+    mkdirSync(dir, { recursive: true, mode: 0o711 })
+    const cwd = inServiceDir ? serviceView(join(dir, 'cwd'), programs.cwd, join(serviceDir, slot)) : programs.cwd
     if (user === undefined || user.uid === uid) {
       // root:group, which is root still, but with that group alone.
       const prefix = user !== undefined && uid === 0 && user.gid !== 0 ? setprivPrefix(user) : []
@@ -171,7 +176,6 @@ export class ServicePrograms {
     const script = join(dir, slot)
     const container = this.#o.container()
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
-    mkdirSync(dir, { recursive: true, mode: 0o711 })
     rmSync(script, { force: true })
     const text = [
       `cd -- ${shellQuote(cwd)} || exit 111`,

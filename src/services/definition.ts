@@ -35,6 +35,8 @@ export interface ServicePrograms {
   /** That program may take so long; absent: as long as it likes. */
   readonly finishTimeoutMs?: number
   readonly cwd: string
+  /** `cwd` is a service directory, and shows as a supervised one: s6's tools work on `.`. */
+  readonly inServiceDir?: true
   /** Absent: as init itself, which is root. */
   readonly user?: ServiceUser
   /** What of the container's environment it gets: `path` is s6's rule, PATH alone. */

@@ -125,6 +125,7 @@ function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
     },
     programs: {
       ...programsOf(dir, facts),
+      inServiceDir: true,
       oneshot: false,
       run: [...required(dir, 'run'), dir.name],
       ...(finish !== undefined && { finish }),

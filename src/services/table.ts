@@ -75,6 +75,7 @@ export const isPrograms = (value: unknown): value is ServicePrograms =>
   orAbsent(value.finish, isWords) &&
   orAbsent(value.finishTimeoutMs, isTime) &&
   isPath(value.cwd) &&
+  orAbsent(value.inServiceDir, (one) => one === true) &&
   orAbsent(value.user, isUser) &&
   (value.inherits === 'path' || value.inherits === 'container') &&
   isVariables(value.variables) &&

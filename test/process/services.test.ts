@@ -1,4 +1,5 @@
 // Services of an image, as root and PID 1 of a namespace, with the real programs.
+import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { whyNoNamespace } from '../support/namespace.ts'
 import { type Etc, startServices } from '../support/service-box.ts'
@@ -19,6 +20,7 @@ const userBundle = (...names: readonly string[]): Etc => ({
   's6-overlay/s6-rc.d/user/type': 'bundle\n',
   ...Object.fromEntries(names.map((name) => [`s6-overlay/s6-rc.d/user/contents.d/${name}`, ''])),
 })
+const hasS6 = (): boolean => ['s6-svc', 's6-svdt'].every((tool) => existsSync(`/usr/bin/${tool}`))
 const orderOf = (text: string): string[] => text.split('\n').slice(0, -1)
 
 describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PID 1 of a namespace'})`, () => {
@@ -34,7 +36,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(pid).toBeGreaterThan(1)
     expect(log).toBe(`${box.home}/logs/services/web/current`)
     const lines = await waitFor('its lines', () => box.read(log).includes('on two') && box.read(log))
-    expect(lines).toContain('I am 0 in /etc/services.d/web with web')
+    expect(lines).toContain('I am 0 in /run/hermes/services/cwd/etc/services.d/web with web')
     // s6's rule: without with-contenv a service sees PATH alone.
     expect(lines).not.toContain('SECRET')
     await box.pid1.saw('I am 0')
@@ -269,8 +271,8 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     box.keep(box.path('/run/order'))
     expect(await box.stop()).toEqual({ code: 0 })
     const lines = ['one', 'two', 'three'].flatMap((name) => [
-      `${name} ${name} in /etc/s6-overlay/s6-rc.d/${name}`,
-      `${name} finishes 256 in /etc/s6-overlay/s6-rc.d/${name}`,
+      `${name} ${name} in /run/hermes/services/cwd/etc/s6-overlay/s6-rc.d/${name}`,
+      `${name} finishes 256 in /run/hermes/services/cwd/etc/s6-overlay/s6-rc.d/${name}`,
     ])
     expect(orderOf(box.kept()).sort()).toEqual(lines.sort())
   })
@@ -336,6 +338,34 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       )
     expect(box.pid1.stderr()).not.toMatch(/death_tally|did not obey/)
   })
+
+  test.skipIf(!hasS6())(
+    's6’s own tools work on . in run, finish and log/run, and files beside them are found',
+    async () => {
+      await using box = await startServices({
+        etc: {
+          'services.d/web/run':
+            '#!/bin/sh\ncat data/word env/COLOUR >>/run/order; s6-svok . && s6-svstat -o up,wantedup . >>/run/order\nexec sleep 1000\n',
+          'services.d/web/data/word': 'word\n',
+          'services.d/web/env/COLOUR': 'green\n',
+          'services.d/web/finish':
+            '#!/bin/sh\ns6-svdt . | wc -l >>/run/order; s6-svc -O .; s6-svstat -o wantedup . >>/run/order\n',
+          'services.d/web/log/run': '#!/bin/sh\ns6-svok . && echo "log $(cat ../data/word)" >>/run/order; exec cat\n',
+          'services.d/own/run': '#!/bin/sh\ns6-svc -Q . && exit 3\n',
+        },
+      })
+      await box.up('web')
+      await waitFor('both', () => orderOf(box.read('/run/order')).length >= 4)
+      expect(orderOf(box.read('/run/order')).sort()).toEqual(['green', 'log word', 'true true', 'word'])
+      const { pid } = await box.up('web')
+      await box.pid1.exec(['kill', '-KILL', String(pid)])
+      await box.service('web', ({ state }) => state === 'down')
+      expect(orderOf(box.read('/run/order')).slice(-2)[0]).toBe('1')
+      // Q: not again, also not at the next boot.
+      await box.service('own', ({ state, wanted }) => state === 'down' && wanted === 'down')
+      expect((await box.pid1.exec(['test', '-e', '/run/service/own/down'])).code).toBe(0)
+    },
+  )
 
   test('a logger gets every line of its service, also those written while either was away, and sees the end', async () => {
     const lines =
