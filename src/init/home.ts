@@ -10,13 +10,13 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   type Stats,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isKnownName } from '../repair/known.ts'
 import { HermesError } from '../system/errors.ts'
+import { mountOf } from '../system/mounts.ts'
 import type { InitFacts } from './facts.ts'
 
 /** Not among Node's constants; the same on x86-64 and arm64. */
@@ -90,6 +90,8 @@ export function openHome({ home, identity, dropped }: Pick<InitFacts, 'home' | '
   } catch (error) {
     if (error instanceof Refusal) throw cannot(error.message)
     const { code } = error as NodeJS.ErrnoException
+    // That is no fault of the volume's.
+    if (code === 'EMFILE' || code === 'ENFILE') throw error
     throw cannot(code === 'ENOTDIR' ? 'it is not a directory' : (code ?? String(error)), error)
   } finally {
     for (const fd of opened) closeSync(fd)
@@ -153,7 +155,3 @@ function refuseSystem(path: string): void {
   const isSystem = (dir: string): boolean => `${path}/`.startsWith(`${dir}/`) || dir.startsWith(`${path}/`)
   if (path === '/' || ROOTS_OWN.some(isSystem)) throw new Refusal('programs that root runs lie there')
 }
-
-/** The id of the mount a descriptor was opened on (proc_pid_fdinfo(5)). */
-const mountOf = (fd: number): string | undefined =>
-  /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]

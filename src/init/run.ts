@@ -14,6 +14,14 @@ import { withoutNpm } from './user-environment.ts'
 
 const OLDEST_NODE = 24
 
+const OUT_OF_DESCRIPTORS =
+  'init cannot start: it may not open enough files (RLIMIT_NOFILE). Start the container with --ulimit nofile=1024:1024 or more'
+
+/** Whatever was being done when they ran out. */
+const isOutOfDescriptors = (error: unknown): boolean =>
+  error instanceof Error &&
+  (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '') || isOutOfDescriptors(error.cause))
+
 /** Starts init; resolves when the boot is behind it. Ends the process by itself. */
 export async function runInit(given: InitOptions): Promise<void> {
   const options = given.foreground
@@ -32,7 +40,8 @@ export async function runInit(given: InitOptions): Promise<void> {
     isShown: isShown(S6_VERBOSITY),
   })
   const fail = (error: unknown): never => {
-    if (error instanceof HermesError)
+    if (isOutOfDescriptors(error)) own.line('error', OUT_OF_DESCRIPTORS)
+    else if (error instanceof HermesError)
       own.line('error', error.next === undefined ? error.message : `${error.message}. ${error.next}`)
     else own.line('error', `init cannot start: ${error instanceof Error ? error.stack : String(error)}`)
     own.finish()

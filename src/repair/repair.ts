@@ -14,6 +14,7 @@ import {
   readFileSync,
   type Stats,
 } from 'node:fs'
+import { mountOf } from '../system/mounts.ts'
 import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, SECRET_FILES } from './known.ts'
 
 /** Not among Node's constants; the same on x86-64 and arm64. */
@@ -39,6 +40,8 @@ export interface Repaired {
   /** Sockets, FIFOs, devices. */
   others: number
   failed: number
+  /** Whose the top directory was, where it has been given away. */
+  former?: { readonly uid: number; readonly gid: number }
   /** The first failure, for people. */
   firstFailure?: string
 }
@@ -86,7 +89,10 @@ class Walk {
         this.#entry(home, entry, 'file')
       }
     }
+    const { uid, gid } = fstatSync(home)
+    const before = this.#repaired.given
     this.#give(home, fstatSync(home))
+    if (this.#repaired.given > before) this.#repaired.former = { uid, gid }
   }
 
   #entry(parent: number, name: Buffer, kind: 'tree' | 'file' | 'any'): void {
@@ -176,10 +182,6 @@ const at = (parent: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(
 const entriesOf = (fd: number): readonly Buffer[] => readdirSync(self(fd), { encoding: 'buffer' })
 const isIn = (names: readonly string[], name: string): boolean => names.includes(name)
 
-/** The id of the mount a descriptor was opened on (proc_pid_fdinfo(5)). */
-const mountOf = (fd: number): string =>
-  /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? 'unknown'
-
 /**
  * Asking for each file where it is mounted takes as long as everything else together. Only root mounts, and boot is not over.
  * @returns the mount, if another one lies on it (proc_pid_mountinfo(5): the second field names the mount below)
@@ -201,12 +203,25 @@ export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repair
   ].filter((text) => text !== undefined)
   if (given + closed + failed + left.length === 0) return undefined
   const parts = [
-    `ownership of ${home}: ${given} given to ${uid}:${gid}`,
+    changedOwner(home, repaired, `${uid}:${gid}`),
     closed > 0 ? `${closed} made private` : undefined,
     left.length > 0 ? `left alone: ${left.join(', ')}` : undefined,
     failed > 0 ? `${failed} failed (the first: ${firstFailure})` : undefined,
   ]
-  return parts.filter((text) => text !== undefined).join('; ')
+  const { former } = repaired
+  // Root's is no id that hermes may have.
+  const keep =
+    former === undefined || former.uid === 0 || former.uid === uid
+      ? ''
+      : `. To keep yours, set HERMES_UID=${former.uid}${former.gid === gid || former.gid === 0 ? '' : ` and HERMES_GID=${former.gid}`}`
+  return parts.filter((text) => text !== undefined).join('; ') + keep
+}
+
+function changedOwner(home: string, { given, former }: Repaired, to: string): string | undefined {
+  const files = (count: number): string => `${count} ${count === 1 ? 'file' : 'files'}`
+  if (former === undefined) return given === 0 ? undefined : `changed the owner of ${files(given)} in ${home} to ${to}`
+  const inside = given > 1 ? ` and of ${files(given - 1)} in it` : ''
+  return `changed the owner of ${home}${inside} from ${former.uid}:${former.gid} to ${to}`
 }
 
 const counted = (count: number, one: string, many: string): string | undefined =>

@@ -6,8 +6,8 @@ export const SUPERVISED_MARKER = 'HERMES_SUPERVISED'
  */
 export const MAIN_MARKER = 'HERMES_MAIN'
 
-/** `1`, `true`, `yes` in any case; anything else, typos included, is not. */
-export const truthy = (value: string | undefined): boolean => /^(1|true|yes)$/i.test((value ?? '').trim())
+/** `1`, `true`, `yes` in any case; anything else, typos and blanks included, is not: most switches open something. */
+export const truthy = (value: string | undefined): boolean => value !== undefined && /^(1|true|yes)$/i.test(value)
 
 export const isMainProgram = (env: { readonly [name: string]: string | undefined }, pid: number): boolean =>
   env[MAIN_MARKER] === String(pid)

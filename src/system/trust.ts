@@ -1,5 +1,6 @@
 import { accessSync, constants, lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isReadOnlyHere } from './mounts.ts'
 
 /** As many links as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40
@@ -23,7 +24,7 @@ type Rule = (path: string, status: Stats) => Fault | undefined
 
 /**
  * Whether what lies at a path is root's alone: it, every directory on its way, and every link that is followed. Then nobody else can
- * change what is there, now or later.
+ * change what is there, now or later. On a read-only mount (a ConfigMap) nobody can, whatever owner and mode say.
  * @param rule another idea of whom not to trust
  * @returns where it really lies, or what is wrong; undefined: nothing is there
  */
@@ -42,7 +43,8 @@ export function trusted(path: string, rule: Rule = rootsAlone): Trusted | undefi
       continue
     }
     const fault = rule(at, status)
-    if (fault !== undefined) return { fault }
+    // Asked only then: it costs a reading of all mounts.
+    if (fault !== undefined && !isReadOnlyHere(at)) return { fault }
     const next = rest.shift()
     if (next === undefined) return readable(at, status)
     if (!status.isDirectory()) return undefined

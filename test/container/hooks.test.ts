@@ -214,7 +214,7 @@ test.each([
   try {
     await using box = await startContainer({
       home: home.path,
-      mounts: [[hooks, '/etc/cont-init.d', 'ro']],
+      mounts: [[hooks, '/etc/cont-init.d']],
       command: ['sh', '-c', 'echo main'],
     })
     expect(await box.exit()).toBe(126)
@@ -223,6 +223,29 @@ test.each([
     expect(stdout).not.toMatch(/evil|main/)
   } finally {
     rmSync(hooks, { recursive: true, force: true })
+  }
+})
+
+test('a read-only mount can be changed by nobody, whatever its modes say; a mount of the same files that can be written is another way in', async () => {
+  // As kubelet lays out a ConfigMap.
+  const map = mkdtempSync(join(tmpdir(), 'hermes-map-'))
+  mkdirSync(join(map, '..1'), { mode: 0o755 })
+  symlinkSync('..1', join(map, '..data'))
+  symlinkSync('..data/10-hook', join(map, '10-hook'))
+  writeFileSync(join(map, '..1', '10-hook'), '#!/bin/sh\necho "hook ran"\n', { mode: 0o755 })
+  for (const dir of [map, join(map, '..1')]) chownSync(dir, 10_000, 10_000)
+  chmodSync(map, 0o777)
+  const boot = async (...more: readonly (readonly [string, string, ('ro' | 'rw')?])[]) => {
+    await using box = await startContainer({ command: ['true'], mounts: [[map, '/etc/cont-init.d', 'ro'], ...more] })
+    return { code: await box.exit(), ...(await box.logs()) }
+  }
+  try {
+    expect(await boot()).toMatchObject({ code: 0, stdout: 'hook ran\n' })
+    const other = await boot([map, '/elsewhere'])
+    expect(other).toMatchObject({ code: 126, stdout: '' })
+    expect(other.stderr).toContain('/etc/cont-init.d/10-hook is not run as root')
+  } finally {
+    rmSync(map, { recursive: true, force: true })
   }
 })
 
@@ -248,7 +271,8 @@ test("the container's environment is there for hooks, slots and with-contenv, al
     'two\nlines added\n',
   )
   expect(await box.ok('/command/printcontenv', 'ADDED')).toBe('added\n')
-  expect(await box.exec(['/command/printcontenv', 'ABSENT'])).toMatchObject({ code: 1, stdout: '' })
+  for (const name of ['ABSENT', '../../passwd', '/etc/passwd', '../container_environment/ADDED'])
+    expect(await box.exec(['/command/printcontenv', name])).toMatchObject({ code: 1, stdout: '' })
   expect(await box.ok('stat', '-c', '%a %u', '/run/s6/container_environment')).toBe('755 0\n')
 })
 

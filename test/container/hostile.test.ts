@@ -186,6 +186,15 @@ test('.env, config.yaml and profile names change nothing about who runs what', a
   expect(await box.exec(['test', '-e', '/etc/owned'])).toMatchObject({ code: 1 })
 })
 
+test('with room for 24 files only, init says so in one line and ends with 1', async () => {
+  await using box = await startContainer({ command: ['true'], openFiles: 24 })
+  expect(await box.exit()).toBe(1)
+  const { stderr } = await box.logs()
+  expect(stderr).toMatch(
+    /^hermes: error: init cannot start: it may not open enough files[^\n]*--ulimit nofile[^\n]*\n$/,
+  )
+})
+
 test('run.lease as a link, a FIFO or a second link of a root file is not written through', async () => {
   for (const lay of ['ln -s /etc/owned run.lease', 'mkfifo run.lease', 'mkdir run.lease']) {
     await using box = await startContainer({ command: ['sh', '-c', 'exec sleep 1000'] })

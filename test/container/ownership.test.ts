@@ -68,6 +68,18 @@ test.each([
   },
 )
 
+test('a mounted directory of another user is given away with a line that says whose it was and how to keep it', async () => {
+  using home = keptHome()
+  writeFileSync(join(home.path, 'config.yaml'), '')
+  for (const path of ['', 'config.yaml']) chownSync(join(home.path, path), 2000, 2001)
+  chmodSync(home.path, 0o700)
+  await using box = await startContainer({ command: ['true'], home: home.path })
+  await box.saw(
+    'changed the owner of /opt/data and of 1 file in it from 2000:2001 to 10000:10000. To keep yours, set HERMES_UID=2000 and HERMES_GID=2001',
+  )
+  expect(await box.exit()).toBe(0)
+})
+
 test('a name that is no UTF-8 is given back like any other', async () => {
   using home = keptHome()
   mkdirSync(join(home.path, 'workspace'))

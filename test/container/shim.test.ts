@@ -37,12 +37,15 @@ test.each(['1', 'true', 'yes', 'TRUE', 'Yes'])('HERMES_DOCKER_EXEC_AS_ROOT=%s ke
   expect(await box.ok('stat', '-c', '%u', '/opt/data/profiles/coder')).toBe('0\n')
 })
 
-test.each(['0', 'no', 'false', 'ture', 'on', ' ', ''])('HERMES_DOCKER_EXEC_AS_ROOT=%o does not', async (value) => {
-  await using box = await startContainer()
-  await box.slot('gateway-default', () => true)
-  await box.exec(['hermes', 'profile', 'create', 'coder'], { env: { HERMES_DOCKER_EXEC_AS_ROOT: value } })
-  expect(await box.ok('stat', '-c', '%u', '/opt/data/profiles/coder')).toBe('10000\n')
-})
+test.each(['0', 'no', 'false', 'ture', 'on', ' ', '', '1 ', ' yes'])(
+  'HERMES_DOCKER_EXEC_AS_ROOT=%o does not',
+  async (value) => {
+    await using box = await startContainer()
+    await box.slot('gateway-default', () => true)
+    await box.exec(['hermes', 'profile', 'create', 'coder'], { env: { HERMES_DOCKER_EXEC_AS_ROOT: value } })
+    expect(await box.ok('stat', '-c', '%u', '/opt/data/profiles/coder')).toBe('10000\n')
+  },
+)
 
 test('without CAP_SETUID the shim refuses with 126 and says both ways out', async () => {
   await using box = await startContainer({

@@ -445,7 +445,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
       for (const path of ['theirs', 'theirs/file', 'other'])
         expect([path, owner(join(home, path))]).toEqual([path, '0:0'])
       for (const path of ['.env', 'auth.json']) expect(statSync(join(home, path)).mode & 0o777).toBe(0o600)
-      expect(err).toContain(`ownership of ${home}: 8 given to 10000:10000; 2 made private`)
+      expect(err).toContain(`changed the owner of ${home} and of 7 files in it from 0:0 to 10000:10000; 2 made private`)
     } finally {
       rmSync(home, { recursive: true, force: true })
     }
