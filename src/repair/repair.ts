@@ -36,6 +36,8 @@ export interface Repaired {
   closed: number
   links: number
   severalNames: number
+  /** Of these two, those that lie in the place of something the volume has by name. */
+  refused: string[]
   mounts: number
   /** Sockets, FIFOs, devices. */
   others: number
@@ -48,7 +50,16 @@ export interface Repaired {
 
 /** @throws Error when the volume itself cannot be opened */
 export function repairVolume(facts: RepairFacts): Repaired {
-  const repaired: Repaired = { given: 0, closed: 0, links: 0, severalNames: 0, mounts: 0, others: 0, failed: 0 }
+  const repaired: Repaired = {
+    given: 0,
+    closed: 0,
+    links: 0,
+    severalNames: 0,
+    refused: [],
+    mounts: 0,
+    others: 0,
+    failed: 0,
+  }
   // The volume may be reached through a link: whoever started the container has said so.
   const home = openSync(facts.home, O_RDONLY | O_DIRECTORY)
   try {
@@ -102,9 +113,8 @@ class Walk {
       const status = fstatSync(fd)
       if (status.dev !== this.#device) this.#repaired.mounts += 1
       else if (status.isDirectory() && kind !== 'file') this.#directory(parent, name)
-      else if (status.isFile() && kind !== 'tree')
-        this.#file(fd, status, kind === 'file' && isIn(SECRET_FILES, name.toString()))
-      else if (this.#isForeign(status)) this.#leave(status)
+      else if (status.isFile() && kind !== 'tree') this.#file(fd, status, kind === 'file' ? name.toString() : undefined)
+      else if (this.#isForeign(status)) this.#leave(status, kind === 'any' ? undefined : name.toString())
     } catch (error) {
       // ENOENT: it went while we looked.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#failed(error)
@@ -129,12 +139,15 @@ class Walk {
     }
   }
 
-  #file(fd: number, status: Stats, secret: boolean): void {
+  /** @param known its name, at the top of the volume */
+  #file(fd: number, status: Stats, known: string | undefined): void {
     const isForeign = this.#isForeign(status)
-    const isOpen = secret && (status.mode & 0o077) !== 0
+    const isOpen = known !== undefined && isIn(SECRET_FILES, known) && (status.mode & 0o077) !== 0
     if (!isForeign && !isOpen) return
-    if (status.nlink !== 1) this.#repaired.severalNames += 1
-    else if (this.#isElsewhere(fd)) this.#repaired.mounts += 1
+    if (status.nlink !== 1) {
+      if (isNamed(known)) this.#repaired.refused.push(`${known} (a file with several names)`)
+      else this.#repaired.severalNames += 1
+    } else if (this.#isElsewhere(fd)) this.#repaired.mounts += 1
     else {
       if (isForeign) this.#give(fd, status)
       if (isOpen) {
@@ -165,8 +178,9 @@ class Walk {
     return this.#mount !== undefined && mountOf(fd) !== this.#mount
   }
 
-  #leave(status: Stats): void {
-    if (status.isSymbolicLink()) this.#repaired.links += 1
+  #leave(status: Stats, known: string | undefined): void {
+    if (isNamed(known) && status.isSymbolicLink()) this.#repaired.refused.push(`${known} (a symbolic link)`)
+    else if (status.isSymbolicLink()) this.#repaired.links += 1
     else this.#repaired.others += 1
   }
 
@@ -180,6 +194,9 @@ const self = (fd: number): string => `/proc/self/fd/${fd}`
 /** Bytes: a name need not be UTF-8 (an old Samba share), and decoded it would name nothing. */
 const at = (parent: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(`${self(parent)}/`), name])
 const entriesOf = (fd: number): readonly Buffer[] => readdirSync(self(fd), { encoding: 'buffer' })
+/** One of a few names that are ours, and so can be told to people as it is. */
+const isNamed = (name: string | undefined): name is string =>
+  name !== undefined && (isIn(KNOWN_FILES, name) || isIn(KNOWN_DIRECTORIES, name))
 const isIn = (names: readonly string[], name: string): boolean => names.includes(name)
 
 /**
@@ -194,17 +211,18 @@ function mountIfOthersLieOn(fd: number): string | undefined {
 
 /** One line for people; undefined: there was nothing to do. */
 export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repaired): string | undefined {
-  const { given, closed, links, severalNames, mounts, others, failed, firstFailure } = repaired
+  const { given, closed, links, severalNames, refused, mounts, others, failed, firstFailure } = repaired
   const left = [
     counted(links, 'symbolic link', 'symbolic links'),
     counted(severalNames, 'file with several names', 'files with several names'),
     counted(mounts, 'mount', 'mounts'),
     counted(others, 'special file', 'special files'),
   ].filter((text) => text !== undefined)
-  if (given + closed + failed + left.length === 0) return undefined
+  if (given + closed + failed + left.length + refused.length === 0) return undefined
   const parts = [
     changedOwner(home, repaired, `${uid}:${gid}`),
     closed > 0 ? `${closed} made private` : undefined,
+    refused.length > 0 ? `refusing to follow ${refused.join(', ')}` : undefined,
     left.length > 0 ? `left alone: ${left.join(', ')}` : undefined,
     failed > 0 ? `${failed} failed (the first: ${firstFailure})` : undefined,
   ]

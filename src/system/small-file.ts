@@ -111,7 +111,7 @@ function withRegular(path: string, read: (file: RegularFile) => Buffer): SmallBy
 }
 
 const openProblems: { readonly [code: string]: string } = {
-  ELOOP: 'is a symbolic link, which is not followed',
+  ELOOP: 'is a symbolic link; refusing to follow it',
   EACCES: 'may not be read (EACCES)',
   // A socket, or a device without a driver.
   ENXIO: 'is not a regular file',

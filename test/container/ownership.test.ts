@@ -117,9 +117,31 @@ test('symlinks, second links and mounts are left alone, and said so', async () =
     expect(owner(join(outside, 'mounted', 'theirs'))).toBe('0:0')
     expect(await box.ok('stat', '-c', '%u %a', '/etc/shadow')).toMatch(/^0 6[04]0\n$/)
     expect(await box.ok('stat', '-c', '%u', '/etc', '/etc/passwd')).toBe('0\n0\n')
-    expect((await box.logs()).stderr).toMatch(/left|skipped|alone/)
+    // What the volume has by name is named, the rest counted.
+    const { stderr } = await box.logs()
+    expect(stderr).toMatch(
+      /refusing to follow auth\.json \(a file with several names\), sessions \(a symbolic link\), state\.db \(a symbolic link\)/,
+    )
+    expect(stderr).toMatch(/left alone: 1 symbolic link, 1 file with several names/)
   } finally {
     rmSync(outside, { recursive: true, force: true })
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test('auth.json and gateway_state.json that are links are refused by name', async () => {
+  const home = freshHome()
+  try {
+    for (const name of ['auth.json', 'gateway_state.json']) symlinkSync('/etc/shadow', join(home, name))
+    await using box = await startContainer({ home })
+    await box.slot('gateway-default', () => true)
+    const { stderr } = await box.logs()
+    for (const name of ['auth.json', 'gateway_state.json'])
+      expect(stderr.split('\n')).toContainEqual(
+        expect.stringMatching(new RegExp(`refusing.*${name}|${name}.*refusing`)),
+      )
+    expect(await box.ok('stat', '-c', '%u', '/etc/shadow')).toBe('0\n')
+  } finally {
     rmSync(home, { recursive: true, force: true })
   }
 })

@@ -225,7 +225,7 @@ test('a run directory that holds somebody else’s files is refused and left alo
 
 test.each([
   ['a FIFO', (file: string) => execFileSync('mkfifo', [file]), 'is not a regular file'],
-  ['a link', (file: string) => symlinkSync('/dev/null', file), 'is a symbolic link, which is not followed'],
+  ['a link', (file: string) => symlinkSync('/dev/null', file), 'is a symbolic link; refusing to follow it'],
 ])('%s in the place of run.lease is named, and the gateways start when it is gone', async (_, plant, what) => {
   const home = freshHome()
   const lease = join(home, 'run.lease')

@@ -51,8 +51,8 @@ describe('a file that somebody else can write', () => {
   test.each(linked)('is refused when it is a link to %s', (_, target, problem) => {
     const file = made((link) => symlinkSync(target, link))
     expect(() => readRegularFile(file, MAX)).toThrow(problem)
-    expect(readSmallFile(file, MAX)).toEqual({ problem: 'is a symbolic link, which is not followed' })
-    expect(readTail(file, MAX)).toEqual({ problem: 'is a symbolic link, which is not followed' })
+    expect(readSmallFile(file, MAX)).toEqual({ problem: 'is a symbolic link; refusing to follow it' })
+    expect(readTail(file, MAX)).toEqual({ problem: 'is a symbolic link; refusing to follow it' })
   })
 
   test('is read through a link where people keep it elsewhere', () => {
