@@ -1,12 +1,15 @@
 // The image under test, named by what it is built from: a test never runs on an image of older sources.
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, readdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { promisify } from 'node:util'
 import { baseImage, hasImage } from './base-image.ts'
 import { docker } from './engine.ts'
 
+const run = promisify(execFile)
 const root = dirname(dirname(import.meta.dirname))
 /** What decides about the image's content (docker/ca does not: it is trusted in the build stage only). */
 const SOURCES = [
@@ -64,8 +67,31 @@ export async function addedMegabytes(image: string): Promise<number> {
   return ((await size(image)) - (await size(base))) / 1e6
 }
 
-async function dockerBuild(image: string, base: string): Promise<void> {
-  const certificates = join(root, 'docker', 'ca', 'host.crt')
+/** The last commit whose volumes differ from today's: no checksum in gateway_state.json, no ids. */
+const OLDER_COMMIT = '6ce93f8'
+
+/** An image of an earlier version: HERMES_OLDER_IMAGE, or one made from this checkout's history. Undefined: that has no such commit. */
+export async function olderImage(): Promise<string | undefined> {
+  if (process.env.HERMES_OLDER_IMAGE) return process.env.HERMES_OLDER_IMAGE
+  const image = `hermes-older:${OLDER_COMMIT}`
+  const isKnown = await run('git', ['-C', root, 'cat-file', '-e', `${OLDER_COMMIT}^{commit}`]).then(
+    () => true,
+    () => false, // no history here, or no git
+  )
+  if (!isKnown) return undefined
+  if (await hasImage(image)) return image
+  const context = await mkdtemp(join(tmpdir(), 'hermes-older-'))
+  try {
+    await run('/bin/sh', ['-c', `git -C "$1" archive ${OLDER_COMMIT} | tar -x -C "$2"`, 'sh', root, context])
+    await dockerBuild(image, await baseImage(() => undefined), context)
+    return image
+  } finally {
+    await rm(context, { recursive: true, force: true })
+  }
+}
+
+async function dockerBuild(image: string, base: string, context = root): Promise<void> {
+  const certificates = join(context, 'docker', 'ca', 'host.crt')
   const hasBundle = existsSync(HOST_CA_BUNDLE)
   // Behind a proxy that inspects TLS the host trusts an authority that the base image has never heard of.
   if (hasBundle) await copyFile(HOST_CA_BUNDLE, certificates)
@@ -80,12 +106,11 @@ async function dockerBuild(image: string, base: string): Promise<void> {
     `BASE_IMAGE=${base}`,
     '--tag',
     image,
-    '--tag',
-    'hermes-test:latest',
+    ...(context === root ? ['--tag', 'hermes-test:latest'] : []),
   ]
   try {
     await new Promise<void>((resolve, reject) => {
-      const child = spawn('docker', [...args, ...proxies.flatMap((name) => ['--build-arg', name]), root], {
+      const child = spawn('docker', [...args, ...proxies.flatMap((name) => ['--build-arg', name]), context], {
         stdio: ['ignore', 'pipe', 'pipe'],
         // The classic builder: the only one on a plain Debian, and the strictest about what a Dockerfile may say.
         env: { ...process.env, DOCKER_BUILDKIT: '0' },
