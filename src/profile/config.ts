@@ -6,6 +6,7 @@ import {
   CONFIG_KEYS,
   type ConfigProblem,
   type ConfigValues,
+  configKeys,
   defaultValues,
   type OpenAiEndpoint,
   type Ready,
@@ -97,8 +98,8 @@ export function loadConfig(file: string): LoadedConfig {
 
 /** The same for a text that was read already; `file` is for the problems only. */
 export function parseConfig(text: string, file: string): LoadedConfig {
-  if (isBlank(text)) return { config: defaultConfig(), problems: [] }
   try {
+    if (isBlank(text)) return { config: defaultConfig(), problems: [] }
     const { values, problems } = yamlReader().readValues(text, file)
     return { config: assemble(values), problems: firstOf(problems, file) }
   } catch (error) {
@@ -143,8 +144,37 @@ export const configProblemText = (problem: ConfigProblem): string =>
 export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
   key === 'kanban.max_in_progress_per_profile' || key === 'kanban.default_assignee'
 
-/** Only comments and blank lines, as the seeded file: the common case, which must not cost the memory of a YAML parser. */
-const isBlank = (text: string): boolean => /^(?:\uFEFF)?(?:[ \t]*(?:#.*)?(?:\r?\n|$))*$/.test(text)
+/**
+ * Only comments, blank lines and sections without a key, in the order of the seeded file: the common case, which must not cost the
+ * memory of a YAML parser. False sends the text to that parser, so it need not know more.
+ */
+function isBlank(text: string): boolean {
+  const said = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .filter((line) => !/^[ \t]*(?:#|$)/.test(line))
+  if (said.length === 0) return true
+  const seeded = sectionLines()
+  let last = -1
+  for (const line of said) {
+    const at = seeded.indexOf(line, last + 1)
+    // A section inside another one stands right after it.
+    if (at === -1 || (line.startsWith(' ') && at !== last + 1)) return false
+    last = at
+  }
+  return true
+}
+
+/** `gateway:`, `  restart_delay:`, `agent:` …, as configText writes them. */
+function sectionLines(): readonly string[] {
+  const lines = configKeys().flatMap((key) =>
+    key
+      .split('.')
+      .slice(0, -1)
+      .map((name, depth) => `${'  '.repeat(depth)}${name}:`),
+  )
+  return [...new Set(lines)]
+}
 
 /** yaml and zod come only when a file says something; as a plain import they would cost every supervisor and gateway. */
 function yamlReader(): typeof import('./config-reader.ts') {

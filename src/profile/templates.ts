@@ -22,13 +22,13 @@ export const dotEnvText =
 export const CONFIG_MODE = 0o640
 
 /**
- * The seeded config.yaml: every key, commented out, with a line of explanation.
+ * The seeded config.yaml: every key, commented out below its section, with a line of explanation.
  * @param volumeWide with the keys that only the default profile's file is asked for
  */
 export function configText(volumeWide: boolean): string {
   const lines = [
-    '# Settings of this profile. Everything is commented out: what you see are the defaults. Uncomment to change.',
-    '# "hermes config check" says whether the file is right. Durations: 500ms, 30s, 1m, 2h, or a number of seconds.',
+    '## Settings of this profile. A line with one # shows the default: remove the # to change it.',
+    '## "hermes config check" says whether the file is right. Durations: 500ms, 30s, 1m, 2h, or a number of seconds.',
   ]
   let open: readonly string[] = []
   for (const key of configKeys()) {
@@ -37,7 +37,8 @@ export function configText(volumeWide: boolean): string {
     const parents = path.slice(0, -1)
     const shared = commonLength(open, parents)
     if (shared === 0) lines.push('')
-    for (let depth = shared; depth < parents.length; depth++) lines.push(`# ${'  '.repeat(depth)}${parents[depth]}:`)
+    // Sections are no comments: each line below them can be uncommented alone.
+    for (let depth = shared; depth < parents.length; depth++) lines.push(`${'  '.repeat(depth)}${parents[depth]}:`)
     lines.push(...keyLines(key, path.length - 1, path.at(-1) ?? key))
     open = parents
   }
@@ -46,7 +47,7 @@ export function configText(volumeWide: boolean): string {
 
 const keyLines = (key: ConfigKey, depth: number, name: string): readonly string[] => {
   const indent = '  '.repeat(depth)
-  return [`# ${indent}# ${CONFIG_KEYS[key].help}`, `# ${indent}${name}: ${CONFIG_KEYS[key].written}`]
+  return [`${indent}## ${CONFIG_KEYS[key].help}`, `${indent}#${name}: ${CONFIG_KEYS[key].written}`]
 }
 
 const commonLength = (a: readonly string[], b: readonly string[]): number => {
@@ -60,5 +61,5 @@ export const describedConfigText = (volumeWide: boolean, description: string | u
   const text = configText(volumeWide)
   return description === undefined
     ? text
-    : text.replace(/^# description: .*$/m, () => `description: ${JSON.stringify(description)}`)
+    : text.replace(/^#description: .*$/m, () => `description: ${JSON.stringify(description)}`)
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { configProblemText, configSignature, defaultConfig, loadConfig, parseConfig } from '../../src/profile/config.ts'
 import { setConfigValue } from '../../src/profile/config-edit.ts'
-import { CONFIG_KEYS, configKeys } from '../../src/profile/config-keys.ts'
+import { configKeys } from '../../src/profile/config-keys.ts'
 import { configJsonSchema } from '../../src/profile/config-schema.ts'
 import { configText, describedConfigText } from '../../src/profile/templates.ts'
 import { parseDurationMs } from '../../src/profile/values.ts'
@@ -55,14 +55,48 @@ describe('config.yaml', () => {
   })
 
   test('whose seeded lines are all uncommented means the same defaults', () => {
-    const uncommented = configText(true)
-      .split('\n')
-      .slice(2)
-      .map((line) => line.replace(/^# /, ''))
-      .join('\n')
+    const uncommented = configText(true).replaceAll(/^( *)#(?=[a-z])/gm, '$1')
     expect(parseConfig(uncommented, 'config.yaml')).toEqual({ config: defaultConfig(), problems: [] })
-    for (const key of configKeys())
-      expect(uncommented).toContain(`${key.split('.').at(-1)}: ${CONFIG_KEYS[key].written}`)
+    for (const key of configKeys()) expect(uncommented).toMatch(new RegExp(`^ *${key.split('.').at(-1)}: `, 'm'))
+  })
+
+  test.each(['gateway:\n', '\n# x\ngateway:\r\n  restart_delay:\n\nagent:\n', 'kanban:\ndashboard:\n'])(
+    '%j, sections without keys, means the defaults, without a YAML parser',
+    (text) => {
+      expect(parseConfig(text, 'config.yaml')).toEqual({ config: defaultConfig(), problems: [] })
+    },
+  )
+
+  test.each([
+    ['  restart_delay:\n', /restart_delay/],
+    ['agent:\n  restart_delay:\n', /agent\.restart_delay: unknown key/],
+    ['gateway:\ngateway:\n', /unique/],
+    ['gateway:\n  agent:\n', /gateway\.agent: unknown key/],
+  ])('%j is looked at as the YAML that it is', (text, problem) => {
+    expect(parseConfig(text, 'config.yaml').problems.map(configProblemText).join()).toMatch(problem)
+  })
+
+  test.each([true, false])('has no line that is wrong when it alone is uncommented (volume-wide: %s)', (volumeWide) => {
+    const lines = configText(volumeWide).split('\n')
+    const commented = lines.flatMap((line, at) => (/^ *#/.test(line) ? [at] : []))
+    expect(commented.length).toBeGreaterThan(30)
+    for (const at of commented)
+      for (const uncomment of [/#/, /# ?/]) {
+        const text = lines.map((line, i) => (i === at ? line.replace(uncomment, '') : line)).join('\n')
+        expect(parseConfig(text, 'config.yaml'), lines[at]).toEqual({ config: defaultConfig(), problems: [] })
+      }
+  })
+
+  test.each([
+    ['# gateway:\n#   # always, on-failure or never\n  restart: never\n', 3],
+    ['# gateway:\n  restart: never\nkanban:\n  failure_limit: 3\n', 2],
+    ['description: x\n# gateway:\n#   restart_delay:\n  restart: never\n', 4],
+  ])('%j says which line is indented below a section that is a comment', (text, line) => {
+    const { problems } = parseConfig(text, 'config.yaml')
+    expect(problems).toMatchObject([{ line, key: '' }])
+    expect(problems[0]?.message).toMatch(
+      /^"restart" is indented but its parent "(gateway|restart_delay):" is commented out$/,
+    )
   })
 
   test('says how a gateway is run', () => {
@@ -264,7 +298,8 @@ describe('setting a key', () => {
 
   test('in the seeded file adds to its comments', () => {
     const edited = setConfigValue(configText(false), 'gateway.env.PORT', '8080')
-    expect(edited.startsWith(configText(false).trimEnd())).toBe(true)
+    const kept = configText(false).split('\n')
+    expect(edited.split('\n').filter((line) => kept.includes(line))).toEqual(kept)
     expect(parseConfig(edited, 'x').config.gateway.env).toEqual({ PORT: '8080' })
   })
 
