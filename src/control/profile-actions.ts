@@ -1,6 +1,7 @@
 /** Making and removing a profile together with its slot; the command line and the dashboard. */
 import { type CreateOptions, createProfile, deleteProfile } from '../profile/disk.ts'
 import { deleteLogs } from '../profile/remove.ts'
+import type { Progress } from '../profile/staging.ts'
 import type { SlotStatus } from '../protocol/control.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot } from '../system/paths.ts'
@@ -9,6 +10,8 @@ import { goneSlot, ifSupervised, registeredSlot, type Supervised, startSlot, sto
 
 export interface AddOptions extends CreateOptions {
   readonly start?: boolean
+  /** Watches the part that may take long: the making of the files. */
+  readonly building?: (build: (watch: Pick<CreateOptions, 'progress' | 'signal'>) => Promise<string>) => Promise<string>
 }
 
 /**
@@ -20,9 +23,9 @@ export interface AddOptions extends CreateOptions {
 export async function addProfile(
   supervised: Supervised,
   name: string,
-  { start = false, ...options }: AddOptions,
+  { start = false, building = (build) => build({}), ...options }: AddOptions,
 ): Promise<{ readonly dir: string; readonly slot?: SlotStatus; readonly waits?: true }> {
-  const dir = await createProfile(supervised.home, name, options)
+  const dir = await building((watch) => createProfile(supervised.home, name, { ...options, ...watch }))
   const found = await ifSupervised(supervised, async (client) => {
     const busy = await volumeBusy(client)
     if (busy !== undefined && start)
@@ -62,15 +65,20 @@ async function volumeBusy(client: ControlClient): Promise<string | undefined> {
  * Stops a profile's gateway and removes the profile, and its logs unless they are to be kept.
  * @param name a profile that exists, never `default`
  */
-export async function removeProfile(supervised: Supervised, name: string, keepLogs: boolean): Promise<void> {
+export async function removeProfile(
+  supervised: Supervised,
+  name: string,
+  keepLogs: boolean,
+  progress?: Progress,
+): Promise<void> {
   const { home } = supervised
   const done = await ifSupervised(supervised, async (client) => {
     await stopIfThere(supervised, client, name)
-    await deleteProfile(home, name)
+    await deleteProfile(home, name, progress)
     await goneSlot(supervised, client, gatewaySlot(name))
     return true
   })
-  if (!done) await deleteProfile(home, name)
+  if (!done) await deleteProfile(home, name, progress)
   if (!keepLogs) await deleteLogs(home, name)
 }
 

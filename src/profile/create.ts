@@ -1,12 +1,13 @@
 import { closeSync, constants } from 'node:fs'
-import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HermesError } from '../system/errors.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
 import { openRegular, readRegularFile, UnreadableFile } from '../system/small-file.ts'
 import { MAX_CONFIG_BYTES } from './config.ts'
-import { isMissing, isThere, randomTag, replaceFile, syncDirectory, writeNewFile } from './files.ts'
+import { isMissing, isThere, replaceFile, syncDirectory, writeNewFile } from './files.ts'
 import { DEFAULT_PROFILE } from './names.ts'
+import { inside, type Progress, removeTree, stagingName, sweepLeftovers, unlessMissing, working } from './staging.ts'
 import {
   CONFIG_MODE,
   describedConfigText,
@@ -20,17 +21,18 @@ export interface CreateOptions {
   readonly description?: string
   /** An existing profile: its settings, credentials, memories and skills are copied; sessions, logs and state are not. */
   readonly cloneFrom?: string
+  /** Told of every file that is copied, or removed because an earlier command left it. */
+  readonly progress?: Progress
+  /** Ends it on the way: nothing is left then. */
+  readonly signal?: AbortSignal
 }
 
 /** What a clone takes over. */
 const CLONED = ['config.yaml', 'SOUL.md', '.env', 'auth.json', 'memories', 'skills'] as const
 const PRIVATE_FILES: readonly string[] = ['.env', 'auth.json']
-/** Leftovers of a create or delete that was killed are swept once they are older than this: no living one takes that long. */
-const LEFTOVER_AGE_MS = 24 * 3_600_000
-
 /**
  * Makes `profiles/<name>/`, whole or not at all: it is built under a dot name in `profiles/` (one file system, whatever is mounted
- * there), synced, and renamed. Killed on the way, it leaves only a dot name behind, which nobody reads and a later call sweeps.
+ * there), synced, and renamed. Killed on the way, it leaves only a dot name behind, which nobody reads and the next command sweeps.
  * @param name as parseProfileName returns it
  * @returns the profile's directory
  * @throws HermesError EXISTS when there is one already, or another create was faster
@@ -40,15 +42,20 @@ export async function createProfile(home: string, name: string, options: CreateO
   const parent = homePaths(home).profiles
   await mkdir(parent, { recursive: true })
   await refuseExisting(dir, name)
-  const staging = join(parent, `.new-${name}-${randomTag()}`)
+  await sweepLeftovers(parent, options.progress)
+  const staging = join(parent, stagingName('new', name))
   await mkdir(staging)
+  const copied = working(staging, options.progress)
+  const onEach = (bytes: number): void => {
+    options.signal?.throwIfAborted()
+    copied(bytes)
+  }
   try {
-    await sweepLeftovers(parent, staging)
-    if (options.cloneFrom !== undefined) await cloneInto(staging, profileDir(home, options.cloneFrom))
+    if (options.cloneFrom !== undefined) await cloneInto(staging, profileDir(home, options.cloneFrom), onEach)
     await fill(staging, name, options.description)
     await moveIntoPlace(staging, dir, name)
   } catch (error) {
-    await rm(staging, { recursive: true, force: true })
+    await removeTree(Buffer.from(staging))
     throw error
   }
   await syncDirectory(parent)
@@ -108,9 +115,9 @@ async function writeUnlessThere(file: string, text: string, mode: number): Promi
   }
 }
 
-async function cloneInto(dir: string, source: string): Promise<void> {
+async function cloneInto(dir: string, source: string, copied: Progress): Promise<void> {
   for (const name of CLONED) {
-    await copyTree(Buffer.from(join(source, name)), Buffer.from(join(dir, name)))
+    await copyTree(Buffer.from(join(source, name)), Buffer.from(join(dir, name)), copied)
     if (PRIVATE_FILES.includes(name)) await chmodIfThere(join(dir, name), 0o600)
   }
 }
@@ -119,20 +126,18 @@ async function cloneInto(dir: string, source: string): Promise<void> {
  * Copies files, directories and links as links; a socket, FIFO or device is no setting and stays behind. Names and links are bytes:
  * decoded, one that is no UTF-8 would name nothing.
  */
-async function copyTree(from: Buffer, to: Buffer): Promise<void> {
-  const stat = await lstat(from).catch((error: unknown) => {
-    if (isMissing(error)) return undefined
-    throw error
-  })
+async function copyTree(from: Buffer, to: Buffer, copied: Progress): Promise<void> {
+  const stat = await lstat(from).catch(unlessMissing)
   if (stat?.isSymbolicLink()) await symlink(await readlink(from, 'buffer'), to)
   else if (stat?.isDirectory()) {
     await mkdir(to, { recursive: true, mode: stat.mode & 0o777 })
-    for (const name of await readdir(from, 'buffer')) await copyTree(inside(from, name), inside(to, name))
+    for (const name of await readdir(from, 'buffer')) await copyTree(inside(from, name), inside(to, name), copied)
     await syncDirectory(to)
   } else if (stat?.isFile()) {
     if (!(await copyRegular(from, to))) return
     const handle = await open(to, constants.O_RDONLY)
     await handle.sync().finally(() => handle.close())
+    copied(stat.size)
   }
 }
 
@@ -153,28 +158,9 @@ async function copyRegular(from: Buffer, to: Buffer): Promise<boolean> {
   }
 }
 
-const inside = (dir: Buffer, name: Buffer): Buffer => Buffer.concat([dir, Buffer.from('/'), name])
-
 async function chmodIfThere(file: string, mode: number): Promise<void> {
-  const stat = await lstat(file).catch((error: unknown) => {
-    if (isMissing(error)) return undefined
-    throw error
-  })
+  const stat = await lstat(file).catch(unlessMissing)
   if (stat?.isFile()) await chmod(file, mode)
-}
-
-/** Removes what killed calls left. Ages are compared on the file system's own clock: that of a directory just made there. */
-async function sweepLeftovers(parent: string, justMade: string): Promise<void> {
-  const nowMs = (await lstat(justMade)).mtimeMs
-  for (const name of await readdir(parent)) {
-    const path = join(parent, name)
-    if (!/^\.(new|deleted)-/.test(name) || path === justMade) continue
-    const stat = await lstat(path).catch((error: unknown) => {
-      if (isMissing(error)) return undefined
-      throw error
-    })
-    if (stat && nowMs - stat.mtimeMs > LEFTOVER_AGE_MS) await rm(path, { recursive: true, force: true })
-  }
 }
 
 /**

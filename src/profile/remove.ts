@@ -5,6 +5,7 @@ import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../system/paths.
 import { readActiveProfile, writeActiveProfile } from './active.ts'
 import { isThere, randomTag, syncDirectory } from './files.ts'
 import { DEFAULT_PROFILE } from './names.ts'
+import { type Progress, removeTree, stagingName, working } from './staging.ts'
 
 /** The default profile is the volume itself. @throws HermesError REFUSED */
 export function refuseDefault(name: string, verb: string): void {
@@ -16,17 +17,17 @@ export function refuseDefault(name: string, verb: string): void {
 
 /**
  * Takes a profile off the disk. It is renamed to a dot name first, so it is gone in one step; killed after that, what is left is
- * swept later. The caller has stopped its gateway.
+ * swept by the next command. The caller has stopped its gateway.
  * @param name a profile in `profiles/`, never `default`
  */
-export async function deleteProfile(home: string, name: string): Promise<void> {
+export async function deleteProfile(home: string, name: string, progress?: Progress): Promise<void> {
   refuseDefault(name, 'deleted')
   const parent = homePaths(home).profiles
-  const doomed = join(parent, `.deleted-${name}-${randomTag()}`)
+  const doomed = join(parent, stagingName('deleted', name))
   await rename(profileDir(home, name), doomed)
   await syncDirectory(parent)
   const activeLeft = readActiveProfile(home) === name && !(await resetActive(home))
-  await rm(doomed, { recursive: true, force: true })
+  await removeTree(Buffer.from(doomed), working(doomed, progress))
   // The disk was full; what has just gone made room.
   if (activeLeft) await writeActiveProfile(home, DEFAULT_PROFILE)
 }

@@ -1,5 +1,6 @@
 import { seedHome } from '../profile/disk.ts'
 import { truthy } from '../profile/environment.ts'
+import { FOREIGN_AGE_MS, sweepLeftovers } from '../profile/staging.ts'
 import { readDesired } from '../profile/state.ts'
 import type { StatusResult } from '../protocol/control.ts'
 import type { LeaseState, SupervisorStart, ToInit } from '../protocol/init.ts'
@@ -227,9 +228,21 @@ export class Life {
     }
     // Only now: whoever has waited for the end of the boot finds the slots there.
     this.#enter(this.#phase)
+    if (isFirst) this.#sweepProfiles()
     if (isFirst && foreground) this.#o.sayWhatNext()
     // Last: if we die before, the next supervisor boots once more.
     if (isFirst) this.#o.memory.keep('.booted', 'yes')
+  }
+
+  /** What commands of this volume's earlier lives left; once more when those of other containers can be told from living ones. */
+  #sweepProfiles(again = true): void {
+    const { start, journal, clock } = this.#o
+    if (!this.#isOurs()) return
+    sweepLeftovers(homePaths(start.home).profiles).then(
+      (swept) => swept > 0 && journal.info(`removed ${swept} directories that interrupted commands left in profiles/`),
+      (error: Error) => journal.warn(`what interrupted commands left in profiles/ stays: ${error.message}`),
+    )
+    if (again) clock.at(clock.nowMs() + 2 * FOREIGN_AGE_MS, () => this.#sweepProfiles(false))
   }
 
   #removeOldRunDirectory(): void {

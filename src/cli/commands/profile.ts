@@ -9,14 +9,16 @@ import { configProblemText, loadConfig } from '../../profile/config.ts'
 import { listProfiles, renameProfile, requireProfile } from '../../profile/disk.ts'
 import { parseProfileName } from '../../profile/names.ts'
 import { refuseDefault, refuseTaken } from '../../profile/remove.ts'
+import { sweepLeftovers } from '../../profile/staging.ts'
 import { readDesired } from '../../profile/state.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { oneLine } from '../../system/foreign-text.ts'
-import { gatewaySlot, profileDir, slotLogDir } from '../../system/paths.ts'
+import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
 import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
+import { interruptible, withProgress } from '../progress.ts'
 import { durationText, slotDetails, stateWords, table } from '../slots-view.ts'
 import { warnOn } from './kanban/shared.ts'
 
@@ -100,6 +102,8 @@ async function create(context: Context, input: Input): Promise<Outcome> {
       : { cloneFrom: requireProfile(context.home, cloneFrom.trim().toLowerCase()).name }),
     ...(description === undefined ? {} : { description }),
     start: input.options.start === true,
+    building: (build) =>
+      withProgress(context, 'copied', (progress) => interruptible((signal) => build({ progress, signal }))),
   })
   const next =
     slot === undefined || slot.state === 'down' ? `hermes -p ${name} gateway start` : `hermes -p ${name} logs -f`
@@ -124,8 +128,11 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const going = `${dir} (settings, credentials, sessions, workspace)${keepLogs ? '' : ` and ${logs}`}`
   await requireVolume(context, 'deleted', name)
   if (input.options.yes !== true) confirm(context, name, going, keepLogs)
+  await sweep(context)
   const facts = { ...context, actor: context.env.USER || 'somebody', warn: warnOn(context) }
-  const stopped = await removeProfileAndWorkers(facts, name, keepLogs)
+  const stopped = await withProgress(context, 'removed', (progress) =>
+    removeProfileAndWorkers({ ...facts, progress }, name, keepLogs),
+  )
   return {
     text: `deleted ${going}\n${stoppedText(stopped)}`,
     json: { name, deleted: keepLogs ? [dir] : [dir, logs], stopped_workers: stopped },
@@ -156,7 +163,14 @@ function readLine(): string {
   return text
 }
 
+/** Removes what an interrupted create or delete has left; a directory that cannot be read is the command's own affair. */
+const sweep = (context: Context): Promise<unknown> =>
+  withProgress(context, 'removed what an interrupted command left:', (progress) =>
+    sweepLeftovers(homePaths(context.home).profiles, progress).catch(() => 0),
+  )
+
 async function list(context: Context, input: Input): Promise<Outcome> {
+  await sweep(context)
   const { profiles, problems, moreProblems } = listProfiles(context.home)
   if (input.options.quiet === true)
     return { text: profiles.map(({ name }) => `${name}\n`).join(''), json: profiles.map(({ name }) => name) }
@@ -223,6 +237,7 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
   const from = (input.words[0] ?? '').trim().toLowerCase()
   refuseDefault(from, 'renamed')
   requireProfile(context.home, from)
+  await sweep(context)
   const to = parseProfileName(input.words[1] ?? '')
   await refuseTaken(context.home, to)
   await requireVolume(context, 'renamed', from)

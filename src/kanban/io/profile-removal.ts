@@ -1,6 +1,7 @@
 /** Removes a profile that may have workers: they are stopped, and their tasks go back to the board. */
 import { removeProfile } from '../../control/profile-actions.ts'
 import { ifSupervised, type Supervised } from '../../control/slot-actions.ts'
+import type { Progress } from '../../profile/staging.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { PATIENT_MS, withBoard } from './board.ts'
@@ -18,6 +19,8 @@ export interface RemovalFacts extends Supervised {
   /** Who removes it, for the events of the tasks. */
   readonly actor: string
   readonly warn: (text: string) => void
+  /** Told of each file that is removed. */
+  readonly progress?: Progress
 }
 
 /**
@@ -36,7 +39,7 @@ export async function removeProfileAndWorkers(
   try {
     for (const place of places) locks.push(await holdTicks(place, facts.clock))
     const stopped = await stopWorkers(facts, name, places)
-    await removeProfile(facts, name, keepLogs)
+    await removeProfile(facts, name, keepLogs, facts.progress)
     return stopped
   } finally {
     for (const lock of locks) lock.release()
