@@ -10,7 +10,8 @@ export async function takeHandover(env: NodeJS.ProcessEnv): Promise<Handed> {
   const { native } = await loadNative()
   return receiveHandover({
     env,
-    become: (identity) => {
+    become: (identity, restricted) => {
+      if (restricted) native.refuseNewPrivileges()
       becomeUser(identity, native)
       native.closeToOthers()
     },

@@ -13,6 +13,7 @@ loadNative().then(({ native }) => {
   const start = JSON.parse(process.argv[2] ?? '') as SupervisorStart
   // Before anything is read that others can write. Here and not on the way here: after an exec gateways could trace us.
   if (start.dropped) {
+    native.refuseNewPrivileges()
     becomeUser(start.identity, native)
     native.closeToOthers()
   }

@@ -65,6 +65,16 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_GATEWAY_NO_SUPERVISE', 'off', 'truthy: `gateway run` as main program is the gateway itself'),
   spec('HERMES_ALLOW_ROOT_GATEWAY', 'off', 'truthy: a gateway may run as root'),
   spec(
+    'HERMES_ALLOW_NEW_PRIVS',
+    'off',
+    'truthy: setuid programs of the image, such as sudo, work for gateways and the main program ([why they do not](security.md#new-privileges-and-processes))',
+  ),
+  spec(
+    'HERMES_MAX_PROCESSES',
+    '–',
+    'most processes and threads of a slot (`RLIMIT_NPROC`; it counts the runtime uid **on the whole host**, other containers included, so set it well above what you need)',
+  ),
+  spec(
     'HERMES_GATEWAY_BOOTSTRAP_STATE',
     '–',
     'exactly `running`: on a new volume the default gateway starts at first boot',

@@ -14,7 +14,7 @@ export interface HandoverFacts {
   /** Ours; it is made what init says. */
   readonly env: Record<string, string | undefined>
   /** Gives root up. @throws Error with one line for people */
-  readonly become: (identity: RuntimeIdentity) => void
+  readonly become: (identity: RuntimeIdentity, restricted: boolean) => void
 }
 
 /** Added to the OOM score, as of every slot: the kernel then takes a slot before init or the supervisor (proc(5)). */
@@ -30,9 +30,9 @@ export async function receiveHandover({ env, become }: HandoverFacts): Promise<H
   const lines = linesOf(socket)
   const { value } = await lines.next()
   if (value === undefined) throw new Error(`there is no handover on descriptor ${fd}; start it by hermes dashboard`)
-  const { identity, env: given, cwd, ...handed } = JSON.parse(value) as Handover
+  const { identity, restricted = false, env: given, cwd, ...handed } = JSON.parse(value) as Handover
   if (given[SUPERVISED_MARKER] === '1') raiseOomScore()
-  if (identity !== undefined) become(identity)
+  if (identity !== undefined) become(identity, restricted)
   delete env[HANDOVER_VARIABLE]
   Object.assign(env, given)
   if (given[SUPERVISED_MARKER] !== '1') env[MAIN_MARKER] = String(process.pid)

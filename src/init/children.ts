@@ -20,6 +20,7 @@ import type { LogFifos } from './log-fifos.ts'
 import type { Processes } from './processes.ts'
 import { closeAll, Readiness } from './readiness.ts'
 import type { ServicePrograms, StartCommand } from './service-programs.ts'
+import type { SlotLimits } from './slot-limits.ts'
 
 export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 
@@ -41,6 +42,7 @@ export interface ChildrenOptions {
   readonly services: ServicePrograms
   /** The program of the dashboard's slot; the command above is for all others. */
   readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
+  readonly limits: Pick<SlotLimits, 'prefix' | 'enter' | 'leave'>
   /** Takes dead orphans out of the process table. */
   readonly reapOrphans: () => void
   /** To the supervisor, if there is one. */
@@ -189,6 +191,7 @@ export class Children {
       const [file = '', ...args] = words
       const started = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
       const { pid, ended } = started
+      this.#o.limits.enter(slot, pid)
       serve?.(started.process.stdio[HANDOVER_FD] as Socket)
       const depth = services.depth(slot)
       const living: Living = {
@@ -214,11 +217,11 @@ export class Children {
   }
 
   #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
-    const { command, serviceDir, services, dashboard } = this.#o
+    const { command, serviceDir, services, dashboard, limits } = this.#o
     if (services.isService(slot)) return services.command(slot, program)
     if (slot === DASHBOARD_SLOT && program === 'run')
       return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
-    const words = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
+    const words = [...limits.prefix, ...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
     return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
   }
 
@@ -247,6 +250,7 @@ export class Children {
     } finally {
       // Whatever went wrong before: an end that is not told would block its slot for ever.
       if (this.#living.get(slot) === living) this.#living.delete(slot)
+      this.#o.limits.leave(slot)
       this.#o.services.ended(slot, living.program, pid, ending)
       this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
       this.#o.ended(living)

@@ -34,6 +34,8 @@ export interface DashboardProgramOptions {
   readonly path: readonly string[]
   readonly identity: RuntimeIdentity
   readonly dropped: boolean
+  /** What the runtime user starts gets no new privileges. */
+  readonly restricted: boolean
   /** The container's environment as the boot hooks left it. */
   readonly stored: () => Variables
   /** The dashboard's secrets of the container's environment. */
@@ -91,7 +93,7 @@ export class DashboardProgram {
   }
 
   #handover(as: 'main' | 'slot'): Handover {
-    const { identity, dropped, home, runDir, path, names, stored, memory } = this.#o
+    const { identity, dropped, restricted, home, runDir, path, names, stored, memory } = this.#o
     const { open, secrets } = partSecrets(stored())
     const { [MAIN_MARKER]: _, [SUPERVISED_MARKER]: __, ...container } = open
     const env: Record<string, string> = {
@@ -109,7 +111,7 @@ export class DashboardProgram {
     }
     const keyFile = container.HERMES_DASHBOARD_KEY_FILE
     return {
-      ...(dropped && { identity }),
+      ...(dropped && { identity, restricted }),
       env: as === 'slot' ? { ...env, ...ofSlot } : env,
       // A hook may have put one into the store.
       secrets: { ...this.#o.secrets, ...secrets },

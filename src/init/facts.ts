@@ -6,7 +6,7 @@ import { type Environment, isImageInstall, resolveHome } from '../system/install
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { foreignLoaders } from './foreign-loaders.ts'
-import { RUNTIME_USER, requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
+import { RUNTIME_USER, requestedIds, restrictions, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
 import { RESERVE_MS } from './stop.ts'
 import { doubtfulSwitches } from './switches.ts'
 
@@ -30,9 +30,13 @@ export interface InitFacts {
   readonly dropped: boolean
   /** setpriv with its options; empty where nothing is dropped. */
   readonly prefix: readonly string[]
+  /** Those of its options that keep the runtime user from new privileges. */
+  readonly restrictions: readonly string[]
   /** What the container was given, with our defaults. */
   readonly environment: Variables
   readonly stopTimeoutMs: number
+  /** Lines for people that ask for nothing. */
+  readonly notes: readonly string[]
   /** Lines for people: what this run cannot do. */
   readonly warnings: readonly string[]
 }
@@ -60,13 +64,16 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
       `not root: everything runs as uid ${uid}; the ownership of ${home} cannot be repaired, and gateways can reach the memory and the state of what supervises them`,
     )
   }
+  const restricted = dropped ? restrictions(env, readFileSync('/proc/self/status', 'latin1')) : { words: [] }
   return {
     home,
     uid,
     pid1: process.pid === 1,
     identity,
     dropped,
-    prefix: dropped ? setprivPrefix(identity) : [],
+    prefix: dropped ? setprivPrefix(identity, restricted.words) : [],
+    restrictions: restricted.words,
+    notes: restricted.note === undefined ? [] : [restricted.note],
     environment,
     stopTimeoutMs: stopTimeout(environment, warnings),
     warnings,

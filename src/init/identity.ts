@@ -1,6 +1,7 @@
 import type { RuntimeIdentity } from '../protocol/init.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import type { Environment } from '../system/install.ts'
+import { truthy } from '../system/markers.ts'
 
 export const DEFAULT_ID = 10_000
 const LARGEST_ID = 65_534
@@ -10,6 +11,8 @@ export const RUNTIME_USER = 'hermes'
 const CAP_CHOWN = 0
 const CAP_SETGID = 6
 const CAP_SETUID = 7
+/** To take capabilities out of the bounding set. */
+const CAP_SETPCAP = 8
 
 /**
  * The ids that gateways, helpers and the main program run as: HERMES_UID/HERMES_GID, then PUID/PGID, else 10000; each on its
@@ -91,17 +94,35 @@ function isEffective(capability: number, status: string): boolean {
   return (effective & (1n << BigInt(capability))) !== 0n
 }
 
+/**
+ * setpriv's words that keep a program of the runtime user from more privileges than it has: setuid programs and file capabilities of an
+ * image give it none. HERMES_ALLOW_NEW_PRIVS=1 leaves them out, for an image whose gateways use sudo.
+ * @param status text of /proc/self/status
+ * @returns `note`: what cannot be had, for people
+ */
+export function restrictions(
+  env: Environment,
+  status: string,
+): { readonly words: readonly string[]; readonly note?: string } {
+  if (truthy(env.HERMES_ALLOW_NEW_PRIVS)) return { words: [] }
+  if (isEffective(CAP_SETPCAP, status)) return { words: ['--no-new-privs', '--bounding-set=-all'] }
+  return {
+    words: ['--no-new-privs'],
+    note: 'CAP_SETPCAP is missing: slots and the main program keep the capability bounding set of the container, of which they can use nothing',
+  }
+}
+
 /** setpriv's words that make the rest of the command line run as this identity (util-linux; busybox has no --reuid). */
-export const setprivPrefix = ({
-  uid,
-  gid,
-  groups,
-}: Pick<RuntimeIdentity, 'uid' | 'gid' | 'groups'>): readonly string[] => [
+export const setprivPrefix = (
+  { uid, gid, groups }: Pick<RuntimeIdentity, 'uid' | 'gid' | 'groups'>,
+  more: readonly string[] = [],
+): readonly string[] => [
   '/usr/bin/setpriv',
   '--reuid',
   String(uid),
   '--regid',
   String(gid),
   ...(groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]),
+  ...more,
   '--',
 ]

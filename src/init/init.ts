@@ -35,6 +35,7 @@ import { ServicePrograms } from './service-programs.ts'
 import type { ServicesBootOptions } from './services-boot.ts'
 import { Shutdown } from './shutdown.ts'
 import { listenForSignals } from './signals.ts'
+import { SlotLimits } from './slot-limits.ts'
 import { supervisorCommand } from './supervisor-command.ts'
 import { SupervisorMemory } from './supervisor-memory.ts'
 import { SupervisorProcess } from './supervisor-process.ts'
@@ -105,6 +106,7 @@ export class Init {
       dir: join(paths.runDir, 'services'),
       serviceDir: paths.serviceDir,
       uid: facts.uid,
+      runtimeUser: { uid: identity.uid, restrictions: facts.restrictions },
     })
     const dashboard = new DashboardProgram({
       install: options.install,
@@ -113,6 +115,7 @@ export class Init {
       path: [...(run.layout === 'image' ? ['/command'] : []), join(options.install, 'bin')],
       identity,
       dropped,
+      restricted: facts.restrictions.length > 0,
       stored: container,
       secrets: partSecrets(facts.environment).secrets,
       names: this.#names(),
@@ -121,6 +124,12 @@ export class Init {
     })
     this.#children = new Children({
       dashboard,
+      limits: new SlotLimits({
+        env: facts.environment,
+        ownContainer: dropped && facts.pid1 && isImageInstall(options.install),
+        dropped,
+        warn,
+      }),
       native,
       clock,
       processes: this.#processes,
@@ -244,6 +253,7 @@ export class Init {
       stopWith: (code, why) => this.#stopWith(code, why),
       say,
     })
+    for (const note of facts.notes) say('info', note)
     for (const warning of facts.warnings) warn(warning)
     if (typeof control === 'string') warn(control)
   }

@@ -32,6 +32,8 @@ export interface ServiceProgramsOptions {
   readonly serviceDir: string
   /** Our own uid. */
   readonly uid: number
+  /** Whom slots run as, and what of setpriv's keeps that user from new privileges. */
+  readonly runtimeUser: { readonly uid: number; readonly restrictions: readonly string[] }
   readonly warn: (text: string) => void
 }
 
@@ -163,7 +165,7 @@ export class ServicePrograms {
 
   #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
     const { user, inServiceDir } = programs
-    const { dir, uid, root, serviceDir } = this.#o
+    const { dir, uid, root, serviceDir, runtimeUser } = this.#o
     mkdirSync(dir, { recursive: true, mode: 0o711 })
     const cwd = inServiceDir ? serviceView(join(dir, 'cwd'), programs.cwd, join(serviceDir, slot)) : programs.cwd
     if (user === undefined || user.uid === uid) {
@@ -186,7 +188,12 @@ export class ServicePrograms {
     writeFileSync(script, `${text.join('\n')}\n`, { mode: 0o400, flag: 'wx' })
     lchownSync(script, user.uid, user.gid)
     return {
-      words: [...setprivPrefix(user), '/bin/sh', script, ...words],
+      words: [
+        ...setprivPrefix(user, user.uid === runtimeUser.uid ? runtimeUser.restrictions : []),
+        '/bin/sh',
+        script,
+        ...words,
+      ],
       env: { PATH: root.path(container) },
       cwd: '/',
     }

@@ -26,6 +26,8 @@ export interface HandedText {
 export interface Handover {
   /** Whom to become before anything else; absent: nothing is dropped. */
   readonly identity?: RuntimeIdentity
+  /** What it starts gets no privileges that it has not. */
+  readonly restricted?: boolean
   /** Its environment; the secrets are not in it. */
   readonly env: Readonly<Record<string, string>>
   readonly secrets: Readonly<Record<string, string>>

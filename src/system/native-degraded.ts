@@ -68,6 +68,7 @@ export function degradedNative(): Native {
       process.setgid?.(gid)
       process.setuid?.(uid)
     },
+    refuseNewPrivileges: () => undefined,
     // What a change of the uid does by itself has to be enough.
     closeToOthers: () => undefined,
     exitNow: (code) => process.exit(code),

@@ -63,6 +63,10 @@ const PIDFD_INFO_EXIT = 8
 const PIDFD_INFO_BYTES = 64
 const PIDFD_INFO_EXIT_CODE_OFFSET = 60
 const PR_SET_DUMPABLE = 4
+const PR_CAPBSET_DROP = 24
+const PR_SET_NO_NEW_PRIVS = 38
+/** More than Linux has; it says EINVAL of the first one that there is not (capabilities(7)). */
+const MAX_CAPABILITIES = 64
 const PR_SET_CHILD_SUBREAPER = 36
 const P_ALL = 0
 const WNOHANG = 1
@@ -297,6 +301,11 @@ function libcNative(koffi: Koffi): Native {
       call('setgroups', groups.length, groups.length === 0 ? null : Uint32Array.from(groups))
       call('setresgid', gid, gid, gid)
       call('setresuid', uid, uid, uid)
+    },
+    refuseNewPrivileges() {
+      call('prctl', PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+      let capability = 0
+      while (capability < MAX_CAPABILITIES && raw('prctl', PR_CAPBSET_DROP, capability, 0, 0, 0) !== -1) capability++
     },
     closeToOthers() {
       call('prctl', PR_SET_DUMPABLE, 0, 0, 0, 0)

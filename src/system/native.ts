@@ -83,6 +83,11 @@ export interface Native {
   /** setgroups, setgid (real, effective, saved), setuid (likewise): the point of no return. Throws NativeError naming the call. */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
   /**
+   * prctl(PR_SET_NO_NEW_PRIVS), and PR_CAPBSET_DROP of every capability where CAP_SETPCAP is held: what this thread starts from now on
+   * gets nothing from setuid programs and file capabilities. While it is root it may still give that up.
+   */
+  refuseNewPrivileges(): void
+  /**
    * prctl(PR_SET_DUMPABLE, 0): no other process of this user may trace us or read our memory, environment and descriptors (ptrace(2)).
    * A change of the uid does the same unless fs.suid_dumpable says otherwise; an exec takes it back.
    */

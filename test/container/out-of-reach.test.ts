@@ -288,3 +288,49 @@ test('HERMES_DASHBOARD_KEY_FILE gives the key from outside: sessions are good in
     rmSync(dir, { recursive: true })
   }
 })
+
+const PRIVILEGES = 'grep -E "^(NoNewPrivs|CapBnd)" /proc/self/status'
+const SUID = 'cp /usr/bin/id /usr/local/bin/suid-id && chmod 4755 /usr/local/bin/suid-id'
+const RESTRICTED = 'CapBnd:\t0000000000000000\nNoNewPrivs:\t1\n'
+
+test.each([
+  ['nothing, and the bounding set is empty', {}, { privileges: RESTRICTED, euid: '10000' }],
+  [
+    'root, where HERMES_ALLOW_NEW_PRIVS=1 says so',
+    { HERMES_ALLOW_NEW_PRIVS: '1' },
+    { privileges: expect.stringMatching(/CapBnd:\t0*[1-9a-f]\S*\nNoNewPrivs:\t0\n/), euid: '0' },
+  ],
+])('a setuid program of the image gives gateways and the main program %s', async (_, env, expected) => {
+  const script = `${PRIVILEGES} >/opt/data/$WHO.status; suid-id -u >/opt/data/$WHO.euid; exec sleep 1000000`
+  const files = {
+    'config.yaml': gatewayOf('/bin/sh', '-c', `WHO=gateway; ${script}`),
+    desired_state: 'running\n',
+  }
+  await using box = await startContainer({
+    files,
+    env,
+    // Before init drops anything: an image that has such a program.
+    entrypoint: ['sh', '-c', `${SUID}; exec /init "$@"`, 'sh'],
+    command: ['sh', '-c', `WHO=main; ${script}`],
+  })
+  for (const who of ['gateway', 'main']) {
+    await waitFor(`${who} to have tried`, () => (box.file(`${who}.euid`) ?? '') !== '')
+    expect({ privileges: box.file(`${who}.status`), euid: box.file(`${who}.euid`)?.trim() }).toEqual(expected)
+  }
+  const ofSupervisor = await box.ok('grep', '-E', '^(NoNewPrivs|CapBnd)', `/proc/${await supervisorOf(box)}/status`)
+  expect(ofSupervisor).toBe(RESTRICTED)
+})
+
+test('without CAP_SETPCAP the bounding set stays as the container has it, which a line says once', async () => {
+  await using box = await startContainer({
+    files: {
+      'config.yaml': gatewayOf('/bin/sh', '-c', `${PRIVILEGES}; exec sleep 1000000`),
+      desired_state: 'running\n',
+    },
+    capDrop: ['SETPCAP'],
+  })
+  await box.saw('NoNewPrivs:\t1')
+  const { stdout, stderr } = await box.logs()
+  expect(stdout).not.toContain('CapBnd:\t0000000000000000')
+  expect(stderr.split('CAP_SETPCAP is missing')).toHaveLength(2)
+})

@@ -18,6 +18,7 @@ test('a service in the middle of a pipeline whose second pipe cannot be made kee
     container: () => ({}),
     root: { path: () => '/bin', variables: () => ({}) },
     dir: '/nowhere',
+    runtimeUser: { uid: 10_000, restrictions: [] },
     uid: 0,
     warn: (text) => expect.fail(text),
   })

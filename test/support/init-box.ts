@@ -140,6 +140,8 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
 export const prepareScript = (dir: string, install: string, home: string): string =>
   [
     `home=${home}`,
+    // As an engine does: slots get no cgroups of the machine.
+    '[ ! -d /sys/fs/cgroup ] || mount -t tmpfs -o ro tmpfs /sys/fs/cgroup',
     `mount -t tmpfs -o mode=755 tmpfs /opt && mkdir /opt/hermes && mount --bind ${install} /opt/hermes`,
     // /etc as a whole: init replaces passwd and group by renaming. In memory: a thousand files on a disk cost half a second.
     `mkdir -p ${dir}/etc && mount -t tmpfs -o mode=755 tmpfs ${dir}/etc`,

@@ -9,7 +9,7 @@ const DEFAULT_PIPE_BYTES = 65_536
 /** What the calls that leave no trace in the process have done. */
 export type FakeCall =
   | { readonly call: 'kill'; readonly pid: number; readonly signal: number }
-  | { readonly call: 'closed to others' }
+  | { readonly call: 'closed to others' | 'no new privileges' }
   | { readonly call: 'drop'; readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
   | { readonly call: 'exit'; readonly code: number }
   | { readonly call: 'subreaper' }
@@ -173,6 +173,10 @@ export class FakeNative implements Native {
 
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void {
     this.calls.push({ call: 'drop', ...identity })
+  }
+
+  refuseNewPrivileges(): void {
+    this.calls.push({ call: 'no new privileges' })
   }
 
   closeToOthers(): void {
