@@ -10,17 +10,25 @@ COPY package.json package-lock.json ./
 RUN set -eu; \
     if ls /ca/*.crt >/dev/null 2>&1; then cat /ca/*.crt >/ca/bundle.pem; export NODE_EXTRA_CA_CERTS=/ca/bundle.pem; fi; \
     npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json ./
-COPY scripts/build.ts scripts/build-page.ts scripts/code-cache.ts scripts/replace-tree.ts scripts/
+COPY tsconfig.json LICENSE ./
+COPY scripts/build.ts scripts/build-info.ts scripts/build-page.ts scripts/code-cache.ts scripts/licenses.ts \
+     scripts/replace-tree.ts scripts/
 COPY bin/ bin/
 COPY src/ src/
 COPY docker/rootfs/ docker/rootfs/
+# What this build says of itself: docker build --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(date -u +%FT%TZ)"
+ARG BASE_IMAGE
+ARG REVISION=unknown
+ARG CREATED=
 # Everything the image adds is laid out here and copied at once, so that no layer holds a file twice and the modes do not
 # depend on the umask of whoever checked the sources out.
 RUN set -eu; \
-    mkdir -p /out/etc/cont-init.d /out/etc/cont-finish.d; \
+    mkdir -p /out/etc/cont-init.d /out/etc/cont-finish.d /out/etc/hermes /out/usr/share/doc/hermes; \
     cp -R docker/rootfs/. /out/; \
-    node scripts/build.ts /tmp/install; \
+    HERMES_BUILD_REVISION="$REVISION" HERMES_BUILD_DATE="$CREATED" HERMES_BUILD_BASE="$BASE_IMAGE" \
+      node scripts/build.ts /tmp/install; \
+    mv /tmp/install/LICENSE /tmp/install/THIRD-PARTY-LICENSES /out/usr/share/doc/hermes/; \
+    cp /tmp/install/lib/build.json /out/etc/hermes/image.json; \
     cp -R /tmp/install/. /out/opt/hermes/; \
     find /out -type d -exec chmod 755 {} +; \
     find /out -type f -exec chmod 644 {} +; \
@@ -30,11 +38,13 @@ FROM ${BASE_IMAGE}
 ARG BASE_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG CREATED=
 LABEL org.opencontainers.image.title="hermes" \
       org.opencontainers.image.description="Many supervised agent profiles in one container" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.base.name="${BASE_IMAGE}"
 COPY --from=build /out/ /
 # Written by hand: useradd is not in every base image. "*" is no password's hash, so nobody can log in with one.

@@ -24,8 +24,23 @@ const fontFirst: Plugin = {
   },
 }
 
-/** @param source directory of index.html @param out emptied first */
-export async function buildPage(source: string, out: string): Promise<void> {
+/** The files that a bundle was made of: scripts, style sheets, fonts. */
+const filesOf = (files: Set<string>): Plugin => ({
+  name: 'files-of-the-bundle',
+  generateBundle(_options, bundle) {
+    for (const part of Object.values(bundle))
+      for (const file of part.type === 'chunk' ? Object.keys(part.modules) : part.originalFileNames) files.add(file)
+    for (const id of this.getModuleIds()) if (id.endsWith('.css')) files.add(id)
+  },
+})
+
+/**
+ * @param source directory of index.html
+ * @param out emptied first
+ * @returns the files that something was taken from
+ */
+export async function buildPage(source: string, out: string): Promise<readonly string[]> {
+  const files = new Set<string>()
   await build({
     configFile: false,
     root: source,
@@ -35,7 +50,7 @@ export async function buildPage(source: string, out: string): Promise<void> {
     publicDir: false,
     // Preact's own transform would bring a development server's needs with it; the compiler knows JSX.
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-    plugins: [fontFirst],
+    plugins: [fontFirst, filesOf(files)],
     build: {
       outDir: out,
       emptyOutDir: true,
@@ -52,4 +67,5 @@ export async function buildPage(source: string, out: string): Promise<void> {
     const content = await readFile(join(assets, name))
     await writeFile(join(assets, `${name}.gz`), await promisify(gzip)(content, { level: constants.Z_BEST_COMPRESSION }))
   }
+  return [...files]
 }

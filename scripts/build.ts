@@ -1,14 +1,17 @@
 // Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per program
 // and the dashboard's page.
 // CommonJS because such a bundle starts in 38-48 ms where ESM needs 58.   node scripts/build.ts [OUT, default dist]
+import { createHash } from 'node:crypto'
 import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
 import { ownNodeShell } from '../src/system/own-node.ts'
+import { buildInfo } from './build-info.ts'
 import { buildPage } from './build-page.ts'
 import { MODULE_WRAPPER, makeCodeCache } from './code-cache.ts'
+import { licensesText, packagesOf } from './licenses.ts'
 import { freshTree, putInPlace } from './replace-tree.ts'
 
 const root = dirname(import.meta.dirname)
@@ -19,7 +22,7 @@ const programs = (await readdir(join(root, 'bin'))).filter((name) => name.endsWi
 const out = await freshTree(target)
 await mkdir(join(out, 'lib'), { recursive: true })
 const page = buildPage(join(root, 'src', 'dashboard', 'web'), join(out, 'lib', 'dashboard'))
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: programs.map((name) => join('bin', name)),
   outdir: join(out, 'lib'),
@@ -31,7 +34,9 @@ await build({
   supported: { 'dynamic-import': false },
   minify: true,
   keepNames: true,
+  // THIRD-PARTY-LICENSES has them all.
   legalComments: 'none',
+  metafile: true,
   banner: { js: MODULE_WRAPPER.before },
   footer: { js: MODULE_WRAPPER.after },
   // src/profile/config.ts asks for import.meta.url only where it runs as source.
@@ -54,12 +59,23 @@ await build({
     },
   ],
 })
-await page
-await cp(koffiBinary(), join(out, 'lib', 'koffi.node'))
-await cp(sqliteBinary(), join(out, 'lib', 'better-sqlite3.node'))
-// Prebuilt for glibc only; without it the dashboard has no terminal tab, and says so.
-if (!usesMusl())
-  await cp(join(packageDir(`@lydell/node-pty-linux-${process.arch}`), 'pty.node'), join(out, 'lib', 'pty.node'))
+const pageFiles = await page
+// The terminal is prebuilt for glibc only; without it the dashboard has no such tab, and says so.
+const natives = [koffiBinary(), sqliteBinary(), ...(usesMusl() ? [] : [ptyBinary()])]
+for (const [at, name] of ['koffi.node', 'better-sqlite3.node', 'pty.node'].entries())
+  if (natives[at] !== undefined) await cp(natives[at], join(out, 'lib', name))
+const licenses = licensesText(root, packagesOf([...Object.keys(metafile.inputs), ...pageFiles, ...natives]))
+await writeFile(join(out, 'THIRD-PARTY-LICENSES'), licenses)
+await cp(join(root, 'LICENSE'), join(out, 'LICENSE'))
+// The name of an asset changes with what is in it: browsers keep it for ever.
+const licensesAsset = `licenses-${createHash('sha256').update(licenses).digest('hex').slice(0, 8)}.txt`
+await writeFile(join(out, 'lib', 'dashboard', 'assets', licensesAsset), licenses)
+const info = await buildInfo(root, packageJson.version, process.env)
+await writeFile(
+  join(out, 'lib', 'build.json'),
+  `${JSON.stringify(info, null, 2)}
+`,
+)
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 await writeFile(join(out, 'bin', 'own-node.sh'), ownNodeShell())
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
@@ -74,6 +90,10 @@ if (why !== undefined) process.stderr.write(`build: no compiled code, so program
 function koffiBinary(): string {
   const flavour = usesMusl() ? `musl_${process.arch}` : `linux_${process.arch}`
   return join(packageDir(`@koromix/koffi-linux-${process.arch}`), flavour, 'koffi.node')
+}
+
+function ptyBinary(): string {
+  return join(packageDir(`@lydell/node-pty-linux-${process.arch}`), 'pty.node')
 }
 
 /** Likewise of better-sqlite3; src/system/sqlite.ts names it when it opens a database. */

@@ -6,6 +6,7 @@
 import { noSuchSlot, withSupervisor } from '../control/slot-actions.ts'
 import type { SlotStatus, StatusResult } from '../protocol/control.ts'
 import { isSlotKey } from '../protocol/init.ts'
+import { readBuildInfo } from '../system/build-info.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine } from '../system/foreign-text.ts'
 import { gatewaySlot } from '../system/paths.ts'
@@ -27,7 +28,8 @@ const HEALTH_TIMEOUT_MS = 5000
 export function hotCommand(context: Context, words: readonly string[]): Promise<Outcome> | Outcome | undefined {
   const [first, second, third] = words
   const line = words.join(' ')
-  if (line === 'version' || line === '--version' || line === '-V') return version(context)
+  if (line === 'version') return version(context)
+  if (line === '--version' || line === '-V') return { text: `hermes ${hermesVersion()}\n` }
   if (line === 'gateway status') return gatewayStatus(context, { all: false })
   if (line === 'gateway status --all') return gatewayStatus(context, { all: true })
   if (line === 'status') return status(context)
@@ -42,8 +44,18 @@ export function hotCommand(context: Context, words: readonly string[]): Promise<
 export const hermesVersion = (): string => (typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0')
 
 export function version(context: Context): Outcome {
-  const json = { version: hermesVersion(), node: process.versions.node, install: context.install }
-  return { text: `hermes ${json.version}\n`, json }
+  const build = readBuildInfo(context.install)
+  const json = { version: hermesVersion(), ...build, node: process.versions.node, install: context.install }
+  if (build === undefined) return { text: `hermes ${json.version}\n`, json }
+  const rows = [
+    ['revision', build.revision],
+    ['built', build.builtAt],
+    ...(build.baseImage === null ? [] : [['base image', build.baseImage]]),
+  ]
+  return {
+    text: `hermes ${json.version}\n${rows.map(([name = '', text]) => `  ${name.padEnd(11)}${text}\n`).join('')}`,
+    json,
+  }
 }
 
 const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
@@ -92,7 +104,20 @@ export async function status(context: Context): Promise<Outcome> {
     needsAgent ? '\nno agent configured; next: hermes setup\n' : '',
   ].join('')
   const rest = { phase, ...(holder === undefined ? {} : { holder }), needsAgent }
-  return { text, json: { manager, version: supervisor, pid1, identity, ...rest, slots, warnings } }
+  const build = readBuildInfo(context.install)
+  return {
+    text,
+    json: {
+      manager,
+      version: supervisor,
+      ...(build === undefined ? {} : { build }),
+      pid1,
+      identity,
+      ...rest,
+      slots,
+      warnings,
+    },
+  }
 }
 
 /** Liveness: the supervisor, and init through which it is reached, answer. */

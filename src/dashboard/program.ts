@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
 import { addressText } from '../system/address.ts'
+import { buildText, readBuildInfo } from '../system/build-info.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine, plainText } from '../system/foreign-text.ts'
@@ -82,6 +83,7 @@ async function assemble(
   settings: DashboardSettings,
 ): Promise<{ server: Server; close(): Promise<void> }> {
   const { home, clock, version, err } = facts
+  const build = readBuildInfo(facts.install)
   const { gate, publicApi, outside, terminal, metricsToken } = settings
   const warn = (text: string): void => err(`hermes: warning: ${oneLine(text)}\n`)
   const connect = () => connectControl(facts.controlSocket, clock)
@@ -131,7 +133,7 @@ async function assemble(
     pageToken: gate.kind === 'login' ? undefined : randomBytes(32).toString('base64url'),
     metricsToken,
     recognize: access.recognize,
-    page: { dir: join(facts.install, 'lib', 'dashboard'), terminal },
+    page: { dir: join(facts.install, 'lib', 'dashboard'), terminal, build: build && buildText(build) },
     bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }
   const server = dashboardServer(app)

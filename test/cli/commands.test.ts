@@ -1,5 +1,5 @@
 // The built program, without a supervisor.
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -265,8 +265,20 @@ test.each(['Bad!', 'default', 'root', 'x'.repeat(65)])('profile create %s ends w
 })
 
 describe('version', () => {
-  test.each(['version', '--version', '-V'])('hermes %s', async (line) => {
+  test.each(['--version', '-V'])('hermes %s prints one line', async (line) => {
     expect(await run(line)).toEqual({ code: 0, stdout: expect.stringMatching(/^hermes \d+\.\d+\.\d+\n$/), stderr: '' })
+  })
+
+  test('hermes version says which build it is: of a checkout, by its commit', async () => {
+    const { code, stdout, stderr } = await run('version')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^hermes \d+\.\d+\.\d+\n {2}revision {3}\S+\n {2}built {6}\d{4}-\d\d-\d\dT[\d:]+Z\n$/)
+    const json = JSON.parse((await run('version --json')).stdout)
+    expect(json).toMatchObject({ version: expect.any(String), builtAt: expect.any(String), baseImage: null })
+    const root = join(import.meta.dirname, '../..')
+    const git = spawnSync('git', ['-C', root, 'rev-parse', 'HEAD'], { encoding: 'utf8' })
+    // An unpacked archive has none.
+    expect(json.revision.replace(/-dirty$/, '')).toBe(git.status === 0 ? git.stdout.trim() : 'unknown')
   })
 
   test('NODE_* of the caller reach neither Node nor anything else', async () => {

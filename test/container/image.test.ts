@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { startContainer } from '../support/container.ts'
 import { docker } from '../support/engine.ts'
-import { addedMegabytes, testImage } from '../support/image.ts'
+import { addedMegabytes, IMAGE_REVISION, testImage } from '../support/image.ts'
 import { waitFor } from '../support/wait.ts'
 
 const inspect = async (format: string): Promise<string> =>
@@ -22,6 +22,26 @@ test('it carries OCI labels, its version that of package.json', async () => {
     'org.opencontainers.image.licenses': 'MIT',
     'org.opencontainers.image.version': version,
   })
+})
+
+test('it says which build it is, and carries the licences of what is in it', async () => {
+  await using box = await startContainer()
+  const image = JSON.parse(await box.ok('cat', '/etc/hermes/image.json'))
+  const base = await inspect('{{index .Config.Labels "org.opencontainers.image.base.name"}}')
+  expect(image).toEqual({
+    version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    revision: IMAGE_REVISION,
+    builtAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]+Z$/),
+    baseImage: base,
+  })
+  const { version, ...build } = image
+  expect(await box.ok('hermes', 'version')).toBe(
+    `hermes ${version}\n  revision   ${image.revision}\n  built      ${image.builtAt}\n  base image ${base}\n`,
+  )
+  await box.slot('gateway-default', () => true)
+  expect(JSON.parse(await box.ok('hermes', 'status', '--json'))).toMatchObject({ version, build })
+  expect(await box.ok('head', '-1', '/usr/share/doc/hermes/LICENSE')).toMatch(/MIT/)
+  expect(await box.ok('grep', '-c', '^better-sqlite3 ', '/usr/share/doc/hermes/THIRD-PARTY-LICENSES')).toBe('1\n')
 })
 
 test('it starts /init, stops by TERM, declares the volume and takes no arguments by default', async () => {

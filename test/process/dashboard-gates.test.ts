@@ -239,6 +239,19 @@ describe('where a log-in is needed', () => {
       expect((await one.ask('/api/auth/me', { headers: { cookie } })).code).toBe(200)
   })
 
+  test('an address that is none is a page for people, and JSON for programs', async () => {
+    const { cookie } = await signIn(dashboard)
+    const ask = (path: string, Accept: string) => dashboard.ask(path, { headers: { cookie, Accept } })
+    const page = await ask('/no/such/page', 'text/html,*/*')
+    expect([page.code, page.headers['content-type']]).toEqual([404, 'text/html; charset=utf-8'])
+    expect(page.body).toContain('<a href="/">')
+    for (const [path, accept] of [
+      ['/no/such/page', '*/*'],
+      ['/api/nothing', 'text/html'],
+    ] as const)
+      expect((await ask(path, accept)).json().error).toBe('not_found')
+  })
+
   test('a session that was changed, or sealed for something else, is none', async () => {
     const cookies = (await logIn(dashboard)).cookies()
     const at = cookies.hermes_session_at ?? ''

@@ -19,12 +19,17 @@ const SOURCES = [
   'package-lock.json',
   'bin',
   'docker',
+  'LICENSE',
   'scripts/build.ts',
+  'scripts/build-info.ts',
+  'scripts/licenses.ts',
   'scripts/build-page.ts',
   'scripts/code-cache.ts',
   'scripts/replace-tree.ts',
   'src',
 ]
+/** What the build is told of its sources: another commit with the same ones makes the same image. */
+export const IMAGE_REVISION = 'of-the-tests'
 /** What this machine trusts; a build behind a TLS-inspecting proxy has to trust it as well. */
 export const HOST_CA_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
 
@@ -104,6 +109,8 @@ async function dockerBuild(image: string, base: string, context = root): Promise
     'host',
     '--build-arg',
     `BASE_IMAGE=${base}`,
+    '--build-arg',
+    `REVISION=${IMAGE_REVISION}`,
     '--tag',
     image,
     ...(context === root ? ['--tag', 'hermes-test:latest'] : []),

@@ -29,5 +29,5 @@ export const BASIC_COMMANDS: readonly Command[] = [
         : readiness(context, ready === true ? context.wishedProfile : ready)
     },
   },
-  { path: 'version', summary: 'the version of hermes', run: version },
+  { path: 'version', summary: 'the version of hermes, its revision, build date and base image', run: version },
 ]

@@ -1,5 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { AnyAnswer } from '../api/handler.ts'
+import { meansApi } from '../next-path.ts'
 import type { SecurityHeaders } from './headers.ts'
 import { escaped } from './page.ts'
 import type { Refused } from './refusals.ts'
@@ -24,16 +25,18 @@ export function respond(app: Dress, answer: AnyAnswer): Response {
   return new Response(`${JSON.stringify(answer.body)}\n`, { status, headers: all })
 }
 
-/** A person whom the identity provider has sent here: JSON is no answer to them. */
+/** A person in a browser, sent here by the identity provider or by a link: JSON is no answer to them. */
 export const isReader = ({ path, headers }: RequestFacts): boolean =>
-  path.startsWith('/auth/') && (headers.accept ?? '').includes('text/html')
+  (path.startsWith('/auth/') || !meansApi(path)) && (headers.accept ?? '').includes('text/html')
 
 export function refuseReader(app: Dress, refused: Refused, { prefix }: RequestFacts): Response {
   const { detail, next } = refused.body as { readonly detail: string; readonly next?: string }
   const response = refuse(app, refused)
   response.headers.set('Content-Type', 'text/html; charset=utf-8')
   const lines = [detail, ...(next === undefined ? [] : [next])].map((line) => `<p>${escaped(line)}</p>`)
-  const html = `<!doctype html><html lang="en"><title>hermes</title>${lines.join('')}<p><a href="${prefix}/login">Log in</a></p></html>\n`
+  const link =
+    refused.status === 404 ? `<a href="${prefix}/">To the dashboard</a>` : `<a href="${prefix}/login">Log in</a>`
+  const html = `<!doctype html><html lang="en"><title>hermes</title>${lines.join('')}<p>${link}</p></html>\n`
   return new Response(html, { status: refused.status, headers: response.headers })
 }
 

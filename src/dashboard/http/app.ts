@@ -34,7 +34,7 @@ export interface AppFacts {
   readonly metricsToken: string | undefined
   /** @throws Refused 503 when the provider must be asked and does not answer */
   readonly recognize: (facts: RequestFacts) => Promise<Recognized>
-  readonly page: { readonly dir: string; readonly terminal: boolean }
+  readonly page: { readonly dir: string; readonly terminal: boolean; readonly build: string | undefined }
   /** A failure that nobody foresaw. */
   readonly bug: (error: unknown) => void
 }
@@ -158,6 +158,7 @@ function servePage(app: AppFacts, facts: RequestFacts, { caller }: Entered): Res
       token: caller.kind === 'user' ? caller.token : pageToken,
       insecure: rules.gate.kind === 'insecure',
       terminal: page.terminal,
+      build: caller.kind === 'user' || pageToken !== undefined ? page.build : undefined,
       prefix: facts.prefix,
     })
     return new Response(html, { headers: { ...app.headers, 'Content-Type': 'text/html; charset=utf-8' } })

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { notFound, unavailable } from './refusals.ts'
 
@@ -8,6 +8,8 @@ export interface PageFacts {
   readonly token: string | undefined
   readonly insecure: boolean
   readonly terminal: boolean
+  /** What this build is; undefined before the log-in. */
+  readonly build: string | undefined
   /** What the browser has before our paths. */
   readonly prefix: string
 }
@@ -36,6 +38,8 @@ export function pageText(dir: string, facts: PageFacts): string {
   const metas = [
     ...(facts.token === undefined ? [] : [meta('hermes-token', facts.token)]),
     ...(facts.insecure ? [meta('hermes-insecure', '1')] : []),
+    ...(facts.build === undefined ? [] : [meta('hermes-build', facts.build)]),
+    ...licensesOf(dir).map((name) => meta('hermes-licenses', `assets/${name}`)),
     ...(facts.terminal ? [meta('hermes-tui', '1')] : []),
     meta('hermes-base', facts.prefix),
   ].join('')
@@ -44,6 +48,10 @@ export function pageText(dir: string, facts: PageFacts): string {
     .replaceAll(/((?:src|href)=")\/(?!\/)/g, `$1${facts.prefix}/`)
     .replace(/<head[^>]*>/i, (head) => `${head}${metas}`)
 }
+
+/** The build names it by what is in it. */
+const licensesOf = (dir: string): readonly string[] =>
+  readdirSync(join(dir, 'assets')).filter((name) => /^licenses-\w+\.txt$/.test(name))
 
 const meta = (name: string, content: string): string => `<meta name="${name}" content="${escaped(content)}">`
 
@@ -59,6 +67,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.map': 'application/json',
   '.png': 'image/png',
   '.svg': 'image/svg+xml',
+  '.txt': 'text/plain; charset=utf-8',
   '.wasm': 'application/wasm',
   '.webmanifest': 'application/manifest+json',
   '.woff2': 'font/woff2',

@@ -131,14 +131,22 @@ function ProfileLink({ name, current }: { readonly name: string; readonly curren
 }
 
 function Foot() {
-  const { fleet, theme, me, logout } = useApp()
+  const { fleet, theme, me, logout, facts } = useApp()
   const choice = theme.choice.value
   const { state } = fleet.connection.value
   const user = me.value?.user
   return (
     <div class="foot">
       <span class={`live ${state}`}>{state === 'live' ? 'live' : state === 'away' ? 'away' : 'connecting'}</span>
-      <span class="version mono muted">{fleet.supervisor.value?.version}</span>
+      <span class="version mono muted" title={facts.build}>
+        {fleet.supervisor.value?.version}
+        {facts.build !== undefined && ` (${facts.build.split(',')[0]})`}
+      </span>
+      {facts.licenses !== undefined && (
+        <a class="muted" href={facts.licenses} target="_blank" rel="noreferrer">
+          Licences
+        </a>
+      )}
       <Button
         icon={choice}
         label={`Theme: ${choice === 'auto' ? "the system's" : choice}`}

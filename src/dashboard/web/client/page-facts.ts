@@ -7,6 +7,10 @@ export interface PageFacts {
   readonly token: string | undefined
   readonly insecure: boolean
   readonly terminal: boolean
+  /** What this build is; absent before the log-in. */
+  readonly build: string | undefined
+  /** Address of the licences of what is in the page, below <base>. */
+  readonly licenses: string | undefined
 }
 
 export function readPageFacts(document: Document): PageFacts {
@@ -18,5 +22,7 @@ export function readPageFacts(document: Document): PageFacts {
     token: meta('hermes-token'),
     insecure: meta('hermes-insecure') !== undefined,
     terminal: meta('hermes-tui') !== undefined,
+    build: meta('hermes-build'),
+    licenses: meta('hermes-licenses'),
   }
 }

@@ -1,0 +1,63 @@
+// THIRD-PARTY-LICENSES: the licence text of every package that a build has taken something from.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Packages that hold a binary of another one's, whose licence covers it. */
+const BINARIES: readonly (readonly [RegExp, string])[] = [
+  [/^@koromix\/koffi-/, 'koffi'],
+  [/^@lydell\/node-pty-/, '@lydell/node-pty'],
+]
+/** What a package holds of somebody else's, where its own text does not say so. */
+const INSIDE: Readonly<Record<string, string>> = {
+  'better-sqlite3': 'It contains SQLite, which is in the public domain (https://sqlite.org/copyright.html).',
+}
+
+const TEXT = /^(?:licen[cs]e|copying|notice|ofl)(?:[.-].*)?$/i
+
+/** The packages that files come from. @param files paths, as bundlers name their inputs */
+export function packagesOf(files: Iterable<string>): readonly string[] {
+  const names = new Set<string>()
+  for (const file of files) {
+    // Vite's own code in a bundle has no file.
+    if (file.includes('vite/preload-helper') || file.includes('vite/modulepreload-polyfill')) names.add('vite')
+    const name = /.*node_modules\/((?:@[^/]+\/)?[^/?]+)/.exec(file)?.[1]
+    if (name !== undefined) names.add(name)
+  }
+  return [...names].sort()
+}
+
+/**
+ * @param root with node_modules
+ * @throws Error naming a package without a licence text
+ */
+export function licensesText(root: string, packages: readonly string[]): string {
+  const sections = packages.map((name) => {
+    const source = BINARIES.find(([pattern]) => pattern.test(name))?.[1] ?? name
+    const { version, license } = packageJson(root, source)
+    const texts = textsOf(root, source)
+    if (texts.length === 0) throw new Error(`there is no licence text in node_modules/${source}`)
+    const of = source === name ? '' : ` (of ${source})`
+    return [
+      `${name} ${version}${of}: ${license}`,
+      ...(INSIDE[source] === undefined ? [] : [INSIDE[source]]),
+      ...texts,
+    ].join('\n\n')
+  })
+  return [
+    'This program contains parts of the packages below, each under the licence that follows its name.',
+    ...sections,
+  ].join(`\n\n${'='.repeat(80)}\n\n`)
+}
+
+function packageJson(root: string, name: string): { readonly version: string; readonly license: string } {
+  return JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'))
+}
+
+function textsOf(root: string, name: string): readonly string[] {
+  const dir = join(root, 'node_modules', name)
+  if (!existsSync(dir)) return []
+  return readdirSync(dir)
+    .filter((file) => TEXT.test(file))
+    .sort()
+    .map((file) => readFileSync(join(dir, file), 'utf8').trim())
+}

@@ -1,0 +1,45 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { licensesText, packagesOf } from '../../scripts/licenses.ts'
+import { installDir } from '../support/install.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+test('every package that is used is in THIRD-PARTY-LICENSES, with a text, also in the page', () => {
+  const text = readFileSync(join(installDir(), 'THIRD-PARTY-LICENSES'), 'utf8')
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  const named = [...text.matchAll(/^=+\n\n(\S+) \d[^:]*?(?: \(of (\S+)\))?: (.+)\n\n(.)/gm)]
+  const names = named.flatMap(([, name, of]) => [name, of])
+  // What the sources may import is what package.json lists; what that imports in turn is there, too.
+  for (const name of [...Object.keys(dependencies), 'oauth4webapi', 'jose', 'sonic-boom', '@preact/signals-core'])
+    expect(names).toContain(name)
+  for (const section of named) expect(section[3]).toMatch(/^(MIT|ISC|OFL-1\.1|BSD|Apache)/)
+  const assets = join(installDir(), 'lib', 'dashboard', 'assets')
+  const [served = ''] = readdirSync(assets).filter((name) => name.startsWith('licenses-'))
+  expect(readFileSync(join(assets, served), 'utf8')).toBe(text)
+})
+
+test('the packages of a bundle are told by the files it was made of', () => {
+  const files = [
+    'src/a.ts',
+    '../node_modules/@x/y/dist/i.js',
+    '/r/node_modules/a/node_modules/b/z.css?raw',
+    '\0vite/preload-helper.js',
+  ]
+  expect(packagesOf(files)).toEqual(['@x/y', 'b', 'vite'])
+})
+
+test('a package without a licence text stops the build, by its name', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-licenses-'))
+  const bare = join(dir, 'node_modules', 'bare')
+  mkdirSync(bare, { recursive: true })
+  writeFileSync(join(bare, 'package.json'), '{"version": "1.0.0", "license": "MIT"}')
+  expect(() => licensesText(dir, ['bare'])).toThrow('no licence text in node_modules/bare')
+  writeFileSync(join(bare, 'LICENCE.md'), 'as you like')
+  expect(licensesText(dir, ['bare'])).toContain('bare 1.0.0: MIT\n\nas you like')
+  rmSync(dir, { recursive: true })
+})
