@@ -20,6 +20,7 @@ import { HealthFile } from './health-file.ts'
 import type { Home } from './home.ts'
 import { Hooks } from './hooks.ts'
 import { Lease } from './lease.ts'
+import { tellListeners } from './listeners.ts'
 import { LogFifos } from './log-fifos.ts'
 import { MainGate } from './main-gate.ts'
 import { MainProgram } from './main-program.ts'
@@ -330,6 +331,10 @@ export class Init {
         return
       case 'forget':
         this.#children.forget(message.slot)
+        return
+      case 'letters':
+        if (this.#o.facts.dropped)
+          tellListeners(join(this.#paths.serviceDir, message.slot), message.letters, this.#o.facts.identity.uid)
         return
       case 'ack':
         this.#children.events.acknowledge(message.seq)

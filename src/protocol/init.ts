@@ -77,6 +77,8 @@ export type ToInit =
   | { readonly type: 'keep'; readonly name: KeptName; readonly text: string }
   /** The slot is gone for good: its state is forgotten; its log FIFO is closed and unlinked unless a child of it lives. */
   | { readonly type: 'forget'; readonly slot: string }
+  /** s6's letters for those who listen to the slot and whom only init may tell. */
+  | { readonly type: 'letters'; readonly slot: string; readonly letters: string }
   /** Everything up to and including `seq` has been dealt with and need not be replayed. */
   | { readonly type: 'ack'; readonly seq: number }
   | { readonly type: 'pong'; readonly n: number }
@@ -268,6 +270,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
   signal: (m) => isWhole(m.child, 1, MAX_ID) && isSignal(m.signal) && (m.target === 'process' || m.target === 'group'),
   keep: (m) => isKeptName(m.name) && typeof m.text === 'string',
   forget: (m) => isSlotKey(m.slot),
+  letters: (m) => isSlotKey(m.slot) && isText(m.letters, 1000) && /^[suUdDOx]+$/.test(m.letters),
   ack: (m) => isWhole(m.seq, 0, MAX_ID),
   pong: (m) => isWhole(m.n, 0, MAX_ID),
   shutdown: (m) => (m.exitCode === null || isWhole(m.exitCode, 0, 255)) && isText(m.reason, 1000),

@@ -20,6 +20,8 @@ export interface ServiceDirsOptions {
   readonly warn: (text: string) => void
   /** One letter of s6-svc, in the order written; unknown letters too. */
   readonly command: (slot: string, letter: string) => void
+  /** Has those told whom we may not tell. */
+  readonly tellOthers: (slot: string, letters: string) => void
 }
 
 interface Entry {
@@ -37,6 +39,8 @@ const LOCK_AGAIN_MS = 1000
 /** Deaths that are kept where no file `max-death-tally` says otherwise, and the most it can ask for; both s6's. */
 const DEATHS = 100
 const MOST_DEATHS = 4096
+/** What init takes at once. */
+const MOST_LETTERS = 1000
 
 /** Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the slot works on. */
 export class ServiceDirs {
@@ -148,7 +152,9 @@ export class ServiceDirs {
   }
 
   #notify(slot: string, events: readonly Event[]): void {
-    notifySubscribers(below(this.#dir(slot), 'event'), events, this.#options.clock.wallMs())
+    const { clock, tellOthers } = this.#options
+    const letters = notifySubscribers(below(this.#dir(slot), 'event'), events, clock.wallMs())
+    if (letters !== '') tellOthers(slot, letters.slice(0, MOST_LETTERS))
   }
 
   /** A file that does not hold such a number counts as none, as in s6. */

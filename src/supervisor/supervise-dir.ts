@@ -55,9 +55,11 @@ const SUBSCRIBER = /^ftrig1:@([0-9a-f]{24}):.{6}$/
 
 /**
  * Tells everybody who listens in `event/`, never waiting for anybody; listeners that are gone are removed.
+ * @returns letters for listeners whose FIFO we may not write: s6's tools of other users
  * @param nowMs Unix ms: who began to listen when the status already told of an event has read of it, and is not told again
  */
-export function notifySubscribers(eventDir: string, events: readonly Event[], nowMs: number): void {
+export function notifySubscribers(eventDir: string, events: readonly Event[], nowMs: number): string {
+  let forOthers = ''
   for (const name of readdirSync(eventDir)) {
     const stamp = SUBSCRIBER.exec(name)?.[1]
     if (stamp === undefined) continue
@@ -72,11 +74,14 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
       fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
     } catch (error) {
       // ENXIO: nobody reads it any more. Anything else is not ours to tidy.
-      if ((error as NodeJS.ErrnoException).code === 'ENXIO') remove(path)
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENXIO') remove(path)
+      // Who listens between two of the letters may hear one twice, as from s6-supervise.
+      if (code === 'EACCES' && news.length > forOthers.length) forOthers = lettersOf(news)
       continue
     }
     try {
-      if (news.length > 0 && fstatSync(fd).isFIFO()) writeSync(fd, news.map(({ letter }) => letter).join(''))
+      if (news.length > 0 && fstatSync(fd).isFIFO()) writeSync(fd, lettersOf(news))
     } catch (error) {
       // EAGAIN: it does not read; what it misses it finds in the status.
       if ((error as NodeJS.ErrnoException).code === 'EPIPE') remove(path)
@@ -84,7 +89,10 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
       closeSync(fd)
     }
   }
+  return forOthers
 }
+
+const lettersOf = (events: readonly Event[]): string => events.map(({ letter }) => letter).join('')
 
 function remove(path: string): void {
   try {

@@ -124,6 +124,7 @@ export class Supervisor {
       command: (slot, letter) => {
         if (this.#life.phase === 'running') this.#s6.obey(slot, letter)
       },
+      tellOthers: (slot, letters) => this.#link.send({ type: 'letters', slot, letters }),
     })
     this.#files = new GatewayFiles({
       home,

@@ -367,6 +367,19 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     },
   )
 
+  test.skipIf(!hasS6())('s6’s own tools wait as root, whose FIFO the supervisor may not write', async () => {
+    await using box = await startServices({ etc: { 'services.d/web/run': '#!/bin/sh\nexec sleep 1000\n' } })
+    await box.up('web')
+    const web = '/run/service/web'
+    const root = (...words: string[]) => box.pid1.exec(words, { env: { PATH: '/usr/bin:/bin' } })
+    for (const words of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r'])
+      expect(await root('s6-svc', '-T', '10000', ...words.split(' '), web), words).toMatchObject({ code: 0 })
+    const waits = root('s6-svwait', '-d', '-t', '10000', web)
+    await waitFor('it to listen', async () => (await root('ls', `${web}/event`)).stdout.includes('ftrig1:'))
+    await box.hermes('service', 'stop', 'web')
+    expect(await waits).toMatchObject({ code: 0 })
+  })
+
   test('a logger gets every line of its service, also those written while either was away, and sees the end', async () => {
     const lines =
       '#!/bin/sh\nexec 2>&1\ni=0; trap "echo last; exit 0" TERM\nwhile :; do i=$((i+1)); echo "line $i"; sleep 0.01; done\n'

@@ -22,7 +22,14 @@ beforeEach(() => {
   scan = mkdtempSync(join(tmpdir(), 'hermes-records-'))
   clock = fakeClock()
   const warn = (text: string): never => expect.fail(text)
-  services = new ServiceDirs({ dir: scan, native: realNative, clock, warn, command: () => undefined })
+  services = new ServiceDirs({
+    dir: scan,
+    native: realNative,
+    clock,
+    warn,
+    command: () => undefined,
+    tellOthers: () => undefined,
+  })
   services.ensure(KEY, { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null })
 })
 afterEach(() => {

@@ -53,6 +53,7 @@ let warnings: string[]
 let dirs: ServiceDirs
 const open = (given = clock): ServiceDirs =>
   new ServiceDirs({
+    tellOthers: () => undefined,
     dir: scan,
     native: realNative,
     clock: given,
@@ -108,6 +109,7 @@ describe('a slot directory', () => {
     const sizes: number[] = []
     dirs.close()
     dirs = new ServiceDirs({
+      tellOthers: () => undefined,
       dir: scan,
       native: { ...realNative, setPipeSize: (fd, bytes) => sizes.push(realNative.setPipeSize(fd, bytes)) },
       clock,
@@ -315,6 +317,7 @@ test('the locks of many slots that another process holds are waited for, all of 
   }
   const native = { ...realNative, tryLock }
   dirs = new ServiceDirs({
+    tellOthers: () => undefined,
     dir: scan,
     native,
     clock: fake,

@@ -40,7 +40,14 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
   const warn = (text: string): void => void warnings.push(text)
   const told: { readonly message: ToInit; readonly written: Slot | undefined }[] = []
   const identity = { uid: 0, gid: 0, groups: [], user: 'nobody', home }
-  const services = new ServiceDirs({ dir: paths.serviceDir, native, clock, warn, command: () => undefined })
+  const services = new ServiceDirs({
+    dir: paths.serviceDir,
+    native,
+    clock,
+    warn,
+    command: () => undefined,
+    tellOthers: () => undefined,
+  })
   const logs = new SlotLogs({
     fifos: paths.logFifos,
     console: new ConsoleWriter({ fd: -1, kind: 'none' }, native, clock),

@@ -1,0 +1,57 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+
+const { O_RDONLY, O_WRONLY, O_DIRECTORY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
+/** The FIFO of one who listens: s6's libftrig. */
+const LISTENER = /^ftrig1:@[0-9a-f]{24}:.{6}$/
+const OTHERS_WRITE = 0o022
+
+/**
+ * Tells those who listen to a slot and whom the supervisor may not tell: s6's tools of other users, of root above all, whose FIFO
+ * nobody else may write. The directory is the runtime user's, so no link in it is followed, and what is opened must be a FIFO.
+ * @param slotDir of a slot key in the scan directory
+ * @param runtimeUid whose FIFOs the supervisor has told itself
+ */
+export function tellListeners(slotDir: string, letters: string, runtimeUid: number): void {
+  inDirectory(slotDir, (slot) =>
+    inDirectory(join(slot, 'event'), (event) => {
+      for (const name of readdirSync(event)) if (LISTENER.test(name)) tell(join(event, name), letters, runtimeUid)
+    }),
+  )
+}
+
+/** Works in a directory itself, whatever its name stands for meanwhile. One that is not there any more has no listeners. */
+function inDirectory(path: string, work: (held: string) => void): void {
+  attempt(path, O_RDONLY | O_DIRECTORY, (fd) => work(`/proc/self/fd/${fd}`))
+}
+
+function tell(path: string, letters: string, runtimeUid: number): void {
+  const isOpen = attempt(path, O_WRONLY, (fd) => {
+    const status = fstatSync(fd)
+    if (!status.isFIFO() || status.uid === runtimeUid || (status.mode & OTHERS_WRITE) !== 0) return
+    writeSync(fd, letters)
+  })
+  if (isOpen === 'ENXIO' || isOpen === 'EPIPE') attemptUnlink(path)
+}
+
+/** Somebody who has gone (ENXIO), does not read (EAGAIN), or is not what it was a moment ago, is nobody's fault. */
+function attempt(path: string, flags: number, use: (fd: number) => void): string | undefined {
+  let fd: number | undefined
+  try {
+    fd = openSync(path, flags | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
+    use(fd)
+    return undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unknown'
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+function attemptUnlink(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
