@@ -1,16 +1,14 @@
-import { lstatSync, opendirSync } from 'node:fs'
-import type { RuntimeIdentity, ToInit } from '../protocol/init.ts'
+import { accessSync, constants } from 'node:fs'
+import type { ToInit } from '../protocol/init.ts'
 import type { Clock } from '../system/clock.ts'
 import { below, profileDir } from '../system/paths.ts'
 
 /** What a repair may take before a start goes on without it. */
 const PATIENCE_MS = 10_000
-/** Entries of a profile's directory that are looked at: its settings and state are among the first. */
-const LOOKED_AT = 200
+const { R_OK, W_OK, X_OK } = constants
 
 export interface OwnershipOptions {
   readonly home: string
-  readonly identity: Pick<RuntimeIdentity, 'uid'>
   /** init is root and can give files back. */
   readonly dropped: boolean
   readonly clock: Clock
@@ -28,8 +26,8 @@ export class Ownership {
 
   /** Resolves when the profile's files are the runtime user's, or that was tried. */
   async ensure(profile: string): Promise<void> {
-    const { home, identity, dropped, clock, send } = this.#o
-    if (!dropped || !isForeign(profileDir(home, profile), identity.uid)) return
+    const { home, dropped, clock, send } = this.#o
+    if (!dropped || !isOutOfReach(profileDir(home, profile))) return
     this.#waiting ??= Promise.withResolvers<void>()
     const late = Promise.withResolvers<void>()
     const cancel = clock.at(clock.nowMs() + PATIENCE_MS, late.resolve)
@@ -45,27 +43,32 @@ export class Ownership {
   }
 }
 
-/** Something in the directory, or itself, belongs to another user. */
-function isForeign(dir: string, uid: number): boolean {
-  const isOthers = (path: string): boolean => {
-    const status = lstatSync(path, { throwIfNoEntry: false })
-    return status !== undefined && !status.isSymbolicLink() && status.uid !== uid
-  }
+const DIRECTORIES = ['memories', 'sessions', 'skills', 'workspace', 'cron', 'home', 'logs'] as const
+const FILES = [
+  'config.yaml',
+  '.env',
+  'auth.json',
+  'SOUL.md',
+  'desired_state',
+  'gateway_state.json',
+  'gateway.pid',
+] as const
+
+/**
+ * A gateway could not work there. Asked of the kernel, as the runtime user: a file of the host that is mounted here may be another
+ * user's and be readable all the same.
+ */
+const isOutOfReach = (dir: string): boolean =>
+  isRefused(dir, W_OK | X_OK) ||
+  DIRECTORIES.some((name) => isRefused(below(dir, name), W_OK | X_OK)) ||
+  FILES.some((name) => isRefused(below(dir, name), R_OK))
+
+function isRefused(path: string, mode: number): boolean {
   try {
-    if (isOthers(dir)) return true
-    const entries = opendirSync(dir)
-    try {
-      for (let i = 0; i < LOOKED_AT; i++) {
-        const entry = entries.readSync()
-        if (entry === null) return false
-        if (isOthers(below(dir, entry.name))) return true
-      }
-      return false
-    } finally {
-      entries.closeSync()
-    }
-  } catch {
-    // EACCES: not ours to look into. Anything else the start itself meets, and names.
-    return true
+    accessSync(path, mode)
+    return false
+  } catch (error) {
+    // Not there is no refusal, and on a read-only mount nothing can be given back.
+    return (error as NodeJS.ErrnoException).code === 'EACCES'
   }
 }

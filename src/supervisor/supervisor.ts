@@ -202,7 +202,6 @@ export class Supervisor {
     })
     this.#ownership = new Ownership({
       home,
-      identity,
       dropped: start.dropped,
       clock,
       send: (message) => this.#link.send(message),
