@@ -12,6 +12,8 @@ export interface WhyFacts {
   readonly defaultAssignee: string | null
   /** Why no tick comes by itself; null: one does. */
   readonly noDispatcher: string | null
+  /** A tick comes after so long at most. */
+  readonly intervalSeconds: number
 }
 
 export interface Why {
@@ -29,13 +31,11 @@ export function why(facts: WhyFacts): Why {
   const ended = decision.ends.get(task.id)
   const found = decision.reasons.get(task.id)
   if (ended !== undefined && task.status === 'running') {
-    const then = found === undefined ? `it goes to ${ended.settlement.status}` : reasonText(found, facts)
-    const cause = ended.end.error ?? 'its worker has finished'
-    return answer(
-      task,
-      ended.end.outcome,
-      `the next tick takes note that ${cause} (${ended.end.outcome}); then ${then}`,
-    )
+    const { outcome, error } = ended.end
+    const then =
+      found === undefined ? `it moves to ${ended.settlement.status} ${soon(facts)}` : reasonText(found, facts)
+    const cause = error === undefined ? 'Its worker has finished' : `Its run is over (${outcome}: ${error})`
+    return answer(task, outcome, withDispatcher(`${cause}; ${then}`, facts))
   }
   if (found !== undefined) return answer(task, found.why, withDispatcher(reasonText(found, facts), facts))
   // Ready then, and not looked at: the board is full.
@@ -55,14 +55,19 @@ const answer = (task: Task, reason: string, text: string): Why => ({
   text: `${task.id} (${task.status}): ${text}`,
 })
 
-function reasonText(reason: Reason, { defaultAssignee }: WhyFacts): string {
+/** When the next tick has been. */
+const soon = ({ noDispatcher, intervalSeconds }: WhyFacts): string =>
+  noDispatcher === null ? `within ${intervalSeconds} s` : 'at the next tick'
+
+function reasonText(reason: Reason, facts: WhyFacts): string {
+  const { defaultAssignee, task } = facts
   switch (reason.why) {
     case 'spawn':
-      return `the next tick starts it on ${reason.assignee}${reason.defaulted ? ' (kanban.default_assignee)' : ''}`
+      return `it starts on ${reason.assignee} ${soon(facts)}${reason.defaulted ? ' (kanban.default_assignee)' : ''}`
     case 'unassigned':
-      return `nobody is assigned, and kanban.default_assignee is ${defaultAssignee === null ? 'off' : `'${defaultAssignee}'`}: hermes kanban assign`
+      return `it has no assignee, and kanban.default_assignee is ${defaultAssignee === null ? 'off' : `'${defaultAssignee}'`}: hermes kanban assign ${task.id} PROFILE`
     case 'nonspawnable':
-      return `its assignee "${reason.assignee}" is no profile: whoever that is takes it by hand, or hermes kanban reassign`
+      return `no profile is named "${reason.assignee}", so it is done by hand; give it to a profile: hermes kanban reassign ${task.id} PROFILE`
     case 'per_profile_cap':
       return `waits for ${reason.assignee}: ${reason.current} running, and ${reason.cap} may (kanban.max_in_progress_per_profile)`
     case 'guarded':
@@ -71,9 +76,9 @@ function reasonText(reason: Reason, { defaultAssignee }: WhyFacts): string {
       return `profile "${reason.assignee}" has no agent: set agent.command or agent.openai in its config.yaml`
     case 'lost':
     case 'unclear':
-      return 'somebody else is changing it right now'
+      return 'another program is changing it right now'
     case 'spawn_failed':
-      return 'its worker could not be started'
+      return 'its worker could not be started; the next tick tries again'
   }
 }
 
@@ -90,7 +95,7 @@ function guardText({ reason, untilMs }: Extract<Reason, { why: 'guarded' }>): st
 }
 
 const withDispatcher = (text: string, { noDispatcher }: WhyFacts): string =>
-  noDispatcher === null ? text : `${text}; but no tick comes by itself: ${noDispatcher}`
+  noDispatcher === null ? text : `${text}. No tick comes by itself: ${noDispatcher}`
 
 const parentsText = (parents: WhyFacts['openParents']): string =>
   `waits for ${parents.map(({ id, status }) => `${id} (${status})`).join(', ')}`
@@ -102,7 +107,7 @@ function statusText(facts: WhyFacts): string {
       return 'an idea so far: hermes kanban promote or assign makes it a task'
     case 'todo':
       return openParents.length === 0
-        ? withDispatcher('all its parents are done: the next tick promotes it', facts)
+        ? withDispatcher(`all its parents are done; it moves to ready ${soon(facts)}`, facts)
         : parentsText(openParents)
     case 'scheduled':
       return decision.promotions.has(task.id)
@@ -110,7 +115,7 @@ function statusText(facts: WhyFacts): string {
         : `waits for its time, ${time(task.scheduledAtMs ?? 0)}`
     case 'ready':
       return task.claimLock === null
-        ? withDispatcher('the next tick looks at it', facts)
+        ? withDispatcher(`the dispatcher looks at it ${soon(facts)}`, facts)
         : `another tool has claimed it (${task.claimLock})`
     case 'running': {
       const mine = decision.reasons.has(task.id) || task.currentRun !== null

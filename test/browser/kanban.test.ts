@@ -157,7 +157,7 @@ test('a task is created, says why it is not running, is assigned, commented and 
   await page.getByRole('button', { name: 'Create task' }).click()
   await tab.sees('.notice', 'is ready')
   await page.locator('.card', { hasText: 'Made in a browser' }).click()
-  await tab.sees('.why', 'nobody is assigned')
+  await tab.sees('.why', 'it has no assignee')
   await page.getByLabel('Assignee').selectOption('writer')
   await tab.sees('.why', /writer/)
   await page.getByLabel('New comment').fill('Take your time.')

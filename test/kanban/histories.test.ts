@@ -209,6 +209,7 @@ async function tickAndCompare(board: TestBoard, refuse: boolean): Promise<void> 
       decision: plan.decision,
       defaultAssignee: plan.rules.defaultAssignee,
       noDispatcher: null,
+      intervalSeconds: 60,
     }),
   )
   expect(board.dump(), 'a dry run writes nothing').toBe(before)
@@ -221,7 +222,7 @@ async function tickAndCompare(board: TestBoard, refuse: boolean): Promise<void> 
   for (const { task_id, reason, text } of answers) {
     const { status } = board.task(task_id)
     const spawned = report.spawned.some((one) => one.task_id === task_id)
-    expect(/the next tick starts it/.test(text), `${text}, and then: ${status}`).toBe(spawned)
+    expect(/\bit starts on /.test(text), `${text}, and then: ${status}`).toBe(spawned)
     if (reason === 'unassigned') expect(report.skipped_unassigned).toContain(task_id)
     if (reason === 'nonspawnable') expect(report.skipped_nonspawnable).toContain(task_id)
     if (reason === 'unconfigured') expect(report.skipped_unconfigured).toContain(task_id)

@@ -34,26 +34,26 @@ const CASES: Readonly<Record<string, Case>> = {
   'it is about to start': {
     make: (board) => board.create({ assignee: 'alpha' }).id,
     reason: 'spawn',
-    text: /the next tick starts it on alpha$/,
+    text: /: it starts on alpha within 60 s$/,
     tick: { status: 'running', in: 'spawned' },
   },
   'the fallback is about to get it': {
     kanban: { default_assignee: 'beta' },
     make: (board) => board.create({}).id,
     reason: 'spawn',
-    text: /the next tick starts it on beta \(kanban\.default_assignee\)$/,
+    text: /: it starts on beta within 60 s \(kanban\.default_assignee\)$/,
     tick: { status: 'running', in: 'auto_assigned_default' },
   },
   'nobody is assigned': {
     make: (board) => board.create({}).id,
     reason: 'unassigned',
-    text: /nobody is assigned, and kanban\.default_assignee is off/,
+    text: /it has no assignee, and kanban\.default_assignee is off: hermes kanban assign t_/,
     tick: { status: 'ready', in: 'skipped_unassigned' },
   },
   'its assignee is no profile': {
     make: (board) => board.create({ assignee: 'carol' }).id,
     reason: 'nonspawnable',
-    text: /"carol" is no profile/,
+    text: /no profile is named "carol"/,
     tick: { status: 'ready', in: 'skipped_nonspawnable' },
   },
   'its profile is at the cap': {
@@ -231,7 +231,7 @@ const CASES: Readonly<Record<string, Case>> = {
       return id
     },
     reason: 'crashed',
-    text: /takes note that exit code 1 \(crashed\); then the next tick starts it on alpha$/,
+    text: /: Its run is over \(crashed: exit code 1\); it starts on alpha within 60 s$/,
     tick: { status: 'running', in: 'crashed' },
   },
   'its worker has failed too often': {
@@ -242,7 +242,7 @@ const CASES: Readonly<Record<string, Case>> = {
       return id
     },
     reason: 'crashed',
-    text: /takes note that exit code 1 \(crashed\); then it goes to blocked$/,
+    text: /: Its run is over \(crashed: exit code 1\); it moves to blocked within 60 s$/,
     tick: { status: 'blocked', in: 'auto_blocked' },
   },
 }
@@ -256,7 +256,7 @@ test.each(Object.entries(CASES))(
     const { decision, rules } = await board.plan()
     const openParents = parentsOf(board.board, id).filter(({ status }) => !isClosed(status))
     const facts = { task: board.task(id), openParents, decision, defaultAssignee: rules.defaultAssignee }
-    const answer = why({ ...facts, noDispatcher: null })
+    const answer = why({ ...facts, noDispatcher: null, intervalSeconds: 60 })
     expect(answer.text).toMatch(text)
     expect(answer.reason).toBe(reason)
     const { report } = await board.dispatch()
@@ -265,12 +265,24 @@ test.each(Object.entries(CASES))(
   },
 )
 
+test('a task whose worker has finished says where it moves, and when', async () => {
+  using board = testBoard()
+  const { id } = board.create({ assignee: 'alpha' })
+  await board.dispatch()
+  board.jobs.end(id, { exitCode: 0 })
+  const { decision } = await board.plan()
+  const facts = { task: board.task(id), openParents: [], decision, defaultAssignee: null }
+  expect(why({ ...facts, noDispatcher: null, intervalSeconds: 60 }).text).toBe(
+    `${id} (running): Its worker has finished; it moves to done within 60 s`,
+  )
+})
+
 test('where no tick comes by itself, a task that a tick would move says that too', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'alpha' })
   const { decision } = await board.plan()
   const facts = { task: board.task(id), openParents: [], decision, defaultAssignee: null }
-  expect(why({ ...facts, noDispatcher: 'the supervisor is not running' }).text).toBe(
-    `${id} (ready): the next tick starts it on alpha; but no tick comes by itself: the supervisor is not running`,
+  expect(why({ ...facts, noDispatcher: 'the supervisor is not running', intervalSeconds: 60 }).text).toBe(
+    `${id} (ready): it starts on alpha at the next tick. No tick comes by itself: the supervisor is not running`,
   )
 })

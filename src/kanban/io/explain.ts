@@ -62,5 +62,6 @@ export async function explainTask({ connect, ...base }: ExplainFacts, board: Boa
     decision,
     defaultAssignee: rules.defaultAssignee,
     noDispatcher: missing,
+    intervalSeconds: readWrittenRules(base.home).dispatchIntervalSeconds,
   })
 }

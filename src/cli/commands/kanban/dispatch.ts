@@ -19,7 +19,7 @@ const NO_SUPERVISOR = { [EXIT.noSupervisor]: 'the supervisor is not running' }
 export const DISPATCH_COMMANDS: readonly Command[] = [
   {
     path: 'kanban dispatch',
-    summary: 'one tick now: takes note of what has ended, and starts what may start',
+    summary: 'run one tick now: take the results of ended workers, and start what may start',
     options: [
       { long: '--dry-run', help: 'say what a tick would do, and do nothing; works without a supervisor' },
       { long: '--max', value: 'N', help: 'at most so many tasks running on the board' },
