@@ -97,7 +97,7 @@ export async function status(context: Context): Promise<Outcome> {
   const { manager, version: supervisor, pid1, identity, phase, holder, slots, needsAgent = false } = result
   const text = [
     `${managerLine(result)}\n`,
-    phase === 'running' ? '' : `Phase: ${phase}${holder === undefined ? '' : `, the volume is held by ${holder}`}\n`,
+    phase === 'running' ? '' : phaseText(phase, holder),
     '\n',
     slots.length === 0 ? 'no slots\n' : slotsTable(slots, context.clock.wallMs()),
     warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${oneLine(warning)}\n`).join('')}`,
@@ -118,6 +118,13 @@ export async function status(context: Context): Promise<Outcome> {
       warnings,
     },
   }
+}
+
+function phaseText(phase: StatusResult['phase'], holder: string | undefined): string {
+  if (phase !== 'waiting') return `Phase: ${phase}\n`
+  const host = /on host (\S+)$/.exec(holder ?? '')?.[1]
+  const who = host === undefined ? 'another container' : `container ${host}`
+  return `Waiting: ${who} is using this volume. Stop it and this one continues by itself\n`
 }
 
 /** Liveness: the supervisor, and init through which it is reached, answer. */

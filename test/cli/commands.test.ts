@@ -306,7 +306,12 @@ describe('config', () => {
     const file = join(home, 'profiles', 'coder', 'config.yaml')
     const seeded = readFileSync(file, 'utf8')
     expect((await run('-p coder config set gateway.restart never')).code).toBe(0)
-    expect(readFileSync(file, 'utf8').startsWith(seeded.trimEnd())).toBe(true)
+    const kept = seeded.split('\n')
+    expect(
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => kept.includes(line)),
+    ).toEqual(kept)
     expect(JSON.parse((await run('-p coder config get gateway.restart --json')).stdout)).toEqual({
       key: 'gateway.restart',
       value: 'never',
@@ -520,4 +525,41 @@ test('a check of doctor that fails itself is a finding, and the others still loo
     expect.objectContaining({ check: 'broken', state: 'fail', text: expect.stringContaining('EACCES') }),
     { check: 'whole', state: 'ok', text: 'fine' },
   ])
+})
+
+describe('env set and unset', () => {
+  const dotEnv = () => readFileSync(join(home, '.env'), 'utf8')
+  const set = (name: string, input: string) => hermes(['env', 'set', name], { home, input })
+
+  test('a value comes from standard input, is never shown, and other lines stay', async () => {
+    writeFileSync(join(home, '.env'), '# mine\nexport A=1\nB=2 # two\n', { mode: 0o644 })
+    for (const value of ['plain', 'two\nlines', 'with # hash', `it's "both" $HOME \\`, ' spaced ', 'last']) {
+      const { code, stdout, stderr } = await set('A', `${value}\n`)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).not.toContain(value)
+      expect(JSON.parse((await run('env --json')).stdout).variables).toContainEqual({
+        name: 'A',
+        value,
+        source: '.env',
+      })
+    }
+    expect(dotEnv()).toMatch(/^# mine\nA=.*\nB=2 # two\n$/)
+    expect(statSync(join(home, '.env')).mode & 0o777).toBe(0o600)
+    expect((await run('env unset A')).code).toBe(0)
+    expect(dotEnv()).toBe('# mine\nB=2 # two\n')
+  })
+
+  test('what one line cannot hold is refused, and nothing is repeated or changed', async () => {
+    writeFileSync(join(home, '.env'), "A='two\nlines'\n")
+    for (const [name, input] of [
+      ['A', 'x\n'],
+      ['sk-secret', 'x\n'],
+      ['B', ''],
+    ] as const) {
+      const { code, stdout, stderr } = await set(name, input)
+      expect(code, name).toBe(2)
+      expect(stdout + stderr).not.toContain('sk-secret')
+    }
+    expect(dotEnv()).toBe("A='two\nlines'\n")
+  })
 })

@@ -38,20 +38,22 @@ async function chat(context: Context, input: Input): Promise<Outcome> {
   if (input.options.sessions === true) return listSessions(context)
   const wished = textOption(input, 'session')
   const session = wished === undefined ? undefined : parseSessionId(wished)
-  const question = textOption(input, 'query') ?? (await pipedQuestion())
+  const question = textOption(input, 'query') ?? (await pipedQuestion(context.profile().name))
   const facts = profileAgent(context)
   if (question === undefined) return converse(context, facts, session ?? newSessionId())
   return askOnce(context, facts, question, session)
 }
 
 /** @returns undefined on a terminal */
-async function pipedQuestion(): Promise<string | undefined> {
+async function pipedQuestion(profile: string): Promise<string | undefined> {
   if (process.stdin.isTTY && process.stdout.isTTY) return undefined
   if (!process.stdin.isTTY) {
     const text = await readText(process.stdin, 'standard input', MAX_QUESTION_BYTES)
     if (text.trim() !== '') return text
   }
-  throw new HermesError('USAGE', 'there is no question', { next: 'hermes chat -q "…", or give it on standard input' })
+  throw new HermesError('USAGE', 'No terminal for a conversation', {
+    next: `Use docker exec -it, or ask once: hermes -p ${profile} chat -q "…"`,
+  })
 }
 
 /** Opened when it is needed, closed in any case. */

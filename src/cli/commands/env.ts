@@ -1,23 +1,77 @@
 import { join } from 'node:path'
 import { loadConfig } from '../../profile/config.ts'
+import { withVariable } from '../../profile/dot-env-edit.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment.ts'
+import { replaceFile } from '../../profile/files.ts'
 import { ownName } from '../../profile/own-environment.ts'
-import { EXIT } from '../../system/errors.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
 import { oneLine } from '../../system/foreign-text.ts'
 import { IMAGE_RUN_DIR } from '../../system/install.ts'
 import { gatewaySlot } from '../../system/paths.ts'
-import type { Command } from '../command.ts'
+import { readRegularFile } from '../../system/small-file.ts'
+import type { Command, Input } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Outcome } from '../output.ts'
+import { openAsker, readText } from '../terminal.ts'
+
+const NAME = { name: 'NAME', help: 'such as API_SERVER_KEY', kind: 'required' } as const
+const EXITS = { [EXIT.noSuch]: 'no such profile' }
+const MAX_VALUE_BYTES = 64 * 1024
 
 export const ENV_COMMANDS: readonly Command[] = [
   {
-    path: 'env',
-    summary: "the environment of the profile's gateway, with the source of each value; secrets are masked",
-    exits: { [EXIT.noSuch]: 'no such profile' },
+    path: 'env show',
+    summary: "Print the environment of the profile's gateway, with the source of each value; secrets are masked",
+    exits: EXITS,
     run: showEnvironment,
   },
+  {
+    path: 'env set',
+    writes: true,
+    summary: "Set a variable in the profile's .env; the value is read from standard input",
+    arguments: [NAME],
+    details:
+      'echo "$VALUE" | hermes env set NAME. The value is never an argument, so it is in no process list. Other lines stay as they are. It counts from the next start of the gateway.',
+    exits: EXITS,
+    run: setVariable,
+  },
+  {
+    path: 'env unset',
+    writes: true,
+    summary: "Remove a variable from the profile's .env",
+    arguments: [NAME],
+    exits: EXITS,
+    run: (context, input) => change(context, input, undefined),
+  },
 ]
+
+async function setVariable(context: Context, input: Input): Promise<Outcome> {
+  const asker = openAsker(context.output.err)
+  try {
+    const [name = ''] = input.words
+    const value = asker.interactive
+      ? await asker.secret(`${name} (not shown): `)
+      : (await readText(process.stdin, 'standard input', MAX_VALUE_BYTES)).replace(/\r?\n$/, '')
+    if (value === undefined || value === '')
+      throw new HermesError('USAGE', 'No value given, so nothing was changed', {
+        next: 'echo "$VALUE" | hermes env set NAME, or: hermes env unset NAME',
+      })
+    return await change(context, input, value)
+  } finally {
+    asker.close()
+  }
+}
+
+async function change(context: Context, { words: [name = ''] }: Input, value: string | undefined): Promise<Outcome> {
+  const { name: profile, dir } = context.profile()
+  const file = join(dir, '.env')
+  const text = readRegularFile(file, MAX_VALUE_BYTES * 2) ?? ''
+  await replaceFile(file, withVariable(text, name, value), 0o600)
+  return {
+    text: `${file}: ${name} is ${value === undefined ? 'removed' : 'set'}\n  next: hermes -p ${profile} gateway restart\n`,
+    json: { file, name, set: value !== undefined },
+  }
+}
 
 function showEnvironment(context: Context): Outcome {
   const { name, dir } = context.profile()
