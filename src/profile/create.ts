@@ -1,6 +1,7 @@
 import { closeSync, constants } from 'node:fs'
 import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../system/directory.ts'
 import { HermesError } from '../system/errors.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
 import { openRegular, readRegularFile, UnreadableFile } from '../system/small-file.ts'
@@ -40,7 +41,7 @@ const PRIVATE_FILES: readonly string[] = ['.env', 'auth.json']
 export async function createProfile(home: string, name: string, options: CreateOptions = {}): Promise<string> {
   const dir = profileDir(home, name)
   const parent = homePaths(home).profiles
-  await mkdir(parent, { recursive: true })
+  makeDirectory(parent)
   await refuseExisting(dir, name)
   await sweepLeftovers(parent, options.progress)
   const staging = join(parent, stagingName('new', name))
@@ -90,7 +91,7 @@ const existsAlready = (name: string, dir: string): HermesError =>
 
 /** Adds what is not there yet; a clone brings some of it along. */
 async function fill(dir: string, name: string, description: string | undefined): Promise<void> {
-  for (const sub of PROFILE_DIRECTORIES) await mkdir(join(dir, sub), { recursive: true })
+  for (const sub of PROFILE_DIRECTORIES) makeDirectory(join(dir, sub))
   await writeUnlessThere(join(dir, 'SOUL.md'), soulText(name), 0o644)
   await writeUnlessThere(join(dir, '.env'), dotEnvText(), 0o600)
   const config = join(dir, 'config.yaml')
@@ -130,7 +131,7 @@ async function copyTree(from: Buffer, to: Buffer, copied: Progress): Promise<voi
   const stat = await lstat(from).catch(unlessMissing)
   if (stat?.isSymbolicLink()) await symlink(await readlink(from, 'buffer'), to)
   else if (stat?.isDirectory()) {
-    await mkdir(to, { recursive: true, mode: stat.mode & 0o777 })
+    await mkdir(to, { mode: stat.mode & 0o777 })
     for (const name of await readdir(from, 'buffer')) await copyTree(inside(from, name), inside(to, name), copied)
     await syncDirectory(to)
   } else if (stat?.isFile()) {
@@ -174,7 +175,7 @@ export async function seedHome(home: string): Promise<readonly string[]> {
   const makeAll = (names: readonly string[]): Promise<unknown> =>
     Promise.all(
       names.map(async (name) => {
-        if (await mkdir(join(home, name), { recursive: true })) made.push(`${name}/`)
+        if (makeDirectory(join(home, name))) made.push(`${name}/`)
       }),
     )
   await makeAll(HOME_DIRECTORIES)

@@ -1,5 +1,6 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeDirectory } from '../system/directory.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../system/paths.ts'
 import { readActiveProfile, writeActiveProfile } from './active.ts'
@@ -75,7 +76,7 @@ export async function refuseTaken(home: string, name: string): Promise<void> {
 async function moveLogs(from: string, to: string): Promise<boolean> {
   if (!(await isThere(from))) return false
   if (await isThere(to)) await rename(to, `${to}.before-${randomTag()}`)
-  await mkdir(dirname(to), { recursive: true })
+  makeDirectory(dirname(to))
   await rename(from, to)
   return true
 }

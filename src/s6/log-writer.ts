@@ -1,10 +1,11 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, writeSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { logCommons } from '../log/io/commons.ts'
 import { LogFile } from '../log/io/log-file.ts'
 import { PIECE_MARK, pieceBreak, stampedBytes, stampLines } from '../log/lines.ts'
 import { stampText } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'
+import { makeDirectory } from '../system/directory.ts'
 import type { Native } from '../system/native.ts'
 import { codeOf, exitCodes, S6Error, systemError } from './error.ts'
 import type { LogAction } from './log-script.ts'
@@ -87,7 +88,7 @@ function directorySink(
 ): Sink {
   const lock = join(dir, 'lock')
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    makeDirectory(dir, 0o700)
     accessSync(dir, constants.W_OK | constants.X_OK)
     // s6-log's own lock: two writers would rotate each other's files away. Kept for as long as we live.
     const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants

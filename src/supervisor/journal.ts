@@ -1,7 +1,8 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { ConsoleWriter } from '../log/io/console.ts'
 import type { Clock } from '../system/clock.ts'
+import { makeDirectory } from '../system/directory.ts'
 import { oneLine } from '../system/foreign-text.ts'
 import type { Level } from '../system/level.ts'
 
@@ -112,7 +113,7 @@ export class Journal {
       if (!isStillNamed(file, this.#fd)) this.close()
     }
     if (this.#fd !== undefined) return this.#fd
-    mkdirSync(dirname(file), { recursive: true })
+    makeDirectory(dirname(file))
     const fd = openSync(file, OPEN_FLAGS, 0o644)
     const status = fstatSync(fd)
     if (!status.isFile()) {

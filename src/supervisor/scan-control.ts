@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Cancel, Clock } from '../system/clock.ts'
+import { makeDirectory } from '../system/directory.ts'
 import type { ControlNative } from './control-fifo.ts'
 import { scanAction } from './s6-letters.ts'
 import { ControlDir } from './supervise-dir.ts'
@@ -46,7 +46,7 @@ export class ScanControl {
     const { dir, native, clock } = this.#o
     const own = join(dir, '.s6-svscan')
     try {
-      mkdirSync(own, { recursive: true, mode: 0o700 })
+      makeDirectory(own, 0o700)
       this.#control = ControlDir.open(own, 0o600, native, (letters, done) => this.#obey(letters, done))
     } catch (error) {
       this.#o.warn(`${own}: ${(error as Error).message}; s6-svscanctl does not work, everything else does`)

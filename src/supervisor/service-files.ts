@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { SignalName } from '../protocol/init.ts'
+import { makeDirectory } from '../system/directory.ts'
 import { below } from '../system/paths.ts'
 import { encodeStatus, type ServiceStatus } from './s6-status.ts'
 
@@ -23,7 +24,7 @@ exit 111
  */
 export function buildServiceDir(dir: string, scratch: string, shape: ServiceShape, status: ServiceStatus): void {
   rmSync(scratch, { recursive: true, force: true })
-  mkdirSync(scratch, { recursive: true })
+  makeDirectory(scratch)
   writeFileSync(below(scratch, 'type'), 'longrun\n')
   writeFileSync(below(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
   for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(below(scratch, name), text)

@@ -1,4 +1,5 @@
-import { type Dirent, opendirSync } from 'node:fs'
+import { type Dirent, mkdirSync, opendirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 /**
  * The entries of a directory one by one, in no order. A list of them all takes 400 bytes each, so a directory that others can fill
@@ -11,6 +12,35 @@ export function* directoryEntries(path: string): Generator<Dirent> {
     for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) yield entry
   } finally {
     dir.closeSync()
+  }
+}
+
+/**
+ * Makes a directory, and those above it, where they are not there. Node's own `recursive` never returns below a link into /proc, which
+ * says ENOENT to whoever makes something in it: it then makes the parent, which is there, and begins anew.
+ * @param mode of each that is made
+ * @returns whether it was made
+ * @throws the error of the file system
+ */
+export function makeDirectory(path: string, mode = 0o777): boolean {
+  try {
+    return madeOne(path, mode)
+  } catch (error) {
+    const parent = dirname(path)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error
+    makeDirectory(parent, mode)
+    return madeOne(path, mode)
+  }
+}
+
+function madeOne(path: string, mode: number): boolean {
+  try {
+    mkdirSync(path, { mode })
+    return true
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    if (isThere && statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false
+    throw error
   }
 }
 

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
 import type { Clock } from './clock.ts'
+import { makeDirectory } from './directory.ts'
 
 export interface RotatedFileOptions {
   /** Made when it is not there. */
@@ -50,7 +50,7 @@ export class RotatedFile {
     const { dir, name, mode, clock, warn } = this.#o
     if (this.#stream !== undefined || clock.nowMs() < this.#retryAtMs) return this.#stream
     try {
-      mkdirSync(dir, { recursive: true })
+      makeDirectory(dir)
       const stream = createStream(name, { path: dir, size: '5M', rotate: 3, mode })
       stream.on('error', (error) => {
         if (this.#stream === stream) this.#fail(error)

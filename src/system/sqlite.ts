@@ -7,7 +7,6 @@ import {
   constants,
   existsSync,
   lstatSync,
-  mkdirSync,
   openSync,
   realpathSync,
   renameSync,
@@ -18,6 +17,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Clock } from './clock.ts'
+import { makeDirectory } from './directory.ts'
 import { HermesError } from './errors.ts'
 import { isKernelFile } from './small-file.ts'
 
@@ -242,7 +242,7 @@ const notADatabase = (file: string, what: string): Error =>
 
 /** SQLite would make the file with the umask's mode; its journals take the mode of the file. */
 function touch(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  makeDirectory(dirname(file), 0o700)
   closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, 0o600))
 }
 

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { directoryEntries, FirstInOrder } from '../../src/system/directory.ts'
+import { directoryEntries, FirstInOrder, makeDirectory } from '../../src/system/directory.ts'
 
 test('the first of many are what sorting and cutting gives, and the rest is counted', () => {
   fc.assert(
@@ -14,6 +14,24 @@ test('the first of many are what sorting and cutting gives, and the rest is coun
       expect(kept.more).toBe(Math.max(0, numbers.length - size))
     }),
   )
+})
+
+test('directories are made with those above them, and what cannot be made is an error at once, below /proc too', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-directory-'))
+  expect(makeDirectory(join(dir, 'a', 'b', 'c'), 0o700)).toBe(true)
+  expect(makeDirectory(join(dir, 'a', 'b', 'c'))).toBe(false)
+  expect(statSync(join(dir, 'a', 'b')).mode & 0o777).toBe(0o700)
+  symlinkSync('/proc/self/fd', join(dir, 'fds'))
+  symlinkSync(join(dir, 'gone'), join(dir, 'lost'))
+  writeFileSync(join(dir, 'file'), '')
+  for (const [path, code] of [
+    ['fds/x/y', 'ENOENT'],
+    ['lost', 'EEXIST'],
+    ['file', 'EEXIST'],
+    ['file/x', 'ENOTDIR'],
+  ] as const)
+    expect(() => makeDirectory(join(dir, path))).toThrow(code)
+  rmSync(dir, { recursive: true })
 })
 
 test('a directory that is left half read is closed', () => {

@@ -1,7 +1,7 @@
 /** Which board a command means. */
 
-import { mkdirSync } from 'node:fs'
 import { replaceFile } from '../../profile/files.ts'
+import { makeDirectory } from '../../system/directory.ts'
 import { readRegularFile } from '../../system/small-file.ts'
 import { currentBoardFile, DEFAULT_BOARD, kanbanDir, parseSlug } from './places.ts'
 
@@ -13,6 +13,6 @@ export function chosenBoard(home: string, wished: string | undefined, variable: 
 }
 
 export async function useBoard(home: string, slug: string): Promise<void> {
-  mkdirSync(kanbanDir(home), { recursive: true, mode: 0o700 })
+  makeDirectory(kanbanDir(home), 0o700)
   await replaceFile(currentBoardFile(home), `${slug}\n`, 0o644)
 }

@@ -1,7 +1,8 @@
 /** What is known of a board's ticks between them: a small file, so that the board changes only when the work does. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
+import { makeDirectory } from '../../system/directory.ts'
 import { instantText } from '../../system/instant.ts'
 import { readSmallFile } from '../../system/small-file.ts'
 import type { DispatchReport } from '../report.ts'
@@ -57,7 +58,7 @@ export function keepDispatchState({ home, board, warn }: StatePlace, state: Disp
   const file = dispatchStateFile(home, slug)
   const scratch = `${file}.${process.pid}`
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(file), 0o700)
     writeFileSync(scratch, `${JSON.stringify(state)}\n`, { mode: 0o600 })
     renameSync(scratch, file)
   } catch (error) {

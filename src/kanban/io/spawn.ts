@@ -1,8 +1,9 @@
 /** Starts the worker of a claimed task. */
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { AgentConfig } from '../../profile/config.ts'
 import type { JobSpec } from '../../protocol/control.ts'
+import { makeDirectory } from '../../system/directory.ts'
 import { profileDir } from '../../system/paths.ts'
 import { promptOf, workerCommand } from '../worker.ts'
 import { WORKER_STOP_MS } from './jobs.ts'
@@ -58,10 +59,10 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
   const result = resultFile(home, slot)
   try {
     if (stdinFile !== undefined) {
-      mkdirSync(dirname(stdinFile), { recursive: true, mode: 0o700 })
+      makeDirectory(dirname(stdinFile), 0o700)
       writeFileSync(stdinFile, worker.stdin ?? '', { mode: 0o600 })
     }
-    for (const file of [logFile, result]) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    for (const file of [logFile, result]) makeDirectory(dirname(file), 0o700)
   } catch (error) {
     throw new SpawnError((error as Error).message, { cause: error })
   }
@@ -94,7 +95,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
 
 function makeWorkspace(workspace: string, ours: boolean): void {
   try {
-    if (ours) mkdirSync(workspace, { recursive: true })
+    if (ours) makeDirectory(workspace)
     else if (!statSync(workspace).isDirectory()) throw new SpawnError(`the workspace ${workspace} is not a directory`)
   } catch (error) {
     if (error instanceof SpawnError) throw error

@@ -45,7 +45,12 @@ export function readLogPage(slot: string, dir: string, { lines, before, search }
     let looked = 0
     while (index >= 0 && found.length < lines && looked < SEARCH_BYTES) {
       const file = files[index]!
-      const { from } = lastLines(file.fd, offset, wanted === undefined ? lines - found.length : SEARCH_LINES)
+      const { from } = lastLines(
+        file.fd,
+        offset,
+        wanted === undefined ? lines - found.length : SEARCH_LINES,
+        SEARCH_BYTES,
+      )
       const parse = lineParser(slot)
       const page: LogLine[] = []
       const starts: number[] = []
