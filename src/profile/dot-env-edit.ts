@@ -10,6 +10,10 @@ export function withVariable(text: string, name: string, value: string | undefin
     throw new HermesError('USAGE', 'that is not the name of a variable, so nothing was changed', {
       next: 'a name has letters, digits and _ only. The value is read from standard input: echo "$VALUE" | hermes env set NAME',
     })
+  if (value?.includes('\n'))
+    throw new HermesError('USAGE', `the value for ${name} has several lines, so nothing was changed`, {
+      next: 'edit .env by hand',
+    })
   const isIts = (line: string): boolean => new RegExp(`^\\s*(?:export\\s+)?${name}\\s*=`).test(line)
   const lines = text.split('\n')
   const at = lines.findIndex(isIts)
