@@ -32,12 +32,12 @@ const namedVolume = (): { readonly name: string } & AsyncDisposable => {
 
 test('a command says what it says, and the container adds nothing but that its volume is new', async () => {
   expect(disorderly(await inARow(size(60, 500)), NEW)).toEqual([])
-}, 600_000)
+})
 
 test('four at a time say as little', async () => {
   const rows = await Promise.all([1, 2, 3, 4].map(() => inARow(size(10, 60))))
   expect(disorderly(rows.flat(), NEW)).toEqual([])
-}, 600_000)
+})
 
 test('on a volume that has been used the container says nothing', async () => {
   await using volume = namedVolume()
@@ -45,7 +45,7 @@ test('on a volume that has been used the container says nothing', async () => {
   const [first, ...later] = await inARow(size(10, 60), options)
   expect(first?.stderr).toMatch(NEW)
   expect(disorderly(later, /^$/)).toEqual([])
-}, 600_000)
+})
 
 test('on a new directory of the host it says that the directory is filled, and then nothing', async () => {
   using home = keptHome()
@@ -53,7 +53,7 @@ test('on a new directory of the host it says that the directory is filled, and t
   expect(first?.stderr).toMatch(/^hermes: [^\n]*\/opt\/data[^\n]*\n/)
   expect(first?.stderr).not.toMatch(/warning|error/)
   expect(disorderly(later, /^$/)).toEqual([])
-}, 600_000)
+})
 
 test('the main program finds the volume filled and every profile registered, at the first boot and at later ones', async () => {
   // What it sees in its first millisecond, without asking anybody.
@@ -73,4 +73,4 @@ test('the main program finds the volume filled and every profile registered, at 
       })
     }
   }
-}, 600_000)
+})
