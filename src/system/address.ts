@@ -27,3 +27,13 @@ export function parseAddress(value: unknown): Address | undefined {
 }
 
 const asText = (value: unknown): string => (typeof value === 'string' ? value.trim() : '')
+
+/** One customer of an IPv6 network has 2^64 addresses: they count as one (RFC 6177). */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address
+  const [head = '', tail = ''] = address.split('::')
+  const front = head.split(':').filter((part) => part !== '')
+  const back = address.includes('::') ? tail.split(':').filter((part) => part !== '') : []
+  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0')
+  return [...front, ...zeros, ...back].slice(0, 4).join(':')
+}

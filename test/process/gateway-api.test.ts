@@ -716,6 +716,27 @@ test('no key of anybody is in a log or on a command line, and the logs have leve
   expect(gateway.log('errors')).toContain('"level":"warn"')
 })
 
+test('what strangers ask is counted, not written down each time', async () => {
+  const gateway = await start({ env: { API_SERVER_KEY: KEY } })
+  for (let n = 0; n < 50; n += 1) {
+    await fetch(`${gateway.url}/v1/models`, { headers: { authorization: `Bearer wrong-${n}` } })
+    await fetch(`${gateway.url}/nowhere/${n}`)
+  }
+  const admitted = { headers: { authorization: `Bearer ${KEY}` } }
+  for (let n = 0; n < 2; n += 1) await fetch(`${gateway.url}/v1/models/none-${n}`, admitted)
+  await saw(gateway, 'there is no model "none-1"')
+  gateway.term()
+  await gateway.exited
+  const lines = (text: string) =>
+    gateway
+      .log()
+      .split('\n')
+      .filter((line) => line.includes(text))
+  expect(lines('the API key is not the right one').length).toBeLessThanOrEqual(2)
+  expect(lines('/nowhere').length).toBeLessThanOrEqual(2)
+  expect(lines('there is no model')).toHaveLength(2)
+})
+
 test('the gateway without an API server listens on nothing and stays small', async () => {
   const gateway = await start({ api: false, config: {} })
   const with_ = await start()

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
+import { networkOf } from '../../system/address.ts'
 import type { Clock } from '../../system/clock.ts'
 import { RotatedFile } from '../../system/rotated-file.ts'
 import { Tally } from '../../system/tally.ts'
-import { networkOf } from './try-limit.ts'
 
 export interface AuditEntry {
   readonly event: 'login' | 'login_refused' | 'session_refused' | 'renewal_refused' | 'logout' | 'provider_away'

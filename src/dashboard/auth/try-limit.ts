@@ -1,5 +1,5 @@
 /** So many tries a minute from one address, whatever comes of them. Pure: time is given. */
-import { isIPv6 } from 'node:net'
+import { networkOf } from '../../system/address.ts'
 
 const TRIES = 10
 const WINDOW_MS = 60_000
@@ -28,14 +28,4 @@ export class TryLimit {
     }
     return { waitMs: refused ? (atMs[0] ?? nowMs) + WINDOW_MS - nowMs : 0 }
   }
-}
-
-/** One customer of an IPv6 network has 2^64 addresses: they count as one (RFC 6177). */
-export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail = ''] = address.split('::')
-  const front = head.split(':').filter((part) => part !== '')
-  const back = address.includes('::') ? tail.split(':').filter((part) => part !== '') : []
-  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0')
-  return [...front, ...zeros, ...back].slice(0, 4).join(':')
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
+import { limitHalfOpen } from '../../system/half-open.ts'
 import { refuse } from './answers.ts'
 import { type AppFacts, dashboardApp } from './app.ts'
 import { badRequest, refusalOf } from './refusals.ts'
@@ -38,5 +39,6 @@ export function dashboardServer(app: AppFacts): Server {
     },
   )
   server.maxConnections = MAX_CONNECTIONS
+  limitHalfOpen(server)
   return server
 }

@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server'
 
-/** What handlers find in hono's context. */
-export type ApiContext = { Bindings: HttpBindings; Variables: { session?: string } }
+/** What handlers find in hono's context. `admitted`: it had the key, or needs none. */
+export type ApiContext = { Bindings: HttpBindings; Variables: { session?: string; admitted?: true } }
 
 /** pino's way: fields first. */
 export interface RequestLog {

@@ -1,7 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
+import { networkOf } from '../../system/address.ts'
 import type { Clock } from '../../system/clock.ts'
+import { limitHalfOpen } from '../../system/half-open.ts'
+import { Tally } from '../../system/tally.ts'
 import { accessCheck } from './access.ts'
 import { readJson } from './body.ts'
 import { type ChatFacts, chat, modelsOf } from './chat.ts'
@@ -41,10 +44,20 @@ const MAX_CONNECTIONS = 2048
 /** Given up answers are told so before the connections are closed. */
 const LAST_WORDS_MS = 300
 
+/** A refusal for the log. */
+interface Told {
+  readonly fields: object
+  readonly text: string
+}
+
 export function createApiServer(facts: ServerFacts): ApiServer {
   const state = { draining: false, active: 0, idle: (): void => undefined }
   const answers = new Set<AbortController>()
-  const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, () => state.draining)
+  // Anybody can make these: each with a line of its own would turn the logs over.
+  const strangers = new Tally<Told>(facts.clock, ({ fields, text }, more) =>
+    facts.log.warn(fields, more === 0 ? text : `${text} (and ${more} more of this kind in the last minute)`),
+  )
+  const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, strangers, () => state.draining)
   const listener = getRequestListener(app.fetch, {
     hostname: 'localhost',
     // It would reset the connection of a refused upload after half a second; Node itself throws the rest away.
@@ -61,6 +74,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
     void listener(incoming, outgoing)
   })
   server.maxConnections = MAX_CONNECTIONS
+  limitHalfOpen(server, MAX_CONNECTIONS / 2)
   const allDone = (clock: Clock, timeoutMs: number): Promise<boolean> =>
     new Promise((resolve) => {
       if (state.active === 0) return resolve(true)
@@ -75,6 +89,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
   }
   const close = (): void => {
     giveUp()
+    strangers.flush()
     server.close()
     server.closeAllConnections()
   }
@@ -94,7 +109,12 @@ export function createApiServer(facts: ServerFacts): ApiServer {
   }
 }
 
-function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => boolean): Hono<ApiContext> {
+function routes(
+  chatFacts: ChatFacts,
+  facts: ServerFacts,
+  strangers: Tally<Told>,
+  isDraining: () => boolean,
+): Hono<ApiContext> {
   const { agent, profile, version, clock, log } = facts
   const checkAccess = accessCheck(facts.key, facts.origins)
   const models = modelsOf(profile, agent).map((id) => ({
@@ -112,7 +132,8 @@ function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => bool
     const fields = session === undefined ? {} : { session }
     const text = `${context.req.method} ${context.req.path} ${refusal.status}: ${refusal.error.message}`
     if (refusal.error.code === 'internal_error') log.error({ ...fields, err: error }, text)
-    else log.warn(fields, text)
+    else if (context.var.admitted === true) log.warn(fields, text)
+    else strangers.add(`${refusal.status} ${refusal.error.code} ${networkOf(addressOf(context))}`, { fields, text })
     return refuse(refusal)
   })
   app.use('*', async (context, next) => {
@@ -130,6 +151,7 @@ function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => bool
   )
   app.use('/v1/*', async (context, next) => {
     checkAccess(context.env.incoming)
+    context.set('admitted', true)
     if (isDraining()) throw draining()
     const startedAtMs = clock.nowMs()
     await next()
@@ -160,6 +182,8 @@ function routes(chatFacts: ChatFacts, facts: ServerFacts, isDraining: () => bool
   })
   return app
 }
+
+const addressOf = ({ env }: Context<ApiContext>): string => env.incoming.socket.remoteAddress ?? ''
 
 const preflight = (headers: IncomingMessage['headers']): Response => {
   const wanted = headers['access-control-request-headers']
