@@ -1,4 +1,6 @@
 import { readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Pipes } from '../../src/init/pipes.ts'
 import { ServicePrograms } from '../../src/init/service-programs.ts'
@@ -17,7 +19,7 @@ test('a service in the middle of a pipeline whose second pipe cannot be made kee
     pipes,
     container: () => ({}),
     root: { path: () => '/bin', variables: () => ({}) },
-    dir: '/nowhere',
+    dir: join(tmpdir(), 'hermes-service-programs'),
     runtimeUser: { uid: 10_000, restrictions: [] },
     uid: 0,
     warn: (text) => expect.fail(text),
