@@ -118,14 +118,14 @@ test('who waits for the console to be empty waits for a reader that reads, not f
   const emptied = console.emptied().then(() => {
     isEmpty = true
   })
-  clock.advance(199)
+  clock.advance(999)
   await setImmediate()
   expect(isEmpty).toBe(false)
   await waitFor('the lines to be read', () => pipe.read() === '' && console.waitingBytes === 0)
   await emptied
   console.write(numbered(0, 5000))
   const given = console.emptied()
-  clock.advance(200)
+  clock.advance(1000)
   await given
   console.end()
 })
@@ -155,7 +155,7 @@ test('a reader that stopped is waited for again once it reads fast enough, and n
   console.end()
 })
 
-/** A console whose reader has taken nothing for 200 ms, while who writes was held back. */
+/** A console whose reader has taken nothing for a second, while who writes was held back. */
 function stopped(pipe: Pipe): { clock: FakeClock; console: ConsoleWriter } {
   const clock = fakeClock()
   const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, clock)
@@ -167,7 +167,7 @@ function stopped(pipe: Pipe): { clock: FakeClock; console: ConsoleWriter } {
   )
     console.write(numbered(0, 500))
   heldBack = true
-  clock.advance(199)
+  clock.advance(999)
   expect(heldBack).toBe(true)
   clock.advance(1)
   expect(heldBack).toBe(false)

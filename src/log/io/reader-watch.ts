@@ -3,8 +3,11 @@ import type { Cancel, Clock } from '../../system/clock.ts'
 /** A reader that takes so much in such a time is reading, and worth waiting for. */
 const READING_BYTES = 65_536
 const READING_MS = 100
-/** After so many such times in a row with less it has stopped. Not one: it may be we who did not get to run. */
-const PATIENCE = 2
+/**
+ * After so many such times in a row with less it has stopped. Not one: on a busy machine, or while its disk syncs, a log driver is seen to
+ * take nothing for half a second, and reads on.
+ */
+const PATIENCE = 10
 
 /** Judges whether a reader for whom bytes wait reads on. */
 export class ReaderWatch {
