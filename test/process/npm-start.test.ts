@@ -68,7 +68,7 @@ class Started implements AsyncDisposable {
   /** The command for a second terminal, once the gateway is up. */
   async whatToType(): Promise<string> {
     await waitFor('the default gateway', () => /gateway-default.* is up/.test(this.#said) || seen(this.#said), {
-      deadlineMs: 60_000,
+      deadlineMs: 100_000,
     })
     return /In a second terminal: (.+)/.exec(this.#said)?.[1] ?? seen(this.#said)
   }
