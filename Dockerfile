@@ -32,7 +32,7 @@ RUN set -eu; \
     cp -R /tmp/install/. /out/opt/hermes/; \
     find /out -type d -exec chmod 755 {} +; \
     find /out -type f -exec chmod 644 {} +; \
-    chmod 755 /out/opt/hermes/bin/* /out/opt/hermes/docker/* /out/command/* /out/usr/bin/*
+    chmod 755 /out/init /out/opt/hermes/bin/* /out/opt/hermes/docker/* /out/command/* /out/usr/bin/*
 
 FROM ${BASE_IMAGE}
 ARG BASE_IMAGE

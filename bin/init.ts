@@ -1,14 +1,19 @@
 // PID 1.
 import { dirname } from 'node:path'
+import { endCopy, givenEnvironment } from '../src/init/environment.ts'
 import { runInit } from '../src/init/run.ts'
 
 const words = process.argv.slice(2)
 const foreground = words[0] === '--foreground'
+
+const env = foreground ? process.env : givenEnvironment(process.env)
+// The wrapper's fork has said what it knows; it may be gone already.
+if (!foreground && process.env.HERMES_ENVIRON_OF) endCopy(Number(process.env.HERMES_ENVIRON_OF))
 
 void runInit({
   // This bundle lies in lib/.
   install: dirname(__dirname),
   foreground,
   words: foreground ? words.slice(1) : words,
-  env: process.env,
+  env,
 })

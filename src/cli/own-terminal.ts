@@ -5,8 +5,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, readdirSync } from 'node:fs'
-import { constants } from 'node:os'
 import { isatty, ReadStream, WriteStream } from 'node:tty'
+import { childEnding } from '../system/child-ending.ts'
 import type { Native } from '../system/native.ts'
 import { readProcess, readTerminal, type TerminalFacts } from '../system/proc.ts'
 import { rawMode, rawOutput } from '../system/terminal-mode.ts'
@@ -106,6 +106,8 @@ class Relay {
     this.#takeOverMode()
     this.#resize()
     const child = this.#start()
+    // At once: it opens the process before that can have ended.
+    const ended = endOf(child, this.#o.native)
     const { promise: drained, resolve: drain } = Promise.withResolvers<void>()
     this.#master.on('data', (chunk: Buffer) => this.#show(chunk))
     // EIO: nobody has the other end open any more.
@@ -113,7 +115,7 @@ class Relay {
     this.#master.on('close', drain)
     this.#enter(child)
     const forget = this.#listen(child)
-    const code = await endOf(child)
+    const code = await ended
     const timer = setTimeout(drain, LAST_WORDS_MS)
     await drained
     clearTimeout(timer)
@@ -229,8 +231,8 @@ function passOn({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-const endOf = (child: ChildProcess): Promise<number> =>
-  new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
-  })
+async function endOf(child: ChildProcess, native: Native): Promise<number> {
+  const failed = new Promise<never>((_, reject) => child.once('error', reject))
+  const ending = await Promise.race([childEnding(child, native), failed])
+  return 'signal' in ending ? 128 + ending.signal : ending.exitCode
+}

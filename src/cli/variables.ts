@@ -143,6 +143,7 @@ export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_HANDOVER_FD', '–', 'descriptor on which init hands the dashboard its secrets; set by init alone'),
   spec('HERMES_SUPERVISED', '', '`1` in everything that runs inside a slot'),
   spec('HERMES_MAIN', '', 'pid of the main program of the container'),
+  spec('HERMES_ENVIRON_OF', '', 'process in which init finds the environment of the container as it came'),
   spec('HERMES_OWN_SESSION', '', 'session in which `hermes`, typed into a shell of root, has a terminal of its own'),
   spec('HERMES_SLOT', '', 'name of the slot'),
   spec('HERMES_PROFILE', '', 'name of the profile; commands inside the slot mean it without `-p`'),

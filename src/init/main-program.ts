@@ -3,11 +3,13 @@ import type { Socket } from 'node:net'
 import { HANDOVER_FD } from '../protocol/handover.ts'
 import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
 import { shellCode } from '../slot/ending.ts'
+import { encodeBytes } from '../system/byte-text.ts'
 import { EXIT } from '../system/errors.ts'
 import { MAIN_MARKER } from '../system/markers.ts'
 import type { Native } from '../system/native.ts'
+import { execWith, exportLines } from '../system/sh-environment.ts'
 import type { DashboardProgram } from './dashboard-program.ts'
-import { exportsOf, type Variables } from './environment.ts'
+import type { Variables } from './environment.ts'
 import { isDashboard, mainWords, requireProgram } from './main-words.ts'
 import type { Processes, Started } from './processes.ts'
 import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from './terminal.ts'
@@ -113,7 +115,7 @@ export class MainProgram {
     const { words: given, dashboard } = this.#o
     const ofDashboard = isDashboard(given) ? dashboard.command(given.slice(given.indexOf('dashboard') + 1)) : undefined
     if (ofDashboard === undefined)
-      writeFileSync(script, mainScriptText({ ...environment, ...names }), { mode: 0o600, flag: 'w' })
+      writeFileSync(script, encodeBytes(mainScriptText({ ...environment, ...names })), { mode: 0o600, flag: 'w' })
     if (dropped) {
       if (ofDashboard === undefined) lchownSync(script, identity.uid, identity.gid)
       const problem = giveStreams(identity)
@@ -152,7 +154,14 @@ export class MainProgram {
 /** Exports everything, then becomes the program. */
 export function mainScriptText(env: Variables): string {
   // exec keeps the pid, so it names the main program, and nothing that the main program starts.
-  return [exportsOf(env), `export ${MAIN_MARKER}=$$`, `trap '${NOT_RUN}' EXIT`, 'exec "$@"', ''].join('\n')
+  const variables = Object.entries(env)
+  return [
+    ...exportLines(variables),
+    `export ${MAIN_MARKER}=$$`,
+    `trap '${NOT_RUN}' EXIT`,
+    `${execWith(variables)} "$@"`,
+    '',
+  ].join('\n')
 }
 
 /** Once the program runs the trap is gone with the shell; after "not found" of a file that is there, people look in the wrong place. */

@@ -10,7 +10,9 @@ import {
 } from '../services/definition.ts'
 import type { ServiceTable } from '../services/table.ts'
 import { describeEnding } from '../slot/ending.ts'
-import { exportsOf, shellQuote, type Variables } from './environment.ts'
+import { encodeBytes } from '../system/byte-text.ts'
+import { execWith, exportLines, shellQuote } from '../system/sh-environment.ts'
+import type { Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'
 import type { Pipes } from './pipes.ts'
 import type { RootEnvironment } from './root-environment.ts'
@@ -179,13 +181,14 @@ export class ServicePrograms {
     const container = this.#o.container()
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
     rmSync(script, { force: true })
+    const variables = Object.entries({ ...withoutSecrets(container), ...names, ...programs.variables })
     const text = [
       `cd -- ${shellQuote(cwd)} || exit 111`,
       'unset OLDPWD',
-      exportsOf({ ...withoutSecrets(container), ...names, ...programs.variables }),
-      'exec "$@"',
+      ...exportLines(variables),
+      `${execWith(variables)} "$@"`,
     ]
-    writeFileSync(script, `${text.join('\n')}\n`, { mode: 0o400, flag: 'wx' })
+    writeFileSync(script, encodeBytes(`${text.join('\n')}\n`), { mode: 0o400, flag: 'wx' })
     lchownSync(script, user.uid, user.gid)
     return {
       words: [

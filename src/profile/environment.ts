@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { decodeBytes } from '../system/byte-text.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../system/markers.ts'
-import { readRegularFile } from '../system/small-file.ts'
+import { readRegularBytes, readRegularFile } from '../system/small-file.ts'
 import { type DotEnv, parseDotEnv } from './dot-env.ts'
 
 export { truthy } from '../system/markers.ts'
@@ -65,7 +66,7 @@ export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
   for (const [source, values] of layers) {
     for (const [name, value] of Object.entries(values)) {
       if (isOurs(name) || (facts.slot !== 'dashboard' && isDashboardSecret(name))) continue
-      const problem = variableProblem(name, value)
+      const problem = variableProblem(name, value, source === 'container')
       if (problem === undefined) variables.set(name, { name, value, source })
       else
         warnings.push(`${facts.slot}: ${source}: variable ${JSON.stringify(name.slice(0, 60))} is skipped: ${problem}`)
@@ -109,9 +110,10 @@ const without = (values: Variables, drop: (name: string) => boolean): Variables 
   Object.fromEntries(Object.entries(values).filter(([name]) => !drop(name)))
 
 /** The run script exports by name in sh, so a name must be a shell name. dash refuses `export OPTIND=text` and would end there. */
-function variableProblem(name: string, value: string): string | undefined {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return 'a name has letters, digits and _ only, and begins with no digit'
-  if (name === 'OPTIND') return 'a shell cannot export it'
+function variableProblem(name: string, value: string, isContainers: boolean): string | undefined {
+  // What the container was given is passed on as it is; a name in a file may be a typing error.
+  if (!isContainers && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    return 'a name has letters, digits and _ only, and begins with no digit'
   return value.includes('\0') ? 'its value holds a NUL byte' : undefined
 }
 
@@ -138,8 +140,7 @@ export function readContainerEnvironment(dir: string): Record<string, string> {
   for (const name of namesIn(dir)) {
     if (name.startsWith('.')) continue
     try {
-      const value = readRegularFile(join(dir, name), MAX_VARIABLE_BYTES)
-      if (value !== undefined) variables[name] = value.replace(/\n$/, '')
+      variables[name] = decodeBytes(readRegularBytes(join(dir, name), MAX_VARIABLE_BYTES)).replace(/\n$/, '')
     } catch {
       // Unreadable or no file: not a variable. Whoever dropped it sees that `hermes env` does not list it.
     }

@@ -1,5 +1,7 @@
 /** The `run` script of a slot: what init starts with a shell, as the runtime user, in an environment without anybody's variables. */
 
+import { execWith, exportLines, shellQuote } from '../system/sh-environment.ts'
+
 export interface RunScript {
   readonly slot: string
   /** Working directory. */
@@ -17,9 +19,6 @@ export interface RunScript {
 /** Added to the OOM score of every slot: the kernel then takes an agent before init or the supervisor (proc(5)). */
 const OOM_SCORE = 500
 
-/** One word for sh, whatever it holds: in single quotes nothing is special but the quote itself (POSIX 2.2.2). */
-export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
-
 /**
  * @throws RangeError when a word holds a NUL, which no shell can be told
  * @returns the text of a POSIX sh script; the process it ends in is the command itself
@@ -28,6 +27,7 @@ export function runScript({ slot, cwd, variables, command, stdinFile, hint, prob
   const [program = '', ...args] = command
   const words = [cwd, program, ...args, ...variables.map(({ value }) => value)]
   if (words.some((word) => word.includes('\0'))) throw new RangeError(`${slot}: a word of the command holds a NUL byte`)
+  const pairs = variables.map(({ name, value }) => [name, value] as const)
   const name = shellQuote(program)
   const say = (what: string): string => `printf '%s\\n' ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
   const noDirectory = say(`cannot go to ${cwd}; does it exist, and may this user enter it?`)
@@ -38,7 +38,7 @@ export function runScript({ slot, cwd, variables, command, stdinFile, hint, prob
     // Best effort: a container may hide the file or forbid it.
     `{ read -r oom </proc/self/oom_score_adj && oom=$((oom + ${OOM_SCORE})) && [ "$oom" -le 1000 ] || oom=1000; echo "$oom" >/proc/self/oom_score_adj; } 2>/dev/null`,
     'unset oom',
-    ...variables.map(({ name, value }) => `export ${name}=${shellQuote(value)}`),
+    ...exportLines(pairs),
     ...(problem === undefined ? [] : [`${say(problem)}; exit 126`]),
     // Asked with the PATH the command will have. exec alone would name this script and a line number, not the setting.
     ...(program.includes('/')
@@ -47,7 +47,7 @@ export function runScript({ slot, cwd, variables, command, stdinFile, hint, prob
           `[ -f ${name} ] && [ -x ${name} ] || { ${say(`${program} is not executable; ${hint}`)}; exit 126; }`,
         ]
       : [`command -v ${name} >/dev/null || { ${say(`${program} is not on PATH; ${hint}`)}; exit 127; }`]),
-    `exec ${[program, ...args].map(shellQuote).join(' ')}${stdinFile === undefined ? '' : ` <${shellQuote(stdinFile)}`}`,
+    `${execWith(pairs)} ${[program, ...args].map(shellQuote).join(' ')}${stdinFile === undefined ? '' : ` <${shellQuote(stdinFile)}`}`,
     '',
   ].join('\n')
 }

@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { SignalName } from '../protocol/init.ts'
+import { encodeBytes } from '../system/byte-text.ts'
 import { makeDirectory } from '../system/directory.ts'
 import { below } from '../system/paths.ts'
 import { encodeStatus, type ServiceStatus } from './s6-status.ts'
@@ -71,7 +72,7 @@ export function replace(file: string, content: string | Buffer, mode: number): v
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants
   const fd = openSync(`${file}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, mode)
   try {
-    writeFileSync(fd, content)
+    writeFileSync(fd, typeof content === 'string' ? encodeBytes(content) : content)
   } finally {
     closeSync(fd)
   }

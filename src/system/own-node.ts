@@ -47,8 +47,15 @@ export const CODE_LOADERS = [
   'OPENSSL_ENGINES',
 ] as const
 
-/** Likewise of what runs as root and is no program of ours: a hook may be a script for Node or bash. */
-export const ROOT_GOES_WITHOUT: readonly string[] = [...CODE_LOADERS, 'NODE_OPTIONS', 'NODE_PATH', 'BASH_ENV', 'ENV']
+/** Likewise of what runs as root and is no program of ours: a hook may be a script for Node, bash, or dash, which OPTIND keeps from starting. */
+export const ROOT_GOES_WITHOUT: readonly string[] = [
+  ...CODE_LOADERS,
+  'NODE_OPTIONS',
+  'NODE_PATH',
+  'BASH_ENV',
+  'ENV',
+  'OPTIND',
+]
 
 /** What the wrappers take out of the environment before a Node of ours starts, so that it loads nobody's code: `X` travels as this + `X`. */
 export const SAVED_PREFIX = 'HERMES_SAVED_'

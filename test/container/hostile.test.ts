@@ -1,10 +1,10 @@
 // The runtime user as an attacker: it can write everything in the volume, in /run/service and in what it owns under /run/hermes.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Box, gatewayOf, lives, startContainer } from '../support/container.ts'
+import { type Box, dockerCommand, gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
 import { waitFor } from '../support/wait.ts'
 
 const SUPERVISOR = '/opt/hermes/lib/supervisor.cjs'
@@ -193,6 +193,27 @@ test('with room for 24 files only, init says so in one line and ends with 1', as
   expect(stderr).toMatch(
     /^hermes: error: init cannot start: it may not open enough files[^\n]*--ulimit nofile[^\n]*\n$/,
   )
+})
+
+test('HERMES_HOME on a share of the runtime user’s: neither a link in its place nor a file of root’s named run.lease gives anything away', async () => {
+  using share = keptHome()
+  chownSync(share.path, 10_000, 10_000)
+  await using box = await startContainer({
+    command: ['sh', '-c', 'exec sleep 1000'],
+    mounts: [[share.path, '/nas']],
+    env: { HERMES_HOME: '/nas/sub' },
+  })
+  await box.slot('gateway-default', () => true)
+  await box.ok('sh', '-c', 'echo secret >/nas/sub/roots; chmod 600 /nas/sub/roots')
+  await asHermes(box, 'cd /nas/sub && mv roots run.lease')
+  await box.saw('run.lease is a file of uid 0')
+  expect(await box.ok('stat', '-c', '%u %a', '/nas/sub/run.lease')).toBe('0 600\n')
+  await asHermes(box, 'cd /nas && mv sub gone && ln -s /root sub')
+  await box.docker('restart')
+  expect(await box.exit()).toBe(1)
+  await box.saw('/nas/sub cannot be the volume: /nas/sub is a link, and others than root can write in /nas')
+  const { stdout } = await dockerCommand(['cp', `${box.id}:/root`, '-'])
+  expect(stdout.slice(108, 123)).toBe('0000000\x000000000')
 })
 
 test('run.lease as a link, a FIFO or a second link of a root file is not written through', async () => {

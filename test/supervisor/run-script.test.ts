@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { type RunScript, runScript, shellQuote } from '../../src/supervisor/run-script.ts'
+import { type RunScript, runScript } from '../../src/supervisor/run-script.ts'
+import { shellQuote } from '../../src/system/sh-environment.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'run-script-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -1,0 +1,25 @@
+// An environment as text for sh, which can set most variables, but not all.
+
+/** One word for sh, whatever it holds: in single quotes nothing is special but the quote itself (POSIX 2.2.2). */
+export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
+const IS_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+/** Variables that a shell (dash, bash, busybox) sets, watches or refuses to have set. */
+const IS_SHELLS =
+  /^(_|IFS|OPT(IND|ARG|ERR)|PPID|PWD|OLDPWD|SHLVL|E?UID|GROUPS|LINENO|S?RANDOM|SECONDS|EPOCH\w*|HIST\w*|FUNC\w*|DIRSTACK|PIPESTATUS|BASH\w*|SHELLOPTS|COMP_\w*|MAIL\w*)$/
+
+const isForShell = ([name]: readonly [string, string]): boolean => IS_NAME.test(name) && !IS_SHELLS.test(name)
+
+/** A line for each variable that a shell can export. */
+export const exportLines = (variables: readonly (readonly [string, string])[]): readonly string[] =>
+  variables.filter(isForShell).map(([name, value]) => `export ${name}=${shellQuote(value)}`)
+
+/** `exec`, with env(1) in between for the other variables; the words of the program follow. */
+export function execWith(variables: readonly (readonly [string, string])[]): string {
+  const others = variables.filter((one) => !isForShell(one) && one[0] !== '' && !one[0].includes('='))
+  return [
+    'exec',
+    ...(others.length === 0 ? [] : ['/usr/bin/env', '--']),
+    ...others.map(([n, v]) => shellQuote(`${n}=${v}`)),
+  ].join(' ')
+}
