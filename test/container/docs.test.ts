@@ -119,6 +119,7 @@ test.each(pages().filter(speaksDocker))(
       SETTINGS: settings(page),
       API_SERVER_KEY: API_KEY,
       HERMES_METRICS_TOKEN: 'a-neutral-token-0123',
+      KEY: 'neutral-key-0123',
       // What is typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the input.
       TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r\x04',
     }
