@@ -47,7 +47,7 @@ describe('the profiles on disk', () => {
     mkdirSync(inProfiles('good'), { recursive: true })
     for (const name of ['Bad', 'with space', 'default', 'root', '.new-x-1', '.git']) mkdirSync(inProfiles(name))
     writeFileSync(inProfiles('file'), '')
-    symlinkSync('/nowhere', inProfiles('dangling'))
+    symlinkSync(join(home, 'nowhere'), inProfiles('dangling'))
     symlinkSync(inProfiles('file'), inProfiles('to-a-file'))
     symlinkSync(inProfiles('good'), inProfiles('elsewhere'))
     expect(names()).toEqual(['default', 'elsewhere', 'good'])
@@ -97,7 +97,7 @@ describe('creating', () => {
   test.each([
     ['a profile', () => mkdirSync(inProfiles('x'))],
     ['a file', () => writeFileSync(inProfiles('x'), '')],
-    ['a dangling link', () => symlinkSync('/nowhere', inProfiles('x'))],
+    ['a dangling link', () => symlinkSync(join(home, 'nowhere'), inProfiles('x'))],
   ])('is refused where there is %s of that name, and leaves nothing', async (_, make) => {
     mkdirSync(inProfiles())
     make()
@@ -218,7 +218,7 @@ describe('seeding', () => {
 
   test('never overwrites, nor writes through a link', async () => {
     writeFileSync(join(home, 'SOUL.md'), 'mine')
-    symlinkSync('/nowhere/config.yaml', join(home, 'config.yaml'))
+    symlinkSync(join(home, 'nowhere', 'config.yaml'), join(home, 'config.yaml'))
     await seedHome(home)
     expect(readFileSync(join(home, 'SOUL.md'), 'utf8')).toBe('mine')
     expect(lstatSync(join(home, 'config.yaml')).isSymbolicLink()).toBe(true)
