@@ -6,7 +6,7 @@ export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\
 const IS_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** Variables that a shell (dash, bash, busybox) sets, watches or refuses to have set. */
 const IS_SHELLS =
-  /^(_|IFS|OPT(IND|ARG|ERR)|PPID|PWD|OLDPWD|SHLVL|E?UID|GROUPS|LINENO|S?RANDOM|SECONDS|EPOCH\w*|HIST\w*|FUNC\w*|DIRSTACK|PIPESTATUS|BASH\w*|SHELLOPTS|COMP_\w*|MAIL\w*)$/
+  /^(_|IFS|OPT(IND|ARG|ERR)|PPID|SHLVL|E?UID|GROUPS|LINENO|S?RANDOM|SECONDS|EPOCH\w*|HIST\w*|FUNC\w*|DIRSTACK|PIPESTATUS|BASH\w*|SHELLOPTS|COMP_\w*|MAIL\w*)$/
 
 const isForShell = ([name]: readonly [string, string]): boolean => IS_NAME.test(name) && !IS_SHELLS.test(name)
 
