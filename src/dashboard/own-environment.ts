@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import * as tls from 'node:tls'
 import { readDotEnv } from '../profile/environment.ts'
+import { isDashboardVariable } from '../system/dashboard-secrets.ts'
 import type { Environment } from '../system/install.ts'
 import { readRegularFile } from '../system/small-file.ts'
 
 const MAX_CERTIFICATES_BYTES = 4_000_000
-const OF_THE_DASHBOARD = /^(HERMES_DASHBOARD_|HERMES_METRICS_TOKEN$)/
 
 /**
  * What the start of a Node does with its environment, for a dashboard that got its environment later: from init, when it had given root
@@ -16,7 +16,7 @@ export function settle(env: Environment, home: string, inImage: boolean, err: (t
   const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
   const file = join(home, '.env')
   const { variables } = readDotEnv(file)
-  const ignored = Object.keys(variables).filter((name) => OF_THE_DASHBOARD.test(name) && inImage)
+  const ignored = Object.keys(variables).filter((name) => inImage && isDashboardVariable(name))
   if (ignored.length > 0)
     warn(`${file}: ${ignored.join(', ')} is refused, every gateway can write it; set it in the container's environment`)
   if (!inImage) Object.assign(env, { ...variables, ...env })

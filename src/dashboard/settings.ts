@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { loadConfig } from '../profile/config.ts'
+import { dashboardKey, refusedText } from '../profile/refused-secrets.ts'
 import { plainHost } from '../system/address.ts'
 import { partSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
@@ -91,20 +92,15 @@ function ofVolume({
   return {
     values: open,
     warnings: [
-      ...Object.keys(secrets).map(
-        (name) =>
-          `${file}: ${keyOf(name)} is refused, every gateway can write it; set ${name} in the container's environment`,
-      ),
+      ...Object.keys(secrets).map((name) => `${file}: ${refusedText(name)}`),
       ...(counting.length === 0
         ? []
         : [
-            `${file} decides ${counting.map(keyOf).join(', ')}, and every gateway can write it; ${counting.join(', ')} in the container's environment would win`,
+            `${file} decides ${counting.map(dashboardKey).join(', ')}, and every gateway can write it; ${counting.join(', ')} in the container's environment would win`,
           ]),
     ],
   }
 }
-
-const keyOf = (variable: string): string => `dashboard.${variable.slice('HERMES_DASHBOARD_'.length).toLowerCase()}`
 
 export const misconfigured = (why: string, next: string): HermesError =>
   new HermesError('REFUSED', why, { next, exitCode: EXIT.configuration })

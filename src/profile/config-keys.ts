@@ -55,7 +55,14 @@ const shared = <T>(kind: Kind, value: T, written: string, help: string): Key<T> 
 const duration = (value: number, written: string, help: string, minMs = 0): Key<number> =>
   key({ type: 'duration', minMs }, value, written, help)
 const variable = (name: string, kind: Kind, written = 'null'): Key<string | number | boolean | null> =>
-  shared(kind, null, written, `as ${name}; the variable wins`)
+  shared(
+    kind,
+    null,
+    written,
+    kind.type === 'secret'
+      ? `in a checkout as ${name}, which wins; the image takes the variable only`
+      : `as ${name}; the variable wins`,
+  )
 
 const text: Kind = { type: 'text' }
 const secret: Kind = { type: 'secret' }

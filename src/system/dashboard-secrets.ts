@@ -6,6 +6,10 @@ export const DASHBOARD_SECRETS = [
   'HERMES_METRICS_TOKEN',
 ] as const
 
+/** All that the dashboard takes from the environment, secret or not. */
+export const isDashboardVariable = (name: string): boolean =>
+  name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
+
 export const isDashboardSecret = (name: string): boolean => DASHBOARD_SECRETS.some((secret) => secret === name)
 
 type Variables = Readonly<Record<string, string>>

@@ -259,6 +259,37 @@ test('a secret in config.yaml or .env, which gateways can write, lets nobody in,
   expect((await askHttp(port, '/api/metrics', scrape)).code).toBe(401)
 })
 
+test('hermes writes no secret of the dashboard into the volume: each command refuses it, with the variable to set', async () => {
+  await using box = await startContainer()
+  await box.slot('gateway-default', ({ state }) => state === 'down')
+  const before = { config: box.file('config.yaml'), env: box.file('.env') }
+  const run = (script: string) => box.exec(['sh', '-c', script])
+  const refused = (variable: string) => ({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(
+      new RegExp(`^hermes: .* is refused in .*Nothing was changed\n.*set ${variable} in the container's environment`),
+    ),
+  })
+  for (const name of ['basic_auth_password', 'basic_auth_password_hash', 'oauth_client_secret']) {
+    const variable = `HERMES_DASHBOARD_${name.toUpperCase()}`
+    expect(await run(`hermes config set dashboard.${name} planted`)).toEqual(refused(variable))
+    expect(await run(`hermes config set dashboard '{${name}: planted}'`)).toEqual(refused(variable))
+    expect(await run(`echo 'dashboard: {${name}: planted}' | hermes config edit`)).toEqual(refused(variable))
+    expect(await run(`echo planted | hermes env set ${variable}`)).toEqual(refused(variable))
+  }
+  expect(await run('echo planted | hermes env set HERMES_METRICS_TOKEN')).toEqual(refused('HERMES_METRICS_TOKEN'))
+  expect({ config: box.file('config.yaml'), env: box.file('.env') }).toEqual(before)
+  // What is there already can be found and taken out.
+  await box.ok('sh', '-c', 'echo "dashboard: {basic_auth_password: planted}" >/opt/data/config.yaml')
+  expect(await box.hermes('config', 'check')).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('dashboard.basic_auth_password is refused'),
+  })
+  await box.ok('hermes', 'config', 'set', 'dashboard.basic_auth_password', 'null')
+  expect((await box.hermes('config', 'check')).code).toBe(0)
+})
+
 test('HERMES_DASHBOARD_KEY_FILE gives the key from outside: sessions are good in the next container, too', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-key-'))
   const file = join(dir, 'key')

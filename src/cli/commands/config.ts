@@ -9,9 +9,11 @@ import { listProfiles } from '../../profile/disk.ts'
 import { readContainerEnvironment, readDotEnv } from '../../profile/environment.ts'
 import { replaceFile } from '../../profile/files.ts'
 import { DEFAULT_PROFILE } from '../../profile/names.ts'
+import { refusedSecrets, refuseSecretKey } from '../../profile/refused-secrets.ts'
 import { CONFIG_MODE, configText } from '../../profile/templates.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { oneLine } from '../../system/foreign-text.ts'
+import { isImageInstall } from '../../system/install.ts'
 import { nearest } from '../../system/nearest.ts'
 import { findProgram, readable } from '../../system/program.ts'
 import { readRegularFile } from '../../system/small-file.ts'
@@ -44,7 +46,7 @@ export const CONFIG_COMMANDS: readonly Command[] = [
       },
     ],
     details:
-      'Nothing is written when the key is unknown, does not take the value, or has no effect in this profile (exit code 2). The answer\nsays when it counts.',
+      "Nothing is written when the key is unknown, does not take the value, has no effect in this profile, or is a secret that the\nimage takes from the container's environment only (exit code 2). The answer says when it counts.",
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: set,
   },
@@ -118,7 +120,9 @@ async function set(context: Context, input: Input): Promise<Outcome> {
   refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)
   const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(name === 'default')
-  await replaceFile(file, setConfigValue(text, key, value), CONFIG_MODE)
+  const edited = setConfigValue(text, key, value)
+  if (isImageInstall(context.install)) refuseSecretKey(key, parseConfig(edited, file).config.dashboard)
+  await replaceFile(file, edited, CONFIG_MODE)
   if (key === 'gateway.command') warnOfMissing(context, name, dir)
   const { when, next } = effectOf(key, name)
   return {
@@ -150,7 +154,7 @@ async function edit(context: Context): Promise<Outcome> {
   const { name, dir } = context.profile()
   const file = fileOf(dir)
   const wished = context.env.VISUAL || context.env.EDITOR
-  if (!wished && !isatty(0)) return replaceFromInput(name, file)
+  if (!wished && !isatty(0)) return replaceFromInput(context, name, file)
   const path = context.env.PATH ?? ''
   const editor = wished ?? EDITORS.find((one) => findProgram(one, { path, look: readable }) !== undefined)
   if (editor === undefined) throw noEditor(EDITORS.join(', '), name)
@@ -162,7 +166,7 @@ async function edit(context: Context): Promise<Outcome> {
       next: `hermes -p ${name} config check`,
     })
   }
-  return checkFiles([file])
+  return checkFiles(context, [file])
 }
 
 const noEditor = (tried: string, profile: string): HermesError =>
@@ -171,14 +175,16 @@ const noEditor = (tried: string, profile: string): HermesError =>
   })
 
 /** Without a terminal the new text is standard input; one that is wrong changes nothing. */
-async function replaceFromInput(profile: string, file: string): Promise<Outcome> {
+async function replaceFromInput(context: Context, profile: string, file: string): Promise<Outcome> {
   const text = await readText(process.stdin, 'standard input', MAX_CONFIG_BYTES)
   if (text.trim() === '') throw noEditor('none: there is no terminal', profile)
-  const [problem] = parseConfig(text, 'standard input').problems
+  const { config, problems } = parseConfig(text, 'standard input')
+  const [problem] = problems
   if (problem !== undefined)
     throw new HermesError('USAGE', configProblemText(problem), {
       next: `nothing changed in ${file}; correct that line`,
     })
+  if (isImageInstall(context.install) && profile === DEFAULT_PROFILE) refuseSecretKey('dashboard', config.dashboard)
   await replaceFile(file, text, CONFIG_MODE)
   return { text: `${file} is replaced\n  next: hermes -p ${profile} gateway restart\n`, json: { file } }
 }
@@ -186,11 +192,15 @@ async function replaceFromInput(profile: string, file: string): Promise<Outcome>
 function check(context: Context, input: Input): Outcome {
   const dirs =
     input.options.all === true ? listProfiles(context.home).profiles.map(({ dir }) => dir) : [context.profile().dir]
-  return checkFiles(dirs.map(fileOf))
+  return checkFiles(context, dirs.map(fileOf))
 }
 
-function checkFiles(files: readonly string[]): Outcome {
-  const problems = files.flatMap((file) => loadConfig(file).problems)
+function checkFiles(context: Context, files: readonly string[]): Outcome {
+  const problems = files.flatMap((file) => {
+    const { config, problems: found } = loadConfig(file)
+    const isAsked = isImageInstall(context.install) && file === fileOf(context.home)
+    return [...found, ...(isAsked ? refusedSecrets(file, config.dashboard) : [])]
+  })
   if (problems.length === 0)
     return { text: files.map((file) => `${file}: nothing wrong\n`).join(''), json: { problems } }
   return {

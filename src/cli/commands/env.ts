@@ -4,9 +4,10 @@ import { withVariable } from '../../profile/dot-env-edit.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment.ts'
 import { replaceFile } from '../../profile/files.ts'
 import { ownName } from '../../profile/own-environment.ts'
+import { refuseDashboardVariable } from '../../profile/refused-secrets.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { oneLine } from '../../system/foreign-text.ts'
-import { IMAGE_RUN_DIR } from '../../system/install.ts'
+import { IMAGE_RUN_DIR, isImageInstall } from '../../system/install.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import { readRegularFile } from '../../system/small-file.ts'
 import type { Command, Input } from '../command.ts'
@@ -49,6 +50,7 @@ async function setVariable(context: Context, input: Input): Promise<Outcome> {
   const asker = openAsker(context.output.err)
   try {
     const [name = ''] = input.words
+    if (isImageInstall(context.install)) refuseDashboardVariable(name)
     const value = asker.interactive
       ? await asker.secret(`${name} (not shown): `)
       : (await readText(process.stdin, 'standard input', MAX_VALUE_BYTES)).replace(/\r?\n$/, '')
