@@ -69,7 +69,7 @@ describe('in a slot', () => {
   test('writes a newline to fd 3 when it is ready; TERM ends it with 0', async () => {
     const run = gateway(SLOT)
     await waitFor('the newline', () => run.seen.ready === '\n')
-    expect(holder()).toEqual({ pid: run.child.pid, start_time: expect.any(Number) })
+    expect(holder()).toEqual({ pid: run.child.pid, start_time: expect.any(Number), profile: 'default' })
     run.child.kill('SIGTERM')
     expect(await run.exit()).toBe(0)
     expect(existsSync(pidFile())).toBe(false)

@@ -210,7 +210,7 @@ describe('the way back is refused', () => {
     const headers = { accept: 'text/html,*/*;q=0.8' }
     const page = await dashboard.ask('/auth/login?provider=%3Cscript%3E', { headers })
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
-    expect(page.body).toContain('<a href="/login">')
+    expect(page.body).toContain('<a href="/">')
     expect(page.body).not.toContain('<script>')
   })
 })

@@ -794,7 +794,10 @@ describe('what differs', () => {
       const name = `new-${place.tools}`
       writeHome(hermes.home, [{ name, gateway: { command: ['sleep', '1000'] } }])
       expect((await place.run('s6-svscanctl', '-a', '@')).code).toBe(0)
-      await waitFor('the slot', async () => (await hermes.slot(`gateway-${name}`))?.state === 'up', DEADLINE)
+      // A profile that appears while the container runs is down, whatever its files say.
+      await waitFor('the slot', async () => (await hermes.slot(`gateway-${name}`))?.state === 'down', DEADLINE)
+      expect((await place.run('s6-svc', '-u', join(hermes.runDir, 'service', `gateway-${name}`))).code).toBe(0)
+      await waitFor('the gateway', async () => (await hermes.slot(`gateway-${name}`))?.state === 'up', DEADLINE)
       const supervisor = await hermes.supervisorPid()
       const before = (await hermes.slot(`gateway-${name}`))?.pid
       expect((await place.run('s6-svscanctl', '-z', '@')).code).toBe(0)
