@@ -27,7 +27,9 @@ function isShell(file: string): boolean {
     if (!lstatSync(join(root, file)).isFile()) return false
     if (file.endsWith('.sh')) return true
     if (/\.[a-z]+$/.test(file)) return false
-    return /^#! ?\/(usr\/)?bin\/(env )?(ba|da)?sh\b/.test(readFileSync(join(root, file), 'latin1').slice(0, 80))
+    return /^#! ?\/(usr\/)?bin\/(env (-S .*\/)?)?(ba|da)?sh\b/.test(
+      readFileSync(join(root, file), 'latin1').slice(0, 120),
+    )
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false // deleted, but still in the index
     throw error

@@ -29,8 +29,7 @@ export function givenEnvironment(env: Environment, proc = '/proc'): Environment 
     const equals = pair.indexOf('=')
     return equals < 1 ? [] : [[pair.slice(0, equals), pair.slice(equals + 1)] as const]
   })
-  // The first line of /init puts it aside, set or not: dash does not start with a wrong one.
-  const given = Object.fromEntries(pairs.filter(([name, value]) => name !== 'HERMES_SAVED_OPTIND' || value !== ''))
+  const given = Object.fromEntries(pairs)
   return Object.keys(given).length === 0 ? left : { ...given, ...ofShell(given) }
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import { checkProgram, crlfFault } from '../system/program.ts'
 import { notOf, trusted } from '../system/trust.ts'
+import { withBytes } from './byte-environment.ts'
 import type { Variables } from './environment.ts'
 import type { Level } from './own-console.ts'
 import type { Processes } from './processes.ts'
@@ -19,6 +20,8 @@ export interface HooksOptions {
   readonly processes: Processes
   /** Asked before each hook: an earlier one may have added to the store. */
   readonly env: () => Variables
+  /** A file that is written where a hook's environment has to be set by a script. */
+  readonly script: string
   /** Hooks run with more rights than this user has, who must not be able to change them; absent: nobody has fewer. */
   readonly runtimeUser?: RuntimeIdentity
   readonly say: (level: Level, text: string) => void
@@ -85,7 +88,7 @@ export class Hooks {
   }
 
   async #runOne(file: string): Promise<number> {
-    const { clock, processes, env, say } = this.#o
+    const { clock, processes, env, script, say } = this.#o
     const given = env()
     const whyNot = this.#whyNotTrusted(file, given.PATH ?? '')
     if (whyNot !== undefined) {
@@ -111,9 +114,11 @@ export class Hooks {
       })
     }
     try {
-      const { pid, ended } = await processes.start(file, [], {
+      const start = withBytes({ words: [file], env: given }, script)
+      const [program = file, ...args] = start.words
+      const { pid, ended } = await processes.start(program, args, {
         cwd: '/',
-        env: { ...given },
+        env: { ...start.env },
         stdio: ['ignore', 1, 2],
         detached: true,
       })

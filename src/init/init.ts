@@ -31,7 +31,7 @@ import { Processes } from './processes.ts'
 import { ProfilesGate } from './profiles-gate.ts'
 import { Reaper } from './reaper.ts'
 import { RootEnvironment, SAFE_PATH } from './root-environment.ts'
-import { mainScript } from './run-directory.ts'
+import { hookScript, mainScript } from './run-directory.ts'
 import { ServicePrograms } from './service-programs.ts'
 import type { ServicesBootOptions } from './services-boot.ts'
 import { Shutdown } from './shutdown.ts'
@@ -195,6 +195,7 @@ export class Init {
       clock,
       processes: this.#processes,
       env: () => this.#rootEnvironment.variables(),
+      script: hookScript(paths),
       ...(dropped && { runtimeUser: identity }),
       say,
     })

@@ -93,7 +93,7 @@ export function makeRunDirectory(
     lock()
     // By name: a run directory that somebody chose may hold other things.
     const { controlSocket, identity, initPid, health, services, rootPath } = paths
-    const files = [controlSocket, identity, initPid, health, services, rootPath, mainScript(paths)]
+    const files = [controlSocket, identity, initPid, health, services, rootPath, mainScript(paths), hookScript(paths)]
     for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
     makeDirectory(serviceDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.
@@ -245,6 +245,8 @@ function removeShipped(dir: string): void {
 
 /** What becomes of the container's environment on its way to the main program. */
 export const mainScript = ({ runDir }: RunPaths): string => join(runDir, 'main')
+/** Likewise to a hook, where it cannot be handed over otherwise. */
+export const hookScript = ({ runDir }: RunPaths): string => join(runDir, 'hook')
 
 function makeDirectory(path: string, mode: number): void {
   mkdirSync(path, { recursive: true })

@@ -12,6 +12,7 @@ import type { ServiceTable } from '../services/table.ts'
 import { describeEnding } from '../slot/ending.ts'
 import { encodeBytes } from '../system/byte-text.ts'
 import { execWith, exportLines, shellQuote } from '../system/sh-environment.ts'
+import { withBytes } from './byte-environment.ts'
 import type { Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'
 import type { Pipes } from './pipes.ts'
@@ -173,7 +174,8 @@ export class ServicePrograms {
     if (user === undefined || user.uid === uid) {
       // root:group, which is root still, but with that group alone.
       const prefix = user !== undefined && uid === 0 && user.gid !== 0 ? setprivPrefix(user) : []
-      return { words: [...prefix, ...words], env: this.#rootEnvironment(programs), cwd }
+      const start = { words: [...prefix, ...words], env: this.#rootEnvironment(programs) }
+      return { ...withBytes(start, join(dir, slot)), cwd }
     }
     // Set after the drop: setpriv runs as root, and would obey what others have put into the environment. Likewise the directory:
     // root would follow a link of the user's to where the user itself cannot go.

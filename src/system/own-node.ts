@@ -63,10 +63,14 @@ export const SAVED_PREFIX = 'HERMES_SAVED_'
 /** A Node parent's way to talk to us: its descriptor is not our children's. */
 const OF_THE_PARENT = /^HERMES_SAVED_NODE_(CHANNEL|UNIQUE)_/
 
+/** The first line of a wrapper puts it aside whether it is set or not; empty, it was not. */
+const SET_OR_NOT = `${SAVED_PREFIX}OPTIND`
+
 /** Gives the variables that a wrapper has put aside their own names again. */
 export function giveBackSaved(env: Record<string, string | undefined>): void {
   for (const name of Object.keys(env).filter((one) => one.startsWith(SAVED_PREFIX))) {
-    if (!OF_THE_PARENT.test(name)) env[name.slice(SAVED_PREFIX.length)] = env[name]
+    const isSet = name !== SET_OR_NOT || env[name] !== ''
+    if (isSet && !OF_THE_PARENT.test(name)) env[name.slice(SAVED_PREFIX.length)] = env[name]
     delete env[name]
   }
 }

@@ -159,7 +159,10 @@ async function edit(context: Context): Promise<Outcome> {
   const editor = wished ?? EDITORS.find((one) => findProgram(one, { path, look: readable }) !== undefined)
   if (editor === undefined) throw noEditor(EDITORS.join(', '), name)
   // Through a shell, as git does it: EDITOR may hold arguments.
-  const { status, error } = spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+  const words = ['-c', `${editor} "$1"`, 'sh', file]
+  // dash ends at once where OPTIND is not a number.
+  const env = { ...process.env, OPTIND: undefined }
+  const { status, error } = spawnSync('/bin/sh', words, { stdio: 'inherit', env })
   if (status === EXIT.notFound) throw noEditor(editor, name)
   if (error || status !== 0) {
     throw new HermesError('FAILED', `The editor "${editor}" ended with ${error?.message ?? status}; see ${file}`, {
