@@ -54,7 +54,7 @@ export function readSmallFile(path: string, maxBytes: number): SmallFile {
 
 /** As {@link readSmallFile}, for a file that is not text. */
 export const readSmallBytes = (path: string, maxBytes: number): SmallBytes =>
-  withRegular(path, ({ fd }) => readAtMost(fd, maxBytes))
+  withRegular(path, (file) => readAtMost(file, maxBytes))
 
 /** The last `maxBytes` of a file, as carefully as {@link readSmallFile}; the first line may be a torn one. */
 export function readTail(path: string, maxBytes: number): SmallFile {
@@ -82,16 +82,19 @@ export function readRegularFile(path: string, maxBytes: number): string | undefi
 /** As {@link readRegularFile}, for a file that must be there. @throws Error likewise, ENOENT among them */
 export function readRegularBytes(path: string, maxBytes: number): Buffer {
   try {
-    const { fd } = openRegular(path, 'followed')
+    const file = openRegular(path, 'followed')
     try {
-      return readAtMost(fd, maxBytes)
+      return readAtMost(file, maxBytes)
     } finally {
-      closeSync(fd)
+      closeSync(file.fd)
     }
   } catch (error) {
     throw error instanceof UnreadableFile ? new Error(`it ${error.message}`, { cause: error }) : error
   }
 }
+
+/** A piece of Node's pool, which costs next to nothing, and more than most of these files hold. */
+const SMALL_BYTES = 1024
 
 function withRegular(path: string, read: (file: RegularFile) => Buffer): SmallBytes {
   try {
@@ -117,9 +120,10 @@ const openProblems: { readonly [code: string]: string } = {
   ENXIO: 'is not a regular file',
 }
 
-function readAtMost(fd: number, maxBytes: number): Buffer {
-  // One byte more than allowed tells a file at the limit from one past it, whatever its size claims to be.
-  const buffer = Buffer.allocUnsafe(Math.min(maxBytes, 64 * 1024) + 1)
+function readAtMost({ fd, stat }: RegularFile, maxBytes: number): Buffer {
+  // One byte more than allowed tells a file at the limit from one past it, whatever its size claims to be. A boot reads several small
+  // files for each slot: a large buffer for each would leave megabytes to collect.
+  const buffer = Buffer.allocUnsafe(Math.min(maxBytes, 64 * 1024, Math.max(stat.size, SMALL_BYTES)) + 1)
   const pieces: Buffer[] = []
   let heldBytes = 0
   for (let got = readSync(fd, buffer); got > 0; got = readSync(fd, buffer)) {
