@@ -1,12 +1,41 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
+import { dockerCommand, gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
 
 test('without arguments it supervises until it is stopped, and ends with 0', async () => {
   await using box = await startContainer()
   await box.slot('gateway-default', (slot) => slot.state === 'down')
   expect((await box.stop()).code).toBe(0)
+})
+
+test('without arguments it says what runs, what it waits for and what to type, and what it tells to type works', async () => {
+  await using box = await startContainer({ files: { 'config.yaml': lives() } })
+  await box.saw('supervising /opt/data without a main program: gateways run until the container is stopped')
+  const next = await box.saw('next: docker exec')
+  const [start = '', status = ''] = next.match(/docker exec \S+ hermes (gateway start|status)/g) ?? []
+  const type = (command: string) => dockerCommand(command.split(' ').slice(1))
+  expect(start).toMatch(/gateway start$/)
+  expect(await type(start)).toMatchObject({ code: 0, stdout: expect.stringContaining('gateway-default: up') })
+  expect(await type(status)).toMatchObject({ code: 0, stdout: expect.stringContaining('gateway-default') })
+})
+
+test('a container that has a main program says nothing of what to type', async () => {
+  await using box = await startContainer({ command: ['sh', '-c', 'echo hi'] })
+  expect(await box.exit()).toBe(0)
+  const { stdout, stderr } = await box.logs()
+  expect(stdout).toBe('hi\n')
+  expect(stderr).not.toMatch(/supervising|next: |gateway start/)
+})
+
+test('docker exec -i takes the name that confirms a deletion from standard input, and nothing but that name', async () => {
+  await using box = await startContainer({ files: { 'profiles/coder/config.yaml': lives() } })
+  await box.slot('gateway-coder', () => true)
+  const remove = (input: string) => dockerCommand(['exec', '-i', box.id, 'hermes', 'profile', 'delete', 'coder'], input)
+  expect(await remove('codr\n')).toMatchObject({ code: 1, stderr: expect.stringContaining('coder') })
+  expect(box.file('profiles/coder/config.yaml')).toBe(lives())
+  expect((await remove('coder\n')).code).toBe(0)
+  expect(box.file('profiles/coder/config.yaml')).toBeUndefined()
 })
 
 test('gateway run starts the default gateway, says so, and outlives it', async () => {
@@ -177,9 +206,19 @@ test.each([
   { entrypoint: ['/usr/bin/tini', '-g', '--', '/opt/hermes/docker/entrypoint.sh'], command: ['sh', '-c', 'exit 7'] },
   { entrypoint: ['/usr/bin/tini', '-sv', '-p', 'TERM', '-e', '143', '--'], command: ['sh', '-c', 'exit 7'] },
   { entrypoint: ['/usr/bin/tini', '--'], command: ['/init', 'sh', '-c', 'exit 7'] },
+  { entrypoint: ['/init'], command: ['/opt/hermes/docker/main-wrapper.sh', 'sh', '-c', 'exit 7'] },
 ])('an old template with the entrypoint $entrypoint still works', async ({ entrypoint, command }) => {
   await using box = await startContainer({ entrypoint, command })
   expect(await box.exit()).toBe(7)
+})
+
+test('an old template that calls the wrapper with the words of hermes gets hermes', async () => {
+  await using box = await startContainer({
+    entrypoint: ['/init'],
+    command: ['/opt/hermes/docker/main-wrapper.sh', 'version'],
+  })
+  expect(await box.exit()).toBe(0)
+  expect((await box.logs()).stdout).toMatch(/^hermes \d+\.\d+\.\d+\n/)
 })
 
 test.each(['USR1', 'USR2', 'HUP', 'WINCH'] as const)(
