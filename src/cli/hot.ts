@@ -6,6 +6,7 @@
 import { noSuchSlot, withSupervisor } from '../control/slot-actions.ts'
 import type { SlotStatus, StatusResult } from '../protocol/control.ts'
 import { isSlotKey } from '../protocol/init.ts'
+import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
 import { readBuildInfo } from '../system/build-info.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine } from '../system/foreign-text.ts'
@@ -122,9 +123,7 @@ export async function status(context: Context): Promise<Outcome> {
 
 function phaseText(phase: StatusResult['phase'], holder: string | undefined): string {
   if (phase !== 'waiting') return `Phase: ${phase}\n`
-  const host = /on host (\S+)$/.exec(holder ?? '')?.[1]
-  const who = host === undefined ? 'another container' : `container ${host}`
-  return `Waiting: ${who} is using this volume. Stop it and this one continues by itself\n`
+  return `Waiting: ${volumeUserText(holder)}. ${FREE_THE_VOLUME}\n`
 }
 
 /** Liveness: the supervisor, and init through which it is reached, answer. */
@@ -175,7 +174,7 @@ export function readinessProblems(
 ): readonly string[] {
   if (result.phase !== 'running')
     return [
-      `the supervisor is ${result.phase}${result.holder === undefined ? '' : `, the volume is held by ${result.holder}`}`,
+      `the supervisor is ${result.phase}${result.phase === 'waiting' ? `: ${volumeUserText(result.holder)}` : ''}`,
     ]
   const key = profile === undefined ? undefined : gatewaySlot(profile.trim().toLowerCase())
   const slots = result.slots.filter(

@@ -24,7 +24,7 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'HERMES_DASHBOARD_INSECURE',
     'off',
-    'truthy: no log-in: whoever reaches the port is the operator ([what that exposes](dashboard.md#what-hermes_dashboard_insecure-exposes))',
+    'truthy: no log-in: anyone who reaches the port is the operator ([what that exposes](dashboard.md#what-hermes_dashboard_insecure-exposes))',
   ),
   spec('HERMES_DASHBOARD_TUI', 'off', 'truthy: the terminal tab in the browser'),
   spec('HERMES_DASHBOARD_OAUTH_CLIENT_ID', '–', 'log-in by OpenID Connect: client'),
@@ -42,7 +42,7 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'HERMES_DASHBOARD_ALLOWED_USERS',
     '–',
-    'mail addresses or subjects that may enter, with commas; unset: everybody whom the provider lets in',
+    'mail addresses or subjects that may enter, with commas; unset: everyone whom the provider lets in',
   ),
   spec('HERMES_DASHBOARD_ALLOW_UNVERIFIED_EMAIL', 'off', 'truthy: an address counts without `email_verified: true`'),
   spec(

@@ -3,6 +3,7 @@ import { type CreateOptions, createProfile, deleteProfile } from '../profile/dis
 import { deleteLogs } from '../profile/remove.ts'
 import type { Progress } from '../profile/staging.ts'
 import type { SlotStatus } from '../protocol/control.ts'
+import { volumeUserText } from '../protocol/volume-user.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot } from '../system/paths.ts'
 import type { ControlClient } from './client.ts'
@@ -51,14 +52,14 @@ export async function requireVolume(
   const busy = await ifSupervised(supervised, volumeBusy)
   if (busy === undefined) return
   throw new HermesError('VOLUME_BUSY', `"${name}" is not ${verb}: ${busy}`, {
-    next: 'do it there, or stop that container: this one then goes on by itself',
+    next: 'run the command there, or stop that container: this one then continues by itself',
   })
 }
 
 /** Who holds the volume, while this container waits for it. */
 async function volumeBusy(client: ControlClient): Promise<string | undefined> {
   const { phase, holder } = await client.request('status', {})
-  return phase === 'waiting' ? `another container holds the volume (${holder ?? 'it does not say which'})` : undefined
+  return phase === 'waiting' ? volumeUserText(holder) : undefined
 }
 
 /**

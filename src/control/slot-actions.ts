@@ -1,6 +1,7 @@
 /** What an operator's commands ask of the supervisor, with the waiting that belongs to it; the command line and the dashboard. */
 import { loadConfig } from '../profile/config.ts'
 import { type ActionResult, MAX_WAIT_MS, type SlotStatus, type StatusResult } from '../protocol/control.ts'
+import { volumeUserText } from '../protocol/volume-user.ts'
 import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot, profileDir } from '../system/paths.ts'
@@ -147,7 +148,6 @@ async function poll<T>(
 }
 
 export const noSuchSlot = (key: string, { phase, holder }: Pick<StatusResult, 'phase' | 'holder'>): HermesError => {
-  const who = holder === undefined ? '' : `, which ${holder} holds`
-  const why = phase === 'waiting' ? `; the gateways wait for the volume${who}` : ''
+  const why = phase === 'waiting' ? `; the gateways wait: ${volumeUserText(holder)}` : ''
   return new HermesError('NO_SUCH_SLOT', `no slot "${key}"${why}`, { next: 'hermes status lists the slots' })
 }

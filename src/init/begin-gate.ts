@@ -66,8 +66,8 @@ export class BeginGate {
       const { obstacle } = lease
       const why =
         obstacle === undefined
-          ? `another container holds ${home}: its gateways wait here until the volume is free`
-          : `nobody can tell whose ${home} is: ${obstacle}. Remove it; until then the gateways wait here`
+          ? `another container is using ${home}: the gateways wait here until it stops`
+          : `cannot tell which container uses ${home}: ${obstacle}. Remove it; until then the gateways wait here`
       say('warn', why)
     }
     const isOurs = state === 'held' || state === 'none'

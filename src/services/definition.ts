@@ -101,7 +101,7 @@ export interface ServiceDefinition {
   readonly programs: ServicePrograms
 }
 
-/** Something an author has to mend. The service it is about does not run; the others do. */
+/** Something an author has to correct. The service it is about does not run; the others do. */
 export interface ServiceProblem {
   /** Absent: about a file that holds several. */
   readonly service?: string

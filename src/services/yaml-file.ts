@@ -42,7 +42,7 @@ export function readServicesYaml(text: string, facts: YamlFacts): Found {
   if (isDeep)
     return failed(undefined, `it has more than ${MAX_YAML_DEPTH} levels of sections and lists`, 'write it with fewer')
   const [syntax] = document.errors
-  if (syntax !== undefined) return failed(syntax.pos[0], `expected YAML: ${syntax.message}`, 'mend that line')
+  if (syntax !== undefined) return failed(syntax.pos[0], `expected YAML: ${syntax.message}`, 'correct that line')
   if (document.contents === null) return { definitions: [], problems: [] }
   const top = isMap(document.contents) ? (document.contents.items as readonly Pair[]) : undefined
   if (top === undefined) return failed(0, 'expected "services:" and names below it', 'begin the file with services:')

@@ -12,7 +12,7 @@ export const isSuccess = (ending: Ending): boolean => exitedWith(ending, EXIT.do
 export const asksForRestart = (ending: Ending): boolean => exitedWith(ending, EXIT.restartMe)
 export const isPermanentFailure = (ending: Ending): boolean => exitedWith(ending, EXIT.permanentFailure)
 
-/** Why no restart can mend this end; undefined: one might. */
+/** Why no restart can help after this end; undefined: one might. */
 export function permanentReason(ending: Ending): string | undefined {
   if (exitedWith(ending, EXIT.configuration)) return `${describeEnding(ending)}: its configuration is wrong`
   if (isPermanentFailure(ending)) return `${describeEnding(ending)}: it must not be started again`

@@ -67,7 +67,7 @@ function reasonOf(slot: Slot, how: string): string {
   return slot.cause === 'condemned' && slot.why !== undefined ? `${slot.why}; it ${how}` : how
 }
 
-/** A oneshot is not tried again by itself: what depends on it waits until somebody has mended it. */
+/** A oneshot is not tried again by itself: what depends on it waits until someone has corrected it. */
 function oneshotEnding(slot: Slot, { ending }: DeathRecord): Judgement {
   if (slot.state !== 'stopping' && isSuccess(ending)) return notADeath({ to: 'done' })
   const how = describeEnding(ending)

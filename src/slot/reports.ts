@@ -146,7 +146,7 @@ export function spawnFailed(slot: Slot, event: Of<'spawn-failed'>, nowMs: number
 
 export function gone(slot: Slot, event: Of<'gone'>, nowMs: number): Step {
   if (event.request !== slot.request) return [slot]
-  const reason = 'its process is gone and nobody saw it end'
+  const reason = 'its process is gone, and how it ended is not known'
   switch (slot.state) {
     case 'down':
     case 'backoff':

@@ -146,7 +146,7 @@ export class Lease {
       return true
     } catch (error) {
       if (!this.#warned)
-        warn(`${file} cannot be written (${(error as Error).message}); others cannot see who holds the volume`)
+        warn(`${file} cannot be written (${(error as Error).message}); other containers cannot see who uses the volume`)
       this.#warned = true
       return false
     }

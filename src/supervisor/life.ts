@@ -4,6 +4,7 @@ import { FOREIGN_AGE_MS, sweepLeftovers } from '../profile/staging.ts'
 import { readDesired } from '../profile/state.ts'
 import type { StatusResult } from '../protocol/control.ts'
 import type { LeaseState, SupervisorStart, ToInit } from '../protocol/init.ts'
+import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
 import { isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
@@ -135,9 +136,7 @@ export class Life {
         this.#enter('waiting')
         // init has said why, unless it is another container's: only the file says whose.
         if (this.#lease.obstacle() === undefined)
-          this.#o.journal.warn(
-            `${this.#o.start.home} is held by ${this.#lease.holder() ?? 'a container that does not say who it is'}`,
-          )
+          this.#o.journal.warn(`${this.#o.start.home}: ${volumeUserText(this.#lease.holder())}. ${FREE_THE_VOLUME}`)
         if (this.#begun) this.#lost()
         return
       case 'unsupported':

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { ActionResult, JobResult, Operations, SlotAction, SlotStatus, StatusResult } from '../protocol/control.ts'
 import type { RuntimeIdentity, ToInit } from '../protocol/init.ts'
+import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
 import { serviceOfSlot } from '../services/definition.ts'
 import { childOf, type SlotEvent } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
@@ -142,9 +143,9 @@ export class SlotOperations {
       this.#o.files.want(profile, word)
       return undefined
     } catch (cause) {
-      const what = `${key} is told, but that could not be written to ${profileDir(this.#o.home, profile)}/desired_state`
+      const what = `${key} does so now, but ${profileDir(this.#o.home, profile)}/desired_state could not be written`
       return new HermesError('FAILED', `${what}: ${(cause as Error).message}`, {
-        next: 'the next boot does as the last word that could be written says; make room there and say it again',
+        next: 'make room there and repeat the command; until then the next boot follows what the file still says',
         cause,
       })
     }
@@ -266,16 +267,12 @@ export class SlotOperations {
       case 'waiting': {
         const obstacle = this.#o.obstacle()
         if (obstacle !== undefined)
-          throw new HermesError('VOLUME_BUSY', `nobody can tell whose the volume is: ${obstacle}`, {
-            next: 'remove it; this container then goes on by itself',
+          throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
+            next: 'remove it, and this container continues by itself',
           })
-        throw new HermesError(
-          'VOLUME_BUSY',
-          `another container holds the volume: ${this.#o.holder() ?? 'it does not say who it is'}`,
-          {
-            next: 'stop that one; this one then goes on by itself',
-          },
-        )
+        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.holder()), {
+          next: FREE_THE_VOLUME,
+        })
       }
       case 'booting':
         throw new HermesError('TIMED_OUT', 'the container is still booting', {

@@ -386,7 +386,8 @@ export class Supervisor {
     )
     const control = start.controlFd === undefined ? ['there is no control socket'] : []
     const obstacle = this.#life.obstacle()
-    const volume = obstacle === undefined ? [] : [`the gateways wait, nobody can tell whose the volume is: ${obstacle}`]
+    const volume =
+      obstacle === undefined ? [] : [`the gateways wait: cannot tell which container uses this volume: ${obstacle}`]
     return [...volume, ...this.#profiles.warnings, ...ofConfigs, ...this.#imageServices.problems, ...control]
   }
 }

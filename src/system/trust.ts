@@ -6,7 +6,7 @@ import { isReadOnlyHere } from './mounts.ts'
 const MAX_LINKS = 40
 const GROUP_OR_OTHERS_WRITE = 0o022
 
-/** What is wrong with a file, for whoever can mend it. */
+/** What is wrong with a file, for the person who can correct it. */
 export interface Fault {
   readonly file: string
   readonly message: string

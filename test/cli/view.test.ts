@@ -103,7 +103,7 @@ describe('readiness', () => {
 
   test('is not there while the container boots or waits for the volume', () => {
     expect(of([slot()], undefined, 'booting')).toEqual(['the supervisor is booting'])
-    expect(of([], undefined, 'waiting')).toEqual(['the supervisor is waiting'])
+    expect(of([], undefined, 'waiting')).toEqual(['the supervisor is waiting: another container is using this volume'])
   })
 })
 

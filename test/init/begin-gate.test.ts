@@ -56,11 +56,11 @@ test('busy: nothing in the volume is touched before it is free', async () => {
 test('busy is said with its reason: another container, or something in the lease’s place', async () => {
   const other = scene('busy')
   await other.gate.open()
-  expect(other.said).toEqual(['another container holds /home: its gateways wait here until the volume is free'])
+  expect(other.said).toEqual(['another container is using /home: the gateways wait here until it stops'])
   const blocked = scene('busy', { obstacle: '/home/run.lease is a directory' })
   await blocked.gate.open()
   expect(blocked.said).toEqual([
-    'nobody can tell whose /home is: /home/run.lease is a directory. Remove it; until then the gateways wait here',
+    'cannot tell which container uses /home: /home/run.lease is a directory. Remove it; until then the gateways wait here',
   ])
 })
 

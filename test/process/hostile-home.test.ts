@@ -235,11 +235,11 @@ test.each([
     const status = await hermes.status()
     return status.phase === 'waiting' && status
   })
-  expect(waits.warnings).toContain(`the gateways wait, nobody can tell whose the volume is: ${lease} ${what}`)
+  expect(waits.warnings).toContain(`the gateways wait: cannot tell which container uses this volume: ${lease} ${what}`)
   await expect(hermes.control((client) => client.request('start', { slot: 'gateway-coder' }))).rejects.toMatchObject({
     code: 'VOLUME_BUSY',
-    message: `nobody can tell whose the volume is: ${lease} ${what}`,
-    next: 'remove it; this container then goes on by itself',
+    message: `cannot tell which container uses this volume: ${lease} ${what}`,
+    next: 'remove it, and this container continues by itself',
   })
   rmSync(lease)
   await waitFor('the gateway to be up', async () => (await hermes.slot('gateway-coder'))?.state === 'up')

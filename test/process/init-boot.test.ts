@@ -542,7 +542,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
       const supervisor = await second.install.life(1)
       expect(await supervisor.hello()).toMatchObject({ lease: 'busy', begun: false })
       await second.pid1.saw('main')
-      await second.pid1.saw(`another container holds ${home}`)
+      await second.pid1.saw(`another container is using ${home}`)
       expect(supervisor.received.some((m) => m.type === 'begin')).toBe(false)
       await first.pid1[Symbol.asyncDispose]()
       await supervisor.got('begin')

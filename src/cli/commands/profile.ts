@@ -110,7 +110,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const registered =
     slot === undefined
       ? waits
-        ? 'another container holds the volume: its slot comes when the volume is free'
+        ? 'another container is using this volume: its slot comes when the volume is free'
         : 'no supervisor runs: its slot appears at the next start'
       : `slot ${slot.slot}: ${stateWords(slot)}`
   return {

@@ -71,7 +71,7 @@ export class RevokedSessions {
     if (problem !== undefined) {
       this.#floorMs = this.#wallMs() + LONGEST_SESSION_MS
       this.#warn(
-        `${this.#kept.where} ${problem}: nobody can tell which sessions were ended, so all are; people log in again`,
+        `${this.#kept.where} ${problem}: cannot tell which sessions were ended, so all of them are; everyone must log in again`,
       )
     }
     for (const line of (text ?? '').split('\n')) {

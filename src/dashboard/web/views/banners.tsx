@@ -35,7 +35,7 @@ export function AwayBanner() {
   const why = fleet.supervisorAway.value
     ? 'The supervisor does not answer; gateways run on. What is shown may be old until it is back.'
     : phase === 'waiting' &&
-      `Another container holds the volume (${holder ?? 'unknown'}): gateways wait here until it is free.`
+      `Another container is using this volume (${holder ?? 'unknown'}); gateways wait here until it stops.`
   if (!why) return null
   return (
     <output class="banner away">
