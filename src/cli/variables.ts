@@ -11,6 +11,11 @@ const spec = (name: string, value: string, meaning: string): VariableSpec => ({ 
 export const VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_HOME', '`/opt/data` in the image', 'the volume; in a checkout `./.hermes`, else `~/.hermes`'),
   spec(
+    'HERMES_HOME_MODE',
+    '–',
+    'octal mode that a boot gives the directory of the volume, such as `0700`, which closes it to other users ([why](security.md#one-uid-for-all-profiles)); unset: it stays as it is',
+  ),
+  spec(
     'HERMES_UID',
     '10000',
     'runtime user, a whole number from 1 to 65534; an empty one counts as unset, anything else ends the container with 1',

@@ -3,7 +3,7 @@ import type { Native } from '../system/native.ts'
 import { storeEnvironment } from './environment.ts'
 import { ExitCodeFile } from './exit-code-file.ts'
 import type { InitFacts, InitOptions } from './facts.ts'
-import { type Home, openHome } from './home.ts'
+import { type Home, openHome, setHomeMode } from './home.ts'
 import {
   chooseRunDirectory,
   listenForClients,
@@ -17,6 +17,8 @@ import { requireWritable } from './volume.ts'
 
 export interface Directories {
   readonly home: Home
+  /** Why the home does not have the mode that was asked for. */
+  readonly modeProblem?: string
   readonly run: RunDirectory
   /** The listening control socket, or one line that says why there is none. */
   readonly control: number | string
@@ -34,10 +36,11 @@ export function makeDirectories(
   facts: InitFacts,
   native: Pick<Native, 'tryLock' | 'listenUnix'>,
 ): Directories {
-  const { home, uid, identity, dropped, environment } = facts
+  const { home, uid, identity, dropped, environment, homeMode } = facts
   const owner = dropped ? identity : undefined
   const opened = openHome(facts)
   if (!dropped) requireWritable(facts)
+  const modeProblem = homeMode === undefined ? undefined : setHomeMode(opened, homeMode, owner)
   const run = chooseRunDirectory({ env, home, uid, foreground })
   const { paths } = run
   makeRunDirectory(run, owner, () => lockRunDirectory(native, paths, home))
@@ -46,6 +49,7 @@ export function makeDirectories(
   writeInitPid(paths.initPid)
   return {
     home: opened,
+    ...(modeProblem !== undefined && { modeProblem }),
     run,
     control: listenForClients(native, paths.controlSocket, owner),
     ...(run.layout === 'image' && { exitCode: ExitCodeFile.make({ install, owner }) }),

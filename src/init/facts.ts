@@ -35,6 +35,8 @@ export interface InitFacts {
   /** What the container was given, with our defaults. */
   readonly environment: Variables
   readonly stopTimeoutMs: number
+  /** Permissions that the volume's directory is given; absent: it keeps its own. */
+  readonly homeMode?: number
   /** Lines for people that ask for nothing. */
   readonly notes: readonly string[]
   /** Lines for people: what this run cannot do. */
@@ -64,6 +66,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
       `not root: everything runs as uid ${uid}; the ownership of ${home} cannot be repaired, and gateways can reach the memory and the state of what supervises them`,
     )
   }
+  const mode = homeMode(environment, warnings)
   const restricted = dropped ? restrictions(env, readFileSync('/proc/self/status', 'latin1')) : { words: [] }
   return {
     home,
@@ -76,6 +79,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     notes: restricted.note === undefined ? [] : [restricted.note],
     environment,
     stopTimeoutMs: stopTimeout(environment, warnings),
+    ...(mode !== undefined && { homeMode: mode }),
     warnings,
   }
 }
@@ -133,6 +137,17 @@ function defaultStopTimeoutS({ S6_KILL_GRACETIME: text = '' }: Environment, warn
   if (/^\d{1,8}$/.test(text)) return (Number(text) + RESERVE_MS) / 1_000
   warnings.push(`S6_KILL_GRACETIME: expected milliseconds, a whole number, got "${text}"; it is left out of account`)
   return DEFAULT_STOP_TIMEOUT_S
+}
+
+/** The owner keeps everything: it is the runtime user, who has to work there. */
+function homeMode({ HERMES_HOME_MODE: text = '' }: Variables, warnings: string[]): number | undefined {
+  if (text === '') return undefined
+  const mode = /^[02]?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0
+  if ((mode & 0o700) === 0o700) return mode
+  warnings.push(
+    `HERMES_HOME_MODE: expected an octal mode with everything for the owner, such as 0700, got "${text}"; the volume's mode stays`,
+  )
+  return undefined
 }
 
 function stopTimeout(environment: Variables, warnings: string[]): number {

@@ -3,6 +3,7 @@
  * put a link or another directory in its place before any boot; what root opens and gives away must not be chosen by that.
  */
 import {
+  chmodSync,
   closeSync,
   constants,
   fstatSync,
@@ -14,9 +15,11 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { RuntimeIdentity } from '../protocol/init.ts'
 import { isKnownName } from '../repair/known.ts'
 import { HermesError } from '../system/errors.ts'
 import { mountOf } from '../system/mounts.ts'
+import { orAsRuntimeUser } from './as-runtime-user.ts'
 import type { InitFacts } from './facts.ts'
 
 /** Not among Node's constants; the same on x86-64 and arm64. */
@@ -95,6 +98,25 @@ export function openHome({ home, identity, dropped }: Pick<InitFacts, 'home' | '
     throw cannot(code === 'ENOTDIR' ? 'it is not a directory' : (code ?? String(error)), error)
   } finally {
     for (const fd of opened) closeSync(fd)
+  }
+}
+
+/**
+ * Gives the opened directory its mode.
+ * @param user the runtime user, whose directory it is after the first boot; absent: nothing is dropped
+ * @returns one line that says why not; undefined: it has it
+ */
+export function setHomeMode(
+  { fd }: Pick<Home, 'fd'>,
+  mode: number,
+  user: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined,
+): string | undefined {
+  try {
+    // fchmod(2) refuses an O_PATH descriptor, /proc does not.
+    orAsRuntimeUser(user, () => chmodSync(`/proc/self/fd/${fd}`, mode))
+    return undefined
+  } catch (error) {
+    return `the volume cannot be given the mode of HERMES_HOME_MODE: ${(error as NodeJS.ErrnoException).code}; set it on the host by chmod`
   }
 }
 

@@ -86,7 +86,7 @@ export class Init {
     this.#voice = new Voice(own, () => this.#supervisor)
     const say = this.#voice.say.bind(this.#voice)
     const warn = (text: string): void => say('warn', text)
-    const { home: opened, run, control, exitCode } = makeDirectories(options, facts, native)
+    const { home: opened, modeProblem, run, control, exitCode } = makeDirectories(options, facts, native)
     this.#home = opened
     const { paths } = run
     this.#paths = paths
@@ -257,6 +257,7 @@ export class Init {
     })
     for (const note of facts.notes) say('info', note)
     for (const warning of facts.warnings) warn(warning)
+    if (modeProblem !== undefined) warn(modeProblem)
     if (typeof control === 'string') warn(control)
   }
 

@@ -28,6 +28,8 @@ export interface BoxOptions {
   readonly capDrop?: readonly string[]
   readonly capAdd?: readonly string[]
   readonly groupAdd?: readonly string[]
+  readonly securityOpt?: readonly string[]
+  readonly pidsLimit?: number
   /** Most descriptors a process may have. */
   readonly openFiles?: number
   readonly hostname?: string
@@ -97,6 +99,8 @@ class Blueprint extends GenericContainer {
       ...(options.tmpfs && { Tmpfs: { ...options.tmpfs } }),
       ...(options.capDrop && { CapDrop: [...options.capDrop] }),
       ...(options.capAdd && { CapAdd: [...options.capAdd] }),
+      ...(options.securityOpt && { SecurityOpt: [...options.securityOpt] }),
+      ...(options.pidsLimit !== undefined && { PidsLimit: options.pidsLimit }),
       ...(options.groupAdd && { GroupAdd: [...options.groupAdd] }),
       ...(options.openFiles !== undefined && {
         Ulimits: [{ Name: 'nofile', Soft: options.openFiles, Hard: options.openFiles }],
