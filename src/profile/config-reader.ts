@@ -22,7 +22,7 @@ import {
   type Kind,
 } from './config-keys.ts'
 import { findOrphan } from './config-orphans.ts'
-import { expectation, schemaOf, whyNot } from './config-schema.ts'
+import { expectation, settingOf, whyNot } from './config-values.ts'
 import { isTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 import { asWritten } from './yaml-text.ts'
 
@@ -165,17 +165,21 @@ function judge(
   if (isEmptyScalar(node)) return CONFIG_KEYS[key].value === null ? { value: null } : {}
   const { kind } = CONFIG_KEYS[key]
   const raw = plain(node, document)
-  const parsed =
-    raw instanceof Unusable
-      ? undefined
-      : schemaOf(key).safeParse(kind.type === 'argv' || kind.type === 'map' ? asWritten(node, raw) : raw)
-  return parsed?.success
-    ? { value: parsed.data }
+  const value = takenValue(key, raw instanceof Unusable ? undefined : raw, node)
+  return value !== undefined
+    ? { value }
     : {
         message: `expected ${expectation(kind)}, got ${show(raw, kind)}${because(whyNot(kind, raw))}`,
         // A secret must not travel in an object that somebody prints.
         ...(kind.type === 'secret' ? {} : { value: raw instanceof Unusable ? raw.why : raw }),
       }
+}
+
+/** @returns undefined: the key does not take it */
+function takenValue(key: ConfigKey, raw: unknown, node: Node | null): unknown {
+  const { kind, value: fallback } = CONFIG_KEYS[key]
+  if (raw === null && fallback === null) return null
+  return settingOf(kind, kind.type === 'argv' || kind.type === 'map' ? asWritten(node, raw) : raw)
 }
 
 const because = (why: string | undefined): string => (why === undefined ? '' : `: ${why}`)

@@ -1,32 +1,16 @@
-/** The zod schema of config.yaml, made from the table of keys. Loaded only where a file says something. */
+/** The JSON schema of config.yaml, made from the table of keys by way of zod. Loaded only where somebody asks for it. */
 import * as z from 'zod/mini'
 import { CONFIG_KEYS, type ConfigKey, configKeys, type Kind } from './config-keys.ts'
-import {
-  announcement,
-  DURATION,
-  GIVE_UP,
-  giveUpAfter,
-  MAX_FD,
-  parseDurationMs,
-  READY,
-  SIGNAL,
-  signal,
-  url,
-  VARIABLES,
-  variables,
-  whyNoAnnouncement,
-  words,
-} from './values.ts'
+import { OPENAI_KEY, VARIABLE_NAME } from './config-values.ts'
+import { MAX_FD } from './values.ts'
 
-const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
-
-/** Schema of one key: takes what YAML gave, returns the value in force; `null` is taken where unset is a value. */
-export function schemaOf(key: ConfigKey): z.ZodMiniType {
-  const schema = schemaOfKind(CONFIG_KEYS[key].kind)
+const schemaOf = (key: ConfigKey): z.ZodMiniType => {
+  const schema = shapeOf(CONFIG_KEYS[key].kind)
   return CONFIG_KEYS[key].value === null ? z.nullable(schema) : schema
 }
 
-function schemaOfKind(kind: Kind): z.ZodMiniType {
+/** The shape alone, which is what editors can check; what a value comes to is said by `settingOf`. */
+function shapeOf(kind: Kind): z.ZodMiniType {
   switch (kind.type) {
     case 'text':
     case 'secret':
@@ -34,109 +18,46 @@ function schemaOfKind(kind: Kind): z.ZodMiniType {
     case 'flag':
       return z.boolean()
     case 'whole':
-      return kind.text ? z.union([wholeOf(kind), z.pipe(numberText(), wholeOf(kind))]) : wholeOf(kind)
+      return kind.text ? z.union([wholeOf(kind), z.string().check(z.regex(/^\s*\d+\s*$/))]) : wholeOf(kind)
     case 'duration':
-      return durationOf(kind.minMs)
+    case 'signal':
+      return z.union([z.string(), z.number()])
     case 'word':
       return z.enum(kind.words as readonly [string, ...string[]])
     case 'argv':
-      return judged(z.array(z.union([z.string(), z.number(), z.boolean()])).check(z.minLength(1)), words)
+      return z.array(scalar()).check(z.minLength(1))
     case 'map':
-      return judged(
-        z.record(z.string().check(z.regex(VARIABLE_NAME)), z.union([z.string(), z.number(), z.boolean()])),
-        variables,
-      )
-    case 'signal':
-      return judged(z.union([z.string(), z.number()]), signal)
+      return z.record(z.string().check(z.regex(VARIABLE_NAME)), scalar())
     case 'ready':
-      return readySchema()
+      return readyShape()
     case 'give-up':
-      return judged(
-        z.strictObject({
-          deaths: z.int().check(z.minimum(1), z.maximum(100)),
-          within: z.union([z.string(), z.number()]),
-        }),
-        giveUpAfter,
-      )
+      return z.strictObject({
+        deaths: z.int().check(z.minimum(1), z.maximum(100)),
+        within: z.union([z.string(), z.number()]),
+      })
     case 'openai':
-      return z.pipe(
-        z.strictObject({
-          base_url: judged(z.string(), url),
-          model: z.string().check(z.minLength(1)),
-          api_key_env: z._default(z.string().check(z.regex(VARIABLE_NAME)), 'OPENAI_API_KEY'),
-        }),
-        z.transform((value: { base_url: string; model: string; api_key_env: string }) => ({
-          baseUrl: value.base_url,
-          model: value.model,
-          apiKeyEnv: value.api_key_env,
-        })),
-      )
+      return z.strictObject({
+        base_url: z.string(),
+        model: z.string().check(z.minLength(1)),
+        api_key_env: z._default(z.string().check(z.regex(VARIABLE_NAME)), OPENAI_KEY),
+      })
   }
 }
+
+const scalar = () => z.union([z.string(), z.number(), z.boolean()])
 
 const wholeOf = ({ min, max }: { readonly min: number; readonly max: number }) =>
   z.int().check(z.minimum(min), z.maximum(max))
 
-const numberText = () => z.pipe(z.string().check(z.regex(/^\s*\d+\s*$/)), z.transform(Number))
-
-/** The shape is for editors, which read a schema; whether a value is taken, and what it comes to, is said by one check. */
-const judged = <T>(shape: z.ZodMiniType, read: (value: unknown) => T | undefined) =>
-  z.pipe(
-    shape.check(z.refine((value) => read(value) !== undefined)),
-    z.transform((value) => read(value) as T),
-  )
-
-const durationOf = (minMs: number) =>
-  judged(z.union([z.string(), z.number()]), (value) => {
-    const ms = parseDurationMs(value)
-    return ms !== undefined && ms >= minMs ? ms : undefined
-  })
-
-const readySchema = () =>
-  judged(
-    z.union([
-      z.literal('auto'),
-      z.strictObject({ fd: z.int().check(z.minimum(3), z.maximum(MAX_FD)) }),
-      z.strictObject({ log: z.string().check(z.minLength(1)) }),
-      z.strictObject({ http: z.string() }),
-      z.strictObject({ tcp: z.union([z.string(), z.number()]) }),
-      z.strictObject({ command: z.array(z.union([z.string(), z.number(), z.boolean()])) }),
-    ]),
-    (value) => (value === 'auto' ? { by: 'auto' } : announcement(value)),
-  )
-
-/** What more can be said of a value that a key does not take. */
-export const whyNot = (kind: Kind, value: unknown): string | undefined =>
-  kind.type === 'ready' ? whyNoAnnouncement(value) : undefined
-
-/** What a key takes, in words. */
-export function expectation(kind: Kind): string {
-  switch (kind.type) {
-    case 'text':
-    case 'secret':
-      return 'text'
-    case 'flag':
-      return 'true or false'
-    case 'whole':
-      return `a whole number from ${kind.min} to ${kind.max}`
-    case 'duration':
-      return `${DURATION}${kind.minMs > 0 ? ', more than 0' : ''}`
-    case 'word':
-      return `${kind.words.slice(0, -1).join(', ')} or ${kind.words.at(-1)}`
-    case 'argv':
-      return 'a list of words such as [sh, -c, "exec my-program"]'
-    case 'map':
-      return VARIABLES
-    case 'signal':
-      return SIGNAL
-    case 'ready':
-      return `auto, ${READY}`
-    case 'give-up':
-      return GIVE_UP
-    case 'openai':
-      return '{base_url: a URL, model: a name, api_key_env: name of a variable}'
-  }
-}
+const readyShape = () =>
+  z.union([
+    z.literal('auto'),
+    z.strictObject({ fd: z.int().check(z.minimum(3), z.maximum(MAX_FD)) }),
+    z.strictObject({ log: z.string().check(z.minLength(1)) }),
+    z.strictObject({ http: z.string() }),
+    z.strictObject({ tcp: z.union([z.string(), z.number()]) }),
+    z.strictObject({ command: z.array(scalar()) }),
+  ])
 
 /** JSON Schema of the whole file, for editors and the dashboard. */
 export function configJsonSchema(): unknown {

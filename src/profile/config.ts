@@ -176,7 +176,7 @@ function sectionLines(): readonly string[] {
   return [...new Set(lines)]
 }
 
-/** yaml and zod come only when a file says something; as a plain import they would cost every supervisor and gateway. */
+/** The YAML parser comes only when a file says something; as a plain import it would cost every supervisor and gateway. */
 function yamlReader(): typeof import('./config-reader.ts') {
   // In a bundle esbuild resolves this require and runs the module at the first call; elsewhere Node loads the source.
   if (typeof require === 'function') return require('./config-reader.ts') as typeof import('./config-reader.ts')

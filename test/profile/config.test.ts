@@ -338,3 +338,24 @@ test('the JSON schema has every key with its default', () => {
   })
   expect(schema.properties.gateway.properties.stop_timeout?.default).toBe('10s')
 })
+
+test('a config.yaml is read without a schema library, which every boot would load', () => {
+  const config = new URL('../../src/profile/config.ts', import.meta.url).href
+  const program = `
+    import { registerHooks } from 'node:module'
+    registerHooks({ resolve: (name, context, next) => (console.log(name), next(name, context)) })
+    const { parseConfig } = await import(${JSON.stringify(config)})
+    const { problems } = parseConfig('gateway:\\n  command: [sh]\\n  ready: {tcp: 80}\\n  stop_timeout: 3s\\n', 'config.yaml')
+    console.log('problems', problems.length)`
+  const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
+  expect(loaded.split('\n')).toEqual(expect.arrayContaining(['yaml', 'problems 0']))
+  expect(loaded).not.toMatch(/^zod/m)
+})
+
+test('a variable may have any name that the shell takes', () => {
+  const { env } = gateway('gateway:\n  env: {__proto__: a, constructor: b}\n')
+  expect(Object.entries(env)).toEqual([
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+  ])
+})

@@ -6,7 +6,7 @@ import { flagsOf } from '../../src/cli/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
 import { CONFIG_KEYS, configKeys } from '../../src/profile/config-keys.ts'
-import { expectation } from '../../src/profile/config-schema.ts'
+import { expectation } from '../../src/profile/config-values.ts'
 import { SERVICE_KEYS } from '../../src/services/yaml-keys.ts'
 import { EXIT } from '../../src/system/errors.ts'
 
