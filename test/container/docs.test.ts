@@ -49,7 +49,7 @@ docker exec hermes hermes dashboard start
 const API_KEY = 'a-neutral-key-0123'
 /** The API server, for pages that take it for granted; the page about it turns it on itself. */
 const settings = (page: Page): string =>
-  page.text.includes('API_SERVER_ENABLED=true')
+  page.text.includes('env set API_SERVER_ENABLED')
     ? ''
     : `-e API_SERVER_ENABLED=1 -e API_SERVER_HOST=0.0.0.0 -e API_SERVER_KEY=${API_KEY}`
 
