@@ -15,6 +15,7 @@ import { describeEnding } from '../slot/ending.ts'
 import type { Clock, MachineClock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import type { Processes, Started } from './processes.ts'
+import { type Life, pour } from './supervisor-life.ts'
 
 const LIVED_MS = 1_000
 const FIRST_DELAY_MS = 250
@@ -65,21 +66,6 @@ export interface SupervisorProcessOptions {
 
 export type Remembered = Extract<ToInit, { type: 'keep' | 'forget' }>
 
-interface Life {
-  readonly started: Started
-  readonly socket: Socket
-  readonly startedAtMs: number
-  /** Pings since something was heard of it. */
-  unanswered: number
-  /** `restoring`: it has said hello, and gets back what the one before it has left. */
-  stage: 'loading' | 'restoring' | 'listening' | 'doomed' | 'dead'
-  saidHello: boolean
-  /** The last event it was sent. */
-  deliveredSeq: number
-  awaitsDrain: boolean
-  badMessages: number
-}
-
 /** The supervisor's process, kept alive: started again when it dies, killed when it is deaf. Nothing it sends is trusted. */
 export class SupervisorProcess {
   readonly #o: SupervisorProcessOptions
@@ -115,7 +101,7 @@ export class SupervisorProcess {
    */
   restore(kept: Iterator<ToSupervisor>, welcome: () => void): void {
     const life = this.#life
-    if (life?.stage === 'restoring') this.#pour(life, kept, welcome)
+    if (life?.stage === 'restoring') pour(life, kept, welcome)
   }
 
   /** Sends the events that it has not been sent yet, as fast as it reads them: a slow reader costs no memory but theirs. */
@@ -131,25 +117,7 @@ export class SupervisorProcess {
         return { value }
       },
     }
-    this.#pour(life, events, () => undefined)
-  }
-
-  #pour(life: Life, messages: Iterator<ToSupervisor>, done: () => void): void {
-    const { socket, stage } = life
-    while (!socket.writableNeedDrain) {
-      const next = messages.next()
-      if (next.done) {
-        if (stage === 'restoring') life.stage = 'listening'
-        done()
-        return
-      }
-      socket.write(encodeMessage(next.value))
-    }
-    life.awaitsDrain = true
-    socket.once('drain', () => {
-      life.awaitsDrain = false
-      if (life.stage === stage) this.#pour(life, messages, done)
-    })
+    pour(life, events, () => undefined)
   }
 
   async start(): Promise<void> {
