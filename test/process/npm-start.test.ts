@@ -25,6 +25,7 @@ function newcomersMachine(): Disposable & Newcomer {
     'docker',
     'test',
     '.npmrc',
+    'LICENSE',
     'package.json',
     'tsconfig.json',
     'vitest.config.ts',
@@ -67,9 +68,10 @@ class Started implements AsyncDisposable {
 
   /** The command for a second terminal, once the gateway is up. */
   async whatToType(): Promise<string> {
-    await waitFor('the default gateway', () => /gateway-default.* is up/.test(this.#said) || seen(this.#said), {
+    const up = waitFor('the default gateway', () => /gateway-default.* is up/.test(this.#said) || seen(this.#said), {
       deadlineMs: 100_000,
     })
+    await Promise.race([up, this.#ended.then((code) => seen(`npm start ended with ${code}: ${this.#said}`))])
     return /In a second terminal: (.+)/.exec(this.#said)?.[1] ?? seen(this.#said)
   }
 
