@@ -46,7 +46,7 @@ test('three profiles answer on ports of their own, whatever API_SERVER_* the con
   expect(box.file('profiles/quiet/logs/agent.log')).not.toContain('listening')
 })
 
-test('a port that is taken parks the slot, and says who has it and which file to change', async () => {
+test('a port that is taken is a death like any other: the log says who has it and which file to change, and the slot goes on', async () => {
   await using box = await startContainer({
     files: {
       'config.yaml': says('default'),
@@ -59,11 +59,11 @@ test('a port that is taken parks the slot, and says who has it and which file to
   const { pid } = await box.up('gateway-default')
   const { code } = await box.hermes('-p', 'coder', 'gateway', 'start')
   expect(code).toBe(1)
-  const parked = await box.slot('gateway-coder', ({ state }) => state === 'parked')
-  expect(parked.lastDeath).toMatchObject({ exitCode: 78 })
+  const waiting = await box.slot('gateway-coder', ({ state }) => state === 'backoff')
+  expect(waiting.lastDeath).toMatchObject({ exitCode: 1 })
   const said = await waitFor('the reason in its log', () => {
     const log = box.file('logs/gateways/coder/current') ?? ''
-    return log.includes('the port is taken') && log
+    return log.includes('port 8700 is already in use by') && log
   })
   expect(said).toContain(`the gateway of profile "default" (pid ${pid})`)
   expect(said).toContain('API_SERVER_PORT=8701 in /opt/data/profiles/coder/.env')
