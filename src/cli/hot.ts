@@ -181,7 +181,7 @@ export function readinessProblems(
     (slot) => slot.profile !== undefined && (key === undefined ? slot.wanted !== 'down' : slot.slot === key),
   )
   if (key !== undefined && slots.length === 0)
-    return [isSlotKey(key) ? `no slot "${key}"` : `${JSON.stringify(profile)} is no profile`]
+    return [isSlotKey(key) ? `no slot "${key}"` : `${JSON.stringify(profile)} is not a profile`]
   return slots.filter((slot) => slot.state !== 'up' && slot.state !== 'starting').map(notReadyText)
 }
 

@@ -227,7 +227,7 @@ class Connection {
     let message: { id: number | null; ok?: boolean; result?: unknown; error?: ControlError; event?: unknown }
     try {
       message = JSON.parse(line)
-      if (message === null) throw new Error('null is no message')
+      if (message === null) throw new Error('null is not a message')
     } catch (error) {
       // Not our protocol: what listens here is no supervisor of ours.
       this.#socket.destroy(error as Error)

@@ -168,7 +168,7 @@ function refuseForeignFiles(fd: number, path: string, uid: number): void {
   const foreign = readdirSync(`/proc/self/fd/${fd}`).find((name) => !isKnownName(name))
   if (foreign === undefined) return
   throw new Refusal(
-    `it belongs to uid ${uid}, is no mount and holds other files (${foreign}), so it is not given away; if it is to be the volume, change its owner yourself: chown ${path}`,
+    `it belongs to uid ${uid}, is not a mount and holds other files (${foreign}), so it is not given away; if it is to be the volume, change its owner yourself: chown ${path}`,
   )
 }
 

@@ -72,7 +72,7 @@ export class Hooks {
     const status = statusOf(file)
     if (status?.isDirectory()) return false
     if (status?.isFile() && (status.mode & 0o111) !== 0) return true
-    const why = status?.isFile() ? 'is not executable; run chmod +x on it' : 'is no program'
+    const why = status?.isFile() ? 'is not executable; run chmod +x on it' : 'is not a program'
     this.#o.say('warn', `${file} ${why}. It is skipped`)
     return false
   }

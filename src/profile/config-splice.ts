@@ -75,7 +75,7 @@ class Splicer {
       const own = wish(node.toJS(this.#document), rest, parse(value) ?? null)
       return this.#replace(pair, JSON.stringify(own), true)
     }
-    throw new NotSpliced(`"${[...above, key].join('.')}" is no section there`)
+    throw new NotSpliced(`"${[...above, key].join('.')}" is not a section there`)
   }
 
   /** A section that is there and empty: its keys may all be comments. */

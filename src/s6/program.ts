@@ -54,7 +54,7 @@ async function svstat(argv: readonly string[], context: S6Context): Promise<numb
   const request = parsed(parseSvstat(argv), SVSTAT_USAGE)
   const { dir } = request
   if (!(await isSupervised(dir, lockQuery(context))))
-    throw new S6Error(exitCodes.no, `unable to read status for ${dir}: nobody supervises it`)
+    throw new S6Error(exitCodes.no, `unable to read status for ${dir}: it is not supervised`)
   const seen = { state: readState(dir), normallyUp: isNormallyUp(dir), nowMs: context.clock.wallMs() }
   context.out(`${describe(seen, request)}\n`)
   return exitCodes.done

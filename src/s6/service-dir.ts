@@ -51,7 +51,7 @@ export function readState(dir: string): ServiceState {
     throw systemError(`unable to read status for ${dir}`, error)
   }
   const state = decodeStatus(bytes)
-  if (state === undefined) throw new S6Error(exitCodes.system, `${file} is no status: ${bytes.length} bytes`)
+  if (state === undefined) throw new S6Error(exitCodes.system, `${file} is not a status: ${bytes.length} bytes`)
   return state
 }
 
@@ -68,7 +68,7 @@ export function sendLetters(dir: string, control: 'supervise/control' | '.s6-svs
   let fd: number
   try {
     // Never a regular file in its place: letters written there would reach nobody, and the file would not be ours.
-    if (!statSync(path).isFIFO()) throw new S6Error(exitCodes.system, `${path} is no FIFO`)
+    if (!statSync(path).isFIFO()) throw new S6Error(exitCodes.system, `${path} is not a FIFO`)
     fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
     const neverSupervised = codeOf(error) === 'ENOENT' && existsSync(dir)

@@ -74,7 +74,7 @@ function checkOtherSides(dir: TreeDir, mine: PipelineEnds, ends: ReadonlyMap<str
       `${dir.path}/${file}`,
       ends.has(other)
         ? `it names ${other}, which does not name it back`
-        : `it names ${other}, which is no longrun that runs`,
+        : `it names ${other}, which is not a longrun that runs`,
       `write ${dir.name} into ${back} of ${other}, or remove this file`,
     )
   if (writesTo !== undefined && !ends.get(writesTo)?.readsFrom.includes(dir.name))

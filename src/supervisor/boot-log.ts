@@ -9,7 +9,7 @@ export const MAX_BOOT_LOG_BYTES = 256 * 1024
 
 /**
  * The lines of one boot: `default` first, then by name.
- * `profiles/default/` is left out, as it is no profile and `default` has a line already; its warning is enough.
+ * `profiles/default/` is left out, as it is not a profile and `default` has a line already; its warning is enough.
  * @param atMs Unix ms
  */
 export function bootLines(steps: readonly Step[], atMs: number): readonly string[] {

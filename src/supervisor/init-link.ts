@@ -69,7 +69,7 @@ export class InitLink {
     try {
       return parseToSupervisor(line)
     } catch (error) {
-      this.#o.warn(`init sent what is no message (${(error as Error).message}): ${line.slice(0, 80)}`)
+      this.#o.warn(`init sent what is not a message (${(error as Error).message}): ${line.slice(0, 80)}`)
       return undefined
     }
   }

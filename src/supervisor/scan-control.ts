@@ -61,7 +61,7 @@ export class ScanControl {
     for (const byte of letters) actions.add(scanAction(String.fromCharCode(byte)))
     if (actions.has(null) && !this.#warned) {
       this.#warned = true
-      warn('.s6-svscan/control was written something that is no letter of s6-svscanctl; it is ignored')
+      warn('.s6-svscan/control was written something that is not a letter of s6-svscanctl; it is ignored')
     }
     if (actions.has('reconcile')) reconcile()
     if (actions.has('stop')) stop()

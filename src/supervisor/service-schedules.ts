@@ -34,7 +34,7 @@ export class ServiceSchedules {
     const { clock, timezone = '', warn, due } = this.#o
     const isKnown = isTimezone(timezone)
     if (timezone !== '' && !isKnown)
-      warn(`TZ=${timezone} is no name such as Europe/Berlin; ${name} goes by the machine's time zone`)
+      warn(`TZ=${timezone} is not a name such as Europe/Berlin; ${name} goes by the machine's time zone`)
     this.#on.set(name, new Schedule({ pattern, clock, due: () => due(name), ...(isKnown && { timezone }) }))
   }
 

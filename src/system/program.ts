@@ -31,7 +31,7 @@ export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram 
   if (found === undefined) return undefined
   if ('fault' in found) return { file, fault: found.fault }
   if (!found.status.isFile())
-    return { file, fault: { file, message: 'it is no regular file', repair: 'put a program there' } }
+    return { file, fault: { file, message: 'it is not a regular file', repair: 'put a program there' } }
   const { withoutRunBit, ...others } = facts
   const bit = runBitFault(file, found.status.mode)
   const through = bit !== undefined && withoutRunBit ? interpreterWords(headOf(found.real)) : undefined

@@ -175,7 +175,7 @@ test('what the next tick would do is shown, and nothing is written by that', asy
   const id = await create('Not mine', '--assignee', 'nobody-here', '--lane')
   await using tab = await scene.at('/kanban')
   await tab.page.getByRole('button', { name: 'Next tick' }).click()
-  await tab.sees('.report', /Assignee is no profile.*t_/s)
+  await tab.sees('.report', /Assignee is not a profile.*t_/s)
   await tab.screenshot('next-tick')
   expect(await statusOf(id)).toBe('ready')
 })

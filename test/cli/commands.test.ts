@@ -486,7 +486,7 @@ test('doctor names what has to be repaired', async () => {
     expect.arrayContaining([
       expect.stringMatching(/^warn profiles: .*\.env can be read by others/),
       expect.stringMatching(/^warn profiles: .*line 1: gateway\.restart/),
-      expect.stringMatching(/^warn profiles: .*Bad Name is no profile/),
+      expect.stringMatching(/^warn profiles: .*Bad Name is not a profile/),
       expect.stringMatching(/^warn stale files: .*gateway\.pid/),
       expect.stringMatching(/^fail ports: .*both want port 47891/),
     ]),

@@ -98,7 +98,7 @@ describe('readiness', () => {
     expect(of([slot(), slot({ slot: 'gateway-b', profile: 'b', state: 'parked' })], 'coder')).toEqual([])
     expect(of([slot({ state: 'down', wanted: 'down' })], ' Coder ')).toEqual(['gateway-coder is down'])
     expect(of([slot()], 'nobody')).toEqual(['no slot "gateway-nobody"'])
-    expect(of([slot()], '../x')).toEqual(['"../x" is no profile'])
+    expect(of([slot()], '../x')).toEqual(['"../x" is not a profile'])
   })
 
   test('is not there while the container boots or waits for the volume', () => {

@@ -57,7 +57,7 @@ test.each([
   },
 )
 
-test('the first boot: default first, then by name; what is no profile is skipped and said so', async () => {
+test('the first boot: default first, then by name; what is not a profile is skipped and said so', async () => {
   await using box = await startContainer({
     files: {
       'profiles/zoe/config.yaml': '',

@@ -92,7 +92,7 @@ test('auth.json is 0600, keeps what else is in it, and what is wrong with it is 
   expect(readStoredKeys(dir)).toEqual({ B: 'two' })
   writeFileSync(file, '{"api_keys": sk-secret-secret')
   const error = await answerText(agent(), hello).catch((error: unknown) => error as Error)
-  expect(String(error)).toContain(`${file} is no JSON object`)
+  expect(String(error)).toContain(`${file} is not a JSON object`)
   expect(JSON.stringify(error)).not.toContain('sk-secret')
 })
 
@@ -208,7 +208,7 @@ test('an address where nobody listens, and one that is none, are said with base_
   const error = await failure(answerText(agent({}, 'http://127.0.0.1:1/v1'), hello))
   expect(error.trouble).toBe('unreachable')
   expect(error.message).toContain('ECONNREFUSED')
-  expect(() => agent({}, 'ftp://x')).toThrow('no http or https address')
+  expect(() => agent({}, 'ftp://x')).toThrow('not an http or https address')
 })
 
 test('HTTP_PROXY and NO_PROXY are honoured', async () => {

@@ -189,7 +189,7 @@ describe('one gateway per profile', () => {
     ['of a process that is gone', JSON.stringify({ pid: 4_194_000, start_time: 1 })],
     ['of a pid that somebody else has now', JSON.stringify({ pid: process.pid, start_time: 1 })],
     ['that is empty', ''],
-    ['that is no JSON', 'pid'],
+    ['that is not JSON', 'pid'],
     ['with a bare number', '12'],
   ])('a pid file %s is replaced', async (_, text) => {
     writeFileSync(pidFile(), text)

@@ -86,7 +86,7 @@ test('a task whose time and last parent come in the same tick is started in it',
   expect(board.task(later).status).toBe('scheduled')
 })
 
-test('an assignee that is no profile is a lane of its own', async () => {
+test('an assignee that is not a profile is a lane of its own', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'a-person' })
   const { report } = await board.dispatch()

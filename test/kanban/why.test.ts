@@ -50,7 +50,7 @@ const CASES: Readonly<Record<string, Case>> = {
     text: /it has no assignee, and kanban\.default_assignee is off: hermes kanban assign t_/,
     tick: { status: 'ready', in: 'skipped_unassigned' },
   },
-  'its assignee is no profile': {
+  'its assignee is not a profile': {
     make: (board) => board.create({ assignee: 'carol' }).id,
     reason: 'nonspawnable',
     text: /no profile is named "carol"/,

@@ -287,7 +287,7 @@ test('what lies in the directory under foreign names is never touched', async ()
   expect(unstamped(scene.current())).toBe('f\n')
 })
 
-test('opening something that is no FIFO is refused', async () => {
+test('opening something that is not a FIFO is refused', async () => {
   await using scene = new LogScene()
   const path = join(scene.root, 'plain')
   writeFileSync(path, '')

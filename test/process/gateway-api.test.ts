@@ -637,13 +637,13 @@ describe('clients that mean no good', () => {
     expect(allowed(await ask('/v1/models', 'https://other.example', { headers }))).toBe(null)
   })
 
-  test('a body that is no JSON, compressed, or ends early is a bad request', async () => {
+  test('a body that is not JSON, compressed, or ends early is a bad request', async () => {
     const gateway = await start()
     expect((await pour(gateway.port, { 'content-length': '4' }, 0, 'nope')).status).toBe(400)
     expect((await pour(gateway.port, { 'content-length': '2', 'content-encoding': 'gzip' }, 0, '{}')).status).toBe(400)
     const socket = connect(gateway.port, '127.0.0.1')
     socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"half')
-    await saw(gateway, 'no JSON')
+    await saw(gateway, 'not JSON')
     socket.destroy()
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
     gateway.term()

@@ -223,7 +223,7 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
     })
     expect(code).toBe(3)
     for (const dir of ['init', 'finish'])
-      expect(err).toContain(`/etc/cont-${dir}.d/10-loop is no program. It is skipped`)
+      expect(err).toContain(`/etc/cont-${dir}.d/10-loop is not a program. It is skipped`)
   })
 
   test('one that is not executable is named and skipped', async () => {

@@ -43,7 +43,7 @@ describe('the profiles on disk', () => {
     expect(names()).toEqual(['default', 'anna', 'b-1', 'zoe'])
   })
 
-  test('what is no profile is named with the reason, and skipped', () => {
+  test('what is not a profile is named with the reason, and skipped', () => {
     mkdirSync(inProfiles('good'), { recursive: true })
     for (const name of ['Bad', 'with space', 'default', 'root', '.new-x-1', '.git']) mkdirSync(inProfiles(name))
     writeFileSync(inProfiles('file'), '')

@@ -28,7 +28,7 @@ describe('the name of a profile', () => {
     expect(parseProfileName(name)).toBe(name)
   })
 
-  test('a directory whose name would have to be changed first is no profile', () => {
+  test('a directory whose name would have to be changed first is not a profile', () => {
     expect(isProfileName('Coder')).toBe(false)
     expect(isProfileName(' coder')).toBe(false)
   })

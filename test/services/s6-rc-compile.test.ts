@@ -228,7 +228,7 @@ const ROWS: readonly Row[] = [
   {
     says: 'a producer for a oneshot',
     source: { ...longrun('w', { 'producer-for': 'r\n' }), ...oneshot('r', { 'consumer-for': 'w\n' }) },
-    refused: [['w'], 'it names r, which is no longrun'],
+    refused: [['w'], 'it names r, which is not a longrun'],
   },
   {
     says: 'a oneshot that calls itself a producer, which counts for nothing',
@@ -237,17 +237,17 @@ const ROWS: readonly Row[] = [
   {
     says: 'a consumer of a oneshot',
     source: { ...oneshot('w', { 'producer-for': 'r\n' }), ...longrun('r', { 'consumer-for': 'w\n' }) },
-    refused: [['r'], 'it names w, which is no longrun'],
+    refused: [['r'], 'it names w, which is not a longrun'],
   },
   {
     says: 'a producer for nothing there',
     source: longrun('w', { 'producer-for': 'gone\n' }),
-    refused: [['w'], 'it names gone, which is no longrun'],
+    refused: [['w'], 'it names gone, which is not a longrun'],
   },
   {
     says: 'a producer for a bundle',
     source: { ...longrun('w', { 'producer-for': 'x\n' }), ...bundle('x', { contents: 'w\n' }) },
-    refused: [['w'], 'it names x, which is no longrun'],
+    refused: [['w'], 'it names x, which is not a longrun'],
   },
   {
     says: 'a producer for two',

@@ -272,7 +272,7 @@ describe('a slot directory', () => {
     expect(warnings).toEqual([expect.stringContaining('ENXIO')])
   })
 
-  test('a control that is no FIFO is reported, and the slot works on', async () => {
+  test('a control that is not a FIFO is reported, and the slot works on', async () => {
     dirs.ensure(SLOT, shape)
     writeFileSync(path('supervise', 'control'), '')
     await waitFor('the report', () => warnings.length > 0)

@@ -50,7 +50,11 @@ function foreignIn(dir: string, uid: number): readonly { path: string; owner: nu
 export const profiles: Check = ({ home }) => {
   const listing = listProfiles(home)
   const skipped = listing.problems.map(({ name, reason }) =>
-    warn('profiles', `${join(homePaths(home).profiles, name)} is no profile: ${reason}`, 'rename it or move it away'),
+    warn(
+      'profiles',
+      `${join(homePaths(home).profiles, name)} is not a profile: ${reason}`,
+      'rename it or move it away',
+    ),
   )
   if (listing.moreProblems > 0)
     skipped.push(warn('profiles', `and ${listing.moreProblems} more that are not profiles`, 'move them away'))

@@ -62,7 +62,7 @@ export function parseKey(text: string | undefined): string {
     throw new HermesError('USAGE', 'no key was given: nothing was stored', { next: 'echo "$KEY" | hermes login' })
   }
   if (text.length <= LONGEST_KEY && /^[\x21-\x7e]+$/.test(text)) return text
-  throw new HermesError('USAGE', 'that is no key: a key is one word of printable ASCII characters', {
+  throw new HermesError('USAGE', 'that is not a key: a key is one word of printable ASCII characters', {
     next: 'nothing was stored; was more than the key pasted?',
   })
 }

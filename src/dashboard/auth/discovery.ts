@@ -89,7 +89,7 @@ async function discover(settings: OidcSettings, ending: AbortSignal): Promise<Cl
   if (issuer === undefined)
     throw new ProviderAway(`"${name}" has no issuer: HERMES_DASHBOARD_OIDC_ISSUER is not set`, { next: SET_ISSUER })
   if (!URL.canParse(issuer))
-    throw new ProviderAway(`"${name}" has an issuer that is no address: "${issuer}"`, { next: SET_ISSUER })
+    throw new ProviderAway(`"${name}" has an issuer that is not an address: "${issuer}"`, { next: SET_ISSUER })
   // Loaded here: without a log-in by OpenID Connect it would cost every dashboard its memory.
   const openid = await import('openid-client')
   const server = new URL(issuer)

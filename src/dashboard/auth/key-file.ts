@@ -24,7 +24,7 @@ function readKey(file: string): Buffer | undefined {
   if (problem !== undefined) throw noKey(file, problem)
   if (text === undefined) return undefined
   const key = Buffer.from(text.trim(), 'base64url')
-  if (key.length !== KEY_BYTES) throw noKey(file, 'is no key of hermes')
+  if (key.length !== KEY_BYTES) throw noKey(file, 'is not a key of hermes')
   closeToOthers(file)
   return key
 }

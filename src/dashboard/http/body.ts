@@ -31,6 +31,6 @@ export async function readJson(request: IncomingMessage, maxBytes: number): Prom
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8'))
   } catch (error) {
-    throw badRequest(`the request's body is no JSON: ${(error as Error).message.slice(0, 100)}`)
+    throw badRequest(`the request's body is not JSON: ${(error as Error).message.slice(0, 100)}`)
   }
 }

@@ -38,7 +38,7 @@ export const badRequest = (detail: string, next?: string): Refused => refusal(40
 export const badHandshake = (why: string): Refused =>
   new Refused(
     400,
-    { error: 'bad_handshake', detail: `this is no handshake of a WebSocket: ${why}` },
+    { error: 'bad_handshake', detail: `this is not a handshake of a WebSocket: ${why}` },
     { headers: { 'Sec-WebSocket-Version': '13' } },
   )
 export const forbidden = (error: string, detail: string, next?: string): Refused => refusal(403, error, detail, next)

@@ -9,7 +9,7 @@ export const authFile = (profileDir: string): string => join(profileDir, 'auth.j
 
 /**
  * Keys that `hermes login` stored, by the variable they stand for. A missing file is no keys.
- * @throws HermesError naming the file when it cannot be read or is no JSON; never with anything from inside it
+ * @throws HermesError naming the file when it cannot be read or is not JSON; never with anything from inside it
  */
 export function readStoredKeys(profileDir: string): Readonly<Record<string, string>> {
   const { api_keys: keys } = readAuth(authFile(profileDir))
@@ -36,9 +36,9 @@ function readAuth(file: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch {
-    // JSON.parse quotes what it stumbled over, which may be a key: say only that it is no JSON.
+    // JSON.parse quotes what it stumbled over, which may be a key: say only that it is not JSON.
   }
-  throw unusable(file, 'is no JSON object')
+  throw unusable(file, 'is not a JSON object')
 }
 
 const unusable = (file: string, problem: string): HermesError =>

@@ -40,7 +40,7 @@ const USER_AGENT = `hermes/${typeof HERMES_VERSION === 'string' ? HERMES_VERSION
 const MAX_ERROR_BYTES = 64 * 1024
 const IDLE_SOCKET_MS = 15_000
 
-/** @throws AgentError misconfigured when base_url is no http or https address */
+/** @throws AgentError misconfigured when base_url is not an http or https address */
 export function openEndpoint(facts: EndpointFacts): Endpoint {
   const { endpoint, clock, silenceMs, environment } = facts
   const url = completionsUrl(endpoint.baseUrl)
@@ -108,7 +108,7 @@ function completionsUrl(baseUrl: string): URL {
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     throw new AgentError(
       'misconfigured',
-      `agent.openai.base_url ${JSON.stringify(baseUrl)} is no http or https address`,
+      `agent.openai.base_url ${JSON.stringify(baseUrl)} is not an http or https address`,
       {
         next: 'write it as https://HOST/v1 in config.yaml',
       },

@@ -54,7 +54,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw badRequest(`the request body is no JSON: ${(cause as Error).message.slice(0, 100)}`)
+    throw badRequest(`the request body is not JSON: ${(cause as Error).message.slice(0, 100)}`)
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   throw badRequest('the request body must be a JSON object')

@@ -19,7 +19,7 @@ export function requireAssignee(home: string, text: string): string {
   } catch (error) {
     if (!(error instanceof HermesError)) throw error
     throw new HermesError(error.code, error.message, {
-      next: `${error.next ?? 'hermes profile list'}; --lane assigns it to somebody who is no profile`,
+      next: `${error.next ?? 'hermes profile list'}; --lane assigns it to somebody who is not a profile`,
       cause: error,
     })
   }

@@ -148,7 +148,7 @@ export function requireVersion(database: Database, file: string): void {
   const version = versionOf(database)
   if (version > VERSION) throw newerBoard(file, version)
   if (version < VERSION)
-    throw new HermesError('FAILED', `${file} is no board`, { next: 'hermes kanban init makes one' })
+    throw new HermesError('FAILED', `${file} is not a board`, { next: 'hermes kanban init makes one' })
   requireSchema(database, file, { required: STATEMENTS })
 }
 

@@ -20,7 +20,7 @@ export class CurrentFile {
   #size = 0
   #openAt: number | undefined
 
-  /** Opens it, and makes it and its directory if need be. @throws what open and mkdir do; Error when it is no regular file */
+  /** Opens it, and makes it and its directory if need be. @throws what open and mkdir do; Error when it is not a regular file */
   constructor(path: string) {
     this.path = path
     this.fd = openOrMake(path)

@@ -37,14 +37,14 @@ const VERBS: { readonly [O in Operation]: Verb } = {
     summary: 'gives a task that is not running to a profile; a triage task becomes one to be done',
     arguments: [PROFILE],
     options: [NONE, LANE],
-    exits: { [EXIT.noSuch]: 'the assignee is no profile' },
+    exits: { [EXIT.noSuch]: 'the assignee is not a profile' },
     read: newAssignee,
   },
   reassign: {
     summary: 'the same for a running one too: it is taken from its worker, which is stopped',
     arguments: [PROFILE],
     options: [NONE, LANE],
-    exits: { [EXIT.noSuch]: 'the assignee is no profile' },
+    exits: { [EXIT.noSuch]: 'the assignee is not a profile' },
     read: newAssignee,
   },
   promote: {

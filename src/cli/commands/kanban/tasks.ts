@@ -60,7 +60,7 @@ export const TASK_COMMANDS: readonly Command[] = [
       { long: '--key', value: 'KEY', help: 'idempotency key: a second create with it returns the first task' },
       BOARD,
     ],
-    exits: { [EXIT.noSuch]: 'the assignee is no profile' },
+    exits: { [EXIT.noSuch]: 'the assignee is not a profile' },
     run: create,
   },
   {

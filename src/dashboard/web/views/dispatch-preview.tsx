@@ -47,7 +47,7 @@ function linesOf(report: DispatchReport): readonly (readonly [string, readonly s
     ['Auto-assigned', report.auto_assigned_default],
     ['Unassigned', report.skipped_unassigned],
     ['At per-profile cap', capped],
-    ['Assignee is no profile', report.skipped_nonspawnable],
+    ['Assignee is not a profile', report.skipped_nonspawnable],
     ['No agent configured', report.skipped_unconfigured],
     ['Resting', report.respawn_guarded.map(({ task_id, reason }) => `${task_id} (${reason})`)],
     ['Crashed', report.crashed],
