@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
 import { olderImage, testImage } from '../support/image.ts'
+import { waitFor } from '../support/wait.ts'
 
 const older = await olderImage()
 
@@ -24,7 +25,10 @@ test.skipIf(older === undefined)(
       const upOrDown = async (box: Box): Promise<Readonly<Record<string, string>>> => {
         await box.up('gateway-default')
         await box.slot('gateway-parked', ({ state }) => state === 'parked')
-        const { slots } = await box.status()
+        const slots = await waitFor('every slot to be where it stays', async () => {
+          const { slots } = await box.status()
+          return slots.every(({ state }) => state !== 'starting' && state !== 'backoff') && slots
+        })
         return Object.fromEntries(slots.flatMap(({ profile, state }) => (profile ? [[profile, state]] : [])))
       }
       const ask = (box: Box): Promise<string> =>
