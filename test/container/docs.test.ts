@@ -26,9 +26,11 @@ const FOLLOWS = /^(tail -F|docker logs -f|docker attach) /
 // `docker build` needs what the README's reader has and this machine lacks: a registry for the base image.
 const PRELUDE = `
 set -eu
+# A Ctrl-D that comes before the program reads its terminal ends nothing, so it is typed until the program has gone.
+typing() { printf '%s' "$TYPED"; while sleep 1; do printf '\\004' || return 0; done; }
 docker() {
   if [ "$1" = build ]; then shift; command docker build --network host --build-arg BASE_IMAGE="$BASE_IMAGE" "$@"
-  elif [ "$1 $2" = "run -it" ] || [ "$1 $2" = "exec -it" ]; then printf '%s' "$TYPED" | script -qec "$(printf '%q ' docker "$@")" /dev/null
+  elif [ "$1 $2" = "run -it" ] || [ "$1 $2" = "exec -it" ]; then typing | script -qec "$(printf '%q ' docker "$@")" /dev/null
   else command docker "$@"; fi
 }
 `
@@ -121,7 +123,7 @@ test.each(pages().filter(speaksDocker))(
       HERMES_METRICS_TOKEN: 'a-neutral-token-0123',
       KEY: 'neutral-key-0123',
       // What is typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the input.
-      TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r\x04',
+      TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r',
     }
     try {
       if (!/docker run .*--name hermes/.test(page.text)) {

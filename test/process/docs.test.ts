@@ -18,9 +18,10 @@ const byHand = pages()
 
 /** Commands that do not end by themselves: they are left as soon as they have had time to say something. */
 const FOLLOWS = /( -f| --follow|gateway run|kanban watch|hermes dashboard)$/
-/** Commands that ask on a terminal, and what is typed: an endpoint, a model, the usual name of a key, a key; then the end of the input. */
+/** Commands that ask on a terminal, and what is typed: an endpoint, a model, the usual name of a key, a key. A Ctrl-D that comes before the program reads its
+ * terminal ends nothing, so it is typed until the program has gone. */
 const ASKS = /^hermes (setup|chat)$/
-const TYPED = 'http://127.0.0.1:9/v1\\rmodel\\r\\rneutral-key-0123\\r\\004'
+const TYPED = 'http://127.0.0.1:9/v1\\rmodel\\r\\rneutral-key-0123\\r'
 
 /** A task that pages name, and that the board then has. */
 const TASK = 't_1a2b3c4d'
@@ -31,7 +32,8 @@ const NEW_TASK = `$(hermes kanban create 'a task of the page' --assignee coder -
 function scriptOf({ text }: Block): string {
   const lines = text.split('\n').map((line) => {
     const command = line.replace(/\s+#.*$/, '')
-    if (ASKS.test(command)) return `printf '${TYPED}' | script -qec '${command}' /dev/null`
+    if (ASKS.test(command))
+      return `{ printf '${TYPED}'; while sleep 1; do printf '\\004' || break; done; } | script -qec '${command}' /dev/null`
     // What a worker says of its own task; each of these lines is one way to go on.
     if (command.includes('$HERMES_KANBAN_TASK')) return `HERMES_KANBAN_TASK=${NEW_TASK}\n${command}`
     // 124: timeout(1) had to end it, which is what a follower needs.
