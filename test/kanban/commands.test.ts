@@ -294,7 +294,7 @@ const damages: readonly (readonly [string, (file: string) => void])[] = [
 test('before the first task the questions about a board have the answers of an empty one', async () => {
   using cli = kanbanCli()
   const dispatched = await cli.kanban('dispatch', '--json')
-  expect(dispatched).toMatchObject({ code: 0, err: expect.stringMatching(/there is not a board yet/) })
+  expect(dispatched).toMatchObject({ code: 0, err: expect.stringMatching(/there is no board yet/) })
   expect(JSON.parse(dispatched.out)).toEqual(emptyReport())
   expect(await cli.json('dispatch', '--dry-run')).toEqual(emptyReport())
   expect(await cli.json('list')).toEqual([])
@@ -319,7 +319,7 @@ test.each(damages)('a board whose file %s is set aside, never overwritten', asyn
   expect(aside).toHaveLength(1)
   expect(readFileSync(join(cli.home, aside[0] ?? '')).equals(damaged)).toBe(true)
   expect(existsSync(file)).toBe(false)
-  expect((await cli.kanban('list')).err).toMatch(/there is not a board "default"/)
+  expect((await cli.kanban('list')).err).toMatch(/there is no board "default"/)
   expect((await cli.kanban('init')).code).toBe(0)
   expect(await cli.json('list')).toEqual([])
 })

@@ -47,7 +47,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
   async function onBoard<T>(slug: string, mode: 'create' | 'write' | 'read', use: (board: Board) => T | Promise<T>) {
     const place = boardPlace(home, slug)
     if (mode !== 'create' && !existsSync(place.file))
-      throw notFound(`there is not a board "${slug}"`, 'hermes kanban init makes one')
+      throw notFound(`there is no board "${slug}"`, 'hermes kanban init makes one')
     try {
       // Waits for other writers between attempts: inside of one, everybody's requests would wait too.
       const open = () => openBoard(place, { mode, busyTimeoutMs: BRISK_MS, warn: facts.warn })

@@ -138,15 +138,6 @@ function Foot() {
   return (
     <div class="foot">
       <span class={`live ${state}`}>{state === 'live' ? 'live' : state === 'away' ? 'away' : 'connecting'}</span>
-      <span class="version mono muted" title={facts.build}>
-        {fleet.supervisor.value?.version}
-        {facts.build !== undefined && ` (${facts.build.split(',')[0]})`}
-      </span>
-      {facts.licenses !== undefined && (
-        <a class="muted" href={facts.licenses} target="_blank" rel="noreferrer">
-          Licences
-        </a>
-      )}
       <Button
         icon={choice}
         label={`Theme: ${choice === 'auto' ? "the system's" : choice}`}
@@ -154,6 +145,17 @@ function Foot() {
         onClick={() => theme.next()}
       />
       {user != null && <Button icon="leave" label={`Log out ${user}`} tone="quiet" onClick={() => void logout()} />}
+      <p class="build muted" title={facts.build}>
+        <span class="mono">
+          {fleet.supervisor.value?.version}
+          {facts.build !== undefined && ` (${facts.build.split(',')[0]})`}
+        </span>
+        {facts.licenses !== undefined && (
+          <a class="muted" href={facts.licenses} target="_blank" rel="noreferrer">
+            Licences
+          </a>
+        )}
+      </p>
     </div>
   )
 }

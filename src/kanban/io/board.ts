@@ -135,7 +135,7 @@ export function emptyBoard(place: BoardPlace): Board {
 }
 
 export const noBoard = ({ slug, file }: BoardPlace): HermesError =>
-  new HermesError('FAILED', `there is not a board "${slug}": ${file} does not exist`, {
+  new HermesError('FAILED', `there is no board "${slug}": ${file} does not exist`, {
     next: slug === 'default' ? 'hermes kanban init makes it' : `hermes kanban boards create ${slug} makes it`,
   })
 

@@ -69,7 +69,7 @@ export function requireBoard(home: string, slug: string): BoardPlace {
     listBoards(home).map((board) => board.slug),
   )
   const make = slug === DEFAULT_BOARD ? 'hermes kanban init makes it' : `hermes kanban boards create ${slug} makes it`
-  throw new HermesError('FAILED', `there is not a board "${slug}": ${place.file} does not exist`, {
+  throw new HermesError('FAILED', `there is no board "${slug}": ${place.file} does not exist`, {
     next: near === undefined || near === slug ? make : `did you mean "${near}"? ${make}`,
   })
 }

@@ -55,7 +55,7 @@ export async function onBoardIfAny<T>(
   const slug = slugOf(context, input)
   const place = boardPlace(context.home, slug)
   if (slug !== DEFAULT_BOARD || !isUnmade(place)) return onBoard(context, input, mode, (board) => use(board, true))
-  context.output.err(`hermes: there is not a board yet (${place.file}); hermes kanban create TITLE makes it\n`)
+  context.output.err(`hermes: there is no board yet (${place.file}); hermes kanban create TITLE makes it\n`)
   const board = emptyBoard(place)
   try {
     return await use(board, false)

@@ -30,7 +30,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
   if (failure?.status === 404)
     return (
       <div class="page">
-        <Empty title={`There is not a profile "${name}"`} hint="It may have been deleted or renamed." />
+        <Empty title={`There is no profile "${name}"`} hint="It may have been deleted or renamed." />
       </div>
     )
   return (
