@@ -141,8 +141,8 @@ describe.skipIf(why !== undefined)(`a hostile supervisor (${why ?? 'as root, PID
     while (asked < 150_000) await flood()
     const beforeMb = rssMb()
     while (asked < size(300_000, 2_000_000)) await flood()
-    // What was kept for the next supervisor had been 0.29 KB for each.
-    expect(rssMb() - beforeMb).toBeLessThan(12)
+    // What was kept for the next supervisor had been 0.29 KB for each, 43 MB here; the parser's garbage comes and goes.
+    expect(rssMb() - beforeMb).toBeLessThan(30)
     await box.ok('kill', '-KILL', String(first.pid))
     const second = await box.install.life(2)
     expect(await second.hello()).toMatchObject({ replay: 0, children: [{ pid }] })
