@@ -75,7 +75,7 @@ export function checkCommand(
   if (program === undefined || program.fault !== undefined) return program
   const name = basename(word)
   if (STARTERS.has(name)) {
-    const first = args.findIndex(isProgramWord)
+    const first = programWordAt(args)
     const started = first < 0 ? undefined : checkCommand(args.slice(first), directory, facts)
     return started?.fault === undefined ? program : { ...program, fault: started.fault }
   }
@@ -91,8 +91,12 @@ export function checkCommand(
   return { ...program, fault }
 }
 
-/** Neither an option nor an assignment. */
-const isProgramWord = (word: string): boolean => /^[^-][^=]*$/.test(word)
+/** Options of env(1) that take the next word as their value. */
+const OPTIONS_WITH_VALUE = new Set(['-u', '--unset', '-C', '--chdir'])
+
+/** Where the program stands among the words of env: it is neither an option, nor the value of one, nor an assignment. @returns -1: nowhere */
+const programWordAt = (words: readonly string[]): number =>
+  words.findIndex((word, at) => /^[^-][^=]*$/.test(word) && !OPTIONS_WITH_VALUE.has(words[at - 1] ?? ''))
 
 /** What need not be root's: it is there, whoever may change it. @returns undefined also for what we may not look at */
 export function readable(file: string): Trusted | undefined {
@@ -133,7 +137,8 @@ function interpreterFault(file: string, real: string, facts: ProgramFacts): Faul
   if (found === undefined)
     return wrong(`its interpreter ${interpreter} does not exist`, `install it, or name another in the first line`)
   if (found.fault !== undefined) return found.fault
-  const started = STARTERS.has(basename(interpreter)) ? args.split(/\s+/).find(isProgramWord) : undefined
+  const words = args.split(/\s+/)
+  const started = STARTERS.has(basename(interpreter)) ? words[programWordAt(words)] : undefined
   const target = started === undefined ? undefined : findProgram(started, facts)
   if (started !== undefined && target === undefined)
     return wrong(

@@ -96,7 +96,10 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
   })
 
   test('scripts with arguments to their interpreter, env, and binaries are good', () => {
-    for (const text of ['#!/bin/sh -e\n', '#! /bin/sh\n', '#!/usr/bin/env sh\n', '#!/usr/bin/env -S sh -e\n'])
+    const env = ['sh', '-S sh -e', '-S -u OPTIND sh', '-S --unset NAME -C /tmp A=b sh'].map(
+      (words) => `#!/usr/bin/env ${words}\n`,
+    )
+    for (const text of ['#!/bin/sh -e\n', '#! /bin/sh\n', ...env])
       expect(checkProgram(lay('run', text), root)?.fault, text).toBeUndefined()
     expect(findProgram('sh', root)?.fault).toBeUndefined()
     expect(findProgram('no-such', root)).toBeUndefined()
