@@ -121,7 +121,7 @@ test.each([
   const { pid } = await first.up('gateway-default')
   using secondClock = new OwnClock(-byMs)
   await using second = await startContainer({ ...secondClock.options, home, hostname: 'second' })
-  await second.saw(/holds \/opt\/data/)
+  await second.saw(/container first is using this volume/)
   firstClock.jump(byMs)
   secondClock.jump(byMs)
   // A control: the holder's supervisor has seen the jump.
