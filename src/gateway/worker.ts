@@ -31,6 +31,7 @@ export async function runWorker({ profile, dir, env, clock, out, err }: WorkerFa
     const answer = await answerText(agent, {
       messages: [{ role: 'user', content: prompt }],
       ...(session ? { session } : {}),
+      onCut: (why) => err(`hermes: warning: ${why}\n`),
     })
     out(`${answer.trimEnd()}\n`)
     return EXIT.done

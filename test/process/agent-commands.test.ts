@@ -88,6 +88,36 @@ describe('chat', () => {
     expect(existsSync(join(home, 'sessions'))).toBe(false)
   })
 
+  test.each([
+    ['length', 'hermes: warning: the answer was cut off by the endpoint\'s limit of tokens (finish_reason "length")\n'],
+    [
+      'content_filter',
+      'hermes: warning: the answer was cut off by the endpoint\'s content filter (finish_reason "content_filter")\n',
+    ],
+    ['stop', ''],
+  ])('an answer that ends with %s is printed, and what cut it off is said beside it', async (finish, stderr) => {
+    configure(openAi())
+    const choice = (more: object) => ({ choices: [{ index: 0, finish_reason: finish, ...more }] })
+    const whole = JSON.stringify(choice({ message: { content: 'Half a sen' } }))
+    for (const behaviour of [
+      { do: 'stream', events: [choice({ delta: { content: 'Half a sen' } }), 'data: [DONE]\n\n'] },
+      { do: 'say', status: 200, type: 'application/json', body: whole },
+    ] as const) {
+      upstream.behave(behaviour)
+      expect(await run(['chat', '-q', 'Hi'])).toEqual({ code: 0, stdout: 'Half a sen\n', stderr })
+    }
+    const { warning } = JSON.parse((await run(['--json', 'chat', '-q', 'Hi'])).stdout)
+    expect(warning === undefined ? '' : `hermes: warning: ${warning}\n`).toBe(stderr)
+  })
+
+  test('an answer that is cut off before its first word is an error that says so', async () => {
+    configure(openAi())
+    upstream.behave({ do: 'stream', events: [{ choices: [{ index: 0, delta: {}, finish_reason: 'length' }] }] })
+    const { code, stderr } = await run(['chat', '-q', 'Hi'])
+    expect(code).toBe(1)
+    expect(stderr).toContain("without any text: the answer was cut off by the endpoint's limit of tokens")
+  })
+
   test('without -q and without a terminal standard input is the question', async () => {
     configure({ command: ['cat'] })
     expect(await run(['chat'], { stdin: 'first line\nsecond line\n' })).toMatchObject({

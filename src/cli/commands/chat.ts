@@ -86,10 +86,13 @@ async function askOnce(
   const ask = async (store: SessionStore | undefined): Promise<Outcome> => {
     const history = session === undefined ? [] : (store?.history(session) ?? [])
     const messages = conversation(history, [user(question)])
-    const answer = await print(context, facts, messages, giveUp.signal, session, context.json)
+    const { text: answer, cut } = await print(context, facts, messages, giveUp.signal, session, context.json)
     if (!context.json) context.output.out('\n')
+    if (cut !== undefined) context.output.err(cutWarning(cut))
     if (session !== undefined) await store?.append(session, [user(question), assistant(answer)])
-    return { json: { ...(session === undefined ? {} : { session }), answer } }
+    return {
+      json: { ...(session === undefined ? {} : { session }), answer, ...(cut === undefined ? {} : { warning: cut }) },
+    }
   }
   try {
     return session === undefined ? await ask(undefined) : await withSessions(context, facts.dir, ask)
@@ -101,6 +104,14 @@ async function askOnce(
   }
 }
 
+interface Answer {
+  readonly text: string
+  /** Why the text is not whole. */
+  readonly cut: string | undefined
+}
+
+const cutWarning = (cut: string): string => `hermes: warning: ${oneLine(cut)}\n`
+
 /** Writes the answer as it comes, unless `quiet`; gives it whole. */
 async function print(
   { output }: Context,
@@ -109,14 +120,18 @@ async function print(
   signal: AbortSignal,
   session: string | undefined,
   quiet: boolean,
-): Promise<string> {
+): Promise<Answer> {
   const clean = process.stdout.isTTY ? withoutControls : (text: string) => text
-  let answer = ''
-  for await (const piece of agent.answer({ messages, signal, ...(session === undefined ? {} : { session }) })) {
-    answer += piece
+  let text = ''
+  let cut: string | undefined
+  const onCut = (why: string): void => {
+    cut = why
+  }
+  for await (const piece of agent.answer({ messages, signal, onCut, ...(session === undefined ? {} : { session }) })) {
+    text += piece
     if (!quiet) output.out(clean(piece))
   }
-  return answer
+  return { text, cut }
 }
 
 /** A model's text must not move the cursor, set the title or write the clipboard of somebody's terminal. */
@@ -148,9 +163,11 @@ function converse(context: Context, facts: ProfileAgent, session: string): Promi
           if (Buffer.byteLength(question) > MAX_QUESTION_BYTES) throw questionTooLong()
           const asked = user(question)
           const messages = conversation(store.history(session), [asked])
-          const answer = await print(context, facts, messages, giveUp.signal, session, false)
-          await store.append(session, [asked, assistant(answer)])
-          output.out('\n\n')
+          const { text, cut } = await print(context, facts, messages, giveUp.signal, session, false)
+          await store.append(session, [asked, assistant(text)])
+          output.out('\n')
+          if (cut !== undefined) output.err(cutWarning(cut))
+          output.out('\n')
         } catch (error) {
           if (!(error instanceof HermesError)) throw error
           // The conversation goes on: what failed is not part of it.

@@ -17,6 +17,8 @@ export interface Question {
   readonly signal?: AbortSignal
   /** Told to a program as HERMES_SESSION. */
   readonly session?: string
+  /** Called with a sentence when the answer has ended in order and is not whole: the endpoint's limit of tokens, a filter. */
+  readonly onCut?: (why: string) => void
 }
 
 export interface Agent {

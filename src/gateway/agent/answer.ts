@@ -44,6 +44,21 @@ export const indexOf = ({ index }: Fields): number => (typeof index === 'number'
 export const finishOf = ({ finish_reason: reason }: Fields): string | undefined =>
   typeof reason === 'string' && reason !== '' ? reason : undefined
 
+/**
+ * An answer that ends before its end, in words for people.
+ * @param finish reason of the first choice
+ * @returns undefined for an answer that is whole
+ */
+export const cutBy = (finish: string | undefined): string | undefined =>
+  finish === undefined || !Object.hasOwn(CUTS, finish)
+    ? undefined
+    : `the answer was cut off by ${CUTS[finish]} (finish_reason "${finish}")`
+
+const CUTS: Readonly<Record<string, string>> = {
+  length: "the endpoint's limit of tokens",
+  content_filter: "the endpoint's content filter",
+}
+
 /** Text for people: a refusal to answer is one, too. */
 export function textOf(part: unknown): string {
   if (!isFields(part)) return ''

@@ -2,6 +2,7 @@ import { type Agent, AgentError, type Question } from './agent.ts'
 import {
   type AnswerChunk,
   type AnswerDocument,
+  cutBy,
   finishOf,
   indexOf,
   parseChunk,
@@ -41,12 +42,18 @@ export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAge
     async *answer(question) {
       const answer = await forward(question, true)
       let size = 0
-      for await (const piece of isStream(answer) ? streamedText(answer, baseUrl) : wholeText(answer, baseUrl)) {
+      let finish: string | undefined
+      for await (const choice of isStream(answer) ? streamed(answer, baseUrl) : whole(answer, baseUrl)) {
+        const piece = textOf(choice.delta ?? choice.message)
+        finish = finishOf(choice) ?? finish
         size += piece.length
         if (size > MAX_ANSWER_CHARS) throw tooLong(baseUrl)
         if (piece !== '') yield piece
       }
-      if (size === 0) throw new AgentError('empty', `${baseUrl} answered without any text`)
+      const cut = cutBy(finish)
+      if (size === 0)
+        throw new AgentError('empty', `${baseUrl} answered without any text${cut === undefined ? '' : `: ${cut}`}`)
+      if (cut !== undefined) question.onCut?.(cut)
     },
   }
 }
@@ -113,14 +120,17 @@ function readLast(read: () => StreamEvent, from: string): StreamEvent {
   }
 }
 
-async function* streamedText(answer: EndpointAnswer, from: string): AsyncGenerator<string> {
+type Choice = AnswerDocument['choices'][number]
+
+/** What the events of a stream say of its first choice. */
+async function* streamed(answer: EndpointAnswer, from: string): AsyncGenerator<Choice> {
   for await (const events of streamEvents(answer, from))
     for (const event of events)
-      if (event.kind === 'chunk') yield textOf(event.chunk.choices.find((choice) => indexOf(choice) === 0)?.delta)
+      if (event.kind === 'chunk') yield event.chunk.choices.find((choice) => indexOf(choice) === 0) ?? {}
 }
 
-async function* wholeText(answer: EndpointAnswer, from: string): AsyncGenerator<string> {
-  yield textOf((await wholeAnswer(answer, from)).choices[0]?.message)
+async function* whole(answer: EndpointAnswer, from: string): AsyncGenerator<Choice> {
+  yield (await wholeAnswer(answer, from)).choices[0] ?? {}
 }
 
 /** An answer that came as one document. @throws AgentError */
