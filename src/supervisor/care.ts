@@ -65,7 +65,8 @@ export class Care {
         void whyNot(check, timeoutMs, clock, asking.signal, kernel).then((problem) => {
           if (asking.signal.aborted) return
           failed = problem === undefined ? 0 : failed + 1
-          if (failed >= failures) condemn(`does not answer, ${failures} times in a row: ${problem}`)
+          if (failed >= failures)
+            condemn(`does not answer${failures === 1 ? '' : `, ${failures} times in a row`}: ${problem}`)
           else later()
         })
       })
