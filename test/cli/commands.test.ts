@@ -1,7 +1,7 @@
 // The built program, without a supervisor.
 import { execFile, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findAll } from '../../src/cli/checks.ts'
@@ -181,6 +181,14 @@ describe('config.yaml', () => {
       if (warning === '') expect(stderr).toBe('')
       else expect(stderr).toContain(`hermes: warning: ${warning}`)
     }
+  })
+
+  test('and names each directory of PATH once, as the gateway will have it', async () => {
+    const bin = dirname(program('hermes'))
+    const node = dirname(process.execPath)
+    const env = { PATH: `${node}:${bin}:/bin` }
+    const { stderr } = await hermes(['config', 'set', 'gateway.command', '[no-such-program]'], { home, env })
+    expect(stderr).toContain(`was not found on PATH (${bin}:${node}:/bin)`)
   })
 
   test('edit without an editor says so, changes nothing, and takes a whole file from standard input', async () => {

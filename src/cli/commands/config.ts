@@ -138,7 +138,9 @@ function warnOfMissing(context: Context, profile: string, dir: string): void {
   if (word === undefined) return
   const container = readContainerEnvironment(context.paths.environmentDir)
   const own = env.PATH ?? readDotEnv(join(dir, '.env')).variables.PATH ?? container.PATH ?? context.env.PATH ?? ''
-  const path = `${join(context.install, 'bin')}:${own}`
+  // As the gateway will have it: ours leads, and stands there once.
+  const ours = join(context.install, 'bin')
+  const path = [ours, ...own.split(':').filter((one) => one !== '' && one !== ours)].join(':')
   const there = word.includes('/')
     ? existsSync(resolve(dir, word))
     : findProgram(word, { path, look: readable }) !== undefined
