@@ -8,7 +8,7 @@ import {
   type SlotEventMessage,
 } from '../protocol/control.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
-import { HermesError } from '../system/errors.ts'
+import { HermesError, isErrorCode } from '../system/errors.ts'
 
 export interface RequestOptions {
   /** Until the reply; default 10 s. Later: HermesError TIMED_OUT. */
@@ -239,8 +239,12 @@ class Connection {
   }
 
   #takeError(message: { id: number | null; error?: ControlError }): void {
-    const { code, message: text, next } = message.error ?? { code: 'FAILED', message: 'an error without a text' }
-    const error = new HermesError(code, text, next === undefined ? {} : { next })
+    const { code, detail, message: text = 'an error without a text', next }: Partial<ControlError> = message.error ?? {}
+    // A newer supervisor may have codes that we do not know.
+    const error = new HermesError(isErrorCode(code) ? code : 'FAILED', text, {
+      ...(detail !== undefined && { detail }),
+      ...(next !== undefined && { next }),
+    })
     // Without an id it is about the connection: whatever is under way will not be answered.
     const waiting = message.id === null ? [...this.#replies.values()] : [this.#replies.get(message.id)]
     for (const one of waiting) one?.reject(error)
@@ -306,7 +310,8 @@ function cannotConnect(path: string, where: string, cause: NodeJS.ErrnoException
 const lostBeforeReply = (op: Op, cause: Error): HermesError =>
   reading.has(op)
     ? new HermesError('NO_SUPERVISOR', `the supervisor ended twice before it answered "${op}"`, { next: NEXT, cause })
-    : new HermesError('FAILED', `the supervisor ended before it answered "${op}": it was done, or it was not`, {
+    : new HermesError('FAILED', `the supervisor ended before it answered "${op}": it may or may not have done it`, {
+        detail: 'REPLY_LOST',
         next: 'hermes status shows which',
         cause,
       })

@@ -4,7 +4,7 @@
  * Clients: the command line, the dashboard, the dispatcher, our s6 commands.
  */
 import type { SlotState, Wanted } from '../slot/slot.ts'
-import type { ErrorCode } from '../system/errors.ts'
+import type { ErrorCode, ErrorDetail } from '../system/errors.ts'
 import type { Ending, SignalName } from './init.ts'
 
 export const CONTROL_PROTOCOL_VERSION = 1
@@ -133,6 +133,8 @@ export type Request<O extends Op = Op> = { [K in O]: { v: number; id: number; op
 
 export interface ControlError {
   readonly code: ErrorCode
+  /** What callers branch on within the code; older supervisors send none. */
+  readonly detail?: ErrorDetail
   readonly message: string
   readonly next?: string
 }

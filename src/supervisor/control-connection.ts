@@ -209,12 +209,15 @@ export class ControlConnection {
   }
 
   #errorOf(request: Request, error: unknown): ControlError {
-    if (error instanceof HermesError)
-      return { code: error.code, message: error.message, ...(error.next === undefined ? {} : { next: error.next }) }
+    if (error instanceof HermesError) {
+      const { code, detail, message, next } = error
+      return { code, ...(detail && { detail }), message, ...(next !== undefined && { next }) }
+    }
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
     this.#share.warn(`a bug: the request "${request.op}" failed: ${stack}`)
     return {
       code: 'FAILED',
+      detail: 'INTERNAL',
       message: `the supervisor failed at "${request.op}": ${error instanceof Error ? error.message : String(error)}`,
       next: 'its log has the details: hermes logs supervisor',
     }

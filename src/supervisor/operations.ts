@@ -304,5 +304,7 @@ const isMainProgram = (key: string, verb: string): HermesError =>
 /** There is no ending to tell, and none is made up. */
 function noResult({ key, slot }: SlotEntry): never {
   const reason = slot.state === 'down' ? slot.reason : undefined
-  throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`)
+  throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`, {
+    detail: reason === undefined ? 'STOPPED_BEFORE_RUN' : 'NO_RESULT',
+  })
 }

@@ -34,6 +34,20 @@ export type ErrorCode =
   | 'USAGE'
   | 'VOLUME_BUSY'
 
+/**
+ * What callers branch on within a code. Optional, so that the code stays what older clients know: the supervisor and what talks to it
+ * may be of two versions while an installation is being replaced.
+ */
+export type ErrorDetail =
+  /** FAILED: the job is over and has no result to give. */
+  | 'NO_RESULT'
+  /** FAILED: likewise, because it was stopped before it ran. */
+  | 'STOPPED_BEFORE_RUN'
+  /** FAILED: the connection ended before the reply. */
+  | 'REPLY_LOST'
+  /** FAILED: a bug in the supervisor. */
+  | 'INTERNAL'
+
 const exitCodeOf: Readonly<Record<ErrorCode, ExitCode>> = {
   BAD_REQUEST: EXIT.failed,
   BAD_NAME: EXIT.failed,
@@ -56,6 +70,7 @@ const exitCodeOf: Readonly<Record<ErrorCode, ExitCode>> = {
  */
 export class HermesError extends Error {
   readonly code: ErrorCode
+  readonly detail: ErrorDetail | undefined
   readonly next: string | undefined
   readonly exitCode: ExitCode
 
@@ -64,11 +79,20 @@ export class HermesError extends Error {
     return value instanceof Error && value.name === 'HermesError'
   }
 
-  constructor(code: ErrorCode, message: string, options: { next?: string; exitCode?: ExitCode; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { detail?: ErrorDetail; next?: string; exitCode?: ExitCode; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'HermesError'
     this.code = code
+    this.detail = options.detail
     this.next = options.next
     this.exitCode = options.exitCode ?? exitCodeOf[code]
   }
 }
+
+/** Whether a text, for instance from a newer supervisor, is a code that this program knows. */
+export const isErrorCode = (text: unknown): text is ErrorCode =>
+  typeof text === 'string' && Object.hasOwn(exitCodeOf, text)

@@ -85,6 +85,23 @@ describe('nobody to talk to', () => {
   )
 })
 
+test.each([
+  [{ code: 'FROM_A_LATER_VERSION', message: 'later' }, 'later'],
+  [{}, 'an error without a text'],
+])('an error with a code that we do not know is a plain failure: %j', async (error, message) => {
+  const server = createServer((socket) => {
+    socket.on('data', (text) => {
+      const { id } = JSON.parse(String(text)) as { id: number }
+      socket.write(`${JSON.stringify({ id, ok: false, error })}\n`)
+    })
+  }).listen(path)
+  await once(server, 'listening')
+  const client = await connectControl(path)
+  expect(await failure(client.request('ping', {}))).toMatchObject({ code: 'FAILED', exitCode: 1, message })
+  client.close()
+  server.close()
+})
+
 describe('a supervisor that comes and goes', () => {
   test('several requests at once after it has closed the connection share the next one, which close() ends', async () => {
     const sockets: Socket[] = []

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { ControlClient } from '../../control/client.ts'
 import type { JobResult, JobSpec, StatusResult } from '../../protocol/control.ts'
-import { HermesError } from '../../system/errors.ts'
+import { type ErrorDetail, HermesError } from '../../system/errors.ts'
 
 /** TERM, then so long, then KILL. */
 export const WORKER_STOP_MS = 5000
@@ -91,16 +91,19 @@ export function toState(result: JobResult): JobState {
   }
 }
 
+const NO_RESULT: ReadonlySet<ErrorDetail | undefined> = new Set(['NO_RESULT', 'STOPPED_BEFORE_RUN', undefined])
+
 const isNoSuchSlot = (error: unknown): boolean => error instanceof HermesError && error.code === 'NO_SUCH_SLOT'
 
-/** The supervisor's two ways to say that there is no result; anything else is thrown. */
+/**
+ * The supervisor's ways to say that there is no result; anything else is thrown. A supervisor of an older version sends no detail, and
+ * to these requests it answers FAILED for nothing else.
+ */
 function withoutResult(error: unknown): JobState {
   if (isNoSuchSlot(error)) return { state: 'none' }
-  if (error instanceof HermesError && error.code === 'FAILED' && error.message.includes('has no result')) {
-    const asked = error.message.includes('stopped before it ran')
-    return { state: 'ended', exitCode: null, signal: null, asked, reason: error.message }
-  }
-  throw error
+  if (!(error instanceof HermesError) || error.code !== 'FAILED' || !NO_RESULT.has(error.detail)) throw error
+  const asked = error.detail === 'STOPPED_BEFORE_RUN'
+  return { state: 'ended', exitCode: null, signal: null, asked, reason: error.message }
 }
 
 /** Field 22 of /proc/pid/stat; undefined: there is no such process. */
