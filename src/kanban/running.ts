@@ -15,13 +15,14 @@ export type Seen =
   | { readonly state: 'alive'; readonly pid: number | null }
   | { readonly state: 'gone' }
   | { readonly state: 'unknown' }
-  /** Its job's result. `asked`: it was told to stop. `output`: the last it wrote. */
+  /** Its job's result. `asked`: it was told to stop. `output`: the last it wrote. `reason`: why there is no result. */
   | {
       readonly state: 'ended'
       readonly exitCode: number | null
       readonly signal: string | null
       readonly asked: boolean
       readonly output: string
+      readonly reason?: string
     }
 
 export interface RunningTask {
@@ -60,6 +61,8 @@ export interface RunEnd {
   readonly signal?: string
   readonly summary?: string
   readonly error?: string
+  /** What its worker wrote last reads like a quota or authentication error. */
+  readonly refused?: true
 }
 
 export type Verdict = { readonly do: 'keep' } | { readonly do: 'extend' } | { readonly do: 'end'; readonly end: RunEnd }
@@ -117,10 +120,11 @@ function endOf(seen: Extract<Seen, { state: 'ended' }>): RunEnd {
       ? `killed by SIG${seen.signal}`
       : seen.exitCode !== null
         ? `exit code ${seen.exitCode}`
-        : 'no result'
+        : (seen.reason ?? 'no result')
   const error = last === '' ? words : `${words}: ${last.slice(-500)}`
-  const limited = seen.exitCode === EXIT_RATE_LIMITED
-  return { outcome: limited ? 'rate_limited' : 'crashed', failure: !limited, stop: false, ...how, ...said, error }
+  const outcome = seen.exitCode === EXIT_RATE_LIMITED ? 'rate_limited' : 'crashed'
+  const refused = looksLikeQuotaOrAuth(last) ? ({ refused: true } as const) : {}
+  return { outcome, failure: outcome === 'crashed', stop: false, ...how, ...said, ...refused, error }
 }
 
 /** What a run's end makes of its task. */
@@ -139,7 +143,7 @@ export interface Settlement {
  */
 export function settle(
   task: Pick<RunningTask, 'failures' | 'maxRetries' | 'pauses' | 'openParents'>,
-  end: Pick<RunEnd, 'outcome' | 'failure' | 'error'>,
+  end: Pick<RunEnd, 'outcome' | 'failure' | 'refused'>,
   rules: Pick<Rules, 'failureLimit' | 'requireReview'>,
   nowMs: number,
 ): Settlement {
@@ -147,7 +151,7 @@ export function settle(
     const status = rules.requireReview ? 'review' : 'done'
     return { status, failures: 0, pauses: 0, pausedUntilMs: null, autoBlocked: false }
   }
-  const paused = end.outcome === 'rate_limited' || (end.failure && looksLikeQuotaOrAuth(end.error ?? ''))
+  const paused = end.outcome === 'rate_limited' || (end.failure && end.refused === true)
   const failures = end.failure ? task.failures + 1 : task.failures
   const pauses = paused ? task.pauses + 1 : end.failure ? 0 : task.pauses
   const autoBlocked = end.failure && failures >= (task.maxRetries ?? rules.failureLimit)

@@ -145,6 +145,29 @@ test('a failure that reads like a quota or authentication error pauses too, and 
   expect(board.task(id)).toMatchObject({ failures: 1, pauses: 1 })
 })
 
+test.each([
+  ['ran too long', (board: TestBoard) => board.clock.advance(430_000), { maxRuntimeMs: 429_000 }],
+  [
+    'never ran',
+    (board: TestBoard, id: string) =>
+      board.jobs.states.set(board.jobs.slotOf(id), {
+        state: 'ended',
+        exitCode: null,
+        signal: null,
+        asked: false,
+        reason: 'its process (pid 429) is gone: Disk quota exceeded',
+      }),
+    {},
+  ],
+])('only the words of a worker read like a quota error, not ours about one that %s', async (_, happens, task) => {
+  using board = testBoard()
+  const id = await started(board, 'alpha', { ...task, maxRetries: 9 })
+  happens(board, id)
+  const { report } = await board.dispatch()
+  expect(report.respawn_guarded).toEqual([])
+  expect(board.task(id)).toMatchObject({ failures: 1, pauses: 0 })
+})
+
 test('a worker that we stopped is no failure, whatever its exit code', async () => {
   using board = testBoard()
   for (const exitCode of [0, 1, 143]) {

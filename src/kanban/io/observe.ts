@@ -19,9 +19,10 @@ export async function observeWorker(row: RunningRow, home: string, host: string,
     const job = asked.state === 'none' ? keptResult(home, row.slot) : asked
     if (job.state === 'running') return { state: 'alive', pid: job.pid ?? null }
     if (job.state === 'ended') {
-      const { exitCode, signal, asked } = job
-      const output = job.reason ?? outputSince(taskLog(home, row.id), row.run_started_at ?? 0)
-      return { state: 'ended', exitCode, signal, asked, output }
+      const { state, exitCode, signal, asked, reason } = job
+      if (reason !== undefined) return { state, exitCode, signal, asked, output: '', reason }
+      const output = outputSince(taskLog(home, row.id), row.run_started_at ?? 0)
+      return { state, exitCode, signal, asked, output }
     }
   }
   // A claim of another tool names no host: it is taken for one of ours.
