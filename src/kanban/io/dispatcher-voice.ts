@@ -1,32 +1,32 @@
+import type { Level } from '../../system/level.ts'
 import { rulesInForce } from '../rules.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
 
-export type Level = 'info' | 'warn' | 'error'
-
-/** The lines of {@link DispatcherVoice.rules}. */
-const OF_RULES = /^kanban dispatcher: (default_assignee=|max_in_progress_per_profile=|kanban\.|invalid )/
+/** What a line is about: `tick:` a single task's trouble on this board, `board:` the board as a whole. */
+export type Topic = 'dispatcher' | 'rules' | `tick:${string}` | `board:${string}`
 
 /** What the dispatcher says: what holds until something changes is said once, however many ticks find it so. */
 export class DispatcherVoice {
   /** One line without its newline, each time. */
   readonly say: (level: Level, text: string) => void
-  #said = new Set<string>()
+  readonly #said = new Map<string, Topic>()
 
   constructor(say: (level: Level, text: string) => void) {
     this.say = say
   }
 
-  readonly warn = (text: string): void => this.once('warn', `kanban dispatcher: ${text}`)
+  readonly warn = (text: string, topic: Topic = 'dispatcher'): void => this.once('warn', text, topic)
 
-  once(level: Level, line: string): void {
+  once(level: Level, text: string, topic: Topic): void {
+    const line = `kanban dispatcher: ${text}`
     if (this.#said.has(line)) return
-    this.#said.add(line)
+    this.#said.set(line, topic)
     this.say(level, line)
   }
 
-  /** Lines that hold this are news again. */
-  forget(part: string): void {
-    for (const line of this.#said) if (line.includes(part)) this.#said.delete(line)
+  /** Lines about this are news again. */
+  forget(topic: Topic): void {
+    for (const [line, about] of this.#said) if (about === topic) this.#said.delete(line)
   }
 
   /** The values in force, and what is wrong with those that were written: at the start, and again when they change. */
@@ -34,6 +34,7 @@ export class DispatcherVoice {
     const { warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home))
     const lines = [...notes, ...warnings]
     for (const line of lines) if (!this.#said.has(line)) this.say(warnings.includes(line) ? 'warn' : 'info', line)
-    this.#said = new Set([...[...this.#said].filter((line) => !OF_RULES.test(line)), ...lines])
+    this.forget('rules')
+    for (const line of lines) this.#said.set(line, 'rules')
   }
 }

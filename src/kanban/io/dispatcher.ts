@@ -2,11 +2,12 @@
 import { type ControlClient, connectControl } from '../../control/client.ts'
 import { type Clock, pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
+import type { Level } from '../../system/level.ts'
 import { tickLine } from '../log-line.ts'
 import { troubleOf } from './board.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
-import { DispatcherVoice, type Level } from './dispatcher-voice.ts'
+import { DispatcherVoice } from './dispatcher-voice.ts'
 import { supervisorJobs } from './jobs.ts'
 import { Nudges } from './nudges.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from './open-boards.ts'
@@ -84,7 +85,8 @@ export class Dispatcher {
       } catch (error) {
         this.#voice.once(
           'warn',
-          `kanban dispatcher: board ${place.slug}: last results not taken: ${(error as Error).message}`,
+          `board ${place.slug}: last results not taken: ${(error as Error).message}`,
+          `board:${place.slug}`,
         )
       }
     }
@@ -130,17 +132,18 @@ export class Dispatcher {
       builtIn,
       warn: (text) => {
         isTroubled = true
-        this.#voice.warn(text)
+        this.#voice.warn(text, `tick:${place.slug}`)
       },
       ending: () => this.#nudges.ended,
     })
-    if (!isTroubled) this.#voice.forget(`board "${place.slug}": `)
+    if (!isTroubled) this.#voice.forget(`tick:${place.slug}`)
     const line = tickLine(place.slug, done.report)
     if (line !== undefined) this.#voice.say('info', line)
     if (!isSettled(done)) open.version = LOOK_AGAIN
     if (done.report.skipped_locked) {
-      this.#voice.once('info', `kanban dispatcher: board ${place.slug}: another dispatcher holds it; asking again`)
-    } else this.#voice.forget(`board ${place.slug}:`)
+      const text = `board ${place.slug}: another dispatcher holds it; asking again`
+      this.#voice.once('info', text, `board:${place.slug}`)
+    } else this.#voice.forget(`board:${place.slug}`)
   }
 
   /** One board's trouble is none of the others'. */
@@ -148,7 +151,7 @@ export class Dispatcher {
     const { home, clock, host } = this.#o
     const trouble = troubleOf(error, place, (text) => this.#voice.say('error', text))
     const message = trouble instanceof HermesError ? trouble.message : String((trouble as Error)?.stack ?? trouble)
-    this.#voice.once('error', `kanban dispatcher: board ${place.slug}: ${message}`)
+    this.#voice.once('error', `board ${place.slug}: ${message}`, `board:${place.slug}`)
     this.#boards.close(place.slug)
     const atMs = clock.wallMs()
     const known = readDispatchState(home, place.slug) ?? {
@@ -169,7 +172,7 @@ export class Dispatcher {
     try {
       return this.#boards.open(place)
     } catch (error) {
-      this.#voice.once('error', `kanban dispatcher: board ${place.slug}: ${(error as Error).message}`)
+      this.#voice.once('error', `board ${place.slug}: ${(error as Error).message}`, `board:${place.slug}`)
       return undefined
     }
   }
@@ -178,7 +181,7 @@ export class Dispatcher {
     try {
       return listBoards(this.#o.home)
     } catch (error) {
-      this.#voice.once('error', `kanban dispatcher: ${(error as Error).message}`)
+      this.#voice.once('error', (error as Error).message, 'dispatcher')
       return []
     }
   }
