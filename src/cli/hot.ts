@@ -95,10 +95,10 @@ export async function slotStatus(context: Context, key: string, next: string): P
 export async function status(context: Context): Promise<Outcome> {
   const result = await statusOf(context)
   const warnings = [...result.warnings, ...hostWarnings(context)]
-  const { manager, version: supervisor, pid1, identity, phase, holder, slots, needsAgent = false } = result
+  const { manager, version: supervisor, pid1, identity, phase, holder, holderHost, slots, needsAgent = false } = result
   const text = [
     `${managerLine(result)}\n`,
-    phase === 'running' ? '' : phaseText(phase, holder),
+    phase === 'running' ? '' : phaseText(phase, holderHost),
     '\n',
     slots.length === 0 ? 'no slots\n' : slotsTable(slots, context.clock.wallMs()),
     warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${oneLine(warning)}\n`).join('')}`,
@@ -121,9 +121,9 @@ export async function status(context: Context): Promise<Outcome> {
   }
 }
 
-function phaseText(phase: StatusResult['phase'], holder: string | undefined): string {
+function phaseText(phase: StatusResult['phase'], holderHost: string | undefined): string {
   if (phase !== 'waiting') return `Phase: ${phase}\n`
-  return `Waiting: ${volumeUserText(holder)}. ${FREE_THE_VOLUME}\n`
+  return `Waiting: ${volumeUserText(holderHost)}. ${FREE_THE_VOLUME}\n`
 }
 
 /** Liveness: the supervisor, and init through which it is reached, answer. */
@@ -169,12 +169,12 @@ export async function readiness(context: Context, profile: string | undefined): 
 }
 
 export function readinessProblems(
-  result: Pick<StatusResult, 'phase' | 'holder' | 'slots'>,
+  result: Pick<StatusResult, 'phase' | 'holderHost' | 'slots'>,
   profile: string | undefined,
 ): readonly string[] {
   if (result.phase !== 'running')
     return [
-      `the supervisor is ${result.phase}${result.phase === 'waiting' ? `: ${volumeUserText(result.holder)}` : ''}`,
+      `the supervisor is ${result.phase}${result.phase === 'waiting' ? `: ${volumeUserText(result.holderHost)}` : ''}`,
     ]
   const key = profile === undefined ? undefined : gatewaySlot(profile.trim().toLowerCase())
   const slots = result.slots.filter(

@@ -58,8 +58,8 @@ export async function requireVolume(
 
 /** Who holds the volume, while this container waits for it. */
 async function volumeBusy(client: ControlClient): Promise<string | undefined> {
-  const { phase, holder } = await client.request('status', {})
-  return phase === 'waiting' ? volumeUserText(holder) : undefined
+  const { phase, holderHost } = await client.request('status', {})
+  return phase === 'waiting' ? volumeUserText(holderHost) : undefined
 }
 
 /**

@@ -113,9 +113,9 @@ const REGISTER_TIMEOUT_MS = 15_000
 
 /** Waits until a slot is there. @throws HermesError NO_SUCH_SLOT when it cannot be, TIMED_OUT */
 export async function registeredSlot(place: Place, client: ControlClient, key: string): Promise<SlotStatus> {
-  const seen = await poll(place, client, (slots, phase, holder) => {
-    if (phase === 'waiting') throw noSuchSlot(key, { phase, ...(holder === undefined ? {} : { holder }) })
-    return slots.find((slot) => slot.slot === key)
+  const seen = await poll(place, client, (status) => {
+    if (status.phase === 'waiting') throw noSuchSlot(key, status)
+    return status.slots.find((slot) => slot.slot === key)
   })
   if (seen) return seen
   throw new HermesError('TIMED_OUT', `the slot "${key}" did not appear within ${REGISTER_TIMEOUT_MS / 1000} s`, {
@@ -125,7 +125,7 @@ export async function registeredSlot(place: Place, client: ControlClient, key: s
 
 /** Waits until a slot is gone: the supervisor looks twice, 2 s apart, before it believes that a directory is. */
 export async function goneSlot(place: Place, client: ControlClient, key: string): Promise<void> {
-  const gone = await poll(place, client, (slots) => (slots.some((slot) => slot.slot === key) ? undefined : true))
+  const gone = await poll(place, client, ({ slots }) => (slots.some((slot) => slot.slot === key) ? undefined : true))
   if (gone) return
   throw new HermesError('TIMED_OUT', `the slot "${key}" is still there after ${REGISTER_TIMEOUT_MS / 1000} s`, {
     next: 'hermes logs supervisor',
@@ -135,19 +135,21 @@ export async function goneSlot(place: Place, client: ControlClient, key: string)
 async function poll<T>(
   { clock }: Place,
   client: ControlClient,
-  look: (slots: readonly SlotStatus[], phase: string, holder: string | undefined) => T | undefined,
+  look: (status: StatusResult) => T | undefined,
 ): Promise<T | undefined> {
   const untilMs = clock.nowMs() + REGISTER_TIMEOUT_MS
   for (;;) {
     await client.request('reconcile', {})
-    const { slots, phase, holder } = await client.request('status', {})
-    const found = look(slots, phase, holder)
+    const found = look(await client.request('status', {}))
     if (found !== undefined || clock.nowMs() >= untilMs) return found
     await new Promise<void>((resolve) => clock.at(clock.nowMs() + POLL_MS, resolve))
   }
 }
 
-export const noSuchSlot = (key: string, { phase, holder }: Pick<StatusResult, 'phase' | 'holder'>): HermesError => {
-  const why = phase === 'waiting' ? `; the gateways wait: ${volumeUserText(holder)}` : ''
+export const noSuchSlot = (
+  key: string,
+  { phase, holderHost }: Pick<StatusResult, 'phase' | 'holderHost'>,
+): HermesError => {
+  const why = phase === 'waiting' ? `; the gateways wait: ${volumeUserText(holderHost)}` : ''
   return new HermesError('NO_SUCH_SLOT', `no slot "${key}"${why}`, { next: 'hermes status lists the slots' })
 }

@@ -42,8 +42,8 @@ export function readValues(text: string, file: string): ReadValues {
       message: `expected YAML: at most ${MAX_YAML_DEPTH} levels of sections and lists`,
     })
   const read = readYaml(text, file)
-  const isPuzzling = ({ key, message }: ConfigProblem): boolean =>
-    key === '' || (!key.includes('.') && message.startsWith('unknown key'))
+  const isPuzzling = ({ key }: ConfigProblem): boolean =>
+    key === '' || !(key.includes('.') || isKey(key) || isSection(key))
   const orphan = read.problems.some(isPuzzling) ? findOrphan(text) : undefined
   if (orphan === undefined) return read
   const { line, key, parent } = orphan

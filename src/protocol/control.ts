@@ -39,9 +39,11 @@ export interface StatusResult {
   readonly version: string
   readonly pid1: boolean
   readonly identity: { readonly uid: number; readonly gid: number }
-  /** `waiting`: another container holds the volume, see `holder`. */
+  /** `waiting`: another container holds the volume, see `holder` and `holderHost`. */
   readonly phase: 'booting' | 'waiting' | 'running' | 'stopping'
   readonly holder?: string
+  /** Host name of the container that holds the volume; older supervisors do not say. */
+  readonly holderHost?: string
   readonly slots: readonly SlotStatus[]
   readonly warnings: readonly string[]
   /** There are gateways, all of them the built-in one, and no profile has an agent: nothing would answer. Absent for one slot. */

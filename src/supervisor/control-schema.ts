@@ -18,7 +18,7 @@ const path = z.custom<string>(
 )
 const words = z
   .array(text(131_072).check(z.regex(/^[^\0]*$/, 'expected text without NUL')))
-  .check(z.minLength(1, 'expected at least one word'))
+  .check(z.refine((list) => list.length > 0, 'expected at least one word'))
 const variables = z.record(
   z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a variable name')),
   text(131_072).check(z.regex(/^[^\0]*$/, 'expected text without NUL')),
@@ -119,7 +119,7 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return `expected at most ${issue.maximum}`
     case 'too_small':
-      return issue.message === 'Invalid input' ? `expected at least ${issue.minimum}` : issue.message
+      return `expected at least ${issue.minimum}`
     case 'invalid_key':
       return 'expected a variable name'
     default:

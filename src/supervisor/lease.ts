@@ -67,6 +67,12 @@ export class Lease {
     return typeof found === 'object' ? `instance ${found.instance} on host ${found.host}` : undefined
   }
 
+  /** The host name of the container that holds the volume; undefined: the file does not say. */
+  holderHost(): string | undefined {
+    const found = this.#read()
+    return typeof found === 'object' ? found.host : undefined
+  }
+
   /** What lies in the file's place and is no lease, for people: nobody can tell whose the volume is before it is gone. */
   obstacle(): string | undefined {
     const { file } = this.#options

@@ -93,6 +93,10 @@ export class Life {
     return this.#lease.holder()
   }
 
+  holderHost(): string | undefined {
+    return this.#lease.holderHost()
+  }
+
   /** Why nobody can tell whose the volume is, while that is what the gateways wait for. */
   obstacle(): string | undefined {
     return this.#phase === 'waiting' ? this.#lease.obstacle() : undefined
@@ -136,7 +140,7 @@ export class Life {
         this.#enter('waiting')
         // init has said why, unless it is another container's: only the file says whose.
         if (this.#lease.obstacle() === undefined)
-          this.#o.journal.warn(`${this.#o.start.home}: ${volumeUserText(this.#lease.holder())}. ${FREE_THE_VOLUME}`)
+          this.#o.journal.warn(`${this.#o.start.home}: ${volumeUserText(this.#lease.holderHost())}. ${FREE_THE_VOLUME}`)
         if (this.#begun) this.#lost()
         return
       case 'unsupported':

@@ -45,6 +45,7 @@ export interface OperationsOptions {
   readonly booted: () => Promise<void>
   /** Who holds the volume, while it is not us. */
   readonly holder: () => string | undefined
+  readonly holderHost: () => string | undefined
   /** Why nobody can tell who does, while the gateways wait for that. */
   readonly obstacle: () => string | undefined
   /** A helper lives. @returns when it is to say so again, ms from now */
@@ -152,16 +153,17 @@ export class SlotOperations {
   }
 
   #status(only: string | undefined): StatusResult {
-    const { manager, version, pid1, identity, phase, holder, table, warnings } = this.#o
+    const { manager, version, pid1, identity, phase, holder, holderHost, table, warnings } = this.#o
     const entries = only === undefined ? table.entries() : [this.#entry(only)]
-    const who = holder()
+    const [who, host] = phase() === 'waiting' ? [holder(), holderHost()] : []
     return {
       manager,
       version,
       pid1,
       identity: { uid: identity.uid, gid: identity.gid },
       phase: phase(),
-      ...(phase() === 'waiting' && who !== undefined && { holder: who }),
+      ...(who !== undefined && { holder: who }),
+      ...(host !== undefined && { holderHost: host }),
       slots: [...entries].sort(bySlot).map((entry) => this.#statusOf(entry)),
       warnings: [...slotWarnings(entries), ...(only === undefined ? warnings() : [])],
       ...(only === undefined && { needsAgent: this.#o.needsAgent() }),
@@ -270,7 +272,7 @@ export class SlotOperations {
           throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
             next: 'remove it, and this container continues by itself',
           })
-        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.holder()), {
+        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.holderHost()), {
           next: FREE_THE_VOLUME,
         })
       }

@@ -226,6 +226,7 @@ export class Supervisor {
       phase: () => this.#life.phase,
       booted: () => this.#life.whenBooted(),
       holder: () => this.#life.holder(),
+      holderHost: () => this.#life.holderHost(),
       obstacle: () => this.#life.obstacle(),
       alive: (slot) => this.#helpers.alive(slot),
       reconcile: () => this.#life.reconcile(),

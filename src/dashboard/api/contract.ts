@@ -77,6 +77,7 @@ export const Details = z.strictObject({
   identity: z.strictObject({ uid: z.int(), gid: z.int() }),
   phase: z.enum(['booting', 'waiting', 'running', 'stopping']),
   holder: optional(z.string()),
+  holderHost: optional(z.string()),
   slots: z.array(Slot),
   warnings: z.array(z.string()),
 })

@@ -40,7 +40,7 @@ function expected(issue: Issue): string {
     case 'too_small':
       return `expected at least ${issue.minimum}${unitOf(issue.origin)}`
     default:
-      return issue.message === 'Invalid input' ? 'not as expected' : issue.message
+      return 'not as expected'
   }
 }
 
