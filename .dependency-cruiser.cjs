@@ -45,6 +45,8 @@ module.exports = {
       to: {
         path: '^src/(init|supervisor|cli|gateway|dashboard)/',
         pathNot: ['^src/$1/', '^src/gateway/(agent|sessions)/'],
+        // The command line knows what a bundle that it loads gives.
+        dependencyTypesNot: ['type-only'],
       },
     },
     {

@@ -1,12 +1,12 @@
 // `hermes dashboard`. A program of its own: it lives for days and needs no command parser.
 import { setFlagsFromString } from 'node:v8'
 import { settle } from '../src/dashboard/own-environment.ts'
-import { type DashboardFacts, runDashboard } from '../src/dashboard/program.ts'
+import { type DashboardBundle, runDashboard } from '../src/dashboard/program.ts'
 import { isImageInstall } from '../src/system/install.ts'
 
 declare const HERMES_VERSION: string
 
-export function dashboardProgram(facts: Omit<DashboardFacts, 'version'>): Promise<number> {
+export const dashboardProgram: DashboardBundle['dashboardProgram'] = (facts) => {
   // What viewers are sent is garbage a moment later; by itself V8 lets 150 MB of it pile up. Here and not on a command line, because
   // the slot and bin/hermes have one each. V8 reads this flag at every collection, so it may come late (not every flag may).
   setFlagsFromString('--optimize-for-size')

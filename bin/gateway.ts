@@ -1,6 +1,6 @@
 // `hermes gateway run`. A program of its own, so that a gateway does not hold the command line in memory.
 import type { StartPart } from '../src/gateway/built-in.ts'
-import { runGateway } from '../src/gateway/program.ts'
+import { type GatewayBundle, runGateway } from '../src/gateway/program.ts'
 import { truthy } from '../src/system/markers.ts'
 
 const apiServer: StartPart = async (facts, config, log) => {
@@ -9,5 +9,4 @@ const apiServer: StartPart = async (facts, config, log) => {
   return startApi(facts, config, log)
 }
 
-export const gatewayProgram = (facts: Parameters<typeof runGateway>[0]): Promise<number> =>
-  runGateway(facts, [apiServer])
+export const gatewayProgram: GatewayBundle['gatewayProgram'] = (facts) => runGateway(facts, [apiServer])

@@ -1,7 +1,7 @@
 // Policy: decides about slots. Started by init with one argument, SupervisorStart as JSON, and with inherited descriptors.
 import { dirname } from 'node:path'
 import { becomeUser } from '../src/cli/drop.ts'
-import type { SupervisorStart } from '../src/protocol/init.ts'
+import type { SupervisorStart } from '../src/protocol/start-up.ts'
 import { Supervisor } from '../src/supervisor/supervisor.ts'
 import { systemClock } from '../src/system/clock.ts'
 import { loadNative } from '../src/system/native-libc.ts'

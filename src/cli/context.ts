@@ -3,6 +3,7 @@ import { connectControl } from '../control/client.ts'
 import { readActiveProfile } from '../profile/active.ts'
 import { requireProfile } from '../profile/disk.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
+import { oneLine } from '../system/foreign-text.ts'
 import { type Environment, findRunPaths, installDir, resolveHome } from '../system/install.ts'
 import type { RunPaths } from '../system/paths.ts'
 import type { Output } from './output.ts'
@@ -73,3 +74,9 @@ export const gatewayFacts = (context: Context) => {
     err: context.output.err,
   }
 }
+
+/** Writes warnings of one line each to the standard error of a command. */
+export const warnOn =
+  (context: Context) =>
+  (text: string): void =>
+    context.output.err(`hermes: warning: ${oneLine(text)}\n`)

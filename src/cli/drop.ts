@@ -3,7 +3,7 @@
  * file of the volume ever belongs to root.
  */
 import { lstatSync, readFileSync } from 'node:fs'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { isImageInstall } from '../system/install.ts'
 import type { Native } from '../system/native.ts'
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { HANDOVER_VARIABLE, type Handover, type Keep, type Kept, type KeptText } from '../protocol/handover.ts'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../system/markers.ts'
 
 /** What init has handed over, and its word that what is sent back is on the disk. */

@@ -50,6 +50,11 @@ export interface DashboardFacts {
 
 const NOTIFICATION_FD = 3
 
+/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+export interface DashboardBundle {
+  dashboardProgram(facts: Omit<DashboardFacts, 'version'>): Promise<number>
+}
+
 /**
  * `hermes dashboard`: serves until TERM or INT.
  * @returns 0

@@ -11,6 +11,11 @@ import type { GatewayFacts } from './facts.ts'
 import { runOwnCommand } from './own-command.ts'
 import { redirectToSupervisor } from './redirect.ts'
 
+/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+export interface GatewayBundle {
+  gatewayProgram(facts: Omit<GatewayFacts, 'supervised'> & { readonly noSupervise: boolean }): Promise<number>
+}
+
 /**
  * `hermes gateway run`: in a slot the built-in gateway; as the container's main program a request to the supervisor, unless that is
  * opted out of; by hand the gateway in the foreground, whatever it runs.

@@ -20,6 +20,11 @@ export interface WorkerFacts {
 /** Too many requests (RFC 6585). */
 const TOO_MANY = 429
 
+/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+export interface WorkerBundle {
+  workerProgram(facts: WorkerFacts): Promise<number>
+}
+
 /** @returns the exit code: 75 when the endpoint refuses for now, which is no failure of the task */
 export async function runWorker({ profile, dir, env, clock, out, err }: WorkerFacts): Promise<number> {
   const file = join(dir, 'config.yaml')

@@ -1,4 +1,4 @@
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import type { Native } from '../system/native.ts'
 
 type Ids = Pick<RuntimeIdentity, 'uid' | 'gid'>

@@ -1,19 +1,12 @@
 import type { Socket } from 'node:net'
 import { HANDOVER_FD } from '../protocol/handover.ts'
-import {
-  type ChildFacts,
-  type ChildId,
-  type Ending,
-  LONGEST_MS,
-  MAX_CHILDREN,
-  SIGNALS,
-  type SignalName,
-  type ToInit,
-  type ToSupervisor,
-} from '../protocol/init.ts'
+import { type ChildFacts, LONGEST_MS, MAX_CHILDREN, type ToInit, type ToSupervisor } from '../protocol/init.ts'
+import type { Ending } from '../slot/ending.ts'
+import type { ChildId } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { readProcess } from '../system/proc.ts'
+import { SIGNALS, type SignalName } from '../system/signals.ts'
 import { DASHBOARD_SLOT, type DashboardProgram } from './dashboard-program.ts'
 import { KeptEvents, type Unnumbered } from './kept-events.ts'
 import type { LogFifos } from './log-fifos.ts'

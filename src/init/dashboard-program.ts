@@ -8,8 +8,8 @@ import {
   MAX_HANDOVER_LINE_BYTES,
   parseKeep,
 } from '../protocol/handover.ts'
-import type { RuntimeIdentity } from '../protocol/init.ts'
 import { LineSplitter } from '../protocol/lines.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { partSecrets } from '../system/dashboard-secrets.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../system/markers.ts'
 import { ownNode } from '../system/own-node.ts'

@@ -1,14 +1,16 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { type Environment, isImageInstall, resolveHome } from '../system/install.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { foreignLoaders } from './foreign-loaders.ts'
 import { RUNTIME_USER, requestedIds, restrictions, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
-import { RESERVE_MS } from './stop.ts'
 import { doubtfulSwitches } from './switches.ts'
+
+/** Kept of the total time of a stop for killing, draining the logs and the finish hooks. */
+export const RESERVE_MS = 1_500
 
 export interface InitOptions {
   /** Directory that holds bin/ and lib/. */

@@ -15,7 +15,7 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { isKnownName } from '../repair/known.ts'
 import { HermesError } from '../system/errors.ts'
 import { mountOf } from '../system/mounts.ts'

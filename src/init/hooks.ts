@@ -1,6 +1,7 @@
 import { readdirSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Ending, RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
+import type { Ending } from '../slot/ending.ts'
 import { describeEnding, shellCode } from '../slot/ending.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'

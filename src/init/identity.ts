@@ -1,4 +1,4 @@
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import type { Environment } from '../system/install.ts'
 import { truthy } from '../system/markers.ts'

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { type ConsoleSink, INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
+import { INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
+import type { ConsoleSink } from '../protocol/start-up.ts'
 import type { MachineClock } from '../system/clock.ts'
 import { partSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT } from '../system/errors.ts'

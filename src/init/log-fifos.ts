@@ -1,6 +1,7 @@
 import { type BigIntStats, chmodSync, closeSync, constants, fstatSync, lchownSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { MAX_CHILDREN, type RuntimeIdentity } from '../protocol/init.ts'
+import { MAX_CHILDREN } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import type { Native } from '../system/native.ts'
 import { orAsRuntimeUser } from './as-runtime-user.ts'
 

@@ -1,5 +1,5 @@
 import { constants, fstatSync, openSync, readFileSync, type Stats, writeSync } from 'node:fs'
-import type { ConsoleSink } from '../protocol/init.ts'
+import type { ConsoleSink } from '../protocol/start-up.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { oneLine } from '../system/foreign-text.ts'
 import type { Level } from '../system/level.ts'

@@ -1,7 +1,8 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { type Ending, signalName } from '../protocol/init.ts'
+import type { Ending } from '../slot/ending.ts'
 import { type ChildEnding, childEnding, type Kernel } from '../system/child-ending.ts'
+import { signalName } from '../system/signals.ts'
 
 /** A program init has started; its pid is known, because a failed start is an error. */
 export interface Started {

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { HermesError } from '../system/errors.ts'
 import { containerRunDir, type Environment, IMAGE_RUN_DIR, privateRunDir } from '../system/install.ts'
 import { type Native, NativeError } from '../system/native.ts'

@@ -1,7 +1,6 @@
 import { closeSync, lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { type Ending, SIGNALS } from '../protocol/init.ts'
 import {
   type ServicePrograms as Programs,
   type ServiceUser,
@@ -9,9 +8,11 @@ import {
   serviceSlot,
 } from '../services/definition.ts'
 import type { ServiceTable } from '../services/table.ts'
+import type { Ending } from '../slot/ending.ts'
 import { describeEnding } from '../slot/ending.ts'
 import { encodeBytes } from '../system/byte-text.ts'
 import { execWith, exportLines, shellQuote } from '../system/sh-environment.ts'
+import { SIGNALS } from '../system/signals.ts'
 import { withBytes } from './byte-environment.ts'
 import type { Variables } from './environment.ts'
 import { setprivPrefix } from './identity.ts'

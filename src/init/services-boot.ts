@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { MAX_TABLE_BYTES, parseServiceTable, type ServiceTable } from '../services/table.ts'
 import { describeEnding } from '../slot/ending.ts'
 import { ownNode } from '../system/own-node.ts'

@@ -1,5 +1,5 @@
-import { SIGNALS } from '../protocol/init.ts'
 import type { Native } from '../system/native.ts'
+import { SIGNALS } from '../system/signals.ts'
 import type { MainProgram } from './main-program.ts'
 
 export interface SignalsOptions {

@@ -1,11 +1,10 @@
-import { SIGNALS, type SignalName } from '../protocol/init.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { descendants, isZombie, type ProcessFacts } from '../system/proc.ts'
+import { SIGNALS, type SignalName } from '../system/signals.ts'
 import type { LivingChild } from './children.ts'
+import { RESERVE_MS } from './facts.ts'
 
-/** Kept of the total for killing, draining the logs and the finish hooks. */
-export const RESERVE_MS = 1_500
 const NAME_AFTER_MS = 2_000
 const LOOK_EVERY_MS = 20
 /** After KILL the kernel needs its time, too; what is left then is stuck in a system call. */

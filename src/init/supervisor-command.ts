@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import type { ConsoleSink, SupervisorStart } from '../protocol/init.ts'
+import type { ConsoleSink, SupervisorStart } from '../protocol/start-up.ts'
 import { ownNode } from '../system/own-node.ts'
 import type { Variables } from './environment.ts'
 import type { InitFacts, InitOptions } from './facts.ts'

@@ -1,19 +1,18 @@
 import type { Socket } from 'node:net'
 import {
-  type Ending,
   encodeMessage,
   MAX_LINE_BYTES,
   parseToInit,
   type Sequenced,
-  SIGNALS,
-  type SignalName,
   type ToInit,
   type ToSupervisor,
 } from '../protocol/init.ts'
 import { LineSplitter } from '../protocol/lines.ts'
+import type { Ending } from '../slot/ending.ts'
 import { describeEnding } from '../slot/ending.ts'
 import type { Clock, MachineClock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
+import { SIGNALS, type SignalName } from '../system/signals.ts'
 import type { Processes, Started } from './processes.ts'
 import { type Life, pour } from './supervisor-life.ts'
 

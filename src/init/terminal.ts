@@ -1,6 +1,6 @@
 import { fchownSync, fstatSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import type { Native } from '../system/native.ts'
 
 const STANDARD_FDS = [0, 1, 2] as const

@@ -1,6 +1,6 @@
 import { accessSync, constants, lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RuntimeIdentity } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../repair/known.ts'
 import { HermesError } from '../system/errors.ts'
 import type { Variables } from './environment.ts'

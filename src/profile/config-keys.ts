@@ -2,7 +2,7 @@
  * Every key of config.yaml: the one source of types, defaults, the seeded file, the schema and the table in
  * docs/configuration.md. Plain data, because the supervisor and the gateway need the defaults without loading zod.
  */
-import type { SignalName } from '../protocol/init.ts'
+import type { SignalName } from '../system/signals.ts'
 import type { Announcement, GiveUpAfter } from './values.ts'
 
 /** What a value may be. `duration` is written `500ms`, `30s`, `1m`, `2h` or as a number of seconds, and read as ms. */

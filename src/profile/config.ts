@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { SignalName } from '../protocol/init.ts'
+import type { SignalName } from '../system/signals.ts'
 import { readRegularFile } from '../system/small-file.ts'
 import {
   CONFIG_KEYS,

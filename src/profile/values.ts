@@ -2,8 +2,9 @@
  * The kinds of value that config.yaml and services.yaml share: for each the one check, and the words that say what it takes. Every
  * check takes what YAML gave.
  */
-import { LONGEST_MS, parseSignal, type SignalName } from '../protocol/init.ts'
+import { LONGEST_MS } from '../protocol/init.ts'
 import { parseAddress } from '../system/address.ts'
+import { parseSignal, type SignalName } from '../system/signals.ts'
 
 export const MAX_FD = 63
 export const DURATION = 'a duration such as 500ms, 30s, 1m or a number of seconds'

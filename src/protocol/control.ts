@@ -3,9 +3,11 @@
  * `{id, ok:true, result}` or `{id, ok:false, error}`; a followed one by any number of `{id, event}` until either side closes.
  * Clients: the command line, the dashboard, the dispatcher, our s6 commands.
  */
+
+import type { Ending } from '../slot/ending.ts'
 import type { SlotState, Wanted } from '../slot/slot.ts'
 import type { ErrorCode, ErrorDetail } from '../system/errors.ts'
-import type { Ending, SignalName } from './init.ts'
+import type { SignalName } from '../system/signals.ts'
 
 export const CONTROL_PROTOCOL_VERSION = 1
 export const MAX_REQUEST_BYTES = 1_000_000

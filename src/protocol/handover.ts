@@ -3,7 +3,7 @@
  * environment, a command line or the volume. Newline-delimited JSON: first a {@link Handover}, then the dashboard sends {@link Keep}
  * and init answers each by a {@link Kept}.
  */
-import type { RuntimeIdentity } from './init.ts'
+import type { RuntimeIdentity } from './start-up.ts'
 
 /** The variable that names the descriptor. Set by init alone, for a process that it starts as root. */
 export const HANDOVER_VARIABLE = 'HERMES_HANDOVER_FD'

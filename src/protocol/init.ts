@@ -6,7 +6,10 @@
  * Instants (`…AtMs`) are milliseconds of the clock that both processes share (src/system/clock.ts).
  */
 
+import type { Ending } from '../slot/ending.ts'
+import type { ChildId } from '../slot/slot.ts'
 import type { Frozen } from '../system/clock.ts'
+import { isSignal, type SignalName } from '../system/signals.ts'
 
 export const INIT_PROTOCOL_VERSION = 1
 /** Longest line either side accepts. The longest honest one, `welcome` with 4,096 children, stays below. */
@@ -26,9 +29,6 @@ export type KeptName = string
 /** The longest time that a setting may name: what the settings take, init takes. */
 export const LONGEST_MS = 366 * 86_400_000
 
-/** Counts up over a container's life and is never a pid. */
-export type ChildId = number
-
 export interface ChildFacts {
   readonly child: ChildId
   readonly slot: string
@@ -39,9 +39,6 @@ export interface ChildFacts {
   /** When the newline came on the notification fd; absent: not yet, or the slot has none. */
   readonly readyAtMs?: number
 }
-
-/** How a process ended: facts from wait(2), one or the other. */
-export type Ending = { readonly exitCode: number } | { readonly signal: SignalName }
 
 export type ToInit =
   | { readonly type: 'hello'; readonly v: number }
@@ -158,86 +155,6 @@ export type Sequenced =
       readonly atMs: number
     }
 
-export const SIGNALS = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ILL: 4,
-  TRAP: 5,
-  ABRT: 6,
-  BUS: 7,
-  FPE: 8,
-  KILL: 9,
-  USR1: 10,
-  SEGV: 11,
-  USR2: 12,
-  PIPE: 13,
-  ALRM: 14,
-  TERM: 15,
-  STKFLT: 16,
-  CHLD: 17,
-  CONT: 18,
-  STOP: 19,
-  TSTP: 20,
-  TTIN: 21,
-  TTOU: 22,
-  URG: 23,
-  XCPU: 24,
-  XFSZ: 25,
-  VTALRM: 26,
-  PROF: 27,
-  WINCH: 28,
-  IO: 29,
-  PWR: 30,
-  SYS: 31,
-  // Real-time signals as the C library numbers them; it keeps the two below RTMIN to itself, but anybody can send them.
-  'RTMIN-2': 32,
-  'RTMIN-1': 33,
-  RTMIN: 34,
-  'RTMIN+1': 35,
-  'RTMIN+2': 36,
-  'RTMIN+3': 37,
-  'RTMIN+4': 38,
-  'RTMIN+5': 39,
-  'RTMIN+6': 40,
-  'RTMIN+7': 41,
-  'RTMIN+8': 42,
-  'RTMIN+9': 43,
-  'RTMIN+10': 44,
-  'RTMIN+11': 45,
-  'RTMIN+12': 46,
-  'RTMIN+13': 47,
-  'RTMIN+14': 48,
-  'RTMIN+15': 49,
-  'RTMIN+16': 50,
-  'RTMIN+17': 51,
-  'RTMIN+18': 52,
-  'RTMIN+19': 53,
-  'RTMIN+20': 54,
-  'RTMIN+21': 55,
-  'RTMIN+22': 56,
-  'RTMIN+23': 57,
-  'RTMIN+24': 58,
-  'RTMIN+25': 59,
-  'RTMIN+26': 60,
-  'RTMIN+27': 61,
-  'RTMIN+28': 62,
-  'RTMIN+29': 63,
-  'RTMIN+30': 64,
-} as const
-export type SignalName = keyof typeof SIGNALS
-
-/** The name of a signal number, 1 to 64; others have none. */
-export const signalName = (number: number): SignalName | undefined =>
-  (Object.keys(SIGNALS) as SignalName[]).find((name) => SIGNALS[name] === number)
-
-/** `TERM`, `term`, `SIGTERM` and `15` all name the same signal. */
-export function parseSignal(text: string): SignalName | undefined {
-  const word = text.trim().toUpperCase().replace(/^SIG/, '')
-  if (/^\d{1,2}$/.test(word)) return signalName(Number(word))
-  return Object.hasOwn(SIGNALS, word) ? (word as SignalName) : undefined
-}
-
 /**
  * A slot key: what names a slot on the wire, in /run/service and in file names. No slash, no leading dot, so it can never
  * leave the directory it is joined to.
@@ -250,8 +167,6 @@ export const isKeptName = (value: unknown): value is KeptName =>
 
 const isWhole = (value: unknown, min: number, max: number): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
-export const isSignal = (value: unknown): value is SignalName =>
-  typeof value === 'string' && Object.hasOwn(SIGNALS, value)
 const isText = (value: unknown, maxLength: number): value is string =>
   typeof value === 'string' && value.length <= maxLength
 const MAX_ID = Number.MAX_SAFE_INTEGER
@@ -303,47 +218,3 @@ export function parseToInit(line: string): ToInit | string {
 export const parseToSupervisor = (line: string): ToSupervisor => JSON.parse(line) as ToSupervisor
 
 export const encodeMessage = (message: ToInit | ToSupervisor): string => `${JSON.stringify(message)}\n`
-
-/** Where a stream of the container ends up, and how to write to it without ever blocking (docs/ARCHITECTURE.md, "Logs"). */
-export interface ConsoleSink {
-  readonly fd: number
-  /**
-   * `stream`: a private O_NONBLOCK description. `shared`: the inherited one, asked for room (poll) before each write of at most
-   * 4096 bytes. `file`: never blocks. `socket`: send(MSG_DONTWAIT). `none`: closed, write nothing.
-   */
-  readonly kind: 'stream' | 'shared' | 'file' | 'socket' | 'none'
-}
-
-/** What init tells the supervisor at its start: JSON, its only argument. File descriptors are inherited. */
-export interface SupervisorStart {
-  readonly protocolFd: number
-  /** Listening control socket, bound by init; absent when it could not be made. */
-  readonly controlFd?: number
-  readonly stdout: ConsoleSink
-  readonly stderr: ConsoleSink
-  readonly home: string
-  readonly runDir: string
-  readonly layout: 'image' | 'private'
-  /** Random, one per container life. */
-  readonly instance: string
-  readonly hostname: string
-  /** We are PID 1 of our namespace. */
-  readonly pid1: boolean
-  /** Slots run as this identity; equal to our own where nothing is dropped. */
-  readonly identity: RuntimeIdentity
-  /** Root is dropped on the way to the slots (started as root through /init), and by the supervisor itself. */
-  readonly dropped: boolean
-  /** `npm start`: counts as an operator's start of the default gateway. */
-  readonly foreground: boolean
-  /** The main program's words, empty when there is none: `dashboard` makes no gateway slots. */
-  readonly main: readonly string[]
-}
-
-export interface RuntimeIdentity {
-  readonly uid: number
-  readonly gid: number
-  readonly groups: readonly number[]
-  readonly user: string
-  /** HOME of every child. */
-  readonly home: string
-}

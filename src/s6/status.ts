@@ -1,4 +1,4 @@
-import { SIGNALS, signalName } from '../protocol/init.ts'
+import { SIGNALS, signalName } from '../system/signals.ts'
 
 /** `supervise/status` of a slot directory, as s6 writes it. @see s6's src/libs6/s6_svstatus_unpack.c */
 export interface ServiceState {

@@ -3,7 +3,7 @@
  * /etc/hermes/services.yaml. Plain data; lengths of time in ms. docs/services-internals.md says who reads which half.
  */
 import type { Announcement, Check } from '../profile/values.ts'
-import type { SignalName } from '../protocol/init.ts'
+import type { SignalName } from '../system/signals.ts'
 
 /** Services live in slots of this prefix: `service-nginx`. */
 export const SERVICE_PREFIX = 'service-'

@@ -2,7 +2,7 @@
  * The small files of a service directory: names, numbers, a signal. s6 passes over a number that it cannot read; s6-rc-compile refuses it.
  * Source: s6-rc 0.5.4, src/s6-rc/s6-rc-compile.c, and s6's servicedir.
  */
-import { parseSignal } from '../protocol/init.ts'
+import { parseSignal } from '../system/signals.ts'
 import type { ServiceRules } from './definition.ts'
 import type { TreeDir } from './facts.ts'
 import { refused } from './refused.ts'

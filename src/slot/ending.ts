@@ -1,6 +1,9 @@
 /** What the end of a process means, as far as its exit code or signal says (docs/slots.md, "What an exit means"). */
-import { type Ending, SIGNALS } from '../protocol/init.ts'
 import { EXIT } from '../system/errors.ts'
+import { SIGNALS, type SignalName } from '../system/signals.ts'
+
+/** How a process ended: facts from wait(2), one or the other. */
+export type Ending = { readonly exitCode: number } | { readonly signal: SignalName }
 
 /** `exited with code 1`, `was killed by SIGKILL`. */
 export const describeEnding = (ending: Ending): string =>

@@ -1,6 +1,7 @@
 /** What becomes of a slot whose process has ended or could not be started: docs/slots.md, "What an exit means". */
-import type { Ending } from '../protocol/init.ts'
+
 import { backoffMs } from './backoff.ts'
+import type { Ending } from './ending.ts'
 import { asksForRestart, describeEnding, isSuccess, permanentReason } from './ending.ts'
 import { childOf, type DeathRecord, isOwnJudgement, type Slot, type Verdict } from './slot.ts'
 

@@ -12,7 +12,11 @@
  *
  * Instants (`…AtMs`) are CLOCK_MONOTONIC milliseconds; they mean the same in the next supervisor of this boot.
  */
-import type { ChildId, Ending, SignalName } from '../protocol/init.ts'
+import type { SignalName } from '../system/signals.ts'
+import type { Ending } from './ending.ts'
+
+/** Counts up over a container's life and is never a pid. */
+export type ChildId = number
 
 export type { Ending }
 

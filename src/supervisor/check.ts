@@ -1,7 +1,7 @@
 import type { Check } from '../profile/values.ts'
-import { signalName } from '../protocol/init.ts'
 import { childEnding, type Kernel } from '../system/child-ending.ts'
 import type { Clock } from '../system/clock.ts'
+import { signalName } from '../system/signals.ts'
 
 /**
  * Asks a service from outside, once. Never rejects.

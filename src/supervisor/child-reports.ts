@@ -1,4 +1,5 @@
-import type { ChildFacts, Ending, Sequenced, ToSupervisor } from '../protocol/init.ts'
+import type { ChildFacts, Sequenced, ToSupervisor } from '../protocol/init.ts'
+import type { Ending } from '../slot/ending.ts'
 import { permanentReason } from '../slot/ending.ts'
 import { type Child, childOf, isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'

@@ -4,7 +4,8 @@
  */
 import * as z from 'zod/mini'
 import { CONTROL_PROTOCOL_VERSION, type ControlError, MAX_WAIT_MS, type Op, type Request } from '../protocol/control.ts'
-import { isSlotKey, SIGNALS, type SignalName } from '../protocol/init.ts'
+import { isSlotKey } from '../protocol/init.ts'
+import { SIGNALS, type SignalName } from '../system/signals.ts'
 
 const text = (maxLength: number) => z.string().check(z.maxLength(maxLength))
 const slot = z.custom<string>(isSlotKey, 'expected a slot name such as "gateway-default"')

@@ -1,23 +1,13 @@
-import { lstatSync, opendirSync, statSync } from 'node:fs'
+import { lstatSync, opendirSync } from 'node:fs'
 import { copiesAmong } from '../profile/copies.ts'
 import { listProfiles } from '../profile/disk.ts'
 import { identityOf, type ProfileIdentity, readObserved } from '../profile/gateway-state.ts'
 import { DEFAULT_PROFILE, isProfileName } from '../profile/names.ts'
 import { type Desired, readDesired, wantsBootstrap } from '../profile/state.ts'
+import type { DirId } from '../system/dir-id.ts'
+import { dirId } from '../system/dir-id.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
-import { type DirId, type Disk, type DiskProfile, emptyMemory, type ReconcileMemory } from './reconcile.ts'
-
-/** Device and inode of a directory, links followed; undefined when it is not there, no directory, or out of reach. */
-export function dirId(path: string): DirId | undefined {
-  try {
-    // bigint: an inode number may be past 2^53, and two that round to one would be taken for one directory.
-    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-    return stat?.isDirectory() ? `${stat.dev}:${stat.ino}` : undefined
-  } catch {
-    // EACCES, EIO, ESTALE: not to be seen, which is all the caller needs to know.
-    return undefined
-  }
-}
+import { type Disk, type DiskProfile, emptyMemory, type ReconcileMemory } from './reconcile.ts'
 
 /**
  * What the reconciler plans from.

@@ -4,11 +4,11 @@ import { defaultConfig } from '../profile/config.ts'
 import type { JobSpec } from '../protocol/control.ts'
 import { type ServiceRules, serviceOfSlot } from '../services/definition.ts'
 import type { Slot } from '../slot/slot.ts'
+import type { DirId } from '../system/dir-id.ts'
+import { dirId } from '../system/dir-id.ts'
 import { below, profileDir, profileOfSlot, slotLogDir } from '../system/paths.ts'
-import { dirId } from './disk-observer.ts'
 import { gatewayLaunch, jobLaunch, type Launch, serviceLaunch } from './launch.ts'
 import { ProfileConfigs } from './profile-configs.ts'
-import type { DirId } from './reconcile.ts'
 import { isHelper, SlotScripts, type SlotScriptsOptions } from './slot-scripts.ts'
 
 /** Where the lines of a slot go. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { ActionResult, JobResult, Operations, SlotAction, SlotStatus, StatusResult } from '../protocol/control.ts'
-import type { RuntimeIdentity, ToInit } from '../protocol/init.ts'
+import type { ToInit } from '../protocol/init.ts'
+import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
 import { serviceOfSlot } from '../services/definition.ts'
 import { childOf, type SlotEvent } from '../slot/slot.ts'

@@ -1,8 +1,8 @@
-import { SIGNALS } from '../protocol/init.ts'
 import { type Child, childOf, type Slot } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { isZombie, readProcess } from '../system/proc.ts'
+import { SIGNALS } from '../system/signals.ts'
 
 const LOOK_EVERY_MS = 20
 /** Nobody waits for a container any more, but nothing is worth more than this either. */

@@ -6,12 +6,10 @@
  * seen in, and all that is still so CONFIRM_MS later: neither an editor's save, nor a lost mount, nor a restore kills a gateway.
  */
 import type { Desired, DesiredState, PriorExit } from '../profile/state.ts'
+import type { DirId } from '../system/dir-id.ts'
 
 /** How long a directory must have been gone before its slot is removed. */
 export const CONFIRM_MS = 2000
-
-/** Device and inode, `dev:ino`: the directory itself, whatever its name is now. */
-export type DirId = string
 
 export interface DiskProfile {
   readonly name: string

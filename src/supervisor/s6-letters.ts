@@ -1,6 +1,7 @@
 /** What each letter of s6-svc and s6-svscanctl means here (docs/s6.md). Pure. */
-import type { SignalName } from '../protocol/init.ts'
+
 import type { Slot, SlotEvent } from '../slot/slot.ts'
+import type { SignalName } from '../system/signals.ts'
 import { phaseOf } from './s6-view.ts'
 
 export type LetterAction =

@@ -2,7 +2,8 @@
  * The bytes of s6's `supervise/status` and `supervise/death_tally` (s6's src/libs6/s6_svstatus_pack.c, s6_dtally_pack.c and
  * doc/servicedir.html; checked against what s6-supervise 2.11.3.2 writes). Pure.
  */
-import { type Ending, SIGNALS } from '../protocol/init.ts'
+import type { Ending } from '../slot/ending.ts'
+import { SIGNALS } from '../system/signals.ts'
 
 /** What `supervise/status` says. Instants are Unix ms. */
 export interface ServiceStatus {

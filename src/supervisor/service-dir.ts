@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { type Ending, isSlotKey } from '../protocol/init.ts'
+import { isSlotKey } from '../protocol/init.ts'
+import type { Ending } from '../slot/ending.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { below } from '../system/paths.ts'
 import { readSmallBytes, readSmallFile } from '../system/small-file.ts'

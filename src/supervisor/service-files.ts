@@ -1,8 +1,8 @@
 import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import type { SignalName } from '../protocol/init.ts'
 import { encodeBytes } from '../system/byte-text.ts'
 import { makeDirectory } from '../system/directory.ts'
 import { below } from '../system/paths.ts'
+import type { SignalName } from '../system/signals.ts'
 import { encodeStatus, type ServiceStatus } from './s6-status.ts'
 
 /** What of a slot's definition shows in its directory. */

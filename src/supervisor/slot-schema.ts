@@ -1,6 +1,7 @@
 /** The shape of a slot's kept state, for each state it can be in. By hand: zod costs the supervisor 2 MB, and a restart its time. */
-import { isSignal } from '../protocol/init.ts'
+
 import type { Slot } from '../slot/slot.ts'
+import { isSignal } from '../system/signals.ts'
 
 type Check = (value: unknown) => boolean
 /** A key that ends in `?` may be missing. */

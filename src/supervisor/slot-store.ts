@@ -1,8 +1,8 @@
 import type { JobSpec } from '../protocol/control.ts'
 import type { Slot } from '../slot/slot.ts'
+import type { DirId } from '../system/dir-id.ts'
 import type { Launch } from './launch.ts'
 import type { Memory } from './memory.ts'
-import type { DirId } from './reconcile.ts'
 import { whyNoStoredSlot } from './slot-schema.ts'
 
 const VERSION = 1

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Processes } from '../../src/init/processes.ts'
-import type { Ending } from '../../src/protocol/init.ts'
+import type { Ending } from '../../src/slot/ending.ts'
 import { degradedNative } from '../../src/system/native-degraded.ts'
 import { tellsEnds, whyNoEnds } from '../support/kernel.ts'
 import { realNative } from '../support/real-native.ts'

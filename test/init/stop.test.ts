@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { LivingChild } from '../../src/init/children.ts'
 import { Stop } from '../../src/init/stop.ts'
-import { SIGNALS, type SignalName, signalName } from '../../src/protocol/init.ts'
 import type { ProcessFacts } from '../../src/system/proc.ts'
+import { SIGNALS, type SignalName, signalName } from '../../src/system/signals.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 
 const OWN = 1

@@ -5,7 +5,9 @@ import { describe, expect, test } from 'vitest'
 import { KeptEvents } from '../../src/init/kept-events.ts'
 import type { Processes, Started } from '../../src/init/processes.ts'
 import { restartDelayMs, SupervisorProcess } from '../../src/init/supervisor-process.ts'
-import { type Ending, SIGNALS, type ToInit, type ToSupervisor } from '../../src/protocol/init.ts'
+import type { ToInit, ToSupervisor } from '../../src/protocol/init.ts'
+import type { Ending } from '../../src/slot/ending.ts'
+import { SIGNALS } from '../../src/system/signals.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 
 test('a supervisor that lived is started again at once; one that keeps failing after 0.25 s, doubling up to 30 s', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Ending } from '../../src/protocol/init.ts'
+import type { Ending } from '../../src/slot/ending.ts'
 import { type Effect, isOccupied, MAX_DEATHS, type Slot, type SlotEvent, type SlotPolicy } from '../../src/slot/slot.ts'
 import { step } from '../../src/slot/step.ts'
 import { policy } from './policies.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Ending } from '../../src/protocol/init.ts'
 import { backoffMs } from '../../src/slot/backoff.ts'
+import type { Ending } from '../../src/slot/ending.ts'
 import { shellCode } from '../../src/slot/ending.ts'
 import { rediscoveredSlot } from '../../src/slot/moves.ts'
 import {

@@ -3,7 +3,7 @@
  * acknowledged, requests of a dead supervisor destroyed), a supervisor that writes before it acts and may die between any two
  * steps, and a clock that moves when it is told to.
  */
-import type { Ending } from '../../src/protocol/init.ts'
+import type { Ending } from '../../src/slot/ending.ts'
 import {
   type Child,
   childOf,

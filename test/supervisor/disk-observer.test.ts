@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { writeDesired } from '../../src/profile/state.ts'
-import { dirId, observeDisk, parseMemory } from '../../src/supervisor/disk-observer.ts'
+import { observeDisk, parseMemory } from '../../src/supervisor/disk-observer.ts'
 import { emptyMemory, planReconcile } from '../../src/supervisor/reconcile.ts'
+import { dirId } from '../../src/system/dir-id.ts'
 
 let home: string
 beforeEach(() => {

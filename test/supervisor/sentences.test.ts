@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Ending } from '../../src/protocol/init.ts'
+import type { Ending } from '../../src/slot/ending.ts'
 import { newSlot, type Slot, type SlotEvent, type SlotPolicy } from '../../src/slot/slot.ts'
 import { step } from '../../src/slot/step.ts'
 import { seconds, sentence } from '../../src/supervisor/sentences.ts'

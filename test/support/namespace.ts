@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { SIGNALS, type SignalName } from '../../src/protocol/init.ts'
+import { SIGNALS, type SignalName } from '../../src/system/signals.ts'
 import { type WaitOptions, waitFor, within } from './wait.ts'
 
 export type Ended = { readonly code: number } | { readonly signal: NodeJS.Signals }

@@ -1,5 +1,6 @@
 import type { ControlClient } from '../../control/client.ts'
 import { type ActionOptions, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
+import type { GatewayBundle } from '../../gateway/program.ts'
 import { listProfiles, requireProfile } from '../../profile/disk.ts'
 import { parseDurationMs } from '../../profile/values.ts'
 import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
@@ -76,7 +77,7 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
     details: 'Refused while the gateway runs already, and as root unless HERMES_ALLOW_ROOT_GATEWAY is set.',
     exits: { [EXIT.noSuch]: 'no such profile', [EXIT.configuration]: 'the configuration is wrong' },
     run: async (context, input) => {
-      const { gatewayProgram } = require('#bundle/gateway.cjs') as typeof import('../../../bin/gateway.ts')
+      const { gatewayProgram } = require('#bundle/gateway.cjs') as GatewayBundle
       return {
         exitCode: await gatewayProgram({
           ...gatewayFacts(context),

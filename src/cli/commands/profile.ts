@@ -17,10 +17,10 @@ import { oneLine } from '../../system/foreign-text.ts'
 import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
 import { type Command, type Input, textOption } from '../command.ts'
 import type { Context } from '../context.ts'
+import { warnOn } from '../context.ts'
 import type { Outcome } from '../output.ts'
 import { interruptible, withProgress } from '../progress.ts'
 import { durationText, slotDetails, stateWords, table } from '../slots-view.ts'
-import { warnOn } from './kanban/shared.ts'
 
 const NAME = { name: 'NAME', help: 'name of the profile', kind: 'required' } as const
 const NO_SUCH = { [EXIT.noSuch]: 'no such profile' }

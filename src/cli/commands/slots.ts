@@ -1,5 +1,7 @@
 /** `hermes dashboard …` and `hermes service …`: as `gateway`, for the slots of helpers and of services the image defines. */
+
 import { act, withSupervisor } from '../../control/slot-actions.ts'
+import type { DashboardBundle } from '../../dashboard/program.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/nearest.ts'
 import { hashPassword } from '../../system/password-hash.ts'
@@ -38,7 +40,7 @@ export const SLOT_COMMANDS: readonly Command[] = [
     ],
     exits: { [EXIT.configuration]: 'it may not, or cannot, listen there, or a setting is wrong' },
     run: async (context, input) => {
-      const { dashboardProgram } = require('#bundle/dashboard.cjs') as typeof import('../../../bin/dashboard.ts')
+      const { dashboardProgram } = require('#bundle/dashboard.cjs') as DashboardBundle
       const [host, port] = [textOption(input, 'host'), textOption(input, 'port')]
       const options = {
         ...(host === undefined ? {} : { host }),

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
-import { signalName } from '../../protocol/init.ts'
 import { type ChildEnding, childEnding } from '../../system/child-ending.ts'
 import type { Clock } from '../../system/clock.ts'
+import { signalName } from '../../system/signals.ts'
 import { type Agent, AgentError, cancelled, isAborted, type Question } from './agent.ts'
 import type { ProgramNative } from './pipes.ts'
 import { signalTree } from './process-tree.ts'

@@ -21,6 +21,11 @@ export interface DispatcherFacts {
 /** Its notification fd, in the slot. */
 const READY_FD = 3
 
+/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+export interface DispatcherBundle {
+  dispatcherProgram(facts: DispatcherFacts): Promise<number>
+}
+
 /** Runs until TERM, INT, HUP or QUIT. @returns the exit code */
 export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
   const { home, controlSocket, clock, host, env, builtIn, out, err } = facts

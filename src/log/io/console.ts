@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import type { ConsoleSink } from '../../protocol/init.ts'
+import type { ConsoleSink } from '../../protocol/start-up.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native.ts'
 import { ATOMIC_BYTES, countLines, packEnd } from '../lines.ts'

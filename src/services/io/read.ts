@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { DEFAULT_PATH, readContainerEnvironment } from '../../profile/environment.ts'
-import type { RuntimeIdentity } from '../../protocol/init.ts'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { checkCommand, checkProgram, type ProgramFacts, readable } from '../../system/program.ts'
 import { rootPathOf, trusted } from '../../system/trust.ts'
 import { problemText, type ServiceDefinition, type ServiceProblem } from '../definition.ts'

@@ -1,17 +1,20 @@
 /** Commands about boards as a whole, and the programs behind the dispatcher's slot and the built-in worker. */
+
 import { existsSync } from 'node:fs'
+import type { WorkerBundle } from '../../../gateway/worker.ts'
 import { withBoard } from '../../../kanban/io/board.ts'
 import { useBoard } from '../../../kanban/io/current.ts'
+import type { DispatcherBundle } from '../../../kanban/io/dispatcher-program.ts'
 import { sweep } from '../../../kanban/io/gc.ts'
 import { type BoardPlace, boardPlace, listBoards, parseSlug, requireBoard } from '../../../kanban/io/places.ts'
 import { statusCounts } from '../../../kanban/io/queries.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import type { Command, Input } from '../../command.ts'
-import { type Context, gatewayFacts } from '../../context.ts'
+import { type Context, gatewayFacts, warnOn } from '../../context.ts'
 import { dispatcherFacts } from '../../dispatcher-facts.ts'
 import type { Outcome } from '../../output.ts'
 import { table } from '../../slots-view.ts'
-import { BOARD, durationOption, onBoard, slugOf, warnOn } from './shared.ts'
+import { BOARD, durationOption, onBoard, slugOf } from './shared.ts'
 
 export const BOARD_COMMANDS: readonly Command[] = [
   {
@@ -40,7 +43,7 @@ export const BOARD_COMMANDS: readonly Command[] = [
     summary: 'dispatches every board until it is stopped; what the slot "dispatcher" runs',
     exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
     run: async (context) => {
-      const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('../../../../bin/dispatcher.ts')
+      const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as DispatcherBundle
       return { exitCode: await dispatcherProgram(dispatcherFacts(context)) }
     },
   },
@@ -49,7 +52,7 @@ export const BOARD_COMMANDS: readonly Command[] = [
     summary: "answers the prompt on standard input with the profile's agent; what a worker without agent.command runs",
     exits: { [EXIT.restartMe]: 'refused for now: quota or rate limit' },
     run: async (context) => {
-      const { workerProgram } = require('#bundle/worker.cjs') as typeof import('../../../../bin/worker.ts')
+      const { workerProgram } = require('#bundle/worker.cjs') as WorkerBundle
       return { exitCode: await workerProgram({ ...gatewayFacts(context), out: context.output.out }) }
     },
   },

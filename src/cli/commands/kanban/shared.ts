@@ -7,9 +7,8 @@ import type { DispatchOptions } from '../../../kanban/io/dispatch.ts'
 import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/io/places.ts'
 import { parseDurationMs } from '../../../profile/values.ts'
 import { HermesError } from '../../../system/errors.ts'
-import { oneLine } from '../../../system/foreign-text.ts'
 import { type Input, type OptionSpec, textOption } from '../../command.ts'
-import type { Context } from '../../context.ts'
+import { type Context, warnOn } from '../../context.ts'
 import { dispatcherFacts } from '../../dispatcher-facts.ts'
 
 export const BOARD: OptionSpec = {
@@ -17,11 +16,6 @@ export const BOARD: OptionSpec = {
   value: 'SLUG',
   help: 'the board meant; else HERMES_KANBAN_BOARD, else the one in use',
 }
-
-export const warnOn =
-  (context: Context) =>
-  (text: string): void =>
-    context.output.err(`hermes: warning: ${oneLine(text)}\n`)
 
 export const slugOf = (context: Context, input: Input): string =>
   chosenBoard(context.home, textOption(input, 'board'), context.env.HERMES_KANBAN_BOARD)

@@ -1,5 +1,5 @@
-import { useApp } from '../app-context.ts'
 import { ago, dayTime, duration } from '../core/format.ts'
+import { useApp } from '../stores/app-context.ts'
 
 /** How long something lasts, ticking. */
 export function Since({ at }: { readonly at: string }) {

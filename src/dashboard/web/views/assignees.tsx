@@ -1,4 +1,4 @@
-import { useApp } from '../app-context.ts'
+import { useApp } from '../stores/app-context.ts'
 
 /** Options of a select: nobody, and the profiles. @param also an assignee that may be no profile */
 export function Assignees({ nobody, also }: { readonly nobody: string; readonly also?: string | null }) {

@@ -1,7 +1,8 @@
 /** What is said above and beside every view. */
-import { useApp } from '../app-context.ts'
+
 import { Button } from '../parts/button.tsx'
 import { Icon } from '../parts/icon.tsx'
+import { useApp } from '../stores/app-context.ts'
 
 export function InsecureBanner() {
   const { facts } = useApp()

@@ -1,7 +1,7 @@
 import type { BootLog } from '../../api/contract.ts'
-import { useApp } from '../app-context.ts'
 import { Instant } from '../parts/time.tsx'
 import { Empty, Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 
 /** What each boot did with each profile, the latest first. */

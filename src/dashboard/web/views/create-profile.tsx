@@ -1,10 +1,10 @@
-import { useApp } from '../app-context.ts'
 import { takeForm } from '../client/form.ts'
 import { profilePath } from '../core/route.ts'
 import { Button } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useWork } from '../stores/async.ts'
 
 export function CreateProfile({ onClose }: { readonly onClose: () => void }) {

@@ -1,9 +1,9 @@
 import { useEffect } from 'preact/hooks'
 import type { Deaths as DeathList, Slot } from '../../api/contract.ts'
-import { useApp } from '../app-context.ts'
 import { duration, ending } from '../core/format.ts'
 import { Ago, Instant } from '../parts/time.tsx'
 import { Empty, Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 
 /** The last deaths, the latest first; loaded again with each new one. */

@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals'
-import { useApp } from '../app-context.ts'
 import { Button } from '../parts/button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useWork } from '../stores/async.ts'
 
 /** Says what will go, and wants the name typed. */

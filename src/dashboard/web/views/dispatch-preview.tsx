@@ -1,7 +1,7 @@
 import type { DispatchReport } from '../../../kanban/report.ts'
-import { useApp } from '../app-context.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 
 /** What the dispatcher would do now; nothing is written. */

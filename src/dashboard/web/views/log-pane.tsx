@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import { useApp } from '../app-context.ts'
 import { plural } from '../core/format.ts'
 import type { Entry } from '../core/log-buffer.ts'
 import type { LevelFilter } from '../core/log-level.ts'
 import { Button } from '../parts/button.tsx'
 import { Icon } from '../parts/icon.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { type LogView, openLog } from '../stores/log-view.ts'
 import { LogList } from './log-list.tsx'
 

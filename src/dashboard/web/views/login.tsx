@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { LoggedIn, Providers } from '../../api/contract.ts'
-import { useApp } from '../app-context.ts'
 import { takeForm } from '../client/form.ts'
 import { Button } from '../parts/button.tsx'
 import { Field } from '../parts/field.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useLoaded, useWork } from '../stores/async.ts'
 
 /** The ways in: a password, identity providers. After it the page is loaded afresh, with the session's token in its head. */

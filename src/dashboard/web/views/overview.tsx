@@ -1,7 +1,7 @@
 import { useComputed, useSignal } from '@preact/signals'
-import { useApp } from '../app-context.ts'
 import { bytes, cores, plural } from '../core/format.ts'
 import { Button } from '../parts/button.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { gatewaySlot } from '../stores/fleet.ts'
 import { CreateProfile } from './create-profile.tsx'
 import { SlotRow } from './slot-row.tsx'

@@ -1,7 +1,7 @@
 import type { Sessions as SessionList } from '../../api/contract.ts'
-import { useApp } from '../app-context.ts'
 import { Ago, Instant } from '../parts/time.tsx'
 import { Empty, Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 
 /** Conversations with the profile's agent. */

@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Config, ConfigProblems, ConfigWritten } from '../../api/contract.ts'
-import { useApp } from '../app-context.ts'
 import { Failure } from '../client/client.ts'
 import { plural } from '../core/format.ts'
 import { Button } from '../parts/button.tsx'
 import { Trouble } from '../parts/trouble.tsx'
+import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 import { DeleteProfile } from './delete-profile.tsx'
 

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { Slot } from '../../api/contract.ts'
-import { useApp } from '../app-context.ts'
 import { Button } from '../parts/button.tsx'
+import { useApp } from '../stores/app-context.ts'
 import type { Action } from '../stores/fleet.ts'
 
 interface SlotActionsProps {

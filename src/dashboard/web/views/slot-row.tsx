@@ -1,11 +1,11 @@
 import { useComputed } from '@preact/signals'
 import type { Slot } from '../../api/contract.ts'
-import { useApp } from '../app-context.ts'
 import { bytes, cores, ending } from '../core/format.ts'
 import { profilePath } from '../core/route.ts'
 import { Chart } from '../parts/chart.tsx'
 import { State } from '../parts/state.tsx'
 import { Ago, Since, Until } from '../parts/time.tsx'
+import { useApp } from '../stores/app-context.ts'
 import type { ProfileFacts } from '../stores/fleet.ts'
 import { SlotActions } from './slot-actions.tsx'
 

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import { useApp } from '../app-context.ts'
 import { Button } from '../parts/button.tsx'
+import { useApp } from '../stores/app-context.ts'
 
 /** `hermes chat` in the container. The emulator is a part of its own that only this view loads. */
 export function Terminal() {

@@ -2,13 +2,13 @@
 import type { ReadonlySignal } from '@preact/signals'
 import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
-import type { Me } from '../api/contract.ts'
-import type { Client } from './client/client.ts'
-import type { PageFacts } from './client/page-facts.ts'
-import type { Fleet } from './stores/fleet.ts'
-import type { Notices } from './stores/notices.ts'
-import type { Router } from './stores/router.ts'
-import type { ThemeStore } from './stores/theme.ts'
+import type { Me } from '../../api/contract.ts'
+import type { Client } from '../client/client.ts'
+import type { PageFacts } from '../client/page-facts.ts'
+import type { Fleet } from './fleet.ts'
+import type { Notices } from './notices.ts'
+import type { Router } from './router.ts'
+import type { ThemeStore } from './theme.ts'
 
 export interface App {
   readonly facts: PageFacts

@@ -1,0 +1,45 @@
+/** What init hands to the supervisor at its start. */
+
+/** Where a stream of the container ends up, and how to write to it without ever blocking (docs/ARCHITECTURE.md, "Logs"). */
+export interface ConsoleSink {
+  readonly fd: number
+  /**
+   * `stream`: a private O_NONBLOCK description. `shared`: the inherited one, asked for room (poll) before each write of at most
+   * 4096 bytes. `file`: never blocks. `socket`: send(MSG_DONTWAIT). `none`: closed, write nothing.
+   */
+  readonly kind: 'stream' | 'shared' | 'file' | 'socket' | 'none'
+}
+
+/** What init tells the supervisor at its start: JSON, its only argument. File descriptors are inherited. */
+export interface SupervisorStart {
+  readonly protocolFd: number
+  /** Listening control socket, bound by init; absent when it could not be made. */
+  readonly controlFd?: number
+  readonly stdout: ConsoleSink
+  readonly stderr: ConsoleSink
+  readonly home: string
+  readonly runDir: string
+  readonly layout: 'image' | 'private'
+  /** Random, one per container life. */
+  readonly instance: string
+  readonly hostname: string
+  /** We are PID 1 of our namespace. */
+  readonly pid1: boolean
+  /** Slots run as this identity; equal to our own where nothing is dropped. */
+  readonly identity: RuntimeIdentity
+  /** Root is dropped on the way to the slots (started as root through /init), and by the supervisor itself. */
+  readonly dropped: boolean
+  /** `npm start`: counts as an operator's start of the default gateway. */
+  readonly foreground: boolean
+  /** The main program's words, empty when there is none: `dashboard` makes no gateway slots. */
+  readonly main: readonly string[]
+}
+
+export interface RuntimeIdentity {
+  readonly uid: number
+  readonly gid: number
+  readonly groups: readonly number[]
+  readonly user: string
+  /** HOME of every child. */
+  readonly home: string
+}
