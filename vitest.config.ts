@@ -8,6 +8,10 @@ const rank = ({ moduleId }: TestSpecification): number => {
   const place = LONGEST.indexOf(basename(moduleId, '.test.ts'))
   return place === -1 ? LONGEST.length : place
 }
+/** Tests of a built program that stand beside those of its parts. */
+const OF_THE_INSTALL = ['cli/commands', 'cli/drop', 'cli/licenses', 'cli/log-lines', 'gateway/lifecycle'].map(
+  (name) => `test/${name}.test.ts`,
+)
 const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder
 
 class LongestFirst extends BaseSequencer {
@@ -28,8 +32,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/process/**', 'test/container/**', 'test/browser/**'],
-          globalSetup: 'test/support/build-install.ts',
+          exclude: ['test/process/**', 'test/container/**', 'test/browser/**', ...OF_THE_INSTALL],
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -39,7 +42,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'process',
-          include: ['test/process/**/*.test.ts'],
+          include: ['test/process/**/*.test.ts', ...OF_THE_INSTALL],
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 120_000,
           hookTimeout: 60_000,

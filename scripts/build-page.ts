@@ -59,6 +59,8 @@ export async function buildPage(source: string, out: string): Promise<readonly s
       modulePreload: { polyfill: false },
       target: ['chrome123', 'firefox125', 'safari17.5'],
       reportCompressedSize: false,
+      // It warns on a busy machine about time that nothing here could save.
+      rolldownOptions: { checks: { pluginTimings: false } },
     },
   })
   const assets = join(out, 'assets')

@@ -1,97 +1,19 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { execFileSync, spawn } from 'node:child_process'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { writeHome } from '../support/hermes.ts'
-import { commandBlocks, pages, root } from '../support/pages.ts'
-import { pathWithout } from '../support/path-without.ts'
+import { type Newcomer, NpmRun, newcomersMachine } from '../support/newcomer.ts'
+import { commandBlocks, pages } from '../support/pages.ts'
 import { size } from '../support/size.ts'
-import { waitFor, within } from '../support/wait.ts'
 
-/** A fresh checkout on a machine that has a Node and npm of its own, whatever their version, no Docker, and nothing of ours. */
-interface Newcomer {
-  readonly checkout: string
-  readonly env: { readonly PATH: string; readonly HOME: string }
-}
-
-function newcomersMachine(): Disposable & Newcomer {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-newcomer-'))
-  const checkout = join(dir, 'checkout')
-  for (const name of [
-    'bin',
-    'src',
-    'scripts',
-    'docker',
-    'test',
-    '.npmrc',
-    'LICENSE',
-    'package.json',
-    'tsconfig.json',
-    'vitest.config.ts',
-  ]) {
-    cpSync(join(root, name), join(checkout, name), { recursive: true, verbatimSymlinks: true })
-  }
-  // What npm ci would make; it is the same in every checkout.
-  symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
-  const programs = pathWithout(join(dir, 'bin'), (name) => name.startsWith('docker'))
-  return {
-    checkout,
-    env: { PATH: programs, HOME: dir },
-    [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
-  }
-}
-
-/** `npm start` in the background of a test, with everything it says. */
-class Started implements AsyncDisposable {
-  readonly #npm: ChildProcess
-  readonly #ended: Promise<number | null>
-  #said = ''
-
-  constructor({ checkout, env }: Newcomer, more: Readonly<Record<string, string>> = {}) {
-    this.#npm = spawn('npm', ['start'], {
-      cwd: checkout,
-      env: { ...env, ...more },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    for (const stream of [this.#npm.stdout, this.#npm.stderr])
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#said += text
-      })
-    this.#ended = new Promise((resolve) => this.#npm.once('exit', resolve))
-  }
-
-  get said(): string {
-    return this.#said
-  }
-
-  /** The command for a second terminal, once the gateway is up. */
-  async whatToType(): Promise<string> {
-    const up = waitFor('the default gateway', () => /gateway-default.* is up/.test(this.#said) || seen(this.#said), {
-      deadlineMs: 100_000,
-    })
-    await Promise.race([up, this.#ended.then((code) => seen(`npm start ended with ${code}: ${this.#said}`))])
-    return /In a second terminal: (.+)/.exec(this.#said)?.[1] ?? seen(this.#said)
-  }
-
-  /** Ctrl-C reaches the whole foreground process group; npm passes its own on besides. */
-  ctrlC(): void {
-    process.kill(-(this.#npm.pid as number), 'SIGINT')
-  }
-
-  exit(): Promise<number | null> {
-    return within('npm start to end', this.#ended, { seen: () => this.#said, deadlineMs: 60_000 })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#npm.exitCode === null) process.kill(-(this.#npm.pid as number), 'SIGKILL')
-    await this.#ended
-  }
-}
-
-const seen = (said: string): never => {
-  throw new Error(said)
+/** `npm start`, and the command for a second terminal once the gateway is up. */
+const start = (machine: Newcomer, more: Readonly<Record<string, string>> = {}): NpmRun =>
+  new NpmRun(machine, ['start'], more)
+async function whatToType(run: NpmRun): Promise<string> {
+  await run.saw(/gateway-default.* is up/)
+  return (await run.saw(/In a second terminal: (.+)/))[1] as string
 }
 
 /** Typed in a terminal of its own, in a directory that has nothing to do with it. */
@@ -102,8 +24,8 @@ test('the first command of the README starts the default gateway, says what to t
   const readme = pages().find(({ path }) => path === 'README.md')
   expect(readme && commandBlocks(readme)[0]?.text).toMatch(/^npm ci && npm start\b/)
   using machine = newcomersMachine()
-  await using run = new Started(machine)
-  const status = typed(machine, await run.whatToType())
+  await using run = start(machine)
+  const status = typed(machine, await whatToType(run))
   expect(status).toMatch(/^Manager: foreground\n/)
   expect(status).toMatch(/gateway-default +up/)
   expect(status).toMatch(/^no agent configured; next: hermes setup$/m)
@@ -119,8 +41,8 @@ test('a gateway that saves for 3 s has saved when Ctrl-C under npm is over', asy
   const program = `trap "sleep 3; echo saved >${saved}; exit 0" TERM; echo >&3; while :; do sleep 0.02; done`
   writeHome(home, [{ name: 'default', gateway: { command: ['sh', '-c', program], ready: { fd: 3 } } }])
   for (let time = 0; time < size(1, 10); time++) {
-    await using run = new Started(machine)
-    await run.whatToType()
+    await using run = start(machine)
+    await whatToType(run)
     run.ctrlC()
     expect(await run.exit()).toBe(0)
     expect(readFileSync(saved, 'utf8')).toBe('saved\n')
@@ -132,12 +54,12 @@ test('a gateway that saves for 3 s has saved when Ctrl-C under npm is over', asy
 test('the printed command works whatever the path of HERMES_HOME, and a gateway has the environment of who typed npm start', async () => {
   using machine = newcomersMachine()
   const home = join(machine.env.HOME, `it's "my" $HOME & more`)
-  await using run = new Started(machine, {
+  await using run = start(machine, {
     HERMES_HOME: home,
     npm_config_registry: 'http://localhost/',
     MY_OWN: 'kept',
   })
-  const status = await run.whatToType()
+  const status = await whatToType(run)
   expect(typed(machine, status)).toMatch(/gateway-default +up/)
   const { pid } = JSON.parse(typed(machine, status.replace(/status$/, 'gateway status --json')))
   const environment = Object.fromEntries(
@@ -158,8 +80,8 @@ test('the printed command works whatever the path of HERMES_HOME, and a gateway 
 
 test('a second npm start is refused before it builds, and one for another home builds beside: no call ever fails', async () => {
   using machine = newcomersMachine()
-  await using first = new Started(machine)
-  await first.whatToType()
+  await using first = start(machine)
+  await whatToType(first)
   const dist = join(machine.checkout, 'dist')
   const tree = statSync(dist).ino
   const calls = { failed: [] as number[], all: 0, over: false }
@@ -172,12 +94,12 @@ test('a second npm start is refused before it builds, and one for another home b
     }
   })()
   try {
-    await using second = new Started(machine)
+    await using second = start(machine)
     expect(await second.exit()).toBe(1)
     expect(second.said).toMatch(/Hermes is already running for .*\.hermes \(pid \d+\)\. Use it \(hermes status\)/)
     expect(statSync(dist).ino).toBe(tree)
-    await using other = new Started(machine, { HERMES_HOME: join(machine.env.HOME, 'other') })
-    await other.whatToType()
+    await using other = start(machine, { HERMES_HOME: join(machine.env.HOME, 'other') })
+    await whatToType(other)
     expect(statSync(dist).ino).not.toBe(tree)
   } finally {
     calls.over = true
@@ -206,4 +128,12 @@ test('the second command of the README runs on a machine without Docker, and say
   expect(said).toContain('left out: the container tests, because there is no docker client on PATH\n')
   expect(said).toMatch(/^[1-9]\d* passed, 0 failed, 0 skipped$/m)
   expect(code).toBe(0)
+})
+
+test('npm run test:unit needs no build', async () => {
+  using machine = newcomersMachine()
+  await using run = new NpmRun(machine, ['run', 'test:unit', '--', 'test/slot/rows.test.ts'])
+  expect(await run.exit()).toBe(0)
+  expect(run.said).toMatch(/^[1-9]\d* passed, 0 failed, 0 skipped$/m)
+  expect(readdirSync(machine.checkout)).not.toContain('dist')
 })

@@ -1,0 +1,125 @@
+// npm run dev: the dashboard and the command line from the sources, on a home that goes when it ends. A change needs no build.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { watch } from 'chokidar'
+import { buildPage } from './build-page.ts'
+import { DevInstance, writeExampleHome } from './dev-instance.ts'
+import { type DevOptions, devOptions, firstTaken, USAGE } from './dev-options.ts'
+import { reactionsTo } from './dev-reaction.ts'
+import { freshTree, putInPlace } from './replace-tree.ts'
+import { type Inspect, LOOPBACK, makeSourceTree } from './source-tree.ts'
+
+/** One save in an editor is several events, and a checkout of another branch is several files. */
+const SETTLE_MS = 50
+/** Editors put files of their own beside these. The wrappers in docker/rootfs have no ending. */
+const SOURCE = /(\.(tsx?|css|html|svg|sh)|\/(hermes|init))$/
+
+const root = dirname(import.meta.dirname)
+const say = (line: string): void => void process.stdout.write(`dev: ${line}\n`)
+const firstLine = (error: unknown): string =>
+  String((error as Error).message)
+    .trim()
+    .split('\n')[0] ?? ''
+
+const options = devOptions(process.argv.slice(2))
+if (typeof options === 'string') fail(2, options)
+else {
+  const taken = await firstTaken([options.port, ...(options.inspect ? [options.inspect.port] : [])])
+  if (taken === undefined) await develop(options)
+  else fail(1, `port ${taken} of ${LOOPBACK} is in use; choose another one (${USAGE})`)
+}
+
+async function develop({ port, inspect }: DevOptions): Promise<void> {
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop())
+  const scratch = await mkdtemp(join(tmpdir(), 'hermes-dev-'))
+  const tree = join(scratch, 'install')
+  const home = join(scratch, 'home')
+  const instance = new DevInstance({ tree, home, port })
+  try {
+    await Promise.race([follow(instance, { tree, home, inspect }), stopped])
+  } catch (error) {
+    fail(1, firstLine(error))
+  } finally {
+    await instance.stop()
+    await rm(scratch, { recursive: true, force: true })
+    say('ended')
+  }
+  // A build that the stop overtook has nothing more to do.
+  process.exit()
+}
+
+/** Starts everything, then answers each change with one line. */
+async function follow(
+  instance: DevInstance,
+  { tree, home, inspect }: { tree: string; home: string; inspect: Inspect | undefined },
+): Promise<never> {
+  await makeSourceTree(tree, inspect)
+  await writeExampleHome(home)
+  let ofThePage = await makePage(tree)
+  await instance.start()
+  say(`dashboard: ${instance.address}`)
+  if (inspect) say(`inspector of ${inspect.program}: ${LOOPBACK}:${inspect.port}`)
+  say(`commands:  export HERMES_HOME=${home} PATH="${join(tree, 'bin')}:$PATH"`)
+  for await (const files of changes()) {
+    const reactions = reactionsTo(files, ofThePage)
+    const what = files.length === 1 ? `${files[0]} changed` : `${files.length} files changed`
+    const begunAtMs = performance.now()
+    const seconds = (): string => `${((performance.now() - begunAtMs) / 1000).toFixed(1)} s`
+    try {
+      if (reactions.has('build the page')) {
+        ofThePage = await makePage(tree)
+        say(`${what}; built the page in ${seconds()}: reload it`)
+      }
+      if (reactions.has('start again')) {
+        await instance.stop()
+        await instance.start()
+        say(`${what}; started everything again in ${seconds()}`)
+      } else if (reactions.has('nothing')) say(`${what}; the next command runs it`)
+    } catch (error) {
+      say(`${what}; this does not work: ${firstLine(error)}`)
+    }
+  }
+  throw new Error('the watcher ended')
+}
+
+/** @returns the files that the page was made of, relative to the checkout */
+async function makePage(tree: string): Promise<ReadonlySet<string>> {
+  const page = join(tree, 'lib', 'dashboard')
+  const fresh = await freshTree(page)
+  const files = await buildPage(join(root, 'src', 'dashboard', 'web'), fresh)
+  await putInPlace(fresh, page)
+  return new Set(files.map((file) => relative(root, file)))
+}
+
+/** Files that changed, relative to the checkout, as soon as an editor has written all of them. */
+async function* changes(): AsyncGenerator<readonly string[]> {
+  let changed = new Set<string>()
+  let woken = Promise.withResolvers<void>()
+  const watcher = watch(['src', 'bin', 'docker/rootfs/opt/hermes/bin'], {
+    cwd: root,
+    ignoreInitial: true,
+    ignored: (file, stats) => stats?.isFile() === true && !SOURCE.test(file),
+  })
+  watcher.on('all', (_event, file) => {
+    changed.add(file)
+    woken.resolve()
+  })
+  await new Promise<void>((resolve) => watcher.once('ready', () => resolve()))
+  say('watching src, bin and docker/rootfs; Ctrl-C ends everything')
+  while (true) {
+    await woken.promise
+    await pause(SETTLE_MS)
+    const files = [...changed]
+    changed = new Set()
+    woken = Promise.withResolvers()
+    yield files
+  }
+}
+
+function fail(code: number, line: string): void {
+  process.stderr.write(`dev: ${line}\n`)
+  process.exitCode = code
+}
