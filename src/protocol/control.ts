@@ -36,6 +36,18 @@ export interface SlotStatus {
 
 export type Death = { readonly at: string; readonly upMs?: number } & Ending
 
+export interface WarningFact {
+  readonly code: 'SLOT_PARKED' | 'CRASH_LOOP' | 'NOT_A_PROFILE' | 'CONFIG' | 'SERVICE' | 'VOLUME' | 'NO_SOCKET' | 'MORE'
+  readonly slot?: string
+  /** NOT_A_PROFILE: the entry of profiles/, which is not one; CONFIG: whose config.yaml. */
+  readonly profile?: string
+}
+
+/** What an operator should look at: one line, and what it is about. */
+export interface Warning extends WarningFact {
+  readonly text: string
+}
+
 export interface StatusResult {
   readonly manager: 's6-compatible' | 'foreground'
   readonly version: string
@@ -48,6 +60,8 @@ export interface StatusResult {
   readonly holderHost?: string
   readonly slots: readonly SlotStatus[]
   readonly warnings: readonly string[]
+  /** What each of `warnings` is about, in their order; older supervisors do not say. */
+  readonly warningFacts?: readonly WarningFact[]
   /** There are gateways, all of them the built-in one, and no profile has an agent: nothing would answer. Absent for one slot. */
   readonly needsAgent?: boolean
 }

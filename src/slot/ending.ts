@@ -9,6 +9,19 @@ export type Ending = { readonly exitCode: number } | { readonly signal: SignalNa
 export const describeEnding = (ending: Ending): string =>
   'exitCode' in ending ? `exited with code ${ending.exitCode}` : `was killed by SIG${ending.signal}`
 
+/** The slot's own script found no program to run. */
+export interface NotRun {
+  readonly code: 'NOT_FOUND' | 'NOT_EXECUTABLE'
+  readonly program: string
+}
+
+/** The exit code of that script: the one a shell would give. */
+export const NOT_RUN_CODES = { NOT_FOUND: EXIT.notFound, NOT_EXECUTABLE: EXIT.cannotExecute } as const
+
+/** `"nosuch" was not found (exit code 127)`. */
+export const describeNotRun = ({ code, program }: NotRun): string =>
+  `"${program}" ${code === 'NOT_FOUND' ? 'was not found' : 'is not executable'} (exit code ${NOT_RUN_CODES[code]})`
+
 const exitedWith = (ending: Ending, code: number): boolean => 'exitCode' in ending && ending.exitCode === code
 
 export const isSuccess = (ending: Ending): boolean => exitedWith(ending, EXIT.done)

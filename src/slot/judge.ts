@@ -2,8 +2,8 @@
 
 import { backoffMs } from './backoff.ts'
 import type { Ending } from './ending.ts'
-import { asksForRestart, describeEnding, isSuccess, permanentReason } from './ending.ts'
-import { childOf, type DeathRecord, isOwnJudgement, type Slot, type Verdict } from './slot.ts'
+import { asksForRestart, describeEnding, describeNotRun, isSuccess, permanentReason } from './ending.ts'
+import { childOf, type DeathRecord, isOwnJudgement, type Slot, type SlotEvent, type Verdict } from './slot.ts'
 
 export interface Judgement {
   readonly verdict: Verdict
@@ -23,17 +23,17 @@ export const wantedVerdict = (slot: Slot): Verdict =>
 /**
  * The process of `slot` has ended.
  * @param slot as it was when it ended
- * @param words `said`: its last words, which belong to the reason for which it is parked; `how`: how it ended, in better words
+ * @param more `said`: its last words, which belong to the reason for which it is parked
  */
 export function judgeEnding(
   slot: Slot,
   death: DeathRecord,
   random: number,
-  { said, how = describeEnding(death.ending) }: { readonly said?: string; readonly how?: string } = {},
+  { said, notRun }: Pick<Extract<SlotEvent, { type: 'exited' }>, 'said' | 'notRun'> = {},
 ): Judgement {
   const { ending } = death
   const { policy } = slot
-  const reason = reasonOf(slot, how)
+  const reason = reasonOf(slot, notRun === undefined ? describeEnding(ending) : describeNotRun(notRun))
   if (policy.kind === 'job') return notADeath({ to: 'down', reason })
   const own = isOwnJudgement(slot)
   if (slot.state === 'stopping' && !own) return notADeath(slot.verdict ?? wantedVerdict(slot))
@@ -55,7 +55,7 @@ export function judgeEnding(
   const forgiven = death.upMs !== undefined && death.upMs >= policy.forgetAfterMs
   const k = (forgiven ? 0 : slot.deathsInRow) + 1
   const startAtMs = death.atMs + backoffMs(policy.restartDelay, k, wasUp, random)
-  return aDeath({ to: 'backoff', startAtMs, reason })
+  return aDeath({ to: 'backoff', startAtMs, reason, ...(notRun && { notRun: true }) })
 }
 
 /** How it ended, and why it was made to. */

@@ -107,9 +107,9 @@ export function settle(slot: Slot, verdict: Verdict, nowMs: number): Step {
     case 'start':
       return start(slot, slot.wanted, verdict.again, nowMs)
     case 'backoff': {
-      const { startAtMs, reason, unstarted } = verdict
-      if (startAtMs <= nowMs) return start(slot, slot.wanted, true, nowMs)
-      return [enter(slot, { state: 'backoff', startAtMs, reason, ...(unstarted && { unstarted }) }, nowMs)]
+      const { to: _, ...backoff } = verdict
+      if (backoff.startAtMs <= nowMs) return start(slot, slot.wanted, true, nowMs)
+      return [enter(slot, { state: 'backoff', ...backoff }, nowMs)]
     }
     case 'parked':
       return [enter(slot, { state: 'parked', reason: verdict.reason }, nowMs), ended(verdict.reason)]

@@ -13,7 +13,7 @@
  * Instants (`…AtMs`) are CLOCK_MONOTONIC milliseconds; they mean the same in the next supervisor of this boot.
  */
 import type { SignalName } from '../system/signals.ts'
-import type { Ending } from './ending.ts'
+import type { Ending, NotRun } from './ending.ts'
 
 /** Counts up over a container's life and is never a pid. */
 export type ChildId = number
@@ -64,12 +64,21 @@ export interface DeathRecord {
   readonly ending: Ending
 }
 
+export interface Backoff {
+  readonly startAtMs: number
+  readonly reason: string
+  /** There was not even a process that could have died. */
+  readonly unstarted?: true
+  /** There was no program to run. */
+  readonly notRun?: true
+}
+
 /** Where a slot goes when its process (and its finish program) is gone. */
 export type Verdict =
   | { readonly to: 'down'; readonly reason?: string }
   /** `again`: counts as a restart. */
   | { readonly to: 'start'; readonly again: boolean }
-  | { readonly to: 'backoff'; readonly startAtMs: number; readonly reason: string; readonly unstarted?: true }
+  | ({ readonly to: 'backoff' } & Backoff)
   | { readonly to: 'parked'; readonly reason: string }
   | { readonly to: 'done' }
 
@@ -126,8 +135,7 @@ export type Slot = SlotFacts &
         /** It had been ready; for those who are told about its process until it is gone. */
         readonly readyAtMs?: number
       }
-    /** `unstarted`: there was not even a process that could have died. */
-    | { readonly state: 'backoff'; readonly startAtMs: number; readonly reason: string; readonly unstarted?: true }
+    | ({ readonly state: 'backoff' } & Backoff)
     | { readonly state: 'parked'; readonly reason: string }
     | { readonly state: 'done' }
   )
@@ -154,8 +162,8 @@ export type SlotEvent =
       readonly random: number
       /** Its last words, where they explain a slot that is parked. */
       readonly said?: string
-      /** How it ended, where more is known than its code says. */
-      readonly how?: string
+      /** There was no program to run. */
+      readonly notRun?: NotRun
     }
   /** `nowMs` may have reached {@link dueAt}. */
   | { readonly type: 'due' }

@@ -1,18 +1,16 @@
 import type { ChildFacts, Sequenced, ToSupervisor } from '../protocol/init.ts'
-import type { Ending } from '../slot/ending.ts'
-import { permanentReason } from '../slot/ending.ts'
+import { type Ending, type NotRun, permanentReason } from '../slot/ending.ts'
 import { type Child, childOf, isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
-import { EXIT } from '../system/errors.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import type { SlotTable } from './slots.ts'
-
-const NOT_RUN = /^(.+) (?:is not on PATH|does not exist|is not executable); /
 
 export interface ChildReportsOptions {
   readonly table: SlotTable
   readonly logs: Pick<SlotLogs, 'endOfProcess' | 'lastWords'>
   readonly clock: Clock
+  /** Whether the slot's own script found no program to run. */
+  readonly notRun: (slot: string, ending: Ending) => NotRun | undefined
   /** 0 ≤ n < 1 */
   readonly random: () => number
 }
@@ -65,7 +63,7 @@ export class ChildReports {
         const { child, pid, ending, atMs } = event
         const wallMs = Math.round(this.#wallMs(atMs))
         const said = permanentReason(ending) === undefined ? undefined : this.#lastWords(event.slot)
-        const how = this.#notRun(event.slot, ending)
+        const notRun = this.#o.notRun(event.slot, ending)
         table.dispatch(event.slot, {
           type: 'exited',
           child,
@@ -75,7 +73,7 @@ export class ChildReports {
           wallMs,
           random,
           ...(said !== undefined && { said }),
-          ...(how !== undefined && { how }),
+          ...(notRun !== undefined && { notRun }),
         })
         break
       }
@@ -91,17 +89,6 @@ export class ChildReports {
     const slot = this.#o.table.get(key)?.slot
     const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
     return spawnedAtMs === undefined ? undefined : this.#o.logs.lastWords(key, this.#wallMs(spawnedAtMs))
-  }
-
-  /** The slot's own script (run-script.ts) says why it could not become the program. */
-  #notRun(key: string, ending: Ending): string | undefined {
-    const code = 'exitCode' in ending ? ending.exitCode : undefined
-    if (code !== EXIT.notFound && code !== EXIT.cannotExecute) return undefined
-    const words = this.#lastWords(key) ?? ''
-    const found = NOT_RUN.exec(words.startsWith(`${key}: `) ? words.slice(key.length + 2) : '')
-    if (found === null) return undefined
-    const what = code === EXIT.notFound ? 'was not found' : 'is not executable'
-    return `"${found[1]}" ${what} (exit code ${code})`
   }
 
   /** @param atMs on our clock */

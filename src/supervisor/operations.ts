@@ -1,5 +1,13 @@
 import { existsSync } from 'node:fs'
-import type { ActionResult, JobResult, Operations, SlotAction, SlotStatus, StatusResult } from '../protocol/control.ts'
+import type {
+  ActionResult,
+  JobResult,
+  Operations,
+  SlotAction,
+  SlotStatus,
+  StatusResult,
+  Warning,
+} from '../protocol/control.ts'
 import type { ToInit } from '../protocol/init.ts'
 import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
@@ -52,7 +60,7 @@ export interface OperationsOptions {
   /** A helper lives. @returns when it is to say so again, ms from now */
   readonly alive: (slot: string) => number
   readonly reconcile: () => readonly string[]
-  readonly warnings: () => readonly string[]
+  readonly warnings: () => readonly Warning[]
   readonly needsAgent: () => boolean
 }
 
@@ -156,6 +164,7 @@ export class SlotOperations {
   #status(only: string | undefined): StatusResult {
     const { manager, version, pid1, identity, phase, holder, holderHost, table, warnings } = this.#o
     const entries = only === undefined ? table.entries() : [this.#entry(only)]
+    const all = [...slotWarnings(entries), ...(only === undefined ? warnings() : [])]
     const [who, host] = phase() === 'waiting' ? [holder(), holderHost()] : []
     return {
       manager,
@@ -166,7 +175,8 @@ export class SlotOperations {
       ...(who !== undefined && { holder: who }),
       ...(host !== undefined && { holderHost: host }),
       slots: [...entries].sort(bySlot).map((entry) => this.#statusOf(entry)),
-      warnings: [...slotWarnings(entries), ...(only === undefined ? warnings() : [])],
+      warnings: all.map(({ text }) => text),
+      warningFacts: all.map(({ text: _, ...fact }) => fact),
       ...(only === undefined && { needsAgent: this.#o.needsAgent() }),
     }
   }

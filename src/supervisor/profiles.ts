@@ -1,6 +1,7 @@
 import { renameIdentity } from '../profile/gateway-state.ts'
 import { closeSecretFiles } from '../profile/secret-files.ts'
 import { writeDesired } from '../profile/state.ts'
+import type { Warning } from '../protocol/control.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
 import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
@@ -32,7 +33,7 @@ export class ProfileSlots {
   #memory = emptyMemory
   #saved = ''
   #again: Cancel | undefined
-  #skipped: readonly string[] = []
+  #skipped: readonly Warning[] = []
   #closed = false
 
   constructor(options: ProfileSlotsOptions) {
@@ -71,7 +72,7 @@ export class ProfileSlots {
   }
 
   /** What is in `profiles/` without being a profile. */
-  get warnings(): readonly string[] {
+  get warnings(): readonly Warning[] {
     return this.#skipped
   }
 
@@ -91,8 +92,12 @@ export class ProfileSlots {
     const disk = observeDisk(home, new Set(slots.map(({ profile }) => profile)), bootstrap)
     const dir = homePaths(home).profiles
     this.#skipped = [
-      ...disk.problems.map(({ name, reason }) => `${below(dir, name)} is skipped: ${reason}`),
-      ...(disk.moreProblems === 0 ? [] : [`${dir}: ${moreSkipped(disk.moreProblems)}`]),
+      ...disk.problems.map(({ name, reason }): Warning => {
+        return { code: 'NOT_A_PROFILE', profile: name, text: `${below(dir, name)} is skipped: ${reason}` }
+      }),
+      ...(disk.moreProblems === 0
+        ? []
+        : [{ code: 'MORE', text: `${dir}: ${moreSkipped(disk.moreProblems)}` } as const]),
     ]
     const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs(), boot)
     this.#remember(memory)

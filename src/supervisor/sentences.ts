@@ -1,6 +1,6 @@
 /** What is said about a slot in supervisor.log and on the container's stderr: one sentence per thing that happened. */
 
-import { describeEnding } from '../slot/ending.ts'
+import { describeEnding, describeNotRun } from '../slot/ending.ts'
 import { childOf, isOwnJudgement, type Slot, type SlotEvent } from '../slot/slot.ts'
 
 export interface Sentence {
@@ -76,6 +76,9 @@ function overdue(name: string, { cause, policy }: Extract<Slot, { state: 'stoppi
   return `${name}: ${what} has not ended within ${seconds(policy.finish?.timeoutMs ?? 0)}; it is killed`
 }
 
+const describeExit = ({ ending, notRun }: Extract<SlotEvent, { type: 'exited' }>): string =>
+  notRun === undefined ? describeEnding(ending) : describeNotRun(notRun)
+
 function endOf(
   { key, name }: { key: string; name: string },
   before: Slot,
@@ -89,8 +92,7 @@ function endOf(
   // The finish program has ended: what there is to say is how the service itself did.
   if (event.type === 'exited' && run !== undefined && run.pid !== event.pid && before.policy.kind !== 'oneshot')
     return endOf({ key, name: `${key} (pid ${run.pid})` }, before, after, { ...event, ...run }, nowMs)
-  const how =
-    event.type === 'exited' ? (event.how ?? describeEnding(event.ending)) : 'reason' in after ? after.reason : undefined
+  const how = event.type === 'exited' ? describeExit(event) : 'reason' in after ? after.reason : undefined
   const asked = before.state === 'stopping' && !isOwnJudgement(before)
   const text = claim(name, how ?? 'is gone')
   if (asked && (after.state === 'down' || after.state === 'starting')) return { level: 'info', text }

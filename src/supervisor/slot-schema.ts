@@ -66,10 +66,11 @@ const readiness: Check = (value) =>
   like({ by: oneOf('http'), url: isText })(value) ||
   like({ by: oneOf('tcp'), host: isText, port: isCount })(value) ||
   like({ by: oneOf('command'), command: listOf(isText) })(value)
+const BACKOFF: Shape = { startAtMs: isNumber, reason: isText, 'unstarted?': isBoolean, 'notRun?': isBoolean }
 const verdict: Check = (value) =>
   like({ to: oneOf('down'), 'reason?': isText })(value) ||
   like({ to: oneOf('start'), again: isBoolean })(value) ||
-  like({ to: oneOf('backoff'), startAtMs: isNumber, reason: isText, 'unstarted?': isBoolean })(value) ||
+  like({ to: oneOf('backoff'), ...BACKOFF })(value) ||
   like({ to: oneOf('parked'), reason: isText })(value) ||
   like({ to: oneOf('done') })(value)
 
@@ -99,7 +100,7 @@ const STATES: { readonly [S in Slot['state']]: Shape } = {
     again: isBoolean,
     'readyAtMs?': isNumber,
   },
-  backoff: { startAtMs: isNumber, reason: isText, 'unstarted?': isBoolean },
+  backoff: BACKOFF,
   parked: { reason: isText },
   done: {},
 }

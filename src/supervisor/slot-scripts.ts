@@ -9,6 +9,7 @@ import { ownNode } from '../system/own-node.ts'
 import { below, profileDir, profileOfSlot, type RunPaths } from '../system/paths.ts'
 import { crlfFault, findProgram, readable } from '../system/program.ts'
 import { SIGNALS } from '../system/signals.ts'
+import { NOT_RUN_FILE } from './not-run.ts'
 import type { ProfileConfigs } from './profile-configs.ts'
 import { runScript } from './run-script.ts'
 
@@ -86,6 +87,7 @@ export class SlotScripts {
       command: this.#command(slot, profile, job, gateway),
       ...(problem !== undefined && { problem }),
       ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
+      notRunFile: below(paths.serviceDir, slot, NOT_RUN_FILE),
       hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,
     })
   }
@@ -100,6 +102,7 @@ export class SlotScripts {
       cwd: dir,
       variables: [],
       command: [below(dir, 'finish'), ...words, slot, ...(ending === undefined ? [] : [`${ending.pid}`])],
+      notRunFile: below(dir, NOT_RUN_FILE),
       hint: 'remove it or make it executable',
     })
   }

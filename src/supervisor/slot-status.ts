@@ -1,4 +1,4 @@
-import type { Death, SlotStatus } from '../protocol/control.ts'
+import type { Death, SlotStatus, Warning } from '../protocol/control.ts'
 import { childOf, type DeathRecord } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { below, profileOfSlot, slotLogDir } from '../system/paths.ts'
@@ -41,20 +41,19 @@ export function slotStatus(entry: SlotEntry, home: string, clock: Clock, note: S
 /** So many deaths in a row are called a crash loop. */
 const LOOP = 3
 
-/** What an operator should look at, one line each. */
-export function slotWarnings(entries: readonly SlotEntry[]): readonly string[] {
-  const warnings: string[] = []
-  for (const { key, slot } of entries) {
-    if (slot.state === 'parked')
-      warnings.push(
-        `${key} is parked: ${slot.reason}. Fix the cause (log: ${slotCommands(key).logs}), then: ${slotCommands(key).start}`,
-      )
-    else if (slot.deathsInRow >= LOOP && slot.wanted !== 'down')
-      warnings.push(
-        `${key} is in a crash loop: ${slot.deathsInRow} deaths in a row${reasonOf(slot.state === 'backoff' ? slot.reason : undefined)}`,
-      )
-  }
-  return warnings
+/** What an operator should look at. */
+export function slotWarnings(entries: readonly SlotEntry[]): readonly Warning[] {
+  return entries.flatMap(({ key, slot }): readonly Warning[] => {
+    if (slot.state === 'parked') {
+      const { logs, start } = slotCommands(key)
+      const text = `${key} is parked: ${slot.reason}. Fix the cause (log: ${logs}), then: ${start}`
+      return [{ code: 'SLOT_PARKED', slot: key, text }]
+    }
+    if (slot.deathsInRow < LOOP || slot.wanted === 'down') return []
+    const last = reasonOf(slot.state === 'backoff' ? slot.reason : undefined)
+    const text = `${key} is in a crash loop: ${slot.deathsInRow} deaths in a row${last}`
+    return [{ code: 'CRASH_LOOP', slot: key, text }]
+  })
 }
 
 const reasonOf = (reason: string | undefined): string => (reason === undefined ? '' : `, the last one ${reason}`)

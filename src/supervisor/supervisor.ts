@@ -1,13 +1,15 @@
 import { ConsoleWriter } from '../log/io/console.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment.ts'
 import { gatewayOfMain } from '../profile/main-gateway.ts'
+import type { Warning } from '../protocol/control.ts'
 import { isSlotKey, type ToSupervisor } from '../protocol/init.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
+import type { Ending } from '../slot/ending.ts'
 import type { MachineClock } from '../system/clock.ts'
 import { pasteable } from '../system/install.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
-import { gatewaySlot, profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
+import { below, gatewaySlot, profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
 import { ifBootFails } from './boot-services.ts'
 import { ChildReports } from './child-reports.ts'
 import { type ControlServer, serveControl } from './control-server.ts'
@@ -21,6 +23,7 @@ import { Journal } from './journal.ts'
 import { Launcher } from './launcher.ts'
 import { Life } from './life.ts'
 import { Memory } from './memory.ts'
+import { takeNotRun } from './not-run.ts'
 import { SlotOperations } from './operations.ts'
 import { Ownership } from './ownership.ts'
 import { ProfileSlots } from './profiles.ts'
@@ -155,7 +158,8 @@ export class Supervisor {
       removed: (entry) => this.#news.removed(entry),
       ended: (entry, effect) => this.#news.ended(entry, effect),
     })
-    this.#reports = new ChildReports({ table: this.#table, logs: this.#logs, clock, random })
+    const notRun = (slot: string, ending: Ending) => takeNotRun(below(this.#paths.serviceDir, slot), ending)
+    this.#reports = new ChildReports({ table: this.#table, logs: this.#logs, clock, notRun, random })
     this.#dispatcher = new DispatcherSlot({ home, table: this.#table, clock, warn })
     this.#helpers = new HelperWatch({
       table: this.#table,
@@ -381,23 +385,27 @@ export class Supervisor {
     return profiles.length > 0 && !profiles.some((profile) => this.#launcher.answers(profile))
   }
 
-  #warnings(): readonly string[] {
-    const { start } = this.#o
-    const ofConfigs = firstOf(
-      this.#table.entries().flatMap(({ key }) => this.#launcher.problems(profileOfSlot(key) ?? '')),
-    )
-    const control = start.controlFd === undefined ? ['there is no control socket'] : []
+  #warnings(): readonly Warning[] {
+    const ofConfigs = this.#table.entries().flatMap(({ key }): readonly Warning[] => {
+      const profile = profileOfSlot(key)
+      if (profile === undefined) return []
+      return this.#launcher.problems(profile).map((text) => ({ code: 'CONFIG', profile, text }))
+    })
+    const services = this.#imageServices.problems.map((text): Warning => ({ code: 'SERVICE', text }))
+    const control: readonly Warning[] =
+      this.#o.start.controlFd === undefined ? [{ code: 'NO_SOCKET', text: 'there is no control socket' }] : []
     const obstacle = this.#life.obstacle()
-    const volume =
-      obstacle === undefined ? [] : [`the gateways wait: cannot tell which container uses this volume: ${obstacle}`]
-    return [...volume, ...this.#profiles.warnings, ...ofConfigs, ...this.#imageServices.problems, ...control]
+    const why = `the gateways wait: cannot tell which container uses this volume: ${obstacle}`
+    const volume: readonly Warning[] = obstacle === undefined ? [] : [{ code: 'VOLUME', text: why }]
+    return [...volume, ...this.#profiles.warnings, ...firstOf(ofConfigs), ...services, ...control]
   }
 }
 
 const MAX_WARNINGS = 100
 
 /** A status is one message over the control socket, whatever a thousand profiles have in their settings. */
-const firstOf = (texts: readonly string[]): readonly string[] =>
-  texts.length <= MAX_WARNINGS
-    ? texts
-    : [...texts.slice(0, MAX_WARNINGS), `and ${texts.length - MAX_WARNINGS} more; "hermes doctor" shows all`]
+function firstOf(all: readonly Warning[]): readonly Warning[] {
+  const more = all.length - MAX_WARNINGS
+  if (more <= 0) return all
+  return [...all.slice(0, MAX_WARNINGS), { code: 'MORE', text: `and ${more} more; "hermes doctor" shows all` }]
+}

@@ -114,9 +114,8 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
       next: `Hermes keeps trying. Fix the cause, then try at once: ${start}`,
     })
   if (!isOneKind(slot)) return 'wait'
-  const isMissing = slot.reason.startsWith('"')
-  return new HermesError('FAILED', claim(key, isMissing ? slot.reason : `${slot.reason}, ${ALIKE} times in a row`), {
-    next: isMissing
+  return new HermesError('FAILED', claim(key, slot.notRun ? slot.reason : `${slot.reason}, ${ALIKE} times in a row`), {
+    next: slot.notRun
       ? `Hermes keeps trying; stop it with ${stop}, or correct gateway.command`
       : `Hermes keeps trying; fix the cause (log: ${logs}), or stop it with ${stop}`,
   })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
+import { takeNotRun } from '../../src/supervisor/not-run.ts'
 import { type RunScript, runScript } from '../../src/supervisor/run-script.ts'
 import { shellQuote } from '../../src/system/sh-environment.ts'
 
@@ -19,6 +20,7 @@ function run(change: Partial<RunScript>): { status: number | null; stdout: strin
     variables: [],
     command: ['true'],
     hint: 'set gateway.command in /home/config.yaml',
+    notRunFile: join(dir, 'not-run'),
     ...change,
   }
   writeFileSync(file, runScript(script))
@@ -83,6 +85,38 @@ test('a command that is not there, or cannot be run, is one clear line and a cod
   })
 })
 
+test('what was not there to be run is told the supervisor by a code, once', () => {
+  const ends = (status: number | null) => takeNotRun(dir, { exitCode: status ?? -1 })
+  const odd = `it's "no"\nprogram`
+  expect(ends(run({ command: [odd] }).status)).toEqual({ code: 'NOT_FOUND', program: 'it\'s "no" program' })
+  expect(ends(127)).toBeUndefined()
+  const plain = join(dir, 'plain')
+  writeFileSync(plain, '')
+  expect(ends(run({ command: [plain] }).status)).toEqual({ code: 'NOT_EXECUTABLE', program: plain })
+})
+
+test('a program that ends as if it had not been there is not taken for one that was not', () => {
+  const line = 'hermes: gateway-x: other is not on PATH; set gateway.command'
+  const { status, stderr } = run({ command: ['sh', '-c', `echo '${line}' >&2; exit 127`] })
+  expect(stderr).toBe(`${line}\n`)
+  expect(takeNotRun(dir, { exitCode: status ?? -1 })).toBeUndefined()
+})
+
+test.each(['null', '{"code":"NOT_FOUND"}', '{"code":"toString","program":"x"}', '[]', 'torn'])(
+  'what the runtime user puts in the place of that code says nothing: %s',
+  (text) => {
+    writeFileSync(join(dir, 'not-run'), text)
+    expect(takeNotRun(dir, { exitCode: 127 })).toBeUndefined()
+  },
+)
+
+test('a run script that may not leave the code is as clear as ever', () => {
+  expect(run({ command: ['/no/such/program'], notRunFile: '/no/such/dir/not-run' })).toMatchObject({
+    status: 127,
+    stderr: expect.stringMatching(/^hermes: gateway-x: \/no\/such\/program does not exist; set .*\n$/),
+  })
+})
+
 test('a directory that is gone is one clear line', () => {
   expect(run({ cwd: '/no/such/dir' })).toEqual({
     status: 1,
@@ -100,7 +134,9 @@ test('the PATH of the slot decides what is found', () => {
 })
 
 test('a word with a NUL is refused, as no shell could be told', () => {
-  expect(() => runScript({ slot: 's', cwd: '/', variables: [], command: ['a\0b'], hint: '' })).toThrow(RangeError)
+  expect(() => runScript({ slot: 's', cwd: '/', variables: [], command: ['a\0b'], hint: '', notRunFile: '' })).toThrow(
+    RangeError,
+  )
 })
 
 test('quoting is the POSIX way', () => {

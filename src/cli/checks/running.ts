@@ -2,10 +2,10 @@
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { ifSupervised, withSupervisor } from '../../control/slot-actions.ts'
-import { configProblemText, loadConfig } from '../../profile/config.ts'
+import { loadConfig } from '../../profile/config.ts'
 import { listProfiles, type ProfileEntry } from '../../profile/disk.ts'
 import { readContainerEnvironment, readDotEnv, truthy } from '../../profile/environment.ts'
-import type { StatusResult } from '../../protocol/control.ts'
+import type { StatusResult, WarningFact } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
 import { holderText, portHolder } from '../../system/port-holder.ts'
 import { slotCommands } from '../../system/slot-commands.ts'
@@ -21,32 +21,31 @@ export const supervisor: Check = async (context) => {
     if (!(error instanceof HermesError)) throw error
     return [warn('supervisor', error.message, error.next ?? 'start the container, or npm start in a checkout')]
   }
-  const { phase, slots, warnings } = status
-  const said = saidElsewhere(context)
-  const own = warnings.filter((text) => !said.some((part) => text.includes(part)))
-  const quiet = slots.filter(
-    ({ slot, state }) => state === 'backoff' && !own.some((text) => text.startsWith(`${slot} `)),
-  )
+  const { phase, slots, warnings, warningFacts = [] } = status
+  const isSaid = saidElsewhere(context)
+  const own = warnings.flatMap((text, i) => {
+    const fact = warningFacts[i]
+    return fact !== undefined && isSaid(fact) ? [] : [{ text, slot: fact?.slot }]
+  })
+  const quiet = slots.filter(({ slot, state }) => state === 'backoff' && !own.some((one) => one.slot === slot))
   return [
     ok('supervisor', `answers at ${context.paths.controlSocket}: ${phase}, ${slots.length} slots`),
-    ...own.map((text) => warn('supervisor', text, repairOf(text, slots))),
+    ...own.map(({ text, slot }) =>
+      warn('supervisor', text, slot === undefined ? 'hermes logs supervisor' : slotCommands(slot).logs),
+    ),
     ...quiet.map(({ slot, reason }) => warn('supervisor', `${slot}: ${reason}`, slotCommands(slot).logs)),
   ]
 }
 
-/** What the check of the profiles finds by itself. */
-function saidElsewhere({ home }: Context): readonly string[] {
+/** Whether the check of the profiles finds it by itself. */
+function saidElsewhere({ home }: Context): (fact: WarningFact) => boolean {
   const { profiles, problems } = listProfiles(home)
-  return [
-    ...problems.map(({ reason }) => reason),
-    ...profiles.flatMap(({ dir }) => loadConfig(join(dir, 'config.yaml')).problems.map(configProblemText)),
-  ]
-}
-
-/** A warning begins with the slot it is about. */
-function repairOf(warning: string, slots: StatusResult['slots']): string {
-  const about = slots.find(({ slot }) => warning.startsWith(`${slot} `))
-  return about === undefined ? 'hermes logs supervisor' : slotCommands(about.slot).logs
+  const strays = new Set(problems.map(({ name }) => name || 'profiles/'))
+  const faulty = new Set(
+    profiles.filter(({ dir }) => loadConfig(join(dir, 'config.yaml')).problems.length > 0).map(({ name }) => name),
+  )
+  return ({ code, profile = '' }) =>
+    code === 'NOT_A_PROFILE' ? strays.has(profile) : code === 'CONFIG' && faulty.has(profile)
 }
 
 interface WantedPort {

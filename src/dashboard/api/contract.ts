@@ -80,6 +80,25 @@ export const Details = z.strictObject({
   holderHost: optional(z.string()),
   slots: z.array(Slot),
   warnings: z.array(z.string()),
+  /** What each of `warnings` is about, in their order. */
+  warningFacts: optional(
+    z.array(
+      z.strictObject({
+        code: z.enum([
+          'SLOT_PARKED',
+          'CRASH_LOOP',
+          'NOT_A_PROFILE',
+          'CONFIG',
+          'SERVICE',
+          'VOLUME',
+          'NO_SOCKET',
+          'MORE',
+        ]),
+        slot: optional(z.string()),
+        profile: optional(z.string()),
+      }),
+    ),
+  ),
 })
 
 /** `details` for a caller who is signed in, or where no log-in is needed. */
