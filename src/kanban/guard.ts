@@ -39,6 +39,7 @@ export function guard(facts: GuardFacts, nowMs: number): { reason: GuardReason; 
   return null
 }
 
+// decides by words: a worker is any program, and its last line is all that it says of itself
 const QUOTA_OR_AUTH =
   /\b(429|401|403)\b|rate.?limit|too many requests|quota|insufficient.{0,10}(credit|balance|funds)|billing|unauthori[sz]ed|authentication|invalid.{0,5}api.?key|api.?key.{0,20}(invalid|missing|expired)/i
 

@@ -30,9 +30,11 @@ const LOOK_AT = 600
 /** What CRI runtimes put before each line: time, stream, and whether the line is whole. */
 const CRI = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] /
 
+// decides by words: the lines of any program
 const EXCEPTION =
   /^(?:Traceback \(most recent call last\)|panic: |fatal error: |thread '.*' panicked at |Exception in thread |(?:Uncaught|Unhandled)\b|(?:Caused by: |Uncaught )?(?:[\w$]+\.)*[A-Z]?[\w$]*(?:Error|Exception)(?: \[\w+\])?(?::|$))/
 /** What stands in traces without indentation. */
+// decides by words: likewise
 const TRACE =
   /^(?:at |Caused by: |\.\.\. \d+ (?:more|common)|During handling of the above|The above exception was|goroutine \d+ \[|[}\])]+[;,]?$|note: run with `RUST_BACKTRACE)/
 

@@ -90,6 +90,7 @@ const watch = (seen: Found, nowMs: number): CountingStep => ({ next: { state: 'w
 const sameFound = (a: Found | undefined, b: Found): boolean =>
   typeof a === 'object' && typeof b === 'object' ? a.instance === b.instance && a.counter === b.counter : a === b
 
+// decides by words: the format of a file of ours
 const LINE = /^hermes lease: instance=(\S{1,64}) host=(\S{1,64}) counter=(\d{1,15})\s*$/
 
 export function parseLease(text: string): LeaseText | undefined {

@@ -33,6 +33,7 @@ export function requireSchema(
   const statements = [...required, ...optional]
   const rows = database.prepare<[], SchemaRow>('SELECT type, name, tbl_name AS "table", sql FROM sqlite_schema').all()
   const expected = new Set(statements)
+  // decides by words: SQL
   const tables = new Set(statements.map((statement) => /^CREATE TABLE (\w+)/.exec(statement)?.[1]))
   const missing = new Set(required)
   for (const row of rows) {
