@@ -77,7 +77,7 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'HERMES_MAX_PROCESSES',
     '–',
-    'most processes and threads of a slot (`RLIMIT_NPROC`; it counts the runtime uid **on the whole host**, other containers included, so set it well above what you need)',
+    'most processes and threads of a slot, from 64 (`RLIMIT_NPROC`; it counts the runtime uid **on the whole host**, other containers included, so set it well above what you need); `0`: no limit, and no cgroups either ([the limit without it](security.md#new-privileges-and-processes))',
   ),
   spec(
     'HERMES_GATEWAY_BOOTSTRAP_STATE',

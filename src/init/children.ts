@@ -35,7 +35,7 @@ export interface ChildrenOptions {
   readonly services: ServicePrograms
   /** The program of the dashboard's slot; the command above is for all others. */
   readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
-  readonly limits: Pick<SlotLimits, 'prefix' | 'enter' | 'leave'>
+  readonly limits: Pick<SlotLimits, 'prefix' | 'leave'>
   /** Takes dead orphans out of the process table. */
   readonly reapOrphans: () => void
   /** To the supervisor, if there is one. */
@@ -159,7 +159,7 @@ export class Children {
 
   async #spawn(request: Omit<SpawnRequest, 'type' | 'request'>): Promise<ChildFacts> {
     const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
-    const { processes, clock, native, fifos, services } = this.#o
+    const { processes, clock, native, fifos, services, limits } = this.#o
     const ours: number[] = []
     let readEnd: number | undefined
     try {
@@ -181,10 +181,9 @@ export class Children {
         while (stdio.length < HANDOVER_FD) stdio.push('ignore')
         stdio.push('pipe')
       }
-      const [file = '', ...args] = words
+      const [file = '', ...args] = [...limits.prefix(slot), ...words]
       const started = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
       const { pid, ended } = started
-      this.#o.limits.enter(slot, pid)
       serve?.(started.process.stdio[HANDOVER_FD] as Socket)
       const depth = services.depth(slot)
       const living: Living = {
@@ -210,11 +209,11 @@ export class Children {
   }
 
   #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
-    const { command, serviceDir, services, dashboard, limits } = this.#o
+    const { command, serviceDir, services, dashboard } = this.#o
     if (services.isService(slot)) return services.command(slot, program)
     if (slot === DASHBOARD_SLOT && program === 'run')
       return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
-    const words = [...limits.prefix, ...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
+    const words = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
     return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
   }
 

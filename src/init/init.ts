@@ -129,7 +129,8 @@ export class Init {
       limits: new SlotLimits({
         env: facts.environment,
         ownContainer: dropped && facts.pid1 && isImageInstall(options.install),
-        dropped,
+        confined: dropped || facts.uid !== 0,
+        clock,
         warn,
       }),
       native,

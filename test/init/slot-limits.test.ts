@@ -1,97 +1,56 @@
-// On the real cgroups of this machine, where they can be written.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+// What is asked for. That a cgroup holds a fork bomb is tried on kernels, in test/container/slot-limits.test.ts.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { SlotLimits } from '../../src/init/slot-limits.ts'
-import { waitFor } from '../support/wait.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
 
-const CGROUPS = '/sys/fs/cgroup'
-const isV1 = existsSync(join(CGROUPS, 'pids', 'cgroup.procs'))
+const dir = mkdtempSync(join(tmpdir(), 'limits-'))
+afterAll(() => rmSync(dir, { recursive: true }))
 
-/** A cgroup of this test's with so many pids. @returns why there is none */
-function makeParent(name: string, most: number): string | undefined {
-  const dir = join(isV1 ? join(CGROUPS, 'pids') : CGROUPS, name)
-  try {
-    if (!isV1) writeFileSync(join(CGROUPS, 'cgroup.subtree_control'), '+pids')
-    mkdirSync(dir)
-    writeFileSync(join(dir, 'pids.max'), String(most))
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}
-
-function limitsOf(
-  env: Readonly<Record<string, string>>,
-  options: { readonly path?: string; readonly cgroups?: string } = {},
-) {
-  const dir = mkdtempSync(join(tmpdir(), 'limits-'))
-  const self = join(dir, 'self')
-  writeFileSync(self, isV1 ? `8:pids:${options.path ?? '/'}\n` : `0::${options.path ?? '/'}\n`)
-  const warnings: string[] = []
-  const limits = new SlotLimits({
-    env,
-    ownContainer: options.path !== undefined,
-    dropped: true,
-    warn: (text) => warnings.push(text),
-    self,
-    ...(options.cgroups !== undefined && { cgroups: options.cgroups }),
-  })
-  rmSync(dir, { recursive: true })
+function limitsOf(env: Readonly<Record<string, string>>, hard = 'unlimited') {
+  const [self, ownLimits] = [join(dir, 'self'), join(dir, 'own-limits')]
+  writeFileSync(self, '0::/\n')
+  writeFileSync(ownLimits, `Limit\nMax processes             1024                 ${hard.padEnd(20)} processes\n`)
+  const [warnings, clock]: [string[], Clock] = [[], systemClock()]
+  const warn = (text: string): void => void warnings.push(text)
+  const limits = new SlotLimits({ env, ownContainer: true, confined: true, clock, warn, self, ownLimits, cgroups: dir })
   return { limits, warnings }
 }
-
-const name = `hermes-test-${process.pid}`
-const why = process.getuid?.() === 0 ? makeParent(name, 300) : 'needs root'
-
-describe.skipIf(why !== undefined)(`cgroups (${why ?? 'of this machine'})`, () => {
-  const parent = join(isV1 ? join(CGROUPS, 'pids') : CGROUPS, name)
-
-  test('a slot may have half of what the container may: a fork bomb fails, and its cgroup goes with it', async () => {
-    const { limits, warnings } = limitsOf({}, { path: `/${name}` })
-    const bomb = 'read -r _; i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i + 1)); done; echo all'
-    const child = spawn('/bin/sh', ['-c', bomb], { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
-    const { pid = 0 } = child
-    const ended = once(child, 'exit') // the shell itself may end at the fork that fails
-    let said = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-    })
-    limits.enter('gateway-a', pid)
-    expect(readFileSync(join(parent, 'hermes-gateway-a', 'pids.max'), 'utf8').trim()).toBe('150')
-    child.stdin.end('go\n')
-    await waitFor('a fork to fail', () => said.includes('fork'))
-    expect(Number(readFileSync(join(parent, 'hermes-gateway-a', 'pids.current'), 'utf8'))).toBeLessThanOrEqual(150)
-    process.kill(-pid, 'SIGKILL')
-    await ended
-    await waitFor('all of it to be gone', () => {
-      limits.leave('gateway-a')
-      return !existsSync(join(parent, 'hermes-gateway-a'))
-    })
-    expect(warnings).toEqual([])
-    rmdirSync(parent)
-  })
-})
-
-test('where cgroups cannot be written there is no limit, and nothing is said', () => {
-  const empty = mkdtempSync(join(tmpdir(), 'cgroups-'))
-  const { limits, warnings } = limitsOf({}, { path: '/', cgroups: join(empty, 'none') })
-  limits.enter('gateway-a', process.pid)
-  limits.leave('gateway-a')
-  expect([limits.prefix, warnings]).toEqual([[], []])
-  rmSync(empty, { recursive: true })
-})
+const nproc = (most: number): readonly string[] => ['/usr/bin/prlimit', `--nproc=${most}`, '--']
 
 test.each([
-  ['500', ['/usr/bin/prlimit', '--nproc=500', '--'], []],
+  ['500', nproc(500), []],
   ['', [], []],
-  ['3', [], [expect.stringContaining('HERMES_MAX_PROCESSES: expected a whole number from 64 to 4194304, got "3"')]],
+  ['0', [], []],
+  ['3', [], [expect.stringContaining('expected 0 or a whole number from 64 to 4194304, got "3"')]],
   ['many', [], [expect.stringContaining('got "many"')]],
 ])('HERMES_MAX_PROCESSES=%o: %j', (value, prefix, warned) => {
   const { limits, warnings } = limitsOf({ HERMES_MAX_PROCESSES: value })
-  expect(limits.prefix).toEqual(prefix)
+  expect(limits.prefix('gateway-a')).toEqual(prefix)
   expect(warnings).toEqual(warned)
+})
+
+test('more than the container may have is not asked of the kernel, which would refuse every start', () => {
+  const { limits, warnings } = limitsOf({ HERMES_MAX_PROCESSES: '5000' }, '1000')
+  expect(limits.prefix('gateway-a')).toEqual(nproc(1000))
+  expect(warnings).toEqual(['HERMES_MAX_PROCESSES: the container may have 1000 at most, got 5000; it is 1000'])
+})
+
+test.each([
+  ['no cgroups', () => undefined],
+  ['cgroups that hold other processes only', () => writeFileSync(join(dir, 'cgroup.procs'), '1\n2\n')],
+  [
+    'a controller that cannot be had',
+    () => {
+      writeFileSync(join(dir, 'cgroup.procs'), `1\n${process.pid}\n`)
+      mkdirSync(join(dir, 'cgroup.subtree_control'))
+    },
+  ],
+])('with %s there is no limit by cgroup, and nothing is said', (_, prepare) => {
+  prepare()
+  const { limits, warnings } = limitsOf({})
+  expect([limits.prefix('gateway-a'), warnings]).toEqual([[], []])
+  limits.leave('gateway-a')
 })

@@ -21,6 +21,7 @@ const PACKAGES = {
   ps: 'procps',
   git: 'git',
   npm: 'npm',
+  'linux.uml': 'user-mode-linux',
 } as const
 
 export type Tool = keyof typeof PACKAGES
