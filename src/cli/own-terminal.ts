@@ -8,7 +8,7 @@ import { closeSync, readdirSync } from 'node:fs'
 import { isatty, ReadStream, WriteStream } from 'node:tty'
 import { childEnding } from '../system/child-ending.ts'
 import type { Native } from '../system/native.ts'
-import { readProcess, readTerminal, type TerminalFacts } from '../system/proc.ts'
+import { type ProcessFacts, readProcess } from '../system/proc.ts'
 import { rawMode, rawOutput } from '../system/terminal-mode.ts'
 
 /** Names the session whose terminal is the command's own. Only root's environment is asked, so it is root's word. */
@@ -41,8 +41,11 @@ const LAST_WORDS_MS = 100
  * Whether a root process that is about to drop root has a terminal that is not its own alone.
  * @param facts its own; a session's leader (`docker exec -it … hermes`) shares its terminal with nobody of root's
  */
-export const sharesTerminal = (facts: TerminalFacts, pid: number, ownSession: string | undefined): boolean =>
-  facts.terminal !== 0 && facts.session !== pid && String(facts.session) !== ownSession
+export const sharesTerminal = (
+  facts: Pick<ProcessFacts, 'terminal' | 'session'>,
+  pid: number,
+  ownSession: string | undefined,
+): boolean => facts.terminal !== 0 && facts.session !== pid && String(facts.session) !== ownSession
 
 export interface OwnTerminalFacts {
   /** The command line to run again: our own wrapper and its arguments. */
@@ -57,7 +60,7 @@ export interface OwnTerminalFacts {
  * @throws Error with one line for people, when no terminal can be had
  */
 export async function onOwnTerminal({ command, env, native }: OwnTerminalFacts): Promise<number | undefined> {
-  const facts = readTerminal('self')
+  const facts = readProcess(process.pid)
   const ownSession = env[OWN_SESSION]
   delete env[OWN_SESSION]
   if (facts === undefined || !sharesTerminal(facts, process.pid, ownSession)) return undefined
@@ -157,7 +160,7 @@ class Relay {
 
   /** In the foreground only: in the background root's terminal is the shell's. */
   #enter(child: ChildProcess): void {
-    const facts = readTerminal('self')
+    const facts = readProcess(process.pid)
     if (this.#before !== undefined || !this.#terminals.includes(0) || facts?.foreground !== facts?.pgrp) return
     this.#before = this.#o.native.terminalMode(0)
     this.#o.native.setTerminalMode(0, rawMode(this.#before))
@@ -221,7 +224,7 @@ class Relay {
 
 /** To what is in the foreground of the command's terminal. */
 function passOn({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  const foreground = pid === undefined ? undefined : readTerminal(pid)?.foreground
+  const foreground = pid === undefined ? undefined : readProcess(pid)?.foreground
   if (foreground === undefined || foreground <= 1) return
   try {
     process.kill(-foreground, signal)

@@ -7,7 +7,7 @@ import {
   type Operations,
   type SlotEventMessage,
 } from '../protocol/control.ts'
-import { type Clock, systemClock } from '../system/clock.ts'
+import { type Clock, pause, systemClock } from '../system/clock.ts'
 import { HermesError, isErrorCode } from '../system/errors.ts'
 
 export interface RequestOptions {
@@ -277,7 +277,7 @@ async function openConnection(
     if (!(connected instanceof Error)) return new Connection(connected, clock, maxWaiting)
     // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
     if (connected.code !== 'EAGAIN' || clock.nowMs() >= untilMs) throw cannotConnect(path, home ?? path, connected)
-    await new Promise<void>((resolve) => clock.at(clock.nowMs() + CONNECT_AGAIN_MS, resolve))
+    await pause(clock, CONNECT_AGAIN_MS)
   }
 }
 

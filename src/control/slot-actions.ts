@@ -2,7 +2,7 @@
 import { loadConfig } from '../profile/config.ts'
 import { type ActionResult, MAX_WAIT_MS, type SlotStatus, type StatusResult } from '../protocol/control.ts'
 import { volumeUserText } from '../protocol/volume-user.ts'
-import type { Clock } from '../system/clock.ts'
+import { type Clock, pause } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot, profileDir } from '../system/paths.ts'
 import type { ControlClient } from './client.ts'
@@ -142,7 +142,7 @@ async function poll<T>(
     await client.request('reconcile', {})
     const found = look(await client.request('status', {}))
     if (found !== undefined || clock.nowMs() >= untilMs) return found
-    await new Promise<void>((resolve) => clock.at(clock.nowMs() + POLL_MS, resolve))
+    await pause(clock, POLL_MS)
   }
 }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fstatSync, writeSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
@@ -11,6 +10,7 @@ import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine, plainText } from '../system/foreign-text.ts'
 import { type Environment, isImageInstall } from '../system/install.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
+import { announceReady } from '../system/notify.ts'
 import { holderText } from '../system/port-holder.ts'
 import { allHandlers } from './api/handlers.ts'
 import { keepingOf } from './auth/keeping.ts'
@@ -69,7 +69,7 @@ export async function runDashboard(facts: DashboardFacts): Promise<number> {
     err(`hermes: warning: the dashboard on ${addressText({ host, port })} is open to anyone who reaches it\n`)
   const { server, close } = await assemble(facts, settings)
   await listen(server, settings)
-  announceReady(env)
+  if (env[SUPERVISED_MARKER] === '1') announceReady(NOTIFICATION_FD)
   const supervised = env[SUPERVISED_MARKER] === '1' && env.HERMES_SLOT === 'dashboard'
   const endHeartbeat = supervised
     ? heartbeat('dashboard', () => connectControl(facts.controlSocket, facts.clock), facts.clock)
@@ -172,15 +172,4 @@ function listen(server: Server, { host, port }: DashboardSettings): Promise<void
     })
     server.listen(port, host, resolve)
   })
-}
-
-function announceReady(env: Environment): void {
-  if (env[SUPERVISED_MARKER] !== '1') return
-  try {
-    if (!fstatSync(NOTIFICATION_FD).isFIFO()) return
-    writeSync(NOTIFICATION_FD, '\n')
-    closeSync(NOTIFICATION_FD)
-  } catch (error) {
-    if (!['EBADF', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
 }

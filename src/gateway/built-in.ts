@@ -1,4 +1,3 @@
-import { closeSync, fstatSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type ConfigProblem,
@@ -10,6 +9,7 @@ import {
 import { takePidFile } from '../profile/pid-file.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { oneLine } from '../system/foreign-text.ts'
+import { announceReady } from '../system/notify.ts'
 import { redactor, secretsOf } from '../system/redact.ts'
 import { type EventLog, openEventLog } from './event-log.ts'
 import type { GatewayFacts } from './facts.ts'
@@ -65,7 +65,8 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
       const part = await start(facts, config, log)
       if (part) parts.push(part)
     }
-    announceReady(facts, config)
+    const fd = readyFd(config)
+    if (facts.supervised && fd !== undefined) announceReady(fd)
     say.info(`ready: profile ${facts.profile}, pid ${process.pid}`)
     const signal = await stopped.first
     say.info(`${signal}: draining`)
@@ -97,17 +98,6 @@ export const configurationError = (text: string): HermesError =>
     next: 'hermes config edit, then hermes gateway start',
   })
 
-/** Only a FIFO or socket is a notification fd: by hand, or with another `gateway.ready`, that number may be a file of Node's own. */
-function announceReady({ supervised }: GatewayFacts, { gateway: { ready } }: ProfileConfig): void {
-  const fd = ready.by === 'auto' ? 3 : ready.by === 'fd' ? ready.fd : undefined
-  if (!supervised || fd === undefined) return
-  try {
-    const stat = fstatSync(fd)
-    if (!stat.isFIFO() && !stat.isSocket()) return
-    writeSync(fd, '\n')
-    closeSync(fd)
-  } catch (error) {
-    // Nobody listens any more, or there never was such an fd: we are ready all the same.
-    if (!['EBADF', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
-}
+/** The descriptor on which the supervisor waits to hear that we are ready. */
+const readyFd = ({ gateway: { ready } }: ProfileConfig): number | undefined =>
+  ready.by === 'auto' ? 3 : ready.by === 'fd' ? ready.fd : undefined

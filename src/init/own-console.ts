@@ -1,9 +1,10 @@
-import { constants, fstatSync, openSync, readFileSync, type Stats, writeSync } from 'node:fs'
+import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs'
 import type { ConsoleSink } from '../protocol/start-up.ts'
 import type { Cancel, Clock } from '../system/clock.ts'
 import { oneLine } from '../system/foreign-text.ts'
 import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native.ts'
+import { readProcess } from '../system/proc.ts'
 
 export type { Level }
 
@@ -38,11 +39,7 @@ export function openSink(fd: 1 | 2): ConsoleSink {
   return { fd, kind: 'shared' }
 }
 
-/** Field 7 of /proc/self/stat, `tty_nr`, has the device number of the controlling terminal (proc_pid_stat(5)). */
-function isOurTerminal({ rdev }: Stats): boolean {
-  const stat = readFileSync('/proc/self/stat', 'latin1')
-  return rdev !== 0 && Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[4]) === rdev
-}
+const isOurTerminal = ({ rdev }: Stats): boolean => rdev !== 0 && readProcess(process.pid)?.terminal === rdev
 
 /** What a FIFO with room takes without blocking (pipe(7)). */
 const PIPE_BUF = 4_096

@@ -1,4 +1,4 @@
-import type { Clock } from '../system/clock.ts'
+import { type Clock, inTime } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native.ts'
 import { listProcesses } from '../system/proc.ts'
@@ -112,7 +112,7 @@ export class Shutdown {
       supervisor.send({ type: 'stop' })
       await stop.run()
       // A supervisor that is still loading has nothing to drain, unless another one before it had.
-      if (supervisor.listens || children.everStarted) await this.#drain()
+      if (supervisor.listens || children.everStarted) await inTime(this.#o.clock, DRAIN_MS, this.#drained.promise)
       await supervisor.end()
       const isWritten = code === undefined || this.#writeCode(code)
       // Whatever goes wrong there: nothing comes after us that could end this container.
@@ -141,12 +141,6 @@ export class Shutdown {
       this.#o.say('warn', `the exit code cannot be written down: ${(error as Error).message}`)
       return false
     }
-  }
-
-  #drain(): Promise<void> {
-    const { clock } = this.#o
-    const elapsed = new Promise<void>((resolve) => clock.at(clock.nowMs() + DRAIN_MS, resolve))
-    return Promise.race([this.#drained.promise, elapsed])
   }
 
   async #finishHooks(deadlineMs: number): Promise<void> {

@@ -296,6 +296,8 @@ const unseen = (pid: number, ppid: number): ProcessFacts => ({
   state: '?',
   pgrp: pid,
   session: pid,
+  terminal: 0,
+  foreground: -1,
   startTime: 0,
   cpuTicks: 0,
   residentPages: 0,

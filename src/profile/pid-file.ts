@@ -2,7 +2,7 @@ import { linkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { profileDir } from '../system/paths.ts'
-import { isZombie, readProcess } from '../system/proc.ts'
+import { readLiving } from '../system/proc.ts'
 import { readSmallFile } from '../system/small-file.ts'
 import { runsGatewayOf } from './gateway-process.ts'
 import { DEFAULT_PROFILE } from './names.ts'
@@ -68,7 +68,7 @@ export const livingHolder = (dir: string, profile: string): Holder | undefined =
 
 /** A pid alone says little: that process must be a gateway of this profile. */
 function living(holder: Holder | undefined, dir: string, profile: string): Holder | undefined {
-  const startTime = holder && startTimeOf(holder.pid)
+  const startTime = holder && readLiving(holder.pid)?.startTime
   if (holder === undefined || startTime === undefined) return undefined
   const home = profile === DEFAULT_PROFILE ? dir : dirname(dirname(dir))
   const isIt =
@@ -145,15 +145,9 @@ function readHolder(file: string): Holder | undefined {
 }
 
 function holderOf(pid: number): Holder & { readonly start_time: number } {
-  const startTime = startTimeOf(pid)
+  const startTime = readLiving(pid)?.startTime
   if (startTime !== undefined) return { pid, start_time: startTime }
   throw new HermesError('FAILED', `/proc/${pid}/stat cannot be read`, { next: 'mount /proc' })
-}
-
-function startTimeOf(pid: number): number | undefined {
-  const process = readProcess(pid)
-  // A zombie has ended, whatever its entry says.
-  return process && !isZombie(process) ? process.startTime : undefined
 }
 
 function unlinkIfThere(file: string): void {

@@ -1,7 +1,7 @@
 import type { ChildFacts, Sequenced, ToSupervisor } from '../protocol/init.ts'
 import { type Ending, type NotRun, permanentReason } from '../slot/ending.ts'
 import { type Child, childOf, isOccupied } from '../slot/slot.ts'
-import type { Clock } from '../system/clock.ts'
+import { type Clock, wallTimeOf } from '../system/clock.ts'
 import type { SlotLogs } from './slot-logs.ts'
 import type { SlotTable } from './slots.ts'
 
@@ -61,7 +61,7 @@ export class ChildReports {
       case 'exit': {
         logs.endOfProcess(event.slot)
         const { child, pid, ending, atMs } = event
-        const wallMs = Math.round(this.#wallMs(atMs))
+        const wallMs = Math.round(wallTimeOf(this.#o.clock, atMs))
         const said = permanentReason(ending) === undefined ? undefined : this.#lastWords(event.slot)
         const notRun = this.#o.notRun(event.slot, ending)
         table.dispatch(event.slot, {
@@ -88,13 +88,7 @@ export class ChildReports {
   #lastWords(key: string): string | undefined {
     const slot = this.#o.table.get(key)?.slot
     const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
-    return spawnedAtMs === undefined ? undefined : this.#o.logs.lastWords(key, this.#wallMs(spawnedAtMs))
-  }
-
-  /** @param atMs on our clock */
-  #wallMs(atMs: number): number {
-    const { clock } = this.#o
-    return clock.wallMs() - (clock.nowMs() - atMs)
+    return spawnedAtMs === undefined ? undefined : this.#o.logs.lastWords(key, wallTimeOf(this.#o.clock, spawnedAtMs))
   }
 
   #adopt(facts: ChildFacts): void {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { countLines } from '../log/lines.ts'
 import type {
   ActionResult,
   JobResult,
@@ -13,7 +14,7 @@ import type { RuntimeIdentity } from '../protocol/start-up.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
 import { serviceOfSlot } from '../services/definition.ts'
 import { childOf, type SlotEvent } from '../slot/slot.ts'
-import type { Clock } from '../system/clock.ts'
+import { type Clock, inTime } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { nearest } from '../system/nearest.ts'
 import { profileDir, profileOfSlot } from '../system/paths.ts'
@@ -262,12 +263,7 @@ export class SlotOperations {
   /** A word said during the boot (`docker run -d …; docker exec …`) is carried out when it is over. */
   async #untilRunning(timeoutMs: number): Promise<void> {
     const { clock, phase, booted } = this.#o
-    if (phase() === 'booting') {
-      const late = Promise.withResolvers<void>()
-      const cancel = clock.at(clock.nowMs() + timeoutMs, late.resolve)
-      await Promise.race([booted(), late.promise])
-      cancel()
-    }
+    if (phase() === 'booting') await inTime(clock, timeoutMs, booted())
     this.#requireRunning()
   }
 
@@ -293,12 +289,6 @@ export class SlotOperations {
         })
     }
   }
-}
-
-function countLines(wholeLines: Buffer): number {
-  let count = 0
-  for (let at = wholeLines.indexOf(10); at !== -1; at = wholeLines.indexOf(10, at + 1)) count++
-  return count
 }
 
 /** `gateway-default` first, then by name. */

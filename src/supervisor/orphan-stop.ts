@@ -1,5 +1,5 @@
 import { type Child, childOf, type Slot } from '../slot/slot.ts'
-import type { Clock } from '../system/clock.ts'
+import { type Clock, pause } from '../system/clock.ts'
 import type { Native } from '../system/native.ts'
 import { isZombie, readProcess } from '../system/proc.ts'
 import { SIGNALS } from '../system/signals.ts'
@@ -23,7 +23,7 @@ export async function stopOrphans(slots: readonly Slot[], native: Pick<Native, '
     native.kill(child.pid, SIGNALS.CONT)
   }
   while (left.length > 0) {
-    await new Promise<void>((resolve) => clock.at(clock.nowMs() + LOOK_EVERY_MS, resolve))
+    await pause(clock, LOOK_EVERY_MS)
     const waitedMs = clock.nowMs() - startedAtMs
     left = left.filter(({ child, policy }) => {
       if (!lives(child)) return false

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import type { ToInit } from '../protocol/init.ts'
-import type { Clock } from '../system/clock.ts'
+import { type Clock, inTime } from '../system/clock.ts'
 import { below, profileDir } from '../system/paths.ts'
 
 /** What a repair may take before a start goes on without it. */
@@ -29,11 +29,8 @@ export class Ownership {
     const { home, dropped, clock, send } = this.#o
     if (!dropped || !isOutOfReach(profileDir(home, profile))) return
     this.#waiting ??= Promise.withResolvers<void>()
-    const late = Promise.withResolvers<void>()
-    const cancel = clock.at(clock.nowMs() + PATIENCE_MS, late.resolve)
     send({ type: 'repair' })
-    await Promise.race([this.#waiting.promise, late.promise])
-    cancel()
+    await inTime(clock, PATIENCE_MS, this.#waiting.promise)
   }
 
   /** init has done what it can. */

@@ -1,5 +1,5 @@
 import { childOf, type Slot } from '../slot/slot.ts'
-import type { Clock } from '../system/clock.ts'
+import { type Clock, wallTimeOf } from '../system/clock.ts'
 import { isStopped } from '../system/proc.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import { eventsBetween, lengthOfStretch, type Stamps, serviceStatus, stampsAfter } from './s6-view.ts'
@@ -60,7 +60,7 @@ export class Records {
       const told = this.#toldOf(key)
       const letters = eventsBetween(before, slot)
       this.#add(told, letters)
-      told.stamps = stampsAfter(letters, slot, told.stamps, (atMs) => this.#wallOf(atMs))
+      told.stamps = stampsAfter(letters, slot, told.stamps, (atMs) => wallTimeOf(this.#o.clock, atMs))
       // What died cannot be continued; what starts has not been stopped.
       if (letters !== '' && letters !== 'U') told.paused = false
     }
@@ -143,7 +143,7 @@ export class Records {
     this.#o.table().describe(key)
     this.tally(entry)
     const told = this.#toldOf(key)
-    told.stamps ??= stampsAfter('', slot, undefined, (atMs) => this.#wallOf(atMs))
+    told.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#o.clock, atMs))
     const events = this.#take(key, told, last)
     this.#o.services.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
     // What is still held has been shown now: by the end of this millisecond, subscribers' stamps being finer.
@@ -170,10 +170,5 @@ export class Records {
       })
     }
     return events.slice(0, length)
-  }
-
-  #wallOf(atMs: number): number {
-    const { clock } = this.#o
-    return clock.wallMs() - clock.nowMs() + atMs
   }
 }

@@ -1,6 +1,6 @@
 import type { Death, SlotStatus, Warning } from '../protocol/control.ts'
 import { childOf, type DeathRecord } from '../slot/slot.ts'
-import type { Clock } from '../system/clock.ts'
+import { type Clock, wallTimeOf } from '../system/clock.ts'
 import { below, profileOfSlot, slotLogDir } from '../system/paths.ts'
 import { slotCommands } from '../system/slot-commands.ts'
 import type { ServiceNote } from './services.ts'
@@ -30,7 +30,7 @@ export function slotStatus(entry: SlotEntry, home: string, clock: Clock, note: S
     since: rfc3339(sinceWallMs),
     restarts: slot.restarts,
     ...(death && { lastDeath: deathOf(death) }),
-    ...(slot.state === 'backoff' && { nextStartAt: rfc3339(clock.wallMs() + slot.startAtMs - clock.nowMs()) }),
+    ...(slot.state === 'backoff' && { nextStartAt: rfc3339(wallTimeOf(clock, slot.startAtMs)) }),
     ...(note.nextStartAtMs !== undefined && { nextStartAt: rfc3339(note.nextStartAtMs) }),
     ...('reason' in slot && slot.reason !== undefined && { reason: slot.reason }),
     ...(note.reason !== undefined && { reason: note.reason }),

@@ -41,6 +41,20 @@ export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Pro
   cancel()
 }
 
+/** Waits for `promise`, but only so long. @returns whether it came in time; it rejects as `promise` does */
+export async function inTime(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  const cancel = clock.at(clock.nowMs() + ms, () => late.resolve(false))
+  try {
+    return await Promise.race([promise.then(() => true), late.promise])
+  } finally {
+    cancel()
+  }
+}
+
+/** The wall time of an instant, Unix ms. @param atMs on `clock` */
+export const wallTimeOf = (clock: Clock, atMs: number): number => clock.wallMs() - (clock.nowMs() - atMs)
+
 // A longer delay overflows setTimeout's 32 bits and would fire at once; far alarms are taken in steps.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 

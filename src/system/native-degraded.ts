@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Native, NativeError } from './native.ts'
+import { readProcess } from './proc.ts'
 
 const ENOSYS = 38
 
@@ -44,11 +45,7 @@ export function degradedNative(): Native {
     resizeTerminal: () => missing('ioctl(TIOCSWINSZ)'),
     terminalMode: () => missing('tcgetattr'),
     setTerminalMode: () => missing('tcsetattr'),
-    isSessionLeader() {
-      // Field 6, the session; the command name in parentheses may hold spaces (proc_pid_stat(5)).
-      const stat = readFileSync('/proc/self/stat', 'latin1')
-      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]) === process.pid
-    },
+    isSessionLeader: () => readProcess(process.pid)?.session === process.pid,
     sendNonblocking: () => missing('send'),
     hasReader: () => true,
     hasRoom: () => true,

@@ -10,6 +10,10 @@ export interface ProcessFacts {
   readonly ppid: number
   readonly pgrp: number
   readonly session: number
+  /** The controlling terminal's device; 0: none. */
+  readonly terminal: number
+  /** The foreground process group of that terminal; -1: none. */
+  readonly foreground: number
   /** Field 22, clock ticks since boot: with the pid it names a process for good. */
   readonly startTime: number
   /** Fields 14 and 15: time it has run, in user mode and in the kernel, clock ticks. */
@@ -44,36 +48,18 @@ export function parseStat(pid: number, stat: string): ProcessFacts {
     ppid: Number(fields[1]),
     pgrp: Number(fields[2]),
     session: Number(fields[3]),
+    terminal: Number(fields[4]),
+    foreground: Number(fields[5]),
     startTime: Number(fields[19]),
     cpuTicks: Number(fields[11]) + Number(fields[12]),
     residentPages: Number(fields[21]),
   }
 }
 
-/** Where a process stands with terminals (proc_pid_stat(5), fields 5 to 8). */
-export interface TerminalFacts {
-  readonly pgrp: number
-  readonly session: number
-  /** The controlling terminal's device; 0: none. */
-  readonly terminal: number
-  /** The foreground process group of that terminal; -1: none. */
-  readonly foreground: number
-}
-
-/** @returns undefined when there is no such process (any more) */
-export function readTerminal(pid: number | 'self'): TerminalFacts | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [, , pgrp, session, terminal, foreground] = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .map(Number)
-    return { pgrp: pgrp ?? 0, session: session ?? 0, terminal: terminal ?? 0, foreground: foreground ?? -1 }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined
-    throw error
-  }
+/** The process while it lives: a zombie has ended, whatever its entry says. */
+export function readLiving(pid: number): ProcessFacts | undefined {
+  const facts = readProcess(pid)
+  return facts === undefined || isZombie(facts) ? undefined : facts
 }
 
 /** All processes of our PID namespace, zombies included. Those that end meanwhile are left out. */

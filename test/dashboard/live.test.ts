@@ -51,6 +51,8 @@ describe('usage', () => {
     state,
     comm: '',
     pgrp: session,
+    terminal: 0,
+    foreground: -1,
     startTime: 0,
     residentPages: 10,
   })

@@ -33,6 +33,8 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
       state: 'S',
       pgrp: pid,
       session,
+      terminal: 0,
+      foreground: -1,
       startTime: 0,
       cpuTicks: 0,
       residentPages: 0,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '../../system/clock.ts'
+import { type Clock, inTime } from '../../system/clock.ts'
 import type { Agent, Message, Question } from '../agent/agent.ts'
 import { AnswerBuilder, type AnswerDocument, chunksOf, keptMessage, messageOf } from '../agent/answer.ts'
 import type { EndpointAnswer } from '../agent/endpoint.ts'
@@ -71,24 +71,17 @@ export async function completionEvents(facts: CompletionFacts): Promise<AsyncGen
     if (isStream(answer)) {
       const events = streamEvents(answer, agent.model)
       const first = events.next()
-      await soonOrLater(first, clock)
+      await inTime(clock, BEGIN_AFTER_MS, first)
       return passedOn(agent, startingWith(first, events), facts.completed)
     }
     const document = wholeAnswer(answer, agent.model)
-    await soonOrLater(document, clock)
+    await inTime(clock, BEGIN_AFTER_MS, document)
     return documentEvents(facts, document)
   }
   const pieces = agent.answer(question)
   const first = pieces.next()
-  await soonOrLater(first, clock)
+  await inTime(clock, BEGIN_AFTER_MS, first)
   return inPieces(facts, startingWith(first, pieces))
-}
-
-/** Resolves with the first piece, or when it has been waited for so long that the client should hear from us. */
-async function soonOrLater(first: Promise<unknown>, clock: Clock): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const cancel = clock.at(clock.nowMs() + BEGIN_AFTER_MS, () => late.resolve())
-  await Promise.race([first, late.promise]).finally(cancel)
 }
 
 async function* startingWith<T>(

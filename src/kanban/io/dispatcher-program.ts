@@ -1,10 +1,10 @@
-import { fstatSync, writeSync } from 'node:fs'
 import { connectControl } from '../../control/client.ts'
 import { heartbeat } from '../../control/heartbeat.ts'
 import type { Clock } from '../../system/clock.ts'
 import { EXIT } from '../../system/errors.ts'
 import { oneLine } from '../../system/foreign-text.ts'
 import type { Environment } from '../../system/install.ts'
+import { announceReady } from '../../system/notify.ts'
 import { Dispatcher } from './dispatcher.ts'
 
 export interface DispatcherFacts {
@@ -30,6 +30,7 @@ export interface DispatcherBundle {
 export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
   const { home, controlSocket, clock, host, env, builtIn, out, err } = facts
   const json = env.LOG_FORMAT === 'json'
+  const supervised = env.HERMES_SLOT === 'dispatcher'
   const dispatcher = new Dispatcher({
     home,
     controlSocket,
@@ -44,13 +45,12 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
       ;(level === 'info' ? out : err)(`${line}\n`)
     },
     ready: () => {
-      if (env.HERMES_SLOT === 'dispatcher' && isOpen(READY_FD)) writeSync(READY_FD, '\n')
+      if (supervised) announceReady(READY_FD)
     },
   })
   const end = (): void => dispatcher.end()
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
   for (const signal of signals) process.on(signal, end)
-  const supervised = env.HERMES_SLOT === 'dispatcher'
   const endHeartbeat = supervised
     ? heartbeat('dispatcher', () => connectControl(controlSocket, clock), clock)
     : undefined
@@ -60,14 +60,5 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
   } finally {
     endHeartbeat?.()
     for (const signal of signals) process.off(signal, end)
-  }
-}
-
-function isOpen(fd: number): boolean {
-  try {
-    return fstatSync(fd).isFIFO()
-  } catch {
-    // EBADF: started by hand, nobody waits for the newline.
-    return false
   }
 }

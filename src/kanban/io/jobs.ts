@@ -1,5 +1,4 @@
 /** Workers as jobs of the supervisor. */
-import { readFileSync } from 'node:fs'
 import type { ControlClient } from '../../control/client.ts'
 import type { JobResult, JobSpec, StatusResult } from '../../protocol/control.ts'
 import { type ErrorDetail, HermesError } from '../../system/errors.ts'
@@ -104,18 +103,4 @@ function withoutResult(error: unknown): JobState {
   if (!(error instanceof HermesError) || error.code !== 'FAILED' || !NO_RESULT.has(error.detail)) throw error
   const asked = error.detail === 'STOPPED_BEFORE_RUN'
   return { state: 'ended', exitCode: null, signal: null, asked, reason: error.message }
-}
-
-/** Field 22 of /proc/pid/stat; undefined: there is no such process. */
-export function processStartTime(pid: number): number | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    // A zombie is gone for us: it works no more.
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19])
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined
-    throw error
-  }
 }

@@ -1,9 +1,11 @@
 /** What can be seen of workers: by the supervisor's jobs where it can be asked, else in the process table. */
+
 import type { Clock } from '../../system/clock.ts'
+import { readLiving } from '../../system/proc.ts'
 import type { Seen } from '../running.ts'
 import { parseJobSlot } from '../task.ts'
 import type { Board } from './board.ts'
-import { type JobState, type Jobs, processStartTime } from './jobs.ts'
+import type { JobState, Jobs } from './jobs.ts'
 import { keptResult, keptResults } from './kept-results.ts'
 import { outputSince } from './output-tail.ts'
 import { taskLog } from './places.ts'
@@ -28,7 +30,7 @@ export async function observeWorker(row: RunningRow, home: string, host: string,
   // A claim of another tool names no host: it is taken for one of ours.
   if (row.host !== null && row.host !== '' && row.host !== host) return { state: 'unknown' }
   if (row.worker_pid === null) return { state: 'gone' }
-  const startTime = processStartTime(row.worker_pid)
+  const startTime = readLiving(row.worker_pid)?.startTime
   const same = startTime !== undefined && (row.worker_start_time === null || row.worker_start_time === startTime)
   return same ? { state: 'alive', pid: row.worker_pid } : { state: 'gone' }
 }

@@ -1,10 +1,12 @@
 /** Performs the steps of a tick. */
-import type { Clock } from '../../system/clock.ts'
+
+import { type Clock, pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
+import { readLiving } from '../../system/proc.ts'
 import type { Rules } from '../rules.ts'
 import type { Step, StepResult } from '../tick.ts'
 import type { Board } from './board.ts'
-import { type Jobs, processStartTime, WORKER_STOP_MS } from './jobs.ts'
+import { type Jobs, WORKER_STOP_MS } from './jobs.ts'
 import { forgetJob } from './kept-results.ts'
 import type { Profiles } from './settings.ts'
 import { prepareJob, SpawnError } from './spawn.ts'
@@ -98,14 +100,14 @@ export class Performer {
     const pid = row.worker_pid
     if (pid === null) return
     const lives = (): boolean => {
-      const startTime = processStartTime(pid)
+      const startTime = readLiving(pid)?.startTime
       return startTime !== undefined && (row.worker_start_time === null || startTime === row.worker_start_time)
     }
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       if (!lives()) return
       process.kill(pid, signal)
       const untilMs = clock.nowMs() + WORKER_STOP_MS
-      while (lives() && clock.nowMs() < untilMs) await this.#pause(PID_POLL_MS)
+      while (lives() && clock.nowMs() < untilMs) await pause(this.#o.clock, PID_POLL_MS)
     }
   }
 
@@ -166,11 +168,11 @@ export class Performer {
       const job = await jobs.look(slot)
       if (job.state !== 'running') return undefined
       if (job.pid !== undefined) {
-        const startTime = processStartTime(job.pid)
+        const startTime = readLiving(job.pid)?.startTime
         return startTime === undefined ? undefined : { pid: job.pid, startTime }
       }
       if (clock.nowMs() >= untilMs) return undefined
-      await this.#pause(PID_POLL_MS)
+      await pause(this.#o.clock, PID_POLL_MS)
     }
   }
 
@@ -188,10 +190,5 @@ export class Performer {
       troubles.add('release', claimed.row.id, error)
       return { state: 'unclear' }
     }
-  }
-
-  #pause(ms: number): Promise<void> {
-    const { clock } = this.#o
-    return new Promise((wake) => clock.at(clock.nowMs() + ms, wake))
   }
 }
