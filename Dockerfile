@@ -11,8 +11,8 @@ RUN set -eu; \
     if ls /ca/*.crt >/dev/null 2>&1; then cat /ca/*.crt >/ca/bundle.pem; export NODE_EXTRA_CA_CERTS=/ca/bundle.pem; fi; \
     npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json LICENSE ./
-COPY scripts/build.ts scripts/build-info.ts scripts/build-page.ts scripts/code-cache.ts scripts/licenses.ts \
-     scripts/replace-tree.ts scripts/
+COPY scripts/build.ts scripts/
+COPY scripts/build/ scripts/build/
 COPY bin/ bin/
 COPY src/ src/
 COPY docker/rootfs/ docker/rootfs/

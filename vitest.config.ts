@@ -1,11 +1,10 @@
-import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What takes a minute and more, longest first; begun last, one of them would be waited for alone. Vitest knows sizes only. */
-const LONGEST = ['supervisor-crash', 's6-contract', 'kanban', 'views']
+const LONGEST = ['process/supervisor/crash', 'process/s6/contract', 'process/kanban/kanban', 'browser/views']
 const rank = ({ moduleId }: TestSpecification): number => {
-  const place = LONGEST.indexOf(basename(moduleId, '.test.ts'))
+  const place = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`))
   return place === -1 ? LONGEST.length : place
 }
 /** Tests of a built program that stand beside those of its parts. */

@@ -1,15 +1,15 @@
 // The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
-import { initHasBegun } from '../src/cli/booting.ts'
-import { gatewayFacts, makeContext } from '../src/cli/context.ts'
-import { dashboardFacts, dispatcherFacts } from '../src/cli/dispatcher-facts.ts'
-import { hotCommand } from '../src/cli/hot.ts'
-import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/output.ts'
+import { hotCommand } from '../src/cli/commands/hot.ts'
+import { initHasBegun } from '../src/cli/context/booting.ts'
+import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
+import { dashboardFacts, dispatcherFacts } from '../src/cli/context/dispatcher-facts.ts'
+import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/terminal/output.ts'
 import { HANDOVER_VARIABLE } from '../src/protocol/handover.ts'
-import { dashboardRun, gatewayRun, splitCommandLine } from '../src/system/command-line.ts'
 import { truthy } from '../src/system/markers.ts'
-import { giveBackSaved } from '../src/system/own-node.ts'
-import type { Handed } from './handover.ts'
+import { dashboardRun, gatewayRun, splitCommandLine } from '../src/system/programs/command-line.ts'
+import { giveBackSaved } from '../src/system/programs/own-node.ts'
+import type { Handed } from './bundles/handover.ts'
 
 const OLDEST_NODE = 24
 
@@ -25,7 +25,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   let handed: Handed | undefined
   if (env[HANDOVER_VARIABLE] !== undefined) {
     try {
-      const { takeHandover } = require('#bundle/handover.cjs') as typeof import('./handover.ts')
+      const { takeHandover } = require('#bundle/handover.cjs') as typeof import('./bundles/handover.ts')
       handed = await takeHandover(env)
     } catch (error) {
       output.err(`hermes: ${(error as Error).message}\n`)
@@ -34,7 +34,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   } else await initHasBegun({ env, install })
   if (handed === undefined && process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
     try {
-      const { dropRoot, awayFromRootsTerminal } = require('#bundle/drop.cjs') as typeof import('./drop.ts')
+      const { dropRoot, awayFromRootsTerminal } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
       const code = await awayFromRootsTerminal(install, argv, env)
       if (code !== undefined) return code
       Object.assign(env, await dropRoot(install))
@@ -55,24 +55,24 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     const run = gatewayRun(line.words)
     if (run) {
       // It lives for days, so it does without the command parser's memory.
-      const { gatewayProgram } = require('#bundle/gateway.cjs') as typeof import('./gateway.ts')
+      const { gatewayProgram } = require('#bundle/gateway.cjs') as typeof import('./bundles/gateway.ts')
       return await gatewayProgram({ ...gatewayFacts(context), ...run })
     }
     const dashboard = dashboardRun(line.words)
     if (dashboard) {
-      const { dashboardProgram } = require('#bundle/dashboard.cjs') as typeof import('./dashboard.ts')
+      const { dashboardProgram } = require('#bundle/dashboard.cjs') as typeof import('./bundles/dashboard.ts')
       return await dashboardProgram({ ...dashboardFacts(context), options: dashboard, ...(handed && { handed }) })
     }
     if (line.words.join(' ') === 'kanban dispatcher') {
-      const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./dispatcher.ts')
+      const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./bundles/dispatcher.ts')
       return await dispatcherProgram(dispatcherFacts(context))
     }
     if (line.words[0] === 'kanban') {
       // Workers and scripts type it all day: half of the whole command line to load.
-      const { kanbanLine } = require('#bundle/kanban.cjs') as typeof import('./kanban.ts')
+      const { kanbanLine } = require('#bundle/kanban.cjs') as typeof import('./bundles/kanban.ts')
       return await kanbanLine(context, line.words)
     }
-    const { commandLine } = require('#bundle/cli.cjs') as typeof import('./cli.ts')
+    const { commandLine } = require('#bundle/cli.cjs') as typeof import('./bundles/cli.ts')
     return await commandLine(context, line.words)
   } catch (error) {
     return printError(error, json, output)

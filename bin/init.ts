@@ -1,6 +1,6 @@
 // PID 1.
 import { dirname } from 'node:path'
-import { endCopy, givenEnvironment } from '../src/init/environment.ts'
+import { endCopy, givenEnvironment } from '../src/init/facts/environment.ts'
 import { runInit } from '../src/init/run.ts'
 
 const words = process.argv.slice(2)

@@ -5,7 +5,7 @@ import { exitCodes, S6Error } from '../src/s6/error.ts'
 import { LOG_USAGE, parseLog } from '../src/s6/log-script.ts'
 import { LogWriter } from '../src/s6/log-writer.ts'
 import { type Clock, systemClock } from '../src/system/clock.ts'
-import { loadNative } from '../src/system/native-libc.ts'
+import { loadNative } from '../src/system/native/native-libc.ts'
 
 /** A writer that never ends its line is not waited for. */
 const LAST_LINE_MS = 1000

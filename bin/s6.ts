@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { s6Command } from '../src/s6/program.ts'
 import { systemClock } from '../src/system/clock.ts'
-import { loadNative } from '../src/system/native-libc.ts'
+import { loadNative } from '../src/system/native/native-libc.ts'
 
 async function main([name = '', ...argv]: readonly string[]): Promise<number> {
   const context = {
@@ -16,7 +16,7 @@ async function main([name = '', ...argv]: readonly string[]): Promise<number> {
   if (process.getuid?.() === 0) {
     // Slot directories belong to the runtime user, who could lead root anywhere with them.
     try {
-      const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./drop.ts')
+      const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
       await dropRoot(dirname(__dirname))
     } catch (error) {
       context.err(`${name}: ${(error as Error).message}; refusing to run as root\n`)

@@ -1,10 +1,10 @@
 // Policy: decides about slots. Started by init with one argument, SupervisorStart as JSON, and with inherited descriptors.
 import { dirname } from 'node:path'
-import { becomeUser } from '../src/cli/drop.ts'
+import { becomeUser } from '../src/cli/terminal/drop.ts'
 import type { SupervisorStart } from '../src/protocol/start-up.ts'
 import { Supervisor } from '../src/supervisor/supervisor.ts'
 import { systemClock } from '../src/system/clock.ts'
-import { loadNative } from '../src/system/native-libc.ts'
+import { loadNative } from '../src/system/native/native-libc.ts'
 
 declare const HERMES_VERSION: string
 

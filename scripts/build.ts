@@ -4,19 +4,24 @@
 import { createHash } from 'node:crypto'
 import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
-import { ownNodeShell } from '../src/system/own-node.ts'
-import { buildInfo } from './build-info.ts'
-import { buildPage } from './build-page.ts'
-import { MODULE_WRAPPER, makeCodeCache } from './code-cache.ts'
-import { licensesText, packagesOf } from './licenses.ts'
-import { freshTree, putInPlace } from './replace-tree.ts'
+import { ownNodeShell } from '../src/system/programs/own-node.ts'
+import { MODULE_WRAPPER, makeCodeCache } from './build/code-cache.ts'
+import { buildInfo } from './build/info.ts'
+import { licensesText, packagesOf } from './build/licenses.ts'
+import { buildPage } from './build/page.ts'
+import { freshTree, putInPlace } from './build/replace-tree.ts'
 
 const root = dirname(import.meta.dirname)
 const target = resolve(process.argv[2] ?? join(root, 'dist'))
-const programs = (await readdir(join(root, 'bin'))).filter((name) => name.endsWith('.ts'))
+/** The programs and what they load, by the names of their bundles. */
+const programs = Object.fromEntries(
+  (await readdir(join(root, 'bin'), { recursive: true }))
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => [basename(path, '.ts'), join('bin', path)]),
+)
 
 // What runs from the tree that is there goes on with it.
 const out = await freshTree(target)
@@ -24,7 +29,7 @@ await mkdir(join(out, 'lib'), { recursive: true })
 const page = buildPage(join(root, 'src', 'dashboard', 'web'), join(out, 'lib', 'dashboard'))
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: programs.map((name) => join('bin', name)),
+  entryPoints: programs,
   outdir: join(out, 'lib'),
   bundle: true,
   platform: 'node',
@@ -39,7 +44,7 @@ const { metafile } = await build({
   metafile: true,
   banner: { js: MODULE_WRAPPER.before },
   footer: { js: MODULE_WRAPPER.after },
-  // src/profile/config.ts asks for import.meta.url only where it runs as source.
+  // src/profile/config/config.ts asks for import.meta.url only where it runs as source.
   logOverride: { 'empty-import-meta': 'silent' },
   define: { HERMES_VERSION: JSON.stringify(packageJson.version) },
   plugins: [
@@ -79,10 +84,7 @@ await writeFile(
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 await writeFile(join(out, 'bin', 'own-node.sh'), ownNodeShell())
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
-const why = await makeCodeCache(
-  out,
-  programs.map((name) => name.slice(0, -'.ts'.length)),
-)
+const why = await makeCodeCache(out, Object.keys(programs))
 await putInPlace(out, target)
 if (why !== undefined) process.stderr.write(`build: no compiled code, so programs start slower: ${why}\n`)
 
@@ -96,7 +98,7 @@ function ptyBinary(): string {
   return join(packageDir(`@lydell/node-pty-linux-${process.arch}`), 'pty.node')
 }
 
-/** Likewise of better-sqlite3; src/system/sqlite.ts names it when it opens a database. */
+/** Likewise of better-sqlite3; src/system/files/sqlite.ts names it when it opens a database. */
 function sqliteBinary(): string {
   return join(packageDir('better-sqlite3'), 'prebuilds', `linux${usesMusl() ? 'musl' : ''}-${process.arch}.node`)
 }

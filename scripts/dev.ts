@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { watch } from 'chokidar'
-import { buildPage } from './build-page.ts'
-import { DevInstance, writeExampleHome } from './dev-instance.ts'
-import { type DevOptions, devOptions, firstTaken, USAGE } from './dev-options.ts'
-import { reactionsTo } from './dev-reaction.ts'
-import { freshTree, putInPlace } from './replace-tree.ts'
-import { type Inspect, LOOPBACK, makeSourceTree } from './source-tree.ts'
+import { buildPage } from './build/page.ts'
+import { freshTree, putInPlace } from './build/replace-tree.ts'
+import { DevInstance, writeExampleHome } from './development/instance.ts'
+import { type DevOptions, devOptions, firstTaken, USAGE } from './development/options.ts'
+import { reactionsTo } from './development/reaction.ts'
+import { type Inspect, LOOPBACK, makeSourceTree } from './development/source-tree.ts'
 
 /** One save in an editor is several events, and a checkout of another branch is several files. */
 const SETTLE_MS = 50

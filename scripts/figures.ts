@@ -3,9 +3,9 @@
 import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { median } from '../test/bench/statistics.ts'
-import { type Box, freshHome, lives, startContainer } from '../test/support/container.ts'
-import { docker } from '../test/support/engine.ts'
-import { addedMegabytes, testImage } from '../test/support/image.ts'
+import { type Box, freshHome, lives, startContainer } from '../test/support/container/container.ts'
+import { docker } from '../test/support/container/engine.ts'
+import { addedMegabytes, testImage } from '../test/support/container/image.ts'
 
 const ROUNDS = 5
 const image = await testImage()

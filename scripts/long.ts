@@ -1,6 +1,6 @@
 // npm run long -- NAME …: a test file at its whole size. CI runs the same file with smaller numbers (test/support/size.ts).
-import { buildImage } from '../test/support/image.ts'
-import { runVitest } from './vitest-run.ts'
+import { buildImage } from '../test/support/container/image.ts'
+import { runVitest } from './testing/vitest-run.ts'
 
 const names = process.argv.slice(2)
 if (names.length === 0) {

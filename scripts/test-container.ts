@@ -1,8 +1,8 @@
 // npm run test:container: an engine, the base image, the image of these sources, and the tests that need them.
 //   --prepare   only makes them, and leaves the engine running      --release   ends an engine that --prepare started
-import { startEngine, stopEngine } from '../test/support/engine.ts'
-import { addedMegabytes, buildImage } from '../test/support/image.ts'
-import { runVitest } from './vitest-run.ts'
+import { startEngine, stopEngine } from '../test/support/container/engine.ts'
+import { addedMegabytes, buildImage } from '../test/support/container/image.ts'
+import { runVitest } from './testing/vitest-run.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const args = process.argv.slice(2)

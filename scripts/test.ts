@@ -1,8 +1,9 @@
 // npm test: everything this machine can run, and what it left out and why.   npm test -- [vitest's arguments, file names]
-import { whyNoBrowser } from '../test/support/browser.ts'
-import { whyNoEngine } from '../test/support/engine.ts'
-import { testImage, whyNoImage } from '../test/support/image.ts'
-import { runVitest } from './vitest-run.ts'
+
+import { whyNoEngine } from '../test/support/container/engine.ts'
+import { testImage, whyNoImage } from '../test/support/container/image.ts'
+import { whyNoBrowser } from '../test/support/dashboard/browser.ts'
+import { runVitest } from './testing/vitest-run.ts'
 
 /** Tests that not every machine can run, why this one cannot, and the variable that makes leaving them out a failure. */
 const optional = [

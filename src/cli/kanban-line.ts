@@ -1,7 +1,7 @@
 import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
-import type { Context } from './context.ts'
-import { printOutcome } from './output.ts'
-import { parseWords } from './parser.ts'
+import type { Context } from './context/context.ts'
+import { parseWords } from './parser/parser.ts'
+import { printOutcome } from './terminal/output.ts'
 
 /**
  * Runs `hermes kanban …`. A bundle of its own: workers and scripts type it all day, and the whole command line, with the YAML and

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { ifSupervised } from '../control/slot-actions.ts'
-import { loadConfig } from '../profile/config.ts'
+import { loadConfig } from '../profile/config/config.ts'
 import { HermesError } from '../system/errors.ts'
-import type { Context } from './context.ts'
-import { hotCommand } from './hot.ts'
-import { printOutcome } from './output.ts'
-import { parseWords } from './parser.ts'
+import { hotCommand } from './commands/hot.ts'
+import type { Context } from './context/context.ts'
+import { parseWords } from './parser/parser.ts'
+import { printOutcome } from './terminal/output.ts'
 import { COMMANDS, GROUPS } from './tree.ts'
 
 /** A boot with slow hooks may take longer; then the command is tried as it is. */

@@ -1,4 +1,3 @@
-import type { Command, Group } from './command.ts'
 import { BASIC_COMMANDS } from './commands/basic.ts'
 import { CHAT_COMMANDS } from './commands/chat.ts'
 import { completionCommand } from './commands/completion.ts'
@@ -12,6 +11,7 @@ import { LOG_COMMANDS } from './commands/logs.ts'
 import { PROFILE_COMMANDS } from './commands/profile.ts'
 import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
+import type { Command, Group } from './context/command.ts'
 
 export const GROUPS: readonly Group[] = [
   { name: 'profile', summary: 'Manage profiles' },

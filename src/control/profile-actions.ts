@@ -1,7 +1,7 @@
 /** Making and removing a profile together with its slot; the command line and the dashboard. */
-import { type CreateOptions, createProfile, deleteProfile } from '../profile/disk.ts'
-import { deleteLogs } from '../profile/remove.ts'
-import type { Progress } from '../profile/staging.ts'
+import { type CreateOptions, createProfile, deleteProfile } from '../profile/directory/disk.ts'
+import { deleteLogs } from '../profile/directory/remove.ts'
+import type { Progress } from '../profile/directory/staging.ts'
 import type { SlotStatus } from '../protocol/control.ts'
 import { volumeUserText } from '../protocol/volume-user.ts'
 import { HermesError } from '../system/errors.ts'

@@ -1,5 +1,5 @@
 /** What an operator's commands ask of the supervisor, with the waiting that belongs to it; the command line and the dashboard. */
-import { loadConfig } from '../profile/config.ts'
+import { loadConfig } from '../profile/config/config.ts'
 import { type ActionResult, MAX_WAIT_MS, type SlotStatus, type StatusResult } from '../protocol/control.ts'
 import { volumeUserText } from '../protocol/volume-user.ts'
 import { type Clock, pause } from '../system/clock.ts'

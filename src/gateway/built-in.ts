@@ -5,12 +5,12 @@ import {
   isDispatchersProblem,
   loadConfig,
   type ProfileConfig,
-} from '../profile/config.ts'
-import { takePidFile } from '../profile/pid-file.ts'
+} from '../profile/config/config.ts'
+import { takePidFile } from '../profile/state/pid-file.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
-import { oneLine } from '../system/foreign-text.ts'
 import { announceReady } from '../system/notify.ts'
-import { redactor, secretsOf } from '../system/redact.ts'
+import { oneLine } from '../system/text/foreign-text.ts'
+import { redactor, secretsOf } from '../system/text/redact.ts'
 import { type EventLog, openEventLog } from './event-log.ts'
 import type { GatewayFacts } from './facts.ts'
 import { type StopRequested, stopRequested } from './signals.ts'

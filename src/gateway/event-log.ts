@@ -1,7 +1,7 @@
 import pino from 'pino'
 import type { Clock } from '../system/clock.ts'
-import { oneLine } from '../system/foreign-text.ts'
-import { RotatedFile } from '../system/rotated-file.ts'
+import { RotatedFile } from '../system/files/rotated-file.ts'
+import { oneLine } from '../system/text/foreign-text.ts'
 
 /** `agent.log`, and warnings up to `errors.log`, in `<profile dir>/logs/`. */
 export interface EventLog {

@@ -1,5 +1,5 @@
 import type { Clock } from '../system/clock.ts'
-import type { Environment } from '../system/install.ts'
+import type { Environment } from '../system/programs/install.ts'
 
 /** Where a gateway runs and what for. */
 export interface GatewayFacts {

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
-import { ownEnvironment } from '../profile/own-environment.ts'
-import { takePidFile } from '../profile/pid-file.ts'
-import { childEnding } from '../system/child-ending.ts'
+import { ownEnvironment } from '../profile/environment/own-environment.ts'
+import { takePidFile } from '../profile/state/pid-file.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
-import { oneLine } from '../system/foreign-text.ts'
-import type { Native } from '../system/native.ts'
-import { loadNative } from '../system/native-libc.ts'
+import { childEnding } from '../system/native/child-ending.ts'
+import type { Native } from '../system/native/native.ts'
+import { loadNative } from '../system/native/native-libc.ts'
+import { oneLine } from '../system/text/foreign-text.ts'
 import type { GatewayFacts } from './facts.ts'
 
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const
@@ -50,7 +50,7 @@ function exitOf(
   )
   const ignore = (): void => undefined
   for (const { signal, pass } of listeners) process.on(signal, pass)
-  // Our Node starts with it blocked (src/system/own-node.ts).
+  // Our Node starts with it blocked (src/system/programs/own-node.ts).
   native.unblock(constants.signals.SIGUSR1)
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore)
   return new Promise<number>((resolve, reject) => {

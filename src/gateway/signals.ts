@@ -1,7 +1,7 @@
 import type { Clock } from '../system/clock.ts'
 
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
-/** Without a listener it ends a container whose main program we are. USR1 is blocked in every Node of ours (src/system/own-node.ts). */
+/** Without a listener it ends a container whose main program we are. USR1 is blocked in every Node of ours (src/system/programs/own-node.ts). */
 const MEANINGLESS = 'SIGUSR2'
 const A_DAY_MS = 86_400_000
 

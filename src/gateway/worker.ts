@@ -1,10 +1,10 @@
 /** The built-in agent does one task of the board: prompt on stdin, answer on stdout. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadConfig } from '../profile/config.ts'
+import { loadConfig } from '../profile/config/config.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
-import type { Environment } from '../system/install.ts'
+import type { Environment } from '../system/programs/install.ts'
 import { AgentError, answerText, notConfigured } from './agent/agent.ts'
 import { configureAgent } from './agent/configure.ts'
 

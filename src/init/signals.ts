@@ -1,6 +1,6 @@
-import type { Native } from '../system/native.ts'
+import type { Native } from '../system/native/native.ts'
 import { SIGNALS } from '../system/signals.ts'
-import type { MainProgram } from './main-program.ts'
+import type { MainProgram } from './programs/main-program.ts'
 
 export interface SignalsOptions {
   readonly foreground: boolean
@@ -36,7 +36,7 @@ export function listenForSignals(o: SignalsOptions): void {
       if (pid !== undefined) o.native.kill(pid, SIGNALS[signal])
     })
   }
-  // Our Node starts with it blocked (src/system/own-node.ts).
+  // Our Node starts with it blocked (src/system/programs/own-node.ts).
   o.native.unblock(SIGNALS.USR1)
   // Their default would stop us with the main program; in the foreground that is what a shell's user wants.
   for (const signal of ['SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const) {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { ConsoleSink, SupervisorStart } from '../protocol/start-up.ts'
-import { ownNode } from '../system/own-node.ts'
-import type { Variables } from './environment.ts'
-import type { InitFacts, InitOptions } from './facts.ts'
-import type { RunDirectory } from './run-directory.ts'
-import type { SupervisorProcessOptions } from './supervisor-process.ts'
+import { ownNode } from '../system/programs/own-node.ts'
+import type { RunDirectory } from './boot/run-directory.ts'
+import type { Variables } from './facts/environment.ts'
+import type { InitFacts, InitOptions } from './facts/facts.ts'
+import type { SupervisorProcessOptions } from './programs/supervisor-process.ts'
 
 export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'foreground' | 'words'> {
   readonly facts: InitFacts

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readRegularFile } from '../system/small-file.ts'
+import { readRegularFile } from '../system/files/small-file.ts'
 import { replaceFile } from './files.ts'
 import { DEFAULT_PROFILE } from './names.ts'
 

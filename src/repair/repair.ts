@@ -14,7 +14,7 @@ import {
   readFileSync,
   type Stats,
 } from 'node:fs'
-import { mountOf } from '../system/mounts.ts'
+import { mountOf } from '../system/files/mounts.ts'
 import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, SECRET_FILES } from './known.ts'
 
 /** Not among Node's constants; the same on x86-64 and arm64. */

@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { readRegularBytes } from '../system/small-file.ts'
+import { readRegularBytes } from '../system/files/small-file.ts'
 import { codeOf, exitCodes, S6Error, systemError } from './error.ts'
 import { decodeStatus, type ServiceState } from './status.ts'
 

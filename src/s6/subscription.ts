@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, closeSync, constants, openSync, renameSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
-import type { Native } from '../system/native.ts'
+import type { Native } from '../system/native/native.ts'
 import { type S6Error, systemError } from './error.ts'
 import { stampText } from './status.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../system/clock.ts'
-import type { Native } from '../system/native.ts'
+import type { Native } from '../system/native/native.ts'
 import { exitCodes, S6Error } from './error.ts'
 import { readState } from './service-dir.ts'
 import { type Subscription, subscribe } from './subscription.ts'

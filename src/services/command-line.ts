@@ -1,5 +1,5 @@
 /** The command line in a oneshot's `up` and `down`: execline's language, of which a line of plain words needs no execline. */
-import type { Fault } from '../system/trust.ts'
+import type { Fault } from '../system/files/trust.ts'
 import type { CommandFacts } from './facts.ts'
 
 export type Command = { readonly words: readonly string[] } | { readonly fault: Fault }

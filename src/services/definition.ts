@@ -2,7 +2,7 @@
  * A service that the author of an image defines, whatever it was written in: /etc/services.d, /etc/s6-overlay/s6-rc.d or
  * /etc/hermes/services.yaml. Plain data; lengths of time in ms. docs/services-internals.md says who reads which half.
  */
-import type { Announcement, Check } from '../profile/values.ts'
+import type { Announcement, Check } from '../profile/config/values.ts'
 import type { SignalName } from '../system/signals.ts'
 
 /** Services live in slots of this prefix: `service-nginx`. */

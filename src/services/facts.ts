@@ -1,6 +1,7 @@
 /** What the reader found on disk, before anything is made of it. */
-import type { CheckedProgram } from '../system/program.ts'
-import type { Fault } from '../system/trust.ts'
+
+import type { Fault } from '../system/files/trust.ts'
+import type { CheckedProgram } from '../system/programs/program.ts'
 import type { ServiceDefinition, ServiceProblem, ServiceUser } from './definition.ts'
 
 /** A directory that defines something, as it was found. */

@@ -1,4 +1,4 @@
-import type { Fault } from '../system/trust.ts'
+import type { Fault } from '../system/files/trust.ts'
 
 /** Thrown while one definition is read, and caught where the next one begins: the definition is left out by name. */
 export class Refused extends Error {

@@ -1,9 +1,9 @@
 /** /etc/hermes/services.yaml: the documented way to define services. */
 import { isMap, isScalar, LineCounter, type Pair, parseDocument, type YAMLMap } from 'yaml'
-import { isTooDeep, MAX_YAML_DEPTH } from '../profile/yaml-depth.ts'
-import { asWritten } from '../profile/yaml-text.ts'
-import { nearest } from '../system/nearest.ts'
-import type { Fault } from '../system/trust.ts'
+import { isTooDeep, MAX_YAML_DEPTH } from '../profile/config/yaml-depth.ts'
+import { asWritten } from '../profile/config/yaml-text.ts'
+import type { Fault } from '../system/files/trust.ts'
+import { nearest } from '../system/text/nearest.ts'
 import {
   DEFAULT_RULES,
   FINISH_TIMEOUT_MS,

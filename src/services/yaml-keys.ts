@@ -19,7 +19,7 @@ import {
   whole,
   whyNoAnnouncement,
   words,
-} from '../profile/values.ts'
+} from '../profile/config/values.ts'
 import type { Dependency, Liveness, ServiceReadiness } from './definition.ts'
 
 export interface ServiceKey<T> {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, writeSync } from 'node:fs'
 import type { Cancel, Clock } from '../system/clock.ts'
-import { readSmallFile } from '../system/small-file.ts'
+import { readSmallFile } from '../system/files/small-file.ts'
 import {
   type Counting,
   type Found,

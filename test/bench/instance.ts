@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type NamespaceProcess, type Pid1, runAsPid1 } from '../support/namespace.ts'
+import { type NamespaceProcess, type Pid1, runAsPid1 } from '../support/supervisor/namespace.ts'
 import { type Mark, Marks } from './marks.ts'
 import type { Launch, Service, Subject } from './subject.ts'
 

@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { whyNoNamespace } from '../support/namespace.ts'
+import { whyNoNamespace } from '../support/supervisor/namespace.ts'
 import { dashboard } from './dashboard.ts'
 import { dashboardPage } from './dashboard-page.ts'
 import { gatewayApi } from './gateway-api.ts'

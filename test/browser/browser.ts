@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { chromiumPath } from '../support/browser.ts'
+import { chromiumPath } from '../support/dashboard/browser.ts'
 
 const OUTPUT = join(dirname(dirname(import.meta.dirname)), 'test-output', 'dashboard')
 

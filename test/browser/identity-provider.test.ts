@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { startDashboard } from '../support/dashboard.ts'
+import { startDashboard } from '../support/dashboard/dashboard.ts'
+import { CLIENT, startIdentityProvider } from '../support/dashboard/identity-provider.ts'
 import { startHermes } from '../support/hermes.ts'
-import { CLIENT, startIdentityProvider } from '../support/identity-provider.ts'
 import { freePort } from '../support/port.ts'
 import { launchChromium, Tab } from './browser.ts'
 

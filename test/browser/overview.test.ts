@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { password, startDashboard } from '../support/dashboard.ts'
+import { password, startDashboard } from '../support/dashboard/dashboard.ts'
 import { waitFor } from '../support/wait.ts'
 import type { Tab } from './browser.ts'
 import { logIn, openScene, type Scene } from './scene.ts'

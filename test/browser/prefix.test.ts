@@ -1,7 +1,7 @@
 import { createServer, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { password, startDashboard } from '../support/dashboard.ts'
+import { password, startDashboard } from '../support/dashboard/dashboard.ts'
 import { startHermes } from '../support/hermes.ts'
 import { freePort } from '../support/port.ts'
 import { launchChromium, Tab } from './browser.ts'

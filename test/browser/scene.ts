@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { hermes as hermesCommand, type Ran } from '../support/cli.ts'
-import { password, type RunningDashboard, startDashboard } from '../support/dashboard.ts'
+import { password, type RunningDashboard, startDashboard } from '../support/dashboard/dashboard.ts'
 import { type RunningHermes, startHermes, type TestProfile } from '../support/hermes.ts'
 import { within } from '../support/wait.ts'
 import { launchChromium, Tab } from './browser.ts'

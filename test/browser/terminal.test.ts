@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { descendants, listProcesses } from '../../src/system/proc.ts'
+import { descendants, listProcesses } from '../../src/system/programs/proc.ts'
 import { waitFor } from '../support/wait.ts'
 import { openScene, type Scene } from './scene.ts'
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { initHasBegun } from '../../src/cli/booting.ts'
+import { initHasBegun } from '../../src/cli/context/booting.ts'
 
 let dir = ''
 beforeEach(() => {

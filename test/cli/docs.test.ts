@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseWords } from '../../src/cli/parser.ts'
+import { parseWords } from '../../src/cli/parser/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
-import { splitCommandLine } from '../../src/system/command-line.ts'
+import { splitCommandLine } from '../../src/system/programs/command-line.ts'
 import { MADE_PAGES, MARK } from '../support/reference.ts'
 
 const root = join(import.meta.dirname, '..', '..')

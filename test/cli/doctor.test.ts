@@ -6,10 +6,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { supervisor } from '../../src/cli/checks/running.ts'
 import { connectControl } from '../../src/control/client.ts'
 import type { StatusResult } from '../../src/protocol/control.ts'
-import { type ControlServer, serveControl } from '../../src/supervisor/control-server.ts'
+import { type ControlServer, serveControl } from '../../src/supervisor/control/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
-import { aSlot, handlers } from '../supervisor/control-handlers.ts'
-import { realNative } from '../support/real-native.ts'
+import { aSlot, handlers } from '../supervisor/control/handlers.ts'
+import { realNative } from '../support/supervisor/real-native.ts'
 
 let home: string
 let server: ControlServer

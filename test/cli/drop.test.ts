@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findIdentity, type IdentitySources } from '../../src/cli/drop.ts'
+import { findIdentity, type IdentitySources } from '../../src/cli/terminal/drop.ts'
 import { program } from '../support/install.ts'
 import { named, whyNotRoot } from '../support/tools.ts'
 

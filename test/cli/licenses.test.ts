@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { licensesText, packagesOf } from '../../scripts/licenses.ts'
+import { licensesText, packagesOf } from '../../scripts/build/licenses.ts'
 import { installDir } from '../support/install.ts'
 
 const root = join(import.meta.dirname, '../..')

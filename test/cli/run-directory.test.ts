@@ -3,7 +3,7 @@ import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findRunPaths, privateRunDir, resolveHome } from '../../src/system/install.ts'
+import { findRunPaths, privateRunDir, resolveHome } from '../../src/system/programs/install.ts'
 
 let root: string
 let home: string

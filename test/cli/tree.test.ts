@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
-import { SUBCOMMANDS } from '../../src/system/subcommands.ts'
+import { SUBCOMMANDS } from '../../src/system/programs/subcommands.ts'
 
 const firstWords = new Set(COMMANDS.map(({ path }) => path.split(' ')[0]))
 

@@ -2,7 +2,7 @@
 import { chownSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Box, gatewayOf, keptHome, lives, startContainer } from '../support/container.ts'
+import { type Box, gatewayOf, keptHome, lives, startContainer } from '../support/container/container.ts'
 import { named } from '../support/tools.ts'
 import { Machine, whyNoUserModeLinux } from '../support/user-mode-linux.ts'
 import { waitFor } from '../support/wait.ts'

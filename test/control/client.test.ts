@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
 import { HermesError } from '../../src/system/errors.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { realNative } from '../support/real-native.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
+import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 let dir: string

@@ -2,8 +2,8 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AuditLog } from '../../src/dashboard/auth/audit.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
+import { memoryDisk, NO_MOUNT } from '../support/hostile/memory-disk.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
 test('after a full disk log-ins are written down again', async (context) => {

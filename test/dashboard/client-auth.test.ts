@@ -1,7 +1,7 @@
 import * as openid from 'openid-client'
 import { describe, expect, test } from 'vitest'
-import { clientAuth } from '../../src/dashboard/auth/client-auth.ts'
-import { ProviderAway } from '../../src/dashboard/auth/provider.ts'
+import { clientAuth } from '../../src/dashboard/auth/providers/client-auth.ts'
+import { ProviderAway } from '../../src/dashboard/auth/providers/provider.ts'
 
 /** What a request to the provider carries. */
 function shown(secret: string | undefined, methods: readonly string[] | undefined) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { decideGate, hostName, isLoopback } from '../../src/dashboard/gate.ts'
+import { decideGate, hostName, isLoopback } from '../../src/dashboard/gate/gate.ts'
 
 const decide = (host: string, settings: Record<string, string> = {}, insecure = false) =>
   decideGate({ host, port: 9119, insecure, setting: (name) => settings[name] })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type Caller, checkEntry, checkHost, type GuardRules } from '../../src/dashboard/http/guard.ts'
-import { Refused } from '../../src/dashboard/http/refusals.ts'
-import { isPublic, loginList, PUBLIC } from '../../src/dashboard/public-paths.ts'
+import { type Caller, checkEntry, checkHost, type GuardRules } from '../../src/dashboard/gate/guard.ts'
+import { isPublic, loginList, PUBLIC } from '../../src/dashboard/gate/public-paths.ts'
+import { Refused } from '../../src/dashboard/gate/refusals.ts'
 
 const NOBODY: Caller = { kind: 'nobody', reason: 'no_cookie' }
 const GATES: readonly GuardRules['gate'][] = [

@@ -8,8 +8,8 @@ import { moveTo } from '../../src/kanban/moves.ts'
 import { target } from '../../src/kanban/operations.ts'
 import { STATUSES } from '../../src/kanban/task.ts'
 import type { SlotStatus, StatusResult } from '../../src/protocol/control.ts'
-import { bootLines } from '../../src/supervisor/boot-log.ts'
-import type { ProcessFacts } from '../../src/system/proc.ts'
+import { bootLines } from '../../src/supervisor/reconcile/boot-log.ts'
+import type { ProcessFacts } from '../../src/system/programs/proc.ts'
 
 const AT = '2026-11-22T12:15:18.810Z'
 

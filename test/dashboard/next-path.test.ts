@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { meansApi, safeNext } from '../../src/dashboard/next-path.ts'
+import { meansApi, safeNext } from '../../src/dashboard/gate/next-path.ts'
 
 test.each(['/', '/kanban', '/profiles/coder?tab=log', '/x/../kanban', '/a%20b', '/apiary', '/authors'])(
   '%s is a page of ours',

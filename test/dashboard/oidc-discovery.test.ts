@@ -1,9 +1,9 @@
 // How long what an identity provider says of itself counts: a real provider, and a clock that the test moves.
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { oidcProvider } from '../../src/dashboard/auth/oidc.ts'
-import type { RedirectProvider } from '../../src/dashboard/auth/provider.ts'
-import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
-import { CLIENT, type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts'
+import { oidcProvider } from '../../src/dashboard/auth/providers/oidc.ts'
+import type { RedirectProvider } from '../../src/dashboard/auth/providers/provider.ts'
+import { CLIENT, type IdentityProvider, startIdentityProvider } from '../support/dashboard/identity-provider.ts'
+import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'
 
 const HOUR_MS = 3_600_000
 const REDIRECT_URI = 'http://127.0.0.1:9/auth/callback'

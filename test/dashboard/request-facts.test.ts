@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { forwardedFacts, parseForwarded } from '../../src/dashboard/http/forwarded.ts'
-import { nodeAddress, parseProxies, plainAddress } from '../../src/dashboard/http/proxies.ts'
+import { forwardedFacts, parseForwarded } from '../../src/dashboard/gate/forwarded.ts'
+import { nodeAddress, parseProxies, plainAddress } from '../../src/dashboard/gate/proxies.ts'
 
 const isTrusted = parseProxies('10.0.0.0/8, 127.0.0.1 fd00::/8')
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { IsAllowed } from '../../src/dashboard/auth/allow-list.ts'
-import { type DashboardAuthProvider, LoginRefused, ProviderAway } from '../../src/dashboard/auth/provider.ts'
+import type { IsAllowed } from '../../src/dashboard/auth/providers/allow-list.ts'
+import { type DashboardAuthProvider, LoginRefused, ProviderAway } from '../../src/dashboard/auth/providers/provider.ts'
 import type { RevokedSessions } from '../../src/dashboard/auth/revoked.ts'
 import { Sealer } from '../../src/dashboard/auth/seal.ts'
 import { Sessions } from '../../src/dashboard/auth/sessions.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
 const PLACE = { secure: false, path: '/', mark: '0123abcd' }
 const HOUR_MS = 3_600_000

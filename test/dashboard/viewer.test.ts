@@ -2,7 +2,7 @@ import { createServer, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { frame, type Viewer, viewerOf } from '../../src/dashboard/live/viewer.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
 test('a viewer that does not read is told to end, and what comes for it after that hurts nobody', async () => {
   const clock = fakeClock()

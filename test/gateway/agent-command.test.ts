@@ -6,7 +6,7 @@ import { AgentError, answerText, type Message } from '../../src/gateway/agent/ag
 import { commandAgent, MAX_OUTPUT_BYTES } from '../../src/gateway/agent/command.ts'
 import { programNative } from '../../src/gateway/agent/pipes.ts'
 import { systemClock } from '../../src/system/clock.ts'
-import { tellsEnds } from '../support/kernel.ts'
+import { tellsEnds } from '../support/container/kernel.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string

@@ -7,7 +7,7 @@ import { type Agent, AgentError, answerText } from '../../src/gateway/agent/agen
 import { readStoredKeys, storeKey } from '../../src/gateway/agent/auth-file.ts'
 import { configureAgent } from '../../src/gateway/agent/configure.ts'
 import { systemClock } from '../../src/system/clock.ts'
-import { startUpstream, type Upstream } from '../support/openai-upstream.ts'
+import { startUpstream, type Upstream } from '../support/dashboard/openai-upstream.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string

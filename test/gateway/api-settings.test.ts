@@ -4,7 +4,7 @@ import { accessCheck } from '../../src/gateway/api/access.ts'
 import { Refused, refusalOf } from '../../src/gateway/api/refusals.ts'
 import { apiSettings } from '../../src/gateway/api/settings.ts'
 import { HermesError } from '../../src/system/errors.ts'
-import { redactor, secretsOf } from '../../src/system/redact.ts'
+import { redactor, secretsOf } from '../../src/system/text/redact.ts'
 
 const owner = { profile: 'coder', dir: '/data/profiles/coder' }
 const settings = (env: Record<string, string>) => apiSettings(env, owner)

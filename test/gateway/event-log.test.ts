@@ -2,8 +2,8 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openEventLog } from '../../src/gateway/event-log.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
+import { memoryDisk, NO_MOUNT } from '../support/hostile/memory-disk.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
 test('a full disk costs lines and is said once; with room again, the log goes on by itself', async (context) => {

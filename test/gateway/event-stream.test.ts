@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { eventStream, frame } from '../../src/gateway/api/event-stream.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes)

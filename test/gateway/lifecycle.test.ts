@@ -4,13 +4,13 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { serveControl } from '../../src/supervisor/control-server.ts'
+import { serveControl } from '../../src/supervisor/control/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { HermesError } from '../../src/system/errors.ts'
-import { handlers } from '../supervisor/control-handlers.ts'
+import { handlers } from '../supervisor/control/handlers.ts'
 import { cliEnvironment, hermes, temporaryHome } from '../support/cli.ts'
 import { program } from '../support/install.ts'
-import { realNative } from '../support/real-native.ts'
+import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 let scratch: ReturnType<typeof temporaryHome>

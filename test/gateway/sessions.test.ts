@@ -5,8 +5,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { conversation, HISTORY_BUDGET_CHARS, newestTurns } from '../../src/gateway/sessions/conversation.ts'
 import { openSessions, parseSessionId, sessionsFile } from '../../src/gateway/sessions/store.ts'
 import { type Clock, systemClock } from '../../src/system/clock.ts'
-import { openDatabase } from '../../src/system/sqlite.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { openDatabase } from '../../src/system/files/sqlite.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string

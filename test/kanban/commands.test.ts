@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { emptyReport } from '../../src/kanban/report.ts'
-import { openDatabase } from '../../src/system/sqlite.ts'
+import { openDatabase } from '../../src/system/files/sqlite.ts'
 import { type KanbanCli, kanbanCli } from '../support/kanban-cli.ts'
 
 const NO_SUCH = 't_00000000'

@@ -1,7 +1,13 @@
 // What a tick costs grows with what is ready, not with what is done: seen in the plans SQLite makes, not in times.
 import { expect, test } from 'vitest'
-import { LIST_OF_SQL, LIST_SQL } from '../../src/kanban/io/queries.ts'
-import { DUE_SQL, PROMOTABLE_SQL, READY_PAGE_SQL, RUNNING_SQL, readReady } from '../../src/kanban/io/tick-facts.ts'
+import {
+  DUE_SQL,
+  PROMOTABLE_SQL,
+  READY_PAGE_SQL,
+  RUNNING_SQL,
+  readReady,
+} from '../../src/kanban/dispatch/tick-facts.ts'
+import { LIST_OF_SQL, LIST_SQL } from '../../src/kanban/store/queries.ts'
 import { fillBoard } from '../bench/kanban.ts'
 import { testBoard } from '../support/board.ts'
 

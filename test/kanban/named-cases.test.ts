@@ -1,6 +1,6 @@
 // The cases every build of this board must pass, each on a real SQLite file.
 import { expect, test } from 'vitest'
-import { eventsAfter } from '../../src/kanban/io/queries.ts'
+import { eventsAfter } from '../../src/kanban/store/queries.ts'
 import { type TestBoard, testBoard } from '../support/board.ts'
 
 const fill = (board: TestBoard, counts: Readonly<Record<string, number>>): void => {

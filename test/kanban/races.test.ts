@@ -1,9 +1,16 @@
 // Between what a tick has read and what it writes, others write too: every step changes the row only if it is still the same.
 import { expect, test } from 'vitest'
-import { change } from '../../src/kanban/io/changes.ts'
-import { readRunning } from '../../src/kanban/io/tick-facts.ts'
-import { assignDefault, claim, endRun, extendClaim, promote, recordWorker } from '../../src/kanban/io/tick-steps.ts'
+import { readRunning } from '../../src/kanban/dispatch/tick-facts.ts'
+import {
+  assignDefault,
+  claim,
+  endRun,
+  extendClaim,
+  promote,
+  recordWorker,
+} from '../../src/kanban/dispatch/tick-steps.ts'
 import type { RunEnd, Settlement } from '../../src/kanban/running.ts'
+import { change } from '../../src/kanban/store/changes.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { HOST, INSTANCE, type TestBoard, testBoard } from '../support/board.ts'
 

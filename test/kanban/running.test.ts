@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { change } from '../../src/kanban/io/changes.ts'
-import { eventsAfter, runsOf } from '../../src/kanban/io/queries.ts'
 import { CLAIM_TTL_MS } from '../../src/kanban/running.ts'
+import { change } from '../../src/kanban/store/changes.ts'
+import { eventsAfter, runsOf } from '../../src/kanban/store/queries.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { type TestBoard, testBoard } from '../support/board.ts'
 

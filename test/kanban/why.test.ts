@@ -1,9 +1,9 @@
 // Each reason a task can wait for: what `why` says of it, beside what the tick after it does with the task.
 import { expect, test } from 'vitest'
-import { change } from '../../src/kanban/io/changes.ts'
-import { link } from '../../src/kanban/io/links.ts'
-import { parentsOf } from '../../src/kanban/io/queries.ts'
 import type { DispatchReport } from '../../src/kanban/report.ts'
+import { change } from '../../src/kanban/store/changes.ts'
+import { link } from '../../src/kanban/store/links.ts'
+import { parentsOf } from '../../src/kanban/store/queries.ts'
 import { isClosed, type Status } from '../../src/kanban/task.ts'
 import { why } from '../../src/kanban/why.ts'
 import { type TestBoard, testBoard } from '../support/board.ts'

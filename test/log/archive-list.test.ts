@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { archiveName } from '../../src/log/archives.ts'
 import { ArchiveList } from '../../src/log/io/archive-list.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
 let dir: string
 beforeEach(() => {

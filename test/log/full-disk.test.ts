@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { memoryDisk, NO_MOUNT } from '../support/memory-disk.ts'
+import { memoryDisk, NO_MOUNT } from '../support/hostile/memory-disk.ts'
 import { LogScene } from './scene.ts'
 
 const line = (i: number): string => `line ${i} ${'x'.repeat(90)}\n`

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readLogPage } from '../../src/log/io/log-page.ts'
+import { readLogPage } from '../../src/log/history/log-page.ts'
 import { LogReader } from '../../src/log/io/log-reader.ts'
 
 test('something else in the place of a log is passed over, and leaves no descriptor open', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { LossReport } from '../../src/log/io/loss-report.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
 test('fifty logs on a full disk are one warning a minute, not fifty', () => {
   const clock = fakeClock()

@@ -17,7 +17,7 @@ import { sortArchives } from '../../src/log/archives.ts'
 import { type LogCommons, logCommons } from '../../src/log/io/commons.ts'
 import { SlotLog, type SlotLogOptions } from '../../src/log/io/slot-log.ts'
 import { STAMP_BYTES } from '../../src/log/stamp.ts'
-import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
+import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'
 
 export const makeFifo = (path: string): string => {
   execFileSync('mkfifo', [path])

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { decisionsBySentence } from '../../scripts/lint-decisions.ts'
+import { decisionsBySentence } from '../../scripts/lint/decisions.ts'
 
 const found = (source: string): readonly string[] => decisionsBySentence('x.ts', source).map(({ text }) => text)
 

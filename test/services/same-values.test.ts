@@ -1,6 +1,6 @@
 // config.yaml and services.yaml take the same values, and say the same of others.
 import { expect, test } from 'vitest'
-import { readValues } from '../../src/profile/config-reader.ts'
+import { readValues } from '../../src/profile/config/reader.ts'
 import { problemText } from '../../src/services/definition.ts'
 import { readServicesYaml } from '../../src/services/yaml-file.ts'
 import { TREE_FACTS } from './sources.ts'

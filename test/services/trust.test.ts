@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { checkCommand, checkProgram, findProgram, readable } from '../../src/system/program.ts'
-import { notOf, rootPathOf, trusted } from '../../src/system/trust.ts'
+import { notOf, rootPathOf, trusted } from '../../src/system/files/trust.ts'
+import { checkCommand, checkProgram, findProgram, readable } from '../../src/system/programs/program.ts'
 
 const why = process.getuid?.() === 0 ? undefined : 'needs root'
 

@@ -24,7 +24,7 @@ import {
   startCounting,
   stepCounting,
 } from '../../src/supervisor/lease-counter.ts'
-import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
+import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'
 
 let dir: string
 let file: string

@@ -2,17 +2,22 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Board, openBoard } from '../../src/kanban/io/board.ts'
-import { type Actor, createTask } from '../../src/kanban/io/changes.ts'
-import { type Dispatched, type DispatchOptions, dispatchOnce, planDispatch } from '../../src/kanban/io/dispatch.ts'
-import type { NewTask } from '../../src/kanban/io/input.ts'
-import type { JobState, Jobs } from '../../src/kanban/io/jobs.ts'
-import { boardPlace } from '../../src/kanban/io/places.ts'
-import { requireTask } from '../../src/kanban/io/queries.ts'
+import {
+  type Dispatched,
+  type DispatchOptions,
+  dispatchOnce,
+  planDispatch,
+} from '../../src/kanban/dispatch/dispatch.ts'
+import type { JobState, Jobs } from '../../src/kanban/jobs/jobs.ts'
+import { type Board, openBoard } from '../../src/kanban/store/board.ts'
+import { type Actor, createTask } from '../../src/kanban/store/changes.ts'
+import type { NewTask } from '../../src/kanban/store/input.ts'
+import { boardPlace } from '../../src/kanban/store/places.ts'
+import { requireTask } from '../../src/kanban/store/queries.ts'
 import type { Task } from '../../src/kanban/task.ts'
 import type { JobSpec } from '../../src/protocol/control.ts'
 import type { HermesError } from '../../src/system/errors.ts'
-import { type FakeClock, fakeClock } from './fake-clock.ts'
+import { type FakeClock, fakeClock } from './supervisor/fake-clock.ts'
 
 export const HOST = 'this-host'
 export const INSTANCE = 'this-life'

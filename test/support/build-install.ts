@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { testImage } from './image.ts'
+import { testImage } from './container/image.ts'
 
 const root = dirname(dirname(import.meta.dirname))
 

@@ -2,10 +2,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeContext } from '../../src/cli/context.ts'
+import { makeContext } from '../../src/cli/context/context.ts'
 import { commandLine } from '../../src/cli/main.ts'
-import { printError } from '../../src/cli/output.ts'
-import { splitCommandLine } from '../../src/system/command-line.ts'
+import { printError } from '../../src/cli/terminal/output.ts'
+import { splitCommandLine } from '../../src/system/programs/command-line.ts'
 
 export interface Said {
   readonly code: number

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathWithout } from './hostile/path-without.ts'
 import { root } from './pages.ts'
-import { pathWithout } from './path-without.ts'
 import { waitFor, within } from './wait.ts'
 
 /** A fresh checkout on a machine that has a Node and npm of its own, whatever their version, no Docker, and nothing of ours. */

@@ -1,12 +1,12 @@
 // The parts of the reference pages in docs/ that are made from the code. `HERMES_WRITE_DOCS=1 npx vitest run test/cli/docs.test.ts`
 // writes them; without it the same test compares.
 
-import type { Command } from '../../src/cli/command.ts'
-import { flagsOf } from '../../src/cli/parser.ts'
+import type { Command } from '../../src/cli/context/command.ts'
+import { flagsOf } from '../../src/cli/parser/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
-import { CONFIG_KEYS, configKeys } from '../../src/profile/config-keys.ts'
-import { expectation } from '../../src/profile/config-values.ts'
+import { expectation } from '../../src/profile/config/config-values.ts'
+import { CONFIG_KEYS, configKeys } from '../../src/profile/config/keys.ts'
 import { SERVICE_KEYS } from '../../src/services/yaml-keys.ts'
 import { EXIT } from '../../src/system/errors.ts'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 import { pause, systemClock } from '../../src/system/clock.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { within } from '../support/wait.ts'
 
 test('an alarm never rings before its instant, not even by a part of a millisecond', async () => {

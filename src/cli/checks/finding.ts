@@ -1,5 +1,5 @@
 import { accessSync, constants, readdirSync } from 'node:fs'
-import type { Context } from '../context.ts'
+import type { Context } from '../context/context.ts'
 
 export interface Finding {
   readonly check: string

@@ -1,10 +1,10 @@
 /** What lies in the volume: owners, settings, stale files. */
 import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { configProblemText, loadConfig } from '../../profile/config.ts'
-import { listProfiles, type ProfileEntry } from '../../profile/disk.ts'
-import { readDotEnv } from '../../profile/environment.ts'
-import { livingHolder } from '../../profile/pid-file.ts'
+import { configProblemText, loadConfig } from '../../profile/config/config.ts'
+import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts'
+import { readDotEnv } from '../../profile/environment/environment.ts'
+import { livingHolder } from '../../profile/state/pid-file.ts'
 import { homePaths } from '../../system/paths.ts'
 import { type Check, type Finding, fail, guarded, isWritable, namesIn, orFine, warn } from './finding.ts'
 

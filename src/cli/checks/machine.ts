@@ -1,8 +1,8 @@
 /** What is around the volume: install, identity, clock, disk. */
 import { existsSync, lstatSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
-import { truthy } from '../../profile/environment.ts'
-import { diskWarnings } from '../warnings.ts'
+import { truthy } from '../../profile/environment/environment.ts'
+import { diskWarnings } from '../context/warnings.ts'
 import { type Check, fail, isWritable, ok, warn } from './finding.ts'
 
 const FILES = [

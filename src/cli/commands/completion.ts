@@ -1,5 +1,5 @@
-import type { Command } from '../command.ts'
-import { completionScript, SHELLS } from '../completion.ts'
+import type { Command } from '../context/command.ts'
+import { completionScript, SHELLS } from '../parser/completion.ts'
 
 /** Made from all commands, so it is given them. */
 export const completionCommand = (

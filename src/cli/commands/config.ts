@@ -2,26 +2,26 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isatty } from 'node:tty'
-import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config.ts'
-import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config-effect.ts'
-import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config-keys.ts'
-import { listProfiles } from '../../profile/disk.ts'
-import { readContainerEnvironment, readDotEnv } from '../../profile/environment.ts'
+import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
+import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config/effect.ts'
+import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config/keys.ts'
+import { refusedSecrets, refuseSecretKey } from '../../profile/config/refused-secrets.ts'
+import { listProfiles } from '../../profile/directory/disk.ts'
+import { CONFIG_MODE, configText } from '../../profile/directory/templates.ts'
+import { readContainerEnvironment, readDotEnv } from '../../profile/environment/environment.ts'
 import { replaceFile } from '../../profile/files.ts'
 import { DEFAULT_PROFILE } from '../../profile/names.ts'
-import { refusedSecrets, refuseSecretKey } from '../../profile/refused-secrets.ts'
-import { CONFIG_MODE, configText } from '../../profile/templates.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { oneLine } from '../../system/foreign-text.ts'
-import { isImageInstall } from '../../system/install.ts'
-import { nearest } from '../../system/nearest.ts'
-import { findProgram, readable } from '../../system/program.ts'
-import { readRegularFile } from '../../system/small-file.ts'
-import type { Command, Input } from '../command.ts'
-import type { Context } from '../context.ts'
-import type { Outcome } from '../output.ts'
-import { table } from '../slots-view.ts'
-import { readText } from '../terminal.ts'
+import { readRegularFile } from '../../system/files/small-file.ts'
+import { isImageInstall } from '../../system/programs/install.ts'
+import { findProgram, readable } from '../../system/programs/program.ts'
+import { oneLine } from '../../system/text/foreign-text.ts'
+import { nearest } from '../../system/text/nearest.ts'
+import type { Command, Input } from '../context/command.ts'
+import type { Context } from '../context/context.ts'
+import type { Outcome } from '../terminal/output.ts'
+import { readText } from '../terminal/terminal.ts'
+import { table } from '../view/slots-view.ts'
 
 const KEY = { name: 'KEY', help: 'such as gateway.restart', kind: 'required' } as const
 
@@ -71,7 +71,7 @@ export const CONFIG_COMMANDS: readonly Command[] = [
 const fileOf = (dir: string): string => join(dir, 'config.yaml')
 
 async function get(context: Context, input: Input): Promise<Outcome> {
-  const { readValues } = await import('../../profile/config-reader.ts')
+  const { readValues } = await import('../../profile/config/reader.ts')
   const { name, dir } = context.profile()
   const read = (file: string) => ({ file, ...readValues(readRegularFile(file, MAX_CONFIG_BYTES) ?? '', file) })
   const own = read(fileOf(dir))
@@ -115,7 +115,7 @@ function requireKey(text: string): ConfigKey {
 
 async function set(context: Context, input: Input): Promise<Outcome> {
   const [key = '', value = ''] = input.words
-  const { setConfigValue } = await import('../../profile/config-edit.ts')
+  const { setConfigValue } = await import('../../profile/config/edit.ts')
   const { name, dir } = context.profile()
   refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)

@@ -1,10 +1,10 @@
 import { EXIT } from '../../system/errors.ts'
-import { oneLine } from '../../system/foreign-text.ts'
+import { oneLine } from '../../system/text/foreign-text.ts'
+import { findAll } from '../checks/checks.ts'
 import type { Finding } from '../checks/finding.ts'
-import { findAll } from '../checks.ts'
-import type { Command } from '../command.ts'
-import type { Context } from '../context.ts'
-import type { Outcome } from '../output.ts'
+import type { Command } from '../context/command.ts'
+import type { Context } from '../context/context.ts'
+import type { Outcome } from '../terminal/output.ts'
 
 export const DOCTOR_COMMANDS: readonly Command[] = [
   {

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { authFile, storeKey } from '../../gateway/agent/auth-file.ts'
-import { loadConfig } from '../../profile/config.ts'
-import { readDotEnv } from '../../profile/environment.ts'
+import { loadConfig } from '../../profile/config/config.ts'
+import { readDotEnv } from '../../profile/environment/environment.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { type Command, type Input, textOption } from '../command.ts'
-import type { Context } from '../context.ts'
-import type { Outcome } from '../output.ts'
-import { openAsker } from '../terminal.ts'
+import { type Command, type Input, textOption } from '../context/command.ts'
+import type { Context } from '../context/context.ts'
+import type { Outcome } from '../terminal/output.ts'
+import { openAsker } from '../terminal/terminal.ts'
 
 const DEFAULT_KEY_NAME = 'OPENAI_API_KEY'
 const LONGEST_KEY = 8192

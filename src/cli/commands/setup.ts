@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import { storeKey } from '../../gateway/agent/auth-file.ts'
-import { MAX_CONFIG_BYTES } from '../../profile/config.ts'
+import { MAX_CONFIG_BYTES } from '../../profile/config/config.ts'
+import { CONFIG_MODE, configText } from '../../profile/directory/templates.ts'
 import { replaceFile } from '../../profile/files.ts'
-import { CONFIG_MODE, configText } from '../../profile/templates.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { isImageInstall } from '../../system/install.ts'
-import { readRegularFile } from '../../system/small-file.ts'
-import { type Command, type Input, textOption } from '../command.ts'
-import type { Context } from '../context.ts'
-import type { Outcome } from '../output.ts'
-import { type Asker, openAsker } from '../terminal.ts'
+import { readRegularFile } from '../../system/files/small-file.ts'
+import { isImageInstall } from '../../system/programs/install.ts'
+import { type Command, type Input, textOption } from '../context/command.ts'
+import type { Context } from '../context/context.ts'
+import type { Outcome } from '../terminal/output.ts'
+import { type Asker, openAsker } from '../terminal/terminal.ts'
 import { parseKey, parseKeyName } from './login.ts'
 
 const DEFAULTS = { baseUrl: 'https://api.openai.com/v1', keyName: 'OPENAI_API_KEY' }
@@ -43,7 +43,7 @@ async function setup(context: Context, input: Input): Promise<Outcome> {
     const baseUrl = parseUrl(answers.baseUrl, interactive || textOption(input, 'base-url') !== undefined)
     const keyName = parseKeyName(answers.keyName)
     const key = answers.key === undefined || answers.key === '' ? undefined : parseKey(answers.key)
-    const { setConfigValue } = await import('../../profile/config-edit.ts')
+    const { setConfigValue } = await import('../../profile/config/edit.ts')
     const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(profile === 'default')
     const endpoint = JSON.stringify({ base_url: baseUrl, model, api_key_env: keyName })
     // Checked before anything is written.

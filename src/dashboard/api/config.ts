@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { glanceAtSessions } from '../../gateway/sessions/reading.ts'
-import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config.ts'
-import { CONFIG_KEYS, configKeys } from '../../profile/config-keys.ts'
-import { listProfiles, requireProfile } from '../../profile/disk.ts'
+import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
+import { CONFIG_KEYS, configKeys } from '../../profile/config/keys.ts'
+import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
+import { CONFIG_MODE } from '../../profile/directory/templates.ts'
 import { replaceFile } from '../../profile/files.ts'
-import { CONFIG_MODE } from '../../profile/templates.ts'
-import { readRegularFile } from '../../system/small-file.ts'
-import { badRequest, conflict } from '../http/refusals.ts'
+import { readRegularFile } from '../../system/files/small-file.ts'
+import type { Handlers } from '../contract/handler.ts'
+import { badRequest, conflict } from '../gate/refusals.ts'
 import type { ApiFacts } from './facts.ts'
-import type { Handlers } from './handler.ts'
 
 /** Of one profile. */
 const MAX_SESSIONS = 100
@@ -49,7 +49,7 @@ export function configHandlers({
     },
     configDefaults: () => ({ status: 200, body: defaults() }),
     configSchema: async () => {
-      const { configJsonSchema } = await import('../../profile/config-schema.ts')
+      const { configJsonSchema } = await import('../../profile/config/schema.ts')
       return { status: 200, body: configJsonSchema() as Record<string, unknown> }
     },
     model: () => {

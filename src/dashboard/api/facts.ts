@@ -1,12 +1,12 @@
 import type { Supervised } from '../../control/slot-actions.ts'
-import type { ExplainFacts } from '../../kanban/io/explain.ts'
+import type { ExplainFacts } from '../../kanban/dispatch/explain.ts'
 import type { StatusResult } from '../../protocol/control.ts'
-import type { OpenGate } from '../http/guard.ts'
+import type { Call } from '../contract/handler.ts'
+import type { OpenGate } from '../gate/guard.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LogFollowers } from '../live/log-follower.ts'
 import type { UsageLook } from '../live/usage.ts'
 import type { Viewer } from '../live/viewer.ts'
-import type { Call } from './handler.ts'
 
 /** What the handlers work with. */
 export interface ApiFacts extends Supervised, Pick<ExplainFacts, 'host' | 'builtIn'> {

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs'
-import { requireAssignee } from '../../kanban/io/assignee.ts'
-import { type Board, BRISK_MS, openBoard, troubleOf } from '../../kanban/io/board.ts'
-import { type Actor, change, createTask } from '../../kanban/io/changes.ts'
-import { chosenBoard } from '../../kanban/io/current.ts'
-import { planDispatch } from '../../kanban/io/dispatch.ts'
-import { explainTask, withJobs } from '../../kanban/io/explain.ts'
-import { checkText } from '../../kanban/io/input.ts'
-import { comment } from '../../kanban/io/links.ts'
-import { boardPlace, DEFAULT_BOARD, listBoards } from '../../kanban/io/places.ts'
+import { planDispatch } from '../../kanban/dispatch/dispatch.ts'
+import { explainTask, withJobs } from '../../kanban/dispatch/explain.ts'
+import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
+import { moveTo } from '../../kanban/moves.ts'
+import { requireAssignee } from '../../kanban/store/assignee.ts'
+import { type Board, BRISK_MS, openBoard, troubleOf } from '../../kanban/store/board.ts'
+import { type Actor, change, createTask } from '../../kanban/store/changes.ts'
+import { chosenBoard } from '../../kanban/store/current.ts'
+import { checkText } from '../../kanban/store/input.ts'
+import { comment } from '../../kanban/store/links.ts'
+import { boardPlace, DEFAULT_BOARD, listBoards } from '../../kanban/store/places.ts'
 import {
   childrenOf,
   commentsOf,
@@ -19,15 +21,13 @@ import {
   requireTask,
   runsOf,
   statusCounts,
-} from '../../kanban/io/queries.ts'
-import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
-import { moveTo } from '../../kanban/moves.ts'
+} from '../../kanban/store/queries.ts'
 import { type Task as BoardTask, isStatus, STATUSES, type Status } from '../../kanban/task.ts'
-import { databaseTrouble, whenFree } from '../../system/sqlite.ts'
-import { badRequest, notFound, unavailable } from '../http/refusals.ts'
-import type { Task, TaskDetails } from './contract.ts'
+import { databaseTrouble, whenFree } from '../../system/files/sqlite.ts'
+import type { Task, TaskDetails } from '../contract/contract.ts'
+import type { Handlers, SignedIn } from '../contract/handler.ts'
+import { badRequest, notFound, unavailable } from '../gate/refusals.ts'
 import type { ApiFacts } from './facts.ts'
-import type { Handlers, SignedIn } from './handler.ts'
 
 const DEFAULT_LIMIT = 200
 const EVENTS = 50

@@ -1,10 +1,10 @@
-import { readLogPage } from '../../log/io/log-page.ts'
-import { requireProfile } from '../../profile/disk.ts'
+import { readLogPage } from '../../log/history/log-page.ts'
+import { requireProfile } from '../../profile/directory/disk.ts'
+import { readTail } from '../../system/files/small-file.ts'
 import { gatewaySlot, homePaths, slotLogDir } from '../../system/paths.ts'
-import { readTail } from '../../system/small-file.ts'
+import type { Handlers } from '../contract/handler.ts'
 import { parseBootLine } from './boot-line.ts'
 import type { ApiFacts } from './facts.ts'
-import type { Handlers } from './handler.ts'
 
 const DEFAULT_LINES = 500
 /** Some 1,500 lines of the boot log. */

@@ -1,8 +1,8 @@
 /** The OpenAPI document, made from the table of routes. */
 import * as z from 'zod/mini'
-import { isPublic, loginList, type PublicList } from '../public-paths.ts'
-import { ApiError, Unauthenticated } from './contract.ts'
-import { type AnswerBody, ROUTES, type Route } from './routes.ts'
+import { ApiError, Unauthenticated } from '../contract/contract.ts'
+import { type AnswerBody, ROUTES, type Route } from '../contract/routes.ts'
+import { isPublic, loginList, type PublicList } from '../gate/public-paths.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -1,11 +1,11 @@
 import { countActiveSessions } from '../../gateway/sessions/reading.ts'
-import { listProfiles } from '../../profile/disk.ts'
-import { gatewayStateOf } from '../../profile/state.ts'
+import { listProfiles } from '../../profile/directory/disk.ts'
+import { gatewayStateOf } from '../../profile/state/state.ts'
 import type { StatusResult } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
-import type { Status } from './contract.ts'
+import type { Status } from '../contract/contract.ts'
+import type { Handlers } from '../contract/handler.ts'
 import { type ApiFacts, askStatus } from './facts.ts'
-import type { Handlers } from './handler.ts'
 
 /** A conversation is active for so long after its last message. */
 const ACTIVE_MS = 300_000

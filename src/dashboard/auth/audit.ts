@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { networkOf } from '../../system/address.ts'
 import type { Clock } from '../../system/clock.ts'
-import { RotatedFile } from '../../system/rotated-file.ts'
+import { RotatedFile } from '../../system/files/rotated-file.ts'
+import { networkOf } from '../../system/net/address.ts'
 import { Tally } from '../../system/tally.ts'
 
 export interface AuditEntry {

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { replaceFile } from '../../profile/files.ts'
 import type { HandedText } from '../../protocol/handover.ts'
-import { readRegularFile, readSmallFile } from '../../system/small-file.ts'
-import type { Handed } from '../handover.ts'
-import { misconfigured } from '../settings.ts'
+import { readRegularFile, readSmallFile } from '../../system/files/small-file.ts'
+import type { Handed } from '../settings/handover.ts'
+import { misconfigured } from '../settings/settings.ts'
 import { dashboardKey } from './key-file.ts'
 
 export const KEY_BYTES = 32

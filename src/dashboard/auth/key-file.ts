@@ -3,8 +3,8 @@ import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs'
 import { link, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomTag, syncDirectory, writeNewFile } from '../../profile/files.ts'
-import { readSmallFile } from '../../system/small-file.ts'
-import { misconfigured } from '../settings.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
+import { misconfigured } from '../settings/settings.ts'
 
 const KEY_BYTES = 32
 const MAX_FILE_BYTES = 1024

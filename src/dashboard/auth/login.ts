@@ -1,16 +1,16 @@
 import * as z from 'zod/mini'
 import type { Clock } from '../../system/clock.ts'
-import type { SignedIn } from '../api/handler.ts'
-import { ROUTES } from '../api/routes.ts'
+import type { SignedIn } from '../contract/handler.ts'
+import { ROUTES } from '../contract/routes.ts'
+import { safeNext } from '../gate/next-path.ts'
+import { badRequest, forbidden, notFound, Refused, unavailable } from '../gate/refusals.ts'
+import type { RequestFacts } from '../gate/request-facts.ts'
 import type { Recognized } from '../http/app.ts'
-import { badRequest, forbidden, notFound, Refused, unavailable } from '../http/refusals.ts'
-import type { RequestFacts } from '../http/request-facts.ts'
-import { safeNext } from '../next-path.ts'
-import { type IsAllowed, nameOf } from './allow-list.ts'
 import type { AuditEntry, AuditLog } from './audit.ts'
 import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
-import type { Farewells } from './farewells.ts'
 import type { Login } from './none.ts'
+import { type IsAllowed, nameOf } from './providers/allow-list.ts'
+import type { Farewells } from './providers/farewells.ts'
 import {
   type DashboardAuthProvider,
   type Grant,
@@ -18,7 +18,7 @@ import {
   type PasswordProvider,
   ProviderAway,
   type RedirectProvider,
-} from './provider.ts'
+} from './providers/provider.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './sessions.ts'
 import { TryLimit } from './try-limit.ts'

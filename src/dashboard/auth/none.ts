@@ -1,6 +1,6 @@
-import type { Handlers } from '../api/handler.ts'
+import type { Handlers } from '../contract/handler.ts'
+import { notFound, unavailable } from '../gate/refusals.ts'
 import type { AppFacts } from '../http/app.ts'
-import { notFound, unavailable } from '../http/refusals.ts'
 
 export interface Login {
   readonly handlers: Pick<Handlers, 'providers' | 'me' | 'beginLogin' | 'endLogin' | 'passwordLogin' | 'logout'>

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import * as z from 'zod/mini'
 import type { Clock } from '../../system/clock.ts'
-import { type IsAllowed, nameOf } from './allow-list.ts'
 import { type CookiePlace, deletions, readCookie, setCookie } from './cookies.ts'
-import { type DashboardAuthProvider, type Grant, LoginRefused } from './provider.ts'
+import { type IsAllowed, nameOf } from './providers/allow-list.ts'
+import { type DashboardAuthProvider, type Grant, LoginRefused } from './providers/provider.ts'
 import type { RevokedSessions } from './revoked.ts'
 import type { Sealer } from './seal.ts'
 

@@ -1,5 +1,5 @@
 /** So many tries a minute from one address, whatever comes of them. Pure: time is given. */
-import { networkOf } from '../../system/address.ts'
+import { networkOf } from '../../system/net/address.ts'
 
 const TRIES = 10
 const WINDOW_MS = 60_000

@@ -1,10 +1,10 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { AnyAnswer } from '../api/handler.ts'
-import { meansApi } from '../next-path.ts'
-import type { SecurityHeaders } from './headers.ts'
+import type { AnyAnswer } from '../contract/handler.ts'
+import type { SecurityHeaders } from '../gate/headers.ts'
+import { meansApi } from '../gate/next-path.ts'
+import type { Refused } from '../gate/refusals.ts'
+import type { RequestFacts } from '../gate/request-facts.ts'
 import { escaped } from './page.ts'
-import type { Refused } from './refusals.ts'
-import type { RequestFacts } from './request-facts.ts'
 
 /** What every answer is made with. */
 interface Dress {

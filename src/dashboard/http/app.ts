@@ -1,19 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
-import { expectationText } from '../api/expectation.ts'
-import type { AnyAnswer, Handlers, SignedIn } from '../api/handler.ts'
-import { ROUTES, type Route } from '../api/routes.ts'
-import { sameText } from '../auth/same-text.ts'
-import { isPublic, loginList } from '../public-paths.ts'
+import { expectationText } from '../contract/expectation.ts'
+import type { AnyAnswer, Handlers, SignedIn } from '../contract/handler.ts'
+import { ROUTES, type Route } from '../contract/routes.ts'
+import {
+  type Caller,
+  checkChange,
+  checkEntry,
+  checkHost,
+  checkStream,
+  type GuardRules,
+  METRICS_PATH,
+} from '../gate/guard.ts'
+import { type SecurityHeaders, STREAM_HEADERS } from '../gate/headers.ts'
+import { isPublic, loginList } from '../gate/public-paths.ts'
+import { badRequest, notAllowed, notFound, Refused, refusalOf, withCookies } from '../gate/refusals.ts'
+import { type Outside, type RequestFacts, rawPath, requestFacts } from '../gate/request-facts.ts'
+import { sameText } from '../gate/same-text.ts'
 import { isReader, refuse, refuseReader, respond } from './answers.ts'
 import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
-import { type Caller, checkChange, checkEntry, checkHost, checkStream, type GuardRules, METRICS_PATH } from './guard.ts'
-import { type SecurityHeaders, STREAM_HEADERS } from './headers.ts'
 import { methodsOf } from './matcher.ts'
 import { isPage, pageText, staticFile } from './page.ts'
-import { badRequest, notAllowed, notFound, Refused, refusalOf, withCookies } from './refusals.ts'
-import { type Outside, type RequestFacts, rawPath, requestFacts } from './request-facts.ts'
 
 /** Who sent a session's cookies. `cookies`: to be sent back with whatever is answered. */
 export type Recognized =

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { badRequest, notJson, tooLarge } from './refusals.ts'
+import { badRequest, notJson, tooLarge } from '../gate/refusals.ts'
 
 /** A task's body may have 1 MB; in JSON a character can take six bytes. */
 export const MAX_BODY_BYTES = 2_000_000

@@ -1,4 +1,4 @@
-import { type Method, ROUTES, type RouteName } from '../api/routes.ts'
+import { type Method, ROUTES, type RouteName } from '../contract/routes.ts'
 
 const names = Object.keys(ROUTES) as RouteName[]
 const patterns = names.map((name) => ({

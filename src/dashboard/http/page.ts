@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { notFound, unavailable } from './refusals.ts'
+import { notFound, unavailable } from '../gate/refusals.ts'
 
 /** What the page learns from its own text, before its first question. */
 export interface PageFacts {

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { limitHalfOpen } from '../../system/half-open.ts'
+import { limitHalfOpen } from '../../system/net/half-open.ts'
+import { badRequest, refusalOf } from '../gate/refusals.ts'
 import { refuse } from './answers.ts'
 import { type AppFacts, dashboardApp } from './app.ts'
-import { badRequest, refusalOf } from './refusals.ts'
 import { wantsTerminal } from './upgrade.ts'
 
 // What one client may hold, and for how long. Streams are answers: the limits on requests do not touch them.

@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { ROUTES } from '../api/routes.ts'
-import { rawPath } from './request-facts.ts'
+import { ROUTES } from '../contract/routes.ts'
+import { rawPath } from '../gate/request-facts.ts'
 
 /**
  * The one upgrade that is taken. Any other is the plain request that it also is (RFC 9110, 7.8: "a server MAY ignore a received

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { listBoards } from '../../kanban/io/places.ts'
+import { listBoards } from '../../kanban/store/places.ts'
 
 /** Tells which boards have been written to since the last look. A commit changes the file or its journal. */
 export class BoardWatch {

@@ -1,5 +1,5 @@
 /** Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than anybody can look at. Pure. */
-import type { LogLine } from '../api/contract.ts'
+import type { LogLine } from '../contract/contract.ts'
 
 /** Of one batch, ten times a second: more than a page must keep up with. */
 export const MAX_BATCH_LINES = 1000

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { SlotStatus } from '../../protocol/control.ts'
 import type { Clock } from '../../system/clock.ts'
-import { listProcesses } from '../../system/proc.ts'
+import { listProcesses } from '../../system/programs/proc.ts'
 import { lookAt, type UsageLook } from './usage.ts'
 
 /** Looks at the processes of this machine, as far as our PID namespace shows them. */

@@ -1,7 +1,7 @@
 /** What each slot's processes take, from two looks at /proc. Pure. */
 import type { SlotStatus } from '../../protocol/control.ts'
-import { descendants, isZombie, type ProcessFacts } from '../../system/proc.ts'
-import type { Usage } from '../api/contract.ts'
+import { descendants, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
+import type { Usage } from '../contract/contract.ts'
 
 /** USER_HZ: what /proc counts in, on every Linux architecture we run on (time(7)). */
 const TICKS_PER_S = 100

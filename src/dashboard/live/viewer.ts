@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Cancel, Clock } from '../../system/clock.ts'
-import { STREAM_HEADERS } from '../http/headers.ts'
+import { STREAM_HEADERS } from '../gate/headers.ts'
 
 /** One browser that listens to server-sent events. */
 export interface Viewer {

@@ -1,5 +1,5 @@
-import type { Environment } from '../../system/install.ts'
 import { SUPERVISED_MARKER } from '../../system/markers.ts'
+import type { Environment } from '../../system/programs/install.ts'
 
 /** What is the dashboard's alone: its secrets, and what makes a program take itself for one in a slot. */
 const OWN = /^(HERMES_DASHBOARD(_.*)?|HERMES_METRICS_TOKEN|HERMES_SLOT|HERMES_MAIN)$/

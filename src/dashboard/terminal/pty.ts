@@ -1,8 +1,8 @@
 import { constants } from 'node:os'
 import type { ReadStream } from 'node:tty'
 import type { Cancel, Clock } from '../../system/clock.ts'
-import { loadNative } from '../../system/native-libc.ts'
-import { listProcesses } from '../../system/proc.ts'
+import { loadNative } from '../../system/native/native-libc.ts'
+import { listProcesses } from '../../system/programs/proc.ts'
 import { PtyInput } from './pty-input.ts'
 
 export interface PtyOptions {
@@ -98,7 +98,7 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
   }
 }
 
-/** Our Node starts with USR1 blocked (src/system/own-node.ts), which a program that node-pty starts would inherit. */
+/** Our Node starts with USR1 blocked (src/system/programs/own-node.ts), which a program that node-pty starts would inherit. */
 async function unblockUsr1(): Promise<void> {
   if (process.listenerCount('SIGUSR1') > 0) return
   // Its default would end us.

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { replaceFile } from '../../profile/files.ts'
 import { HermesError } from '../../system/errors.ts'
-import { readSmallFile } from '../../system/small-file.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
 
 const MAX_AUTH_BYTES = 1_000_000
 

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
-import { type ChildEnding, childEnding } from '../../system/child-ending.ts'
 import type { Clock } from '../../system/clock.ts'
+import { type ChildEnding, childEnding } from '../../system/native/child-ending.ts'
 import { signalName } from '../../system/signals.ts'
 import { type Agent, AgentError, cancelled, isAborted, type Question } from './agent.ts'
 import type { ProgramNative } from './pipes.ts'

@@ -1,4 +1,4 @@
-import type { Native } from '../../system/native.ts'
+import type { Native } from '../../system/native/native.ts'
 
 /** What Node cannot do for a program: pipes, and telling how it ended. */
 export type ProgramNative = Pick<Native, 'pipe' | 'openProcess' | 'waitStatus'>
@@ -10,7 +10,7 @@ export type ProgramNative = Pick<Native, 'pipe' | 'openProcess' | 'waitStatus'>
  * Loaded at the first use: a gateway without a program needs none.
  */
 export async function programNative(): Promise<ProgramNative | undefined> {
-  const { loadNative } = await import('../../system/native-libc.ts')
+  const { loadNative } = await import('../../system/native/native-libc.ts')
   const { native, problem } = await loadNative()
   return problem === undefined ? native : undefined
 }

@@ -1,4 +1,4 @@
-import { descendants, listProcesses } from '../../system/proc.ts'
+import { descendants, listProcesses } from '../../system/programs/proc.ts'
 
 /**
  * Sends a signal to a process and everything below it. The program stays in our process group, so that the supervisor finds it

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { Clock } from '../../system/clock.ts'
-import type { Redact } from '../../system/redact.ts'
+import type { Redact } from '../../system/text/redact.ts'
 import { type Agent, AgentError, type Message, notConfigured } from '../agent/agent.ts'
 import { isEmpty } from '../agent/answer.ts'
 import { conversation } from '../sessions/conversation.ts'

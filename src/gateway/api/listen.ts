@@ -1,8 +1,8 @@
 import type { Server } from 'node:http'
-import { addressText } from '../../system/address.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
-import { holderText } from '../../system/port-holder.ts'
+import { addressText } from '../../system/net/address.ts'
+import { holderText } from '../../system/net/port-holder.ts'
 import { type ApiSettings, misconfigured, type Owner, placeOf } from './settings.ts'
 
 /** A predecessor that is just ending gives the port back in no time; somebody who keeps it will keep it. */

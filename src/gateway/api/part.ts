@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { addressText } from '../../system/address.ts'
-import { redactor, secretsOf } from '../../system/redact.ts'
+import { addressText } from '../../system/net/address.ts'
+import { redactor, secretsOf } from '../../system/text/redact.ts'
 import { type Agent, AgentError } from '../agent/agent.ts'
 import { readStoredKeys } from '../agent/auth-file.ts'
 import { configureAgent } from '../agent/configure.ts'

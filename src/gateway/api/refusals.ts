@@ -1,6 +1,6 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { HermesError } from '../../system/errors.ts'
-import type { Redact } from '../../system/redact.ts'
+import type { Redact } from '../../system/text/redact.ts'
 import { AgentError } from '../agent/agent.ts'
 
 /** OpenAI's error envelope (https://platform.openai.com/docs/guides/error-codes) with the status it goes with. */

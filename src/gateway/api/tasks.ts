@@ -1,11 +1,11 @@
-import { BRISK_MS, openBoard } from '../../kanban/io/board.ts'
-import { createTask } from '../../kanban/io/changes.ts'
-import type { NewTask } from '../../kanban/io/input.ts'
-import { type BoardPlace, boardPlace, DEFAULT_BOARD, parseSlug, requireBoard } from '../../kanban/io/places.ts'
 import { normalizeAssignee } from '../../kanban/rules.ts'
+import { BRISK_MS, openBoard } from '../../kanban/store/board.ts'
+import { createTask } from '../../kanban/store/changes.ts'
+import type { NewTask } from '../../kanban/store/input.ts'
+import { type BoardPlace, boardPlace, DEFAULT_BOARD, parseSlug, requireBoard } from '../../kanban/store/places.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
-import { databaseTrouble, whenFree } from '../../system/sqlite.ts'
+import { databaseTrouble, whenFree } from '../../system/files/sqlite.ts'
 import { badRequest, busy } from './refusals.ts'
 
 export interface TaskFacts {

@@ -1,9 +1,9 @@
 /** Conversations as others see them: read-only, so that nobody makes a database by looking for one. */
 import { existsSync } from 'node:fs'
 import { HermesError } from '../../system/errors.ts'
+import { type Database, openDatabase } from '../../system/files/sqlite.ts'
+import { requireSchema } from '../../system/files/sqlite-schema.ts'
 import { instantText } from '../../system/instant.ts'
-import { type Database, openDatabase } from '../../system/sqlite.ts'
-import { requireSchema } from '../../system/sqlite-schema.ts'
 import type { Message } from '../agent/agent.ts'
 import { isSessionId, SESSION_TABLES, sessionsFile } from './store.ts'
 

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
-import { instantText } from '../../system/instant.ts'
 import {
   type Database,
   databaseError,
@@ -10,8 +9,9 @@ import {
   openDatabase,
   setAsideDatabase,
   whenFree,
-} from '../../system/sqlite.ts'
-import { requireSchema, statementsOf } from '../../system/sqlite-schema.ts'
+} from '../../system/files/sqlite.ts'
+import { requireSchema, statementsOf } from '../../system/files/sqlite-schema.ts'
+import { instantText } from '../../system/instant.ts'
 import type { Message } from '../agent/agent.ts'
 import { isSystem } from '../agent/prompt.ts'
 import { newestTurns } from './conversation.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../system/clock.ts'
-import { directoryEntries, FirstInOrder } from '../../system/directory.ts'
+import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
 import { archiveAtMs, planRotation, type RotationPlan } from '../archives.ts'
 
 /** The directory is listed at most so often: others may have put archives there, or taken some away. */

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { makeDirectory } from '../../system/directory.ts'
+import { makeDirectory } from '../../system/files/directory.ts'
 import { PIECE_BYTES } from '../lines.ts'
 
 const NEWLINE = 10

@@ -1,6 +1,6 @@
 import { type Clock, pause } from '../../system/clock.ts'
+import { type HistoryQuery, type LogSource, SourceReader } from '../history/log-source.ts'
 import { type LogLine, mergeByTime } from '../line.ts'
-import { type HistoryQuery, type LogSource, SourceReader } from './log-source.ts'
 
 /** Followers look so often. Looking works on every file system; events do not come from network mounts or run out of watches. */
 const LOOK_MS = 200

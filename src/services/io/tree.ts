@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type CheckedProgram, checkProgram, type ProgramFacts } from '../../system/program.ts'
-import { readSmallFile } from '../../system/small-file.ts'
-import { type Fault, trusted } from '../../system/trust.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
+import { type Fault, trusted } from '../../system/files/trust.ts'
+import { type CheckedProgram, checkProgram, type ProgramFacts } from '../../system/programs/program.ts'
 import type { ServiceProblem } from '../definition.ts'
 import type { TreeDir } from '../facts.ts'
 

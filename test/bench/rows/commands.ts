@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { startServices } from '../../support/service-box.ts'
+import { startServices } from '../../support/supervisor/service-box.ts'
 import { timedInside } from '../instance.ts'
 import { cell, type Effort, type Row } from '../row.ts'
 import { onPath } from '../subjects/on-path.ts'

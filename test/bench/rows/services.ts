@@ -1,4 +1,4 @@
-import { startMany, upTimes } from '../../support/many-services.ts'
+import { startMany, upTimes } from '../../support/supervisor/many-services.ts'
 import { cell, type Effort, type Row } from '../row.ts'
 
 /** Ours alone: 200 services of an image, 10 deep, that need no time of their own. */

@@ -1,7 +1,7 @@
 // Opens a terminal on which a program of another user runs beside one of our own, ends it, and says how that went.
 import { openPty } from '../../../src/dashboard/terminal/pty.ts'
 import { systemClock } from '../../../src/system/clock.ts'
-import { listProcesses } from '../../../src/system/proc.ts'
+import { listProcesses } from '../../../src/system/programs/proc.ts'
 import { waitFor } from '../wait.ts'
 
 const [uid = ''] = process.argv.slice(2)

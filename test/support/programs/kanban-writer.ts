@@ -1,11 +1,11 @@
 // One process on a board that others use: node kanban-writer.ts HOME writer|dispatcher|reader …
 import { readFileSync, writeSync } from 'node:fs'
-import { BRISK_MS, openBoard, PATIENT_MS } from '../../../src/kanban/io/board.ts'
-import { createTask } from '../../../src/kanban/io/changes.ts'
-import { dispatchOnce } from '../../../src/kanban/io/dispatch.ts'
-import type { JobState, Jobs } from '../../../src/kanban/io/jobs.ts'
-import { comment } from '../../../src/kanban/io/links.ts'
-import { boardPlace } from '../../../src/kanban/io/places.ts'
+import { dispatchOnce } from '../../../src/kanban/dispatch/dispatch.ts'
+import type { JobState, Jobs } from '../../../src/kanban/jobs/jobs.ts'
+import { BRISK_MS, openBoard, PATIENT_MS } from '../../../src/kanban/store/board.ts'
+import { createTask } from '../../../src/kanban/store/changes.ts'
+import { comment } from '../../../src/kanban/store/links.ts'
+import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 
 const [home = '', role = '', name = '', times = '0', shared = ''] = process.argv.slice(2)

@@ -2,10 +2,10 @@
 //   ping      answers          deaths   dies without an answer          start    dies without an answer
 //   status    never answers    events   10,000 at once                  logs     two lines, then dies
 import { writeSync } from 'node:fs'
-import { serveControl } from '../../../src/supervisor/control-server.ts'
+import { serveControl } from '../../../src/supervisor/control/server.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { HermesError } from '../../../src/system/errors.ts'
-import { aSlot, handlers } from '../../supervisor/control-handlers.ts'
+import { aSlot, handlers } from '../../supervisor/control/handlers.ts'
 
 const instance = process.argv[2] ?? ''
 const die = (): never => process.exit(1)

@@ -1,16 +1,16 @@
 /** Commands that move tasks. */
 
-import { type ChangeOptions, change } from '../../../kanban/io/changes.ts'
-import { checkText } from '../../../kanban/io/input.ts'
-import { comment, link, unlink } from '../../../kanban/io/links.ts'
-import { requireTask } from '../../../kanban/io/queries.ts'
-import { readWrittenRules } from '../../../kanban/io/settings.ts'
+import { readWrittenRules } from '../../../kanban/dispatch/settings.ts'
 import { taskJson } from '../../../kanban/json.ts'
 import type { Operation } from '../../../kanban/operations.ts'
+import { type ChangeOptions, change } from '../../../kanban/store/changes.ts'
+import { checkText } from '../../../kanban/store/input.ts'
+import { comment, link, unlink } from '../../../kanban/store/links.ts'
+import { requireTask } from '../../../kanban/store/queries.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
-import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../../command.ts'
-import type { Context } from '../../context.ts'
-import type { Outcome } from '../../output.ts'
+import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../../context/command.ts'
+import type { Context } from '../../context/context.ts'
+import type { Outcome } from '../../terminal/output.ts'
 import { actorOf, assigneeOption, BOARD, onBoard, timeOption } from './shared.ts'
 
 const ID: ArgumentSpec = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' }

@@ -1,4 +1,4 @@
-import type { Command, Group } from '../../command.ts'
+import type { Command, Group } from '../../context/command.ts'
 import { BOARD_COMMANDS } from './boards.ts'
 import { CHANGE_COMMANDS } from './changes.ts'
 import { DISPATCH_COMMANDS } from './dispatch.ts'

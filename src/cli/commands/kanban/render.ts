@@ -1,8 +1,8 @@
 /** Tasks, events and runs as text. */
 import { time } from '../../../kanban/json.ts'
 import type { BoardEvent, Comment, Run, Task } from '../../../kanban/task.ts'
-import { oneLine, plainText } from '../../../system/foreign-text.ts'
-import { table } from '../../slots-view.ts'
+import { oneLine, plainText } from '../../../system/text/foreign-text.ts'
+import { table } from '../../view/slots-view.ts'
 
 const brief = (text: string, maxChars: number): string => {
   const line = oneLine(text.replaceAll(/\s+/g, ' ').trim())

@@ -1,15 +1,16 @@
 /** What the kanban commands have in common: which board, who speaks, how options are read. */
-import { parseAssignee, requireAssignee } from '../../../kanban/io/assignee.ts'
-import { type Board, emptyBoard, isUnmade, withBoard } from '../../../kanban/io/board.ts'
-import type { Actor } from '../../../kanban/io/changes.ts'
-import { chosenBoard } from '../../../kanban/io/current.ts'
-import type { DispatchOptions } from '../../../kanban/io/dispatch.ts'
-import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/io/places.ts'
-import { parseDurationMs } from '../../../profile/values.ts'
+
+import type { DispatchOptions } from '../../../kanban/dispatch/dispatch.ts'
+import { parseAssignee, requireAssignee } from '../../../kanban/store/assignee.ts'
+import { type Board, emptyBoard, isUnmade, withBoard } from '../../../kanban/store/board.ts'
+import type { Actor } from '../../../kanban/store/changes.ts'
+import { chosenBoard } from '../../../kanban/store/current.ts'
+import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/store/places.ts'
+import { parseDurationMs } from '../../../profile/config/values.ts'
 import { HermesError } from '../../../system/errors.ts'
-import { type Input, type OptionSpec, textOption } from '../../command.ts'
-import { type Context, warnOn } from '../../context.ts'
-import { dispatcherFacts } from '../../dispatcher-facts.ts'
+import { type Input, type OptionSpec, textOption } from '../../context/command.ts'
+import { type Context, warnOn } from '../../context/context.ts'
+import { dispatcherFacts } from '../../context/dispatcher-facts.ts'
 
 export const BOARD: OptionSpec = {
   long: '--board',

@@ -2,8 +2,9 @@
 
 import { createReadStream, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
-import { createTask } from '../../../kanban/io/changes.ts'
-import { MAX_BODY_BYTES } from '../../../kanban/io/input.ts'
+import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
+import { createTask } from '../../../kanban/store/changes.ts'
+import { MAX_BODY_BYTES } from '../../../kanban/store/input.ts'
 import {
   childrenOf,
   commentsOf,
@@ -15,15 +16,14 @@ import {
   runningByAssignee,
   runsOf,
   statusCounts,
-} from '../../../kanban/io/queries.ts'
-import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
+} from '../../../kanban/store/queries.ts'
 import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
-import { plainText } from '../../../system/foreign-text.ts'
-import { type Command, type Input, textOption } from '../../command.ts'
-import type { Context } from '../../context.ts'
-import type { Outcome } from '../../output.ts'
-import { readText } from '../../terminal.ts'
+import { plainText } from '../../../system/text/foreign-text.ts'
+import { type Command, type Input, textOption } from '../../context/command.ts'
+import type { Context } from '../../context/context.ts'
+import type { Outcome } from '../../terminal/output.ts'
+import { readText } from '../../terminal/terminal.ts'
 import { runLine, tasksTable, taskText } from './render.ts'
 import {
   actorOf,

@@ -1,5 +1,5 @@
 /** Requests to the dashboard's API. */
-import type { ApiError } from '../../api/contract.ts'
+import type { ApiError } from '../../contract/contract.ts'
 import { EventStreamReader, type ServerEvent } from '../core/event-stream.ts'
 
 /** A refusal of the server (`status` is HTTP's), or no answer at all (`status` 0). */

@@ -1,5 +1,5 @@
 /** Where a card may go, and where the focus goes on the board. The server has the last word (src/kanban/operations.ts). */
-import type { Task } from '../../api/contract.ts'
+import type { Task } from '../../contract/contract.ts'
 
 export type Status = Task['status']
 

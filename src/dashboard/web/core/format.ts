@@ -1,5 +1,5 @@
 /** How facts are written on the page. Times are UTC, as in the log files and on the command line. */
-import type { Death } from '../../api/contract.ts'
+import type { Death } from '../../contract/contract.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

@@ -4,7 +4,7 @@
  */
 
 import { type CoarseLevel, coarse, follow, type LineFacts, type ReadLine, readLine } from '../../../log/line-facts.ts'
-import type { LogLine } from '../../api/contract.ts'
+import type { LogLine } from '../../contract/contract.ts'
 import { type LevelFilter, passes } from './log-level.ts'
 
 export type Entry =

@@ -1,4 +1,4 @@
-import type { Slot } from '../../api/contract.ts'
+import type { Slot } from '../../contract/contract.ts'
 
 /** A slot's state: a word, and a dot whose shape and colour say the same. */
 export function State({ slot }: { readonly slot: Slot | undefined }) {

@@ -3,7 +3,7 @@
  * up): what is there stays where it is, older pages can be added above, and once the bound is reached new lines are only counted.
  */
 import { type ReadonlySignal, signal } from '@preact/signals'
-import type { LogLine, LogLines, LogPage, Missed } from '../../api/contract.ts'
+import type { LogLine, LogLines, LogPage, Missed } from '../../contract/contract.ts'
 import { type Client, Failure } from '../client/client.ts'
 import { type Connection, follow } from '../client/follow.ts'
 import { continuesAt, type Filter, LogBuffer } from '../core/log-buffer.ts'

@@ -1,4 +1,4 @@
-import type { BootLog } from '../../api/contract.ts'
+import type { BootLog } from '../../contract/contract.ts'
 import { Instant } from '../parts/time.tsx'
 import { Empty, Trouble } from '../parts/trouble.tsx'
 import { useApp } from '../stores/app-context.ts'

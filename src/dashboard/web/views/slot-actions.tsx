@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import type { Slot } from '../../api/contract.ts'
+import type { Slot } from '../../contract/contract.ts'
 import { Button } from '../parts/button.tsx'
 import { useApp } from '../stores/app-context.ts'
 import type { Action } from '../stores/fleet.ts'

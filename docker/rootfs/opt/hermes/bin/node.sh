@@ -3,7 +3,7 @@
 # be root. A variable X travels on as HERMES_SAVED_X: init puts it into the stored container environment, hermes back into its own
 # environment once it is no longer root. One fork, for the list of names; short commands and the boot count milliseconds.
 # shellcheck shell=sh disable=SC2154 # the wrapper sets $here, own-node.sh the rest
-# shellcheck source=/dev/null # made at build from src/system/own-node.ts: options_of, $code_loaders
+# shellcheck source=/dev/null # made at build from src/system/programs/own-node.ts: options_of, $code_loaders
 . "$here/own-node.sh"
 
 put_aside() {

@@ -1,0 +1,4 @@
+// `hermes kanban dispatcher`. A program of its own: it lives for days and needs no command parser.
+import { type DispatcherBundle, runDispatcher } from '../../src/kanban/dispatch/dispatcher-program.ts'
+
+export const dispatcherProgram: DispatcherBundle['dispatcherProgram'] = runDispatcher

@@ -1,4 +1,0 @@
-// `hermes kanban dispatcher`. A program of its own: it lives for days and needs no command parser.
-import { type DispatcherBundle, runDispatcher } from '../src/kanban/io/dispatcher-program.ts'
-
-export const dispatcherProgram: DispatcherBundle['dispatcherProgram'] = runDispatcher

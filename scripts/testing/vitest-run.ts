@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { leftOut, type Skipped } from './left-out.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** The part of vitest's JSON report that is read here. */
+interface Report {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly numTodoTests: number
+  readonly testResults: readonly {
+    readonly status: string
+    readonly name: string
+    readonly assertionResults: readonly (Skipped & { readonly status: string })[]
+  }[]
+}
+
+/**
+ * Runs vitest on some of its projects. Of what it prints, only the failures and how far it is are seen; standard error of the tests,
+ * which their programs write to, is shown when the run fails.
+ * @returns `summary`: `N passed, N failed, N skipped`, where a file that could not be loaded counts as one failure; `leftOut`: why
+ * tests were skipped, a line each
+ */
+export async function runVitest(
+  projects: readonly string[],
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ ok: boolean; summary: string; leftOut: readonly string[] }> {
+  const scratch = await mkdtemp(join(tmpdir(), 'hermes-test-'))
+  const reportFile = join(scratch, 'report.json')
+  try {
+    const errors: Buffer[] = []
+    const exitCode = await new Promise<number | null>((resolve, reject) => {
+      const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+      const reporters = [
+        `--reporter=${join(import.meta.dirname, 'quiet-reporter.ts')}`,
+        '--reporter=json',
+        `--outputFile.json=${reportFile}`,
+      ]
+      const selected = projects.map((project) => `--project=${project}`)
+      const child = spawn(process.execPath, [vitest, 'run', ...selected, ...reporters, ...args], {
+        cwd: root,
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'inherit', 'pipe'],
+      })
+      child.stderr?.on('data', (chunk: Buffer) => {
+        errors.push(chunk)
+      })
+      child.once('error', reject)
+      child.once('close', resolve)
+    })
+    if (exitCode !== 0) process.stderr.write(Buffer.concat(errors))
+    const report = JSON.parse(await readFile(reportFile, 'utf8')) as Report
+    const brokenFiles = report.testResults.filter(
+      (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+    ).length
+    const failed = report.numFailedTests + brokenFiles
+    const summary = `${report.numPassedTests} passed, ${failed} failed, ${report.numPendingTests + report.numTodoTests} skipped`
+    const skipped = report.testResults.flatMap(({ assertionResults }) =>
+      assertionResults.filter((one) => ['skipped', 'pending'].includes(one.status) && isSelected(one, args)),
+    )
+    return { ok: exitCode === 0, summary, leftOut: leftOut(skipped) }
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** A selection by name (-t) skips all others, which is what was asked for. */
+function isSelected({ ancestorTitles, title }: Skipped, args: readonly string[]): boolean {
+  const at = args.indexOf('-t')
+  const pattern = at === -1 ? undefined : args[at + 1]
+  return pattern === undefined || new RegExp(pattern).test([...ancestorTitles, title].join(' '))
+}

@@ -1,0 +1,33 @@
+/** What `hermes doctor` looks at, in this order. */
+
+import type { Context } from '../context/context.ts'
+import { type Check, type Finding, unlooked } from './finding.ts'
+import { profiles, staleFiles, volume } from './home.ts'
+import { clock, disk, identity, install } from './machine.ts'
+import { ports, supervisor, zombies } from './running.ts'
+
+export const CHECKS: Readonly<Record<string, Check>> = {
+  install,
+  identity,
+  volume,
+  profiles,
+  supervisor,
+  ports,
+  'stale files': staleFiles,
+  zombies,
+  clock,
+  disk,
+}
+
+/** All checks in order. One that fails itself is a finding, and the others still look. */
+export async function findAll(context: Context, checks = CHECKS): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const [name, check] of Object.entries(checks)) {
+    try {
+      findings.push(...(await check(context)))
+    } catch (error) {
+      findings.push(unlooked(name, error))
+    }
+  }
+  return findings
+}

@@ -1,0 +1,189 @@
+/**
+ * The commands that scripts and health checks run all day. They answer without the command parser and without YAML, so they
+ * cost little more than Node itself.
+ */
+
+import { noSuchSlot, withSupervisor } from '../../control/slot-actions.ts'
+import type { SlotStatus, StatusResult } from '../../protocol/control.ts'
+import { isSlotKey } from '../../protocol/init.ts'
+import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { gatewaySlot } from '../../system/paths.ts'
+import { readBuildInfo } from '../../system/programs/build-info.ts'
+import { slotCommands } from '../../system/programs/slot-commands.ts'
+import { oneLine } from '../../system/text/foreign-text.ts'
+import type { Context } from '../context/context.ts'
+import { hostWarnings } from '../context/warnings.ts'
+import type { Outcome } from '../terminal/output.ts'
+import { managerLine, slotDetails, slotsTable } from '../view/slots-view.ts'
+
+declare const HERMES_VERSION: string
+
+/** How long a health check waits for an answer. Docker's own default is 30 s. */
+const HEALTH_TIMEOUT_MS = 5000
+
+/**
+ * Answers when the words are exactly one of the hot commands.
+ * @returns undefined: these words are for the whole command line
+ */
+export function hotCommand(context: Context, words: readonly string[]): Promise<Outcome> | Outcome | undefined {
+  const [first, second, third] = words
+  const line = words.join(' ')
+  if (line === 'version') return version(context)
+  if (line === '--version' || line === '-V') return { text: `hermes ${hermesVersion()}\n` }
+  if (line === 'gateway status') return gatewayStatus(context, { all: false })
+  if (line === 'gateway status --all') return gatewayStatus(context, { all: true })
+  if (line === 'status') return status(context)
+  if (line === 'healthcheck') return healthcheck(context)
+  if (first === 'healthcheck' && second === '--ready' && words.length <= 3 && !third?.startsWith('-')) {
+    return readiness(context, third ?? context.wishedProfile)
+  }
+  return undefined
+}
+
+/** The version the build was given; sources run as they lie have none. */
+export const hermesVersion = (): string => (typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0')
+
+export function version(context: Context): Outcome {
+  const build = readBuildInfo(context.install)
+  const json = { version: hermesVersion(), ...build, node: process.versions.node, install: context.install }
+  if (build === undefined) return { text: `hermes ${json.version}\n`, json }
+  const rows = [
+    ['revision', build.revision],
+    ['built', build.builtAt],
+    ...(build.baseImage === null ? [] : [['base image', build.baseImage]]),
+  ]
+  return {
+    text: `hermes ${json.version}\n${rows.map(([name = '', text]) => `  ${name.padEnd(11)}${text}\n`).join('')}`,
+    json,
+  }
+}
+
+const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
+  withSupervisor(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
+
+/** Exit code 0 up, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every wanted gateway is up. */
+/** @param profile default: the one this command is about */
+export async function gatewayStatus(
+  context: Context,
+  { all, profile }: { all: boolean; profile?: string | undefined },
+): Promise<Outcome> {
+  const wallMs = context.clock.wallMs()
+  if (all) {
+    const result = await statusOf(context)
+    const slots = result.slots.filter((slot) => slot.profile !== undefined)
+    const behind = slots.some((slot) => slot.wanted !== 'down' && slot.state !== 'up')
+    return {
+      text: `${managerLine(result)}\n${slotsTable(slots, wallMs)}`,
+      json: slots,
+      exitCode: behind ? EXIT.failed : EXIT.done,
+    }
+  }
+  const slot = gatewaySlot(profile ?? context.profile().name)
+  return slotStatus(context, slot, slotCommands(slot).start)
+}
+
+/** One slot in full. @throws HermesError NO_SUCH_SLOT */
+export async function slotStatus(context: Context, key: string, next: string): Promise<Outcome> {
+  const result = await statusOf(context, key)
+  const slot = result.slots.find((one) => one.slot === key)
+  if (!slot) throw noSuchSlot(key, result)
+  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${slot.ready ? '' : `  ${'next'.padEnd(11)}${next}\n`}`
+  return { text, json: slot, exitCode: slot.ready ? EXIT.done : EXIT.failed }
+}
+
+export async function status(context: Context): Promise<Outcome> {
+  const result = await statusOf(context)
+  const warnings = [...result.warnings, ...hostWarnings(context)]
+  const { manager, version: supervisor, pid1, identity, phase, holder, holderHost, slots, needsAgent = false } = result
+  const text = [
+    `${managerLine(result)}\n`,
+    phase === 'running' ? '' : phaseText(phase, holderHost),
+    '\n',
+    slots.length === 0 ? 'no slots\n' : slotsTable(slots, context.clock.wallMs()),
+    warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${oneLine(warning)}\n`).join('')}`,
+    needsAgent ? '\nno agent configured; next: hermes setup\n' : '',
+  ].join('')
+  const rest = { phase, ...(holder === undefined ? {} : { holder }), needsAgent }
+  const build = readBuildInfo(context.install)
+  return {
+    text,
+    json: {
+      manager,
+      version: supervisor,
+      ...(build === undefined ? {} : { build }),
+      pid1,
+      identity,
+      ...rest,
+      slots,
+      warnings,
+    },
+  }
+}
+
+function phaseText(phase: StatusResult['phase'], holderHost: string | undefined): string {
+  if (phase !== 'waiting') return `Phase: ${phase}\n`
+  return `Waiting: ${volumeUserText(holderHost)}. ${FREE_THE_VOLUME}\n`
+}
+
+/** Liveness: the supervisor, and init through which it is reached, answer. */
+export async function healthcheck(context: Context): Promise<Outcome> {
+  try {
+    const { instance, pid } = await withSupervisor(context, (client) =>
+      client.request('ping', {}, { timeoutMs: HEALTH_TIMEOUT_MS }),
+    )
+    return { text: `healthy: the supervisor (pid ${pid}) answers\n`, json: { healthy: true, instance, pid } }
+  } catch (error) {
+    return unhealthy(error)
+  }
+}
+
+/** A failing check is an answer, not an error: exit code 1, also without a supervisor (HEALTHCHECK knows no other). */
+function unhealthy(error: unknown): Outcome {
+  if (!(error instanceof HermesError)) throw error
+  return {
+    text: `unhealthy: ${error.message}\n`,
+    json: { healthy: false, problems: [error.message] },
+    exitCode: EXIT.failed,
+  }
+}
+
+/**
+ * Readiness: every wanted gateway, or the one named, is up or still within its start time. The supervisor ends `starting` at
+ * start_timeout, so being in it is being within it.
+ */
+export async function readiness(context: Context, profile: string | undefined): Promise<Outcome> {
+  let result: StatusResult
+  try {
+    result = await statusOf(context, undefined, HEALTH_TIMEOUT_MS)
+  } catch (error) {
+    return unhealthy(error)
+  }
+  const problems = readinessProblems(result, profile)
+  if (problems.length === 0) return { text: 'ready\n', json: { healthy: true } }
+  return {
+    text: problems.map((problem) => `not ready: ${problem}\n`).join(''),
+    json: { healthy: false, problems },
+    exitCode: EXIT.failed,
+  }
+}
+
+export function readinessProblems(
+  result: Pick<StatusResult, 'phase' | 'holderHost' | 'slots'>,
+  profile: string | undefined,
+): readonly string[] {
+  if (result.phase !== 'running')
+    return [
+      `the supervisor is ${result.phase}${result.phase === 'waiting' ? `: ${volumeUserText(result.holderHost)}` : ''}`,
+    ]
+  const key = profile === undefined ? undefined : gatewaySlot(profile.trim().toLowerCase())
+  const slots = result.slots.filter(
+    (slot) => slot.profile !== undefined && (key === undefined ? slot.wanted !== 'down' : slot.slot === key),
+  )
+  if (key !== undefined && slots.length === 0)
+    return [isSlotKey(key) ? `no slot "${key}"` : `${JSON.stringify(profile)} is not a profile`]
+  return slots.filter((slot) => slot.state !== 'up' && slot.state !== 'starting').map(notReadyText)
+}
+
+const notReadyText = (slot: SlotStatus): string =>
+  `${slot.slot} is ${slot.state}${slot.reason === undefined ? '' : `: ${slot.reason}`}`

@@ -1,0 +1,50 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { normalize } from 'node:path'
+import { pause, systemClock } from '../../system/clock.ts'
+import { type Environment, IMAGE_RUN_DIR } from '../../system/programs/install.ts'
+
+const LOOK_EVERY_MS = 10
+const LONGEST_MS = 5000
+
+export interface BootFacts {
+  readonly env: Environment
+  /** Directory that holds bin/ and lib/. */
+  readonly install: string
+  readonly runDir?: string
+  readonly cmdline?: string
+  readonly longestMs?: number
+}
+
+/**
+ * `docker run -d …; docker exec … hermes`: PID 1 may not have got so far yet as to write down whom we are to become and to bind its
+ * socket. Waits for that, as long as PID 1 is an init of this install; anywhere else it is one look at a file.
+ */
+export async function initHasBegun({
+  env,
+  install,
+  runDir = IMAGE_RUN_DIR,
+  cmdline = '/proc/1/cmdline',
+  longestMs = LONGEST_MS,
+}: BootFacts): Promise<void> {
+  const hasBegun = (): boolean => existsSync(`${runDir}/control.sock`)
+  if (env.HERMES_RUN_DIR || hasBegun() || !isInit(cmdline, install)) return
+  const clock = systemClock()
+  const untilMs = clock.nowMs() + longestMs
+  while (!hasBegun() && clock.nowMs() < untilMs) await pause(clock, LOOK_EVERY_MS)
+}
+
+function isInit(cmdline: string, install: string): boolean {
+  try {
+    // The wrapper is a shell script before it is Node.
+    return (
+      readFileSync(cmdline, 'latin1')
+        .split('\0')
+        // It names its bundle by a way through bin/.
+        .some((word) => ['/init', `${install}/bin/init`, `${install}/lib/init.cjs`].includes(normalize(word)))
+    )
+  } catch (error) {
+    // Hidden from us (hidepid): then nothing is known, and nothing waited for.
+    if (['ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    throw error
+  }
+}

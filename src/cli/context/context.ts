@@ -1,0 +1,82 @@
+import type { ControlClient } from '../../control/client.ts'
+import { connectControl } from '../../control/client.ts'
+import { readActiveProfile } from '../../profile/active.ts'
+import { requireProfile } from '../../profile/directory/disk.ts'
+import { type Clock, systemClock } from '../../system/clock.ts'
+import type { RunPaths } from '../../system/paths.ts'
+import { type Environment, findRunPaths, installDir, resolveHome } from '../../system/programs/install.ts'
+import { oneLine } from '../../system/text/foreign-text.ts'
+import type { Output } from '../terminal/output.ts'
+
+/** What a command is given: where things are, and the outside world. */
+export interface Context {
+  readonly env: Environment
+  /** The directory with bin/ and lib/. */
+  readonly install: string
+  readonly home: string
+  readonly paths: RunPaths
+  readonly uid: number
+  readonly json: boolean
+  readonly output: Output
+  readonly clock: Clock
+  /** The profile that `-p` named, unchecked. */
+  readonly wishedProfile: string | undefined
+  /** The profile this command is about, by `-p`, the slot we are in, `profile use`, `default`. @throws HermesError NO_SUCH_PROFILE */
+  profile(): { readonly name: string; readonly dir: string }
+  /** @throws HermesError NO_SUPERVISOR */
+  connect(): Promise<ControlClient>
+}
+
+export function makeContext(options: {
+  readonly env: Environment
+  /** Directory of the running bundle. */
+  readonly bundleDir: string
+  readonly profile: string | undefined
+  readonly json: boolean
+  readonly output: Output
+}): Context {
+  const { env, bundleDir, profile, json, output } = options
+  const install = installDir(bundleDir)
+  const home = resolveHome(env, install)
+  const uid = process.getuid?.() ?? 0
+  const paths = findRunPaths(env, home, uid)
+  const clock = systemClock()
+  return {
+    env,
+    install,
+    home,
+    paths,
+    uid,
+    json,
+    output,
+    clock,
+    wishedProfile: profile,
+    profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
+    connect: () => connectControl(paths.controlSocket, clock, home),
+  }
+}
+
+/** What `gateway run` needs to know, wherever it is started from. */
+export const gatewayFacts = (context: Context) => {
+  const { name, dir } = context.profile()
+  const { env, home, install, paths, uid, clock } = context
+  return {
+    profile: name,
+    dir,
+    home,
+    install,
+    controlSocket: paths.controlSocket,
+    runDir: paths.runDir,
+    env,
+    uid,
+    clock,
+    out: context.output.out,
+    err: context.output.err,
+  }
+}
+
+/** Writes warnings of one line each to the standard error of a command. */
+export const warnOn =
+  (context: Context) =>
+  (text: string): void =>
+    context.output.err(`hermes: warning: ${oneLine(text)}\n`)

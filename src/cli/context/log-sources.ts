@@ -1,0 +1,92 @@
+/** Which files `hermes logs` reads. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { LogSource } from '../../log/history/log-source.ts'
+import { loadConfig } from '../../profile/config/config.ts'
+import { listProfiles, type ProfileEntry, requireProfile } from '../../profile/directory/disk.ts'
+import { DEFAULT_PROFILE, isProfileName } from '../../profile/names.ts'
+import { HermesError } from '../../system/errors.ts'
+import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
+import type { Context } from './context.ts'
+
+/** Logs that every profile has. */
+const OF_PROFILE = ['agent', 'errors', 'current'] as const
+/** Logs that there is one of. */
+const OF_VOLUME = ['boot', 'supervisor', 'dashboard', 'dispatcher'] as const
+export const KINDS = [...OF_PROFILE, ...OF_VOLUME] as const
+type Kind = (typeof KINDS)[number]
+
+const isOneOf = <K extends string>(kinds: readonly K[], text: string): text is K =>
+  (kinds as readonly string[]).includes(text)
+
+export interface Wished {
+  /** Profiles, or kinds. */
+  readonly names: readonly string[]
+  /** `--all`: every profile. */
+  readonly all: boolean
+  /** `--of` */
+  readonly of: string | undefined
+}
+
+/**
+ * The logs that are meant. A bare word is a profile's name first, and a kind where no profile has that name.
+ * @throws HermesError USAGE, NO_SUCH_PROFILE
+ */
+export function logSources(context: Context, { names, all, of }: Wished): readonly LogSource[] {
+  const kind = of === undefined ? undefined : kindOf(of)
+  if (kind !== undefined && isOneOf(OF_VOLUME, kind)) {
+    if (names.length === 0 && !all) return [volumeLog(context, kind)]
+    throw new HermesError('USAGE', `there is one log of the ${kind}, not one per profile`, {
+      next: `hermes logs --of ${kind}`,
+    })
+  }
+  if (all) return listProfiles(context.home).profiles.map(({ name }) => profileLog(context, name, kind ?? 'current'))
+  if (names.length === 0) return [ownLog(context, kind)]
+  const words = [...new Set(names.map((word) => word.trim().toLowerCase()))]
+  return words.map((word) => wordLog(context, word, kind))
+}
+
+function kindOf(text: string): Kind {
+  const word = text.trim().toLowerCase()
+  if (isOneOf(KINDS, word)) return word
+  throw new HermesError('USAGE', `--of takes ${KINDS.join(', ')}, not ${JSON.stringify(text.slice(0, 80))}`)
+}
+
+function wordLog(context: Context, word: string, kind: (typeof OF_PROFILE)[number] | undefined): LogSource {
+  const isTaken = word === DEFAULT_PROFILE || (isProfileName(word) && existsSync(profileDir(context.home, word)))
+  if (!isTaken && kind === undefined && isOneOf(KINDS, word))
+    return isOneOf(OF_VOLUME, word) ? volumeLog(context, word) : ownLog(context, word)
+  const source = profileLog(context, word, kind ?? 'current')
+  // What a deleted profile left with --keep-logs can still be read.
+  if (isProfileName(word) && existsSync(source.dir)) return source
+  return profileLog(context, requireProfile(context.home, word).name, kind ?? 'current')
+}
+
+/** Of the profile that is in use. Without a kind: the events of the built-in gateway, or what another program prints. */
+function ownLog(context: Context, kind: (typeof OF_PROFILE)[number] | undefined): LogSource {
+  const profile = context.profile()
+  const source = profileLog(context, profile.name, kind ?? (hasEvents(profile) ? 'agent' : 'current'))
+  return source.name === undefined ? source : { ...source, slot: source.name.replace(/\.log$/, '') }
+}
+
+/** Whether the built-in gateway runs there and has written something. */
+const hasEvents = ({ dir }: ProfileEntry): boolean =>
+  existsSync(join(dir, 'logs', 'agent.log')) && loadConfig(join(dir, 'config.yaml')).config.gateway.command === null
+
+function profileLog({ home }: Context, name: string, kind: (typeof OF_PROFILE)[number]): LogSource {
+  if (kind === 'current') return { slot: name, dir: slotLogDir(home, gatewaySlot(name)) }
+  return { slot: name, dir: join(profileDir(home, name), 'logs'), name: `${kind}.log` }
+}
+
+function volumeLog({ home }: Context, kind: (typeof OF_VOLUME)[number]): LogSource {
+  const { logs } = homePaths(home)
+  switch (kind) {
+    case 'boot':
+      return { slot: kind, dir: logs, name: 'container-boot.log' }
+    case 'supervisor':
+      return { slot: kind, dir: logs, name: 'supervisor.log' }
+    case 'dashboard':
+    case 'dispatcher':
+      return { slot: kind, dir: slotLogDir(home, kind) }
+  }
+}

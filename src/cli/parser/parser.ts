@@ -1,0 +1,144 @@
+import { Argument, Command as Commander, CommanderError, Option } from 'commander'
+import { HermesError } from '../../system/errors.ts'
+import type { Command, Group, Input, OptionSpec } from '../context/command.ts'
+import { suggestion } from './suggestion.ts'
+
+/** What the words came to: a command with its input, or a help text. */
+export type Parsed = { readonly command: Command; readonly input: Input } | { readonly help: string }
+
+/**
+ * Reads the words with commander.
+ * @throws HermesError USAGE naming the nearest command or option
+ */
+export function parseWords(typed: readonly string[], commands: readonly Command[], groups: readonly Group[]): Parsed {
+  const words = groupHelp(typed, groups)
+  let parsed: Parsed | undefined
+  let help = ''
+  const shape = (one: Commander): Commander =>
+    one
+      .exitOverride()
+      .helpOption('-h, --help', 'show this help')
+      .configureOutput({
+        writeOut: (text) => {
+          help += text
+        },
+        writeErr: () => undefined,
+      })
+      .configureHelp({ helpWidth: 100, showGlobalOptions: true })
+  const root = shape(new Commander('hermes'))
+    .description('Profiles under supervision: create, start, watch.')
+    .usage('[-p NAME] [--json] COMMAND')
+    .option('-p, --profile <NAME>', 'the profile meant; else the active one (hermes profile use)')
+    .option('--json', 'one JSON document instead of text; errors too')
+    .option('-V, --version', 'same as the command version')
+    .helpCommand(false)
+  const parents = new Map<string, Commander>()
+  for (const group of groups)
+    parents.set(group.name, shape(root.command(group.name)).description(group.summary).helpCommand(false))
+  for (const command of commands) {
+    const [first = '', second] = command.path.split(' ')
+    const parent = second === undefined ? root : parents.get(first)
+    if (!parent) throw new Error(`the command "${command.path}" belongs to no group`)
+    const leaf = shape(parent.command(second ?? first))
+      .description(command.summary)
+      .allowExcessArguments(false)
+    if (command.details !== undefined) leaf.addHelpText('after', `\n${command.details}`)
+    for (const { name, help: text, kind, words: choices } of command.arguments ?? []) {
+      const argument = new Argument(
+        kind === 'required' ? `<${name}>` : kind === 'many' ? `[${name}...]` : `[${name}]`,
+        text,
+      )
+      leaf.addArgument(choices ? argument.choices([...choices]) : argument)
+    }
+    for (const option of command.options ?? []) leaf.addOption(new Option(flagsOf(option), option.help))
+    leaf.action((...given: unknown[]) => {
+      parsed = { command, input: inputOf(given, command) }
+    })
+  }
+  try {
+    root.parse(expandGroup(words, groups), { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0 || error.code === 'commander.help') {
+      // commander gives help for any words.
+      const stranger = unknownWord(words, commands)
+      if (stranger === undefined) return { help }
+      const message = `error: unknown command '${stranger}'`
+      throw usageError(new CommanderError(1, 'commander.unknownCommand', message), words, commands)
+    }
+    throw usageError(error, words, commands)
+  }
+  return parsed ?? { help: root.helpInformation() }
+}
+
+export const flagsOf = ({ short, long, value }: OptionSpec): string =>
+  [short, long].filter((flag) => flag !== undefined).join(', ') +
+  (value === undefined ? '' : value.startsWith('[') ? ` ${value}` : ` <${value}>`)
+
+/** `hermes gateway help` is `hermes gateway --help`. */
+const groupHelp = (words: readonly string[], groups: readonly Group[]): readonly string[] => {
+  const [first = '', second, ...rest] = words
+  return second === 'help' && groups.some(({ name }) => name === first) ? [first, ...rest, '--help'] : words
+}
+
+/** The first of the words that should name a command and does not. */
+function unknownWord([first = '-', second = '-']: readonly string[], commands: readonly Command[]): string | undefined {
+  if (first.startsWith('-')) return undefined
+  const siblings = commands.map(({ path }) => path.split(' ')).filter(([group]) => group === first)
+  if (siblings.length === 0) return first
+  const takesWords = siblings.some(([, word]) => word === undefined)
+  return second.startsWith('-') || takesWords || siblings.some(([, word]) => word === second) ? undefined : second
+}
+
+/** `hermes gateway` alone is `hermes gateway run`; a group that runs nothing alone shows its commands. */
+function expandGroup(words: readonly string[], groups: readonly Group[]): readonly string[] {
+  const [first, second] = words
+  const group = groups.find(({ name }) => name === first)
+  if (group === undefined || second === '-h' || second === '--help') return words
+  const { alone } = group
+  if (alone === undefined) return second === undefined ? [group.name, '--help'] : words
+  return second === undefined || second.startsWith('-') ? [first ?? '', alone, ...words.slice(1)] : words
+}
+
+/** commander calls an action with one value per argument, then the options, then itself. */
+function inputOf(given: readonly unknown[], command: Command): Input {
+  const count = command.arguments?.length ?? 0
+  const words = given
+    .slice(0, count)
+    .flat()
+    .filter((word): word is string => typeof word === 'string')
+  const raw = given[count] as Readonly<Record<string, unknown>>
+  const options: Record<string, string | true> = {}
+  for (const { long } of command.options ?? []) {
+    const name = long.replace(/^--(no-)?/, '')
+    const value = raw[name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())]
+    // `--no-wait` makes commander's `wait` false.
+    if (long.startsWith('--no-')) {
+      if (value === false) options[`no-${name}`] = true
+    } else if (typeof value === 'string' || value === true) options[name] = value
+  }
+  return { words, options }
+}
+
+function usageError(error: CommanderError, words: readonly string[], commands: readonly Command[]): HermesError {
+  const [said = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
+  const [first = ''] = words
+  const known = commands.some(({ path }) => path.split(' ')[0] === first)
+  const help = `hermes ${known ? `${first} ` : ''}--help`
+  const isExcess = error.code === 'commander.excessArguments' && known
+  const unknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && !known)
+  const near = unknown ? suggestion(words, commands) : undefined
+  const guess = near === undefined ? hint.replace(/[()]/g, '') : `Did you mean hermes ${near}?`
+  const message = (isExcess ? excessText(words, commands) : undefined) ?? said
+  return new HermesError('USAGE', message, { next: guess === '' ? help : `${guess} ${help} shows all` })
+}
+
+function excessText(words: readonly string[], commands: readonly Command[]): string | undefined {
+  const plain = words.filter((word) => !word.startsWith('-'))
+  const command = commands.find(({ path }) => path === plain.slice(0, path.split(' ').length).join(' '))
+  if (command === undefined) return undefined
+  const taken = command.arguments?.length ?? 0
+  const extra = plain[command.path.split(' ').length + taken]
+  const most = taken === 0 ? 'nothing after it' : `at most ${taken === 1 ? 'one word' : `${taken} words`} after it`
+  return extra === undefined ? undefined : `hermes ${command.path} takes ${most}, so "${extra}" is too much`
+}

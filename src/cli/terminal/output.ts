@@ -1,0 +1,116 @@
+import { writeSync } from 'node:fs'
+import { HermesError } from '../../system/errors.ts'
+import { oneLine, plainText } from '../../system/text/foreign-text.ts'
+
+/** Where a command writes. Synchronous: a command may be killed, or end, right after. */
+export interface Output {
+  /** Standard output. Whoever reads it may go away (`| head`): then nothing more is written. */
+  out(text: string): void
+  err(text: string): void
+  /** Nobody reads standard output any more. */
+  readonly closed: boolean
+}
+
+/**
+ * Writes to fds 1 and 2 directly: process.stdout costs milliseconds to set up, and turns O_NONBLOCK on for everybody who shares
+ * the terminal.
+ */
+export function processOutput(): Output {
+  const closed = { out: false, err: false }
+  const write = (which: 'out' | 'err', text: string): void => {
+    if (closed[which]) return
+    closed[which] = !writeAll(which === 'out' ? 1 : 2, Buffer.from(text))
+  }
+  return {
+    out: (text) => write('out', text),
+    err: (text) => write('err', text),
+    get closed() {
+      return closed.out
+    },
+  }
+}
+
+/** @returns false when the reader is gone. EIO is what a terminal says whose other end has hung up. */
+function writeAll(fd: number, bytes: Buffer): boolean {
+  let done = 0
+  while (done < bytes.length) {
+    try {
+      done += writeSync(fd, bytes, done)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EPIPE' || code === 'EIO' || code === 'EBADF') return false
+      if (code !== 'EAGAIN') throw error
+      // Somebody made the pipe non-blocking. Let its reader run; a millisecond is nothing to a person.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+  return true
+}
+
+/** What a command has to say. `text` for people, `json` for programs; exactly one of them is printed. */
+export interface Outcome {
+  /** With its newlines. */
+  readonly text?: string
+  readonly json?: unknown
+  readonly exitCode?: number
+}
+
+export function printOutcome(outcome: Outcome, json: boolean, output: Output): number {
+  // In JSON an escape stands for the same character.
+  if (json && outcome.json !== undefined) output.out(plainText(`${JSON.stringify(outcome.json, null, 2)}\n`))
+  else if (!json && outcome.text !== undefined) output.out(plainText(outcome.text))
+  return outcome.exitCode ?? 0
+}
+
+/**
+ * One line that says what and where, one that says what next. Bugs keep their stack.
+ * @returns the exit code
+ */
+export function printError(error: unknown, json: boolean, output: Output): number {
+  const known = asHermesError(error)
+  if (known === undefined) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    output.err(
+      plainText(
+        json ? `${JSON.stringify({ error: { code: 'BUG', message: text } })}\n` : `hermes: this is a bug: ${text}\n`,
+      ),
+    )
+    return 1
+  }
+  const { code, message, next } = known
+  if (json)
+    output.err(plainText(`${JSON.stringify({ error: { code, message, ...(next === undefined ? {} : { next }) } })}\n`))
+  else output.err(`hermes: ${oneLine(message)}\n${next === undefined ? '' : `  next: ${oneLine(next)}\n`}`)
+  return known.exitCode
+}
+
+/** Failures of the file system were foreseen as a kind: their path and reason are all there is to say. */
+function asHermesError(error: unknown): HermesError | undefined {
+  if (error instanceof HermesError) return error
+  if (!(error instanceof Error)) return undefined
+  const { code, syscall, path, errno } = error as NodeJS.ErrnoException
+  if (errno === undefined || code === undefined) return undefined
+  const next = adviceFor[code]
+  return new HermesError(
+    'FAILED',
+    `${syscall ?? 'system call'} ${path ?? ''}: ${error.message}`.replace(/ {2}/g, ' '),
+    {
+      ...(next === undefined ? {} : { next }),
+      cause: error,
+    },
+  )
+}
+
+const adviceFor: Readonly<Record<string, string>> = {
+  EACCES: 'hermes doctor shows who owns what; in a container, PUID and PGID choose who hermes is',
+  EPERM: 'hermes doctor shows who owns what; in a container, PUID and PGID choose who hermes is',
+  EROFS: 'the file system is read-only: mount the volume writable',
+  ENOSPC: 'the disk is full: free some space, then try again',
+  EDQUOT: 'the quota is used up: free some space, then try again',
+}
+
+/** What a failed drop prints: why, that nothing runs as root instead, the two ways out. */
+export const cannotDropText = (why: string): string => `hermes: ${why}
+hermes: refusing to run as root
+  next: run it as the runtime user (docker exec --user hermes …), or as root on purpose (docker exec -e HERMES_DOCKER_EXEC_AS_ROOT=1 …)
+`

@@ -1,0 +1,55 @@
+import type { Clock } from '../../system/clock.ts'
+import type { SecurityHeaders } from '../gate/headers.ts'
+import { unavailable } from '../gate/refusals.ts'
+import { type Viewer, viewerOf } from '../live/viewer.ts'
+import type { ApiFacts } from './facts.ts'
+
+/** Streams of all viewers together; each holds a connection and what waits for it. */
+const MAX_STREAMS = 500
+
+/** Every stream of events there is. */
+export class Streams {
+  readonly #clock: Clock
+  readonly #headers: SecurityHeaders
+  /** With the session each belongs to; undefined where no log-in is needed. */
+  readonly #viewers = new Map<Viewer, string | undefined>()
+
+  constructor(clock: Clock, headers: SecurityHeaders) {
+    this.#clock = clock
+    this.#headers = headers
+  }
+
+  /** @throws Refused 503 */
+  readonly begin: ApiFacts['stream'] = ({ outgoing, viewer: signedIn, cookies }, use) => {
+    if (this.#viewers.size >= MAX_STREAMS)
+      throw unavailable('busy', `${MAX_STREAMS} viewers watch already`, 'close some')
+    const viewer = viewerOf(
+      outgoing,
+      { ...this.#headers, ...(cookies.length > 0 && { 'Set-Cookie': cookies }) },
+      this.#clock,
+    )
+    this.#viewers.set(viewer, signedIn?.session)
+    let cancel = (): void => undefined
+    // The page asks again, and its session is renewed then, or it is over.
+    if (signedIn !== undefined) cancel = this.#clock.at(this.#nowFor(signedIn.expiresAtMs), () => viewer.close())
+    viewer.onClose(() => {
+      cancel()
+      this.#viewers.delete(viewer)
+    })
+    use(viewer)
+  }
+
+  /** Of a session that has ended. */
+  closeOf(session: string): void {
+    for (const [viewer, of] of this.#viewers) if (of === session) viewer.close()
+  }
+
+  closeAll(): void {
+    for (const viewer of this.#viewers.keys()) viewer.close()
+  }
+
+  /** An instant of wall time, on the clock that alarms go by. */
+  #nowFor(wallMs: number): number {
+    return this.#clock.nowMs() + Math.max(0, wallMs - this.#clock.wallMs())
+  }
+}

@@ -1,0 +1,62 @@
+/** What a handler is given and what it answers, by the types of its row in the table of routes. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type * as z from 'zod/mini'
+import type { RequestFacts } from '../gate/request-facts.ts'
+import type { ROUTES, RouteName } from './routes.ts'
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+type Of<S> = S extends z.ZodMiniType ? z.infer<S> : undefined
+type Row<N extends RouteName> = (typeof ROUTES)[N]
+
+/** Who is signed in; undefined where no log-in is needed, and on public paths without a session. */
+export interface SignedIn {
+  /** Id of the session. */
+  readonly session: string
+  readonly user: string
+  readonly provider: string
+  /** Unix ms: streams end then, to be opened again with a session that was renewed. */
+  readonly expiresAtMs: number
+  /** Unix ms: of the session. */
+  readonly endsAtMs: number
+}
+
+export interface Call<N extends RouteName = RouteName> {
+  /** The segments of the path in braces. */
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Row<N> extends { query: infer Q } ? Of<Q> : undefined
+  readonly body: Row<N> extends { body: infer B } ? Of<B> : undefined
+  readonly facts: RequestFacts
+  readonly viewer: SignedIn | undefined
+  /** May see more than the public: signed in, or no log-in is needed. */
+  readonly trusted: boolean
+  /** To be sent by answers that are streams; the others get them by themselves. */
+  readonly cookies: readonly string[]
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
+interface Extras {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly cookies?: readonly string[]
+}
+
+type AnswerAs<S extends PropertyKey, B> = Extras & { readonly status: S } & (B extends z.ZodMiniType
+    ? { readonly body: DeepReadonly<z.infer<B>> }
+    : B extends 'text'
+      ? { readonly text: string; readonly type: string }
+      : { readonly body?: undefined })
+
+/** `stream`: the handler has begun to answer by itself. Errors are thrown. */
+export type Answer<N extends RouteName> =
+  | { [S in keyof Row<N>['answers']]: AnswerAs<S, Row<N>['answers'][S]> }[keyof Row<N>['answers']]
+  | (Row<N> extends { events: object } ? { readonly stream: true } : never)
+
+/** Any answer, where the route is known at run time only. */
+export type AnyAnswer =
+  | (Extras & { readonly status: number; readonly body?: unknown; readonly text?: undefined })
+  | (Extras & { readonly status: number; readonly text: string; readonly type: string })
+  | { readonly stream: true }
+
+export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer<N>> | Answer<N>
+/** One per route, except the WebSocket's, which is no request like the others. */
+export type Handlers = { readonly [N in Exclude<RouteName, 'terminal'>]: Handler<N> }

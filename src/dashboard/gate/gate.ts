@@ -1,0 +1,49 @@
+/** Who may see the dashboard: decided once, at start, from the bind address and the providers that are configured. Pure. */
+import { isIP } from 'node:net'
+import { addressText } from '../../system/net/address.ts'
+
+export type Gate =
+  /** Loopback: whoever is on the machine. The Host header must be loopback too, or a web page could ask in the user's name. */
+  | { readonly kind: 'loopback' }
+  /** Log-in needed for everything but the public paths. */
+  | { readonly kind: 'login'; readonly providers: readonly string[] }
+  /** Switched off by the one variable and the one option that do this. */
+  | { readonly kind: 'insecure' }
+  | { readonly kind: 'refused'; readonly why: string; readonly next: string }
+
+export interface GateFacts {
+  readonly host: string
+  readonly port: number
+  readonly insecure: boolean
+  /** Value of a `HERMES_DASHBOARD_…` setting by what follows the prefix; empty counts as unset. */
+  readonly setting: (name: string) => string | undefined
+}
+
+/** 127.0.0.0/8, ::1 and `localhost`; an address that only might be local is not. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+
+/** Names of the providers that are configured. */
+export function providersOf(setting: GateFacts['setting']): readonly string[] {
+  const hasPassword = setting('BASIC_AUTH_PASSWORD') !== undefined || setting('BASIC_AUTH_PASSWORD_HASH') !== undefined
+  return [
+    ...(setting('OAUTH_CLIENT_ID') === undefined ? [] : [setting('OIDC_NAME') ?? 'nous']),
+    ...(setting('BASIC_AUTH_USERNAME') !== undefined && hasPassword ? ['basic'] : []),
+  ]
+}
+
+export function decideGate({ host, port, insecure, setting }: GateFacts): Gate {
+  if (isLoopback(host)) return { kind: 'loopback' }
+  if (insecure) return { kind: 'insecure' }
+  const providers = providersOf(setting)
+  if (providers.length > 0) return { kind: 'login', providers }
+  return {
+    kind: 'refused',
+    why: `the dashboard needs a password before it opens ${addressText({ host, port })}: no log-in is configured`,
+    next: 'set HERMES_DASHBOARD_BASIC_AUTH_USERNAME and HERMES_DASHBOARD_BASIC_AUTH_PASSWORD and recreate the container; or HERMES_DASHBOARD_OAUTH_CLIENT_ID for a provider, or HERMES_DASHBOARD_HOST=127.0.0.1; HERMES_DASHBOARD_INSECURE=1 opens it to anyone',
+  }
+}
+
+/** A Host header as a browser sends it, without its port. */
+export const hostName = (header: string | undefined): string =>
+  (header ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')

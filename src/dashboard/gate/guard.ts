@@ -1,0 +1,124 @@
+/** The two gates, and what must hold for a request that changes something. Pure. */
+import { isIP } from 'node:net'
+import { type Gate, hostName, isLoopback } from './gate.ts'
+import { meansApi, safeNext } from './next-path.ts'
+import { isPublic, loginList, type PublicList } from './public-paths.ts'
+import { forbidden, misdirected, Refused } from './refusals.ts'
+import type { RequestFacts } from './request-facts.ts'
+import { sameText } from './same-text.ts'
+
+export type OpenGate = Exclude<Gate, { kind: 'refused' }>
+
+export interface GuardRules {
+  readonly gate: OpenGate
+  readonly list: PublicList
+  /** HERMES_DASHBOARD_PUBLIC_API. */
+  readonly publicApi: boolean
+  /** Of HERMES_DASHBOARD_PUBLIC_URL, without its port. */
+  readonly publicHost?: string | undefined
+}
+
+/** Who asks, where a log-in is needed. */
+export type Caller =
+  | { readonly kind: 'nobody'; readonly reason: 'no_cookie' | 'invalid_or_expired_session' }
+  /** `token`: of the session, for requests that change something. */
+  | { readonly kind: 'user'; readonly token: string }
+  /** Has the token for `/api/metrics`. */
+  | { readonly kind: 'scraper' }
+
+export const METRICS_PATH = '/api/metrics'
+const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
+/** It is its own proof of who asks, and there is no session yet that could have a token. */
+const NEEDS_NO_TOKEN = '/auth/password-login'
+
+/**
+ * DNS rebinding: a page whose name now resolves to our address still says its own name. Where a log-in is needed it has no session.
+ * @throws Refused 421
+ */
+export function checkHost({ gate, publicHost }: GuardRules, { host }: Pick<RequestFacts, 'host'>): void {
+  const name = hostName(host)
+  if (gate.kind === 'loopback' && !isLoopback(name))
+    throw misdirected('a loopback name', 'open http://127.0.0.1 or http://localhost')
+  if (gate.kind === 'insecure' && !isNobodysName(name) && name.toLowerCase() !== publicHost)
+    throw misdirected(
+      'an address, localhost or a name without dots: without a log-in any web page could make its name lead here',
+      `open the dashboard by its address, or set HERMES_DASHBOARD_PUBLIC_URL to http://${name.slice(0, 200)}`,
+    )
+}
+
+/** No page on the internet can have such a name: an address, or one label. */
+const isNobodysName = (name: string): boolean => isIP(name) !== 0 || /^[a-z0-9_-]+$/i.test(name)
+
+/**
+ * The log-in gate, or where there is none the page-token gate.
+ * @param pageToken what the page of this start was given; undefined where a log-in is needed
+ * @throws Refused 401 or 302
+ */
+export function checkEntry(
+  rules: GuardRules,
+  facts: RequestFacts,
+  caller: Caller,
+  pageToken: string | undefined,
+): void {
+  const { gate, list, publicApi } = rules
+  if (gate.kind === 'login') {
+    if (isPublic(facts.path, loginList(list, publicApi))) return
+    if (caller.kind === 'user' || (caller.kind === 'scraper' && facts.path === METRICS_PATH)) return
+    throw unauthenticated(facts, caller.kind === 'nobody' ? caller.reason : 'no_cookie')
+  }
+  if (isPublic(facts.path, list) || !facts.path.startsWith('/api/')) return
+  if (caller.kind === 'scraper' && facts.path === METRICS_PATH) return
+  if (pageToken !== undefined && sameText(givenToken(facts), pageToken)) return
+  throw new Refused(401, {
+    error: 'unauthenticated',
+    detail: 'the X-Hermes-Token of the page is missing or old: load the page again',
+    reason: 'no_cookie',
+    login_url: `${facts.prefix}/login`,
+  })
+}
+
+/**
+ * What a request that changes something must bring: our own origin, and the token that only our page can know.
+ * @throws Refused 403
+ */
+export function checkChange(facts: RequestFacts, caller: Caller): void {
+  if (READING.includes(facts.method)) return
+  checkOrigin(facts)
+  if (caller.kind === 'user' && facts.path !== NEEDS_NO_TOKEN && !sameText(givenToken(facts), caller.token))
+    throw forbidden('bad_token', 'the X-Hermes-Token of the session is missing or old', 'load the page again')
+}
+
+/** @throws Refused 403 */
+function checkOrigin({ origin, headers }: RequestFacts): void {
+  if (headers.origin === origin) return
+  throw forbidden(
+    'bad_origin',
+    `the request comes from ${(headers.origin ?? 'no origin').slice(0, 200)}, this is ${origin}`,
+    'behind a proxy: HERMES_DASHBOARD_PUBLIC_URL says where browsers find the dashboard',
+  )
+}
+
+/** A stream is opened by GET, for which a browser may leave out our own origin, but never another one. @throws Refused 403 */
+export function checkStream(facts: RequestFacts): void {
+  if (facts.headers.origin !== undefined) checkOrigin(facts)
+}
+
+/** Of the header, or of a WebSocket's sub-protocols. */
+export function givenToken({ headers }: RequestFacts): string | undefined {
+  const header = headers['x-hermes-token']
+  if (typeof header === 'string') return header
+  const protocols = headers['sec-websocket-protocol']?.split(',').map((word) => word.trim())
+  return protocols?.find((word) => word.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length)
+}
+
+export const TOKEN_PROTOCOL = 'hermes.token.'
+
+function unauthenticated(facts: RequestFacts, reason: 'no_cookie' | 'invalid_or_expired_session'): Refused {
+  const loginUrl = `${facts.prefix}/login`
+  const isPage = (facts.method === 'GET' || facts.method === 'HEAD') && !meansApi(facts.path)
+  const error = reason === 'no_cookie' ? 'unauthenticated' : 'session_expired'
+  const body = { error, detail: 'Unauthorized', reason, login_url: loginUrl }
+  if (!isPage) return new Refused(401, body)
+  const next = safeNext(`${facts.path}${facts.search}`)
+  return new Refused(302, body, { headers: { Location: `${loginUrl}?next=${encodeURIComponent(next)}` } })
+}

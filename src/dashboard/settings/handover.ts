@@ -1,0 +1,84 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { HANDOVER_VARIABLE, type Handover, type Keep, type Kept, type KeptText } from '../../protocol/handover.ts'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
+
+/** What init has handed over, and its word that what is sent back is on the disk. */
+export interface Handed extends Pick<Handover, 'secrets' | 'kept' | 'keyFile'> {
+  /** @throws Error that says why it is not on the disk */
+  keep(name: KeptText, text: string): Promise<void>
+}
+
+export interface HandoverFacts {
+  /** Ours; it is made what init says. */
+  readonly env: Record<string, string | undefined>
+  /** Gives root up. @throws Error with one line for people */
+  readonly become: (identity: RuntimeIdentity, restricted: boolean) => void
+}
+
+/** Added to the OOM score, as of every slot: the kernel then takes a slot before init or the supervisor (proc(5)). */
+const OOM_SCORE = 500
+
+/**
+ * Takes what init hands over, and becomes the runtime user before it looks at anything else.
+ * @throws Error with one line for people
+ */
+export async function receiveHandover({ env, become }: HandoverFacts): Promise<Handed> {
+  const fd = Number(env[HANDOVER_VARIABLE])
+  const socket = new Socket({ fd, readable: true, writable: true })
+  const lines = linesOf(socket)
+  const { value } = await lines.next()
+  if (value === undefined) throw new Error(`there is no handover on descriptor ${fd}; start it by hermes dashboard`)
+  const { identity, restricted = false, env: given, cwd, ...handed } = JSON.parse(value) as Handover
+  if (given[SUPERVISED_MARKER] === '1') raiseOomScore()
+  if (identity !== undefined) become(identity, restricted)
+  delete env[HANDOVER_VARIABLE]
+  Object.assign(env, given)
+  if (given[SUPERVISED_MARKER] !== '1') env[MAIN_MARKER] = String(process.pid)
+  if (cwd !== undefined) process.chdir(cwd)
+  // The line must not keep a command alive that has nothing more to do.
+  socket.unref()
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    ...handed,
+    keep(name, text) {
+      const message: Keep = { type: 'keep', name, text }
+      const done = last.then(async () => {
+        socket.ref()
+        socket.write(`${JSON.stringify(message)}\n`)
+        const answer = await lines.next()
+        socket.unref()
+        const { problem } = answer.done ? { problem: 'init does not answer' } : (JSON.parse(answer.value) as Kept)
+        if (problem !== undefined) throw new Error(problem)
+      })
+      last = done.catch(() => undefined)
+      return done
+    },
+  }
+}
+
+async function* linesOf(socket: Socket): AsyncGenerator<string, undefined> {
+  let rest = ''
+  socket.setEncoding('utf8')
+  try {
+    for await (const chunk of socket) {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+  } catch {
+    // ECONNRESET: as good as an end, which the caller sees.
+  }
+  return undefined
+}
+
+/** Before the change of the uid: afterwards the file is root's. Best effort: a container may hide it or forbid it. */
+function raiseOomScore(): void {
+  const file = '/proc/self/oom_score_adj'
+  try {
+    writeFileSync(file, String(Math.min(1000, Number(readFileSync(file, 'latin1')) + OOM_SCORE)))
+  } catch {
+    // As the comment says.
+  }
+}

@@ -1,0 +1,34 @@
+import { join } from 'node:path'
+import * as tls from 'node:tls'
+import { readDotEnv } from '../../profile/environment/environment.ts'
+import { isDashboardVariable } from '../../system/dashboard-secrets.ts'
+import { readRegularFile } from '../../system/files/small-file.ts'
+import type { Environment } from '../../system/programs/install.ts'
+
+const MAX_CERTIFICATES_BYTES = 4_000_000
+
+/**
+ * What the start of a Node does with its environment, for a dashboard that got its environment later: from init, when it had given root
+ * up. In a checkout the default profile's `.env` counts, too; in the image it does not, since every gateway can write it.
+ * @param env ours; it is completed
+ */
+export function settle(env: Environment, home: string, inImage: boolean, err: (text: string) => void): void {
+  const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
+  const file = join(home, '.env')
+  const { variables } = readDotEnv(file)
+  const ignored = Object.keys(variables).filter((name) => inImage && isDashboardVariable(name))
+  if (ignored.length > 0)
+    warn(`${file}: ${ignored.join(', ')} is refused, every gateway can write it; set it in the container's environment`)
+  if (!inImage) Object.assign(env, { ...variables, ...env })
+  if (env.NODE_EXTRA_CA_CERTS) addCertificates(env.NODE_EXTRA_CA_CERTS, warn)
+}
+
+function addCertificates(file: string, warn: (text: string) => void): void {
+  try {
+    const text = readRegularFile(file, MAX_CERTIFICATES_BYTES)
+    if (text === undefined) throw new Error('is not there')
+    tls.setDefaultCACertificates([...tls.getCACertificates('default'), text])
+  } catch (error) {
+    warn(`NODE_EXTRA_CA_CERTS=${file} is not used: ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,137 @@
+import { join } from 'node:path'
+import { loadConfig } from '../../profile/config/config.ts'
+import { dashboardKey, refusedText } from '../../profile/config/refused-secrets.ts'
+import { partSecrets } from '../../system/dashboard-secrets.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { truthy } from '../../system/markers.ts'
+import { plainHost } from '../../system/net/address.ts'
+import { type Environment, isImageInstall } from '../../system/programs/install.ts'
+import { decideGate } from '../gate/gate.ts'
+import type { OpenGate } from '../gate/guard.ts'
+import { parseProxies } from '../gate/proxies.ts'
+import type { Outside } from '../gate/request-facts.ts'
+import type { Handed } from './handover.ts'
+
+/** `--host`, `--port`, `--insecure`. */
+export interface DashboardOptions {
+  readonly host?: string
+  readonly port?: string
+  readonly insecure?: boolean
+}
+
+export interface DashboardSettings {
+  readonly host: string
+  readonly port: number
+  /** Decided once: nothing that happens later opens it. */
+  readonly gate: OpenGate
+  readonly publicApi: boolean
+  readonly outside: Outside
+  readonly terminal: boolean
+  readonly metricsToken: string | undefined
+  /** Settings of the volume that are not taken, or that count although gateways can write them; a line each. */
+  readonly warnings: readonly string[]
+  /** Of `HERMES_DASHBOARD_…`, by what follows the prefix; empty counts as unset. */
+  readonly setting: (name: string) => string | undefined
+}
+
+/** @throws HermesError with exit code 78: starting again would not help */
+export function readSettings(facts: {
+  readonly env: Environment
+  readonly home: string
+  /** Directory that holds bin/ and lib/. */
+  readonly install: string
+  readonly options: DashboardOptions
+  readonly handed?: Pick<Handed, 'secrets'>
+}): DashboardSettings {
+  const { env, home, install, options, handed } = facts
+  const inImage = isImageInstall(install)
+  const { values, warnings } = ofVolume({ home, inImage, env })
+  const given: Environment = { ...env, ...handed?.secrets }
+  const setting = (name: string): string | undefined =>
+    given[`HERMES_DASHBOARD_${name}`] || values[`HERMES_DASHBOARD_${name}`] || undefined
+  const host = plainHost(options.host ?? setting('HOST') ?? (inImage ? '0.0.0.0' : '127.0.0.1'))
+  const port = parsePort(options.port ?? setting('PORT') ?? '9119')
+  const insecure = options.insecure === true || truthy(env.HERMES_DASHBOARD_INSECURE)
+  const gate = decideGate({ host, port, insecure, setting })
+  if (gate.kind === 'refused') throw misconfigured(gate.why, gate.next)
+  const publicApi = setting('PUBLIC_API')
+  return {
+    host,
+    port,
+    gate,
+    publicApi: publicApi === undefined || truthy(publicApi),
+    outside: { publicUrl: parsePublicUrl(setting('PUBLIC_URL')), isTrusted: trusted(setting('TRUSTED_PROXIES')) },
+    terminal: truthy(setting('TUI')),
+    metricsToken: given.HERMES_METRICS_TOKEN || undefined,
+    warnings,
+    setting,
+  }
+}
+
+/**
+ * What the volume says: every gateway can write it. In the image it decides nothing that would let somebody in; what else it says
+ * is named, since the operator may not have written it.
+ */
+function ofVolume({
+  home,
+  inImage,
+  env,
+}: {
+  readonly home: string
+  readonly inImage: boolean
+  readonly env: Environment
+}): {
+  readonly values: Readonly<Record<string, string>>
+  readonly warnings: readonly string[]
+} {
+  const file = join(home, 'config.yaml')
+  const { dashboard } = loadConfig(file).config
+  if (!inImage) return { values: dashboard, warnings: [] }
+  const { open, secrets } = partSecrets(dashboard)
+  const counting = Object.keys(open).filter((name) => name !== 'HERMES_DASHBOARD' && !env[name])
+  return {
+    values: open,
+    warnings: [
+      ...Object.keys(secrets).map((name) => `${file}: ${refusedText(name)}`),
+      ...(counting.length === 0
+        ? []
+        : [
+            `${file} decides ${counting.map(dashboardKey).join(', ')}, and every gateway can write it; ${counting.join(', ')} in the container's environment would win`,
+          ]),
+    ],
+  }
+}
+
+export const misconfigured = (why: string, next: string): HermesError =>
+  new HermesError('REFUSED', why, { next, exitCode: EXIT.configuration })
+
+function parsePort(value: string): number {
+  const port = Number(value)
+  if (/^\d+$/.test(value) && port >= 1 && port <= 65_535) return port
+  throw misconfigured(
+    `HERMES_DASHBOARD_PORT: expected a port from 1 to 65535, got "${value}"`,
+    'set it right, or leave it unset for 9119',
+  )
+}
+
+function parsePublicUrl(value: string | undefined): URL | undefined {
+  if (value === undefined) return undefined
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && !url.username)
+    return url
+  throw misconfigured(
+    `HERMES_DASHBOARD_PUBLIC_URL: expected an http or https address, got "${value}"`,
+    'such as https://hermes.example or https://example.com/hermes',
+  )
+}
+
+function trusted(value: string | undefined): Outside['isTrusted'] {
+  try {
+    return parseProxies(value)
+  } catch (error) {
+    throw misconfigured(
+      `HERMES_DASHBOARD_TRUSTED_PROXIES: ${(error as Error).message}`,
+      'name the proxy by its address',
+    )
+  }
+}

@@ -1,0 +1,103 @@
+import { useEffect } from 'preact/hooks'
+import type { TaskDetails as Details } from '../../../contract/contract.ts'
+import { moveName, type Status, targetsOf } from '../../core/board-moves.ts'
+import { Button } from '../../parts/button.tsx'
+import { Dialog } from '../../parts/dialog.tsx'
+import { Field } from '../../parts/field.tsx'
+import { Ago } from '../../parts/time.tsx'
+import { Trouble } from '../../parts/trouble.tsx'
+import { useApp } from '../../stores/app-context.ts'
+import { useLoaded } from '../../stores/async.ts'
+import type { BoardStore } from '../../stores/board.ts'
+import { Assignees } from './assignees.tsx'
+import { Comments, Events, Links, Runs } from './task-parts.tsx'
+
+interface TaskDetailsProps {
+  readonly store: BoardStore
+  readonly id: string
+  readonly onOpen: (id: string) => void
+  readonly onClose: () => void
+}
+
+/** Everything about a card: why it is not running first. */
+export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
+  const { client, notices } = useApp()
+  const path = `/api/kanban/tasks/${id}`
+  const query = { board: store.board.value }
+  const { value, failure, reload } = useLoaded(id, () => client.get<Details>(path, query))
+  const changes = store.changes.value
+  useEffect(() => {
+    if (changes > 0) void reload()
+  }, [changes, reload])
+  const task = value.value
+  const perform = async (work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      notices.failed(error)
+    }
+    await reload()
+  }
+  return (
+    <Dialog title={task?.title ?? id} side onClose={onClose}>
+      {failure.value && <Trouble failure={failure.value} again={() => void reload()} />}
+      {task && (
+        <div class="task">
+          <p class="task-facts">
+            <span class={`tag status-${task.status}`}>{task.status}</span>
+            <span class="mono muted">{task.id}</span>
+            {task.created_at && (
+              <span class="muted">
+                made <Ago at={task.created_at} />
+                {task.created_by !== undefined && ` by ${task.created_by}`}
+              </span>
+            )}
+          </p>
+          {task.why !== undefined && <p class="why">{task.why.replace(/^\S+ \(\w+\): /, '')}</p>}
+          <Moves task={task} onMove={(to) => void perform(() => store.move(task, to))} />
+          <Field label="Assignee">
+            {(ids) => (
+              <select
+                {...ids}
+                value={task.assignee ?? ''}
+                onChange={(event) => {
+                  const assignee = event.currentTarget.value || null
+                  void perform(() => client.send('POST', `${path}/assign`, { assignee }, query))
+                }}
+              >
+                <Assignees nobody="nobody" also={task.assignee} />
+              </select>
+            )}
+          </Field>
+          {task.body && <pre class="task-body">{task.body}</pre>}
+          {task.result !== undefined && (
+            <section>
+              <h3>Result</h3>
+              <pre class="task-body">{task.result}</pre>
+            </section>
+          )}
+          <Links title="Waits for" tasks={task.parents} onOpen={onOpen} />
+          <Links title="Holds up" tasks={task.children} onOpen={onOpen} />
+          <Runs runs={task.runs} />
+          <Comments
+            comments={task.comments}
+            onSay={(text) => perform(() => client.send('POST', `${path}/comment`, { text }, query))}
+          />
+          <Events events={task.events} />
+        </div>
+      )}
+    </Dialog>
+  )
+}
+
+function Moves({ task, onMove }: { readonly task: Details; readonly onMove: (to: Status) => void }) {
+  return (
+    <div class="actions">
+      {targetsOf(task.status).map((to) => (
+        <Button key={to} onClick={() => onMove(to)}>
+          {moveName(task.status, to)}
+        </Button>
+      ))}
+    </div>
+  )
+}

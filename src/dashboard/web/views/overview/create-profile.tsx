@@ -1,0 +1,63 @@
+import { takeForm } from '../../client/form.ts'
+import { profilePath } from '../../core/route.ts'
+import { Button } from '../../parts/button.tsx'
+import { Dialog } from '../../parts/dialog.tsx'
+import { Field } from '../../parts/field.tsx'
+import { Trouble } from '../../parts/trouble.tsx'
+import { useApp } from '../../stores/app-context.ts'
+import { useWork } from '../../stores/async.ts'
+
+export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
+  const { fleet, router, notices } = useApp()
+  const { busy, failure, run } = useWork()
+  const submit = (event: SubmitEvent): Promise<void> => {
+    const { word, has } = takeForm(event)
+    return run(async () => {
+      const { name } = await fleet.create({
+        name: word('name'),
+        start: has('start'),
+        ...(word('description') !== '' && { description: word('description') }),
+        ...(word('clone') !== '' && { clone: word('clone') }),
+      })
+      notices.done(`${name} is there`)
+      onClose()
+      router.go(profilePath(name))
+    })
+  }
+  return (
+    <Dialog title="New profile" onClose={onClose}>
+      <form onSubmit={submit}>
+        <Field label="Name" hint="Small letters, digits, - and _; it is the name of its directory.">
+          {(ids) => (
+            <input {...ids} name="name" required maxLength={64} autocomplete="off" spellcheck={false} autofocus />
+          )}
+        </Field>
+        <Field label="Description">
+          {(ids) => <input {...ids} name="description" maxLength={500} autocomplete="off" />}
+        </Field>
+        <Field label="Copy settings from">
+          {(ids) => (
+            <select {...ids} name="clone">
+              <option value="">nobody, start fresh</option>
+              {fleet.profiles.value?.map(({ name }) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <label class="check">
+          <input type="checkbox" name="start" /> Start its gateway at once
+        </label>
+        {failure.value && <Trouble failure={failure.value} />}
+        <footer>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" tone="main" disabled={busy.value}>
+            Create profile
+          </Button>
+        </footer>
+      </form>
+    </Dialog>
+  )
+}

@@ -1,0 +1,133 @@
+import { useComputed, useSignal } from '@preact/signals'
+import { bytes, cores, plural } from '../../core/format.ts'
+import { Button } from '../../parts/button.tsx'
+import { useApp } from '../../stores/app-context.ts'
+import { gatewaySlot } from '../../stores/fleet.ts'
+import { CreateProfile } from './create-profile.tsx'
+import { SlotRow } from './slot-row.tsx'
+
+export function Overview() {
+  const { fleet } = useApp()
+  const creating = useSignal(false)
+  const profiles = fleet.profiles.value
+  return (
+    <div class="page">
+      <header class="page-head">
+        <h1>Overview</h1>
+        <Button icon="plus" tone="main" onClick={() => (creating.value = true)}>
+          New profile
+        </Button>
+      </header>
+      <Summary />
+      <Warnings />
+      <section aria-labelledby="profiles-title">
+        <h2 id="profiles-title" class="section-title">
+          Profiles
+        </h2>
+        <table class="slots" aria-labelledby="profiles-title" aria-busy={profiles === undefined}>
+          <SlotsHead first="Profile" />
+          {profiles?.map((profile) => (
+            <SlotRow key={profile.name} slot={gatewaySlot(profile.name)} profile={profile} />
+          ))}
+        </table>
+      </section>
+      {fleet.helpers.value.length > 0 && (
+        <section aria-labelledby="helpers-title">
+          <h2 id="helpers-title" class="section-title">
+            Helpers
+          </h2>
+          <table class="slots" aria-labelledby="helpers-title">
+            <SlotsHead first="Helper" />
+            {fleet.helpers.value.map((slot) => (
+              <SlotRow key={slot} slot={slot} />
+            ))}
+          </table>
+        </section>
+      )}
+      {creating.value && <CreateProfile onClose={() => (creating.value = false)} />}
+    </div>
+  )
+}
+
+function SlotsHead({ first }: { readonly first: string }) {
+  return (
+    <thead>
+      <tr>
+        {[first, 'State', 'Uptime', 'Restarts', 'Last death', 'CPU', 'Memory'].map((title) => (
+          <th key={title} scope="col">
+            {title}
+          </th>
+        ))}
+        <th scope="col">
+          <span class="unseen">Actions</span>
+        </th>
+      </tr>
+    </thead>
+  )
+}
+
+function Summary() {
+  const { fleet } = useApp()
+  const sums = useComputed(() => {
+    const gateways = [...fleet.slots.value.values()].filter(({ profile }) => profile !== undefined)
+    const count = (...states: readonly string[]) => gateways.filter(({ state }) => states.includes(state)).length
+    const used = [...fleet.usage.value.values()].map(({ last }) => last)
+    return {
+      total: gateways.length,
+      up: count('up'),
+      parked: count('parked'),
+      backoff: count('backoff'),
+      known: used.length > 0,
+      cpu: used.reduce((sum, { cpu }) => sum + cpu, 0),
+      memory: used.reduce((sum, { memory_bytes }) => sum + memory_bytes, 0),
+      processes: used.reduce((sum, { processes }) => sum + processes, 0),
+    }
+  }).value
+  return (
+    <dl class="summary">
+      <div>
+        <dt>Running</dt>
+        <dd>
+          {sums.up}
+          <small> of {sums.total}</small>
+        </dd>
+      </div>
+      <div class={sums.backoff > 0 ? 'tone-backoff' : ''}>
+        <dt>Backing off</dt>
+        <dd>{sums.backoff}</dd>
+      </div>
+      <div class={sums.parked > 0 ? 'tone-parked' : ''}>
+        <dt>Parked</dt>
+        <dd>{sums.parked}</dd>
+      </div>
+      <div>
+        <dt>CPU</dt>
+        <dd>{sums.known ? cores(sums.cpu) : '–'}</dd>
+      </div>
+      <div>
+        <dt>Memory</dt>
+        <dd>{sums.known ? bytes(sums.memory) : '–'}</dd>
+      </div>
+      <div>
+        <dt>Processes</dt>
+        <dd>{sums.known ? sums.processes : '–'}</dd>
+      </div>
+    </dl>
+  )
+}
+
+function Warnings() {
+  const { fleet } = useApp()
+  const warnings = fleet.supervisor.value?.warnings ?? []
+  if (warnings.length === 0) return null
+  return (
+    <details class="warnings" open={warnings.length < 3}>
+      <summary>{plural(warnings.length, 'warning')}</summary>
+      <ul>
+        {warnings.map((warning) => (
+          <li key={warning}>{warning}</li>
+        ))}
+      </ul>
+    </details>
+  )
+}

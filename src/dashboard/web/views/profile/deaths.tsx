@@ -1,0 +1,51 @@
+import { useEffect } from 'preact/hooks'
+import type { Deaths as DeathList, Slot } from '../../../contract/contract.ts'
+import { duration, ending } from '../../core/format.ts'
+import { Ago, Instant } from '../../parts/time.tsx'
+import { Empty, Trouble } from '../../parts/trouble.tsx'
+import { useApp } from '../../stores/app-context.ts'
+import { useLoaded } from '../../stores/async.ts'
+
+/** The last deaths, the latest first; loaded again with each new one. */
+export function Deaths({ profile, slot }: { readonly profile: string; readonly slot: Slot | undefined }) {
+  const { client } = useApp()
+  const { value, failure, reload } = useLoaded(profile, () => client.get<DeathList>(`/api/profiles/${profile}/deaths`))
+  const last = slot?.lastDeath?.at
+  useEffect(() => {
+    if (value.peek() !== undefined) void reload()
+  }, [last])
+  if (failure.value) return <Trouble failure={failure.value} again={() => void reload()} />
+  const deaths = value.value?.deaths
+  if (deaths?.length === 0)
+    return <Empty title="It has not died yet" hint="The last 100 deaths are kept until the next boot." />
+  return (
+    <div class="table-box">
+      <table aria-busy={deaths === undefined}>
+        <thead>
+          <tr>
+            <th>When (UTC)</th>
+            <th />
+            <th>How</th>
+            <th>Had been up</th>
+          </tr>
+        </thead>
+        <tbody>
+          {deaths?.toReversed().map((death) => (
+            <tr key={death.at}>
+              <td>
+                <Instant at={death.at} />
+              </td>
+              <td class="muted">
+                <Ago at={death.at} />
+              </td>
+              <td>
+                <span class="ending">{ending(death)}</span>
+              </td>
+              <td class="number">{death.upMs === undefined ? 'never ready' : duration(death.upMs)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}

@@ -1,0 +1,155 @@
+import { useComputed } from '@preact/signals'
+import type { ProfileDetails } from '../../../contract/contract.ts'
+import { bytes, cores, ending, plural } from '../../core/format.ts'
+import { PROFILE_TABS, type ProfileTab, profilePath } from '../../core/route.ts'
+import { State } from '../../parts/state.tsx'
+import { Ago, Since, Until } from '../../parts/time.tsx'
+import { Empty, Trouble } from '../../parts/trouble.tsx'
+import { useApp } from '../../stores/app-context.ts'
+import { useLoaded } from '../../stores/async.ts'
+import { gatewaySlot } from '../../stores/fleet.ts'
+import { SlotActions } from '../slot-actions.tsx'
+import { Deaths } from './deaths.tsx'
+import { LogPane } from './log-pane.tsx'
+import { Sessions } from './sessions.tsx'
+import { Settings } from './settings.tsx'
+
+const TITLES: Readonly<Record<ProfileTab, string>> = {
+  log: 'Log',
+  deaths: 'Deaths',
+  sessions: 'Sessions',
+  settings: 'Settings',
+}
+
+export function ProfilePage({ name, tab }: { readonly name: string; readonly tab: ProfileTab }) {
+  const { client, fleet, router } = useApp()
+  const details = useLoaded(name, () => client.get<ProfileDetails>(`/api/profiles/${name}`))
+  const key = gatewaySlot(name)
+  const slot = useComputed(() => fleet.slots.value.get(key)).value
+  const failure = details.failure.value
+  if (failure?.status === 404)
+    return (
+      <div class="page">
+        <Empty title={`There is no profile "${name}"`} hint="It may have been deleted or renamed." />
+      </div>
+    )
+  return (
+    <div class={`page profile${tab === 'log' ? ' fills' : ''}`}>
+      <header class="page-head">
+        <div class="title">
+          <h1>{name}</h1>
+          <State slot={slot} />
+        </div>
+        <div class="actions">
+          <SlotActions slotKey={key} slot={slot} profile={name} wide />
+        </div>
+      </header>
+      <Facts slotKey={key} details={details.value.value} />
+      {slot?.reason !== undefined && slot.state !== 'up' && <p class={`slot-reason ${slot.state}`}>{slot.reason}</p>}
+      <Problems problems={details.value.value?.problems ?? []} />
+      {failure && <Trouble failure={failure} again={() => void details.reload()} />}
+      <nav class="tabs" aria-label={`Parts of ${name}`}>
+        {PROFILE_TABS.map((one) => (
+          <a
+            key={one}
+            href={router.href(profilePath(name, one))}
+            data-view
+            aria-current={one === tab ? 'page' : undefined}
+          >
+            {TITLES[one]}
+          </a>
+        ))}
+      </nav>
+      {tab === 'log' && <LogPane key={name} profile={name} />}
+      {tab === 'deaths' && <Deaths key={name} profile={name} slot={slot} />}
+      {tab === 'sessions' && <Sessions key={name} profile={name} />}
+      {tab === 'settings' && <Settings key={name} profile={name} />}
+    </div>
+  )
+}
+
+/** What is wrong in the file that is in force. */
+function Problems({ problems }: { readonly problems: readonly string[] }) {
+  if (problems.length === 0) return null
+  return (
+    <details class="warnings">
+      <summary>{plural(problems.length, 'problem')} in config.yaml: the defaults are in force there</summary>
+      <ul>
+        {problems.map((problem) => (
+          <li key={problem}>{problem}</li>
+        ))}
+      </ul>
+    </details>
+  )
+}
+
+function Facts({ slotKey, details }: { readonly slotKey: string; readonly details: ProfileDetails | undefined }) {
+  const { fleet } = useApp()
+  const slot = useComputed(() => fleet.slots.value.get(slotKey)).value
+  const usage = useComputed(() => fleet.usage.value.get(slotKey)?.last).value
+  return (
+    <dl class="facts">
+      {slot?.state === 'up' && (
+        <div>
+          <dt>Up</dt>
+          <dd>
+            <Since at={slot.since} />
+          </dd>
+        </div>
+      )}
+      {slot?.nextStartAt !== undefined && slot.state === 'backoff' && (
+        <div>
+          <dt>Next start</dt>
+          <dd>
+            <Until at={slot.nextStartAt} />
+          </dd>
+        </div>
+      )}
+      {slot?.pid !== undefined && (
+        <>
+          <div>
+            <dt>Pid</dt>
+            <dd class="number">{slot.pid}</dd>
+          </div>
+          <div>
+            <dt>CPU</dt>
+            <dd class="number">{usage ? cores(usage.cpu) : '–'}</dd>
+          </div>
+          <div class="roomy">
+            <dt>Memory</dt>
+            <dd class="number">
+              {usage ? bytes(usage.memory_bytes) : '–'}{' '}
+              <small>{usage && plural(usage.processes, 'process', 'processes')}</small>
+            </dd>
+          </div>
+        </>
+      )}
+      {slot && (
+        <div>
+          <dt>Restarts</dt>
+          <dd class="number">{slot.restarts}</dd>
+        </div>
+      )}
+      {slot?.lastDeath && (
+        <div class="roomy">
+          <dt>Last death</dt>
+          <dd>
+            <span class="ending">{ending(slot.lastDeath)}</span> <Ago at={slot.lastDeath.at} />
+          </dd>
+        </div>
+      )}
+      {details && (
+        <div>
+          <dt>Agent</dt>
+          <dd>{details.agent ?? 'none'}</dd>
+        </div>
+      )}
+      {details && (
+        <div>
+          <dt>Directory</dt>
+          <dd class="mono">{details.directory}</dd>
+        </div>
+      )}
+    </dl>
+  )
+}

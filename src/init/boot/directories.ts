@@ -1,0 +1,57 @@
+import { partSecrets } from '../../system/dashboard-secrets.ts'
+import type { Native } from '../../system/native/native.ts'
+import { storeEnvironment } from '../facts/environment.ts'
+import type { InitFacts, InitOptions } from '../facts/facts.ts'
+import { ExitCodeFile } from './exit-code-file.ts'
+import { type Home, openHome, setHomeMode } from './home.ts'
+import {
+  chooseRunDirectory,
+  listenForClients,
+  lockRunDirectory,
+  makeRunDirectory,
+  type RunDirectory,
+  writeIdentity,
+  writeInitPid,
+} from './run-directory.ts'
+import { requireWritable } from './volume.ts'
+
+export interface Directories {
+  readonly home: Home
+  /** Why the home does not have the mode that was asked for. */
+  readonly modeProblem?: string
+  readonly run: RunDirectory
+  /** The listening control socket, or one line that says why there is none. */
+  readonly control: number | string
+  /** In the image only. */
+  readonly exitCode?: ExitCodeFile
+}
+
+/**
+ * Makes what everything else needs: the home, the run directory with the container's environment and the runtime identity in it, the
+ * control socket and the exit-code file.
+ * @throws HermesError naming the directory that cannot be had
+ */
+export function makeDirectories(
+  { env, foreground, install }: Pick<InitOptions, 'env' | 'foreground' | 'install'>,
+  facts: InitFacts,
+  native: Pick<Native, 'tryLock' | 'listenUnix'>,
+): Directories {
+  const { home, uid, identity, dropped, environment, homeMode } = facts
+  const owner = dropped ? identity : undefined
+  const opened = openHome(facts)
+  if (!dropped) requireWritable(facts)
+  const modeProblem = homeMode === undefined ? undefined : setHomeMode(opened, homeMode, owner)
+  const run = chooseRunDirectory({ env, home, uid, foreground })
+  const { paths } = run
+  makeRunDirectory(run, owner, () => lockRunDirectory(native, paths, home))
+  storeEnvironment(paths.environmentDir, partSecrets(environment).open)
+  writeIdentity(paths.identity, identity)
+  writeInitPid(paths.initPid)
+  return {
+    home: opened,
+    ...(modeProblem !== undefined && { modeProblem }),
+    run,
+    control: listenForClients(native, paths.controlSocket, owner),
+    ...(run.layout === 'image' && { exitCode: ExitCodeFile.make({ install, owner }) }),
+  }
+}

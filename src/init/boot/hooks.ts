@@ -1,0 +1,156 @@
+import { readdirSync, type Stats, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import type { Ending } from '../../slot/ending.ts'
+import { describeEnding, shellCode } from '../../slot/ending.ts'
+import type { Clock } from '../../system/clock.ts'
+import { EXIT } from '../../system/errors.ts'
+import { notOf, trusted } from '../../system/files/trust.ts'
+import { checkProgram, crlfFault } from '../../system/programs/program.ts'
+import { withBytes } from '../facts/byte-environment.ts'
+import type { Variables } from '../facts/environment.ts'
+import type { Level } from '../processes/own-console.ts'
+import type { Processes } from '../processes/processes.ts'
+
+export const INIT_HOOKS = '/etc/cont-init.d'
+export const FINISH_HOOKS = '/etc/cont-finish.d'
+const NAME_EVERY_MS = 10_000
+
+export interface HooksOptions {
+  readonly clock: Clock
+  readonly processes: Processes
+  /** Asked before each hook: an earlier one may have added to the store. */
+  readonly env: () => Variables
+  /** A file that is written where a hook's environment has to be set by a script. */
+  readonly script: string
+  /** Hooks run with more rights than this user has, who must not be able to change them; absent: nobody has fewer. */
+  readonly runtimeUser?: RuntimeIdentity
+  readonly say: (level: Level, text: string) => void
+}
+
+/** The container's hooks: programs of root in a directory of root, run one after the other in the order of their names. */
+export class Hooks {
+  readonly #o: HooksOptions
+  #running: { readonly pid: number; readonly name: string } | undefined
+
+  constructor(options: HooksOptions) {
+    this.#o = options
+  }
+
+  /** Process group of the hook that runs now. */
+  get pid(): number | undefined {
+    return this.#running?.pid
+  }
+
+  /**
+   * @param goOn asked after each hook with what it came to (0: success, else its exit code or 128 + signal)
+   * @returns the code `goOn` refused, else 0
+   */
+  async run(dir: string, goOn: (code: number, name: string) => boolean): Promise<number> {
+    for (const file of this.#list(dir)) {
+      const code = await this.#runOne(file)
+      if (!goOn(code, file)) return code
+    }
+    return 0
+  }
+
+  #list(dir: string): readonly string[] {
+    let names: readonly string[]
+    try {
+      names = readdirSync(dir).sort()
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT') this.#o.say('warn', `${dir} cannot be read (${code}); its hooks are left out`)
+      return []
+    }
+    return names
+      .filter((name) => !name.startsWith('.'))
+      .map((name) => join(dir, name))
+      .filter((file) => this.#mayRun(file))
+  }
+
+  #mayRun(file: string): boolean {
+    const status = statusOf(file)
+    if (status?.isDirectory()) return false
+    if (status?.isFile() && (status.mode & 0o111) !== 0) return true
+    const why = status?.isFile() ? 'is not executable; run chmod +x on it' : 'is not a program'
+    this.#o.say('warn', `${file} ${why}. It is skipped`)
+    return false
+  }
+
+  /** Who changes what root runs is root: neither the hook nor its interpreter may be the runtime user's to write. */
+  #whyNotTrusted(file: string, path: string): string | undefined {
+    const { runtimeUser } = this.#o
+    if (runtimeUser === undefined) return undefined
+    const groups = [runtimeUser.gid, ...runtimeUser.groups]
+    const rule = notOf({ uid: runtimeUser.uid, groups })
+    const fault = checkProgram(file, { path, look: (one) => trusted(one, rule) })?.fault
+    return fault?.untrusted ? `${fault.file}: ${fault.message}; ${fault.repair}` : undefined
+  }
+
+  async #runOne(file: string): Promise<number> {
+    const { clock, processes, env, script, say } = this.#o
+    const given = env()
+    const whyNot = this.#whyNotTrusted(file, given.PATH ?? '')
+    if (whyNot !== undefined) {
+      say('error', `${file} is not run as root: ${whyNot}`)
+      return EXIT.cannotExecute
+    }
+    const crlf = crlfFault(file)
+    if (crlf !== undefined) {
+      say('error', `${file} cannot be run: ${crlf.message}; ${crlf.repair}`)
+      return EXIT.cannotExecute
+    }
+    let ending: Ending
+    const startedAtMs = clock.nowMs()
+    let stillRuns = true
+    const nameIt = (): void => {
+      clock.at(clock.nowMs() + NAME_EVERY_MS, () => {
+        if (!stillRuns) return
+        say(
+          'warn',
+          `${file} has been running for ${Math.round((clock.nowMs() - startedAtMs) / 1000)} s; the boot waits for it`,
+        )
+        nameIt()
+      })
+    }
+    try {
+      const start = withBytes({ words: [file], env: given }, script)
+      const [program = file, ...args] = start.words
+      const { pid, ended } = await processes.start(program, args, {
+        cwd: '/',
+        env: { ...start.env },
+        stdio: ['ignore', 1, 2],
+        detached: true,
+      })
+      this.#running = { pid, name: file }
+      nameIt()
+      ending = await ended
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      // The file is there, we have just looked.
+      const why = code === 'ENOENT' ? 'the interpreter its first line names is not there' : message
+      say('error', `${file} cannot be run: ${why}`)
+      return EXIT.cannotExecute
+    } finally {
+      stillRuns = false
+      this.#running = undefined
+    }
+    const code = shellCode(ending)
+    if (code !== 0) say('error', `${file} ${describeEnding(ending)}`)
+    return code
+  }
+}
+
+/** undefined: nothing that could be run, be it a dangling link or one that leads back to itself (ELOOP). */
+function statusOf(file: string): Stats | undefined {
+  try {
+    return statSync(file)
+  } catch {
+    return undefined // the caller says what it is not
+  }
+}
+
+/** S6_BEHAVIOUR_IF_STAGE2_FAILS: 0 and 1 go on after a failing hook; unset or anything else stops the container. */
+export const goesOnAfterFailure = (env: Variables): boolean =>
+  ['0', '1'].includes((env.S6_BEHAVIOUR_IF_STAGE2_FAILS ?? '').trim())

@@ -1,0 +1,258 @@
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fchownSync,
+  fstat,
+  fstatSync,
+  lstat,
+  lstatSync,
+  openSync,
+  type Stats,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { LeaseState } from '../../protocol/init.ts'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Native } from '../../system/native/native.ts'
+import { orAsRuntimeUser } from '../facts/as-runtime-user.ts'
+
+/** How often a holder looks whether its file still bears its name, and everybody else whether the volume is free. */
+const LOOK_EVERY_MS = 1_000
+/** A file that has gone is made anew by its holder at the next look. Who waits makes one only after having missed it so often. */
+const MISSED_LOOKS = 3
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+
+export interface LeaseOptions {
+  /** `$HERMES_HOME/run.lease` */
+  readonly file: string
+  /** Where it lies, as a path that nothing in the volume can lead elsewhere: `/proc/self/fd/N`, the opened home. */
+  readonly dir: string
+  readonly native: Pick<Native, 'tryLock'>
+  readonly clock: Clock
+  /** Who a new file is given to; absent: nobody. */
+  readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
+  /** Any change of state after the first. */
+  readonly changed: (state: LeaseState) => void
+  readonly warn: (text: string) => void
+}
+
+/**
+ * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is an OFD lock:
+ * it belongs to the open file description, which no child inherits. The file lies in a directory the runtime user can write, so
+ * it is opened without following links and only locked, never read or written here.
+ */
+export class Lease {
+  readonly #o: LeaseOptions
+  #fd: number | undefined
+  #state: LeaseState = 'busy'
+  #look: Cancel | undefined
+  #warned = false
+  #opened = false
+  #obstacle: string | undefined
+  /** Where the file lies, by way of the opened home. */
+  readonly #path: string
+  /** From then on a file of somebody else's in its place was put there while we ran. */
+  #everHeld = false
+  #missed = 0
+  #closed = false
+
+  constructor(options: LeaseOptions) {
+    this.#o = options
+    this.#path = join(options.dir, basename(options.file))
+  }
+
+  get state(): LeaseState {
+    return this.#state
+  }
+
+  /** False: the file cannot even be opened or made, so perhaps nothing can be written in the volume. */
+  get opened(): boolean {
+    return this.#opened
+  }
+
+  /** What lies in the file's place and is no lease, so that nobody can tell whose the volume is; the state is then `busy`. */
+  get obstacle(): string | undefined {
+    return this.#obstacle
+  }
+
+  /** Tries once, and looks again every second from then on, whoever holds the volume. @returns the state now */
+  take(): LeaseState {
+    this.#state = this.#try()
+    this.#lookLater()
+    return this.#state
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#look?.()
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+  }
+
+  /** Where there are no locks the supervisor's counter looks. */
+  #lookLater(): void {
+    const { clock } = this.#o
+    if (this.#state === 'unsupported') return
+    this.#look = clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
+      // By the thread pool, one look at a time: a network mount that hangs holds up neither reaping nor the stop.
+      void (this.#state === 'held' ? this.#check() : this.#wait())
+    })
+  }
+
+  async #wait(): Promise<void> {
+    const isThere = (await this.#sight()) !== 'gone'
+    if (this.#closed) return
+    this.#missed = isThere ? 0 : this.#missed + 1
+    if (isThere || this.#missed >= MISSED_LOOKS) {
+      this.#state = this.#try()
+      if (this.#state !== 'busy') this.#o.changed(this.#state)
+    }
+    this.#lookLater()
+  }
+
+  /**
+   * Somebody may delete or replace the file (`rm run.lease`, a restored backup): our lock is then on a file that nobody else finds,
+   * and the next container would take the volume. So a new one is made and locked before that happens.
+   */
+  async #check(): Promise<void> {
+    const { file, changed, warn } = this.#o
+    const sight = await this.#sight()
+    const held = this.#fd
+    if (this.#closed || held === undefined) return
+    if (sight === 'gone' || sight === 'another') {
+      this.#fd = undefined
+      this.#state = this.#try()
+      closeSync(held)
+      if (this.#state === 'held') warn(`${file} was removed or replaced while we held it; a new one is locked`)
+      else {
+        warn(`${file} was replaced while we held it, and the new one is not ours`)
+        changed(this.#state)
+      }
+    }
+    this.#lookLater()
+  }
+
+  /** What lies in the place of the file now. `unknown`: the volume does not answer, which says nothing about the file. */
+  async #sight(): Promise<'gone' | 'ours' | 'another' | 'unknown'> {
+    const ours = this.#fd
+    try {
+      const there = await lookAt(this.#path)
+      if (ours === undefined) return 'another'
+      const { dev, ino } = await lookThrough(ours)
+      return there.dev === dev && there.ino === ino ? 'ours' : 'another'
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') return 'gone'
+      // Root may not look in there (no CAP_DAC_OVERRIDE). What we hold can still tell that it has no name any more.
+      if (code === 'EACCES' && ours !== undefined) {
+        const { nlink } = await lookThrough(ours)
+        return nlink === 0n ? 'gone' : 'unknown'
+      }
+      return 'unknown'
+    }
+  }
+
+  #try(): LeaseState {
+    const { file, native } = this.#o
+    let fd: number | undefined
+    this.#obstacle = undefined
+    this.#missed = 0
+    try {
+      fd = this.#open()
+      this.#opened = true
+      const lock = native.tryLock(fd)
+      if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
+      // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.
+      if (lock === 'held' && !this.#isStillThere(fd)) return 'busy'
+      if (lock === 'held') {
+        this.#fd = fd
+        this.#everHeld = true
+        fd = undefined
+      }
+      return lock
+    } catch (error) {
+      const what = error instanceof NoLease ? error.message : NO_LEASE[(error as NodeJS.ErrnoException).code ?? '']
+      if (what !== undefined) {
+        this.#obstacle = `${file} is ${what}`
+        return 'busy'
+      }
+      this.#warn(`${file} cannot be locked: ${(error as Error).message}; a counter in it takes the lock's place`)
+      return 'unsupported'
+    } finally {
+      if (fd !== undefined) closeSync(fd)
+    }
+  }
+
+  #open(): number {
+    const { owner } = this.#o
+    const existing = orAsRuntimeUser(owner, () => openExisting(this.#path))
+    const fd = existing ?? orAsRuntimeUser(owner, () => this.#create())
+    const status = fstatSync(fd)
+    const what = this.#whatElse(status)
+    if (what !== undefined) {
+      closeSync(fd)
+      throw new NoLease(what)
+    }
+    return fd
+  }
+
+  /** Why it is no lease. Before we have held one the volume's own may belong to another runtime user: the repair sees to it. */
+  #whatElse(status: Stats): string | undefined {
+    const { owner } = this.#o
+    if (!status.isFile()) return 'not a regular file'
+    if (status.nlink > 1) return 'a file with several names'
+    const isForeign = owner !== undefined && this.#everHeld && status.uid !== owner.uid
+    return isForeign ? `a file of uid ${status.uid}` : undefined
+  }
+
+  /** The supervisor writes into it before the volume is repaired. What lies there already is given to nobody. */
+  #create(): number {
+    const { owner } = this.#o
+    try {
+      const fd = openSync(this.#path, OPEN_FLAGS | O_CREAT | O_EXCL, 0o644)
+      if (owner !== undefined && fstatSync(fd).uid !== owner.uid) fchownSync(fd, owner.uid, owner.gid)
+      return fd
+    } catch (error) {
+      // Somebody else has just made it.
+      const other = (error as NodeJS.ErrnoException).code === 'EEXIST' ? openExisting(this.#path) : undefined
+      if (other !== undefined) return other
+      throw error
+    }
+  }
+
+  #isStillThere(fd: number): boolean {
+    const ours = fstatSync(fd, { bigint: true })
+    const there = orAsRuntimeUser(this.#o.owner, () => lstatSync(this.#path, { bigint: true, throwIfNoEntry: false }))
+    return there !== undefined && there.dev === ours.dev && there.ino === ours.ino
+  }
+
+  #warn(text: string): void {
+    if (!this.#warned) this.#o.warn(text)
+    this.#warned = true
+  }
+}
+
+const lookAt = (path: string): Promise<BigIntStats> => promisify(lstat)(path, { bigint: true })
+const lookThrough = (fd: number): Promise<BigIntStats> => promisify(fstat)(fd, { bigint: true })
+
+/** What was opened is none. */
+class NoLease extends Error {}
+
+/** Why open(2) refuses what is none. ENXIO: a socket, or a device without a driver. */
+const NO_LEASE: Readonly<Record<string, string>> = {
+  ELOOP: 'a symbolic link, which is not followed',
+  EISDIR: 'a directory',
+  ENXIO: 'not a regular file',
+}
+
+function openExisting(file: string): number | undefined {
+  try {
+    return openSync(file, OPEN_FLAGS)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

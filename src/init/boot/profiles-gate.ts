@@ -1,0 +1,35 @@
+import type { Clock } from '../../system/clock.ts'
+import type { Level } from '../processes/own-console.ts'
+
+/** A supervisor that cannot do it, or a volume that does not answer, must not keep the main program away. */
+const LONGEST_MS = 30_000
+
+export interface ProfilesGateOptions {
+  readonly clock: Clock
+  readonly say: (level: Level, text: string) => void
+}
+
+/** Holds the main program back until the supervisor has filled a new volume and given every profile its slot. */
+export class ProfilesGate {
+  readonly #o: ProfilesGateOptions
+  readonly #passed = Promise.withResolvers<void>()
+
+  constructor(options: ProfilesGateOptions) {
+    this.#o = options
+  }
+
+  /** It has, or nothing is waited for any more. */
+  pass(): void {
+    this.#passed.resolve()
+  }
+
+  async open(): Promise<void> {
+    const { clock, say } = this.#o
+    const cancel = clock.at(clock.nowMs() + LONGEST_MS, () => {
+      say('warn', `the profiles are not registered after ${LONGEST_MS / 1000} s; the main program starts without them`)
+      this.pass()
+    })
+    await this.#passed.promise
+    cancel()
+  }
+}

@@ -1,0 +1,285 @@
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { HermesError } from '../../system/errors.ts'
+import { type Native, NativeError } from '../../system/native/native.ts'
+import { type RunPaths, runPaths } from '../../system/paths.ts'
+import { containerRunDir, type Environment, IMAGE_RUN_DIR, privateRunDir } from '../../system/programs/install.ts'
+import { RESULTS } from './exit-code-file.ts'
+
+/** In the run directory; held locked while an init uses it. */
+const LOCK = 'lock'
+
+export interface RunDirectory {
+  readonly paths: RunPaths
+  readonly layout: 'image' | 'private'
+}
+
+export interface Place {
+  readonly env: Environment
+  readonly home: string
+  readonly uid: number
+  /** `npm start`: the image's directories are not ours. */
+  readonly foreground: boolean
+}
+
+/** Where the run directory is to be (design: files and sockets). Clients look in the same places. */
+export function chooseRunDirectory({ env, home, uid, foreground }: Place): RunDirectory {
+  const wanted = env.HERMES_RUN_DIR
+  if (wanted) return place(wanted)
+  if (!foreground && (uid === 0 || canMakeImageDirectories())) return place(IMAGE_RUN_DIR)
+  return place(foreground || env.XDG_RUNTIME_DIR ? privateRunDir(env, home, uid) : containerRunDir(home, uid))
+}
+
+function place(runDir: string): RunDirectory {
+  const layout = runDir === IMAGE_RUN_DIR ? 'image' : 'private'
+  return { paths: runPaths(runDir, layout), layout }
+}
+
+/** All of them or none: a client takes /run/hermes as the sign for all. */
+function canMakeImageDirectories(): boolean {
+  const { runDir, serviceDir, environmentDir } = runPaths(IMAGE_RUN_DIR, 'image')
+  return [runDir, serviceDir, environmentDir, RESULTS].every((dir) => {
+    try {
+      accessSync(nearestExisting(dir), constants.W_OK | constants.X_OK)
+      return true
+    } catch {
+      return false // whatever the reason, it is not to be made there
+    }
+  })
+}
+
+/**
+ * Makes the run directory and what lies in it, owners and modes as documented, empty.
+ * @param owner who gets what the runtime user must write; absent: nobody, nothing is dropped
+ * @param lock called before anything in it is cleared
+ * @throws HermesError when there is no place for them
+ */
+export function makeRunDirectory(
+  { paths, layout }: RunDirectory,
+  owner: RuntimeIdentity | undefined,
+  lock: () => void,
+): void {
+  const { runDir, logFifos, slotStates, serviceDir, environmentDir } = paths
+  try {
+    if (owner !== undefined) {
+      for (const dir of [runDir, serviceDir, dirname(environmentDir), RESULTS]) removeShipped(dir)
+      refuseForeignGround(dirname(runDir))
+    }
+    // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
+    makeDirectory(runDir, layout === 'private' && owner === undefined ? 0o700 : 0o755)
+    if (owner !== undefined) {
+      refuseForeignGround(runDir)
+      for (const dir of [serviceDir, dirname(environmentDir)]) removePlanted(dir)
+    }
+    refuseForeignFiles(runDir)
+    lock()
+    // By name: a run directory that somebody chose may hold other things.
+    const { controlSocket, identity, initPid, health, services, rootPath } = paths
+    const files = [controlSocket, identity, initPid, health, services, rootPath, mainScript(paths), hookScript(paths)]
+    for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
+    makeDirectory(serviceDir, 0o755)
+    // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.
+    for (const name of readdirSync(serviceDir)) clear(join(serviceDir, name), runDir)
+    makeDirectory(logFifos, 0o711)
+    makeDirectory(slotStates, 0o700)
+    makeDirectory(environmentDir, 0o755)
+    if (owner !== undefined) lchownSync(serviceDir, owner.uid, owner.gid)
+  } catch (error) {
+    if (error instanceof HermesError) throw error
+    throw new HermesError(
+      'FAILED',
+      `the run directory cannot be made: ${whyNotMade(error as NodeJS.ErrnoException, runDir)}`,
+      {
+        next: 'mount a tmpfs on /run (docker run --tmpfs /run), or name a writable directory in HERMES_RUN_DIR',
+        cause: error,
+      },
+    )
+  }
+}
+
+/** mkdir(recursive) says ENOENT of a read-only file system; access(2) on what is there of the path says what is wrong. */
+function whyNotMade({ code, path, message }: NodeJS.ErrnoException, runDir: string): string {
+  const existing = nearestExisting(path ?? runDir)
+  try {
+    accessSync(existing, constants.W_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return `${existing} is on a read-only file system`
+  }
+  return `${path ?? runDir}: ${code ?? message}`
+}
+
+/** The path itself, or the last directory on the way to it that is there. */
+function nearestExisting(path: string): string {
+  let dir = path
+  while (dir !== dirname(dir) && lstatSync(dir, { throwIfNoEntry: false }) === undefined) dir = dirname(dir)
+  return dir
+}
+
+/**
+ * Removes what the runtime user may have made. Node cannot remove a tree that is deeper than we may have open files; it must not end
+ * every boot from now on, so it is put where nobody looks.
+ */
+function clear(path: string, runDir: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    renameSync(path, mkdtempSync(join(runDir, 'not-removable-')))
+  }
+}
+
+/**
+ * A second init on the same run directory would clear it under the first one's feet (`docker exec … /init`, `npm start` twice).
+ * The lock ends with the process.
+ * @throws HermesError when there is one already
+ */
+export function lockRunDirectory(native: Pick<Native, 'tryLock'>, { runDir, initPid }: RunPaths, home: string): void {
+  const fd = openSync(join(runDir, LOCK), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  if (native.tryLock(fd) !== 'busy') return
+  closeSync(fd)
+  throw alreadyRunning(home, initPid)
+}
+
+/**
+ * Before anything is built or made. The lock is only looked at.
+ * @throws HermesError when an init runs for this place
+ */
+export function refuseSecond(native: Pick<Native, 'isLocked'>, where: Place): void {
+  const { runDir, initPid } = chooseRunDirectory(where).paths
+  let fd: number
+  try {
+    fd = openSync(join(runDir, LOCK), constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch {
+    return // nobody was here, or it is not ours to open: init itself will say
+  }
+  const isLocked = native.isLocked(fd)
+  closeSync(fd)
+  if (isLocked) throw alreadyRunning(where.home, initPid)
+}
+
+function alreadyRunning(home: string, initPid: string): HermesError {
+  // It may not have written it yet.
+  const pid = existsSync(initPid) ? ` (pid ${readFileSync(initPid, 'latin1').trim()})` : ''
+  return new HermesError('EXISTS', `Hermes is already running for ${home}${pid}`, {
+    next: 'Use it (hermes status), or start a second one with HERMES_HOME=/other',
+  })
+}
+
+/**
+ * What is in the run directory is cleared at each boot, so it must be ours: HERMES_RUN_DIR may name a directory of somebody's.
+ * Our sign is the lock file, which is never removed.
+ * @throws HermesError when it holds other things
+ */
+function refuseForeignFiles(runDir: string): void {
+  const names = readdirSync(runDir)
+  if (names.length === 0 || names.includes(LOCK)) return
+  throw new HermesError('REFUSED', `${runDir} cannot be the run directory: it holds other files (${names[0]})`, {
+    next: 'name an empty or new directory in HERMES_RUN_DIR',
+  })
+}
+
+/**
+ * What root makes and clears must not lie where somebody else could have put a link in its place.
+ * @throws HermesError naming the directory on the way that is not root's alone
+ */
+function refuseForeignGround(path: string): void {
+  for (let dir = path; ; dir = dirname(dir)) {
+    const status = lstatSync(dir, { throwIfNoEntry: false })
+    if (status !== undefined) {
+      const { mode, uid } = status
+      const othersMayRename = (mode & 0o022) !== 0 && (mode & 0o1000) === 0
+      if (!status.isDirectory() || uid !== 0 || othersMayRename) {
+        throw new HermesError(
+          'REFUSED',
+          `the run directory cannot be in ${dir}, which is not a directory of root's alone`,
+          {
+            next: 'leave HERMES_RUN_DIR unset, or let it name a place below directories of root',
+          },
+        )
+      }
+    }
+    if (dir === dirname(dir)) return
+  }
+}
+
+/**
+ * Where /run is open to everybody (`--tmpfs /run` is) and outlives a container, the runtime user can have put a link in the place of
+ * a directory that root is about to clear.
+ */
+function removePlanted(dir: string): void {
+  const status = lstatSync(dir, { throwIfNoEntry: false })
+  if (status !== undefined && !status.isDirectory()) rmSync(dir)
+}
+
+/**
+ * The image ships these directories, empty, for the runtime user: `--user` cannot make them in /run. Where root drops, they must be
+ * root's. An empty directory can be removed whoever made it; making it anew needs no CAP_CHOWN. One that is not empty is refused later.
+ */
+function removeShipped(dir: string): void {
+  const status = lstatSync(dir, { throwIfNoEntry: false })
+  if (!status?.isDirectory() || status.uid === 0) return
+  try {
+    rmdirSync(dir)
+  } catch (error) {
+    // Not empty, or a mount point: then it is not as the image has it.
+    if (!['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
+
+/** What becomes of the container's environment on its way to the main program. */
+export const mainScript = ({ runDir }: RunPaths): string => join(runDir, 'main')
+/** Likewise to a hook, where it cannot be handed over otherwise. */
+export const hookScript = ({ runDir }: RunPaths): string => join(runDir, 'hook')
+
+function makeDirectory(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true })
+  const { uid } = lstatSync(path)
+  // Not ours: made by whoever mounted it, and good enough if it can be written.
+  if (uid === process.getuid?.()) chmodSync(path, mode) // mkdir's own mode passes through the umask
+}
+
+/** The file the shim reads, which decides whom a root `docker exec` becomes. */
+export function writeIdentity(path: string, identity: RuntimeIdentity): void {
+  writeFileSync(path, `${JSON.stringify(identity)}\n`, { mode: 0o644, flag: 'wx' })
+}
+
+/** Whom `halt` asks to stop: init need not be PID 1. */
+export const writeInitPid = (path: string): void => writeFileSync(path, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
+
+/**
+ * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the next one.
+ * @returns the fd, or one line that says why there is none
+ */
+export function listenForClients(
+  native: Pick<Native, 'listenUnix'>,
+  path: string,
+  owner: RuntimeIdentity | undefined,
+): number | string {
+  const BACKLOG = 512
+  try {
+    const fd = native.listenUnix(path, BACKLOG)
+    chmodSync(path, 0o660)
+    if (owner !== undefined) lchownSync(path, owner.uid, owner.gid)
+    return fd
+  } catch (error) {
+    if (!(error instanceof NativeError || error instanceof RangeError)) throw error
+    return `there is no control socket at ${path} (${error.message}); hermes commands cannot reach this supervisor`
+  }
+}

@@ -1,0 +1,71 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { MAX_TABLE_BYTES, parseServiceTable, type ServiceTable } from '../../services/table.ts'
+import { describeEnding } from '../../slot/ending.ts'
+import type { RunPaths } from '../../system/paths.ts'
+import { ownNode } from '../../system/programs/own-node.ts'
+import type { Variables } from '../facts/environment.ts'
+import type { Level } from '../processes/own-console.ts'
+import type { Processes } from '../processes/processes.ts'
+
+/** Where an image defines services; without any of them nothing is started to look. */
+const SOURCES = ['/etc/services.d', '/etc/s6-overlay/s6-rc.d', '/etc/hermes/services.yaml']
+
+/** The rules are the supervisor's; of them init looks at this one. */
+export const isAwaited = (rules: Readonly<Record<string, unknown>>): boolean => rules.awaited === true
+
+export interface ServicesBootOptions {
+  readonly install: string
+  readonly paths: Pick<RunPaths, 'environmentDir' | 'services'>
+  readonly identity: RuntimeIdentity
+  readonly uid: number
+  readonly processes: Processes
+  readonly rootEnv: Variables
+  /** PATH of services that run as root. */
+  readonly rootPath: string
+  readonly say: (level: Level, text: string) => void
+}
+
+/**
+ * Has the image's services read by a program of its own, which may load what init must not, and checks what it says. The
+ * supervisor's half goes into a file that only we can write.
+ * @returns undefined: the image defines none, or they could not be read, which is said
+ */
+export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable | undefined> {
+  if (!SOURCES.some((path) => existsSync(path))) return undefined
+  const table = await readTable(o).then(parseServiceTable, (error: Error) => error.message)
+  if (typeof table === 'string') {
+    o.say('error', `the services of this image cannot be read, none of them runs: ${table}`)
+    return undefined
+  }
+  for (const problem of table.problems) o.say('warn', problem)
+  const { rules, problems } = table
+  writeFileSync(o.paths.services, JSON.stringify({ rules, problems }), { mode: 0o644, flag: 'wx' })
+  return table
+}
+
+async function readTable({
+  install,
+  paths,
+  identity,
+  uid,
+  processes,
+  rootEnv,
+  rootPath,
+}: ServicesBootOptions): Promise<string> {
+  const facts = JSON.stringify({ environmentDir: paths.environmentDir, identity, uid, rootPath })
+  const [file, ...args] = [...ownNode('services', install), facts]
+  const { process: child, ended } = await processes.start(file, args, {
+    cwd: '/',
+    env: { ...rootEnv },
+    stdio: ['ignore', 'pipe', 2],
+  })
+  let text = ''
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    if (text.length < MAX_TABLE_BYTES) text += chunk
+  })
+  const read = new Promise<void>((resolve) => child.stdout?.once('close', () => resolve()))
+  const [ending] = await Promise.all([ended, read])
+  if (!('exitCode' in ending) || ending.exitCode !== 0) throw new Error(`their reader ${describeEnding(ending)}`)
+  return text
+}

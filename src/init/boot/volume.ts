@@ -1,0 +1,147 @@
+import { accessSync, constants, lstatSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../../repair/known.ts'
+import { HermesError } from '../../system/errors.ts'
+import type { Variables } from '../facts/environment.ts'
+import type { Level } from '../processes/own-console.ts'
+import type { Processes } from '../processes/processes.ts'
+import type { Home } from './home.ts'
+
+export interface VolumeOptions {
+  readonly home: string
+  /** The directory that was opened as the volume. */
+  readonly homeId: Home['id']
+  readonly identity: RuntimeIdentity
+  /** setpriv with its options, where root is dropped. */
+  readonly prefix: readonly string[]
+  readonly dropped: boolean
+  readonly processes: Processes
+  /** The program that gives files back: Node and repair.cjs. */
+  readonly repair: readonly string[]
+  readonly rootEnv: Variables
+  readonly say: (level: Level, text: string) => void
+}
+
+/**
+ * Gives the runtime user what is its own in the volume (root only), and tries whether it can write there.
+ * init opens nothing in the volume itself: a short-lived child looks, another repairs, a third tries.
+ * @returns one line that says why the volume cannot be used; undefined: it can
+ */
+export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
+  if (!o.dropped) return whyUnwritable(o)
+  // Side by side: nearly every volume is clean, and then both answers are all there is to wait for.
+  const [isForeign, problem] = await Promise.all([
+    // No find here, or root may not look in there (no CAP_DAC_OVERRIDE): the repair looks for itself, or says why it cannot.
+    looksForeign(o).catch(() => true),
+    whyUnwritable(o),
+  ])
+  if (!isForeign) return problem
+  await repair(o)
+  return whyUnwritable(o)
+}
+
+/** @returns one line that says why the runtime user cannot write in the volume; undefined: it can */
+export async function whyUnwritable(o: VolumeOptions): Promise<string | undefined> {
+  return (await isWritable(o)) ? undefined : describeUnwritable(o)
+}
+
+/**
+ * Where nothing is dropped, init and the run directory write as ourselves, so the question can be asked at once.
+ * @throws HermesError saying why the volume cannot be used, and what to do
+ */
+export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dropped'>): void {
+  try {
+    accessSync(o.home, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new HermesError('FAILED', describeUnwritable(o), { cause: error })
+  }
+}
+
+/**
+ * Whether anything may need repair. find(1) answers for 100,000 files in a tenth of a second, and most boots end here: starting a
+ * Node program to learn the same would cost 40 ms each time.
+ */
+async function looksForeign({ home, identity, processes, rootEnv }: VolumeOptions): Promise<boolean> {
+  const top = statSync(home)
+  if (top.uid !== identity.uid || formerGid(top, identity.gid) !== undefined) return true
+  const isOpen = (name: string): boolean => {
+    const status = lstatSync(join(home, name), { throwIfNoEntry: false })
+    return status?.isFile() === true && (status.mode & 0o077) !== 0
+  }
+  if (SECRET_FILES.some(isOpen)) return true
+  const places = [...KNOWN_DIRECTORIES, ...KNOWN_FILES]
+    .map((name) => join(home, name))
+    .filter((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+  if (places.length === 0) return false
+  // -quit: one is enough. Both GNU's and busybox's find take a number for -user.
+  const args = ['-P', ...places, '-xdev', '!', '-user', String(identity.uid), '-print', '-quit']
+  const { process: find, ended } = await processes.start('/usr/bin/find', args, {
+    cwd: '/',
+    env: { ...rootEnv },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let found = false
+  find.stdout?.on('data', () => {
+    found = true
+  })
+  const read = new Promise<void>((resolve) => find.stdout?.once('close', () => resolve()))
+  await Promise.all([ended, read])
+  return found
+}
+
+async function repair({
+  home,
+  homeId,
+  identity,
+  processes,
+  repair: program,
+  rootEnv,
+  say,
+}: VolumeOptions): Promise<void> {
+  const [file = '', ...args] = [...program, ...[home, identity.uid, identity.gid, homeId.dev, homeId.ino].map(String)]
+  try {
+    const { process: child, ended } = await processes.start(file, args, {
+      cwd: '/',
+      env: { ...rootEnv },
+      stdio: ['ignore', 'pipe', 2],
+    })
+    let text = ''
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      text = (text + chunk).slice(0, 4096)
+    })
+    const read = new Promise<void>((resolve) => child.stdout?.once('close', () => resolve()))
+    const [ending] = await Promise.all([ended, read])
+    const isClean = 'exitCode' in ending && ending.exitCode === 0
+    if (text.trim() !== '') say(isClean ? 'info' : 'warn', text.trim())
+    else if (!isClean) say('warn', `the ownership repair of ${home} failed: ${JSON.stringify(ending)}`)
+  } catch (error) {
+    say('warn', `the ownership repair of ${home} cannot be started: ${(error as Error).message}`)
+  }
+}
+
+/** Asked of the kernel by the runtime user itself: modes alone do not tell about read-only mounts, ACLs and network mounts. */
+async function isWritable({ home, prefix, processes, rootEnv }: VolumeOptions): Promise<boolean> {
+  const [file = '', ...args] = [...prefix, '/bin/sh', '-c', '[ -w "$1" ] && [ -x "$1" ]', 'sh', home]
+  const { ended } = await processes.start(file, args, {
+    cwd: '/',
+    env: { ...rootEnv },
+    stdio: 'ignore',
+  })
+  const ending = await ended
+  return 'exitCode' in ending && ending.exitCode === 0
+}
+
+function describeUnwritable({
+  home,
+  identity: { uid, gid },
+  dropped,
+}: Pick<VolumeOptions, 'home' | 'identity' | 'dropped'>): string {
+  const status = statSync(home)
+  const mode = (status.mode & 0o7777).toString(8).padStart(4, '0')
+  const what = `${home} cannot be written: it belongs to ${status.uid}:${status.gid}, mode ${mode}, and we are ${uid}:${gid}`
+  const repairIt = `run "chown -R ${uid}:${gid} FOLDER" on the host, FOLDER being what is mounted at ${home}`
+  return dropped
+    ? `${what}; is it mounted read-only? If not, ${repairIt}`
+    : `${what}; start the container as root with HERMES_UID=${status.uid || uid} (or PUID) instead of --user, or ${repairIt}`
+}

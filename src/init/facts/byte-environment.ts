@@ -1,0 +1,23 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { execWith, exportLines } from '../../system/programs/sh-environment.ts'
+import { encodeBytes } from '../../system/text/byte-text.ts'
+import type { Variables } from './environment.ts'
+
+interface Start {
+  readonly words: readonly string[]
+  readonly env: Variables
+}
+
+/**
+ * The same start, its environment byte for byte. Node's spawn writes arguments and environment as UTF-8, so a value that is not UTF-8
+ * is exported by a script. Nearly every environment is text, and such a start stays as it is.
+ * @param script where that script is written, for our own user alone; in a directory that only we can write
+ */
+export function withBytes({ words, env }: Start, script: string): Start {
+  if (Object.values(env).every((value) => value.isWellFormed())) return { words, env }
+  const variables = Object.entries(env)
+  const text = [...exportLines(variables), `${execWith(variables)} "$@"`]
+  rmSync(script, { force: true })
+  writeFileSync(script, encodeBytes(`${text.join('\n')}\n`), { mode: 0o400, flag: 'wx' })
+  return { words: ['/bin/sh', script, ...words], env: env.PATH === undefined ? {} : { PATH: env.PATH } }
+}

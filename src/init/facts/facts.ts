@@ -1,0 +1,172 @@
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { type Environment, isImageInstall, resolveHome } from '../../system/programs/install.ts'
+import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
+import { containerEnvironment, type Variables } from './environment.ts'
+import { foreignLoaders } from './foreign-loaders.ts'
+import { RUNTIME_USER, requestedIds, restrictions, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
+import { doubtfulSwitches } from './switches.ts'
+
+/** Kept of the total time of a stop for killing, draining the logs and the finish hooks. */
+export const RESERVE_MS = 1_500
+
+export interface InitOptions {
+  /** Directory that holds bin/ and lib/. */
+  readonly install: string
+  /** `npm start`: no image around us, no main program. */
+  readonly foreground: boolean
+  /** The container's arguments. */
+  readonly words: readonly string[]
+  readonly env: Environment
+}
+
+/** Who and where we are, settled before anything is made. */
+export interface InitFacts {
+  readonly home: string
+  readonly uid: number
+  readonly pid1: boolean
+  readonly identity: RuntimeIdentity
+  /** Root is given up on the way to everything we start. */
+  readonly dropped: boolean
+  /** setpriv with its options; empty where nothing is dropped. */
+  readonly prefix: readonly string[]
+  /** Those of its options that keep the runtime user from new privileges. */
+  readonly restrictions: readonly string[]
+  /** What the container was given, with our defaults. */
+  readonly environment: Variables
+  readonly stopTimeoutMs: number
+  /** Permissions that the volume's directory is given; absent: it keeps its own. */
+  readonly homeMode?: number
+  /** Lines for people that ask for nothing. */
+  readonly notes: readonly string[]
+  /** Lines for people: what this run cannot do. */
+  readonly warnings: readonly string[]
+}
+
+const DEFAULT_STOP_TIMEOUT_S = 8
+
+/** @throws HermesError when nothing could work */
+export function gatherFacts({ install, foreground, env }: InitOptions, accounts = SYSTEM_ACCOUNTS): InitFacts {
+  const warnings: string[] = [...doubtfulSwitches(env)]
+  const home = resolve(resolveHome(env, install))
+  const uid = process.getuid?.() ?? 0
+  const dropped = uid === 0 && !foreground
+  const environment = containerEnvironment(env, {
+    HERMES_HOME: home,
+    HERMES_STOP_TIMEOUT: String(defaultStopTimeoutS(env, warnings)),
+  })
+  const identity = dropped
+    ? becoming({ env, home, accounts, isImage: isImageInstall(install) }, warnings)
+    : ourselves(env, foreground ? env.HOME : home, accounts)
+  const loaders = dropped ? foreignLoaders(environment, home) : undefined
+  if (loaders !== undefined) warnings.push(loaders)
+  if (!dropped && uid === 0) warnings.push('started as root: everything runs as root')
+  if (!dropped && uid !== 0 && !foreground) {
+    warnings.push(
+      `not root: everything runs as uid ${uid}; the ownership of ${home} cannot be repaired, and gateways can reach the memory and the state of what supervises them`,
+    )
+  }
+  const mode = homeMode(environment, warnings)
+  const restricted = dropped ? restrictions(env, readFileSync('/proc/self/status', 'latin1')) : { words: [] }
+  return {
+    home,
+    uid,
+    pid1: process.pid === 1,
+    identity,
+    dropped,
+    prefix: dropped ? setprivPrefix(identity, restricted.words) : [],
+    restrictions: restricted.words,
+    notes: restricted.note === undefined ? [] : [restricted.note],
+    environment,
+    stopTimeoutMs: stopTimeout(environment, warnings),
+    ...(mode !== undefined && { homeMode: mode }),
+    warnings,
+  }
+}
+
+interface Becoming {
+  readonly env: Environment
+  readonly home: string
+  readonly accounts: AccountFiles
+  readonly isImage: boolean
+}
+
+function becoming({ env, home, accounts, isImage }: Becoming, warnings: string[]): RuntimeIdentity {
+  const { uid, gid } = requestedIds(env)
+  const why =
+    whyNoDrop(uid, readFileSync('/proc/self/status', 'latin1'), readFileSync('/proc/self/uid_map', 'latin1')) ??
+    (statSync('/usr/bin/setpriv', { throwIfNoEntry: false }) === undefined
+      ? "util-linux's /usr/bin/setpriv is missing"
+      : undefined)
+  if (why !== undefined) {
+    throw new HermesError('REFUSED', `cannot become uid ${uid}: ${why}; refusing to run as root`, {
+      next: `start the container with --cap-add SETUID --cap-add SETGID, or with --user ${uid}:${gid}`,
+      exitCode: EXIT.cannotExecute,
+    })
+  }
+  const unnamed = isImage ? nameIdentity({ user: RUNTIME_USER, uid, gid, home }, accounts) : undefined
+  if (unnamed !== undefined) warnings.push(unnamed)
+  const socket = statSync('/var/run/docker.sock', { throwIfNoEntry: false })
+  const groups = supplementaryGroups({
+    groupFile: readText(accounts.group),
+    user: RUNTIME_USER,
+    gid,
+    own: process.getgroups?.() ?? [],
+    ...(socket?.isSocket() && { dockerSocketGid: socket.gid }),
+  })
+  // In the image the account was just made; elsewhere the machine has a name for the id, or none.
+  const user = isImage ? RUNTIME_USER : (userOf(readText(accounts.passwd), uid)?.user ?? String(uid))
+  return { uid, gid, groups, user, home }
+}
+
+function ourselves(env: Environment, home: string | undefined, accounts: AccountFiles): RuntimeIdentity {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
+  const entry = userOf(readText(accounts.passwd), uid)
+  return {
+    uid,
+    gid,
+    groups: (process.getgroups?.() ?? []).filter((id) => id !== gid),
+    user: entry?.user ?? env.USER ?? String(uid),
+    home: home ?? entry?.home ?? '/',
+  }
+}
+
+/** s6-overlay's S6_KILL_GRACETIME is the time between TERM and KILL; ours is that and what is kept for the end. */
+function defaultStopTimeoutS({ S6_KILL_GRACETIME: text = '' }: Environment, warnings: string[]): number {
+  if (text === '') return DEFAULT_STOP_TIMEOUT_S
+  if (/^\d{1,8}$/.test(text)) return (Number(text) + RESERVE_MS) / 1_000
+  warnings.push(`S6_KILL_GRACETIME: expected milliseconds, a whole number, got "${text}"; it is left out of account`)
+  return DEFAULT_STOP_TIMEOUT_S
+}
+
+/** The owner keeps everything: it is the runtime user, who has to work there. */
+function homeMode({ HERMES_HOME_MODE: text = '' }: Variables, warnings: string[]): number | undefined {
+  if (text === '') return undefined
+  const mode = /^[02]?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0
+  if ((mode & 0o700) === 0o700) return mode
+  warnings.push(
+    `HERMES_HOME_MODE: expected an octal mode with everything for the owner, such as 0700, got "${text}"; the volume's mode stays`,
+  )
+  return undefined
+}
+
+function stopTimeout(environment: Variables, warnings: string[]): number {
+  const text = environment.HERMES_STOP_TIMEOUT ?? ''
+  const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : 0
+  if (seconds > 0 && seconds <= 86_400) return seconds * 1_000
+  warnings.push(
+    `HERMES_STOP_TIMEOUT: expected seconds, a number above 0, got "${text}"; it is ${DEFAULT_STOP_TIMEOUT_S}`,
+  )
+  return DEFAULT_STOP_TIMEOUT_S * 1_000
+}
+
+const readText = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}

@@ -1,0 +1,128 @@
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { truthy } from '../../system/markers.ts'
+import type { Environment } from '../../system/programs/install.ts'
+
+export const DEFAULT_ID = 10_000
+const LARGEST_ID = 65_534
+export const RUNTIME_USER = 'hermes'
+
+/** Numbers of capabilities(7). Without SETUID and SETGID nobody can stop being root, without CHOWN nothing can be handed over. */
+const CAP_CHOWN = 0
+const CAP_SETGID = 6
+const CAP_SETUID = 7
+/** To take capabilities out of the bounding set. */
+const CAP_SETPCAP = 8
+
+/**
+ * The ids that gateways, helpers and the main program run as: HERMES_UID/HERMES_GID, then PUID/PGID, else 10000; each on its
+ * own. An empty variable counts as unset.
+ * @throws HermesError naming the variable and what was expected
+ */
+export const requestedIds = (env: Environment): { readonly uid: number; readonly gid: number } => ({
+  uid: idFrom(env, 'HERMES_UID', 'PUID'),
+  gid: idFrom(env, 'HERMES_GID', 'PGID'),
+})
+
+function idFrom(env: Environment, ...names: readonly string[]): number {
+  for (const name of names) {
+    const text = env[name]
+    if (text === undefined || text === '') continue
+    const id = /^\d{1,5}$/.test(text) ? Number(text) : 0
+    if (id >= 1 && id <= LARGEST_ID) return id
+    throw new HermesError('USAGE', `${name}: expected a whole number from 1 to ${LARGEST_ID}, got "${text}"`, {
+      next: 'set it to the id that owns the volume on the host, as `id -u` or `id -g` print it',
+      exitCode: EXIT.failed,
+    })
+  }
+  return DEFAULT_ID
+}
+
+export interface GroupFacts {
+  /** The text of /etc/group. */
+  readonly groupFile: string
+  readonly user: string
+  readonly gid: number
+  /** What this process has: root's groups of the image, and what `--group-add` gave. */
+  readonly own: readonly number[]
+  /** The group of a mounted docker.sock. */
+  readonly dockerSocketGid?: number
+}
+
+/** Supplementary groups of the runtime identity, its primary group left out. */
+export function supplementaryGroups({ groupFile, user, gid, own, dockerSocketGid }: GroupFacts): readonly number[] {
+  const added = own.filter((id) => !groupsOfMember(groupFile, 'root').includes(id))
+  const socket = dockerSocketGid === undefined ? [] : [dockerSocketGid]
+  // Group 0 owns files that only root was meant to write; nothing that is mounted changes that.
+  const all = [...groupsOfMember(groupFile, user), ...added, ...socket].filter((id) => id !== gid && id !== 0)
+  return [...new Set(all)].sort((a, b) => a - b)
+}
+
+function groupsOfMember(groupFile: string, user: string): readonly number[] {
+  return groupFile
+    .split('\n')
+    .map((line) => line.split(':'))
+    .filter(([, , , members]) => members?.split(',').includes(user))
+    .map(([, , gid]) => Number(gid))
+    .filter(Number.isInteger)
+}
+
+/**
+ * Why this root process cannot become the runtime user; undefined: it can.
+ * @param status text of /proc/self/status
+ * @param uidMap text of /proc/self/uid_map: in a user namespace some ids do not exist
+ */
+export function whyNoDrop(uid: number, status: string, uidMap: string): string | undefined {
+  const missing = [['CAP_SETUID', CAP_SETUID] as const, ['CAP_SETGID', CAP_SETGID] as const].filter(
+    ([, bit]) => !isEffective(bit, status),
+  )
+  if (missing.length > 0)
+    return `${missing.map(([name]) => name).join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing`
+  const ranges = uidMap
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  const mapped = ranges.some(([first = 0, , length = 0]) => uid >= first && uid < first + length)
+  return mapped || uidMap === '' ? undefined : `uid ${uid} does not exist in this user namespace`
+}
+
+/** Whether this root process may give files to another user. @param status text of /proc/self/status */
+export const canGiveFiles = (status: string): boolean => isEffective(CAP_CHOWN, status)
+
+function isEffective(capability: number, status: string): boolean {
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? 'ffffffff'}`)
+  return (effective & (1n << BigInt(capability))) !== 0n
+}
+
+/**
+ * setpriv's words that keep a program of the runtime user from more privileges than it has: setuid programs and file capabilities of an
+ * image give it none. HERMES_ALLOW_NEW_PRIVS=1 leaves them out, for an image whose gateways use sudo.
+ * @param status text of /proc/self/status
+ * @returns `note`: what cannot be had, for people
+ */
+export function restrictions(
+  env: Environment,
+  status: string,
+): { readonly words: readonly string[]; readonly note?: string } {
+  if (truthy(env.HERMES_ALLOW_NEW_PRIVS)) return { words: [] }
+  if (isEffective(CAP_SETPCAP, status)) return { words: ['--no-new-privs', '--bounding-set=-all'] }
+  return {
+    words: ['--no-new-privs'],
+    note: 'CAP_SETPCAP is missing: slots and the main program keep the capability bounding set of the container, of which they can use nothing',
+  }
+}
+
+/** setpriv's words that make the rest of the command line run as this identity (util-linux; busybox has no --reuid). */
+export const setprivPrefix = (
+  { uid, gid, groups }: Pick<RuntimeIdentity, 'uid' | 'gid' | 'groups'>,
+  more: readonly string[] = [],
+): readonly string[] => [
+  '/usr/bin/setpriv',
+  '--reuid',
+  String(uid),
+  '--regid',
+  String(gid),
+  ...(groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]),
+  ...more,
+  '--',
+]

@@ -1,0 +1,60 @@
+import { renameSync, writeFileSync } from 'node:fs'
+import { rootPathOf } from '../../system/files/trust.ts'
+import { ROOT_GOES_WITHOUT } from '../../system/programs/own-node.ts'
+import type { Variables } from './environment.ts'
+
+/** For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor. */
+export const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** s6-overlay's: in front of the container's PATH where it is missing there. */
+const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
+
+export interface RootEnvironmentOptions {
+  /** Our own uid: not 0, and nothing is left out. */
+  readonly uid: number
+  /** The container's environment as it is now. */
+  readonly container: () => Variables
+  /** Where with-contenv finds the PATH that root's programs are to have. */
+  readonly file: string
+  readonly warn: (text: string) => void
+}
+
+/**
+ * The container's environment for what runs as root: hooks, and services without a user. An image may name directories of the runtime
+ * user in its PATH; root must not find a program there.
+ */
+export class RootEnvironment {
+  readonly #o: RootEnvironmentOptions
+  #written: string | undefined
+
+  constructor(options: RootEnvironmentOptions) {
+    this.#o = options
+  }
+
+  /** The container's PATH without what others than root can write. Looked at anew, since a hook may have changed it. */
+  path(container = this.#o.container()): string {
+    const given = container.PATH || SAFE_PATH
+    if (this.#o.uid !== 0) return given
+    const dirs = given.split(':')
+    const path = rootPathOf([...OVERLAY_PATH.filter((dir) => !dirs.includes(dir)), ...dirs].join(':'))
+    if (path !== this.#written) this.#write(path)
+    return path
+  }
+
+  variables(): Variables {
+    const container = this.#o.container()
+    const kept = Object.entries(container).filter(([name]) => this.#o.uid !== 0 || !ROOT_GOES_WITHOUT.includes(name))
+    return { ...Object.fromEntries(kept), PATH: this.path(container) }
+  }
+
+  #write(path: string): void {
+    const { file, warn } = this.#o
+    try {
+      // Renamed: a script of root's that starts just now reads the one or the other.
+      writeFileSync(`${file}.new`, `${path}\n`, { mode: 0o644 })
+      renameSync(`${file}.new`, file)
+      this.#written = path
+    } catch (error) {
+      warn(`${file} cannot be written (${(error as Error).message}); with-contenv of root goes on with an older PATH`)
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs'
+import type { ConsoleSink } from '../../protocol/start-up.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Level } from '../../system/level.ts'
+import type { Native } from '../../system/native/native.ts'
+import { readProcess } from '../../system/programs/proc.ts'
+import { oneLine } from '../../system/text/foreign-text.ts'
+
+export type { Level }
+
+const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+
+/**
+ * How to write to one of our standard streams without ever waiting for its reader. Opened before anything drops root: an
+ * unprivileged process may not open another's /proc/self/fd/1.
+ *
+ * A FIFO or terminal gets an open file description of its own, since O_NONBLOCK on the shared one would surprise the main
+ * program. A regular file keeps the shared one: a reopened file starts at offset 0 and overwrites. A socket cannot be reopened
+ * (ENXIO); send(MSG_DONTWAIT) needs no flag. A FIFO or terminal of another owner cannot be reopened either: after `su - user` the
+ * terminal still belongs to the first user. /dev/tty needs no permission, and is the same terminal where it is ours; what is left is
+ * the inherited descriptor.
+ */
+export function openSink(fd: 1 | 2): ConsoleSink {
+  let status: Stats
+  try {
+    status = fstatSync(fd)
+  } catch {
+    return { fd: -1, kind: 'none' } // EBADF: it was closed before we came
+  }
+  if (status.isSocket()) return { fd, kind: 'socket' }
+  if (status.isFile()) return { fd, kind: 'file' }
+  for (const path of [`/proc/self/fd/${fd}`, ...(isOurTerminal(status) ? ['/dev/tty'] : [])]) {
+    try {
+      return { fd: openSync(path, O_WRONLY | O_NONBLOCK | O_NOCTTY), kind: 'stream' }
+    } catch {
+      // EACCES, ENXIO: the next way.
+    }
+  }
+  return { fd, kind: 'shared' }
+}
+
+const isOurTerminal = ({ rdev }: Stats): boolean => rdev !== 0 && readProcess(process.pid)?.terminal === rdev
+
+/** What a FIFO with room takes without blocking (pipe(7)). */
+const PIPE_BUF = 4_096
+/** Lines that may wait for a slow reader. */
+const MAX_WAITING = 200
+const RETRY_MS = 50
+/** How long the last words may wait for their reader, and how often it is tried. */
+const FINISH_MS = 1_000
+const FINISH_LOOK_MS = 10
+
+export interface OwnConsoleOptions {
+  readonly sink: ConsoleSink
+  readonly native: Pick<Native, 'sendNonblocking' | 'hasRoom'>
+  readonly clock: Clock
+  /** `LOG_FORMAT=json`. */
+  readonly json: boolean
+  /** Says whether lines of a level are shown (`S6_VERBOSITY`); absent: all are. */
+  readonly isShown?: (level: Level) => boolean
+}
+
+/** init's own lines, on the container's stderr. Never waits, never throws: what finds no room for long is counted and dropped. */
+export class OwnConsole {
+  readonly #o: OwnConsoleOptions
+  #waiting: Buffer[] = []
+  #dropped = 0
+  #retry: Cancel | undefined
+
+  constructor(options: OwnConsoleOptions) {
+    this.#o = options
+  }
+
+  line(level: Level, text: string): void {
+    if (this.#o.sink.kind === 'none' || this.#o.isShown?.(level) === false) return
+    if (this.#waiting.length >= MAX_WAITING) this.#dropped += 1
+    else this.#waiting.push(this.#render(level, text))
+    this.flush()
+  }
+
+  /** Writes what fits; the rest follows by itself. */
+  flush(): void {
+    while (this.#waiting[0] !== undefined) {
+      const line = this.#waiting[0]
+      const taken = this.#put(line)
+      if (taken < line.length) {
+        if (taken > 0) this.#waiting[0] = line.subarray(taken)
+        this.#retryLater()
+        return
+      }
+      this.#waiting.shift()
+      if (this.#waiting.length === 0 && this.#dropped > 0) {
+        this.#waiting.push(this.#render('warn', `${this.#dropped} lines of init were dropped here: nobody read them`))
+        this.#dropped = 0
+      }
+    }
+  }
+
+  /** Waits for the reader, at most a second: what is said right before the end must not be lost. */
+  finish(): void {
+    const untilMs = this.#o.clock.nowMs() + FINISH_MS
+    for (this.flush(); this.#waiting.length > 0 && this.#o.clock.nowMs() < untilMs; this.flush())
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FINISH_LOOK_MS)
+  }
+
+  #retryLater(): void {
+    const { clock } = this.#o
+    this.#retry ??= clock.at(clock.nowMs() + RETRY_MS, () => {
+      this.#retry = undefined
+      this.flush()
+    })
+  }
+
+  #render(level: Level, text: string): Buffer {
+    const message = oneLine(text)
+    if (this.#o.json) {
+      const time = new Date(this.#o.clock.wallMs()).toISOString()
+      return Buffer.from(`${JSON.stringify({ time, level, component: 'init', message })}\n`)
+    }
+    const mark = level === 'info' ? '' : level === 'warn' ? 'warning: ' : 'error: '
+    return Buffer.from(`hermes: ${mark}${message}\n`)
+  }
+
+  /** @returns bytes taken; a sink without a reader takes everything */
+  #put(bytes: Buffer): number {
+    const { sink, native } = this.#o
+    try {
+      if (sink.kind === 'socket') return native.sendNonblocking(sink.fd, bytes)
+      if (sink.kind !== 'shared') return writeSync(sink.fd, bytes)
+      return native.hasRoom(sink.fd) ? writeSync(sink.fd, bytes.subarray(0, PIPE_BUF)) : 0
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : bytes.length
+    }
+  }
+}

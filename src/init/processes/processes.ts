@@ -1,0 +1,62 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import type { Ending } from '../../slot/ending.ts'
+import { type ChildEnding, childEnding, type Kernel } from '../../system/native/child-ending.ts'
+import { signalName } from '../../system/signals.ts'
+
+/** A program init has started; its pid is known, because a failed start is an error. */
+export interface Started {
+  readonly pid: number
+  readonly process: ChildProcess
+  /** Resolves when wait(2) has reported its end; never rejects. */
+  readonly ended: Promise<Ending>
+}
+
+/**
+ * The only place in init that starts programs, on the main thread: so the set of pids that libuv waits for is complete, and the
+ * reaper can tell them from orphans.
+ */
+export class Processes {
+  readonly #own = new Set<number>()
+  readonly #kernel: Kernel
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
+  }
+
+  isOwn(pid: number): boolean {
+    return this.#own.has(pid)
+  }
+
+  /** @throws Error with the reason when the program could not be started (no such file, no more processes) */
+  start(file: string, args: readonly string[], options: SpawnOptions): Promise<Started> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(file, args, options)
+      const { pid } = child
+      if (pid === undefined) {
+        child.once('error', (error) => reject(withDirectory(error, options.cwd)))
+        return
+      }
+      this.#own.add(pid)
+      const ended = childEnding(child, this.#kernel).then((ending) => {
+        this.#own.delete(pid)
+        return named(ending)
+      })
+      child.on('error', () => undefined) // a kill() that came too late; the end itself is reported by `exit`
+      resolve({ pid, process: child, ended })
+    })
+  }
+}
+
+/** spawn(2) says of a directory that is not there what it says of such a program. */
+const withDirectory = (error: NodeJS.ErrnoException, cwd: SpawnOptions['cwd']): Error =>
+  error.code === 'ENOENT' && typeof cwd === 'string' && !existsSync(cwd)
+    ? new Error(`there is no directory ${cwd} to start it in; make it`, { cause: error })
+    : error
+
+function named(ending: ChildEnding): Ending {
+  if ('exitCode' in ending) return ending
+  const signal = signalName(ending.signal)
+  // Linux has 64 signals, and all of them have names.
+  return signal === undefined ? { exitCode: 128 + ending.signal } : { signal }
+}

@@ -1,0 +1,56 @@
+import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Native } from '../../system/native/native.ts'
+
+/** A storm of orphans is taken in gulps: a scan for each SIGCHLD would spend the time that the slots' own exits need. */
+const SCAN_EVERY_MS = 20
+
+export interface ReaperOptions {
+  readonly native: Pick<Native, 'peekEndedChild' | 'reap'>
+  readonly clock: Clock
+  /** This pid is libuv's to wait for. */
+  readonly isOwn: (pid: number) => boolean
+  /** Orphans have been reaped. */
+  readonly reaped?: (count: number) => void
+}
+
+/**
+ * Reaps orphans that the kernel gave us. Children of our own are libuv's to wait for: taking one of them would lose its exit.
+ * waitid(WNOWAIT) shows an ended child and leaves it, so we can tell whose it is first.
+ */
+export class Reaper {
+  readonly #o: ReaperOptions
+  #lastScanMs = Number.NEGATIVE_INFINITY
+  #scheduled: Cancel | undefined
+
+  constructor(options: ReaperOptions) {
+    this.#o = options
+  }
+
+  /** Something has ended (SIGCHLD). */
+  scanSoon(): void {
+    this.#scheduled ??= this.#o.clock.at(this.#lastScanMs + SCAN_EVERY_MS, () => {
+      this.#scheduled = undefined
+      this.scan()
+    })
+  }
+
+  /** @returns number of orphans reaped */
+  scan(): number {
+    const { native, clock, isOwn, reaped } = this.#o
+    this.#lastScanMs = clock.nowMs()
+    let count = 0
+    for (;;) {
+      const pid = native.peekEndedChild()
+      if (pid === undefined) break
+      if (isOwn(pid)) {
+        // libuv has not come to it yet, and while it stands first in the queue we see nothing behind it.
+        this.scanSoon()
+        break
+      }
+      if (!native.reap(pid)) break
+      count += 1
+    }
+    if (count > 0) reaped?.(count)
+    return count
+  }
+}

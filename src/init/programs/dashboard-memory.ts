@@ -1,0 +1,61 @@
+import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { type HandedText, KEPT_TEXTS, type KeptText, MAX_HANDOVER_LINE_BYTES } from '../../protocol/handover.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
+import { below } from '../../system/paths.ts'
+
+/** Where it lies in the image; a volume mounted there outlives `docker rm`. */
+export const DASHBOARD_DIR = '/var/lib/hermes-dashboard'
+
+/** What the dashboard keeps over a restart, in files that are root's alone: no gateway makes itself a session. */
+export class DashboardMemory {
+  readonly #dir: string
+  #trouble: string | undefined
+
+  constructor(dir: string) {
+    this.#dir = dir
+  }
+
+  /** Makes the directory where there is none. Trouble becomes the problem of every text. */
+  texts(): { readonly [name in KeptText]: HandedText } {
+    this.#trouble = whyNotMade(this.#dir)
+    const read = (name: KeptText): HandedText =>
+      this.#trouble === undefined
+        ? readSmallFile(below(this.#dir, name), MAX_HANDOVER_LINE_BYTES)
+        : { problem: this.#trouble }
+    return Object.fromEntries(KEPT_TEXTS.map((name) => [name, read(name)])) as { [name in KeptText]: HandedText }
+  }
+
+  /** Off the main thread: a disk may take its time, and PID 1 has none. @returns why it is not on the disk */
+  async write(name: KeptText, text: string): Promise<string | undefined> {
+    if (this.#trouble !== undefined) return this.#trouble
+    const scratch = below(this.#dir, `.${name}`)
+    try {
+      const file = await open(scratch, 'w', 0o600)
+      try {
+        await file.writeFile(text)
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
+      await rename(scratch, below(this.#dir, name))
+      return undefined
+    } catch (error) {
+      return `${below(this.#dir, name)} cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
+    }
+  }
+}
+
+function whyNotMade(dir: string): string | undefined {
+  try {
+    if (lstatSync(dir, { throwIfNoEntry: false }) === undefined) mkdirSync(dir, { mode: 0o700 })
+    const status = lstatSync(dir)
+    if (!status.isDirectory()) return `${dir} is not a directory`
+    // A mounted directory may come with another owner and mode.
+    if (status.uid !== 0 || status.gid !== 0) chownSync(dir, 0, 0)
+    if ((status.mode & 0o777) !== 0o700) chmodSync(dir, 0o700)
+    return undefined
+  } catch (error) {
+    return `${dir} cannot be made root's alone: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
+  }
+}

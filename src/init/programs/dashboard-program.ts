@@ -1,0 +1,133 @@
+import type { Socket } from 'node:net'
+import {
+  HANDOVER_FD,
+  HANDOVER_VARIABLE,
+  type HandedText,
+  type Handover,
+  type Kept,
+  MAX_HANDOVER_LINE_BYTES,
+  parseKeep,
+} from '../../protocol/handover.ts'
+import { LineSplitter } from '../../protocol/lines.ts'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { partSecrets } from '../../system/dashboard-secrets.ts'
+import { readRegularFile } from '../../system/files/small-file.ts'
+import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
+import { ownNode } from '../../system/programs/own-node.ts'
+import type { Variables } from '../facts/environment.ts'
+import type { DashboardMemory } from './dashboard-memory.ts'
+
+/** The slot of `HERMES_DASHBOARD=1`. */
+export const DASHBOARD_SLOT = 'dashboard'
+const MAX_KEY_FILE_BYTES = 1024
+/**
+ * Settings of Node that its start reads and that load no code: the dashboard asks identity providers. Its other variables it gets when
+ * it has given root up.
+ */
+const AT_THE_START = /^(NODE_USE_ENV_PROXY|NODE_USE_SYSTEM_CA|(HTTPS?|NO)_PROXY|(https?|no)_proxy)$/
+
+export interface DashboardProgramOptions {
+  readonly install: string
+  readonly home: string
+  readonly runDir: string
+  /** Directories that lead the PATH of slots. */
+  readonly path: readonly string[]
+  readonly identity: RuntimeIdentity
+  readonly dropped: boolean
+  /** What the runtime user starts gets no new privileges. */
+  readonly restricted: boolean
+  /** The container's environment as the boot hooks left it. */
+  readonly stored: () => Variables
+  /** The dashboard's secrets of the container's environment. */
+  readonly secrets: Variables
+  /** HOME, USER and LOGNAME of the runtime user. */
+  readonly names: Variables
+  /** For what runs as root on the way. */
+  readonly rootEnv: Variables
+  /** Where init keeps what outlives a restart; absent: the dashboard keeps it in the volume. */
+  readonly memory?: Pick<DashboardMemory, 'texts' | 'write'>
+}
+
+/**
+ * How the dashboard is started: as root, which it gives up itself, so that no gateway can look into it; and with its secrets on a
+ * descriptor, so that no gateway finds them elsewhere.
+ */
+export class DashboardProgram {
+  readonly #o: DashboardProgramOptions
+
+  constructor(options: DashboardProgramOptions) {
+    this.#o = options
+  }
+
+  /** @param args options of `hermes dashboard` */
+  command(args: readonly string[] = []): { readonly words: readonly string[]; readonly env: Variables } {
+    const { install, rootEnv, stored } = this.#o
+    const early = Object.entries(stored()).filter(([name]) => AT_THE_START.test(name))
+    return {
+      words: [...ownNode('hermes', install), 'dashboard', ...args],
+      env: { ...rootEnv, ...Object.fromEntries(early), [HANDOVER_VARIABLE]: String(HANDOVER_FD) },
+    }
+  }
+
+  /** @param as the main program takes its own pid for a mark; the slot goes to the volume */
+  serve(socket: Socket, as: 'main' | 'slot'): void {
+    socket.on('error', () => undefined) // it has ended; wait(2) tells
+    socket.write(`${JSON.stringify(this.#handover(as))}\n`)
+    const splitter = new LineSplitter(MAX_HANDOVER_LINE_BYTES)
+    socket.on('data', (chunk: Buffer) => {
+      const { lines, tooLong } = splitter.push(chunk)
+      // Nothing more is read meanwhile: what waits, waits in its memory.
+      socket.pause()
+      void this.#keepAll(lines, socket).finally(() => (tooLong ? socket.destroy() : socket.resume()))
+    })
+  }
+
+  async #keepAll(lines: readonly string[], socket: Socket): Promise<void> {
+    for (const line of lines) {
+      const keep = parseKeep(line)
+      if (keep === undefined) continue
+      const problem = await (this.#o.memory?.write(keep.name, keep.text) ?? 'init keeps nothing here')
+      const answer: Kept = { type: 'kept', name: keep.name, ...(problem !== undefined && { problem }) }
+      socket.write(`${JSON.stringify(answer)}\n`)
+    }
+  }
+
+  #handover(as: 'main' | 'slot'): Handover {
+    const { identity, dropped, restricted, home, runDir, path, names, stored, memory } = this.#o
+    const { open, secrets } = partSecrets(stored())
+    const { [MAIN_MARKER]: _, [SUPERVISED_MARKER]: __, ...container } = open
+    const env: Record<string, string> = {
+      LANG: 'C.UTF-8',
+      ...this.#o.rootEnv,
+      ...container,
+      ...names,
+      HERMES_HOME: home,
+      HERMES_RUN_DIR: runDir,
+    }
+    const ofSlot = {
+      HERMES_SLOT: DASHBOARD_SLOT,
+      [SUPERVISED_MARKER]: '1',
+      PATH: [...path, ...(env.PATH ?? '').split(':').filter((dir) => dir !== '' && !path.includes(dir))].join(':'),
+    }
+    const keyFile = container.HERMES_DASHBOARD_KEY_FILE
+    return {
+      ...(dropped && { identity, restricted }),
+      env: as === 'slot' ? { ...env, ...ofSlot } : env,
+      // A hook may have put one into the store.
+      secrets: { ...this.#o.secrets, ...secrets },
+      ...(as === 'slot' && { cwd: home }),
+      ...(memory !== undefined && { kept: memory.texts() }),
+      ...(keyFile && { keyFile: readKeyFile(keyFile) }),
+    }
+  }
+}
+
+/** As root: a secret that is mounted is often root's alone, and often behind a link. */
+function readKeyFile(path: string): HandedText {
+  try {
+    const text = readRegularFile(path, MAX_KEY_FILE_BYTES)
+    return text === undefined ? { problem: 'is not there' } : { text }
+  } catch (error) {
+    return { problem: (error as NodeJS.ErrnoException).code ?? (error as Error).message }
+  }
+}

@@ -1,0 +1,188 @@
+import { lchownSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { HANDOVER_FD } from '../../protocol/handover.ts'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import type { Ending } from '../../slot/ending.ts'
+import { shellCode } from '../../slot/ending.ts'
+import { EXIT } from '../../system/errors.ts'
+import { MAIN_MARKER } from '../../system/markers.ts'
+import type { Native } from '../../system/native/native.ts'
+import { execWith, exportLines } from '../../system/programs/sh-environment.ts'
+import { encodeBytes } from '../../system/text/byte-text.ts'
+import type { Variables } from '../facts/environment.ts'
+import type { Processes, Started } from '../processes/processes.ts'
+import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from '../processes/terminal.ts'
+import type { DashboardProgram } from './dashboard-program.ts'
+import { isDashboard, mainWords, requireProgram } from './main-words.ts'
+
+/** A shell's code for a program that was killed: 128 + SIGKILL. */
+const KILLED = 137
+
+export interface MainProgramOptions {
+  readonly native: Pick<Native, 'giveUpTerminal' | 'isSessionLeader'>
+  readonly processes: Processes
+  /** The container's arguments. */
+  readonly words: readonly string[]
+  /** Our own command, which runs what is no program. */
+  readonly hermes: string
+  /** The container's environment as the boot hooks left it. */
+  readonly stored: () => Variables
+  /** How it is started where it is the dashboard. */
+  readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
+  /** HOME, USER and LOGNAME of the runtime user. */
+  readonly names: Variables
+  readonly identity: RuntimeIdentity
+  /** setpriv with its options, where root is dropped. */
+  readonly prefix: readonly string[]
+  readonly dropped: boolean
+  /** Where the script that sets main's environment lies. */
+  readonly script: string
+  /** An environment for what runs as root on the way. */
+  readonly rootEnv: Variables
+  /** @param code what the container ends with if nobody had asked it to stop */
+  readonly ended: (code: number) => void
+  readonly warn: (text: string) => void
+}
+
+/** The container's main program: what its arguments name, with the streams and the terminal that the container was given. */
+export class MainProgram {
+  readonly #o: MainProgramOptions
+  #started: { readonly pid: number; ending?: Ending } | undefined
+  #sharesTerminal = false
+  #hangupsExpected = 0
+
+  constructor(options: MainProgramOptions) {
+    this.#o = options
+  }
+
+  /** The container's arguments, or its terminal, ask for one. */
+  get isWanted(): boolean {
+    return this.#o.words.length > 0 || terminalFd() !== undefined
+  }
+
+  /** While it lives. */
+  get pid(): number | undefined {
+    return this.#started?.ending === undefined ? this.#started?.pid : undefined
+  }
+
+  /** It stays in our session, on the terminal of whoever started us. */
+  get sharesTerminal(): boolean {
+    return this.#sharesTerminal
+  }
+
+  /** Whether a HUP that has come is the one for the terminal we have just given up. */
+  hangupIsOurs(): boolean {
+    return this.#hangupsExpected > 0 && this.#hangupsExpected-- > 0
+  }
+
+  /**
+   * Starts it, if there is one to start.
+   * @returns false: there is none
+   * @throws HermesError when there is no such program, Error when it could not be started
+   */
+  async start(): Promise<boolean> {
+    const { native, stored, words: given, hermes, ended } = this.#o
+    const environment = stored()
+    const path = environment.PATH ?? this.#o.rootEnv.PATH ?? ''
+    const words = mainWords({ words: given, hasTerminal: terminalFd() !== undefined, path, hermes })
+    const [program] = words
+    if (program === undefined) return false
+    requireProgram(program)
+    const terminal = terminalPlan(native)
+    this.#sharesTerminal = terminal === 'share'
+    const started = await this.#spawn(words, environment, terminal)
+    const main: { readonly pid: number; ending?: Ending } = { pid: started.pid }
+    this.#started = main
+    void started.ended.then((ending) => {
+      main.ending = ending
+      ended(containerCode({ ending, stopAsked: false, killed: false }))
+    })
+    return true
+  }
+
+  /** The container's exit code after a stop that was asked for. */
+  codeAfterStop(wasKilled: (pid: number) => boolean): number {
+    if (this.#started === undefined) return EXIT.done
+    const { pid, ending } = this.#started
+    return ending === undefined ? KILLED : containerCode({ ending, stopAsked: true, killed: wasKilled(pid) })
+  }
+
+  /**
+   * As the runtime user, in the directory the container was given. Its environment is exported by a script that runs after the drop:
+   * setpriv is root and not setuid, so LD_PRELOAD in the environment it is given would run as root.
+   */
+  async #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
+    const { script, identity, dropped, prefix, rootEnv, names, processes, warn } = this.#o
+    const { words: given, dashboard } = this.#o
+    const ofDashboard = isDashboard(given) ? dashboard.command(given.slice(given.indexOf('dashboard') + 1)) : undefined
+    if (ofDashboard === undefined)
+      writeFileSync(script, encodeBytes(mainScriptText({ ...environment, ...names })), { mode: 0o600, flag: 'w' })
+    if (dropped) {
+      if (ofDashboard === undefined) lchownSync(script, identity.uid, identity.gid)
+      const problem = giveStreams(identity)
+      if (problem !== undefined) warn(problem)
+    }
+    if (terminal === 'take') this.#giveUpTerminal()
+    const takeTerminal = terminal === 'take' ? ['/usr/bin/setsid', '-c', '--'] : []
+    const [file = '', ...args] =
+      ofDashboard === undefined
+        ? [...prefix, ...takeTerminal, '/bin/sh', script, ...words]
+        : [...takeTerminal, ...ofDashboard.words]
+    const started = await processes.start(file, args, {
+      cwd: process.cwd(),
+      env: { ...(ofDashboard?.env ?? rootEnv) },
+      stdio: ofDashboard === undefined ? [0, 1, 2] : [0, 1, 2, 'ignore', 'pipe'],
+      // Without a terminal a session of its own; setsid makes one where there is, and a shared one is to be kept.
+      detached: terminal === 'none',
+    })
+    if (ofDashboard !== undefined) dashboard.serve(started.process.stdio[HANDOVER_FD] as Socket, 'main')
+    return started
+  }
+
+  #giveUpTerminal(): void {
+    const { native, warn } = this.#o
+    const fd = terminalFd()
+    if (fd === undefined) return
+    try {
+      this.#hangupsExpected += 1
+      native.giveUpTerminal(fd)
+    } catch (error) {
+      warn(`the terminal cannot be handed to the main program: ${(error as Error).message}; it has no job control`)
+    }
+  }
+}
+
+/** Exports everything, then becomes the program. */
+export function mainScriptText(env: Variables): string {
+  // exec keeps the pid, so it names the main program, and nothing that the main program starts.
+  const variables = Object.entries(env)
+  return [
+    ...exportLines(variables),
+    `export ${MAIN_MARKER}=$$`,
+    `trap '${NOT_RUN}' EXIT`,
+    `${execWith(variables)} "$@"`,
+    '',
+  ].join('\n')
+}
+
+/** Once the program runs the trap is gone with the shell; after "not found" of a file that is there, people look in the wrong place. */
+const NOT_RUN =
+  'echo "hermes: error: the main program $1 cannot be run by uid $(id -u): may it, and is the interpreter there that its first line names (with CRLF it is not)?" >&2'
+
+export interface MainEnd {
+  readonly ending: Ending
+  /** The container was asked to stop before it ended. */
+  readonly stopAsked: boolean
+  /** It was killed because it did not end in time. */
+  readonly killed: boolean
+}
+
+/**
+ * The container's exit code. By itself: the program's own, 128 + n for a signal. After a stop that was asked for: 137 if it had to be
+ * killed, its own code if it ended with one by itself, else 0.
+ */
+export function containerCode({ ending, stopAsked, killed }: MainEnd): number {
+  if (!stopAsked) return shellCode(ending)
+  if (killed) return KILLED
+  return 'exitCode' in ending ? ending.exitCode : 0
+}

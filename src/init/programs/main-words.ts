@@ -1,0 +1,77 @@
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { isSubcommand } from '../../system/programs/subcommands.ts'
+
+/** Programs of older images that templates still put before the container's arguments. All they did, init does. */
+const FORWARDERS = ['/opt/hermes/docker/main-wrapper.sh', '/opt/hermes/docker/entrypoint.sh']
+
+/** The container's arguments, without forwarders in front of them. */
+export function withoutForwarders(words: readonly string[]): readonly string[] {
+  const first = words.findIndex((word) => !FORWARDERS.includes(word))
+  return first === -1 ? [] : words.slice(first)
+}
+
+export interface MainFacts {
+  /** The container's arguments. */
+  readonly words: readonly string[]
+  readonly hasTerminal: boolean
+  /** PATH of the container. */
+  readonly path: string
+  /** The `hermes` of this install. */
+  readonly hermes: string
+  readonly isProgram?: (file: string) => boolean
+}
+
+/**
+ * What the container's arguments ask for.
+ * @returns the program and its arguments; empty: there is no main program, supervise until stopped
+ */
+export function mainWords({
+  words,
+  hasTerminal,
+  path,
+  hermes,
+  isProgram = isExecutable,
+}: MainFacts): readonly string[] {
+  const [first] = words
+  if (first === undefined) return hasTerminal ? [hermes] : []
+  if (first === 'hermes') return [hermes, ...words.slice(1)]
+  if (isSubcommand(first) || first.startsWith('-')) return [hermes, ...words]
+  if (first.includes('/')) return words
+  const isOnPath = path.split(':').some((dir) => isProgram(join(dir === '' ? '.' : dir, first)))
+  // `hermes` says what is wrong with a word that is neither, and ends with 2.
+  return isOnPath ? words : [hermes, ...words]
+}
+
+function isExecutable(file: string): boolean {
+  const status = statSync(file, { throwIfNoEntry: false })
+  return status?.isFile() === true && (status.mode & 0o111) !== 0
+}
+
+/**
+ * Refuses a main program that nobody could run. Only what is certain: whether the runtime user may run it the kernel will say.
+ * @param file as the container's arguments name it; one without a slash was found on PATH
+ * @throws HermesError with the shell's codes, 127 and 126
+ */
+export function requireProgram(file: string): void {
+  if (!file.includes('/')) return
+  const status = statSync(file, { throwIfNoEntry: false })
+  const path = resolve(file)
+  if (status === undefined) {
+    throw new HermesError('FAILED', `the main program ${path} is not there`, {
+      next: "it is the first word after the image's name; is it in the image, or in something that is mounted?",
+      exitCode: EXIT.notFound,
+    })
+  }
+  if (isExecutable(file)) return
+  const mode = (status.mode & 0o7777).toString(8).padStart(4, '0')
+  const [what, next] = status.isFile()
+    ? [`not executable (mode ${mode})`, `run chmod +x on it, or start its interpreter: sh ${file}`]
+    : ['no file', "the first word after the image's name has to be a program"]
+  throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotExecute })
+}
+
+/** The container whose main program is the dashboard takes no lease and has no gateway slots. */
+export const isDashboard = (words: readonly string[]): boolean =>
+  words[0] === 'dashboard' || (words[0] === 'hermes' && words[1] === 'dashboard')

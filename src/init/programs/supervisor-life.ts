@@ -1,0 +1,41 @@
+import type { Socket } from 'node:net'
+import { encodeMessage, type ToSupervisor } from '../../protocol/init.ts'
+import type { Started } from '../processes/processes.ts'
+
+/** One process of the supervisor, and how far it has come. */
+export interface Life {
+  readonly started: Started
+  readonly socket: Socket
+  readonly startedAtMs: number
+  /** Pings since something was heard of it. */
+  unanswered: number
+  /** `restoring`: it has said hello, and gets back what the one before it has left. */
+  stage: 'loading' | 'restoring' | 'listening' | 'doomed' | 'dead'
+  saidHello: boolean
+  /** The last event it was sent. */
+  deliveredSeq: number
+  awaitsDrain: boolean
+  badMessages: number
+}
+
+/**
+ * Sends what there is of these messages, as fast as they are read. Ends silently when the life goes on to another stage meanwhile.
+ * @param done all of them have been sent
+ */
+export function pour(life: Life, messages: Iterator<ToSupervisor>, done: () => void): void {
+  const { socket, stage } = life
+  while (!socket.writableNeedDrain) {
+    const next = messages.next()
+    if (next.done) {
+      if (stage === 'restoring') life.stage = 'listening'
+      done()
+      return
+    }
+    socket.write(encodeMessage(next.value))
+  }
+  life.awaitsDrain = true
+  socket.once('drain', () => {
+    life.awaitsDrain = false
+    if (life.stage === stage) pour(life, messages, done)
+  })
+}

@@ -1,0 +1,112 @@
+import { closeSync, constants, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  encodeMessage,
+  isKeptName,
+  type KeptName,
+  MAX_KEPT,
+  MAX_KEPT_BYTES,
+  MAX_LINE_BYTES,
+  type ToInit,
+  type ToSupervisor,
+} from '../../protocol/init.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
+import { below } from '../../system/paths.ts'
+
+type Kept = Extract<ToSupervisor, { type: 'kept' }>
+
+/** Under it a text is written before it gets its own name; no text is called so. */
+const SCRATCH = '.new'
+
+export interface SupervisorMemoryOptions {
+  /** Root's alone, and empty: what lies in it is believed by the next supervisor. */
+  readonly dir: string
+  readonly warn: (text: string) => void
+}
+
+/**
+ * What a supervisor leaves for the next one: a file for each text. They lie out of the runtime user's reach, so that no gateway can tell
+ * a supervisor what its slots are. Not synced: the files have to outlive a process, not the machine, whose boot clears the directory.
+ */
+export class SupervisorMemory {
+  readonly #o: SupervisorMemoryOptions
+  readonly #sizes = new Map<KeptName, number>()
+  #totalBytes = 0
+  #failing = false
+
+  constructor(options: SupervisorMemoryOptions) {
+    this.#o = options
+  }
+
+  /** Done when this returns. Trouble is said once, and the last text of that name stays. */
+  take(message: Extract<ToInit, { type: 'keep' | 'forget' }>): void {
+    if (message.type === 'keep') this.#keep(message.name, message.text)
+    else this.#forget(message.slot)
+  }
+
+  #keep(name: KeptName, text: string): void {
+    const bytes = Buffer.from(text)
+    const known = this.#sizes.get(name)
+    const totalBytes = this.#totalBytes - (known ?? 0) + bytes.length
+    if (totalBytes > MAX_KEPT_BYTES || (known === undefined && this.#sizes.size >= MAX_KEPT)) {
+      this.#fail(
+        `the supervisor leaves more than ${MAX_KEPT_BYTES} bytes or ${MAX_KEPT} states; ${name} is not written`,
+      )
+      return
+    }
+    try {
+      write(this.#o.dir, name, bytes)
+    } catch (error) {
+      const { dir } = this.#o
+      this.#fail(`cannot write ${below(dir, name)}: ${(error as Error).message}; free some space in ${dir}`)
+      return
+    }
+    this.#failing = false
+    this.#sizes.set(name, bytes.length)
+    this.#totalBytes = totalBytes
+  }
+
+  #forget(name: KeptName): void {
+    this.#totalBytes -= this.#sizes.get(name) ?? 0
+    this.#sizes.delete(name)
+    try {
+      rmSync(below(this.#o.dir, name), { recursive: true, force: true })
+    } catch (error) {
+      this.#fail(`cannot remove ${below(this.#o.dir, name)}: ${(error as Error).message}`)
+    }
+  }
+
+  /** In order of name. Each file is read when it is asked for: all of them together need not fit into memory. */
+  *messages(): Generator<Kept> {
+    for (const name of readdirSync(this.#o.dir).sort()) {
+      if (!isKeptName(name)) continue
+      const { text, problem } = readSmallFile(below(this.#o.dir, name), MAX_LINE_BYTES)
+      if (problem !== undefined) yield { type: 'kept', name, problem }
+      if (text === undefined) continue
+      const message = { type: 'kept', name, text } as const
+      yield isSendable(message) ? message : { type: 'kept', name, problem: `holds more than ${MAX_LINE_BYTES} bytes` }
+    }
+  }
+
+  #fail(what: string): void {
+    if (!this.#failing) this.#o.warn(what)
+    this.#failing = true
+  }
+}
+
+/** The supervisor gives up a line that is too long. JSON makes at most six characters of one. */
+const isSendable = (message: Extract<Kept, { text: string }>): boolean =>
+  message.text.length < MAX_LINE_BYTES / 7 || Buffer.byteLength(encodeMessage(message)) <= MAX_LINE_BYTES
+
+/** Write, then rename: on a full disk the last text stays whole. */
+function write(dir: string, name: KeptName, bytes: Buffer): void {
+  const scratch = below(dir, SCRATCH)
+  // Without root the directory is not ours alone: nothing is followed or waited for, whatever lies there.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants
+  const fd = openSync(scratch, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  try {
+    writeSync(fd, bytes)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(scratch, below(dir, name))
+}

@@ -1,0 +1,296 @@
+import type { Socket } from 'node:net'
+import {
+  encodeMessage,
+  MAX_LINE_BYTES,
+  parseToInit,
+  type Sequenced,
+  type ToInit,
+  type ToSupervisor,
+} from '../../protocol/init.ts'
+import { LineSplitter } from '../../protocol/lines.ts'
+import type { Ending } from '../../slot/ending.ts'
+import { describeEnding } from '../../slot/ending.ts'
+import type { Clock, MachineClock } from '../../system/clock.ts'
+import type { Native } from '../../system/native/native.ts'
+import { SIGNALS, type SignalName } from '../../system/signals.ts'
+import type { Processes, Started } from '../processes/processes.ts'
+import { type Life, pour } from './supervisor-life.ts'
+
+const LIVED_MS = 1_000
+const FIRST_DELAY_MS = 250
+const LONGEST_DELAY_MS = 30_000
+const PING_EVERY_MS = 5_000
+/** Pings in a row, not time: after a container was paused, or a laptop slept, it has had none to answer in. */
+const DEAF_AFTER_PINGS = 6
+/** What may wait in our memory for a supervisor that does not read. */
+const MAX_UNREAD_BYTES = 8_000_000
+/** For the rest of what a dead one had written: the line ends with its process, unless somebody else holds it. */
+const LAST_WORDS_MS = 100
+/** Bad messages that are named; the rest of one supervisor's life is counted. */
+const NAMED_MESSAGES = 5
+
+/**
+ * How long to wait before the next start.
+ * @param failures lives in a row that were no success: no hello, or shorter than a second
+ */
+export const restartDelayMs = (failures: number): number =>
+  failures === 0 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1))
+
+export interface SupervisorProcessOptions {
+  readonly clock: Clock
+  /** The supervisor is told. */
+  readonly frozen: MachineClock['frozen']
+  readonly native: Pick<Native, 'kill'>
+  readonly processes: Processes
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Its fd 2, for Node's own last words, then what it inherits from fd 4 on. Its fd 3 is the protocol's socket. */
+  readonly stderrFd: number | 'ignore'
+  readonly fds: readonly (number | 'ignore')[]
+  /** Messages after `hello`, that one included; those of a dead one are not handed on. */
+  readonly receive: (message: ToInit) => void
+  /** What it leaves for the next one, or takes back; also what it had sent before it died. */
+  readonly remember: (message: Remembered) => void
+  /** The first event that is newer, if there is one. */
+  readonly eventAfter: (seq: number) => Sequenced | undefined
+  /** A signal has stopped this process. */
+  readonly isStopped: (pid: number) => boolean
+  /** It has ended, and with it everything it had asked for. */
+  readonly gone: () => void
+  /** Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended. */
+  readonly answers: (pid: number | undefined) => void
+  readonly warn: (text: string) => void
+}
+
+export type Remembered = Extract<ToInit, { type: 'keep' | 'forget' }>
+
+/** The supervisor's process, kept alive: started again when it dies, killed when it is deaf. Nothing it sends is trusted. */
+export class SupervisorProcess {
+  readonly #o: SupervisorProcessOptions
+  #life: Life | undefined
+  #failures = 0
+  #pings = 0
+  #ending = false
+
+  constructor(options: SupervisorProcessOptions) {
+    this.#o = options
+  }
+
+  get pid(): number | undefined {
+    return this.#life?.stage === 'dead' ? undefined : this.#life?.started.pid
+  }
+
+  /** It has been welcomed: what is sent now arrives. */
+  get listens(): boolean {
+    return this.#life?.stage === 'listening'
+  }
+
+  /** Before it is welcomed nothing is sent: what it must know then is in the welcome. */
+  send(message: ToSupervisor): void {
+    const life = this.#life
+    if (life?.stage !== 'listening') return
+    life.socket.write(encodeMessage(message))
+    if (life.socket.writableLength > MAX_UNREAD_BYTES) this.#kill(life, 'does not read what it is told')
+  }
+
+  /**
+   * Answers its `hello`: first with what the one before it has left, as fast as it reads that, then with what `welcome` sends.
+   * @param kept asked for one after the other
+   */
+  restore(kept: Iterator<ToSupervisor>, welcome: () => void): void {
+    const life = this.#life
+    if (life?.stage === 'restoring') pour(life, kept, welcome)
+  }
+
+  /** Sends the events that it has not been sent yet, as fast as it reads them: a slow reader costs no memory but theirs. */
+  deliver(): void {
+    const life = this.#life
+    if (life?.stage !== 'listening' || life.awaitsDrain) return
+    const { eventAfter } = this.#o
+    const events = {
+      next(): IteratorResult<ToSupervisor> {
+        const value = eventAfter(life.deliveredSeq)
+        if (value === undefined) return { done: true, value }
+        life.deliveredSeq = value.seq
+        return { value }
+      },
+    }
+    pour(life, events, () => undefined)
+  }
+
+  async start(): Promise<void> {
+    if (this.#ending || this.#life !== undefined) return
+    const { processes, file, args, env, stderrFd, fds, warn } = this.#o
+    let started: Started
+    try {
+      started = await processes.start(file, args, {
+        cwd: '/',
+        env: { ...env },
+        // A session of its own: no terminal, and no Ctrl-C that was meant for the main program.
+        detached: true,
+        // `pipe` is a socket pair, which here is just what is wanted.
+        stdio: ['ignore', 'ignore', stderrFd, 'pipe', ...fds],
+      })
+    } catch (error) {
+      this.#failures += 1
+      warn(`cannot start the supervisor (${file}): ${(error as Error).message}`)
+      this.#again()
+      return
+    }
+    this.#live(started)
+  }
+
+  /** Ends it for good. Resolves when it is gone. */
+  async end(): Promise<void> {
+    this.#ending = true
+    const life = this.#life
+    if (life === undefined) return
+    this.#signal(life.started.pid, 'KILL')
+    await life.started.ended
+  }
+
+  #live(started: Started): void {
+    const { clock } = this.#o
+    const nowMs = clock.nowMs()
+    const socket = started.process.stdio[3] as Socket
+    const life: Life = {
+      started,
+      socket,
+      startedAtMs: nowMs,
+      unanswered: 0,
+      stage: 'loading',
+      saidHello: false,
+      deliveredSeq: 0,
+      awaitsDrain: false,
+      badMessages: 0,
+    }
+    this.#life = life
+    const splitter = new LineSplitter(MAX_LINE_BYTES)
+    socket.on('data', (chunk: Buffer) => {
+      const { lines, tooLong } = splitter.push(chunk)
+      for (const line of lines) this.#take(life, line)
+      if (tooLong) this.#kill(life, `sent a line of more than ${MAX_LINE_BYTES} bytes`)
+    })
+    // Usually its death, which wait(2) reports in a moment. One that lives on without its line is of no use.
+    socket.on('end', () => clock.at(clock.nowMs() + LIVED_MS, () => this.#kill(life, 'closed its line to init')))
+    socket.on('error', () => undefined) // EPIPE, ECONNRESET: wait(2) reports its end
+    void started.ended.then((ending) => this.#dead(life, ending))
+    this.#pingLater(life)
+  }
+
+  #take(life: Life, line: string): void {
+    const message = parseToInit(line)
+    if (typeof message === 'string') {
+      this.#refuse(life, message)
+      return
+    }
+    const works = life.stage === 'restoring' || life.stage === 'listening'
+    if (life.unanswered > 0 && works) this.#o.answers(life.started.pid)
+    life.unanswered = 0
+    if (message.type === 'pong') return
+    if ((message.type === 'hello') === life.saidHello) {
+      this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
+      return
+    }
+    const { remember, receive, answers } = this.#o
+    if (message.type === 'hello') {
+      if (life.stage !== 'loading') return
+      answers(life.started.pid)
+      life.saidHello = true
+      life.stage = 'restoring'
+      receive(message)
+      return
+    }
+    // Also of one that is dead: it has answered people by these states. What should have followed from them never happens.
+    if (message.type === 'keep' || message.type === 'forget') remember(message)
+    if (works) receive(message)
+  }
+
+  #refuse(life: Life, what: string): void {
+    life.badMessages += 1
+    if (life.badMessages <= NAMED_MESSAGES) this.#o.warn(`the supervisor sent what init does not take: ${what}`)
+  }
+
+  #pingLater(life: Life): void {
+    const { clock } = this.#o
+    clock.at(clock.nowMs() + PING_EVERY_MS, () => {
+      if (this.#life !== life || life.stage === 'dead') return
+      this.#wake(life)
+      if (life.unanswered >= DEAF_AFTER_PINGS) {
+        this.#kill(life, `has not answered for ${(DEAF_AFTER_PINGS * PING_EVERY_MS) / 1000} s`)
+        return
+      }
+      if (life.unanswered > 0) this.#o.answers(undefined)
+      life.unanswered += 1
+      this.send({ type: 'ping', n: ++this.#pings, frozen: this.#o.frozen() })
+      this.#pingLater(life)
+    })
+  }
+
+  /** Every process of the runtime user may stop it by a signal: it would be deaf until it is killed. */
+  #wake(life: Life): void {
+    const { pid } = life.started
+    if (!this.#o.isStopped(pid)) return
+    this.#o.warn(`the supervisor (pid ${pid}) was stopped by a signal; it is continued`)
+    this.#signal(pid, 'CONT')
+  }
+
+  #kill(life: Life, why: string): void {
+    if (this.#life !== life || life.stage === 'doomed' || life.stage === 'dead' || this.#ending) return
+    life.stage = 'doomed'
+    this.#o.answers(undefined)
+    const { pid } = life.started
+    this.#o.warn(`the supervisor (pid ${pid}) ${why}; it is killed`)
+    // Its line is closed at its death: closed before, it might see that first, and tell of an init that is gone.
+    if (!this.#signal(pid, 'KILL')) life.socket.destroy() // without its line it ends by itself
+  }
+
+  #signal(pid: number, signal: SignalName): boolean {
+    try {
+      return this.#o.native.kill(pid, SIGNALS[signal])
+    } catch (error) {
+      this.#o.warn(`cannot send ${signal} to the supervisor (pid ${pid}): ${(error as Error).message}`)
+      return false
+    }
+  }
+
+  /** Reads what it had written, then goes on. */
+  #dead(life: Life, ending: Ending): void {
+    life.stage = 'dead'
+    this.#o.answers(undefined)
+    const { socket } = life
+    const cancel = this.#o.clock.at(this.#o.clock.nowMs() + LAST_WORDS_MS, () => socket.destroy())
+    const over = (): void => {
+      cancel()
+      // With what may still be in it: a request of the dead must not be carried out after the next one said hello.
+      socket.destroy()
+      if (this.#life === life) this.#over(life, ending)
+    }
+    if (socket.readableEnded || socket.destroyed) over()
+    else socket.once('end', over).once('close', over)
+  }
+
+  #over(life: Life, ending: Ending): void {
+    this.#life = undefined
+    this.#o.gone()
+    if (life.badMessages > NAMED_MESSAGES) {
+      this.#o.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)
+    }
+    if (this.#ending) return
+    const livedMs = this.#o.clock.nowMs() - life.startedAtMs
+    this.#failures = life.saidHello && livedMs >= LIVED_MS ? 0 : this.#failures + 1
+    const when = this.#failures === 0 ? 'at once' : `in ${restartDelayMs(this.#failures) / 1000} s`
+    this.#o.warn(
+      `the supervisor (pid ${life.started.pid}) ${describeEnding(ending)}; its slots run on, it is started again ${when}`,
+    )
+    this.#again()
+  }
+
+  #again(): void {
+    const { clock } = this.#o
+    const delayMs = restartDelayMs(this.#failures)
+    if (delayMs === 0) void this.start()
+    else clock.at(clock.nowMs() + delayMs, () => void this.start())
+  }
+}

@@ -1,0 +1,299 @@
+import type { Socket } from 'node:net'
+import { HANDOVER_FD } from '../../protocol/handover.ts'
+import { type ChildFacts, LONGEST_MS, MAX_CHILDREN, type ToInit, type ToSupervisor } from '../../protocol/init.ts'
+import type { Ending } from '../../slot/ending.ts'
+import type { ChildId } from '../../slot/slot.ts'
+import type { Clock } from '../../system/clock.ts'
+import type { Native } from '../../system/native/native.ts'
+import { readProcess } from '../../system/programs/proc.ts'
+import { SIGNALS, type SignalName } from '../../system/signals.ts'
+import type { Processes } from '../processes/processes.ts'
+import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
+import { KeptEvents, type Unnumbered } from './kept-events.ts'
+import type { LogFifos } from './log-fifos.ts'
+import { closeAll, Readiness } from './readiness.ts'
+import type { ServicePrograms, StartCommand } from './service-programs.ts'
+import type { SlotLimits } from './slot-limits.ts'
+
+export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
+
+/** How a slot's program is started: what comes before `/bin/sh <run>`, and an environment of init's own making. */
+export interface SlotCommand {
+  /** setpriv with its options, where root is dropped. */
+  readonly prefix: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+export interface ChildrenOptions {
+  readonly native: Pick<Native, 'pipe' | 'kill'>
+  readonly clock: Clock
+  readonly processes: Processes
+  readonly fifos: LogFifos
+  readonly serviceDir: string
+  readonly command: SlotCommand
+  /** The programs of `service-…` slots. */
+  readonly services: ServicePrograms
+  /** The program of the dashboard's slot; the command above is for all others. */
+  readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
+  readonly limits: Pick<SlotLimits, 'prefix' | 'leave'>
+  /** Takes dead orphans out of the process table. */
+  readonly reapOrphans: () => void
+  /** To the supervisor, if there is one. */
+  readonly send: (message: ToSupervisor) => void
+  /** There is an event more in `events`. */
+  readonly happened: () => void
+  /** A slot's process has ended; its leftovers are gone. */
+  readonly ended: (child: LivingChild) => void
+  readonly warn: (text: string) => void
+}
+
+/** A living process of a slot. */
+export interface LivingChild extends ChildFacts {
+  readonly stopSignal: SignalName
+  /** From its stop signal to KILL; a finish program gets none, and its time begins with its start. */
+  readonly stopTimeoutMs: number
+  /** Services only: how far down in the order of dependencies. */
+  readonly depth?: number
+  readonly program: 'run' | 'finish'
+}
+
+interface Living extends LivingChild {
+  readyAtMs?: number
+  readonly killLeftovers: boolean
+  readiness?: Readiness
+}
+
+/** The slots' processes: at most one for a key, whatever the supervisor asks for. */
+export class Children {
+  readonly #o: ChildrenOptions
+  readonly #living = new Map<string, Living>()
+  readonly #kept = new KeptEvents()
+  #queue: SpawnRequest[] = []
+  #lastChild = 0
+  #busy = false
+  #refusing = false
+
+  constructor(options: ChildrenOptions) {
+    this.#o = options
+  }
+
+  living(): readonly LivingChild[] {
+    return [...this.#living.values()]
+  }
+
+  facts(): readonly ChildFacts[] {
+    return [...this.#living.values()].map(factsOf)
+  }
+
+  get events(): Pick<KeptEvents, 'acknowledge' | 'unacknowledged' | 'after'> {
+    return this.#kept
+  }
+
+  /** There may be lines of a slot somewhere. */
+  get everStarted(): boolean {
+    return this.#lastChild > 0
+  }
+
+  /** The supervisor is gone: what it asked for and has not happened never will. */
+  forgetRequests(): void {
+    this.#queue = []
+  }
+
+  /** The container stops: what waits and what still comes is answered with a refusal. */
+  refuse(): void {
+    this.#refusing = true
+  }
+
+  spawn(request: SpawnRequest): void {
+    if (this.#queue.length >= MAX_CHILDREN) this.#failed(request, 'too many starts wait already')
+    else this.#queue.push(request)
+    this.#next()
+  }
+
+  /** At the stop, when the supervisor's starts are refused: the finish program of a service, which takes its own time at most. */
+  async finish(slot: string): Promise<void> {
+    this.#o.services.forgetFinish(slot)
+    // Its program runs again: if that succeeds it is unfinished once more.
+    if (this.#living.has(slot)) return
+    try {
+      const stopTimeoutMs = this.#o.services.finishTimeoutMs(slot) ?? LONGEST_MS
+      const request = { slot, stopSignal: 'TERM', stopTimeoutMs, notificationFd: null, killLeftovers: true } as const
+      await this.#spawn({ ...request, program: 'finish' })
+    } catch (error) {
+      this.#o.warn(`the finish program of ${slot} cannot be started: ${(error as Error).message}`)
+    }
+  }
+
+  signal(child: ChildId, signal: SignalName, target: 'process' | 'group'): void {
+    // Not found: it has ended, and the supervisor is about to read so.
+    for (const { child: id, pid, slot } of this.#living.values()) {
+      if (id === child) this.#kill(target === 'group' ? -pid : pid, signal, slot)
+    }
+  }
+
+  forget(slot: string): void {
+    if (!this.#living.has(slot)) this.#o.fifos.remove(slot)
+  }
+
+  /** One start per turn of the loop: fork copies our page tables; exits, signals and the protocol must get in between. */
+  #next(): void {
+    if (this.#busy) return
+    const request = this.#queue.shift()
+    if (request === undefined) return
+    this.#busy = true
+    this.#start(request)
+      .catch((error: Error) => this.#failed(request, error.message))
+      .finally(() => {
+        setImmediate(() => {
+          this.#busy = false
+          this.#next()
+        })
+      })
+  }
+
+  async #start(request: SpawnRequest): Promise<void> {
+    this.#check(request.slot)
+    const facts = await this.#spawn(request)
+    this.#o.send({ type: 'spawned', request: request.request, facts })
+  }
+
+  async #spawn(request: Omit<SpawnRequest, 'type' | 'request'>): Promise<ChildFacts> {
+    const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
+    const { processes, clock, native, fifos, services, limits } = this.#o
+    const ours: number[] = []
+    let readEnd: number | undefined
+    try {
+      const log = fifos.openWriter(slot, services.user(slot))
+      ours.push(log)
+      const { words, cwd, env, stdin = 'ignore', stdout = log, serve } = this.#commandOf(slot, program)
+      ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))
+      const stdio: ('ignore' | 'pipe' | number)[] = [stdin, stdout, log]
+      if (notificationFd !== null) {
+        const [read, write] = native.pipe({ nonblockingRead: true })
+        readEnd = read
+        ours.push(write)
+        // Not inherited: up to the notification fd nothing is open.
+        while (stdio.length < notificationFd) stdio.push('ignore')
+        stdio.push(write)
+      }
+      if (serve !== undefined) {
+        if (stdio.length > HANDOVER_FD) throw new Error(`descriptor ${HANDOVER_FD} is not its to be ready on`)
+        while (stdio.length < HANDOVER_FD) stdio.push('ignore')
+        stdio.push('pipe')
+      }
+      const [file = '', ...args] = [...limits.prefix(slot), ...words]
+      const started = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
+      const { pid, ended } = started
+      serve?.(started.process.stdio[HANDOVER_FD] as Socket)
+      const depth = services.depth(slot)
+      const living: Living = {
+        child: ++this.#lastChild,
+        slot,
+        pid,
+        startTime: startTimeOf(pid),
+        spawnedAtMs: clock.nowMs(),
+        stopSignal,
+        stopTimeoutMs,
+        killLeftovers,
+        program,
+        ...(depth !== undefined && { depth }),
+      }
+      if (readEnd !== undefined) living.readiness = new Readiness(readEnd, () => this.#ready(living))
+      readEnd = undefined
+      this.#living.set(slot, living)
+      void ended.then((ending) => this.#ended(living, ending))
+      return factsOf(living)
+    } finally {
+      closeAll(readEnd === undefined ? ours : [...ours, readEnd])
+    }
+  }
+
+  #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
+    const { command, serviceDir, services, dashboard } = this.#o
+    if (services.isService(slot)) return services.command(slot, program)
+    if (slot === DASHBOARD_SLOT && program === 'run')
+      return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
+    const words = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
+    return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
+  }
+
+  /** @throws Error saying why this slot gets no process */
+  #check(slot: string): void {
+    if (this.#refusing) throw new Error('the container stops')
+    const other = this.#living.get(slot)
+    if (other !== undefined) throw new Error(`a process of it lives: pid ${other.pid}`)
+    if (this.#living.size >= MAX_CHILDREN) throw new Error(`${MAX_CHILDREN} processes of slots live already`)
+    if (this.#kept.full) throw new Error('too many events were not acknowledged')
+  }
+
+  #ready(living: Living): void {
+    living.readyAtMs = this.#o.clock.nowMs()
+    this.#report({ type: 'ready', child: living.child, slot: living.slot, atMs: living.readyAtMs })
+  }
+
+  #ended(living: Living, ending: Ending): void {
+    const { child, slot, pid } = living
+    const atMs = this.#o.clock.nowMs()
+    let leftoversKilled = false
+    try {
+      // At once: as long as a member of the group lives its id is given to nobody else, later it might be.
+      leftoversKilled = living.killLeftovers && this.#killGroup(pid, slot)
+      living.readiness?.finish()
+    } finally {
+      // Whatever went wrong before: an end that is not told would block its slot for ever.
+      if (this.#living.get(slot) === living) this.#living.delete(slot)
+      this.#o.limits.leave(slot)
+      this.#o.services.ended(slot, living.program, pid, ending)
+      this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
+      this.#o.ended(living)
+    }
+  }
+
+  #killGroup(pid: number, slot: string): boolean {
+    if (!this.#kill(-pid, 0, slot)) return false
+    // Zombies are members too, and killing them would be reported as news.
+    this.#o.reapOrphans()
+    return this.#kill(-pid, 'KILL', slot)
+  }
+
+  /** @returns false when there is nobody, or nobody we may signal */
+  #kill(pid: number, signal: SignalName | 0, slot: string): boolean {
+    try {
+      return this.#o.native.kill(pid, signal === 0 ? 0 : SIGNALS[signal])
+    } catch (error) {
+      this.#o.warn(`cannot signal ${slot} (pid ${Math.abs(pid)}): ${(error as Error).message}; is CAP_KILL missing?`)
+      return false
+    }
+  }
+
+  #failed({ request, slot }: SpawnRequest, error: string): void {
+    // Not kept: whatever a supervisor asks for, it takes none of our memory.
+    this.#o.send({ type: 'spawn-failed', request, slot, error })
+  }
+
+  #report(event: Unnumbered): void {
+    this.#kept.add(event)
+    this.#o.happened()
+  }
+}
+
+/**
+ * It may have died already, but nobody has waited for it yet: a zombie still has its times. Whatever fails here (EMFILE), the process
+ * is there: one that we did not know of would be followed by a second one.
+ */
+function startTimeOf(pid: number): number {
+  try {
+    return readProcess(pid)?.startTime ?? 0
+  } catch {
+    return 0 // as where /proc shows nothing
+  }
+}
+
+const factsOf = ({ child, slot, pid, startTime, spawnedAtMs, readyAtMs }: Living): ChildFacts => ({
+  child,
+  slot,
+  pid,
+  startTime,
+  spawnedAtMs,
+  ...(readyAtMs !== undefined && { readyAtMs }),
+})

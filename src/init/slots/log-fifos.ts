@@ -1,0 +1,89 @@
+import { type BigIntStats, chmodSync, closeSync, constants, fstatSync, lchownSync, openSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { MAX_CHILDREN } from '../../protocol/init.ts'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import type { Native } from '../../system/native/native.ts'
+import { orAsRuntimeUser } from '../facts/as-runtime-user.ts'
+
+const { O_RDWR, O_WRONLY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
+
+interface Held {
+  readonly fd: number
+  readonly dev: bigint
+  readonly ino: bigint
+}
+
+export interface LogFifosOptions {
+  /** A directory nobody else can write, so that nothing can be put in a FIFO's place. */
+  readonly dir: string
+  readonly native: Pick<Native, 'mkfifo'>
+  /** Who the FIFOs are given to; absent: nobody, they stay ours. */
+  readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
+}
+
+/**
+ * One FIFO per slot, its only way out for stdout and stderr. init keeps each open for reading and writing, so what a service has
+ * written waits there while services and supervisors come and go.
+ */
+export class LogFifos {
+  readonly #o: LogFifosOptions
+  readonly #held = new Map<string, Held>()
+
+  constructor(options: LogFifosOptions) {
+    this.#o = options
+  }
+
+  /**
+   * @param user who the child is, where it is another user than ours: `> /dev/stdout` opens the FIFO anew
+   * @returns a write end for one child, an open file description of its own: O_NONBLOCK, which libuv clears for fds 0 to 2 of
+   *   the child, is a flag of the description.
+   * @throws Error when what is there is not the FIFO we made
+   */
+  openWriter(slot: string, user?: { readonly uid: number }): number {
+    const held = this.#held.get(slot) ?? this.#make(slot, user)
+    const fd = orAsRuntimeUser(this.#o.owner, () =>
+      openSync(this.#path(slot), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY),
+    )
+    const found = fstatSync(fd, { bigint: true })
+    if (found.isFIFO() && found.dev === held.dev && found.ino === held.ino) return fd
+    closeSync(fd)
+    throw new Error(`${this.#path(slot)} is not the FIFO that was made for it`)
+  }
+
+  remove(slot: string): void {
+    const held = this.#held.get(slot)
+    if (held === undefined) return
+    this.#held.delete(slot)
+    closeSync(held.fd)
+    rmSync(this.#path(slot), { force: true })
+  }
+
+  #make(slot: string, user: { readonly uid: number } | undefined): Held {
+    if (this.#held.size >= MAX_CHILDREN) throw new Error(`there are ${MAX_CHILDREN} log FIFOs already`)
+    const path = this.#path(slot)
+    const { native, owner } = this.#o
+    rmSync(path, { force: true })
+    native.mkfifo(path, 0o600)
+    // O_RDWR never blocks on a FIFO (fifo(7)) and is reader and writer at once. Opened before it is given away: afterwards it
+    // would take CAP_DAC_OVERRIDE.
+    const fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
+    let status: BigIntStats
+    try {
+      status = fstatSync(fd, { bigint: true })
+      if (!status.isFIFO()) throw new Error(`${path} is not a FIFO`)
+      // Its reader, the supervisor, is then of its group. Before it is given away: afterwards it would take CAP_FOWNER.
+      if (owner !== undefined && user !== undefined) chmodSync(path, 0o660)
+      if (owner !== undefined) lchownSync(path, user?.uid ?? owner.uid, owner.gid)
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+    const held = { fd, dev: status.dev, ino: status.ino }
+    this.#held.set(slot, held)
+    return held
+  }
+
+  #path(slot: string): string {
+    return join(this.#o.dir, slot)
+  }
+}

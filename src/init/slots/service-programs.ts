@@ -1,0 +1,214 @@
+import { closeSync, lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import {
+  type ServicePrograms as Programs,
+  type ServiceUser,
+  serviceOfSlot,
+  serviceSlot,
+} from '../../services/definition.ts'
+import type { ServiceTable } from '../../services/table.ts'
+import type { Ending } from '../../slot/ending.ts'
+import { describeEnding } from '../../slot/ending.ts'
+import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'
+import { SIGNALS } from '../../system/signals.ts'
+import { encodeBytes } from '../../system/text/byte-text.ts'
+import { withBytes } from '../facts/byte-environment.ts'
+import type { Variables } from '../facts/environment.ts'
+import { setprivPrefix } from '../facts/identity.ts'
+import type { RootEnvironment } from '../facts/root-environment.ts'
+import type { Pipes } from '../processes/pipes.ts'
+import { serviceView } from './service-views.ts'
+
+/** The dashboard's own: who reads a service's environment must not be able to log in there. */
+const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
+const withoutSecrets = (variables: Variables): Variables =>
+  Object.fromEntries(Object.entries(variables).filter(([name]) => !isSecret(name)))
+
+export interface ServiceProgramsOptions {
+  readonly pipes: Pipes
+  /** The container's environment as it is now. */
+  readonly container: () => Variables
+  readonly root: Pick<RootEnvironment, 'path' | 'variables'>
+  /** Root's alone; scripts that set environments are written into it, and working directories. */
+  readonly dir: string
+  /** The scan directory. */
+  readonly serviceDir: string
+  /** Our own uid. */
+  readonly uid: number
+  /** Whom slots run as, and what of setpriv's keeps that user from new privileges. */
+  readonly runtimeUser: { readonly uid: number; readonly restrictions: readonly string[] }
+  readonly warn: (text: string) => void
+}
+
+/** How a process is started. */
+export interface StartCommand {
+  readonly words: readonly string[]
+  readonly env: Variables
+  readonly cwd: string
+  /** Descriptors that are ours to close; absent: /dev/null, and the slot's log. */
+  readonly stdin?: number
+  readonly stdout?: number
+  /** It has a line to us, its descriptor HANDOVER_FD; called with our end of it. */
+  readonly serve?: (socket: Socket) => void
+}
+
+interface Known {
+  readonly programs: Programs
+  /** How `run` ended last: the finish program is told. */
+  lastEnding?: { readonly pid: number; readonly ending: Ending }
+}
+
+/** The image's services: what is run for each. The supervisor can only name them. */
+export class ServicePrograms {
+  readonly #o: ServiceProgramsOptions
+  #known = new Map<string, Known>()
+  /** Services whose finish program has to run before the container may end. */
+  readonly #unfinished = new Set<string>()
+  #stopping = false
+
+  constructor(options: ServiceProgramsOptions) {
+    this.#o = options
+  }
+
+  /** Once, before the supervisor may begin. */
+  load(table: Pick<ServiceTable, 'programs'>): void {
+    this.#known = new Map(table.programs.map((programs) => [serviceSlot(programs.name), { programs }]))
+  }
+
+  /** Slots whose name begins as a service's are never anything else. */
+  isService(slot: string): boolean {
+    return serviceOfSlot(slot) !== undefined
+  }
+
+  /** How far down it lies; undefined: not a service. */
+  depth(slot: string): number | undefined {
+    return this.#known.get(slot)?.programs.depth
+  }
+
+  /** Whom it runs as; undefined: as we, or it is no service. */
+  user(slot: string): ServiceUser | undefined {
+    return this.#known.get(slot)?.programs.user
+  }
+
+  /** What its finish program may take; undefined: no limit. */
+  finishTimeoutMs(slot: string): number | undefined {
+    return this.#known.get(slot)?.programs.finishTimeoutMs
+  }
+
+  /** From now on the supervisor's starts are refused, and finish programs are up to us. */
+  stop(): void {
+    this.#stopping = true
+  }
+
+  /** Whatever comes of it, its finish program is not waited for any more. */
+  forgetFinish(slot: string): void {
+    this.#unfinished.delete(slot)
+  }
+
+  /** Oneshots that have succeeded and can be undone; at the stop also services that have ended and have a finish program. */
+  unfinished(): readonly { readonly slot: string; readonly depth: number }[] {
+    return [...this.#unfinished].map((slot) => ({ slot, depth: this.depth(slot) ?? 0 }))
+  }
+
+  ended(slot: string, program: 'run' | 'finish', pid: number, ending: Ending): void {
+    const known = this.#known.get(slot)
+    if (known === undefined) return
+    const { name, oneshot, finish } = known.programs
+    const succeeded = 'exitCode' in ending && ending.exitCode === 0
+    if (program === 'finish') {
+      if (oneshot && !succeeded)
+        this.#o.warn(`service ${name} is not undone: the program for that ${describeEnding(ending)}`)
+      return
+    }
+    known.lastEnding = { pid, ending }
+    if (finish !== undefined && (oneshot ? succeeded : this.#stopping)) this.#unfinished.add(slot)
+  }
+
+  /** The service's input ends once everybody who writes into it has gone. @returns false: it has none */
+  endInput(slot: string): boolean {
+    const pipe = this.#known.get(slot)?.programs.reads
+    if (pipe !== undefined) this.#o.pipes.close(pipe)
+    return pipe !== undefined
+  }
+
+  /** @throws Error when there is no such service or program */
+  command(slot: string, program: 'run' | 'finish'): StartCommand {
+    const known = this.#known.get(slot)
+    if (known === undefined) throw new Error('the image defines no such service')
+    const { programs } = known
+    if (program === 'finish') this.forgetFinish(slot)
+    const words = program === 'run' ? programs.run : this.#finishWords(known)
+    const start = this.#becoming(slot, programs, words)
+    if (program === 'finish') return start
+    return { ...start, ...this.#openPipes(programs) }
+  }
+
+  /** Both, or none: a start that fails is tried again, and must not cost a descriptor each time. */
+  #openPipes({ reads, writes }: Programs): Pick<StartCommand, 'stdin' | 'stdout'> {
+    const { pipes } = this.#o
+    const stdin = reads === undefined ? undefined : pipes.open(reads, 'read')
+    try {
+      const stdout = writes === undefined ? undefined : pipes.open(writes, 'write')
+      return { ...(stdin !== undefined && { stdin }), ...(stdout !== undefined && { stdout }) }
+    } catch (error) {
+      if (stdin !== undefined) closeSync(stdin)
+      throw error
+    }
+  }
+
+  /** With s6's arguments: exit code or 256, signal or 0, name, process group. */
+  #finishWords({ programs, lastEnding }: Known): readonly string[] {
+    const { name, oneshot, finish } = programs
+    if (finish === undefined) throw new Error('it has no finish program')
+    if (oneshot) return finish
+    const { pid, ending } = lastEnding ?? { pid: 0, ending: { exitCode: 0 } }
+    const how = 'exitCode' in ending ? [`${ending.exitCode}`, '0'] : ['256', `${SIGNALS[ending.signal]}`]
+    return [...finish, ...how, name, `${pid}`]
+  }
+
+  #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
+    const { user, inServiceDir } = programs
+    const { dir, uid, root, serviceDir, runtimeUser } = this.#o
+    mkdirSync(dir, { recursive: true, mode: 0o711 })
+    const cwd = inServiceDir ? serviceView(join(dir, 'cwd'), programs.cwd, join(serviceDir, slot)) : programs.cwd
+    if (user === undefined || user.uid === uid) {
+      // root:group, which is root still, but with that group alone.
+      const prefix = user !== undefined && uid === 0 && user.gid !== 0 ? setprivPrefix(user) : []
+      const start = { words: [...prefix, ...words], env: this.#rootEnvironment(programs) }
+      return { ...withBytes(start, join(dir, slot)), cwd }
+    }
+    // Set after the drop: setpriv runs as root, and would obey what others have put into the environment. Likewise the directory:
+    // root would follow a link of the user's to where the user itself cannot go.
+    const script = join(dir, slot)
+    const container = this.#o.container()
+    const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
+    rmSync(script, { force: true })
+    const variables = Object.entries({ ...withoutSecrets(container), ...names, ...programs.variables })
+    const text = [
+      `cd -- ${shellQuote(cwd)} || exit 111`,
+      'unset OLDPWD',
+      ...exportLines(variables),
+      `${execWith(variables)} "$@"`,
+    ]
+    writeFileSync(script, encodeBytes(`${text.join('\n')}\n`), { mode: 0o400, flag: 'wx' })
+    lchownSync(script, user.uid, user.gid)
+    return {
+      words: [
+        ...setprivPrefix(user, user.uid === runtimeUser.uid ? runtimeUser.restrictions : []),
+        '/bin/sh',
+        script,
+        ...words,
+      ],
+      env: { PATH: root.path(container) },
+      cwd: '/',
+    }
+  }
+
+  #rootEnvironment({ inherits, variables, user }: Programs): Variables {
+    const { root } = this.#o
+    if (inherits === 'path') return { PATH: root.path(), ...variables }
+    const names = user !== undefined && { HOME: user.home, USER: user.name, LOGNAME: user.name }
+    return { ...withoutSecrets(root.variables()), ...names, ...variables }
+  }
+}

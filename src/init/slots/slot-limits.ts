@@ -1,0 +1,172 @@
+import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../system/clock.ts'
+import type { Environment } from '../../system/programs/install.ts'
+
+/** Where the container's own cgroup says no number. */
+const DEFAULT_MOST = 4096
+/** What a slot needs at the least: a shell, a program, and some threads. */
+const LEAST = 64
+const LARGEST = 4_194_304
+/** What was killed with a slot is gone by then, usually. */
+const AGAIN_AFTER_MS = 1_000
+const CGROUPS = '/sys/fs/cgroup'
+
+export interface SlotLimitsOptions {
+  readonly env: Environment
+  /** The cgroups around us are a container's: only there we make some. */
+  readonly ownContainer: boolean
+  /** Slots do not run as root, which no limit of resources holds. */
+  readonly confined: boolean
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+  /** Other places in tests. */
+  readonly cgroups?: string
+  readonly self?: string
+  readonly ownLimits?: string
+}
+
+/** A cgroup that slots may have theirs below. */
+interface Parent {
+  readonly dir: string
+  readonly most: number
+  readonly threaded: boolean
+}
+
+/**
+ * How many processes and threads a slot may have, so that a fork bomb in one does not keep all others from starting. By a cgroup for each
+ * slot, where cgroups can be written (pids.max); by RLIMIT_NPROC, which counts the uid on the whole host, only when it is asked for.
+ */
+export class SlotLimits {
+  readonly #o: SlotLimitsOptions
+  readonly #asked: number | undefined
+  readonly #parent: Parent | undefined
+  #warned = false
+  /** Slots that have ended, whose cgroups are still there. */
+  readonly #ended = new Set<string>()
+
+  constructor(options: SlotLimitsOptions) {
+    this.#o = options
+    const asked = requestedMost(options)
+    this.#asked = asked === 0 ? undefined : asked
+    this.#parent = options.ownContainer && asked !== 0 ? findParent(options) : undefined
+  }
+
+  /** Words in front of a slot's command. Its process enters the cgroup itself, before it is a program that could fork. */
+  prefix(slot: string): readonly string[] {
+    const procs = this.#cgroupOf(slot)
+    const enter = procs === undefined ? [] : ['/bin/sh', '-c', 'echo 0 >"$0"; exec "$@"', procs]
+    return this.#asked === undefined || !this.#o.confined
+      ? enter
+      : [...enter, '/usr/bin/prlimit', `--nproc=${this.#asked}`, '--']
+  }
+
+  /** The slot's process has ended. What it left behind may need a moment, or live on (gateway.kill_leftovers: false). */
+  leave(slot: string): void {
+    if (this.#parent === undefined) return
+    const { clock } = this.#o
+    this.#ended.add(slot)
+    this.#removeEmpty()
+    if (this.#ended.has(slot)) clock.at(clock.nowMs() + AGAIN_AFTER_MS, () => this.#removeEmpty())
+  }
+
+  #removeEmpty(): void {
+    for (const slot of this.#ended) {
+      try {
+        rmdirSync(this.#dirOf(slot))
+      } catch (error) {
+        // Somebody is in there: the next slot that ends, or the next start of this one, finds it.
+        if ((error as NodeJS.ErrnoException).code === 'EBUSY') continue
+      }
+      this.#ended.delete(slot)
+    }
+  }
+
+  /** Makes it. @returns the file that a process is entered by; undefined: there is no such limit */
+  #cgroupOf(slot: string): string | undefined {
+    if (this.#parent === undefined) return undefined
+    const dir = this.#dirOf(slot)
+    this.#ended.delete(slot)
+    try {
+      mkdirSync(dir, { recursive: true })
+      if (this.#parent.threaded) writeFileSync(join(dir, 'cgroup.type'), 'threaded')
+      writeFileSync(join(dir, 'pids.max'), String(this.#asked ?? this.#parent.most))
+      return join(dir, 'cgroup.procs')
+    } catch (error) {
+      if (!this.#warned)
+        this.#o.warn(`the number of a slot's processes cannot be limited by cgroups: ${(error as Error).message}`)
+      this.#warned = true
+      return undefined
+    }
+  }
+
+  #dirOf(slot: string): string {
+    return join(this.#parent?.dir ?? '', `hermes-${slot}`)
+  }
+}
+
+/** @returns 0: no limit at all; undefined: nothing is asked for */
+function requestedMost({ env, warn, ownLimits = '/proc/self/limits' }: SlotLimitsOptions): number | undefined {
+  const text = env.HERMES_MAX_PROCESSES ?? ''
+  if (text === '') return undefined
+  const most = /^\d{1,7}$/.test(text) ? Number(text) : -1
+  if (most === 0) return 0
+  if (most < LEAST || most > LARGEST) {
+    warn(
+      `HERMES_MAX_PROCESSES: expected 0 or a whole number from ${LEAST} to ${LARGEST}, got "${text}"; it is left out of account`,
+    )
+    return undefined
+  }
+  // Without CAP_SYS_RESOURCE nobody can raise it, and no slot would start.
+  const hard = hardLimit(readText(ownLimits)) ?? LARGEST
+  if (most > hard) warn(`HERMES_MAX_PROCESSES: the container may have ${hard} at most, got ${most}; it is ${hard}`)
+  return Math.min(most, hard)
+}
+
+/** @param text /proc/self/limits: a row for each limit, whose columns are name, soft limit, hard limit and unit */
+function hardLimit(text: string): number | undefined {
+  const row = text
+    .split('\n')
+    .map((line) => line.split(/ {2,}/))
+    .find(([name]) => name === 'Max processes')
+  const hard = Number(row?.[2])
+  return Number.isInteger(hard) ? hard : undefined
+}
+
+/**
+ * Our own cgroup, if it can have children with a limit of their own. Half of what it has itself is what one slot may take.
+ * In version 2 a cgroup that has processes, as a container's has, hands on threaded controllers only (pids is one), and to children that
+ * are threaded (cgroup-v2, "Threads"). Their parent still takes processes, such as those of docker exec.
+ */
+function findParent({ cgroups = CGROUPS, self = '/proc/self/cgroup' }: SlotLimitsOptions): Parent | undefined {
+  try {
+    const lines = readFileSync(self, 'latin1').split('\n')
+    const v1 = lines.find((line) => line.split(':')[1]?.split(',').includes('pids'))
+    const line = v1 ?? lines.find((one) => one.startsWith('0::'))
+    if (line === undefined) return undefined
+    const mount = v1 === undefined ? cgroups : join(cgroups, 'pids')
+    // A container's mount begins with its own cgroup or with the host's; one that does not hold us is not ours.
+    const dir = [join(mount, line.split(':').slice(2).join(':')), mount].find(holdsUs)
+    if (dir === undefined) return undefined
+    accessSync(join(dir, 'cgroup.procs'), constants.W_OK)
+    if (v1 === undefined) writeFileSync(join(dir, 'cgroup.subtree_control'), '+pids')
+    const own = Number(readText(join(dir, 'pids.max')))
+    const most = own > 0 ? Math.max(LEAST, Math.floor(own / 2)) : DEFAULT_MOST
+    return { dir, most, threaded: v1 === undefined }
+  } catch {
+    // Read-only, as Docker mounts it; not there; no such controller: then there is no such limit, as docs/security.md says.
+    return undefined
+  }
+}
+
+const holdsUs = (dir: string): boolean => readText(join(dir, 'cgroup.procs')).split('\n').includes(String(process.pid))
+
+/** @returns nothing where there is no such file */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EOPNOTSUPP', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
+    throw error
+  }
+}

@@ -1,0 +1,314 @@
+import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Native } from '../../system/native/native.ts'
+import { descendants, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
+import { SIGNALS, type SignalName } from '../../system/signals.ts'
+import { RESERVE_MS } from '../facts/facts.ts'
+import type { LivingChild } from './children.ts'
+
+const NAME_AFTER_MS = 2_000
+const LOOK_EVERY_MS = 20
+/** After KILL the kernel needs its time, too; what is left then is stuck in a system call. */
+const AFTER_KILL_MS = 500
+/** Somebody's `docker exec bash` ignores TERM, and ends with us anyway. */
+const FOREIGN_GRACE_MS = 1_000
+const NAMED = 10
+/** A logger whose input has ended gets so long to write what it has read, before it is told. */
+const LOGGER_GRACE_MS = 1_000
+
+export interface StopOptions {
+  readonly native: Pick<Native, 'kill'>
+  readonly clock: Clock
+  readonly totalMs: number
+  /** Every process of the namespace is ours to end; else only what descends from us. */
+  readonly pid1: boolean
+  readonly ownPid: number
+  readonly processes: () => readonly ProcessFacts[]
+  readonly children: () => readonly LivingChild[]
+  readonly mainPid: () => number | undefined
+  /** Services whose finish program has still to run, and how deep they lie. */
+  readonly unfinished: () => readonly { readonly slot: string; readonly depth: number }[]
+  /** Starts the finish program of one. Resolves when it runs, or could not be started. */
+  readonly finish: (slot: string) => Promise<void>
+  /** A logger is to see the end of its input. @returns false: the service reads none */
+  readonly endInput: (slot: string) => boolean
+  /** Spared until the logs are drained. */
+  readonly supervisorPid: () => number | undefined
+  readonly say: (text: string) => void
+}
+
+interface Left {
+  readonly pid: number
+  readonly name: string
+  /** The slot in whose session it runs. */
+  readonly slot?: string | undefined
+}
+
+/** Ends everything but the supervisor: signals, deadlines, and no waiting once all are gone. */
+export class Stop {
+  readonly #o: StopOptions
+  readonly #startedAtMs: number
+  readonly #killed = new Set<number>()
+  readonly #told = new Set<number>()
+  /** Starts of finish programs that are on their way. */
+  #finishing = 0
+  /** Services are told one depth after the other; not any more once half of the time is over. */
+  #inOrder = true
+  #alarms: Cancel[] = []
+  #again: Cancel | undefined
+  #finish: () => void = () => undefined
+  #finished = false
+  /** The process table could not be read, and that was said. */
+  #isBlind = false
+
+  constructor(options: StopOptions) {
+    this.#o = options
+    this.#startedAtMs = options.clock.nowMs()
+  }
+
+  /** Resolves the moment nobody is left, or when even KILL has not helped in time. Whatever goes wrong meanwhile, it resolves. */
+  run(): Promise<void> {
+    const { totalMs } = this.#o
+    const done = new Promise<void>((resolve) => {
+      this.#finish = resolve
+    })
+    this.#after(totalMs + AFTER_KILL_MS, () => this.#end())
+    this.#attempt(() => this.#begin())
+    return done
+  }
+
+  #begin(): void {
+    const { totalMs, children, mainPid } = this.#o
+    // A total below the reserve is shared: some time to obey, some for the logs.
+    const killAtMs = totalMs - Math.min(RESERVE_MS, totalMs / 2)
+    const services = children().filter(({ depth }) => depth !== undefined)
+    for (const child of children()) if (child.depth === undefined) this.#tell(child)
+    const main = mainPid()
+    if (main !== undefined) this.#signal(main, 'TERM', 'the main program')
+    // What a service has started in its session is its own to end.
+    const spared = new Set([...children().map(({ pid }) => pid), main])
+    const sessions = new Set(services.map(({ pid }) => pid))
+    for (const { pid, comm, session } of this.#others())
+      if (!spared.has(pid) && !sessions.has(session)) this.#signal(pid, 'TERM', comm)
+    if (services.length > 0 || this.#o.unfinished().length > 0)
+      this.#after(killAtMs / 2, () => {
+        this.#inOrder = false
+        this.#tellServices()
+      })
+    this.#after(NAME_AFTER_MS, () => this.#sayWhoIsLeft())
+    this.#after(killAtMs, () => {
+      this.#killAll((left) => `still running after ${this.#waitedMs()} ms, so killed: ${listed(left)}`)
+    })
+    this.lookAgain()
+  }
+
+  /** A second Ctrl-C: no more patience. */
+  hurry(): void {
+    if (this.#finished) return
+    this.#killAll((left) => `Second Ctrl-C: killed ${named(left)}, which was still stopping`)
+  }
+
+  /** Something has ended. */
+  lookAgain(): void {
+    this.#attempt(() => this.#look())
+  }
+
+  #look(): void {
+    if (this.#finished) return
+    this.#tellServices()
+    // Their ends are events.
+    if (this.#finishing > 0 || this.#o.children().length > 0 || this.#o.mainPid() !== undefined) return
+    const others = this.#others()
+    const waitedMs = this.#o.clock.nowMs() - this.#startedAtMs
+    const ours = descendants(others, this.#o.ownPid)
+    if (others.length === 0 || (ours.length === 0 && waitedMs >= FOREIGN_GRACE_MS)) this.#end()
+    else this.#lookLater()
+  }
+
+  /** The deepest services that are left, once everything that may need them has gone; then the next ones. */
+  #tellServices(): void {
+    const { children, mainPid, unfinished } = this.#o
+    const living = children()
+    const services = living.flatMap((child) => (child.depth === undefined ? [] : [{ child, depth: child.depth }]))
+    const others = living.length > services.length || mainPid() !== undefined
+    if (this.#inOrder && (others || this.#finishing > 0)) return
+    const left = unfinished()
+    const deepest = Math.max(...services.map(({ depth }) => depth), ...left.map(({ depth }) => depth))
+    const isDue = (one: { readonly depth: number }): boolean => !this.#inOrder || one.depth === deepest
+    for (const { child } of services.filter(isDue)) this.#tell(child)
+    for (const { slot } of left.filter(isDue)) this.#runFinish(slot)
+  }
+
+  #runFinish(slot: string): void {
+    this.#finishing += 1
+    void this.#o.finish(slot).finally(() => {
+      this.#finishing -= 1
+      this.lookAgain()
+    })
+  }
+
+  /** Its stop signal, and KILL when its own time is over. A finish program is not told: it is about to end. */
+  #tell(child: LivingChild): void {
+    if (this.#told.has(child.child)) return
+    this.#told.add(child.child)
+    const { totalMs, clock, endInput } = this.#o
+    const nowMs = clock.nowMs() - this.#startedAtMs
+    const isLogger = endInput(child.slot)
+    const graceMs = isLogger ? Math.min(LOGGER_GRACE_MS, child.stopTimeoutMs) : 0
+    if (isLogger) this.#after(nowMs + graceMs, () => this.#signalIfLiving(child))
+    else if (child.program === 'run') this.#signal(child.pid, child.stopSignal, child.slot)
+    const fromMs = child.program === 'finish' ? child.spawnedAtMs - this.#startedAtMs : nowMs
+    const killAtMs = fromMs + child.stopTimeoutMs
+    if (killAtMs < totalMs - Math.min(RESERVE_MS, totalMs / 2)) this.#after(killAtMs, () => this.#killSlot(child))
+  }
+
+  #signalIfLiving({ child, pid, stopSignal, slot }: LivingChild): void {
+    if (this.#o.children().some((one) => one.child === child)) this.#signal(pid, stopSignal, slot)
+  }
+
+  /** It had to be killed. */
+  wasKilled(pid: number): boolean {
+    return this.#killed.has(pid)
+  }
+
+  #lookLater(): void {
+    const { clock } = this.#o
+    // The ends of strangers (grandchildren, `docker exec`) are nobody's event.
+    this.#again ??= clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
+      this.#again = undefined
+      this.lookAgain()
+    })
+  }
+
+  #end(): void {
+    this.#finished = true
+    this.#again?.()
+    for (const cancel of this.#alarms) cancel()
+    this.#finish()
+  }
+
+  /** Who has to go besides us and the supervisor. Zombies have gone. */
+  #others(): readonly ProcessFacts[] {
+    const { pid1, ownPid, supervisorPid } = this.#o
+    const all = this.#processes()
+    const mine = pid1 ? all : descendants(all, ownPid)
+    return mine.filter((one) => one.pid !== ownPid && one.pid !== supervisorPid() && !isZombie(one))
+  }
+
+  /** Where the process table cannot be read, because no descriptor is left for it, what we have started is all that is known. */
+  #processes(): readonly ProcessFacts[] {
+    const { processes, children, mainPid, ownPid, say } = this.#o
+    try {
+      return processes()
+    } catch (error) {
+      if (!this.#isBlind) say(`only slots and the main program are waited for: ${(error as Error).message}`)
+      this.#isBlind = true
+      const main = mainPid()
+      return [...children().map(({ pid }) => pid), ...(main === undefined ? [] : [main])].map((pid) =>
+        unseen(pid, ownPid),
+      )
+    }
+  }
+
+  #left(): readonly Left[] {
+    const slots = new Map(this.#o.children().map(({ pid, slot }) => [pid, slot]))
+    const main = this.#o.mainPid()
+    return this.#others().map(({ pid, comm, session }) => ({
+      pid,
+      name: slots.get(pid) ?? (pid === main ? `the main program (${comm})` : comm),
+      slot: slots.get(session),
+    }))
+  }
+
+  #sayWhoIsLeft(): void {
+    const left = this.#left()
+    if (left.length > 0) this.#o.say(`still waiting for ${listed(left)}`)
+  }
+
+  #killSlot({ pid, slot, stopSignal, stopTimeoutMs, program }: LivingChild): void {
+    if (!this.#o.children().some((child) => child.pid === pid)) return
+    const limit = `${stopTimeoutMs} ms`
+    this.#o.say(
+      program === 'finish'
+        ? `the finish program of ${slot} (pid ${pid}) has not ended within ${limit}; it is killed`
+        : `${slot} (pid ${pid}) has not ended within ${limit} of SIG${stopSignal}; it is killed`,
+    )
+    this.#kill({ pid, name: slot }, -pid)
+  }
+
+  #waitedMs(): number {
+    return Math.round(this.#o.clock.nowMs() - this.#startedAtMs)
+  }
+
+  /** @param why the line for what is left */
+  #killAll(why: (left: readonly Left[]) => string): void {
+    const left = this.#left()
+    if (left.length > 0) this.#o.say(why(left))
+    const leaders = new Set(this.#o.children().map(({ pid }) => pid))
+    for (const one of left) this.#kill(one, leaders.has(one.pid) ? -one.pid : one.pid)
+    // Once more: a process can have been forked while we looked.
+    this.#after(this.#o.clock.nowMs() - this.#startedAtMs + LOOK_EVERY_MS, () => {
+      for (const one of this.#left()) this.#kill(one, one.pid)
+    })
+    this.#after(this.#o.clock.nowMs() - this.#startedAtMs + AFTER_KILL_MS, () => {
+      try {
+        const stuck = this.#left()
+        if (stuck.length > 0)
+          this.#o.say(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
+      } finally {
+        this.#end()
+      }
+    })
+  }
+
+  #kill({ pid, name }: Left, target: number): void {
+    this.#killed.add(pid)
+    this.#signal(target, 'KILL', name)
+  }
+
+  #signal(pid: number, signal: SignalName, name: string): void {
+    try {
+      this.#o.native.kill(pid, SIGNALS[signal])
+      // A stopped process sees nothing but KILL before it is continued.
+      if (signal !== 'KILL') this.#o.native.kill(pid, SIGNALS.CONT)
+    } catch (error) {
+      this.#o.say(`cannot send SIG${signal} to ${name} (pid ${Math.abs(pid)}): ${(error as Error).message}`)
+    }
+  }
+
+  #after(afterMs: number, act: () => void): void {
+    this.#alarms.push(this.#o.clock.at(this.#startedAtMs + afterMs, () => this.#attempt(act)))
+  }
+
+  /** A fault of ours costs the step it is in; the stop goes on, as nothing comes after it that could end the container. */
+  #attempt(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#o.say(`a bug while stopping: ${(error as Error).stack}`)
+    }
+  }
+}
+
+const unseen = (pid: number, ppid: number): ProcessFacts => ({
+  pid,
+  ppid,
+  comm: '?',
+  state: '?',
+  pgrp: pid,
+  session: pid,
+  terminal: 0,
+  foreground: -1,
+  startTime: 0,
+  cpuTicks: 0,
+  residentPages: 0,
+})
+
+const listed = (left: readonly Left[]): string => joined(left.map(({ pid, name }) => `${name} (pid ${pid})`))
+
+/** A person at a keyboard knows slots by their names. */
+const named = (left: readonly Left[]): string => joined([...new Set(left.map(({ name, slot }) => slot ?? name))])
+
+function joined(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED).join(', ')
+  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown
+}

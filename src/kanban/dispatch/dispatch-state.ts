@@ -1,0 +1,96 @@
+/** What is known of a board's ticks between them: a small file, so that the board changes only when the work does. */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Clock } from '../../system/clock.ts'
+import { makeDirectory } from '../../system/files/directory.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
+import { instantText } from '../../system/instant.ts'
+import type { DispatchReport } from '../report.ts'
+import { CLAIM_TTL_MS } from '../running.ts'
+import { dispatchStateFile } from '../store/places.ts'
+
+export interface DispatchState {
+  /** Of the last tick that was not a dry run. */
+  readonly atMs: number
+  readonly host: string
+  readonly pid: number
+  /** Which boot of the machine, and wall clock minus monotonic clock at that tick: a jump of one against the other is seen. */
+  readonly boot: string
+  readonly offsetMs: number
+  /** Nothing is called stale or expired before; wall clock. */
+  readonly graceUntilMs: number
+  readonly report: DispatchReport | null
+  readonly busy: boolean
+  readonly starvedTicks: number
+  readonly lastError: string | null
+}
+
+/** Clocks that were set by less are adjusted, not jumping. */
+const JUMP_MS = 60_000
+const MAX_STATE_BYTES = 10_000_000
+
+/** undefined: no tick yet, or the file is nobody's work of ours. */
+export function readDispatchState(home: string, slug: string): DispatchState | undefined {
+  const { text } = readSmallFile(dispatchStateFile(home, slug), MAX_STATE_BYTES)
+  if (text === undefined) return undefined
+  try {
+    const value = JSON.parse(text) as Partial<DispatchState> | null
+    return instantText(value?.atMs) !== undefined &&
+      typeof value?.offsetMs === 'number' &&
+      typeof value.graceUntilMs === 'number'
+      ? (value as DispatchState)
+      : undefined
+  } catch {
+    // A torn or foreign file says nothing; the next tick replaces it.
+    return undefined
+  }
+}
+
+export interface StatePlace {
+  readonly home: string
+  readonly board: { readonly place: { readonly slug: string } }
+  readonly warn: (text: string) => void
+}
+
+/** Best kept, not worth a tick: what was started was started, whether this can be written or not. */
+export function keepDispatchState({ home, board, warn }: StatePlace, state: DispatchState): void {
+  const { slug } = board.place
+  const file = dispatchStateFile(home, slug)
+  const scratch = `${file}.${process.pid}`
+  try {
+    makeDirectory(dirname(file), 0o700)
+    writeFileSync(scratch, `${JSON.stringify(state)}\n`, { mode: 0o600 })
+    renameSync(scratch, file)
+  } catch (error) {
+    warn(`the state of the dispatch of board ${slug} cannot be kept: ${(error as Error).message}`)
+  }
+}
+
+export interface ClockSight {
+  readonly boot: string
+  readonly offsetMs: number
+  readonly graceUntilMs: number
+  /** Within one TTL of a jump of the wall clock (suspend, somebody set it). */
+  readonly afterJump: boolean
+}
+
+/** Not from a place that others can write: a file of the kernel, which {@link readSmallFile} refuses. '': this kernel has none. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
+
+/** Compares the clocks with those of the last tick. */
+export function sightClocks(clock: Clock, last: DispatchState | undefined): ClockSight {
+  const boot = bootId()
+  const wallMs = clock.wallMs()
+  const offsetMs = Math.round(wallMs - clock.nowMs())
+  const jumped = last !== undefined && last.boot === boot && Math.abs(offsetMs - last.offsetMs) > JUMP_MS
+  const known = last?.graceUntilMs ?? 0
+  const graceUntilMs = jumped ? wallMs + CLAIM_TTL_MS : known - wallMs > CLAIM_TTL_MS ? 0 : known
+  return { boot, offsetMs, graceUntilMs, afterJump: wallMs < graceUntilMs }
+}

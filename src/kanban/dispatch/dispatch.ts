@@ -1,0 +1,228 @@
+/** One tick on a real board: facts in, steps out, each performed and answered. */
+import type { Clock } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import { databaseTrouble, whenFree } from '../../system/files/sqlite.ts'
+import type { Jobs } from '../jobs/jobs.ts'
+import { forgetJob } from '../jobs/kept-results.ts'
+import { type DispatchReport, emptyReport } from '../report.ts'
+import { type Rules, rulesInForce } from '../rules.ts'
+import { judgeRunning, type Now } from '../running.ts'
+import type { Board } from '../store/board.ts'
+import { parseJobSlot } from '../task.ts'
+import { type Decision, planTick, type Step, type StepResult, type TickFacts, tick } from '../tick.ts'
+import { isBusy, isStarved } from '../verdict.ts'
+import { type ClockSight, keepDispatchState, readDispatchState, sightClocks } from './dispatch-state.ts'
+import { leftJobs, observeWorker } from './observe.ts'
+import { Performer } from './perform.ts'
+import { Profiles, readWrittenRules } from './settings.ts'
+import {
+  type RunningRow,
+  readPromotable,
+  readReady,
+  readRunning,
+  readWaitingChildren,
+  toRunning,
+} from './tick-facts.ts'
+import { takeTickLock } from './tick-lock.ts'
+import { TickTroubles } from './tick-troubles.ts'
+
+/** How long a tick waits for another dispatcher, and for a writer. */
+const LOCK_WAIT_MS = 2000
+const WRITE_WAIT_MS = 20_000
+
+export interface DispatchOptions {
+  readonly home: string
+  readonly board: Board
+  readonly clock: Clock
+  readonly host: string
+  /** null: no supervisor answers; a dry run can do without. */
+  readonly jobs: Jobs | null
+  readonly max?: number
+  readonly failureLimit?: number
+  /** Words of the built-in agent. */
+  readonly builtIn: (profile: string) => readonly string[]
+  /** Told what a tick could not keep, which is no failure of the tick. */
+  readonly warn: (text: string) => void
+  /** The dispatcher was told to end: nothing more is started. */
+  readonly ending?: () => boolean
+  /**
+   * Only results are taken. So a container that stops does not forget what was finished just before; a worker that was stopped
+   * with it is known by its result, which says so.
+   */
+  readonly settleOnly?: boolean
+}
+
+export interface Dispatched {
+  readonly report: DispatchReport
+  readonly rules: Rules
+  readonly warnings: readonly string[]
+  readonly notes: readonly string[]
+  /** null: another dispatcher holds the board. */
+  readonly decision: Decision | null
+}
+
+interface Sight {
+  readonly facts: TickFacts
+  readonly rows: ReadonlyMap<string, RunningRow>
+  readonly clocks: ClockSight
+  readonly profiles: Profiles
+  readonly stop: readonly string[]
+  readonly take: readonly string[]
+  /** Tasks whose worker was to be stopped and lives on: filled when it is tried. */
+  readonly unstopped: Set<string>
+  readonly warnings: readonly string[]
+  readonly notes: readonly string[]
+}
+
+/** What a tick would do now. Writes nothing. */
+export async function planDispatch(
+  options: Omit<DispatchOptions, 'warn'>,
+): Promise<Dispatched & { readonly decision: Decision }> {
+  const { facts, warnings, notes } = await look(options)
+  const decision = options.board.read(() => planTick(facts))
+  return { report: decision.report, rules: facts.rules, warnings, notes, decision }
+}
+
+/**
+ * A real tick. One at a time per board: the loser waits, then does nothing.
+ * @throws HermesError NO_SUPERVISOR, VOLUME_BUSY
+ */
+export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched> {
+  const { board, clock, jobs, home } = options
+  if (jobs === null)
+    throw new HermesError('NO_SUPERVISOR', 'workers are started by the supervisor, which is not running', {
+      next: 'start it, or look with --dry-run',
+    })
+  const lock = await takeTickLock(board.place, clock, LOCK_WAIT_MS)
+  if (lock === undefined) {
+    const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home), options)
+    return { report: { ...emptyReport(), skipped_locked: true }, rules, warnings, notes, decision: null }
+  }
+  try {
+    const phase = await jobs.phase()
+    if (phase === 'stopping') return await reallyTick({ ...options, settleOnly: true }, jobs)
+    if (phase !== 'running') {
+      throw new HermesError('VOLUME_BUSY', `the container is ${phase}; nothing is dispatched`, {
+        next: 'hermes status',
+      })
+    }
+    return await reallyTick(options, jobs)
+  } finally {
+    lock.release()
+  }
+}
+
+async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatched> {
+  const { board, clock, home, host } = options
+  const sight = await look(options)
+  const { facts, rows, profiles, warnings, notes } = sight
+  const troubles = new TickTroubles()
+  await stopWorkers(sight, jobs, troubles)
+  const { unstopped } = sight
+  const free = <T>(work: () => T): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
+  const performer = new Performer({ ...options, jobs, rows, profiles, rules: facts.rules, free, troubles, unstopped })
+  const steps = tick(facts)
+  let next = await free(() => steps.next())
+  while (!next.done) {
+    const result = await perform(performer, next.value, options, troubles)
+    next = steps.next(result)
+  }
+  for (const slot of sight.take) {
+    const id = taskOf(slot)
+    if (!unstopped.has(id)) await forgetJob(home, jobs, slot).catch((error) => troubles.add('forget', id, error))
+  }
+  for (const line of troubles.lines(board.place.slug)) options.warn(line)
+  const decision = next.value
+  const last = readDispatchState(home, board.place.slug)
+  const { boot, offsetMs, graceUntilMs } = sight.clocks
+  keepDispatchState(options, {
+    atMs: clock.wallMs(),
+    host,
+    pid: process.pid,
+    boot,
+    offsetMs,
+    graceUntilMs,
+    report: decision.report,
+    busy: isBusy(decision),
+    starvedTicks: isStarved(decision) ? (last?.starvedTicks ?? 0) + 1 : 0,
+    lastError: performer.lastError ?? troubles.last,
+  })
+  return { report: decision.report, rules: facts.rules, warnings, notes, decision }
+}
+
+/** What fails for one task stays with that task. */
+async function perform(
+  performer: Performer,
+  step: Step,
+  { ending, settleOnly }: DispatchOptions,
+  troubles: TickTroubles,
+): Promise<StepResult> {
+  if (step.type === 'spawn' && (settleOnly === true || ending?.() === true)) return { state: 'stop' }
+  try {
+    return await performer.perform(step)
+  } catch (error) {
+    const trouble = databaseTrouble(error)
+    // No step can be done on a damaged board; the caller sets it aside.
+    if (trouble === 'corrupt') throw error
+    // Somebody sits on the board: this step is for the next tick.
+    if (trouble !== 'busy') troubles.add(step.type, step.id, error)
+    else if (step.type !== 'end') return { state: 'lost' }
+    return { state: 'refused' }
+  }
+}
+
+/** Processes that must be gone before their tasks move: all at once, since each may take its five seconds. */
+async function stopWorkers({ facts, rows, stop, unstopped }: Sight, jobs: Jobs, troubles: TickTroubles): Promise<void> {
+  const overdue = facts.running.flatMap((task) => {
+    const verdict = judgeRunning(task, facts.rules, facts.now)
+    const slot = rows.get(task.id)?.slot
+    return verdict.do === 'end' && verdict.end.stop && slot ? [slot] : []
+  })
+  const stopOne = (slot: string): Promise<void> =>
+    jobs.stop(slot).catch((error) => {
+      unstopped.add(taskOf(slot))
+      troubles.add('stop', taskOf(slot), error)
+    })
+  await Promise.all([...stop, ...overdue].map(stopOne))
+}
+
+const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
+
+async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
+  const { home, board, clock, host, jobs } = options
+  const profiles = new Profiles(home)
+  const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), profiles, options)
+  const clocks = sightClocks(clock, readDispatchState(home, board.place.slug))
+  const now: Now = { wallMs: clock.wallMs(), afterJump: clocks.afterJump, host, instance: jobs?.instance ?? null }
+  const left =
+    jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftJobs(board, home, jobs, clock)
+  const rows = readRunning(board)
+  const running = []
+  for (const row of rows) running.push(toRunning(row, await observeWorker(row, home, host, jobs)))
+  // A real tick has stopped them by the time it comes to the candidates; those it does not stop hold their task back.
+  const stopping = new Set(left.stop.map(taskOf))
+  const unstopped = new Set<string>()
+  const all: TickFacts = {
+    rules,
+    now,
+    profiles,
+    running,
+    promotable: readPromotable(board, now.wallMs),
+    childrenOf: (id) => readWaitingChildren(board, id),
+    ready: readReady(board),
+    workerEnding: (id) => left.ending.has(id) && (!stopping.has(id) || unstopped.has(id)),
+  }
+  const results = running.filter(({ seen }) => seen.state === 'ended')
+  const none = { promotable: [], childrenOf: () => [], ready: [] }
+  return {
+    facts: options.settleOnly === true ? { ...all, ...none, running: results } : all,
+    rows: new Map(rows.map((row) => [row.id, row])),
+    clocks,
+    profiles,
+    stop: options.settleOnly === true ? [] : left.stop,
+    unstopped,
+    take: options.settleOnly === true ? left.take : [...left.take, ...left.stop],
+    warnings,
+    notes,
+  }
+}

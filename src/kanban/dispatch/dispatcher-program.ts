@@ -1,0 +1,64 @@
+import { connectControl } from '../../control/client.ts'
+import { heartbeat } from '../../control/heartbeat.ts'
+import type { Clock } from '../../system/clock.ts'
+import { EXIT } from '../../system/errors.ts'
+import { announceReady } from '../../system/notify.ts'
+import type { Environment } from '../../system/programs/install.ts'
+import { oneLine } from '../../system/text/foreign-text.ts'
+import { Dispatcher } from './dispatcher.ts'
+
+export interface DispatcherFacts {
+  readonly home: string
+  readonly controlSocket: string
+  readonly clock: Clock
+  readonly host: string
+  readonly env: Environment
+  readonly builtIn: (profile: string) => readonly string[]
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+}
+
+/** Its notification fd, in the slot. */
+const READY_FD = 3
+
+/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+export interface DispatcherBundle {
+  dispatcherProgram(facts: DispatcherFacts): Promise<number>
+}
+
+/** Runs until TERM, INT, HUP or QUIT. @returns the exit code */
+export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
+  const { home, controlSocket, clock, host, env, builtIn, out, err } = facts
+  const json = env.LOG_FORMAT === 'json'
+  const supervised = env.HERMES_SLOT === 'dispatcher'
+  const dispatcher = new Dispatcher({
+    home,
+    controlSocket,
+    clock,
+    host,
+    builtIn,
+    say: (level, text) => {
+      // Another tool may have put anything into a row's assignee.
+      const message = oneLine(text)
+      const time = new Date(clock.wallMs()).toISOString()
+      const line = json ? JSON.stringify({ time, level, component: 'kanban', message }) : message
+      ;(level === 'info' ? out : err)(`${line}\n`)
+    },
+    ready: () => {
+      if (supervised) announceReady(READY_FD)
+    },
+  })
+  const end = (): void => dispatcher.end()
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+  for (const signal of signals) process.on(signal, end)
+  const endHeartbeat = supervised
+    ? heartbeat('dispatcher', () => connectControl(controlSocket, clock), clock)
+    : undefined
+  try {
+    await dispatcher.run()
+    return EXIT.done
+  } finally {
+    endHeartbeat?.()
+    for (const signal of signals) process.off(signal, end)
+  }
+}

@@ -1,0 +1,67 @@
+/** What needs both the board and the supervisor, where one answers: for the command line and the dashboard. */
+import type { ControlClient } from '../../control/client.ts'
+import { HermesError } from '../../system/errors.ts'
+import { type Jobs, supervisorJobs } from '../jobs/jobs.ts'
+import type { Board } from '../store/board.ts'
+import { parentsOf, requireTask } from '../store/queries.ts'
+import { isClosed } from '../task.ts'
+import { type Why, why } from '../why.ts'
+import { type DispatchOptions, planDispatch } from './dispatch.ts'
+import { readWrittenRules } from './settings.ts'
+
+type Connect = () => Promise<ControlClient>
+
+/** With the supervisor's jobs where it answers, else with null. */
+export async function withJobs<T>(connect: Connect, use: (jobs: Jobs | null) => Promise<T>): Promise<T> {
+  let client: ControlClient
+  try {
+    client = await connect()
+  } catch (error) {
+    if (error instanceof HermesError && (error.code === 'NO_SUPERVISOR' || error.code === 'REFUSED')) return use(null)
+    throw error
+  }
+  try {
+    return await use(await supervisorJobs(client))
+  } finally {
+    client.close()
+  }
+}
+
+/** Why no tick comes by itself; null: one does. */
+export async function noDispatcher(home: string, connect: Connect): Promise<string | null> {
+  if (!readWrittenRules(home).dispatchInGateway) return 'kanban.dispatch_in_gateway is false'
+  try {
+    const client = await connect()
+    try {
+      const { slots } = await client.request('status', {})
+      const slot = slots.find((one) => one.slot === 'dispatcher')
+      if (slot === undefined) return 'there is no slot "dispatcher"'
+      return slot.state === 'up' || slot.state === 'starting' ? null : `the slot "dispatcher" is ${slot.state}`
+    } finally {
+      client.close()
+    }
+  } catch (error) {
+    if (error instanceof HermesError && error.code === 'NO_SUPERVISOR') return 'the supervisor is not running'
+    if (error instanceof HermesError && error.code === 'REFUSED') return error.message
+    throw error
+  }
+}
+
+export interface ExplainFacts extends Pick<DispatchOptions, 'home' | 'clock' | 'host' | 'builtIn'> {
+  readonly connect: Connect
+}
+
+/** Why a task is not running. @throws HermesError for a task that is not there */
+export async function explainTask({ connect, ...base }: ExplainFacts, board: Board, id: string): Promise<Why> {
+  const missing = await noDispatcher(base.home, connect)
+  const task = requireTask(board, id)
+  const { decision, rules } = await withJobs(connect, (jobs) => planDispatch({ ...base, board, jobs }))
+  return why({
+    task,
+    openParents: parentsOf(board, id).filter((parent) => !isClosed(parent.status)),
+    decision,
+    defaultAssignee: rules.defaultAssignee,
+    noDispatcher: missing,
+    intervalSeconds: readWrittenRules(base.home).dispatchIntervalSeconds,
+  })
+}

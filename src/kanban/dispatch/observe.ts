@@ -1,0 +1,73 @@
+/** What can be seen of workers: by the supervisor's jobs where it can be asked, else in the process table. */
+
+import type { Clock } from '../../system/clock.ts'
+import { readLiving } from '../../system/programs/proc.ts'
+import type { JobState, Jobs } from '../jobs/jobs.ts'
+import { keptResult, keptResults } from '../jobs/kept-results.ts'
+import { outputSince } from '../jobs/output-tail.ts'
+import type { Seen } from '../running.ts'
+import type { Board } from '../store/board.ts'
+import { taskLog } from '../store/places.ts'
+import { parseJobSlot } from '../task.ts'
+import type { RunningRow } from './tick-facts.ts'
+
+/** A worker that has said itself that it is done may take so long to end. */
+const FAREWELL_MS = 60_000
+
+export async function observeWorker(row: RunningRow, home: string, host: string, jobs: Jobs | null): Promise<Seen> {
+  if (row.slot) {
+    const ours = jobs !== null && row.instance === jobs.instance
+    const asked: JobState = ours ? await jobs.look(row.slot) : { state: 'none' }
+    const job = asked.state === 'none' ? keptResult(home, row.slot) : asked
+    if (job.state === 'running') return { state: 'alive', pid: job.pid ?? null }
+    if (job.state === 'ended') {
+      const { state, exitCode, signal, asked, reason } = job
+      if (reason !== undefined) return { state, exitCode, signal, asked, output: '', reason }
+      const output = outputSince(taskLog(home, row.id), row.run_started_at ?? 0)
+      return { state, exitCode, signal, asked, output }
+    }
+  }
+  // A claim of another tool names no host: it is taken for one of ours.
+  if (row.host !== null && row.host !== '' && row.host !== host) return { state: 'unknown' }
+  if (row.worker_pid === null) return { state: 'gone' }
+  const startTime = readLiving(row.worker_pid)?.startTime
+  const same = startTime !== undefined && (row.worker_start_time === null || row.worker_start_time === startTime)
+  return same ? { state: 'alive', pid: row.worker_pid } : { state: 'gone' }
+}
+
+export interface LeftJobs {
+  /** Jobs of runs that are over and still have a process to stop. */
+  readonly stop: readonly string[]
+  /** Jobs that have ended, and results of earlier lives, whose runs are over: to be forgotten. */
+  readonly take: readonly string[]
+  /** Tasks with a process of an earlier run. */
+  readonly ending: ReadonlySet<string>
+}
+
+/** Jobs of this board that are nobody's current run: a worker that outlived its claim, a result nobody needs any more. */
+export async function leftJobs(board: Board, home: string, jobs: Jobs, clock: Clock): Promise<LeftJobs> {
+  const stop: string[] = []
+  const take: string[] = []
+  const ending = new Set<string>()
+  for (const slot of new Set([...(await jobs.list()), ...keptResults(home)])) {
+    const job = parseJobSlot(slot)
+    if (job === undefined) continue
+    const run = board.get<{ current_run: number | null; outcome: string | null; ended_at: number | null }>(
+      `SELECT t.current_run, r.outcome, r.ended_at FROM tasks t JOIN runs r ON r.task_id = t.id WHERE t.id = ? AND r.id = ? AND r.slot = ?`,
+      job.taskId,
+      job.runId,
+      slot,
+    )
+    // Another board's, or the current run's.
+    if (run === undefined || run.current_run === job.runId) continue
+    const seen = await jobs.look(slot)
+    if (seen.state !== 'running') {
+      take.push(slot)
+      continue
+    }
+    ending.add(job.taskId)
+    const own = run.outcome === 'completed' || run.outcome === 'blocked'
+    if (!own || clock.wallMs() - (run.ended_at ?? 0) > FAREWELL_MS) stop.push(slot)
+  }
+  return { stop, take, ending }
+}

@@ -1,0 +1,194 @@
+/** Performs the steps of a tick. */
+
+import { type Clock, pause } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import { readLiving } from '../../system/programs/proc.ts'
+import { type Jobs, WORKER_STOP_MS } from '../jobs/jobs.ts'
+import { forgetJob } from '../jobs/kept-results.ts'
+import { prepareJob, SpawnError } from '../jobs/spawn.ts'
+import type { Rules } from '../rules.ts'
+import type { Board } from '../store/board.ts'
+import type { Step, StepResult } from '../tick.ts'
+import type { Profiles } from './settings.ts'
+import type { RunningRow } from './tick-facts.ts'
+import {
+  assignDefault,
+  type Claimed,
+  claim,
+  endRun,
+  extendClaim,
+  promote,
+  recordWorker,
+  releaseClaim,
+} from './tick-steps.ts'
+import type { TickTroubles } from './tick-troubles.ts'
+
+const DONE: StepResult = { state: 'done' }
+const LOST: StepResult = { state: 'lost' }
+const REFUSED: StepResult = { state: 'refused' }
+/** How long the dispatcher waits to learn a new worker's pid; without it the next tick asks the supervisor. */
+const PID_WAIT_MS = 1000
+const PID_POLL_MS = 10
+
+export interface PerformerOptions {
+  readonly home: string
+  readonly board: Board
+  readonly clock: Clock
+  readonly host: string
+  readonly jobs: Jobs
+  readonly rows: ReadonlyMap<string, RunningRow>
+  readonly profiles: Profiles
+  readonly rules: Rules
+  readonly builtIn: (profile: string) => readonly string[]
+  /** Does a write again while others hold the board. */
+  readonly free: <T>(work: () => T) => Promise<T>
+  readonly troubles: TickTroubles
+  /** Tasks whose worker should have been stopped and lives on. */
+  readonly unstopped: ReadonlySet<string>
+}
+
+type Of<T extends Step['type']> = Extract<Step, { readonly type: T }>
+
+export class Performer {
+  readonly #o: PerformerOptions
+  /** Why the last spawn failed, for dispatch-status. */
+  lastError: string | null = null
+
+  constructor(options: PerformerOptions) {
+    this.#o = options
+  }
+
+  async perform(step: Step): Promise<StepResult> {
+    const { board, clock, free } = this.#o
+    const wallMs = clock.wallMs()
+    switch (step.type) {
+      case 'extend': {
+        const row = this.#row(step.id)
+        return (await free(() => extendClaim(board, row, wallMs))) ? DONE : LOST
+      }
+      case 'end':
+        return this.#end(step, wallMs)
+      case 'promote':
+        return (await free(() => promote(board, step.id, step.from, step.to, wallMs))) ? DONE : LOST
+      case 'assign':
+        return (await free(() => assignDefault(board, step.id, step.assignee, wallMs))) ? DONE : LOST
+      case 'spawn':
+        return this.#spawn(step, wallMs)
+    }
+  }
+
+  #row(id: string): RunningRow {
+    const row = this.#o.rows.get(id)
+    if (row === undefined) throw new Error(`${id} was not among the running tasks of this tick`)
+    return row
+  }
+
+  async #end({ id, end, settlement }: Of<'end'>, wallMs: number): Promise<StepResult> {
+    const { home, board, jobs, free, troubles, unstopped } = this.#o
+    const row = this.#row(id)
+    if (end.stop && unstopped.has(id)) return REFUSED
+    // A worker with a job was stopped before the steps; one of another tool has only its process.
+    if (end.stop && !row.slot) await this.#stopProcess(row)
+    const done = await free(() => endRun(board, row, end, settlement, wallMs))
+    // Only now: were we killed before this line, the result would still be there for the next tick.
+    if (row.slot) await forgetJob(home, jobs, row.slot).catch((error) => troubles.add('forget', id, error))
+    return done ? DONE : LOST
+  }
+
+  async #stopProcess(row: RunningRow): Promise<void> {
+    const { clock } = this.#o
+    const pid = row.worker_pid
+    if (pid === null) return
+    const lives = (): boolean => {
+      const startTime = readLiving(pid)?.startTime
+      return startTime !== undefined && (row.worker_start_time === null || startTime === row.worker_start_time)
+    }
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      if (!lives()) return
+      process.kill(pid, signal)
+      const untilMs = clock.nowMs() + WORKER_STOP_MS
+      while (lives() && clock.nowMs() < untilMs) await pause(this.#o.clock, PID_POLL_MS)
+    }
+  }
+
+  async #spawn({ id, assignee }: Of<'spawn'>, wallMs: number): Promise<StepResult> {
+    const { board, jobs, host, free } = this.#o
+    const claimed = await free(() => claim(board, id, assignee, { host, instance: jobs.instance }, wallMs))
+    if (claimed === undefined) return LOST
+    try {
+      return await this.#startWorker(claimed, assignee)
+    } catch (error) {
+      if (error instanceof SpawnError) return await this.#giveBack(claimed, { failure: true, error: error.message })
+      if (!(error instanceof HermesError)) throw error
+      switch (error.code) {
+        case 'STOPPING':
+        case 'VOLUME_BUSY':
+          await this.#giveBack(claimed, { failure: false, error: error.message })
+          return { state: 'stop' }
+        case 'BAD_REQUEST':
+        case 'NO_SUCH_PROFILE':
+        case 'REFUSED':
+          return await this.#giveBack(claimed, { failure: true, error: error.message })
+        default:
+          // The supervisor died before it answered: the job may run or not. The claim stays; the next tick asks.
+          this.lastError = error.message
+          return { state: 'unclear' }
+      }
+    }
+  }
+
+  async #startWorker(claimed: Claimed, profile: string): Promise<StepResult> {
+    const { home, board, clock, jobs, profiles, builtIn, free, troubles } = this.#o
+    const { row, runId, slot } = claimed
+    const { agent, gateway } = profiles.config(profile)
+    const spec = prepareJob({
+      home,
+      place: board.place,
+      task: row,
+      profile,
+      runId,
+      slot,
+      agent,
+      environment: gateway.env,
+      builtIn,
+    })
+    await jobs.start(spec)
+    const worker = await this.#findWorker(slot)
+    // The worker runs, and its job is known by its slot: what is missing here is for people to read.
+    await free(() => recordWorker(board, row.id, runId, worker, spec.cwd, clock.wallMs())).catch((error) =>
+      troubles.add('process', row.id, error),
+    )
+    return { state: 'done', workspace: spec.cwd }
+  }
+
+  async #findWorker(slot: string): Promise<{ pid: number; startTime: number } | undefined> {
+    const { clock, jobs } = this.#o
+    const untilMs = clock.nowMs() + PID_WAIT_MS
+    for (;;) {
+      const job = await jobs.look(slot)
+      if (job.state !== 'running') return undefined
+      if (job.pid !== undefined) {
+        const startTime = readLiving(job.pid)?.startTime
+        return startTime === undefined ? undefined : { pid: job.pid, startTime }
+      }
+      if (clock.nowMs() >= untilMs) return undefined
+      await pause(this.#o.clock, PID_POLL_MS)
+    }
+  }
+
+  async #giveBack(
+    claimed: Claimed,
+    failed: { readonly failure: boolean; readonly error: string },
+  ): Promise<StepResult> {
+    const { board, clock, rules, free, troubles } = this.#o
+    this.lastError = failed.error
+    try {
+      const { autoBlocked } = await free(() => releaseClaim(board, claimed, failed, rules, clock.wallMs()))
+      return { state: 'failed', autoBlocked }
+    } catch (error) {
+      // It is claimed by a run without a worker: the next tick finds that and takes it back.
+      troubles.add('release', claimed.row.id, error)
+      return { state: 'unclear' }
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/** Removes a profile that may have workers: they are stopped, and their tasks go back to the board. */
+import { removeProfile } from '../../control/profile-actions.ts'
+import { ifSupervised, type Supervised } from '../../control/slot-actions.ts'
+import type { Progress } from '../../profile/directory/staging.ts'
+import type { Clock } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import { supervisorJobs } from '../jobs/jobs.ts'
+import { forgetJob } from '../jobs/kept-results.ts'
+import { PATIENT_MS, withBoard } from '../store/board.ts'
+import { change } from '../store/changes.ts'
+import { type BoardPlace, listBoards } from '../store/places.ts'
+import { type TickLock, takeTickLock } from './tick-lock.ts'
+
+/** A tick that stops workers of its own may take so long. */
+const LOCK_WAIT_MS = 10_000
+
+export interface RemovalFacts extends Supervised {
+  readonly clock: Clock
+  /** Who removes it, for the events of the tasks. */
+  readonly actor: string
+  readonly warn: (text: string) => void
+  /** Told of each file that is removed. */
+  readonly progress?: Progress
+}
+
+/**
+ * @param name a profile that exists, never `default`
+ * @returns the tasks whose workers were stopped
+ * @throws HermesError FAILED while another tick holds a board for long
+ */
+export async function removeProfileAndWorkers(
+  facts: RemovalFacts,
+  name: string,
+  keepLogs: boolean,
+): Promise<readonly string[]> {
+  const places = listBoards(facts.home)
+  // No tick may start a worker of this profile between the stop and the removal: it would make the directory anew.
+  const locks: TickLock[] = []
+  try {
+    for (const place of places) locks.push(await holdTicks(place, facts.clock))
+    const stopped = await stopWorkers(facts, name, places)
+    await removeProfile(facts, name, keepLogs, facts.progress)
+    return stopped
+  } finally {
+    for (const lock of locks) lock.release()
+  }
+}
+
+async function holdTicks(place: BoardPlace, clock: Clock): Promise<TickLock> {
+  const lock = await takeTickLock(place, clock, LOCK_WAIT_MS)
+  if (lock !== undefined) return lock
+  throw new HermesError('FAILED', `the board "${place.slug}" is being dispatched; nothing was deleted`, {
+    next: 'try again in a moment',
+  })
+}
+
+async function stopWorkers(facts: RemovalFacts, name: string, places: readonly BoardPlace[]): Promise<string[]> {
+  const { home } = facts
+  const stopped = await ifSupervised(facts, async (client) => {
+    const jobs = await supervisorJobs(client)
+    const { slots } = await client.request('status', {})
+    const own = slots.filter(({ slot, profile }) => slot.startsWith('job-') && profile === name).map(({ slot }) => slot)
+    const stopOne = async (slot: string): Promise<string[]> => {
+      // One that has ended by itself has a result, which the next tick takes.
+      if ((await jobs.look(slot)).state !== 'running') return []
+      await jobs.stop(slot)
+      const tasks = await giveBack(facts, slot, name, places)
+      await forgetJob(home, jobs, slot)
+      return tasks
+    }
+    return (await Promise.all(own.map(stopOne))).flat()
+  })
+  return stopped ?? []
+}
+
+/** @returns the task whose run the job was, unless the run is over */
+async function giveBack(
+  { clock, actor, warn }: RemovalFacts,
+  slot: string,
+  name: string,
+  places: readonly BoardPlace[],
+): Promise<string[]> {
+  const found: string[] = []
+  for (const place of places) {
+    try {
+      await withBoard(place, { mode: 'write', busyTimeoutMs: PATIENT_MS, warn }, (board) => {
+        const task = board.get<{ id: string }>(
+          "SELECT t.id FROM tasks t JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' AND r.slot = ?",
+          slot,
+        )
+        if (task === undefined) return
+        const reason = `its profile "${name}" was deleted`
+        change(board, 'reclaim', task.id, { reason }, { name: actor, wallMs: clock.wallMs() })
+        found.push(task.id)
+      })
+    } catch (error) {
+      // The worker has been stopped; a tick notes that once the board can be written.
+      warn(`board "${place.slug}": ${(error as Error).message}`)
+    }
+  }
+  return found
+}

@@ -1,0 +1,42 @@
+/**
+ * One tick at a time per board. The lock is SQLite's own on an empty file beside the board: it works wherever the board does, and the
+ * kernel gives it back when its holder dies, however.
+ */
+import type { Clock } from '../../system/clock.ts'
+import { databaseTrouble, openDatabase } from '../../system/files/sqlite.ts'
+import type { BoardPlace } from '../store/places.ts'
+
+const POLL_MS = 50
+
+export interface TickLock {
+  release(): void
+}
+
+/**
+ * @param waitMs how long to wait for another dispatcher
+ * @returns undefined: another one holds the board
+ */
+export async function takeTickLock(place: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
+  const untilMs = clock.nowMs() + waitMs
+  for (;;) {
+    const lock = tryLock(place)
+    if (lock !== undefined) return lock
+    const nowMs = clock.nowMs()
+    if (nowMs >= untilMs) return undefined
+    await new Promise<void>((wake) => clock.at(Math.min(untilMs, nowMs + POLL_MS), wake))
+  }
+}
+
+function tryLock(place: BoardPlace): TickLock | undefined {
+  let database: ReturnType<typeof openDatabase> | undefined
+  try {
+    database = openDatabase(`${place.file}.lock`, { busyTimeoutMs: 0, durable: false, journal: 'keep' })
+    database.exec('BEGIN IMMEDIATE')
+    const held = database
+    return { release: () => held.close() }
+  } catch (error) {
+    database?.close()
+    if (databaseTrouble(error) === 'busy') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,219 @@
+/** The steps of a tick, as transactions. Each changes the row only if it is still what the tick has read. */
+
+import type { Rules } from '../rules.ts'
+import { CLAIM_TTL_MS, type RunEnd, type Settlement, settle } from '../running.ts'
+import type { Board } from '../store/board.ts'
+import { record } from '../store/events.ts'
+import type { TaskRow } from '../store/rows.ts'
+import { jobSlot } from '../task.ts'
+import type { RunningRow } from './tick-facts.ts'
+
+const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, worker_pid = NULL, worker_start_time = NULL,
+  heartbeat_at = NULL`
+/** The same attempt as was read; rows of other tools have no run, and are known by their claim. */
+const SAME = "id = ? AND status = 'running' AND current_run IS ? AND claim_lock IS ?"
+
+/** @returns false: the row has changed meanwhile */
+export function extendClaim({ unsynced: board }: Board, row: RunningRow, wallMs: number): boolean {
+  return board.write(() => {
+    const { changes } = board.run(
+      `UPDATE tasks SET claim_expires_at = ? WHERE ${SAME}`,
+      wallMs + CLAIM_TTL_MS,
+      row.id,
+      row.run_id,
+      row.claim_lock,
+    )
+    if (changes > 0) record(board, row.id, 'claim_extended', wallMs, {}, row.run_id)
+    return changes > 0
+  })
+}
+
+/** Ends a run and moves its task. */
+export function endRun(board: Board, row: RunningRow, end: RunEnd, settlement: Settlement, wallMs: number): boolean {
+  return board.write(() => {
+    const completed = end.outcome === 'completed'
+    const { changes } = board.run(
+      `UPDATE tasks SET status = ?, failures = ?, pauses = ?, paused_until = CASE WHEN ? THEN ? ELSE paused_until END,
+         last_error = CASE WHEN ? THEN NULL ELSE coalesce(?, last_error) END,
+         result = CASE WHEN ? THEN coalesce(?, result) ELSE result END,
+         completed_at = CASE WHEN ? THEN ? ELSE completed_at END,
+         succeeded_at = CASE WHEN ? THEN ? ELSE succeeded_at END, ${FREE}
+       WHERE ${SAME}`,
+      settlement.status,
+      settlement.failures,
+      settlement.pauses,
+      Number(completed || settlement.pausedUntilMs !== null),
+      settlement.pausedUntilMs,
+      Number(completed),
+      end.error ?? null,
+      Number(completed),
+      end.summary ?? null,
+      Number(settlement.status === 'done'),
+      wallMs,
+      Number(completed),
+      wallMs,
+      row.id,
+      row.run_id,
+      row.claim_lock,
+    )
+    if (changes === 0) return false
+    board.run(
+      'UPDATE runs SET outcome = ?, ended_at = ?, exit_code = ?, signal = ?, summary = ?, error = ? WHERE id = ? AND ended_at IS NULL',
+      end.outcome,
+      wallMs,
+      end.exitCode ?? null,
+      end.signal ?? null,
+      end.summary ?? null,
+      end.error ?? null,
+      row.run_id,
+    )
+    const { outcome, failure, exitCode, signal, error } = end
+    const facts = {
+      to: settlement.status,
+      ...(exitCode === undefined ? {} : { exit_code: exitCode }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(error === undefined ? {} : { error }),
+      ...(failure ? { failures: settlement.failures } : {}),
+    }
+    record(board, row.id, settlement.status === 'review' ? 'review' : outcome, wallMs, facts, row.run_id)
+    if (settlement.autoBlocked) {
+      record(
+        board,
+        row.id,
+        'auto_blocked',
+        wallMs,
+        { failures: settlement.failures, reason: error ?? outcome },
+        row.run_id,
+      )
+    }
+    return true
+  })
+}
+
+export function promote(
+  board: Board,
+  id: string,
+  from: 'todo' | 'scheduled',
+  to: 'ready' | 'todo',
+  wallMs: number,
+): boolean {
+  return board.write(() => {
+    const { changes } = board.run(
+      `UPDATE tasks SET status = ? WHERE id = ? AND status = ? AND (open_parents = 0) = ?
+         AND (status = 'todo' OR scheduled_at <= ?)`,
+      to,
+      id,
+      from,
+      Number(to === 'ready'),
+      wallMs,
+    )
+    if (changes > 0) record(board, id, 'promoted', wallMs, { from, to })
+    return changes > 0
+  })
+}
+
+/** The fallback assignee, if the task is still nobody's. */
+export function assignDefault(board: Board, id: string, assignee: string, wallMs: number): boolean {
+  return board.write(() => {
+    const { changes } = board.run(
+      "UPDATE tasks SET assignee = ? WHERE id = ? AND status = 'ready' AND (assignee IS NULL OR trim(assignee) = '')",
+      assignee,
+      id,
+    )
+    if (changes > 0) record(board, id, 'assigned', wallMs, { assignee, source: 'kanban.default_assignee' })
+    return changes > 0
+  })
+}
+
+export interface Claimed {
+  readonly row: TaskRow
+  readonly runId: number
+  readonly slot: string
+  readonly claimLock: string
+}
+
+/** Takes a ready task: from here on it is running, whatever becomes of us. @returns undefined: somebody was quicker */
+export function claim(
+  board: Board,
+  id: string,
+  assignee: string,
+  where: { readonly host: string; readonly instance: string },
+  wallMs: number,
+): Claimed | undefined {
+  return board.write(() => {
+    const found = board.get<TaskRow>(
+      "SELECT * FROM tasks WHERE id = ? AND status = 'ready' AND claim_lock IS NULL AND assignee = ?",
+      id,
+      assignee,
+    )
+    if (found === undefined) return undefined
+    const { id: runId } = board.run(
+      'INSERT INTO runs (task_id, profile, started_at, host, instance) VALUES (?, ?, ?, ?, ?)',
+      id,
+      assignee,
+      wallMs,
+      where.host,
+      where.instance,
+    )
+    const slot = jobSlot(id, runId)
+    const claimLock = `${where.host}:${where.instance}:${runId}`
+    board.run('UPDATE runs SET slot = ? WHERE id = ?', slot, runId)
+    board.run(
+      `UPDATE tasks SET status = 'running', started_at = ?, heartbeat_at = NULL, current_run = ?, claim_lock = ?,
+         claim_expires_at = ? WHERE id = ?`,
+      wallMs,
+      runId,
+      claimLock,
+      wallMs + CLAIM_TTL_MS,
+      id,
+    )
+    record(board, id, 'claimed', wallMs, { assignee, slot }, runId)
+    return { row: found, runId, slot, claimLock }
+  })
+}
+
+/** The worker runs; its process, as far as it is known. */
+export function recordWorker(
+  board: Board,
+  id: string,
+  runId: number,
+  worker: { readonly pid: number; readonly startTime: number } | undefined,
+  workspace: string,
+  wallMs: number,
+): void {
+  board.write(() => {
+    const { changes } = board.run(
+      "UPDATE tasks SET worker_pid = ?, worker_start_time = ? WHERE id = ? AND status = 'running' AND current_run = ?",
+      worker?.pid ?? null,
+      worker?.startTime ?? null,
+      id,
+      runId,
+    )
+    if (changes > 0) record(board, id, 'spawned', wallMs, { workspace, ...(worker && { pid: worker.pid }) }, runId)
+  })
+}
+
+/** What `claimed` becomes when no worker could be started. `failure` false: nobody's fault, as if it had not been claimed. */
+export function releaseClaim(
+  board: Board,
+  { row, runId, claimLock }: Claimed,
+  failed: { readonly failure: boolean; readonly error: string },
+  rules: Pick<Rules, 'failureLimit' | 'requireReview'>,
+  wallMs: number,
+): Settlement {
+  const end: RunEnd = {
+    outcome: failed.failure ? 'spawn_failed' : 'reclaimed',
+    failure: failed.failure,
+    stop: false,
+    error: failed.error,
+  }
+  const task = {
+    failures: row.failures,
+    maxRetries: row.max_retries,
+    pauses: row.pauses,
+    openParents: row.open_parents,
+  }
+  const settlement = settle(task, end, rules, wallMs)
+  endRun(board, { id: row.id, run_id: runId, claim_lock: claimLock } as RunningRow, end, settlement, wallMs)
+  return settlement
+}

@@ -1,0 +1,184 @@
+/** An open board. better-sqlite3 is synchronous: commands wait for locks inside it, the dispatcher between attempts. */
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import type { Statement } from 'better-sqlite3'
+import { HermesError } from '../../system/errors.ts'
+import {
+  type Database,
+  databaseError,
+  databaseTrouble,
+  memoryDatabase,
+  openDatabase,
+  setAsideDatabase,
+} from '../../system/files/sqlite.ts'
+import type { BoardPlace } from './places.ts'
+import { migrate, requireVersion } from './schema.ts'
+
+/** A person at a terminal rather waits this long for others' writes than reads that the board is locked. */
+export const PATIENT_MS = 20_000
+/** A daemon's loop must go on: it tries again between turns. */
+export const BRISK_MS = 100
+
+export interface OpenBoardOptions {
+  /** `create`: make it. `write`: it must exist. `read`: nothing is written, not even a journal mode. */
+  readonly mode: 'create' | 'write' | 'read'
+  readonly busyTimeoutMs?: number
+  /** Told of a DELETE journal, of a damaged file. */
+  readonly warn: (text: string) => void
+}
+
+type Value = string | number | null
+
+export class Board {
+  readonly place: BoardPlace
+  readonly #database: Database
+  readonly #openUnsynced: () => Database
+  readonly #statements = new Map<string, Statement<unknown[]>>()
+  #unsynced: Board | undefined
+
+  /** @param openUnsynced the same file, with commits that are not waited for */
+  constructor(place: BoardPlace, database: Database, openUnsynced: () => Database) {
+    this.place = place
+    this.#database = database
+    this.#openUnsynced = openUnsynced
+  }
+
+  /**
+   * The same board for writes that a power cut may undo, because they say that something lives: heartbeats and extended claims. They
+   * come often, and a sync each would wear the disk for nothing. A connection of its own: the pragma cannot change inside a transaction.
+   */
+  get unsynced(): Board {
+    this.#unsynced ??= new Board(this.place, this.#openUnsynced(), this.#openUnsynced)
+    return this.#unsynced
+  }
+
+  /** Rows of a query. */
+  all<Row>(sql: string, ...values: readonly Value[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[]
+  }
+
+  get<Row>(sql: string, ...values: readonly Value[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined
+  }
+
+  /** @returns rows changed, and the rowid of an insert */
+  run(sql: string, ...values: readonly Value[]): { readonly changes: number; readonly id: number } {
+    const { changes, lastInsertRowid } = this.#statement(sql).run(...values)
+    return { changes, id: Number(lastInsertRowid) }
+  }
+
+  /**
+   * All or nothing, with the write lock from its first statement on: what it reads cannot change before it writes. It is on the disk
+   * when this returns.
+   */
+  write<T>(work: () => T): T {
+    return this.#database.transaction(work).immediate()
+  }
+
+  /** One consistent view. */
+  read<T>(work: () => T): T {
+    return this.#database.transaction(work).deferred()
+  }
+
+  /** Changes whenever another connection has written. */
+  dataVersion(): number {
+    return Number(this.#database.pragma('data_version', { simple: true }))
+  }
+
+  close(): void {
+    this.#unsynced?.close()
+    this.#database.close()
+  }
+
+  #statement(sql: string): Statement<unknown[]> {
+    const known = this.#statements.get(sql)
+    if (known) return known
+    const statement = this.#database.prepare<unknown[]>(sql)
+    this.#statements.set(sql, statement)
+    return statement
+  }
+}
+
+/**
+ * Opens a board. A damaged file is moved aside, never overwritten; a new one is only made when somebody asks for it.
+ * @throws HermesError FAILED
+ */
+export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
+  const { mode, busyTimeoutMs = PATIENT_MS, warn } = options
+  if (mode !== 'create' && !existsSync(place.file)) throw noBoard(place)
+  const open = (durable: boolean, say: (text: string) => void): Database =>
+    openDatabase(place.file, { readOnly: mode === 'read', busyTimeoutMs, durable, warn: say })
+  let database: Database | undefined
+  try {
+    database = open(true, warn)
+    if (mode === 'read') requireVersion(database, place.file)
+    else migrate(database, place.file)
+    return new Board(place, database, () => open(false, () => undefined))
+  } catch (error) {
+    database?.close()
+    throw troubleOf(error, place, warn)
+  }
+}
+
+/** Whether there has never been a board here: none that was set aside either. */
+export function isUnmade({ file }: BoardPlace): boolean {
+  if (existsSync(file)) return false
+  const damaged = `${basename(file)}.corrupt-`
+  return !existsSync(dirname(file)) || !readdirSync(dirname(file)).some((name) => name.startsWith(damaged))
+}
+
+/** A board without tasks, for questions about one that was never made. It is in memory. */
+export function emptyBoard(place: BoardPlace): Board {
+  const database = memoryDatabase()
+  migrate(database, place.file)
+  return new Board(place, database, memoryDatabase)
+}
+
+export const noBoard = ({ slug, file }: BoardPlace): HermesError =>
+  new HermesError('FAILED', `there is no board "${slug}": ${file} does not exist`, {
+    next: slug === 'default' ? 'hermes kanban init makes it' : `hermes kanban boards create ${slug} makes it`,
+  })
+
+/**
+ * Uses a board and closes it; an error that says the file is damaged sets it aside.
+ */
+export async function withBoard<T>(
+  place: BoardPlace,
+  options: OpenBoardOptions,
+  use: (board: Board) => T | Promise<T>,
+): Promise<T> {
+  const board = openBoard(place, options)
+  try {
+    return await use(board)
+  } catch (error) {
+    board.close()
+    throw troubleOf(error, place, options.warn)
+  } finally {
+    board.close()
+  }
+}
+
+/** What a caller should see of an error; a damaged file has been moved aside when this returns. */
+export function troubleOf(error: unknown, place: BoardPlace, warn: (text: string) => void): unknown {
+  if (databaseTrouble(error) !== 'corrupt') return databaseError(error, place.file)
+  const aside = setAsideIfDamaged(place)
+  if (aside === undefined) return databaseError(error, place.file)
+  const message = `the board "${place.slug}" is damaged; its file was set aside as ${aside}, nothing was overwritten`
+  warn(`kanban: ${message}`)
+  return new HermesError('FAILED', message, {
+    next: `put a backup at ${place.file}, or begin a new board with hermes kanban ${place.slug === 'default' ? 'init' : `boards create ${place.slug}`}`,
+    cause: error,
+  })
+}
+
+/** Looked at again by a fresh connection: a stale page in ours, or a file that somebody has replaced meanwhile, is no damage. */
+function setAsideIfDamaged(place: BoardPlace): string | undefined {
+  if (!existsSync(place.file)) return undefined
+  try {
+    openDatabase(place.file, { readOnly: true, check: true, busyTimeoutMs: PATIENT_MS }).close()
+    return undefined
+  } catch (error) {
+    if (databaseTrouble(error) !== 'corrupt') return undefined
+  }
+  return setAsideDatabase(place.file, new Date().toISOString().replaceAll(/[-:]/g, ''))
+}

@@ -1,0 +1,75 @@
+/** Where boards and their files lie. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { HermesError } from '../../system/errors.ts'
+import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
+import { nearest } from '../../system/text/nearest.ts'
+
+export const DEFAULT_BOARD = 'default'
+/** They are looked at every few seconds, and somebody may have unpacked an archive there. */
+const MAX_BOARDS = 1000
+const SLUG = /^[a-z0-9][a-z0-9_-]{0,63}$/
+
+export interface BoardPlace {
+  readonly slug: string
+  readonly file: string
+}
+
+export const kanbanDir = (home: string): string => join(home, 'kanban')
+
+/** `$HERMES_HOME/kanban.db`, the others in `kanban/boards/<slug>/`. */
+export const boardPlace = (home: string, slug: string): BoardPlace => ({
+  slug,
+  file: slug === DEFAULT_BOARD ? join(home, 'kanban.db') : join(kanbanDir(home), 'boards', slug, 'kanban.db'),
+})
+
+/** What one attempt after the other of a task has written. */
+export const taskLog = (home: string, taskId: string): string => join(kanbanDir(home), 'logs', `${taskId}.log`)
+
+/** The prompt of a run, where the worker gets it on stdin. */
+export const promptFile = (home: string, taskId: string): string => join(kanbanDir(home), 'prompts', `${taskId}.txt`)
+
+/** What jobs came to whose results the board has not taken yet, by slot. */
+export const resultsDir = (home: string): string => join(kanbanDir(home), 'results')
+
+/** What the last tick of a board came to; written by whoever ticked. */
+export const dispatchStateFile = (home: string, slug: string): string =>
+  join(kanbanDir(home), 'dispatch', `${slug}.json`)
+
+export const currentBoardFile = (home: string): string => join(kanbanDir(home), 'current_board')
+
+/** @throws HermesError BAD_NAME */
+export function parseSlug(text: string): string {
+  const slug = text.trim().toLowerCase()
+  if (SLUG.test(slug)) return slug
+  throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 80))} cannot be the name of a board`, {
+    next: 'use 1 to 64 characters of a-z, 0-9, _ and -, the first a letter or digit',
+  })
+}
+
+/** The boards that exist, the default first; of very many the first by name. Never throws. */
+export function listBoards(home: string): readonly BoardPlace[] {
+  const names = new FirstInOrder<string>(MAX_BOARDS, (a, b) => a < b)
+  try {
+    for (const { name } of directoryEntries(join(kanbanDir(home), 'boards')))
+      if (SLUG.test(name) && name !== DEFAULT_BOARD) names.add(name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && (error as NodeJS.ErrnoException).code !== 'ENOTDIR')
+      throw error
+  }
+  return [DEFAULT_BOARD, ...names.first].map((slug) => boardPlace(home, slug)).filter(({ file }) => existsSync(file))
+}
+
+/** @throws HermesError FAILED, naming the nearest board that exists */
+export function requireBoard(home: string, slug: string): BoardPlace {
+  const place = boardPlace(home, slug)
+  if (existsSync(place.file)) return place
+  const near = nearest(
+    slug,
+    listBoards(home).map((board) => board.slug),
+  )
+  const make = slug === DEFAULT_BOARD ? 'hermes kanban init makes it' : `hermes kanban boards create ${slug} makes it`
+  throw new HermesError('FAILED', `there is no board "${slug}": ${place.file} does not exist`, {
+    next: near === undefined || near === slug ? make : `did you mean "${near}"? ${make}`,
+  })
+}

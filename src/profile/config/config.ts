@@ -1,0 +1,224 @@
+import { statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { readRegularFile } from '../../system/files/small-file.ts'
+import type { SignalName } from '../../system/signals.ts'
+import {
+  CONFIG_KEYS,
+  type ConfigProblem,
+  type ConfigValues,
+  configKeys,
+  defaultValues,
+  type OpenAiEndpoint,
+  type Ready,
+} from './keys.ts'
+import type { GiveUpAfter } from './values.ts'
+
+/** How a profile's gateway is run; durations in ms. */
+export interface GatewayConfig {
+  /** null: the built-in gateway. */
+  readonly command: readonly string[] | null
+  readonly env: Readonly<Record<string, string>>
+  readonly restart: 'always' | 'on-failure' | 'never'
+  readonly restartDelay: { readonly firstMs: number; readonly maxMs: number }
+  readonly forgetAfterMs: number
+  readonly readyAfterMs: number
+  readonly killLeftovers: boolean
+  readonly giveUpAfter: GiveUpAfter | null
+  readonly ready: Ready
+  readonly startTimeoutMs: number
+  readonly stopTimeoutMs: number
+  readonly stopSignal: SignalName
+  readonly essential: boolean
+}
+
+export interface AgentConfig {
+  readonly command: readonly string[] | null
+  readonly openai: OpenAiEndpoint | null
+}
+
+export interface LoggingConfig {
+  readonly maxBytes: number
+  readonly archives: number
+}
+
+/** The board's rules; asked of the default profile only. */
+export interface KanbanConfig {
+  readonly defaultAssignee: string
+  readonly maxInProgressPerProfile: number | null
+  readonly maxInProgress: number | null
+  readonly failureLimit: number
+  readonly dispatchInGateway: boolean
+  readonly dispatchIntervalSeconds: number
+  readonly dispatchStaleTimeoutSeconds: number
+  readonly requireReview: boolean
+}
+
+export interface ProfileConfig {
+  readonly description: string
+  readonly gateway: GatewayConfig
+  readonly agent: AgentConfig
+  readonly logging: LoggingConfig
+  readonly kanban: KanbanConfig
+  /** `HERMES_DASHBOARD_*` variable → what config.yaml says instead; only what is set. The variable wins. */
+  readonly dashboard: Readonly<Record<string, string>>
+}
+
+export type { ConfigProblem }
+
+/** What loadConfig came to. */
+export interface LoadedConfig {
+  readonly config: ProfileConfig
+  readonly problems: readonly ConfigProblem[]
+}
+
+/** Longest config.yaml that is read: everybody's supervisor waits while one profile's YAML is parsed. */
+export const MAX_CONFIG_BYTES = 64 * 1024
+
+/** So many problems are told one by one. */
+const MAX_PROBLEMS = 20
+
+export const defaultConfig = (): ProfileConfig => assemble(defaultValues())
+
+/**
+ * Reads a profile's config.yaml. Never throws: a missing file is all defaults, an unreadable one is defaults and a problem,
+ * a wrong value is that key's default and a problem.
+ */
+export function loadConfig(file: string): LoadedConfig {
+  let text: string
+  try {
+    text = readRegularFile(file, MAX_CONFIG_BYTES) ?? ''
+  } catch (error) {
+    return {
+      config: defaultConfig(),
+      problems: [{ file, key: '', message: `cannot be read: ${(error as Error).message}` }],
+    }
+  }
+  return parseConfig(text, file)
+}
+
+/** The same for a text that was read already; `file` is for the problems only. */
+export function parseConfig(text: string, file: string): LoadedConfig {
+  try {
+    if (isBlank(text)) return { config: defaultConfig(), problems: [] }
+    const { values, problems } = yamlReader().readValues(text, file)
+    return { config: assemble(values), problems: firstOf(problems, file) }
+  } catch (error) {
+    // Nobody's config.yaml may take the supervisor, and with it everybody else's gateway, down.
+    const message = `cannot be understood: ${(error as Error).message}`
+    return { config: defaultConfig(), problems: [{ file, key: '', message }] }
+  }
+}
+
+/** Wrong values of known keys are all told: the table bounds them, and a default in force must not go unsaid. */
+function firstOf(problems: readonly ConfigProblem[], file: string): readonly ConfigProblem[] {
+  if (problems.length <= MAX_PROBLEMS) return problems
+  const isKnown = ({ key }: ConfigProblem): boolean => Object.hasOwn(CONFIG_KEYS, key)
+  let room = MAX_PROBLEMS - problems.filter(isKnown).length
+  const told = problems.filter((problem) => isKnown(problem) || room-- > 0)
+  const more = problems.length - told.length
+  return more === 0 ? told : [...told, { file, key: '', message: `and ${more} more` }]
+}
+
+/**
+ * A text that changes whenever config.yaml does, so that it need not be read again. Never throws: a file that cannot be looked at
+ * (a loop of symlinks, a directory without access) has one too, and loadConfig says what is wrong.
+ */
+export function configSignature(file: string): string {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false })
+    return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
+  } catch (error) {
+    return `unreadable: ${(error as NodeJS.ErrnoException).code}`
+  }
+}
+
+/** `config.yaml:3: gateway.restart: expected always, on-failure or never, got "sometimes"` */
+export const configProblemText = (problem: ConfigProblem): string =>
+  [
+    problem.file + (problem.line === undefined ? '' : `, line ${problem.line}`),
+    ...(problem.key === '' ? [] : [problem.key]),
+    problem.message,
+  ].join(': ')
+
+/** Keys whose wrong values the dispatcher reports in words of its own (docs/kanban-caps.md); `config check` names them too. */
+export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
+  key === 'kanban.max_in_progress_per_profile' || key === 'kanban.default_assignee'
+
+/**
+ * Only comments, blank lines and sections without a key, in the order of the seeded file: the common case, which must not cost the
+ * memory of a YAML parser. False sends the text to that parser, so it need not know more.
+ */
+function isBlank(text: string): boolean {
+  const said = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .filter((line) => !/^[ \t]*(?:#|$)/.test(line))
+  if (said.length === 0) return true
+  const seeded = sectionLines()
+  let last = -1
+  for (const line of said) {
+    const at = seeded.indexOf(line, last + 1)
+    // A section inside another one stands right after it.
+    if (at === -1 || (line.startsWith(' ') && at !== last + 1)) return false
+    last = at
+  }
+  return true
+}
+
+/** `gateway:`, `  restart_delay:`, `agent:` …, as configText writes them. */
+function sectionLines(): readonly string[] {
+  const lines = configKeys().flatMap((key) =>
+    key
+      .split('.')
+      .slice(0, -1)
+      .map((name, depth) => `${'  '.repeat(depth)}${name}:`),
+  )
+  return [...new Set(lines)]
+}
+
+/** The YAML parser comes only when a file says something; as a plain import it would cost every supervisor and gateway. */
+function yamlReader(): typeof import('./reader.ts') {
+  // In a bundle esbuild resolves this require and runs the module at the first call; elsewhere Node loads the source.
+  if (typeof require === 'function') return require('./reader.ts') as typeof import('./reader.ts')
+  return createRequire(import.meta.url)('./reader.ts') as typeof import('./reader.ts')
+}
+
+function assemble(v: ConfigValues): ProfileConfig {
+  const dashboard: Record<string, string> = {}
+  for (const [key, value] of Object.entries(v)) {
+    if (!key.startsWith('dashboard.') || value === null) continue
+    const name = key.slice('dashboard.'.length)
+    dashboard[name === 'enabled' ? 'HERMES_DASHBOARD' : `HERMES_DASHBOARD_${name.toUpperCase()}`] = String(value)
+  }
+  return {
+    description: v.description,
+    gateway: {
+      command: v['gateway.command'],
+      env: v['gateway.env'],
+      restart: v['gateway.restart'],
+      restartDelay: { firstMs: v['gateway.restart_delay.first'], maxMs: v['gateway.restart_delay.max'] },
+      forgetAfterMs: v['gateway.forget_after'],
+      readyAfterMs: v['gateway.ready_after'],
+      killLeftovers: v['gateway.kill_leftovers'],
+      giveUpAfter: v['gateway.give_up_after'],
+      ready: v['gateway.ready'],
+      startTimeoutMs: v['gateway.start_timeout'],
+      stopTimeoutMs: v['gateway.stop_timeout'],
+      stopSignal: v['gateway.stop_signal'],
+      essential: v['gateway.essential'],
+    },
+    agent: { command: v['agent.command'], openai: v['agent.openai'] },
+    logging: { maxBytes: v['logging.max_bytes'], archives: v['logging.archives'] },
+    kanban: {
+      defaultAssignee: v['kanban.default_assignee'],
+      maxInProgressPerProfile: v['kanban.max_in_progress_per_profile'],
+      maxInProgress: v['kanban.max_in_progress'],
+      failureLimit: v['kanban.failure_limit'],
+      dispatchInGateway: v['kanban.dispatch_in_gateway'],
+      dispatchIntervalSeconds: v['kanban.dispatch_interval_seconds'],
+      dispatchStaleTimeoutSeconds: v['kanban.dispatch_stale_timeout_seconds'],
+      requireReview: v['kanban.require_review'],
+    },
+    dashboard,
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * Every key of config.yaml: the one source of types, defaults, the seeded file, the schema and the table in
+ * docs/configuration.md. Plain data, because the supervisor and the gateway need the defaults without loading zod.
+ */
+import type { SignalName } from '../../system/signals.ts'
+import type { Announcement, GiveUpAfter } from './values.ts'
+
+/** What a value may be. `duration` is written `500ms`, `30s`, `1m`, `2h` or as a number of seconds, and read as ms. */
+export type Kind =
+  | { readonly type: 'text' }
+  | { readonly type: 'secret' }
+  | { readonly type: 'flag' }
+  /** `text`: the text of one will do too. */
+  | {
+      readonly type: 'whole'
+      readonly min: number
+      readonly max: number
+      readonly text?: true
+      readonly least?: number
+    }
+  | { readonly type: 'duration'; readonly minMs: number }
+  | { readonly type: 'word'; readonly words: readonly string[] }
+  | { readonly type: 'argv' }
+  | { readonly type: 'map' }
+  | { readonly type: 'signal' }
+  | { readonly type: 'ready' }
+  | { readonly type: 'give-up' }
+  | { readonly type: 'openai' }
+
+export type Ready = { readonly by: 'auto' } | Announcement
+
+/** An OpenAI-compatible endpoint; `apiKeyEnv` names the variable that holds its key. */
+export interface OpenAiEndpoint {
+  readonly baseUrl: string
+  readonly model: string
+  readonly apiKeyEnv: string
+}
+
+export interface Key<T> {
+  readonly kind: Kind
+  /** Value in force when the file says nothing; durations in ms. `null`: unset. */
+  readonly value: T
+  /** The same as it is written in the file. */
+  readonly written: string
+  readonly help: string
+  /** Only the default profile's file is asked. */
+  readonly volumeWide?: true
+}
+
+const key = <T>(kind: Kind, value: T, written: string, help: string): Key<T> => ({ kind, value, written, help })
+const shared = <T>(kind: Kind, value: T, written: string, help: string): Key<T> => ({
+  ...key(kind, value, written, help),
+  volumeWide: true,
+})
+const duration = (value: number, written: string, help: string, minMs = 0): Key<number> =>
+  key({ type: 'duration', minMs }, value, written, help)
+const variable = (name: string, kind: Kind, written = 'null'): Key<string | number | boolean | null> =>
+  shared(
+    kind,
+    null,
+    written,
+    kind.type === 'secret'
+      ? `in a checkout as ${name}, which wins; the image takes the variable only`
+      : `as ${name}; the variable wins`,
+  )
+
+const text: Kind = { type: 'text' }
+const secret: Kind = { type: 'secret' }
+const flag: Kind = { type: 'flag' }
+const argv: Kind = { type: 'argv' }
+const whole = (min: number, max: number): Extract<Kind, { type: 'whole' }> => ({ type: 'whole', min, max })
+const COUNT = whole(1, 1_000_000)
+/** A rotation takes as long for a small file as for a large one: with 4 KB a flood kept everybody's logs waiting. */
+const LEAST_LOG_BYTES = 256 * 1024
+
+export const CONFIG_KEYS = {
+  description: key(text, '', '""', 'shown in lists'),
+  'gateway.command': key<readonly string[] | null>(
+    argv,
+    null,
+    'null',
+    "what the gateway runs, as a list of words, in the profile's directory; null = the built-in gateway",
+  ),
+  'gateway.env': key<Readonly<Record<string, string>>>({ type: 'map' }, {}, '{}', 'added to its environment'),
+  'gateway.restart': key<'always' | 'on-failure' | 'never'>(
+    { type: 'word', words: ['always', 'on-failure', 'never'] },
+    'always',
+    'always',
+    'always, on-failure or never',
+  ),
+  'gateway.restart_delay.first': duration(1000, '1s', 'pause before a restart after the first death in a row', 1),
+  'gateway.restart_delay.max': duration(60_000, '60s', 'it doubles with each death, up to this', 1),
+  'gateway.forget_after': duration(30_000, '30s', 'so long up: earlier deaths are forgotten'),
+  'gateway.ready_after': duration(1000, '1s', 'alive so long = ready, where nothing announces it'),
+  'gateway.kill_leftovers': key<boolean>(
+    flag,
+    true,
+    'true',
+    'kill what is left of its process group before it starts again',
+  ),
+  'gateway.give_up_after': key<GiveUpAfter | null>(
+    { type: 'give-up' },
+    null,
+    'null',
+    '{deaths: 5, within: 1m} parks it after that many deaths in that time; null = never give up',
+  ),
+  'gateway.ready': key<Ready>(
+    { type: 'ready' },
+    { by: 'auto' },
+    'auto',
+    'auto, {fd: N} (writes a newline there), {log: regex} (prints such a line), {http: url} (answers below 400), {tcp: port} (takes a connection) or {command: words} (ends with 0)',
+  ),
+  'gateway.start_timeout': duration(60_000, '60s', 'from start to ready, where readiness is announced', 1),
+  'gateway.stop_timeout': duration(10_000, '10s', 'from the stop signal to KILL'),
+  'gateway.stop_signal': key<SignalName>({ type: 'signal' }, 'TERM', 'TERM', 'signal that asks it to stop'),
+  'gateway.essential': key<boolean>(
+    flag,
+    false,
+    'false',
+    'true: the container stops when it has ended for good or is parked',
+  ),
+  'agent.command': key<readonly string[] | null>(
+    argv,
+    null,
+    'null',
+    'program that answers, as a list of words; the prompt replaces {prompt}, else comes on stdin',
+  ),
+  'agent.openai': key<OpenAiEndpoint | null>(
+    { type: 'openai' },
+    null,
+    'null',
+    'OpenAI-compatible endpoint: {base_url: https://…/v1, model: …, api_key_env: OPENAI_API_KEY}',
+  ),
+  'logging.max_bytes': key<number>(
+    { ...whole(4096, 1_000_000_000), least: LEAST_LOG_BYTES },
+    1_000_000,
+    '1000000',
+    "size of the gateway's `current` before it is rotated; less than 262144 counts as that, with a warning",
+  ),
+  'logging.archives': key<number>(whole(0, 10_000), 10, '10', 'rotated files kept'),
+  'kanban.default_assignee': shared<string>(text, '', '""', 'profile that gets tasks without an assignee'),
+  'kanban.max_in_progress_per_profile': shared<number | null>(
+    { ...COUNT, text: true },
+    null,
+    'null',
+    'tasks one profile works on at a time; null = no limit',
+  ),
+  'kanban.max_in_progress': shared<number | null>(
+    COUNT,
+    null,
+    'null',
+    'tasks at work on the whole board; null = no limit',
+  ),
+  'kanban.failure_limit': shared<number>(COUNT, 2, '2', 'failures after which a task is blocked'),
+  'kanban.dispatch_in_gateway': shared<boolean>(flag, true, 'true', 'run the dispatcher beside the gateways'),
+  'kanban.dispatch_interval_seconds': shared<number>(
+    whole(1, 86_400),
+    60,
+    '60',
+    'seconds between two looks at the board',
+  ),
+  'kanban.dispatch_stale_timeout_seconds': shared<number>(
+    whole(1, 31_536_000),
+    14_400,
+    '14400',
+    'seconds without a sign of life before a task is taken back',
+  ),
+  'kanban.require_review': shared<boolean>(flag, false, 'false', 'a finished task waits for a review'),
+  'dashboard.enabled': variable('HERMES_DASHBOARD', flag),
+  'dashboard.host': variable('HERMES_DASHBOARD_HOST', text),
+  'dashboard.port': variable('HERMES_DASHBOARD_PORT', whole(1, 65_535)),
+  'dashboard.tui': variable('HERMES_DASHBOARD_TUI', flag),
+  'dashboard.oauth_client_id': variable('HERMES_DASHBOARD_OAUTH_CLIENT_ID', text),
+  'dashboard.oauth_client_secret': variable('HERMES_DASHBOARD_OAUTH_CLIENT_SECRET', secret),
+  'dashboard.oidc_issuer': variable('HERMES_DASHBOARD_OIDC_ISSUER', text),
+  'dashboard.oidc_name': variable('HERMES_DASHBOARD_OIDC_NAME', text),
+  'dashboard.oidc_scopes': variable('HERMES_DASHBOARD_OIDC_SCOPES', text),
+  'dashboard.basic_auth_username': variable('HERMES_DASHBOARD_BASIC_AUTH_USERNAME', text),
+  'dashboard.basic_auth_password': variable('HERMES_DASHBOARD_BASIC_AUTH_PASSWORD', secret),
+  'dashboard.basic_auth_password_hash': variable('HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH', secret),
+  'dashboard.allowed_users': variable('HERMES_DASHBOARD_ALLOWED_USERS', text),
+  'dashboard.allow_unverified_email': variable('HERMES_DASHBOARD_ALLOW_UNVERIFIED_EMAIL', flag),
+  'dashboard.public_url': variable('HERMES_DASHBOARD_PUBLIC_URL', text),
+  'dashboard.trusted_proxies': variable('HERMES_DASHBOARD_TRUSTED_PROXIES', text),
+  'dashboard.public_api': variable('HERMES_DASHBOARD_PUBLIC_API', flag),
+} as const
+
+/** Something wrong in a config.yaml; the value in force is the default. */
+export interface ConfigProblem {
+  readonly file: string
+  /** 1 for the first line; absent when the problem has no place in the file. */
+  readonly line?: number
+  /** `gateway.restart`; empty when it is about the file. */
+  readonly key: string
+  /** What was expected, and what was there. */
+  readonly message: string
+  /** What was there, where it was a known key's. */
+  readonly value?: unknown
+}
+
+export type ConfigKey = keyof typeof CONFIG_KEYS
+/** The value in force of every key. */
+export type ConfigValues = { readonly [K in ConfigKey]: (typeof CONFIG_KEYS)[K]['value'] }
+
+export const configKeys = (): readonly ConfigKey[] => Object.keys(CONFIG_KEYS) as ConfigKey[]
+
+export const defaultValues = (): ConfigValues =>
+  Object.fromEntries(configKeys().map((name) => [name, CONFIG_KEYS[name].value])) as unknown as ConfigValues

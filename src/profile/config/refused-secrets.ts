@@ -1,0 +1,46 @@
+/**
+ * Secrets of the dashboard that the image does not take from the volume: each gateway can write there, and could let itself in. The
+ * commands refuse them in the same words as the dashboard, which says so at its start.
+ */
+import { DASHBOARD_SECRETS, isDashboardVariable } from '../../system/dashboard-secrets.ts'
+import { HermesError } from '../../system/errors.ts'
+import type { ConfigProblem } from './keys.ts'
+
+/** @param variable such as `HERMES_DASHBOARD_PORT`. @returns its key in config.yaml: `dashboard.port` */
+export const dashboardKey = (variable: string): string =>
+  `dashboard.${variable.slice('HERMES_DASHBOARD_'.length).toLowerCase()}`
+
+/** @param variable a secret that stands in the config.yaml of the volume. @returns what is wrong with it, for people */
+export const refusedText = (variable: string): string =>
+  `${dashboardKey(variable)} is refused, every gateway can write it; set ${variable} in the container's environment`
+
+/** Secrets in the config.yaml of the default profile, as `config check` reports them in the image. */
+export const refusedSecrets = (file: string, dashboard: Readonly<Record<string, string>>): readonly ConfigProblem[] =>
+  DASHBOARD_SECRETS.filter((name) => dashboard[name] !== undefined).map((name) => ({
+    file,
+    key: '',
+    message: refusedText(name),
+  }))
+
+/**
+ * @param key the key that is being set, or the section it is in
+ * @param dashboard what the edited config.yaml says, by variable
+ * @throws HermesError USAGE when that sets a secret
+ */
+export function refuseSecretKey(key: string, dashboard: Readonly<Record<string, string>>): void {
+  const variable = DASHBOARD_SECRETS.find(
+    (name) => dashboard[name] !== undefined && `${dashboardKey(name)}.`.startsWith(`${key}.`),
+  )
+  if (variable === undefined) return
+  throw refused(`${dashboardKey(variable)} is refused in config.yaml`, variable)
+}
+
+/** @throws HermesError USAGE for a variable that the dashboard takes from the container alone */
+export function refuseDashboardVariable(name: string): void {
+  if (isDashboardVariable(name)) throw refused(`${name} is refused in .env`, name)
+}
+
+const refused = (what: string, variable: string): HermesError =>
+  new HermesError('USAGE', `${what}: every gateway can write that file. Nothing was changed`, {
+    next: `set ${variable} in the container's environment: docker run -e ${variable}=…`,
+  })

@@ -1,0 +1,82 @@
+import { rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { HermesError } from '../../system/errors.ts'
+import { makeDirectory } from '../../system/files/directory.ts'
+import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
+import { readActiveProfile, writeActiveProfile } from '../active.ts'
+import { isThere, randomTag, syncDirectory } from '../files.ts'
+import { DEFAULT_PROFILE } from '../names.ts'
+import { type Progress, removeTree, stagingName, working } from './staging.ts'
+
+/** The default profile is the volume itself. @throws HermesError REFUSED */
+export function refuseDefault(name: string, verb: string): void {
+  if (name !== DEFAULT_PROFILE) return
+  throw new HermesError('REFUSED', `the default profile cannot be ${verb}: it is the volume's own directory`, {
+    next: 'hermes profile list shows the others',
+  })
+}
+
+/**
+ * Takes a profile off the disk. It is renamed to a dot name first, so it is gone in one step; killed after that, what is left is
+ * swept by the next command. The caller has stopped its gateway.
+ * @param name a profile in `profiles/`, never `default`
+ */
+export async function deleteProfile(home: string, name: string, progress?: Progress): Promise<void> {
+  refuseDefault(name, 'deleted')
+  const parent = homePaths(home).profiles
+  const doomed = join(parent, stagingName('deleted', name))
+  await rename(profileDir(home, name), doomed)
+  await syncDirectory(parent)
+  const activeLeft = readActiveProfile(home) === name && !(await resetActive(home))
+  await removeTree(Buffer.from(doomed), working(doomed, progress))
+  // The disk was full; what has just gone made room.
+  if (activeLeft) await writeActiveProfile(home, DEFAULT_PROFILE)
+}
+
+/** @returns whether it could be written */
+const resetActive = (home: string): Promise<boolean> =>
+  writeActiveProfile(home, DEFAULT_PROFILE).then(
+    () => true,
+    () => false,
+  )
+
+/** Removes the logs of a profile's gateway. */
+export const deleteLogs = (home: string, name: string): Promise<void> =>
+  rm(slotLogDir(home, gatewaySlot(name)), { recursive: true, force: true })
+
+/**
+ * Gives a profile another name; its desired state and the gateway's logs go with it. The caller has stopped its gateway.
+ * @param to as parseProfileName returns it
+ * @throws HermesError EXISTS
+ */
+export async function renameProfile(home: string, from: string, to: string): Promise<void> {
+  refuseDefault(from, 'renamed')
+  await refuseTaken(home, to)
+  const [oldLogs, newLogs] = [slotLogDir(home, gatewaySlot(from)), slotLogDir(home, gatewaySlot(to))]
+  // Logs first: once the directory has its new name, the supervisor may start the gateway and open the log of that name.
+  const moved = await moveLogs(oldLogs, newLogs)
+  try {
+    await rename(profileDir(home, from), profileDir(home, to))
+  } catch (error) {
+    if (moved) await moveLogs(newLogs, oldLogs)
+    throw error
+  }
+  await syncDirectory(homePaths(home).profiles)
+  if (readActiveProfile(home) === from) await writeActiveProfile(home, to)
+}
+
+/** @throws HermesError EXISTS when a profile of that name cannot be made because there is one */
+export async function refuseTaken(home: string, name: string): Promise<void> {
+  const target = profileDir(home, name)
+  if (!(await isThere(target))) return
+  throw new HermesError('EXISTS', `profile "${name}" exists already: ${target}`, { next: 'choose another name' })
+}
+
+/** History of an earlier profile of the new name is kept beside. @returns whether there was anything to move */
+async function moveLogs(from: string, to: string): Promise<boolean> {
+  if (!(await isThere(from))) return false
+  if (await isThere(to)) await rename(to, `${to}.before-${randomTag()}`)
+  makeDirectory(dirname(to))
+  await rename(from, to)
+  return true
+}

@@ -1,0 +1,86 @@
+/**
+ * Directories in `profiles/` that are being built or removed: a dot name, which no profile can have, with who is at it. What a killed
+ * command leaves is removed by the next one, or at boot.
+ */
+import { readlinkSync } from 'node:fs'
+import { lstat, readdir, rmdir, unlink, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isZombie, readProcess } from '../../system/programs/proc.ts'
+import { isMissing, randomTag } from '../files.ts'
+
+/** Told of each file that was copied or removed. */
+export type Progress = (bytes: number) => void
+
+/** One of another PID namespace, whose processes cannot be seen here, is left when nothing has moved in it for so long. */
+export const FOREIGN_AGE_MS = 60_000
+/** One whose name does not say who is at it, from an earlier version. */
+const UNNAMED_AGE_MS = 24 * 3_600_000
+/** A living one shows itself at least after so many files. */
+const TOUCH_EVERY = 64
+
+const LEFTOVER = /^\.(?:new|deleted)-/
+const OWNED = /^\.(?:new|deleted)-[a-z0-9_-]+-(\d+)\.(\d+)\.(\d+)-[0-9a-z]+-[0-9a-z]+$/
+
+/** PID namespaces are numbered; two containers have two. @returns `0` where /proc does not say */
+function ownNamespace(): string {
+  try {
+    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
+  } catch {
+    // No /proc, or a kernel without namespaces: age decides.
+    return '0'
+  }
+}
+
+/** A name for a directory that this process builds (`new`) or removes (`deleted`). */
+export const stagingName = (kind: 'new' | 'deleted', profile: string): string =>
+  `.${kind}-${profile}-${process.pid}.${readProcess(process.pid)?.startTime ?? 0}.${ownNamespace()}-${randomTag()}`
+
+/** Counts for `progress`, and shows others that the one who works on `staging` lives. */
+export function working(staging: string, progress: Progress | undefined): Progress {
+  let files = 0
+  return (bytes) => {
+    progress?.(bytes)
+    // A touch that fails costs at most a message of the one who copies.
+    if (++files % TOUCH_EVERY === 0) utimes(staging, new Date(), new Date()).catch(() => undefined)
+  }
+}
+
+/** Removes what killed commands left in `parent`. @returns how many of them */
+export async function sweepLeftovers(parent: string, progress?: Progress): Promise<number> {
+  const names = (await readdir(parent)).filter((name) => LEFTOVER.test(name))
+  let swept = 0
+  for (const name of names) {
+    const path = join(parent, name)
+    if (!(await isLeft(path, name))) continue
+    await removeTree(Buffer.from(path), progress)
+    swept += 1
+  }
+  return swept
+}
+
+async function isLeft(path: string, name: string): Promise<boolean> {
+  const [, pid, startTime, namespace] = OWNED.exec(name) ?? []
+  if (namespace !== '0' && namespace === ownNamespace()) {
+    const process = readProcess(Number(pid))
+    return process === undefined || isZombie(process) || process.startTime !== Number(startTime)
+  }
+  const stat = await lstat(path).catch(unlessMissing)
+  return stat !== undefined && Date.now() - stat.mtimeMs > (namespace === undefined ? UNNAMED_AGE_MS : FOREIGN_AGE_MS)
+}
+
+/** rm -rf that can be watched. Names are bytes: decoded, one that is no UTF-8 would name nothing. */
+export async function removeTree(path: Buffer, progress?: Progress): Promise<void> {
+  const stat = await lstat(path).catch(unlessMissing)
+  if (stat === undefined) return
+  if (stat.isDirectory()) {
+    for (const name of await readdir(path, 'buffer')) await removeTree(inside(path, name), progress)
+    await rmdir(path).catch(unlessMissing)
+  } else await unlink(path).catch(unlessMissing)
+  progress?.(stat.isFile() ? stat.size : 0)
+}
+
+export const inside = (dir: Buffer, name: Buffer): Buffer => Buffer.concat([dir, Buffer.from('/'), name])
+
+export function unlessMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error
+}

@@ -1,0 +1,158 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { readRegularBytes, readRegularFile } from '../../system/files/small-file.ts'
+import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
+import { decodeBytes } from '../../system/text/byte-text.ts'
+import { type DotEnv, parseDotEnv } from './dot-env.ts'
+
+export { truthy } from '../../system/markers.ts'
+
+export interface EnvironmentVariable {
+  readonly name: string
+  readonly value: string
+  /** Where the value comes from: `built-in`, `container`, `.env`, `config.yaml gateway.env`, `supervisor`. */
+  readonly source: string
+}
+
+export interface SlotEnvironment {
+  /** In order of name; each name once. */
+  readonly variables: readonly EnvironmentVariable[]
+  readonly warnings: readonly string[]
+}
+
+type Variables = Readonly<Record<string, string>>
+
+export interface SlotEnvironmentFacts {
+  readonly slot: string
+  /** The profile whose gateway (or job) runs here; null for helpers and services. */
+  readonly profile: string | null
+  /** The volume's top: HERMES_HOME in every slot. */
+  readonly home: string
+  /** The profile's directory; the volume's top for helpers. */
+  readonly profileDir: string
+  readonly runDir: string
+  readonly user: { readonly name: string; readonly home: string }
+  /** Directories that lead PATH. */
+  readonly path: readonly string[]
+  /** As readContainerEnvironment gives it. */
+  readonly container: Variables
+  /** The profile's `.env`, as readDotEnv gives it; empty for services. */
+  readonly dotEnv: Variables
+  /** `gateway.env` of config.yaml, a job's own variables. */
+  readonly gatewayEnv: Variables
+  /** More that the supervisor sets, such as HERMES_STOP_TIMEOUT; wins over everything. */
+  readonly supervisor?: Variables
+}
+
+/** Where the container says none. */
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const BUILT_IN: Variables = { PATH: DEFAULT_PATH, LANG: 'C.UTF-8' }
+
+/**
+ * What a slot's process gets, by the order of precedence: built-in, container, `.env`, `gateway.env`, supervisor; for the default
+ * profile and helpers the container's variables win over `.env`. Pure.
+ */
+export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
+  const warnings: string[] = []
+  const named = facts.profile !== null && facts.profile !== 'default'
+  const container: Layer = ['container', named ? without(facts.container, isApiServer) : facts.container]
+  const dotEnv: Layer = ['.env', facts.dotEnv]
+  const layers: readonly Layer[] = [
+    ['built-in', BUILT_IN],
+    ...(named ? [container, dotEnv] : [dotEnv, container]),
+    ['config.yaml gateway.env', facts.gatewayEnv],
+  ]
+  const variables = new Map<string, EnvironmentVariable>()
+  for (const [source, values] of layers) {
+    for (const [name, value] of Object.entries(values)) {
+      if (isOurs(name) || (facts.slot !== 'dashboard' && isDashboardSecret(name))) continue
+      const problem = variableProblem(name, value, source === 'container')
+      if (problem === undefined) variables.set(name, { name, value, source })
+      else
+        warnings.push(`${facts.slot}: ${source}: variable ${JSON.stringify(name.slice(0, 60))} is skipped: ${problem}`)
+    }
+  }
+  for (const [name, value] of Object.entries(supervisorLayer(facts, variables.get('PATH')?.value ?? DEFAULT_PATH))) {
+    variables.set(name, { name, value, source: 'supervisor' })
+  }
+  return { variables: [...variables.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), warnings }
+}
+
+type Layer = readonly [source: string, values: Variables]
+
+function supervisorLayer(facts: SlotEnvironmentFacts, path: string): Variables {
+  const rest = path.split(':').filter((dir) => dir !== '' && !facts.path.includes(dir))
+  return {
+    HERMES_HOME: facts.home,
+    HERMES_RUN_DIR: facts.runDir,
+    HERMES_SLOT: facts.slot,
+    [SUPERVISED_MARKER]: '1',
+    ...(facts.profile === null ? {} : { HERMES_PROFILE: facts.profile, HERMES_PROFILE_HOME: facts.profileDir }),
+    HOME: facts.user.home,
+    USER: facts.user.name,
+    LOGNAME: facts.user.name,
+    PATH: [...facts.path, ...rest].join(':'),
+    ...facts.supervisor,
+  }
+}
+
+/** What the dashboard's log-in depends on; no gateway, and so no agent's tool, ever sees it. */
+const isDashboardSecret = (name: string): boolean =>
+  name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
+
+/** One port, one API server: the container's settings are the default profile's. */
+const isApiServer = (name: string): boolean => name.startsWith('API_SERVER_')
+
+/** Marks that only init and the supervisor may set: a value from a file would make `gateway run` misjudge where it runs. */
+const isOurs = (name: string): boolean => name === MAIN_MARKER || name === SUPERVISED_MARKER
+
+const without = (values: Variables, drop: (name: string) => boolean): Variables =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !drop(name)))
+
+/** The run script exports by name in sh, so a name must be a shell name. dash refuses `export OPTIND=text` and would end there. */
+function variableProblem(name: string, value: string, isContainers: boolean): string | undefined {
+  // What the container was given is passed on as it is; a name in a file may be a typing error.
+  if (!isContainers && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    return 'a name has letters, digits and _ only, and begins with no digit'
+  return value.includes('\0') ? 'its value holds a NUL byte' : undefined
+}
+
+/** Longest `.env` that is read: more than a process takes as its environment together with its words, and quick to parse. */
+const MAX_DOT_ENV_BYTES = 128 * 1024
+/** Longest file of one variable in the container environment store. */
+const MAX_VARIABLE_BYTES = 1_000_000
+
+/** Reads a profile's `.env`. Never throws: what cannot be read is a warning. */
+export function readDotEnv(file: string): DotEnv {
+  try {
+    return parseDotEnv(readRegularFile(file, MAX_DOT_ENV_BYTES) ?? '', file)
+  } catch (error) {
+    return { variables: {}, warnings: [`${file}: cannot be read, none of it is used: ${(error as Error).message}`] }
+  }
+}
+
+/**
+ * The container environment store: one file per variable, the value and one newline (s6-overlay's layout, and what users drop in).
+ * A missing directory is no variables; names that cannot be variables are left to slotEnvironment to report.
+ */
+export function readContainerEnvironment(dir: string): Record<string, string> {
+  const variables: Record<string, string> = {}
+  for (const name of namesIn(dir)) {
+    if (name.startsWith('.')) continue
+    try {
+      variables[name] = decodeBytes(readRegularBytes(join(dir, name), MAX_VARIABLE_BYTES)).replace(/\n$/, '')
+    } catch {
+      // Unreadable or no file: not a variable. Whoever dropped it sees that `hermes env` does not list it.
+    }
+  }
+  return variables
+}
+
+function namesIn(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,55 @@
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { gatewaySlot } from '../../system/paths.ts'
+import type { Environment } from '../../system/programs/install.ts'
+import { loadConfig } from '../config/config.ts'
+import { readContainerEnvironment, readDotEnv, slotEnvironment } from './environment.ts'
+
+export interface OwnEnvironmentFacts {
+  readonly profile: string
+  readonly dir: string
+  readonly home: string
+  readonly install: string
+  readonly runDir: string
+  /** The container environment store; what this process has wins over it (`docker exec -e`). */
+  readonly environmentDir?: string
+  readonly env: Environment
+}
+
+/** What the profile's gateway would have as its environment, for what runs outside a slot: a gateway by hand, `hermes chat`. */
+export function ownEnvironment(facts: OwnEnvironmentFacts): {
+  readonly environment: Readonly<Record<string, string>>
+  readonly warnings: readonly string[]
+} {
+  const { profile, dir, home, install, runDir, environmentDir, env } = facts
+  const own = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const dotEnv = readDotEnv(join(dir, '.env'))
+  const { variables, warnings } = slotEnvironment({
+    slot: gatewaySlot(profile),
+    profile,
+    home,
+    profileDir: dir,
+    runDir,
+    user: { name: env.USER ?? ownName(), home: env.HOME ?? home },
+    path: [join(install, 'bin')],
+    container: {
+      ...(environmentDir === undefined ? {} : readContainerEnvironment(environmentDir)),
+      ...Object.fromEntries(own),
+    },
+    dotEnv: dotEnv.variables,
+    gatewayEnv: loadConfig(join(dir, 'config.yaml')).config.gateway.env,
+  })
+  return {
+    environment: Object.fromEntries(variables.map(({ name, value }) => [name, value])),
+    warnings: [...dotEnv.warnings, ...warnings],
+  }
+}
+
+/** Our name as the accounts have it, or our number: where USER is not set, as in cron. */
+export function ownName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.()) // nobody has this id
+  }
+}

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { HermesError } from '../../system/errors.ts'
+import { gatewaySlot } from '../../system/paths.ts'
+import { gatewayRun, splitCommandLine } from '../../system/programs/command-line.ts'
+import { readProcess } from '../../system/programs/proc.ts'
+import { readActiveProfile } from '../active.ts'
+
+/**
+ * Whether a process is the gateway of a profile: the one in its slot, or a `hermes gateway run` that somebody has typed.
+ * @param home the volume
+ */
+export function runsGatewayOf(pid: number, profile: string, home: string): boolean {
+  const environment = new Set(listIn(`/proc/${pid}/environ`))
+  // What a gateway starts inherits its environment, but not its place as the leader of the slot's session.
+  if (environment.has(`HERMES_SLOT=${gatewaySlot(profile)}`) && readProcess(pid)?.session === pid) return true
+  const words = listIn(`/proc/${pid}/cmdline`)
+  const program = words.findIndex((word) => /^hermes(\.cjs)?$/.test(basename(word)))
+  if (program === -1) return false
+  const elsewhere = [...environment].some((one) => one.startsWith('HERMES_HOME=') && one !== `HERMES_HOME=${home}`)
+  return !elsewhere && profileRun(words.slice(program + 1), home) === profile
+}
+
+/** The profile whose gateway these words of `hermes` run. */
+function profileRun(words: readonly string[], home: string): string | undefined {
+  try {
+    const line = splitCommandLine(words)
+    return gatewayRun(line.words) && (line.profile ?? readActiveProfile(home))
+  } catch (error) {
+    // `-p` without a name: it says so itself, and ends.
+    if (error instanceof HermesError) return undefined
+    throw error
+  }
+}
+
+/** A file of /proc that holds texts with a zero byte after each; [] for a process that is gone or not ours to look at. */
+function listIn(file: string): readonly string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\0').slice(0, -1)
+  } catch {
+    // ENOENT, ESRCH, EACCES: there is nothing to be seen of it.
+    return []
+  }
+}

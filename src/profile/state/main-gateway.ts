@@ -1,0 +1,28 @@
+import { basename } from 'node:path'
+import { HermesError } from '../../system/errors.ts'
+import { truthy } from '../../system/markers.ts'
+import { gatewayRun, splitCommandLine } from '../../system/programs/command-line.ts'
+import { readActiveProfile } from '../active.ts'
+
+/**
+ * The profile whose gateway the container's main program is itself (`gateway run --no-supervise`, `HERMES_GATEWAY_NO_SUPERVISE`):
+ * its slot stays down, whatever was wanted before.
+ * @param main the container's arguments
+ * @param container its environment
+ */
+export function gatewayOfMain(
+  home: string,
+  main: readonly string[],
+  container: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  try {
+    const line = splitCommandLine(basename(main[0] ?? '') === 'hermes' ? main.slice(1) : main)
+    const run = gatewayRun(line.words)
+    if (!run || !(run.noSupervise || truthy(container.HERMES_GATEWAY_NO_SUPERVISE))) return undefined
+    return line.profile ?? readActiveProfile(home)
+  } catch (error) {
+    // `-p` without a name: the main program says so itself, and ends.
+    if (error instanceof HermesError) return undefined
+    throw error
+  }
+}

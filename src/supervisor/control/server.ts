@@ -1,0 +1,92 @@
+/**
+ * The control socket's server: many clients, none of which can cost another anything. What one may hold is bounded (a line, all
+ * unfinished lines, requests under way, bytes it has not read), and who does not keep up is cut.
+ */
+import { createServer, type Socket } from 'node:net'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import { ControlConnection, type Handlers } from './connection.ts'
+import { type ControlLimits, defaultLimits } from './limits.ts'
+
+export type { Handlers } from './connection.ts'
+export type { Follower } from './follower.ts'
+
+export interface ControlServerOptions {
+  /** A listening Unix socket, inherited. */
+  readonly fd: number
+  readonly handlers: Handlers
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+  readonly limits?: Partial<ControlLimits>
+}
+
+/** Connections that may wait to be accepted; the kernel takes no more than net.core.somaxconn (4096). */
+const BACKLOG = 4096
+/** How often connections are looked at, while there are any. */
+const SWEEP_MS = 1000
+
+export interface ControlServer {
+  /** Stops listening here and ends every connection. Whoever holds the socket too goes on with it. */
+  close(): void
+  readonly connections: number
+}
+
+/** Serves the control protocol on a socket that somebody else has bound. */
+export function serveControl({ fd, handlers, clock, warn, limits: given }: ControlServerOptions): ControlServer {
+  const limits = { ...defaultLimits, ...given }
+  const connections = new Set<ControlConnection>()
+  let unfinishedBytes = 0
+  let cancelSweep: Cancel | undefined
+
+  const sweep = (): void => {
+    for (const connection of connections) connection.sweep(clock.nowMs())
+    cancelSweep = connections.size > 0 ? clock.at(clock.nowMs() + SWEEP_MS, sweep) : undefined
+  }
+  const share = {
+    limits,
+    handlers,
+    clock,
+    warn,
+    followers: () => [...connections].reduce((sum, connection) => sum + connection.following, 0),
+    unfinished: (addedBytes: number) => {
+      unfinishedBytes += addedBytes
+      if (unfinishedBytes <= limits.unfinishedBytes) return
+      const longest = [...connections].reduce((a, b) => (b.unfinishedBytes > a.unfinishedBytes ? b : a))
+      longest.refuse('too many requests are unfinished at once')
+    },
+  }
+  const accept = (socket: Socket): void => {
+    if (connections.size >= limits.connections) evictIdle(connections)
+    const connection = new ControlConnection(socket, share)
+    connections.add(connection)
+    socket.once('close', () => connections.delete(connection))
+    cancelSweep ??= clock.at(clock.nowMs() + SWEEP_MS, sweep)
+    if (connections.size > limits.connections) connection.refuse('too many connections are open')
+  }
+  // allowHalfOpen: `printf … | nc -U` closes its half before it has read the reply.
+  const server = createServer({ allowHalfOpen: true }, accept)
+  server.on('error', (error) => warn(`the control socket: ${error.message}; "hermes" commands will not get an answer`))
+  // listen(2) again on what listens already only sets the length of its queue; at 511, Node's default, a storm of clients gets EAGAIN.
+  server.listen({ fd }, BACKLOG)
+  return {
+    close() {
+      cancelSweep?.()
+      server.close()
+      for (const connection of connections) connection.destroy()
+    },
+    get connections() {
+      return connections.size
+    },
+  }
+}
+
+/** Makes room: the connection that has waited longest without a request under way. */
+function evictIdle(connections: Set<ControlConnection>): void {
+  let oldest: ControlConnection | undefined
+  for (const connection of connections) {
+    if (connection.busy) continue
+    if (oldest === undefined || connection.lastActiveMs < oldest.lastActiveMs) oldest = connection
+  }
+  if (oldest === undefined) return
+  connections.delete(oldest)
+  oldest.destroy()
+}

@@ -1,0 +1,89 @@
+import type { GatewayConfig } from '../../profile/config/config.ts'
+import type { JobSpec } from '../../protocol/control.ts'
+import { LONGEST_MS } from '../../protocol/init.ts'
+import { FINISH_TIMEOUT_MS, type ServiceReadiness, type ServiceRules } from '../../services/definition.ts'
+import type { SlotPolicy } from '../../slot/slot.ts'
+
+export type Readiness = ServiceReadiness
+
+/** How a slot is run: what its files said when they were read last. Kept with the slot's state. */
+export interface Launch {
+  readonly policy: SlotPolicy
+  readonly readiness: Readiness
+  readonly killLeftovers: boolean
+  /** The container ends with this slot. */
+  readonly essential: boolean
+}
+
+/** What is said of a gateway or a helper, besides its settings. */
+export interface GatewayProgram {
+  /** It is our own program and says when it works: a newline on fd 3. */
+  readonly announces: boolean
+  /** Somebody has put a program `finish` into its slot directory. */
+  readonly hasFinish: boolean
+}
+
+/** A profile's gateway, or a helper with the default settings. */
+export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish }: GatewayProgram): Launch {
+  const { ready } = gateway
+  const readiness: Readiness = ready.by !== 'auto' ? ready : announces ? { by: 'fd', fd: 3 } : { by: 'alive' }
+  return {
+    policy: {
+      ...policyOf(gateway, readiness),
+      ...(hasFinish && { finish: { timeoutMs: FINISH_TIMEOUT_MS } }),
+    },
+    readiness,
+    killLeftovers: gateway.killLeftovers,
+    essential: gateway.essential,
+  }
+}
+
+const policyOf = (gateway: GatewayConfig, readiness: Readiness): SlotPolicy => ({
+  kind: 'service',
+  restart: gateway.restart,
+  restartDelay: gateway.restartDelay,
+  forgetAfterMs: gateway.forgetAfterMs,
+  readiness: readiness.by === 'alive' ? 'alive' : 'announced',
+  readyAfterMs: gateway.readyAfterMs,
+  startTimeoutMs: gateway.startTimeoutMs,
+  startTimeoutKey: 'gateway.start_timeout',
+  stopSignal: gateway.stopSignal,
+  stopTimeoutMs: gateway.stopTimeoutMs,
+  giveUpAfter: gateway.giveUpAfter,
+})
+
+/** A service that the image defines. */
+export const serviceLaunch = (rules: ServiceRules): Launch => ({
+  policy: {
+    kind: rules.kind === 'oneshot' ? 'oneshot' : rules.kind === 'scheduled' ? 'job' : 'service',
+    restart: rules.restart,
+    restartDelay: rules.restartDelay,
+    forgetAfterMs: 30_000,
+    readiness: rules.kind === 'oneshot' || rules.readiness.by !== 'alive' ? 'announced' : 'alive',
+    readyAfterMs: rules.readyAfterMs,
+    startTimeoutMs: rules.startTimeoutMs || LONGEST_MS,
+    stopSignal: rules.stopSignal,
+    stopTimeoutMs: rules.stopTimeoutMs,
+    giveUpAfter: rules.giveUpAfter,
+    ...(rules.finishTimeoutMs !== null && {
+      finish: { timeoutMs: rules.finishTimeoutMs || LONGEST_MS, atStop: true },
+    }),
+  },
+  readiness: rules.readiness,
+  killLeftovers: true,
+  essential: rules.essential,
+})
+
+/** A job runs once, is up as soon as it is there, and its end is its result. */
+export const jobLaunch = (defaults: GatewayConfig, { stopTimeoutMs }: JobSpec): Launch => ({
+  policy: {
+    ...policyOf(defaults, { by: 'alive' }),
+    kind: 'job',
+    restart: 'never',
+    readyAfterMs: 0,
+    ...(stopTimeoutMs !== undefined && { stopTimeoutMs }),
+  },
+  readiness: { by: 'alive' },
+  killLeftovers: true,
+  essential: false,
+})

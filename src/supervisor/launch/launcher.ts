@@ -1,0 +1,118 @@
+import { statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { defaultConfig } from '../../profile/config/config.ts'
+import type { JobSpec } from '../../protocol/control.ts'
+import { type ServiceRules, serviceOfSlot } from '../../services/definition.ts'
+import type { Slot } from '../../slot/slot.ts'
+import type { DirId } from '../../system/files/dir-id.ts'
+import { dirId } from '../../system/files/dir-id.ts'
+import { below, profileDir, profileOfSlot, slotLogDir } from '../../system/paths.ts'
+import { gatewayLaunch, jobLaunch, type Launch, serviceLaunch } from './launch.ts'
+import { ProfileConfigs } from './profile-configs.ts'
+import { isHelper, SlotScripts, type SlotScriptsOptions } from './slot-scripts.ts'
+
+/** Where the lines of a slot go. */
+export interface LogPlace {
+  readonly dir: string
+  /** A file of this name instead of `current`. */
+  readonly name?: string
+  readonly maxBytes: number
+  readonly archives: number
+  /** Copied to the container's stdout. */
+  readonly toConsole: boolean
+}
+
+export interface LauncherOptions extends Omit<SlotScriptsOptions, 'configs'> {
+  /** The rules of a service the image defines. */
+  readonly service: (name: string) => ServiceRules | undefined
+}
+
+/** A job's log; one archive is kept besides (docs/kanban.md). */
+const JOB_LOG_BYTES = 2 * 1024 * 1024
+
+/** Knows by a slot's name what is to be run and how, from the files as they are at that moment. */
+export class Launcher {
+  readonly #o: LauncherOptions
+  readonly #configs: ProfileConfigs
+  readonly #scripts: SlotScripts
+  readonly #blank = defaultConfig()
+
+  constructor(options: LauncherOptions) {
+    this.#o = options
+    this.#configs = new ProfileConfigs(options.home, options.warn)
+    this.#scripts = new SlotScripts({ ...options, configs: this.#configs })
+  }
+
+  /** The rules of a slot. Costs one stat where config.yaml has not changed. */
+  launch(slot: string, job?: JobSpec): Launch {
+    if (job !== undefined) return jobLaunch(this.#blank.gateway, job)
+    const service = this.#serviceOf(slot)
+    if (service !== undefined) return serviceLaunch(service)
+    const profile = profileOfSlot(slot)
+    const { gateway } = profile === undefined ? this.#blank : this.#configs.of(profile)
+    return gatewayLaunch(gateway, {
+      announces: profile === undefined ? isHelper(slot) : gateway.command === null,
+      hasFinish: this.#hasFinish(slot),
+    })
+  }
+
+  /** init has this program of the slot itself; no script of ours is run. */
+  isInits(slot: string, program: 'run' | 'finish'): boolean {
+    return serviceOfSlot(slot) !== undefined || (slot === 'dashboard' && program === 'run')
+  }
+
+  /** @throws RangeError for words that no shell can be told */
+  script(slot: string, job?: JobSpec): string {
+    return this.#scripts.run(slot, job)
+  }
+
+  finishScript(slot: string, ending: Slot['lastEnding']): string {
+    return this.#scripts.finish(slot, ending)
+  }
+
+  /** Which directory a profile's slot would be started in now. */
+  directory(slot: string): DirId | undefined {
+    const profile = profileOfSlot(slot)
+    return profile === undefined ? undefined : dirId(profileDir(this.#o.home, profile))
+  }
+
+  /** Whether the name alone says what runs there: a profile's gateway or a helper. */
+  isKnown(slot: string): boolean {
+    return profileOfSlot(slot) !== undefined || isHelper(slot) || this.#serviceOf(slot) !== undefined
+  }
+
+  logPlace(slot: string, job?: JobSpec): LogPlace {
+    if (job !== undefined) {
+      const { logFile } = job
+      return { maxBytes: JOB_LOG_BYTES, archives: 1, dir: dirname(logFile), name: basename(logFile), toConsole: false }
+    }
+    const { logging } = this.#configs.of(profileOfSlot(slot) ?? 'default')
+    return { ...logging, dir: slotLogDir(this.#o.home, slot), toConsole: true }
+  }
+
+  /** What is wrong with config.yaml of a profile, as of the last start. */
+  problems(profile: string): readonly string[] {
+    return this.#configs.problems(profile)
+  }
+
+  /** Its gateway is a program of the user's own, or the built-in one with an agent. */
+  answers(profile: string): boolean {
+    const { gateway, agent } = this.#configs.of(profile)
+    return gateway.command !== null || agent.command !== null || agent.openai !== null
+  }
+
+  forget(slot: string): void {
+    const profile = profileOfSlot(slot)
+    if (profile !== undefined) this.#configs.forget(profile)
+  }
+
+  #serviceOf(slot: string): ServiceRules | undefined {
+    const name = serviceOfSlot(slot)
+    return name === undefined ? undefined : this.#o.service(name)
+  }
+
+  #hasFinish(slot: string): boolean {
+    const stat = statSync(below(this.#o.paths.serviceDir, slot, 'finish'), { throwIfNoEntry: false })
+    return stat?.isFile() === true && (stat.mode & 0o111) !== 0
+  }
+}

@@ -1,0 +1,62 @@
+/** The `run` script of a slot: what init starts with a shell, as the runtime user, in an environment without anybody's variables. */
+
+import { NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'
+import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'
+
+export interface RunScript {
+  readonly slot: string
+  /** Working directory. */
+  readonly cwd: string
+  readonly variables: readonly { readonly name: string; readonly value: string }[]
+  readonly command: readonly string[]
+  /** Absent: /dev/null, as init gives it. */
+  readonly stdinFile?: string
+  /** Where the command can be changed: the end of the sentence about one that cannot be run. */
+  readonly hint: string
+  /** Why the command cannot be run, known beforehand. */
+  readonly problem?: string
+  /** File that tells the supervisor, as a {@link NotRun}, that there was no program to run. */
+  readonly notRunFile: string
+}
+
+/** Added to the OOM score of every slot: the kernel then takes an agent before init or the supervisor (proc(5)). */
+const OOM_SCORE = 500
+
+/**
+ * @throws RangeError when a word holds a NUL, which no shell can be told
+ * @returns the text of a POSIX sh script; the process it ends in is the command itself
+ */
+export function runScript(script: RunScript): string {
+  const { slot, cwd, variables, command, stdinFile, hint, problem, notRunFile } = script
+  const [program = '', ...args] = command
+  const words = [cwd, program, ...args, ...variables.map(({ value }) => value)]
+  if (words.some((word) => word.includes('\0'))) throw new RangeError(`${slot}: a word of the command holds a NUL byte`)
+  const pairs = variables.map(({ name, value }) => [name, value] as const)
+  const name = shellQuote(program)
+  const say = (what: string): string => `printf '%s\\n' ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
+  const noProgram = (code: NotRun['code'], what: string): string => {
+    const facts = shellQuote(JSON.stringify({ code, program } satisfies NotRun))
+    const tell = `{ printf '%s\\n' ${facts} >${shellQuote(notRunFile)}; } 2>/dev/null`
+    return `{ ${say(`${program} ${what}; ${hint}`)}; ${tell}; exit ${NOT_RUN_CODES[code]}; }`
+  }
+  const noDirectory = say(`cannot go to ${cwd}; does it exist, and may this user enter it?`)
+  return [
+    '#!/bin/sh',
+    '# Written by the supervisor at each start of the slot; what you change here is lost.',
+    `cd ${shellQuote(cwd)} 2>/dev/null || { ${noDirectory}; exit 1; }`,
+    // Best effort: a container may hide the file or forbid it.
+    `{ read -r oom </proc/self/oom_score_adj && oom=$((oom + ${OOM_SCORE})) && [ "$oom" -le 1000 ] || oom=1000; echo "$oom" >/proc/self/oom_score_adj; } 2>/dev/null`,
+    'unset oom',
+    ...exportLines(pairs),
+    ...(problem === undefined ? [] : [`${say(problem)}; exit 126`]),
+    // Asked with the PATH the command will have. exec alone would name this script and a line number, not the setting.
+    ...(program.includes('/')
+      ? [
+          `[ -e ${name} ] || ${noProgram('NOT_FOUND', 'does not exist')}`,
+          `[ -f ${name} ] && [ -x ${name} ] || ${noProgram('NOT_EXECUTABLE', 'is not executable')}`,
+        ]
+      : [`command -v ${name} >/dev/null || ${noProgram('NOT_FOUND', 'is not on PATH')}`]),
+    `${execWith(pairs)} ${[program, ...args].map(shellQuote).join(' ')}${stdinFile === undefined ? '' : ` <${shellQuote(stdinFile)}`}`,
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,111 @@
+import {
+  type DesiredState,
+  type GatewayFacts,
+  gatewayStateOf,
+  writeDesired,
+  writeGatewayState,
+} from '../../profile/state/state.ts'
+import { asksForRestart, isSuccess, permanentReason } from '../../slot/ending.ts'
+import { childOf, type Slot } from '../../slot/slot.ts'
+import type { Clock } from '../../system/clock.ts'
+import { profileDir, profileOfSlot } from '../../system/paths.ts'
+import type { SlotEntry } from '../slots/table.ts'
+
+export interface GatewayFilesOptions {
+  readonly home: string
+  readonly instance: string
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+}
+
+/** gateway_state.json of each profile: what was observed, for people, scripts and the next boot. */
+export class GatewayFiles {
+  readonly #o: GatewayFilesOptions
+  /** What was written last, by slot: a change that would say the same is not written. */
+  readonly #said = new Map<string, string>()
+  readonly #failing = new Set<string>()
+  /** Slots that had a process when the container was told to stop; undefined: it was not. */
+  #stopped: ReadonlySet<string> | undefined
+  #held = false
+
+  constructor(options: GatewayFilesOptions) {
+    this.#o = options
+  }
+
+  /**
+   * From now on the states stand as they were, so that the next boot brings back what ran. How their processes end is added.
+   * @param occupied slots that have one
+   */
+  containerStops(occupied: ReadonlySet<string>): void {
+    this.#stopped ??= occupied
+  }
+
+  /** Nothing is written while the volume is another container's. */
+  hold(held: boolean): void {
+    this.#held = held
+  }
+
+  record({ key, slot }: SlotEntry): void {
+    const profile = profileOfSlot(key)
+    if (profile === undefined || this.#held || isInFlight(slot)) return
+    const facts =
+      this.#stopped === undefined ? this.#observed(slot) : this.#stopped.has(key) ? lastWord(slot) : undefined
+    if (facts === undefined) return
+    const text = JSON.stringify(facts)
+    if (this.#said.get(key) === text) return
+    const { home, clock, warn } = this.#o
+    const dir = profileDir(home, profile)
+    try {
+      writeGatewayState(dir, profile, { ...facts, updatedAtMs: clock.wallMs() })
+      this.#said.set(key, text)
+      this.#failing.delete(key)
+    } catch (error) {
+      // The directory of a profile that is being deleted goes before its slot does.
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT' && !this.#failing.has(key)) warn(`cannot write ${dir}/gateway_state.json: ${message}`)
+      this.#failing.add(key)
+    }
+  }
+
+  forget(key: string): void {
+    this.#said.delete(key)
+    this.#failing.delete(key)
+  }
+
+  /** @throws the error of the file system, when an operator's word could not be made to last */
+  want(profile: string, state: DesiredState): void {
+    writeDesired(profileDir(this.#o.home, profile), state)
+  }
+
+  #observed(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> {
+    const child = childOf(slot)
+    return {
+      gatewayState: gatewayStateOf[slot.state],
+      pid: child?.pid ?? null,
+      startTime: child?.startTime ?? null,
+      exitReason: 'reason' in slot ? (slot.reason ?? null) : null,
+      restarts: slot.restarts,
+      instance: this.#o.instance,
+      clean: (slot.state === 'down' || slot.state === 'parked') && isOrderly(slot),
+    }
+  }
+}
+
+/** Asked for, not there yet: the next report follows within milliseconds and is the one worth writing. */
+const isInFlight = (slot: Slot): boolean => slot.state === 'starting' && slot.child === null
+
+function lastWord(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
+  if (slot.state !== 'down' || slot.lastEnding === undefined) return undefined
+  return { clean: isOrderly(slot) }
+}
+
+/**
+ * How its last process ended: asked to, by itself or by the signal it was asked with; not asked, by a code that is no failure of its
+ * work: done, restart me, do not start me again.
+ */
+function isOrderly({ lastEnding, policy }: Slot): boolean {
+  if (lastEnding === undefined) return true
+  const { ending, asked } = lastEnding
+  if ('signal' in ending) return ending.signal === policy.stopSignal || ending.signal === 'TERM'
+  return asked === true || isSuccess(ending) || asksForRestart(ending) || permanentReason(ending) !== undefined
+}

@@ -1,0 +1,313 @@
+import { existsSync } from 'node:fs'
+import { countLines } from '../../log/lines.ts'
+import type {
+  ActionResult,
+  JobResult,
+  Operations,
+  SlotAction,
+  SlotStatus,
+  StatusResult,
+  Warning,
+} from '../../protocol/control.ts'
+import type { ToInit } from '../../protocol/init.ts'
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
+import { serviceOfSlot } from '../../services/definition.ts'
+import { childOf, type SlotEvent } from '../../slot/slot.ts'
+import { type Clock, inTime } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import { profileDir, profileOfSlot } from '../../system/paths.ts'
+import { nearest } from '../../system/text/nearest.ts'
+import type { Follower, Handlers } from '../control/server.ts'
+import type { ServiceSlots } from '../services/image-services.ts'
+import { jobResult } from '../slots/job-results.ts'
+import type { SlotLogs } from '../slots/logs.ts'
+import type { SlotEntry, SlotTable } from '../slots/table.ts'
+import type { GatewayFiles } from './gateway-files.ts'
+import type { Ownership } from './ownership.ts'
+import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
+import type { Goal, Waiting } from './waiting.ts'
+
+/** How long a client that does not say waits: longer than a start with the default `start_timeout`. */
+const DEFAULT_WAIT_MS = 90_000
+
+export interface OperationsOptions {
+  readonly ownership: Pick<Ownership, 'ensure'>
+  readonly home: string
+  /** The container's main program is the gateway of this slot. */
+  readonly heldSlot: string | undefined
+  readonly instance: string
+  readonly manager: StatusResult['manager']
+  readonly version: string
+  readonly pid1: boolean
+  readonly identity: RuntimeIdentity
+  readonly clock: Clock
+  readonly table: SlotTable
+  readonly logs: SlotLogs
+  readonly files: GatewayFiles
+  readonly waiting: Waiting
+  readonly services: ServiceSlots
+  readonly send: (message: ToInit) => void
+  readonly warn: (text: string) => void
+  /** Where in its life the container is. */
+  readonly phase: () => StatusResult['phase']
+  /** Resolves when the boot is over, whatever it led to. */
+  readonly booted: () => Promise<void>
+  /** Who holds the volume, while it is not us. */
+  readonly holder: () => string | undefined
+  readonly holderHost: () => string | undefined
+  /** Why nobody can tell who does, while the gateways wait for that. */
+  readonly obstacle: () => string | undefined
+  /** A helper lives. @returns when it is to say so again, ms from now */
+  readonly alive: (slot: string) => number
+  readonly reconcile: () => readonly string[]
+  readonly warnings: () => readonly Warning[]
+  readonly needsAgent: () => boolean
+}
+
+/** What clients of the control socket can ask for. */
+export class SlotOperations {
+  readonly #o: OperationsOptions
+  readonly #eventFollowers = new Set<Follower>()
+
+  constructor(options: OperationsOptions) {
+    this.#o = options
+  }
+
+  readonly handlers: Handlers = {
+    ping: () => ({ instance: this.#o.instance, pid: process.pid }),
+    status: ({ slot }) => this.#status(slot),
+    alive: ({ slot }) => ({ againMs: this.#o.alive(slot) }),
+    start: (request) => this.act(request, 'start'),
+    stop: (request) => this.act(request, 'stop'),
+    restart: (request) => this.act(request, 'restart'),
+    signal: (request) => this.#signal(request),
+    reconcile: async () => {
+      await this.#untilRunning(DEFAULT_WAIT_MS)
+      return { steps: this.#o.reconcile() }
+    },
+    deaths: ({ slot }) => ({ deaths: this.#entry(slot).slot.deaths.map(deathOf) }),
+    events: (_request, follower) => {
+      this.#eventFollowers.add(follower)
+      follower.onClose(() => this.#eventFollowers.delete(follower))
+      return {}
+    },
+    logs: ({ slots }, follower) => this.#followLogs(slots, follower),
+    job: (request) => this.#job(request),
+    'job-result': ({ slot }) => {
+      const entry = this.#jobEntry(slot)
+      return jobResult(entry.slot) ?? noResult(entry)
+    },
+    'job-take': ({ slot }) => {
+      const entry = this.#jobEntry(slot)
+      const result = jobResult(entry.slot)
+      if (result?.state !== 'running') this.#o.table.remove(slot)
+      return result ?? noResult(entry)
+    },
+  }
+
+  /** A slot has changed, or is gone: whoever follows is told. */
+  tell(type: 'slot' | 'removed', entry: SlotEntry): void {
+    if (this.#eventFollowers.size === 0) return
+    const message = { type, at: new Date(this.#o.clock.wallMs()).toISOString(), slot: this.#statusOf(entry) } as const
+    for (const follower of this.#eventFollowers) follower.send(message)
+  }
+
+  /** An operator's word. It is written down before it is acted upon, so that a crash in between does not forget it. */
+  async act(
+    { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS, keepDesired = false }: SlotAction,
+    verb: 'start' | 'stop' | 'restart',
+  ): Promise<ActionResult> {
+    await this.#untilRunning(timeoutMs)
+    const { table, waiting, services, heldSlot } = this.#o
+    if (key === heldSlot) throw isMainProgram(key, verb)
+    this.#findOrReconcile(key)
+    const profile = profileOfSlot(key)
+    if (profile !== undefined) await this.#o.ownership.ensure(profile)
+    const before = this.#statusOf(this.#entry(key))
+    const notKept = keepDesired ? undefined : this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
+    const event: SlotEvent =
+      verb === 'restart' ? { type: 'restart' } : { type: 'want', wanted: verb === 'start' ? 'up' : 'down' }
+    if (serviceOfSlot(key) === undefined) table.dispatch(key, event)
+    else services.say(verb, key)
+    const after = this.#statusOf(this.#entry(key))
+    const changed = after.state !== before.state || after.wanted !== before.wanted || verb === 'restart'
+    const goal: Goal = verb === 'stop' ? 'down' : 'up'
+    // A service with a schedule is done with it once it knows when.
+    if (wait && services.note(key).nextStartAtMs === undefined)
+      await waiting.for(key, goal, timeoutMs, () => table.get(key)?.slot)
+    if (notKept !== undefined) throw notKept
+    return { changed, slot: this.#statusOf(this.#entry(key)) }
+  }
+
+  /** @returns the error to tell the operator if it could not be written */
+  keepWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
+    this.#o.table.keepWord(key, word === 'running')
+    return this.writeWord(key, word)
+  }
+
+  /** @returns the error to tell the operator if it could not be written */
+  writeWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
+    const profile = profileOfSlot(key)
+    if (profile === undefined) return undefined
+    try {
+      this.#o.files.want(profile, word)
+      return undefined
+    } catch (cause) {
+      const what = `${key} does so now, but ${profileDir(this.#o.home, profile)}/desired_state could not be written`
+      return new HermesError('FAILED', `${what}: ${(cause as Error).message}`, {
+        next: 'make room there and repeat the command; until then the next boot follows what the file still says',
+        cause,
+      })
+    }
+  }
+
+  #status(only: string | undefined): StatusResult {
+    const { manager, version, pid1, identity, phase, holder, holderHost, table, warnings } = this.#o
+    const entries = only === undefined ? table.entries() : [this.#entry(only)]
+    const all = [...slotWarnings(entries), ...(only === undefined ? warnings() : [])]
+    const [who, host] = phase() === 'waiting' ? [holder(), holderHost()] : []
+    return {
+      manager,
+      version,
+      pid1,
+      identity: { uid: identity.uid, gid: identity.gid },
+      phase: phase(),
+      ...(who !== undefined && { holder: who }),
+      ...(host !== undefined && { holderHost: host }),
+      slots: [...entries].sort(bySlot).map((entry) => this.#statusOf(entry)),
+      warnings: all.map(({ text }) => text),
+      warningFacts: all.map(({ text: _, ...fact }) => fact),
+      ...(only === undefined && { needsAgent: this.#o.needsAgent() }),
+    }
+  }
+
+  #statusOf(entry: SlotEntry): SlotStatus {
+    const { home, heldSlot, clock, services } = this.#o
+    const note = entry.key === heldSlot ? { reason: MAIN_PROGRAM } : services.note(entry.key)
+    return slotStatus(entry, home, clock, note)
+  }
+
+  #signal({ slot, signal, group = false }: Operations['signal']['request']): ActionResult {
+    const entry = this.#entry(slot)
+    const child = childOf(entry.slot)
+    if (child === null)
+      throw new HermesError('FAILED', `${slot} has no process to send SIG${signal} to: it is ${entry.slot.state}`)
+    this.#o.send({ type: 'signal', child: child.id, signal, target: group ? 'group' : 'process' })
+    return { changed: true, slot: this.#statusOf(entry) }
+  }
+
+  #followLogs(slots: readonly string[], follower: Follower): Record<never, never> {
+    for (const slot of slots) this.#entry(slot)
+    for (const slot of slots) {
+      const stop = this.#o.logs.follow(slot, (wholeLines) => {
+        // A slot at full speed and a reader that is not: counting costs a tenth of what making the event would.
+        if (follower.isBehind) return follower.missLines(slot, countLines(wholeLines))
+        const lines = wholeLines.toString('utf8').split('\n')
+        lines.pop() // what follows the last newline: nothing
+        follower.send({ slot, lines })
+      })
+      follower.onClose(stop)
+    }
+    return {}
+  }
+
+  async #job(request: Operations['job']['request']): Promise<JobResult> {
+    await this.#untilRunning(DEFAULT_WAIT_MS)
+    const { slot, profile, command, cwd, env, logFile, stdinFile, resultFile, stopTimeoutMs } = request
+    const { table, home } = this.#o
+    if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `there is a job ${slot} already`)
+    if (profile !== 'default' && !existsSync(profileDir(home, profile)))
+      throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(profile)} in ${home}/profiles`)
+    table.register(slot, true, {
+      slot,
+      profile,
+      command,
+      cwd,
+      env,
+      logFile,
+      ...(stdinFile !== undefined && { stdinFile }),
+      ...(resultFile !== undefined && { resultFile }),
+      ...(stopTimeoutMs !== undefined && { stopTimeoutMs }),
+    })
+    return { state: 'running' }
+  }
+
+  #jobEntry(slot: string): SlotEntry {
+    const entry = this.#entry(slot)
+    if (entry.job === undefined) throw new HermesError('BAD_REQUEST', `${slot} is not a job`)
+    return entry
+  }
+
+  #entry(key: string): SlotEntry {
+    const entry = this.#o.table.get(key)
+    if (entry !== undefined) return entry
+    const near = nearest(
+      key,
+      this.#o.table.entries().map(({ key }) => key),
+    )
+    throw new HermesError('NO_SUCH_SLOT', `no slot ${JSON.stringify(key)}`, {
+      next:
+        near === undefined
+          ? '"hermes status" shows the slots that exist'
+          : `did you mean "${near}"? "hermes status" shows all`,
+    })
+  }
+
+  /** A profile that was made a moment ago need not wait for the watcher. */
+  #findOrReconcile(key: string): SlotEntry {
+    if (this.#o.table.get(key) === undefined && profileOfSlot(key) !== undefined) this.#o.reconcile()
+    return this.#entry(key)
+  }
+
+  /** A word said during the boot (`docker run -d …; docker exec …`) is carried out when it is over. */
+  async #untilRunning(timeoutMs: number): Promise<void> {
+    const { clock, phase, booted } = this.#o
+    if (phase() === 'booting') await inTime(clock, timeoutMs, booted())
+    this.#requireRunning()
+  }
+
+  #requireRunning(): void {
+    switch (this.#o.phase()) {
+      case 'running':
+        return
+      case 'stopping':
+        throw new HermesError('STOPPING', 'the container is stopping')
+      case 'waiting': {
+        const obstacle = this.#o.obstacle()
+        if (obstacle !== undefined)
+          throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
+            next: 'remove it, and this container continues by itself',
+          })
+        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.holderHost()), {
+          next: FREE_THE_VOLUME,
+        })
+      }
+      case 'booting':
+        throw new HermesError('TIMED_OUT', 'the container is still booting', {
+          next: '"hermes logs supervisor" and the container\'s own output say what it is at',
+        })
+    }
+  }
+}
+
+/** `gateway-default` first, then by name. */
+const bySlot = (a: SlotEntry, b: SlotEntry): number =>
+  Number(b.key === 'gateway-default') - Number(a.key === 'gateway-default') || (a.key < b.key ? -1 : 1)
+
+const MAIN_PROGRAM = "the gateway runs as the container's main program (gateway run --no-supervise)"
+
+const isMainProgram = (key: string, verb: string): HermesError =>
+  new HermesError('REFUSED', `cannot ${verb} ${key}: ${MAIN_PROGRAM}`, {
+    next:
+      `${verb} the container instead (docker ${verb} NAME); ` +
+      'or run it without --no-supervise and HERMES_GATEWAY_NO_SUPERVISE',
+  })
+
+/** There is no ending to tell, and none is made up. */
+function noResult({ key, slot }: SlotEntry): never {
+  const reason = slot.state === 'down' ? slot.reason : undefined
+  throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`, {
+    detail: reason === undefined ? 'STOPPED_BEFORE_RUN' : 'NO_RESULT',
+  })
+}

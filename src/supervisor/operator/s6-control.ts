@@ -1,0 +1,105 @@
+import type { ToInit } from '../../protocol/init.ts'
+import { childOf, type Slot } from '../../slot/slot.ts'
+import type { Clock } from '../../system/clock.ts'
+import type { HermesError } from '../../system/errors.ts'
+import { letterActions } from '../s6/letters.ts'
+import { phaseOf } from '../s6/view.ts'
+import type { SlotEntry, SlotTable } from '../slots/table.ts'
+import type { Records } from './records.ts'
+
+export interface S6ControlOptions {
+  readonly table: Pick<SlotTable, 'get' | 'dispatch' | 'keepWord'>
+  readonly records: Pick<Records, 'pause' | 'tell'>
+  /** Makes a word last; @returns the error if it could not be written. */
+  readonly writeWord: (key: string, word: Word) => HermesError | undefined
+  readonly send: (message: ToInit) => void
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+}
+
+type Word = 'running' | 'stopped'
+
+/** A flood of words is not a flood of fsyncs: the first is written at once, then the last one of each such time. */
+const WORD_EVERY_MS = 100
+
+/** Obeys what is written to the slots' control FIFOs. */
+export class S6Control {
+  readonly #o: S6ControlOptions
+  /** Slots that were told `x`, until their process is gone. */
+  readonly #toRenew = new Set<string>()
+  /** Slots whose word was written a moment ago, and that word. */
+  readonly #written = new Map<string, Word>()
+
+  constructor(options: S6ControlOptions) {
+    this.#o = options
+  }
+
+  obey(key: string, letter: string): void {
+    const { table, records, send } = this.#o
+    const entry = table.get(key)
+    if (entry === undefined) return
+    for (const action of letterActions(letter, entry.slot)) {
+      switch (action.type) {
+        case 'event':
+          table.dispatch(key, action.event)
+          break
+        case 'word':
+          table.keepWord(key, action.word === 'running')
+          if (!this.#written.has(key)) this.#write(key, action.word)
+          break
+        case 'signal': {
+          const child = childOf(entry.slot)
+          if (child === null) break
+          const { signal, target } = action
+          send({ type: 'signal', child: child.id, signal, target })
+          // s6 counts only its letters `p` and `c` for this; `P` and `C` stop and continue the process just the same.
+          if (signal === 'STOP' || signal === 'CONT') records.pause(key, signal === 'STOP')
+          break
+        }
+        case 'renew':
+          if (phaseOf(entry.slot) === 'down') this.#renew(key, entry.normallyUp)
+          else this.#toRenew.add(key)
+          break
+      }
+    }
+  }
+
+  changed({ key, slot, normallyUp }: SlotEntry, before: Slot): void {
+    if (!this.#toRenew.has(key) || phaseOf(before) === 'down') return
+    if (phaseOf(slot) === 'down') this.#renew(key, normallyUp)
+  }
+
+  removed(key: string): void {
+    this.#toRenew.delete(key)
+    this.#written.delete(key)
+  }
+
+  /** Every word that still waits is written. */
+  flush(): void {
+    for (const [key, word] of this.#written) if (this.#wordOf(key) !== word) this.#o.writeWord(key, this.#wordOf(key))
+    this.#written.clear()
+  }
+
+  #write(key: string, word: Word): void {
+    const { writeWord, warn, clock } = this.#o
+    const notKept = writeWord(key, word)
+    if (notKept !== undefined) warn(notKept.message)
+    this.#written.set(key, word)
+    clock.at(clock.nowMs() + WORD_EVERY_MS, () => {
+      if (!this.#written.delete(key)) return
+      // Not the last letter's: an operator may have said something else meanwhile, by another way.
+      if (this.#wordOf(key) !== word) this.#write(key, this.#wordOf(key))
+    })
+  }
+
+  #wordOf(key: string): Word {
+    return this.#o.table.get(key)?.normallyUp ? 'running' : 'stopped'
+  }
+
+  /** A new s6-supervise knows nothing of what was wanted, only whether there is a file `down`. */
+  #renew(key: string, normallyUp: boolean): void {
+    this.#toRenew.delete(key)
+    this.#o.records.tell(key, 'xs')
+    this.#o.table.dispatch(key, { type: 'want', wanted: normallyUp ? 'up' : 'down' })
+  }
+}

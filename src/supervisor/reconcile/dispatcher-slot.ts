@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { listBoards } from '../../kanban/store/places.ts'
+import { dispatcherWanted } from '../../kanban/wanted.ts'
+import { configSignature, loadConfig } from '../../profile/config/config.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import type { SlotTable } from '../slots/table.ts'
+import { POLL_MS } from './watch.ts'
+
+/** The helper slot that dispatches the boards. */
+export const DISPATCHER = 'dispatcher'
+
+export interface DispatcherSlotOptions {
+  readonly home: string
+  readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch' | 'keepWord'>
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+}
+
+/** Keeps the dispatcher's slot in step with what is on the disk: up when there is a board and the configuration lets it. */
+export class DispatcherSlot {
+  readonly #o: DispatcherSlotOptions
+  #poll: Cancel | undefined
+  #config: { readonly signature: string; readonly dispatchInGateway: boolean } | undefined
+  /** What was asked of the slot last; an operator's word after it stands until the facts change. */
+  #wanted: boolean | undefined
+
+  constructor(options: DispatcherSlotOptions) {
+    this.#o = options
+  }
+
+  /** Looks now, and from now on every two seconds. */
+  watch(): void {
+    this.#poll?.()
+    this.update()
+    const { clock } = this.#o
+    this.#poll = clock.at(clock.nowMs() + POLL_MS, () => this.watch())
+  }
+
+  close(): void {
+    this.#poll?.()
+  }
+
+  /** Looks, and acts when something has changed since the last look. */
+  update(): void {
+    const { home, table, warn } = this.#o
+    let boards: number
+    try {
+      boards = listBoards(home).length
+    } catch (error) {
+      warn(`${DISPATCHER}: cannot look for boards: ${(error as Error).message}`)
+      return
+    }
+    // Without a board the configuration does not matter, and is not read.
+    const wanted = boards > 0 && dispatcherWanted({ boards, dispatchInGateway: this.#allowed() })
+    if (wanted === this.#wanted) return
+    if (wanted || table.get(DISPATCHER) !== undefined) {
+      table.register(DISPATCHER)
+      table.keepWord(DISPATCHER, wanted)
+      table.dispatch(DISPATCHER, { type: 'want', wanted: wanted ? 'up' : 'down' })
+    }
+    this.#wanted = wanted
+  }
+
+  /** The boards are another container's: nobody looks before the next `watch`, which decides anew. */
+  forget(): void {
+    this.close()
+    this.#wanted = undefined
+  }
+
+  /** Costs one stat while config.yaml does not change. */
+  #allowed(): boolean {
+    const file = join(this.#o.home, 'config.yaml')
+    const signature = configSignature(file)
+    if (this.#config?.signature !== signature)
+      this.#config = { signature, dispatchInGateway: loadConfig(file).config.kanban.dispatchInGateway }
+    return this.#config.dispatchInGateway
+  }
+}

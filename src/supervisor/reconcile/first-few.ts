@@ -1,0 +1,43 @@
+import type { Clock } from '../../system/clock.ts'
+
+/** So many lines of a kind are written within {@link WINDOW_MS}; the rest is counted. */
+export const FIRST_LINES = 20
+export const WINDOW_MS = 60_000
+
+/**
+ * Lines about one kind of mistake in the volume, such as settings that cannot be read. A thousand profiles with the same mistake
+ * are worth twenty lines and a count, or they would push everything else out of supervisor.log.
+ */
+export class FirstFew {
+  readonly #clock: Clock
+  readonly #say: (text: string) => void
+  readonly #kind: string
+  #said = 0
+  #leftOut = 0
+
+  /** @param kind what the lines are about, in the plural: `settings of profiles` */
+  constructor(kind: string, clock: Clock, say: (text: string) => void) {
+    this.#kind = kind
+    this.#clock = clock
+    this.#say = say
+  }
+
+  readonly say = (text: string): void => {
+    if (this.#said === 0) this.#clock.at(this.#clock.nowMs() + WINDOW_MS, () => this.#end())
+    this.#said++
+    if (this.#said <= FIRST_LINES) this.#say(text)
+    else this.#leftOut++
+  }
+
+  /** Says how many were left out so far, as at the end of a boot. */
+  count(): void {
+    if (this.#leftOut > 0)
+      this.#say(`and ${this.#leftOut} more lines about ${this.#kind}; "hermes doctor" shows what is wrong now`)
+    this.#leftOut = 0
+  }
+
+  #end(): void {
+    this.count()
+    this.#said = 0
+  }
+}

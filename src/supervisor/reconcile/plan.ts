@@ -1,0 +1,262 @@
+/**
+ * The reconciler's plan: from the profiles on disk and the slots there are to the steps that make them agree. Pure; the same
+ * at boot, on a change, on the poll and on demand. Applying a plan and planning again gives no steps.
+ *
+ * A slot is removed only when the *directory* of its profile is gone, `profiles/` is readable and the very directory it was
+ * seen in, and all that is still so CONFIRM_MS later: neither an editor's save, nor a lost mount, nor a restore kills a gateway.
+ */
+import type { Desired, DesiredState, PriorExit } from '../../profile/state/state.ts'
+import type { DirId } from '../../system/files/dir-id.ts'
+
+/** How long a directory must have been gone before its slot is removed. */
+export const CONFIRM_MS = 2000
+
+export interface DiskProfile {
+  readonly name: string
+  readonly dir: DirId
+  /** Read for profiles that have no slot yet only: 1,000 profiles are looked at every other second. */
+  readonly desired?: Omit<Desired, 'identity'>
+  /** Read likewise. The profile this directory is a copy of, or its name when its files were written, where that was another one. */
+  readonly copyOf?: string
+  readonly formerName?: string
+}
+
+export interface Disk {
+  /** `profiles/` itself; null: missing or unreadable, so nothing is known about who is gone. */
+  readonly parent: DirId | null
+  /** `default` first, then by name. */
+  readonly profiles: readonly DiskProfile[]
+  /** Entries that are no profile. `maybe`: something that could still be the profile of that name is there (a link that leads nowhere). */
+  readonly problems: readonly { readonly name: string; readonly reason: string; readonly maybe: boolean }[]
+  /** How many more there are; they are not named. */
+  readonly moreProblems: number
+}
+
+export interface KnownSlot {
+  readonly profile: string
+  /** Its process runs, or will by itself: anything but down and parked. */
+  readonly living: boolean
+  /** A `remove` step is being carried out. */
+  readonly removing: boolean
+  /** The directory its process was started in, where that is known; else where its profile was last seen counts. */
+  readonly dir?: DirId
+}
+
+/** What the plan has to remember; plain JSON, so that it survives the supervisor (times are CLOCK_MONOTONIC ms). */
+export interface ReconcileMemory {
+  /** Where each slot's profile was last seen. */
+  readonly places: { readonly [profile: string]: { readonly dir: DirId; readonly parent: DirId | null } }
+  /** Since when it has been missing there. */
+  readonly goneSinceMs: { readonly [profile: string]: number }
+  /** What has been said already and is still so. */
+  readonly reported: readonly string[]
+  /** How many entries of `profiles/` were named in this container's life, and whether the rest was counted. */
+  readonly named: number
+  readonly counted: boolean
+}
+
+export type Step =
+  | {
+      readonly type: 'register'
+      readonly profile: string
+      readonly start: boolean
+      readonly priorState: string | null
+      readonly priorExit: PriorExit
+      readonly warnings: readonly string[]
+      /** Its files are the profile's of this name, of which it is a copy: they are removed. */
+      readonly copyOf?: string
+      /** Its files were written under another name: they get the new one. */
+      readonly renamed?: true
+      /** `desired_state` was overruled by a later word, which it gets. */
+      readonly restate?: DesiredState
+    }
+  | { readonly type: 'remove'; readonly profile: string }
+  /** Something in `profiles/` that gets no slot; said once. */
+  | { readonly type: 'skip'; readonly name: string; readonly reason: string }
+  /** So many entries of `profiles/` get no slot besides those that were named; said once in a container's life. */
+  | { readonly type: 'skip-more'; readonly count: number }
+  /** Slots stay although their profiles are not to be seen; said once. */
+  | { readonly type: 'keep'; readonly profiles: readonly string[]; readonly reason: string }
+
+export interface Plan {
+  readonly steps: readonly Step[]
+  readonly memory: ReconcileMemory
+  /** Plan again then, even if nothing changes on disk. */
+  readonly againAtMs?: number
+}
+
+export const emptyMemory: ReconcileMemory = { places: {}, goneSinceMs: {}, reported: [], named: 0, counted: false }
+
+/** So many entries that are not profiles are named in a container's life: who moves files in and out must not flood the log. */
+export const MAX_NAMED = 20
+
+/**
+ * @param slots the gateway slots there are
+ * @param nowMs CLOCK_MONOTONIC
+ * @param boot the first plan of a container's life: what the files say is what was wanted. A profile that appears later is down.
+ */
+export function planReconcile(
+  disk: Disk,
+  slots: readonly KnownSlot[],
+  memory: ReconcileMemory,
+  nowMs: number,
+  boot = false,
+): Plan {
+  const missing = planMissing(disk, slots, memory, nowMs)
+  const found = planFound(disk, slots, memory, nowMs, boot)
+  const said = new Set(memory.reported)
+  const isUnsaid = (report: Step): boolean => !said.has(reportKey(report))
+  const skips = disk.problems.map(({ name, reason }): Step => ({ type: 'skip', name, reason }))
+  const strays = skips.filter(isUnsaid)
+  const named = strays.slice(0, Math.max(0, MAX_NAMED - memory.named))
+  const moreStrays = strays.length - named.length + disk.moreProblems
+  const counts = moreStrays > 0 && !memory.counted
+  const others = [...found.reports, ...missing.reports]
+  const again = [missing.againAtMs, found.againAtMs].filter((at) => at !== undefined)
+  return {
+    steps: [
+      ...missing.steps,
+      ...found.steps,
+      ...named,
+      ...(counts ? [{ type: 'skip-more', count: moreStrays } as const] : []),
+      ...others.filter(isUnsaid),
+    ],
+    memory: {
+      places: { ...missing.places, ...found.places },
+      goneSinceMs: missing.goneSinceMs,
+      // Only what is still so: it is said again if it comes back.
+      reported: [...skips.filter((skip) => !isUnsaid(skip) || named.includes(skip)), ...others].map(reportKey),
+      named: memory.named + named.length,
+      counted: memory.counted || counts,
+    },
+    ...(again.length === 0 ? {} : { againAtMs: Math.min(...again) }),
+  }
+}
+
+type Places = Record<string, { dir: DirId; parent: DirId | null }>
+interface Part {
+  readonly steps: readonly Step[]
+  /** Said once. */
+  readonly reports: readonly Step[]
+  readonly places: Places
+  readonly againAtMs: number | undefined
+}
+
+/** Slots there are: where they are now, and which of them have lost their directory for good. */
+function planMissing(
+  disk: Disk,
+  slots: readonly KnownSlot[],
+  memory: ReconcileMemory,
+  nowMs: number,
+): Part & { readonly goneSinceMs: Record<string, number> } {
+  const onDisk = new Map(disk.profiles.map((profile) => [profile.name, profile.dir]))
+  const maybe = new Set(disk.problems.filter((problem) => problem.maybe).map((problem) => problem.name))
+  const places: Places = {}
+  const goneSinceMs: Record<string, number> = {}
+  const steps: Step[] = []
+  const kept: string[] = []
+  const moved: string[] = []
+  let againAtMs: number | undefined
+  for (const { profile, living, removing, dir: startedIn } of slots) {
+    const dir = onDisk.get(profile)
+    if (dir !== undefined) {
+      // A process that does not say where it runs runs where its profile was when it was first seen, even if another is there now.
+      const runsIn = living && startedIn === undefined ? memory.places[profile]?.dir : undefined
+      places[profile] = { dir: runsIn ?? dir, parent: disk.parent }
+      continue
+    }
+    // Nothing is remembered, but the directory it runs in is here under another name: it was here, and was renamed.
+    const renamed = disk.profiles.some((other) => other.dir === startedIn)
+    const place = memory.places[profile] ?? (renamed && startedIn ? { dir: startedIn, parent: disk.parent } : undefined)
+    if (place !== undefined) places[profile] = place
+    if (removing || maybe.has(profile)) continue
+    if (disk.parent === null) kept.push(profile)
+    // Not known where it was (the memory was lost): absence here proves nothing.
+    else if (place?.parent !== disk.parent) moved.push(profile)
+    else {
+      const since = memory.goneSinceMs[profile] ?? nowMs
+      goneSinceMs[profile] = since
+      if (nowMs - since >= CONFIRM_MS) steps.push({ type: 'remove', profile })
+      againAtMs = Math.max(nowMs, Math.min(againAtMs ?? Number.POSITIVE_INFINITY, since + CONFIRM_MS))
+    }
+  }
+  const reports: Step[] = []
+  if (kept.length > 0) reports.push({ type: 'keep', profiles: kept, reason: 'profiles/ is missing or cannot be read' })
+  if (moved.length > 0)
+    reports.push({ type: 'keep', profiles: moved, reason: 'profiles/ is not the directory they were seen in' })
+  return { steps, reports, places, goneSinceMs, againAtMs }
+}
+
+/** Profiles without a slot. */
+function planFound(
+  disk: Disk,
+  slots: readonly KnownSlot[],
+  memory: ReconcileMemory,
+  nowMs: number,
+  boot: boolean,
+): Part {
+  const known = new Set(slots.map((slot) => slot.profile))
+  const names = new Set(disk.profiles.map((profile) => profile.name))
+  const users = directoryUsers(disk, slots, memory)
+  const steps: Step[] = []
+  const reports: Step[] = []
+  const places: Places = {}
+  let againAtMs: number | undefined
+  for (const profile of disk.profiles) {
+    const { name, dir, copyOf } = profile
+    if (known.has(name)) continue
+    const user = users.get(dir)
+    if (user !== undefined && !names.has(user)) {
+      // `mv a b`: b gets its slot when a's, which still runs in this directory, is gone.
+      reports.push({
+        type: 'skip',
+        name,
+        reason: `the gateway of ${user} still runs in its directory; it gets its slot when that has stopped`,
+      })
+      againAtMs = nowMs + CONFIRM_MS
+      continue
+    }
+    const desired = copyOf === undefined ? profile.desired : undefined
+    // Seen before: it had a slot, whose file is lost.
+    const isNew = !boot && memory.places[name] === undefined
+    const start = desired?.wanted === 'running' && user === undefined && !isNew
+    const warnings = [...(desired?.warnings ?? [])]
+    if (copyOf !== undefined) warnings.push(copyText(name, copyOf))
+    if (user !== undefined)
+      warnings.push(`the profile ${name} is not started: the gateway of ${user} uses its directory`)
+    else if (start) users.set(dir, name)
+    steps.push({
+      type: 'register',
+      profile: name,
+      start,
+      priorState: desired?.priorState ?? null,
+      priorExit: desired?.priorExit ?? 'unknown',
+      warnings,
+      ...(copyOf !== undefined && { copyOf }),
+      ...(profile.formerName !== undefined && copyOf === undefined && { renamed: true }),
+      ...(desired?.overruled && desired.wanted && { restate: desired.wanted }),
+    })
+    places[name] = { dir, parent: disk.parent }
+  }
+  return { steps, reports, places, againAtMs }
+}
+
+const copyText = (name: string, original: string): string =>
+  `the profile ${name} is a copy of ${original}, so it is not started and forgets what was wanted of ${original}; ` +
+  `start it with: hermes -p ${name} gateway start`
+
+/** Directories that living slots use. */
+function directoryUsers(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMemory): Map<DirId, string> {
+  const onDisk = new Map(disk.profiles.map((profile) => [profile.name, profile.dir]))
+  const users = new Map<DirId, string>()
+  for (const { profile, living, dir } of slots) {
+    if (!living) continue
+    // Without word from the slot it may be in the directory it was seen in before, or in the one that has its name now.
+    const candidates = dir === undefined ? [onDisk.get(profile), memory.places[profile]?.dir] : [dir]
+    for (const candidate of candidates) if (candidate !== undefined) users.set(candidate, profile)
+  }
+  return users
+}
+
+const reportKey = (step: Step): string =>
+  step.type === 'skip' ? `skip ${step.name} ${step.reason}` : step.type === 'keep' ? `keep ${step.reason}` : step.type

@@ -1,0 +1,187 @@
+import type { Journal } from '../../log/io/journal.ts'
+import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
+import { renameIdentity } from '../../profile/state/gateway-state.ts'
+import { writeDesired } from '../../profile/state/state.ts'
+import type { Warning } from '../../protocol/control.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../../system/paths.ts'
+import type { Memory } from '../slots/memory.ts'
+import type { SlotTable } from '../slots/table.ts'
+import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
+import { observeDisk, parseMemory } from './disk-observer.ts'
+import { FirstFew } from './first-few.ts'
+import { emptyMemory, MAX_NAMED, planReconcile, type ReconcileMemory, type Step } from './plan.ts'
+
+export interface ProfileSlotsOptions {
+  readonly home: string
+  readonly table: SlotTable
+  readonly memory: Pick<Memory, 'keep'>
+  readonly clock: Clock
+  readonly journal: Journal
+  /** HERMES_GATEWAY_BOOTSTRAP_STATE */
+  readonly bootstrap: string | undefined
+  /** The profile whose gateway the main program is itself: its slot is registered and stays down. */
+  readonly heldByMain: string | undefined
+  /** A second look is due; whether the volume is still ours to look at is not known here. */
+  readonly again: () => void
+}
+
+/** Keeps the slots in step with the profiles on disk: observes, has it planned, applies. */
+export class ProfileSlots {
+  readonly #o: ProfileSlotsOptions
+  readonly #stateFiles: FirstFew
+  #memory = emptyMemory
+  #saved = ''
+  #again: Cancel | undefined
+  #skipped: readonly Warning[] = []
+  #closed = false
+
+  constructor(options: ProfileSlotsOptions) {
+    this.#o = options
+    this.#stateFiles = new FirstFew('state files of profiles', options.clock, options.journal.warn)
+  }
+
+  /** What an earlier supervisor has kept. Before the first look. */
+  restore(text: string): void {
+    this.#memory = parseMemory(text)
+  }
+
+  /** The first time of a container's life: what is left of earlier processes goes, and the boot log gets its lines. */
+  boot(): readonly string[] {
+    const { home, clock, journal, heldByMain } = this.#o
+    const steps = this.#plan(true)
+    for (const step of steps) {
+      if (step.type !== 'register') continue
+      const { profile } = step
+      for (const problem of removeStaleFiles(profileDir(home, profile), profile, profile === heldByMain))
+        this.#stateFiles.say(problem)
+    }
+    const said = this.#apply(steps)
+    this.#stateFiles.count()
+    try {
+      appendBootLog(homePaths(home).bootLog, bootLines(steps, clock.wallMs()))
+    } catch (error) {
+      journal.warn(`cannot write ${homePaths(home).bootLog}: ${(error as Error).message}`)
+    }
+    return said
+  }
+
+  /** @returns one line per step that was applied; [] when there is nothing to do */
+  reconcile(): readonly string[] {
+    return this.#closed ? [] : this.#apply(this.#plan())
+  }
+
+  /** What is in `profiles/` without being a profile. */
+  get warnings(): readonly Warning[] {
+    return this.#skipped
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#again?.()
+  }
+
+  #plan(boot = false): readonly Step[] {
+    const { home, table, clock, bootstrap, heldByMain, again } = this.#o
+    const slots = table.entries().flatMap(({ key, slot, removing, startedIn }) => {
+      const profile = profileOfSlot(key)
+      if (profile === undefined) return []
+      const living = slot.state !== 'down' && slot.state !== 'parked'
+      return [{ profile, living, removing, ...(living && startedIn !== undefined && { dir: startedIn }) }]
+    })
+    const disk = observeDisk(home, new Set(slots.map(({ profile }) => profile)), bootstrap)
+    const dir = homePaths(home).profiles
+    this.#skipped = [
+      ...disk.problems.map(({ name, reason }): Warning => {
+        return { code: 'NOT_A_PROFILE', profile: name, text: `${below(dir, name)} is skipped: ${reason}` }
+      }),
+      ...(disk.moreProblems === 0
+        ? []
+        : [{ code: 'MORE', text: `${dir}: ${moreSkipped(disk.moreProblems)}` } as const]),
+    ]
+    const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs(), boot)
+    this.#remember(memory)
+    this.#again?.()
+    this.#again = againAtMs === undefined ? undefined : clock.at(againAtMs, again)
+    return steps.map((step) =>
+      step.type === 'register' && step.profile === heldByMain ? { ...step, start: false } : step,
+    )
+  }
+
+  #remember(memory: ReconcileMemory): void {
+    this.#memory = memory
+    const text = JSON.stringify(memory)
+    if (text === this.#saved) return
+    this.#o.memory.keep('.reconcile', text)
+    this.#saved = text
+  }
+
+  #apply(steps: readonly Step[]): readonly string[] {
+    return steps.map((step) => {
+      try {
+        return this.#applyOne(step)
+      } catch (error) {
+        // One bad profile never stops the rest.
+        const name = 'profile' in step ? step.profile : step.type
+        const text = `${name} is skipped: ${(error as Error).message}`
+        this.#o.journal.error(text)
+        return text
+      }
+    })
+  }
+
+  /** The profile's files become what the slot starts from: those of a copy go, a new name and a later word are written down. */
+  #settleFiles({ profile, copyOf, renamed, restate }: Extract<Step, { type: 'register' }>): void {
+    const dir = profileDir(this.#o.home, profile)
+    try {
+      if (copyOf !== undefined) for (const problem of removeCopiedFiles(dir)) this.#stateFiles.say(problem)
+      if (renamed) renameIdentity(dir, profile)
+      if (restate !== undefined) writeDesired(dir, restate)
+    } catch (error) {
+      this.#stateFiles.say(`the state files in ${dir} cannot be written: ${(error as Error).message}`)
+    }
+  }
+
+  #applyOne(step: Step): string {
+    const { table, journal, home } = this.#o
+    switch (step.type) {
+      case 'register': {
+        const key = gatewaySlot(step.profile)
+        for (const warning of step.warnings) this.#stateFiles.say(warning)
+        this.#settleFiles(step)
+        for (const line of closeSecretFiles(profileDir(home, step.profile))) this.#stateFiles.say(line)
+        table.register(key, step.start)
+        return `${key}: ${step.start ? 'started' : 'registered, down'}`
+      }
+      case 'remove': {
+        const key = gatewaySlot(step.profile)
+        journal.info(`${key} is removed: ${profileDir(home, step.profile)} is gone`)
+        table.remove(key)
+        return `${key}: removed, its directory is gone`
+      }
+      case 'skip': {
+        const text = `${below(homePaths(home).profiles, step.name)} is skipped: ${step.reason}`
+        journal.warn(text)
+        return text
+      }
+      case 'skip-more': {
+        const text = `${homePaths(home).profiles}: ${moreSkipped(step.count)}`
+        journal.warn(text)
+        return text
+      }
+      case 'keep': {
+        const text = `the slots of ${firstNames(step.profiles)} stay: ${step.reason}`
+        journal.warn(text)
+        return text
+      }
+    }
+  }
+}
+
+const moreSkipped = (count: number): string =>
+  `${count} more ${count === 1 ? 'entry is' : 'entries are'} skipped; move away what is not a profile`
+
+function firstNames(names: readonly string[]): string {
+  const more = names.length - MAX_NAMED
+  return names.slice(0, MAX_NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}

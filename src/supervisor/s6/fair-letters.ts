@@ -1,0 +1,64 @@
+import type { Clock } from '../../system/clock.ts'
+
+/** What one turn of the loop may spend on letters; between turns everybody else is served. */
+const TURN_MS = 2
+
+interface Waiting {
+  readonly letters: Buffer
+  at: number
+  readonly done: () => void
+}
+
+/**
+ * Obeys the letters that are written to many control FIFOs: one of each in turn, and only a little at a time, so that a flood in
+ * one of them costs neither the other slots nor the clients of the control socket more than moments.
+ */
+export class FairLetters {
+  readonly #clock: Clock
+  readonly #obey: (slot: string, letter: string) => void
+  readonly #waiting = new Map<string, Waiting>()
+  #scheduled = false
+
+  constructor(clock: Clock, obey: (slot: string, letter: string) => void) {
+    this.#clock = clock
+    this.#obey = obey
+  }
+
+  /** @param done called when the last of them has been obeyed; one chunk of a slot at a time */
+  add(slot: string, letters: Buffer, done: () => void): void {
+    this.#waiting.set(slot, { letters, at: 0, done })
+    this.#schedule()
+  }
+
+  /** The slot is gone, and what was said to it. */
+  forget(slot: string): void {
+    this.#waiting.delete(slot)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#turn()
+      if (this.#waiting.size > 0) this.#schedule()
+    })
+  }
+
+  #turn(): void {
+    const untilMs = this.#clock.nowMs() + TURN_MS
+    // Goes round: who is not done is put at the end, and a map's iterator comes there too.
+    for (const [slot, waiting] of this.#waiting) {
+      this.#one(slot, waiting)
+      if (this.#clock.nowMs() >= untilMs) return
+    }
+  }
+
+  #one(slot: string, waiting: Waiting): void {
+    const letter = waiting.letters[waiting.at++]
+    this.#waiting.delete(slot)
+    if (waiting.at < waiting.letters.length) this.#waiting.set(slot, waiting)
+    if (letter !== undefined) this.#obey(slot, String.fromCharCode(letter))
+    if (waiting.at >= waiting.letters.length) waiting.done()
+  }
+}

@@ -1,0 +1,101 @@
+/** What each letter of s6-svc and s6-svscanctl means here (docs/s6.md). Pure. */
+
+import type { Slot, SlotEvent } from '../../slot/slot.ts'
+import type { SignalName } from '../../system/signals.ts'
+import { phaseOf } from './view.ts'
+
+export type LetterAction =
+  /** For this boot only. */
+  | { readonly type: 'event'; readonly event: SlotEvent }
+  /** Written down, so that the next boot knows it. */
+  | { readonly type: 'word'; readonly word: 'running' | 'stopped' }
+  | { readonly type: 'signal'; readonly signal: SignalName; readonly target: 'process' | 'group' }
+  /** As if its own s6-supervise ended when it is down, and s6-svscan started another. */
+  | { readonly type: 'renew' }
+
+const signals: Readonly<Record<string, SignalName>> = {
+  a: 'ALRM',
+  b: 'ABRT',
+  q: 'QUIT',
+  h: 'HUP',
+  k: 'KILL',
+  t: 'TERM',
+  i: 'INT',
+  1: 'USR1',
+  2: 'USR2',
+  y: 'WINCH',
+  p: 'STOP',
+  c: 'CONT',
+  l: 'HUP',
+}
+const groupSignals: Readonly<Record<string, SignalName>> = { P: 'STOP', C: 'CONT', K: 'KILL' }
+
+const event = (event: SlotEvent): LetterAction => ({ type: 'event', event })
+const want = (wanted: Slot['wanted']): LetterAction => event({ type: 'want', wanted })
+
+/** @returns [] for a letter that means nothing here, or nothing now */
+export function letterActions(letter: string, slot: Slot): readonly LetterAction[] {
+  switch (letter) {
+    case 'u':
+      return [want('up')]
+    case 'd':
+      return [want('down')]
+    case 'o':
+      return [want(isEnding(slot) ? 'down' : 'once')]
+    case 'O':
+      return [unwanted(slot)]
+    case 'U':
+      return [{ type: 'word', word: 'running' }, want('up')]
+    case 'D':
+      return [{ type: 'word', word: 'stopped' }, want('down')]
+    case 'Q':
+      return [{ type: 'word', word: 'stopped' }, unwanted(slot)]
+    case 'r':
+      return again(slot)
+    case 'x':
+      return [{ type: 'renew' }]
+  }
+  if (phaseOf(slot) !== 'up') return [] // the finish program gets no signals from here, as in s6
+  const signal = signals[letter]
+  if (signal !== undefined) return [{ type: 'signal', signal, target: 'process' }]
+  const groupSignal = groupSignals[letter]
+  return groupSignal === undefined ? [] : [{ type: 'signal', signal: groupSignal, target: 'group' }]
+}
+
+/** Told to end, or finishing: "once" has been. */
+const isEnding = (slot: Slot): boolean => slot.state === 'stopping'
+
+/** "Do not start it again", said to what runs; what does not run is not wanted at all. */
+const unwanted = (slot: Slot): LetterAction => want(slot.state === 'starting' || slot.state === 'up' ? 'once' : 'down')
+
+function again(slot: Slot): readonly LetterAction[] {
+  if (phaseOf(slot) !== 'up') return []
+  // What is not wanted up, or is on its way out already, gets the signal alone.
+  return slot.wanted === 'up' && !isEnding(slot)
+    ? [event({ type: 'restart' })]
+    : [{ type: 'signal', signal: slot.policy.stopSignal, target: 'process' }]
+}
+
+/** `prune` goes with `reconcile` here: slots whose profile is gone are taken away whenever the disk is looked at. */
+export type ScanAction = 'reconcile' | 'stop' | 'end-supervisor'
+
+/** @returns undefined: nothing to do; null: no letter of s6-svscanctl */
+export function scanAction(letter: string): ScanAction | undefined | null {
+  switch (letter) {
+    case 'a':
+    case 'h':
+    case 'n':
+    case 'N':
+      return 'reconcile'
+    case 't':
+    case 'q':
+    case 'i':
+      return 'stop'
+    case 'b':
+      return 'end-supervisor'
+    case 'z':
+      return undefined // init reaps by itself
+    default:
+      return null
+  }
+}

@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import { makeDirectory } from '../../system/files/directory.ts'
+import type { ControlNative } from './control-fifo.ts'
+import { scanAction } from './letters.ts'
+import { ControlDir } from './supervise-dir.ts'
+
+export interface ScanControlOptions {
+  /** The scan directory. */
+  readonly dir: string
+  readonly native: ControlNative
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+  /** Looks at the disk again. */
+  readonly reconcile: () => void
+  /** Stops the container. */
+  readonly stop: () => void
+  /** Ends this supervisor alone; init starts another, and the slots live on. */
+  readonly end: () => void
+}
+
+/** A lock that another process holds is tried again after this. */
+const LOCK_AGAIN_MS = 1000
+/** Between two looks at the disk that a flood of letters asks for. */
+const LOOK_EVERY_MS = 100
+
+/** `.s6-svscan` of the scan directory: lock and control FIFO, for s6-svscanctl. */
+export class ScanControl {
+  readonly #o: ScanControlOptions
+  #control: ControlDir | undefined
+  #alarm: Cancel | undefined
+  #warned = false
+
+  constructor(options: ScanControlOptions) {
+    this.#o = options
+    this.#open()
+  }
+
+  close(): void {
+    this.#alarm?.()
+    this.#control?.close()
+    this.#control = undefined
+  }
+
+  #open(): void {
+    const { dir, native, clock } = this.#o
+    const own = join(dir, '.s6-svscan')
+    try {
+      makeDirectory(own, 0o700)
+      this.#control = ControlDir.open(own, 0o600, native, (letters, done) => this.#obey(letters, done))
+    } catch (error) {
+      this.#o.warn(`${own}: ${(error as Error).message}; s6-svscanctl does not work, everything else does`)
+      return
+    }
+    if (this.#control === undefined) this.#alarm = clock.at(clock.nowMs() + LOCK_AGAIN_MS, () => this.#open())
+  }
+
+  #obey(letters: Buffer, done: () => void): void {
+    const { warn, reconcile, stop, end, clock } = this.#o
+    const actions = new Set<ReturnType<typeof scanAction>>()
+    for (const byte of letters) actions.add(scanAction(String.fromCharCode(byte)))
+    if (actions.has(null) && !this.#warned) {
+      this.#warned = true
+      warn('.s6-svscan/control was written something that is not a letter of s6-svscanctl; it is ignored')
+    }
+    if (actions.has('reconcile')) reconcile()
+    if (actions.has('stop')) stop()
+    if (actions.has('end-supervisor')) end()
+    // The next look finds what the letters that come meanwhile could ask for.
+    this.#alarm = clock.at(clock.nowMs() + LOOK_EVERY_MS, done)
+  }
+}

@@ -1,0 +1,80 @@
+import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { makeDirectory } from '../../system/files/directory.ts'
+import { below } from '../../system/paths.ts'
+import type { SignalName } from '../../system/signals.ts'
+import { encodeBytes } from '../../system/text/byte-text.ts'
+import { encodeStatus, type ServiceStatus } from './status.ts'
+
+/** What of a slot's definition shows in its directory. */
+export interface ServiceShape {
+  /** No file `down`: it starts with the container. */
+  readonly normallyUp: boolean
+  readonly stopSignal: SignalName
+  readonly stopTimeoutMs: number
+  readonly notificationFd: number | null
+}
+
+const NEVER_STARTED = `#!/bin/sh
+# Written anew at each start of the slot. It has not been started yet.
+exit 111
+`
+
+/**
+ * Makes a slot directory under another name, then gives it its own: nobody sees half of one.
+ * @param scratch a dot-named sibling
+ */
+export function buildServiceDir(dir: string, scratch: string, shape: ServiceShape, status: ServiceStatus): void {
+  rmSync(scratch, { recursive: true, force: true })
+  makeDirectory(scratch)
+  writeFileSync(below(scratch, 'type'), 'longrun\n')
+  writeFileSync(below(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
+  for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(below(scratch, name), text)
+  mkdirSync(below(scratch, 'supervise'), { mode: 0o700 })
+  mkdirSync(below(scratch, 'event'))
+  // mkdir(2) takes neither setgid nor, past the umask, group write.
+  chmodSync(below(scratch, 'event'), 0o3730)
+  writeFileSync(below(scratch, 'supervise', 'status'), encodeStatus(status))
+  writeFileSync(below(scratch, 'supervise', 'death_tally'), '')
+  // In the way only if it is no slot directory (no `type`): a file, or what somebody made by hand.
+  rmSync(dir, { recursive: true, force: true })
+  renameSync(scratch, dir)
+}
+
+/** @param before the shape its files are known to have; undefined: an earlier supervisor made them */
+export function updateServiceDir(dir: string, shape: ServiceShape, before: ServiceShape | undefined): void {
+  const old = before === undefined ? undefined : new Map(shapeFiles(before))
+  for (const [name, text] of shapeFiles(shape)) {
+    if (old !== undefined && old.get(name) === text) continue
+    const file = below(dir, name)
+    if (text === null) rmSync(file, { force: true })
+    else replace(file, text, 0o644)
+  }
+}
+
+export const sameShape = (a: ServiceShape, b: ServiceShape): boolean =>
+  a.normallyUp === b.normallyUp &&
+  a.stopSignal === b.stopSignal &&
+  a.stopTimeoutMs === b.stopTimeoutMs &&
+  a.notificationFd === b.notificationFd
+
+/** The files that follow from the shape; null: there must be none of that name. */
+const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text: string | null])[] => [
+  ['down', shape.normallyUp ? null : ''],
+  ['down-signal', `SIG${shape.stopSignal}\n`],
+  ['timeout-kill', `${Math.round(shape.stopTimeoutMs)}\n`],
+  // Its presence is what makes `s6-svc -wU` wait for readiness.
+  ['notification-fd', shape.notificationFd === null ? null : `${shape.notificationFd}\n`],
+]
+
+/** Write, then rename: a reader sees the old file or the new one, never half of it. */
+export function replace(file: string, content: string | Buffer, mode: number): void {
+  // Not followed and not waited for, whatever lies under that name: the directory is the runtime user's.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants
+  const fd = openSync(`${file}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, mode)
+  try {
+    writeFileSync(fd, typeof content === 'string' ? encodeBytes(content) : content)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(`${file}.new`, file)
+}

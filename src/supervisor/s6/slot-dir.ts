@@ -1,0 +1,262 @@
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { isSlotKey } from '../../protocol/init.ts'
+import type { Ending } from '../../slot/ending.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import { readSmallBytes, readSmallFile } from '../../system/files/small-file.ts'
+import { below } from '../../system/paths.ts'
+import type { ControlNative } from './control-fifo.ts'
+import { FairLetters } from './fair-letters.ts'
+import { buildServiceDir, replace, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
+import { DEATH_BYTES, encodeStatus, type ServiceStatus, tallyDeath } from './status.ts'
+import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
+
+export type { ServiceShape } from './service-files.ts'
+export type { ServiceStatus } from './status.ts'
+
+export interface ServiceDirsOptions {
+  /** The scan directory. */
+  readonly dir: string
+  readonly native: ControlNative
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+  /** One letter of s6-svc, in the order written; unknown letters too. */
+  readonly command: (slot: string, letter: string) => void
+  /** Has those told whom we may not tell. */
+  readonly tellOthers: (slot: string, letters: string) => void
+}
+
+interface Entry {
+  shape: ServiceShape
+  status?: ServiceStatus
+  supervise?: ControlDir
+  /** Something failed and was said. */
+  warned: boolean
+}
+
+/** Lock and control FIFO are opened so many at a time, between other work: at 1,000 slots they would hold up the boot. */
+const OPENED_PER_TURN = 10
+/** A lock that another process holds is tried again after this. */
+const LOCK_AGAIN_MS = 1000
+/** Deaths that are kept where no file `max-death-tally` says otherwise, and the most it can ask for; both s6's. */
+const DEATHS = 100
+const MOST_DEATHS = 4096
+/** What init takes at once. */
+const MOST_LETTERS = 1000
+
+/** Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the slot works on. */
+export class ServiceDirs {
+  readonly #options: ServiceDirsOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #toOpen = new Set<string>()
+  /** Those whose lock another process holds. */
+  readonly #busy = new Set<string>()
+  readonly #letters: FairLetters
+  #opening = false
+  #cancelRetry: Cancel | undefined
+  #closed = false
+
+  constructor(options: ServiceDirsOptions) {
+    this.#options = options
+    this.#letters = new FairLetters(options.clock, options.command)
+  }
+
+  /** Makes the directory, or brings the one there is up to date. Cheap when nothing changed. Lock and control FIFO follow on a later turn. */
+  ensure(slot: string, shape: ServiceShape): void {
+    const entry = this.#entries.get(slot)
+    if (entry !== undefined && sameShape(entry.shape, shape)) return
+    const next: Entry = entry ?? { shape, warned: false }
+    this.#entries.set(slot, next)
+    this.#attempt(slot, () => {
+      if (existsSync(below(this.#dir(slot), 'type'))) updateServiceDir(this.#dir(slot), shape, entry?.shape)
+      else this.#build(slot, shape)
+      next.shape = shape
+    })
+    if (next.supervise === undefined) this.#open(slot)
+  }
+
+  /** @throws the error of the file system: without it the slot cannot start */
+  writeRun(slot: string, script: string): void {
+    this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'run'), script, 0o700))
+  }
+
+  /**
+   * Writes the status, then tells subscribers what led to it: who subscribes and then reads misses nothing.
+   * @param events those since the last status, in their order
+   */
+  writeStatus(slot: string, status: ServiceStatus, events: readonly Event[]): void {
+    const entry = this.#entries.get(slot)
+    if (entry === undefined) return
+    entry.status = status
+    this.#attempt(slot, () => {
+      this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'supervise', 'status'), encodeStatus(status), 0o644))
+      if (events.length > 0) this.#notify(slot, events)
+    })
+  }
+
+  /** Adds to `supervise/death_tally`, which s6-svdt and s6-permafailon read. @param atMs Unix ms */
+  recordDeath(slot: string, ending: Ending, atMs: number): void {
+    this.#attempt(slot, () => {
+      const file = below(this.#dir(slot), 'supervise', 'death_tally')
+      // What is no tally, or longer than one can be, is replaced by one that begins anew.
+      const { bytes: tally } = readSmallBytes(file, MOST_DEATHS * DEATH_BYTES)
+      replace(file, tallyDeath(tally ?? Buffer.alloc(0), ending, atMs, this.#deathsKept(slot)), 0o644)
+    })
+  }
+
+  /**
+   * Tells subscribers that the slot is gone and removes the directory, also one that this supervisor has not made.
+   * @param events those that no status tells of any more
+   */
+  remove(slot: string, events: readonly Event[] = []): void {
+    const entry = this.#entries.get(slot)
+    this.#sayGoodbye(slot, events)
+    entry?.supervise?.close()
+    this.#toOpen.delete(slot)
+    this.#letters.forget(slot)
+    this.#attempt(slot, () => {
+      // Renamed first: nobody sees half a slot directory.
+      const scratch = below(this.#options.dir, `.${slot}.old`)
+      rmSync(scratch, { recursive: true, force: true })
+      if (existsSync(this.#dir(slot))) renameSync(this.#dir(slot), scratch)
+      rmSync(scratch, { recursive: true, force: true })
+    })
+    this.#entries.delete(slot)
+  }
+
+  /** The slot directories there are, whoever made them; [] when the scan directory is missing. */
+  list(): string[] {
+    try {
+      const entries = readdirSync(this.#options.dir, { withFileTypes: true })
+      return entries.filter((entry) => entry.isDirectory() && isSlotKey(entry.name)).map((entry) => entry.name)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        this.#options.warn(`${this.#options.dir}: ${String(error)}`)
+      return []
+    }
+  }
+
+  /** Tells subscribers that nobody supervises any more, and closes every descriptor; the directories stay for the next supervisor. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const slot of this.#entries.keys()) this.#sayGoodbye(slot, [])
+    this.#cancelRetry?.()
+    this.#toOpen.clear()
+    for (const entry of this.#entries.values()) entry.supervise?.close()
+    this.#entries.clear()
+  }
+
+  #sayGoodbye(slot: string, events: readonly Event[]): void {
+    this.#attempt(slot, () => {
+      if (existsSync(below(this.#dir(slot), 'event'))) this.#notify(slot, [...events, { letter: 'x' }])
+    })
+  }
+
+  #notify(slot: string, events: readonly Event[]): void {
+    const { clock, tellOthers } = this.#options
+    const letters = notifySubscribers(below(this.#dir(slot), 'event'), events, clock.wallMs())
+    if (letters !== '') tellOthers(slot, letters.slice(0, MOST_LETTERS))
+  }
+
+  /** A file that does not hold such a number counts as none, as in s6. */
+  #deathsKept(slot: string): number {
+    const { text } = readSmallFile(below(this.#dir(slot), 'max-death-tally'), 16)
+    return text !== undefined && /^\d+(\n|$)/.test(text) ? Math.min(Number.parseInt(text, 10), MOST_DEATHS) : DEATHS
+  }
+
+  #dir(slot: string): string {
+    return below(this.#options.dir, slot)
+  }
+
+  #build(slot: string, shape: ServiceShape): void {
+    const { dir, clock } = this.#options
+    const status = this.#entries.get(slot)?.status
+    buildServiceDir(this.#dir(slot), below(dir, `.${slot}.new`), shape, status ?? neverStarted(shape, clock.wallMs()))
+  }
+
+  /** Somebody may have removed the directory: `rm -rf /run/service/*` must not keep a gateway from starting. */
+  #orRebuild(slot: string, act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      const entry = this.#entries.get(slot)
+      const code = (error as NodeJS.ErrnoException).code
+      if (entry === undefined || (code !== 'ENOENT' && code !== 'ENOTDIR')) throw error
+      this.#build(slot, entry.shape)
+      entry.supervise?.close()
+      delete entry.supervise
+      this.#open(slot)
+      act()
+    }
+  }
+
+  #attempt(slot: string, act: () => void): void {
+    const entry = this.#entries.get(slot)
+    try {
+      act()
+      if (entry !== undefined) entry.warned = false
+    } catch (error) {
+      if (entry?.warned) return
+      if (entry !== undefined) entry.warned = true
+      this.#options.warn(
+        `${this.#dir(slot)}: ${(error as Error).message}; the slot works, s6's commands may not see it as it is`,
+      )
+    }
+  }
+
+  #open(slot: string): void {
+    this.#toOpen.add(slot)
+    if (this.#opening || this.#closed) return
+    this.#opening = true
+    setImmediate(() => this.#openSome())
+  }
+
+  #openSome(): void {
+    this.#opening = false
+    if (this.#closed) return
+    let left = OPENED_PER_TURN
+    for (const slot of this.#toOpen) {
+      if (left-- === 0) break
+      this.#toOpen.delete(slot)
+      if (!this.#openOne(slot)) this.#busy.add(slot)
+    }
+    if (this.#busy.size > 0)
+      this.#cancelRetry ??= this.#options.clock.at(this.#options.clock.nowMs() + LOCK_AGAIN_MS, () => this.#openBusy())
+    const next = this.#toOpen.values().next()
+    if (!next.done) this.#open(next.value)
+  }
+
+  #openBusy(): void {
+    this.#cancelRetry = undefined
+    for (const slot of this.#busy) if (this.#entries.has(slot)) this.#open(slot)
+    this.#busy.clear()
+  }
+
+  /** @returns false: another process holds the lock */
+  #openOne(slot: string): boolean {
+    const entry = this.#entries.get(slot)
+    if (entry === undefined || entry.supervise !== undefined) return true
+    let opened = true
+    this.#attempt(slot, () => {
+      const dir = below(this.#dir(slot), 'supervise')
+      const supervise = ControlDir.open(dir, 0o644, this.#options.native, (letters, done) =>
+        this.#letters.add(slot, letters, done),
+      )
+      opened = supervise !== undefined
+      if (supervise === undefined) return
+      entry.supervise = supervise
+      this.#notify(slot, [{ letter: 's' }])
+    })
+    return opened
+  }
+}
+
+const neverStarted = (shape: ServiceShape, atMs: number): ServiceStatus => ({
+  pid: null,
+  finishing: false,
+  ready: true,
+  wantedUp: shape.normallyUp,
+  paused: false,
+  changedAtMs: atMs,
+  readyAtMs: atMs,
+})

@@ -1,0 +1,103 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import { below } from '../../system/paths.ts'
+import { ControlFifo, type ControlNative, type Letters } from './control-fifo.ts'
+import { tainToUnixMs } from './status.ts'
+
+const { O_WRONLY, O_CREAT, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
+
+/** What shows that a directory is supervised, and takes commands: its `lock`, held, and its `control`, read. Two descriptors. */
+export class ControlDir {
+  readonly #lockFd: number
+  readonly #control: ControlFifo
+
+  private constructor(lockFd: number, control: ControlFifo) {
+    this.#lockFd = lockFd
+    this.#control = control
+  }
+
+  /**
+   * @param dir a slot's `supervise`, or `.s6-svscan`; it is there
+   * @param lockMode of a lock that is made anew; one that is there keeps its own
+   * @param letters takes what is written to `control`, in order
+   * @returns undefined while another process holds the lock
+   * @throws the error of the file system or the native call
+   */
+  static open(dir: string, lockMode: number, native: ControlNative, letters: Letters): ControlDir | undefined {
+    const lockFd = openSync(below(dir, 'lock'), O_WRONLY | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY, lockMode)
+    try {
+      // Where the file system has no locks, s6-svok says "not running", but control works.
+      if (native.tryLock(lockFd) === 'busy') {
+        closeSync(lockFd)
+        return undefined
+      }
+      return new ControlDir(lockFd, new ControlFifo(below(dir, 'control'), native, letters))
+    } catch (error) {
+      closeSync(lockFd)
+      throw error
+    }
+  }
+
+  close(): void {
+    this.#control.close()
+    closeSync(this.#lockFd)
+  }
+}
+
+/** A letter for subscribers. */
+export interface Event {
+  readonly letter: string
+  /** Unix ms from which on everybody reads of it in the status; absent: a moment ago, or the status does not tell it. */
+  readonly shownFromMs?: number
+}
+
+/** The FIFO of a subscriber: its name says since when it listens. */
+const SUBSCRIBER = /^ftrig1:@([0-9a-f]{24}):.{6}$/
+
+/**
+ * Tells everybody who listens in `event/`, never waiting for anybody; listeners that are gone are removed.
+ * @returns letters for listeners whose FIFO we may not write: s6's tools of other users
+ * @param nowMs Unix ms: who began to listen when the status already told of an event has read of it, and is not told again
+ */
+export function notifySubscribers(eventDir: string, events: readonly Event[], nowMs: number): string {
+  let forOthers = ''
+  for (const name of readdirSync(eventDir)) {
+    const stamp = SUBSCRIBER.exec(name)?.[1]
+    if (stamp === undefined) continue
+    const sinceMs = tainToUnixMs(stamp)
+    // A stamp of the future is one from before the clock was set back.
+    const news = events.filter(
+      ({ shownFromMs }) => shownFromMs === undefined || sinceMs < shownFromMs || sinceMs > nowMs,
+    )
+    const path = below(eventDir, name)
+    let fd: number
+    try {
+      fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
+    } catch (error) {
+      // ENXIO: nobody reads it any more. Anything else is not ours to tidy.
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENXIO') remove(path)
+      // Who listens between two of the letters may hear one twice, as from s6-supervise.
+      if (code === 'EACCES' && news.length > forOthers.length) forOthers = lettersOf(news)
+      continue
+    }
+    try {
+      if (news.length > 0 && fstatSync(fd).isFIFO()) writeSync(fd, lettersOf(news))
+    } catch (error) {
+      // EAGAIN: it does not read; what it misses it finds in the status.
+      if ((error as NodeJS.ErrnoException).code === 'EPIPE') remove(path)
+    } finally {
+      closeSync(fd)
+    }
+  }
+  return forOthers
+}
+
+const lettersOf = (events: readonly Event[]): string => events.map(({ letter }) => letter).join('')
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}

@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs'
+import type { Liveness, ServiceRules } from '../../services/definition.ts'
+import type { Slot } from '../../slot/slot.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Kernel } from '../../system/native/child-ending.ts'
+import { descendants, listProcesses, type ProcessFacts } from '../../system/programs/proc.ts'
+import { whyNot } from '../slots/check.ts'
+
+/** How often memory is measured. */
+const MEASURE_EVERY_MS = 5_000
+
+export interface CareOptions {
+  readonly clock: Clock
+  /** Tells how the command of a check ended. */
+  readonly kernel?: Kernel
+  /** This process of the service must not stay, for this reason. */
+  readonly condemn: (name: string, child: number, why: string) => void
+}
+
+interface Patient {
+  readonly child: number
+  readonly close: () => void
+}
+
+/** Looks after services that are up: asks them whether they live, and measures what they hold. */
+export class Care {
+  readonly #o: CareOptions
+  readonly #patients = new Map<string, Patient>()
+
+  constructor(options: CareOptions) {
+    this.#o = options
+  }
+
+  /** The service's slot is in this state now. */
+  follow({ name, liveness, memoryLimitBytes }: ServiceRules, slot: Slot): void {
+    const child = slot.state === 'up' ? slot.child : undefined
+    const known = this.#patients.get(name)
+    if (known?.child === child?.id) return
+    known?.close()
+    this.#patients.delete(name)
+    if (child === undefined) return
+    const condemn = (why: string): void => this.#o.condemn(name, child.id, why)
+    const cares = [
+      ...(liveness === null ? [] : [this.#ask(liveness, condemn)]),
+      ...(memoryLimitBytes === null ? [] : [this.#measure(child.pid, memoryLimitBytes, condemn)]),
+    ]
+    const close = (): void => {
+      for (const end of cares) end()
+    }
+    if (cares.length > 0) this.#patients.set(name, { child: child.id, close })
+  }
+
+  close(): void {
+    for (const { close } of this.#patients.values()) close()
+    this.#patients.clear()
+  }
+
+  #ask({ check, everyMs, timeoutMs, failures }: Liveness, condemn: (why: string) => void): Cancel {
+    const { clock, kernel } = this.#o
+    const asking = new AbortController()
+    let failed = 0
+    let cancel: Cancel
+    const later = (): void => {
+      cancel = clock.at(clock.nowMs() + everyMs, () => {
+        void whyNot(check, timeoutMs, clock, asking.signal, kernel).then((problem) => {
+          if (asking.signal.aborted) return
+          failed = problem === undefined ? 0 : failed + 1
+          if (failed >= failures)
+            condemn(`does not answer${failures === 1 ? '' : `, ${failures} times in a row`}: ${problem}`)
+          else later()
+        })
+      })
+    }
+    later()
+    return () => {
+      cancel()
+      asking.abort()
+    }
+  }
+
+  #measure(pid: number, limitBytes: number, condemn: (why: string) => void): Cancel {
+    const { clock } = this.#o
+    let cancel: Cancel
+    const later = (): void => {
+      cancel = clock.at(clock.nowMs() + MEASURE_EVERY_MS, () => {
+        const bytes = memoryOf(pid, listProcesses())
+        if (bytes > limitBytes) condemn(`holds ${mebibytes(bytes)} of memory; memory_limit is ${mebibytes(limitBytes)}`)
+        else later()
+      })
+    }
+    later()
+    return () => cancel()
+  }
+}
+
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
+
+/** Resident memory of a process and everything below it; what they share counts for each of them. */
+function memoryOf(pid: number, all: readonly ProcessFacts[]): number {
+  return [pid, ...descendants(all, pid).map((one) => one.pid)].reduce((sum, one) => sum + residentBytes(one), 0)
+}
+
+/** proc_pid_status(5), VmRSS; 0 for a process that has ended meanwhile, or is a zombie. */
+function residentBytes(pid: number): number {
+  try {
+    const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
+    return Number(found?.[1] ?? 0) * 1024
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ESRCH') return 0
+    throw error
+  }
+}

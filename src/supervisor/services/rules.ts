@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import type { ServiceRules } from '../../services/definition.ts'
+
+export interface ImageServices {
+  readonly rules: ReadonlyMap<string, ServiceRules>
+  /** What is wrong with the definitions, for people. */
+  readonly problems: readonly string[]
+}
+
+const NONE: ImageServices = { rules: new Map(), problems: [] }
+
+/** What init has written about the image's services: trusted, because only init can write it. None, while there is no such file. */
+export function readServiceRules(file: string): ImageServices {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NONE
+    throw error
+  }
+  const { rules, problems } = JSON.parse(text) as { rules: ServiceRules[]; problems: string[] }
+  return { rules: new Map(rules.map((one) => [one.name, one])), problems }
+}

@@ -1,0 +1,49 @@
+import type { ServiceRules } from '../../services/definition.ts'
+import type { Clock } from '../../system/clock.ts'
+import { isTimezone, Schedule } from './schedule.ts'
+
+export interface ServiceSchedulesOptions {
+  readonly clock: Clock
+  /** TZ of the container. */
+  readonly timezone: string | undefined
+  readonly warn: (text: string) => void
+  /** It is time for this service. */
+  readonly due: (name: string) => void
+}
+
+/** The schedules that are on, by service. */
+export class ServiceSchedules {
+  readonly #o: ServiceSchedulesOptions
+  readonly #on = new Map<string, Schedule>()
+
+  constructor(options: ServiceSchedulesOptions) {
+    this.#o = options
+  }
+
+  names(): readonly string[] {
+    return [...this.#on.keys()]
+  }
+
+  /** Unix ms of the next run; undefined: its schedule is off. */
+  nextAtMs(name: string): number | undefined {
+    return this.#on.get(name)?.nextAtMs
+  }
+
+  start({ name, schedule: pattern }: ServiceRules): void {
+    if (pattern === null || this.#on.has(name)) return
+    const { clock, timezone = '', warn, due } = this.#o
+    const isKnown = isTimezone(timezone)
+    if (timezone !== '' && !isKnown)
+      warn(`TZ=${timezone} is not a name such as Europe/Berlin; ${name} goes by the machine's time zone`)
+    this.#on.set(name, new Schedule({ pattern, clock, due: () => due(name), ...(isKnown && { timezone }) }))
+  }
+
+  stop(name: string): void {
+    this.#on.get(name)?.close()
+    this.#on.delete(name)
+  }
+
+  close(): void {
+    for (const schedule of this.#on.values()) schedule.close()
+  }
+}

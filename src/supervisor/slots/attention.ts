@@ -1,0 +1,78 @@
+import { dueAt, type Slot, type SlotEvent } from '../../slot/slot.ts'
+import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Kernel } from '../../system/native/child-ending.ts'
+import type { Launch } from '../launch/launch.ts'
+import { type Watcher, watchReadiness } from './readiness.ts'
+
+export interface AttentionOptions {
+  readonly clock: Clock
+  /** Tells how the command of a check ended. */
+  readonly kernel?: Kernel
+  readonly warn: (text: string) => void
+  readonly dispatch: (key: string, event: SlotEvent) => void
+}
+
+interface Watched {
+  readonly key: string
+  readonly slot: Slot
+  readonly launch: Launch
+}
+
+/**
+ * What each slot waits for: one alarm, and the sign of readiness that only the supervisor can see. Both follow from the slot's
+ * state alone, so a slot that was read from its file gets them too.
+ */
+export class Attention {
+  readonly #o: AttentionOptions
+  readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: Cancel }>()
+  readonly #watchers = new Map<string, { readonly child: number; readonly watch: Watcher }>()
+
+  constructor(options: AttentionOptions) {
+    this.#o = options
+  }
+
+  /** The slot is in this state now. */
+  follow(watched: Watched): void {
+    this.#ring(watched)
+    this.#watch(watched)
+  }
+
+  /** Whole lines of the slot's process. */
+  lines(key: string, wholeLines: Buffer): void {
+    this.#watchers.get(key)?.watch.lines(wholeLines)
+  }
+
+  forget(key: string): void {
+    this.#alarms.get(key)?.cancel()
+    this.#alarms.delete(key)
+    this.#watchers.get(key)?.watch.close()
+    this.#watchers.delete(key)
+  }
+
+  #ring({ key, slot }: Watched): void {
+    const atMs = dueAt(slot)
+    const alarm = this.#alarms.get(key)
+    if (atMs === (alarm?.atMs ?? null)) return
+    alarm?.cancel()
+    this.#alarms.delete(key)
+    if (atMs === null) return
+    const cancel = this.#o.clock.at(atMs, () => {
+      this.#alarms.delete(key)
+      this.#o.dispatch(key, { type: 'due' })
+    })
+    this.#alarms.set(key, { atMs, cancel })
+  }
+
+  #watch({ key, slot, launch }: Watched): void {
+    const child = slot.state === 'starting' && slot.policy.readiness === 'announced' ? slot.child?.id : undefined
+    const watcher = this.#watchers.get(key)
+    if (child === watcher?.child) return
+    watcher?.watch.close()
+    this.#watchers.delete(key)
+    if (child === undefined) return
+    const { clock, warn, dispatch, kernel } = this.#o
+    const ready = (): void => dispatch(key, { type: 'ready', child, atMs: clock.nowMs() })
+    const watch = watchReadiness(launch.readiness, clock, ready, (text) => warn(`${key}: ${text}`), kernel)
+    if (watch !== undefined) this.#watchers.set(key, { child, watch })
+  }
+}

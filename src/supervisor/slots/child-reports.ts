@@ -1,0 +1,117 @@
+import type { ChildFacts, Sequenced, ToSupervisor } from '../../protocol/init.ts'
+import { type Ending, type NotRun, permanentReason } from '../../slot/ending.ts'
+import { type Child, childOf, isOccupied } from '../../slot/slot.ts'
+import { type Clock, wallTimeOf } from '../../system/clock.ts'
+import type { SlotLogs } from './logs.ts'
+import type { SlotTable } from './table.ts'
+
+export interface ChildReportsOptions {
+  readonly table: SlotTable
+  readonly logs: Pick<SlotLogs, 'endOfProcess' | 'lastWords'>
+  readonly clock: Clock
+  /** Whether the slot's own script found no program to run. */
+  readonly notRun: (slot: string, ending: Ending) => NotRun | undefined
+  /** 0 ≤ n < 1 */
+  readonly random: () => number
+}
+
+/** What init says about the slots' processes, as events of the slots; first of all, what has happened while no supervisor was there. */
+export class ChildReports {
+  readonly #o: ChildReportsOptions
+  /** While init replays what the last supervisor did not acknowledge: what is gone if nothing is said about it. */
+  #replay: { left: number; readonly unaccounted: readonly { key: string; request: number }[] } | undefined
+
+  constructor(options: ChildReportsOptions) {
+    this.#o = options
+  }
+
+  /** @param replay number of unacknowledged events that follow */
+  welcome(children: readonly ChildFacts[], replay: number): void {
+    const { table } = this.#o
+    const living = new Set(children.map(({ slot }) => slot))
+    const unaccounted = table
+      .entries()
+      .filter(({ key, slot }) => isOccupied(slot) && !living.has(key))
+      .map(({ key, slot }) => ({ key, request: slot.request }))
+    for (const { key } of unaccounted) table.openLog(key, true)
+    for (const facts of children) this.#adopt(facts)
+    for (const { key, slot } of table.entries()) if (!isOccupied(slot)) table.attend(key)
+    this.#replay = { left: replay, unaccounted }
+    if (replay === 0) this.#replayed()
+  }
+
+  spawned(request: number, facts: ChildFacts): void {
+    const { table } = this.#o
+    const { slot: key, child, readyAtMs } = facts
+    if (table.get(key) === undefined) return
+    table.openLog(key, false)
+    table.dispatch(key, { type: 'spawned', request, child: childFrom(facts) })
+    if (readyAtMs !== undefined) table.dispatch(key, { type: 'ready', child, atMs: readyAtMs })
+  }
+
+  /** A start that this supervisor has asked for came to nothing. */
+  refused({ slot, request, error }: Extract<ToSupervisor, { type: 'spawn-failed' }>): void {
+    this.#o.table.dispatch(slot, { type: 'spawn-failed', request, error, random: this.#o.random() })
+  }
+
+  sequenced(event: Sequenced): void {
+    const { table, random: draw, logs } = this.#o
+    const random = draw()
+    switch (event.type) {
+      case 'exit': {
+        logs.endOfProcess(event.slot)
+        const { child, pid, ending, atMs } = event
+        const wallMs = Math.round(wallTimeOf(this.#o.clock, atMs))
+        const said = permanentReason(ending) === undefined ? undefined : this.#lastWords(event.slot)
+        const notRun = this.#o.notRun(event.slot, ending)
+        table.dispatch(event.slot, {
+          type: 'exited',
+          child,
+          pid,
+          ending,
+          atMs,
+          wallMs,
+          random,
+          ...(said !== undefined && { said }),
+          ...(notRun !== undefined && { notRun }),
+        })
+        break
+      }
+      case 'ready':
+        table.dispatch(event.slot, { type: 'ready', child: event.child, atMs: event.atMs })
+        break
+    }
+    if (this.#replay !== undefined && --this.#replay.left === 0) this.#replayed()
+  }
+
+  /** What a process that is not to be started again had to say for itself: the operator reads it first. */
+  #lastWords(key: string): string | undefined {
+    const slot = this.#o.table.get(key)?.slot
+    const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
+    return spawnedAtMs === undefined ? undefined : this.#o.logs.lastWords(key, wallTimeOf(this.#o.clock, spawnedAtMs))
+  }
+
+  #adopt(facts: ChildFacts): void {
+    const { table } = this.#o
+    const { slot: key, readyAtMs } = facts
+    if (table.get(key) === undefined) table.rediscover(key)
+    table.openLog(key, true)
+    table.dispatch(key, { type: 'adopted', child: childFrom(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
+    // Adopting a slot as it was changes nothing, so nothing has set its alarm or its watcher yet.
+    table.attend(key)
+  }
+
+  #replayed(): void {
+    const { table, random } = this.#o
+    const { unaccounted } = this.#replay ?? { unaccounted: [] }
+    this.#replay = undefined
+    for (const { key, request } of unaccounted) table.dispatch(key, { type: 'gone', request, random: random() })
+  }
+}
+
+const childFrom = ({ child, pid, startTime, spawnedAtMs }: ChildFacts): Child => ({
+  id: child,
+  pid,
+  startTime,
+  spawnedAtMs,
+})

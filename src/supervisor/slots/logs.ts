@@ -1,0 +1,137 @@
+import { type LogCommons, logCommons } from '../../log/io/commons.ts'
+import type { ConsoleWriter } from '../../log/io/console.ts'
+import { SlotLog } from '../../log/io/slot-log.ts'
+import { readStamp, STAMP_BYTES } from '../../log/stamp.ts'
+import type { Clock } from '../../system/clock.ts'
+import { readTail } from '../../system/files/small-file.ts'
+import { below } from '../../system/paths.ts'
+import { oneLine } from '../../system/text/foreign-text.ts'
+import type { LogPlace } from '../launch/launcher.ts'
+
+/** Where a process's last line is looked for, and how much of it is quoted. */
+const TAIL_BYTES = 8192
+const MAX_WORDS = 300
+
+export interface SlotLogsOptions {
+  /** Directory of the log FIFOs. */
+  readonly fifos: string
+  /** The container's stdout. */
+  readonly console: ConsoleWriter
+  /** `HERMES_LOG_PREFIX` */
+  readonly prefix: boolean
+  readonly clock: Clock
+  readonly warn: (text: string) => void
+}
+
+/** Gets whole lines of one slot; the bytes are valid during the call only. */
+export type LineListener = (wholeLines: Buffer) => void
+
+interface OpenLog {
+  readonly log: SlotLog
+  readonly place: LogPlace
+  readonly listen: { line: LineListener }
+}
+
+/** The logs of all slots, and who else wants to see the lines. */
+export class SlotLogs {
+  readonly #o: SlotLogsOptions
+  readonly #commons: LogCommons
+  readonly #open = new Map<string, OpenLog>()
+  readonly #followers = new Map<string, Set<LineListener>>()
+  /** Logs that have been closed and whose last file is still being synced. */
+  readonly #closing = new Set<Promise<void>>()
+
+  constructor(options: SlotLogsOptions) {
+    this.#o = options
+    this.#commons = logCommons(options.clock, options.warn)
+  }
+
+  /**
+   * The log of a slot, reading its FIFO. An open one stays unless its settings have changed.
+   * @param continued the process has been running since before this supervisor: its last line may go on
+   */
+  open(slot: string, place: LogPlace, continued: boolean, line: LineListener): void {
+    const known = this.#open.get(slot)
+    if (known !== undefined) {
+      known.listen.line = line
+      if (JSON.stringify(known.place) === JSON.stringify(place)) return
+      this.close(slot)
+    }
+    const { fifos, console, prefix, clock, warn } = this.#o
+    const listen = { line }
+    try {
+      const log = SlotLog.open({
+        slot,
+        fifo: below(fifos, slot),
+        dir: place.dir,
+        ...(place.name !== undefined && { name: place.name }),
+        maxBytes: place.maxBytes,
+        archives: place.archives,
+        clock,
+        console: place.toConsole ? console : null,
+        prefix,
+        warn,
+        continued,
+        commons: this.#commons,
+        tap: (wholeLines) => {
+          listen.line(wholeLines)
+          for (const follower of this.#followers.get(slot) ?? []) follower(wholeLines)
+        },
+      })
+      this.#open.set(slot, { log, place, listen })
+    } catch (error) {
+      // A process that was asked for by the last supervisor and never started has no FIFO yet.
+      if (continued && (error as NodeJS.ErrnoException).code === 'ENOENT') return
+      // The next start tries again. Until then what the process writes waits in its FIFO, and then it does.
+      warn(`the log of ${slot} cannot be read: ${(error as Error).message}`)
+    }
+  }
+
+  /** Everything the slot's process wrote is in its file: to be called before its exit is acted upon. */
+  endOfProcess(slot: string): void {
+    const open = this.#open.get(slot)
+    open?.log.drain()
+    open?.log.endOfProcess()
+  }
+
+  /**
+   * The last line a process wrote that stands for itself (an indented one goes on with the line before it).
+   * @param sinceWallMs when the process was started: what an earlier one wrote explains nothing
+   * @returns undefined when it wrote none, or the file cannot be read
+   */
+  lastWords(slot: string, sinceWallMs: number): string | undefined {
+    const open = this.#open.get(slot)
+    if (open === undefined) return undefined
+    const { text } = readTail(below(open.place.dir, open.place.name ?? 'current'), TAIL_BYTES)
+    const line = text?.split('\n').findLast((one) => /^\S/.test(one.slice(STAMP_BYTES)))
+    if (line === undefined) return undefined
+    const stamp = readStamp(line)
+    if (stamp === undefined || stamp.atMs < sinceWallMs - 1) return undefined
+    const words = line.slice(STAMP_BYTES, STAMP_BYTES + MAX_WORDS).replace(/^hermes: /, '')
+    return oneLine(words).trim()
+  }
+
+  close(slot: string): void {
+    const open = this.#open.get(slot)
+    if (open === undefined) return
+    this.#open.delete(slot)
+    const closing = open.log.close().finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
+  }
+
+  /** Drains, syncs and closes all of them; the console's reader has what it reads. */
+  async closeAll(): Promise<void> {
+    for (const slot of [...this.#open.keys()]) this.close(slot)
+    await Promise.all([...this.#closing, this.#o.console.emptied()])
+  }
+
+  /** @returns ends it */
+  follow(slot: string, line: LineListener): () => void {
+    const followers = this.#followers.get(slot) ?? new Set()
+    this.#followers.set(slot, followers.add(line))
+    return () => {
+      followers.delete(line)
+      if (followers.size === 0 && this.#followers.get(slot) === followers) this.#followers.delete(slot)
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import type { JobSpec } from '../../protocol/control.ts'
+import type { Slot } from '../../slot/slot.ts'
+import type { DirId } from '../../system/files/dir-id.ts'
+import type { Launch } from '../launch/launch.ts'
+import type { Memory } from './memory.ts'
+import { whyNoStoredSlot } from './schema.ts'
+
+const VERSION = 1
+
+/** All that the next supervisor of this container life has to know about a slot. */
+export interface StoredSlot {
+  readonly slot: Slot
+  /** How its process was started last; absent: never. */
+  readonly launch?: Launch
+  /** Wall time at which `state` was entered, for display. */
+  readonly sinceWallMs: number
+  /** It starts with the container: the operator's last word that is kept, else what it was registered with. */
+  readonly normallyUp: boolean
+  readonly job?: JobSpec
+  /** The directory its process was started in, whatever its name is by now. */
+  readonly startedIn?: DirId
+}
+
+export const saveSlot = (memory: Pick<Memory, 'keep'>, key: string, stored: StoredSlot): void =>
+  memory.keep(key, JSON.stringify({ v: VERSION, ...stored }))
+
+/**
+ * What an earlier supervisor has kept of a slot. The text was out of reach of everybody but root; it can still be of another version, or
+ * cut short by a full disk.
+ * @throws Error that says what is wrong with it
+ */
+export function parseSlot(text: string): StoredSlot {
+  const value: unknown = JSON.parse(text)
+  const why = whyNoStoredSlot(value, VERSION)
+  if (why !== undefined) throw new Error(why)
+  return value as StoredSlot
+}

@@ -1,0 +1,307 @@
+import type { JobSpec } from '../../protocol/control.ts'
+import type { ToInit } from '../../protocol/init.ts'
+import { rediscoveredSlot } from '../../slot/moves.ts'
+import { type Effect, isOccupied, newSlot, type Slot, type SlotEvent } from '../../slot/slot.ts'
+import { step } from '../../slot/step.ts'
+import type { Clock } from '../../system/clock.ts'
+import type { DirId } from '../../system/files/dir-id.ts'
+import type { Kernel } from '../../system/native/child-ending.ts'
+import { isStopped } from '../../system/programs/proc.ts'
+import type { Launch } from '../launch/launch.ts'
+import type { Launcher } from '../launch/launcher.ts'
+import type { ServiceDirs } from '../s6/slot-dir.ts'
+import { Attention } from './attention.ts'
+import type { SlotLogs } from './logs.ts'
+import type { Memory } from './memory.ts'
+import { SlotStarts } from './starts.ts'
+import { parseSlot, type StoredSlot, saveSlot } from './store.ts'
+import { Turns } from './turns.ts'
+
+/** A slot at work. Everything that must outlive this process is in {@link StoredSlot}. */
+export interface SlotEntry extends Readonly<StoredSlot> {
+  readonly key: string
+  readonly launch: Launch
+  /** It goes as soon as its process is gone. */
+  readonly removing: boolean
+}
+
+/** What happened to a slot; `before` and `entry.slot` differ, except for an effect that was said again. */
+export interface Transition {
+  readonly entry: SlotEntry
+  readonly before: Slot
+  readonly event: SlotEvent
+}
+
+export interface SlotTableOptions {
+  /** Tells how the command of a check ended. */
+  readonly kernel?: Kernel
+  /** The container's main program is what this slot would run: nothing starts it. */
+  readonly heldSlot?: string | undefined
+  readonly clock: Clock
+  readonly send: (message: ToInit) => void
+  readonly memory: Pick<Memory, 'keep'>
+  readonly launcher: Launcher
+  readonly services: Pick<ServiceDirs, 'ensure' | 'writeRun'>
+  readonly logs: SlotLogs
+  readonly warn: (text: string) => void
+  /** Something was thrown that nobody had foreseen; the slot stays as it is and the others go on. */
+  readonly bug: (error: unknown) => void
+  /** 0 ≤ n < 1 */
+  readonly random: () => number
+  /** Its finish program is about to be started. */
+  readonly finishing: (entry: SlotEntry) => void
+  /** After the slot was written and its effects were performed. */
+  readonly changed: (transition: Transition) => void
+  /** A slot is there that was not, and is down; one that is started at once has a transition. */
+  readonly registered: (entry: SlotEntry) => void
+  /** The slot is gone; what shows of it in the scan directory is to go. */
+  readonly removed: (entry: SlotEntry) => void
+  /** A slot has ended by itself: parked, ended for good, or a job's result. */
+  readonly ended: (entry: SlotEntry, effect: Extract<Effect, { type: 'ended' }>) => void
+}
+
+interface Working {
+  key: string
+  slot: Slot
+  launch: Launch
+  sinceWallMs: number
+  normallyUp: boolean
+  job?: JobSpec
+  startedIn?: DirId
+  removing: boolean
+}
+
+type Perform = {
+  readonly [K in Effect['type']]: (working: Working, effect: Extract<Effect, { readonly type: K }>) => void
+}
+
+/** Events after which a slot may start: its files are read again first. */
+const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'due', 'exited', 'spawn-failed'])
+
+/** The slots at work: feeds the machine, has its state kept, does what it says. */
+export class SlotTable {
+  readonly #o: SlotTableOptions
+  readonly #slots = new Map<string, Working>()
+  readonly #turns: Turns
+  readonly #perform: Perform
+  readonly #attention: Attention
+  readonly #starts: SlotStarts
+  #saidHeld = false
+
+  constructor(options: SlotTableOptions) {
+    this.#o = options
+    this.#turns = new Turns(options.bug)
+    const perform = {
+      spawn: (working, effect) => this.#spawn(working, effect),
+      signal: (_working, { child, pid, signal, target, cont }) => {
+        options.send({ type: 'signal', child, signal, target })
+        if (cont && isStopped(pid)) options.send({ type: 'signal', child, signal: 'CONT', target: 'process' })
+      },
+      ended: (working, effect) => options.ended(working, effect),
+    } satisfies Perform
+    this.#perform = perform
+    this.#starts = new SlotStarts(options)
+    const { clock, warn, kernel } = options
+    this.#attention = new Attention({ clock, warn, kernel, dispatch: (key, event) => this.dispatch(key, event) })
+  }
+
+  /** By name, `gateway-default` among the others. */
+  entries(): readonly SlotEntry[] {
+    return [...this.#slots.values()]
+  }
+
+  get(key: string): SlotEntry | undefined {
+    return this.#slots.get(key)
+  }
+
+  /**
+   * Makes a slot; nothing happens if it is there already.
+   * @param start wanted up, or once for a job; else it is down
+   */
+  register(key: string, start = false, job?: JobSpec): SlotEntry {
+    const known = this.#slots.get(key)
+    if (known !== undefined) return known
+    const { launcher, clock } = this.#o
+    const launch = launcher.launch(key, job)
+    const slot = newSlot(launch.policy, clock.nowMs())
+    const working = this.#add(key, {
+      slot,
+      launch,
+      sinceWallMs: clock.wallMs(),
+      normallyUp: start && job === undefined,
+      ...(job && { job }),
+    })
+    if (start) {
+      this.dispatch(key, { type: 'want', wanted: job === undefined ? 'up' : 'once' })
+      return working
+    }
+    this.#save(working)
+    this.#starts.prepare(working)
+    this.#o.registered(working)
+    return working
+  }
+
+  /** Whether it starts with the container; it is not started or stopped by this. */
+  keepWord(key: string, normallyUp: boolean): void {
+    const working = this.#slots.get(key)
+    if (working === undefined || working.normallyUp === normallyUp) return
+    working.normallyUp = normallyUp
+    this.#save(working)
+    this.#starts.prepare(working)
+  }
+
+  /** Takes the slot away as soon as its process is gone; it is told to end. */
+  remove(key: string): void {
+    const working = this.#slots.get(key)
+    if (working === undefined) return
+    working.removing = true
+    this.dispatch(key, { type: 'want', wanted: 'down' })
+    this.#removeIfGone(working)
+  }
+
+  /** Every event of a slot goes through here, one after the other: what an effect or an observer causes comes next. */
+  dispatch(key: string, event: SlotEvent): void {
+    if (key === this.#o.heldSlot && asksForStart(event)) {
+      // A loop of `s6-svc -u` is not a flood of lines.
+      if (!this.#saidHeld) this.#o.warn(`${key} is not started: the container's main program is this gateway`)
+      this.#saidHeld = true
+      return
+    }
+    this.#turns.take(() => {
+      const working = this.#slots.get(key)
+      if (working !== undefined) this.#happen(working, event)
+    })
+  }
+
+  /**
+   * What an earlier supervisor of this life has kept of a slot. Before `welcome`.
+   * @throws Error when it is not the state of a slot; there is none then
+   */
+  restore(key: string, text: string): SlotEntry {
+    const stored = parseSlot(text)
+    return this.#add(key, { ...stored, launch: stored.launch ?? this.#o.launcher.launch(key, stored.job) })
+  }
+
+  /** What was restored turns out to be of no use: as if there had never been a slot of this name. */
+  unrestore(key: string): void {
+    this.#slots.delete(key)
+  }
+
+  /** A process of it lives, and its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
+  rediscover(key: string): void {
+    const { launcher, clock } = this.#o
+    const launch = launcher.launch(key)
+    const known = launcher.isKnown(key)
+    const slot = known ? rediscoveredSlot(launch.policy, clock.nowMs()) : newSlot(launch.policy, clock.nowMs())
+    this.#add(key, { slot, launch, sinceWallMs: clock.wallMs(), normallyUp: known }).removing = !known
+  }
+
+  /** Reads the lines of the slot. @param continued a process of it may have written before we came */
+  openLog(key: string, continued: boolean): void {
+    const working = this.#slots.get(key)
+    if (working === undefined) return
+    const place = this.#o.launcher.logPlace(key, working.job)
+    this.#o.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
+  }
+
+  /** Sets the alarm and the watcher that the slot's state asks for, where no event has done it. */
+  attend(key: string): void {
+    const working = this.#slots.get(key)
+    if (working !== undefined) this.#attention.follow(working)
+  }
+
+  // ---- one event ----
+
+  #happen(working: Working, event: SlotEvent): void {
+    const { clock } = this.#o
+    if (MAY_START.has(event.type)) this.#configure(working)
+    const before = working.slot
+    const [after, ...effects] = step(before, event, clock.nowMs())
+    if (after !== before) {
+      working.slot = after
+      if (after.state !== before.state) working.sinceWallMs = clock.wallMs()
+      if (effects.some(({ type }) => type === 'spawn')) this.#noteDirectory(working)
+      if (!isToldAgain(event, after)) this.#save(working)
+    }
+    // Also where nothing has changed: the rules may have, and an alarm that rang for the old ones is asked for again.
+    this.#attention.follow(working)
+    for (const effect of effects) this.#do(working, effect)
+    if (after !== before) this.#o.changed({ entry: working, before, event })
+    this.#removeIfGone(working)
+  }
+
+  #noteDirectory(working: Working): void {
+    const dir = this.#o.launcher.directory(working.key)
+    if (dir === undefined) delete working.startedIn
+    else working.startedIn = dir
+  }
+
+  #do<E extends Effect>(working: Working, effect: E): void {
+    // The table has an entry for each type; TypeScript cannot see that it is the entry of this one.
+    const perform = this.#perform[effect.type] as (working: Working, effect: Effect) => void
+    perform(working, effect)
+  }
+
+  /** Never throws: an event must not be lost because a file could not be read. The slot then keeps the rules it had. */
+  #configure(working: Working): void {
+    let launch: Launch
+    try {
+      launch = this.#o.launcher.launch(working.key, working.job)
+    } catch (error) {
+      this.#o.warn(`${working.key} keeps the rules it had, the new ones cannot be read: ${(error as Error).message}`)
+      return
+    }
+    if (JSON.stringify(launch) === JSON.stringify(working.launch)) return
+    working.launch = launch
+    // No dispatch: it is part of the event that follows, and is written with it.
+    working.slot = step(working.slot, { type: 'configured', policy: launch.policy }, this.#o.clock.nowMs())[0]
+  }
+
+  #spawn(working: Working, { request, program }: Extract<Effect, { type: 'spawn' }>): void {
+    const { key } = working
+    if (program === 'finish') this.#o.finishing(working)
+    try {
+      this.#starts.ask(working, request, program)
+    } catch (error) {
+      // ENOSPC in the run directory, or a word that no shell can be told. init was not asked.
+      this.dispatch(key, { type: 'spawn-failed', request, error: (error as Error).message, random: this.#o.random() })
+    }
+  }
+
+  /** Brings the slot's directory up to date with its rules and the word that is kept; after a supervisor's start, takes it over. */
+  describe(key: string): void {
+    const working = this.#slots.get(key)
+    if (working !== undefined) this.#starts.prepare(working)
+  }
+
+  #save({ key, slot, launch, sinceWallMs, normallyUp, job, startedIn }: Working): void {
+    const words = { ...(job && { job }), ...(startedIn && { startedIn }) }
+    saveSlot(this.#o.memory, key, { slot, launch, sinceWallMs, normallyUp, ...words })
+  }
+
+  #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {
+    const working: Working = { ...stored, key, removing: false }
+    this.#slots.set(key, working)
+    return working
+  }
+
+  #removeIfGone(working: Working): void {
+    const { key } = working
+    if (!working.removing || isOccupied(working.slot) || this.#slots.get(key) !== working) return
+    this.#attention.forget(key)
+    this.#slots.delete(key)
+    this.#o.logs.close(key)
+    this.#o.launcher.forget(key)
+    this.#o.send({ type: 'forget', slot: key })
+    this.#o.removed(working)
+  }
+}
+
+const asksForStart = (event: SlotEvent): boolean =>
+  event.type === 'restart' || (event.type === 'want' && event.wanted !== 'down')
+
+/**
+ * The process that was asked for is there: all that is new about the slot is what init will tell the next supervisor anyway, and
+ * nothing is done about it, so a boot of many slots saves itself a file for each.
+ */
+const isToldAgain = (event: SlotEvent, after: Slot): boolean => event.type === 'spawned' && after.state === 'starting'

@@ -1,0 +1,261 @@
+/**
+ * The one place that opens SQLite files: the board and the sessions. better-sqlite3 is synchronous, so every wait for a lock
+ * stalls its process; daemons give a short `busyTimeoutMs` and wait with {@link whenFree}, one-shot commands may wait inside.
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import type BetterSqlite3 from 'better-sqlite3'
+import type { Clock } from '../clock.ts'
+import { HermesError } from '../errors.ts'
+import { makeDirectory } from './directory.ts'
+import { isKernelFile } from './small-file.ts'
+
+export type Database = BetterSqlite3.Database
+
+export interface OpenDatabaseOptions {
+  /** Opens an existing file for reading only; journal mode and schema are left alone. */
+  readonly readOnly?: boolean
+  /** How long one statement may block this process waiting for another's lock, ms. Default 250. */
+  readonly busyTimeoutMs?: number
+  /** A commit is on the disk when it returns (synchronous=FULL, the default); false: a power cut may undo the last ones. */
+  readonly durable?: boolean
+  /** Runs PRAGMA quick_check first (reads the whole file: for small databases). A damaged file is trouble `corrupt`. */
+  readonly check?: boolean
+  /** `keep`: the journal mode stays as it is; an empty file then stays empty (for locks). */
+  readonly journal?: 'keep'
+  /** Called once per open with what the user should know: no WAL here, and why. */
+  readonly warn?: (text: string) => void
+}
+
+/** What went wrong with a database, as far as a caller acts on it. */
+export type DatabaseTrouble = 'busy' | 'corrupt' | 'full' | 'read-only' | 'cannot-open' | 'io' | 'foreign'
+
+const DEFAULT_BUSY_TIMEOUT_MS = 250
+
+/**
+ * Opens (and makes, 0600, with its directory 0700) a database: WAL, or a DELETE journal and a warning where WAL's shared memory
+ * cannot be relied on (https://sqlite.org/wal.html: "does not work over a network filesystem"); foreign keys on.
+ * @throws HermesError naming the file; {@link databaseTrouble} of it says which trouble
+ */
+export function openDatabase(file: string, options: OpenDatabaseOptions = {}): Database {
+  const { readOnly = false, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, durable = true } = options
+  let database: Database | undefined
+  try {
+    if (!isThere(file) && !readOnly) touch(file)
+    const native = nativeBinding()
+    database = new (sqlite())(file, {
+      readonly: readOnly,
+      fileMustExist: true,
+      timeout: busyTimeoutMs,
+      ...(native === undefined ? {} : { nativeBinding: native }),
+    })
+    if (options.check === true) quickCheck(database)
+    if (!readOnly) {
+      if (options.journal !== 'keep') setJournal(database, file, options.warn)
+      database.pragma(`synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
+    }
+    database.pragma('foreign_keys = ON')
+    // What a schema that somebody else has written may call: functions without an effect only.
+    database.pragma('trusted_schema = OFF')
+    // Reads the schema: a file that is no database is found now and not at somebody's first question.
+    database.pragma('schema_version')
+    return database
+  } catch (error) {
+    database?.close()
+    throw databaseError(error, file)
+  }
+}
+
+/** A database without a file, empty and gone when it is closed. */
+export function memoryDatabase(): Database {
+  const native = nativeBinding()
+  return new (sqlite())(':memory:', native === undefined ? {} : { nativeBinding: native })
+}
+
+/** Which trouble an error of better-sqlite3, or one made from it by {@link databaseError}, means; undefined: it is something else (a bug). */
+export function databaseTrouble(error: unknown): DatabaseTrouble | undefined {
+  const cause = error instanceof HermesError ? error.cause : error
+  const code = (cause as { code?: unknown } | undefined)?.code
+  if (typeof code !== 'string') return undefined
+  if (code.startsWith('SQLITE_')) return TROUBLE_OF[code.split('_')[1] ?? '']
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'full'
+  if (code === 'EROFS') return 'read-only'
+  return /^E[A-Z]+$/.test(code) ? 'cannot-open' : undefined
+}
+
+// Primary result codes (https://sqlite.org/rescode.html); extended ones such as SQLITE_IOERR_READ begin with them.
+const TROUBLE_OF: Readonly<Record<string, DatabaseTrouble>> = {
+  BUSY: 'busy',
+  LOCKED: 'busy',
+  PROTOCOL: 'busy',
+  CORRUPT: 'corrupt',
+  NOTADB: 'corrupt',
+  FULL: 'full',
+  READONLY: 'read-only',
+  PERM: 'cannot-open',
+  CANTOPEN: 'cannot-open',
+  IOERR: 'io',
+  NOLFS: 'io',
+  // Not SQLite's: requireSchema.
+  FOREIGN: 'foreign',
+}
+
+const TEXT_OF: Readonly<Record<DatabaseTrouble, { what: string; next: string }>> = {
+  busy: { what: 'is locked by another process', next: 'try again; "fuser -v FILE" shows who has it open' },
+  corrupt: { what: 'is damaged', next: 'put a backup in its place, or move it away to begin with an empty one' },
+  full: { what: 'cannot be written: the disk is full', next: 'free some space; "df -h" shows where it went' },
+  'read-only': {
+    what: 'cannot be written: it is read-only',
+    next: 'see its owner and mode, and whether the volume is mounted read-only',
+  },
+  'cannot-open': { what: 'cannot be opened', next: 'see the owner and mode of the file and its directory' },
+  foreign: {
+    what: 'is not a database that hermes made',
+    next: 'put a backup in its place, or move it away to begin with an empty one',
+  },
+  io: { what: 'cannot be read or written', next: 'look for disk errors with "dmesg"' },
+}
+
+/** An error of better-sqlite3 as one that names the file and says what to do; anything that is no trouble of a database is returned as it is. */
+export function databaseError(error: unknown, file: string): unknown {
+  if (error instanceof HermesError) return error
+  const trouble = databaseTrouble(error)
+  if (trouble === undefined) return error
+  const { what, next } = TEXT_OF[trouble]
+  return new HermesError('FAILED', `${file} ${what} (${(error as Error).message})`, {
+    next: next.replace('FILE', file),
+    cause: error,
+  })
+}
+
+/**
+ * Does `attempt` again while the database is locked, without stalling the process in between.
+ * @param budgetMs after so long the last error is thrown
+ */
+export async function whenFree<T>(clock: Clock, budgetMs: number, attempt: () => T): Promise<T> {
+  const untilMs = clock.nowMs() + budgetMs
+  for (let pauseMs = 5; ; pauseMs = Math.min(100, pauseMs * 2)) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (databaseTrouble(error) !== 'busy' || clock.nowMs() >= untilMs) throw error
+    }
+    const atMs = Math.min(untilMs, clock.nowMs() + pauseMs)
+    await new Promise<void>((wake) => clock.at(atMs, wake))
+  }
+}
+
+/**
+ * Moves a damaged database and its journals away, so that a new one can be made; nothing is deleted.
+ * @param stamp part of the new name: `<file>.corrupt-<stamp>`
+ * @returns the new name of the main file
+ */
+export function setAsideDatabase(file: string, stamp: string): string {
+  let target = `${file}.corrupt-${stamp}`
+  for (let n = 2; existsSync(target); n++) target = `${file}.corrupt-${stamp}-${n}`
+  // The journals first: a new database must never find an old one's.
+  for (const suffix of ['-wal', '-shm', '-journal', '']) {
+    try {
+      renameSync(file + suffix, target + suffix)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  return target
+}
+
+/** Why WAL cannot be used in the directory; undefined: it can. */
+export function walObstacle(dir: string): string | undefined {
+  const name = SHARED_MEMORY_UNSAFE.get(Number(statfsSync(dir).type) >>> 0)
+  return name === undefined ? undefined : `${dir} is on a network or FUSE file system (${name})`
+}
+
+// f_type of statfs(2). FUSE is among them: mmap of -shm fails or is not coherent on many (shfs, sshfs, Docker Desktop's shares).
+const SHARED_MEMORY_UNSAFE: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'nfs'],
+  [0x517b, 'smb'],
+  [0xff534d42, 'cifs'],
+  [0xfe534d42, 'smb2'],
+  [0x01021997, '9p'],
+  [0x65735546, 'fuse'],
+  [0x00c36400, 'ceph'],
+  [0x0bd00bd0, 'lustre'],
+  [0x01161970, 'gfs2'],
+  [0x7461636f, 'ocfs2'],
+  [0x5346414f, 'afs'],
+  [0x6b414653, 'afs'],
+  [0x73757245, 'coda'],
+  [0x564c, 'ncp'],
+  [0x786f4256, 'vboxsf'],
+])
+
+function setJournal(database: Database, file: string, warn: ((text: string) => void) | undefined): void {
+  const obstacle = walObstacle(dirname(file))
+  const wanted = obstacle === undefined ? 'wal' : 'delete'
+  // Asking for the mode the file is in already takes no lock; asking for another one needs the file for itself.
+  const mode = String(database.pragma(`journal_mode = ${wanted}`, { simple: true }))
+  if (mode === 'wal') return
+  const reason = obstacle ?? 'its file system cannot share memory'
+  warn?.(`${file} uses a ${mode.toUpperCase()} journal: ${reason}. It is slower, and writers wait for readers`)
+}
+
+function quickCheck(database: Database): void {
+  const found = String(database.pragma('quick_check(1)', { simple: true }))
+  if (found !== 'ok') throw Object.assign(new Error(found), { code: 'SQLITE_CORRUPT' })
+}
+
+/** More than a board or conversations come to; a file that claims more is none. */
+const MAX_DATABASE_BYTES = 16e9
+
+/**
+ * SQLite opens with open(2), and waits for ever for the other end of a FIFO. The journals lie beside the file itself, not beside a link
+ * to it. Looked at by name: opening and closing the file would give up every lock that this process has on it (fcntl(2)).
+ * @throws Error with `code` for what is there and is not a database
+ */
+function isThere(file: string): boolean {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return false
+  if (!found.isFile() || isKernelFile(file)) throw notADatabase(file, 'is not a regular file')
+  if (found.size > MAX_DATABASE_BYTES) throw notADatabase(file, `has ${found.size} bytes`)
+  const real = realpathSync(file)
+  for (const suffix of ['-wal', '-shm', '-journal']) {
+    const stat = lstatSync(real + suffix, { throwIfNoEntry: false })
+    if (stat !== undefined && !stat.isFile()) throw notADatabase(real + suffix, 'is not a regular file')
+  }
+  return true
+}
+
+/** The code is that of SQLite for a file that cannot be opened; what is said instead of "is damaged" tells what to remove. */
+const notADatabase = (file: string, what: string): Error =>
+  Object.assign(new Error(`${file} ${what}`), { code: 'SQLITE_CANTOPEN' })
+
+/** SQLite would make the file with the umask's mode; its journals take the mode of the file. */
+function touch(file: string): void {
+  makeDirectory(dirname(file), 0o700)
+  closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, 0o600))
+}
+
+/** better-sqlite3 costs about 2 MB and 5 ms: it comes with the first database. */
+function sqlite(): typeof BetterSqlite3 {
+  // In a bundle esbuild resolves this require and runs the module at the first call; elsewhere Node finds the package.
+  if (typeof require === 'function') return require('better-sqlite3') as typeof BetterSqlite3
+  return createRequire(import.meta.url)('better-sqlite3') as typeof BetterSqlite3
+}
+
+/** A bundle has the native file beside itself (scripts/build.ts); from source the package finds its own. */
+function nativeBinding(): string | undefined {
+  if (typeof __dirname !== 'string') return undefined
+  const beside = join(__dirname, 'better-sqlite3.node')
+  return basename(__dirname) === 'lib' && existsSync(beside) ? beside : undefined
+}

@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process'
+import { constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readProcess } from '../programs/proc.ts'
+import { type Native, NativeError } from './native.ts'
+
+const ENOSYS = 38
+
+/** What is left of the port when the binding does not load: the best plain Node can do, else ENOSYS. */
+export function degradedNative(): Native {
+  const missing = (call: string): never => {
+    throw new NativeError(call, ENOSYS, 'ENOSYS')
+  }
+  const mkfifo = (path: string, mode: number): void => {
+    execFileSync('mkfifo', ['-m', mode.toString(8), '--', path], { stdio: 'ignore' })
+  }
+  return {
+    peekEndedChild: () => undefined,
+    reap: () => false,
+    openProcess: () => undefined,
+    waitStatus: () => undefined,
+    becomeSubreaper: () => missing('prctl'),
+    mkfifo,
+    pipe({ nonblockingRead }) {
+      // A FIFO that loses its name is a pipe. The reader must come first and must not block while it is alone.
+      const dir = mkdtempSync(join(tmpdir(), 'hermes-pipe-'))
+      try {
+        const path = join(dir, 'pipe')
+        mkfifo(path, 0o600)
+        const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+        const write = openSync(path, constants.O_WRONLY)
+        return [nonblockingRead ? first : openSync(path, constants.O_RDONLY), write]
+      } finally {
+        rmSync(dir, { recursive: true })
+      }
+    },
+    setPipeSize: () => missing('fcntl(F_SETPIPE_SZ)'),
+    tryLock: () => 'unsupported',
+    isLocked: () => false,
+    listenUnix: () => missing('bind'),
+    giveUpTerminal: () => missing('ioctl(TIOCNOTTY)'),
+    openTerminal: () => missing('ioctl(TIOCGPTPEER)'),
+    terminalSize: () => missing('ioctl(TIOCGWINSZ)'),
+    resizeTerminal: () => missing('ioctl(TIOCSWINSZ)'),
+    terminalMode: () => missing('tcgetattr'),
+    setTerminalMode: () => missing('tcsetattr'),
+    isSessionLeader: () => readProcess(process.pid)?.session === process.pid,
+    sendNonblocking: () => missing('send'),
+    hasReader: () => true,
+    hasRoom: () => true,
+    setNonblocking: () => missing('fcntl(F_SETFL)'),
+    kill(pid, signal) {
+      try {
+        return process.kill(pid, signal)
+      } catch (error) {
+        const { code, errno } = error as NodeJS.ErrnoException
+        if (code === 'ESRCH') return false
+        throw new NativeError('kill', -(errno ?? 0), code ?? 'unknown')
+      }
+    },
+    unblock: () => undefined,
+    dropPrivileges({ uid, gid, groups }) {
+      process.setgroups?.([...groups])
+      process.setgid?.(gid)
+      process.setuid?.(uid)
+    },
+    refuseNewPrivileges: () => undefined,
+    // What a change of the uid does by itself has to be enough.
+    closeToOthers: () => undefined,
+    exitNow: (code) => process.exit(code),
+  }
+}

@@ -1,0 +1,130 @@
+import { existsSync, lstatSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { type RunPaths, runPaths } from '../paths.ts'
+
+/** Longest path of a Unix socket: sockaddr_un.sun_path holds 108 bytes with the final NUL (unix(7)). */
+const MAX_SOCKET_PATH = 107
+
+export interface Environment {
+  readonly [name: string]: string | undefined
+}
+
+/** The directory that holds `bin/` and `lib/`: `/opt/hermes` in the image, `dist` in a checkout. Bundles lie in `lib/`. */
+export const installDir = (bundleDir: string): string => dirname(bundleDir)
+
+/** Where the image has its install. Anywhere else, a checkout or a test, the machine around us is not ours. */
+export const IMAGE_INSTALL = '/opt/hermes'
+
+/** Whether we run in a container made from the image, whatever user it runs as and wherever its run directory is. */
+export const isImageInstall = (install: string): boolean => install === IMAGE_INSTALL
+
+/** The checkout this install was built in, if it is one: `dist` beside a package.json. */
+export function checkoutOf(install: string): string | undefined {
+  const parent = dirname(install)
+  return existsSync(join(parent, 'package.json')) && existsSync(join(parent, 'scripts', 'build.ts'))
+    ? parent
+    : undefined
+}
+
+/**
+ * The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. Absolute and without a slash at
+ * its end: the name of a private run directory is made from this text.
+ */
+export function resolveHome(env: Environment, install: string): string {
+  if (env.HERMES_HOME) return resolve(env.HERMES_HOME)
+  const checkout = checkoutOf(install)
+  return join(checkout ?? homeOfUser(), '.hermes')
+}
+
+/** A uid without HOME and without an account has no home directory (os.homedir() throws); engines give it `/`. */
+function homeOfUser(): string {
+  try {
+    return homedir()
+  } catch {
+    return '/'
+  }
+}
+
+/**
+ * Where a supervisor started without /init keeps its run directory, and where clients look for it.
+ * A socket path that would be too long is moved to a short directory in /tmp that only the home's name decides.
+ */
+export function privateRunDir(env: Environment, home: string, uid: number): string {
+  const wanted = env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, `hermes-${hashOf(home)}`) : join(home, 'run')
+  return Buffer.byteLength(join(wanted, 'control.sock')) <= MAX_SOCKET_PATH
+    ? wanted
+    : `/tmp/hermes-${uid}-${hashOf(home)}`
+}
+
+/**
+ * The same in a container whose user may not write /run: in memory, because run scripts hold the container's environment, secrets
+ * included, which must not stay in the volume.
+ */
+export const containerRunDir = (home: string, uid: number): string => `/dev/shm/hermes-${uid}-${hashOf(home)}`
+
+/** FNV-1a, 64 bits: tells homes apart and hides nothing. node:crypto takes 7 ms to load, a sixth of a short command's life. */
+function hashOf(text: string): string {
+  let hash = 0xcbf29ce484222325n
+  for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
+  return hash.toString(16).padStart(16, '0').slice(0, 12)
+}
+
+export const IMAGE_RUN_DIR = '/run/hermes'
+
+/**
+ * Where a client finds the supervisor of this home: `HERMES_RUN_DIR` alone if it is set, else the first place with a control
+ * socket. The supervisor may have been started with another XDG_RUNTIME_DIR than the client (cron, su, ssh), so all are tried.
+ */
+export function findRunPaths(env: Environment, home: string, uid: number, imageRunDir = IMAGE_RUN_DIR): RunPaths {
+  const pathsOf = (dir: string): RunPaths => runPaths(dir, dir === imageRunDir ? 'image' : 'private')
+  if (env.HERMES_RUN_DIR)
+    return runPaths(env.HERMES_RUN_DIR, env.HERMES_RUN_DIR === IMAGE_RUN_DIR ? 'image' : 'private')
+  const named = `hermes-${hashOf(home)}`
+  const places = [
+    imageRunDir,
+    ...(env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, named)] : []),
+    `/run/user/${uid}/${named}`,
+    containerRunDir(home, uid),
+    join(home, 'run'),
+    `/tmp/hermes-${uid}-${hashOf(home)}`,
+  ]
+  const found = places.find((dir) => existsSync(join(dir, 'control.sock')) && !isForeign(dir, uid))
+  if (found !== undefined) return pathsOf(found)
+  if (existsSync(join(imageRunDir, 'identity'))) return pathsOf(imageRunDir)
+  const wanted = privateRunDir(env, home, uid)
+  // In /tmp anybody could have made it; whoever owns the home may run its supervisor.
+  return pathsOf(isForeign(wanted, uid) ? join(home, 'run') : wanted)
+}
+
+/** A directory that neither we nor root made: what listens there is not to be trusted. */
+function isForeign(dir: string, uid: number): boolean {
+  const owner = lstatSync(dir, { throwIfNoEntry: false })?.uid
+  return owner !== undefined && owner !== uid && owner !== 0
+}
+
+export interface Reachable {
+  /** Of the person who types. */
+  readonly HOME: string | undefined
+  readonly home: string
+  readonly runDir: string
+  readonly uid: number
+  readonly install: string
+}
+
+/**
+ * What to type in another terminal to reach this home, ready to be pasted: what a fresh shell would not find by itself, then the
+ * command.
+ * @param words sh text after the command, such as `status`
+ */
+export function pasteable({ HOME, home, runDir, uid, install }: Reachable, words: string): string {
+  const shell = { HOME }
+  const needed = [
+    ...(resolveHome(shell, install) === home ? [] : [['HERMES_HOME', home]]),
+    ...(findRunPaths(shell, home, uid).runDir === runDir ? [] : [['HERMES_RUN_DIR', runDir]]),
+  ].map(([name, value = '']) => `${name}=${shellWord(value)} `)
+  return `${needed.join('')}${shellWord(join(install, 'bin', 'hermes'))} ${words}`
+}
+
+/** Quoted only where the shell would read it otherwise. */
+const shellWord = (text: string): string => (/^[\w@%+:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)

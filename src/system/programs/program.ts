@@ -1,0 +1,160 @@
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import type { Fault, Trusted } from '../files/trust.ts'
+import { scriptWord } from './script-word.ts'
+
+const RUN_BITS = 0o111
+/** The kernel reads no more of an interpreter line (BINPRM_BUF_SIZE). */
+const LINE_BYTES = 256
+/** Interpreters that start the program named after them. */
+const STARTERS = new Set(['env', 'with-contenv'])
+
+export type CheckedProgram = {
+  readonly file: string
+  readonly fault?: Fault
+  /** Words that start it although it has no run bit: what its interpreter line says. */
+  readonly through?: readonly string[]
+}
+
+export interface ProgramFacts {
+  /** PATH in which names are looked up. */
+  readonly path: string
+  /** Who may be able to change it: `trusted`, `readable`. */
+  readonly look: (file: string) => Trusted | undefined
+  /** A script needs no run bit: it is started through its interpreter. */
+  readonly withoutRunBit?: true
+}
+
+/** A program that may be run by its path: there, executable, and its interpreter too. @returns undefined: there is none */
+export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram | undefined {
+  const found = facts.look(file)
+  if (found === undefined) return undefined
+  if ('fault' in found) return { file, fault: found.fault }
+  if (!found.status.isFile())
+    return { file, fault: { file, message: 'it is not a regular file', repair: 'put a program there' } }
+  const { withoutRunBit, ...others } = facts
+  const bit = runBitFault(file, found.status.mode)
+  const through = bit !== undefined && withoutRunBit ? interpreterWords(headOf(found.real)) : undefined
+  const fault = (through === undefined ? bit : undefined) ?? interpreterFault(file, found.real, others)
+  return { file, ...(fault !== undefined && { fault }), ...(through !== undefined && { through }) }
+}
+
+/**
+ * A script whose interpreter line ends in CRLF: the kernel, or env, takes the carriage return for the end of a name.
+ * @returns undefined also for what cannot be read
+ */
+export function crlfFault(file: string): Fault | undefined {
+  try {
+    return crlfFaultOf(file, headOf(file))
+  } catch {
+    return undefined // whoever runs it finds out why
+  }
+}
+
+/** By its whole path, or by its name on PATH. */
+export function findProgram(word: string, facts: ProgramFacts): CheckedProgram | undefined {
+  if (word.startsWith('/')) return checkProgram(word, facts)
+  if (word.includes('/')) return undefined
+  for (const dir of facts.path.split(':').filter((one) => one.startsWith('/'))) {
+    const found = checkProgram(join(dir, word), facts)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/**
+ * The program a command line begins with, and as far as it can be told from the words also what that one runs: what `env` starts, the
+ * script that a shell is given. A help for honest authors: what a program makes of its other arguments is not known here.
+ */
+export function checkCommand(
+  [word = '', ...args]: readonly string[],
+  directory: string,
+  facts: ProgramFacts,
+): CheckedProgram | undefined {
+  const program = findProgram(word, facts)
+  if (program === undefined || program.fault !== undefined) return program
+  const name = basename(word)
+  if (STARTERS.has(name)) {
+    const first = programWordAt(args)
+    const started = first < 0 ? undefined : checkCommand(args.slice(first), directory, facts)
+    return started?.fault === undefined ? program : { ...program, fault: started.fault }
+  }
+  const script = scriptWord(name, args)
+  const found = script === undefined ? undefined : facts.look(resolve(directory, script))
+  if (found === undefined || !('fault' in found) || !found.fault.untrusted) return program
+  const { file, message } = found.fault
+  const fault = {
+    file: resolve(directory, script ?? ''),
+    message: `${file}: ${message}`,
+    repair: 'let root run a script that only root can change, or run it as another user',
+  }
+  return { ...program, fault }
+}
+
+/** Options of env(1) that take the next word as their value. */
+const OPTIONS_WITH_VALUE = new Set(['-u', '--unset', '-C', '--chdir'])
+
+/** Where the program stands among the words of env: it is neither an option, nor the value of one, nor an assignment. @returns -1: nowhere */
+const programWordAt = (words: readonly string[]): number =>
+  words.findIndex((word, at) => /^[^-][^=]*$/.test(word) && !OPTIONS_WITH_VALUE.has(words[at - 1] ?? ''))
+
+/** What need not be root's: it is there, whoever may change it. @returns undefined also for what we may not look at */
+export function readable(file: string): Trusted | undefined {
+  try {
+    accessSync(file, constants.R_OK)
+    return { real: file, status: statSync(file) }
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined
+    throw error
+  }
+}
+
+/** As the kernel splits the line: the interpreter, and all that follows as one word (execve(2)). @returns undefined: there is none */
+function interpreterWords(head: string): readonly string[] | undefined {
+  const line = /^#![ \t]*(\S+)[ \t]*([^\n]*)/.exec(head)
+  return line === null ? undefined : [line[1], line[2]?.trimEnd()].filter((word): word is string => Boolean(word))
+}
+
+const crlfFaultOf = (file: string, head: string): Fault | undefined =>
+  /^#![^\n]*\r(?:\n|$)/.test(head)
+    ? { file, message: 'its lines end in CRLF', repair: `save it with LF line ends: sed -i 's/\\r$//' ${file}` }
+    : undefined
+
+const runBitFault = (file: string, mode: number): Fault | undefined =>
+  (mode & RUN_BITS) !== 0 ? undefined : { file, message: 'it is not executable', repair: `chmod +x ${file}` }
+
+function interpreterFault(file: string, real: string, facts: ProgramFacts): Fault | undefined {
+  const head = headOf(real)
+  if (head.startsWith('\x7fELF')) return undefined
+  const crlf = crlfFaultOf(file, head)
+  if (crlf !== undefined) return crlf
+  const wrong = (message: string, repair: string): Fault => ({ file, message, repair })
+  const line = /^#![ \t]*(\S+)[ \t]*([^\n]*)/.exec(head)
+  if (line === null) return wrong('it has no interpreter line', 'begin it with #!/bin/sh')
+  const [, interpreter = '', args = ''] = line
+  const found = checkProgram(interpreter, facts)
+  if (found === undefined)
+    return wrong(`its interpreter ${interpreter} does not exist`, `install it, or name another in the first line`)
+  if (found.fault !== undefined) return found.fault
+  const words = args.split(/\s+/)
+  const started = STARTERS.has(basename(interpreter)) ? words[programWordAt(words)] : undefined
+  const target = started === undefined ? undefined : findProgram(started, facts)
+  if (started !== undefined && target === undefined)
+    return wrong(
+      `its interpreter ${started} is not on PATH (${facts.path})`,
+      'install it, or name another in the first line',
+    )
+  return target?.fault
+}
+
+function headOf(file: string): string {
+  // Whoever may change it could have put a FIFO there since we looked.
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const buffer = Buffer.alloc(LINE_BYTES)
+    return buffer.toString('latin1', 0, readSync(fd, buffer))
+  } finally {
+    closeSync(fd)
+  }
+}

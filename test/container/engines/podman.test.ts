@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { Podman, whyNoPodman } from '../../support/container/podman.ts'
+import { commandBlocks, type Page, pages, root } from '../../support/pages.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const POD_FILE = join(root, 'docs/kubernetes/pod.yaml')
+const whyNot = whyNoPodman()
+if (process.env.HERMES_REQUIRE_DOCKER === '1' && whyNot !== undefined) throw new Error(whyNot)
+
+describe.skipIf(whyNot !== undefined)('under podman', () => {
+  let podman: Podman
+  beforeAll(async () => {
+    podman = await Podman.start()
+  })
+  afterAll(() => podman[Symbol.asyncDispose]())
+  afterEach(() => podman.run('rm', '--force', '--volumes', '--time', '1', 'box'))
+
+  /** `podman exec`. With -i: without it crun 1.8.1 gives the host's /dev/null to the user of the container. */
+  const exec = (...argv: string[]) => podman.run('exec', '-i', 'box', ...argv)
+  const healthy = () =>
+    waitFor('the container to be healthy', async () => (await exec('hermes', 'healthcheck')).code === 0)
+
+  test.each([
+    ['as root', []],
+    ['with --user', ['--user', '10000:10000']],
+    ['with a read-only root', ['--read-only']],
+    ['with --user and a read-only root', ['--user', '10000:10000', '--read-only']],
+    ['with a terminal', ['-t']],
+    ["with podman's own init", ['--init']],
+  ])('%s it runs a gateway, answers exec and the health check, and stops in order', async (_, options) => {
+    await podman.ok('run', '-d', '--name', 'box', ...options, 'hermes', 'gateway', 'run')
+    await healthy()
+    await waitFor('the gateway to be up', async () => (await exec('hermes', 'gateway', 'status')).code === 0)
+    expect((await exec('/command/s6-svstat', '/run/service/gateway-default')).stdout).toMatch(/^up \(pid \d+/)
+    expect(await exec('hermes', 'profile', 'create', 'coder')).toMatchObject({ code: 0 })
+    expect((await exec('stat', '-c', '%u', '/opt/data/profiles/coder/.env')).stdout).toBe('10000\n')
+    expect(await podman.run('healthcheck', 'run', 'box')).toMatchObject({ code: 0 })
+    await podman.ok('stop', 'box')
+    expect(await podman.ok('inspect', '--format', '{{.State.ExitCode}}', 'box')).toBe('0\n')
+  })
+
+  test('what ran runs again after podman restart, and a stopped gateway stays stopped', async () => {
+    await podman.ok('run', '-d', '--name', 'box', 'hermes', 'gateway', 'run')
+    await healthy()
+    for (const name of ['on', 'off'])
+      expect(await exec('hermes', 'profile', 'create', name, '--start')).toMatchObject({ code: 0 })
+    expect(await exec('hermes', '-p', 'off', 'gateway', 'stop')).toMatchObject({ code: 0 })
+    await podman.ok('restart', 'box')
+    await waitFor(
+      'the gateway to be up',
+      async () => (await exec('hermes', '-p', 'on', 'gateway', 'status')).code === 0,
+    )
+    expect((await exec('hermes', '-p', 'off', 'gateway', 'status')).stdout).toContain('down')
+  })
+
+  test('kube play runs the Pod of the manifest, and the commands of its probes succeed', async () => {
+    await podman.ok('kube', 'play', '--network', 'none', POD_FILE)
+    const inside = (...argv: string[]) => podman.run('exec', '-i', 'hermes-hermes', ...argv)
+    const pod = parseAllDocuments(readFileSync(POD_FILE, 'utf8'))
+      .map((document) => document.toJS())
+      .find(({ kind }) => kind === 'Pod')
+    const [{ startupProbe, livenessProbe, readinessProbe }] = pod.spec.containers
+    for (const { exec } of [startupProbe, livenessProbe, readinessProbe])
+      await waitFor(`${exec.command.join(' ')} to succeed`, async () => (await inside(...exec.command)).code === 0)
+    expect((await inside('id', '-u')).stdout).toBe('10000\n')
+    await podman.ok('kube', 'down', POD_FILE)
+    await podman.ok('kube', 'play', '--network', 'none', POD_FILE) // a second time, with the volume that is there
+    await podman.ok('kube', 'down', POD_FILE)
+  })
+
+  test('every command of docs/podman.md works as it is written', { timeout: 300_000 }, async () => {
+    const page = pages().find(({ path }) => path === 'docs/podman.md')
+    for (const block of commandBlocks(page as Page)) {
+      // The image is loaded already: building it takes what test/support/container/image.ts gives Docker's builder.
+      const script = `set -eu\npodman() { [ "$1" = build ] || command podman "$@"; }\n${block.text}`
+      const env = { ...process.env, PATH: `${podman.bin}:${process.env.PATH}` }
+      const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: root, env, encoding: 'utf8' })
+      expect(status, `docs/podman.md:${block.line}\n${stdout}${stderr}`).toBe(0)
+    }
+  })
+})

@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { docker } from '../../support/container/engine.ts'
+import { HOST_CA_BUNDLE, testImage } from '../../support/container/image.ts'
+import { type Block, commandBlocks, type Page, pages, root } from '../../support/pages.ts'
+
+/**
+ * A page whose commands speak to an engine, or to a port that a container publishes. They are typed on the host by an ordinary user of
+ * the group docker. The other pages' commands run against a supervisor of the machine's (test/process/checkout/docs.test.ts).
+ */
+const speaksDocker = (page: Page): boolean =>
+  page.path !== 'docs/swarm.md' && // its commands want a swarm: swarm.test.ts
+  commandBlocks(page).some(({ text }) => /^docker(-compose)? |localhost:(8642|9119)/m.test(text))
+
+/** Typed on a machine with the checkout: test/process/checkout/docs.test.ts and test/process/checkout/npm-start.test.ts. */
+const needsNoEngine = ({ text }: Block): boolean =>
+  !/docker/.test(text) && /(^|\| )(hermes|npm|\.\/dist\/bin\/hermes) /m.test(text)
+
+/** Commands that never end by themselves; they may only stand last in a block, and are left when they have said something. */
+const FOLLOWS = /^(tail -F|docker logs -f|docker attach) /
+
+// `docker build` needs what the README's reader has and this machine lacks: a registry for the base image.
+const PRELUDE = `
+set -eu
+# A Ctrl-D that comes before the program reads its terminal ends nothing, so it is typed until the program has gone.
+typing() { printf '%s' "$TYPED"; while sleep 1; do printf '\\004' || return 0; done; }
+docker() {
+  if [ "$1" = build ]; then shift; command docker build --network host --build-arg BASE_IMAGE="$BASE_IMAGE" "$@"
+  elif [ "$1 $2" = "run -it" ] || [ "$1 $2" = "exec -it" ]; then typing | script -qec "$(printf '%q ' docker "$@")" /dev/null
+  else command docker "$@"; fi
+}
+`
+
+/** For a page that takes a container for granted. */
+const RUNNING = `
+mkdir -p ~/.hermes
+echo 'agent: {command: [cat]}' >~/.hermes/config.yaml
+docker run -d --name hermes -v ~/.hermes:/opt/data -e HERMES_UID="$(id -u)" -e HERMES_GID="$(id -g)" \\
+  -p 127.0.0.1:8642:8642 -p 127.0.0.1:9119:9119 -e HERMES_METRICS_TOKEN \\
+  -e HERMES_DASHBOARD=1 -e HERMES_DASHBOARD_BASIC_AUTH_USERNAME=me -e HERMES_DASHBOARD_BASIC_AUTH_PASSWORD='a long one' \\
+  $SETTINGS hermes gateway run
+docker exec hermes hermes gateway start
+docker exec hermes hermes profile create coder --start
+docker exec hermes hermes dashboard start
+`
+
+const API_KEY = 'a-neutral-key-0123'
+/** The API server, for pages that take it for granted; the page about it turns it on itself. */
+const settings = (page: Page): string =>
+  page.text.includes('env set API_SERVER_ENABLED')
+    ? ''
+    : `-e API_SERVER_ENABLED=1 -e API_SERVER_HOST=0.0.0.0 -e API_SERVER_KEY=${API_KEY}`
+
+/** A user of the host who may use Docker, and nothing more. */
+const USER = 12_345
+const asUser = ['--reuid', `${USER}`, '--regid', `${USER}`, '--groups', `${statSync('/var/run/docker.sock').gid}`]
+
+/** What bash runs for a block: the lines as they stand, a follower bounded. */
+function scriptOf({ text }: Block): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  const last = lines.at(-1) ?? ''
+  if (!FOLLOWS.test(last)) return PRELUDE + lines.join('\n')
+  const follower = last.replace(/ +#.*$/, '')
+  return `${PRELUDE + lines.slice(0, -1).join('\n')}\ntimeout 20 sh -c ${JSON.stringify(`${follower} | head -n 1`)}`
+}
+
+interface Ran {
+  readonly code: number
+  readonly output: string
+}
+
+const run = (script: string, cwd: string, env: Record<string, string>): Promise<Ran> =>
+  new Promise((resolve) => {
+    const options = { cwd, env: { ...process.env, ...env }, timeout: 240_000, maxBuffer: 16_000_000 }
+    execFile('setpriv', [...asUser, '--', 'bash', '-c', script], options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}\n${stderr}` })
+    })
+  })
+
+/** Names our pages give to what they start; a run that was cut off may have left some, too. */
+const tidy = async (): Promise<void> => {
+  for (const name of ['hermes', 'alone']) await docker(['rm', '--force', '--volumes', name]).catch(() => undefined)
+  await docker(['volume', 'rm', '--force', 'hermes-data'])
+}
+beforeEach(tidy)
+afterEach(tidy)
+
+test.each(pages().filter(speaksDocker))(
+  'every command of $path works as it is written',
+  { timeout: 600_000 },
+  async (page) => {
+    const image = await testImage()
+    await docker(['tag', image, 'hermes'])
+    const base = await docker([
+      'image',
+      'inspect',
+      image,
+      '--format',
+      '{{index .Config.Labels "org.opencontainers.image.base.name"}}',
+    ])
+    const home = mkdtempSync(join(tmpdir(), 'hermes-docs-'))
+    // A checkout of one's own, so that a page may write into it.
+    const checkout = join(home, 'checkout')
+    cpSync(root, checkout, {
+      // Node would make /init's target absolute.
+      verbatimSymlinks: true,
+      recursive: true,
+      filter: (path) => !/\/(node_modules|\.git|dist|\.hermes)(\/|$)/.test(path),
+    })
+    if (existsSync(HOST_CA_BUNDLE)) cpSync(HOST_CA_BUNDLE, join(checkout, 'docker', 'ca', 'host.crt'))
+    await promisify(execFile)('chown', ['--recursive', '--no-dereference', `${USER}:${USER}`, home])
+    const env = {
+      HOME: home,
+      BASE_IMAGE: base.trim(),
+      DOCKER_BUILDKIT: '0',
+      COMPOSE_DOCKER_CLI_BUILD: '0',
+      SETTINGS: settings(page),
+      API_SERVER_KEY: API_KEY,
+      HERMES_METRICS_TOKEN: 'a-neutral-token-0123',
+      KEY: 'neutral-key-0123',
+      // What is typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the input.
+      TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r',
+    }
+    try {
+      // A page about compose starts its container itself, on the same ports.
+      if (!/docker run .*--name hermes|docker-compose up/.test(page.text)) {
+        const { code, output } = await run(PRELUDE + RUNNING, checkout, env)
+        expect(code, output).toBe(0)
+      }
+      for (const block of commandBlocks(page)) {
+        if (needsNoEngine(block)) continue
+        const { code, output } = await run(scriptOf(block), checkout, env)
+        expect(code, `${page.path}:${block.line}\n${output}`).toBe(0)
+      }
+    } finally {
+      rmSync(home, { recursive: true, force: true })
+    }
+  },
+)
+
+test('the check of the pages would see a command that fails', async () => {
+  const block: Block = { info: 'sh', line: 1, text: 'docker run --rm hermes sh -c "exit 3"\ntrue' }
+  await docker(['tag', await testImage(), 'hermes'])
+  expect((await run(scriptOf(block), tmpdir(), { BASE_IMAGE: '' })).code).toBe(3)
+})

@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startHermes } from '../../support/hermes.ts'
+import { installDir } from '../../support/install.ts'
+import { type Block, commandBlocks, pages } from '../../support/pages.ts'
+import { named, whyMissing } from '../../support/tools.ts'
+import { waitFor } from '../../support/wait.ts'
+
+// Pages that speak to an engine are run by test/container/image/docs.test.ts; here are the blocks that need none.
+const needsEngine = ({ text }: Block): boolean =>
+  /(^|\s)docker(-compose)? |localhost:|^npm (ci|run|start|test)/m.test(text)
+const byHand = pages()
+  .map((page) => ({ path: page.path, blocks: commandBlocks(page).filter((block) => !needsEngine(block)) }))
+  .filter(({ blocks }) => blocks.some(({ text }) => /(^|\/)hermes /m.test(text)))
+
+/** Commands that do not end by themselves: they are left as soon as they have had time to say something. */
+const FOLLOWS = /( -f| --follow|gateway run|kanban watch|hermes dashboard)$/
+/** Commands that ask on a terminal, and what is typed: an endpoint, a model, the usual name of a key, a key. A Ctrl-D that comes before the program reads its
+ * terminal ends nothing, so it is typed until the program has gone. */
+const ASKS = /^hermes (setup|chat)$/
+const TYPED = 'http://127.0.0.1:9/v1\\rmodel\\r\\rneutral-key-0123\\r'
+
+/** A task that pages name, and that the board then has. */
+const TASK = 't_1a2b3c4d'
+
+/** Makes a task in the place of the one that a page names. */
+const NEW_TASK = `$(hermes kanban create 'a task of the page' --assignee coder --json | sed -n 's/.*"id": *"\\(t_[0-9a-f]*\\)".*/\\1/p' | head -n 1)`
+
+function scriptOf({ text }: Block): string {
+  const lines = text.split('\n').map((line) => {
+    const command = line.replace(/\s+#.*$/, '')
+    if (ASKS.test(command))
+      return `{ printf '${TYPED}'; while sleep 1; do printf '\\004' || break; done; } | script -qec '${command}' /dev/null`
+    // What a worker says of its own task; each of these lines is one way to go on.
+    if (command.includes('$HERMES_KANBAN_TASK')) return `HERMES_KANBAN_TASK=${NEW_TASK}\n${command}`
+    // 124: timeout(1) had to end it, which is what a follower needs.
+    return FOLLOWS.test(command) ? `timeout 2 ${command} || [ $? = 124 ]` : line
+  })
+  const script = lines.join('\n')
+  return `set -eu\n${script.includes(TASK) ? `task=${NEW_TASK}\n${script.replaceAll(TASK, '$task')}` : script}`
+}
+
+/** Pages that make their profiles themselves; elsewhere there are two. */
+const BEGINS_WITH_NOTHING = ['README.md', 'docs/first-run.md', 'docs/kanban-first-board.md']
+
+/** An ordinary user of a machine without Docker. Tests that are not root are one themselves. */
+const USER = process.getuid?.() === 0 ? 12_346 : undefined
+const asUser = USER === undefined ? [] : ['setpriv', '--reuid', `${USER}`, '--regid', `${USER}`, '--clear-groups', '--']
+
+let place: string
+beforeAll(() => {
+  place = mkdtempSync(join(tmpdir(), 'hermes-docs-'))
+  chmodSync(place, 0o755)
+  // The tests' own install and Node may lie where only we may read.
+  cpSync(installDir(), join(place, 'install'), { recursive: true })
+  cpSync(process.execPath, join(place, 'install', 'lib', 'node'))
+  mkdirSync(join(place, 'programs'))
+  // Everything on PATH but Docker.
+  writeFileSync(join(place, 'programs', 'docker'), '#!/bin/sh\necho "docker: command not found" >&2\nexit 127\n', {
+    mode: 0o755,
+  })
+})
+afterAll(() => rmSync(place, { recursive: true, force: true }))
+
+test('there are pages with commands to try', () => {
+  expect(byHand.map(({ path }) => path)).toContain('docs/read-logs.md')
+})
+
+const whyNoPython = whyMissing('python3')
+const needsWhatIsMissing = ({ blocks }: (typeof byHand)[number]): boolean =>
+  whyNoPython !== undefined && blocks.some(({ text }) => text.includes('python3'))
+
+test.skip.each(byHand.filter(needsWhatIsMissing))(named('every command of $path works', whyNoPython), () => undefined)
+
+test.each(byHand.filter((page) => !needsWhatIsMissing(page)))(
+  'every command of $path works as it is written, for an ordinary user',
+  { timeout: 180_000 },
+  async ({ path, blocks }) => {
+    const user = mkdtempSync(join(place, 'user-'))
+    const home = join(user, '.hermes')
+    mkdirSync(home)
+    if (USER !== undefined) chownSync(user, USER, USER)
+    const echo = { command: ['sh', '-c', 'echo hello; exec sleep 100000'], ready_after: '50ms' }
+    const names = BEGINS_WITH_NOTHING.includes(path) ? [] : ['coder', 'writer']
+    await using hermes = await startHermes({
+      home,
+      install: join(place, 'install'),
+      ...(USER !== undefined && { user: USER }),
+      profiles: [
+        { name: 'default', gateway: echo, agent: { command: ['cat'] } },
+        ...names.map((name) => ({ name, gateway: echo })),
+      ],
+    })
+    for (const name of ['default', ...names])
+      await waitFor(`gateway-${name} to be up`, async () => (await hermes.slot(`gateway-${name}`))?.state === 'up')
+    const bin = join(place, 'install', 'bin')
+    const env = {
+      HOME: user,
+      HERMES_HOME: home,
+      HERMES_RUN_DIR: join(home, 'run'),
+      PATH: `${join(place, 'programs')}:${bin}:${process.env.PATH}`,
+      EDITOR: 'true',
+    }
+    const bash = (script: string) =>
+      new Promise<{ code: number; output: string }>((resolve) => {
+        const [file = '', ...args] = [...asUser, 'bash', '-c', script]
+        execFile(file, args, { cwd: user, env, timeout: 60_000 }, (error, stdout, stderr) => {
+          resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}\n${stderr}` })
+        })
+      })
+    for (const block of blocks) {
+      const { code, output } = await bash(scriptOf(block).replaceAll('./dist/bin/hermes', 'hermes'))
+      expect(code, `${path}:${block.line}\n${block.text}\n${output}`).toBe(0)
+    }
+  },
+)

@@ -1,0 +1,76 @@
+// `npm run dev` in a copy of the checkout.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Newcomer, NpmRun, newcomersMachine } from '../../support/newcomer.ts'
+import { root } from '../../support/pages.ts'
+import { freePort } from '../../support/port.ts'
+import { waitFor } from '../../support/wait.ts'
+
+/** Puts `after` in the place of `before`, as an editor does: a new file takes the name of the old one. */
+function edit({ checkout }: Newcomer, file: string, before: string, after: string): void {
+  const path = join(checkout, file)
+  const text = readFileSync(path, 'utf8')
+  expect(text).toContain(before)
+  writeFileSync(`${path}.new`, text.replace(before, after))
+  renameSync(`${path}.new`, path)
+}
+
+/** Everything that a browser loads for the page. */
+async function loadedPage(address: string): Promise<string> {
+  const html = await (await fetch(address)).text()
+  const scripts = [...html.matchAll(/src="([^"]+\.js)"/g)].map(([, src = '']) => new URL(src, address))
+  expect(scripts).not.toEqual([])
+  return (await Promise.all(scripts.map(async (script) => (await fetch(script)).text()))).join('\n')
+}
+
+test('npm run dev shows a change of the page, of a command and of the supervisor without a build, and Ctrl-C ends all of it', async () => {
+  using machine = newcomersMachine()
+  await using run = new NpmRun(machine, ['run', 'dev', '--', '--port', String(await freePort())])
+  const [, address = ''] = await run.saw(/dev: dashboard: +(\S+)/)
+  const [, exports = ''] = await run.saw(/dev: commands: +(.+)/)
+  const hermes = (args: string): string =>
+    execFileSync('sh', ['-c', `${exports}; hermes ${args}`], { cwd: '/', env: machine.env, encoding: 'utf8' })
+  await run.saw(/dev: watching/)
+
+  expect(await loadedPage(address)).not.toContain('A changed title')
+  edit(machine, 'src/dashboard/web/views/overview/overview.tsx', '<h1>Overview', '<h1>A changed title')
+  await run.saw(/^dev: src\/dashboard\/web\/views\/overview\.tsx changed; built the page in [\d.]+ s: reload it$/m)
+  expect(await loadedPage(address)).toContain('A changed title')
+
+  expect(hermes('version')).toMatch(/^hermes \d/)
+  edit(machine, 'src/cli/commands/hot.ts', '{ text: `hermes ${json', '{ text: `a changed hermes ${json')
+  expect(hermes('version')).toMatch(/^a changed hermes \d/)
+  await run.saw(/^dev: src\/cli\/hot\.ts changed; the next command runs it$/m)
+
+  const { pid } = JSON.parse(hermes('gateway status --json')) as { pid: number }
+  edit(machine, 'src/supervisor/supervisor.ts', 'export class', '\nexport class')
+  await run.saw(/^dev: src\/supervisor\/supervisor\.ts changed; started everything again in [\d.]+ s$/m)
+  expect(JSON.parse(hermes('gateway status --json'))).not.toMatchObject({ pid })
+
+  edit(machine, 'src/dashboard/web/views/overview/overview.tsx', '<h1>', '<h1')
+  await run.saw(/^dev: src\/dashboard\/web\/views\/overview\.tsx changed; this does not work: .+$/m)
+  expect(await loadedPage(address)).toContain('A changed title')
+
+  const home = /HERMES_HOME=(\S+)/.exec(exports)?.[1] ?? ''
+  expect(existsSync(home)).toBe(true)
+  run.ctrlC()
+  expect(await run.exit()).toBe(0)
+  expect(existsSync(dirname(home))).toBe(false)
+  await waitFor('every process to have ended', () => spawnSync('pgrep', ['-f', dirname(home)]).status === 1)
+})
+
+test.each([
+  [['--prot', '9119'], 2, /^dev: Unknown option '--prot'; usage: npm run dev -- \[--port N\] .+\n$/],
+  [['--port', 'x'], 2, /^dev: --port: "x" is not a port between 1 and 65535; usage: .+\n$/],
+  [['--inspect', 'hermes'], 2, /^dev: --inspect: "hermes" is not init or supervisor; usage: .+\n$/],
+  [['now'], 2, /^dev: Unexpected argument 'now'; usage: .+\n$/],
+])('npm run dev -- %j ends with %i and one line', (args, code, line) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/dev.ts', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  expect({ status, stdout }).toEqual({ status: code, stdout: '' })
+  expect(stderr).toMatch(line)
+})

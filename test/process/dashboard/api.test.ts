@@ -1,0 +1,466 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROUTES } from '../../../src/dashboard/contract/routes.ts'
+import { hermes as cli } from '../../support/cli.ts'
+import {
+  type Asking,
+  cookieHeader,
+  type DashboardAnswer,
+  pageToken,
+  password,
+  type RunningDashboard,
+  startDashboard,
+} from '../../support/dashboard/dashboard.ts'
+import { readEvents } from '../../support/dashboard/event-stream.ts'
+import { type OpenApi, OpenApiJudge } from '../../support/dashboard/openapi.ts'
+import { type RunningHermes, startHermes } from '../../support/hermes.ts'
+import { named, whyMissing } from '../../support/tools.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const talks = {
+  command: ['sh', '-c', 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done'],
+  ready_after: '50ms',
+}
+const dies = { command: ['sh', '-c', 'exit 3'], ready_after: '50ms' }
+
+let hermes: RunningHermes
+let dashboard: RunningDashboard
+let judge: OpenApiJudge
+
+beforeAll(async () => {
+  hermes = await startHermes({
+    profiles: [
+      { name: 'coder', gateway: talks },
+      { name: 'frail', gateway: dies },
+    ],
+  })
+  dashboard = await startDashboard(hermes)
+  judge = new OpenApiJudge((await dashboard.asPage('/api/openapi.json')).json() as OpenApi)
+})
+afterAll(async () => {
+  await dashboard[Symbol.asyncDispose]()
+  await hermes[Symbol.asyncDispose]()
+})
+
+/** Every answer of these tests is held against the document. */
+async function ask(method: string, path: string, json?: unknown): Promise<DashboardAnswer> {
+  const asking: Asking = { method, ...(json === undefined ? {} : { json }) }
+  const answer = await dashboard.asPage(path, asking)
+  judge.judge(method, path, answer)
+  return answer
+}
+
+const get = async (path: string) => (await ask('GET', path)).json()
+const cliJson = async (...words: string[]) =>
+  JSON.parse((await cli([...words, '--json'], { home: hermes.home, env: { HERMES_RUN_DIR: hermes.runDir } })).stdout)
+
+describe('profiles', () => {
+  test('are listed with their gateways, and the helpers beside', async () => {
+    const { profiles, helpers } = await get('/api/profiles')
+    expect(profiles.map(({ name }: { name: string }) => name)).toEqual(['default', 'coder', 'frail'])
+    expect(profiles[1]).toMatchObject({ active: false, slot: { slot: 'gateway-coder', profile: 'coder' } })
+    expect(helpers.map(({ slot }: { slot: string }) => slot)).toEqual(expect.arrayContaining(['dashboard']))
+  })
+
+  test('one is shown with its directory and what is wrong in its settings', async () => {
+    writeFileSync(
+      join(hermes.home, 'profiles', 'frail', 'config.yaml'),
+      JSON.stringify({ gateway: dies, colour: 'red' }),
+    )
+    expect(await get('/api/profiles/frail')).toMatchObject({
+      name: 'frail',
+      directory: join(hermes.home, 'profiles', 'frail'),
+      agent: null,
+      problems: [expect.stringContaining('colour')],
+    })
+    expect((await ask('GET', '/api/profiles/nosuch')).json()).toMatchObject({ error: 'no_such_profile' })
+    expect((await ask('GET', '/api/profiles/..%2f..%2fetc')).code).toBe(404)
+  })
+
+  test('one is made, cloned, started, and deleted only by its name', async () => {
+    const made = await ask('POST', '/api/profiles', {
+      name: 'Writer',
+      clone: 'coder',
+      description: 'writes',
+      start: true,
+    })
+    expect([made.code, made.json()]).toMatchObject([
+      201,
+      { name: 'writer', description: 'writes', slot: { slot: 'gateway-writer', wanted: 'up' } },
+    ])
+    expect((await ask('POST', '/api/profiles', { name: 'writer' })).json()).toMatchObject({ error: 'exists' })
+    expect((await ask('POST', '/api/profiles', { name: 'a b' })).json()).toMatchObject({ error: 'bad_name' })
+    expect((await ask('POST', '/api/profiles', { name: 'x', clone: 'nosuch' })).code).toBe(404)
+    expect((await ask('DELETE', '/api/profiles/writer', { confirm: 'coder' })).code).toBe(400)
+    expect((await ask('DELETE', '/api/profiles/default', { confirm: 'default' })).code).toBe(409)
+    expect((await hermes.slot('gateway-writer'))?.state).toBe('up')
+    expect((await ask('DELETE', '/api/profiles/writer', { confirm: 'writer' })).code).toBe(204)
+    expect(await hermes.slot('gateway-writer')).toBeUndefined()
+    expect((await ask('GET', '/api/profiles/writer')).code).toBe(404)
+  })
+
+  test('a gateway is stopped, started and restarted; it is the operator’s word, as on the command line', async () => {
+    const path = '/api/profiles/coder/gateway'
+    const pid = (await hermes.slot('gateway-coder'))?.pid
+    expect((await ask('POST', path, { action: 'stop' })).json()).toMatchObject({ changed: true })
+    await waitFor('it to be down', async () => (await hermes.slot('gateway-coder'))?.state === 'down')
+    expect(readFileSync(join(hermes.home, 'profiles', 'coder', 'desired_state'), 'utf8')).toBe('stopped\n')
+    expect((await ask('POST', path, { action: 'stop' })).json()).toMatchObject({ changed: false })
+    await ask('POST', path, { action: 'start' })
+    await waitFor('another one', async () => {
+      const slot = await hermes.slot('gateway-coder')
+      return slot?.state === 'up' && slot.pid !== pid
+    })
+    await ask('POST', path, { action: 'restart' })
+    expect((await ask('POST', path, { action: 'explode' })).code).toBe(400)
+    expect((await ask('POST', '/api/profiles/nosuch/gateway', { action: 'start' })).code).toBe(404)
+    await waitFor('it to be up', async () => (await hermes.slot('gateway-coder'))?.state === 'up')
+  })
+
+  test('a helper has a route of its own, and gateways are not meant by it', async () => {
+    expect((await ask('POST', '/api/slots/dashboard', { action: 'stop' })).json()).toMatchObject({ changed: false })
+    for (const slot of ['gateway-coder', 'nosuch'])
+      expect((await ask('POST', `/api/slots/${slot}`, { action: 'stop' })).code).toBe(404)
+  })
+
+  test('deaths are told with their exit codes', async () => {
+    const { deaths } = await waitFor('a death', async () => {
+      const found = await get('/api/profiles/frail/deaths')
+      return found.deaths.length > 0 && found
+    })
+    expect(deaths.at(-1)).toMatchObject({ exitCode: 3, at: expect.any(String) })
+    expect((await ask('GET', '/api/profiles/nosuch/deaths')).code).toBe(404)
+  })
+})
+
+describe('logs', () => {
+  test('are read page by page to the first line, whatever rotates meanwhile', async () => {
+    const dir = join(hermes.home, 'logs', 'gateways', 'frail')
+    const stamp = (n: number): string => `2026-01-01T00:00:${String(n % 60).padStart(2, '0')}.000Z line ${n}\n`
+    const lines = (from: number, to: number): string =>
+      Array.from({ length: to - from }, (_, i) => stamp(from + i)).join('')
+    await ask('POST', '/api/profiles/frail/gateway', { action: 'stop' })
+    await waitFor('it to be down', async () => (await hermes.slot('gateway-frail'))?.state === 'down')
+    mkdirSync(dir, { recursive: true })
+    writeFileSync(join(dir, '20260101T000000.000Z.log'), lines(0, 700))
+    writeFileSync(join(dir, '20260101T000100.000Z.log'), lines(700, 1000))
+    writeFileSync(join(dir, 'current'), `${lines(1000, 1100)}2026-01-01T00:00:00.000Z half a li`)
+    const read: string[] = []
+    let before = ''
+    for (let pages = 0; pages < 20; pages++) {
+      const page = await get(`/api/profiles/frail/logs?lines=150${before === '' ? '' : `&before=${before}`}`)
+      read.unshift(...page.lines.map(({ text }: { text: string }) => text))
+      if (page.before === undefined) break
+      before = page.before
+    }
+    expect(read).toEqual(Array.from({ length: 1100 }, (_, i) => `line ${i}`))
+    const found = await get('/api/profiles/frail/logs?lines=3&search=LINE%20109')
+    expect(found.lines.map(({ text }: { text: string }) => text)).toEqual(['line 1097', 'line 1098', 'line 1099'])
+    const older = await get(`/api/profiles/frail/logs?lines=100&search=line%20109&before=${found.before}`)
+    expect(older.lines.map(({ text }: { text: string }) => text)).toEqual([
+      'line 109',
+      ...Array.from({ length: 7 }, (_, i) => `line ${1090 + i}`),
+    ])
+    expect((await get('/api/profiles/frail/logs?before=999999999:5')).lines).toEqual([])
+    expect((await ask('GET', '/api/profiles/frail/logs?lines=0')).code).toBe(400)
+    expect((await ask('GET', '/api/profiles/nosuch/logs')).code).toBe(404)
+  })
+
+  test('are followed as they are written', async () => {
+    const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
+    const path = '/api/profiles/coder/logs/follow'
+    using reader = await readEvents(dashboard.port, path, headers)
+    const lines = await waitFor('ten lines', () => {
+      const found = reader.events.flatMap(({ data }) => data.lines ?? [])
+      return found.length >= 10 && found
+    })
+    for (const { event, data } of reader.events) judge.judgeEvent(path, event, data)
+    const numbers = lines.map(({ text }: { text: string }) => Number(/^line (\d+)$/.exec(text)?.[1]))
+    expect(numbers).toEqual(numbers.map((_: number, i: number) => (numbers[0] ?? 0) + i))
+    expect((await ask('GET', '/api/profiles/nosuch/logs/follow')).code).toBe(404)
+  })
+
+  test('of the boots say what became of each profile', async () => {
+    const { lines } = await get('/api/boot-log')
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ profile: 'coder', prior_state: 'running', action: 'started', prior_exit: 'unknown' }),
+      ]),
+    )
+  })
+})
+
+describe('the stream of events', () => {
+  test('is not for a proxy to hold back or to change', async () => {
+    for (const path of ['/api/events', '/api/profiles/coder/logs/follow'])
+      expect((await dashboard.asPage(path, { method: 'HEAD' })).headers).toMatchObject({
+        'cache-control': 'no-store, no-transform',
+        'x-accel-buffering': 'no',
+      })
+    const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
+    using reader = await readEvents(dashboard.port, '/api/events', headers)
+    expect(reader.headers['cache-control']).toBe('no-store, no-transform')
+  })
+
+  test('begins with everything, and a killed process is seen dying and coming back', async () => {
+    const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
+    using reader = await readEvents(dashboard.port, '/api/events', headers)
+    await waitFor('the status', () => reader.events[0])
+    expect(reader.events[0]).toMatchObject({ event: 'status', data: { phase: 'running' } })
+    await waitFor('the usage', () =>
+      reader.events.some(({ event, data }) => event === 'usage' && data.slots['gateway-coder']?.processes > 0),
+    )
+    const { pid } = (await hermes.slot('gateway-coder')) ?? {}
+    process.kill(pid ?? 0, 'SIGKILL')
+    await waitFor('another process, up', () =>
+      reader.events.some(
+        ({ event, data }) =>
+          event === 'slot' && data.slot.slot === 'gateway-coder' && data.slot.state === 'up' && data.slot.pid !== pid,
+      ),
+    )
+    expect(reader.events.some(({ event, data }) => event === 'slot' && data.slot.lastDeath?.signal === 'KILL')).toBe(
+      true,
+    )
+    for (const { event, data } of reader.events) judge.judgeEvent('/api/events', event, data)
+    const { profiles } = await get('/api/profiles')
+    expect(profiles.find(({ name }: { name: string }) => name === 'coder').usage.memory_bytes).toBeGreaterThan(0)
+  })
+
+  test('tells a board that has changed, whoever changed it', async () => {
+    const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
+    await cliJson('kanban', 'create', 'made', 'before')
+    using reader = await readEvents(dashboard.port, '/api/events', headers)
+    // The first look says what there is; only then can something change.
+    await waitFor('the usage, which comes with the looks', () => reader.events.some(({ event }) => event === 'usage'))
+    await waitFor('the board', async () => {
+      await cliJson('kanban', 'create', 'another')
+      return reader.events.some(({ event, data }) => event === 'kanban' && data.board === 'default')
+    })
+  })
+
+  test('goes on by itself after the supervisor was killed', async () => {
+    const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
+    using reader = await readEvents(dashboard.port, '/api/events', headers)
+    using lines = await readEvents(dashboard.port, '/api/profiles/coder/logs/follow', headers)
+    const statuses = (): number => reader.events.filter(({ event }) => event === 'status').length
+    await waitFor('the status', () => statuses() === 1)
+    process.kill(await hermes.supervisorPid(), 'SIGKILL')
+    await waitFor('the status of the next one', () => statuses() >= 2)
+    const seen = lines.events.length
+    await waitFor('lines from the next one', () => lines.events.length > seen)
+    expect([reader.ended, lines.ended]).toEqual([false, false])
+  })
+})
+
+describe('settings', () => {
+  test('are read, checked and written; not over a change that was not seen, and not with a mistake', async () => {
+    const read = await get('/api/config?profile=coder')
+    expect(read.problems).toEqual([])
+    const text = `# by the dashboard\n${read.text}`
+    expect(await get('/api/config?profile=coder')).toEqual(read)
+    const bad = { profile: 'coder', text: 'gateway: {restart: sometimes}', version: read.version }
+    const refused = (await ask('PATCH', '/api/config', bad)).json()
+    expect(refused).toEqual({ problems: [expect.stringContaining('gateway.restart')], version: read.version })
+    const written = (await ask('PATCH', '/api/config', { profile: 'coder', text, version: read.version })).json()
+    expect(written.problems).toEqual([])
+    expect(readFileSync(join(hermes.home, 'profiles', 'coder', 'config.yaml'), 'utf8')).toBe(text)
+    const late = await ask('PATCH', '/api/config', { profile: 'coder', text: '', version: read.version })
+    expect([late.code, late.json().next]).toEqual([409, expect.stringContaining('load it again')])
+    expect((await ask('PATCH', '/api/config', { profile: 'nosuch', text: '', version: '' })).code).toBe(404)
+    expect((await ask('GET', '/api/config?profile=nosuch')).code).toBe(404)
+    expect((await ask('GET', '/api/config')).code).toBe(400)
+    expect((await ask('POST', '/api/config/validate', { text: 'gateway: [' })).json().problems).not.toEqual([])
+  })
+
+  test('defaults, schema, model, themes and plug-ins', async () => {
+    expect(await get('/api/config/defaults')).toMatchObject({ gateway: { restart: 'always', stop_timeout: '10s' } })
+    expect(await get('/api/config/schema')).toMatchObject({ type: 'object', properties: { gateway: {} } })
+    expect(await get('/api/model/info')).toEqual({})
+    const openai = { base_url: 'http://127.0.0.1:1/v1', model: 'some-model' }
+    writeFileSync(join(hermes.home, 'config.yaml'), JSON.stringify({ agent: { openai } }))
+    expect(await get('/api/model/info')).toEqual({ model: 'some-model' })
+    expect(await get('/api/dashboard/themes')).toEqual(['light', 'dark'])
+    expect(await get('/api/dashboard/plugins')).toEqual([])
+  })
+})
+
+test('conversations are listed with how they began, and looking for them makes no database', async () => {
+  expect(await get('/api/sessions')).toEqual({ sessions: [] })
+  const agent = { command: ['echo', 'an answer'] }
+  writeFileSync(join(hermes.home, 'config.yaml'), JSON.stringify({ agent }))
+  await cliJson('chat', '--session', 'mine', '-q', 'what is the time?')
+  const { sessions } = await get('/api/sessions?profile=default')
+  expect(sessions).toMatchObject([{ profile: 'default', title: 'what is the time?', messages: 2 }])
+  expect((await get('/api/sessions?profile=coder')).sessions).toEqual([])
+  expect((await ask('GET', '/api/sessions?profile=nosuch')).code).toBe(404)
+})
+
+describe('the board', () => {
+  test('a task is made, shown, moved, assigned and commented, as on the command line', async () => {
+    const made = (await ask('POST', '/api/kanban/tasks', { title: 'build it', body: 'all', priority: 3 })).json()
+    expect(made).toMatchObject({ title: 'build it', status: 'ready', assignee: null, created_by: 'dashboard' })
+    const path = `/api/kanban/tasks/${made.id}`
+    const child = (await ask('POST', '/api/kanban/tasks', { title: 'then test', parents: [made.id] })).json()
+    expect(child.status).toBe('todo')
+    expect((await ask('POST', `${path}/assign`, { assignee: 'coder' })).json().assignee).toBe('coder')
+    expect((await ask('POST', `${path}/assign`, { assignee: 'nosuch' })).code).toBe(404)
+    expect((await ask('POST', `${path}/comment`, { text: 'mind the gap' })).code).toBe(201)
+    expect((await ask('POST', `${path}/comment`, { text: '  ' })).code).toBe(400)
+    expect(await get(path)).toMatchObject({
+      children: [{ id: child.id, title: 'then test', status: 'todo' }],
+      comments: [{ author: 'dashboard', body: 'mind the gap' }],
+      why: expect.stringContaining('no agent'),
+    })
+    expect(await get(`/api/kanban/tasks/${child.id}`)).toMatchObject({
+      parents: [{ id: made.id }],
+      why: expect.stringContaining(`waits for ${made.id}`),
+    })
+    const shown = await cliJson('kanban', 'list', '--assignee', 'coder')
+    const { tasks } = await get('/api/kanban/tasks?assignee=coder')
+    expect(tasks).toEqual(shown)
+    const move = (to: string) => ask('POST', `${path}/move`, { to, reason: 'because' })
+    for (const [to, status] of [
+      ['blocked', 'blocked'],
+      ['ready', 'ready'],
+      ['ready', 'ready'],
+      ['done', 'done'],
+      ['archived', 'archived'],
+    ] as const)
+      expect((await move(to)).json().status).toBe(status)
+    for (const to of ['running', 'triage', 'review', 'ready']) {
+      const answer = await move(to)
+      expect([answer.code, answer.json().next]).toEqual([409, expect.any(String)])
+    }
+    expect((await move('nowhere')).code).toBe(400)
+    expect(await get(`/api/kanban/tasks/${child.id}`)).toMatchObject({ status: 'ready' })
+  })
+
+  test('is searched and counted by status', async () => {
+    await ask('POST', '/api/kanban/tasks', { title: 'A Needle in the hay', triage: true })
+    const { tasks, counts } = await get('/api/kanban/tasks?search=needle')
+    expect(tasks.map(({ title }: { title: string }) => title)).toEqual(['A Needle in the hay'])
+    expect(counts.triage).toBe(1)
+    expect((await get('/api/kanban/tasks?status=archived,done&limit=1')).tasks).toHaveLength(1)
+    expect((await ask('GET', '/api/kanban/tasks?status=nosuch')).code).toBe(400)
+    expect((await get('/api/kanban/tasks?search=%25')).tasks).toEqual([])
+  })
+
+  test('there are others, and those that are not there are 404', async () => {
+    await cliJson('kanban', 'boards', 'create', 'second')
+    const { boards } = await get('/api/kanban/boards')
+    expect(boards).toEqual([
+      { slug: 'default', current: true },
+      { slug: 'second', current: false },
+    ])
+    expect((await ask('POST', '/api/kanban/tasks?board=second', { title: 'there' })).code).toBe(201)
+    expect((await get('/api/kanban/tasks?board=second')).tasks).toHaveLength(1)
+    expect((await ask('GET', '/api/kanban/tasks?board=third')).code).toBe(404)
+    expect((await ask('POST', '/api/kanban/tasks?board=third', { title: 'x' })).code).toBe(404)
+    expect((await ask('GET', '/api/kanban/tasks?board=..%2fx')).code).toBe(400)
+    for (const what of ['move', 'assign', 'comment']) {
+      const body = { move: { to: 'done' }, assign: { assignee: null }, comment: { text: 'x' } }[what]
+      expect((await ask('POST', `/api/kanban/tasks/t_00000000/${what}`, body)).code).toBe(404)
+    }
+    expect((await ask('GET', '/api/kanban/tasks/t_00000000')).code).toBe(404)
+  })
+
+  test('a dry run says what the command line says, and changes nothing', async () => {
+    const before = await cliJson('kanban', 'list')
+    const report = (await ask('POST', '/api/kanban/dispatch', { dry_run: true })).json()
+    expect(report).toEqual(await cliJson('kanban', 'dispatch', '--dry-run'))
+    expect(await cliJson('kanban', 'list')).toEqual(before)
+    expect((await ask('POST', '/api/kanban/dispatch', { dry_run: false })).code).toBe(400)
+    expect((await ask('POST', '/api/kanban/dispatch?board=third', { dry_run: true })).code).toBe(404)
+  })
+})
+
+const whyNoPromtool = whyMissing('promtool')
+test.skipIf(whyNoPromtool !== undefined)(
+  named('promtool finds nothing wrong with the metrics', whyNoPromtool),
+  async () => {
+    const { body } = await ask('GET', '/api/metrics')
+    const checked = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' })
+    expect([checked.status, checked.stdout, checked.stderr]).toEqual([0, '', ''])
+  },
+)
+
+test('the metrics say what is so', async () => {
+  const { body } = await ask('GET', '/api/metrics')
+  for (const line of [
+    'hermes_supervisor_up 1',
+    'hermes_slot_up{slot="gateway-coder",profile="coder"} 1',
+    'hermes_slot_wanted{slot="gateway-frail",profile="frail"} 0',
+    'hermes_kanban_tasks{board="default",status="archived"} 1',
+  ])
+    expect(body.split('\n')).toContain(line)
+  expect(body).toMatch(/^hermes_slot_memory_bytes\{slot="gateway-coder",profile="coder"\} [1-9]\d*$/m)
+})
+
+test('bodies: no JSON, another shape, too large', async () => {
+  const path = '/api/config/validate'
+  const json = { 'Content-Type': 'application/json' }
+  const send = async (body: string, headers: Readonly<Record<string, string>> = json) => {
+    const answer = await dashboard.asPage(path, { method: 'POST', body, headers })
+    judge.judge('POST', path, answer)
+    return answer.code
+  }
+  expect(await send('{')).toBe(400)
+  expect(await send('{"text":1}')).toBe(400)
+  expect(await send('{"text":"","more":1}')).toBe(400)
+  expect(await send(JSON.stringify({ text: 'x'.repeat(70_000) }))).toBe(400)
+  expect(await send('x'.repeat(2_100_000))).toBe(413)
+  expect(await send('{"text":""}', { 'Content-Type': 'text/plain' })).toBe(415)
+})
+
+test('while there is no supervisor: 503 with what to do, and what needs none still works', async () => {
+  await using alone = await startDashboard({ home: hermes.home, runDir: join(hermes.home, 'no-run') })
+  for (const path of ['/api/profiles', '/api/profiles/coder/deaths']) {
+    const answer = await alone.asPage(path)
+    judge.judge('GET', path, answer)
+    expect([answer.code, answer.json().error]).toEqual([503, 'no_supervisor'])
+  }
+  expect((await alone.asPage('/api/status')).json()).toMatchObject({ gateway_running: false })
+  expect((await alone.asPage('/api/kanban/tasks')).code).toBe(200)
+  expect((await alone.asPage('/api/metrics')).body).toContain('hermes_supervisor_up 0')
+})
+
+test('the log-in routes answer as the document says', async () => {
+  await using gated = await startDashboard(hermes, { args: ['--host', '0.0.0.0'], env: password })
+  const headers = { Origin: gated.origin }
+  const judged = async (method: string, path: string, asking: Asking = {}): Promise<DashboardAnswer> => {
+    const answer = await gated.ask(path, { ...asking, method })
+    judge.judge(method, path, answer)
+    return answer
+  }
+  await judged('GET', '/api/auth/providers')
+  await judged('GET', '/api/auth/me')
+  await judged('GET', '/auth/login?provider=nosuch')
+  await judged('GET', '/auth/callback?code=x')
+  await judged('POST', '/auth/password-login', { headers, json: { username: 'me', password: 'wrong' } })
+  const json = { username: 'me', password: 'correct horse' }
+  const cookie = cookieHeader((await judged('POST', '/auth/password-login', { headers, json })).cookies())
+  const token = pageToken((await gated.ask('/', { headers: { cookie } })).body)
+  await judged('GET', '/api/auth/me', { headers: { cookie } })
+  await judged('GET', '/api/status', { headers: { cookie } })
+  await judged('POST', '/api/profiles', { headers: { cookie }, json: { name: 'x' } })
+  await judged('POST', '/auth/logout', { headers: { ...headers, cookie, 'X-Hermes-Token': token } })
+  await judged('GET', '/api/profiles', { headers: { cookie } })
+  for (let i = 0; i < 11; i++)
+    await judged('POST', '/auth/password-login', { headers, json: { username: 'x', password: 'x' } })
+  expect(judge.asked).toContain('passwordLogin 429')
+})
+
+test('every route is in the document, and each was asked here', async () => {
+  await ask('GET', '/api/openapi.json')
+  const names = Object.keys(ROUTES)
+  const streams = ['events', 'followLogs', 'terminal']
+  const elsewhere = ['beginLogin', 'endLogin']
+  const answered = new Set([...judge.asked].map((asked) => asked.split(' ')[0]))
+  expect(names.filter((name) => !answered.has(name) && !streams.includes(name))).toEqual([])
+  const succeeded = new Set(
+    [...judge.asked].filter((asked) => / 2\d\d$/.test(asked)).map((asked) => asked.split(' ')[0]),
+  )
+  expect(names.filter((name) => !succeeded.has(name) && ![...streams, ...elsewhere].includes(name))).toEqual([])
+})

@@ -1,0 +1,49 @@
+// A volume on a network mount whose server is gone: each look at it waits without end. init does its other work meanwhile.
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { letHang, whyNoHangingFile } from '../../support/hostile/hanging-file.ts'
+import { startInit } from '../../support/supervisor/init-box.ts'
+import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
+import { named, whyNotRoot } from '../../support/tools.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const why = whyNotRoot ?? whyNoNamespace() ?? whyNoHangingFile()
+
+/** Threads of a process that wait for something that no signal but KILL interrupts. */
+const waiting = (pid: number): readonly string[] =>
+  readdirSync(`/proc/${pid}/task`).filter((thread) =>
+    / D /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1').replace(/^.*\)/, '')),
+  )
+
+test.skipIf(why !== undefined)(
+  named('a look at the volume that hangs holds up neither reaping, nor the main program, nor the stop', why),
+  async () => {
+    const home = mkdtempSync(join(tmpdir(), 'hermes-volume-'))
+    chownSync(home, 10_000, 10_000)
+    try {
+      await using box = await startInit({
+        home,
+        words: ['sh', '-c', 'trap "exit 7" TERM; trap "echo heard" USR1; echo here; while :; do sleep 0.02; done'],
+      })
+      await box.supervisor()
+      await box.pid1.saw('here')
+      await using _ = await letHang(box.pid1.pid, join(home, 'run.lease'))
+      await waitFor('init to look at the volume', () => waiting(box.pid1.pid).length > 0)
+
+      // Its parent ends before it, so it is init's to reap.
+      await box.ok('sh', '-c', '(sleep 0.1; echo >/run/orphan-ends) &')
+      await waitFor('the orphan to end', () => existsSync(box.path('/run/orphan-ends')))
+      await waitFor('init to reap it', () => box.others().every((name) => !name.startsWith('Z')))
+      box.pid1.signal('USR1')
+      await box.pid1.saw('heard')
+      expect(waiting(box.pid1.pid)).not.toEqual([])
+
+      box.pid1.signal('TERM')
+      expect(await box.exit()).toEqual({ code: 7 })
+    } finally {
+      rmSync(home, { recursive: true, force: true })
+    }
+  },
+)

@@ -1,0 +1,176 @@
+// /etc/hermes/services.yaml, as root and PID 1 of a namespace, with the real programs.
+import { describe, expect, test } from 'vitest'
+import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
+import { type ServiceBox, startServices } from '../../support/supervisor/service-box.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
+
+type Service = Readonly<Record<string, unknown>>
+const sh = (text: string): Service => ({ command: ['/bin/sh', '-c', text] })
+/** JSON is YAML. */
+const yaml = (
+  services: Readonly<Record<string, Service>>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServiceBox> => startServices({ etc: { 'hermes/services.yaml': JSON.stringify({ services }) }, env })
+const listens = (where: string): string => `exec node -e 'setTimeout(() => require("${where}"), 300)'`
+
+describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a namespace'})`, () => {
+  test('a service runs as its user, in its directory, with the container’s environment and its own, and may open its stdout', async () => {
+    await using box = await yaml(
+      {
+        mine: {
+          ...sh(
+            'echo "$(id -u):$(id -g) $PWD $HOME $USER $COLOUR $MINE [$HERMES_DASHBOARD_BASIC_AUTH_PASSWORD]" >/dev/stdout; exec sleep 1000',
+          ),
+          user: 'daemon',
+          directory: '/usr',
+          environment: { MINE: "it's" },
+        },
+        group: { ...sh('echo "$(id -G) [$LD_LIBRARY_PATH]"; exec sleep 1000'), user: 'root:daemon' },
+        nowhere: { ...sh('true'), directory: '/no/such' },
+        roots: sh('echo "$(id -u) $LD_LIBRARY_PATH $COLOUR $PATH"; exec sleep 1000'),
+      },
+      {
+        COLOUR: 'blue',
+        HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'x',
+        LD_LIBRARY_PATH: '/tmp/theirs',
+        PATH: `/tmp:${process.env.PATH}`,
+      },
+    )
+    await box.up('mine')
+    await waitFor('its line', () => box.log('mine') !== '' && box.log('roots') !== '')
+    expect(box.log('mine')).toBe(`1:1 /usr /usr/sbin daemon blue it's []\n`)
+    await waitFor('its line', () => box.log('group') !== '')
+    expect(box.log('group')).toBe('1 []\n')
+    await box.pid1.saw('service-nowhere cannot be started: there is no directory /no/such to start it in; make it')
+    // For root nothing that others could have put there: no library, no directory on PATH.
+    expect(box.log('roots')).toMatch(/^0 {2}blue (?!.*\/tmp)/)
+  })
+
+  test('ready by a line, a port, an address and a command: what depends on it waits', async () => {
+    const after = (name: string): Service => ({ ...sh(`echo after; exec sleep 1000`), depends_on: [name] })
+    await using box = await yaml({
+      line: { ...sh('sleep 0.3; echo now ready; exec sleep 1000'), ready: { log: '^now ready$' } },
+      port: {
+        ...sh(`${listens('net').replace('require("net")', 'require("net").createServer().listen(4711)')}`),
+        ready: { tcp: 4711 },
+      },
+      address: {
+        ...sh(`exec node -e 'setTimeout(() => require("http").createServer((q, r) => r.end()).listen(4712), 300)'`),
+        ready: { http: 'http://127.0.0.1:4712/' },
+      },
+      command: {
+        ...sh('sleep 0.3; touch /run/ready; exec sleep 1000'),
+        ready: { command: ['test', '-e', '/run/ready'] },
+      },
+      'after-line': after('line'),
+      'after-port': after('port'),
+      'after-address': after('address'),
+      'after-command': after('command'),
+    })
+    for (const name of ['line', 'port', 'address', 'command']) {
+      await box.up(name)
+      await box.up(`after-${name}`)
+    }
+    expect(box.read('/run/hermes/services.json')).toContain('"problems":[]')
+  })
+
+  test('a service that does not answer any more is restarted', async () => {
+    await using box = await yaml({
+      web: {
+        ...sh('touch /run/alive; exec sleep 1000'),
+        liveness: { command: ['test', '-e', '/run/alive'], every: '50ms', failures: 2 },
+      },
+    })
+    const { pid } = await box.up('web')
+    // It is up before its shell has made the file.
+    await waitFor('the file, to remove it', async () => (await box.pid1.exec(['rm', '/run/alive'])).code === 0)
+    await box.service('web', (slot) => slot.state === 'up' && slot.pid !== pid)
+    expect(box.pid1.stderr()).toContain(
+      'service-web does not answer, 2 times in a row: test ends with 1; it is restarted',
+    )
+  })
+
+  test('what never answers is restarted ever later, given up, shown as a crash loop; essential is obeyed', async () => {
+    const deaf = { ...sh('echo begins; exec sleep 1000'), liveness: { command: ['false'], every: '50ms', failures: 1 } }
+    const soon = { first: '20ms', max: '20ms' }
+    await using box = await yaml({
+      deaf: { ...deaf, restart_delay: { first: '10m', max: '1h' } },
+      parked: { ...deaf, restart_delay: soon, give_up_after: { deaths: 3, within: '1m' } },
+      loops: { ...deaf, restart_delay: soon },
+    })
+    // The first death of what had been up is answered at once, the second after twice the delay.
+    expect(await box.service('deaf', ({ state }) => state === 'backoff')).toMatchObject({
+      reason: expect.stringContaining('does not answer: false ends with 1; it was killed by SIGTERM'),
+    })
+    await box.service('parked', ({ state }) => state === 'parked')
+    await waitFor('the warning', async () =>
+      (await box.status()).warnings.some((text) => text.includes('service-loops is in a crash loop')),
+    )
+    expect(box.log('deaf')).toBe('begins\nbegins\n')
+    await using heart = await yaml({ heart: { ...deaf, essential: true, restart: 'never' } })
+    expect(await heart.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 143 })
+  })
+
+  test('a service whose children hold more memory than it may is restarted', async () => {
+    await using box = await yaml({
+      fat: {
+        ...sh(`node -e 'const held = Buffer.alloc(300e6, 1); setInterval(() => held, 1000)' & wait`),
+        memory_limit: '200M',
+      },
+      lean: { ...sh('exec sleep 1000'), memory_limit: '200M' },
+    })
+    const lean = await box.up('lean')
+    await box.service('fat', (slot) => slot.restarts > 0, { deadlineMs: 60_000 })
+    expect(box.pid1.stderr()).toMatch(/service-fat holds \d+ MiB of memory; memory_limit is 200 MiB; it is restarted/)
+    expect((await box.up('lean')).pid).toBe(lean.pid)
+  })
+
+  test('a scheduled service runs at its times, never twice at once, and says when next', async () => {
+    await using box = await yaml({
+      tick: { ...sh('echo tick'), schedule: '* * * * * *' },
+      slow: { ...sh('echo slow; sleep 2.5'), schedule: '* * * * * *' },
+    })
+    const waiting = await box.service('tick', ({ nextStartAt }) => nextStartAt !== undefined)
+    expect(waiting).toMatchObject({ wanted: 'up' })
+    await waitFor('three runs', () => box.log('tick').split('\n').length > 3)
+    await box.pid1.saw('service-slow: its last run has not ended; this one is skipped')
+    expect(await box.hermes('service', 'stop', 'tick')).toMatchObject({ code: 0 })
+    expect((await box.service('tick', ({ state }) => state === 'down')).nextStartAt).toBeUndefined()
+    expect(await box.hermes('service', 'start', 'tick')).toMatchObject({ code: 0 })
+    await box.service('tick', ({ nextStartAt }) => nextStartAt !== undefined)
+  })
+
+  test('an essential service takes the container with it, with its code', async () => {
+    await using box = await yaml({ heart: { ...sh('sleep 0.2; exit 9'), essential: true, restart: 'never' } })
+    expect(await box.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 9 })
+    expect(box.pid1.stderr()).toContain('the essential slot service-heart has ended')
+  })
+
+  test('a supervisor that is killed finds everything as it was: what is up, what is done, what waits, what is stopped', async () => {
+    await using box = await yaml({
+      db: { ...sh('while [ ! -e /run/go ]; do sleep 0.05; done; echo go; exec sleep 1000'), ready: { log: 'go' } },
+      worker: { ...sh('exec sleep 1000'), depends_on: ['db'] },
+      web: sh('exec sleep 1000'),
+      once: { ...sh('echo once'), oneshot: true },
+      off: sh('exec sleep 1000'),
+    })
+    const { pid } = await box.up('web')
+    await box.service('once', ({ state }) => state === 'done')
+    await box.up('off')
+    await box.hermes('service', 'stop', 'off')
+    const supervisor = (): number | undefined =>
+      box.pid1.processes().find(({ inside, name }) => inside !== 1 && /^node|MainThread/.test(name))?.outside
+    const first = supervisor() ?? 0
+    process.kill(first, 'SIGKILL')
+    await waitFor('another supervisor', () => ![undefined, first].includes(supervisor()))
+    expect((await box.service('web', ({ state }) => state === 'up')).pid).toBe(pid)
+    expect(await box.service('worker', ({ reason }) => reason !== undefined)).toMatchObject({ reason: 'waits for db' })
+    await box.pid1.exec(['touch', '/run/go'])
+    await box.up('worker')
+    expect(await box.service('once', () => true)).toMatchObject({ state: 'done' })
+    expect(await box.service('off', () => true)).toMatchObject({ state: 'down', wanted: 'down' })
+    expect(box.log('once')).toBe('once\n')
+  })
+})

@@ -1,0 +1,182 @@
+import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Op, Operations } from '../../../src/protocol/control.ts'
+import type { ToInit, ToSupervisor } from '../../../src/protocol/init.ts'
+import { logLines, type RunningHermes, startHermes } from '../../support/hermes.ts'
+import { installDir } from '../../support/install.ts'
+import { waitFor } from '../../support/wait.ts'
+
+type Fault = { readonly when: 'before' | 'after' } & (
+  | { readonly direction: 'out'; readonly type: ToInit['type'] }
+  | { readonly direction: 'in'; readonly type: ToSupervisor['type'] }
+)
+
+const SLOT = 'gateway-victim'
+let install = ''
+
+beforeAll(() => {
+  install = mkdtempSync(join(tmpdir(), 'hermes-faults-'))
+  cpSync(installDir(), install, { recursive: true })
+  renameSync(join(install, 'lib', 'supervisor.cjs'), join(install, 'lib', 'supervisor-real.cjs'))
+  cpSync(
+    join(import.meta.dirname, '../../support/programs/dies-at-message.cjs'),
+    join(install, 'lib', 'supervisor.cjs'),
+  )
+})
+afterAll(() => rmSync(install, { recursive: true, force: true }))
+
+/** Says when it starts, announces that it is ready, lives. */
+const victim = {
+  name: 'victim',
+  gateway: {
+    command: ['sh', '-c', 'echo started $$; echo >&3; exec sleep 100000'],
+    ready: { fd: 3 },
+    restart_delay: { first: '1ms', max: '10ms' },
+  },
+}
+
+const starts = (hermes: RunningHermes): number =>
+  logLines(hermes.home, 'victim').filter((line) => line.includes(' started ')).length
+
+/** The answer may die with the supervisor; what counts is what becomes of the slot. */
+const ask = <O extends Exclude<Op, 'events' | 'logs'>>(
+  hermes: RunningHermes,
+  op: O,
+  body: Operations[O]['request'],
+): Promise<unknown> => hermes.control((client) => client.request(op, body)).catch(() => undefined)
+
+const setFault = (hermes: RunningHermes, fault: Fault): void =>
+  writeFileSync(join(hermes.home, 'fault'), JSON.stringify(fault))
+
+/** The supervisor has died of the fault and another one answers. */
+async function struckBy(hermes: RunningHermes, pid: number): Promise<void> {
+  await waitFor(
+    'the next supervisor to answer',
+    async () => {
+      if ((await hermes.supervisorPid()) !== pid) return true
+      // Not struck yet: what the slot is at says why.
+      throw new Error(`${JSON.stringify(await hermes.slot(SLOT))} ${hermes.stderr()}`)
+    },
+    { deadlineMs: 30_000 },
+  )
+}
+
+const isUp = (hermes: RunningHermes, name = SLOT) =>
+  waitFor(
+    `${name} to be up`,
+    async () => {
+      const slot = await hermes.slot(name)
+      if (slot?.state === 'up') return slot
+      throw new Error(`${JSON.stringify(slot)} ${hermes.stderr()}`)
+    },
+    { deadlineMs: 30_000 },
+  )
+
+/** Everything that starts by itself is up, and said so: a fault set from now on strikes at what the test does, at nothing else. */
+async function begin(desired: 'running' | 'stopped'): Promise<RunningHermes> {
+  const hermes = await startHermes({ install, profiles: [{ ...victim, desired }] })
+  await isUp(hermes, 'gateway-default')
+  if (desired === 'running') await isUp(hermes)
+  return hermes
+}
+
+const both = (fault: Omit<Fault, 'when'>): Fault[] => [
+  { ...fault, when: 'before' } as Fault,
+  { ...fault, when: 'after' } as Fault,
+]
+
+test.each([
+  ...both({ direction: 'out', type: 'spawn' }),
+  ...both({ direction: 'in', type: 'spawned' }),
+  ...both({ direction: 'in', type: 'ready' }),
+])('a start cut off $when $type ($direction) happens once', async (fault) => {
+  await using hermes = await begin('stopped')
+  const pid = await hermes.supervisorPid()
+  setFault(hermes, fault)
+  await ask(hermes, 'start', { slot: SLOT })
+  await struckBy(hermes, pid)
+  const slot = await isUp(hermes)
+  expect(slot).toMatchObject({ wanted: 'up', restarts: 0 })
+  expect(slot.lastDeath).toBeUndefined()
+  expect(starts(hermes)).toBe(1)
+})
+
+test.each([...both({ direction: 'in', type: 'exit' }), ...both({ direction: 'out', type: 'ack' })])(
+  'a death reported $when $type ($direction) is acted on once',
+  async (fault) => {
+    await using hermes = await begin('running')
+    const first = await isUp(hermes)
+    const pid = await hermes.supervisorPid()
+    setFault(hermes, fault)
+    process.kill(first.pid as number, 'SIGKILL')
+    await struckBy(hermes, pid)
+    const second = await waitFor('a new process', async () => {
+      const slot = await hermes.slot(SLOT)
+      return slot?.state === 'up' && slot.pid !== first.pid && slot
+    })
+    expect(second.restarts).toBe(1)
+    const { deaths } = await hermes.control((client) => client.request('deaths', { slot: SLOT }))
+    expect(deaths).toHaveLength(1)
+    expect(starts(hermes)).toBe(2)
+  },
+)
+
+test.each([...both({ direction: 'out', type: 'signal' }), ...both({ direction: 'in', type: 'exit' })])(
+  'a stop cut off $when $type ($direction) is carried out',
+  async (fault) => {
+    await using hermes = await begin('running')
+    const up = await isUp(hermes)
+    const pid = await hermes.supervisorPid()
+    setFault(hermes, fault)
+    await ask(hermes, 'stop', { slot: SLOT })
+    await struckBy(hermes, pid)
+    const down = await waitFor('the slot to be down', async () => {
+      const slot = await hermes.slot(SLOT)
+      return slot?.state === 'down' && slot
+    })
+    expect(down).toMatchObject({ wanted: 'down', restarts: 0 })
+    expect(() => process.kill(up.pid as number, 0)).toThrow(/ESRCH/)
+    expect(starts(hermes)).toBe(1)
+  },
+)
+
+test.each([...both({ direction: 'out', type: 'hello' }), ...both({ direction: 'in', type: 'welcome' })])(
+  'a supervisor that dies $when $type ($direction) is followed by one that adopts everything',
+  async (fault) => {
+    await using hermes = await begin('running')
+    const up = await isUp(hermes)
+    const pid = await hermes.supervisorPid()
+    setFault(hermes, fault)
+    process.kill(pid, 'SIGKILL')
+    await struckBy(hermes, pid)
+    expect(await isUp(hermes)).toMatchObject({ pid: up.pid, restarts: 0 })
+    expect(starts(hermes)).toBe(1)
+  },
+)
+
+test.each(both({ direction: 'out', type: 'forget' }))(
+  'a removal cut off $when $type ($direction) is finished',
+  async (fault) => {
+    await using hermes = await begin('running')
+    const up = await isUp(hermes)
+    const pid = await hermes.supervisorPid()
+    setFault(hermes, fault)
+    rmSync(join(hermes.home, 'profiles', 'victim'), { recursive: true })
+    await struckBy(hermes, pid)
+    await waitFor('the slot to be gone', async () => (await hermes.slot(SLOT)) === undefined, { deadlineMs: 30_000 })
+    expect(() => process.kill(up.pid as number, 0)).toThrow(/ESRCH/)
+  },
+)
+
+test.each([...both({ direction: 'in', type: 'stop' }), ...both({ direction: 'out', type: 'drained' })])(
+  'a stop of everything goes on when the supervisor dies $when $type ($direction)',
+  async (fault) => {
+    await using hermes = await begin('running')
+    const up = await isUp(hermes)
+    setFault(hermes, fault)
+    expect(await hermes.stop()).toBe(0)
+    expect(() => process.kill(up.pid as number, 0)).toThrow(/ESRCH/)
+  },
+)

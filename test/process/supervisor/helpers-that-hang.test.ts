@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { hermes as cli } from '../../support/cli.ts'
+import { startHermes } from '../../support/hermes.ts'
+import { freePort } from '../../support/port.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const TIMEOUT_S = 3
+
+test.each(['dashboard', 'dispatcher'])(
+  'a %s that has stopped turning its loop is killed after the time-out, with a line, and starts again',
+  async (helper) => {
+    const port = await freePort()
+    await using hermes = await startHermes({
+      profiles: [],
+      env: {
+        HERMES_DASHBOARD: '1',
+        HERMES_DASHBOARD_HOST: '127.0.0.1',
+        HERMES_DASHBOARD_PORT: String(port),
+        HERMES_HELPER_TIMEOUT: String(TIMEOUT_S),
+      },
+    })
+    const place = { home: hermes.home, env: { HERMES_RUN_DIR: hermes.runDir } }
+    expect((await cli(['kanban', 'init'], place)).code).toBe(0)
+    const isUp = async () => {
+      const slot = await hermes.slot(helper)
+      return slot?.state === 'up' && slot
+    }
+    const first = await waitFor(`the ${helper} to be up`, isUp)
+    process.kill(first.pid as number, 'SIGSTOP')
+    const second = await waitFor(
+      'another process',
+      async () => {
+        const slot = await isUp()
+        return slot && slot.pid !== first.pid && slot
+      },
+      { deadlineMs: 30_000 },
+    )
+    expect(second).toMatchObject({ restarts: 1, lastDeath: { signal: 'KILL' } })
+    const log = readFileSync(join(hermes.home, 'logs', 'supervisor.log'), 'utf8')
+    expect(log).toContain(`${helper} (pid ${first.pid}) has not answered for 3 s; it is killed and starts again`)
+  },
+)

@@ -1,0 +1,144 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, expect, test } from 'vitest'
+import { takeNotRun } from '../../../src/supervisor/launch/not-run.ts'
+import { type RunScript, runScript } from '../../../src/supervisor/launch/run-script.ts'
+import { shellQuote } from '../../../src/system/programs/sh-environment.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'run-script-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+/** What init does: sh with the file, in an environment of its own. */
+function run(change: Partial<RunScript>): { status: number | null; stdout: string; stderr: string } {
+  const file = join(dir, 'run')
+  const script = {
+    slot: 'gateway-x',
+    cwd: dir,
+    variables: [],
+    command: ['true'],
+    hint: 'set gateway.command in /home/config.yaml',
+    notRunFile: join(dir, 'not-run'),
+    ...change,
+  }
+  writeFileSync(file, runScript(script))
+  const { status, stdout, stderr } = spawnSync('/bin/sh', [file], {
+    cwd: '/',
+    encoding: 'utf8',
+    env: { PATH: '/usr/bin:/bin', HERMES_SLOT: 'gateway-x' },
+  })
+  return { status, stdout, stderr }
+}
+
+test('the command gets its words as they are, whatever they hold', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.string({ unit: 'binary' }).filter((word) => !word.includes('\0') && word.isWellFormed()),
+        { maxLength: 4 },
+      ),
+      (words) => {
+        const { stdout } = run({ command: ['printf', '%s\\n--\\n', ...words] })
+        const expected = words.length === 0 ? '\n--\n' : words.map((word) => `${word}\n--\n`).join('')
+        expect(stdout).toBe(expected)
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+test('variables arrive as they are, and nothing in them is run', () => {
+  const value = `$(touch ${dir}/owned) \`id\` "quoted" 'single' \\ line\nbreak`
+  const { stdout } = run({ variables: [{ name: 'EVIL', value }], command: ['printenv', 'EVIL'] })
+  expect(stdout).toBe(`${value}\n`)
+  expect(() => readFileSync(join(dir, 'owned'))).toThrow('ENOENT')
+})
+
+test('it runs in the directory it is told, and the process is the command itself', () => {
+  expect(run({ command: ['pwd'] }).stdout.trim()).toBe(dir)
+  expect(run({ command: ['sh', '-c', 'tr "\\0" " " </proc/$$/cmdline'] }).stdout).toMatch(/^sh -c tr/)
+})
+
+test('the OOM score is 500 above what it was', () => {
+  const ours = Number(readFileSync('/proc/self/oom_score_adj', 'utf8'))
+  expect(Number(run({ command: ['cat', '/proc/self/oom_score_adj'] }).stdout)).toBe(Math.min(1000, ours + 500))
+})
+
+test('a command that is not there, or cannot be run, is one clear line and a code', () => {
+  expect(run({ command: ['no-such-program', '-x'] })).toEqual({
+    status: 127,
+    stdout: '',
+    stderr: 'hermes: gateway-x: no-such-program is not on PATH; set gateway.command in /home/config.yaml\n',
+  })
+  expect(run({ command: ['/no/such/program'] })).toMatchObject({
+    status: 127,
+    stderr: expect.stringMatching(/^hermes: gateway-x: \/no\/such\/program does not exist; set .*\n$/),
+  })
+  const plain = join(dir, "it's plain")
+  writeFileSync(plain, '')
+  chmodSync(plain, 0o644)
+  expect(run({ command: [plain] })).toMatchObject({
+    status: 126,
+    stderr: `hermes: gateway-x: ${plain} is not executable; set gateway.command in /home/config.yaml\n`,
+  })
+})
+
+test('what was not there to be run is told the supervisor by a code, once', () => {
+  const ends = (status: number | null) => takeNotRun(dir, { exitCode: status ?? -1 })
+  const odd = `it's "no"\nprogram`
+  expect(ends(run({ command: [odd] }).status)).toEqual({ code: 'NOT_FOUND', program: 'it\'s "no" program' })
+  expect(ends(127)).toBeUndefined()
+  const plain = join(dir, 'plain')
+  writeFileSync(plain, '')
+  expect(ends(run({ command: [plain] }).status)).toEqual({ code: 'NOT_EXECUTABLE', program: plain })
+})
+
+test('a program that ends as if it had not been there is not taken for one that was not', () => {
+  const line = 'hermes: gateway-x: other is not on PATH; set gateway.command'
+  const { status, stderr } = run({ command: ['sh', '-c', `echo '${line}' >&2; exit 127`] })
+  expect(stderr).toBe(`${line}\n`)
+  expect(takeNotRun(dir, { exitCode: status ?? -1 })).toBeUndefined()
+})
+
+test.each(['null', '{"code":"NOT_FOUND"}', '{"code":"toString","program":"x"}', '[]', 'torn'])(
+  'what the runtime user puts in the place of that code says nothing: %s',
+  (text) => {
+    writeFileSync(join(dir, 'not-run'), text)
+    expect(takeNotRun(dir, { exitCode: 127 })).toBeUndefined()
+  },
+)
+
+test('a run script that may not leave the code is as clear as ever', () => {
+  expect(run({ command: ['/no/such/program'], notRunFile: '/no/such/dir/not-run' })).toMatchObject({
+    status: 127,
+    stderr: expect.stringMatching(/^hermes: gateway-x: \/no\/such\/program does not exist; set .*\n$/),
+  })
+})
+
+test('a directory that is gone is one clear line', () => {
+  expect(run({ cwd: '/no/such/dir' })).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: 'hermes: gateway-x: cannot go to /no/such/dir; does it exist, and may this user enter it?\n',
+  })
+})
+
+test('the PATH of the slot decides what is found', () => {
+  const tool = join(dir, 'only-here')
+  writeFileSync(tool, '#!/bin/sh\necho found\n', { mode: 0o755 })
+  expect(run({ variables: [{ name: 'PATH', value: `${dir}:/usr/bin:/bin` }], command: ['only-here'] }).stdout).toBe(
+    'found\n',
+  )
+})
+
+test('a word with a NUL is refused, as no shell could be told', () => {
+  expect(() => runScript({ slot: 's', cwd: '/', variables: [], command: ['a\0b'], hint: '', notRunFile: '' })).toThrow(
+    RangeError,
+  )
+})
+
+test('quoting is the POSIX way', () => {
+  expect(shellQuote("it's")).toBe(`'it'\\''s'`)
+})

@@ -1,0 +1,102 @@
+// What s6's tools read and hear of a slot, in real slot directories: who begins to listen and then reads the status knows all.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { newSlot, type SlotEvent } from '../../../src/slot/slot.ts'
+import { step } from '../../../src/slot/step.ts'
+import { Records } from '../../../src/supervisor/operator/records.ts'
+import { ServiceDirs } from '../../../src/supervisor/s6/slot-dir.ts'
+import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
+import { policy } from '../../slot/policies.ts'
+import { listen } from '../../support/dashboard/event-listener.ts'
+import { type FakeClock, fakeClock } from '../../support/supervisor/fake-clock.ts'
+import { realNative } from '../../support/supervisor/real-native.ts'
+
+const KEY = 'gateway-a'
+let scan: string
+let services: ServiceDirs
+let clock: FakeClock
+beforeEach(() => {
+  scan = mkdtempSync(join(tmpdir(), 'hermes-records-'))
+  clock = fakeClock()
+  const warn = (text: string): never => expect.fail(text)
+  services = new ServiceDirs({
+    dir: scan,
+    native: realNative,
+    clock,
+    warn,
+    command: () => undefined,
+    tellOthers: () => undefined,
+  })
+  services.ensure(KEY, { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null })
+})
+afterEach(() => {
+  services.close()
+  rmSync(scan, { recursive: true, force: true })
+})
+
+/** A slot to which things happen, and what is recorded of it. */
+function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; records: Records } {
+  let entry = { key: KEY, slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) } as unknown as SlotEntry
+  const records = new Records({
+    table: () => ({ get: () => entry, describe: () => undefined }),
+    files: { record: () => undefined, forget: () => undefined },
+    services,
+    clock,
+  })
+  const happen = (...events: readonly SlotEvent[]): void => {
+    for (const event of events) {
+      const before = entry.slot
+      entry = { ...entry, slot: step(before, event, clock.nowMs())[0] }
+      records.changed(entry, before)
+    }
+  }
+  return { happen, records }
+}
+
+const start = (): readonly SlotEvent[] => [
+  { type: 'want', wanted: 'up' },
+  { type: 'spawned', request: 1, child: { id: 1, pid: 4711, startTime: 1, spawnedAtMs: clock.nowMs() } },
+]
+const end = (): readonly SlotEvent[] => [
+  { type: 'want', wanted: 'down' },
+  {
+    type: 'exited',
+    child: 1,
+    pid: 4711,
+    ending: { exitCode: 0 },
+    atMs: clock.nowMs(),
+    wallMs: clock.wallMs(),
+    random: 0,
+  },
+]
+const isUp = (): boolean => readFileSync(join(scan, KEY, 'supervise', 'status')).readBigUInt64BE(24) === 4711n
+
+test('who begins to listen after something happened, while the status does not tell it yet, is told', async () => {
+  const { happen } = recordedSlot()
+  happen(...start())
+  await nextTurn()
+  expect(isUp()).toBe(true)
+  happen(...end())
+  clock.advance(5)
+  const heard = listen(join(scan, KEY), clock.wallMs())
+  // What s6-svwait -D reads once it listens: it has to wait.
+  expect(isUp()).toBe(true)
+  await nextTurn()
+  expect([isUp(), heard()]).toEqual([false, 'dD'])
+})
+
+test('who begins to listen when the status tells it is not told again, in the next millisecond', async () => {
+  const { happen, records } = recordedSlot()
+  happen(...start(), ...end(), { type: 'want', wanted: 'up' })
+  records.tell(KEY, 'x')
+  // The first life is told, what came then is held for a moment; the status shows all of it.
+  await nextTurn()
+  expect(isUp()).toBe(false)
+  const [sameMs, nextMs] = [0.5, 1].map((later) => listen(join(scan, KEY), clock.wallMs() + later))
+  clock.advance(100)
+  await nextTurn()
+  expect([sameMs?.(), nextMs?.()]).toEqual(['x', ''])
+})

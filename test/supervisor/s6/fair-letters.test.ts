@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { FairLetters } from '../../../src/supervisor/s6/fair-letters.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const busy = (ms: number): void => {
+  const untilMs = performance.now() + ms
+  while (performance.now() < untilMs);
+}
+
+test('a flood to one slot does not keep another waiting', async () => {
+  const obeyed: string[] = []
+  const letters = new FairLetters(systemClock(), (slot, letter) => {
+    obeyed.push(slot + letter)
+    busy(0.2)
+  })
+  let done = 0
+  letters.add('a', Buffer.alloc(1000, 'u'), () => done++)
+  let whenDone: readonly string[] = []
+  letters.add('b', Buffer.from('dt'), () => {
+    done++
+    whenDone = [...obeyed]
+  })
+  await waitFor('all of b', () => whenDone.length > 0)
+  expect(whenDone.filter((one) => one.startsWith('b'))).toEqual(['bd', 'bt'])
+  expect(whenDone.length).toBeLessThan(10)
+  await waitFor('all of a', () => done === 2)
+  expect(obeyed.filter((one) => one === 'au').length).toBe(1000)
+})
+
+test('a flood leaves the loop to others between moments', async () => {
+  let count = 0
+  const letters = new FairLetters(systemClock(), () => {
+    count += 1
+    busy(0.5)
+  })
+  letters.add('a', Buffer.alloc(200, 'u'), () => undefined)
+  const gaps: number[] = []
+  while (count < 200) {
+    const before = count
+    await new Promise((resolve) => setImmediate(resolve))
+    gaps.push(count - before)
+  }
+  // 2 ms of letters that take 0.5 ms: some five, whatever the machine does meanwhile.
+  expect(Math.max(...gaps)).toBeLessThan(20)
+})
+
+test('letters are obeyed in their order, and those of a slot that goes are forgotten', async () => {
+  const obeyed: string[] = []
+  const letters = new FairLetters(systemClock(), (slot, letter) => {
+    obeyed.push(letter)
+    if (letter === 'x') letters.forget(slot)
+  })
+  letters.add('a', Buffer.from('abxcd'), () => obeyed.push('done'))
+  await waitFor('the end', () => obeyed.includes('x'))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(obeyed).toEqual(['a', 'b', 'x'])
+})

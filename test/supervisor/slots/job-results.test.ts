@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { JobResults } from '../../../src/supervisor/slots/job-results.ts'
+import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-results-'))
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+const file = (): string => join(dir, 'result')
+const ended = (): SlotEntry =>
+  ({
+    key: 'job-a',
+    slot: { state: 'down', lastEnding: { atMs: 5, wallMs: 1000, pid: 7, ending: { exitCode: 3 } } },
+    job: { resultFile: file() },
+  }) as unknown as SlotEntry
+
+test('a job’s result is kept in its file until its owner has it', () => {
+  const warned: string[] = []
+  const results = new JobResults((text) => warned.push(text))
+  results.keep(ended())
+  expect(JSON.parse(readFileSync(file(), 'utf8'))).toEqual({
+    state: 'ended',
+    ending: { exitCode: 3 },
+    at: '1970-01-01T00:00:01.000Z',
+  })
+  results.drop(ended())
+  expect(existsSync(file())).toBe(false)
+  expect(warned).toEqual([])
+})
+
+test('a FIFO or a link in the place of its new file is neither waited for nor followed', () => {
+  const warned: string[] = []
+  const results = new JobResults((text) => warned.push(text))
+  execFileSync('mkfifo', [`${file()}.new`])
+  results.keep(ended())
+  rmSync(`${file()}.new`)
+  const other = join(dir, 'other')
+  writeFileSync(other, 'mine')
+  symlinkSync(other, `${file()}.new`)
+  results.keep(ended())
+  expect(readFileSync(other, 'utf8')).toBe('mine')
+  expect(existsSync(file())).toBe(false)
+  expect(warned).toEqual([expect.stringContaining('ENXIO'), expect.stringContaining('ELOOP')])
+})

@@ -1,0 +1,279 @@
+// One container of the image under test: made by testcontainers, driven by the docker commands that a user types.
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { GenericContainer, type WaitStrategy } from 'testcontainers'
+import type { SlotStatus, StatusResult } from '../../../src/protocol/control.ts'
+import type { SignalName } from '../../../src/system/signals.ts'
+import type { Finished } from '../supervisor/namespace.ts'
+import { type WaitOptions, waitFor } from '../wait.ts'
+import { testImage } from './image.ts'
+
+// Its image cannot be pulled where no registry is reached; what we start is removed by `await using`.
+process.env.TESTCONTAINERS_RYUK_DISABLED = 'true'
+
+export interface BoxOptions {
+  /** What `docker run IMAGE` is given; default: nothing. */
+  readonly command?: readonly string[]
+  readonly entrypoint?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly user?: string
+  readonly workdir?: string
+  readonly tty?: boolean
+  readonly init?: boolean
+  readonly readOnly?: boolean
+  /** Path → mount options. */
+  readonly tmpfs?: Readonly<Record<string, string>>
+  readonly capDrop?: readonly string[]
+  readonly capAdd?: readonly string[]
+  readonly groupAdd?: readonly string[]
+  readonly securityOpt?: readonly string[]
+  readonly pidsLimit?: number
+  /** Most descriptors a process may have. */
+  readonly openFiles?: number
+  readonly hostname?: string
+  /** Further bind mounts: `[host, container]` or `[host, container, 'ro']`. */
+  readonly mounts?: readonly (readonly [string, string, ('ro' | 'rw')?])[]
+  /** Host directory of the volume, or a named one; default: a new directory that goes with the box. */
+  readonly home?: string
+  /** What lies in the volume beforehand: path → text. Root's, as a careless host makes it. */
+  readonly files?: Readonly<Record<string, string>>
+  readonly image?: string
+  /** A port that is published on 127.0.0.1; {@link Box.port} says where. */
+  readonly publish?: number
+}
+
+/** `docker run -d`. Resolves as soon as the container was started; it may have ended since. */
+export async function startContainer(options: BoxOptions = {}): Promise<Box> {
+  const home = options.home ?? freshHome()
+  for (const [path, text] of Object.entries(options.files ?? {})) {
+    mkdirSync(dirname(join(home, path)), { recursive: true })
+    writeFileSync(join(home, path), text)
+  }
+  try {
+    const started = await new Blueprint(options.image ?? (await testImage()), options, home).start()
+    return new Box(started.getId(), home, options.home === undefined)
+  } catch (error) {
+    if (options.home === undefined) rmSync(home, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** A config.yaml whose gateway is this program. */
+export const gatewayOf = (...command: string[]): string => `gateway:\n  command: ${JSON.stringify(command)}\n`
+
+/** A gateway that says `text`, then lives until it is told to stop. */
+export const lives = (text = 'alive'): string => gatewayOf('/bin/sh', '-c', `echo ${text}; exec sleep 1000000`)
+
+/** An empty directory to give as a volume, for tests that keep it over several containers. */
+export const freshHome = (): string => mkdtempSync(join(tmpdir(), 'hermes-home-'))
+
+/** The same, removed at the end of the block: declare it before the boxes that use it. */
+export function keptHome(): { readonly path: string } & Disposable {
+  const path = freshHome()
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+class Blueprint extends GenericContainer {
+  constructor(image: string, options: BoxOptions, home: string) {
+    super(image)
+    this.createOpts = {
+      ...this.createOpts,
+      ...(options.command && { Cmd: [...options.command] }),
+      ...(options.entrypoint && { Entrypoint: [...options.entrypoint] }),
+      ...(options.user !== undefined && { User: options.user }),
+      ...(options.workdir !== undefined && { WorkingDir: options.workdir }),
+      ...(options.hostname !== undefined && { Hostname: options.hostname }),
+      ...(options.tty && { Tty: true, OpenStdin: true }),
+      Env: Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
+    }
+    this.hostConfig = {
+      ...this.hostConfig,
+      Binds: [`${home}:/opt/data`, ...(options.mounts ?? []).map((mount) => mount.join(':'))],
+      ...(options.init && { Init: true }),
+      ...(options.publish !== undefined && {
+        PortBindings: { [`${options.publish}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
+      }),
+      ...(options.readOnly && { ReadonlyRootfs: true }),
+      ...(options.tmpfs && { Tmpfs: { ...options.tmpfs } }),
+      ...(options.capDrop && { CapDrop: [...options.capDrop] }),
+      ...(options.capAdd && { CapAdd: [...options.capAdd] }),
+      ...(options.securityOpt && { SecurityOpt: [...options.securityOpt] }),
+      ...(options.pidsLimit !== undefined && { PidsLimit: options.pidsLimit }),
+      ...(options.groupAdd && { GroupAdd: [...options.groupAdd] }),
+      ...(options.openFiles !== undefined && {
+        Ulimits: [{ Name: 'nofile', Soft: options.openFiles, Hard: options.openFiles }],
+      }),
+    }
+    this.withWaitStrategy(new Started())
+  }
+}
+
+/** Waits for nothing: what a test waits for is its own affair, and a container that ends at once is a fine subject. */
+class Started implements WaitStrategy {
+  async waitUntilReady(): Promise<void> {}
+  withStartupTimeout(): this {
+    return this
+  }
+  isStartupTimeoutSet(): boolean {
+    return false
+  }
+  getStartupTimeout(): number {
+    return 0
+  }
+}
+
+export class Box implements AsyncDisposable {
+  readonly id: string
+  /** The volume, on the host. */
+  readonly home: string
+  readonly #ownsHome: boolean
+
+  constructor(id: string, home: string, ownsHome: boolean) {
+    this.id = id
+    this.home = home
+    this.#ownsHome = ownsHome
+  }
+
+  /** `docker exec`; root unless a user is named. Never rejects for the program's exit code. */
+  exec(
+    argv: readonly string[],
+    options: { user?: string; env?: Readonly<Record<string, string>> } = {},
+  ): Promise<Finished> {
+    const env = Object.entries(options.env ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`])
+    const user = options.user === undefined ? [] : ['--user', options.user]
+    return dockerCommand(['exec', ...env, ...user, this.id, ...argv])
+  }
+
+  /** Where on 127.0.0.1 a published port is found. */
+  async port(inside: number): Promise<number> {
+    const { stdout } = await dockerCommand(['port', this.id, `${inside}/tcp`])
+    return Number(/:(\d+)$/m.exec(stdout)?.[1])
+  }
+
+  /** `docker exec … hermes WORDS`. */
+  hermes(...words: string[]): Promise<Finished> {
+    return this.exec(['hermes', ...words])
+  }
+
+  /** The same, its standard output; an exit code other than 0 is an error. */
+  async ok(...argv: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.exec(argv)
+    if (code !== 0) throw new Error(`${argv.join(' ')}: exit ${code}\n${stdout}${stderr}\n${await this.#everything()}`)
+    return stdout
+  }
+
+  /** kill(1), which the image does not have, of a process in the container. */
+  async kill(pid: number | undefined, signal: SignalName = 'KILL'): Promise<void> {
+    await this.ok('sh', '-c', `kill -${signal} ${pid}`)
+  }
+
+  async status(): Promise<StatusResult> {
+    return JSON.parse(await this.ok('hermes', '--json', 'status')) as StatusResult
+  }
+
+  /** Waits until the slot is as `wanted` says, and returns it. */
+  slot(name: string, wanted: (slot: SlotStatus) => boolean, options: WaitOptions = {}): Promise<SlotStatus> {
+    return waitFor(
+      `${name} to be as wanted`,
+      async () => {
+        const { slots } = await this.status()
+        const slot = slots.find((one) => one.slot === name)
+        if (slot && wanted(slot)) return slot
+        throw new Error(`${JSON.stringify(slot ?? slots)}\n${await this.#everything()}`)
+      },
+      options,
+    )
+  }
+
+  up(name: string, options: WaitOptions = {}): Promise<SlotStatus> {
+    return this.slot(name, (slot) => slot.state === 'up', options)
+  }
+
+  /** What `docker logs` shows. */
+  async logs(): Promise<{ readonly stdout: string; readonly stderr: string }> {
+    const { stdout, stderr } = await dockerCommand(['logs', this.id])
+    return { stdout, stderr }
+  }
+
+  /** The first line of `docker logs`, of either stream, that holds `text` or matches it. */
+  saw(text: string | RegExp, options: WaitOptions = {}): Promise<string> {
+    return waitFor(
+      `a line with ${text} in docker logs`,
+      async () => {
+        const { stdout, stderr } = await this.logs()
+        const lines = `${stdout}\n${stderr}`.split(/\r?\n/)
+        const line = lines.find((one) => (typeof text === 'string' ? one.includes(text) : text.test(one)))
+        if (line !== undefined) return line
+        throw new Error(await this.#everything())
+      },
+      options,
+    )
+  }
+
+  /** A file of the volume, as the host sees it; undefined: not there. */
+  file(path: string): string | undefined {
+    try {
+      return readFileSync(join(this.home, path), 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  /** The container's exit code, once it has ended. */
+  exit(options: WaitOptions = {}): Promise<number> {
+    return waitFor(
+      'the container to end',
+      async () => {
+        const [running, code] = (await this.inspect('{{.State.Running}} {{.State.ExitCode}}')).split(' ')
+        if (running === 'false') return { code: Number(code) }
+        throw new Error(await this.#everything())
+      },
+      { deadlineMs: 20_000, ...options },
+    ).then(({ code }) => code)
+  }
+
+  /** `docker stop`. @returns its wall time and the container's exit code */
+  async stop(): Promise<{ readonly ms: number; readonly code: number }> {
+    const startedAtMs = performance.now()
+    await this.docker('stop')
+    return { ms: performance.now() - startedAtMs, code: await this.exit() }
+  }
+
+  /** `docker VERB [WORDS] ID`: restart, start, kill, pause … */
+  async docker(verb: string, ...words: string[]): Promise<string> {
+    const { code, stdout, stderr } = await dockerCommand([verb, ...words, this.id])
+    if (code !== 0) throw new Error(`docker ${verb}: exit ${code}: ${stderr}`)
+    return stdout.trim()
+  }
+
+  inspect(format: string): Promise<string> {
+    return this.docker('inspect', '--format', format)
+  }
+
+  async #everything(): Promise<string> {
+    const { stdout, stderr } = await this.logs()
+    const state = await this.inspect('{{.State.Status}} {{.State.ExitCode}}')
+    return `container ${state}; stdout:\n${stdout}\nstderr:\n${stderr}`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await dockerCommand(['rm', '--force', '--volumes', this.id])
+    if (this.#ownsHome) rmSync(this.home, { recursive: true, force: true })
+  }
+}
+
+/** Runs the docker client. Never rejects for its exit code. */
+export function dockerCommand(args: readonly string[], input = ''): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = execFile('docker', args, { maxBuffer: 256e6 }, (error, stdout, stderr) => {
+      if (error !== null && typeof error.code === 'string') reject(error)
+      else resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr })
+    })
+    // A client that has no use for its input may be gone before it is written.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(input)
+  })
+}

@@ -1,0 +1,18 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { constants, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { stampText } from '../../../src/s6/status.ts'
+import { readWaiting } from '../read-waiting.ts'
+
+/**
+ * Listens to a slot's events as s6's tools do, by a FIFO whose name says since when.
+ * @param sinceMs Unix ms
+ * @returns what was heard, once: it listens no longer
+ */
+export function listen(slotDir: string, sinceMs: number): () => string {
+  const fifo = join(slotDir, 'event', `ftrig1:${stampText(sinceMs)}:${randomBytes(3).toString('hex')}`)
+  execFileSync('mkfifo', [fifo])
+  const fd = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
+  return () => readWaiting(fd)
+}

@@ -1,0 +1,444 @@
+// One suite for every implementation of the port. A case an implementation cannot pass carries its reason.
+import { execFile, spawn } from 'node:child_process'
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type Native, NativeError } from '../../../src/system/native/native.ts'
+import { degradedNative } from '../../../src/system/native/native-degraded.ts'
+import { loadNative } from '../../../src/system/native/native-libc.ts'
+import { rawMode } from '../../../src/system/native/terminal-mode.ts'
+import { tellsEnds } from '../../support/container/kernel.ts'
+import { FakeNative } from '../../support/hostile/native-fake.ts'
+import { waitFor } from '../../support/wait.ts'
+
+interface Subject {
+  readonly native: Native
+  /** A child that has ended and that nobody but the port can reap. */
+  readonly endedChild: () => Promise<number>
+  /** A child that lives, led by itself in a group of its own, until `end` is called. */
+  readonly livingChild: () => Promise<{ pid: number; end(): Promise<void> }>
+  /** Runs statements with `native` in a process of their own. */
+  readonly inChild?: (code: string, detached?: boolean) => Promise<{ code: number | null; stdout: string }>
+  readonly skips: { readonly [name: string]: string }
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'hermes-native-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+let count = 0
+const fresh = (): string => join(dir, `file-${count++}`)
+
+const ENDS = 'who has opened a process learns how it ended, after somebody has waited for it and not before'
+
+const portSource = join(import.meta.dirname, '../../../src/system/native/native-libc.ts')
+
+async function libc(): Promise<Subject> {
+  const { native, problem } = await loadNative()
+  if (problem !== undefined) throw new Error(problem)
+  native.becomeSubreaper() // so that orphans of this process are its children, and not libuv's
+  return {
+    native,
+    async endedChild() {
+      // The orphan ends when we say so, with the shell gone: until then it would be the shell's to reap.
+      const shell = spawn('sh', ['-c', '(read _; exit 3) <&3 >/dev/null & echo $!'], {
+        stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+      })
+      const [, stdout, , word] = shell.stdio as unknown as [null, Readable, null, Writable]
+      const gone = new Promise((resolve) => shell.once('exit', resolve))
+      const pid = Number(await text(stdout))
+      await gone
+      word.end('\n')
+      return waitFor('the orphan to end', () => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')) && pid)
+    },
+    async livingChild() {
+      const child = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' })
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+      return {
+        pid: child.pid as number,
+        async end() {
+          child.kill('SIGKILL')
+          await ended
+        },
+      }
+    },
+    // As our own programs are started: with USR1 blocked.
+    inChild: (code, detached = false) =>
+      new Promise((resolve) => {
+        const source = `const { native } = await (await import(${JSON.stringify(portSource)})).loadNative();${code}`
+        const child = spawn(process.execPath, ['--disable-sigusr1', '--input-type=module', '-e', source], {
+          detached,
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
+        let stdout = ''
+        child.stdout.on('data', (chunk: Buffer) => {
+          stdout += chunk
+        })
+        child.once('close', (exit) => resolve({ code: exit, stdout }))
+      }),
+    skips: tellsEnds ? {} : { [ENDS]: `Linux ${release()} does not tell, 6.15 does` },
+  }
+}
+
+function fake(): Subject {
+  const native = new FakeNative()
+  let pid = 1000
+  return {
+    native,
+    async endedChild() {
+      native.ends(++pid, 3 << 8)
+      return pid
+    },
+    async livingChild() {
+      const mine = ++pid
+      native.born(mine)
+      return {
+        pid: mine,
+        async end() {
+          native.ends(mine, 9)
+          native.reap(mine)
+        },
+      }
+    },
+    skips: {
+      'a socket that listens': 'the fake has no descriptor to give that could be listened on',
+      'what is written to a pipe or a socket has a reader until the other end goes':
+        'the fake’s descriptors are imagined',
+      'a socket takes what it can and never waits': 'the fake sends nowhere',
+      'a new terminal passes on what is written, has the size it is given and no more rules than it is given':
+        'the fake imagines no terminal',
+      'a signal that is unblocked arrives': 'the fake imagines signals',
+    },
+  }
+}
+
+const subjects = [
+  ['libc through koffi', await libc()],
+  ['the fake', fake()],
+] as const
+
+/** Both ends of a Unix socket: a descriptor, and a client that does not read. `destroy` closes what listened, and the descriptor. */
+async function connectedSocket() {
+  const path = fresh()
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
+  const client = connect(path)
+  client.pause()
+  const socket = await accepted
+  const destroy = (): void => {
+    socket.destroy()
+    server.close()
+  }
+  return { fd: (socket as unknown as { _handle: { fd: number } })._handle.fd, client, destroy }
+}
+
+describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, skips }) => {
+  const contract = (name: string, body: () => Promise<void> | void): void => {
+    const reason = skips[name]
+    if (reason === undefined) test(name, body)
+    else test.skip(`${name} (${reason})`, body)
+  }
+  const failure = (work: () => unknown): NativeError => {
+    try {
+      work()
+    } catch (error) {
+      if (error instanceof NativeError) return error
+      throw error
+    }
+    throw new Error('it did not fail')
+  }
+
+  contract('without an ended child there is nothing to see', () => {
+    expect(native.peekEndedChild()).toBeUndefined()
+  })
+
+  contract('an ended child is seen as often as asked, reaped once, and then gone', async () => {
+    const pid = await endedChild()
+    expect(native.peekEndedChild()).toBe(pid)
+    expect(native.peekEndedChild()).toBe(pid)
+    expect(native.reap(pid)).toBe(true)
+    expect(native.reap(pid)).toBe(false)
+    expect(native.peekEndedChild()).toBeUndefined()
+  })
+
+  contract('a child that lives is neither seen nor reaped', async () => {
+    const child = await livingChild()
+    expect(native.peekEndedChild()).toBeUndefined()
+    expect(native.reap(child.pid)).toBe(false)
+    await child.end()
+  })
+
+  contract(ENDS, async () => {
+    const child = await livingChild()
+    const fd = native.openProcess(child.pid) as number
+    expect(native.waitStatus(fd)).toBeUndefined()
+    await child.end()
+    expect(native.waitStatus(fd)).toBe(9)
+    closeSync(fd)
+    expect(native.openProcess(child.pid)).toBeUndefined()
+
+    const zombie = await endedChild()
+    const other = native.openProcess(zombie) as number
+    expect(native.waitStatus(other)).toBeUndefined()
+    native.reap(zombie)
+    expect(native.waitStatus(other)).toBe(3 << 8)
+    closeSync(other)
+  })
+
+  contract('what is no opened process has no end to tell', () => {
+    const file = openSync(fresh(), 'w')
+    expect(native.waitStatus(file)).toBeUndefined()
+    closeSync(file)
+  })
+
+  contract('a process that is no child is not reaped', () => {
+    expect(native.reap(1)).toBe(false)
+  })
+
+  contract('signal 0 tells whether a process or a group is there', async () => {
+    const child = await livingChild()
+    expect(native.kill(child.pid, 0)).toBe(true)
+    expect(native.kill(-child.pid, 0)).toBe(true)
+    await child.end()
+    expect(native.kill(child.pid, 0)).toBe(false)
+    expect(native.kill(-child.pid, 0)).toBe(false)
+  })
+
+  contract('a FIFO is made with its mode; one that is there already is an error', () => {
+    const path = fresh()
+    native.mkfifo(path, 0o600)
+    expect([lstatSync(path).isFIFO(), lstatSync(path).mode & 0o777]).toEqual([true, 0o600])
+    expect(failure(() => native.mkfifo(path, 0o600))).toMatchObject({ call: 'mkfifo', code: 'EEXIST', errno: 17 })
+    expect(failure(() => native.mkfifo('/no/such/dir/fifo', 0o600))).toMatchObject({ code: 'ENOENT' })
+  })
+
+  contract('a pipe carries bytes; its read end does not block if asked so, its write end does', () => {
+    const [read, write] = native.pipe({ nonblockingRead: true })
+    const buffer = Buffer.alloc(10)
+    expect(() => readSync(read, buffer)).toThrow('EAGAIN')
+    writeSync(write, 'hello')
+    expect(buffer.toString('utf8', 0, readSync(read, buffer))).toBe('hello')
+    const flags = (fd: number): number =>
+      Number.parseInt(/^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? '', 8)
+    expect(flags(write) & 0o4000).toBe(0)
+    expect([flags(read) & 0o2000000, flags(write) & 0o2000000]).toEqual([0o2000000, 0o2000000])
+    closeSync(write)
+    expect(readSync(read, buffer)).toBe(0)
+    closeSync(read)
+  })
+
+  contract('a pipe’s size is what was asked for, rounded up to what the kernel gives', () => {
+    const [read, write] = native.pipe({ nonblockingRead: true })
+    expect(native.setPipeSize(write, 1)).toBe(4096)
+    expect(native.setPipeSize(write, 5000)).toBe(8192)
+    for (const fd of [read, write]) closeSync(fd)
+    const file = openSync(fresh(), 'w')
+    expect(failure(() => native.setPipeSize(file, 4096)).code).toBe('EBADF')
+    closeSync(file)
+  })
+
+  contract('a lock belongs to one opened file: the second is refused, until the first is closed', () => {
+    const path = fresh()
+    writeFileSync(path, '')
+    const [first, second] = [openSync(path, 'r+'), openSync(path, 'r+')]
+    expect(native.isLocked(second)).toBe(false)
+    expect(native.tryLock(first)).toBe('held')
+    expect(native.tryLock(first)).toBe('held')
+    expect(native.tryLock(second)).toBe('busy')
+    expect([native.isLocked(first), native.isLocked(second)]).toEqual([false, true])
+    // Closing another descriptor of the file does not lose it, as it would with a POSIX lock.
+    closeSync(openSync(path, 'r+'))
+    expect(native.tryLock(second)).toBe('busy')
+    closeSync(first)
+    expect(native.tryLock(second)).toBe('held')
+    closeSync(second)
+  })
+
+  contract('a socket that listens', async () => {
+    const path = fresh()
+    const fd = native.listenUnix(path, 5)
+    expect(fstatSync(fd).isSocket()).toBe(true)
+    expect(failure(() => native.listenUnix(path, 5))).toMatchObject({ call: 'bind', code: 'EADDRINUSE' })
+    // A client that comes before anybody accepts waits in the queue.
+    const client = connect(path)
+    await new Promise((resolve) => client.once('connect', resolve))
+    const server = createServer((socket) => socket.end('hello'))
+    server.listen({ fd })
+    const answer = await new Promise((resolve) => client.once('data', (chunk) => resolve(String(chunk))))
+    expect(answer).toBe('hello')
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  contract('a socket path that is too long is a RangeError', () => {
+    expect(() => native.listenUnix(`/tmp/${'x'.repeat(103)}`, 5)).toThrow(RangeError)
+  })
+
+  contract('a socket takes what it can and never waits', async () => {
+    const { fd, client, destroy } = await connectedSocket()
+    native.setNonblocking(fd, false)
+    const chunk = Buffer.alloc(100_000)
+    let sent = 0
+    for (let taken = native.sendNonblocking(fd, chunk); taken > 0; taken = native.sendNonblocking(fd, chunk))
+      sent += taken
+    expect(sent).toBeGreaterThan(0)
+    client.destroy()
+    await new Promise((resolve) => client.once('close', resolve))
+    // MSG_NOSIGNAL: an error, not SIGPIPE.
+    expect(failure(() => native.sendNonblocking(fd, chunk)).code).toBe('EPIPE')
+    destroy()
+  })
+
+  contract('what is written to a pipe or a socket has a reader until the other end goes', async () => {
+    const [read, write] = native.pipe({ nonblockingRead: false })
+    expect(native.hasReader(write)).toBe(true)
+    closeSync(read)
+    expect(native.hasReader(write)).toBe(false)
+    closeSync(write)
+    const { fd, client, destroy } = await connectedSocket()
+    expect(native.hasReader(fd)).toBe(true)
+    client.destroy()
+    await waitFor('the hang-up', () => !native.hasReader(fd))
+    destroy()
+    const file = openSync(fresh(), 'w')
+    expect(native.hasReader(file)).toBe(true)
+    closeSync(file)
+  })
+
+  contract('sending on what is no socket is an error', () => {
+    const file = openSync(fresh(), 'w')
+    expect(failure(() => native.sendNonblocking(file, Buffer.from('x')))).toMatchObject({
+      call: 'send',
+      code: 'ENOTSOCK',
+    })
+    closeSync(file)
+  })
+
+  contract('giving up a terminal that is none is an error', () => {
+    const file = openSync(fresh(), 'w')
+    expect(failure(() => native.giveUpTerminal(file))).toMatchObject({ call: 'ioctl', code: 'ENOTTY' })
+    closeSync(file)
+  })
+
+  contract('an exit is at once, with its code', async () => {
+    if (inChild === undefined) expect(() => native.exitNow(7)).toThrow('_exit(7)')
+    else {
+      const { code, stdout } = await inChild(
+        'process.on("exit", () => console.log("late")); setInterval(() => {}, 1000); native.exitNow(7)',
+      )
+      expect([code, stdout]).toEqual([7, ''])
+    }
+  })
+
+  contract(
+    'a new terminal passes on what is written, has the size it is given and no more rules than it is given',
+    async () => {
+      const { master, slave } = native.openTerminal()
+      try {
+        native.resizeTerminal(master, { columns: 101, rows: 7 })
+        expect(native.terminalSize(slave)).toEqual({ columns: 101, rows: 7 })
+        const read = (): string => {
+          const buffer = Buffer.alloc(16)
+          return buffer.toString('latin1', 0, readSync(master, buffer))
+        }
+        writeSync(slave, 'a\n')
+        expect(read()).toBe('a\r\n')
+        const mode = native.terminalMode(slave)
+        native.setTerminalMode(slave, rawMode(mode))
+        writeSync(slave, 'b\n')
+        expect(read()).toBe('b\n')
+        writeSync(master, '\x03\x04\r')
+        const bytes = Buffer.alloc(16)
+        expect(bytes.toString('latin1', 0, readSync(slave, bytes))).toBe('\x03\x04\r')
+        native.setTerminalMode(slave, mode)
+        expect(native.terminalMode(slave)).toEqual(mode)
+      } finally {
+        for (const fd of [slave, master]) closeSync(fd)
+      }
+    },
+  )
+
+  contract('a signal that is unblocked arrives', async () => {
+    const { stdout } = await (inChild as NonNullable<typeof inChild>)(
+      `process.on('SIGUSR1', () => { console.log('arrived'); process.exit() })
+       setTimeout(() => { process.kill(process.pid, 'SIGUSR1'); native.unblock(10) }, 100)
+       setTimeout(() => undefined, 5000)`,
+    )
+    expect(stdout).toBe('arrived\n')
+  })
+
+  contract('a session’s leader knows it', async () => {
+    if (inChild === undefined) expect(native.isSessionLeader()).toBe(false)
+    else {
+      const ask = 'console.log(native.isSessionLeader())'
+      expect([(await inChild(ask)).stdout, (await inChild(ask, true)).stdout]).toEqual(['false\n', 'true\n'])
+    }
+  })
+
+  const noRoot = process.getuid?.() === 0 ? undefined : 'only root has anything to give up'
+  test.skipIf(noRoot)(`privileges are dropped for good${noRoot ? ` (${noRoot})` : ''}`, async () => {
+    const identity = { uid: 1234, gid: 4321, groups: [5, 6] }
+    if (inChild === undefined) {
+      native.dropPrivileges(identity)
+      return
+    }
+    const { stdout } = await inChild(
+      `native.dropPrivileges(${JSON.stringify(identity)});
+       const { readFileSync } = await import('node:fs');
+       console.log(readFileSync('/proc/self/status', 'utf8').split('\\n').filter((line) => /^(Uid|Gid|Groups|CapEff)/.test(line)).join('|'));
+       try { native.dropPrivileges({ uid: 0, gid: 0, groups: [] }); console.log('root again') } catch (error) { console.log(error.message) }`,
+    )
+    expect(stdout).toBe(
+      'Uid:\t1234\t1234\t1234\t1234|Gid:\t4321\t4321\t4321\t4321|Groups:\t5 6 |CapEff:\t0000000000000000\nsetgroups: EPERM\n',
+    )
+  })
+})
+
+describe('without the binding', () => {
+  test('what plain Node can do still works, the rest is ENOSYS', () => {
+    const native = degradedNative()
+    expect(native.peekEndedChild()).toBeUndefined()
+    expect(native.tryLock(0)).toBe('unsupported')
+    expect(native.kill(process.pid, 0)).toBe(true)
+    expect(native.kill(2 ** 22 + 1, 0)).toBe(false)
+    const [read, write] = native.pipe({ nonblockingRead: true })
+    writeSync(write, 'x')
+    expect(readSync(read, Buffer.alloc(1))).toBe(1)
+    for (const fd of [read, write]) closeSync(fd)
+    for (const call of [
+      () => native.listenUnix('/x', 1),
+      () => native.becomeSubreaper(),
+      () => native.setPipeSize(0, 1),
+    ]) {
+      expect(call).toThrow(/ENOSYS/)
+    }
+  })
+
+  test('a program whose koffi.node is missing says so once and goes on', async () => {
+    const source = `import { register } from 'node:module'
+      register('data:text/javascript,' + encodeURIComponent('export async function resolve(name, context, next) { if (name === "koffi") throw new Error("no such binding"); return next(name, context) }'))
+      const { native, problem } = await (await import(${JSON.stringify(portSource)})).loadNative()
+      console.log(problem); console.log(native.tryLock(0))`
+    const stdout = await new Promise<string>((resolve, reject) =>
+      execFile(process.execPath, ['--no-warnings', '--input-type=module', '-e', source], (error, out) =>
+        error ? reject(error) : resolve(out),
+      ),
+    )
+    expect(stdout).toMatch(
+      /^the native binding \(koffi\) does not load: no such binding; going on without: .*\nunsupported\n$/,
+    )
+  })
+})
