@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
@@ -7,10 +8,12 @@ const rank = ({ moduleId }: TestSpecification): number => {
   const place = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`))
   return place === -1 ? LONGEST.length : place
 }
-/** Tests of a built program that stand beside those of its parts. */
-const OF_THE_INSTALL = ['cli/commands', 'cli/drop', 'cli/licenses', 'cli/log-lines', 'gateway/lifecycle'].map(
-  (name) => `test/${name}.test.ts`,
-)
+/** Where tests of whole programs are; the folders beside these have tests of one part each. */
+const WHOLE = ['test/process/**', 'test/container/**', 'test/browser/**']
+/** What a test of a part imports that starts programs, or asks the kernel through our own binding. */
+const REAL = /from '(node:child_process|[./]+\/support\/(cli|gateway|install|supervisor\/real-native)\.ts)'/
+const ofReal = globSync('test/**/*.test.ts', { exclude: WHOLE }).filter((file) => REAL.test(readFileSync(file, 'utf8')))
+
 const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder
 
 class LongestFirst extends BaseSequencer {
@@ -31,7 +34,11 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/process/**', 'test/container/**', 'test/browser/**', ...OF_THE_INSTALL],
+          exclude: [...WHOLE, ...ofReal],
+          // A process for each file would cost more than the files do; they share no state, because modules here have none.
+          isolate: false,
+          // They compute; nothing waits.
+          maxWorkers: '100%',
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -40,12 +47,24 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'parts',
+          include: ofReal,
+          globalSetup: 'test/support/build-install.ts',
+          isolate: false,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'process',
-          include: ['test/process/**/*.test.ts', ...OF_THE_INSTALL],
+          include: ['test/process/**/*.test.ts'],
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -56,7 +75,7 @@ export default defineConfig({
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
       {
@@ -69,7 +88,7 @@ export default defineConfig({
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

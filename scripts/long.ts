@@ -10,7 +10,7 @@ if (names.length === 0) {
   const image = await buildImage((line) => void process.stdout.write(`${line}\n`))
   const env = { HERMES_LONG: '1', HERMES_TEST_IMAGE: image }
   // No test of a whole run has a limit of its own: what it waits for has.
-  const { ok, summary } = await runVitest(['unit', 'process', 'container'], [...names, '--testTimeout=0'], env)
+  const { ok, summary } = await runVitest(['unit', 'parts', 'process', 'container'], [...names, '--testTimeout=0'], env)
   process.stdout.write(`${summary}\n`)
   process.exitCode = ok ? 0 : 1
 }

@@ -10,7 +10,12 @@ const optional = [
   { project: 'container', why: (await whyNoEngine()) ?? (await whyNoImage()), required: 'HERMES_REQUIRE_DOCKER' },
   { project: 'browser', why: whyNoBrowser(), required: 'HERMES_REQUIRE_BROWSER' },
 ]
-const projects = ['unit', 'process', ...optional.filter(({ why }) => why === undefined).map(({ project }) => project)]
+const projects = [
+  'unit',
+  'parts',
+  'process',
+  ...optional.filter(({ why }) => why === undefined).map(({ project }) => project),
+]
 const env = projects.includes('container') ? { HERMES_TEST_IMAGE: await testImage() } : {}
 
 const { ok, summary, leftOut } = await runVitest(projects, process.argv.slice(2), env)

@@ -1,6 +1,5 @@
 // The dispatcher against a supervisor of the test's: what it asks, and what is left of it when it ends.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Dispatcher } from '../../src/kanban/dispatch/dispatcher.ts'
@@ -11,6 +10,7 @@ import { type ControlServer, type Handlers, serveControl } from '../../src/super
 import { systemClock } from '../../src/system/clock.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { handlers } from '../supervisor/control/handlers.ts'
+import { quickDir } from '../support/quick-dir.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor } from '../support/wait.ts'
@@ -18,7 +18,7 @@ import { waitFor } from '../support/wait.ts'
 let home: string
 let server: ControlServer | undefined
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-dispatcher-'))
+  home = quickDir('hermes-dispatcher-')
   writeFileSync(join(home, 'config.yaml'), 'kanban: {dispatch_interval_seconds: 3600}\n')
   mkdirSync(join(home, 'profiles'))
 })

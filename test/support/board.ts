@@ -1,6 +1,5 @@
 /** A real board in a home of its own, and workers that do as the test says. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Dispatched,
@@ -17,6 +16,7 @@ import { requireTask } from '../../src/kanban/store/queries.ts'
 import type { Task } from '../../src/kanban/task.ts'
 import type { JobSpec } from '../../src/protocol/control.ts'
 import type { HermesError } from '../../src/system/errors.ts'
+import { quickDir } from './quick-dir.ts'
 import { type FakeClock, fakeClock } from './supervisor/fake-clock.ts'
 
 export const HOST = 'this-host'
@@ -93,7 +93,7 @@ export interface TestBoard extends Disposable {
 }
 
 export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): TestBoard {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-board-'))
+  const home = quickDir('hermes-board-')
   const clock = fakeClock()
   const jobs = new FakeJobs()
   const warnings: string[] = []

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
 import type { SlotStatus, StatusResult } from '../../src/protocol/control.ts'
 import { installDir } from './install.ts'
+import { quickDir } from './quick-dir.ts'
 import { waitFor } from './wait.ts'
 
 /** A profile of a test: its name, and the YAML under `gateway:` as an object. */
@@ -64,7 +64,7 @@ export async function startHermes(options: {
   /** Uid and gid of the user who starts it; the home is that user's. Default: ours. */
   readonly user?: number
 }): Promise<RunningHermes> {
-  const home = options.home ?? mkdtempSync(join(tmpdir(), 'hermes-test-'))
+  const home = options.home ?? quickDir('hermes-test-')
   writeHome(home, options.profiles)
   if (options.user !== undefined) execFileSync('chown', ['--recursive', `${options.user}:${options.user}`, home])
   const runDir = options.runDir ?? join(home, 'run')

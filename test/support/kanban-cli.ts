@@ -1,11 +1,11 @@
 /** `hermes kanban …` inside this process, on a home of its own. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeContext } from '../../src/cli/context/context.ts'
 import { commandLine } from '../../src/cli/main.ts'
 import { printError } from '../../src/cli/terminal/output.ts'
 import { splitCommandLine } from '../../src/system/programs/command-line.ts'
+import { quickDir } from './quick-dir.ts'
 
 export interface Said {
   readonly code: number
@@ -25,7 +25,7 @@ export interface KanbanCli extends Disposable {
 }
 
 export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-kanban-'))
+  const home = quickDir('hermes-kanban-')
   for (const name of profiles) {
     mkdirSync(join(home, 'profiles', name), { recursive: true })
     writeFileSync(join(home, 'profiles', name, 'config.yaml'), JSON.stringify({ agent: { command: ['true'] } }))
