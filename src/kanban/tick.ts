@@ -25,6 +25,8 @@ export interface Candidate {
 export interface Waiting extends Candidate {
   readonly status: 'todo' | 'scheduled'
   readonly openParents: number
+  /** Another tool holds a claim on it, so the dispatcher does not start it. */
+  readonly claimed: boolean
 }
 
 export interface TickFacts {
@@ -139,7 +141,7 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
     promotions.set(task.id, to)
     if (to !== 'ready') continue
     report.promoted += 1
-    freed.push(task)
+    if (!task.claimed) freed.push(task)
   }
   const boardFull = yield* startCandidates(facts, merge(freed.sort(before), facts.ready), busy, report, reasons)
   return { report, reasons, ends, promotions, boardFull }

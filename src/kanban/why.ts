@@ -39,8 +39,8 @@ export function why(facts: WhyFacts): Why {
   }
   if (found !== undefined) return answer(task, found.why, withDispatcher(reasonText(found, facts), facts))
   // Ready then, and not looked at: the board is full.
-  const claimable = task.status === 'ready' && task.claimLock === null
-  if (decision.boardFull !== null && (claimable || decision.promotions.get(task.id) === 'ready')) {
+  const ready = task.status === 'ready' || decision.promotions.get(task.id) === 'ready'
+  if (decision.boardFull !== null && ready && task.claimLock === null) {
     const { busy, limit } = decision.boardFull
     const text = `waits for a place: ${busy} tasks are running, and ${limit} may (kanban.max_in_progress)`
     return answer(task, 'board_full', withDispatcher(text, facts))
@@ -110,9 +110,11 @@ function statusText(facts: WhyFacts): string {
         ? withDispatcher(`all its parents are done; it moves to ready ${soon(facts)}`, facts)
         : parentsText(openParents)
     case 'scheduled':
-      return decision.promotions.has(task.id)
-        ? withDispatcher(`its time has come; then it ${parentsText(openParents)}`, facts)
-        : `waits for its time, ${time(task.scheduledAtMs ?? 0)}`
+      if (!decision.promotions.has(task.id)) return `waits for its time, ${time(task.scheduledAtMs ?? 0)}`
+      return withDispatcher(
+        `its time has come; then it ${openParents.length === 0 ? `waits for another tool, which has claimed it (${task.claimLock})` : parentsText(openParents)}`,
+        facts,
+      )
     case 'ready':
       return task.claimLock === null
         ? withDispatcher(`the dispatcher looks at it ${soon(facts)}`, facts)

@@ -113,6 +113,17 @@ const CASES: Readonly<Record<string, Case>> = {
     text: /another tool has claimed it \(a tool\)/,
     tick: { status: 'ready' },
   },
+  'its time comes while another tool has a claim on it': {
+    make: (board) => {
+      const { id } = board.create({ assignee: 'beta', scheduledAtMs: board.clock.wallMs() + 60_000 })
+      board.sql("UPDATE tasks SET claim_lock = 'a tool' WHERE id = ?", id)
+      board.clock.advance(60_000)
+      return id
+    },
+    reason: 'scheduled',
+    text: /its time has come; then it waits for another tool, which has claimed it \(a tool\)/,
+    tick: { status: 'ready' },
+  },
   'its profile has no agent': {
     make: (board) => {
       board.profile('bare', { agent: false })

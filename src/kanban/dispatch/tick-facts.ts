@@ -7,7 +7,7 @@ import type { Candidate, Waiting } from '../tick.ts'
 
 // `body` and `result` may be megabytes; a tick needs neither.
 const CANDIDATE =
-  't.id, t.seq, t.assignee, t.status, t.priority, t.created_at, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents'
+  't.id, t.seq, t.assignee, t.status, t.priority, t.created_at, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents, t.claim_lock'
 
 // INDEXED BY: without statistics SQLite takes the index over all statuses, and would sort.
 const READY = "FROM tasks t INDEXED BY tasks_ready WHERE t.status = 'ready' AND t.claim_lock IS NULL"
@@ -18,7 +18,7 @@ export const PROMOTABLE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks
 export const DUE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks_scheduled
   WHERE t.status = 'scheduled' AND t.scheduled_at <= ? ORDER BY t.scheduled_at`
 export const RUNNING_SQL = `SELECT ${CANDIDATE}, t.failures, t.max_retries, t.pauses, t.started_at, t.heartbeat_at,
-    t.max_runtime_ms, t.claim_lock, t.claim_expires_at, t.worker_pid, t.worker_start_time,
+    t.max_runtime_ms, t.claim_expires_at, t.worker_pid, t.worker_start_time,
     r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at
   FROM tasks t INDEXED BY tasks_running LEFT JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' ORDER BY t.seq`
 
@@ -34,6 +34,7 @@ type CandidateRow = Pick<
   | 'succeeded_at'
   | 'changed_at'
   | 'open_parents'
+  | 'claim_lock'
 >
 
 export type RunningRow = CandidateRow &
@@ -45,7 +46,6 @@ export type RunningRow = CandidateRow &
     | 'started_at'
     | 'heartbeat_at'
     | 'max_runtime_ms'
-    | 'claim_lock'
     | 'claim_expires_at'
     | 'worker_pid'
     | 'worker_start_time'
@@ -72,6 +72,7 @@ const toWaiting = (row: CandidateRow): Waiting => ({
   ...toCandidate(row),
   status: row.status === 'scheduled' ? 'scheduled' : 'todo',
   openParents: row.open_parents,
+  claimed: row.claim_lock !== null,
 })
 
 export const readRunning = (board: Board): readonly RunningRow[] => board.all<RunningRow>(RUNNING_SQL)
