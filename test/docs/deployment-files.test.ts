@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
@@ -6,6 +6,7 @@ import { Pod } from 'kubernetes-models/v1/Pod'
 import { Service } from 'kubernetes-models/v1/Service'
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { named, whyMissing } from '../support/tools.ts'
 
 const root = dirname(dirname(import.meta.dirname))
 
@@ -33,6 +34,29 @@ test.each(manifests)('$file: $kind "$name" is what the Kubernetes schema asks fo
   expect(() => validate({ ...value, metadata: { name: 5 } })).toThrow(/name/)
   validate(value)
 })
+
+const whyNoKubectl = whyMissing('kubectl')
+const withPods = manifests.filter(({ kind }) => kind !== 'Service')
+
+/** What kubectl makes of a manifest without a cluster, where it sets a variable: every field that its own types do not have is gone. */
+function readByKubectl(manifest: object): unknown {
+  const args = ['set', 'env', '--local', '--filename', '-', '--output', 'json', 'HERMES_STOP_TIMEOUT=26']
+  const { status, stdout, stderr } = spawnSync('kubectl', args, { input: JSON.stringify(manifest), encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return JSON.parse(stdout)
+}
+
+test.skipIf(whyNoKubectl !== undefined).each(withPods)(
+  named('kubectl knows every field of $file: $kind "$name"', whyNoKubectl),
+  ({ value }) => {
+    const withVariable = (manifest: object): object =>
+      JSON.parse(JSON.stringify(manifest).replace('"value":"25"', '"value":"26"'))
+    expect(readByKubectl(value)).toMatchObject(withVariable(value))
+    // A control: a field with a wrong name does not come back.
+    const wrong = JSON.parse(JSON.stringify(value).replace('"readinessProbe"', '"readynessProbe"'))
+    expect(readByKubectl(wrong)).not.toMatchObject(withVariable(wrong))
+  },
+)
 
 test("podman's Pod is the StatefulSet's, with its claim as a volume and without ports", () => {
   interface PodSpec {

@@ -45,6 +45,27 @@ export function blocks({ text }: Page): readonly Block[] {
 /** Blocks of shell commands that a reader may type as they stand. */
 export const commandBlocks = (page: Page): readonly Block[] => blocks(page).filter(({ info }) => info === 'sh')
 
+/** These want a program of their own: their tests have their names, in test/container. */
+const OTHER_ENGINES = ['docs/podman.md', 'docs/swarm.md']
+
+/**
+ * Typed on the host by an ordinary user of the group docker (test/container/image/docs.test.ts): the page speaks to an engine, or to a port
+ * that a container publishes. What needs no engine there is left to {@link runsByHand}.
+ */
+export function runsWithDocker(page: Page, { text }: Block): boolean {
+  const speaksDocker = commandBlocks(page).some((one) => /^docker(-compose)? |localhost:(8642|9119)/m.test(one.text))
+  const needsNoEngine = !/docker/.test(text) && /(^|\| )(hermes|npm|\.\/dist\/bin\/hermes) /m.test(text)
+  return speaksDocker && !needsNoEngine && !OTHER_ENGINES.includes(page.path)
+}
+
+/** Typed on a machine without Docker, against a supervisor of its own (test/process/checkout/docs.test.ts). */
+export function runsByHand(page: Page, block: Block): boolean {
+  const needsEngine = (one: Block): boolean =>
+    /(^|\s)docker(-compose)? |localhost:|^npm (ci|run|start|test)/m.test(one.text)
+  const speaksHermes = commandBlocks(page).some((one) => !needsEngine(one) && /(^|\/)hermes /m.test(one.text))
+  return speaksHermes && !needsEngine(block) && !OTHER_ENGINES.includes(page.path)
+}
+
 const withoutBlocks = (text: string): string => text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')
 
 /** Targets of the page's links and images, as they are written. */

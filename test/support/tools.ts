@@ -19,6 +19,8 @@ const PACKAGES = {
   faketime: 'faketime',
   python3: 'python3',
   ps: 'procps',
+  kubectl: 'kubernetes-client',
+  openssl: 'openssl',
   git: 'git',
   npm: 'npm',
   'linux.uml': 'user-mode-linux',

@@ -108,16 +108,16 @@ function becoming({ env, home, accounts, isImage }: Becoming, warnings: string[]
   }
   const unnamed = isImage ? nameIdentity({ user: RUNTIME_USER, uid, gid, home }, accounts) : undefined
   if (unnamed !== undefined) warnings.push(unnamed)
+  // In the image the account was just made; elsewhere the machine has a name for the id, or none.
+  const user = isImage ? RUNTIME_USER : (userOf(readText(accounts.passwd), uid)?.user ?? String(uid))
   const socket = statSync('/var/run/docker.sock', { throwIfNoEntry: false })
   const groups = supplementaryGroups({
     groupFile: readText(accounts.group),
-    user: RUNTIME_USER,
+    user,
     gid,
     own: process.getgroups?.() ?? [],
     ...(socket?.isSocket() && { dockerSocketGid: socket.gid }),
   })
-  // In the image the account was just made; elsewhere the machine has a name for the id, or none.
-  const user = isImage ? RUNTIME_USER : (userOf(readText(accounts.passwd), uid)?.user ?? String(uid))
   return { uid, gid, groups, user, home }
 }
 

@@ -30,6 +30,8 @@ import type { Goal, Waiting } from './waiting.ts'
 
 /** How long a client that does not say waits: longer than a start with the default `start_timeout`. */
 const DEFAULT_WAIT_MS = 90_000
+/** A question about a slot is answered sooner, however long the hooks of the boot take: clients wait for twice as long. */
+const QUESTION_WAIT_MS = 5_000
 
 export interface OperationsOptions {
   readonly ownership: Pick<Ownership, 'ensure'>
@@ -76,23 +78,35 @@ export class SlotOperations {
 
   readonly handlers: Handlers = {
     ping: () => ({ instance: this.#o.instance, pid: process.pid }),
-    status: ({ slot }) => this.#status(slot),
+    status: async ({ slot }) => {
+      if (slot !== undefined) await this.#untilKnown([slot])
+      return this.#status(slot)
+    },
     alive: ({ slot }) => ({ againMs: this.#o.alive(slot) }),
     start: (request) => this.act(request, 'start'),
     stop: (request) => this.act(request, 'stop'),
     restart: (request) => this.act(request, 'restart'),
-    signal: (request) => this.#signal(request),
+    signal: async (request) => {
+      await this.#untilKnown([request.slot])
+      return this.#signal(request)
+    },
     reconcile: async () => {
       await this.#untilRunning(DEFAULT_WAIT_MS)
       return { steps: this.#o.reconcile() }
     },
-    deaths: ({ slot }) => ({ deaths: this.#entry(slot).slot.deaths.map(deathOf) }),
+    deaths: async ({ slot }) => {
+      await this.#untilKnown([slot])
+      return { deaths: this.#entry(slot).slot.deaths.map(deathOf) }
+    },
     events: (_request, follower) => {
       this.#eventFollowers.add(follower)
       follower.onClose(() => this.#eventFollowers.delete(follower))
       return {}
     },
-    logs: ({ slots }, follower) => this.#followLogs(slots, follower),
+    logs: async ({ slots }, follower) => {
+      await this.#untilKnown(slots)
+      return this.#followLogs(slots, follower)
+    },
     job: (request) => this.#job(request),
     'job-result': ({ slot }) => {
       const entry = this.#jobEntry(slot)
@@ -262,9 +276,20 @@ export class SlotOperations {
 
   /** A word said during the boot (`docker run -d …; docker exec …`) is carried out when it is over. */
   async #untilRunning(timeoutMs: number): Promise<void> {
+    await this.#untilBooted(timeoutMs)
+    this.#requireRunning()
+  }
+
+  /** Likewise a question about a slot: the boot makes the slots one after the other. */
+  async #untilKnown(keys: readonly string[]): Promise<void> {
+    const isMissing = (): boolean => keys.some((key) => this.#o.table.get(key) === undefined)
+    if (isMissing()) await this.#untilBooted(QUESTION_WAIT_MS)
+    if (isMissing() && this.#o.phase() === 'booting') throw stillBooting()
+  }
+
+  async #untilBooted(timeoutMs: number): Promise<void> {
     const { clock, phase, booted } = this.#o
     if (phase() === 'booting') await inTime(clock, timeoutMs, booted())
-    this.#requireRunning()
   }
 
   #requireRunning(): void {
@@ -284,9 +309,7 @@ export class SlotOperations {
         })
       }
       case 'booting':
-        throw new HermesError('TIMED_OUT', 'the container is still booting', {
-          next: '"hermes logs supervisor" and the container\'s own output say what it is at',
-        })
+        throw stillBooting()
     }
   }
 }
@@ -294,6 +317,11 @@ export class SlotOperations {
 /** `gateway-default` first, then by name. */
 const bySlot = (a: SlotEntry, b: SlotEntry): number =>
   Number(b.key === 'gateway-default') - Number(a.key === 'gateway-default') || (a.key < b.key ? -1 : 1)
+
+const stillBooting = (): HermesError =>
+  new HermesError('TIMED_OUT', 'the container is still booting', {
+    next: '"hermes logs supervisor" and the container\'s own output say what it is at',
+  })
 
 const MAIN_PROGRAM = "the gateway runs as the container's main program (gateway run --no-supervise)"
 

@@ -1,11 +1,12 @@
 // `npm test` on a machine that has Node and nothing else: a container of the base image, a plain user, no network.
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { baseImage } from '../../support/container/base-image.ts'
+import { copyCheckout } from '../../support/container/checkout.ts'
 import { dockerCommand } from '../../support/container/container.ts'
 import { root } from '../../support/pages.ts'
 import { size } from '../../support/size.ts'
@@ -27,12 +28,7 @@ const CACHES = ['.vite', '.vite-temp']
 let checkout: string
 beforeAll(async () => {
   checkout = mkdtempSync(join(tmpdir(), 'hermes-node-alone-'))
-  cpSync(root, checkout, {
-    // Node would make /init's target absolute.
-    verbatimSymlinks: true,
-    recursive: true,
-    filter: (path) => !/\/(node_modules|\.git|dist|\.hermes)(\/|$)/.test(path),
-  })
+  copyCheckout(checkout)
   for (const name of CACHES) mkdirSync(join(root, 'node_modules', name), { recursive: true })
   await promisify(execFile)('chown', ['--recursive', '--no-dereference', '1000:1000', checkout])
 })

@@ -1,24 +1,16 @@
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { copyCheckout, trustHostCertificates } from '../../support/container/checkout.ts'
 import { docker } from '../../support/container/engine.ts'
-import { HOST_CA_BUNDLE, testImage } from '../../support/container/image.ts'
-import { type Block, commandBlocks, type Page, pages, root } from '../../support/pages.ts'
+import { testImage } from '../../support/container/image.ts'
+import { type Block, commandBlocks, type Page, pages, runsWithDocker } from '../../support/pages.ts'
 
-/**
- * A page whose commands speak to an engine, or to a port that a container publishes. They are typed on the host by an ordinary user of
- * the group docker. The other pages' commands run against a supervisor of the machine's (test/process/checkout/docs.test.ts).
- */
-const speaksDocker = (page: Page): boolean =>
-  page.path !== 'docs/swarm.md' && // its commands want a swarm: swarm.test.ts
-  commandBlocks(page).some(({ text }) => /^docker(-compose)? |localhost:(8642|9119)/m.test(text))
-
-/** Typed on a machine with the checkout: test/process/checkout/docs.test.ts and test/process/checkout/npm-start.test.ts. */
-const needsNoEngine = ({ text }: Block): boolean =>
-  !/docker/.test(text) && /(^|\| )(hermes|npm|\.\/dist\/bin\/hermes) /m.test(text)
+const dockerBlocks = (page: Page): readonly Block[] =>
+  commandBlocks(page).filter((block) => runsWithDocker(page, block))
 
 /** Commands that never end by themselves; they may only stand last in a block, and are left when they have said something. */
 const FOLLOWS = /^(tail -F|docker logs -f|docker attach) /
@@ -89,7 +81,7 @@ const tidy = async (): Promise<void> => {
 beforeEach(tidy)
 afterEach(tidy)
 
-test.each(pages().filter(speaksDocker))(
+test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
   'every command of $path works as it is written',
   { timeout: 600_000 },
   async (page) => {
@@ -105,13 +97,8 @@ test.each(pages().filter(speaksDocker))(
     const home = mkdtempSync(join(tmpdir(), 'hermes-docs-'))
     // A checkout of one's own, so that a page may write into it.
     const checkout = join(home, 'checkout')
-    cpSync(root, checkout, {
-      // Node would make /init's target absolute.
-      verbatimSymlinks: true,
-      recursive: true,
-      filter: (path) => !/\/(node_modules|\.git|dist|\.hermes)(\/|$)/.test(path),
-    })
-    if (existsSync(HOST_CA_BUNDLE)) cpSync(HOST_CA_BUNDLE, join(checkout, 'docker', 'ca', 'host.crt'))
+    copyCheckout(checkout)
+    trustHostCertificates(checkout)
     await promisify(execFile)('chown', ['--recursive', '--no-dereference', `${USER}:${USER}`, home])
     const env = {
       HOME: home,
@@ -131,8 +118,7 @@ test.each(pages().filter(speaksDocker))(
         const { code, output } = await run(PRELUDE + RUNNING, checkout, env)
         expect(code, output).toBe(0)
       }
-      for (const block of commandBlocks(page)) {
-        if (needsNoEngine(block)) continue
+      for (const block of dockerBlocks(page)) {
         const { code, output } = await run(scriptOf(block), checkout, env)
         expect(code, `${page.path}:${block.line}\n${output}`).toBe(0)
       }

@@ -51,6 +51,26 @@ test('boot hooks run as root, in order, with the container’s environment, befo
   expect(stdout).toMatch(/main\n$/)
 })
 
+test('a question about a slot that is asked while a hook runs is answered when the boot is over', async () => {
+  await using box = await withHooks(
+    { init: { slow: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.05; done\n' } },
+    { command: ['gateway', 'run'], env: { HERMES_DASHBOARD: '1' } },
+  )
+  await waitFor('the supervisor to answer', async () =>
+    (await box.exec(['hermes', 'status'])).stdout.includes('Phase: booting'),
+  )
+  const asked = [
+    ['hermes', 'gateway', 'status'],
+    ['hermes', 'dashboard', 'status'],
+  ].map((words) => box.exec(words))
+  // An answer that does not wait comes long before this.
+  await box.exec(['sh', '-c', 'sleep 0.5; touch /run/go'], { user: 'root' })
+  for (const { code, stdout, stderr } of await Promise.all(asked)) {
+    expect(code, stderr).toBeLessThan(3)
+    expect(stdout).toMatch(/^(gateway-default|dashboard)$/m)
+  }
+})
+
 test('a failing hook stops the container with its code and a line that names it', async () => {
   await using box = await withHooks(
     { init: { '10-bad': '#!/bin/sh\nexit 7\n', '20-next': '#!/bin/sh\necho next\n' } },

@@ -5,16 +5,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHermes } from '../../support/hermes.ts'
 import { installDir } from '../../support/install.ts'
-import { type Block, commandBlocks, pages } from '../../support/pages.ts'
+import { type Block, commandBlocks, pages, runsByHand } from '../../support/pages.ts'
 import { named, whyMissing } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
-// Pages that speak to an engine are run by test/container/image/docs.test.ts; here are the blocks that need none.
-const needsEngine = ({ text }: Block): boolean =>
-  /(^|\s)docker(-compose)? |localhost:|^npm (ci|run|start|test)/m.test(text)
 const byHand = pages()
-  .map((page) => ({ path: page.path, blocks: commandBlocks(page).filter((block) => !needsEngine(block)) }))
-  .filter(({ blocks }) => blocks.some(({ text }) => /(^|\/)hermes /m.test(text)))
+  .map((page) => ({ path: page.path, blocks: commandBlocks(page).filter((block) => runsByHand(page, block)) }))
+  .filter(({ blocks }) => blocks.length > 0)
 
 /** Commands that do not end by themselves: they are left as soon as they have had time to say something. */
 const FOLLOWS = /( -f| --follow|gateway run|kanban watch|hermes dashboard)$/

@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { baseImage } from './base-image.ts'
 import { docker } from './engine.ts'
 import { testImage } from './image.ts'
 
@@ -52,13 +53,25 @@ export class Podman implements AsyncDisposable {
     const podman = new Podman(mkdtempSync(join(tmpdir(), 'hermes-podman-')))
     await once(podman.#holder.stdout as NodeJS.ReadableStream, 'data') // `mounted`
     podman.#writePrograms()
-    const archive = join(podman.#dir, 'image.tar')
     const image = await testImage()
-    await docker(['save', image, '--output', archive])
-    await podman.ok('load', '--input', archive)
-    rmSync(archive)
+    await podman.#load(image)
     await podman.ok('tag', image, 'localhost/hermes:latest')
     return podman
+  }
+
+  /** @returns the base image's name here, for a build */
+  async loadBase(): Promise<string> {
+    const base = await baseImage(() => undefined)
+    await this.#load(base)
+    return `localhost/${base}`
+  }
+
+  /** From Docker, by its name there. */
+  async #load(image: string): Promise<void> {
+    const archive = join(this.#dir, 'image.tar')
+    await docker(['save', image, '--output', archive])
+    await this.ok('load', '--input', archive)
+    rmSync(archive)
   }
 
   async run(...argv: string[]): Promise<PodmanAnswer> {
