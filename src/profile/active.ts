@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { readRegularFile } from '../system/files/small-file.ts'
-import { replaceFile } from './files.ts'
 import { DEFAULT_PROFILE } from './names.ts'
+import { replaceFile } from './replace-file.ts'
 
 const fileOf = (home: string): string => join(home, 'active_profile')
 

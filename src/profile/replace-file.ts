@@ -1,47 +1,25 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { basename, dirname } from 'node:path'
-import { below } from '../system/paths.ts'
+/** Files of the volume: replaced, or written in place where they are mounts of their own and cannot be. */
+import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeFileSync } from 'node:fs'
+import { replaceFileDurably, replaceFileSync } from '../system/files/replace-file.ts'
 import { unwritable } from './unwritable.ts'
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_RDONLY, O_DIRECTORY } = constants
+const { O_WRONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
 
-/**
- * Write, then rename: a reader sees the old text or the new one, and a link planted under either name is not followed. A file that
- * cannot be replaced, as it is a mount of its own, is written in place.
- * @param durable it survives a power cut when this returns
- * @throws the error of the file system
- */
-export function replaceFileSync(file: string, text: string, { durable }: { readonly durable: boolean }): void {
-  const dir = dirname(file)
-  // Named by pid: one process writes one file at a time, and what a kill leaves behind is replaced by its successor in a container.
-  const scratch = below(dir, `.${basename(file)}.${process.pid}`)
+/** Resolves when the new text would survive a power cut. @throws HermesError for a place that takes no writes */
+export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
   try {
-    rmSync(scratch, { force: true })
-    writeNew(scratch, text, durable)
-    renameSync(scratch, file)
+    await replaceFileDurably(file, text, mode)
+  } catch (error) {
+    writeInPlace(file, text, mode, error)
+  }
+}
+
+/** For the short files of a profile's state. @param durable it survives a power cut when this returns */
+export function writeStateFile(file: string, text: string, { durable }: { readonly durable: boolean }): void {
+  try {
+    replaceFileSync(file, text, { mode: 0o644, durable })
   } catch (error) {
     writeInPlace(file, text, 0o644, error)
-    return
-  } finally {
-    removeScratch(scratch)
-  }
-  if (!durable) return
-  const dirFd = openSync(dir, O_RDONLY | O_DIRECTORY)
-  try {
-    fsyncSync(dirFd)
-  } finally {
-    closeSync(dirFd)
   }
 }
 
@@ -54,7 +32,7 @@ const NOT_REPLACED = ['EBUSY', 'EROFS', 'EACCES', 'EPERM']
  * @param error why it could not be replaced
  * @throws HermesError that says why it cannot be written at all; `error` when that is another failure
  */
-export function writeInPlace(file: string, text: string, mode: number, error: unknown): void {
+function writeInPlace(file: string, text: string, mode: number, error: unknown): void {
   const code = (error as NodeJS.ErrnoException).code ?? ''
   if (!NOT_REPLACED.includes(code)) throw error
   let fd: number
@@ -83,24 +61,5 @@ function restrict(fd: number, mode: number): void {
   } catch (error) {
     // The host's file may be another user's; its mode is that user's affair.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
-  }
-}
-
-function writeNew(file: string, text: string, durable: boolean): void {
-  const fd = openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
-  try {
-    writeFileSync(fd, text)
-    if (durable) fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** Where nothing can be made there is nothing to remove. */
-function removeScratch(scratch: string): void {
-  try {
-    rmSync(scratch, { force: true })
-  } catch (error) {
-    if (!NOT_REPLACED.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }

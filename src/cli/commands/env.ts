@@ -4,7 +4,7 @@ import { refuseDashboardVariable } from '../../profile/config/refused-secrets.ts
 import { withVariable } from '../../profile/environment/dot-env-edit.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
 import { ownName } from '../../profile/environment/own-environment.ts'
-import { replaceFile } from '../../profile/files.ts'
+import { replaceFile } from '../../profile/replace-file.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import { gatewaySlot } from '../../system/paths.ts'

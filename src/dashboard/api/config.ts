@@ -5,7 +5,7 @@ import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '..
 import { CONFIG_KEYS, configKeys } from '../../profile/config/keys.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
 import { CONFIG_MODE } from '../../profile/directory/templates.ts'
-import { replaceFile } from '../../profile/files.ts'
+import { replaceFile } from '../../profile/replace-file.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import type { Handlers } from '../contract/handler.ts'
 import { badRequest, conflict } from '../gate/refusals.ts'

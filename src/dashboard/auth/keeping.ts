@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { replaceFile } from '../../profile/files.ts'
+import { replaceFile } from '../../profile/replace-file.ts'
 import type { HandedText } from '../../protocol/handover.ts'
 import { readRegularFile, readSmallFile } from '../../system/files/small-file.ts'
 import type { Handed } from '../settings/handover.ts'

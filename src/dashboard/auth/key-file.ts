@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs'
 import { link, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { randomTag, syncDirectory, writeNewFile } from '../../profile/files.ts'
+import { randomTag, syncDirectory, writeNewFile } from '../../system/files/replace-file.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { misconfigured } from '../settings/settings.ts'
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { replaceFile } from '../../profile/files.ts'
+import { replaceFile } from '../../profile/replace-file.ts'
 import { HermesError } from '../../system/errors.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 

@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { replaceFileSync } from '../../system/files/replace-file.ts'
 
 /** The files that give ids their names. */
 export interface AccountFiles {
@@ -69,12 +70,9 @@ function rewrite(file: string, change: (text: string) => string): void {
   const text = readFileSync(file, 'utf8')
   const changed = change(text)
   if (changed === text) return
-  const temporary = `${file}.hermes-new`
   try {
-    writeFileSync(temporary, changed, { mode: 0o644, flag: 'wx' })
-    renameSync(temporary, file)
+    replaceFileSync(file, changed, { mode: 0o644 })
   } catch (error) {
-    rmSync(temporary, { force: true })
     // A file that is mounted by itself can only be written in place.
     if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw Object.assign(error as Error, { path: file })
     writeFileSync(file, changed)

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { rootPathOf } from '../../system/files/trust.ts'
 import { ROOT_GOES_WITHOUT } from '../../system/programs/own-node.ts'
 import type { Variables } from './environment.ts'
@@ -50,8 +50,7 @@ export class RootEnvironment {
     const { file, warn } = this.#o
     try {
       // Renamed: a script of root's that starts just now reads the one or the other.
-      writeFileSync(`${file}.new`, `${path}\n`, { mode: 0o644 })
-      renameSync(`${file}.new`, file)
+      replaceFileSync(file, `${path}\n`, { mode: 0o644 })
       this.#written = path
     } catch (error) {
       warn(`${file} cannot be written (${(error as Error).message}); with-contenv of root goes on with an older PATH`)

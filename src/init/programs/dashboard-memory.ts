@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
 import { type HandedText, KEPT_TEXTS, type KeptText, MAX_HANDOVER_LINE_BYTES } from '../../protocol/handover.ts'
+import { replaceFileDurably } from '../../system/files/replace-file.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 
@@ -29,19 +29,12 @@ export class DashboardMemory {
   /** Off the main thread: a disk may take its time, and PID 1 has none. @returns why it is not on the disk */
   async write(name: KeptText, text: string): Promise<string | undefined> {
     if (this.#trouble !== undefined) return this.#trouble
-    const scratch = below(this.#dir, `.${name}`)
+    const file = below(this.#dir, name)
     try {
-      const file = await open(scratch, 'w', 0o600)
-      try {
-        await file.writeFile(text)
-        await file.datasync()
-      } finally {
-        await file.close()
-      }
-      await rename(scratch, below(this.#dir, name))
+      await replaceFileDurably(file, text, 0o600)
       return undefined
     } catch (error) {
-      return `${below(this.#dir, name)} cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
+      return `${file} cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
     }
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import {
   encodeMessage,
   isKeptName,
@@ -9,13 +9,11 @@ import {
   type ToInit,
   type ToSupervisor,
 } from '../../protocol/init.ts'
+import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 
 type Kept = Extract<ToSupervisor, { type: 'kept' }>
-
-/** Under it a text is written before it gets its own name; no text is called so. */
-const SCRATCH = '.new'
 
 export interface SupervisorMemoryOptions {
   /** Root's alone, and empty: what lies in it is believed by the next supervisor. */
@@ -54,7 +52,7 @@ export class SupervisorMemory {
       return
     }
     try {
-      write(this.#o.dir, name, bytes)
+      replaceFileSync(below(this.#o.dir, name), bytes, { mode: 0o600 })
     } catch (error) {
       const { dir } = this.#o
       this.#fail(`cannot write ${below(dir, name)}: ${(error as Error).message}; free some space in ${dir}`)
@@ -96,17 +94,3 @@ export class SupervisorMemory {
 /** The supervisor gives up a line that is too long. JSON makes at most six characters of one. */
 const isSendable = (message: Extract<Kept, { text: string }>): boolean =>
   message.text.length < MAX_LINE_BYTES / 7 || Buffer.byteLength(encodeMessage(message)) <= MAX_LINE_BYTES
-
-/** Write, then rename: on a full disk the last text stays whole. */
-function write(dir: string, name: KeptName, bytes: Buffer): void {
-  const scratch = below(dir, SCRATCH)
-  // Without root the directory is not ours alone: nothing is followed or waited for, whatever lies there.
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants
-  const fd = openSync(scratch, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600)
-  try {
-    writeSync(fd, bytes)
-  } finally {
-    closeSync(fd)
-  }
-  renameSync(scratch, below(dir, name))
-}

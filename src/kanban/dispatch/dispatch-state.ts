@@ -1,8 +1,10 @@
 /** What is known of a board's ticks between them: a small file, so that the board changes only when the work does. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+
+import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
+import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { instantText } from '../../system/instant.ts'
 import type { DispatchReport } from '../report.ts'
@@ -56,11 +58,9 @@ export interface StatePlace {
 export function keepDispatchState({ home, board, warn }: StatePlace, state: DispatchState): void {
   const { slug } = board.place
   const file = dispatchStateFile(home, slug)
-  const scratch = `${file}.${process.pid}`
   try {
     makeDirectory(dirname(file), 0o700)
-    writeFileSync(scratch, `${JSON.stringify(state)}\n`, { mode: 0o600 })
-    renameSync(scratch, file)
+    replaceFileSync(file, `${JSON.stringify(state)}\n`, { mode: 0o600 })
   } catch (error) {
     warn(`the state of the dispatch of board ${slug} cannot be kept: ${(error as Error).message}`)
   }

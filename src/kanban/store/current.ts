@@ -1,6 +1,6 @@
 /** Which board a command means. */
 
-import { replaceFile } from '../../profile/files.ts'
+import { replaceFile } from '../../profile/replace-file.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import { currentBoardFile, DEFAULT_BOARD, kanbanDir, parseSlug } from './places.ts'

@@ -3,11 +3,13 @@ import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, symlink
 import { join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
+import { syncDirectory, writeNewFile } from '../../system/files/replace-file.ts'
 import { openRegular, readRegularFile, UnreadableFile } from '../../system/files/small-file.ts'
 import { homePaths, profileDir } from '../../system/paths.ts'
 import { MAX_CONFIG_BYTES } from '../config/config.ts'
-import { isMissing, isThere, replaceFile, syncDirectory, writeNewFile } from '../files.ts'
+import { isMissing, isThere } from '../files.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
+import { replaceFile } from '../replace-file.ts'
 import { inside, type Progress, removeTree, stagingName, sweepLeftovers, unlessMissing, working } from './staging.ts'
 import {
   CONFIG_MODE,

@@ -2,11 +2,13 @@
  * Directories in `profiles/` that are being built or removed: a dot name, which no profile can have, with who is at it. What a killed
  * command leaves is removed by the next one, or at boot.
  */
+
 import { readlinkSync } from 'node:fs'
 import { lstat, readdir, rmdir, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { randomTag } from '../../system/files/replace-file.ts'
 import { isZombie, readProcess } from '../../system/programs/proc.ts'
-import { isMissing, randomTag } from '../files.ts'
+import { isMissing } from '../files.ts'
 
 /** Told of each file that was copied or removed. */
 export type Progress = (bytes: number) => void

@@ -5,7 +5,7 @@
 
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
-import { replaceFileSync } from '../replace-file.ts'
+import { writeStateFile } from '../replace-file.ts'
 
 export type GatewayState = 'starting' | 'running' | 'draining' | 'degraded' | 'stopped' | 'startup_failed'
 
@@ -142,7 +142,7 @@ function put(observed: Observed, keys: Keys): Record<string, unknown> {
 }
 
 const write = (dir: string, state: Observed): void =>
-  replaceFileSync(below(dir, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`, { durable: false })
+  writeStateFile(below(dir, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`, { durable: false })
 
 const sealed = (state: Observed): Observed => ({ ...state, checksum: sealOf(state) })
 

@@ -3,10 +3,11 @@
  * (docs/files.md). Others may write, tamper with or lose both, so reading never throws, never hangs and takes anything that is
  * not a small regular file with sound content for "says nothing".
  */
+
 import type { SlotState } from '../../slot/slot.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
-import { replaceFileSync } from '../replace-file.ts'
+import { writeStateFile } from '../replace-file.ts'
 import {
   type GatewayState,
   identityOf,
@@ -106,7 +107,7 @@ export function wantsBootstrap(value: string | undefined, home: string): { start
  * @throws the error of the file system: the caller tells the operator
  */
 export function writeDesired(dir: string, state: DesiredState): void {
-  replaceFileSync(below(dir, DESIRED_FILE), `${state}\n`, { durable: true })
+  writeStateFile(below(dir, DESIRED_FILE), `${state}\n`, { durable: true })
 }
 
 function readDesiredFile(dir: string, warnings: string[]): Word | null {

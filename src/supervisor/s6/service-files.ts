@@ -1,8 +1,8 @@
-import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { makeDirectory } from '../../system/files/directory.ts'
+import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { below } from '../../system/paths.ts'
 import type { SignalName } from '../../system/signals.ts'
-import { encodeBytes } from '../../system/text/byte-text.ts'
 import { encodeStatus, type ServiceStatus } from './status.ts'
 
 /** What of a slot's definition shows in its directory. */
@@ -47,7 +47,7 @@ export function updateServiceDir(dir: string, shape: ServiceShape, before: Servi
     if (old !== undefined && old.get(name) === text) continue
     const file = below(dir, name)
     if (text === null) rmSync(file, { force: true })
-    else replace(file, text, 0o644)
+    else replaceFileSync(file, text, { mode: 0o644 })
   }
 }
 
@@ -65,16 +65,3 @@ const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text
   // Its presence is what makes `s6-svc -wU` wait for readiness.
   ['notification-fd', shape.notificationFd === null ? null : `${shape.notificationFd}\n`],
 ]
-
-/** Write, then rename: a reader sees the old file or the new one, never half of it. */
-export function replace(file: string, content: string | Buffer, mode: number): void {
-  // Not followed and not waited for, whatever lies under that name: the directory is the runtime user's.
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants
-  const fd = openSync(`${file}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, mode)
-  try {
-    writeFileSync(fd, typeof content === 'string' ? encodeBytes(content) : content)
-  } finally {
-    closeSync(fd)
-  }
-  renameSync(`${file}.new`, file)
-}

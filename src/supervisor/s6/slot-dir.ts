@@ -2,11 +2,13 @@ import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { isSlotKey } from '../../protocol/init.ts'
 import type { Ending } from '../../slot/ending.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { readSmallBytes, readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
+import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { ControlNative } from './control-fifo.ts'
 import { FairLetters } from './fair-letters.ts'
-import { buildServiceDir, replace, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
+import { buildServiceDir, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
 import { DEATH_BYTES, encodeStatus, type ServiceStatus, tallyDeath } from './status.ts'
 import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
 
@@ -76,7 +78,7 @@ export class ServiceDirs {
 
   /** @throws the error of the file system: without it the slot cannot start */
   writeRun(slot: string, script: string): void {
-    this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'run'), script, 0o700))
+    this.#orRebuild(slot, () => replaceFileSync(below(this.#dir(slot), 'run'), encodeBytes(script), { mode: 0o700 }))
   }
 
   /**
@@ -88,7 +90,8 @@ export class ServiceDirs {
     if (entry === undefined) return
     entry.status = status
     this.#attempt(slot, () => {
-      this.#orRebuild(slot, () => replace(below(this.#dir(slot), 'supervise', 'status'), encodeStatus(status), 0o644))
+      const file = below(this.#dir(slot), 'supervise', 'status')
+      this.#orRebuild(slot, () => replaceFileSync(file, encodeStatus(status), { mode: 0o644 }))
       if (events.length > 0) this.#notify(slot, events)
     })
   }
@@ -99,7 +102,8 @@ export class ServiceDirs {
       const file = below(this.#dir(slot), 'supervise', 'death_tally')
       // What is no tally, or longer than one can be, is replaced by one that begins anew.
       const { bytes: tally } = readSmallBytes(file, MOST_DEATHS * DEATH_BYTES)
-      replace(file, tallyDeath(tally ?? Buffer.alloc(0), ending, atMs, this.#deathsKept(slot)), 0o644)
+      const next = tallyDeath(tally ?? Buffer.alloc(0), ending, atMs, this.#deathsKept(slot))
+      replaceFileSync(file, next, { mode: 0o644 })
     })
   }
 

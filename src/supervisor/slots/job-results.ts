@@ -1,8 +1,9 @@
 /** What jobs came to. */
+
 import { rmSync } from 'node:fs'
 import type { JobResult } from '../../protocol/control.ts'
 import { childOf, type Slot } from '../../slot/slot.ts'
-import { replace } from '../s6/service-files.ts'
+import { replaceFileSync } from '../../system/files/replace-file.ts'
 import type { SlotEntry } from './table.ts'
 
 /** undefined: it is over and there is no ending to tell, because it never ran or vanished unseen. */
@@ -33,7 +34,7 @@ export class JobResults {
     const result = jobResult(slot)
     if (result?.state !== 'ended') return
     try {
-      replace(file, `${JSON.stringify(result)}\n`, 0o600)
+      replaceFileSync(file, `${JSON.stringify(result)}\n`, { mode: 0o600 })
     } catch (error) {
       // It can still be asked for, for as long as the container lives.
       this.#warn(`the result of ${key} is not kept over a restart: cannot write ${file}: ${(error as Error).message}`)

@@ -1,0 +1,106 @@
+/** Write, then rename: a reader sees the old content of a file or the new one, never half of it, and no planted link is followed. */
+import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { below } from '../paths.ts'
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
+const NEW = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+
+/** Named by pid: one process writes a file once at a time, and what a kill leaves behind is replaced by its successor in a container. */
+const scratchOf = (file: string): string => below(dirname(file), `.${basename(file)}.${process.pid}`)
+
+/**
+ * @param durable it survives a power cut when this returns
+ * @throws the error of the file system; the file is then as it was
+ */
+export function replaceFileSync(
+  file: string,
+  content: string | Uint8Array,
+  { mode, durable = false }: { readonly mode: number; readonly durable?: boolean },
+): void {
+  const scratch = scratchOf(file)
+  const fd = openNew(scratch, mode)
+  try {
+    try {
+      writeFileSync(fd, content)
+      if (durable) fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(scratch, file)
+  } catch (error) {
+    rmSync(scratch, { force: true })
+    throw error
+  }
+  if (durable) syncDirectorySync(dirname(file))
+}
+
+/** Whatever lies under that name is left by a kill, or planted: it goes. */
+function openNew(scratch: string, mode: number): number {
+  try {
+    return openSync(scratch, NEW, mode)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    rmSync(scratch, { force: true })
+    return openSync(scratch, NEW, mode)
+  }
+}
+
+/** A name nobody else has, so that two at once never build in one place. (node:crypto would cost each command 7 ms.) */
+export const randomTag = (): string => `${process.pid.toString(36)}-${process.hrtime.bigint().toString(36)}`
+
+/** Off the main thread, on the disk when it resolves, and several may replace a file at once. @throws the error of the file system */
+export async function replaceFileDurably(file: string, content: string, mode: number): Promise<void> {
+  const scratch = below(dirname(file), `.new-${randomTag()}`)
+  try {
+    await writeNewFile(scratch, content, mode)
+    await rename(scratch, file)
+  } catch (error) {
+    await rm(scratch, { force: true }).catch((left: NodeJS.ErrnoException) => {
+      if (left.code !== 'EROFS') throw left
+    })
+    throw error
+  }
+  await syncDirectory(dirname(file))
+}
+
+/** Writes a new file and waits until it is on the disk. @throws EEXIST when something is there, even a dangling link */
+export async function writeNewFile(file: string, content: string, mode: number): Promise<void> {
+  const handle = await open(file, NEW, mode)
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } catch (error) {
+    // write(2) knows no name; the reader of "no space left" wants to know where.
+    throw Object.assign(error as Error, { path: file })
+  } finally {
+    await handle.close()
+  }
+}
+
+/** File systems that cannot sync a directory say one of these. */
+const NO_SYNC = ['EINVAL', 'ENOTSUP', 'EROFS']
+
+/** A rename or a new name is on the disk only when its directory is. */
+export async function syncDirectory(dir: string | Buffer): Promise<void> {
+  const handle = await open(dir, O_RDONLY | O_DIRECTORY)
+  try {
+    await handle.sync()
+  } catch (error) {
+    if (!NO_SYNC.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  } finally {
+    await handle.close()
+  }
+}
+
+function syncDirectorySync(dir: string): void {
+  const fd = openSync(dir, O_RDONLY | O_DIRECTORY)
+  try {
+    fsyncSync(fd)
+  } catch (error) {
+    if (!NO_SYNC.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  } finally {
+    closeSync(fd)
+  }
+}
