@@ -45,9 +45,9 @@ export class BeginGate {
   }
 
   /** The boot's first look at the volume. */
-  open(): Promise<void> {
+  async open(): Promise<void> {
     const { withoutLease, lease } = this.#o
-    return this.leaseIs(withoutLease ? 'none' : lease.take())
+    return this.leaseIs(withoutLease ? 'none' : await lease.take())
   }
 
   hooksDone(): void {

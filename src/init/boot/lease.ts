@@ -1,12 +1,12 @@
 import {
   type BigIntStats,
-  closeSync,
+  close,
   constants,
-  fchownSync,
+  fchown,
   fstat,
-  fstatSync,
   lstat,
   lstatSync,
+  open,
   openSync,
   type Stats,
 } from 'node:fs'
@@ -14,15 +14,18 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LeaseState } from '../../protocol/init.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
-import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
-import { orAsRuntimeUser } from '../facts/as-runtime-user.ts'
+import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
 
 /** How often a holder looks whether its file still bears its name, and everybody else whether the volume is free. */
 const LOOK_EVERY_MS = 1_000
+/** After so long the first look says that it waits. */
+const SILENT_AFTER_MS = 5_000
 /** A file that has gone is made anew by its holder at the next look. Who waits makes one only after having missed it so often. */
 const MISSED_LOOKS = 3
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+const MODE = 0o644
 const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 
 export interface LeaseOptions {
@@ -30,7 +33,7 @@ export interface LeaseOptions {
   readonly file: string
   /** Where it lies, as a path that nothing in the volume can lead elsewhere: `/proc/self/fd/N`, the opened home. */
   readonly dir: string
-  readonly native: Pick<Native, 'tryLock'>
+  readonly native: Pick<Native, 'tryLockLater'>
   readonly clock: Clock
   /** Who a new file is given to; absent: nobody. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
@@ -43,12 +46,13 @@ export interface LeaseOptions {
  * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is an OFD lock:
  * it belongs to the open file description, which no child inherits. The file lies in a directory the runtime user can write, so
  * it is opened without following links and only locked, never read or written here.
+ *
+ * All of it goes by the thread pool, one look at a time: a network mount that hangs holds up neither signals nor reaping nor the stop.
  */
 export class Lease {
   readonly #o: LeaseOptions
   #fd: number | undefined
   #state: LeaseState = 'busy'
-  #look: Cancel | undefined
   #warned = false
   #opened = false
   #obstacle: string | undefined
@@ -57,7 +61,6 @@ export class Lease {
   /** From then on a file of somebody else's in its place was put there while we ran. */
   #everHeld = false
   #missed = 0
-  #closed = false
 
   constructor(options: LeaseOptions) {
     this.#o = options
@@ -78,36 +81,32 @@ export class Lease {
     return this.#obstacle
   }
 
-  /** Tries once, and looks again every second from then on, whoever holds the volume. @returns the state now */
-  take(): LeaseState {
-    this.#state = this.#try()
+  /** Tries once, and looks again every second from then on, whoever holds the volume. @returns the state then */
+  async take(): Promise<LeaseState> {
+    const { file, clock, warn } = this.#o
+    const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
+      warn(`${file}: the volume does not answer; the boot waits for it`),
+    )
+    this.#state = await this.#try()
+    answered()
     this.#lookLater()
     return this.#state
-  }
-
-  close(): void {
-    this.#closed = true
-    this.#look?.()
-    if (this.#fd !== undefined) closeSync(this.#fd)
-    this.#fd = undefined
   }
 
   /** Where there are no locks the supervisor's counter looks. */
   #lookLater(): void {
     const { clock } = this.#o
     if (this.#state === 'unsupported') return
-    this.#look = clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
-      // By the thread pool, one look at a time: a network mount that hangs holds up neither reaping nor the stop.
+    clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
       void (this.#state === 'held' ? this.#check() : this.#wait())
     })
   }
 
   async #wait(): Promise<void> {
     const isThere = (await this.#sight()) !== 'gone'
-    if (this.#closed) return
     this.#missed = isThere ? 0 : this.#missed + 1
     if (isThere || this.#missed >= MISSED_LOOKS) {
-      this.#state = this.#try()
+      this.#state = await this.#try()
       if (this.#state !== 'busy') this.#o.changed(this.#state)
     }
     this.#lookLater()
@@ -121,11 +120,11 @@ export class Lease {
     const { file, changed, warn } = this.#o
     const sight = await this.#sight()
     const held = this.#fd
-    if (this.#closed || held === undefined) return
+    if (held === undefined) return
     if (sight === 'gone' || sight === 'another') {
       this.#fd = undefined
-      this.#state = this.#try()
-      closeSync(held)
+      this.#state = await this.#try()
+      leave(held)
       if (this.#state === 'held') warn(`${file} was removed or replaced while we held it; a new one is locked`)
       else {
         warn(`${file} was replaced while we held it, and the new one is not ours`)
@@ -155,18 +154,18 @@ export class Lease {
     }
   }
 
-  #try(): LeaseState {
+  async #try(): Promise<LeaseState> {
     const { file, native } = this.#o
     let fd: number | undefined
     this.#obstacle = undefined
     this.#missed = 0
     try {
-      fd = this.#open()
+      fd = await this.#open()
       this.#opened = true
-      const lock = native.tryLock(fd)
+      const lock = await native.tryLockLater(fd)
       if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
       // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.
-      if (lock === 'held' && !this.#isStillThere(fd)) return 'busy'
+      if (lock === 'held' && !(await this.#isStillThere(fd))) return 'busy'
       if (lock === 'held') {
         this.#fd = fd
         this.#everHeld = true
@@ -182,18 +181,20 @@ export class Lease {
       this.#warn(`${file} cannot be locked: ${(error as Error).message}; a counter in it takes the lock's place`)
       return 'unsupported'
     } finally {
-      if (fd !== undefined) closeSync(fd)
+      if (fd !== undefined) leave(fd)
     }
   }
 
-  #open(): number {
+  async #open(): Promise<number> {
     const { owner } = this.#o
-    const existing = orAsRuntimeUser(owner, () => openExisting(this.#path))
-    const fd = existing ?? orAsRuntimeUser(owner, () => this.#create())
-    const status = fstatSync(fd)
+    const existing = await orAsRuntimeUserLater(owner, openLater(this.#path, OPEN_FLAGS), () =>
+      openSync(this.#path, OPEN_FLAGS),
+    ).catch(unlessGone)
+    const fd = existing ?? (await this.#create())
+    const status = await promisify(fstat)(fd)
     const what = this.#whatElse(status)
     if (what !== undefined) {
-      closeSync(fd)
+      leave(fd)
       throw new NoLease(what)
     }
     return fd
@@ -209,23 +210,30 @@ export class Lease {
   }
 
   /** The supervisor writes into it before the volume is repaired. What lies there already is given to nobody. */
-  #create(): number {
+  async #create(): Promise<number> {
     const { owner } = this.#o
+    const flags = OPEN_FLAGS | O_CREAT | O_EXCL
     try {
-      const fd = openSync(this.#path, OPEN_FLAGS | O_CREAT | O_EXCL, 0o644)
-      if (owner !== undefined && fstatSync(fd).uid !== owner.uid) fchownSync(fd, owner.uid, owner.gid)
+      const fd = await orAsRuntimeUserLater(owner, openLater(this.#path, flags), () =>
+        openSync(this.#path, flags, MODE),
+      )
+      if (owner !== undefined && (await promisify(fstat)(fd)).uid !== owner.uid)
+        await promisify(fchown)(fd, owner.uid, owner.gid)
       return fd
     } catch (error) {
       // Somebody else has just made it.
-      const other = (error as NodeJS.ErrnoException).code === 'EEXIST' ? openExisting(this.#path) : undefined
+      const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
+      const other = isThere ? await openLater(this.#path, OPEN_FLAGS).catch(unlessGone) : undefined
       if (other !== undefined) return other
       throw error
     }
   }
 
-  #isStillThere(fd: number): boolean {
-    const ours = fstatSync(fd, { bigint: true })
-    const there = orAsRuntimeUser(this.#o.owner, () => lstatSync(this.#path, { bigint: true, throwIfNoEntry: false }))
+  async #isStillThere(fd: number): Promise<boolean> {
+    const ours = await lookThrough(fd)
+    const there = await orAsRuntimeUserLater(this.#o.owner, lookAt(this.#path), () =>
+      lstatSync(this.#path, { bigint: true }),
+    ).catch(unlessGone)
     return there !== undefined && there.dev === ours.dev && there.ino === ours.ino
   }
 
@@ -237,6 +245,13 @@ export class Lease {
 
 const lookAt = (path: string): Promise<BigIntStats> => promisify(lstat)(path, { bigint: true })
 const lookThrough = (fd: number): Promise<BigIntStats> => promisify(fstat)(fd, { bigint: true })
+const openLater = (path: string, flags: number): Promise<number> => promisify(open)(path, flags, MODE)
+/** close(2) may wait for a network mount, too; what it says is of no use here. */
+const leave = (fd: number): void => close(fd, () => undefined)
+
+function unlessGone(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+}
 
 /** What was opened is none. */
 class NoLease extends Error {}
@@ -246,13 +261,4 @@ const NO_LEASE: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link, which is not followed',
   EISDIR: 'a directory',
   ENXIO: 'not a regular file',
-}
-
-function openExisting(file: string): number | undefined {
-  try {
-    return openSync(file, OPEN_FLAGS)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
 }

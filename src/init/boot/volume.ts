@@ -1,4 +1,5 @@
-import { accessSync, constants, lstatSync, statSync } from 'node:fs'
+import { accessSync, constants, type Stats, statSync } from 'node:fs'
+import { lstat, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../../repair/known.ts'
@@ -25,7 +26,8 @@ export interface VolumeOptions {
 
 /**
  * Gives the runtime user what is its own in the volume (root only), and tries whether it can write there.
- * init opens nothing in the volume itself: a short-lived child looks, another repairs, a third tries.
+ * init opens nothing in the volume itself: a short-lived child looks, another repairs, a third tries. What init looks at goes by the
+ * thread pool: a network mount that hangs must not hold up PID 1.
  * @returns one line that says why the volume cannot be used; undefined: it can
  */
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
@@ -43,7 +45,7 @@ export async function prepareVolume(o: VolumeOptions): Promise<string | undefine
 
 /** @returns one line that says why the runtime user cannot write in the volume; undefined: it can */
 export async function whyUnwritable(o: VolumeOptions): Promise<string | undefined> {
-  return (await isWritable(o)) ? undefined : describeUnwritable(o)
+  return (await isWritable(o)) ? undefined : describeUnwritable(o, await stat(o.home))
 }
 
 /**
@@ -54,7 +56,7 @@ export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dr
   try {
     accessSync(o.home, constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new HermesError('FAILED', describeUnwritable(o), { cause: error })
+    throw new HermesError('FAILED', describeUnwritable(o, statSync(o.home)), { cause: error })
   }
 }
 
@@ -63,16 +65,13 @@ export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dr
  * Node program to learn the same would cost 40 ms each time.
  */
 async function looksForeign({ home, identity, processes, rootEnv }: VolumeOptions): Promise<boolean> {
-  const top = statSync(home)
+  const top = await stat(home)
   if (top.uid !== identity.uid || formerGid(top, identity.gid) !== undefined) return true
-  const isOpen = (name: string): boolean => {
-    const status = lstatSync(join(home, name), { throwIfNoEntry: false })
-    return status?.isFile() === true && (status.mode & 0o077) !== 0
-  }
-  if (SECRET_FILES.some(isOpen)) return true
-  const places = [...KNOWN_DIRECTORIES, ...KNOWN_FILES]
-    .map((name) => join(home, name))
-    .filter((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+  const look = async (name: string) => ({ path: join(home, name), status: await lookAt(join(home, name)) })
+  const secrets = await Promise.all(SECRET_FILES.map(look))
+  if (secrets.some(({ status }) => status?.isFile() === true && (status.mode & 0o077) !== 0)) return true
+  const known = await Promise.all([...KNOWN_DIRECTORIES, ...KNOWN_FILES].map(look))
+  const places = known.filter(({ status }) => status !== undefined).map(({ path }) => path)
   if (places.length === 0) return false
   // -quit: one is enough. Both GNU's and busybox's find take a number for -user.
   const args = ['-P', ...places, '-xdev', '!', '-user', String(identity.uid), '-print', '-quit']
@@ -89,6 +88,13 @@ async function looksForeign({ home, identity, processes, rootEnv }: VolumeOption
   await Promise.all([ended, read])
   return found
 }
+
+/** @returns undefined: there is no such name */
+const lookAt = (path: string): Promise<Stats | undefined> =>
+  lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
 
 async function repair({
   home,
@@ -132,12 +138,10 @@ async function isWritable({ home, prefix, processes, rootEnv }: VolumeOptions): 
   return 'exitCode' in ending && ending.exitCode === 0
 }
 
-function describeUnwritable({
-  home,
-  identity: { uid, gid },
-  dropped,
-}: Pick<VolumeOptions, 'home' | 'identity' | 'dropped'>): string {
-  const status = statSync(home)
+function describeUnwritable(
+  { home, identity: { uid, gid }, dropped }: Pick<VolumeOptions, 'home' | 'identity' | 'dropped'>,
+  status: Stats,
+): string {
   const mode = (status.mode & 0o7777).toString(8).padStart(4, '0')
   const what = `${home} cannot be written: it belongs to ${status.uid}:${status.gid}, mode ${mode}, and we are ${uid}:${gid}`
   const repairIt = `run "chown -R ${uid}:${gid} FOLDER" on the host, FOLDER being what is mounted at ${home}`

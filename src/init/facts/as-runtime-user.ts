@@ -19,6 +19,20 @@ export function orAsRuntimeUser<T>(user: Ids | undefined, act: () => T): T {
   }
 }
 
+/**
+ * The same for what goes by the thread pool, whose threads may wait long. The ids are the whole process's, so the second try is made at
+ * once on the main thread: the file system has just answered the first one.
+ * @param first it was begun as root
+ */
+export async function orAsRuntimeUserLater<T>(user: Ids | undefined, first: Promise<T>, act: () => T): Promise<T> {
+  try {
+    return await first
+  } catch (error) {
+    if (user === undefined || !isRefusal(error)) throw error
+    return asRuntimeUser(user, act)
+  }
+}
+
 function asRuntimeUser<T>({ uid, gid }: Ids, act: () => T): T {
   const [rootUid, rootGid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
   process.setegid?.(gid)

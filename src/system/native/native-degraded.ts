@@ -37,6 +37,7 @@ export function degradedNative(): Native {
     },
     setPipeSize: () => missing('fcntl(F_SETPIPE_SZ)'),
     tryLock: () => 'unsupported',
+    tryLockLater: async () => 'unsupported',
     isLocked: () => false,
     listenUnix: () => missing('bind'),
     giveUpTerminal: () => missing('ioctl(TIOCNOTTY)'),

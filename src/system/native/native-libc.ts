@@ -27,9 +27,15 @@ export async function loadNative(): Promise<LoadedNative> {
   }
 }
 
+interface LibcFunction {
+  (...args: unknown[]): unknown
+  /** On a thread of libuv's pool; the last argument is called back. */
+  async(...args: unknown[]): void
+}
+
 /** The part of koffi this module uses; the raw koffi.node beside a bundle has it too. */
 interface Koffi {
-  load(path: null): { func(name: string, result: string, args: readonly string[]): (...args: unknown[]) => unknown }
+  load(path: null): { func(name: string, result: string, args: readonly string[]): LibcFunction }
   errno(): number
 }
 
@@ -121,7 +127,7 @@ const IOCTL_WITH_POINTER = ['int', 'unsigned long', 'void *'] as const
 
 function libcNative(koffi: Koffi): Native {
   const libc = koffi.load(null)
-  const bound = new Map<string, (...args: unknown[]) => unknown>()
+  const bound = new Map<string, LibcFunction>()
   // Bound at first use: a program pays for the calls it makes.
   const func = (key: string, name: string, result: string, args: readonly string[]) => {
     let fn = bound.get(key)
@@ -149,8 +155,16 @@ function libcNative(koffi: Koffi): Native {
   const pointerCall = (fd: number, command: number, argument: Buffer): unknown =>
     func('ioctl*', 'ioctl', 'int', IOCTL_WITH_POINTER)(fd, command, argument)
 
-  const lockCall = (fd: number, command: number, flock: Buffer): unknown =>
-    func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)(fd, command, flock)
+  const lockFunction = (): LibcFunction => func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)
+  const lockCall = (fd: number, command: number, flock: Buffer): unknown => lockFunction()(fd, command, flock)
+
+  const tryLock = (fd: number): 'held' | 'busy' | 'unsupported' => {
+    if (lockCall(fd, F_OFD_SETLK, wholeFile(F_WRLCK)) !== -1) return 'held'
+    const error = failure('fcntl(F_OFD_SETLK)')
+    if (error.code === 'EAGAIN' || error.code === 'EACCES') return 'busy'
+    if (NO_LOCKS.includes(error.code)) return 'unsupported'
+    throw error
+  }
 
   /** poll(2) that does not wait. @returns what is true of the descriptor; errors and hang-ups are reported unasked */
   const polled = (fd: number, events: number): number => {
@@ -206,12 +220,11 @@ function libcNative(koffi: Koffi): Native {
       return [read, write]
     },
     setPipeSize: (fd, bytes) => call('fcntl', fd, F_SETPIPE_SZ, bytes),
-    tryLock(fd) {
-      if (lockCall(fd, F_OFD_SETLK, wholeFile(F_WRLCK)) !== -1) return 'held'
-      const error = failure('fcntl(F_OFD_SETLK)')
-      if (error.code === 'EAGAIN' || error.code === 'EACCES') return 'busy'
-      if (NO_LOCKS.includes(error.code)) return 'unsupported'
-      throw error
+    tryLock,
+    async tryLockLater(fd) {
+      // errno is the other thread's; the file system has answered now, so asking it again here waits for nothing.
+      await new Promise<void>((resolve) => lockFunction().async(fd, F_OFD_SETLK, wholeFile(F_WRLCK), () => resolve()))
+      return tryLock(fd)
     },
     isLocked(fd) {
       const flock = wholeFile(F_RDLCK)

@@ -34,6 +34,8 @@ export interface Native {
    * @returns `held`; `busy` (EAGAIN, EACCES); `unsupported` where the file system has no locks (ENOLCK, ENOSYS, EINVAL, EOPNOTSUPP)
    */
   tryLock(fd: number): 'held' | 'busy' | 'unsupported'
+  /** The same on another thread: a network mount whose lock server does not answer holds up this promise only. */
+  tryLockLater(fd: number): Promise<'held' | 'busy' | 'unsupported'>
   /**
    * fcntl(F_OFD_GETLK, F_RDLCK, whole file): somebody else holds a write lock of either kind on the file. Also false where the
    * file system has no locks.

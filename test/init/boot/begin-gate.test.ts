@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { BeginGate } from '../../../src/init/boot/begin-gate.ts'
 import type { LeaseState } from '../../../src/protocol/init.ts'
+import { waitFor } from '../../support/wait.ts'
 
 function scene(
   first: LeaseState,
@@ -23,7 +24,7 @@ function scene(
   }
   const gate = new BeginGate({
     home: '/home',
-    lease: { take: () => first, opened: options.opened ?? true, obstacle: options.obstacle },
+    lease: { take: async () => first, opened: options.opened ?? true, obstacle: options.obstacle },
     withoutLease: options.withoutLease ?? false,
     prepare: look('prepare'),
     tryIt: look('try'),
@@ -87,8 +88,9 @@ test('lost while the hooks run: they end, and nothing begins before the volume i
 
 test('lost while it is being prepared: the supervisor is not told that it is held, and does not begin', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const { gate, told } = scene('held', { prepared: promise })
+  const { gate, told, looks } = scene('held', { prepared: promise })
   const opened = gate.open()
+  await waitFor('it to be prepared', () => looks.includes('prepare'))
   gate.hooksDone()
   await gate.leaseIs('busy')
   resolve()

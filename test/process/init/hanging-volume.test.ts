@@ -1,5 +1,5 @@
 // A volume on a network mount whose server is gone: each look at it waits without end. init does its other work meanwhile.
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -11,15 +11,16 @@ import { waitFor } from '../../support/wait.ts'
 
 const why = whyNotRoot ?? whyNoNamespace() ?? whyNoHangingFile()
 
-/** Threads of a process that wait for something that no signal but KILL interrupts. */
+/** Threads of a process that wait for FUSE: before its first answer (state D), or for an answer. */
 const waiting = (pid: number): readonly string[] =>
-  readdirSync(`/proc/${pid}/task`).filter((thread) =>
-    / D /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1').replace(/^.*\)/, '')),
-  )
+  readdirSync(`/proc/${pid}/task`).filter((thread) => {
+    const read = (file: string): string => readFileSync(`/proc/${pid}/task/${thread}/${file}`, 'latin1')
+    return / D /.test(read('stat').replace(/^.*\)/, '')) || read('wchan') === 'request_wait_answer'
+  })
 
-test.skipIf(why !== undefined)(
-  named('a look at the volume that hangs holds up neither reaping, nor the main program, nor the stop', why),
-  async () => {
+test.skipIf(why !== undefined).each(['looking', 'opening'] as const)(
+  named('a volume that hangs at %s the lease holds up neither reaping, nor the main program, nor the stop', why),
+  async (what) => {
     const home = mkdtempSync(join(tmpdir(), 'hermes-volume-'))
     chownSync(home, 10_000, 10_000)
     try {
@@ -29,7 +30,7 @@ test.skipIf(why !== undefined)(
       })
       await box.supervisor()
       await box.pid1.saw('here')
-      await using _ = await letHang(box.pid1.pid, join(home, 'run.lease'))
+      await using _ = await letHang(box.pid1.pid, join(home, 'run.lease'), what)
       await waitFor('init to look at the volume', () => waiting(box.pid1.pid).length > 0)
 
       // Its parent ends before it, so it is init's to reap.
@@ -42,6 +43,27 @@ test.skipIf(why !== undefined)(
 
       box.pid1.signal('TERM')
       expect(await box.exit()).toEqual({ code: 7 })
+    } finally {
+      rmSync(home, { recursive: true, force: true })
+    }
+  },
+)
+
+test.skipIf(why !== undefined)(
+  named('a boot whose volume hangs at the lease says so, and can be stopped', why),
+  async () => {
+    const home = mkdtempSync(join(tmpdir(), 'hermes-volume-'))
+    const lease = join(home, 'run.lease')
+    writeFileSync(lease, '')
+    for (const path of [home, lease]) chownSync(path, 10_000, 10_000)
+    try {
+      // Where the namespace of the box takes its mounts from.
+      await using _ = await letHang(process.pid, lease)
+      await using box = await startInit({ home, words: ['sh', '-c', 'echo never'] })
+      await box.supervisor()
+      await box.pid1.saw(`${lease}: the volume does not answer; the boot waits for it`)
+      box.pid1.signal('TERM')
+      expect(await box.exit()).toEqual({ code: 0 })
     } finally {
       rmSync(home, { recursive: true, force: true })
     }

@@ -3,14 +3,29 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { whyMissing } from '../tools.ts'
 
-/** Mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program before all else. */
+/**
+ * Mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program before all else;
+ * \`opening\` answers that one and one look at the attributes (linux/fuse.h: INIT 26, GETATTR 3; STATX is ENOSYS). What comes then is not even read:
+ * who waits for an answer to what was read cannot be killed.
+ */
 const MOUNT = `
-import ctypes, os, sys
+import ctypes, os, struct, sys, threading
 device = os.open('/dev/fuse', os.O_RDWR)
 options = f'fd={device},rootmode=100000,user_id=0,group_id=0,allow_other'
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.mount(b'hangs', sys.argv[1].encode(), b'fuse', 0, options.encode()) != 0:
     sys.exit(os.strerror(ctypes.get_errno()))
+def answer():
+    while answers:
+        _, opcode, unique = struct.unpack_from('<IIQ', os.read(device, 1 << 17))
+        body = answers.pop(opcode, b'')
+        os.write(device, struct.pack('<IiQ', 16 + len(body), 0 if body else -38, unique) + body)
+answers = {
+    26: struct.pack('<IIIIHHIIHHI28x', 7, 31, 0, 0, 0, 0, 4096, 1, 0, 0, 0),
+    3: struct.pack('<QIIQQQQQQIIIIIIIIII', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o100644, 1, 10000, 10000, 0, 512, 0),
+}
+if sys.argv[2] == 'opening':
+    threading.Thread(target=answer, daemon=True).start()
 print('mounted', flush=True)
 sys.stdin.read()`
 
@@ -18,7 +33,7 @@ sys.stdin.read()`
 export function whyNoHangingFile(): string | undefined {
   const missing = whyMissing('python3')
   if (missing !== undefined) return missing
-  const onTmpfs = 'mount -t tmpfs tmpfs /mnt && touch /mnt/file && exec python3 -c "$1" /mnt/file'
+  const onTmpfs = 'mount -t tmpfs tmpfs /mnt && touch /mnt/file && exec python3 -c "$1" /mnt/file looking'
   const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', onTmpfs, 'sh', MOUNT], {
     input: '',
     encoding: 'utf8',
@@ -30,9 +45,15 @@ export function whyNoHangingFile(): string | undefined {
  * Lets every look at a file hang from now on, in the mount namespace of a process; its PID namespace does not hold what does that.
  * @param pid the process
  * @param file it is there
+ * @param what `opening`: only to open it hangs
  */
-export async function letHang(pid: number, file: string): Promise<AsyncDisposable> {
-  const holder = spawn('nsenter', ['--target', String(pid), '--mount', '--', 'python3', '-c', MOUNT, file], {
+export async function letHang(
+  pid: number,
+  file: string,
+  what: 'looking' | 'opening' = 'looking',
+): Promise<AsyncDisposable> {
+  const enter = ['--target', String(pid), '--mount', '--']
+  const holder = spawn('nsenter', [...enter, 'python3', '-c', MOUNT, file, what], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const ended = once(holder, 'exit')
@@ -42,6 +63,8 @@ export async function letHang(pid: number, file: string): Promise<AsyncDisposabl
     [Symbol.asyncDispose]: async () => {
       holder.stdin.end()
       await ended
+      // The namespace may be gone with its process.
+      spawnSync('nsenter', [...enter, 'umount', '--lazy', file], { stdio: 'ignore' })
     },
   }
 }

@@ -106,6 +106,10 @@ export class FakeNative implements Native {
     return 'held'
   }
 
+  async tryLockLater(fd: number): Promise<'held' | 'busy' | 'unsupported'> {
+    return this.tryLock(fd)
+  }
+
   isLocked(fd: number): boolean {
     const { dev, ino } = fstatSync(fd)
     const holder = this.#locks.get(`${dev}:${ino}`)

@@ -268,6 +268,17 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     closeSync(second)
   })
 
+  contract('a lock that is asked for on another thread is the same', async () => {
+    const path = fresh()
+    writeFileSync(path, '')
+    const [first, second] = [openSync(path, 'r+'), openSync(path, 'r+')]
+    expect(await native.tryLockLater(first)).toBe('held')
+    expect(await native.tryLockLater(second)).toBe('busy')
+    closeSync(first)
+    expect(await native.tryLockLater(second)).toBe('held')
+    closeSync(second)
+  })
+
   contract('a socket that listens', async () => {
     const path = fresh()
     const fd = native.listenUnix(path, 5)
