@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { EventStreamReader } from '../../../src/dashboard/web/core/event-stream.ts'
+import { eventReader } from '../../../src/dashboard/web/core/event-stream.ts'
 import { ago, bytes, clockTime, cores, dayTime, duration, ending } from '../../../src/dashboard/web/core/format.ts'
 import { passes } from '../../../src/dashboard/web/core/log-level.ts'
 import { piecesOf } from '../../../src/dashboard/web/core/pieces.ts'
@@ -73,19 +73,19 @@ describe('the level of a line', () => {
 describe('server-sent events', () => {
   test('come out the same however the text is cut', () => {
     const text = 'event: slot\ndata: {"a":1}\n\n: a comment\n\ndata: one\ndata: two\r\n\r\nevent: empty\n\n'
-    const whole = new EventStreamReader().push(text)
+    const whole = eventReader()(text)
     expect(whole).toEqual([
       { name: 'slot', data: '{"a":1}' },
       { name: 'message', data: 'one\ntwo' },
     ])
     for (let size = 1; size < 9; size++) {
-      const reader = new EventStreamReader()
+      const read = eventReader()
       const pieces = text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []
-      expect(pieces.flatMap((piece) => reader.push(piece))).toEqual(whole)
+      expect(pieces.flatMap(read)).toEqual(whole)
     }
   })
   test('an event without data is none, and gives its name to no other', () => {
-    expect(new EventStreamReader().push('event: odd\n\ndata: x\n\n')).toEqual([{ name: 'message', data: 'x' }])
+    expect(eventReader()('event: odd\n\ndata: x\n\n')).toEqual([{ name: 'message', data: 'x' }])
   })
 })
 

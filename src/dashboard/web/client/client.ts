@@ -1,6 +1,6 @@
 /** Requests to the dashboard's API. */
 import type { ApiError } from '../../contract/contract.ts'
-import { EventStreamReader, type ServerEvent } from '../core/event-stream.ts'
+import { eventReader, type ServerEvent } from '../core/event-stream.ts'
 
 /** A refusal of the server (`status` is HTTP's), or no answer at all (`status` 0). */
 export class Failure extends Error {
@@ -96,14 +96,14 @@ export function createClient({ prefix, token: first, freshToken, onSignedOut }: 
       const { body } = await request(path, { signal, headers: { Accept: 'text/event-stream' } })
       if (body === null) return
       opened()
-      const reader = new EventStreamReader()
+      const read = eventReader()
       const text = body.pipeThrough(new TextDecoderStream()).getReader()
       while (true) {
         const { done, value } = await text.read().catch((error: unknown) => {
           throw signal.aborted ? error : new Failure(0, { detail: 'the connection broke' })
         })
         if (done) return
-        yield* reader.push(value)
+        yield* read(value)
       }
     },
     socketUrl: (path) => `${location.origin.replace(/^http/, 'ws')}${prefix}${path}`,
