@@ -9,7 +9,7 @@ import { gatherFacts, type InitFacts, type InitOptions } from './facts/facts.ts'
 import { canGiveFiles } from './facts/identity.ts'
 import { withoutNpm } from './facts/user-environment.ts'
 import { Init } from './init.ts'
-import { OwnConsole, openSink } from './processes/own-console.ts'
+import { OwnConsole, openSink, widen } from './processes/own-console.ts'
 import { withoutForwarders } from './programs/main-words.ts'
 
 const OLDEST_NODE = 24
@@ -31,6 +31,7 @@ export async function runInit(given: InitOptions): Promise<void> {
   const clock = systemClock()
   // Before anything drops root: afterwards they could not be opened.
   const [stdout, stderr] = [openSink(1), openSink(2)]
+  widen(stdout, native)
   const { LOG_FORMAT, S6_VERBOSITY } = options.env
   const own = new OwnConsole({
     sink: stderr,

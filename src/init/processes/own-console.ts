@@ -39,6 +39,22 @@ export function openSink(fd: 1 | 2): ConsoleSink {
   return { fd, kind: 'shared' }
 }
 
+/** What the kernel gives to any user (/proc/sys/fs/pipe-max-size). */
+const WIDE_PIPE_BYTES = 1_048_576
+
+/**
+ * Makes room in the FIFO behind a sink. An engine that copies it elsewhere reads it in larger pieces then, and those who write wait
+ * less often for it. A FIFO that stays as narrow as it was is no fault.
+ */
+export function widen({ kind, fd }: ConsoleSink, native: Pick<Native, 'setPipeSize'>): void {
+  if (kind !== 'stream') return
+  try {
+    if (fstatSync(fd).isFIFO()) native.setPipeSize(fd, WIDE_PIPE_BYTES)
+  } catch {
+    // EPERM, ENOSYS, no native calls.
+  }
+}
+
 const isOurTerminal = ({ rdev }: Stats): boolean => rdev !== 0 && readProcess(process.pid)?.terminal === rdev
 
 /** What a FIFO with room takes without blocking (pipe(7)). */

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readSync, rmSync, writeSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { OwnConsole } from '../../../src/init/processes/own-console.ts'
+import { OwnConsole, widen } from '../../../src/init/processes/own-console.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 
@@ -85,4 +85,24 @@ test('a file gets the lines where its shared offset stands', () => {
     closeSync(fd)
     rmSync(path)
   }
+})
+
+test('the FIFO that takes the lines of all slots is made wide; what cannot be widened stays as it is', () => {
+  const { write } = onPipe()
+  const page = Buffer.alloc(4096, 120)
+  const fill = (): number => {
+    let bytes = 0
+    try {
+      for (;;) bytes += writeSync(write, page)
+    } catch {
+      return bytes
+    }
+  }
+  expect(fill()).toBe(65_536)
+  widen({ fd: write, kind: 'stream' }, realNative)
+  expect(fill()).toBe(1_048_576 - 65_536)
+  const disk = openSync('/dev/null', 'w')
+  for (const kind of ['stream', 'file', 'none'] as const)
+    expect(() => widen({ fd: disk, kind }, realNative)).not.toThrow()
+  closeSync(disk)
 })
