@@ -15,11 +15,15 @@ import type { Command, Group } from './context/command.ts'
 
 export const GROUPS: readonly Group[] = [
   { name: 'profile', summary: 'Manage profiles' },
-  { name: 'gateway', summary: 'Manage gateways; alone: run one in the foreground', alone: 'run' },
+  { name: 'gateway', summary: 'Manage gateways; without a subcommand: run one in the foreground', alone: 'run' },
   { name: 'config', summary: "Read and write a profile's config.yaml" },
-  { name: 'env', summary: "Show and change the environment of a profile's gateway; alone: show", alone: 'show' },
+  {
+    name: 'env',
+    summary: "Show and change the environment of a profile's gateway; without a subcommand: show",
+    alone: 'show',
+  },
   KANBAN_GROUP,
-  { name: 'dashboard', summary: 'Manage the dashboard; alone: run it in the foreground', alone: 'run' },
+  { name: 'dashboard', summary: 'Manage the dashboard; without a subcommand: run it in the foreground', alone: 'run' },
   { name: 'service', summary: 'Manage the services that the image defines' },
 ]
 

@@ -16,15 +16,15 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): s
 
 const meanings: Readonly<Record<keyof typeof EXIT, string>> = {
   done: 'done',
-  failed: 'failed; standard error says what, where, and what to do next',
+  failed: 'failed; standard error names the cause, the place and the next step',
   usage: 'the command line is wrong; nothing was done',
   noSuch: 'no such profile or slot',
   noSupervisor: 'the supervisor is not running',
-  timedOut: 'not there in time; it may still come',
-  restartMe: 'from a service: start me again at once. Not a death when it had been up',
-  configuration: 'from a service: the configuration is wrong; its slot is parked until somebody says start',
-  permanentFailure: 'from a service or its finish program: never start me again; its slot is parked',
-  cannotExecute: 'root could not become the runtime user, so nothing was run; or a program could not be executed',
+  timedOut: 'the slot did not reach the state in time; it may still do so',
+  restartMe: 'from a service: requests an immediate restart; not counted as a death if the service had been up',
+  configuration: 'from a service: its configuration is wrong; its slot is parked until it is started by a command',
+  permanentFailure: 'from a service or its finish program: do not start it again; its slot is parked',
+  cannotExecute: 'root could not become the runtime user, so nothing ran; or a program could not be executed',
   notFound: 'the install, or the program to run, is missing',
 }
 
@@ -38,7 +38,7 @@ const environment = (): string => {
   const set = VARIABLES.map(({ name, value, meaning }) => [`\`${name}\``, value, meaning])
   const given = INTERNAL_VARIABLES.map(({ name, meaning }) => [`\`${name}\``, meaning])
   return `${table(['variable', 'default', 'meaning'], set)}
-Set by hermes for what it starts:
+Set by hermes for the programs that it starts:
 
 ${table(['variable', 'meaning'], given)}`
 }

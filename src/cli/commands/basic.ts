@@ -2,26 +2,26 @@ import { EXIT } from '../../system/errors.ts'
 import type { Command } from '../context/command.ts'
 import { healthcheck, readiness, status, version } from './hot.ts'
 
-/** The hot commands again, for the parser, the help and the reference. */
+/** Describes the hot commands for the parser, the help and the reference. */
 export const BASIC_COMMANDS: readonly Command[] = [
   {
     path: 'status',
-    summary: 'who supervises, every slot, and what is wrong',
+    summary: 'Show the supervisor, every slot and current problems',
     exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
     run: status,
   },
   {
     path: 'healthcheck',
-    summary: 'is the container alive; with --ready: are the gateways up',
+    summary: 'Check that the supervisor answers; with --ready, that the gateways are up',
     options: [
       {
         long: '--ready',
         value: '[NAME]',
-        help: 'every wanted gateway, or that of NAME, is up or within its start time',
+        help: 'check that every gateway that should run, or only that of NAME, is up or still within its start time',
       },
     ],
-    details: 'Helpers such as the dashboard do not count.',
-    exits: { 0: 'yes', 1: 'no, also when no supervisor runs' },
+    details: 'Helper slots such as the dashboard are not checked.',
+    exits: { 0: 'healthy', 1: 'not healthy, or the supervisor is not running' },
     run: (context, input) => {
       const { ready } = input.options
       return ready === undefined
@@ -29,5 +29,5 @@ export const BASIC_COMMANDS: readonly Command[] = [
         : readiness(context, ready === true ? context.wishedProfile : ready)
     },
   },
-  { path: 'version', summary: 'the version of hermes, its revision, build date and base image', run: version },
+  { path: 'version', summary: 'Print the version of hermes, its revision, build date and base image', run: version },
 ]

@@ -17,18 +17,20 @@ const LISTED_SESSIONS = 50
 export const CHAT_COMMANDS: readonly Command[] = [
   {
     path: 'chat',
-    summary: "talk to the profile's agent",
+    summary: "Talk to the profile's agent",
     options: [
-      { long: '--query', short: '-q', value: 'TEXT', help: 'one question; the answer goes to standard output' },
-      { long: '--session', value: 'ID', help: 'go on with that conversation, or begin one of that name' },
-      { long: '--sessions', help: 'list the conversations, the latest first' },
+      { long: '--query', short: '-q', value: 'TEXT', help: 'ask one question and print the answer on standard output' },
+      { long: '--session', value: 'ID', help: 'continue the session ID, or start it if it does not exist' },
+      { long: '--sessions', help: 'list the sessions, most recent first' },
     ],
     details:
-      'On a terminal: a conversation, kept as a session (Ctrl-C stops an answer, Ctrl-D leaves; a pasted block is one question, which Enter sends). Otherwise standard input is the question. A single question is kept only with --session.',
+      'On a terminal, start a conversation and keep it as a session. Ctrl-C stops an answer and Ctrl-D leaves.\n' +
+      'A pasted block is one question; Enter sends it. Without a terminal, standard input is the question. A\n' +
+      'single question is kept only with --session.',
     exits: {
       [EXIT.noSuch]: 'no such profile',
-      [EXIT.timedOut]: 'the agent gave no sign of life',
-      [EXIT.restartMe]: 'the endpoint asks to come back later (429)',
+      [EXIT.timedOut]: 'the agent did not respond in time',
+      [EXIT.restartMe]: 'the endpoint asked to retry later (429)',
     },
     run: chat,
   },

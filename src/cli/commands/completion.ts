@@ -7,9 +7,9 @@ export const completionCommand = (
   groups: Parameters<typeof completionScript>[2],
 ): Command => ({
   path: 'completion',
-  summary: 'print a completion script for the shell',
-  arguments: [{ name: 'SHELL', help: 'bash, zsh or fish', kind: 'required', words: SHELLS }],
-  details: 'bash: source <(hermes completion bash)',
+  summary: 'Print a completion script for a shell',
+  arguments: [{ name: 'SHELL', help: 'name of the shell: bash, zsh or fish', kind: 'required', words: SHELLS }],
+  details: 'In bash: source <(hermes completion bash)',
   run: (_, input) => {
     const shell = SHELLS.find((one) => one === input.words[0]) ?? 'bash'
     const script = completionScript(shell, tree(), groups)

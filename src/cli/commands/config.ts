@@ -23,12 +23,12 @@ import type { Outcome } from '../terminal/output.ts'
 import { readText } from '../terminal/terminal.ts'
 import { table } from '../view/slots-view.ts'
 
-const KEY = { name: 'KEY', help: 'such as gateway.restart', kind: 'required' } as const
+const KEY = { name: 'KEY', help: 'name of a key, such as gateway.restart', kind: 'required' } as const
 
 export const CONFIG_COMMANDS: readonly Command[] = [
   {
     path: 'config get',
-    summary: 'the value in force of a key, or of all keys',
+    summary: 'Print the effective value of a key, or of every key',
     arguments: [{ ...KEY, kind: 'optional' }],
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: get,
@@ -36,34 +36,37 @@ export const CONFIG_COMMANDS: readonly Command[] = [
   {
     path: 'config set',
     writes: true,
-    summary: "write a key to the profile's config.yaml; comments stay",
+    summary: "Set a key in the profile's config.yaml, keeping its comments",
     arguments: [
       KEY,
       {
         name: 'VALUE',
-        help: 'as YAML: never, 30s, [sh, -c, "exec x"], {fd: 3}; null = back to the default',
+        help: 'new value, as YAML: never, 30s, [sh, -c, "exec x"], {fd: 3}; null restores the default',
         kind: 'required',
       },
     ],
     details:
-      "Nothing is written when the key is unknown, does not take the value, has no effect in this profile, or is a secret that the\nimage takes from the container's environment only (exit code 2). The answer says when it counts.",
+      'The file is left unchanged (exit code 2) when the key is unknown, does not accept the value, has no\n' +
+      "effect in this profile, or is a secret that the image takes only from the container's environment. The\n" +
+      'output says when the new value takes effect.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: set,
   },
   {
     path: 'config edit',
     writes: true,
-    summary: 'open config.yaml in $VISUAL or $EDITOR, then check it',
+    summary: 'Edit config.yaml in $VISUAL or $EDITOR, then check it',
     details:
-      'Without a terminal and without those variables, the new file is read from standard input: hermes config edit <FILE.',
+      'Without a terminal and without those variables, the new file is read from standard input:\n' +
+      'hermes config edit <FILE',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: edit,
   },
   {
     path: 'config check',
-    summary: 'say what is wrong in config.yaml, with line and key',
-    options: [{ long: '--all', help: 'every profile' }],
-    exits: { 1: 'something is wrong', [EXIT.noSuch]: 'no such profile' },
+    summary: 'Report every problem in config.yaml with its line and key',
+    options: [{ long: '--all', help: 'check every profile' }],
+    exits: { 1: 'the configuration has a problem', [EXIT.noSuch]: 'no such profile' },
     run: check,
   },
 ]
@@ -176,7 +179,7 @@ async function edit(context: Context): Promise<Outcome> {
 
 const noEditor = (tried: string, profile: string): HermesError =>
   new HermesError('FAILED', `No editor found (tried ${tried}). Nothing changed`, {
-    next: `Set EDITOR, or use hermes config set KEY VALUE, or give the whole file: hermes -p ${profile} config edit <FILE`,
+    next: `set EDITOR, use hermes config set KEY VALUE, or pass the whole file: hermes -p ${profile} config edit <FILE`,
   })
 
 /** Without a terminal the new text is standard input; one that is wrong changes nothing. */

@@ -9,8 +9,8 @@ import type { Outcome } from '../terminal/output.ts'
 export const DOCTOR_COMMANDS: readonly Command[] = [
   {
     path: 'doctor',
-    summary: 'check install, identity, volume, profiles, supervisor, ports, stale files, zombies, clock, disk',
-    exits: { 0: 'nothing that must be repaired', 1: 'something must be repaired' },
+    summary: 'Check install, identity, volume, profiles, supervisor, ports, stale files, zombies, clock, disk',
+    exits: { 0: 'nothing needs repair', 1: 'something needs repair' },
     run: examine,
   },
 ]

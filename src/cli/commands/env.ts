@@ -15,24 +15,26 @@ import type { Context } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { openAsker, readText } from '../terminal/terminal.ts'
 
-const NAME = { name: 'NAME', help: 'such as API_SERVER_KEY', kind: 'required' } as const
+const NAME = { name: 'NAME', help: 'name of the variable, such as API_SERVER_KEY', kind: 'required' } as const
 const EXITS = { [EXIT.noSuch]: 'no such profile' }
 const MAX_VALUE_BYTES = 64 * 1024
 
 export const ENV_COMMANDS: readonly Command[] = [
   {
     path: 'env show',
-    summary: "Print the environment of the profile's gateway, with the source of each value; secrets are masked",
+    summary: "Print the environment of the profile's gateway with the source of each value, masking secrets",
     exits: EXITS,
     run: showEnvironment,
   },
   {
     path: 'env set',
     writes: true,
-    summary: "Set a variable in the profile's .env; the value is read from standard input",
+    summary: "Set a variable in the profile's .env, reading its value from standard input",
     arguments: [NAME],
     details:
-      'echo "$VALUE" | hermes env set NAME. The value is never an argument, so it is in no process list. Other lines stay as they are. It counts from the next start of the gateway.',
+      'Example: echo "$VALUE" | hermes env set NAME\n' +
+      'The value is never an argument, so it does not appear in process lists. Other lines of the file are\n' +
+      'kept. The new value takes effect at the next start of the gateway.',
     exits: EXITS,
     run: setVariable,
   },
@@ -70,7 +72,9 @@ async function change(context: Context, { words: [name = ''] }: Input, value: st
   const text = readRegularFile(file, MAX_VALUE_BYTES * 2) ?? ''
   await replaceFile(file, withVariable(text, name, value), 0o600)
   return {
-    text: `${file}: ${name} is ${value === undefined ? 'removed' : 'set'}\n  next: hermes -p ${profile} gateway restart\n`,
+    text:
+      `${file}: ${name} is ${value === undefined ? 'removed' : 'set'}\n` +
+      `  next: hermes -p ${profile} gateway restart\n`,
     json: { file, name, set: value !== undefined },
   }
 }

@@ -14,18 +14,18 @@ import { durationText, stateWords } from '../view/slots-view.ts'
 import { gatewayStatus } from './hot.ts'
 
 export const WAIT_OPTIONS: readonly OptionSpec[] = [
-  { long: '--timeout', value: 'S', help: 'give up waiting after that long (30, 500ms, 2m)' },
-  { long: '--no-wait', help: 'do not wait for the result' },
+  { long: '--timeout', value: 'S', help: 'stop waiting after this time (30, 500ms, 2m)' },
+  { long: '--no-wait', help: 'return without waiting for the result' },
 ]
-const PROFILES: ArgumentSpec = { name: 'PROFILE', help: 'profiles; default: the one of -p', kind: 'many' }
+const PROFILES: ArgumentSpec = { name: 'PROFILE', help: 'names of profiles; default: the profile of -p', kind: 'many' }
 const ACTION_OPTIONS: readonly OptionSpec[] = [
-  { long: '--all', help: 'every profile; reports each failure' },
+  { long: '--all', help: 'act on every profile, and report each failure' },
   ...WAIT_OPTIONS,
 ]
 const ACTION_EXITS = {
   [EXIT.noSuch]: 'no such profile or slot',
   [EXIT.noSupervisor]: 'the supervisor is not running',
-  [EXIT.timedOut]: 'not there in time',
+  [EXIT.timedOut]: 'the slot did not reach the state in time',
 }
 
 type Verb = 'start' | 'stop' | 'restart'
@@ -33,16 +33,16 @@ type Verb = 'start' | 'stop' | 'restart'
 export const GATEWAY_COMMANDS: readonly Command[] = [
   {
     path: 'gateway start',
-    summary: 'start the gateway, now and at every boot; waits until it is ready',
+    summary: 'Start the gateway, now and at every boot, and wait until it is ready',
     arguments: [PROFILES],
     options: ACTION_OPTIONS,
-    details: 'Un-parks a parked one. Already up: succeeds and changes nothing.',
+    details: 'A parked gateway is started too. If the gateway is already up, the command succeeds and changes nothing.',
     exits: ACTION_EXITS,
     run: (context, input) => action(context, input, 'start'),
   },
   {
     path: 'gateway stop',
-    summary: 'stop the gateway, also for the next boots; waits until it is down',
+    summary: 'Stop the gateway, keep it stopped at the next boots, and wait until it is down',
     arguments: [PROFILES],
     options: ACTION_OPTIONS,
     exits: ACTION_EXITS,
@@ -50,7 +50,7 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
   },
   {
     path: 'gateway restart',
-    summary: 'stop and start the gateway; one that is down is started',
+    summary: 'Restart the gateway, or start it if it is down',
     arguments: [PROFILES],
     options: ACTION_OPTIONS,
     exits: ACTION_EXITS,
@@ -58,12 +58,12 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
   },
   {
     path: 'gateway status',
-    summary: 'state, pid, uptime, restarts, last death, log path',
-    arguments: [{ name: 'PROFILE', help: 'profile; default: the one of -p', kind: 'optional' }],
-    options: [{ long: '--all', help: 'every profile' }],
+    summary: "Show the gateway's state, pid, uptime, restarts, last death and log path",
+    arguments: [{ name: 'PROFILE', help: 'name of the profile; default: the profile of -p', kind: 'optional' }],
+    options: [{ long: '--all', help: 'show every profile' }],
     exits: {
       0: 'up',
-      1: 'anything else',
+      1: 'in any other state',
       [EXIT.noSuch]: 'no such profile or slot',
       [EXIT.noSupervisor]: 'the supervisor is not running',
     },
@@ -72,9 +72,9 @@ export const GATEWAY_COMMANDS: readonly Command[] = [
   },
   {
     path: 'gateway run',
-    summary: 'run the gateway in the foreground; as the main program of a container, under supervision',
-    options: [{ long: '--no-supervise', help: 'be the gateway oneself, also as the main program of a container' }],
-    details: 'Refused while the gateway runs already, and as root unless HERMES_ALLOW_ROOT_GATEWAY is set.',
+    summary: 'Run the gateway in the foreground; as the main program of a container, run it supervised',
+    options: [{ long: '--no-supervise', help: 'run it without supervision, also as the main program of a container' }],
+    details: 'Fails if the gateway is already running. Root may run it only if HERMES_ALLOW_ROOT_GATEWAY is set.',
     exits: { [EXIT.noSuch]: 'no such profile', [EXIT.configuration]: 'the configuration is wrong' },
     run: async (context, input) => {
       const { gatewayProgram } = require('#bundle/gateway.cjs') as GatewayBundle
@@ -134,7 +134,7 @@ async function action(context: Context, input: Input, verb: Verb): Promise<Outco
   return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
 }
 
-/** While a start is waited for, the first death of the slot is reported at once: what is wrong with it may be plain from that. */
+/** Reports the first death of the slot while the command waits for its start: the cause may be plain from it. */
 async function sayingFirstDeath<T>(
   { json, output }: Context,
   client: ControlClient,

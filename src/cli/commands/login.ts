@@ -15,13 +15,20 @@ export const LOGIN_COMMANDS: readonly Command[] = [
   {
     path: 'login',
     writes: true,
-    summary: "store the agent's API key in the profile's auth.json, readable by its owner only",
+    summary: "Store the agent's API key in the profile's auth.json, readable only by its owner",
     options: [
-      { long: '--name', value: 'VARIABLE', help: 'which key; else api_key_env of agent.openai, else OPENAI_API_KEY' },
-      { long: '--remove', help: 'forget the key' },
+      {
+        long: '--name',
+        value: 'VARIABLE',
+        help: 'name of the key; default: api_key_env of agent.openai, else OPENAI_API_KEY',
+      },
+      { long: '--remove', help: 'remove the stored key' },
     ],
     details:
-      'The key is asked for without showing it, or read from standard input: echo "$KEY" | hermes login. It is never an argument, so it is in no process list. A variable of that name in the environment or in .env wins over it. It counts at once.',
+      'The key is typed at a prompt that does not show it, or read from standard input:\n' +
+      'echo "$KEY" | hermes login\n' +
+      'It is never an argument, so it does not appear in process lists. A variable of the same name in the\n' +
+      'environment or in .env takes precedence. The key takes effect immediately.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: login,
   },
@@ -43,26 +50,30 @@ async function login(context: Context, input: Input): Promise<Outcome> {
     asker.close()
   }
   const hidden = readDotEnv(join(dir, '.env')).variables[name] !== undefined
-  if (hidden) context.output.err(`hermes: warning: ${join(dir, '.env')} sets ${name} too, and wins\n`)
+  if (hidden) context.output.err(`hermes: warning: ${join(dir, '.env')} also sets ${name} and takes precedence\n`)
   const next = openai === null ? `hermes -p ${profile} setup` : `hermes -p ${profile} chat -q Hello`
   return { text: `${file}: ${name} is stored\n  next: ${next}\n`, json: { file, name, stored: true } }
 }
 
-/** @throws HermesError USAGE, never quoting what was given: it may be the key */
+/** @throws HermesError USAGE; the message never quotes the text, which may be the key */
 export function parseKeyName(text: string): string {
   if (/^[A-Z][A-Z0-9_]{0,127}$/.test(text)) return text
-  throw new HermesError('USAGE', 'that cannot be the name of a key, so nothing was stored', {
-    next: 'a name has capital letters, digits and _ only, for example OPENAI_API_KEY. The key itself is read from standard input',
+  throw new HermesError('USAGE', 'invalid name of a key; nothing was stored', {
+    next: 'use capital letters, digits and _, as in OPENAI_API_KEY; the key itself is read from standard input',
   })
 }
 
-/** @throws HermesError USAGE, never quoting the key */
+/** @throws HermesError USAGE; the message never quotes the key */
 export function parseKey(text: string | undefined): string {
   if (text === undefined || text === '') {
-    throw new HermesError('USAGE', 'no key was given: nothing was stored', { next: 'echo "$KEY" | hermes login' })
+    throw new HermesError('USAGE', 'no key given; nothing was stored', { next: 'echo "$KEY" | hermes login' })
   }
   if (text.length <= LONGEST_KEY && /^[\x21-\x7e]+$/.test(text)) return text
-  throw new HermesError('USAGE', 'that is not a key: a key is one word of printable ASCII characters', {
-    next: 'nothing was stored; was more than the key pasted?',
-  })
+  throw new HermesError(
+    'USAGE',
+    'invalid key; nothing was stored: a key is printable ASCII characters without spaces',
+    {
+      next: 'check that only the key was pasted, then try again',
+    },
+  )
 }

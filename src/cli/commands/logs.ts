@@ -16,40 +16,42 @@ const STDOUT = 1
 const DEFAULT_LINES = '50'
 const NAMES: ArgumentSpec = {
   name: 'NAME',
-  help: `profiles; ${KINDS.join(', ')} as --of, where no profile has that name`,
+  help: `names of profiles; ${KINDS.join(', ')}: like --of, unless a profile has that name`,
   kind: 'many',
 }
 const OPTIONS = [
-  { long: '--follow', short: '-f', help: 'go on with what is written from now on' },
+  { long: '--follow', short: '-f', help: 'keep printing new lines as they are written' },
   {
     long: '--lines',
     short: '-n',
     value: 'N',
-    help: `the last N lines (${DEFAULT_LINES}; with --since all of them); all: everything there is`,
+    help: `print the last N lines (default ${DEFAULT_LINES}; with --since: all), or all`,
   },
-  { long: '--since', value: 'WHEN', help: '30s, 10m, 1h, or a time' },
-  { long: '--level', value: 'LEVEL', help: 'that level and worse: debug, info, warn, error' },
-  { long: '--session', value: 'ID', help: 'one conversation' },
+  { long: '--since', value: 'WHEN', help: 'print lines since a time, or since 30s, 10m or 1h ago' },
+  { long: '--level', value: 'LEVEL', help: 'print lines of this level and above: debug, info, warn, error' },
+  { long: '--session', value: 'ID', help: 'print lines of one session' },
 ] as const
 
 export const LOG_COMMANDS: readonly Command[] = [
   {
     path: 'logs',
-    summary: "print a gateway's log, or several merged by time",
+    summary: "Print a gateway's log, or several logs merged by time",
     arguments: [NAMES],
     options: [
       ...OPTIONS,
-      { long: '--all', help: 'every gateway' },
-      { long: '--of', value: 'LOG', help: KINDS.join(', ') },
+      { long: '--all', help: 'print the logs of every gateway' },
+      { long: '--of', value: 'LOG', help: `kind of log: ${KINDS.join(', ')}` },
     ],
     details:
-      "Alone it prints the active profile's agent.log where the built-in gateway runs, else `current`, what the gateway's program prints.\nWith --follow and --json: one JSON object a line.",
+      'Without NAME and --of, print the log of the active profile: agent.log if it runs the built-in gateway,\n' +
+      "else `current`, the output of the gateway's program. With --follow and --json, each line is a JSON\n" +
+      'object.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: (context, input) => printLogs(context, input, sourcesOf(context, input)),
   },
   {
     path: 'service logs',
-    summary: 'print the log of a service that the image defines',
+    summary: 'Print the log of a service that the image defines',
     arguments: [{ name: 'NAME', help: 'name of the service', kind: 'required' }],
     options: OPTIONS,
     exits: { [EXIT.noSuch]: 'no such service' },

@@ -29,43 +29,44 @@ export const PROFILE_COMMANDS: readonly Command[] = [
   {
     path: 'profile create',
     writes: true,
-    summary: 'make a profile and its slot',
-    arguments: [{ ...NAME, help: 'a-z, 0-9, _ and -, at most 64 characters' }],
+    summary: 'Create a profile and its slot',
+    arguments: [{ ...NAME, help: 'name of the new profile: a-z, 0-9, _ and -, at most 64 characters' }],
     options: [
-      { long: '--clone', value: 'FROM', help: 'copy settings, credentials, memories and skills of that profile' },
+      { long: '--clone', value: 'FROM', help: 'copy settings, credentials, memories and skills from profile FROM' },
       { long: '--start', help: 'start its gateway' },
-      { long: '--description', value: 'TEXT', help: 'shown in lists' },
+      { long: '--description', value: 'TEXT', help: 'description shown in lists' },
     ],
-    details: 'Without a supervisor the files are made; the slot appears when one starts.',
+    details: 'If no supervisor is running, only the files are created. The slot appears when the supervisor starts.',
     exits: {
-      [EXIT.noSuch]: 'no profile to clone',
-      [EXIT.timedOut]: 'the slot did not appear, or the gateway did not get ready, in time',
+      [EXIT.noSuch]: 'the profile to clone does not exist',
+      [EXIT.timedOut]: 'the slot did not appear, or the gateway was not ready, in time',
     },
     run: create,
   },
   {
     path: 'profile delete',
     writes: true,
-    summary: 'stop its gateway and remove the profile',
+    summary: 'Delete a profile after stopping its gateway',
     arguments: [NAME],
     options: [
-      { long: '--yes', short: '-y', help: 'do not ask' },
+      { long: '--yes', short: '-y', help: 'delete without asking for confirmation' },
       { long: '--keep-logs', help: "keep the gateway's logs" },
     ],
     details:
-      'Asks for the name, which may also come on standard input; --yes does without. Workers of the board that run for the profile are\nstopped, and their tasks go back to the board.',
+      'To confirm, type the name of the profile or pass it on standard input. With --yes, no confirmation is\n' +
+      'needed. Kanban workers that run for the profile are stopped, and their tasks go back to the board.',
     exits: NO_SUCH,
     run: remove,
   },
   {
     path: 'profile list',
-    summary: 'the profiles with the state of their gateways; * marks the active one',
-    options: [{ long: '--quiet', short: '-q', help: 'names only' }],
+    summary: 'List the profiles and the state of their gateways, marking the active profile with *',
+    options: [{ long: '--quiet', short: '-q', help: 'print only the names' }],
     run: list,
   },
   {
     path: 'profile show',
-    summary: 'everything about one profile',
+    summary: 'Show the settings and state of one profile',
     arguments: [{ ...NAME, kind: 'optional' }],
     exits: NO_SUCH,
     run: show,
@@ -73,19 +74,19 @@ export const PROFILE_COMMANDS: readonly Command[] = [
   {
     path: 'profile rename',
     writes: true,
-    summary: 'give a profile another name; logs and desired state go with it',
+    summary: 'Rename a profile, keeping its logs and desired state',
     arguments: [
-      { ...NAME, help: 'its name' },
-      { name: 'NEW', help: 'its new name', kind: 'required' },
+      { ...NAME, help: 'current name of the profile' },
+      { name: 'NEW', help: 'new name of the profile', kind: 'required' },
     ],
-    details: 'A gateway that runs is stopped, and started under the new name.',
+    details: 'A running gateway is stopped, then started under the new name.',
     exits: NO_SUCH,
     run: rename,
   },
   {
     path: 'profile use',
     writes: true,
-    summary: 'the profile that commands without -p mean',
+    summary: 'Choose the profile that commands use when -p is not given',
     arguments: [NAME],
     exits: NO_SUCH,
     run: use,
@@ -110,8 +111,8 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const registered =
     slot === undefined
       ? waits
-        ? 'another container is using this volume: its slot comes when the volume is free'
-        : 'no supervisor runs: its slot appears at the next start'
+        ? 'another container is using this volume; the slot appears when the volume is free'
+        : 'the supervisor is not running; the slot appears when it starts'
       : `slot ${slot.slot}: ${stateWords(slot)}`
   return {
     text: `created ${dir}\n  ${registered}\n  next: ${slot === undefined ? `edit ${dir}/config.yaml and .env` : next}\n`,
@@ -142,15 +143,16 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
 const stoppedText = (tasks: readonly string[]): string =>
   tasks.length === 0
     ? ''
-    : `stopped ${tasks.length === 1 ? 'its worker' : 'its workers'} on ${tasks.join(', ')}: back on the board\n  next: hermes kanban reassign ID PROFILE\n`
+    : `stopped ${tasks.length === 1 ? 'its worker' : 'its workers'} on ${tasks.join(', ')}; the tasks are back on the board\n` +
+      `  next: hermes kanban reassign ID PROFILE\n`
 
 /** @throws HermesError USAGE when standard input is empty, FAILED when another name was typed or piped */
 function confirm(context: Context, name: string, going: string, keepLogs: boolean): void {
   if (isatty(0)) context.output.err(`This deletes ${going}.\nType the name of the profile to go on: `)
-  const said = readLine().trim()
-  if (said === name) return
-  if (said !== '' || isatty(0)) throw new HermesError('FAILED', `that is not "${name}": nothing was deleted`)
-  throw new HermesError('USAGE', `this would delete ${going}; the name was neither typed nor on standard input`, {
+  const typed = readLine().trim()
+  if (typed === name) return
+  if (typed !== '' || isatty(0)) throw new HermesError('FAILED', `that is not "${name}": nothing was deleted`)
+  throw new HermesError('USAGE', `this would delete ${going}; confirm with the name on standard input, or with --yes`, {
     next: `hermes profile delete ${name} --yes${keepLogs ? ' --keep-logs' : ''}`,
   })
 }
@@ -163,7 +165,7 @@ function readLine(): string {
   return text
 }
 
-/** Removes what an interrupted create or delete has left; a directory that cannot be read is the command's own affair. */
+/** Removes leftovers of an interrupted create or delete. The command itself reports a directory that it cannot read. */
 const sweep = (context: Context): Promise<unknown> =>
   withProgress(context, 'removed what an interrupted command left:', (progress) =>
     sweepLeftovers(homePaths(context.home).profiles, progress).catch(() => 0),
@@ -262,17 +264,17 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
   }
 }
 
-/** What was wanted before a rename that failed is wanted again. A failure of this is told beside the first one. */
+/** Restores the desired state after a failed rename. A second failure is printed beside the first one. */
 async function startAgain(context: Context, client: ControlClient, name: string): Promise<void> {
   try {
     await startSlot(context, client, name, { wait: false, keepDesired: true })
   } catch (error) {
-    context.output.err(`hermes: gateway-${name} could not be started again: ${(error as Error).message}\n`)
+    context.output.err(`hermes: gateway-${name} could not be restarted: ${(error as Error).message}\n`)
   }
 }
 
 async function use(context: Context, input: Input): Promise<Outcome> {
   const { name, dir } = requireProfile(context.home, (input.words[0] ?? '').trim().toLowerCase())
   await writeActiveProfile(context.home, name)
-  return { text: `commands without -p now mean "${name}" (${dir})\n`, json: { name, dir } }
+  return { text: `commands without -p now use "${name}" (${dir})\n`, json: { name, dir } }
 }

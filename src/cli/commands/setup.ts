@@ -18,15 +18,22 @@ export const SETUP_COMMANDS: readonly Command[] = [
   {
     path: 'setup',
     writes: true,
-    summary: 'choose the model that answers, and store its key',
+    summary: "Choose the agent's model, and store its API key",
     options: [
-      { long: '--base-url', value: 'URL', help: `OpenAI-compatible endpoint; ${DEFAULTS.baseUrl} is OpenAI's` },
-      { long: '--model', value: 'NAME', help: 'model to ask for' },
-      { long: '--key-name', value: 'VARIABLE', help: 'name of its key; default OPENAI_API_KEY' },
-      { long: '--no-key', help: 'store no key: the endpoint needs none, or the key is set elsewhere' },
+      {
+        long: '--base-url',
+        value: 'URL',
+        help: `URL of an OpenAI-compatible endpoint; OpenAI's is ${DEFAULTS.baseUrl}`,
+      },
+      { long: '--model', value: 'NAME', help: 'name of the model' },
+      { long: '--key-name', value: 'VARIABLE', help: 'name of the key; default: OPENAI_API_KEY' },
+      { long: '--no-key', help: 'store no key: the endpoint needs no key, or the key is set elsewhere' },
     ],
     details:
-      'On a terminal, setup asks for what no option says: endpoint, model, name of the key, key. An empty answer takes the value in brackets. Without a terminal, the one line of standard input is the key: echo "$KEY" | hermes setup --model NAME. The key goes to auth.json as with login, the rest to config.yaml, whose comments stay.',
+      'On a terminal, setup asks for each value that no option gives: endpoint, model, name of the key, key. An\n' +
+      'empty answer takes the value in brackets. Without a terminal, standard input is the key, one line:\n' +
+      'echo "$KEY" | hermes setup --model NAME\n' +
+      'The key is stored in auth.json, as with login. The other values are stored in config.yaml, keeping its comments.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: setup,
   },
@@ -92,7 +99,8 @@ async function asked(asker: Asker, input: Input): Promise<Answers> {
 }
 
 /**
- * Without a terminal. Once an option says where to ask, the only line is the key: a line that is a key must never become a setting.
+ * Reads standard input without a terminal. If an option names the endpoint, the only line is the key: a key must never
+ * become a setting.
  * Without any option the lines are endpoint, model, perhaps the name of the key, and the key.
  */
 async function given(context: Context, asker: Asker, input: Input): Promise<Answers> {

@@ -1,4 +1,4 @@
-/** `hermes dashboard …` and `hermes service …`: as `gateway`, for the slots of helpers and of services the image defines. */
+/** `hermes dashboard …` and `hermes service …`: like `gateway`, for helper slots and for services of the image. */
 
 import { act, withSupervisor } from '../../control/slot-actions.ts'
 import type { DashboardBundle } from '../../dashboard/program.ts'
@@ -19,7 +19,7 @@ const PATIENCE_MS = 75_000
 const EXITS = {
   [EXIT.noSuch]: 'no such slot',
   [EXIT.noSupervisor]: 'the supervisor is not running',
-  [EXIT.timedOut]: 'not there in time',
+  [EXIT.timedOut]: 'the slot did not reach the state in time',
 }
 const PREFIX = 'service-'
 const SERVICE_NAME: ArgumentSpec = { name: 'NAME', help: 'name of the service', kind: 'required' }
@@ -31,14 +31,14 @@ export const SLOT_COMMANDS: readonly Command[] = [
   ...commandsFor('dashboard', 'the dashboard', [], () => 'dashboard'),
   {
     path: 'dashboard run',
-    summary: 'serve the dashboard until TERM or INT; what its slot runs',
+    summary: 'Serve the dashboard until TERM or INT (the dashboard slot runs this command)',
     options: [
-      { long: '--host', value: 'ADDRESS', help: 'listen there; else HERMES_DASHBOARD_HOST' },
-      { long: '--port', value: 'PORT', help: 'else HERMES_DASHBOARD_PORT, else 9119' },
-      { long: '--insecure', help: 'no log-in, on whatever address: as HERMES_DASHBOARD_INSECURE' },
-      { long: '--no-open', help: 'Accepted for compatibility; no effect' },
+      { long: '--host', value: 'ADDRESS', help: 'address to listen on; default: HERMES_DASHBOARD_HOST' },
+      { long: '--port', value: 'PORT', help: 'port to listen on; default: HERMES_DASHBOARD_PORT, else 9119' },
+      { long: '--insecure', help: 'require no log-in on any address, like HERMES_DASHBOARD_INSECURE' },
+      { long: '--no-open', help: 'accepted for compatibility; has no effect' },
     ],
-    exits: { [EXIT.configuration]: 'it may not, or cannot, listen there, or a setting is wrong' },
+    exits: { [EXIT.configuration]: 'a setting is wrong, or the address is not allowed or not available' },
     run: async (context, input) => {
       const { dashboardProgram } = require('#bundle/dashboard.cjs') as DashboardBundle
       const [host, port] = [textOption(input, 'host'), textOption(input, 'port')]
@@ -52,25 +52,31 @@ export const SLOT_COMMANDS: readonly Command[] = [
   },
   {
     path: 'dashboard hash-password',
-    summary: 'print a hash for HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
+    summary: 'Print a hash for HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
     details:
-      'The password is asked for without showing it, or read from standard input: echo "$PASSWORD" | hermes dashboard hash-password. It is never an argument, so it is in no process list.',
+      'The password is typed at a prompt that does not show it, or read from standard input:\n' +
+      'echo "$PASSWORD" | hermes dashboard hash-password\n' +
+      'It is never an argument, so it does not appear in process lists.',
     run: hashOfPassword,
   },
   ...commandsFor(
     'service',
     'a service that the image defines',
     [SERVICE_NAME],
-    // Also as `service list` and `status` print it.
+    // The name that `service list` and `status` print, with its prefix, is accepted too.
     ({ words: [name = ''] }) => (name.startsWith(PREFIX) ? name : `${PREFIX}${name}`),
   ),
   {
     path: 'service list',
-    summary: 'the services that the image defines',
+    summary: 'List the services that the image defines',
     exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
     run: list,
   },
 ]
+
+function capitalized(verb: Verb): string {
+  return verb.charAt(0).toUpperCase() + verb.slice(1)
+}
 
 function commandsFor(
   group: string,
@@ -82,7 +88,7 @@ function commandsFor(
   return [
     ...VERBS.map((verb) => ({
       path: `${group} ${verb}`,
-      summary: `${verb} ${what}`,
+      summary: `${capitalized(verb)} ${what}`,
       ...given,
       options: WAIT_OPTIONS,
       exits: EXITS,
@@ -90,7 +96,7 @@ function commandsFor(
     })),
     {
       path: `${group} status`,
-      summary: `state of ${what}`,
+      summary: `Show the state of ${what}`,
       ...given,
       exits: {
         0: 'up',

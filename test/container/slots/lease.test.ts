@@ -38,7 +38,7 @@ test('in a container that waits for the volume a profile can be made; what would
   await using second = await startContainer({ home, hostname: 'second', command: ['sleep', '1000'] })
   await second.saw('container first is using this volume. Stop it')
   const made = await second.hermes('profile', 'create', 'coder')
-  expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('its slot comes when the volume is free') })
+  expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('the slot appears when the volume is free') })
   await first.slot('gateway-coder', ({ state }) => state === 'down')
   const refusals: readonly (readonly [readonly string[], string])[] = [
     [['profile', 'create', 'third', '--start'], 'profiles/third is made, but its gateway is not started'],

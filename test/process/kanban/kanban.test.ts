@@ -331,7 +331,7 @@ test('deleting a profile stops its workers and gives their tasks back to the boa
     input: 'alpha\n',
   })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stdout).toContain(`stopped its worker on ${alpha}: back on the board`)
+  expect(stdout).toContain(`stopped its worker on ${alpha}; the tasks are back on the board`)
   expect(workers(s.journal).get('alpha')).toBeUndefined()
   expect(workers(s.journal).get('beta')).toBe(1)
   expect(requireTask(s.board, alpha)).toMatchObject({ status: 'ready', currentRun: null, failures: 0 })

@@ -19,28 +19,36 @@ import { BOARD, durationOption, onBoard, slugOf } from './shared.ts'
 export const BOARD_COMMANDS: readonly Command[] = [
   {
     path: 'kanban init',
-    summary: 'makes the board',
+    summary: 'Create the board',
     options: [BOARD],
     run: (context, input) => make(context, slugOf(context, input)),
   },
   {
     path: 'kanban boards',
-    summary: 'makes, lists or chooses a board',
+    summary: 'Create, list or choose a board',
     arguments: [
-      { name: 'ACTION', help: 'create SLUG, list, use SLUG', kind: 'required', words: ['create', 'list', 'use'] },
+      {
+        name: 'ACTION',
+        help: 'action: create SLUG, list or use SLUG',
+        kind: 'required',
+        words: ['create', 'list', 'use'],
+      },
       { name: 'SLUG', help: 'name of a board: a-z, 0-9, _ and -', kind: 'optional' },
     ],
     run: boards,
   },
   {
     path: 'kanban gc',
-    summary: 'removes tasks that were archived long ago, with their history and logs',
-    options: [{ long: '--older', value: 'DURATION', help: 'archived so long ago; default 30d' }, BOARD],
+    summary: 'Remove tasks that were archived long ago, with their history and logs',
+    options: [
+      { long: '--older', value: 'DURATION', help: 'minimum time since a task was archived; default: 30d' },
+      BOARD,
+    ],
     run: collect,
   },
   {
     path: 'kanban dispatcher',
-    summary: 'dispatches every board until it is stopped; what the slot "dispatcher" runs',
+    summary: 'Dispatch every board until stopped (the dispatcher slot runs this command)',
     exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
     run: async (context) => {
       const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as DispatcherBundle
@@ -49,7 +57,7 @@ export const BOARD_COMMANDS: readonly Command[] = [
   },
   {
     path: 'kanban work',
-    summary: "answers the prompt on standard input with the profile's agent; what a worker without agent.command runs",
+    summary: "Answer the prompt on standard input with the profile's agent (for workers without agent.command)",
     exits: { [EXIT.restartMe]: 'refused for now: quota or rate limit' },
     run: async (context) => {
       const { workerProgram } = require('#bundle/worker.cjs') as WorkerBundle

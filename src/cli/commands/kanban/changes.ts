@@ -13,11 +13,14 @@ import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { actorOf, assigneeOption, BOARD, onBoard, timeOption } from './shared.ts'
 
-const ID: ArgumentSpec = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' }
-const PROFILE: ArgumentSpec = { name: 'PROFILE', help: 'who does it from now on', kind: 'optional' }
-const LANE: OptionSpec = { long: '--lane', help: 'the assignee need not be a profile: a person, another tool' }
-const NONE: OptionSpec = { long: '--none', help: 'nobody' }
-const REASON: OptionSpec = { long: '--reason', value: 'TEXT', help: 'kept with the task' }
+const ID: ArgumentSpec = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' }
+const PROFILE: ArgumentSpec = { name: 'PROFILE', help: 'new assignee', kind: 'optional' }
+const LANE: OptionSpec = {
+  long: '--lane',
+  help: 'allow an assignee that is not a profile, such as a person or another tool',
+}
+const NONE: OptionSpec = { long: '--none', help: 'remove the assignee' }
+const REASON: OptionSpec = { long: '--reason', value: 'TEXT', help: 'reason, stored with the task' }
 
 interface Verb {
   readonly summary: string
@@ -34,25 +37,25 @@ const reasonOf = (_: Context, input: Input): ChangeOptions => {
 
 const VERBS: { readonly [O in Operation]: Verb } = {
   assign: {
-    summary: 'gives a task that is not running to a profile; a triage task becomes one to be done',
+    summary: 'Assign a task that is not running, taking it out of triage',
     arguments: [PROFILE],
     options: [NONE, LANE],
     exits: { [EXIT.noSuch]: 'the assignee is not a profile' },
     read: newAssignee,
   },
   reassign: {
-    summary: 'the same for a running one too: it is taken from its worker, which is stopped',
+    summary: 'Assign a task even if it is running, stopping its worker',
     arguments: [PROFILE],
     options: [NONE, LANE],
     exits: { [EXIT.noSuch]: 'the assignee is not a profile' },
     read: newAssignee,
   },
   promote: {
-    summary: 'lets a triage, scheduled or reviewed task go on: ready, or todo while its parents are not done',
+    summary: 'Move a triage, scheduled or review task to ready, or to todo while its parents are not done',
   },
   schedule: {
-    summary: 'keeps a task back until a time',
-    options: [{ long: '--at', value: 'TIME', help: '2026-12-24T18:00:00Z, "2026-12-24 18:00" (UTC), +2h; required' }],
+    summary: 'Hold a task back until a given time',
+    options: [{ long: '--at', value: 'TIME', help: 'required: 2026-12-24T18:00:00Z, "2026-12-24 18:00" (UTC) or +2h' }],
     read: (context, input) => {
       const scheduledAtMs = timeOption(input, 'at', context.clock.wallMs())
       if (scheduledAtMs !== undefined) return { scheduledAtMs }
@@ -60,8 +63,8 @@ const VERBS: { readonly [O in Operation]: Verb } = {
     },
   },
   complete: {
-    summary: 'the work is done; a worker says so of its own task with its result',
-    options: [{ long: '--result', value: 'TEXT', help: 'what came of it' }],
+    summary: 'Mark a task as done (workers do this for their own task)',
+    options: [{ long: '--result', value: 'TEXT', help: 'result of the work' }],
     read: (context, input) => {
       const result = textOption(input, 'result')
       const { requireReview } = readWrittenRules(context.home)
@@ -69,20 +72,20 @@ const VERBS: { readonly [O in Operation]: Verb } = {
     },
   },
   block: {
-    summary: 'nobody works on it until it is unblocked; its worker, if it has one, is stopped',
+    summary: 'Block a task until it is unblocked, stopping its worker if it has one',
     options: [REASON],
     read: reasonOf,
   },
-  unblock: { summary: 'lets a blocked task go on, its failures forgotten' },
-  archive: { summary: 'puts a task out of sight; its children wait for it no longer' },
+  unblock: { summary: 'Unblock a task and reset its failure count' },
+  archive: { summary: 'Archive a task, so that it is hidden and its children no longer wait for it' },
   reclaim: {
-    summary: 'takes a running task back from its worker, which is stopped; no failure',
+    summary: 'Stop the worker of a running task and make the task available again, without counting a failure',
     options: [REASON],
     read: reasonOf,
   },
   heartbeat: {
-    summary: 'a worker says that it is alive: without one for an hour, a run of over four hours is stale',
-    options: [{ long: '--note', value: 'TEXT', help: 'kept as an event' }],
+    summary: 'Record that the worker of a task is alive; after four hours, a run needs one heartbeat an hour',
+    options: [{ long: '--note', value: 'TEXT', help: 'note, stored as an event' }],
     read: (_, input) => {
       const note = textOption(input, 'note')
       return note === undefined ? {} : { reason: checkText('note', note) }
@@ -91,8 +94,8 @@ const VERBS: { readonly [O in Operation]: Verb } = {
 }
 
 const IDS = [
-  { name: 'PARENT', help: 'to be done first', kind: 'required' },
-  { name: 'CHILD', help: 'waits for it', kind: 'required' },
+  { name: 'PARENT', help: 'ID of the task to finish first', kind: 'required' },
+  { name: 'CHILD', help: 'ID of the task that waits for it', kind: 'required' },
 ] as const
 
 export const CHANGE_COMMANDS: readonly Command[] = [
@@ -109,22 +112,22 @@ export const CHANGE_COMMANDS: readonly Command[] = [
   }),
   {
     path: 'kanban link',
-    summary: 'makes a task wait for another one',
+    summary: 'Make a task wait for another task',
     arguments: IDS,
     options: [BOARD],
     run: (c, i) => relink(c, i, true),
   },
   {
     path: 'kanban unlink',
-    summary: 'lets it wait no longer',
+    summary: 'Remove the link between two tasks',
     arguments: IDS,
     options: [BOARD],
     run: (c, i) => relink(c, i, false),
   },
   {
     path: 'kanban comment',
-    summary: 'writes something down about a task',
-    arguments: [ID, { name: 'TEXT', help: 'of the comment', kind: 'many' }],
+    summary: 'Add a comment to a task',
+    arguments: [ID, { name: 'TEXT', help: 'text of the comment', kind: 'many' }],
     options: [BOARD],
     run: addComment,
   },

@@ -13,20 +13,20 @@ import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { BOARD, dispatchBase, onBoard, onBoardIfAny, wholeOption } from './shared.ts'
 
-const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const
+const ID = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' } as const
 const NO_SUPERVISOR = { [EXIT.noSupervisor]: 'the supervisor is not running' }
 
 export const DISPATCH_COMMANDS: readonly Command[] = [
   {
     path: 'kanban dispatch',
-    summary: 'run one tick now: take the results of ended workers, and start what may start',
+    summary: 'Run one tick now: collect the results of finished workers and start tasks that may start',
     options: [
-      { long: '--dry-run', help: 'say what a tick would do, and do nothing; works without a supervisor' },
-      { long: '--max', value: 'N', help: 'at most so many tasks running on the board' },
+      { long: '--dry-run', help: 'print what a tick would do without doing it; needs no supervisor' },
+      { long: '--max', value: 'N', help: 'run at most N tasks on the board' },
       {
         long: '--failure-limit',
         value: 'N',
-        help: 'failures after which a task is blocked; else kanban.failure_limit',
+        help: 'block a task after N failures; default: kanban.failure_limit',
       },
       BOARD,
     ],
@@ -35,13 +35,13 @@ export const DISPATCH_COMMANDS: readonly Command[] = [
   },
   {
     path: 'kanban dispatch-status',
-    summary: 'whether, where and how well the board is dispatched',
+    summary: "Show the state and health of the board's dispatcher",
     options: [BOARD],
     run: status,
   },
   {
     path: 'kanban why',
-    summary: 'why a task is not running, in one line',
+    summary: 'Explain in one line why a task is not running',
     arguments: [ID],
     options: [BOARD],
     run: explain,

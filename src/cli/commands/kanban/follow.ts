@@ -13,15 +13,15 @@ import { printLogs } from '../logs.ts'
 import { eventLine } from './render.ts'
 import { BOARD, onBoard, wholeOption } from './shared.ts'
 
-const ID = { name: 'ID', help: 'of a task, as list shows it', kind: 'required' } as const
-const LINES = { long: '--lines', short: '-n', value: 'N', help: 'begin with the last N events; default 20' } as const
-const ONCE = { long: '--no-follow', help: 'what there is, and no more' } as const
-const DETAILS = 'With --json: one JSON object a line; with --no-follow as well: one list.'
+const ID = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' } as const
+const LINES = { long: '--lines', short: '-n', value: 'N', help: 'start with the last N events; default: 20' } as const
+const ONCE = { long: '--no-follow', help: 'exit after the existing events' } as const
+const DETAILS = 'With --json, print one JSON object per line; with --no-follow as well, one JSON array.'
 
 export const FOLLOW_COMMANDS: readonly Command[] = [
   {
     path: 'kanban tail',
-    summary: "a task's events, and those to come",
+    summary: "Print a task's events, and follow new ones",
     arguments: [ID],
     options: [LINES, ONCE, BOARD],
     details: DETAILS,
@@ -29,19 +29,19 @@ export const FOLLOW_COMMANDS: readonly Command[] = [
   },
   {
     path: 'kanban watch',
-    summary: "every task's events, and those to come",
+    summary: 'Print the events of all tasks, and follow new ones',
     options: [LINES, ONCE, BOARD],
     details: DETAILS,
     run: (context, input) => events(context, input, undefined),
   },
   {
     path: 'kanban log',
-    summary: "what a task's workers have written",
+    summary: "Print the output of a task's workers",
     arguments: [ID],
     options: [
-      { long: '--follow', short: '-f', help: 'go on with what is written from now on' },
-      { long: '--lines', short: '-n', value: 'N', help: 'the last N lines (50); all: everything there is' },
-      { long: '--since', value: 'WHEN', help: '30s, 10m, 1h, or a time' },
+      { long: '--follow', short: '-f', help: 'keep printing new lines as they are written' },
+      { long: '--lines', short: '-n', value: 'N', help: 'print the last N lines (default 50), or all' },
+      { long: '--since', value: 'WHEN', help: 'print lines since a time, or since 30s, 10m or 1h ago' },
       BOARD,
     ],
     run: log,

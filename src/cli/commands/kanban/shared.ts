@@ -15,7 +15,7 @@ import { dispatcherFacts } from '../../context/dispatcher-facts.ts'
 export const BOARD: OptionSpec = {
   long: '--board',
   value: 'SLUG',
-  help: 'the board meant; else HERMES_KANBAN_BOARD, else the one in use',
+  help: 'name of the board; default: HERMES_KANBAN_BOARD, else the board chosen with boards use',
 }
 
 export const slugOf = (context: Context, input: Input): string =>
@@ -118,7 +118,7 @@ export function timeOption(input: Input, name: string, wallMs: number): number |
 }
 
 export const limitOf = (input: Input): number => wholeOption(input, 'limit', 1) ?? 50
-export const LIMIT: OptionSpec = { long: '--limit', value: 'N', help: 'how many at most; default 50' }
+export const LIMIT: OptionSpec = { long: '--limit', value: 'N', help: 'print at most N entries; default: 50' }
 
 /** What a tick needs of this installation. */
 export const dispatchBase = (
