@@ -2,10 +2,10 @@
 import { chownSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Box, gatewayOf, keptHome, lives, startContainer } from '../support/container/container.ts'
-import { named } from '../support/tools.ts'
-import { Machine, whyNoUserModeLinux } from '../support/user-mode-linux.ts'
-import { waitFor } from '../support/wait.ts'
+import { type Box, gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
+import { Machine, whyNoUserModeLinux } from '../../support/container/user-mode-linux.ts'
+import { named } from '../../support/tools.ts'
+import { waitFor } from '../../support/wait.ts'
 
 /** Forks until it may not, and the shell that does it ends; then it stays as full as it is. */
 const BOMB = gatewayOf('/bin/sh', '-c', '(while :; do sleep 1000000 & done); echo stopped; exec sleep 1000000')
@@ -57,18 +57,22 @@ test.skipIf(whyNoV2 !== undefined)(
   { timeout: 180_000 },
   async () => {
     const main = `
+      grep -E "^(CapEff|CapBnd|NoNewPrivs)" /proc/self/status
       until tail -n 1 /opt/data/logs/gateways/default/current 2>/dev/null | grep -q stopped; do sleep 1; done
       cd /sys/fs/cgroup
       echo "limit $(cat hermes-gateway-default/pids.max) used $(cat hermes-gateway-default/pids.current)"
       hermes -p other gateway restart
       echo "restarted $? $(wc -l <hermes-gateway-other/cgroup.threads)"
-      cat /proc/self/cgroup
       hermes gateway stop
       while [ -e hermes-gateway-default ]; do sleep 1; done
       echo gone
       exec sleep 1000000`
     await using machine = await Machine.start({ pidsLimit: 400, files, main })
     const patient = { deadlineMs: 150_000 }
+    // All capabilities are there, as with --privileged, and none of them is for the runtime user.
+    expect(await machine.saw('CapBnd:', patient)).toBe('CapBnd:\t0000000000000000')
+    expect(await machine.saw('CapEff:', patient)).toBe('CapEff:\t0000000000000000')
+    expect(await machine.saw('NoNewPrivs:', patient)).toBe('NoNewPrivs:\t1')
     expect(await machine.saw('limit ', patient)).toBe('limit 200 used 199')
     expect(await machine.saw('restarted ', patient)).toBe('restarted 0 1')
     await machine.saw('gone', patient)

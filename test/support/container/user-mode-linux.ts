@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { docker } from './container/engine.ts'
-import { testImage } from './container/image.ts'
-import { whyMissing, whyNotRoot } from './tools.ts'
-import { type WaitOptions, waitFor } from './wait.ts'
+import { whyMissing, whyNotRoot } from '../tools.ts'
+import { type WaitOptions, waitFor } from '../wait.ts'
+import { docker } from './engine.ts'
+import { testImage } from './image.ts'
 
 /** Why there is none here; undefined: there is one. */
 export const whyNoUserModeLinux = (): string | undefined => whyNotRoot ?? whyMissing('linux.uml')
