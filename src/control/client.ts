@@ -52,7 +52,7 @@ const CONNECT_AGAIN_MS = 20
 const DEFAULT_WAITING_EVENTS = 256
 
 /** Asking twice is the same as asking once, so a request whose connection died may be put to the next supervisor. */
-const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-result'])
+const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-result', 'register'])
 
 /**
  * Connects to the supervisor. One that is being restarted does not refuse: init holds the listening socket, the next one answers.

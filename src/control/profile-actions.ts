@@ -28,14 +28,17 @@ export async function addProfile(
 ): Promise<{ readonly dir: string; readonly slot?: SlotStatus; readonly waits?: true }> {
   const dir = await building((watch) => createProfile(supervised.home, name, { ...options, ...watch }))
   const found = await ifSupervised(supervised, async (client) => {
-    const busy = await volumeBusy(client)
-    if (busy !== undefined && start)
-      throw new HermesError('VOLUME_BUSY', `${dir} is made, but its gateway is not started: ${busy}`, {
+    try {
+      const slot = await registeredSlot(client, gatewaySlot(name))
+      return { slot: start ? (await startSlot(supervised, client, name, {})).slot : slot }
+    } catch (error) {
+      if (!(error instanceof HermesError) || error.code !== 'VOLUME_BUSY') throw error
+      if (!start) return { waits: true } as const
+      throw new HermesError('VOLUME_BUSY', `${dir} is made, but its gateway is not started: ${error.message}`, {
         next: `start it there: hermes -p ${name} gateway start`,
+        cause: error,
       })
-    if (busy !== undefined) return { waits: true } as const
-    const registered = await registeredSlot(supervised, client, gatewaySlot(name))
-    return { slot: start ? (await startSlot(supervised, client, name, {})).slot : registered }
+    }
   })
   return { dir, ...found }
 }

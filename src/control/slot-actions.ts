@@ -111,39 +111,35 @@ export function act(
 
 const REGISTER_TIMEOUT_MS = 15_000
 
-/** Waits until a slot is there. @throws HermesError NO_SUCH_SLOT when it cannot be, TIMED_OUT */
-export async function registeredSlot(place: Place, client: ControlClient, key: string): Promise<SlotStatus> {
-  const seen = await poll(place, client, (status) => {
-    if (status.phase === 'waiting') throw noSuchSlot(key, status)
-    return status.slots.find((slot) => slot.slot === key)
-  })
-  if (seen) return seen
-  throw new HermesError('TIMED_OUT', `the slot "${key}" did not appear within ${REGISTER_TIMEOUT_MS / 1000} s`, {
-    next: 'hermes logs supervisor',
-  })
+/** The slot of a profile that has just been made or renamed. @throws HermesError VOLUME_BUSY, NO_SUCH_SLOT, TIMED_OUT */
+export async function registeredSlot(client: ControlClient, key: string): Promise<SlotStatus> {
+  const timeoutMs = REGISTER_TIMEOUT_MS
+  try {
+    return (await client.request('register', { slot: key, timeoutMs }, { timeoutMs: timeoutMs + REPLY_SLACK_MS })).slot
+  } catch (error) {
+    if (!(error instanceof HermesError) || error.code !== 'BAD_REQUEST') throw error
+    // An older supervisor does not know the operation.
+    await client.request('reconcile', {})
+    const status = await client.request('status', {})
+    const found = status.slots.find(({ slot }) => slot === key)
+    if (found === undefined) throw noSuchSlot(key, status)
+    return found
+  }
 }
 
 /** Waits until a slot is gone: the supervisor looks twice, 2 s apart, before it believes that a directory is. */
-export async function goneSlot(place: Place, client: ControlClient, key: string): Promise<void> {
-  const gone = await poll(place, client, ({ slots }) => (slots.some((slot) => slot.slot === key) ? undefined : true))
-  if (gone) return
-  throw new HermesError('TIMED_OUT', `the slot "${key}" is still there after ${REGISTER_TIMEOUT_MS / 1000} s`, {
-    next: 'hermes logs supervisor',
-  })
-}
-
-async function poll<T>(
-  { clock }: Place,
-  client: ControlClient,
-  look: (status: StatusResult) => T | undefined,
-): Promise<T | undefined> {
+export async function goneSlot({ clock }: Place, client: ControlClient, key: string): Promise<void> {
   const untilMs = clock.nowMs() + REGISTER_TIMEOUT_MS
   for (;;) {
     await client.request('reconcile', {})
-    const found = look(await client.request('status', {}))
-    if (found !== undefined || clock.nowMs() >= untilMs) return found
+    const { slots } = await client.request('status', {})
+    if (!slots.some(({ slot }) => slot === key)) return
+    if (clock.nowMs() >= untilMs) break
     await pause(clock, POLL_MS)
   }
+  throw new HermesError('TIMED_OUT', `the slot "${key}" is still there after ${REGISTER_TIMEOUT_MS / 1000} s`, {
+    next: 'hermes logs supervisor',
+  })
 }
 
 export const noSuchSlot = (

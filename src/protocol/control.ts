@@ -126,6 +126,8 @@ export interface Operations {
   restart: { request: SlotAction; result: ActionResult }
   signal: { request: { slot: string; signal: SignalName; group?: boolean }; result: ActionResult }
   reconcile: { request: Record<never, never>; result: ReconcileResult }
+  /** The slot of a profile that was made or renamed a moment ago. Answered when it is there and no earlier one of its name is left. */
+  register: { request: { slot: string; timeoutMs?: number }; result: { slot: SlotStatus } }
   deaths: { request: { slot: string }; result: { deaths: readonly Death[] } }
   /** Follows: SlotEventMessage events. The result comes first. */
   events: { request: Record<never, never>; result: Record<never, never> }

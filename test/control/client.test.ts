@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
+import { registeredSlot } from '../../src/control/slot-actions.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
@@ -315,4 +316,28 @@ describe('replies', () => {
     expect(await failure(read())).toMatchObject({ code: 'NO_SUPERVISOR' })
     expect(lines).toEqual(['one', 'two'])
   })
+})
+
+test('an older supervisor, which does not know the operation, is asked for a new slot in its way', async () => {
+  const asked: string[] = []
+  const server = createServer((socket) => {
+    socket.on('data', (text) => {
+      for (const line of String(text).trim().split('\n')) {
+        const { id, op } = JSON.parse(line) as { id: number; op: string }
+        asked.push(op)
+        const answer =
+          op === 'register'
+            ? { ok: false, error: { code: 'BAD_REQUEST', message: 'there is no operation "register"' } }
+            : { ok: true, result: op === 'reconcile' ? { steps: [] } : { slots: [{ slot: 'gateway-a' }] } }
+        socket.write(`${JSON.stringify({ id, ...answer })}\n`)
+      }
+    })
+  }).listen(path)
+  await once(server, 'listening')
+  const client = await connectControl(path)
+  expect(await registeredSlot(client, 'gateway-a')).toEqual({ slot: 'gateway-a' })
+  expect(await failure(registeredSlot(client, 'gateway-b'))).toMatchObject({ code: 'NO_SUCH_SLOT' })
+  expect(asked.slice(0, 3)).toEqual(['register', 'reconcile', 'status'])
+  client.close()
+  server.close()
 })

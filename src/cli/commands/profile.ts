@@ -253,7 +253,7 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
       if (running) await startAgain(context, client, existsSync(profileDir(context.home, from)) ? from : to)
       throw error
     }
-    const registered = await registeredSlot(context, client, gatewaySlot(to))
+    const registered = await registeredSlot(client, gatewaySlot(to))
     return running ? (await startSlot(context, client, to, { keepDesired: true })).slot : registered
   })
   if (!slot) await renameProfile(context.home, from, to)

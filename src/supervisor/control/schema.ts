@@ -61,6 +61,7 @@ const schemas = {
   restart: action('restart'),
   signal: z.object({ ...head('signal'), slot, signal, group: z.optional(z.boolean()) }),
   reconcile: z.object(head('reconcile')),
+  register: z.object({ ...head('register'), slot, timeoutMs: z.optional(timeoutMs) }),
   deaths: ofSlot('deaths'),
   events: z.object(head('events')),
   logs: z.object({ ...head('logs'), slots: z.array(slot).check(z.maxLength(4096)) }),

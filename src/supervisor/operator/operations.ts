@@ -71,6 +71,8 @@ export interface OperationsOptions {
 export class SlotOperations {
   readonly #o: OperationsOptions
   readonly #eventFollowers = new Set<Follower>()
+  /** Resolves with the next change of any slot; undefined: nobody waits for one. */
+  #news: PromiseWithResolvers<void> | undefined
 
   constructor(options: OperationsOptions) {
     this.#o = options
@@ -93,6 +95,11 @@ export class SlotOperations {
     reconcile: async () => {
       await this.#untilRunning(DEFAULT_WAIT_MS)
       return { steps: this.#o.reconcile() }
+    },
+    register: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
+      const untilMs = this.#o.clock.nowMs() + timeoutMs
+      await this.#untilRunning(timeoutMs)
+      return { slot: this.#statusOf(await this.#registered(slot, untilMs)) }
     },
     deaths: async ({ slot }) => {
       await this.#untilKnown([slot])
@@ -122,6 +129,8 @@ export class SlotOperations {
 
   /** A slot has changed, or is gone: whoever follows is told. */
   tell(type: 'slot' | 'removed', entry: SlotEntry): void {
+    this.#news?.resolve()
+    this.#news = undefined
     if (this.#eventFollowers.size === 0) return
     const message = { type, at: new Date(this.#o.clock.wallMs()).toISOString(), slot: this.#statusOf(entry) } as const
     for (const follower of this.#eventFollowers) follower.send(message)
@@ -266,6 +275,23 @@ export class SlotOperations {
           ? '"hermes status" shows the slots that exist'
           : `did you mean "${near}"? "hermes status" shows all`,
     })
+  }
+
+  /** A slot of that name that is to go, or that runs in the directory, has to be gone first: each change of a slot is a new look. */
+  async #registered(key: string, untilMs: number): Promise<SlotEntry> {
+    const { table, clock, home } = this.#o
+    for (;;) {
+      this.#requireRunning()
+      if (table.get(key) === undefined) this.#o.reconcile()
+      const entry = table.get(key)
+      if (entry?.removing === false) return entry
+      const profile = profileOfSlot(key)
+      if (profile === undefined || !existsSync(profileDir(home, profile))) return this.#entry(key)
+      this.#news ??= Promise.withResolvers()
+      const leftMs = untilMs - clock.nowMs()
+      if (leftMs > 0 && (await inTime(clock, leftMs, this.#news.promise))) continue
+      throw new HermesError('TIMED_OUT', `the slot "${key}" did not appear in time`, { next: 'hermes logs supervisor' })
+    }
   }
 
   /** A profile that was made a moment ago need not wait for the watcher. */

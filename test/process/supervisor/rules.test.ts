@@ -1,5 +1,5 @@
 // Each rule of docs/slots.md, seen once on real processes. One Hermes for all of them: slots do not know each other.
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -69,6 +69,10 @@ const profiles: readonly TestProfile[] = [
   },
   { name: 'reads-env', gateway: { command: sh('echo "WORD=$WORD"; exec sleep 1000'), ready_after: '20ms' } },
   { name: 'patient', gateway: { command: ['sleep', '1000'], ready_after: '5ms', stop_timeout: '366d' } },
+  {
+    name: 'comes-back',
+    gateway: { command: sh('trap "sleep 1; exit 0" TERM; while :; do sleep 0.02; done'), ready_after: '20ms' },
+  },
   { name: 'storm', gateway: { command: ['sleep', '1000'], ready_after: '5ms' } },
 ]
 
@@ -78,6 +82,8 @@ beforeAll(async () => {
 })
 afterAll(() => hermes[Symbol.asyncDispose]())
 
+const register = async (profile: string): Promise<SlotStatus> =>
+  (await hermes.control((client) => client.request('register', { slot: key(profile) }))).slot
 const key = (profile: string): string => `gateway-${profile}`
 const status = async (profile: string): Promise<SlotStatus> => {
   const slot = await hermes.slot(key(profile))
@@ -174,6 +180,22 @@ test.each([78, 125])('%i parks the slot, and only a start un-parks it', async (c
   await hermes.control((client) => client.request('reconcile', {}))
   expect((await status('told')).state).toBe('parked')
   expect((await say('start', 'told')).slot.state).toBe('up')
+})
+
+test('register answers with the slot of a profile that was made a moment ago', async () => {
+  mkdirSync(dir('brand-new'))
+  expect(await register('brand-new')).toMatchObject({ slot: key('brand-new'), state: 'down', wanted: 'down' })
+  await expect(register('not-made')).rejects.toMatchObject({ code: 'NO_SUCH_SLOT' })
+})
+
+test('register waits for the end of an earlier slot of that name, and answers with the new one', async () => {
+  const { pid } = await reach('comes-back', 'up')
+  rmSync(dir('comes-back'), { recursive: true })
+  await reach('comes-back', 'stopping')
+  mkdirSync(dir('comes-back'))
+  const slot = await register('comes-back')
+  expect(slot).toMatchObject({ state: 'down', wanted: 'down', restarts: 0 })
+  expect([slot.pid, alive(pid as number)]).toEqual([undefined, false])
 })
 
 test('on-failure: 1 is answered by a start, 0 is the end', async () => {

@@ -47,6 +47,7 @@ const ops = [
   'restart',
   'signal',
   'reconcile',
+  'register',
   'deaths',
   'events',
   'logs',
