@@ -4,6 +4,8 @@ import { blocks, commandBlocks, pages, runsByHand, runsWithDocker } from '../sup
 
 /** Blocks that only their own tests type. */
 const ELSEWHERE = {
+  'CONTRIBUTING.md': 'test/process/checkout/contributing.test.ts',
+  'docs/debugging.md': 'test/process/checkout/contributing.test.ts',
   'docs/podman.md': 'test/container/engines/podman.test.ts',
   'docs/swarm.md': 'test/container/engines/swarm.test.ts',
   // `npm ci` wants the registry; what it makes, and the rest, is in

@@ -21,7 +21,7 @@ export function pages(): readonly Page[] {
   const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name))
-  return ['README.md', 'CHANGELOG.md', ...docs.sort()].map((path) => ({
+  return ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs.sort()].map((path) => ({
     path,
     text: readFileSync(join(root, path), 'utf8'),
   }))
@@ -58,12 +58,15 @@ export function runsWithDocker(page: Page, { text }: Block): boolean {
   return speaksDocker && !needsNoEngine && !OTHER_ENGINES.includes(page.path)
 }
 
+/** Typed into a copy of the checkout, beside `npm run dev` (test/process/checkout/contributing.test.ts). */
+export const OF_DEVELOPERS: readonly string[] = ['CONTRIBUTING.md', 'docs/debugging.md']
+
 /** Typed on a machine without Docker, against a supervisor of its own (test/process/checkout/docs.test.ts). */
 export function runsByHand(page: Page, block: Block): boolean {
   const needsEngine = (one: Block): boolean =>
     /(^|\s)docker(-compose)? |localhost:|^npm (ci|run|start|test)/m.test(one.text)
   const speaksHermes = commandBlocks(page).some((one) => !needsEngine(one) && /(^|\/)hermes /m.test(one.text))
-  return speaksHermes && !needsEngine(block) && !OTHER_ENGINES.includes(page.path)
+  return speaksHermes && !needsEngine(block) && ![...OTHER_ENGINES, ...OF_DEVELOPERS].includes(page.path)
 }
 
 const withoutBlocks = (text: string): string => text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')

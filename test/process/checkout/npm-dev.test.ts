@@ -1,12 +1,20 @@
 // `npm run dev` in a copy of the checkout.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Newcomer, NpmRun, newcomersMachine } from '../../support/newcomer.ts'
 import { root } from '../../support/pages.ts'
 import { freePort } from '../../support/port.ts'
 import { waitFor } from '../../support/wait.ts'
+
+const PAGE = 'src/dashboard/web/views/overview/overview.tsx'
+const COMMAND = 'src/cli/commands/hot.ts'
+const SUPERVISOR = 'src/supervisor/supervisor.ts'
+
+/** The line about a changed file. */
+const lineOf = (file: string, rest: RegExp): RegExp =>
+  new RegExp(`^dev: ${file.replaceAll('.', '\\.')} ${rest.source}$`, 'm')
 
 /** Puts `after` in the place of `before`, as an editor does: a new file takes the name of the old one. */
 function edit({ checkout }: Newcomer, file: string, before: string, after: string): void {
@@ -15,6 +23,21 @@ function edit({ checkout }: Newcomer, file: string, before: string, after: strin
   expect(text).toContain(before)
   writeFileSync(`${path}.new`, text.replace(before, after))
   renameSync(`${path}.new`, path)
+}
+
+/** The command lines of all processes that live. */
+const commandLines = (): readonly string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => readGone(`/proc/${pid}/cmdline`))
+
+/** A process may end while we look. */
+function readGone(file: string): string {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch {
+    return ''
+  }
 }
 
 /** Everything that a browser loads for the page. */
@@ -35,22 +58,22 @@ test('npm run dev shows a change of the page, of a command and of the supervisor
   await run.saw(/dev: watching/)
 
   expect(await loadedPage(address)).not.toContain('A changed title')
-  edit(machine, 'src/dashboard/web/views/overview/overview.tsx', '<h1>Overview', '<h1>A changed title')
-  await run.saw(/^dev: src\/dashboard\/web\/views\/overview\.tsx changed; built the page in [\d.]+ s: reload it$/m)
+  edit(machine, PAGE, '<h1>Overview', '<h1>A changed title')
+  await run.saw(lineOf(PAGE, /changed; built the page in [\d.]+ s: reload it/))
   expect(await loadedPage(address)).toContain('A changed title')
 
   expect(hermes('version')).toMatch(/^hermes \d/)
-  edit(machine, 'src/cli/commands/hot.ts', '{ text: `hermes ${json', '{ text: `a changed hermes ${json')
+  edit(machine, COMMAND, '{ text: `hermes ${json', '{ text: `a changed hermes ${json')
   expect(hermes('version')).toMatch(/^a changed hermes \d/)
-  await run.saw(/^dev: src\/cli\/hot\.ts changed; the next command runs it$/m)
+  await run.saw(lineOf(COMMAND, /changed; the next command runs it/))
 
   const { pid } = JSON.parse(hermes('gateway status --json')) as { pid: number }
-  edit(machine, 'src/supervisor/supervisor.ts', 'export class', '\nexport class')
-  await run.saw(/^dev: src\/supervisor\/supervisor\.ts changed; started everything again in [\d.]+ s$/m)
+  edit(machine, SUPERVISOR, 'export class', '\nexport class')
+  await run.saw(lineOf(SUPERVISOR, /changed; started everything again in [\d.]+ s/))
   expect(JSON.parse(hermes('gateway status --json'))).not.toMatchObject({ pid })
 
-  edit(machine, 'src/dashboard/web/views/overview/overview.tsx', '<h1>', '<h1')
-  await run.saw(/^dev: src\/dashboard\/web\/views\/overview\.tsx changed; this does not work: .+$/m)
+  edit(machine, PAGE, '<h1>', '<h1')
+  await run.saw(lineOf(PAGE, /changed; this does not work: .+/))
   expect(await loadedPage(address)).toContain('A changed title')
 
   const home = /HERMES_HOME=(\S+)/.exec(exports)?.[1] ?? ''
@@ -58,7 +81,7 @@ test('npm run dev shows a change of the page, of a command and of the supervisor
   run.ctrlC()
   expect(await run.exit()).toBe(0)
   expect(existsSync(dirname(home))).toBe(false)
-  await waitFor('every process to have ended', () => spawnSync('pgrep', ['-f', dirname(home)]).status === 1)
+  await waitFor('every process to have ended', () => commandLines().every((line) => !line.includes(dirname(home))))
 })
 
 test.each([
