@@ -4,17 +4,21 @@ export interface Skipped {
   readonly ancestorTitles: readonly string[]
 }
 
+/** The key of a test among the reasons that tests gave while they ran (`context.skip(reason)`), which the report leaves out. */
+export const fullName = ({ title, ancestorTitles }: Skipped): string => [...ancestorTitles, title].join(' > ')
+
 /** Lines that `npm test` prints of tests that were left out, at most. */
 const MOST_LINES = 25
 
 /**
- * One line per reason. A reason stands in parentheses at the end of the test's name, or of a group's that it is in.
+ * One line per reason. A reason stands in parentheses at the end of the test's name, or of a group's that it is in, or in `notes`.
+ * @param notes reasons by {@link fullName}
  * @returns `left out: 12 tests, because promtool is not on PATH; apt-get install prometheus`
  */
-export function leftOut(skipped: readonly Skipped[]): readonly string[] {
+export function leftOut(skipped: readonly Skipped[], notes: Readonly<Record<string, string>> = {}): readonly string[] {
   const counts = new Map<string, number>()
   for (const test of skipped) {
-    const why = reasonOf(test)
+    const why = notes[fullName(test)] ?? reasonOf(test)
     counts.set(why, (counts.get(why) ?? 0) + 1)
   }
   const lines = [...counts]

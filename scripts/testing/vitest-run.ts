@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { leftOut, type Skipped } from './left-out.ts'
+import { NOTES_FILE } from './quiet-reporter.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -32,6 +33,7 @@ export async function runVitest(
 ): Promise<{ ok: boolean; summary: string; leftOut: readonly string[] }> {
   const scratch = await mkdtemp(join(tmpdir(), 'hermes-test-'))
   const reportFile = join(scratch, 'report.json')
+  const notesFile = join(scratch, 'notes.json')
   try {
     const errors: Buffer[] = []
     const exitCode = await new Promise<number | null>((resolve, reject) => {
@@ -44,7 +46,7 @@ export async function runVitest(
       const selected = projects.map((project) => `--project=${project}`)
       const child = spawn(process.execPath, [vitest, 'run', ...selected, ...reporters, ...args], {
         cwd: root,
-        env: { ...process.env, ...env },
+        env: { ...process.env, ...env, [NOTES_FILE]: notesFile },
         stdio: ['ignore', 'inherit', 'pipe'],
       })
       child.stderr?.on('data', (chunk: Buffer) => {
@@ -63,7 +65,7 @@ export async function runVitest(
     const skipped = report.testResults.flatMap(({ assertionResults }) =>
       assertionResults.filter((one) => ['skipped', 'pending'].includes(one.status) && isSelected(one, args)),
     )
-    return { ok: exitCode === 0, summary, leftOut: leftOut(skipped) }
+    return { ok: exitCode === 0, summary, leftOut: leftOut(skipped, JSON.parse(await readFile(notesFile, 'utf8'))) }
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }

@@ -11,6 +11,7 @@ import { handlers } from '../supervisor/control/handlers.ts'
 import { cliEnvironment, hermes, temporaryHome } from '../support/cli.ts'
 import { program } from '../support/install.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
+import { named, whyNotRoot } from '../support/tools.ts'
 import { waitFor, within } from '../support/wait.ts'
 
 let scratch: ReturnType<typeof temporaryHome>
@@ -278,12 +279,15 @@ describe('by hand, with a gateway.command', () => {
   })
 })
 
-test.skipIf(process.getuid?.() !== 0)('as root, outside a slot, it is refused with 1 and says why', async () => {
-  for (const args of [['gateway', 'run'], ['gateway'], ['gateway', 'run', '--no-supervise']]) {
-    const { code, stderr } = await hermes(args, { home })
-    expect(code).toBe(1)
-    expect(stderr).toMatch(
-      /refusing to run the gateway of "default" as root.*\n {2}next: .*HERMES_ALLOW_ROOT_GATEWAY=1/,
-    )
-  }
-})
+test.skipIf(whyNotRoot !== undefined)(
+  named('as root, outside a slot, it is refused with 1 and says why', whyNotRoot),
+  async () => {
+    for (const args of [['gateway', 'run'], ['gateway'], ['gateway', 'run', '--no-supervise']]) {
+      const { code, stderr } = await hermes(args, { home })
+      expect(code).toBe(1)
+      expect(stderr).toMatch(
+        /refusing to run the gateway of "default" as root.*\n {2}next: .*HERMES_ALLOW_ROOT_GATEWAY=1/,
+      )
+    }
+  },
+)

@@ -1,6 +1,6 @@
 // `npm test` on a machine without the programs that only some tests need.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -30,6 +30,8 @@ const MISSING = [
     'itself says',
     /s6-rc-compile is not on PATH; apt-get install s6-rc/,
   ],
+  // It says so while it runs.
+  ['script', 'test/log/console.test.ts', 'a terminal that nobody reads', /util-linux script is not installed/],
   ['strace', 'test/profile/state/state.test.ts', 'is on the disk', /strace is not on PATH; apt-get install strace/],
   ['unshare', 'test/process/services/many-services.test.ts', 'services', /unshare: .*/],
 ] as const
@@ -65,4 +67,22 @@ test('without optional programs and rights their tests are left out and named, t
   } finally {
     rmSync(dir, { recursive: true })
   }
+})
+
+/** How a test says that some machines cannot run it, and how its name, or what it says when it runs, gives the reason. */
+const MAY_BE_LEFT_OUT = /\.(skipIf|runIf)\(|\bskip\(/
+const GIVES_REASON = /named\(|\$\{why|\((needs|only) |skip\([^)]/
+
+test('every test that some machines cannot run says why', () => {
+  const silent = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('container/'))
+    .flatMap((name) => {
+      const lines = readFileSync(join(root, 'test', name), 'utf8').split('\n')
+      return lines.flatMap((line, at) => {
+        // The name may stand behind a table of cases.
+        const statement = lines.slice(at, at + 20).join('\n')
+        return MAY_BE_LEFT_OUT.test(line) && !GIVES_REASON.test(statement) ? [`${name}:${at + 1}`] : []
+      })
+    })
+  expect(silent).toEqual([])
 })

@@ -43,7 +43,7 @@ const boots = async (home: string, prepare = ''): Promise<{ code: number | undef
   return { code: 'code' in ended ? ended.code : undefined, err: box.pid1.stderr() }
 }
 
-describe.skipIf(why)(`the volume of a container ${why ?? ''}`, () => {
+describe.skipIf(why !== undefined)(`the volume of a container (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   test.each([
     [
       'a link in its place',

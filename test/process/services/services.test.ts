@@ -1,8 +1,8 @@
 // Services of an image, as root and PID 1 of a namespace, with the real programs.
-import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
 import { type Etc, startServices } from '../../support/supervisor/service-box.ts'
+import { named, whyMissing } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
@@ -20,7 +20,7 @@ const userBundle = (...names: readonly string[]): Etc => ({
   's6-overlay/s6-rc.d/user/type': 'bundle\n',
   ...Object.fromEntries(names.map((name) => [`s6-overlay/s6-rc.d/user/contents.d/${name}`, ''])),
 })
-const hasS6 = (): boolean => ['s6-svc', 's6-svdt'].every((tool) => existsSync(`/usr/bin/${tool}`))
+const whyNoS6 = whyMissing('s6-svc')
 const orderOf = (text: string): string[] => text.split('\n').slice(0, -1)
 
 describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PID 1 of a namespace'})`, () => {
@@ -339,8 +339,8 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(box.pid1.stderr()).not.toMatch(/death_tally|did not obey/)
   })
 
-  test.skipIf(!hasS6())(
-    's6’s own tools work on . in run, finish and log/run, and files beside them are found',
+  test.skipIf(whyNoS6 !== undefined)(
+    named('s6’s own tools work on . in run, finish and log/run, and files beside them are found', whyNoS6),
     async () => {
       await using box = await startServices({
         etc: {
@@ -367,18 +367,21 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     },
   )
 
-  test.skipIf(!hasS6())('s6’s own tools wait as root, whose FIFO the supervisor may not write', async () => {
-    await using box = await startServices({ etc: { 'services.d/web/run': '#!/bin/sh\nexec sleep 1000\n' } })
-    await box.up('web')
-    const web = '/run/service/web'
-    const root = (...words: string[]) => box.pid1.exec(words, { env: { PATH: '/usr/bin:/bin' } })
-    for (const words of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r'])
-      expect(await root('s6-svc', '-T', '10000', ...words.split(' '), web), words).toMatchObject({ code: 0 })
-    const waits = root('s6-svwait', '-d', '-t', '10000', web)
-    await waitFor('it to listen', async () => (await root('ls', `${web}/event`)).stdout.includes('ftrig1:'))
-    await box.hermes('service', 'stop', 'web')
-    expect(await waits).toMatchObject({ code: 0 })
-  })
+  test.skipIf(whyNoS6 !== undefined)(
+    named('s6’s own tools wait as root, whose FIFO the supervisor may not write', whyNoS6),
+    async () => {
+      await using box = await startServices({ etc: { 'services.d/web/run': '#!/bin/sh\nexec sleep 1000\n' } })
+      await box.up('web')
+      const web = '/run/service/web'
+      const root = (...words: string[]) => box.pid1.exec(words, { env: { PATH: '/usr/bin:/bin' } })
+      for (const words of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r'])
+        expect(await root('s6-svc', '-T', '10000', ...words.split(' '), web), words).toMatchObject({ code: 0 })
+      const waits = root('s6-svwait', '-d', '-t', '10000', web)
+      await waitFor('it to listen', async () => (await root('ls', `${web}/event`)).stdout.includes('ftrig1:'))
+      await box.hermes('service', 'stop', 'web')
+      expect(await waits).toMatchObject({ code: 0 })
+    },
+  )
 
   test('a logger gets every line of its service, also those written while either was away, and sees the end', async () => {
     const lines =

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { childEnding } from '../../../src/system/native/child-ending.ts'
-import { tellsEnds } from '../../support/container/kernel.ts'
+import { tellsEnds, whyNoEnds } from '../../support/container/kernel.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
+import { named } from '../../support/tools.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const endOf = (script: string, kernel: Parameters<typeof childEnding>[1]) =>
@@ -25,7 +26,7 @@ describe.each([
 })
 
 // From 34 on they have no name in Node, which reports them as a success.
-test.runIf(tellsEnds).each([34, 37, 64])('a death by signal %i is one', async (signal) => {
+test.skipIf(!tellsEnds).each([34, 37, 64])(named('a death by signal %i is one', whyNoEnds), async (signal) => {
   expect(await endOf(`kill -${signal} $$`, realNative)).toEqual({ signal })
 })
 

@@ -24,6 +24,7 @@ import { loadNative } from '../../../src/system/native/native-libc.ts'
 import { rawMode } from '../../../src/system/native/terminal-mode.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
 import { FakeNative } from '../../support/hostile/native-fake.ts'
+import { named } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
 interface Subject {
@@ -400,7 +401,7 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
   })
 
   const noRoot = process.getuid?.() === 0 ? undefined : 'only root has anything to give up'
-  test.skipIf(noRoot)(`privileges are dropped for good${noRoot ? ` (${noRoot})` : ''}`, async () => {
+  test.skipIf(noRoot !== undefined)(named('privileges are dropped for good', noRoot), async () => {
     const identity = { uid: 1234, gid: 4321, groups: [5, 6] }
     if (inChild === undefined) {
       native.dropPrivileges(identity)
