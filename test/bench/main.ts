@@ -1,4 +1,5 @@
-// npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT] [--install DIR] [--out FILE]
+// npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT] [--out FILE]
+// npm run bench -- --install DIR [--strict]: ours beside an older build of ours; --strict fails when a ratio is above its bound.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -8,6 +9,7 @@ import { dashboard } from './dashboard.ts'
 import { dashboardPage } from './dashboard-page.ts'
 import { gatewayApi } from './gateway-api.ts'
 import { kanban } from './kanban.ts'
+import { besideOlder, isAbove, ratioTable } from './older.ts'
 import type { Effort, Row } from './row.ts'
 import { bootAndStop } from './rows/boot-and-stop.ts'
 import { commands } from './rows/commands.ts'
@@ -29,16 +31,7 @@ import { supervisord } from './subjects/supervisord.ts'
 import { table } from './table.ts'
 
 const root = dirname(dirname(import.meta.dirname))
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    long: { type: 'boolean', default: false },
-    pm2: { type: 'string' },
-    only: { type: 'string' },
-    install: { type: 'string', default: join(root, 'dist') },
-    out: { type: 'string', default: join(root, 'bench-results.json') },
-  },
-})
+const values = readOptions()
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const why = whyNoNamespace()
@@ -47,6 +40,7 @@ if (why !== undefined) {
   process.exit(1)
 }
 
+const dist = join(root, 'dist')
 const scratch = mkdtempSync(join(tmpdir(), 'hermes-bench-ours-'))
 chmodSync(scratch, 0o755)
 // A Node of their own: on ours they would share most of their memory with this program, as they do not in a container.
@@ -54,8 +48,31 @@ const node = join(scratch, 'node')
 mkdirSync(node)
 copyFileSync(process.execPath, join(node, 'node'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
+const effort: Effort = {
+  quick: values.quick,
+  long: values.long,
+  say: (line) => say(`  ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s: ${line}`),
+}
+const startedAtMs = performance.now()
+
+if (values.install !== undefined) {
+  const [older, ours] = [hermes(resolve(values.install), scratch, node, 'older'), hermes(dist, scratch, node)]
+  for (const one of [older, ours]) {
+    if (!('missing' in one)) continue
+    say(`bench: ${one.missing}`)
+    process.exit(1)
+  }
+  const ratios = await besideOlder(older as Subject, ours as Subject, effort, values.only ?? '')
+  process.stdout.write(`${ratioTable(ratios)}\n`)
+  writeFileSync(
+    values.out,
+    `${JSON.stringify({ at: new Date().toISOString(), older: values.install, ratios }, null, 2)}\n`,
+  )
+  process.exit(values.strict && ratios.some(isAbove) ? 1 : 0)
+}
+
 const found: readonly Found[] = [
-  hermes(resolve(values.install), scratch, node),
+  hermes(dist, scratch, node),
   s6(),
   s6WithLog(),
   runit(),
@@ -67,12 +84,6 @@ const missing = found.filter((one): one is Extract<Found, { missing: string }> =
 for (const { name, version } of subjects) say(`measuring ${name} (${version})`)
 for (const { name, missing: reason } of missing) say(`left out ${name}: ${reason}`)
 
-const effort: Effort = {
-  quick: values.quick,
-  long: values.long,
-  say: (line) => say(`  ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s: ${line}`),
-}
-const startedAtMs = performance.now()
 const ours = subjects.find(({ name }) => name === 'hermes')
 // The pair with s6-log differs from s6 only where logs are.
 const plain = subjects.filter(({ name }) => name !== 's6+s6-log')
@@ -82,16 +93,16 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['log', () => log(subjects, effort)],
   ['memory', () => memory(subjects, effort)],
   ['status', () => status(plain, effort)],
-  ['commands', async () => (ours === undefined ? [] : commands(ours.name, resolve(values.install), effort))],
+  ['commands', async () => (ours === undefined ? [] : commands(ours.name, dist, effort))],
   ['latency', async () => (ours === undefined ? [] : latency(ours, effort))],
   ['takeover', async () => (ours === undefined ? [] : takeover(ours, effort))],
   ['many', async () => (ours === undefined ? [] : manySlots(ours, effort))],
-  ['services', async () => (ours === undefined ? [] : services(ours.name, resolve(values.install), effort))],
+  ['services', async () => (ours === undefined ? [] : services(ours.name, dist, effort))],
   ['crash', () => crashLoop(plain, effort)],
-  ['gateway', () => gatewayApi(resolve(values.install), effort)],
-  ['dashboard', () => dashboard(resolve(values.install), effort)],
-  ['page', () => dashboardPage(resolve(values.install), effort)],
-  ['kanban', () => kanban(resolve(values.install), effort)],
+  ['gateway', () => gatewayApi(dist, effort)],
+  ['dashboard', () => dashboard(dist, effort)],
+  ['page', () => dashboardPage(dist, effort)],
+  ['kanban', () => kanban(dist, effort)],
 ]
 
 const rows: Row[] = []
@@ -122,3 +133,26 @@ writeFileSync(
 )
 process.stdout.write(`${values.out}\n`)
 process.exitCode = failures.length === 0 ? 0 : 1
+
+/** @returns the options; wrong ones end the program with one line and exit code 2 */
+function readOptions() {
+  try {
+    const { values: given } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        long: { type: 'boolean', default: false },
+        pm2: { type: 'string' },
+        only: { type: 'string' },
+        install: { type: 'string' },
+        strict: { type: 'boolean', default: false },
+        out: { type: 'string', default: join(root, 'bench-results.json') },
+      },
+    })
+    if (given.strict && given.install === undefined)
+      throw new TypeError('--strict compares with an older build: name its dist/ with --install DIR')
+    return given
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n`)
+    return process.exit(2)
+  }
+}

@@ -12,11 +12,7 @@ export async function bootAndStop(subjects: readonly Subject[], { quick, say }: 
     say(`boot and stop, ${slots} slots`)
     const able = subjects.filter((subject) => subject.mostSlots >= slots)
     const rounds = quick ? 1 : ({ 1: 5, 10: 3 }[slots] ?? 2)
-    const cells = await interleaved(able, rounds, async (subject) => {
-      await using instance = await Instance.start(subject, { slots })
-      const boot = await instance.allStarted()
-      return { boot, stop: await instance.stop() }
-    })
+    const cells = await interleaved(able, rounds, (subject) => bootAndStopOnce(subject, slots))
     const title = `${slots} slot${slots === 1 ? '' : 's'}`
     const left = tooMany(subjects, slots)
     boots.push({
@@ -33,4 +29,11 @@ export async function bootAndStop(subjects: readonly Subject[], { quick, say }: 
     })
   }
   return [...boots, ...stops]
+}
+
+/** @returns ms from PID 1's start to the first act of the last slot, and from the request to stop to PID 1's end */
+export async function bootAndStopOnce(subject: Subject, slots: number): Promise<{ boot: number; stop: number }> {
+  await using instance = await Instance.start(subject, { slots })
+  const boot = await instance.allStarted()
+  return { boot, stop: await instance.stop() }
 }

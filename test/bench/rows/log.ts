@@ -17,7 +17,7 @@ export async function log(subjects: readonly Subject[], { quick, say }: Effort):
   const megabytes = (subject: Subject): number =>
     quick ? 20 : ({ hermes: 600, 's6+s6-log': 300, supervisord: 300 }[subject.name] ?? 40)
   const able = subjects.filter(({ name }) => name !== 's6' && name !== 'runit')
-  const cells = await interleaved(able, quick ? 1 : 3, (subject) => measure(subject, megabytes(subject) * 1e6))
+  const cells = await interleaved(able, quick ? 1 : 3, (subject) => logOnce(subject, megabytes(subject) * 1e6))
   const none = { s6: { missing: 'has no log of its own: s6+s6-log' }, runit: { missing: 'has no log of its own' } }
   const alone = await logPath({ bytes: quick ? 100e6 : 1e9 })
   const ours = (value: number): Row['cells'] => ({ hermes: cell([value]) })
@@ -41,7 +41,8 @@ export async function log(subjects: readonly Subject[], { quick, say }: Effort):
   ]
 }
 
-async function measure(subject: Subject, bytes: number): Promise<{ speed: number; cpu: number }> {
+/** One slot writes `bytes`. @returns `speed` in MB/s (10^6 bytes), `cpu` in CPU seconds per GB */
+export async function logOnce(subject: Subject, bytes: number): Promise<{ speed: number; cpu: number }> {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-bench-out-'))
   const fifo = join(dir, 'stdout')
   execFileSync('mkfifo', [fifo])

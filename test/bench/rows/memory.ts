@@ -2,6 +2,8 @@ import { Instance } from '../instance.ts'
 import { type Effort, interleaved, type Row, tooMany } from '../row.ts'
 import type { Subject } from '../subject.ts'
 
+/** What a boot leaves behind is given back within a second or two. */
+export const SETTLED_MS = 2000
 const BUDGET_MB: Readonly<Record<number, number>> = { 10: 75, 500: 100 }
 
 /** PSS of the supervisor's own processes while its slots sleep. */
@@ -10,13 +12,9 @@ export async function memory(subjects: readonly Subject[], { quick, say }: Effor
   for (const slots of quick ? [10] : [10, 300, 500]) {
     say(`memory, ${slots} slots`)
     const able = subjects.filter((subject) => subject.mostSlots >= slots)
-    const cells = await interleaved(able, 1, async (subject) => {
-      await using instance = await Instance.start(subject, { slots })
-      await instance.allStarted()
-      // What a boot leaves behind is given back within a second or two.
-      await new Promise((resolve) => setTimeout(resolve, quick ? 500 : 2000))
-      return { memory: instance.memoryMb() }
-    })
+    const cells = await interleaved(able, 1, async (subject) => ({
+      memory: await memoryOnce(subject, slots, quick ? 500 : SETTLED_MS),
+    }))
     rows.push({
       title: `memory: supervision of ${slots} slots`,
       unit: 'MB',
@@ -25,4 +23,12 @@ export async function memory(subjects: readonly Subject[], { quick, say }: Effor
     })
   }
   return rows
+}
+
+/** @returns MB (10^6 bytes, PSS) of the supervisor's own processes `afterMs` after the boot of `slots` sleeping slots */
+export async function memoryOnce(subject: Subject, slots: number, afterMs: number): Promise<number> {
+  await using instance = await Instance.start(subject, { slots })
+  await instance.allStarted()
+  await new Promise((resolve) => setTimeout(resolve, afterMs))
+  return instance.memoryMb()
 }

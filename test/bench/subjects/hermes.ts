@@ -10,16 +10,17 @@ const UID = 10_000
  * Ours, from an install tree that `node scripts/build.ts` made.
  * @param scratch where a copy of it goes: outside the checkout it takes its Node from PATH
  * @param node the directory of that Node
+ * @param name `older` for a build that ours is compared with
  */
-export function hermes(built: string, scratch: string, node: string): Found {
+export function hermes(built: string, scratch: string, node: string, name = 'hermes'): Found {
   if (!existsSync(join(built, 'lib', 'init.cjs')))
-    return { name: 'hermes', missing: `${built} holds no init: npm run build` }
-  const install = join(scratch, 'install')
+    return { name, missing: `${built} is not a built tree (it has no lib/init.cjs): run npm run build` }
+  const install = join(scratch, name)
   cpSync(built, install, { recursive: true })
   const init = join(install, 'bin', 'init')
   return {
-    name: 'hermes',
-    version: 'these sources',
+    name,
+    version: built,
     mostSlots: 1000,
     lay: (dir, services) => {
       const home = layHome(join(dir, 'home'), services)
