@@ -4,9 +4,9 @@ import { parseWords } from './parser/parser.ts'
 import { printOutcome } from './terminal/output.ts'
 
 /**
- * Runs `hermes kanban …`. A bundle of its own: workers and scripts type it all day, and the whole command line, with the YAML and
- * schema libraries of `config`, takes twice as long to load.
- * @param words from `kanban` on
+ * Runs `hermes kanban …`. This is a separate bundle because workers and scripts call it often, and the whole command
+ * line, with the YAML and schema libraries of `config`, takes twice as long to load.
+ * @param words arguments, starting with `kanban`
  */
 export async function kanbanLine(context: Context, words: readonly string[]): Promise<number> {
   const parsed = parseWords(words, KANBAN_COMMANDS, [KANBAN_GROUP])

@@ -9,17 +9,17 @@ import { parseWords } from './parser/parser.ts'
 import { printOutcome } from './terminal/output.ts'
 import { COMMANDS, GROUPS } from './tree.ts'
 
-/** A boot with slow hooks may take longer; then the command is tried as it is. */
+/** A boot with slow hooks may take longer; the command is then tried anyway. */
 const BOOT_MS = 30_000
 
 /**
  * Runs any command.
- * @param words what is left after `-p` and `--json` were taken out
+ * @param words arguments without `-p` and `--json`
  * @returns the exit code
  */
 export async function commandLine(context: Context, words: readonly string[]): Promise<number> {
   if (words.length === 0 || (words.length === 1 && words[0] === '--tui')) return bare(context)
-  // `hermes help gateway start` is what people type who know git.
+  // Users of git type `hermes help gateway start`.
   const asked = words[0] === 'help' ? [...words.slice(words[1] === 'help' ? 2 : 1), '--help'] : words
   const parsed = parseWords(asked, COMMANDS, GROUPS)
   if ('help' in parsed) {
@@ -31,19 +31,22 @@ export async function commandLine(context: Context, words: readonly string[]): P
 }
 
 /**
- * `docker run -d …` and at once `docker exec … hermes profile create`: the volume may not have been given to the runtime user yet.
- * The supervisor answers this question when the boot is behind it.
+ * Waits until the boot is over: after `docker run -d …`, a `docker exec … hermes profile create` may arrive before
+ * the volume belongs to the runtime user. The supervisor answers this request when the boot is done.
  */
 async function bootIsOver(context: Context): Promise<void> {
   try {
     await ifSupervised(context, (client) => client.request('reconcile', {}, { timeoutMs: BOOT_MS }))
   } catch (error) {
-    // Stopping, or the volume is another container's: the command itself says what that means for it.
+    // The container stops, or another container holds the volume: the command itself reports that.
     if (!(error instanceof HermesError)) throw error
   }
 }
 
-/** `hermes` alone: on a terminal a conversation, where there is somebody to talk to; else how things stand and what can be typed. */
+/**
+ * `hermes` without arguments: on a terminal with a configured agent it starts a conversation; otherwise it prints the
+ * status and the help.
+ */
 async function bare(context: Context): Promise<number> {
   if (!context.json && isatty(0) && isatty(1) && hasAgent(context)) return commandLine(context, ['chat'])
   try {

@@ -197,7 +197,7 @@ describe('config.yaml', () => {
     expect(await edit('', { EDITOR: 'no-such-editor' })).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(
-        'hermes: No editor found (tried no-such-editor). Nothing changed\n  next: Set EDITOR',
+        'hermes: no editor found (tried no-such-editor); nothing was changed\n  next: set EDITOR',
       ),
     })
     expect((await edit('gateway:\n  restart: sometimes\n')).stderr).toContain('line 2')
@@ -492,7 +492,7 @@ test('doctor names what has to be repaired', async () => {
   const texts = findings.map(({ check, state, text }) => `${state} ${check}: ${text}`)
   expect(texts).toEqual(
     expect.arrayContaining([
-      expect.stringMatching(/^warn profiles: .*\.env can be read by others/),
+      expect.stringMatching(/^warn profiles: .*\.env is readable by other users/),
       expect.stringMatching(/^warn profiles: .*line 1: gateway\.restart/),
       expect.stringMatching(/^warn profiles: .*Bad Name is not a profile/),
       expect.stringMatching(/^warn stale files: .*gateway\.pid/),

@@ -61,9 +61,9 @@ describe('who a root caller becomes', () => {
     [
       'an image without that user',
       () => writeFileSync(sources.passwd, 'root:x:0:0::/root:/bin/sh\n'),
-      'there is no user "hermes"',
+      'no user "hermes"',
     ],
-    ['a user without numbers', () => writeFileSync(sources.passwd, 'hermes:x:::::\n'), 'there is no user "hermes"'],
+    ['a user without numbers', () => writeFileSync(sources.passwd, 'hermes:x:::::\n'), 'no user "hermes"'],
   ])('cannot be told by %s', (_, make, text) => {
     make()
     expect(() => findIdentity(sources)).toThrow(text)
@@ -71,17 +71,17 @@ describe('who a root caller becomes', () => {
 
   // A file that is not root's is not believed, whatever it holds.
   test.skipIf(!isRoot).each([
-    ['a file that others can write', () => chmod(0o666), "not root's alone"],
-    ['a link in its place', () => symlinkSync(sources.passwd, sources.identityFile), "not root's alone"],
+    ['a file that others can write', () => chmod(0o666), 'not writable by root alone'],
+    ['a link in its place', () => symlinkSync(sources.passwd, sources.identityFile), 'not writable by root alone'],
     [
       'a file without numbers',
       () => writeFileSync(sources.identityFile, '{"uid":"0","gid":1,"user":"x","home":"/"}'),
-      'holds no identity',
+      'does not contain an identity',
     ],
     [
       'a negative id',
       () => writeFileSync(sources.identityFile, '{"uid":-1,"gid":1,"user":"x","home":"/"}'),
-      'holds no identity',
+      'does not contain an identity',
     ],
   ])(named('cannot be told by %s', whyNotRoot), (_, make, text) => {
     make()

@@ -1,4 +1,4 @@
-/** What `hermes doctor` looks at, in this order. */
+/** The checks of `hermes doctor`, in order. */
 
 import type { Context } from '../context/context.ts'
 import { type Check, type Finding, unlooked } from './finding.ts'
@@ -19,7 +19,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   disk,
 }
 
-/** All checks in order. One that fails itself is a finding, and the others still look. */
+/** Runs all checks in order. A check that fails itself becomes a finding, and the others still run. */
 export async function findAll(context: Context, checks = CHECKS): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const [name, check] of Object.entries(checks)) {

@@ -1,4 +1,4 @@
-/** What lies in the volume: owners, settings, stale files. */
+/** Checks of the volume: owners, settings, stale files. */
 import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { configProblemText, loadConfig } from '../../profile/config/config.ts'
@@ -8,20 +8,20 @@ import { livingHolder } from '../../profile/state/pid-file.ts'
 import { homePaths } from '../../system/paths.ts'
 import { type Check, type Finding, fail, guarded, isWritable, namesIn, orFine, warn } from './finding.ts'
 
-/** Foreign owners named one by one; more are counted. */
+/** At most this many foreign owners are named; the rest are counted. */
 const MAX_NAMED = 10
 
-/** Names offending paths one level deep; what lies deeper follows from its directory. */
+/** Names offending paths one level deep; deeper paths follow from their directory. */
 export const volume: Check = ({ home, uid }) => {
   const top = statSync(home, { throwIfNoEntry: false })
-  if (!top) return [warn('volume', `${home} is not there yet`, 'it is made at the first start')]
+  if (!top) return [warn('volume', `${home} does not exist yet`, 'it is created at the first start')]
   const repair = `docker restart repairs known paths; by hand, as root: chown -R ${uid}:${process.getgid?.()} ${home}`
   const findings: Finding[] = isWritable(home)
     ? []
     : [
         fail(
           'volume',
-          `${home} (uid ${top.uid}, mode ${(top.mode & 0o7777).toString(8)}) cannot be written by uid ${uid}`,
+          `${home} (uid ${top.uid}, mode ${(top.mode & 0o7777).toString(8)}) is not writable for uid ${uid}`,
           repair,
         ),
       ]
@@ -36,7 +36,7 @@ export const volume: Check = ({ home, uid }) => {
   for (const { path, owner } of foreign.slice(0, MAX_NAMED))
     findings.push(warn('volume', `${path} belongs to uid ${owner}, not ${uid}`, repair))
   if (foreign.length > MAX_NAMED) findings.push(warn('volume', `and ${foreign.length - MAX_NAMED} more`, repair))
-  return orFine('volume', `${home} can be written`, findings)
+  return orFine('volume', `${home} is writable`, findings)
 }
 
 function foreignIn(dir: string, uid: number): readonly { path: string; owner: number }[] {
@@ -57,9 +57,9 @@ export const profiles: Check = ({ home }) => {
     ),
   )
   if (listing.moreProblems > 0)
-    skipped.push(warn('profiles', `and ${listing.moreProblems} more that are not profiles`, 'move them away'))
+    skipped.push(warn('profiles', `and ${listing.moreProblems} more entries that are not profiles`, 'move them away'))
   const broken = listing.profiles.flatMap((profile) => guarded('profiles', () => profileFindings(profile)))
-  return orFine('profiles', `${listing.profiles.length} found, their settings are right`, [...skipped, ...broken])
+  return orFine('profiles', `${listing.profiles.length} found; no problems in their settings`, [...skipped, ...broken])
 }
 
 function profileFindings({ name, dir }: ProfileEntry): readonly Finding[] {
@@ -75,7 +75,7 @@ function profileFindings({ name, dir }: ProfileEntry): readonly Finding[] {
       : [
           warn(
             'profiles',
-            `${dotEnv} can be read by others (mode ${(mode & 0o777).toString(8)})`,
+            `${dotEnv} is readable by other users (mode ${(mode & 0o777).toString(8)})`,
             `chmod 600 ${dotEnv}`,
           ),
         ]),
@@ -94,8 +94,8 @@ export const staleFiles: Check = ({ home }) => {
     ...leftovers.map((name) =>
       warn(
         'stale files',
-        `${join(homePaths(home).profiles, name)} is half a profile`,
-        `Left by an interrupted command; safe to delete: rm -r ${join(homePaths(home).profiles, name)}`,
+        `${join(homePaths(home).profiles, name)} is an incomplete profile`,
+        `left by an interrupted command; safe to delete: rm -r ${join(homePaths(home).profiles, name)}`,
       ),
     ),
   ])

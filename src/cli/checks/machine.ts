@@ -1,4 +1,4 @@
-/** What is around the volume: install, identity, clock, disk. */
+/** Checks of the surroundings: install, identity, clock, disk. */
 import { existsSync, lstatSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { truthy } from '../../profile/environment/environment.ts'
@@ -16,15 +16,15 @@ export const install: Check = ({ install: dir, uid }) => {
       fail(
         'install',
         `${join(dir, 'lib')} lacks ${missing.join(', ')}`,
-        'build it again (npm run build), or pull the image',
+        'rebuild it (npm run build), or pull the image',
       ),
     ]
   if (dir === '/opt/hermes' && uid !== 0 && isWritable(dir)) {
     return [
       warn(
         'install',
-        `${dir} can be written by uid ${uid}`,
-        'it should belong to root: somebody could change what root runs',
+        `${dir} is writable for uid ${uid}`,
+        'make root its owner; otherwise another user could change what root runs',
       ),
     ]
   }
@@ -44,7 +44,7 @@ export const identity: Check = ({ uid, env }) => {
     : [ok('identity', who)]
 }
 
-/** A file of the future means that the clock was set back; certificates and log names depend on it. */
+/** A file dated in the future means that the clock was set back. Certificates and log names depend on the clock. */
 export const clock: Check = ({ home, clock: { wallMs } }) => {
   const nowMs = wallMs()
   const newest = Math.max(
@@ -54,7 +54,7 @@ export const clock: Check = ({ home, clock: { wallMs } }) => {
     ),
   )
   if (nowMs < Date.UTC(2025, 0))
-    return [fail('clock', `it is ${new Date(nowMs).toISOString()} here`, 'set the clock of the host')]
+    return [fail('clock', `the clock reads ${new Date(nowMs).toISOString()}`, 'set the clock of the host')]
   if (newest > nowMs + 60_000)
     return [
       warn(

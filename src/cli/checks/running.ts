@@ -1,4 +1,4 @@
-/** What runs, or could not: the supervisor and its slots, ports, zombies. */
+/** Checks of the running parts: the supervisor and its slots, ports, zombies. */
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { ifSupervised, withSupervisor } from '../../control/slot-actions.ts'
@@ -37,7 +37,7 @@ export const supervisor: Check = async (context) => {
   ]
 }
 
-/** Whether the check of the profiles finds it by itself. */
+/** Tells whether the check of profiles already reports this warning. */
 function saidElsewhere({ home }: Context): (fact: WarningFact) => boolean {
   const { profiles, problems } = listProfiles(home)
   const strays = new Set(problems.map(({ name }) => name || 'profiles/'))
@@ -54,7 +54,7 @@ interface WantedPort {
   readonly setting: string
 }
 
-/** Two that want one port, and ports that somebody else has: each is tried. */
+/** Finds two servers that want one port, and ports that other programs use. Each port is tried. */
 export const ports: Check = async (context) => {
   const slots = (await ifSupervised(context, (client) => client.request('status', {})))?.slots ?? []
   const dashboard = slots.find(({ slot, wanted }) => slot === 'dashboard' && wanted !== 'down')
@@ -81,7 +81,7 @@ export const ports: Check = async (context) => {
   const taken = (await Promise.all(wanted.map((one) => portFinding(one, own)))).flat()
   return orFine(
     'ports',
-    wanted.length === 0 ? 'no server is wanted' : wanted.map(({ who, port }) => `${who}: ${port}`).join(', '),
+    wanted.length === 0 ? 'no server is enabled' : wanted.map(({ who, port }) => `${who}: ${port}`).join(', '),
     [...twice, ...taken],
   )
 }
@@ -104,7 +104,7 @@ function portFinding(
     server.once('error', ({ code }: NodeJS.ErrnoException) => {
       if (code === 'EADDRINUSE' && own.has(portHolder(port)?.pid)) resolve([])
       else {
-        const why = code === 'EADDRINUSE' ? `already in use by ${holderText(port)}` : `not to be had (${code})`
+        const why = code === 'EADDRINUSE' ? `already in use by ${holderText(port)}` : `not available (${code})`
         resolve([fail('ports', `port ${port} of ${who} is ${why}`, `stop that program, or set another ${setting}`)])
       }
     })
@@ -117,6 +117,6 @@ export const zombies: Check = ({ paths }) =>
     'zombies',
     'none',
     zombieWarnings(findZombies(paths.initPid)).map((text) =>
-      warn('zombies', text, 'tell its authors, or run it in a container of its own'),
+      warn('zombies', text, 'report it to its authors, or run it in a separate container'),
     ),
   )

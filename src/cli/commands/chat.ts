@@ -46,19 +46,19 @@ async function chat(context: Context, input: Input): Promise<Outcome> {
   return askOnce(context, facts, question, session)
 }
 
-/** @returns undefined on a terminal */
+/** @returns the question; undefined on a terminal */
 async function pipedQuestion(profile: string): Promise<string | undefined> {
   if (process.stdin.isTTY && process.stdout.isTTY) return undefined
   if (!process.stdin.isTTY) {
     const text = await readText(process.stdin, 'standard input', MAX_QUESTION_BYTES)
     if (text.trim() !== '') return text
   }
-  throw new HermesError('USAGE', 'No terminal for a conversation', {
-    next: `Use docker exec -it, or ask once: hermes -p ${profile} chat -q "…"`,
+  throw new HermesError('USAGE', 'standard input is not a terminal, and it holds no question', {
+    next: `use docker exec -it, or ask one question: hermes -p ${profile} chat -q "…"`,
   })
 }
 
-/** Opened when it is needed, closed in any case. */
+/** Opens the sessions for `use`, and closes them afterwards in any case. */
 async function withSessions<T>(
   context: Context,
   dir: string,
@@ -108,13 +108,13 @@ async function askOnce(
 
 interface Answer {
   readonly text: string
-  /** Why the text is not whole. */
+  /** Reason why the text is incomplete. */
   readonly cut: string | undefined
 }
 
 const cutWarning = (cut: string): string => `hermes: warning: ${oneLine(cut)}\n`
 
-/** Writes the answer as it comes, unless `quiet`; gives it whole. */
+/** Writes the answer as it arrives unless `quiet`, and returns the whole answer. */
 async function print(
   { output }: Context,
   { agent }: ProfileAgent,
@@ -136,7 +136,7 @@ async function print(
   return { text, cut }
 }
 
-/** A model's text must not move the cursor, set the title or write the clipboard of somebody's terminal. */
+/** A model's text must not move the cursor, set the title or write to the clipboard of the user's terminal. */
 // biome-ignore lint/complexity/useRegexLiterals: control characters are easier to read escaped
 const CONTROLS = new RegExp('[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]', 'g')
 const withoutControls = (text: string): string => text.replace(CONTROLS, '')
@@ -144,12 +144,12 @@ const withoutControls = (text: string): string => text.replace(CONTROLS, '')
 const user = (content: string): Message => ({ role: 'user', content })
 const assistant = (content: string): Message => ({ role: 'assistant', content })
 
-/** A conversation on the terminal. */
+/** Runs a conversation on the terminal. */
 function converse(context: Context, facts: ProfileAgent, session: string): Promise<Outcome> {
   const { output, clock } = context
   return withSessions(context, facts.dir, async (store) => {
     let giveUp: AbortController | undefined
-    output.err(`Profile ${facts.profile}, session ${session}. Ctrl-C stops an answer, Ctrl-D leaves.\n`)
+    output.err(`Profile ${facts.profile}, session ${session}. Ctrl-C stops an answer; Ctrl-D leaves.\n`)
     const line = new QuestionLine({
       input: process.stdin,
       output: process.stdout,
@@ -172,7 +172,7 @@ function converse(context: Context, facts: ProfileAgent, session: string): Promi
           output.out('\n')
         } catch (error) {
           if (!(error instanceof HermesError)) throw error
-          // The conversation goes on: what failed is not part of it.
+          // The conversation continues without the failed exchange.
           if (isAborted(giveUp.signal)) output.err(stopped(line.dropWaiting()))
           else output.err(`\nhermes: ${error.message}\n${error.next === undefined ? '' : `  next: ${error.next}\n`}\n`)
         } finally {
@@ -182,16 +182,16 @@ function converse(context: Context, facts: ProfileAgent, session: string): Promi
     } finally {
       line.close()
     }
-    output.err(`\nGo on with: hermes -p ${facts.profile} chat --session ${session}\n`)
+    output.err(`\nTo continue: hermes -p ${facts.profile} chat --session ${session}\n`)
     return {}
   })
 }
 
 const stopped = (dropped: number): string =>
-  `\n(stopped; not kept${dropped === 0 ? '' : `; not asked: ${dropped} more`})\n\n`
+  `\n(stopped; answer not saved${dropped === 0 ? '' : `; ${dropped} more questions dropped`})\n\n`
 
 const questionTooLong = (): HermesError =>
-  new HermesError('USAGE', `the question is longer than ${MAX_QUESTION_BYTES} bytes`, { next: 'ask a shorter one' })
+  new HermesError('USAGE', `the question is longer than ${MAX_QUESTION_BYTES} bytes`, { next: 'shorten it' })
 
 function listSessions(context: Context): Promise<Outcome> {
   return withSessions(context, context.profile().dir, (store) => {

@@ -100,7 +100,7 @@ async function get(context: Context, input: Input): Promise<Outcome> {
   }
 }
 
-/** Durations with their unit, texts as they are, the rest as JSON. */
+/** Formats a value: durations with a unit, texts unchanged, everything else as JSON. */
 function valueText(key: ConfigKey, value: unknown): string {
   if (CONFIG_KEYS[key].kind.type === 'duration')
     return Number(value) % 1000 === 0 ? `${Number(value) / 1000}s` : `${value}ms`
@@ -141,7 +141,7 @@ function warnOfMissing(context: Context, profile: string, dir: string): void {
   if (word === undefined) return
   const container = readContainerEnvironment(context.paths.environmentDir)
   const own = env.PATH ?? readDotEnv(join(dir, '.env')).variables.PATH ?? container.PATH ?? context.env.PATH ?? ''
-  // As the gateway will have it: ours leads, and stands there once.
+  // Same PATH as in the gateway: our own directory comes first, and only once.
   const ours = join(context.install, 'bin')
   const path = [ours, ...own.split(':').filter((one) => one !== '' && one !== ours)].join(':')
   const there = word.includes('/')
@@ -165,12 +165,12 @@ async function edit(context: Context): Promise<Outcome> {
   if (editor === undefined) throw noEditor(EDITORS.join(', '), name)
   // Through a shell, as git does it: EDITOR may hold arguments.
   const words = ['-c', `${editor} "$1"`, 'sh', file]
-  // dash ends at once where OPTIND is not a number.
+  // dash exits at once if OPTIND is not a number.
   const env = { ...process.env, OPTIND: undefined }
   const { status, error } = spawnSync('/bin/sh', words, { stdio: 'inherit', env })
   if (status === EXIT.notFound) throw noEditor(editor, name)
   if (error || status !== 0) {
-    throw new HermesError('FAILED', `The editor "${editor}" ended with ${error?.message ?? status}; see ${file}`, {
+    throw new HermesError('FAILED', `the editor "${editor}" exited with ${error?.message ?? status}; see ${file}`, {
       next: `hermes -p ${name} config check`,
     })
   }
@@ -178,14 +178,14 @@ async function edit(context: Context): Promise<Outcome> {
 }
 
 const noEditor = (tried: string, profile: string): HermesError =>
-  new HermesError('FAILED', `No editor found (tried ${tried}). Nothing changed`, {
+  new HermesError('FAILED', `no editor found (tried ${tried}); nothing was changed`, {
     next: `set EDITOR, use hermes config set KEY VALUE, or pass the whole file: hermes -p ${profile} config edit <FILE`,
   })
 
-/** Without a terminal the new text is standard input; one that is wrong changes nothing. */
+/** Without a terminal, the new text comes from standard input; a text with problems changes nothing. */
 async function replaceFromInput(context: Context, profile: string, file: string): Promise<Outcome> {
   const text = await readText(process.stdin, 'standard input', MAX_CONFIG_BYTES)
-  if (text.trim() === '') throw noEditor('none: there is no terminal', profile)
+  if (text.trim() === '') throw noEditor('none, because there is no terminal', profile)
   const { config, problems } = parseConfig(text, 'standard input')
   const [problem] = problems
   if (problem !== undefined)
@@ -209,8 +209,7 @@ function checkFiles(context: Context, files: readonly string[]): Outcome {
     const isAsked = isImageInstall(context.install) && file === fileOf(context.home)
     return [...found, ...(isAsked ? refusedSecrets(file, config.dashboard) : [])]
   })
-  if (problems.length === 0)
-    return { text: files.map((file) => `${file}: nothing wrong\n`).join(''), json: { problems } }
+  if (problems.length === 0) return { text: files.map((file) => `${file}: no problems\n`).join(''), json: { problems } }
   return {
     text: problems.map((problem) => `${oneLine(configProblemText(problem))}\n`).join(''),
     json: { problems },

@@ -57,7 +57,7 @@ async function setVariable(context: Context, input: Input): Promise<Outcome> {
       ? await asker.secret(`${name} (not shown): `)
       : (await readText(process.stdin, 'standard input', MAX_VALUE_BYTES)).replace(/\r?\n$/, '')
     if (value === undefined || value === '')
-      throw new HermesError('USAGE', 'No value given, so nothing was changed', {
+      throw new HermesError('USAGE', 'no value given; nothing was changed', {
         next: 'echo "$VALUE" | hermes env set NAME, or: hermes env unset NAME',
       })
     return await change(context, input, value)
@@ -111,7 +111,7 @@ function showEnvironment(context: Context): Outcome {
 
 const SECRET = /KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|PRIVATE/i
 
-/** Hides what a name says is secret, and a password inside a URL. */
+/** Masks values whose name marks them as secret, and passwords inside URLs. */
 export function mask(name: string, value: string): string {
   if (value === '') return ''
   if (SECRET.test(name)) return '****'

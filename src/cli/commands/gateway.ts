@@ -95,19 +95,19 @@ export function actionOptions(input: Input): ActionOptions {
   if (text === undefined) return { wait }
   const timeoutMs = parseDurationMs(text)
   if (timeoutMs === undefined)
-    throw new HermesError('USAGE', `--timeout takes seconds, 500ms or 2m, not ${JSON.stringify(text)}`)
+    throw new HermesError('USAGE', `--timeout must be a time such as 30, 500ms or 2m, not ${JSON.stringify(text)}`)
   return { wait, timeoutMs }
 }
 
 /**
- * The profiles a command names, each by its name or by its slot's, as `status` prints it.
- * @throws HermesError NO_SUCH_PROFILE, USAGE when -p says otherwise
+ * The profiles that a command names, by profile name or by slot name as printed by `status`.
+ * @throws HermesError NO_SUCH_PROFILE, or USAGE when -p names another profile
  */
 function profilesOf(context: Context, { words }: Input): readonly string[] {
   if (words.length === 0) return [context.profile().name]
   if (context.wishedProfile !== undefined)
     throw new HermesError('USAGE', `-p ${context.wishedProfile} and ${words.join(' ')} both name profiles`, {
-      next: 'leave one of them out',
+      next: 'use only one of them',
     })
   const names = words.map((word) => word.trim().toLowerCase())
   return [...new Set(names.map((name) => requireProfile(context.home, profileNamed(context.home, name)).name))]
@@ -154,7 +154,7 @@ async function sayingFirstDeath<T>(
       return
     }
   }
-  // Without the events a start goes on all the same; whatever is wrong with the supervisor, the start itself says.
+  // A start works without the events; if the supervisor has a problem, the start itself reports it.
   const watching = watch().catch(() => listening.resolve())
   await listening.promise
   try {
@@ -174,7 +174,7 @@ export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: 
   return `${slot.slot}: ${stateWords(slot)}${pid} (${durationText(tookMs)})`
 }
 
-/** All of these profiles at once, or every one; a failure of one stops no other. */
+/** Acts on all of these profiles, or on every profile, at once; a failure of one does not stop the others. */
 async function someActions(
   context: Context,
   verb: Verb,

@@ -19,12 +19,12 @@ import { managerLine, slotDetails, slotsTable } from '../view/slots-view.ts'
 
 declare const HERMES_VERSION: string
 
-/** How long a health check waits for an answer. Docker's own default is 30 s. */
+/** Time limit for a health check. Docker's default is 30 s. */
 const HEALTH_TIMEOUT_MS = 5000
 
 /**
- * Answers when the words are exactly one of the hot commands.
- * @returns undefined: these words are for the whole command line
+ * Runs the command if the words are exactly one of the hot commands.
+ * @returns undefined if the whole command line must handle the words
  */
 export function hotCommand(context: Context, words: readonly string[]): Promise<Outcome> | Outcome | undefined {
   const [first, second, third] = words
@@ -41,7 +41,7 @@ export function hotCommand(context: Context, words: readonly string[]): Promise<
   return undefined
 }
 
-/** The version the build was given; sources run as they lie have none. */
+/** The version set by the build; undefined when running from source. */
 export const hermesVersion = (): string => (typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0')
 
 export function version(context: Context): Outcome {

@@ -109,7 +109,7 @@ export async function printLogs(context: Context, input: Input, sources: readonl
 
 const PRINT_BYTES = 64 * 1024
 
-/** In pieces: one write per line would be a system call each. @returns how many lines */
+/** Prints in blocks: one write per line would be one system call each. @returns the number of lines */
 function printAll({ output }: Context, lines: Iterable<LogLine>, show: (line: LogLine) => string): number {
   let text = ''
   let count = 0

@@ -148,10 +148,10 @@ const stoppedText = (tasks: readonly string[]): string =>
 
 /** @throws HermesError USAGE when standard input is empty, FAILED when another name was typed or piped */
 function confirm(context: Context, name: string, going: string, keepLogs: boolean): void {
-  if (isatty(0)) context.output.err(`This deletes ${going}.\nType the name of the profile to go on: `)
+  if (isatty(0)) context.output.err(`This deletes ${going}.\nType the name of the profile to confirm: `)
   const typed = readLine().trim()
   if (typed === name) return
-  if (typed !== '' || isatty(0)) throw new HermesError('FAILED', `that is not "${name}": nothing was deleted`)
+  if (typed !== '' || isatty(0)) throw new HermesError('FAILED', `the name typed is not "${name}"; nothing was deleted`)
   throw new HermesError('USAGE', `this would delete ${going}; confirm with the name on standard input, or with --yes`, {
     next: `hermes profile delete ${name} --yes${keepLogs ? ' --keep-logs' : ''}`,
   })
@@ -167,7 +167,7 @@ function readLine(): string {
 
 /** Removes leftovers of an interrupted create or delete. The command itself reports a directory that it cannot read. */
 const sweep = (context: Context): Promise<unknown> =>
-  withProgress(context, 'removed what an interrupted command left:', (progress) =>
+  withProgress(context, 'removed leftovers of an interrupted command:', (progress) =>
     sweepLeftovers(homePaths(context.home).profiles, progress).catch(() => 0),
   )
 

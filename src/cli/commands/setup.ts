@@ -33,7 +33,7 @@ export const SETUP_COMMANDS: readonly Command[] = [
       'On a terminal, setup asks for each value that no option gives: endpoint, model, name of the key, key. An\n' +
       'empty answer takes the value in brackets. Without a terminal, standard input is the key, one line:\n' +
       'echo "$KEY" | hermes setup --model NAME\n' +
-      'The key is stored in auth.json, as with login. The other values are stored in config.yaml, keeping its comments.',
+      'The key is stored in auth.json, as with login. The other values go to config.yaml, keeping its comments.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: setup,
   },
@@ -83,10 +83,10 @@ async function asked(asker: Asker, input: Input): Promise<Answers> {
   const answer = async (option: string, question: string, fallback: string | undefined): Promise<string> => {
     const chosen = textOption(input, option)
     if (chosen !== undefined) return chosen
-    const said = await asker.ask(`${question}${fallback === undefined ? '' : ` [${fallback}]`}: `)
-    const value = said || fallback
+    const typed = await asker.ask(`${question}${fallback === undefined ? '' : ` [${fallback}]`}: `)
+    const value = typed || fallback
     if (value !== undefined) return value
-    throw new HermesError('USAGE', `No ${question.toLowerCase()} given, nothing saved`, {
+    throw new HermesError('USAGE', `no ${question.toLowerCase()} given; nothing was saved`, {
       next: `answer the question, or add --${option}`,
     })
   }
@@ -111,7 +111,7 @@ async function given(context: Context, asker: Asker, input: Input): Promise<Answ
   const foundModel = model ?? secondLine
   if (!foundModel) {
     const inTerminal = isImageInstall(context.install) ? 'docker exec -it NAME hermes setup' : 'hermes setup'
-    throw new HermesError('USAGE', 'No model given, nothing saved', {
+    throw new HermesError('USAGE', 'no model given; nothing was saved', {
       next: `Add --model NAME, or run it in a terminal: ${inTerminal}`,
     })
   }
@@ -128,8 +128,8 @@ async function given(context: Context, asker: Asker, input: Input): Promise<Answ
 /** @param isQuoted false: what is wrong with it may be that it is the key */
 function parseUrl(text: string, isQuoted: boolean): string {
   if (URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)) return text
-  const what = isQuoted ? JSON.stringify(text.slice(0, 200)) : 'The first line of standard input'
-  throw new HermesError('USAGE', `${what} is not an http or https address, so nothing was saved`, {
-    next: 'add --base-url, such as https://api.openai.com/v1 or http://localhost:11434/v1',
+  const what = isQuoted ? JSON.stringify(text.slice(0, 200)) : 'the first line of standard input'
+  throw new HermesError('USAGE', `${what} is not an http or https URL; nothing was saved`, {
+    next: 'add --base-url, for example https://api.openai.com/v1 or http://localhost:11434/v1',
   })
 }

@@ -115,7 +115,7 @@ async function hashOfPassword(context: Context): Promise<Outcome> {
   try {
     const password = await asker.secret('Password (not shown): ')
     if (!password)
-      throw new HermesError('USAGE', 'no password was given', {
+      throw new HermesError('USAGE', 'no password given', {
         next: 'echo "$PASSWORD" | hermes dashboard hash-password',
       })
     const hash = await hashPassword(password)
@@ -144,7 +144,7 @@ async function action(context: Context, input: Input, verb: Verb, slot: string):
 function noSuch(slot: string, known: readonly string[]): HermesError {
   const near = nearest(slot, known)
   const guess = near?.startsWith(PREFIX) ? `did you mean "${near.slice(PREFIX.length)}"? ` : ''
-  return new HermesError('NO_SUCH_SLOT', `no slot "${slot}"`, { next: `${guess}hermes status lists the slots` })
+  return new HermesError('NO_SUCH_SLOT', `no slot "${slot}"`, { next: `${guess}"hermes status" lists the slots` })
 }
 
 async function list(context: Context): Promise<Outcome> {

@@ -16,8 +16,9 @@ export interface BootFacts {
 }
 
 /**
- * `docker run -d …; docker exec … hermes`: PID 1 may not have got so far yet as to write down whom we are to become and to bind its
- * socket. Waits for that, as long as PID 1 is an init of this install; anywhere else it is one look at a file.
+ * Waits until PID 1 has written the runtime user's identity and bound its socket, because `docker run -d …; docker
+ * exec … hermes` may arrive earlier. It waits only while PID 1 is an init of this install; elsewhere it looks at one
+ * file.
  */
 export async function initHasBegun({
   env,
@@ -35,15 +36,15 @@ export async function initHasBegun({
 
 function isInit(cmdline: string, install: string): boolean {
   try {
-    // The wrapper is a shell script before it is Node.
+    // The wrapper is a shell script before it becomes Node.
     return (
       readFileSync(cmdline, 'latin1')
         .split('\0')
-        // It names its bundle by a way through bin/.
+        // Its command line names the bundle by a path through bin/.
         .some((word) => ['/init', `${install}/bin/init`, `${install}/lib/init.cjs`].includes(normalize(word)))
     )
   } catch (error) {
-    // Hidden from us (hidepid): then nothing is known, and nothing waited for.
+    // Hidden by hidepid: nothing is known, so do not wait.
     if (['ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
     throw error
   }

@@ -1,18 +1,21 @@
 import type { Outcome } from '../terminal/output.ts'
 import type { Context } from './context.ts'
 
-/** One command as data: parser, help, completion and docs/commands.md are made from it. */
+/** One command as data. The parser, the help, the completion and docs/commands.md are generated from it. */
 export interface Command {
   /** `profile create`. */
   readonly path: string
   readonly summary: string
   readonly arguments?: readonly ArgumentSpec[]
   readonly options?: readonly OptionSpec[]
-  /** More than the summary says, for the help and the reference. */
+  /** Text beyond the summary, for the help and the reference. */
   readonly details?: string
-  /** What the exit codes mean here, besides 0, 1 and 2 as everywhere. */
+  /** Meaning of exit codes for this command, besides the general 0, 1 and 2. */
   readonly exits?: Readonly<Record<number, string>>
-  /** It writes into the volume, so it waits while a container that has just been started still prepares it. */
+  /**
+   * True if the command writes to the volume; it then waits until a container that is just starting has prepared the
+   * volume.
+   */
   readonly writes?: true
   readonly run: (context: Context, input: Input) => Promise<Outcome> | Outcome
 }
@@ -21,7 +24,7 @@ export interface ArgumentSpec {
   readonly name: string
   readonly help: string
   readonly kind: 'required' | 'optional' | 'many'
-  /** The only words it takes. */
+  /** The only values accepted. */
   readonly words?: readonly string[]
 }
 
@@ -29,26 +32,26 @@ export interface OptionSpec {
   /** `--timeout`. */
   readonly long: string
   readonly short?: string
-  /** Name of its value; absent: a flag. In brackets, `[NAME]`: the value may be left out. */
+  /** Name of its value; absent for a flag. `[NAME]` in brackets: the value is optional. */
   readonly value?: string
   readonly help: string
 }
 
-/** What was typed: words in order, options by their long name without dashes. */
+/** The parsed command line: arguments in order, options by long name without dashes. */
 export interface Input {
   readonly words: readonly string[]
   readonly options: Readonly<Record<string, string | true>>
 }
 
-/** A first word that stands for several commands. */
+/** A first word shared by several commands. */
 export interface Group {
   readonly name: string
   readonly summary: string
-  /** What the word alone runs; absent: it shows its commands. */
+  /** Subcommand that the word alone runs; if absent, it shows the list of commands. */
   readonly alone?: string
 }
 
-/** The value of an option that has one. */
+/** Returns the value of an option that takes one. */
 export const textOption = (input: Input, name: string): string | undefined => {
   const value = input.options[name]
   return typeof value === 'string' ? value : undefined

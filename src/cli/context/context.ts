@@ -8,7 +8,7 @@ import { type Environment, findRunPaths, installDir, resolveHome } from '../../s
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Output } from '../terminal/output.ts'
 
-/** What a command is given: where things are, and the outside world. */
+/** Everything a command gets: paths, and access to the outside world. */
 export interface Context {
   readonly env: Environment
   /** The directory with bin/ and lib/. */
@@ -21,7 +21,10 @@ export interface Context {
   readonly clock: Clock
   /** The profile that `-p` named, unchecked. */
   readonly wishedProfile: string | undefined
-  /** The profile this command is about, by `-p`, the slot we are in, `profile use`, `default`. @throws HermesError NO_SUCH_PROFILE */
+  /**
+   * The profile to act on, from `-p`, the current slot, `profile use`, or `default`. @throws HermesError
+   * NO_SUCH_PROFILE
+   */
   profile(): { readonly name: string; readonly dir: string }
   /** @throws HermesError NO_SUPERVISOR */
   connect(): Promise<ControlClient>
@@ -56,7 +59,7 @@ export function makeContext(options: {
   }
 }
 
-/** What `gateway run` needs to know, wherever it is started from. */
+/** Facts that `gateway run` needs, from whichever program starts it. */
 export const gatewayFacts = (context: Context) => {
   const { name, dir } = context.profile()
   const { env, home, install, paths, uid, clock } = context
@@ -75,7 +78,7 @@ export const gatewayFacts = (context: Context) => {
   }
 }
 
-/** Writes warnings of one line each to the standard error of a command. */
+/** Writes one-line warnings to the standard error of a command. */
 export const warnOn =
   (context: Context) =>
   (text: string): void =>

@@ -2,7 +2,10 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Context } from './context.ts'
 
-/** What the dispatcher needs to know of this installation. Imports nothing of the board: the hot program loads it. */
+/**
+ * Facts about this installation that the dispatcher needs. Imports no board code, because the hot program loads this
+ * file.
+ */
 export const dispatcherFacts = ({ home, clock, install, paths, env, output }: Context) => ({
   home,
   clock,
@@ -15,7 +18,7 @@ export const dispatcherFacts = ({ home, clock, install, paths, env, output }: Co
   err: output.err,
 })
 
-/** What `hermes dashboard` needs to know; it explains what the dispatcher would do. */
+/** Facts that `hermes dashboard` needs; it explains what the dispatcher would do. */
 export const dashboardFacts = (context: Context) => ({
   ...dispatcherFacts(context),
   install: context.install,

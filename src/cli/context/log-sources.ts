@@ -1,4 +1,4 @@
-/** Which files `hermes logs` reads. */
+/** Chooses the files that `hermes logs` reads. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LogSource } from '../../log/history/log-source.ts'
@@ -11,7 +11,7 @@ import type { Context } from './context.ts'
 
 /** Logs that every profile has. */
 const OF_PROFILE = ['agent', 'errors', 'current'] as const
-/** Logs that there is one of. */
+/** Logs that exist once per volume. */
 const OF_VOLUME = ['boot', 'supervisor', 'dashboard', 'dispatcher'] as const
 export const KINDS = [...OF_PROFILE, ...OF_VOLUME] as const
 type Kind = (typeof KINDS)[number]
@@ -20,7 +20,7 @@ const isOneOf = <K extends string>(kinds: readonly K[], text: string): text is K
   (kinds as readonly string[]).includes(text)
 
 export interface Wished {
-  /** Profiles, or kinds. */
+  /** Names of profiles, or kinds of log. */
   readonly names: readonly string[]
   /** `--all`: every profile. */
   readonly all: boolean
@@ -29,14 +29,14 @@ export interface Wished {
 }
 
 /**
- * The logs that are meant. A bare word is a profile's name first, and a kind where no profile has that name.
+ * The logs to read. A name is a profile's first, and a kind of log only if no profile has that name.
  * @throws HermesError USAGE, NO_SUCH_PROFILE
  */
 export function logSources(context: Context, { names, all, of }: Wished): readonly LogSource[] {
   const kind = of === undefined ? undefined : kindOf(of)
   if (kind !== undefined && isOneOf(OF_VOLUME, kind)) {
     if (names.length === 0 && !all) return [volumeLog(context, kind)]
-    throw new HermesError('USAGE', `there is one log of the ${kind}, not one per profile`, {
+    throw new HermesError('USAGE', `the ${kind} log exists once, not per profile`, {
       next: `hermes logs --of ${kind}`,
     })
   }
@@ -49,7 +49,7 @@ export function logSources(context: Context, { names, all, of }: Wished): readon
 function kindOf(text: string): Kind {
   const word = text.trim().toLowerCase()
   if (isOneOf(KINDS, word)) return word
-  throw new HermesError('USAGE', `--of takes ${KINDS.join(', ')}, not ${JSON.stringify(text.slice(0, 80))}`)
+  throw new HermesError('USAGE', `--of must be one of ${KINDS.join(', ')}, not ${JSON.stringify(text.slice(0, 80))}`)
 }
 
 function wordLog(context: Context, word: string, kind: (typeof OF_PROFILE)[number] | undefined): LogSource {
@@ -57,19 +57,19 @@ function wordLog(context: Context, word: string, kind: (typeof OF_PROFILE)[numbe
   if (!isTaken && kind === undefined && isOneOf(KINDS, word))
     return isOneOf(OF_VOLUME, word) ? volumeLog(context, word) : ownLog(context, word)
   const source = profileLog(context, word, kind ?? 'current')
-  // What a deleted profile left with --keep-logs can still be read.
+  // Logs kept by "profile delete --keep-logs" stay readable.
   if (isProfileName(word) && existsSync(source.dir)) return source
   return profileLog(context, requireProfile(context.home, word).name, kind ?? 'current')
 }
 
-/** Of the profile that is in use. Without a kind: the events of the built-in gateway, or what another program prints. */
+/** The log of a profile: if no kind is given, the events of the built-in gateway, or the output of its own program. */
 function ownLog(context: Context, kind: (typeof OF_PROFILE)[number] | undefined): LogSource {
   const profile = context.profile()
   const source = profileLog(context, profile.name, kind ?? (hasEvents(profile) ? 'agent' : 'current'))
   return source.name === undefined ? source : { ...source, slot: source.name.replace(/\.log$/, '') }
 }
 
-/** Whether the built-in gateway runs there and has written something. */
+/** Tells whether the profile runs the built-in gateway and that gateway has written a log. */
 const hasEvents = ({ dir }: ProfileEntry): boolean =>
   existsSync(join(dir, 'logs', 'agent.log')) && loadConfig(join(dir, 'config.yaml')).config.gateway.command === null
 

@@ -4,12 +4,12 @@ import type { Cancel } from '../../system/clock.ts'
 import type { Context } from './context.ts'
 
 const STDERR = 2
-/** Shorter work than this shows nothing. */
+/** Work shorter than this shows no progress. */
 const FIRST_MS = 1000
 const EVERY_MS = 200
 
 /**
- * Runs `work`; while it takes long, a line on the terminal says how far it is. Elsewhere, and with --json, nothing is shown.
+ * Runs `work`. If it takes long, shows a progress line on the terminal; not without a terminal or with --json.
  * @param verb "copied", "removed"
  */
 export async function withProgress<T>(
@@ -53,8 +53,8 @@ function sizeText(bytes: number): string {
 }
 
 /**
- * Runs `work` with a signal that Ctrl-C and TERM abort. When it has cleaned up, the process ends as that signal would have ended
- * it. A second one ends it at once.
+ * Runs `work` with a signal that Ctrl-C and TERM abort. After `work` has cleaned up, the process ends as that signal
+ * would have ended it. A second signal ends it at once.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()

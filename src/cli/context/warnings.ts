@@ -2,11 +2,11 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { descendants, isZombie, listProcesses } from '../../system/programs/proc.ts'
 import type { Context } from './context.ts'
 
-/** Below this share of free space the disk counts as full. */
+/** The disk counts as full below this share of free space. */
 const LOW_SHARE = 0.02
 const LOW_BYTES = 100_000_000
 
-/** What the host has to say besides the supervisor: a full disk, zombies that their parents leave lying. */
+/** Warnings about the host in addition to the supervisor's: a full disk, and zombies. */
 export const hostWarnings = (context: Pick<Context, 'home' | 'paths'>): readonly string[] => [
   ...diskWarnings(context.home),
   ...zombieWarnings(findZombies(context.paths.initPid)),
@@ -17,12 +17,12 @@ export function diskWarnings(home: string): readonly string[] {
   try {
     stat = statfsSync(home)
   } catch (error) {
-    return [`${home} cannot be looked at: ${(error as Error).message}`]
+    return [`${home} cannot be examined: ${(error as Error).message}`]
   }
   const freeBytes = stat.bavail * stat.bsize
   const full = stat.blocks > 0 && stat.bavail / stat.blocks < LOW_SHARE && freeBytes < LOW_BYTES
   return full
-    ? [`the disk of ${home} is nearly full: ${Math.round(freeBytes / 1e6)} MB are free; logs are dropped when it is`]
+    ? [`the disk of ${home} is nearly full: ${Math.round(freeBytes / 1e6)} MB left; logs are lost when it is full`]
     : []
 }
 
@@ -34,8 +34,8 @@ export interface Zombie {
 }
 
 /**
- * Dead processes below our init whose parent has not asked for their exit code: a host has others, which are not our concern.
- * @param initPid the file with init's pid; without it nothing is ours
+ * Finds zombies below our init. Other zombies of the host do not concern us.
+ * @param initPid file with the pid of init; without it, no zombie is ours
  */
 export function findZombies(initPid: string): readonly Zombie[] {
   const init = existsSync(initPid) ? Number(readFileSync(initPid, 'latin1')) : Number.NaN
@@ -47,7 +47,7 @@ export function findZombies(initPid: string): readonly Zombie[] {
     .map(({ pid, comm, ppid }) => ({ pid, name: comm, parent: ppid, parentName: nameOf(ppid) }))
 }
 
-/** One line per parent. PID 1 reaps within milliseconds, so its zombies are not worth a warning. */
+/** One line per parent. PID 1 reaps within milliseconds, so its own zombies are not worth a warning. */
 export function zombieWarnings(zombies: readonly Zombie[]): readonly string[] {
   const parents = new Map<number, Zombie[]>()
   for (const zombie of zombies)

@@ -3,17 +3,17 @@ import type { Command, Group } from '../context/command.ts'
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof SHELLS)[number]
 
-/** What may follow the words typed so far. */
+/** Completions that may follow the words typed so far. */
 interface Row {
-  /** `profile delete`; empty for the first word. */
+  /** Path of the command, such as `profile delete`; empty for the first word. */
   readonly path: string
   readonly words: readonly string[]
-  /** Names of profiles may follow too. */
+  /** True if profile names may follow. */
   readonly profiles: boolean
 }
 
 const GLOBAL = ['-p', '--profile', '--json', '--help']
-/** Arguments of these names are profiles. */
+/** Arguments with these names are profiles. */
 const PROFILE_ARGUMENTS = ['profile delete', 'profile show', 'profile rename', 'profile use', 'logs', 'healthcheck']
 
 function rowsOf(commands: readonly Command[], groups: readonly Group[]): readonly Row[] {
@@ -36,14 +36,14 @@ function rowsOf(commands: readonly Command[], groups: readonly Group[]): readonl
   return [top, ...inGroups, ...leaves]
 }
 
-/** A script for `shell` that completes commands, options and names of profiles. */
+/** Returns a completion script for `shell` that completes commands, options and profile names. */
 export function completionScript(shell: Shell, commands: readonly Command[], groups: readonly Group[]): string {
   return writers[shell](rowsOf(commands, groups))
 }
 
 const NAMES = 'hermes profile list --quiet 2>/dev/null'
 
-/** The words before the cursor without options are a path; what was typed after a complete command counts as that command. */
+/** The words before the cursor, without options, form a path; words after a complete command count as that command. */
 const cases = (rows: readonly Row[], line: (row: Row) => string): string =>
   [...rows]
     .sort((a, b) => b.path.length - a.path.length)

@@ -3,12 +3,12 @@ import { HermesError } from '../../system/errors.ts'
 import type { Command, Group, Input, OptionSpec } from '../context/command.ts'
 import { suggestion } from './suggestion.ts'
 
-/** What the words came to: a command with its input, or a help text. */
+/** The parsed command line: a command with its input, or a help text. */
 export type Parsed = { readonly command: Command; readonly input: Input } | { readonly help: string }
 
 /**
- * Reads the words with commander.
- * @throws HermesError USAGE naming the nearest command or option
+ * Parses the command line with commander.
+ * @throws HermesError USAGE, naming the nearest command or option
  */
 export function parseWords(typed: readonly string[], commands: readonly Command[], groups: readonly Group[]): Parsed {
   const words = groupHelp(typed, groups)
@@ -28,9 +28,9 @@ export function parseWords(typed: readonly string[], commands: readonly Command[
   const root = shape(new Commander('hermes'))
     .description('Profiles under supervision: create, start, watch.')
     .usage('[-p NAME] [--json] COMMAND')
-    .option('-p, --profile <NAME>', 'the profile meant; else the active one (hermes profile use)')
-    .option('--json', 'one JSON document instead of text; errors too')
-    .option('-V, --version', 'same as the command version')
+    .option('-p, --profile <NAME>', 'profile to use; default: the active profile (see hermes profile use)')
+    .option('--json', 'print one JSON document instead of text, also for errors')
+    .option('-V, --version', 'print the version, like the command version')
     .helpCommand(false)
   const parents = new Map<string, Commander>()
   for (const group of groups)
@@ -60,7 +60,7 @@ export function parseWords(typed: readonly string[], commands: readonly Command[
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0 || error.code === 'commander.help') {
-      // commander gives help for any words.
+      // commander prints help for any command line.
       const stranger = unknownWord(words, commands)
       if (stranger === undefined) return { help }
       const message = `error: unknown command '${stranger}'`
@@ -75,13 +75,13 @@ export const flagsOf = ({ short, long, value }: OptionSpec): string =>
   [short, long].filter((flag) => flag !== undefined).join(', ') +
   (value === undefined ? '' : value.startsWith('[') ? ` ${value}` : ` <${value}>`)
 
-/** `hermes gateway help` is `hermes gateway --help`. */
+/** `hermes gateway help` means `hermes gateway --help`. */
 const groupHelp = (words: readonly string[], groups: readonly Group[]): readonly string[] => {
   const [first = '', second, ...rest] = words
   return second === 'help' && groups.some(({ name }) => name === first) ? [first, ...rest, '--help'] : words
 }
 
-/** The first of the words that should name a command and does not. */
+/** Returns the first word that should name a command but does not. */
 function unknownWord([first = '-', second = '-']: readonly string[], commands: readonly Command[]): string | undefined {
   if (first.startsWith('-')) return undefined
   const siblings = commands.map(({ path }) => path.split(' ')).filter(([group]) => group === first)
@@ -90,7 +90,7 @@ function unknownWord([first = '-', second = '-']: readonly string[], commands: r
   return second.startsWith('-') || takesWords || siblings.some(([, word]) => word === second) ? undefined : second
 }
 
-/** `hermes gateway` alone is `hermes gateway run`; a group that runs nothing alone shows its commands. */
+/** `hermes gateway` without a subcommand means `hermes gateway run`; a group without a default shows its commands. */
 function expandGroup(words: readonly string[], groups: readonly Group[]): readonly string[] {
   const [first, second] = words
   const group = groups.find(({ name }) => name === first)
@@ -100,7 +100,7 @@ function expandGroup(words: readonly string[], groups: readonly Group[]): readon
   return second === undefined || second.startsWith('-') ? [first ?? '', alone, ...words.slice(1)] : words
 }
 
-/** commander calls an action with one value per argument, then the options, then itself. */
+/** commander calls an action with one value per argument, then the options, then the command itself. */
 function inputOf(given: readonly unknown[], command: Command): Input {
   const count = command.arguments?.length ?? 0
   const words = given
@@ -112,7 +112,7 @@ function inputOf(given: readonly unknown[], command: Command): Input {
   for (const { long } of command.options ?? []) {
     const name = long.replace(/^--(no-)?/, '')
     const value = raw[name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())]
-    // `--no-wait` makes commander's `wait` false.
+    // commander turns `--no-wait` into `wait: false`.
     if (long.startsWith('--no-')) {
       if (value === false) options[`no-${name}`] = true
     } else if (typeof value === 'string' || value === true) options[name] = value
@@ -121,7 +121,7 @@ function inputOf(given: readonly unknown[], command: Command): Input {
 }
 
 function usageError(error: CommanderError, words: readonly string[], commands: readonly Command[]): HermesError {
-  const [said = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
+  const [problem = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
   const [first = ''] = words
   const known = commands.some(({ path }) => path.split(' ')[0] === first)
   const help = `hermes ${known ? `${first} ` : ''}--help`
@@ -129,8 +129,8 @@ function usageError(error: CommanderError, words: readonly string[], commands: r
   const unknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && !known)
   const near = unknown ? suggestion(words, commands) : undefined
   const guess = near === undefined ? hint.replace(/[()]/g, '') : `Did you mean hermes ${near}?`
-  const message = (isExcess ? excessText(words, commands) : undefined) ?? said
-  return new HermesError('USAGE', message, { next: guess === '' ? help : `${guess} ${help} shows all` })
+  const message = (isExcess ? excessText(words, commands) : undefined) ?? problem
+  return new HermesError('USAGE', message, { next: guess === '' ? help : `${guess} "${help}" lists all commands` })
 }
 
 function excessText(words: readonly string[], commands: readonly Command[]): string | undefined {
@@ -139,6 +139,6 @@ function excessText(words: readonly string[], commands: readonly Command[]): str
   if (command === undefined) return undefined
   const taken = command.arguments?.length ?? 0
   const extra = plain[command.path.split(' ').length + taken]
-  const most = taken === 0 ? 'nothing after it' : `at most ${taken === 1 ? 'one word' : `${taken} words`} after it`
-  return extra === undefined ? undefined : `hermes ${command.path} takes ${most}, so "${extra}" is too much`
+  const most = taken === 0 ? 'no arguments' : `at most ${taken === 1 ? 'one argument' : `${taken} arguments`}`
+  return extra === undefined ? undefined : `hermes ${command.path} takes ${most}, but got "${extra}"`
 }

@@ -1,7 +1,7 @@
 import { nearest } from '../../system/text/nearest.ts'
 import type { Command } from '../context/command.ts'
 
-/** Words of other tools, for which no command here is spelled alike. */
+/** Command names of other tools that resemble no command here. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   ps: 'status',
   ls: 'profile list',
@@ -15,10 +15,11 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 }
 
 /**
- * What somebody most likely meant whose first or second word is no command: a longer word that begins like it, then a command
+ * Finds the command that the user most likely meant: a longer name that starts with the typed word, then a command
  * inside a group (`start` is `gateway start`), then the nearest spelling.
  * @param words as typed
- * @returns words after `hermes`, with the names that were typed after a command inside a group; undefined: nothing is near
+ * @returns words after `hermes`, including the names typed after a command inside a group; undefined if nothing is
+ * near
  */
 export function suggestion(words: readonly string[], commands: readonly Command[]): string | undefined {
   const [first = '', second = ''] = words
@@ -38,7 +39,7 @@ export function suggestion(words: readonly string[], commands: readonly Command[
   return inside === undefined ? nearest(first, firsts) : [inside, ...names].join(' ')
 }
 
-/** The groups stand in the order of their use: of several the first one is meant. */
+/** Groups are listed in the order of use: the first match wins. */
 function commandInGroup(word: string, paths: readonly (readonly string[])[]): string | undefined {
   const find = (fits: (inner: string) => boolean): string | undefined =>
     paths.find(([, inner]) => inner !== undefined && fits(inner))?.join(' ')

@@ -1,15 +1,15 @@
 /**
- * The privilege drop of the shim: a root `docker exec hermes …` becomes the runtime user before anything else happens, so that no
- * file of the volume ever belongs to root.
+ * Drops root in the command-line program: a `docker exec hermes …` as root becomes the runtime user before anything
+ * else happens, so that root never owns a file of the volume.
  */
 import { lstatSync, readFileSync } from 'node:fs'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Native } from '../../system/native/native.ts'
 import { isImageInstall } from '../../system/programs/install.ts'
 
-/** Where the facts come from; other places in tests. */
+/** Sources of the identity; tests use other paths. */
 export interface IdentitySources {
-  /** Written by init, root's alone. */
+  /** Written by init; only root can write it. */
   readonly identityFile: string
   readonly passwd: string
   readonly group: string
@@ -24,14 +24,14 @@ export const identitySources = (install: string): IdentitySources => ({
 })
 
 /**
- * Who a root caller becomes: what init wrote, else, in the image, the user `hermes`.
- * @returns undefined outside a container of ours: a root user of a checkout stays root
- * @throws Error with one line for people
+ * Finds the user that a root caller becomes: the identity that init wrote or, in the image, the user `hermes`.
+ * @returns undefined outside a hermes container: root in a checkout stays root
+ * @throws Error with one line for users
  */
 export function findIdentity(sources: IdentitySources): RuntimeIdentity | undefined {
   const written = readIdentity(sources.identityFile)
   if (written) return written
-  // Only in the image is a user `hermes` of /etc/passwd ours.
+  // Only in the image does the user `hermes` of /etc/passwd belong to us.
   if (!isImageInstall(sources.install)) return undefined
   const line = readFileSync(sources.passwd, 'utf8')
     .split('\n')
@@ -39,7 +39,7 @@ export function findIdentity(sources: IdentitySources): RuntimeIdentity | undefi
   const [, , uid, gid, , home] = line?.split(':') ?? []
   const [uidNumber, gidNumber] = [Number(uid), Number(gid)]
   if (!Number.isInteger(uidNumber) || !Number.isInteger(gidNumber) || uid === '' || gid === '')
-    throw new Error(`there is no user "hermes" in ${sources.passwd}`)
+    throw new Error(`no user "hermes" in ${sources.passwd}`)
   return {
     uid: uidNumber,
     gid: gidNumber,
@@ -52,10 +52,12 @@ export function findIdentity(sources: IdentitySources): RuntimeIdentity | undefi
 function readIdentity(file: string): RuntimeIdentity | undefined {
   const stat = lstatSync(file, { throwIfNoEntry: false })
   if (!stat) return undefined
-  // init was not root (--user): its file may say no more than whose it is, and its user is the one whom root may become at no risk.
+  // init was not root (--user). Its file proves only its owner, and that owner is the one user whom root can become
+  // without risk.
   if (stat.isFile() && stat.uid !== 0) return ownerOf(stat)
-  // A file that somebody else could write must not decide who root becomes.
-  if (!stat.isFile() || stat.uid !== 0 || (stat.mode & 0o022) !== 0) throw new Error(`${file} is not root's alone`)
+  // A file that another user can write must not decide which user root becomes.
+  if (!stat.isFile() || stat.uid !== 0 || (stat.mode & 0o022) !== 0)
+    throw new Error(`${file} is not writable by root alone`)
   const value = JSON.parse(readFileSync(file, 'utf8')) as Partial<RuntimeIdentity>
   const { uid, gid, groups = [], user, home } = value
   if (
@@ -63,7 +65,7 @@ function readIdentity(file: string): RuntimeIdentity | undefined {
     typeof user !== 'string' ||
     typeof home !== 'string'
   ) {
-    throw new Error(`${file} holds no identity`)
+    throw new Error(`${file} does not contain an identity`)
   }
   return { uid: uid as number, gid: gid as number, groups, user, home }
 }
@@ -85,9 +87,9 @@ function groupsOf(user: string, gid: number, file: string): readonly number[] {
 }
 
 /**
- * Becomes this user for good, and proves it.
- * @returns what HOME, USER and LOGNAME must be now
- * @throws Error with one line for people
+ * Becomes this user for good, and verifies it.
+ * @returns the new values of HOME, USER and LOGNAME
+ * @throws Error with one line for users
  */
 export function becomeUser(
   identity: RuntimeIdentity,
@@ -98,7 +100,7 @@ export function becomeUser(
       native.dropPrivileges(identity)
     } catch (error) {
       throw new Error(
-        `cannot become ${identity.user} (uid ${identity.uid}): ${(error as Error).message}; is CAP_SETUID or CAP_SETGID missing?`,
+        `cannot become ${identity.user} (uid ${identity.uid}): ${(error as Error).message}; check that CAP_SETUID and CAP_SETGID are granted`,
         { cause: error },
       )
     }
@@ -108,11 +110,11 @@ export function becomeUser(
   return { HOME: identity.home, USER: identity.user, LOGNAME: identity.user }
 }
 
-/** What would let this process be root again; undefined: nothing. */
+/** Reason why this process could become root again; undefined if it cannot. */
 function leftOfRoot(): string | undefined {
   const status = readFileSync('/proc/self/status', 'utf8')
   const field = (name: string): string => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? ''
-  if (field('Uid').split(/\s+/).includes('0')) return 'a uid of the process is still 0'
-  if (!/^0+$/.test(field('CapPrm')) || !/^0+$/.test(field('CapEff'))) return 'capabilities are left'
+  if (field('Uid').split(/\s+/).includes('0')) return 'one of its uids is still 0'
+  if (!/^0+$/.test(field('CapPrm')) || !/^0+$/.test(field('CapEff'))) return 'it still has capabilities'
   return undefined
 }

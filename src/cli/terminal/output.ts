@@ -2,18 +2,18 @@ import { writeSync } from 'node:fs'
 import { HermesError } from '../../system/errors.ts'
 import { oneLine, plainText } from '../../system/text/foreign-text.ts'
 
-/** Where a command writes. Synchronous: a command may be killed, or end, right after. */
+/** Output of a command. Synchronous, because a command may be killed or end right after a write. */
 export interface Output {
-  /** Standard output. Whoever reads it may go away (`| head`): then nothing more is written. */
+  /** Standard output. After its reader has exited (`| head`), nothing more is written. */
   out(text: string): void
   err(text: string): void
-  /** Nobody reads standard output any more. */
+  /** True after the reader of standard output has exited. */
   readonly closed: boolean
 }
 
 /**
- * Writes to fds 1 and 2 directly: process.stdout costs milliseconds to set up, and turns O_NONBLOCK on for everybody who shares
- * the terminal.
+ * Writes to fds 1 and 2 directly: process.stdout takes milliseconds to set up, and sets O_NONBLOCK for every process
+ * that shares the terminal.
  */
 export function processOutput(): Output {
   const closed = { out: false, err: false }
@@ -30,7 +30,7 @@ export function processOutput(): Output {
   }
 }
 
-/** @returns false when the reader is gone. EIO is what a terminal says whose other end has hung up. */
+/** @returns false when the reader is gone. A terminal whose other end has hung up fails with EIO. */
 function writeAll(fd: number, bytes: Buffer): boolean {
   let done = 0
   while (done < bytes.length) {
@@ -40,30 +40,30 @@ function writeAll(fd: number, bytes: Buffer): boolean {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'EPIPE' || code === 'EIO' || code === 'EBADF') return false
       if (code !== 'EAGAIN') throw error
-      // Somebody made the pipe non-blocking. Let its reader run; a millisecond is nothing to a person.
+      // Another process made the pipe non-blocking. Wait a millisecond for its reader.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
     }
   }
   return true
 }
 
-/** What a command has to say. `text` for people, `json` for programs; exactly one of them is printed. */
+/** Result of a command: `text` for people, `json` for programs. Exactly one of them is printed. */
 export interface Outcome {
-  /** With its newlines. */
+  /** Includes its newlines. */
   readonly text?: string
   readonly json?: unknown
   readonly exitCode?: number
 }
 
 export function printOutcome(outcome: Outcome, json: boolean, output: Output): number {
-  // In JSON an escape stands for the same character.
+  // In JSON, an escape sequence means the same character.
   if (json && outcome.json !== undefined) output.out(plainText(`${JSON.stringify(outcome.json, null, 2)}\n`))
   else if (!json && outcome.text !== undefined) output.out(plainText(outcome.text))
   return outcome.exitCode ?? 0
 }
 
 /**
- * One line that says what and where, one that says what next. Bugs keep their stack.
+ * Prints an error: one line for what happened and where, one for the next step. Bugs print their stack.
  * @returns the exit code
  */
 export function printError(error: unknown, json: boolean, output: Output): number {
@@ -84,7 +84,7 @@ export function printError(error: unknown, json: boolean, output: Output): numbe
   return known.exitCode
 }
 
-/** Failures of the file system were foreseen as a kind: their path and reason are all there is to say. */
+/** File system errors are expected: path and reason are enough. */
 function asHermesError(error: unknown): HermesError | undefined {
   if (error instanceof HermesError) return error
   if (!(error instanceof Error)) return undefined
@@ -102,14 +102,14 @@ function asHermesError(error: unknown): HermesError | undefined {
 }
 
 const adviceFor: Readonly<Record<string, string>> = {
-  EACCES: 'hermes doctor shows who owns what; in a container, PUID and PGID choose who hermes is',
-  EPERM: 'hermes doctor shows who owns what; in a container, PUID and PGID choose who hermes is',
-  EROFS: 'the file system is read-only: mount the volume writable',
-  ENOSPC: 'the disk is full: free some space, then try again',
-  EDQUOT: 'the quota is used up: free some space, then try again',
+  EACCES: '"hermes doctor" shows the owners; in a container, PUID and PGID set the runtime user',
+  EPERM: '"hermes doctor" shows the owners; in a container, PUID and PGID set the runtime user',
+  EROFS: 'the file system is read-only; mount the volume writable',
+  ENOSPC: 'the disk is full; free some space, then try again',
+  EDQUOT: 'the quota is exhausted; free some space, then try again',
 }
 
-/** What a failed drop prints: why, that nothing runs as root instead, the two ways out. */
+/** Text of a failed drop of root: the reason, that nothing was run as root instead, and two ways out. */
 export const cannotDropText = (why: string): string => `hermes: ${why}
 hermes: refusing to run as root
   next: run it as the runtime user (docker exec --user hermes …), or as root on purpose (docker exec -e HERMES_DOCKER_EXEC_AS_ROOT=1 …)

@@ -1,15 +1,15 @@
 import { createInterface } from 'node:readline'
 import { HermesError } from '../../system/errors.ts'
 
-/** Asks questions on the terminal, or takes the answers line by line from whatever standard input is. */
+/** Asks questions on a terminal, or reads the answers line by line from standard input. */
 export interface Asker {
-  /** Somebody sits there: questions are printed. */
+  /** True on a terminal: questions are printed. */
   readonly interactive: boolean
-  /** The next line, trimmed; undefined: there is none any more. */
+  /** Next line, trimmed; undefined at the end of input. */
   ask(question: string): Promise<string | undefined>
-  /** All lines that are left, trimmed, without the empty ones at the end. */
+  /** All remaining lines, trimmed, without empty ones at the end. */
   rest(): Promise<string[]>
-  /** The same without showing on the terminal what is typed. */
+  /** Like `ask`, without showing the typed text on the terminal. */
   secret(question: string): Promise<string | undefined>
   close(): void
 }
@@ -18,12 +18,12 @@ const INTERRUPT = '\x03'
 const END_OF_INPUT = '\x04'
 
 /**
- * @param print where questions go; never standard output, which may be read by a program
- * @throws HermesError REFUSED from the questions when they are interrupted by Ctrl-C
+ * @param print writes questions; never to standard output, which a program may read
+ * @throws HermesError REFUSED if Ctrl-C interrupts a question
  */
 export function openAsker(print: (text: string) => void): Asker {
   const { stdin } = process
-  // Without readline's own editing: the terminal driver does it, and leaves echo to us when a secret is typed.
+  // Uses no line editing of readline: the terminal driver does it, and lets us turn the echo off for secrets.
   const lines = createInterface({ input: stdin, terminal: false })
   const queue: string[] = []
   let waiting: ((line: string | undefined) => void) | undefined
@@ -59,7 +59,7 @@ export function openAsker(print: (text: string) => void): Asker {
     },
     async secret(question) {
       if (!stdin.isTTY) return (await nextLine())?.trim()
-      // Raw mode turns the echo off, and with it Ctrl-C, Ctrl-D and the erase key: those are ours now.
+      // Raw mode turns off the echo, and with it Ctrl-C, Ctrl-D and the erase keys, so they are handled here.
       const watch = (bytes: Buffer): void => {
         const text = bytes.toString('latin1')
         if (text.includes(INTERRUPT) || text.includes(END_OF_INPUT)) give(text)
@@ -67,10 +67,10 @@ export function openAsker(print: (text: string) => void): Asker {
       stdin.setRawMode(true)
       stdin.on('data', watch)
       try {
-        // Only now: whoever answers the moment the question is there would have seen the answer echoed.
+        // Print the question only now: an answer typed before this point would have been echoed.
         print(question)
         const typed = await nextLine()
-        if (typed?.includes(INTERRUPT)) throw new HermesError('REFUSED', 'given up: nothing was stored')
+        if (typed?.includes(INTERRUPT)) throw new HermesError('REFUSED', 'interrupted; nothing was stored')
         return typed === undefined || typed.includes(END_OF_INPUT) ? undefined : erased(typed).trim()
       } finally {
         stdin.off('data', watch)
@@ -85,20 +85,23 @@ export function openAsker(print: (text: string) => void): Asker {
   }
 }
 
-/** A line with its erase keys applied. */
+/** Applies the erase keys in a line. */
 function erased(line: string): string {
   let text = ''
   for (const key of line) text = key === '\x7f' || key === '\b' ? text.slice(0, -1) : text + key
   return text
 }
 
-/** All of a stream, which may never end, as one text. @param what it is called @throws HermesError USAGE past `maxBytes` */
+/**
+ * Reads a whole stream, which may never end, as text. @param what name for messages @throws HermesError USAGE past
+ * `maxBytes`
+ */
 export async function readText(stream: AsyncIterable<Buffer>, what: string, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of stream) {
     size += chunk.length
-    if (size > maxBytes) throw new HermesError('USAGE', `${what} holds more than ${maxBytes} bytes`)
+    if (size > maxBytes) throw new HermesError('USAGE', `${what} is longer than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

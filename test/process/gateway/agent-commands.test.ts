@@ -211,7 +211,7 @@ describe('chat', () => {
       await chat.saw(line.trim())
     }
     chat.type('\x03')
-    await chat.saw('(stopped; not kept; not asked: 2 more)')
+    await chat.saw('(stopped; answer not saved; 2 more questions dropped)')
     chat.type('Four\r')
     await chat.saw('another answer')
     chat.type('\x04')
@@ -230,7 +230,7 @@ describe('chat', () => {
     chat.type('Wait\r')
     await waitFor('the question', () => upstream.requests.length === 2)
     chat.type('\x03')
-    await chat.saw('(stopped; not kept)')
+    await chat.saw('(stopped; answer not saved)')
     upstream.behave({ do: 'answer', pieces: ['good bye'] })
     chat.type('Bye\r')
     await chat.saw('good bye')
@@ -293,7 +293,7 @@ describe('login', () => {
     await login.saw('(not shown): ')
     login.type('sk-half\x03')
     expect(await login.ended).toBe(1)
-    expect(login.shown()).toContain('given up')
+    expect(login.shown()).toContain('interrupted')
     expect(existsSync(join(home, 'auth.json'))).toBe(false)
   })
 })
@@ -341,7 +341,7 @@ describe('setup', () => {
   test('without a model says how to give one', async () => {
     const { stderr } = await run(['setup'], { stdin: '' })
     expect(stderr).toBe(
-      'hermes: No model given, nothing saved\n  next: Add --model NAME, or run it in a terminal: hermes setup\n',
+      'hermes: no model given; nothing was saved\n  next: Add --model NAME, or run it in a terminal: hermes setup\n',
     )
   })
 

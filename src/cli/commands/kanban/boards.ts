@@ -71,20 +71,20 @@ async function make(context: Context, slug: string): Promise<Outcome> {
   const created = !existsSync(place.file)
   await withBoard(place, { mode: 'create', warn: warnOn(context) }, () => undefined)
   const text = created
-    ? `board "${slug}" made: ${place.file}\n  next: hermes kanban create "What is to be done"\n`
-    : `board "${slug}" is there already: ${place.file}\n`
+    ? `board "${slug}" created: ${place.file}\n  next: hermes kanban create "What to do"\n`
+    : `board "${slug}" already exists: ${place.file}\n`
   return { text, json: { board: slug, file: place.file, created } }
 }
 
 async function boards(context: Context, input: Input): Promise<Outcome> {
   const [action = '', name] = input.words
   if (action === 'list') return list(context)
-  if (name === undefined) throw new HermesError('USAGE', `hermes kanban boards ${action} needs the name of a board`)
+  if (name === undefined) throw new HermesError('USAGE', `hermes kanban boards ${action} requires the name of a board`)
   const slug = parseSlug(name)
   if (action === 'create') return make(context, slug)
   requireBoard(context.home, slug)
   await useBoard(context.home, slug)
-  return { text: `hermes kanban now means the board "${slug}"\n`, json: { board: slug, active: true } }
+  return { text: `hermes kanban now uses the board "${slug}"\n`, json: { board: slug, active: true } }
 }
 
 async function list(context: Context): Promise<Outcome> {
@@ -98,7 +98,7 @@ async function list(context: Context): Promise<Outcome> {
   }))
   const text =
     rows.length === 0
-      ? 'no boards; hermes kanban init makes one\n'
+      ? 'no boards; "hermes kanban init" creates one\n'
       : table([
           ['BOARD', 'TASKS', ''],
           ...rows.map((row) => [
@@ -110,7 +110,7 @@ async function list(context: Context): Promise<Outcome> {
   return { text, json: rows }
 }
 
-/** One damaged board must not hide the others. */
+/** A damaged board must not hide the others. */
 async function describe(
   context: Context,
   place: BoardPlace,

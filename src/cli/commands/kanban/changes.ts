@@ -140,7 +140,7 @@ async function perform(context: Context, input: Input, operation: Operation, ver
     const before = requireTask(board, id).status
     return { before, task: change(board, operation, id, options, actorOf(context, id)) }
   })
-  const who = options.assignee === undefined ? '' : `, for ${task.assignee ?? 'nobody'}`
+  const who = options.assignee === undefined ? '' : `, for ${task.assignee ?? 'no one'}`
   const moved = before === task.status ? task.status : `${before} -> ${task.status}`
   return { text: `${task.id} ${moved}${who}\n`, json: taskJson(task) }
 }
@@ -172,8 +172,8 @@ async function addComment(context: Context, input: Input): Promise<Outcome> {
   const [id = '', ...words] = input.words
   const text = checkText('comment', words.join(' ').trim())
   if (text === '')
-    throw new HermesError('USAGE', 'a comment needs a text', {
-      next: 'hermes kanban comment ID "what you want to say"',
+    throw new HermesError('USAGE', 'a comment must not be empty', {
+      next: 'hermes kanban comment ID "TEXT"',
     })
   await onBoard(context, input, 'write', (board) => comment(board, id, text, actorOf(context, id)))
   return { text: `${id} commented\n`, json: { task_id: id, commented: true } }

@@ -1,4 +1,4 @@
-/** Commands of the dispatcher: one tick, how it goes, why a task waits. */
+/** Dispatcher commands: run one tick, show its state, explain why a task waits. */
 import { type Dispatched, dispatchOnce, planDispatch } from '../../../kanban/dispatch/dispatch.ts'
 import { readDispatchState } from '../../../kanban/dispatch/dispatch-state.ts'
 import { explainTask, noDispatcher, withJobs } from '../../../kanban/dispatch/explain.ts'
@@ -137,7 +137,7 @@ interface StatusJson {
 function statusText(status: StatusJson): string {
   const pairs = (facts: Readonly<Record<string, number | null>>): string =>
     Object.entries(facts)
-      .map(([name, value]) => `${name === '' ? 'nobody' : name} ${value ?? '-'}`)
+      .map(([name, value]) => `${name === '' ? 'unassigned' : name} ${value ?? '-'}`)
       .join(', ') || 'none'
   const buckets = Object.entries(status.last_report ?? {}).flatMap(([name, value]) => {
     const n = Array.isArray(value) ? value.length : Number(value)

@@ -1,4 +1,4 @@
-/** Commands that watch: events of a task or of the board, the output of a task's workers. */
+/** Commands that follow: events of a task or of the board, and the output of a task's workers. */
 
 import { join } from 'node:path'
 import { eventJson } from '../../../kanban/json.ts'
@@ -68,7 +68,7 @@ async function events(context: Context, input: Input, taskId: string | undefined
   })
 }
 
-/** @returns the id of the last event that was printed */
+/** @returns the id of the last event printed */
 function printNew(context: Context, board: Board, after: number, taskId: string | undefined): number {
   const show = (event: BoardEvent): string =>
     context.json ? `${JSON.stringify(eventJson(event))}\n` : eventLine(event)

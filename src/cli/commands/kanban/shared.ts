@@ -1,4 +1,4 @@
-/** What the kanban commands have in common: which board, who speaks, how options are read. */
+/** Shared parts of the kanban commands: the board, the actor, and reading options. */
 
 import type { DispatchOptions } from '../../../kanban/dispatch/dispatch.ts'
 import { parseAssignee, requireAssignee } from '../../../kanban/store/assignee.ts'
@@ -21,11 +21,11 @@ export const BOARD: OptionSpec = {
 export const slugOf = (context: Context, input: Input): string =>
   chosenBoard(context.home, textOption(input, 'board'), context.env.HERMES_KANBAN_BOARD)
 
-/** The board that is meant; it must exist. @throws HermesError */
+/** The board that the command uses; it must exist. @throws HermesError */
 export const placeOf = (context: Context, input: Input): BoardPlace =>
   requireBoard(context.home, slugOf(context, input))
 
-/** Opens the board for one command. `create`: the default board is made by its first task. */
+/** Opens the board for one command. With `create`, the first task creates the default board. */
 export function onBoard<T>(
   context: Context,
   input: Input,
@@ -38,8 +38,9 @@ export function onBoard<T>(
 }
 
 /**
- * The same for questions that have an answer before the first task: without a default board it is that of an empty one.
- * @param use told whether the board is there
+ * Opens the board for a query that also has an answer before the first task: if there is no default board, it uses an
+ * empty one.
+ * @param use also receives whether the board exists
  */
 export async function onBoardIfAny<T>(
   context: Context,
@@ -50,7 +51,7 @@ export async function onBoardIfAny<T>(
   const slug = slugOf(context, input)
   const place = boardPlace(context.home, slug)
   if (slug !== DEFAULT_BOARD || !isUnmade(place)) return onBoard(context, input, mode, (board) => use(board, true))
-  context.output.err(`hermes: there is no board yet (${place.file}); hermes kanban create TITLE makes it\n`)
+  context.output.err(`hermes: no board yet (${place.file}); "hermes kanban create TITLE" creates it\n`)
   const board = emptyBoard(place)
   try {
     return await use(board, false)
@@ -59,7 +60,7 @@ export async function onBoardIfAny<T>(
   }
 }
 
-/** Who speaks: the profile or user; about its own task, a worker's run. */
+/** The actor of a change: the profile or user; for a worker's own task, its run. */
 export function actorOf(context: Context, taskId?: string): Actor {
   const { env, clock } = context
   const runId = Number(env.HERMES_KANBAN_RUN_ID)
@@ -79,7 +80,7 @@ export function wholeOption(input: Input, name: string, min: number, max = 1_000
   if (/^[+-]?\d+$/.test(text.trim()) && number >= min && number <= max) return number
   throw new HermesError(
     'USAGE',
-    `--${name} is a whole number from ${min} to ${max}, not ${JSON.stringify(text.slice(0, 80))}`,
+    `--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text.slice(0, 80))}`,
   )
 }
 
@@ -90,13 +91,13 @@ export function durationOption(input: Input, name: string): number | undefined {
   if (ms !== undefined && ms > 0) return ms
   throw new HermesError(
     'USAGE',
-    `--${name} is a duration such as 90s, 30m or 2h, not ${JSON.stringify(text.slice(0, 80))}`,
+    `--${name} must be a duration such as 90s, 30m or 2h, not ${JSON.stringify(text.slice(0, 80))}`,
   )
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/i
 
-/** Date.parse takes 31 February for 3 March. */
+/** Date.parse reads 31 February as 3 March. */
 const isDay = (date: string): boolean => {
   const ms = Date.parse(date)
   return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(date)
@@ -113,14 +114,14 @@ export function timeOption(input: Input, name: string, wallMs: number): number |
   if (Number.isFinite(atMs)) return atMs
   throw new HermesError(
     'USAGE',
-    `--${name} is a time such as 2026-12-24T18:00:00Z or +2h, not ${JSON.stringify(text.slice(0, 80))}`,
+    `--${name} must be a time such as 2026-12-24T18:00:00Z or +2h, not ${JSON.stringify(text.slice(0, 80))}`,
   )
 }
 
 export const limitOf = (input: Input): number => wholeOption(input, 'limit', 1) ?? 50
 export const LIMIT: OptionSpec = { long: '--limit', value: 'N', help: 'print at most N entries; default: 50' }
 
-/** What a tick needs of this installation. */
+/** Facts about this installation that a tick needs. */
 export const dispatchBase = (
   context: Context,
 ): Pick<DispatchOptions, 'home' | 'clock' | 'host' | 'builtIn' | 'warn'> => ({

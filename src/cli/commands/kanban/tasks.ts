@@ -1,4 +1,4 @@
-/** Commands that make and show tasks. */
+/** Commands that create and show tasks. */
 
 import { createReadStream, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
@@ -122,7 +122,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const made = await onBoard(context, input, 'create', (board) => createTask(board, task, actorOf(context)))
   const { id, status, assignee: who } = made.task
   return {
-    text: `${id} ${made.created ? 'created' : 'was there already'}: ${status}${who === null ? ', nobody assigned' : `, for ${who}`}\n`,
+    text: `${id} ${made.created ? 'created' : 'already exists'}: ${status}${who === null ? ', unassigned' : `, for ${who}`}\n`,
     json: { ...taskJson(made.task), created: made.created },
   }
 }
@@ -134,7 +134,7 @@ function directory(path: string): string {
   const whole = isAbsolute(path) ? path : resolve(path)
   if (statSync(whole, { throwIfNoEntry: false })?.isDirectory()) return whole
   throw new HermesError('USAGE', `--workspace: ${whole} is not a directory`, {
-    next: 'make it first, or leave --workspace out',
+    next: 'create it first, or omit --workspace',
   })
 }
 
@@ -143,7 +143,7 @@ async function bodyOf(input: Input): Promise<string> {
   const file = textOption(input, 'body-file')
   if (file === undefined) return text ?? ''
   if (text !== undefined)
-    throw new HermesError('USAGE', '--body and --body-file say the same thing', { next: 'use one of them' })
+    throw new HermesError('USAGE', '--body and --body-file cannot be used together', { next: 'use one of them' })
   const stream = file === '-' ? process.stdin : createReadStream(file)
   const what = file === '-' ? 'standard input' : file
   try {
@@ -152,7 +152,7 @@ async function bodyOf(input: Input): Promise<string> {
     const { code } = error as NodeJS.ErrnoException
     if (error instanceof HermesError || code === undefined) throw error
     throw new HermesError('USAGE', `--body-file: cannot read ${what} (${code})`, {
-      next: 'name a file, or - for standard input',
+      next: 'use the path of a readable file, or - for standard input',
       cause: error,
     })
   } finally {
@@ -166,8 +166,8 @@ function statusesOf(input: Input): readonly Status[] {
   return words(text).map((word) => {
     const status = word.toLowerCase()
     if (isStatus(status)) return status
-    throw new HermesError('USAGE', `there is no status ${JSON.stringify(word.slice(0, 80))}`, {
-      next: `there are: ${STATUSES.join(', ')}`,
+    throw new HermesError('USAGE', `unknown status ${JSON.stringify(word.slice(0, 80))}`, {
+      next: `use one of: ${STATUSES.join(', ')}`,
     })
   })
 }
@@ -229,7 +229,7 @@ async function stats(context: Context, input: Input): Promise<Outcome> {
   const lines = [
     ...STATUSES.map((status) => `${status.padEnd(10)} ${byStatus[status]}\n`),
     `${'total'.padEnd(10)} ${total}\n`,
-    ...Object.entries(running).map(([who, n]) => `running on ${who === '' ? 'nobody' : who}: ${n}\n`),
+    ...Object.entries(running).map(([who, n]) => `running on ${who === '' ? 'unassigned' : who}: ${n}\n`),
   ]
   return { text: plainText(lines.join('')), json: { board, statuses: byStatus, total, running } }
 }
