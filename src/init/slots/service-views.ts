@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 
 /** What the supervisor keeps in a slot's directory, and s6's tools look for where they are told `.`. */
 const OF_THE_SLOT = ['supervise', 'event', 'down']
@@ -16,16 +16,23 @@ export function serviceView(root: string, definition: string, slotDir: string): 
   const view = join(root, definition)
   mkdirSync(view, { recursive: true, mode: 0o755 })
   for (const name of OF_THE_SLOT) link(join(slotDir, name), join(view, name))
+  linkDefinition(root, definition)
+  // A logger starts before the service that it is for, and reads that one's files by `..`.
+  if (basename(definition) === 'log' && isService(dirname(definition))) linkDefinition(root, dirname(definition))
+  return view
+}
+
+function linkDefinition(root: string, definition: string): void {
   for (const name of readdirSync(definition)) {
     // The logger in it is a service with a view of its own.
-    if (!OF_THE_SLOT.includes(name) && !(name === 'log' && isThere(join(definition, name, 'run'))))
-      link(join(definition, name), join(view, name))
+    if (!OF_THE_SLOT.includes(name) && !(name === 'log' && isService(join(definition, name))))
+      link(join(definition, name), join(root, definition, name))
   }
-  return view
 }
 
 function link(target: string, path: string): void {
   if (!isThere(path)) symlinkSync(target, path)
 }
 
+const isService = (dir: string): boolean => isThere(join(dir, 'run'))
 const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined

@@ -345,7 +345,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       await using box = await startServices({
         etc: {
           'services.d/web/run':
-            '#!/bin/sh\ncat data/word env/COLOUR >>/run/order; s6-svok . && s6-svstat -o up,wantedup . >>/run/order\nexec sleep 1000\n',
+            '#!/bin/sh\ncat data/word env/COLOUR >>/run/order; s6-svwait -u -t 9000 . && s6-svok . && s6-svstat -o up,wantedup . >>/run/order\nexec sleep 1000\n',
           'services.d/web/data/word': 'word\n',
           'services.d/web/env/COLOUR': 'green\n',
           'services.d/web/finish':
