@@ -2,7 +2,7 @@
  * A service that the author of an image defines, whatever it was written in: /etc/services.d, /etc/s6-overlay/s6-rc.d or
  * /etc/hermes/services.yaml. Plain data; lengths of time in ms. docs/services-internals.md says who reads which half.
  */
-import type { Announcement, Check } from '../profile/config/values.ts'
+import type { Announcement, Check } from '../profile/config/kinds.ts'
 import type { SignalName } from '../system/signals.ts'
 
 /** Services live in slots of this prefix: `service-nginx`. */
@@ -13,7 +13,8 @@ export const serviceOfSlot = (slot: string): string | undefined =>
   slot.startsWith(SERVICE_PREFIX) ? slot.slice(SERVICE_PREFIX.length) : undefined
 
 /** What a service may be called: its slot has to be a slot key. */
-export const isServiceName = (name: string): boolean => /^[a-z0-9][a-z0-9_-]{0,91}$/.test(name)
+export const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,91}$/
+export const isServiceName = (name: string): boolean => SERVICE_NAME.test(name)
 
 export interface ServiceUser {
   readonly uid: number

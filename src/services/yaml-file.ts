@@ -1,7 +1,6 @@
 /** /etc/hermes/services.yaml: the documented way to define services. */
-import { isMap, isScalar, LineCounter, type Pair, parseDocument, type YAMLMap } from 'yaml'
-import { isTooDeep, MAX_YAML_DEPTH } from '../profile/config/yaml-depth.ts'
-import { asWritten } from '../profile/config/yaml-text.ts'
+import { isMap, type Pair, type YAMLMap } from 'yaml'
+import { isEmpty, nameOf, type Place, readYamlText, type YamlText } from '../profile/config/yaml-document.ts'
 import type { Fault } from '../system/files/trust.ts'
 import { nearest } from '../system/text/nearest.ts'
 import {
@@ -13,7 +12,7 @@ import {
   type ServicePrograms,
 } from './definition.ts'
 import type { CommandFacts, FindUser, Found } from './facts.ts'
-import { SERVICE_KEYS, type ServiceKey, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
+import { SERVICE_KEYS, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
 
 export interface YamlFacts {
   readonly file: string
@@ -29,120 +28,81 @@ export interface YamlFacts {
 
 /** Never throws. A service with a problem is left out, the others stay. */
 export function readServicesYaml(text: string, facts: YamlFacts): Found {
-  const lines = new LineCounter()
-  const isDeep = isTooDeep(text)
-  const document = parseDocument(isDeep ? '' : text, { lineCounter: lines, prettyErrors: false })
-  const lineOf = (offset: number | undefined): { line?: number } =>
-    offset === undefined ? {} : { line: lines.linePos(offset).line }
   const { file } = facts
-  const failed = (offset: number | undefined, message: string, repair: string): Found => ({
+  const failed = (place: Place, message: string, repair: string): Found => ({
     definitions: [],
-    problems: [{ file, ...lineOf(offset), message: `no service of it is run: ${message}`, repair }],
+    problems: [{ file, ...place, message: `no service of it is run: ${message}`, repair }],
   })
-  if (isDeep)
-    return failed(undefined, `it has more than ${MAX_YAML_DEPTH} levels of sections and lists`, 'write it with fewer')
-  const [syntax] = document.errors
-  if (syntax !== undefined) return failed(syntax.pos[0], `expected YAML: ${syntax.message}`, 'correct that line')
-  if (document.contents === null) return { definitions: [], problems: [] }
-  const top = isMap(document.contents) ? (document.contents.items as readonly Pair[]) : undefined
-  if (top === undefined) return failed(0, 'expected "services:" and names below it', 'begin the file with services:')
+  const yaml = readYamlText(text)
+  if ('fault' in yaml) return failed(yaml.fault, yaml.fault.message, 'correct that')
+  const { contents, placeOf } = yaml
+  if (contents === null) return { definitions: [], problems: [] }
+  if (!isMap(contents)) return failed(placeOf(contents), 'expected "services:" and names below it', BEGIN)
   const definitions: ServiceDefinition[] = []
   const problems: ServiceProblem[] = []
-  for (const pair of top) {
-    if (nameOf(pair) === 'services') continue
-    const place = lineOf(offsetOf(pair))
-    problems.push({
-      file,
-      ...place,
-      key: nameOf(pair),
-      message: 'unknown key',
-      repair: 'the only key here is services',
-    })
+  let services: unknown
+  for (const pair of contents.items as readonly Pair[]) {
+    if (nameOf(pair) === 'services') services = pair.value
+    else
+      problems.push({
+        file,
+        ...placeOf(pair.key),
+        key: nameOf(pair),
+        message: 'unknown key',
+        repair: 'the only key here is services',
+      })
   }
-  const services = top.find((pair) => nameOf(pair) === 'services')?.value
+  if (isEmpty(services)) return { definitions, problems }
   if (!isMap(services))
-    return services == null || (isScalar(services) && services.value === null)
-      ? { definitions, problems }
-      : failed(0, 'expected names below services:', 'indent the services below it')
+    return failed(placeOf(contents), 'expected names below services:', 'indent the services below it')
   for (const pair of services.items as readonly Pair[]) {
-    const name = nameOf(pair)
-    const refuse = (problem: Omit<ServiceProblem, 'service' | 'file'>): void => {
-      problems.push({ service: name, file, ...lineOf(offsetOf(pair)), ...problem })
-    }
-    if (!isServiceName(name))
-      refuse({ message: 'a service’s name has small letters, digits, - and _, at most 92', repair: 'rename it' })
-    else if (!isMap(pair.value)) refuse({ message: 'expected keys below it', repair: 'give it at least a command' })
+    const service = nameOf(pair)
+    const place = { service, file, ...placeOf(pair.key) }
+    if (!isServiceName(service))
+      problems.push({
+        ...place,
+        message: 'a service’s name has small letters, digits, - and _, at most 92',
+        repair: 'rename it',
+      })
+    else if (!isMap(pair.value))
+      problems.push({ ...place, message: 'expected keys below it', repair: 'give it at least a command' })
     else {
-      const { values, faults } = readKeys(pair.value, (node) => node.toJS(document))
-      for (const { offset, ...fault } of faults) refuse({ ...fault, ...lineOf(offset) })
+      const { values, faults } = readKeys(pair.value, yaml)
+      for (const fault of faults) problems.push({ ...place, ...fault })
       if (faults.length > 0) continue
-      const made = make(name, values, facts)
+      const made = make(service, values, facts)
       if ('rules' in made) definitions.push(made)
-      else refuse({ key: made.key, message: made.fault.message, repair: made.fault.repair })
+      else problems.push({ ...place, key: made.key, message: made.fault.message, repair: made.fault.repair })
     }
   }
   return { definitions, problems }
 }
 
-const nameOf = (pair: Pair): string => (isScalar(pair.key) ? String(pair.key.value) : '?')
-const offsetOf = (pair: Pair): number | undefined => (isScalar(pair.key) ? pair.key.range?.[0] : undefined)
-
-interface KeyFault {
-  readonly key: string
-  readonly offset: number | undefined
-  readonly message: string
-  readonly repair: string
-}
-
-/** What they hold are words and texts, whatever they look like. */
-const TEXTS: ReadonlySet<string> = new Set<ServiceKeyName>(['command', 'finish', 'environment'])
-
+const BEGIN = 'begin the file with services:'
 const isKey = (name: string): name is ServiceKeyName => Object.hasOwn(SERVICE_KEYS, name)
+
+type KeyFault = Place & Pick<ServiceProblem, 'message' | 'repair'> & { readonly key: string }
 
 function readKeys(
   map: YAMLMap,
-  toValue: (node: { toJS: YAMLMap['toJS'] }) => unknown,
+  { placeOf, judge }: YamlText,
 ): { readonly values: ServiceValues; readonly faults: readonly KeyFault[] } {
   const values: Record<string, unknown> = {}
   const faults: KeyFault[] = []
   for (const pair of map.items as readonly Pair[]) {
-    const name = nameOf(pair)
-    const place = { key: name, offset: offsetOf(pair) }
-    if (!isKey(name)) {
-      const near = nearest(name, Object.keys(SERVICE_KEYS))
+    const key = nameOf(pair)
+    const place = { key, ...placeOf(pair.key) }
+    if (!isKey(key)) {
+      const near = nearest(key, Object.keys(SERVICE_KEYS))
       const repair = near === undefined ? 'docs/services.md lists the keys' : `did you mean ${near}?`
       faults.push({ ...place, message: 'unknown key', repair })
-      continue
+    } else if (!isEmpty(pair.value)) {
+      const verdict = judge(SERVICE_KEYS[key].kind, pair.value)
+      if ('value' in verdict) values[key] = verdict.value
+      else faults.push({ ...place, message: verdict.message, repair: 'correct it' })
     }
-    let raw: unknown
-    try {
-      raw = pair.value === null ? null : toValue(pair.value as YAMLMap)
-      if (TEXTS.has(name)) raw = asWritten(pair.value, raw)
-    } catch (error) {
-      // An alias without its anchor, or aliases of aliases without end.
-      faults.push({ ...place, message: (error as Error).message, repair: 'write the value out' })
-      continue
-    }
-    if (raw === null) continue // nothing is said
-    const known: ServiceKey<unknown> = SERVICE_KEYS[name]
-    const value = known.read(raw)
-    if (value !== undefined) values[name] = value
-    else
-      faults.push({
-        ...place,
-        message: [`expected ${known.expected}, got ${shown(raw)}`, known.whyNot?.(raw) ?? []].flat().join(': '),
-        repair: 'correct it',
-      })
   }
   return { values: values as ServiceValues, faults }
-}
-
-function shown(value: unknown): string {
-  try {
-    return JSON.stringify(value).slice(0, 80)
-  } catch {
-    return 'something that contains itself' // an alias within its own anchor
-  }
 }
 
 type Made = ServiceDefinition | { readonly key: string; readonly fault: Pick<Fault, 'message' | 'repair'> }

@@ -43,6 +43,7 @@ test.each<[keyof typeof KEYS, value: string, comesTo: unknown]>([
   ['ready', '{tcp: "[fe80::1%eth0]:7777"}', { by: 'tcp', host: 'fe80::1%eth0', port: 7777 }],
   ['ready', '{command: [test, -e, 7]}', { by: 'command', command: ['test', '-e', '7'] }],
   ['start_timeout', '1.5m', 90_000],
+  ['start_timeout', '0', 0],
   ['stop_timeout', '"20"', 20_000],
   ['stop_signal', 'sigquit', 'QUIT'],
   ['stop_signal', '15', 'TERM'],

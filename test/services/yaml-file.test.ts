@@ -123,7 +123,7 @@ describe('what is wrong is named by file, line and key, with what was expected, 
     const line = key === 'command' ? 4 : 5
     expect(said(text)).toEqual([
       expect.stringContaining(
-        `service bad is left out: /etc/hermes/services.yaml, line ${line}, ${key}: expected ${SERVICE_KEYS[key as keyof typeof SERVICE_KEYS].expected}, got `,
+        `service bad is left out: /etc/hermes/services.yaml, line ${line}, ${key}: expected ${SERVICE_KEYS[key as keyof typeof SERVICE_KEYS].kind.expected}, got `,
       ),
     ])
     expect(read(text).definitions.map(({ rules }) => rules.name)).toEqual(['good'])
@@ -173,7 +173,7 @@ test('what is odd costs its own service alone, and is told in one line', () => {
   const odd: readonly (readonly [text: string, why: string])[] = [
     ['odd: {command: *nowhere}', 'Unresolved alias'],
     [`odd: {command: &a [${'x,'.repeat(20)}x], finish: [${'*a,'.repeat(100)}*a]}`, 'Excessive alias count'],
-    ['odd: {command: &a [*a]}', 'got something that contains itself'],
+    ['odd: {command: &a [*a]}', 'got a value that contains itself'],
     ['"o\\0d\\ed": {command: [x]}', 'service o\\u0000d\\u001bd is left out'],
     ['"o\\nd": {command: [x]}', 'service o\\u000ad is left out'],
     [`odd: {restart: "${'x'.repeat(100)}", ${'y'.repeat(900)}: 1}`, `${'y'.repeat(500 - 35)}`],

@@ -5,7 +5,6 @@ import type { Command } from '../../src/cli/context/command.ts'
 import { flagsOf } from '../../src/cli/parser/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
-import { expectation } from '../../src/profile/config/config-values.ts'
 import { CONFIG_KEYS, configKeys } from '../../src/profile/config/keys.ts'
 import { SERVICE_KEYS } from '../../src/services/yaml-keys.ts'
 import { EXIT } from '../../src/system/errors.ts'
@@ -48,14 +47,19 @@ const configuration = (): string =>
     ['key', 'takes', 'default', ''],
     configKeys().map((key) => {
       const { kind, written, help } = CONFIG_KEYS[key]
-      return [`\`${key}\``, expectation(kind), `\`${written}\``, help]
+      return [`\`${key}\``, kind.expected, `\`${written}\``, help]
     }),
   )
 
 const services = (): string =>
   table(
     ['key', 'takes', 'default', ''],
-    Object.entries(SERVICE_KEYS).map(([name, { expected, written, help }]) => [`\`${name}\``, expected, written, help]),
+    Object.entries(SERVICE_KEYS).map(([name, { kind, written, help }]) => [
+      `\`${name}\``,
+      kind.expected,
+      written,
+      help,
+    ]),
   )
 
 const commands = (): string => {

@@ -69,6 +69,12 @@ export const CONFIG_COMMANDS: readonly Command[] = [
     exits: { 1: 'the configuration has a problem', [EXIT.noSuch]: 'no such profile' },
     run: check,
   },
+  {
+    path: 'config schema',
+    summary: 'Print the JSON Schema of config.yaml or services.yaml, for editors',
+    arguments: [{ name: 'FILE', help: 'config.yaml (the default) or services.yaml', kind: 'optional' }],
+    run: schema,
+  },
 ]
 
 const fileOf = (dir: string): string => join(dir, 'config.yaml')
@@ -83,7 +89,7 @@ async function get(context: Context, input: Input): Promise<Outcome> {
     const { file, values, set: written } = ownerOf(key, name) === name ? own : shared
     return {
       key,
-      value: CONFIG_KEYS[key].kind.type === 'secret' && values[key] !== null ? '****' : values[key],
+      value: CONFIG_KEYS[key].kind.secret && values[key] !== null ? '****' : values[key],
       source: written.has(key) ? file : 'default',
     }
   }
@@ -102,7 +108,7 @@ async function get(context: Context, input: Input): Promise<Outcome> {
 
 /** Formats a value: durations with a unit, texts unchanged, everything else as JSON. */
 function valueText(key: ConfigKey, value: unknown): string {
-  if (CONFIG_KEYS[key].kind.type === 'duration')
+  if (CONFIG_KEYS[key].kind.converted && typeof value === 'number')
     return Number(value) % 1000 === 0 ? `${Number(value) / 1000}s` : `${value}ms`
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
@@ -113,6 +119,19 @@ function requireKey(text: string): ConfigKey {
   const near = nearest(text, configKeys())
   throw new HermesError('USAGE', `config.yaml has no key "${text}"`, {
     next: near === undefined ? 'hermes config get lists the keys' : `did you mean ${near}?`,
+  })
+}
+
+async function schema(_context: Context, { words: [file = 'config.yaml'] }: Input): Promise<Outcome> {
+  const json = await schemaOf(file)
+  return { text: `${JSON.stringify(json, null, 2)}\n`, json }
+}
+
+async function schemaOf(file: string): Promise<unknown> {
+  if (file === 'config.yaml') return (await import('../../profile/config/schema.ts')).configJsonSchema()
+  if (file === 'services.yaml') return (await import('../../services/yaml-schema.ts')).servicesJsonSchema()
+  throw new HermesError('USAGE', `there is no schema of ${JSON.stringify(file)}`, {
+    next: 'name config.yaml or services.yaml',
   })
 }
 

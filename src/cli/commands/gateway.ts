@@ -1,7 +1,7 @@
 import type { ControlClient } from '../../control/client.ts'
 import { type ActionOptions, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
 import type { GatewayBundle } from '../../gateway/program.ts'
-import { parseDurationMs } from '../../profile/config/values.ts'
+import { parseDurationMs } from '../../profile/config/kinds.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
 import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'

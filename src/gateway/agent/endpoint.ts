@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { Agent as HttpsAgent, request as requestTls } from 'node:https'
 import { getCACertificates } from 'node:tls'
-import type { OpenAiEndpoint } from '../../profile/config/keys.ts'
+import type { OpenAiEndpoint } from '../../profile/config/kinds.ts'
 import type { Clock } from '../../system/clock.ts'
 import { redactor } from '../../system/text/redact.ts'
 import { AgentError, cancelled, isAborted, type UpstreamError } from './agent.ts'

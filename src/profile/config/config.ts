@@ -2,16 +2,8 @@ import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import type { SignalName } from '../../system/signals.ts'
-import {
-  CONFIG_KEYS,
-  type ConfigProblem,
-  type ConfigValues,
-  configKeys,
-  defaultValues,
-  type OpenAiEndpoint,
-  type Ready,
-} from './keys.ts'
-import type { GiveUpAfter } from './values.ts'
+import { CONFIG_KEYS, type ConfigProblem, type ConfigValues, configKeys, defaultValues, type Ready } from './keys.ts'
+import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 
 /** How a profile's gateway is run; durations in ms. */
 export interface GatewayConfig {

@@ -1,43 +1,29 @@
 /**
  * Every key of config.yaml: the one source of types, defaults, the seeded file, the schema and the table in
- * docs/configuration.md. Plain data, because the supervisor and the gateway need the defaults without loading zod.
+ * docs/configuration.md.
  */
-import type { SignalName } from '../../system/signals.ts'
-import type { Announcement, GiveUpAfter } from './values.ts'
-
-/** What a value may be. `duration` is written `500ms`, `30s`, `1m`, `2h` or as a number of seconds, and read as ms. */
-export type Kind =
-  | { readonly type: 'text' }
-  | { readonly type: 'secret' }
-  | { readonly type: 'flag' }
-  /** `text`: the text of one will do too. */
-  | {
-      readonly type: 'whole'
-      readonly min: number
-      readonly max: number
-      readonly text?: true
-      readonly least?: number
-    }
-  | { readonly type: 'duration'; readonly minMs: number }
-  | { readonly type: 'word'; readonly words: readonly string[] }
-  | { readonly type: 'argv' }
-  | { readonly type: 'map' }
-  | { readonly type: 'signal' }
-  | { readonly type: 'ready' }
-  | { readonly type: 'give-up' }
-  | { readonly type: 'openai' }
+import {
+  type Announcement,
+  duration as durationKind,
+  flag,
+  giveUpAfter,
+  type Kind,
+  oneOf,
+  openAi,
+  ready,
+  secret,
+  signal,
+  text,
+  variables,
+  whole,
+  wholeOrText,
+  words,
+} from './kinds.ts'
 
 export type Ready = { readonly by: 'auto' } | Announcement
 
-/** An OpenAI-compatible endpoint; `apiKeyEnv` names the variable that holds its key. */
-export interface OpenAiEndpoint {
-  readonly baseUrl: string
-  readonly model: string
-  readonly apiKeyEnv: string
-}
-
 export interface Key<T> {
-  readonly kind: Kind
+  readonly kind: Kind<unknown>
   /** Value in force when the file says nothing; durations in ms. `null`: unset. */
   readonly value: T
   /** The same as it is written in the file. */
@@ -47,125 +33,79 @@ export interface Key<T> {
   readonly volumeWide?: true
 }
 
-const key = <T>(kind: Kind, value: T, written: string, help: string): Key<T> => ({ kind, value, written, help })
-const shared = <T>(kind: Kind, value: T, written: string, help: string): Key<T> => ({
-  ...key(kind, value, written, help),
-  volumeWide: true,
-})
+const key = <T>(kind: Kind<T>, value: T, written: string, help: string): Key<T> => ({ kind, value, written, help })
+const optional = <T>(kind: Kind<T>, help: string): Key<T | null> => key<T | null>(kind, null, 'null', help)
+const shared = <T>(of: Key<T>): Key<T> => ({ ...of, volumeWide: true })
 const duration = (value: number, written: string, help: string, minMs = 0): Key<number> =>
-  key({ type: 'duration', minMs }, value, written, help)
-const variable = (name: string, kind: Kind, written = 'null'): Key<string | number | boolean | null> =>
+  key(durationKind(minMs), value, written, help)
+const variable = (name: string, kind: Kind<string | number | boolean>): Key<string | number | boolean | null> =>
   shared(
-    kind,
-    null,
-    written,
-    kind.type === 'secret'
-      ? `in a checkout as ${name}, which wins; the image takes the variable only`
-      : `as ${name}; the variable wins`,
+    optional(
+      kind,
+      kind.secret
+        ? `in a checkout as ${name}, which wins; the image takes the variable only`
+        : `as ${name}; the variable wins`,
+    ),
   )
 
-const text: Kind = { type: 'text' }
-const secret: Kind = { type: 'secret' }
-const flag: Kind = { type: 'flag' }
-const argv: Kind = { type: 'argv' }
-const whole = (min: number, max: number): Extract<Kind, { type: 'whole' }> => ({ type: 'whole', min, max })
-const COUNT = whole(1, 1_000_000)
+const argv = words('[sh, -c, "exec my-program"]')
 /** A rotation takes as long for a small file as for a large one: with 4 KB a flood kept everybody's logs waiting. */
 const LEAST_LOG_BYTES = 256 * 1024
 
 export const CONFIG_KEYS = {
   description: key(text, '', '""', 'shown in lists'),
-  'gateway.command': key<readonly string[] | null>(
+  'gateway.command': optional(
     argv,
-    null,
-    'null',
     "what the gateway runs, as a list of words, in the profile's directory; null = the built-in gateway",
   ),
-  'gateway.env': key<Readonly<Record<string, string>>>({ type: 'map' }, {}, '{}', 'added to its environment'),
-  'gateway.restart': key<'always' | 'on-failure' | 'never'>(
-    { type: 'word', words: ['always', 'on-failure', 'never'] },
-    'always',
-    'always',
-    'always, on-failure or never',
-  ),
+  'gateway.env': key<Readonly<Record<string, string>>>(variables, {}, '{}', 'added to its environment'),
+  'gateway.restart': key(oneOf('always', 'on-failure', 'never'), 'always', 'always', 'always, on-failure or never'),
   'gateway.restart_delay.first': duration(1000, '1s', 'pause before a restart after the first death in a row', 1),
   'gateway.restart_delay.max': duration(60_000, '60s', 'it doubles with each death, up to this', 1),
   'gateway.forget_after': duration(30_000, '30s', 'so long up: earlier deaths are forgotten'),
   'gateway.ready_after': duration(1000, '1s', 'alive so long = ready, where nothing announces it'),
-  'gateway.kill_leftovers': key<boolean>(
-    flag,
-    true,
-    'true',
-    'kill what is left of its process group before it starts again',
-  ),
-  'gateway.give_up_after': key<GiveUpAfter | null>(
-    { type: 'give-up' },
-    null,
-    'null',
+  'gateway.kill_leftovers': key(flag, true, 'true', 'kill what is left of its process group before it starts again'),
+  'gateway.give_up_after': optional(
+    giveUpAfter,
     '{deaths: 5, within: 1m} parks it after that many deaths in that time; null = never give up',
   ),
   'gateway.ready': key<Ready>(
-    { type: 'ready' },
+    ready('auto'),
     { by: 'auto' },
     'auto',
     'auto, {fd: N} (writes a newline there), {log: regex} (prints such a line), {http: url} (answers below 400), {tcp: port} (takes a connection) or {command: words} (ends with 0)',
   ),
-  'gateway.start_timeout': duration(60_000, '60s', 'from start to ready, where readiness is announced', 1),
+  'gateway.start_timeout': duration(60_000, '60s', 'from start to ready, where readiness is announced; 0 = no limit'),
   'gateway.stop_timeout': duration(10_000, '10s', 'from the stop signal to KILL'),
-  'gateway.stop_signal': key<SignalName>({ type: 'signal' }, 'TERM', 'TERM', 'signal that asks it to stop'),
-  'gateway.essential': key<boolean>(
-    flag,
-    false,
-    'false',
-    'true: the container stops when it has ended for good or is parked',
-  ),
-  'agent.command': key<readonly string[] | null>(
+  'gateway.stop_signal': key(signal, 'TERM', 'TERM', 'signal that asks it to stop'),
+  'gateway.essential': key(flag, false, 'false', 'true: the container stops when it has ended for good or is parked'),
+  'agent.command': optional(
     argv,
-    null,
-    'null',
     'program that answers, as a list of words; the prompt replaces {prompt}, else comes on stdin',
   ),
-  'agent.openai': key<OpenAiEndpoint | null>(
-    { type: 'openai' },
-    null,
-    'null',
+  'agent.openai': optional(
+    openAi,
     'OpenAI-compatible endpoint: {base_url: https://…/v1, model: …, api_key_env: OPENAI_API_KEY}',
   ),
-  'logging.max_bytes': key<number>(
+  'logging.max_bytes': key(
     { ...whole(4096, 1_000_000_000), least: LEAST_LOG_BYTES },
     1_000_000,
     '1000000',
     "size of the gateway's `current` before it is rotated; less than 262144 counts as that, with a warning",
   ),
-  'logging.archives': key<number>(whole(0, 10_000), 10, '10', 'rotated files kept'),
-  'kanban.default_assignee': shared<string>(text, '', '""', 'profile that gets tasks without an assignee'),
-  'kanban.max_in_progress_per_profile': shared<number | null>(
-    { ...COUNT, text: true },
-    null,
-    'null',
-    'tasks one profile works on at a time; null = no limit',
+  'logging.archives': key(whole(0, 10_000), 10, '10', 'rotated files kept'),
+  'kanban.default_assignee': shared(key(text, '', '""', 'profile that gets tasks without an assignee')),
+  'kanban.max_in_progress_per_profile': shared(
+    optional(wholeOrText(1, 1_000_000), 'tasks one profile works on at a time; null = no limit'),
   ),
-  'kanban.max_in_progress': shared<number | null>(
-    COUNT,
-    null,
-    'null',
-    'tasks at work on the whole board; null = no limit',
+  'kanban.max_in_progress': shared(optional(whole(1, 1_000_000), 'tasks at work on the whole board; null = no limit')),
+  'kanban.failure_limit': shared(key(whole(1, 1_000_000), 2, '2', 'failures after which a task is blocked')),
+  'kanban.dispatch_in_gateway': shared(key(flag, true, 'true', 'run the dispatcher beside the gateways')),
+  'kanban.dispatch_interval_seconds': shared(key(whole(1, 86_400), 60, '60', 'seconds between two looks at the board')),
+  'kanban.dispatch_stale_timeout_seconds': shared(
+    key(whole(1, 31_536_000), 14_400, '14400', 'seconds without a sign of life before a task is taken back'),
   ),
-  'kanban.failure_limit': shared<number>(COUNT, 2, '2', 'failures after which a task is blocked'),
-  'kanban.dispatch_in_gateway': shared<boolean>(flag, true, 'true', 'run the dispatcher beside the gateways'),
-  'kanban.dispatch_interval_seconds': shared<number>(
-    whole(1, 86_400),
-    60,
-    '60',
-    'seconds between two looks at the board',
-  ),
-  'kanban.dispatch_stale_timeout_seconds': shared<number>(
-    whole(1, 31_536_000),
-    14_400,
-    '14400',
-    'seconds without a sign of life before a task is taken back',
-  ),
-  'kanban.require_review': shared<boolean>(flag, false, 'false', 'a finished task waits for a review'),
+  'kanban.require_review': shared(key(flag, false, 'false', 'a finished task waits for a review')),
   'dashboard.enabled': variable('HERMES_DASHBOARD', flag),
   'dashboard.host': variable('HERMES_DASHBOARD_HOST', text),
   'dashboard.port': variable('HERMES_DASHBOARD_PORT', whole(1, 65_535)),

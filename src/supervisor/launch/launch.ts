@@ -45,7 +45,7 @@ const policyOf = (gateway: GatewayConfig, readiness: Readiness): SlotPolicy => (
   forgetAfterMs: gateway.forgetAfterMs,
   readiness: readiness.by === 'alive' ? 'alive' : 'announced',
   readyAfterMs: gateway.readyAfterMs,
-  startTimeoutMs: gateway.startTimeoutMs,
+  startTimeoutMs: gateway.startTimeoutMs || LONGEST_MS,
   startTimeoutKey: 'gateway.start_timeout',
   stopSignal: gateway.stopSignal,
   stopTimeoutMs: gateway.stopTimeoutMs,

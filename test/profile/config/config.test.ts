@@ -12,8 +12,8 @@ import {
 } from '../../../src/profile/config/config.ts'
 import { setConfigValue } from '../../../src/profile/config/edit.ts'
 import { configKeys } from '../../../src/profile/config/keys.ts'
+import { parseDurationMs } from '../../../src/profile/config/kinds.ts'
 import { configJsonSchema } from '../../../src/profile/config/schema.ts'
-import { parseDurationMs } from '../../../src/profile/config/values.ts'
 import { configText, describedConfigText } from '../../../src/profile/directory/templates.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 

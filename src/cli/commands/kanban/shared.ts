@@ -6,7 +6,7 @@ import { type Board, emptyBoard, isUnmade, withBoard } from '../../../kanban/sto
 import type { Actor } from '../../../kanban/store/changes.ts'
 import { chosenBoard } from '../../../kanban/store/current.ts'
 import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/store/places.ts'
-import { parseDurationMs } from '../../../profile/config/values.ts'
+import { parseDurationMs } from '../../../profile/config/kinds.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import { type Context, warnOn } from '../../context/context.ts'

@@ -1,0 +1,274 @@
+/**
+ * The kinds of value that config.yaml and services.yaml take: for each the one check, the words that say what it takes, and the shape
+ * that editors can check.
+ */
+import { LONGEST_MS } from '../../protocol/init.ts'
+import { parseAddress } from '../../system/net/address.ts'
+import { parseSignal, type SignalName } from '../../system/signals.ts'
+
+/** JSON Schema, draft 2020-12. */
+export type Schema = { readonly [keyword: string]: unknown }
+
+export interface Kind<T> {
+  /** What it takes: the end of "expected …". */
+  readonly expected: string
+  /** @param value what YAML gave @returns the value in force, durations in ms; undefined: it is not taken */
+  readonly read: (value: unknown) => T | undefined
+  readonly schema: Schema
+  /** What more can be said of a value that is not taken. */
+  readonly whyNot?: (value: unknown) => string | undefined
+  /** Words and texts stay as they are typed: `1.10` is not 1.1. */
+  readonly asWritten?: true
+  /** Never shown. */
+  readonly secret?: true
+  /** A smaller number counts as this one. */
+  readonly least?: number
+  /** The value in force is not what is written for it, but ms, or a shape of our own. */
+  readonly converted?: true
+}
+
+/** What can be asked of a program from outside. */
+export type Check =
+  | { readonly by: 'http'; readonly url: string }
+  | { readonly by: 'tcp'; readonly host: string; readonly port: number }
+  /** Run as the runtime user; exit code 0 is a yes. */
+  | { readonly by: 'command'; readonly command: readonly string[] }
+
+/** How a program shows that it is ready. */
+export type Announcement =
+  | { readonly by: 'fd'; readonly fd: number }
+  | { readonly by: 'log'; readonly pattern: string }
+  | Check
+
+export interface GiveUpAfter {
+  readonly deaths: number
+  readonly withinMs: number
+}
+
+/** An OpenAI-compatible endpoint; `apiKeyEnv` names the variable that holds its key. */
+export interface OpenAiEndpoint {
+  readonly baseUrl: string
+  readonly model: string
+  readonly apiKeyEnv: string
+}
+
+const MAX_FD = 63
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+const URL_START = /^https?:\/\//
+
+export const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+export const hasOnly = (value: Record<string, unknown>, ...names: readonly string[]): boolean =>
+  Object.keys(value).every((name) => names.includes(name))
+
+/** A map with these keys and no others. */
+export const mapSchema = (properties: Readonly<Record<string, Schema>>, ...required: readonly string[]): Schema => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+  ...(required.length > 0 && { required }),
+})
+
+// ---- texts and numbers ----
+
+export const flag: Kind<boolean> = {
+  expected: 'true or false',
+  read: (value) => (typeof value === 'boolean' ? value : undefined),
+  schema: { type: 'boolean' },
+}
+
+export const text: Kind<string> = {
+  expected: 'text',
+  read: (value) => (typeof value === 'string' ? value : undefined),
+  schema: { type: 'string' },
+}
+
+export const secret: Kind<string> = { ...text, secret: true }
+
+const readWhole = (value: unknown, min: number, max: number): number | undefined =>
+  typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : undefined
+
+export const whole = (min: number, max: number): Kind<number> => ({
+  expected: `a whole number from ${min} to ${max}`,
+  read: (value) => readWhole(value, min, max),
+  schema: { type: 'integer', minimum: min, maximum: max },
+})
+
+const NUMBER_TEXT = /^\s*\d+\s*$/
+/** The text of such a number will do too. */
+export function wholeOrText(min: number, max: number): Kind<number> {
+  const { expected, schema } = whole(min, max)
+  return {
+    expected,
+    read: (value) => readWhole(typeof value === 'string' && NUMBER_TEXT.test(value) ? Number(value) : value, min, max),
+    schema: { anyOf: [schema, { type: 'string', pattern: NUMBER_TEXT.source }] },
+  }
+}
+
+export const oneOf = <W extends string>(...names: readonly W[]): Kind<W> => ({
+  expected: `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`,
+  read: (value) => names.find((name) => name === value),
+  schema: { enum: names },
+})
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/
+
+/**
+ * `500ms`, `30s`, `1.5m`, `2h`, `1d`, or a number (or text of one) of seconds.
+ * @returns whole milliseconds, or undefined when it is none of these
+ */
+export function parseDurationMs(value: unknown): number | undefined {
+  const found = DURATION.exec(typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '')
+  if (!found) return undefined
+  const ms = Math.round(Number(found[1]) * (UNITS[found[2] ?? 's'] ?? Number.NaN))
+  return Number.isSafeInteger(ms) && ms <= LONGEST_MS ? ms : undefined
+}
+
+export const duration = (minMs = 0): Kind<number> => ({
+  expected: `a duration such as 500ms, 30s, 1m or a number of seconds${minMs > 0 ? ', more than 0' : ''}`,
+  read(value) {
+    const ms = parseDurationMs(value)
+    return ms !== undefined && ms >= minMs ? ms : undefined
+  },
+  schema: {
+    type: ['string', 'number'],
+    pattern: DURATION.source.replace('^', '^\\s*').replace('$', '\\s*$'),
+    ...(minMs > 0 ? { exclusiveMinimum: 0 } : { minimum: 0 }),
+  },
+  converted: true,
+})
+
+export const signal: Kind<SignalName> = {
+  expected: 'a signal such as TERM, INT or 15',
+  read: (value) => (typeof value === 'string' || typeof value === 'number' ? parseSignal(String(value)) : undefined),
+  schema: { type: ['string', 'integer'] },
+}
+
+// ---- words and variables ----
+
+/** Text of a text, a number, true or false. NUL: no word and no variable of a process can hold one. */
+export const readScalar = (value: unknown): string | undefined =>
+  ['string', 'number', 'boolean'].includes(typeof value) && !String(value).includes('\0') ? String(value) : undefined
+const SCALAR: Schema = { type: ['string', 'number', 'boolean'] }
+
+/** A command: a list of words, of which the first names a program. */
+export const words = (example: string): Kind<readonly string[]> => ({
+  expected: `a list of words such as ${example}`,
+  read: readWords,
+  schema: WORDS,
+  asWritten: true,
+})
+
+const WORDS: Schema = { type: 'array', items: SCALAR, minItems: 1 }
+function readWords(value: unknown): readonly string[] | undefined {
+  const all = Array.isArray(value) ? value.map(readScalar) : []
+  return all.length > 0 && all[0] !== '' && all.every((word) => word !== undefined) ? all : undefined
+}
+
+export const variables: Kind<Readonly<Record<string, string>>> = {
+  expected: 'names and texts such as {PORT: "8080"}',
+  read(value) {
+    if (!isMap(value)) return undefined
+    const entries = Object.entries(value).map(([name, one]) => [name, readScalar(one)] as const)
+    const sound = entries.every(([name, one]) => VARIABLE.test(name) && one !== undefined)
+    return sound ? Object.fromEntries(entries as readonly (readonly [string, string])[]) : undefined
+  },
+  schema: { type: 'object', propertyNames: { pattern: VARIABLE.source }, additionalProperties: SCALAR },
+  asWritten: true,
+}
+
+// ---- checks and readiness ----
+
+const readUrl = (value: unknown): string | undefined =>
+  typeof value === 'string' && URL_START.test(value) && URL.canParse(value) ? value : undefined
+const URL_SCHEMA: Schema = { type: 'string', pattern: URL_START.source }
+
+export const CHECKS = '{http: a URL}, {tcp: a port or host:port} or {command: a list of words}'
+export const CHECK_SCHEMAS = { http: URL_SCHEMA, tcp: { type: ['string', 'integer'] }, command: WORDS }
+
+/** Of a map with more in it: the one that is there of http, tcp and command. */
+export function readCheck(value: Record<string, unknown>): Check | undefined {
+  if (value.http !== undefined) {
+    const address = readUrl(value.http)
+    return address === undefined ? undefined : { by: 'http', url: address }
+  }
+  if (value.tcp !== undefined) {
+    const address = parseAddress(value.tcp)
+    return address === undefined ? undefined : { by: 'tcp', ...address }
+  }
+  const command = readWords(value.command)
+  return command === undefined ? undefined : { by: 'command', command }
+}
+
+/** @param unsaid the file's word for "nothing announces it" */
+export const ready = <W extends string>(unsaid: W): Kind<{ readonly by: W } | Announcement> => ({
+  expected: `${unsaid}, {fd: 3 to ${MAX_FD}}, {log: a regular expression}, ${CHECKS}`,
+  read: (value) => (value === unsaid ? { by: unsaid } : readAnnouncement(value)),
+  schema: {
+    anyOf: [
+      { const: unsaid },
+      mapSchema({ fd: { type: 'integer', minimum: 3, maximum: MAX_FD } }, 'fd'),
+      mapSchema({ log: { type: 'string', minLength: 1 } }, 'log'),
+      ...Object.entries(CHECK_SCHEMAS).map(([name, schema]) => mapSchema({ [name]: schema }, name)),
+    ],
+  },
+  whyNot: (value) => (isMap(value) && typeof value.log === 'string' ? whyNoPattern(value.log) : undefined),
+  converted: true,
+})
+
+function readAnnouncement(value: unknown): Announcement | undefined {
+  if (!isMap(value) || Object.keys(value).length !== 1) return undefined
+  if (value.fd !== undefined) {
+    const fd = readWhole(value.fd, 3, MAX_FD)
+    return fd === undefined ? undefined : { by: 'fd', fd }
+  }
+  if (value.log === undefined) return readCheck(value)
+  const isPattern = typeof value.log === 'string' && value.log !== '' && whyNoPattern(value.log) === undefined
+  return isPattern ? { by: 'log', pattern: value.log as string } : undefined
+}
+
+/** By characters, not by halves of them; and what looks like a quantifier and is none is an error. */
+export const PATTERN_FLAGS = 'u'
+
+function whyNoPattern(source: string): string | undefined {
+  try {
+    RegExp(source, PATTERN_FLAGS)
+    return undefined
+  } catch (error) {
+    return (error as Error).message // a SyntaxError, which is the answer
+  }
+}
+
+export const giveUpAfter: Kind<GiveUpAfter> = {
+  expected: '{deaths: 1 to 100, within: a duration}',
+  read(value) {
+    if (!isMap(value) || !hasOnly(value, 'deaths', 'within')) return undefined
+    const deaths = readWhole(value.deaths, 1, 100)
+    const withinMs = parseDurationMs(value.within)
+    return deaths !== undefined && withinMs ? { deaths, withinMs } : undefined
+  },
+  schema: mapSchema({ deaths: whole(1, 100).schema, within: duration(1).schema }, 'deaths', 'within'),
+}
+
+const OPENAI_KEY = 'OPENAI_API_KEY'
+export const openAi: Kind<OpenAiEndpoint> = {
+  expected: '{base_url: a URL, model: a name, api_key_env: name of a variable}',
+  read(value) {
+    if (!isMap(value) || !hasOnly(value, 'base_url', 'model', 'api_key_env')) return undefined
+    const { base_url, model, api_key_env = OPENAI_KEY } = value
+    const baseUrl = readUrl(base_url)
+    if (baseUrl === undefined || typeof model !== 'string' || model === '') return undefined
+    if (typeof api_key_env !== 'string' || !VARIABLE.test(api_key_env)) return undefined
+    return { baseUrl, model, apiKeyEnv: api_key_env }
+  },
+  schema: mapSchema(
+    {
+      base_url: URL_SCHEMA,
+      model: { type: 'string', minLength: 1 },
+      api_key_env: { type: 'string', pattern: VARIABLE.source, default: OPENAI_KEY },
+    },
+    'base_url',
+    'model',
+  ),
+}

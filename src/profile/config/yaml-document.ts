@@ -1,0 +1,112 @@
+/** YAML as config.yaml and services.yaml are read: what is in the text, where, and what a key takes of it. */
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml'
+import type { Kind } from './kinds.ts'
+import { isTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
+
+export interface Place {
+  /** 1 for the first line. */
+  readonly line?: number
+}
+
+export interface YamlText {
+  readonly contents: Document['contents']
+  readonly placeOf: (node: unknown) => Place
+  /** What a key takes of its node, or what was expected and what was there. */
+  readonly judge: (kind: Kind<unknown>, node: unknown) => Verdict
+}
+
+export type Verdict =
+  | { readonly value: unknown }
+  /** `got`: what was there, as far as it may be shown. */
+  | { readonly message: string; readonly got?: unknown }
+
+/** Never throws. @returns a fault where the text is not YAML, or no YAML that we read */
+export function readYamlText(text: string): YamlText | { readonly fault: Place & { readonly message: string } } {
+  if (isTooDeep(text))
+    return { fault: { message: `expected YAML: at most ${MAX_YAML_DEPTH} levels of sections and lists` } }
+  const lines = new LineCounter()
+  // The library's check for unique keys is quadratic; ours is not.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
+  const placeAt = (offset: number | undefined): Place =>
+    offset === undefined ? {} : { line: lines.linePos(offset).line }
+  const [syntax] = document.errors
+  if (syntax !== undefined) return { fault: { ...placeAt(syntax.pos[0]), message: `expected YAML: ${syntax.message}` } }
+  const repeated = repeatedKey(document)
+  if (repeated !== undefined)
+    return { fault: { ...placeAt(repeated.range?.[0]), message: 'expected YAML: Map keys must be unique' } }
+  return {
+    contents: document.contents,
+    placeOf: (node) => placeAt((node as Node | null)?.range?.[0]),
+    judge: (kind, node) => judge(kind, node as Node | null, document),
+  }
+}
+
+/** The first key that its map has already. */
+function repeatedKey(document: Document): Node | undefined {
+  let repeated: Node | undefined
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        if (!isScalar(key)) continue
+        if (seen.has(key.value)) {
+          repeated = key
+          return visit.BREAK
+        }
+        seen.add(key.value)
+      }
+      return undefined
+    },
+  })
+  return repeated
+}
+
+export const nameOf = ({ key }: Pair): string => (isScalar(key) ? String(key.value) : '?')
+
+/** Nothing is said there. */
+export const isEmpty = (node: unknown): boolean => node == null || (isScalar(node) && node.value === null)
+
+function judge(kind: Kind<unknown>, node: Node | null, document: Document): Verdict {
+  const plain = plainOf(node, document)
+  if ('why' in plain) return { message: `expected ${kind.expected}, got ${plain.why}`, got: plain.why }
+  const { raw } = plain
+  const value = kind.read(kind.asWritten ? asWritten(node, raw) : raw)
+  if (value !== undefined) return { value }
+  // A secret must not travel in an object that somebody prints.
+  if (kind.secret) return { message: `expected ${kind.expected}, got something else (not shown)` }
+  const why = kind.whyNot?.(raw)
+  return { message: `expected ${kind.expected}, got ${shown(raw)}${why === undefined ? '' : `: ${why}`}`, got: raw }
+}
+
+/** `description: *nowhere` must not become a description: what is no value says why. */
+function plainOf(node: Node | null, document: Document): { readonly raw: unknown } | { readonly why: string } {
+  try {
+    const raw: unknown = node?.toJS(document) ?? null
+    // What holds itself passes some checks, and is then in the way of everybody who prints it.
+    JSON.stringify(raw)
+    return { raw }
+  } catch (error) {
+    // Aliases that lead nowhere, to themselves (a TypeError of JSON), or multiply without end.
+    return { why: error instanceof TypeError ? 'a value that contains itself' : (error as Error).message }
+  }
+}
+
+/** @param value as YAML gave it */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/** Numbers in a command or an environment stay as typed: `1.10` is not 1.1 there. */
+function asWritten(node: unknown, raw: unknown): unknown {
+  const text = (item: unknown, value: unknown): unknown =>
+    isScalar(item) && typeof item.value !== 'string' && item.value !== null
+      ? (item.source ?? String(item.value))
+      : value
+  if (isSeq(node) && Array.isArray(raw)) return raw.map((value, i) => text(node.items[i], value))
+  if (isMap(node) && typeof raw === 'object' && raw !== null) {
+    const items = new Map((node.items as readonly Pair[]).map((pair) => [String(pair.key), pair.value]))
+    return Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, text(items.get(name), value)]))
+  }
+  return raw
+}
