@@ -18,9 +18,9 @@ import { type StopRequested, stopRequested } from './signals.ts'
 /** Something the gateway serves. */
 export interface Part {
   readonly name: string
-  /** Refuses new work, finishes what is in flight; must end by itself before the deadline. */
+  /** Refuses new work and finishes what is in progress; must end by itself before the deadline. */
   drain(timeoutMs: number): Promise<void>
-  /** Drops everything at once; also after a drain. */
+  /** Drops everything at once; may be called after a drain. */
   close(): void
 }
 
@@ -37,7 +37,7 @@ export async function runBuiltIn(facts: GatewayFacts, starters: readonly StartPa
   try {
     return await runUntil(stopped, facts, starters)
   } finally {
-    // Its alarm would keep a gateway that was refused alive for ever.
+    // Without this, its alarm would keep the process of a refused gateway alive.
     stopped.forget()
   }
 }
@@ -74,7 +74,7 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
     say.info('stopped')
     return EXIT.done
   } catch (error) {
-    // What was foreseen is one sentence; a bug has its stack.
+    // Expected errors are one sentence; bugs are logged with their stack.
     if (error instanceof HermesError) say.fatal(errorText(error))
     else say.fatal({ err: error }, 'cannot go on')
     throw error
@@ -87,7 +87,10 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
 
 const errorText = ({ message, next }: HermesError): string => (next === undefined ? message : `${message}; ${next}`)
 
-/** What this gateway cannot do without: a file it can read, and its own sections right. The supervisor answers for `gateway:`. */
+/**
+ * Settings without which this gateway cannot run: a readable file and valid sections of its own. The supervisor
+ * checks `gateway:`.
+ */
 const isFatal = (problem: ConfigProblem): boolean =>
   problem.key === '' || problem.key === 'agent' || problem.key.startsWith('agent.')
 
@@ -98,6 +101,6 @@ export const configurationError = (text: string): HermesError =>
     next: 'hermes config edit, then hermes gateway start',
   })
 
-/** The descriptor on which the supervisor waits to hear that we are ready. */
+/** The descriptor on which the supervisor expects the readiness notification. */
 const readyFd = ({ gateway: { ready } }: ProfileConfig): number | undefined =>
   ready.by === 'auto' ? 3 : ready.by === 'fd' ? ready.fd : undefined

@@ -10,11 +10,12 @@ export interface EventLog {
   close(): Promise<void>
 }
 
-/** Names whose values never reach a log, wherever they are in an object. */
+/** Names whose values are never logged, at any depth of an object. */
 const REDACTED = ['key', 'apiKey', 'api_key', 'token', 'password', 'secret', 'authorization', 'cookie']
 
 /**
- * Opens the gateway's own logs. Trouble with a file (full disk, no permission) is told to `warn` and costs lines, not the gateway.
+ * Opens the gateway's own logs. A problem with a file (full disk, no permission) is reported by `warn` and loses
+ * lines, but does not stop the gateway.
  * @param format `json`: pino's lines; `text`: `<RFC 3339> LEVEL [session] component: text`
  */
 export function openEventLog(options: {
@@ -22,7 +23,7 @@ export function openEventLog(options: {
   readonly format: 'text' | 'json'
   readonly clock: Clock
   readonly warn: (text: string) => void
-  /** Every line once more, for who looks at the slot's own log: without its time, which is stamped there. */
+  /** Writes each line to the slot's own log as well, without its time, which the supervisor adds there. */
   readonly echo: (line: string) => void
   /** Blacks out what the names of fields do not give away. */
   readonly redact?: (text: string) => string

@@ -1,7 +1,7 @@
 import type { Clock } from '../system/clock.ts'
 import type { Environment } from '../system/programs/install.ts'
 
-/** Where a gateway runs and what for. */
+/** Facts about a gateway: where it runs, and for which profile. */
 export interface GatewayFacts {
   readonly profile: string
   readonly dir: string

@@ -65,6 +65,6 @@ function exitOf(
 const cannotStart = (error: NodeJS.ErrnoException, program: string, dir: string): HermesError =>
   new HermesError('FAILED', `cannot start gateway.command: ${program} (in ${dir}): ${error.code ?? error.message}`, {
     exitCode: error.code === 'ENOENT' ? EXIT.notFound : EXIT.cannotExecute,
-    next: 'hermes config get gateway.command; hermes config edit',
+    next: 'check it with "hermes config get gateway.command", correct it with "hermes config edit"',
     cause: error,
   })

@@ -11,7 +11,7 @@ import type { GatewayFacts } from './facts.ts'
 import { runOwnCommand } from './own-command.ts'
 import { redirectToSupervisor } from './redirect.ts'
 
-/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+/** Exports of this program's bundle; the command line loads it on demand. */
 export interface GatewayBundle {
   gatewayProgram(facts: Omit<GatewayFacts, 'supervised'> & { readonly noSupervise: boolean }): Promise<number>
 }
@@ -52,7 +52,10 @@ function refuseRoot({ uid, env, profile }: GatewayFacts): void {
   )
 }
 
-/** A foreign command in the slot writes no pid file, so the supervisor is asked too. Without one, the pid file decides. */
+/**
+ * Asks the supervisor too, because a custom command in the slot writes no pid file. Without a supervisor, the pid
+ * file decides.
+ */
 async function refuseRunningSlot(facts: GatewayFacts): Promise<void> {
   const key = gatewaySlot(facts.profile)
   let pid: number | undefined

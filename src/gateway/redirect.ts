@@ -10,8 +10,8 @@ const RETRY_MS = 500
 const NO_SLOT_AFTER_MS = 30_000
 
 /**
- * `gateway run` as the container's main program: the gateway runs in its slot, supervised, and this process only keeps the
- * container alive until it is stopped.
+ * Runs `gateway run` as the container's main program: the gateway runs supervised in its slot, and this process only
+ * keeps the container alive until it is stopped.
  * @returns 0 after TERM
  * @throws HermesError when the supervisor refuses for good
  */
@@ -29,7 +29,7 @@ export async function redirectToSupervisor(facts: GatewayFacts): Promise<number>
     return EXIT.done
   } finally {
     stopped.forget()
-    // Stopped while it still asked: a question that goes on would keep this process alive.
+    // Stopped while still asking: a pending request would keep this process alive.
     asking.abort()
   }
 }
@@ -39,7 +39,10 @@ const supervisedText = (profile: string): string =>
 hermes: to make it the container's own process instead: gateway run --no-supervise, or HERMES_GATEWAY_NO_SUPERVISE=1
 `
 
-/** Asks until it is answered: at boot the slots are not there yet, and another container may hold the volume for hours. */
+/**
+ * Repeats the request until it is answered: at boot the slots do not exist yet, and another container may hold the
+ * volume for hours.
+ */
 async function startSlot(facts: GatewayFacts, signal: AbortSignal): Promise<boolean> {
   const { clock } = facts
   const giveUpAtMs = clock.nowMs() + NO_SLOT_AFTER_MS
@@ -74,7 +77,7 @@ async function ask(facts: GatewayFacts, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Whether nothing would answer. Advice only: without an answer of the supervisor there is none. */
+/** Tells whether no agent is configured. Only advice: without an answer from the supervisor, no advice is printed. */
 async function needsAgent({ controlSocket, clock }: GatewayFacts): Promise<boolean> {
   try {
     const client = await connectControl(controlSocket, clock)

@@ -1,12 +1,15 @@
 import type { Clock } from '../system/clock.ts'
 
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
-/** Without a listener it ends a container whose main program we are. USR1 is blocked in every Node of ours (src/system/programs/own-node.ts). */
+/**
+ * Without a listener, this signal ends a container whose main program we are. USR1 is blocked in every Node process
+ * of ours (src/system/programs/own-node.ts).
+ */
 const MEANINGLESS = 'SIGUSR2'
 const A_DAY_MS = 86_400_000
 
 export interface StopRequested {
-  /** The first signal that asks to stop. Keeps the process alive until it comes. */
+  /** The first signal that requests a stop. Keeps the process alive until it arrives. */
   readonly first: Promise<NodeJS.Signals>
   /** The second one: do not wait any longer. */
   readonly second: Promise<NodeJS.Signals>

@@ -20,12 +20,12 @@ export interface WorkerFacts {
 /** Too many requests (RFC 6585). */
 const TOO_MANY = 429
 
-/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+/** Exports of this program's bundle; the command line loads it on demand. */
 export interface WorkerBundle {
   workerProgram(facts: WorkerFacts): Promise<number>
 }
 
-/** @returns the exit code: 75 when the endpoint refuses for now, which is no failure of the task */
+/** @returns the exit code: 75 when the endpoint refuses for now, which does not count as a failure of the task */
 export async function runWorker({ profile, dir, env, clock, out, err }: WorkerFacts): Promise<number> {
   const file = join(dir, 'config.yaml')
   const agent = configureAgent({ config: loadConfig(file).config.agent, profileDir: dir, environment: env, clock })

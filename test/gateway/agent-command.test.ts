@@ -131,7 +131,7 @@ test('what it says on stderr is no answer, however much it is', async () => {
 test('a program that fails is an error with its code and the end of what it said', async () => {
   const error = await failure(ask(sh('yes early | head -c 100000 >&2; echo "no such model" >&2; exit 3')))
   expect(error.trouble).toBe('failed')
-  expect(error.message).toMatch(/program sh ended with exit code 3; it said: [\s\S]*no such model$/)
+  expect(error.message).toMatch(/program sh exited with code 3; it said: [\s\S]*no such model$/)
   expect(error.message.length).toBeLessThan(2200)
 })
 
@@ -147,7 +147,7 @@ test('a program that ends well without an answer is an error', async () => {
 test('a program that is missing, or not executable, is an error that names agent.command', async () => {
   const missing = await failure(ask(['no-such-program', '{prompt}']))
   expect(missing.trouble).toBe('misconfigured')
-  expect(missing.message).toContain('no-such-program cannot be started: there is no such program on PATH')
+  expect(missing.message).toContain('no-such-program cannot be started: no such program on PATH')
   expect(missing.next).toContain('agent.command')
   const file = join(dir, 'plain')
   writeFileSync(file, 'no program', { mode: 0o644 })

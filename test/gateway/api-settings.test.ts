@@ -56,7 +56,7 @@ describe('settings of the API server', () => {
       const { exitCode, message, next } = failure({ API_SERVER_KEY: key })
       expect(exitCode).toBe(78)
       expect(message).not.toContain(key)
-      expect(next).toBe('make one with "openssl rand -hex 32" and set it in /data/profiles/coder/.env')
+      expect(next).toBe('generate one with "openssl rand -hex 32" and set it in /data/profiles/coder/.env')
     }
     for (const port of ['0', '65536', '8642.5', '-1', 'http', '8642 8643']) {
       expect(failure({ API_SERVER_PORT: port }).message).toContain('expected a whole number from 1 to 65535')

@@ -209,7 +209,7 @@ test('a file of a newer version is refused and left alone', () => {
   const database = openDatabase(sessionsFile(dir))
   database.pragma('user_version = 99')
   database.close()
-  expect(() => open()).toThrow('has version 99, this program knows 1')
+  expect(() => open()).toThrow('has schema version 99; this program supports 1')
 })
 
 test('names of sessions are checked', () => {

@@ -1,4 +1,7 @@
-/** What answers: a program, or an OpenAI-compatible endpoint. Used by the API server, `hermes chat` and the board's workers. */
+/**
+ * Agents that answer: a program, or an OpenAI-compatible endpoint. Used by the API server, `hermes chat` and the
+ * board's workers.
+ */
 import { EXIT, HermesError } from '../../system/errors.ts'
 
 /** A message as OpenAI's API has it; what we do not know of it is passed on. */
@@ -15,7 +18,7 @@ export interface Question {
   readonly parameters?: Readonly<Record<string, unknown>>
   /** Aborting gives up the answer and ends what works on it. */
   readonly signal?: AbortSignal
-  /** Told to a program as HERMES_SESSION. */
+  /** Passed to a program as HERMES_SESSION. */
   readonly session?: string
   /** Called with a sentence when the answer has ended in order and is not whole: the endpoint's limit of tokens, a filter. */
   readonly onCut?: (why: string) => void
@@ -39,7 +42,7 @@ export async function answerText(agent: Agent, question: Question): Promise<stri
   return text
 }
 
-/** What went wrong, as far as a caller acts on it. */
+/** Kinds of failure that callers distinguish. */
 export type AgentTrouble =
   /** No agent is configured. */
   | 'not-configured'
@@ -51,7 +54,7 @@ export type AgentTrouble =
   | 'failed'
   | 'empty'
   | 'too-long'
-  /** No sign of life for too long. */
+  /** No output for too long. */
   | 'silent'
   | 'unreachable'
   /** The endpoint answered with an error status: `upstream` has it. */
@@ -71,7 +74,7 @@ export class AgentError extends HermesError {
   readonly trouble: AgentTrouble
   readonly upstream: UpstreamError | undefined
 
-  /** As HermesError: known by what it is, because each bundle holds a copy of this class. */
+  /** Compares by name, like HermesError, because each bundle contains a copy of this class. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof HermesError && 'trouble' in value
   }
@@ -92,10 +95,10 @@ export class AgentError extends HermesError {
   }
 }
 
-/** A function, because the compiler takes a look at `aborted` for its value for ever. */
+/** A function, because the compiler would otherwise assume that `aborted` never changes after it has been read once. */
 export const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
 
-export const cancelled = (): AgentError => new AgentError('cancelled', 'the answer was given up')
+export const cancelled = (): AgentError => new AgentError('cancelled', 'the answer was cancelled')
 
 /** @param file the profile's config.yaml */
 export const notConfigured = (profile: string, file: string): AgentError =>

@@ -1,4 +1,7 @@
-/** What an endpoint answers, as one document or as events (https://platform.openai.com/docs/api-reference/chat). Pure. */
+/**
+ * Parses an endpoint's answer, as one document or as events (https://platform.openai.com/docs/api-reference/chat).
+ * Pure.
+ */
 import { AgentError, type Message } from './agent.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -15,7 +18,7 @@ export interface AnswerChunk extends Fields {
 
 /**
  * @param from the endpoint, for messages
- * @throws AgentError for something that is no answer, and for a failure that came with status 200
+ * @throws AgentError for an invalid answer, and for a failure sent with status 200
  */
 export function parseDocument(text: string, from: string): AnswerDocument {
   const value = parseObject(text, from)
@@ -23,7 +26,7 @@ export function parseDocument(text: string, from: string): AnswerDocument {
   if (failure !== undefined) throw failure
   const choices = choicesOf(value)
   if (choices.length > 0) return { ...value, choices }
-  throw failed(from, undefined, errorText(value) ?? 'there is no choice in its answer')
+  throw failed(from, undefined, errorText(value) ?? 'its answer has no choices')
 }
 
 /** @param type of the event. @throws AgentError for a failure inside the stream */
@@ -45,9 +48,9 @@ export const finishOf = ({ finish_reason: reason }: Fields): string | undefined 
   typeof reason === 'string' && reason !== '' ? reason : undefined
 
 /**
- * An answer that ends before its end, in words for people.
+ * Explains why an answer is incomplete.
  * @param finish reason of the first choice
- * @returns undefined for an answer that is whole
+ * @returns undefined if the answer is complete
  */
 export const cutBy = (finish: string | undefined): string | undefined =>
   finish === undefined || !Object.hasOwn(CUTS, finish)
@@ -55,7 +58,7 @@ export const cutBy = (finish: string | undefined): string | undefined =>
     : `the answer was cut off by ${CUTS[finish]} (finish_reason "${finish}")`
 
 const CUTS: Readonly<Record<string, string>> = {
-  length: "the endpoint's limit of tokens",
+  length: "the endpoint's token limit",
   content_filter: "the endpoint's content filter",
 }
 
@@ -69,7 +72,7 @@ export function textOf(part: unknown): string {
 /** The messages of an answer, put together from its chunks, by the number of the choice. */
 export class AnswerBuilder {
   readonly #choices = new Map<number, { message: MessageBuilder; finish: string | undefined }>()
-  /** What the first event says of the answer, and what the last does of its cost. */
+  /** The first event's facts about the answer, and the last event's about its cost. */
   #head: Fields | undefined
   #usage: Fields | undefined
 
@@ -90,7 +93,7 @@ export class AnswerBuilder {
     return size
   }
 
-  /** Of the first choice, which is the one that a session keeps. */
+  /** Of the first choice, which the session keeps. */
   get finished(): boolean {
     return this.#choices.get(0)?.finish !== undefined
   }
@@ -177,7 +180,10 @@ export function messageOf({ choices }: AnswerDocument): Message {
   return keptMessage(isFields(first?.message) ? first.message : {})
 }
 
-/** What servers add for information (reasoning, annotations) is refused by some when it is sent back to them. */
+/**
+ * Fields to send back. Some servers add informational fields (reasoning, annotations) and refuse them when they come
+ * back.
+ */
 const KEPT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'] as const
 
 export function keptMessage(message: Fields): Message {
@@ -188,14 +194,14 @@ export function keptMessage(message: Fields): Message {
   return { role: 'assistant', content: null, ...Object.fromEntries(kept) }
 }
 
-/** Nothing was said and nothing is to be done: no part of a conversation. */
+/** The message has no text and no calls, so it does not belong in a conversation. */
 export const isEmpty = ({ content, tool_calls, refusal, function_call, audio }: Message): boolean =>
   [content, refusal, function_call, audio].every((part) => part === null || part === undefined || part === '') &&
   !(Array.isArray(tool_calls) && tool_calls.length > 0)
 
 /**
- * An answer that came as one document, as the chunks of a stream.
- * @param usage the client asked for it (stream_options.include_usage)
+ * Converts an answer that came as one document to chunks of a stream.
+ * @param usage true if the client requested it (stream_options.include_usage)
  */
 export function chunksOf(document: AnswerDocument, usage: boolean): readonly Fields[] {
   const { choices, usage: used, ...head } = document
@@ -240,25 +246,25 @@ function failureIn(value: Fields, from: string): AgentError | undefined {
   const { error, object } = value
   const isError = typeof error === 'string' ? error !== '' : isFields(error) && Object.keys(error).length > 0
   if (isError || object === 'error')
-    return failed(from, statusIn(value), errorText(value) ?? 'it did not say why', isFields(error) ? error : {})
+    return failed(from, statusIn(value), errorText(value) ?? 'no reason given', isFields(error) ? error : {})
   const broken = choicesOf(value).find((choice) => isFields(choice.error) || choice.finish_reason === 'error')
   if (broken === undefined) return undefined
   return failed(
     from,
     statusIn(broken),
-    errorText(broken) ?? 'it did not say why',
+    errorText(broken) ?? 'no reason given',
     isFields(broken.error) ? broken.error : {},
   )
 }
 
-/** As a number or a text: a status that means a failure. */
+/** An HTTP status, given as a number or a text, that means a failure. */
 function statusIn(value: Fields): number | undefined {
   const { error } = value
   const codes = [...(isFields(error) ? [error.status, error.code] : []), value.status, value.code]
   return codes.map(Number).find((code) => code >= 400 && code <= 599)
 }
 
-/** As if the status had said it: `upstream` carries the endpoint's own envelope. */
+/** Treats the failure as if the HTTP status had reported it: `upstream` carries the endpoint's own envelope. */
 function failed(from: string, status: number | undefined, message: string, envelope: Fields = {}): AgentError {
   return new AgentError('refused', `${from} gave up: ${message}`, {
     upstream: {
@@ -274,7 +280,7 @@ function parseObject(text: string, from: string): Fields {
     const value: unknown = JSON.parse(text)
     if (isFields(value)) return value
   } catch (cause) {
-    throw new AgentError('failed', `${from} sent something that is not JSON`, { cause })
+    throw new AgentError('failed', `the answer of ${from} is not JSON`, { cause })
   }
-  throw new AgentError('failed', `${from} sent something that is not a JSON object`)
+  throw new AgentError('failed', `the answer of ${from} is not a JSON object`)
 }

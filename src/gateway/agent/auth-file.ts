@@ -8,8 +8,9 @@ const MAX_AUTH_BYTES = 1_000_000
 export const authFile = (profileDir: string): string => join(profileDir, 'auth.json')
 
 /**
- * Keys that `hermes login` stored, by the variable they stand for. A missing file is no keys.
- * @throws HermesError naming the file when it cannot be read or is not JSON; never with anything from inside it
+ * Returns the keys that `hermes login` stored, by variable name. A missing file means no keys.
+ * @throws HermesError naming the file when it cannot be read or is not JSON; the message never contains anything from
+ * the file
  */
 export function readStoredKeys(profileDir: string): Readonly<Record<string, string>> {
   const { api_keys: keys } = readAuth(authFile(profileDir))

@@ -9,9 +9,9 @@ import { promptText } from './prompt.ts'
 import { cannotStart, spawnPiped } from './spawn.ts'
 
 export interface CommandFacts {
-  /** What config.yaml says under agent.command: at least one word. */
+  /** The list from agent.command in config.yaml; at least one element. */
   readonly argv: readonly string[]
-  /** Where the program runs: the profile's directory. */
+  /** Working directory of the program: the profile's directory. */
   readonly cwd: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
@@ -23,11 +23,14 @@ export interface CommandFacts {
 
 /** Longest answer that is taken from a program. */
 export const MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-/** Of what it says on stderr, the end is shown when it fails. */
+/** Bytes of stderr output, from its end, that are shown when the program fails. */
 const STDERR_TAIL_BYTES = 2000
-/** From TERM to KILL for a program whose answer is not wanted any more. */
+/** Time from TERM to KILL for a program whose answer is no longer wanted. */
 const KILL_AFTER_MS = 2000
-/** A background process of the program may hold its stdout for ever: so long after the end of the program we still listen. */
+/**
+ * A background process of the program may keep its stdout open for ever: stop reading this long after the program has
+ * ended.
+ */
 const DRAIN_AFTER_EXIT_MS = 250
 
 type Ending = ChildEnding | { readonly cannotStart: NodeJS.ErrnoException }
@@ -46,7 +49,7 @@ async function* run(facts: CommandFacts, question: Question): AsyncGenerator<str
   // It may have been given up while the pipes were being made.
   if (isAborted(question.signal)) giveUp()
   const decoder = new TextDecoder()
-  // Programs end their output with a newline; it is no part of the answer unless something follows it.
+  // Programs end their output with a newline; it is part of the answer only if more output follows.
   let held = ''
   let size = 0
   let empty = true
@@ -188,12 +191,12 @@ function failureOf(name: string, cwd: string, ending: Ending, stderr: string): A
   if ('exitCode' in ending) {
     return ending.exitCode === 0
       ? undefined
-      : new AgentError('failed', `${name} ended with exit code ${ending.exitCode}${said}`)
+      : new AgentError('failed', `${name} exited with code ${ending.exitCode}${said}`)
   }
   const { code, message } = ending.cannotStart
   const why =
     code === 'ENOENT'
-      ? `there is no such program on PATH (or no directory ${cwd})`
+      ? `no such program on PATH (or no directory ${cwd})`
       : code === 'EACCES'
         ? 'it is not executable'
         : message

@@ -48,7 +48,7 @@ export function configureAgent(facts: AgentFacts): Agent | null {
   return openAiAgent({ endpoint: openai, key, environment, clock, silenceMs }, () => soulOf(profileDir))
 }
 
-/** SOUL.md, read at each question so that an edit counts at once. Missing or unreadable: no system prompt. */
+/** SOUL.md, read for each question so that an edit takes effect at once. Missing or unreadable: no system prompt. */
 const soulOf = (profileDir: string): string =>
   readSmallFile(join(profileDir, 'SOUL.md'), MAX_SOUL_BYTES).text?.trim() ?? ''
 

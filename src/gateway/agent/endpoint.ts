@@ -11,7 +11,7 @@ declare const HERMES_VERSION: string
 
 export interface EndpointFacts {
   readonly endpoint: OpenAiEndpoint
-  /** Asked at each request, so that a login takes effect at once. Undefined: no key is sent. */
+  /** Read for each request, so that a login takes effect at once. Undefined: send no key. */
   key(): string | undefined
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured. */
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -35,7 +35,7 @@ export interface Endpoint {
   ask(body: string, signal?: AbortSignal): Promise<EndpointAnswer>
 }
 
-/** The build gives the version; sources run as they lie have none. */
+/** The version is set by the build; it is missing when running from source. */
 const USER_AGENT = `hermes/${typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0'}`
 const MAX_ERROR_BYTES = 64 * 1024
 const IDLE_SOCKET_MS = 15_000
@@ -162,14 +162,14 @@ async function beginning(chunks: AsyncGenerator<Buffer>, maxBytes: number): Prom
       if (size >= maxBytes) break
     }
   } catch (error) {
-    // The status says enough; what could be read of the explanation is kept.
+    // The status is enough; keep the part of the explanation that could be read.
     if (!(error instanceof AgentError)) throw error
   }
   return Buffer.concat(pieces).subarray(0, maxBytes).toString('utf8')
 }
 
 const silent = (url: URL, silenceMs: number): AgentError =>
-  new AgentError('silent', `${url.origin} gave no sign of life for ${silenceMs / 1000} s`, {
+  new AgentError('silent', `${url.origin} sent nothing for ${silenceMs / 1000} s`, {
     next: 'HERMES_AGENT_TIMEOUT (seconds) allows more',
   })
 
@@ -184,11 +184,11 @@ export const broken = (url: URL | string, cause: unknown): AgentError =>
 
 const unreachable = (url: URL, cause: Error): AgentError =>
   new AgentError('unreachable', `cannot reach ${url.origin}: ${reasonOf(cause)}`, {
-    next: 'is agent.openai.base_url in config.yaml right, and can this machine reach it?',
+    next: 'check agent.openai.base_url in config.yaml, and the network of this machine',
     cause,
   })
 
-/** Several addresses were tried: the errors lie inside. */
+/** Several addresses were tried; the actual errors are inside. */
 const reasonOf = (error: Error): string =>
   error.message ||
   (error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join(', ') : error.name)

@@ -26,10 +26,10 @@ export interface OpenAiAgent extends Agent {
 
 export const isOpenAi = (agent: Agent): agent is OpenAiAgent => agent.kind === 'openai'
 
-/** An endpoint that was asked for a stream may know none, and the other way round. */
+/** An endpoint may answer a request for a stream with a document, and the other way round. */
 export const isStream = ({ contentType }: EndpointAnswer): boolean => contentType.includes('event-stream')
 
-/** @param soul the system prompt, asked at each question; empty: none */
+/** @param soul returns the system prompt, read for each question; empty: none */
 export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAgent {
   const endpoint = openEndpoint(facts)
   const { model, baseUrl } = facts.endpoint
@@ -52,7 +52,7 @@ export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAge
       }
       const cut = cutBy(finish)
       if (size === 0)
-        throw new AgentError('empty', `${baseUrl} answered without any text${cut === undefined ? '' : `: ${cut}`}`)
+        throw new AgentError('empty', `the answer of ${baseUrl} has no text${cut === undefined ? '' : `: ${cut}`}`)
       if (cut !== undefined) question.onCut?.(cut)
     },
   }
@@ -61,7 +61,7 @@ export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAge
 export const tooLong = (from: string): AgentError =>
   new AgentError('too-long', `${from} sent more than ${MAX_ANSWER_CHARS} characters and was cut off`)
 
-/** What one event of a stream says. */
+/** One event of a stream. */
 export type StreamEvent =
   | { readonly kind: 'chunk'; readonly event: ServerEvent; readonly chunk: AnswerChunk }
   /** `[DONE]`. */
@@ -87,12 +87,12 @@ export async function* streamEvents(
     return { kind: 'chunk', event, chunk }
   }
   for await (const bytes of chunks()) yield* uptoFailure(splitter.push(bytes), read)
-  // What is left may be half an event; complete, it may say that the answer is.
+  // The rest may be half an event; if complete, it may mark the end of the answer.
   if (!complete) yield* uptoFailure(splitter.end(), (event) => readLast(() => read(event), from))
   if (!complete) throw broken(from, undefined)
 }
 
-/** What came before a failure is given, even when both came together. */
+/** Yields everything before a failure, even when both arrived together. */
 function* uptoFailure(
   events: readonly ServerEvent[],
   read: (event: ServerEvent) => StreamEvent,
@@ -122,7 +122,7 @@ function readLast(read: () => StreamEvent, from: string): StreamEvent {
 
 type Choice = AnswerDocument['choices'][number]
 
-/** What the events of a stream say of its first choice. */
+/** Yields the text that the stream's events have for its first choice. */
 async function* streamed(answer: EndpointAnswer, from: string): AsyncGenerator<Choice> {
   for await (const events of streamEvents(answer, from))
     for (const event of events)

@@ -1,17 +1,17 @@
 import { descendants, listProcesses } from '../../system/programs/proc.ts'
 
 /**
- * Sends a signal to a process and everything below it. The program stays in our process group, so that the supervisor finds it
- * when we are killed ourselves; a group of its own to signal is therefore not to be had.
+ * Sends a signal to a process and all its descendants. The program stays in our process group so that the supervisor
+ * finds it when we are killed; therefore it has no process group to signal.
  */
 export function signalTree(pid: number, signal: NodeJS.Signals): void {
-  // Listed before anything is signalled: a shell that ends first would leave its children to somebody else.
+  // List them before sending any signal: if a shell ended first, its children would get another parent.
   const below = descendants(listProcesses(), pid).map((process) => process.pid)
   for (const member of [pid, ...below]) {
     try {
       process.kill(member, signal)
     } catch (error) {
-      // It ended meanwhile, or became somebody else's (setuid).
+      // It has ended in the meantime, or changed its user (setuid).
       const { code } = error as NodeJS.ErrnoException
       if (code !== 'ESRCH' && code !== 'EPERM') throw error
     }

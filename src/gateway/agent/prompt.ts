@@ -1,9 +1,9 @@
 import { AgentError, type Message } from './agent.ts'
 
 /**
- * The messages as the one text a program gets: a single user message as it is, a conversation as a transcript with a
- * `Role:` before each message.
- * @throws AgentError bad-question when a message holds something that is no text
+ * Joins the messages into the one text that a program gets: a single user message unchanged, a conversation as a
+ * transcript with a `Role:` before each message.
+ * @throws AgentError bad-question when a message contains something other than text
  */
 export function promptText(messages: readonly Message[]): string {
   const [only] = messages
@@ -29,9 +29,9 @@ function partText(part: unknown): string {
 }
 
 const noText = (): AgentError =>
-  new AgentError('bad-question', 'this agent is a program and reads text only; a message holds something else')
+  new AgentError('bad-question', 'this agent is a program and reads only text; a message contains something else')
 
-/** What tells the agent how to be; newer models of OpenAI call it `developer`. */
+/** Instructions for the agent; newer OpenAI models call the role `developer`. */
 export const isSystem = ({ role }: Message): boolean => role === 'system' || role === 'developer'
 
 /**
@@ -45,7 +45,7 @@ export function withSoul(messages: readonly Message[], soul: string): readonly M
   return [asOne([{ role: 'system', content: soul }, ...leading]), ...messages.slice(leading.length)]
 }
 
-/** Several system messages as one. @param messages at least one; the last says the role */
+/** Joins several system messages into one. @param messages at least one; the last one determines the role */
 export function asOne(messages: readonly Message[]): Message {
   const contents = messages.map(({ content }) => content).filter((content) => content !== null && content !== undefined)
   const texts = contents.filter((content) => typeof content === 'string')

@@ -10,7 +10,7 @@ export type MakePipe = (options: { nonblockingRead: boolean }) => readonly [numb
 export interface SpawnOptions {
   readonly cwd: string
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** The prompt is among the words: standard input is /dev/null. */
+  /** The prompt is an argument, so standard input is /dev/null. */
   readonly asArgument: boolean
 }
 
@@ -47,7 +47,7 @@ function plainSpawn(
   const options = { cwd, env: environment as NodeJS.ProcessEnv }
   if (pipe === undefined) {
     const child = spawn(command, words, { ...options, stdio: [asArgument ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
-    // Both were asked for above.
+    // Both pipes were requested above.
     return { child, stdin: child.stdin, stdout: child.stdout as Readable, stderr: child.stderr as Readable }
   }
   const { out, err, input } = makePipes(pipe, asArgument)
@@ -66,7 +66,7 @@ function plainSpawn(
   }
 }
 
-/** All of them, or none: where one cannot be made, those before it are closed. */
+/** Makes all pipes or none: if one fails, those already made are closed. */
 function makePipes(pipe: MakePipe, asArgument: boolean) {
   const made: number[] = []
   const make = (nonblockingRead: boolean): ReturnType<MakePipe> => {
@@ -86,12 +86,12 @@ function startError(name: string, error: unknown): AgentError {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'E2BIG') {
     return new AgentError('bad-question', `the prompt is too long for an argument of ${name}`, {
-      next: 'take {prompt} out of agent.command: then the prompt comes on stdin, whatever its length',
+      next: 'remove {prompt} from agent.command; the prompt is then passed on stdin, at any length',
       cause: error,
     })
   }
   if (code === 'ERR_INVALID_ARG_VALUE') {
-    return new AgentError('bad-question', `the prompt holds a NUL byte, which no argument of ${name} can`, {
+    return new AgentError('bad-question', `the prompt contains a NUL byte, so it cannot be an argument of ${name}`, {
       cause: error,
     })
   }
@@ -100,6 +100,6 @@ function startError(name: string, error: unknown): AgentError {
 
 export const cannotStart = (name: string, why: string, cause: unknown): AgentError =>
   new AgentError('misconfigured', `${name} cannot be started: ${why}`, {
-    next: 'see agent.command in config.yaml',
+    next: 'check agent.command in config.yaml',
     cause,
   })

@@ -38,7 +38,7 @@ export class EventSplitter {
     return this.#feed(text)
   }
 
-  /** The stream has ended. @returns an event whose empty line has not come: some servers leave the last one out */
+  /** Ends the stream. @returns an event whose final empty line is missing: some servers omit it */
   end(): readonly ServerEvent[] {
     return this.#feed('\n\n')
   }

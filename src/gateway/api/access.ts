@@ -16,7 +16,7 @@ export function accessCheck(key: string | null, origins: Origins): CheckAccess {
   const right = digest(key)
   return ({ headers: { authorization } }) => {
     const given = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1]
-    // Digests are of one length, so the time of the comparison tells nothing about the key, its length included.
+    // Digests have equal length, so the comparison's duration reveals nothing about the key, not even its length.
     if (given === undefined || !timingSafeEqual(digest(given), right)) throw wrongKey(given !== undefined)
   }
 }
@@ -24,8 +24,8 @@ export function accessCheck(key: string | null, origins: Origins): CheckAccess {
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /**
- * Without a key the loopback address is all the protection there is, and a browser crosses it for any page: by a request to
- * another origin (which says so in Origin), or by a name that now resolves to 127.0.0.1 (which says so in Host).
+ * Without a key, the loopback address is the only protection, and a browser crosses it for any page: by a request to
+ * another origin (visible in Origin), or by a name that now resolves to 127.0.0.1 (visible in Host).
  */
 const refuseWebPages =
   (origins: Origins): CheckAccess =>
@@ -40,6 +40,6 @@ const refuseWebPages =
       )
     }
     if (!isLoopback((host ?? '').replace(/:\d+$/, ''))) {
-      throw forbidden('without an API key only requests to localhost are answered: set API_SERVER_KEY')
+      throw forbidden('without an API key, only requests to localhost are answered; set API_SERVER_KEY')
     }
   }

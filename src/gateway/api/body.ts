@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { badRequest, busy, tooLarge } from './refusals.ts'
 
 export const MAX_BODY_BYTES = 16 * 1024 * 1024
-/** Of all requests at work together: a body costs its size, and again as parsed JSON. */
+/** Budget for all requests in progress: a body takes its size, and again as parsed JSON. */
 const BODIES_BUDGET_BYTES = 64 * 1024 * 1024
 
 export interface BodyBudget {
@@ -11,7 +11,7 @@ export interface BodyBudget {
 
 export interface JsonBody {
   readonly value: Readonly<Record<string, unknown>>
-  /** To be called when the request is done with. */
+  /** Call this when the request is finished. */
   release(): void
 }
 
@@ -21,7 +21,7 @@ export interface JsonBody {
  */
 export async function readJson(request: IncomingMessage, budget: BodyBudget): Promise<JsonBody> {
   if (![undefined, 'identity'].includes(request.headers['content-encoding'])) {
-    throw badRequest('a compressed request body is not understood: send it without Content-Encoding')
+    throw badRequest('compressed request bodies are not supported; send the body without Content-Encoding')
   }
   let held = 0
   const release = (): void => {

@@ -15,7 +15,7 @@ import { busy, refusalOf, unknownModel } from './refusals.ts'
 export interface ChatFacts {
   readonly agent: Agent | null
   readonly profile: string
-  /** For the message that says how to configure one. */
+  /** Named in the message that explains how to configure an agent. */
   readonly configFile: string
   readonly clock: Clock
   readonly redact: Redact
@@ -27,7 +27,7 @@ export interface ChatFacts {
   readonly answers: Set<AbortController>
 }
 
-/** Programs are processes: a handful at a time; an endpoint is asked by many. */
+/** Programs are processes, so only a few run at a time; an endpoint may get many requests. */
 const MOST_ANSWERS = { command: 8, openai: 64 } as const
 
 /** Names that clients may use: the profile's own, and the endpoint's. */
@@ -44,7 +44,7 @@ export async function chat(context: Context<ApiContext>, facts: ChatFacts): Prom
   outgoing.once('close', () => {
     answers.delete(giveUp)
     release()
-    // The client went away before the answer was complete: nobody waits for the rest.
+    // The client disconnected before the answer was complete, so the rest is not needed.
     if (!outgoing.writableFinished) giveUp.abort()
   })
   const body = await readJson(incoming, facts.bodies)
@@ -71,7 +71,7 @@ export async function chat(context: Context<ApiContext>, facts: ChatFacts): Prom
       outgoing.destroy()
     }),
     200,
-    // nginx would collect the events and send them together; whoever compresses would do so, too (RFC 9111, 5.2.2.6).
+    // nginx would buffer the events and send them together, and so would a compressing proxy (RFC 9111, 5.2.2.6).
     {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
@@ -110,7 +110,7 @@ async function remember(facts: ChatFacts, session: string, asked: readonly Messa
   }
 }
 
-/** What fails after the answer has begun is an event with OpenAI's envelope: its clients throw it. */
+/** A failure after the answer has begun becomes an event with OpenAI's envelope: its clients throw it. */
 async function* withErrors(
   frames: AsyncGenerator<Uint8Array, void, undefined>,
   facts: ChatFacts,

@@ -15,10 +15,10 @@ import {
 } from '../agent/openai.ts'
 import { DONE, eventText, frame } from './event-stream.ts'
 
-/** A program that thinks longer has its failure told inside the stream. */
+/** If a program takes longer than this, the stream begins, and a later failure is reported inside it. */
 const BEGIN_AFTER_MS = 10_000
 
-/** What is known of an answer when it is complete, for the session. */
+/** Called with the complete answer, for the session. */
 export type Completed = (message: Message) => Promise<void>
 
 export interface CompletionFacts {
@@ -94,7 +94,10 @@ async function* startingWith<T>(
   yield* rest
 }
 
-/** The endpoint's events as they are. Read along to know whether the answer is complete, and what a session keeps of it. */
+/**
+ * Passes on the endpoint's events unchanged, and reads them to detect the end of the answer and the message for the
+ * session.
+ */
 async function* passedOn(
   agent: OpenAiAgent,
   events: AsyncGenerator<readonly StreamEvent[], void, undefined>,

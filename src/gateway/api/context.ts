@@ -1,6 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 
-/** What handlers find in hono's context. `admitted`: it had the key, or needs none. */
+/** Values that handlers find in hono's context. `admitted`: the request had the key, or needs none. */
 export type ApiContext = { Bindings: HttpBindings; Variables: { session?: string; admitted?: true } }
 
 /** pino's way: fields first. */

@@ -4,13 +4,13 @@ import type { ServerEvent } from '../agent/sse.ts'
 /** A comment event: keeps proxies and clients from taking a thinking agent for a dead one. */
 const HEARTBEAT = new TextEncoder().encode(': still working\n\n')
 const HEARTBEAT_MS = 15_000
-/** A reader that takes nothing for so long is gone, whatever TCP says. */
+/** A reader that takes nothing for this long counts as gone, whatever TCP reports. */
 const STALLED_MS = 60_000
 
 /**
- * Frames as a body that is produced only as fast as it is read.
- * @param frames must not throw: what goes wrong is a frame of its own
- * @param giveUp called when the reader went away or stalled; it must end `frames`
+ * Returns frames as a body that is produced only as fast as it is read.
+ * @param frames must not throw: a failure is a frame of its own
+ * @param giveUp called when the reader has gone or stalled; it must end `frames`
  */
 export function eventStream(
   frames: AsyncGenerator<Uint8Array, void, undefined>,

@@ -5,11 +5,11 @@ import { addressText } from '../../system/net/address.ts'
 import { holderText } from '../../system/net/port-holder.ts'
 import { type ApiSettings, misconfigured, type Owner, placeOf } from './settings.ts'
 
-/** A predecessor that is just ending gives the port back in no time; somebody who keeps it will keep it. */
+/** A predecessor that is just ending frees the port quickly; another owner will keep it. */
 const RETRY_FOR_MS = 1000
 const RETRY_EVERY_MS = 100
 
-/** @throws HermesError that says who has the port, or with exit code 78 for an address that cannot be listened on */
+/** @throws HermesError that names the owner of the port, or with exit code 78 for an address that is not available */
 export async function listen(server: Server, settings: ApiSettings, owner: Owner, clock: Clock): Promise<void> {
   const untilMs = clock.nowMs() + RETRY_FOR_MS
   for (;;) {
@@ -44,7 +44,7 @@ function cannotListen(error: NodeJS.ErrnoException, { host, port }: ApiSettings,
   switch (error.code) {
     case 'EADDRINUSE': {
       const other = port === 65_535 ? port - 1 : port + 1
-      // Not parked: whoever has it may give it back, and the slot's backoff asks again.
+      // Not parked: the owner may free the port, and the slot tries again after its backoff.
       return new HermesError('FAILED', `port ${port} is already in use by ${holderText(port)}`, {
         next: `set API_SERVER_PORT=${other} in ${place}, or stop the other one`,
       })

@@ -13,13 +13,16 @@ import { addTask } from './tasks.ts'
 
 declare const HERMES_VERSION: string
 
-/** The container's whole stop, in seconds, as the supervisor tells its slots; the last 1.5 s of it are the supervisor's. */
+/**
+ * The container's whole stop timeout, in seconds, as the supervisor passes it to its slots; the supervisor needs the
+ * last 1.5 s itself.
+ */
 const DEFAULT_STOP_SECONDS = 8
 const STOP_RESERVE_MS = 1500
 /** We end before we are killed. */
 const OWN_RESERVE_MS = 500
 
-/** The API server as a part of the built-in gateway; undefined when API_SERVER_ENABLED says no. */
+/** The API server as a part of the built-in gateway; undefined unless API_SERVER_ENABLED is truthy. */
 export const startApi: StartPart = async (facts, config, { logger }): Promise<Part | undefined> => {
   const { env, profile, dir, home, clock } = facts
   const owner = { profile, dir }
@@ -72,7 +75,7 @@ function agentOf(configure: () => Agent | null): Agent | null {
   }
 }
 
-/** A broken auth.json is said at the first question; here it is only about what to black out. */
+/** A broken auth.json is reported at the first question; here it only provides texts to redact. */
 function storedSecrets(dir: string): readonly string[] {
   try {
     return Object.values(readStoredKeys(dir))

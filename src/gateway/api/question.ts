@@ -17,7 +17,7 @@ const MAX_MESSAGES = 10_000
 /** @throws Refused with 400 naming the parameter */
 export function parseChat(body: Readonly<Record<string, unknown>>): ChatRequest {
   const { model, messages, stream, ...parameters } = body
-  if (model !== undefined && typeof model !== 'string') throw badRequest('model must be a text', 'model')
+  if (model !== undefined && typeof model !== 'string') throw badRequest('model must be a string', 'model')
   if (stream !== undefined && stream !== null && typeof stream !== 'boolean') {
     throw badRequest('stream must be true or false', 'stream')
   }
@@ -30,13 +30,13 @@ export function parseChat(body: Readonly<Record<string, unknown>>): ChatRequest 
 function parseMessage(message: unknown, index: number): Message {
   const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown }
   const where = `messages[${index}]`
-  if (typeof role !== 'string') throw badRequest(`${where}.role must be a text such as "user"`, where)
+  if (typeof role !== 'string') throw badRequest(`${where}.role must be a string such as "user"`, where)
   const fine = content === undefined || content === null || typeof content === 'string' || Array.isArray(content)
-  if (!fine) throw badRequest(`${where}.content must be a text or a list of parts`, where)
+  if (!fine) throw badRequest(`${where}.content must be a string or a list of parts`, where)
   return message as Message
 }
 
-/** X-Hermes-Session: the conversation this request goes on with. @throws Refused */
+/** X-Hermes-Session: the conversation that this request continues. @throws Refused */
 export function parseSessionHeader(header: string | undefined): string | undefined {
   if (header === undefined || header === '') return undefined
   try {

@@ -44,7 +44,7 @@ export const badRequest = (message: string, param?: string): Refused =>
 
 export const tooLarge = (maxBytes: number): Refused =>
   new Refused(
-    refusal(413, 'invalid_request_error', 'request_too_large', `a request may have at most ${maxBytes} bytes`),
+    refusal(413, 'invalid_request_error', 'request_too_large', `a request body may have at most ${maxBytes} bytes`),
   )
 
 export const wrongKey = (given: boolean): Refused =>
@@ -53,7 +53,7 @@ export const wrongKey = (given: boolean): Refused =>
       401,
       'invalid_request_error',
       'invalid_api_key',
-      given ? 'the API key is not the right one' : 'an API key is needed: send it as "Authorization: Bearer KEY"',
+      given ? 'the API key is wrong' : 'an API key is required; send it as "Authorization: Bearer KEY"',
       { headers: { 'www-authenticate': 'Bearer' } },
     ),
   )
@@ -77,32 +77,27 @@ export const notFound = (message: string): Refused =>
 
 export const draining = (): Refused =>
   new Refused(
-    refusal(503, 'server_error', 'stopping', 'this gateway is stopping; ask again in a moment', {
+    refusal(503, 'server_error', 'stopping', 'this gateway is stopping; try again in a moment', {
       headers: { 'retry-after': '2', connection: 'close' },
     }),
   )
 
 export const busy = (): Refused =>
   new Refused(
-    refusal(503, 'server_error', 'busy', 'too many answers are being worked on; ask again in a moment', {
+    refusal(503, 'server_error', 'busy', 'too many answers are in progress; try again in a moment', {
       headers: { 'retry-after': '1' },
     }),
   )
 
-/** OpenAI's clients try 5xx again; where that cannot help they are told. */
+/** OpenAI's clients retry 5xx; this header tells them when that cannot help. */
 const NO_RETRY = { 'x-should-retry': 'false' }
 
-/** What any thrown thing is for the client. Never shows the inside of a bug. */
+/** Converts any error to a refusal for the client. Never reveals the details of a bug. */
 export function refusalOf(error: unknown, redact: Redact): Refusal {
   if (error instanceof Refused) return error.refusal
   if (error instanceof AgentError) return agentRefusal(error, redact)
   if (error instanceof HermesError) return refusal(500, 'server_error', 'failed', redact(textOf(error)))
-  return refusal(
-    500,
-    'server_error',
-    'internal_error',
-    'something went wrong inside the gateway; its errors.log says what',
-  )
+  return refusal(500, 'server_error', 'internal_error', 'internal error of the gateway; see its errors.log')
 }
 
 const textOf = ({ message, next }: HermesError): string => (next === undefined ? message : `${message}; ${next}`)
@@ -161,7 +156,7 @@ function envelopeIn(body: string): { message: string; type?: string; code?: stri
     const text = (name: string) => (typeof error[name] === 'string' ? { [name]: error[name] } : {})
     return { message: error.message, ...text('type'), ...text('code'), ...text('param') }
   } catch {
-    // A proxy's HTML page: our own words serve.
+    // A proxy's HTML page: use our own text instead.
     return undefined
   }
 }

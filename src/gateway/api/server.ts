@@ -30,18 +30,18 @@ export interface ApiServer {
   close(): void
 }
 
-// What one client may hold, and for how long. A half-open or idle connection costs about 10 KB.
+// Limits for one client. A half-open or idle connection costs about 10 KB.
 const LIMITS = {
-  /** From the connection, or the end of the answer before, to the end of the headers. */
+  /** From the connection, or the end of the previous answer, to the end of the headers. */
   headersTimeout: 10_000,
-  /** To the end of the body. */
+  /** Until the end of the body. */
   requestTimeout: 60_000,
   keepAliveTimeout: 30_000,
   connectionsCheckingInterval: 1000,
   maxHeaderSize: 16_384,
 } as const
 const MAX_CONNECTIONS = 2048
-/** Given up answers are told so before the connections are closed. */
+/** Cancelled answers get their last event before the connections are closed. */
 const LAST_WORDS_MS = 300
 
 /** A refusal for the log. */
@@ -53,7 +53,7 @@ interface Told {
 export function createApiServer(facts: ServerFacts): ApiServer {
   const state = { draining: false, active: 0, idle: (): void => undefined }
   const answers = new Set<AbortController>()
-  // Anybody can make these: each with a line of its own would turn the logs over.
+  // Any client can cause these: a line for each would flood the logs.
   const strangers = new Tally<Told>(facts.clock, ({ fields, text }, more) =>
     facts.log.warn(fields, more === 0 ? text : `${text} (and ${more} more of this kind in the last minute)`),
   )
@@ -100,7 +100,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
       state.draining = true
       server.closeIdleConnections()
       if (!(await allDone(facts.clock, Math.max(0, timeoutMs - LAST_WORDS_MS)))) {
-        facts.log.warn({}, `${state.active} requests did not end in time and are given up`)
+        facts.log.warn({}, `${state.active} requests did not end in time and were cancelled`)
         giveUp()
         await allDone(facts.clock, LAST_WORDS_MS)
       }
@@ -191,9 +191,9 @@ const preflight = (headers: IncomingMessage['headers']): Response => {
   return new Response(null, { status: 204, headers: preflightHeaders(String(wanted ?? ''), isPrivate === 'true') })
 }
 
-/** What never reached the routes: a Host or path that is none, or a bug of the adapter. */
+/** Errors outside the routes: an invalid Host or path, or a bug of the adapter. */
 function strange(error: unknown, { redact, log }: ServerFacts): Refusal {
-  if (error instanceof RequestError) return badRequest('the request has a bad address or Host header').refusal
+  if (error instanceof RequestError) return badRequest('invalid request address or Host header').refusal
   log.error({ err: error }, 'a request failed')
   return refusalOf(error, redact)
 }

@@ -7,13 +7,13 @@ import type { Origins } from './cors.ts'
 export interface ApiSettings {
   readonly host: string
   readonly port: number
-  /** null: none is asked for; only on a loopback address. */
+  /** null: no key is required; only on a loopback address. */
   readonly key: string | null
-  /** Of web pages that may use it. */
+  /** Origins of web pages that may use the API. */
   readonly origins: Origins
 }
 
-/** Whose settings they are: for messages that say who should change what. */
+/** Owner of the settings: messages say whose settings to change, and where. */
 export interface Owner {
   readonly profile: string
   readonly dir: string
@@ -42,7 +42,7 @@ export function apiSettings(
     )
   }
   if (key !== null && !/^[\x21-\x7e]+$/.test(key)) {
-    throw misconfigured('API_SERVER_KEY has characters that no HTTP header can carry', keyHint(owner))
+    throw misconfigured('API_SERVER_KEY contains characters that are not allowed in an HTTP header', keyHint(owner))
   }
   if (key === null && !isLoopback(host)) {
     throw misconfigured(
@@ -65,8 +65,8 @@ function portOf(text: string | undefined, owner: Owner): number {
 }
 
 /**
- * @param text API_SERVER_CORS_ORIGINS: origins with commas, or `*`; unset: none
- * @throws HermesError with exit code 78 naming the word that is not an origin
+ * @param text API_SERVER_CORS_ORIGINS: origins separated by commas, or `*`; unset: none
+ * @throws HermesError with exit code 78 naming the invalid origin
  */
 function parseOrigins(text: string | undefined, hasKey: boolean, owner: Owner): Origins {
   const words = (text ?? '').split(/[\s,]+/).filter((word) => word !== '')
@@ -78,12 +78,12 @@ function parseOrigins(text: string | undefined, hasKey: boolean, owner: Owner): 
   )
 }
 
-/** As a browser writes it: without a path, and without the scheme's own port. */
+/** The origin as a browser writes it: without a path, and without the scheme's default port. */
 function parseOrigin(word: string, owner: Owner): string {
   const url = URL.canParse(word) ? new URL(word) : undefined
   const whole = url?.host !== '' && url?.search === '' && url.hash === '' && url.username === ''
   if (url !== undefined && whole && ['', '/'].includes(url.pathname)) {
-    // Of schemes that browsers do not know from the web (app:, tauri:, chrome-extension:) there is no `origin`.
+    // URL schemes outside the web (app:, tauri:, chrome-extension:) have no `origin`.
     return url.origin === 'null' ? `${url.protocol}//${url.host}` : url.origin
   }
   throw misconfigured(
@@ -96,10 +96,10 @@ function parseOrigin(word: string, owner: Owner): string {
 export const misconfigured = (message: string, next: string): HermesError =>
   new HermesError('FAILED', message, { exitCode: EXIT.configuration, next })
 
-/** Where the variables of a profile are set: a named profile has them from its own `.env` only. */
+/** Place where a profile's variables are set: a named profile reads them only from its own `.env`. */
 export const placeOf = ({ profile, dir }: Owner): string =>
   profile === 'default' ? `the container's environment, or ${join(dir, '.env')}` : join(dir, '.env')
 
-const keyHint = (owner: Owner): string => `make one with "openssl rand -hex 32" and set it in ${placeOf(owner)}`
+const keyHint = (owner: Owner): string => `generate one with "openssl rand -hex 32" and set it in ${placeOf(owner)}`
 
 export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host)

@@ -64,7 +64,7 @@ function knownBoard(home: string, slug: string): BoardPlace {
 
 function parseTask(body: Readonly<Record<string, unknown>>): NewTask {
   const title = textOf(body, 'title')
-  if (title === undefined) throw badRequest('title must be a text', 'title')
+  if (title === undefined) throw badRequest('title must be a string', 'title')
   const { priority } = body
   if (priority !== undefined && typeof priority !== 'number') throw badRequest('priority must be a number', 'priority')
   const text = textOf(body, 'body')

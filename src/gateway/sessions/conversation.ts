@@ -1,12 +1,12 @@
-/** What of a session is sent along with a question. Pure. */
+/** Selects the part of a session that is sent along with a question. Pure. */
 import type { Message } from '../agent/agent.ts'
 import { asOne, isSystem } from '../agent/prompt.ts'
 
-/** What of a long conversation is sent along: about 50,000 tokens. */
+/** Size of the history sent along: about 50,000 tokens. */
 export const HISTORY_BUDGET_CHARS = 200_000
 /** A picture or a sound costs a model about 1,000 tokens, however long it is in base64. */
 const ATTACHMENT_CHARS = 4000
-/** Of attachments, as they are sent: a request has a size, too. */
+/** Size of attachments sent along: a request has a size limit, too. */
 const ATTACHMENTS_BUDGET_CHARS = 8 * 1024 * 1024
 
 /**
@@ -27,7 +27,7 @@ export function newestTurns(newestFirst: Iterable<Message>): readonly Message[] 
       prompt ??= message
       continue
     }
-    // Before a question stands the end of another turn: now it is known that this one is whole.
+    // A question begins here, so the turn collected so far is complete.
     if (message.role !== 'user' && turn[0]?.role === 'user') {
       kept = [...turn, ...kept]
       turn = []
@@ -36,7 +36,7 @@ export function newestTurns(newestFirst: Iterable<Message>): readonly Message[] 
     chars += weightOf(message)
     attachments += JSON.stringify(message.content ?? '').length
     if (chars > HISTORY_BUDGET_CHARS || attachments > ATTACHMENTS_BUDGET_CHARS) {
-      // Of the newest turn the rest is needed, too.
+      // For the newest turn, keep all of it.
       if (kept.length > 0) return withPrompt(kept)
     }
   }

@@ -1,4 +1,4 @@
-/** Conversations as others see them: read-only, so that nobody makes a database by looking for one. */
+/** Reads conversations of other processes: read-only, so that looking for a database never creates one. */
 import { existsSync } from 'node:fs'
 import { HermesError } from '../../system/errors.ts'
 import { type Database, openDatabase } from '../../system/files/sqlite.ts'
@@ -9,7 +9,7 @@ import { isSessionId, SESSION_TABLES, sessionsFile } from './store.ts'
 
 export interface SessionGlance {
   readonly id: string
-  /** How the conversation began. */
+  /** The first question of the conversation. */
   readonly title?: string
   readonly messages: number
   /** RFC 3339 UTC. */
@@ -27,7 +27,10 @@ interface Row {
   readonly first: unknown
 }
 
-/** The latest first. A database that is damaged, locked, not ours or of a newer version has none for us: its owner reports that. */
+/**
+ * Most recent first. Returns nothing for a database that is damaged, locked, foreign or newer; its owner reports
+ * that.
+ */
 export const glanceAtSessions = (profileDir: string, limit: number): readonly SessionGlance[] =>
   reading(profileDir, [], (database) =>
     database
@@ -53,7 +56,7 @@ export const countActiveSessions = (profileDir: string, sinceMs: number): number
     ),
   )
 
-/** Nothing for a row that no store of ours has written. */
+/** Returns nothing for a row that our store has not written. */
 function glanceOf({ id, updated_ms, messages, first }: Row): readonly SessionGlance[] {
   const updatedAt = instantText(updated_ms)
   if (typeof id !== 'string' || !isSessionId(id) || updatedAt === undefined) return []
@@ -86,9 +89,10 @@ function reading<T>(profileDir: string, none: T, read: (database: Database) => T
     database = openDatabase(file, { readOnly: true })
     requireSchema(database, file, SESSION_TABLES)
     const untilMs = performance.now() + READ_BUDGET_MS
-    // Asked by SQLite at each row. An error of ours leaves the statement as an error of SQLite would.
+    // SQLite calls this for each row. Our error ends the statement like an error of SQLite.
     database.function('in_time', { deterministic: false }, () => {
-      if (performance.now() > untilMs) throw Object.assign(new Error('it takes too long'), { code: 'SQLITE_INTERRUPT' })
+      if (performance.now() > untilMs)
+        throw Object.assign(new Error('the query takes too long'), { code: 'SQLITE_INTERRUPT' })
       return 1
     })
     return read(database)

@@ -18,7 +18,7 @@ import { newestTurns } from './conversation.ts'
 
 /** A profile's conversations, in `sessions/sessions.db`. Several processes may have it open: the gateway, `hermes chat`. */
 export interface SessionStore {
-  /** The system prompt of a session, if it has one, and its newest turns as far as they are sent along, oldest first. */
+  /** The session's system prompt, if it has one, and its newest turns as far as they are sent along, oldest first. */
   history(session: string): readonly Message[]
   /** Adds a question and its answer, both or neither. Waits up to 5 s for another writer. @throws HermesError */
   append(session: string, messages: readonly Message[]): Promise<void>
@@ -36,7 +36,7 @@ export interface SessionSummary {
 }
 
 const WRITE_BUDGET_MS = 5000
-/** What one attempt may stall the process; the rest is waited between attempts. */
+/** Time that one attempt may block the process; the rest of the wait is between attempts. */
 const BRISK_MS = 50
 const SCHEMA_VERSION = 1
 
@@ -52,26 +52,26 @@ const SCHEMA = `
   CREATE INDEX messages_by_session ON messages (session, id);
   PRAGMA user_version = ${SCHEMA_VERSION};`
 
-/** Came later: a program that does not know it works on, so it needs no version of its own. */
+/** Added later. Programs that do not know it still work, so it needs no new schema version. */
 const PROMPTS = `
   CREATE TABLE prompts (
     session TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
     messages TEXT NOT NULL -- JSON, a list
   ) WITHOUT ROWID;`
 
-/** What a store must hold, and what it may. */
+/** Tables that a store must have, and tables that it may have. */
 export const SESSION_TABLES = { required: statementsOf(SCHEMA), optional: statementsOf(PROMPTS) } as const
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
 
-/** Whether it is a name as {@link parseSessionId} takes it. */
+/** Tells whether {@link parseSessionId} accepts it as a name. */
 export const isSessionId = (id: string): boolean => ID.test(id)
 
-/** A session's name as somebody typed it. @throws HermesError BAD_NAME */
+/** Parses the name of a session. @throws HermesError BAD_NAME */
 export function parseSessionId(text: string): string {
   if (isSessionId(text)) return text
-  throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 140))} cannot be the name of a session`, {
-    next: 'a name has 1 to 128 letters, digits, and . _ : -, and begins with a letter or digit',
+  throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 140))} is not a valid session name`, {
+    next: 'use 1 to 128 letters, digits and . _ : -, starting with a letter or digit',
   })
 }
 
@@ -80,9 +80,9 @@ export const newSessionId = (): string => `s_${randomBytes(6).toString('hex')}`
 export const sessionsFile = (profileDir: string): string => join(profileDir, 'sessions', 'sessions.db')
 
 /**
- * Opens the store and makes it if it is not there. A damaged one, or one that holds what is not ours, is set aside, said to `warn`, and a new one begun: an agent
- * without its memory is better than none.
- * @throws HermesError when it cannot be opened, or was made by a newer version
+ * Opens the store and creates it if it does not exist. A damaged or foreign one is moved aside, reported by `warn`,
+ * and replaced by a new one: an agent without its memory is better than no agent.
+ * @throws HermesError when it cannot be opened, or was written by a newer version
  */
 export function openSessions(profileDir: string, clock: Clock, warn: (text: string) => void): SessionStore {
   const file = sessionsFile(profileDir)
@@ -100,7 +100,7 @@ export function openSessions(profileDir: string, clock: Clock, warn: (text: stri
 function prepared(database: Database, file: string): Database {
   const version = (): unknown => database.pragma('user_version', { simple: true })
   try {
-    // Two processes may open a new file at once: the second finds the schema made.
+    // Two processes may open a new file at the same time; the second finds the schema in place.
     database
       .transaction(() => {
         if (version() === 0) database.exec(SCHEMA)
@@ -117,8 +117,8 @@ function prepared(database: Database, file: string): Database {
   }
   const found = version()
   database.close()
-  throw new HermesError('FAILED', `${file} has version ${found}, this program knows ${SCHEMA_VERSION}`, {
-    next: 'use the newer version of hermes that made it, or move the file away',
+  throw new HermesError('FAILED', `${file} has schema version ${found}; this program supports ${SCHEMA_VERSION}`, {
+    next: 'use the newer version of hermes that wrote it, or move the file away',
   })
 }
 
@@ -171,7 +171,7 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
         latest.all(limit).flatMap(({ id, messages, created_ms, updated_ms }) => {
           const createdAt = instantText(created_ms)
           const updatedAt = instantText(updated_ms)
-          // A row that no store of ours has written.
+          // A row that our store has not written.
           return createdAt === undefined || updatedAt === undefined ? [] : [{ id, messages, createdAt, updatedAt }]
         }),
       ),

@@ -89,7 +89,7 @@ describe('chat', () => {
   })
 
   test.each([
-    ['length', 'hermes: warning: the answer was cut off by the endpoint\'s limit of tokens (finish_reason "length")\n'],
+    ['length', 'hermes: warning: the answer was cut off by the endpoint\'s token limit (finish_reason "length")\n'],
     [
       'content_filter',
       'hermes: warning: the answer was cut off by the endpoint\'s content filter (finish_reason "content_filter")\n',
@@ -115,7 +115,7 @@ describe('chat', () => {
     upstream.behave({ do: 'stream', events: [{ choices: [{ index: 0, delta: {}, finish_reason: 'length' }] }] })
     const { code, stderr } = await run(['chat', '-q', 'Hi'])
     expect(code).toBe(1)
-    expect(stderr).toContain("without any text: the answer was cut off by the endpoint's limit of tokens")
+    expect(stderr).toContain("has no text: the answer was cut off by the endpoint's token limit")
   })
 
   test('without -q and without a terminal standard input is the question', async () => {
@@ -162,7 +162,7 @@ describe('chat', () => {
     configure({ command: ['sh', '-c', 'echo half; exit 3'] })
     const failed = await run(['chat', '-q', 'Hi'])
     expect(failed).toMatchObject({ code: 1, stdout: 'half' })
-    expect(failed.stderr).toContain('ended with exit code 3')
+    expect(failed.stderr).toContain('exited with code 3')
     configure(openAi())
     upstream.behave({ do: 'refuse', status: 429, error: { message: 'later' } })
     expect((await run(['chat', '-q', 'Hi'])).code).toBe(75)

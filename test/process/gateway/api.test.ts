@@ -254,7 +254,7 @@ describe('an agent that is a program', () => {
 
   test('that fails, is killed, is missing or writes without end is an error that says so', async () => {
     for (const [script, said] of [
-      ['echo "no credit" >&2; exit 4', 'ended with exit code 4; it said: no credit'],
+      ['echo "no credit" >&2; exit 4', 'exited with code 4; it said: no credit'],
       ['kill -SEGV $$', 'was killed by SIGSEGV'],
       ['exit 0', 'ended without writing an answer'],
       ['yes', 'wrote more than 4194304 bytes'],
@@ -408,7 +408,7 @@ describe('stopping', () => {
     gateway.term()
     expect(await within('the gateway to end', gateway.exited)).toEqual({ code: 0, signal: null })
     expect(performance.now() - startedAt).toBeLessThan(9000)
-    expect((await answer).message).toContain('given up')
+    expect((await answer).message).toContain('cancelled')
     await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
   })
 
@@ -732,7 +732,7 @@ test('what strangers ask is counted, not written down each time', async () => {
       .log()
       .split('\n')
       .filter((line) => line.includes(text))
-  expect(lines('the API key is not the right one').length).toBeLessThanOrEqual(2)
+  expect(lines('the API key is wrong').length).toBeLessThanOrEqual(2)
   expect(lines('/nowhere').length).toBeLessThanOrEqual(2)
   expect(lines('there is no model')).toHaveLength(2)
 })
