@@ -11,7 +11,7 @@ import { type Clock, pause, systemClock } from '../system/clock.ts'
 import { HermesError, isErrorCode } from '../system/errors.ts'
 
 export interface RequestOptions {
-  /** Until the reply; default 10 s. Later: HermesError TIMED_OUT. */
+  /** Time limit for the reply; default 10 s. Afterwards: HermesError TIMED_OUT. */
   readonly timeoutMs?: number
 }
 
@@ -19,7 +19,7 @@ export interface FollowOptions {
   readonly signal?: AbortSignal
   /** The supervisor follows from now on: nothing that happens later is missed. */
   readonly onStart?: () => void
-  /** Events that may wait for a slow consumer before we stop reading; the supervisor then counts what we miss. Default 256. */
+  /** Events that may wait for a slow consumer before reading stops; the supervisor then counts missed ones. Default 256. */
   readonly maxWaiting?: number
 }
 
@@ -36,7 +36,9 @@ export interface ControlClient {
     body: Operations[O]['request'],
     options?: RequestOptions,
   ): Promise<Operations[O]['result']>
-  /** On a connection of its own. Ends quietly when `signal` is aborted; throws NO_SUPERVISOR when the connection dies. */
+  /**
+   * Uses a separate connection. Ends quietly when `signal` is aborted; throws NO_SUPERVISOR when the connection dies.
+   */
   follow<O extends keyof Followed>(
     op: O,
     body: Operations[O]['request'],
@@ -46,19 +48,19 @@ export interface ControlClient {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
-/** How long a connection may wait for a place in the socket's queue. */
+/** Time that a connection may wait for a place in the socket's queue. */
 const CONNECT_MS = 5000
 const CONNECT_AGAIN_MS = 20
 const DEFAULT_WAITING_EVENTS = 256
 
-/** Asking twice is the same as asking once, so a request whose connection died may be put to the next supervisor. */
+/** Requests that may be repeated: if the connection dies, they may be sent to the next supervisor. */
 const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-result', 'register'])
 
 /**
- * Connects to the supervisor. One that is being restarted does not refuse: init holds the listening socket, the next one answers.
+ * Connects to the supervisor. While it is being restarted, init holds the listening socket, and the next one answers.
  * @param path the control socket
- * @param home the volume, which is what people know a Hermes by; default: they see the path
- * @throws HermesError NO_SUPERVISOR when nobody listens at `path`; REFUSED when we may not connect
+ * @param home the volume, by which users know an instance; default: messages show the path
+ * @throws HermesError NO_SUPERVISOR when nothing listens at `path`; REFUSED without permission to connect
  */
 export async function connectControl(
   path: string,
@@ -109,7 +111,7 @@ class Client implements ControlClient {
     const stop = (): void => connection.destroy()
     signal?.addEventListener('abort', stop)
     try {
-      // Aborted while it connected: no event will tell, and a connection nobody ends keeps its process alive.
+      // Aborted while connecting: no event will report that, and an open connection keeps its process alive.
       if (signal?.aborted) return
       await connection.ask(op, body, this.#clock.nowMs() + DEFAULT_TIMEOUT_MS)
       onStart?.()
@@ -117,7 +119,7 @@ class Client implements ControlClient {
     } catch (error) {
       if (signal?.aborted) return
       if (error instanceof ConnectionLost)
-        throw new HermesError('NO_SUPERVISOR', 'the supervisor has ended the connection', { next: NEXT, cause: error })
+        throw new HermesError('NO_SUPERVISOR', 'the supervisor closed the connection', { next: NEXT, cause: error })
       throw error
     } finally {
       signal?.removeEventListener('abort', stop)
@@ -130,7 +132,10 @@ class Client implements ControlClient {
     this.#connection.destroy()
   }
 
-  /** The server closes what is idle; between two requests that is nobody's loss. Requests at the same time share the next one. */
+  /**
+   * The server closes idle connections; between two requests that does no harm. Concurrent requests share the next
+   * connection.
+   */
   async #connected(): Promise<Connection> {
     if (!this.#connection.ended) return this.#connection
     this.#opening ??= openConnection(this.#path, this.#clock).finally(() => {
@@ -168,7 +173,7 @@ class Connection {
     this.#maxWaiting = maxWaiting
     socket.setEncoding('utf8')
     socket.on('data', (chunk: Buffer | string) => this.#read(String(chunk)))
-    // What ended it, if anything did, is the cause; `close` always follows.
+    // The error that ended the connection, if any, is the cause; `close` always follows.
     let cause: Error | undefined
     socket.on('error', (error) => {
       cause = error
@@ -184,7 +189,7 @@ class Connection {
     const cancel = this.#clock.at(untilMs, () =>
       reply.reject(
         new HermesError('TIMED_OUT', `the supervisor did not answer "${op}" in time`, {
-          next: "hermes healthcheck says whether it is alive; hermes logs supervisor and the container's own output what it does",
+          next: 'check it with "hermes healthcheck"; see "hermes logs supervisor" and the container\'s own output',
         }),
       ),
     )
@@ -229,7 +234,7 @@ class Connection {
       message = JSON.parse(line)
       if (message === null) throw new Error('null is not a message')
     } catch (error) {
-      // Not our protocol: what listens here is no supervisor of ours.
+      // Not our protocol: the listener is not a hermes supervisor.
       this.#socket.destroy(error as Error)
       return
     }
@@ -239,13 +244,18 @@ class Connection {
   }
 
   #takeError(message: { id: number | null; error?: ControlError }): void {
-    const { code, detail, message: text = 'an error without a text', next }: Partial<ControlError> = message.error ?? {}
+    const {
+      code,
+      detail,
+      message: text = 'an error without a message',
+      next,
+    }: Partial<ControlError> = message.error ?? {}
     // A newer supervisor may have codes that we do not know.
     const error = new HermesError(isErrorCode(code) ? code : 'FAILED', text, {
       ...(detail !== undefined && { detail }),
       ...(next !== undefined && { next }),
     })
-    // Without an id it is about the connection: whatever is under way will not be answered.
+    // A reply without an id concerns the connection: no pending request will be answered.
     const waiting = message.id === null ? [...this.#replies.values()] : [this.#replies.get(message.id)]
     for (const one of waiting) one?.reject(error)
   }
@@ -292,13 +302,13 @@ function tryConnect(path: string): Promise<Socket | NodeJS.ErrnoException> {
   return promise
 }
 
-const NEXT = 'Start it: npm start, or docker start NAME. Running with another HERMES_HOME? Set it here too.'
+const NEXT = 'start it with npm start or docker start NAME; if it uses another HERMES_HOME, set that here too'
 
-/** @param where what people know the place by */
+/** @param where name of the place, as users know it */
 function cannotConnect(path: string, where: string, cause: NodeJS.ErrnoException): HermesError {
   if (cause.code === 'EACCES' || cause.code === 'EPERM')
-    return new HermesError('REFUSED', `may not connect to the supervisor at ${path} (${cause.code})`, {
-      next: 'run the command as the user the supervisor runs as, or as root',
+    return new HermesError('REFUSED', `no permission to connect to the supervisor at ${path} (${cause.code})`, {
+      next: "run the command as the supervisor's user, or as root",
       cause,
     })
   return new HermesError('NO_SUPERVISOR', `Hermes is not running here (${where})`, {
@@ -312,6 +322,6 @@ const lostBeforeReply = (op: Op, cause: Error): HermesError =>
     ? new HermesError('NO_SUPERVISOR', `the supervisor ended twice before it answered "${op}"`, { next: NEXT, cause })
     : new HermesError('FAILED', `the supervisor ended before it answered "${op}": it may or may not have done it`, {
         detail: 'REPLY_LOST',
-        next: 'hermes status shows which',
+        next: 'check with "hermes status"',
         cause,
       })

@@ -2,13 +2,13 @@ import type { Cancel, Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import type { ControlClient } from './client.ts'
 
-/** After a failure, such as a supervisor that is just being replaced. */
+/** Delay after a failure, for example while the supervisor is being replaced. */
 const AGAIN_MS = 1000
 
 /**
- * Says to the supervisor, again and again, that this helper's loop still turns: one that has said nothing for 30 s is restarted.
+ * Sends heartbeats to the supervisor while this helper's event loop turns; a helper that is silent for 30 s is restarted.
  * On a connection of its own that stays open, so that others who use up the connections do not make a helper look dead.
- * @returns ends it
+ * @returns a function that ends the heartbeats
  */
 export function heartbeat(slot: string, connect: () => Promise<ControlClient>, clock: Clock): () => void {
   let client: ControlClient | undefined

@@ -1,4 +1,4 @@
-/** Making and removing a profile together with its slot; the command line and the dashboard. */
+/** Creates and removes a profile together with its slot, for the command line and the dashboard. */
 import { type CreateOptions, createProfile, deleteProfile } from '../profile/directory/disk.ts'
 import { deleteLogs } from '../profile/directory/remove.ts'
 import type { Progress } from '../profile/directory/staging.ts'
@@ -11,12 +11,12 @@ import { goneSlot, ifSupervised, registeredSlot, type Supervised, startSlot, sto
 
 export interface AddOptions extends CreateOptions {
   readonly start?: boolean
-  /** Watches the part that may take long: the making of the files. */
+  /** Wraps the part that may take long, the creation of the files, to show its progress. */
   readonly building?: (build: (watch: Pick<CreateOptions, 'progress' | 'signal'>) => Promise<string>) => Promise<string>
 }
 
 /**
- * Makes a profile, and waits for its slot where a supervisor runs.
+ * Creates a profile, and waits for its slot if a supervisor runs.
  * @param name as parseProfileName returns it
  * @returns its directory, and its slot; `waits` instead while another container holds the volume, neither where no supervisor runs
  * @throws HermesError EXISTS, TIMED_OUT, VOLUME_BUSY for a start that has to wait, and what a start may throw
@@ -34,8 +34,8 @@ export async function addProfile(
     } catch (error) {
       if (!(error instanceof HermesError) || error.code !== 'VOLUME_BUSY') throw error
       if (!start) return { waits: true } as const
-      throw new HermesError('VOLUME_BUSY', `${dir} is made, but its gateway is not started: ${error.message}`, {
-        next: `start it there: hermes -p ${name} gateway start`,
+      throw new HermesError('VOLUME_BUSY', `${dir} was created, but its gateway was not started: ${error.message}`, {
+        next: `run it there: hermes -p ${name} gateway start`,
         cause: error,
       })
     }
@@ -44,7 +44,8 @@ export async function addProfile(
 }
 
 /**
- * Before a profile is taken away or renamed: while another container holds the volume, its gateway may run there.
+ * Checks before a profile is removed or renamed that this container holds the volume; otherwise its gateway may run in
+ * another container.
  * @throws HermesError VOLUME_BUSY
  */
 export async function requireVolume(
@@ -55,18 +56,18 @@ export async function requireVolume(
   const busy = await ifSupervised(supervised, volumeBusy)
   if (busy === undefined) return
   throw new HermesError('VOLUME_BUSY', `"${name}" is not ${verb}: ${busy}`, {
-    next: 'run the command there, or stop that container: this one then continues by itself',
+    next: 'run the command there, or stop that container; this one then continues by itself',
   })
 }
 
-/** Who holds the volume, while this container waits for it. */
+/** The container that holds the volume, while this one waits for it. */
 async function volumeBusy(client: ControlClient): Promise<string | undefined> {
   const { phase, holderHost } = await client.request('status', {})
   return phase === 'waiting' ? volumeUserText(holderHost) : undefined
 }
 
 /**
- * Stops a profile's gateway and removes the profile, and its logs unless they are to be kept.
+ * Stops a profile's gateway and removes the profile, including its logs unless the caller keeps them.
  * @param name a profile that exists, never `default`
  */
 export async function removeProfile(
@@ -86,7 +87,10 @@ export async function removeProfile(
   if (!keepLogs) await deleteLogs(home, name)
 }
 
-/** Without a slot (its directory was moved here a moment ago) there is nothing to stop. The word goes with the directory. */
+/**
+ * Without a slot (its directory was moved here a moment ago), there is nothing to stop. The desired state moves with
+ * the directory.
+ */
 export async function stopIfThere(supervised: Supervised, client: ControlClient, name: string): Promise<void> {
   try {
     await stopSlot(supervised, client, name, { keepDesired: true })

@@ -1,4 +1,7 @@
-/** What an operator's commands ask of the supervisor, with the waiting that belongs to it; the command line and the dashboard. */
+/**
+ * Requests of operators' commands to the supervisor, including the waiting; used by the command line and the
+ * dashboard.
+ */
 import { loadConfig } from '../profile/config/config.ts'
 import { type ActionResult, MAX_WAIT_MS, type SlotStatus, type StatusResult } from '../protocol/control.ts'
 import { volumeUserText } from '../protocol/volume-user.ts'
@@ -7,7 +10,7 @@ import { HermesError } from '../system/errors.ts'
 import { gatewaySlot, profileDir } from '../system/paths.ts'
 import type { ControlClient } from './client.ts'
 
-/** Where the profiles are, and the time. */
+/** Home of the profiles, and a clock. */
 export interface Place {
   readonly home: string
   readonly clock: Clock
@@ -51,7 +54,7 @@ export async function ifSupervised<T>(
 export interface ActionOptions {
   readonly timeoutMs?: number
   readonly wait?: boolean
-  /** As in SlotAction: desired_state is left alone. */
+  /** As in SlotAction: leaves desired_state unchanged. */
   readonly keepDesired?: boolean
 }
 
@@ -85,7 +88,7 @@ export const restartSlot = (
   return act(client, 'restart', gatewaySlot(profile), options, startMs + stopMs)
 }
 
-/** How long a profile's own settings allow it to take. */
+/** Time that the profile's own settings allow for an action. */
 function allowance({ home }: Place, profile: string): { startMs: number; stopMs: number } {
   const { gateway } = loadConfig(`${profileDir(home, profile)}/config.yaml`).config
   return {
@@ -94,7 +97,7 @@ function allowance({ home }: Place, profile: string): { startMs: number; stopMs:
   }
 }
 
-/** @param ownMs how long the slot may take by itself, where no timeout is asked for */
+/** @param ownMs time that the slot itself may take, used if no timeout is given */
 export function act(
   client: ControlClient,
   op: 'start' | 'stop' | 'restart',
