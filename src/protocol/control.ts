@@ -11,7 +11,7 @@ import type { SignalName } from '../system/signals.ts'
 
 export const CONTROL_PROTOCOL_VERSION = 1
 export const MAX_REQUEST_BYTES = 1_000_000
-/** Longest wait a client may ask for. */
+/** Longest wait that a client may request. */
 export const MAX_WAIT_MS = 86_400_000
 
 /** A slot as every reader sees it (`--json`, dashboard). Unknown facts are absent; times RFC 3339 UTC; durations in ms. */
@@ -22,7 +22,7 @@ export interface SlotStatus {
   readonly wanted: Wanted
   readonly ready: boolean
   readonly pid?: number
-  /** When `state` was entered. */
+  /** Time at which `state` was entered. */
   readonly since: string
   /** Starts after the first one in this container life that followed a death or an operator's restart. */
   readonly restarts: number
@@ -39,11 +39,11 @@ export type Death = { readonly at: string; readonly upMs?: number } & Ending
 export interface WarningFact {
   readonly code: 'SLOT_PARKED' | 'CRASH_LOOP' | 'NOT_A_PROFILE' | 'CONFIG' | 'SERVICE' | 'VOLUME' | 'NO_SOCKET' | 'MORE'
   readonly slot?: string
-  /** NOT_A_PROFILE: the entry of profiles/, which is not one; CONFIG: whose config.yaml. */
+  /** For NOT_A_PROFILE: the entry of profiles/. For CONFIG: the profile with the config.yaml. */
   readonly profile?: string
 }
 
-/** What an operator should look at: one line, and what it is about. */
+/** A warning for operators: one line, and its subject. */
 export interface Warning extends WarningFact {
   readonly text: string
 }
@@ -60,13 +60,13 @@ export interface StatusResult {
   readonly holderHost?: string
   readonly slots: readonly SlotStatus[]
   readonly warnings: readonly string[]
-  /** What each of `warnings` is about, in their order; older supervisors do not say. */
+  /** The subject of each of `warnings`, in their order; older supervisors do not send it. */
   readonly warningFacts?: readonly WarningFact[]
   /** There are gateways, all of them the built-in one, and no profile has an agent: nothing would answer. Absent for one slot. */
   readonly needsAgent?: boolean
 }
 
-/** What an operator's start, stop or restart came to. `changed: false`: it was already so. */
+/** Result of an operator's start, stop or restart. `changed: false`: the slot already was in that state. */
 export interface ActionResult {
   readonly changed: boolean
   readonly slot: SlotStatus
@@ -82,7 +82,10 @@ export interface SlotEventMessage {
   readonly type: 'slot' | 'removed'
   readonly at: string
   readonly slot: SlotStatus
-  /** Transitions this follower was too slow for: what it knows of other slots may be old, `status` tells. */
+  /**
+   * Transitions that this follower missed because it was too slow: its view of other slots may be outdated; `status`
+   * gives the current one.
+   */
   readonly missed?: number
 }
 
@@ -106,21 +109,24 @@ export interface JobSpec {
   readonly stdinFile?: string
   /** File that gets the job's result (a JobResult) and is removed when it is taken; its directory must exist. */
   readonly resultFile?: string
-  /** From TERM to KILL when it is stopped; absent: as any slot, 10 s. */
+  /** Time from TERM to KILL when it is stopped; absent: 10 s, as for any slot. */
   readonly stopTimeoutMs?: number
 }
 
 export type JobResult =
   | { readonly state: 'running'; readonly pid?: number }
-  /** `asked`: it was told to stop, by a client or because the container stops. */
+  /** `asked`: it was stopped by a client or because the container stops. */
   | { readonly state: 'ended'; readonly ending: Ending; readonly at: string; readonly asked?: true }
 
 export interface Operations {
   ping: { request: Record<never, never>; result: { instance: string; pid: number } }
   status: { request: { slot?: string }; result: StatusResult }
-  /** A helper of ours says that its loop still turns, and is told after how long to say it again. */
+  /** Heartbeat of a helper: its loop still turns. The answer says when to send the next one. */
   alive: { request: { slot: string }; result: { againMs: number } }
-  /** `wait`: answered when the slot is ready (parked, dead for good: error PARKED/FAILED; too late: TIMED_OUT), else at once. */
+  /**
+   * `wait`: answered when the slot is ready (parked or ended for good: error PARKED/FAILED; too late: TIMED_OUT),
+   * else at once.
+   */
   start: { request: SlotAction; result: ActionResult }
   stop: { request: SlotAction; result: ActionResult }
   restart: { request: SlotAction; result: ActionResult }
@@ -136,7 +142,7 @@ export interface Operations {
   /** Starts a job; a slot of that name that exists is an error EXISTS. */
   job: { request: JobSpec; result: JobResult }
   'job-result': { request: { slot: string }; result: JobResult }
-  /** Takes the result: the slot and its result file are forgotten, also when there is no result to take. */
+  /** Takes the result: the slot and its result file are removed, even if there is no result. */
   'job-take': { request: { slot: string }; result: JobResult }
 }
 
@@ -144,7 +150,10 @@ export interface SlotAction {
   readonly slot: string
   readonly wait?: boolean
   readonly timeoutMs?: number
-  /** desired_state stays as it is: this is a step of something larger (rename, delete), not the operator's last word. */
+  /**
+   * desired_state stays unchanged: this is a step of a larger operation (rename, delete), not an operator's last
+   * command.
+   */
   readonly keepDesired?: boolean
 }
 
@@ -153,7 +162,7 @@ export type Request<O extends Op = Op> = { [K in O]: { v: number; id: number; op
 
 export interface ControlError {
   readonly code: ErrorCode
-  /** What callers branch on within the code; older supervisors send none. */
+  /** Detail within a code that callers distinguish; older supervisors do not send it. */
   readonly detail?: ErrorDetail
   readonly message: string
   readonly next?: string

@@ -1,7 +1,7 @@
 /**
- * What init hands to the dashboard, which has the uid of the gateways: over an inherited socket pair, so that no gateway reads it in an
- * environment, a command line or the volume. Newline-delimited JSON: first a {@link Handover}, then the dashboard sends {@link Keep}
- * and init answers each by a {@link Kept}.
+ * Secrets that init passes to the dashboard, which runs with the uid of the gateways. They go over an inherited
+ * socket pair, so that no gateway can read them in an environment, a command line or the volume. Newline-delimited
+ * JSON: first a {@link Handover}; then the dashboard sends {@link Keep} and init answers each with a {@link Kept}.
  */
 import type { RuntimeIdentity } from './start-up.ts'
 
@@ -12,7 +12,10 @@ export const HANDOVER_FD = 4
 /** Longest line that init takes from the dashboard. */
 export const MAX_HANDOVER_LINE_BYTES = 1_000_000
 
-/** What the dashboard keeps over a restart: the key of its sessions, those that were ended early, hashes of tokens. */
+/**
+ * Data that the dashboard keeps across a restart: the key of its sessions, sessions that were ended early, hashes of
+ * tokens.
+ */
 export const KEPT_TEXTS = ['key', 'ended', 'tokens'] as const
 export type KeptText = (typeof KEPT_TEXTS)[number]
 export const isKeptText = (value: unknown): value is KeptText => KEPT_TEXTS.some((name) => name === value)
@@ -24,16 +27,16 @@ export interface HandedText {
 }
 
 export interface Handover {
-  /** Whom to become before anything else; absent: nothing is dropped. */
+  /** The user to become before anything else; absent: keep the current one. */
   readonly identity?: RuntimeIdentity
-  /** What it starts gets no privileges that it has not. */
+  /** Programs that it starts cannot gain privileges. */
   readonly restricted?: boolean
-  /** Its environment; the secrets are not in it. */
+  /** Its environment, without the secrets. */
   readonly env: Readonly<Record<string, string>>
   readonly secrets: Readonly<Record<string, string>>
-  /** Where to go; absent: stay. */
+  /** Working directory; absent: unchanged. */
   readonly cwd?: string
-  /** What was kept, where init keeps it; absent: the dashboard keeps it in the volume itself. */
+  /** The kept data, where init keeps it; absent: the dashboard keeps it in the volume itself. */
   readonly kept?: { readonly [name in KeptText]?: HandedText }
   /** Contents of the file that HERMES_DASHBOARD_KEY_FILE names. */
   readonly keyFile?: HandedText

@@ -19,10 +19,16 @@ export const MAX_CHILDREN = 4096
 /** Sequenced events init keeps for a supervisor that does not acknowledge; beyond it refuses to spawn. */
 export const MAX_UNACKNOWLEDGED = 10_000
 export const MAX_NOTIFICATION_FD = 63
-/** What a supervisor may leave with init: so many texts, so many bytes together. A slot's state takes 1 to 15 KB. */
+/**
+ * Limits for data that a supervisor leaves with init: number of texts, and total bytes. A slot's state takes 1 to 15
+ * KB.
+ */
 export const MAX_KEPT = 20_000
 export const MAX_KEPT_BYTES = 64_000_000
-/** What a supervisor leaves with init besides the states of its slots. A dot in front: no slot has such a name. */
+/**
+ * Data that a supervisor leaves with init besides the states of its slots. The leading dot cannot occur in a slot's
+ * name.
+ */
 export const KEPT_MEMORIES = ['.booted', '.reconcile', '.services'] as const
 /** A slot key, or one of {@link KEPT_MEMORIES}. */
 export type KeptName = string
@@ -33,10 +39,10 @@ export interface ChildFacts {
   readonly child: ChildId
   readonly slot: string
   readonly pid: number
-  /** Field 22 of /proc/pid/stat, in clock ticks: with the pid it names a process for good. */
+  /** Field 22 of /proc/pid/stat, in clock ticks: together with the pid it identifies a process for good. */
   readonly startTime: number
   readonly spawnedAtMs: number
-  /** When the newline came on the notification fd; absent: not yet, or the slot has none. */
+  /** Time of the newline on the notification fd; absent: not yet received, or the slot has no such fd. */
   readonly readyAtMs?: number
 }
 
@@ -52,7 +58,7 @@ export type ToInit =
       readonly slot: string
       /** Sent by init when the container stops. */
       readonly stopSignal: SignalName
-      /** From that signal to KILL; for a finish program from its start, without a signal. */
+      /** Time from that signal to KILL; for a finish program, from its start, without a signal. */
       readonly stopTimeoutMs: number
       /** fd on which the child writes a newline when it is ready; null: it has none. */
       readonly notificationFd: number | null
@@ -72,15 +78,15 @@ export type ToInit =
    * supervisor gets it back as `kept`. init does not look into the text.
    */
   | { readonly type: 'keep'; readonly name: KeptName; readonly text: string }
-  /** The slot is gone for good: its state is forgotten; its log FIFO is closed and unlinked unless a child of it lives. */
+  /** The slot is gone for good: forget its state; close and unlink its log FIFO unless a child of it still lives. */
   | { readonly type: 'forget'; readonly slot: string }
-  /** s6's letters for those who listen to the slot and whom only init may tell. */
+  /** s6's letters for listeners of the slot whom only init may notify. */
   | { readonly type: 'letters'; readonly slot: string; readonly letters: string }
-  /** Everything up to and including `seq` has been dealt with and need not be replayed. */
+  /** All events up to and including `seq` have been handled and need not be replayed. */
   | { readonly type: 'ack'; readonly seq: number }
   | { readonly type: 'pong'; readonly n: number }
   /** End the container with this code (an essential slot has ended). */
-  /** `exitCode` null: an operator said so, as with TERM; the main program has a say in the code. */
+  /** `exitCode` null: requested by an operator, as with TERM; the main program's exit code counts too. */
   | { readonly type: 'shutdown'; readonly exitCode: number | null; readonly reason: string }
   /** Answer to `stop`: every log is drained to its file. */
   | { readonly type: 'drained' }
@@ -94,43 +100,47 @@ export type ToInit =
   | { readonly type: 'lease'; readonly state: 'taken' | 'lost' }
 
 export type ToSupervisor =
-  /** What an earlier supervisor of this life has left, or why it cannot be read. All of them come before `welcome`. */
+  /**
+   * Data that an earlier supervisor of this container's life left, or the reason why it cannot be read. All such
+   * messages come before `welcome`.
+   */
   | { readonly type: 'kept'; readonly name: KeptName; readonly text: string }
   | { readonly type: 'kept'; readonly name: KeptName; readonly problem: string }
   | {
       readonly type: 'welcome'
       readonly v: number
       readonly children: readonly ChildFacts[]
-      /** What of the boot is behind us, for a supervisor that comes back. */
+      /** Stages of the boot that are done, for a supervisor that was restarted. */
       readonly begun: boolean
       readonly lease: LeaseState
       /**
-       * How many unacknowledged events follow at once. When they have arrived, a spawn that is neither among `children` nor
-       * among them never happened: its request died with the supervisor that made it.
+       * Number of unacknowledged events that follow at once. Once they have arrived, a spawn that is neither among
+       * `children` nor among them never happened: its request died with the supervisor that made it.
        */
       readonly replay: number
       /** Both processes leave it out of their clocks. */
       readonly frozen: Frozen
     }
   | { readonly type: 'spawned'; readonly request: number; readonly facts: ChildFacts }
-  /** An answer, not an event: a supervisor that comes later has not asked, and finds no child. */
+  /** An answer, not an event: a later supervisor has not asked, and finds no child. */
   | { readonly type: 'spawn-failed'; readonly request: number; readonly slot: string; readonly error: string }
   | Sequenced
-  /** The boot stages are done and the volume is ours: seed, reconcile, start. */
+  /** The boot stages are done and the volume is ours: create initial files, reconcile, start. */
   | { readonly type: 'begin' }
   | { readonly type: 'lease'; readonly state: LeaseState }
   /** The container stops; init signals the slots itself. Answer `drained` when every log is written. */
   | { readonly type: 'stop' }
   | { readonly type: 'reconcile' }
-  /** What could be given back has been. */
+  /** Known files have been given back to the runtime user, as far as possible. */
   | { readonly type: 'repaired' }
   | { readonly type: 'ping'; readonly n: number; readonly frozen: Frozen }
   /** A line for supervisor.log that init has already put on the console. */
   | { readonly type: 'note'; readonly level: 'info' | 'warn' | 'error'; readonly text: string }
 
 /**
- * `held`: the lock is ours. `busy`: another container holds the volume. `unsupported`: no locks here, the supervisor decides by
- * the counter. `none`: this life takes no lease (the main program is `dashboard`), so it makes no gateway slots.
+ * `held`: the lock is ours. `busy`: another container holds the volume. `unsupported`: no locks on this file system;
+ * the supervisor decides by the counter. `none`: this container takes no lease (the main program is `dashboard`), so
+ * it creates no gateway slots.
  */
 export type LeaseState = 'held' | 'busy' | 'unsupported' | 'none'
 
@@ -171,7 +181,7 @@ const isText = (value: unknown, maxLength: number): value is string =>
   typeof value === 'string' && value.length <= maxLength
 const MAX_ID = Number.MAX_SAFE_INTEGER
 
-/** What each message from the supervisor must hold; a message that fails its check is reported and dropped. */
+/** The required shape of each message from the supervisor; a message that fails its check is reported and dropped. */
 const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => boolean } = {
   hello: (m) => m.v === INIT_PROTOCOL_VERSION,
   spawn: (m) =>
@@ -197,8 +207,8 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
 }
 
 /**
- * One line from the supervisor.
- * @returns the message, or a text that says what is wrong with it
+ * Parses one line from the supervisor.
+ * @returns the message, or a text that describes what is wrong with it
  */
 export function parseToInit(line: string): ToInit | string {
   let value: unknown

@@ -1,4 +1,6 @@
-/** What became of a piece of input: whole lines, and whether a line passed the limit (then nothing after it can be trusted). */
+/**
+ * Result of one piece of input: whole lines, and whether a line exceeded the limit (then the rest cannot be trusted).
+ */
 export interface Split {
   readonly lines: readonly string[]
   readonly tooLong: boolean
@@ -9,8 +11,8 @@ const FIRST_CAPACITY = 1024
 const KEPT_CAPACITY = 64 * 1024
 
 /**
- * Cuts a byte stream into newline-delimited UTF-8 lines and bounds what one line may hold.
- * Once a line has passed `maxBytes` the splitter stays in that state: the peer is to be cut off.
+ * Cuts a byte stream into newline-delimited UTF-8 lines of limited length. After a line has exceeded `maxBytes` the
+ * splitter stays in that state: disconnect the peer.
  */
 export class LineSplitter {
   readonly #maxBytes: number

@@ -1,16 +1,16 @@
-/** What init hands to the supervisor at its start. */
+/** Facts that init passes to the supervisor at its start. */
 
-/** Where a stream of the container ends up, and how to write to it without ever blocking (docs/ARCHITECTURE.md, "Logs"). */
+/** A stream of the container, and how to write to it without blocking (docs/ARCHITECTURE.md, "Logs"). */
 export interface ConsoleSink {
   readonly fd: number
   /**
-   * `stream`: a private O_NONBLOCK description. `shared`: the inherited one, asked for room (poll) before each write of at most
-   * 4096 bytes. `file`: never blocks. `socket`: send(MSG_DONTWAIT). `none`: closed, write nothing.
+   * `stream`: a private O_NONBLOCK description. `shared`: the inherited one; poll for room before each write of at
+   * most 4096 bytes. `file`: never blocks. `socket`: send(MSG_DONTWAIT). `none`: closed, write nothing.
    */
   readonly kind: 'stream' | 'shared' | 'file' | 'socket' | 'none'
 }
 
-/** What init tells the supervisor at its start: JSON, its only argument. File descriptors are inherited. */
+/** The supervisor's only argument, as JSON. File descriptors are inherited. */
 export interface SupervisorStart {
   readonly protocolFd: number
   /** Listening control socket, bound by init; absent when it could not be made. */
@@ -31,7 +31,7 @@ export interface SupervisorStart {
   readonly dropped: boolean
   /** `npm start`: counts as an operator's start of the default gateway. */
   readonly foreground: boolean
-  /** The main program's words, empty when there is none: `dashboard` makes no gateway slots. */
+  /** Arguments of the main program; empty if there is none. With `dashboard`, there are no gateway slots. */
   readonly main: readonly string[]
 }
 
