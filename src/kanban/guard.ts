@@ -15,9 +15,9 @@ export interface GuardFacts {
 }
 
 /**
- * How long nothing is tried after a quota or authentication error.
- * @param pauses how many there were in a row, this one counted: 1 or more
- * @returns ms: 5 min, doubling, never above 1 h
+ * Pause after a quota or authentication error, during which the task is not tried.
+ * @param pauses number of pauses in a row, including this one: 1 or more
+ * @returns ms: 5 min, doubling, at most 1 h
  */
 export const pauseMs = (pauses: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(pauses - 1, 8))
@@ -26,7 +26,7 @@ export const pauseMs = (pauses: number): number =>
 export function guard(facts: GuardFacts, nowMs: number): { reason: GuardReason; untilMs?: number } | null {
   const { pausedUntilMs, succeededAtMs, changedAtMs, workerEnding } = facts
   if (workerEnding) return { reason: 'worker_ending' }
-  // An end beyond the longest pause was written under another clock: never for ever.
+  // An end beyond the longest pause was written under another clock; do not wait for it.
   if (pausedUntilMs !== null && nowMs < pausedUntilMs && pausedUntilMs - nowMs <= LONGEST_PAUSE_MS)
     return { reason: 'quota_or_auth_error', untilMs: pausedUntilMs }
   if (
@@ -43,5 +43,8 @@ export function guard(facts: GuardFacts, nowMs: number): { reason: GuardReason; 
 const QUOTA_OR_AUTH =
   /\b(429|401|403)\b|rate.?limit|too many requests|quota|insufficient.{0,10}(credit|balance|funds)|billing|unauthori[sz]ed|authentication|invalid.{0,5}api.?key|api.?key.{0,20}(invalid|missing|expired)/i
 
-/** Whether what a worker said last reads like a quota or authentication error, which a second try does not cure. */
+/**
+ * Tells whether a worker's last output looks like a quota or authentication error, which a second attempt does not
+ * cure.
+ */
 export const looksLikeQuotaOrAuth = (text: string): boolean => QUOTA_OR_AUTH.test(text)

@@ -4,7 +4,7 @@ import type { BoardEvent, Comment, Run, Task } from './task.ts'
 
 export const time = instantText
 
-/** Without the keys whose value is not known. */
+/** Omits keys whose value is unknown. */
 const known = <T extends Record<string, unknown>>(facts: T): Partial<T> =>
   Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined && value !== null)) as Partial<T>
 

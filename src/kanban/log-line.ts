@@ -1,7 +1,10 @@
 /** The dispatcher's own lines. */
 import type { DispatchReport } from './report.ts'
 
-/** What a tick did, in one line; undefined: nothing worth one. Tasks that merely wait are not: they would say so every minute. */
+/**
+ * One line about a tick; undefined if nothing happened. Tasks that only wait are omitted: they would be logged every
+ * minute.
+ */
 export function tickLine(board: string, report: DispatchReport): string | undefined {
   const parts = [
     ...(report.spawned.length === 0

@@ -29,8 +29,8 @@ export function moveTo({ id, status }: Subject, to: Status): Operation | undefin
 }
 
 const INSTEAD = {
-  triage: () => 'a task is an idea only until it is promoted: hermes kanban create --triage makes a new one',
+  triage: () => 'a promoted task cannot go back to triage; "hermes kanban create --triage" creates a new one',
   scheduled: (id: string) => `hermes kanban schedule ${id} --at TIME`,
-  running: () => 'the dispatcher starts it when it is ready and its turn has come',
-  review: () => 'a worker that has finished goes there where kanban.require_review is on',
+  running: () => 'the dispatcher starts it when it is ready and its turn comes',
+  review: () => 'with kanban.require_review, a finished task goes there',
 }

@@ -1,4 +1,4 @@
-/** What a person or a worker may do to a task, and where it leads: one table, so that it can be read in one look. */
+/** The operations that people and workers may perform on a task, and the resulting status, as one table. */
 import { HermesError } from '../system/errors.ts'
 import { isClosed, readyOrTodo, type Status } from './task.ts'
 
@@ -14,7 +14,7 @@ export type Operation =
   | 'reclaim'
   | 'heartbeat'
 
-/** What decides about an operation. */
+/** The facts that decide about an operation. */
 export interface Subject {
   readonly id: string
   readonly status: Status
@@ -26,19 +26,19 @@ const open: readonly Status[] = ['triage', 'todo', 'scheduled', 'ready', 'blocke
 interface Rule {
   readonly from: readonly Status[]
   readonly to: (subject: Subject) => Status
-  /** What to do instead, by status. */
+  /** The alternative to suggest, by status. */
   readonly instead?: Partial<Record<Status, (id: string) => string>>
 }
 
 const keep = ({ status }: Subject): Status => status
 const startable = ({ openParents }: Subject): Status => readyOrTodo(openParents)
-const reclaimFirst = (id: string): string => `hermes kanban reclaim ${id} takes it back from its worker first`
+const reclaimFirst = (id: string): string => `take it back from its worker first: hermes kanban reclaim ${id}`
 
 const RULES: { readonly [O in Operation]: Rule } = {
   assign: {
     from: open,
     to: (subject) => (subject.status === 'triage' ? startable(subject) : subject.status),
-    instead: { running: (id) => `hermes kanban reassign ${id} PROFILE takes it from its worker` },
+    instead: { running: (id) => `take it from its worker: hermes kanban reassign ${id} PROFILE` },
   },
   reassign: {
     from: [...open, 'running'],
@@ -64,15 +64,15 @@ const RULES: { readonly [O in Operation]: Rule } = {
 }
 
 /**
- * Where an operation leads.
- * @throws HermesError REFUSED: not from this status, or parents that are not done hold it back
+ * Returns the status that an operation leads to.
+ * @throws HermesError REFUSED: not from this status, or unfinished parents hold the task back
  */
 export function target(operation: Operation, subject: Subject): Status {
   const { id, status, openParents } = subject
   const rule = RULES[operation]
   if (!rule.from.includes(status)) {
     throw new HermesError('REFUSED', `cannot ${operation} ${id}: it is ${status}`, {
-      next: rule.instead?.[status]?.(id) ?? `this works from: ${rule.from.join(', ')}`,
+      next: rule.instead?.[status]?.(id) ?? `possible from: ${rule.from.join(', ')}`,
     })
   }
   const to = rule.to(subject)
@@ -96,13 +96,13 @@ export const endsPause = (operation: Operation): boolean =>
   forgivesFailures(operation) || operation === 'assign' || operation === 'reassign'
 
 /**
- * Where the child of a new link goes.
- * @throws HermesError REFUSED when it has begun already
+ * Returns the status of the child of a new link.
+ * @throws HermesError REFUSED when the child has already begun
  */
 export function linkedChild(child: Subject, parent: Subject): Status {
   if (child.status === 'running' || isClosed(child.status)) {
     throw new HermesError('REFUSED', `cannot link ${parent.id} -> ${child.id}: ${child.id} is ${child.status}`, {
-      next: 'only a task that has not begun can be made to wait',
+      next: 'only a task that has not begun can wait for another',
     })
   }
   return child.status === 'ready' && !isClosed(parent.status) ? 'todo' : child.status

@@ -1,4 +1,4 @@
-/** What a tick has done, or would do: the shape of `hermes kanban dispatch --json`, and its text. */
+/** The actions of a tick, done or planned: the shape of `hermes kanban dispatch --json`, and its text. */
 import type { GuardReason } from './guard.ts'
 
 export interface DispatchReport {
@@ -44,7 +44,7 @@ export const emptyReport = (): ReportDraft => ({
   skipped_locked: false,
 })
 
-/** What the text says besides the report. */
+/** Facts that only the text contains. */
 export interface ReportContext {
   readonly dryRun: boolean
   readonly defaultAssignee: string | null

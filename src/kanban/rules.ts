@@ -1,6 +1,6 @@
-/** The settings of the dispatcher, as they were written and as they are in force. */
+/** The dispatcher's settings, as written and as effective. */
 
-/** What config.yaml says, unchecked where the contract has its own words for a bad value. */
+/** Values from config.yaml, unchecked where the contract prescribes its own message for a bad value. */
 export interface WrittenRules {
   readonly defaultAssignee: string
   readonly maxInProgressPerProfile: unknown
@@ -18,7 +18,7 @@ export interface Rules {
   readonly maxInProgress: number | null
   /** `--max`: bounds running + spawned, as max_in_progress does. */
   readonly maxSpawn: number | null
-  /** For tasks that have none of their own. */
+  /** Limit for tasks without a limit of their own. */
   readonly failureLimit: number
   readonly staleAfterMs: number
   readonly requireReview: boolean
@@ -34,7 +34,7 @@ export interface RulesInForce {
 
 const PREFIX = 'kanban dispatcher:'
 
-/** Assignees are compared as profile names are: trimmed, in lower case. '' is nobody. */
+/** Normalizes an assignee like a profile name: trimmed, in lower case. '' means unassigned. */
 export function normalizeAssignee(text: string | null): string | null {
   const name = (text ?? '').trim().toLowerCase()
   return name === '' ? null : name
@@ -79,7 +79,10 @@ export function rulesInForce(
   }
 }
 
-/** A whole number of 1 or more, or the text of one; unset is no cap; anything else is no cap and a warning. */
+/**
+ * Reads a cap: a whole number of 1 or more, also as text. Unset means no cap; anything else means no cap and a
+ * warning.
+ */
 function readCap(raw: unknown): { value: number | null; warning?: string } {
   if (raw === null || raw === undefined) return { value: null }
   const number =
@@ -94,7 +97,7 @@ function readCap(raw: unknown): { value: number | null; warning?: string } {
   return number >= 1 ? { value: number } : { value: null, warning: `${PREFIX} ${key}=${number} is below 1; ignoring` }
 }
 
-/** How many tasks may run at once on the whole board; null: as many as there are. */
+/** Maximum number of running tasks on the whole board; null: no limit. */
 export function boardLimit({ maxInProgress, maxSpawn }: Rules): number | null {
   if (maxInProgress === null) return maxSpawn
   return maxSpawn === null ? maxInProgress : Math.min(maxInProgress, maxSpawn)

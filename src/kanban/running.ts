@@ -1,21 +1,24 @@
-/** What becomes of a running task: judged from its row, its run and what was seen of its process. */
+/** Judges a running task from its row, its run and the state of its process. */
 import { looksLikeQuotaOrAuth, pauseMs } from './guard.ts'
 import type { Rules } from './rules.ts'
 import { type Outcome, readyOrTodo, type Status } from './task.ts'
 
-/** A claim that nobody extends is void after this. */
+/** Lifetime of a claim that is not extended. */
 export const CLAIM_TTL_MS = 900_000
 /** A long run without a sign of life for so long is stale. */
 const HEARTBEAT_SILENCE_MS = 3_600_000
-/** EX_TEMPFAIL: the worker says that it was refused for now. */
+/** EX_TEMPFAIL: the worker reports that it was refused for now. */
 const EXIT_RATE_LIMITED = 75
 
-/** What is known of a worker's process. `unknown`: it runs, or ran, on another machine. */
+/** State of a worker's process. `unknown`: it runs, or ran, on another machine. */
 export type Seen =
   | { readonly state: 'alive'; readonly pid: number | null }
   | { readonly state: 'gone' }
   | { readonly state: 'unknown' }
-  /** Its job's result. `asked`: it was told to stop. `output`: the last it wrote. `reason`: why there is no result. */
+  /**
+   * Result of the worker's job. `asked`: it was stopped on request. `output`: its last output. `reason`: why there is
+   * no result.
+   */
   | {
       readonly state: 'ended'
       readonly exitCode: number | null
@@ -47,7 +50,7 @@ export interface Now {
   /** The wall clock has jumped: nothing is called expired, stale or too long. */
   readonly afterJump: boolean
   readonly host: string
-  /** This life of the container; null: no supervisor to ask. */
+  /** Id of this container's life; null: no supervisor to ask. */
   readonly instance: string | null
 }
 
@@ -61,13 +64,13 @@ export interface RunEnd {
   readonly signal?: string
   readonly summary?: string
   readonly error?: string
-  /** What its worker wrote last reads like a quota or authentication error. */
+  /** The worker's last output looks like a quota or authentication error. */
   readonly refused?: true
 }
 
 export type Verdict = { readonly do: 'keep' } | { readonly do: 'extend' } | { readonly do: 'end'; readonly end: RunEnd }
 
-/** In the order of docs/kanban.md, "The tick". */
+/** Checks in the order of docs/kanban.md, "The tick". */
 export function judgeRunning(task: RunningTask, rules: Rules, now: Now): Verdict {
   const { seen, run } = task
   // Set running by hand, or by another tool: it counts, and is none of our business.
@@ -111,7 +114,7 @@ function endOf(seen: Extract<Seen, { state: 'ended' }>): RunEnd {
     ...(seen.signal === null ? {} : { signal: seen.signal }),
   }
   const said = seen.output === '' ? {} : { summary: seen.output }
-  // Whatever its code: many programs end with 0 when they are told to stop in the middle of their work.
+  // Regardless of its exit code: many programs exit with 0 when they are stopped in the middle of their work.
   if (seen.asked) return { outcome: 'reclaimed', failure: false, stop: false, ...how, error: 'its worker was stopped' }
   if (seen.exitCode === 0) return { outcome: 'completed', failure: false, stop: false, ...how, ...said }
   const last = seen.output.split('\n').at(-1) ?? ''
@@ -127,7 +130,7 @@ function endOf(seen: Extract<Seen, { state: 'ended' }>): RunEnd {
   return { outcome, failure: outcome === 'crashed', stop: false, ...how, ...said, ...refused, error }
 }
 
-/** What a run's end makes of its task. */
+/** Changes to a task at the end of a run. */
 export interface Settlement {
   readonly status: Status
   readonly failures: number
@@ -138,8 +141,8 @@ export interface Settlement {
 }
 
 /**
- * Failures and pauses are counted in a row. What is taken back leaves both as they are.
- * @param task before
+ * Counts failures and pauses in a row. A reclaimed run leaves both counters unchanged.
+ * @param task the task before the end of the run
  */
 export function settle(
   task: Pick<RunningTask, 'failures' | 'maxRetries' | 'pauses' | 'openParents'>,

@@ -1,15 +1,16 @@
 /**
- * What is on a board. Instants are Unix milliseconds: they must mean the same after a reboot and on another machine.
+ * Data of a board. Instants are Unix milliseconds, because they must mean the same after a reboot and on another
+ * machine.
  *
- *   triage     an idea; nobody works on it until it is promoted or assigned
+ *   triage     an idea; does not run until it is promoted or assigned
  *   todo       waits for its parents
  *   scheduled  waits for its time
  *   ready      waits for the dispatcher
- *   running    a worker has it (or a person who set it so by hand)
- *   review     the work is done, a person must say so
- *   blocked    needs a person: too many failures, or somebody said so
+ *   running    a worker has it (or a person who set this status by hand)
+ *   review     the work is done and waits for a person's approval
+ *   blocked    waits for a person: too many failures, or blocked by command
  *   done       finished; never runs again
- *   archived   out of sight
+ *   archived   hidden
  */
 export const STATUSES = [
   'triage',
@@ -39,7 +40,7 @@ export interface Task {
   readonly seq: number
   readonly title: string
   readonly body: string
-  /** null: nobody. */
+  /** null: unassigned. */
   readonly assignee: string | null
   readonly status: Status
   /** Higher goes first. */
@@ -55,10 +56,10 @@ export interface Task {
   readonly claimLock: string | null
   readonly claimExpiresAtMs: number | null
   readonly workerPid: number | null
-  /** Field 22 of /proc/pid/stat: with the pid it names a process for good. */
+  /** Field 22 of /proc/pid/stat: together with the pid it identifies a process for good. */
   readonly workerStartTime: number | null
   readonly heartbeatAtMs: number | null
-  /** In a row: a success and an unblock set it to 0. */
+  /** Failures in a row; a success and an unblock reset it to 0. */
   readonly failures: number
   readonly lastError: string | null
   readonly maxRuntimeMs: number | null
@@ -71,13 +72,13 @@ export interface Task {
   readonly pauses: number
   readonly pausedUntilMs: number | null
   readonly succeededAtMs: number | null
-  /** When a person (or a worker of another task) last changed or commented it. */
+  /** Time of the last change or comment by a person (or a worker of another task). */
   readonly changedAtMs: number
   /** Parents that are neither done nor archived. */
   readonly openParents: number
 }
 
-/** How an attempt ended. `reclaimed`: taken back, which says nothing about the work. */
+/** How an attempt ended. `reclaimed`: taken back, independent of the quality of the work. */
 export type Outcome =
   | 'completed'
   | 'blocked'
@@ -123,13 +124,13 @@ export interface BoardEvent {
   readonly atMs: number
 }
 
-/** Where a task goes that nothing but its parents could hold back. */
+/** Status of a task that only its parents can hold back. */
 export const readyOrTodo = (openParents: number): 'ready' | 'todo' => (openParents > 0 ? 'todo' : 'ready')
 
 /** The transient slot a worker runs in; one per attempt, so a late report can never be taken for another run's. */
 export const jobSlot = (taskId: string, runId: number): string => `job-${taskId}-${runId}`
 
-/** The task and run of a job slot; undefined: it is nobody's of a board. */
+/** The task and run of a job slot; undefined if the slot belongs to no board. */
 export function parseJobSlot(slot: string): { readonly taskId: string; readonly runId: number } | undefined {
   const found = /^job-(t_[0-9a-f]{8})-(\d{1,15})$/.exec(slot)
   return found ? { taskId: found[1] ?? '', runId: Number(found[2]) } : undefined

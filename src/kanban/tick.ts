@@ -1,7 +1,7 @@
 /**
- * One tick of the dispatcher, decided purely: a generator that yields each step it wants done and is told what came of it. The real
- * tick performs the steps, a dry run says yes to all of them, and `why` looks a task up in the dry run's reasons: one decision,
- * so the three cannot disagree.
+ * Decides one tick of the dispatcher, purely: a generator that yields each step and receives its result. The real
+ * tick performs the steps, a dry run answers yes to all of them, and `why` looks a task up in the reasons of the dry
+ * run. All three use one decision, so they cannot disagree.
  */
 import { type GuardReason, guard } from './guard.ts'
 import { type DispatchReport, emptyReport, type ReportDraft } from './report.ts'
@@ -35,11 +35,11 @@ export interface TickFacts {
   /** Every profile on disk. `agent`: something that does tasks is configured. */
   readonly profiles: { get(name: string): { readonly agent: boolean } | undefined }
   readonly running: readonly (RunningTask & Candidate)[]
-  /** `todo` without unfinished parents, `scheduled` whose time has come. */
+  /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
   readonly promotable: readonly Waiting[]
   /** The `todo` and `scheduled` children of a task. */
   readonly childrenOf: (taskId: string) => readonly Waiting[]
-  /** In the order of {@link before}; read as far as it is needed. */
+  /** In the order of {@link before}; read only as far as needed. */
   readonly ready: Iterable<Candidate>
   /** A process of an earlier run of the task still lives. */
   readonly workerEnding: (taskId: string) => boolean
@@ -57,13 +57,13 @@ export type Step =
   | { readonly type: 'assign'; readonly id: string; readonly assignee: string }
   | { readonly type: 'spawn'; readonly id: string; readonly assignee: string }
 
-/** What came of a step. `lost`: somebody else has changed the task meanwhile; nothing was written. */
+/** Result of a step. `lost`: another program has changed the task in the meantime, and nothing was written. */
 export type StepResult =
   | { readonly state: 'done'; readonly workspace?: string }
   | { readonly state: 'lost' }
-  /** The board did not take it, or the worker could not be stopped: the task is as it was. */
+  /** The board refused it, or the worker could not be stopped: the task is unchanged. */
   | { readonly state: 'refused' }
-  /** A spawn whose answer was lost: the worker may run. It takes its place until the next tick knows. */
+  /** A spawn whose answer was lost: the worker may be running. It keeps its place until the next tick knows. */
   | { readonly state: 'unclear' }
   /** A spawn that failed; counted. */
   | { readonly state: 'failed'; readonly autoBlocked: boolean }
@@ -104,7 +104,7 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
   const busy = new Map<string, number>()
   const promotions = new Map<string, 'ready' | 'todo'>()
   const freed: Candidate[] = []
-  /** Children of what was found done in this tick, as they are then. */
+  /** Children of tasks found done in this tick, in their new status. */
   const children = new Map<string, Waiting>()
   for (const task of facts.running) {
     const verdict = judgeRunning(task, facts.rules, facts.now)
@@ -157,7 +157,7 @@ function* startCandidates(
   const limit = boardLimit(facts.rules)
   let total = [...busy.values()].reduce((sum, n) => sum + n, 0)
   const full = (): Decision['boardFull'] => (limit !== null && total >= limit ? { busy: total, limit } : null)
-  // Asked before a candidate is read: what a full board cannot start is not even looked at.
+  // Checked before a candidate is read: a full board does not even look at tasks that it cannot start.
   if (full()) return full()
   for (const candidate of candidates) {
     const outcome = yield* startOne(facts, candidate, busy, report)
@@ -242,7 +242,7 @@ function countEnd(report: ReportDraft, id: string, { outcome }: RunEnd, { autoBl
   if (autoBlocked) report.auto_blocked.push(id)
 }
 
-/** '' counts for tasks that run for nobody (set so by hand): they take a place on the board, and none of a profile. */
+/** '' counts unassigned running tasks (set by hand): they take a place on the board, but none of a profile. */
 const count = (busy: Map<string, number>, assignee: string | null): void => {
   busy.set(assignee ?? '', (busy.get(assignee ?? '') ?? 0) + 1)
 }

@@ -1,9 +1,9 @@
-/** How dispatching goes, in one word. */
+/** Health of dispatching, as one word. */
 import type { Decision } from './tick.ts'
 
 export type DispatchVerdict = 'stuck' | 'busy' | 'idle'
 
-/** So many ticks in a row that should have started something and did not. */
+/** Number of ticks in a row that should have started something but did not. */
 const STUCK_TICKS = 3
 
 /** Work that nothing but a failing start holds back. */
@@ -20,8 +20,8 @@ export const isBusy = ({ report, boardFull }: Pick<Decision, 'report' | 'boardFu
   boardFull !== null || report.skipped_per_profile_capped.length > 0
 
 /**
- * @param starvedTicks in a row, the last tick included
- * @param overdue nobody has ticked for three intervals although a task could start
+ * @param starvedTicks in a row, including the last tick
+ * @param overdue no tick for three intervals although a task could start
  */
 export const verdictOf = (busy: boolean, starvedTicks: number, overdue: boolean): DispatchVerdict =>
   starvedTicks >= STUCK_TICKS || overdue ? 'stuck' : busy ? 'busy' : 'idle'

@@ -1,4 +1,4 @@
-/** Why a task is not running, in one line. For ready tasks the words are those of the tick's own decision. */
+/** Explains in one line why a task is not running. For ready tasks, the reason is the tick's own decision. */
 import { instantText } from '../system/instant.ts'
 import type { Status, Task } from './task.ts'
 import type { Decision, Reason } from './tick.ts'
@@ -7,10 +7,10 @@ export interface WhyFacts {
   readonly task: Task
   /** Parents that are neither done nor archived. */
   readonly openParents: readonly { readonly id: string; readonly status: Status }[]
-  /** What a tick would do now. */
+  /** The decision that a tick would make now. */
   readonly decision: Decision
   readonly defaultAssignee: string | null
-  /** Why no tick comes by itself; null: one does. */
+  /** Reason why no tick runs by itself; null: ticks do run. */
   readonly noDispatcher: string | null
   /** A tick comes after so long at most. */
   readonly intervalSeconds: number
@@ -19,12 +19,12 @@ export interface WhyFacts {
 export interface Why {
   readonly task_id: string
   readonly status: Status
-  /** A word for programs: the tick's reason, or the status. */
+  /** Reason code for programs: the tick's reason, or the status. */
   readonly reason: string
   readonly text: string
 }
 
-const time = (ms: number): string => instantText(ms) ?? `an instant that no calendar has (${ms})`
+const time = (ms: number): string => instantText(ms) ?? `an invalid time (${ms})`
 
 export function why(facts: WhyFacts): Why {
   const { task, decision } = facts
@@ -55,7 +55,7 @@ const answer = (task: Task, reason: string, text: string): Why => ({
   text: `${task.id} (${task.status}): ${text}`,
 })
 
-/** When the next tick has been. */
+/** Time of the next tick, in words. */
 const soon = ({ noDispatcher, intervalSeconds }: WhyFacts): string =>
   noDispatcher === null ? `within ${intervalSeconds} s` : 'at the next tick'
 
@@ -88,7 +88,7 @@ function guardText({ reason, untilMs }: Extract<Reason, { why: 'guarded' }>): st
     case 'quota_or_auth_error':
       return `its last run ended with a quota or authentication error; it rests${until} (hermes kanban block and then unblock, or a new assignee, ends that)`
     case 'recent_success':
-      return `it succeeded a moment ago and nothing was changed since; it rests${until} (a comment ends that)`
+      return `it succeeded a moment ago and has not been changed since; it rests${until} (a comment ends that)`
     case 'worker_ending':
       return 'the worker of its last run has not ended yet'
   }
@@ -104,7 +104,7 @@ function statusText(facts: WhyFacts): string {
   const { task, openParents, decision } = facts
   switch (task.status) {
     case 'triage':
-      return 'an idea so far: hermes kanban promote or assign makes it a task'
+      return 'in triage: use hermes kanban promote or assign to make it a task'
     case 'todo':
       return openParents.length === 0
         ? withDispatcher(`all its parents are done; it moves to ready ${soon(facts)}`, facts)

@@ -1,4 +1,4 @@
-/** What a worker is started with. */
+/** Builds the command line of a worker. */
 
 /** The longest single argument the kernel takes: MAX_ARG_STRLEN, with its final NUL (execve(2)). */
 const MAX_ARGUMENT_BYTES = 131_071
@@ -14,9 +14,10 @@ export const promptOf = (task: { readonly title: string; readonly body: string }
   task.body.trim() === '' ? task.title : `${task.title}\n\n${task.body}`
 
 /**
- * `agent.command` for one task: `{task}` is its id, `{prompt}` its text, which comes on stdin where no word asks for it.
+ * Fills in `agent.command` for one task: `{task}` becomes its id and `{prompt}` its text; without `{prompt}` the text
+ * is passed on stdin.
  * @param byteLength of a text in UTF-8
- * @returns a text when it cannot be started like that
+ * @returns a text if the command cannot be started this way
  */
 export function workerCommand(
   argv: readonly string[],
@@ -26,11 +27,11 @@ export function workerCommand(
   const prompt = promptOf(task)
   const asArgument = argv.some((word) => word.includes('{prompt}'))
   const fill = { task: task.id, prompt } as const
-  // One pass: a prompt that says "{task}" is left alone.
+  // One pass, so that "{task}" inside a prompt is left unchanged.
   const command = argv.map((word) => word.replaceAll(/\{(task|prompt)\}/g, (_, name: 'task' | 'prompt') => fill[name]))
   const longest = Math.max(...command.map(byteLength))
   if (longest > MAX_ARGUMENT_BYTES) {
-    return `the prompt has ${byteLength(prompt)} bytes, more than an argument can hold (${MAX_ARGUMENT_BYTES}): take {prompt} out of agent.command, then it comes on stdin`
+    return `the prompt has ${byteLength(prompt)} bytes, more than an argument can hold (${MAX_ARGUMENT_BYTES}): remove {prompt} from agent.command to pass it on stdin`
   }
   return { command, stdin: asArgument ? null : prompt }
 }

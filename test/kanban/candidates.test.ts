@@ -258,7 +258,7 @@ test('words that are too many for one request are a failed start with the way ou
   expect(board.task(id)).toMatchObject({
     status: 'ready',
     failures: 1,
-    lastError: expect.stringMatching(/^agent\.command .* more than 900000: take \{prompt\} out of agent\.command/),
+    lastError: expect.stringMatching(/^agent\.command .* more than 900000: remove \{prompt\} from agent\.command/),
   })
 })
 

@@ -191,7 +191,7 @@ test('gc removes what was archived long ago, with its history', async () => {
 
 const bad: readonly (readonly [string, readonly string[], number, RegExp])[] = [
   ['an unknown id', ['show', NO_SUCH], 1, /no task "t_00000000" on board "default"/],
-  ['an id that cannot be one', ['complete', '../../etc'], 1, /ids look like t_1a2b3c4d/],
+  ['an id that cannot be one', ['complete', '../../etc'], 1, /an id such as t_1a2b3c4d/],
   ['a self-link', ['link', 'A', 'A'], 1, /cannot link .* to itself/],
   ['a cycle', ['link', 'B', 'A'], 1, /would close a cycle: .* -> .* -> /],
   ['an empty title', ['create', ' \t '], 2, /a task needs a title/],
@@ -200,7 +200,7 @@ const bad: readonly (readonly [string, readonly string[], number, RegExp])[] = [
   ['a body of 10 MB', ['create', 'x', '--body', 'x'.repeat(10_000_000)], 2, /10000000 bytes, more than 1000000/],
   ['a NUL in a body', ['create', 'x', '--body', 'a\0b'], 2, /NUL byte/],
   ['an unknown assignee', ['create', 'x', '-a', 'codr'], 3, /did you mean "coder".*--lane/],
-  ['an assignee that is no name', ['assign', 'A', '../x'], 2, /cannot be an assignee/],
+  ['an assignee that is no name', ['assign', 'A', '../x'], 2, /is not a valid assignee/],
   ['nobody to assign to', ['assign', 'A'], 2, /name one assignee, or --none/],
   ['a wrong duration', ['create', 'x', '--max-runtime', 'soon'], 2, /--max-runtime must be a duration/],
   ['a duration of nothing', ['create', 'x', '--max-runtime', '0'], 2, /--max-runtime must be a duration/],
@@ -214,7 +214,7 @@ const bad: readonly (readonly [string, readonly string[], number, RegExp])[] = [
   ['an operation from the wrong status', ['unblock', 'A'], 1, /cannot unblock .*: it is ready/],
   ['a promotion against its parents', ['promote', 'B'], 1, /1 of its parents is not done/],
   ['an unknown board', ['list', '--board', 'defualt'], 1, /did you mean "default"/],
-  ['a board that is no name', ['list', '--board', '../x'], 1, /cannot be the name of a board/],
+  ['a board that is no name', ['list', '--board', '../x'], 1, /is not a valid board name/],
   ['an empty comment', ['comment', 'A', ' '], 2, /a comment must not be empty/],
   ['a day that is none', ['create', 'x', '--at', '2026-02-31'], 2, /--at must be a time/],
   ['a body file that is not there', ['create', 'x', '--body-file', '/no/such'], 2, /cannot read \/no\/such \(ENOENT\)/],
@@ -319,7 +319,7 @@ test.each(damages)('a board whose file %s is set aside, never overwritten', asyn
   expect(aside).toHaveLength(1)
   expect(readFileSync(join(cli.home, aside[0] ?? '')).equals(damaged)).toBe(true)
   expect(existsSync(file)).toBe(false)
-  expect((await cli.kanban('list')).err).toMatch(/there is no board "default"/)
+  expect((await cli.kanban('list')).err).toMatch(/no board "default"/)
   expect((await cli.kanban('init')).code).toBe(0)
   expect(await cli.json('list')).toEqual([])
 })

@@ -58,7 +58,7 @@ test('a result that cannot be written is taken by a later tick; until then the t
   expect(board.task(bad).status).toBe('running')
   expect(report.spawned.map(({ task_id }) => task_id)).toEqual([next])
   expect(report.skipped_per_profile_capped).toEqual([{ task_id: later, assignee: 'alpha', current: 2 }])
-  warnings(board, new RegExp(`the end of ${bad} could not be noted: not this one`))
+  warnings(board, new RegExp(`the end of ${bad} could not be recorded: not this one`))
   board.sql('DROP TRIGGER refuse')
   await board.dispatch()
   expect(board.task(bad).status).toBe('done')
@@ -82,7 +82,7 @@ test('a worker whose process cannot be noted runs, and so do all others', async 
   refuse(board, 'UPDATE OF worker_pid ON tasks', `old.id = '${tasks[0]}' AND new.worker_pid IS NOT NULL`)
   const { report } = await board.dispatch()
   expect(report.spawned.map(({ task_id }) => task_id)).toEqual(tasks)
-  warnings(board, new RegExp(`the process of ${tasks[0]} could not be noted: not this one`))
+  warnings(board, new RegExp(`the process of ${tasks[0]} could not be recorded: not this one`))
 })
 
 test('a worker that cannot be stopped keeps its task, and the others over their time are stopped', async () => {

@@ -154,7 +154,7 @@ const CASES: Readonly<Record<string, Case>> = {
       return id
     },
     reason: 'guarded',
-    text: /it succeeded a moment ago and nothing was changed since/,
+    text: /it succeeded a moment ago and has not been changed since/,
     tick: { status: 'ready', in: 'respawn_guarded' },
   },
   'a worker of an earlier run has not ended': {
@@ -194,7 +194,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'it is an idea': {
     make: blocker,
     reason: 'triage',
-    text: /an idea so far/,
+    text: /in triage/,
     tick: { status: 'triage' },
   },
   'it is blocked': {

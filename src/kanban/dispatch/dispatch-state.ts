@@ -1,4 +1,7 @@
-/** What is known of a board's ticks between them: a small file, so that the board changes only when the work does. */
+/**
+ * State of a board's ticks, kept in a small file between them, so that the board itself changes only when the work
+ * does.
+ */
 
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -12,14 +15,14 @@ import { CLAIM_TTL_MS } from '../running.ts'
 import { dispatchStateFile } from '../store/places.ts'
 
 export interface DispatchState {
-  /** Of the last tick that was not a dry run. */
+  /** Time of the last tick that was not a dry run. */
   readonly atMs: number
   readonly host: string
   readonly pid: number
   /** Which boot of the machine, and wall clock minus monotonic clock at that tick: a jump of one against the other is seen. */
   readonly boot: string
   readonly offsetMs: number
-  /** Nothing is called stale or expired before; wall clock. */
+  /** Before this time, nothing counts as stale or expired; wall clock. */
   readonly graceUntilMs: number
   readonly report: DispatchReport | null
   readonly busy: boolean
@@ -31,7 +34,7 @@ export interface DispatchState {
 const JUMP_MS = 60_000
 const MAX_STATE_BYTES = 10_000_000
 
-/** undefined: no tick yet, or the file is nobody's work of ours. */
+/** Reads the state; undefined if there was no tick yet, or the file is not ours. */
 export function readDispatchState(home: string, slug: string): DispatchState | undefined {
   const { text } = readSmallFile(dispatchStateFile(home, slug), MAX_STATE_BYTES)
   if (text === undefined) return undefined
@@ -43,7 +46,7 @@ export function readDispatchState(home: string, slug: string): DispatchState | u
       ? (value as DispatchState)
       : undefined
   } catch {
-    // A torn or foreign file says nothing; the next tick replaces it.
+    // A torn or foreign file is ignored; the next tick replaces it.
     return undefined
   }
 }
@@ -70,11 +73,14 @@ export interface ClockSight {
   readonly boot: string
   readonly offsetMs: number
   readonly graceUntilMs: number
-  /** Within one TTL of a jump of the wall clock (suspend, somebody set it). */
+  /** The wall clock jumped (suspend, or set by hand) within the last TTL. */
   readonly afterJump: boolean
 }
 
-/** Not from a place that others can write: a file of the kernel, which {@link readSmallFile} refuses. '': this kernel has none. */
+/**
+ * Not read from a place that others can write, but from a kernel file, which {@link readSmallFile} refuses. '': this
+ * kernel has no such file.
+ */
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()

@@ -26,7 +26,7 @@ import {
 import { takeTickLock } from './tick-lock.ts'
 import { TickTroubles } from './tick-troubles.ts'
 
-/** How long a tick waits for another dispatcher, and for a writer. */
+/** Time that a tick waits for another dispatcher, and for a writer. */
 const LOCK_WAIT_MS = 2000
 const WRITE_WAIT_MS = 20_000
 
@@ -39,15 +39,15 @@ export interface DispatchOptions {
   readonly jobs: Jobs | null
   readonly max?: number
   readonly failureLimit?: number
-  /** Words of the built-in agent. */
+  /** Command of the built-in agent. */
   readonly builtIn: (profile: string) => readonly string[]
-  /** Told what a tick could not keep, which is no failure of the tick. */
+  /** Receives problems that do not fail the tick. */
   readonly warn: (text: string) => void
-  /** The dispatcher was told to end: nothing more is started. */
+  /** True when the dispatcher is ending: nothing more is started. */
   readonly ending?: () => boolean
   /**
-   * Only results are taken. So a container that stops does not forget what was finished just before; a worker that was stopped
-   * with it is known by its result, which says so.
+   * Only collect results, so that a stopping container does not lose work finished just before. A worker that was
+   * stopped with the container is recognized by its result.
    */
   readonly settleOnly?: boolean
 }
@@ -68,13 +68,13 @@ interface Sight {
   readonly profiles: Profiles
   readonly stop: readonly string[]
   readonly take: readonly string[]
-  /** Tasks whose worker was to be stopped and lives on: filled when it is tried. */
+  /** Tasks whose worker should be stopped but still lives; filled by the attempt. */
   readonly unstopped: Set<string>
   readonly warnings: readonly string[]
   readonly notes: readonly string[]
 }
 
-/** What a tick would do now. Writes nothing. */
+/** Plans a tick without writing anything. */
 export async function planDispatch(
   options: Omit<DispatchOptions, 'warn'>,
 ): Promise<Dispatched & { readonly decision: Decision }> {
@@ -91,7 +91,7 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
   const { board, clock, jobs, home } = options
   if (jobs === null)
     throw new HermesError('NO_SUPERVISOR', 'workers are started by the supervisor, which is not running', {
-      next: 'start it, or look with --dry-run',
+      next: 'start it, or use --dry-run',
     })
   const lock = await takeTickLock(board.place, clock, LOCK_WAIT_MS)
   if (lock === undefined) {
@@ -150,7 +150,7 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
 }
 
-/** What fails for one task stays with that task. */
+/** A failure for one task does not affect the others. */
 async function perform(
   performer: Performer,
   step: Step,
@@ -162,16 +162,16 @@ async function perform(
     return await performer.perform(step)
   } catch (error) {
     const trouble = databaseTrouble(error)
-    // No step can be done on a damaged board; the caller sets it aside.
+    // No step is possible on a damaged board; the caller sets it aside.
     if (trouble === 'corrupt') throw error
-    // Somebody sits on the board: this step is for the next tick.
+    // Another process blocks the board: leave this step to the next tick.
     if (trouble !== 'busy') troubles.add(step.type, step.id, error)
     else if (step.type !== 'end') return { state: 'lost' }
     return { state: 'refused' }
   }
 }
 
-/** Processes that must be gone before their tasks move: all at once, since each may take its five seconds. */
+/** Stops all processes that must be gone before their tasks move; all at once, since each may take five seconds. */
 async function stopWorkers({ facts, rows, stop, unstopped }: Sight, jobs: Jobs, troubles: TickTroubles): Promise<void> {
   const overdue = facts.running.flatMap((task) => {
     const verdict = judgeRunning(task, facts.rules, facts.now)
@@ -199,7 +199,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
   const rows = readRunning(board)
   const running = []
   for (const row of rows) running.push(toRunning(row, await observeWorker(row, home, host, jobs)))
-  // A real tick has stopped them by the time it comes to the candidates; those it does not stop hold their task back.
+  // A real tick has stopped them before it reads the candidates; workers that did not stop hold their task back.
   const stopping = new Set(left.stop.map(taskOf))
   const unstopped = new Set<string>()
   const all: TickFacts = {

@@ -18,10 +18,10 @@ export interface DispatcherFacts {
   readonly err: (text: string) => void
 }
 
-/** Its notification fd, in the slot. */
+/** The slot's notification fd. */
 const READY_FD = 3
 
-/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+/** Exports of this program's bundle; the command line loads it on demand. */
 export interface DispatcherBundle {
   dispatcherProgram(facts: DispatcherFacts): Promise<number>
 }

@@ -2,10 +2,12 @@ import type { Level } from '../../system/level.ts'
 import { rulesInForce } from '../rules.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
 
-/** What a line is about: `tick:` a single task's trouble on this board, `board:` the board as a whole. */
+/** Subject of a line. `tick:` is the trouble of single tasks on this board, `board:` that of the board as a whole. */
 export type Topic = 'dispatcher' | 'rules' | `tick:${string}` | `board:${string}`
 
-/** What the dispatcher says: what holds until something changes is said once, however many ticks find it so. */
+/**
+ * Logs for the dispatcher. A condition that holds until something changes is logged once, however many ticks find it.
+ */
 export class DispatcherVoice {
   /** One line without its newline, each time. */
   readonly say: (level: Level, text: string) => void

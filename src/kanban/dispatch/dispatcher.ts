@@ -15,9 +15,9 @@ import { Nudges } from './nudges.ts'
 import { readWrittenRules } from './settings.ts'
 
 const FIRST_TICK_MS = 5000
-/** How often a board is asked whether somebody has written: a look at shared memory, no query. */
+/** Interval between checks whether a board has been written: a look at shared memory, not a query. */
 const LOOK_MS = 1000
-/** Between two ticks, however much changes. */
+/** Minimum time between two ticks, however much changes. */
 const GAP_MS = 200
 
 export interface DispatcherOptions {
@@ -62,7 +62,8 @@ export class Dispatcher {
       }
       await this.#settle(client)
     } finally {
-      // Also where something unforeseen ends it: whatever goes on would keep a process alive that dispatches nothing.
+      // Also when something unforeseen ends it: anything still running would keep alive a process that dispatches
+      // nothing.
       this.end()
       client.close()
       for (const { place } of this.#boards.all()) this.#boards.close(place.slug)
@@ -75,7 +76,7 @@ export class Dispatcher {
     this.#following.abort()
   }
 
-  /** What was finished just before we are told to end must not be done again by the next life. */
+  /** Work that was finished just before the end must not be repeated in the next life. */
   async #settle(client: ControlClient): Promise<void> {
     const { home, clock, host, builtIn } = this.#o
     for (const { board, place } of this.#boards.all()) {
@@ -189,7 +190,7 @@ export class Dispatcher {
   /** A worker that has ended makes room now, not in a minute. */
   async #followJobs(client: ControlClient): Promise<void> {
     const { signal } = this.#following
-    // What has ended before it is followed is no event: only a tick finds it.
+    // A job that ended before we follow it causes no event; only a tick finds it.
     const onStart = (): void => this.#nudges.nudge()
     while (!this.#nudges.ended) {
       try {
@@ -198,7 +199,7 @@ export class Dispatcher {
         }
       } catch (error) {
         if (!(error instanceof HermesError)) throw error
-        // The supervisor is being restarted, or has too many followers: ticks have to do meanwhile.
+        // The supervisor is being restarted, or has too many followers: rely on ticks in the meantime.
       }
       await pause(this.#o.clock, LOOK_MS, signal)
       this.#nudges.nudge()
@@ -206,6 +207,6 @@ export class Dispatcher {
   }
 }
 
-/** Nothing is left for the next look: the tick was ours, and the supervisor has answered to all of it. */
+/** Nothing is left for the next look: the tick was ours, and the supervisor has answered all of it. */
 const isSettled = ({ report, decision }: Dispatched): boolean =>
   !report.skipped_locked && ![...(decision?.reasons.values() ?? [])].some(({ why }) => why === 'unclear')

@@ -1,4 +1,4 @@
-/** What needs both the board and the supervisor, where one answers: for the command line and the dashboard. */
+/** Explanations that need the board and, if it answers, the supervisor; for the command line and the dashboard. */
 import type { ControlClient } from '../../control/client.ts'
 import { HermesError } from '../../system/errors.ts'
 import { type Jobs, supervisorJobs } from '../jobs/jobs.ts'
@@ -11,7 +11,7 @@ import { readWrittenRules } from './settings.ts'
 
 type Connect = () => Promise<ControlClient>
 
-/** With the supervisor's jobs where it answers, else with null. */
+/** Runs `use` with the supervisor's jobs if it answers, else with null. */
 export async function withJobs<T>(connect: Connect, use: (jobs: Jobs | null) => Promise<T>): Promise<T> {
   let client: ControlClient
   try {
@@ -27,7 +27,7 @@ export async function withJobs<T>(connect: Connect, use: (jobs: Jobs | null) => 
   }
 }
 
-/** Why no tick comes by itself; null: one does. */
+/** Returns the reason why no tick runs by itself; null: ticks do run. */
 export async function noDispatcher(home: string, connect: Connect): Promise<string | null> {
   if (!readWrittenRules(home).dispatchInGateway) return 'kanban.dispatch_in_gateway is false'
   try {
@@ -35,7 +35,7 @@ export async function noDispatcher(home: string, connect: Connect): Promise<stri
     try {
       const { slots } = await client.request('status', {})
       const slot = slots.find((one) => one.slot === 'dispatcher')
-      if (slot === undefined) return 'there is no slot "dispatcher"'
+      if (slot === undefined) return 'the slot "dispatcher" does not exist'
       return slot.state === 'up' || slot.state === 'starting' ? null : `the slot "dispatcher" is ${slot.state}`
     } finally {
       client.close()

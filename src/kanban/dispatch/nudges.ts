@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../../system/clock.ts'
 
-/** When the dispatcher looks next: at its time, or as soon as it is nudged. */
+/** Timer of the dispatcher: it wakes at its time, or earlier when it is nudged. */
 export class Nudges {
   readonly #clock: Clock
   #nudged = false
@@ -17,7 +17,7 @@ export class Nudges {
     this.#wake?.()
   }
 
-  /** Whoever sleeps is woken, and nobody sleeps any more. */
+  /** Wakes the sleeper; later calls do not sleep any more. */
   end(): void {
     this.#ended = true
     this.#wake?.()

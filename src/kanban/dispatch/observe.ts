@@ -1,4 +1,4 @@
-/** What can be seen of workers: by the supervisor's jobs where it can be asked, else in the process table. */
+/** Observes workers: by the supervisor's jobs if it can be asked, else in the process table. */
 
 import type { Clock } from '../../system/clock.ts'
 import { readLiving } from '../../system/programs/proc.ts'
@@ -11,7 +11,7 @@ import { taskLog } from '../store/places.ts'
 import { parseJobSlot } from '../task.ts'
 import type { RunningRow } from './tick-facts.ts'
 
-/** A worker that has said itself that it is done may take so long to end. */
+/** Time that a worker may take to exit after it has reported that its task is done. */
 const FAREWELL_MS = 60_000
 
 export async function observeWorker(row: RunningRow, home: string, host: string, jobs: Jobs | null): Promise<Seen> {
@@ -27,7 +27,7 @@ export async function observeWorker(row: RunningRow, home: string, host: string,
       return { state, exitCode, signal, asked, output }
     }
   }
-  // A claim of another tool names no host: it is taken for one of ours.
+  // Other tools' claims name no host; assume that they are on this one.
   if (row.host !== null && row.host !== '' && row.host !== host) return { state: 'unknown' }
   if (row.worker_pid === null) return { state: 'gone' }
   const startTime = readLiving(row.worker_pid)?.startTime
@@ -38,13 +38,16 @@ export async function observeWorker(row: RunningRow, home: string, host: string,
 export interface LeftJobs {
   /** Jobs of runs that are over and still have a process to stop. */
   readonly stop: readonly string[]
-  /** Jobs that have ended, and results of earlier lives, whose runs are over: to be forgotten. */
+  /** Jobs that have ended, and results of earlier lives, whose runs are over: remove them. */
   readonly take: readonly string[]
   /** Tasks with a process of an earlier run. */
   readonly ending: ReadonlySet<string>
 }
 
-/** Jobs of this board that are nobody's current run: a worker that outlived its claim, a result nobody needs any more. */
+/**
+ * Jobs of this board that are no task's current run: workers that outlived their claim, and results that are no
+ * longer needed.
+ */
 export async function leftJobs(board: Board, home: string, jobs: Jobs, clock: Clock): Promise<LeftJobs> {
   const stop: string[] = []
   const take: string[] = []

@@ -26,7 +26,7 @@ import type { TickTroubles } from './tick-troubles.ts'
 const DONE: StepResult = { state: 'done' }
 const LOST: StepResult = { state: 'lost' }
 const REFUSED: StepResult = { state: 'refused' }
-/** How long the dispatcher waits to learn a new worker's pid; without it the next tick asks the supervisor. */
+/** Time that the dispatcher waits for a new worker's pid; after that the next tick asks the supervisor. */
 const PID_WAIT_MS = 1000
 const PID_POLL_MS = 10
 
@@ -43,7 +43,7 @@ export interface PerformerOptions {
   /** Does a write again while others hold the board. */
   readonly free: <T>(work: () => T) => Promise<T>
   readonly troubles: TickTroubles
-  /** Tasks whose worker should have been stopped and lives on. */
+  /** Tasks whose worker should have been stopped but still lives. */
   readonly unstopped: ReadonlySet<string>
 }
 
@@ -90,7 +90,8 @@ export class Performer {
     // A worker with a job was stopped before the steps; one of another tool has only its process.
     if (end.stop && !row.slot) await this.#stopProcess(row)
     const done = await free(() => endRun(board, row, end, settlement, wallMs))
-    // Only now: were we killed before this line, the result would still be there for the next tick.
+    // Only at this point: if the dispatcher were killed before this line, the result would still be there for the
+    // next tick.
     if (row.slot) await forgetJob(home, jobs, row.slot).catch((error) => troubles.add('forget', id, error))
     return done ? DONE : LOST
   }
@@ -130,7 +131,7 @@ export class Performer {
         case 'REFUSED':
           return await this.#giveBack(claimed, { failure: true, error: error.message })
         default:
-          // The supervisor died before it answered: the job may run or not. The claim stays; the next tick asks.
+          // The supervisor died before it answered, so the job may be running. The claim stays; the next tick asks.
           this.lastError = error.message
           return { state: 'unclear' }
       }

@@ -11,15 +11,15 @@ import { change } from '../store/changes.ts'
 import { type BoardPlace, listBoards } from '../store/places.ts'
 import { type TickLock, takeTickLock } from './tick-lock.ts'
 
-/** A tick that stops workers of its own may take so long. */
+/** A tick that stops workers itself may take this long. */
 const LOCK_WAIT_MS = 10_000
 
 export interface RemovalFacts extends Supervised {
   readonly clock: Clock
-  /** Who removes it, for the events of the tasks. */
+  /** Name of the person removing it, for the events of the tasks. */
   readonly actor: string
   readonly warn: (text: string) => void
-  /** Told of each file that is removed. */
+  /** Called for each file that is removed. */
   readonly progress?: Progress
 }
 
@@ -34,7 +34,7 @@ export async function removeProfileAndWorkers(
   keepLogs: boolean,
 ): Promise<readonly string[]> {
   const places = listBoards(facts.home)
-  // No tick may start a worker of this profile between the stop and the removal: it would make the directory anew.
+  // No tick may start a worker of this profile between the stop and the removal: it would create the directory again.
   const locks: TickLock[] = []
   try {
     for (const place of places) locks.push(await holdTicks(place, facts.clock))
@@ -61,7 +61,7 @@ async function stopWorkers(facts: RemovalFacts, name: string, places: readonly B
     const { slots } = await client.request('status', {})
     const own = slots.filter(({ slot, profile }) => slot.startsWith('job-') && profile === name).map(({ slot }) => slot)
     const stopOne = async (slot: string): Promise<string[]> => {
-      // One that has ended by itself has a result, which the next tick takes.
+      // A worker that ended by itself has a result, which the next tick collects.
       if ((await jobs.look(slot)).state !== 'running') return []
       await jobs.stop(slot)
       const tasks = await giveBack(facts, slot, name, places)
@@ -73,7 +73,7 @@ async function stopWorkers(facts: RemovalFacts, name: string, places: readonly B
   return stopped ?? []
 }
 
-/** @returns the task whose run the job was, unless the run is over */
+/** @returns the task whose run the job was; undefined if the run is over */
 async function giveBack(
   { clock, actor, warn }: RemovalFacts,
   slot: string,

@@ -1,4 +1,4 @@
-/** The board's settings and the profiles, as they are on the disk now. */
+/** Reads the board's settings and the profiles from the disk. */
 import { join } from 'node:path'
 import { loadConfig, type ProfileConfig } from '../../profile/config/config.ts'
 import { listProfiles } from '../../profile/directory/disk.ts'
@@ -8,7 +8,7 @@ import type { WrittenRules } from '../rules.ts'
 const CAP_KEY = 'kanban.max_in_progress_per_profile'
 const ASSIGNEE_KEY = 'kanban.default_assignee'
 
-/** What the default profile's config.yaml says; the dispatcher has words of its own for a bad cap. */
+/** Values from the default profile's config.yaml; the dispatcher reports bad caps itself. */
 export function readWrittenRules(home: string): WrittenRules & { readonly dispatchInGateway: boolean } {
   const { config, problems } = loadConfig(join(home, 'config.yaml'))
   const cap = problems.find(({ key }) => key === CAP_KEY)
@@ -26,7 +26,10 @@ export interface AgentProfile {
   readonly agent: boolean
 }
 
-/** Profiles on disk. A profile's config.yaml is read when somebody asks about it: a board of one profile does not pay for a hundred. */
+/**
+ * Profiles on disk. A profile's config.yaml is read only on demand: a board of one profile does not pay for a
+ * hundred.
+ */
 export class Profiles {
   readonly #home: string
   readonly #names: ReadonlySet<string>

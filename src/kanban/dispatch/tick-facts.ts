@@ -1,4 +1,4 @@
-/** What a tick reads from the board. */
+/** Reads the facts for a tick from the board. */
 
 import type { RunningTask, Seen } from '../running.ts'
 import type { Board } from '../store/board.ts'

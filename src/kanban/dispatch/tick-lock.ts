@@ -1,6 +1,6 @@
 /**
- * One tick at a time per board. The lock is SQLite's own on an empty file beside the board: it works wherever the board does, and the
- * kernel gives it back when its holder dies, however.
+ * Allows one tick at a time per board. The lock is SQLite's own, on an empty file next to the board: it works
+ * wherever the board works, and the kernel releases it however its holder dies.
  */
 import type { Clock } from '../../system/clock.ts'
 import { databaseTrouble, openDatabase } from '../../system/files/sqlite.ts'

@@ -10,10 +10,10 @@ import type { RunningRow } from './tick-facts.ts'
 
 const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, worker_pid = NULL, worker_start_time = NULL,
   heartbeat_at = NULL`
-/** The same attempt as was read; rows of other tools have no run, and are known by their claim. */
+/** Matches the attempt that was read; rows of other tools have no run and are identified by their claim. */
 const SAME = "id = ? AND status = 'running' AND current_run IS ? AND claim_lock IS ?"
 
-/** @returns false: the row has changed meanwhile */
+/** @returns false if the row has changed in the meantime */
 export function extendClaim({ unsynced: board }: Board, row: RunningRow, wallMs: number): boolean {
   return board.write(() => {
     const { changes } = board.run(
@@ -112,7 +112,7 @@ export function promote(
   })
 }
 
-/** The fallback assignee, if the task is still nobody's. */
+/** Assigns the fallback assignee if the task is still unassigned. */
 export function assignDefault(board: Board, id: string, assignee: string, wallMs: number): boolean {
   return board.write(() => {
     const { changes } = board.run(
@@ -132,7 +132,10 @@ export interface Claimed {
   readonly claimLock: string
 }
 
-/** Takes a ready task: from here on it is running, whatever becomes of us. @returns undefined: somebody was quicker */
+/**
+ * Claims a ready task; from here on it is running, whatever happens to this process. @returns undefined if another
+ * dispatcher was faster
+ */
 export function claim(
   board: Board,
   id: string,
@@ -172,7 +175,7 @@ export function claim(
   })
 }
 
-/** The worker runs; its process, as far as it is known. */
+/** Records that the worker runs, and its process as far as known. */
 export function recordWorker(
   board: Board,
   id: string,
@@ -193,7 +196,10 @@ export function recordWorker(
   })
 }
 
-/** What `claimed` becomes when no worker could be started. `failure` false: nobody's fault, as if it had not been claimed. */
+/**
+ * Releases a claim when no worker could be started. `failure` false: nothing to blame, as if the task had not been
+ * claimed.
+ */
 export function releaseClaim(
   board: Board,
   { row, runId, claimLock }: Claimed,

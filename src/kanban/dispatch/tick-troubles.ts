@@ -1,15 +1,15 @@
-/** What failed in a tick for single tasks, and how that is said. */
+/** Failures of single tasks in a tick, and their texts. */
 import { HermesError } from '../../system/errors.ts'
 
-/** What could not be done, with the tasks in the place of `*`. */
+/** Failed actions, with the tasks in place of `*`. */
 const SENTENCES = {
   extend: 'the claim of * could not be extended',
-  end: 'the end of * could not be noted',
+  end: 'the end of * could not be recorded',
   promote: '* could not be promoted',
   assign: '* could not be assigned',
   spawn: '* could not be started',
-  process: 'the process of * could not be noted',
-  release: '* could not be given back after a failed start',
+  process: 'the process of * could not be recorded',
+  release: '* could not be released after a failed start',
   stop: 'the worker of * could not be stopped',
   forget: 'the kept result of * could not be removed',
 } as const
@@ -41,7 +41,7 @@ export class TickTroubles {
   }
 }
 
-/** A message for what somebody can act on, the stack for a bug. */
+/** Returns the message of an expected error, and the stack of a bug. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const known = error instanceof HermesError || 'code' in error

@@ -6,7 +6,7 @@ import { type ErrorDetail, HermesError } from '../../system/errors.ts'
 /** TERM, then so long, then KILL. */
 export const WORKER_STOP_MS = 5000
 
-/** What a job has come to. `none`: the supervisor knows no such job. */
+/** State of a job. `none`: the supervisor knows no such job. */
 export type JobState =
   | { readonly state: 'none' }
   | { readonly state: 'running'; readonly pid?: number }
@@ -14,7 +14,7 @@ export type JobState =
       readonly state: 'ended'
       readonly exitCode: number | null
       readonly signal: string | null
-      /** It was told to stop. */
+      /** It was stopped on request. */
       readonly asked: boolean
       /** Why there is neither code nor signal. */
       readonly reason?: string
@@ -24,7 +24,7 @@ export type JobState =
 export interface Jobs {
   /** Random, one per container life. */
   readonly instance: string
-  /** Where in its life the container is. */
+  /** Phase of the container's life. */
   phase(): Promise<StatusResult['phase']>
   /** Every job slot there is. */
   list(): Promise<readonly string[]>
@@ -72,7 +72,7 @@ export async function supervisorJobs(client: ControlClient): Promise<Jobs> {
       try {
         await client.request('job-take', { slot })
       } catch (error) {
-        // Without a result the supervisor has forgotten it already.
+        // Without a result, the supervisor has forgotten the job already.
         withoutResult(error)
       }
     },
@@ -95,8 +95,8 @@ const NO_RESULT: ReadonlySet<ErrorDetail | undefined> = new Set(['NO_RESULT', 'S
 const isNoSuchSlot = (error: unknown): boolean => error instanceof HermesError && error.code === 'NO_SUCH_SLOT'
 
 /**
- * The supervisor's ways to say that there is no result; anything else is thrown. A supervisor of an older version sends no detail, and
- * to these requests it answers FAILED for nothing else.
+ * Recognizes the supervisor's answers that mean "no result"; anything else is thrown. An older supervisor sends no
+ * detail, and to these requests it answers FAILED for nothing else.
  */
 function withoutResult(error: unknown): JobState {
   if (isNoSuchSlot(error)) return { state: 'none' }

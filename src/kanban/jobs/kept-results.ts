@@ -30,7 +30,7 @@ export function keptResult(home: string, slot: string): JobState {
   }
 }
 
-/** The slots whose results lie there. */
+/** Slots whose results are kept there. */
 export function keptResults(home: string): readonly string[] {
   try {
     return readdirSync(resultsDir(home))

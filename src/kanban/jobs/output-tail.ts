@@ -1,4 +1,4 @@
-/** The last a worker has written: the summary of a run whose worker said nothing else. */
+/** The last output of a worker: the summary of a run that reported nothing else. */
 import { readTail } from '../../system/files/small-file.ts'
 
 const TAIL_BYTES = 64 * 1024

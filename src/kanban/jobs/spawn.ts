@@ -27,11 +27,11 @@ export interface SpawnFacts {
   readonly agent: AgentConfig
   /** `gateway.env` of the profile. */
   readonly environment: Readonly<Record<string, string>>
-  /** The built-in agent's words, which gets the prompt on stdin. */
+  /** Command of the built-in agent, which gets the prompt on stdin. */
   readonly builtIn: (profile: string) => readonly string[]
 }
 
-/** Where a task's worker works. */
+/** Working directory of a task's worker. */
 export const workspaceOf = (
   home: string,
   profile: string,
@@ -87,7 +87,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
   const bytes = Buffer.byteLength(JSON.stringify(spec))
   if (bytes > MAX_JOB_BYTES) {
     throw new SpawnError(
-      `agent.command with the prompt in it and gateway.env have ${bytes} bytes, more than ${MAX_JOB_BYTES}: take {prompt} out of agent.command, then it comes on stdin`,
+      `agent.command with the prompt in it and gateway.env have ${bytes} bytes, more than ${MAX_JOB_BYTES}: remove {prompt} from agent.command to pass it on stdin`,
     )
   }
   return spec

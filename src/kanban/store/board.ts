@@ -16,14 +16,14 @@ import { migrate, requireVersion } from './schema.ts'
 
 /** A person at a terminal rather waits this long for others' writes than reads that the board is locked. */
 export const PATIENT_MS = 20_000
-/** A daemon's loop must go on: it tries again between turns. */
+/** Short, because a daemon's loop must go on; it tries again between turns of the loop. */
 export const BRISK_MS = 100
 
 export interface OpenBoardOptions {
   /** `create`: make it. `write`: it must exist. `read`: nothing is written, not even a journal mode. */
   readonly mode: 'create' | 'write' | 'read'
   readonly busyTimeoutMs?: number
-  /** Told of a DELETE journal, of a damaged file. */
+  /** Receives warnings about a DELETE journal and a damaged file. */
   readonly warn: (text: string) => void
 }
 
@@ -44,8 +44,9 @@ export class Board {
   }
 
   /**
-   * The same board for writes that a power cut may undo, because they say that something lives: heartbeats and extended claims. They
-   * come often, and a sync each would wear the disk for nothing. A connection of its own: the pragma cannot change inside a transaction.
+   * The same board for writes that a power cut may undo, because they only show that something is alive: heartbeats
+   * and extended claims. They are frequent, and a sync for each would wear the disk for nothing. Uses its own
+   * connection: the pragma cannot change inside a transaction.
    */
   get unsynced(): Board {
     this.#unsynced ??= new Board(this.place, this.#openUnsynced(), this.#openUnsynced)
@@ -68,8 +69,8 @@ export class Board {
   }
 
   /**
-   * All or nothing, with the write lock from its first statement on: what it reads cannot change before it writes. It is on the disk
-   * when this returns.
+   * Runs a transaction with the write lock from its first statement on: data that it reads cannot change before it
+   * writes. When this returns, the changes are on the disk.
    */
   write<T>(work: () => T): T {
     return this.#database.transaction(work).immediate()
@@ -100,7 +101,7 @@ export class Board {
 }
 
 /**
- * Opens a board. A damaged file is moved aside, never overwritten; a new one is only made when somebody asks for it.
+ * Opens a board. A damaged file is moved aside, never overwritten; a new one is created only on request.
  * @throws HermesError FAILED
  */
 export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
@@ -120,7 +121,7 @@ export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
   }
 }
 
-/** Whether there has never been a board here: none that was set aside either. */
+/** Tells whether there has never been a board here, not even one that was set aside. */
 export function isUnmade({ file }: BoardPlace): boolean {
   if (existsSync(file)) return false
   const damaged = `${basename(file)}.corrupt-`
@@ -135,13 +136,11 @@ export function emptyBoard(place: BoardPlace): Board {
 }
 
 export const noBoard = ({ slug, file }: BoardPlace): HermesError =>
-  new HermesError('FAILED', `there is no board "${slug}": ${file} does not exist`, {
-    next: slug === 'default' ? 'hermes kanban init makes it' : `hermes kanban boards create ${slug} makes it`,
+  new HermesError('FAILED', `no board "${slug}": ${file} does not exist`, {
+    next: slug === 'default' ? '"hermes kanban init" creates it' : `"hermes kanban boards create ${slug}" creates it`,
   })
 
-/**
- * Uses a board and closes it; an error that says the file is damaged sets it aside.
- */
+/** Uses a board and closes it; if an error shows that the file is damaged, the file is set aside. */
 export async function withBoard<T>(
   place: BoardPlace,
   options: OpenBoardOptions,
@@ -158,7 +157,7 @@ export async function withBoard<T>(
   }
 }
 
-/** What a caller should see of an error; a damaged file has been moved aside when this returns. */
+/** Converts an error for the caller; a damaged file has been moved aside when this returns. */
 export function troubleOf(error: unknown, place: BoardPlace, warn: (text: string) => void): unknown {
   if (databaseTrouble(error) !== 'corrupt') return databaseError(error, place.file)
   const aside = setAsideIfDamaged(place)
@@ -171,7 +170,7 @@ export function troubleOf(error: unknown, place: BoardPlace, warn: (text: string
   })
 }
 
-/** Looked at again by a fresh connection: a stale page in ours, or a file that somebody has replaced meanwhile, is no damage. */
+/** Checks again with a fresh connection: a stale page in ours, or a file replaced in the meantime, is not damage. */
 function setAsideIfDamaged(place: BoardPlace): string | undefined {
   if (!existsSync(place.file)) return undefined
   try {

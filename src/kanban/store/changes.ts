@@ -1,4 +1,7 @@
-/** What people and workers do to tasks. Each change is one transaction with its event, checked against the row it finds there. */
+/**
+ * Changes that people and workers make to tasks. Each is one transaction with its event, checked against the current
+ * row.
+ */
 import { randomBytes } from 'node:crypto'
 import { HermesError } from '../../system/errors.ts'
 import { endsPause, forgivesFailures, type Operation, target } from '../operations.ts'
@@ -8,7 +11,7 @@ import { record } from './events.ts'
 import { checkLimits, type NewTask } from './input.ts'
 import { findTask, requireTask } from './queries.ts'
 
-/** Who changes, and when. */
+/** Actor and time of a change. */
 export interface Actor {
   readonly name: string
   readonly wallMs: number
@@ -75,14 +78,14 @@ export interface ChangeOptions {
   readonly scheduledAtMs?: number
   readonly reason?: string
   readonly result?: string
-  /** A worker's word is a claim until a person has looked. */
+  /** With review, a worker's result waits until a person has approved it. */
   readonly requireReview?: boolean
 }
 
 /**
  * Performs an operation.
- * @returns the task as it is now
- * @throws HermesError FAILED (no such task), REFUSED (not from its status, or the run that speaks is not current)
+ * @returns the task after the change
+ * @throws HermesError FAILED (no such task), REFUSED (not from its status, or the acting run is not the current one)
  */
 export function change(on: Board, operation: Operation, id: string, options: ChangeOptions, actor: Actor): Task {
   const board = operation === 'heartbeat' ? on.unsynced : on
@@ -92,7 +95,7 @@ export function change(on: Board, operation: Operation, id: string, options: Cha
     // A worker that was taken for dead must not finish, block or keep alive what another one has now.
     if (actor.runId !== undefined && actor.runId !== task.currentRun) {
       throw new HermesError('REFUSED', `cannot ${operation} ${id}: run ${actor.runId} is no longer its run`, {
-        next: 'the task was taken back from this worker; end here',
+        next: 'the task was taken back from this worker; stop working on it',
       })
     }
     const wanted = target(operation, task)
@@ -157,7 +160,7 @@ function endRun(board: Board, task: Task, operation: Operation, options: ChangeO
   )
 }
 
-/** Children that this task was the last to hold back go on at once. */
+/** Children that only this task held back are promoted at once. */
 function promoteChildren(board: Board, parent: string, actor: Actor): void {
   const free = board.all<{ id: string }>(
     "SELECT id FROM tasks WHERE status = 'todo' AND open_parents = 0 AND id IN (SELECT child FROM links WHERE parent = ?)",

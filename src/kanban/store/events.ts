@@ -1,6 +1,6 @@
 import type { Board } from './board.ts'
 
-/** Writes an event; inside the transaction of the change it tells of. */
+/** Records an event, inside the transaction of the change that it reports. */
 export function record(
   board: Board,
   taskId: string,

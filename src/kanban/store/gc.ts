@@ -9,7 +9,7 @@ export interface Swept {
 
 const BATCH = 500
 
-/** Tasks that were archived before `beforeMs` go for good, with their history, prompts and logs. Workspaces are left alone. */
+/** Removes tasks that were archived before `beforeMs`, with their history, prompts and logs. Workspaces are kept. */
 export function sweep(board: Board, home: string, beforeMs: number): Swept {
   let tasks = 0
   let files = 0
@@ -17,7 +17,7 @@ export function sweep(board: Board, home: string, beforeMs: number): Swept {
     const ids = board
       .all<{ id: string }>("SELECT id FROM tasks WHERE status = 'archived' AND changed_at < ? LIMIT ?", beforeMs, BATCH)
       .map(({ id }) => id)
-    // A batch at a time: whoever wants to write meanwhile need not wait for all of them.
+    // In batches, so that other writers need not wait for all of them.
     board.write(() => {
       for (const id of ids) remove(board, id)
     })

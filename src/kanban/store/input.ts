@@ -1,4 +1,4 @@
-/** What may become a task: limits, checked before anything is written. */
+/** Checks the limits of a new task before anything is written. */
 import { HermesError } from '../../system/errors.ts'
 import { parseAssignee } from './assignee.ts'
 
@@ -40,10 +40,10 @@ export interface CheckedTask {
 export function checkLimits(input: NewTask): CheckedTask {
   const title = input.title.replaceAll(/\s+/g, ' ').trim()
   if (title === '')
-    throw new HermesError('USAGE', 'a task needs a title', { next: 'hermes kanban create "What is to be done"' })
+    throw new HermesError('USAGE', 'a task needs a title', { next: 'hermes kanban create "What to do"' })
   if (title.length > MAX_TITLE_CHARS) {
     throw new HermesError('USAGE', `the title has ${title.length} characters, more than ${MAX_TITLE_CHARS}`, {
-      next: 'say the rest with --body',
+      next: 'put the rest into --body',
     })
   }
   const priority = input.priority ?? 0
@@ -78,10 +78,10 @@ export function checkText(what: string, text: string): string {
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_BODY_BYTES) {
     throw new HermesError('USAGE', `the ${what} has ${bytes} bytes, more than ${MAX_BODY_BYTES}`, {
-      next: 'put it into a file in the workspace, and name the file',
+      next: 'put it into a file in the workspace, and mention the file',
     })
   }
   if (text.includes('\0'))
-    throw new HermesError('USAGE', `the ${what} holds a NUL byte`, { next: 'is it a binary file?' })
+    throw new HermesError('USAGE', `the ${what} contains a NUL byte`, { next: 'use text, not a binary file' })
   return text
 }

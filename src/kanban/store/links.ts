@@ -13,7 +13,7 @@ export function link(board: Board, parentId: string, childId: string, actor: Act
     const child = requireTask(board, childId)
     if (parentId === childId)
       throw new HermesError('REFUSED', `cannot link ${parentId} to itself`, {
-        next: 'name two tasks: hermes kanban link PARENT CHILD',
+        next: 'name two different tasks: hermes kanban link PARENT CHILD',
       })
     if (parentsOf(board, childId).some(({ id }) => id === parentId)) return false
     const status = linkedChild(child, parent)
@@ -23,7 +23,7 @@ export function link(board: Board, parentId: string, childId: string, actor: Act
         'REFUSED',
         `cannot link ${parentId} -> ${childId}: it would close a cycle: ${[parentId, ...path].join(' -> ')}`,
         {
-          next: 'hermes kanban unlink PARENT CHILD takes a link away',
+          next: '"hermes kanban unlink PARENT CHILD" removes a link',
         },
       )
     }

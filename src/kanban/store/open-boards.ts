@@ -3,14 +3,14 @@ import { statSync } from 'node:fs'
 import { type Board, BRISK_MS, openBoard } from './board.ts'
 import type { BoardPlace } from './places.ts'
 
-/** No version of a board: the next look finds that something has changed. */
+/** Not a version of any board: the next check sees a change. */
 export const LOOK_AGAIN = -1
 
 export interface OpenBoard {
   readonly place: BoardPlace
   readonly board: Board
   readonly fileId: string | undefined
-  /** What {@link Board.dataVersion} said at the last tick. */
+  /** Value of {@link Board.dataVersion} at the last tick. */
   version: number
   tickedAtMs: number
 }
@@ -28,7 +28,7 @@ export class OpenBoards {
     const known = this.#open.get(place.slug)
     const fileId = fileIdOf(place)
     if (known !== undefined && known.fileId === fileId) return known
-    // Somebody has put another file in its place: a backup, a board begun anew. Ours is the old one still.
+    // The file has been replaced, by a backup or a new board, and ours is still the old one.
     this.close(place.slug)
     const board = openBoard(place, { mode: 'write', busyTimeoutMs: BRISK_MS, warn: this.#warn })
     const opened = { place, board, fileId, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }

@@ -1,4 +1,4 @@
-/** Where boards and their files lie. */
+/** Paths of boards and their files. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
@@ -6,7 +6,7 @@ import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
 import { nearest } from '../../system/text/nearest.ts'
 
 export const DEFAULT_BOARD = 'default'
-/** They are looked at every few seconds, and somebody may have unpacked an archive there. */
+/** Boards are checked every few seconds, and an unpacked archive may have put many directories there. */
 const MAX_BOARDS = 1000
 const SLUG = /^[a-z0-9][a-z0-9_-]{0,63}$/
 
@@ -23,16 +23,16 @@ export const boardPlace = (home: string, slug: string): BoardPlace => ({
   file: slug === DEFAULT_BOARD ? join(home, 'kanban.db') : join(kanbanDir(home), 'boards', slug, 'kanban.db'),
 })
 
-/** What one attempt after the other of a task has written. */
+/** Output of all attempts at a task, one after the other. */
 export const taskLog = (home: string, taskId: string): string => join(kanbanDir(home), 'logs', `${taskId}.log`)
 
 /** The prompt of a run, where the worker gets it on stdin. */
 export const promptFile = (home: string, taskId: string): string => join(kanbanDir(home), 'prompts', `${taskId}.txt`)
 
-/** What jobs came to whose results the board has not taken yet, by slot. */
+/** Results of jobs that the board has not taken yet, by slot. */
 export const resultsDir = (home: string): string => join(kanbanDir(home), 'results')
 
-/** What the last tick of a board came to; written by whoever ticked. */
+/** State of a board after its last tick, written by the process that ran it. */
 export const dispatchStateFile = (home: string, slug: string): string =>
   join(kanbanDir(home), 'dispatch', `${slug}.json`)
 
@@ -42,8 +42,8 @@ export const currentBoardFile = (home: string): string => join(kanbanDir(home), 
 export function parseSlug(text: string): string {
   const slug = text.trim().toLowerCase()
   if (SLUG.test(slug)) return slug
-  throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 80))} cannot be the name of a board`, {
-    next: 'use 1 to 64 characters of a-z, 0-9, _ and -, the first a letter or digit',
+  throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 80))} is not a valid board name`, {
+    next: 'use 1 to 64 characters of a-z, 0-9, _ and -, starting with a letter or digit',
   })
 }
 
@@ -68,8 +68,9 @@ export function requireBoard(home: string, slug: string): BoardPlace {
     slug,
     listBoards(home).map((board) => board.slug),
   )
-  const make = slug === DEFAULT_BOARD ? 'hermes kanban init makes it' : `hermes kanban boards create ${slug} makes it`
-  throw new HermesError('FAILED', `there is no board "${slug}": ${place.file} does not exist`, {
+  const make =
+    slug === DEFAULT_BOARD ? '"hermes kanban init" creates it' : `"hermes kanban boards create ${slug}" creates it`
+  throw new HermesError('FAILED', `no board "${slug}": ${place.file} does not exist`, {
     next: near === undefined || near === slug ? make : `did you mean "${near}"? ${make}`,
   })
 }

@@ -1,4 +1,4 @@
-/** What commands and the dashboard read from a board. */
+/** Queries of commands and the dashboard. */
 import { HermesError } from '../../system/errors.ts'
 import type { BoardEvent, Comment, Run, Status, Task } from '../task.ts'
 import type { Board } from './board.ts'
@@ -14,8 +14,8 @@ export function requireTask(board: Board, id: string): Task {
   const task = findTask(board, id)
   if (task) return task
   const next = /^t_[0-9a-f]{8}$/.test(id)
-    ? 'hermes kanban list --all shows those that exist; --board chooses another board'
-    : 'ids look like t_1a2b3c4d; hermes kanban list shows them'
+    ? '"hermes kanban list --all" lists the tasks; --board chooses another board'
+    : 'use an id such as t_1a2b3c4d; "hermes kanban list" shows them'
   throw new HermesError('FAILED', `no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`, { next })
 }
 
@@ -115,7 +115,7 @@ export function statusCounts(board: Board): Readonly<Record<string, number>> {
   return Object.fromEntries(rows.map(({ status, n }) => [status, n]))
 }
 
-/** Running tasks by assignee; '' counts those of nobody. */
+/** Running tasks by assignee; '' counts unassigned ones. */
 export function runningByAssignee(board: Board): Readonly<Record<string, number>> {
   const rows = board.all<{ assignee: string | null; n: number }>(
     "SELECT assignee, count(*) AS n FROM tasks WHERE status = 'running' GROUP BY assignee",

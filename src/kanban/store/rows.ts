@@ -35,7 +35,7 @@ export interface TaskRow {
   open_parents: number
 }
 
-/** '' is nobody, as null is. */
+/** '' means unassigned, like null. */
 export const assigneeOf = (row: { readonly assignee: string | null }): string | null =>
   row.assignee === null || row.assignee.trim() === '' ? null : row.assignee
 
@@ -130,7 +130,7 @@ function parsePayload(text: string): Record<string, unknown> {
       ? (value as Record<string, unknown>)
       : { value }
   } catch {
-    // Another tool may have written something else there; it is shown as it is.
+    // Another tool may have written something else there; show it unchanged.
     return { text }
   }
 }

@@ -10,9 +10,9 @@ const VERSION = 1
 const statuses = STATUSES.map((status) => `'${status}'`).join(', ')
 
 /**
- * Partial indexes: a tick reads what is running, promotable, due and ready, and never what is done, however much of it there is.
- * `rank` turns "priority descending, then age" into one direction, so that a page of it can begin anywhere.
- * `open_parents` is kept by triggers, so it is right whoever writes (the sqlite3 shell, another tool).
+ * Partial indexes: a tick reads running, promotable, due and ready tasks, and never finished ones, however many there
+ * are. `rank` turns "priority descending, then age" into one direction, so that a page can begin anywhere. Triggers
+ * maintain `open_parents`, so it is correct for every writer (the sqlite3 shell, another tool).
  */
 const TABLES = `
 CREATE TABLE tasks (
@@ -122,8 +122,8 @@ END;
 const STATEMENTS = statementsOf(TABLES)
 
 /**
- * Brings a board to this generation.
- * @throws HermesError FAILED when a newer version has written it, or it holds what is not ours
+ * Migrates a board to this schema generation.
+ * @throws HermesError FAILED when a newer version has written it, or the database is foreign
  */
 export function migrate(database: Database, file: string): void {
   if (versionOf(database) !== VERSION) make(database, file)
@@ -133,7 +133,7 @@ export function migrate(database: Database, file: string): void {
 function make(database: Database, file: string): void {
   database
     .transaction(() => {
-      // Asked again inside: two processes may open a new board at once.
+      // Checked again inside the transaction: two processes may open a new board at once.
       const version = versionOf(database)
       if (version > VERSION) throw newerBoard(file, version)
       if (version === 0) database.exec(TABLES)
@@ -148,11 +148,11 @@ export function requireVersion(database: Database, file: string): void {
   const version = versionOf(database)
   if (version > VERSION) throw newerBoard(file, version)
   if (version < VERSION)
-    throw new HermesError('FAILED', `${file} is not a board`, { next: 'hermes kanban init makes one' })
+    throw new HermesError('FAILED', `${file} is not a board`, { next: '"hermes kanban init" creates one' })
   requireSchema(database, file, { required: STATEMENTS })
 }
 
 const newerBoard = (file: string, version: number): HermesError =>
-  new HermesError('FAILED', `${file} is of generation ${version}; this version knows ${VERSION}`, {
+  new HermesError('FAILED', `${file} has schema generation ${version}; this version supports ${VERSION}`, {
     next: 'use the version that wrote it, or a newer one',
   })
