@@ -264,7 +264,8 @@ export function writeIdentity(path: string, identity: RuntimeIdentity): void {
 export const writeInitPid = (path: string): void => writeFileSync(path, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
 
 /**
- * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the next one.
+ * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the next one. It is root's
+ * and for the group of the runtime user: its owner could close it to everybody by chmod.
  * @returns the fd, or one line that says why there is none
  */
 export function listenForClients(
@@ -276,7 +277,7 @@ export function listenForClients(
   try {
     const fd = native.listenUnix(path, BACKLOG)
     chmodSync(path, 0o660)
-    if (owner !== undefined) lchownSync(path, owner.uid, owner.gid)
+    if (owner !== undefined) lchownSync(path, process.getuid?.() ?? 0, owner.gid)
     return fd
   } catch (error) {
     if (!(error instanceof NativeError || error instanceof RangeError)) throw error

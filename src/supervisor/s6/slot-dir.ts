@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { isSlotKey } from '../../protocol/init.ts'
 import type { Ending } from '../../slot/ending.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
@@ -178,20 +178,38 @@ export class ServiceDirs {
     buildServiceDir(this.#dir(slot), below(dir, `.${slot}.new`), shape, status ?? neverStarted(shape, clock.wallMs()))
   }
 
-  /** Somebody may have removed the directory: `rm -rf /run/service/*` must not keep a gateway from starting. */
+  /**
+   * Another process of the runtime user may have removed the directory or taken its mode away: neither `rm -rf /run/service/*` nor
+   * `chmod 0 /run/service` must keep a gateway from starting.
+   */
   #orRebuild(slot: string, act: () => void): void {
     try {
       act()
     } catch (error) {
       const entry = this.#entries.get(slot)
       const code = (error as NodeJS.ErrnoException).code
-      if (entry === undefined || (code !== 'ENOENT' && code !== 'ENOTDIR')) throw error
-      this.#build(slot, entry.shape)
-      entry.supervise?.close()
-      delete entry.supervise
-      this.#open(slot)
+      if (entry === undefined || !['ENOENT', 'ENOTDIR', 'EACCES'].includes(code ?? '')) throw error
+      if (code === 'EACCES') this.#openUp(slot)
+      else this.#rebuild(slot, entry)
       act()
     }
+  }
+
+  #rebuild(slot: string, entry: Entry): void {
+    this.#build(slot, entry.shape)
+    entry.supervise?.close()
+    delete entry.supervise
+    this.#open(slot)
+  }
+
+  /** From the outside in. @throws where one of them is not ours, or not there */
+  #openUp(slot: string): void {
+    for (const [dir, mode] of [
+      [this.#options.dir, 0o755],
+      [this.#dir(slot), 0o755],
+      [below(this.#dir(slot), 'supervise'), 0o700],
+    ] as const)
+      chmodSync(dir, mode)
   }
 
   #attempt(slot: string, act: () => void): void {

@@ -68,6 +68,8 @@ const PIDFD_GET_INFO = 0xc040ff0b
 const PIDFD_INFO_EXIT = 8
 const PIDFD_INFO_BYTES = 64
 const PIDFD_INFO_EXIT_CODE_OFFSET = 60
+/** The group of nobody; files of it give nothing. Where this user namespace has no such id, the saved one is the others. */
+const NOGROUP = 65_534
 const PR_SET_DUMPABLE = 4
 const PR_CAPBSET_DROP = 24
 const PR_SET_NO_NEW_PRIVS = 38
@@ -312,7 +314,8 @@ function libcNative(koffi: Koffi): Native {
     },
     dropPrivileges({ uid, gid, groups }) {
       call('setgroups', groups.length, groups.length === 0 ? null : Uint32Array.from(groups))
-      call('setresgid', gid, gid, gid)
+      // Other processes of the same uid could set our limits by prlimit(2), which wants all three gids to be theirs, too.
+      if (raw('setresgid', gid, gid, gid === NOGROUP ? NOGROUP - 1 : NOGROUP) === -1) call('setresgid', gid, gid, gid)
       call('setresuid', uid, uid, uid)
     },
     refuseNewPrivileges() {

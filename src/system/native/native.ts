@@ -82,7 +82,10 @@ export interface Native {
   kill(pid: number, signal: number): boolean
   /** pthread_sigmask(SIG_UNBLOCK) of the calling thread: what has come meanwhile arrives now. Nothing without the binding. */
   unblock(signal: number): void
-  /** setgroups, setgid (real, effective, saved), setuid (likewise): the point of no return. Throws NativeError naming the call. */
+  /**
+   * setgroups, setgid, setuid (real, effective, saved): the point of no return. The saved gid is the group of nobody until the next exec:
+   * no other process of this uid may then set our limits. Throws NativeError naming the call.
+   */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
   /**
    * prctl(PR_SET_NO_NEW_PRIVS), and PR_CAPBSET_DROP of every capability where CAP_SETPCAP is held: what this thread starts from now on

@@ -152,6 +152,24 @@ test('a supervisor that a gateway stops by a signal goes on within ten seconds',
   expect(await supervisorOf(box)).toBe(supervisor)
 })
 
+test('no process of the runtime user can cripple what supervises it: neither by limits, nor by the modes of what both use', async () => {
+  const files = {
+    'config.yaml': `${lives()}  restart_delay: {first: 1ms, max: 10ms}\n`,
+    desired_state: 'running\n',
+  }
+  const env = { ...DASHBOARD, HERMES_DASHBOARD_HOST: '127.0.0.1' }
+  await using box = await startContainer({ files, env })
+  const [{ pid = 0 }, dashboard] = [await box.up('gateway-default'), await box.up('dashboard')]
+  const limits = (of: number | undefined) => asHermes(box, `prlimit --pid ${of} --nofile=0:0 && echo done`)
+  for (const closed of [await supervisorOf(box), dashboard.pid])
+    expect(await limits(closed)).toMatchObject({ stdout: '', stderr: expect.stringContaining('not permitted') })
+  // It would be seen: of another gateway they can.
+  expect((await limits(pid)).stdout).toBe('done\n')
+  await asHermes(box, 'chmod 0 /run/hermes/control.sock /run/service/gateway-default /run/service')
+  await asHermes(box, `kill -KILL ${pid}`)
+  await box.slot('gateway-default', (slot) => slot.state === 'up' && slot.pid !== pid)
+})
+
 const SECRETS = {
   HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'secret-password-1b7',
   HERMES_DASHBOARD_OAUTH_CLIENT_SECRET: 'secret-client-1b7',

@@ -126,7 +126,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
     )
     expect(listed.trim().split('\n')).toEqual([
       '/run/hermes directory root 755',
-      '/run/hermes/control.sock socket hermes 660',
+      '/run/hermes/control.sock socket root 660',
       '/run/hermes/identity regular file root 644',
       '/run/hermes/log directory root 711',
       '/run/hermes/slots directory root 700',

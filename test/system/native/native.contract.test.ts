@@ -414,7 +414,7 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
        try { native.dropPrivileges({ uid: 0, gid: 0, groups: [] }); console.log('root again') } catch (error) { console.log(error.message) }`,
     )
     expect(stdout).toBe(
-      'Uid:\t1234\t1234\t1234\t1234|Gid:\t4321\t4321\t4321\t4321|Groups:\t5 6 |CapEff:\t0000000000000000\nsetgroups: EPERM\n',
+      'Uid:\t1234\t1234\t1234\t1234|Gid:\t4321\t4321\t65534\t4321|Groups:\t5 6 |CapEff:\t0000000000000000\nsetgroups: EPERM\n',
     )
   })
 })
