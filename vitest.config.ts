@@ -27,6 +27,8 @@ export default defineConfig({
   test: {
     // Most of the time a test waits for processes: two cores are busy with four.
     maxWorkers: 4,
+    // Node itself takes the types away and loads the modules; vite would transform each of them first.
+    experimental: { viteModuleRunner: false },
     sequence: { sequencer: LongestFirst },
     projects: [
       {
