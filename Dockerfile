@@ -11,7 +11,7 @@ RUN set -eu; \
     if ls /ca/*.crt >/dev/null 2>&1; then cat /ca/*.crt >/ca/bundle.pem; export NODE_EXTRA_CA_CERTS=/ca/bundle.pem; fi; \
     npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json LICENSE ./
-COPY scripts/build.ts scripts/
+COPY scripts/build.ts scripts/run.ts scripts/
 COPY scripts/build/ scripts/build/
 COPY bin/ bin/
 COPY src/ src/

@@ -11,7 +11,8 @@ const rank = ({ moduleId }: TestSpecification): number => {
 /** Where tests of whole programs are; the folders beside these have tests of one part each. */
 const WHOLE = ['test/process/**', 'test/container/**', 'test/browser/**']
 /** What a test of a part imports that starts programs, or asks the kernel through our own binding. */
-const REAL = /from '(node:child_process|[./]+\/support\/(cli|gateway|install|supervisor\/real-native)\.ts)'/
+const REAL =
+  /from '(node:child_process|[./]+\/(support\/(cli|gateway|install|supervisor\/real-native)|scripts\/run)\.ts)'/
 const ofReal = globSync('test/**/*.test.ts', { exclude: WHOLE }).filter((file) => REAL.test(readFileSync(file, 'utf8')))
 
 const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder

@@ -1,11 +1,11 @@
 // npm run figures: what the image costs and how quick it is, on the engine that answers and the image of these sources.
 
-import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { median } from '../test/bench/statistics.ts'
 import { type Box, freshHome, lives, startContainer } from '../test/support/container/container.ts'
 import { docker } from '../test/support/container/engine.ts'
 import { addedMegabytes, testImage } from '../test/support/container/image.ts'
+import { runSync } from './run.ts'
 
 const ROUNDS = 5
 const image = await testImage()
@@ -38,7 +38,7 @@ const home = freshHome()
 try {
   const files =
     'mkdir "$0/sessions" && cd "$0/sessions" && for d in $(seq 100); do mkdir "$d"; (cd "$d" && seq 1000 | xargs touch); done'
-  execFileSync('sh', ['-c', files, home])
+  runSync('sh', ['-c', files, home])
   say('ownership repair of 100,000 files, whole life', `${await lifeMs(home)} ms`)
   say('the same volume again, whole life', `${await lifeMs(home)} ms`)
 } finally {

@@ -1,8 +1,8 @@
 // npm run release -- VERSION: puts the changelog and package.json at that version, commits and tags. It pushes nothing.
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { releaseChangelog } from './release/changelog.ts'
 import { isNewer, isVersion } from './release/version.ts'
+import { runSync } from './run.ts'
 
 const USAGE = 'usage: npm run release -- VERSION, such as 1.2.3'
 const CHANGELOG = 'CHANGELOG.md'
@@ -10,7 +10,7 @@ const PACKAGES = ['package.json', 'package-lock.json'] as const
 
 /** In the repository that we were started in. @throws Error with git's own words */
 function git(...args: readonly string[]): string {
-  return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  return runSync('git', args)
 }
 
 /** @throws Error with one line that says why this version cannot be released */

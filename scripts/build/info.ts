@@ -1,6 +1,5 @@
 // What a build says of itself: lib/build.json in the install, /etc/hermes/image.json in the image.
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
+import { run } from '../run.ts'
 
 /** As src/system/programs/build-info.ts reads it. */
 export interface BuildInfo {
@@ -31,7 +30,7 @@ export async function buildInfo(root: string, version: string, environment: Node
 async function revisionOf(root: string): Promise<string> {
   const git = async (...words: string[]): Promise<string> =>
     // No optional locks: somebody may be at work in the checkout.
-    (await promisify(execFile)('git', ['--no-optional-locks', '-C', root, ...words])).stdout.trim()
+    (await run('git', ['--no-optional-locks', '-C', root, ...words])).stdout.trim()
   try {
     const revision = await git('rev-parse', 'HEAD')
     return (await git('status', '--porcelain', '--untracked-files=no')) === '' ? revision : `${revision}-dirty`

@@ -1,19 +1,16 @@
 // Every shell file of the repository: `sh -n`, and shellcheck where it is installed.
-import { execFileSync, spawnSync } from 'node:child_process'
 import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runSync, tryRunSync } from '../run.ts'
 
 const root = join(import.meta.dirname, '../..')
-const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-  cwd: root,
-  encoding: 'utf8',
-})
+const listed = runSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root })
 const shellFiles = listed.split('\0').filter((file) => file !== '' && isShell(file))
 
 let failed = 0
-for (const file of shellFiles) failed += run('sh', ['-n', file])
-if (spawnSync('shellcheck', ['--version']).error === undefined)
-  failed += run('shellcheck', ['--external-sources', '--source-path=SCRIPTDIR', ...shellFiles])
+for (const file of shellFiles) failed += finds('sh', ['-n', file])
+if (tryRunSync('sh', ['-c', 'command -v shellcheck']).code === 0)
+  failed += finds('shellcheck', ['--external-sources', '--source-path=SCRIPTDIR', ...shellFiles])
 else
   process.stdout.write(
     'shellcheck is not installed: only the syntax was checked (on Debian: apt-get install shellcheck)\n',
@@ -36,6 +33,6 @@ function isShell(file: string): boolean {
   }
 }
 
-function run(command: string, args: readonly string[]): 0 | 1 {
-  return spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0 ? 0 : 1
+function finds(command: string, args: readonly string[]): 0 | 1 {
+  return tryRunSync(command, args, { cwd: root, output: 'shown' }).code === 0 ? 0 : 1
 }

@@ -1,9 +1,8 @@
 // Vitest's globalSetup: one install tree per run, built into a directory of its own, so that dist/ is never touched.
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
+import { run } from '../../scripts/run.ts'
 import { testImage } from './container/image.ts'
 
 const root = dirname(dirname(import.meta.dirname))
@@ -20,7 +19,7 @@ export default async function buildInstall(): Promise<(() => Promise<void>) | un
   const scratch = await mkdtemp(join(tmpdir(), 'hermes-install-'))
   const install = join(scratch, 'dist')
   try {
-    await promisify(execFile)(process.execPath, [join(root, 'scripts', 'build.ts'), install], { cwd: root })
+    await run(process.execPath, [join(root, 'scripts', 'build.ts'), install], { cwd: root })
     process.env.HERMES_TEST_INSTALL = install
   } catch (error) {
     process.env.HERMES_TEST_INSTALL_ERROR = error instanceof Error ? error.message : String(error)

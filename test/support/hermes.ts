@@ -1,6 +1,7 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { runSync } from '../../scripts/run.ts'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
 import type { SlotStatus, StatusResult } from '../../src/protocol/control.ts'
 import { installDir } from './install.ts'
@@ -66,7 +67,7 @@ export async function startHermes(options: {
 }): Promise<RunningHermes> {
   const home = options.home ?? quickDir('hermes-test-')
   writeHome(home, options.profiles)
-  if (options.user !== undefined) execFileSync('chown', ['--recursive', `${options.user}:${options.user}`, home])
+  if (options.user !== undefined) runSync('chown', ['--recursive', `${options.user}:${options.user}`, home])
   const runDir = options.runDir ?? join(home, 'run')
   const init = spawn(join(options.install ?? installDir(), 'bin', 'init'), ['--foreground'], {
     env: {

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
+import { tryRunSync } from '../../scripts/run.ts'
 
 /** Programs that some tests use and not every machine has, with the Debian package of each. */
 const PACKAGES = {
@@ -46,8 +46,8 @@ export const whyNotRoot = process.getuid?.() === 0 ? undefined : 'needs root'
 export function whyNoStrace(): string | undefined {
   const missing = whyMissing('strace')
   if (missing !== undefined) return missing
-  const { status, stderr } = spawnSync('strace', ['-qq', '-o', '/dev/null', 'true'], { encoding: 'utf8' })
-  return status === 0 ? undefined : `strace may not trace: ${stderr.trim().split('\n')[0]}`
+  const { code, stderr } = tryRunSync('strace', ['-qq', '-o', '/dev/null', 'true'])
+  return code === 0 ? undefined : `strace may not trace: ${stderr.trim().split('\n')[0]}`
 }
 
 /** A test's name, with the reason why it is left out. */

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isatty } from 'node:tty'
@@ -19,6 +18,7 @@ import { oneLine } from '../../system/text/foreign-text.ts'
 import { nearest } from '../../system/text/nearest.ts'
 import type { Command, Input } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
+import type { EditorBundle } from '../terminal/editor.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { readText } from '../terminal/terminal.ts'
 import { table } from '../view/slots-view.ts'
@@ -182,17 +182,13 @@ async function edit(context: Context): Promise<Outcome> {
   const path = context.env.PATH ?? ''
   const editor = wished ?? EDITORS.find((one) => findProgram(one, { path, look: readable }) !== undefined)
   if (editor === undefined) throw noEditor(EDITORS.join(', '), name)
-  // Through a shell, as git does it: EDITOR may hold arguments.
-  const words = ['-c', `${editor} "$1"`, 'sh', file]
-  // dash exits at once if OPTIND is not a number.
-  const env = { ...process.env, OPTIND: undefined }
-  const { status, error } = spawnSync('/bin/sh', words, { stdio: 'inherit', env })
-  if (status === EXIT.notFound) throw noEditor(editor, name)
-  if (error || status !== 0) {
-    throw new HermesError('FAILED', `the editor "${editor}" exited with ${error?.message ?? status}; see ${file}`, {
+  const { editFile } = require('#bundle/editor.cjs') as EditorBundle
+  const { exitCode, failure } = await editFile(editor, file)
+  if (exitCode === EXIT.notFound) throw noEditor(editor, name)
+  if (failure !== undefined)
+    throw new HermesError('FAILED', `the editor "${editor}" ended with ${failure}; see ${file}`, {
       next: `hermes -p ${name} config check`,
     })
-  }
   return checkFiles(context, [file])
 }
 

@@ -1,14 +1,12 @@
 // The base image where no registry can be reached: Debian by debootstrap, plus the Node and npm that package-lock.json pins.
-import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { appendFile, cp, mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
+import { run } from '../../../scripts/run.ts'
 import { cacheDir, docker } from './engine.ts'
 
-const run = promisify(execFile)
 const require = createRequire(import.meta.url)
 
 /** What the Dockerfile builds on by default. */
@@ -68,7 +66,7 @@ async function makeArchive(archive: string): Promise<void> {
   const scratch = await mkdtemp(join(cacheDir(), 'base-'))
   const root = join(scratch, 'root')
   try {
-    await logged('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, root])
+    await run('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, root])
     await addNode(root)
     await addNpm(root, scratch)
     // The public Node images have this user; ids that meet it are worth testing.
@@ -119,21 +117,4 @@ async function addNpm(root: string, scratch: string): Promise<void> {
 async function emptyDirectory(dir: string): Promise<void> {
   if (!existsSync(dir)) return
   for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true, force: true })
-}
-
-/** Runs a talkative program; its last words are shown only when it fails. */
-function logged(command: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let tail = ''
-    const keep = (chunk: Buffer): void => {
-      tail = (tail + chunk).slice(-4000)
-    }
-    child.stdout.on('data', keep)
-    child.stderr.on('data', keep)
-    child.once('error', (error) =>
-      reject(new Error(`cannot run ${command}: ${error.message}; on Debian: apt-get install ${command}`)),
-    )
-    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} failed (${code}):\n${tail}`))))
-  })
 }

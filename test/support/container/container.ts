@@ -1,9 +1,9 @@
 // One container of the image under test: made by testcontainers, driven by the docker commands that a user types.
-import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { GenericContainer, type WaitStrategy } from 'testcontainers'
+import { tryRun } from '../../../scripts/run.ts'
 import type { SlotStatus, StatusResult } from '../../../src/protocol/control.ts'
 import type { SignalName } from '../../../src/system/signals.ts'
 import type { Finished } from '../supervisor/namespace.ts'
@@ -267,13 +267,5 @@ export class Box implements AsyncDisposable {
 
 /** Runs the docker client. Never rejects for its exit code. */
 export function dockerCommand(args: readonly string[], input = ''): Promise<Finished> {
-  return new Promise((resolve, reject) => {
-    const child = execFile('docker', args, { maxBuffer: 256e6 }, (error, stdout, stderr) => {
-      if (error !== null && typeof error.code === 'string') reject(error)
-      else resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr })
-    })
-    // A client that has no use for its input may be gone before it is written.
-    child.stdin?.on('error', () => undefined)
-    child.stdin?.end(input)
-  })
+  return tryRun('docker', args, { input })
 }

@@ -1,10 +1,10 @@
 // A Docker engine to test with: the one that answers, or, for root, a dockerd of our own.
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { run } from '../../../scripts/run.ts'
 import { waitFor } from '../wait.ts'
 
 /** Where what takes long to make is kept between runs: the engine's data, the base image. */
@@ -17,8 +17,7 @@ const logFile = (): string => join(engineDir(), 'dockerd.log')
 
 /** Runs the docker client and gives its standard output, trimmed. @throws with the client's own words when it fails */
 export async function docker(args: readonly string[], options: { timeoutMs?: number } = {}): Promise<string> {
-  const { stdout } = await promisify(execFile)('docker', args, { maxBuffer: 64e6, timeout: options.timeoutMs ?? 0 })
-  return stdout.trim()
+  return (await run('docker', args, options)).stdout.trim()
 }
 
 /** Why no engine answers, in one line; undefined: one does. */

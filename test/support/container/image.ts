@@ -1,15 +1,13 @@
 // The image under test, named by what it is built from: a test never runs on an image of older sources.
-import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { promisify } from 'node:util'
+import { run } from '../../../scripts/run.ts'
 import { baseImage, hasImage } from './base-image.ts'
 import { docker } from './engine.ts'
 
-const run = promisify(execFile)
 const root = join(import.meta.dirname, '../../..')
 /** What decides about the image's content (docker/ca does not: it is trusted in the build stage only). */
 const SOURCES = [
@@ -21,6 +19,7 @@ const SOURCES = [
   'docker',
   'LICENSE',
   'scripts/build.ts',
+  'scripts/run.ts',
   'scripts/build',
   'src',
 ]
@@ -112,23 +111,9 @@ async function dockerBuild(image: string, base: string, context = root): Promise
     ...(context === root ? ['--tag', 'hermes-test:latest'] : []),
   ]
   try {
-    await new Promise<void>((resolve, reject) => {
-      const child = spawn('docker', [...args, ...proxies.flatMap((name) => ['--build-arg', name]), context], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        // The classic builder: the only one on a plain Debian, and the strictest about what a Dockerfile may say.
-        env: { ...process.env, DOCKER_BUILDKIT: '0' },
-      })
-      let said = ''
-      const keep = (chunk: Buffer): void => {
-        said = (said + chunk).slice(-8000)
-      }
-      child.stdout.on('data', keep)
-      child.stderr.on('data', keep)
-      child.once('error', reject)
-      child.once('close', (code) =>
-        code === 0 ? resolve() : reject(new Error(`docker build failed (${code}):\n${said}`)),
-      )
-    })
+    // The classic builder: the only one on a plain Debian, and the strictest about what a Dockerfile may say.
+    const env = { ...process.env, DOCKER_BUILDKIT: '0' }
+    await run('docker', [...args, ...proxies.flatMap((name) => ['--build-arg', name]), context], { env })
   } finally {
     if (hasBundle) await rm(certificates, { force: true })
   }

@@ -1,10 +1,10 @@
 // podman as Debian has it, with a storage of its own, and the image under test in it.
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { runSync, tryRun } from '../../../scripts/run.ts'
 import { baseImage } from './base-image.ts'
 import { docker } from './engine.ts'
 import { testImage } from './image.ts'
@@ -22,7 +22,7 @@ export function whyNoPodman(): string | undefined {
   if (process.getuid?.() !== 0) return 'podman is tried as root'
   for (const program of ['podman', 'crun', 'catatonit']) {
     try {
-      execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'pipe' })
+      runSync('sh', ['-c', `command -v ${program}`])
     } catch {
       return `${program} is not installed (Debian: apt-get install podman crun catatonit)`
     }
@@ -75,14 +75,7 @@ export class Podman implements AsyncDisposable {
   }
 
   async run(...argv: string[]): Promise<PodmanAnswer> {
-    try {
-      const options = { timeout: 120_000, maxBuffer: 16e6 }
-      return { code: 0, ...(await promisify(execFile)(join(this.bin, 'podman'), argv, options)) }
-    } catch (error) {
-      const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string }
-      if (typeof code !== 'number') throw error
-      return { code, stdout, stderr }
-    }
+    return tryRun(join(this.bin, 'podman'), argv, { timeoutMs: 120_000 })
   }
 
   /** @returns standard output @throws when it fails, with its words */
@@ -154,7 +147,7 @@ function mayRaiseLimits(): boolean {
 
 function programOnPath(name: string): string {
   try {
-    return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim()
+    return runSync('sh', ['-c', `command -v ${name}`]).trim()
   } catch {
     return name // it is not here, and nothing is run
   }

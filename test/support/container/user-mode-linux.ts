@@ -1,9 +1,10 @@
 // A kernel of its own: User Mode Linux boots the image under test where cgroups are of version 2, whatever this machine has.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { runSync } from '../../../scripts/run.ts'
 import { whyMissing, whyNotRoot } from '../tools.ts'
 import { type WaitOptions, waitFor } from '../wait.ts'
 import { docker } from './engine.ts'
@@ -62,7 +63,7 @@ export class Machine implements AsyncDisposable {
     const image = await testImage()
     const container = await docker(['create', image])
     try {
-      execFileSync('sh', ['-c', 'docker export "$1" | tar -x -C "$2"', 'sh', container, root])
+      runSync('sh', ['-c', 'docker export "$1" | tar -x -C "$2"', 'sh', container, root])
     } finally {
       await docker(['rm', container])
     }

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { runSync } from '../../../scripts/run.ts'
 import { stampText } from '../../../src/s6/status.ts'
 import { readWaiting } from '../read-waiting.ts'
 
@@ -12,7 +12,7 @@ import { readWaiting } from '../read-waiting.ts'
  */
 export function listen(slotDir: string, sinceMs: number): () => string {
   const fifo = join(slotDir, 'event', `ftrig1:${stampText(sinceMs)}:${randomBytes(3).toString('hex')}`)
-  execFileSync('mkfifo', [fifo])
+  runSync('mkfifo', [fifo])
   const fd = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
   return () => readWaiting(fd)
 }

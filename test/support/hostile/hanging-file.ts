@@ -1,6 +1,7 @@
 // A file of a file system that never answers, like one on a network mount whose server is gone.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tryRunSync } from '../../../scripts/run.ts'
 import { whyMissing } from '../tools.ts'
 
 /**
@@ -34,11 +35,8 @@ export function whyNoHangingFile(): string | undefined {
   const missing = whyMissing('python3')
   if (missing !== undefined) return missing
   const onTmpfs = 'mount -t tmpfs tmpfs /mnt && touch /mnt/file && exec python3 -c "$1" /mnt/file looking'
-  const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', onTmpfs, 'sh', MOUNT], {
-    input: '',
-    encoding: 'utf8',
-  })
-  return status === 0 ? undefined : `no FUSE: ${stderr.trim().split('\n').at(-1)}`
+  const { code, stderr } = tryRunSync('unshare', ['--mount', 'sh', '-c', onTmpfs, 'sh', MOUNT])
+  return code === 0 ? undefined : `no FUSE: ${stderr.trim().split('\n').at(-1)}`
 }
 
 /**
@@ -64,7 +62,7 @@ export async function letHang(
       holder.stdin.end()
       await ended
       // The namespace may be gone with its process.
-      spawnSync('nsenter', [...enter, 'umount', '--lazy', file], { stdio: 'ignore' })
+      tryRunSync('nsenter', [...enter, 'umount', '--lazy', file])
     },
   }
 }

@@ -1,8 +1,8 @@
 /** What may lie under a name of the volume that ought to be a small file or a directory of ours. */
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import { runSync } from '../../../scripts/run.ts'
 
 /** The default profile's and the volume's own. */
 const OF_HOME = [
@@ -68,7 +68,7 @@ export class Shapes implements Disposable {
 
   /** Kinds of things; each makes it and returns what takes it away again. */
   readonly kinds: Readonly<Record<string, (path: string) => () => void>> = {
-    'a FIFO': made((path) => execFileSync('mkfifo', [path])),
+    'a FIFO': made((path) => runSync('mkfifo', [path])),
     'a directory': made((path) => mkdirSync(join(path, 'in', 'it'), { recursive: true })),
     'a link to itself': made((path) => symlinkSync(path, path)),
     'a link that leads nowhere': made((path) => symlinkSync('/nowhere', path)),

@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { tryRunSync } from '../../../scripts/run.ts'
 
 /**
  * A file system of its own, in memory.
@@ -12,21 +12,21 @@ export function memoryDisk(
   size = '2m',
 ): (Disposable & { readonly path: string; remount(flags: string): void; fill(): string }) | undefined {
   const path = mkdtempSync(join(tmpdir(), 'hermes-disk-'))
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]).status !== 0) {
+  if (tryRunSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]).code !== 0) {
     rmSync(path, { recursive: true })
     return undefined
   }
   return {
     path,
-    remount: (flags) => void spawnSync('mount', ['-o', `remount,${flags}`, path]),
+    remount: (flags) => void tryRunSync('mount', ['-o', `remount,${flags}`, path]),
     /** Until there is no page left. @returns the file that holds them all */
     fill: () => {
       const ballast = join(path, 'ballast')
-      spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4096'])
+      tryRunSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4096'])
       return ballast
     },
     [Symbol.dispose]() {
-      spawnSync('umount', [path])
+      tryRunSync('umount', [path])
       rmSync(path, { recursive: true, force: true })
     },
   }

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { fstatSync, openSync } from 'node:fs'
+import { runSync } from '../../../scripts/run.ts'
 import { type Native, NativeError } from '../../../src/system/native/native.ts'
 import { degradedNative } from '../../../src/system/native/native-degraded.ts'
 
@@ -82,7 +82,7 @@ export class FakeNative implements Native {
     try {
       this.#real.mkfifo(path, mode)
     } catch {
-      const exists = execFileSync('sh', ['-c', '[ -e "$1" ] && echo yes || :', 'sh', path]).length > 0
+      const exists = runSync('sh', ['-c', '[ -e "$1" ] && echo yes || :', 'sh', path]).length > 0
       throw exists ? new NativeError('mkfifo', 17, 'EEXIST') : new NativeError('mkfifo', 2, 'ENOENT')
     }
   }

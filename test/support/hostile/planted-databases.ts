@@ -1,7 +1,7 @@
 /** Databases as somebody who can write the volume may leave them: each holds up, for ever or for long, whoever opens it in good faith. */
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { runSync } from '../../../scripts/run.ts'
 import { openDatabase } from '../../../src/system/files/sqlite.ts'
 
 /** Makes it under that name; its directory is there. */
@@ -10,7 +10,7 @@ export type Plant = (file: string) => void
 const fifo = (suffix: string): Plant => {
   return (file) => {
     if (suffix !== '') writeFileSync(file, '')
-    execFileSync('mkfifo', [file + suffix])
+    runSync('mkfifo', [file + suffix])
   }
 }
 

@@ -1,7 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runSync } from '../../../scripts/run.ts'
 
 const MKFS = ['mkfs.ext4', '-q', '-F', '-J', 'size=4']
 /** Nothing is written back by the file system's own five seconds: only what was synced is there after the cut. */
@@ -25,10 +25,12 @@ export function cutDisk(): CutDisk | string {
     [...MKFS, image],
     [...MOUNT, image, path],
   ]) {
-    const { status, error, stderr } = spawnSync(command, words, { encoding: 'utf8' })
-    if (status === 0) continue
-    rmSync(dir, { recursive: true, force: true })
-    return `${command}: ${error?.message ?? stderr.trim()}`
+    try {
+      runSync(command, words)
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true })
+      return String(error).replaceAll('\n', ' ')
+    }
   }
   return {
     path,
@@ -36,17 +38,17 @@ export function cutDisk(): CutDisk | string {
       // A name of its own: a container that starts meanwhile holds the last copy's mount for a moment, and its loop device would be
       // taken again, with what it knows of the file system.
       const copy = join(dir, `copy-${++cuts}`)
-      execFileSync('cp', ['--sparse=always', image, copy])
-      execFileSync('mount', ['-o', 'loop', copy, copied])
+      runSync('cp', ['--sparse=always', image, copy])
+      runSync('mount', ['-o', 'loop', copy, copied])
       try {
         return await look(copied)
       } finally {
-        execFileSync('umount', [copied])
+        runSync('umount', [copied])
         rmSync(copy)
       }
     },
     [Symbol.dispose]() {
-      execFileSync('umount', [path])
+      runSync('umount', [path])
       rmSync(dir, { recursive: true, force: true })
     },
   }

@@ -1,6 +1,7 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Readable } from 'node:stream'
+import { runSync, tryRun } from '../../../scripts/run.ts'
 import { SIGNALS, type SignalName } from '../../../src/system/signals.ts'
 import { type WaitOptions, waitFor, within } from '../wait.ts'
 
@@ -40,7 +41,7 @@ export interface NamespaceOptions {
  */
 export function whyNoNamespace(): string | undefined {
   try {
-    execFileSync('unshare', [...UNSHARE, 'true'], { stdio: 'pipe' })
+    runSync('unshare', [...UNSHARE, 'true'])
     return undefined
   } catch (error) {
     return `unshare: ${error instanceof Error ? error.message : String(error)}`
@@ -158,12 +159,7 @@ export class Pid1 implements AsyncDisposable {
       ...(isRoot ? [] : ['--user', '--preserve-credentials']),
     ]
     const env = { ...(options.env ?? { PATH: process.env.PATH ?? '', HOME: '/root' }) }
-    return new Promise((resolve, reject) => {
-      execFile('nsenter', [...enter, '--', ...argv], { env, maxBuffer: 64e6 }, (error, stdout, stderr) => {
-        if (error !== null && typeof error.code !== 'number' && error.signal === undefined) reject(error)
-        else resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr })
-      })
-    })
+    return tryRun('nsenter', [...enter, '--', ...argv], { env })
   }
 
   /** Our pid of the process that has this pid inside; undefined: there is none. */
