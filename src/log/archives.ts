@@ -3,12 +3,10 @@
  * when the clock goes back, so sorting them gives the order of writing. s6-log's archives (`@<TAI64N>.s`, `.u`), left by
  * what ran on this volume before, count as archives too.
  */
+import { unixMsOf } from '../protocol/s6.ts'
 
 const OURS = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z\.log$/
-const S6 = /^@([0-9a-f]{16})([0-9a-f]{8})\.[su]$/
-// A TAI64 label is 2^62 + seconds of TAI, which stood 10 s ahead of UTC in 1970 (cr.yp.to/libtai/tai64.html). The leap seconds
-// since then are left out: they move a foreign archive by less than half a minute.
-const TAI64_EPOCH = 2n ** 62n + 10n
+const S6 = /^@([0-9a-f]{24})\.[su]$/
 
 // A name later than this is no archive's: a hostile or torn one must not push our own names beyond what a date can say.
 const LATEST_MS = Date.UTC(9999, 0)
@@ -23,10 +21,9 @@ export function archiveAtMs(name: string): number | undefined {
     const atMs = Date.parse(`${ours[1]}-${ours[2]}-${ours[3]}T${ours[4]}:${ours[5]}:${ours[6]}.${ours[7]}Z`)
     return atMs < LATEST_MS ? atMs : undefined // NaN (month 13) is not below either
   }
-  const s6 = S6.exec(name)
-  if (!s6) return undefined
-  const atMs =
-    Number(BigInt(`0x${s6[1]}`) - TAI64_EPOCH) * 1000 + Math.floor(Number.parseInt(s6[2] as string, 16) / 1e6)
+  const stamp = S6.exec(name)?.[1]
+  if (stamp === undefined) return undefined
+  const atMs = Math.floor(unixMsOf(stamp))
   return atMs >= 0 && atMs < LATEST_MS ? atMs : undefined
 }
 

@@ -1,8 +1,8 @@
 import { closeSync, constants, existsSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { decodeStatus, type ReadStatus } from '../protocol/s6.ts'
 import { readRegularBytes } from '../system/files/small-file.ts'
 import { codeOf, exitCodes, S6Error, systemError } from './error.ts'
-import { decodeStatus, type ServiceState } from './status.ts'
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 /** More than a status has in any version of s6. */
@@ -42,7 +42,7 @@ export async function isSupervised(dir: string, isLocked: IsLocked): Promise<boo
 }
 
 /** @throws S6Error 111 */
-export function readState(dir: string): ServiceState {
+export function readState(dir: string): ReadStatus {
   const file = join(dir, 'supervise', 'status')
   let bytes: Buffer
   try {

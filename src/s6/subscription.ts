@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, closeSync, constants, openSync, renameSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
+import { subscriberName } from '../protocol/s6.ts'
 import type { Native } from '../system/native/native.ts'
 import { type S6Error, systemError } from './error.ts'
-import { stampText } from './status.ts'
 
 const { O_RDWR, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
@@ -25,7 +25,7 @@ export function subscribe(
   wallMs: number,
   letters: (letters: string) => void,
 ): Subscription {
-  const name = `ftrig1:${stampText(wallMs)}:${randomBytes(5).toString('base64url').slice(0, 6)}`
+  const name = subscriberName(wallMs, randomBytes(5).toString('base64url').slice(0, 6))
   const scratch = join(dir, 'event', `.${name}`)
   const path = join(dir, 'event', name)
   const failed = (error: unknown): S6Error => systemError(`unable to subscribe to events for ${dir}`, error)

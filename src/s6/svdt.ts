@@ -1,5 +1,6 @@
+import { deathsIn } from '../protocol/s6.ts'
 import { readOptions, wholeNumber } from './options.ts'
-import { signalText, stampHex } from './status.ts'
+import { signalText } from './status.ts'
 
 export interface SvdtRequest {
   readonly numeric: boolean
@@ -26,19 +27,14 @@ export function parseSvdt(argv: readonly string[]): SvdtRequest | string {
   return dir === undefined ? 'expected a slot directory' : { numeric, last, dir }
 }
 
-/** Stamp of 12 bytes, exit code, signal (0: none). */
-const RECORD_BYTES = 14
-
-/** @param tally `supervise/death_tally`; a record that was cut short is left out */
+/** @param tally `supervise/death_tally` */
 export function describeDeaths(tally: Buffer, { numeric, last }: Pick<SvdtRequest, 'numeric' | 'last'>): string {
-  const count = Math.floor(tally.length / RECORD_BYTES)
-  const lines: string[] = []
-  for (let i = Math.max(0, count - (last ?? count)); i < count; i++) {
-    const at = i * RECORD_BYTES
-    const signal = tally.readUInt8(at + 13)
-    const how =
-      signal === 0 ? `exitcode ${tally.readUInt8(at + 12)}` : `signal ${numeric ? signal : signalText(signal)}`
-    lines.push(`@${stampHex(tally, at)} ${how}\n`)
-  }
-  return lines.join('')
+  const deaths = deathsIn(tally)
+  return deaths
+    .slice(Math.max(0, deaths.length - (last ?? deaths.length)))
+    .map(({ stamp, exitCode, signal }) => {
+      const how = signal === 0 ? `exitcode ${exitCode}` : `signal ${numeric ? signal : signalText(signal)}`
+      return `@${stamp} ${how}\n`
+    })
+    .join('')
 }

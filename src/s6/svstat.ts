@@ -1,9 +1,10 @@
+import type { ReadStatus } from '../protocol/s6.ts'
 import { readOptions } from './options.ts'
-import { isUp, type ServiceState, signalText } from './status.ts'
+import { isUp, signalText } from './status.ts'
 
 /** A slot directory as s6-svstat reads it. */
 export interface Observed {
-  readonly state: ServiceState
+  readonly state: ReadStatus
   /** The directory has no file `down`. */
   readonly normallyUp: boolean
   readonly nowMs: number
@@ -14,14 +15,14 @@ type Field = (seen: Observed) => string | number | boolean
 const secondsSince = (atMs: number, nowMs: number): number => Math.max(0, Math.floor((nowMs - atMs) / 1000))
 const exitCode = ({ state }: Observed): number =>
   isUp(state) || signalNumber(state) !== 0 ? -1 : state.waitStatus >> 8
-const signalNumber = (state: ServiceState): number => state.waitStatus & 0x7f
+const signalNumber = (state: ReadStatus): number => state.waitStatus & 0x7f
 
 /** What `-o` names, in s6's words. */
 const fields: Readonly<Record<string, Field>> = {
   up: ({ state }) => isUp(state),
   wantedup: ({ state }) => state.wantedUp,
   normallyup: ({ normallyUp }) => normallyUp,
-  ready: ({ state }) => state.pid !== undefined && state.ready,
+  ready: ({ state }) => state.pid !== null && state.ready,
   paused: ({ state }) => state.paused,
   pid: ({ state }) => (isUp(state) ? (state.pid ?? -1) : -1),
   // The process leads a session of its own, so it names its group too.
@@ -29,10 +30,10 @@ const fields: Readonly<Record<string, Field>> = {
   exitcode: exitCode,
   signal: ({ state }) => (isUp(state) || signalNumber(state) === 0 ? 'NA' : signalText(signalNumber(state))),
   signum: ({ state }) => (isUp(state) || signalNumber(state) === 0 ? -1 : signalNumber(state)),
-  updownsince: ({ state }) => `@${state.changedAt.hex}`,
-  readysince: ({ state }) => `@${state.readyChangedAt.hex}`,
-  updownfor: ({ state, nowMs }) => secondsSince(state.changedAt.unixMs, nowMs),
-  readyfor: ({ state, nowMs }) => secondsSince(state.readyChangedAt.unixMs, nowMs),
+  updownsince: ({ state }) => `@${state.changed}`,
+  readysince: ({ state }) => `@${state.readyChanged}`,
+  updownfor: ({ state, nowMs }) => secondsSince(state.changedAtMs, nowMs),
+  readyfor: ({ state, nowMs }) => secondsSince(state.readyAtMs, nowMs),
 }
 
 const shortcuts: Readonly<Record<string, string>> = {
@@ -83,13 +84,13 @@ export function describe(seen: Observed, request: Pick<SvstatRequest, 'fields' |
   const ending =
     signal === 0 ? `exitcode ${state.waitStatus >> 8}` : `signal ${request.numeric ? signal : signalText(signal)}`
   return [
-    `${up ? `up (pid ${state.pid})` : `down (${ending})`} ${secondsSince(state.changedAt.unixMs, nowMs)} seconds`,
+    `${up ? `up (pid ${state.pid})` : `down (${ending})`} ${secondsSince(state.changedAtMs, nowMs)} seconds`,
     up && !normallyUp ? 'normally down' : '',
     !up && normallyUp ? 'normally up' : '',
     state.paused ? 'paused' : '',
     !up && state.wantedUp ? 'want up' : '',
     up && !state.wantedUp ? 'want down' : '',
-    state.ready ? `ready ${secondsSince(state.readyChangedAt.unixMs, nowMs)} seconds` : '',
+    state.ready ? `ready ${secondsSince(state.readyAtMs, nowMs)} seconds` : '',
   ]
     .filter((part) => part !== '')
     .join(', ')

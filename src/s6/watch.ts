@@ -1,5 +1,6 @@
 /** What is waited for, and when it has come about (s6's s6-svwait and s6-svlisten1, as they behave in 2.11). Pure. */
-import { isUp, type ServiceState } from './status.ts'
+import type { ReadStatus } from '../protocol/s6.ts'
+import { isUp } from './status.ts'
 
 export interface Goal {
   readonly up: boolean
@@ -27,7 +28,7 @@ export class Watch {
   readonly #seen: Seen[]
   #failures = 0
 
-  constructor(states: readonly ServiceState[], goals: readonly Goal[]) {
+  constructor(states: readonly ReadStatus[], goals: readonly Goal[]) {
     this.#goals = [...goals]
     this.#seen = states.map((state) => ({ up: isUp(state), ready: state.ready }))
     this.#advance()

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest'
 import { archiveAtMs, archiveName, planRotation, sortArchives } from '../../src/log/archives.ts'
 
 const NOON = Date.UTC(2026, 10, 22, 12, 15, 18, 810)
-/** TAI64N of 2026-11-22T12:15:18.810Z, as s6-log would name it. */
-const foreign = '@400000006b1b59b030479e80.s'
-const foreignAtMs = (0x6b1b59b0 - 10) * 1000 + 810
+/** An archive of s6-log: TAI is 37 s ahead of UTC. */
+const foreign = '@400000006b1b59cb30479e80.s'
+const foreignAtMs = (0x6b1b59cb - 37) * 1000 + 810
 
 test('an archive bears the instant of its rotation', () => {
   expect(archiveName(NOON)).toBe('20261122T121518.810Z.log')
@@ -13,6 +13,7 @@ test('an archive bears the instant of its rotation', () => {
 })
 
 test("s6-log's archives are dated too, clean or not", () => {
+  expect(archiveAtMs('@400000006b02dcfb30479e80.s')).toBe(NOON)
   expect(archiveAtMs(foreign)).toBe(foreignAtMs)
   expect(archiveAtMs(foreign.replace('.s', '.u'))).toBe(foreignAtMs)
 })

@@ -1,5 +1,5 @@
 import { expect, describe as group, test } from 'vitest'
-import { decodeStatus } from '../../src/s6/status.ts'
+import { decodeStatus } from '../../src/protocol/s6.ts'
 import { parseSvc } from '../../src/s6/svc.ts'
 import { describeDeaths, parseSvdt } from '../../src/s6/svdt.ts'
 import { describe, parseSvstat } from '../../src/s6/svstat.ts'
@@ -23,7 +23,7 @@ const sentence = { fields: [], numeric: false }
 group('s6-svstat', () => {
   test("reads s6's own status file", () => {
     expect(seen(UP).state).toMatchObject({ pid: 15916, wantedUp: true, ready: false, paused: false, waitStatus: 0 })
-    expect(seen(UP).state.changedAt.unixMs).toBe(SINCE_MS)
+    expect(seen(UP).state.changedAtMs).toBe(SINCE_MS)
   })
   test('reads the longer status of s6 2.13 too, and nothing else', () => {
     const long = `${UP.slice(0, 64)}00000000000024a3${UP.slice(64)}`

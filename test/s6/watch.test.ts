@@ -1,29 +1,30 @@
 import { expect, test } from 'vitest'
-import type { ServiceState } from '../../src/s6/status.ts'
+import type { ReadStatus } from '../../src/protocol/s6.ts'
 import { svcGoals } from '../../src/s6/svc.ts'
 import { parseSvwait } from '../../src/s6/svwait.ts'
 import { type Goal, Watch } from '../../src/s6/watch.ts'
 
-const stamp = { hex: '', unixMs: 0 }
-const state = (pid: number | undefined, ready: boolean): ServiceState => ({
+const state = (pid: number | null, ready: boolean): ReadStatus => ({
   pid,
   ready,
-  changedAt: stamp,
-  readyChangedAt: stamp,
+  changed: '',
+  changedAtMs: 0,
+  readyChanged: '',
+  readyAtMs: 0,
   waitStatus: 0,
   paused: false,
   finishing: false,
   wantedUp: true,
 })
 const up = state(7, true)
-const down = state(undefined, true)
+const down = state(null, true)
 const goals = (...options: readonly string[]): readonly Goal[] => {
   const request = parseSvwait([...options, 'a'])
   if (typeof request === 'string') throw new Error(request)
   return request.goals
 }
 /** How many failed; `waits` on. */
-const outcome = (states: readonly ServiceState[], given: readonly Goal[], ...heard: readonly [number, string][]) => {
+const outcome = (states: readonly ReadStatus[], given: readonly Goal[], ...heard: readonly [number, string][]) => {
   const watch = new Watch(states, given)
   for (const [service, letters] of heard) for (const letter of letters) watch.hear(service, letter)
   return watch.failures ?? 'waits'

@@ -1,9 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { SUBSCRIBER } from '../../protocol/s6.ts'
 
 const { O_RDONLY, O_WRONLY, O_DIRECTORY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
-/** The FIFO of one who listens: s6's libftrig. */
-const LISTENER = /^ftrig1:@[0-9a-f]{24}:.{6}$/
 const OTHERS_WRITE = 0o022
 
 /**
@@ -15,7 +14,7 @@ const OTHERS_WRITE = 0o022
 export function tellListeners(slotDir: string, letters: string, runtimeUid: number): void {
   inDirectory(slotDir, (slot) =>
     inDirectory(join(slot, 'event'), (event) => {
-      for (const name of readdirSync(event)) if (LISTENER.test(name)) tell(join(event, name), letters, runtimeUid)
+      for (const name of readdirSync(event)) if (SUBSCRIBER.test(name)) tell(join(event, name), letters, runtimeUid)
     }),
   )
 }

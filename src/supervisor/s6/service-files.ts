@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { encodeStatus, type ServiceStatus } from '../../protocol/s6.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { below } from '../../system/paths.ts'
 import type { SignalName } from '../../system/signals.ts'
-import { encodeStatus, type ServiceStatus } from './status.ts'
 
 /** What of a slot's definition shows in its directory. */
 export interface ServiceShape {

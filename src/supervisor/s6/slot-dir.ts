@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { isSlotKey } from '../../protocol/init.ts'
+import { DEATH_BYTES, encodeStatus, type ServiceStatus, tallyDeath } from '../../protocol/s6.ts'
 import type { Ending } from '../../slot/ending.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
@@ -9,11 +10,10 @@ import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { ControlNative } from './control-fifo.ts'
 import { FairLetters } from './fair-letters.ts'
 import { buildServiceDir, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
-import { DEATH_BYTES, encodeStatus, type ServiceStatus, tallyDeath } from './status.ts'
 import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
 
+export type { ServiceStatus } from '../../protocol/s6.ts'
 export type { ServiceShape } from './service-files.ts'
-export type { ServiceStatus } from './status.ts'
 
 export interface ServiceDirsOptions {
   /** The scan directory. */

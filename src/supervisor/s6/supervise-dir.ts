@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import { SUBSCRIBER, unixMsOf } from '../../protocol/s6.ts'
 import { below } from '../../system/paths.ts'
 import { ControlFifo, type ControlNative, type Letters } from './control-fifo.ts'
-import { tainToUnixMs } from './status.ts'
 
 const { O_WRONLY, O_CREAT, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
@@ -50,9 +50,6 @@ export interface Event {
   readonly shownFromMs?: number
 }
 
-/** The FIFO of a subscriber: its name says since when it listens. */
-const SUBSCRIBER = /^ftrig1:@([0-9a-f]{24}):.{6}$/
-
 /**
  * Tells everybody who listens in `event/`, never waiting for anybody; listeners that are gone are removed.
  * @returns letters for listeners whose FIFO we may not write: s6's tools of other users
@@ -63,7 +60,7 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
   for (const name of readdirSync(eventDir)) {
     const stamp = SUBSCRIBER.exec(name)?.[1]
     if (stamp === undefined) continue
-    const sinceMs = tainToUnixMs(stamp)
+    const sinceMs = unixMsOf(stamp)
     // A stamp of the future is one from before the clock was set back.
     const news = events.filter(
       ({ shownFromMs }) => shownFromMs === undefined || sinceMs < shownFromMs || sinceMs > nowMs,

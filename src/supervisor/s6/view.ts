@@ -1,6 +1,7 @@
 /** A slot as s6 sees it: a service that is up, whose finish script runs, or that is down. Pure. */
+
+import type { ServiceStatus } from '../../protocol/s6.ts'
 import { childOf, type Slot } from '../../slot/slot.ts'
-import type { ServiceStatus } from './status.ts'
 
 export type Phase = 'down' | 'up' | 'finishing'
 

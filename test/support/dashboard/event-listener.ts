@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { runSync } from '../../../scripts/run.ts'
-import { stampText } from '../../../src/s6/status.ts'
+import { subscriberName } from '../../../src/protocol/s6.ts'
 import { readWaiting } from '../read-waiting.ts'
 
 /**
@@ -11,7 +11,7 @@ import { readWaiting } from '../read-waiting.ts'
  * @returns what was heard, once: it listens no longer
  */
 export function listen(slotDir: string, sinceMs: number): () => string {
-  const fifo = join(slotDir, 'event', `ftrig1:${stampText(sinceMs)}:${randomBytes(3).toString('hex')}`)
+  const fifo = join(slotDir, 'event', subscriberName(sinceMs, randomBytes(3).toString('hex')))
   runSync('mkfifo', [fifo])
   const fd = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
   return () => readWaiting(fd)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { encodeStatus, type ServiceStatus, tallyDeath } from '../../../src/supervisor/s6/status.ts'
+import { encodeStatus, type ServiceStatus, tallyDeath } from '../../src/protocol/s6.ts'
 
 // The examples were written by s6-supervise 2.11.3.2 and dumped with hexdump.
 const upSinceMs = 1795349580 * 1000
