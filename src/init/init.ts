@@ -14,12 +14,12 @@ import { makeDirectories } from './boot/directories.ts'
 import { HealthFile } from './boot/health-file.ts'
 import type { Home } from './boot/home.ts'
 import { Hooks } from './boot/hooks.ts'
-import { Lease } from './boot/lease.ts'
 import { MainGate } from './boot/main-gate.ts'
 import { ProfilesGate } from './boot/profiles-gate.ts'
 import { hookScript, mainScript } from './boot/run-directory.ts'
 import type { ServicesBootOptions } from './boot/services-boot.ts'
 import { prepareVolume, type VolumeOptions, whyUnwritable } from './boot/volume.ts'
+import { VolumeLock } from './boot/volume-lock.ts'
 import { Boot } from './boot.ts'
 import { readEnvironment, type Variables } from './facts/environment.ts'
 import type { InitFacts, InitOptions } from './facts/facts.ts'
@@ -168,11 +168,14 @@ export class Init {
       remember: (message) => this.#memory.take(message),
       eventAfter: (seq) => this.#children.events.after(seq),
       isStopped,
-      gone: () => this.#children.forgetRequests(),
+      gone: () => {
+        this.#children.forgetRequests()
+        this.#gate.supervisorEnded()
+      },
       answers: (pid) => health.set(pid),
       warn,
     })
-    const lease = new Lease({
+    const lock = new VolumeLock({
       file: homePaths(home).lease,
       dir: `/proc/self/fd/${opened.fd}`,
       native,
@@ -183,13 +186,10 @@ export class Init {
     })
     this.#gate = new BeginGate({
       home,
-      lease,
+      lock,
       withoutLease: isDashboard(options.words),
-      prepare: () => prepareVolume(this.#volumeOptions()),
-      tryIt: () => whyUnwritable(this.#volumeOptions()),
-      send: (message) => {
-        if (!this.#shutdown.begun) this.#supervisor.send(message)
-      },
+      look: (what) => (what === 'prepare' ? prepareVolume : whyUnwritable)(this.#volumeOptions()),
+      send: (message) => this.#supervisor.send(message),
       unusable: (why) => this.#stopWith(EXIT.failed, why),
       say,
     })
@@ -232,6 +232,7 @@ export class Init {
       children: this.#children,
       services: this.#services,
       supervisor: this.#supervisor,
+      gate: this.#gate,
       profilesGate: this.#profilesGate,
       mainGate: this.#mainGate,
       main: this.#main,

@@ -2,6 +2,7 @@ import { type Clock, inTime } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Native } from '../system/native/native.ts'
 import { listProcesses } from '../system/programs/proc.ts'
+import type { BeginGate } from './boot/begin-gate.ts'
 import type { ExitCodeFile } from './boot/exit-code-file.ts'
 import { FINISH_HOOKS, type Hooks } from './boot/hooks.ts'
 import type { MainGate } from './boot/main-gate.ts'
@@ -30,6 +31,7 @@ export interface ShutdownOptions {
   readonly children: Children
   readonly services: Pick<ServicePrograms, 'stop' | 'unfinished' | 'endInput'>
   readonly supervisor: SupervisorProcess
+  readonly gate: Pick<BeginGate, 'stop'>
   /** What still waits to start the main program stops waiting. */
   readonly profilesGate: Pick<ProfilesGate, 'pass'>
   readonly mainGate: Pick<MainGate, 'pass'>
@@ -84,8 +86,8 @@ export class Shutdown {
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
-    const { native, clock, own, facts, children, services, supervisor, profilesGate, mainGate, main, exitCode, say } =
-      this.#o
+    const { native, clock, own, facts, children, services, supervisor, main, exitCode, say } = this.#o
+    const { gate, profilesGate, mainGate } = this.#o
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
       native,
@@ -107,6 +109,7 @@ export class Shutdown {
     try {
       children.refuse()
       services.stop()
+      gate.stop()
       profilesGate.pass()
       mainGate.pass()
       supervisor.send({ type: 'stop' })

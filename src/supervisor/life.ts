@@ -11,7 +11,7 @@ import { isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Native } from '../system/native/native.ts'
 import { homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
-import { Lease } from './lease.ts'
+import { isOurs, type LifeEffect, type LifeEvent, newLife, stepLife, type Life as VolumeLife } from '../volume/life.ts'
 import { removeOldRunDirectory } from './old-run-directory.ts'
 import type { GatewayFiles } from './operator/gateway-files.ts'
 import type { Records } from './operator/records.ts'
@@ -23,6 +23,7 @@ import type { SlotLogs } from './slots/logs.ts'
 import type { Memory } from './slots/memory.ts'
 import { stopOrphans } from './slots/orphan-stop.ts'
 import type { SlotTable } from './slots/table.ts'
+import { VolumeCounter } from './volume-counter.ts'
 
 /** The dashboard's slot; a container whose main program it is has no such slot. */
 const DASHBOARD = 'dashboard'
@@ -53,195 +54,185 @@ export interface LifeOptions {
   readonly exit: (code: number) => void
 }
 
-/** Where in its life the container is: booting, (waiting for the volume,) running, stopping; and what each turn of it does. */
+type Perform = { readonly [K in LifeEffect['type']]: (effect: Extract<LifeEffect, { readonly type: K }>) => void }
+
+const PHASE: { readonly [S in VolumeLife['at']]: StatusResult['phase'] } = {
+  booting: 'booting',
+  filling: 'booting',
+  waiting: 'waiting',
+  running: 'running',
+  stopping: 'stopping',
+  closing: 'stopping',
+  drained: 'stopping',
+  orphaned: 'stopping',
+}
+
+/** Where in its life the container is: performs what the supervisor's half of the volume's life decides (docs/volume-life.md). */
 export class Life {
   readonly #o: LifeOptions
-  readonly #lease: Lease
+  readonly #counter: VolumeCounter
+  readonly #answered = Promise.withResolvers<void>()
+  #life: VolumeLife = newLife
   #watch: { close(): void } | undefined
-  #leaseState: LeaseState = 'held'
-  #phase: StatusResult['phase'] = 'booting'
-  readonly #booted = Promise.withResolvers<void>()
-  #begun = false
-  #wasBooted = false
-  #drained = false
 
   constructor(options: LifeOptions) {
     this.#o = options
     const { start, clock, journal } = options
-    this.#lease = new Lease({
+    this.#counter = new VolumeCounter({
       file: homePaths(start.home).lease,
       instance: start.instance,
       hostname: start.hostname,
       clock,
       realClock: options.realClock,
       warn: journal.warn,
-      changed: (state) => this.#leaseCounted(state),
+      changed: (state) => this.#take({ type: 'counted', state }),
     })
-    void this.#booted.promise.then(() => options.send({ type: 'booted' }))
+    void this.#answered.promise.then(() => options.send({ type: 'booted' }))
   }
 
   get phase(): StatusResult['phase'] {
-    return this.#phase
+    return PHASE[this.#life.at]
   }
 
   /** Resolves when the boot has led to something else: running, waiting for the volume, stopping. */
   whenBooted(): Promise<void> {
-    return this.#booted.promise
+    return this.#answered.promise
   }
 
   /** Who holds the volume, for people. */
   holder(): string | undefined {
-    return this.#lease.holder()
+    return this.#counter.holder()
   }
 
   holderHost(): string | undefined {
-    return this.#lease.holderHost()
+    return this.#counter.holderHost()
   }
 
   /** Why nobody can tell whose the volume is, while that is what the gateways wait for. */
   obstacle(): string | undefined {
-    return this.#phase === 'waiting' ? this.#lease.obstacle() : undefined
+    return this.phase === 'waiting' ? this.#counter.obstacle() : undefined
   }
 
-  /** An earlier supervisor of this life has ended the boot. */
-  restore(): void {
-    this.#wasBooted = true
+  /** @param text what an earlier supervisor of this container has kept */
+  restore(text: string): void {
+    this.#take({ type: 'restored', booted: text === 'lost' ? 'lost' : 'yes' })
   }
 
-  /** The volume is ours and its boot stages are behind us. Comes again when the volume was lost and is ours again. */
+  /** The lease is ours and the boot stages are behind us. Comes again when the lease was lost and is ours again. */
   begin(): void {
-    // A word of init that the counter has overtaken: there comes another when it is ours again.
-    if (this.#phase === 'stopping' || !this.#isOurs()) return
-    if (this.#begun) {
-      this.#resume()
-      return
-    }
-    this.#begun = true
-    if (this.#leaseState === 'held') this.#lease.held()
-    this.#boot().catch((error: Error) => this.#o.journal.error(`the boot went wrong: ${error.stack}`))
+    this.#take({ type: 'begin' })
   }
 
   reconcile(): readonly string[] {
-    if (this.#phase !== 'running' || this.#leaseState === 'none') return []
+    if (this.phase !== 'running' || this.#life.lease === 'none') return []
     this.#o.dispatcher.update()
     return this.#o.profiles.reconcile()
   }
 
   leaseIs(state: LeaseState): void {
-    if (this.#phase === 'stopping') return
-    this.#leaseState = state
-    switch (state) {
-      case 'held':
-        if (this.#phase === 'waiting' && !this.#begun) this.#phase = 'booting'
-        if (this.#phase === 'waiting' && this.#begun) this.#resume()
-        // The volume may still be somebody else's to write; init gives it to us before the boot goes on, which tries again.
-        this.#lease.held({ quietly: !this.#begun })
-        return
-      case 'busy':
-        this.#enter('waiting')
-        // init has said why, unless it is another container's: only the file says whose.
-        if (this.#lease.obstacle() === undefined)
-          this.#o.journal.warn(`${this.#o.start.home}: ${volumeUserText(this.#lease.holderHost())}. ${FREE_THE_VOLUME}`)
-        if (this.#begun) this.#lost()
-        return
-      case 'unsupported':
-        if (this.#phase === 'booting') this.#enter('waiting')
-        this.#lease.count()
-        return
-      case 'none':
-        return
-    }
+    this.#take({ type: 'lease', state })
   }
 
   /** The container stops: init signals, we write down what happens until the last slot is empty. */
   stop(): void {
-    if (this.#phase === 'stopping') return
-    const { table, services, files, records } = this.#o
-    this.#enter('stopping')
-    records.writeNow()
-    const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
-    files.containerStops(new Set(occupied.map(({ key }) => key)))
-    services.stop()
-    this.#closeWatches()
-    for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })
+    this.#take({ type: 'stop' })
     this.drainIfEmpty()
   }
 
-  /** Everything is in its files: init is told, once. */
+  /** A slot has changed: the last one may be empty now. */
   drainIfEmpty(): void {
-    if (this.#phase !== 'stopping' || this.#drained) return
-    const { table, records, logs, send, leaveSlots } = this.#o
-    if (table.entries().some(({ slot }) => isOccupied(slot))) return
-    this.#drained = true
-    records.flush()
-    leaveSlots()
-    logs.closeAll().then(() => {
-      this.#lease.release()
-      send({ type: 'drained' })
-    })
+    if (this.#life.at !== 'stopping') return
+    if (!this.#o.table.entries().some(({ slot }) => isOccupied(slot))) this.#take({ type: 'emptied' })
   }
 
   /** init is gone: after a stop that is the end; in the foreground somebody may have killed it. */
   initEnded(): void {
-    const { table, native, clock, logs, journal, closeControl, leaveSlots, exit } = this.#o
-    const slots = table.entries().map(({ slot }) => slot)
-    if (this.#phase !== 'stopping') journal.error('init is gone; the slots are stopped')
-    this.#enter('stopping')
-    this.#closeWatches()
-    closeControl()
-    leaveSlots()
-    stopOrphans(slots, native, clock)
-      .then(() => logs.closeAll())
-      .then(() => this.#lease.release())
-      .finally(() => exit(0))
+    this.#take({ type: 'init-gone' })
   }
 
-  async #boot(): Promise<void> {
+  #take(event: LifeEvent): void {
+    const [next, ...effects] = stepLife(this.#life, event)
+    this.#life = next
+    for (const effect of effects) this.#perform[effect.type](effect as never)
+  }
+
+  readonly #perform: Perform = {
+    sign: ({ quietly }) => this.#counter.held({ quietly }),
+    count: () => this.#counter.count(),
+    'warn-busy': () => {
+      // init has said why, unless it is another container's: only the file says whose.
+      if (this.#counter.obstacle() !== undefined) return
+      const { journal, start } = this.#o
+      journal.warn(`${start.home}: ${volumeUserText(this.#counter.holderHost())}. ${FREE_THE_VOLUME}`)
+    },
+    report: ({ state }) => this.#o.send({ type: 'lease', state }),
+    fill: () => void this.#fill().then(() => this.#take({ type: 'filled' })),
+    open: ({ first }) => this.#open(first),
+    resume: () => this.#resume(),
+    answer: () => this.#answered.resolve(),
+    settle: () => {
+      this.#sweepProfiles()
+      if (this.#o.start.foreground) this.#o.sayWhatNext()
+    },
+    keep: ({ booted }) => this.#o.memory.keep('.booted', booted),
+    'stop-slots': () => this.#stopSlots(),
+    hold: () => this.#o.files.hold(true),
+    halt: () => this.#halt(),
+    close: () => {
+      const { records, logs, leaveSlots } = this.#o
+      records.flush()
+      leaveSlots()
+      void logs.closeAll().then(() => this.#take({ type: 'closed' }))
+    },
+    release: () => this.#counter.release(),
+    drained: () => this.#o.send({ type: 'drained' }),
+    'end-alone': ({ expected }) => this.#endAlone(expected),
+  }
+
+  async #fill(): Promise<void> {
+    const { start, journal } = this.#o
+    try {
+      const made = await seedHome(start.home)
+      if (made.length > 0) journal.info(`new in ${start.home}: ${made.join(', ')}`)
+    } catch (error) {
+      journal.warn(`${start.home} could not be filled: ${(error as Error).message}`)
+    }
+    this.#removeOldRunDirectory()
+  }
+
+  /** One part that fails must not keep the others, or the answer to those who wait, away. */
+  #open(isFirst: boolean): void {
+    try {
+      this.#openVolume(isFirst)
+    } catch (error) {
+      this.#o.journal.error(`the boot went wrong: ${(error as Error).stack}`)
+    }
+  }
+
+  #openVolume(isFirst: boolean): void {
     const { start, container, journal, table, profiles, dispatcher, services, files, clock } = this.#o
     const { home, foreground, main } = start
-    const isFirst = !this.#wasBooted
-    // What fails here fails for a reason in the volume; the slots that can run must.
-    if (isFirst) {
-      await seedHome(home).then(
-        (made) => made.length > 0 && journal.info(`new in ${home}: ${made.join(', ')}`),
-        (error: Error) => journal.warn(`${home} could not be filled: ${error.message}`),
-      )
-      this.#removeOldRunDirectory()
-    }
-    if (!this.#isOurs()) {
-      this.#begun = false // lost meanwhile: the boot begins anew when it is ours again
-      return
-    }
     files.hold(false)
     journal.open(homePaths(home).supervisorLog)
-    if (this.#phase === 'stopping') return
-    this.#phase = 'running'
-    if (this.#leaseState !== 'none') {
-      if (isFirst && foreground && main.length === 0) this.#startDefault(files)
-      try {
-        if (isFirst) profiles.boot()
-        else profiles.reconcile()
-      } catch (error) {
-        // The watcher and the poll below try again; the helpers do not depend on it.
-        journal.error(`the profiles could not be looked at: ${(error as Error).stack}`)
-      }
-      table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
-      dispatcher.watch()
-      services.begin(isFirst)
-      this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })
+    if (this.#life.lease === 'none') return
+    if (isFirst && foreground && main.length === 0) this.#startDefault(files)
+    try {
+      if (isFirst) profiles.boot()
+      else profiles.reconcile()
+    } catch (error) {
+      // The watcher and the poll below try again; the helpers do not depend on it.
+      journal.error(`the profiles could not be looked at: ${(error as Error).stack}`)
     }
-    // Only now: whoever has waited for the end of the boot finds the slots there.
-    this.#enter(this.#phase)
-    if (isFirst) this.#sweepProfiles()
-    if (isFirst && foreground) this.#o.sayWhatNext()
-    // Last: if we die before, the next supervisor boots once more.
-    if (isFirst) this.#o.memory.keep('.booted', 'yes')
+    table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
+    dispatcher.watch()
+    services.begin(isFirst)
+    this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })
   }
 
   /** What commands of this volume's earlier lives left; once more when those of other containers can be told from living ones. */
   #sweepProfiles(again = true): void {
     const { start, journal, clock } = this.#o
-    if (!this.#isOurs()) return
+    if (!isOurs(this.#life)) return
     sweepLeftovers(homePaths(start.home).profiles).then(
       (swept) => swept > 0 && journal.info(`removed ${swept} directories that interrupted commands left in profiles/`),
       (error: Error) => journal.warn(`what interrupted commands left in profiles/ stays: ${error.message}`),
@@ -251,7 +242,7 @@ export class Life {
 
   #removeOldRunDirectory(): void {
     const { start, journal } = this.#o
-    if (!this.#isOurs()) return
+    if (!isOurs(this.#life)) return
     try {
       const removed = removeOldRunDirectory(start.home, start.runDir)
       if (removed !== undefined)
@@ -261,16 +252,6 @@ export class Life {
         `cannot remove ${(error as Error).message}: an earlier version left the container's environment there`,
       )
     }
-  }
-
-  /** The volume, as far as we know: its lock is held, or nobody needs it, or our counter is in it. */
-  #isOurs(): boolean {
-    return this.#leaseState === 'unsupported' ? this.#lease.counts : this.#leaseState !== 'busy'
-  }
-
-  #enter(phase: StatusResult['phase']): void {
-    this.#phase = phase
-    this.#booted.resolve()
   }
 
   /** `npm start` counts as an operator's start of the default gateway. */
@@ -284,10 +265,9 @@ export class Life {
     }
   }
 
-  /** The volume was somebody else's for a while and is ours again: what should run does. */
+  /** The lease was another container's for a while and is ours again: what should run does. */
   #resume(): void {
     const { table, files, start, dispatcher } = this.#o
-    this.#phase = 'running'
     files.hold(false)
     dispatcher.watch()
     this.reconcile()
@@ -299,23 +279,40 @@ export class Life {
     }
   }
 
-  #leaseCounted(state: 'taken' | 'lost'): void {
-    this.#o.send({ type: 'lease', state })
-    if (state === 'lost') this.#lost()
-  }
-
-  #lost(): void {
+  #stopSlots(): void {
     const { journal, dispatcher, table, files } = this.#o
     // The state files are the other one's now.
     files.hold(true)
-    if (this.#phase === 'stopping') return
-    journal.error('another container has taken the volume; the gateways here are stopped')
-    this.#phase = 'waiting'
     dispatcher.forget()
-    for (const { key, job } of table.entries()) {
-      const works = profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER
-      if (works) table.dispatch(key, { type: 'want', wanted: 'down' })
-    }
+    const onVolume = table
+      .entries()
+      .filter(({ key, job }) => profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER)
+    if (onVolume.some(({ slot }) => isOccupied(slot)))
+      journal.error('another container has taken the volume; the gateways here are stopped')
+    for (const { key } of onVolume) table.dispatch(key, { type: 'want', wanted: 'down' })
+  }
+
+  #halt(): void {
+    const { table, services, files, records } = this.#o
+    records.writeNow()
+    const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
+    files.containerStops(new Set(occupied.map(({ key }) => key)))
+    services.stop()
+    this.#closeWatches()
+    for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })
+  }
+
+  #endAlone(expected: boolean): void {
+    const { table, native, clock, logs, journal, closeControl, leaveSlots, exit } = this.#o
+    const slots = table.entries().map(({ slot }) => slot)
+    if (!expected) journal.error('init is gone; the slots are stopped')
+    this.#closeWatches()
+    closeControl()
+    leaveSlots()
+    stopOrphans(slots, native, clock)
+      .then(() => logs.closeAll())
+      .then(() => this.#counter.release())
+      .finally(() => exit(0))
   }
 
   #closeWatches(): void {

@@ -323,7 +323,7 @@ export class Supervisor {
     const { name } = kept
     try {
       if ('problem' in kept) throw new Error(`it ${kept.problem}`)
-      if (name === '.booted') this.#life.restore()
+      if (name === '.booted') this.#life.restore(kept.text)
       else if (name === '.reconcile') this.#profiles.restore(kept.text)
       else if (name === '.services') this.#imageServices.restore(kept.text)
       else this.#restoreSlot(name, kept.text)

@@ -7,11 +7,11 @@ import { boardPlace } from '../../src/kanban/store/places.ts'
 import type { Journal } from '../../src/log/io/journal.ts'
 import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
 import type { SlotEvent } from '../../src/slot/slot.ts'
-import { formatLease, GIVE_UP_AFTER_MS } from '../../src/supervisor/lease-counter.ts'
 import { Life, type LifeOptions } from '../../src/supervisor/life.ts'
 import { DispatcherSlot } from '../../src/supervisor/reconcile/dispatcher-slot.ts'
 import { ProfileSlots } from '../../src/supervisor/reconcile/profiles.ts'
 import type { SlotTable } from '../../src/supervisor/slots/table.ts'
+import { formatLease, GIVE_UP_AFTER_MS } from '../../src/volume/counter.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor } from '../support/wait.ts'
@@ -167,6 +167,28 @@ test('a second look at the profiles that is due when the volume is lost is not t
   mkdirSync(join(home, 'profiles', 'theirs'))
   clock.advance(5_000)
   expect(done).not.toContain('register gateway-theirs false')
+})
+
+test('a lease that went while no supervisor ran stops what the one before had started, and brings it back', async () => {
+  const made = scene()
+  made.life.restore('yes')
+  made.life.leaseIs('busy')
+  expect(made.done).toEqual(['hold true', 'tell gateway-default down'])
+  expect(made.life.phase).toBe('waiting')
+})
+
+test('slots that were stopped with a lost lease come back with it, though another supervisor had stopped them', async () => {
+  const { life, done, slots } = scene()
+  slots.splice(0, 1, { key: 'gateway-default', slot: { state: 'down' } })
+  writeFileSync(join(home, 'desired_state'), 'running\n')
+  life.restore('lost')
+  life.leaseIs('busy')
+  life.leaseIs('held')
+  life.begin()
+  await waitFor('it to run', () => life.phase === 'running')
+  expect(done).toContain('tell gateway-default up')
+  expect(done).not.toContain('boot')
+  life.stop()
 })
 
 test('a volume that is lost while the container stops changes nothing: it ends, and writes nothing there any more', async () => {

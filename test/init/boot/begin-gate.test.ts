@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { BeginGate } from '../../../src/init/boot/begin-gate.ts'
-import type { LeaseState } from '../../../src/protocol/init.ts'
+import type { Tried } from '../../../src/volume/lock.ts'
 import { waitFor } from '../../support/wait.ts'
 
 function scene(
-  first: LeaseState,
+  first: Tried,
   options: {
     opened?: boolean
     withoutLease?: boolean
@@ -17,17 +17,16 @@ function scene(
   const told: string[] = []
   const looks: string[] = []
   const said: string[] = []
-  const look = (what: string) => async (): Promise<string | undefined> => {
+  const look = async (what: string): Promise<string | undefined> => {
     looks.push(what)
     await options.prepared
     return options.problem
   }
   const gate = new BeginGate({
     home: '/home',
-    lease: { take: async () => first, opened: options.opened ?? true, obstacle: options.obstacle },
+    lock: { take: async () => first, opened: options.opened ?? true, obstacle: options.obstacle },
     withoutLease: options.withoutLease ?? false,
-    prepare: look('prepare'),
-    tryIt: look('try'),
+    look,
     send: (message) => told.push('state' in message ? `lease ${message.state}` : message.type),
     unusable: (why) => told.push(`unusable: ${why}`),
     say: (_, text) => said.push(text),

@@ -9,9 +9,9 @@ import {
   parseLease,
   startCounting,
   stepCounting,
-} from './lease-counter.ts'
+} from '../volume/counter.ts'
 
-export interface LeaseOptions {
+export interface VolumeCounterOptions {
   /** `$HERMES_HOME/run.lease`. init makes it and holds the lock on it; its text is ours. */
   readonly file: string
   /** Random, one per container life. */
@@ -21,43 +21,37 @@ export interface LeaseOptions {
   /** Counts frozen time too: others have gone on meanwhile. */
   readonly realClock: Clock
   readonly warn: (text: string) => void
-  /** Counter mode only; `lost` may be followed by `taken` again. */
+  /** Counter mode only: ours, or another container's. Either may follow the other. */
   readonly changed: (state: 'taken' | 'lost') => void
 }
 
 const MAX_LEASE_BYTES = 4096
 
 /** The text of run.lease: who holds the volume, and the counter where locks do not work. */
-export class Lease {
-  readonly #options: LeaseOptions
+export class VolumeCounter {
+  readonly #o: VolumeCounterOptions
   #counting: Counting | undefined
-  #ours = false
   #cancel: Cancel | undefined
   #warned = false
 
-  constructor(options: LeaseOptions) {
-    this.#options = options
-  }
-
-  /** Our counter is in the file, and moves. */
-  get counts(): boolean {
-    return this.#counting?.state === 'held'
+  constructor(options: VolumeCounterOptions) {
+    this.#o = options
   }
 
   /** The lock is ours (init said `held`): says who we are. `quietly`: it will be said again, so a failure is no news. */
   held({ quietly = false } = {}): void {
     this.#stop()
-    this.#ours = true
     const warned = this.#warned
     if (quietly) this.#warned = true
     this.#write(0)
     if (quietly) this.#warned = warned
   }
 
-  /** init said `unsupported`: take it by the counter. `changed('taken')` comes when it is ours, never from within this call. */
+  /** init said `unsupported`: take it by the counter. `changed` comes when that is decided, never from within this call. */
   count(): void {
     if (this.#counting !== undefined) return
-    this.#counting = startCounting(this.#options.clock.nowMs())
+    const { clock, realClock } = this.#o
+    this.#counting = startCounting(clock.nowMs(), realClock.nowMs())
     this.#wakeAfter(0)
   }
 
@@ -75,18 +69,21 @@ export class Lease {
 
   /** What lies in the file's place and is no lease, for people: nobody can tell whose the volume is before it is gone. */
   obstacle(): string | undefined {
-    const { file } = this.#options
+    const { file } = this.#o
     const { problem } = readSmallFile(file, MAX_LEASE_BYTES)
     if (problem !== undefined) return `${file} ${problem}`
     const names = lstatSync(file, { throwIfNoEntry: false })?.nlink ?? 1
     return names > 1 ? `${file} has several names` : undefined
   }
 
-  /** An orderly end: the next one need not wait until our counter has stood still. */
+  /**
+   * An orderly end: the next container need not wait until our counter has stood still. The file itself says whether it is ours: what an
+   * earlier supervisor has written is, a claim is, and what another container has written is not.
+   */
   release(): void {
     this.#stop()
-    if (this.#ours) this.#put('')
-    this.#ours = false
+    const found = this.#read()
+    if (typeof found === 'object' && found.instance === this.#o.instance) this.#put('')
   }
 
   /** Stops counting without a word: this supervisor ends, its container lives on. */
@@ -101,33 +98,32 @@ export class Lease {
   }
 
   #wakeAfter(ms: number): void {
-    const { realClock } = this.#options
+    const { realClock } = this.#o
     this.#cancel = realClock.at(realClock.nowMs() + ms, () => this.#look())
   }
 
   #look(): void {
     if (this.#counting === undefined) return
-    const { instance, clock, realClock, changed } = this.#options
+    const { instance, clock, realClock, changed } = this.#o
     const time = { runningMs: clock.nowMs(), realMs: realClock.nowMs() }
     let { next, write, tell } = stepCounting(this.#counting, this.#read(), instance, time)
     // A counter that could not be written has not moved: then the holder stands where it would if it could not have read it.
     if (write !== undefined && !this.#write(write))
       ({ next, tell } = stepCounting(this.#counting, 'unreadable', instance, time))
     this.#counting = next
-    this.#ours = next.state === 'held'
     this.#wakeAfter(lookAgainAfterMs[next.state])
     if (tell !== undefined) changed(tell)
   }
 
   #read(): Found {
-    const { text, problem } = readSmallFile(this.#options.file, MAX_LEASE_BYTES)
+    const { text, problem } = readSmallFile(this.#o.file, MAX_LEASE_BYTES)
     if (problem !== undefined) return 'unreadable'
     if (text === undefined) return 'free'
     return parseLease(text) ?? 'free'
   }
 
   #write(counter: number): boolean {
-    return this.#put(formatLease({ instance: this.#options.instance, host: this.#options.hostname, counter }))
+    return this.#put(formatLease({ instance: this.#o.instance, host: this.#o.hostname, counter }))
   }
 
   /**
@@ -135,7 +131,7 @@ export class Lease {
    * and init perhaps no right to make it, do we. @returns whether it worked
    */
   #put(text: string): boolean {
-    const { file, warn } = this.#options
+    const { file, warn } = this.#o
     try {
       const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
       const make = this.#counting === undefined ? 0 : O_CREAT

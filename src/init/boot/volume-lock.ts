@@ -12,23 +12,29 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { LeaseState } from '../../protocol/init.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
+import {
+  type Lock,
+  type LockEffect,
+  type LockEvent,
+  newLock,
+  type Sight,
+  stepLock,
+  type Tried,
+} from '../../volume/lock.ts'
 import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
 
 /** How often a holder looks whether its file still bears its name, and everybody else whether the volume is free. */
 const LOOK_EVERY_MS = 1_000
 /** After so long the first look says that it waits. */
 const SILENT_AFTER_MS = 5_000
-/** A file that has gone is made anew by its holder at the next look. Who waits makes one only after having missed it so often. */
-const MISSED_LOOKS = 3
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
 const MODE = 0o644
 const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 
-export interface LeaseOptions {
+export interface VolumeLockOptions {
   /** `$HERMES_HOME/run.lease` */
   readonly file: string
   /** Where it lies, as a path that nothing in the volume can lead elsewhere: `/proc/self/fd/N`, the opened home. */
@@ -38,9 +44,11 @@ export interface LeaseOptions {
   /** Who a new file is given to; absent: nobody. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
   /** Any change of state after the first. */
-  readonly changed: (state: LeaseState) => void
+  readonly changed: (state: Tried) => void
   readonly warn: (text: string) => void
 }
+
+type Perform = { readonly [K in LockEffect['type']]: (effect: Extract<LockEffect, { readonly type: K }>) => void }
 
 /**
  * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is an OFD lock:
@@ -49,26 +57,24 @@ export interface LeaseOptions {
  *
  * All of it goes by the thread pool, one look at a time: a network mount that hangs holds up neither signals nor reaping nor the stop.
  */
-export class Lease {
-  readonly #o: LeaseOptions
+export class VolumeLock {
+  readonly #o: VolumeLockOptions
+  /** Where the file lies, by way of the opened home. */
+  readonly #path: string
+  #lock: Lock = newLock
+  /** The locked file. */
   #fd: number | undefined
-  #state: LeaseState = 'busy'
+  /** What it was before the file was replaced: closed once a new one was tried, so that the volume is never without a lock. */
+  #former: number | undefined
   #warned = false
   #opened = false
   #obstacle: string | undefined
-  /** Where the file lies, by way of the opened home. */
-  readonly #path: string
   /** From then on a file of somebody else's in its place was put there while we ran. */
   #everHeld = false
-  #missed = 0
 
-  constructor(options: LeaseOptions) {
+  constructor(options: VolumeLockOptions) {
     this.#o = options
     this.#path = join(options.dir, basename(options.file))
-  }
-
-  get state(): LeaseState {
-    return this.#state
   }
 
   /** False: the file cannot even be opened or made, so perhaps nothing can be written in the volume. */
@@ -82,60 +88,45 @@ export class Lease {
   }
 
   /** Tries once, and looks again every second from then on, whoever holds the volume. @returns the state then */
-  async take(): Promise<LeaseState> {
+  async take(): Promise<Tried> {
     const { file, clock, warn } = this.#o
     const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
       warn(`${file}: the volume does not answer; the boot waits for it`),
     )
-    this.#state = await this.#try()
+    const result = await this.#try()
     answered()
-    this.#lookLater()
-    return this.#state
+    this.#take({ type: 'tried', result })
+    return result
   }
 
-  /** Where there are no locks the supervisor's counter looks. */
-  #lookLater(): void {
-    const { clock } = this.#o
-    if (this.#state === 'unsupported') return
-    clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
-      void (this.#state === 'held' ? this.#check() : this.#wait())
-    })
+  #take(event: LockEvent): void {
+    const [next, ...effects] = stepLock(this.#lock, event)
+    this.#lock = next
+    for (const effect of effects) this.#perform[effect.type](effect as never)
   }
 
-  async #wait(): Promise<void> {
-    const isThere = (await this.#sight()) !== 'gone'
-    this.#missed = isThere ? 0 : this.#missed + 1
-    if (isThere || this.#missed >= MISSED_LOOKS) {
-      this.#state = await this.#try()
-      if (this.#state !== 'busy') this.#o.changed(this.#state)
-    }
-    this.#lookLater()
-  }
-
-  /**
-   * Somebody may delete or replace the file (`rm run.lease`, a restored backup): our lock is then on a file that nobody else finds,
-   * and the next container would take the volume. So a new one is made and locked before that happens.
-   */
-  async #check(): Promise<void> {
-    const { file, changed, warn } = this.#o
-    const sight = await this.#sight()
-    const held = this.#fd
-    if (held === undefined) return
-    if (sight === 'gone' || sight === 'another') {
+  readonly #perform: Perform = {
+    try: () => {
+      this.#former = this.#fd
       this.#fd = undefined
-      this.#state = await this.#try()
-      leave(held)
-      if (this.#state === 'held') warn(`${file} was removed or replaced while we held it; a new one is locked`)
-      else {
-        warn(`${file} was replaced while we held it, and the new one is not ours`)
-        changed(this.#state)
-      }
-    }
-    this.#lookLater()
+      void this.#try().then((result) => this.#take({ type: 'tried', result }))
+    },
+    'look-later': () => {
+      const { clock } = this.#o
+      clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
+        void this.#sight().then((sight) => this.#take({ type: 'seen', sight }))
+      })
+    },
+    report: ({ state }) => this.#o.changed(state),
+    replaced: ({ again }) => {
+      const { file, warn } = this.#o
+      if (this.#former !== undefined) leave(this.#former)
+      if (again) warn(`${file} was removed or replaced while we held it; a new one is locked`)
+      else warn(`${file} was replaced while we held it, and the new one is not ours`)
+    },
   }
 
-  /** What lies in the place of the file now. `unknown`: the volume does not answer, which says nothing about the file. */
-  async #sight(): Promise<'gone' | 'ours' | 'another' | 'unknown'> {
+  async #sight(): Promise<Sight> {
     const ours = this.#fd
     try {
       const there = await lookAt(this.#path)
@@ -154,11 +145,10 @@ export class Lease {
     }
   }
 
-  async #try(): Promise<LeaseState> {
+  async #try(): Promise<Tried> {
     const { file, native } = this.#o
     let fd: number | undefined
     this.#obstacle = undefined
-    this.#missed = 0
     try {
       fd = await this.#open()
       this.#opened = true

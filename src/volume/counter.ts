@@ -2,7 +2,7 @@
  * Who holds a volume where file locks do not work (some network mounts): the holder moves a counter in run.lease, and a counter
  * that stands still for FREE_AFTER_MS of our own monotonic clock belongs to nobody any more. No two machines compare clocks. Frozen
  * time does not count for one that watches, since the holder may have been frozen with it; for a holder it does, since others may
- * have watched meanwhile. Pure.
+ * have watched meanwhile. docs/volume-life.md has more. Pure.
  *
  * | state    | means                                                  | looks again after |
  * |----------|--------------------------------------------------------|-------------------|
@@ -27,9 +27,17 @@ export interface LeaseText {
 export type Found = LeaseText | 'free' | 'unreadable'
 
 export type Counting =
-  | { readonly state: 'watching'; readonly seen: Found | undefined; readonly sinceMs: number }
-  | { readonly state: 'claiming'; readonly counter: number; readonly movedAtMs: number }
+  | ({ readonly state: 'watching'; readonly seen: Found | undefined; readonly sinceMs: number } & Undecided)
+  | ({ readonly state: 'claiming'; readonly counter: number; readonly movedAtMs: number } & Undecided)
   | { readonly state: 'held'; readonly counter: number; readonly movedAtMs: number }
+
+/**
+ * Since when it has not been known whose the volume is. Slots of this container may run on it, started by a supervisor that died or under
+ * a lock that can be had no more; so it is said once that the volume is another's, and also when that cannot be found out in time.
+ */
+interface Undecided {
+  readonly undecidedSinceMs?: number
+}
 
 export interface CountingStep {
   readonly next: Counting
@@ -38,7 +46,13 @@ export interface CountingStep {
   readonly tell?: 'taken' | 'lost'
 }
 
-export const startCounting = (nowMs: number): Counting => ({ state: 'watching', seen: undefined, sinceMs: nowMs })
+/** @param realMs now, with frozen time */
+export const startCounting = (runningMs: number, realMs: number): Counting => ({
+  state: 'watching',
+  seen: undefined,
+  sinceMs: runningMs,
+  undecidedSinceMs: realMs,
+})
 
 export const lookAgainAfterMs: { readonly [S in Counting['state']]: number } = {
   watching: 2000,
@@ -53,17 +67,28 @@ export interface LeaseTime {
 }
 
 /** What follows from what was found in the file just now. */
-export function stepCounting(
+export function stepCounting(counting: Counting, found: Found, own: string, time: LeaseTime): CountingStep {
+  const ours = typeof found === 'object' && found.instance === own ? found : undefined
+  const step = count(counting, found, ours, time)
+  if (counting.state === 'held' || counting.undecidedSinceMs === undefined || step.next.state === 'held') return step
+  const { undecidedSinceMs } = counting
+  const isOthers = typeof found === 'object' && ours === undefined
+  if (!isOthers && time.realMs - undecidedSinceMs < GIVE_UP_AFTER_MS)
+    return { ...step, next: { ...step.next, undecidedSinceMs } }
+  const { undecidedSinceMs: _, ...next } = step.next
+  return { ...step, next, tell: 'lost' }
+}
+
+function count(
   counting: Counting,
   found: Found,
-  own: string,
+  ours: LeaseText | undefined,
   { runningMs, realMs }: LeaseTime,
 ): CountingStep {
-  const ours = typeof found === 'object' && found.instance === own
   switch (counting.state) {
     case 'watching':
       // A supervisor that comes back in the same container life goes on with what it held.
-      if (ours) return move('held', found.counter, realMs, 'taken')
+      if (ours !== undefined) return move('held', ours.counter, realMs, 'taken')
       if (found === 'free') return move('claiming', 0, realMs)
       if (!sameFound(counting.seen, found)) return watch(found, runningMs)
       // What cannot be read cannot be seen to stand still.
@@ -71,9 +96,9 @@ export function stepCounting(
       return move('claiming', 0, realMs)
     case 'claiming':
       // Not ours any more: another one claimed it at the same time and wrote last.
-      return ours ? move('held', counting.counter, realMs, 'taken') : watch(found, runningMs)
+      return ours !== undefined ? move('held', counting.counter, realMs, 'taken') : watch(found, runningMs)
     case 'held':
-      if (ours || found === 'free') return move('held', counting.counter, realMs)
+      if (ours !== undefined || found === 'free') return move('held', counting.counter, realMs)
       if (found === 'unreadable' && realMs - counting.movedAtMs < GIVE_UP_AFTER_MS) return { next: counting }
       return { ...watch(found, runningMs), tell: 'lost' }
   }

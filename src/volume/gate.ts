@@ -1,0 +1,131 @@
+/**
+ * init's half of the volume's life: may the supervisor use the volume? docs/volume-life.md is the page of this machine. Pure.
+ *
+ *   waiting   the lease is not ours, or is not yet known to be
+ *   looking   init repairs the volume, or tries whether it can be written; the answer to look `look` is awaited
+ *   prepared  the lease is ours and the volume can be written; the hooks still run
+ *   begun     the supervisor was sent `begin`
+ *   unusable  the volume cannot be written: the container ends
+ *   stopped   the container stops: nothing is looked at and nothing is sent any more
+ */
+import type { LeaseState, ToSupervisor } from '../protocol/init.ts'
+
+export type Gate = GateFacts &
+  (
+    | { readonly at: 'waiting' | 'prepared' | 'begun' | 'unusable' }
+    | { readonly at: 'looking'; readonly what: Look }
+    | { readonly at: 'stopped'; readonly begun: boolean }
+  )
+
+interface GateFacts {
+  readonly lease: LeaseState
+  readonly hooksDone: boolean
+  /** The volume was repaired once; where the counter decides, that is enough. */
+  readonly everPrepared: boolean
+  /** Number of the last look. An answer to an earlier one is out of date: the lease may have been another container's since. */
+  readonly look: number
+}
+
+/** `prepare`: give the files to the runtime user, then try. `try`: whether the runtime user can write. */
+export type Look = 'prepare' | 'try'
+
+export type GateEvent =
+  /** What the lock came to. `opened` false: run.lease cannot even be opened, so perhaps the volume cannot be written. */
+  | { readonly type: 'lease'; readonly state: LeaseState; readonly opened: boolean }
+  /** What the supervisor's counter came to. */
+  | { readonly type: 'counted'; readonly state: 'taken' | 'lost' }
+  /** Answer to `look`; `problem`: why the volume cannot be used. */
+  | { readonly type: 'looked'; readonly look: number; readonly problem?: string }
+  | { readonly type: 'hooks-done' }
+  | { readonly type: 'supervisor-ended' }
+  | { readonly type: 'stop' }
+
+export type GateEffect =
+  | { readonly type: 'look'; readonly look: number; readonly what: Look }
+  /** To the supervisor. */
+  | { readonly type: 'send'; readonly message: Extract<ToSupervisor, { type: 'lease' | 'begin' }> }
+  /** Warn that the gateways wait, and for what. */
+  | { readonly type: 'warn-busy' }
+  /** End the container. */
+  | { readonly type: 'end'; readonly why: string }
+
+export type GateStep = readonly [Gate, ...GateEffect[]]
+
+/** Before the first look at the lock. */
+export const newGate: Gate = { at: 'waiting', lease: 'busy', hooksDone: false, everPrepared: false, look: 0 }
+
+/** What `welcome` tells a supervisor that comes later. Where the counter decides, each supervisor counts before it begins. */
+export const hasBegun = (gate: Gate): boolean =>
+  (gate.at === 'begun' || (gate.at === 'stopped' && gate.begun)) && (gate.lease === 'held' || gate.lease === 'none')
+
+/** @returns the gate after the event, and the effects in the order in which they must be performed */
+export function stepGate(gate: Gate, event: GateEvent): GateStep {
+  if (gate.at === 'stopped') return [event.type === 'lease' ? { ...gate, lease: event.state } : gate]
+  switch (event.type) {
+    case 'lease':
+      return leaseIs(gate, event)
+    case 'counted':
+      if (gate.lease !== 'unsupported') return [gate]
+      if (event.state === 'lost') return [{ ...factsOf(gate), at: 'waiting' }]
+      return gate.everPrepared ? pass(gate) : lookAt(gate, 'prepare')
+    case 'looked':
+      return gate.at === 'looking' && gate.look === event.look ? looked(gate, gate.what, event.problem) : [gate]
+    case 'hooks-done': {
+      const next = { ...gate, hooksDone: true }
+      return gate.at === 'prepared' ? pass(next) : [next]
+    }
+    case 'supervisor-ended':
+      return [gate.lease === 'unsupported' ? { ...factsOf(gate), at: 'waiting' } : gate]
+    case 'stop':
+      return [{ ...factsOf(gate), at: 'stopped', begun: gate.at === 'begun' }]
+  }
+}
+
+function leaseIs(gate: Gate, { state, opened }: Extract<GateEvent, { type: 'lease' }>): GateStep {
+  const next: Gate = { ...factsOf(gate), lease: state, at: 'waiting' }
+  switch (state) {
+    case 'busy':
+      return [next, { type: 'warn-busy' }, sendLease(next)]
+    case 'held':
+    case 'none':
+      return lookAt(next, 'prepare')
+    case 'unsupported':
+      // The supervisor's counter decides, if anything can be written at all.
+      return opened ? [next, sendLease(next)] : lookAt(next, 'try')
+  }
+}
+
+function lookAt(gate: Gate, what: Look): GateStep {
+  const look = gate.look + 1
+  return [
+    { ...factsOf(gate), look, at: 'looking', what },
+    { type: 'look', look, what },
+  ]
+}
+
+function looked(gate: Gate, what: Look, problem: string | undefined): GateStep {
+  // The supervisor hears of the lease only now: it signs run.lease then, which the repair may have to make possible.
+  const sends = gate.lease !== 'unsupported' || what === 'try' ? [sendLease(gate)] : []
+  if (problem !== undefined) return [{ ...factsOf(gate), at: 'unusable' }, { type: 'end', why: problem }, ...sends]
+  if (what === 'try') return [{ ...factsOf(gate), at: 'waiting' }, ...sends]
+  const [next, ...effects] = pass({ ...gate, everPrepared: true })
+  return [next, ...sends, ...effects]
+}
+
+/** The lease is ours and the volume can be written. */
+const pass = (gate: Gate): GateStep =>
+  gate.hooksDone
+    ? [
+        { ...factsOf(gate), at: 'begun' },
+        { type: 'send', message: { type: 'begin' } },
+      ]
+    : [{ ...factsOf(gate), at: 'prepared' }]
+
+const sendLease = ({ lease }: Gate): GateEffect => ({ type: 'send', message: { type: 'lease', state: lease } })
+
+const factsOf = ({ lease, hooksDone, everPrepared, look }: Gate): GateFacts => ({
+  lease,
+  hooksDone,
+  everPrepared,
+  look,
+})

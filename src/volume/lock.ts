@@ -1,0 +1,65 @@
+/**
+ * init's lock on run.lease: when it looks at the file, and when it tries to lock it. docs/volume-life.md is its page. Pure.
+ *
+ *   trying    the file is being opened and locked; `from`: what the lock was before
+ *   waiting   another container has the lock, or something else lies in the file's place
+ *   held      the lock is ours
+ *   none      there are no locks here: the supervisor's counter decides
+ */
+
+export type Lock =
+  | { readonly at: 'trying'; readonly from: 'start' | 'waiting' | 'held' }
+  | { readonly at: 'waiting'; readonly missed: number }
+  | { readonly at: 'held' | 'none' }
+
+/** What lies in the place of the file. `unknown`: the volume does not answer, which says nothing about the file. */
+export type Sight = 'gone' | 'ours' | 'another' | 'unknown'
+export type Tried = 'held' | 'busy' | 'unsupported'
+
+export type LockEvent =
+  | { readonly type: 'seen'; readonly sight: Sight }
+  | { readonly type: 'tried'; readonly result: Tried }
+
+export type LockEffect =
+  | { readonly type: 'try' }
+  | { readonly type: 'look-later' }
+  /** The state is another one than before. */
+  | { readonly type: 'report'; readonly state: Tried }
+  /** The file went while we held it. `again`: a new one is locked. */
+  | { readonly type: 'replaced'; readonly again: boolean }
+
+/** A file that has gone is made anew by its holder at the next look. A container that waits makes one only after so many. */
+const MISSED_LOOKS = 3
+
+/** The first try is under way. */
+export const newLock: Lock = { at: 'trying', from: 'start' }
+
+/** @returns the lock after the event, and the effects in the order in which they must be performed */
+export function stepLock(lock: Lock, event: LockEvent): readonly [Lock, ...LockEffect[]] {
+  switch (event.type) {
+    case 'tried':
+      return lock.at === 'trying' ? tried(lock.from, event.result) : [lock]
+    case 'seen':
+      if (lock.at === 'held') {
+        // The lock is on a file that no other container finds. So a new one is made before another container does.
+        const isReplaced = event.sight === 'gone' || event.sight === 'another'
+        return isReplaced ? [{ at: 'trying', from: 'held' }, { type: 'try' }] : [lock, { type: 'look-later' }]
+      }
+      if (lock.at !== 'waiting') return [lock]
+      if (event.sight !== 'gone' || lock.missed + 1 >= MISSED_LOOKS)
+        return [{ at: 'trying', from: 'waiting' }, { type: 'try' }]
+      return [{ at: 'waiting', missed: lock.missed + 1 }, { type: 'look-later' }]
+  }
+}
+
+function tried(from: 'start' | 'waiting' | 'held', result: Tried): readonly [Lock, ...LockEffect[]] {
+  const next: Lock = result === 'busy' ? { at: 'waiting', missed: 0 } : { at: result === 'held' ? 'held' : 'none' }
+  const isNews = from !== 'start' && (from === 'held' ? result !== 'held' : result !== 'busy')
+  return [
+    next,
+    ...(from === 'held' ? [{ type: 'replaced', again: result === 'held' } as const] : []),
+    ...(isNews ? [{ type: 'report', state: result } as const] : []),
+    // Without locks it is the supervisor's counter that looks.
+    ...(result === 'unsupported' ? [] : [{ type: 'look-later' } as const]),
+  ]
+}

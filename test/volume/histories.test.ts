@@ -1,0 +1,101 @@
+// The life of the volume (docs/volume-life.md): whatever happens to two containers on one volume, and whenever.
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { size } from '../support/size.ts'
+import { type Act, World } from './world.ts'
+
+const who = fc.integer({ min: 0, max: 1 })
+const of = (...all: readonly ('init' | 'hear' | 'hooks' | 'stop' | 'slot-ends' | 'kill')[]): fc.Arbitrary<Act> =>
+  fc.record({ do: fc.constantFrom(...all), who })
+
+const usual: readonly fc.WeightedArbitrary<Act>[] = [
+  { weight: 10, arbitrary: of('init', 'hear') },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('answer'), who, which: fc.nat(3) }) },
+  { weight: 3, arbitrary: of('hooks') },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('crash'), who, taken: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('doom'), who, effects: fc.nat(5) }) },
+  { weight: 1, arbitrary: of('kill') },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.integer({ min: 1, max: 5_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.integer({ min: 5_000, max: 90_000 }) }) },
+]
+const stops: fc.WeightedArbitrary<Act> = { weight: 2, arbitrary: of('stop', 'slot-ends') }
+const tampers: fc.WeightedArbitrary<Act> = {
+  weight: 3,
+  arbitrary: fc.record({ do: fc.constant('tamper'), how: fc.constantFrom('delete', 'replace', 'obstacle') }),
+}
+
+/** Runs random histories, with locks and without; `after` sees the world at the end of each. */
+function forAllHistories(more: readonly fc.WeightedArbitrary<Act>[], after: (world: World) => void): void {
+  const history = fc.array(fc.oneof(...usual, ...more), { minLength: 20, maxLength: 60, size: 'max' })
+  fc.assert(
+    fc.property(fc.boolean(), history, (hasLocks, all) => {
+      const world = new World(hasLocks)
+      for (const act of all) world.act(act)
+      after(world)
+      expect(world.disk.broken).toEqual([])
+    }),
+    { numRuns: size(400, 20_000) },
+  )
+}
+
+const states = (world: World): readonly (readonly [string, boolean])[] =>
+  world.all.filter(({ ended }) => !ended).map(({ life, slotUp }) => [life.at, slotUp] as const)
+
+describe('whatever happens to two containers on one volume, and whenever their supervisors die,', () => {
+  test('their lives have never begun at once, and slots start only while the lease is held', () => {
+    forAllHistories([stops], () => {})
+  })
+
+  test('one of them runs in the end, and the other one waits', () => {
+    forAllHistories([], (world) => {
+      world.settle()
+      expect([...states(world)].sort()).toEqual([
+        ['running', true],
+        ['waiting', false],
+      ])
+    })
+  })
+
+  test('a lease that was lost because run.lease was deleted or replaced stops what was started, and brings it back', () => {
+    forAllHistories([tampers], (world) => {
+      world.settle()
+      expect([...states(world)].sort()).toEqual([
+        ['running', true],
+        ['waiting', false],
+      ])
+      // The holder goes: the other one has to come back.
+      world.all.find(({ life }) => life.at === 'running')?.end()
+      world.settle()
+      expect(states(world)).toEqual([['running', true]])
+    })
+  })
+
+  test('a stop at any point ends with drained, once, and frees the lease', () => {
+    forAllHistories([stops, tampers], (world) => {
+      for (const one of world.all) one.stop()
+      world.settle()
+      expect(world.all.map(({ ended, drained }) => [ended, drained])).toEqual([
+        [true, 1],
+        [true, 1],
+      ])
+      expect(world.ever.every(({ drained }) => drained <= 1)).toBe(true)
+      expect([...world.disk.lockedBy]).toEqual([])
+      if (!world.disk.tampered)
+        for (const one of world.all) expect(world.disk.text).not.toMatchObject({ instance: one.name })
+    })
+  })
+
+  test('the next supervisor begins again, without a second boot log once the first boot was kept', () => {
+    forAllHistories([], (world) => {
+      world.settle()
+      const holder = world.all.find(({ life }) => life.at === 'running')
+      if (holder === undefined) return expect.fail('no container runs')
+      const { bootLogs } = holder
+      for (const taken of [0, 1, 2]) {
+        holder.crash(taken)
+        world.settle()
+        expect([holder.life.at, holder.slotUp, holder.bootLogs]).toEqual(['running', true, bootLogs])
+      }
+    })
+  })
+})
