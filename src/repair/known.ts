@@ -60,3 +60,7 @@ export function formerGid(home: { readonly gid: number; readonly mode: number },
 function withJournals(name: string): readonly string[] {
   return [name, `${name}-wal`, `${name}-shm`, `${name}-journal`]
 }
+
+/** What the owner of a directory needs to work in it. */
+export const OWNER_ALL = 0o700
+export const isUsable = (mode: number): boolean => (mode & OWNER_ALL) === OWNER_ALL

@@ -15,7 +15,15 @@ import {
   type Stats,
 } from 'node:fs'
 import { mountOf } from '../system/files/mounts.ts'
-import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, SECRET_FILES } from './known.ts'
+import {
+  formerGid,
+  isUsable,
+  KNOWN_DIRECTORIES,
+  KNOWN_FILES,
+  KNOWN_PREFIXES,
+  OWNER_ALL,
+  SECRET_FILES,
+} from './known.ts'
 
 /** Not among Node's constants; the same on x86-64 and arm64. */
 const O_PATH = 0o10000000
@@ -34,6 +42,8 @@ export interface Repaired {
   given: number
   /** Secrets that others could read. */
   closed: number
+  /** Directories that their own user could not use. */
+  opened: number
   links: number
   severalNames: number
   /** Of these two, those that lie in the place of something the volume has by name. */
@@ -53,6 +63,7 @@ export function repairVolume(facts: RepairFacts): Repaired {
   const repaired: Repaired = {
     given: 0,
     closed: 0,
+    opened: 0,
     links: 0,
     severalNames: 0,
     refused: [],
@@ -103,6 +114,7 @@ class Walk {
     const { uid, gid } = fstatSync(home)
     const before = this.#repaired.given
     this.#give(home, fstatSync(home))
+    this.#openUp(home)
     if (this.#repaired.given > before) this.#repaired.former = { uid, gid }
   }
 
@@ -112,7 +124,7 @@ class Walk {
       fd = openSync(at(parent, name), O_PATH | O_NOFOLLOW | O_CLOEXEC)
       const status = fstatSync(fd)
       if (status.dev !== this.#device) this.#repaired.mounts += 1
-      else if (status.isDirectory() && kind !== 'file') this.#directory(parent, name)
+      else if (status.isDirectory() && kind !== 'file') this.#directory(parent, name, kind === 'tree')
       else if (status.isFile() && kind !== 'tree') this.#file(fd, status, kind === 'file' ? name.toString() : undefined)
       else if (this.#isForeign(status)) this.#leave(status, kind === 'any' ? undefined : name.toString())
     } catch (error) {
@@ -123,7 +135,7 @@ class Walk {
     }
   }
 
-  #directory(parent: number, name: Buffer): void {
+  #directory(parent: number, name: Buffer, isKnown: boolean): void {
     const fd = openSync(at(parent, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     try {
       const status = fstatSync(fd)
@@ -134,8 +146,21 @@ class Walk {
       }
       for (const inside of entriesOf(fd)) this.#entry(fd, inside, 'any')
       this.#give(fd, status)
+      if (isKnown) this.#openUp(fd)
     } finally {
       closeSync(fd)
+    }
+  }
+
+  /** A mode that keeps the runtime user from its own volume (`chmod 0`) would end every boot. Other directories may be meant so. */
+  #openUp(fd: number): void {
+    const { mode, uid } = fstatSync(fd)
+    if (uid !== this.#facts.uid || isUsable(mode)) return
+    try {
+      chmodSync(self(fd), (mode & 0o7777) | OWNER_ALL)
+      this.#repaired.opened += 1
+    } catch (error) {
+      this.#failed(error)
     }
   }
 
@@ -211,17 +236,20 @@ function mountIfOthersLieOn(fd: number): string | undefined {
 
 /** One line for people; undefined: there was nothing to do. */
 export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repaired): string | undefined {
-  const { given, closed, links, severalNames, refused, mounts, others, failed, firstFailure } = repaired
+  const { given, closed, opened, links, severalNames, refused, mounts, others, failed, firstFailure } = repaired
   const left = [
     counted(links, 'symbolic link', 'symbolic links'),
     counted(severalNames, 'file with several names', 'files with several names'),
     counted(mounts, 'mount', 'mounts'),
     counted(others, 'special file', 'special files'),
   ].filter((text) => text !== undefined)
-  if (given + closed + failed + left.length + refused.length === 0) return undefined
+  if (given + closed + opened + failed + left.length + refused.length === 0) return undefined
   const parts = [
     changedOwner(home, repaired, `${uid}:${gid}`),
     closed > 0 ? `${closed} made private` : undefined,
+    opened > 0
+      ? `opened ${counted(opened, 'directory', 'directories')} to uid ${uid}, which owns what it could not use`
+      : undefined,
     refused.length > 0 ? `refusing to follow ${refused.join(', ')}` : undefined,
     left.length > 0 ? `left alone: ${left.join(', ')}` : undefined,
     failed > 0 ? `${failed} failed (the first: ${firstFailure})` : undefined,

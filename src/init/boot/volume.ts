@@ -2,7 +2,7 @@ import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { lstat, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
-import { formerGid, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../../repair/known.ts'
+import { formerGid, isUsable, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../../repair/known.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Variables } from '../facts/environment.ts'
 import type { Level } from '../processes/own-console.ts'
@@ -66,11 +66,12 @@ export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dr
  */
 async function looksForeign({ home, identity, processes, rootEnv }: VolumeOptions): Promise<boolean> {
   const top = await stat(home)
-  if (top.uid !== identity.uid || formerGid(top, identity.gid) !== undefined) return true
+  if (top.uid !== identity.uid || formerGid(top, identity.gid) !== undefined || !isUsable(top.mode)) return true
   const look = async (name: string) => ({ path: join(home, name), status: await lookAt(join(home, name)) })
   const secrets = await Promise.all(SECRET_FILES.map(look))
   if (secrets.some(({ status }) => status?.isFile() === true && (status.mode & 0o077) !== 0)) return true
   const known = await Promise.all([...KNOWN_DIRECTORIES, ...KNOWN_FILES].map(look))
+  if (known.some(({ status }) => status?.isDirectory() === true && !isUsable(status.mode))) return true
   const places = known.filter(({ status }) => status !== undefined).map(({ path }) => path)
   if (places.length === 0) return false
   // -quit: one is enough. Both GNU's and busybox's find take a number for -user.

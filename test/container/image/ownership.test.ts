@@ -247,6 +247,26 @@ test('100,000 files are given back, and looking at them again costs next to noth
   }
 })
 
+test('directories of the volume that the runtime user has closed to itself are opened at the next boot', async () => {
+  const files = {
+    'config.yaml': lives(),
+    desired_state: 'running\n',
+    'profiles/other/config.yaml': lives(),
+    'profiles/other/desired_state': 'running\n',
+  }
+  await using box = await startContainer({ files })
+  await box.up('gateway-other')
+  const { code } = await box.exec(['chmod', '0', '/opt/data/profiles', '/opt/data/logs', '/opt/data'], {
+    user: 'hermes',
+  })
+  expect(code).toBe(0)
+  await box.docker('restart')
+  await box.saw('opened 3 directories to uid 10000')
+  await box.up('gateway-default')
+  await box.up('gateway-other')
+  expect(await box.ok('stat', '-c', '%a', '/opt/data', '/opt/data/logs')).toBe('700\n700\n')
+})
+
 test('an unwritable volume: exit 1 before the main program, with what to do', async () => {
   const home = freshHome()
   try {
