@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { chmodSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Clock } from '../../system/clock.ts'
 import { PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
@@ -59,7 +59,7 @@ export class SlotLog {
   /** @throws when the FIFO cannot be opened; never afterwards, and not for the log directory's sake */
   static open(options: SlotLogOptions): SlotLog {
     // Read and write: with a write end of our own the stream never ends, whoever else opens and closes the FIFO (fifo(7)).
-    const fd = openSync(options.fifo, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    const fd = openFifo(options.fifo)
     if (fstatSync(fd).isFIFO()) return new SlotLog(options, fd)
     closeSync(fd)
     throw new Error(`${options.fifo} is not a FIFO`)
@@ -189,5 +189,17 @@ export class SlotLog {
       )
     }
     tap?.(wholeLines)
+  }
+}
+
+/** Our uid owns it, and a gateway that has the same one may have closed it: its slot would block as soon as the pipe is full. */
+function openFifo(path: string): number {
+  const open = (): number => openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+  try {
+    return open()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+    chmodSync(path, 0o600)
+    return open()
   }
 }

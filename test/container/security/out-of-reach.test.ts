@@ -168,6 +168,12 @@ test('no process of the runtime user can cripple what supervises it: neither by 
   await asHermes(box, 'chmod 0 /run/hermes/control.sock /run/service/gateway-default /run/service')
   await asHermes(box, `kill -KILL ${pid}`)
   await box.slot('gateway-default', (slot) => slot.state === 'up' && slot.pid !== pid)
+  // The log of a slot: the next supervisor reads it all the same.
+  const supervisor = await supervisorOf(box)
+  await asHermes(box, `chmod 0 /run/hermes/log/gateway-default; kill -KILL ${supervisor}`)
+  await waitFor('the next supervisor', async () => ![0, supervisor].includes(await supervisorOf(box)))
+  await box.up('gateway-default')
+  expect((await box.logs()).stderr).not.toContain('the log of gateway-default cannot be read')
 })
 
 const SECRETS = {
