@@ -1,14 +1,15 @@
 import type { SlotPolicy } from './slot.ts'
 
-// 2^(k-1) beyond this has long passed any `max`; a larger one becomes Infinity, and 0 × Infinity is no number.
+// Factors beyond 2^(k-1) exceed any `max`; a larger one becomes Infinity, and 0 × Infinity is NaN.
 const MAX_DOUBLINGS = 30
 
 /**
- * How long to wait before the next start of a slot whose process died.
+ * Delay before the next start of a slot whose process died.
  * @param death the k of the k-th death in a row, 1 or more
  * @param wasUp the process had been ready
  * @param random 0 ≤ random < 1; spreads slots that died together
- * @returns milliseconds: 0 after the first death of a process that had been up, else doubling from `first`, never above `max`
+ * @returns milliseconds: 0 after the first death of a process that had been up, else doubling from `first`, at most
+ * `max`
  * @see docs/slots.md
  */
 export function backoffMs(delay: SlotPolicy['restartDelay'], death: number, wasUp: boolean, random: number): number {

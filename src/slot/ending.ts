@@ -1,4 +1,4 @@
-/** What the end of a process means, as far as its exit code or signal says (docs/slots.md, "What an exit means"). */
+/** Meaning of a process's end, as far as its exit code or signal shows it (docs/slots.md, "What an exit means"). */
 import { EXIT } from '../system/errors.ts'
 import { SIGNALS, type SignalName } from '../system/signals.ts'
 
@@ -15,7 +15,7 @@ export interface NotRun {
   readonly program: string
 }
 
-/** The exit code of that script: the one a shell would give. */
+/** Exit codes of that script: the same as a shell's. */
 export const NOT_RUN_CODES = { NOT_FOUND: EXIT.notFound, NOT_EXECUTABLE: EXIT.cannotExecute } as const
 
 /** `"nosuch" was not found (exit code 127)`. */
@@ -28,13 +28,13 @@ export const isSuccess = (ending: Ending): boolean => exitedWith(ending, EXIT.do
 export const asksForRestart = (ending: Ending): boolean => exitedWith(ending, EXIT.restartMe)
 export const isPermanentFailure = (ending: Ending): boolean => exitedWith(ending, EXIT.permanentFailure)
 
-/** Why no restart can help after this end; undefined: one might. */
+/** Reason why no restart can help after this end; undefined: one might. */
 export function permanentReason(ending: Ending): string | undefined {
   if (exitedWith(ending, EXIT.configuration)) return `${describeEnding(ending)}: its configuration is wrong`
-  if (isPermanentFailure(ending)) return `${describeEnding(ending)}: it must not be started again`
+  if (isPermanentFailure(ending)) return `${describeEnding(ending)}: it asks not to be started again`
   return undefined
 }
 
-/** The code a shell would report: 128+n where signal n ended it. */
+/** The exit code that a shell would report: 128+n if signal n ended the process. */
 export const shellCode = (ending: Ending): number =>
   'exitCode' in ending ? ending.exitCode : 128 + SIGNALS[ending.signal]

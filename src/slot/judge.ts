@@ -1,4 +1,7 @@
-/** What becomes of a slot whose process has ended or could not be started: docs/slots.md, "What an exit means". */
+/**
+ * Decides what happens to a slot whose process has ended or could not be started: docs/slots.md, "What an exit
+ * means".
+ */
 
 import { backoffMs } from './backoff.ts'
 import type { Ending } from './ending.ts'
@@ -7,23 +10,23 @@ import { childOf, type DeathRecord, isOwnJudgement, type Slot, type SlotEvent, t
 
 export interface Judgement {
   readonly verdict: Verdict
-  /** It is one more death in a row. */
+  /** Counts as one more death in a row. */
   readonly counts: boolean
-  /** It belongs on the list of deaths. */
+  /** Is recorded in the list of deaths. */
   readonly isDeath: boolean
 }
 
 const notADeath = (verdict: Verdict): Judgement => ({ verdict, counts: false, isDeath: false })
 const aDeath = (verdict: Verdict): Judgement => ({ verdict, counts: true, isDeath: true })
 
-/** Where a slot whose process was told to end goes: what is wanted now decides. */
+/** The next state of a slot whose process was stopped: its desired state decides. */
 export const wantedVerdict = (slot: Slot): Verdict =>
   slot.wanted === 'down' ? { to: 'down' } : { to: 'start', again: slot.state === 'stopping' ? slot.again : true }
 
 /**
- * The process of `slot` has ended.
- * @param slot as it was when it ended
- * @param more `said`: its last words, which belong to the reason for which it is parked
+ * Judges the end of a slot's process.
+ * @param slot the slot as it was when the process ended
+ * @param more `said`: its last output, which belongs to the reason for parking it
  */
 export function judgeEnding(
   slot: Slot,
@@ -44,7 +47,7 @@ export function judgeEnding(
     return aDeath({ to: 'parked', reason: said === undefined ? permanent : `${permanent}: ${said}` })
   }
   const wasUp = death.upMs !== undefined
-  if (slot.wanted === 'once') return aDeath({ to: 'down', reason: `${reason}; it was to run once` })
+  if (slot.wanted === 'once') return aDeath({ to: 'down', reason: `${reason}; it was meant to run once` })
   if (wasUp && !own && asksForRestart(ending) && policy.restart !== 'never')
     return notADeath({ to: 'start', again: true })
   if (policy.restart === 'never' || (policy.restart === 'on-failure' && isSuccess(ending) && !own)) {
@@ -58,7 +61,7 @@ export function judgeEnding(
   return aDeath({ to: 'backoff', startAtMs, reason, ...(notRun && { notRun: true }) })
 }
 
-/** How it ended, and why it was made to. */
+/** How the process ended, and why it was stopped. */
 function reasonOf(slot: Slot, how: string): string {
   if (slot.state !== 'stopping') return how
   if (slot.cause === 'start-timeout') {
@@ -68,15 +71,18 @@ function reasonOf(slot: Slot, how: string): string {
   return slot.cause === 'condemned' && slot.why !== undefined ? `${slot.why}; it ${how}` : how
 }
 
-/** A oneshot is not tried again by itself: what depends on it waits until someone has corrected it. */
+/** A oneshot is not repeated automatically: services that depend on it wait until it has been corrected. */
 function oneshotEnding(slot: Slot, { ending }: DeathRecord): Judgement {
   if (slot.state !== 'stopping' && isSuccess(ending)) return notADeath({ to: 'done' })
   const how = describeEnding(ending)
-  const late = slot.state === 'stopping' ? `was not done after ${slot.policy.startTimeoutMs} ms and ` : ''
+  const late = slot.state === 'stopping' ? `did not finish within ${slot.policy.startTimeoutMs} ms and ` : ''
   return aDeath({ to: 'down', reason: `${late}${how}` })
 }
 
-/** The process of `slot` could not be started, or vanished without a trace: no ending to record, but one more failure in a row. */
+/**
+ * Judges a process that could not be started, or vanished without a trace: there is no ending to record, but one more
+ * failure in a row.
+ */
 export function judgeFailure(slot: Slot, reason: string, random: number, nowMs: number): Judgement {
   const { policy } = slot
   if (policy.kind !== 'service' || slot.wanted === 'once' || policy.restart === 'never')
@@ -90,7 +96,7 @@ export function judgeFailure(slot: Slot, reason: string, random: number, nowMs: 
   }
 }
 
-/** @returns the sentence for a slot that is given up; undefined: it may die again */
+/** @returns the reason for giving up on the slot; undefined: it may die again */
 function tooManyDeaths(slot: Slot, { ending, atMs }: DeathRecord): string | undefined {
   const { giveUpAfter } = slot.policy
   if (giveUpAfter === null) return undefined

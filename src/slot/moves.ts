@@ -1,4 +1,4 @@
-/** The moves a slot can make from one state to another, each with what has to be done for it. */
+/** The transitions of a slot from one state to another, each with its effects. */
 import {
   type Child,
   type Effect,
@@ -27,7 +27,7 @@ const factsOf = (slot: Slot): SlotFacts => ({
   ...(slot.lastEnding && { lastEnding: slot.lastEnding }),
 })
 
-/** The slot in another state: what is true in every state stays, what only the old state knew goes. */
+/** Returns the slot in another state: facts of all states are kept, facts of the old state are dropped. */
 export const enter = (slot: Slot, variant: Variant, nowMs: number, change: Partial<SlotFacts> = {}): Slot => {
   const sinceMs = slot.state === variant.state ? slot.sinceMs : nowMs
   return { ...factsOf(slot), sinceMs, ...change, ...variant }
@@ -41,14 +41,14 @@ export function start(slot: Slot, wanted: Wanted, again: boolean, nowMs: number)
   return [next, { type: 'spawn', request, program: 'run' }]
 }
 
-/** A slot whose file is lost although a process of it lives: it behaves as if that process had just been asked for. */
+/** A slot whose file is lost although a process of it lives: it behaves as if that process had just been requested. */
 export const rediscoveredSlot = (policy: SlotPolicy, nowMs: number): Slot =>
   start(newSlot(policy, nowMs), 'up', false, nowMs)[0]
 
-/** An operator's start: earlier deaths no longer count against the slot. */
+/** Start by an operator: earlier deaths no longer count against the slot. */
 export const forgive = <S extends Slot>(slot: S, nowMs: number): S => ({ ...slot, deathsInRow: 0, wordAtMs: nowMs })
 
-/** The process is told to end; one that is still on its way is told as soon as it is there. */
+/** Stops the process; one that is still being started is stopped as soon as it exists. */
 export function stop(
   slot: In<'starting'> | In<'up'>,
   cause: In<'stopping'>['cause'],
@@ -84,17 +84,17 @@ export const killGroup = (child: Child): Effect => ({
   cont: false,
 })
 
-/** The finish program is asked for; the slot goes on to `verdict` when it has ended. */
+/** Requests the finish program; after its end the slot takes `verdict`. */
 export function finish(slot: Slot, verdict: Verdict, nowMs: number): Step {
   const request = slot.request + 1
   return [awaitFinish({ ...slot, request }, verdict, nowMs), { type: 'spawn', request, program: 'finish' }]
 }
 
-/** The same when the container stops: init runs it without being asked. */
+/** The same during container shutdown: init runs the finish program without a request. */
 export const awaitFinish = (slot: Slot, verdict: Verdict, nowMs: number): Slot =>
   enter(slot, { state: 'stopping', child: null, cause: 'finish', killAtMs: null, verdict, again: false }, nowMs)
 
-/** No process and no finish program is left: the slot goes where it was decided. */
+/** Neither process nor finish program is left: the slot moves to its decided state. */
 export function settle(slot: Slot, verdict: Verdict, nowMs: number): Step {
   const ending = slot.lastEnding?.ending
   const ended = (reason: string): Effect => ({ type: 'ended', ...(ending && { ending }), reason })

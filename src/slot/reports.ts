@@ -1,4 +1,4 @@
-/** What init reports about the processes of a slot, and the passing of time. */
+/** Handles init's reports about the processes of a slot, and the passing of time. */
 import { isPermanentFailure } from './ending.ts'
 import { judgeEnding, judgeFailure, wantedVerdict } from './judge.ts'
 import { askToEnd, awaitFinish, enter, finish, type In, killGroup, type Step, settle, start, stop } from './moves.ts'
@@ -17,12 +17,12 @@ import {
 
 type Of<T extends SlotEvent['type']> = Extract<SlotEvent, { readonly type: T }>
 
-/** A process is there: the one that was asked for, the one we know already, or one nobody expected. */
+/** A process exists: the requested one, the one already known, or an unexpected one. */
 export function take(slot: Slot, child: Child, readyAtMs: number | undefined, nowMs: number): Step {
   const known = childOf(slot)
   if (child.id <= slot.lastChild || (known !== null && child.id < known.id)) return [slot] // its end has been dealt with
   if (known !== null && child.id > known.id) {
-    // init holds one child per slot, so the one we knew is gone, and its end was lost together with a state file.
+    // init holds one child per slot, so the known one is gone, and its end was lost together with a state file.
     const inFlight = enter({ ...slot, lastChild: known.id }, { state: 'starting', child: null }, nowMs)
     return take(inFlight, child, readyAtMs, nowMs)
   }
@@ -41,7 +41,7 @@ export function take(slot: Slot, child: Child, readyAtMs: number | undefined, no
     case 'down':
     case 'done':
     case 'parked': {
-      // Nobody wants it. A parked slot is parked again once it is gone.
+      // The slot should not be up. A parked slot is parked again once the process has ended.
       const verdict: Verdict = slot.state === 'parked' ? { to: 'parked', reason: slot.reason } : { to: 'down' }
       const killAtMs = nowMs + slot.policy.stopTimeoutMs
       const stray = { state: 'stopping', child, cause: 'stray', killAtMs, verdict, again: false } as const
@@ -50,7 +50,7 @@ export function take(slot: Slot, child: Child, readyAtMs: number | undefined, no
   }
 }
 
-/** A signal may have been lost with the supervisor that was about to send it, so what we want of the child is said again. */
+/** A signal may have been lost with the supervisor that was about to send it, so it is sent again. */
 function takeToStop(slot: In<'stopping'>, child: Child, isNew: boolean, nowMs: number): Step {
   if (slot.cause === 'halt') return [isNew ? { ...slot, child } : slot]
   if (slot.cause === 'finish') {
@@ -69,7 +69,7 @@ export function ready(slot: Slot, event: Of<'ready'>, nowMs: number): Step {
   return [enter(slot, { state: 'up', child: slot.child, readyAtMs: event.atMs }, nowMs)]
 }
 
-/** A process that is replaced, or on its way out, is not condemned any more. */
+/** A process that is being replaced or stopped is not condemned again. */
 export function condemned(slot: Slot, { child, why }: Of<'condemned'>, nowMs: number): Step {
   if (slot.state !== 'up' || slot.child.id !== child) return [slot]
   return stop(slot, 'condemned', slot.wanted, true, nowMs, why)
@@ -128,10 +128,13 @@ export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): Step {
 
 const readyOf = (slot: Slot): number | undefined => ('readyAtMs' in slot ? slot.readyAtMs : undefined)
 
-/** The finish program has ended, or could not be started (null); 125 from it means: do not start this slot again. */
+/**
+ * The finish program has ended, or could not be started (null); its exit code 125 means: do not start this slot
+ * again.
+ */
 function finished(slot: In<'stopping'>, ending: Ending | null, nowMs: number): Step {
   if (ending !== null && isPermanentFailure(ending) && slot.wanted !== 'down') {
-    const reason = 'its finish program exited with code 125: it must not be started again'
+    const reason = 'its finish program exited with code 125: it asks not to be started again'
     return settle(slot, { to: 'parked', reason }, nowMs)
   }
   return settle(slot, slot.verdict ?? wantedVerdict(slot), nowMs)
@@ -154,7 +157,7 @@ export function gone(slot: Slot, event: Of<'gone'>, nowMs: number): Step {
     case 'done':
       return [slot]
     case 'starting':
-      // The request died with the supervisor that made it, so it is made again.
+      // The request died with the supervisor that made it, so it is repeated.
       if (slot.child === null) return start(slot, slot.wanted, false, nowMs)
       return failed(slot, reason, event.random, nowMs)
     case 'up':

@@ -1,6 +1,6 @@
 /**
- * The state machine of a slot. docs/slots.md is its page; it names every state × event pair.
- * Pure: no I/O, no clock, no randomness of its own, so a history of events always leads to the same slot.
+ * The state machine of a slot. docs/slots.md describes every pair of state and event. Pure: no I/O, no clock and no
+ * randomness of its own, so a history of events always leads to the same slot.
  */
 import type { Step } from './moves.ts'
 import { condemned, due, exited, gone, ready, spawnFailed, take } from './reports.ts'
@@ -10,10 +10,10 @@ import { halt, restart, want } from './words.ts'
 export type { Step }
 
 /**
- * One event happens to a slot.
+ * Applies one event to a slot.
  * @param nowMs CLOCK_MONOTONIC; the only source of time
- * @returns the slot as it is then (the same object when nothing has changed), and what has to be done, in this order,
- *   once the slot has been written to its file
+ * @returns the new slot (the same object if nothing changed), and its effects, to be performed in this order after
+ * the slot has been written to its file
  */
 export function step(slot: Slot, event: SlotEvent, nowMs: number): Step {
   switch (event.type) {

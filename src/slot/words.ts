@@ -1,4 +1,4 @@
-/** What an operator, the boot or the end of the container says to a slot. */
+/** Handles commands to a slot: from an operator, from the boot, and at the container's end. */
 import { awaitFinish, enter, finish, forgive, type In, type Step, start, stop } from './moves.ts'
 import { isOwnJudgement, type Slot, type Wanted } from './slot.ts'
 
@@ -32,7 +32,7 @@ export function restart(slot: Slot, nowMs: number): Step {
     case 'parked':
       return start(forgive(slot, nowMs), 'up', true, nowMs)
     case 'starting':
-      // Its process is not even there yet: it will be as new as a restart could make it.
+      // Its process does not exist yet, so it will be as new as after a restart.
       if (slot.child === null) return slot.wanted === 'up' ? [slot] : [{ ...slot, wanted: 'up' }]
       return stop(forgive(slot, nowMs), 'asked', 'up', true, nowMs)
     case 'up':
@@ -46,12 +46,13 @@ export function restart(slot: Slot, nowMs: number): Step {
   }
 }
 
-/** A word while the process is on its way out: it decides where the slot goes then. */
+/** A command while the process is ending: it decides the slot's next state. */
 function redirect(slot: In<'stopping'>, wanted: Wanted, isRestart: boolean, nowMs: number): Step {
   if (slot.cause === 'halt') return [slot]
   const { verdict, ...rest } = slot
   if (!isRestart && wanted === slot.wanted && (verdict === undefined || slot.cause === 'stray')) return [slot]
-  // Our own judgement stays a death unless an operator stops or restarts the slot meanwhile.
+  // The supervisor's own judgement counts as a death unless an operator stops or restarts the slot before the process
+  // ends.
   const cause = isOwnJudgement(slot) && (isRestart || wanted === 'down') ? 'asked' : slot.cause
   if (wanted === 'down') return [{ ...rest, wanted, cause, again: false }]
   const followsDeath = verdict !== undefined && verdict.to !== 'down'
@@ -67,7 +68,7 @@ export function halt(slot: Slot, nowMs: number): Step {
     case 'backoff':
       return [enter(slot, { state: 'down' }, nowMs, { wanted: 'down' })]
     case 'done':
-      // init undoes it, in its turn among the services, and reports the end of that.
+      // init undoes it when its turn among the services comes, and reports the end.
       return slot.policy.finish === undefined
         ? [enter(slot, { state: 'down' }, nowMs, { wanted: 'down' })]
         : [awaitFinish({ ...slot, wanted: 'down' }, { to: 'down' }, nowMs)]

@@ -570,7 +570,7 @@ describe('a oneshot', () => {
     expect(late).toMatchObject({ slot: { state: 'stopping', cause: 'start-timeout' }, effects: [term(1)] })
     expect(play(late.slot, exited(1, { signal: 'TERM' })).slot).toMatchObject({
       state: 'down',
-      reason: 'was not done after 100 ms and was killed by SIGTERM',
+      reason: 'did not finish within 100 ms and was killed by SIGTERM',
     })
   })
 
