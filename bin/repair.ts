@@ -10,6 +10,6 @@ try {
   if (line !== undefined) writeSync(1, `${line}\n`)
   process.exitCode = repaired.failed > 0 ? 1 : 0
 } catch (error) {
-  writeSync(1, `the ownership of ${home} cannot be looked at: ${(error as Error).message}\n`)
+  writeSync(1, `the ownership of ${home} cannot be examined: ${(error as Error).message}\n`)
   process.exitCode = 1
 }

@@ -14,7 +14,7 @@ export interface Clock {
   at(atMs: number, wake: () => void): Cancel
 }
 
-/** For how long everything was frozen, as far as it was noticed until an instant of CLOCK_MONOTONIC. */
+/** Duration for which all processes were frozen, as far as it was noticed before an instant of CLOCK_MONOTONIC. */
 export interface Frozen {
   readonly ms: number
   readonly untilMs: number
@@ -23,9 +23,11 @@ export interface Frozen {
 /** The machine's own clock, which notices when everything was frozen. */
 export interface MachineClock extends Clock {
   frozen(): Frozen
-  /** What another process has noticed counts in place of what we have: a stall of ours alone freezes nobody. */
+  /**
+   * Adopts what another process has noticed in place of our own count: a stall of this process alone is not a freeze.
+   */
   adopt(frozen: Frozen): void
-  /** CLOCK_MONOTONIC itself, for what goes on elsewhere meanwhile. */
+  /** CLOCK_MONOTONIC itself, for events outside the container that continue during a freeze. */
   readonly real: Clock
 }
 
@@ -55,12 +57,12 @@ export async function inTime(clock: Clock, ms: number, promise: Promise<unknown>
 /** The wall time of an instant, Unix ms. @param atMs on `clock` */
 export const wallTimeOf = (clock: Clock, atMs: number): number => clock.wallMs() - (clock.nowMs() - atMs)
 
-// A longer delay overflows setTimeout's 32 bits and would fire at once; far alarms are taken in steps.
+// A longer delay overflows setTimeout's 32 bits and would fire at once, so distant alarms are set in steps.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
-/** So often we look how late it is, while an alarm is set. */
+/** Interval between two checks of the time while an alarm is set. */
 const LOOK_EVERY_MS = 500
-/** A look that comes so late was not kept from it by work: nothing has run meanwhile. */
+/** A check that comes this late was not delayed by work: no process has run in the meantime. */
 const FROZEN_MS = 1000
 
 export function systemClock(): MachineClock {
@@ -72,7 +74,7 @@ export function systemClock(): MachineClock {
   let pending = 0
   let pulse: NodeJS.Timeout | undefined
 
-  /** Everything that asks for the time comes through here, so nothing sees frozen time before it is taken off. */
+  /** All reads of the time come through here, so frozen time is always subtracted first. */
   const look = (): number => {
     const nowMs = realMs()
     const lateMs = nowMs - expectedMs
@@ -106,7 +108,8 @@ export function systemClock(): MachineClock {
         if (isSet) pending -= 1
         isSet = false
       }
-      // libuv counts whole milliseconds of its own clock, so a timer can fire up to one too early; after frozen time, far too early.
+      // libuv counts whole milliseconds of its own clock, so a timer can fire up to 1 ms early; after frozen time,
+      // much earlier.
       const ring = (): void => {
         if (nowMs() < atMs) arm()
         else {
@@ -140,7 +143,7 @@ export function systemClock(): MachineClock {
     },
     adopt({ ms, untilMs }) {
       look()
-      // Said before a freeze and heard after it: it knows nothing of that.
+      // Sent before a freeze and received after it: the sender knew nothing of the freeze.
       if (untilMs >= noticedAtMs) frozenMs = ms
     },
     real: { nowMs: realMs, wallMs, at: alarms(realMs) },

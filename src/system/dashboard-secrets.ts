@@ -1,4 +1,4 @@
-/** Variables of the container that are the dashboard's alone: whoever knows one can log in there, or read its metrics. */
+/** Variables that only the dashboard may see: whoever knows one of them can log in there, or read its metrics. */
 export const DASHBOARD_SECRETS = [
   'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD',
   'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
@@ -6,7 +6,7 @@ export const DASHBOARD_SECRETS = [
   'HERMES_METRICS_TOKEN',
 ] as const
 
-/** All that the dashboard takes from the environment, secret or not. */
+/** All variables that the dashboard reads from the environment, secret or not. */
 export const isDashboardVariable = (name: string): boolean =>
   name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
 

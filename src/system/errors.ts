@@ -6,7 +6,7 @@ export const EXIT = {
   noSuch: 3,
   noSupervisor: 4,
   timedOut: 5,
-  /** "Restart me": the service asks for a new start at once (EX_TEMPFAIL). */
+  /** EX_TEMPFAIL: the service requests an immediate restart. */
   restartMe: 75,
   /** The configuration is wrong; the slot is parked (EX_CONFIG). */
   configuration: 78,
@@ -35,13 +35,13 @@ export type ErrorCode =
   | 'VOLUME_BUSY'
 
 /**
- * What callers branch on within a code. Optional, so that the code stays what older clients know: the supervisor and what talks to it
- * may be of two versions while an installation is being replaced.
+ * Details within a code that callers distinguish. They are optional so that the codes stay those that older clients
+ * know: while an installation is being replaced, the supervisor and its clients may have different versions.
  */
 export type ErrorDetail =
   /** FAILED: the job is over and has no result to give. */
   | 'NO_RESULT'
-  /** FAILED: likewise, because it was stopped before it ran. */
+  /** FAILED: the job was stopped before it ran. */
   | 'STOPPED_BEFORE_RUN'
   /** FAILED: the connection ended before the reply. */
   | 'REPLY_LOST'
@@ -65,8 +65,8 @@ const exitCodeOf: Readonly<Record<ErrorCode, ExitCode>> = {
 }
 
 /**
- * A failure that was foreseen: one line that says what happened and where, and one that says what to do next.
- * Anything else that is thrown is a bug and keeps its stack.
+ * An expected failure: one line says what happened and where, one line says what to do next. Any other exception is a
+ * bug and keeps its stack.
  */
 export class HermesError extends Error {
   readonly code: ErrorCode
@@ -74,7 +74,10 @@ export class HermesError extends Error {
   readonly next: string | undefined
   readonly exitCode: ExitCode
 
-  /** Known by its name: one program loads another as a bundle of its own (hermes -> cli), and each holds a copy of this class. */
+  /**
+   * Compares by name: a program loads others as separate bundles (hermes -> cli), and each contains a copy of this
+   * class.
+   */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof Error && value.name === 'HermesError'
   }
@@ -93,6 +96,6 @@ export class HermesError extends Error {
   }
 }
 
-/** Whether a text, for instance from a newer supervisor, is a code that this program knows. */
+/** Tells whether a text, for instance from a newer supervisor, is a code that this program knows. */
 export const isErrorCode = (text: unknown): text is ErrorCode =>
   typeof text === 'string' && Object.hasOwn(exitCodeOf, text)

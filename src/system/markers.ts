@@ -1,8 +1,8 @@
-/** In the environment of everything that runs inside a slot: `hermes gateway run` does not redirect there. */
+/** Set in the environment of every process inside a slot: `hermes gateway run` does not redirect there. */
 export const SUPERVISED_MARKER = 'HERMES_SUPERVISED'
 /**
- * Its pid, set by init for the container's main program. What that program starts inherits it, with another pid: a shell as main
- * program does not make every `gateway run` typed into it the container's own.
+ * Pid of the container's main program, set by init in its environment. Child processes inherit it but have another
+ * pid, so a shell as main program does not turn every `gateway run` typed into it into the container's own.
  */
 export const MAIN_MARKER = 'HERMES_MAIN'
 

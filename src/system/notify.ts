@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, writeSync } from 'node:fs'
 
 /**
- * Says that this program is ready (s6's notification: a newline) and closes the descriptor. Only a FIFO or a socket is one to say it
- * on: where nobody waits for it, that number may be a file of Node's own.
+ * Reports readiness (s6's notification: a newline) and closes the descriptor. Writes only to a FIFO or a socket: if
+ * no notification is expected, that number may be a file of Node's own.
  */
 export function announceReady(fd: number): void {
   try {

@@ -18,7 +18,7 @@ const SALT_BYTES = 16
 const HASH_BYTES = 32
 const FORMAT = /^scrypt:(\d{1,2}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9_-]{11,86}):([A-Za-z0-9_-]{22,86})$/
 
-/** @returns undefined: it is no such hash, or one that would take more than a log-in may */
+/** @returns undefined if the text is not such a hash, or if checking it would take longer than a log-in may */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
   const [, cost, blockSize, parallelization, salt = '', hash = ''] = FORMAT.exec(text.trim()) ?? []
   const found = { cost: Number(cost), blockSize: Number(blockSize), parallelization: Number(parallelization) }

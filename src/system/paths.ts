@@ -1,10 +1,10 @@
 /**
- * A path below a directory whose own path is in its normal form, as all of ours are. `path.join` looks at every character again: with
- * ten slots so often that V8 optimised it, for 6 ms and 4 MB of a boot.
+ * Joins names to a directory whose path is already normalized, as all of ours are. `path.join` would check every
+ * character again: with ten slots often enough that V8 optimised it, at a cost of 6 ms and 4 MB per boot.
  */
 export const below = (dir: string, ...names: readonly string[]): string => `${dir}/${names.join('/')}`
 
-/** Where the run directory's files are; see docs/ARCHITECTURE.md, "Files". */
+/** Paths of the files in the run directory; see docs/ARCHITECTURE.md, "Files". */
 export interface RunPaths {
   readonly runDir: string
   readonly controlSocket: string
@@ -17,7 +17,7 @@ export interface RunPaths {
   readonly logFifos: string
   /** One state file per slot, written by init at each transition. */
   readonly slotStates: string
-  /** What the supervisor knows of the image's services; written by init. */
+  /** Facts for the supervisor about the image's services; written by init. */
   readonly services: string
   /** s6's scan directory: one directory per slot. */
   readonly serviceDir: string
@@ -44,7 +44,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   environmentDir: layout === 'image' ? '/run/s6/container_environment' : below(runDir, 'environment'),
 })
 
-/** Where the volume's files are. */
+/** Paths of the files in the volume. */
 export interface HomePaths {
   readonly home: string
   readonly profiles: string
@@ -63,7 +63,7 @@ export const homePaths = (home: string): HomePaths => ({
   supervisorLog: below(home, 'logs', 'supervisor.log'),
 })
 
-/** The default profile is the volume's top; the others lie in `profiles/<name>`. */
+/** The default profile is the top of the volume; the others are in `profiles/<name>`. */
 export const profileDir = (home: string, profile: string): string =>
   profile === 'default' ? home : below(home, 'profiles', profile)
 

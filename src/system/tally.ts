@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from './clock.ts'
 
 const WINDOW_MS = 60_000
-/** Kinds that are told apart in a minute; whoever makes up more of them must not cost memory, or lines. */
+/** Kinds counted per minute; inventing more of them must not cost memory or log lines. */
 const MAX_KINDS = 100
 
 interface Counted<T> {

@@ -43,7 +43,7 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
 
   test('a name that no file can have is said, and does not end who asks', () => {
     const long = `/usr/bin/${'x'.repeat(300)}`
-    expect(faultOf(long)).toBe(`${long}: it cannot be looked at (ENAMETOOLONG)`)
+    expect(faultOf(long)).toBe(`${long}: it cannot be examined (ENAMETOOLONG)`)
     expect(readable(long)).toBeUndefined()
     expect(rootPathOf(`/${'x'.repeat(300)}:/usr/bin`)).toBe('/usr/bin')
   })

@@ -21,7 +21,7 @@ export class BoardWatch {
   }
 }
 
-/** A file that cannot be looked at has a mark too: the board's own requests say what is wrong. */
+/** A file that cannot be examined has a mark too: the board's own requests say what is wrong. */
 function mark(file: string): string {
   try {
     const stat = statSync(file, { throwIfNoEntry: false })

@@ -112,7 +112,7 @@ function firstOf(problems: readonly ConfigProblem[], file: string): readonly Con
 }
 
 /**
- * A text that changes whenever config.yaml does, so that it need not be read again. Never throws: a file that cannot be looked at
+ * A text that changes whenever config.yaml does, so that it need not be read again. Never throws: a file that cannot be examined
  * (a loop of symlinks, a directory without access) has one too, and loadConfig says what is wrong.
  */
 export function configSignature(file: string): string {

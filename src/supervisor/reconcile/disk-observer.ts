@@ -45,7 +45,7 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
         reason,
         maybe: maybeProfile(home, name),
       })),
-      ...hidden.map((name) => ({ name, reason: 'its directory cannot be looked at', maybe: true })),
+      ...hidden.map((name) => ({ name, reason: 'its directory cannot be examined', maybe: true })),
     ],
     moreProblems: listing.moreProblems,
   }

@@ -16,10 +16,10 @@ export function* directoryEntries(path: string): Generator<Dirent> {
 }
 
 /**
- * Makes a directory, and those above it, where they are not there. Node's own `recursive` never returns below a link into /proc, which
- * says ENOENT to whoever makes something in it: it then makes the parent, which is there, and begins anew.
- * @param mode of each that is made
- * @returns whether it was made
+ * Creates a directory and its missing parents. Node's own `recursive` never returns below a link into /proc, which
+ * answers ENOENT to a creation: Node then creates the parent, which exists, and starts over.
+ * @param mode of each created directory
+ * @returns whether it was created
  * @throws the error of the file system
  */
 export function makeDirectory(path: string, mode = 0o777): boolean {

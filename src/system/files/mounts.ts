@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 
-/** Not among Node's constants; the same on x86-64 and arm64. */
+/** Missing from Node's constants; the same on x86-64 and arm64. */
 const O_PATH = 0o10000000
 
 /** One line of /proc/self/mountinfo (proc_pid_mountinfo(5)). */
@@ -31,7 +31,10 @@ const unescaped = (text: string): string =>
 export const mountOf = (fd: number): string | undefined =>
   /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
 
-/** Whether a path without links lies on a mount that nobody can write through, nor is to be found on another one. */
+/**
+ * Tells whether a path without links is on a mount that is read-only everywhere: no other mount gives write access to
+ * it.
+ */
 export function isReadOnlyHere(path: string): boolean {
   const mounts = parseMounts(readFileSync('/proc/self/mountinfo', 'utf8'))
   const fd = openSync(path, O_PATH | constants.O_NOFOLLOW)
@@ -47,7 +50,7 @@ export function isReadOnlyHere(path: string): boolean {
   }
 }
 
-/** @param on the mount that the path lies on */
+/** @param on the mount that the path is on */
 export function cannotBeWritten(path: string, on: Mount | undefined, mounts: readonly Mount[]): boolean {
   if (on === undefined || !on.isReadOnly) return false
   const inFileSystem = `${on.root}/${path.slice(on.point.length)}`.replaceAll(/\/+/g, '/')

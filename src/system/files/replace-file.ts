@@ -11,8 +11,8 @@ const NEW = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 const scratchOf = (file: string): string => below(dirname(file), `.${basename(file)}.${process.pid}`)
 
 /**
- * @param durable it survives a power cut when this returns
- * @throws the error of the file system; the file is then as it was
+ * @param durable if true, the file survives a power cut once this returns
+ * @throws the error of the file system; the file is then unchanged
  */
 export function replaceFileSync(
   file: string,
@@ -36,7 +36,7 @@ export function replaceFileSync(
   if (durable) syncDirectorySync(dirname(file))
 }
 
-/** Whatever lies under that name is left by a kill, or planted: it goes. */
+/** A file under that name was left by a kill, or planted: remove it. */
 function openNew(scratch: string, mode: number): number {
   try {
     return openSync(scratch, NEW, mode)
@@ -47,10 +47,16 @@ function openNew(scratch: string, mode: number): number {
   }
 }
 
-/** A name nobody else has, so that two at once never build in one place. (node:crypto would cost each command 7 ms.) */
+/**
+ * Returns a unique name, so that two processes never build in the same place. (node:crypto would cost each command 7
+ * ms.)
+ */
 export const randomTag = (): string => `${process.pid.toString(36)}-${process.hrtime.bigint().toString(36)}`
 
-/** Off the main thread, on the disk when it resolves, and several may replace a file at once. @throws the error of the file system */
+/**
+ * Replaces a file off the main thread; it is on the disk when the promise resolves, and several callers may replace
+ * one file at once. @throws the error of the file system
+ */
 export async function replaceFileDurably(file: string, content: string, mode: number): Promise<void> {
   const scratch = below(dirname(file), `.new-${randomTag()}`)
   try {

@@ -9,11 +9,11 @@ export interface RotatedFileOptions {
   readonly name: string
   readonly mode: number
   readonly clock: Clock
-  /** Told once of a failure, and again only after it has gone well in between. */
+  /** Called once per failure, and again only after a success in between. */
   readonly warn: (text: string) => void
 }
 
-/** After a failure the file is opened anew, but not before so long. */
+/** Minimum time after a failure before the file is opened again. */
 const RETRY_MS = 10_000
 
 /**
@@ -25,7 +25,7 @@ export class RotatedFile {
   readonly #path: string
   #stream: RotatingFileStream | undefined
   #retryAtMs = Number.NEGATIVE_INFINITY
-  /** Failed since it was last written, which has been said. */
+  /** The last write failed, which has been reported. */
   #failed = false
 
   constructor(options: RotatedFileOptions) {

@@ -1,16 +1,19 @@
 /**
- * The one place that opens and reads files which somebody else can write: everything in the volume and in the run directory. What
- * stands under such a name may be a FIFO, a device, a link into /proc, or a file that grows while it is read.
+ * The only place that opens and reads files which others can write: everything in the volume and in the run
+ * directory. Such a name may hold a FIFO, a device, a link into /proc, or a file that grows while it is read.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statfsSync } from 'node:fs'
 
-/** What a file that anybody may have tampered with turned out to be: its text, nothing there, or one line that says what is wrong. */
+/**
+ * Result of reading an untrusted file: its text, nothing if it does not exist, or one line that describes the
+ * problem.
+ */
 export type SmallFile =
   | { readonly text: string; readonly problem?: undefined }
   | { readonly text?: undefined; readonly problem?: undefined }
   | { readonly text?: undefined; readonly problem: string }
 
-/** The same as bytes. */
+/** The same for bytes. */
 export type SmallBytes =
   | { readonly bytes: Buffer; readonly problem?: undefined }
   | { readonly bytes?: undefined; readonly problem?: undefined }
@@ -25,10 +28,11 @@ export interface RegularFile {
 export class UnreadableFile extends Error {}
 
 /**
- * Opens a regular file without waiting (a FIFO without a writer would hold open(2) for ever). The caller closes `fd`.
- * @param links `refused`: the last component must not be a link, as in places where nobody has a reason to put one
- * @throws UnreadableFile for anything else: a FIFO, a device, a file that the kernel makes up (/proc, sysfs);
- *   the error of open(2), ENOENT among them
+ * Opens a regular file without waiting (a FIFO without a writer would block open(2) for ever). The caller closes
+ * `fd`.
+ * @param links `refused`: the last component must not be a link, for places where a link has no purpose
+ * @throws UnreadableFile for anything else: a FIFO, a device, a file made up by the kernel (/proc, sysfs); the error
+ * of open(2), including ENOENT
  */
 export function openRegular(path: string | Buffer, links: 'followed' | 'refused'): RegularFile {
   const { O_RDONLY, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = constants
@@ -52,7 +56,7 @@ export function readSmallFile(path: string, maxBytes: number): SmallFile {
   return bytes === undefined ? {} : { text: bytes.toString('utf8') }
 }
 
-/** As {@link readSmallFile}, for a file that is not text. */
+/** Like {@link readSmallFile}, for a file that is not text. */
 export const readSmallBytes = (path: string, maxBytes: number): SmallBytes =>
   withRegular(path, (file) => readAtMost(file, maxBytes))
 
@@ -79,7 +83,7 @@ export function readRegularFile(path: string, maxBytes: number): string | undefi
   }
 }
 
-/** As {@link readRegularFile}, for a file that must be there. @throws Error likewise, ENOENT among them */
+/** Like {@link readRegularFile}, for a file that must exist. @throws Error likewise, including ENOENT */
 export function readRegularBytes(path: string, maxBytes: number): Buffer {
   try {
     const file = openRegular(path, 'followed')
@@ -121,8 +125,8 @@ const openProblems: { readonly [code: string]: string } = {
 }
 
 function readAtMost({ fd, stat }: RegularFile, maxBytes: number): Buffer {
-  // One byte more than allowed tells a file at the limit from one past it, whatever its size claims to be. A boot reads several small
-  // files for each slot: a large buffer for each would leave megabytes to collect.
+  // Reading one byte more than allowed distinguishes a file at the limit from one beyond it, whatever its size
+  // claims. A boot reads several small files for each slot: a large buffer for each would leave megabytes of garbage.
   const buffer = Buffer.allocUnsafe(Math.min(maxBytes, 64 * 1024, Math.max(stat.size, SMALL_BYTES)) + 1)
   const pieces: Buffer[] = []
   let heldBytes = 0
@@ -135,20 +139,21 @@ function readAtMost({ fd, stat }: RegularFile, maxBytes: number): Buffer {
 }
 
 /**
- * The name of the file system if its files are made up by the kernel as they are read. They claim to be regular and empty: some
- * are without end (/proc/self/pagemap), some make the reader wait for another process (/proc/PID/cmdline), some take an effect.
+ * Returns the name of the file system if the kernel makes up its files as they are read. Such files claim to be
+ * regular and empty: some have no end (/proc/self/pagemap), some make the reader wait for another process
+ * (/proc/PID/cmdline), some have side effects.
  */
 function kernelFileSystem(path: string): string | undefined {
   try {
     return KERNEL_FILE_SYSTEMS.get(Number(statfsSync(path).type) >>> 0)
   } catch (error) {
-    // No /proc is mounted: then there is no such file to link to either.
+    // Without a mounted /proc, there is no such file to link to either.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
 
-/** The same by name, for what others open by name. */
+/** The same check by name, for files that others open by name. */
 export const isKernelFile = (path: string): boolean => kernelFileSystem(path) !== undefined
 
 // f_type of statfs(2), from linux/magic.h.

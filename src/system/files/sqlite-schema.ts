@@ -1,7 +1,7 @@
 /**
- * Whether a database holds what its program has made in it, and nothing that runs along. Whoever can write the file can put a view
- * over an endless recursion in the place of a table, a generated column that takes minutes, a trigger: SQLite is synchronous, and
- * nothing ends such a statement.
+ * Checks that a database contains the schema that its program created, and nothing that executes. Another writer of
+ * the file can replace a table by a view with an endless recursion, a generated column that takes minutes, or a
+ * trigger: SQLite is synchronous, and such a statement cannot be interrupted.
  */
 import { type Database, databaseError } from './sqlite.ts'
 
@@ -21,9 +21,9 @@ export const statementsOf = (schema: string): readonly string[] =>
     .filter((statement) => statement.startsWith('CREATE '))
 
 /**
- * Tables, views and indexes of somebody's own may be there besides, as far as ours do not meet them.
- * @param tables as {@link statementsOf} gives them; SQLite keeps their text as it was. `optional`: may be missing
- * @throws HermesError, trouble `foreign`, that names the first object that is not as it was made
+ * Accepts additional tables, views and indexes as long as they do not touch ours.
+ * @param tables as returned by {@link statementsOf}; SQLite keeps their original text. `optional`: may be missing
+ * @throws HermesError, trouble `foreign`, that names the first object that differs
  */
 export function requireSchema(
   database: Database,

@@ -26,27 +26,28 @@ export type Database = BetterSqlite3.Database
 export interface OpenDatabaseOptions {
   /** Opens an existing file for reading only; journal mode and schema are left alone. */
   readonly readOnly?: boolean
-  /** How long one statement may block this process waiting for another's lock, ms. Default 250. */
+  /** Time that one statement may block this process waiting for another's lock, ms. Default 250. */
   readonly busyTimeoutMs?: number
   /** A commit is on the disk when it returns (synchronous=FULL, the default); false: a power cut may undo the last ones. */
   readonly durable?: boolean
   /** Runs PRAGMA quick_check first (reads the whole file: for small databases). A damaged file is trouble `corrupt`. */
   readonly check?: boolean
-  /** `keep`: the journal mode stays as it is; an empty file then stays empty (for locks). */
+  /** `keep`: leaves the journal mode unchanged, so an empty file stays empty (for locks). */
   readonly journal?: 'keep'
   /** Called once per open with what the user should know: no WAL here, and why. */
   readonly warn?: (text: string) => void
 }
 
-/** What went wrong with a database, as far as a caller acts on it. */
+/** Kinds of database failure that callers distinguish. */
 export type DatabaseTrouble = 'busy' | 'corrupt' | 'full' | 'read-only' | 'cannot-open' | 'io' | 'foreign'
 
 const DEFAULT_BUSY_TIMEOUT_MS = 250
 
 /**
- * Opens (and makes, 0600, with its directory 0700) a database: WAL, or a DELETE journal and a warning where WAL's shared memory
- * cannot be relied on (https://sqlite.org/wal.html: "does not work over a network filesystem"); foreign keys on.
- * @throws HermesError naming the file; {@link databaseTrouble} of it says which trouble
+ * Opens a database, creating it (0600, with its directory 0700) if needed: WAL, or a DELETE journal and a warning
+ * where WAL's shared memory is not reliable (https://sqlite.org/wal.html: "does not work over a network filesystem");
+ * foreign keys on.
+ * @throws HermesError naming the file; {@link databaseTrouble} returns the kind of trouble
  */
 export function openDatabase(file: string, options: OpenDatabaseOptions = {}): Database {
   const { readOnly = false, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, durable = true } = options
@@ -66,9 +67,9 @@ export function openDatabase(file: string, options: OpenDatabaseOptions = {}): D
       database.pragma(`synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
     }
     database.pragma('foreign_keys = ON')
-    // What a schema that somebody else has written may call: functions without an effect only.
+    // A foreign schema may call only functions without side effects.
     database.pragma('trusted_schema = OFF')
-    // Reads the schema: a file that is no database is found now and not at somebody's first question.
+    // Reads the schema, so that a file that is not a database is found now and not at the first query.
     database.pragma('schema_version')
     return database
   } catch (error) {
@@ -107,27 +108,30 @@ const TROUBLE_OF: Readonly<Record<string, DatabaseTrouble>> = {
   CANTOPEN: 'cannot-open',
   IOERR: 'io',
   NOLFS: 'io',
-  // Not SQLite's: requireSchema.
+  // Not a code of SQLite, but of requireSchema.
   FOREIGN: 'foreign',
 }
 
 const TEXT_OF: Readonly<Record<DatabaseTrouble, { what: string; next: string }>> = {
   busy: { what: 'is locked by another process', next: 'try again; "fuser -v FILE" shows who has it open' },
-  corrupt: { what: 'is damaged', next: 'put a backup in its place, or move it away to begin with an empty one' },
+  corrupt: { what: 'is damaged', next: 'put a backup in its place, or move it away to start with an empty one' },
   full: { what: 'cannot be written: the disk is full', next: 'free some space; "df -h" shows where it went' },
   'read-only': {
     what: 'cannot be written: it is read-only',
-    next: 'see its owner and mode, and whether the volume is mounted read-only',
+    next: 'check its owner and mode, and whether the volume is mounted read-only',
   },
-  'cannot-open': { what: 'cannot be opened', next: 'see the owner and mode of the file and its directory' },
+  'cannot-open': { what: 'cannot be opened', next: 'check the owner and mode of the file and its directory' },
   foreign: {
     what: 'is not a database that hermes made',
-    next: 'put a backup in its place, or move it away to begin with an empty one',
+    next: 'put a backup in its place, or move it away to start with an empty one',
   },
   io: { what: 'cannot be read or written', next: 'look for disk errors with "dmesg"' },
 }
 
-/** An error of better-sqlite3 as one that names the file and says what to do; anything that is no trouble of a database is returned as it is. */
+/**
+ * Converts an error of better-sqlite3 to one that names the file and the next step; other errors are returned
+ * unchanged.
+ */
 export function databaseError(error: unknown, file: string): unknown {
   if (error instanceof HermesError) return error
   const trouble = databaseTrouble(error)
@@ -215,13 +219,14 @@ function quickCheck(database: Database): void {
   if (found !== 'ok') throw Object.assign(new Error(found), { code: 'SQLITE_CORRUPT' })
 }
 
-/** More than a board or conversations come to; a file that claims more is none. */
+/** More than a board or conversations need; a file that claims more is not a valid database. */
 const MAX_DATABASE_BYTES = 16e9
 
 /**
- * SQLite opens with open(2), and waits for ever for the other end of a FIFO. The journals lie beside the file itself, not beside a link
- * to it. Looked at by name: opening and closing the file would give up every lock that this process has on it (fcntl(2)).
- * @throws Error with `code` for what is there and is not a database
+ * SQLite opens with open(2), which blocks for ever on a FIFO. The journals are next to the file itself, not next to a
+ * link to it. Checked by name: opening and closing the file would release every lock that this process has on it
+ * (fcntl(2)).
+ * @throws Error with `code` if something other than a database is there
  */
 function isThere(file: string): boolean {
   const found = statSync(file, { throwIfNoEntry: false })
@@ -236,7 +241,7 @@ function isThere(file: string): boolean {
   return true
 }
 
-/** The code is that of SQLite for a file that cannot be opened; what is said instead of "is damaged" tells what to remove. */
+/** The code is SQLite's for a file that cannot be opened; the text, in place of "is damaged", says what to remove. */
 const notADatabase = (file: string, what: string): Error =>
   Object.assign(new Error(`${file} ${what}`), { code: 'SQLITE_CANTOPEN' })
 
@@ -248,12 +253,13 @@ function touch(file: string): void {
 
 /** better-sqlite3 costs about 2 MB and 5 ms: it comes with the first database. */
 function sqlite(): typeof BetterSqlite3 {
-  // In a bundle esbuild resolves this require and runs the module at the first call; elsewhere Node finds the package.
+  // In a bundle, esbuild resolves this require and runs the module at the first call; elsewhere Node finds the
+  // package.
   if (typeof require === 'function') return require('better-sqlite3') as typeof BetterSqlite3
   return createRequire(import.meta.url)('better-sqlite3') as typeof BetterSqlite3
 }
 
-/** A bundle has the native file beside itself (scripts/build.ts); from source the package finds its own. */
+/** A bundle has the native file next to it (scripts/build.ts); when running from source, the package finds its own. */
 function nativeBinding(): string | undefined {
   if (typeof __dirname !== 'string') return undefined
   const beside = join(__dirname, 'better-sqlite3.node')

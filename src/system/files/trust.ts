@@ -6,12 +6,12 @@ import { isReadOnlyHere } from './mounts.ts'
 const MAX_LINKS = 40
 const GROUP_OR_OTHERS_WRITE = 0o022
 
-/** What is wrong with a file, for the person who can correct it. */
+/** A problem with a file, for the person who can correct it. */
 export interface Fault {
   readonly file: string
   readonly message: string
   readonly repair: string
-  /** Somebody else can change it. */
+  /** An untrusted user can change it. */
   readonly untrusted?: true
 }
 
@@ -19,14 +19,15 @@ export type Trusted = { readonly real: string; readonly status: Stats } | { read
 
 const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
 
-/** Whether a file or directory, looked at by itself, can be changed by those one does not trust. */
+/** Checks a file or directory, by itself, for changes by untrusted users. */
 type Rule = (path: string, status: Stats) => Fault | undefined
 
 /**
- * Whether what lies at a path is root's alone: it, every directory on its way, and every link that is followed. Then nobody else can
- * change what is there, now or later. On a read-only mount (a ConfigMap) nobody can, whatever owner and mode say.
- * @param rule another idea of whom not to trust
- * @returns where it really lies, or what is wrong; undefined: nothing is there
+ * Checks that only root can change what is at a path: the file, every directory on its way, and every link followed.
+ * Then it cannot be changed by others, now or later. On a read-only mount (a ConfigMap) no one can change it,
+ * whatever owner and mode say.
+ * @param rule another definition of untrusted users
+ * @returns its real path, or the problem; undefined: nothing is there
  */
 export function trusted(path: string, rule: Rule = rootsAlone): Trusted | undefined {
   const rest = partsOf(path)
@@ -43,7 +44,7 @@ export function trusted(path: string, rule: Rule = rootsAlone): Trusted | undefi
       continue
     }
     const fault = rule(at, status)
-    // Asked only then: it costs a reading of all mounts.
+    // Checked only now, because it reads the list of all mounts.
     if (fault !== undefined && !isReadOnlyHere(at)) return { fault }
     const next = rest.shift()
     if (next === undefined) return readable(at, status)
@@ -52,13 +53,16 @@ export function trusted(path: string, rule: Rule = rootsAlone): Trusted | undefi
   }
 }
 
-/** Itself, not what it links to. @returns a fault for what cannot be looked at: a name that is too long, a directory that is not ours */
+/**
+ * Looks at the path itself, not at a link's target. @returns a fault if it cannot be examined: name too long, no
+ * access to its directory
+ */
 function statusOf(file: string): Stats | Fault | undefined {
   try {
     return lstatSync(file, { throwIfNoEntry: false })
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error)
-    return { file, message: `it cannot be looked at (${code})`, repair: 'name another path' }
+    return { file, message: `it cannot be examined (${code})`, repair: 'name another path' }
   }
 }
 

@@ -7,7 +7,7 @@ import { type Native, NativeError } from './native.ts'
 
 const ENOSYS = 38
 
-/** What is left of the port when the binding does not load: the best plain Node can do, else ENOSYS. */
+/** The port without the binding: the closest that plain Node offers, else ENOSYS. */
 export function degradedNative(): Native {
   const missing = (call: string): never => {
     throw new NativeError(call, ENOSYS, 'ENOSYS')
@@ -67,7 +67,7 @@ export function degradedNative(): Native {
       process.setuid?.(uid)
     },
     refuseNewPrivileges: () => undefined,
-    // What a change of the uid does by itself has to be enough.
+    // The effect of the change of uid must be enough.
     closeToOthers: () => undefined,
     exitNow: (code) => process.exit(code),
   }

@@ -3,15 +3,15 @@ import { constants } from 'node:os'
 import { type Native, NativeError } from './native.ts'
 import { degradedNative } from './native-degraded.ts'
 
-/** What `loadNative` came to. `problem`: the binding did not load, and what that costs. */
+/** Result of `loadNative`. `problem`: the binding did not load, and the consequences. */
 export interface LoadedNative {
   readonly native: Native
   readonly problem?: string
 }
 
 /**
- * The libc calls through koffi; where that does not load (a foreign C library or architecture), what plain Node can do.
- * Never rejects: a container without its binding still runs its gateways. The caller says `problem` aloud, once.
+ * Loads the libc calls through koffi, or, if that fails (unsupported C library or architecture), the plain Node
+ * version. Never rejects: a container without the binding still runs its gateways. The caller reports `problem` once.
  */
 export async function loadNative(): Promise<LoadedNative> {
   try {
@@ -33,7 +33,7 @@ interface LibcFunction {
   async(...args: unknown[]): void
 }
 
-/** The part of koffi this module uses; the raw koffi.node beside a bundle has it too. */
+/** The part of koffi that this module uses; the raw koffi.node next to a bundle has it too. */
 interface Koffi {
   load(path: null): { func(name: string, result: string, args: readonly string[]): LibcFunction }
   errno(): number
@@ -50,7 +50,7 @@ const F_SETPIPE_SZ = 1031
 const F_RDLCK = 0
 const F_WRLCK = 1
 const F_UNLCK = 2
-/** As fcntl(2) says so on file systems without locks. */
+/** Errors of fcntl(2) on file systems without locks. */
 const NO_LOCKS = ['ENOLCK', 'ENOSYS', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP']
 const TIOCNOTTY = 0x5422
 const TIOCGWINSZ = 0x5413
@@ -73,7 +73,7 @@ const NOGROUP = 65_534
 const PR_SET_DUMPABLE = 4
 const PR_CAPBSET_DROP = 24
 const PR_SET_NO_NEW_PRIVS = 38
-/** More than Linux has; it says EINVAL of the first one that there is not (capabilities(7)). */
+/** More than Linux has; it returns EINVAL for the first that does not exist (capabilities(7)). */
 const MAX_CAPABILITIES = 64
 const PR_SET_CHILD_SUBREAPER = 36
 const P_ALL = 0
@@ -90,7 +90,7 @@ const SIG_UNBLOCK = 1
 const SIGSET_BYTES = 128
 const POLLERR = 8
 const POLLHUP = 16
-/** sizeof(siginfo_t); si_pid lies behind three ints and the padding to the union, which holds pointers. */
+/** sizeof(siginfo_t); si_pid follows three ints and the padding of the union, which contains pointers. */
 const SIGINFO_BYTES = 128
 const SI_PID_OFFSET = 16
 /** sun_path holds 108 bytes with its final NUL (unix(7)). */
@@ -123,7 +123,7 @@ const signatures = {
   _exit: ['void', ['int']],
 } as const satisfies Record<string, readonly [string, readonly string[]]>
 
-/** Once more, for the calls whose third argument is a pointer. */
+/** Declared a second time, for calls whose third argument is a pointer. */
 const FCNTL_WITH_POINTER = ['int', 'int', 'void *'] as const
 const IOCTL_WITH_POINTER = ['int', 'unsigned long', 'void *'] as const
 
@@ -186,7 +186,7 @@ function libcNative(koffi: Koffi): Native {
         if (error.code === 'ECHILD') return undefined
         throw error
       }
-      // With WNOHANG and nobody ended, waitid succeeds and leaves si_pid 0.
+      // With WNOHANG and no child that has ended, waitid succeeds and leaves si_pid 0.
       return info.readInt32LE(SI_PID_OFFSET) || undefined
     },
     reap(pid) {
@@ -204,7 +204,7 @@ function libcNative(koffi: Koffi): Native {
       const info = Buffer.alloc(PIDFD_INFO_BYTES)
       info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT))
       const done = pointerCall(processFd, PIDFD_GET_INFO, info)
-      // A kernel that cannot tell refuses the call in one of several ways, or leaves the answer out of the mask.
+      // A kernel without this feature refuses the call in one of several ways, or omits the answer from the mask.
       if (done === -1 || (info.readUInt32LE() & PIDFD_INFO_EXIT) === 0) return undefined
       return info.readInt32LE(PIDFD_INFO_EXIT_CODE_OFFSET)
     },
@@ -340,6 +340,9 @@ function wholeFile(type: number): Buffer {
   return flock
 }
 
-/** Not util.getSystemErrorName: libuv knows no ECHILD. Of two names for one number (EAGAIN, EWOULDBLOCK) the first counts. */
+/**
+ * Not util.getSystemErrorName, because libuv lacks ECHILD. Of two names for one number (EAGAIN, EWOULDBLOCK) the
+ * first is used.
+ */
 const errnoName = (errno: number): string =>
   Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`

@@ -1,24 +1,27 @@
 /**
- * What Node cannot do by itself: a handful of libc calls, and nothing else.
- * Two implementations stand behind this port, `native-libc.ts` (koffi) and the fake of the tests; one contract suite runs on both.
- * Every call that fails throws a NativeError with the call's name and errno, unless its comment says otherwise.
+ * The libc calls that Node lacks, and nothing else. This port has two implementations, `native-libc.ts` (koffi) and
+ * the fake of the tests; one contract suite runs on both. Every failing call throws a NativeError with its name and
+ * errno, unless its comment says otherwise.
  */
 export interface Native {
   /**
-   * waitid(P_ALL, WEXITED | WNOHANG | WNOWAIT): a child that has ended and was not reaped yet.
-   * @returns its pid, or undefined when no child has ended (or there are no children at all). The child stays a zombie.
+   * waitid(P_ALL, WEXITED | WNOHANG | WNOWAIT): finds a child that has ended and was not reaped yet.
+   * @returns its pid, or undefined when no child has ended (or there are no children). The child stays a zombie.
    */
   peekEndedChild(): number | undefined
-  /** waitpid(pid, WNOHANG): reaps one ended child. @returns false when it has not ended or is not ours (ECHILD). */
+  /**
+   * waitpid(pid, WNOHANG): reaps one ended child. @returns false when it has not ended or is not our child (ECHILD).
+   */
   reap(pid: number): boolean
   /**
-   * pidfd_open(2) of a child that nobody has waited for yet: a descriptor that `waitStatus` can ask, close-on-exec.
-   * @returns undefined where none is to be had (an old kernel, a sandbox, no descriptors left)
+   * pidfd_open(2) of a child that has not been waited for: a descriptor for `waitStatus`, close-on-exec.
+   * @returns undefined where it is not available (an old kernel, a sandbox, no descriptors left)
    */
   openProcess(pid: number): number | undefined
   /**
-   * ioctl(PIDFD_GET_INFO, PIDFD_INFO_EXIT): how a process ended, as waitpid(2) gives it, once somebody has waited for it.
-   * @returns undefined before that, and where the kernel does not tell (Linux before 6.15)
+   * ioctl(PIDFD_GET_INFO, PIDFD_INFO_EXIT): how a process ended, as returned by waitpid(2), after it has been waited
+   * for.
+   * @returns undefined before that, and where the kernel does not support it (Linux before 6.15)
    */
   waitStatus(processFd: number): number | undefined
   /** prctl(PR_SET_CHILD_SUBREAPER): orphans below us become our children. */
@@ -30,15 +33,17 @@ export interface Native {
   /** fcntl(F_SETPIPE_SZ). @returns the size the kernel gave, in bytes */
   setPipeSize(fd: number, bytes: number): number
   /**
-   * fcntl(F_OFD_SETLK, F_WRLCK, whole file): a lock of the open file description, kept by whoever holds a copy of the fd.
-   * @returns `held`; `busy` (EAGAIN, EACCES); `unsupported` where the file system has no locks (ENOLCK, ENOSYS, EINVAL, EOPNOTSUPP)
+   * fcntl(F_OFD_SETLK, F_WRLCK, whole file): a lock of the open file description, held by every process with a copy
+   * of the fd.
+   * @returns `held`; `busy` (EAGAIN, EACCES); `unsupported` where the file system has no locks (ENOLCK, ENOSYS,
+   * EINVAL, EOPNOTSUPP)
    */
   tryLock(fd: number): 'held' | 'busy' | 'unsupported'
-  /** The same on another thread: a network mount whose lock server does not answer holds up this promise only. */
+  /** The same on another thread: a network mount whose lock server does not answer delays only this promise. */
   tryLockLater(fd: number): Promise<'held' | 'busy' | 'unsupported'>
   /**
-   * fcntl(F_OFD_GETLK, F_RDLCK, whole file): somebody else holds a write lock of either kind on the file. Also false where the
-   * file system has no locks.
+   * fcntl(F_OFD_GETLK, F_RDLCK, whole file): tells whether another process holds a write lock of either kind on the
+   * file. Also false where the file system has no locks.
    */
   isLocked(fd: number): boolean
   /**
@@ -47,7 +52,7 @@ export interface Native {
    * @returns the listening fd, close-on-exec
    */
   listenUnix(path: string, backlog: number): number
-  /** ioctl(TIOCNOTTY) on a terminal: gives up the controlling terminal. The caller ignores HUP meanwhile. */
+  /** ioctl(TIOCNOTTY) on a terminal: gives up the controlling terminal. The caller must ignore HUP during the call. */
   giveUpTerminal(fd: number): void
   /** A new pseudo-terminal (pty(7)): its two ends, close-on-exec; neither becomes our controlling terminal. */
   openTerminal(): { readonly master: number; readonly slave: number }
@@ -55,36 +60,42 @@ export interface Native {
   terminalSize(fd: number): { readonly columns: number; readonly rows: number }
   /** ioctl(TIOCSWINSZ): the programs on the terminal get WINCH. */
   resizeTerminal(fd: number, size: { readonly columns: number; readonly rows: number }): void
-  /** tcgetattr(3). @returns struct termios as it lies in memory (`src/system/native/terminal-mode.ts` reads it) */
+  /** tcgetattr(3). @returns struct termios as raw memory (`src/system/native/terminal-mode.ts` reads it) */
   terminalMode(fd: number): Buffer
   /** tcsetattr(3, TCSADRAIN). From the background of a job-control shell it stops us (TTOU). */
   setTerminalMode(fd: number, mode: Buffer): void
   /** getsid(0) == getpid(): we lead a session. */
   isSessionLeader(): boolean
   /**
-   * send(MSG_DONTWAIT | MSG_NOSIGNAL) on a socket, whatever its O_NONBLOCK says.
+   * send(MSG_DONTWAIT | MSG_NOSIGNAL) on a socket, regardless of its O_NONBLOCK.
    * @returns bytes taken, 0 when it would block
    */
   sendNonblocking(fd: number, bytes: Uint8Array): number
   /**
-   * poll(2) for nothing but the end: what is written there still finds a reader. False for a pipe without one (POLLERR) and for a socket or
-   * terminal whose other end is gone (POLLHUP).
+   * poll(2) for the other end only: data written there still has a reader. False for a pipe without a reader
+   * (POLLERR), and for a socket or terminal whose other end is closed (POLLHUP).
    */
   hasReader(fd: number): boolean
   /**
-   * poll(2) for POLLOUT: a pipe takes 4096 bytes without blocking, a terminal some. True also where the other end is gone: then the
-   * write says so.
+   * poll(2) for POLLOUT: a pipe then takes 4096 bytes without blocking, a terminal some. Also true if the other end
+   * is closed: the write reports that.
    */
   hasRoom(fd: number): boolean
   /** fcntl(F_GETFL / F_SETFL O_NONBLOCK) of an open file description. */
   setNonblocking(fd: number, on: boolean): void
-  /** kill(2) without Node's own bookkeeping; a negative pid is a process group. @returns false when there is nobody (ESRCH) */
+  /**
+   * kill(2) without Node's own bookkeeping; a negative pid is a process group. @returns false if there is no such
+   * process (ESRCH)
+   */
   kill(pid: number, signal: number): boolean
-  /** pthread_sigmask(SIG_UNBLOCK) of the calling thread: what has come meanwhile arrives now. Nothing without the binding. */
+  /**
+   * pthread_sigmask(SIG_UNBLOCK) of the calling thread: signals pending from before are delivered now. Does nothing
+   * without the binding.
+   */
   unblock(signal: number): void
   /**
-   * setgroups, setgid, setuid (real, effective, saved): the point of no return. The saved gid is the group of nobody until the next exec:
-   * no other process of this uid may then set our limits. Throws NativeError naming the call.
+   * setgroups, setgid, setuid (real, effective, saved): cannot be undone. The saved gid is the group nobody until the
+   * next exec, so no other process of this uid may then set our limits. Throws NativeError naming the call.
    */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
   /**
@@ -93,11 +104,12 @@ export interface Native {
    */
   refuseNewPrivileges(): void
   /**
-   * prctl(PR_SET_DUMPABLE, 0): no other process of this user may trace us or read our memory, environment and descriptors (ptrace(2)).
-   * A change of the uid does the same unless fs.suid_dumpable says otherwise; an exec takes it back.
+   * prctl(PR_SET_DUMPABLE, 0): other processes of this user may not trace us or read our memory, environment and
+   * descriptors (ptrace(2)). A change of the uid has the same effect unless fs.suid_dumpable says otherwise; an exec
+   * reverts it.
    */
   closeToOthers(): void
-  /** _exit(code): ends at once. process.exit can hang for ever in V8's worker join after load. */
+  /** _exit(code): ends at once. process.exit can hang for ever when V8's workers are joined under load. */
   exitNow(code: number): never
 }
 

@@ -16,7 +16,7 @@ const clear = (mode: Buffer, offset: number, bits: number): void => {
   mode.writeUInt32LE((mode.readUInt32LE(offset) & ~bits) >>> 0, offset)
 }
 
-/** As cfmakeraw(3): every byte passes as it is, in both directions. */
+/** Like cfmakeraw(3): every byte passes unchanged, in both directions. */
 export function rawMode(mode: Buffer): Buffer {
   const raw = rawOutput(mode)
   clear(raw, OFFSET.input, INPUT_BITS)

@@ -1,4 +1,4 @@
-/** Where something listens, as people write it. An IPv6 address stands in brackets where a port follows it (RFC 3986, 3.2.2). */
+/** Address of a listener as users write it. An IPv6 address is in brackets if a port follows (RFC 3986, 3.2.2). */
 import { isIPv6 } from 'node:net'
 
 export interface Address {
@@ -7,7 +7,7 @@ export interface Address {
   readonly port: number
 }
 
-/** A host as it is given to a socket: without the brackets of `[::1]`. */
+/** Host in the form that sockets take: without the brackets of `[::1]`. */
 export const plainHost = (text: string): string => /^\[(.*)\]$/.exec(text)?.[1] ?? text
 
 /** `redis:6379`, `[::1]:6379`. */

@@ -2,12 +2,12 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { networkOf } from './address.ts'
 
-/** Connections of one address that have asked nothing yet. A browser opens six, a proxy some more in advance. */
+/** Connections per address without a request so far. A browser opens six, a proxy some more in advance. */
 const MAX_HALF_OPEN = 100
 
 /**
- * Keeps one address from holding all connections of a server without asking anything: until its headers are late, each of them is one
- * that somebody else cannot have.
+ * Prevents one address from occupying all connections of a server without sending a request: each of them blocks a
+ * connection until its headers are overdue.
  */
 export function limitHalfOpen(server: Server, max = MAX_HALF_OPEN): void {
   const waiting = new Map<string, Set<Socket>>()

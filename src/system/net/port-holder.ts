@@ -42,7 +42,7 @@ function linkOf(path: string): string {
   try {
     return readlinkSync(path)
   } catch {
-    // Closed meanwhile.
+    // Closed in the meantime.
     return ''
   }
 }
@@ -57,12 +57,12 @@ function read(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch {
-    // Gone, or not ours to see.
+    // Gone, or not visible to us.
     return undefined
   }
 }
 
-/** As a sentence goes on after "in use by". */
+/** Names the owner of a port, to follow "in use by". */
 export function holderText(port: number): string {
   const holder = portHolder(port)
   if (holder === undefined) return 'another program'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { readSmallFile } from '../files/small-file.ts'
 
-/** What a build says of itself; scripts/build/info.ts writes it. */
+/** Facts about the build; scripts/build/info.ts writes them. */
 export interface BuildInfo {
   readonly revision: string
   /** RFC 3339 UTC. */
@@ -11,7 +11,7 @@ export interface BuildInfo {
 
 const MAX_BYTES = 4096
 
-/** @param install the directory with bin/ and lib/. @returns undefined: sources that run as they lie */
+/** @param install the directory with bin/ and lib/. @returns undefined when running from source */
 export function readBuildInfo(install: string): BuildInfo | undefined {
   const { text } = readSmallFile(join(install, 'lib', 'build.json'), MAX_BYTES)
   if (text === undefined) return undefined
@@ -19,7 +19,7 @@ export function readBuildInfo(install: string): BuildInfo | undefined {
   return { revision, builtAt, baseImage }
 }
 
-/** For one line: the beginning of the commit, the day, the base. */
+/** One line about the build: the beginning of the commit, the day, the base image. */
 export function buildText({ revision, builtAt, baseImage }: BuildInfo): string {
   const commit = revision.replace(/^([0-9a-f]{12})[0-9a-f]{28}/, '$1')
   return [commit, builtAt.slice(0, 10), ...(baseImage === null ? [] : [baseImage])].join(', ')

@@ -1,6 +1,6 @@
 import { HermesError } from '../errors.ts'
 
-/** Options that every command takes, wherever they stand, and the words that are left. */
+/** Options common to all commands, anywhere on the command line, and the remaining words. */
 export interface CommandLine {
   readonly profile: string | undefined
   readonly json: boolean
@@ -9,7 +9,7 @@ export interface CommandLine {
 
 /**
  * Takes `-p NAME`, `--profile NAME`, `--profile=NAME` and `--json` out of the words before a `--`.
- * @throws HermesError USAGE when `-p` names nothing
+ * @throws HermesError USAGE when `-p` has no name
  */
 export function splitCommandLine(argv: readonly string[]): CommandLine {
   const words: string[] = []
@@ -32,10 +32,13 @@ export function splitCommandLine(argv: readonly string[]): CommandLine {
 function nameAfter(value: string | undefined): string {
   const name = value?.trim().toLowerCase()
   if (name) return name
-  throw new HermesError('USAGE', '-p needs the name of a profile', { next: 'hermes profile list shows them' })
+  throw new HermesError('USAGE', '-p requires the name of a profile', { next: 'hermes profile list' })
 }
 
-/** `gateway run`, also bare `gateway`: what a slot, a container's main program or somebody at a shell runs. Undefined: another command. */
+/**
+ * Recognizes `gateway run` and bare `gateway`, as run by a slot, as the container's main program, or in a shell.
+ * Undefined: another command.
+ */
 export function gatewayRun(words: readonly string[]): { readonly noSupervise: boolean } | undefined {
   const line = words.join(' ')
   if (!/^gateway( run)?( --no-supervise)?$/.test(line)) return undefined

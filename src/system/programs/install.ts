@@ -10,16 +10,19 @@ export interface Environment {
   readonly [name: string]: string | undefined
 }
 
-/** The directory that holds `bin/` and `lib/`: `/opt/hermes` in the image, `dist` in a checkout. Bundles lie in `lib/`. */
+/**
+ * The directory that holds `bin/` and `lib/`: `/opt/hermes` in the image, `dist` in a checkout. Bundles are in
+ * `lib/`.
+ */
 export const installDir = (bundleDir: string): string => dirname(bundleDir)
 
-/** Where the image has its install. Anywhere else, a checkout or a test, the machine around us is not ours. */
+/** Install directory of the image. With any other one (a checkout or a test), the machine is not under our control. */
 export const IMAGE_INSTALL = '/opt/hermes'
 
-/** Whether we run in a container made from the image, whatever user it runs as and wherever its run directory is. */
+/** Tells whether this process runs in a container made from the image, regardless of its user and run directory. */
 export const isImageInstall = (install: string): boolean => install === IMAGE_INSTALL
 
-/** The checkout this install was built in, if it is one: `dist` beside a package.json. */
+/** The checkout that contains this install, if any: `dist` next to a package.json. */
 export function checkoutOf(install: string): string | undefined {
   const parent = dirname(install)
   return existsSync(join(parent, 'package.json')) && existsSync(join(parent, 'scripts', 'build.ts'))
@@ -47,8 +50,8 @@ function homeOfUser(): string {
 }
 
 /**
- * Where a supervisor started without /init keeps its run directory, and where clients look for it.
- * A socket path that would be too long is moved to a short directory in /tmp that only the home's name decides.
+ * Run directory of a supervisor started without /init, where clients look for it too. If the socket path would be too
+ * long, the run directory is a short one in /tmp that depends only on the home.
  */
 export function privateRunDir(env: Environment, home: string, uid: number): string {
   const wanted = env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, `hermes-${hashOf(home)}`) : join(home, 'run')
@@ -58,12 +61,14 @@ export function privateRunDir(env: Environment, home: string, uid: number): stri
 }
 
 /**
- * The same in a container whose user may not write /run: in memory, because run scripts hold the container's environment, secrets
- * included, which must not stay in the volume.
+ * Run directory in a container whose user may not write to /run. It is in memory, because run scripts contain the
+ * container's environment, including secrets, which must not stay in the volume.
  */
 export const containerRunDir = (home: string, uid: number): string => `/dev/shm/hermes-${uid}-${hashOf(home)}`
 
-/** FNV-1a, 64 bits: tells homes apart and hides nothing. node:crypto takes 7 ms to load, a sixth of a short command's life. */
+/**
+ * FNV-1a, 64 bits: distinguishes homes and hides nothing. node:crypto takes 7 ms to load, a sixth of a short command.
+ */
 function hashOf(text: string): string {
   let hash = 0xcbf29ce484222325n
   for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
@@ -73,8 +78,9 @@ function hashOf(text: string): string {
 export const IMAGE_RUN_DIR = '/run/hermes'
 
 /**
- * Where a client finds the supervisor of this home: `HERMES_RUN_DIR` alone if it is set, else the first place with a control
- * socket. The supervisor may have been started with another XDG_RUNTIME_DIR than the client (cron, su, ssh), so all are tried.
+ * Finds the supervisor of this home: only in `HERMES_RUN_DIR` if set, else in the first place with a control socket.
+ * The supervisor may have been started with another XDG_RUNTIME_DIR than the client (cron, su, ssh), so all places
+ * are tried.
  */
 export function findRunPaths(env: Environment, home: string, uid: number, imageRunDir = IMAGE_RUN_DIR): RunPaths {
   const pathsOf = (dir: string): RunPaths => runPaths(dir, dir === imageRunDir ? 'image' : 'private')
@@ -93,7 +99,7 @@ export function findRunPaths(env: Environment, home: string, uid: number, imageR
   if (found !== undefined) return pathsOf(found)
   if (existsSync(join(imageRunDir, 'identity'))) return pathsOf(imageRunDir)
   const wanted = privateRunDir(env, home, uid)
-  // In /tmp anybody could have made it; whoever owns the home may run its supervisor.
+  // Any user could have created a directory in /tmp; only the owner of the home may run its supervisor.
   return pathsOf(isForeign(wanted, uid) ? join(home, 'run') : wanted)
 }
 
@@ -104,7 +110,7 @@ function isForeign(dir: string, uid: number): boolean {
 }
 
 export interface Reachable {
-  /** Of the person who types. */
+  /** Of the user who types the command. */
   readonly HOME: string | undefined
   readonly home: string
   readonly runDir: string
@@ -113,7 +119,7 @@ export interface Reachable {
 }
 
 /**
- * What to type in another terminal to reach this home, ready to be pasted: what a fresh shell would not find by itself, then the
+ * Builds a command to paste into another terminal for this home: the settings that a new shell lacks, then the
  * command.
  * @param words sh text after the command, such as `status`
  */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** One process as /proc/PID/stat tells it (proc_pid_stat(5)). */
+/** One process, as described by /proc/PID/stat (proc_pid_stat(5)). */
 export interface ProcessFacts {
   readonly pid: number
   /** The first 15 bytes of the program's name. */
@@ -14,7 +14,7 @@ export interface ProcessFacts {
   readonly terminal: number
   /** The foreground process group of that terminal; -1: none. */
   readonly foreground: number
-  /** Field 22, clock ticks since boot: with the pid it names a process for good. */
+  /** Field 22, clock ticks since boot: together with the pid it identifies a process for good. */
   readonly startTime: number
   /** Fields 14 and 15: time it has run, in user mode and in the kernel, clock ticks. */
   readonly cpuTicks: number
@@ -22,7 +22,7 @@ export interface ProcessFacts {
   readonly residentPages: number
 }
 
-/** @returns undefined when there is no such process (any more) */
+/** @returns undefined when there is no such process */
 export function readProcess(pid: number, proc = '/proc'): ProcessFacts | undefined {
   let stat: string
   try {
@@ -56,13 +56,13 @@ export function parseStat(pid: number, stat: string): ProcessFacts {
   }
 }
 
-/** The process while it lives: a zombie has ended, whatever its entry says. */
+/** Reads a process that is alive: a zombie has ended, whatever its entry says. */
 export function readLiving(pid: number): ProcessFacts | undefined {
   const facts = readProcess(pid)
   return facts === undefined || isZombie(facts) ? undefined : facts
 }
 
-/** All processes of our PID namespace, zombies included. Those that end meanwhile are left out. */
+/** All processes of our PID namespace, including zombies. Those that end during the listing are omitted. */
 export function listProcesses(proc = '/proc'): readonly ProcessFacts[] {
   const found: ProcessFacts[] = []
   for (const name of readdirSync(proc)) {
@@ -74,7 +74,7 @@ export function listProcesses(proc = '/proc'): readonly ProcessFacts[] {
   return found
 }
 
-/** Everything below `pid`, itself not included, parents before their children. */
+/** All descendants of `pid`, without itself, parents before their children. */
 export function descendants(all: readonly ProcessFacts[], pid: number): readonly ProcessFacts[] {
   const children = new Map<number, ProcessFacts[]>()
   for (const facts of all) {

@@ -12,14 +12,14 @@ const STARTERS = new Set(['env', 'with-contenv'])
 export type CheckedProgram = {
   readonly file: string
   readonly fault?: Fault
-  /** Words that start it although it has no run bit: what its interpreter line says. */
+  /** Command that runs a file without a run bit, from its interpreter line. */
   readonly through?: readonly string[]
 }
 
 export interface ProgramFacts {
   /** PATH in which names are looked up. */
   readonly path: string
-  /** Who may be able to change it: `trusted`, `readable`. */
+  /** Rule for untrusted writers: `trusted`, `readable`. */
   readonly look: (file: string) => Trusted | undefined
   /** A script needs no run bit: it is started through its interpreter. */
   readonly withoutRunBit?: true
@@ -40,8 +40,9 @@ export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram 
 }
 
 /**
- * A script whose interpreter line ends in CRLF: the kernel, or env, takes the carriage return for the end of a name.
- * @returns undefined also for what cannot be read
+ * Detects a script whose interpreter line ends in CRLF: the kernel, or env, takes the carriage return as part of a
+ * name.
+ * @returns undefined also for files that cannot be read
  */
 export function crlfFault(file: string): Fault | undefined {
   try {
@@ -51,7 +52,7 @@ export function crlfFault(file: string): Fault | undefined {
   }
 }
 
-/** By its whole path, or by its name on PATH. */
+/** Finds a program by its whole path, or by its name on PATH. */
 export function findProgram(word: string, facts: ProgramFacts): CheckedProgram | undefined {
   if (word.startsWith('/')) return checkProgram(word, facts)
   if (word.includes('/')) return undefined
@@ -63,8 +64,9 @@ export function findProgram(word: string, facts: ProgramFacts): CheckedProgram |
 }
 
 /**
- * The program a command line begins with, and as far as it can be told from the words also what that one runs: what `env` starts, the
- * script that a shell is given. A help for honest authors: what a program makes of its other arguments is not known here.
+ * Checks the program of a command line and, as far as the words reveal it, the program that this one runs: the
+ * argument of `env`, the script of a shell. It helps honest authors; the meaning of a program's other arguments is
+ * unknown here.
  */
 export function checkCommand(
   [word = '', ...args]: readonly string[],
@@ -94,11 +96,17 @@ export function checkCommand(
 /** Options of env(1) that take the next word as their value. */
 const OPTIONS_WITH_VALUE = new Set(['-u', '--unset', '-C', '--chdir'])
 
-/** Where the program stands among the words of env: it is neither an option, nor the value of one, nor an assignment. @returns -1: nowhere */
+/**
+ * Index of the program among the arguments of env: neither an option, nor an option's value, nor an assignment.
+ * @returns -1: none
+ */
 const programWordAt = (words: readonly string[]): number =>
   words.findIndex((word, at) => /^[^-][^=]*$/.test(word) && !OPTIONS_WITH_VALUE.has(words[at - 1] ?? ''))
 
-/** What need not be root's: it is there, whoever may change it. @returns undefined also for what we may not look at */
+/**
+ * Checks a program that need not belong to root: it exists, whoever can change it. @returns undefined also for files
+ * that we may not examine
+ */
 export function readable(file: string): Trusted | undefined {
   try {
     accessSync(file, constants.R_OK)
@@ -110,7 +118,10 @@ export function readable(file: string): Trusted | undefined {
   }
 }
 
-/** As the kernel splits the line: the interpreter, and all that follows as one word (execve(2)). @returns undefined: there is none */
+/**
+ * Splits the line like the kernel: the interpreter, and the rest as one word (execve(2)). @returns undefined: no
+ * interpreter line
+ */
 function interpreterWords(head: string): readonly string[] | undefined {
   const line = /^#![ \t]*(\S+)[ \t]*([^\n]*)/.exec(head)
   return line === null ? undefined : [line[1], line[2]?.trimEnd()].filter((word): word is string => Boolean(word))
@@ -149,7 +160,7 @@ function interpreterFault(file: string, real: string, facts: ProgramFacts): Faul
 }
 
 function headOf(file: string): string {
-  // Whoever may change it could have put a FIFO there since we looked.
+  // A user who can change it could have put a FIFO there since our check.
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const buffer = Buffer.alloc(LINE_BYTES)

@@ -7,9 +7,9 @@ const OTHERS = {
 }
 
 /**
- * The script that an interpreter is given on its command line: the first word that is no option.
+ * Returns the script that an interpreter gets on its command line: the first word that is not an option.
  * @param name of the program, without its directory
- * @returns undefined: it is no interpreter we know, or is given no script
+ * @returns undefined if it is not a known interpreter, or gets no script
  */
 export function scriptWord(name: string, args: readonly string[]): string | undefined {
   const kind = [SHELLS, OTHERS].find(({ names }) => names.test(name))

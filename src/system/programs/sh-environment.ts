@@ -1,6 +1,6 @@
 // An environment as text for sh, which can set most variables, but not all.
 
-/** One word for sh, whatever it holds: in single quotes nothing is special but the quote itself (POSIX 2.2.2). */
+/** Quotes any text as one word for sh: in single quotes, only the quote itself is special (POSIX 2.2.2). */
 export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 const IS_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
@@ -14,7 +14,7 @@ const isForShell = ([name]: readonly [string, string]): boolean => IS_NAME.test(
 export const exportLines = (variables: readonly (readonly [string, string])[]): readonly string[] =>
   variables.filter(isForShell).map(([name, value]) => `export ${name}=${shellQuote(value)}`)
 
-/** `exec`, with env(1) in between for the other variables; the words of the program follow. */
+/** Returns `exec`, with env(1) in between for the other variables; the program's words follow. */
 export function execWith(variables: readonly (readonly [string, string])[]): string {
   const others = variables.filter((one) => !isForShell(one) && one[0] !== '' && !one[0].includes('='))
   return [

@@ -6,7 +6,7 @@ export interface SlotCommands {
   readonly stop: string
 }
 
-/** What to type about one slot: every "next" names the log and the commands of the slot it is about. */
+/** Returns the commands for one slot: every "next" names the log and the commands of its slot. */
 export function slotCommands(slot: string): SlotCommands {
   const profile = profileOfSlot(slot)
   if (profile !== undefined) {

@@ -1,4 +1,4 @@
-/** First words that are the command line's own: init gives a main program that starts with one to `hermes`. */
+/** First words of the command line: init passes a main program that starts with one of them to `hermes`. */
 export const SUBCOMMANDS = [
   'profile',
   'gateway',

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 
-// Values of an environment are bytes. As text they are UTF-8; a byte that is none becomes a lone surrogate, U+DC80 to U+DCFF, which no
-// text has by itself, and a byte again on its way out (as Python's "surrogateescape").
+// Values of an environment are bytes. Decoded as UTF-8, an invalid byte becomes a lone surrogate, U+DC80 to U+DCFF,
+// which valid text never contains, and encoding turns it back into the byte (like Python's "surrogateescape").
 
 const ESCAPED = 0xdc00
 
-/** Nothing is lost: `encodeBytes` gives the same bytes. */
+/** Lossless: `encodeBytes` returns the same bytes. */
 export function decodeBytes(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString('utf8')
   let text = ''

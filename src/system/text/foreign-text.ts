@@ -1,6 +1,6 @@
 /**
- * Text that others have written, as it may be shown on a terminal or stand in a log of ours: descriptions, names of files, last words
- * of a process. What could move the cursor, turn text round or make up a line is shown as `\u001b`.
+ * Makes untrusted text safe for a terminal or one of our logs: descriptions, file names, a process's last output.
+ * Characters that could move the cursor, change the text direction or start a line are shown as `\u001b`.
  */
 
 // C0 and DEL, C1 (some terminals take U+009B for ESC [), line and paragraph separator, and what changes the direction of text

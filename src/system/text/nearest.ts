@@ -1,4 +1,7 @@
-/** The candidate that `word` was most likely meant to be; undefined when none is near (at most a third of its letters wrong, or a prefix). */
+/**
+ * Returns the candidate that `word` most likely stands for; undefined if none is near (at most a third of its letters
+ * wrong, or a prefix).
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(Math.min(word.length, 12) / 3)) + 1

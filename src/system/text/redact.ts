@@ -1,6 +1,6 @@
-/** Names of variables whose values are nobody's business. */
+/** Names of variables whose values must stay secret. */
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|PRIVATE/i
-/** What looks like a key, wherever it comes from. */
+/** Texts that look like keys, from any source. */
 const SECRET_SHAPES = [/\b(?:sk|pk|rk)-[A-Za-z0-9_-]{12,}/g, /(?<=\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi]
 /** Shorter values ("true", "8642") would black out half of every line. */
 const SHORTEST_SECRET = 8

@@ -154,7 +154,7 @@ test.each(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL'])(
 
 test.each([
   { missing: 'CHOWN', costs: [/CAP_CHOWN is missing, so init itself runs as 10000:10000/] },
-  { missing: 'DAC_OVERRIDE', costs: [/the ownership of \/opt\/data cannot be looked at/] },
+  { missing: 'DAC_OVERRIDE', costs: [/the ownership of \/opt\/data cannot be examined/] },
   { missing: 'FOWNER', costs: [] },
   { missing: 'KILL', costs: [] },
 ])(

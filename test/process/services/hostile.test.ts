@@ -147,7 +147,7 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
       'many-words': tooMuch,
       'long-word': tooMuch,
       'many-variables': tooMuch,
-      'long-name': 'it cannot be looked at (ENAMETOOLONG)',
+      'long-name': 'it cannot be examined (ENAMETOOLONG)',
       'no-id': 'there is no account 4294967296',
     }
     for (const [name, message] of Object.entries(expected))
