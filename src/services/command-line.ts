@@ -1,4 +1,4 @@
-/** The command line in a oneshot's `up` and `down`: execline's language, of which a line of plain words needs no execline. */
+/** The command line in a oneshot's `up` and `down`, in execline's language; a line of plain words needs no execline. */
 import type { Fault } from '../system/files/trust.ts'
 import type { CommandFacts } from './facts.ts'
 
@@ -12,23 +12,23 @@ export function oneshotCommand(text: string, file: string, facts: CommandFacts):
     return fault(
       file,
       'it is written in execline, and this image has no execlineb',
-      'install execline, or let the file hold one line: the path of a script',
+      'install execline, or put only the path of a script into the file',
     )
   }
   const [program, ...args] = plain
   if (program === undefined) return { words: [] }
   const found = facts.check(plain, '/')
-  // What is on no PATH may be one of execline's own commands.
+  // A program that is not on PATH may be one of execline's own commands.
   if (found === undefined && facts.execlineb !== undefined) return { words: [facts.execlineb, '-P', file] }
-  if (found === undefined) return fault(file, `there is no program ${program}`, 'name one by its whole path')
+  if (found === undefined) return fault(file, `there is no program ${program}`, 'use the whole path of a program')
   return found.fault === undefined ? { words: [found.file, ...args] } : { fault: found.fault }
 }
 
 const fault = (file: string, message: string, repair: string): Command => ({ fault: { file, message, repair } })
 
 /**
- * Words of a command line without blocks, substitutions and backslashes, which mean the same to execline and to us: separated by
- * white space, comments from # to the end of the line, "…" around what holds spaces.
+ * Splits a command line without blocks, substitutions and backslashes, which means the same to execline and to us:
+ * words separated by white space, comments from # to the end of the line, "…" around words with spaces.
  * @returns undefined for anything else
  */
 export function plainWords(text: string): readonly string[] | undefined {

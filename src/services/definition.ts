@@ -1,6 +1,7 @@
 /**
- * A service that the author of an image defines, whatever it was written in: /etc/services.d, /etc/s6-overlay/s6-rc.d or
- * /etc/hermes/services.yaml. Plain data; lengths of time in ms. docs/services-internals.md says who reads which half.
+ * A service defined by the author of an image, from any of the sources /etc/services.d, /etc/s6-overlay/s6-rc.d and
+ * /etc/hermes/services.yaml. Plain data; durations in ms. docs/services-internals.md describes which part each
+ * process reads.
  */
 import type { Announcement, Check } from '../profile/config/kinds.ts'
 import type { SignalName } from '../system/signals.ts'
@@ -12,7 +13,7 @@ export const serviceSlot = (name: string): string => `${SERVICE_PREFIX}${name}`
 export const serviceOfSlot = (slot: string): string | undefined =>
   slot.startsWith(SERVICE_PREFIX) ? slot.slice(SERVICE_PREFIX.length) : undefined
 
-/** What a service may be called: its slot has to be a slot key. */
+/** Allowed names of services: the slot's name must be a slot key. */
 export const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,91}$/
 export const isServiceName = (name: string): boolean => SERVICE_NAME.test(name)
 
@@ -24,23 +25,23 @@ export interface ServiceUser {
   readonly home: string
 }
 
-/** init's half: what is run, and as whom. The runtime user has no say in any of it. */
+/** init's part: the programs and their user. The runtime user cannot change any of it. */
 export interface ServicePrograms {
   readonly name: string
-  /** `longrun` ends only when it is told to; a oneshot's end is its success. */
+  /** `longrun` ends only when stopped; a oneshot succeeds by ending. */
   readonly oneshot: boolean
-  /** Words of the program; the first is an absolute path. */
+  /** Command line of the program; the first word is an absolute path. */
   readonly run: readonly string[]
   /** longrun: runs after each end, with s6's arguments added. oneshot: undoes it (s6-rc's `down`). */
   readonly finish?: readonly string[]
-  /** That program may take so long; absent: as long as it likes. */
+  /** Time limit of that program; absent: none. */
   readonly finishTimeoutMs?: number
   readonly cwd: string
   /** `cwd` is a service directory, and shows as a supervised one: s6's tools work on `.`. */
   readonly inServiceDir?: true
   /** Absent: as init itself, which is root. */
   readonly user?: ServiceUser
-  /** What of the container's environment it gets: `path` is s6's rule, PATH alone. */
+  /** Part of the container's environment that it inherits: with `path`, s6's rule, only PATH. */
   readonly inherits: 'path' | 'container'
   readonly variables: Readonly<Record<string, string>>
   /** Its standard input, or output, is the pipe of this name. */
@@ -56,7 +57,7 @@ export interface Liveness {
   readonly check: Check
   readonly everyMs: number
   readonly timeoutMs: number
-  /** So many in a row, and it is restarted. */
+  /** Number of failures in a row after which it is restarted. */
   readonly failures: number
 }
 
@@ -72,7 +73,7 @@ export interface ServiceRules {
   /** The file or directory that defines it. */
   readonly source: string
   readonly kind: 'longrun' | 'oneshot' | 'scheduled'
-  /** With the container; else when something needs it or an operator says so. */
+  /** Starts with the container; otherwise when another service needs it, or by command. */
   readonly start: boolean
   /** The main program waits for it. */
   readonly awaited: boolean
@@ -109,9 +110,9 @@ export interface ServiceProblem {
   readonly file: string
   readonly line?: number
   readonly key?: string
-  /** What is wrong. */
+  /** The problem. */
   readonly message: string
-  /** What to do. */
+  /** How to fix it. */
   readonly repair: string
 }
 
@@ -131,10 +132,10 @@ const printable = (text: string): string =>
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
-/** What a finish program may take: s6's default for `timeout-finish`. */
+/** Time limit of a finish program: s6's default for `timeout-finish`. */
 export const FINISH_TIMEOUT_MS = 5000
 
-/** What every source leaves at these values. */
+/** Values that none of the sources can change. */
 export const DEFAULT_RULES = {
   start: true,
   awaited: false,

@@ -1,10 +1,10 @@
-/** What the reader found on disk, before anything is made of it. */
+/** The definitions as found on disk, before they are interpreted. */
 
 import type { Fault } from '../system/files/trust.ts'
 import type { CheckedProgram } from '../system/programs/program.ts'
 import type { ServiceDefinition, ServiceProblem, ServiceUser } from './definition.ts'
 
-/** A directory that defines something, as it was found. */
+/** A directory with a definition, as found on disk. */
 export interface TreeDir {
   readonly name: string
   readonly path: string
@@ -12,7 +12,7 @@ export interface TreeDir {
   readonly files: Readonly<Record<string, string>>
   /** Names in its directories `dependencies.d` and `contents.d`. */
   readonly lists: Readonly<Record<string, readonly string[]>>
-  /** `run`, `finish`: what is to be run in place. Absent: there is none. */
+  /** Programs that run in place: `run`, `finish`. Absent: there is none. */
   readonly programs: Readonly<Record<string, CheckedProgram>>
   readonly log?: TreeDir
   /** Why nothing in it may be used. */
@@ -20,7 +20,7 @@ export interface TreeDir {
 }
 
 export interface CommandFacts {
-  /** Where execlineb is, if the image has one that only root can change. */
+  /** Path of execlineb, if the image has one that only root can change. */
   readonly execlineb: string | undefined
   /** The program of a command line, by its path or by its name on PATH; undefined: there is none. */
   readonly check: (words: readonly string[], directory: string) => CheckedProgram | undefined

@@ -1,8 +1,8 @@
-/** Who needs whom: missing dependencies, circles, depth. */
+/** Dependencies between services: missing ones, circles, depth. */
 import type { ServiceDefinition, ServiceProblem } from './definition.ts'
 
 export interface Graph {
-  /** Those that can run, `depth` filled in. */
+  /** Services that can run, with `depth` filled in. */
   readonly services: readonly ServiceDefinition[]
   readonly problems: readonly ServiceProblem[]
 }
@@ -23,7 +23,7 @@ export function soundGraph(definitions: readonly ServiceDefinition[], leftOut: R
     const way = [...circle, circle[0]].join(' → ')
     for (const name of circle) {
       const one = left.get(name)
-      if (one !== undefined) takeOut(one, `depends on itself: ${way}`, 'take one of these dependencies out')
+      if (one !== undefined) takeOut(one, `depends on itself: ${way}`, 'remove one of these dependencies')
     }
   }
   for (let again = true; again; ) {
@@ -109,7 +109,7 @@ function depthsOf(definitions: readonly ServiceDefinition[]): ReadonlyMap<string
   const depths = new Map<string, number>()
   const known = [...unknown].filter(([, left]) => left === 0).map(([name]) => name)
   for (const name of known) depths.set(name, 0)
-  // An array's iterator also visits what is added meanwhile.
+  // The iterator of an array also visits elements added during the loop.
   for (const name of known) {
     for (const dependent of dependents.get(name) ?? []) {
       depths.set(dependent, Math.max(depths.get(dependent) ?? 0, (depths.get(name) ?? 0) + 1))

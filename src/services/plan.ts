@@ -5,7 +5,7 @@
 import type { SlotState } from '../slot/slot.ts'
 import type { Dependency } from './definition.ts'
 
-/** What still waits: to be started when its dependencies are there, to be stopped when its dependents are gone. */
+/** Pending actions: services to start when their dependencies are up, and to stop when their dependents are down. */
 export interface Goals {
   readonly start: ReadonlySet<string>
   readonly stop: ReadonlySet<string>
@@ -42,7 +42,10 @@ export function wantStopped(goals: Goals, services: Services, name: string): Goa
   return { start: without(goals.start, all), stop: new Set([...goals.stop, ...present]) }
 }
 
-/** What can be done now. A service that is asked to start, or to stop, is no goal any more: its slot sees to the rest. */
+/**
+ * Returns the actions that are possible now. A service that is being started or stopped is not pending any more: its
+ * slot does the rest.
+ */
 export function plan(goals: Goals, services: Services): Plan {
   const stops = [...goals.stop].filter((name) =>
     dependentsOf(services, name).every((one) => isGone(services.get(one)?.state)),
@@ -57,7 +60,7 @@ export function plan(goals: Goals, services: Services): Plan {
   }
 }
 
-/** What a service still waits for. */
+/** Returns the services that a service still waits for. */
 export const missingOf = (services: Services, name: string): readonly string[] =>
   (services.get(name)?.dependsOn ?? [])
     .filter((one) => !isSatisfied(one, services.get(one.name)?.state))
@@ -76,7 +79,7 @@ const dependentsOf = (services: Services, name: string): readonly string[] =>
 
 function closure(names: Iterable<string>, next: (name: string) => readonly string[]): ReadonlySet<string> {
   const found = new Set(names)
-  // A Set's iterator also visits what is added meanwhile.
+  // The iterator of a Set also visits elements added during the loop.
   for (const name of found) for (const one of next(name)) found.add(one)
   return found
 }

@@ -4,20 +4,20 @@ import type { TreeDir } from './facts.ts'
 import { Refused, refused } from './refused.ts'
 import { namesIn, typeOf } from './s6-files.ts'
 
-/** What s6-overlay itself brings, and trees depend on: here it is there before any service starts. */
+/** Services that come with s6-overlay and that trees depend on; here their work is done before any service starts. */
 const BUILT_IN = new Set(['base', 'fix-attrs', 'legacy-cont-init', 'legacy-services', 'top', 'user', 'user2'])
 
-/** What starts with the container. s6-overlay brings their `type`, so authors write none. */
+/** Bundles that start with the container. s6-overlay provides their `type`, so authors write none. */
 const USER_BUNDLES: readonly string[] = ['user', 'user2']
 
-/** A directory that is no service of its own. Its `type` may be wrong all the same. */
+/** A directory that is a bundle, not a service. Its `type` may still be wrong. */
 export const isBundle = (dir: TreeDir): boolean =>
   USER_BUNDLES.includes(dir.name) || dir.files.type?.slice(0, 8).replace(/\n$/, '') === 'bundle'
 
 interface Bundle {
   readonly contents: readonly string[]
   readonly essential: boolean
-  /** Where it is written. */
+  /** Path of its definition. */
   readonly path: string
 }
 
@@ -77,7 +77,11 @@ export class Bundles {
     if (!USER_BUNDLES.includes(dir.name)) {
       typeOf(dir)
       if (contents === undefined)
-        throw refused(dir.path, 'it has neither contents.d nor contents', 'make contents.d, with a file for each name')
+        throw refused(
+          dir.path,
+          'it has neither contents.d nor contents',
+          'create contents.d, with a file for each name',
+        )
     }
     this.#bundles.set(dir.name, {
       contents: [...(before?.contents ?? []), ...(contents ?? [])],
@@ -86,7 +90,7 @@ export class Bundles {
     })
   }
 
-  /** What holds itself is left out: nothing says where it would end. */
+  /** A bundle that contains itself is left out: its contents have no end. */
   #cycle(name: string): readonly ServiceProblem[] {
     const way: string[] = [name]
     const reaches = (from: string, seen: Set<string>): boolean => {
@@ -103,7 +107,7 @@ export class Bundles {
     if (!reaches(name, new Set())) return []
     this.#faulty.add(name)
     const message = `the bundle ${name} starts nothing: it holds itself: ${[...way, name].join(' → ')}`
-    return [{ file: this.#bundles.get(name)?.path ?? name, message, repair: 'take one of these names out' }]
+    return [{ file: this.#bundles.get(name)?.path ?? name, message, repair: 'remove one of these names' }]
   }
 
   #undefinedNames(): readonly ServiceProblem[] {
@@ -125,7 +129,7 @@ export class Bundles {
   #flat(names: readonly string[]): ReadonlySet<string> {
     const seen = new Set(names)
     const members = new Set<string>()
-    // A Set's iterator also visits what is added meanwhile.
+    // The iterator of a Set also visits elements added during the loop.
     for (const name of seen) {
       const bundle = this.#faulty.has(name) && !USER_BUNDLES.includes(name) ? undefined : this.#bundles.get(name)
       if (bundle !== undefined) for (const one of bundle.contents) seen.add(one)

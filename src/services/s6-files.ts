@@ -17,12 +17,15 @@ const crlf = (file: string): ReturnType<typeof refused> =>
 
 export type SourceType = 'longrun' | 'oneshot' | 'bundle'
 
-/** What a directory of s6-rc defines. Of the file `type` s6-rc reads eight bytes and takes a newline off their end. */
+/**
+ * Returns the type of a directory of s6-rc. s6-rc reads eight bytes of the file `type` and strips a newline at their
+ * end.
+ */
 export function typeOf(dir: TreeDir): SourceType {
   const text = dir.files.type?.slice(0, 8).replace(/\n$/, '')
   if (text === 'longrun' || text === 'oneshot' || text === 'bundle') return text
   if (dir.files.type?.includes('\r')) throw crlf(`${dir.path}/type`)
-  const got = text === undefined ? 'there is none' : `got ${quoted(text)}`
+  const got = text === undefined ? 'the file is missing' : `got ${quoted(text)}`
   throw refused(`${dir.path}/type`, `expected longrun, oneshot or bundle, ${got}`, 'write one of them into it')
 }
 
@@ -39,7 +42,7 @@ export function linesOf(dir: TreeDir, file: string): readonly string[] | undefin
   return names?.filter((name) => name !== '' && !name.startsWith('#'))
 }
 
-/** The only name in a file. @returns undefined: there is no such file */
+/** Returns the only name in a file. @returns undefined: there is no such file */
 export function onlyName(dir: TreeDir, file: string): string | undefined {
   const names = linesOf(dir, file)
   if (names === undefined || names.length === 1) return names?.[0]
@@ -74,7 +77,7 @@ export function checkNumbers(dir: TreeDir): void {
   }
   const notify = whole(dir, 'notification-fd', 0)
   if (notify === undefined || notify < 3 || whole(dir, 'lock-fd', 0) !== notify) return
-  throw refused(`${dir.path}/lock-fd`, 'it names the descriptor of notification-fd', 'name another one in it')
+  throw refused(`${dir.path}/lock-fd`, 'it names the descriptor of notification-fd', 'use another one')
 }
 
 export function signal(dir: TreeDir): ServiceRules['stopSignal'] {

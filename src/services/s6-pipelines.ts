@@ -11,7 +11,7 @@ export interface PipelineEnds {
 
 export interface Pipelines {
   readonly ends: ReadonlyMap<string, PipelineEnds>
-  /** Services whose place cannot be, with the reason. */
+  /** Services whose place in a pipeline is impossible, with the reason. */
   readonly faults: ReadonlyMap<string, Refused>
   /** The members of each pipeline that has a name. */
   readonly named: ReadonlyMap<string, readonly string[]>
@@ -49,7 +49,7 @@ export function pipelinesOf(longruns: readonly TreeDir[], taken: ReadonlySet<str
   for (const dir of longruns)
     attempt(dir, () => {
       const mine = ends.get(dir.name)
-      // Only the last one may name the pipeline; of the others s6-rc passes the file over.
+      // Only the last member may name the pipeline; s6-rc ignores the file in the others.
       if (mine === undefined || mine.writesTo !== undefined || mine.readsFrom.length === 0) return
       const name = onlyName(dir, 'pipeline-name')
       if (name === undefined) return
@@ -57,7 +57,7 @@ export function pipelinesOf(longruns: readonly TreeDir[], taken: ReadonlySet<str
         throw refused(
           `${dir.path}/pipeline-name`,
           isReserved(name) ? `s6-rc keeps names such as ${name} to itself` : `${name} is the name of something else`,
-          'name the pipeline otherwise',
+          'give the pipeline another name',
         )
       named.set(name, membersUpTo(dir.name, ends))
     })
@@ -86,7 +86,7 @@ function checkOtherSides(dir: TreeDir, mine: PipelineEnds, ends: ReadonlyMap<str
 /** The last of a pipeline and everything that writes into it, directly or not. */
 function membersUpTo(last: string, ends: ReadonlyMap<string, PipelineEnds>): readonly string[] {
   const members = new Set([last])
-  // A Set's iterator also visits what is added meanwhile.
+  // The iterator of a Set also visits elements added during the loop.
   for (const reader of members) for (const writer of ends.get(reader)?.readsFrom ?? []) members.add(writer)
   return [...members]
 }

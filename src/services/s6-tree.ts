@@ -41,9 +41,10 @@ export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): Found
 }
 
 /**
- * /etc/s6-overlay/s6-rc.d: what the bundle `user` (and `user2`) names starts, with what that needs. s6-rc-compile refuses the whole tree
- * for one fault; here the services with a fault, and those that depend on them, are left out.
- * @param bundles /etc/s6-overlay/user-bundles.d, where these two lie since s6-overlay 3.2.3
+ * Reads /etc/s6-overlay/s6-rc.d: the services that the bundle `user` (and `user2`) starts, and the services these
+ * need. s6-rc-compile refuses the whole tree for one fault; here only services with a fault, and those that depend on
+ * them, are left out.
+ * @param bundles /etc/s6-overlay/user-bundles.d, the place of these two bundles since s6-overlay 3.2.3
  */
 export function readS6Rc(dirs: readonly TreeDir[], bundles: readonly TreeDir[], facts: TreeFacts): Found {
   const services = dirs.filter((dir) => !isBundle(dir))
@@ -57,7 +58,7 @@ export function readS6Rc(dirs: readonly TreeDir[], bundles: readonly TreeDir[], 
 /** One service of a tree of s6-rc. A pipe leads from one to the other, and the reader starts first and stops last. */
 function inS6Rc(dir: TreeDir, names: Bundles, pipelines: Pipelines, facts: TreeFacts): ServiceDefinition {
   if (isReserved(dir.name))
-    throw refused(dir.path, 'names that begin with s6rc- or s6-rc- are s6-rc’s own', 'rename the directory')
+    throw refused(dir.path, 'names that begin with s6rc- or s6-rc- are reserved by s6-rc', 'rename the directory')
   const type = typeOf(dir)
   checkNumbers(dir)
   const fault = pipelines.faults.get(dir.name)
@@ -115,7 +116,7 @@ function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
       source: dir.path,
       kind: 'longrun',
       readiness: fd === undefined ? { by: 'alive' } : { by: 'fd', fd },
-      // s6 waits for ever by itself; s6-rc as long as it is told.
+      // Without a limit, s6 waits for ever; s6-rc waits for its timeout.
       startTimeoutMs: whole(dir, 'timeout-up', 0) ?? 0,
       stopSignal: signal(dir),
       stopTimeoutMs: stopTimeout(dir),
@@ -175,7 +176,7 @@ function commandOf(dir: TreeDir, name: 'up' | 'down', facts: TreeFacts): readonl
   const text = dir.files[name]
   if (text === undefined) {
     if (name === 'down') return undefined
-    throw refused(`${dir.path}/up`, 'a oneshot has a file up, and there is none', 'write its command line into it')
+    throw refused(`${dir.path}/up`, 'a oneshot needs a file named up', 'create it with the command line')
   }
   const command = oneshotCommand(text, `${dir.path}/${name}`, facts.commands)
   if ('words' in command) return command.words.length === 0 ? undefined : command.words

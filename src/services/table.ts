@@ -1,26 +1,26 @@
 /**
- * What the short-lived reader hands to init: one JSON table. init checks it by hand, because it loads no schema library, and
- * bounds it, because it keeps it.
+ * The result of the short-lived reader, as one JSON table for init. init checks it by hand because it loads no schema
+ * library, and limits its size because it keeps it in memory.
  */
 import { LONGEST_MS, MAX_CHILDREN } from '../protocol/init.ts'
 import { isServiceName, type ServicePrograms, type ServiceUser } from './definition.ts'
 
 /** Longest table init takes; 200 services of usual size need a tenth of it. */
 export const MAX_TABLE_BYTES = 8_000_000
-/** Problems that are told; more of them are of no more use. */
+/** Number of problems that are reported; more would not help. */
 export const MAX_PROBLEMS = 1000
 const MAX_TEXT = 131_072
 export const MAX_WORDS = 1000
 
 export interface ServiceTable {
   readonly programs: readonly ServicePrograms[]
-  /** For the supervisor: passed on as it is. */
+  /** For the supervisor; passed on unchanged. */
   readonly rules: readonly Readonly<Record<string, unknown>>[]
   /** Lines for people. */
   readonly problems: readonly string[]
 }
 
-/** @returns the table, or a line that says what is wrong with it */
+/** @returns the table, or a line that describes what is wrong with it */
 export function parseServiceTable(text: string): ServiceTable | string {
   let value: unknown
   try {
@@ -39,7 +39,7 @@ export function parseServiceTable(text: string): ServiceTable | string {
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-// NUL: no word and no variable of a process can hold one.
+// No word and no variable of a process can contain NUL.
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= MAX_TEXT && !value.includes('\0')
 const isPath = (value: unknown): value is string => isText(value) && value.startsWith('/')
@@ -66,7 +66,7 @@ const isVariables = (value: unknown): value is Record<string, string> =>
   Object.keys(value).length <= MAX_WORDS &&
   Object.entries(value).every(([name, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && isText(text))
 
-/** Whether init takes what is run for a service: words, variables and texts have bounds. */
+/** Checks that init accepts a service's programs: words, variables and texts have limits. */
 export const isPrograms = (value: unknown): value is ServicePrograms =>
   isRecord(value) &&
   isName(value.name) &&

@@ -18,15 +18,15 @@ export interface YamlFacts {
   readonly file: string
   /** Programs that run as root have to be root's alone. */
   readonly asRoot: CommandFacts
-  /** Of the runtime user, or of others. */
+  /** Programs of the runtime user, or of others. */
   readonly asOthers: CommandFacts
   readonly findUser: FindUser
-  /** We are root, and can start something as somebody else. */
+  /** init is root, so it can start programs as another user. */
   readonly canBecome: (uid: number) => boolean
   readonly waitForServices: boolean
 }
 
-/** Never throws. A service with a problem is left out, the others stay. */
+/** Never throws. A service with a problem is left out; the others are kept. */
 export function readServicesYaml(text: string, facts: YamlFacts): Found {
   const { file } = facts
   const failed = (place: Place, message: string, repair: string): Found => ({
@@ -49,7 +49,7 @@ export function readServicesYaml(text: string, facts: YamlFacts): Found {
         ...placeOf(pair.key),
         key: nameOf(pair),
         message: 'unknown key',
-        repair: 'the only key here is services',
+        repair: 'services is the only key allowed here',
       })
   }
   if (isEmpty(services)) return { definitions, problems }
@@ -65,7 +65,7 @@ export function readServicesYaml(text: string, facts: YamlFacts): Found {
         repair: 'rename it',
       })
     else if (!isMap(pair.value))
-      problems.push({ ...place, message: 'expected keys below it', repair: 'give it at least a command' })
+      problems.push({ ...place, message: 'expected keys below it', repair: 'add at least a command' })
     else {
       const { values, faults } = readKeys(pair.value, yaml)
       for (const fault of faults) problems.push({ ...place, ...fault })
@@ -78,7 +78,7 @@ export function readServicesYaml(text: string, facts: YamlFacts): Found {
   return { definitions, problems }
 }
 
-const BEGIN = 'begin the file with services:'
+const BEGIN = 'start the file with services:'
 const isKey = (name: string): name is ServiceKeyName => Object.hasOwn(SERVICE_KEYS, name)
 
 type KeyFault = Place & Pick<ServiceProblem, 'message' | 'repair'> & { readonly key: string }
@@ -94,7 +94,7 @@ function readKeys(
     const place = { key, ...placeOf(pair.key) }
     if (!isKey(key)) {
       const near = nearest(key, Object.keys(SERVICE_KEYS))
-      const repair = near === undefined ? 'docs/services.md lists the keys' : `did you mean ${near}?`
+      const repair = near === undefined ? 'see docs/services.md for the keys' : `did you mean ${near}?`
       faults.push({ ...place, message: 'unknown key', repair })
     } else if (!isEmpty(pair.value)) {
       const verdict = judge(SERVICE_KEYS[key].kind, pair.value)
@@ -109,17 +109,17 @@ type Made = ServiceDefinition | { readonly key: string; readonly fault: Pick<Fau
 
 function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
   const fault = (key: ServiceKeyName, message: string, repair: string): Made => ({ key, fault: { message, repair } })
-  if (values.command === undefined) return fault('command', 'it has no command', 'give it one')
+  if (values.command === undefined) return fault('command', 'it has no command', 'add one')
   if (values.oneshot && values.schedule !== undefined)
-    return fault('schedule', 'a oneshot runs once', 'take oneshot or schedule out')
+    return fault('schedule', 'a oneshot runs once', 'remove oneshot or schedule')
   const user = values.user === undefined ? undefined : facts.findUser(values.user)
   if (values.user !== undefined && user === undefined)
-    return fault('user', `there is no account ${values.user}`, 'make it in the image (useradd), or name another')
+    return fault('user', `no account ${values.user}`, 'create it in the image (useradd), or use another one')
   if (user !== undefined && !facts.canBecome(user.uid))
     return fault(
       'user',
       `it cannot become ${values.user}: init is not root`,
-      'start the container as root, or take user out',
+      'start the container as root, or remove user',
     )
   const isRoot = user === undefined || user.uid === 0
   const commands = isRoot ? facts.asRoot : facts.asOthers
@@ -180,7 +180,7 @@ function resolved(
     return {
       fault: {
         message: `there is no program ${program}`,
-        repair: 'install it in the image, or name it by its whole path',
+        repair: 'install it in the image, or use its whole path',
       },
     }
   if (found.fault === undefined) return { words: [found.file, ...args] }

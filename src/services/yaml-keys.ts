@@ -1,4 +1,7 @@
-/** The keys of a service in /etc/hermes/services.yaml: what each takes, and what it comes to. The table in docs/services.md is made from it. */
+/**
+ * The keys of a service in /etc/hermes/services.yaml: accepted values and their meaning. The table in
+ * docs/services.md is generated from it.
+ */
 import { Cron } from 'croner'
 import {
   CHECK_SCHEMAS,
@@ -23,7 +26,7 @@ import type { Dependency, Liveness } from './definition.ts'
 
 export interface ServiceKey<T> {
   readonly kind: Kind<T>
-  /** As it is written where nothing is said. */
+  /** The default, as written in the file. */
   readonly written: string
   readonly help: string
 }
@@ -111,7 +114,7 @@ const cron: Kind<string> = {
   read(value) {
     if (typeof value !== 'string') return undefined
     try {
-      // Constructed paused: only asked whether it can be read, and whether it ever comes.
+      // Created paused: only checks that the text can be parsed and describes a time that comes.
       return new Cron(value, { paused: true }).nextRun() === null ? undefined : value
     } catch {
       return undefined // croner's TypeError is the answer
@@ -121,34 +124,38 @@ const cron: Kind<string> = {
 }
 
 export const SERVICE_KEYS = {
-  command: key(argv, '(must be said)', 'what is run'),
-  user: key(account, 'root', 'who it runs as; `hermes` is the runtime user'),
-  environment: key(variables, '{}', 'added to the container’s environment'),
+  command: key(argv, '(required)', 'command to run, as a list of words'),
+  user: key(account, 'root', 'user that runs it; `hermes` is the runtime user'),
+  environment: key(variables, '{}', 'variables added to the container’s environment'),
   directory: key(directory, '/', 'working directory'),
   start: key(
     flag,
     'true',
-    'starts with the container; else by `hermes service start`, or when something depends on it',
+    'true: start it with the container; false: start it by `hermes service start`, or when another service depends on it',
   ),
-  depends_on: key(dependencies, '[]', 'starts after these, and stops before them'),
-  oneshot: key(flag, 'false', 'runs once, and is done when it has exited with 0'),
-  schedule: key(cron, '(none)', 'runs at these times; never twice at once'),
-  ready: key(ready('alive'), 'alive', 'how it shows that it is ready'),
-  ready_after: duration('0s', 'alive so long = ready, where nothing announces it'),
-  start_timeout: duration('60s', 'from start to ready (a oneshot: to its end); 0 = no limit'),
+  depends_on: key(dependencies, '[]', 'services that start before it and stop after it'),
+  oneshot: key(flag, 'false', 'true: run it once; it is done when it has exited with 0'),
+  schedule: key(cron, '(none)', 'times at which it runs; runs never overlap'),
+  ready: key(ready('alive'), 'alive', 'how it announces that it is ready'),
+  ready_after: duration('0s', 'time alive after which it counts as ready, if it does not announce readiness'),
+  start_timeout: duration('60s', 'time limit from start to ready (for a oneshot: to its end); 0 = no limit'),
   liveness: key(
     liveness,
     '(none)',
-    'asked while it is up; `every: 10s`, `timeout: 2s`, and after `failures: 3` in a row it is restarted',
+    'health check while it is up, with the defaults `every: 10s`, `timeout: 2s`; it is restarted after `failures: 3` in a row',
   ),
-  restart: key(oneOf('always', 'on-failure', 'never'), 'always', 'when it has ended by itself'),
-  restart_delay: key(restartDelay, '{first: 1s, max: 60s}', 'pause before a restart; it doubles'),
-  give_up_after: key(giveUpAfter, '(never)', 'parks it after that many deaths in that time'),
-  stop_signal: key(signal, 'TERM', 'asks it to stop'),
-  stop_timeout: duration('10s', 'from the stop signal to KILL'),
-  finish: key(argv, '(none)', 'runs after each end, for at most 5 s; for a oneshot: undoes it at the stop'),
-  essential: key(flag, 'false', 'the container stops when it has ended for good or is parked'),
-  memory_limit: key(size, '(none)', 'restarted when it and its children hold more memory than that'),
+  restart: key(oneOf('always', 'on-failure', 'never'), 'always', 'whether to restart it after it has ended by itself'),
+  restart_delay: key(restartDelay, '{first: 1s, max: 60s}', 'delay before a restart; doubles with each death'),
+  give_up_after: key(giveUpAfter, '(never)', 'park it after this many deaths within this time'),
+  stop_signal: key(signal, 'TERM', 'signal that stops it'),
+  stop_timeout: duration('10s', 'time from the stop signal to KILL'),
+  finish: key(
+    argv,
+    '(none)',
+    'command to run after each end, for at most 5 s; for a oneshot: command that undoes it when it is stopped',
+  ),
+  essential: key(flag, 'false', 'true: stop the container when it has ended for good or is parked'),
+  memory_limit: key(size, '(none)', 'restart it when it and its children use more memory than this'),
 } satisfies Record<string, ServiceKey<unknown>>
 
 export type ServiceKeyName = keyof typeof SERVICE_KEYS

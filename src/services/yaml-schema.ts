@@ -1,4 +1,4 @@
-/** The JSON Schema of services.yaml, made from the table of keys. Loaded only where somebody asks for it. */
+/** The JSON Schema of services.yaml, generated from the table of keys. Loaded only on demand. */
 import { mapSchema, type Schema } from '../profile/config/kinds.ts'
 import { keySchema, schemaDocument } from '../profile/config/schema.ts'
 import { SERVICE_NAME } from './definition.ts'

@@ -27,7 +27,7 @@ describe('what cannot run is taken out by name, and the rest stays', () => {
       service('e'),
     ])
     expect(names(graph)).toEqual(['e'])
-    expect(said(graph)[0]).toMatch(/^service a is left out: .*: depends on itself: a → b → c → a; take one/)
+    expect(said(graph)[0]).toMatch(/^service a is left out: .*: depends on itself: a → b → c → a; remove one/)
     expect(graph.problems.map((problem) => problem.service)).toEqual(['a', 'b', 'c', 'd'])
   })
 

@@ -93,11 +93,11 @@ const ROWS: readonly Row[] = [
     refused: [['a'], 'a/type: its lines end in CRLF'],
   },
   { says: 'a type in capitals', source: longrun('a', { type: 'Longrun\n' }), refused: [['a'], 'expected longrun'] },
-  { says: 'no type', source: { 'a/run': '#!/bin/sh\n' }, refused: [['a'], 'there is none'] },
+  { says: 'no type', source: { 'a/run': '#!/bin/sh\n' }, refused: [['a'], 'the file is missing'] },
   { says: 'a reserved name', source: longrun('s6rc-web'), refused: [['s6rc-web'], 's6-rc’s own'] },
   { says: 'the other reserved name', source: oneshot('s6-rc-web'), refused: [['s6-rc-web'], 's6-rc’s own'] },
   { says: 'no run', source: { 'a/type': 'longrun\n' }, refused: [['a'], 'there is no such file'] },
-  { says: 'no up', source: { 'a/type': 'oneshot\n' }, refused: [['a'], 'a oneshot has a file up'] },
+  { says: 'no up', source: { 'a/type': 'oneshot\n' }, refused: [['a'], 'a oneshot needs a file named up'] },
   { says: 'an empty up', source: oneshot('a', { up: '' }) },
   { says: 'an up with CRLF, which execline takes for white space', source: oneshot('a', { up: '/bin/true\r\n' }) },
   // Bundles.

@@ -181,9 +181,9 @@ describe('s6-rc.d', () => {
   })
 
   test.each([
-    [[dir('a')], 'a/type: expected longrun, oneshot or bundle, there is none'],
+    [[dir('a')], 'a/type: expected longrun, oneshot or bundle, the file is missing'],
     [[dir('a', type('shortrun'))], 'a/type: expected longrun, oneshot or bundle, got "shortrun"'],
-    [[dir('a', type('oneshot'))], 'a/up: a oneshot has a file up, and there is none'],
+    [[dir('a', type('oneshot'))], 'a/up: a oneshot needs a file named up'],
     [[user('gone')], 'service gone is left out: bundle user: the bundle names it, and no directory defines it'],
   ])('refused by name: %#', (dirs, message) => {
     expect(readS6Rc(dirs, [], facts).problems.map(problemText)).toEqual([expect.stringContaining(message)])

@@ -131,23 +131,23 @@ describe('what is wrong is named by file, line and key, with what was expected, 
 
   test.each([
     ['services:\n  a: {command: [x], comand: [y]}\n', 'line 2, comand: unknown key; did you mean command?'],
-    ['services:\n  a: {command: [x]}\nservice: {}\n', 'line 3, service: unknown key; the only key here is services'],
+    [
+      'services:\n  a: {command: [x]}\nservice: {}\n',
+      'line 3, service: unknown key; services is the only key allowed here',
+    ],
     ['services:\n  A.b: {command: [x]}\n', 'line 2: a service’s name has small letters'],
     ['services:\n  a: 7\n', 'line 2: expected keys below it'],
     ['services: [a]\n', 'expected names below services:'],
     ['- a\n', 'expected "services:" and names below it'],
     ['services:\n  a: {command: [x]\n', 'expected YAML'],
     ['services:\n  a: {command: [x]}\n  a: {command: [y]}\n', 'expected YAML: Map keys must be unique'],
-    ['services:\n  a: {user: redis}\n', 'line 2, command: it has no command; give it one'],
+    ['services:\n  a: {user: redis}\n', 'line 2, command: it has no command; add one'],
     ['services:\n  a: {command: [nowhere]}\n', 'command: there is no program nowhere'],
     [
       'services:\n  a: {command: [writable]}\n',
       'command: /w: others than root can write it (mode 0777); chmod go-w /w',
     ],
-    [
-      'services:\n  a: {command: [x], user: nobody-here}\n',
-      'user: there is no account nobody-here; make it in the image',
-    ],
+    ['services:\n  a: {command: [x], user: nobody-here}\n', 'user: no account nobody-here; create it in the image'],
     ['services:\n  a: {command: [x], oneshot: true, schedule: "* * * * *"}\n', 'schedule: a oneshot runs once'],
     ['services:\n  a: {command: [x], schedule: "0 0 30 2 *"}\n', 'schedule: expected five or six cron fields'],
   ])('%j', (text, message) => {

@@ -18,7 +18,7 @@ const EXECLINEB = ['/command/execlineb', '/usr/bin/execlineb', '/bin/execlineb']
 export interface Sources {
   readonly servicesD: string
   readonly s6Rc: string
-  /** Where the bundles `user` and `user2` may lie instead. */
+  /** Alternative place of the bundles `user` and `user2`. */
   readonly userBundles: string
   readonly yaml: string
 }
@@ -33,13 +33,13 @@ export const SOURCES: Sources = {
 export interface ReaderFacts {
   readonly environmentDir: string
   readonly identity: RuntimeIdentity
-  /** Ours: root's, if init is root. */
+  /** Our uid: root's, if init is root. */
   readonly uid: number
   /** PATH of what runs as root. */
   readonly rootPath: string
 }
 
-/** Everything an image defines, checked, as the table that init takes. */
+/** Reads and checks everything that an image defines; returns the table for init. */
 export function readServices(sources: Sources, { environmentDir, identity, uid, rootPath }: ReaderFacts): ServiceTable {
   const container = readContainerEnvironment(environmentDir)
   const path = container.PATH || DEFAULT_PATH
@@ -51,7 +51,7 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
     commands: asRoot,
   }
   const servicesD = readTree(sources.servicesD, roots)
-  // s6-rc copies its programs and makes the copies executable; they are run where they lie here.
+  // s6-rc copies its programs and makes the copies executable; here they run in place.
   const s6Rc = readTree(sources.s6Rc, { ...roots, withoutRunBit: true })
   const userBundles = readTree(sources.userBundles, roots)
   const found: readonly Found[] = [

@@ -31,7 +31,7 @@ export function readTree(root: string, facts: ProgramFacts): Tree {
   return { dirs, problems: [] }
 }
 
-/** @returns undefined when it is no directory */
+/** @returns undefined when it is not a directory */
 function readDir(path: string, name: string, facts: ProgramFacts): TreeDir | undefined {
   const files: Record<string, string> = {}
   const lists: Record<string, readonly string[]> = {}
@@ -58,7 +58,7 @@ function readDir(path: string, name: string, facts: ProgramFacts): TreeDir | und
 
 const gone = (file: string): CheckedProgram => ({
   file,
-  fault: { file, message: 'it is a link that leads nowhere', repair: 'put a program there' },
+  fault: { file, message: 'it is a broken link', repair: 'put a program there' },
 })
 
 function readNames(path: string): { readonly names: readonly string[] } | { readonly fault: Fault } {
@@ -73,7 +73,9 @@ function readNames(path: string): { readonly names: readonly string[] } | { read
   }
 }
 
-/** Of a file that only root can change. A file that is not there is an empty one: its name was in the directory a moment ago. */
+/**
+ * Reads a file that only root can change. A missing file counts as empty: its name was in the directory a moment ago.
+ */
 export function readText(path: string, maxBytes = MAX_BYTES): { readonly text: string } | { readonly fault: Fault } {
   const found = trusted(path)
   if (found === undefined) return { text: '' }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { ServiceUser } from '../definition.ts'
 
 /**
- * The account a service is to run as: a name of /etc/passwd, `name:group`, a uid, `uid:gid`.
+ * Finds the account that a service runs as: a name of /etc/passwd, `name:group`, a uid, or `uid:gid`.
  * @returns undefined when there is no such account
  */
 export function findUser(word: string): ServiceUser | undefined {

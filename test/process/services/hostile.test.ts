@@ -148,7 +148,7 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
       'long-word': tooMuch,
       'many-variables': tooMuch,
       'long-name': 'it cannot be examined (ENAMETOOLONG)',
-      'no-id': 'there is no account 4294967296',
+      'no-id': 'no account 4294967296',
     }
     for (const [name, message] of Object.entries(expected))
       expect(`${box.pid1.stderr()}${warnings.join('\n')}`).toMatch(
