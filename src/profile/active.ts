@@ -10,7 +10,7 @@ export function readActiveProfile(home: string): string {
   try {
     return readRegularFile(fileOf(home), 1000)?.trim() || DEFAULT_PROFILE
   } catch {
-    // Unreadable, or no file: as if nobody had chosen; `hermes doctor` names unreadable files.
+    // Unreadable or missing: the default; `hermes doctor` names unreadable files.
     return DEFAULT_PROFILE
   }
 }

@@ -14,7 +14,9 @@ export async function replaceFile(file: string, text: string, mode: number): Pro
   }
 }
 
-/** For the short files of a profile's state. @param durable it survives a power cut when this returns */
+/**
+ * Writes one of the short state files of a profile. @param durable if true, it survives a power cut once this returns
+ */
 export function writeStateFile(file: string, text: string, { durable }: { readonly durable: boolean }): void {
   try {
     replaceFileSync(file, text, { mode: 0o644, durable })
@@ -27,10 +29,11 @@ export function writeStateFile(file: string, text: string, { durable }: { readon
 const NOT_REPLACED = ['EBUSY', 'EROFS', 'EACCES', 'EPERM']
 
 /**
- * What `docker run -v FILE:…/config.yaml` mounts can be written, but not replaced. A power cut can leave half of it.
- * @param mode what the file is to have, where it is ours to change
- * @param error why it could not be replaced
- * @throws HermesError that says why it cannot be written at all; `error` when that is another failure
+ * Writes in place: a file mounted by `docker run -v FILE:…/config.yaml` can be written but not replaced. A power cut
+ * can leave half of it.
+ * @param mode mode of the file, if we may change it
+ * @param error reason why it could not be replaced
+ * @throws HermesError that says why it cannot be written at all; `error` for any other failure
  */
 function writeInPlace(file: string, text: string, mode: number, error: unknown): void {
   const code = (error as NodeJS.ErrnoException).code ?? ''
@@ -39,7 +42,7 @@ function writeInPlace(file: string, text: string, mode: number, error: unknown):
   try {
     fd = openSync(file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
   } catch (second) {
-    // Of a mounted file this says more; where nothing is there, or a link, the first error does.
+    // For a mounted file the second error says more; for a missing file or a link, the first one does.
     const why = code === 'EBUSY' ? second : error
     throw unwritable(file, why) ?? why
   }
@@ -59,7 +62,7 @@ function restrict(fd: number, mode: number): void {
   try {
     fchmodSync(fd, mode)
   } catch (error) {
-    // The host's file may be another user's; its mode is that user's affair.
+    // The host's file may belong to another user, who decides about its mode.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
   }
 }

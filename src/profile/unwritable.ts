@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs'
 import { type ExitCode, HermesError } from '../system/errors.ts'
 
 /**
- * The sentence for a place that takes no writes until somebody changes something outside.
+ * Message for a place that cannot be written until something outside is changed.
  * @param path the file or directory that was to be written
  * @returns undefined: `error` is another failure
  */

@@ -40,7 +40,7 @@ describe('without a supervisor', () => {
     const { code, stdout, stderr } = await run(line)
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' })
     expect(stderr).toMatch(
-      /^hermes: Hermes is not running here \(.+\)\n {2}next: Start it: npm start, or docker start NAME\. .+\n$/,
+      /^hermes: Hermes is not running here \(.+\)\n {2}next: start it with npm start or docker start NAME; .+\n$/,
     )
   })
 
@@ -66,7 +66,7 @@ describe('without a supervisor', () => {
     const made = await run('profile create Coder --description writes')
     expect(made).toMatchObject({ code: 0, stderr: '' })
     expect(made.stdout).toContain(join(home, 'profiles', 'coder'))
-    expect(made.stdout).toContain('no supervisor runs')
+    expect(made.stdout).toContain('the supervisor is not running')
     expect(statSync(join(home, 'profiles', 'coder', '.env')).mode & 0o777).toBe(0o600)
 
     const list = JSON.parse((await run('profile list --json')).stdout)
@@ -87,7 +87,7 @@ describe('without a supervisor', () => {
     const all = await Promise.all(Array.from({ length: 10 }, (_, i) => run(`profile create twin --description by${i}`)))
     expect(all.map(({ code }) => code).sort()).toEqual([0, ...Array(9).fill(1)])
     for (const { code, stderr } of all)
-      if (code === 1) expect(stderr).toMatch(/^hermes: profile "twin" exists already: .*\n {2}next: /)
+      if (code === 1) expect(stderr).toMatch(/^hermes: profile "twin" already exists: .*\n {2}next: /)
     const winner = all.findIndex(({ code }) => code === 0)
     expect(readFileSync(join(home, 'profiles', 'twin', 'config.yaml'), 'utf8')).toContain(`by${winner}`)
   })
@@ -213,8 +213,8 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     ['gateway strt', 'unknown command', 'hermes gateway start?'],
     ['profile create', "missing required argument 'NAME'", 'hermes profile'],
     ['profile create a --strat', "unknown option '--strat'", '--start'],
-    ['status now', 'hermes status takes nothing after it, so "now" is too much', 'hermes status --help'],
-    ['profile show a b', 'hermes profile show takes at most one word after it, so "b" is too much', 'hermes profile'],
+    ['status now', 'hermes status takes no arguments, but got "now"', 'hermes status --help'],
+    ['profile show a b', 'hermes profile show takes at most one argument, but got "b"', 'hermes profile'],
     ['log coder', 'unknown command', 'hermes logs?'],
     ['start coder', 'unknown command', 'hermes gateway start coder?'],
     ['list', 'unknown command', 'hermes profile list?'],
@@ -228,7 +228,7 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     ['logs --since yesterday', '--since', ''],
     ['logs agent --level loud', '--level', ''],
     ['completion tcsh', "'tcsh' is invalid", ''],
-    ['-p', '-p needs', 'hermes profile list'],
+    ['-p', '-p requires', 'hermes profile list'],
     ['config get gateway.restrt', 'no key', 'gateway.restart'],
   ])('hermes %s', async (line, what, next) => {
     const { code, stdout, stderr } = await run(line)

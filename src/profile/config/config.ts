@@ -5,7 +5,7 @@ import type { SignalName } from '../../system/signals.ts'
 import { CONFIG_KEYS, type ConfigProblem, type ConfigValues, configKeys, defaultValues, type Ready } from './keys.ts'
 import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 
-/** How a profile's gateway is run; durations in ms. */
+/** Settings of a profile's gateway; durations in ms. */
 export interface GatewayConfig {
   /** null: the built-in gateway. */
   readonly command: readonly string[] | null
@@ -33,7 +33,7 @@ export interface LoggingConfig {
   readonly archives: number
 }
 
-/** The board's rules; asked of the default profile only. */
+/** The board's rules; read only from the default profile. */
 export interface KanbanConfig {
   readonly defaultAssignee: string
   readonly maxInProgressPerProfile: number | null
@@ -51,13 +51,15 @@ export interface ProfileConfig {
   readonly agent: AgentConfig
   readonly logging: LoggingConfig
   readonly kanban: KanbanConfig
-  /** `HERMES_DASHBOARD_*` variable → what config.yaml says instead; only what is set. The variable wins. */
+  /**
+   * `HERMES_DASHBOARD_*` variable → its value in config.yaml; only those that are set. The variable takes precedence.
+   */
   readonly dashboard: Readonly<Record<string, string>>
 }
 
 export type { ConfigProblem }
 
-/** What loadConfig came to. */
+/** Result of loadConfig. */
 export interface LoadedConfig {
   readonly config: ProfileConfig
   readonly problems: readonly ConfigProblem[]
@@ -66,7 +68,7 @@ export interface LoadedConfig {
 /** Longest config.yaml that is read: everybody's supervisor waits while one profile's YAML is parsed. */
 export const MAX_CONFIG_BYTES = 64 * 1024
 
-/** So many problems are told one by one. */
+/** Number of problems that are reported individually. */
 const MAX_PROBLEMS = 20
 
 export const defaultConfig = (): ProfileConfig => assemble(defaultValues())
@@ -88,20 +90,23 @@ export function loadConfig(file: string): LoadedConfig {
   return parseConfig(text, file)
 }
 
-/** The same for a text that was read already; `file` is for the problems only. */
+/** Parses a text that was read already; `file` is only for the problems. */
 export function parseConfig(text: string, file: string): LoadedConfig {
   try {
     if (isBlank(text)) return { config: defaultConfig(), problems: [] }
     const { values, problems } = yamlReader().readValues(text, file)
     return { config: assemble(values), problems: firstOf(problems, file) }
   } catch (error) {
-    // Nobody's config.yaml may take the supervisor, and with it everybody else's gateway, down.
+    // A profile's config.yaml must never bring down the supervisor, and with it all other gateways.
     const message = `cannot be understood: ${(error as Error).message}`
     return { config: defaultConfig(), problems: [{ file, key: '', message }] }
   }
 }
 
-/** Wrong values of known keys are all told: the table bounds them, and a default in force must not go unsaid. */
+/**
+ * Wrong values of known keys are all reported: the table limits their number, and a default in effect must not stay
+ * unnoticed.
+ */
 function firstOf(problems: readonly ConfigProblem[], file: string): readonly ConfigProblem[] {
   if (problems.length <= MAX_PROBLEMS) return problems
   const isKnown = ({ key }: ConfigProblem): boolean => Object.hasOwn(CONFIG_KEYS, key)
@@ -112,8 +117,9 @@ function firstOf(problems: readonly ConfigProblem[], file: string): readonly Con
 }
 
 /**
- * A text that changes whenever config.yaml does, so that it need not be read again. Never throws: a file that cannot be examined
- * (a loop of symlinks, a directory without access) has one too, and loadConfig says what is wrong.
+ * A text that changes whenever config.yaml does, so that it need not be read again. Never throws: a file that cannot
+ * be examined (a loop of symlinks, a directory without access) has a signature too, and loadConfig reports the
+ * problem.
  */
 export function configSignature(file: string): string {
   try {
@@ -132,13 +138,13 @@ export const configProblemText = (problem: ConfigProblem): string =>
     problem.message,
   ].join(': ')
 
-/** Keys whose wrong values the dispatcher reports in words of its own (docs/kanban-caps.md); `config check` names them too. */
+/** Keys whose wrong values the dispatcher reports itself (docs/kanban-caps.md); `config check` reports them too. */
 export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
   key === 'kanban.max_in_progress_per_profile' || key === 'kanban.default_assignee'
 
 /**
- * Only comments, blank lines and sections without a key, in the order of the seeded file: the common case, which must not cost the
- * memory of a YAML parser. False sends the text to that parser, so it need not know more.
+ * Recognizes a text with only comments, blank lines and empty sections, in the order of the seeded file: the common
+ * case, which must not cost the memory of a YAML parser. If in doubt it returns false, and the parser decides.
  */
 function isBlank(text: string): boolean {
   const said = text
@@ -168,9 +174,13 @@ function sectionLines(): readonly string[] {
   return [...new Set(lines)]
 }
 
-/** The YAML parser comes only when a file says something; as a plain import it would cost every supervisor and gateway. */
+/**
+ * The YAML parser is loaded only for a file with settings; as a plain import it would cost every supervisor and
+ * gateway.
+ */
 function yamlReader(): typeof import('./reader.ts') {
-  // In a bundle esbuild resolves this require and runs the module at the first call; elsewhere Node loads the source.
+  // In a bundle, esbuild resolves this require and runs the module at the first call; elsewhere Node loads the
+  // source.
   if (typeof require === 'function') return require('./reader.ts') as typeof import('./reader.ts')
   return createRequire(import.meta.url)('./reader.ts') as typeof import('./reader.ts')
 }

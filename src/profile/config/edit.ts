@@ -7,10 +7,10 @@ import { NotSpliced, spliceYaml } from './splice.ts'
 import { isTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 
 /**
- * A config.yaml with one key set; every other line stays byte for byte.
+ * Sets one key of a config.yaml; all other lines stay unchanged, byte for byte.
  * @param value as YAML: `never`, `30s`, `[sh, -c, "exec x"]`, `{fd: 3}`; `null` unsets
- * @throws HermesError USAGE for an unknown key or a value it does not take; FAILED when `text` is no YAML, or of a shape in which
- *   that key cannot be set without touching others
+ * @throws HermesError USAGE for an unknown key or an invalid value; FAILED when `text` is not YAML, or has a shape in
+ * which that key cannot be set without changing others
  */
 export function setConfigValue(text: string, key: string, value: string): string {
   requireKnown(key)
@@ -56,7 +56,7 @@ function requireKnown(key: string): void {
   throw new HermesError('USAGE', `config.yaml has no key "${key}"`, {
     next:
       near === undefined
-        ? 'hermes config get lists the keys'
+        ? '"hermes config get" lists the keys'
         : `did you mean ${near}? hermes config get lists the keys`,
   })
 }

@@ -1,4 +1,4 @@
-/** When a changed key of config.yaml counts, for those who change it. */
+/** Tells when a changed key of config.yaml takes effect. */
 import { HermesError } from '../../system/errors.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
 import { CONFIG_KEYS, configKeys } from './keys.ts'
@@ -6,7 +6,7 @@ import { CONFIG_KEYS, configKeys } from './keys.ts'
 export interface Effect {
   /** Completes "it counts …". */
   readonly when: string
-  /** What makes it count now; absent: it does already, or nothing needs to be done. */
+  /** Command that makes it effective now; absent: it already is, or nothing needs to be done. */
   readonly next?: string
 }
 
@@ -32,7 +32,7 @@ const isVolumeWide = (key: string): boolean =>
       CONFIG_KEYS[name].volumeWide && (name === key || name.startsWith(`${key}.`) || key.startsWith(`${name}.`)),
   )
 
-/** Whose config.yaml says what is in force for a key. */
+/** The profile whose config.yaml determines a key. */
 export const ownerOf = (key: string, profile: string): string => (isVolumeWide(key) ? DEFAULT_PROFILE : profile)
 
 /** @throws HermesError USAGE for a key that would have no effect in this profile's file */

@@ -24,12 +24,12 @@ export type Ready = { readonly by: 'auto' } | Announcement
 
 export interface Key<T> {
   readonly kind: Kind<unknown>
-  /** Value in force when the file says nothing; durations in ms. `null`: unset. */
+  /** The value if the file does not set it; durations in ms. `null`: unset. */
   readonly value: T
-  /** The same as it is written in the file. */
+  /** The same value as written in the file. */
   readonly written: string
   readonly help: string
-  /** Only the default profile's file is asked. */
+  /** Read only from the default profile's file. */
   readonly volumeWide?: true
 }
 
@@ -43,8 +43,8 @@ const variable = (name: string, kind: Kind<string | number | boolean>): Key<stri
     optional(
       kind,
       kind.secret
-        ? `in a checkout as ${name}, which wins; the image takes the variable only`
-        : `as ${name}; the variable wins`,
+        ? `in a checkout like ${name}, which takes precedence; the image accepts only the variable`
+        : `like ${name}; the variable takes precedence`,
     ),
   )
 
@@ -53,35 +53,48 @@ const argv = words('[sh, -c, "exec my-program"]')
 const LEAST_LOG_BYTES = 256 * 1024
 
 export const CONFIG_KEYS = {
-  description: key(text, '', '""', 'shown in lists'),
+  description: key(text, '', '""', 'description shown in lists'),
   'gateway.command': optional(
     argv,
-    "what the gateway runs, as a list of words, in the profile's directory; null = the built-in gateway",
+    "command that the gateway runs in the profile's directory, as a list of words; null = the built-in gateway",
   ),
-  'gateway.env': key<Readonly<Record<string, string>>>(variables, {}, '{}', 'added to its environment'),
-  'gateway.restart': key(oneOf('always', 'on-failure', 'never'), 'always', 'always', 'always, on-failure or never'),
-  'gateway.restart_delay.first': duration(1000, '1s', 'pause before a restart after the first death in a row', 1),
-  'gateway.restart_delay.max': duration(60_000, '60s', 'it doubles with each death, up to this', 1),
-  'gateway.forget_after': duration(30_000, '30s', 'so long up: earlier deaths are forgotten'),
-  'gateway.ready_after': duration(1000, '1s', 'alive so long = ready, where nothing announces it'),
-  'gateway.kill_leftovers': key(flag, true, 'true', 'kill what is left of its process group before it starts again'),
+  'gateway.env': key<Readonly<Record<string, string>>>(variables, {}, '{}', 'variables added to its environment'),
+  'gateway.restart': key(
+    oneOf('always', 'on-failure', 'never'),
+    'always',
+    'always',
+    'when to restart it: always, on-failure or never',
+  ),
+  'gateway.restart_delay.first': duration(1000, '1s', 'delay before a restart after the first death in a row', 1),
+  'gateway.restart_delay.max': duration(60_000, '60s', 'maximum delay; the delay doubles with each death', 1),
+  'gateway.forget_after': duration(30_000, '30s', 'time up after which earlier deaths are forgotten'),
+  'gateway.ready_after': duration(
+    1000,
+    '1s',
+    'time alive after which it counts as ready, if it does not announce readiness',
+  ),
+  'gateway.kill_leftovers': key(flag, true, 'true', 'true: kill the rest of its process group after a death'),
   'gateway.give_up_after': optional(
     giveUpAfter,
-    '{deaths: 5, within: 1m} parks it after that many deaths in that time; null = never give up',
+    'park it after this many deaths within this time, such as {deaths: 5, within: 1m}; null = never give up',
   ),
   'gateway.ready': key<Ready>(
     ready('auto'),
     { by: 'auto' },
     'auto',
-    'auto, {fd: N} (writes a newline there), {log: regex} (prints such a line), {http: url} (answers below 400), {tcp: port} (takes a connection) or {command: words} (ends with 0)',
+    'how it announces readiness: auto, {fd: N} (it writes a newline there), {log: regex} (it prints such a line), {http: url} (it answers below 400), {tcp: port} (it accepts a connection) or {command: words} (the command exits with 0)',
   ),
-  'gateway.start_timeout': duration(60_000, '60s', 'from start to ready, where readiness is announced; 0 = no limit'),
-  'gateway.stop_timeout': duration(10_000, '10s', 'from the stop signal to KILL'),
-  'gateway.stop_signal': key(signal, 'TERM', 'TERM', 'signal that asks it to stop'),
-  'gateway.essential': key(flag, false, 'false', 'true: the container stops when it has ended for good or is parked'),
+  'gateway.start_timeout': duration(
+    60_000,
+    '60s',
+    'time limit from start to ready, if readiness is announced; 0 = no limit',
+  ),
+  'gateway.stop_timeout': duration(10_000, '10s', 'time from the stop signal to KILL'),
+  'gateway.stop_signal': key(signal, 'TERM', 'TERM', 'signal that stops it'),
+  'gateway.essential': key(flag, false, 'false', 'true: stop the container when it has ended for good or is parked'),
   'agent.command': optional(
     argv,
-    'program that answers, as a list of words; the prompt replaces {prompt}, else comes on stdin',
+    'program that answers, as a list of words; the prompt replaces {prompt}, or is passed on stdin',
   ),
   'agent.openai': optional(
     openAi,
@@ -91,21 +104,23 @@ export const CONFIG_KEYS = {
     { ...whole(4096, 1_000_000_000), least: LEAST_LOG_BYTES },
     1_000_000,
     '1000000',
-    "size of the gateway's `current` before it is rotated; less than 262144 counts as that, with a warning",
+    "size at which the gateway's `current` is rotated; values below 262144 are raised to it, with a warning",
   ),
-  'logging.archives': key(whole(0, 10_000), 10, '10', 'rotated files kept'),
+  'logging.archives': key(whole(0, 10_000), 10, '10', 'number of rotated files to keep'),
   'kanban.default_assignee': shared(key(text, '', '""', 'profile that gets tasks without an assignee')),
   'kanban.max_in_progress_per_profile': shared(
-    optional(wholeOrText(1, 1_000_000), 'tasks one profile works on at a time; null = no limit'),
+    optional(wholeOrText(1, 1_000_000), 'maximum number of running tasks per profile; null = no limit'),
   ),
-  'kanban.max_in_progress': shared(optional(whole(1, 1_000_000), 'tasks at work on the whole board; null = no limit')),
-  'kanban.failure_limit': shared(key(whole(1, 1_000_000), 2, '2', 'failures after which a task is blocked')),
-  'kanban.dispatch_in_gateway': shared(key(flag, true, 'true', 'run the dispatcher beside the gateways')),
-  'kanban.dispatch_interval_seconds': shared(key(whole(1, 86_400), 60, '60', 'seconds between two looks at the board')),
+  'kanban.max_in_progress': shared(
+    optional(whole(1, 1_000_000), 'maximum number of running tasks on the board; null = no limit'),
+  ),
+  'kanban.failure_limit': shared(key(whole(1, 1_000_000), 2, '2', 'number of failures after which a task is blocked')),
+  'kanban.dispatch_in_gateway': shared(key(flag, true, 'true', 'true: run the dispatcher next to the gateways')),
+  'kanban.dispatch_interval_seconds': shared(key(whole(1, 86_400), 60, '60', 'interval between two ticks, in seconds')),
   'kanban.dispatch_stale_timeout_seconds': shared(
-    key(whole(1, 31_536_000), 14_400, '14400', 'seconds without a sign of life before a task is taken back'),
+    key(whole(1, 31_536_000), 14_400, '14400', 'seconds without a heartbeat after which a task is taken back'),
   ),
-  'kanban.require_review': shared(key(flag, false, 'false', 'a finished task waits for a review')),
+  'kanban.require_review': shared(key(flag, false, 'false', 'true: a finished task waits for a review')),
   'dashboard.enabled': variable('HERMES_DASHBOARD', flag),
   'dashboard.host': variable('HERMES_DASHBOARD_HOST', text),
   'dashboard.port': variable('HERMES_DASHBOARD_PORT', whole(1, 65_535)),
@@ -132,9 +147,9 @@ export interface ConfigProblem {
   readonly line?: number
   /** `gateway.restart`; empty when it is about the file. */
   readonly key: string
-  /** What was expected, and what was there. */
+  /** The expected value, and the value found. */
   readonly message: string
-  /** What was there, where it was a known key's. */
+  /** The value found, if the key is known. */
   readonly value?: unknown
 }
 

@@ -1,6 +1,6 @@
 /**
- * The kinds of value that config.yaml and services.yaml take: for each the one check, the words that say what it takes, and the shape
- * that editors can check.
+ * The kinds of value in config.yaml and services.yaml. Each kind has one check, a description of the accepted values,
+ * and a schema for editors.
  */
 import { LONGEST_MS } from '../../protocol/init.ts'
 import { parseAddress } from '../../system/net/address.ts'
@@ -10,14 +10,14 @@ import { parseSignal, type SignalName } from '../../system/signals.ts'
 export type Schema = { readonly [keyword: string]: unknown }
 
 export interface Kind<T> {
-  /** What it takes: the end of "expected …". */
+  /** Description of accepted values; follows "expected". */
   readonly expected: string
   /** @param value what YAML gave @returns the value in force, durations in ms; undefined: it is not taken */
   readonly read: (value: unknown) => T | undefined
   readonly schema: Schema
-  /** What more can be said of a value that is not taken. */
+  /** Further explanation of a rejected value. */
   readonly whyNot?: (value: unknown) => string | undefined
-  /** Words and texts stay as they are typed: `1.10` is not 1.1. */
+  /** Words and texts stay as typed: `1.10` is not 1.1. */
   readonly asWritten?: true
   /** Never shown. */
   readonly secret?: true
@@ -27,14 +27,14 @@ export interface Kind<T> {
   readonly converted?: true
 }
 
-/** What can be asked of a program from outside. */
+/** A check of a program from outside. */
 export type Check =
   | { readonly by: 'http'; readonly url: string }
   | { readonly by: 'tcp'; readonly host: string; readonly port: number }
   /** Run as the runtime user; exit code 0 is a yes. */
   | { readonly by: 'command'; readonly command: readonly string[] }
 
-/** How a program shows that it is ready. */
+/** How a program announces that it is ready. */
 export type Announcement =
   | { readonly by: 'fd'; readonly fd: number }
   | { readonly by: 'log'; readonly pattern: string }
@@ -147,12 +147,12 @@ export const signal: Kind<SignalName> = {
 
 // ---- words and variables ----
 
-/** Text of a text, a number, true or false. NUL: no word and no variable of a process can hold one. */
+/** Converts a text, a number, true or false to text. Neither a word nor a variable of a process can contain NUL. */
 export const readScalar = (value: unknown): string | undefined =>
   ['string', 'number', 'boolean'].includes(typeof value) && !String(value).includes('\0') ? String(value) : undefined
 const SCALAR: Schema = { type: ['string', 'number', 'boolean'] }
 
-/** A command: a list of words, of which the first names a program. */
+/** A command: a list of words, the first of which names a program. */
 export const words = (example: string): Kind<readonly string[]> => ({
   expected: `a list of words such as ${example}`,
   read: readWords,
@@ -187,7 +187,7 @@ const URL_SCHEMA: Schema = { type: 'string', pattern: URL_START.source }
 export const CHECKS = '{http: a URL}, {tcp: a port or host:port} or {command: a list of words}'
 export const CHECK_SCHEMAS = { http: URL_SCHEMA, tcp: { type: ['string', 'integer'] }, command: WORDS }
 
-/** Of a map with more in it: the one that is there of http, tcp and command. */
+/** Reads the check in a map with other keys: http, tcp or command. */
 export function readCheck(value: Record<string, unknown>): Check | undefined {
   if (value.http !== undefined) {
     const address = readUrl(value.http)
@@ -201,7 +201,7 @@ export function readCheck(value: Record<string, unknown>): Check | undefined {
   return command === undefined ? undefined : { by: 'command', command }
 }
 
-/** @param unsaid the file's word for "nothing announces it" */
+/** @param unsaid the file's word for "readiness is not announced" */
 export const ready = <W extends string>(unsaid: W): Kind<{ readonly by: W } | Announcement> => ({
   expected: `${unsaid}, {fd: 3 to ${MAX_FD}}, {log: a regular expression}, ${CHECKS}`,
   read: (value) => (value === unsaid ? { by: unsaid } : readAnnouncement(value)),
@@ -228,7 +228,7 @@ function readAnnouncement(value: unknown): Announcement | undefined {
   return isPattern ? { by: 'log', pattern: value.log as string } : undefined
 }
 
-/** By characters, not by halves of them; and what looks like a quantifier and is none is an error. */
+/** Matches by code points, not by UTF-16 units; and an invalid quantifier is an error. */
 export const PATTERN_FLAGS = 'u'
 
 function whyNoPattern(source: string): string | undefined {

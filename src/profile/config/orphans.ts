@@ -1,4 +1,7 @@
-/** An indented key of a YAML text whose section is still a comment: what comes of uncommenting one line of an older config.yaml. */
+/**
+ * Finds an indented key of a YAML text whose section is still commented out: the result of uncommenting one line of
+ * an older config.yaml.
+ */
 export interface Orphan {
   /** 1 for the first line. */
   readonly line: number

@@ -1,4 +1,4 @@
-/** Reads the YAML of config.yaml into values, and says what is wrong with it and where. */
+/** Reads the YAML of config.yaml into values, and reports its problems with their places. */
 import { isMap, isSeq, type Pair, type YAMLMap } from 'yaml'
 import { nearest } from '../../system/text/nearest.ts'
 import {
@@ -19,7 +19,7 @@ export interface ReadValues {
   readonly problems: readonly ConfigProblem[]
 }
 
-/** Never throws: what is wrong becomes a problem, and the default. */
+/** Never throws: an error becomes a problem, and the key gets its default. */
 export function readValues(text: string, file: string): ReadValues {
   const yaml = readYamlText(text)
   const read = 'fault' in yaml ? nothing({ file, key: '', ...yaml.fault }) : readKeys(yaml, file)
@@ -55,7 +55,7 @@ function readKeys(yaml: YamlText, file: string): ReadValues {
     const counts = typeof value === 'number' && least !== undefined && value < least
     values[key] = counts ? least : value
     set.add(key as ConfigKey)
-    if (counts) problems.push({ ...place, message: `${value} counts as ${least}, the least there is`, value: least })
+    if (counts) problems.push({ ...place, message: `${value} is raised to ${least}, the minimum`, value: least })
   }
   return { values: values as unknown as ConfigValues, set, problems }
 }
@@ -77,7 +77,10 @@ interface Found {
 const isKey = (key: string): key is ConfigKey => Object.hasOwn(CONFIG_KEYS, key)
 const isSection = (key: string): boolean => configKeys().some((known) => known.startsWith(`${key}.`))
 
-/** Every key the file mentions, down to those of the table; a section that is no map, and an unknown key, stand for themselves. */
+/**
+ * Yields every key in the file, down to the keys of the table; a section that is not a map, and an unknown key, are
+ * yielded themselves.
+ */
 function* leaves(map: YAMLMap, prefix: string): Generator<Found> {
   for (const pair of map.items as readonly Pair[]) {
     const key = prefix === '' ? nameOf(pair) : `${prefix}.${nameOf(pair)}`
@@ -101,5 +104,5 @@ function judge(key: string, { value: node }: Pair, yaml: YamlText, hint: boolean
   }
 }
 
-/** In the place of one there is something else. */
+/** Something else is in the place of a section. */
 const SECTION = { expected: 'keys below it', read: () => undefined, schema: {} }

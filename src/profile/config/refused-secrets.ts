@@ -1,6 +1,6 @@
 /**
- * Secrets of the dashboard that the image does not take from the volume: each gateway can write there, and could let itself in. The
- * commands refuse them in the same words as the dashboard, which says so at its start.
+ * Secrets of the dashboard that the image does not accept from the volume: each gateway can write there, and could
+ * grant itself access. The commands refuse them with the same text as the dashboard at its start.
  */
 import { DASHBOARD_SECRETS, isDashboardVariable } from '../../system/dashboard-secrets.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -23,9 +23,9 @@ export const refusedSecrets = (file: string, dashboard: Readonly<Record<string, 
   }))
 
 /**
- * @param key the key that is being set, or the section it is in
- * @param dashboard what the edited config.yaml says, by variable
- * @throws HermesError USAGE when that sets a secret
+ * @param key the key being set, or its section
+ * @param dashboard values from the edited config.yaml, by variable
+ * @throws HermesError USAGE if the change sets a secret
  */
 export function refuseSecretKey(key: string, dashboard: Readonly<Record<string, string>>): void {
   const variable = DASHBOARD_SECRETS.find(
@@ -41,6 +41,6 @@ export function refuseDashboardVariable(name: string): void {
 }
 
 const refused = (what: string, variable: string): HermesError =>
-  new HermesError('USAGE', `${what}: every gateway can write that file. Nothing was changed`, {
+  new HermesError('USAGE', `${what}: every gateway can write that file; nothing was changed`, {
     next: `set ${variable} in the container's environment: docker run -e ${variable}=…`,
   })

@@ -1,8 +1,8 @@
-/** The JSON Schema of config.yaml, made from the table of keys. Loaded only where somebody asks for it. */
+/** The JSON Schema of config.yaml, generated from the table of keys. Loaded only on demand. */
 import { CONFIG_KEYS, configKeys } from './keys.ts'
 import { type Kind, mapSchema, type Schema } from './kinds.ts'
 
-/** What a key of either file takes, for editors: a key that says nothing stands for its default. */
+/** Schema of a key in either file, for editors: an empty key means its default. */
 export const keySchema = ({
   kind: { schema },
   help,

@@ -34,7 +34,7 @@ export function spliceYaml(text: string, path: readonly string[], value: string)
   const document = parseDocument(text, { keepSourceTokens: true, uniqueKeys: false })
   const splice = new Splicer(text, document).set(path, value)
   const edited = text.slice(0, splice.from) + splice.text + text.slice(splice.to)
-  // What a reader makes of it is what counts, whatever shapes the text had.
+  // Only the resulting values count, however unusual the text.
   const wished = wish(document.toJS(), path, parse(value) ?? null)
   const after = parseDocument(edited, { uniqueKeys: false })
   if (after.errors.length > 0 || !isSame(after.toJS(), wished)) throw new NotSpliced('its shape is too unusual')
@@ -56,7 +56,7 @@ class Splicer {
     const top = this.#document.contents
     if (top === null || (isEmpty(top) && sourceOf(this.#text, top) === '')) return this.#append(path, value)
     if (isMap(top)) return this.#within(top, path, value, [])
-    if (!isEmpty(top)) throw new NotSpliced('it holds no keys')
+    if (!isEmpty(top)) throw new NotSpliced('it has no keys')
     const [from, to] = rangeOf(top)
     return { from, to, text: this.#lines(path, value, '').trimEnd() }
   }
@@ -71,7 +71,7 @@ class Splicer {
     if (isMap(node)) return this.#within(node, rest, value, [...above, key])
     if (node === null || isEmpty(node)) return this.#open(map, pair, rest, value)
     if (isAlias(node)) {
-      // What the anchor names is another section's: this one gets its own.
+      // The anchor's value belongs to another section: this one gets its own copy.
       const own = wish(node.toJS(this.#document), rest, parse(value) ?? null)
       return this.#replace(pair, JSON.stringify(own), true)
     }
@@ -84,7 +84,7 @@ class Splicer {
     if (map.flow || written !== '') return this.#replace(pair, flowOf(path, value), true)
     const at = this.#lineAfter(afterColon(pair))
     const outer = this.#indentOf(map)
-    // As deep as the comments that stand in for its keys.
+    // At the depth of the comments that stand for its keys.
     const comment = /^([ ]+)#/.exec(this.#text.slice(at))?.[1]
     const indent = comment !== undefined && comment.length > outer.length ? comment : outer + this.#step()
     return this.#insert(at, this.#lines(path, value, indent))
@@ -99,7 +99,7 @@ class Splicer {
       const from = map.items.length === 0 ? end : this.#trimmedEnd(end)
       return { from, to: from, text: `${before}${quoted(key)}: ${inner}` }
     }
-    // After the comments at the end of the file, which may stand in for the keys of the last section.
+    // After the comments at the end of the file, which may belong to the last section.
     if (isTop) return this.#append(path, value)
     return this.#insert(this.#lineAfter(endOf(map)), this.#lines(path, value, this.#indentOf(map)))
   }
@@ -141,7 +141,7 @@ class Splicer {
       .join('')
   }
 
-  /** Where the line after the one that holds this place begins. */
+  /** Start of the line after the one that contains this place. */
   #lineAfter(at: number): number {
     if (at > 0 && this.#text[at - 1] === '\n') return at
     const end = this.#text.indexOf('\n', at)
@@ -157,7 +157,7 @@ class Splicer {
     if (first === undefined) return ''
     const [start] = rangeOf(first)
     const line = this.#text.slice(this.#text.lastIndexOf('\n', start - 1) + 1, start).replace('\uFEFF', '')
-    if (line.trim() !== '') throw new NotSpliced('its keys do not begin their lines')
+    if (line.trim() !== '') throw new NotSpliced('its keys are not at the start of their lines')
     return line
   }
 
@@ -166,7 +166,7 @@ class Splicer {
     return isMap(top) && !top.flow ? this.#indentOf(top) : ''
   }
 
-  /** How much deeper the file's sections lie than what they are in. */
+  /** Indentation step of the file's sections. */
   #step(): string {
     const top = this.#document.contents
     const sections = isMap(top) ? top.items.map(({ value }) => value) : []
@@ -176,7 +176,7 @@ class Splicer {
   }
 }
 
-/** The value as it was typed, where one line can hold it; else in flow style. */
+/** The value as typed, if it fits on one line; otherwise in flow style. */
 function inline(value: string): string {
   const typed = value.trim()
   if (typed !== '' && !/[\r\n]/.test(typed)) {
@@ -205,7 +205,7 @@ const rangeOf = (node: Node): readonly [number, number] => {
 const sourceOf = (text: string, node: Node | null): string =>
   node?.range ? text.slice(node.range[0], node.range[1]).trim() : ''
 
-/** Where the last thing in a node ends; a block collection's own range takes in the comments that follow. */
+/** End of the last element in a node; a block collection's own range includes the comments that follow. */
 function endOf(node: Node): number {
   if (isCollection(node) && !node.flow) {
     const last: unknown = node.items.at(-1)
@@ -225,7 +225,7 @@ function afterColon(pair: Pair): number {
   return colon.offset + 1
 }
 
-/** Where the document's first marker of an end may come. */
+/** Range in which the document's first end marker may be. */
 function rangeOfContents(document: Document, text: string): number {
   const { contents } = document
   if (contents?.range) return Math.min(contents.range[1], text.length)
@@ -233,7 +233,7 @@ function rangeOfContents(document: Document, text: string): number {
   return start === null ? 0 : start[0].length
 }
 
-/** `value` with `set` at `path`; what is no map on the way becomes one. */
+/** Returns `value` with `set` at `path`; anything on the way that is not a map becomes one. */
 function wish(value: unknown, path: readonly string[], set: unknown): unknown {
   const [key, ...rest] = path
   if (key === undefined) return set

@@ -1,18 +1,19 @@
-/** Levels of sections and lists that a YAML file of ours may have; every one that means something has five. */
+/** Maximum nesting of sections and lists in a YAML file; meaningful files need five levels. */
 export const MAX_YAML_DEPTH = 100
 
 /**
- * Whether a text may nest deeper than {@link MAX_YAML_DEPTH}; looked at before it is parsed, because the parser takes time with the
- * square of the depth: half a second for 64 KB of brackets. Counts brackets that are open and columns that lines begin at, wherever
- * they stand; a text in quotes that has a hundred open brackets is taken for nesting too.
+ * Tells whether a text may nest deeper than {@link MAX_YAML_DEPTH}. Checked before parsing, because the parser needs
+ * time quadratic in the depth: half a second for 64 KB of brackets. Counts open brackets and the columns of line
+ * starts anywhere, so a quoted text with a hundred open brackets counts as nesting too.
  */
 export function isTooDeep(text: string): boolean {
-  // No level without one of these: nearly all files are done here, and not character by character, which V8 would find worth optimizing.
+  // Every level needs one of these characters: nearly all files end here, without a loop over characters, which V8
+  // would consider worth optimizing.
   if ((text.match(/[[{\n]|[-?] /g)?.length ?? 0) < MAX_YAML_DEPTH) return false
   const columns: number[] = []
   let open = 0
   for (const line of text.split('\n')) {
-    // Each "- " or "? " at the beginning of a line is a level of its own.
+    // Each "- " or "? " at the start of a line is a level.
     const begin = /^ *(?:[-?] +)*/.exec(line)?.[0] ?? ''
     if (begin.length < line.length && line[begin.length] !== '#') {
       for (let column = 0; column <= begin.length; column++) {

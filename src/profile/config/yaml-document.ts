@@ -11,7 +11,7 @@ export interface Place {
 export interface YamlText {
   readonly contents: Document['contents']
   readonly placeOf: (node: unknown) => Place
-  /** What a key takes of its node, or what was expected and what was there. */
+  /** Returns the value of a key from its node, or the expected and the found value. */
   readonly judge: (kind: Kind<unknown>, node: unknown) => Verdict
 }
 
@@ -20,12 +20,12 @@ export type Verdict =
   /** `got`: what was there, as far as it may be shown. */
   | { readonly message: string; readonly got?: unknown }
 
-/** Never throws. @returns a fault where the text is not YAML, or no YAML that we read */
+/** Never throws. @returns a fault if the text is not YAML, or YAML that we do not accept */
 export function readYamlText(text: string): YamlText | { readonly fault: Place & { readonly message: string } } {
   if (isTooDeep(text))
     return { fault: { message: `expected YAML: at most ${MAX_YAML_DEPTH} levels of sections and lists` } }
   const lines = new LineCounter()
-  // The library's check for unique keys is quadratic; ours is not.
+  // The library's check for unique keys takes quadratic time; this one does not.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   const placeAt = (offset: number | undefined): Place =>
     offset === undefined ? {} : { line: lines.linePos(offset).line }
@@ -63,7 +63,7 @@ function repeatedKey(document: Document): Node | undefined {
 
 export const nameOf = ({ key }: Pair): string => (isScalar(key) ? String(key.value) : '?')
 
-/** Nothing is said there. */
+/** The node is empty. */
 export const isEmpty = (node: unknown): boolean => node == null || (isScalar(node) && node.value === null)
 
 function judge(kind: Kind<unknown>, node: Node | null, document: Document): Verdict {
@@ -72,17 +72,17 @@ function judge(kind: Kind<unknown>, node: Node | null, document: Document): Verd
   const { raw } = plain
   const value = kind.read(kind.asWritten ? asWritten(node, raw) : raw)
   if (value !== undefined) return { value }
-  // A secret must not travel in an object that somebody prints.
+  // A secret must not be part of an object that may be printed.
   if (kind.secret) return { message: `expected ${kind.expected}, got something else (not shown)` }
   const why = kind.whyNot?.(raw)
   return { message: `expected ${kind.expected}, got ${shown(raw)}${why === undefined ? '' : `: ${why}`}`, got: raw }
 }
 
-/** `description: *nowhere` must not become a description: what is no value says why. */
+/** `description: *nowhere` must not become a description: an invalid value returns its reason. */
 function plainOf(node: Node | null, document: Document): { readonly raw: unknown } | { readonly why: string } {
   try {
     const raw: unknown = node?.toJS(document) ?? null
-    // What holds itself passes some checks, and is then in the way of everybody who prints it.
+    // A value that contains itself passes some checks, but cannot be printed.
     JSON.stringify(raw)
     return { raw }
   } catch (error) {

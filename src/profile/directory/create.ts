@@ -24,21 +24,22 @@ export interface CreateOptions {
   readonly description?: string
   /** An existing profile: its settings, credentials, memories and skills are copied; sessions, logs and state are not. */
   readonly cloneFrom?: string
-  /** Told of every file that is copied, or removed because an earlier command left it. */
+  /** Called for every file that is copied, or removed because an earlier command left it. */
   readonly progress?: Progress
   /** Ends it on the way: nothing is left then. */
   readonly signal?: AbortSignal
 }
 
-/** What a clone takes over. */
+/** Files that a clone copies. */
 const CLONED = ['config.yaml', 'SOUL.md', '.env', 'auth.json', 'memories', 'skills'] as const
 const PRIVATE_FILES: readonly string[] = ['.env', 'auth.json']
 /**
- * Makes `profiles/<name>/`, whole or not at all: it is built under a dot name in `profiles/` (one file system, whatever is mounted
- * there), synced, and renamed. Killed on the way, it leaves only a dot name behind, which nobody reads and the next command sweeps.
+ * Creates `profiles/<name>/` completely or not at all: builds it under a dot name in `profiles/` (the same file
+ * system, whatever is mounted there), syncs it, and renames it. A kill in between leaves only a dot name, which other
+ * programs ignore and the next command removes.
  * @param name as parseProfileName returns it
  * @returns the profile's directory
- * @throws HermesError EXISTS when there is one already, or another create was faster
+ * @throws HermesError EXISTS when it exists, or another create was faster
  */
 export async function createProfile(home: string, name: string, options: CreateOptions = {}): Promise<string> {
   const dir = profileDir(home, name)
@@ -65,7 +66,9 @@ export async function createProfile(home: string, name: string, options: CreateO
   return dir
 }
 
-/** Onto a profile that came up meanwhile this fails, because a directory that holds something is never replaced (rename(2)). */
+/**
+ * Fails for a profile that was created in the meantime, because a non-empty directory is never replaced (rename(2)).
+ */
 async function moveIntoPlace(staging: string, dir: string, name: string): Promise<void> {
   await refuseExisting(dir, name)
   try {
@@ -87,7 +90,7 @@ async function refuseExisting(dir: string, name: string): Promise<void> {
 }
 
 const existsAlready = (name: string, dir: string): HermesError =>
-  new HermesError('EXISTS', `profile "${name}" exists already: ${dir}`, {
+  new HermesError('EXISTS', `profile "${name}" already exists: ${dir}`, {
     next: `hermes profile show ${name}; hermes profile delete ${name} removes it`,
   })
 
@@ -126,8 +129,8 @@ async function cloneInto(dir: string, source: string, copied: Progress): Promise
 }
 
 /**
- * Copies files, directories and links as links; a socket, FIFO or device is no setting and stays behind. Names and links are bytes:
- * decoded, one that is no UTF-8 would name nothing.
+ * Copies files, directories and links (as links). Sockets, FIFOs and devices are not settings, so they are skipped.
+ * Names and links are handled as bytes, because decoding would change names that are not UTF-8.
  */
 async function copyTree(from: Buffer, to: Buffer, copied: Progress): Promise<void> {
   const stat = await lstat(from).catch(unlessMissing)
@@ -144,7 +147,7 @@ async function copyTree(from: Buffer, to: Buffer, copied: Progress): Promise<voi
   }
 }
 
-/** The file that is copied is the one that was looked at: a FIFO put in its place meanwhile would hold up copyFile for ever. */
+/** Copies the file that was checked: a FIFO put in its place would block copyFile for ever. */
 async function copyRegular(from: Buffer, to: Buffer): Promise<boolean> {
   let fd: number
   try {

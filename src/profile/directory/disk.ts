@@ -18,11 +18,11 @@ export interface ProfileListing {
   /** `default` first, then by name. */
   readonly profiles: readonly ProfileEntry[]
   /**
-   * Entries of `profiles/` that are not profiles: the first {@link NAMED_PROBLEMS} by name, and those asked for. Dot-named ones do not
-   * count. An empty name: `profiles/` itself.
+   * Entries of `profiles/` that are not profiles: the first {@link NAMED_PROBLEMS} by name, and those asked for. Dot
+   * names do not count. An empty name means `profiles/` itself.
    */
   readonly problems: readonly ProfileProblem[]
-  /** How many there are besides those. */
+  /** Number of further entries. */
   readonly moreProblems: number
 }
 
@@ -85,7 +85,7 @@ function directoryProblem(path: string, entry: Dirent): string | undefined {
   }
 }
 
-/** Whether a profile of this name is on disk. */
+/** Tells whether a profile of this name is on disk. */
 export function profileExists(home: string, name: string): boolean {
   if (name === DEFAULT_PROFILE) return true
   if (!isProfileName(name)) return false
@@ -106,7 +106,7 @@ export function requireProfile(home: string, name: string): ProfileEntry {
   throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(name)} in ${homePaths(home).profiles}`, {
     next:
       near === undefined
-        ? 'hermes profile list shows those that exist'
+        ? '"hermes profile list" shows the profiles'
         : `did you mean "${near}"? hermes profile list shows all`,
   })
 }

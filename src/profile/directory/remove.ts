@@ -13,7 +13,7 @@ import { type Progress, removeTree, stagingName, working } from './staging.ts'
 export function refuseDefault(name: string, verb: string): void {
   if (name !== DEFAULT_PROFILE) return
   throw new HermesError('REFUSED', `the default profile cannot be ${verb}: it is the volume's own directory`, {
-    next: 'hermes profile list shows the others',
+    next: '"hermes profile list" shows the others',
   })
 }
 
@@ -70,10 +70,13 @@ export async function renameProfile(home: string, from: string, to: string): Pro
 export async function refuseTaken(home: string, name: string): Promise<void> {
   const target = profileDir(home, name)
   if (!(await isThere(target))) return
-  throw new HermesError('EXISTS', `profile "${name}" exists already: ${target}`, { next: 'choose another name' })
+  throw new HermesError('EXISTS', `profile "${name}" already exists: ${target}`, { next: 'choose another name' })
 }
 
-/** History of an earlier profile of the new name is kept beside. @returns whether there was anything to move */
+/**
+ * The logs of an earlier profile with the new name are kept under another name. @returns whether there were logs to
+ * move
+ */
 async function moveLogs(from: string, to: string): Promise<boolean> {
   if (!(await isThere(from))) return false
   if (await isThere(to)) await rename(to, `${to}.before-${randomTag()}`)

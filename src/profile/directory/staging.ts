@@ -1,6 +1,6 @@
 /**
- * Directories in `profiles/` that are being built or removed: a dot name, which no profile can have, with who is at it. What a killed
- * command leaves is removed by the next one, or at boot.
+ * Directories in `profiles/` that are being built or removed. They have a dot name, which no profile can have, and
+ * name the process that works on them. The next command, or the next boot, removes the leftovers of a killed command.
  */
 
 import { readlinkSync } from 'node:fs'
@@ -10,12 +10,15 @@ import { randomTag } from '../../system/files/replace-file.ts'
 import { isZombie, readProcess } from '../../system/programs/proc.ts'
 import { isMissing } from '../files.ts'
 
-/** Told of each file that was copied or removed. */
+/** Called for each file that was copied or removed. */
 export type Progress = (bytes: number) => void
 
-/** One of another PID namespace, whose processes cannot be seen here, is left when nothing has moved in it for so long. */
+/**
+ * A directory of another PID namespace, whose processes are invisible here, counts as abandoned when nothing has
+ * changed in it for this long.
+ */
 export const FOREIGN_AGE_MS = 60_000
-/** One whose name does not say who is at it, from an earlier version. */
+/** A directory whose name does not identify its process, from an earlier version. */
 const UNNAMED_AGE_MS = 24 * 3_600_000
 /** A living one shows itself at least after so many files. */
 const TOUCH_EVERY = 64
@@ -28,7 +31,7 @@ function ownNamespace(): string {
   try {
     return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
   } catch {
-    // No /proc, or a kernel without namespaces: age decides.
+    // No /proc, or a kernel without namespaces: its age decides.
     return '0'
   }
 }
@@ -37,12 +40,12 @@ function ownNamespace(): string {
 export const stagingName = (kind: 'new' | 'deleted', profile: string): string =>
   `.${kind}-${profile}-${process.pid}.${readProcess(process.pid)?.startTime ?? 0}.${ownNamespace()}-${randomTag()}`
 
-/** Counts for `progress`, and shows others that the one who works on `staging` lives. */
+/** Counts for `progress`, and shows others that the process working on `staging` is alive. */
 export function working(staging: string, progress: Progress | undefined): Progress {
   let files = 0
   return (bytes) => {
     progress?.(bytes)
-    // A touch that fails costs at most a message of the one who copies.
+    // A failing touch costs at most a message of the copying process.
     if (++files % TOUCH_EVERY === 0) utimes(staging, new Date(), new Date()).catch(() => undefined)
   }
 }
@@ -70,7 +73,7 @@ async function isLeft(path: string, name: string): Promise<boolean> {
   return stat !== undefined && Date.now() - stat.mtimeMs > (namespace === undefined ? UNNAMED_AGE_MS : FOREIGN_AGE_MS)
 }
 
-/** rm -rf that can be watched. Names are bytes: decoded, one that is no UTF-8 would name nothing. */
+/** rm -rf with progress. Names are handled as bytes, because decoding would change names that are not UTF-8. */
 export async function removeTree(path: Buffer, progress?: Progress): Promise<void> {
   const stat = await lstat(path).catch(unlessMissing)
   if (stat === undefined) return

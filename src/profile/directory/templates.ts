@@ -18,17 +18,17 @@ export const dotEnvText =
 # API_SERVER_KEY=
 `
 
-/** Of config.yaml: what a person writes into it by mistake, a key for instance, is not for everybody on the machine. */
+/** Mode of config.yaml. A key written into it by mistake should not be readable by every user of the machine. */
 export const CONFIG_MODE = 0o640
 
 /**
- * The seeded config.yaml: every key, commented out below its section, with a line of explanation.
- * @param volumeWide with the keys that only the default profile's file is asked for
+ * Returns the seeded config.yaml: every key, commented out below its section, with an explanation.
+ * @param volumeWide includes the keys that are read only from the default profile's file
  */
 export function configText(volumeWide: boolean): string {
   const lines = [
     '## Settings of this profile. A line with one # shows the default: remove the # to change it.',
-    '## "hermes config check" says whether the file is right. Durations: 500ms, 30s, 1m, 2h, or a number of seconds.',
+    '## "hermes config check" checks this file. Durations: 500ms, 30s, 1m, 2h, or a number of seconds.',
   ]
   let open: readonly string[] = []
   for (const key of configKeys()) {
@@ -37,7 +37,7 @@ export function configText(volumeWide: boolean): string {
     const parents = path.slice(0, -1)
     const shared = commonLength(open, parents)
     if (shared === 0) lines.push('')
-    // Sections are no comments: each line below them can be uncommented alone.
+    // Sections are not commented out, so that each line below them can be uncommented alone.
     for (let depth = shared; depth < parents.length; depth++) lines.push(`${'  '.repeat(depth)}${parents[depth]}:`)
     lines.push(...keyLines(key, path.length - 1, path.at(-1) ?? key))
     open = parents

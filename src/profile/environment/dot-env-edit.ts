@@ -2,16 +2,17 @@ import { HermesError } from '../../system/errors.ts'
 import { parseDotEnv } from './dot-env.ts'
 
 /**
- * A `.env` with one variable set or, without a value, unset; every other line stays as it is.
- * @throws HermesError USAGE for a name or value that a line of `.env` cannot hold; nothing of the value is quoted
+ * Sets or, without a value, unsets one variable of a `.env`; all other lines stay unchanged.
+ * @throws HermesError USAGE for a name or value that a line of `.env` cannot contain; the message never quotes the
+ * value
  */
 export function withVariable(text: string, name: string, value: string | undefined): string {
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name))
-    throw new HermesError('USAGE', 'that is not the name of a variable, so nothing was changed', {
-      next: 'a name has letters, digits and _ only. The value is read from standard input: echo "$VALUE" | hermes env set NAME',
+    throw new HermesError('USAGE', 'invalid name of a variable; nothing was changed', {
+      next: 'use letters, digits and _; the value is read from standard input: echo "$VALUE" | hermes env set NAME',
     })
   if (value?.includes('\n'))
-    throw new HermesError('USAGE', `the value for ${name} has several lines, so nothing was changed`, {
+    throw new HermesError('USAGE', `the value for ${name} has several lines; nothing was changed`, {
       next: 'edit .env by hand',
     })
   const isIts = (line: string): boolean => new RegExp(`^\\s*(?:export\\s+)?${name}\\s*=`).test(line)
@@ -27,7 +28,7 @@ export function withVariable(text: string, name: string, value: string | undefin
   const rest = ({ [name]: _, ...others }: Readonly<Record<string, string>>): string => JSON.stringify(others)
   const isWhole = after.warnings.length <= before.warnings.length && rest(before.variables) === rest(after.variables)
   if (isWhole && after.variables[name] === value) return edited
-  throw new HermesError('USAGE', `${name} cannot be changed by a single line, so nothing was changed`, {
+  throw new HermesError('USAGE', `${name} cannot be changed by a single line; nothing was changed`, {
     next: 'edit .env by hand',
   })
 }

@@ -5,7 +5,7 @@
 
 export interface DotEnv {
   readonly variables: Readonly<Record<string, string>>
-  /** Never hold a value: they end up in logs. */
+  /** Never contain a value, because they are logged. */
   readonly warnings: readonly string[]
 }
 
@@ -52,7 +52,7 @@ function readLine(text: string, at: number, end: number): Line | string {
     return { name, value, next: end + 1 }
   }
   const start = at + head.length + blanks + 1
-  // In single quotes sh knows no escapes, python-dotenv knows \'; what ends its line well is meant.
+  // In single quotes, sh has no escapes, but python-dotenv knows \'; the reading that ends the line properly is used.
   const readings = quote === '"' ? [doubleQuoted] : [singleQuoted, singleQuotedWithEscapes]
   const found = readings.map((read) => read(text, start))
   for (const quoted of found) {

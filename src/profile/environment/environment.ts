@@ -10,12 +10,12 @@ export { truthy } from '../../system/markers.ts'
 export interface EnvironmentVariable {
   readonly name: string
   readonly value: string
-  /** Where the value comes from: `built-in`, `container`, `.env`, `config.yaml gateway.env`, `supervisor`. */
+  /** Source of the value: `built-in`, `container`, `.env`, `config.yaml gateway.env`, `supervisor`. */
   readonly source: string
 }
 
 export interface SlotEnvironment {
-  /** In order of name; each name once. */
+  /** Sorted by name; each name once. */
   readonly variables: readonly EnvironmentVariable[]
   readonly warnings: readonly string[]
 }
@@ -34,7 +34,7 @@ export interface SlotEnvironmentFacts {
   readonly user: { readonly name: string; readonly home: string }
   /** Directories that lead PATH. */
   readonly path: readonly string[]
-  /** As readContainerEnvironment gives it. */
+  /** As returned by readContainerEnvironment. */
   readonly container: Variables
   /** The profile's `.env`, as readDotEnv gives it; empty for services. */
   readonly dotEnv: Variables
@@ -44,13 +44,13 @@ export interface SlotEnvironmentFacts {
   readonly supervisor?: Variables
 }
 
-/** Where the container says none. */
+/** Used if the container sets no PATH. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const BUILT_IN: Variables = { PATH: DEFAULT_PATH, LANG: 'C.UTF-8' }
 
 /**
- * What a slot's process gets, by the order of precedence: built-in, container, `.env`, `gateway.env`, supervisor; for the default
- * profile and helpers the container's variables win over `.env`. Pure.
+ * Builds the environment of a slot's process, in order of precedence: built-in, container, `.env`, `gateway.env`,
+ * supervisor; for the default profile and helpers, the container's variables override `.env`. Pure.
  */
 export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
   const warnings: string[] = []
@@ -96,7 +96,7 @@ function supervisorLayer(facts: SlotEnvironmentFacts, path: string): Variables {
   }
 }
 
-/** What the dashboard's log-in depends on; no gateway, and so no agent's tool, ever sees it. */
+/** Secrets of the dashboard's log-in; no gateway, and so no agent's tool, ever gets them. */
 const isDashboardSecret = (name: string): boolean =>
   name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
 
@@ -111,13 +111,13 @@ const without = (values: Variables, drop: (name: string) => boolean): Variables 
 
 /** The run script exports by name in sh, so a name must be a shell name. dash refuses `export OPTIND=text` and would end there. */
 function variableProblem(name: string, value: string, isContainers: boolean): string | undefined {
-  // What the container was given is passed on as it is; a name in a file may be a typing error.
+  // Variables of the container are passed on unchanged; a name in a file may be a typing error.
   if (!isContainers && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-    return 'a name has letters, digits and _ only, and begins with no digit'
-  return value.includes('\0') ? 'its value holds a NUL byte' : undefined
+    return 'a name consists of letters, digits and _, and does not start with a digit'
+  return value.includes('\0') ? 'its value contains a NUL byte' : undefined
 }
 
-/** Longest `.env` that is read: more than a process takes as its environment together with its words, and quick to parse. */
+/** Maximum size of `.env`: more than fits into a process's environment and arguments, and quick to parse. */
 const MAX_DOT_ENV_BYTES = 128 * 1024
 /** Longest file of one variable in the container environment store. */
 const MAX_VARIABLE_BYTES = 1_000_000
@@ -132,8 +132,8 @@ export function readDotEnv(file: string): DotEnv {
 }
 
 /**
- * The container environment store: one file per variable, the value and one newline (s6-overlay's layout, and what users drop in).
- * A missing directory is no variables; names that cannot be variables are left to slotEnvironment to report.
+ * Reads the container environment store: one file per variable, containing the value and a newline (s6-overlay's
+ * layout; users may add files). A missing directory means no variables; slotEnvironment reports invalid names.
  */
 export function readContainerEnvironment(dir: string): Record<string, string> {
   const variables: Record<string, string> = {}
@@ -142,7 +142,7 @@ export function readContainerEnvironment(dir: string): Record<string, string> {
     try {
       variables[name] = decodeBytes(readRegularBytes(join(dir, name), MAX_VARIABLE_BYTES)).replace(/\n$/, '')
     } catch {
-      // Unreadable or no file: not a variable. Whoever dropped it sees that `hermes env` does not list it.
+      // Unreadable, or not a file: not a variable. `hermes env` shows that it is missing.
     }
   }
   return variables

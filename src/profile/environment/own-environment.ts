@@ -16,7 +16,7 @@ export interface OwnEnvironmentFacts {
   readonly env: Environment
 }
 
-/** What the profile's gateway would have as its environment, for what runs outside a slot: a gateway by hand, `hermes chat`. */
+/** The environment of the profile's gateway, for programs outside a slot: a gateway started by hand, `hermes chat`. */
 export function ownEnvironment(facts: OwnEnvironmentFacts): {
   readonly environment: Readonly<Record<string, string>>
   readonly warnings: readonly string[]

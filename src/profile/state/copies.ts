@@ -1,10 +1,11 @@
 import type { ProfileIdentity } from './gateway-state.ts'
 
 /**
- * Directories that are copies (`cp -a`, an unpacked archive), by what their files say they were written for. A directory is a copy if
- * one of the recorded name with the same id is there, too. A renamed, moved or restored one is none: its original is gone. Of several
- * whose original is gone, one can have been renamed: the first by name. Device and inode change with every restore and say nothing.
- * @param found directory name → what its files say
+ * Finds directories that are copies (`cp -a`, an unpacked archive), by the names recorded in their files. A directory
+ * is a copy if the directory with the recorded name has the same id. A renamed, moved or restored directory is not a
+ * copy: its original is gone. Of several directories whose original is gone, only one can have been renamed: the
+ * first by name. Device and inode change with every restore, so they prove nothing.
+ * @param found directory name → facts from its files
  * @returns name of a copy → name of its original
  */
 export function copiesAmong(found: ReadonlyMap<string, ProfileIdentity>): ReadonlyMap<string, string> {

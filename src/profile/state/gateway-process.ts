@@ -7,12 +7,13 @@ import { readProcess } from '../../system/programs/proc.ts'
 import { readActiveProfile } from '../active.ts'
 
 /**
- * Whether a process is the gateway of a profile: the one in its slot, or a `hermes gateway run` that somebody has typed.
+ * Tells whether a process is the gateway of a profile: the one in its slot, or a `hermes gateway run` started by
+ * hand.
  * @param home the volume
  */
 export function runsGatewayOf(pid: number, profile: string, home: string): boolean {
   const environment = new Set(listIn(`/proc/${pid}/environ`))
-  // What a gateway starts inherits its environment, but not its place as the leader of the slot's session.
+  // Child processes of a gateway inherit its environment, but they do not lead the slot's session.
   if (environment.has(`HERMES_SLOT=${gatewaySlot(profile)}`) && readProcess(pid)?.session === pid) return true
   const words = listIn(`/proc/${pid}/cmdline`)
   const program = words.findIndex((word) => /^hermes(\.cjs)?$/.test(basename(word)))
@@ -21,19 +22,19 @@ export function runsGatewayOf(pid: number, profile: string, home: string): boole
   return !elsewhere && profileRun(words.slice(program + 1), home) === profile
 }
 
-/** The profile whose gateway these words of `hermes` run. */
+/** The profile whose gateway this `hermes` command line runs. */
 function profileRun(words: readonly string[], home: string): string | undefined {
   try {
     const line = splitCommandLine(words)
     return gatewayRun(line.words) && (line.profile ?? readActiveProfile(home))
   } catch (error) {
-    // `-p` without a name: it says so itself, and ends.
+    // `-p` without a name: that command itself reports it and exits.
     if (error instanceof HermesError) return undefined
     throw error
   }
 }
 
-/** A file of /proc that holds texts with a zero byte after each; [] for a process that is gone or not ours to look at. */
+/** Reads a file of /proc with NUL-terminated texts; [] for a process that is gone or not accessible. */
 function listIn(file: string): readonly string[] {
   try {
     return readFileSync(file, 'utf8').split('\0').slice(0, -1)

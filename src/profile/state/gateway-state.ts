@@ -1,6 +1,6 @@
 /**
- * `gateway_state.json` of a profile: what was observed of its gateway (docs/files.md), with the profile's id and the name that its
- * directory had. Others may write it: its checksum tells a file that is as we left it from one that somebody has changed.
+ * `gateway_state.json` of a profile: the observed state of its gateway (docs/files.md), with the profile's id and the
+ * name of its directory. Others may write it: a checksum shows whether the file is as we left it.
  */
 
 import { readSmallFile } from '../../system/files/small-file.ts'
@@ -9,7 +9,7 @@ import { writeStateFile } from '../replace-file.ts'
 
 export type GatewayState = 'starting' | 'running' | 'draining' | 'degraded' | 'stopped' | 'startup_failed'
 
-/** The file as it was found: unknown keys are kept, known ones may hold anything. */
+/** The file as found: unknown keys are kept, known ones may have any value. */
 export type Observed = Readonly<Record<string, unknown>>
 
 /** Which profile the files of a directory were written for. */
@@ -20,7 +20,7 @@ export interface ProfileIdentity {
   readonly name: string
 }
 
-/** What to write; absent: leave as it is, null: no longer known, remove. */
+/** Values to write; absent: leave unchanged; null: unknown now, remove. */
 export interface GatewayFacts {
   /** Unix ms. */
   readonly updatedAtMs: number
@@ -37,9 +37,12 @@ export interface GatewayFacts {
 
 export const STATE_FILE = 'gateway_state.json'
 const MAX_STATE_BYTES = 1_000_000
-/** In the place of a checksum: we have added to what somebody else had written, and it stays that one's word. */
+/**
+ * Takes the place of a checksum: we have added to a file that another program had written, and its values still count
+ * as that program's.
+ */
 const NOT_OURS = 'none'
-/** What the checksum is over: our own keys, and the word that somebody may add. */
+/** Keys covered by the checksum: our own, and the key that others may add. */
 const SUMMED = [
   'gateway_state',
   'desired_state',
@@ -54,7 +57,7 @@ const SUMMED = [
   'profile_id',
 ] as const
 
-/** @returns undefined: it is not there, or `problem` says why it cannot be used */
+/** @returns undefined: it does not exist; or `problem`: the reason why it cannot be used */
 export function readObserved(dir: string): { readonly observed?: Observed; readonly problem?: string } {
   const { text, problem } = readSmallFile(below(dir, STATE_FILE), MAX_STATE_BYTES)
   if (problem !== undefined) return { problem }
@@ -70,8 +73,8 @@ export function readObserved(dir: string): { readonly observed?: Observed; reado
 }
 
 /**
- * Who wrote the file last. A version without checksums left two keys that nobody else writes, and over a file of ours another
- * `instance` than the one in the checksum.
+ * Determines the last writer of the file. A version without checksums left two keys that no other program writes, and
+ * over a file of ours an `instance` that differs from the one in the checksum.
  */
 export function writerOf(observed: Observed): 'us' | 'earlier version' | 'somebody' {
   const { checksum, instance, clean } = observed
@@ -88,14 +91,16 @@ export function identityOf(observed: Observed | undefined): ProfileIdentity | un
 }
 
 /**
- * Records what was observed. Keys that are not ours stay; a file that cannot be understood is replaced. A file that already names a
- * profile keeps that name and id, whatever `name` says: a copy that is still being made must be known for one at the next boot.
- * @param name the profile's
+ * Records the observed state. Foreign keys are kept; a file that cannot be understood is replaced. A file that
+ * already names a profile keeps that name and id, whatever `name` is: a copy that is still in progress must be
+ * recognizable at the next boot.
+ * @param name the profile's name
  * @throws the error of the file system (full, read-only, gone)
  */
 export function writeGatewayState(dir: string, name: string, facts: GatewayFacts): void {
   const { observed = {} } = readObserved(dir)
-  // Only how it ended is added at a container's stop: what somebody has written meanwhile is read at the next boot.
+  // At a container's stop, only the ending is added: values that others have written in the meantime are read at the
+  // next boot.
   const isWhole = facts.gatewayState !== undefined
   const isSomebodys = !isWhole && Object.keys(observed).length > 0 && writerOf(observed) === 'somebody'
   const state = put(observed, [
@@ -154,7 +159,7 @@ function sealOf(state: Observed): string {
   return `${typeof state.instance === 'string' ? state.instance : ''}:${(sum >>> 0).toString(16).padStart(8, '0')}`
 }
 
-/** No two profiles have the same; nothing secret hangs on it, and node:crypto would have to be loaded for it at boot. */
+/** Ids must be unique, not secret; node:crypto would have to be loaded for them at boot. */
 const newId = (): string =>
   Array.from({ length: 4 }, () =>
     Math.floor(Math.random() * 2 ** 32)

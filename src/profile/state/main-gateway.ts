@@ -5,8 +5,8 @@ import { gatewayRun, splitCommandLine } from '../../system/programs/command-line
 import { readActiveProfile } from '../active.ts'
 
 /**
- * The profile whose gateway the container's main program is itself (`gateway run --no-supervise`, `HERMES_GATEWAY_NO_SUPERVISE`):
- * its slot stays down, whatever was wanted before.
+ * The profile whose gateway is the container's main program (`gateway run --no-supervise`,
+ * `HERMES_GATEWAY_NO_SUPERVISE`): its slot stays down, whatever its desired state.
  * @param main the container's arguments
  * @param container its environment
  */
@@ -21,7 +21,7 @@ export function gatewayOfMain(
     if (!run || !(run.noSupervise || truthy(container.HERMES_GATEWAY_NO_SUPERVISE))) return undefined
     return line.profile ?? readActiveProfile(home)
   } catch (error) {
-    // `-p` without a name: the main program says so itself, and ends.
+    // `-p` without a name: the main program itself reports it and exits.
     if (error instanceof HermesError) return undefined
     throw error
   }

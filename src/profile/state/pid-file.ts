@@ -8,12 +8,15 @@ import { DEFAULT_PROFILE } from '../names.ts'
 import { unwritable } from '../unwritable.ts'
 import { runsGatewayOf } from './gateway-process.ts'
 
-/** The process that a gateway.pid names. A pid alone may be somebody else's by now; with its start time it is not. */
+/**
+ * The process named by a gateway.pid. A pid alone may belong to another process by now; together with its start time
+ * it does not.
+ */
 export interface Holder {
   readonly pid: number
   /** Field 22 of /proc/pid/stat, in clock ticks; absent in a file that another program wrote. */
   readonly start_time?: number
-  /** Whose gateway wrote it; absent likewise. */
+  /** The profile whose gateway wrote it; absent in the same case. */
   readonly profile?: string
 }
 
@@ -24,11 +27,12 @@ const NO_ROOM = ['ENOSPC', 'EDQUOT']
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 
 /**
- * Takes `gateway.pid` of a profile for this process: one gateway per profile. What a process that is gone left behind is replaced.
- * On a full disk the gateway runs without: a container that is restarted then must not lose its gateways.
+ * Takes `gateway.pid` of a profile for this process: one gateway per profile. The file of a process that is gone is
+ * replaced. On a full disk the gateway runs without the file: a container that is restarted then must not lose its
+ * gateways.
  * @param dir the profile's directory
- * @param warn told when there is no room for the file
- * @returns gives it back
+ * @param warn called when there is no space for the file
+ * @returns a function that gives it back
  * @throws HermesError REFUSED naming the living holder
  */
 export function takePidFile(dir: string, profile: string, warn: (text: string) => void, pid = process.pid): () => void {
@@ -37,7 +41,7 @@ export function takePidFile(dir: string, profile: string, warn: (text: string) =
   const livingIn = (path: string): Holder | undefined => living(readHolder(path), dir, profile)
   const scratch = join(dir, `.${FILE}.${own.pid}.${own.start_time}`)
   try {
-    // Written first and linked then: nobody ever reads half a file, and of two at once one gets EEXIST.
+    // Written first and then linked: a reader never sees half a file, and of two writers at once, one gets EEXIST.
     writeFileSync(scratch, `${JSON.stringify(own)}\n`)
     while (!linked(scratch, file)) {
       const holder = livingIn(file)
@@ -47,7 +51,7 @@ export function takePidFile(dir: string, profile: string, warn: (text: string) =
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
     const holder = livingIn(file)
-    // No start can change that: the slot is parked with the sentence.
+    // No start can change that: the slot is parked with this message.
     if (!NO_ROOM.includes(code) || (holder && holder.pid !== own.pid))
       throw unwritable(dir, error, EXIT.permanentFailure) ?? error
     warn(`no room for ${file} (${code}): a second gateway of "${profile}", started by hand, would not be noticed`)
@@ -66,7 +70,7 @@ export function takePidFile(dir: string, profile: string, warn: (text: string) =
 export const livingHolder = (dir: string, profile: string): Holder | undefined =>
   living(readHolder(join(dir, FILE)), dir, profile)
 
-/** A pid alone says little: that process must be a gateway of this profile. */
+/** A pid alone proves little: the process must be a gateway of this profile. */
 function living(holder: Holder | undefined, dir: string, profile: string): Holder | undefined {
   const startTime = holder && readLiving(holder.pid)?.startTime
   if (holder === undefined || startTime === undefined) return undefined
@@ -78,7 +82,7 @@ function living(holder: Holder | undefined, dir: string, profile: string): Holde
   return isIt ? holder : undefined
 }
 
-/** The file came with a copy of another profile's directory, whose gateway it names. */
+/** The file was copied with another profile's directory, and names that profile's gateway. */
 function isCopied({ pid, start_time, profile: writtenFor }: Holder, home: string, profile: string): boolean {
   if (writtenFor === undefined || writtenFor === profile) return false
   const original = readHolder(join(profileDir(home, writtenFor), FILE))
@@ -86,7 +90,7 @@ function isCopied({ pid, start_time, profile: writtenFor }: Holder, home: string
 }
 
 const refused = (profile: string, holder: Holder, file: string): HermesError =>
-  new HermesError('REFUSED', `the gateway of "${profile}" runs already: pid ${holder.pid} holds ${file}`, {
+  new HermesError('REFUSED', `the gateway of "${profile}" is already running: pid ${holder.pid} holds ${file}`, {
     next: `hermes -p ${profile} gateway status; hermes -p ${profile} gateway stop`,
   })
 
@@ -139,7 +143,7 @@ function readHolder(file: string): Holder | undefined {
       ...(typeof profile === 'string' && { profile }),
     }
   } catch {
-    // Not ours, or torn: nobody holds it.
+    // Not ours, or torn: no holder.
     return undefined
   }
 }
@@ -154,7 +158,7 @@ function unlinkIfThere(file: string): void {
   try {
     unlinkSync(file)
   } catch (error) {
-    // EROFS is said of what is not there, too.
+    // EROFS also occurs for a missing file.
     if (!['ENOENT', 'EROFS', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }

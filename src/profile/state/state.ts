@@ -1,7 +1,7 @@
 /**
- * What is wanted of a profile's gateway: from `desired_state`, what an operator wants, and `gateway_state.json`, what was observed
- * (docs/files.md). Others may write, tamper with or lose both, so reading never throws, never hangs and takes anything that is
- * not a small regular file with sound content for "says nothing".
+ * The desired state of a profile's gateway: from `desired_state`, written by operators' commands, and
+ * `gateway_state.json`, the observed state (docs/files.md). Others may write, tamper with or lose both, so reading
+ * never throws and never hangs, and anything but a small regular file with valid content counts as missing.
  */
 
 import type { SlotState } from '../../slot/slot.ts'
@@ -24,12 +24,12 @@ export type DesiredState = 'running' | 'stopped'
 export type PriorExit = 'clean' | 'unclean' | 'unknown'
 
 export interface Desired {
-  /** What the files ask for; null when none of them says anything: register, do not start. */
+  /** The desired state; null if no file gives one: register, do not start. */
   readonly wanted: DesiredState | null
   /** The value that decided, for the boot log; null: none. */
   readonly priorState: string | null
   readonly priorExit: PriorExit
-  /** `desired_state` says otherwise and was overruled by a later word: it is to be written anew. */
+  /** `desired_state` differs and was overruled by a later command: rewrite it. */
   readonly overruled?: true
   /** Which profile the files were written for, if they say. */
   readonly identity?: ProfileIdentity
@@ -40,7 +40,7 @@ export interface Desired {
 const DESIRED_FILE = 'desired_state'
 const MAX_DESIRED_BYTES = 1024
 
-/** What each observed state asks for at the next boot. */
+/** The desired state at the next boot for each observed state. */
 const meaning: { readonly [S in GatewayState]: DesiredState } = {
   running: 'running',
   draining: 'running',
@@ -50,7 +50,7 @@ const meaning: { readonly [S in GatewayState]: DesiredState } = {
   startup_failed: 'stopped',
 }
 
-/** What the file says about a slot in this state. */
+/** Value in the file for each state of a slot. */
 export const gatewayStateOf: { readonly [S in SlotState]: GatewayState } = {
   starting: 'starting',
   up: 'running',
@@ -64,9 +64,9 @@ export const gatewayStateOf: { readonly [S in SlotState]: GatewayState } = {
 type Word = Pick<Desired, 'priorState'> & { readonly wanted: DesiredState }
 
 /**
- * What was written last decides. A gateway_state.json that is not as we left it is somebody's word: its `desired_state`, else its
- * `gateway_state`. Else the file `desired_state` decides, else these two keys.
- * @param dir the profile's directory; the volume's top for `default`
+ * The latest writer decides. A gateway_state.json that is not as we left it was written by someone else: its
+ * `desired_state` counts, else its `gateway_state`. Otherwise the file `desired_state` decides, else these two keys.
+ * @param dir the profile's directory; the top of the volume for `default`
  */
 export function readDesired(dir: string): Desired {
   const warnings: string[] = []
@@ -75,7 +75,7 @@ export function readDesired(dir: string): Desired {
   const priorExit: PriorExit = observed?.clean === true ? 'clean' : observed?.clean === false ? 'unclean' : 'unknown'
   const file = readDesiredFile(dir, warnings)
   const isLater = observed !== undefined && writerOf(observed) === 'somebody'
-  // Where the file decides, nobody asks what else the JSON says.
+  // If the file decides, the JSON is not consulted.
   const word = file === null || isLater ? jsonWord(dir, observed, warnings) : null
   const decided = word ?? file
   const identity = identityOf(observed)
@@ -103,8 +103,8 @@ export function wantsBootstrap(value: string | undefined, home: string): { start
 }
 
 /**
- * Records what an operator wants. When this returns, it survives a power cut.
- * @throws the error of the file system: the caller tells the operator
+ * Records the desired state. When this returns, it survives a power cut.
+ * @throws the error of the file system: the caller reports it to the operator
  */
 export function writeDesired(dir: string, state: DesiredState): void {
   writeStateFile(below(dir, DESIRED_FILE), `${state}\n`, { durable: true })

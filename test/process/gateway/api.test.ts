@@ -441,7 +441,7 @@ describe('stopping', () => {
     const first = await start()
     const second = await spawnGateway({ home: first.home })
     expect((await second.exited).code).toBe(1)
-    expect(second.stderr()).toContain(`runs already: pid ${first.pid}`)
+    expect(second.stderr()).toContain(`is already running: pid ${first.pid}`)
     first.child.kill('SIGKILL')
     await first.exited
     const third = await startGateway({ home: first.home })

@@ -254,7 +254,7 @@ gateway:
       expect.objectContaining({
         line: 2,
         key: 'logging.max_bytes',
-        message: '4096 counts as 262144, the least there is',
+        message: '4096 is raised to 262144, the minimum',
       }),
     ])
     expect(parseConfig('logging: {max_bytes: 262144}', 'x')).toMatchObject({ problems: [] })

@@ -146,7 +146,7 @@ describe('setting a key touches its own lines only', () => {
 test.each([
   ['gateway: 5\n', /"gateway" is not a section/],
   ['gateway: [a]\n', /"gateway" is not a section/],
-  ['- a\n', /holds no keys/],
+  ['- a\n', /has no keys/],
 ])('%j cannot take the key, and the message says why', (text, why) => {
   expect(() => never(text)).toThrow(why)
 })
