@@ -143,7 +143,7 @@ function changelog(before: string | RegExp, after: string): void {
 }
 
 test.skipIf(why !== undefined).each(REFUSED)(
-  'a release is refused because of %s, and changes nothing',
+  named('a release is refused because of %s, and changes nothing', why),
   (_, prepare, version, line) => {
     prepare()
     const before = [git('rev-parse', 'HEAD'), git('status', '--porcelain'), git('tag'), read('CHANGELOG.md')]
