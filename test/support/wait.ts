@@ -7,6 +7,8 @@ const LONGEST_PAUSE_MS = 50
 export interface WaitOptions {
   /** How long to look before giving up, ms. */
   readonly deadlineMs?: number
+  /** What else is worth knowing when it passes; it may take time, so it is asked only then. */
+  readonly more?: () => Promise<string>
 }
 
 type Falsy = undefined | false | null | 0 | ''
@@ -20,7 +22,7 @@ type Falsy = undefined | false | null | 0 | ''
 export async function waitFor<T>(
   what: string,
   probe: () => T | Falsy | Promise<T | Falsy>,
-  { deadlineMs = 15_000 }: WaitOptions = {},
+  { deadlineMs = 15_000, more }: WaitOptions = {},
 ): Promise<T> {
   const startedAtMs = performance.now()
   let pauseMs = FIRST_PAUSE_MS
@@ -34,7 +36,8 @@ export async function waitFor<T>(
       seen = error
     }
     if (performance.now() - startedAtMs >= deadlineMs) {
-      throw new Error(`waited ${deadlineMs} ms for ${what}; last seen: ${describe(seen)}`, { cause: seen })
+      const rest = more === undefined ? '' : `\n${await more()}`
+      throw new Error(`waited ${deadlineMs} ms for ${what}; last seen: ${describe(seen)}${rest}`, { cause: seen })
     }
     await delay(pauseMs)
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)

@@ -19,7 +19,7 @@ CMD ["my-agent"]
 
 async function build(tag: string, dockerfile: string): Promise<void> {
   process.env.DOCKER_BUILDKIT = '0' // the only builder a plain Debian has
-  const { code, stdout, stderr } = await dockerCommand(['build', '--tag', tag, '-'], dockerfile)
+  const { code, stdout, stderr } = await dockerCommand(['build', '--tag', tag, '-'], { input: dockerfile })
   if (code !== 0) throw new Error(`docker build: ${code}\n${stdout}${stderr}`)
 }
 

@@ -114,7 +114,9 @@ const openAi = 'agent:\n  openai: {base_url: "http://127.0.0.1:1/v1", model: sma
 test('login and setup through docker exec, with and without a terminal: files 0600 of the runtime user, no key anywhere else', async () => {
   await using box = await startContainer({ files: { 'profiles/coder/config.yaml': openAi, 'config.yaml': '' } })
   await box.slot('gateway-coder', () => true)
-  const piped = await dockerCommand(['exec', '-i', box.id, 'hermes', '-p', 'coder', 'login'], 'sk-piped-0123456789\n')
+  const piped = await dockerCommand(['exec', '-i', box.id, 'hermes', '-p', 'coder', 'login'], {
+    input: 'sk-piped-0123456789\n',
+  })
   expect(piped.code).toBe(0)
   const typed = await onTerminal(
     box,
@@ -122,7 +124,7 @@ test('login and setup through docker exec, with and without a terminal: files 06
     [['(not shown): ', 'sk-typed-0123456789\r']],
   )
   const answers = 'http://127.0.0.1:1/v1\nsmall\nUP_KEY\nsk-setup-0123456789\n'
-  const setup = await dockerCommand(['exec', '-i', box.id, 'hermes', 'setup'], answers)
+  const setup = await dockerCommand(['exec', '-i', box.id, 'hermes', 'setup'], { input: answers })
   expect(setup.code).toBe(0)
   for (const file of ['auth.json', 'profiles/coder/auth.json']) {
     const { mode, uid, gid } = statSync(join(box.home, file))

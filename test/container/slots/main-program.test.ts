@@ -31,7 +31,8 @@ test('a container that has a main program says nothing of what to type', async (
 test('docker exec -i takes the name that confirms a deletion from standard input, and nothing but that name', async () => {
   await using box = await startContainer({ files: { 'profiles/coder/config.yaml': lives() } })
   await box.slot('gateway-coder', () => true)
-  const remove = (input: string) => dockerCommand(['exec', '-i', box.id, 'hermes', 'profile', 'delete', 'coder'], input)
+  const remove = (input: string) =>
+    dockerCommand(['exec', '-i', box.id, 'hermes', 'profile', 'delete', 'coder'], { input })
   expect(await remove('codr\n')).toMatchObject({ code: 1, stderr: expect.stringContaining('coder') })
   expect(box.file('profiles/coder/config.yaml')).toBe(lives())
   expect((await remove('coder\n')).code).toBe(0)

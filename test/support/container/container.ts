@@ -1,9 +1,11 @@
 // One container of the image under test: made by testcontainers, driven by the docker commands that a user types.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { GenericContainer, type WaitStrategy } from 'testcontainers'
-import { tryRun } from '../../../scripts/run.ts'
+import { type RunOptions, tryRun } from '../../../scripts/run.ts'
+import { connectControl } from '../../../src/control/client.ts'
 import type { SlotStatus, StatusResult } from '../../../src/protocol/control.ts'
 import type { SignalName } from '../../../src/system/signals.ts'
 import type { Finished } from '../supervisor/namespace.ts'
@@ -129,6 +131,8 @@ export class Box implements AsyncDisposable {
   /** The volume, on the host. */
   readonly home: string
   readonly #ownsHome: boolean
+  /** Of the container's init, on the host, when it was looked at last. */
+  #pid: number | undefined
 
   constructor(id: string, home: string, ownsHome: boolean) {
     this.id = id
@@ -175,15 +179,20 @@ export class Box implements AsyncDisposable {
 
   /** Waits until the slot is as `wanted` says, and returns it. */
   slot(name: string, wanted: (slot: SlotStatus) => boolean, options: WaitOptions = {}): Promise<SlotStatus> {
+    const find = (slots: readonly SlotStatus[]): SlotStatus => {
+      const slot = slots.find((one) => one.slot === name)
+      if (slot && wanted(slot)) return slot
+      throw new Error(JSON.stringify(slot ?? slots))
+    }
     return waitFor(
       `${name} to be as wanted`,
       async () => {
-        const { slots } = await this.status()
-        const slot = slots.find((one) => one.slot === name)
-        if (slot && wanted(slot)) return slot
-        throw new Error(`${JSON.stringify(slot ?? slots)}\n${await this.#everything()}`)
+        // A command in the container is three processes: first look from here whether it is worth one.
+        const near = await this.#nearSlots()
+        if (near !== undefined) find(near)
+        return find((await this.status()).slots)
       },
-      options,
+      { more: () => this.#everything(), ...options },
     )
   }
 
@@ -199,17 +208,35 @@ export class Box implements AsyncDisposable {
 
   /** The first line of `docker logs`, of either stream, that holds `text` or matches it. */
   saw(text: string | RegExp, options: WaitOptions = {}): Promise<string> {
-    return waitFor(
-      `a line with ${text} in docker logs`,
-      async () => {
-        const { stdout, stderr } = await this.logs()
-        const lines = `${stdout}\n${stderr}`.split(/\r?\n/)
-        const line = lines.find((one) => (typeof text === 'string' ? one.includes(text) : text.test(one)))
-        if (line !== undefined) return line
-        throw new Error(await this.#everything())
-      },
-      options,
-    )
+    const isIt = (line: string): boolean => (typeof text === 'string' ? line.includes(text) : text.test(line))
+    return waitFor(`a line with ${text} in docker logs`, () => this.#follow(isIt, options.deadlineMs), {
+      more: () => this.#everything(),
+      ...options,
+    })
+  }
+
+  /** Follows `docker logs` until a line is it; undefined: the container has ended, or `deadlineMs` has passed. */
+  #follow(isIt: (line: string) => boolean, deadlineMs = 15_000): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      const client = spawn('docker', ['logs', '--follow', this.id], { stdio: ['ignore', 'pipe', 'pipe'] })
+      const timer = setTimeout(() => client.kill(), deadlineMs)
+      for (const stream of [client.stdout, client.stderr]) {
+        let rest = ''
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          const lines = (rest + text).split(/\r?\n/)
+          rest = lines.at(-1) ?? ''
+          const line = lines.find(isIt)
+          if (line === undefined) return
+          resolve(line)
+          client.kill()
+        })
+      }
+      client.once('error', reject)
+      client.once('close', () => {
+        clearTimeout(timer)
+        resolve(undefined)
+      })
+    })
   }
 
   /** A file of the volume, as the host sees it; undefined: not there. */
@@ -223,16 +250,14 @@ export class Box implements AsyncDisposable {
   }
 
   /** The container's exit code, once it has ended. */
-  exit(options: WaitOptions = {}): Promise<number> {
-    return waitFor(
-      'the container to end',
-      async () => {
-        const [running, code] = (await this.inspect('{{.State.Running}} {{.State.ExitCode}}')).split(' ')
-        if (running === 'false') return { code: Number(code) }
-        throw new Error(await this.#everything())
-      },
-      { deadlineMs: 20_000, ...options },
-    ).then(({ code }) => code)
+  async exit({ deadlineMs = 20_000 }: WaitOptions = {}): Promise<number> {
+    try {
+      const { code, stdout, stderr } = await dockerCommand(['wait', this.id], { timeoutMs: deadlineMs })
+      if (code !== 0) throw new Error(stderr)
+      return Number(stdout)
+    } catch (cause) {
+      throw new Error(`waited ${deadlineMs} ms for the container to end; ${await this.#everything()}`, { cause })
+    }
   }
 
   /** `docker stop`. @returns its wall time and the container's exit code */
@@ -253,6 +278,23 @@ export class Box implements AsyncDisposable {
     return this.docker('inspect', '--format', format)
   }
 
+  /**
+   * The slots, by the control socket as root of the host sees it.
+   * @returns undefined: it is not in our reach, or there is none yet
+   */
+  async #nearSlots(): Promise<readonly SlotStatus[] | undefined> {
+    if (this.#pid === undefined || !existsSync(`/proc/${this.#pid}`))
+      this.#pid = Number(await this.inspect('{{.State.Pid}}'))
+    const socket = `/proc/${this.#pid}/root/run/hermes/control.sock`
+    if (!existsSync(socket)) return undefined
+    const client = await connectControl(socket)
+    try {
+      return (await client.request('status', {})).slots
+    } finally {
+      client.close()
+    }
+  }
+
   async #everything(): Promise<string> {
     const { stdout, stderr } = await this.logs()
     const state = await this.inspect('{{.State.Status}} {{.State.ExitCode}}')
@@ -266,6 +308,6 @@ export class Box implements AsyncDisposable {
 }
 
 /** Runs the docker client. Never rejects for its exit code. */
-export function dockerCommand(args: readonly string[], input = ''): Promise<Finished> {
-  return tryRun('docker', args, { input })
+export function dockerCommand(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return tryRun('docker', args, options)
 }
