@@ -10,34 +10,38 @@ import {
 import { LineSplitter } from '../protocol/lines.ts'
 import type { MachineClock } from '../system/clock.ts'
 
-export interface InitLinkOptions {
-  /** The inherited socket. */
-  readonly fd: number
+export interface InitListener {
   readonly receive: (message: ToSupervisor) => void
   /** Our clock goes by init's. */
   readonly adopt: MachineClock['adopt']
   /** init is gone (or the line to it, which comes to the same). */
   readonly ended: () => void
-  readonly warn: (text: string) => void
 }
 
 /** The line to init. Pings are answered here; what has been received is acknowledged once it has been dealt with. */
 export class InitLink {
-  readonly #o: InitLinkOptions
   readonly #socket: Socket
+  readonly #warn: (text: string) => void
   readonly #splitter = new LineSplitter(MAX_LINE_BYTES)
+  #listener: InitListener | undefined
   #ended = false
 
-  constructor(options: InitLinkOptions) {
-    this.#o = options
-    this.#socket = new Socket({ fd: options.fd, readable: true, writable: true })
-    this.#socket.on('data', (chunk: Buffer) => this.#take(chunk))
+  /** @param fd the inherited socket. It is read once there is a listener. */
+  constructor(fd: number, warn: (text: string) => void) {
+    this.#warn = warn
+    this.#socket = new Socket({ fd, readable: true, writable: true })
+  }
+
+  /** Says `hello`, and hands on what init answers. */
+  listen(listener: InitListener): void {
+    this.#listener = listener
+    this.#socket.on('data', (chunk: Buffer) => this.#take(chunk, listener))
     this.#socket.on('error', () => this.#end()) // ECONNRESET, EPIPE: as good as an end
     this.#socket.on('close', () => this.#end())
     this.send({ type: 'hello', v: INIT_PROTOCOL_VERSION })
   }
 
-  send(message: ToInit): void {
+  readonly send = (message: ToInit): void => {
     if (!this.#ended) this.#socket.write(encodeMessage(message))
   }
 
@@ -46,21 +50,21 @@ export class InitLink {
     this.#socket.destroy()
   }
 
-  #take(chunk: Buffer): void {
+  #take(chunk: Buffer, { adopt, receive }: InitListener): void {
     const { lines, tooLong } = this.#splitter.push(chunk)
     let dealtWith: number | undefined
     for (const line of lines) {
       const message = this.#parse(line)
       if (message === undefined) continue
-      if ('frozen' in message) this.#o.adopt(message.frozen)
+      if ('frozen' in message) adopt(message.frozen)
       if (message.type === 'ping') this.send({ type: 'pong', n: message.n })
-      else this.#o.receive(message)
+      else receive(message)
       // One acknowledgement for a chunk: what it covers has been written to the slots' files by then.
       if ('seq' in message) dealtWith = message.seq
     }
     if (dealtWith !== undefined) this.send({ type: 'ack', seq: dealtWith })
     if (tooLong) {
-      this.#o.warn(`init sent a line of more than ${MAX_LINE_BYTES} bytes; the line to it is given up`)
+      this.#warn(`init sent a line of more than ${MAX_LINE_BYTES} bytes; the line to it is given up`)
       this.#end()
     }
   }
@@ -69,7 +73,7 @@ export class InitLink {
     try {
       return parseToSupervisor(line)
     } catch (error) {
-      this.#o.warn(`init sent what is not a message (${(error as Error).message}): ${line.slice(0, 80)}`)
+      this.#warn(`init sent what is not a message (${(error as Error).message}): ${line.slice(0, 80)}`)
       return undefined
     }
   }
@@ -78,6 +82,6 @@ export class InitLink {
     if (this.#ended) return
     this.#ended = true
     this.#socket.destroy()
-    this.#o.ended()
+    this.#listener?.ended()
   }
 }

@@ -1,56 +1,41 @@
 import type { Journal } from '../log/io/journal.ts'
-import { seedHome } from '../profile/directory/disk.ts'
-import { FOREIGN_AGE_MS, sweepLeftovers } from '../profile/directory/staging.ts'
-import { truthy } from '../profile/environment/environment.ts'
-import { readDesired } from '../profile/state/state.ts'
 import type { StatusResult } from '../protocol/control.ts'
 import type { LeaseState, ToInit } from '../protocol/init.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
-import { isOccupied } from '../slot/slot.ts'
-import type { Clock } from '../system/clock.ts'
-import type { Native } from '../system/native/native.ts'
-import { homePaths, profileDir, profileOfSlot } from '../system/paths.ts'
+import type { MachineClock } from '../system/clock.ts'
+import { homePaths } from '../system/paths.ts'
 import { isOurs, type LifeEffect, type LifeEvent, newLife, stepLife, type Life as VolumeLife } from '../volume/life.ts'
-import { removeOldRunDirectory } from './old-run-directory.ts'
-import type { GatewayFiles } from './operator/gateway-files.ts'
+import type { Doors } from './doors.ts'
 import type { Records } from './operator/records.ts'
-import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
-import type { ProfileSlots } from './reconcile/profiles.ts'
-import { watchProfiles } from './reconcile/watch.ts'
-import type { ServiceSlots } from './services/image-services.ts'
 import type { SlotLogs } from './slots/logs.ts'
 import type { Memory } from './slots/memory.ts'
-import { stopOrphans } from './slots/orphan-stop.ts'
-import type { SlotTable } from './slots/table.ts'
 import { VolumeCounter } from './volume-counter.ts'
-
-/** The dashboard's slot; a container whose main program it is has no such slot. */
-const DASHBOARD = 'dashboard'
+import type { VolumeFiles } from './volume-files.ts'
+import type { VolumeSlots } from './volume-slots.ts'
 
 export interface LifeOptions {
-  readonly start: SupervisorStart
-  readonly memory: Pick<Memory, 'keep'>
-  /** The container environment. */
-  readonly container: Readonly<Record<string, string>>
-  readonly clock: Clock
-  readonly realClock: Clock
-  readonly native: Native
-  readonly table: SlotTable
-  readonly profiles: ProfileSlots
-  readonly dispatcher: DispatcherSlot
-  readonly services: ServiceSlots
-  readonly files: GatewayFiles
-  readonly records: Records
-  readonly logs: SlotLogs
+  readonly start: Pick<SupervisorStart, 'home' | 'instance' | 'hostname' | 'foreground'>
+  readonly clock: Pick<MachineClock, 'nowMs' | 'wallMs' | 'at' | 'real'>
   readonly journal: Journal
+  /** To init, and what it keeps for the next supervisor. */
   readonly send: (message: ToInit) => void
-  /** No client is answered any more. */
-  readonly closeControl: () => void
-  /** The first boot in the foreground is over. */
+  readonly memory: Pick<Memory, 'keep'>
+  readonly slots: VolumeSlots
+  readonly volume: VolumeFiles
+  readonly ending: Ending
+  /** Asked when it is needed: it answers for this life. */
+  readonly doors: () => Pick<Doors, 'close' | 'leave'>
+  /** The first boot is over. */
   readonly sayWhatNext: () => void
-  /** Nobody supervises the slots any more: who listens to them is told. */
-  readonly leaveSlots: () => void
+}
+
+/** What the end of the supervisor takes. */
+export interface Ending {
+  readonly records: Pick<Records, 'flush'>
+  readonly logs: Pick<SlotLogs, 'closeAll'>
+  /** Without init: stops the processes of the slots. */
+  readonly stopOrphans: () => Promise<void>
   readonly exit: (code: number) => void
 }
 
@@ -73,7 +58,6 @@ export class Life {
   readonly #counter: VolumeCounter
   readonly #answered = Promise.withResolvers<void>()
   #life: VolumeLife = newLife
-  #watch: { close(): void } | undefined
 
   constructor(options: LifeOptions) {
     this.#o = options
@@ -83,7 +67,7 @@ export class Life {
       instance: start.instance,
       hostname: start.hostname,
       clock,
-      realClock: options.realClock,
+      realClock: clock.real,
       warn: journal.warn,
       changed: (state) => this.#take({ type: 'counted', state }),
     })
@@ -125,8 +109,7 @@ export class Life {
 
   reconcile(): readonly string[] {
     if (this.phase !== 'running' || this.#life.lease === 'none') return []
-    this.#o.dispatcher.update()
-    return this.#o.profiles.reconcile()
+    return this.#o.slots.reconcile()
   }
 
   leaseIs(state: LeaseState): void {
@@ -142,7 +125,7 @@ export class Life {
   /** A slot has changed: the last one may be empty now. */
   drainIfEmpty(): void {
     if (this.#life.at !== 'stopping') return
-    if (!this.#o.table.entries().some(({ slot }) => isOccupied(slot))) this.#take({ type: 'emptied' })
+    if (this.#o.slots.areEmpty) this.#take({ type: 'emptied' })
   }
 
   /** init is gone: after a stop that is the end; in the foreground somebody may have killed it. */
@@ -166,22 +149,22 @@ export class Life {
       journal.warn(`${start.home}: ${volumeUserText(this.#counter.holderHost())}. ${FREE_THE_VOLUME}`)
     },
     report: ({ state }) => this.#o.send({ type: 'lease', state }),
-    fill: () => void this.#fill().then(() => this.#take({ type: 'filled' })),
+    fill: () => void this.#o.volume.fill(this.#isOurs).then(() => this.#take({ type: 'filled' })),
     open: ({ first }) => this.#open(first),
-    resume: () => this.#resume(),
+    resume: () => this.#o.slots.resume(),
     answer: () => this.#answered.resolve(),
     settle: () => {
-      this.#sweepProfiles()
+      this.#o.volume.sweep(this.#isOurs)
       if (this.#o.start.foreground) this.#o.sayWhatNext()
     },
     keep: ({ booted }) => this.#o.memory.keep('.booted', booted),
-    'stop-slots': () => this.#stopSlots(),
-    hold: () => this.#o.files.hold(true),
-    halt: () => this.#halt(),
+    'stop-slots': () => this.#o.slots.stop(),
+    hold: () => this.#o.slots.hold(),
+    halt: () => this.#o.slots.halt(),
     close: () => {
-      const { records, logs, leaveSlots } = this.#o
+      const { records, logs } = this.#o.ending
       records.flush()
-      leaveSlots()
+      this.#o.doors().leave()
       void logs.closeAll().then(() => this.#take({ type: 'closed' }))
     },
     release: () => this.#counter.release(),
@@ -189,135 +172,25 @@ export class Life {
     'end-alone': ({ expected }) => this.#endAlone(expected),
   }
 
-  async #fill(): Promise<void> {
-    const { start, journal } = this.#o
-    try {
-      const made = await seedHome(start.home)
-      if (made.length > 0) journal.info(`new in ${start.home}: ${made.join(', ')}`)
-    } catch (error) {
-      journal.warn(`${start.home} could not be filled: ${(error as Error).message}`)
-    }
-    this.#removeOldRunDirectory()
-  }
-
-  /** One part that fails must not keep the others, or the answer to those who wait, away. */
   #open(isFirst: boolean): void {
-    try {
-      this.#openVolume(isFirst)
-    } catch (error) {
-      this.#o.journal.error(`the boot went wrong: ${(error as Error).stack}`)
-    }
-  }
-
-  #openVolume(isFirst: boolean): void {
-    const { start, container, journal, table, profiles, dispatcher, services, files, clock } = this.#o
-    const { home, foreground, main } = start
-    files.hold(false)
-    journal.open(homePaths(home).supervisorLog)
-    if (this.#life.lease === 'none') return
-    if (isFirst && foreground && main.length === 0) this.#startDefault(files)
-    try {
-      if (isFirst) profiles.boot()
-      else profiles.reconcile()
-    } catch (error) {
-      // The watcher and the poll below try again; the helpers do not depend on it.
-      journal.error(`the profiles could not be looked at: ${(error as Error).stack}`)
-    }
-    table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
-    dispatcher.watch()
-    services.begin(isFirst)
-    this.#watch = watchProfiles({ home, clock, changed: () => this.reconcile(), warn: journal.warn })
-  }
-
-  /** What commands of this volume's earlier lives left; once more when those of other containers can be told from living ones. */
-  #sweepProfiles(again = true): void {
-    const { start, journal, clock } = this.#o
-    if (!isOurs(this.#life)) return
-    sweepLeftovers(homePaths(start.home).profiles).then(
-      (swept) => swept > 0 && journal.info(`removed ${swept} directories that interrupted commands left in profiles/`),
-      (error: Error) => journal.warn(`what interrupted commands left in profiles/ stays: ${error.message}`),
-    )
-    if (again) clock.at(clock.nowMs() + 2 * FOREIGN_AGE_MS, () => this.#sweepProfiles(false))
-  }
-
-  #removeOldRunDirectory(): void {
-    const { start, journal } = this.#o
-    if (!isOurs(this.#life)) return
-    try {
-      const removed = removeOldRunDirectory(start.home, start.runDir)
-      if (removed !== undefined)
-        journal.info(`removed ${removed}: an earlier version kept the container's environment, secrets included, there`)
-    } catch (error) {
-      journal.warn(
-        `cannot remove ${(error as Error).message}: an earlier version left the container's environment there`,
-      )
-    }
-  }
-
-  /** `npm start` counts as an operator's start of the default gateway. */
-  #startDefault(files: GatewayFiles): void {
-    try {
-      files.want('default', 'running')
-    } catch (error) {
-      this.#o.journal.warn(
-        `the default gateway is not started, its desired state cannot be written: ${(error as Error).message}`,
-      )
-    }
-  }
-
-  /** The lease was another container's for a while and is ours again: what should run does. */
-  #resume(): void {
-    const { table, files, start, dispatcher } = this.#o
-    files.hold(false)
-    dispatcher.watch()
-    this.reconcile()
-    for (const { key, slot } of table.entries()) {
-      const profile = profileOfSlot(key)
-      if (profile === undefined || slot.state !== 'down') continue
-      if (readDesired(profileDir(start.home, profile)).wanted === 'running')
-        table.dispatch(key, { type: 'want', wanted: 'up' })
-    }
-  }
-
-  #stopSlots(): void {
-    const { journal, dispatcher, table, files } = this.#o
-    // The state files are the other one's now.
-    files.hold(true)
-    dispatcher.forget()
-    const onVolume = table
-      .entries()
-      .filter(({ key, job }) => profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER)
-    if (onVolume.some(({ slot }) => isOccupied(slot)))
-      journal.error('another container has taken the volume; the gateways here are stopped')
-    for (const { key } of onVolume) table.dispatch(key, { type: 'want', wanted: 'down' })
-  }
-
-  #halt(): void {
-    const { table, services, files, records } = this.#o
-    records.writeNow()
-    const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
-    files.containerStops(new Set(occupied.map(({ key }) => key)))
-    services.stop()
-    this.#closeWatches()
-    for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })
+    const { slots, journal, start } = this.#o
+    slots.write()
+    journal.open(homePaths(start.home).supervisorLog)
+    if (this.#life.lease !== 'none') slots.open(isFirst, () => this.reconcile())
   }
 
   #endAlone(expected: boolean): void {
-    const { table, native, clock, logs, journal, closeControl, leaveSlots, exit } = this.#o
-    const slots = table.entries().map(({ slot }) => slot)
+    const { journal, slots, ending, doors } = this.#o
     if (!expected) journal.error('init is gone; the slots are stopped')
-    this.#closeWatches()
-    closeControl()
-    leaveSlots()
-    stopOrphans(slots, native, clock)
-      .then(() => logs.closeAll())
+    slots.close()
+    doors().close()
+    doors().leave()
+    ending
+      .stopOrphans()
+      .then(() => ending.logs.closeAll())
       .then(() => this.#counter.release())
-      .finally(() => exit(0))
+      .finally(() => ending.exit(0))
   }
 
-  #closeWatches(): void {
-    this.#o.dispatcher.close()
-    this.#watch?.close()
-    this.#o.profiles.close()
-  }
+  readonly #isOurs = (): boolean => isOurs(this.#life)
 }

@@ -11,33 +11,47 @@ import { sentence } from './operator/sentences.ts'
 import type { Waiting } from './operator/waiting.ts'
 import type { ServiceSlots } from './services/image-services.ts'
 import type { JobResults } from './slots/job-results.ts'
-import type { SlotEntry, SlotTable, Transition } from './slots/table.ts'
+import type { SlotEntry, SlotObserver, SlotTable, Transition } from './slots/table.ts'
 
 export interface SlotNewsOptions {
   readonly clock: Clock
   readonly journal: Journal
+  readonly send: (message: ToInit) => void
   readonly table: Pick<SlotTable, 'entries'>
+  readonly life: Pick<Life, 'phase' | 'drainIfEmpty'>
+  /** Each is told of every slot, in this order. */
+  readonly listeners: SlotListeners
+}
+
+export interface SlotListeners {
   readonly services: Pick<ServiceSlots, 'changed'>
   readonly waiting: Pick<Waiting, 'changed' | 'removed'>
   readonly jobResults: Pick<JobResults, 'keep' | 'drop'>
-  readonly records: Pick<Records, 'changed' | 'removed'>
+  readonly records: Pick<Records, 'changed' | 'removed' | 'tally'>
   readonly s6: Pick<S6Control, 'changed' | 'removed'>
   readonly operations: Pick<SlotOperations, 'tell'>
-  readonly life: Pick<Life, 'phase' | 'drainIfEmpty'>
-  readonly send: (message: ToInit) => void
 }
 
 /** Passes on what has happened to a slot: files are written before anybody is told of what they say. */
-export class SlotNews {
+export class SlotNews implements SlotObserver {
   readonly #o: SlotNewsOptions
 
   constructor(options: SlotNewsOptions) {
     this.#o = options
   }
 
+  finishing(entry: SlotEntry): void {
+    this.#o.listeners.records.tally(entry)
+  }
+
+  registered(entry: SlotEntry): void {
+    this.#o.listeners.operations.tell('slot', entry)
+  }
+
   /** After each step of a slot. */
   changed({ entry, before, event }: Transition): void {
-    const { clock, journal, services, waiting, jobResults, records, s6, operations, life } = this.#o
+    const { clock, journal, life } = this.#o
+    const { services, waiting, jobResults, records, s6, operations } = this.#o.listeners
     const { key, slot } = entry
     const said = sentence(key, before, slot, event, clock.nowMs())
     if (said !== undefined) journal[said.level](said.text)
@@ -51,7 +65,7 @@ export class SlotNews {
   }
 
   removed(entry: SlotEntry): void {
-    const { waiting, jobResults, records, s6, operations } = this.#o
+    const { waiting, jobResults, records, s6, operations } = this.#o.listeners
     waiting.removed(entry.key)
     jobResults.drop(entry)
     records.removed(entry)

@@ -7,13 +7,14 @@ import { boardPlace } from '../../src/kanban/store/places.ts'
 import type { Journal } from '../../src/log/io/journal.ts'
 import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
 import type { SlotEvent } from '../../src/slot/slot.ts'
-import { Life, type LifeOptions } from '../../src/supervisor/life.ts'
+import { Life } from '../../src/supervisor/life.ts'
 import { DispatcherSlot } from '../../src/supervisor/reconcile/dispatcher-slot.ts'
 import { ProfileSlots } from '../../src/supervisor/reconcile/profiles.ts'
 import type { SlotTable } from '../../src/supervisor/slots/table.ts'
+import { VolumeFiles } from '../../src/supervisor/volume-files.ts'
+import { VolumeSlots, type VolumeSlotsOptions } from '../../src/supervisor/volume-slots.ts'
 import { formatLease, GIVE_UP_AFTER_MS } from '../../src/volume/counter.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
-import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor } from '../support/wait.ts'
 
 let home: string
@@ -60,31 +61,37 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     logs: { closeAll: async () => undefined },
     journal: { info: note('info'), warn: () => undefined, error: () => undefined, open: note('open') },
   }
-  const life: Life = new Life({
-    start: { home, instance: 'ours', hostname: 'here', foreground: false, main: [] },
+  const journal = parts.journal as unknown as Journal
+  const profiles = new ProfileSlots({
+    home,
     memory,
+    table: table as unknown as SlotTable,
+    clock,
+    journal,
+    bootstrap: undefined,
+    heldByMain: undefined,
+    again: () => life.reconcile(),
+  })
+  const start = { home, instance: 'ours', hostname: 'here', foreground: false, main: [] }
+  const volumeSlots = {
+    ...parts,
+    start,
     container: {},
     clock,
-    realClock: clock,
-    native: realNative,
-    send: (message: ToInit) => told.push(message),
-    closeControl: () => undefined,
-    leaveSlots: () => undefined,
-    exit: () => undefined,
-    ...parts,
-    ...(options.realProfiles && {
-      profiles: new ProfileSlots({
-        home,
-        memory,
-        table: table as unknown as SlotTable,
-        clock,
-        journal: parts.journal as unknown as Journal,
-        bootstrap: undefined,
-        heldByMain: undefined,
-        again: () => life.reconcile(),
-      }),
-    }),
-  } as unknown as LifeOptions)
+    ...(options.realProfiles && { profiles }),
+  } as unknown as VolumeSlotsOptions
+  const life: Life = new Life({
+    start,
+    clock: { ...clock, real: clock },
+    journal,
+    send: (message: ToInit) => void told.push(message),
+    memory,
+    slots: new VolumeSlots(volumeSlots),
+    volume: new VolumeFiles({ home, runDir: join(home, 'run'), journal, clock }),
+    ending: { ...parts, stopOrphans: async () => undefined, exit: () => undefined },
+    doors: () => ({ close: () => undefined, leave: () => undefined }),
+    sayWhatNext: () => undefined,
+  })
   return { life, clock, done, told, slots }
 }
 

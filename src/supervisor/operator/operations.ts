@@ -7,7 +7,6 @@ import type {
   SlotAction,
   SlotStatus,
   StatusResult,
-  Warning,
 } from '../../protocol/control.ts'
 import type { ToInit } from '../../protocol/init.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
@@ -23,7 +22,9 @@ import type { ServiceSlots } from '../services/image-services.ts'
 import { jobResult } from '../slots/job-results.ts'
 import type { SlotLogs } from '../slots/logs.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
+import type { Advice } from './advice.ts'
 import type { GatewayFiles } from './gateway-files.ts'
+import type { HelperWatch } from './helper-watch.ts'
 import type { Ownership } from './ownership.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { Goal, Waiting } from './waiting.ts'
@@ -34,7 +35,18 @@ const DEFAULT_WAIT_MS = 90_000
 const QUESTION_WAIT_MS = 5_000
 
 export interface OperationsOptions {
+  readonly container: ContainerFacts
+  readonly clock: Clock
+  readonly send: (message: ToInit) => void
+  readonly slots: OperatedSlots
+  readonly life: ContainerLife
   readonly ownership: Pick<Ownership, 'ensure'>
+  readonly helpers: Pick<HelperWatch, 'alive'>
+  readonly advice: Pick<Advice, 'warnings' | 'needsAgent'>
+}
+
+/** What does not change while a container lives. */
+export interface ContainerFacts {
   readonly home: string
   /** The container's main program is the gateway of this slot. */
   readonly heldSlot: string | undefined
@@ -43,28 +55,27 @@ export interface OperationsOptions {
   readonly version: string
   readonly pid1: boolean
   readonly identity: RuntimeIdentity
-  readonly clock: Clock
+}
+
+export interface OperatedSlots {
   readonly table: SlotTable
   readonly logs: SlotLogs
   readonly files: GatewayFiles
   readonly waiting: Waiting
   readonly services: ServiceSlots
-  readonly send: (message: ToInit) => void
-  readonly warn: (text: string) => void
-  /** Where in its life the container is. */
-  readonly phase: () => StatusResult['phase']
+}
+
+/** Where in its life the container is (`Life`). */
+export interface ContainerLife {
+  readonly phase: StatusResult['phase']
   /** Resolves when the boot is over, whatever it led to. */
-  readonly booted: () => Promise<void>
+  whenBooted(): Promise<void>
   /** Who holds the volume, while it is not us. */
-  readonly holder: () => string | undefined
-  readonly holderHost: () => string | undefined
+  holder(): string | undefined
+  holderHost(): string | undefined
   /** Why nobody can tell who does, while the gateways wait for that. */
-  readonly obstacle: () => string | undefined
-  /** A helper lives. @returns when it is to say so again, ms from now */
-  readonly alive: (slot: string) => number
-  readonly reconcile: () => readonly string[]
-  readonly warnings: () => readonly Warning[]
-  readonly needsAgent: () => boolean
+  obstacle(): string | undefined
+  reconcile(): readonly string[]
 }
 
 /** What clients of the control socket can ask for. */
@@ -79,12 +90,12 @@ export class SlotOperations {
   }
 
   readonly handlers: Handlers = {
-    ping: () => ({ instance: this.#o.instance, pid: process.pid }),
+    ping: () => ({ instance: this.#o.container.instance, pid: process.pid }),
     status: async ({ slot }) => {
       if (slot !== undefined) await this.#untilKnown([slot])
       return this.#status(slot)
     },
-    alive: ({ slot }) => ({ againMs: this.#o.alive(slot) }),
+    alive: ({ slot }) => ({ againMs: this.#o.helpers.alive(slot) }),
     start: (request) => this.act(request, 'start'),
     stop: (request) => this.act(request, 'stop'),
     restart: (request) => this.act(request, 'restart'),
@@ -94,7 +105,7 @@ export class SlotOperations {
     },
     reconcile: async () => {
       await this.#untilRunning(DEFAULT_WAIT_MS)
-      return { steps: this.#o.reconcile() }
+      return { steps: this.#o.life.reconcile() }
     },
     register: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
       const untilMs = this.#o.clock.nowMs() + timeoutMs
@@ -122,7 +133,7 @@ export class SlotOperations {
     'job-take': ({ slot }) => {
       const entry = this.#jobEntry(slot)
       const result = jobResult(entry.slot)
-      if (result?.state !== 'running') this.#o.table.remove(slot)
+      if (result?.state !== 'running') this.#o.slots.table.remove(slot)
       return result ?? noResult(entry)
     },
   }
@@ -142,7 +153,8 @@ export class SlotOperations {
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
     await this.#untilRunning(timeoutMs)
-    const { table, waiting, services, heldSlot } = this.#o
+    const { table, waiting, services } = this.#o.slots
+    const { heldSlot } = this.#o.container
     if (key === heldSlot) throw isMainProgram(key, verb)
     this.#findOrReconcile(key)
     const profile = profileOfSlot(key)
@@ -165,7 +177,7 @@ export class SlotOperations {
 
   /** @returns the error to tell the operator if it could not be written */
   keepWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
-    this.#o.table.keepWord(key, word === 'running')
+    this.#o.slots.table.keepWord(key, word === 'running')
     return this.writeWord(key, word)
   }
 
@@ -174,10 +186,10 @@ export class SlotOperations {
     const profile = profileOfSlot(key)
     if (profile === undefined) return undefined
     try {
-      this.#o.files.want(profile, word)
+      this.#o.slots.files.want(profile, word)
       return undefined
     } catch (cause) {
-      const what = `${key} does so now, but ${profileDir(this.#o.home, profile)}/desired_state could not be written`
+      const what = `${key} does so now, but ${profileDir(this.#o.container.home, profile)}/desired_state could not be written`
       return new HermesError('FAILED', `${what}: ${(cause as Error).message}`, {
         next: 'make room there and repeat the command; until then the next boot follows what the file still says',
         cause,
@@ -186,27 +198,31 @@ export class SlotOperations {
   }
 
   #status(only: string | undefined): StatusResult {
-    const { manager, version, pid1, identity, phase, holder, holderHost, table, warnings } = this.#o
-    const entries = only === undefined ? table.entries() : [this.#entry(only)]
-    const all = [...slotWarnings(entries), ...(only === undefined ? warnings() : [])]
-    const [who, host] = phase() === 'waiting' ? [holder(), holderHost()] : []
+    const { slots, life, advice } = this.#o
+    const { manager, version, pid1, identity } = this.#o.container
+    const { phase } = life
+    const entries = only === undefined ? slots.table.entries() : [this.#entry(only)]
+    const all = [...slotWarnings(entries), ...(only === undefined ? advice.warnings(life.obstacle()) : [])]
+    const [who, host] = phase === 'waiting' ? [life.holder(), life.holderHost()] : []
     return {
       manager,
       version,
       pid1,
       identity: { uid: identity.uid, gid: identity.gid },
-      phase: phase(),
+      phase,
       ...(who !== undefined && { holder: who }),
       ...(host !== undefined && { holderHost: host }),
       slots: [...entries].sort(bySlot).map((entry) => this.#statusOf(entry)),
       warnings: all.map(({ text }) => text),
       warningFacts: all.map(({ text: _, ...fact }) => fact),
-      ...(only === undefined && { needsAgent: this.#o.needsAgent() }),
+      ...(only === undefined && { needsAgent: this.#o.advice.needsAgent() }),
     }
   }
 
   #statusOf(entry: SlotEntry): SlotStatus {
-    const { home, heldSlot, clock, services } = this.#o
+    const { clock } = this.#o
+    const { home, heldSlot } = this.#o.container
+    const { services } = this.#o.slots
     const note = entry.key === heldSlot ? { reason: MAIN_PROGRAM } : services.note(entry.key)
     return slotStatus(entry, home, clock, note)
   }
@@ -223,7 +239,7 @@ export class SlotOperations {
   #followLogs(slots: readonly string[], follower: Follower): Record<never, never> {
     for (const slot of slots) this.#entry(slot)
     for (const slot of slots) {
-      const stop = this.#o.logs.follow(slot, (wholeLines) => {
+      const stop = this.#o.slots.logs.follow(slot, (wholeLines) => {
         // A slot at full speed and a reader that is not: counting costs a tenth of what making the event would.
         if (follower.isBehind) return follower.missLines(slot, countLines(wholeLines))
         const lines = wholeLines.toString('utf8').split('\n')
@@ -238,7 +254,8 @@ export class SlotOperations {
   async #job(request: Operations['job']['request']): Promise<JobResult> {
     await this.#untilRunning(DEFAULT_WAIT_MS)
     const { slot, profile, command, cwd, env, logFile, stdinFile, resultFile, stopTimeoutMs } = request
-    const { table, home } = this.#o
+    const { table } = this.#o.slots
+    const { home } = this.#o.container
     if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `there is a job ${slot} already`)
     if (profile !== 'default' && !existsSync(profileDir(home, profile)))
       throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(profile)} in ${home}/profiles`)
@@ -263,11 +280,11 @@ export class SlotOperations {
   }
 
   #entry(key: string): SlotEntry {
-    const entry = this.#o.table.get(key)
+    const entry = this.#o.slots.table.get(key)
     if (entry !== undefined) return entry
     const near = nearest(
       key,
-      this.#o.table.entries().map(({ key }) => key),
+      this.#o.slots.table.entries().map(({ key }) => key),
     )
     throw new HermesError('NO_SUCH_SLOT', `no slot ${JSON.stringify(key)}`, {
       next:
@@ -279,10 +296,12 @@ export class SlotOperations {
 
   /** A slot of that name that is to go, or that runs in the directory, has to be gone first: each change of a slot is a new look. */
   async #registered(key: string, untilMs: number): Promise<SlotEntry> {
-    const { table, clock, home } = this.#o
+    const { clock } = this.#o
+    const { table } = this.#o.slots
+    const { home } = this.#o.container
     for (;;) {
       this.#requireRunning()
-      if (table.get(key) === undefined) this.#o.reconcile()
+      if (table.get(key) === undefined) this.#o.life.reconcile()
       const entry = table.get(key)
       if (entry?.removing === false) return entry
       const profile = profileOfSlot(key)
@@ -296,7 +315,7 @@ export class SlotOperations {
 
   /** A profile that was made a moment ago need not wait for the watcher. */
   #findOrReconcile(key: string): SlotEntry {
-    if (this.#o.table.get(key) === undefined && profileOfSlot(key) !== undefined) this.#o.reconcile()
+    if (this.#o.slots.table.get(key) === undefined && profileOfSlot(key) !== undefined) this.#o.life.reconcile()
     return this.#entry(key)
   }
 
@@ -308,29 +327,29 @@ export class SlotOperations {
 
   /** Likewise a question about a slot: the boot makes the slots one after the other. */
   async #untilKnown(keys: readonly string[]): Promise<void> {
-    const isMissing = (): boolean => keys.some((key) => this.#o.table.get(key) === undefined)
+    const isMissing = (): boolean => keys.some((key) => this.#o.slots.table.get(key) === undefined)
     if (isMissing()) await this.#untilBooted(QUESTION_WAIT_MS)
-    if (isMissing() && this.#o.phase() === 'booting') throw stillBooting()
+    if (isMissing() && this.#o.life.phase === 'booting') throw stillBooting()
   }
 
   async #untilBooted(timeoutMs: number): Promise<void> {
-    const { clock, phase, booted } = this.#o
-    if (phase() === 'booting') await inTime(clock, timeoutMs, booted())
+    const { clock, life } = this.#o
+    if (life.phase === 'booting') await inTime(clock, timeoutMs, life.whenBooted())
   }
 
   #requireRunning(): void {
-    switch (this.#o.phase()) {
+    switch (this.#o.life.phase) {
       case 'running':
         return
       case 'stopping':
         throw new HermesError('STOPPING', 'the container is stopping')
       case 'waiting': {
-        const obstacle = this.#o.obstacle()
+        const obstacle = this.#o.life.obstacle()
         if (obstacle !== undefined)
           throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
             next: 'remove it, and this container continues by itself',
           })
-        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.holderHost()), {
+        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.life.holderHost()), {
           next: FREE_THE_VOLUME,
         })
       }

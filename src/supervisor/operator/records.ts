@@ -8,9 +8,9 @@ import type { SlotEntry, SlotTable } from '../slots/table.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 
 export interface RecordsOptions {
-  readonly table: () => Pick<SlotTable, 'get' | 'describe'>
+  readonly table: Pick<SlotTable, 'get' | 'describe'>
   readonly files: Pick<GatewayFiles, 'record' | 'forget'>
-  readonly services: Pick<ServiceDirs, 'writeStatus' | 'recordDeath' | 'remove'>
+  readonly dirs: Pick<ServiceDirs, 'writeStatus' | 'recordDeath' | 'remove'>
   readonly clock: Clock
 }
 
@@ -85,13 +85,13 @@ export class Records {
     const told = this.#toldOf(key)
     const end = slot.lastEnding
     if (end === undefined || told.talliedAtMs === end.atMs) return
-    this.#o.services.recordDeath(key, end.ending, end.wallMs)
+    this.#o.dirs.recordDeath(key, end.ending, end.wallMs)
     told.talliedAtMs = end.atMs
   }
 
   /** The slot is gone: subscribers hear how it ended, and its directory goes. */
   removed({ key }: SlotEntry): void {
-    this.#o.services.remove(key, this.#told.get(key)?.events)
+    this.#o.dirs.remove(key, this.#told.get(key)?.events)
     this.#marked.delete(key)
     this.#told.delete(key)
     this.#o.files.forget(key)
@@ -131,7 +131,7 @@ export class Records {
     for (const key of this.#marked) {
       if (count-- <= 0) return
       this.#marked.delete(key)
-      const entry = this.#o.table().get(key)
+      const entry = this.#o.table.get(key)
       if (entry === undefined || entry.job !== undefined) continue
       this.#o.files.record(entry)
       if (entry.slot.policy.kind !== 'oneshot') this.#writeService(entry, last)
@@ -140,12 +140,12 @@ export class Records {
 
   #writeService(entry: SlotEntry, last: boolean): void {
     const { key, slot } = entry
-    this.#o.table().describe(key)
+    this.#o.table.describe(key)
     this.tally(entry)
     const told = this.#toldOf(key)
     told.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#o.clock, atMs))
     const events = this.#take(key, told, last)
-    this.#o.services.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
+    this.#o.dirs.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
     // What is still held has been shown now: by the end of this millisecond, subscribers' stamps being finer.
     const shownFromMs = this.#o.clock.wallMs() + 1
     told.events = told.events.map((event) => ({ shownFromMs, ...event }))

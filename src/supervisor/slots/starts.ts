@@ -9,7 +9,7 @@ type Startable = Pick<Required<StoredSlot>, 'slot' | 'launch' | 'normallyUp'> &
 
 export interface SlotStartsOptions {
   readonly launcher: Pick<Launcher, 'isInits' | 'script' | 'finishScript'>
-  readonly services: Pick<ServiceDirs, 'ensure' | 'writeRun'>
+  readonly dirs: Pick<ServiceDirs, 'ensure' | 'writeRun'>
   readonly send: (message: ToInit) => void
 }
 
@@ -29,7 +29,7 @@ export class SlotStarts {
     const { policy, readiness } = launch
     // A oneshot is no longrun: s6's tools would take it for one that is down.
     if (policy.kind === 'oneshot') return
-    this.#o.services.ensure(key, {
+    this.#o.dirs.ensure(key, {
       normallyUp,
       stopSignal: policy.stopSignal,
       stopTimeoutMs: policy.stopTimeoutMs,
@@ -56,8 +56,8 @@ export class SlotStarts {
   }
 
   #writeScript({ key, job, slot }: Startable, program: 'run' | 'finish'): void {
-    const { launcher, services } = this.#o
+    const { launcher, dirs } = this.#o
     if (launcher.isInits(key, program)) return
-    services.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
+    dirs.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
   }
 }

@@ -1,3 +1,4 @@
+import type { Journal } from '../../log/io/journal.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import type { ToInit } from '../../protocol/init.ts'
 import { rediscoveredSlot } from '../../slot/moves.ts'
@@ -40,24 +41,34 @@ export interface SlotTableOptions {
   readonly clock: Clock
   readonly send: (message: ToInit) => void
   readonly memory: Pick<Memory, 'keep'>
-  readonly launcher: Launcher
-  readonly services: Pick<ServiceDirs, 'ensure' | 'writeRun'>
-  readonly logs: SlotLogs
-  readonly warn: (text: string) => void
-  /** Something was thrown that nobody had foreseen; the slot stays as it is and the others go on. */
-  readonly bug: (error: unknown) => void
+  /** What a run of a slot takes: its script, its directory, its log. */
+  readonly runs: SlotRuns
+  /** What was thrown and nobody had foreseen is an error there: the slot stays as it is and the others go on. */
+  readonly journal: Pick<Journal, 'warn' | 'error'>
   /** 0 ≤ n < 1 */
   readonly random: () => number
+  /** Asked at each event: it has the table itself. */
+  readonly observer: () => SlotObserver
+}
+
+export interface SlotRuns {
+  readonly launcher: Launcher
+  readonly dirs: Pick<ServiceDirs, 'ensure' | 'writeRun'>
+  readonly logs: SlotLogs
+}
+
+/** Learns what happens to slots. */
+export interface SlotObserver {
   /** Its finish program is about to be started. */
-  readonly finishing: (entry: SlotEntry) => void
+  finishing(entry: SlotEntry): void
   /** After the slot was written and its effects were performed. */
-  readonly changed: (transition: Transition) => void
+  changed(transition: Transition): void
   /** A slot is there that was not, and is down; one that is started at once has a transition. */
-  readonly registered: (entry: SlotEntry) => void
+  registered(entry: SlotEntry): void
   /** The slot is gone; what shows of it in the scan directory is to go. */
-  readonly removed: (entry: SlotEntry) => void
+  removed(entry: SlotEntry): void
   /** A slot has ended by itself: parked, ended for good, or a job's result. */
-  readonly ended: (entry: SlotEntry, effect: Extract<Effect, { type: 'ended' }>) => void
+  ended(entry: SlotEntry, effect: Extract<Effect, { type: 'ended' }>): void
 }
 
 interface Working {
@@ -90,18 +101,21 @@ export class SlotTable {
 
   constructor(options: SlotTableOptions) {
     this.#o = options
-    this.#turns = new Turns(options.bug)
+    this.#turns = new Turns((error) =>
+      options.journal.error(`a bug: ${error instanceof Error ? error.stack : String(error)}`),
+    )
     const perform = {
       spawn: (working, effect) => this.#spawn(working, effect),
       signal: (_working, { child, pid, signal, target, cont }) => {
         options.send({ type: 'signal', child, signal, target })
         if (cont && isStopped(pid)) options.send({ type: 'signal', child, signal: 'CONT', target: 'process' })
       },
-      ended: (working, effect) => options.ended(working, effect),
+      ended: (working, effect) => options.observer().ended(working, effect),
     } satisfies Perform
     this.#perform = perform
-    this.#starts = new SlotStarts(options)
-    const { clock, warn, kernel } = options
+    const { clock, kernel, runs, send } = options
+    const { warn } = options.journal
+    this.#starts = new SlotStarts({ ...runs, send })
     this.#attention = new Attention({ clock, warn, kernel, dispatch: (key, event) => this.dispatch(key, event) })
   }
 
@@ -121,7 +135,8 @@ export class SlotTable {
   register(key: string, start = false, job?: JobSpec): SlotEntry {
     const known = this.#slots.get(key)
     if (known !== undefined) return known
-    const { launcher, clock } = this.#o
+    const { clock, runs } = this.#o
+    const { launcher } = runs
     const launch = launcher.launch(key, job)
     const slot = newSlot(launch.policy, clock.nowMs())
     const working = this.#add(key, {
@@ -137,7 +152,7 @@ export class SlotTable {
     }
     this.#save(working)
     this.#starts.prepare(working)
-    this.#o.registered(working)
+    this.#o.observer().registered(working)
     return working
   }
 
@@ -163,7 +178,7 @@ export class SlotTable {
   dispatch(key: string, event: SlotEvent): void {
     if (key === this.#o.heldSlot && asksForStart(event)) {
       // A loop of `s6-svc -u` is not a flood of lines.
-      if (!this.#saidHeld) this.#o.warn(`${key} is not started: the container's main program is this gateway`)
+      if (!this.#saidHeld) this.#o.journal.warn(`${key} is not started: the container's main program is this gateway`)
       this.#saidHeld = true
       return
     }
@@ -179,7 +194,7 @@ export class SlotTable {
    */
   restore(key: string, text: string): SlotEntry {
     const stored = parseSlot(text)
-    return this.#add(key, { ...stored, launch: stored.launch ?? this.#o.launcher.launch(key, stored.job) })
+    return this.#add(key, { ...stored, launch: stored.launch ?? this.#o.runs.launcher.launch(key, stored.job) })
   }
 
   /** What was restored turns out to be of no use: as if there had never been a slot of this name. */
@@ -189,7 +204,8 @@ export class SlotTable {
 
   /** A process of it lives, and its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
   rediscover(key: string): void {
-    const { launcher, clock } = this.#o
+    const { clock, runs } = this.#o
+    const { launcher } = runs
     const launch = launcher.launch(key)
     const known = launcher.isKnown(key)
     const slot = known ? rediscoveredSlot(launch.policy, clock.nowMs()) : newSlot(launch.policy, clock.nowMs())
@@ -200,8 +216,8 @@ export class SlotTable {
   openLog(key: string, continued: boolean): void {
     const working = this.#slots.get(key)
     if (working === undefined) return
-    const place = this.#o.launcher.logPlace(key, working.job)
-    this.#o.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
+    const place = this.#o.runs.launcher.logPlace(key, working.job)
+    this.#o.runs.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
   }
 
   /** Sets the alarm and the watcher that the slot's state asks for, where no event has done it. */
@@ -226,12 +242,12 @@ export class SlotTable {
     // Also where nothing has changed: the rules may have, and an alarm that rang for the old ones is asked for again.
     this.#attention.follow(working)
     for (const effect of effects) this.#do(working, effect)
-    if (after !== before) this.#o.changed({ entry: working, before, event })
+    if (after !== before) this.#o.observer().changed({ entry: working, before, event })
     this.#removeIfGone(working)
   }
 
   #noteDirectory(working: Working): void {
-    const dir = this.#o.launcher.directory(working.key)
+    const dir = this.#o.runs.launcher.directory(working.key)
     if (dir === undefined) delete working.startedIn
     else working.startedIn = dir
   }
@@ -246,9 +262,11 @@ export class SlotTable {
   #configure(working: Working): void {
     let launch: Launch
     try {
-      launch = this.#o.launcher.launch(working.key, working.job)
+      launch = this.#o.runs.launcher.launch(working.key, working.job)
     } catch (error) {
-      this.#o.warn(`${working.key} keeps the rules it had, the new ones cannot be read: ${(error as Error).message}`)
+      this.#o.journal.warn(
+        `${working.key} keeps the rules it had, the new ones cannot be read: ${(error as Error).message}`,
+      )
       return
     }
     if (JSON.stringify(launch) === JSON.stringify(working.launch)) return
@@ -259,7 +277,7 @@ export class SlotTable {
 
   #spawn(working: Working, { request, program }: Extract<Effect, { type: 'spawn' }>): void {
     const { key } = working
-    if (program === 'finish') this.#o.finishing(working)
+    if (program === 'finish') this.#o.observer().finishing(working)
     try {
       this.#starts.ask(working, request, program)
     } catch (error) {
@@ -290,10 +308,10 @@ export class SlotTable {
     if (!working.removing || isOccupied(working.slot) || this.#slots.get(key) !== working) return
     this.#attention.forget(key)
     this.#slots.delete(key)
-    this.#o.logs.close(key)
-    this.#o.launcher.forget(key)
+    this.#o.runs.logs.close(key)
+    this.#o.runs.launcher.forget(key)
     this.#o.send({ type: 'forget', slot: key })
-    this.#o.removed(working)
+    this.#o.observer().removed(working)
   }
 }
 

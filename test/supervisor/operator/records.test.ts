@@ -41,9 +41,9 @@ afterEach(() => {
 function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; records: Records } {
   let entry = { key: KEY, slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) } as unknown as SlotEntry
   const records = new Records({
-    table: () => ({ get: () => entry, describe: () => undefined }),
+    table: { get: () => entry, describe: () => undefined },
     files: { record: () => undefined, forget: () => undefined },
-    services,
+    dirs: services,
     clock,
   })
   const happen = (...events: readonly SlotEvent[]): void => {

@@ -9,7 +9,7 @@ import { Launcher } from '../../../src/supervisor/launch/launcher.ts'
 import { ServiceDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import { ChildReports } from '../../../src/supervisor/slots/child-reports.ts'
 import { SlotLogs } from '../../../src/supervisor/slots/logs.ts'
-import { SlotTable, type SlotTableOptions } from '../../../src/supervisor/slots/table.ts'
+import { type SlotObserver, SlotTable } from '../../../src/supervisor/slots/table.ts'
 import { runPaths } from '../../../src/system/paths.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
@@ -32,7 +32,10 @@ afterEach(() => {
 const native = realNative
 
 /** A supervisor's table on real files; init is a list of what it was told, with the state it had written by then. */
-function makeTable(change: Partial<SlotTableOptions> = {}) {
+function makeTable({
+  bug = (text): void => expect.fail(text),
+  ...observer
+}: Partial<SlotObserver> & { bug?: (text: string) => void } = {}) {
   const paths = runPaths(join(home, 'run'), 'private')
   for (const dir of [paths.logFifos, paths.serviceDir]) mkdirSync(dir, { recursive: true })
   const clock = fakeClock()
@@ -70,28 +73,29 @@ function makeTable(change: Partial<SlotTableOptions> = {}) {
       told.push({ message, written: read() })
     },
     memory: { keep: (name, text) => void kept.set(name, text) },
-    launcher: new Launcher({
-      home,
-      paths,
-      layout: 'private',
-      install: '/nowhere',
-      identity,
-      service: () => undefined,
-      warn,
-    }),
-    services,
-    logs,
-    warn,
-    bug: (error) => {
-      throw error
+    runs: {
+      launcher: new Launcher({
+        home,
+        paths,
+        layout: 'private',
+        install: '/nowhere',
+        identity,
+        service: () => undefined,
+        warn,
+      }),
+      dirs: services,
+      logs,
     },
+    journal: { warn, error: bug },
     random: () => 0.5,
-    finishing: () => undefined,
-    changed: () => undefined,
-    registered: () => undefined,
-    removed: ({ key }) => services.remove(key),
-    ended: () => undefined,
-    ...change,
+    observer: () => ({
+      finishing: () => undefined,
+      changed: () => undefined,
+      registered: () => undefined,
+      removed: ({ key }) => services.remove(key),
+      ended: () => undefined,
+      ...observer,
+    }),
   })
   for (const [name, text] of [...kept].sort()) table.restore(name, text)
   const reports = new ChildReports({ table, logs, clock, notRun: () => undefined, random: () => 0.5 })
@@ -228,10 +232,10 @@ test('a job of which the file is lost is stopped and forgotten', () => {
 })
 
 test('a bug in one event leaves the slot as it was, and the next event is heard', () => {
-  const bugs: unknown[] = []
+  const bugs: string[] = []
   let broken = true
   const { table } = makeTable({
-    bug: (error) => void bugs.push(error),
+    bug: (text) => void bugs.push(text),
     changed: () => {
       if (broken) throw new Error('a bug')
     },

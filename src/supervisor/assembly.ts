@@ -1,0 +1,268 @@
+/**
+ * The parts of the supervisor, put together in five groups; each group gets complete parts of the groups before it. Five closures reach
+ * forward, where parts need each other: `table` of the image's services, `command` of the slot directories, `observer` of the slots,
+ * `again` of the profiles, `doors` of the life. All of them are called when something happens, and nothing happens before init is heard.
+ */
+import { ConsoleWriter } from '../log/io/console.ts'
+import { Journal } from '../log/io/journal.ts'
+import { readContainerEnvironment, truthy } from '../profile/environment/environment.ts'
+import { gatewayOfMain } from '../profile/state/main-gateway.ts'
+import type { SupervisorStart } from '../protocol/start-up.ts'
+import type { MachineClock } from '../system/clock.ts'
+import { isShown } from '../system/level.ts'
+import type { Native } from '../system/native/native.ts'
+import { below, gatewaySlot, type RunPaths, runPaths } from '../system/paths.ts'
+import { pasteable } from '../system/programs/install.ts'
+import { Doors } from './doors.ts'
+import { InitLink } from './init-link.ts'
+import { Launcher } from './launch/launcher.ts'
+import { takeNotRun } from './launch/not-run.ts'
+import { HELPERS } from './launch/slot-scripts.ts'
+import { Life } from './life.ts'
+import { Advice } from './operator/advice.ts'
+import { GatewayFiles } from './operator/gateway-files.ts'
+import { HelperWatch, helperTimeoutMs } from './operator/helper-watch.ts'
+import { SlotOperations } from './operator/operations.ts'
+import { Ownership } from './operator/ownership.ts'
+import { Records } from './operator/records.ts'
+import { S6Control } from './operator/s6-control.ts'
+import { Waiting } from './operator/waiting.ts'
+import { DispatcherSlot } from './reconcile/dispatcher-slot.ts'
+import { FirstFew } from './reconcile/first-few.ts'
+import { ProfileSlots } from './reconcile/profiles.ts'
+import { ServiceDirs } from './s6/slot-dir.ts'
+import { ifBootFails } from './services/boot-services.ts'
+import { ServiceSlots } from './services/image-services.ts'
+import { SlotNews } from './slot-news.ts'
+import { ChildReports } from './slots/child-reports.ts'
+import { JobResults } from './slots/job-results.ts'
+import { SlotLogs } from './slots/logs.ts'
+import { Memory } from './slots/memory.ts'
+import { stopOrphans } from './slots/orphan-stop.ts'
+import { type SlotObserver, SlotTable } from './slots/table.ts'
+import { VolumeFiles } from './volume-files.ts'
+import { VolumeSlots } from './volume-slots.ts'
+
+export interface SupervisorOptions {
+  readonly start: SupervisorStart
+  /** Directory that holds bin/ and lib/. */
+  readonly install: string
+  readonly version: string
+  readonly clock: MachineClock
+  readonly native: Native
+  readonly random: () => number
+  /** Ends the process. */
+  readonly exit: (code: number) => void
+}
+
+/** What every part may use. */
+export type Ground = ReturnType<typeof layGround>
+export type Slots = ReturnType<typeof makeSlots>
+export type Volume = ReturnType<typeof makeVolume>
+export type Outside = ReturnType<typeof makeOutside>
+
+/** The line to init, the log, and where things lie. */
+export function layGround(options: SupervisorOptions) {
+  const { start, clock, native } = options
+  const paths: RunPaths = runPaths(start.runDir, start.layout)
+  const container = readContainerEnvironment(paths.environmentDir)
+  const journal = new Journal({
+    console: new ConsoleWriter(start.stderr, native, clock),
+    json: container.LOG_FORMAT === 'json',
+    isShown: isShown(container.S6_VERBOSITY),
+    clock,
+  })
+  const link = new InitLink(start.protocolFd, journal.warn)
+  return { options, paths, container, journal, link, memory: new Memory(link.send, journal.warn) }
+}
+
+/** The slots, and what is written about them. */
+export function makeSlots(
+  { options, paths, container, journal, link, memory }: Ground,
+  later: { readonly observer: () => SlotObserver; readonly command: (slot: string, letter: string) => void },
+) {
+  const { start, clock, native, install, random } = options
+  const { home, layout, instance, identity } = start
+  const { warn } = journal
+  const { send } = link
+  const { serviceDir } = paths
+  const services = new ServiceSlots({
+    kernel: native,
+    file: paths.services,
+    memory,
+    serviceDir,
+    table: () => table,
+    send,
+    clock,
+    journal,
+    timezone: container.TZ,
+    ifBootFails: ifBootFails(container),
+  })
+  const launcher = new Launcher({
+    home,
+    paths,
+    layout,
+    install,
+    identity,
+    warn: new FirstFew('settings of profiles', clock, warn).say,
+    service: (name) => services.rules(name),
+  })
+  const logs = new SlotLogs({
+    fifos: paths.logFifos,
+    console: new ConsoleWriter(start.stdout, native, clock),
+    prefix: truthy(container.HERMES_LOG_PREFIX),
+    clock,
+    warn,
+  })
+  const dirs = new ServiceDirs({
+    dir: serviceDir,
+    native,
+    clock,
+    warn,
+    command: later.command,
+    tellOthers: (slot, letters) => send({ type: 'letters', slot, letters }),
+  })
+  const heldByMain = gatewayOfMain(home, start.main, container)
+  const heldSlot = heldByMain === undefined ? undefined : gatewaySlot(heldByMain)
+  const runs = { launcher, dirs, logs }
+  const { observer } = later
+  const table = new SlotTable({ heldSlot, kernel: native, clock, send, memory, runs, journal, random, observer })
+  const warnOfFiles = new FirstFew('state files of gateways', clock, warn).say
+  const files = new GatewayFiles({ home, instance, clock, warn: warnOfFiles })
+  return {
+    table,
+    services,
+    runs,
+    held: { profile: heldByMain, slot: heldSlot },
+    reports: new ChildReports({
+      table,
+      logs,
+      clock,
+      notRun: (slot, ending) => takeNotRun(below(serviceDir, slot), ending),
+      random,
+    }),
+    files,
+    records: new Records({ table, files, dirs, clock }),
+    waiting: new Waiting(clock, (key) => services.waitsFor(key)),
+    jobResults: new JobResults(warn),
+  }
+}
+
+/** What the volume's life moves: the slots that use it, and its files. */
+export function makeVolume(
+  { options, container, journal, link, memory }: Ground,
+  { table, services, runs, held, files, records }: Slots,
+  later: { readonly doors: () => Doors },
+) {
+  const { start, clock, native, install, exit } = options
+  const { home, runDir, identity } = start
+  const { warn } = journal
+  const dispatcher = new DispatcherSlot({ home, table, clock, warn })
+  const profiles = new ProfileSlots({
+    home,
+    memory,
+    table,
+    clock,
+    journal,
+    bootstrap: container.HERMES_GATEWAY_BOOTSTRAP_STATE,
+    heldByMain: held.profile,
+    again: () => life.reconcile(),
+  })
+  const { launcher, logs } = runs
+  const advice = new Advice({ table, launcher, profiles, services, hasSocket: start.controlFd !== undefined })
+  const life = new Life({
+    start,
+    clock,
+    journal,
+    send: link.send,
+    memory,
+    slots: new VolumeSlots({
+      start,
+      container,
+      clock,
+      journal,
+      table,
+      profiles,
+      dispatcher,
+      services,
+      files,
+      records,
+    }),
+    volume: new VolumeFiles({ home, runDir, journal, clock }),
+    ending: {
+      records,
+      logs,
+      stopOrphans: () =>
+        stopOrphans(
+          table.entries().map(({ slot }) => slot),
+          native,
+          clock,
+        ),
+      exit,
+    },
+    doors: later.doors,
+    sayWhatNext: () => {
+      if (!advice.needsAgent()) return
+      const type = pasteable({ HOME: identity.home, home, runDir, uid: identity.uid, install }, 'setup')
+      journal.info(`no agent configured; next: ${type}`)
+    },
+  })
+  return { life, profiles, advice }
+}
+
+/** What operators and s6's tools reach. */
+export function makeOutside(
+  { options, paths, container, journal, link }: Ground,
+  { table, services, runs, held, files, records, waiting }: Slots,
+  { life, advice }: Volume,
+) {
+  const { start, version, clock, native, exit } = options
+  const { home, instance, pid1, identity, dropped, controlFd } = start
+  const { warn } = journal
+  const { send } = link
+  const { logs, dirs } = runs
+  const ownership = new Ownership({ home, dropped, clock, send })
+  const timeoutMs = helperTimeoutMs(container.HERMES_HELPER_TIMEOUT, warn)
+  const helpers = new HelperWatch({ table, clock, helpers: HELPERS, timeoutMs, send, warn })
+  const manager = pid1 ? 's6-compatible' : 'foreground'
+  const operations = new SlotOperations({
+    container: { home, heldSlot: held.slot, instance, manager, version, pid1, identity },
+    clock,
+    send,
+    slots: { table, logs, files, waiting, services },
+    life,
+    ownership,
+    helpers,
+    advice,
+  })
+  const writeWord = operations.writeWord.bind(operations)
+  const s6 = new S6Control({ table, records, writeWord, send, clock, warn })
+  const doors = new Doors({
+    controlFd,
+    handlers: operations.handlers,
+    helpers,
+    s6,
+    dirs,
+    scan: {
+      dir: paths.serviceDir,
+      native,
+      clock,
+      warn,
+      reconcile: () => life.reconcile(),
+      stop: () => send({ type: 'shutdown', exitCode: null, reason: 's6-svscanctl said so' }),
+      end: () => exit(0),
+    },
+  })
+  return { ownership, operations, s6, doors }
+}
+
+/** Passes on what happens to slots. */
+export function makeNews(
+  { options, journal, link }: Ground,
+  { table, services, waiting, jobResults, records }: Slots,
+  { life }: Volume,
+  { operations, s6 }: Outside,
+): SlotNews {
+  const listeners = { services, waiting, jobResults, records, s6, operations }
+  return new SlotNews({ clock: options.clock, journal, send: link.send, table, life, listeners })
+}

@@ -1,0 +1,50 @@
+import { type ControlServer, type Handlers, serveControl } from './control/server.ts'
+import type { HelperWatch } from './operator/helper-watch.ts'
+import type { S6Control } from './operator/s6-control.ts'
+import { ScanControl, type ScanControlOptions } from './s6/scan-control.ts'
+import type { ServiceDirs } from './s6/slot-dir.ts'
+
+export interface DoorsOptions {
+  /** The listening socket; absent: there is none. */
+  readonly controlFd: number | undefined
+  readonly handlers: Handlers
+  readonly helpers: Pick<HelperWatch, 'watch' | 'close'>
+  readonly s6: Pick<S6Control, 'flush'>
+  readonly dirs: Pick<ServiceDirs, 'close'>
+  readonly scan: ScanControlOptions
+}
+
+/** Where commands come in: the control socket, and the FIFOs of s6's tools. */
+export class Doors {
+  readonly #o: DoorsOptions
+  #control: ControlServer | undefined
+  #scan: ScanControl | undefined
+
+  constructor(options: DoorsOptions) {
+    this.#o = options
+  }
+
+  /** From the first welcome on. */
+  open(): void {
+    const { controlFd, handlers, helpers, scan } = this.#o
+    if (controlFd !== undefined && this.#control === undefined) {
+      this.#control = serveControl({ fd: controlFd, handlers, clock: scan.clock, warn: scan.warn })
+      // Without a socket no helper can say that it lives.
+      helpers.watch()
+    }
+    this.#scan ??= new ScanControl(scan)
+  }
+
+  /** No client is answered any more. */
+  close(): void {
+    this.#o.helpers.close()
+    this.#control?.close()
+  }
+
+  /** Nobody supervises the slots any more: who listens to them is told. */
+  leave(): void {
+    this.#o.s6.flush()
+    this.#scan?.close()
+    this.#o.dirs.close()
+  }
+}

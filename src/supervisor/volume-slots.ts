@@ -1,0 +1,147 @@
+import type { Journal } from '../log/io/journal.ts'
+import { truthy } from '../profile/environment/environment.ts'
+import { readDesired } from '../profile/state/state.ts'
+import type { SupervisorStart } from '../protocol/start-up.ts'
+import { isOccupied } from '../slot/slot.ts'
+import type { Clock } from '../system/clock.ts'
+import { profileDir, profileOfSlot } from '../system/paths.ts'
+import type { GatewayFiles } from './operator/gateway-files.ts'
+import type { Records } from './operator/records.ts'
+import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
+import type { ProfileSlots } from './reconcile/profiles.ts'
+import { watchProfiles } from './reconcile/watch.ts'
+import type { ServiceSlots } from './services/image-services.ts'
+import type { SlotTable } from './slots/table.ts'
+
+/** The dashboard's slot; a container whose main program it is has no such slot. */
+const DASHBOARD = 'dashboard'
+
+export interface VolumeSlotsOptions {
+  readonly start: Pick<SupervisorStart, 'home' | 'foreground' | 'main'>
+  /** The container environment. */
+  readonly container: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly journal: Journal
+  readonly table: SlotTable
+  readonly profiles: ProfileSlots
+  readonly dispatcher: DispatcherSlot
+  readonly services: ServiceSlots
+  readonly files: GatewayFiles
+  readonly records: Records
+}
+
+/** The slots that use the volume: registered, stopped and brought back with it. When, the volume's life decides. */
+export class VolumeSlots {
+  readonly #o: VolumeSlotsOptions
+  #watch: { close(): void } | undefined
+
+  constructor(options: VolumeSlotsOptions) {
+    this.#o = options
+  }
+
+  get areEmpty(): boolean {
+    return !this.#o.table.entries().some(({ slot }) => isOccupied(slot))
+  }
+
+  /** Compares the disk with the slots. @returns one line per step */
+  reconcile(): readonly string[] {
+    this.#o.dispatcher.update()
+    return this.#o.profiles.reconcile()
+  }
+
+  /** State files are not written: the volume is another container's. */
+  hold(): void {
+    this.#o.files.hold(true)
+  }
+
+  /** The volume can be written: state files are. */
+  write(): void {
+    this.#o.files.hold(false)
+  }
+
+  /**
+   * Registers what is on the disk, and watches it. One part that fails must not keep the others, or the answer to those who wait, away.
+   * @param reconcile what a change on the disk leads to
+   */
+  open(isFirst: boolean, reconcile: () => void): void {
+    try {
+      this.#register(isFirst, reconcile)
+    } catch (error) {
+      this.#o.journal.error(`the boot went wrong: ${(error as Error).stack}`)
+    }
+  }
+
+  #register(isFirst: boolean, reconcile: () => void): void {
+    const { start, container, journal, table, profiles, dispatcher, services, clock } = this.#o
+    const { home, foreground, main } = start
+    if (isFirst && foreground && main.length === 0) this.#startDefault()
+    try {
+      if (isFirst) profiles.boot()
+      else profiles.reconcile()
+    } catch (error) {
+      // The watcher and the poll below try again; the helpers do not depend on it.
+      journal.error(`the profiles could not be looked at: ${(error as Error).stack}`)
+    }
+    table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
+    dispatcher.watch()
+    services.begin(isFirst)
+    this.#watch = watchProfiles({ home, clock, changed: reconcile, warn: journal.warn })
+  }
+
+  /** The lease was another container's for a while and is ours again: what should run does. */
+  resume(): void {
+    const { table, files, start, dispatcher } = this.#o
+    files.hold(false)
+    dispatcher.watch()
+    this.reconcile()
+    for (const { key, slot } of table.entries()) {
+      const profile = profileOfSlot(key)
+      if (profile === undefined || slot.state !== 'down') continue
+      if (readDesired(profileDir(start.home, profile)).wanted === 'running')
+        table.dispatch(key, { type: 'want', wanted: 'up' })
+    }
+  }
+
+  /** The lease is another container's: what uses the volume goes down. */
+  stop(): void {
+    const { journal, dispatcher, table, files } = this.#o
+    // The state files are the other one's now.
+    files.hold(true)
+    dispatcher.forget()
+    const onVolume = table
+      .entries()
+      .filter(({ key, job }) => profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER)
+    if (onVolume.some(({ slot }) => isOccupied(slot)))
+      journal.error('another container has taken the volume; the gateways here are stopped')
+    for (const { key } of onVolume) table.dispatch(key, { type: 'want', wanted: 'down' })
+  }
+
+  /** The container stops: init signals; what ends is written down and nothing is started. */
+  halt(): void {
+    const { table, services, files, records } = this.#o
+    records.writeNow()
+    const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
+    files.containerStops(new Set(occupied.map(({ key }) => key)))
+    services.stop()
+    this.close()
+    for (const { key } of table.entries()) table.dispatch(key, { type: 'halt' })
+  }
+
+  /** Nothing on the disk leads to a start any more. */
+  close(): void {
+    this.#o.dispatcher.close()
+    this.#watch?.close()
+    this.#o.profiles.close()
+  }
+
+  /** `npm start` counts as an operator's start of the default gateway. */
+  #startDefault(): void {
+    try {
+      this.#o.files.want('default', 'running')
+    } catch (error) {
+      this.#o.journal.warn(
+        `the default gateway is not started, its desired state cannot be written: ${(error as Error).message}`,
+      )
+    }
+  }
+}
