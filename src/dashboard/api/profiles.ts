@@ -3,7 +3,7 @@ import { addProfile, requireVolume } from '../../control/profile-actions.ts'
 import { act, noSuchSlot, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
 import { removeProfileAndWorkers } from '../../kanban/dispatch/profile-removal.ts'
 import { readActiveProfile } from '../../profile/active.ts'
-import { configProblemText, configSignature, loadConfig } from '../../profile/config/config.ts'
+import { ConfigCache, configProblemText, loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, type ProfileEntry, requireProfile } from '../../profile/directory/disk.ts'
 import { refuseDefault } from '../../profile/directory/remove.ts'
 import { parseProfileName } from '../../profile/names.ts'
@@ -22,7 +22,8 @@ export function profileHandlers(
   facts: ApiFacts,
 ): Pick<Handlers, 'profiles' | 'profile' | 'createProfile' | 'deleteProfile' | 'gateway' | 'slot' | 'deaths'> {
   const { home } = facts
-  const descriptions = new Descriptions()
+  // A hundred profiles' settings are not parsed again for each list.
+  const descriptions = new ConfigCache(({ config }) => config.description)
   const named = ({ name = '' }: Readonly<Record<string, string>>): ProfileEntry => requireProfile(home, name)
   return {
     profiles: async () => {
@@ -91,23 +92,9 @@ export function profileHandlers(
   }
 }
 
-/** A hundred profiles' settings are not parsed again for each list. */
-class Descriptions {
-  readonly #known = new Map<string, { readonly signature: string; readonly text: string }>()
-
-  of(file: string): string {
-    const signature = configSignature(file)
-    const known = this.#known.get(file)
-    if (known?.signature === signature) return known.text
-    const { description: text } = loadConfig(file).config
-    this.#known.set(file, { signature, text })
-    return text
-  }
-}
-
 function describe(
   { home, feed }: ApiFacts,
-  descriptions: Descriptions,
+  descriptions: ConfigCache<string>,
   { name, dir }: ProfileEntry,
   slots: readonly SlotStatus[],
 ): Profile {

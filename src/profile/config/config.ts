@@ -130,6 +130,35 @@ export function configSignature(file: string): string {
   }
 }
 
+/** What is asked of config.yaml files, read again only when they have changed. Costs one stat where a file has not. */
+export class ConfigCache<T> {
+  readonly #pick: (loaded: LoadedConfig) => T
+  readonly #known = new Map<string, { readonly signature: string; readonly picked: T }>()
+
+  /** @param pick called for what is read anew; what it gives is kept */
+  constructor(pick: (loaded: LoadedConfig) => T) {
+    this.#pick = pick
+  }
+
+  of(file: string): T {
+    const signature = configSignature(file)
+    const known = this.#known.get(file)
+    if (known?.signature === signature) return known.picked
+    const picked = this.#pick(loadConfig(file))
+    this.#known.set(file, { signature, picked })
+    return picked
+  }
+
+  /** What it was when it was read last. */
+  last(file: string): T | undefined {
+    return this.#known.get(file)?.picked
+  }
+
+  forget(file: string): void {
+    this.#known.delete(file)
+  }
+}
+
 /** `config.yaml:3: gateway.restart: expected always, on-failure or never, got "sometimes"` */
 export const configProblemText = (problem: ConfigProblem): string =>
   [

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { listBoards } from '../../kanban/store/places.ts'
 import { dispatcherWanted } from '../../kanban/wanted.ts'
-import { configSignature, loadConfig } from '../../profile/config/config.ts'
+import { ConfigCache } from '../../profile/config/config.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { POLL_MS } from './watch.ts'
@@ -20,7 +20,7 @@ export interface DispatcherSlotOptions {
 export class DispatcherSlot {
   readonly #o: DispatcherSlotOptions
   #poll: Cancel | undefined
-  #config: { readonly signature: string; readonly dispatchInGateway: boolean } | undefined
+  readonly #allowed = new ConfigCache(({ config }) => config.kanban.dispatchInGateway)
   /** What was asked of the slot last; an operator's word after it stands until the facts change. */
   #wanted: boolean | undefined
 
@@ -51,7 +51,8 @@ export class DispatcherSlot {
       return
     }
     // Without a board the configuration does not matter, and is not read.
-    const wanted = boards > 0 && dispatcherWanted({ boards, dispatchInGateway: this.#allowed() })
+    const wanted =
+      boards > 0 && dispatcherWanted({ boards, dispatchInGateway: this.#allowed.of(join(home, 'config.yaml')) })
     if (wanted === this.#wanted) return
     if (wanted || table.get(DISPATCHER) !== undefined) {
       table.register(DISPATCHER)
@@ -65,14 +66,5 @@ export class DispatcherSlot {
   forget(): void {
     this.close()
     this.#wanted = undefined
-  }
-
-  /** Costs one stat while config.yaml does not change. */
-  #allowed(): boolean {
-    const file = join(this.#o.home, 'config.yaml')
-    const signature = configSignature(file)
-    if (this.#config?.signature !== signature)
-      this.#config = { signature, dispatchInGateway: loadConfig(file).config.kanban.dispatchInGateway }
-    return this.#config.dispatchInGateway
   }
 }
