@@ -54,18 +54,11 @@ async function readTable({
   rootPath,
 }: ServicesBootOptions): Promise<string> {
   const facts = JSON.stringify({ environmentDir: paths.environmentDir, identity, uid, rootPath })
-  const [file, ...args] = [...ownNode('services', install), facts]
-  const { process: child, ended } = await processes.start(file, args, {
-    cwd: '/',
-    env: { ...rootEnv },
-    stdio: ['ignore', 'pipe', 2],
+  const { text, ending } = await processes.output([...ownNode('services', install), facts], {
+    env: rootEnv,
+    stderr: 2,
+    maxChars: MAX_TABLE_BYTES,
   })
-  let text = ''
-  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-    if (text.length < MAX_TABLE_BYTES) text += chunk
-  })
-  const read = new Promise<void>((resolve) => child.stdout?.once('close', () => resolve()))
-  const [ending] = await Promise.all([ended, read])
   if (!('exitCode' in ending) || ending.exitCode !== 0) throw new Error(`their reader ${describeEnding(ending)}`)
   return text
 }

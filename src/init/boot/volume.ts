@@ -76,18 +76,8 @@ async function looksForeign({ home, identity, processes, rootEnv }: VolumeOption
   if (places.length === 0) return false
   // -quit: one is enough. Both GNU's and busybox's find take a number for -user.
   const args = ['-P', ...places, '-xdev', '!', '-user', String(identity.uid), '-print', '-quit']
-  const { process: find, ended } = await processes.start('/usr/bin/find', args, {
-    cwd: '/',
-    env: { ...rootEnv },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  let found = false
-  find.stdout?.on('data', () => {
-    found = true
-  })
-  const read = new Promise<void>((resolve) => find.stdout?.once('close', () => resolve()))
-  await Promise.all([ended, read])
-  return found
+  const found = await processes.output(['/usr/bin/find', ...args], { env: rootEnv, stderr: 'ignore', maxChars: 1 })
+  return found.text !== ''
 }
 
 /** @returns undefined: there is no such name */
@@ -106,19 +96,9 @@ async function repair({
   rootEnv,
   say,
 }: VolumeOptions): Promise<void> {
-  const [file = '', ...args] = [...program, ...[home, identity.uid, identity.gid, homeId.dev, homeId.ino].map(String)]
+  const command = [...program, ...[home, identity.uid, identity.gid, homeId.dev, homeId.ino].map(String)]
   try {
-    const { process: child, ended } = await processes.start(file, args, {
-      cwd: '/',
-      env: { ...rootEnv },
-      stdio: ['ignore', 'pipe', 2],
-    })
-    let text = ''
-    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-      text = (text + chunk).slice(0, 4096)
-    })
-    const read = new Promise<void>((resolve) => child.stdout?.once('close', () => resolve()))
-    const [ending] = await Promise.all([ended, read])
+    const { text, ending } = await processes.output(command, { env: rootEnv, stderr: 2, maxChars: 4096 })
     const isClean = 'exitCode' in ending && ending.exitCode === 0
     if (text.trim() !== '') say(isClean ? 'info' : 'warn', text.trim())
     else if (!isClean) say('warn', `the ownership repair of ${home} failed: ${JSON.stringify(ending)}`)

@@ -46,6 +46,33 @@ export class Processes {
       resolve({ pid, process: child, ended })
     })
   }
+
+  /**
+   * Runs a program to its end and collects what it prints.
+   * @param stderr `ignore`, or the descriptor it gets
+   * @param maxChars what is longer is cut off
+   */
+  async output(
+    [file = '', ...args]: readonly string[],
+    {
+      env,
+      stderr,
+      maxChars,
+    }: { readonly env: NodeJS.ProcessEnv; readonly stderr: 'ignore' | number; readonly maxChars: number },
+  ): Promise<{ readonly text: string; readonly ending: Ending }> {
+    const { process: child, ended } = await this.start(file, args, {
+      cwd: '/',
+      env: { ...env },
+      stdio: ['ignore', 'pipe', stderr],
+    })
+    let text = ''
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      if (text.length < maxChars) text = (text + chunk).slice(0, maxChars)
+    })
+    const read = new Promise<void>((resolve) => child.stdout?.once('close', () => resolve()))
+    const [ending] = await Promise.all([ended, read])
+    return { text, ending }
+  }
 }
 
 /** spawn(2) says of a directory that is not there what it says of such a program. */
