@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { systemClock } from '../system/clock.ts'
+import { hasCode } from '../system/error-code.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
@@ -19,8 +20,7 @@ const OUT_OF_DESCRIPTORS =
 
 /** Whatever was being done when they ran out. */
 const isOutOfDescriptors = (error: unknown): boolean =>
-  error instanceof Error &&
-  (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '') || isOutOfDescriptors(error.cause))
+  error instanceof Error && (hasCode(error, 'EMFILE', 'ENFILE') || isOutOfDescriptors(error.cause))
 
 /** Starts init; resolves when the boot is behind it. Ends the process by itself. */
 export async function runInit(given: InitOptions): Promise<void> {

@@ -1,5 +1,7 @@
 /** Files of the volume: replaced, or written in place where they are mounts of their own and cannot be. */
+
 import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeFileSync } from 'node:fs'
+import { unlessCode } from '../system/error-code.ts'
 import { replaceFileDurably, replaceFileSync } from '../system/files/replace-file.ts'
 import { unwritable } from './unwritable.ts'
 
@@ -49,20 +51,12 @@ function writeInPlace(file: string, text: string, mode: number, error: unknown):
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw error
-    if ((stat.mode & 0o777 & ~mode) !== 0) restrict(fd, mode)
+    // The host's file may belong to another user, who decides about its mode.
+    if ((stat.mode & 0o777 & ~mode) !== 0) unlessCode(['EPERM'], () => fchmodSync(fd, mode))
     ftruncateSync(fd, 0)
     writeFileSync(fd, text)
     fsyncSync(fd)
   } finally {
     closeSync(fd)
-  }
-}
-
-function restrict(fd: number, mode: number): void {
-  try {
-    fchmodSync(fd, mode)
-  } catch (error) {
-    // The host's file may belong to another user, who decides about its mode.
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
   }
 }

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, writeSync } from 'node:fs'
+import { hasCode } from './error-code.ts'
 
 /**
  * Reports readiness (s6's notification: a newline) and closes the descriptor. Writes only to a FIFO or a socket: if
@@ -12,6 +13,6 @@ export function announceReady(fd: number): void {
     closeSync(fd)
   } catch (error) {
     // The reader has gone, or there never was such a descriptor: the program is ready all the same.
-    if (!['EBADF', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!hasCode(error, 'EBADF', 'EPIPE')) throw error
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { normalize } from 'node:path'
 import { pause, systemClock } from '../../system/clock.ts'
+import { hasCode } from '../../system/error-code.ts'
 import { type Environment, IMAGE_RUN_DIR } from '../../system/programs/install.ts'
 
 const LOOK_EVERY_MS = 10
@@ -45,7 +46,7 @@ function isInit(cmdline: string, install: string): boolean {
     )
   } catch (error) {
     // Hidden by hidepid: nothing is known, so do not wait.
-    if (['ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    if (hasCode(error, 'ENOENT', 'EACCES', 'EPERM')) return false
     throw error
   }
 }

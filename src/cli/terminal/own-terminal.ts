@@ -3,9 +3,11 @@
  * (TIOCSTI) and read from it; after the drop that would be the runtime user on root's terminal. So root stays behind and passes bytes on
  * (this file), and the command runs in a session of its own, on a pseudo-terminal, below a shell that keeps job control.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, readdirSync } from 'node:fs'
 import { isatty, ReadStream, WriteStream } from 'node:tty'
+import { unlessCode } from '../../system/error-code.ts'
 import { childEnding } from '../../system/native/child-ending.ts'
 import type { Native } from '../../system/native/native.ts'
 import { rawMode, rawOutput } from '../../system/native/terminal-mode.ts'
@@ -226,12 +228,8 @@ class Relay {
 function passOn({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   const foreground = pid === undefined ? undefined : readProcess(pid)?.foreground
   if (foreground === undefined || foreground <= 1) return
-  try {
-    process.kill(-foreground, signal)
-  } catch (error) {
-    // It has ended since we looked.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
+  // It may have ended since we looked.
+  unlessCode(['ESRCH'], () => process.kill(-foreground, signal))
 }
 
 async function endOf(child: ChildProcess, native: Native): Promise<number> {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
+import { hasCode } from '../../system/error-code.ts'
 import { notFound, unavailable } from '../gate/refusals.ts'
 
 /** What the page learns from its own text, before its first question. */
@@ -88,8 +89,7 @@ export function staticFile(dir: string, path: string, gzip: boolean): StaticFile
   try {
     return { bytes: readFileSync(zipped ? `${file}.gz` : file), type, gzipped: zipped }
   } catch (error) {
-    if (['ENOENT', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      throw notFound('there is no such file')
+    if (hasCode(error, 'ENOENT', 'EISDIR')) throw notFound('there is no such file')
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import type { ReadStream } from 'node:tty'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { loadNative } from '../../system/native/native-libc.ts'
 import { listProcesses } from '../../system/programs/proc.ts'
 import { PtyInput } from './pty-input.ts'
@@ -107,11 +108,7 @@ async function unblockUsr1(): Promise<void> {
   native.unblock(constants.signals.SIGUSR1)
 }
 
+/** It may have ended since we looked, or have become somebody else (sudo), whom we may not signal. */
 function tell(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    // It has ended since we looked, or has become somebody else (sudo), whom we may not signal.
-    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
+  unlessCode(['ESRCH', 'EPERM'], () => process.kill(pid, signal))
 }

@@ -1,3 +1,4 @@
+import { unlessCode } from '../../system/error-code.ts'
 import { descendants, listProcesses } from '../../system/programs/proc.ts'
 
 /**
@@ -8,12 +9,7 @@ export function signalTree(pid: number, signal: NodeJS.Signals): void {
   // List them before sending any signal: if a shell ended first, its children would get another parent.
   const below = descendants(listProcesses(), pid).map((process) => process.pid)
   for (const member of [pid, ...below]) {
-    try {
-      process.kill(member, signal)
-    } catch (error) {
-      // It has ended in the meantime, or changed its user (setuid).
-      const { code } = error as NodeJS.ErrnoException
-      if (code !== 'ESRCH' && code !== 'EPERM') throw error
-    }
+    // It may have ended in the meantime, or changed its user (setuid).
+    unlessCode(['ESRCH', 'EPERM'], () => process.kill(member, signal))
   }
 }

@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { HermesError } from '../../system/errors.ts'
 import { type Native, NativeError } from '../../system/native/native.ts'
 import { type RunPaths, runPaths } from '../../system/paths.ts'
@@ -235,12 +236,8 @@ function removePlanted(dir: string): void {
 function removeShipped(dir: string): void {
   const status = lstatSync(dir, { throwIfNoEntry: false })
   if (!status?.isDirectory() || status.uid === 0) return
-  try {
-    rmdirSync(dir)
-  } catch (error) {
-    // Not empty, or a mount point: then it is not as the image has it.
-    if (!['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
+  // Not empty, or a mount point: then it is not as the image has it.
+  unlessCode(['ENOTEMPTY', 'EEXIST', 'EBUSY'], () => rmdirSync(dir))
 }
 
 /** What becomes of the container's environment on its way to the main program. */

@@ -1,4 +1,5 @@
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { hasCode } from '../../system/error-code.ts'
 import type { Native } from '../../system/native/native.ts'
 
 type Ids = Pick<RuntimeIdentity, 'uid' | 'gid'>
@@ -45,7 +46,7 @@ function asRuntimeUser<T>({ uid, gid }: Ids, act: () => T): T {
   }
 }
 
-const isRefusal = (error: unknown): boolean => ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
+const isRefusal = (error: unknown): boolean => hasCode(error, 'EACCES', 'EPERM')
 
 /** The same native calls, but processes of the runtime user can be signalled without CAP_KILL, too. */
 export const killingAs = (user: Ids | undefined, native: Native): Native => ({

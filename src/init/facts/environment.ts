@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { unlessCode } from '../../system/error-code.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { giveBackSaved } from '../../system/programs/own-node.ts'
 import { decodeBytes, encodeBytes } from '../../system/text/byte-text.ts'
@@ -35,11 +36,7 @@ export function givenEnvironment(env: Environment, proc = '/proc'): Environment 
 
 /** Ends the fork. */
 export function endCopy(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
+  unlessCode(['ESRCH'], () => process.kill(pid, 'SIGKILL'))
 }
 
 /** What the shell sets by itself is not taken for the container's. */

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Environment, isImageInstall, resolveHome } from '../../system/programs/install.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
@@ -162,11 +163,4 @@ function stopTimeout(environment: Variables, warnings: string[]): number {
   return DEFAULT_STOP_TIMEOUT_S * 1_000
 }
 
-const readText = (file: string): string => {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
-}
+const readText = (file: string): string => unlessCode(['ENOENT'], () => readFileSync(file, 'utf8'), '')

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { SUBSCRIBER } from '../../protocol/s6.ts'
+import { unlessCode } from '../../system/error-code.ts'
 
 const { O_RDONLY, O_WRONLY, O_DIRECTORY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 const OTHERS_WRITE = 0o022
@@ -47,10 +48,4 @@ function attempt(path: string, flags: number, use: (fd: number) => void): string
   }
 }
 
-function attemptUnlink(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-}
+const attemptUnlink = (path: string): void => unlessCode(['ENOENT'], () => unlinkSync(path))

@@ -1,5 +1,6 @@
 import { closeSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { unlessCode } from '../../system/error-code.ts'
 
 const NEWLINE = 10
 /** A service that writes this much without a newline has not understood what the descriptor is for. */
@@ -51,13 +52,11 @@ export class Readiness {
 
 function readWhatIsThere(fd: number): Buffer {
   const buffer = Buffer.alloc(MAX_BYTES)
-  try {
-    return buffer.subarray(0, readSync(fd, buffer))
-  } catch (error) {
-    // Nothing was written, and somebody holds the other end.
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return buffer.subarray(0, 0)
-    throw error
-  }
+  // EAGAIN: nothing was written, and somebody holds the other end.
+  return buffer.subarray(
+    0,
+    unlessCode(['EAGAIN'], () => readSync(fd, buffer), 0),
+  )
 }
 
 /** Closes descriptors we made for a child that has its own copies now. */

@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import type { Environment } from '../../system/programs/install.ts'
 
 /** Where the container's own cgroup says no number. */
@@ -162,11 +163,5 @@ function findParent({ cgroups = CGROUPS, self = '/proc/self/cgroup' }: SlotLimit
 const holdsUs = (dir: string): boolean => readText(join(dir, 'cgroup.procs')).split('\n').includes(String(process.pid))
 
 /** @returns nothing where there is no such file */
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'latin1')
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EOPNOTSUPP', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
-    throw error
-  }
-}
+const readText = (file: string): string =>
+  unlessCode(['ENOENT', 'ENOTDIR', 'EOPNOTSUPP', 'ENOTSUP'], () => readFileSync(file, 'latin1'), '')

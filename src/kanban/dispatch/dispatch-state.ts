@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
@@ -81,14 +82,8 @@ export interface ClockSight {
  * Not read from a place that others can write, but from a kernel file, which {@link readSmallFile} refuses. '': this
  * kernel has no such file.
  */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
-}
+const bootId = (): string =>
+  unlessCode(['ENOENT'], () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), '')
 
 /** Compares the clocks with those of the last tick. */
 export function sightClocks(clock: Clock, last: DispatchState | undefined): ClockSight {

@@ -2,9 +2,11 @@
  * Results of jobs as the supervisor leaves them in the volume until they are taken: what was finished in an earlier life of the
  * container is known in the next one, and is not done again.
  */
+
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JobResult } from '../../protocol/control.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { resultsDir } from '../store/places.ts'
 import { parseJobSlot } from '../task.ts'
@@ -32,15 +34,10 @@ export function keptResult(home: string, slot: string): JobState {
 
 /** Slots whose results are kept there. */
 export function keptResults(home: string): readonly string[] {
-  try {
-    return readdirSync(resultsDir(home))
-      .filter((name) => name.endsWith(SUFFIX))
-      .map((name) => name.slice(0, -SUFFIX.length))
-      .filter((slot) => parseJobSlot(slot) !== undefined)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
+  return unlessCode(['ENOENT'], () => readdirSync(resultsDir(home)), [])
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => name.slice(0, -SUFFIX.length))
+    .filter((slot) => parseJobSlot(slot) !== undefined)
 }
 
 /** The board has its result, or needs none: it is forgotten by the supervisor, and in the volume. */

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import type { Level } from '../../system/level.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
@@ -131,13 +132,8 @@ export class Journal {
     if (file === undefined || this.#size + bytes <= MAX_BYTES) return
     this.close()
     rmSync(`${file}.${ARCHIVES}`, { force: true })
-    for (let n = ARCHIVES - 1; n >= 0; n--) {
-      try {
-        renameSync(n === 0 ? file : `${file}.${n}`, `${file}.${n + 1}`)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      }
-    }
+    for (let n = ARCHIVES - 1; n >= 0; n--)
+      unlessCode(['ENOENT'], () => renameSync(n === 0 ? file : `${file}.${n}`, `${file}.${n + 1}`))
     this.#size = 0
   }
 }

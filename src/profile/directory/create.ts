@@ -1,6 +1,7 @@
 import { closeSync, constants } from 'node:fs'
 import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hasCode } from '../../system/error-code.ts'
 import { HermesError } from '../../system/errors.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { syncDirectory, writeNewFile } from '../../system/files/replace-file.ts'
@@ -74,7 +75,7 @@ async function moveIntoPlace(staging: string, dir: string, name: string): Promis
   try {
     await rename(staging, dir)
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw existsAlready(name, dir)
+    if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw existsAlready(name, dir)
     throw error
   }
 }

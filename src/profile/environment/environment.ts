@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { unlessCode } from '../../system/error-code.ts'
 import { readRegularBytes, readRegularFile } from '../../system/files/small-file.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { decodeBytes } from '../../system/text/byte-text.ts'
@@ -148,11 +149,4 @@ export function readContainerEnvironment(dir: string): Record<string, string> {
   return variables
 }
 
-function namesIn(dir: string): readonly string[] {
-  try {
-    return readdirSync(dir).sort()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
+const namesIn = (dir: string): readonly string[] => unlessCode(['ENOENT'], () => readdirSync(dir).sort(), [])

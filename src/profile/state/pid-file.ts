@@ -1,5 +1,6 @@
 import { linkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { profileDir } from '../../system/paths.ts'
@@ -115,12 +116,7 @@ function removeStale(
   profile: string,
   livingIn: (file: string) => Holder | undefined,
 ): void {
-  try {
-    renameSync(file, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
-  }
+  unlessCode(['ENOENT'], () => renameSync(file, aside))
   const holder = livingIn(aside)
   if (holder && holder.pid !== process.pid) {
     linked(aside, file)
@@ -154,11 +150,5 @@ function holderOf(pid: number): Holder & { readonly start_time: number } {
   throw new HermesError('FAILED', `/proc/${pid}/stat cannot be read`, { next: 'mount /proc' })
 }
 
-function unlinkIfThere(file: string): void {
-  try {
-    unlinkSync(file)
-  } catch (error) {
-    // EROFS also occurs for a missing file.
-    if (!['ENOENT', 'EROFS', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
-}
+/** EROFS also occurs for a missing file. */
+const unlinkIfThere = (file: string): void => unlessCode(['ENOENT', 'EROFS', 'EACCES'], () => unlinkSync(file))

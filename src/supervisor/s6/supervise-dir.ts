@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { SUBSCRIBER, unixMsOf } from '../../protocol/s6.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { below } from '../../system/paths.ts'
 import { ControlFifo, type ControlNative, type Letters } from './control-fifo.ts'
 
@@ -91,10 +92,4 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
 
 const lettersOf = (events: readonly Event[]): string => events.map(({ letter }) => letter).join('')
 
-function remove(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-}
+const remove = (path: string): void => unlessCode(['ENOENT'], () => unlinkSync(path))

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Liveness, ServiceRules } from '../../services/definition.ts'
 import type { Slot } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import { descendants, listProcesses, type ProcessFacts } from '../../system/programs/proc.ts'
 import { whyNot } from '../slots/check.ts'
@@ -102,12 +103,6 @@ function memoryOf(pid: number, all: readonly ProcessFacts[]): number {
 
 /** proc_pid_status(5), VmRSS; 0 for a process that has ended meanwhile, or is a zombie. */
 function residentBytes(pid: number): number {
-  try {
-    const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
-    return Number(found?.[1] ?? 0) * 1024
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ESRCH') return 0
-    throw error
-  }
+  const status = unlessCode(['ENOENT', 'ESRCH'], () => readFileSync(`/proc/${pid}/status`, 'latin1'), '')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
 }

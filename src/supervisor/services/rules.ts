@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { ServiceRules } from '../../services/definition.ts'
+import { unlessCode } from '../../system/error-code.ts'
 
 export interface ImageServices {
   readonly rules: ReadonlyMap<string, ServiceRules>
@@ -11,13 +12,8 @@ const NONE: ImageServices = { rules: new Map(), problems: [] }
 
 /** What init has written about the image's services: trusted, because only init can write it. None, while there is no such file. */
 export function readServiceRules(file: string): ImageServices {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NONE
-    throw error
-  }
+  const text = unlessCode(['ENOENT'], () => readFileSync(file, 'utf8'))
+  if (text === undefined) return NONE
   const { rules, problems } = JSON.parse(text) as { rules: ServiceRules[]; problems: string[] }
   return { rules: new Map(rules.map((one) => [one.name, one])), problems }
 }

@@ -1,5 +1,6 @@
 import type { Check } from '../../profile/config/kinds.ts'
 import type { Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { childEnding, type Kernel } from '../../system/native/child-ending.ts'
 import { signalName } from '../../system/signals.ts'
 
@@ -89,11 +90,6 @@ const askers: { readonly [B in Check['by']]: Ask<B> } = {
 /** KILL to a command and to all that it has started, if any of it is left. */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return // it was never started
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch (error) {
-    // ESRCH: nothing is left of it. EPERM: it became another user's (sudo), and is not ours to end.
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error
-  }
+  // ESRCH: nothing is left of it. EPERM: it became another user's (sudo), and is not ours to end.
+  unlessCode(['ESRCH', 'EPERM'], () => process.kill(-pid, 'SIGKILL'))
 }

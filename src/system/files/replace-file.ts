@@ -1,7 +1,9 @@
 /** Write, then rename: a reader sees the old content of a file or the new one, never half of it, and no planted link is followed. */
+
 import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { hasCode } from '../error-code.ts'
 import { below } from '../paths.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
@@ -94,7 +96,7 @@ export async function syncDirectory(dir: string | Buffer): Promise<void> {
   try {
     await handle.sync()
   } catch (error) {
-    if (!NO_SYNC.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!hasCode(error, ...NO_SYNC)) throw error
   } finally {
     await handle.close()
   }
@@ -105,7 +107,7 @@ function syncDirectorySync(dir: string): void {
   try {
     fsyncSync(fd)
   } catch (error) {
-    if (!NO_SYNC.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!hasCode(error, ...NO_SYNC)) throw error
   } finally {
     closeSync(fd)
   }

@@ -2,7 +2,9 @@
  * The only place that opens and reads files which others can write: everything in the volume and in the run
  * directory. Such a name may hold a FIFO, a device, a link into /proc, or a file that grows while it is read.
  */
+
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statfsSync } from 'node:fs'
+import { unlessCode } from '../error-code.ts'
 
 /**
  * Result of reading an untrusted file: its text, nothing if it does not exist, or one line that describes the
@@ -74,14 +76,8 @@ export function readTail(path: string, maxBytes: number): SmallFile {
  * Text of a file that people may keep elsewhere and link to, such as config.yaml; undefined when there is none.
  * @throws Error with a text for people, about `it`; the error of the file system
  */
-export function readRegularFile(path: string, maxBytes: number): string | undefined {
-  try {
-    return readRegularBytes(path, maxBytes).toString('utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
+export const readRegularFile = (path: string, maxBytes: number): string | undefined =>
+  unlessCode(['ENOENT'], () => readRegularBytes(path, maxBytes).toString('utf8'))
 
 /** Like {@link readRegularFile}, for a file that must exist. @throws Error likewise, including ENOENT */
 export function readRegularBytes(path: string, maxBytes: number): Buffer {
@@ -143,15 +139,9 @@ function readAtMost({ fd, stat }: RegularFile, maxBytes: number): Buffer {
  * regular and empty: some have no end (/proc/self/pagemap), some make the reader wait for another process
  * (/proc/PID/cmdline), some have side effects.
  */
-function kernelFileSystem(path: string): string | undefined {
-  try {
-    return KERNEL_FILE_SYSTEMS.get(Number(statfsSync(path).type) >>> 0)
-  } catch (error) {
-    // Without a mounted /proc, there is no such file to link to either.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
+const kernelFileSystem = (path: string): string | undefined =>
+  // Without a mounted /proc, there is no such file to link to either.
+  unlessCode(['ENOENT'], () => KERNEL_FILE_SYSTEMS.get(Number(statfsSync(path).type) >>> 0))
 
 /** The same check by name, for files that others open by name. */
 export const isKernelFile = (path: string): boolean => kernelFileSystem(path) !== undefined

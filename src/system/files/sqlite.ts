@@ -2,6 +2,7 @@
  * The one place that opens SQLite files: the board and the sessions. better-sqlite3 is synchronous, so every wait for a lock
  * stalls its process; daemons give a short `busyTimeoutMs` and wait with {@link whenFree}, one-shot commands may wait inside.
  */
+
 import {
   closeSync,
   constants,
@@ -17,6 +18,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Clock } from '../clock.ts'
+import { unlessCode } from '../error-code.ts'
 import { HermesError } from '../errors.ts'
 import { makeDirectory } from './directory.ts'
 import { isKernelFile } from './small-file.ts'
@@ -169,13 +171,8 @@ export function setAsideDatabase(file: string, stamp: string): string {
   let target = `${file}.corrupt-${stamp}`
   for (let n = 2; existsSync(target); n++) target = `${file}.corrupt-${stamp}-${n}`
   // The journals first: a new database must never find an old one's.
-  for (const suffix of ['-wal', '-shm', '-journal', '']) {
-    try {
-      renameSync(file + suffix, target + suffix)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-  }
+  for (const suffix of ['-wal', '-shm', '-journal', ''])
+    unlessCode(['ENOENT'], () => renameSync(file + suffix, target + suffix))
   return target
 }
 

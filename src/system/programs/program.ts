@@ -1,5 +1,6 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { hasCode } from '../error-code.ts'
 import type { Fault, Trusted } from '../files/trust.ts'
 import { scriptWord } from './script-word.ts'
 
@@ -112,8 +113,7 @@ export function readable(file: string): Trusted | undefined {
     accessSync(file, constants.R_OK)
     return { real: file, status: statSync(file) }
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      return undefined
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG')) return undefined
     throw error
   }
 }
