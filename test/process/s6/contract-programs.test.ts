@@ -253,6 +253,12 @@ describe.skipIf(why !== undefined)(`as Debian's (${why ?? 'in a namespace'})`, (
     await box.exec(['rm', `${STORE}/PATH`])
   })
 
+  test('printcontenv does not leave the store', async () => {
+    await box.exec(['sh', '-c', `echo secret >${STORE}/../outside`])
+    for (const name of ['../outside', `../container_environment/LONG`, `${STORE}/LONG`])
+      expect(await exec([...ours('printcontenv'), name])).toMatchObject({ code: 1, stdout: '' })
+  })
+
   test('printcontenv prints what a file holds', async () => {
     for (const name of ['NO_NEWLINE', 'LONG', 'ABSENT', 'a b', ''])
       expect([0, 1]).toContain((await same('printcontenv', [name])).code)
