@@ -88,7 +88,7 @@ describe('nobody to talk to', () => {
 
 test.each([
   [{ code: 'FROM_A_LATER_VERSION', message: 'later' }, 'later'],
-  [{}, 'an error without a text'],
+  [{}, 'an error without a message'],
 ])('an error with a code that we do not know is a plain failure: %j', async (error, message) => {
   const server = createServer((socket) => {
     socket.on('data', (text) => {
