@@ -17,7 +17,8 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   const output = processOutput()
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
     output.err(
-      `hermes: needs Node ${OLDEST_NODE} or newer, this is ${process.versions.node}\n  next: npm ci brings one along; start hermes by its wrapper bin/hermes\n`,
+      `hermes: needs Node ${OLDEST_NODE} or newer, this is ${process.versions.node}\n` +
+        '  next: npm ci installs one; start hermes by its wrapper bin/hermes\n',
     )
     return 1
   }

@@ -1,4 +1,5 @@
-// Gives known files of the volume back to the runtime user. Started by init, as root: repair.cjs HOME UID GID DEVICE INODE
+// Gives known files of the volume back to the runtime user. Started by init, as root:
+// repair.cjs HOME UID GID DEVICE INODE
 import { writeSync } from 'node:fs'
 import { describeRepair, repairVolume } from '../src/repair/repair.ts'
 

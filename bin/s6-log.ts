@@ -28,7 +28,10 @@ async function main(argv: readonly string[]): Promise<void> {
   native.exitNow(exitCodes.done)
 }
 
-/** Resolves at the end of the input; or, once told to end, at the end of a line: what comes then waits in the pipe for the next logger. */
+/**
+ * Resolves at the end of the input; or, once told to end, at the end of a line: what comes then waits in the pipe for
+ * the next logger.
+ */
 function inputEnds(writer: LogWriter, clock: Clock, ignoresTerm: boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const input = process.stdin

@@ -1,4 +1,5 @@
-// Reads the services that the image defines and prints them as one JSON table. Started by init, as root: services.cjs FACTS
+// Reads the services that the image defines and prints them as one JSON table. Started by init, as root:
+// services.cjs FACTS
 import { writeSync } from 'node:fs'
 import { type ReaderFacts, readServices, SOURCES } from '../src/services/io/read.ts'
 

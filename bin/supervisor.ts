@@ -1,4 +1,5 @@
-// Policy: decides about slots. Started by init with one argument, SupervisorStart as JSON, and with inherited descriptors.
+// Policy: decides about slots. Started by init with one argument, SupervisorStart as JSON, and with inherited
+// descriptors.
 import { dirname } from 'node:path'
 import { becomeUser } from '../src/cli/terminal/drop.ts'
 import type { SupervisorStart } from '../src/protocol/start-up.ts'

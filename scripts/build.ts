@@ -1,6 +1,6 @@
-// Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per program
-// and the dashboard's page.
-// CommonJS because such a bundle starts in 38-48 ms where ESM needs 58.   node scripts/build.ts [OUT, default dist]
+// Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per
+// program and the dashboard's page. CommonJS because such a bundle starts in 38-48 ms; ESM needs 58 ms.
+// Usage: node scripts/build.ts [OUT, default dist]
 import { createHash } from 'node:crypto'
 import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -51,9 +51,11 @@ const { metafile } = await build({
     {
       name: 'beside-the-bundle',
       setup(b) {
-        // koffi's package only looks for its binary; a bundle finds that one file beside itself, and loads in 4 ms instead of 11.
+        // koffi's package only looks for its binary; a bundle finds that one file beside itself, and loads in 4 ms
+        // instead of 11.
         b.onResolve({ filter: /^koffi$/ }, () => ({ path: './koffi.node', external: true }))
-        // Likewise node-pty's, which looks for a package by its platform; where there is none (musl), loading it fails in one line.
+        // Likewise node-pty's, which looks for a package by its platform; where there is none (musl), loading it fails
+        // in one line.
         b.onLoad({ filter: /node-pty\/requireBinary\.js$/ }, () => ({
           contents: "exports.requireBinary = () => require('./pty.node')",
         }))

@@ -1,4 +1,5 @@
-// npm run dev: the dashboard and the command line from the sources, on a home that goes when it ends. A change needs no build.
+// npm run dev: the dashboard and the command line from the sources, on a home that goes when it ends. A change needs no
+// build.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'

@@ -37,7 +37,8 @@ say('docker stop', `${median(stops).toFixed(0)} ms`)
 const home = freshHome()
 try {
   const files =
-    'mkdir "$0/sessions" && cd "$0/sessions" && for d in $(seq 100); do mkdir "$d"; (cd "$d" && seq 1000 | xargs touch); done'
+    'mkdir "$0/sessions" && cd "$0/sessions" && ' +
+    'for d in $(seq 100); do mkdir "$d"; (cd "$d" && seq 1000 | xargs touch); done'
   runSync('sh', ['-c', files, home])
   say('ownership repair of 100,000 files, whole life', `${await lifeMs(home)} ms`)
   say('the same volume again, whole life', `${await lifeMs(home)} ms`)

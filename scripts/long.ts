@@ -1,4 +1,5 @@
-// npm run long -- NAME …: a test file at its whole size. CI runs the same file with smaller numbers (test/support/size.ts).
+// npm run long -- NAME …: a test file at its whole size. CI runs the same file with smaller numbers
+// (test/support/size.ts).
 import { buildImage } from '../test/support/container/image.ts'
 import { runVitest } from './testing/vitest-run.ts'
 

@@ -44,8 +44,8 @@ function execaOptions({ cwd, env, input = '', timeoutMs = TIMEOUT_MS, output = '
 
 /**
  * Runs a program to its end. What it has started ends with it when it is killed.
- * @throws an error with the command and all of its output when the program cannot be started, exits with another code than 0, is
- * killed, or takes too long
+ * @throws an error with the command and all of its output when the program cannot be started, exits with another code
+ * than 0, is killed, or takes too long
  */
 export async function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const { stdout, stderr } = await execa(file, args, { ...execaOptions(options), killDescendants: true })

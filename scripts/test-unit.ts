@@ -1,4 +1,5 @@
-// npm run test:unit: the tests that need no build, no engine and no browser.   npm run test:unit -- [vitest's arguments, file names]
+// npm run test:unit: the tests that need no build, no engine and no browser.   npm run test:unit -- [vitest's
+// arguments, file names]
 import { runVitest } from './testing/vitest-run.ts'
 
 const { ok, summary, leftOut } = await runVitest(['unit'], process.argv.slice(2), {})

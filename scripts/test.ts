@@ -1,11 +1,14 @@
-// npm test: everything this machine can run, and what it left out and why.   npm test -- [vitest's arguments, file names]
+// npm test: everything this machine can run, and what it left out and why.   npm test -- [vitest's arguments, file
+// names]
 
 import { whyNoEngine } from '../test/support/container/engine.ts'
 import { testImage, whyNoImage } from '../test/support/container/image.ts'
 import { whyNoBrowser } from '../test/support/dashboard/browser.ts'
 import { runVitest } from './testing/vitest-run.ts'
 
-/** Tests that not every machine can run, why this one cannot, and the variable that makes leaving them out a failure. */
+/**
+ * Tests that not every machine can run, why this one cannot, and the variable that makes leaving them out a failure.
+ */
 const optional = [
   { project: 'container', why: (await whyNoEngine()) ?? (await whyNoImage()), required: 'HERMES_REQUIRE_DOCKER' },
   { project: 'browser', why: whyNoBrowser(), required: 'HERMES_REQUIRE_BROWSER' },

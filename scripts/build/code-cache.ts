@@ -1,6 +1,7 @@
-// Programs start from compiled code: lib/X.cjs is a loader, lib/X.js the bundle, lib/X.cache what V8 had compiled of it after it had
-// worked for a while. Boot is mostly compiling otherwise, twice in a row (init, then supervisor). Node's own compile cache would
-// keep a directory per uid and write to it at run time; this one is made once, here, and only ever read.
+// Programs start from compiled code: lib/X.cjs is a loader, lib/X.js the bundle, lib/X.cache what V8 had compiled of it
+// after it had worked for a while. Boot is mostly compiling otherwise, twice in a row (init, then supervisor). Node's
+// own compile cache would keep a directory per uid and write to it at run time; this one is made once, here, and only
+// ever read.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -45,8 +46,8 @@ const writeLoaders = (lib: string, names: readonly string[], more: (name: string
   Promise.all(names.map((name) => writeFile(join(lib, `${name}.cjs`), loader(name, more(name)))))
 
 /**
- * Gives every bundle of an install tree its loader, and those that matter for boot and for the command line their cache: the tree is
- * run for a second, in a home of its own.
+ * Gives every bundle of an install tree its loader, and those that matter for boot and for the command line their
+ * cache: the tree is run for a second, in a home of its own.
  * @param install holds lib/X.js for each of `names`
  * @returns why there is no cache; undefined: there is one
  */

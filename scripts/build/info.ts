@@ -13,7 +13,8 @@ export interface BuildInfo {
 }
 
 /**
- * @param environment HERMES_BUILD_REVISION, _DATE and _BASE win over what the checkout says; SOURCE_DATE_EPOCH as reproducible builds
+ * @param environment HERMES_BUILD_REVISION, _DATE and _BASE win over what the checkout says; SOURCE_DATE_EPOCH as
+ * reproducible builds
  *   have it (https://reproducible-builds.org/specs/source-date-epoch/)
  */
 export async function buildInfo(root: string, version: string, environment: NodeJS.ProcessEnv): Promise<BuildInfo> {

@@ -1,4 +1,5 @@
-// The dashboard's page as static files: index.html, and assets with a hash of their content in the name, gzipped beforehand too.
+// The dashboard's page as static files: index.html, and assets with a hash of their content in the name, gzipped
+// beforehand too.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,7 +9,10 @@ import { build, type Plugin } from 'vite'
 /** What pays to be compressed; fonts are already. */
 const COMPRESSIBLE = /\.(?:js|css|svg)$/
 
-/** The font of every view is asked for with the script, not when the first text needs it: text that is drawn twice jumps. */
+/**
+ * The font of every view is asked for with the script, not when the first text needs it: text that is drawn twice
+ * jumps.
+ */
 const fontFirst: Plugin = {
   name: 'font-first',
   transformIndexHtml: {

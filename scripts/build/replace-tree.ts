@@ -19,7 +19,10 @@ export async function freshTree(out: string): Promise<string> {
   return join(dirname(out), `${prefix}${process.pid}`)
 }
 
-/** Puts a tree into the place of another in one step: what runs from that one never finds a file missing. The old one is removed. */
+/**
+ * Puts a tree into the place of another in one step: what runs from that one never finds a file missing. The old one is
+ * removed.
+ */
 export async function putInPlace(fresh: string, out: string): Promise<void> {
   if (!exchange(fresh, out)) {
     // There is no old tree, or the file system cannot exchange: then there is none for some microseconds.

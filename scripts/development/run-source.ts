@@ -1,4 +1,5 @@
-// How a source tree (source-tree.ts) runs a program: from bin/NAME.ts as it lies, by Node's own removal of types, without a build.
+// How a source tree (source-tree.ts) runs a program: from bin/NAME.ts as it lies, by Node's own removal of types,
+// without a build.
 import { existsSync } from 'node:fs'
 import { enableCompileCache, type LoadHookSync, type ResolveHookSync, registerHooks } from 'node:module'
 import { join } from 'node:path'
@@ -42,6 +43,10 @@ const loadOf =
     if (!url.startsWith(pathToFileURL(root).href) || !url.endsWith('.ts')) return loaded
     const text = String(loaded.source)
     if (!OF_A_BUNDLE.test(text) || url.startsWith(pathToFileURL(join(root, 'scripts')).href)) return loaded
-    const names = `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url), __dirname = ${JSON.stringify(lib)};`
+    // On one line, so that the lines of the source keep their numbers.
+    const names = [
+      "import { createRequire as requireOf } from 'node:module'",
+      `const require = requireOf(import.meta.url), __dirname = ${JSON.stringify(lib)};`,
+    ].join('; ')
     return { ...loaded, source: `${names}${text}` }
   }

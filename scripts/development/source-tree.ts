@@ -13,10 +13,11 @@ const root = join(import.meta.dirname, '../..')
 const runner = join(import.meta.dirname, 'run-source.ts')
 
 /**
- * Makes an install tree whose programs run from the sources of this checkout: a changed file needs no build, only another start.
- * It has no page; that is for `buildPage` to put into `lib/dashboard`.
+ * Makes an install tree whose programs run from the sources of this checkout: a changed file needs no build, only
+ * another start. It has no page; that is for `buildPage` to put into `lib/dashboard`.
  * @param out gets bin/ with the wrappers of the image, and lib/ with a loader per program
- * @param inspect written into that program's loader: the programs take no such wish from a signal or from their environment
+ * @param inspect written into that program's loader: the programs take no such wish from a signal or from their
+ * environment
  */
 export async function makeSourceTree(out: string, inspect?: Inspect): Promise<void> {
   const lib = join(out, 'lib')

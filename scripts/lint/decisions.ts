@@ -1,4 +1,5 @@
-// Decisions go by codes: in src, no program looks into the words of an error, an answer or a log line to find out what happened.
+// Decisions go by codes: in src, no program looks into the words of an error, an answer or a log line to find out what
+// happened.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -20,7 +21,8 @@ export interface Finding {
 }
 
 /**
- * The places of a source text that decide by a sentence: `error.message.includes('…')`, `/…/.test(message)`, `reason === 'two words'`.
+ * The places of a source text that decide by a sentence: `error.message.includes('…')`, `/…/.test(message)`, `reason
+ * === 'two words'`.
  * @param file its name, for the findings; `.tsx` is read as such
  */
 export function decisionsBySentence(file: string, source: string): readonly Finding[] {

@@ -12,7 +12,8 @@ export interface Released {
 
 /**
  * Turns the unreleased entries of a changelog into those of a version.
- * @param text has one heading `## Unreleased` or `## 1.2.3 (unreleased)`; below it `### Added`, `### Changed`, `### Fixed`
+ * @param text has one heading `## Unreleased` or `## 1.2.3 (unreleased)`; below it `### Added`, `### Changed`, `###
+ * Fixed`
  * @param version such as 1.2.3
  * @param day of the release, YYYY-MM-DD
  * @throws Error with one line that says what is missing or wrong

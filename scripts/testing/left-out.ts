@@ -4,14 +4,18 @@ export interface Skipped {
   readonly ancestorTitles: readonly string[]
 }
 
-/** The key of a test among the reasons that tests gave while they ran (`context.skip(reason)`), which the report leaves out. */
+/**
+ * The key of a test among the reasons that tests gave while they ran (`context.skip(reason)`), which the report leaves
+ * out.
+ */
 export const fullName = ({ title, ancestorTitles }: Skipped): string => [...ancestorTitles, title].join(' > ')
 
 /** Lines that `npm test` prints of tests that were left out, at most. */
 const MOST_LINES = 25
 
 /**
- * One line per reason. A reason stands in parentheses at the end of the test's name, or of a group's that it is in, or in `notes`.
+ * One line per reason. A reason stands in parentheses at the end of the test's name, or of a group's that it is in, or
+ * in `notes`.
  * @param notes reasons by {@link fullName}
  * @returns `left out: 12 tests, because promtool is not on PATH; apt-get install prometheus`
  */

@@ -21,10 +21,10 @@ interface Report {
 }
 
 /**
- * Runs vitest on some of its projects. Of what it prints, only the failures and how far it is are seen; standard error of the tests,
- * which their programs write to, is shown when the run fails.
- * @returns `summary`: `N passed, N failed, N skipped`, where a file that could not be loaded counts as one failure; `leftOut`: why
- * tests were skipped, a line each
+ * Runs vitest on some of its projects. Of what it prints, only the failures and how far it is are seen; standard error
+ * of the tests, which their programs write to, is shown when the run fails.
+ * @returns `summary`: `N passed, N failed, N skipped`, where a file that could not be loaded counts as one failure;
+ * `leftOut`: why tests were skipped, a line each
  */
 export async function runVitest(
   projects: readonly string[],
@@ -61,7 +61,8 @@ export async function runVitest(
       (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
     ).length
     const failed = report.numFailedTests + brokenFiles
-    const summary = `${report.numPassedTests} passed, ${failed} failed, ${report.numPendingTests + report.numTodoTests} skipped`
+    const leftUndone = report.numPendingTests + report.numTodoTests
+    const summary = `${report.numPassedTests} passed, ${failed} failed, ${leftUndone} skipped`
     const skipped = report.testResults.flatMap(({ assertionResults }) =>
       assertionResults.filter((one) => ['skipped', 'pending'].includes(one.status) && isSelected(one, args)),
     )

@@ -1,0 +1,136 @@
+// What counts as plain English here, as functions of a text. docs/style.md, "English", says the same for people.
+import ts from 'typescript'
+
+export interface Finding {
+  readonly line: number
+  readonly text: string
+  readonly why: string
+}
+
+/** Constructions that a reader understands only at the second reading, each with what to write instead. */
+const BANNED: readonly (readonly [pattern: RegExp, why: string])[] = [
+  [/\bnobody\b/gim, 'name the acting part, or say that it does not happen'],
+  [/\b(?:told|said)\b/gim, 'write the true verb: logged, reported, answered, notified'],
+  [/\bwhoever\b/gim, 'name the reader, user or program'],
+  [/\bmeanwhile\b/gim, 'say when'],
+  [/\bfor ever\b/gim, 'write indefinitely, permanently or constantly'],
+  [/\bmend(?:s|ed|ing)?\b/gim, 'write fix, repair or correct'],
+  [/\bcame to be\b|\bwhat [a-z ]{1,20}came to\b/gim, 'write the result or the cause'],
+  [
+    /(?<!\bthere )\b(?:is|are|was|were) (?:no|none)\b(?!\s+(?:longer|more|less|fewer|later|earlier|better)\b)/gim,
+    'write "is not a", or "there is no"',
+  ],
+  [/(?:^|[.:;] )(?:who|whose)\b(?![^.;]*\?)/gim, '"who" needs an antecedent before it'],
+  [/(?:^|[.] )(?:that|those) of\b/gim, 'begin the sentence with the noun'],
+  [/, and (?:nobody|nothing|none) (?:of|those|that)\b/gim, 'begin a new sentence'],
+]
+
+/** Sentences go on over the ends of lines; list items, rows of tables, headings and empty lines begin anew. */
+const unwrapped = (text: string): string => text.replaceAll(/(?<!\n)\n(?! *(?:[-*|#\n]|\d+\. ))/g, ' ')
+
+const lineAt = (text: string, at: number): number => text.slice(0, at).split('\n').length
+
+/** @param line of the first line of the text */
+export function bannedIn(text: string, line = 1): readonly Finding[] {
+  const joined = unwrapped(text)
+  return BANNED.flatMap(([pattern, why]) =>
+    [...joined.matchAll(pattern)].map((found) => ({
+      line: line + lineAt(text, found.index + found[0].search(/\w/)) - 1,
+      text: found[0].trim(),
+      why,
+    })),
+  )
+}
+
+const blank = (text: string): string => text.replaceAll(/[^\n]/g, ' ')
+
+/**
+ * The prose of a Markdown page, with as many lines as the page: without code, targets of links, names of tests, and the
+ * parts that are made from the code.
+ */
+export const proseOf = (page: string): string =>
+  page
+    .replaceAll(/<!-- made from the code -->[\s\S]*?<!-- made from the code -->/g, blank)
+    .replaceAll(/^ *```[\s\S]*?^ *```$/gm, blank)
+    .replaceAll(/\| `test\/[^`]+`: [^\n]* \|$/gm, blank)
+    .replaceAll(/`[^`]*`/g, (code) => code.replaceAll(/[^\n`]/g, '_'))
+    .replaceAll(/\]\([^)]*\)/g, (target) => `]${blank(target.slice(1))}`)
+
+/** Sentences of a page's paragraphs that hang together by semicolons alone. Tables are lists, and may use them. */
+export function chainedIn(prose: string): readonly Finding[] {
+  const found: Finding[] = []
+  let line = 1
+  for (const paragraph of prose.split(/(\n\s*\n|\n(?= *(?:[-*]|\d+\.) |\||#))/)) {
+    if (!/^\s*(?:\||#)/.test(paragraph))
+      for (const sentence of paragraph.replaceAll(/\([^)]*\)/g, '').split(/[.:?!](?=\s|$)/))
+        if ((sentence.match(/;/g) ?? []).length > 1)
+          found.push({ line, text: sentence.trim().slice(0, 60), why: 'one idea a sentence: use full stops' })
+    line += paragraph.split('\n').length - 1
+  }
+  return found
+}
+
+/** Lines over 120 characters that could be shorter: rows of tables, links and code of pages cannot. */
+export function longLinesIn(text: string, page: boolean): readonly Finding[] {
+  const shown = page ? text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, blank) : text
+  return shown.split('\n').flatMap((content, index) => {
+    const line = content.trimEnd()
+    const mayBeLong = /https?:\/\//.test(line) || (page && (line.startsWith('|') || /^\s*\S*\]\(\S*$/.test(line)))
+    const why = 'at most 120 characters a line'
+    return [...line].length <= 120 || mayBeLong ? [] : [{ line: index + 1, text: `${line.trim().slice(0, 50)}…`, why }]
+  })
+}
+
+/** A sentence in a string has at least three words with spaces between them; names and classes have fewer. */
+const SENTENCE = /[a-z]{2,} [a-z]+ [a-z]{2,}/i
+
+/** Banned constructions in the string literals and the JSX text of a source text. */
+export function bannedInTexts(file: string, source: string): readonly Finding[] {
+  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
+  const found: Finding[] = []
+  const visit = (node: ts.Node): void => {
+    if ((isText(node) || ts.isJsxText(node)) && SENTENCE.test(node.text))
+      found.push(...bannedIn(node.text, tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1))
+    ts.forEachChild(node, visit)
+  }
+  visit(tree)
+  return found
+}
+
+/** Banned constructions in the doc comments of a source text, without the code in them. */
+export const bannedInComments = (source: string): readonly Finding[] =>
+  [...source.matchAll(/^ *\/\*\*[\s\S]*?\*\//gm)].flatMap(({ index, 0: comment }) =>
+    bannedIn(comment.replaceAll(/^ *(?:\/\*\*|\*\/?) ?/gm, '').replaceAll(/`[^`\n]*`/g, '``'), lineAt(source, index)),
+  )
+
+const isText = (node: ts.Node): node is ts.LiteralLikeNode =>
+  ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddle(node) || ts.isTemplateTail(node)
+
+/** Base-form verbs that begin the summaries of commands. Add a new one after reading its summary aloud. */
+const VERBS = new Set(
+  `Add Answer Archive Assign Block Check Choose Complete Count Create Delete Dispatch Edit Explain Hold Link List Make
+  Manage Mark Move Print Record Read Remove Rename Report Restart Run Send Serve Set Show Start Stop Store Talk
+  Unblock`.split(/\s+/),
+)
+
+/** Summaries of commands (`summary: '…'`) that do not begin with a verb in its base form. */
+export function summariesIn(file: string, source: string): readonly Finding[] {
+  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
+  const found: Finding[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isPropertyAssignment(node) && ts.isIdentifier(node.name) && node.name.text === 'summary') {
+      const { initializer } = node
+      const line = tree.getLineAndCharacterOfPosition(initializer.getStart(tree)).line + 1
+      const text = ts.isTemplateExpression(initializer)
+        ? initializer.head.text
+        : ts.isStringLiteralLike(initializer)
+          ? initializer.text
+          : ''
+      const first = text.split(/[\s,]/)[0] ?? ''
+      if (first !== '' && !VERBS.has(first)) found.push({ line, text, why: 'begin the summary with a verb, "Show …"' })
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(tree)
+  return found
+}

@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import {
+  bannedIn,
+  bannedInComments,
+  bannedInTexts,
+  chainedIn,
+  longLinesIn,
+  proseOf,
+  summariesIn,
+} from '../../scripts/lint/english-rules.ts'
+
+test.each([
+  'Nobody is waited for.',
+  'The slot is told what to do.',
+  'It was said in the log.',
+  'Whoever starts it',
+  'Meanwhile the others wait.',
+  'It runs for ever.',
+  'Mend the file.',
+  'A row that is no task',
+  'A container whose main program is\nno program of ours',
+  'Those of other slots are skipped.',
+  'Listeners are asked: who is gone is removed.',
+])('an unclear construction is found: %s', (text) => {
+  expect(bannedIn(text)).not.toEqual([])
+})
+
+test.each([
+  'There is no lock here.',
+  'The slot is no longer there.',
+  'The slot is no\n  longer there.',
+  'A user who reaches the port can read the log.',
+  'Who may read the log? Every user.',
+  'recommended',
+])('a clear sentence passes: %s', (text) => {
+  expect(bannedIn(text)).toEqual([])
+})
+
+test('a finding names its line', () => {
+  expect(bannedIn('One.\nTwo.\nThe slot is\ntold.').map(({ line, text }) => [line, text])).toEqual([[4, 'told']])
+})
+
+test('the prose of a page has neither code nor targets of links, nor what is made from the code', () => {
+  const page = [
+    'Run `nobody`.',
+    '```sh',
+    'echo told',
+    '```',
+    'See [it](told.md).',
+    '<!-- made from the code -->',
+    '| told |',
+    '<!-- made from the code -->',
+    '| A sentence. | `test/x.test.ts`: whoever asks is told |',
+  ].join('\n')
+  expect(bannedIn(proseOf(page))).toEqual([])
+  expect(proseOf(page).split('\n')).toHaveLength(page.split('\n').length)
+})
+
+test('two semicolons in one sentence are found, in paragraphs and list items but not in tables', () => {
+  expect(chainedIn('First.\n\n- It starts; it runs; it ends.').map(({ line }) => line)).toEqual([3])
+  expect(chainedIn('It starts; it runs. It ends; that is all.')).toEqual([])
+  expect(chainedIn('| it starts; it runs; it ends |')).toEqual([])
+})
+
+test('lines over 120 characters are found, but for links, and for tables and code of pages', () => {
+  const long = 'x '.repeat(61)
+  expect(longLinesIn(`short\n${long}x`, false).map(({ line }) => line)).toEqual([2])
+  expect(longLinesIn(`https://example.org/${long}x`, false)).toEqual([])
+  expect(longLinesIn(`| ${long} |\n\`\`\`sh\n${long}x\n\`\`\``, true)).toEqual([])
+  expect(longLinesIn(`| ${long} |`, false)).not.toEqual([])
+})
+
+test('texts of a source are checked, names are not', () => {
+  const found = (source: string): readonly string[] => bannedInTexts('x.tsx', source).map(({ text }) => text)
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the source text of a template
+  expect(found('const a = `the slot ${name} was told to end`')).toEqual(['told'])
+  expect(found('const a = <p>nobody is signed in</p>')).toEqual(['nobody'])
+  expect(found("const user = 'nobody'\n/** Nobody reads this. */")).toEqual([])
+})
+
+test('doc comments of a source are checked, code in them and other comments are not', () => {
+  const found = (source: string): readonly unknown[] => bannedInComments(source).map(({ line, text }) => [line, text])
+  expect(found('const a = 1\n/**\n * One.\n * Nobody reads this.\n */\nconst b = 1')).toEqual([[4, 'Nobody']])
+  expect(found('/** The user `nobody`. */\n// nobody reads this\nconst a = 1')).toEqual([])
+})
+
+test('summaries begin with a verb in its base form', () => {
+  const found = (summary: string): readonly unknown[] =>
+    summariesIn('x.ts', `const command = { summary: '${summary}' }`)
+  expect(found('Show the state of a slot')).toEqual([])
+  expect(found('shows the state of a slot')).not.toEqual([])
+  expect(found('The state of a slot')).not.toEqual([])
+})
