@@ -10,9 +10,11 @@ const rank = ({ moduleId }: TestSpecification): number => {
 }
 /** Where tests of whole programs are; the folders beside these have tests of one part each. */
 const WHOLE = ['test/process/**', 'test/container/**', 'test/browser/**']
-/** What a test of a part imports that starts programs, or asks the kernel through our own binding. */
-const REAL =
-  /from '(node:child_process|[./]+\/(support\/(cli|gateway|install|supervisor\/real-native)|scripts\/run)\.ts)'/
+/** What a test of a part imports that starts programs or servers, opens a database, or asks the kernel through our own binding. */
+const REAL = new RegExp(
+  "from '(node:child_process|[./]+/support/(board|cli|gateway|install|kanban-cli" +
+    "|dashboard/(identity-provider|openai-upstream)|hostile/memory-disk|supervisor/real-native)\\.ts)'",
+)
 const ofReal = globSync('test/**/*.test.ts', { exclude: WHOLE }).filter((file) => REAL.test(readFileSync(file, 'utf8')))
 
 const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder
@@ -78,15 +80,15 @@ export default defineConfig({
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
         extends: true,
         test: {
           name: 'container',
-          // The engine builds and runs for all of them.
-          maxWorkers: 2,
+          // The engine builds and runs for all of them; waiting for it costs nothing here.
+          maxWorkers: 3,
           include: ['test/container/**/*.test.ts'],
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 180_000,

@@ -1,18 +1,18 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { conversation, HISTORY_BUDGET_CHARS, newestTurns } from '../../src/gateway/sessions/conversation.ts'
 import { openSessions, parseSessionId, sessionsFile } from '../../src/gateway/sessions/store.ts'
 import { type Clock, systemClock } from '../../src/system/clock.ts'
 import { openDatabase } from '../../src/system/files/sqlite.ts'
+import { quickDir } from '../support/quick-dir.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string
 let warnings: string[]
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-sessions-'))
+  dir = quickDir('hermes-sessions-')
   warnings = []
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { program } from './install.ts'
+import { quickDir } from './quick-dir.ts'
 
 export interface Ran {
   readonly code: number
@@ -58,6 +58,6 @@ export const hermes = (args: readonly string[], options: CliOptions): Promise<Ra
 
 /** A directory that goes when the test is over. */
 export function temporaryHome(): Disposable & { readonly home: string } {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-cli-'))
+  const home = quickDir('hermes-cli-')
   return { home, [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }) }
 }

@@ -1,11 +1,11 @@
 // The real program `hermes gateway run` as its slot runs it, without a supervisor: readiness on fd 3, output kept.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { program } from './install.ts'
 import { freePort } from './port.ts'
+import { quickDir } from './quick-dir.ts'
 import { waitFor, within } from './wait.ts'
 
 export interface GatewayOptions {
@@ -36,7 +36,7 @@ export interface TestGateway extends AsyncDisposable {
 /** Starts it and resolves at once: it may be meant to fail. */
 export async function spawnGateway(options: GatewayOptions = {}): Promise<TestGateway> {
   const { profile = 'default', config, env, api = true } = options
-  const home = options.home ?? mkdtempSync(join(tmpdir(), 'hermes-gateway-'))
+  const home = options.home ?? quickDir('hermes-gateway-')
   const dir = profile === 'default' ? home : join(home, 'profiles', profile)
   mkdirSync(dir, { recursive: true })
   if (config !== undefined) writeFileSync(join(dir, 'config.yaml'), JSON.stringify(config))

@@ -145,7 +145,7 @@ describe('rename and delete that meet an obstacle', () => {
     const { pid } = await slotOf('sleeper')
     expect(await run('profile rename sleeper misconfigured')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('exists already'),
+      stderr: expect.stringContaining('already exists'),
     })
     expect(await slotOf('sleeper')).toMatchObject({ state: 'up', wanted: 'up', pid })
     expect(readFileSync(join(profileDir('sleeper'), 'desired_state'), 'utf8')).toBe('running\n')

@@ -1,6 +1,5 @@
 // The board with the real programs: init, supervisor, dispatcher, workers.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { takeTickLock } from '../../../src/kanban/dispatch/tick-lock.ts'
@@ -12,6 +11,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { hermes as hermesCommand } from '../../support/cli.ts'
 import { startUpstream } from '../../support/dashboard/openai-upstream.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
+import { quickDir } from '../../support/quick-dir.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const agent = join(import.meta.dirname, '../../support/programs/kanban-agent')
@@ -28,7 +28,7 @@ interface Stage extends AsyncDisposable {
 
 /** A home with three profiles whose agent works for `seconds`, and a board that runs two of each at a time. */
 function stage(seconds: string): Stage {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-board-run-'))
+  const home = quickDir('hermes-board-run-')
   const journal = join(home, 'journal')
   writeFileSync(journal, '')
   writeFileSync(

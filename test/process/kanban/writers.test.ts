@@ -1,13 +1,13 @@
 // Many real processes on one board.
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { openBoard } from '../../../src/kanban/store/board.ts'
 import { createTask } from '../../../src/kanban/store/changes.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
+import { quickDir } from '../../support/quick-dir.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const run = promisify(execFile)
@@ -25,7 +25,7 @@ interface Said {
 test(`two dispatchers, ${WRITERS} writers and a reader that never ends its transaction: nothing is lost, torn or busy`, {
   timeout: 180_000,
 }, async () => {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-writers-'))
+  const home = quickDir('hermes-writers-')
   try {
     writeFileSync(join(home, 'config.yaml'), JSON.stringify({ agent: { command: ['true'] } }))
     const place = boardPlace(home, 'default')
