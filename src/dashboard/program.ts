@@ -39,18 +39,18 @@ export interface DashboardFacts {
   readonly clock: Clock
   readonly version: string
   readonly host: string
-  /** Words of the built-in agent. */
+  /** Command of the built-in agent. */
   readonly builtIn: (profile: string) => readonly string[]
   readonly out: (text: string) => void
   readonly err: (text: string) => void
   readonly options: DashboardOptions
-  /** What init has handed over; absent: it has not started us. */
+  /** Data that init has handed over; absent: init has not started this process. */
   readonly handed?: Handed
 }
 
 const NOTIFICATION_FD = 3
 
-/** What the bundle of this program gives to the command line, which loads it when a command needs it. */
+/** Exports of this program's bundle; the command line loads it on demand. */
 export interface DashboardBundle {
   dashboardProgram(facts: Omit<DashboardFacts, 'version'>): Promise<number>
 }
@@ -58,7 +58,7 @@ export interface DashboardBundle {
 /**
  * `hermes dashboard`: serves until TERM or INT.
  * @returns 0
- * @throws HermesError with exit code 78 when it may not, or cannot, listen where it was told; 1 while the port is taken
+ * @throws HermesError with exit code 78 when the address is not allowed or not available; 1 while the port is in use
  */
 export async function runDashboard(facts: DashboardFacts): Promise<number> {
   const { env, out, err } = facts
@@ -159,11 +159,11 @@ async function assemble(
 function listen(server: Server, { host, port }: DashboardSettings): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      // Not parked: whoever has it may give it back, and the slot's backoff asks again.
+      // Not parked: the other owner may free the port, and the slot tries again after its backoff.
       if (error.code === 'EADDRINUSE')
         return reject(
           new HermesError('FAILED', `port ${port} is already in use by ${holderText(port)}`, {
-            next: 'set HERMES_DASHBOARD_PORT to another one, or stop the other program',
+            next: 'set HERMES_DASHBOARD_PORT to another port, or stop the other program',
           }),
         )
       const why = `the dashboard cannot listen on ${addressText({ host, port })}: ${error.code}`

@@ -152,7 +152,7 @@ test('a task is created, says why it is not running, is assigned, commented and 
   await page.locator('.column').first().waitFor()
   await page.keyboard.press('n')
   await page.getByLabel('Title').fill('Made in a browser')
-  await page.getByLabel('What is to be done').fill('Something.')
+  await page.getByLabel('What to do').fill('Something.')
   await tab.screenshot('new-task')
   await page.getByRole('button', { name: 'Create task' }).click()
   await tab.sees('.notice', 'is ready')

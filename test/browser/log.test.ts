@@ -206,7 +206,7 @@ describe('a long log that nobody writes', () => {
     await page.keyboard.press('Enter')
     await tab.sees('.log-row.error', 'entry 1234')
     await page.keyboard.press('Escape')
-    await page.getByLabel('Least level shown').selectOption('error')
+    await page.getByLabel('Minimum level shown').selectOption('error')
     await tab.sees('.log-count', '0 of 500 lines')
   })
 

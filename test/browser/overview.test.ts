@@ -235,7 +235,7 @@ test('the page says when the dashboard is away, and is live again by itself', as
   await tab.sees('.foot .live', 'live')
   await leaveMark(tab)
   await first.stop()
-  await tab.sees('.banner.away', 'may be old')
+  await tab.sees('.banner.away', 'may be out of date')
   await tab.screenshot('away')
   await using _again = await startDashboard(scene.hermes, { ...gated, port: first.port })
   await tab.sees('.foot .live', 'live', 30_000)

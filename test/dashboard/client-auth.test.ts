@@ -52,7 +52,7 @@ describe('a client shows a provider who it is', () => {
     'or says which ways there are, where it has none of them: %o',
     (methods, named) => {
       expect(() => shown('secret', methods)).toThrow(ProviderAway)
-      expect(() => shown('secret', methods)).toThrow(`"corp" takes no client secret: it announces ${named}`)
+      expect(() => shown('secret', methods)).toThrow(`"corp" accepts no client secret; it announces ${named}`)
     },
   )
 })

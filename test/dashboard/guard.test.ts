@@ -3,7 +3,7 @@ import { type Caller, checkEntry, checkHost, type GuardRules } from '../../src/d
 import { isPublic, loginList, PUBLIC } from '../../src/dashboard/gate/public-paths.ts'
 import { Refused } from '../../src/dashboard/gate/refusals.ts'
 
-const NOBODY: Caller = { kind: 'nobody', reason: 'no_cookie' }
+const NOBODY: Caller = { kind: 'anonymous', reason: 'no_cookie' }
 const GATES: readonly GuardRules['gate'][] = [
   { kind: 'login', providers: ['basic'] },
   { kind: 'loopback' },

@@ -73,7 +73,10 @@ describe('a session by password', () => {
       cookie = jar(read.cookies)
       clock.advance(15 * 60_000)
     }
-    expect(await sessions.read(cookie, PLACE)).toMatchObject({ kind: 'nobody', reason: 'invalid_or_expired_session' })
+    expect(await sessions.read(cookie, PLACE)).toMatchObject({
+      kind: 'anonymous',
+      reason: 'invalid_or_expired_session',
+    })
   })
 
   test('is over when it was ended, the password changed, or the user was taken off the list', async () => {
@@ -81,13 +84,13 @@ describe('a session by password', () => {
     const { sessions, sealer, ended } = world([password], () => allowed.now)
     const { cookies, session } = sessions.begin(password, { identity: { subject: 'me' } }, PLACE)
     allowed.now = false
-    expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+    expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('anonymous')
     allowed.now = true
     const other = world([{ ...password, fingerprint: 'another' }])
-    expect((await other.sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+    expect((await other.sessions.read(jar(cookies), PLACE)).kind).toBe('anonymous')
     await sessions.end(session, jar(cookies), PLACE)
     expect(ended.has(session.id)).toBe(true)
-    expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+    expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('anonymous')
     expect(session.token).toBe(sealer.tokenOf(session.id))
   })
 
@@ -95,7 +98,7 @@ describe('a session by password', () => {
     const { sessions } = world([password])
     for (const header of [undefined, '', 'other=1'])
       expect(await sessions.read(header, PLACE)).toEqual({
-        kind: 'nobody',
+        kind: 'anonymous',
         reason: 'no_cookie',
         cookies: [],
         foreign: false,
@@ -132,7 +135,10 @@ describe('a session by a provider', () => {
     const cookie = jar(sessions.begin(provider, grant, PLACE).cookies)
     clock.advance(61_000)
     await expect(sessions.read(cookie, PLACE)).rejects.toBeInstanceOf(ProviderAway)
-    expect(await sessions.read(cookie, PLACE)).toMatchObject({ kind: 'nobody', reason: 'invalid_or_expired_session' })
+    expect(await sessions.read(cookie, PLACE)).toMatchObject({
+      kind: 'anonymous',
+      reason: 'invalid_or_expired_session',
+    })
     expect(refused).toEqual(['invalid_grant'])
   })
 
@@ -147,7 +153,7 @@ describe('a session by a provider', () => {
       clock.advance(HOUR_MS - 1)
       expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('user')
       clock.advance(1)
-      expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('nobody')
+      expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('anonymous')
     }
     expect(provider.tokens).toEqual([])
   })
@@ -167,7 +173,7 @@ describe('a session by a provider', () => {
     expect(sessions.peek(jar(cookies), PLACE)).toMatchObject({ id: session.id, endsMs: session.endsMs })
     await sessions.end(session, jar(cookies), PLACE)
     expect(sessions.peek(jar(cookies), PLACE)).toBeUndefined()
-    expect(await sessions.read(jar(cookies), PLACE)).toMatchObject({ kind: 'nobody' })
+    expect(await sessions.read(jar(cookies), PLACE)).toMatchObject({ kind: 'anonymous' })
     expect(provider.tokens).toEqual([])
   })
 
@@ -187,7 +193,7 @@ describe('a session by a provider', () => {
     // Whoever leaves does not wait for the provider.
     await ended
     answer('r1')
-    for (const read of await Promise.all(reading)) expect(read.kind).toBe('nobody')
+    for (const read of await Promise.all(reading)) expect(read.kind).toBe('anonymous')
     expect(await (await ended).refreshToken).toBe('r1')
   })
 

@@ -9,10 +9,10 @@ export interface BootLine {
 }
 
 const LINE = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) (.*)$/
-/** A value is a word, or a JSON text where it holds more. */
+/** A value is a word, or a JSON text for anything longer. */
 const FACT = /([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)/g
 
-/** @returns undefined: a torn line, or somebody else's */
+/** @returns undefined for a torn or foreign line */
 export function parseBootLine(text: string): BootLine | undefined {
   const [, at, rest] = LINE.exec(text) ?? []
   if (at === undefined || rest === undefined) return undefined

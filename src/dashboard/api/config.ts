@@ -11,7 +11,7 @@ import type { Handlers } from '../contract/handler.ts'
 import { badRequest, conflict } from '../gate/refusals.ts'
 import type { ApiFacts } from './facts.ts'
 
-/** Of one profile. */
+/** Sessions listed per profile. */
 const MAX_SESSIONS = 100
 
 export function configHandlers({
@@ -40,9 +40,9 @@ export function configHandlers({
       const file = fileOf(body.profile)
       const before = versionOf(textOf(file))
       if (before !== body.version)
-        throw conflict(`${file} has changed since it was read`, 'load it again, and make the change there')
+        throw conflict(`${file} has changed since it was read`, 'reload it, and repeat the change')
       const problems = problemsOf(body.text, file)
-      // A file with a mistake would put defaults in force at the next start, without anybody having asked for them.
+      // A file with a mistake would silently bring defaults into effect at the next start.
       if (problems.length > 0) return { status: 200, body: { problems, version: before } }
       await replaceFile(file, body.text, CONFIG_MODE)
       return { status: 200, body: { problems, version: versionOf(body.text) } }
@@ -86,7 +86,7 @@ const problemsOf = (text: string, file: string): string[] => parseConfig(text, f
 
 const versionOf = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 16)
 
-/** As the file would be written: sections, and durations with their units. */
+/** As written in the file: sections, and durations with their units. */
 function defaults(): Record<string, unknown> {
   const root: Record<string, unknown> = {}
   for (const key of configKeys()) {

@@ -8,7 +8,7 @@ import type { LogFollowers } from '../live/log-follower.ts'
 import type { UsageLook } from '../live/usage.ts'
 import type { Viewer } from '../live/viewer.ts'
 
-/** What the handlers work with. */
+/** Everything that the handlers need. */
 export interface ApiFacts extends Supervised, Pick<ExplainFacts, 'host' | 'builtIn'> {
   readonly version: string
   readonly gate: OpenGate
@@ -18,7 +18,7 @@ export interface ApiFacts extends Supervised, Pick<ExplainFacts, 'host' | 'built
   readonly logs: LogFollowers
   readonly lookAtUsage: (slots: StatusResult['slots']) => UsageLook
   readonly warn: (text: string) => void
-  /** Begins a stream of events; it ends with the session of who asked, and with the dashboard. */
+  /** Starts a stream of events; it ends with the viewer's session, and with the dashboard. */
   readonly stream: (call: Pick<Call, 'outgoing' | 'viewer' | 'cookies'>, use: (viewer: Viewer) => void) => void
 }
 

@@ -47,7 +47,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
   async function onBoard<T>(slug: string, mode: 'create' | 'write' | 'read', use: (board: Board) => T | Promise<T>) {
     const place = boardPlace(home, slug)
     if (mode !== 'create' && !existsSync(place.file))
-      throw notFound(`there is no board "${slug}"`, 'hermes kanban init makes one')
+      throw notFound(`no board "${slug}"`, '"hermes kanban init" creates one')
     try {
       // Waits for other writers between attempts: inside of one, everybody's requests would wait too.
       const open = () => openBoard(place, { mode, busyTimeoutMs: BRISK_MS, warn: facts.warn })
@@ -58,8 +58,8 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         board.close()
       }
     } catch (error) {
-      const told = troubleOf(error, place, facts.warn)
-      throw databaseTrouble(told) === 'busy' ? unavailable('busy', (told as Error).message, 'try again') : told
+      const trouble = troubleOf(error, place, facts.warn)
+      throw databaseTrouble(trouble) === 'busy' ? unavailable('busy', (trouble as Error).message, 'try again') : trouble
     }
   }
   const actor = (viewer: SignedIn | undefined): Actor => ({
@@ -141,7 +141,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
     },
     commentTask: async ({ params: { id = '' }, query, body, viewer }) => {
       const text = checkText('comment', body.text.trim())
-      if (text === '') throw badRequest('a comment needs a text')
+      if (text === '') throw badRequest('a comment must not be empty')
       await onBoard(slugOf(query), 'write', (board) => {
         known(board, id)
         comment(board, id, text, actor(viewer))
@@ -177,6 +177,6 @@ function statusesOf(text: string | undefined): readonly Status[] {
   return text.split(',').map((word) => {
     const status = word.trim()
     if (isStatus(status)) return status
-    throw badRequest(`there is no status ${JSON.stringify(status)}`, `there are: ${STATUSES.join(', ')}`)
+    throw badRequest(`unknown status ${JSON.stringify(status)}`, `use one of: ${STATUSES.join(', ')}`)
   })
 }

@@ -24,7 +24,7 @@ export function openApi(version: string, list: PublicList, publicApi: boolean): 
       title: 'hermes dashboard',
       version,
       description:
-        'A request that changes something brings our own Origin and X-Hermes-Token: the page has it in <meta name="hermes-token">.',
+        'A request that changes something must send our own Origin and X-Hermes-Token; the page contains the token in <meta name="hermes-token">.',
     },
     paths,
     components: {
@@ -100,7 +100,7 @@ function response(content: AnswerBody): Json {
   return { description: 'JSON', content: { 'application/json': { schema: schemaOf(content, 'output') } } }
 }
 
-/** OpenAPI has no words for the events of a stream: their data is described beside. */
+/** OpenAPI cannot express the events of a stream: their data is described next to it. */
 const eventStream = (events: Readonly<Record<string, z.ZodMiniType>>): Json => ({
   description: 'Server-sent events; x-events has the JSON data of each',
   content: { 'text/event-stream': { schema: { type: 'string' } } },

@@ -32,7 +32,7 @@ export function statusHandlers(facts: ApiFacts): Pick<Handlers, 'status'> {
   }
 }
 
-/** Being restarted, or gone: the page says so, and a probe sees that no gateway runs. */
+/** Being restarted, or gone: the page reports that, and a probe sees that no gateway runs. */
 export async function statusIfAny(facts: ApiFacts): Promise<StatusResult | undefined> {
   try {
     return await askStatus(facts)

@@ -11,7 +11,7 @@ const MAX_STREAMS = 500
 export class Streams {
   readonly #clock: Clock
   readonly #headers: SecurityHeaders
-  /** With the session each belongs to; undefined where no log-in is needed. */
+  /** The session of each viewer; undefined where no log-in is needed. */
   readonly #viewers = new Map<Viewer, string | undefined>()
 
   constructor(clock: Clock, headers: SecurityHeaders) {
@@ -22,7 +22,7 @@ export class Streams {
   /** @throws Refused 503 */
   readonly begin: ApiFacts['stream'] = ({ outgoing, viewer: signedIn, cookies }, use) => {
     if (this.#viewers.size >= MAX_STREAMS)
-      throw unavailable('busy', `${MAX_STREAMS} viewers watch already`, 'close some')
+      throw unavailable('busy', `${MAX_STREAMS} viewers are connected already`, 'close some of them')
     const viewer = viewerOf(
       outgoing,
       { ...this.#headers, ...(cookies.length > 0 && { 'Set-Cookie': cookies }) },
@@ -30,7 +30,7 @@ export class Streams {
     )
     this.#viewers.set(viewer, signedIn?.session)
     let cancel = (): void => undefined
-    // The page asks again, and its session is renewed then, or it is over.
+    // The page connects again; its session is then renewed, or over.
     if (signedIn !== undefined) cancel = this.#clock.at(this.#nowFor(signedIn.expiresAtMs), () => viewer.close())
     viewer.onClose(() => {
       cancel()
@@ -39,7 +39,7 @@ export class Streams {
     use(viewer)
   }
 
-  /** Of a session that has ended. */
+  /** Closes the streams of a session that has ended. */
   closeOf(session: string): void {
     for (const [viewer, of] of this.#viewers) if (of === session) viewer.close()
   }

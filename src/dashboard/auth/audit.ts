@@ -10,18 +10,18 @@ export interface AuditEntry {
   readonly user?: string
   readonly address: string
   readonly reason?: string
-  /** How many more of this kind there were in the minute before, none of which has a line of its own. */
+  /** Number of further entries of this kind in the minute before, which have no line of their own. */
   readonly more?: number
 }
 
-/** What a stranger chose may be long. */
+/** Texts chosen by strangers may be long. */
 const MAX_CHARS = 200
 
 /** `logs/dashboard-auth.log`: one JSON object a line, never a token or a password. */
 export class AuditLog {
   readonly #file: RotatedFile
   readonly #clock: Clock
-  /** Anybody can make these: each with a line of its own would turn the file over, and what matters would be gone. */
+  /** Anyone can cause these: a line for each would rotate the important ones out of the file. */
   readonly #strangers: Tally<AuditEntry>
 
   constructor(home: string, clock: Clock, warn: (text: string) => void) {
@@ -30,7 +30,10 @@ export class AuditLog {
     this.#strangers = new Tally(clock, (entry, more) => this.write(more === 0 ? entry : { ...entry, more }))
   }
 
-  /** What needs neither a session nor a password to happen: the first of its kind from an address in a minute, and how many more. */
+  /**
+   * Counts events that need neither a session nor a password: records the first of its kind per address and minute,
+   * and the number of the others.
+   */
   count(entry: AuditEntry): void {
     this.#strangers.add(`${entry.event} ${entry.reason} ${networkOf(entry.address)}`, entry)
   }

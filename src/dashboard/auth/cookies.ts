@@ -1,18 +1,18 @@
 /** Names and attributes of our cookies. Pure. */
 
-/** Where the browser will send a cookie. */
+/** Where the browser sends a cookie. */
 export interface CookiePlace {
   readonly secure: boolean
   /** `/`, or what the browser has before our paths. */
   readonly path: string
-  /** Of this dashboard: cookies know no ports, and another one on this host has cookies, too. */
+  /** Mark of this dashboard: cookies are not separated by port, and another dashboard on this host has cookies, too. */
   readonly mark: string
 }
 
 export type CookieName = 'hermes_session_at' | 'hermes_session_rt' | 'hermes_session_pkce'
 const SESSION: readonly CookieName[] = ['hermes_session_at', 'hermes_session_rt']
 
-/** A browser refuses to set these prefixed names from elsewhere: nobody plants a session (RFC 6265bis, 4.1.3). */
+/** Browsers refuse to set these prefixed names from elsewhere, so a session cannot be planted (RFC 6265bis, 4.1.3). */
 function prefixOf({ secure, path }: CookiePlace): '' | '__Host-' | '__Secure-' {
   if (!secure) return ''
   return path === '/' ? '__Host-' : '__Secure-'
@@ -20,7 +20,7 @@ function prefixOf({ secure, path }: CookiePlace): '' | '__Host-' | '__Secure-' {
 
 export const cookieName = (name: CookieName, place: CookiePlace): string => `${plainName(name, place)}_${place.mark}`
 
-/** As versions before this one had it; what they have sealed still opens. */
+/** The name in earlier versions; their cookies are still accepted. */
 const plainName = (name: CookieName, place: CookiePlace): string => `${prefixOf(place)}${name}`
 
 export const setCookie = (name: CookieName, value: string, maxAgeS: number, place: CookiePlace): string =>

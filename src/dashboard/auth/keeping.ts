@@ -13,16 +13,16 @@ const MAX_ENDED_BYTES = 1_000_000
 
 /** A text that outlives a restart. */
 export interface KeptPlace {
-  /** Where it is, for people. */
+  /** Its place, for messages. */
   readonly where: string
   read(): HandedText
   /** Resolves when it is on the disk. */
   write(text: string): Promise<void>
 }
 
-/** What the log-in keeps over a restart. */
+/** Data of the log-in that outlives a restart. */
 export interface Keeping {
-  /** What sessions are sealed with. @throws HermesError with exit code 78 for what is no key */
+  /** The key that seals sessions. @throws HermesError with exit code 78 if it is invalid */
   key(): Promise<Buffer>
   /** Sessions that were ended early. */
   readonly ended: KeptPlace
@@ -30,7 +30,7 @@ export interface Keeping {
 
 export interface KeepingFacts {
   readonly home: string
-  /** What init has handed over; absent: it has not started us. */
+  /** The data that init has handed over; absent: init has not started this process. */
   readonly handed: Handed | undefined
   readonly inImage: boolean
   /** HERMES_DASHBOARD_KEY_FILE */
@@ -39,8 +39,8 @@ export interface KeepingFacts {
 }
 
 /**
- * Where the log-in keeps what outlives a restart: with init, where init keeps it; in the volume in a checkout, and where everything runs
- * as one user; nowhere for a second dashboard that somebody starts by hand in a container.
+ * Chooses where the log-in keeps data across a restart: with init, if init keeps it; in the volume in a checkout and
+ * where everything runs as one user; nowhere for a second dashboard started by hand in a container.
  */
 export function keepingOf(facts: KeepingFacts): Keeping {
   const { home, handed, inImage } = facts
@@ -89,7 +89,7 @@ function nowhere(warn: (text: string) => void): Keeping {
   return {
     async key() {
       warn(
-        'this dashboard was not started by init: its sessions end with it, unless HERMES_DASHBOARD_KEY_FILE names a key',
+        'this dashboard was not started by init, so its sessions end with it unless HERMES_DASHBOARD_KEY_FILE names a key',
       )
       return randomBytes(KEY_BYTES)
     },
@@ -111,11 +111,11 @@ function keyFrom({ text, problem }: HandedText, path: string): Buffer {
   if (key !== undefined) return key
   throw misconfigured(
     `HERMES_DASHBOARD_KEY_FILE=${path}: ${problem ?? `expected ${KEY_BYTES} bytes in base64`}`,
-    'make one with: openssl rand -base64 32',
+    'generate one with: openssl rand -base64 32',
   )
 }
 
-/** In base64 or base64url. */
+/** Accepts base64 and base64url. */
 export function decodeKey(text: string | undefined): Buffer | undefined {
   const key = Buffer.from((text ?? '').trim(), 'base64')
   return key.length === KEY_BYTES ? key : undefined

@@ -10,9 +10,9 @@ const KEY_BYTES = 32
 const MAX_FILE_BYTES = 1024
 
 /**
- * The key that sessions are sealed with: `dashboard.key` in the volume, 0600, made when it is not there. Sessions outlive a
- * restart with it; deleting it ends them all.
- * @throws HermesError with exit code 78 for anything in its place that is no key of ours: a link, a directory, another text
+ * Returns the key that seals sessions: `dashboard.key` in the volume, 0600, created if missing. With it sessions
+ * outlive a restart; deleting it ends all of them.
+ * @throws HermesError with exit code 78 if something else is in its place: a link, a directory, another text
  */
 export async function dashboardKey(home: string): Promise<Buffer> {
   const file = join(home, 'dashboard.key')

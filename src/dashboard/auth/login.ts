@@ -67,11 +67,11 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
   const note = ({ address }: RequestFacts, entry: Omit<AuditEntry, 'address'>): void =>
     facts.audit.write({ ...entry, address })
 
-  /** What anybody can do as often as they like. */
+  /** Counts actions that anyone can repeat at will. */
   const count = ({ address }: RequestFacts, entry: Omit<AuditEntry, 'address'>): void =>
     facts.audit.count({ ...entry, address })
 
-  /** Each log-in by redirect may ask the provider something. @throws Refused 429 */
+  /** Limits log-ins by redirect, each of which may ask the provider. @throws Refused 429 */
   function limited(tries: TryLimit, request: RequestFacts): void {
     const { waitMs } = tries.take(request.address, clock.nowMs())
     if (waitMs === 0) return
@@ -85,18 +85,22 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
     throw badRequest(detail, next)
   }
 
-  /** @throws Refused 403 for a user who may not enter */
+  /** @throws Refused 403 for a user who is not allowed */
   function enter(provider: DashboardAuthProvider, grant: Grant, request: RequestFacts): readonly string[] {
     const user = nameOf(grant.identity)
     if (!isAllowed(grant.identity)) {
       note(request, { event: 'login_refused', provider: provider.name, user, reason: 'not on the list' })
-      throw forbidden('not_allowed', `${user} may not enter`, 'HERMES_DASHBOARD_ALLOWED_USERS names those who may')
+      throw forbidden(
+        'not_allowed',
+        `${user} is not allowed to log in`,
+        'HERMES_DASHBOARD_ALLOWED_USERS lists the allowed users',
+      )
     }
     note(request, { event: 'login', provider: provider.name, user })
     return sessions.begin(provider, grant, placeOf(request)).cookies
   }
 
-  /** What a provider throws, as an answer. */
+  /** Converts a provider's error to an answer. */
   async function asked<T>(provider: RedirectProvider, request: RequestFacts, ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -152,7 +156,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
         const redirecting = providers.filter((provider) => provider.kind === 'oidc')
         const wished = query.provider ?? redirecting[0]?.name ?? ''
         const provider = redirecting.find(({ name }) => name === wished)
-        if (provider === undefined) throw notFound(`there is no provider ${JSON.stringify(wished)} to go to`)
+        if (provider === undefined) throw notFound(`no provider ${JSON.stringify(wished)}`)
         limited(leaving, request)
         const { url, pending } = await asked(provider, request, () => provider.begin(callbackOf(request)))
         const next = safeNext(query.next)
@@ -174,18 +178,12 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
               : pending === undefined
                 ? 'with a cookie that is not ours'
                 : 'begun too long ago'
-          const detail = 'this browser has begun no log-in, or too long ago'
-          turnBack(request, reason, detail, 'begin again at the log-in page', provider?.name)
+          const detail = 'this browser has not started a log-in, or started it too long ago'
+          turnBack(request, reason, detail, 'start again at the log-in page', provider?.name)
         }
         const given = new URLSearchParams(request.search).get('state')
         if (given !== pending.state)
-          turnBack(
-            request,
-            'the state is another',
-            'the state is not that of this log-in',
-            'begin again',
-            provider.name,
-          )
+          turnBack(request, 'the state is another', 'the state belongs to another log-in', 'begin again', provider.name)
         const url = new URL(`${callbackOf(request)}${request.search}`)
         const grant = await asked(provider, request, () => provider.finish(url, pending))
         return {
@@ -196,7 +194,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
       },
       passwordLogin: async ({ body, facts: request }) => {
         const provider = providers.find((one) => one.kind === 'password')
-        if (provider?.kind !== 'password') throw notFound('there is no log-in by name and password')
+        if (provider?.kind !== 'password') throw notFound('log-in by name and password is not configured')
         const { waitMs } = limit.take(request.address, clock.nowMs())
         const noted = { event: 'login_refused', provider: provider.name, user: body.username } as const
         if (waitMs > 0) {
@@ -227,7 +225,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
     const { refreshToken } = await ended
     const provider = providers.find(({ name }) => name === viewer.provider)
     if (provider?.kind !== 'oidc') return
-    // Our session is over all the same; that the provider's may not be stands in the log.
+    // Our session is over in any case; the log reports if the provider's may not be.
     facts.farewells.say(provider, refreshToken, (reason) =>
       note(request, { event: 'provider_away', provider: provider.name, user: viewer.user, reason }),
     )
@@ -258,7 +256,7 @@ function tooManyTries(waitMs: number): Refused {
   const seconds = Math.ceil(waitMs / 1000)
   return new Refused(
     429,
-    { error: 'too_many_tries', detail: `too many tries: wait ${seconds} s`, retry_after_s: seconds },
+    { error: 'too_many_tries', detail: `too many attempts; wait ${seconds} s`, retry_after_s: seconds },
     { headers: { 'Retry-After': String(seconds) } },
   )
 }

@@ -8,7 +8,7 @@ export interface Login {
   readonly close: () => Promise<void>
 }
 
-/** Where no log-in is needed. */
+/** The log-in for a dashboard that needs none. */
 export function noLogin(): Login {
   const none = (): never => {
     throw notFound('no log-in is needed here')
@@ -25,6 +25,6 @@ export function noLogin(): Login {
       logout: () => ({ status: 204 }),
     },
     close: async () => undefined,
-    recognize: async () => ({ kind: 'nobody', reason: 'no_cookie', cookies: [] }),
+    recognize: async () => ({ kind: 'anonymous', reason: 'no_cookie', cookies: [] }),
   }
 }

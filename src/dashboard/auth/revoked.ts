@@ -1,22 +1,23 @@
 import type { KeptPlace } from './keeping.ts'
 
-/** So many are remembered one by one: 800 KB. */
+/** Maximum number of sessions remembered individually: 800 KB. */
 const MAX_ENDED = 20_000
 /** Longer than any session. */
 const LONGEST_SESSION_MS = 12 * 3_600_000
-/** In the place of a session's id: the instant up to which every session counts as ended. No id is this short. */
+/** Takes the place of a session's id: the time up to which every session counts as ended. No id is this short. */
 const FLOOR = '-'
 
 /**
- * Sessions that were ended before their time: a cookie that somebody copied is worth nothing after the log-out, also after a restart.
- * Each is forgotten when it would be over by itself. Where there are too many, the oldest are ended by the time at which they would be
- * over, and other sessions of that age with them: people log in once more, and no ended session comes back.
+ * Sessions that were ended early: a copied cookie is worthless after the log-out, also after a restart. A session is
+ * forgotten when it would have expired anyway. If there are too many, the oldest are replaced by the time at which
+ * they would expire; this ends other sessions of that age too. Their users log in once more, and no ended session
+ * becomes valid again.
  */
 export class RevokedSessions {
   readonly #kept: KeptPlace
   readonly #wallMs: () => number
   readonly #warn: (text: string) => void
-  /** Until when each is remembered, Unix ms. */
+  /** Unix ms until which each is remembered. */
   readonly #until = new Map<string, number>()
   /** Sessions that are over by themselves at this time or before are ended. */
   #floorMs = 0
@@ -30,12 +31,12 @@ export class RevokedSessions {
     this.#load()
   }
 
-  /** @param endsMs when it would be over by itself, Unix ms */
+  /** @param endsMs when it would expire by itself, Unix ms */
   has(session: string, endsMs: number): boolean {
     return endsMs <= this.#floorMs || this.#until.has(session)
   }
 
-  /** Counts at once; resolves when it is on the disk. */
+  /** Takes effect at once; resolves when it is on the disk. */
   add(session: string, untilMs: number): Promise<void> {
     this.#until.set(session, untilMs)
     if (this.#until.size > MAX_ENDED) this.#forgetOver()

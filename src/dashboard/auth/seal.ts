@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 
-/** What a sealed text is for. One that was made for something else does not open. */
+/** Purpose of a sealed text. A text sealed for another purpose cannot be opened. */
 export type Purpose = 'access' | 'refresh' | 'pkce'
 
 const IV_BYTES = 12
@@ -10,7 +10,7 @@ const TAG_BYTES = 16
 export class Sealer {
   readonly #key: Buffer
 
-  /** 8 hex digits that tell this key from another one; nothing can be learned of the key by them. */
+  /** 8 hex digits that distinguish this key from others; they reveal nothing about the key. */
   readonly mark: string
 
   constructor(key: Buffer) {
@@ -42,7 +42,7 @@ export class Sealer {
     }
   }
 
-  /** The token that goes with a session: nobody can make it from the session's id. */
+  /** The token of a session; it cannot be derived from the session's id alone. */
   tokenOf(session: string): string {
     return createHmac('sha256', this.#keyFor('token')).update(session).digest('base64url')
   }

@@ -7,11 +7,11 @@ import { type DashboardAuthProvider, type Grant, LoginRefused } from './provider
 import type { RevokedSessions } from './revoked.ts'
 import type { Sealer } from './seal.ts'
 
-/** From log-in to the next one, whatever happens. */
+/** Maximum lifetime of a session. */
 const SESSION_MS = 12 * 3_600_000
-/** After it the session is renewed: the provider is asked, where there is one to ask. */
+/** Time after which the session is renewed: the provider is asked, if there is one to ask. */
 const ACCESS_MS = 15 * 60_000
-/** Where it cannot be renewed. */
+/** Lifetime of a session that cannot be renewed. */
 const ONLY_ACCESS_MS = 3_600_000
 /** Requests that were under way with the cookies of before a renewal get what it came to. */
 const RENEWED_MS = 60_000
@@ -38,7 +38,7 @@ export interface Session {
   readonly id: string
   readonly user: string
   readonly provider: string
-  /** Of its first part, Unix ms; then it has to be renewed. */
+  /** Expiry of its first part, Unix ms; then it has to be renewed. */
   readonly expiresMs: number
   readonly endsMs: number
   /** For requests that change something. */
@@ -47,7 +47,7 @@ export interface Session {
 
 export type Reading =
   | {
-      readonly kind: 'nobody'
+      readonly kind: 'anonymous'
       readonly reason: 'no_cookie' | 'invalid_or_expired_session'
       readonly cookies: readonly string[]
       /** There was a cookie that was not sealed here: made up, or with another key. */
@@ -84,7 +84,7 @@ export class Sessions {
     this.#facts = facts
   }
 
-  /** A new session, with an id that nobody has seen before. */
+  /** Starts a new session with a random id. */
   begin(provider: DashboardAuthProvider, grant: Grant, place: CookiePlace): Issued {
     const endsMs = this.#facts.clock.wallMs() + SESSION_MS
     return this.#issue(randomBytes(18).toString('base64url'), provider, grant, endsMs, place)
@@ -95,16 +95,19 @@ export class Sessions {
     const access = readCookie(header, 'hermes_session_at', place)
     const refresh = readCookie(header, 'hermes_session_rt', place)
     if (access === undefined && refresh === undefined)
-      return { kind: 'nobody', reason: 'no_cookie', cookies: [], foreign: false }
+      return { kind: 'anonymous', reason: 'no_cookie', cookies: [], foreign: false }
     const living = this.#open('access', access)
     if (living !== undefined) return { kind: 'user', session: this.#sessionOf(living), cookies: [] }
     const renewed = refresh === undefined ? undefined : await this.#renew(refresh, place)
     if (renewed !== undefined) return { kind: 'user', ...renewed }
     const foreign = this.#isForeign('access', access) || this.#isForeign('refresh', refresh)
-    return { kind: 'nobody', reason: 'invalid_or_expired_session', cookies: deletions(place), foreign }
+    return { kind: 'anonymous', reason: 'invalid_or_expired_session', cookies: deletions(place), foreign }
   }
 
-  /** Whose cookies these are, by whichever part still holds. Its provider, which may be away, is not asked. */
+  /**
+   * Identifies the owner of these cookies by any part that is still valid, without asking its provider, which may be
+   * unreachable.
+   */
   peek(header: string | undefined, place: CookiePlace): Session | undefined {
     const sealed =
       this.#open('access', readCookie(header, 'hermes_session_at', place)) ??
@@ -113,8 +116,8 @@ export class Sessions {
   }
 
   /**
-   * Ends a session for good. That counts at once; it resolves when it is on the disk.
-   * @returns what its provider has to be told: known only when a renewal that is under way has come to something, or to nothing
+   * Ends a session for good. Takes effect at once; resolves when it is on the disk.
+   * @returns the refresh token to revoke at its provider: known only when a pending renewal has finished
    */
   async end(
     session: Pick<Session, 'id' | 'endsMs'>,
@@ -128,9 +131,9 @@ export class Sessions {
     const renewal = this.#renewals.get(digestOf(cookie))?.issued ?? Promise.resolve(undefined)
     return {
       refreshToken: renewal.then(
-        // What was renewed has another token, and its browser may not have it yet.
+        // A renewed session has another token, and its browser may not have it yet.
         (renewed) => renewed?.refreshToken ?? sealed.refreshToken,
-        // Whoever asked for the renewal is told why it failed.
+        // The request that asked for the renewal gets the reason of its failure.
         () => sealed.refreshToken,
       ),
     }
@@ -138,7 +141,7 @@ export class Sessions {
 
   async #renew(cookie: string, place: CookiePlace): Promise<Issued | undefined> {
     const issued = await this.#renewal(cookie, place)
-    // The session may have been ended meanwhile.
+    // The session may have been ended in the meantime.
     return issued === undefined || this.#facts.revoked.has(issued.session.id, issued.session.endsMs)
       ? undefined
       : issued
@@ -154,7 +157,7 @@ export class Sessions {
     if (sealed === undefined) return Promise.resolve(undefined)
     const issued = this.#renewSealed(sealed, place)
     this.#renewals.set(key, { issued, untilMs: nowMs + RENEWED_MS })
-    // The provider was away: the next request asks it again.
+    // The provider was unreachable: the next request asks it again.
     issued.catch(() => this.#renewals.delete(key))
     return issued
   }
@@ -205,7 +208,7 @@ export class Sessions {
     return cookie !== undefined && this.#facts.sealer.open(purpose, cookie) === undefined
   }
 
-  /** What was sealed, if it still holds: nothing of it is believed that the settings of today do not allow. */
+  /** Opens a sealed text if it is still valid; nothing in it counts that today's settings do not allow. */
   #open(purpose: 'access' | 'refresh', cookie: string | undefined): Sealed | undefined {
     const { data } = Sealed.safeParse(cookie === undefined ? undefined : this.#facts.sealer.open(purpose, cookie))
     if (data === undefined) return undefined
@@ -230,7 +233,7 @@ export class Sessions {
 
 const digestOf = (cookie: string): string => createHash('sha256').update(cookie).digest('base64url')
 
-/** Without the keys that are there but undefined. */
+/** Without keys whose value is undefined. */
 const plainIdentity = ({ subject, email, emailVerified }: Sealed['identity']): Grant['identity'] => ({
   subject,
   ...(email === undefined ? {} : { email }),

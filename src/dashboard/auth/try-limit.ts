@@ -1,4 +1,4 @@
-/** So many tries a minute from one address, whatever comes of them. Pure: time is given. */
+/** Limits the number of attempts per minute and address, whatever their result. Pure: the time is a parameter. */
 import { networkOf } from '../../system/net/address.ts'
 
 const TRIES = 10

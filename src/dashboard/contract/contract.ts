@@ -62,9 +62,9 @@ export const Slot = z.strictObject({
 })
 
 export const Usage = z.strictObject({
-  /** In cores: 0.25 is a quarter of one. */
+  /** In cores: 0.25 is a quarter of a core. */
   cpu: z.number(),
-  /** PSS of the processes, or their resident memory where the kernel does not tell it. */
+  /** PSS of the processes, or their resident memory if the kernel does not provide PSS. */
   memory_bytes: whole(),
   processes: whole(),
 })
@@ -80,7 +80,7 @@ export const Details = z.strictObject({
   holderHost: optional(z.string()),
   slots: z.array(Slot),
   warnings: z.array(z.string()),
-  /** What each of `warnings` is about, in their order. */
+  /** The subject of each of `warnings`, in their order. */
   warningFacts: optional(
     z.array(
       z.strictObject({
@@ -101,7 +101,7 @@ export const Details = z.strictObject({
   ),
 })
 
-/** `details` for a caller who is signed in, or where no log-in is needed. */
+/** `details` for a caller who is logged in, or where no log-in is needed. */
 export const Status = z.strictObject({
   version: z.string(),
   auth_required: z.boolean(),
@@ -150,7 +150,7 @@ export const LogQuery = z.strictObject({
 export const LogLine = z.strictObject({ at: optional(time()), text: z.string() })
 export const LogPage = z.strictObject({
   lines: z.array(LogLine),
-  /** For the page before this one; absent: this is the log's beginning. */
+  /** For the previous page; absent: this is the start of the log. */
   before: optional(z.string()),
 })
 export const LogLines = z.strictObject({ lines: z.array(LogLine) })
@@ -193,7 +193,7 @@ export const Me = z.strictObject({
   provider: z.nullable(z.string()),
   expires_at: optional(time()),
 })
-/** What else stands in the address is nobody's mistake. */
+/** Other parameters of the address are ignored. */
 export const LoginQuery = z.object({ provider: optional(text(200)), next: optional(text(4096)) })
 export const PasswordLogin = z.strictObject({
   username: text(256),
@@ -230,7 +230,7 @@ export const Plugins = z.array(z.string())
 // ---- the board
 
 const status = () => z.enum(STATUSES)
-/** As `hermes kanban list --json` has it. */
+/** As in `hermes kanban list --json`. */
 export const Task = z.strictObject({
   id: z.string(),
   title: z.string(),
@@ -326,7 +326,7 @@ export const TerminalSize = z.strictObject({
   cols: z.int().check(z.minimum(2), z.maximum(1000)),
   rows: z.int().check(z.minimum(2), z.maximum(1000)),
 })
-/** Of one message; the page cuts a longer paste into several. */
+/** Maximum of one message; the page splits a longer paste. */
 export const MAX_INPUT_CHARS = 1024 * 1024
 export const TerminalMessage = z.union([
   z.strictObject({ type: z.literal('input'), data: text(MAX_INPUT_CHARS) }),

@@ -1,4 +1,4 @@
-/** zod/mini brings no sentences of its own; these are for what can be wrong with a request. Pure. */
+/** Texts for validation errors of a request, because zod/mini has none. Pure. */
 import type * as z from 'zod/mini'
 
 type Issue = z.core.$ZodIssue
@@ -14,16 +14,16 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 /**
- * What is wrong with a value, by its key: `body.password: expected text`.
- * @param what where the value comes from: `body`, `query`
+ * Describes what is wrong with a value, by its key: `body.password: expected text`.
+ * @param what source of the value: `body`, `query`
  */
 export function expectationText(what: string, issue: Issue | undefined): string {
-  if (issue === undefined) return `${what}: not understood`
-  // Of several shapes the one that fits best is not known: the first says what could be done.
+  if (issue === undefined) return `${what}: invalid`
+  // The best match of several shapes is unknown: use the first.
   const inner = issue.code === 'invalid_union' ? issue.errors[0]?.[0] : undefined
   if (inner !== undefined) return expectationText([what, ...issue.path].join('.'), inner)
   if (issue.code === 'unrecognized_keys')
-    return `${[what, ...issue.path].join('.')}: there is no ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
+    return `${[what, ...issue.path].join('.')}: unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
   return `${[what, ...issue.path.map(String)].join('.')}: ${expected(issue)}`
 }
 

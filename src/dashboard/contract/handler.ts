@@ -1,4 +1,4 @@
-/** What a handler is given and what it answers, by the types of its row in the table of routes. */
+/** Parameters and answers of a handler, typed by its row in the table of routes. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type * as z from 'zod/mini'
 import type { RequestFacts } from '../gate/request-facts.ts'
@@ -8,7 +8,7 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 type Of<S> = S extends z.ZodMiniType ? z.infer<S> : undefined
 type Row<N extends RouteName> = (typeof ROUTES)[N]
 
-/** Who is signed in; undefined where no log-in is needed, and on public paths without a session. */
+/** The logged-in user; undefined where no log-in is needed, and on public paths without a session. */
 export interface SignedIn {
   /** Id of the session. */
   readonly session: string
@@ -29,7 +29,7 @@ export interface Call<N extends RouteName = RouteName> {
   readonly viewer: SignedIn | undefined
   /** May see more than the public: signed in, or no log-in is needed. */
   readonly trusted: boolean
-  /** To be sent by answers that are streams; the others get them by themselves. */
+  /** For answers that are streams; other answers get them automatically. */
   readonly cookies: readonly string[]
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
@@ -46,7 +46,7 @@ type AnswerAs<S extends PropertyKey, B> = Extras & { readonly status: S } & (B e
       ? { readonly text: string; readonly type: string }
       : { readonly body?: undefined })
 
-/** `stream`: the handler has begun to answer by itself. Errors are thrown. */
+/** `stream`: the handler has started the answer itself. Errors are thrown. */
 export type Answer<N extends RouteName> =
   | { [S in keyof Row<N>['answers']]: AnswerAs<S, Row<N>['answers'][S]> }[keyof Row<N>['answers']]
   | (Row<N> extends { events: object } ? { readonly stream: true } : never)
@@ -58,5 +58,5 @@ export type AnyAnswer =
   | { readonly stream: true }
 
 export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer<N>> | Answer<N>
-/** One per route, except the WebSocket's, which is no request like the others. */
+/** One per route, except the WebSocket's, which is not an ordinary request. */
 export type Handlers = { readonly [N in Exclude<RouteName, 'terminal'>]: Handler<N> }

@@ -1,8 +1,8 @@
-/** What proxies say of a request: `X-Forwarded-*`, or `Forwarded` (RFC 7239). Pure. */
+/** Facts that proxies add to a request: `X-Forwarded-*`, or `Forwarded` (RFC 7239). Pure. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { clientOf, type IsTrusted } from './proxies.ts'
 
-/** As the browser saw it, as far as the proxies say. */
+/** The request as the browser sent it, as far as the proxies report it. */
 export interface Forwarded {
   readonly address: string
   readonly host?: string
@@ -10,7 +10,7 @@ export interface Forwarded {
   readonly prefix?: string
 }
 
-/** @param peer who has connected to us */
+/** @param peer address that has connected to us */
 export function forwardedFacts(headers: IncomingHttpHeaders, peer: string, isTrusted: IsTrusted): Forwarded {
   if (!isTrusted(peer)) return { address: peer }
   const all = (name: string): readonly string[] => listOf(headers[name])
@@ -22,7 +22,7 @@ export function forwardedFacts(headers: IncomingHttpHeaders, peer: string, isTru
   const others = chain.length > 0 || host !== undefined || proto !== undefined
   if (!others && headers.forwarded !== undefined)
     return { ...standardFacts(headers.forwarded, peer, isTrusted), ...(prefix === undefined ? {} : { prefix }) }
-  // Azure's gateway, where it asks us by another name.
+  // Azure's gateway, if it uses another name for us.
   const asked = host ?? all('x-original-host')[0]
   return {
     address: clientOf(peer, chain, isTrusted).address,
@@ -32,7 +32,7 @@ export function forwardedFacts(headers: IncomingHttpHeaders, peer: string, isTru
   }
 }
 
-/** Traefik says `wss` of a WebSocket. */
+/** Traefik sends `wss` for a WebSocket. */
 const isSecure = (proto: string): boolean => ['https', 'wss'].includes(proto.toLowerCase())
 
 function listOf(header: string | readonly string[] | undefined): readonly string[] {

@@ -1,9 +1,12 @@
-/** Who may see the dashboard: decided once, at start, from the bind address and the providers that are configured. Pure. */
+/** Decides at start, once, who may use the dashboard: from the bind address and the configured providers. Pure. */
 import { isIP } from 'node:net'
 import { addressText } from '../../system/net/address.ts'
 
 export type Gate =
-  /** Loopback: whoever is on the machine. The Host header must be loopback too, or a web page could ask in the user's name. */
+  /**
+   * Loopback: every user of the machine. The Host header must be loopback too; otherwise a web page could send
+   * requests in the user's name.
+   */
   | { readonly kind: 'loopback' }
   /** Log-in needed for everything but the public paths. */
   | { readonly kind: 'login'; readonly providers: readonly string[] }

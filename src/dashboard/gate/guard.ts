@@ -14,13 +14,13 @@ export interface GuardRules {
   readonly list: PublicList
   /** HERMES_DASHBOARD_PUBLIC_API. */
   readonly publicApi: boolean
-  /** Of HERMES_DASHBOARD_PUBLIC_URL, without its port. */
+  /** Host of HERMES_DASHBOARD_PUBLIC_URL, without its port. */
   readonly publicHost?: string | undefined
 }
 
-/** Who asks, where a log-in is needed. */
+/** The caller, if a log-in is needed. */
 export type Caller =
-  | { readonly kind: 'nobody'; readonly reason: 'no_cookie' | 'invalid_or_expired_session' }
+  | { readonly kind: 'anonymous'; readonly reason: 'no_cookie' | 'invalid_or_expired_session' }
   /** `token`: of the session, for requests that change something. */
   | { readonly kind: 'user'; readonly token: string }
   /** Has the token for `/api/metrics`. */
@@ -28,26 +28,27 @@ export type Caller =
 
 export const METRICS_PATH = '/api/metrics'
 const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
-/** It is its own proof of who asks, and there is no session yet that could have a token. */
+/** Its password is the proof, and there is no session yet that could have a token. */
 const NEEDS_NO_TOKEN = '/auth/password-login'
 
 /**
- * DNS rebinding: a page whose name now resolves to our address still says its own name. Where a log-in is needed it has no session.
+ * Prevents DNS rebinding: a page whose name now resolves to our address still sends its own name. Where a log-in is
+ * needed, it has no session.
  * @throws Refused 421
  */
 export function checkHost({ gate, publicHost }: GuardRules, { host }: Pick<RequestFacts, 'host'>): void {
   const name = hostName(host)
   if (gate.kind === 'loopback' && !isLoopback(name))
     throw misdirected('a loopback name', 'open http://127.0.0.1 or http://localhost')
-  if (gate.kind === 'insecure' && !isNobodysName(name) && name.toLowerCase() !== publicHost)
+  if (gate.kind === 'insecure' && !isPrivateName(name) && name.toLowerCase() !== publicHost)
     throw misdirected(
-      'an address, localhost or a name without dots: without a log-in any web page could make its name lead here',
+      'an address, localhost or a name without dots; without a log-in, any web page could make its name resolve to this address',
       `open the dashboard by its address, or set HERMES_DASHBOARD_PUBLIC_URL to http://${name.slice(0, 200)}`,
     )
 }
 
-/** No page on the internet can have such a name: an address, or one label. */
-const isNobodysName = (name: string): boolean => isIP(name) !== 0 || /^[a-z0-9_-]+$/i.test(name)
+/** A host that cannot belong to a page on the internet: an address, or one label. */
+const isPrivateName = (name: string): boolean => isIP(name) !== 0 || /^[a-z0-9_-]+$/i.test(name)
 
 /**
  * The log-in gate, or where there is none the page-token gate.
@@ -64,28 +65,28 @@ export function checkEntry(
   if (gate.kind === 'login') {
     if (isPublic(facts.path, loginList(list, publicApi))) return
     if (caller.kind === 'user' || (caller.kind === 'scraper' && facts.path === METRICS_PATH)) return
-    throw unauthenticated(facts, caller.kind === 'nobody' ? caller.reason : 'no_cookie')
+    throw unauthenticated(facts, caller.kind === 'anonymous' ? caller.reason : 'no_cookie')
   }
   if (isPublic(facts.path, list) || !facts.path.startsWith('/api/')) return
   if (caller.kind === 'scraper' && facts.path === METRICS_PATH) return
   if (pageToken !== undefined && sameText(givenToken(facts), pageToken)) return
   throw new Refused(401, {
     error: 'unauthenticated',
-    detail: 'the X-Hermes-Token of the page is missing or old: load the page again',
+    detail: 'the X-Hermes-Token of the page is missing or old; reload the page',
     reason: 'no_cookie',
     login_url: `${facts.prefix}/login`,
   })
 }
 
 /**
- * What a request that changes something must bring: our own origin, and the token that only our page can know.
+ * Checks a request that changes something: it must send our own origin, and the token that only our page can know.
  * @throws Refused 403
  */
 export function checkChange(facts: RequestFacts, caller: Caller): void {
   if (READING.includes(facts.method)) return
   checkOrigin(facts)
   if (caller.kind === 'user' && facts.path !== NEEDS_NO_TOKEN && !sameText(givenToken(facts), caller.token))
-    throw forbidden('bad_token', 'the X-Hermes-Token of the session is missing or old', 'load the page again')
+    throw forbidden('bad_token', 'the X-Hermes-Token of the session is missing or old', 'reload the page')
 }
 
 /** @throws Refused 403 */
@@ -103,7 +104,7 @@ export function checkStream(facts: RequestFacts): void {
   if (facts.headers.origin !== undefined) checkOrigin(facts)
 }
 
-/** Of the header, or of a WebSocket's sub-protocols. */
+/** From the header, or from a WebSocket's sub-protocols. */
 export function givenToken({ headers }: RequestFacts): string | undefined {
   const header = headers['x-hermes-token']
   if (typeof header === 'string') return header

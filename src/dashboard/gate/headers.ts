@@ -16,14 +16,15 @@ export const SECURITY_HEADERS: SecurityHeaders = {
   ].join('; '),
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
-  // Not no-referrer: it would make browsers send `Origin: null` with our own forms (Fetch, "append a request Origin header").
+  // Not no-referrer: browsers would then send `Origin: null` with our own forms (Fetch, "append a request Origin
+  // header").
   'Referrer-Policy': 'same-origin',
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Cache-Control': 'no-store',
 }
 
-/** Of a stream of events: whoever compresses on the way would hold events back until there are many (RFC 9111, 5.2.2.6). */
+/** For a stream of events: a compressing proxy would hold events back until there are many (RFC 9111, 5.2.2.6). */
 export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-store, no-transform',

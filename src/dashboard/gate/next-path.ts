@@ -1,4 +1,4 @@
-/** Where to go after the log-in. It comes from an address that anybody may have made up. */
+/** Page to open after the log-in. It comes from an address that anyone may have made up. */
 
 /**
  * A path of the page, as it may be sent in `Location`; anything that could lead elsewhere, or to a route that acts, is `/`.
@@ -11,14 +11,15 @@ export function safeNext(text: string | undefined): string {
   return text.startsWith('//') || meansApi(text) || readings(text)?.at(-1) === '/login' ? '/' : text
 }
 
-/** Whether a client means the API, however it writes the path: it gets JSON and no redirect. */
+/** Tells whether a client addresses the API, in any spelling of the path: it gets JSON and no redirect. */
 export function meansApi(rawPath: string): boolean {
   return readings(rawPath)?.some((path) => /^\/(api|auth)(\/|$)/.test(path)) ?? true
 }
 
 /**
- * The path as it stands, decoded once, twice and so on to the end: whoever reads it may stop at any of these, and decoding can hide what was
- * there (`/api/..%5c` is below `/api` to a browser and `/` when decoded). Undefined: it cannot be decoded, so it is nothing we serve.
+ * The path itself, and decoded once, twice and so on: a reader may stop at any of these forms, and decoding can hide
+ * parts of it (`/api/..%5c` is below `/api` to a browser and `/` when decoded). Undefined: it cannot be decoded, so
+ * it is not one of our paths.
  */
 function readings(text: string): readonly string[] | undefined {
   let path = text.split(/[?#]/)[0] ?? ''

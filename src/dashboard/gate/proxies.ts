@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { plainHost } from '../../system/net/address.ts'
 
-/** Addresses of proxies whose `X-Forwarded-*` is believed. */
+/** Addresses of proxies whose `X-Forwarded-*` headers are trusted. */
 export type IsTrusted = (address: string) => boolean
 
 /**
@@ -40,10 +40,10 @@ export function nodeAddress(text: string): string {
 }
 
 /**
- * Who really asks: from the right, the first address of a chain that is no trusted proxy. What stands left of it was written by
- * that client.
+ * Finds the real client: from the right, the first address of a chain that is not a trusted proxy. The addresses to
+ * its left were written by that client.
  * @param chain addresses in the order of the header
- * @returns `index`: which of the chain it is; -1: none
+ * @returns `index`: its position in the chain; -1: none
  */
 export function clientOf(
   peer: string,

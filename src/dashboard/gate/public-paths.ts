@@ -1,13 +1,13 @@
 /**
- * What may be read without a session and without the page's token. Both gates ask here and nowhere else. What stands here must be
- * safe for an uptime probe, for the page before the log-in, and for anyone with curl.
+ * Paths that may be read without a session and without the page's token. Both gates use this list and nothing else.
+ * They must be safe for an uptime probe, for the page before the log-in, and for anyone with curl.
  */
 
 export interface PublicList {
   /** HERMES_DASHBOARD_PUBLIC_API can put these behind the log-in. */
   readonly api: readonly string[]
   readonly always: readonly string[]
-  /** Everything below it; with its slash, so that `/assetsleak` is not meant. */
+  /** Includes everything below it; ends with a slash, so that `/assetsleak` does not match. */
   readonly prefix: string
 }
 
@@ -38,5 +38,5 @@ export const isPublic = (path: string, list: PublicList): boolean =>
   list.api.includes(path) ||
   (path.startsWith(list.prefix) && !/%|\/\.|\/\/|\\/.test(path))
 
-/** The list of the log-in gate. @param publicApi what HERMES_DASHBOARD_PUBLIC_API says; unset: true */
+/** The list for the log-in gate. @param publicApi value of HERMES_DASHBOARD_PUBLIC_API; unset: true */
 export const loginList = (list: PublicList, publicApi: boolean): PublicList => (publicApi ? list : { ...list, api: [] })

@@ -1,6 +1,6 @@
 import { type ErrorCode, HermesError } from '../../system/errors.ts'
 
-/** What a client branches on, and a line for people. */
+/** A code that clients branch on, and a line for users. */
 interface RefusedBody {
   readonly error: string
   readonly detail: string
@@ -27,7 +27,7 @@ export class Refused extends Error {
   }
 }
 
-/** The same refusal; a session that was renewed on the way to it must not get lost. */
+/** The same refusal; keeps the cookies of a session that was renewed on the way to it. */
 export const withCookies = ({ status, body, headers, cookies }: Refused, more: readonly string[]): Refused =>
   new Refused(status, body, { headers, cookies: [...more, ...cookies] })
 
@@ -38,14 +38,14 @@ export const badRequest = (detail: string, next?: string): Refused => refusal(40
 export const badHandshake = (why: string): Refused =>
   new Refused(
     400,
-    { error: 'bad_handshake', detail: `this is not a handshake of a WebSocket: ${why}` },
+    { error: 'bad_handshake', detail: `not a WebSocket handshake: ${why}` },
     { headers: { 'Sec-WebSocket-Version': '13' } },
   )
 export const forbidden = (error: string, detail: string, next?: string): Refused => refusal(403, error, detail, next)
 export const notFound = (detail: string, next?: string): Refused => refusal(404, 'not_found', detail, next)
 export const conflict = (detail: string, next?: string): Refused => refusal(409, 'conflict', detail, next)
 export const tooLarge = (maxBytes: number): Refused =>
-  refusal(413, 'too_large', `the request's body has more than ${maxBytes} bytes`)
+  refusal(413, 'too_large', `the request body is longer than ${maxBytes} bytes`)
 export const notJson = (): Refused => refusal(415, 'not_json', 'send JSON, with Content-Type: application/json')
 export const unavailable = (error: string, detail: string, next?: string): Refused => refusal(503, error, detail, next)
 export const misdirected = (expected: string, next: string): Refused =>
@@ -53,7 +53,7 @@ export const misdirected = (expected: string, next: string): Refused =>
 export const notAllowed = (method: string, allowed: readonly string[]): Refused =>
   new Refused(
     405,
-    { error: 'method_not_allowed', detail: `there is no ${method.slice(0, 20)} here` },
+    { error: 'method_not_allowed', detail: `the method ${method.slice(0, 20)} is not allowed here` },
     { headers: { Allow: allowed.join(', ') } },
   )
 
@@ -73,11 +73,11 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   TIMED_OUT: 504,
 }
 
-/** Any failure as an answer; `bug` is told of what nobody foresaw. */
+/** Converts any failure to an answer; unexpected errors are passed to `bug`. */
 export function refusalOf(error: unknown, bug: (error: unknown) => void): Refused {
   if (error instanceof Refused) return error
   if (error instanceof HermesError)
     return refusal(STATUS_OF[error.code], error.code.toLowerCase(), error.message, error.next)
   bug(error)
-  return refusal(500, 'internal', 'the dashboard has failed at this', 'hermes logs dashboard has the details')
+  return refusal(500, 'internal', 'internal error of the dashboard', 'see "hermes logs dashboard"')
 }

@@ -7,12 +7,12 @@ export interface RequestFacts {
   readonly method: string
   /** {@link rawPath} */
   readonly path: string
-  /** With its `?`, or empty. */
+  /** Includes its `?`, or is empty. */
   readonly search: string
   readonly host: string
-  /** Where the browser sees us: `https://hermes.example`. */
+  /** Our origin as the browser sees it: `https://hermes.example`. */
   readonly origin: string
-  /** What the browser has before our paths: empty, or `/hermes`. */
+  /** Prefix of our paths in the browser: empty, or `/hermes`. */
   readonly prefix: string
   readonly secure: boolean
   readonly address: string
@@ -20,14 +20,14 @@ export interface RequestFacts {
 }
 
 export interface Outside {
-  /** HERMES_DASHBOARD_PUBLIC_URL; it wins over what any proxy says. */
+  /** HERMES_DASHBOARD_PUBLIC_URL; it takes precedence over proxy headers. */
   readonly publicUrl: URL | undefined
   readonly isTrusted: IsTrusted
 }
 
 const PREFIX = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/
 
-/** As it stands in the request line, without the query. */
+/** The path from the request line, without the query. */
 export const rawPath = ({ url = '' }: Pick<IncomingMessage, 'url'>): string => url.split('?')[0] ?? ''
 
 export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }: Outside): RequestFacts {
@@ -60,7 +60,7 @@ export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }
   }
 }
 
-/** As a browser writes it, which leaves out the scheme's own port. */
+/** As a browser writes it, without the scheme's default port. */
 function originOf(secure: boolean, host: string): string {
   const text = `${secure ? 'https' : 'http'}://${host.toLowerCase()}`
   return URL.canParse(text) ? new URL(text).origin : text

@@ -2,6 +2,6 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** Digests are of one length, so the time it takes tells nothing about the secret, its length included. */
+/** Digests have equal length, so the duration reveals nothing about the secret, not even its length. */
 export const sameText = (given: string | undefined, right: string): boolean =>
   given !== undefined && timingSafeEqual(digest(given), digest(right))

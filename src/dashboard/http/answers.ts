@@ -6,7 +6,7 @@ import type { Refused } from '../gate/refusals.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import { escaped } from './page.ts'
 
-/** What every answer is made with. */
+/** Parts of every answer. */
 interface Dress {
   readonly headers: SecurityHeaders
 }
@@ -25,7 +25,7 @@ export function respond(app: Dress, answer: AnyAnswer): Response {
   return new Response(`${JSON.stringify(answer.body)}\n`, { status, headers: all })
 }
 
-/** A person in a browser, sent here by the identity provider or by a link: JSON is no answer to them. */
+/** A user in a browser, sent here by the identity provider or by a link, needs a page and not JSON. */
 export const isReader = ({ path, headers }: RequestFacts): boolean =>
   (path.startsWith('/auth/') || !meansApi(path)) && (headers.accept ?? '').includes('text/html')
 

@@ -23,10 +23,10 @@ import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
 import { methodsOf } from './matcher.ts'
 import { isPage, pageText, staticFile } from './page.ts'
 
-/** Who sent a session's cookies. `cookies`: to be sent back with whatever is answered. */
+/** Owner of the session cookies. `cookies`: to send back with any answer. */
 export type Recognized =
   | {
-      readonly kind: 'nobody'
+      readonly kind: 'anonymous'
       readonly reason: 'no_cookie' | 'invalid_or_expired_session'
       readonly cookies: readonly string[]
     }
@@ -37,13 +37,13 @@ export interface AppFacts {
   readonly outside: Outside
   readonly headers: SecurityHeaders
   readonly handlers: Handlers
-  /** What the page of this start sends; undefined where a log-in is needed. */
+  /** Token of this start's page; undefined where a log-in is needed. */
   readonly pageToken: string | undefined
   readonly metricsToken: string | undefined
   /** @throws Refused 503 when the provider must be asked and does not answer */
   readonly recognize: (facts: RequestFacts) => Promise<Recognized>
   readonly page: { readonly dir: string; readonly terminal: boolean; readonly build: string | undefined }
-  /** A failure that nobody foresaw. */
+  /** Receives unexpected errors. */
   readonly bug: (error: unknown) => void
 }
 
@@ -60,13 +60,13 @@ export interface Entered {
   readonly cookies: readonly string[]
 }
 
-/** Recognizes who asks and applies the gates. @throws Refused */
+/** Identifies the caller and applies the gates. @throws Refused */
 export async function enter(app: AppFacts, facts: RequestFacts): Promise<Entered> {
   const { rules, pageToken, metricsToken } = app
   checkHost(rules, facts)
   const scrapes = facts.path === METRICS_PATH && metricsToken !== undefined && sameText(bearer(facts), metricsToken)
   if (rules.gate.kind !== 'login') {
-    const caller: Caller = scrapes ? { kind: 'scraper' } : { kind: 'nobody', reason: 'no_cookie' }
+    const caller: Caller = scrapes ? { kind: 'scraper' } : { kind: 'anonymous', reason: 'no_cookie' }
     checkEntry(rules, facts, caller, pageToken)
     return { caller, viewer: undefined, trusted: true, cookies: [] }
   }
@@ -81,18 +81,18 @@ export async function enter(app: AppFacts, facts: RequestFacts): Promise<Entered
     caller: found,
     viewer: found.kind === 'user' ? found.viewer : undefined,
     trusted: found.kind === 'user',
-    // Nobody is told to forget a session only because a public path was asked for.
+    // A request for a public path must not delete a session cookie.
     cookies: found.kind === 'user' ? found.cookies : [],
   }
 }
 
-/** What is public is so when the provider is away, too. */
+/** Public paths stay public when the provider is unreachable. */
 async function recognized({ rules, recognize }: AppFacts, facts: RequestFacts): Promise<Recognized> {
   try {
     return await recognize(facts)
   } catch (error) {
     const open = isPublic(facts.path, loginList(rules.list, rules.publicApi))
-    if (error instanceof Refused && open) return { kind: 'nobody', reason: 'no_cookie', cookies: [] }
+    if (error instanceof Refused && open) return { kind: 'anonymous', reason: 'no_cookie', cookies: [] }
     throw error
   }
 }
@@ -102,12 +102,12 @@ const bearer = ({ headers }: RequestFacts): string | undefined =>
 
 export function dashboardApp(app: AppFacts): Hono<Env> {
   const hono = new Hono<Env>({
-    // As it stands in the request line: the router must see the path that the gates have judged.
+    // From the request line: the router must see the path that the gates have checked.
     getPath: (_, options) => rawPath((options as { env: Env['Bindings'] }).env.incoming),
   })
   hono.onError((error, context) => {
     const refused = refusalOf(error, app.bug)
-    // Not set when the request was too strange to be looked at.
+    // Not set if the request was too malformed to examine.
     const facts = context.var.facts as RequestFacts | undefined
     return facts !== undefined && isReader(facts) ? refuseReader(app, refused, facts) : refuse(app, refused)
   })
@@ -118,7 +118,7 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
     await next()
     // Also with an error: a session that was renewed on the way must not get lost. A stream has sent its own.
     if (context.res === RESPONSE_ALREADY_SENT) return
-    // Before the handler's own: a log-in or a log-out has the last word.
+    // Set before the handler's own cookies: a log-in or a log-out takes precedence.
     const own = context.res.headers.getSetCookie()
     context.res.headers.delete('Set-Cookie')
     for (const cookie of [...context.var.entered.cookies, ...own]) context.res.headers.append('Set-Cookie', cookie)
@@ -151,13 +151,13 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
   }
   hono.get('*', ({ var: { facts, entered } }) => servePage(app, facts, entered))
   hono.notFound(() => {
-    throw notFound('there is nothing here')
+    throw notFound('no such path')
   })
   return hono
 }
 
 const maxBodyBytes = ({ rules }: AppFacts, { caller }: Entered): number =>
-  rules.gate.kind === 'login' && caller.kind === 'nobody' ? MAX_STRANGER_BYTES : MAX_BODY_BYTES
+  rules.gate.kind === 'login' && caller.kind === 'anonymous' ? MAX_STRANGER_BYTES : MAX_BODY_BYTES
 
 function servePage(app: AppFacts, facts: RequestFacts, { caller }: Entered): Response {
   const { page, rules, pageToken } = app
@@ -171,7 +171,7 @@ function servePage(app: AppFacts, facts: RequestFacts, { caller }: Entered): Res
     })
     return new Response(html, { headers: { ...app.headers, 'Content-Type': 'text/html; charset=utf-8' } })
   }
-  if (facts.path !== '/favicon.ico' && !facts.path.startsWith('/assets/')) throw notFound('there is nothing here')
+  if (facts.path !== '/favicon.ico' && !facts.path.startsWith('/assets/')) throw notFound('no such path')
   const gzip = /\bgzip\b/.test(String(facts.headers['accept-encoding'] ?? ''))
   const { bytes, type, gzipped } = staticFile(page.dir, facts.path, gzip)
   return new Response(new Uint8Array(bytes), {
@@ -192,5 +192,5 @@ function parsed(schema: Route['body'], value: unknown, what: string): unknown {
   if (schema === undefined) return undefined
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  throw badRequest(expectationText(what, result.error.issues[0]), '/api/openapi.json describes it')
+  throw badRequest(expectationText(what, result.error.issues[0]), 'see /api/openapi.json')
 }

@@ -4,7 +4,7 @@ import { badRequest, notJson, tooLarge } from '../gate/refusals.ts'
 /** A task's body may have 1 MB; in JSON a character can take six bytes. */
 export const MAX_BODY_BYTES = 2_000_000
 
-/** Before a log-in nobody has more to say than a name and a password, and anybody may say it. */
+/** Before a log-in, a request needs only a name and a password, and anyone may send it. */
 export const MAX_STRANGER_BYTES = 32_768
 
 /**
@@ -23,7 +23,7 @@ export async function readJson(request: IncomingMessage, maxBytes: number): Prom
       chunks.push(chunk)
     }
   } catch (error) {
-    // What still comes is thrown away: closing now would reset the connection before the client has read why.
+    // Discards the rest: closing now would reset the connection before the client has read the reason.
     request.resume()
     if (request.errored) throw badRequest('the request ended before its body was complete')
     throw error

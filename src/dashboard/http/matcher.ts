@@ -6,7 +6,7 @@ const patterns = names.map((name) => ({
   pattern: new RegExp(`^${ROUTES[name].path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
 }))
 
-/** The methods a path is served with; none: it is no route. HEAD comes with GET. */
+/** The methods of a path; none: it is not a route. HEAD is included in GET. */
 export const methodsOf = (path: string): readonly string[] =>
   patterns
     .filter(({ pattern }) => pattern.test(path))

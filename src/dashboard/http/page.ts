@@ -3,15 +3,15 @@ import { extname, join } from 'node:path'
 import { hasCode } from '../../system/error-code.ts'
 import { notFound, unavailable } from '../gate/refusals.ts'
 
-/** What the page learns from its own text, before its first question. */
+/** Facts that the page learns from its own text, before its first request. */
 export interface PageFacts {
   /** For `X-Hermes-Token`; undefined before the log-in. */
   readonly token: string | undefined
   readonly insecure: boolean
   readonly terminal: boolean
-  /** What this build is; undefined before the log-in. */
+  /** The build's version; undefined before the log-in. */
   readonly build: string | undefined
-  /** What the browser has before our paths. */
+  /** Prefix of our paths in the browser. */
   readonly prefix: string
 }
 
@@ -34,7 +34,7 @@ export function pageText(dir: string, facts: PageFacts): string {
     html = readFileSync(join(dir, 'index.html'), 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw unavailable('no_page', 'this install has no page; the API works', 'npm run build makes it')
+    throw unavailable('no_page', 'this install has no page; the API works', 'build the page with npm run build')
   }
   const metas = [
     ...(facts.token === undefined ? [] : [meta('hermes-token', facts.token)]),
@@ -83,13 +83,13 @@ const ASSET = /^\/(?:assets\/)?[A-Za-z0-9_-][A-Za-z0-9._-]*$/
  */
 export function staticFile(dir: string, path: string, gzip: boolean): StaticFile {
   const type = TYPES[extname(path)]
-  if (!ASSET.test(path) || type === undefined) throw notFound('there is no such file')
+  if (!ASSET.test(path) || type === undefined) throw notFound('no such file')
   const file = join(dir, path)
   const zipped = gzip && statSync(`${file}.gz`, { throwIfNoEntry: false })?.isFile() === true
   try {
     return { bytes: readFileSync(zipped ? `${file}.gz` : file), type, gzipped: zipped }
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'EISDIR')) throw notFound('there is no such file')
+    if (hasCode(error, 'ENOENT', 'EISDIR')) throw notFound('no such file')
     throw error
   }
 }

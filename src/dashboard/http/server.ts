@@ -6,7 +6,7 @@ import { refuse } from './answers.ts'
 import { type AppFacts, dashboardApp } from './app.ts'
 import { wantsTerminal } from './upgrade.ts'
 
-// What one client may hold, and for how long. Streams are answers: the limits on requests do not touch them.
+// Limits for one client. Streams are answers: limits on requests do not apply to them.
 const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
@@ -22,14 +22,16 @@ export function dashboardServer(app: AppFacts): Server {
     hostname: 'localhost',
     // It would reset the connection of a refused upload after half a second; Node itself throws the rest away.
     autoCleanupIncoming: false,
-    // What never reached the routes: a Host or path that is none, or a bug of the adapter.
+    // Errors outside the routes: an invalid Host or path, or a bug of the adapter.
     errorHandler: (error) =>
       refuse(
         app,
-        error instanceof RequestError ? badRequest('a bad address or Host header') : refusalOf(error, app.bug),
+        error instanceof RequestError
+          ? badRequest('invalid request address or Host header')
+          : refusalOf(error, app.bug),
       ),
   })
-  // Whoever listens for 'upgrade' is told of these only.
+  // Listeners of 'upgrade' get only these requests.
   const shouldUpgradeCallback = (incoming: IncomingMessage): boolean => app.page.terminal && wantsTerminal(incoming)
   const server = createServer(
     { ...LIMITS, shouldUpgradeCallback },

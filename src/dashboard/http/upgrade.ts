@@ -4,15 +4,15 @@ import { ROUTES } from '../contract/routes.ts'
 import { rawPath } from '../gate/request-facts.ts'
 
 /**
- * The one upgrade that is taken. Any other is the plain request that it also is (RFC 9110, 7.8: "a server MAY ignore a received
- * Upgrade header field"), such as the one for HTTP/2 that `curl --http2` asks for.
+ * The one upgrade that is accepted. Any other is treated as the plain request that it also is (RFC 9110, 7.8: "a
+ * server MAY ignore a received Upgrade header field"), such as the upgrade to HTTP/2 of `curl --http2`.
  */
 export const wantsTerminal = (request: IncomingMessage): boolean =>
   request.method === ROUTES.terminal.method &&
   request.headers.upgrade?.toLowerCase() === 'websocket' &&
   rawPath(request) === ROUTES.terminal.path
 
-/** Answers a request to upgrade with something else; the connection, which nobody else looks after any more, ends with it. */
+/** Answers an upgrade request with something else, and closes the connection, which no other code handles any more. */
 export async function answerUpgrade(request: IncomingMessage, socket: Socket, response: Response): Promise<void> {
   const text = await response.text()
   const outgoing = new ServerResponse(request)

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { listBoards } from '../../kanban/store/places.ts'
 
-/** Tells which boards have been written to since the last look. A commit changes the file or its journal. */
+/** Finds boards that were written since the last check. A commit changes the file or its journal. */
 export class BoardWatch {
   readonly #home: string
   #seen: ReadonlyMap<string, string> | undefined

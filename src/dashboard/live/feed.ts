@@ -38,7 +38,7 @@ export class Feed {
     this.#facts = facts
   }
 
-  /** Of the last look, if somebody watches. */
+  /** Usage from the last check, if there are viewers. */
   usageOf(slot: string): Usage | undefined {
     return this.#usage[slot]
   }
@@ -73,7 +73,7 @@ export class Feed {
     this.#usage = {}
   }
 
-  /** At once, and again after each pause. */
+  /** Runs at once, and again after each pause. */
   #every(ms: number, act: () => void): void {
     const { clock } = this.#facts
     const place = this.#timers.length
@@ -89,7 +89,7 @@ export class Feed {
       try {
         await this.#follow(signal)
       } catch (error) {
-        // No supervisor, or one that ends: the next one is followed. Anything else is a bug of ours.
+        // No supervisor, or one that ends: follow the next one. Anything else is a bug.
         if (!(error instanceof HermesError)) throw error
       }
       if (signal.aborted) return
@@ -98,7 +98,7 @@ export class Feed {
     }
   }
 
-  /** No supervisor answers: what is known of its slots says nothing any more. */
+  /** No supervisor answers: the known state of its slots is outdated. */
   #lose(): void {
     if (this.#away) return
     this.#away = true
@@ -118,10 +118,10 @@ export class Feed {
     try {
       const attempt = new AbortController()
       let refreshed: Promise<void> = Promise.resolve()
-      // Following has begun before the status is asked for, so nothing falls in between.
+      // Following starts before the status is requested, so no event is missed in between.
       const onStart = (): void => {
         refreshed = refresh()
-        // Without a status there is nothing that changes could be applied to: begin anew.
+        // Without a status, changes cannot be applied to anything: start again.
         refreshed.catch(() => attempt.abort())
       }
       const either = AbortSignal.any([signal, attempt.signal])

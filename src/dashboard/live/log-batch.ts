@@ -1,10 +1,10 @@
 /** Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than anybody can look at. Pure. */
 import type { LogLine } from '../contract/contract.ts'
 
-/** Of one batch, ten times a second: more than a page must keep up with. */
+/** Lines per batch, ten batches a second: more than a page can keep up with. */
 export const MAX_BATCH_LINES = 1000
 export const MAX_BATCH_CHARS = 64 * 1024
-/** Of one line; `hermes logs` shows the rest. */
+/** Maximum length of one line; `hermes logs` shows the rest. */
 export const MAX_LINE_CHARS = 16 * 1024
 
 export class LogBatch {
@@ -16,7 +16,7 @@ export class LogBatch {
     return this.#lines.length === 0 && this.#missed === 0
   }
 
-  /** Nothing more fits: what comes now is only counted. */
+  /** The batch is full: further lines are only counted. */
   get isFull(): boolean {
     return this.#lines.length >= MAX_BATCH_LINES || this.#chars >= MAX_BATCH_CHARS
   }

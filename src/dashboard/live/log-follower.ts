@@ -5,7 +5,7 @@ import { LogBatch } from './log-batch.ts'
 import { frame, type Viewer } from './viewer.ts'
 
 const BATCH_MS = 100
-/** After a batch that was full: of a flood nobody reads more, and it costs the supervisor and every viewer a third. */
+/** Pause after a full batch: a flood cannot be read anyway, and it costs the supervisor and every viewer a third. */
 const FLOOD_MS = 300
 /** Chunks that may wait here; the supervisor counts what we miss beyond them. Each may be 64 KB. */
 const WAITING_CHUNKS = 4
@@ -16,7 +16,7 @@ export interface FollowFacts {
   readonly clock: Clock
 }
 
-/** The logs that somebody looks at: one follower of the supervisor's per slot, however many viewers it has. */
+/** Logs with viewers: one follower of the supervisor per slot, for any number of viewers. */
 export class LogFollowers {
   readonly #facts: FollowFacts
   readonly #slots = new Map<string, SlotFollower>()
@@ -38,7 +38,7 @@ export class LogFollowers {
 class SlotFollower {
   readonly #facts: FollowFacts
   readonly #slot: string
-  /** With the lines each has missed since it was last told. */
+  /** With the number of lines that each has missed since the last report. */
   readonly #viewers = new Map<Viewer, number>()
   readonly #stop = new AbortController()
   readonly #batch = new LogBatch()
@@ -57,7 +57,7 @@ class SlotFollower {
     viewer.onDrain(() => this.#tellMissed(viewer))
   }
 
-  /** @returns true: nobody looks any more, and following has ended */
+  /** @returns true if the last viewer has gone and following has ended */
   remove(viewer: Viewer): boolean {
     this.#viewers.delete(viewer)
     if (this.#viewers.size > 0) return false
@@ -72,7 +72,7 @@ class SlotFollower {
       try {
         await this.#follow(signal)
       } catch (error) {
-        // No supervisor, or one that ends: the next one is followed. Anything else is a bug of ours.
+        // No supervisor, or one that ends: follow the next one. Anything else is a bug.
         if (!(error instanceof HermesError)) throw error
       }
       if (!signal.aborted) await pause(this.#facts.clock, RETRY_MS, signal)
@@ -87,7 +87,8 @@ class SlotFollower {
         const at = new Date(this.#facts.clock.wallMs()).toISOString()
         this.#batch.add(event.lines, at, event.missed ?? 0)
         this.#flushSoon()
-        // Not read faster than viewers are told, so that a slot at full speed costs the supervisor a count and not a copy.
+        // Reads no faster than viewers are served, so that a slot at full speed costs the supervisor a count and not
+        // a copy.
         if (this.#batch.isFull) await this.#flushed.promise
       }
     } finally {
@@ -119,7 +120,7 @@ class SlotFollower {
     this.#flushed = Promise.withResolvers<void>()
   }
 
-  /** A slow viewer that has caught up. There may be no next line for hours, so it is told now. */
+  /** A slow viewer has caught up. The next line may be hours away, so report the loss now. */
   #tellMissed(viewer: Viewer): void {
     const missed = this.#viewers.get(viewer) ?? 0
     if (missed > 0 && viewer.send(frame('missed', { missed }))) this.#viewers.set(viewer, 0)

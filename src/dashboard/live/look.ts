@@ -10,7 +10,7 @@ export function usageLooker(clock: Clock): (slots: readonly SlotStatus[]) => Usa
   return (slots) => lookAt(slots, listProcesses(), pageBytes, clock.nowMs())
 }
 
-/** Node does not tell it; arm64 kernels may have 16 or 64 KB. */
+/** Node does not provide it; arm64 kernels may use 16 or 64 KB. */
 function readPageBytes(): number {
   const found = /^KernelPageSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps', 'latin1'))
   return found === null ? 4096 : Number(found[1]) * 1024

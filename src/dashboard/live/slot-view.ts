@@ -1,4 +1,4 @@
-/** What is known of all slots: the last status, with every change since. Pure. */
+/** The known state of all slots: the last status, with every change since. Pure. */
 import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
 
 export function applied(status: StatusResult, { type, slot }: SlotEventMessage): StatusResult {

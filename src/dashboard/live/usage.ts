@@ -1,4 +1,4 @@
-/** What each slot's processes take, from two looks at /proc. Pure. */
+/** Usage of each slot's processes, from two readings of /proc. Pure. */
 import type { SlotStatus } from '../../protocol/control.ts'
 import { descendants, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
 import type { Usage } from '../contract/contract.ts'

@@ -12,17 +12,17 @@ export interface Viewer {
   send(frame: Buffer): boolean
   /** Called when it has read everything after a `send` was refused. */
   onDrain(callback: () => void): void
-  /** Called once; at once when it is gone already. */
+  /** Called once; at once if the viewer has gone already. */
   onClose(callback: () => void): void
   close(): void
 }
 
-/** What may wait for one viewer. */
+/** Maximum of unsent data per viewer. */
 const MAX_WAITING_BYTES = 256 * 1024
 /** A comment, so that neither proxies nor browsers take a quiet stream for a dead one. */
 const HEARTBEAT = ': \n\n'
 const HEARTBEAT_MS = 15_000
-/** A viewer that takes nothing for so long is gone, whatever TCP says. */
+/** A viewer that takes nothing for this long counts as gone, whatever TCP reports. */
 const STALLED_MS = 60_000
 
 /** Bytes, so that a text for fifty viewers is encoded once. */
@@ -65,7 +65,7 @@ export function viewerOf(
   return {
     send(bytes) {
       if (response.writableLength > MAX_WAITING_BYTES) refused = true
-      // Told to end, it stays for as long as its last bytes are not read.
+      // After `end`, the connection stays open as long as its last bytes are not read.
       if (refused || response.destroyed || response.writableEnded) return false
       if (response.writableLength === 0) movedAtMs = clock.nowMs()
       response.write(bytes)

@@ -4,14 +4,14 @@ import { HANDOVER_VARIABLE, type Handover, type Keep, type Kept, type KeptText }
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 
-/** What init has handed over, and its word that what is sent back is on the disk. */
+/** The data that init has handed over, and a way to have init keep data on the disk. */
 export interface Handed extends Pick<Handover, 'secrets' | 'kept' | 'keyFile'> {
-  /** @throws Error that says why it is not on the disk */
+  /** @throws Error with the reason why it is not on the disk */
   keep(name: KeptText, text: string): Promise<void>
 }
 
 export interface HandoverFacts {
-  /** Ours; it is made what init says. */
+  /** Our environment; it is set to init's values. */
   readonly env: Record<string, string | undefined>
   /** Gives root up. @throws Error with one line for people */
   readonly become: (identity: RuntimeIdentity, restricted: boolean) => void
@@ -29,7 +29,8 @@ export async function receiveHandover({ env, become }: HandoverFacts): Promise<H
   const socket = new Socket({ fd, readable: true, writable: true })
   const lines = linesOf(socket)
   const { value } = await lines.next()
-  if (value === undefined) throw new Error(`there is no handover on descriptor ${fd}; start it by hermes dashboard`)
+  if (value === undefined)
+    throw new Error(`no handover on descriptor ${fd}; start the dashboard with "hermes dashboard"`)
   const { identity, restricted = false, env: given, cwd, ...handed } = JSON.parse(value) as Handover
   if (given[SUPERVISED_MARKER] === '1') raiseOomScore()
   if (identity !== undefined) become(identity, restricted)
@@ -73,12 +74,15 @@ async function* linesOf(socket: Socket): AsyncGenerator<string, undefined> {
   return undefined
 }
 
-/** Before the change of the uid: afterwards the file is root's. Best effort: a container may hide it or forbid it. */
+/**
+ * Before the change of uid, because afterwards the file belongs to root. Best effort: a container may hide or forbid
+ * it.
+ */
 function raiseOomScore(): void {
   const file = '/proc/self/oom_score_adj'
   try {
     writeFileSync(file, String(Math.min(1000, Number(readFileSync(file, 'latin1')) + OOM_SCORE)))
   } catch {
-    // As the comment says.
+    // Ignored, as explained above.
   }
 }

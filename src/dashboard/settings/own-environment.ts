@@ -8,9 +8,10 @@ import type { Environment } from '../../system/programs/install.ts'
 const MAX_CERTIFICATES_BYTES = 4_000_000
 
 /**
- * What the start of a Node does with its environment, for a dashboard that got its environment later: from init, when it had given root
- * up. In a checkout the default profile's `.env` counts, too; in the image it does not, since every gateway can write it.
- * @param env ours; it is completed
+ * Does what a Node start does with its environment, for a dashboard that got its environment later: from init, after
+ * dropping root. In a checkout the default profile's `.env` counts too; in the image it does not, because every
+ * gateway can write it.
+ * @param env our environment; missing variables are added
  */
 export function settle(env: Environment, home: string, inImage: boolean, err: (text: string) => void): void {
   const warn = (text: string): void => err(`hermes: warning: ${text}\n`)

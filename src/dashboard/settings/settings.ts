@@ -30,7 +30,7 @@ export interface DashboardSettings {
   readonly metricsToken: string | undefined
   /** Settings of the volume that are not taken, or that count although gateways can write them; a line each. */
   readonly warnings: readonly string[]
-  /** Of `HERMES_DASHBOARD_…`, by what follows the prefix; empty counts as unset. */
+  /** Value of `HERMES_DASHBOARD_…`, by the part after the prefix; empty counts as unset. */
   readonly setting: (name: string) => string | undefined
 }
 
@@ -69,8 +69,8 @@ export function readSettings(facts: {
 }
 
 /**
- * What the volume says: every gateway can write it. In the image it decides nothing that would let somebody in; what else it says
- * is named, since the operator may not have written it.
+ * Settings from the volume, which every gateway can write. In the image they cannot grant access to anyone; other
+ * settings are reported, because the operator may not have written them.
  */
 function ofVolume({
   home,
@@ -110,7 +110,7 @@ function parsePort(value: string): number {
   if (/^\d+$/.test(value) && port >= 1 && port <= 65_535) return port
   throw misconfigured(
     `HERMES_DASHBOARD_PORT: expected a port from 1 to 65535, got "${value}"`,
-    'set it right, or leave it unset for 9119',
+    'correct it, or leave it unset for 9119',
   )
 }
 
@@ -121,7 +121,7 @@ function parsePublicUrl(value: string | undefined): URL | undefined {
     return url
   throw misconfigured(
     `HERMES_DASHBOARD_PUBLIC_URL: expected an http or https address, got "${value}"`,
-    'such as https://hermes.example or https://example.com/hermes',
+    'use an address such as https://hermes.example or https://example.com/hermes',
   )
 }
 
@@ -129,9 +129,6 @@ function trusted(value: string | undefined): Outside['isTrusted'] {
   try {
     return parseProxies(value)
   } catch (error) {
-    throw misconfigured(
-      `HERMES_DASHBOARD_TRUSTED_PROXIES: ${(error as Error).message}`,
-      'name the proxy by its address',
-    )
+    throw misconfigured(`HERMES_DASHBOARD_TRUSTED_PROXIES: ${(error as Error).message}`, 'use the address of the proxy')
   }
 }

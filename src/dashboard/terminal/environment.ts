@@ -1,7 +1,7 @@
 import { SUPERVISED_MARKER } from '../../system/markers.ts'
 import type { Environment } from '../../system/programs/install.ts'
 
-/** What is the dashboard's alone: its secrets, and what makes a program take itself for one in a slot. */
+/** Variables that only the dashboard has: its secrets, and markers that make a program believe it runs in a slot. */
 const OWN = /^(HERMES_DASHBOARD(_.*)?|HERMES_METRICS_TOKEN|HERMES_SLOT|HERMES_MAIN)$/
 
 /** The environment of a program on a terminal. */

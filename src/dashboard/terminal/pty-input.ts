@@ -1,18 +1,19 @@
 import { writeSync } from 'node:fs'
 import type { Cancel, Clock } from '../../system/clock.ts'
 
-/** One attempt: as much as the line discipline takes at once (N_TTY_BUF_SIZE, n_tty.c). */
+/** Size of one attempt: as much as the line discipline takes at once (N_TTY_BUF_SIZE, n_tty.c). */
 const ATTEMPT_BYTES = 4096
-/** From one attempt to the next: short while the program reads, longer while it does not. */
+/** Pause between two attempts: short while the program reads, longer while it does not. */
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 50
 
 /**
- * What is typed, on its way to a terminal that takes only some of it at a time.
+ * Passes typed text to a terminal that takes only some of it at a time.
  *
- * The master side of a terminal does not block, but libuv takes it for a descriptor that does and repeats a write that failed
- * with EAGAIN until it succeeds (uv_tty_init: the master cannot be opened a second time, so it gets UV_HANDLE_BLOCKING_WRITES).
- * A program that is not reading would stop this whole process. So each turn of the loop makes one attempt, and a timer the next.
+ * The master side of a terminal does not block, but libuv takes it for a blocking descriptor and repeats a write that
+ * failed with EAGAIN until it succeeds (uv_tty_init: the master cannot be opened a second time, so it gets
+ * UV_HANDLE_BLOCKING_WRITES). A program that is not reading would stop this whole process. Therefore each turn of the
+ * loop makes one attempt, and a timer makes the next.
  */
 export class PtyInput {
   readonly #fd: number
@@ -44,7 +45,7 @@ export class PtyInput {
     if (this.#cancel === undefined) this.#attempt()
   }
 
-  /** The descriptor is about to be closed, and may be somebody else's afterwards. */
+  /** The descriptor is about to be closed, and may refer to something else afterwards. */
   close(): void {
     this.#closed = true
     this.#cancel?.()
@@ -92,7 +93,7 @@ export class PtyInput {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'EAGAIN') return 0
-      // EIO: its last program has closed it. The end of the program is told by the reading side.
+      // EIO: its last program has closed it. The reading side reports the end of the program.
       if (code === 'EIO' || code === 'EBADF') return undefined
       throw error
     }

@@ -32,7 +32,7 @@ export interface Pty {
   end(): void
 }
 
-/** What node-pty's terminal has on Unix, beyond its types. */
+/** Members of node-pty's terminal on Unix that its types lack. */
 interface UnixTerminal {
   readonly fd: number
   readonly _socket: ReadStream
@@ -46,7 +46,7 @@ const PATIENCE_MS = 500
  * @throws Error where the native binding does not load: it is there for glibc only
  */
 export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
-  // Loaded here: only who opens a terminal needs it.
+  // Loaded here, because only opening a terminal needs it.
   const { spawn } = await import('@lydell/node-pty')
   await unblockUsr1()
   const { command, cwd, env, cols, rows } = options
@@ -68,7 +68,7 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
   }
   return {
     write(data) {
-      // Destroyed, its descriptor is closed already: that it was is told on a later turn.
+      // After destruction, its descriptor is closed already, which is reported on a later turn.
       if (ended || reader.destroyed) input.close()
       input.write(data)
       return input.waitingBytes
@@ -81,7 +81,7 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
       try {
         terminal.resize(width, height)
       } catch {
-        // EBADF, ENOTTY: nobody has the terminal open any more. That the program has ended is told next.
+        // EBADF, ENOTTY: no process has the terminal open any more. The end of the program is reported next.
       }
     },
     pause: () => terminal.pause(),
@@ -91,7 +91,7 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
     onExit: (listener) => void terminal.onExit(listener),
     end() {
       if (ended) return
-      // A paused terminal is never read to its end, and without that its exit is not told.
+      // A paused terminal is never read to its end, and without that its exit is not reported.
       terminal.resume()
       signal('SIGHUP')
       cancel = clock.at(clock.nowMs() + PATIENCE_MS, () => signal('SIGKILL'))

@@ -20,12 +20,12 @@ export interface TerminalFacts {
 
 const PROTOCOL = 'hermes'
 const MAX_TERMINALS = 10
-/** In JSON a character can take six bytes; MAX_INPUT_CHARS of the contract. */
+/** In JSON, a character can take six bytes; MAX_INPUT_CHARS is in the contract. */
 const MAX_MESSAGE_BYTES = 6 * MAX_INPUT_CHARS + 1024
-/** What may wait for a browser before the program is held back, and for the program before the browser is. */
+/** Maximum of data that waits for a browser before the program is held back, and the other way round. */
 const MAX_WAITING_BYTES = 256 * 1024
 const PING_MS = 30_000
-/** For a browser to say that it has read why. */
+/** Time for a browser to confirm that it has read the reason. */
 const FAREWELL_MS = 200
 /** Close codes (RFC 6455, 7.4.1). */
 const CLOSE = { normal: 1000, leaving: 1001, policy: 1008, broken: 1011 } as const
@@ -33,10 +33,10 @@ const CLOSE = { normal: 1000, leaving: 1001, policy: 1008, broken: 1011 } as con
 /** Programs on terminals in browsers: `hermes chat`, as the user the dashboard runs as. */
 export class Terminals {
   readonly #facts: TerminalFacts
-  /** With the session each belongs to; undefined where no log-in is needed. */
+  /** The session of each terminal; undefined where no log-in is needed. */
   readonly #open = new Map<WebSocket, string | undefined>()
   #server: Promise<WebSocketServer> | undefined
-  /** Of a session that was renewed by its request to upgrade, for the answer. */
+  /** Cookies of a session that its upgrade request has renewed, for the answer. */
   readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>()
 
   constructor(facts: TerminalFacts) {
@@ -53,7 +53,7 @@ export class Terminals {
     })
   }
 
-  /** Of a session that has ended. */
+  /** Closes the terminals of a session that has ended. */
   closeOf(session: string): void {
     for (const [socket, of] of this.#open) if (of === session) end(socket, CLOSE.policy, 'the session has ended')
   }
@@ -68,8 +68,8 @@ export class Terminals {
   }
 
   async #upgrade(app: AppFacts, request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    // Before Node 24.9 a server cannot choose, and every upgrade comes here.
-    if (!app.page.terminal || !wantsTerminal(request)) throw notFound('there is no terminal here')
+    // Before Node 24.9 a server cannot choose, and every upgrade arrives here.
+    if (!app.page.terminal || !wantsTerminal(request)) throw notFound('the terminal is not enabled')
     const facts = requestFacts(request, app.outside)
     const { caller, viewer, cookies } = await enter(app, facts)
     this.#cookies.set(request, cookies)
@@ -77,7 +77,8 @@ export class Terminals {
     checkChange({ ...facts, method: 'POST' }, caller)
     this.#server ??= this.#webSocketServer(app)
     const server = await this.#server
-    if (this.#open.size >= MAX_TERMINALS) throw unavailable('busy', `${MAX_TERMINALS} terminals are open already`)
+    if (this.#open.size >= MAX_TERMINALS)
+      throw unavailable('busy', `the maximum of ${MAX_TERMINALS} terminals are open`)
     server.handleUpgrade(request, socket, head, (opened) => {
       this.#open.set(opened, viewer?.session)
       const cancels = [this.#keepAlive(opened)]
@@ -115,7 +116,7 @@ export class Terminals {
     })
   }
 
-  /** A browser that has vanished without a word must not keep its program. */
+  /** A browser that disappears silently must not keep its program running. */
   #keepAlive(socket: WebSocket): Cancel {
     const { clock } = this.#facts
     let answered = true
@@ -150,11 +151,11 @@ function end(socket: WebSocket, code: number, why: string): void {
   socket.close(code, why)
 }
 
-/** The first message says how large the terminal is; then the program starts. */
+/** The first message sets the size of the terminal; then the program starts. */
 function attach(socket: WebSocket, facts: TerminalFacts): void {
   let pty: Promise<Pty | undefined> | undefined
   socket.on('message', (bytes: Buffer, isBinary: boolean) => {
-    // Told to close, a client may go on for a while; it is not listened to.
+    // After a close request, a client may still send messages; they are ignored.
     if (socket.readyState !== socket.OPEN) return
     const text = isBinary ? '' : bytes.toString('utf8')
     if (pty === undefined) {
@@ -167,7 +168,7 @@ function attach(socket: WebSocket, facts: TerminalFacts): void {
     if (message === undefined) return socket.close(CLOSE.policy, 'not understood')
     void pty.then((opened) => {
       if (message.type === 'resize') opened?.resize(message.cols, message.rows)
-      // What is not read here fills the browser's buffer, and the page waits.
+      // Unread data fills the browser's buffer, and the page waits.
       else if (opened !== undefined && opened.write(message.data) > MAX_WAITING_BYTES) socket.pause()
     })
   })
@@ -199,7 +200,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Not JSON: no message of ours, as the schema will say.
+    // Not JSON: the schema refuses it.
     return undefined
   }
 }

@@ -46,7 +46,10 @@ export function Page() {
 }
 
 const NoTerminal = () => (
-  <Empty title="The terminal is off" hint="HERMES_DASHBOARD_TUI=1 turns it on at the dashboard's next start." />
+  <Empty
+    title="The terminal is off"
+    hint="Set HERMES_DASHBOARD_TUI=1 to enable it at the next start of the dashboard."
+  />
 )
 
 function viewOf(route: Route) {
@@ -62,7 +65,7 @@ function viewOf(route: Route) {
     case 'terminal':
       return <Terminal />
     default:
-      return <Empty title="There is no such page" hint="The navigation leads to those that exist." />
+      return <Empty title="Page not found" hint="Choose a page from the navigation." />
   }
 }
 

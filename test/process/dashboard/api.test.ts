@@ -267,7 +267,7 @@ describe('settings', () => {
     expect(written.problems).toEqual([])
     expect(readFileSync(join(hermes.home, 'profiles', 'coder', 'config.yaml'), 'utf8')).toBe(text)
     const late = await ask('PATCH', '/api/config', { profile: 'coder', text: '', version: read.version })
-    expect([late.code, late.json().next]).toEqual([409, expect.stringContaining('load it again')])
+    expect([late.code, late.json().next]).toEqual([409, expect.stringContaining('reload it')])
     expect((await ask('PATCH', '/api/config', { profile: 'nosuch', text: '', version: '' })).code).toBe(404)
     expect((await ask('GET', '/api/config?profile=nosuch')).code).toBe(404)
     expect((await ask('GET', '/api/config')).code).toBe(400)

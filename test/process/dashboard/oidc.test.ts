@@ -375,7 +375,7 @@ describe('the client shows the provider who it is in the way that the provider a
     await using dashboard = await dashboardFor(provider.issuer)
     const answer = await dashboard.ask('/auth/login?provider=nous')
     expect([answer.code, answer.json().error]).toEqual([503, 'provider_unavailable'])
-    expect(answer.json().detail).toContain('"nous" takes no client secret: it announces client_secret_jwt')
+    expect(answer.json().detail).toContain('"nous" accepts no client secret; it announces client_secret_jwt')
     expect(answer.json().next).toContain('client_secret_basic or client_secret_post')
   })
 })

@@ -3,9 +3,9 @@ import type { Identity } from './provider.ts'
 export type IsAllowed = (identity: Identity) => boolean
 
 /**
- * Who may enter, of those a provider vouches for.
- * @param text HERMES_DASHBOARD_ALLOWED_USERS: mail addresses and subjects with commas; unset: everybody
- * @param unverified HERMES_DASHBOARD_ALLOW_UNVERIFIED_EMAIL: an address counts without the provider's word that it is the user's
+ * Decides which of a provider's users may log in.
+ * @param text HERMES_DASHBOARD_ALLOWED_USERS: email addresses and subjects, separated by commas; unset: everyone
+ * @param unverified HERMES_DASHBOARD_ALLOW_UNVERIFIED_EMAIL: accepts an address that the provider has not verified
  */
 export function parseAllowList(text: string | undefined, unverified: boolean): IsAllowed {
   const names = (text ?? '').split(/[\s,]+/).filter((name) => name !== '')
@@ -18,5 +18,5 @@ export function parseAllowList(text: string | undefined, unverified: boolean): I
     (email !== undefined && (emailVerified === true || unverified) && emails.has(email.toLowerCase()))
 }
 
-/** How a user is called: by the address, which people know each other by. */
+/** Display name of a user: the email address. */
 export const nameOf = ({ subject, email }: Identity): string => email ?? subject

@@ -17,8 +17,8 @@ export function basicProvider(setting: (name: string) => string | undefined): Pa
   const hash = hashText === undefined ? undefined : parsePasswordHash(hashText)
   if (hashText !== undefined && hash === undefined) {
     throw misconfigured(
-      'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH is not a hash as hermes makes them',
-      'echo PASSWORD | hermes dashboard hash-password',
+      'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH is not a hash made by hermes',
+      'make one with: echo PASSWORD | hermes dashboard hash-password',
     )
   }
   // The operator has set it: no provider need vouch for it.
@@ -29,7 +29,7 @@ export function basicProvider(setting: (name: string) => string | undefined): Pa
     label: 'Name and password',
     fingerprint: createHash('sha256').update(`basic\0${username}\0${secret}`).digest('base64url'),
     async check(givenName, givenPassword) {
-      // Both are looked at, whatever comes of the first: the time says nothing about which was wrong.
+      // Compares both in any case, so the time does not reveal which one was wrong.
       const nameIsRight = sameText(givenName, username)
       const passwordIsRight =
         hash === undefined ? sameText(givenPassword, secret) : await passwordMatches(givenPassword, hash)

@@ -2,10 +2,10 @@ import type * as OpenId from 'openid-client'
 import { ProviderAway } from './provider.ts'
 
 /**
- * How we show a provider that we are the client that it knows.
- * @param name of the provider
- * @param methods what it announces: `token_endpoint_auth_methods_supported`
- * @throws ProviderAway naming the ways it has, where it has none of ours
+ * Chooses how to authenticate as a client at the provider.
+ * @param name name of the provider
+ * @param methods methods that it announces: `token_endpoint_auth_methods_supported`
+ * @throws ProviderAway naming its methods, if we support none of them
  */
 export function clientAuth(
   openid: typeof OpenId,
@@ -15,10 +15,13 @@ export function clientAuth(
 ): OpenId.ClientAuth {
   // A public client, which PKCE protects. Many providers that have such clients do not announce "none".
   if (clientSecret === undefined) return openid.None()
-  // Where nothing is announced it is basic (OpenID Connect Discovery, 3).
+  // Without an announcement it is basic (OpenID Connect Discovery, 3).
   if (methods === undefined || methods.includes('client_secret_basic')) return openid.ClientSecretBasic(clientSecret)
   if (methods.includes('client_secret_post')) return openid.ClientSecretPost(clientSecret)
-  throw new ProviderAway(`"${name}" takes no client secret: it announces ${methods.join(', ') || 'no method at all'}`, {
-    next: 'register hermes there with client_secret_basic or client_secret_post, or as a public client and without HERMES_DASHBOARD_OAUTH_CLIENT_SECRET here',
-  })
+  throw new ProviderAway(
+    `"${name}" accepts no client secret; it announces ${methods.join(', ') || 'no method at all'}`,
+    {
+      next: 'register hermes there with client_secret_basic or client_secret_post, or as a public client and without HERMES_DASHBOARD_OAUTH_CLIENT_SECRET here',
+    },
+  )
 }

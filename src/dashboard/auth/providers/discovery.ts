@@ -10,7 +10,7 @@ export interface OidcSettings {
   readonly issuer: string | undefined
   readonly clientId: string
   readonly clientSecret: string | undefined
-  /** What is asked for, with spaces. */
+  /** Requested scopes, separated by spaces. */
   readonly scope: string
 }
 
@@ -19,16 +19,16 @@ export interface Client {
   readonly config: OpenId.Configuration
 }
 
-/** For each request to the provider. */
+/** Time limit for each request to the provider. */
 const TIMEOUT_S = 10
 const CLOCK_TOLERANCE_S = 60
-/** What a provider says of itself, its keys included, is asked for again after so long. */
+/** Time after which a provider's metadata, including its keys, is requested again. */
 const KEPT_MS = 3_600_000
-/** A provider that has just failed to answer is not asked for each of those who come. */
+/** After a failure, the provider is not asked again for this time. */
 const COOL_DOWN_MS = 2000
 const SET_ISSUER = 'set HERMES_DASHBOARD_OIDC_ISSUER to the address that the provider names as its issuer'
 
-/** What a provider says of itself: asked at the first log-in, never at start, and again when it does not fit any more. */
+/** A provider's metadata: requested at the first log-in, never at start, and again when it no longer fits. */
 export class Discovery {
   readonly #settings: OidcSettings
   readonly #clock: Clock
@@ -43,7 +43,7 @@ export class Discovery {
     this.#ending = ending
   }
 
-  /** Asks for what is not known, or known for too long. @throws ProviderAway */
+  /** Requests metadata that is unknown or too old. @throws ProviderAway */
   async fresh(): Promise<Client> {
     const nowMs = this.#clock.nowMs()
     if (this.#known !== undefined && nowMs < this.#known.untilMs) return this.#known.client
@@ -54,12 +54,12 @@ export class Discovery {
     return this.#asking
   }
 
-  /** As it was when the log-in began, whatever time has passed since. */
+  /** The metadata as of the log-in's start, however old. */
   async current(): Promise<Client> {
     return this.#known?.client ?? this.fresh()
   }
 
-  /** Something that the provider sent does not fit what it had said of itself: the next log-in asks it anew. */
+  /** Something that the provider sent does not fit its metadata: the next log-in requests it again. */
   doubt(): void {
     this.#known = undefined
   }
@@ -77,7 +77,7 @@ export class Discovery {
     }
   }
 
-  /** What was known an hour ago is better than nothing. */
+  /** Metadata from an hour ago is better than none. */
   #insteadOf(error: unknown): Client {
     if (this.#known === undefined) throw error
     return this.#known.client
@@ -105,7 +105,7 @@ async function discover(settings: OidcSettings, ending: AbortSignal): Promise<Cl
       server,
       clientId,
       metadata,
-      // Which it is the provider says, and it is asked just now.
+      // The provider names its method, and it has just been asked.
       (provider, ...request) => authFor(provider)(provider, ...request),
       { execute, timeout: TIMEOUT_S, [openid.customFetch]: fetchUntil(ending) },
     )
@@ -115,7 +115,7 @@ async function discover(settings: OidcSettings, ending: AbortSignal): Promise<Cl
       cause: error,
     })
   }
-  // Said before anybody is sent there in vain.
+  // Reported before a user is redirected in vain.
   authFor(config.serverMetadata())
   return { openid, config }
 }
@@ -123,7 +123,7 @@ async function discover(settings: OidcSettings, ending: AbortSignal): Promise<Cl
 function adviceFor(error: unknown, issuer: string): string {
   const named = namedIssuer(error)
   if (named !== undefined) return `it names itself ${named}: set HERMES_DASHBOARD_OIDC_ISSUER=${named}`
-  // It has answered, but there is no provider at that address.
+  // There was an answer, but no provider at that address.
   const { code } = error as { code?: unknown }
   if (['OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON', 'OAUTH_PARSE_ERROR'].includes(String(code)))
     return `is HERMES_DASHBOARD_OIDC_ISSUER=${issuer} right? Its description is looked for below it, in .well-known/openid-configuration`

@@ -1,13 +1,16 @@
 import type { RedirectProvider } from './provider.ts'
 
-/** What providers are told of log-outs, in the background: whoever leaves does not wait for a provider that hangs. */
+/**
+ * Notifies providers of log-outs in the background, so that a user who logs out does not wait for a provider that
+ * hangs.
+ */
 export class Farewells {
   readonly #pending = new Set<Promise<void>>()
 
   /**
-   * Gives a refresh token back.
-   * @param refreshToken comes to undefined where there is none
-   * @param failed told why the provider may still have it
+   * Revokes a refresh token.
+   * @param refreshToken resolves to undefined if there is none
+   * @param failed called with the reason why the provider may still accept it
    */
   say(provider: RedirectProvider, refreshToken: Promise<string | undefined>, failed: (reason: string) => void): void {
     const said = refreshToken
@@ -17,7 +20,7 @@ export class Farewells {
     this.#pending.add(said)
   }
 
-  /** Resolves when nothing is pending; a provider that was closed keeps nobody waiting. */
+  /** Resolves when nothing is pending; a closed provider delays nothing. */
   async close(): Promise<void> {
     await Promise.all(this.#pending)
   }

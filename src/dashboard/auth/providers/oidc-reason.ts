@@ -1,4 +1,4 @@
-/** What is wrong between us and an identity provider, in a sentence for the operator. Pure. */
+/** Describes a problem with an identity provider in one sentence for the operator. Pure. */
 
 interface Fault {
   readonly error?: unknown
@@ -8,12 +8,12 @@ interface Fault {
   readonly cause?: unknown
 }
 
-/** How deep openid-client wraps what oauth4webapi, fetch or the runtime has thrown. */
+/** Number of levels in which openid-client wraps errors of oauth4webapi, fetch or the runtime. */
 const MAX_CAUSES = 5
 
 /**
- * What the provider says went wrong, or what is wrong with what it says; never a token, a code or a claim's value.
- * The outer error is general ("invalid response encountered"); what it was stands in its causes.
+ * Returns the provider's own error, or the problem with its answer; never a token, a code or a claim's value. The
+ * outer error is general ("invalid response encountered"); the actual one is among its causes.
  */
 export function reasonOf(error: unknown): string {
   const { error: code, error_description: text } = (error ?? {}) as Fault
@@ -31,16 +31,16 @@ export function reasonOf(error: unknown): string {
   return [...new Set(parts)].join(': ') || String(error)
 }
 
-/** Of the plain objects that stand at the end of the causes, what says nothing of a user. */
+/** Returns those facts from the plain objects at the end of the causes that reveal nothing about a user. */
 function factsOf(value: object): string {
   const { alg, header, expected, attribute, claim } = value as Readonly<Record<string, unknown>>
   const { alg: headerAlg } = (header ?? {}) as { alg?: unknown }
-  const told = attribute ?? claim
+  const place = attribute ?? claim
   const facts = {
     alg: alg ?? headerAlg,
-    at: told,
-    // A subject, a nonce or a state is nobody's business; an issuer, an audience or an algorithm is.
-    expected: told === undefined || told === 'issuer' || told === 'iss' || told === 'aud' ? expected : undefined,
+    at: place,
+    // A subject, a nonce or a state is private; an issuer, an audience or an algorithm is not.
+    expected: place === undefined || place === 'issuer' || place === 'iss' || place === 'aud' ? expected : undefined,
   }
   return Object.entries(facts)
     .flatMap(([name, fact]) => (isPlain(fact) ? [`${name} ${Array.isArray(fact) ? fact.join(', ') : fact}`] : []))
@@ -51,7 +51,7 @@ const isPlain = (fact: unknown): fact is string | readonly string[] =>
   (typeof fact === 'string' && fact !== '') ||
   (Array.isArray(fact) && fact.length > 0 && fact.every((one) => typeof one === 'string'))
 
-/** The issuer that a provider names, where it is another one than it was asked as. */
+/** The issuer that a provider names, if it differs from the one it was asked as. */
 export function namedIssuer(error: unknown): string | undefined {
   let at: unknown = error
   for (let depth = 0; depth < MAX_CAUSES && typeof at === 'object' && at !== null; depth += 1) {

@@ -27,7 +27,7 @@ export function oidcSettings(setting: (name: string) => string | undefined): Oid
   }
 }
 
-/** OpenID Connect: authorization code, PKCE and nonce. The provider is asked about itself at the first log-in, never at start. */
+/** OpenID Connect: authorization code, PKCE and nonce. Metadata is requested at the first log-in, never at start. */
 export function oidcProvider(settings: OidcSettings, clock: Clock): RedirectProvider {
   const { name, issuer, clientId, scope } = settings
   const ending = new AbortController()
@@ -61,10 +61,10 @@ export function oidcProvider(settings: OidcSettings, clock: Clock): RedirectProv
       if (claims === undefined) throw new LoginRefused('the provider sent no ID token')
       const missing = claims.email === undefined || claims.email_verified === undefined
       const asks = missing && config.serverMetadata().userinfo_endpoint !== undefined
-      const told = asks
+      const userinfo = asks
         ? await doubting(openid, () => openid.fetchUserInfo(config, tokens.access_token, claims.sub))
         : {}
-      return grantOf(tokens, identityOf(claims, told))
+      return grantOf(tokens, identityOf(claims, userinfo))
     },
     async renew(refreshToken, identity) {
       const { openid, config } = await discovery.current()
@@ -100,13 +100,13 @@ interface Claims {
 }
 
 /**
- * Many providers tell the address, or that it is verified, only where the claims of a user are asked for. What is said of an address
- * counts for no other one, and only a literal true is a yes: some send the text "false".
- * @param told by userinfo; empty where it was not asked
+ * Many providers send the address, or its verification, only with the user's claims. A statement about one address
+ * does not apply to another, and only a literal true counts: some providers send the text "false".
+ * @param userinfo claims from userinfo; empty if it was not requested
  */
-export function identityOf(claims: Claims & { readonly sub: string }, told: Claims): Identity {
-  const email = claims.email ?? told.email
-  const verified = claims.email_verified ?? (told.email === email ? told.email_verified : undefined)
+export function identityOf(claims: Claims & { readonly sub: string }, userinfo: Claims): Identity {
+  const email = claims.email ?? userinfo.email
+  const verified = claims.email_verified ?? (userinfo.email === email ? userinfo.email_verified : undefined)
   return {
     subject: claims.sub,
     ...(typeof email === 'string' ? { email } : {}),
@@ -130,7 +130,7 @@ async function judged<T>(openid: typeof OpenId, name: string, ask: () => Promise
   }
 }
 
-/** A connection that failed (fetch throws a TypeError), a time-out, an answer that is no answer of a provider. */
+/** A failed connection (fetch throws a TypeError), a time-out, or an answer that no provider would send. */
 const isAway = (error: unknown): boolean =>
   error instanceof TypeError ||
   ['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON'].includes(

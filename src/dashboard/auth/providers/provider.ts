@@ -1,23 +1,23 @@
 /** Ways to log in stand behind these interfaces; the rest of the dashboard knows no other. */
 
-/** Whom a provider vouches for. */
+/** A user identified by a provider. */
 export interface Identity {
   /** Stable for a provider: its subject, or the name of the user. */
   readonly subject: string
   readonly email?: string
-  /** true: the provider says that the user has shown the address to be theirs. */
+  /** true: the provider states that the address belongs to the user. */
   readonly emailVerified?: boolean
 }
 
-/** What a finished log-in, or the renewal of one, came to. */
+/** Result of a finished log-in or renewal. */
 export interface Grant {
   readonly identity: Identity
-  /** With it the session is renewed; absent: it is over when its first part is. */
+  /** Token to renew the session; absent: the session ends when its first part expires. */
   readonly refreshToken?: string
   readonly expiresInS?: number
 }
 
-/** What a browser keeps, sealed, while it is at the provider. */
+/** Data that the browser keeps, sealed, during the visit to the provider. */
 export interface PendingLogin {
   readonly state: string
   readonly nonce: string
@@ -26,9 +26,12 @@ export interface PendingLogin {
 
 interface Provider {
   readonly name: string
-  /** For the button. */
+  /** Text of the button. */
   readonly label: string
-  /** Changes with the settings that sessions depend on: those of before are not believed. Says nothing about secrets. */
+  /**
+   * Changes with the settings that sessions depend on; sessions with an old fingerprint are not accepted. Reveals
+   * nothing about secrets.
+   */
   readonly fingerprint: string
 }
 
@@ -45,18 +48,18 @@ export interface RedirectProvider extends Provider {
   /** @param url where the browser came back to, as it sees it */
   finish(url: URL, pending: PendingLogin): Promise<Grant>
   renew(refreshToken: string, identity: Identity): Promise<Grant>
-  /** Where the provider has no place for it, nothing happens. */
+  /** Does nothing if the provider has no endpoint for it. */
   revoke(refreshToken: string): Promise<void>
-  /** For good: whatever it is being asked fails now, and holds up nobody's end. */
+  /** Closes for good: pending requests fail now, so they delay nothing. */
   close(): void
 }
 
 export type DashboardAuthProvider = PasswordProvider | RedirectProvider
 
-/** The provider does not answer, or not as a provider does, or cannot be asked. */
+/** The provider does not answer, gives an invalid answer, or cannot be asked. */
 export class ProviderAway extends Error {
   override readonly name = 'ProviderAway'
-  /** What to do about it. */
+  /** Next step for the operator. */
   readonly next: string
 
   constructor(message: string, { next = 'try again later', cause }: { next?: string; cause?: unknown } = {}) {
@@ -65,7 +68,7 @@ export class ProviderAway extends Error {
   }
 }
 
-/** The provider says no, or what it says cannot be believed. */
+/** The provider refuses, or its answer cannot be trusted. */
 export class LoginRefused extends Error {
   override readonly name = 'LoginRefused'
 }

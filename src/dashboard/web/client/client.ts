@@ -26,10 +26,13 @@ export interface Client {
   send<T>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, query?: Query): Promise<T>
   /** Events until the server ends the stream or `signal` aborts. @param opened called once it flows */
   events(path: string, signal: AbortSignal, opened: () => void): AsyncGenerator<ServerEvent>
-  /** Of a WebSocket at this path. */
+  /** URL of a WebSocket at this path. */
   socketUrl(path: string): string
   token(): string | undefined
-  /** Ends the session. Other requests wait meanwhile, and for ever after: they would be refused, and lead to a log-in that returns here. */
+  /**
+   * Ends the session. Requests made during or after this call never settle: they would be refused, and the redirect
+   * to the login page would bring the user straight back here.
+   */
   signOut(): Promise<void>
 }
 

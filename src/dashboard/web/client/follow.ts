@@ -1,4 +1,4 @@
-/** An event stream that comes back by itself. */
+/** An event stream that reconnects automatically. */
 import type { ServerEvent } from '../core/event-stream.ts'
 import { retryDelayMs } from '../core/retry.ts'
 import { type Client, Failure } from './client.ts'
@@ -14,9 +14,9 @@ export interface Following {
 }
 
 /**
- * @param on.event one event
- * @param on.opened it flows, for the first time or again
- * @param on.changed what to tell the user
+ * @param on.event called with each event
+ * @param on.opened the stream flows, for the first time or again
+ * @param on.changed state of the connection, for the user
  */
 export function follow(
   client: Client,

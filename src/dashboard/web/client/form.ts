@@ -1,11 +1,11 @@
-/** What stands in a form that is sent, in place of sending it. */
+/** Handles the submission of a form, in place of the browser. */
 export interface SentForm {
   /** Trimmed; empty where nothing was written. */
   word(name: string): string
   /** Not trimmed. */
   exact(name: string): string
   all(name: string): readonly string[]
-  /** Of a check box. */
+  /** Value of a check box. */
   has(name: string): boolean
 }
 

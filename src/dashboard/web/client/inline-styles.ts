@@ -1,6 +1,7 @@
 /**
- * xterm writes `<style>` elements and `style` attributes, which our Content-Security-Policy refuses. It takes the document it makes
- * elements with as an option, so it gets one whose elements reach the same through the CSS object model, which the policy allows.
+ * xterm writes `<style>` elements and `style` attributes, which our Content-Security-Policy refuses. The document it
+ * creates elements with is an option, so it gets one whose elements set styles through the CSS object model, which
+ * the policy allows.
  */
 export function documentWithoutInlineStyles(real: Document, signal: AbortSignal): Document {
   // Style elements are caught where they are put in: xterm 6 makes one of them with the real document whatever it was given.

@@ -1,13 +1,13 @@
-/** What the server wrote into the page's head. */
+/** Facts that the server wrote into the page's head. */
 
 export interface PageFacts {
-  /** What stands before our paths: empty, or `/hermes`. */
+  /** Prefix of our paths: empty, or `/hermes`. */
   readonly prefix: string
-  /** Goes with each request; absent: nobody is signed in yet. */
+  /** Sent with each request; absent before the log-in. */
   readonly token: string | undefined
   readonly insecure: boolean
   readonly terminal: boolean
-  /** What this build is; absent before the log-in. */
+  /** The build's version; absent before the log-in. */
   readonly build: string | undefined
   /** Address of the licences of what is in the page, below <base>. */
   readonly licenses: string | undefined

@@ -1,4 +1,4 @@
-/** Where a card may go, and where the focus goes on the board. The server has the last word (src/kanban/operations.ts). */
+/** Columns that a card may move to, and the focus on the board. The server decides (src/kanban/operations.ts). */
 import type { Task } from '../../contract/contract.ts'
 
 export type Status = Task['status']
@@ -22,7 +22,7 @@ const TARGETS: Readonly<Record<Status, readonly Status[]>> = {
 export const targetsOf = (status: Status): readonly Status[] => TARGETS[status]
 export const mayMove = (from: Status, to: Status): boolean => TARGETS[from].includes(to)
 
-/** What the move is called on a button and for the command line. */
+/** Name of the move on a button and for the command line. */
 export function moveName(from: Status, to: Status): string {
   if (to === 'done') return 'Complete'
   if (to === 'blocked') return 'Block'

@@ -1,4 +1,4 @@
-/** How facts are written on the page. Times are UTC, as in the log files and on the command line. */
+/** Formats of facts on the page. Times are UTC, as in the log files and on the command line. */
 import type { Death } from '../../contract/contract.ts'
 
 const SECOND = 1000
@@ -48,7 +48,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export const dayTime = (at: string): string =>
   `${Number(at.slice(8, 10))} ${MONTHS[Number(at.slice(5, 7)) - 1] ?? ''} ${at.slice(11, 19)}`
 
-/** How a process ended; what is not known is not said. */
+/** How a process ended; unknown facts are omitted. */
 export function ending({ exitCode, signal }: Pick<Death, 'exitCode' | 'signal'>): string {
   if (signal !== undefined) return `SIG${signal}`
   return exitCode === undefined ? 'unknown' : `exit ${exitCode}`

@@ -14,15 +14,15 @@ export type Entry =
       readonly at?: string
       readonly text: string
       readonly level?: CoarseLevel
-      /** What it says itself, and what it is taken for together with the lines before it. */
+      /** Facts from the line itself, and facts derived from the lines before it. */
       readonly own: ReadLine
       readonly facts: LineFacts
     }
-  /** `missed` absent: the connection was away, and nobody can say how many. */
+  /** `missed` absent: the connection was interrupted, and the number is unknown. */
   | { readonly kind: 'gap'; readonly seq: number; readonly missed?: number }
 
 export interface Filter {
-  /** In any case; empty: everything. */
+  /** Case-insensitive; empty: everything. */
   readonly text: string
   readonly level: LevelFilter
 }
@@ -39,7 +39,7 @@ export class LogBuffer {
     this.#max = max
   }
 
-  /** What passes the filter, oldest first. The array is replaced, never changed. */
+  /** Entries that pass the filter, oldest first. The array is replaced, never changed. */
   get shown(): readonly Entry[] {
     return this.#shown
   }
@@ -152,10 +152,11 @@ function firstFrom(entries: readonly Entry[], seq: number): number {
 }
 
 /**
- * Where `next` goes on from what is `held`: the number of its first lines that are held already. A page of the file and the live
- * stream meet there, and their time stamps differ (the file's is when the supervisor read the line), so only the texts can tell.
- * Of several places the last one is taken: in a log of equal lines nothing is shown twice.
- * @returns 0 when they have nothing in common
+ * Finds where `next` continues `held`: the number of its first lines that are already held. A page of the file and
+ * the live stream meet there, and their time stamps differ (the file's is the time at which the supervisor read the
+ * line), so only the texts can tell. Of several matches the last one is used: in a log of equal lines, nothing is
+ * shown twice.
+ * @returns 0 if they have nothing in common
  */
 export function continuesAt(held: readonly string[], next: readonly string[]): number {
   for (let known = next.length; known > 0; known--) {

@@ -1,4 +1,4 @@
-/** When to try again. */
+/** Delays between attempts. */
 
 const FIRST_MS = 250
 const LONGEST_MS = 10_000

@@ -14,7 +14,7 @@ export interface Window {
   readonly first: number
   /** Index after the last row drawn. */
   readonly end: number
-  /** Of the first row drawn, from the list's top. */
+  /** Offset of the first row drawn, from the list's top. */
   readonly offsetPx: number
   readonly totalPx: number
 }

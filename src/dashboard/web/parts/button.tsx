@@ -4,7 +4,7 @@ import { Icon, type IconName } from './icon.tsx'
 interface ButtonProps {
   readonly children?: ComponentChildren
   readonly icon?: IconName
-  /** What it does, where no text is seen. */
+  /** Describes the button if it shows no text. */
   readonly label?: string
   readonly tone?: 'plain' | 'main' | 'danger' | 'quiet'
   readonly type?: 'button' | 'submit'

@@ -9,7 +9,7 @@ interface ChartProps {
   readonly floor: number
 }
 
-/** The last two minutes; the number beside it says the latest, so the picture is left to the eyes. */
+/** The last two minutes. The number next to it shows the latest value, so the chart is hidden from screen readers. */
 export function Chart({ samples, floor }: ChartProps) {
   const { line, area } = sparkline(samples, BOX, floor)
   return (

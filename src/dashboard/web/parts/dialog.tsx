@@ -5,7 +5,7 @@ import { Button } from './button.tsx'
 interface DialogProps {
   readonly title: string
   readonly children: ComponentChildren
-  /** At the side, with the page's height: for what is read beside the rest. */
+  /** At the side, with the page's height: for text read along with the page. */
   readonly side?: boolean
   readonly onClose: () => void
 }

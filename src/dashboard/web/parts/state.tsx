@@ -1,6 +1,6 @@
 import type { Slot } from '../../contract/contract.ts'
 
-/** A slot's state: a word, and a dot whose shape and colour say the same. */
+/** A slot's state: a word, and a dot whose shape and colour mean the same. */
 export function State({ slot }: { readonly slot: Slot | undefined }) {
   const state = slot?.state ?? 'unknown'
   return (
@@ -11,7 +11,7 @@ export function State({ slot }: { readonly slot: Slot | undefined }) {
   )
 }
 
-/** Only the dot, with the word for those who do not see it. */
+/** Only the dot, with the word for screen readers. */
 export function StateDot({ slot }: { readonly slot: Slot | undefined }) {
   const state = slot?.state ?? 'unknown'
   return (

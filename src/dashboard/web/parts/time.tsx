@@ -1,7 +1,7 @@
 import { ago, dayTime, duration } from '../core/format.ts'
 import { useApp } from '../stores/app-context.ts'
 
-/** How long something lasts, ticking. */
+/** Time since an instant, ticking. */
 export function Since({ at }: { readonly at: string }) {
   const { now } = useApp()
   return (
@@ -11,7 +11,7 @@ export function Since({ at }: { readonly at: string }) {
   )
 }
 
-/** How long ago something was, ticking. */
+/** Time since an event ("ago"), ticking. */
 export function Ago({ at }: { readonly at: string }) {
   const { now } = useApp()
   return (
@@ -21,7 +21,7 @@ export function Ago({ at }: { readonly at: string }) {
   )
 }
 
-/** How long until something, ticking. */
+/** Time until an instant, ticking. */
 export function Until({ at }: { readonly at: string }) {
   const { now } = useApp()
   const leftMs = Date.parse(at) - now.value

@@ -2,7 +2,7 @@ import { type Signal, signal, useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { Failure } from '../client/client.ts'
 
-/** What was asked of the server; `value` stays while it is asked again. */
+/** A value loaded from the server; it stays while it is loaded again. */
 export interface Loaded<T> {
   readonly value: Signal<T | undefined>
   readonly failure: Signal<Failure | undefined>
@@ -40,7 +40,7 @@ function createLoaded<T>(load: () => Promise<T>): Loaded<T> {
   }
 }
 
-/** What a form does when it is sent: the server's refusal stays to be shown beside it. */
+/** The submission of a form: the server's refusal is kept and shown next to it. */
 export interface Work {
   readonly busy: Signal<boolean>
   readonly failure: Signal<Failure | undefined>

@@ -9,18 +9,18 @@ const MOST_TASKS = 1000
 
 export interface BoardStore {
   readonly boards: ReadonlySignal<Boards['boards']>
-  /** Its slug; undefined until it was heard which one is current. */
+  /** Slug of the board; undefined until the current one is known. */
   readonly board: ReadonlySignal<string | undefined>
   readonly columns: ReadonlySignal<ReadonlyMap<Column, readonly Task[]> | undefined>
   readonly counts: ReadonlySignal<Tasks['counts']>
   readonly failure: ReadonlySignal<Failure | undefined>
-  /** Goes up with each change that the server told of. */
+  /** Counts the changes that the server has reported. */
   readonly changes: ReadonlySignal<number>
   choose(board: string): void
   search(text: string): void
   reload(): Promise<void>
   create(task: NewTask): Promise<Task>
-  /** Shown at once, taken back when the server refuses. @throws Failure */
+  /** Shown at once, reverted if the server refuses. @throws Failure */
   move(task: Task, to: Status, reason?: string): Promise<Task>
   close(): void
 }
@@ -104,7 +104,7 @@ export function createBoard(client: Client, fleet: Fleet): BoardStore {
   }
 }
 
-/** Of a column those that go first stand first: by priority, then by age; finished ones the other way round. */
+/** Sorts a column: by priority, then by age; finished tasks the other way round. */
 function byColumn(tasks: readonly Task[]): ReadonlyMap<Column, readonly Task[]> {
   const born = (task: Task): string => task.created_at ?? ''
   const columns = new Map<Column, Task[]>(COLUMNS.map((column) => [column, []]))

@@ -98,11 +98,11 @@ export function followPress(press: PointerEvent, card: HTMLElement, board: HTMLE
   )
 }
 
-/** A drag that ends over the card it began on makes a click, which nobody meant. */
+/** A drag that ends over the card it started on causes an unintended click. */
 function swallowClick(): void {
   const swallow = (event: MouseEvent): void => event.stopPropagation()
   addEventListener('click', swallow, { capture: true, once: true })
-  // The click comes at once or not at all.
+  // The click follows at once or never.
   setTimeout(() => removeEventListener('click', swallow, { capture: true }))
 }
 

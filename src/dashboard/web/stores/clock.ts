@@ -1,6 +1,6 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 
-/** The time for whatever ticks on the page, in ms; once a second, and not while nobody looks at the page. */
+/** The time for ticking elements on the page, in ms; updated once a second, and not while the page is hidden. */
 export function createClock(): ReadonlySignal<number> {
   const now = signal(Date.now())
   const tick = (): void => {

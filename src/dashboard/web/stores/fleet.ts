@@ -26,7 +26,7 @@ export interface Fleet {
   readonly usage: ReadonlySignal<ReadonlyMap<string, UsageHistory>>
   /** The supervisor does not answer the dashboard: what is shown of slots may be old. */
   readonly supervisorAway: ReadonlySignal<boolean>
-  /** Everything about the supervisor but its slots; undefined until it was heard. */
+  /** Everything about the supervisor but its slots; undefined until it is known. */
   readonly supervisor: ReadonlySignal<Omit<Details, 'slots'> | undefined>
   /** Slots that belong to no profile, jobs left out. */
   readonly helpers: ReadonlySignal<readonly string[]>
@@ -40,7 +40,7 @@ export interface Fleet {
 
 export const gatewaySlot = (profile: string): string => `gateway-${profile}`
 
-/** @param listening false: nobody is signed in yet, and nothing is asked */
+/** @param listening false before the log-in: no requests are made */
 export function createFleet(client: Client, listening: boolean): Fleet {
   const connection = signal<Connection>({ state: 'connecting' })
   const profiles = signal<readonly ProfileFacts[] | undefined>(undefined)
@@ -57,7 +57,7 @@ export function createFleet(client: Client, listening: boolean): Fleet {
       .then((answer) => {
         profiles.value = answer.profiles
         const known = [...answer.profiles.flatMap(({ slot }) => slot ?? []), ...answer.helpers]
-        // What the stream has said already is newer than this answer.
+        // States from the stream are newer than this answer.
         slots.value = new Map([...known.map((slot) => [slot.slot, slot] as const), ...slots.value])
       })
       .catch((error: unknown) => {

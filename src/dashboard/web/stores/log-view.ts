@@ -1,6 +1,7 @@
 /**
- * One gateway's log as it is looked at. Live: new lines are added and the oldest go beyond the bound. Held (paused, or scrolled
- * up): what is there stays where it is, older pages can be added above, and once the bound is reached new lines are only counted.
+ * The view of one gateway's log. Live: new lines are added and the oldest are dropped beyond the limit. Held (paused,
+ * or scrolled up): the lines stay in place, older pages can be added above, and beyond the limit new lines are only
+ * counted.
  */
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { LogLine, LogLines, LogPage, Missed } from '../../contract/contract.ts'
@@ -10,7 +11,7 @@ import { continuesAt, type Filter, LogBuffer } from '../core/log-buffer.ts'
 
 export const MAX_LINES = 20_000
 const PAGE_LINES = 500
-/** How far back a page of the file and the live stream are compared. */
+/** Number of lines in which a page of the file and the live stream are compared. */
 const MEETING_LINES = 2_000
 
 export interface LogSnapshot {
@@ -60,7 +61,7 @@ export function openLog(client: Client, profile: string): LogView {
   let waiting: LogLine[] | undefined
   /** Which of several loads is the last one: answers to earlier ones are dropped. */
   let generation = 0
-  /** The end of the buffer is no longer where the stream goes on. */
+  /** The end of the buffer is no longer the place where the stream continues. */
   let detached = false
 
   const changed = (shift = 0, added = 0): void => {
@@ -96,7 +97,7 @@ export function openLog(client: Client, profile: string): LogView {
     readonly search?: string | undefined
   }): Promise<LogPage> => client.get<LogPage>(path, { lines: PAGE_LINES, ...query })
 
-  /** Takes the file's end, and goes on from there with the stream. */
+  /** Loads the end of the file, and continues with the stream. */
   const load = async (keep: boolean): Promise<void> => {
     const mine = ++generation
     waiting = []

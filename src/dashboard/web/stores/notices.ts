@@ -19,7 +19,7 @@ export interface Notices {
   dismiss(id: number): void
 }
 
-/** What was done or refused, in a corner, for a while. */
+/** Messages about successes and refusals, shown in a corner for a while. */
 export function createNotices(): Notices {
   const list = signal<readonly Notice[]>([])
   let last = 0

@@ -13,7 +13,7 @@ export interface ThemeStore {
   next(): void
 }
 
-/** Puts the choice on the document, whose style sheet does the rest. */
+/** Sets the choice on the document; the style sheet does the rest. */
 export function createTheme(root: HTMLElement): ThemeStore {
   const choice = signal<ThemeChoice>(CHOICES.find((word) => word === read()) ?? 'auto')
   const apply = (): void => {
@@ -43,6 +43,6 @@ function write(choice: ThemeChoice): void {
   try {
     localStorage.setItem(KEY, choice)
   } catch {
-    // Likewise: the choice holds until the page is left.
+    // As above: the choice lasts until the page is left.
   }
 }

@@ -1,4 +1,4 @@
-/** What is said above and beside every view. */
+/** Banners above every view. */
 
 import { Button } from '../parts/button.tsx'
 import { Icon } from '../parts/icon.tsx'
@@ -10,13 +10,13 @@ export function InsecureBanner() {
   return (
     <output class="banner insecure">
       <Icon name="warning" />
-      No log-in is needed here: whoever reaches this address can do everything this page can
+      No log-in is required: anyone who can reach this address can do everything that this page can do
       (HERMES_DASHBOARD_INSECURE).
     </output>
   )
 }
 
-/** Says when what is shown may be old. */
+/** Shown when the data may be outdated. */
 export function AwayBanner() {
   const { fleet, now } = useApp()
   const connection = fleet.connection.value
@@ -26,7 +26,7 @@ export function AwayBanner() {
       <output class="banner away">
         <Icon name="warning" />
         <span>
-          What is shown may be old: {connection.why}. {leftS > 1 ? `Trying again in ${leftS} s.` : 'Trying again.'}
+          This page may be out of date: {connection.why}. {leftS > 1 ? `Trying again in ${leftS} s.` : 'Trying again.'}
         </span>
         <Button onClick={() => fleet.retryNow()}>Try now</Button>
       </output>
@@ -34,7 +34,7 @@ export function AwayBanner() {
   }
   const { phase, holder } = fleet.supervisor.value ?? {}
   const why = fleet.supervisorAway.value
-    ? 'The supervisor does not answer; gateways run on. What is shown may be old until it is back.'
+    ? 'The supervisor does not answer; gateways keep running. This page may be out of date until it is back.'
     : phase === 'waiting' &&
       `Another container is using this volume (${holder ?? 'unknown'}); gateways wait here until it stops.`
   if (!why) return null

@@ -4,7 +4,7 @@ import { Empty, Trouble } from '../parts/trouble.tsx'
 import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 
-/** What each boot did with each profile, the latest first. */
+/** What each boot did with each profile, newest first. */
 export function Boots() {
   const { client, router } = useApp()
   const { value, failure, reload } = useLoaded('boots', () => client.get<BootLog>('/api/boot-log'))
@@ -16,7 +16,7 @@ export function Boots() {
       </header>
       {failure.value && <Trouble failure={failure.value} again={() => void reload()} />}
       {lines?.length === 0 && (
-        <Empty title="No boot is on record" hint="container-boot.log gets a line per profile at each boot." />
+        <Empty title="No boots recorded" hint="Each boot writes a line per profile to container-boot.log." />
       )}
       {lines !== undefined && lines.length > 0 && (
         <div class="table-box">

@@ -24,7 +24,7 @@ export function Login() {
           <span class="brand-mark" aria-hidden="true" />
           hermes
         </h1>
-        <p class="muted">Log in to see and steer this container.</p>
+        <p class="muted">Log in to view and manage this container.</p>
         {failure.value && <Trouble failure={failure.value} again={() => void reload()} />}
         {providers.some(({ kind }) => kind === 'password') && <PasswordForm next={next} />}
         {away.length > 0 && providers.length > away.length && <p class="or">or</p>}

@@ -8,11 +8,11 @@ interface SlotActionsProps {
   readonly slotKey: string
   readonly slot: Slot | undefined
   readonly profile: string | undefined
-  /** With words on the buttons. */
+  /** Shows text on the buttons. */
   readonly wide?: boolean
 }
 
-/** Start or stop, and restart: what the state allows. The state itself is told by the event stream. */
+/** Buttons to start or stop, and to restart, as the state allows. The event stream reports the new state. */
 export function SlotActions({ slotKey, slot, profile, wide = false }: SlotActionsProps) {
   const { fleet, notices } = useApp()
   const busy = useSignal(false)

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { Button } from '../parts/button.tsx'
 import { useApp } from '../stores/app-context.ts'
 
-/** `hermes chat` in the container. The emulator is a part of its own that only this view loads. */
+/** `hermes chat` in the container. The emulator is a separate part that only this view loads. */
 export function Terminal() {
   const { client } = useApp()
   const box = useRef<HTMLDivElement>(null)

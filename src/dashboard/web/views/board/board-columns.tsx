@@ -27,7 +27,10 @@ interface BoardColumnsProps {
   readonly onOpen: (id: string) => void
 }
 
-/** The columns; a card is moved by dragging it, or with Space, arrows and Space. Everything that happens is said aloud. */
+/**
+ * The columns. A card is moved by dragging it, or with Space, arrows and Space. All actions are announced to screen
+ * readers.
+ */
 export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
   const { notices } = useApp()
   const board = useRef<HTMLDivElement>(null)
@@ -158,7 +161,7 @@ export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
   )
 }
 
-/** Empty columns take less room, so that as much as can be is seen at once. */
+/** Empty columns are narrower, so that as much as possible is visible at once. */
 const widths = (columns: ReadonlyMap<Column, readonly Task[]> | undefined): string =>
   COLUMNS.map((column) => (columns?.get(column)?.length === 0 ? 'minmax(108px, 0.5fr)' : 'minmax(184px, 1fr)')).join(
     ' ',

@@ -1,13 +1,13 @@
 import { Dialog } from '../../parts/dialog.tsx'
 
 const KEYS: readonly (readonly [string, string])[] = [
-  ['Arrows, Home, End', 'go from card to card'],
-  ['Enter', "a card's details"],
+  ['Arrows, Home, End', 'move from card to card'],
+  ['Enter', "open a card's details"],
   ['Space', 'lift a card, or put it down'],
-  ['← →', 'with a lifted card: the column it goes to'],
-  ['Escape', 'leave it where it was'],
-  ['n', 'new task'],
-  ['?', 'these keys'],
+  ['← →', 'choose the column for the lifted card'],
+  ['Escape', 'return it to its column'],
+  ['n', 'create a task'],
+  ['?', 'show these keys'],
 ]
 
 export function BoardKeys({ onClose }: { readonly onClose: () => void }) {

@@ -32,7 +32,9 @@ export function Card({ task, lifted, tabbable, onFocus, onKeyDown, onPress, onOp
         )}
         <span class="card-foot">
           <span>
-            <span class={task.assignee === null ? 'assignee nobody' : 'assignee'}>{task.assignee ?? 'nobody'}</span>
+            <span class={task.assignee === null ? 'assignee unassigned' : 'assignee'}>
+              {task.assignee ?? 'unassigned'}
+            </span>
             {task.priority !== 0 && <span class="priority number">P{task.priority}</span>}
             {(task.failures ?? 0) > 0 && <span class="failures number">×{task.failures}</span>}
           </span>

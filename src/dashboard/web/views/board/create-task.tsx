@@ -33,12 +33,12 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
         <Field label="Title">
           {(ids) => <input {...ids} name="title" required maxLength={2000} autocomplete="off" autofocus />}
         </Field>
-        <Field label="What is to be done">{(ids) => <textarea {...ids} name="body" rows={5} />}</Field>
+        <Field label="What to do">{(ids) => <textarea {...ids} name="body" rows={5} />}</Field>
         <div class="fields">
           <Field label="Assignee">
             {(ids) => (
               <select {...ids} name="assignee">
-                <Assignees nobody="nobody yet" />
+                <Assignees unassigned="unassigned" />
               </select>
             )}
           </Field>
@@ -47,7 +47,7 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
           </Field>
         </div>
         {open.length > 0 && (
-          <Field label="Waits for" hint="It becomes ready when all of them are done.">
+          <Field label="Waits for" hint="The task becomes ready when all of these are done.">
             {(ids) => (
               <select {...ids} name="parents" multiple size={Math.min(4, open.length)}>
                 {open.map(({ id, title }) => (
@@ -60,7 +60,7 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
           </Field>
         )}
         <label class="check">
-          <input type="checkbox" name="triage" /> Only an idea so far: put it into triage
+          <input type="checkbox" name="triage" /> Only an idea: put it into triage
         </label>
         {failure.value && <Trouble failure={failure.value} />}
         <footer>

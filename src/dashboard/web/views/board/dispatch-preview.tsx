@@ -4,7 +4,7 @@ import { Trouble } from '../../parts/trouble.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 
-/** What the dispatcher would do now; nothing is written. */
+/** Shows what the dispatcher would do now; nothing is written. */
 export function DispatchPreview({
   board,
   onClose,

@@ -19,7 +19,7 @@ interface TaskDetailsProps {
   readonly onClose: () => void
 }
 
-/** Everything about a card: why it is not running first. */
+/** Everything about a card, beginning with the reason why it is not running. */
 export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
   const { client, notices } = useApp()
   const path = `/api/kanban/tasks/${id}`
@@ -65,7 +65,7 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
                   void perform(() => client.send('POST', `${path}/assign`, { assignee }, query))
                 }}
               >
-                <Assignees nobody="nobody" also={task.assignee} />
+                <Assignees unassigned="unassigned" also={task.assignee} />
               </select>
             )}
           </Field>

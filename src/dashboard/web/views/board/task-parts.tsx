@@ -1,4 +1,4 @@
-/** What belongs to a task besides its own words. */
+/** Parts of a task besides its own text. */
 import { useSignal } from '@preact/signals'
 import type { TaskDetails as Details } from '../../../contract/contract.ts'
 import { duration, plural } from '../../core/format.ts'

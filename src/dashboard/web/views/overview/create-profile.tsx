@@ -27,7 +27,7 @@ export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
   return (
     <Dialog title="New profile" onClose={onClose}>
       <form onSubmit={submit}>
-        <Field label="Name" hint="Small letters, digits, - and _; it is the name of its directory.">
+        <Field label="Name" hint="Lower-case letters, digits, - and _; also the name of its directory.">
           {(ids) => (
             <input {...ids} name="name" required maxLength={64} autocomplete="off" spellcheck={false} autofocus />
           )}
@@ -38,7 +38,7 @@ export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
         <Field label="Copy settings from">
           {(ids) => (
             <select {...ids} name="clone">
-              <option value="">nobody, start fresh</option>
+              <option value="">no profile, start empty</option>
               {fleet.profiles.value?.map(({ name }) => (
                 <option key={name} value={name}>
                   {name}
@@ -48,7 +48,7 @@ export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
           )}
         </Field>
         <label class="check">
-          <input type="checkbox" name="start" /> Start its gateway at once
+          <input type="checkbox" name="start" /> Start its gateway now
         </label>
         {failure.value && <Trouble failure={failure.value} />}
         <footer>

@@ -36,7 +36,7 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
             </a>
           )}
           {profile?.active && (
-            <span class="tag" title="The one that commands without -p mean">
+            <span class="tag" title="The profile that commands use when -p is not given">
               active
             </span>
           )}
@@ -77,7 +77,7 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
   )
 }
 
-/** What the state is heading for, where that is not plain from the state. */
+/** The desired state, if it is not obvious from the current one. */
 function Wanted({ slot }: { readonly slot: Slot }) {
   if (slot.state === 'backoff' && slot.nextStartAt !== undefined)
     return (

@@ -6,7 +6,7 @@ import { Trouble } from '../../parts/trouble.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useWork } from '../../stores/async.ts'
 
-/** Says what will go, and wants the name typed. */
+/** Lists what will be deleted, and asks for the name. */
 export function DeleteProfile({ profile }: { readonly profile: string }) {
   const asking = useSignal(false)
   return (
@@ -15,7 +15,7 @@ export function DeleteProfile({ profile }: { readonly profile: string }) {
         <h2 id="danger-title" class="section-title">
           Delete this profile
         </h2>
-        <p class="muted">Stops its gateway, then removes its directory, sessions and logs.</p>
+        <p class="muted">Stop its gateway, then delete its directory, sessions and logs.</p>
       </div>
       <Button tone="danger" onClick={() => (asking.value = true)}>
         Delete {profile}
@@ -42,7 +42,7 @@ function Confirm({ profile, onClose }: { readonly profile: string; readonly onCl
   return (
     <Dialog title={`Delete ${profile}`} onClose={onClose}>
       <form onSubmit={remove}>
-        <p>This cannot be undone: its settings, credentials, memories and conversations are removed.</p>
+        <p>This cannot be undone: its settings, credentials, memories and conversations are deleted.</p>
         <Field label={`Type "${profile}" to confirm`}>
           {(ids) => (
             <input

@@ -67,9 +67,9 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
     const now = element.scrollTop
     scrollTop.value = now
     const isAtEndOf = (height: number): boolean => isAtEnd(now, element.clientHeight, height, ROW_PX)
-    // Only a way up is the user's: lines that come in make the list longer, and the position stays.
+    // Only scrolling up is the user's action: new lines make the list longer, but the position stays.
     if (now < was - 1 && !isAtEndOf(element.scrollHeight)) view.hold()
-    // One scrolls to the end that one sees; the last lines may have come before we hear of it.
+    // Users scroll to the end that they see; the last lines may have arrived before this event.
     const { added } = view.snapshot.peek()
     const down = now > was + 1 && isAtEndOf(element.scrollHeight - added * ROW_PX)
     if (down && view.searched.peek() === undefined) view.resume()
@@ -93,7 +93,7 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
     >
       {older === 'let-go' && !following && (
         <div class="log-older">
-          Older lines were let go, to keep memory bounded.{' '}
+          Older lines were dropped to limit memory.{' '}
           <Button onClick={() => void view.loadOlder()}>Read them from the file</Button>
         </div>
       )}
@@ -126,7 +126,7 @@ const Row = memo(({ entry, highlight }: { readonly entry: Entry; readonly highli
 
 const gapText = (missed: number | undefined): string =>
   missed === undefined
-    ? 'the connection was away: lines may be missing here'
+    ? 'the connection was interrupted; lines may be missing here'
     : `${plural(missed, 'line')} missed: this page was too slow for them; the file has them`
 
 function marked(text: string, wanted: string) {

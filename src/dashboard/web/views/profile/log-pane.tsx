@@ -100,7 +100,7 @@ function LogControls({ view, highlight }: { readonly view: LogView; readonly hig
         />
       </label>
       <label>
-        <span class="unseen">Least level shown</span>
+        <span class="unseen">Minimum level shown</span>
         <select
           value={level.value}
           onChange={(event) => {
@@ -138,7 +138,7 @@ function Follow({ view, leaveSearch }: { readonly view: LogView; readonly leaveS
   )
 }
 
-/** What is held and shown, and whether the stream flows. */
+/** Number of lines held and shown, and the state of the stream. */
 function Count({ view }: { readonly view: LogView }) {
   const { version } = view.snapshot.value
   const shown = view.buffer.shown.length

@@ -30,7 +30,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
   if (failure?.status === 404)
     return (
       <div class="page">
-        <Empty title={`There is no profile "${name}"`} hint="It may have been deleted or renamed." />
+        <Empty title={`No profile "${name}"`} hint="It may have been deleted or renamed." />
       </div>
     )
   return (
@@ -68,7 +68,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
   )
 }
 
-/** What is wrong in the file that is in force. */
+/** Problems in the file that is in effect. */
 function Problems({ problems }: { readonly problems: readonly string[] }) {
   if (problems.length === 0) return null
   return (
