@@ -17,12 +17,12 @@ const BANNED: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/\bmend(?:s|ed|ing)?\b/gim, 'write fix, repair or correct'],
   [/\bcame to be\b|\bwhat [a-z ]{1,20}came to\b/gim, 'write the result or the cause'],
   [
-    /(?<!\bthere )\b(?:is|are|was|were) (?:no|none)\b(?!\s+(?:longer|more|less|fewer|later|earlier|better)\b)/gim,
+    /(?<!\bthere )\b(?:is|are|was|were) no\b(?!\s+(?:longer|more|less|fewer|later|earlier|better)\b)/gim,
     'write "is not a", or "there is no"',
   ],
+  [/(?<!\bthere )\b(?:is|are|was|were) none\b(?!\s+of these)/gim, 'write "is not", with the noun'],
   [/(?:^|[.:;] )(?:who|whose)\b(?![^.;]*\?)/gim, '"who" needs an antecedent before it'],
   [/(?:^|[.] )(?:that|those) of\b/gim, 'begin the sentence with the noun'],
-  [/, and (?:nobody|nothing|none) (?:of|those|that)\b/gim, 'begin a new sentence'],
 ]
 
 /** Sentences go on over the ends of lines; list items, rows of tables, headings and empty lines begin anew. */

@@ -1,6 +1,6 @@
 /**
- * What a line of a log says about itself: level, session, time. One core for `hermes logs`, the dashboard's page and whoever
- * filters next. Formats are told by the beginning of a line: a word further inside it is part of what is told.
+ * What a line of a log says about itself: level, session, time. One core for `hermes logs`, the dashboard's page and
+ * other filters. The beginning of a line decides its format: a word further inside it is part of the message.
  */
 import { type Head, readHead } from './line-head.ts'
 import { type Level, levelOfNumber, levelOfWord } from './line-level.ts'
@@ -99,7 +99,7 @@ const LEVEL_KEYS = [
 const SESSION_KEYS = ['session', 'session_id', 'sessionId', 'session.id']
 const TIME_KEYS = ['time', 'timestamp', '@timestamp', 'ts', '@t', 'datetime', 't']
 
-/** @returns undefined: it looks like JSON and is none */
+/** @returns undefined: it looks like JSON and is not */
 function readJson(text: string): LineFacts | undefined {
   let value: unknown
   try {
@@ -152,7 +152,7 @@ function levelOfValue(value: unknown): Level | undefined {
   return typeof value === 'string' ? levelOfWord(value) : undefined
 }
 
-/** Text as RFC 3339, or seconds, milliseconds, microseconds or nanoseconds since 1970, told by their size. */
+/** Text as RFC 3339, or seconds, milliseconds, microseconds or nanoseconds since 1970, distinguished by their size. */
 function timeOfValue(value: unknown): number | undefined {
   const number =
     typeof value === 'number' ? value : typeof value === 'string' && value !== '' ? Number(value) : Number.NaN

@@ -180,7 +180,7 @@ class Scan {
   }
 }
 
-/** `note:8080`, `http://`: a colon that is no mark. */
+/** `note:8080`, `http://`: a colon that is not a mark. */
 const isProse = (text: string, at: number): boolean => /^:(?:\/\/|\d)/.test(text.slice(at, at + 3))
 
 function msOf([, year, month, day, hour, minute, second = '00', fraction = '0', zone = 'Z']: RegExpExecArray):

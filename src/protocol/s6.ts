@@ -78,7 +78,7 @@ export function encodeStatus(status: ServiceStatus): Buffer {
   return bytes
 }
 
-/** @returns undefined when the bytes are no status */
+/** @returns undefined when the bytes are not a status */
 export function decodeStatus(bytes: Buffer): ReadStatus | undefined {
   if (bytes.length !== SIZE && bytes.length !== SIZE_WITH_PGID) return undefined
   const flags = bytes.readUInt8(bytes.length - 1)
@@ -142,5 +142,5 @@ export const deathsIn = (tally: Buffer): readonly TalliedDeath[] =>
 
 /** The FIFO of a subscriber: its name says since when it listens. */
 export const SUBSCRIBER = /^ftrig1:@([0-9a-f]{24}):.{6}$/
-/** @param tag six characters that nobody else has */
+/** @param tag six characters that no other subscriber has */
 export const subscriberName = (sinceMs: number, tag: string): string => `ftrig1:@${stampOf(sinceMs)}:${tag}`

@@ -45,7 +45,7 @@ export const isKnownName = (name: string): boolean =>
   [...KNOWN_DIRECTORIES, ...KNOWN_FILES, 'lost+found', 'run'].includes(name) ||
   KNOWN_PREFIXES.some((prefix) => name.startsWith(prefix))
 
-/** Files at the top that nobody else may read. */
+/** Files at the top that only the runtime user may read. */
 export const SECRET_FILES = ['.env', 'auth.json'] as const
 
 /**

@@ -52,7 +52,7 @@ export interface Repaired {
   /** Sockets, FIFOs, devices. */
   others: number
   failed: number
-  /** Whose the top directory was, where it has been given away. */
+  /** The former owner of the top directory, if the repair has given it away. */
   former?: { readonly uid: number; readonly gid: number }
   /** The first failure, for people. */
   firstFailure?: string
@@ -219,7 +219,7 @@ const self = (fd: number): string => `/proc/self/fd/${fd}`
 /** Bytes: a name need not be UTF-8 (an old Samba share), and decoded it would name nothing. */
 const at = (parent: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(`${self(parent)}/`), name])
 const entriesOf = (fd: number): readonly Buffer[] => readdirSync(self(fd), { encoding: 'buffer' })
-/** One of a few names that are ours, and so can be told to people as it is. */
+/** One of a few names that are ours, and so can be shown as it is. */
 const isNamed = (name: string | undefined): name is string =>
   name !== undefined && (isIn(KNOWN_FILES, name) || isIn(KNOWN_DIRECTORIES, name))
 const isIn = (names: readonly string[], name: string): boolean => names.includes(name)

@@ -16,7 +16,7 @@ export const exitCodes = {
   no: 1,
   timedOut: 99,
   usage: 100,
-  /** Nobody reads the control FIFO. */
+  /** No process reads the control FIFO. */
   noListener: 100,
   system: 111,
 } as const

@@ -7,7 +7,7 @@ import { readOptions, wholeNumber } from './options.ts'
 export interface LogRequest {
   /** -p: only HUP and the end of the input end it. */
   readonly ignoresTerm: boolean
-  /** -d: told by a newline that everything is open. */
+  /** -d: receives a newline when everything is open. */
   readonly notify?: number
   readonly actions: readonly LogAction[]
 }

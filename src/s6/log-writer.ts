@@ -44,7 +44,7 @@ export class LogWriter {
     )
   }
 
-  /** The last byte was no newline. */
+  /** The last byte was not a newline. */
   get midLine(): boolean {
     return this.#midLine
   }
@@ -127,7 +127,7 @@ function stdoutSink(stamped: boolean, { clock }: LogWriterFacts): Sink {
   }
 }
 
-/** @returns false: nobody reads it any more */
+/** @returns false: the reader has gone */
 function writeAll(fd: number, bytes: Buffer): boolean {
   for (let at = 0; at < bytes.length; ) {
     try {

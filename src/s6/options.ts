@@ -40,6 +40,6 @@ export function readOptions(argv: readonly string[], letters: string): Words | s
 
 const LARGEST = 2 ** 32 - 1
 
-/** @returns undefined when the text is no whole number of 32 bits */
+/** @returns undefined when the text is not a whole number of 32 bits */
 export const wholeNumber = (text: string): number | undefined =>
   /^\d+$/.test(text) && Number(text) <= LARGEST ? Number(text) : undefined

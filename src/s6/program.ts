@@ -84,7 +84,7 @@ async function svc(argv: readonly string[], context: S6Context): Promise<number>
     : waitUntil(context, [dir], svcGoals[wait], timeoutMs, send)
 }
 
-/** A service that never announces readiness would be waited for for ever: s6 waits for its start instead. */
+/** For a service that never announces readiness, s6 waits for its start instead. */
 function withoutReadiness(wait: SvcWait, dir: string, context: S6Context): SvcWait {
   if ((wait !== 'U' && wait !== 'R') || announcesReadiness(dir)) return wait
   context.err(`s6-svc: warning: ${dir} does not announce readiness; waiting for its start\n`)

@@ -12,7 +12,7 @@ const MAX_STATUS_BYTES = 1000
 export type IsLocked = (fd: number) => Promise<boolean>
 
 /**
- * Whether somebody supervises the directory. s6 asks for the lock; whoever holds it reads the control FIFO too, which costs no
+ * Whether the directory is supervised. s6 asks for the lock. Its holder also reads the control FIFO, and asking that costs no
  * native call, so the lock is asked for only where that FIFO is not ours to write.
  * @throws S6Error 111
  */
@@ -61,7 +61,7 @@ export const announcesReadiness = (dir: string): boolean => existsSync(join(dir,
 /**
  * One write of all letters to a control FIFO.
  * @param control its path below the directory: `supervise/control`, `.s6-svscan/control`
- * @throws S6Error 100 when nobody listens, or nobody has ever supervised the directory; 111 otherwise
+ * @throws S6Error 100 when the FIFO has no reader, or the directory was never supervised; 111 otherwise
  */
 export function sendLetters(dir: string, control: 'supervise/control' | '.s6-svscan/control', letters: string): void {
   const path = join(dir, control)

@@ -8,13 +8,13 @@ import { type S6Error, systemError } from './error.ts'
 
 const { O_RDWR, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
-/** Who listens to a slot's events, by a FIFO of its own in `event/`. */
+/** A listener to a slot's events, with a FIFO of its own in `event/`. */
 export interface Subscription {
   close(): void
 }
 
 /**
- * From here on nothing is missed: whoever subscribes first and reads the status then knows all.
+ * From here on no event is missed: subscribe first and read the status then.
  * @param dir the slot directory
  * @param letters called with the events as they come, some at a time, in their order
  * @throws S6Error 111

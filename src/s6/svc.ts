@@ -5,17 +5,17 @@ import type { Goal } from './watch.ts'
 export type SvcWait = 'u' | 'U' | 'd' | 'D' | 'r' | 'R'
 
 export interface SvcRequest {
-  /** What goes into the control FIFO, in the order it was said. */
+  /** The commands for the control FIFO, in their order on the command line. */
   readonly letters: string
   readonly wait: SvcWait | undefined
-  /** 0: for ever. */
+  /** 0: no limit. */
   readonly timeoutMs: number
   readonly dir: string
   /** Words after the directory, which are not looked at. */
   readonly extra: boolean
 }
 
-/** Those of s6 2.11, and of later versions `l P C K`. */
+/** The commands of s6 2.11, and of later versions `l P C K`. */
 const LETTERS = 'abqhkti12pcyroduDUxOQlPCK'
 const WAITS = 'uUdDrR'
 

@@ -4,7 +4,7 @@ import type { Goal } from './watch.ts'
 
 export interface SvwaitRequest {
   readonly goals: readonly Goal[]
-  /** 0: for ever. */
+  /** 0: no limit. */
   readonly timeoutMs: number
   readonly dirs: readonly string[]
 }

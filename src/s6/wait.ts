@@ -8,7 +8,7 @@ import { type Goal, Watch } from './watch.ts'
 export interface WaitOptions {
   readonly native: Pick<Native, 'mkfifo'>
   readonly clock: Clock
-  /** 0: for ever. */
+  /** 0: no limit. */
   readonly timeoutMs: number
   /** Done once everything is listened to, before the waiting begins. */
   readonly then?: () => void

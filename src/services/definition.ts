@@ -9,7 +9,7 @@ import type { SignalName } from '../system/signals.ts'
 /** Services live in slots of this prefix: `service-nginx`. */
 export const SERVICE_PREFIX = 'service-'
 export const serviceSlot = (name: string): string => `${SERVICE_PREFIX}${name}`
-/** @returns undefined for a slot that is none of a service */
+/** @returns undefined for a slot that does not belong to a service */
 export const serviceOfSlot = (slot: string): string | undefined =>
   slot.startsWith(SERVICE_PREFIX) ? slot.slice(SERVICE_PREFIX.length) : undefined
 

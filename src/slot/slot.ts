@@ -5,7 +5,7 @@
  *   down      no process, and none desired
  *   starting  a spawn was requested (`child` null: its answer is pending), or the process is not ready yet
  *   up        the process is ready
- *   stopping  the process was told to end, or its finish program runs
+ *   stopping  the process was asked to end, or its finish program runs
  *   backoff   the process died; the next start is at `startAtMs`
  *   parked    not started again until an operator does so
  *   done      a oneshot has succeeded: no process, and its effect remains
@@ -107,7 +107,7 @@ export interface SlotFacts {
     readonly wallMs: number
     readonly pid: number
     readonly ending: Ending
-    /** It had been told to end. */
+    /** It had been asked to end. */
     readonly asked?: true
   }
 }

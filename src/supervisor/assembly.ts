@@ -249,7 +249,7 @@ export function makeOutside(
       clock,
       warn,
       reconcile: () => life.reconcile(),
-      stop: () => send({ type: 'shutdown', exitCode: null, reason: 's6-svscanctl said so' }),
+      stop: () => send({ type: 'shutdown', exitCode: null, reason: 'requested by s6-svscanctl' }),
       end: () => exit(0),
     },
   })

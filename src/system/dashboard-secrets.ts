@@ -1,4 +1,4 @@
-/** Variables that only the dashboard may see: whoever knows one of them can log in there, or read its metrics. */
+/** Variables that only the dashboard may see: knowing one of them is enough to log in there, or to read its metrics. */
 export const DASHBOARD_SECRETS = [
   'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD',
   'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',

@@ -30,7 +30,7 @@ interface GateFacts {
 export type Look = 'prepare' | 'try'
 
 export type GateEvent =
-  /** What the lock came to. `opened` false: run.lease cannot even be opened, so perhaps the volume cannot be written. */
+  /** The result of locking. `opened` false: run.lease cannot even be opened, so perhaps the volume cannot be written. */
   | { readonly type: 'lease'; readonly state: LeaseState; readonly opened: boolean }
   /** What the supervisor's counter came to. */
   | { readonly type: 'counted'; readonly state: 'taken' | 'lost' }

@@ -32,9 +32,9 @@ export interface Life {
 export type LifeEvent =
   /** Kept by an earlier supervisor of this container. */
   | { readonly type: 'restored'; readonly booted: 'yes' | 'lost' }
-  /** init: what the lock came to. */
+  /** From init: the result of locking. */
   | { readonly type: 'lease'; readonly state: LeaseState }
-  /** What the counter came to. */
+  /** The result of counting. */
   | { readonly type: 'counted'; readonly state: 'taken' | 'lost' }
   /** init: the lease is ours, the volume can be written and the hooks are done. */
   | { readonly type: 'begin' }
@@ -58,7 +58,7 @@ export type LifeEffect =
   | { readonly type: 'report'; readonly state: 'taken' | 'lost' }
   /** Write the first files of a new volume. */
   | { readonly type: 'fill' }
-  /** Register what is on the disk and watch it. `first`: nobody has in this container, so this is its boot, with a boot log. */
+  /** Register what is on the disk and watch it. `first`: for the first time in this container, so this is its boot, with a boot log. */
   | { readonly type: 'open'; readonly first: boolean }
   /** Start what is wanted and was stopped when the lease went. */
   | { readonly type: 'resume' }
@@ -80,7 +80,7 @@ export type LifeEffect =
   | { readonly type: 'release' }
   /** To init: everything is in its files. */
   | { readonly type: 'drained' }
-  /** Stop the slots without init, write out the logs, end. `expected`: init had said that it stops. */
+  /** Stop the slots without init, write out the logs, end. `expected`: init had announced its stop. */
   | { readonly type: 'end-alone'; readonly expected: boolean }
 
 export type LifeStep = readonly [Life, ...LifeEffect[]]

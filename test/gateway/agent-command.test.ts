@@ -131,7 +131,7 @@ test('what it says on stderr is no answer, however much it is', async () => {
 test('a program that fails is an error with its code and the end of what it said', async () => {
   const error = await failure(ask(sh('yes early | head -c 100000 >&2; echo "no such model" >&2; exit 3')))
   expect(error.trouble).toBe('failed')
-  expect(error.message).toMatch(/program sh exited with code 3; it said: [\s\S]*no such model$/)
+  expect(error.message).toMatch(/program sh exited with code 3; its output: [\s\S]*no such model$/)
   expect(error.message.length).toBeLessThan(2200)
 })
 

@@ -1,6 +1,6 @@
 /**
- * A `hermes` that is typed into a shell of root's gets a terminal of its own. Whoever has a controlling terminal may type into it
- * (TIOCSTI) and read from it; after the drop that would be the runtime user on root's terminal. So root stays behind and passes bytes on
+ * A `hermes` that is typed into a root shell gets a terminal of its own. A process may type into its controlling terminal
+ * (TIOCSTI) and read from it; after the drop the runtime user could do so on root's terminal. Therefore root stays behind and passes bytes on
  * (this file), and the command runs in a session of its own, on a pseudo-terminal, below a shell that keeps job control.
  */
 
@@ -41,7 +41,7 @@ const LAST_WORDS_MS = 100
 
 /**
  * Whether a root process that is about to drop root has a terminal that is not its own alone.
- * @param facts its own; a session's leader (`docker exec -it … hermes`) shares its terminal with nobody of root's
+ * @param facts its own; a session's leader (`docker exec -it … hermes`) does not share its terminal with root's processes
  */
 export const sharesTerminal = (
   facts: Pick<ProcessFacts, 'terminal' | 'session'>,

@@ -1,4 +1,4 @@
-/** Tells a pasted block from typed keys in what a terminal sends. Pure: what passes of time is said by `settle`. */
+/** Distinguishes a pasted block from typed keys in a terminal's input. Pure: the caller reports elapsed time by `settle`. */
 
 export type Typed =
   /** For the line editor, as it came. */

@@ -28,7 +28,7 @@ const STDERR_TAIL_BYTES = 2000
 /** Time from TERM to KILL for a program whose answer is no longer wanted. */
 const KILL_AFTER_MS = 2000
 /**
- * A background process of the program may keep its stdout open for ever: stop reading this long after the program has
+ * A background process of the program may keep its stdout open indefinitely: stop reading this long after the program has
  * ended.
  */
 const DRAIN_AFTER_EXIT_MS = 250
@@ -185,7 +185,7 @@ async function raceSilence<T>(
 }
 
 function failureOf(name: string, cwd: string, ending: Ending, stderr: string): AgentError | undefined {
-  const said = stderr === '' ? '' : `; it said: ${stderr}`
+  const said = stderr === '' ? '' : `; its output: ${stderr}`
   if ('signal' in ending)
     return new AgentError('failed', `${name} was killed by SIG${signalName(ending.signal)}${said}`)
   if ('exitCode' in ending) {

@@ -106,7 +106,9 @@ export class OwnConsole {
       }
       this.#waiting.shift()
       if (this.#waiting.length === 0 && this.#dropped > 0) {
-        this.#waiting.push(this.#render('warn', `${this.#dropped} lines of init were dropped here: nobody read them`))
+        this.#waiting.push(
+          this.#render('warn', `${this.#dropped} lines of init were dropped here: the output was not read`),
+        )
         this.#dropped = 0
       }
     }

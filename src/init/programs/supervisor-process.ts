@@ -91,7 +91,7 @@ export class SupervisorProcess {
     const life = this.#life
     if (life?.stage !== 'listening') return
     life.socket.write(encodeMessage(message))
-    if (life.socket.writableLength > MAX_UNREAD_BYTES) this.#kill(life, 'does not read what it is told')
+    if (life.socket.writableLength > MAX_UNREAD_BYTES) this.#kill(life, 'does not read its messages')
   }
 
   /**

@@ -147,7 +147,7 @@ export class Dispatcher {
     } else this.#voice.forget(`board:${place.slug}`)
   }
 
-  /** One board's trouble is none of the others'. */
+  /** A failure of one board does not affect the others. */
   #failed({ place, board }: OpenBoard, error: unknown): void {
     const { home, clock, host } = this.#o
     const trouble = troubleOf(error, place, (text) => this.#voice.say('error', text))

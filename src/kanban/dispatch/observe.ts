@@ -45,7 +45,7 @@ export interface LeftJobs {
 }
 
 /**
- * Jobs of this board that are no task's current run: workers that outlived their claim, and results that are no
+ * Jobs of this board that are not the current run of a task: workers that outlived their claim, and results that are no
  * longer needed.
  */
 export async function leftJobs(board: Board, home: string, jobs: Jobs, clock: Clock): Promise<LeftJobs> {

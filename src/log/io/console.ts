@@ -64,7 +64,7 @@ export class ConsoleWriter {
     this.#ended = sink.kind === 'none'
   }
 
-  /** Nobody will ever read it again (or there never was a sink): writes do nothing. */
+  /** The reader has gone (or there never was a sink): writes do nothing. */
   get ended(): boolean {
     return this.#ended
   }

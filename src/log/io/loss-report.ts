@@ -9,7 +9,7 @@ interface Loss {
 }
 
 /**
- * What could not be written to log files, told in one line a minute at most, for all slots together: a full disk hits
+ * Reports what could not be written to log files in one line a minute at most, for all slots together: a full disk hits
  * fifty logs at once, and fifty warnings a minute would be a second flood.
  */
 export class LossReport {

@@ -148,7 +148,7 @@ async function copyTree(from: Buffer, to: Buffer, copied: Progress): Promise<voi
   }
 }
 
-/** Copies the file that was checked: a FIFO put in its place would block copyFile for ever. */
+/** Copies the file that was checked: a FIFO put in its place would block copyFile indefinitely. */
 async function copyRegular(from: Buffer, to: Buffer): Promise<boolean> {
   let fd: number
   try {

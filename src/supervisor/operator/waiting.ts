@@ -104,7 +104,7 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
   if (slot.state === 'down')
     return new HermesError(
       'FAILED',
-      `${key} is down again${slot.reason === undefined ? ': it was stopped meanwhile' : `: ${slot.reason}`}`,
+      `${key} is down again${slot.reason === undefined ? ': it was stopped during the wait' : `: ${slot.reason}`}`,
     )
   if (slot.wanted === 'down') return new HermesError('FAILED', `${key} was stopped while it was being started`)
   if (slot.state !== 'backoff') return 'wait'

@@ -30,7 +30,7 @@ export interface RegularFile {
 export class UnreadableFile extends Error {}
 
 /**
- * Opens a regular file without waiting (a FIFO without a writer would block open(2) for ever). The caller closes
+ * Opens a regular file without waiting (a FIFO without a writer would block open(2) indefinitely). The caller closes
  * `fd`.
  * @param links `refused`: the last component must not be a link, for places where a link has no purpose
  * @throws UnreadableFile for anything else: a FIFO, a device, a file made up by the kernel (/proc, sysfs); the error

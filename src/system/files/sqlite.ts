@@ -220,7 +220,7 @@ function quickCheck(database: Database): void {
 const MAX_DATABASE_BYTES = 16e9
 
 /**
- * SQLite opens with open(2), which blocks for ever on a FIFO. The journals are next to the file itself, not next to a
+ * SQLite opens with open(2), which blocks indefinitely on a FIFO. The journals are next to the file itself, not next to a
  * link to it. Checked by name: opening and closing the file would release every lock that this process has on it
  * (fcntl(2)).
  * @throws Error with `code` if something other than a database is there

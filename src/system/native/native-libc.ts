@@ -68,7 +68,10 @@ const PIDFD_GET_INFO = 0xc040ff0b
 const PIDFD_INFO_EXIT = 8
 const PIDFD_INFO_BYTES = 64
 const PIDFD_INFO_EXIT_CODE_OFFSET = 60
-/** The group of nobody; files of it give nothing. Where this user namespace has no such id, the saved one is the others. */
+/**
+ * The group of the user `nobody`; its files give no rights. If this user namespace has no such id, the saved id is
+ * that of the others.
+ */
 const NOGROUP = 65_534
 const PR_SET_DUMPABLE = 4
 const PR_CAPBSET_DROP = 24

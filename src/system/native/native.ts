@@ -94,7 +94,7 @@ export interface Native {
    */
   unblock(signal: number): void
   /**
-   * setgroups, setgid, setuid (real, effective, saved): cannot be undone. The saved gid is the group nobody until the
+   * setgroups, setgid, setuid (real, effective, saved): cannot be undone. The saved gid is the group of `nobody` until the
    * next exec, so no other process of this uid may then set our limits. Throws NativeError naming the call.
    */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
@@ -109,7 +109,7 @@ export interface Native {
    * reverts it.
    */
   closeToOthers(): void
-  /** _exit(code): ends at once. process.exit can hang for ever when V8's workers are joined under load. */
+  /** _exit(code): ends at once. process.exit can hang indefinitely when V8's workers are joined under load. */
   exitNow(code: number): never
 }
 

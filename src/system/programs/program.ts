@@ -105,7 +105,7 @@ const programWordAt = (words: readonly string[]): number =>
   words.findIndex((word, at) => /^[^-][^=]*$/.test(word) && !OPTIONS_WITH_VALUE.has(words[at - 1] ?? ''))
 
 /**
- * Checks a program that need not belong to root: it exists, whoever can change it. @returns undefined also for files
+ * Checks a program that need not belong to root: it exists, no matter which users can change it. @returns undefined also for files
  * that we may not examine
  */
 export function readable(file: string): Trusted | undefined {

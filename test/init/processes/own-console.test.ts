@@ -57,7 +57,7 @@ test('without a reader for a while nothing waits; later everything comes, whole 
   expect(read()).toMatch(/^x+$/)
   clock.advance(50)
   const expected = Array.from({ length: 200 }, (_, i) => `hermes: line ${i}`)
-  expected.push('hermes: warning: 100 lines of init were dropped here: nobody read them', '')
+  expected.push('hermes: warning: 100 lines of init were dropped here: the output was not read', '')
   expect(read().split('\n')).toEqual(expected)
   expect(clock.alarms()).toEqual([])
 })

@@ -205,7 +205,7 @@ describe('a life of the supervisor', () => {
     const text = 'x'.repeat(100_000)
     for (let i = 0; i < 100 && !life(1).killed; i++) supervisor.send({ type: 'note', level: 'info', text })
     expect(life(1).killed).toBe(true)
-    expect(warned).toEqual(['the supervisor (pid 1) does not read what it is told; it is killed'])
+    expect(warned).toEqual(['the supervisor (pid 1) does not read its messages; it is killed'])
   })
 
   test('one that closes its line and lives on is killed a second later', async () => {

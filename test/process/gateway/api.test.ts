@@ -254,7 +254,7 @@ describe('an agent that is a program', () => {
 
   test('that fails, is killed, is missing or writes without end is an error that says so', async () => {
     for (const [script, said] of [
-      ['echo "no credit" >&2; exit 4', 'exited with code 4; it said: no credit'],
+      ['echo "no credit" >&2; exit 4', 'exited with code 4; its output: no credit'],
       ['kill -SEGV $$', 'was killed by SIGSEGV'],
       ['exit 0', 'ended without writing an answer'],
       ['yes', 'wrote more than 4194304 bytes'],
