@@ -308,7 +308,7 @@ const NEXT = 'start it with npm start or docker start NAME; if it uses another H
 function cannotConnect(path: string, where: string, cause: NodeJS.ErrnoException): HermesError {
   if (cause.code === 'EACCES' || cause.code === 'EPERM')
     return new HermesError('REFUSED', `no permission to connect to the supervisor at ${path} (${cause.code})`, {
-      next: "run the command as the supervisor's user, or as root",
+      next: 'run it as root, or as the runtime user with its own group (in a container: docker exec -u hermes)',
       cause,
     })
   return new HermesError('NO_SUPERVISOR', `Hermes is not running here (${where})`, {
