@@ -41,7 +41,7 @@ test('in a container that waits for the volume a profile can be made; what would
   expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('the slot appears when the volume is free') })
   await first.slot('gateway-coder', ({ state }) => state === 'down')
   const refusals: readonly (readonly [readonly string[], string])[] = [
-    [['profile', 'create', 'third', '--start'], 'profiles/third is made, but its gateway is not started'],
+    [['profile', 'create', 'third', '--start'], 'profiles/third was created, but its gateway was not started'],
     [['profile', 'delete', 'old', '--yes'], '"old" is not deleted'],
     [['profile', 'rename', 'old', 'new'], '"old" is not renamed'],
     [['-p', 'old', 'gateway', 'start'], 'container first is using this volume'],
