@@ -24,7 +24,11 @@ const TYPED = 'http://127.0.0.1:9/v1\\rmodel\\r\\rneutral-key-0123\\r'
 const TASK = 't_1a2b3c4d'
 
 /** Makes a task in the place of the one that a page names. */
-const NEW_TASK = `$(hermes kanban create 'a task of the page' --assignee coder --json | sed -n 's/.*"id": *"\\(t_[0-9a-f]*\\)".*/\\1/p' | head -n 1)`
+const newTask = (options: string): string =>
+  `$(hermes kanban create 'a task of the page' ${options} --json | sed -n 's/.*"id": *"\\(t_[0-9a-f]*\\)".*/\\1/p' | head -n 1)`
+const NEW_TASK = newTask('--assignee coder')
+/** A task that the dispatcher gives to no worker, who would complete it before the page's command does. */
+const OWN_TASK = newTask('')
 
 function scriptOf({ text }: Block): string {
   const lines = text.split('\n').map((line) => {
@@ -32,7 +36,7 @@ function scriptOf({ text }: Block): string {
     if (ASKS.test(command))
       return `{ printf '${TYPED}'; while sleep 1; do printf '\\004' || break; done; } | script -qec '${command}' /dev/null`
     // What a worker says of its own task; each of these lines is one way to go on.
-    if (command.includes('$HERMES_KANBAN_TASK')) return `HERMES_KANBAN_TASK=${NEW_TASK}\n${command}`
+    if (command.includes('$HERMES_KANBAN_TASK')) return `HERMES_KANBAN_TASK=${OWN_TASK}\n${command}`
     // 124: timeout(1) had to end it, which is what a follower needs.
     return FOLLOWS.test(command) ? `timeout 2 ${command} || [ $? = 124 ]` : line
   })

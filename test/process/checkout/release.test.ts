@@ -42,6 +42,7 @@ function release(...args: string[]) {
 
 beforeEach(() => {
   repository = mkdtempSync(join(tmpdir(), 'hermes-release-'))
+  if (why !== undefined) return
   git('init', '--quiet', '--initial-branch=main')
   for (const [key, value] of [
     ['user.name', 'A maintainer'],
