@@ -70,15 +70,38 @@ export function chainedIn(prose: string): readonly Finding[] {
   return found
 }
 
-/** Lines over 120 characters that could be shorter: rows of tables, links and code of pages cannot. */
-export function longLinesIn(text: string, page: boolean): readonly Finding[] {
-  const shown = page ? text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, blank) : text
-  return shown.split('\n').flatMap((content, index) => {
-    const line = content.trimEnd()
-    const mayBeLong = /https?:\/\//.test(line) || (page && (line.startsWith('|') || /^\s*\S*\]\(\S*$/.test(line)))
-    const why = 'at most 120 characters a line'
-    return [...line].length <= 120 || mayBeLong ? [] : [{ line: index + 1, text: `${line.trim().slice(0, 50)}…`, why }]
-  })
+const LONG = 'at most 120 characters a line'
+const longLine = (content: string, index: number): readonly Finding[] => {
+  const line = content.trim()
+  if ([...content.trimEnd()].length <= 120 || /https?:\/\//.test(line)) return []
+  return [{ line: index + 1, text: `${line.slice(0, 50)}…`, why: LONG }]
+}
+
+/** Lines of a page over 120 characters that could be shorter: rows of tables, links and code cannot. */
+export const longLinesOf = (page: string): readonly Finding[] =>
+  page
+    .replaceAll(/^ *```[\s\S]*?^ *```$/gm, blank)
+    .split('\n')
+    .flatMap((line, index) => (line.startsWith('|') || /^\s*\S*\]\(\S*$/.test(line) ? [] : longLine(line, index)))
+
+/** Lines of a source text over 120 characters that could be shorter: messages and other literals are not broken. */
+export function longLinesInSource(file: string, source: string): readonly Finding[] {
+  const found = source.split('\n').flatMap(longLine)
+  if (found.length === 0) return found
+  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
+  const literal = new Set<number>()
+  const visit = (node: ts.Node): void => {
+    if (isText(node) || ts.isTemplateExpression(node) || ts.isRegularExpressionLiteral(node)) {
+      const lines = [node.getStart(tree), node.end].map((at) => tree.getLineAndCharacterOfPosition(at).line + 1)
+      const [first = 0, last = 0] = lines
+      // A short word in a long line is not the reason for its length.
+      if (first < last || node.end - node.getStart(tree) > 30)
+        for (let line = first; line <= last; line += 1) literal.add(line)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(tree)
+  return found.filter(({ line }) => !literal.has(line))
 }
 
 /** A sentence in a string has at least three words with spaces between them; names and classes have fewer. */

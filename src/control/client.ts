@@ -19,7 +19,9 @@ export interface FollowOptions {
   readonly signal?: AbortSignal
   /** The supervisor follows from now on: nothing that happens later is missed. */
   readonly onStart?: () => void
-  /** Events that may wait for a slow consumer before reading stops; the supervisor then counts missed ones. Default 256. */
+  /**
+   * Events that may wait for a slow consumer before reading stops; the supervisor then counts missed ones. Default 256.
+   */
   readonly maxWaiting?: number
 }
 
@@ -30,7 +32,9 @@ export interface Followed {
 }
 
 export interface ControlClient {
-  /** @throws HermesError: the supervisor's own, NO_SUPERVISOR, TIMED_OUT, FAILED (the connection died before the reply) */
+  /**
+   * @throws HermesError: the supervisor's own, NO_SUPERVISOR, TIMED_OUT, FAILED (the connection died before the reply)
+   */
   request<O extends Exclude<Op, keyof Followed>>(
     op: O,
     body: Operations[O]['request'],

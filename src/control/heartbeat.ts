@@ -6,8 +6,9 @@ import type { ControlClient } from './client.ts'
 const AGAIN_MS = 1000
 
 /**
- * Sends heartbeats to the supervisor while this helper's event loop turns; a helper that is silent for 30 s is restarted.
- * On a connection of its own that stays open, so that others who use up the connections do not make a helper look dead.
+ * Sends heartbeats to the supervisor while this helper's event loop turns; a helper that is silent for 30 s is
+ * restarted. On a connection of its own that stays open, so that others who use up the connections do not make a helper
+ * look dead.
  * @returns a function that ends the heartbeats
  */
 export function heartbeat(slot: string, connect: () => Promise<ControlClient>, clock: Clock): () => void {

@@ -18,7 +18,8 @@ export interface AddOptions extends CreateOptions {
 /**
  * Creates a profile, and waits for its slot if a supervisor runs.
  * @param name as parseProfileName returns it
- * @returns its directory, and its slot; `waits` instead while another container holds the volume, neither where no supervisor runs
+ * @returns its directory, and its slot; `waits` instead while another container holds the volume, neither where no
+ * supervisor runs
  * @throws HermesError EXISTS, TIMED_OUT, VOLUME_BUSY for a start that has to wait, and what a start may throw
  */
 export async function addProfile(

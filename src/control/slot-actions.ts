@@ -114,7 +114,9 @@ export function act(
 
 const REGISTER_TIMEOUT_MS = 15_000
 
-/** The slot of a profile that has just been made or renamed. @throws HermesError VOLUME_BUSY, NO_SUCH_SLOT, TIMED_OUT */
+/**
+ * The slot of a profile that has just been made or renamed. @throws HermesError VOLUME_BUSY, NO_SUCH_SLOT, TIMED_OUT
+ */
 export async function registeredSlot(client: ControlClient, key: string): Promise<SlotStatus> {
   const timeoutMs = REGISTER_TIMEOUT_MS
   try {

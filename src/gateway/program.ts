@@ -17,8 +17,8 @@ export interface GatewayBundle {
 }
 
 /**
- * `hermes gateway run`: in a slot the built-in gateway; as the container's main program a request to the supervisor, unless that is
- * opted out of; by hand the gateway in the foreground, whatever it runs.
+ * `hermes gateway run`: in a slot the built-in gateway; as the container's main program a request to the supervisor,
+ * unless that is opted out of; by hand the gateway in the foreground, whatever it runs.
  * @param starters the parts of the built-in gateway
  * @returns the exit code
  */

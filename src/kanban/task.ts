@@ -31,7 +31,9 @@ export const isStatus = (text: string): text is Status => (STATUSES as readonly 
 /** A parent in one of these holds its children back no longer. */
 export const isClosed = (status: Status): boolean => status === 'done' || status === 'archived'
 
-/** `scratch`: `workspace/<task id>` in the assignee's profile, made at the first run. `dir`: a directory that was named. */
+/**
+ * `scratch`: `workspace/<task id>` in the assignee's profile, made at the first run. `dir`: a directory that was named.
+ */
 export type WorkspaceKind = 'scratch' | 'dir'
 
 export interface Task {

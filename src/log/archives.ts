@@ -1,7 +1,7 @@
 /**
- * Archives: a full `current` becomes `20261122T121518.810Z.log`, named after the instant of rotation. Names only ever go up, even
- * when the clock goes back, so sorting them gives the order of writing. s6-log's archives (`@<TAI64N>.s`, `.u`), left by
- * what ran on this volume before, count as archives too.
+ * Archives: a full `current` becomes `20261122T121518.810Z.log`, named after the instant of rotation. Names only ever
+ * go up, even when the clock goes back, so sorting them gives the order of writing. s6-log's archives (`@<TAI64N>.s`,
+ * `.u`), left by what ran on this volume before, count as archives too.
  */
 import { unixMsOf } from '../protocol/s6.ts'
 

@@ -1,4 +1,7 @@
-/** The beginning of a log line: times, brackets and names are passed over until a level is found, or something that is neither. */
+/**
+ * The beginning of a log line: times, brackets and names are passed over until a level is found, or something that is
+ * neither.
+ */
 import { AFTER_TIME, BARE, type Level, levelOfLetter, levelOfNumber, levelOfWord } from './line-level.ts'
 
 export type Head = (
@@ -10,7 +13,10 @@ export type Head = (
   | { readonly kind: 'none' }
 ) & { readonly atMs?: number }
 
-/** ISO 8601 and its relatives: `2026-05-29T11:55:01.123Z`, `2026-05-29 11:55:01,123`, `2026/05/29 11:55:01`, with a zone or its name. */
+/**
+ * ISO 8601 and its relatives: `2026-05-29T11:55:01.123Z`, `2026-05-29 11:55:01,123`, `2026/05/29 11:55:01`, with a zone
+ * or its name.
+ */
 const ISO_TIME =
   /(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d)\b| ?[A-Z]{3,4}\b(?= \[))?/y
 const OTHER_TIMES: readonly RegExp[] = [

@@ -5,8 +5,8 @@ import { readStamp, STAMP_BYTES } from './stamp.ts'
 export interface LogLine {
   readonly slot: string
   /**
-   * RFC 3339 UTC. A line without a stamp (a foreign file, a torn line) has the time it names itself, else that of the line before it;
-   * absent: there is none.
+   * RFC 3339 UTC. A line without a stamp (a foreign file, a torn line) has the time it names itself, else that of the
+   * line before it; absent: there is none.
    */
   readonly at?: string
   readonly atMs: number
@@ -34,7 +34,8 @@ export function lineParser(slot: string): (raw: string) => LogLine {
 }
 
 /**
- * Merges logs by time. Lines of one log keep their order even where the clock went back; of equal instants the earlier log comes first.
+ * Merges logs by time. Lines of one log keep their order even where the clock went back; of equal instants the earlier
+ * log comes first.
  */
 export function* mergeByTime(logs: readonly Iterable<LogLine>[]): Generator<LogLine> {
   const heads = logs.flatMap((log) => {

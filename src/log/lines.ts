@@ -1,5 +1,6 @@
 /**
- * The bytes of the log path. Everything works on whole chunks: a stream or a string per line (`readline`) is 500 times slower.
+ * The bytes of the log path. Everything works on whole chunks: a stream or a string per line (`readline`) is 500 times
+ * slower.
  */
 import { STAMP_BYTES } from './stamp.ts'
 
@@ -22,9 +23,9 @@ const TOPS = 0x80808080
 export const stampedBytes = (chunkBytes: number): number => chunkBytes * (STAMP_BYTES + 1) + STAMP_BYTES
 
 /**
- * Copies a chunk with a stamp before every line that begins in it. Words instead of bytes, because this loop sees every byte that is
- * ever logged: 0.55 CPU s/GB for lines of 100 bytes; a latin1 string with one replacement takes 0.8 and leaves garbage, a search
- * and a copy per line 1.3.
+ * Copies a chunk with a stamp before every line that begins in it. Words instead of bytes, because this loop sees every
+ * byte that is ever logged: 0.55 CPU s/GB for lines of 100 bytes; a latin1 string with one replacement takes 0.8 and
+ * leaves garbage, a search and a copy per line 1.3.
  * @param out has room for {@link stampedBytes}
  * @param stamp its {@link STAMP_BYTES} bytes, the last one a space
  * @param midLine the chunk goes on with a line that has its stamp already
@@ -74,8 +75,8 @@ export const prefixLines = (text: string, prefix: string): string =>
 /**
  * How much of a chunk the open line can take before it becomes a piece and goes on in a new one.
  * @param openBytes bytes the open line (or piece) has already
- * @returns bytes of the chunk up to the break, or undefined when no break falls into it. Holds for chunks up to a piece long:
- *   then only the line that is open at the start can pass the limit
+ * @returns bytes of the chunk up to the break, or undefined when no break falls into it. Holds for chunks up to a piece
+ * long: then only the line that is open at the start can pass the limit
  */
 export function pieceBreak(chunk: Uint8Array, openBytes: number): number | undefined {
   const room = PIECE_BYTES - openBytes

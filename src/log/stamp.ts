@@ -1,6 +1,6 @@
 /**
- * Stamps: RFC 3339 in UTC with milliseconds, then one space, before each line of a log file: `2026-11-22T12:15:18.810Z `.
- * All have one width, so they compare as text.
+ * Stamps: RFC 3339 in UTC with milliseconds, then one space, before each line of a log file: `2026-11-22T12:15:18.810Z
+ * `. All have one width, so they compare as text.
  */
 export const STAMP_BYTES = 25
 

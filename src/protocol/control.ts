@@ -1,7 +1,7 @@
 /**
  * The control protocol: one Unix socket, newline-delimited JSON. A request `{v:1, id, op, …}` is answered by
- * `{id, ok:true, result}` or `{id, ok:false, error}`; a followed one by any number of `{id, event}` until either side closes.
- * Clients: the command line, the dashboard, the dispatcher, our s6 commands.
+ * `{id, ok:true, result}` or `{id, ok:false, error}`; a followed one by any number of `{id, event}` until either side
+ * closes. Clients: the command line, the dashboard, the dispatcher, our s6 commands.
  */
 
 import type { Ending } from '../slot/ending.ts'
@@ -14,7 +14,9 @@ export const MAX_REQUEST_BYTES = 1_000_000
 /** Longest wait that a client may request. */
 export const MAX_WAIT_MS = 86_400_000
 
-/** A slot as every reader sees it (`--json`, dashboard). Unknown facts are absent; times RFC 3339 UTC; durations in ms. */
+/**
+ * A slot as every reader sees it (`--json`, dashboard). Unknown facts are absent; times RFC 3339 UTC; durations in ms.
+ */
 export interface SlotStatus {
   readonly slot: string
   readonly profile?: string
@@ -62,7 +64,10 @@ export interface StatusResult {
   readonly warnings: readonly string[]
   /** The subject of each of `warnings`, in their order; older supervisors do not send it. */
   readonly warningFacts?: readonly WarningFact[]
-  /** There are gateways, all of them the built-in one, and no profile has an agent: nothing would answer. Absent for one slot. */
+  /**
+   * There are gateways, all of them the built-in one, and no profile has an agent: nothing would answer. Absent for one
+   * slot.
+   */
   readonly needsAgent?: boolean
 }
 
@@ -132,7 +137,10 @@ export interface Operations {
   restart: { request: SlotAction; result: ActionResult }
   signal: { request: { slot: string; signal: SignalName; group?: boolean }; result: ActionResult }
   reconcile: { request: Record<never, never>; result: ReconcileResult }
-  /** The slot of a profile that was made or renamed a moment ago. Answered when it is there and no earlier one of its name is left. */
+  /**
+   * The slot of a profile that was made or renamed a moment ago. Answered when it is there and no earlier one of its
+   * name is left.
+   */
   register: { request: { slot: string; timeoutMs?: number }; result: { slot: SlotStatus } }
   deaths: { request: { slot: string }; result: { deaths: readonly Death[] } }
   /** Follows: SlotEventMessage events. The result comes first. */

@@ -1,7 +1,7 @@
 /**
- * The protocol between init (mechanism, root) and the supervisor (policy, the runtime user): newline-delimited JSON over one
- * inherited socket pair. init treats the supervisor as hostile, so a request carries a slot key and a few range-checked
- * scalars, never a path, an argument, a uid or an environment. Both sides import this file.
+ * The protocol between init (mechanism, root) and the supervisor (policy, the runtime user): newline-delimited JSON
+ * over one inherited socket pair. init treats the supervisor as hostile, so a request carries a slot key and a few
+ * range-checked scalars, never a path, an argument, a uid or an environment. Both sides import this file.
  *
  * Instants (`…AtMs`) are milliseconds of the clock that both processes share (src/system/clock.ts).
  */
@@ -74,8 +74,8 @@ export type ToInit =
       readonly target: 'process' | 'group'
     }
   /**
-   * Write this down, before anything that was sent after it is done: the state of a slot, or one of {@link KEPT_MEMORIES}. The next
-   * supervisor gets it back as `kept`. init does not look into the text.
+   * Write this down, before anything that was sent after it is done: the state of a slot, or one of {@link
+   * KEPT_MEMORIES}. The next supervisor gets it back as `kept`. init does not look into the text.
    */
   | { readonly type: 'keep'; readonly name: KeptName; readonly text: string }
   /** The slot is gone for good: forget its state; close and unlink its log FIFO unless a child of it still lives. */
@@ -90,7 +90,10 @@ export type ToInit =
   | { readonly type: 'shutdown'; readonly exitCode: number | null; readonly reason: string }
   /** Answer to `stop`: every log is drained to its file. */
   | { readonly type: 'drained' }
-  /** The boot has come as far as it can: the volume is filled and every profile has its slot, or all of that waits for the volume. */
+  /**
+   * The boot has come as far as it can: the volume is filled and every profile has its slot, or all of that waits for
+   * the volume.
+   */
   | { readonly type: 'booted' }
   /** The services the main program waits for have come up, or cannot. */
   | { readonly type: 'services-up' }
@@ -166,8 +169,8 @@ export type Sequenced =
     }
 
 /**
- * A slot key: what names a slot on the wire, in /run/service and in file names. No slash, no leading dot, so it can never
- * leave the directory it is joined to.
+ * A slot key: what names a slot on the wire, in /run/service and in file names. No slash, no leading dot, so it can
+ * never leave the directory it is joined to.
  */
 export const isSlotKey = (value: unknown): value is string =>
   typeof value === 'string' && /^[a-z0-9][a-z0-9_-]{0,99}$/.test(value)

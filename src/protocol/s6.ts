@@ -1,14 +1,17 @@
 /**
- * What s6's tools and we read and write alike: TAI64N stamps, the bytes of `supervise/status` and `supervise/death_tally`, the names of
- * subscribers' FIFOs. (s6's src/libs6: s6_svstatus_pack.c, s6_svstatus_unpack.c, s6_dtally_pack.c; doc/servicedir.html; checked
- * against what s6-supervise 2.11.3.2 writes.) Pure.
+ * What s6's tools and we read and write alike: TAI64N stamps, the bytes of `supervise/status` and
+ * `supervise/death_tally`, the names of subscribers' FIFOs. (s6's src/libs6: s6_svstatus_pack.c, s6_svstatus_unpack.c,
+ * s6_dtally_pack.c; doc/servicedir.html; checked against what s6-supervise 2.11.3.2 writes.) Pure.
  */
 import type { Ending } from '../slot/ending.ts'
 import { SIGNALS } from '../system/signals.ts'
 
 // ---- stamps ----
 
-/** TAI64 label of the Unix epoch: 2^62, 10 s, and the 27 leap seconds since (the last one was in 2016); nanoseconds follow it. */
+/**
+ * TAI64 label of the Unix epoch: 2^62, 10 s, and the 27 leap seconds since (the last one was in 2016); nanoseconds
+ * follow it.
+ */
 const EPOCH_LABEL = 2n ** 62n + 37n
 const STAMP_BYTES = 12
 

@@ -49,8 +49,8 @@ export const isKnownName = (name: string): boolean =>
 export const SECRET_FILES = ['.env', 'auth.json'] as const
 
 /**
- * The group whose files follow when the runtime group alone is another one (PGID): that of the volume's top directory, which is given
- * away last. A setgid one was made so to share the volume with its group, and is left alone.
+ * The group whose files follow when the runtime group alone is another one (PGID): that of the volume's top directory,
+ * which is given away last. A setgid one was made so to share the volume with its group, and is left alone.
  * @returns undefined: no group has changed
  */
 export function formerGid(home: { readonly gid: number; readonly mode: number }, gid: number): number | undefined {

@@ -1,7 +1,8 @@
 /**
  * Gives files of the volume back to the runtime user, as root, in a tree that this user may be changing at that moment.
  * So nothing is done by a path that could be led elsewhere: each directory is opened in its opened parent
- * (/proc/self/fd/N/name, O_NOFOLLOW), each file is pinned with O_PATH, looked at through that descriptor and changed through it.
+ * (/proc/self/fd/N/name, O_NOFOLLOW), each file is pinned with O_PATH, looked at through that descriptor and changed
+ * through it.
  */
 import {
   chmodSync,
@@ -102,7 +103,9 @@ class Walk {
     this.#mount = mount
   }
 
-  /** What is inside goes first, here and below: root without CAP_DAC_OVERRIDE may not look into what it has given away. */
+  /**
+   * What is inside goes first, here and below: root without CAP_DAC_OVERRIDE may not look into what it has given away.
+   */
   volume(home: number): void {
     for (const entry of entriesOf(home)) {
       const name = entry.toString()
@@ -152,7 +155,10 @@ class Walk {
     }
   }
 
-  /** A mode that keeps the runtime user from its own volume (`chmod 0`) would end every boot. Other directories may be meant so. */
+  /**
+   * A mode that keeps the runtime user from its own volume (`chmod 0`) would end every boot. Other directories may be
+   * meant so.
+   */
   #openUp(fd: number): void {
     const { mode, uid } = fstatSync(fd)
     if (uid !== this.#facts.uid || isUsable(mode)) return
@@ -225,7 +231,8 @@ const isNamed = (name: string | undefined): name is string =>
 const isIn = (names: readonly string[], name: string): boolean => names.includes(name)
 
 /**
- * Asking for each file where it is mounted takes as long as everything else together. Only root mounts, and boot is not over.
+ * Asking for each file where it is mounted takes as long as everything else together. Only root mounts, and boot is not
+ * over.
  * @returns the mount, if another one lies on it (proc_pid_mountinfo(5): the second field names the mount below)
  */
 function mountIfOthersLieOn(fd: number): string | undefined {

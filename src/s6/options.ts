@@ -11,7 +11,8 @@ export interface Option {
 }
 
 /**
- * Reads options as s6 does (skalibs' subgetopt): letters can be joined, a value can follow its letter at once, `--` ends them.
+ * Reads options as s6 does (skalibs' subgetopt): letters can be joined, a value can follow its letter at once, `--`
+ * ends them.
  * @param letters those there are; `T:` takes a value
  * @returns a text that says what is wrong
  */

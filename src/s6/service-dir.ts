@@ -12,8 +12,8 @@ const MAX_STATUS_BYTES = 1000
 export type IsLocked = (fd: number) => Promise<boolean>
 
 /**
- * Whether the directory is supervised. s6 asks for the lock. Its holder also reads the control FIFO, and asking that costs no
- * native call, so the lock is asked for only where that FIFO is not ours to write.
+ * Whether the directory is supervised. s6 asks for the lock. Its holder also reads the control FIFO, and asking that
+ * costs no native call, so the lock is asked for only where that FIFO is not ours to write.
  * @throws S6Error 111
  */
 export async function isSupervised(dir: string, isLocked: IsLocked): Promise<boolean> {

@@ -40,7 +40,8 @@ export class Watch {
     const seen = this.#seen[service]
     if (goal === undefined || seen === undefined) return
     const { up, ready } = goal
-    // What can no longer come is not waited for: it counts as there, and as a failure. (Until another letter is heard of it.)
+    // What can no longer come is not waited for: it counts as there, and as a failure. (Until another letter is heard
+    // of it.)
     const failed = (letter === 'O' && up) || (letter === 'x' && (seen.up !== up || seen.ready !== ready))
     const state = failed ? { up, ready } : stateAfter[letter]
     if (failed) this.#failures += 1

@@ -8,8 +8,8 @@ export interface Graph {
 }
 
 /**
- * Takes out what cannot run: members of a circle, everything that depends on something that is not there, and, one after the other,
- * everything that depends on those. The rest keeps its order.
+ * Takes out what cannot run: members of a circle, everything that depends on something that is not there, and, one
+ * after the other, everything that depends on those. The rest keeps its order.
  * @param leftOut names of services that are out already, each with a problem of its own
  */
 export function soundGraph(definitions: readonly ServiceDefinition[], leftOut: ReadonlySet<string> = new Set()): Graph {
@@ -48,7 +48,10 @@ export function soundGraph(definitions: readonly ServiceDefinition[], leftOut: R
   return { services, problems }
 }
 
-/** Every circle of dependencies, each service in at most one of them: the strongly connected components (Tarjan, without recursion). */
+/**
+ * Every circle of dependencies, each service in at most one of them: the strongly connected components (Tarjan, without
+ * recursion).
+ */
 export function circles(definitions: readonly ServiceDefinition[]): readonly (readonly string[])[] {
   const needs = new Map(definitions.map(({ rules }) => [rules.name, rules.dependsOn.map(({ name }) => name)]))
   const index = new Map<string, number>()

@@ -1,6 +1,6 @@
 /**
- * The order in which services start and stop. Pure: goals and states in, what to do now and the goals that are left out.
- * Applying the steps and asking again changes nothing until a state has changed.
+ * The order in which services start and stop. Pure: goals and states in, what to do now and the goals that are left
+ * out. Applying the steps and asking again changes nothing until a state has changed.
  */
 import type { SlotState } from '../slot/slot.ts'
 import type { Dependency } from './definition.ts'

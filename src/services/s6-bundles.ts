@@ -62,7 +62,10 @@ export class Bundles {
     return this.#essential.has(service)
   }
 
-  /** The services a service depends on, by names of services and bundles. @throws Refused when a bundle among them is faulty */
+  /**
+   * The services a service depends on, by names of services and bundles. @throws Refused when a bundle among them is
+   * faulty
+   */
   servicesOf(names: readonly string[], dependent: TreeDir): readonly string[] {
     const faulty = names.find((name) => this.#faulty.has(name) && !USER_BUNDLES.includes(name))
     if (faulty !== undefined)

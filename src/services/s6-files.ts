@@ -1,6 +1,6 @@
 /**
- * The small files of a service directory: names, numbers, a signal. s6 passes over a number that it cannot read; s6-rc-compile refuses it.
- * Source: s6-rc 0.5.4, src/s6-rc/s6-rc-compile.c, and s6's servicedir.
+ * The small files of a service directory: names, numbers, a signal. s6 passes over a number that it cannot read;
+ * s6-rc-compile refuses it. Source: s6-rc 0.5.4, src/s6-rc/s6-rc-compile.c, and s6's servicedir.
  */
 import { parseSignal } from '../system/signals.ts'
 import type { ServiceRules } from './definition.ts'
@@ -29,7 +29,10 @@ export function typeOf(dir: TreeDir): SourceType {
   throw refused(`${dir.path}/type`, `expected longrun, oneshot or bundle, ${got}`, 'write one of them into it')
 }
 
-/** The names in `<list>.d`; where that is not there, one a line of the file `<list>`. @returns undefined: there is neither */
+/**
+ * The names in `<list>.d`; where that is not there, one a line of the file `<list>`. @returns undefined: there is
+ * neither
+ */
 export function namesIn(dir: TreeDir, list: string): readonly string[] | undefined {
   return dir.lists[`${list}.d`] ?? linesOf(dir, list)
 }

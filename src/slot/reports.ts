@@ -20,7 +20,8 @@ type Of<T extends SlotEvent['type']> = Extract<SlotEvent, { readonly type: T }>
 /** A process exists: the requested one, the one already known, or an unexpected one. */
 export function take(slot: Slot, child: Child, readyAtMs: number | undefined, nowMs: number): Step {
   const known = childOf(slot)
-  if (child.id <= slot.lastChild || (known !== null && child.id < known.id)) return [slot] // its end has been dealt with
+  // The end of this child was already processed.
+  if (child.id <= slot.lastChild || (known !== null && child.id < known.id)) return [slot]
   if (known !== null && child.id > known.id) {
     // init holds one child per slot, so the known one is gone, and its end was lost together with a state file.
     const inFlight = enter({ ...slot, lastChild: known.id }, { state: 'starting', child: null }, nowMs)

@@ -1,16 +1,22 @@
 /** Cancels an alarm; calling it twice, or after the alarm, does nothing. */
 export type Cancel = () => void
 
-/** Time is a port: *now* and *wake me at* come together, so that tests own both. Nothing else reads a clock or sets a timer. */
+/**
+ * Time is a port: *now* and *wake me at* come together, so that tests own both. Nothing else reads a clock or sets a
+ * timer.
+ */
 export interface Clock {
   /**
-   * Milliseconds that have passed while processes could run: CLOCK_MONOTONIC without the time for which everything was frozen
-   * (`docker pause`, SIGSTOP, a machine asleep). init and its supervisor agree on it. It knows no wall time, and never goes back.
+   * Milliseconds that have passed while processes could run: CLOCK_MONOTONIC without the time for which everything was
+   * frozen (`docker pause`, SIGSTOP, a machine asleep). init and its supervisor agree on it. It knows no wall time, and
+   * never goes back.
    */
   nowMs(): number
   /** Unix time in milliseconds, for stamps only. */
   wallMs(): number
-  /** Calls `wake` once, at or after `atMs` of {@link nowMs}; an instant in the past means: on the next turn of the loop. */
+  /**
+   * Calls `wake` once, at or after `atMs` of {@link nowMs}; an instant in the past means: on the next turn of the loop.
+   */
   at(atMs: number, wake: () => void): Cancel
 }
 

@@ -1,8 +1,8 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 
 /**
- * `scrypt:15:8:1:<salt>:<hash>`: log2 of the cost, block size, parallelization, and both in base64url. Colons, not the usual
- * dollar signs: Compose and shells would take those for variables.
+ * `scrypt:15:8:1:<salt>:<hash>`: log2 of the cost, block size, parallelization, and both in base64url. Colons, not the
+ * usual dollar signs: Compose and shells would take those for variables.
  */
 export interface PasswordHash {
   readonly cost: number

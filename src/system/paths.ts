@@ -28,7 +28,8 @@ export interface RunPaths {
 }
 
 /**
- * @param layout `image`: as in the container, `/run/service` and `/run/s6/container_environment`; `private`: all inside the run directory
+ * @param layout `image`: as in the container, `/run/service` and `/run/s6/container_environment`; `private`: all inside
+ * the run directory
  */
 export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths => ({
   runDir,

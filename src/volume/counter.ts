@@ -1,8 +1,8 @@
 /**
- * Who holds a volume where file locks do not work (some network mounts): the holder moves a counter in run.lease, and a counter
- * that stands still for FREE_AFTER_MS of our own monotonic clock belongs to no container any more. No two machines compare clocks. Frozen
- * time does not count for one that watches, since the holder may have been frozen with it; for a holder it does, since others may
- * have watched during that time. docs/volume-life.md has more. Pure.
+ * Who holds a volume where file locks do not work (some network mounts): the holder moves a counter in run.lease, and a
+ * counter that stands still for FREE_AFTER_MS of our own monotonic clock belongs to no container any more. No two
+ * machines compare clocks. Frozen time does not count for one that watches, since the holder may have been frozen with
+ * it; for a holder it does, since others may have watched during that time. docs/volume-life.md has more. Pure.
  *
  * | state    | means                                                  | looks again after |
  * |----------|--------------------------------------------------------|-------------------|
@@ -23,7 +23,9 @@ export interface LeaseText {
   readonly counter: number
 }
 
-/** What was found in the file: its holder, `free` when it names none, `unreadable` when it could not be read or written. */
+/**
+ * What was found in the file: its holder, `free` when it names none, `unreadable` when it could not be read or written.
+ */
 export type Found = LeaseText | 'free' | 'unreadable'
 
 export type Counting =
@@ -32,8 +34,9 @@ export type Counting =
   | { readonly state: 'held'; readonly counter: number; readonly movedAtMs: number }
 
 /**
- * Since when it has not been known which container has the volume. Slots of this container may run on it, started by a supervisor that died or under
- * a lock that can be had no more; so the counter reports once that another container has the volume, and also when it cannot find that out in time.
+ * Since when it has not been known which container has the volume. Slots of this container may run on it, started by a
+ * supervisor that died or under a lock that can be had no more; so the counter reports once that another container has
+ * the volume, and also when it cannot find that out in time.
  */
 interface Undecided {
   readonly undecidedSinceMs?: number

@@ -1,5 +1,6 @@
 /**
- * init's half of the volume's life: may the supervisor use the volume? docs/volume-life.md is the page of this machine. Pure.
+ * init's half of the volume's life: may the supervisor use the volume? docs/volume-life.md is the page of this machine.
+ * Pure.
  *
  *   waiting   the lease is not ours, or is not yet known to be
  *   looking   init repairs the volume, or tries whether it can be written; the answer to look `look` is awaited
@@ -22,7 +23,10 @@ interface GateFacts {
   readonly hooksDone: boolean
   /** The volume was repaired once; where the counter decides, that is enough. */
   readonly everPrepared: boolean
-  /** Number of the last look. An answer to an earlier one is out of date: the lease may have been another container's since. */
+  /**
+   * Number of the last look. An answer to an earlier one is out of date: the lease may have been another container's
+   * since.
+   */
   readonly look: number
 }
 
@@ -30,7 +34,9 @@ interface GateFacts {
 export type Look = 'prepare' | 'try'
 
 export type GateEvent =
-  /** The result of locking. `opened` false: run.lease cannot even be opened, so perhaps the volume cannot be written. */
+  /**
+   * The result of locking. `opened` false: run.lease cannot even be opened, so perhaps the volume cannot be written.
+   */
   | { readonly type: 'lease'; readonly state: LeaseState; readonly opened: boolean }
   /** What the supervisor's counter came to. */
   | { readonly type: 'counted'; readonly state: 'taken' | 'lost' }
@@ -54,7 +60,10 @@ export type GateStep = readonly [Gate, ...GateEffect[]]
 /** Before the first look at the lock. */
 export const newGate: Gate = { at: 'waiting', lease: 'busy', hooksDone: false, everPrepared: false, look: 0 }
 
-/** What `welcome` tells a supervisor that comes later. Where the counter decides, each supervisor counts before it begins. */
+/**
+ * What `welcome` tells a supervisor that comes later. Where the counter decides, each supervisor counts before it
+ * begins.
+ */
 export const hasBegun = (gate: Gate): boolean =>
   (gate.at === 'begun' || (gate.at === 'stopped' && gate.begun)) && (gate.lease === 'held' || gate.lease === 'none')
 

@@ -1,6 +1,6 @@
 /**
- * The supervisor's half of the volume's life: what is done with the volume while the lease is ours, and what when it is not.
- * docs/volume-life.md is the page of this machine. Pure.
+ * The supervisor's half of the volume's life: what is done with the volume while the lease is ours, and what when it is
+ * not. docs/volume-life.md is the page of this machine. Pure.
  *
  *   booting   `begin` has not come yet
  *   waiting   the lease is not ours: no slot that uses the volume is started
@@ -19,8 +19,8 @@ export interface Life {
   /** The counter is ours; means something only where there are no locks. */
   readonly counted: boolean
   /**
-   * What this container has done with the volume so far, this supervisor or one before it. `no`: it was never booted on.
-   * `yes`: its slots may run. `lost`: they were stopped because the lease went.
+   * What this container has done with the volume so far, this supervisor or one before it. `no`: it was never booted
+   * on. `yes`: its slots may run. `lost`: they were stopped because the lease went.
    */
   readonly booted: 'no' | 'yes' | 'lost'
   /** This supervisor has opened the volume: its slots are registered, its watches set. */
@@ -58,7 +58,10 @@ export type LifeEffect =
   | { readonly type: 'report'; readonly state: 'taken' | 'lost' }
   /** Write the first files of a new volume. */
   | { readonly type: 'fill' }
-  /** Register what is on the disk and watch it. `first`: for the first time in this container, so this is its boot, with a boot log. */
+  /**
+   * Register what is on the disk and watch it. `first`: for the first time in this container, so this is its boot, with
+   * a boot log.
+   */
   | { readonly type: 'open'; readonly first: boolean }
   /** Start what is wanted and was stopped when the lease went. */
   | { readonly type: 'resume' }
@@ -94,7 +97,9 @@ export const newLife: Life = {
   fills: false,
 }
 
-/** The volume is ours as far as we know: the lock is held, or the container needs none, or our counter is in the file. */
+/**
+ * The volume is ours as far as we know: the lock is held, or the container needs none, or our counter is in the file.
+ */
 export const isOurs = ({ lease, counted }: Life): boolean => (lease === 'unsupported' ? counted : lease !== 'busy')
 
 /** The container stops, or has stopped. */

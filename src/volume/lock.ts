@@ -1,5 +1,6 @@
 /**
- * init's lock on run.lease: when it looks at the file, and when it tries to lock it. docs/volume-life.md is its page. Pure.
+ * init's lock on run.lease: when it looks at the file, and when it tries to lock it. docs/volume-life.md is its page.
+ * Pure.
  *
  *   trying    the file is being opened and locked; `from`: what the lock was before
  *   waiting   another container has the lock, or something else lies in the file's place
@@ -28,7 +29,10 @@ export type LockEffect =
   /** The file went while we held it. `again`: a new one is locked. */
   | { readonly type: 'replaced'; readonly again: boolean }
 
-/** A file that has gone is made anew by its holder at the next look. A container that waits makes one only after so many. */
+/**
+ * A file that has gone is made anew by its holder at the next look. A container that waits makes one only after so
+ * many.
+ */
 const MISSED_LOOKS = 3
 
 /** The first try is under way. */

@@ -171,7 +171,10 @@ export class Instance implements AsyncDisposable {
   }
 }
 
-/** Of the threads that live, by the scheduler's own count: utime and stime are cut to 10 ms, which is as much as a minute of waiting costs. */
+/**
+ * Of the threads that live, by the scheduler's own count: utime and stime are cut to 10 ms, which is as much as a
+ * minute of waiting costs.
+ */
 const ownCpuSeconds = (pid: number): number =>
   globSync(`/proc/${pid}/task/*/schedstat`).reduce(
     (sum, file) => sum + Number(readIfThere(file)?.split(' ')[0] ?? 0) / 1e9,

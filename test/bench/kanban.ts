@@ -89,7 +89,10 @@ export async function kanban(install: string, { quick, say }: Effort): Promise<R
   ]
 }
 
-/** Done ones, with a run and two events each, but for {@link READY} ready and {@link RUNNING} that somebody has set running by hand. */
+/**
+ * Done ones, with a run and two events each, but for {@link READY} ready and {@link RUNNING} that somebody has set
+ * running by hand.
+ */
 export function fillBoard(board: Board, tasks: number): void {
   board.write(() => {
     for (let i = 0; i < tasks; i++) {

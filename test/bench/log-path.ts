@@ -18,8 +18,8 @@ export interface LogPathResult {
 }
 
 /**
- * The whole log path in this process: one writer (`yes`) at full speed into a slot's FIFO, stamped and rotated files on disk,
- * the copy to a pipe that `cat` reads.
+ * The whole log path in this process: one writer (`yes`) at full speed into a slot's FIFO, stamped and rotated files on
+ * disk, the copy to a pipe that `cat` reads.
  * @param bytes how much to take before stopping
  * @param lineBytes length of a line, newline included
  */

@@ -1,5 +1,6 @@
-// npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT] [--out FILE]
-// npm run bench -- --install DIR [--strict]: ours beside an older build of ours; --strict fails when a ratio is above its bound.
+// npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT]
+// [--out FILE] npm run bench -- --install DIR [--strict]: ours beside an older build of ours; --strict fails when a
+// ratio is above its bound.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'

@@ -9,7 +9,9 @@ export interface Mark {
   readonly atMs: number
 }
 
-/** A FIFO that every service writes one line to when it begins: `<service> <pid>`. The line's arrival is the measure. */
+/**
+ * A FIFO that every service writes one line to when it begins: `<service> <pid>`. The line's arrival is the measure.
+ */
 export class Marks {
   readonly path: string
   readonly #socket: Socket

@@ -17,7 +17,10 @@ export interface Ratio {
   readonly unit: string
   readonly older: number
   readonly ours: number
-  /** Median over the rounds of what ours takes of what the older build takes; of throughput the inverse, so less is better. */
+  /**
+   * Median over the rounds of what ours takes of what the older build takes; of throughput the inverse, so less is
+   * better.
+   */
   readonly ratio: number
   readonly bound: number
   readonly rounds: number
@@ -85,7 +88,10 @@ const PLANS: readonly Plan[] = [
   },
 ]
 
-/** This build beside an older one, round after round, each first in every other round. `only`: groups with that text in their name. */
+/**
+ * This build beside an older one, round after round, each first in every other round. `only`: groups with that text in
+ * their name.
+ */
 export async function besideOlder(
   older: Subject,
   ours: Subject,

@@ -53,7 +53,8 @@ test('behind a proxy that has it below a path, every view, link and request stay
     await tab.sees('.log-row', 'here')
     await page.goBack()
     await tab.sees('h1', 'Kanban')
-    // The next page comes slowly: what the one that is left would still ask is refused, and leads to a log-in that returns here.
+    // The next page comes slowly: what the one that is left would still ask is refused, and leads to a log-in that
+    // returns here.
     await page.route('**/login*', async (route) => {
       await delay(1000)
       await route.continue()

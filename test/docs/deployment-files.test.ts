@@ -38,7 +38,10 @@ test.each(manifests)('$file: $kind "$name" is what the Kubernetes schema asks fo
 const whyNoKubectl = whyMissing('kubectl')
 const withPods = manifests.filter(({ kind }) => kind !== 'Service')
 
-/** What kubectl makes of a manifest without a cluster, where it sets a variable: every field that its own types do not have is gone. */
+/**
+ * What kubectl makes of a manifest without a cluster, where it sets a variable: every field that its own types do not
+ * have is gone.
+ */
 function readByKubectl(manifest: object): unknown {
   const args = ['set', 'env', '--local', '--filename', '-', '--output', 'json', 'HERMES_STOP_TIMEOUT=26']
   const { status, stdout, stderr } = spawnSync('kubectl', args, { input: JSON.stringify(manifest), encoding: 'utf8' })

@@ -1,4 +1,5 @@
-// Random histories of people, workers, clocks and ticks on a real SQLite file; after every event the board must make sense.
+// Random histories of people, workers, clocks and ticks on a real SQLite file; after every event the board must make
+// sense.
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,5 @@
-// Between what a tick has read and what it writes, others write too: every step changes the row only if it is still the same.
+// Between what a tick has read and what it writes, others write too: every step changes the row only if it is still the
+// same.
 import { expect, test } from 'vitest'
 import { readRunning } from '../../src/kanban/dispatch/tick-facts.ts'
 import {

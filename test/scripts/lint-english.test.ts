@@ -4,7 +4,8 @@ import {
   bannedInComments,
   bannedInTexts,
   chainedIn,
-  longLinesIn,
+  longLinesInSource,
+  longLinesOf,
   proseOf,
   summariesIn,
 } from '../../scripts/lint/english-rules.ts'
@@ -62,12 +63,21 @@ test('two semicolons in one sentence are found, in paragraphs and list items but
   expect(chainedIn('| it starts; it runs; it ends |')).toEqual([])
 })
 
-test('lines over 120 characters are found, but for links, and for tables and code of pages', () => {
-  const long = 'x '.repeat(61)
-  expect(longLinesIn(`short\n${long}x`, false).map(({ line }) => line)).toEqual([2])
-  expect(longLinesIn(`https://example.org/${long}x`, false)).toEqual([])
-  expect(longLinesIn(`| ${long} |\n\`\`\`sh\n${long}x\n\`\`\``, true)).toEqual([])
-  expect(longLinesIn(`| ${long} |`, false)).not.toEqual([])
+const LONG = 'x '.repeat(61)
+
+test('lines over 120 characters of a page are found, but for links, tables and code', () => {
+  expect(longLinesOf(`short\n${LONG}x`).map(({ line }) => line)).toEqual([2])
+  expect(longLinesOf(`https://example.org/${LONG}x`)).toEqual([])
+  expect(longLinesOf(`| ${LONG} |\n\`\`\`sh\n${LONG}x\n\`\`\``)).toEqual([])
+})
+
+test('lines over 120 characters of a source are found, but for literals', () => {
+  const found = (source: string): readonly number[] => longLinesInSource('x.ts', source).map(({ line }) => line)
+  expect(found(`const a = 1\n// ${LONG}x`)).toEqual([2])
+  expect(found(`const a = 1 // 'a' ${LONG}x`)).toEqual([1])
+  expect(found(`const a = 'a' // ${LONG}x`)).toEqual([1])
+  expect(found(`const a = '${LONG}'`)).toEqual([])
+  expect(found(`const a = \`\n${LONG}x\n\``)).toEqual([])
 })
 
 test('texts of a source are checked, names are not', () => {

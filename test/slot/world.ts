@@ -1,7 +1,7 @@
 /**
- * A small world around one slot, for histories: an init that keeps its promises (one child per slot, events kept until they are
- * acknowledged, requests of a dead supervisor destroyed), a supervisor that writes before it acts and may die between any two
- * steps, and a clock that moves when it is told to.
+ * A small world around one slot, for histories: an init that keeps its promises (one child per slot, events kept until
+ * they are acknowledged, requests of a dead supervisor destroyed), a supervisor that writes before it acts and may die
+ * between any two steps, and a clock that moves when it is told to.
  */
 import type { Ending } from '../../src/slot/ending.ts'
 import {

@@ -7,7 +7,10 @@ import { pathWithout } from './hostile/path-without.ts'
 import { root } from './pages.ts'
 import { waitFor, within } from './wait.ts'
 
-/** A fresh checkout on a machine that has a Node and npm of its own, whatever their version, no Docker, and nothing of ours. */
+/**
+ * A fresh checkout on a machine that has a Node and npm of its own, whatever their version, no Docker, and nothing of
+ * ours.
+ */
 export interface Newcomer {
   readonly checkout: string
   readonly env: { readonly PATH: string; readonly HOME: string }
@@ -66,7 +69,10 @@ export class NpmRun implements AsyncDisposable {
     return this.#said
   }
 
-  /** @returns the groups of `pattern` in what it prints. @throws Error with all of that when it ends before, or does not come */
+  /**
+   * @returns the groups of `pattern` in what it prints. @throws Error with all of that when it ends before, or does not
+   * come
+   */
   async saw(pattern: RegExp, deadlineMs = 100_000): Promise<RegExpExecArray> {
     const matching = waitFor(
       `${this.#name} to print ${pattern}`,

@@ -49,8 +49,8 @@ export const commandBlocks = (page: Page): readonly Block[] => blocks(page).filt
 const OTHER_ENGINES = ['docs/podman.md', 'docs/swarm.md']
 
 /**
- * Typed on the host by an ordinary user of the group docker (test/container/image/docs.test.ts): the page speaks to an engine, or to a port
- * that a container publishes. What needs no engine there is left to {@link runsByHand}.
+ * Typed on the host by an ordinary user of the group docker (test/container/image/docs.test.ts): the page speaks to an
+ * engine, or to a port that a container publishes. What needs no engine there is left to {@link runsByHand}.
  */
 export function runsWithDocker(page: Page, { text }: Block): boolean {
   const speaksDocker = commandBlocks(page).some((one) => /^docker(-compose)? |localhost:(8642|9119)/m.test(one.text))

@@ -1,5 +1,6 @@
-// Ports for programs of the tests. Asking the kernel for any free one and giving it back is a race: until the program listens, any outgoing
-// connection of the machine may be given the same. So these lie below the range the kernel gives away, a share of it for each worker of vitest.
+// Ports for programs of the tests. Asking the kernel for any free one and giving it back is a race: until the program
+// listens, any outgoing connection of the machine may be given the same. So these lie below the range the kernel gives
+// away, a share of it for each worker of vitest.
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 

@@ -7,8 +7,8 @@ const MEMORY = '/dev/shm'
 const ENOUGH_BYTES = 1_000_000_000
 
 /**
- * A new directory for files that are synced again and again, as a board's are at each commit: in memory where there is room, so
- * that no test waits for the disk. It is the caller's to remove.
+ * A new directory for files that are synced again and again, as a board's are at each commit: in memory where there is
+ * room, so that no test waits for the disk. It is the caller's to remove.
  * @param prefix of its name
  */
 export const quickDir = (prefix: string): string => mkdtempSync(join(hasRoom() ? MEMORY : tmpdir(), prefix))

@@ -1,5 +1,5 @@
-// The parts of the reference pages in docs/ that are made from the code. `HERMES_WRITE_DOCS=1 npx vitest run test/cli/docs.test.ts`
-// writes them; without it the same test compares.
+// The parts of the reference pages in docs/ that are made from the code. `HERMES_WRITE_DOCS=1 npx vitest run
+// test/cli/docs.test.ts` writes them; without it the same test compares.
 
 import type { Command } from '../../src/cli/context/command.ts'
 import { flagsOf } from '../../src/cli/parser/parser.ts'

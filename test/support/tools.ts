@@ -29,8 +29,9 @@ const PACKAGES = {
 export type Tool = keyof typeof PACKAGES
 
 /**
- * Why tests that need these programs are left out here, in one line; undefined: all are on PATH. The line goes in parentheses at the
- * end of the test's name, where `npm test` finds it: `test.skipIf(why !== undefined)(named('promtool is content', why), …)`.
+ * Why tests that need these programs are left out here, in one line; undefined: all are on PATH. The line goes in
+ * parentheses at the end of the test's name, where `npm test` finds it: `test.skipIf(why !== undefined)(named('promtool
+ * is content', why), …)`.
  */
 export function whyMissing(...tools: readonly Tool[]): string | undefined {
   const missing = tools.filter((tool) => !isOnPath(tool))

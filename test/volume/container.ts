@@ -1,7 +1,8 @@
 /**
- * A small container on a shared volume, for histories: an init with its lock and its gate, a supervisor with its counter and its life,
- * and one slot that runs or does not. The decisions are the real ones; what they ask for is done to {@link Disk}. Messages and
- * answers wait until a history lets them arrive, and the supervisor may die between any two of them, or in the middle of a step.
+ * A small container on a shared volume, for histories: an init with its lock and its gate, a supervisor with its
+ * counter and its life, and one slot that runs or does not. The decisions are the real ones; what they ask for is done
+ * to {@link Disk}. Messages and answers wait until a history lets them arrive, and the supervisor may die between any
+ * two of them, or in the middle of a step.
  */
 import type { LeaseState } from '../../src/protocol/init.ts'
 import { type Counting, type Found, lookAgainAfterMs, startCounting, stepCounting } from '../../src/volume/counter.ts'
@@ -126,7 +127,10 @@ export class Container {
     if (!this.ended && (hasLooked || this.#disk.nowMs > this.#startedAtMs)) this.#gateTakes({ type: 'hooks-done' })
   }
 
-  /** The supervisor dies; init acts on the next `taken` of its messages, and only writes down what it says in later ones. */
+  /**
+   * The supervisor dies; init acts on the next `taken` of its messages, and only writes down what it says in later
+   * ones.
+   */
   crash(taken: number): void {
     if (this.ended) return
     for (let n = 0; n < taken; n++) this.initTakesOne()

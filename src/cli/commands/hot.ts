@@ -1,6 +1,6 @@
 /**
- * The commands that scripts and health checks run all day. They answer without the command parser and without YAML, so they
- * cost little more than Node itself.
+ * The commands that scripts and health checks run all day. They answer without the command parser and without YAML, so
+ * they cost little more than Node itself.
  */
 
 import { noSuchSlot, withSupervisor } from '../../control/slot-actions.ts'
@@ -149,8 +149,8 @@ function unhealthy(error: unknown): Outcome {
 }
 
 /**
- * Readiness: every wanted gateway, or the one named, is up or still within its start time. The supervisor ends `starting` at
- * start_timeout, so being in it is being within it.
+ * Readiness: every wanted gateway, or the one named, is up or still within its start time. The supervisor ends
+ * `starting` at start_timeout, so being in it is being within it.
  */
 export async function readiness(context: Context, profile: string | undefined): Promise<Outcome> {
   let result: StatusResult

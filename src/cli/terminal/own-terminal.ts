@@ -1,7 +1,8 @@
 /**
- * A `hermes` that is typed into a root shell gets a terminal of its own. A process may type into its controlling terminal
- * (TIOCSTI) and read from it; after the drop the runtime user could do so on root's terminal. Therefore root stays behind and passes bytes on
- * (this file), and the command runs in a session of its own, on a pseudo-terminal, below a shell that keeps job control.
+ * A `hermes` that is typed into a root shell gets a terminal of its own. A process may type into its controlling
+ * terminal (TIOCSTI) and read from it; after the drop the runtime user could do so on root's terminal. Therefore root
+ * stays behind and passes bytes on (this file), and the command runs in a session of its own, on a pseudo-terminal,
+ * below a shell that keeps job control.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -17,8 +18,9 @@ import { type ProcessFacts, readProcess } from '../../system/programs/proc.ts'
 const OWN_SESSION = 'HERMES_OWN_SESSION'
 
 /**
- * Leads the new session: opens the terminal, by which it becomes the controlling one, and runs the command as its one job. A session's
- * leader cannot be stopped by Ctrl-Z (POSIX 11.1.4, orphaned process groups); the job can, and then its leader stops itself for us to see.
+ * Leads the new session: opens the terminal, by which it becomes the controlling one, and runs the command as its one
+ * job. A session's leader cannot be stopped by Ctrl-Z (POSIX 11.1.4, orphaned process groups); the job can, and then
+ * its leader stops itself for us to see.
  */
 const LEADER = `
 : <>/proc/self/fd/3
@@ -41,7 +43,8 @@ const LAST_WORDS_MS = 100
 
 /**
  * Whether a root process that is about to drop root has a terminal that is not its own alone.
- * @param facts its own; a session's leader (`docker exec -it … hermes`) does not share its terminal with root's processes
+ * @param facts its own; a session's leader (`docker exec -it … hermes`) does not share its terminal with root's
+ * processes
  */
 export const sharesTerminal = (
   facts: Pick<ProcessFacts, 'terminal' | 'session'>,
@@ -209,8 +212,8 @@ class Relay {
   #stopWith(child: ChildProcess): void {
     if (child.pid === undefined || readProcess(child.pid)?.state !== 'T') return
     this.#leave()
-    // With what runs beside us in a pipeline, and by the signal whose default this is: where no shell would ever continue us (an
-    // orphaned process group) the kernel lets it pass, and the command goes on at once.
+    // With what runs beside us in a pipeline, and by the signal whose default this is: where no shell would ever
+    // continue us (an orphaned process group) the kernel lets it pass, and the command goes on at once.
     process.off('SIGTSTP', this.#suspend)
     process.kill(0, 'SIGTSTP')
     process.on('SIGTSTP', this.#suspend)

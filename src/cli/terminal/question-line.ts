@@ -7,7 +7,10 @@ import { BRACKETED_PASTE, type Typed, TypedText } from './typed-text.ts'
 
 /** Between two reads of one paste. */
 const SETTLE_MS = 50
-/** A longer paste, or one of several lines, stands in the line as a word for it: the editor redraws a line at each character. */
+/**
+ * A longer paste, or one of several lines, stands in the line as a word for it: the editor redraws a line at each
+ * character.
+ */
 const MAX_SHOWN_CHARS = 256
 
 export interface QuestionLineFacts {
@@ -53,7 +56,10 @@ export class QuestionLine {
     if (facts.term !== 'dumb') output.write(BRACKETED_PASTE.on)
   }
 
-  /** The next line that was entered, without white space at its ends; undefined when the terminal was closed and none is left. */
+  /**
+   * The next line that was entered, without white space at its ends; undefined when the terminal was closed and none is
+   * left.
+   */
   async next(): Promise<string | undefined> {
     if (this.#waiting.length === 0 && !this.#closed) {
       this.#editor.prompt(true)

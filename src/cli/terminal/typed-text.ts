@@ -1,4 +1,7 @@
-/** Distinguishes a pasted block from typed keys in a terminal's input. Pure: the caller reports elapsed time by `settle`. */
+/**
+ * Distinguishes a pasted block from typed keys in a terminal's input. Pure: the caller reports elapsed time by
+ * `settle`.
+ */
 
 export type Typed =
   /** For the line editor, as it came. */

@@ -39,7 +39,10 @@ export interface LineFilter {
   readonly session?: string
 }
 
-/** Keeps what the filter asks for. A line that goes on with the one before it (a traceback, the rest of a text) goes with it. */
+/**
+ * Keeps what the filter asks for. A line that goes on with the one before it (a traceback, the rest of a text) goes
+ * with it.
+ */
 export function lineFilter({ level, session }: LineFilter): (line: LogLine) => boolean {
   const known = new Map<string, LineFacts>()
   return ({ slot, text, goesOn }) => {

@@ -20,7 +20,10 @@ export interface Question {
   readonly signal?: AbortSignal
   /** Passed to a program as HERMES_SESSION. */
   readonly session?: string
-  /** Called with a sentence when the answer has ended in order and is not whole: the endpoint's limit of tokens, a filter. */
+  /**
+   * Called with a sentence when the answer has ended in order and is not whole: the endpoint's limit of tokens, a
+   * filter.
+   */
   readonly onCut?: (why: string) => void
 }
 

@@ -28,14 +28,17 @@ const STDERR_TAIL_BYTES = 2000
 /** Time from TERM to KILL for a program whose answer is no longer wanted. */
 const KILL_AFTER_MS = 2000
 /**
- * A background process of the program may keep its stdout open indefinitely: stop reading this long after the program has
- * ended.
+ * A background process of the program may keep its stdout open indefinitely: stop reading this long after the program
+ * has ended.
  */
 const DRAIN_AFTER_EXIT_MS = 250
 
 type Ending = ChildEnding | { readonly cannotStart: NodeJS.ErrnoException }
 
-/** An agent that is a program: the prompt as an argument or on stdin, the answer on stdout, exit 0. One process per answer. */
+/**
+ * An agent that is a program: the prompt as an argument or on stdin, the answer on stdout, exit 0. One process per
+ * answer.
+ */
 export function commandAgent(facts: CommandFacts): Agent {
   return { kind: 'command', model: null, answer: (question) => run(facts, question) }
 }

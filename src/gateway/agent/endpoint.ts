@@ -77,7 +77,8 @@ export function openEndpoint(facts: EndpointFacts): Endpoint {
         alarm()
         if (late) reject(silent(url, silenceMs))
         else if (isAborted(signal)) reject(cancelled())
-        // The server closed an idle connection while our request was on its way: nothing of it was answered, so it is sent again.
+        // The server closed an idle connection while our request was on its way: nothing of it was answered, so it is
+        // sent again.
         else if (mayRepeat && outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
           send(body, signal, false).then(resolve, reject)
         } else reject(unreachable(url, error))

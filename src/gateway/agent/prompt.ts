@@ -35,7 +35,8 @@ const noText = (): AgentError =>
 export const isSystem = ({ role }: Message): boolean => role === 'system' || role === 'developer'
 
 /**
- * The messages with the profile's SOUL.md as the system prompt. One system message, not two: some servers refuse a second.
+ * The messages with the profile's SOUL.md as the system prompt. One system message, not two: some servers refuse a
+ * second.
  * @param soul empty: nothing is added
  */
 export function withSoul(messages: readonly Message[], soul: string): readonly Message[] {

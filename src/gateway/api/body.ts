@@ -41,8 +41,8 @@ export async function readJson(request: IncomingMessage, budget: BodyBudget): Pr
     return { value: parseObject(Buffer.concat(chunks).toString('utf8')), release }
   } catch (error) {
     release()
-    // The rest is thrown away as it comes, for as long as a request may take: closing now would reset the connection, and
-    // a client that is still sending would never see the refusal.
+    // The rest is thrown away as it comes, for as long as a request may take: closing now would reset the connection,
+    // and a client that is still sending would never see the refusal.
     request.resume()
     if (request.errored) throw badRequest('the request ended before its body was complete')
     throw error

@@ -127,7 +127,10 @@ function agentRefusal(error: AgentError, redact: Redact): Refusal {
   }
 }
 
-/** An endpoint's own answer keeps its meaning, except where it is about our configuration and not about the client's request. */
+/**
+ * An endpoint's own answer keeps its meaning, except where it is about our configuration and not about the client's
+ * request.
+ */
 function upstreamRefusal({ upstream }: AgentError, message: string): Refusal {
   const status = upstream?.status ?? 0
   if (status === 401 || status === 403)

@@ -10,8 +10,8 @@ const ATTACHMENT_CHARS = 4000
 const ATTACHMENTS_BUDGET_CHARS = 8 * 1024 * 1024
 
 /**
- * The newest turns that fit the budgets, oldest first; a turn is a question with all that came of it, so that no tool's result is
- * without its call. The newest is always there: what follows is about it.
+ * The newest turns that fit the budgets, oldest first; a turn is a question with all that came of it, so that no tool's
+ * result is without its call. The newest is always there: what follows is about it.
  * @param newestFirst messages of a session; no more are taken than are needed
  */
 export function newestTurns(newestFirst: Iterable<Message>): readonly Message[] {
@@ -58,8 +58,8 @@ function partWeight(content: unknown): number {
 }
 
 /**
- * A session's messages with those of a new request behind them: one system prompt first, the latest there was; and no call of a tool
- * without its result, which endpoints refuse.
+ * A session's messages with those of a new request behind them: one system prompt first, the latest there was; and no
+ * call of a tool without its result, which endpoints refuse.
  */
 export function conversation(history: readonly Message[], asked: readonly Message[]): readonly Message[] {
   const said = asked.filter(isSystem)

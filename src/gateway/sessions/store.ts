@@ -16,7 +16,9 @@ import type { Message } from '../agent/agent.ts'
 import { isSystem } from '../agent/prompt.ts'
 import { newestTurns } from './conversation.ts'
 
-/** A profile's conversations, in `sessions/sessions.db`. Several processes may have it open: the gateway, `hermes chat`. */
+/**
+ * A profile's conversations, in `sessions/sessions.db`. Several processes may have it open: the gateway, `hermes chat`.
+ */
 export interface SessionStore {
   /** The session's system prompt, if it has one, and its newest turns as far as they are sent along, oldest first. */
   history(session: string): readonly Message[]

@@ -20,7 +20,10 @@ export interface DispatchState {
   readonly atMs: number
   readonly host: string
   readonly pid: number
-  /** Which boot of the machine, and wall clock minus monotonic clock at that tick: a jump of one against the other is seen. */
+  /**
+   * Which boot of the machine, and wall clock minus monotonic clock at that tick: a jump of one against the other is
+   * seen.
+   */
   readonly boot: string
   readonly offsetMs: number
   /** Before this time, nothing counts as stale or expired; wall clock. */

@@ -107,7 +107,8 @@ export const readWaitingChildren = (board: Board, parent: string): readonly Wait
 const PAGE = 500
 
 /**
- * Ready tasks in order, a page at a time: no cursor stays open while the tick writes, and a full board reads none of them.
+ * Ready tasks in order, a page at a time: no cursor stays open while the tick writes, and a full board reads none of
+ * them.
  */
 export function* readReady(board: Board, pageSize = PAGE): Generator<Candidate> {
   let after: readonly [number, number, number] = [Number.MIN_SAFE_INTEGER, 0, 0]

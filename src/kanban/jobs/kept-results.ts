@@ -1,6 +1,6 @@
 /**
- * Results of jobs as the supervisor leaves them in the volume until they are taken: what was finished in an earlier life of the
- * container is known in the next one, and is not done again.
+ * Results of jobs as the supervisor leaves them in the volume until they are taken: what was finished in an earlier
+ * life of the container is known in the next one, and is not done again.
  */
 
 import { readdirSync, rmSync } from 'node:fs'

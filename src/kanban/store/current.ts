@@ -5,7 +5,9 @@ import { makeDirectory } from '../../system/files/directory.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import { currentBoardFile, DEFAULT_BOARD, kanbanDir, parseSlug } from './places.ts'
 
-/** `--board`, else HERMES_KANBAN_BOARD, else `hermes kanban boards use`, else `default`. @throws HermesError BAD_NAME */
+/**
+ * `--board`, else HERMES_KANBAN_BOARD, else `hermes kanban boards use`, else `default`. @throws HermesError BAD_NAME
+ */
 export function chosenBoard(home: string, wished: string | undefined, variable: string | undefined): string {
   if (wished !== undefined) return parseSlug(wished)
   if (variable !== undefined && variable.trim() !== '') return parseSlug(variable)

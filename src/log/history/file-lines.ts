@@ -3,8 +3,8 @@ import { readSync } from 'node:fs'
 const BLOCK_BYTES = 65_536
 const NEWLINE = 10
 /**
- * What has no newline for so long is taken apart: no line of ours is a quarter as long, but somebody may have put a file of 10 GB
- * without one in the place of a log.
+ * What has no newline for so long is taken apart: no line of ours is a quarter as long, but somebody may have put a
+ * file of 10 GB without one in the place of a log.
  */
 const LONGEST_LINE_BYTES = 1024 * 1024
 
@@ -52,7 +52,8 @@ export function* linesFrom(fd: number, from: number, unfinished: boolean): Gener
 /**
  * Where the last `lines` lines of a file begin, read backwards from `size`.
  * @param maxBytes so many are looked at, give or take a block
- * @returns that offset, and how many lines there are from it on: fewer than asked for means the file's start, or that limit, was reached
+ * @returns that offset, and how many lines there are from it on: fewer than asked for means the file's start, or that
+ * limit, was reached
  */
 export function lastLines(
   fd: number,

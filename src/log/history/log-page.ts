@@ -30,8 +30,8 @@ interface OpenFile {
 }
 
 /**
- * A page of a slot's log, read from its end: archives and `current`. A place in it is a file's inode and an offset, which rotation
- * does not change; a place in a file that has been deleted since then is the beginning.
+ * A page of a slot's log, read from its end: archives and `current`. A place in it is a file's inode and an offset,
+ * which rotation does not change; a place in a file that has been deleted since then is the beginning.
  * @param dir directory of `current`; one that is not there is an empty log
  */
 export function readLogPage(slot: string, dir: string, { lines, before, search }: PageQuery): LogPage {

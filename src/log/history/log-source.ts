@@ -8,7 +8,10 @@ import { lastLines, linesFrom, wholeLinesEnd } from './file-lines.ts'
 export interface LogSource {
   readonly slot: string
   readonly dir: string
-  /** Absent: `current` and its dated archives. Given: a file of that name, with archives `<name>.1`, `<name>.2`, … the older the higher. */
+  /**
+   * Absent: `current` and its dated archives. Given: a file of that name, with archives `<name>.1`, `<name>.2`, … the
+   * older the higher.
+   */
   readonly name?: string
 }
 
@@ -30,8 +33,8 @@ interface OpenFile {
 const identityOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`
 
 /**
- * One log: its archives and the file that is being written. Files are known by their identity (device and inode), because
- * a rotation renames them. What is missing or cannot be read is passed over: it may be there the next time.
+ * One log: its archives and the file that is being written. Files are known by their identity (device and inode),
+ * because a rotation renames them. What is missing or cannot be read is passed over: it may be there the next time.
  */
 export class SourceReader {
   readonly #source: LogSource
@@ -132,7 +135,10 @@ export class SourceReader {
     }
   }
 
-  /** An archive that came and went between two looks. The end of our old file that was unfinished stands in the file after it. */
+  /**
+   * An archive that came and went between two looks. The end of our old file that was unfinished stands in the file
+   * after it.
+   */
   *#whole(name: string, seen: readonly OpenFile[]): Generator<LogLine> {
     const archive = open(join(this.#source.dir, name))
     if (!archive) return
@@ -145,7 +151,8 @@ export class SourceReader {
   #follow(file: OpenFile, offset: number): void {
     this.#file = file
     this.#offset = offset
-    // Listed after the file was opened: if it has been rotated in between, it is among them and is told by its identity.
+    // Listed after the file was opened: if it has been rotated in between, it is among them and is told by its
+    // identity.
     this.#newestArchive =
       this.#archives().findLast((name) => {
         const stats = statOf(join(this.#source.dir, name))

@@ -4,7 +4,10 @@ import { DiskQueue } from './disk-queue.ts'
 import { LossReport } from './loss-report.ts'
 import { ReadTurns } from './read-turns.ts'
 
-/** More than the capacity of a pipe (pipe(7)), so that one read empties it, and libuv, seeing room left, does not try a second. */
+/**
+ * More than the capacity of a pipe (pipe(7)), so that one read empties it, and libuv, seeing room left, does not try a
+ * second.
+ */
 const READ_BYTES = 65_536 + 4096
 
 /** What all slots' logs of one supervisor share. Made once, passed to every SlotLog. */

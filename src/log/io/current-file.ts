@@ -20,7 +20,10 @@ export class CurrentFile {
   #size = 0
   #openAt: number | undefined
 
-  /** Opens it, and makes it and its directory if need be. @throws what open and mkdir do; Error when it is not a regular file */
+  /**
+   * Opens it, and makes it and its directory if need be. @throws what open and mkdir do; Error when it is not a regular
+   * file
+   */
   constructor(path: string) {
     this.path = path
     this.fd = openOrMake(path)
@@ -43,8 +46,8 @@ export class CurrentFile {
   }
 
   /**
-   * Looks whether its name still stands for it: somebody may have moved or removed it, or its whole directory, and writes
-   * would go nowhere. Sees too if it was emptied.
+   * Looks whether its name still stands for it: somebody may have moved or removed it, or its whole directory, and
+   * writes would go nowhere. Sees too if it was emptied.
    */
   isStillThere(): boolean {
     const named = statSync(this.path, { throwIfNoEntry: false })

@@ -4,7 +4,9 @@ import type { Clock } from '../../system/clock.ts'
 
 /** An archive is synced when it is so old. One that a flood has removed by then never costs the disk a write. */
 const SYNC_AFTER_MS = 1000
-/** Archives that may wait, each with a descriptor. More means a disk slower than its logs; then the kernel decides when. */
+/**
+ * Archives that may wait, each with a descriptor. More means a disk slower than its logs; then the kernel decides when.
+ */
 const MAX_WAITING = 64
 /** Removals under way; more than that, and the writer does them itself, or the directory would outgrow its limit. */
 const MAX_REMOVALS = 16
@@ -18,9 +20,10 @@ interface Archive {
 type Job = (done: () => void) => void
 
 /**
- * What the disk does for logs outside the main thread: syncs one at a time, because on a network disk one takes seconds and
- * four of them would occupy every thread of the pool, and removals (ext4 takes 2 ms to give up 1 MB). Shared by all slots.
- * Failures are not reported: a sync only narrows what a power cut can take, and a file that could not be removed is tried again at the next rotation.
+ * What the disk does for logs outside the main thread: syncs one at a time, because on a network disk one takes seconds
+ * and four of them would occupy every thread of the pool, and removals (ext4 takes 2 ms to give up 1 MB). Shared by all
+ * slots. Failures are not reported: a sync only narrows what a power cut can take, and a file that could not be removed
+ * is tried again at the next rotation.
  */
 export class DiskQueue {
   readonly #clock: Clock

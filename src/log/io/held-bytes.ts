@@ -1,6 +1,9 @@
 const NOTHING = Buffer.alloc(0)
 
-/** Bytes that wait, in order. One buffer, twice the usual size or more, so that they are moved to its front once per usual size. */
+/**
+ * Bytes that wait, in order. One buffer, twice the usual size or more, so that they are moved to its front once per
+ * usual size.
+ */
 export class HeldBytes {
   readonly #usual: number
   #buffer = NOTHING

@@ -12,7 +12,8 @@ const MAX_BYTES = 5_000_000
 const ARCHIVES = 3
 /** How often the open file is compared with what its name stands for: somebody may have moved `logs` away. */
 const CHECK_MS = 1000
-// Whoever can write the volume can put a FIFO or a link in this place: the one would hold us up for ever, the other be written through.
+// Whoever can write the volume can put a FIFO or a link in this place: the one would hold us up for ever, the other be
+// written through.
 const OPEN_FLAGS =
   constants.O_WRONLY |
   constants.O_APPEND |
@@ -28,14 +29,17 @@ export interface JournalOptions {
   readonly console: Pick<ConsoleWriter, 'write'>
   /** `LOG_FORMAT=json`. */
   readonly json: boolean
-  /** Says whether lines of a level are shown on the console (`S6_VERBOSITY`); absent: all are. The file gets every line. */
+  /**
+   * Says whether lines of a level are shown on the console (`S6_VERBOSITY`); absent: all are. The file gets every line.
+   */
   readonly isShown?: (level: Level) => boolean
   readonly clock: Clock
 }
 
 /**
  * What the supervisor itself has to say: one line each, to the container's stderr and to logs/supervisor.log.
- * A plain synchronous writer: pino and rotating-file-stream would cost 14 MB of memory, this costs less than 1, for some lines an hour.
+ * A plain synchronous writer: pino and rotating-file-stream would cost 14 MB of memory, this costs less than 1, for
+ * some lines an hour.
  */
 export class Journal {
   readonly #o: JournalOptions

@@ -9,7 +9,10 @@ import { ArchiveList } from './archive-list.ts'
 import type { LogCommons } from './commons.ts'
 import { CurrentFile } from './current-file.ts'
 
-/** After a failure, lines are given up without trying for so long: an attempt that throws costs as much as writing 20 kB. */
+/**
+ * After a failure, lines are given up without trying for so long: an attempt that throws costs as much as writing 20
+ * kB.
+ */
 const RETRY_MS = 250
 /** How often a file in use is compared with what its name stands for. */
 const CHECK_MS = 1000
@@ -18,7 +21,9 @@ const newline = Buffer.from('\n')
 
 export interface LogFileOptions {
   readonly dir: string
-  /** Absent: `current`, with dated archives. Given (a job's log): a file of that name, whose one archive is `<name>.1`. */
+  /**
+   * Absent: `current`, with dated archives. Given (a job's log): a file of that name, whose one archive is `<name>.1`.
+   */
   readonly name?: string
   readonly maxBytes: number
   readonly archives: number
@@ -29,8 +34,8 @@ export interface LogFileOptions {
 }
 
 /**
- * A stamped log file with rotation. Nothing here throws: what cannot be written is counted, reported and given up, and every
- * later write tries again. The file then holds whole lines, and a line that says how many are missing.
+ * A stamped log file with rotation. Nothing here throws: what cannot be written is counted, reported and given up, and
+ * every later write tries again. The file then holds whole lines, and a line that says how many are missing.
  */
 export class LogFile {
   readonly path: string

@@ -2,7 +2,10 @@ import { type Clock, pause } from '../../system/clock.ts'
 import { type HistoryQuery, type LogSource, SourceReader } from '../history/log-source.ts'
 import { type LogLine, mergeByTime } from '../line.ts'
 
-/** Followers look so often. Looking works on every file system; events do not come from network mounts or run out of watches. */
+/**
+ * Followers look so often. Looking works on every file system; events do not come from network mounts or run out of
+ * watches.
+ */
 const LOOK_MS = 200
 
 /** Reads the logs of one or more slots for people: history first, then what comes, merged by time. */
@@ -14,8 +17,8 @@ export class LogReader {
   }
 
   /**
-   * Lines written so far, oldest first. With `lines`, the last so many of all slots together; without, they are read as they are
-   * asked for, so that archives of any size never lie in memory.
+   * Lines written so far, oldest first. With `lines`, the last so many of all slots together; without, they are read as
+   * they are asked for, so that archives of any size never lie in memory.
    */
   *history(query: HistoryQuery): Generator<LogLine> {
     if (query.lines === 0) {

@@ -2,10 +2,10 @@
 const PER_TURN = 4
 
 /**
- * Keeps slots that log at full speed from holding up everything else. When a turn of the event loop has seen enough reads, the
- * slots read after that queue here, and each turn lets the first few go on. So a turn is short however many slots are loud, slots
- * take turns, and a control request waits for two of them at most. Under overload a waiting slot's pipe fills
- * during the wait, which makes its next read a bigger and cheaper one.
+ * Keeps slots that log at full speed from holding up everything else. When a turn of the event loop has seen enough
+ * reads, the slots read after that queue here, and each turn lets the first few go on. So a turn is short however many
+ * slots are loud, slots take turns, and a control request waits for two of them at most. Under overload a waiting
+ * slot's pipe fills during the wait, which makes its next read a bigger and cheaper one.
  */
 export class ReadTurns {
   #waiting: (() => void)[] = []

@@ -4,8 +4,8 @@ import type { Cancel, Clock } from '../../system/clock.ts'
 const READING_BYTES = 65_536
 const READING_MS = 100
 /**
- * After so many such times in a row with less it has stopped. Not one: on a busy machine, or while its disk syncs, a log driver is seen to
- * take nothing for half a second, and reads on.
+ * After so many such times in a row with less it has stopped. Not one: on a busy machine, or while its disk syncs, a
+ * log driver is seen to take nothing for half a second, and reads on.
  */
 const PATIENCE = 10
 

@@ -39,9 +39,9 @@ export interface SlotLogOptions {
 }
 
 /**
- * The log of one slot: its FIFO is read, stamped lines go to `current`, whole raw lines to the console and the followers.
- * Each chunk is written in the turn it was read in, so a killed supervisor loses one chunk at most. A slow disk slows the service; so
- * does the console's reader, but only while it reads.
+ * The log of one slot: its FIFO is read, stamped lines go to `current`, whole raw lines to the console and the
+ * followers. Each chunk is written in the turn it was read in, so a killed supervisor loses one chunk at most. A slow
+ * disk slows the service; so does the console's reader, but only while it reads.
  */
 export class SlotLog {
   readonly #o: SlotLogOptions
@@ -58,7 +58,8 @@ export class SlotLog {
 
   /** @throws when the FIFO cannot be opened; never afterwards, and not for the log directory's sake */
   static open(options: SlotLogOptions): SlotLog {
-    // Read and write: with a write end of our own the stream never ends, whoever else opens and closes the FIFO (fifo(7)).
+    // Read and write: with a write end of our own the stream never ends, whoever else opens and closes the FIFO
+    // (fifo(7)).
     const fd = openFifo(options.fifo)
     if (fstatSync(fd).isFIFO()) return new SlotLog(options, fd)
     closeSync(fd)
@@ -93,7 +94,9 @@ export class SlotLog {
     )
   }
 
-  /** Takes what the FIFO holds, now: before an exit is acted upon, and before the container ends. Not from within `tap`. */
+  /**
+   * Takes what the FIFO holds, now: before an exit is acted upon, and before the container ends. Not from within `tap`.
+   */
   drain(): void {
     const buffer = this.#commons.readBuffer
     // Bounded, because something else may write on: a grandchild, or the next process.
@@ -192,7 +195,10 @@ export class SlotLog {
   }
 }
 
-/** Our uid owns it, and a gateway that has the same one may have closed it: its slot would block as soon as the pipe is full. */
+/**
+ * Our uid owns it, and a gateway that has the same one may have closed it: its slot would block as soon as the pipe is
+ * full.
+ */
 function openFifo(path: string): number {
   const open = (): number => openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW)
   try {

@@ -74,8 +74,8 @@ const MAX_PROBLEMS = 20
 export const defaultConfig = (): ProfileConfig => assemble(defaultValues())
 
 /**
- * Reads a profile's config.yaml. Never throws: a missing file is all defaults, an unreadable one is defaults and a problem,
- * a wrong value is that key's default and a problem.
+ * Reads a profile's config.yaml. Never throws: a missing file is all defaults, an unreadable one is defaults and a
+ * problem, a wrong value is that key's default and a problem.
  */
 export function loadConfig(file: string): LoadedConfig {
   let text: string

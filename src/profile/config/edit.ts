@@ -50,7 +50,8 @@ function splice(text: string, key: string, value: string): string {
 
 function requireKnown(key: string): void {
   const known = configKeys()
-  // Below a key that holds a map (`gateway.env.PORT`), and a section as a whole (`gateway.restart_delay`), are fine too.
+  // Below a key that holds a map (`gateway.env.PORT`), and a section as a whole (`gateway.restart_delay`), are fine
+  // too.
   if (known.some((name) => name === key || key.startsWith(`${name}.`) || name.startsWith(`${key}.`))) return
   const near = nearest(key, known)
   throw new HermesError('USAGE', `config.yaml has no key "${key}"`, {

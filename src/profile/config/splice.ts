@@ -1,6 +1,6 @@
 /**
- * Setting one key of a YAML text without touching any other line: comments, line ends, indentation, anchors and ways of writing
- * stay byte for byte. The text is parsed for where things are; what is written is a splice.
+ * Setting one key of a YAML text without touching any other line: comments, line ends, indentation, anchors and ways of
+ * writing stay byte for byte. The text is parsed for where things are; what is written is a splice.
  */
 import {
   type Document,

@@ -23,7 +23,9 @@ import {
 
 export interface CreateOptions {
   readonly description?: string
-  /** An existing profile: its settings, credentials, memories and skills are copied; sessions, logs and state are not. */
+  /**
+   * An existing profile: its settings, credentials, memories and skills are copied; sessions, logs and state are not.
+   */
   readonly cloneFrom?: string
   /** Called for every file that is copied, or removed because an earlier command left it. */
   readonly progress?: Progress
@@ -171,8 +173,8 @@ async function chmodIfThere(file: string, mode: number): Promise<void> {
 }
 
 /**
- * Fills a new volume: settings, prompt, `.env` and directories of the default profile. Only what is missing, and only as long as the
- * volume has no gateway_state.json, which every run leaves: what a user deletes later stays deleted.
+ * Fills a new volume: settings, prompt, `.env` and directories of the default profile. Only what is missing, and only
+ * as long as the volume has no gateway_state.json, which every run leaves: what a user deletes later stays deleted.
  * @returns what it made, by name in `home`
  */
 export async function seedHome(home: string): Promise<readonly string[]> {

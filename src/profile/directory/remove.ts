@@ -18,8 +18,8 @@ export function refuseDefault(name: string, verb: string): void {
 }
 
 /**
- * Takes a profile off the disk. It is renamed to a dot name first, so it is gone in one step; killed after that, what is left is
- * swept by the next command. The caller has stopped its gateway.
+ * Takes a profile off the disk. It is renamed to a dot name first, so it is gone in one step; killed after that, what
+ * is left is swept by the next command. The caller has stopped its gateway.
  * @param name a profile in `profiles/`, never `default`
  */
 export async function deleteProfile(home: string, name: string, progress?: Progress): Promise<void> {
@@ -46,7 +46,8 @@ export const deleteLogs = (home: string, name: string): Promise<void> =>
   rm(slotLogDir(home, gatewaySlot(name)), { recursive: true, force: true })
 
 /**
- * Gives a profile another name; its desired state and the gateway's logs go with it. The caller has stopped its gateway.
+ * Gives a profile another name; its desired state and the gateway's logs go with it. The caller has stopped its
+ * gateway.
  * @param to as parseProfileName returns it
  * @throws HermesError EXISTS
  */
@@ -54,7 +55,8 @@ export async function renameProfile(home: string, from: string, to: string): Pro
   refuseDefault(from, 'renamed')
   await refuseTaken(home, to)
   const [oldLogs, newLogs] = [slotLogDir(home, gatewaySlot(from)), slotLogDir(home, gatewaySlot(to))]
-  // Logs first: once the directory has its new name, the supervisor may start the gateway and open the log of that name.
+  // Logs first: once the directory has its new name, the supervisor may start the gateway and open the log of that
+  // name.
   const moved = await moveLogs(oldLogs, newLogs)
   try {
     await rename(profileDir(home, from), profileDir(home, to))

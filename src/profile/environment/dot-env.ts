@@ -1,6 +1,6 @@
 /**
- * The text of a `.env` file, read as docker compose, python-dotenv and sh agree to (docs/environment.md): a `#` begins a comment only
- * after white space, quotes hold several lines, nothing is expanded.
+ * The text of a `.env` file, read as docker compose, python-dotenv and sh agree to (docs/environment.md): a `#` begins
+ * a comment only after white space, quotes hold several lines, nothing is expanded.
  */
 
 export interface DotEnv {

@@ -104,13 +104,18 @@ const isDashboardSecret = (name: string): boolean =>
 /** One port, one API server: the container's settings are the default profile's. */
 const isApiServer = (name: string): boolean => name.startsWith('API_SERVER_')
 
-/** Marks that only init and the supervisor may set: a value from a file would make `gateway run` misjudge where it runs. */
+/**
+ * Marks that only init and the supervisor may set: a value from a file would make `gateway run` misjudge where it runs.
+ */
 const isOurs = (name: string): boolean => name === MAIN_MARKER || name === SUPERVISED_MARKER
 
 const without = (values: Variables, drop: (name: string) => boolean): Variables =>
   Object.fromEntries(Object.entries(values).filter(([name]) => !drop(name)))
 
-/** The run script exports by name in sh, so a name must be a shell name. dash refuses `export OPTIND=text` and would end there. */
+/**
+ * The run script exports by name in sh, so a name must be a shell name. dash refuses `export OPTIND=text` and would end
+ * there.
+ */
 function variableProblem(name: string, value: string, isContainers: boolean): string | undefined {
   // Variables of the container are passed on unchanged; a name in a file may be a typing error.
   if (!isContainers && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))

@@ -5,8 +5,8 @@ const SECRET_FILES = ['.env', 'auth.json'] as const
 const FOR_OTHERS = 0o077
 
 /**
- * Takes from everybody else the right to read a profile's secrets, which a `chmod -R` gives. Links are left alone: what they lead to
- * is not the profile's.
+ * Takes from everybody else the right to read a profile's secrets, which a `chmod -R` gives. Links are left alone: what
+ * they lead to is not the profile's.
  * @returns a line for each file that was open
  */
 export function closeSecretFiles(dir: string): readonly string[] {

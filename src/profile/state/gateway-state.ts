@@ -151,7 +151,10 @@ const write = (dir: string, state: Observed): void =>
 
 const sealed = (state: Observed): Observed => ({ ...state, checksum: sealOf(state) })
 
-/** `<instance>:<FNV-1a, 32 bits>`: against chance and edits, not against forgery, as the directory belongs to the runtime user. */
+/**
+ * `<instance>:<FNV-1a, 32 bits>`: against chance and edits, not against forgery, as the directory belongs to the
+ * runtime user.
+ */
 function sealOf(state: Observed): string {
   const text = JSON.stringify(SUMMED.map((key) => state[key] ?? null))
   let sum = 0x811c9dc5

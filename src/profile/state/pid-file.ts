@@ -109,7 +109,9 @@ function linked(scratch: string, file: string): boolean {
   }
 }
 
-/** Moves the file aside and looks at it there: between our reading and our removing a faster one may have put its own. */
+/**
+ * Moves the file aside and looks at it there: between our reading and our removing a faster one may have put its own.
+ */
 function removeStale(
   file: string,
   aside: string,

@@ -2,8 +2,8 @@ import { type Dirent, mkdirSync, opendirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * The entries of a directory one by one, in no order. A list of them all takes 400 bytes each, so a directory that others can fill
- * would decide how much memory we have.
+ * The entries of a directory one by one, in no order. A list of them all takes 400 bytes each, so a directory that
+ * others can fill would decide how much memory we have.
  * @throws the error of the file system
  */
 export function* directoryEntries(path: string): Generator<Dirent> {

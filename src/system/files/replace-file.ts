@@ -1,4 +1,7 @@
-/** Write, then rename: a reader sees the old content of a file or the new one, never half of it, and no planted link is followed. */
+/**
+ * Write, then rename: a reader sees the old content of a file or the new one, never half of it, and no planted link is
+ * followed.
+ */
 
 import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
@@ -9,7 +12,10 @@ import { below } from '../paths.ts'
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
 const NEW = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 
-/** Named by pid: one process writes a file once at a time, and what a kill leaves behind is replaced by its successor in a container. */
+/**
+ * Named by pid: one process writes a file once at a time, and what a kill leaves behind is replaced by its successor in
+ * a container.
+ */
 const scratchOf = (file: string): string => below(dirname(file), `.${basename(file)}.${process.pid}`)
 
 /**

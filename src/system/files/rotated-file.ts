@@ -17,8 +17,8 @@ export interface RotatedFileOptions {
 const RETRY_MS = 10_000
 
 /**
- * A log of our own programs: 5 MB, and three older files. Trouble with it (full disk, no permission) costs lines and nothing else. A stream
- * ends with its first error, so the next one is opened when there may be room again.
+ * A log of our own programs: 5 MB, and three older files. Trouble with it (full disk, no permission) costs lines and
+ * nothing else. A stream ends with its first error, so the next one is opened when there may be room again.
  */
 export class RotatedFile {
   readonly #o: RotatedFileOptions

@@ -26,7 +26,9 @@ export interface RegularFile {
   readonly stat: Stats
 }
 
-/** A file is there, but it is not one that may be read; `message` is a claim about it, such as `is not a regular file`. */
+/**
+ * A file is there, but it is not one that may be read; `message` is a claim about it, such as `is not a regular file`.
+ */
 export class UnreadableFile extends Error {}
 
 /**
@@ -51,7 +53,10 @@ export function openRegular(path: string | Buffer, links: 'followed' | 'refused'
   }
 }
 
-/** Reads a small text file; a link in its place is a problem. Never waits, never reads more than `maxBytes` + 1, never throws. */
+/**
+ * Reads a small text file; a link in its place is a problem. Never waits, never reads more than `maxBytes` + 1, never
+ * throws.
+ */
 export function readSmallFile(path: string, maxBytes: number): SmallFile {
   const { bytes, problem } = readSmallBytes(path, maxBytes)
   if (problem !== undefined) return { problem }

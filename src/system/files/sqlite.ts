@@ -1,6 +1,7 @@
 /**
- * The one place that opens SQLite files: the board and the sessions. better-sqlite3 is synchronous, so every wait for a lock
- * stalls its process; daemons give a short `busyTimeoutMs` and wait with {@link whenFree}, one-shot commands may wait inside.
+ * The one place that opens SQLite files: the board and the sessions. better-sqlite3 is synchronous, so every wait for a
+ * lock stalls its process; daemons give a short `busyTimeoutMs` and wait with {@link whenFree}, one-shot commands may
+ * wait inside.
  */
 
 import {
@@ -30,7 +31,9 @@ export interface OpenDatabaseOptions {
   readonly readOnly?: boolean
   /** Time that one statement may block this process waiting for another's lock, ms. Default 250. */
   readonly busyTimeoutMs?: number
-  /** A commit is on the disk when it returns (synchronous=FULL, the default); false: a power cut may undo the last ones. */
+  /**
+   * A commit is on the disk when it returns (synchronous=FULL, the default); false: a power cut may undo the last ones.
+   */
   readonly durable?: boolean
   /** Runs PRAGMA quick_check first (reads the whole file: for small databases). A damaged file is trouble `corrupt`. */
   readonly check?: boolean
@@ -86,7 +89,10 @@ export function memoryDatabase(): Database {
   return new (sqlite())(':memory:', native === undefined ? {} : { nativeBinding: native })
 }
 
-/** Which trouble an error of better-sqlite3, or one made from it by {@link databaseError}, means; undefined: it is something else (a bug). */
+/**
+ * Which trouble an error of better-sqlite3, or one made from it by {@link databaseError}, means; undefined: it is
+ * something else (a bug).
+ */
 export function databaseTrouble(error: unknown): DatabaseTrouble | undefined {
   const cause = error instanceof HermesError ? error.cause : error
   const code = (cause as { code?: unknown } | undefined)?.code
@@ -182,7 +188,8 @@ export function walObstacle(dir: string): string | undefined {
   return name === undefined ? undefined : `${dir} is on a network or FUSE file system (${name})`
 }
 
-// f_type of statfs(2). FUSE is among them: mmap of -shm fails or is not coherent on many (shfs, sshfs, Docker Desktop's shares).
+// f_type of statfs(2). FUSE is among them: mmap of -shm fails or is not coherent on many (shfs, sshfs, Docker Desktop's
+// shares).
 const SHARED_MEMORY_UNSAFE: ReadonlyMap<number, string> = new Map([
   [0x6969, 'nfs'],
   [0x517b, 'smb'],
@@ -220,8 +227,8 @@ function quickCheck(database: Database): void {
 const MAX_DATABASE_BYTES = 16e9
 
 /**
- * SQLite opens with open(2), which blocks indefinitely on a FIFO. The journals are next to the file itself, not next to a
- * link to it. Checked by name: opening and closing the file would release every lock that this process has on it
+ * SQLite opens with open(2), which blocks indefinitely on a FIFO. The journals are next to the file itself, not next to
+ * a link to it. Checked by name: opening and closing the file would release every lock that this process has on it
  * (fcntl(2)).
  * @throws Error with `code` if something other than a database is there
  */

@@ -99,7 +99,8 @@ const SI_PID_OFFSET = 16
 /** sun_path holds 108 bytes with its final NUL (unix(7)). */
 const MAX_UNIX_PATH = 107
 
-// Variadic functions (fcntl, ioctl, prctl, syscall) are bound with a fixed signature: integer arguments travel in the same registers.
+// Variadic functions (fcntl, ioctl, prctl, syscall) are bound with a fixed signature: integer arguments travel in the
+// same registers.
 const signatures = {
   waitid: ['int', ['int', 'uint32', 'void *', 'int']],
   waitpid: ['int', ['int', 'void *', 'int']],
@@ -317,7 +318,8 @@ function libcNative(koffi: Koffi): Native {
     },
     dropPrivileges({ uid, gid, groups }) {
       call('setgroups', groups.length, groups.length === 0 ? null : Uint32Array.from(groups))
-      // Other processes of the same uid could set our limits by prlimit(2), which wants all three gids to be theirs, too.
+      // Other processes of the same uid could set our limits by prlimit(2), which wants all three gids to be theirs,
+      // too.
       if (raw('setresgid', gid, gid, gid === NOGROUP ? NOGROUP - 1 : NOGROUP) === -1) call('setresgid', gid, gid, gid)
       call('setresuid', uid, uid, uid)
     },

@@ -94,13 +94,14 @@ export interface Native {
    */
   unblock(signal: number): void
   /**
-   * setgroups, setgid, setuid (real, effective, saved): cannot be undone. The saved gid is the group of `nobody` until the
-   * next exec, so no other process of this uid may then set our limits. Throws NativeError naming the call.
+   * setgroups, setgid, setuid (real, effective, saved): cannot be undone. The saved gid is the group of `nobody` until
+   * the next exec, so no other process of this uid may then set our limits. Throws NativeError naming the call.
    */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
   /**
-   * prctl(PR_SET_NO_NEW_PRIVS), and PR_CAPBSET_DROP of every capability where CAP_SETPCAP is held: what this thread starts from now on
-   * gets nothing from setuid programs and file capabilities. While it is root it may still give that up.
+   * prctl(PR_SET_NO_NEW_PRIVS), and PR_CAPBSET_DROP of every capability where CAP_SETPCAP is held: what this thread
+   * starts from now on gets nothing from setuid programs and file capabilities. While it is root it may still give that
+   * up.
    */
   refuseNewPrivileges(): void
   /**

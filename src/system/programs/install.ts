@@ -31,8 +31,8 @@ export function checkoutOf(install: string): string | undefined {
 }
 
 /**
- * The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. Absolute and without a slash at
- * its end: the name of a private run directory is made from this text.
+ * The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. Absolute and without
+ * a slash at its end: the name of a private run directory is made from this text.
  */
 export function resolveHome(env: Environment, install: string): string {
   if (env.HERMES_HOME) return resolve(env.HERMES_HOME)

@@ -33,8 +33,8 @@ export const ownNode = (program: OwnProgram, install: string): readonly [string,
 ]
 
 /**
- * Variables that make the dynamic linker (ld.so(8)), the C library (iconv(3)) or OpenSSL (config(5)) load code from a file that they
- * name. A value may name a file that others can write, so what runs as root goes without them.
+ * Variables that make the dynamic linker (ld.so(8)), the C library (iconv(3)) or OpenSSL (config(5)) load code from a
+ * file that they name. A value may name a file that others can write, so what runs as root goes without them.
  */
 export const CODE_LOADERS = [
   'LD_PRELOAD',

@@ -82,8 +82,8 @@ export function descendants(all: readonly ProcessFacts[], pid: number): readonly
     if (siblings === undefined) children.set(facts.ppid, [facts])
     else siblings.push(facts)
   }
-  // A loop and not a recursion: thousands of generations, each a process, need nothing but patience. A table that was read while
-  // pids were used again may show a circle; each process is taken once.
+  // A loop and not a recursion: thousands of generations, each a process, need nothing but patience. A table that was
+  // read while pids were used again may show a circle; each process is taken once.
   const found: ProcessFacts[] = []
   const seen = new Set([pid])
   for (let parent: number | undefined = pid, next = 0; parent !== undefined; parent = found[next++]?.pid) {

@@ -26,7 +26,9 @@ export interface ProgramFacts {
   readonly withoutRunBit?: true
 }
 
-/** A program that may be run by its path: there, executable, and its interpreter too. @returns undefined: there is none */
+/**
+ * A program that may be run by its path: there, executable, and its interpreter too. @returns undefined: there is none
+ */
 export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram | undefined {
   const found = facts.look(file)
   if (found === undefined) return undefined
@@ -105,8 +107,8 @@ const programWordAt = (words: readonly string[]): number =>
   words.findIndex((word, at) => /^[^-][^=]*$/.test(word) && !OPTIONS_WITH_VALUE.has(words[at - 1] ?? ''))
 
 /**
- * Checks a program that need not belong to root: it exists, no matter which users can change it. @returns undefined also for files
- * that we may not examine
+ * Checks a program that need not belong to root: it exists, no matter which users can change it. @returns undefined
+ * also for files that we may not examine
  */
 export function readable(file: string): Trusted | undefined {
   try {

@@ -1,4 +1,6 @@
-/** Shells: options that take a text in place of a script (`-c`), and those with a value of their own (`-o pipefail`). */
+/**
+ * Shells: options that take a text in place of a script (`-c`), and those with a value of their own (`-o pipefail`).
+ */
 const SHELLS = { names: /^(?:ba|da|a|z|k|mk)?sh$/, text: /^-[a-z]*c[a-z]*$/, value: /^[-+][a-z]*[oO]$/ }
 const OTHERS = {
   names: /^(?:python|perl|ruby|node|nodejs|php|lua|tclsh|execlineb)[\d.]*$/,

@@ -3,7 +3,8 @@
  * Characters that could move the cursor, change the text direction or start a line are shown as `\u001b`.
  */
 
-// C0 and DEL, C1 (some terminals take U+009B for ESC [), line and paragraph separator, and what changes the direction of text
+// C0 and DEL, C1 (some terminals take U+009B for ESC [), line and paragraph separator, and what changes the direction
+// of text
 // (https://www.unicode.org/reports/tr9/, "Explicit Directional Formatting Characters"; CVE-2021-42574).
 const CONTROLS = '\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069'
 const UNFIT = new RegExp(`[${CONTROLS}]`, 'g')

@@ -38,7 +38,9 @@ const list: readonly Command[] = [
   { title: 'printcontenv HERMES_HOME', ours: ['printcontenv', 'HERMES_HOME'] },
 ]
 
-/** What one of s6's commands costs, ours and Debian's, on a slot that is up, beside the least that a Node program costs. */
+/**
+ * What one of s6's commands costs, ours and Debian's, on a slot that is up, beside the least that a Node program costs.
+ */
 export async function commands(name: string, install: string, { quick, say }: Effort): Promise<Row[]> {
   say('s6 commands')
   await using box = await startServices({

@@ -8,7 +8,9 @@ import { cell, type Effort, type Row } from '../row.ts'
 import { quantile } from '../statistics.ts'
 import type { Subject } from '../subject.ts'
 
-/** Round trips on ours' control socket while 50 slots log at full speed, and while nobody reads the container's stdout. */
+/**
+ * Round trips on ours' control socket while 50 slots log at full speed, and while nobody reads the container's stdout.
+ */
 export async function latency(ours: Subject, { quick, say }: Effort): Promise<Row[]> {
   say('control latency under load')
   const slots = quick ? 5 : 50

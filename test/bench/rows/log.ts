@@ -8,8 +8,9 @@ import { cell, type Effort, interleaved, type Row } from '../row.ts'
 import type { Subject } from '../subject.ts'
 
 /**
- * One slot writes 100-byte lines as fast as they are taken; every subject keeps rotated files, and those that can also stamp
- * and copy to PID 1's standard output, which `cat` reads. The whole path: slot → pipe → supervisor → file and stdout.
+ * One slot writes 100-byte lines as fast as they are taken; every subject keeps rotated files, and those that can also
+ * stamp and copy to PID 1's standard output, which `cat` reads. The whole path: slot → pipe → supervisor → file and
+ * stdout.
  */
 export async function log(subjects: readonly Subject[], { quick, say }: Effort): Promise<Row[]> {
   say('log path')
@@ -49,7 +50,8 @@ export async function logOnce(subject: Subject, bytes: number): Promise<{ speed:
   const reader = spawn('/bin/sh', ['-c', 'exec cat <"$0" >/dev/null', fifo], { stdio: 'ignore' })
   const stdout = openSync(fifo, constants.O_RDWR)
   try {
-    // The second mark comes when the last byte has gone into the pipe. It waits for the third's reader: nobody restarts it.
+    // The second mark comes when the last byte has gone into the pipe. It waits for the third's reader: nobody restarts
+    // it.
     const body = `yes ${'x'.repeat(99)} | head -c ${bytes}\necho "${FULL} $$" >"$marks"\nexec sleep 1000000`
     await using instance = await Instance.start(subject, { slots: 1, body, stdout })
     const begun = await instance.marks.when('the slot to start', (seen) => seen[1])

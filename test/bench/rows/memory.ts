@@ -25,7 +25,9 @@ export async function memory(subjects: readonly Subject[], { quick, say }: Effor
   return rows
 }
 
-/** @returns MB (10^6 bytes, PSS) of the supervisor's own processes `afterMs` after the boot of `slots` sleeping slots */
+/**
+ * @returns MB (10^6 bytes, PSS) of the supervisor's own processes `afterMs` after the boot of `slots` sleeping slots
+ */
 export async function memoryOnce(subject: Subject, slots: number, afterMs: number): Promise<number> {
   await using instance = await Instance.start(subject, { slots })
   await instance.allStarted()

@@ -23,7 +23,10 @@ export async function takeover(ours: Subject, { quick, say }: Effort): Promise<R
   return rows
 }
 
-/** Kills the supervisor some times; the slots write when there are several. @returns ms until the next one answers, for each */
+/**
+ * Kills the supervisor some times; the slots write when there are several. @returns ms until the next one answers, for
+ * each
+ */
 export async function takeoverOnce(ours: Subject, slots: number, kills: number): Promise<number[]> {
   const body = slots === 1 ? 'exec sleep 1000000' : WRITES
   await using instance = await Instance.start(ours, { slots, body, stdout: 'ignore' })

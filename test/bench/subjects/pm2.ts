@@ -3,7 +3,10 @@ import { dirname, join } from 'node:path'
 import type { Found } from '../subject.ts'
 import { onPath } from './on-path.ts'
 
-/** pm2-runtime as PID 1. `dir`: a directory that holds its programs, for a pm2 that is not on PATH (`--pm2 DIR`, HERMES_BENCH_PM2). `node`: the directory of the Node it runs on. */
+/**
+ * pm2-runtime as PID 1. `dir`: a directory that holds its programs, for a pm2 that is not on PATH (`--pm2 DIR`,
+ * HERMES_BENCH_PM2). `node`: the directory of the Node it runs on.
+ */
 export function pm2(dir: string | undefined, node: string): Found {
   const runtime = onPath('pm2-runtime', dir === undefined ? [] : [dir, join(dir, 'node_modules', '.bin')])
   if (runtime === undefined) return { name: 'pm2', missing: 'pm2-runtime is not on PATH (npm: pm2; or --pm2 DIR)' }

@@ -11,7 +11,9 @@ import { dockerCommand } from '../../support/container/container.ts'
 import { root } from '../../support/pages.ts'
 import { size } from '../../support/size.ts'
 
-/** Of each optional program or right a file that needs it, and the test that does; beside them some that need nothing. */
+/**
+ * Of each optional program or right a file that needs it, and the test that does; beside them some that need nothing.
+ */
 const SOME = [
   ['test/slot/rows.test.ts', 'rows|backoff|gives up|the delay is'],
   ['test/process/dashboard/api.test.ts', 'promtool finds'],

@@ -14,8 +14,8 @@ const whyNot = whyNoPodman()
 if (process.env.HERMES_REQUIRE_DOCKER === '1' && whyNot !== undefined) throw new Error(whyNot)
 
 /**
- * `podman build` needs what the page's reader has and this machine lacks: a registry for the base image. One layer: a copy of
- * node_modules after each step takes longer than the build.
+ * `podman build` needs what the page's reader has and this machine lacks: a registry for the base image. One layer: a
+ * copy of node_modules after each step takes longer than the build.
  */
 const BUILD = `set -eu
 podman() {

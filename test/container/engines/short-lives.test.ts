@@ -1,4 +1,5 @@
-// Containers that live for one command: what a script sees of `docker run --rm IMAGE COMMAND`. Whole: npm run long -- short-lives
+// Containers that live for one command: what a script sees of `docker run --rm IMAGE COMMAND`. Whole: npm run long --
+// short-lives
 import { expect, test } from 'vitest'
 import { dockerCommand, keptHome } from '../../support/container/container.ts'
 import { testImage } from '../../support/container/image.ts'

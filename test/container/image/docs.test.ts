@@ -12,7 +12,10 @@ import { type Block, commandBlocks, type Page, pages, runsWithDocker } from '../
 const dockerBlocks = (page: Page): readonly Block[] =>
   commandBlocks(page).filter((block) => runsWithDocker(page, block))
 
-/** Commands that never end by themselves; they may only stand last in a block, and are left when they have said something. */
+/**
+ * Commands that never end by themselves; they may only stand last in a block, and are left when they have said
+ * something.
+ */
 const FOLLOWS = /^(tail -F|docker logs -f|docker attach) /
 
 // `docker build` needs what the README's reader has and this machine lacks: a registry for the base image.
@@ -109,7 +112,8 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
       API_SERVER_KEY: API_KEY,
       HERMES_METRICS_TOKEN: 'a-neutral-token-0123',
       KEY: 'neutral-key-0123',
-      // What is typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the input.
+      // What is typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the
+      // input.
       TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r',
     }
     try {

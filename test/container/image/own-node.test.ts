@@ -1,4 +1,5 @@
-// Every Node of ours, however it is started: no signal opens an inspector, and no variable makes it load code while it is root.
+// Every Node of ours, however it is started: no signal opens an inspector, and no variable makes it load code while it
+// is root.
 import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { CODE_LOADERS } from '../../../src/system/programs/own-node.ts'

@@ -167,8 +167,8 @@ test.each(['profiles', 'logs'])('a linked %s/ is not followed', async (name) => 
 })
 
 /**
- * Swaps, as fast as it can, a directory of its own and the file that root is about to give it for links to what is root's, and back.
- * It follows root through `hot/`: what root has dealt with is no longer root's.
+ * Swaps, as fast as it can, a directory of its own and the file that root is about to give it for links to what is
+ * root's, and back. It follows root through `hot/`: what root has dealt with is no longer root's.
  */
 const SWAPS = `
 const { lstatSync, readdirSync, renameSync, symlinkSync, unlinkSync } = require('node:fs')

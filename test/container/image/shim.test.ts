@@ -16,7 +16,8 @@ const effectiveUid = async (box: Box, options: Parameters<Box['exec']>[1] = {}):
 test('a root docker exec never leaves a root-owned file', async () => {
   await using box = await startContainer({ command: ['gateway', 'run'], files: { 'config.yaml': lives() } })
   await box.up('gateway-default')
-  // Everything the careless host made beforehand has been given back by now; a control that the search would see something.
+  // Everything the careless host made beforehand has been given back by now; a control that the search would see
+  // something.
   expect(rootOwned(box)).toEqual([])
   await box.ok('touch', '/opt/data/made-by-root')
   expect(rootOwned(box)).toEqual([`${box.home}/made-by-root`])

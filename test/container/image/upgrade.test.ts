@@ -1,4 +1,5 @@
-// One volume under an earlier version, this one, and the earlier one again: nothing of it is lost on the way, up or down.
+// One volume under an earlier version, this one, and the earlier one again: nothing of it is lost on the way, up or
+// down.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -59,7 +60,8 @@ test.skipIf(older === undefined)(
       }
       {
         await using box = await start(await testImage())
-        // A gateway that was parked is tried again at each boot: its gateway_state says no other word than the operator's.
+        // A gateway that was parked is tried again at each boot: its gateway_state says no other word than the
+        // operator's.
         expect(await upOrDown(box)).toEqual({ default: 'up', on: 'up', off: 'down', parked: 'parked' })
         expect(await ask(box)).toBe('2')
         expect(await tasks(box)).toEqual(['first'])

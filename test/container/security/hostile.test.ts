@@ -1,4 +1,5 @@
-// The runtime user as an attacker: it can write everything in the volume, in /run/service and in what it owns under /run/hermes.
+// The runtime user as an attacker: it can write everything in the volume, in /run/service and in what it owns under
+// /run/hermes.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +17,10 @@ import { waitFor } from '../../support/wait.ts'
 
 const SUPERVISOR = '/opt/hermes/lib/supervisor.cjs'
 
-/** Says hello, waits for its word to begin, and then asks init for everything it should refuse, and for one start it may have. */
+/**
+ * Says hello, waits for its word to begin, and then asks init for everything it should refuse, and for one start it may
+ * have.
+ */
 const HOSTILE_SUPERVISOR = `
 const { mkdirSync, writeFileSync } = require('node:fs')
 // As ours does before it reads anything: from here on it is the attacker's.

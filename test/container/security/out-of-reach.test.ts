@@ -1,5 +1,5 @@
-// What the runtime user cannot reach although it has the same uid: memory and descriptors of the supervisor and the dashboard, what the
-// supervisor remembers, and the dashboard's secrets.
+// What the runtime user cannot reach although it has the same uid: memory and descriptors of the supervisor and the
+// dashboard, what the supervisor remembers, and the dashboard's secrets.
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -189,7 +189,10 @@ const DASHBOARD = {
 /** `docker exec` gives its own process the container's variables. */
 const CLEAN = Object.fromEntries(Object.keys(SECRETS).map((name) => [name, '']))
 
-/** Files with one of the secrets, of those that this user may read: all of /run and the volume, what /proc says of every process. */
+/**
+ * Files with one of the secrets, of those that this user may read: all of /run and the volume, what /proc says of every
+ * process.
+ */
 async function findSecrets(box: Box, user: string): Promise<readonly string[]> {
   const script = [
     'for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do grep -qs "[s]ecret-.*-1b7" $file && echo $file; done',

@@ -1,4 +1,5 @@
-// A `hermes` that is typed into a shell of root's: root's terminal stays root's, and everything behaves as on that terminal.
+// A `hermes` that is typed into a shell of root's: root's terminal stays root's, and everything behaves as on that
+// terminal.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Box, lives, startContainer } from '../../support/container/container.ts'
 import { Terminal } from '../../support/terminal.ts'

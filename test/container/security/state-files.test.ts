@@ -1,4 +1,5 @@
-// What a boot reads from the files of profiles: words of tools and of earlier boots, pid files, copies, how the last life ended.
+// What a boot reads from the files of profiles: words of tools and of earlier boots, pid files, copies, how the last
+// life ended.
 import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -50,13 +50,19 @@ const json = async <T>(box: Box, ...words: string[]): Promise<T> =>
 /** By pid; it may have ended in between. */
 const kill = (box: Box, pid: number) => dockerCommand(['exec', box.id, 'kill', '-KILL', String(pid)])
 
-/** Workers by profile, as the container's process table has them: leaders of their process groups. Root may not read their environment. */
+/**
+ * Workers by profile, as the container's process table has them: leaders of their process groups. Root may not read
+ * their environment.
+ */
 const SAMPLE = `for p in /proc/[0-9]*; do
   read -r s <"$p/stat" || continue; set -- \${s##*) }; [ "$3" = "\${p#/proc/}" ] || continue
   tr '\\0' ' ' <"$p/cmdline" | grep -q '/opt/data/agent t_' && tr '\\0' '\\n' <"$p/environ" | sed -n 's/^HERMES_PROFILE=//p'
 done 2>/dev/null; true`
 
-/** How many workers of one profile overlapped, from the lines `begin|end TASK PROFILE NANOSECONDS`. A killed one has no end and is left out. */
+/**
+ * How many workers of one profile overlapped, from the lines `begin|end TASK PROFILE NANOSECONDS`. A killed one has no
+ * end and is left out.
+ */
 function mostAtOnce(journal: readonly string[]): number {
   const spans = journal.flatMap((line, index) => {
     const [word, task, profile, at] = line.split(' ')

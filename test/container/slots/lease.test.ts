@@ -67,7 +67,10 @@ test('the same hostname, a recreated container: the volume is free at once', asy
   await second.up('gateway-default', { deadlineMs: 5000 })
 })
 
-/** How far the clock of a container's init and supervisor is off, as `shift` says: the machine has one clock for all containers. */
+/**
+ * How far the clock of a container's init and supervisor is off, as `shift` says: the machine has one clock for all
+ * containers.
+ */
 class OwnClock implements Disposable {
   readonly #dir = mkdtempSync(join(tmpdir(), 'hermes-clock-'))
 

@@ -1,4 +1,5 @@
-// What is asked for. That a cgroup holds a fork bomb is tried on kernels, in test/container/security/slot-limits.test.ts.
+// What is asked for. That a cgroup holds a fork bomb is tried on kernels, in
+// test/container/security/slot-limits.test.ts.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -15,7 +15,8 @@ const blocksOf = (path: string): readonly Block[] => {
 }
 
 /**
- * What npm does here: the modules are there, the unit tests are one file of them, and what .ci/run runs in any case is looked for there.
+ * What npm does here: the modules are there, the unit tests are one file of them, and what .ci/run runs in any case is
+ * looked for there.
  */
 const PRELUDE = `
 set -eu

@@ -15,8 +15,9 @@ const byHand = pages()
 
 /** Commands that do not end by themselves: they are left as soon as they have had time to say something. */
 const FOLLOWS = /( -f| --follow|gateway run|kanban watch|hermes dashboard)$/
-/** Commands that ask on a terminal, and what is typed: an endpoint, a model, the usual name of a key, a key. A Ctrl-D that comes before the program reads its
- * terminal ends nothing, so it is typed until the program has gone. */
+/** Commands that ask on a terminal, and what is typed: an endpoint, a model, the usual name of a key, a key. A Ctrl-D
+ * that comes before the program reads its terminal ends nothing, so it is typed until the program has gone.
+ */
 const ASKS = /^hermes (setup|chat)$/
 const TYPED = 'http://127.0.0.1:9/v1\\rmodel\\r\\rneutral-key-0123\\r'
 

@@ -69,7 +69,9 @@ test('without optional programs and rights their tests are left out and named, t
   }
 })
 
-/** How a test says that some machines cannot run it, and how its name, or what it says when it runs, gives the reason. */
+/**
+ * How a test says that some machines cannot run it, and how its name, or what it says when it runs, gives the reason.
+ */
 const MAY_BE_LEFT_OUT = /\.(skipIf|runIf)\(|\bskip\(/
 const GIVES_REASON = /named\(|\$\{why|\((needs|only) |skip\([^)]/
 

@@ -36,7 +36,10 @@ const gated = (env: Readonly<Record<string, string>> = {}, args: readonly string
 const credentials = { username: 'me', password: 'correct horse' }
 
 let people = 0
-/** A proxy's word for who asks, so that the log-ins of many tests are not ten tries of one. Counts where proxies are trusted. */
+/**
+ * A proxy's word for who asks, so that the log-ins of many tests are not ten tries of one. Counts where proxies are
+ * trusted.
+ */
 const somebodyElse = (): string => `198.51.${Math.floor(++people / 250)}.${people % 250}`
 
 const logIn = (dashboard: RunningDashboard, asking: Asking = {}): Promise<DashboardAnswer> =>

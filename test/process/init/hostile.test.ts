@@ -282,7 +282,8 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     writeFileSync(box.path('/run/hermes/log/a'), '')
     await expect(supervisor.spawned('a')).rejects.toThrow('is not the FIFO that was made for it')
     await box.ok('sh', '-c', 'rm /run/hermes/log/a; mkfifo /run/hermes/log/a')
-    await expect(supervisor.spawned('a')).rejects.toThrow('ENXIO') // nobody reads it, for it is not the one init keeps open
+    // nobody reads it, for it is not the one init keeps open
+    await expect(supervisor.spawned('a')).rejects.toThrow('ENXIO')
     expect(isOwned(box)).toBe(false)
   })
 

@@ -1,6 +1,7 @@
-// The commands that become somebody or something else: ours and Debian's with the same words, in one place, must print the same and
-// exit with the same code. s6-overlay's with-contenv is s6-envdir -Lf on an environment that is empty but for PATH, and its
-// printcontenv is the file and a newline. What differs is in the table of differences, and nothing else does.
+// The commands that become somebody or something else: ours and Debian's with the same words, in one place, must print
+// the same and exit with the same code. s6-overlay's with-contenv is s6-envdir -Lf on an environment that is empty but
+// for PATH, and its printcontenv is the file and a newline. What differs is in the table of differences, and nothing
+// else does.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

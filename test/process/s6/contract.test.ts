@@ -1,5 +1,6 @@
-// The same operations on real s6-svscan service directories and on our slots, with Debian's tools and with ours: what they print
-// and exit with must be the same four times. What differs is in the table of differences, with its reason, and nothing else does.
+// The same operations on real s6-svscan service directories and on our slots, with Debian's tools and with ours: what
+// they print and exit with must be the same four times. What differs is in the table of differences, with its reason,
+// and nothing else does.
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
@@ -402,7 +403,8 @@ describe('letters', () => {
 /** Brings it to where it will be started again, but not yet. */
 async function untilItWaits({ place }: Story): Promise<void> {
   const kill = (): Promise<Said> => place.ask('s6-svc', '-wd', '-T', '60000', '-k', '@waits')
-  // s6 tries again after ten seconds what it cannot execute; ours has a delay that is long enough, after the second death.
+  // s6 tries again after ten seconds what it cannot execute; ours has a delay that is long enough, after the second
+  // death.
   if (place.kind === 's6') chmodSync(join(place.dir('waits'), 'run'), 0o644)
   else {
     await kill()
@@ -764,10 +766,11 @@ describe('what differs', () => {
     }
     expect(await flooded).toBe(0)
     expect(latencies.length).toBeGreaterThan(10)
-    // On a machine that is busy with other things, too: what would hold it up is a flood obeyed in one go, which takes minutes.
+    // On a machine that is busy with other things, too: what would hold it up is a flood obeyed in one go, which takes
+    // minutes.
     expect(Math.max(...latencies)).toBeLessThan(5_000)
-    // What was read of it is obeyed before this is, and then nothing happens any more. `D`, not `d`: an `x` of the flood that waits for the
-    // next death starts anew what is normally up.
+    // What was read of it is obeyed before this is, and then nothing happens any more. `D`, not `d`: an `x` of the
+    // flood that waits for the next death starts anew what is normally up.
     await place.ask('s6-svc', '-cD', '@steady')
     const status = join(place.dir('steady'), 'supervise/status')
     await waitFor(

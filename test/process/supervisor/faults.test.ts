@@ -74,7 +74,10 @@ const isUp = (hermes: RunningHermes, name = SLOT) =>
     { deadlineMs: 30_000 },
   )
 
-/** Everything that starts by itself is up, and said so: a fault set from now on strikes at what the test does, at nothing else. */
+/**
+ * Everything that starts by itself is up, and said so: a fault set from now on strikes at what the test does, at
+ * nothing else.
+ */
 async function begin(desired: 'running' | 'stopped'): Promise<RunningHermes> {
   const hermes = await startHermes({ install, profiles: [{ ...victim, desired }] })
   await isUp(hermes, 'gateway-default')

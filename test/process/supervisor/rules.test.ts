@@ -273,7 +273,8 @@ test('what a dead slot left behind is gone before its next start', async () => {
     const { pid } = await status('leaves-child')
     return pid !== before.pid && pid
   })
-  // Killed before; the kernel may take longer to bury it than to start the next one. The next one's own child is another.
+  // Killed before; the kernel may take longer to bury it than to start the next one. The next one's own child is
+  // another.
   await waitFor('its end', () => !alive(left))
   expect(alive(next)).toBe(true)
 })

@@ -7,7 +7,8 @@ import { waitFor } from '../../support/wait.ts'
 test('a slot killed 100 times while it writes keeps every line, in order, in files of at most 1,000,000 bytes', {
   timeout: 300_000,
 }, async () => {
-  // 7-digit numbers in 1,000-byte lines: each life writes about 150 kB, so a hundred lives rotate through more than ten archives.
+  // 7-digit numbers in 1,000-byte lines: each life writes about 150 kB, so a hundred lives rotate through more than ten
+  // archives.
   const program =
     'n=0; [ -s "$1" ] && read -r n <"$1"; pad=$(printf "%0980d" 0); i=0; while [ $i -lt 150 ]; do n=$((n+1)); i=$((i+1)); printf "line %07d %s\\n" $n $pad; done; echo $n >"$1"; kill -KILL $$'
   await using hermes = await startHermes({

@@ -39,7 +39,8 @@ test('one profile whose config.yaml cannot be read costs the others nothing', as
   expect(readFileSync(join(home, 'logs', 'container-boot.log'), 'utf8')).toContain('profile=zzz')
 })
 
-// kallsyms stands for /proc/self/pagemap, which would take all memory where it is read: both say that they are empty, and are not.
+// kallsyms stands for /proc/self/pagemap, which would take all memory where it is read: both say that they are empty,
+// and are not.
 test('links into /proc in the place of one profile’s files cost that profile its settings, and nobody anything else', async () => {
   const home = freshHome()
   const bad = join(home, 'profiles', 'bad')

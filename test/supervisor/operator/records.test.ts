@@ -1,4 +1,5 @@
-// What s6's tools read and hear of a slot, in real slot directories: who begins to listen and then reads the status knows all.
+// What s6's tools read and hear of a slot, in real slot directories: who begins to listen and then reads the status
+// knows all.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

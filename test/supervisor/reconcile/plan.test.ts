@@ -293,7 +293,8 @@ test('the memory is plain JSON', () => {
   expect(JSON.parse(JSON.stringify(memory))).toEqual(memory)
 })
 
-// --- random histories ------------------------------------------------------------------------------------------------------------
+// --- random histories
+// ------------------------------------------------------------------------------------------------------------
 
 const NAMES = ['a', 'b', 'c', 'd'] as const
 type Name = (typeof NAMES)[number]
@@ -360,7 +361,8 @@ class World {
       this.#generation++
       this.dirs.clear()
     }
-    // What was seen before is all there is to go by where the slots do not say: forgetting it would be forgetting where they run.
+    // What was seen before is all there is to go by where the slots do not say: forgetting it would be forgetting where
+    // they run.
     if (event.type === 'forget' && this.#toldDirs) this.memory = emptyMemory
     if (event.type === 'pass') this.nowMs += event.ms
   }

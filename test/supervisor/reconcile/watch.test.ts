@@ -101,7 +101,8 @@ test('events come before the poll would see it, also after another directory has
     warn: (text) => expect.fail(text),
   })
   let made = 0
-  // The watch is set some time after the start: a profile a look until some are seen. More than the exchange itself could call for.
+  // The watch is set some time after the start: a profile a look until some are seen. More than the exchange itself
+  // could call for.
   const seesNew = async (): Promise<void> => {
     const enough = calls + 5
     await waitFor('calls for new profiles', () => {

@@ -350,7 +350,8 @@ test('a slot costs two descriptors', async () => {
   await waitFor('all to be closed', () => count() < before + 10)
 })
 
-// --- with the original tools -------------------------------------------------------------------------------------------------
+// --- with the original tools
+// -------------------------------------------------------------------------------------------------
 
 const why = whyMissing('s6-svc')
 const run = (name: string, ...args: string[]): { code: number | null; out: string } => {

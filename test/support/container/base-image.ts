@@ -1,4 +1,5 @@
-// The base image where no registry can be reached: Debian by debootstrap, plus the Node and npm that package-lock.json pins.
+// The base image where no registry can be reached: Debian by debootstrap, plus the Node and npm that package-lock.json
+// pins.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { appendFile, cp, mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises'

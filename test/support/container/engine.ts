@@ -44,7 +44,8 @@ export async function startEngine(): Promise<boolean> {
   // A pid file of an engine that was killed would stop the next one from starting.
   await rm(join(engineDir(), 'engine.pid'), { force: true })
   const log = await open(logFile(), 'w')
-  // cgroup v2 delegation, storage driver, bridge: dockerd's own choices. Its socket is the default one, so that `docker` finds it.
+  // cgroup v2 delegation, storage driver, bridge: dockerd's own choices. Its socket is the default one, so that
+  // `docker` finds it.
   const dockerd = spawn(
     'dockerd',
     [

@@ -70,7 +70,10 @@ export async function addedMegabytes(image: string): Promise<number> {
 /** The last commit whose volumes differ from today's: no checksum in gateway_state.json, no ids. */
 const OLDER_COMMIT = '6ce93f8'
 
-/** An image of an earlier version: HERMES_OLDER_IMAGE, or one made from this checkout's history. Undefined: that has no such commit. */
+/**
+ * An image of an earlier version: HERMES_OLDER_IMAGE, or one made from this checkout's history. Undefined: that has no
+ * such commit.
+ */
 export async function olderImage(): Promise<string | undefined> {
   if (process.env.HERMES_OLDER_IMAGE) return process.env.HERMES_OLDER_IMAGE
   const image = `hermes-older:${OLDER_COMMIT}`

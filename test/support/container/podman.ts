@@ -35,7 +35,9 @@ export class Podman implements AsyncDisposable {
   /** A directory with the program `podman`, for PATH. */
   readonly bin: string
   readonly #dir: string
-  /** Holds the mount namespace that all calls share: storage that one call has mounted is taken for mounted by the next. */
+  /**
+   * Holds the mount namespace that all calls share: storage that one call has mounted is taken for mounted by the next.
+   */
   readonly #holder: ChildProcess
 
   private constructor(dir: string) {
@@ -96,8 +98,9 @@ export class Podman implements AsyncDisposable {
   }
 
   /**
-   * podman asks for cgroup v2 as a machine with systemd has it; in the holder's mount namespace it is there. Where root may not
-   * raise its limits (a container, a sandbox), neither the limits that podman asks for by default can be had, nor crun's device filter.
+   * podman asks for cgroup v2 as a machine with systemd has it; in the holder's mount namespace it is there. Where root
+   * may not raise its limits (a container, a sandbox), neither the limits that podman asks for by default can be had,
+   * nor crun's device filter.
    */
   #writePrograms(): void {
     mkdirSync(this.bin)

@@ -1,4 +1,5 @@
-// A kernel of its own: User Mode Linux boots the image under test where cgroups are of version 2, whatever this machine has.
+// A kernel of its own: User Mode Linux boots the image under test where cgroups are of version 2, whatever this machine
+// has.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,7 +23,10 @@ export interface KernelOptions {
   readonly main: string
 }
 
-/** As an engine starts a privileged container: a cgroup with a limit, seen from inside as the root of all cgroups, writable. */
+/**
+ * As an engine starts a privileged container: a cgroup with a limit, seen from inside as the root of all cgroups,
+ * writable.
+ */
 const boot = (variables: string, pidsLimit: number, main: string): string => `#!/bin/sh
 set -e
 ${variables}

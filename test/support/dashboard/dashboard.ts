@@ -188,7 +188,10 @@ export function resealed(
   return cookieHeader({ hermes_session_at: sealer.seal('access', { ...held, ...change }) })
 }
 
-/** The name of a cookie without the mark of its dashboard, as earlier versions had it: a dashboard takes its own by both. */
+/**
+ * The name of a cookie without the mark of its dashboard, as earlier versions had it: a dashboard takes its own by
+ * both.
+ */
 export const unmarked = (cookie: string): string => (cookie.split('=')[0] ?? '').replace(/_[0-9a-f]{8}$/, '')
 
 /** As a Cookie header. */

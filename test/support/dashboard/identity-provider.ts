@@ -55,7 +55,10 @@ export async function startIdentityProvider(options: {
   readonly ttlS?: number
   /** false: no session can be renewed. */
   readonly refreshTokens?: boolean
-  /** Ways in which a client may show that it is the one, announced as they stand here; ours is registered with the first. */
+  /**
+   * Ways in which a client may show that it is the one, announced as they stand here; ours is registered with the
+   * first.
+   */
   readonly clientAuthMethods?: readonly ClientAuthMethod[]
 }): Promise<IdentityProvider> {
   const { redirectUri, accounts, ttlS = 3600, refreshTokens = true, clientAuthMethods } = options

@@ -5,9 +5,9 @@ import { tryRunSync } from '../../../scripts/run.ts'
 import { whyMissing } from '../tools.ts'
 
 /**
- * Mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program before all else;
- * \`opening\` answers that one and one look at the attributes (linux/fuse.h: INIT 26, GETATTR 3; STATX is ENOSYS). What comes then is not even read:
- * who waits for an answer to what was read cannot be killed.
+ * Mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program
+ * before all else; \`opening\` answers that one and one look at the attributes (linux/fuse.h: INIT 26, GETATTR 3; STATX
+ * is ENOSYS). What comes then is not even read: who waits for an answer to what was read cannot be killed.
  */
 const MOUNT = `
 import ctypes, os, struct, sys, threading
@@ -40,7 +40,8 @@ export function whyNoHangingFile(): string | undefined {
 }
 
 /**
- * Lets every look at a file hang from now on, in the mount namespace of a process; its PID namespace does not hold what does that.
+ * Lets every look at a file hang from now on, in the mount namespace of a process; its PID namespace does not hold what
+ * does that.
  * @param pid the process
  * @param file it is there
  * @param what `opening`: only to open it hangs

@@ -1,4 +1,7 @@
-/** Databases as somebody who can write the volume may leave them: each holds up, for ever or for long, whoever opens it in good faith. */
+/**
+ * Databases as somebody who can write the volume may leave them: each holds up, for ever or for long, whoever opens it
+ * in good faith.
+ */
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { runSync } from '../../../scripts/run.ts'

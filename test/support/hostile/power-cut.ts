@@ -14,7 +14,10 @@ export interface CutDisk extends Disposable {
   afterCut<T>(look: (path: string) => Promise<T>): Promise<T>
 }
 
-/** An ext4 of its own in a file. @returns why there is none, in a line: loop devices need root and a kernel that has them */
+/**
+ * An ext4 of its own in a file. @returns why there is none, in a line: loop devices need root and a kernel that has
+ * them
+ */
 export function cutDisk(): CutDisk | string {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-cut-'))
   const [image, path, copied] = ['disk', 'home', 'after'].map((name) => join(dir, name)) as [string, string, string]
@@ -35,8 +38,8 @@ export function cutDisk(): CutDisk | string {
   return {
     path,
     async afterCut(look) {
-      // A name of its own: a container that starts meanwhile holds the last copy's mount for a moment, and its loop device would be
-      // taken again, with what it knows of the file system.
+      // A name of its own: a container that starts meanwhile holds the last copy's mount for a moment, and its loop
+      // device would be taken again, with what it knows of the file system.
       const copy = join(dir, `copy-${++cuts}`)
       runSync('cp', ['--sparse=always', image, copy])
       runSync('mount', ['-o', 'loop', copy, copied])

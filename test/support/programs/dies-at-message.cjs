@@ -1,5 +1,6 @@
-// Takes the place of lib/supervisor.cjs in an install tree of a test: the real supervisor (supervisor-real.cjs beside it), which
-// kills itself with SIGKILL at the message that $HERMES_HOME/fault names: {"direction", "type", "when"}. The fault happens once.
+// Takes the place of lib/supervisor.cjs in an install tree of a test: the real supervisor (supervisor-real.cjs beside
+// it), which kills itself with SIGKILL at the message that $HERMES_HOME/fault names: {"direction", "type", "when"}. The
+// fault happens once.
 const fs = require('node:fs')
 const net = require('node:net')
 const { join } = require('node:path')

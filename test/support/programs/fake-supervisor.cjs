@@ -1,7 +1,7 @@
-// Stands in for lib/supervisor.cjs: a real process that speaks the protocol and otherwise does what the test says, which it
-// reaches through a Unix socket beside itself. To the test: {"start":…} once, then {"line":…} for every line from init.
-// From the test: {"send":line}, {"raw":base64}, {"dieOn":type}, {"close":true}, {"deaf":true}.
-// Where there is a main program it says by itself what init starts that after: hello, and that the boot has come to its end.
+// Stands in for lib/supervisor.cjs: a real process that speaks the protocol and otherwise does what the test says,
+// which it reaches through a Unix socket beside itself. To the test: {"start":…} once, then {"line":…} for every line
+// from init. From the test: {"send":line}, {"raw":base64}, {"dieOn":type}, {"close":true}, {"deaf":true}. Where there
+// is a main program it says by itself what init starts that after: hello, and that the boot has come to its end.
 const net = require('node:net')
 const { join } = require('node:path')
 

@@ -1,5 +1,5 @@
-// init as root and PID 1 of a namespace of its own, as in a container: with its own /run, accounts and hooks, so that nothing of
-// the machine is touched.
+// init as root and PID 1 of a namespace of its own, as in a container: with its own /run, accounts and hooks, so that
+// nothing of the machine is touched.
 import { chmodSync, chownSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -143,7 +143,8 @@ export const prepareScript = (dir: string, install: string, home: string): strin
     // As an engine does: slots get no cgroups of the machine.
     '[ ! -d /sys/fs/cgroup ] || mount -t tmpfs -o ro tmpfs /sys/fs/cgroup',
     `mount -t tmpfs -o mode=755 tmpfs /opt && mkdir /opt/hermes && mount --bind ${install} /opt/hermes`,
-    // /etc as a whole: init replaces passwd and group by renaming. In memory: a thousand files on a disk cost half a second.
+    // /etc as a whole: init replaces passwd and group by renaming. In memory: a thousand files on a disk cost half a
+    // second.
     `mkdir -p ${dir}/etc && mount -t tmpfs -o mode=755 tmpfs ${dir}/etc`,
     `cp -a /etc/. ${dir}/etc/ && mount --bind ${dir}/etc /etc`,
     ...['cont-init.d', 'cont-finish.d'].map((name) => `rm -rf /etc/${name} && cp -a ${dir}/${name} /etc/${name}`),

@@ -7,8 +7,8 @@ export const CHAINS = 20
 export const DEPTH = 10
 
 /**
- * 200 services that are ready at once, in chains: s0-0 needs s0-1 and so on, so that no list of them is in order by itself.
- * Name → what it depends on.
+ * 200 services that are ready at once, in chains: s0-0 needs s0-1 and so on, so that no list of them is in order by
+ * itself. Name → what it depends on.
  */
 const chains = (deep: number): ReadonlyMap<string, readonly string[]> =>
   new Map(

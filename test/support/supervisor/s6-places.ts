@@ -1,5 +1,5 @@
-// Two places where s6's tools can work: s6-svscan with its own service directories, and a Hermes with slots. And two sets of
-// tools: Debian's and ours. The same services are in both places, once for each set of tools.
+// Two places where s6's tools can work: s6-svscan with its own service directories, and a Hermes with slots. And two
+// sets of tools: Debian's and ours. The same services are in both places, once for each set of tools.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// The real programs as root and PID 1 of a namespace of their own, with the services that an image would define in its /etc.
+// The real programs as root and PID 1 of a namespace of their own, with the services that an image would define in its
+// /etc.
 import {
   chmodSync,
   chownSync,

@@ -1,5 +1,5 @@
-// Service trees as authors of s6-overlay images write them, and stand-ins for the servers they start. Each stand-in notes in
-// $ORDER_FILE, or /run/order, what happens to it.
+// Service trees as authors of s6-overlay images write them, and stand-ins for the servers they start. Each stand-in
+// notes in $ORDER_FILE, or /run/order, what happens to it.
 import type { Etc } from './service-box.ts'
 
 const note = `note() { echo "$*" >>"\${ORDER_FILE:-/run/order}"; }\n`

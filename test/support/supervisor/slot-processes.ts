@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Pids of what runs in a slot of the Hermes with this run directory: the environment tells, whatever a process calls itself. */
+/**
+ * Pids of what runs in a slot of the Hermes with this run directory: the environment tells, whatever a process calls
+ * itself.
+ */
 export function processesOf(runDir: string, slot: string): number[] {
   return readdirSync('/proc')
     .map(Number)

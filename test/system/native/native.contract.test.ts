@@ -131,7 +131,10 @@ const subjects = [
   ['the fake', fake()],
 ] as const
 
-/** Both ends of a Unix socket: a descriptor, and a client that does not read. `destroy` closes what listened, and the descriptor. */
+/**
+ * Both ends of a Unix socket: a descriptor, and a client that does not read. `destroy` closes what listened, and the
+ * descriptor.
+ */
 async function connectedSocket() {
   const path = fresh()
   const server = createServer()
