@@ -28,7 +28,9 @@ export const setCookie = (name: CookieName, value: string, maxAgeS: number, plac
 
 export const deleteCookie = (name: CookieName, place: CookiePlace): string => setCookie(name, '', 0, place)
 
-/** Takes the session cookies back under every name they can have had: the dashboard may have moved behind a proxy since. */
+/**
+ * Takes the session cookies back under every name they can have had: the dashboard may have moved behind a proxy since.
+ */
 export function deletions({ path, mark }: Pick<CookiePlace, 'path' | 'mark'>): readonly string[] {
   return SESSION.flatMap((name) => [`${name}_${mark}`, name]).flatMap((name) => [
     written(name, '', 0, '/', false),

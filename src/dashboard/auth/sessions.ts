@@ -13,7 +13,7 @@ const SESSION_MS = 12 * 3_600_000
 const ACCESS_MS = 15 * 60_000
 /** Lifetime of a session that cannot be renewed. */
 const ONLY_ACCESS_MS = 3_600_000
-/** Requests that were under way with the cookies of before a renewal get what it came to. */
+/** Requests that were under way with the cookies from before a renewal get the result of that renewal. */
 const RENEWED_MS = 60_000
 /** Browsers take 4096 bytes with name and attributes. A longer refresh token is left out: the session ends sooner. */
 const MAX_COOKIE_CHARS = 3700
@@ -72,8 +72,8 @@ interface Issued {
 }
 
 /**
- * Sessions, which browsers keep in two sealed cookies: one that opens the door for a while, and one that renews it. Nothing of
- * them is kept here but which of them were ended.
+ * Sessions, which browsers keep in two sealed cookies: one that opens the door for a while, and one that renews it.
+ * Nothing of them is kept here but which of them were ended.
  */
 export class Sessions {
   readonly #facts: SessionFacts

@@ -1,6 +1,7 @@
 /**
- * Every request and answer of the dashboard's API, as schemas: the server checks what comes in with them, the OpenAPI document
- * and its tests are made from them, and the page takes its types from here. Times are RFC 3339 UTC, unknown facts are absent.
+ * Every request and answer of the dashboard's API, as schemas: the server checks what comes in with them, the OpenAPI
+ * document and its tests are made from them, and the page takes its types from here. Times are RFC 3339 UTC, unknown
+ * facts are absent.
  */
 import * as z from 'zod/mini'
 import { STATUSES } from '../../kanban/task.ts'

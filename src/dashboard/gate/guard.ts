@@ -99,7 +99,10 @@ function checkOrigin({ origin, headers }: RequestFacts): void {
   )
 }
 
-/** A stream is opened by GET, for which a browser may leave out our own origin, but never another one. @throws Refused 403 */
+/**
+ * A stream is opened by GET, for which a browser may leave out our own origin, but never another one. @throws Refused
+ * 403
+ */
 export function checkStream(facts: RequestFacts): void {
   if (facts.headers.origin !== undefined) checkOrigin(facts)
 }

@@ -1,7 +1,8 @@
 /** Page to open after the log-in. It comes from an address that anyone may have made up. */
 
 /**
- * A path of the page, as it may be sent in `Location`; anything that could lead elsewhere, or to a route that acts, is `/`.
+ * A path of the page, as it may be sent in `Location`; anything that could lead elsewhere, or to a route that acts, is
+ * `/`.
  * @param text a path with its query, not decoded
  */
 export function safeNext(text: string | undefined): string {

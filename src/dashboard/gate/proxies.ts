@@ -6,7 +6,7 @@ export type IsTrusted = (address: string) => boolean
 
 /**
  * @param text addresses and networks with commas: `10.0.0.2, 172.16.0.0/12, fd00::/8`
- * @throws Error naming the part that is none
+ * @throws Error naming the part that is neither
  */
 export function parseProxies(text: string | undefined): IsTrusted {
   const list = new BlockList()
@@ -29,8 +29,9 @@ function add(list: BlockList, part: string): void {
 export const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
 
 /**
- * An address as proxies write it, which may have a port: `203.0.113.7:51000` (Azure, IIS), `[2001:db8::1]:443` (RFC 7239, 6).
- * @returns the text itself where it is none (`unknown`, `_hidden`)
+ * An address as proxies write it, which may have a port: `203.0.113.7:51000` (Azure, IIS), `[2001:db8::1]:443` (RFC
+ * 7239, 6).
+ * @returns the text itself where it is not an address (`unknown`, `_hidden`)
  */
 export function nodeAddress(text: string): string {
   const node = text.trim()

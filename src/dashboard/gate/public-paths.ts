@@ -32,7 +32,10 @@ export const PUBLIC: PublicList = {
   prefix: '/assets/',
 }
 
-/** @param path as it stands in the request line, without the query: what only means the same after decoding is another path */
+/**
+ * @param path as it stands in the request line, without the query: what only means the same after decoding is another
+ * path
+ */
 export const isPublic = (path: string, list: PublicList): boolean =>
   list.always.includes(path) ||
   list.api.includes(path) ||

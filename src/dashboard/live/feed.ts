@@ -20,8 +20,8 @@ const USAGE_MS = 2000
 const BOARDS_MS = 250
 
 /**
- * The stream of events: one subscription to the supervisor, one look at /proc and at the boards' files, for all viewers together
- * and only while there are any. When the supervisor is away it is looked for until it is back.
+ * The stream of events: one subscription to the supervisor, one look at /proc and at the boards' files, for all viewers
+ * together and only while there are any. When the supervisor is away it is looked for until it is back.
  */
 export class Feed {
   readonly #facts: FeedFacts

@@ -1,4 +1,7 @@
-/** Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than anybody can look at. Pure. */
+/**
+ * Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than anybody can look
+ * at. Pure.
+ */
 import type { LogLine } from '../contract/contract.ts'
 
 /** Lines per batch, ten batches a second: more than a page can keep up with. */

@@ -99,7 +99,10 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
   }
 }
 
-/** Our Node starts with USR1 blocked (src/system/programs/own-node.ts), which a program that node-pty starts would inherit. */
+/**
+ * Our Node starts with USR1 blocked (src/system/programs/own-node.ts), which a program that node-pty starts would
+ * inherit.
+ */
 async function unblockUsr1(): Promise<void> {
   if (process.listenerCount('SIGUSR1') > 0) return
   // Its default would end us.

@@ -6,7 +6,7 @@ import type { PasswordProvider } from './provider.ts'
 
 /**
  * One user, named in the settings; undefined where they name none.
- * @throws HermesError with exit code 78 for a hash that is none
+ * @throws HermesError with exit code 78 for an invalid hash
  */
 export function basicProvider(setting: (name: string) => string | undefined): PasswordProvider | undefined {
   const username = setting('BASIC_AUTH_USERNAME')

@@ -5,7 +5,10 @@ import { Discovery, type OidcSettings } from './discovery.ts'
 import { reasonOf } from './oidc-reason.ts'
 import { type Grant, type Identity, LoginRefused, ProviderAway, type RedirectProvider } from './provider.ts'
 
-/** A refresh token, with which a session outlives its first hour, needs `offline_access` at many providers; others refuse it. */
+/**
+ * A refresh token, with which a session outlives its first hour, needs `offline_access` at many providers; others
+ * refuse it.
+ */
 const SCOPES = 'openid profile email'
 
 /** @returns undefined where no client is configured */

@@ -62,7 +62,7 @@ export function createClient({ prefix, token: first, freshToken, onSignedOut }: 
     }
   }
 
-  /** @throws Failure when the answer is none of success */
+  /** @throws Failure when the answer is not a success */
   const request = async (path: string, init: RequestInit): Promise<Response> => {
     let response = await ask(path, init)
     if (response.status === 401 || response.status === 403) {

@@ -4,7 +4,8 @@
  * the policy allows.
  */
 export function documentWithoutInlineStyles(real: Document, signal: AbortSignal): Document {
-  // Style elements are caught where they are put in: xterm 6 makes one of them with the real document whatever it was given.
+  // Style elements are caught where they are put in: xterm 6 makes one of them with the real document whatever it was
+  // given.
   function appendChild<T extends Node>(this: HTMLElement, child: T): T {
     if (!(child instanceof HTMLStyleElement)) return Node.prototype.appendChild.call(this, child) as T
     adopt(child, real, signal)
@@ -26,7 +27,9 @@ function setAttribute(this: HTMLElement, name: string, value: string): void {
   else Element.prototype.setAttribute.call(this, name, value)
 }
 
-/** The element stays outside of the document; the text put into it becomes a constructed style sheet of the document. */
+/**
+ * The element stays outside of the document; the text put into it becomes a constructed style sheet of the document.
+ */
 function adopt(element: HTMLStyleElement, real: Document, signal: AbortSignal): void {
   const sheet = new CSSStyleSheet()
   real.adoptedStyleSheets.push(sheet)

@@ -5,7 +5,10 @@ export interface ServerEvent {
   readonly data: string
 }
 
-/** Reads server-sent events out of text that comes in pieces. @returns takes a piece, gives the events that are complete with it */
+/**
+ * Reads server-sent events out of text that comes in pieces. @returns takes a piece, gives the events that are complete
+ * with it
+ */
 export function eventReader(): (text: string) => readonly ServerEvent[] {
   const heard: ServerEvent[] = []
   const parser = createParser({ onEvent: ({ event = 'message', data }) => heard.push({ name: event, data }) })

@@ -1,6 +1,7 @@
 /**
- * The lines of a log that the page holds: a bounded run of entries, and those of them that pass the filter. Entries carry numbers
- * that count up downwards; a page of older lines is numbered below the first one, so a row keeps its key whatever is added.
+ * The lines of a log that the page holds: a bounded run of entries, and those of them that pass the filter. Entries
+ * carry numbers that count up downwards; a page of older lines is numbered below the first one, so a row keeps its key
+ * whatever is added.
  */
 
 import { type CoarseLevel, coarse, follow, type LineFacts, type ReadLine, readLine } from '../../../log/line-facts.ts'

@@ -1,6 +1,6 @@
 /**
- * Moving a card with a mouse, a pen or a finger. A mouse drags after a few pixels; a finger after a short hold, because before it
- * a movement means to scroll.
+ * Moving a card with a mouse, a pen or a finger. A mouse drags after a few pixels; a finger after a short hold, because
+ * before it a movement means to scroll.
  */
 const MOUSE_PX = 6
 const HOLD_MS = 220
@@ -16,7 +16,7 @@ export interface DragTarget {
   cancelled(): void
 }
 
-/** Follows one press on a card until it ends; a press that was no drag does nothing. */
+/** Follows one press on a card until it ends; a press that was not a drag does nothing. */
 export function followPress(press: PointerEvent, card: HTMLElement, board: HTMLElement, target: DragTarget): void {
   const ending = new AbortController()
   const { signal } = ending

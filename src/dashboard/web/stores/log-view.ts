@@ -17,7 +17,10 @@ const MEETING_LINES = 2_000
 export interface LogSnapshot {
   /** Goes up with each change: what is shown is read from the buffer. */
   readonly version: number
-  /** Rows that were put above what was shown, less those taken away there, since the log was opened: a held view moves along. */
+  /**
+   * Rows that were put above what was shown, less those taken away there, since the log was opened: a held view moves
+   * along.
+   */
   readonly shift: number
   /** Rows that the last change put below what is held. */
   readonly added: number

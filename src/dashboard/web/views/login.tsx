@@ -8,7 +8,10 @@ import { Trouble } from '../parts/trouble.tsx'
 import { useApp } from '../stores/app-context.ts'
 import { useLoaded, useWork } from '../stores/async.ts'
 
-/** The ways in: a password, identity providers. After it the page is loaded afresh, with the session's token in its head. */
+/**
+ * The ways in: a password, identity providers. After it the page is loaded afresh, with the session's token in its
+ * head.
+ */
 export function Login() {
   const { client, router } = useApp()
   const words = new URLSearchParams(location.search)

@@ -21,8 +21,8 @@ interface LogListProps {
 }
 
 /**
- * The lines of a log: only those that are seen, and a few more, are in the document. Every row has one height, so what comes in
- * moves nothing that is being read.
+ * The lines of a log: only those that are seen, and a few more, are in the document. Every row has one height, so what
+ * comes in moves nothing that is being read.
  */
 export function LogList({ view, highlight, onChoose }: LogListProps) {
   const box = useRef<HTMLDivElement>(null)
