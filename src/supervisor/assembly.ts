@@ -235,8 +235,8 @@ export function makeOutside(
     helpers,
     advice,
   })
-  const writeWord = operations.writeWord.bind(operations)
-  const s6 = new S6Control({ table, records, writeWord, send, clock, warn })
+  const writeDesired = operations.writeDesired.bind(operations)
+  const s6 = new S6Control({ table, records, writeDesired, send, clock, warn })
   const doors = new Doors({
     controlFd,
     handlers: operations.handlers,

@@ -14,7 +14,7 @@ export interface InitListener {
   readonly receive: (message: ToSupervisor) => void
   /** Our clock goes by init's. */
   readonly adopt: MachineClock['adopt']
-  /** init is gone (or the line to it, which comes to the same). */
+  /** init is gone, or the connection to it, which means the same. */
   readonly ended: () => void
 }
 
@@ -32,7 +32,7 @@ export class InitLink {
     this.#socket = new Socket({ fd, readable: true, writable: true })
   }
 
-  /** Says `hello`, and hands on what init answers. */
+  /** Sends `hello`, and passes on init's answers. */
   listen(listener: InitListener): void {
     this.#listener = listener
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk, listener))

@@ -2,10 +2,11 @@ import { existsSync, rmSync } from 'node:fs'
 import { below } from '../system/paths.ts'
 
 /**
- * Removes the run directory that an earlier version kept in the volume: its scripts and its store hold the environment of a container,
- * secrets included. Call it with the volume's lock held, so that no other supervisor of this volume can be using it.
+ * Removes the run directory that an earlier version kept in the volume: its scripts and its store contain the
+ * environment of a container, including secrets. Call it with the volume's lock held, so that no other supervisor of
+ * this volume can be using it.
  * @returns the directory that was removed; undefined: there was none, or it is ours
- * @throws what the file system says
+ * @throws the error of the file system
  */
 export function removeOldRunDirectory(home: string, runDir: string): string | undefined {
   const old = below(home, 'run')

@@ -19,7 +19,7 @@ export interface SlotNewsOptions {
   readonly send: (message: ToInit) => void
   readonly table: Pick<SlotTable, 'entries'>
   readonly life: Pick<Life, 'phase' | 'drainIfEmpty'>
-  /** Each is told of every slot, in this order. */
+  /** All listeners are called for every slot, in this order. */
   readonly listeners: SlotListeners
 }
 
@@ -32,7 +32,7 @@ export interface SlotListeners {
   readonly operations: Pick<SlotOperations, 'tell'>
 }
 
-/** Passes on what has happened to a slot: files are written before anybody is told of what they say. */
+/** Distributes the changes of slots: files are written before listeners are notified of their content. */
 export class SlotNews implements SlotObserver {
   readonly #o: SlotNewsOptions
 
@@ -48,7 +48,7 @@ export class SlotNews implements SlotObserver {
     this.#o.listeners.operations.tell('slot', entry)
   }
 
-  /** After each step of a slot. */
+  /** Called after each step of a slot. */
   changed({ entry, before, event }: Transition): void {
     const { clock, journal, life } = this.#o
     const { services, waiting, jobResults, records, s6, operations } = this.#o.listeners

@@ -222,7 +222,7 @@ test('a page that anybody may open says so', async () => {
   await using open = await startDashboard(scene.hermes, { args: ['--host', '0.0.0.0', '--insecure'] })
   await using tab = await scene.tab()
   await tab.page.goto(`${open.origin}/`)
-  await tab.sees('.banner.insecure', 'No log-in is needed here')
+  await tab.sees('.banner.insecure', 'No log-in is required')
   await tab.sees(`${row('coder')} .slot-state`, 'up')
   await tab.screenshot('insecure')
 })

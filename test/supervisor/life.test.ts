@@ -39,7 +39,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   const table = {
     entries: () => slots,
     get: (key: string) => slots.find((slot) => slot.key === key),
-    keepWord: () => undefined,
+    setNormallyUp: () => undefined,
     remove: (key: string) =>
       slots.splice(
         slots.findIndex((slot) => slot.key === key),

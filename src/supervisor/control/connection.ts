@@ -22,7 +22,7 @@ export type Handlers = {
   ) => Promise<Operations[O]['result']> | Operations[O]['result']
 }
 
-/** What the connections of one server share. */
+/** State shared by all connections of one server. */
 export interface Share {
   readonly limits: ControlLimits
   readonly handlers: Handlers
@@ -34,7 +34,7 @@ export interface Share {
   unfinished(addedBytes: number): void
 }
 
-/** How much a refused client may still send before it is cut: it must get round to reading why. */
+/** Amount that a refused client may still send before it is cut off: it needs time to read the reason. */
 const MAX_IGNORED_BYTES = 64_000_000
 
 /** One client. */
@@ -96,7 +96,10 @@ export class ControlConnection {
     this.#socket.destroy()
   }
 
-  /** Says why, and ends it. What it still sends is thrown away, so that it does not get a reset instead of the reason. */
+  /**
+   * Sends the reason, and closes the connection. Further input is discarded, so that the client gets the reason and
+   * not a reset.
+   */
   refuse(message: string): void {
     if (this.#refused || this.#closed) return
     this.#refused = true
@@ -133,7 +136,7 @@ export class ControlConnection {
     else if (!this.#scheduled) this.#step()
   }
 
-  /** One request per turn of the loop, so that a client that sends thousands at once does not hold up the others. */
+  /** One request per turn of the loop, so that a client with thousands of requests does not delay the others. */
   #step(): void {
     const { requests, unreadBytes } = this.#share.limits
     if (this.#closed || this.#refused) return
@@ -143,7 +146,7 @@ export class ControlConnection {
       this.#endIfDone()
       return
     }
-    // What has been read already waits here; nothing more is taken from the socket.
+    // Data that has been read waits here; nothing more is read from the socket.
     this.#socket.pause()
     if (this.#underWay >= requests || this.#socket.writableLength > unreadBytes) return
     this.#queue.shift()

@@ -1,15 +1,18 @@
 import type { Socket } from 'node:net'
 import type { Event, LogEventMessage, SlotEventMessage } from '../../protocol/control.ts'
 
-/** What a followed operation's events go to. */
+/** Receiver of a followed operation's events. */
 export interface Follower {
   /** @returns false when the follower does not keep up: the event is dropped for it and counted (`missed` of its next one) */
   send(event: SlotEventMessage | LogEventMessage): boolean
-  /** So much waits for it already that lines need not even be made into an event: see `missLines`. */
+  /** So many events are waiting that lines need not even become events: see `missLines`. */
   readonly isBehind: boolean
-  /** Counts lines that nobody made into an event for it. */
+  /** Counts lines that were not made into events for it. */
   missLines(slot: string, lines: number): void
-  /** Called once, when the connection of a followed operation has ended for whatever reason; at once if it already has. A request that follows nothing is carried out to its end, whether its client is still there or not. */
+  /**
+   * Called once, when the connection of a followed operation has ended for any reason; at once if it already has. A
+   * request that follows nothing is completed, whether its client is still connected or not.
+   */
   onClose(cb: () => void): void
 }
 
@@ -63,13 +66,13 @@ export class RequestFollower implements Follower {
     this.#lastMissed = event
   }
 
-  /** It keeps up again. What it missed is said now: there may be no next event for hours. */
+  /** It keeps up again. Report now what it missed: the next event may be hours away. */
   drained(): void {
     const event = this.#lastMissed
     if (event === undefined) return
     if ('lines' in event) this.send({ slot: event.slot, lines: [] })
     else {
-      // The latest transition is news still; only what lies before it is lost.
+      // The latest transition is still current; only the earlier ones are lost.
       this.#missed--
       this.send(event)
     }

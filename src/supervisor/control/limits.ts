@@ -1,4 +1,4 @@
-/** What the clients of the control socket may take up. */
+/** Limits for clients of the control socket. */
 export interface ControlLimits {
   /** Beyond it, the connection that has been idle longest goes. */
   readonly connections: number
@@ -8,7 +8,7 @@ export interface ControlLimits {
   readonly requests: number
   /** Unfinished lines of all connections together; beyond it, the longest goes. */
   readonly unfinishedBytes: number
-  /** What may wait for one reader before its events are dropped, and before no more of its requests are read. */
+  /** Bytes that may wait for one reader before its events are dropped, and before no more of its requests are read. */
   readonly unreadBytes: number
   /** A begun request must be complete, and a reply must have been read, within this. */
   readonly patienceMs: number

@@ -1,6 +1,6 @@
 /**
- * What each request of the control protocol must hold. Loaded with the first request only: zod/mini costs the supervisor 5 to
- * 6 ms and 2 MB of RSS once, which a supervisor nobody talks to does not pay.
+ * Schemas of the control protocol's requests. Loaded with the first request, because zod/mini costs the supervisor 5
+ * to 6 ms and 2 MB of RSS once, which a supervisor without clients need not pay.
  */
 import * as z from 'zod/mini'
 import {
@@ -81,7 +81,7 @@ const schemas = {
   'job-take': ofSlot('job-take'),
 } satisfies { readonly [O in Op]: z.ZodMiniType<Loose<Request<O>>> }
 
-/** zod says `T | undefined` for an optional key; JSON has no undefined, so the key is then absent. */
+/** zod gives `T | undefined` for an optional key; JSON has no undefined, so the key is then absent. */
 type Loose<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] }
 
 export type Parsed =
@@ -117,7 +117,7 @@ export function parseRequest(line: string): Parsed {
   return bad(knownId, `${op}: ${where}: ${issue === undefined ? 'not as expected' : expectation(issue)}`)
 }
 
-/** zod/mini brings no texts of its own; these are the few that can happen here. */
+/** Texts for validation errors, because zod/mini has none; only these can occur here. */
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':

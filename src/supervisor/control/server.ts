@@ -1,6 +1,7 @@
 /**
- * The control socket's server: many clients, none of which can cost another anything. What one may hold is bounded (a line, all
- * unfinished lines, requests under way, bytes it has not read), and who does not keep up is cut.
+ * The control socket's server: many clients, none of which can harm another. Everything that a client can hold is
+ * limited (a line, all unfinished lines, pending requests, unread bytes), and a client that does not keep up is cut
+ * off.
  */
 import { createServer, type Socket } from 'node:net'
 import type { Cancel, Clock } from '../../system/clock.ts'
@@ -21,16 +22,16 @@ export interface ControlServerOptions {
 
 /** Connections that may wait to be accepted; the kernel takes no more than net.core.somaxconn (4096). */
 const BACKLOG = 4096
-/** How often connections are looked at, while there are any. */
+/** Interval between checks of the connections, while there are any. */
 const SWEEP_MS = 1000
 
 export interface ControlServer {
-  /** Stops listening here and ends every connection. Whoever holds the socket too goes on with it. */
+  /** Stops listening and ends every connection. Other processes with the same socket keep listening. */
   close(): void
   readonly connections: number
 }
 
-/** Serves the control protocol on a socket that somebody else has bound. */
+/** Serves the control protocol on a socket that another process has bound. */
 export function serveControl({ fd, handlers, clock, warn, limits: given }: ControlServerOptions): ControlServer {
   const limits = { ...defaultLimits, ...given }
   const connections = new Set<ControlConnection>()

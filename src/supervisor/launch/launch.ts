@@ -6,7 +6,7 @@ import type { SlotPolicy } from '../../slot/slot.ts'
 
 export type Readiness = ServiceReadiness
 
-/** How a slot is run: what its files said when they were read last. Kept with the slot's state. */
+/** How to run a slot, as of the last reading of its files. Kept with the slot's state. */
 export interface Launch {
   readonly policy: SlotPolicy
   readonly readiness: Readiness
@@ -15,11 +15,11 @@ export interface Launch {
   readonly essential: boolean
 }
 
-/** What is said of a gateway or a helper, besides its settings. */
+/** Facts about a gateway or a helper besides its settings. */
 export interface GatewayProgram {
-  /** It is our own program and says when it works: a newline on fd 3. */
+  /** It is our own program and announces readiness: a newline on fd 3. */
   readonly announces: boolean
-  /** Somebody has put a program `finish` into its slot directory. */
+  /** Its slot directory contains a program `finish`. */
   readonly hasFinish: boolean
 }
 
@@ -74,7 +74,7 @@ export const serviceLaunch = (rules: ServiceRules): Launch => ({
   essential: rules.essential,
 })
 
-/** A job runs once, is up as soon as it is there, and its end is its result. */
+/** A job runs once and is up as soon as its process exists; its end is its result. */
 export const jobLaunch = (defaults: GatewayConfig, { stopTimeoutMs }: JobSpec): Launch => ({
   policy: {
     ...policyOf(defaults, { by: 'alive' }),

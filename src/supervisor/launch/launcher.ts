@@ -11,7 +11,7 @@ import { gatewayLaunch, jobLaunch, type Launch, serviceLaunch } from './launch.t
 import { ProfileConfigs } from './profile-configs.ts'
 import { isHelper, SlotScripts, type SlotScriptsOptions } from './slot-scripts.ts'
 
-/** Where the lines of a slot go. */
+/** Destination of a slot's log lines. */
 export interface LogPlace {
   readonly dir: string
   /** A file of this name instead of `current`. */
@@ -30,7 +30,7 @@ export interface LauncherOptions extends Omit<SlotScriptsOptions, 'configs'> {
 /** A job's log; one archive is kept besides (docs/kanban.md). */
 const JOB_LOG_BYTES = 2 * 1024 * 1024
 
-/** Knows by a slot's name what is to be run and how, from the files as they are at that moment. */
+/** Determines from a slot's name what to run and how, from the files at that moment. */
 export class Launcher {
   readonly #o: LauncherOptions
   readonly #configs: ProfileConfigs
@@ -56,12 +56,12 @@ export class Launcher {
     })
   }
 
-  /** init has this program of the slot itself; no script of ours is run. */
+  /** init itself has this program of the slot; no script of ours is run. */
   isInits(slot: string, program: 'run' | 'finish'): boolean {
     return serviceOfSlot(slot) !== undefined || (slot === 'dashboard' && program === 'run')
   }
 
-  /** @throws RangeError for words that no shell can be told */
+  /** @throws RangeError for words that cannot be passed to a shell */
   script(slot: string, job?: JobSpec): string {
     return this.#scripts.run(slot, job)
   }
@@ -76,7 +76,7 @@ export class Launcher {
     return profile === undefined ? undefined : dirId(profileDir(this.#o.home, profile))
   }
 
-  /** Whether the name alone says what runs there: a profile's gateway or a helper. */
+  /** Tells whether the name alone determines the program: a profile's gateway or a helper. */
   isKnown(slot: string): boolean {
     return profileOfSlot(slot) !== undefined || isHelper(slot) || this.#serviceOf(slot) !== undefined
   }
@@ -90,12 +90,12 @@ export class Launcher {
     return { ...logging, dir: slotLogDir(this.#o.home, slot), toConsole: true }
   }
 
-  /** What is wrong with config.yaml of a profile, as of the last start. */
+  /** Problems of a profile's config.yaml, as of the last start. */
   problems(profile: string): readonly string[] {
     return this.#configs.problems(profile)
   }
 
-  /** Its gateway is a program of the user's own, or the built-in one with an agent. */
+  /** Tells whether its gateway is the user's own program, or the built-in one with an agent. */
   answers(profile: string): boolean {
     const { gateway, agent } = this.#configs.of(profile)
     return gateway.command !== null || agent.command !== null || agent.openai !== null

@@ -1,11 +1,11 @@
-/** What a slot's own script leaves for the supervisor when there was no program to run (run-script.ts). */
+/** The report that a slot's own script leaves for the supervisor when there was no program to run (run-script.ts). */
 import { rmSync } from 'node:fs'
 import { type Ending, NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 
-/** In the slot's directory. */
+/** Its name in the slot's directory. */
 export const NOT_RUN_FILE = 'not-run'
 /** A longer name of a program is not worth a line. */
 const MAX_BYTES = 4096
@@ -27,7 +27,7 @@ export function takeNotRun(dir: string, ending: Ending): NotRun | undefined {
     if (typeof found?.program !== 'string' || NOT_RUN_CODES[found.code as NotRun['code']] !== code) return undefined
     return { code: found.code as NotRun['code'], program: oneLine(found.program) }
   } catch {
-    // The runtime user can write there. What is torn or foreign says nothing.
+    // The runtime user can write there: ignore torn or foreign content.
     return undefined
   }
 }

@@ -6,7 +6,7 @@ import {
 } from '../../profile/config/config.ts'
 import { below, profileDir } from '../../system/paths.ts'
 
-/** Every profile's config.yaml as it is at that moment. What is wrong with one is said when it is read. */
+/** Every profile's current config.yaml. Problems are logged when it is read. */
 export class ProfileConfigs {
   readonly #fileOf: (profile: string) => string
   readonly #cache
@@ -23,7 +23,7 @@ export class ProfileConfigs {
     return this.#cache.of(this.#fileOf(profile)).config
   }
 
-  /** What was wrong with it when it was read last. */
+  /** Problems found at the last reading. */
   problems(profile: string): readonly string[] {
     return this.#cache.last(this.#fileOf(profile))?.problems.map(configProblemText) ?? []
   }

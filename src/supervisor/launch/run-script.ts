@@ -11,11 +11,11 @@ export interface RunScript {
   readonly command: readonly string[]
   /** Absent: /dev/null, as init gives it. */
   readonly stdinFile?: string
-  /** Where the command can be changed: the end of the sentence about one that cannot be run. */
+  /** Place where the command can be changed: ends the message about a command that cannot run. */
   readonly hint: string
   /** Why the command cannot be run, known beforehand. */
   readonly problem?: string
-  /** File that tells the supervisor, as a {@link NotRun}, that there was no program to run. */
+  /** File that reports to the supervisor, as a {@link NotRun}, that there was no program to run. */
   readonly notRunFile: string
 }
 
@@ -23,14 +23,15 @@ export interface RunScript {
 const OOM_SCORE = 500
 
 /**
- * @throws RangeError when a word holds a NUL, which no shell can be told
- * @returns the text of a POSIX sh script; the process it ends in is the command itself
+ * @throws RangeError when a word contains a NUL, which cannot be passed to a shell
+ * @returns the text of a POSIX sh script; its process becomes the command itself
  */
 export function runScript(script: RunScript): string {
   const { slot, cwd, variables, command, stdinFile, hint, problem, notRunFile } = script
   const [program = '', ...args] = command
   const words = [cwd, program, ...args, ...variables.map(({ value }) => value)]
-  if (words.some((word) => word.includes('\0'))) throw new RangeError(`${slot}: a word of the command holds a NUL byte`)
+  if (words.some((word) => word.includes('\0')))
+    throw new RangeError(`${slot}: a word of the command contains a NUL byte`)
   const pairs = variables.map(({ name, value }) => [name, value] as const)
   const name = shellQuote(program)
   const say = (what: string): string => `printf '%s\\n' ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
@@ -49,7 +50,7 @@ export function runScript(script: RunScript): string {
     'unset oom',
     ...exportLines(pairs),
     ...(problem === undefined ? [] : [`${say(problem)}; exit 126`]),
-    // Asked with the PATH the command will have. exec alone would name this script and a line number, not the setting.
+    // Uses the PATH that the command will have. exec alone would name this script and a line number, not the setting.
     ...(program.includes('/')
       ? [
           `[ -e ${name} ] || ${noProgram('NOT_FOUND', 'does not exist')}`,

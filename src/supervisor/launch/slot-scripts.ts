@@ -24,10 +24,13 @@ export interface SlotScriptsOptions {
   readonly warn: (text: string) => void
 }
 
-/** Seconds a whole stop may take where nothing else is said (HERMES_STOP_TIMEOUT); slots are told. */
+/** Default of HERMES_STOP_TIMEOUT, the time limit of a whole stop in seconds; passed to slots. */
 const DEFAULT_STOP_TIMEOUT_S = '8'
 
-/** The slots that are no profile's, and the `hermes` command each runs. init starts the dashboard by itself: it has its secrets. */
+/**
+ * Slots that belong to no profile, and the `hermes` command that each runs. init starts the dashboard itself, because
+ * it has its secrets.
+ */
 const helperCommands: Readonly<Record<string, readonly string[]>> = {
   dashboard: ['dashboard'],
   dispatcher: ['kanban', 'dispatcher'],
@@ -44,7 +47,10 @@ function crlfIn([word = '']: readonly string[], cwd: string, path: string): stri
   return fault && `${fault.file}: ${fault.message}; ${fault.repair}`
 }
 
-/** What init is to run for a slot, as a text for sh: the command, its directory and its environment, from the files as they are. */
+/**
+ * Builds the sh text that init runs for a slot: the command, its directory and its environment, from the current
+ * files.
+ */
 export class SlotScripts {
   readonly #o: SlotScriptsOptions
   #container: Record<string, string> | undefined
@@ -53,7 +59,7 @@ export class SlotScripts {
     this.#o = options
   }
 
-  /** @throws RangeError for words that no shell can be told */
+  /** @throws RangeError for words that cannot be passed to a shell */
   run(slot: string, job?: JobSpec): string {
     const { home, paths, layout, install, identity, configs, warn } = this.#o
     const profile = job?.profile ?? profileOfSlot(slot) ?? null
@@ -92,7 +98,7 @@ export class SlotScripts {
     })
   }
 
-  /** What runs after a death: a program `finish` that somebody put into the slot's directory, with s6's arguments. */
+  /** The program to run after a death: a program `finish` in the slot's directory, with s6's arguments. */
   finish(slot: string, ending: Slot['lastEnding']): string {
     const facts = ending?.ending ?? { exitCode: 0 }
     const words = 'exitCode' in facts ? [`${facts.exitCode}`, '0'] : ['256', `${SIGNALS[facts.signal]}`]

@@ -15,7 +15,7 @@ export interface AdviceOptions {
   readonly hasSocket: boolean
 }
 
-/** What an operator should know, or do next. */
+/** Warnings and next steps for the operator. */
 export class Advice {
   readonly #o: AdviceOptions
 
@@ -30,7 +30,7 @@ export class Advice {
     return profiles.length > 0 && !profiles.some((profile) => launcher.answers(profile))
   }
 
-  /** @param obstacle why it cannot be said which container uses the volume, while the gateways wait for that */
+  /** @param obstacle reason why the container that uses the volume is unknown, while the gateways wait for that */
   warnings(obstacle: string | undefined): readonly Warning[] {
     const { launcher, profiles, services, hasSocket } = this.#o
     const ofConfigs = this.#profiles().flatMap((profile) =>

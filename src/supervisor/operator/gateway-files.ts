@@ -21,7 +21,7 @@ export interface GatewayFilesOptions {
 /** gateway_state.json of each profile: what was observed, for people, scripts and the next boot. */
 export class GatewayFiles {
   readonly #o: GatewayFilesOptions
-  /** What was written last, by slot: a change that would say the same is not written. */
+  /** Last written content, by slot: a change with the same content is not written. */
   readonly #said = new Map<string, string>()
   readonly #failing = new Set<string>()
   /** Slots that had a process when the container was told to stop; undefined: it was not. */
@@ -33,14 +33,15 @@ export class GatewayFiles {
   }
 
   /**
-   * From now on the states stand as they were, so that the next boot brings back what ran. How their processes end is added.
-   * @param occupied slots that have one
+   * From now on the states are frozen, so that the next boot starts what was running. Only the endings of their
+   * processes are added.
+   * @param occupied slots with a process
    */
   containerStops(occupied: ReadonlySet<string>): void {
     this.#stopped ??= occupied
   }
 
-  /** Nothing is written while the volume is another container's. */
+  /** Nothing is written while another container holds the volume. */
   hold(held: boolean): void {
     this.#held = held
   }
@@ -72,7 +73,7 @@ export class GatewayFiles {
     this.#failing.delete(key)
   }
 
-  /** @throws the error of the file system, when an operator's word could not be made to last */
+  /** @throws the error of the file system if an operator's command could not be stored */
   want(profile: string, state: DesiredState): void {
     writeDesired(profileDir(this.#o.home, profile), state)
   }
@@ -91,7 +92,7 @@ export class GatewayFiles {
   }
 }
 
-/** Asked for, not there yet: the next report follows within milliseconds and is the one worth writing. */
+/** Requested but not started yet: the next report follows within milliseconds and is the one to write. */
 const isInFlight = (slot: Slot): boolean => slot.state === 'starting' && slot.child === null
 
 function lastWord(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
@@ -100,8 +101,8 @@ function lastWord(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
 }
 
 /**
- * How its last process ended: asked to, by itself or by the signal it was asked with; not asked, by a code that is no failure of its
- * work: done, restart me, do not start me again.
+ * Tells how its last process ended: as requested, by itself or by the stop signal; or without a request, with a code
+ * that is not a failure: done, restart me, do not restart me.
  */
 function isOrderly({ lastEnding, policy }: Slot): boolean {
   if (lastEnding === undefined) return true

@@ -2,9 +2,12 @@ import type { ToInit } from '../../protocol/init.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { SlotTable } from '../slots/table.ts'
 
-/** HERMES_HELPER_TIMEOUT where it says nothing. */
+/** Default of HERMES_HELPER_TIMEOUT. */
 const DEFAULT_TIMEOUT_S = 30
-/** So many looks in a row without a word make that time. Looks are counted, not seconds: a container that was paused loses one look. */
+/**
+ * Number of checks in a row without a heartbeat that make up the timeout. Checks are counted, not seconds: a paused
+ * container loses one check.
+ */
 const LOOKS = 6
 
 export interface HelperWatchOptions {
@@ -27,12 +30,12 @@ export function helperTimeoutMs(text: string | undefined, warn: (text: string) =
 }
 
 /**
- * Ends a helper whose loop has stopped turning: one that is stopped by a signal, or held up by something that never returns. It is up
- * for init and reads no request. Its slot then does what it does after any death.
+ * Ends a helper whose event loop has stopped, by a stop signal or a call that never returns. For init it is up, but
+ * it reads no requests. Its slot then does what it does after any death.
  */
 export class HelperWatch {
   readonly #o: HelperWatchOptions
-  /** Looks without a word, by slot, and of which child. */
+  /** Number of checks without a heartbeat, by slot, and of which child. */
   readonly #silent = new Map<string, { readonly child: number; looks: number }>()
   #cancel: Cancel | undefined
 
@@ -49,7 +52,7 @@ export class HelperWatch {
     })
   }
 
-  /** A helper says that it lives. @returns after how long it is to say so again, ms */
+  /** Records a heartbeat of a helper. @returns time until the next one is due, ms */
   alive(slot: string): number {
     this.#silent.delete(slot)
     return this.#everyMs
@@ -75,11 +78,11 @@ export class HelperWatch {
     const silent = known?.child === id ? known : { child: id, looks: 0 }
     this.#silent.set(key, silent)
     silent.looks++
-    // The first look may come right after a word.
+    // The first check may come right after a heartbeat.
     if (silent.looks <= LOOKS) return
     this.#silent.delete(key)
     warn(`${key} (pid ${pid}) has not answered for ${timeoutMs / 1000} s; it is killed and starts again`)
-    // KILL: whoever does not read a request does not obey TERM either.
+    // KILL, because a process that reads no requests does not obey TERM either.
     send({ type: 'signal', child: id, signal: 'KILL', target: 'group' })
   }
 }

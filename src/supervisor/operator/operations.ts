@@ -29,7 +29,7 @@ import type { Ownership } from './ownership.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { Goal, Waiting } from './waiting.ts'
 
-/** How long a client that does not say waits: longer than a start with the default `start_timeout`. */
+/** Default time that a client waits: longer than a start with the default `start_timeout`. */
 const DEFAULT_WAIT_MS = 90_000
 /** A question about a slot is answered sooner, however long the hooks of the boot take: clients wait for twice as long. */
 const QUESTION_WAIT_MS = 5_000
@@ -45,7 +45,7 @@ export interface OperationsOptions {
   readonly advice: Pick<Advice, 'warnings' | 'needsAgent'>
 }
 
-/** What does not change while a container lives. */
+/** Facts that do not change while a container lives. */
 export interface ContainerFacts {
   readonly home: string
   /** The container's main program is the gateway of this slot. */
@@ -65,24 +65,24 @@ export interface OperatedSlots {
   readonly services: ServiceSlots
 }
 
-/** Where in its life the container is (`Life`). */
+/** Phase of the container's life (`Life`). */
 export interface ContainerLife {
   readonly phase: StatusResult['phase']
   /** Resolves when the boot is over, whatever it led to. */
   whenBooted(): Promise<void>
-  /** Who holds the volume, while it is not us. */
+  /** The container that holds the volume, if it is another one. */
   holder(): string | undefined
   holderHost(): string | undefined
-  /** Why nobody can tell who does, while the gateways wait for that. */
+  /** Reason why that is unknown, while the gateways wait for it. */
   obstacle(): string | undefined
   reconcile(): readonly string[]
 }
 
-/** What clients of the control socket can ask for. */
+/** Operations for clients of the control socket. */
 export class SlotOperations {
   readonly #o: OperationsOptions
   readonly #eventFollowers = new Set<Follower>()
-  /** Resolves with the next change of any slot; undefined: nobody waits for one. */
+  /** Resolves with the next change of any slot; undefined: no waiters. */
   #news: PromiseWithResolvers<void> | undefined
 
   constructor(options: OperationsOptions) {
@@ -138,7 +138,7 @@ export class SlotOperations {
     },
   }
 
-  /** A slot has changed, or is gone: whoever follows is told. */
+  /** A slot has changed, or is gone: notifies the followers. */
   tell(type: 'slot' | 'removed', entry: SlotEntry): void {
     this.#news?.resolve()
     this.#news = undefined
@@ -147,7 +147,7 @@ export class SlotOperations {
     for (const follower of this.#eventFollowers) follower.send(message)
   }
 
-  /** An operator's word. It is written down before it is acted upon, so that a crash in between does not forget it. */
+  /** An operator's command. It is stored before it is carried out, so that a crash in between does not lose it. */
   async act(
     { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS, keepDesired = false }: SlotAction,
     verb: 'start' | 'stop' | 'restart',
@@ -160,7 +160,7 @@ export class SlotOperations {
     const profile = profileOfSlot(key)
     if (profile !== undefined) await this.#o.ownership.ensure(profile)
     const before = this.#statusOf(this.#entry(key))
-    const notKept = keepDesired ? undefined : this.keepWord(key, verb === 'stop' ? 'stopped' : 'running')
+    const notKept = keepDesired ? undefined : this.storeDesired(key, verb === 'stop' ? 'stopped' : 'running')
     const event: SlotEvent =
       verb === 'restart' ? { type: 'restart' } : { type: 'want', wanted: verb === 'start' ? 'up' : 'down' }
     if (serviceOfSlot(key) === undefined) table.dispatch(key, event)
@@ -175,23 +175,23 @@ export class SlotOperations {
     return { changed, slot: this.#statusOf(this.#entry(key)) }
   }
 
-  /** @returns the error to tell the operator if it could not be written */
-  keepWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
-    this.#o.slots.table.keepWord(key, word === 'running')
-    return this.writeWord(key, word)
+  /** @returns the error to report to the operator if it could not be written */
+  storeDesired(key: string, state: 'running' | 'stopped'): HermesError | undefined {
+    this.#o.slots.table.setNormallyUp(key, state === 'running')
+    return this.writeDesired(key, state)
   }
 
-  /** @returns the error to tell the operator if it could not be written */
-  writeWord(key: string, word: 'running' | 'stopped'): HermesError | undefined {
+  /** @returns the error to report to the operator if it could not be written */
+  writeDesired(key: string, state: 'running' | 'stopped'): HermesError | undefined {
     const profile = profileOfSlot(key)
     if (profile === undefined) return undefined
     try {
-      this.#o.slots.files.want(profile, word)
+      this.#o.slots.files.want(profile, state)
       return undefined
     } catch (cause) {
-      const what = `${key} does so now, but ${profileDir(this.#o.container.home, profile)}/desired_state could not be written`
+      const what = `${key} has changed now, but ${profileDir(this.#o.container.home, profile)}/desired_state could not be written`
       return new HermesError('FAILED', `${what}: ${(cause as Error).message}`, {
-        next: 'make room there and repeat the command; until then the next boot follows what the file still says',
+        next: 'free some disk space, then repeat the command; until then the next boot uses the previous desired state',
         cause,
       })
     }
@@ -256,7 +256,7 @@ export class SlotOperations {
     const { slot, profile, command, cwd, env, logFile, stdinFile, resultFile, stopTimeoutMs } = request
     const { table } = this.#o.slots
     const { home } = this.#o.container
-    if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `there is a job ${slot} already`)
+    if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `the job ${slot} already exists`)
     if (profile !== 'default' && !existsSync(profileDir(home, profile)))
       throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(profile)} in ${home}/profiles`)
     table.register(slot, true, {
@@ -288,9 +288,7 @@ export class SlotOperations {
     )
     throw new HermesError('NO_SUCH_SLOT', `no slot ${JSON.stringify(key)}`, {
       next:
-        near === undefined
-          ? '"hermes status" shows the slots that exist'
-          : `did you mean "${near}"? "hermes status" shows all`,
+        near === undefined ? '"hermes status" shows the slots' : `did you mean "${near}"? "hermes status" shows all`,
     })
   }
 
@@ -319,13 +317,13 @@ export class SlotOperations {
     return this.#entry(key)
   }
 
-  /** A word said during the boot (`docker run -d …; docker exec …`) is carried out when it is over. */
+  /** A command given during the boot (`docker run -d …; docker exec …`) is carried out after it. */
   async #untilRunning(timeoutMs: number): Promise<void> {
     await this.#untilBooted(timeoutMs)
     this.#requireRunning()
   }
 
-  /** Likewise a question about a slot: the boot makes the slots one after the other. */
+  /** The same for a query about a slot: the boot registers the slots one after the other. */
   async #untilKnown(keys: readonly string[]): Promise<void> {
     const isMissing = (): boolean => keys.some((key) => this.#o.slots.table.get(key) === undefined)
     if (isMissing()) await this.#untilBooted(QUESTION_WAIT_MS)
@@ -347,7 +345,7 @@ export class SlotOperations {
         const obstacle = this.#o.life.obstacle()
         if (obstacle !== undefined)
           throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
-            next: 'remove it, and this container continues by itself',
+            next: 'remove it; this container then continues by itself',
           })
         throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.life.holderHost()), {
           next: FREE_THE_VOLUME,
@@ -365,7 +363,7 @@ const bySlot = (a: SlotEntry, b: SlotEntry): number =>
 
 const stillBooting = (): HermesError =>
   new HermesError('TIMED_OUT', 'the container is still booting', {
-    next: '"hermes logs supervisor" and the container\'s own output say what it is at',
+    next: 'see "hermes logs supervisor" and the container\'s own output',
   })
 
 const MAIN_PROGRAM = "the gateway runs as the container's main program (gateway run --no-supervise)"
@@ -377,7 +375,7 @@ const isMainProgram = (key: string, verb: string): HermesError =>
       'or run it without --no-supervise and HERMES_GATEWAY_NO_SUPERVISE',
   })
 
-/** There is no ending to tell, and none is made up. */
+/** There is no ending to report, and none is invented. */
 function noResult({ key, slot }: SlotEntry): never {
   const reason = slot.state === 'down' ? slot.reason : undefined
   throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`, {

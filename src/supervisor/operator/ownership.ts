@@ -3,7 +3,7 @@ import type { ToInit } from '../../protocol/init.ts'
 import { type Clock, inTime } from '../../system/clock.ts'
 import { below, profileDir } from '../../system/paths.ts'
 
-/** What a repair may take before a start goes on without it. */
+/** Time limit of a repair, after which a start proceeds without it. */
 const PATIENCE_MS = 10_000
 const { R_OK, W_OK, X_OK } = constants
 
@@ -52,8 +52,8 @@ const FILES = [
 ] as const
 
 /**
- * A gateway could not work there. Asked of the kernel, as the runtime user: a file of the host that is mounted here may be another
- * user's and be readable all the same.
+ * Tells whether a gateway could not work there. Asks the kernel, as the runtime user: a mounted file of the host may
+ * belong to another user and still be readable.
  */
 const isOutOfReach = (dir: string): boolean =>
   isRefused(dir, W_OK | X_OK) ||
@@ -65,7 +65,7 @@ function isRefused(path: string, mode: number): boolean {
     accessSync(path, mode)
     return false
   } catch (error) {
-    // Not there is no refusal, and on a read-only mount nothing can be given back.
+    // A missing file is not a refusal, and on a read-only mount nothing can be given back.
     return (error as NodeJS.ErrnoException).code === 'EACCES'
   }
 }

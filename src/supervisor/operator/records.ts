@@ -14,27 +14,27 @@ export interface RecordsOptions {
   readonly clock: Clock
 }
 
-/** What s6's files say of a slot besides what the slot itself knows. */
+/** Facts in s6's files that the slot itself does not have. */
 interface Told {
   stamps?: Stamps
-  /** What subscribers have not been told of yet. */
+  /** Events that subscribers have not been notified of yet. */
   events: readonly Event[]
-  /** They are told no more before then. */
+  /** Earliest time of the next notification. */
   heldUntilMs: number
   paused: boolean
   /** The last end of its process that is in its tally. */
   talliedAtMs?: number
 }
 
-/** Between two stretches of letters (`lengthOfStretch`). */
+/** Time between two batches of letters (`lengthOfStretch`). */
 const BETWEEN_STRETCHES_MS = 100
 /** Slots that are written per turn of the loop: a boot of a thousand must not keep clients waiting. */
 const PER_TURN = 10
 
 /**
- * What others can read about a slot: gateway_state.json and s6's status. Nothing here depends on these files, so they are written
- * on a later turn than the one in which something happened, and only as the slot is by then: starts do not wait for them. Events
- * are kept until then; subscribers are told all of them, after the status.
+ * The files that others can read about a slot: gateway_state.json and s6's status. Nothing here depends on them, so
+ * they are written on a later turn than the change, with the slot's state at that time: starts do not wait for them.
+ * Events are kept until then; subscribers get all of them, after the status.
  */
 export class Records {
   readonly #o: RecordsOptions
@@ -46,7 +46,7 @@ export class Records {
     this.#o = options
   }
 
-  /** A slot that an earlier supervisor left: its end was tallied, its last change may not have been written any more. */
+  /** A slot from an earlier supervisor: its end was counted, but its last change may not have been written. */
   known({ key, slot }: SlotEntry): void {
     const told = this.#toldOf(key)
     if (slot.lastEnding !== undefined) told.talliedAtMs = slot.lastEnding.atMs
@@ -61,13 +61,13 @@ export class Records {
       const letters = eventsBetween(before, slot)
       this.#add(told, letters)
       told.stamps = stampsAfter(letters, slot, told.stamps, (atMs) => wallTimeOf(this.#o.clock, atMs))
-      // What died cannot be continued; what starts has not been stopped.
+      // A process that died cannot be continued; one that starts has not been stopped.
       if (letters !== '' && letters !== 'U') told.paused = false
     }
     this.#mark(key)
   }
 
-  /** Subscribers are told this, too, after what has happened until now. */
+  /** Notifies subscribers of this too, after all earlier events. */
   tell(key: string, letters: string): void {
     this.#add(this.#toldOf(key), letters)
     this.#mark(key)
@@ -89,7 +89,7 @@ export class Records {
     told.talliedAtMs = end.atMs
   }
 
-  /** The slot is gone: subscribers hear how it ended, and its directory goes. */
+  /** The slot is gone: subscribers are notified of its end, and its directory is removed. */
   removed({ key }: SlotEntry): void {
     this.#o.dirs.remove(key, this.#told.get(key)?.events)
     this.#marked.delete(key)
@@ -97,12 +97,12 @@ export class Records {
     this.#o.files.forget(key)
   }
 
-  /** What has happened to slots until now is in their files. */
+  /** Writes all changes of slots so far to their files. */
   writeNow(): void {
     this.#write(Number.POSITIVE_INFINITY)
   }
 
-  /** Everything that is still to be written, now. */
+  /** Writes everything that is still pending. */
   flush(): void {
     for (const [key, told] of this.#told) if (told.events.length > 0) this.#marked.add(key)
     this.#write(Number.POSITIVE_INFINITY, true)
@@ -146,7 +146,7 @@ export class Records {
     told.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#o.clock, atMs))
     const events = this.#take(key, told, last)
     this.#o.dirs.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
-    // What is still held has been shown now: by the end of this millisecond, subscribers' stamps being finer.
+    // Held events count as shown now, at the end of this millisecond, because subscribers' time stamps are finer.
     const shownFromMs = this.#o.clock.wallMs() + 1
     told.events = told.events.map((event) => ({ shownFromMs, ...event }))
   }
@@ -155,7 +155,7 @@ export class Records {
     told.events = [...told.events, ...[...letters].map((letter) => ({ letter }))]
   }
 
-  /** The events that are told now; what is held comes with an alarm. */
+  /** Returns the events to report now; the held ones follow with an alarm. */
   #take(key: string, told: Told, last: boolean): readonly Event[] {
     const { clock } = this.#o
     const nowMs = clock.nowMs()

@@ -8,10 +8,10 @@ import type { SlotEntry, SlotTable } from '../slots/table.ts'
 import type { Records } from './records.ts'
 
 export interface S6ControlOptions {
-  readonly table: Pick<SlotTable, 'get' | 'dispatch' | 'keepWord'>
+  readonly table: Pick<SlotTable, 'get' | 'dispatch' | 'setNormallyUp'>
   readonly records: Pick<Records, 'pause' | 'tell'>
-  /** Makes a word last; @returns the error if it could not be written. */
-  readonly writeWord: (key: string, word: Word) => HermesError | undefined
+  /** Stores a desired state. @returns the error if it could not be written */
+  readonly writeDesired: (key: string, word: Word) => HermesError | undefined
   readonly send: (message: ToInit) => void
   readonly clock: Clock
   readonly warn: (text: string) => void
@@ -19,15 +19,15 @@ export interface S6ControlOptions {
 
 type Word = 'running' | 'stopped'
 
-/** A flood of words is not a flood of fsyncs: the first is written at once, then the last one of each such time. */
+/** Limits fsyncs during a flood of commands: the first is written at once, then the last one of each interval. */
 const WORD_EVERY_MS = 100
 
 /** Obeys what is written to the slots' control FIFOs. */
 export class S6Control {
   readonly #o: S6ControlOptions
-  /** Slots that were told `x`, until their process is gone. */
+  /** Slots that received `x`, until their process is gone. */
   readonly #toRenew = new Set<string>()
-  /** Slots whose word was written a moment ago, and that word. */
+  /** Slots whose desired state was written a moment ago, and that state. */
   readonly #written = new Map<string, Word>()
 
   constructor(options: S6ControlOptions) {
@@ -44,7 +44,7 @@ export class S6Control {
           table.dispatch(key, action.event)
           break
         case 'word':
-          table.keepWord(key, action.word === 'running')
+          table.setNormallyUp(key, action.word === 'running')
           if (!this.#written.has(key)) this.#write(key, action.word)
           break
         case 'signal': {
@@ -74,20 +74,21 @@ export class S6Control {
     this.#written.delete(key)
   }
 
-  /** Every word that still waits is written. */
+  /** Writes all pending desired states. */
   flush(): void {
-    for (const [key, word] of this.#written) if (this.#wordOf(key) !== word) this.#o.writeWord(key, this.#wordOf(key))
+    for (const [key, word] of this.#written)
+      if (this.#wordOf(key) !== word) this.#o.writeDesired(key, this.#wordOf(key))
     this.#written.clear()
   }
 
   #write(key: string, word: Word): void {
-    const { writeWord, warn, clock } = this.#o
-    const notKept = writeWord(key, word)
+    const { writeDesired, warn, clock } = this.#o
+    const notKept = writeDesired(key, word)
     if (notKept !== undefined) warn(notKept.message)
     this.#written.set(key, word)
     clock.at(clock.nowMs() + WORD_EVERY_MS, () => {
       if (!this.#written.delete(key)) return
-      // Not the last letter's: an operator may have said something else meanwhile, by another way.
+      // Not the last letter's state: an operator may have given another command in the meantime.
       if (this.#wordOf(key) !== word) this.#write(key, this.#wordOf(key))
     })
   }

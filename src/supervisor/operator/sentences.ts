@@ -1,4 +1,4 @@
-/** What is said about a slot in supervisor.log and on the container's stderr: one sentence per thing that happened. */
+/** Log texts about slots, for supervisor.log and the container's stderr: one sentence per event. */
 
 import { describeEnding, describeNotRun } from '../../slot/ending.ts'
 import { childOf, isOwnJudgement, type Slot, type SlotEvent } from '../../slot/slot.ts'
@@ -68,7 +68,7 @@ export function sentence(
   }
 }
 
-/** Its process had a time to end in, and that is over. */
+/** The process did not end within its time limit. */
 function overdue(name: string, { cause, policy }: Extract<Slot, { state: 'stopping' }>): string {
   if (cause !== 'finish')
     return `${name} did not obey SIG${policy.stopSignal} within ${seconds(policy.stopTimeoutMs)}; its process group is killed`

@@ -38,10 +38,10 @@ export function slotStatus(entry: SlotEntry, home: string, clock: Clock, note: S
   }
 }
 
-/** So many deaths in a row are called a crash loop. */
+/** This many deaths in a row are called a crash loop. */
 const LOOP = 3
 
-/** What an operator should look at. */
+/** Warnings about slots for the operator. */
 export function slotWarnings(entries: readonly SlotEntry[]): readonly Warning[] {
   return entries.flatMap(({ key, slot }): readonly Warning[] => {
     if (slot.state === 'parked') {

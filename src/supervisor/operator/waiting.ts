@@ -20,16 +20,16 @@ export class Waiting {
 
   readonly #waitsFor: (key: string) => string | undefined
 
-  /** @param waitsFor why a slot does not yet do what it was told: others have to start or stop before it */
+  /** @param waitsFor reason why a slot does not act yet: other slots have to start or stop first */
   constructor(clock: Clock, waitsFor: (key: string) => string | undefined = () => undefined) {
     this.#clock = clock
     this.#waitsFor = waitsFor
   }
 
   /**
-   * Resolves when the slot is where it was told to go.
-   * @param slot reads its state now
-   * @throws HermesError PARKED, FAILED (it ended for good, or somebody else has said otherwise meanwhile), TIMED_OUT
+   * Resolves when the slot has reached its goal.
+   * @param slot reads its current state
+   * @throws HermesError PARKED, FAILED (it ended for good, or another command interfered), TIMED_OUT
    */
   for(key: string, goal: Goal, timeoutMs: number, slot: () => Slot | undefined): Promise<void> {
     const now = slot()
@@ -81,7 +81,7 @@ export class Waiting {
   }
 }
 
-/** So many deaths of one kind in a row tell the operator enough. */
+/** This many deaths of one kind in a row are enough to report. */
 const ALIKE = 3
 
 function isOneKind({ deathsInRow, deaths }: Slot): boolean {
@@ -99,7 +99,7 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
   if (slot.state === 'up' || slot.state === 'done') return 'yes'
   if (slot.state === 'parked')
     return new HermesError('PARKED', `${key} is parked: ${slot.reason}`, {
-      next: `Fix the cause (log: ${logs}), then: ${start}`,
+      next: `fix the cause (log: ${logs}), then: ${start}`,
     })
   if (slot.state === 'down')
     return new HermesError(
@@ -108,10 +108,10 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
     )
   if (slot.wanted === 'down') return new HermesError('FAILED', `${key} was stopped while it was being started`)
   if (slot.state !== 'backoff') return 'wait'
-  // Once may be a passing shortage of processes; what fails before there is one and goes on to is for the operator to repair.
+  // A single failure may be a passing shortage of processes; if it repeats, the operator has to fix the cause.
   if (slot.unstarted && slot.deathsInRow >= 2)
     return new HermesError('FAILED', claim(key, slot.reason), {
-      next: `Hermes keeps trying. Fix the cause, then try at once: ${start}`,
+      next: `hermes keeps trying; fix the cause, then retry at once: ${start}`,
     })
   if (!isOneKind(slot)) return 'wait'
   return new HermesError('FAILED', claim(key, slot.notRun ? slot.reason : `${slot.reason}, ${ALIKE} times in a row`), {
@@ -131,7 +131,7 @@ function tooLate(
   const waited = seconds(timeoutMs)
   if (waitsFor !== undefined)
     return new HermesError('TIMED_OUT', `${key} is not ${goal} after ${waited}: it ${waitsFor}`, {
-      next: '"hermes service list" shows what those are at',
+      next: '"hermes service list" shows their states',
     })
   if (goal === 'down')
     return new HermesError('TIMED_OUT', `${key} is not down after ${waited}: its process has not ended yet`)
@@ -144,5 +144,5 @@ function tooLate(
 
 const removed = (key: string): HermesError =>
   new HermesError('NO_SUCH_SLOT', `${key} was removed: its profile is gone`, {
-    next: '"hermes status" shows the slots that exist',
+    next: '"hermes status" shows the slots',
   })

@@ -8,8 +8,8 @@ import type { Step } from './plan.ts'
 export const MAX_BOOT_LOG_BYTES = 256 * 1024
 
 /**
- * The lines of one boot: `default` first, then by name.
- * `profiles/default/` is left out, as it is not a profile and `default` has a line already; its warning is enough.
+ * The lines of one boot: `default` first, then by name. `profiles/default/` is omitted, because it is not a profile
+ * and `default` has a line already; its warning is enough.
  * @param atMs Unix ms
  */
 export function bootLines(steps: readonly Step[], atMs: number): readonly string[] {
@@ -73,10 +73,10 @@ function appendWhole(file: string, pieces: readonly Buffer[]): void {
 }
 
 /**
- * Removes what an earlier container left of a profile's processes: `gateway.pid` and `processes.json`.
- * Links are removed, not followed. A gateway that somebody runs by hand on this machine right now keeps its pid file.
- * @param isMain the container's main program is the profile's gateway itself: its pid file is no news
- * @returns a line for each that stays
+ * Removes files about a profile's processes that an earlier container left: `gateway.pid` and `processes.json`. Links
+ * are removed, not followed. A gateway started by hand on this machine keeps its pid file.
+ * @param isMain the container's main program is the profile's gateway: its pid file is expected
+ * @returns a line for each file that stays
  */
 export function removeStaleFiles(dir: string, profile: string, isMain = false): readonly string[] {
   const holder = livingHolder(dir, profile)

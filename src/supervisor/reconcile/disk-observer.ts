@@ -10,7 +10,7 @@ import { homePaths, profileDir } from '../../system/paths.ts'
 import { type Disk, type DiskProfile, emptyMemory, type ReconcileMemory } from './plan.ts'
 
 /**
- * What the reconciler plans from.
+ * Observes the disk for the reconciler.
  * @param known profiles that have a slot: their state files are not read
  * @param bootstrap HERMES_GATEWAY_BOOTSTRAP_STATE
  */
@@ -23,7 +23,7 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
   const identities = new Map<string, ProfileIdentity>()
   for (const { name, dir } of listing.profiles) {
     const id = dirId(dir)
-    // Listed a moment ago: gone by now, which is no news, or there and out of reach.
+    // Listed a moment ago: now either gone, which is fine, or not accessible.
     if (id === undefined && maybeProfile(home, name)) hidden.push(name)
     if (id === undefined) continue
     if (known.has(name)) {
@@ -51,7 +51,7 @@ export function observeDisk(home: string, known: ReadonlySet<string>, bootstrap?
   }
 }
 
-/** With what the originals say of themselves that have slots already: of those nothing else is read. */
+/** Adds the recorded names of originals that already have slots: nothing else is read of those. */
 function withOriginals(
   home: string,
   identities: ReadonlyMap<string, ProfileIdentity>,
@@ -89,7 +89,7 @@ function desiredOf(home: string, name: string, dir: string, bootstrap: string | 
 
 function readableId(dir: string): DirId | undefined {
   try {
-    // Opened for reading and not read: whether it can be listed is all that is asked, and it may hold a hundred thousand names.
+    // Opened but not read: only whether it can be listed matters, and it may contain a hundred thousand names.
     opendirSync(dir).closeSync()
     return dirId(dir)
   } catch {
@@ -98,7 +98,7 @@ function readableId(dir: string): DirId | undefined {
   }
 }
 
-/** A directory or a link is under that name, or we cannot tell: then its gateway is left alone. */
+/** A directory or a link has that name, or we cannot tell: its gateway is then left alone. */
 function maybeProfile(home: string, name: string): boolean {
   if (name === '' || name === 'default') return false
   try {
@@ -118,7 +118,7 @@ export function parseMemory(text: string): ReconcileMemory {
       ? { places, goneSinceMs, reported, named: Number(named) || 0, counted: counted === true }
       : emptyMemory
   } catch {
-    // Not JSON: cut short by a full disk.
+    // Not JSON: truncated by a full disk.
     return emptyMemory
   }
 }

@@ -11,7 +11,7 @@ export const DISPATCHER = 'dispatcher'
 
 export interface DispatcherSlotOptions {
   readonly home: string
-  readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch' | 'keepWord'>
+  readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch' | 'setNormallyUp'>
   readonly clock: Clock
   readonly warn: (text: string) => void
 }
@@ -21,7 +21,7 @@ export class DispatcherSlot {
   readonly #o: DispatcherSlotOptions
   #poll: Cancel | undefined
   readonly #allowed = new ConfigCache(({ config }) => config.kanban.dispatchInGateway)
-  /** What was asked of the slot last; an operator's word after it stands until the facts change. */
+  /** The last request to the slot; an operator's command after it stays in effect until the facts change. */
   #wanted: boolean | undefined
 
   constructor(options: DispatcherSlotOptions) {
@@ -56,13 +56,13 @@ export class DispatcherSlot {
     if (wanted === this.#wanted) return
     if (wanted || table.get(DISPATCHER) !== undefined) {
       table.register(DISPATCHER)
-      table.keepWord(DISPATCHER, wanted)
+      table.setNormallyUp(DISPATCHER, wanted)
       table.dispatch(DISPATCHER, { type: 'want', wanted: wanted ? 'up' : 'down' })
     }
     this.#wanted = wanted
   }
 
-  /** The boards are another container's: nobody looks before the next `watch`, which decides anew. */
+  /** The boards belong to another container: nothing is checked before the next `watch`, which decides again. */
   forget(): void {
     this.close()
     this.#wanted = undefined

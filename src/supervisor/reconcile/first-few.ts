@@ -1,6 +1,6 @@
 import type { Clock } from '../../system/clock.ts'
 
-/** So many lines of a kind are written within {@link WINDOW_MS}; the rest is counted. */
+/** This many lines of a kind are written within {@link WINDOW_MS}; the rest is counted. */
 export const FIRST_LINES = 20
 export const WINDOW_MS = 60_000
 
@@ -29,7 +29,7 @@ export class FirstFew {
     else this.#leftOut++
   }
 
-  /** Says how many were left out so far, as at the end of a boot. */
+  /** Reports the number of omitted lines so far, for example at the end of a boot. */
   count(): void {
     if (this.#leftOut > 0)
       this.#say(`and ${this.#leftOut} more lines about ${this.#kind}; "hermes doctor" shows what is wrong now`)

@@ -8,7 +8,7 @@
 import type { Desired, DesiredState, PriorExit } from '../../profile/state/state.ts'
 import type { DirId } from '../../system/files/dir-id.ts'
 
-/** How long a directory must have been gone before its slot is removed. */
+/** Time for which a directory must have been gone before its slot is removed. */
 export const CONFIRM_MS = 2000
 
 export interface DiskProfile {
@@ -16,25 +16,28 @@ export interface DiskProfile {
   readonly dir: DirId
   /** Read for profiles that have no slot yet only: 1,000 profiles are looked at every other second. */
   readonly desired?: Omit<Desired, 'identity'>
-  /** Read likewise. The profile this directory is a copy of, or its name when its files were written, where that was another one. */
+  /**
+   * Read likewise. The profile that this directory is a copy of, or, if its files were written under another name,
+   * that name.
+   */
   readonly copyOf?: string
   readonly formerName?: string
 }
 
 export interface Disk {
-  /** `profiles/` itself; null: missing or unreadable, so nothing is known about who is gone. */
+  /** `profiles/` itself; null: missing or unreadable, so it is unknown which profiles are gone. */
   readonly parent: DirId | null
   /** `default` first, then by name. */
   readonly profiles: readonly DiskProfile[]
-  /** Entries that are no profile. `maybe`: something that could still be the profile of that name is there (a link that leads nowhere). */
+  /** Entries that are not profiles. `maybe`: the entry could still be the profile of that name (a broken link). */
   readonly problems: readonly { readonly name: string; readonly reason: string; readonly maybe: boolean }[]
-  /** How many more there are; they are not named. */
+  /** Number of further entries that are not named. */
   readonly moreProblems: number
 }
 
 export interface KnownSlot {
   readonly profile: string
-  /** Its process runs, or will by itself: anything but down and parked. */
+  /** Its process runs, or will start by itself: any state but down and parked. */
   readonly living: boolean
   /** A `remove` step is being carried out. */
   readonly removing: boolean
@@ -42,15 +45,15 @@ export interface KnownSlot {
   readonly dir?: DirId
 }
 
-/** What the plan has to remember; plain JSON, so that it survives the supervisor (times are CLOCK_MONOTONIC ms). */
+/** Memory of the plan; plain JSON, so that it survives the supervisor (times are CLOCK_MONOTONIC ms). */
 export interface ReconcileMemory {
-  /** Where each slot's profile was last seen. */
+  /** Place where each slot's profile was last seen. */
   readonly places: { readonly [profile: string]: { readonly dir: DirId; readonly parent: DirId | null } }
   /** Since when it has been missing there. */
   readonly goneSinceMs: { readonly [profile: string]: number }
-  /** What has been said already and is still so. */
+  /** Reports that were made and still hold. */
   readonly reported: readonly string[]
-  /** How many entries of `profiles/` were named in this container's life, and whether the rest was counted. */
+  /** Number of entries of `profiles/` named in this container's life, and whether the rest was counted. */
   readonly named: number
   readonly counted: boolean
 }
@@ -63,19 +66,19 @@ export type Step =
       readonly priorState: string | null
       readonly priorExit: PriorExit
       readonly warnings: readonly string[]
-      /** Its files are the profile's of this name, of which it is a copy: they are removed. */
+      /** Its files belong to the profile of this name, of which it is a copy: they are removed. */
       readonly copyOf?: string
       /** Its files were written under another name: they get the new one. */
       readonly renamed?: true
-      /** `desired_state` was overruled by a later word, which it gets. */
+      /** `desired_state` was overruled by a later command: it is rewritten. */
       readonly restate?: DesiredState
     }
   | { readonly type: 'remove'; readonly profile: string }
-  /** Something in `profiles/` that gets no slot; said once. */
+  /** An entry of `profiles/` without a slot; reported once. */
   | { readonly type: 'skip'; readonly name: string; readonly reason: string }
-  /** So many entries of `profiles/` get no slot besides those that were named; said once in a container's life. */
+  /** Number of further entries of `profiles/` without a slot; reported once in a container's life. */
   | { readonly type: 'skip-more'; readonly count: number }
-  /** Slots stay although their profiles are not to be seen; said once. */
+  /** Slots stay although their profiles are not visible; reported once. */
   | { readonly type: 'keep'; readonly profiles: readonly string[]; readonly reason: string }
 
 export interface Plan {
@@ -87,7 +90,10 @@ export interface Plan {
 
 export const emptyMemory: ReconcileMemory = { places: {}, goneSinceMs: {}, reported: [], named: 0, counted: false }
 
-/** So many entries that are not profiles are named in a container's life: who moves files in and out must not flood the log. */
+/**
+ * Number of entries that are named in a container's life although they are not profiles: moving many files must not
+ * flood the log.
+ */
 export const MAX_NAMED = 20
 
 /**
@@ -124,7 +130,7 @@ export function planReconcile(
     memory: {
       places: { ...missing.places, ...found.places },
       goneSinceMs: missing.goneSinceMs,
-      // Only what is still so: it is said again if it comes back.
+      // Only reports that still hold: a condition is reported again if it recurs.
       reported: [...skips.filter((skip) => !isUnsaid(skip) || named.includes(skip)), ...others].map(reportKey),
       named: memory.named + named.length,
       counted: memory.counted || counts,
@@ -136,13 +142,13 @@ export function planReconcile(
 type Places = Record<string, { dir: DirId; parent: DirId | null }>
 interface Part {
   readonly steps: readonly Step[]
-  /** Said once. */
+  /** Reported once. */
   readonly reports: readonly Step[]
   readonly places: Places
   readonly againAtMs: number | undefined
 }
 
-/** Slots there are: where they are now, and which of them have lost their directory for good. */
+/** Existing slots: where they are now, and which have lost their directory for good. */
 function planMissing(
   disk: Disk,
   slots: readonly KnownSlot[],
@@ -165,13 +171,13 @@ function planMissing(
       places[profile] = { dir: runsIn ?? dir, parent: disk.parent }
       continue
     }
-    // Nothing is remembered, but the directory it runs in is here under another name: it was here, and was renamed.
+    // Nothing is remembered, but its directory is here under another name: it was here, and was renamed.
     const renamed = disk.profiles.some((other) => other.dir === startedIn)
     const place = memory.places[profile] ?? (renamed && startedIn ? { dir: startedIn, parent: disk.parent } : undefined)
     if (place !== undefined) places[profile] = place
     if (removing || maybe.has(profile)) continue
     if (disk.parent === null) kept.push(profile)
-    // Not known where it was (the memory was lost): absence here proves nothing.
+    // Its former place is unknown (the memory was lost), so its absence proves nothing.
     else if (place?.parent !== disk.parent) moved.push(profile)
     else {
       const since = memory.goneSinceMs[profile] ?? nowMs
@@ -217,7 +223,7 @@ function planFound(
       continue
     }
     const desired = copyOf === undefined ? profile.desired : undefined
-    // Seen before: it had a slot, whose file is lost.
+    // Seen before: it had a slot whose file is lost.
     const isNew = !boot && memory.places[name] === undefined
     const start = desired?.wanted === 'running' && user === undefined && !isNew
     const warnings = [...(desired?.warnings ?? [])]
@@ -251,7 +257,7 @@ function directoryUsers(disk: Disk, slots: readonly KnownSlot[], memory: Reconci
   const users = new Map<DirId, string>()
   for (const { profile, living, dir } of slots) {
     if (!living) continue
-    // Without word from the slot it may be in the directory it was seen in before, or in the one that has its name now.
+    // Without a report from the slot, it may be in its former directory, or in the one with its current name.
     const candidates = dir === undefined ? [onDisk.get(profile), memory.places[profile]?.dir] : [dir]
     for (const candidate of candidates) if (candidate !== undefined) users.set(candidate, profile)
   }

@@ -20,9 +20,9 @@ export interface ProfileSlotsOptions {
   readonly journal: Journal
   /** HERMES_GATEWAY_BOOTSTRAP_STATE */
   readonly bootstrap: string | undefined
-  /** The profile whose gateway the main program is itself: its slot is registered and stays down. */
+  /** The profile whose gateway is the main program: its slot is registered and stays down. */
   readonly heldByMain: string | undefined
-  /** A second look is due; whether the volume is still ours to look at is not known here. */
+  /** A second look is due; it may turn out that the volume is no longer ours. */
   readonly again: () => void
 }
 
@@ -41,7 +41,7 @@ export class ProfileSlots {
     this.#stateFiles = new FirstFew('state files of profiles', options.clock, options.journal.warn)
   }
 
-  /** What an earlier supervisor has kept. Before the first look. */
+  /** Restores what an earlier supervisor has kept, before the first look. */
   restore(text: string): void {
     this.#memory = parseMemory(text)
   }
@@ -71,7 +71,7 @@ export class ProfileSlots {
     return this.#closed ? [] : this.#apply(this.#plan())
   }
 
-  /** What is in `profiles/` without being a profile. */
+  /** Entries of `profiles/` that are not profiles. */
   get warnings(): readonly Warning[] {
     return this.#skipped
   }
@@ -130,7 +130,10 @@ export class ProfileSlots {
     })
   }
 
-  /** The profile's files become what the slot starts from: those of a copy go, a new name and a later word are written down. */
+  /**
+   * Prepares the profile's files for the slot: files of a copy are removed, and a new name and a later command are
+   * recorded.
+   */
   #settleFiles({ profile, copyOf, renamed, restate }: Extract<Step, { type: 'register' }>): void {
     const dir = profileDir(this.#o.home, profile)
     try {

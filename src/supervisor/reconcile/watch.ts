@@ -64,7 +64,7 @@ export function watchProfiles({ home, clock, changed, warn, events = true }: Wat
     try {
       const { watch: open } = await import('chokidar')
       if (closed || watcher !== undefined) return
-      // depth 0: one watch, on profiles/ itself. What lies deeper is written by gateways all day and says nothing about slots.
+      // depth 0: one watch, on profiles/ itself. Gateways write below it all day, which does not matter for slots.
       const fs = open(dir, { depth: 0, ignoreInitial: true, followSymlinks: false })
       watcher = { id, fs }
       fs.on('all', (event) => {

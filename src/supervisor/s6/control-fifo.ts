@@ -25,7 +25,7 @@ export class ControlFifo {
     })
     // Reading our own FIFO cannot fail in a way that anything could be done about.
     this.#socket.on('error', () => undefined)
-    // What keeps the supervisor running is its link to init, not a thousand FIFOs.
+    // The link to init keeps the supervisor running, not a thousand FIFOs.
     this.#socket.unref()
   }
 
@@ -38,7 +38,7 @@ function openFifo(path: string, native: ControlNative): number {
   try {
     native.mkfifo(path, 0o600)
   } catch (error) {
-    // The one an earlier supervisor made, perhaps opened up to a group by s6-svperms: it stays as it is.
+    // Created by an earlier supervisor, and perhaps opened to a group by s6-svperms: it is left unchanged.
     if (!(error instanceof NativeError && error.code === 'EEXIST')) throw error
   }
   // O_RDWR (fifo(7): Linux allows it): our own write end is what keeps a writer's close from being an end of file, for one descriptor

@@ -1,6 +1,6 @@
 import type { Clock } from '../../system/clock.ts'
 
-/** What one turn of the loop may spend on letters; between turns everybody else is served. */
+/** Time that one turn of the loop may spend on letters; other work is done between turns. */
 const TURN_MS = 2
 
 interface Waiting {
@@ -30,7 +30,7 @@ export class FairLetters {
     this.#schedule()
   }
 
-  /** The slot is gone, and what was said to it. */
+  /** The slot is gone, with its pending letters. */
   forget(slot: string): void {
     this.#waiting.delete(slot)
   }
@@ -47,7 +47,7 @@ export class FairLetters {
 
   #turn(): void {
     const untilMs = this.#clock.nowMs() + TURN_MS
-    // Goes round: who is not done is put at the end, and a map's iterator comes there too.
+    // Round robin: an unfinished slot moves to the end, where the map's iterator reaches it again.
     for (const [slot, waiting] of this.#waiting) {
       this.#one(slot, waiting)
       if (this.#clock.nowMs() >= untilMs) return

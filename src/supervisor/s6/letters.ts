@@ -1,4 +1,4 @@
-/** What each letter of s6-svc and s6-svscanctl means here (docs/s6.md). Pure. */
+/** Meaning of each letter of s6-svc and s6-svscanctl (docs/s6.md). Pure. */
 
 import type { Slot, SlotEvent } from '../../slot/slot.ts'
 import type { SignalName } from '../../system/signals.ts'
@@ -62,21 +62,21 @@ export function letterActions(letter: string, slot: Slot): readonly LetterAction
   return groupSignal === undefined ? [] : [{ type: 'signal', signal: groupSignal, target: 'group' }]
 }
 
-/** Told to end, or finishing: "once" has been. */
+/** Being stopped, or finishing: "once" is over. */
 const isEnding = (slot: Slot): boolean => slot.state === 'stopping'
 
-/** "Do not start it again", said to what runs; what does not run is not wanted at all. */
+/** "Do not restart": for a running slot; a slot that is not running is set to down. */
 const unwanted = (slot: Slot): LetterAction => want(slot.state === 'starting' || slot.state === 'up' ? 'once' : 'down')
 
 function again(slot: Slot): readonly LetterAction[] {
   if (phaseOf(slot) !== 'up') return []
-  // What is not wanted up, or is on its way out already, gets the signal alone.
+  // A slot that should not be up, or is already ending, gets only the signal.
   return slot.wanted === 'up' && !isEnding(slot)
     ? [event({ type: 'restart' })]
     : [{ type: 'signal', signal: slot.policy.stopSignal, target: 'process' }]
 }
 
-/** `prune` goes with `reconcile` here: slots whose profile is gone are taken away whenever the disk is looked at. */
+/** `prune` is part of `reconcile` here: slots without a profile are removed at every look at the disk. */
 export type ScanAction = 'reconcile' | 'stop' | 'end-supervisor'
 
 /** @returns undefined: nothing to do; null: no letter of s6-svscanctl */

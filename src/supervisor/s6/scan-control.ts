@@ -21,7 +21,7 @@ export interface ScanControlOptions {
 
 /** A lock that another process holds is tried again after this. */
 const LOCK_AGAIN_MS = 1000
-/** Between two looks at the disk that a flood of letters asks for. */
+/** Minimum time between two looks at the disk during a flood of letters. */
 const LOOK_EVERY_MS = 100
 
 /** `.s6-svscan` of the scan directory: lock and control FIFO, for s6-svscanctl. */
@@ -66,7 +66,7 @@ export class ScanControl {
     if (actions.has('reconcile')) reconcile()
     if (actions.has('stop')) stop()
     if (actions.has('end-supervisor')) end()
-    // The next look finds what the letters that come meanwhile could ask for.
+    // The next look covers all letters that arrive in the meantime.
     this.#alarm = clock.at(clock.nowMs() + LOOK_EVERY_MS, done)
   }
 }

@@ -5,7 +5,7 @@ import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { below } from '../../system/paths.ts'
 import type { SignalName } from '../../system/signals.ts'
 
-/** What of a slot's definition shows in its directory. */
+/** The part of a slot's definition that is visible in its directory. */
 export interface ServiceShape {
   /** No file `down`: it starts with the container. */
   readonly normallyUp: boolean
@@ -20,7 +20,7 @@ exit 111
 `
 
 /**
- * Makes a slot directory under another name, then gives it its own: nobody sees half of one.
+ * Creates a slot directory under another name and then renames it, so that a partial one is never visible.
  * @param scratch a dot-named sibling
  */
 export function buildServiceDir(dir: string, scratch: string, shape: ServiceShape, status: ServiceStatus): void {
@@ -35,7 +35,7 @@ export function buildServiceDir(dir: string, scratch: string, shape: ServiceShap
   chmodSync(below(scratch, 'event'), 0o3730)
   writeFileSync(below(scratch, 'supervise', 'status'), encodeStatus(status))
   writeFileSync(below(scratch, 'supervise', 'death_tally'), '')
-  // In the way only if it is no slot directory (no `type`): a file, or what somebody made by hand.
+  // An obstacle only if it is not a slot directory (no `type`): a file, or a directory made by hand.
   rmSync(dir, { recursive: true, force: true })
   renameSync(scratch, dir)
 }
@@ -62,6 +62,6 @@ const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text
   ['down', shape.normallyUp ? null : ''],
   ['down-signal', `SIG${shape.stopSignal}\n`],
   ['timeout-kill', `${Math.round(shape.stopTimeoutMs)}\n`],
-  // Its presence is what makes `s6-svc -wU` wait for readiness.
+  // Its presence makes `s6-svc -wU` wait for readiness.
   ['notification-fd', shape.notificationFd === null ? null : `${shape.notificationFd}\n`],
 ]

@@ -23,7 +23,7 @@ export interface ServiceDirsOptions {
   readonly warn: (text: string) => void
   /** One letter of s6-svc, in the order written; unknown letters too. */
   readonly command: (slot: string, letter: string) => void
-  /** Has those told whom we may not tell. */
+  /** Notifies listeners that only init may notify. */
   readonly tellOthers: (slot: string, letters: string) => void
 }
 
@@ -31,7 +31,7 @@ interface Entry {
   shape: ServiceShape
   status?: ServiceStatus
   supervise?: ControlDir
-  /** Something failed and was said. */
+  /** A failure was reported. */
   warned: boolean
 }
 
@@ -39,10 +39,10 @@ interface Entry {
 const OPENED_PER_TURN = 10
 /** A lock that another process holds is tried again after this. */
 const LOCK_AGAIN_MS = 1000
-/** Deaths that are kept where no file `max-death-tally` says otherwise, and the most it can ask for; both s6's. */
+/** Number of deaths that are kept without a file `max-death-tally`, and the maximum it can request; both as in s6. */
 const DEATHS = 100
 const MOST_DEATHS = 4096
-/** What init takes at once. */
+/** Maximum that init accepts at once. */
 const MOST_LETTERS = 1000
 
 /** Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the slot works on. */
@@ -50,7 +50,7 @@ export class ServiceDirs {
   readonly #options: ServiceDirsOptions
   readonly #entries = new Map<string, Entry>()
   readonly #toOpen = new Set<string>()
-  /** Those whose lock another process holds. */
+  /** Slots whose lock another process holds. */
   readonly #busy = new Set<string>()
   readonly #letters: FairLetters
   #opening = false
@@ -82,8 +82,9 @@ export class ServiceDirs {
   }
 
   /**
-   * Writes the status, then tells subscribers what led to it: who subscribes and then reads misses nothing.
-   * @param events those since the last status, in their order
+   * Writes the status, then sends subscribers the events that led to it: a client that subscribes and then reads
+   * misses nothing.
+   * @param events events since the last status, in order
    */
   writeStatus(slot: string, status: ServiceStatus, events: readonly Event[]): void {
     const entry = this.#entries.get(slot)
@@ -100,7 +101,7 @@ export class ServiceDirs {
   recordDeath(slot: string, ending: Ending, atMs: number): void {
     this.#attempt(slot, () => {
       const file = below(this.#dir(slot), 'supervise', 'death_tally')
-      // What is no tally, or longer than one can be, is replaced by one that begins anew.
+      // Content that is not a valid tally is replaced by a new one.
       const { bytes: tally } = readSmallBytes(file, MOST_DEATHS * DEATH_BYTES)
       const next = tallyDeath(tally ?? Buffer.alloc(0), ending, atMs, this.#deathsKept(slot))
       replaceFileSync(file, next, { mode: 0o644 })
@@ -108,8 +109,8 @@ export class ServiceDirs {
   }
 
   /**
-   * Tells subscribers that the slot is gone and removes the directory, also one that this supervisor has not made.
-   * @param events those that no status tells of any more
+   * Notifies subscribers that the slot is gone and removes the directory, even one that another supervisor has made.
+   * @param events events that no status shows any more
    */
   remove(slot: string, events: readonly Event[] = []): void {
     const entry = this.#entries.get(slot)
@@ -118,7 +119,7 @@ export class ServiceDirs {
     this.#toOpen.delete(slot)
     this.#letters.forget(slot)
     this.#attempt(slot, () => {
-      // Renamed first: nobody sees half a slot directory.
+      // Renamed first, so that a partial slot directory is never visible.
       const scratch = below(this.#options.dir, `.${slot}.old`)
       rmSync(scratch, { recursive: true, force: true })
       if (existsSync(this.#dir(slot))) renameSync(this.#dir(slot), scratch)
@@ -127,7 +128,7 @@ export class ServiceDirs {
     this.#entries.delete(slot)
   }
 
-  /** The slot directories there are, whoever made them; [] when the scan directory is missing. */
+  /** Existing slot directories, whoever made them; [] if the scan directory is missing. */
   list(): string[] {
     try {
       const entries = readdirSync(this.#options.dir, { withFileTypes: true })
@@ -139,7 +140,10 @@ export class ServiceDirs {
     }
   }
 
-  /** Tells subscribers that nobody supervises any more, and closes every descriptor; the directories stay for the next supervisor. */
+  /**
+   * Notifies subscribers that supervision has ended, and closes every descriptor; the directories stay for the next
+   * supervisor.
+   */
   close(): void {
     if (this.#closed) return
     this.#closed = true
@@ -202,7 +206,7 @@ export class ServiceDirs {
     this.#open(slot)
   }
 
-  /** From the outside in. @throws where one of them is not ours, or not there */
+  /** From the outside in. @throws if one of them is not ours, or missing */
   #openUp(slot: string): void {
     for (const [dir, mode] of [
       [this.#options.dir, 0o755],

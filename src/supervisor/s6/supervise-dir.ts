@@ -6,7 +6,10 @@ import { ControlFifo, type ControlNative, type Letters } from './control-fifo.ts
 
 const { O_WRONLY, O_CREAT, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
-/** What shows that a directory is supervised, and takes commands: its `lock`, held, and its `control`, read. Two descriptors. */
+/**
+ * Shows that a directory is supervised, and accepts commands: its `lock`, held, and its `control`, read. Two
+ * descriptors.
+ */
 export class ControlDir {
   readonly #lockFd: number
   readonly #control: ControlFifo
@@ -17,16 +20,16 @@ export class ControlDir {
   }
 
   /**
-   * @param dir a slot's `supervise`, or `.s6-svscan`; it is there
-   * @param lockMode of a lock that is made anew; one that is there keeps its own
-   * @param letters takes what is written to `control`, in order
+   * @param dir a slot's `supervise`, or `.s6-svscan`; it exists
+   * @param lockMode mode of a newly created lock; an existing one keeps its own
+   * @param letters receives what is written to `control`, in order
    * @returns undefined while another process holds the lock
    * @throws the error of the file system or the native call
    */
   static open(dir: string, lockMode: number, native: ControlNative, letters: Letters): ControlDir | undefined {
     const lockFd = openSync(below(dir, 'lock'), O_WRONLY | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY, lockMode)
     try {
-      // Where the file system has no locks, s6-svok says "not running", but control works.
+      // On a file system without locks, s6-svok reports "not running", but control works.
       if (native.tryLock(lockFd) === 'busy') {
         closeSync(lockFd)
         return undefined
@@ -47,14 +50,15 @@ export class ControlDir {
 /** A letter for subscribers. */
 export interface Event {
   readonly letter: string
-  /** Unix ms from which on everybody reads of it in the status; absent: a moment ago, or the status does not tell it. */
+  /** Unix ms from which on the status shows it to all readers; absent: a moment ago, or the status does not show it. */
   readonly shownFromMs?: number
 }
 
 /**
- * Tells everybody who listens in `event/`, never waiting for anybody; listeners that are gone are removed.
+ * Notifies all listeners in `event/` without ever waiting; listeners that have exited are removed.
  * @returns letters for listeners whose FIFO we may not write: s6's tools of other users
- * @param nowMs Unix ms: who began to listen when the status already told of an event has read of it, and is not told again
+ * @param nowMs Unix ms: a listener that subscribed after the status showed an event has read about it, and is not
+ * notified again
  */
 export function notifySubscribers(eventDir: string, events: readonly Event[], nowMs: number): string {
   let forOthers = ''
@@ -71,10 +75,10 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
     try {
       fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
     } catch (error) {
-      // ENXIO: nobody reads it any more. Anything else is not ours to tidy.
+      // ENXIO: it has no reader any more. Other entries are not ours to remove.
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENXIO') remove(path)
-      // Who listens between two of the letters may hear one twice, as from s6-supervise.
+      // A listener that subscribes between two letters may get one of them twice, as with s6-supervise.
       if (code === 'EACCES' && news.length > forOthers.length) forOthers = lettersOf(news)
       continue
     }

@@ -1,4 +1,4 @@
-/** A slot as s6 sees it: a service that is up, whose finish script runs, or that is down. Pure. */
+/** A slot as s6 sees it: a service that is up, one whose finish script runs, or one that is down. Pure. */
 
 import type { ServiceStatus } from '../../protocol/s6.ts'
 import { childOf, type Slot } from '../../slot/slot.ts'
@@ -10,13 +10,13 @@ export function phaseOf(slot: Slot): Phase {
   return childOf(slot) === null ? 'down' : 'up'
 }
 
-/** When the living process said that it is ready, CLOCK_MONOTONIC ms; also while it is told to end. */
+/** Time of the living process's readiness, CLOCK_MONOTONIC ms; kept while the process is being stopped. */
 const readyAtMs = (slot: Slot): number | undefined =>
   slot.state === 'up' || slot.state === 'stopping' ? slot.readyAtMs : undefined
 
 /**
- * The events that subscribers are told of, a letter each, in their order: `u` and `U`, up and ready; `d`, dead; `O`, not to be
- * started again; `D`, finished.
+ * The events for subscribers, one letter each, in order: `u` and `U`, up and ready; `d`, dead; `O`, not to be
+ * restarted; `D`, finished.
  */
 export function eventsBetween(before: Slot, after: Slot): string {
   const was = phaseOf(before)
@@ -32,32 +32,32 @@ export function eventsBetween(before: Slot, after: Slot): string {
   return died + finished + started
 }
 
-/** So many letters that wait are more than any client needs to tell apart. */
+/** More waiting letters than any client needs to distinguish. */
 const TOO_MANY_LETTERS = 64
 
 /**
- * How many of the letters that wait can be told in one go: to the end of a life, not into the next one, and not from a death to
- * the failure that it is. s6-svlisten 2.11 forgets what it reads together with the letter it was waiting for, so `s6-svc -wR`
- * would wait for ever for a start that comes at once.
+ * Number of waiting letters that can be sent at once: up to the end of a life, not into the next one, and not from a
+ * death to the failure that it is. s6-svlisten 2.11 drops letters that it reads together with the awaited one, so
+ * `s6-svc -wR` would wait for ever for a start that follows at once.
  */
 export function lengthOfStretch(letters: string): number {
   const end = letters.search(/D|d(?=O)/)
   return end === -1 || letters.length > TOO_MANY_LETTERS ? letters.length : end + 1
 }
 
-/** What s6 remembers of a service besides its process: instants in Unix ms. */
+/** Facts that s6 remembers about a service besides its process: instants in Unix ms. */
 export interface Stamps {
   /** The last start or death of the service. */
   readonly changedAtMs: number
-  /** When readiness was said, or when it was down and finished. */
+  /** Time of readiness, or of being down and finished. */
   readonly readyAtMs: number
 }
 
 /**
  * The stamps after an event.
- * @param letters what {@link eventsBetween} said of it
- * @param before undefined: none is known
- * @param wallOf turns CLOCK_MONOTONIC into Unix ms
+ * @param letters result of {@link eventsBetween}
+ * @param before undefined: unknown
+ * @param wallOf converts CLOCK_MONOTONIC to Unix ms
  */
 export function stampsAfter(
   letters: string,

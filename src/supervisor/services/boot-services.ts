@@ -2,10 +2,10 @@ import type { ToInit } from '../../protocol/init.ts'
 import { shellCode } from '../../slot/ending.ts'
 import type { Slot } from '../../slot/slot.ts'
 
-/** S6_BEHAVIOUR_IF_STAGE2_FAILS: what a service that fails while the container boots comes to. */
+/** S6_BEHAVIOUR_IF_STAGE2_FAILS: the consequence of a service that fails during the boot. */
 export type IfBootFails = 'nothing' | 'warn' | 'stop'
 
-/** As init reads the variable for hooks: 0, 1, anything else and unset. */
+/** Reads the variable like init does for hooks: 0, 1, any other value and unset. */
 export const ifBootFails = (container: Readonly<Record<string, string>>): IfBootFails => {
   const behaviour = (container.S6_BEHAVIOUR_IF_STAGE2_FAILS ?? '').trim()
   return behaviour === '0' ? 'nothing' : behaviour === '1' ? 'warn' : 'stop'
@@ -17,7 +17,7 @@ export interface BootServicesOptions {
   readonly warn: (text: string) => void
 }
 
-/** The services that the main program waits for: init is told once, when all are up or one cannot come up. */
+/** The services that the main program waits for: init is notified once, when all are up or one cannot come up. */
 export class BootServices {
   readonly #o: BootServicesOptions
   readonly #awaited = new Set<string>()
@@ -27,12 +27,12 @@ export class BootServices {
     this.#o = options
   }
 
-  /** init has been told; whatever happens to services now is no part of the boot. */
+  /** init has been notified; later events of services are not part of the boot. */
   get over(): boolean {
     return this.#told
   }
 
-  /** An earlier supervisor has told init. */
+  /** An earlier supervisor has notified init. */
   skip(): void {
     this.#told = true
   }
@@ -56,7 +56,7 @@ export class BootServices {
 
   #fail(name: string, slot: Slot): void {
     const { ifBootFails, send, warn } = this.#o
-    // What waits for it will not come up either: the main program starts without them, or not at all.
+    // Waiting services will not come up either: the main program starts without them, or not at all.
     this.#awaited.clear()
     const reason = 'reason' in slot && slot.reason !== undefined ? slot.reason : 'it was not ready in time'
     const why = `service ${name} has not come up: ${reason}`
@@ -68,7 +68,7 @@ export class BootServices {
 }
 
 const isUp = ({ state }: Slot): boolean => state === 'up' || state === 'done'
-/** For good, or not within the time it was given. */
+/** Failed for good, or not ready within its time limit. */
 const hasFailed = (slot: Slot): boolean =>
   slot.state === 'parked' ||
   (slot.state === 'down' && slot.reason !== undefined) ||

@@ -7,12 +7,12 @@ import type { Kernel } from '../../system/native/child-ending.ts'
 import { descendants, listProcesses, type ProcessFacts } from '../../system/programs/proc.ts'
 import { whyNot } from '../slots/check.ts'
 
-/** How often memory is measured. */
+/** Interval of memory measurements. */
 const MEASURE_EVERY_MS = 5_000
 
 export interface CareOptions {
   readonly clock: Clock
-  /** Tells how the command of a check ended. */
+  /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
   /** This process of the service must not stay, for this reason. */
   readonly condemn: (name: string, child: number, why: string) => void
@@ -23,7 +23,7 @@ interface Patient {
   readonly close: () => void
 }
 
-/** Looks after services that are up: asks them whether they live, and measures what they hold. */
+/** Health checks of running services: asks whether they answer, and measures their memory. */
 export class Care {
   readonly #o: CareOptions
   readonly #patients = new Map<string, Patient>()
@@ -101,7 +101,7 @@ function memoryOf(pid: number, all: readonly ProcessFacts[]): number {
   return [pid, ...descendants(all, pid).map((one) => one.pid)].reduce((sum, one) => sum + residentBytes(one), 0)
 }
 
-/** proc_pid_status(5), VmRSS; 0 for a process that has ended meanwhile, or is a zombie. */
+/** proc_pid_status(5), VmRSS; 0 for a process that has ended in the meantime, or is a zombie. */
 function residentBytes(pid: number): number {
   const status = unlessCode(['ENOENT', 'ESRCH'], () => readFileSync(`/proc/${pid}/status`, 'latin1'), '')
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024

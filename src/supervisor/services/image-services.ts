@@ -26,13 +26,13 @@ import { type ImageServices, readServiceRules } from './rules.ts'
 import { ServiceSchedules } from './schedules.ts'
 
 export interface ServiceSlotsOptions {
-  /** Tells how the command of a check ended. */
+  /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
-  /** What init has written about them. */
+  /** Definitions written by init. */
   readonly file: string
   readonly memory: Pick<Memory, 'keep'>
   readonly serviceDir: string
-  readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'keepWord'>
+  readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'setNormallyUp'>
   readonly send: (message: ToInit) => void
   readonly clock: Clock
   readonly journal: Pick<Journal, 'warn'>
@@ -43,7 +43,7 @@ export interface ServiceSlotsOptions {
 
 export type Verb = 'start' | 'stop' | 'restart'
 
-/** What is known of a service besides its slot, for those who look at it. */
+/** Facts about a service besides its slot, for display. */
 export interface ServiceNote {
   readonly wanted?: 'up'
   readonly reason?: string
@@ -88,7 +88,7 @@ export class ServiceSlots {
     return this.#services().problems
   }
 
-  /** What an earlier supervisor has kept of them. Before `begin`. */
+  /** Restores what an earlier supervisor has kept, before `begin`. */
   restore(text: string): void {
     this.#restored = text
   }
@@ -106,7 +106,7 @@ export class ServiceSlots {
     if (kept?.booted) this.#boot.skip()
     for (const rules of all) {
       this.#register(rules)
-      if (isFirst) this.#o.table().keepWord(serviceSlot(rules.name), rules.start)
+      if (isFirst) this.#o.table().setNormallyUp(serviceSlot(rules.name), rules.start)
     }
     const atBoot = all.filter(({ start }) => start)
     const unscheduled = atBoot.filter(({ kind }) => kind !== 'scheduled')
@@ -116,7 +116,7 @@ export class ServiceSlots {
     this.#proceed()
   }
 
-  /** An operator's word. @throws HermesError REFUSED */
+  /** A command from an operator. @throws HermesError REFUSED */
   say(verb: Verb, key: string): void {
     const rules = this.rules(serviceOfSlot(key) ?? '')
     if (rules === undefined) return
@@ -133,7 +133,7 @@ export class ServiceSlots {
     this.#proceed()
   }
 
-  /** Why it does not start or stop yet: `waits for db`; undefined: it waits for nobody. */
+  /** Reason why it does not start or stop yet: `waits for db`; undefined: it does not wait. */
   waitsFor(key: string): string | undefined {
     const name = serviceOfSlot(key) ?? ''
     if (this.#goals.start.has(name)) return `waits for ${missingOf(this.#states(), name).join(', ')}`

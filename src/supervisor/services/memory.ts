@@ -1,18 +1,18 @@
 import type { Goals } from '../../services/plan.ts'
 import type { Memory } from '../slots/memory.ts'
 
-/** What the next supervisor of this life has to know about services besides their slots. */
+/** Facts about services, besides their slots, for the next supervisor of this container's life. */
 export interface Kept {
   readonly goals: Goals
-  /** Names of services whose schedule is on. */
+  /** Names of services whose schedule is active. */
   readonly scheduled: readonly string[]
-  /** init has been told that the services the main program waits for are up. */
+  /** init has been notified that the services for the main program are up. */
   readonly booted: boolean
 }
 
 const NAME = '.services'
 
-/** Keeps it beside the slots' states. */
+/** Keeps it next to the slots' states. */
 export class ServiceMemory {
   readonly #memory: Pick<Memory, 'keep'>
   readonly #warn: (text: string) => void
@@ -31,9 +31,9 @@ export class ServiceMemory {
   }
 
   /**
-   * @param text what an earlier supervisor has kept; undefined: nothing came
-   * @param isKnown whether there is a service of this name
-   * @returns undefined when it is lost, which is said
+   * @param text data from an earlier supervisor; undefined: there was none
+   * @param isKnown whether a service of this name exists
+   * @returns undefined when the data is lost, which is logged
    */
   parse(text: string | undefined, isKnown: (name: string) => boolean): Kept | undefined {
     try {

@@ -4,13 +4,16 @@ import { unlessCode } from '../../system/error-code.ts'
 
 export interface ImageServices {
   readonly rules: ReadonlyMap<string, ServiceRules>
-  /** What is wrong with the definitions, for people. */
+  /** Problems in the definitions, for users. */
   readonly problems: readonly string[]
 }
 
 const NONE: ImageServices = { rules: new Map(), problems: [] }
 
-/** What init has written about the image's services: trusted, because only init can write it. None, while there is no such file. */
+/**
+ * Reads init's file about the image's services: trusted, because only init can write it. Empty if there is no such
+ * file.
+ */
 export function readServiceRules(file: string): ImageServices {
   const text = unlessCode(['ENOENT'], () => readFileSync(file, 'utf8'))
   if (text === undefined) return NONE

@@ -1,7 +1,7 @@
 import { Cron } from 'croner'
 import type { Cancel, Clock } from '../../system/clock.ts'
 
-/** Clocks are set, machines sleep and containers are paused: the wall clock is asked at least so often. */
+/** Clocks are set, machines sleep and containers are paused: check the wall clock at least this often. */
 const LONGEST_SLEEP_MS = 1_000
 
 export interface ScheduleOptions {
@@ -13,7 +13,7 @@ export interface ScheduleOptions {
   readonly due: () => void
 }
 
-/** Whether schedules can be read in a time zone: POSIX's `CET-1CEST` is none here. */
+/** Tells whether schedules can be read in a time zone: POSIX's `CET-1CEST` is not supported. */
 export function isTimezone(name: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
@@ -22,7 +22,7 @@ export function isTimezone(name: string): boolean {
   }
 }
 
-/** Says when it is time, by the wall clock in the container's time zone. Times that passed unseen are not made up for. */
+/** Fires at the scheduled times, by the wall clock in the container's time zone. Missed times are not made up for. */
 export class Schedule {
   readonly #o: ScheduleOptions
   readonly #cron: Cron

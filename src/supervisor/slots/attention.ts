@@ -6,7 +6,7 @@ import { type Watcher, watchReadiness } from './readiness.ts'
 
 export interface AttentionOptions {
   readonly clock: Clock
-  /** Tells how the command of a check ended. */
+  /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
   readonly warn: (text: string) => void
   readonly dispatch: (key: string, event: SlotEvent) => void
@@ -19,8 +19,8 @@ interface Watched {
 }
 
 /**
- * What each slot waits for: one alarm, and the sign of readiness that only the supervisor can see. Both follow from the slot's
- * state alone, so a slot that was read from its file gets them too.
+ * Everything that a slot waits for: one alarm, and the sign of readiness that only the supervisor can see. Both
+ * follow from the slot's state alone, so a slot that was read from its file gets them too.
  */
 export class Attention {
   readonly #o: AttentionOptions

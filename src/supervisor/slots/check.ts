@@ -5,9 +5,9 @@ import { childEnding, type Kernel } from '../../system/native/child-ending.ts'
 import { signalName } from '../../system/signals.ts'
 
 /**
- * Asks a service from outside, once. Never rejects.
- * @param signal gives the question up
- * @returns why the answer is no; undefined: it is a yes
+ * Checks a service from outside, once. Never rejects.
+ * @param signal aborts the check
+ * @returns the reason for a failure; undefined: success
  */
 export async function whyNot(
   check: Check,
@@ -21,7 +21,7 @@ export async function whyNot(
   try {
     return await askers[check.by](check as never, AbortSignal.any([signal, giveUp.signal]), kernel)
   } catch (error) {
-    // An aborted question rejects with "The operation was aborted"; the reason is ours.
+    // An aborted request rejects with "The operation was aborted"; use our own reason.
     return ((giveUp.signal.reason as Error | undefined) ?? (error as Error)).message
   } finally {
     cancel()
@@ -68,7 +68,7 @@ const askers: { readonly [B in Check['by']]: Ask<B> } = {
         cwd: '/',
         env: { PATH: process.env.PATH },
         stdio: 'ignore',
-        // A group of its own: a shell that is killed would leave what it waits for, one more at each question.
+        // A separate process group: otherwise a killed shell would leave its child running, one more with each check.
         detached: true,
       })
       const giveUp = (): void => {
@@ -90,6 +90,6 @@ const askers: { readonly [B in Check['by']]: Ask<B> } = {
 /** KILL to a command and to all that it has started, if any of it is left. */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return // it was never started
-  // ESRCH: nothing is left of it. EPERM: it became another user's (sudo), and is not ours to end.
+  // ESRCH: nothing is left of it. EPERM: it has changed its user (sudo), so we may not end it.
   unlessCode(['ESRCH', 'EPERM'], () => process.kill(-pid, 'SIGKILL'))
 }

@@ -9,16 +9,16 @@ export interface ChildReportsOptions {
   readonly table: SlotTable
   readonly logs: Pick<SlotLogs, 'endOfProcess' | 'lastWords'>
   readonly clock: Clock
-  /** Whether the slot's own script found no program to run. */
+  /** Tells whether the slot's own script found no program to run. */
   readonly notRun: (slot: string, ending: Ending) => NotRun | undefined
   /** 0 ≤ n < 1 */
   readonly random: () => number
 }
 
-/** What init says about the slots' processes, as events of the slots; first of all, what has happened while no supervisor was there. */
+/** Converts init's reports about processes to events of the slots; first those from the time without a supervisor. */
 export class ChildReports {
   readonly #o: ChildReportsOptions
-  /** While init replays what the last supervisor did not acknowledge: what is gone if nothing is said about it. */
+  /** While init replays unacknowledged events: slots whose process counts as gone if no event mentions it. */
   #replay: { left: number; readonly unaccounted: readonly { key: string; request: number }[] } | undefined
 
   constructor(options: ChildReportsOptions) {
@@ -49,7 +49,7 @@ export class ChildReports {
     if (readyAtMs !== undefined) table.dispatch(key, { type: 'ready', child, atMs: readyAtMs })
   }
 
-  /** A start that this supervisor has asked for came to nothing. */
+  /** A start that this supervisor requested has failed. */
   refused({ slot, request, error }: Extract<ToSupervisor, { type: 'spawn-failed' }>): void {
     this.#o.table.dispatch(slot, { type: 'spawn-failed', request, error, random: this.#o.random() })
   }
@@ -84,7 +84,7 @@ export class ChildReports {
     if (this.#replay !== undefined && --this.#replay.left === 0) this.#replayed()
   }
 
-  /** What a process that is not to be started again had to say for itself: the operator reads it first. */
+  /** The last output of a process that is not restarted: the operator reads it first. */
   #lastWords(key: string): string | undefined {
     const slot = this.#o.table.get(key)?.slot
     const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
@@ -97,7 +97,7 @@ export class ChildReports {
     if (table.get(key) === undefined) table.rediscover(key)
     table.openLog(key, true)
     table.dispatch(key, { type: 'adopted', child: childFrom(facts), ...(readyAtMs !== undefined && { readyAtMs }) })
-    // Adopting a slot as it was changes nothing, so nothing has set its alarm or its watcher yet.
+    // Adopting an unchanged slot causes no change, so its alarm and its watcher have not been set yet.
     table.attend(key)
   }
 

@@ -1,4 +1,4 @@
-/** What jobs came to. */
+/** Results of jobs. */
 
 import { rmSync } from 'node:fs'
 import type { JobResult } from '../../protocol/control.ts'
@@ -6,7 +6,7 @@ import { childOf, type Slot } from '../../slot/slot.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
 import type { SlotEntry } from './table.ts'
 
-/** undefined: it is over and there is no ending to tell, because it never ran or vanished unseen. */
+/** undefined: the job is over without an ending, because it never ran or vanished unseen. */
 export function jobResult(slot: Slot): JobResult | undefined {
   const child = childOf(slot)
   if (slot.state !== 'down' && slot.state !== 'parked') return { state: 'running', ...(child && { pid: child.pid }) }
@@ -17,8 +17,8 @@ export function jobResult(slot: Slot): JobResult | undefined {
 }
 
 /**
- * Results in the volume, where the job's owner wished for it: the slot's own file ends with the container, and work that was
- * finished must not be done again because nobody had asked for its result by then.
+ * Results in the volume, if the job's owner requested it: the slot's own file ends with the container, and finished
+ * work must not be repeated only because its result had not been collected.
  */
 export class JobResults {
   readonly #warn: (text: string) => void
@@ -36,12 +36,12 @@ export class JobResults {
     try {
       replaceFileSync(file, `${JSON.stringify(result)}\n`, { mode: 0o600 })
     } catch (error) {
-      // It can still be asked for, for as long as the container lives.
+      // It can still be requested while the container lives.
       this.#warn(`the result of ${key} is not kept over a restart: cannot write ${file}: ${(error as Error).message}`)
     }
   }
 
-  /** Its owner has it, or it is nobody's any more. */
+  /** Its owner has it, or no longer needs it. */
   drop({ key, job }: SlotEntry): void {
     if (job?.resultFile === undefined) return
     try {

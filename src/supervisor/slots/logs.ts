@@ -8,7 +8,7 @@ import { below } from '../../system/paths.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { LogPlace } from '../launch/launcher.ts'
 
-/** Where a process's last line is looked for, and how much of it is quoted. */
+/** Part of the log in which a process's last line is searched, and the length quoted. */
 const TAIL_BYTES = 8192
 const MAX_WORDS = 300
 
@@ -32,13 +32,13 @@ interface OpenLog {
   readonly listen: { line: LineListener }
 }
 
-/** The logs of all slots, and who else wants to see the lines. */
+/** The logs of all slots, and the listeners for their lines. */
 export class SlotLogs {
   readonly #o: SlotLogsOptions
   readonly #commons: LogCommons
   readonly #open = new Map<string, OpenLog>()
   readonly #followers = new Map<string, Set<LineListener>>()
-  /** Logs that have been closed and whose last file is still being synced. */
+  /** Closed logs whose last file is still being synced. */
   readonly #closing = new Set<Promise<void>>()
 
   constructor(options: SlotLogsOptions) {
@@ -80,14 +80,14 @@ export class SlotLogs {
       })
       this.#open.set(slot, { log, place, listen })
     } catch (error) {
-      // A process that was asked for by the last supervisor and never started has no FIFO yet.
+      // A process requested by the last supervisor that never started has no FIFO yet.
       if (continued && (error as NodeJS.ErrnoException).code === 'ENOENT') return
       // The next start tries again. Until then what the process writes waits in its FIFO, and then it does.
       warn(`the log of ${slot} cannot be read: ${(error as Error).message}`)
     }
   }
 
-  /** Everything the slot's process wrote is in its file: to be called before its exit is acted upon. */
+  /** Writes all output of the slot's process to its file; call this before handling its exit. */
   endOfProcess(slot: string): void {
     const open = this.#open.get(slot)
     open?.log.drain()
@@ -95,8 +95,8 @@ export class SlotLogs {
   }
 
   /**
-   * The last line a process wrote that stands for itself (an indented one goes on with the line before it).
-   * @param sinceWallMs when the process was started: what an earlier one wrote explains nothing
+   * Returns the last complete line of a process (an indented line continues the one before it).
+   * @param sinceWallMs start of the process: output of an earlier one explains nothing
    * @returns undefined when it wrote none, or the file cannot be read
    */
   lastWords(slot: string, sinceWallMs: number): string | undefined {

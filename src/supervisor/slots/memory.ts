@@ -1,6 +1,8 @@
 import { encodeMessage, type KeptName, MAX_LINE_BYTES, type ToInit } from '../../protocol/init.ts'
 
-/** Where all that the next supervisor of this life must know is kept: with init, out of the reach of the slots' processes. */
+/**
+ * Keeps everything for the next supervisor of this container's life: with init, out of reach of the slots' processes.
+ */
 export class Memory {
   readonly #send: (message: ToInit) => void
   readonly #warn: (text: string) => void

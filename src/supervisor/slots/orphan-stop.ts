@@ -5,12 +5,12 @@ import { isZombie, readProcess } from '../../system/programs/proc.ts'
 import { SIGNALS } from '../../system/signals.ts'
 
 const LOOK_EVERY_MS = 20
-/** Nobody waits for a container any more, but nothing is worth more than this either. */
+/** Time limit: no container stop depends on this, but it must end. */
 const LONGEST_MS = 8000
 
 /**
- * init is gone (killed, in the foreground), so nobody else can stop the slots or tell us how they ended: the processes are
- * signalled by pid, checked against their start times, until /proc no longer has them.
+ * Stops the slots after init is gone (killed, in the foreground), so that no one else can stop them or report their
+ * end: processes are signalled by pid, verified by their start times, until they disappear from /proc.
  */
 export async function stopOrphans(slots: readonly Slot[], native: Pick<Native, 'kill'>, clock: Clock): Promise<void> {
   const startedAtMs = clock.nowMs()

@@ -5,7 +5,7 @@ import type { Kernel } from '../../system/native/child-ending.ts'
 import type { Readiness } from '../launch/launch.ts'
 import { whyNot } from './check.ts'
 
-/** How often an address or a command is asked, and how long it may take to answer. */
+/** Interval between two checks of an address or a command, and the time limit of one. */
 const ASK_EVERY_MS = 250
 const PATIENCE_MS = 2000
 
@@ -75,7 +75,7 @@ function watchLog(pattern: string, ready: () => void, warn: (text: string) => vo
   }
 }
 
-/** Whether one of the lines matches. @throws Error when that cannot be told in time */
+/** Tells whether one of the lines matches. @throws Error when that takes too long */
 type Matcher = (lines: string) => boolean
 
 const ANY_LINE_MATCHES = `
@@ -83,9 +83,9 @@ const ANY_LINE_MATCHES = `
   lines.split('\\n').some((line) => wanted.test(line.slice(0, ${MAX_LINE_CHARACTERS})))`
 
 /**
- * Matches in a context of its own (node:vm), the only way to stop a match that has begun. One context and one compilation for each
- * start, one run for each chunk of lines (0.1 ms): only while the gateway starts.
- * @throws SyntaxError when `pattern` is none
+ * Matches in a separate context (node:vm), the only way to interrupt a running match. One context and one compilation
+ * per start, one run per chunk of lines (0.1 ms), only while the gateway starts.
+ * @throws SyntaxError for an invalid `pattern`
  */
 function matcherOf(pattern: string): Matcher {
   new RegExp(pattern, PATTERN_FLAGS) // says at once what is wrong with it; compiled for good at the first line
@@ -129,7 +129,7 @@ function poll(check: Check, clock: Clock, ready: () => void, kernel: Kernel): Wa
   ask()
   return {
     lines() {
-      // Lines say nothing about what is asked for.
+      // Lines do not matter for a check.
     },
     close() {
       closed = true

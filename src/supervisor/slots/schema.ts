@@ -7,11 +7,11 @@ type Check = (value: unknown) => boolean
 /** A key that ends in `?` may be missing. */
 type Shape = { readonly [key: string]: Check }
 
-/** What a Date can show; no length of time and no count of ours is larger. */
+/** Maximum of a Date; all our durations and counts are smaller. */
 const LARGEST = 8.64e15
 const isNumber: Check = (value) => typeof value === 'number' && Math.abs(value) <= LARGEST
 const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
-/** Never one that would name a process group, or everybody (kill(2)). */
+/** Never a value that would mean a process group, or all processes (kill(2)). */
 const isId: Check = (value) => isCount(value) && value !== 0
 const isText: Check = (value) => typeof value === 'string'
 const isBoolean: Check = (value) => typeof value === 'boolean'
@@ -30,7 +30,7 @@ const listOf =
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The first key whose value is not as it should be; undefined: there is none. */
+/** The first key with an invalid value; undefined: none. */
 function wrongKey(value: unknown, shape: Shape): string | undefined {
   if (!isRecord(value)) return ''
   return Object.keys(shape).find((key) => {
@@ -129,7 +129,7 @@ const STORED: Shape = {
   'startedIn?': isText,
 }
 
-/** @returns one line that says why this is not a slot's state of this version; undefined: it is one */
+/** @returns one line that says why this is not a slot's state of this version; undefined: it is valid */
 export function whyNoStoredSlot(value: unknown, version: number): string | undefined {
   if (!isRecord(value) || !isRecord(value.slot)) return 'it is not the state of a slot'
   if (value.v !== version) return `it is of version ${JSON.stringify(value.v)}, not ${version}`

@@ -3,7 +3,7 @@ import type { Launcher } from '../launch/launcher.ts'
 import type { ServiceDirs } from '../s6/slot-dir.ts'
 import type { StoredSlot } from './store.ts'
 
-/** What a start needs to know of a slot. */
+/** The facts about a slot that a start needs. */
 type Startable = Pick<Required<StoredSlot>, 'slot' | 'launch' | 'normallyUp'> &
   Pick<StoredSlot, 'job'> & { readonly key: string }
 
@@ -13,10 +13,13 @@ export interface SlotStartsOptions {
   readonly send: (message: ToInit) => void
 }
 
-/** For `notification-fd` of a slot that says otherwise that it is ready: the file's presence is what makes `s6-svc -wU` wait for it. */
+/**
+ * `notification-fd` of a slot that announces readiness by other means: the file's presence makes `s6-svc -wU` wait
+ * for it.
+ */
 const ANNOUNCED_OTHERWISE = 0
 
-/** What a start takes: the slot's directory as its rules say, the script in it, and a word to init. */
+/** The steps of a start: the slot's directory according to its policy, the script in it, and a request to init. */
 export class SlotStarts {
   readonly #o: SlotStartsOptions
 
@@ -24,10 +27,10 @@ export class SlotStarts {
     this.#o = options
   }
 
-  /** Brings the slot's directory up to date with its rules and the word that is kept. */
+  /** Updates the slot's directory from its policy and its stored desired state. */
   prepare({ key, launch, normallyUp }: Startable): void {
     const { policy, readiness } = launch
-    // A oneshot is no longrun: s6's tools would take it for one that is down.
+    // A oneshot is not a longrun: s6's tools would show it as a service that is down.
     if (policy.kind === 'oneshot') return
     this.#o.dirs.ensure(key, {
       normallyUp,
@@ -37,7 +40,10 @@ export class SlotStarts {
     })
   }
 
-  /** @throws the error of the file system, or RangeError for a word that no shell can be told; init is not asked then */
+  /**
+   * @throws the error of the file system, or RangeError for a word that cannot be passed to a shell; init is then not
+   * asked
+   */
   ask(slot: Startable, request: number, program: 'run' | 'finish'): void {
     const { key, launch } = slot
     this.prepare(slot)

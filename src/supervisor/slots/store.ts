@@ -7,14 +7,14 @@ import { whyNoStoredSlot } from './schema.ts'
 
 const VERSION = 1
 
-/** All that the next supervisor of this container life has to know about a slot. */
+/** Everything about a slot for the next supervisor of this container's life. */
 export interface StoredSlot {
   readonly slot: Slot
-  /** How its process was started last; absent: never. */
+  /** How its process was last started; absent: never. */
   readonly launch?: Launch
   /** Wall time at which `state` was entered, for display. */
   readonly sinceWallMs: number
-  /** It starts with the container: the operator's last word that is kept, else what it was registered with. */
+  /** It starts with the container: by the operator's last stored command, or as registered. */
   readonly normallyUp: boolean
   readonly job?: JobSpec
   /** The directory its process was started in, whatever its name is by now. */
@@ -25,8 +25,8 @@ export const saveSlot = (memory: Pick<Memory, 'keep'>, key: string, stored: Stor
   memory.keep(key, JSON.stringify({ v: VERSION, ...stored }))
 
 /**
- * What an earlier supervisor has kept of a slot. The text was out of reach of everybody but root; it can still be of another version, or
- * cut short by a full disk.
+ * Parses the state of a slot from an earlier supervisor. Only root could have changed the text; it can still be of
+ * another version, or truncated by a full disk.
  * @throws Error that says what is wrong with it
  */
 export function parseSlot(text: string): StoredSlot {

@@ -26,7 +26,7 @@ export interface SlotEntry extends Readonly<StoredSlot> {
   readonly removing: boolean
 }
 
-/** What happened to a slot; `before` and `entry.slot` differ, except for an effect that was said again. */
+/** A change of a slot; `before` and `entry.slot` differ, except for a repeated effect. */
 export interface Transition {
   readonly entry: SlotEntry
   readonly before: Slot
@@ -34,20 +34,20 @@ export interface Transition {
 }
 
 export interface SlotTableOptions {
-  /** Tells how the command of a check ended. */
+  /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
   /** The container's main program is what this slot would run: nothing starts it. */
   readonly heldSlot?: string | undefined
   readonly clock: Clock
   readonly send: (message: ToInit) => void
   readonly memory: Pick<Memory, 'keep'>
-  /** What a run of a slot takes: its script, its directory, its log. */
+  /** Parts that a run of a slot needs: its script, its directory, its log. */
   readonly runs: SlotRuns
-  /** What was thrown and nobody had foreseen is an error there: the slot stays as it is and the others go on. */
+  /** An unexpected exception is logged there; the slot stays unchanged and the others continue. */
   readonly journal: Pick<Journal, 'warn' | 'error'>
   /** 0 ≤ n < 1 */
   readonly random: () => number
-  /** Asked at each event: it has the table itself. */
+  /** Called at each event: it refers to the table itself. */
   readonly observer: () => SlotObserver
 }
 
@@ -63,7 +63,7 @@ export interface SlotObserver {
   finishing(entry: SlotEntry): void
   /** After the slot was written and its effects were performed. */
   changed(transition: Transition): void
-  /** A slot is there that was not, and is down; one that is started at once has a transition. */
+  /** A new slot was registered and is down; one that is started at once has a transition. */
   registered(entry: SlotEntry): void
   /** The slot is gone; what shows of it in the scan directory is to go. */
   removed(entry: SlotEntry): void
@@ -89,7 +89,7 @@ type Perform = {
 /** Events after which a slot may start: its files are read again first. */
 const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'due', 'exited', 'spawn-failed'])
 
-/** The slots at work: feeds the machine, has its state kept, does what it says. */
+/** The slots at work: feeds events to the state machine, stores the state, performs the effects. */
 export class SlotTable {
   readonly #o: SlotTableOptions
   readonly #slots = new Map<string, Working>()
@@ -97,7 +97,7 @@ export class SlotTable {
   readonly #perform: Perform
   readonly #attention: Attention
   readonly #starts: SlotStarts
-  #saidHeld = false
+  #reportedHeld = false
 
   constructor(options: SlotTableOptions) {
     this.#o = options
@@ -119,7 +119,7 @@ export class SlotTable {
     this.#attention = new Attention({ clock, warn, kernel, dispatch: (key, event) => this.dispatch(key, event) })
   }
 
-  /** By name, `gateway-default` among the others. */
+  /** By name, including `gateway-default`. */
   entries(): readonly SlotEntry[] {
     return [...this.#slots.values()]
   }
@@ -156,8 +156,8 @@ export class SlotTable {
     return working
   }
 
-  /** Whether it starts with the container; it is not started or stopped by this. */
-  keepWord(key: string, normallyUp: boolean): void {
+  /** Sets whether it starts with the container; does not start or stop it now. */
+  setNormallyUp(key: string, normallyUp: boolean): void {
     const working = this.#slots.get(key)
     if (working === undefined || working.normallyUp === normallyUp) return
     working.normallyUp = normallyUp
@@ -165,7 +165,7 @@ export class SlotTable {
     this.#starts.prepare(working)
   }
 
-  /** Takes the slot away as soon as its process is gone; it is told to end. */
+  /** Removes the slot as soon as its process is gone; the process is stopped. */
   remove(key: string): void {
     const working = this.#slots.get(key)
     if (working === undefined) return
@@ -178,8 +178,9 @@ export class SlotTable {
   dispatch(key: string, event: SlotEvent): void {
     if (key === this.#o.heldSlot && asksForStart(event)) {
       // A loop of `s6-svc -u` is not a flood of lines.
-      if (!this.#saidHeld) this.#o.journal.warn(`${key} is not started: the container's main program is this gateway`)
-      this.#saidHeld = true
+      if (!this.#reportedHeld)
+        this.#o.journal.warn(`${key} is not started: the container's main program is this gateway`)
+      this.#reportedHeld = true
       return
     }
     this.#turns.take(() => {
@@ -189,20 +190,23 @@ export class SlotTable {
   }
 
   /**
-   * What an earlier supervisor of this life has kept of a slot. Before `welcome`.
-   * @throws Error when it is not the state of a slot; there is none then
+   * Restores a slot from an earlier supervisor of this life, before `welcome`.
+   * @throws Error if the text is not the state of a slot; there is then no slot
    */
   restore(key: string, text: string): SlotEntry {
     const stored = parseSlot(text)
     return this.#add(key, { ...stored, launch: stored.launch ?? this.#o.runs.launcher.launch(key, stored.job) })
   }
 
-  /** What was restored turns out to be of no use: as if there had never been a slot of this name. */
+  /** The restored state is unusable: as if the slot had never existed. */
   unrestore(key: string): void {
     this.#slots.delete(key)
   }
 
-  /** A process of it lives, and its file is lost. A profile's slot lives on; what nobody can name any more (a job) is stopped and forgotten. */
+  /**
+   * A process of it lives, but its file is lost. A profile's slot lives on; one that cannot be named any more (a job)
+   * is stopped and forgotten.
+   */
   rediscover(key: string): void {
     const { clock, runs } = this.#o
     const { launcher } = runs
@@ -220,7 +224,7 @@ export class SlotTable {
     this.#o.runs.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
   }
 
-  /** Sets the alarm and the watcher that the slot's state asks for, where no event has done it. */
+  /** Sets the alarm and the watcher that the slot's state requires, if no event has done so. */
   attend(key: string): void {
     const working = this.#slots.get(key)
     if (working !== undefined) this.#attention.follow(working)
@@ -237,9 +241,9 @@ export class SlotTable {
       working.slot = after
       if (after.state !== before.state) working.sinceWallMs = clock.wallMs()
       if (effects.some(({ type }) => type === 'spawn')) this.#noteDirectory(working)
-      if (!isToldAgain(event, after)) this.#save(working)
+      if (!isReportedToNextSupervisor(event, after)) this.#save(working)
     }
-    // Also where nothing has changed: the rules may have, and an alarm that rang for the old ones is asked for again.
+    // Also without a change: the policy may have changed, and an alarm for the old one is set again.
     this.#attention.follow(working)
     for (const effect of effects) this.#do(working, effect)
     if (after !== before) this.#o.observer().changed({ entry: working, before, event })
@@ -258,7 +262,7 @@ export class SlotTable {
     perform(working, effect)
   }
 
-  /** Never throws: an event must not be lost because a file could not be read. The slot then keeps the rules it had. */
+  /** Never throws: an event must not be lost because a file could not be read. The slot then keeps its policy. */
   #configure(working: Working): void {
     let launch: Launch
     try {
@@ -271,7 +275,7 @@ export class SlotTable {
     }
     if (JSON.stringify(launch) === JSON.stringify(working.launch)) return
     working.launch = launch
-    // No dispatch: it is part of the event that follows, and is written with it.
+    // Not dispatched: it is part of the following event, and is written with it.
     working.slot = step(working.slot, { type: 'configured', policy: launch.policy }, this.#o.clock.nowMs())[0]
   }
 
@@ -281,12 +285,15 @@ export class SlotTable {
     try {
       this.#starts.ask(working, request, program)
     } catch (error) {
-      // ENOSPC in the run directory, or a word that no shell can be told. init was not asked.
+      // ENOSPC in the run directory, or a word that cannot be passed to a shell. init was not asked.
       this.dispatch(key, { type: 'spawn-failed', request, error: (error as Error).message, random: this.#o.random() })
     }
   }
 
-  /** Brings the slot's directory up to date with its rules and the word that is kept; after a supervisor's start, takes it over. */
+  /**
+   * Updates the slot's directory from its policy and its stored desired state; takes it over after a supervisor's
+   * start.
+   */
   describe(key: string): void {
     const working = this.#slots.get(key)
     if (working !== undefined) this.#starts.prepare(working)
@@ -319,7 +326,8 @@ const asksForStart = (event: SlotEvent): boolean =>
   event.type === 'restart' || (event.type === 'want' && event.wanted !== 'down')
 
 /**
- * The process that was asked for is there: all that is new about the slot is what init will tell the next supervisor anyway, and
- * nothing is done about it, so a boot of many slots saves itself a file for each.
+ * The requested process exists: init will report everything new about the slot to the next supervisor anyway, and the
+ * event has no effects, so a boot of many slots saves one file each.
  */
-const isToldAgain = (event: SlotEvent, after: Slot): boolean => event.type === 'spawned' && after.state === 'starting'
+const isReportedToNextSupervisor = (event: SlotEvent, after: Slot): boolean =>
+  event.type === 'spawned' && after.state === 'starting'

@@ -4,7 +4,7 @@ export class Turns {
   readonly #waiting: (() => void)[] = []
   #busy = false
 
-  /** @param bug is told what an act has thrown; the others have their turn all the same */
+  /** @param bug receives exceptions of an act; the other acts still run */
   constructor(bug: (error: unknown) => void) {
     this.#bug = bug
   }

@@ -240,7 +240,7 @@ test.each([
   await expect(hermes.control((client) => client.request('start', { slot: 'gateway-coder' }))).rejects.toMatchObject({
     code: 'VOLUME_BUSY',
     message: `cannot tell which container uses this volume: ${lease} ${what}`,
-    next: 'remove it, and this container continues by itself',
+    next: 'remove it; this container then continues by itself',
   })
   rmSync(lease)
   await waitFor('the gateway to be up', async () => (await hermes.slot('gateway-coder'))?.state === 'up')

@@ -132,7 +132,7 @@ function Follow({ view, leaveSearch }: { readonly view: LogView; readonly leaveS
       Pause
     </Button>
   ) : (
-    <Button icon="down" tone="main" label="Follow: show what comes (f)" onClick={() => view.resume()}>
+    <Button icon="down" tone="main" label="Follow: show new lines (f)" onClick={() => view.resume()}>
       Follow
     </Button>
   )
