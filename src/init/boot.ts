@@ -34,7 +34,10 @@ export interface BootOptions {
   readonly say: (level: Level, text: string) => void
 }
 
-/** The steps of a boot, in their order (docs/init.md); a stop ends it between any two. In the foreground there are fewer. */
+/**
+ * The steps of a boot, in their order (docs/init.md); a stop ends it between any two. In the foreground there are
+ * fewer.
+ */
 export class Boot {
   readonly #o: BootOptions
 

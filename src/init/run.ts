@@ -66,8 +66,8 @@ export async function runInit(given: InitOptions): Promise<void> {
 }
 
 /**
- * Without CAP_CHOWN root can hand nothing to the runtime user: no run directory, no log, no socket. The container then lives as one
- * that was started with --user.
+ * Without CAP_CHOWN root can hand nothing to the runtime user: no run directory, no log, no socket. The container then
+ * lives as one that was started with --user.
  */
 function settle(facts: InitFacts, options: InitOptions, native: Pick<Native, 'dropPrivileges'>): InitFacts {
   if (!facts.dropped || canGiveFiles(readFileSync('/proc/self/status', 'latin1'))) return facts

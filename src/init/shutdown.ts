@@ -18,8 +18,8 @@ import { Stop } from './slots/stop.ts'
 /** What the supervisor may take to write down the last lines. */
 const DRAIN_MS = 500
 /**
- * A terminal sends one Ctrl-C to everybody in the foreground, and npm then sends its own to us: measured 2 ms later. So soon after
- * the first one it is the same key.
+ * A terminal sends one Ctrl-C to everybody in the foreground, and npm then sends its own to us: measured 2 ms later. So
+ * soon after the first one it is the same key.
  */
 const DUPLICATE_MS = 500
 
@@ -43,7 +43,10 @@ export interface ShutdownOptions {
   readonly say: (level: Level, text: string) => void
 }
 
-/** The end of the container, in this order: everybody else, the last lines of the logs, the supervisor, the finish hooks, we. */
+/**
+ * The end of the container, in this order: everybody else, the last lines of the logs, the supervisor, the finish
+ * hooks, we.
+ */
 export class Shutdown {
   readonly #o: ShutdownOptions
   readonly #drained = Promise.withResolvers<void>()
@@ -135,7 +138,9 @@ export class Shutdown {
     }
   }
 
-  /** A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from ending. */
+  /**
+   * A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from ending.
+   */
   #writeCode(code: number): boolean {
     try {
       this.#o.exitCode?.write(code)

@@ -20,7 +20,9 @@ export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'f
 
 type Command = Pick<SupervisorProcessOptions, 'file' | 'args' | 'env' | 'stderrFd' | 'fds'>
 
-/** How the supervisor is started: it becomes the runtime user, without a way back; with descriptors instead of paths. */
+/**
+ * How the supervisor is started: it becomes the runtime user, without a way back; with descriptors instead of paths.
+ */
 export function supervisorCommand(o: SupervisorCommandFacts): Command {
   const { facts, run, stdout, stderr, controlFd } = o
   const { home, pid1, identity, dropped } = facts
@@ -44,7 +46,8 @@ export function supervisorCommand(o: SupervisorCommandFacts): Command {
   }
   const [file = '', ...args] = [...ownNode('supervisor', o.install), JSON.stringify(start)]
   return {
-    // Not by setpriv: it gives root up itself, and so no process of the runtime user can look into it (bin/supervisor.ts).
+    // Not by setpriv: it gives root up itself, and so no process of the runtime user can look into it
+    // (bin/supervisor.ts).
     file,
     args,
     env: { ...o.env, HERMES_HOME: home, HERMES_RUN_DIR: run.paths.runDir },

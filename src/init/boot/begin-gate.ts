@@ -41,7 +41,10 @@ export class BeginGate {
     return this.#gate.lease
   }
 
-  /** A supervisor that comes later can begin at once. Where it has to count first, or to wait, `begin` is sent when it may. */
+  /**
+   * A supervisor that comes later can begin at once. Where it has to count first, or to wait, `begin` is sent when it
+   * may.
+   */
   get begun(): boolean {
     return hasBegun(this.#gate)
   }
@@ -56,7 +59,7 @@ export class BeginGate {
     void this.#take({ type: 'hooks-done' })
   }
 
-  /** What the lock came to, at boot or later. */
+  /** Takes the result of locking, at boot or later. */
   leaseIs(state: LeaseState): Promise<void> {
     return this.#take({ type: 'lease', state, opened: this.#o.lock.opened })
   }

@@ -27,8 +27,8 @@ export interface Directories {
 }
 
 /**
- * Makes what everything else needs: the home, the run directory with the container's environment and the runtime identity in it, the
- * control socket and the exit-code file.
+ * Makes what everything else needs: the home, the run directory with the container's environment and the runtime
+ * identity in it, the control socket and the exit-code file.
  * @throws HermesError naming the directory that cannot be had
  */
 export function makeDirectories(

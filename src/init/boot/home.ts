@@ -1,6 +1,7 @@
 /**
- * The volume's directory, opened once and for all. Where HERMES_HOME lies below a directory that others than root can write, somebody may
- * put a link or another directory in its place before any boot; what root opens and gives away must not be chosen by that.
+ * The volume's directory, opened once and for all. Where HERMES_HOME lies below a directory that others than root can
+ * write, somebody may put a link or another directory in its place before any boot; what root opens and gives away must
+ * not be chosen by that.
  */
 import {
   chmodSync,
@@ -45,15 +46,18 @@ const ROOTS_OWN = [
   '/sys',
   '/usr',
 ]
-/** These hold what is other people's; a directory in them may be a volume, they themselves are none. */
+/** These contain files of others; a directory in them may be a volume, they themselves may not. */
 const HOLDING_OTHERS = ['/home', '/media', '/mnt', '/opt', '/run', '/srv', '/tmp', '/var', '/var/lib']
 
-/** The opened directory: as long as it is open, `/proc/self/fd/N/name` leads to what lies in it, whatever happens to its path. */
+/**
+ * The opened directory: as long as it is open, `/proc/self/fd/N/name` leads to what lies in it, whatever happens to its
+ * path.
+ */
 export interface Home {
   readonly fd: number
   /** Device and inode: a program that opens the path itself can tell whether it is still this one. */
   readonly id: { readonly dev: bigint; readonly ino: bigint }
-  /** Whose it was when the boot began. */
+  /** Its owner when the boot began. */
   readonly owner: Pick<Stats, 'uid' | 'gid'>
 }
 
@@ -66,8 +70,8 @@ interface Place {
 }
 
 /**
- * Opens the volume's directory, and makes it where there is none (`npm start`, an image without VOLUME); as root's: the repair gives
- * it away.
+ * Opens the volume's directory, and makes it where there is none (`npm start`, an image without VOLUME); as root's: the
+ * repair gives it away.
  * @throws HermesError when it cannot be the volume
  */
 export function openHome({ home, identity, dropped }: Pick<InitFacts, 'home' | 'identity' | 'dropped'>): Home {
@@ -122,7 +126,10 @@ export function setHomeMode(
 
 class Refusal extends Error {}
 
-/** One component after the other, each opened in its opened parent. @param opened every descriptor that is opened on the way */
+/**
+ * One component after the other, each opened in its opened parent. @param opened every descriptor that is opened on the
+ * way
+ */
 function walk(path: string, dropped: boolean, opened: number[]): Place & { readonly parent: Place } {
   const open = (file: string): number => {
     const fd = openSync(file, O_PATH | O_DIRECTORY | O_NOFOLLOW)
@@ -172,7 +179,7 @@ function refuseForeignFiles(fd: number, path: string, uid: number): void {
   )
 }
 
-/** Whoever owns the parent of /etc, or a place in it, is root in all but name. */
+/** The owner of the parent of /etc, or of a place in it, has root's power in effect. */
 function refuseSystem(path: string): void {
   const isSystem = (dir: string): boolean => `${path}/`.startsWith(`${dir}/`) || dir.startsWith(`${path}/`)
   if (path === '/' || ROOTS_OWN.some(isSystem)) throw new Refusal('programs that root runs lie there')

@@ -23,12 +23,14 @@ export interface HooksOptions {
   readonly env: () => Variables
   /** A file that is written where a hook's environment has to be set by a script. */
   readonly script: string
-  /** Hooks run with more rights than this user has, who must not be able to change them; absent: nobody has fewer. */
+  /** The user with fewer rights than hooks, who must not be able to change them; absent: there is no such user. */
   readonly runtimeUser?: RuntimeIdentity
   readonly say: (level: Level, text: string) => void
 }
 
-/** The container's hooks: programs of root in a directory of root, run one after the other in the order of their names. */
+/**
+ * The container's hooks: programs of root in a directory of root, run one after the other in the order of their names.
+ */
 export class Hooks {
   readonly #o: HooksOptions
   #running: { readonly pid: number; readonly name: string } | undefined
@@ -43,7 +45,7 @@ export class Hooks {
   }
 
   /**
-   * @param goOn asked after each hook with what it came to (0: success, else its exit code or 128 + signal)
+   * @param goOn asked after each hook with its result (0: success, else its exit code or 128 + signal)
    * @returns the code `goOn` refused, else 0
    */
   async run(dir: string, goOn: (code: number, name: string) => boolean): Promise<number> {
@@ -78,7 +80,10 @@ export class Hooks {
     return false
   }
 
-  /** Who changes what root runs is root: neither the hook nor its interpreter may be the runtime user's to write. */
+  /**
+   * A user who can change what root runs has root's power: neither the hook nor its interpreter may be the runtime
+   * user's to write.
+   */
   #whyNotTrusted(file: string, path: string): string | undefined {
     const { runtimeUser } = this.#o
     if (runtimeUser === undefined) return undefined

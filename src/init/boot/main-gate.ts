@@ -18,7 +18,8 @@ export interface MainGateOptions {
 
 /**
  * Holds the main program back until the services it needs are up, as s6-overlay does. Hooks and services together have
- * S6_CMD_WAIT_FOR_SERVICES_MAXTIME (ms; 0, the default: without limit); what happens then says S6_BEHAVIOUR_IF_STAGE2_FAILS.
+ * S6_CMD_WAIT_FOR_SERVICES_MAXTIME (ms; 0, the default: without limit); what happens then says
+ * S6_BEHAVIOUR_IF_STAGE2_FAILS.
  */
 export class MainGate {
   readonly #o: MainGateOptions

@@ -69,7 +69,7 @@ function canMakeImageDirectories(): boolean {
 
 /**
  * Makes the run directory and what lies in it, owners and modes as documented, empty.
- * @param owner who gets what the runtime user must write; absent: nobody, nothing is dropped
+ * @param owner gets what the runtime user must write; absent: nothing is dropped
  * @param lock called before anything in it is cleared
  * @throws HermesError when there is no place for them
  */
@@ -116,7 +116,9 @@ export function makeRunDirectory(
   }
 }
 
-/** mkdir(recursive) says ENOENT of a read-only file system; access(2) on what is there of the path says what is wrong. */
+/**
+ * mkdir(recursive) says ENOENT of a read-only file system; access(2) on what is there of the path says what is wrong.
+ */
 function whyNotMade({ code, path, message }: NodeJS.ErrnoException, runDir: string): string {
   const existing = nearestExisting(path ?? runDir)
   try {
@@ -135,8 +137,8 @@ function nearestExisting(path: string): string {
 }
 
 /**
- * Removes what the runtime user may have made. Node cannot remove a tree that is deeper than we may have open files; it must not end
- * every boot from now on, so it is put where nobody looks.
+ * Removes what the runtime user may have made. Node cannot remove a tree that is deeper than we may have open files; it
+ * must not end every boot from now on, so it is moved out of the way.
  */
 function clear(path: string, runDir: string): void {
   try {
@@ -147,8 +149,8 @@ function clear(path: string, runDir: string): void {
 }
 
 /**
- * A second init on the same run directory would clear it under the first one's feet (`docker exec … /init`, `npm start` twice).
- * The lock ends with the process.
+ * A second init on the same run directory would clear it under the first one's feet (`docker exec … /init`, `npm start`
+ * twice). The lock ends with the process.
  * @throws HermesError when there is one already
  */
 export function lockRunDirectory(native: Pick<Native, 'tryLock'>, { runDir, initPid }: RunPaths, home: string): void {
@@ -184,8 +186,8 @@ function alreadyRunning(home: string, initPid: string): HermesError {
 }
 
 /**
- * What is in the run directory is cleared at each boot, so it must be ours: HERMES_RUN_DIR may name a directory of somebody's.
- * Our sign is the lock file, which is never removed.
+ * What is in the run directory is cleared at each boot, so it must be ours: HERMES_RUN_DIR may name a directory of
+ * somebody's. Our sign is the lock file, which is never removed.
  * @throws HermesError when it holds other things
  */
 function refuseForeignFiles(runDir: string): void {
@@ -221,8 +223,8 @@ function refuseForeignGround(path: string): void {
 }
 
 /**
- * Where /run is open to everybody (`--tmpfs /run` is) and outlives a container, the runtime user can have put a link in the place of
- * a directory that root is about to clear.
+ * Where /run is open to everybody (`--tmpfs /run` is) and outlives a container, the runtime user can have put a link in
+ * the place of a directory that root is about to clear.
  */
 function removePlanted(dir: string): void {
   const status = lstatSync(dir, { throwIfNoEntry: false })
@@ -230,8 +232,9 @@ function removePlanted(dir: string): void {
 }
 
 /**
- * The image ships these directories, empty, for the runtime user: `--user` cannot make them in /run. Where root drops, they must be
- * root's. An empty directory can be removed whoever made it; making it anew needs no CAP_CHOWN. One that is not empty is refused later.
+ * The image ships these directories, empty, for the runtime user: `--user` cannot make them in /run. Where root drops,
+ * they must be root's. An empty directory can be removed no matter which user made it; making it anew needs no
+ * CAP_CHOWN. One that is not empty is refused later.
  */
 function removeShipped(dir: string): void {
   const status = lstatSync(dir, { throwIfNoEntry: false })
@@ -261,8 +264,8 @@ export function writeIdentity(path: string, identity: RuntimeIdentity): void {
 export const writeInitPid = (path: string): void => writeFileSync(path, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
 
 /**
- * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the next one. It is root's
- * and for the group of the runtime user: its owner could close it to everybody by chmod.
+ * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the
+ * next one. It is root's and for the group of the runtime user: its owner could close it to everybody by chmod.
  * @returns the fd, or one line that says why there is none
  */
 export function listenForClients(

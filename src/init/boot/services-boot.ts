@@ -27,9 +27,9 @@ export interface ServicesBootOptions {
 }
 
 /**
- * Has the image's services read by a program of its own, which may load what init must not, and checks what it says. The
- * supervisor's half goes into a file that only we can write.
- * @returns undefined: the image defines none, or they could not be read, which is said
+ * Has the image's services read by a program of its own, which may load what init must not, and checks what it says.
+ * The supervisor's half goes into a file that only we can write.
+ * @returns undefined: the image defines none, or they could not be read, which is logged
  */
 export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable | undefined> {
   if (!SOURCES.some((path) => existsSync(path))) return undefined

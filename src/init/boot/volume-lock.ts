@@ -41,7 +41,7 @@ export interface VolumeLockOptions {
   readonly dir: string
   readonly native: Pick<Native, 'tryLockLater'>
   readonly clock: Clock
-  /** Who a new file is given to; absent: nobody. */
+  /** The user who gets a new file; absent: it stays ours. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
   /** Any change of state after the first. */
   readonly changed: (state: Tried) => void
@@ -51,11 +51,12 @@ export interface VolumeLockOptions {
 type Perform = { readonly [K in LockEffect['type']]: (effect: Extract<LockEffect, { readonly type: K }>) => void }
 
 /**
- * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is an OFD lock:
- * it belongs to the open file description, which no child inherits. The file lies in a directory the runtime user can write, so
- * it is opened without following links and only locked, never read or written here.
+ * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is an
+ * OFD lock: it belongs to the open file description, which no child inherits. The file lies in a directory the runtime
+ * user can write, so it is opened without following links and only locked, never read or written here.
  *
- * All of it goes by the thread pool, one look at a time: a network mount that hangs holds up neither signals nor reaping nor the stop.
+ * All of it goes by the thread pool, one look at a time: a network mount that hangs holds up neither signals nor
+ * reaping nor the stop.
  */
 export class VolumeLock {
   readonly #o: VolumeLockOptions
@@ -64,7 +65,10 @@ export class VolumeLock {
   #lock: Lock = newLock
   /** The locked file. */
   #fd: number | undefined
-  /** What it was before the file was replaced: closed once a new one was tried, so that the volume is never without a lock. */
+  /**
+   * What it was before the file was replaced: closed once a new one was tried, so that the volume is never without a
+   * lock.
+   */
   #former: number | undefined
   #warned = false
   #opened = false
@@ -82,12 +86,16 @@ export class VolumeLock {
     return this.#opened
   }
 
-  /** What lies in the file's place and is no lease, so that nobody can tell whose the volume is; the state is then `busy`. */
+  /**
+   * An object in the file's place that is not a lease, so it is unknown which container has the volume; then `busy`.
+   */
   get obstacle(): string | undefined {
     return this.#obstacle
   }
 
-  /** Tries once, and looks again every second from then on, whoever holds the volume. @returns the state then */
+  /**
+   * Tries once, and looks again every second from then on, whether or not we hold the volume. @returns the state then
+   */
   async take(): Promise<Tried> {
     const { file, clock, warn } = this.#o
     const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
@@ -190,7 +198,10 @@ export class VolumeLock {
     return fd
   }
 
-  /** Why it is no lease. Before we have held one the volume's own may belong to another runtime user: the repair sees to it. */
+  /**
+   * Why it is not a lease. Before we have held one the volume's own may belong to another runtime user: the repair sees
+   * to it.
+   */
   #whatElse(status: Stats): string | undefined {
     const { owner } = this.#o
     if (!status.isFile()) return 'not a regular file'
@@ -199,7 +210,7 @@ export class VolumeLock {
     return isForeign ? `a file of uid ${status.uid}` : undefined
   }
 
-  /** The supervisor writes into it before the volume is repaired. What lies there already is given to nobody. */
+  /** The supervisor writes into it before the volume is repaired. A file that exists already keeps its owner. */
   async #create(): Promise<number> {
     const { owner } = this.#o
     const flags = OPEN_FLAGS | O_CREAT | O_EXCL
@@ -243,10 +254,10 @@ function unlessGone(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
 }
 
-/** What was opened is none. */
+/** The opened file is not a lease. */
 class NoLease extends Error {}
 
-/** Why open(2) refuses what is none. ENXIO: a socket, or a device without a driver. */
+/** Why open(2) refuses an object that is not a lease. ENXIO: a socket, or a device without a driver. */
 const NO_LEASE: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link, which is not followed',
   EISDIR: 'a directory',

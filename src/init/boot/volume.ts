@@ -26,15 +26,16 @@ export interface VolumeOptions {
 
 /**
  * Gives the runtime user what is its own in the volume (root only), and tries whether it can write there.
- * init opens nothing in the volume itself: a short-lived child looks, another repairs, a third tries. What init looks at goes by the
- * thread pool: a network mount that hangs must not hold up PID 1.
+ * init opens nothing in the volume itself: a short-lived child looks, another repairs, a third tries. What init looks
+ * at goes by the thread pool: a network mount that hangs must not hold up PID 1.
  * @returns one line that says why the volume cannot be used; undefined: it can
  */
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
   if (!o.dropped) return whyUnwritable(o)
   // Side by side: nearly every volume is clean, and then both answers are all there is to wait for.
   const [isForeign, problem] = await Promise.all([
-    // No find here, or root may not look in there (no CAP_DAC_OVERRIDE): the repair looks for itself, or says why it cannot.
+    // No find here, or root may not look in there (no CAP_DAC_OVERRIDE): the repair looks for itself, or says why it
+    // cannot.
     looksForeign(o).catch(() => true),
     whyUnwritable(o),
   ])
@@ -61,8 +62,8 @@ export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dr
 }
 
 /**
- * Whether anything may need repair. find(1) answers for 100,000 files in a tenth of a second, and most boots end here: starting a
- * Node program to learn the same would cost 40 ms each time.
+ * Whether anything may need repair. find(1) answers for 100,000 files in a tenth of a second, and most boots end here:
+ * starting a Node program to learn the same would cost 40 ms each time.
  */
 async function looksForeign({ home, identity, processes, rootEnv }: VolumeOptions): Promise<boolean> {
   const top = await stat(home)
@@ -107,7 +108,10 @@ async function repair({
   }
 }
 
-/** Asked of the kernel by the runtime user itself: modes alone do not tell about read-only mounts, ACLs and network mounts. */
+/**
+ * Asked of the kernel by the runtime user itself: modes alone do not tell about read-only mounts, ACLs and network
+ * mounts.
+ */
 async function isWritable({ home, prefix, processes, rootEnv }: VolumeOptions): Promise<boolean> {
   const [file = '', ...args] = [...prefix, '/bin/sh', '-c', '[ -w "$1" ] && [ -x "$1" ]', 'sh', home]
   const { ended } = await processes.start(file, args, {

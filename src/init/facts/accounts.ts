@@ -16,7 +16,7 @@ export interface Account {
   readonly home: string
 }
 
-/** @param passwd text of /etc/passwd @returns undefined where nobody has this id */
+/** @param passwd text of /etc/passwd @returns undefined if no account has this id */
 export function userOf(passwd: string, uid: number): { readonly user: string; readonly home: string } | undefined {
   const found = linesOf(passwd)
     .map((line) => line.split(':'))
@@ -24,7 +24,7 @@ export function userOf(passwd: string, uid: number): { readonly user: string; re
   return found && { user: found[0] ?? String(uid), home: found[5] ?? '/' }
 }
 
-/** /etc/passwd with this account in it, above whoever else has its uid: tools take the first name they find. */
+/** /etc/passwd with this account in it, above other accounts with its uid: tools take the first name they find. */
 export function withUser(passwd: string, { user, uid, gid, home }: Account): string {
   const lines = linesOf(passwd)
   const own = lines.find((line) => line.startsWith(`${user}:`))

@@ -5,9 +5,9 @@ import type { Native } from '../../system/native/native.ts'
 type Ids = Pick<RuntimeIdentity, 'uid' | 'gid'>
 
 /**
- * Does `act`; where root may not do it, once more with the effective ids of the runtime user, who may: a container without
- * CAP_DAC_OVERRIDE or CAP_KILL, a network mount that maps root to nobody. Real and saved ids stay root's, so nobody can signal or
- * trace us meanwhile (kill(2), ptrace(2)).
+ * Does `act`; where root may not do it, once more with the effective ids of the runtime user, who may: a container
+ * without CAP_DAC_OVERRIDE or CAP_KILL, a network mount that maps root to `nobody`. Real and saved ids stay root's, so
+ * no other process can signal or trace us during the call (kill(2), ptrace(2)).
  * @param user absent: nothing is dropped, and there is no other user to be
  * @throws what `act` threw the last time
  */
@@ -21,8 +21,8 @@ export function orAsRuntimeUser<T>(user: Ids | undefined, act: () => T): T {
 }
 
 /**
- * The same for what goes by the thread pool, whose threads may wait long. The ids are the whole process's, so the second try is made at
- * once on the main thread: the file system has just answered the first one.
+ * The same for what goes by the thread pool, whose threads may wait long. The ids are the whole process's, so the
+ * second try is made at once on the main thread: the file system has just answered the first one.
  * @param first it was begun as root
  */
 export async function orAsRuntimeUserLater<T>(user: Ids | undefined, first: Promise<T>, act: () => T): Promise<T> {

@@ -9,8 +9,8 @@ interface Start {
 }
 
 /**
- * The same start, its environment byte for byte. Node's spawn writes arguments and environment as UTF-8, so a value that is not UTF-8
- * is exported by a script. Nearly every environment is text, and such a start stays as it is.
+ * The same start, its environment byte for byte. Node's spawn writes arguments and environment as UTF-8, so a value
+ * that is not UTF-8 is exported by a script. Nearly every environment is text, and such a start stays as it is.
  * @param script where that script is written, for our own user alone; in a directory that only we can write
  */
 export function withBytes({ words, env }: Start, script: string): Start {

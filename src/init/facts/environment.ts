@@ -61,8 +61,8 @@ export function containerEnvironment(env: Environment, defaults: Variables): Var
 }
 
 /**
- * One file per variable, its value and a newline (s6-envdir's form). Names that are no file names are left out. `.PATH`, which no reader
- * of the store takes for a variable, tells with-contenv whether somebody has changed PATH since.
+ * One file per variable, its value and a newline (s6-envdir's form). Names that are not file names are left out.
+ * `.PATH`, which no reader of the store takes for a variable, shows with-contenv whether PATH was changed since then.
  */
 export function storeEnvironment(dir: string, variables: Variables): void {
   for (const [name, value] of Object.entries(variables)) {

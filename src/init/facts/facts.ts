@@ -23,7 +23,7 @@ export interface InitOptions {
   readonly env: Environment
 }
 
-/** Who and where we are, settled before anything is made. */
+/** Our user and our place, settled before anything is made. */
 export interface InitFacts {
   readonly home: string
   readonly uid: number
@@ -33,7 +33,7 @@ export interface InitFacts {
   readonly dropped: boolean
   /** setpriv with its options; empty where nothing is dropped. */
   readonly prefix: readonly string[]
-  /** Those of its options that keep the runtime user from new privileges. */
+  /** The options of it that keep the runtime user from new privileges. */
   readonly restrictions: readonly string[]
   /** What the container was given, with our defaults. */
   readonly environment: Variables

@@ -7,7 +7,7 @@ export const DEFAULT_ID = 10_000
 const LARGEST_ID = 65_534
 export const RUNTIME_USER = 'hermes'
 
-/** Numbers of capabilities(7). Without SETUID and SETGID nobody can stop being root, without CHOWN nothing can be handed over. */
+/** Numbers of capabilities(7). Without SETUID and SETGID root cannot be given up; without CHOWN files cannot be. */
 const CAP_CHOWN = 0
 const CAP_SETGID = 6
 const CAP_SETUID = 7
@@ -15,8 +15,8 @@ const CAP_SETUID = 7
 const CAP_SETPCAP = 8
 
 /**
- * The ids that gateways, helpers and the main program run as: HERMES_UID/HERMES_GID, then PUID/PGID, else 10000; each on its
- * own. An empty variable counts as unset.
+ * The ids that gateways, helpers and the main program run as: HERMES_UID/HERMES_GID, then PUID/PGID, else 10000; each
+ * on its own. An empty variable counts as unset.
  * @throws HermesError naming the variable and what was expected
  */
 export const requestedIds = (env: Environment): { readonly uid: number; readonly gid: number } => ({
@@ -95,8 +95,9 @@ function isEffective(capability: number, status: string): boolean {
 }
 
 /**
- * setpriv's words that keep a program of the runtime user from more privileges than it has: setuid programs and file capabilities of an
- * image give it none. HERMES_ALLOW_NEW_PRIVS=1 leaves them out, for an image whose gateways use sudo.
+ * setpriv's words that keep a program of the runtime user from more privileges than it has: setuid programs and file
+ * capabilities of an image give it none. HERMES_ALLOW_NEW_PRIVS=1 leaves them out, for an image whose gateways use
+ * sudo.
  * @param status text of /proc/self/status
  * @returns `note`: what cannot be had, for people
  */

@@ -3,7 +3,9 @@ import { rootPathOf } from '../../system/files/trust.ts'
 import { ROOT_GOES_WITHOUT } from '../../system/programs/own-node.ts'
 import type { Variables } from './environment.ts'
 
-/** For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor. */
+/**
+ * For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor.
+ */
 export const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** s6-overlay's: in front of the container's PATH where it is missing there. */
 const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
@@ -19,8 +21,8 @@ export interface RootEnvironmentOptions {
 }
 
 /**
- * The container's environment for what runs as root: hooks, and services without a user. An image may name directories of the runtime
- * user in its PATH; root must not find a program there.
+ * The container's environment for what runs as root: hooks, and services without a user. An image may name directories
+ * of the runtime user in its PATH; root must not find a program there.
  */
 export class RootEnvironment {
   readonly #o: RootEnvironmentOptions

@@ -16,7 +16,9 @@ const SWITCHES = [
   'API_SERVER_ENABLED',
 ] as const
 
-/** A line for each switch whose value is neither a yes nor a no: a typing error is off, and whoever made it waits for what is on. */
+/**
+ * A line for each switch whose value is neither a yes nor a no: a typing error means off, and its author expects on.
+ */
 export const doubtfulSwitches = (env: Environment): readonly string[] =>
   SWITCHES.flatMap((name) => {
     const text = env[name] ?? ''

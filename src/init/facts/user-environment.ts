@@ -6,8 +6,8 @@ const OF_NPM = ['INIT_CWD', 'COLOR']
 const IN_FRONT = /\/node_modules\/\.bin$|\/node-gyp-bin$/
 
 /**
- * The environment of the person who typed `npm start`, which is what gateways get: with npm's variables a gateway that calls npm
- * itself obeyed this checkout's settings. Anything else is returned as it is.
+ * The environment of the person who typed `npm start`, which is what gateways get: with npm's variables a gateway that
+ * calls npm itself obeyed this checkout's settings. Anything else is returned as it is.
  */
 export function withoutNpm(env: Environment): Environment {
   if (env.npm_lifecycle_event === undefined) return env

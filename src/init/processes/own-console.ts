@@ -11,14 +11,14 @@ export type { Level }
 const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 
 /**
- * How to write to one of our standard streams without ever waiting for its reader. Opened before anything drops root: an
- * unprivileged process may not open another's /proc/self/fd/1.
+ * How to write to one of our standard streams without ever waiting for its reader. Opened before anything drops root:
+ * an unprivileged process may not open another's /proc/self/fd/1.
  *
- * A FIFO or terminal gets an open file description of its own, since O_NONBLOCK on the shared one would surprise the main
- * program. A regular file keeps the shared one: a reopened file starts at offset 0 and overwrites. A socket cannot be reopened
- * (ENXIO); send(MSG_DONTWAIT) needs no flag. A FIFO or terminal of another owner cannot be reopened either: after `su - user` the
- * terminal still belongs to the first user. /dev/tty needs no permission, and is the same terminal where it is ours; what is left is
- * the inherited descriptor.
+ * A FIFO or terminal gets an open file description of its own, since O_NONBLOCK on the shared one would surprise the
+ * main program. A regular file keeps the shared one: a reopened file starts at offset 0 and overwrites. A socket cannot
+ * be reopened (ENXIO); send(MSG_DONTWAIT) needs no flag. A FIFO or terminal of another owner cannot be reopened either:
+ * after `su - user` the terminal still belongs to the first user. /dev/tty needs no permission, and is the same
+ * terminal where it is ours; what is left is the inherited descriptor.
  */
 export function openSink(fd: 1 | 2): ConsoleSink {
   let status: Stats
@@ -43,8 +43,8 @@ export function openSink(fd: 1 | 2): ConsoleSink {
 const WIDE_PIPE_BYTES = 1_048_576
 
 /**
- * Makes room in the FIFO behind a sink. An engine that copies it elsewhere reads it in larger pieces then, and those who write wait
- * less often for it. A FIFO that stays as narrow as it was is no fault.
+ * Makes room in the FIFO behind a sink. An engine that copies it elsewhere reads it in larger pieces then, and those
+ * who write wait less often for it. A FIFO that keeps its size is not an error.
  */
 export function widen({ kind, fd }: ConsoleSink, native: Pick<Native, 'setPipeSize'>): void {
   if (kind !== 'stream') return
@@ -76,7 +76,10 @@ export interface OwnConsoleOptions {
   readonly isShown?: (level: Level) => boolean
 }
 
-/** init's own lines, on the container's stderr. Never waits, never throws: what finds no room for long is counted and dropped. */
+/**
+ * init's own lines, on the container's stderr. Never waits, never throws: what finds no room for long is counted and
+ * dropped.
+ */
 export class OwnConsole {
   readonly #o: OwnConsoleOptions
   #waiting: Buffer[] = []
@@ -114,7 +117,7 @@ export class OwnConsole {
     }
   }
 
-  /** Waits for the reader, at most a second: what is said right before the end must not be lost. */
+  /** Waits for the reader, at most a second: the last lines must not be lost. */
   finish(): void {
     const untilMs = this.#o.clock.nowMs() + FINISH_MS
     for (this.flush(); this.#waiting.length > 0 && this.#o.clock.nowMs() < untilMs; this.flush())

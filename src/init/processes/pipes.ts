@@ -4,8 +4,8 @@ import type { Native } from '../../system/native/native.ts'
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants
 
 /**
- * The pipes from services to their loggers. init keeps both ends of each, so what was written waits there while either side is
- * started again. They have no name in any directory.
+ * The pipes from services to their loggers. init keeps both ends of each, so what was written waits there while either
+ * side is started again. They have no name in any directory.
  */
 export class Pipes {
   readonly #native: Pick<Native, 'pipe'>

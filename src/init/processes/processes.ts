@@ -13,8 +13,8 @@ export interface Started {
 }
 
 /**
- * The only place in init that starts programs, on the main thread: so the set of pids that libuv waits for is complete, and the
- * reaper can tell them from orphans.
+ * The only place in init that starts programs, on the main thread: so the set of pids that libuv waits for is complete,
+ * and the reaper can tell them from orphans.
  */
 export class Processes {
   readonly #own = new Set<number>()

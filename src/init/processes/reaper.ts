@@ -1,7 +1,9 @@
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
 
-/** A storm of orphans is taken in gulps: a scan for each SIGCHLD would spend the time that the slots' own exits need. */
+/**
+ * A storm of orphans is taken in gulps: a scan for each SIGCHLD would spend the time that the slots' own exits need.
+ */
 const SCAN_EVERY_MS = 20
 
 export interface ReaperOptions {
@@ -14,8 +16,8 @@ export interface ReaperOptions {
 }
 
 /**
- * Reaps orphans that the kernel gave us. Children of our own are libuv's to wait for: taking one of them would lose its exit.
- * waitid(WNOWAIT) shows an ended child and leaves it, so we can tell whose it is first.
+ * Reaps orphans that the kernel gave us. Children of our own are libuv's to wait for: taking one of them would lose its
+ * exit. waitid(WNOWAIT) shows an ended child and leaves it, so we can tell whose it is first.
  */
 export class Reaper {
   readonly #o: ReaperOptions

@@ -22,8 +22,8 @@ export function terminalPlan(native: Pick<Native, 'isSessionLeader'>): TerminalP
 }
 
 /**
- * Makes the container's standard streams main's own, so that it can open /dev/stdout: only FIFOs and terminals, nothing that lies
- * in a file system.
+ * Makes the container's standard streams main's own, so that it can open /dev/stdout: only FIFOs and terminals, nothing
+ * that lies in a file system.
  * @returns one line when that was not allowed
  */
 export function giveStreams(identity: Pick<RuntimeIdentity, 'uid' | 'gid'>): string | undefined {

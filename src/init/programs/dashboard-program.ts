@@ -21,8 +21,8 @@ import type { DashboardMemory } from './dashboard-memory.ts'
 export const DASHBOARD_SLOT = 'dashboard'
 const MAX_KEY_FILE_BYTES = 1024
 /**
- * Settings of Node that its start reads and that load no code: the dashboard asks identity providers. Its other variables it gets when
- * it has given root up.
+ * Settings of Node that its start reads and that load no code: the dashboard asks identity providers. Its other
+ * variables it gets when it has given root up.
  */
 const AT_THE_START = /^(NODE_USE_ENV_PROXY|NODE_USE_SYSTEM_CA|(HTTPS?|NO)_PROXY|(https?|no)_proxy)$/
 
@@ -49,8 +49,8 @@ export interface DashboardProgramOptions {
 }
 
 /**
- * How the dashboard is started: as root, which it gives up itself, so that no gateway can look into it; and with its secrets on a
- * descriptor, so that no gateway finds them elsewhere.
+ * How the dashboard is started: as root, which it gives up itself, so that no gateway can look into it; and with its
+ * secrets on a descriptor, so that no gateway finds them elsewhere.
  */
 export class DashboardProgram {
   readonly #o: DashboardProgramOptions

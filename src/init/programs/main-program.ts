@@ -23,7 +23,7 @@ export interface MainProgramOptions {
   readonly processes: Processes
   /** The container's arguments. */
   readonly words: readonly string[]
-  /** Our own command, which runs what is no program. */
+  /** Our own command, for arguments that do not name a program. */
   readonly hermes: string
   /** The container's environment as the boot hooks left it. */
   readonly stored: () => Variables
@@ -39,12 +39,15 @@ export interface MainProgramOptions {
   readonly script: string
   /** An environment for what runs as root on the way. */
   readonly rootEnv: Variables
-  /** @param code what the container ends with if nobody had asked it to stop */
+  /** @param code the container's exit code if no stop was requested before */
   readonly ended: (code: number) => void
   readonly warn: (text: string) => void
 }
 
-/** The container's main program: what its arguments name, with the streams and the terminal that the container was given. */
+/**
+ * The container's main program: what its arguments name, with the streams and the terminal that the container was
+ * given.
+ */
 export class MainProgram {
   readonly #o: MainProgramOptions
   #started: { readonly pid: number; ending?: Ending } | undefined
@@ -65,7 +68,7 @@ export class MainProgram {
     return this.#started?.ending === undefined ? this.#started?.pid : undefined
   }
 
-  /** It stays in our session, on the terminal of whoever started us. */
+  /** It stays in our session, on the terminal of the process that started us. */
   get sharesTerminal(): boolean {
     return this.#sharesTerminal
   }
@@ -108,8 +111,8 @@ export class MainProgram {
   }
 
   /**
-   * As the runtime user, in the directory the container was given. Its environment is exported by a script that runs after the drop:
-   * setpriv is root and not setuid, so LD_PRELOAD in the environment it is given would run as root.
+   * As the runtime user, in the directory the container was given. Its environment is exported by a script that runs
+   * after the drop: setpriv is root and not setuid, so LD_PRELOAD in the environment it is given would run as root.
    */
   async #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
     const { script, identity, dropped, prefix, rootEnv, names, processes, warn } = this.#o
@@ -165,7 +168,10 @@ export function mainScriptText(env: Variables): string {
   ].join('\n')
 }
 
-/** Once the program runs the trap is gone with the shell; after "not found" of a file that is there, people look in the wrong place. */
+/**
+ * Once the program runs the trap is gone with the shell; after "not found" of a file that is there, people look in the
+ * wrong place.
+ */
 const NOT_RUN =
   'echo "hermes: error: the main program $1 cannot be run by uid $(id -u): may it, and is the interpreter there that its first line names (with CRLF it is not)?" >&2'
 
@@ -178,8 +184,8 @@ export interface MainEnd {
 }
 
 /**
- * The container's exit code. By itself: the program's own, 128 + n for a signal. After a stop that was asked for: 137 if it had to be
- * killed, its own code if it ended with one by itself, else 0.
+ * The container's exit code. By itself: the program's own, 128 + n for a signal. After a stop that was asked for: 137
+ * if it had to be killed, its own code if it ended with one by itself, else 0.
  */
 export function containerCode({ ending, stopAsked, killed }: MainEnd): number {
   if (!stopAsked) return shellCode(ending)

@@ -50,7 +50,8 @@ function isExecutable(file: string): boolean {
 }
 
 /**
- * Refuses a main program that nobody could run. Only what is certain: whether the runtime user may run it the kernel will say.
+ * Refuses a main program that no user could run. Only certain cases: the kernel decides whether the runtime user may
+ * run it.
  * @param file as the container's arguments name it; one without a slash was found on PATH
  * @throws HermesError with the shell's codes, 127 and 126
  */

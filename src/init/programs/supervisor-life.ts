@@ -9,7 +9,7 @@ export interface Life {
   readonly startedAtMs: number
   /** Pings since something was heard of it. */
   unanswered: number
-  /** `restoring`: it has said hello, and gets back what the one before it has left. */
+  /** `restoring`: it has sent hello, and gets back what its predecessor has left. */
   stage: 'loading' | 'restoring' | 'listening' | 'doomed' | 'dead'
   saidHello: boolean
   /** The last event it was sent. */
@@ -19,7 +19,8 @@ export interface Life {
 }
 
 /**
- * Sends what there is of these messages, as fast as they are read. Ends silently when the life goes on to another stage meanwhile.
+ * Sends what there is of these messages, as fast as they are read. Ends silently if the life enters another stage
+ * before the end.
  * @param done all of them have been sent
  */
 export function pour(life: Life, messages: Iterator<ToSupervisor>, done: () => void): void {

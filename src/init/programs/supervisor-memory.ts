@@ -22,8 +22,9 @@ export interface SupervisorMemoryOptions {
 }
 
 /**
- * What a supervisor leaves for the next one: a file for each text. They lie out of the runtime user's reach, so that no gateway can tell
- * a supervisor what its slots are. Not synced: the files have to outlive a process, not the machine, whose boot clears the directory.
+ * What a supervisor leaves for the next one: a file for each text. They lie out of the runtime user's reach, so that no
+ * gateway can tell a supervisor what its slots are. Not synced: the files have to outlive a process, not the machine,
+ * whose boot clears the directory.
  */
 export class SupervisorMemory {
   readonly #o: SupervisorMemoryOptions
@@ -35,7 +36,7 @@ export class SupervisorMemory {
     this.#o = options
   }
 
-  /** Done when this returns. Trouble is said once, and the last text of that name stays. */
+  /** Done when this returns. A failure is logged once, and the last text of that name stays. */
   take(message: Extract<ToInit, { type: 'keep' | 'forget' }>): void {
     if (message.type === 'keep') this.#keep(message.name, message.text)
     else this.#forget(message.slot)

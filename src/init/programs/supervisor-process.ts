@@ -31,14 +31,14 @@ const NAMED_MESSAGES = 5
 
 /**
  * How long to wait before the next start.
- * @param failures lives in a row that were no success: no hello, or shorter than a second
+ * @param failures lives in a row that were not a success: no hello, or shorter than a second
  */
 export const restartDelayMs = (failures: number): number =>
   failures === 0 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1))
 
 export interface SupervisorProcessOptions {
   readonly clock: Clock
-  /** The supervisor is told. */
+  /** The supervisor gets it too. */
   readonly frozen: MachineClock['frozen']
   readonly native: Pick<Native, 'kill'>
   readonly processes: Processes
@@ -58,14 +58,19 @@ export interface SupervisorProcessOptions {
   readonly isStopped: (pid: number) => boolean
   /** It has ended, and with it everything it had asked for. */
   readonly gone: () => void
-  /** Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended. */
+  /**
+   * Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended.
+   */
   readonly answers: (pid: number | undefined) => void
   readonly warn: (text: string) => void
 }
 
 export type Remembered = Extract<ToInit, { type: 'keep' | 'forget' }>
 
-/** The supervisor's process, kept alive: started again when it dies, killed when it is deaf. Nothing it sends is trusted. */
+/**
+ * The supervisor's process, kept alive: started again when it dies, killed when it is deaf. Nothing it sends is
+ * trusted.
+ */
 export class SupervisorProcess {
   readonly #o: SupervisorProcessOptions
   #life: Life | undefined
@@ -95,7 +100,8 @@ export class SupervisorProcess {
   }
 
   /**
-   * Answers its `hello`: first with what the one before it has left, as fast as it reads that, then with what `welcome` sends.
+   * Answers its `hello`: first with what the one before it has left, as fast as it reads that, then with what `welcome`
+   * sends.
    * @param kept asked for one after the other
    */
   restore(kept: Iterator<ToSupervisor>, welcome: () => void): void {
@@ -103,7 +109,9 @@ export class SupervisorProcess {
     if (life?.stage === 'restoring') pour(life, kept, welcome)
   }
 
-  /** Sends the events that it has not been sent yet, as fast as it reads them: a slow reader costs no memory but theirs. */
+  /**
+   * Sends the events that it has not been sent yet, as fast as it reads them: a slow reader costs no memory but theirs.
+   */
   deliver(): void {
     const life = this.#life
     if (life?.stage !== 'listening' || life.awaitsDrain) return
@@ -202,7 +210,8 @@ export class SupervisorProcess {
       receive(message)
       return
     }
-    // Also of one that is dead: it has answered people by these states. What should have followed from them never happens.
+    // Also of one that is dead: it has answered people by these states. What should have followed from them never
+    // happens.
     if (message.type === 'keep' || message.type === 'forget') remember(message)
     if (works) receive(message)
   }

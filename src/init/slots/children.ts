@@ -110,7 +110,10 @@ export class Children {
     this.#next()
   }
 
-  /** At the stop, when the supervisor's starts are refused: the finish program of a service, which takes its own time at most. */
+  /**
+   * At the stop, when the supervisor's starts are refused: the finish program of a service, which takes its own time at
+   * most.
+   */
   async finish(slot: string): Promise<void> {
     this.#o.services.forgetFinish(slot)
     // Its program runs again: if that succeeds it is unfinished once more.
@@ -135,7 +138,9 @@ export class Children {
     if (!this.#living.has(slot)) this.#o.fifos.remove(slot)
   }
 
-  /** One start per turn of the loop: fork copies our page tables; exits, signals and the protocol must get in between. */
+  /**
+   * One start per turn of the loop: fork copies our page tables; exits, signals and the protocol must get in between.
+   */
   #next(): void {
     if (this.#busy) return
     const request = this.#queue.shift()
@@ -256,7 +261,7 @@ export class Children {
     return this.#kill(-pid, 'KILL', slot)
   }
 
-  /** @returns false when there is nobody, or nobody we may signal */
+  /** @returns false when there is no process, or none that we may signal */
   #kill(pid: number, signal: SignalName | 0, slot: string): boolean {
     try {
       return this.#o.native.kill(pid, signal === 0 ? 0 : SIGNALS[signal])
@@ -278,8 +283,8 @@ export class Children {
 }
 
 /**
- * It may have died already, but nobody has waited for it yet: a zombie still has its times. Whatever fails here (EMFILE), the process
- * is there: one that we did not know of would be followed by a second one.
+ * It may have died already, but it has not been reaped yet: a zombie still has its times. Whatever fails here (EMFILE),
+ * the process is there: one that we did not know of would be followed by a second one.
  */
 function startTimeOf(pid: number): number {
   try {

@@ -3,7 +3,9 @@ import { MAX_UNACKNOWLEDGED, type Sequenced } from '../../protocol/init.ts'
 /** An event before it has its number. */
 export type Unnumbered<E = Sequenced> = E extends Sequenced ? Omit<E, 'seq'> : never
 
-/** Events a supervisor has to learn of, whichever one it is by then: numbered, and kept until one has acknowledged them. */
+/**
+ * Events a supervisor has to learn of, whichever one it is by then: numbered, and kept until one has acknowledged them.
+ */
 export class KeptEvents {
   #events: Sequenced[] = []
   #lastSeq = 0
@@ -32,7 +34,7 @@ export class KeptEvents {
     return oldest && this.#events[Math.max(0, seq + 1 - oldest.seq)]
   }
 
-  /** Nobody listens: before memory goes, no more processes are started that could end. */
+  /** Without a listener, no more processes are started that could end, so that memory does not run out. */
   get full(): boolean {
     return this.#events.length >= MAX_UNACKNOWLEDGED
   }

@@ -14,16 +14,16 @@ interface Held {
 }
 
 export interface LogFifosOptions {
-  /** A directory nobody else can write, so that nothing can be put in a FIFO's place. */
+  /** A directory that only we can write, so that nothing can be put in a FIFO's place. */
   readonly dir: string
   readonly native: Pick<Native, 'mkfifo'>
-  /** Who the FIFOs are given to; absent: nobody, they stay ours. */
+  /** The user who gets the FIFOs; absent: they stay ours. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
 }
 
 /**
- * One FIFO per slot, its only way out for stdout and stderr. init keeps each open for reading and writing, so what a service has
- * written waits there while services and supervisors come and go.
+ * One FIFO per slot, its only way out for stdout and stderr. init keeps each open for reading and writing, so what a
+ * service has written waits there while services and supervisors come and go.
  */
 export class LogFifos {
   readonly #o: LogFifosOptions
@@ -35,8 +35,8 @@ export class LogFifos {
 
   /**
    * @param user who the child is, where it is another user than ours: `> /dev/stdout` opens the FIFO anew
-   * @returns a write end for one child, an open file description of its own: O_NONBLOCK, which libuv clears for fds 0 to 2 of
-   *   the child, is a flag of the description.
+   * @returns a write end for one child, an open file description of its own: O_NONBLOCK, which libuv clears for fds 0
+   * to 2 of the child, is a flag of the description.
    * @throws Error when what is there is not the FIFO we made
    */
   openWriter(slot: string, user?: { readonly uid: number }): number {
@@ -64,8 +64,8 @@ export class LogFifos {
     const { native, owner } = this.#o
     rmSync(path, { force: true })
     native.mkfifo(path, 0o600)
-    // O_RDWR never blocks on a FIFO (fifo(7)) and is reader and writer at once. Opened before it is given away: afterwards it
-    // would take CAP_DAC_OVERRIDE.
+    // O_RDWR never blocks on a FIFO (fifo(7)) and is reader and writer at once. Opened before it is given away:
+    // afterwards it would take CAP_DAC_OVERRIDE.
     const fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
     let status: BigIntStats
     try {

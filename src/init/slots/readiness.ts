@@ -7,8 +7,8 @@ const NEWLINE = 10
 const MAX_BYTES = 65_536
 
 /**
- * The reading end of a notification fd: readiness is the first newline (s6's notification-fd); an end without one says nothing.
- * init reads it, not the supervisor, whose death would give a starting service SIGPIPE.
+ * The reading end of a notification fd: readiness is the first newline (s6's notification-fd); an end without one says
+ * nothing. init reads it, not the supervisor, whose death would give a starting service SIGPIPE.
  */
 export class Readiness {
   readonly #fd: number
@@ -23,7 +23,8 @@ export class Readiness {
     this.#ready = ready
     this.#socket = new Socket({ fd, readable: true, writable: false })
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk))
-    // All was taken. The socket closes its fd now, and the number may be another file's when the service's end is noticed.
+    // All was taken. The socket closes its fd now, and the number may be another file's when the service's end is
+    // noticed.
     this.#socket.on('end', () => this.close())
     this.#socket.on('error', () => this.close())
   }

@@ -20,7 +20,7 @@ import type { RootEnvironment } from '../facts/root-environment.ts'
 import type { Pipes } from '../processes/pipes.ts'
 import { serviceView } from './service-views.ts'
 
-/** The dashboard's own: who reads a service's environment must not be able to log in there. */
+/** The dashboard's own: a reader of a service's environment must not be able to log in there. */
 const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
 const withoutSecrets = (variables: Variables): Variables =>
   Object.fromEntries(Object.entries(variables).filter(([name]) => !isSecret(name)))
@@ -55,7 +55,7 @@ export interface StartCommand {
 
 interface Known {
   readonly programs: Programs
-  /** How `run` ended last: the finish program is told. */
+  /** How `run` ended last, for the finish program. */
   lastEnding?: { readonly pid: number; readonly ending: Ending }
 }
 
@@ -86,7 +86,7 @@ export class ServicePrograms {
     return this.#known.get(slot)?.programs.depth
   }
 
-  /** Whom it runs as; undefined: as we, or it is no service. */
+  /** The user it runs as; undefined: as we, or it is not a service. */
   user(slot: string): ServiceUser | undefined {
     return this.#known.get(slot)?.programs.user
   }
@@ -106,7 +106,10 @@ export class ServicePrograms {
     this.#unfinished.delete(slot)
   }
 
-  /** Oneshots that have succeeded and can be undone; at the stop also services that have ended and have a finish program. */
+  /**
+   * Oneshots that have succeeded and can be undone; at the stop also services that have ended and have a finish
+   * program.
+   */
   unfinished(): readonly { readonly slot: string; readonly depth: number }[] {
     return [...this.#unfinished].map((slot) => ({ slot, depth: this.depth(slot) ?? 0 }))
   }
@@ -178,8 +181,8 @@ export class ServicePrograms {
       const start = { words: [...prefix, ...words], env: this.#rootEnvironment(programs) }
       return { ...withBytes(start, join(dir, slot)), cwd }
     }
-    // Set after the drop: setpriv runs as root, and would obey what others have put into the environment. Likewise the directory:
-    // root would follow a link of the user's to where the user itself cannot go.
+    // Set after the drop: setpriv runs as root, and would obey what others have put into the environment. Likewise the
+    // directory: root would follow a link of the user's to where the user itself cannot go.
     const script = join(dir, slot)
     const container = this.#o.container()
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }

@@ -1,13 +1,15 @@
 import { lstatSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
-/** What the supervisor keeps in a slot's directory, and s6's tools look for where they are told `.`. */
+/** What the supervisor keeps in a slot's directory, and s6's tools look for when their argument is `.`. */
 const OF_THE_SLOT = ['supervise', 'event', 'down']
 
 /**
- * The working directory of a service that came as a service directory: as the one that defines it, which may be read-only, but also a
- * supervised one, so that `s6-svc -O .` works. It is ours, made of links: a program of root's starts in nothing that others can write.
- * @param root below it lie the views, each under the whole path of its definition, so that `..` leads to where it would there
+ * The working directory of a service that came as a service directory: as the one that defines it, which may be
+ * read-only, but also a supervised one, so that `s6-svc -O .` works. It is ours, made of links: a program of root's
+ * starts in nothing that others can write.
+ * @param root below it lie the views, each under the whole path of its definition, so that `..` leads to where it would
+ * there
  * @param slotDir the slot's directory in the scan directory
  * @returns its path
  * @throws the error of the file system

@@ -35,8 +35,9 @@ interface Parent {
 }
 
 /**
- * How many processes and threads a slot may have, so that a fork bomb in one does not keep all others from starting. By a cgroup for each
- * slot, where cgroups can be written (pids.max); by RLIMIT_NPROC, which counts the uid on the whole host, only when it is asked for.
+ * How many processes and threads a slot may have, so that a fork bomb in one does not keep all others from starting. By
+ * a cgroup for each slot, where cgroups can be written (pids.max); by RLIMIT_NPROC, which counts the uid on the whole
+ * host, only when it is asked for.
  */
 export class SlotLimits {
   readonly #o: SlotLimitsOptions
@@ -53,7 +54,9 @@ export class SlotLimits {
     this.#parent = options.ownContainer && asked !== 0 ? findParent(options) : undefined
   }
 
-  /** Words in front of a slot's command. Its process enters the cgroup itself, before it is a program that could fork. */
+  /**
+   * Words in front of a slot's command. Its process enters the cgroup itself, before it is a program that could fork.
+   */
   prefix(slot: string): readonly string[] {
     const procs = this.#cgroupOf(slot)
     const enter = procs === undefined ? [] : ['/bin/sh', '-c', 'echo 0 >"$0"; exec "$@"', procs]
@@ -62,7 +65,9 @@ export class SlotLimits {
       : [...enter, '/usr/bin/prlimit', `--nproc=${this.#asked}`, '--']
   }
 
-  /** The slot's process has ended. What it left behind may need a moment, or live on (gateway.kill_leftovers: false). */
+  /**
+   * The slot's process has ended. What it left behind may need a moment, or live on (gateway.kill_leftovers: false).
+   */
   leave(slot: string): void {
     if (this.#parent === undefined) return
     const { clock } = this.#o
@@ -135,9 +140,10 @@ function hardLimit(text: string): number | undefined {
 }
 
 /**
- * Our own cgroup, if it can have children with a limit of their own. Half of what it has itself is what one slot may take.
- * In version 2 a cgroup that has processes, as a container's has, hands on threaded controllers only (pids is one), and to children that
- * are threaded (cgroup-v2, "Threads"). Their parent still takes processes, such as those of docker exec.
+ * Our own cgroup, if it can have children with a limit of their own. Half of what it has itself is what one slot may
+ * take. In version 2 a cgroup that has processes, as a container's has, hands on threaded controllers only (pids is
+ * one), and to children that are threaded (cgroup-v2, "Threads"). Their parent still takes processes, such as those of
+ * docker exec.
  */
 function findParent({ cgroups = CGROUPS, self = '/proc/self/cgroup' }: SlotLimitsOptions): Parent | undefined {
   try {
@@ -155,7 +161,8 @@ function findParent({ cgroups = CGROUPS, self = '/proc/self/cgroup' }: SlotLimit
     const most = own > 0 ? Math.max(LEAST, Math.floor(own / 2)) : DEFAULT_MOST
     return { dir, most, threaded: v1 === undefined }
   } catch {
-    // Read-only, as Docker mounts it; not there; no such controller: then there is no such limit, as docs/security.md says.
+    // Read-only, as Docker mounts it; not there; no such controller: then there is no such limit, as docs/security.md
+    // says.
     return undefined
   }
 }

@@ -12,7 +12,7 @@ const AFTER_KILL_MS = 500
 /** Somebody's `docker exec bash` ignores TERM, and ends with us anyway. */
 const FOREIGN_GRACE_MS = 1_000
 const NAMED = 10
-/** A logger whose input has ended gets so long to write what it has read, before it is told. */
+/** A logger whose input has ended has this long to write what it has read, before it gets its signal. */
 const LOGGER_GRACE_MS = 1_000
 
 export interface StopOptions {
@@ -51,13 +51,13 @@ export class Stop {
   readonly #told = new Set<number>()
   /** Starts of finish programs that are on their way. */
   #finishing = 0
-  /** Services are told one depth after the other; not any more once half of the time is over. */
+  /** Services get their signals one depth after the other, until half of the time is over. */
   #inOrder = true
   #alarms: Cancel[] = []
   #again: Cancel | undefined
   #finish: () => void = () => undefined
   #finished = false
-  /** The process table could not be read, and that was said. */
+  /** The process table could not be read, and that was logged. */
   #isBlind = false
 
   constructor(options: StopOptions) {
@@ -65,7 +65,9 @@ export class Stop {
     this.#startedAtMs = options.clock.nowMs()
   }
 
-  /** Resolves the moment nobody is left, or when even KILL has not helped in time. Whatever goes wrong meanwhile, it resolves. */
+  /**
+   * Resolves when no process is left, or when even KILL has not helped in time. It resolves whatever fails on the way.
+   */
   run(): Promise<void> {
     const { totalMs } = this.#o
     const done = new Promise<void>((resolve) => {
@@ -146,7 +148,7 @@ export class Stop {
     })
   }
 
-  /** Its stop signal, and KILL when its own time is over. A finish program is not told: it is about to end. */
+  /** Its stop signal, and KILL when its own time is over. A finish program gets none: it is about to end. */
   #tell(child: LivingChild): void {
     if (this.#told.has(child.child)) return
     this.#told.add(child.child)
@@ -186,7 +188,7 @@ export class Stop {
     this.#finish()
   }
 
-  /** Who has to go besides us and the supervisor. Zombies have gone. */
+  /** The processes that must end, except us and the supervisor. Zombies have ended. */
   #others(): readonly ProcessFacts[] {
     const { pid1, ownPid, supervisorPid } = this.#o
     const all = this.#processes()
@@ -194,7 +196,10 @@ export class Stop {
     return mine.filter((one) => one.pid !== ownPid && one.pid !== supervisorPid() && !isZombie(one))
   }
 
-  /** Where the process table cannot be read, because no descriptor is left for it, what we have started is all that is known. */
+  /**
+   * Where the process table cannot be read, because no descriptor is left for it, what we have started is all that is
+   * known.
+   */
   #processes(): readonly ProcessFacts[] {
     const { processes, children, mainPid, ownPid, say } = this.#o
     try {
@@ -279,7 +284,9 @@ export class Stop {
     this.#alarms.push(this.#o.clock.at(this.#startedAtMs + afterMs, () => this.#attempt(act)))
   }
 
-  /** A fault of ours costs the step it is in; the stop goes on, as nothing comes after it that could end the container. */
+  /**
+   * A fault of ours costs the step it is in; the stop goes on, as nothing comes after it that could end the container.
+   */
   #attempt(act: () => void): void {
     try {
       act()
