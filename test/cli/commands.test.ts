@@ -487,8 +487,16 @@ test('doctor names what has to be repaired', async () => {
     await run(`profile create ${name}`)
     writeFileSync(join(home, 'profiles', name, '.env'), 'API_SERVER_ENABLED=1\nAPI_SERVER_PORT=47891\n')
   }
+  const interrupted = join(home, 'profiles', '.new-coder-1')
+  mkdirSync(interrupted)
   const { code, stdout } = await run('doctor --json')
-  const findings = JSON.parse(stdout) as readonly { check: string; state: string; text: string }[]
+  const findings = JSON.parse(stdout) as readonly { check: string; state: string; text: string; next?: string }[]
+  expect(findings).toContainEqual({
+    check: 'stale files',
+    state: 'warn',
+    text: `${interrupted} is an incomplete profile`,
+    next: `left by an interrupted command; safe to delete: rm -r ${interrupted}`,
+  })
   const texts = findings.map(({ check, state, text }) => `${state} ${check}: ${text}`)
   expect(texts).toEqual(
     expect.arrayContaining([

@@ -6,7 +6,14 @@ import { describe, expect, test } from 'vitest'
 import { mask } from '../../src/cli/commands/env.ts'
 import { readinessProblems } from '../../src/cli/commands/hot.ts'
 import { findZombies, zombieWarnings } from '../../src/cli/context/warnings.ts'
-import { deathText, durationText, slotDetails, slotsTable, stateWords } from '../../src/cli/view/slots-view.ts'
+import {
+  deathText,
+  durationText,
+  managerLine,
+  slotDetails,
+  slotsTable,
+  stateWords,
+} from '../../src/cli/view/slots-view.ts'
 import type { SlotStatus } from '../../src/protocol/control.ts'
 import { splitCommandLine } from '../../src/system/programs/command-line.ts'
 import { nearest } from '../../src/system/text/nearest.ts'
@@ -40,6 +47,13 @@ test.each([
   [Number.NaN, '?'],
 ])('%d ms is %s', (ms, text) => {
   expect(durationText(ms)).toBe(text)
+})
+
+test.each([
+  ['s6-compatible', 'Manager: s6 (container supervisor)'],
+  ['foreground', 'Manager: foreground'],
+] as const)('status names the manager in words that scripts look for: %s', (manager, line) => {
+  expect(managerLine({ manager })).toBe(line)
 })
 
 describe('a slot in words', () => {

@@ -124,7 +124,13 @@ describe('chat', () => {
       code: 0,
       stdout: 'first line\nsecond line\n',
     })
-    expect(await run(['chat'])).toMatchObject({ code: 2, stdout: '' })
+    expect(await run(['chat'])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr:
+        'hermes: standard input is not a terminal, and it holds no question\n' +
+        '  next: use docker exec -it, or ask one question: hermes -p default chat -q "…"\n',
+    })
   })
 
   test('--session goes on with a conversation, in another process', async () => {

@@ -340,7 +340,8 @@ test('the JSON schema has every key with its default', () => {
   const schema = configJsonSchema() as { properties: { gateway: { properties: Record<string, { default: unknown }> } } }
   expect(schema.properties.gateway.properties.restart).toMatchObject({
     default: 'always',
-    enum: ['always', 'on-failure', 'never'],
+    // An empty key means its default.
+    anyOf: [{ enum: ['always', 'on-failure', 'never'] }, { type: 'null' }],
   })
   expect(schema.properties.gateway.properties.stop_timeout?.default).toBe('10s')
 })
