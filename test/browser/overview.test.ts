@@ -123,6 +123,7 @@ describe('the overview', () => {
     await using tab = await scene.at('/')
     const { page } = tab
     await page.getByRole('button', { name: 'Stop writer' }).click()
+    await tab.sees('.notice', /^writer is (stopping|down)/)
     await tab.sees(`${row('writer')} .slot-state`, 'down')
     expect((await scene.command('-p', 'writer', 'gateway', 'status')).code).toBe(1)
     await page.getByRole('button', { name: 'Start writer', exact: true }).click()

@@ -53,6 +53,7 @@ group('s6-svstat', () => {
     if (typeof request === 'string') throw new Error(request)
     expect(describe(seen(UP), request)).toBe('true 15916 -1 NA 5')
     expect(describe(seen(changed({ waitStatus: 15, flags: 8 })), request)).toBe('false -1 -1 SIGTERM 5')
+    expect(parseSvstat(['-o', 'up,ready,', 'x'])).toEqual({ fields: ['up', 'ready'], numeric: false, dir: 'x' })
   })
   test('a clock that was set back never shows a negative time', () => {
     expect(describe(seen(UP, true, SINCE_MS - 60_000), sentence)).toContain('0 seconds')

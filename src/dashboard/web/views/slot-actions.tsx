@@ -21,7 +21,7 @@ export function SlotActions({ slotKey, slot, profile, wide = false }: SlotAction
     busy.value = true
     try {
       const { changed, slot: now } = await fleet.act(slotKey, action, profile)
-      notices.done(changed ? `${name}: ${action} done, it is ${now.state}` : `${name} was ${now.state} already`)
+      notices.done(changed ? `${name} is ${now.state}` : `${name} was already ${now.state}`)
     } catch (error) {
       notices.failed(error)
     } finally {
