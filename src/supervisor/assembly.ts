@@ -1,7 +1,8 @@
 /**
- * The parts of the supervisor, put together in five groups; each group gets complete parts of the groups before it. Five closures reach
- * forward, where parts need each other: `table` of the image's services, `command` of the slot directories, `observer` of the slots,
- * `again` of the profiles, `doors` of the life. All of them are called when something happens, and nothing happens before init is heard.
+ * The parts of the supervisor, put together in five groups; each group gets complete parts of the groups before it.
+ * Five closures reach forward, where parts need each other: `table` of the image's services, `command` of the slot
+ * directories, `observer` of the slots, `again` of the profiles, `doors` of the life. All of them are called when
+ * something happens, and nothing happens before init is heard.
  */
 import { ConsoleWriter } from '../log/io/console.ts'
 import { Journal } from '../log/io/journal.ts'

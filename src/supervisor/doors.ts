@@ -41,7 +41,7 @@ export class Doors {
     this.#control?.close()
   }
 
-  /** Nobody supervises the slots any more: who listens to them is told. */
+  /** The slots are no longer supervised: their listeners get the event. */
   leave(): void {
     this.#o.s6.flush()
     this.#scan?.close()

@@ -52,7 +52,10 @@ const PHASE: { readonly [S in VolumeLife['at']]: StatusResult['phase'] } = {
   orphaned: 'stopping',
 }
 
-/** Where in its life the container is: performs what the supervisor's half of the volume's life decides (docs/volume-life.md). */
+/**
+ * Where in its life the container is: performs what the supervisor's half of the volume's life decides
+ * (docs/volume-life.md).
+ */
 export class Life {
   readonly #o: LifeOptions
   readonly #counter: VolumeCounter
@@ -83,7 +86,7 @@ export class Life {
     return this.#answered.promise
   }
 
-  /** Who holds the volume, for people. */
+  /** The holder of the volume, for people. */
   holder(): string | undefined {
     return this.#counter.holder()
   }
@@ -92,7 +95,7 @@ export class Life {
     return this.#counter.holderHost()
   }
 
-  /** Why nobody can tell whose the volume is, while that is what the gateways wait for. */
+  /** Why it is unknown which container has the volume, while the gateways wait for that. */
   obstacle(): string | undefined {
     return this.phase === 'waiting' ? this.#counter.obstacle() : undefined
   }

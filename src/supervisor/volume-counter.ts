@@ -18,7 +18,7 @@ export interface VolumeCounterOptions {
   readonly instance: string
   readonly hostname: string
   readonly clock: Clock
-  /** Counts frozen time too: others have gone on meanwhile. */
+  /** Counts frozen time too: others have continued during it. */
   readonly realClock: Clock
   readonly warn: (text: string) => void
   /** Counter mode only: ours, or another container's. Either may follow the other. */
@@ -27,7 +27,7 @@ export interface VolumeCounterOptions {
 
 const MAX_LEASE_BYTES = 4096
 
-/** The text of run.lease: who holds the volume, and the counter where locks do not work. */
+/** The text of run.lease: the holder of the volume, and the counter if locks do not work. */
 export class VolumeCounter {
   readonly #o: VolumeCounterOptions
   #counting: Counting | undefined
@@ -38,7 +38,7 @@ export class VolumeCounter {
     this.#o = options
   }
 
-  /** The lock is ours (init said `held`): says who we are. `quietly`: it will be said again, so a failure is no news. */
+  /** The lock is ours (init sent `held`): writes our name. `quietly`: it will be written again, so ignore a failure. */
   held({ quietly = false } = {}): void {
     this.#stop()
     const warned = this.#warned
@@ -47,7 +47,9 @@ export class VolumeCounter {
     if (quietly) this.#warned = warned
   }
 
-  /** init said `unsupported`: take it by the counter. `changed` comes when that is decided, never from within this call. */
+  /**
+   * init sent `unsupported`: takes the lease by the counter. `changed` is called later, never from within this call.
+   */
   count(): void {
     if (this.#counting !== undefined) return
     const { clock, realClock } = this.#o
@@ -55,7 +57,7 @@ export class VolumeCounter {
     this.#wakeAfter(0)
   }
 
-  /** Who holds the volume, for people; undefined: the file does not say. */
+  /** The holder of the volume, for people; undefined: the file does not name one. */
   holder(): string | undefined {
     const found = this.#read()
     return typeof found === 'object' ? `instance ${found.instance} on host ${found.host}` : undefined
@@ -67,7 +69,7 @@ export class VolumeCounter {
     return typeof found === 'object' ? found.host : undefined
   }
 
-  /** What lies in the file's place and is no lease, for people: nobody can tell whose the volume is before it is gone. */
+  /** An object in the file's place that is not a lease, for people: until it is removed, the holder is unknown. */
   obstacle(): string | undefined {
     const { file } = this.#o
     const { problem } = readSmallFile(file, MAX_LEASE_BYTES)
@@ -77,8 +79,8 @@ export class VolumeCounter {
   }
 
   /**
-   * An orderly end: the next container need not wait until our counter has stood still. The file itself says whether it is ours: what an
-   * earlier supervisor has written is, a claim is, and what another container has written is not.
+   * An orderly end: the next container need not wait until our counter has stood still. The file itself says whether it
+   * is ours: what an earlier supervisor has written is, a claim is, and what another container has written is not.
    */
   release(): void {
     this.#stop()
@@ -107,7 +109,8 @@ export class VolumeCounter {
     const { instance, clock, realClock, changed } = this.#o
     const time = { runningMs: clock.nowMs(), realMs: realClock.nowMs() }
     let { next, write, tell } = stepCounting(this.#counting, this.#read(), instance, time)
-    // A counter that could not be written has not moved: then the holder stands where it would if it could not have read it.
+    // A counter that could not be written has not moved: then the holder stands where it would if it could not have
+    // read it.
     if (write !== undefined && !this.#write(write))
       ({ next, tell } = stepCounting(this.#counting, 'unreadable', instance, time))
     this.#counting = next
@@ -127,8 +130,8 @@ export class VolumeCounter {
   }
 
   /**
-   * In place, never through a link. The file is init's to make: the lock is on the one that is there. Only where there is no lock,
-   * and init perhaps no right to make it, do we. @returns whether it worked
+   * In place, never through a link. The file is init's to make: the lock is on the one that is there. Only where there
+   * is no lock, and init perhaps no right to make it, do we. @returns whether it worked
    */
   #put(text: string): boolean {
     const { file, warn } = this.#o

@@ -12,7 +12,10 @@ export interface VolumeFilesOptions {
   readonly clock: Clock
 }
 
-/** What a container does once with the files of its volume: writes the first ones, removes leftovers. What fails is a line in the log. */
+/**
+ * What a container does once with the files of its volume: writes the first ones, removes leftovers. What fails is a
+ * line in the log.
+ */
 export class VolumeFiles {
   readonly #o: VolumeFilesOptions
 
@@ -32,7 +35,10 @@ export class VolumeFiles {
     if (isOurs()) this.#removeOldRunDirectory()
   }
 
-  /** What commands of this volume's earlier lives left; once more when those of other containers can be told from living ones. */
+  /**
+   * What commands of this volume's earlier lives left; once more when those of other containers can be distinguished
+   * from living ones.
+   */
   sweep(isOurs: () => boolean, again = true): void {
     const { home, journal, clock } = this.#o
     if (!isOurs()) return

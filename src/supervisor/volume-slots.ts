@@ -60,7 +60,8 @@ export class VolumeSlots {
   }
 
   /**
-   * Registers what is on the disk, and watches it. One part that fails must not keep the others, or the answer to those who wait, away.
+   * Registers what is on the disk, and watches it. One part that fails must not keep the others, or the answer to those
+   * who wait, away.
    * @param reconcile what a change on the disk leads to
    */
   open(isFirst: boolean, reconcile: () => void): void {

@@ -14,7 +14,10 @@ import { HermesError } from '../../system/errors.ts'
 import { type Follower, RequestFollower } from './follower.ts'
 import type { ControlLimits } from './limits.ts'
 
-/** One per operation. A thrown HermesError becomes the client's error; anything else is a bug: reported, and FAILED for the client. */
+/**
+ * One per operation. A thrown HermesError becomes the client's error; anything else is a bug: reported, and FAILED for
+ * the client.
+ */
 export type Handlers = {
   readonly [O in Op]: (
     request: Request<O>,
@@ -244,8 +247,8 @@ export class ControlConnection {
   }
 
   /**
-   * The client has closed its half, or is gone: what reads ends the same way in both. What is under way is answered; following
-   * ends here, else a dead follower would keep its place until the next event.
+   * The client has closed its half, or is gone: what reads ends the same way in both. What is under way is answered;
+   * following ends here, else a dead follower would keep its place until the next event.
    */
   #endIfDone(): void {
     if (this.#ended && this.#underWay === 0 && this.#queue.length === 0) this.#socket.end()

@@ -3,7 +3,10 @@ import type { Event, LogEventMessage, SlotEventMessage } from '../../protocol/co
 
 /** Receiver of a followed operation's events. */
 export interface Follower {
-  /** @returns false when the follower does not keep up: the event is dropped for it and counted (`missed` of its next one) */
+  /**
+   * @returns false when the follower does not keep up: the event is dropped for it and counted (`missed` of its next
+   * one)
+   */
   send(event: SlotEventMessage | LogEventMessage): boolean
   /** So many events are waiting that lines need not even become events: see `missLines`. */
   readonly isBehind: boolean

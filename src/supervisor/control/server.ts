@@ -66,7 +66,8 @@ export function serveControl({ fd, handlers, clock, warn, limits: given }: Contr
   // allowHalfOpen: `printf … | nc -U` closes its half before it has read the reply.
   const server = createServer({ allowHalfOpen: true }, accept)
   server.on('error', (error) => warn(`the control socket: ${error.message}; "hermes" commands will not get an answer`))
-  // listen(2) again on what listens already only sets the length of its queue; at 511, Node's default, a storm of clients gets EAGAIN.
+  // listen(2) again on what listens already only sets the length of its queue; at 511, Node's default, a storm of
+  // clients gets EAGAIN.
   server.listen({ fd }, BACKLOG)
   return {
     close() {

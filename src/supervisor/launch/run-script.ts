@@ -1,4 +1,7 @@
-/** The `run` script of a slot: what init starts with a shell, as the runtime user, in an environment without anybody's variables. */
+/**
+ * The `run` script of a slot: what init starts with a shell, as the runtime user, in an environment without anybody's
+ * variables.
+ */
 
 import { NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'
 import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'

@@ -24,7 +24,7 @@ export class GatewayFiles {
   /** Last written content, by slot: a change with the same content is not written. */
   readonly #said = new Map<string, string>()
   readonly #failing = new Set<string>()
-  /** Slots that had a process when the container was told to stop; undefined: it was not. */
+  /** Slots that had a process when the container's stop was requested; undefined: it was not. */
   #stopped: ReadonlySet<string> | undefined
   #held = false
 

@@ -31,7 +31,9 @@ import type { Goal, Waiting } from './waiting.ts'
 
 /** Default time that a client waits: longer than a start with the default `start_timeout`. */
 const DEFAULT_WAIT_MS = 90_000
-/** A question about a slot is answered sooner, however long the hooks of the boot take: clients wait for twice as long. */
+/**
+ * A question about a slot is answered sooner, however long the hooks of the boot take: clients wait for twice as long.
+ */
 const QUESTION_WAIT_MS = 5_000
 
 export interface OperationsOptions {
@@ -292,7 +294,10 @@ export class SlotOperations {
     })
   }
 
-  /** A slot of that name that is to go, or that runs in the directory, has to be gone first: each change of a slot is a new look. */
+  /**
+   * A slot of that name that is to go, or that runs in the directory, has to be gone first: each change of a slot is a
+   * new look.
+   */
   async #registered(key: string, untilMs: number): Promise<SlotEntry> {
     const { clock } = this.#o
     const { table } = this.#o.slots

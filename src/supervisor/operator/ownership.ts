@@ -15,7 +15,10 @@ export interface OwnershipOptions {
   readonly send: (message: ToInit) => void
 }
 
-/** Profiles that root has made or touched while the container ran (`sudo mkdir`, `docker cp`): init gives them back before a start. */
+/**
+ * Profiles that root has made or touched while the container ran (`sudo mkdir`, `docker cp`): init gives them back
+ * before a start.
+ */
 export class Ownership {
   readonly #o: OwnershipOptions
   #waiting: PromiseWithResolvers<void> | undefined

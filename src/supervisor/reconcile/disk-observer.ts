@@ -110,7 +110,9 @@ function maybeProfile(home: string, name: string): boolean {
   }
 }
 
-/** Anything that is not what we wrote counts as no memory: then no slot is removed for a profile that is not seen again. */
+/**
+ * Anything that is not what we wrote counts as no memory: then no slot is removed for a profile that is not seen again.
+ */
 export function parseMemory(text: string): ReconcileMemory {
   try {
     const { places, goneSinceMs, reported, named, counted } = JSON.parse(text) as Partial<ReconcileMemory>

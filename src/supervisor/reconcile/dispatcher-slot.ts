@@ -16,7 +16,9 @@ export interface DispatcherSlotOptions {
   readonly warn: (text: string) => void
 }
 
-/** Keeps the dispatcher's slot in step with what is on the disk: up when there is a board and the configuration lets it. */
+/**
+ * Keeps the dispatcher's slot in step with what is on the disk: up when there is a board and the configuration lets it.
+ */
 export class DispatcherSlot {
   readonly #o: DispatcherSlotOptions
   #poll: Cancel | undefined

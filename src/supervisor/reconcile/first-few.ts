@@ -5,8 +5,8 @@ export const FIRST_LINES = 20
 export const WINDOW_MS = 60_000
 
 /**
- * Lines about one kind of mistake in the volume, such as settings that cannot be read. A thousand profiles with the same mistake
- * are worth twenty lines and a count, or they would push everything else out of supervisor.log.
+ * Lines about one kind of mistake in the volume, such as settings that cannot be read. A thousand profiles with the
+ * same mistake are worth twenty lines and a count, or they would push everything else out of supervisor.log.
  */
 export class FirstFew {
   readonly #clock: Clock

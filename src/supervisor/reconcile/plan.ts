@@ -1,9 +1,10 @@
 /**
- * The reconciler's plan: from the profiles on disk and the slots there are to the steps that make them agree. Pure; the same
- * at boot, on a change, on the poll and on demand. Applying a plan and planning again gives no steps.
+ * The reconciler's plan: from the profiles on disk and the slots there are to the steps that make them agree. Pure; the
+ * same at boot, on a change, on the poll and on demand. Applying a plan and planning again gives no steps.
  *
- * A slot is removed only when the *directory* of its profile is gone, `profiles/` is readable and the very directory it was
- * seen in, and all that is still so CONFIRM_MS later: neither an editor's save, nor a lost mount, nor a restore kills a gateway.
+ * A slot is removed only when the *directory* of its profile is gone, `profiles/` is readable and the very directory it
+ * was seen in, and all that is still so CONFIRM_MS later: neither an editor's save, nor a lost mount, nor a restore
+ * kills a gateway.
  */
 import type { Desired, DesiredState, PriorExit } from '../../profile/state/state.ts'
 import type { DirId } from '../../system/files/dir-id.ts'
@@ -99,7 +100,8 @@ export const MAX_NAMED = 20
 /**
  * @param slots the gateway slots there are
  * @param nowMs CLOCK_MONOTONIC
- * @param boot the first plan of a container's life: what the files say is what was wanted. A profile that appears later is down.
+ * @param boot the first plan of a container's life: what the files say is what was wanted. A profile that appears later
+ * is down.
  */
 export function planReconcile(
   disk: Disk,
@@ -166,7 +168,8 @@ function planMissing(
   for (const { profile, living, removing, dir: startedIn } of slots) {
     const dir = onDisk.get(profile)
     if (dir !== undefined) {
-      // A process that does not say where it runs runs where its profile was when it was first seen, even if another is there now.
+      // A process that does not say where it runs runs where its profile was when it was first seen, even if another is
+      // there now.
       const runsIn = living && startedIn === undefined ? memory.places[profile]?.dir : undefined
       places[profile] = { dir: runsIn ?? dir, parent: disk.parent }
       continue

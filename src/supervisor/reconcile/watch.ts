@@ -20,7 +20,10 @@ export const POLL_MS = 2000
 const WATCH_AFTER_MS = 1000
 /** A look at a crowded directory takes long: it takes this share of the time at most. */
 const LOOK_SHARE = 0.01
-/** The watching library lists the directory itself at each event, and remembers every name. More names than this are polled only. */
+/**
+ * The watching library lists the directory itself at each event, and remembers every name. More names than this are
+ * polled only.
+ */
 export const MAX_WATCHED = 5000
 /** Events come in bunches: `cp -r` of a profile, a restore of fifty. */
 const GATHER_MS = 50
@@ -101,8 +104,8 @@ interface Look {
 }
 
 /**
- * One stat and the names, whatever the number of profiles (0.4 ms at 1,000). The names are for file systems that cache times; of them
- * a number is kept, as there may be a hundred thousand.
+ * One stat and the names, whatever the number of profiles (0.4 ms at 1,000). The names are for file systems that cache
+ * times; of them a number is kept, as there may be a hundred thousand.
  */
 function look(dir: string): Look {
   try {

@@ -12,7 +12,10 @@ export type Letters = (letters: Buffer, done: () => void) => void
 /** s6-svc writes a few letters at a time; a page is the least a pipe can have. */
 const PIPE_BYTES = 4096
 
-/** A FIFO that s6's tools write letters into. Nothing more is read while letters wait, so a flood waits in the pipe, with its writer. */
+/**
+ * A FIFO that s6's tools write letters into. Nothing more is read while letters wait, so a flood waits in the pipe,
+ * with its writer.
+ */
 export class ControlFifo {
   readonly #socket: Socket
 
@@ -41,8 +44,8 @@ function openFifo(path: string, native: ControlNative): number {
     // Created by an earlier supervisor, and perhaps opened to a group by s6-svperms: it is left unchanged.
     if (!(error instanceof NativeError && error.code === 'EEXIST')) throw error
   }
-  // O_RDWR (fifo(7): Linux allows it): our own write end is what keeps a writer's close from being an end of file, for one descriptor
-  // instead of two. Never O_RDONLY without O_NONBLOCK: that waits for a writer.
+  // O_RDWR (fifo(7): Linux allows it): our own write end is what keeps a writer's close from being an end of file, for
+  // one descriptor instead of two. Never O_RDONLY without O_NONBLOCK: that waits for a writer.
   const fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
   try {
     if (!fstatSync(fd).isFIFO()) throw new Error(`${path} is not a FIFO; remove it`)

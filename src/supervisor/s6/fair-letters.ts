@@ -10,8 +10,8 @@ interface Waiting {
 }
 
 /**
- * Obeys the letters that are written to many control FIFOs: one of each in turn, and only a little at a time, so that a flood in
- * one of them costs neither the other slots nor the clients of the control socket more than moments.
+ * Obeys the letters that are written to many control FIFOs: one of each in turn, and only a little at a time, so that a
+ * flood in one of them costs neither the other slots nor the clients of the control socket more than moments.
  */
 export class FairLetters {
   readonly #clock: Clock

@@ -35,7 +35,9 @@ interface Entry {
   warned: boolean
 }
 
-/** Lock and control FIFO are opened so many at a time, between other work: at 1,000 slots they would hold up the boot. */
+/**
+ * Lock and control FIFO are opened so many at a time, between other work: at 1,000 slots they would hold up the boot.
+ */
 const OPENED_PER_TURN = 10
 /** A lock that another process holds is tried again after this. */
 const LOCK_AGAIN_MS = 1000
@@ -45,7 +47,10 @@ const MOST_DEATHS = 4096
 /** Maximum that init accepts at once. */
 const MOST_LETTERS = 1000
 
-/** Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the slot works on. */
+/**
+ * Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the
+ * slot works on.
+ */
 export class ServiceDirs {
   readonly #options: ServiceDirsOptions
   readonly #entries = new Map<string, Entry>()
@@ -62,7 +67,10 @@ export class ServiceDirs {
     this.#letters = new FairLetters(options.clock, options.command)
   }
 
-  /** Makes the directory, or brings the one there is up to date. Cheap when nothing changed. Lock and control FIFO follow on a later turn. */
+  /**
+   * Makes the directory, or brings the one there is up to date. Cheap when nothing changed. Lock and control FIFO
+   * follow on a later turn.
+   */
   ensure(slot: string, shape: ServiceShape): void {
     const entry = this.#entries.get(slot)
     if (entry !== undefined && sameShape(entry.shape, shape)) return
@@ -128,7 +136,7 @@ export class ServiceDirs {
     this.#entries.delete(slot)
   }
 
-  /** Existing slot directories, whoever made them; [] if the scan directory is missing. */
+  /** Existing slot directories, no matter which process made them; [] if the scan directory is missing. */
   list(): string[] {
     try {
       const entries = readdirSync(this.#options.dir, { withFileTypes: true })
@@ -183,8 +191,8 @@ export class ServiceDirs {
   }
 
   /**
-   * Another process of the runtime user may have removed the directory or taken its mode away: neither `rm -rf /run/service/*` nor
-   * `chmod 0 /run/service` must keep a gateway from starting.
+   * Another process of the runtime user may have removed the directory or taken its mode away: neither `rm -rf
+   * /run/service/*` nor `chmod 0 /run/service` must keep a gateway from starting.
    */
   #orRebuild(slot: string, act: () => void): void {
     try {

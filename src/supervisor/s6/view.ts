@@ -38,7 +38,7 @@ const TOO_MANY_LETTERS = 64
 /**
  * Number of waiting letters that can be sent at once: up to the end of a life, not into the next one, and not from a
  * death to the failure that it is. s6-svlisten 2.11 drops letters that it reads together with the awaited one, so
- * `s6-svc -wR` would wait for ever for a start that follows at once.
+ * `s6-svc -wR` would wait indefinitely for a start that follows at once.
  */
 export function lengthOfStretch(letters: string): number {
   const end = letters.search(/D|d(?=O)/)

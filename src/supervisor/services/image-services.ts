@@ -51,8 +51,8 @@ export interface ServiceNote {
 }
 
 /**
- * The services that the image defines, as slots: starts them in the order of their dependencies, stops them in the other one, looks
- * after them, and runs what has a schedule. The order itself is decided in src/services/plan.ts.
+ * The services that the image defines, as slots: starts them in the order of their dependencies, stops them in the
+ * other one, looks after them, and runs what has a schedule. The order itself is decided in src/services/plan.ts.
  */
 export class ServiceSlots {
   readonly #o: ServiceSlotsOptions

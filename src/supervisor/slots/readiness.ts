@@ -9,7 +9,10 @@ import { whyNot } from './check.ts'
 const ASK_EVERY_MS = 250
 const PATIENCE_MS = 2000
 
-/** A pattern that backtracks without end must not stall every other slot: a line is looked at so far, a look may last so long. */
+/**
+ * A pattern that backtracks without end must not stall every other slot: a line is looked at so far, a look may last so
+ * long.
+ */
 const MAX_LINE_CHARACTERS = 1000
 const MATCH_PATIENCE_MS = 50
 /** The patience is wall time, and a machine may be busy: so often in a row it is the pattern's fault. */

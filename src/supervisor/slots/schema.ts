@@ -1,4 +1,7 @@
-/** The shape of a slot's kept state, for each state it can be in. By hand: zod costs the supervisor 2 MB, and a restart its time. */
+/**
+ * The shape of a slot's kept state, for each state it can be in. By hand: zod costs the supervisor 2 MB, and a restart
+ * its time.
+ */
 
 import type { Slot } from '../../slot/slot.ts'
 import { isSignal } from '../../system/signals.ts'
