@@ -2,36 +2,38 @@ import { hostname } from 'node:os'
 import { EXIT, HermesError } from '../system/errors.ts'
 import type { Native } from '../system/native/native.ts'
 import { pasteable } from '../system/programs/install.ts'
-import type { BeginGate } from './boot/begin-gate.ts'
 import { goesOnAfterFailure, type Hooks, INIT_HOOKS } from './boot/hooks.ts'
-import type { MainGate } from './boot/main-gate.ts'
-import type { ProfilesGate } from './boot/profiles-gate.ts'
 import { isAwaited, loadServices, type ServicesBootOptions } from './boot/services-boot.ts'
 import type { InitFacts, InitOptions } from './facts/facts.ts'
 import type { Level } from './processes/own-console.ts'
 import type { MainProgram } from './programs/main-program.ts'
 import type { SupervisorProcess } from './programs/supervisor-process.ts'
-import type { Shutdown } from './shutdown.ts'
+import type { Gates, Shutdown } from './shutdown.ts'
 import type { ServicePrograms } from './slots/service-programs.ts'
 
 export interface BootOptions {
+  readonly container: BootedContainer
+  readonly native: Pick<Native, 'becomeSubreaper'>
+  readonly programs: BootedPrograms
+  readonly gates: Gates
+  /** Asked when the hooks are done: they may have changed what it tells. */
+  readonly servicesBoot: () => ServicesBootOptions
+  readonly shutdown: Pick<Shutdown, 'begun' | 'stopWith'>
+  readonly say: (level: Level, text: string) => void
+}
+
+export interface BootedContainer {
   readonly options: Pick<InitOptions, 'foreground' | 'env' | 'install'>
   readonly facts: Pick<InitFacts, 'home' | 'uid' | 'pid1' | 'environment'>
   readonly runDir: string
-  readonly native: Pick<Native, 'becomeSubreaper'>
+}
+
+/** What a boot starts, in this order. */
+export interface BootedPrograms {
   readonly supervisor: Pick<SupervisorProcess, 'start'>
-  readonly gate: Pick<BeginGate, 'open' | 'hooksDone' | 'lease'>
   readonly hooks: Hooks
   readonly services: Pick<ServicePrograms, 'load'>
-  /** Asked when the hooks are done: they may have changed what it tells. */
-  readonly servicesBoot: () => ServicesBootOptions
-  readonly profilesGate: Pick<ProfilesGate, 'open'>
-  readonly mainGate: Pick<MainGate, 'begin' | 'waitFor' | 'open'>
   readonly main: Pick<MainProgram, 'start' | 'isWanted'>
-  readonly shutdown: Pick<Shutdown, 'begun'>
-  /** The container ends with this code. */
-  readonly stopWith: (code: number, why: string) => void
-  readonly say: (level: Level, text: string) => void
 }
 
 /**
@@ -46,23 +48,26 @@ export class Boot {
   }
 
   async run(): Promise<void> {
-    const { options, facts, supervisor, gate, profilesGate, mainGate, main, shutdown } = this.#o
+    const { container, programs, gates, shutdown } = this.#o
+    const { options, facts } = container
+    const { supervisor, main } = programs
     if (!facts.pid1) this.#becomeSubreaper()
     // It loads while the next steps run.
     void supervisor.start()
     if (options.foreground) this.#sayWhatNext()
-    await gate.open()
+    await gates.begin.open()
     if (shutdown.begun) return
-    if (!options.foreground) mainGate.begin()
+    if (!options.foreground) gates.main.begin()
     if (!options.foreground) await this.#runHooks()
     if (shutdown.begun) return
     if (!options.foreground) await this.#loadServices()
-    gate.hooksDone()
+    gates.begin.hooksDone()
     if (options.foreground) return
     // While another container has the volume, or may have it (no locks there), the main program does not wait for it.
-    const isOurs = gate.lease === 'held' || gate.lease === 'none'
-    if (main.isWanted && isOurs) await profilesGate.open()
-    await mainGate.open()
+    const { lease } = gates.begin
+    const isOurs = lease === 'held' || lease === 'none'
+    if (main.isWanted && isOurs) await gates.profiles.open()
+    await gates.main.open()
     if (shutdown.begun) return
     await this.#startMain()
   }
@@ -76,7 +81,8 @@ export class Boot {
   }
 
   #sayWhatNext(): void {
-    const { facts, options, runDir, say } = this.#o
+    const { say } = this.#o
+    const { facts, options, runDir } = this.#o.container
     const { home, uid } = facts
     const type = pasteable({ HOME: options.env.HOME, home, runDir, uid, install: options.install }, 'status')
     say('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
@@ -84,39 +90,43 @@ export class Boot {
 
   /** `docker run` with nothing but the image's name: a container that says nothing looks like one that hangs. */
   #sayNoMain(): void {
-    const { facts, say } = this.#o
+    const { container, say } = this.#o
     const exec = `docker exec ${hostname()} hermes`
-    say('info', `supervising ${facts.home} without a main program: gateways run until the container is stopped`)
+    say(
+      'info',
+      `supervising ${container.facts.home} without a main program: gateways run until the container is stopped`,
+    )
     say('info', `next: ${exec} gateway start, to start the default gateway; ${exec} status, to see what runs`)
   }
 
   async #runHooks(): Promise<void> {
-    const { hooks, facts, shutdown, stopWith } = this.#o
-    const code = await hooks.run(
+    const { programs, container, shutdown } = this.#o
+    const { facts } = container
+    const code = await programs.hooks.run(
       INIT_HOOKS,
       (ended) => !shutdown.begun && (ended === 0 || goesOnAfterFailure(facts.environment)),
     )
     if (code !== 0 && !shutdown.begun) {
-      stopWith(code, 'a boot hook failed; S6_BEHAVIOUR_IF_STAGE2_FAILS=1 would go on')
+      shutdown.stopWith(code, 'a boot hook failed; S6_BEHAVIOUR_IF_STAGE2_FAILS=1 would go on')
     }
   }
 
   async #loadServices(): Promise<void> {
-    const { services, servicesBoot, gate, mainGate } = this.#o
+    const { programs, servicesBoot, gates } = this.#o
     const table = await loadServices(servicesBoot())
     if (table === undefined) return
-    services.load(table)
+    programs.services.load(table)
     // While another container has the volume no slot is started, and the main program does not wait for that.
-    if (gate.lease === 'held') mainGate.waitFor(table.rules.filter(isAwaited).length)
+    if (gates.begin.lease === 'held') gates.main.waitFor(table.rules.filter(isAwaited).length)
   }
 
   async #startMain(): Promise<void> {
-    const { main, stopWith } = this.#o
+    const { programs, shutdown } = this.#o
     try {
-      if (!(await main.start())) this.#sayNoMain()
+      if (!(await programs.main.start())) this.#sayNoMain()
     } catch (error) {
-      if (error instanceof HermesError) stopWith(error.exitCode, `${error.message}. ${error.next}`)
-      else stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)
+      if (error instanceof HermesError) shutdown.stopWith(error.exitCode, `${error.message}. ${error.next}`)
+      else shutdown.stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)
     }
   }
 }

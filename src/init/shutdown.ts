@@ -28,19 +28,29 @@ export interface ShutdownOptions {
   readonly clock: Clock
   readonly own: OwnConsole
   readonly facts: Pick<InitFacts, 'stopTimeoutMs' | 'pid1'>
+  /** There are none in the foreground. */
+  readonly hasHooks: boolean
+  /** Asked when it begins: everything else knows this shutdown. */
+  readonly parts: () => StoppedParts
+  readonly say: (level: Level, text: string) => void
+}
+
+/** What has to end. */
+export interface StoppedParts {
   readonly children: Children
   readonly services: Pick<ServicePrograms, 'stop' | 'unfinished' | 'endInput'>
   readonly supervisor: SupervisorProcess
-  readonly gate: Pick<BeginGate, 'stop'>
-  /** What still waits to start the main program stops waiting. */
-  readonly profilesGate: Pick<ProfilesGate, 'pass'>
-  readonly mainGate: Pick<MainGate, 'pass'>
+  readonly gates: Gates
   readonly main: Pick<MainProgram, 'pid' | 'codeAfterStop'>
-  readonly exitCode?: ExitCodeFile
   readonly hooks: Hooks
-  /** There are none in the foreground. */
-  readonly hasHooks: boolean
-  readonly say: (level: Level, text: string) => void
+  readonly exitCode?: ExitCodeFile
+}
+
+/** What the boot waits at. */
+export interface Gates {
+  readonly begin: BeginGate
+  readonly profiles: ProfilesGate
+  readonly main: MainGate
 }
 
 /**
@@ -67,6 +77,19 @@ export class Shutdown {
     this.#stop?.lookAgain()
   }
 
+  /** The main program has ended: by itself, the container ends with it. */
+  mainEnded(code: number): void {
+    if (this.begun) this.lookAgain()
+    else void this.begin(code)
+  }
+
+  /** @param code null: it was asked for, as with TERM */
+  stopWith(code: number | null, why: string): void {
+    if (this.begun) return
+    this.#o.say(code === null ? 'info' : 'error', `stopping: ${why}`)
+    void this.begin(code ?? undefined)
+  }
+
   /** Ctrl-C: the first one asks everything to stop, a later one kills what is still stopping. */
   interrupt(): void {
     const { clock, say } = this.#o
@@ -89,21 +112,18 @@ export class Shutdown {
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
-    const { native, clock, own, facts, children, services, supervisor, main, exitCode, say } = this.#o
-    const { gate, profilesGate, mainGate } = this.#o
+    const { native, clock, own, facts, say } = this.#o
+    const { children, services, supervisor, gates, main, hooks, exitCode } = this.#o.parts()
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
       native,
       clock,
-      totalMs: facts.stopTimeoutMs,
-      pid1: facts.pid1,
-      ownPid: process.pid,
+      container: { totalMs: facts.stopTimeoutMs, pid1: facts.pid1, ownPid: process.pid },
       processes: listProcesses,
       children: () => children.living(),
       mainPid: () => main.pid,
-      unfinished: () => services.unfinished(),
       finish: (slot) => children.finish(slot),
-      endInput: (slot) => services.endInput(slot),
+      services,
       supervisorPid: () => supervisor.pid,
       say: (text) => say('warn', text),
     })
@@ -112,17 +132,17 @@ export class Shutdown {
     try {
       children.refuse()
       services.stop()
-      gate.stop()
-      profilesGate.pass()
-      mainGate.pass()
+      gates.begin.stop()
+      gates.profiles.pass()
+      gates.main.pass()
       supervisor.send({ type: 'stop' })
       await stop.run()
       // A supervisor that is still loading has nothing to drain, unless another one before it had.
       if (supervisor.listens || children.everStarted) await inTime(this.#o.clock, DRAIN_MS, this.#drained.promise)
       await supervisor.end()
-      const isWritten = code === undefined || this.#writeCode(code)
+      const isWritten = code === undefined || this.#writeCode(code, exitCode)
       // Whatever goes wrong there: nothing comes after us that could end this container.
-      await this.#finishHooks(startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>
+      await this.#finishHooks(hooks, startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>
         say('error', `${FINISH_HOOKS}: its hooks are left out: ${error.message}`),
       )
       own.flush()
@@ -138,12 +158,10 @@ export class Shutdown {
     }
   }
 
-  /**
-   * A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from ending.
-   */
-  #writeCode(code: number): boolean {
+  /** A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from ending. */
+  #writeCode(code: number, file: ExitCodeFile | undefined): boolean {
     try {
-      this.#o.exitCode?.write(code)
+      file?.write(code)
       return true
     } catch (error) {
       this.#o.say('warn', `the exit code cannot be written down: ${(error as Error).message}`)
@@ -151,8 +169,8 @@ export class Shutdown {
     }
   }
 
-  async #finishHooks(deadlineMs: number): Promise<void> {
-    const { hooks, hasHooks, clock, native, say } = this.#o
+  async #finishHooks(hooks: Hooks, deadlineMs: number): Promise<void> {
+    const { hasHooks, clock, native, say } = this.#o
     if (!hasHooks) return
     const cancel = clock.at(deadlineMs, () => {
       if (hooks.pid === undefined) return

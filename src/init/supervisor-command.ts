@@ -5,7 +5,7 @@ import { ownNode } from '../system/programs/own-node.ts'
 import type { RunDirectory } from './boot/run-directory.ts'
 import type { Variables } from './facts/environment.ts'
 import type { InitFacts, InitOptions } from './facts/facts.ts'
-import type { SupervisorProcessOptions } from './programs/supervisor-process.ts'
+import type { SupervisorCommand } from './programs/supervisor-process.ts'
 
 export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'foreground' | 'words'> {
   readonly facts: InitFacts
@@ -18,12 +18,8 @@ export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'f
   readonly env: Variables
 }
 
-type Command = Pick<SupervisorProcessOptions, 'file' | 'args' | 'env' | 'stderrFd' | 'fds'>
-
-/**
- * How the supervisor is started: it becomes the runtime user, without a way back; with descriptors instead of paths.
- */
-export function supervisorCommand(o: SupervisorCommandFacts): Command {
+/** How the supervisor is started: it becomes the runtime user, without a way back; with descriptors instead of paths. */
+export function supervisorCommand(o: SupervisorCommandFacts): SupervisorCommand {
   const { facts, run, stdout, stderr, controlFd } = o
   const { home, pid1, identity, dropped } = facts
   // fd 3 is the protocol's socket; these follow it in this order.

@@ -52,7 +52,7 @@ export class BeginGate {
   /** The boot's first look at the volume. Resolves when init has looked at all of it that it needs to. */
   async open(): Promise<void> {
     const { withoutLease, lock } = this.#o
-    return this.leaseIs(withoutLease ? 'none' : await lock.take())
+    return this.leaseIs(withoutLease ? 'none' : await lock.take((state) => void this.leaseIs(state)))
   }
 
   hooksDone(): void {

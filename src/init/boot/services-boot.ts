@@ -4,7 +4,7 @@ import { MAX_TABLE_BYTES, parseServiceTable, type ServiceTable } from '../../ser
 import { describeEnding } from '../../slot/ending.ts'
 import type { RunPaths } from '../../system/paths.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
-import type { Variables } from '../facts/environment.ts'
+import { ROOT_ENV } from '../facts/root-environment.ts'
 import type { Level } from '../processes/own-console.ts'
 import type { Processes } from '../processes/processes.ts'
 
@@ -20,7 +20,6 @@ export interface ServicesBootOptions {
   readonly identity: RuntimeIdentity
   readonly uid: number
   readonly processes: Processes
-  readonly rootEnv: Variables
   /** PATH of services that run as root. */
   readonly rootPath: string
   readonly say: (level: Level, text: string) => void
@@ -44,18 +43,10 @@ export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable
   return table
 }
 
-async function readTable({
-  install,
-  paths,
-  identity,
-  uid,
-  processes,
-  rootEnv,
-  rootPath,
-}: ServicesBootOptions): Promise<string> {
+async function readTable({ install, paths, identity, uid, processes, rootPath }: ServicesBootOptions): Promise<string> {
   const facts = JSON.stringify({ environmentDir: paths.environmentDir, identity, uid, rootPath })
   const { text, ending } = await processes.output([...ownNode('services', install), facts], {
-    env: rootEnv,
+    env: ROOT_ENV,
     stderr: 2,
     maxChars: MAX_TABLE_BYTES,
   })

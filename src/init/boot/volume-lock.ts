@@ -43,8 +43,6 @@ export interface VolumeLockOptions {
   readonly clock: Clock
   /** The user who gets a new file; absent: it stays ours. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
-  /** Any change of state after the first. */
-  readonly changed: (state: Tried) => void
   readonly warn: (text: string) => void
 }
 
@@ -63,6 +61,7 @@ export class VolumeLock {
   /** Where the file lies, by way of the opened home. */
   readonly #path: string
   #lock: Lock = newLock
+  #changed: (state: Tried) => void = () => undefined
   /** The locked file. */
   #fd: number | undefined
   /**
@@ -94,9 +93,12 @@ export class VolumeLock {
   }
 
   /**
-   * Tries once, and looks again every second from then on, whether or not we hold the volume. @returns the state then
+   * Tries once, and looks again every second from then on, whoever holds the volume.
+   * @param changed any change of state after the first
+   * @returns the state then
    */
-  async take(): Promise<Tried> {
+  async take(changed: (state: Tried) => void): Promise<Tried> {
+    this.#changed = changed
     const { file, clock, warn } = this.#o
     const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
       warn(`${file}: the volume does not answer; the boot waits for it`),
@@ -125,7 +127,7 @@ export class VolumeLock {
         void this.#sight().then((sight) => this.#take({ type: 'seen', sight }))
       })
     },
-    report: ({ state }) => this.#o.changed(state),
+    report: ({ state }) => this.#changed(state),
     replaced: ({ again }) => {
       const { file, warn } = this.#o
       if (this.#former !== undefined) leave(this.#former)

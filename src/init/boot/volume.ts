@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { formerGid, isUsable, KNOWN_DIRECTORIES, KNOWN_FILES, SECRET_FILES } from '../../repair/known.ts'
 import { HermesError } from '../../system/errors.ts'
-import type { Variables } from '../facts/environment.ts'
+import { ROOT_ENV } from '../facts/root-environment.ts'
 import type { Level } from '../processes/own-console.ts'
 import type { Processes } from '../processes/processes.ts'
 import type { Home } from './home.ts'
@@ -20,7 +20,6 @@ export interface VolumeOptions {
   readonly processes: Processes
   /** The program that gives files back: Node and repair.cjs. */
   readonly repair: readonly string[]
-  readonly rootEnv: Variables
   readonly say: (level: Level, text: string) => void
 }
 
@@ -65,7 +64,7 @@ export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dr
  * Whether anything may need repair. find(1) answers for 100,000 files in a tenth of a second, and most boots end here:
  * starting a Node program to learn the same would cost 40 ms each time.
  */
-async function looksForeign({ home, identity, processes, rootEnv }: VolumeOptions): Promise<boolean> {
+async function looksForeign({ home, identity, processes }: VolumeOptions): Promise<boolean> {
   const top = await stat(home)
   if (top.uid !== identity.uid || formerGid(top, identity.gid) !== undefined || !isUsable(top.mode)) return true
   const look = async (name: string) => ({ path: join(home, name), status: await lookAt(join(home, name)) })
@@ -77,7 +76,7 @@ async function looksForeign({ home, identity, processes, rootEnv }: VolumeOption
   if (places.length === 0) return false
   // -quit: one is enough. Both GNU's and busybox's find take a number for -user.
   const args = ['-P', ...places, '-xdev', '!', '-user', String(identity.uid), '-print', '-quit']
-  const found = await processes.output(['/usr/bin/find', ...args], { env: rootEnv, stderr: 'ignore', maxChars: 1 })
+  const found = await processes.output(['/usr/bin/find', ...args], { env: ROOT_ENV, stderr: 'ignore', maxChars: 1 })
   return found.text !== ''
 }
 
@@ -88,18 +87,10 @@ const lookAt = (path: string): Promise<Stats | undefined> =>
     throw error
   })
 
-async function repair({
-  home,
-  homeId,
-  identity,
-  processes,
-  repair: program,
-  rootEnv,
-  say,
-}: VolumeOptions): Promise<void> {
+async function repair({ home, homeId, identity, processes, repair: program, say }: VolumeOptions): Promise<void> {
   const command = [...program, ...[home, identity.uid, identity.gid, homeId.dev, homeId.ino].map(String)]
   try {
-    const { text, ending } = await processes.output(command, { env: rootEnv, stderr: 2, maxChars: 4096 })
+    const { text, ending } = await processes.output(command, { env: ROOT_ENV, stderr: 2, maxChars: 4096 })
     const isClean = 'exitCode' in ending && ending.exitCode === 0
     if (text.trim() !== '') say(isClean ? 'info' : 'warn', text.trim())
     else if (!isClean) say('warn', `the ownership repair of ${home} failed: ${JSON.stringify(ending)}`)
@@ -108,15 +99,12 @@ async function repair({
   }
 }
 
-/**
- * Asked of the kernel by the runtime user itself: modes alone do not tell about read-only mounts, ACLs and network
- * mounts.
- */
-async function isWritable({ home, prefix, processes, rootEnv }: VolumeOptions): Promise<boolean> {
+/** Asked of the kernel by the runtime user itself: modes alone do not tell about read-only mounts, ACLs and network mounts. */
+async function isWritable({ home, prefix, processes }: VolumeOptions): Promise<boolean> {
   const [file = '', ...args] = [...prefix, '/bin/sh', '-c', '[ -w "$1" ] && [ -x "$1" ]', 'sh', home]
   const { ended } = await processes.start(file, args, {
     cwd: '/',
-    env: { ...rootEnv },
+    env: { ...ROOT_ENV },
     stdio: 'ignore',
   })
   const ending = await ended

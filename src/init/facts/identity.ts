@@ -2,6 +2,7 @@ import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { truthy } from '../../system/markers.ts'
 import type { Environment } from '../../system/programs/install.ts'
+import type { Variables } from './environment.ts'
 
 export const DEFAULT_ID = 10_000
 const LARGEST_ID = 65_534
@@ -127,3 +128,10 @@ export const setprivPrefix = (
   ...more,
   '--',
 ]
+
+/** HOME, USER and LOGNAME of the runtime user. */
+export const namesOf = ({ home, user }: Pick<RuntimeIdentity, 'home' | 'user'>): Variables => ({
+  HOME: home,
+  USER: user,
+  LOGNAME: user,
+})

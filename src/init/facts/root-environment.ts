@@ -7,6 +7,8 @@ import type { Variables } from './environment.ts'
  * For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor.
  */
 export const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** An environment for what runs as root on its way to somewhere else. */
+export const ROOT_ENV: Variables = { PATH: SAFE_PATH }
 /** s6-overlay's: in front of the container's PATH where it is missing there. */
 const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
 

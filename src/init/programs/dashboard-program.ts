@@ -15,6 +15,8 @@ import { readRegularFile } from '../../system/files/small-file.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import type { Variables } from '../facts/environment.ts'
+import { namesOf } from '../facts/identity.ts'
+import { ROOT_ENV } from '../facts/root-environment.ts'
 import type { DashboardMemory } from './dashboard-memory.ts'
 
 /** The slot of `HERMES_DASHBOARD=1`. */
@@ -40,10 +42,6 @@ export interface DashboardProgramOptions {
   readonly stored: () => Variables
   /** The dashboard's secrets of the container's environment. */
   readonly secrets: Variables
-  /** HOME, USER and LOGNAME of the runtime user. */
-  readonly names: Variables
-  /** For what runs as root on the way. */
-  readonly rootEnv: Variables
   /** Where init keeps what outlives a restart; absent: the dashboard keeps it in the volume. */
   readonly memory?: Pick<DashboardMemory, 'texts' | 'write'>
 }
@@ -61,11 +59,11 @@ export class DashboardProgram {
 
   /** @param args options of `hermes dashboard` */
   command(args: readonly string[] = []): { readonly words: readonly string[]; readonly env: Variables } {
-    const { install, rootEnv, stored } = this.#o
+    const { install, stored } = this.#o
     const early = Object.entries(stored()).filter(([name]) => AT_THE_START.test(name))
     return {
       words: [...ownNode('hermes', install), 'dashboard', ...args],
-      env: { ...rootEnv, ...Object.fromEntries(early), [HANDOVER_VARIABLE]: String(HANDOVER_FD) },
+      env: { ...ROOT_ENV, ...Object.fromEntries(early), [HANDOVER_VARIABLE]: String(HANDOVER_FD) },
     }
   }
 
@@ -93,14 +91,14 @@ export class DashboardProgram {
   }
 
   #handover(as: 'main' | 'slot'): Handover {
-    const { identity, dropped, restricted, home, runDir, path, names, stored, memory } = this.#o
+    const { identity, dropped, restricted, home, runDir, path, stored, memory } = this.#o
     const { open, secrets } = partSecrets(stored())
     const { [MAIN_MARKER]: _, [SUPERVISED_MARKER]: __, ...container } = open
     const env: Record<string, string> = {
       LANG: 'C.UTF-8',
-      ...this.#o.rootEnv,
+      ...ROOT_ENV,
       ...container,
-      ...names,
+      ...namesOf(identity),
       HERMES_HOME: home,
       HERMES_RUN_DIR: runDir,
     }

@@ -1,7 +1,6 @@
 import { lchownSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { HANDOVER_FD } from '../../protocol/handover.ts'
-import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { shellCode } from '../../slot/ending.ts'
 import { EXIT } from '../../system/errors.ts'
@@ -10,6 +9,9 @@ import type { Native } from '../../system/native/native.ts'
 import { execWith, exportLines } from '../../system/programs/sh-environment.ts'
 import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { Variables } from '../facts/environment.ts'
+import type { InitFacts } from '../facts/facts.ts'
+import { namesOf } from '../facts/identity.ts'
+import { ROOT_ENV, SAFE_PATH } from '../facts/root-environment.ts'
 import type { Processes, Started } from '../processes/processes.ts'
 import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from '../processes/terminal.ts'
 import type { DashboardProgram } from './dashboard-program.ts'
@@ -29,17 +31,10 @@ export interface MainProgramOptions {
   readonly stored: () => Variables
   /** How it is started where it is the dashboard. */
   readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
-  /** HOME, USER and LOGNAME of the runtime user. */
-  readonly names: Variables
-  readonly identity: RuntimeIdentity
-  /** setpriv with its options, where root is dropped. */
-  readonly prefix: readonly string[]
-  readonly dropped: boolean
+  readonly facts: Pick<InitFacts, 'identity' | 'prefix' | 'dropped'>
   /** Where the script that sets main's environment lies. */
   readonly script: string
-  /** An environment for what runs as root on the way. */
-  readonly rootEnv: Variables
-  /** @param code the container's exit code if no stop was requested before */
+  /** @param code what the container ends with if nobody had asked it to stop */
   readonly ended: (code: number) => void
   readonly warn: (text: string) => void
 }
@@ -86,7 +81,7 @@ export class MainProgram {
   async start(): Promise<boolean> {
     const { native, stored, words: given, hermes, ended } = this.#o
     const environment = stored()
-    const path = environment.PATH ?? this.#o.rootEnv.PATH ?? ''
+    const path = environment.PATH ?? SAFE_PATH
     const words = mainWords({ words: given, hasTerminal: terminalFd() !== undefined, path, hermes })
     const [program] = words
     if (program === undefined) return false
@@ -115,11 +110,15 @@ export class MainProgram {
    * after the drop: setpriv is root and not setuid, so LD_PRELOAD in the environment it is given would run as root.
    */
   async #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
-    const { script, identity, dropped, prefix, rootEnv, names, processes, warn } = this.#o
+    const { script, processes, warn } = this.#o
+    const { identity, dropped, prefix } = this.#o.facts
     const { words: given, dashboard } = this.#o
     const ofDashboard = isDashboard(given) ? dashboard.command(given.slice(given.indexOf('dashboard') + 1)) : undefined
     if (ofDashboard === undefined)
-      writeFileSync(script, encodeBytes(mainScriptText({ ...environment, ...names })), { mode: 0o600, flag: 'w' })
+      writeFileSync(script, encodeBytes(mainScriptText({ ...environment, ...namesOf(identity) })), {
+        mode: 0o600,
+        flag: 'w',
+      })
     if (dropped) {
       if (ofDashboard === undefined) lchownSync(script, identity.uid, identity.gid)
       const problem = giveStreams(identity)
@@ -133,7 +132,7 @@ export class MainProgram {
         : [...takeTerminal, ...ofDashboard.words]
     const started = await processes.start(file, args, {
       cwd: process.cwd(),
-      env: { ...(ofDashboard?.env ?? rootEnv) },
+      env: { ...(ofDashboard?.env ?? ROOT_ENV) },
       stdio: ofDashboard === undefined ? [0, 1, 2] : [0, 1, 2, 'ignore', 'pipe'],
       // Without a terminal a session of its own; setsid makes one where there is, and a shared one is to be kept.
       detached: terminal === 'none',

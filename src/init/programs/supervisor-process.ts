@@ -37,32 +37,39 @@ export const restartDelayMs = (failures: number): number =>
   failures === 0 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1))
 
 export interface SupervisorProcessOptions {
-  readonly clock: Clock
-  /** The supervisor gets it too. */
-  readonly frozen: MachineClock['frozen']
+  /** The supervisor goes by it: it is told how long this one was frozen. */
+  readonly clock: Clock & Pick<MachineClock, 'frozen'>
   readonly native: Pick<Native, 'kill'>
   readonly processes: Processes
+  readonly command: SupervisorCommand
+  /** Asked at each event: it has this supervisor itself. */
+  readonly listener: () => SupervisorListener
+  /** What it leaves for the next one, or takes back; also what it had sent before it died. */
+  readonly remember: (message: Remembered) => void
+  /** A signal has stopped this process. */
+  readonly isStopped: (pid: number) => boolean
+  /** Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended. */
+  readonly answers: (pid: number | undefined) => void
+  readonly warn: (text: string) => void
+}
+
+/** How the supervisor is started. */
+export interface SupervisorCommand {
   readonly file: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** Its fd 2, for Node's own last words, then what it inherits from fd 4 on. Its fd 3 is the protocol's socket. */
   readonly stderrFd: number | 'ignore'
   readonly fds: readonly (number | 'ignore')[]
+}
+
+export interface SupervisorListener {
   /** Messages after `hello`, that one included; those of a dead one are not handed on. */
-  readonly receive: (message: ToInit) => void
-  /** What it leaves for the next one, or takes back; also what it had sent before it died. */
-  readonly remember: (message: Remembered) => void
+  receive(message: ToInit): void
   /** The first event that is newer, if there is one. */
-  readonly eventAfter: (seq: number) => Sequenced | undefined
-  /** A signal has stopped this process. */
-  readonly isStopped: (pid: number) => boolean
+  eventAfter(seq: number): Sequenced | undefined
   /** It has ended, and with it everything it had asked for. */
-  readonly gone: () => void
-  /**
-   * Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended.
-   */
-  readonly answers: (pid: number | undefined) => void
-  readonly warn: (text: string) => void
+  gone(): void
 }
 
 export type Remembered = Extract<ToInit, { type: 'keep' | 'forget' }>
@@ -115,10 +122,10 @@ export class SupervisorProcess {
   deliver(): void {
     const life = this.#life
     if (life?.stage !== 'listening' || life.awaitsDrain) return
-    const { eventAfter } = this.#o
+    const listener = this.#o.listener()
     const events = {
       next(): IteratorResult<ToSupervisor> {
-        const value = eventAfter(life.deliveredSeq)
+        const value = listener.eventAfter(life.deliveredSeq)
         if (value === undefined) return { done: true, value }
         life.deliveredSeq = value.seq
         return { value }
@@ -129,7 +136,8 @@ export class SupervisorProcess {
 
   async start(): Promise<void> {
     if (this.#ending || this.#life !== undefined) return
-    const { processes, file, args, env, stderrFd, fds, warn } = this.#o
+    const { processes, warn } = this.#o
+    const { file, args, env, stderrFd, fds } = this.#o.command
     let started: Started
     try {
       started = await processes.start(file, args, {
@@ -201,19 +209,20 @@ export class SupervisorProcess {
       this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
       return
     }
-    const { remember, receive, answers } = this.#o
+    const { remember, answers } = this.#o
+    const listener = this.#o.listener()
     if (message.type === 'hello') {
       if (life.stage !== 'loading') return
       answers(life.started.pid)
       life.saidHello = true
       life.stage = 'restoring'
-      receive(message)
+      listener.receive(message)
       return
     }
     // Also of one that is dead: it has answered people by these states. What should have followed from them never
     // happens.
     if (message.type === 'keep' || message.type === 'forget') remember(message)
-    if (works) receive(message)
+    if (works) listener.receive(message)
   }
 
   #refuse(life: Life, what: string): void {
@@ -232,7 +241,7 @@ export class SupervisorProcess {
       }
       if (life.unanswered > 0) this.#o.answers(undefined)
       life.unanswered += 1
-      this.send({ type: 'ping', n: ++this.#pings, frozen: this.#o.frozen() })
+      this.send({ type: 'ping', n: ++this.#pings, frozen: this.#o.clock.frozen() })
       this.#pingLater(life)
     })
   }
@@ -282,7 +291,7 @@ export class SupervisorProcess {
 
   #over(life: Life, ending: Ending): void {
     this.#life = undefined
-    this.#o.gone()
+    this.#o.listener().gone()
     if (life.badMessages > NAMED_MESSAGES) {
       this.#o.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)
     }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { HANDOVER_FD } from '../../protocol/handover.ts'
-import { type ChildFacts, LONGEST_MS, MAX_CHILDREN, type ToInit, type ToSupervisor } from '../../protocol/init.ts'
+import { type ChildFacts, LONGEST_MS, MAX_CHILDREN, type ToInit } from '../../protocol/init.ts'
 import type { Ending } from '../../slot/ending.ts'
 import type { ChildId } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -8,7 +8,9 @@ import type { Native } from '../../system/native/native.ts'
 import { readProcess } from '../../system/programs/proc.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
 import type { Processes } from '../processes/processes.ts'
+import type { Reaper } from '../processes/reaper.ts'
 import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
+import type { SupervisorProcess } from '../programs/supervisor-process.ts'
 import { KeptEvents, type Unnumbered } from './kept-events.ts'
 import type { LogFifos } from './log-fifos.ts'
 import { closeAll, Readiness } from './readiness.ts'
@@ -19,6 +21,8 @@ export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 
 /** How a slot's program is started: what comes before `/bin/sh <run>`, and an environment of init's own making. */
 export interface SlotCommand {
+  /** Where the slots' directories lie. */
+  readonly serviceDir: string
   /** setpriv with its options, where root is dropped. */
   readonly prefix: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -29,22 +33,23 @@ export interface ChildrenOptions {
   readonly clock: Clock
   readonly processes: Processes
   readonly fifos: LogFifos
-  readonly serviceDir: string
-  readonly command: SlotCommand
-  /** The programs of `service-…` slots. */
-  readonly services: ServicePrograms
-  /** The program of the dashboard's slot; the command above is for all others. */
-  readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
+  readonly programs: SlotPrograms
   readonly limits: Pick<SlotLimits, 'prefix' | 'leave'>
-  /** Takes dead orphans out of the process table. */
-  readonly reapOrphans: () => void
-  /** To the supervisor, if there is one. */
-  readonly send: (message: ToSupervisor) => void
-  /** There is an event more in `events`. */
-  readonly happened: () => void
+  readonly reaper: Pick<Reaper, 'scan'>
+  readonly supervisor: Pick<SupervisorProcess, 'send' | 'deliver'>
   /** A slot's process has ended; its leftovers are gone. */
   readonly ended: (child: LivingChild) => void
   readonly warn: (text: string) => void
+}
+
+/** What runs in slots. */
+export interface SlotPrograms {
+  /** Of `service-…` slots. */
+  readonly services: ServicePrograms
+  /** Of the dashboard's slot. */
+  readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
+  /** Of all others. */
+  readonly command: SlotCommand
 }
 
 /** A living process of a slot. */
@@ -115,11 +120,11 @@ export class Children {
    * most.
    */
   async finish(slot: string): Promise<void> {
-    this.#o.services.forgetFinish(slot)
+    this.#o.programs.services.forgetFinish(slot)
     // Its program runs again: if that succeeds it is unfinished once more.
     if (this.#living.has(slot)) return
     try {
-      const stopTimeoutMs = this.#o.services.finishTimeoutMs(slot) ?? LONGEST_MS
+      const stopTimeoutMs = this.#o.programs.services.finishTimeoutMs(slot) ?? LONGEST_MS
       const request = { slot, stopSignal: 'TERM', stopTimeoutMs, notificationFd: null, killLeftovers: true } as const
       await this.#spawn({ ...request, program: 'finish' })
     } catch (error) {
@@ -159,12 +164,13 @@ export class Children {
   async #start(request: SpawnRequest): Promise<void> {
     this.#check(request.slot)
     const facts = await this.#spawn(request)
-    this.#o.send({ type: 'spawned', request: request.request, facts })
+    this.#o.supervisor.send({ type: 'spawned', request: request.request, facts })
   }
 
   async #spawn(request: Omit<SpawnRequest, 'type' | 'request'>): Promise<ChildFacts> {
     const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
-    const { processes, clock, native, fifos, services, limits } = this.#o
+    const { processes, clock, native, fifos, limits, programs } = this.#o
+    const { services } = programs
     const ours: number[] = []
     let readEnd: number | undefined
     try {
@@ -214,11 +220,11 @@ export class Children {
   }
 
   #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
-    const { command, serviceDir, services, dashboard } = this.#o
+    const { command, services, dashboard } = this.#o.programs
     if (services.isService(slot)) return services.command(slot, program)
     if (slot === DASHBOARD_SLOT && program === 'run')
       return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
-    const words = [...command.prefix, '/bin/sh', `${serviceDir}/${slot}/run`]
+    const words = [...command.prefix, '/bin/sh', `${command.serviceDir}/${slot}/run`]
     return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
   }
 
@@ -248,7 +254,7 @@ export class Children {
       // Whatever went wrong before: an end that is not told would block its slot for ever.
       if (this.#living.get(slot) === living) this.#living.delete(slot)
       this.#o.limits.leave(slot)
-      this.#o.services.ended(slot, living.program, pid, ending)
+      this.#o.programs.services.ended(slot, living.program, pid, ending)
       this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
       this.#o.ended(living)
     }
@@ -257,7 +263,7 @@ export class Children {
   #killGroup(pid: number, slot: string): boolean {
     if (!this.#kill(-pid, 0, slot)) return false
     // Zombies are members too, and killing them would be reported as news.
-    this.#o.reapOrphans()
+    this.#o.reaper.scan()
     return this.#kill(-pid, 'KILL', slot)
   }
 
@@ -273,12 +279,12 @@ export class Children {
 
   #failed({ request, slot }: SpawnRequest, error: string): void {
     // Not kept: whatever a supervisor asks for, it takes none of our memory.
-    this.#o.send({ type: 'spawn-failed', request, slot, error })
+    this.#o.supervisor.send({ type: 'spawn-failed', request, slot, error })
   }
 
   #report(event: Unnumbered): void {
     this.#kept.add(event)
-    this.#o.happened()
+    this.#o.supervisor.deliver()
   }
 }
 

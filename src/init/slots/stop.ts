@@ -18,22 +18,30 @@ const LOGGER_GRACE_MS = 1_000
 export interface StopOptions {
   readonly native: Pick<Native, 'kill'>
   readonly clock: Clock
+  readonly container: StoppedContainer
+  readonly processes: () => readonly ProcessFacts[]
+  readonly children: () => readonly LivingChild[]
+  readonly mainPid: () => number | undefined
+  /** Starts the finish program of a service. Resolves when it runs, or could not be started. */
+  readonly finish: (slot: string) => Promise<void>
+  readonly services: StoppedServices
+  /** Spared until the logs are drained. */
+  readonly supervisorPid: () => number | undefined
+  readonly say: (text: string) => void
+}
+
+export interface StoppedContainer {
   readonly totalMs: number
   /** Every process of the namespace is ours to end; else only what descends from us. */
   readonly pid1: boolean
   readonly ownPid: number
-  readonly processes: () => readonly ProcessFacts[]
-  readonly children: () => readonly LivingChild[]
-  readonly mainPid: () => number | undefined
+}
+
+export interface StoppedServices {
   /** Services whose finish program has still to run, and how deep they lie. */
-  readonly unfinished: () => readonly { readonly slot: string; readonly depth: number }[]
-  /** Starts the finish program of one. Resolves when it runs, or could not be started. */
-  readonly finish: (slot: string) => Promise<void>
+  unfinished(): readonly { readonly slot: string; readonly depth: number }[]
   /** A logger is to see the end of its input. @returns false: the service reads none */
-  readonly endInput: (slot: string) => boolean
-  /** Spared until the logs are drained. */
-  readonly supervisorPid: () => number | undefined
-  readonly say: (text: string) => void
+  endInput(slot: string): boolean
 }
 
 interface Left {
@@ -69,7 +77,7 @@ export class Stop {
    * Resolves when no process is left, or when even KILL has not helped in time. It resolves whatever fails on the way.
    */
   run(): Promise<void> {
-    const { totalMs } = this.#o
+    const { totalMs } = this.#o.container
     const done = new Promise<void>((resolve) => {
       this.#finish = resolve
     })
@@ -79,7 +87,8 @@ export class Stop {
   }
 
   #begin(): void {
-    const { totalMs, children, mainPid } = this.#o
+    const { container, children, mainPid } = this.#o
+    const { totalMs } = container
     // A total below the reserve is shared: some time to obey, some for the logs.
     const killAtMs = totalMs - Math.min(RESERVE_MS, totalMs / 2)
     const services = children().filter(({ depth }) => depth !== undefined)
@@ -91,7 +100,7 @@ export class Stop {
     const sessions = new Set(services.map(({ pid }) => pid))
     for (const { pid, comm, session } of this.#others())
       if (!spared.has(pid) && !sessions.has(session)) this.#signal(pid, 'TERM', comm)
-    if (services.length > 0 || this.#o.unfinished().length > 0)
+    if (services.length > 0 || this.#o.services.unfinished().length > 0)
       this.#after(killAtMs / 2, () => {
         this.#inOrder = false
         this.#tellServices()
@@ -121,19 +130,19 @@ export class Stop {
     if (this.#finishing > 0 || this.#o.children().length > 0 || this.#o.mainPid() !== undefined) return
     const others = this.#others()
     const waitedMs = this.#o.clock.nowMs() - this.#startedAtMs
-    const ours = descendants(others, this.#o.ownPid)
+    const ours = descendants(others, this.#o.container.ownPid)
     if (others.length === 0 || (ours.length === 0 && waitedMs >= FOREIGN_GRACE_MS)) this.#end()
     else this.#lookLater()
   }
 
   /** The deepest services that are left, once everything that may need them has gone; then the next ones. */
   #tellServices(): void {
-    const { children, mainPid, unfinished } = this.#o
+    const { children, mainPid } = this.#o
     const living = children()
     const services = living.flatMap((child) => (child.depth === undefined ? [] : [{ child, depth: child.depth }]))
     const others = living.length > services.length || mainPid() !== undefined
     if (this.#inOrder && (others || this.#finishing > 0)) return
-    const left = unfinished()
+    const left = this.#o.services.unfinished()
     const deepest = Math.max(...services.map(({ depth }) => depth), ...left.map(({ depth }) => depth))
     const isDue = (one: { readonly depth: number }): boolean => !this.#inOrder || one.depth === deepest
     for (const { child } of services.filter(isDue)) this.#tell(child)
@@ -152,9 +161,10 @@ export class Stop {
   #tell(child: LivingChild): void {
     if (this.#told.has(child.child)) return
     this.#told.add(child.child)
-    const { totalMs, clock, endInput } = this.#o
+    const { container, clock } = this.#o
+    const { totalMs } = container
     const nowMs = clock.nowMs() - this.#startedAtMs
-    const isLogger = endInput(child.slot)
+    const isLogger = this.#o.services.endInput(child.slot)
     const graceMs = isLogger ? Math.min(LOGGER_GRACE_MS, child.stopTimeoutMs) : 0
     if (isLogger) this.#after(nowMs + graceMs, () => this.#signalIfLiving(child))
     else if (child.program === 'run') this.#signal(child.pid, child.stopSignal, child.slot)
@@ -190,7 +200,8 @@ export class Stop {
 
   /** The processes that must end, except us and the supervisor. Zombies have ended. */
   #others(): readonly ProcessFacts[] {
-    const { pid1, ownPid, supervisorPid } = this.#o
+    const { container, supervisorPid } = this.#o
+    const { pid1, ownPid } = container
     const all = this.#processes()
     const mine = pid1 ? all : descendants(all, ownPid)
     return mine.filter((one) => one.pid !== ownPid && one.pid !== supervisorPid() && !isZombie(one))
@@ -201,7 +212,8 @@ export class Stop {
    * known.
    */
   #processes(): readonly ProcessFacts[] {
-    const { processes, children, mainPid, ownPid, say } = this.#o
+    const { processes, children, mainPid, container, say } = this.#o
+    const { ownPid } = container
     try {
       return processes()
     } catch (error) {

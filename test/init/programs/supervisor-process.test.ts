@@ -91,8 +91,7 @@ async function scene() {
     supervisor.deliver()
   }
   const supervisor: SupervisorProcess = new SupervisorProcess({
-    clock,
-    frozen: () => ({ ms: 0, untilMs: 0 }),
+    clock: { ...clock, frozen: () => ({ ms: 0, untilMs: 0 }) },
     native: {
       kill: (pid, signal) => {
         const life = lives[pid - 1]
@@ -102,21 +101,19 @@ async function scene() {
       },
     },
     processes: processes as unknown as Processes,
-    file: 'node',
-    args: [],
-    env: {},
-    stderrFd: 2,
-    fds: [],
-    receive: (message) => {
-      received.push(message)
-      if (message.type === 'hello') supervisor.restore(kept.values(), welcome)
-    },
+    command: { file: 'node', args: [], env: {}, stderrFd: 2, fds: [] },
+    listener: () => ({
+      receive: (message) => {
+        received.push(message)
+        if (message.type === 'hello') supervisor.restore(kept.values(), welcome)
+      },
+      eventAfter: (seq) => events.after(seq),
+      gone: () => {
+        gone += 1
+      },
+    }),
     remember: (message) => remembered.push(message.type === 'keep' ? message.text : `forget ${message.slot}`),
-    eventAfter: (seq) => events.after(seq),
     isStopped: (pid) => stopped.has(pid),
-    gone: () => {
-      gone += 1
-    },
     answers: (pid) => answers.push(pid),
     warn: (text) => warned.push(text),
   })

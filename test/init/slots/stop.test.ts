@@ -53,20 +53,20 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     stop.lookAgain()
   }
   stop = new Stop({
-    unfinished: () => [...unfinished].map(([slot, depth]) => ({ slot, depth })),
     finish: async (slot) => {
       sent.push(`finish ${slot}`)
       unfinished.delete(slot)
     },
-    endInput(slot) {
-      if (!loggers.has(slot)) return false
-      sent.push(`end of input ${slot}`)
-      return true
+    services: {
+      unfinished: () => [...unfinished].map(([slot, depth]) => ({ slot, depth })),
+      endInput(slot) {
+        if (!loggers.has(slot)) return false
+        sent.push(`end of input ${slot}`)
+        return true
+      },
     },
     clock,
-    totalMs: options.totalMs ?? 8_000,
-    pid1: options.pid1 ?? true,
-    ownPid: OWN,
+    container: { totalMs: options.totalMs ?? 8_000, pid1: options.pid1 ?? true, ownPid: OWN },
     native: {
       kill(pid, number) {
         const signal = signalName(number) as SignalName

@@ -1,0 +1,261 @@
+/**
+ * The parts of init, put together in four groups; each group gets complete parts of the groups before it. Three closures reach forward,
+ * where parts need each other: the `supervisor` of the voice, the `parts` of the shutdown, the `listener` of the supervisor's process.
+ */
+import { join } from 'node:path'
+import type { ConsoleSink } from '../protocol/start-up.ts'
+import type { MachineClock } from '../system/clock.ts'
+import { partSecrets } from '../system/dashboard-secrets.ts'
+import { EXIT } from '../system/errors.ts'
+import type { Native } from '../system/native/native.ts'
+import { homePaths } from '../system/paths.ts'
+import { isImageInstall } from '../system/programs/install.ts'
+import { ownNode } from '../system/programs/own-node.ts'
+import { isStopped } from '../system/programs/proc.ts'
+import { BeginGate } from './boot/begin-gate.ts'
+import { makeDirectories } from './boot/directories.ts'
+import { HealthFile } from './boot/health-file.ts'
+import { Hooks } from './boot/hooks.ts'
+import { MainGate } from './boot/main-gate.ts'
+import { ProfilesGate } from './boot/profiles-gate.ts'
+import { hookScript, mainScript } from './boot/run-directory.ts'
+import { prepareVolume, type VolumeOptions, whyUnwritable } from './boot/volume.ts'
+import { VolumeLock } from './boot/volume-lock.ts'
+import { Boot } from './boot.ts'
+import { readEnvironment, type Variables } from './facts/environment.ts'
+import type { InitFacts, InitOptions } from './facts/facts.ts'
+import { namesOf } from './facts/identity.ts'
+import { RootEnvironment, SAFE_PATH } from './facts/root-environment.ts'
+import type { Level, OwnConsole } from './processes/own-console.ts'
+import { Pipes } from './processes/pipes.ts'
+import { Processes } from './processes/processes.ts'
+import { Reaper } from './processes/reaper.ts'
+import { DASHBOARD_DIR, DashboardMemory } from './programs/dashboard-memory.ts'
+import { DashboardProgram } from './programs/dashboard-program.ts'
+import { MainProgram } from './programs/main-program.ts'
+import { isDashboard } from './programs/main-words.ts'
+import { SupervisorMemory } from './programs/supervisor-memory.ts'
+import { type SupervisorListener, SupervisorProcess } from './programs/supervisor-process.ts'
+import { type Gates, Shutdown, type StoppedParts } from './shutdown.ts'
+import { Children } from './slots/children.ts'
+import { LogFifos } from './slots/log-fifos.ts'
+import { ServicePrograms } from './slots/service-programs.ts'
+import { SlotLimits } from './slots/slot-limits.ts'
+import { supervisorCommand } from './supervisor-command.ts'
+import { Voice } from './voice.ts'
+
+export interface InitParts {
+  readonly options: InitOptions
+  readonly facts: InitFacts
+  readonly native: Native
+  readonly clock: MachineClock
+  readonly own: OwnConsole
+  readonly stdout: ConsoleSink
+  readonly stderr: ConsoleSink
+}
+
+/** What every part may use. */
+export type Ground = ReturnType<typeof layGround>
+export type SupervisorSide = ReturnType<typeof makeSupervisor>
+export type Slots = ReturnType<typeof makeSlots>
+export type BootSide = ReturnType<typeof makeBoot>
+
+/** Directories, the console, what knows processes, and the end of it all. */
+export function layGround(
+  given: InitParts,
+  later: { readonly supervisor: () => SupervisorProcess | undefined; readonly stopped: () => StoppedParts },
+) {
+  const { options, facts, native, clock, own } = given
+  const voice = new Voice(own, later.supervisor)
+  const say = (level: Level, text: string): void => voice.say(level, text)
+  const warn = (text: string): void => say('warn', text)
+  const directories = makeDirectories(options, facts, native)
+  const { paths } = directories.run
+  const container = (): Variables => readEnvironment(paths.environmentDir)
+  const hasHooks = !options.foreground
+  const shutdown = new Shutdown({ native, clock, own, facts, hasHooks, parts: later.stopped, say })
+  const processes = new Processes(native)
+  return {
+    given,
+    voice,
+    say,
+    warn,
+    directories,
+    container,
+    shutdown,
+    processes,
+    reaper: new Reaper({
+      native,
+      clock,
+      isOwn: (pid) => processes.isOwn(pid),
+      reaped: () => shutdown.lookAgain(),
+    }),
+    rootEnvironment: new RootEnvironment({ uid: facts.uid, container, file: paths.rootPath, warn }),
+  }
+}
+
+/** The supervisor's process, and what it leaves for the next one. */
+export function makeSupervisor(
+  { given, directories, processes, warn }: Ground,
+  later: { readonly listener: () => SupervisorListener },
+) {
+  const { options, facts, native, clock, stdout, stderr } = given
+  const { run, control } = directories
+  const health = new HealthFile(run.paths.health)
+  const memory = new SupervisorMemory({ dir: run.paths.slotStates, warn })
+  const { install, foreground, words } = options
+  const supervisor = new SupervisorProcess({
+    clock,
+    native,
+    processes,
+    command: supervisorCommand({
+      install,
+      foreground,
+      words,
+      facts,
+      run,
+      stdout,
+      stderr,
+      ...(typeof control === 'number' && { controlFd: control }),
+      env: { PATH: SAFE_PATH, ...namesOf(facts.identity) },
+    }),
+    listener: later.listener,
+    remember: (message) => memory.take(message),
+    isStopped,
+    answers: (pid) => health.set(pid),
+    warn,
+  })
+  return { supervisor, memory }
+}
+
+/** What runs in slots. */
+export function makeSlots(
+  { given, directories, processes, reaper, shutdown, rootEnvironment, container, warn }: Ground,
+  { supervisor }: SupervisorSide,
+) {
+  const { options, facts, native, clock } = given
+  const { home, identity, dropped, prefix } = facts
+  const { run } = directories
+  const { runDir, serviceDir, logFifos } = run.paths
+  const services = new ServicePrograms({
+    pipes: new Pipes(native),
+    container,
+    root: rootEnvironment,
+    warn,
+    dir: join(runDir, 'services'),
+    serviceDir,
+    uid: facts.uid,
+    runtimeUser: { uid: identity.uid, restrictions: facts.restrictions },
+  })
+  const isImage = isImageInstall(options.install)
+  const dashboard = new DashboardProgram({
+    install: options.install,
+    home,
+    runDir,
+    path: [...(run.layout === 'image' ? ['/command'] : []), join(options.install, 'bin')],
+    identity,
+    dropped,
+    restricted: facts.restrictions.length > 0,
+    stored: container,
+    secrets: partSecrets(facts.environment).secrets,
+    ...(dropped && isImage && { memory: new DashboardMemory(DASHBOARD_DIR) }),
+  })
+  const children = new Children({
+    native,
+    clock,
+    processes,
+    fifos: new LogFifos({ dir: logFifos, native, owner: dropped ? identity : undefined }),
+    programs: {
+      services,
+      dashboard,
+      command: { serviceDir, prefix, env: { PATH: SAFE_PATH, ...namesOf(identity) } },
+    },
+    limits: new SlotLimits({
+      env: facts.environment,
+      ownContainer: dropped && facts.pid1 && isImage,
+      confined: dropped || facts.uid !== 0,
+      clock,
+      warn,
+    }),
+    reaper,
+    supervisor,
+    ended: () => shutdown.lookAgain(),
+    warn,
+  })
+  return { services, dashboard, children }
+}
+
+/** The boot, what it waits at, and the main program. */
+export function makeBoot(ground: Ground, { supervisor }: SupervisorSide, { services, dashboard }: Slots) {
+  const { given, directories, processes, rootEnvironment, container, shutdown, say, warn } = ground
+  const { options, facts, native, clock } = given
+  const { home, identity, dropped, prefix, uid } = facts
+  const { install, words } = options
+  const { paths } = directories.run
+  const volume: VolumeOptions = {
+    home,
+    homeId: directories.home.id,
+    identity,
+    prefix,
+    dropped,
+    processes,
+    repair: ownNode('repair', install),
+    say,
+  }
+  const lock = new VolumeLock({
+    file: homePaths(home).lease,
+    dir: `/proc/self/fd/${directories.home.fd}`,
+    native,
+    clock,
+    owner: dropped ? identity : undefined,
+    warn,
+  })
+  const gates: Gates = {
+    begin: new BeginGate({
+      home,
+      lock,
+      withoutLease: isDashboard(words),
+      look: (what) => (what === 'prepare' ? prepareVolume : whyUnwritable)(volume),
+      send: (message) => supervisor.send(message),
+      unusable: (why) => shutdown.stopWith(EXIT.failed, why),
+      say,
+    }),
+    profiles: new ProfilesGate({ clock, say }),
+    main: new MainGate({
+      clock,
+      env: facts.environment,
+      stopWith: (code, why) => shutdown.stopWith(code, why),
+      say,
+    }),
+  }
+  const hooks = new Hooks({
+    clock,
+    processes,
+    env: () => rootEnvironment.variables(),
+    script: hookScript(paths),
+    ...(dropped && { runtimeUser: identity }),
+    say,
+  })
+  const main = new MainProgram({
+    native,
+    processes,
+    words,
+    hermes: join(install, 'bin', 'hermes'),
+    stored: container,
+    dashboard,
+    facts,
+    script: mainScript(paths),
+    ended: (code) => shutdown.mainEnded(code),
+    warn,
+  })
+  const boot = new Boot({
+    container: { options, facts, runDir: paths.runDir },
+    native,
+    programs: { supervisor, hooks, services, main },
+    gates,
+    servicesBoot: () => ({ install, paths, identity, uid, processes, rootPath: rootEnvironment.path(), say }),
+    shutdown,
+    say,
+  })
+  return { boot, gates, hooks, main, repair: () => prepareVolume(volume) }
+}
