@@ -15,11 +15,13 @@ export type Lock =
 
 /** What lies in the place of the file. `unknown`: the volume does not answer, which says nothing about the file. */
 export type Sight = 'gone' | 'ours' | 'another' | 'unknown'
+/** What the lock came to. */
 export type Tried = 'held' | 'busy' | 'unsupported'
 
 export type LockEvent =
   | { readonly type: 'seen'; readonly sight: Sight }
-  | { readonly type: 'tried'; readonly result: Tried }
+  /** `vanished`: it is locked, and bears the name no more. A lock on a file that no other container finds is worth nothing. */
+  | { readonly type: 'tried'; readonly result: Tried | 'vanished' }
 
 export type LockEffect =
   | { readonly type: 'try' }
@@ -42,7 +44,10 @@ export const newLock: Lock = { at: 'trying', from: 'start' }
 export function stepLock(lock: Lock, event: LockEvent): readonly [Lock, ...LockEffect[]] {
   switch (event.type) {
     case 'tried':
-      return lock.at === 'trying' ? tried(lock.from, event.result) : [lock]
+      if (lock.at !== 'trying') return [lock]
+      // It was deleted between two steps of ours. The holder is the first to make it anew, this time too.
+      if (event.result === 'vanished' && lock.from === 'held') return [lock, { type: 'try' }]
+      return tried(lock.from, event.result === 'vanished' ? 'busy' : event.result)
     case 'seen':
       if (lock.at === 'held') {
         // The lock is on a file that no other container finds. So a new one is made before another container does.

@@ -64,6 +64,11 @@ export class Container {
   #former: number | undefined
   /** What init waits for: a look at the file, a try to lock it, a look at the volume. */
   readonly #answers: (() => void)[] = []
+  /** Changes of the lease so far, and the last one after which the volume was looked at. */
+  #leases = 0
+  #lookedFor = -1
+  /** What the counter of this supervisor came to. */
+  #counted = false
 
   constructor(name: string, disk: Disk) {
     this.name = name
@@ -137,6 +142,7 @@ export class Container {
     if (this.ended) return
     for (const message of this.supervisor.outbox) if (message.type === 'keep') this.kept = message.booted
     this.supervisor = newSupervisor()
+    this.#counted = false
     this.#gateTakes({ type: 'supervisor-ended' })
   }
 
@@ -207,6 +213,7 @@ export class Container {
         this.kept = message.booted
         return
       case 'lease':
+        this.#counted = message.state === 'taken'
         this.#gateTakes({ type: 'counted', state: message.state })
         return
       case 'drained':
@@ -222,11 +229,16 @@ export class Container {
     for (const effect of effects) {
       if (effect.type === 'look') {
         const { look } = effect
-        this.#answers.push(() => this.#gateTakes({ type: 'looked', look }))
+        const leases = this.#leases
+        this.#answers.push(() => {
+          this.#lookedFor = leases
+          this.#gateTakes({ type: 'looked', look })
+        })
       }
       if (effect.type === 'end') this.#disk.broken.push(`${this.name} ends: ${effect.why}`)
       if (effect.type === 'send') {
         if (this.stopping) this.#disk.broken.push(`${this.name} sends ${effect.message.type} while it stops`)
+        if (effect.message.type === 'begin') this.#mayBegin()
         if (this.supervisor.listens) this.supervisor.inbox.push(effect.message)
       }
     }
@@ -249,6 +261,7 @@ export class Container {
           if (this.#former !== undefined) this.#disk.lockedBy.delete(this.#former)
           break
         case 'report':
+          this.#leases += 1
           this.#gateTakes({ type: 'lease', state: effect.state, opened: true })
       }
     }
@@ -318,6 +331,14 @@ export class Container {
       case 'close':
         supervisor.answers.push({ type: 'closed' })
     }
+  }
+
+  /** The lease is ours, by the lock or by this supervisor's counter, and the volume was looked at since. */
+  #mayBegin(): void {
+    const { hasLocks, broken } = this.#disk
+    if (hasLocks && this.#lookedFor !== this.#leases)
+      broken.push(`${this.name} begins on what it saw under another lease`)
+    if (!hasLocks && !this.#counted) broken.push(`${this.name} begins, and no supervisor has counted`)
   }
 
   #mayStart(what: string): void {

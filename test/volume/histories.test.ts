@@ -19,6 +19,10 @@ const usual: readonly fc.WeightedArbitrary<Act>[] = [
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.integer({ min: 5_000, max: 90_000 }) }) },
 ]
 const stops: fc.WeightedArbitrary<Act> = { weight: 2, arbitrary: of('stop', 'slot-ends') }
+const late: fc.WeightedArbitrary<Act> = {
+  weight: 4,
+  arbitrary: fc.record({ do: fc.constant('late'), ms: fc.integer({ min: 1, max: 15_000 }) }),
+}
 const tampers: fc.WeightedArbitrary<Act> = {
   weight: 3,
   arbitrary: fc.record({ do: fc.constant('tamper'), how: fc.constantFrom('delete', 'replace', 'obstacle') }),
@@ -57,7 +61,7 @@ describe('whatever happens to two containers on one volume, and whenever their s
   })
 
   test('a lease that was lost because run.lease was deleted or replaced stops what was started, and brings it back', () => {
-    forAllHistories([tampers], (world) => {
+    forAllHistories([tampers, late], (world) => {
       world.settle()
       expect([...states(world)].sort()).toEqual([
         ['running', true],
@@ -71,7 +75,7 @@ describe('whatever happens to two containers on one volume, and whenever their s
   })
 
   test('a stop at any point ends with drained, once, and frees the lease', () => {
-    forAllHistories([stops, tampers], (world) => {
+    forAllHistories([stops, tampers, late], (world) => {
       for (const one of world.all) one.stop()
       world.settle()
       expect(world.all.map(({ ended, drained }) => [ended, drained])).toEqual([

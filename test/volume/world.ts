@@ -10,6 +10,8 @@ export type Act =
   /** The supervisor dies after so many effects more. */
   | { readonly do: 'doom'; readonly who: number; readonly effects: number }
   | { readonly do: 'pass'; readonly ms: number }
+  /** Alarms ring before the messages that are on their way have arrived. */
+  | { readonly do: 'late'; readonly ms: number }
   | { readonly do: 'tamper'; readonly how: 'delete' | 'replace' | 'obstacle' }
 
 export class World {
@@ -37,6 +39,10 @@ export class World {
     switch (act.do) {
       case 'pass':
         this.pass(act.ms)
+        break
+      case 'late':
+        this.disk.nowMs += act.ms
+        for (const one of this.all) one.ring()
         break
       case 'tamper':
         this.#tamper(act.how)

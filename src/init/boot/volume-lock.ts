@@ -106,7 +106,7 @@ export class VolumeLock {
     const result = await this.#try()
     answered()
     this.#take({ type: 'tried', result })
-    return result
+    return result === 'vanished' ? 'busy' : result
   }
 
   #take(event: LockEvent): void {
@@ -117,7 +117,7 @@ export class VolumeLock {
 
   readonly #perform: Perform = {
     try: () => {
-      this.#former = this.#fd
+      this.#former ??= this.#fd
       this.#fd = undefined
       void this.#try().then((result) => this.#take({ type: 'tried', result }))
     },
@@ -131,6 +131,7 @@ export class VolumeLock {
     replaced: ({ again }) => {
       const { file, warn } = this.#o
       if (this.#former !== undefined) leave(this.#former)
+      this.#former = undefined
       if (again) warn(`${file} was removed or replaced while we held it; a new one is locked`)
       else warn(`${file} was replaced while we held it, and the new one is not ours`)
     },
@@ -155,7 +156,7 @@ export class VolumeLock {
     }
   }
 
-  async #try(): Promise<Tried> {
+  async #try(): Promise<Tried | 'vanished'> {
     const { file, native } = this.#o
     let fd: number | undefined
     this.#obstacle = undefined
@@ -165,7 +166,7 @@ export class VolumeLock {
       const lock = await native.tryLockLater(fd)
       if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
       // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.
-      if (lock === 'held' && !(await this.#isStillThere(fd))) return 'busy'
+      if (lock === 'held' && !(await this.#isStillThere(fd))) return 'vanished'
       if (lock === 'held') {
         this.#fd = fd
         this.#everHeld = true

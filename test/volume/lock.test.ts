@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { type Lock, newLock, stepLock } from '../../src/volume/lock.ts'
+
+const held: Lock = { at: 'held' }
+
+test('a file that is deleted while its holder makes it anew is made once more, and the lease is not lost', () => {
+  const [trying, ...effects] = stepLock(held, { type: 'seen', sight: 'gone' })
+  expect(effects).toEqual([{ type: 'try' }])
+  expect(stepLock(trying, { type: 'tried', result: 'vanished' })).toEqual([trying, { type: 'try' }])
+  expect(stepLock(trying, { type: 'tried', result: 'held' })).toEqual([
+    held,
+    { type: 'replaced', again: true },
+    { type: 'look-later' },
+  ])
+})
+
+test('a container that waits lets the holder make a deleted file anew: it tries at the third look', () => {
+  let lock = stepLock(newLock, { type: 'tried', result: 'busy' })[0]
+  const look = (sight: 'gone' | 'another') => {
+    const [next, effect] = stepLock(lock, { type: 'seen', sight })
+    lock = next
+    return effect?.type
+  }
+  expect([look('gone'), look('gone'), look('gone')]).toEqual(['look-later', 'look-later', 'try'])
+  lock = stepLock(lock, { type: 'tried', result: 'busy' })[0]
+  expect(look('another')).toBe('try')
+})
+
+test('a volume that does not answer says nothing about the lock that is held', () => {
+  expect(stepLock(held, { type: 'seen', sight: 'unknown' })).toEqual([held, { type: 'look-later' }])
+})
