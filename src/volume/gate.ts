@@ -38,7 +38,7 @@ export type GateEvent =
    * The result of locking. `opened` false: run.lease cannot even be opened, so perhaps the volume cannot be written.
    */
   | { readonly type: 'lease'; readonly state: LeaseState; readonly opened: boolean }
-  /** What the supervisor's counter came to. */
+  /** Result of the supervisor's counter. */
   | { readonly type: 'counted'; readonly state: 'taken' | 'lost' }
   /** Answer to `look`; `problem`: why the volume cannot be used. */
   | { readonly type: 'looked'; readonly look: number; readonly problem?: string }

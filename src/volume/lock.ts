@@ -15,12 +15,12 @@ export type Lock =
 
 /** What lies in the place of the file. `unknown`: the volume does not answer, which says nothing about the file. */
 export type Sight = 'gone' | 'ours' | 'another' | 'unknown'
-/** What the lock came to. */
+/** Result of a try to lock the file. */
 export type Tried = 'held' | 'busy' | 'unsupported'
 
 export type LockEvent =
   | { readonly type: 'seen'; readonly sight: Sight }
-  /** `vanished`: it is locked, and bears the name no more. A lock on a file that no other container finds is worth nothing. */
+  /** `vanished`: it is locked, and has lost its name since. No other container finds it, so the lock is worth nothing. */
   | { readonly type: 'tried'; readonly result: Tried | 'vanished' }
 
 export type LockEffect =
