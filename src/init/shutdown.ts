@@ -158,7 +158,10 @@ export class Shutdown {
     }
   }
 
-  /** A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from ending. */
+  /**
+   * A full /run, or a file that is not ours to write without CAP_DAC_OVERRIDE, must not keep the container from
+   * ending.
+   */
   #writeCode(code: number, file: ExitCodeFile | undefined): boolean {
     try {
       file?.write(code)

@@ -18,7 +18,9 @@ export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'f
   readonly env: Variables
 }
 
-/** How the supervisor is started: it becomes the runtime user, without a way back; with descriptors instead of paths. */
+/**
+ * How the supervisor is started: it becomes the runtime user, without a way back; with descriptors instead of paths.
+ */
 export function supervisorCommand(o: SupervisorCommandFacts): SupervisorCommand {
   const { facts, run, stdout, stderr, controlFd } = o
   const { home, pid1, identity, dropped } = facts

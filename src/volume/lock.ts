@@ -20,7 +20,9 @@ export type Tried = 'held' | 'busy' | 'unsupported'
 
 export type LockEvent =
   | { readonly type: 'seen'; readonly sight: Sight }
-  /** `vanished`: it is locked, and has lost its name since. No other container finds it, so the lock is worth nothing. */
+  /**
+   * `vanished`: it is locked, and has lost its name since. No other container finds it, so the lock is worth nothing.
+   */
   | { readonly type: 'tried'; readonly result: Tried | 'vanished' }
 
 export type LockEffect =

@@ -93,7 +93,7 @@ export class VolumeLock {
   }
 
   /**
-   * Tries once, and looks again every second from then on, whoever holds the volume.
+   * Tries once, and looks again every second from then on, whether or not we hold the volume.
    * @param changed any change of state after the first
    * @returns the state then
    */

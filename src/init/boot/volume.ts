@@ -99,7 +99,10 @@ async function repair({ home, homeId, identity, processes, repair: program, say 
   }
 }
 
-/** Asked of the kernel by the runtime user itself: modes alone do not tell about read-only mounts, ACLs and network mounts. */
+/**
+ * Asked of the kernel by the runtime user itself: modes alone do not tell about read-only mounts, ACLs and network
+ * mounts.
+ */
 async function isWritable({ home, prefix, processes }: VolumeOptions): Promise<boolean> {
   const [file = '', ...args] = [...prefix, '/bin/sh', '-c', '[ -w "$1" ] && [ -x "$1" ]', 'sh', home]
   const { ended } = await processes.start(file, args, {

@@ -34,7 +34,7 @@ export interface MainProgramOptions {
   readonly facts: Pick<InitFacts, 'identity' | 'prefix' | 'dropped'>
   /** Where the script that sets main's environment lies. */
   readonly script: string
-  /** @param code what the container ends with if nobody had asked it to stop */
+  /** @param code the container's exit code if no stop was requested before */
   readonly ended: (code: number) => void
   readonly warn: (text: string) => void
 }

@@ -37,7 +37,7 @@ export const restartDelayMs = (failures: number): number =>
   failures === 0 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1))
 
 export interface SupervisorProcessOptions {
-  /** The supervisor goes by it: it is told how long this one was frozen. */
+  /** The supervisor goes by it, and gets the time for which it was frozen. */
   readonly clock: Clock & Pick<MachineClock, 'frozen'>
   readonly native: Pick<Native, 'kill'>
   readonly processes: Processes
@@ -48,7 +48,9 @@ export interface SupervisorProcessOptions {
   readonly remember: (message: Remembered) => void
   /** A signal has stopped this process. */
   readonly isStopped: (pid: number) => boolean
-  /** Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended. */
+  /**
+   * Its pid when it begins to answer; undefined when a ping stays without an answer until the next, or it has ended.
+   */
   readonly answers: (pid: number | undefined) => void
   readonly warn: (text: string) => void
 }
