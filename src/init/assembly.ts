@@ -1,7 +1,7 @@
 /**
- * The parts of init, put together in four groups; each group gets complete parts of the groups before it. Three closures
- * reach forward, where parts need each other: the `supervisor` of the voice, the `parts` of the shutdown, the `listener`
- * of the supervisor's process.
+ * The parts of init, put together in four groups; each group gets complete parts of the groups before it.
+ * Three closures reach forward, where parts need each other: the `supervisor` of the voice, the `parts` of the
+ * shutdown, the `listener` of the supervisor's process.
  */
 import { join } from 'node:path'
 import type { ConsoleSink } from '../protocol/start-up.ts'
