@@ -138,7 +138,7 @@ export class Init {
     this.#ground.voice.catchUp()
   }
 
-  /** One at a time: a supervisor that asks again and again keeps no more than one program busy. */
+  /** One at a time: a supervisor with repeated requests keeps at most one program busy. */
   async #repair(): Promise<void> {
     this.#repairs += 1
     if (this.#repairs > 1) return

@@ -22,14 +22,14 @@ const OUT_OF_DESCRIPTORS =
 const isOutOfDescriptors = (error: unknown): boolean =>
   error instanceof Error && (hasCode(error, 'EMFILE', 'ENFILE') || isOutOfDescriptors(error.cause))
 
-/** Starts init; resolves when the boot is behind it. Ends the process by itself. */
+/** Starts init; resolves when the boot is done. Ends the process itself. */
 export async function runInit(given: InitOptions): Promise<void> {
   const options = given.foreground
     ? { ...given, env: withoutNpm(given.env) }
     : { ...given, words: withoutForwarders(given.words) }
   const { native, problem } = await loadNative()
   const clock = systemClock()
-  // Before anything drops root: afterwards they could not be opened.
+  // Before root is dropped: afterwards they could not be opened.
   const [stdout, stderr] = [openSink(1), openSink(2)]
   widen(stdout, native)
   const { LOG_FORMAT, S6_VERBOSITY } = options.env
@@ -66,8 +66,8 @@ export async function runInit(given: InitOptions): Promise<void> {
 }
 
 /**
- * Without CAP_CHOWN root can hand nothing to the runtime user: no run directory, no log, no socket. The container then
- * lives as one that was started with --user.
+ * Without CAP_CHOWN root can give nothing to the runtime user: no run directory, no log, no socket. The container
+ * then works like one started with --user.
  */
 function settle(facts: InitFacts, options: InitOptions, native: Pick<Native, 'dropPrivileges'>): InitFacts {
   if (!facts.dropped || canGiveFiles(readFileSync('/proc/self/status', 'latin1'))) return facts

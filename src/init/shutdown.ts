@@ -15,11 +15,11 @@ import type { Children } from './slots/children.ts'
 import type { ServicePrograms } from './slots/service-programs.ts'
 import { Stop } from './slots/stop.ts'
 
-/** What the supervisor may take to write down the last lines. */
+/** Time for the supervisor to write the last lines. */
 const DRAIN_MS = 500
 /**
- * A terminal sends one Ctrl-C to everybody in the foreground, and npm then sends its own to us: measured 2 ms later. So
- * soon after the first one it is the same key.
+ * A terminal sends one Ctrl-C to everybody in the foreground, and npm then sends its own to us: measured 2 ms later.
+ * So soon after the first one it is the same key.
  */
 const DUPLICATE_MS = 500
 
@@ -61,7 +61,7 @@ export class Shutdown {
   readonly #o: ShutdownOptions
   readonly #drained = Promise.withResolvers<void>()
   #stop: Stop | undefined
-  /** From then on a Ctrl-C means a person's second one. */
+  /** From this time on, a Ctrl-C is a user's second one. */
   #hurryFromMs = 0
 
   constructor(options: ShutdownOptions) {
@@ -96,7 +96,7 @@ export class Shutdown {
     if (this.#stop === undefined) {
       say('info', 'stopping; press Ctrl-C again to kill')
       void this.begin()
-      // Only now: a duplicate may already wait while the start of a stop is at work.
+      // Only now: a duplicate may already be pending while the stop is starting.
       this.#hurryFromMs = clock.nowMs() + DUPLICATE_MS
     } else if (clock.nowMs() >= this.#hurryFromMs) this.#stop.hurry()
   }
@@ -107,8 +107,8 @@ export class Shutdown {
   }
 
   /**
-   * Does nothing when it has begun already; else it ends this process.
-   * @param code what the container ends with; undefined: it was asked to stop, and the main program has a say
+   * Does nothing if the stop has begun; otherwise it ends this process.
+   * @param code exit code of the container; undefined: a stop was requested, and the main program's code counts too
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
@@ -146,14 +146,14 @@ export class Shutdown {
         say('error', `${FINISH_HOOKS}: its hooks are left out: ${error.message}`),
       )
       own.flush()
-      // What somebody has written wins over everything; its 0 is our own where we were asked to stop.
+      // A code written by a program takes precedence; its 0 means our own code after a requested stop.
       const said = isWritten ? exitCode?.read() : undefined
       exit = code === undefined ? said || main.codeAfterStop((pid) => stop.wasKilled(pid)) : (said ?? code)
     } catch (error) {
       say('error', `a bug while stopping: ${(error as Error).stack}`)
       own.flush()
     } finally {
-      // A container that ends by itself is ended by nobody else.
+      // A container that ends by itself has to exit itself.
       native.exitNow(exit)
     }
   }

@@ -44,7 +44,7 @@ export function supervisorCommand(o: SupervisorCommandFacts): SupervisorCommand 
   }
   const [file = '', ...args] = [...ownNode('supervisor', o.install), JSON.stringify(start)]
   return {
-    // Not by setpriv: it gives root up itself, and so no process of the runtime user can look into it
+    // Not through setpriv: it drops root itself, so that no process of the runtime user can read its memory
     // (bin/supervisor.ts).
     file,
     args,

@@ -5,10 +5,7 @@ import type { SupervisorProcess } from './programs/supervisor-process.ts'
 /** Lines for the supervisor's log that may wait until there is one. */
 const MAX_WAITING = 100
 
-/**
- * What init has to say: on the console at once, and in the supervisor's log as soon as there is a supervisor that
- * listens.
- */
+/** Logs init's messages: on the console at once, and in the supervisor's log as soon as a supervisor listens. */
 export class Voice {
   readonly #own: OwnConsole
   readonly #supervisor: () => Pick<SupervisorProcess, 'listens' | 'send'> | undefined
@@ -27,7 +24,7 @@ export class Voice {
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(note)
   }
 
-  /** A supervisor has started: it gets the lines that have waited. */
+  /** A supervisor has connected: passes on the messages that have waited. */
   catchUp(): void {
     for (const note of this.#waiting.splice(0)) this.#supervisor()?.send(note)
   }

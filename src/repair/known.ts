@@ -1,6 +1,6 @@
-/** What in the volume is ours by name; anything else keeps its owner (docs/files.md). */
+/** Names in the volume that belong to hermes; anything else keeps its owner (docs/files.md). */
 
-/** With everything inside. */
+/** Including their content. */
 export const KNOWN_DIRECTORIES = [
   'profiles',
   'cron',
@@ -37,10 +37,10 @@ export const KNOWN_FILES = [
   'dashboard.revoked',
 ] as const
 
-/** Names at the top that begin so are ours too: a database's journals. */
+/** Names at the top that start like this belong to hermes too: a database's journals. */
 export const KNOWN_PREFIXES = ['state.db', 'kanban.db'] as const
 
-/** Whether a name at the top is a volume's. */
+/** Tells whether a name at the top belongs to a hermes volume. */
 export const isKnownName = (name: string): boolean =>
   [...KNOWN_DIRECTORIES, ...KNOWN_FILES, 'lost+found', 'run'].includes(name) ||
   KNOWN_PREFIXES.some((prefix) => name.startsWith(prefix))
@@ -49,8 +49,9 @@ export const isKnownName = (name: string): boolean =>
 export const SECRET_FILES = ['.env', 'auth.json'] as const
 
 /**
- * The group whose files follow when the runtime group alone is another one (PGID): that of the volume's top directory,
- * which is given away last. A setgid one was made so to share the volume with its group, and is left alone.
+ * The group whose files are changed if only the runtime group differs (PGID): the group of the volume's top
+ * directory, which is changed last. A setgid directory shares the volume with its group on purpose, and is left
+ * unchanged.
  * @returns undefined: no group has changed
  */
 export function formerGid(home: { readonly gid: number; readonly mode: number }, gid: number): number | undefined {
@@ -61,6 +62,6 @@ function withJournals(name: string): readonly string[] {
   return [name, `${name}-wal`, `${name}-shm`, `${name}-journal`]
 }
 
-/** What the owner of a directory needs to work in it. */
+/** Permissions that the owner of a directory needs to work in it. */
 export const OWNER_ALL = 0o700
 export const isUsable = (mode: number): boolean => (mode & OWNER_ALL) === OWNER_ALL

@@ -28,7 +28,10 @@ type Perform = {
   readonly [K in GateEffect['type']]: (effect: Extract<GateEffect, { readonly type: K }>) => void | Promise<void>
 }
 
-/** When the supervisor may begin: performs what init's half of the volume's life decides (docs/volume-life.md). */
+/**
+ * Decides when the supervisor may begin: performs the effects of init's half of the volume's life
+ * (docs/volume-life.md).
+ */
 export class BeginGate {
   readonly #o: BeginGateOptions
   #gate: Gate = newGate
@@ -41,10 +44,7 @@ export class BeginGate {
     return this.#gate.lease
   }
 
-  /**
-   * A supervisor that comes later can begin at once. Where it has to count first, or to wait, `begin` is sent when it
-   * may.
-   */
+  /** A later supervisor can begin at once. If it has to count first, or to wait, `begin` is sent when it may. */
   get begun(): boolean {
     return hasBegun(this.#gate)
   }
@@ -59,12 +59,12 @@ export class BeginGate {
     void this.#take({ type: 'hooks-done' })
   }
 
-  /** Takes the result of locking, at boot or later. */
+  /** Passes on the state of the lock, at boot or later. */
   leaseIs(state: LeaseState): Promise<void> {
     return this.#take({ type: 'lease', state, opened: this.#o.lock.opened })
   }
 
-  /** What a supervisor's counter came to. It counts for nothing where there are locks. */
+  /** Passes on the state of a supervisor's counter. It is ignored where locks work. */
   leaseCounted(state: 'taken' | 'lost'): Promise<void> {
     return this.#take({ type: 'counted', state })
   }
@@ -82,7 +82,7 @@ export class BeginGate {
   async #take(event: GateEvent): Promise<void> {
     const [next, ...effects] = stepGate(this.#gate, event)
     this.#gate = next
-    // All of them at once, in their order: a look takes as long as the volume does.
+    // All at once, in order: a look takes as long as the volume does.
     await Promise.all(effects.map((effect) => this.#perform[effect.type](effect as never)))
   }
 

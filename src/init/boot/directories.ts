@@ -17,12 +17,12 @@ import { requireWritable } from './volume.ts'
 
 export interface Directories {
   readonly home: Home
-  /** Why the home does not have the mode that was asked for. */
+  /** Reason why the home does not have the requested mode. */
   readonly modeProblem?: string
   readonly run: RunDirectory
-  /** The listening control socket, or one line that says why there is none. */
+  /** The listening control socket, or one line with the reason why there is none. */
   readonly control: number | string
-  /** In the image only. */
+  /** Only in the image. */
   readonly exitCode?: ExitCodeFile
 }
 

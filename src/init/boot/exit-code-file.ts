@@ -6,22 +6,22 @@ import { readSmallFile } from '../../system/files/small-file.ts'
 /** The image ships it for `--user`, which could not make it. */
 export const RESULTS = '/run/s6-linux-init-container-results'
 const HALT = '/run/s6/basedir/bin/halt'
-/** A number below 256 and a newline; a longer text is not meant as an exit code. */
+/** A number below 256 and a newline; a longer text is not an exit code. */
 const MAX_BYTES = 16
 
 export interface ExitCodePlaces {
   /** Directory that holds docker/halt. */
   readonly install: string
-  /** The user who may set the exit code besides root; absent: nothing is dropped, and we may. */
+  /** The user who may set the exit code besides root; absent: root is not dropped, and we may. */
   readonly owner: RuntimeIdentity | undefined
   readonly results?: string
   readonly halt?: string
 }
 
 /**
- * s6-overlay's way to decide the container's exit code: a number in `/run/s6-linux-init-container-results/exitcode`,
- * then `/run/s6/basedir/bin/halt`. What is read there is one number, by a descriptor that follows no link and does not
- * wait; a runtime user who may stop the container may as well say how it ended.
+ * s6-overlay's way to set the container's exit code: a number in `/run/s6-linux-init-container-results/exitcode`,
+ * then `/run/s6/basedir/bin/halt`. init reads one number from there, through a descriptor that follows no link and
+ * never blocks; a runtime user who may stop the container may also set its exit code.
  */
 export class ExitCodeFile {
   readonly #file: string
@@ -44,7 +44,7 @@ export class ExitCodeFile {
     return exitCode
   }
 
-  /** What the container is going to end with, unless somebody says otherwise. */
+  /** Writes the exit code that the container will have, unless it is changed there. */
   write(code: number): void {
     writeFileSync(this.#file, `${code}\n`, { mode: 0o644 })
   }
@@ -56,7 +56,9 @@ export class ExitCodeFile {
   }
 }
 
-/** Keeps the directory itself: a user who may write in it, as the image ships it, may not be allowed to recreate it. */
+/**
+ * Keeps the directory itself: a user who may write in it, as the image ships it, need not be able to create it again.
+ */
 function clear(results: string): void {
   if (!lstatSync(results, { throwIfNoEntry: false })?.isDirectory()) rmSync(results, { force: true })
   else for (const name of readdirSync(results)) rmSync(join(results, name), { recursive: true, force: true })

@@ -1,12 +1,12 @@
 import { rmSync, writeFileSync } from 'node:fs'
 
 /**
- * The file that `hermes healthcheck` reads before it starts a Node: it is there while the supervisor answers init's
- * pings, and holds the line that the command prints. The engine asks every three seconds, so the good answer must cost
- * next to nothing.
+ * The file that `hermes healthcheck` reads before it starts a Node process: it exists while the supervisor answers
+ * init's pings, and contains the line that the command prints. The engine checks every three seconds, so the good
+ * answer must cost next to nothing.
  *
- * It is written when the answer changes, not at each ping: where the run directory lies on a disk, a write every few
- * seconds would never let that disk sleep. Where it cannot be written the command asks the supervisor itself.
+ * It is written when the answer changes, not at each ping: if the run directory is on a disk, a write every few
+ * seconds would never let that disk sleep. If it cannot be written, the command asks the supervisor itself.
  */
 export class HealthFile {
   readonly #path: string
@@ -26,7 +26,8 @@ export class HealthFile {
     try {
       writeFileSync(this.#path, `healthy: the supervisor (pid ${pid}) answers\n`, { mode: 0o644, flag: 'wx' })
     } catch {
-      // A full disk, for instance. Without the file the command asks the supervisor, which is slower and just as right.
+      // For example a full disk. Without the file the command asks the supervisor, which is slower but equally
+      // correct.
       this.#pid = undefined
     }
   }

@@ -1,7 +1,7 @@
 /**
- * The volume's directory, opened once and for all. Where HERMES_HOME lies below a directory that others than root can
- * write, somebody may put a link or another directory in its place before any boot; what root opens and gives away must
- * not be chosen by that.
+ * Opens the volume's directory once. If HERMES_HOME is below a directory that others than root can write, another
+ * user may put a link or another directory in its place before any boot; that must not decide what root opens and
+ * gives away.
  */
 import {
   chmodSync,
@@ -23,14 +23,14 @@ import { mountOf } from '../../system/files/mounts.ts'
 import { orAsRuntimeUser } from '../facts/as-runtime-user.ts'
 import type { InitFacts } from '../facts/facts.ts'
 
-/** Not among Node's constants; the same on x86-64 and arm64. */
+/** Missing from Node's constants; the same on x86-64 and arm64. */
 const O_PATH = 0o10000000
 const { O_DIRECTORY, O_NOFOLLOW } = constants
 /** As many links as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40
 const GROUP_OR_OTHERS_WRITE = 0o022
 
-/** Programs that root runs, and what they obey, lie in these; nothing below them is anybody's volume. */
+/** Directories of programs that root runs, and of their configuration; nothing below them can be a volume. */
 const ROOTS_OWN = [
   '/bin',
   '/boot',
@@ -46,16 +46,15 @@ const ROOTS_OWN = [
   '/sys',
   '/usr',
 ]
-/** These contain files of others; a directory in them may be a volume, they themselves may not. */
+/** Directories with files of other users: a directory in them may be a volume, but not they themselves. */
 const HOLDING_OTHERS = ['/home', '/media', '/mnt', '/opt', '/run', '/srv', '/tmp', '/var', '/var/lib']
 
 /**
- * The opened directory: as long as it is open, `/proc/self/fd/N/name` leads to what lies in it, whatever happens to its
- * path.
+ * The opened directory: while it is open, `/proc/self/fd/N/name` leads to its content, whatever happens to its path.
  */
 export interface Home {
   readonly fd: number
-  /** Device and inode: a program that opens the path itself can tell whether it is still this one. */
+  /** Device and inode: a program that opens the path itself can verify that it is still this directory. */
   readonly id: { readonly dev: bigint; readonly ino: bigint }
   /** Its owner when the boot began. */
   readonly owner: Pick<Stats, 'uid' | 'gid'>
@@ -70,8 +69,8 @@ interface Place {
 }
 
 /**
- * Opens the volume's directory, and makes it where there is none (`npm start`, an image without VOLUME); as root's: the
- * repair gives it away.
+ * Opens the volume's directory, and makes it where there is none (`npm start`, an image without VOLUME); as root's:
+ * the repair gives it away.
  * @throws HermesError when it cannot be the volume
  */
 export function openHome({ home, identity, dropped }: Pick<InitFacts, 'home' | 'identity' | 'dropped'>): Home {
@@ -97,7 +96,7 @@ export function openHome({ home, identity, dropped }: Pick<InitFacts, 'home' | '
   } catch (error) {
     if (error instanceof Refusal) throw cannot(error.message)
     const { code } = error as NodeJS.ErrnoException
-    // That is no fault of the volume's.
+    // Not a fault of the volume.
     if (code === 'EMFILE' || code === 'ENFILE') throw error
     throw cannot(code === 'ENOTDIR' ? 'it is not a directory' : (code ?? String(error)), error)
   } finally {
@@ -106,9 +105,9 @@ export function openHome({ home, identity, dropped }: Pick<InitFacts, 'home' | '
 }
 
 /**
- * Gives the opened directory its mode.
- * @param user the runtime user, whose directory it is after the first boot; absent: nothing is dropped
- * @returns one line that says why not; undefined: it has it
+ * Sets the mode of the opened directory.
+ * @param user the runtime user, who owns the directory after the first boot; absent: root is not dropped
+ * @returns one line with the reason of a failure; undefined: the mode is set
  */
 export function setHomeMode(
   { fd }: Pick<Home, 'fd'>,
@@ -127,8 +126,8 @@ export function setHomeMode(
 class Refusal extends Error {}
 
 /**
- * One component after the other, each opened in its opened parent. @param opened every descriptor that is opened on the
- * way
+ * One component after the other, each opened in its opened parent. @param opened every descriptor that is opened on
+ * the way
  */
 function walk(path: string, dropped: boolean, opened: number[]): Place & { readonly parent: Place } {
   const open = (file: string): number => {
@@ -170,7 +169,7 @@ function walk(path: string, dropped: boolean, opened: number[]): Place & { reado
 
 const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
 
-/** Only names that are a volume's: otherwise it is somebody's directory, which was moved here or is not meant. */
+/** Accepts only names of a volume: otherwise it is another user's directory, moved here or named by mistake. */
 function refuseForeignFiles(fd: number, path: string, uid: number): void {
   const foreign = readdirSync(`/proc/self/fd/${fd}`).find((name) => !isKnownName(name))
   if (foreign === undefined) return
@@ -179,7 +178,7 @@ function refuseForeignFiles(fd: number, path: string, uid: number): void {
   )
 }
 
-/** The owner of the parent of /etc, or of a place in it, has root's power in effect. */
+/** The owner of the parent of /etc, or of a place in it, is root in all but name. */
 function refuseSystem(path: string): void {
   const isSystem = (dir: string): boolean => `${path}/`.startsWith(`${dir}/`) || dir.startsWith(`${path}/`)
   if (path === '/' || ROOTS_OWN.some(isSystem)) throw new Refusal('programs that root runs lie there')

@@ -19,17 +19,21 @@ const NAME_EVERY_MS = 10_000
 export interface HooksOptions {
   readonly clock: Clock
   readonly processes: Processes
-  /** Asked before each hook: an earlier one may have added to the store. */
+  /** Called before each hook: an earlier one may have added to the store. */
   readonly env: () => Variables
   /** A file that is written where a hook's environment has to be set by a script. */
   readonly script: string
-  /** The user with fewer rights than hooks, who must not be able to change them; absent: there is no such user. */
+  /**
+   * The user that must not be able to change hooks, because hooks run with more rights; absent: there is no such
+   * user.
+   */
   readonly runtimeUser?: RuntimeIdentity
   readonly say: (level: Level, text: string) => void
 }
 
 /**
- * The container's hooks: programs of root in a directory of root, run one after the other in the order of their names.
+ * The container's hooks: programs of root in a directory of root, run one after the other in the order of their
+ * names.
  */
 export class Hooks {
   readonly #o: HooksOptions
@@ -45,8 +49,8 @@ export class Hooks {
   }
 
   /**
-   * @param goOn asked after each hook with its result (0: success, else its exit code or 128 + signal)
-   * @returns the code `goOn` refused, else 0
+   * @param goOn called after each hook with its result (0: success, else its exit code or 128 + signal)
+   * @returns the code that `goOn` refused, else 0
    */
   async run(dir: string, goOn: (code: number, name: string) => boolean): Promise<number> {
     for (const file of this.#list(dir)) {
@@ -81,8 +85,8 @@ export class Hooks {
   }
 
   /**
-   * A user who can change what root runs has root's power: neither the hook nor its interpreter may be the runtime
-   * user's to write.
+   * Changing a program that root runs means being root: the runtime user must be able to write neither the hook nor
+   * its interpreter.
    */
   #whyNotTrusted(file: string, path: string): string | undefined {
     const { runtimeUser } = this.#o
@@ -156,6 +160,8 @@ function statusOf(file: string): Stats | undefined {
   }
 }
 
-/** S6_BEHAVIOUR_IF_STAGE2_FAILS: 0 and 1 go on after a failing hook; unset or anything else stops the container. */
+/**
+ * S6_BEHAVIOUR_IF_STAGE2_FAILS: 0 and 1 continue after a failing hook; unset or any other value stops the container.
+ */
 export const goesOnAfterFailure = (env: Variables): boolean =>
   ['0', '1'].includes((env.S6_BEHAVIOUR_IF_STAGE2_FAILS ?? '').trim())

@@ -4,7 +4,7 @@ import type { Level } from '../processes/own-console.ts'
 import { goesOnAfterFailure } from './hooks.ts'
 
 const NAME_EVERY_MS = 10_000
-/** What `s6-rc -t` exits with when its time is over, and s6-overlay then hands on. */
+/** Exit code of `s6-rc -t` after its time is over, which s6-overlay then passes on. */
 const TIMED_OUT = 2
 
 export interface MainGateOptions {
@@ -17,9 +17,9 @@ export interface MainGateOptions {
 }
 
 /**
- * Holds the main program back until the services it needs are up, as s6-overlay does. Hooks and services together have
- * S6_CMD_WAIT_FOR_SERVICES_MAXTIME (ms; 0, the default: without limit); what happens then says
- * S6_BEHAVIOUR_IF_STAGE2_FAILS.
+ * Holds the main program back until the services it needs are up, like s6-overlay. The time limit for hooks and
+ * services together is S6_CMD_WAIT_FOR_SERVICES_MAXTIME (ms; 0, the default: none); afterwards
+ * S6_BEHAVIOUR_IF_STAGE2_FAILS decides.
  */
 export class MainGate {
   readonly #o: MainGateOptions

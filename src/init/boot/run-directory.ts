@@ -25,7 +25,7 @@ import { type RunPaths, runPaths } from '../../system/paths.ts'
 import { containerRunDir, type Environment, IMAGE_RUN_DIR, privateRunDir } from '../../system/programs/install.ts'
 import { RESULTS } from './exit-code-file.ts'
 
-/** In the run directory; held locked while an init uses it. */
+/** In the run directory; locked while an init uses it. */
 const LOCK = 'lock'
 
 export interface RunDirectory {
@@ -41,7 +41,7 @@ export interface Place {
   readonly foreground: boolean
 }
 
-/** Where the run directory is to be (design: files and sockets). Clients look in the same places. */
+/** Chooses the run directory (design: files and sockets). Clients look in the same places. */
 export function chooseRunDirectory({ env, home, uid, foreground }: Place): RunDirectory {
   const wanted = env.HERMES_RUN_DIR
   if (wanted) return place(wanted)
@@ -68,9 +68,9 @@ function canMakeImageDirectories(): boolean {
 }
 
 /**
- * Makes the run directory and what lies in it, owners and modes as documented, empty.
- * @param owner gets what the runtime user must write; absent: nothing is dropped
- * @param lock called before anything in it is cleared
+ * Creates the run directory and its content, with owners and modes as documented, empty.
+ * @param owner owner of everything that the runtime user must write; absent: root is not dropped
+ * @param lock called before anything in it is removed
  * @throws HermesError when there is no place for them
  */
 export function makeRunDirectory(
@@ -84,7 +84,7 @@ export function makeRunDirectory(
       for (const dir of [runDir, serviceDir, dirname(environmentDir), RESULTS]) removeShipped(dir)
       refuseForeignGround(dirname(runDir))
     }
-    // Where nothing is dropped all of it is for one user, and the environment in it is that user's own.
+    // If root is not dropped, all of it belongs to one user, and so does the environment in it.
     makeDirectory(runDir, layout === 'private' && owner === undefined ? 0o700 : 0o755)
     if (owner !== undefined) {
       refuseForeignGround(runDir)
@@ -92,12 +92,12 @@ export function makeRunDirectory(
     }
     refuseForeignFiles(runDir)
     lock()
-    // By name: a run directory that somebody chose may hold other things.
+    // By name: a directory chosen by the user may contain other files.
     const { controlSocket, identity, initPid, health, services, rootPath } = paths
     const files = [controlSocket, identity, initPid, health, services, rootPath, mainScript(paths), hookScript(paths)]
     for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
     makeDirectory(serviceDir, 0o755)
-    // The directory itself may be a mount point; it outlives `docker restart` where /run is no tmpfs.
+    // The directory itself may be a mount point; it outlives `docker restart` if /run is not a tmpfs.
     for (const name of readdirSync(serviceDir)) clear(join(serviceDir, name), runDir)
     makeDirectory(logFifos, 0o711)
     makeDirectory(slotStates, 0o700)
@@ -117,7 +117,8 @@ export function makeRunDirectory(
 }
 
 /**
- * mkdir(recursive) says ENOENT of a read-only file system; access(2) on what is there of the path says what is wrong.
+ * mkdir(recursive) reports ENOENT for a read-only file system; access(2) on the existing part of the path gives the
+ * actual error.
  */
 function whyNotMade({ code, path, message }: NodeJS.ErrnoException, runDir: string): string {
   const existing = nearestExisting(path ?? runDir)
@@ -137,8 +138,8 @@ function nearestExisting(path: string): string {
 }
 
 /**
- * Removes what the runtime user may have made. Node cannot remove a tree that is deeper than we may have open files; it
- * must not end every boot from now on, so it is moved out of the way.
+ * Removes files that the runtime user may have made. Node cannot remove a tree that is deeper than its limit of open
+ * files; such a tree must not end every boot from now on, so it is moved out of the way.
  */
 function clear(path: string, runDir: string): void {
   try {
@@ -149,8 +150,8 @@ function clear(path: string, runDir: string): void {
 }
 
 /**
- * A second init on the same run directory would clear it under the first one's feet (`docker exec … /init`, `npm start`
- * twice). The lock ends with the process.
+ * A second init on the same run directory would clear it under the first one's feet (`docker exec … /init`, `npm
+ * start` twice). The lock ends with the process.
  * @throws HermesError when there is one already
  */
 export function lockRunDirectory(native: Pick<Native, 'tryLock'>, { runDir, initPid }: RunPaths, home: string): void {
@@ -161,7 +162,7 @@ export function lockRunDirectory(native: Pick<Native, 'tryLock'>, { runDir, init
 }
 
 /**
- * Before anything is built or made. The lock is only looked at.
+ * Called before anything is built or created. Only checks the lock.
  * @throws HermesError when an init runs for this place
  */
 export function refuseSecond(native: Pick<Native, 'isLocked'>, where: Place): void {
@@ -186,9 +187,9 @@ function alreadyRunning(home: string, initPid: string): HermesError {
 }
 
 /**
- * What is in the run directory is cleared at each boot, so it must be ours: HERMES_RUN_DIR may name a directory of
- * somebody's. Our sign is the lock file, which is never removed.
- * @throws HermesError when it holds other things
+ * The content of the run directory is removed at each boot, so it must be ours: HERMES_RUN_DIR may name a user's
+ * directory. Our sign is the lock file, which is never removed.
+ * @throws HermesError when it contains other files
  */
 function refuseForeignFiles(runDir: string): void {
   const names = readdirSync(runDir)
@@ -199,8 +200,8 @@ function refuseForeignFiles(runDir: string): void {
 }
 
 /**
- * What root makes and clears must not lie where somebody else could have put a link in its place.
- * @throws HermesError naming the directory on the way that is not root's alone
+ * Directories that root creates and clears must not be in a place where another user could put a link.
+ * @throws HermesError naming the directory on the way that others than root can write
  */
 function refuseForeignGround(path: string): void {
   for (let dir = path; ; dir = dirname(dir)) {
@@ -223,8 +224,8 @@ function refuseForeignGround(path: string): void {
 }
 
 /**
- * Where /run is open to everybody (`--tmpfs /run` is) and outlives a container, the runtime user can have put a link in
- * the place of a directory that root is about to clear.
+ * If /run is writable for all users (`--tmpfs /run` is) and outlives a container, the runtime user can have put a
+ * link in place of a directory that root is about to clear.
  */
 function removePlanted(dir: string): void {
   const status = lstatSync(dir, { throwIfNoEntry: false })
@@ -232,41 +233,41 @@ function removePlanted(dir: string): void {
 }
 
 /**
- * The image ships these directories, empty, for the runtime user: `--user` cannot make them in /run. Where root drops,
- * they must be root's. An empty directory can be removed no matter which user made it; making it anew needs no
- * CAP_CHOWN. One that is not empty is refused later.
+ * The image ships these directories, empty, for the runtime user: `--user` cannot create them in /run. If root is
+ * dropped, they must belong to root. An empty directory can be removed regardless of its owner; creating it again
+ * needs no CAP_CHOWN. One that is not empty is refused later.
  */
 function removeShipped(dir: string): void {
   const status = lstatSync(dir, { throwIfNoEntry: false })
   if (!status?.isDirectory() || status.uid === 0) return
-  // Not empty, or a mount point: then it is not as the image has it.
+  // Not empty, or a mount point: then it differs from the image's.
   unlessCode(['ENOTEMPTY', 'EEXIST', 'EBUSY'], () => rmdirSync(dir))
 }
 
-/** What becomes of the container's environment on its way to the main program. */
+/** Path of the script that passes the container's environment to the main program. */
 export const mainScript = ({ runDir }: RunPaths): string => join(runDir, 'main')
-/** Likewise to a hook, where it cannot be handed over otherwise. */
+/** Path of the script that passes it to a hook, if there is no other way. */
 export const hookScript = ({ runDir }: RunPaths): string => join(runDir, 'hook')
 
 function makeDirectory(path: string, mode: number): void {
   mkdirSync(path, { recursive: true })
   const { uid } = lstatSync(path)
-  // Not ours: made by whoever mounted it, and good enough if it can be written.
+  // Not ours: created by the mount, and good enough if it is writable.
   if (uid === process.getuid?.()) chmodSync(path, mode) // mkdir's own mode passes through the umask
 }
 
-/** The file the shim reads, which decides whom a root `docker exec` becomes. */
+/** Writes the file from which the shim learns which user a root `docker exec` becomes. */
 export function writeIdentity(path: string, identity: RuntimeIdentity): void {
   writeFileSync(path, `${JSON.stringify(identity)}\n`, { mode: 0o644, flag: 'wx' })
 }
 
-/** Whom `halt` asks to stop: init need not be PID 1. */
+/** Writes the pid that `halt` signals: init need not be PID 1. */
 export const writeInitPid = (path: string): void => writeFileSync(path, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
 
 /**
- * The listening control socket. init binds it, so a client that connects while the supervisor is away waits for the
- * next one. It is root's and for the group of the runtime user: its owner could close it to everybody by chmod.
- * @returns the fd, or one line that says why there is none
+ * Opens the listening control socket. init binds it, so a client that connects while the supervisor is down waits for
+ * the next one. It belongs to root, with the runtime user's group: an owner could close it to everyone by chmod.
+ * @returns the fd, or one line with the reason why there is none
  */
 export function listenForClients(
   native: Pick<Native, 'listenUnix'>,

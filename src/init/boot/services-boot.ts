@@ -8,7 +8,7 @@ import { ROOT_ENV } from '../facts/root-environment.ts'
 import type { Level } from '../processes/own-console.ts'
 import type { Processes } from '../processes/processes.ts'
 
-/** Where an image defines services; without any of them nothing is started to look. */
+/** Places where an image defines services; if all are missing, no reader is started. */
 const SOURCES = ['/etc/services.d', '/etc/s6-overlay/s6-rc.d', '/etc/hermes/services.yaml']
 
 /** The rules are the supervisor's; of them init looks at this one. */
@@ -26,9 +26,9 @@ export interface ServicesBootOptions {
 }
 
 /**
- * Has the image's services read by a program of its own, which may load what init must not, and checks what it says.
- * The supervisor's half goes into a file that only we can write.
- * @returns undefined: the image defines none, or they could not be read, which is logged
+ * Has a separate program read the image's services, which may load what init must not, and checks its output. The
+ * supervisor's half goes into a file that only we can write.
+ * @returns undefined: the image defines no services, or they could not be read, which is logged
  */
 export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable | undefined> {
   if (!SOURCES.some((path) => existsSync(path))) return undefined

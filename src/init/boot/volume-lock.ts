@@ -26,9 +26,9 @@ import {
 } from '../../volume/lock.ts'
 import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
 
-/** How often a holder looks whether its file still bears its name, and everybody else whether the volume is free. */
+/** Interval at which a holder checks that its file still has its name, and others check whether the volume is free. */
 const LOOK_EVERY_MS = 1_000
-/** After so long the first look says that it waits. */
+/** Time after which the first look reports that it waits. */
 const SILENT_AFTER_MS = 5_000
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
 const MODE = 0o644
@@ -37,11 +37,11 @@ const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 export interface VolumeLockOptions {
   /** `$HERMES_HOME/run.lease` */
   readonly file: string
-  /** Where it lies, as a path that nothing in the volume can lead elsewhere: `/proc/self/fd/N`, the opened home. */
+  /** Its place, as a path that nothing in the volume can redirect: `/proc/self/fd/N`, the opened home. */
   readonly dir: string
   readonly native: Pick<Native, 'tryLockLater'>
   readonly clock: Clock
-  /** The user who gets a new file; absent: it stays ours. */
+  /** Owner of a new file; absent: unchanged. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
   readonly warn: (text: string) => void
 }
@@ -49,30 +49,27 @@ export interface VolumeLockOptions {
 type Perform = { readonly [K in LockEffect['type']]: (effect: Extract<LockEffect, { readonly type: K }>) => void }
 
 /**
- * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is an
- * OFD lock: it belongs to the open file description, which no child inherits. The file lies in a directory the runtime
- * user can write, so it is opened without following links and only locked, never read or written here.
+ * The lock on the volume: held by init, so that it outlives the supervisor, and free at once after a kill -9. It is
+ * an OFD lock: it belongs to the open file description, which no child inherits. The runtime user can write the
+ * file's directory, so the file is opened without following links and only locked, never read or written here.
  *
- * All of it goes by the thread pool, one look at a time: a network mount that hangs holds up neither signals nor
- * reaping nor the stop.
+ * All of this uses the thread pool, one look at a time: a network mount that hangs delays neither signals nor reaping
+ * nor the stop.
  */
 export class VolumeLock {
   readonly #o: VolumeLockOptions
-  /** Where the file lies, by way of the opened home. */
+  /** Path of the file, through the opened home. */
   readonly #path: string
   #lock: Lock = newLock
   #changed: (state: Tried) => void = () => undefined
   /** The locked file. */
   #fd: number | undefined
-  /**
-   * What it was before the file was replaced: closed once a new one was tried, so that the volume is never without a
-   * lock.
-   */
+  /** The file before it was replaced: closed once a new one was tried, so that the volume is never without a lock. */
   #former: number | undefined
   #warned = false
   #opened = false
   #obstacle: string | undefined
-  /** From then on a file of somebody else's in its place was put there while we ran. */
+  /** Afterwards, a foreign file in its place was put there while we ran. */
   #everHeld = false
 
   constructor(options: VolumeLockOptions) {
@@ -86,7 +83,8 @@ export class VolumeLock {
   }
 
   /**
-   * An object in the file's place that is not a lease, so it is unknown which container has the volume; then `busy`.
+   * The object in the file's place if it is not a lease, so that the volume's owner is unknown; the state is then
+   * `busy`.
    */
   get obstacle(): string | undefined {
     return this.#obstacle
@@ -147,7 +145,8 @@ export class VolumeLock {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOENT') return 'gone'
-      // Root may not look in there (no CAP_DAC_OVERRIDE). What we hold can still tell that it has no name any more.
+      // Root may not look in there (no CAP_DAC_OVERRIDE). The file that we hold can still show that it has no name
+      // any more.
       if (code === 'EACCES' && ours !== undefined) {
         const { nlink } = await lookThrough(ours)
         return nlink === 0n ? 'gone' : 'unknown'
@@ -202,8 +201,8 @@ export class VolumeLock {
   }
 
   /**
-   * Why it is not a lease. Before we have held one the volume's own may belong to another runtime user: the repair sees
-   * to it.
+   * Reason why it is not a lease. Before we have held one, the volume's own may belong to another runtime user: the
+   * repair corrects that.
    */
   #whatElse(status: Stats): string | undefined {
     const { owner } = this.#o
@@ -213,7 +212,7 @@ export class VolumeLock {
     return isForeign ? `a file of uid ${status.uid}` : undefined
   }
 
-  /** The supervisor writes into it before the volume is repaired. A file that exists already keeps its owner. */
+  /** The supervisor writes into it before the volume is repaired. An existing file keeps its owner. */
   async #create(): Promise<number> {
     const { owner } = this.#o
     const flags = OPEN_FLAGS | O_CREAT | O_EXCL
@@ -225,7 +224,7 @@ export class VolumeLock {
         await promisify(fchown)(fd, owner.uid, owner.gid)
       return fd
     } catch (error) {
-      // Somebody else has just made it.
+      // Another process has just created it.
       const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
       const other = isThere ? await openLater(this.#path, OPEN_FLAGS).catch(unlessGone) : undefined
       if (other !== undefined) return other
@@ -250,7 +249,7 @@ export class VolumeLock {
 const lookAt = (path: string): Promise<BigIntStats> => promisify(lstat)(path, { bigint: true })
 const lookThrough = (fd: number): Promise<BigIntStats> => promisify(fstat)(fd, { bigint: true })
 const openLater = (path: string, flags: number): Promise<number> => promisify(open)(path, flags, MODE)
-/** close(2) may wait for a network mount, too; what it says is of no use here. */
+/** close(2) may wait for a network mount, too; its result does not matter here. */
 const leave = (fd: number): void => close(fd, () => undefined)
 
 function unlessGone(error: unknown): undefined {
@@ -260,7 +259,7 @@ function unlessGone(error: unknown): undefined {
 /** The opened file is not a lease. */
 class NoLease extends Error {}
 
-/** Why open(2) refuses an object that is not a lease. ENXIO: a socket, or a device without a driver. */
+/** Reasons for which open(2) refuses a file that is not a lease. ENXIO: a socket, or a device without a driver. */
 const NO_LEASE: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link, which is not followed',
   EISDIR: 'a directory',

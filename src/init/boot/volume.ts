@@ -24,16 +24,16 @@ export interface VolumeOptions {
 }
 
 /**
- * Gives the runtime user what is its own in the volume (root only), and tries whether it can write there.
- * init opens nothing in the volume itself: a short-lived child looks, another repairs, a third tries. What init looks
- * at goes by the thread pool: a network mount that hangs must not hold up PID 1.
- * @returns one line that says why the volume cannot be used; undefined: it can
+ * Gives the runtime user its files in the volume (root only), and checks that it can write there. init opens nothing
+ * in the volume itself: one short-lived child looks, another repairs, a third checks. init's own checks use the
+ * thread pool: a network mount that hangs must not block PID 1.
+ * @returns one line with the reason why the volume cannot be used; undefined: it can
  */
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
   if (!o.dropped) return whyUnwritable(o)
   // Side by side: nearly every volume is clean, and then both answers are all there is to wait for.
   const [isForeign, problem] = await Promise.all([
-    // No find here, or root may not look in there (no CAP_DAC_OVERRIDE): the repair looks for itself, or says why it
+    // No find here, or root may not look in there (no CAP_DAC_OVERRIDE): the repair looks itself, or reports why it
     // cannot.
     looksForeign(o).catch(() => true),
     whyUnwritable(o),
@@ -43,14 +43,14 @@ export async function prepareVolume(o: VolumeOptions): Promise<string | undefine
   return whyUnwritable(o)
 }
 
-/** @returns one line that says why the runtime user cannot write in the volume; undefined: it can */
+/** @returns one line with the reason why the runtime user cannot write in the volume; undefined: it can */
 export async function whyUnwritable(o: VolumeOptions): Promise<string | undefined> {
   return (await isWritable(o)) ? undefined : describeUnwritable(o, await stat(o.home))
 }
 
 /**
- * Where nothing is dropped, init and the run directory write as ourselves, so the question can be asked at once.
- * @throws HermesError saying why the volume cannot be used, and what to do
+ * If root is not dropped, init and the run directory write as ourselves, so this can be checked at once.
+ * @throws HermesError with the reason why the volume cannot be used, and the next step
  */
 export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dropped'>): void {
   try {
@@ -61,8 +61,8 @@ export function requireWritable(o: Pick<VolumeOptions, 'home' | 'identity' | 'dr
 }
 
 /**
- * Whether anything may need repair. find(1) answers for 100,000 files in a tenth of a second, and most boots end here:
- * starting a Node program to learn the same would cost 40 ms each time.
+ * Tells whether anything may need repair. find(1) answers for 100,000 files in a tenth of a second, and most boots
+ * end here: starting a Node program for the same answer would cost 40 ms each time.
  */
 async function looksForeign({ home, identity, processes }: VolumeOptions): Promise<boolean> {
   const top = await stat(home)

@@ -24,7 +24,10 @@ export function userOf(passwd: string, uid: number): { readonly user: string; re
   return found && { user: found[0] ?? String(uid), home: found[5] ?? '/' }
 }
 
-/** /etc/passwd with this account in it, above other accounts with its uid: tools take the first name they find. */
+/**
+ * Returns /etc/passwd with this account in it, above other accounts with its uid: tools take the first name they
+ * find.
+ */
 export function withUser(passwd: string, { user, uid, gid, home }: Account): string {
   const lines = linesOf(passwd)
   const own = lines.find((line) => line.startsWith(`${user}:`))
@@ -33,7 +36,7 @@ export function withUser(passwd: string, { user, uid, gid, home }: Account): str
   return withLine(lines, line, user, uid)
 }
 
-/** Likewise /etc/group. */
+/** The same for /etc/group. */
 export function withGroup(group: string, { user, gid }: Account): string {
   const lines = linesOf(group)
   const [, password = 'x', , members = ''] = lines.find((line) => line.startsWith(`${user}:`))?.split(':') ?? []
@@ -73,7 +76,7 @@ function rewrite(file: string, change: (text: string) => string): void {
   try {
     replaceFileSync(file, changed, { mode: 0o644 })
   } catch (error) {
-    // A file that is mounted by itself can only be written in place.
+    // A file that is a mount of its own can only be written in place.
     if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw Object.assign(error as Error, { path: file })
     writeFileSync(file, changed)
   }

@@ -5,11 +5,11 @@ import type { Native } from '../../system/native/native.ts'
 type Ids = Pick<RuntimeIdentity, 'uid' | 'gid'>
 
 /**
- * Does `act`; where root may not do it, once more with the effective ids of the runtime user, who may: a container
- * without CAP_DAC_OVERRIDE or CAP_KILL, a network mount that maps root to `nobody`. Real and saved ids stay root's, so
- * no other process can signal or trace us during the call (kill(2), ptrace(2)).
- * @param user absent: nothing is dropped, and there is no other user to be
- * @throws what `act` threw the last time
+ * Runs `act`; if root is not allowed to, runs it again with the effective ids of the runtime user, who is: a
+ * container without CAP_DAC_OVERRIDE or CAP_KILL, or a network mount that maps root to another user. Real and saved ids
+ * stay root's, so no other process can signal or trace us in the meantime (kill(2), ptrace(2)).
+ * @param user absent: root is not dropped, so there is no other user
+ * @throws the last error of `act`
  */
 export function orAsRuntimeUser<T>(user: Ids | undefined, act: () => T): T {
   try {
@@ -21,9 +21,9 @@ export function orAsRuntimeUser<T>(user: Ids | undefined, act: () => T): T {
 }
 
 /**
- * The same for what goes by the thread pool, whose threads may wait long. The ids are the whole process's, so the
- * second try is made at once on the main thread: the file system has just answered the first one.
- * @param first it was begun as root
+ * The same for calls on the thread pool, whose threads may wait long. The ids belong to the whole process, so the
+ * second attempt runs at once on the main thread: the file system has just answered the first one.
+ * @param first started as root
  */
 export async function orAsRuntimeUserLater<T>(user: Ids | undefined, first: Promise<T>, act: () => T): Promise<T> {
   try {
@@ -48,7 +48,7 @@ function asRuntimeUser<T>({ uid, gid }: Ids, act: () => T): T {
 
 const isRefusal = (error: unknown): boolean => hasCode(error, 'EACCES', 'EPERM')
 
-/** The same native calls, but processes of the runtime user can be signalled without CAP_KILL, too. */
+/** The same native calls, but they can also signal processes of the runtime user without CAP_KILL. */
 export const killingAs = (user: Ids | undefined, native: Native): Native => ({
   ...native,
   kill: (pid, signal) => orAsRuntimeUser(user, () => native.kill(pid, signal)),

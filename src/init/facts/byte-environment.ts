@@ -9,9 +9,10 @@ interface Start {
 }
 
 /**
- * The same start, its environment byte for byte. Node's spawn writes arguments and environment as UTF-8, so a value
- * that is not UTF-8 is exported by a script. Nearly every environment is text, and such a start stays as it is.
- * @param script where that script is written, for our own user alone; in a directory that only we can write
+ * The same start, with its environment preserved byte for byte. Node's spawn writes arguments and environment as
+ * UTF-8, so a script exports values that are not UTF-8. Nearly every environment is text, and such a start is
+ * unchanged.
+ * @param script path of that script, readable only for us; in a directory that only we can write
  */
 export function withBytes({ words, env }: Start, script: string): Start {
   if (Object.values(env).every((value) => value.isWellFormed())) return { words, env }

@@ -39,15 +39,15 @@ export function endCopy(pid: number): void {
   unlessCode(['ESRCH'], () => process.kill(pid, 'SIGKILL'))
 }
 
-/** What the shell sets by itself is not taken for the container's. */
+/** Variables that the shell itself sets do not count as the container's. */
 const ofShell = (given: Environment): Environment =>
   Object.fromEntries(
     OF_THE_SHELL.filter((name) => given[name] !== undefined).map((name) => [`HERMES_SAVED_${name}`, given[name]]),
   )
 
 /**
- * The environment the container was given, from what the wrapper left of it.
- * @param defaults what is set where the container says nothing
+ * Restores the container's environment from the wrapper's.
+ * @param defaults values for variables that the container does not set
  */
 export function containerEnvironment(env: Environment, defaults: Variables): Variables {
   const variables: Record<string, string> = { ...defaults }
@@ -61,8 +61,9 @@ export function containerEnvironment(env: Environment, defaults: Variables): Var
 }
 
 /**
- * One file per variable, its value and a newline (s6-envdir's form). Names that are not file names are left out.
- * `.PATH`, which no reader of the store takes for a variable, shows with-contenv whether PATH was changed since then.
+ * Writes one file per variable, with its value and a newline (s6-envdir's form). Names that are not valid file names
+ * are omitted. `.PATH`, which readers of the store do not take for a variable, tells with-contenv whether PATH has
+ * been changed since.
  */
 export function storeEnvironment(dir: string, variables: Variables): void {
   for (const [name, value] of Object.entries(variables)) {
@@ -72,7 +73,7 @@ export function storeEnvironment(dir: string, variables: Variables): void {
   if (variables.PATH !== undefined) writeFileSync(join(dir, '.PATH'), `${variables.PATH}\n`, { mode: 0o644 })
 }
 
-/** The store as it is now: hooks may have dropped files into it. */
+/** Reads the store: hooks may have added files. */
 export function readEnvironment(dir: string): Variables {
   const variables: Record<string, string> = {}
   for (const entry of readdirSync(dir, { withFileTypes: true })) {

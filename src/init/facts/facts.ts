@@ -23,7 +23,7 @@ export interface InitOptions {
   readonly env: Environment
 }
 
-/** Our user and our place, settled before anything is made. */
+/** Facts about our identity and surroundings, determined before anything is created. */
 export interface InitFacts {
   readonly home: string
   readonly uid: number
@@ -33,14 +33,14 @@ export interface InitFacts {
   readonly dropped: boolean
   /** setpriv with its options; empty where nothing is dropped. */
   readonly prefix: readonly string[]
-  /** The options of it that keep the runtime user from new privileges. */
+  /** Options that keep the runtime user from gaining privileges. */
   readonly restrictions: readonly string[]
-  /** What the container was given, with our defaults. */
+  /** The container's environment, with our defaults. */
   readonly environment: Variables
   readonly stopTimeoutMs: number
   /** Permissions that the volume's directory is given; absent: it keeps its own. */
   readonly homeMode?: number
-  /** Lines for people that ask for nothing. */
+  /** Information for users that needs no action. */
   readonly notes: readonly string[]
   /** Lines for people: what this run cannot do. */
   readonly warnings: readonly string[]
@@ -109,7 +109,7 @@ function becoming({ env, home, accounts, isImage }: Becoming, warnings: string[]
   }
   const unnamed = isImage ? nameIdentity({ user: RUNTIME_USER, uid, gid, home }, accounts) : undefined
   if (unnamed !== undefined) warnings.push(unnamed)
-  // In the image the account was just made; elsewhere the machine has a name for the id, or none.
+  // In the image the account has just been created; elsewhere the machine may have a name for the id.
   const user = isImage ? RUNTIME_USER : (userOf(readText(accounts.passwd), uid)?.user ?? String(uid))
   const socket = statSync('/var/run/docker.sock', { throwIfNoEntry: false })
   const groups = supplementaryGroups({
@@ -134,7 +134,9 @@ function ourselves(env: Environment, home: string | undefined, accounts: Account
   }
 }
 
-/** s6-overlay's S6_KILL_GRACETIME is the time between TERM and KILL; ours is that and what is kept for the end. */
+/**
+ * s6-overlay's S6_KILL_GRACETIME is the time between TERM and KILL; ours is that plus the time reserved for the end.
+ */
 function defaultStopTimeoutS({ S6_KILL_GRACETIME: text = '' }: Environment, warnings: string[]): number {
   if (text === '') return DEFAULT_STOP_TIMEOUT_S
   if (/^\d{1,8}$/.test(text)) return (Number(text) + RESERVE_MS) / 1_000
@@ -142,7 +144,7 @@ function defaultStopTimeoutS({ S6_KILL_GRACETIME: text = '' }: Environment, warn
   return DEFAULT_STOP_TIMEOUT_S
 }
 
-/** The owner keeps everything: it is the runtime user, who has to work there. */
+/** The owner keeps all permissions: it is the runtime user, who works there. */
 function homeMode({ HERMES_HOME_MODE: text = '' }: Variables, warnings: string[]): number | undefined {
   if (text === '') return undefined
   const mode = /^[02]?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0

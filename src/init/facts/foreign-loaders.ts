@@ -2,8 +2,8 @@ import { trusted } from '../../system/files/trust.ts'
 import type { Variables } from './environment.ts'
 
 /**
- * What the dynamic linker obeys in every program, /bin/sh included, before any line of ours runs; and what parts a
- * value (ld.so(8)).
+ * Variables that the dynamic linker obeys in every program, including /bin/sh, before any line of ours runs; and the
+ * separators of their values (ld.so(8)).
  */
 const LINKER = { LD_PRELOAD: /[: ]/, LD_LIBRARY_PATH: /[:;]/, LD_AUDIT: /:/ } as const
 

@@ -8,11 +8,14 @@ export const DEFAULT_ID = 10_000
 const LARGEST_ID = 65_534
 export const RUNTIME_USER = 'hermes'
 
-/** Numbers of capabilities(7). Without SETUID and SETGID root cannot be given up; without CHOWN files cannot be. */
+/**
+ * Numbers of capabilities(7). Without SETUID and SETGID root cannot be dropped; without CHOWN no file can be given
+ * away.
+ */
 const CAP_CHOWN = 0
 const CAP_SETGID = 6
 const CAP_SETUID = 7
-/** To take capabilities out of the bounding set. */
+/** Needed to remove capabilities from the bounding set. */
 const CAP_SETPCAP = 8
 
 /**
@@ -44,7 +47,7 @@ export interface GroupFacts {
   readonly groupFile: string
   readonly user: string
   readonly gid: number
-  /** What this process has: root's groups of the image, and what `--group-add` gave. */
+  /** Groups of this process: root's groups in the image, and those of `--group-add`. */
   readonly own: readonly number[]
   /** The group of a mounted docker.sock. */
   readonly dockerSocketGid?: number
@@ -87,7 +90,7 @@ export function whyNoDrop(uid: number, status: string, uidMap: string): string |
   return mapped || uidMap === '' ? undefined : `uid ${uid} does not exist in this user namespace`
 }
 
-/** Whether this root process may give files to another user. @param status text of /proc/self/status */
+/** Tells whether this root process may give files to another user. @param status text of /proc/self/status */
 export const canGiveFiles = (status: string): boolean => isEffective(CAP_CHOWN, status)
 
 function isEffective(capability: number, status: string): boolean {
@@ -96,11 +99,10 @@ function isEffective(capability: number, status: string): boolean {
 }
 
 /**
- * setpriv's words that keep a program of the runtime user from more privileges than it has: setuid programs and file
- * capabilities of an image give it none. HERMES_ALLOW_NEW_PRIVS=1 leaves them out, for an image whose gateways use
- * sudo.
+ * Options of setpriv that keep a program of the runtime user from gaining privileges: setuid programs and file
+ * capabilities of an image have no effect. HERMES_ALLOW_NEW_PRIVS=1 omits them, for an image whose gateways use sudo.
  * @param status text of /proc/self/status
- * @returns `note`: what cannot be had, for people
+ * @returns `note`: restrictions that are not available, for users
  */
 export function restrictions(
   env: Environment,
@@ -114,7 +116,7 @@ export function restrictions(
   }
 }
 
-/** setpriv's words that make the rest of the command line run as this identity (util-linux; busybox has no --reuid). */
+/** Words of setpriv that run the rest of the command line with this identity (util-linux; busybox has no --reuid). */
 export const setprivPrefix = (
   { uid, gid, groups }: Pick<RuntimeIdentity, 'uid' | 'gid' | 'groups'>,
   more: readonly string[] = [],

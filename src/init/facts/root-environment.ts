@@ -3,9 +3,7 @@ import { rootPathOf } from '../../system/files/trust.ts'
 import { ROOT_GOES_WITHOUT } from '../../system/programs/own-node.ts'
 import type { Variables } from './environment.ts'
 
-/**
- * For what runs as root on its way to somewhere else: nothing in it comes from a container, a profile or a supervisor.
- */
+/** PATH for programs that start as root: nothing in it comes from a container, a profile or a supervisor. */
 export const SAFE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** An environment for what runs as root on its way to somewhere else. */
 export const ROOT_ENV: Variables = { PATH: SAFE_PATH }
@@ -15,16 +13,16 @@ const OVERLAY_PATH = ['/command', '/usr/bin', '/bin']
 export interface RootEnvironmentOptions {
   /** Our own uid: not 0, and nothing is left out. */
   readonly uid: number
-  /** The container's environment as it is now. */
+  /** The container's current environment. */
   readonly container: () => Variables
-  /** Where with-contenv finds the PATH that root's programs are to have. */
+  /** File in which with-contenv finds the PATH for root's programs. */
   readonly file: string
   readonly warn: (text: string) => void
 }
 
 /**
- * The container's environment for what runs as root: hooks, and services without a user. An image may name directories
- * of the runtime user in its PATH; root must not find a program there.
+ * The container's environment for what runs as root: hooks, and services without a user. An image may name
+ * directories of the runtime user in its PATH; root must not find a program there.
  */
 export class RootEnvironment {
   readonly #o: RootEnvironmentOptions
@@ -34,7 +32,10 @@ export class RootEnvironment {
     this.#o = options
   }
 
-  /** The container's PATH without what others than root can write. Looked at anew, since a hook may have changed it. */
+  /**
+   * The container's PATH without directories that others than root can write. Computed again, since a hook may have
+   * changed it.
+   */
   path(container = this.#o.container()): string {
     const given = container.PATH || SAFE_PATH
     if (this.#o.uid !== 0) return given

@@ -17,7 +17,8 @@ const SWITCHES = [
 ] as const
 
 /**
- * A line for each switch whose value is neither a yes nor a no: a typing error means off, and its author expects on.
+ * One line per switch whose value is neither a yes nor a no: a typing error turns it off, while its author expects it
+ * to be on.
  */
 export const doubtfulSwitches = (env: Environment): readonly string[] =>
   SWITCHES.flatMap((name) => {

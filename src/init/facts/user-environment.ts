@@ -1,13 +1,16 @@
 import type { Environment } from '../../system/programs/install.ts'
 
-/** What npm tells its scripts besides `npm_*` (run-script, set-envs.js): where it was called, and how to colour. */
+/**
+ * Variables that npm sets for its scripts besides `npm_*` (run-script, set-envs.js): the calling directory, and the
+ * colour setting.
+ */
 const OF_NPM = ['INIT_CWD', 'COLOR']
 /** npm puts one such directory per level of the tree in front of PATH, and one with its own node-gyp. */
 const IN_FRONT = /\/node_modules\/\.bin$|\/node-gyp-bin$/
 
 /**
- * The environment of the person who typed `npm start`, which is what gateways get: with npm's variables a gateway that
- * calls npm itself obeyed this checkout's settings. Anything else is returned as it is.
+ * Restores the environment of the user who typed `npm start`, which gateways get: with npm's variables, a gateway
+ * that calls npm itself used this checkout's settings. Any other environment is returned unchanged.
  */
 export function withoutNpm(env: Environment): Environment {
   if (env.npm_lifecycle_event === undefined) return env

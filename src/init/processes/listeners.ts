@@ -7,11 +7,11 @@ const { O_RDONLY, O_WRONLY, O_DIRECTORY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = co
 const OTHERS_WRITE = 0o022
 
 /**
- * Writes events to the listeners of a slot that the supervisor cannot reach: s6's tools of other users, mainly of root,
- * whose FIFOs only their owner may write. The directory is the runtime user's, so no link in it is followed, and what
- * is opened must be a FIFO.
- * @param slotDir of a slot key in the scan directory
- * @param runtimeUid to whose FIFOs the supervisor has written itself
+ * Notifies listeners of a slot that the supervisor may not notify: s6's tools of other users, mainly root, whose FIFO
+ * only init may write. The directory belongs to the runtime user, so links in it are not followed, and only FIFOs are
+ * opened.
+ * @param slotDir directory of a slot key in the scan directory
+ * @param runtimeUid owner of the FIFOs that the supervisor has written itself
  */
 export function tellListeners(slotDir: string, letters: string, runtimeUid: number): void {
   inDirectory(slotDir, (slot) =>
@@ -22,7 +22,7 @@ export function tellListeners(slotDir: string, letters: string, runtimeUid: numb
 }
 
 /**
- * Works in a directory itself, whatever its name stands for by then. One that is not there any more has no listeners.
+ * Works in the directory itself, even if its name is replaced in the meantime. A missing directory has no listeners.
  */
 function inDirectory(path: string, work: (held: string) => void): void {
   attempt(path, O_RDONLY | O_DIRECTORY, (fd) => work(`/proc/self/fd/${fd}`))
@@ -37,7 +37,7 @@ function tell(path: string, letters: string, runtimeUid: number): void {
   if (isOpen === 'ENXIO' || isOpen === 'EPIPE') attemptUnlink(path)
 }
 
-/** A listener that has gone (ENXIO), does not read (EAGAIN), or was replaced a moment ago, is not an error. */
+/** A listener that has gone (ENXIO), does not read (EAGAIN), or was replaced a moment ago is not an error. */
 function attempt(path: string, flags: number, use: (fd: number) => void): string | undefined {
   let fd: number | undefined
   try {

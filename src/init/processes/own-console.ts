@@ -11,14 +11,14 @@ export type { Level }
 const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 
 /**
- * How to write to one of our standard streams without ever waiting for its reader. Opened before anything drops root:
- * an unprivileged process may not open another's /proc/self/fd/1.
+ * Returns how to write to one of our standard streams without ever waiting for its reader. Call it before root is
+ * dropped: an unprivileged process may not open another's /proc/self/fd/1.
  *
- * A FIFO or terminal gets an open file description of its own, since O_NONBLOCK on the shared one would surprise the
- * main program. A regular file keeps the shared one: a reopened file starts at offset 0 and overwrites. A socket cannot
- * be reopened (ENXIO); send(MSG_DONTWAIT) needs no flag. A FIFO or terminal of another owner cannot be reopened either:
- * after `su - user` the terminal still belongs to the first user. /dev/tty needs no permission, and is the same
- * terminal where it is ours; what is left is the inherited descriptor.
+ * A FIFO or terminal gets a separate open file description, since O_NONBLOCK on the shared one would surprise the
+ * main program. A regular file keeps the shared one: a reopened file starts at offset 0 and overwrites. A socket
+ * cannot be reopened (ENXIO); send(MSG_DONTWAIT) needs no flag. A FIFO or terminal of another owner cannot be
+ * reopened either: after `su - user` the terminal still belongs to the first user. /dev/tty needs no permission, and
+ * is the same terminal if it is ours; otherwise the inherited descriptor is used.
  */
 export function openSink(fd: 1 | 2): ConsoleSink {
   let status: Stats
@@ -39,12 +39,12 @@ export function openSink(fd: 1 | 2): ConsoleSink {
   return { fd, kind: 'shared' }
 }
 
-/** What the kernel gives to any user (/proc/sys/fs/pipe-max-size). */
+/** Limit for any user (/proc/sys/fs/pipe-max-size). */
 const WIDE_PIPE_BYTES = 1_048_576
 
 /**
- * Makes room in the FIFO behind a sink. An engine that copies it elsewhere reads it in larger pieces then, and those
- * who write wait less often for it. A FIFO that keeps its size is not an error.
+ * Enlarges the FIFO behind a sink. An engine that copies from it then reads larger pieces, and writers wait less
+ * often. A FIFO that cannot be enlarged is not an error.
  */
 export function widen({ kind, fd }: ConsoleSink, native: Pick<Native, 'setPipeSize'>): void {
   if (kind !== 'stream') return
@@ -57,12 +57,12 @@ export function widen({ kind, fd }: ConsoleSink, native: Pick<Native, 'setPipeSi
 
 const isOurTerminal = ({ rdev }: Stats): boolean => rdev !== 0 && readProcess(process.pid)?.terminal === rdev
 
-/** What a FIFO with room takes without blocking (pipe(7)). */
+/** Amount that a FIFO with room takes without blocking (pipe(7)). */
 const PIPE_BUF = 4_096
 /** Lines that may wait for a slow reader. */
 const MAX_WAITING = 200
 const RETRY_MS = 50
-/** How long the last words may wait for their reader, and how often it is tried. */
+/** Time that the last lines may wait for their reader, and the interval of attempts. */
 const FINISH_MS = 1_000
 const FINISH_LOOK_MS = 10
 
@@ -72,7 +72,7 @@ export interface OwnConsoleOptions {
   readonly clock: Clock
   /** `LOG_FORMAT=json`. */
   readonly json: boolean
-  /** Says whether lines of a level are shown (`S6_VERBOSITY`); absent: all are. */
+  /** Tells whether lines of a level are shown (`S6_VERBOSITY`); absent: all are. */
   readonly isShown?: (level: Level) => boolean
 }
 
@@ -97,7 +97,7 @@ export class OwnConsole {
     this.flush()
   }
 
-  /** Writes what fits; the rest follows by itself. */
+  /** Writes as much as fits; the rest follows automatically. */
   flush(): void {
     while (this.#waiting[0] !== undefined) {
       const line = this.#waiting[0]
@@ -117,7 +117,7 @@ export class OwnConsole {
     }
   }
 
-  /** Waits for the reader, at most a second: the last lines must not be lost. */
+  /** Waits for the reader, at most a second: lines written right before the end must not be lost. */
   finish(): void {
     const untilMs = this.#o.clock.nowMs() + FINISH_MS
     for (this.flush(); this.#waiting.length > 0 && this.#o.clock.nowMs() < untilMs; this.flush())

@@ -4,8 +4,8 @@ import type { Native } from '../../system/native/native.ts'
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants
 
 /**
- * The pipes from services to their loggers. init keeps both ends of each, so what was written waits there while either
- * side is started again. They have no name in any directory.
+ * The pipes from services to their loggers. init keeps both ends of each, so what was written waits there while
+ * either side is started again. They have no name in any directory.
  */
 export class Pipes {
   readonly #native: Pick<Native, 'pipe'>
@@ -15,7 +15,7 @@ export class Pipes {
     this.#native = native
   }
 
-  /** @returns one end for one child, an open file description of its own (see LogFifos.openWriter) */
+  /** @returns one end for one child, with a separate open file description (see LogFifos.openWriter) */
   open(name: string, end: 'read' | 'write'): number {
     const [read, write] = this.#held.get(name) ?? this.#make(name)
     const flags = end === 'read' ? O_RDONLY : O_WRONLY

@@ -13,8 +13,8 @@ export interface Started {
 }
 
 /**
- * The only place in init that starts programs, on the main thread: so the set of pids that libuv waits for is complete,
- * and the reaper can tell them from orphans.
+ * The only place in init that starts programs, on the main thread: this makes the set of pids that libuv waits for
+ * complete, and the reaper can distinguish them from orphans.
  */
 export class Processes {
   readonly #own = new Set<number>()
@@ -75,7 +75,7 @@ export class Processes {
   }
 }
 
-/** spawn(2) says of a directory that is not there what it says of such a program. */
+/** For a missing directory, spawn(2) reports the same error as for a missing program. */
 const withDirectory = (error: NodeJS.ErrnoException, cwd: SpawnOptions['cwd']): Error =>
   error.code === 'ENOENT' && typeof cwd === 'string' && !existsSync(cwd)
     ? new Error(`there is no directory ${cwd} to start it in; make it`, { cause: error })

@@ -16,8 +16,8 @@ export interface ReaperOptions {
 }
 
 /**
- * Reaps orphans that the kernel gave us. Children of our own are libuv's to wait for: taking one of them would lose its
- * exit. waitid(WNOWAIT) shows an ended child and leaves it, so we can tell whose it is first.
+ * Reaps orphans that the kernel gave us. libuv waits for our own children: reaping one of them would lose its exit.
+ * waitid(WNOWAIT) shows an ended child and leaves it, so its parent can be determined first.
  */
 export class Reaper {
   readonly #o: ReaperOptions
@@ -45,7 +45,7 @@ export class Reaper {
       const pid = native.peekEndedChild()
       if (pid === undefined) break
       if (isOwn(pid)) {
-        // libuv has not come to it yet, and while it stands first in the queue we see nothing behind it.
+        // libuv has not reaped it yet, and while it is first in the queue, nothing behind it is visible.
         this.scanSoon()
         break
       }

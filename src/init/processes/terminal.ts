@@ -9,10 +9,9 @@ const STANDARD_FDS = [0, 1, 2] as const
 export const terminalFd = (): number | undefined => STANDARD_FDS.find((fd) => isatty(fd))
 
 /**
- * How the main program comes to its terminal:
- * `take` – we lead the session that owns it and give it up; main takes it with `setsid -c`, so it has job control.
- * `share` – another process leads the session (an init above us, a shell): main stays in it, in our process group.
- * `none` – there is no terminal.
+ * How the main program gets its terminal: `take` – we lead the session that owns it and give it up; main takes it
+ * with `setsid -c`, so it has job control. `share` – another process leads the session (an init above us, a shell):
+ * main stays in it, in our process group. `none` – there is no terminal.
  */
 export type TerminalPlan = 'take' | 'share' | 'none'
 
@@ -22,9 +21,9 @@ export function terminalPlan(native: Pick<Native, 'isSessionLeader'>): TerminalP
 }
 
 /**
- * Makes the container's standard streams main's own, so that it can open /dev/stdout: only FIFOs and terminals, nothing
- * that lies in a file system.
- * @returns one line when that was not allowed
+ * Gives the container's standard streams to main, so that it can open /dev/stdout: only FIFOs and terminals, nothing
+ * in a file system.
+ * @returns one line if that was not allowed
  */
 export function giveStreams(identity: Pick<RuntimeIdentity, 'uid' | 'gid'>): string | undefined {
   const problems: string[] = []

@@ -4,10 +4,13 @@ import { replaceFileDurably } from '../../system/files/replace-file.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 
-/** Where it lies in the image; a volume mounted there outlives `docker rm`. */
+/** Its place in the image; a volume mounted there outlives `docker rm`. */
 export const DASHBOARD_DIR = '/var/lib/hermes-dashboard'
 
-/** What the dashboard keeps over a restart, in files that are root's alone: no gateway makes itself a session. */
+/**
+ * Data that the dashboard keeps across a restart, in files that only root can access, so that a gateway cannot create
+ * a session.
+ */
 export class DashboardMemory {
   readonly #dir: string
   #trouble: string | undefined

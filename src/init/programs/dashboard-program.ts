@@ -23,8 +23,8 @@ import type { DashboardMemory } from './dashboard-memory.ts'
 export const DASHBOARD_SLOT = 'dashboard'
 const MAX_KEY_FILE_BYTES = 1024
 /**
- * Settings of Node that its start reads and that load no code: the dashboard asks identity providers. Its other
- * variables it gets when it has given root up.
+ * Settings of Node that are read at its start and load no code, because the dashboard contacts identity providers. It
+ * gets its other variables after dropping root.
  */
 const AT_THE_START = /^(NODE_USE_ENV_PROXY|NODE_USE_SYSTEM_CA|(HTTPS?|NO)_PROXY|(https?|no)_proxy)$/
 
@@ -36,7 +36,7 @@ export interface DashboardProgramOptions {
   readonly path: readonly string[]
   readonly identity: RuntimeIdentity
   readonly dropped: boolean
-  /** What the runtime user starts gets no new privileges. */
+  /** Programs started by the runtime user cannot gain privileges. */
   readonly restricted: boolean
   /** The container's environment as the boot hooks left it. */
   readonly stored: () => Variables
@@ -47,8 +47,8 @@ export interface DashboardProgramOptions {
 }
 
 /**
- * How the dashboard is started: as root, which it gives up itself, so that no gateway can look into it; and with its
- * secrets on a descriptor, so that no gateway finds them elsewhere.
+ * Starts the dashboard as root, which it drops itself, so that no gateway can read its memory; and with its secrets
+ * on a descriptor, so that gateways find them nowhere else.
  */
 export class DashboardProgram {
   readonly #o: DashboardProgramOptions
@@ -74,7 +74,7 @@ export class DashboardProgram {
     const splitter = new LineSplitter(MAX_HANDOVER_LINE_BYTES)
     socket.on('data', (chunk: Buffer) => {
       const { lines, tooLong } = splitter.push(chunk)
-      // Nothing more is read meanwhile: what waits, waits in its memory.
+      // Reading pauses in the meantime; pending data waits in its memory.
       socket.pause()
       void this.#keepAll(lines, socket).finally(() => (tooLong ? socket.destroy() : socket.resume()))
     })
@@ -120,7 +120,7 @@ export class DashboardProgram {
   }
 }
 
-/** As root: a secret that is mounted is often root's alone, and often behind a link. */
+/** As root: a mounted secret is often readable only by root, and often behind a link. */
 function readKeyFile(path: string): HandedText {
   try {
     const text = readRegularFile(path, MAX_KEY_FILE_BYTES)

@@ -25,11 +25,11 @@ export interface MainProgramOptions {
   readonly processes: Processes
   /** The container's arguments. */
   readonly words: readonly string[]
-  /** Our own command, for arguments that do not name a program. */
+  /** Our own command, which handles words that are not a program. */
   readonly hermes: string
   /** The container's environment as the boot hooks left it. */
   readonly stored: () => Variables
-  /** How it is started where it is the dashboard. */
+  /** How to start it if it is the dashboard. */
   readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
   readonly facts: Pick<InitFacts, 'identity' | 'prefix' | 'dropped'>
   /** Where the script that sets main's environment lies. */
@@ -53,7 +53,7 @@ export class MainProgram {
     this.#o = options
   }
 
-  /** The container's arguments, or its terminal, ask for one. */
+  /** The container's arguments, or its terminal, request one. */
   get isWanted(): boolean {
     return this.#o.words.length > 0 || terminalFd() !== undefined
   }
@@ -68,15 +68,15 @@ export class MainProgram {
     return this.#sharesTerminal
   }
 
-  /** Whether a HUP that has come is the one for the terminal we have just given up. */
+  /** Tells whether a received HUP is the one for the terminal that we have just given up. */
   hangupIsOurs(): boolean {
     return this.#hangupsExpected > 0 && this.#hangupsExpected-- > 0
   }
 
   /**
-   * Starts it, if there is one to start.
+   * Starts the main program, if there is one.
    * @returns false: there is none
-   * @throws HermesError when there is no such program, Error when it could not be started
+   * @throws HermesError if the program does not exist, Error if it could not be started
    */
   async start(): Promise<boolean> {
     const { native, stored, words: given, hermes, ended } = this.#o
@@ -98,7 +98,7 @@ export class MainProgram {
     return true
   }
 
-  /** The container's exit code after a stop that was asked for. */
+  /** The container's exit code after a requested stop. */
   codeAfterStop(wasKilled: (pid: number) => boolean): number {
     if (this.#started === undefined) return EXIT.done
     const { pid, ending } = this.#started
@@ -106,8 +106,8 @@ export class MainProgram {
   }
 
   /**
-   * As the runtime user, in the directory the container was given. Its environment is exported by a script that runs
-   * after the drop: setpriv is root and not setuid, so LD_PRELOAD in the environment it is given would run as root.
+   * Runs as the runtime user, in the container's working directory. A script exports its environment after root is
+   * dropped: setpriv is root but not setuid, so LD_PRELOAD in its environment would run as root.
    */
   async #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
     const { script, processes, warn } = this.#o
@@ -134,7 +134,7 @@ export class MainProgram {
       cwd: process.cwd(),
       env: { ...(ofDashboard?.env ?? ROOT_ENV) },
       stdio: ofDashboard === undefined ? [0, 1, 2] : [0, 1, 2, 'ignore', 'pipe'],
-      // Without a terminal a session of its own; setsid makes one where there is, and a shared one is to be kept.
+      // Without a terminal it gets its own session; with one, setsid creates it, or a shared session is kept.
       detached: terminal === 'none',
     })
     if (ofDashboard !== undefined) dashboard.serve(started.process.stdio[HANDOVER_FD] as Socket, 'main')
@@ -168,8 +168,8 @@ export function mainScriptText(env: Variables): string {
 }
 
 /**
- * Once the program runs the trap is gone with the shell; after "not found" of a file that is there, people look in the
- * wrong place.
+ * Once the program runs, the trap is gone with the shell. After "not found" about an existing file, users would
+ * search in the wrong place.
  */
 const NOT_RUN =
   'echo "hermes: error: the main program $1 cannot be run by uid $(id -u): may it, and is the interpreter there that its first line names (with CRLF it is not)?" >&2'
@@ -183,8 +183,8 @@ export interface MainEnd {
 }
 
 /**
- * The container's exit code. By itself: the program's own, 128 + n for a signal. After a stop that was asked for: 137
- * if it had to be killed, its own code if it ended with one by itself, else 0.
+ * The container's exit code. Without a requested stop: the program's own, or 128 + n for a signal. After a requested
+ * stop: 137 if it had to be killed, its own code if it exited by itself, else 0.
  */
 export function containerCode({ ending, stopAsked, killed }: MainEnd): number {
   if (!stopAsked) return shellCode(ending)

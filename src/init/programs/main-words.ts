@@ -24,8 +24,8 @@ export interface MainFacts {
 }
 
 /**
- * What the container's arguments ask for.
- * @returns the program and its arguments; empty: there is no main program, supervise until stopped
+ * Interprets the container's arguments.
+ * @returns the program and its arguments; empty: no main program, supervise until stopped
  */
 export function mainWords({
   words,
@@ -40,7 +40,7 @@ export function mainWords({
   if (isSubcommand(first) || first.startsWith('-')) return [hermes, ...words]
   if (first.includes('/')) return words
   const isOnPath = path.split(':').some((dir) => isProgram(join(dir === '' ? '.' : dir, first)))
-  // `hermes` says what is wrong with a word that is neither, and ends with 2.
+  // For a word that is neither, `hermes` reports the error and exits with 2.
   return isOnPath ? words : [hermes, ...words]
 }
 
@@ -50,9 +50,9 @@ function isExecutable(file: string): boolean {
 }
 
 /**
- * Refuses a main program that no user could run. Only certain cases: the kernel decides whether the runtime user may
- * run it.
- * @param file as the container's arguments name it; one without a slash was found on PATH
+ * Refuses a main program that cannot run. Checks only what is certain: the kernel decides whether the runtime user
+ * may run it.
+ * @param file as in the container's arguments; a name without a slash was found on PATH
  * @throws HermesError with the shell's codes, 127 and 126
  */
 export function requireProgram(file: string): void {
@@ -60,8 +60,8 @@ export function requireProgram(file: string): void {
   const status = statSync(file, { throwIfNoEntry: false })
   const path = resolve(file)
   if (status === undefined) {
-    throw new HermesError('FAILED', `the main program ${path} is not there`, {
-      next: "it is the first word after the image's name; is it in the image, or in something that is mounted?",
+    throw new HermesError('FAILED', `the main program ${path} does not exist`, {
+      next: "check the first word after the image's name: the program must be in the image or in a mount",
       exitCode: EXIT.notFound,
     })
   }
@@ -69,10 +69,10 @@ export function requireProgram(file: string): void {
   const mode = (status.mode & 0o7777).toString(8).padStart(4, '0')
   const [what, next] = status.isFile()
     ? [`not executable (mode ${mode})`, `run chmod +x on it, or start its interpreter: sh ${file}`]
-    : ['no file', "the first word after the image's name has to be a program"]
+    : ['no file', "the first word after the image's name must be a program"]
   throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotExecute })
 }
 
-/** The container whose main program is the dashboard takes no lease and has no gateway slots. */
+/** A container whose main program is the dashboard takes no lease and has no gateway slots. */
 export const isDashboard = (words: readonly string[]): boolean =>
   words[0] === 'dashboard' || (words[0] === 'hermes' && words[1] === 'dashboard')

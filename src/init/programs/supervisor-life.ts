@@ -7,9 +7,9 @@ export interface Life {
   readonly started: Started
   readonly socket: Socket
   readonly startedAtMs: number
-  /** Pings since something was heard of it. */
+  /** Number of pings since its last message. */
   unanswered: number
-  /** `restoring`: it has sent hello, and gets back what its predecessor has left. */
+  /** `restoring`: it has sent hello, and gets back the data of its predecessor. */
   stage: 'loading' | 'restoring' | 'listening' | 'doomed' | 'dead'
   saidHello: boolean
   /** The last event it was sent. */
@@ -19,9 +19,8 @@ export interface Life {
 }
 
 /**
- * Sends what there is of these messages, as fast as they are read. Ends silently if the life enters another stage
- * before the end.
- * @param done all of them have been sent
+ * Sends these messages, as fast as they are read. Ends silently if the life reaches another stage in the meantime.
+ * @param done called when all have been sent
  */
 export function pour(life: Life, messages: Iterator<ToSupervisor>, done: () => void): void {
   const { socket, stage } = life

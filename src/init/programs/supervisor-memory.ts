@@ -16,15 +16,15 @@ import { below } from '../../system/paths.ts'
 type Kept = Extract<ToSupervisor, { type: 'kept' }>
 
 export interface SupervisorMemoryOptions {
-  /** Root's alone, and empty: what lies in it is believed by the next supervisor. */
+  /** Accessible only to root, and initially empty: the next supervisor trusts its content. */
   readonly dir: string
   readonly warn: (text: string) => void
 }
 
 /**
- * What a supervisor leaves for the next one: a file for each text. They lie out of the runtime user's reach, so that no
- * gateway can tell a supervisor what its slots are. Not synced: the files have to outlive a process, not the machine,
- * whose boot clears the directory.
+ * Data that a supervisor leaves for the next one: one file per text. The runtime user cannot reach them, so no
+ * gateway can change what a supervisor knows about its slots. Not synced: the files have to outlive a process, not
+ * the machine, whose boot clears the directory.
  */
 export class SupervisorMemory {
   readonly #o: SupervisorMemoryOptions
@@ -36,7 +36,7 @@ export class SupervisorMemory {
     this.#o = options
   }
 
-  /** Done when this returns. A failure is logged once, and the last text of that name stays. */
+  /** Complete when this returns. A failure is reported once, and the last text of that name is kept. */
   take(message: Extract<ToInit, { type: 'keep' | 'forget' }>): void {
     if (message.type === 'keep') this.#keep(message.name, message.text)
     else this.#forget(message.slot)
@@ -74,7 +74,7 @@ export class SupervisorMemory {
     }
   }
 
-  /** In order of name. Each file is read when it is asked for: all of them together need not fit into memory. */
+  /** Sorted by name. Each file is read on demand: all of them together need not fit into memory. */
   *messages(): Generator<Kept> {
     for (const name of readdirSync(this.#o.dir).sort()) {
       if (!isKeptName(name)) continue

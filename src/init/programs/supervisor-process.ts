@@ -22,16 +22,16 @@ const LONGEST_DELAY_MS = 30_000
 const PING_EVERY_MS = 5_000
 /** Pings in a row, not time: after a container was paused, or a laptop slept, it has had none to answer in. */
 const DEAF_AFTER_PINGS = 6
-/** What may wait in our memory for a supervisor that does not read. */
+/** Maximum of data that waits in our memory for a supervisor that does not read. */
 const MAX_UNREAD_BYTES = 8_000_000
-/** For the rest of what a dead one had written: the line ends with its process, unless somebody else holds it. */
+/** For the remaining output of a dead one: its stream ends with its process, unless another process holds it. */
 const LAST_WORDS_MS = 100
 /** Bad messages that are named; the rest of one supervisor's life is counted. */
 const NAMED_MESSAGES = 5
 
 /**
- * How long to wait before the next start.
- * @param failures lives in a row that were not a success: no hello, or shorter than a second
+ * Delay before the next start.
+ * @param failures lives in a row without success: no hello, or shorter than a second
  */
 export const restartDelayMs = (failures: number): number =>
   failures === 0 ? 0 : Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1))
@@ -60,7 +60,10 @@ export interface SupervisorCommand {
   readonly file: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** Its fd 2, for Node's own last words, then what it inherits from fd 4 on. Its fd 3 is the protocol's socket. */
+  /**
+   * Its fd 2, for Node's own last output, then the descriptors it inherits from fd 4 on. Its fd 3 is the protocol's
+   * socket.
+   */
   readonly stderrFd: number | 'ignore'
   readonly fds: readonly (number | 'ignore')[]
 }
@@ -100,7 +103,7 @@ export class SupervisorProcess {
     return this.#life?.stage === 'listening'
   }
 
-  /** Before it is welcomed nothing is sent: what it must know then is in the welcome. */
+  /** Nothing is sent before its welcome, which contains everything it must know. */
   send(message: ToSupervisor): void {
     const life = this.#life
     if (life?.stage !== 'listening') return
@@ -109,9 +112,9 @@ export class SupervisorProcess {
   }
 
   /**
-   * Answers its `hello`: first with what the one before it has left, as fast as it reads that, then with what `welcome`
-   * sends.
-   * @param kept asked for one after the other
+   * Answers its `hello`: first with the data of its predecessor, as fast as it reads, then with the messages of
+   * `welcome`.
+   * @param kept read one after the other
    */
   restore(kept: Iterator<ToSupervisor>, welcome: () => void): void {
     const life = this.#life
@@ -119,7 +122,8 @@ export class SupervisorProcess {
   }
 
   /**
-   * Sends the events that it has not been sent yet, as fast as it reads them: a slow reader costs no memory but theirs.
+   * Sends the events that it has not been sent yet, as fast as it reads them: a slow reader costs no memory but
+   * theirs.
    */
   deliver(): void {
     const life = this.#life
@@ -145,7 +149,7 @@ export class SupervisorProcess {
       started = await processes.start(file, args, {
         cwd: '/',
         env: { ...env },
-        // A session of its own: no terminal, and no Ctrl-C that was meant for the main program.
+        // A separate session: no terminal, and no Ctrl-C meant for the main program.
         detached: true,
         // `pipe` is a socket pair, which here is just what is wanted.
         stdio: ['ignore', 'ignore', stderrFd, 'pipe', ...fds],
@@ -262,7 +266,8 @@ export class SupervisorProcess {
     this.#o.answers(undefined)
     const { pid } = life.started
     this.#o.warn(`the supervisor (pid ${pid}) ${why}; it is killed`)
-    // Its line is closed at its death: closed before, it might see that first, and tell of an init that is gone.
+    // Its connection is closed at its death: closed earlier, it might notice that first, and report that init is
+    // gone.
     if (!this.#signal(pid, 'KILL')) life.socket.destroy() // without its line it ends by itself
   }
 
@@ -275,7 +280,7 @@ export class SupervisorProcess {
     }
   }
 
-  /** Reads what it had written, then goes on. */
+  /** Reads its remaining output, then continues. */
   #dead(life: Life, ending: Ending): void {
     life.stage = 'dead'
     this.#o.answers(undefined)
@@ -283,7 +288,8 @@ export class SupervisorProcess {
     const cancel = this.#o.clock.at(this.#o.clock.nowMs() + LAST_WORDS_MS, () => socket.destroy())
     const over = (): void => {
       cancel()
-      // With what may still be in it: a request of the dead must not be carried out after the next one said hello.
+      // Including pending input: a dead supervisor's request must not be carried out after its successor has said
+      // hello.
       socket.destroy()
       if (this.#life === life) this.#over(life, ending)
     }

@@ -19,7 +19,7 @@ import type { SlotLimits } from './slot-limits.ts'
 
 export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 
-/** How a slot's program is started: what comes before `/bin/sh <run>`, and an environment of init's own making. */
+/** How to start a slot's program: the words before `/bin/sh <run>`, and an environment made by init. */
 export interface SlotCommand {
   /** Where the slots' directories lie. */
   readonly serviceDir: string
@@ -55,7 +55,7 @@ export interface SlotPrograms {
 /** A living process of a slot. */
 export interface LivingChild extends ChildFacts {
   readonly stopSignal: SignalName
-  /** From its stop signal to KILL; a finish program gets none, and its time begins with its start. */
+  /** Time from its stop signal to KILL; a finish program gets no signal, and its time begins with its start. */
   readonly stopTimeoutMs: number
   /** Services only: how far down in the order of dependencies. */
   readonly depth?: number
@@ -68,7 +68,7 @@ interface Living extends LivingChild {
   readiness?: Readiness
 }
 
-/** The slots' processes: at most one for a key, whatever the supervisor asks for. */
+/** The slots' processes: at most one per key, whatever the supervisor requests. */
 export class Children {
   readonly #o: ChildrenOptions
   readonly #living = new Map<string, Living>()
@@ -99,7 +99,7 @@ export class Children {
     return this.#lastChild > 0
   }
 
-  /** The supervisor is gone: what it asked for and has not happened never will. */
+  /** The supervisor is gone: its requests that have not been carried out never will be. */
   forgetRequests(): void {
     this.#queue = []
   }
@@ -116,8 +116,8 @@ export class Children {
   }
 
   /**
-   * At the stop, when the supervisor's starts are refused: the finish program of a service, which takes its own time at
-   * most.
+   * At the stop, when the supervisor's starts are refused: the finish program of a service, which takes its own time
+   * at most.
    */
   async finish(slot: string): Promise<void> {
     this.#o.programs.services.forgetFinish(slot)
@@ -133,7 +133,7 @@ export class Children {
   }
 
   signal(child: ChildId, signal: SignalName, target: 'process' | 'group'): void {
-    // Not found: it has ended, and the supervisor is about to read so.
+    // Not found: it has ended, and the supervisor is about to learn that.
     for (const { child: id, pid, slot } of this.#living.values()) {
       if (id === child) this.#kill(target === 'group' ? -pid : pid, signal, slot)
     }
@@ -247,11 +247,11 @@ export class Children {
     const atMs = this.#o.clock.nowMs()
     let leftoversKilled = false
     try {
-      // At once: as long as a member of the group lives its id is given to nobody else, later it might be.
+      // At once: as long as a member of the group lives, its id is not reused; later it might be.
       leftoversKilled = living.killLeftovers && this.#killGroup(pid, slot)
       living.readiness?.finish()
     } finally {
-      // Whatever went wrong before: an end that is not told would block its slot for ever.
+      // Despite any error before: an unreported end would block its slot indefinitely.
       if (this.#living.get(slot) === living) this.#living.delete(slot)
       this.#o.limits.leave(slot)
       this.#o.programs.services.ended(slot, living.program, pid, ending)
@@ -267,7 +267,7 @@ export class Children {
     return this.#kill(-pid, 'KILL', slot)
   }
 
-  /** @returns false when there is no process, or none that we may signal */
+  /** @returns false if there is no such process, or we may not signal it */
   #kill(pid: number, signal: SignalName | 0, slot: string): boolean {
     try {
       return this.#o.native.kill(pid, signal === 0 ? 0 : SIGNALS[signal])
@@ -289,8 +289,8 @@ export class Children {
 }
 
 /**
- * It may have died already, but it has not been reaped yet: a zombie still has its times. Whatever fails here (EMFILE),
- * the process is there: one that we did not know of would be followed by a second one.
+ * It may have died already, but it has not been waited for yet: a zombie still has its times. Despite any failure
+ * here (EMFILE) the process exists: an unknown one would be followed by a second one.
  */
 function startTimeOf(pid: number): number {
   try {

@@ -4,7 +4,8 @@ import { MAX_UNACKNOWLEDGED, type Sequenced } from '../../protocol/init.ts'
 export type Unnumbered<E = Sequenced> = E extends Sequenced ? Omit<E, 'seq'> : never
 
 /**
- * Events a supervisor has to learn of, whichever one it is by then: numbered, and kept until one has acknowledged them.
+ * Events a supervisor has to learn of, whichever one it is by then: numbered, and kept until one has acknowledged
+ * them.
  */
 export class KeptEvents {
   #events: Sequenced[] = []
@@ -16,7 +17,7 @@ export class KeptEvents {
     return numbered
   }
 
-  /** Everything up to and including `seq` has been dealt with. */
+  /** All events up to and including `seq` have been handled. */
   acknowledge(seq: number): void {
     const left = this.#events.findIndex((event) => event.seq > seq)
     this.#events = left === -1 ? [] : this.#events.slice(left)
@@ -34,7 +35,7 @@ export class KeptEvents {
     return oldest && this.#events[Math.max(0, seq + 1 - oldest.seq)]
   }
 
-  /** Without a listener, no more processes are started that could end, so that memory does not run out. */
+  /** Events are not acknowledged: before memory runs out, no more processes are started that could end. */
   get full(): boolean {
     return this.#events.length >= MAX_UNACKNOWLEDGED
   }

@@ -14,10 +14,10 @@ interface Held {
 }
 
 export interface LogFifosOptions {
-  /** A directory that only we can write, so that nothing can be put in a FIFO's place. */
+  /** A directory that only we can write, so that a FIFO cannot be replaced. */
   readonly dir: string
   readonly native: Pick<Native, 'mkfifo'>
-  /** The user who gets the FIFOs; absent: they stay ours. */
+  /** New owner of the FIFOs; absent: they stay ours. */
   readonly owner: Pick<RuntimeIdentity, 'uid' | 'gid'> | undefined
 }
 
@@ -34,10 +34,10 @@ export class LogFifos {
   }
 
   /**
-   * @param user who the child is, where it is another user than ours: `> /dev/stdout` opens the FIFO anew
-   * @returns a write end for one child, an open file description of its own: O_NONBLOCK, which libuv clears for fds 0
-   * to 2 of the child, is a flag of the description.
-   * @throws Error when what is there is not the FIFO we made
+   * @param user the child's user, if it is not ours: `> /dev/stdout` opens the FIFO again
+   * @returns a write end for one child, with a separate open file description: O_NONBLOCK, which libuv clears for fds
+   * 0 to 2 of the child, is a flag of the description
+   * @throws Error if the path is not the FIFO that we made
    */
   openWriter(slot: string, user?: { readonly uid: number }): number {
     const held = this.#held.get(slot) ?? this.#make(slot, user)
@@ -65,13 +65,14 @@ export class LogFifos {
     rmSync(path, { force: true })
     native.mkfifo(path, 0o600)
     // O_RDWR never blocks on a FIFO (fifo(7)) and is reader and writer at once. Opened before it is given away:
-    // afterwards it would take CAP_DAC_OVERRIDE.
+    // afterwards that would need CAP_DAC_OVERRIDE.
     const fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
     let status: BigIntStats
     try {
       status = fstatSync(fd, { bigint: true })
       if (!status.isFIFO()) throw new Error(`${path} is not a FIFO`)
-      // Its reader, the supervisor, is then of its group. Before it is given away: afterwards it would take CAP_FOWNER.
+      // Its reader, the supervisor, is then in its group. Before it is given away: afterwards that would need
+      // CAP_FOWNER.
       if (owner !== undefined && user !== undefined) chmodSync(path, 0o660)
       if (owner !== undefined) lchownSync(path, user?.uid ?? owner.uid, owner.gid)
     } catch (error) {

@@ -7,8 +7,8 @@ const NEWLINE = 10
 const MAX_BYTES = 65_536
 
 /**
- * The reading end of a notification fd: readiness is the first newline (s6's notification-fd); an end without one says
- * nothing. init reads it, not the supervisor, whose death would give a starting service SIGPIPE.
+ * The reading end of a notification fd: readiness is the first newline (s6's notification-fd); an end without one
+ * means nothing. init reads it, not the supervisor, whose death would send a starting service SIGPIPE.
  */
 export class Readiness {
   readonly #fd: number
@@ -17,21 +17,21 @@ export class Readiness {
   #bytes = 0
   #done = false
 
-  /** @param fd a non-blocking read end, ours from now on */
+  /** @param fd a non-blocking read end, owned by this object from now on */
   constructor(fd: number, ready: () => void) {
     this.#fd = fd
     this.#ready = ready
     this.#socket = new Socket({ fd, readable: true, writable: false })
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk))
-    // All was taken. The socket closes its fd now, and the number may be another file's when the service's end is
-    // noticed.
+    // Everything was read. The socket closes its fd now; the number may belong to another file when the service's end
+    // is noticed.
     this.#socket.on('end', () => this.close())
     this.#socket.on('error', () => this.close())
   }
 
   /** The service has ended: takes what it may have written just before, then closes. */
   finish(): void {
-    // A socket that has seen the end of its pipe is destroyed, and its number may be somebody else's by now.
+    // A socket that has seen the end of its pipe is destroyed, and its number may belong to another file by now.
     if (!this.#done && !this.#socket.destroyed) this.#take(readWhatIsThere(this.#fd))
     this.close()
   }
@@ -53,7 +53,7 @@ export class Readiness {
 
 function readWhatIsThere(fd: number): Buffer {
   const buffer = Buffer.alloc(MAX_BYTES)
-  // EAGAIN: nothing was written, and somebody holds the other end.
+  // EAGAIN: nothing was written, and another process holds the other end.
   return buffer.subarray(
     0,
     unlessCode(['EAGAIN'], () => readSync(fd, buffer), 0),

@@ -20,14 +20,14 @@ import type { RootEnvironment } from '../facts/root-environment.ts'
 import type { Pipes } from '../processes/pipes.ts'
 import { serviceView } from './service-views.ts'
 
-/** The dashboard's own: a reader of a service's environment must not be able to log in there. */
+/** Variables of the dashboard: a reader of a service's environment must not be able to log in there. */
 const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
 const withoutSecrets = (variables: Variables): Variables =>
   Object.fromEntries(Object.entries(variables).filter(([name]) => !isSecret(name)))
 
 export interface ServiceProgramsOptions {
   readonly pipes: Pipes
-  /** The container's environment as it is now. */
+  /** The container's current environment. */
   readonly container: () => Variables
   readonly root: Pick<RootEnvironment, 'path' | 'variables'>
   /** Root's alone; scripts that set environments are written into it, and working directories. */
@@ -36,17 +36,17 @@ export interface ServiceProgramsOptions {
   readonly serviceDir: string
   /** Our own uid. */
   readonly uid: number
-  /** Whom slots run as, and what of setpriv's keeps that user from new privileges. */
+  /** The user that slots run as, and the options of setpriv that keep it from gaining privileges. */
   readonly runtimeUser: { readonly uid: number; readonly restrictions: readonly string[] }
   readonly warn: (text: string) => void
 }
 
-/** How a process is started. */
+/** How to start a process. */
 export interface StartCommand {
   readonly words: readonly string[]
   readonly env: Variables
   readonly cwd: string
-  /** Descriptors that are ours to close; absent: /dev/null, and the slot's log. */
+  /** Descriptors that we must close; absent: /dev/null, and the slot's log. */
   readonly stdin?: number
   readonly stdout?: number
   /** It has a line to us, its descriptor HANDOVER_FD; called with our end of it. */
@@ -55,7 +55,7 @@ export interface StartCommand {
 
 interface Known {
   readonly programs: Programs
-  /** How `run` ended last, for the finish program. */
+  /** The last ending of `run`, for the finish program. */
   lastEnding?: { readonly pid: number; readonly ending: Ending }
 }
 
@@ -71,32 +71,32 @@ export class ServicePrograms {
     this.#o = options
   }
 
-  /** Once, before the supervisor may begin. */
+  /** Called once, before the supervisor may begin. */
   load(table: Pick<ServiceTable, 'programs'>): void {
     this.#known = new Map(table.programs.map((programs) => [serviceSlot(programs.name), { programs }]))
   }
 
-  /** Slots whose name begins as a service's are never anything else. */
+  /** Slots whose name starts like a service's are always services. */
   isService(slot: string): boolean {
     return serviceOfSlot(slot) !== undefined
   }
 
-  /** How far down it lies; undefined: not a service. */
+  /** Depth in the dependencies; undefined: not a service. */
   depth(slot: string): number | undefined {
     return this.#known.get(slot)?.programs.depth
   }
 
-  /** The user it runs as; undefined: as we, or it is not a service. */
+  /** The user it runs as; undefined: ours, or not a service. */
   user(slot: string): ServiceUser | undefined {
     return this.#known.get(slot)?.programs.user
   }
 
-  /** What its finish program may take; undefined: no limit. */
+  /** Time limit of its finish program; undefined: none. */
   finishTimeoutMs(slot: string): number | undefined {
     return this.#known.get(slot)?.programs.finishTimeoutMs
   }
 
-  /** From now on the supervisor's starts are refused, and finish programs are up to us. */
+  /** From now on the supervisor's starts are refused, and init runs the finish programs. */
   stop(): void {
     this.#stopping = true
   }
@@ -128,14 +128,14 @@ export class ServicePrograms {
     if (finish !== undefined && (oneshot ? succeeded : this.#stopping)) this.#unfinished.add(slot)
   }
 
-  /** The service's input ends once everybody who writes into it has gone. @returns false: it has none */
+  /** Ends the service's input once all its writers have gone. @returns false: it has none */
   endInput(slot: string): boolean {
     const pipe = this.#known.get(slot)?.programs.reads
     if (pipe !== undefined) this.#o.pipes.close(pipe)
     return pipe !== undefined
   }
 
-  /** @throws Error when there is no such service or program */
+  /** @throws Error if there is no such service or program */
   command(slot: string, program: 'run' | 'finish'): StartCommand {
     const known = this.#known.get(slot)
     if (known === undefined) throw new Error('the image defines no such service')
@@ -181,8 +181,8 @@ export class ServicePrograms {
       const start = { words: [...prefix, ...words], env: this.#rootEnvironment(programs) }
       return { ...withBytes(start, join(dir, slot)), cwd }
     }
-    // Set after the drop: setpriv runs as root, and would obey what others have put into the environment. Likewise the
-    // directory: root would follow a link of the user's to where the user itself cannot go.
+    // Set after root is dropped: setpriv runs as root, and would obey variables set by others. The same holds for the
+    // directory: root would follow a link of the user's to a place that the user cannot reach.
     const script = join(dir, slot)
     const container = this.#o.container()
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }

@@ -1,15 +1,14 @@
 import { lstatSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
-/** What the supervisor keeps in a slot's directory, and s6's tools look for when their argument is `.`. */
+/** Entries that the supervisor keeps in a slot's directory, where s6's tools look for them when called with `.`. */
 const OF_THE_SLOT = ['supervise', 'event', 'down']
 
 /**
- * The working directory of a service that came as a service directory: as the one that defines it, which may be
- * read-only, but also a supervised one, so that `s6-svc -O .` works. It is ours, made of links: a program of root's
- * starts in nothing that others can write.
- * @param root below it lie the views, each under the whole path of its definition, so that `..` leads to where it would
- * there
+ * The working directory of a service from a service directory: like its definition, which may be read-only, but also
+ * a supervised directory, so that `s6-svc -O .` works. It belongs to us and consists of links: a program of root's
+ * must not start in a directory that others can write.
+ * @param root parent of the views, each under the whole path of its definition, so that `..` leads to the same place
  * @param slotDir the slot's directory in the scan directory
  * @returns its path
  * @throws the error of the file system
@@ -26,7 +25,7 @@ export function serviceView(root: string, definition: string, slotDir: string): 
 
 function linkDefinition(root: string, definition: string): void {
   for (const name of readdirSync(definition)) {
-    // The logger in it is a service with a view of its own.
+    // A logger inside it is a service with its own view.
     if (!OF_THE_SLOT.includes(name) && !(name === 'log' && isService(join(definition, name))))
       link(join(definition, name), join(root, definition, name))
   }

@@ -4,12 +4,12 @@ import type { Clock } from '../../system/clock.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import type { Environment } from '../../system/programs/install.ts'
 
-/** Where the container's own cgroup says no number. */
+/** Used if the container's own cgroup has no limit. */
 const DEFAULT_MOST = 4096
-/** What a slot needs at the least: a shell, a program, and some threads. */
+/** Minimum for a slot: a shell, a program, and some threads. */
 const LEAST = 64
 const LARGEST = 4_194_304
-/** What was killed with a slot is gone by then, usually. */
+/** Processes killed with a slot are usually gone by then. */
 const AGAIN_AFTER_MS = 1_000
 const CGROUPS = '/sys/fs/cgroup'
 
@@ -35,16 +35,16 @@ interface Parent {
 }
 
 /**
- * How many processes and threads a slot may have, so that a fork bomb in one does not keep all others from starting. By
- * a cgroup for each slot, where cgroups can be written (pids.max); by RLIMIT_NPROC, which counts the uid on the whole
- * host, only when it is asked for.
+ * Limits the processes and threads of a slot, so that a fork bomb in one does not keep the others from starting. Uses
+ * a cgroup per slot if cgroups can be written (pids.max); RLIMIT_NPROC, which counts the uid on the whole host, only
+ * on request.
  */
 export class SlotLimits {
   readonly #o: SlotLimitsOptions
   readonly #asked: number | undefined
   readonly #parent: Parent | undefined
   #warned = false
-  /** Slots that have ended, whose cgroups are still there. */
+  /** Slots that have ended and whose cgroups still exist. */
   readonly #ended = new Set<string>()
 
   constructor(options: SlotLimitsOptions) {
@@ -55,7 +55,7 @@ export class SlotLimits {
   }
 
   /**
-   * Words in front of a slot's command. Its process enters the cgroup itself, before it is a program that could fork.
+   * Words before a slot's command. Its process enters the cgroup itself, before it becomes a program that could fork.
    */
   prefix(slot: string): readonly string[] {
     const procs = this.#cgroupOf(slot)
@@ -81,14 +81,14 @@ export class SlotLimits {
       try {
         rmdirSync(this.#dirOf(slot))
       } catch (error) {
-        // Somebody is in there: the next slot that ends, or the next start of this one, finds it.
+        // It still contains a process: the next slot that ends, or the next start of this one, removes it.
         if ((error as NodeJS.ErrnoException).code === 'EBUSY') continue
       }
       this.#ended.delete(slot)
     }
   }
 
-  /** Makes it. @returns the file that a process is entered by; undefined: there is no such limit */
+  /** Creates it. @returns the file through which a process enters it; undefined: there is no such limit */
   #cgroupOf(slot: string): string | undefined {
     if (this.#parent === undefined) return undefined
     const dir = this.#dirOf(slot)
@@ -111,7 +111,7 @@ export class SlotLimits {
   }
 }
 
-/** @returns 0: no limit at all; undefined: nothing is asked for */
+/** @returns 0: no limit; undefined: not set */
 function requestedMost({ env, warn, ownLimits = '/proc/self/limits' }: SlotLimitsOptions): number | undefined {
   const text = env.HERMES_MAX_PROCESSES ?? ''
   if (text === '') return undefined
@@ -123,13 +123,13 @@ function requestedMost({ env, warn, ownLimits = '/proc/self/limits' }: SlotLimit
     )
     return undefined
   }
-  // Without CAP_SYS_RESOURCE nobody can raise it, and no slot would start.
+  // Without CAP_SYS_RESOURCE the limit cannot be raised, and no slot would start.
   const hard = hardLimit(readText(ownLimits)) ?? LARGEST
   if (most > hard) warn(`HERMES_MAX_PROCESSES: the container may have ${hard} at most, got ${most}; it is ${hard}`)
   return Math.min(most, hard)
 }
 
-/** @param text /proc/self/limits: a row for each limit, whose columns are name, soft limit, hard limit and unit */
+/** @param text /proc/self/limits: one row per limit, with the columns name, soft limit, hard limit and unit */
 function hardLimit(text: string): number | undefined {
   const row = text
     .split('\n')
@@ -142,8 +142,8 @@ function hardLimit(text: string): number | undefined {
 /**
  * Our own cgroup, if it can have children with a limit of their own. Half of what it has itself is what one slot may
  * take. In version 2 a cgroup that has processes, as a container's has, hands on threaded controllers only (pids is
- * one), and to children that are threaded (cgroup-v2, "Threads"). Their parent still takes processes, such as those of
- * docker exec.
+ * one), and to children that are threaded (cgroup-v2, "Threads"). Their parent still takes processes, such as those
+ * of docker exec.
  */
 function findParent({ cgroups = CGROUPS, self = '/proc/self/cgroup' }: SlotLimitsOptions): Parent | undefined {
   try {
@@ -152,7 +152,7 @@ function findParent({ cgroups = CGROUPS, self = '/proc/self/cgroup' }: SlotLimit
     const line = v1 ?? lines.find((one) => one.startsWith('0::'))
     if (line === undefined) return undefined
     const mount = v1 === undefined ? cgroups : join(cgroups, 'pids')
-    // A container's mount begins with its own cgroup or with the host's; one that does not hold us is not ours.
+    // A container's mount starts at its own cgroup or at the host's; one that does not contain us is not ours.
     const dir = [join(mount, line.split(':').slice(2).join(':')), mount].find(holdsUs)
     if (dir === undefined) return undefined
     accessSync(join(dir, 'cgroup.procs'), constants.W_OK)
@@ -161,14 +161,14 @@ function findParent({ cgroups = CGROUPS, self = '/proc/self/cgroup' }: SlotLimit
     const most = own > 0 ? Math.max(LEAST, Math.floor(own / 2)) : DEFAULT_MOST
     return { dir, most, threaded: v1 === undefined }
   } catch {
-    // Read-only, as Docker mounts it; not there; no such controller: then there is no such limit, as docs/security.md
-    // says.
+    // Read-only, as Docker mounts it; missing; no such controller: then there is no such limit, as docs/security.md
+    // explains.
     return undefined
   }
 }
 
 const holdsUs = (dir: string): boolean => readText(join(dir, 'cgroup.procs')).split('\n').includes(String(process.pid))
 
-/** @returns nothing where there is no such file */
+/** @returns an empty text if there is no such file */
 const readText = (file: string): string =>
   unlessCode(['ENOENT', 'ENOTDIR', 'EOPNOTSUPP', 'ENOTSUP'], () => readFileSync(file, 'latin1'), '')

@@ -7,12 +7,12 @@ import type { LivingChild } from './children.ts'
 
 const NAME_AFTER_MS = 2_000
 const LOOK_EVERY_MS = 20
-/** After KILL the kernel needs its time, too; what is left then is stuck in a system call. */
+/** After KILL the kernel needs time, too; a process that is left then is stuck in a system call. */
 const AFTER_KILL_MS = 500
-/** Somebody's `docker exec bash` ignores TERM, and ends with us anyway. */
+/** A shell of `docker exec` ignores TERM, and ends with us anyway. */
 const FOREIGN_GRACE_MS = 1_000
 const NAMED = 10
-/** A logger whose input has ended has this long to write what it has read, before it gets its signal. */
+/** Time for a logger to write what it has read after its input has ended, before it gets a signal. */
 const LOGGER_GRACE_MS = 1_000
 
 export interface StopOptions {
@@ -32,7 +32,7 @@ export interface StopOptions {
 
 export interface StoppedContainer {
   readonly totalMs: number
-  /** Every process of the namespace is ours to end; else only what descends from us. */
+  /** We end every process of the namespace; otherwise only our descendants. */
   readonly pid1: boolean
   readonly ownPid: number
 }
@@ -47,7 +47,7 @@ export interface StoppedServices {
 interface Left {
   readonly pid: number
   readonly name: string
-  /** The slot in whose session it runs. */
+  /** The slot whose session it runs in. */
   readonly slot?: string | undefined
 }
 
@@ -59,13 +59,13 @@ export class Stop {
   readonly #told = new Set<number>()
   /** Starts of finish programs that are on their way. */
   #finishing = 0
-  /** Services get their signals one depth after the other, until half of the time is over. */
+  /** Services are stopped one depth after the other, until half of the time is over. */
   #inOrder = true
   #alarms: Cancel[] = []
   #again: Cancel | undefined
   #finish: () => void = () => undefined
   #finished = false
-  /** The process table could not be read, and that was logged. */
+  /** The process table could not be read, which was logged. */
   #isBlind = false
 
   constructor(options: StopOptions) {
@@ -74,7 +74,7 @@ export class Stop {
   }
 
   /**
-   * Resolves when no process is left, or when even KILL has not helped in time. It resolves whatever fails on the way.
+   * Resolves as soon as no process is left, or when even KILL has not helped in time. It resolves despite any error.
    */
   run(): Promise<void> {
     const { totalMs } = this.#o.container
@@ -95,7 +95,7 @@ export class Stop {
     for (const child of children()) if (child.depth === undefined) this.#tell(child)
     const main = mainPid()
     if (main !== undefined) this.#signal(main, 'TERM', 'the main program')
-    // What a service has started in its session is its own to end.
+    // A service ends the processes that it has started in its session itself.
     const spared = new Set([...children().map(({ pid }) => pid), main])
     const sessions = new Set(services.map(({ pid }) => pid))
     for (const { pid, comm, session } of this.#others())
@@ -157,7 +157,7 @@ export class Stop {
     })
   }
 
-  /** Its stop signal, and KILL when its own time is over. A finish program gets none: it is about to end. */
+  /** Sends its stop signal, and KILL when its own time is over. A finish program gets no signal: it is about to end. */
   #tell(child: LivingChild): void {
     if (this.#told.has(child.child)) return
     this.#told.add(child.child)
@@ -184,7 +184,7 @@ export class Stop {
 
   #lookLater(): void {
     const { clock } = this.#o
-    // The ends of strangers (grandchildren, `docker exec`) are nobody's event.
+    // No event reports the end of strangers (grandchildren, `docker exec`).
     this.#again ??= clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
       this.#again = undefined
       this.lookAgain()
@@ -198,7 +198,7 @@ export class Stop {
     this.#finish()
   }
 
-  /** The processes that must end, except us and the supervisor. Zombies have ended. */
+  /** The processes that have to end besides us and the supervisor. Zombies have ended. */
   #others(): readonly ProcessFacts[] {
     const { container, supervisorPid } = this.#o
     const { pid1, ownPid } = container
@@ -208,7 +208,7 @@ export class Stop {
   }
 
   /**
-   * Where the process table cannot be read, because no descriptor is left for it, what we have started is all that is
+   * If the process table cannot be read because no descriptor is left, only the processes that we have started are
    * known.
    */
   #processes(): readonly ProcessFacts[] {
@@ -262,7 +262,7 @@ export class Stop {
     if (left.length > 0) this.#o.say(why(left))
     const leaders = new Set(this.#o.children().map(({ pid }) => pid))
     for (const one of left) this.#kill(one, leaders.has(one.pid) ? -one.pid : one.pid)
-    // Once more: a process can have been forked while we looked.
+    // Repeated, because a process can have been forked during the look.
     this.#after(this.#o.clock.nowMs() - this.#startedAtMs + LOOK_EVERY_MS, () => {
       for (const one of this.#left()) this.#kill(one, one.pid)
     })
@@ -297,7 +297,8 @@ export class Stop {
   }
 
   /**
-   * A fault of ours costs the step it is in; the stop goes on, as nothing comes after it that could end the container.
+   * An error of ours costs only the current step; the stop continues, because nothing after it could end the
+   * container.
    */
   #attempt(act: () => void): void {
     try {

@@ -135,9 +135,9 @@ test.each([
   {
     command: ['/no/such/program', 'x'],
     code: 127,
-    says: /the main program \/no\/such\/program is not there\. .*image/,
+    says: /the main program \/no\/such\/program does not exist\. .*image/,
   },
-  { command: ['./setup'], code: 127, says: /the main program \/tmp\/setup is not there/ },
+  { command: ['./setup'], code: 127, says: /the main program \/tmp\/setup does not exist/ },
   { command: ['/etc/passwd'], code: 126, says: /\/etc\/passwd is not executable \(mode 0644\)\. run chmod \+x/ },
   { command: ['/etc'], code: 126, says: /\/etc is no file/ },
 ])(
