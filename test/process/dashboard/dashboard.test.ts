@@ -122,7 +122,7 @@ test('what is wrong with a request is told by its key', async () => {
   expect(await detail({ username: 'me' })).toBe('body.password: expected text')
   expect(await detail({ username: 'me', password: 1 })).toBe('body.password: expected text')
   expect(await detail([])).toBe('body: expected an object')
-  expect(await detail({ username: 'me', password: 'x', more: 1 })).toBe('body: there is no "more"')
+  expect(await detail({ username: 'me', password: 'x', more: 1 })).toBe('body: unknown key "more"')
 })
 
 test('the hash that hermes dashboard hash-password prints lets that password in', async () => {
