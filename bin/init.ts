@@ -7,7 +7,7 @@ const words = process.argv.slice(2)
 const foreground = words[0] === '--foreground'
 
 const env = foreground ? process.env : givenEnvironment(process.env)
-// The wrapper's fork has said what it knows; it may be gone already.
+// The wrapper's fork has passed on the environment; it may have ended already.
 if (!foreground && process.env.HERMES_ENVIRON_OF) endCopy(Number(process.env.HERMES_ENVIRON_OF))
 
 void runInit({

@@ -1,5 +1,5 @@
 // A logger as s6-log and logutil-service are: standard input to stamped, rotated files. node s6-log.cjs SCRIPT…
-// Who has s6's own uses that (docker/rootfs/command/s6-log).
+// If s6's own s6-log is installed, it is used instead (docker/rootfs/command/s6-log).
 import { closeSync, writeSync } from 'node:fs'
 import { exitCodes, S6Error } from '../src/s6/error.ts'
 import { LOG_USAGE, parseLog } from '../src/s6/log-script.ts'
@@ -7,7 +7,7 @@ import { LogWriter } from '../src/s6/log-writer.ts'
 import { type Clock, systemClock } from '../src/system/clock.ts'
 import { loadNative } from '../src/system/native/native-libc.ts'
 
-/** A writer that never ends its line is not waited for. */
+/** Time limit for a writer that does not end its line. */
 const LAST_LINE_MS = 1000
 
 const say = (text: string): void => void writeSync(2, `s6-log: ${text}\n`)
@@ -29,32 +29,32 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 /**
- * Resolves at the end of the input; or, once told to end, at the end of a line: what comes then waits in the pipe for
+ * Resolves at the end of the input; or, after a request to end, at the end of a line: later input waits in the pipe for
  * the next logger.
  */
 function inputEnds(writer: LogWriter, clock: Clock, ignoresTerm: boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const input = process.stdin
-  let told = false
+  let ending = false
   const end = (): void => {
     input.destroy()
     resolve()
   }
-  const tell = (): void => {
-    told = true
+  const endSoon = (): void => {
+    ending = true
     if (!writer.midLine) end()
     else clock.at(clock.nowMs() + LAST_LINE_MS, end)
   }
   input.on('data', (chunk: Buffer) => {
     writer.write(chunk)
-    if (told && !writer.midLine) end()
+    if (ending && !writer.midLine) end()
   })
   input.once('end', resolve)
   input.once('error', reject)
   // How s6's users force a rotation: `s6-svc -a`.
   process.on('SIGALRM', () => writer.rotate())
-  process.on('SIGHUP', tell)
-  process.on('SIGTERM', ignoresTerm ? () => undefined : tell)
+  process.on('SIGHUP', endSoon)
+  process.on('SIGTERM', ignoresTerm ? () => undefined : endSoon)
   return promise
 }
 

@@ -9,10 +9,10 @@ import { loadNative } from '../src/system/native/native-libc.ts'
 
 declare const HERMES_VERSION: string
 
-// init says what a missing binding costs; here it is one console sink that cannot be written without it.
+// init reports the effects of a missing binding; here one console sink cannot be written without it.
 loadNative().then(({ native }) => {
   const start = JSON.parse(process.argv[2] ?? '') as SupervisorStart
-  // Before anything is read that others can write. Here and not on the way here: after an exec gateways could trace us.
+  // Before reading anything that others can write. Here and not earlier: after an exec, gateways could trace us.
   if (start.dropped) {
     native.refuseNewPrivileges()
     becomeUser(start.identity, native)
@@ -25,7 +25,7 @@ loadNative().then(({ native }) => {
     clock: systemClock(),
     native,
     random: Math.random,
-    // process.exit can hang for ever in a join of V8's workers.
+    // process.exit can hang indefinitely in a join of V8's workers.
     exit: (code) => native.exitNow(code),
   })
 })
