@@ -4,11 +4,15 @@ import {
   constants,
   fchown,
   fstat,
+  link,
+  linkSync,
   lstat,
   lstatSync,
   open,
   openSync,
   type Stats,
+  unlink,
+  unlinkSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -160,12 +164,15 @@ export class VolumeLock {
     let fd: number | undefined
     this.#obstacle = undefined
     try {
-      fd = await this.#open()
+      const opened = await this.#open()
+      fd = opened.fd
       this.#opened = true
-      const lock = await native.tryLockLater(fd)
+      const lock = opened.isLocked ? 'held' : await native.tryLockLater(fd)
       if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
       // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.
       if (lock === 'held' && !(await this.#isStillThere(fd))) return 'vanished'
+      // A file that another container has just made has a second name for a moment, and is locked then.
+      if (lock !== 'busy' && (await promisify(fstat)(fd)).nlink > 1) throw new NoLease('a file with several names')
       if (lock === 'held') {
         this.#fd = fd
         this.#everHeld = true
@@ -185,19 +192,18 @@ export class VolumeLock {
     }
   }
 
-  async #open(): Promise<number> {
+  async #open(): Promise<OpenedLease> {
     const { owner } = this.#o
     const existing = await orAsRuntimeUserLater(owner, openLater(this.#path, OPEN_FLAGS), () =>
       openSync(this.#path, OPEN_FLAGS),
     ).catch(unlessGone)
-    const fd = existing ?? (await this.#create())
-    const status = await promisify(fstat)(fd)
-    const what = this.#whatElse(status)
+    const opened = existing === undefined ? await this.#create() : { fd: existing, isLocked: false }
+    const what = this.#whatElse(await promisify(fstat)(opened.fd))
     if (what !== undefined) {
-      leave(fd)
+      leave(opened.fd)
       throw new NoLease(what)
     }
-    return fd
+    return opened
   }
 
   /**
@@ -207,29 +213,54 @@ export class VolumeLock {
   #whatElse(status: Stats): string | undefined {
     const { owner } = this.#o
     if (!status.isFile()) return 'not a regular file'
-    if (status.nlink > 1) return 'a file with several names'
     const isForeign = owner !== undefined && this.#everHeld && status.uid !== owner.uid
     return isForeign ? `a file of uid ${status.uid}` : undefined
   }
 
-  /** The supervisor writes into it before the volume is repaired. An existing file keeps its owner. */
-  async #create(): Promise<number> {
-    const { owner } = this.#o
-    const flags = OPEN_FLAGS | O_CREAT | O_EXCL
+  /**
+   * Makes the file. It is locked before it has its name: a container that waits would else find it between the two, and
+   * lock it first. The supervisor writes into it before the volume is repaired, so it gets its owner here. An existing
+   * file keeps its own.
+   */
+  async #create(): Promise<OpenedLease> {
+    const { owner, native } = this.#o
+    const scratch = join(this.#o.dir, `.${basename(this.#o.file)}.new`)
+    let fd: number | undefined
     try {
-      const fd = await orAsRuntimeUserLater(owner, openLater(this.#path, flags), () =>
-        openSync(this.#path, flags, MODE),
-      )
-      if (owner !== undefined && (await promisify(fstat)(fd)).uid !== owner.uid)
-        await promisify(fchown)(fd, owner.uid, owner.gid)
-      return fd
+      fd = await this.#make(scratch)
+      const lock = await native.tryLockLater(fd)
+      await orAsRuntimeUserLater(owner, promisify(link)(scratch, this.#path), () => linkSync(scratch, this.#path))
+      return { fd, isLocked: lock === 'held' }
     } catch (error) {
-      // Another process has just created it.
+      if (fd !== undefined) leave(fd)
+      const { code } = error as NodeJS.ErrnoException
+      // Another process has just made it, or there are no hard links here.
+      if (code === 'EEXIST' || NO_HARD_LINKS.has(code ?? '')) return { fd: await this.#makeOrOpen(), isLocked: false }
+      throw error
+    } finally {
+      if (fd !== undefined)
+        await orAsRuntimeUserLater(owner, promisify(unlink)(scratch), () => unlinkSync(scratch)).catch(unlessGone)
+    }
+  }
+
+  async #makeOrOpen(): Promise<number> {
+    try {
+      return await this.#make(this.#path)
+    } catch (error) {
       const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
       const other = isThere ? await openLater(this.#path, OPEN_FLAGS).catch(unlessGone) : undefined
       if (other !== undefined) return other
       throw error
     }
+  }
+
+  async #make(path: string): Promise<number> {
+    const { owner } = this.#o
+    const flags = OPEN_FLAGS | O_CREAT | O_EXCL
+    const fd = await orAsRuntimeUserLater(owner, openLater(path, flags), () => openSync(path, flags, MODE))
+    if (owner !== undefined && (await promisify(fstat)(fd)).uid !== owner.uid)
+      await promisify(fchown)(fd, owner.uid, owner.gid)
+    return fd
   }
 
   async #isStillThere(fd: number): Promise<boolean> {
@@ -254,6 +285,15 @@ const leave = (fd: number): void => close(fd, () => undefined)
 
 function unlessGone(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+}
+
+/** link(2) on file systems without hard links (FAT, some network mounts). */
+const NO_HARD_LINKS = new Set(['EPERM', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+interface OpenedLease {
+  readonly fd: number
+  /** It is new, and was locked before it had its name. */
+  readonly isLocked: boolean
 }
 
 /** The opened file is not a lease. */
