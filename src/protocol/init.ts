@@ -115,7 +115,8 @@ export type ToSupervisor =
       readonly children: readonly ChildFacts[]
       /** Stages of the boot that are done, for a supervisor that was restarted. */
       readonly begun: boolean
-      readonly lease: LeaseState
+      /** `unknown`: the first look at the lock has no answer yet; `lease` follows. */
+      readonly lease: LeaseState | 'unknown'
       /**
        * Number of unacknowledged events that follow at once. Once they have arrived, a spawn that is neither among
        * `children` nor among them never happened: its request died with the supervisor that made it.

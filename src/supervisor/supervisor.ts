@@ -47,7 +47,7 @@ export class Supervisor {
         return
       case 'welcome':
         this.#slots.reports.welcome(message.children, message.replay)
-        this.#volume.life.leaseIs(message.lease)
+        if (message.lease !== 'unknown') this.#volume.life.leaseIs(message.lease)
         this.#outside.doors.open()
         this.#news.sayAgainWhatEnded()
         if (message.begun) this.#volume.life.begin()

@@ -19,7 +19,8 @@ export type Gate = GateFacts &
   )
 
 interface GateFacts {
-  readonly lease: LeaseState
+  /** `unknown`: the lock has not been looked at yet. */
+  readonly lease: LeaseState | 'unknown'
   readonly hooksDone: boolean
   /** The volume was repaired once; where the counter decides, that is enough. */
   readonly everPrepared: boolean
@@ -58,7 +59,7 @@ export type GateEffect =
 export type GateStep = readonly [Gate, ...GateEffect[]]
 
 /** Before the first look at the lock. */
-export const newGate: Gate = { at: 'waiting', lease: 'busy', hooksDone: false, everPrepared: false, look: 0 }
+export const newGate: Gate = { at: 'waiting', lease: 'unknown', hooksDone: false, everPrepared: false, look: 0 }
 
 /**
  * What `welcome` tells a supervisor that comes later. Where the counter decides, each supervisor counts before it
@@ -94,13 +95,13 @@ function leaseIs(gate: Gate, { state, opened }: Extract<GateEvent, { type: 'leas
   const next: Gate = { ...factsOf(gate), lease: state, at: 'waiting' }
   switch (state) {
     case 'busy':
-      return [next, { type: 'warn-busy' }, sendLease(next)]
+      return [next, { type: 'warn-busy' }, sendLease(state)]
     case 'held':
     case 'none':
       return lookAt(next, 'prepare')
     case 'unsupported':
       // The supervisor's counter decides, if anything can be written at all.
-      return opened ? [next, sendLease(next)] : lookAt(next, 'try')
+      return opened ? [next, sendLease(state)] : lookAt(next, 'try')
   }
 }
 
@@ -114,7 +115,8 @@ function lookAt(gate: Gate, what: Look): GateStep {
 
 function looked(gate: Gate, what: Look, problem: string | undefined): GateStep {
   // The supervisor hears of the lease only now: it signs run.lease then, which the repair may have to make possible.
-  const sends = gate.lease !== 'unsupported' || what === 'try' ? [sendLease(gate)] : []
+  const { lease } = gate
+  const sends = lease !== 'unknown' && (lease !== 'unsupported' || what === 'try') ? [sendLease(lease)] : []
   if (problem !== undefined) return [{ ...factsOf(gate), at: 'unusable' }, { type: 'end', why: problem }, ...sends]
   if (what === 'try') return [{ ...factsOf(gate), at: 'waiting' }, ...sends]
   const [next, ...effects] = pass({ ...gate, everPrepared: true })
@@ -130,7 +132,7 @@ const pass = (gate: Gate): GateStep =>
       ]
     : [{ ...factsOf(gate), at: 'prepared' }]
 
-const sendLease = ({ lease }: Gate): GateEffect => ({ type: 'send', message: { type: 'lease', state: lease } })
+const sendLease = (state: LeaseState): GateEffect => ({ type: 'send', message: { type: 'lease', state } })
 
 const factsOf = ({ lease, hooksDone, everPrepared, look }: Gate): GateFacts => ({
   lease,

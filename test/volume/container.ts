@@ -25,7 +25,12 @@ export interface Disk {
 }
 
 type ToSupervisor =
-  | { readonly type: 'welcome'; readonly begun: boolean; readonly lease: LeaseState; readonly kept?: 'yes' | 'lost' }
+  | {
+      readonly type: 'welcome'
+      readonly begun: boolean
+      readonly lease: LeaseState | 'unknown'
+      readonly kept?: 'yes' | 'lost'
+    }
   | { readonly type: 'lease'; readonly state: LeaseState }
   | { readonly type: 'begin' | 'stop' }
 type ToInit =
@@ -102,7 +107,7 @@ export class Container {
     switch (message.type) {
       case 'welcome':
         if (message.kept !== undefined) this.lifeTakes({ type: 'restored', booted: message.kept })
-        this.lifeTakes({ type: 'lease', state: message.lease })
+        if (message.lease !== 'unknown') this.lifeTakes({ type: 'lease', state: message.lease })
         if (message.begun) this.lifeTakes({ type: 'begin' })
         return
       case 'stop':

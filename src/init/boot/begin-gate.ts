@@ -40,7 +40,7 @@ export class BeginGate {
     this.#o = options
   }
 
-  get lease(): LeaseState {
+  get lease(): LeaseState | 'unknown' {
     return this.#gate.lease
   }
 

@@ -1,6 +1,7 @@
 // Every Node of ours, however it is started: no signal opens an inspector, and no variable makes it load code while it
 // is root.
 import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { expect, test } from 'vitest'
 import { CODE_LOADERS } from '../../../src/system/programs/own-node.ts'
 import { type Box, type BoxOptions, gatewayOf, startContainer } from '../../support/container/container.ts'
@@ -63,10 +64,12 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
   await box.exec(['hermes', 'kanban', 'work'])
   await box.ok('s6-svstat', '/run/service/web')
   await box.ok('hermes', 'profile', 'list')
+  await box.ok('env', 'EDITOR=true', 'hermes', 'config', 'edit')
   await box.ok('hermes', 'healthcheck')
 
   const seen = await starts(box)
-  const programs = readdirSync('bin').map((name) => name.replace('.ts', ''))
+  const files = readdirSync('bin', { recursive: true, encoding: 'utf8' })
+  const programs = files.flatMap((path) => (path.endsWith('.ts') ? [basename(path, '.ts')] : []))
   expect([...new Set(seen.map(({ name }) => name))].sort()).toEqual(programs.sort())
   for (const start of seen) expect(start).toMatchObject({ options: expect.arrayContaining(['--disable-sigusr1']) })
 

@@ -295,7 +295,7 @@ test('hermes writes no secret of the dashboard into the volume: each command ref
     code: 2,
     stdout: '',
     stderr: expect.stringMatching(
-      new RegExp(`^hermes: .* is refused in .*Nothing was changed\n.*set ${variable} in the container's environment`),
+      new RegExp(`^hermes: .* is refused in .*nothing was changed\n.*set ${variable} in the container's environment`),
     ),
   })
   for (const name of ['basic_auth_password', 'basic_auth_password_hash', 'oauth_client_secret']) {

@@ -72,7 +72,9 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
 
   test('finish hooks that cannot be given an environment any more do not keep the container from ending', async () => {
     await using box = await startInit({ finishHooks: { bye: '#!/bin/sh\necho bye' } })
+    // The boot reads the environment, too.
     await box.supervisor()
+    await box.pid1.saw('without a main program')
     rmSync(box.path('/run/s6/container_environment'), { recursive: true })
     expect(await stopped(box)).toEqual({ code: 0 })
     expect(box.pid1.stderr()).toContain('/etc/cont-finish.d: its hooks are left out: ENOENT')
