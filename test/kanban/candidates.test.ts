@@ -9,7 +9,7 @@ import { comment } from '../../src/kanban/store/links.ts'
 import { eventsAfter } from '../../src/kanban/store/queries.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { HermesError } from '../../src/system/errors.ts'
-import { testBoard } from '../support/board.ts'
+import { testBoard } from '../support/kanban/board.ts'
 
 test('higher priority goes first, then age', async () => {
   using board = testBoard()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { emptyReport } from '../../src/kanban/report.ts'
 import { openDatabase } from '../../src/system/files/sqlite.ts'
-import { type KanbanCli, kanbanCli } from '../support/kanban-cli.ts'
+import { type KanbanCli, kanbanCli } from '../support/kanban/cli.ts'
 
 const NO_SUCH = 't_00000000'
 

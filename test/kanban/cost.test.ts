@@ -9,7 +9,7 @@ import {
 } from '../../src/kanban/dispatch/tick-facts.ts'
 import { LIST_OF_SQL, LIST_SQL } from '../../src/kanban/store/queries.ts'
 import { fillBoard } from '../bench/kanban.ts'
-import { testBoard } from '../support/board.ts'
+import { testBoard } from '../support/kanban/board.ts'
 
 test.each([
   ['ready tasks', READY_PAGE_SQL, 4, /SEARCH t USING INDEX tasks_ready/],

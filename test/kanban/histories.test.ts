@@ -12,7 +12,7 @@ import type { TaskRow } from '../../src/kanban/store/rows.ts'
 import { isClosed, type Status } from '../../src/kanban/task.ts'
 import { why } from '../../src/kanban/why.ts'
 import { HermesError } from '../../src/system/errors.ts'
-import { type TestBoard, testBoard } from '../support/board.ts'
+import { type TestBoard, testBoard } from '../support/kanban/board.ts'
 import { size } from '../support/size.ts'
 
 const CAP = 2

@@ -1,7 +1,7 @@
 // The cases every build of this board must pass, each on a real SQLite file.
 import { expect, test } from 'vitest'
 import { eventsAfter } from '../../src/kanban/store/queries.ts'
-import { type TestBoard, testBoard } from '../support/board.ts'
+import { type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 const fill = (board: TestBoard, counts: Readonly<Record<string, number>>): void => {
   for (const [assignee, n] of Object.entries(counts)) for (let i = 0; i < n; i++) board.create({ assignee })

@@ -13,7 +13,7 @@ import {
 import type { RunEnd, Settlement } from '../../src/kanban/running.ts'
 import { change } from '../../src/kanban/store/changes.ts'
 import { HermesError } from '../../src/system/errors.ts'
-import { HOST, INSTANCE, type TestBoard, testBoard } from '../support/board.ts'
+import { HOST, INSTANCE, type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 const WHERE = { host: HOST, instance: INSTANCE }
 const CRASHED: RunEnd = { outcome: 'crashed', failure: true, stop: false, error: 'exit code 1' }

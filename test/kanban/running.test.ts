@@ -6,7 +6,7 @@ import { CLAIM_TTL_MS } from '../../src/kanban/running.ts'
 import { change } from '../../src/kanban/store/changes.ts'
 import { eventsAfter, runsOf } from '../../src/kanban/store/queries.ts'
 import { HermesError } from '../../src/system/errors.ts'
-import { type TestBoard, testBoard } from '../support/board.ts'
+import { type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

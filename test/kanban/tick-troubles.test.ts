@@ -1,7 +1,7 @@
 // What fails for one task of a tick stays with that task: every other one goes on.
 import { expect, test } from 'vitest'
 import { HermesError } from '../../src/system/errors.ts'
-import { type TestBoard, testBoard } from '../support/board.ts'
+import { type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 /** From now on the board does not take such a write; another tool's trigger, say. */
 const refuse = (board: TestBoard, write: string, when: string): void =>

@@ -6,7 +6,7 @@ import { link } from '../../src/kanban/store/links.ts'
 import { parentsOf } from '../../src/kanban/store/queries.ts'
 import { isClosed, type Status } from '../../src/kanban/task.ts'
 import { why } from '../../src/kanban/why.ts'
-import { type TestBoard, testBoard } from '../support/board.ts'
+import { type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 const HOUR = 3_600_000
 

@@ -1,11 +1,11 @@
 /** `hermes kanban …` inside this process, on a home of its own. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeContext } from '../../src/cli/context/context.ts'
-import { commandLine } from '../../src/cli/main.ts'
-import { printError } from '../../src/cli/terminal/output.ts'
-import { splitCommandLine } from '../../src/system/programs/command-line.ts'
-import { quickDir } from './quick-dir.ts'
+import { makeContext } from '../../../src/cli/context/context.ts'
+import { commandLine } from '../../../src/cli/main.ts'
+import { printError } from '../../../src/cli/terminal/output.ts'
+import { splitCommandLine } from '../../../src/system/programs/command-line.ts'
+import { quickDir } from '../quick-dir.ts'
 
 export interface Said {
   readonly code: number
