@@ -49,7 +49,8 @@ const inspector = `inode=$(awk '$2 ~ /:240D$/ && $4 == "0A" { print $10 }' /proc
 
 test('no program of ours opens an inspector at USR1, in whatever way it was started', async () => {
   await using box = await recording({
-    command: ['sleep', '100000'],
+    // init passes USR1 on to the main program, whose end would be the container's.
+    command: ['sh', '-c', "trap '' USR1; exec sleep 100000"],
     env: {
       HERMES_DASHBOARD: '1',
       HERMES_DASHBOARD_INSECURE: '1',
