@@ -22,11 +22,11 @@ export type Verdict =
 
 /** Never throws. @returns a fault if the text is not YAML, or YAML that we do not accept */
 export function readYamlText(text: string): YamlText | { readonly fault: Place & { readonly message: string } } {
-  if (isTooDeep(text))
-    return { fault: { message: `expected YAML: at most ${MAX_YAML_DEPTH} levels of sections and lists` } }
+  const tooDeep = { fault: { message: `expected YAML: at most ${MAX_YAML_DEPTH} levels of sections and lists` } }
+  if (isTooDeep(text)) return tooDeep
   const lines = new LineCounter()
-  // The library's check for unique keys takes quadratic time; this one does not.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
+  const document = parsed(text, lines)
+  if (document === undefined) return tooDeep
   const placeAt = (offset: number | undefined): Place =>
     offset === undefined ? {} : { line: lines.linePos(offset).line }
   const [syntax] = document.errors
@@ -38,6 +38,17 @@ export function readYamlText(text: string): YamlText | { readonly fault: Place &
     contents: document.contents,
     placeOf: (node) => placeAt((node as Node | null)?.range?.[0]),
     judge: (kind, node) => judge(kind, node as Node | null, document),
+  }
+}
+
+/** Undefined where the parser needs more stack than there is, for a nesting that a look at the text does not show. */
+function parsed(text: string, lineCounter: LineCounter): Document | undefined {
+  try {
+    // The library's check for unique keys takes quadratic time; this one does not.
+    return parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return undefined
   }
 }
 
