@@ -30,6 +30,7 @@ export function readYamlText(text: string): YamlText | { readonly fault: Place &
   const placeAt = (offset: number | undefined): Place =>
     offset === undefined ? {} : { line: lines.linePos(offset).line }
   const [syntax] = document.errors
+  if (syntax?.code === 'RESOURCE_EXHAUSTION') return tooDeep
   if (syntax !== undefined) return { fault: { ...placeAt(syntax.pos[0]), message: `expected YAML: ${syntax.message}` } }
   const repeated = repeatedKey(document)
   if (repeated !== undefined)

@@ -9,6 +9,8 @@ const deep: readonly (readonly [string, string])[] = [
   ['lists in lists on one line', `${'- '.repeat(30_000)}x`],
   ['keys that are maps', `${'? '.repeat(30_000)}x`],
   ['sections in sections', Array.from({ length: 350 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
+  ['keys that are maps, behind a section', `a:\n  b:\n    ${'? '.repeat(30_000)}`],
+  ['lists of keys that are maps', '- ? '.repeat(16_000)],
   ['brackets behind a section', `gateway:\n  command: ${'['.repeat(60_000)}`],
 ]
 
