@@ -92,11 +92,11 @@ function count(
     case 'watching':
       // A supervisor that comes back in the same container life goes on with what it held.
       if (ours !== undefined) return move('held', ours.counter, realMs, 'taken')
-      if (found === 'free') return move('claiming', 0, realMs)
+      if (found === 'free') return claim(realMs)
       if (!sameFound(counting.seen, found)) return watch(found, runningMs)
       // What cannot be read cannot be seen to stand still.
       if (found === 'unreadable' || runningMs - counting.sinceMs < FREE_AFTER_MS) return { next: counting }
-      return move('claiming', 0, realMs)
+      return claim(realMs)
     case 'claiming':
       // Not ours any more: another one claimed it at the same time and wrote last.
       return ours !== undefined ? move('held', counting.counter, realMs, 'taken') : watch(found, runningMs)
@@ -112,6 +112,13 @@ const move = (state: 'claiming' | 'held', counter: number, nowMs: number, tell?:
   write: counter + 1,
   ...(tell === undefined ? {} : { tell }),
 })
+
+/**
+ * A claim counts from the seconds of our clock, which a counter that moves once in 10 s never overtakes. So a container
+ * that claims again never shows a number that it has shown before: one that slept in between would take it for a
+ * counter that stands still.
+ */
+const claim = (nowMs: number): CountingStep => move('claiming', Math.floor(nowMs / 1000), nowMs)
 
 const watch = (seen: Found, nowMs: number): CountingStep => ({ next: { state: 'watching', seen, sinceMs: nowMs } })
 

@@ -56,7 +56,9 @@ const contender = (instance: string, hostname = 'nas'): Contender => {
   })
   return { lease, clock, told, warnings }
 }
-const counter = (): number | undefined => parseLease(readFileSync(file, 'utf8'))?.counter
+/** How far the counter is beyond where a claim at the start of the fake clock begins. */
+const counter = (): number => (parseLease(readFileSync(file, 'utf8'))?.counter ?? Number.NaN) - CLAIMED_AT_S
+const CLAIMED_AT_S = Math.floor(fakeClock().nowMs() / 1000)
 
 describe('the text of run.lease', () => {
   test('says who holds the volume, in one line of one length', () => {
@@ -264,6 +266,23 @@ describe('where locks do not work, a counter decides', () => {
     // We were, and others may have taken what we held.
     const held: Counting = { state: 'held', counter: 3, movedAtMs: 0 }
     expect(stepCounting(held, 'unreadable', 'a', time(1000, 3_600_000)).tell).toBe('lost')
+  })
+
+  test('a container that claims again shows no number twice, at which one that slept would see it stand still', () => {
+    const at = (ms: number) => ({ runningMs: ms, realMs: ms })
+    const shown: number[] = []
+    let counting = startCounting(0, 0)
+    let file: Found = 'free'
+    for (let ms = 0; ms < 600_000; ms += 3000) {
+      // Another container takes it now and then, and gives it back.
+      const found: Found = ms % 60_000 === 30_000 ? { instance: 'b', host: 'h', counter: ms } : file
+      const { next, write } = stepCounting(counting, found, 'a', at(ms))
+      counting = next
+      file = write === undefined ? 'free' : { instance: 'a', host: 'h', counter: write }
+      if (write !== undefined) shown.push(write)
+    }
+    expect(shown.length).toBeGreaterThan(100)
+    expect(new Set(shown).size).toBe(shown.length)
   })
 
   test('what cannot be read cannot be seen to stand still', () => {
