@@ -41,14 +41,14 @@ export interface BootedPrograms {
  * fewer.
  */
 export class Boot {
-  readonly #o: BootOptions
+  readonly #options: BootOptions
 
   constructor(options: BootOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   async run(): Promise<void> {
-    const { container, programs, gates, shutdown } = this.#o
+    const { container, programs, gates, shutdown } = this.#options
     const { options, facts } = container
     const { supervisor, main } = programs
     if (!facts.pid1) this.#becomeSubreaper()
@@ -74,15 +74,15 @@ export class Boot {
 
   #becomeSubreaper(): void {
     try {
-      this.#o.native.becomeSubreaper()
+      this.#options.native.becomeSubreaper()
     } catch (error) {
-      this.#o.say('warn', `orphans of the slots go to another process: ${(error as Error).message}`)
+      this.#options.say('warn', `orphans of the slots go to another process: ${(error as Error).message}`)
     }
   }
 
   #sayWhatNext(): void {
-    const { say } = this.#o
-    const { facts, options, runDir } = this.#o.container
+    const { say } = this.#options
+    const { facts, options, runDir } = this.#options.container
     const { home, uid } = facts
     const type = pasteable({ HOME: options.env.HOME, home, runDir, uid, install: options.install }, 'status')
     say('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
@@ -90,7 +90,7 @@ export class Boot {
 
   /** `docker run` with nothing but the image's name: a container that says nothing looks like one that hangs. */
   #sayNoMain(): void {
-    const { container, say } = this.#o
+    const { container, say } = this.#options
     const exec = `docker exec ${hostname()} hermes`
     say(
       'info',
@@ -100,7 +100,7 @@ export class Boot {
   }
 
   async #runHooks(): Promise<void> {
-    const { programs, container, shutdown } = this.#o
+    const { programs, container, shutdown } = this.#options
     const { facts } = container
     const code = await programs.hooks.run(
       INIT_HOOKS,
@@ -112,7 +112,7 @@ export class Boot {
   }
 
   async #loadServices(): Promise<void> {
-    const { programs, servicesBoot, gates } = this.#o
+    const { programs, servicesBoot, gates } = this.#options
     const table = await loadServices(servicesBoot())
     if (table === undefined) return
     programs.services.load(table)
@@ -121,7 +121,7 @@ export class Boot {
   }
 
   async #startMain(): Promise<void> {
-    const { programs, shutdown } = this.#o
+    const { programs, shutdown } = this.#options
     try {
       if (!(await programs.main.start())) this.#sayNoMain()
     } catch (error) {

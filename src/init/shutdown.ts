@@ -58,14 +58,14 @@ export interface Gates {
  * hooks, we.
  */
 export class Shutdown {
-  readonly #o: ShutdownOptions
+  readonly #options: ShutdownOptions
   readonly #drained = Promise.withResolvers<void>()
   #stop: Stop | undefined
   /** From this time on, a Ctrl-C is a user's second one. */
   #hurryFromMs = 0
 
   constructor(options: ShutdownOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   get begun(): boolean {
@@ -86,13 +86,13 @@ export class Shutdown {
   /** @param code null: it was asked for, as with TERM */
   stopWith(code: number | null, why: string): void {
     if (this.begun) return
-    this.#o.say(code === null ? 'info' : 'error', `stopping: ${why}`)
+    this.#options.say(code === null ? 'info' : 'error', `stopping: ${why}`)
     void this.begin(code ?? undefined)
   }
 
   /** Ctrl-C: the first one asks everything to stop, a later one kills what is still stopping. */
   interrupt(): void {
-    const { clock, say } = this.#o
+    const { clock, say } = this.#options
     if (this.#stop === undefined) {
       say('info', 'stopping; press Ctrl-C again to kill')
       void this.begin()
@@ -112,8 +112,8 @@ export class Shutdown {
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
-    const { native, clock, own, facts, say } = this.#o
-    const { children, services, supervisor, gates, main, hooks, exitCode } = this.#o.parts()
+    const { native, clock, own, facts, say } = this.#options
+    const { children, services, supervisor, gates, main, hooks, exitCode } = this.#options.parts()
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
       native,
@@ -138,7 +138,7 @@ export class Shutdown {
       supervisor.send({ type: 'stop' })
       await stop.run()
       // A supervisor that is still loading has nothing to drain, unless another one before it had.
-      if (supervisor.listens || children.everStarted) await inTime(this.#o.clock, DRAIN_MS, this.#drained.promise)
+      if (supervisor.listens || children.everStarted) await inTime(this.#options.clock, DRAIN_MS, this.#drained.promise)
       await supervisor.end()
       const isWritten = code === undefined || this.#writeCode(code, exitCode)
       // Whatever goes wrong there: nothing comes after us that could end this container.
@@ -167,13 +167,13 @@ export class Shutdown {
       file?.write(code)
       return true
     } catch (error) {
-      this.#o.say('warn', `the exit code cannot be written down: ${(error as Error).message}`)
+      this.#options.say('warn', `the exit code cannot be written down: ${(error as Error).message}`)
       return false
     }
   }
 
   async #finishHooks(hooks: Hooks, deadlineMs: number): Promise<void> {
-    const { hasHooks, clock, native, say } = this.#o
+    const { hasHooks, clock, native, say } = this.#options
     if (!hasHooks) return
     const cancel = clock.at(deadlineMs, () => {
       if (hooks.pid === undefined) return

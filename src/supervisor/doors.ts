@@ -16,17 +16,17 @@ export interface DoorsOptions {
 
 /** Where commands come in: the control socket, and the FIFOs of s6's tools. */
 export class Doors {
-  readonly #o: DoorsOptions
+  readonly #options: DoorsOptions
   #control: ControlServer | undefined
   #scan: ScanControl | undefined
 
   constructor(options: DoorsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** From the first welcome on. */
   open(): void {
-    const { controlFd, handlers, helpers, scan } = this.#o
+    const { controlFd, handlers, helpers, scan } = this.#options
     if (controlFd !== undefined && this.#control === undefined) {
       this.#control = serveControl({ fd: controlFd, handlers, clock: scan.clock, warn: scan.warn })
       // Without a socket no helper can say that it lives.
@@ -37,14 +37,14 @@ export class Doors {
 
   /** No client is answered any more. */
   close(): void {
-    this.#o.helpers.close()
+    this.#options.helpers.close()
     this.#control?.close()
   }
 
   /** The slots are no longer supervised: their listeners get the event. */
   leave(): void {
-    this.#o.s6.flush()
+    this.#options.s6.flush()
     this.#scan?.close()
-    this.#o.dirs.close()
+    this.#options.dirs.close()
   }
 }

@@ -57,13 +57,13 @@ const PHASE: { readonly [S in VolumeLife['at']]: StatusResult['phase'] } = {
  * (docs/volume-life.md).
  */
 export class Life {
-  readonly #o: LifeOptions
+  readonly #options: LifeOptions
   readonly #counter: VolumeCounter
   readonly #answered = Promise.withResolvers<void>()
   #life: VolumeLife = newLife
 
   constructor(options: LifeOptions) {
-    this.#o = options
+    this.#options = options
     const { start, clock, journal } = options
     this.#counter = new VolumeCounter({
       file: homePaths(start.home).lease,
@@ -112,7 +112,7 @@ export class Life {
 
   reconcile(): readonly string[] {
     if (this.phase !== 'running' || this.#life.lease === 'none') return []
-    return this.#o.slots.reconcile()
+    return this.#options.slots.reconcile()
   }
 
   leaseIs(state: LeaseState): void {
@@ -128,7 +128,7 @@ export class Life {
   /** A slot has changed: the last one may be empty now. */
   drainIfEmpty(): void {
     if (this.#life.at !== 'stopping') return
-    if (this.#o.slots.areEmpty) this.#take({ type: 'emptied' })
+    if (this.#options.slots.areEmpty) this.#take({ type: 'emptied' })
   }
 
   /** init is gone: after a stop that is the end; in the foreground somebody may have killed it. */
@@ -148,42 +148,42 @@ export class Life {
     'warn-busy': () => {
       // init has said why, unless it is another container's: only the file says whose.
       if (this.#counter.obstacle() !== undefined) return
-      const { journal, start } = this.#o
+      const { journal, start } = this.#options
       journal.warn(`${start.home}: ${volumeUserText(this.#counter.holderHost())}. ${FREE_THE_VOLUME}`)
     },
-    report: ({ state }) => this.#o.send({ type: 'lease', state }),
-    fill: () => void this.#o.volume.fill(this.#isOurs).then(() => this.#take({ type: 'filled' })),
+    report: ({ state }) => this.#options.send({ type: 'lease', state }),
+    fill: () => void this.#options.volume.fill(this.#isOurs).then(() => this.#take({ type: 'filled' })),
     open: ({ first }) => this.#open(first),
-    resume: () => this.#o.slots.resume(),
+    resume: () => this.#options.slots.resume(),
     answer: () => this.#answered.resolve(),
     settle: () => {
-      this.#o.volume.sweep(this.#isOurs)
-      if (this.#o.start.foreground) this.#o.sayWhatNext()
+      this.#options.volume.sweep(this.#isOurs)
+      if (this.#options.start.foreground) this.#options.sayWhatNext()
     },
-    keep: ({ booted }) => this.#o.memory.keep('.booted', booted),
-    'stop-slots': () => this.#o.slots.stop(),
-    hold: () => this.#o.slots.hold(),
-    halt: () => this.#o.slots.halt(),
+    keep: ({ booted }) => this.#options.memory.keep('.booted', booted),
+    'stop-slots': () => this.#options.slots.stop(),
+    hold: () => this.#options.slots.hold(),
+    halt: () => this.#options.slots.halt(),
     close: () => {
-      const { records, logs } = this.#o.ending
+      const { records, logs } = this.#options.ending
       records.flush()
-      this.#o.doors().leave()
+      this.#options.doors().leave()
       void logs.closeAll().then(() => this.#take({ type: 'closed' }))
     },
     release: () => this.#counter.release(),
-    drained: () => this.#o.send({ type: 'drained' }),
+    drained: () => this.#options.send({ type: 'drained' }),
     'end-alone': ({ expected }) => this.#endAlone(expected),
   }
 
   #open(isFirst: boolean): void {
-    const { slots, journal, start } = this.#o
+    const { slots, journal, start } = this.#options
     slots.write()
     journal.open(homePaths(start.home).supervisorLog)
     if (this.#life.lease !== 'none') slots.open(isFirst, () => this.reconcile())
   }
 
   #endAlone(expected: boolean): void {
-    const { journal, slots, ending, doors } = this.#o
+    const { journal, slots, ending, doors } = this.#options
     if (!expected) journal.error('init is gone; the slots are stopped')
     slots.close()
     doors().close()

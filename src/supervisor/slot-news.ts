@@ -34,24 +34,24 @@ export interface SlotListeners {
 
 /** Distributes the changes of slots: files are written before listeners are notified of their content. */
 export class SlotNews implements SlotObserver {
-  readonly #o: SlotNewsOptions
+  readonly #options: SlotNewsOptions
 
   constructor(options: SlotNewsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   finishing(entry: SlotEntry): void {
-    this.#o.listeners.records.tally(entry)
+    this.#options.listeners.records.tally(entry)
   }
 
   registered(entry: SlotEntry): void {
-    this.#o.listeners.operations.tell('slot', entry)
+    this.#options.listeners.operations.tell('slot', entry)
   }
 
   /** Called after each step of a slot. */
   changed({ entry, before, event }: Transition): void {
-    const { clock, journal, life } = this.#o
-    const { services, waiting, jobResults, records, s6, operations } = this.#o.listeners
+    const { clock, journal, life } = this.#options
+    const { services, waiting, jobResults, records, s6, operations } = this.#options.listeners
     const { key, slot } = entry
     const said = sentence(key, before, slot, event, clock.nowMs())
     if (said !== undefined) journal[said.level](said.text)
@@ -65,7 +65,7 @@ export class SlotNews implements SlotObserver {
   }
 
   removed(entry: SlotEntry): void {
-    const { waiting, jobResults, records, s6, operations } = this.#o.listeners
+    const { waiting, jobResults, records, s6, operations } = this.#options.listeners
     waiting.removed(entry.key)
     jobResults.drop(entry)
     records.removed(entry)
@@ -75,7 +75,7 @@ export class SlotNews implements SlotObserver {
 
   /** An essential slot takes the container with it. */
   ended({ key, launch }: SlotEntry, { ending, reason }: Extract<Effect, { type: 'ended' }>): void {
-    const { life, send } = this.#o
+    const { life, send } = this.#options
     if (!launch.essential || life.phase === 'stopping') return
     const exitCode = ending === undefined ? 1 : shellCode(ending)
     send({
@@ -87,7 +87,7 @@ export class SlotNews implements SlotObserver {
 
   /** The supervisor that wanted to say so may have died before it could. */
   sayAgainWhatEnded(): void {
-    for (const entry of this.#o.table.entries()) {
+    for (const entry of this.#options.table.entries()) {
       const { slot } = entry
       if (slot.state !== 'parked' && slot.state !== 'down') continue
       if (slot.reason === undefined) continue

@@ -29,13 +29,13 @@ const MAX_LEASE_BYTES = 4096
 
 /** The text of run.lease: the holder of the volume, and the counter if locks do not work. */
 export class VolumeCounter {
-  readonly #o: VolumeCounterOptions
+  readonly #options: VolumeCounterOptions
   #counting: Counting | undefined
   #cancel: Cancel | undefined
   #warned = false
 
   constructor(options: VolumeCounterOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** The lock is ours (init sent `held`): writes our name. `quietly`: it will be written again, so ignore a failure. */
@@ -52,7 +52,7 @@ export class VolumeCounter {
    */
   count(): void {
     if (this.#counting !== undefined) return
-    const { clock, realClock } = this.#o
+    const { clock, realClock } = this.#options
     this.#counting = startCounting(clock.nowMs(), realClock.nowMs())
     this.#wakeAfter(0)
   }
@@ -71,7 +71,7 @@ export class VolumeCounter {
 
   /** An object in the file's place that is not a lease, for people: until it is removed, the holder is unknown. */
   obstacle(): string | undefined {
-    const { file } = this.#o
+    const { file } = this.#options
     const { problem } = readSmallFile(file, MAX_LEASE_BYTES)
     if (problem !== undefined) return `${file} ${problem}`
     const names = lstatSync(file, { throwIfNoEntry: false })?.nlink ?? 1
@@ -85,7 +85,7 @@ export class VolumeCounter {
   release(): void {
     this.#stop()
     const found = this.#read()
-    if (typeof found === 'object' && found.instance === this.#o.instance) this.#put('')
+    if (typeof found === 'object' && found.instance === this.#options.instance) this.#put('')
   }
 
   /** Stops counting without a word: this supervisor ends, its container lives on. */
@@ -100,13 +100,13 @@ export class VolumeCounter {
   }
 
   #wakeAfter(ms: number): void {
-    const { realClock } = this.#o
+    const { realClock } = this.#options
     this.#cancel = realClock.at(realClock.nowMs() + ms, () => this.#look())
   }
 
   #look(): void {
     if (this.#counting === undefined) return
-    const { instance, clock, realClock, changed } = this.#o
+    const { instance, clock, realClock, changed } = this.#options
     const time = { runningMs: clock.nowMs(), realMs: realClock.nowMs() }
     let { next, write, tell } = stepCounting(this.#counting, this.#read(), instance, time)
     // A counter that could not be written has not moved: then the holder stands where it would if it could not have
@@ -119,14 +119,14 @@ export class VolumeCounter {
   }
 
   #read(): Found {
-    const { text, problem } = readSmallFile(this.#o.file, MAX_LEASE_BYTES)
+    const { text, problem } = readSmallFile(this.#options.file, MAX_LEASE_BYTES)
     if (problem !== undefined) return 'unreadable'
     if (text === undefined) return 'free'
     return parseLease(text) ?? 'free'
   }
 
   #write(counter: number): boolean {
-    return this.#put(formatLease({ instance: this.#o.instance, host: this.#o.hostname, counter }))
+    return this.#put(formatLease({ instance: this.#options.instance, host: this.#options.hostname, counter }))
   }
 
   /**
@@ -134,7 +134,7 @@ export class VolumeCounter {
    * is no lock, and init perhaps no right to make it, do we. @returns whether it worked
    */
   #put(text: string): boolean {
-    const { file, warn } = this.#o
+    const { file, warn } = this.#options
     try {
       const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
       const make = this.#counting === undefined ? 0 : O_CREAT

@@ -17,15 +17,15 @@ export interface VolumeFilesOptions {
  * line in the log.
  */
 export class VolumeFiles {
-  readonly #o: VolumeFilesOptions
+  readonly #options: VolumeFilesOptions
 
   constructor(options: VolumeFilesOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Gives a new volume its first files. @param isOurs whether it still is */
   async fill(isOurs: () => boolean): Promise<void> {
-    const { home, journal } = this.#o
+    const { home, journal } = this.#options
     try {
       const made = await seedHome(home)
       if (made.length > 0) journal.info(`new in ${home}: ${made.join(', ')}`)
@@ -40,7 +40,7 @@ export class VolumeFiles {
    * from living ones.
    */
   sweep(isOurs: () => boolean, again = true): void {
-    const { home, journal, clock } = this.#o
+    const { home, journal, clock } = this.#options
     if (!isOurs()) return
     sweepLeftovers(homePaths(home).profiles).then(
       (swept) => swept > 0 && journal.info(`removed ${swept} directories that interrupted commands left in profiles/`),
@@ -50,7 +50,7 @@ export class VolumeFiles {
   }
 
   #removeOldRunDirectory(): void {
-    const { home, runDir, journal } = this.#o
+    const { home, runDir, journal } = this.#options
     try {
       const removed = removeOldRunDirectory(home, runDir)
       if (removed !== undefined)

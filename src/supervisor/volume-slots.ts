@@ -32,31 +32,31 @@ export interface VolumeSlotsOptions {
 
 /** The slots that use the volume: registered, stopped and brought back with it. When, the volume's life decides. */
 export class VolumeSlots {
-  readonly #o: VolumeSlotsOptions
+  readonly #options: VolumeSlotsOptions
   #watch: { close(): void } | undefined
 
   constructor(options: VolumeSlotsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   get areEmpty(): boolean {
-    return !this.#o.table.entries().some(({ slot }) => isOccupied(slot))
+    return !this.#options.table.entries().some(({ slot }) => isOccupied(slot))
   }
 
   /** Compares the disk with the slots. @returns one line per step */
   reconcile(): readonly string[] {
-    this.#o.dispatcher.update()
-    return this.#o.profiles.reconcile()
+    this.#options.dispatcher.update()
+    return this.#options.profiles.reconcile()
   }
 
   /** State files are not written: the volume is another container's. */
   hold(): void {
-    this.#o.files.hold(true)
+    this.#options.files.hold(true)
   }
 
   /** The volume can be written: state files are. */
   write(): void {
-    this.#o.files.hold(false)
+    this.#options.files.hold(false)
   }
 
   /**
@@ -68,12 +68,12 @@ export class VolumeSlots {
     try {
       this.#register(isFirst, reconcile)
     } catch (error) {
-      this.#o.journal.error(`the boot went wrong: ${(error as Error).stack}`)
+      this.#options.journal.error(`the boot went wrong: ${(error as Error).stack}`)
     }
   }
 
   #register(isFirst: boolean, reconcile: () => void): void {
-    const { start, container, journal, table, profiles, dispatcher, services, clock } = this.#o
+    const { start, container, journal, table, profiles, dispatcher, services, clock } = this.#options
     const { home, foreground, main } = start
     if (isFirst && foreground && main.length === 0) this.#startDefault()
     try {
@@ -91,7 +91,7 @@ export class VolumeSlots {
 
   /** The lease was another container's for a while and is ours again: what should run does. */
   resume(): void {
-    const { table, files, start, dispatcher } = this.#o
+    const { table, files, start, dispatcher } = this.#options
     files.hold(false)
     dispatcher.watch()
     this.reconcile()
@@ -105,7 +105,7 @@ export class VolumeSlots {
 
   /** The lease is another container's: what uses the volume goes down. */
   stop(): void {
-    const { journal, dispatcher, table, files } = this.#o
+    const { journal, dispatcher, table, files } = this.#options
     // The state files are the other one's now.
     files.hold(true)
     dispatcher.forget()
@@ -119,7 +119,7 @@ export class VolumeSlots {
 
   /** The container stops: init signals; what ends is written down and nothing is started. */
   halt(): void {
-    const { table, services, files, records } = this.#o
+    const { table, services, files, records } = this.#options
     records.writeNow()
     const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
     files.containerStops(new Set(occupied.map(({ key }) => key)))
@@ -130,17 +130,17 @@ export class VolumeSlots {
 
   /** Nothing on the disk leads to a start any more. */
   close(): void {
-    this.#o.dispatcher.close()
+    this.#options.dispatcher.close()
     this.#watch?.close()
-    this.#o.profiles.close()
+    this.#options.profiles.close()
   }
 
   /** `npm start` counts as an operator's start of the default gateway. */
   #startDefault(): void {
     try {
-      this.#o.files.want('default', 'running')
+      this.#options.files.want('default', 'running')
     } catch (error) {
-      this.#o.journal.warn(
+      this.#options.journal.warn(
         `the default gateway is not started, its desired state cannot be written: ${(error as Error).message}`,
       )
     }

@@ -89,7 +89,7 @@ function closeOtherTerminals(): void {
 
 /** Between root's terminal and the command's. */
 class Relay {
-  readonly #o: OwnTerminalFacts
+  readonly #facts: OwnTerminalFacts
   readonly #slave: number
   readonly #master: ReadStream
   readonly #masterFd: number
@@ -102,7 +102,7 @@ class Relay {
   #suspend = (): void => undefined
 
   constructor({ master, slave }: ReturnType<Native['openTerminal']>, facts: OwnTerminalFacts) {
-    this.#o = facts
+    this.#facts = facts
     this.#masterFd = master
     this.#master = new ReadStream(master)
     this.#slave = slave
@@ -115,7 +115,7 @@ class Relay {
     this.#resize()
     const child = this.#start()
     // At once: it opens the process before that can have ended.
-    const ended = endOf(child, this.#o.native)
+    const ended = endOf(child, this.#facts.native)
     const { promise: drained, resolve: drain } = Promise.withResolvers<void>()
     this.#master.on('data', (chunk: Buffer) => this.#show(chunk))
     // EIO: nobody has the other end open any more.
@@ -135,7 +135,7 @@ class Relay {
   }
 
   #start(): ChildProcess {
-    const { command, env } = this.#o
+    const { command, env } = this.#facts
     const stdio = [0, 1, 2].map((fd) => (this.#terminals.includes(fd) ? this.#slave : fd))
     try {
       return spawn('/bin/sh', ['-c', LEADER, 'hermes', ...command], {
@@ -150,7 +150,7 @@ class Relay {
 
   /** The new terminal begins as root's is: the same keys erase and interrupt. */
   #takeOverMode(): void {
-    const { native } = this.#o
+    const { native } = this.#facts
     const [like] = this.#terminals
     if (like === undefined) return
     const mode = native.terminalMode(like)
@@ -158,7 +158,7 @@ class Relay {
   }
 
   #resize(): void {
-    const { native } = this.#o
+    const { native } = this.#facts
     const [fd] = this.#terminals
     if (fd !== undefined) native.resizeTerminal(this.#masterFd, native.terminalSize(fd))
   }
@@ -167,8 +167,8 @@ class Relay {
   #enter(child: ChildProcess): void {
     const facts = readProcess(process.pid)
     if (this.#before !== undefined || !this.#terminals.includes(0) || facts?.foreground !== facts?.pgrp) return
-    this.#before = this.#o.native.terminalMode(0)
-    this.#o.native.setTerminalMode(0, rawMode(this.#before))
+    this.#before = this.#facts.native.terminalMode(0)
+    this.#facts.native.setTerminalMode(0, rawMode(this.#before))
     if (this.#input === undefined) {
       this.#input = new ReadStream(0)
       this.#input.on('data', (chunk) => {
@@ -184,7 +184,7 @@ class Relay {
 
   #leave(): void {
     this.#input?.pause()
-    if (this.#before !== undefined) this.#o.native.setTerminalMode(0, this.#before)
+    if (this.#before !== undefined) this.#facts.native.setTerminalMode(0, this.#before)
     this.#before = undefined
   }
 

@@ -33,11 +33,11 @@ type Perform = {
  * (docs/volume-life.md).
  */
 export class BeginGate {
-  readonly #o: BeginGateOptions
+  readonly #options: BeginGateOptions
   #gate: Gate = newGate
 
   constructor(options: BeginGateOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   get lease(): LeaseState | 'unknown' {
@@ -51,7 +51,7 @@ export class BeginGate {
 
   /** The boot's first look at the volume. Resolves when init has looked at all of it that it needs to. */
   async open(): Promise<void> {
-    const { withoutLease, lock } = this.#o
+    const { withoutLease, lock } = this.#options
     return this.leaseIs(withoutLease ? 'none' : await lock.take((state) => void this.leaseIs(state)))
   }
 
@@ -61,7 +61,7 @@ export class BeginGate {
 
   /** Passes on the state of the lock, at boot or later. */
   leaseIs(state: LeaseState): Promise<void> {
-    return this.#take({ type: 'lease', state, opened: this.#o.lock.opened })
+    return this.#take({ type: 'lease', state, opened: this.#options.lock.opened })
   }
 
   /** Passes on the state of a supervisor's counter. It is ignored where locks work. */
@@ -88,13 +88,13 @@ export class BeginGate {
 
   readonly #perform: Perform = {
     look: async ({ look, what }) => {
-      const problem = await this.#o.look(what)
+      const problem = await this.#options.look(what)
       await this.#take({ type: 'looked', look, ...(problem !== undefined && { problem }) })
     },
-    send: ({ message }) => this.#o.send(message),
-    end: ({ why }) => this.#o.unusable(why),
+    send: ({ message }) => this.#options.send(message),
+    end: ({ why }) => this.#options.unusable(why),
     'warn-busy': () => {
-      const { home, lock, say } = this.#o
+      const { home, lock, say } = this.#options
       const why =
         lock.obstacle === undefined
           ? `another container is using ${home}: the gateways wait here until it stops`

@@ -36,11 +36,11 @@ export interface HooksOptions {
  * names.
  */
 export class Hooks {
-  readonly #o: HooksOptions
+  readonly #options: HooksOptions
   #running: { readonly pid: number; readonly name: string } | undefined
 
   constructor(options: HooksOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Process group of the hook that runs now. */
@@ -66,7 +66,7 @@ export class Hooks {
       names = readdirSync(dir).sort()
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code !== 'ENOENT') this.#o.say('warn', `${dir} cannot be read (${code}); its hooks are left out`)
+      if (code !== 'ENOENT') this.#options.say('warn', `${dir} cannot be read (${code}); its hooks are left out`)
       return []
     }
     return names
@@ -80,7 +80,7 @@ export class Hooks {
     if (status?.isDirectory()) return false
     if (status?.isFile() && (status.mode & 0o111) !== 0) return true
     const why = status?.isFile() ? 'is not executable; run chmod +x on it' : 'is not a program'
-    this.#o.say('warn', `${file} ${why}. It is skipped`)
+    this.#options.say('warn', `${file} ${why}. It is skipped`)
     return false
   }
 
@@ -89,7 +89,7 @@ export class Hooks {
    * its interpreter.
    */
   #whyNotTrusted(file: string, path: string): string | undefined {
-    const { runtimeUser } = this.#o
+    const { runtimeUser } = this.#options
     if (runtimeUser === undefined) return undefined
     const groups = [runtimeUser.gid, ...runtimeUser.groups]
     const rule = notOf({ uid: runtimeUser.uid, groups })
@@ -98,7 +98,7 @@ export class Hooks {
   }
 
   async #runOne(file: string): Promise<number> {
-    const { clock, processes, env, script, say } = this.#o
+    const { clock, processes, env, script, say } = this.#options
     const given = env()
     const whyNot = this.#whyNotTrusted(file, given.PATH ?? '')
     if (whyNot !== undefined) {

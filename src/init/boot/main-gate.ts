@@ -22,18 +22,18 @@ export interface MainGateOptions {
  * S6_BEHAVIOUR_IF_STAGE2_FAILS decides.
  */
 export class MainGate {
-  readonly #o: MainGateOptions
+  readonly #options: MainGateOptions
   readonly #passed = Promise.withResolvers<void>()
   #awaited = 0
   #cancel: Cancel = () => undefined
 
   constructor(options: MainGateOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** The first hook is about to run: from now on the time counts. */
   begin(): void {
-    const { clock, env } = this.#o
+    const { clock, env } = this.#options
     const maxMs = Number(/^\d{1,10}$/.exec(env.S6_CMD_WAIT_FOR_SERVICES_MAXTIME ?? '')?.[0] ?? 0)
     if (maxMs > 0) this.#cancel = clock.at(clock.nowMs() + maxMs, () => this.#late(maxMs))
   }
@@ -56,7 +56,7 @@ export class MainGate {
   }
 
   #late(maxMs: number): void {
-    const { env, say, stopWith } = this.#o
+    const { env, say, stopWith } = this.#options
     const why = `hooks and services are not done after ${maxMs} ms (S6_CMD_WAIT_FOR_SERVICES_MAXTIME)`
     if (goesOnAfterFailure(env)) {
       say('warn', `${why}; the main program starts without them`)
@@ -65,7 +65,7 @@ export class MainGate {
   }
 
   #nameIt(): void {
-    const { clock, say } = this.#o
+    const { clock, say } = this.#options
     clock.at(clock.nowMs() + NAME_EVERY_MS, () => {
       if (this.#awaited === 0) return
       say('warn', 'the main program still waits for services; "hermes service list" shows which')

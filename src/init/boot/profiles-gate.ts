@@ -11,11 +11,11 @@ export interface ProfilesGateOptions {
 
 /** Holds the main program back until the supervisor has filled a new volume and given every profile its slot. */
 export class ProfilesGate {
-  readonly #o: ProfilesGateOptions
+  readonly #options: ProfilesGateOptions
   readonly #passed = Promise.withResolvers<void>()
 
   constructor(options: ProfilesGateOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** It has, or nothing is waited for any more. */
@@ -24,7 +24,7 @@ export class ProfilesGate {
   }
 
   async open(): Promise<void> {
-    const { clock, say } = this.#o
+    const { clock, say } = this.#options
     const cancel = clock.at(clock.nowMs() + LONGEST_MS, () => {
       say('warn', `the profiles are not registered after ${LONGEST_MS / 1000} s; the main program starts without them`)
       this.pass()

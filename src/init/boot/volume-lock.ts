@@ -61,7 +61,7 @@ type Perform = { readonly [K in LockEffect['type']]: (effect: Extract<LockEffect
  * nor the stop.
  */
 export class VolumeLock {
-  readonly #o: VolumeLockOptions
+  readonly #options: VolumeLockOptions
   /** Path of the file, through the opened home. */
   readonly #path: string
   #lock: Lock = newLock
@@ -77,7 +77,7 @@ export class VolumeLock {
   #everHeld = false
 
   constructor(options: VolumeLockOptions) {
-    this.#o = options
+    this.#options = options
     this.#path = join(options.dir, basename(options.file))
   }
 
@@ -101,7 +101,7 @@ export class VolumeLock {
    */
   async take(changed: (state: Tried) => void): Promise<Tried> {
     this.#changed = changed
-    const { file, clock, warn } = this.#o
+    const { file, clock, warn } = this.#options
     const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
       warn(`${file}: the volume does not answer; the boot waits for it`),
     )
@@ -124,14 +124,14 @@ export class VolumeLock {
       void this.#try().then((result) => this.#take({ type: 'tried', result }))
     },
     'look-later': () => {
-      const { clock } = this.#o
+      const { clock } = this.#options
       clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
         void this.#sight().then((sight) => this.#take({ type: 'seen', sight }))
       })
     },
     report: ({ state }) => this.#changed(state),
     replaced: ({ again }) => {
-      const { file, warn } = this.#o
+      const { file, warn } = this.#options
       if (this.#former !== undefined) leave(this.#former)
       this.#former = undefined
       if (again) warn(`${file} was removed or replaced while we held it; a new one is locked`)
@@ -160,7 +160,7 @@ export class VolumeLock {
   }
 
   async #try(): Promise<Tried | 'vanished'> {
-    const { file, native } = this.#o
+    const { file, native } = this.#options
     let fd: number | undefined
     this.#obstacle = undefined
     try {
@@ -193,7 +193,7 @@ export class VolumeLock {
   }
 
   async #open(): Promise<OpenedLease> {
-    const { owner } = this.#o
+    const { owner } = this.#options
     const existing = await orAsRuntimeUserLater(owner, openLater(this.#path, OPEN_FLAGS), () =>
       openSync(this.#path, OPEN_FLAGS),
     ).catch(unlessGone)
@@ -211,7 +211,7 @@ export class VolumeLock {
    * repair corrects that.
    */
   #whatElse(status: Stats): string | undefined {
-    const { owner } = this.#o
+    const { owner } = this.#options
     if (!status.isFile()) return 'not a regular file'
     const isForeign = owner !== undefined && this.#everHeld && status.uid !== owner.uid
     return isForeign ? `a file of uid ${status.uid}` : undefined
@@ -223,8 +223,8 @@ export class VolumeLock {
    * file keeps its own.
    */
   async #create(): Promise<OpenedLease> {
-    const { owner, native } = this.#o
-    const scratch = join(this.#o.dir, `.${basename(this.#o.file)}.new`)
+    const { owner, native } = this.#options
+    const scratch = join(this.#options.dir, `.${basename(this.#options.file)}.new`)
     let fd: number | undefined
     try {
       fd = await this.#make(scratch)
@@ -255,7 +255,7 @@ export class VolumeLock {
   }
 
   async #make(path: string): Promise<number> {
-    const { owner } = this.#o
+    const { owner } = this.#options
     const flags = OPEN_FLAGS | O_CREAT | O_EXCL
     const fd = await orAsRuntimeUserLater(owner, openLater(path, flags), () => openSync(path, flags, MODE))
     if (owner !== undefined && (await promisify(fstat)(fd)).uid !== owner.uid)
@@ -265,14 +265,14 @@ export class VolumeLock {
 
   async #isStillThere(fd: number): Promise<boolean> {
     const ours = await lookThrough(fd)
-    const there = await orAsRuntimeUserLater(this.#o.owner, lookAt(this.#path), () =>
+    const there = await orAsRuntimeUserLater(this.#options.owner, lookAt(this.#path), () =>
       lstatSync(this.#path, { bigint: true }),
     ).catch(unlessGone)
     return there !== undefined && there.dev === ours.dev && there.ino === ours.ino
   }
 
   #warn(text: string): void {
-    if (!this.#warned) this.#o.warn(text)
+    if (!this.#warned) this.#options.warn(text)
     this.#warned = true
   }
 }

@@ -25,20 +25,20 @@ export interface RootEnvironmentOptions {
  * directories of the runtime user in its PATH; root must not find a program there.
  */
 export class RootEnvironment {
-  readonly #o: RootEnvironmentOptions
+  readonly #options: RootEnvironmentOptions
   #written: string | undefined
 
   constructor(options: RootEnvironmentOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /**
    * The container's PATH without directories that others than root can write. Computed again, since a hook may have
    * changed it.
    */
-  path(container = this.#o.container()): string {
+  path(container = this.#options.container()): string {
     const given = container.PATH || SAFE_PATH
-    if (this.#o.uid !== 0) return given
+    if (this.#options.uid !== 0) return given
     const dirs = given.split(':')
     const path = rootPathOf([...OVERLAY_PATH.filter((dir) => !dirs.includes(dir)), ...dirs].join(':'))
     if (path !== this.#written) this.#write(path)
@@ -46,13 +46,15 @@ export class RootEnvironment {
   }
 
   variables(): Variables {
-    const container = this.#o.container()
-    const kept = Object.entries(container).filter(([name]) => this.#o.uid !== 0 || !ROOT_GOES_WITHOUT.includes(name))
+    const container = this.#options.container()
+    const kept = Object.entries(container).filter(
+      ([name]) => this.#options.uid !== 0 || !ROOT_GOES_WITHOUT.includes(name),
+    )
     return { ...Object.fromEntries(kept), PATH: this.path(container) }
   }
 
   #write(path: string): void {
-    const { file, warn } = this.#o
+    const { file, warn } = this.#options
     try {
       // Renamed: a script of root's that starts just now reads the one or the other.
       replaceFileSync(file, `${path}\n`, { mode: 0o644 })

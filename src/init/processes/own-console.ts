@@ -81,17 +81,17 @@ export interface OwnConsoleOptions {
  * dropped.
  */
 export class OwnConsole {
-  readonly #o: OwnConsoleOptions
+  readonly #options: OwnConsoleOptions
   #waiting: Buffer[] = []
   #dropped = 0
   #retry: Cancel | undefined
 
   constructor(options: OwnConsoleOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   line(level: Level, text: string): void {
-    if (this.#o.sink.kind === 'none' || this.#o.isShown?.(level) === false) return
+    if (this.#options.sink.kind === 'none' || this.#options.isShown?.(level) === false) return
     if (this.#waiting.length >= MAX_WAITING) this.#dropped += 1
     else this.#waiting.push(this.#render(level, text))
     this.flush()
@@ -119,13 +119,13 @@ export class OwnConsole {
 
   /** Waits for the reader, at most a second: lines written right before the end must not be lost. */
   finish(): void {
-    const untilMs = this.#o.clock.nowMs() + FINISH_MS
-    for (this.flush(); this.#waiting.length > 0 && this.#o.clock.nowMs() < untilMs; this.flush())
+    const untilMs = this.#options.clock.nowMs() + FINISH_MS
+    for (this.flush(); this.#waiting.length > 0 && this.#options.clock.nowMs() < untilMs; this.flush())
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FINISH_LOOK_MS)
   }
 
   #retryLater(): void {
-    const { clock } = this.#o
+    const { clock } = this.#options
     this.#retry ??= clock.at(clock.nowMs() + RETRY_MS, () => {
       this.#retry = undefined
       this.flush()
@@ -134,8 +134,8 @@ export class OwnConsole {
 
   #render(level: Level, text: string): Buffer {
     const message = oneLine(text)
-    if (this.#o.json) {
-      const time = new Date(this.#o.clock.wallMs()).toISOString()
+    if (this.#options.json) {
+      const time = new Date(this.#options.clock.wallMs()).toISOString()
       return Buffer.from(`${JSON.stringify({ time, level, component: 'init', message })}\n`)
     }
     const mark = level === 'info' ? '' : level === 'warn' ? 'warning: ' : 'error: '
@@ -144,7 +144,7 @@ export class OwnConsole {
 
   /** @returns bytes taken; a sink without a reader takes everything */
   #put(bytes: Buffer): number {
-    const { sink, native } = this.#o
+    const { sink, native } = this.#options
     try {
       if (sink.kind === 'socket') return native.sendNonblocking(sink.fd, bytes)
       if (sink.kind !== 'shared') return writeSync(sink.fd, bytes)

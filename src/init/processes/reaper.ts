@@ -20,17 +20,17 @@ export interface ReaperOptions {
  * waitid(WNOWAIT) shows an ended child and leaves it, so its parent can be determined first.
  */
 export class Reaper {
-  readonly #o: ReaperOptions
+  readonly #options: ReaperOptions
   #lastScanMs = Number.NEGATIVE_INFINITY
   #scheduled: Cancel | undefined
 
   constructor(options: ReaperOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Something has ended (SIGCHLD). */
   scanSoon(): void {
-    this.#scheduled ??= this.#o.clock.at(this.#lastScanMs + SCAN_EVERY_MS, () => {
+    this.#scheduled ??= this.#options.clock.at(this.#lastScanMs + SCAN_EVERY_MS, () => {
       this.#scheduled = undefined
       this.scan()
     })
@@ -38,7 +38,7 @@ export class Reaper {
 
   /** @returns number of orphans reaped */
   scan(): number {
-    const { native, clock, isOwn, reaped } = this.#o
+    const { native, clock, isOwn, reaped } = this.#options
     this.#lastScanMs = clock.nowMs()
     let count = 0
     for (;;) {

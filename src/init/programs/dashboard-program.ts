@@ -51,15 +51,15 @@ export interface DashboardProgramOptions {
  * on a descriptor, so that gateways find them nowhere else.
  */
 export class DashboardProgram {
-  readonly #o: DashboardProgramOptions
+  readonly #options: DashboardProgramOptions
 
   constructor(options: DashboardProgramOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** @param args options of `hermes dashboard` */
   command(args: readonly string[] = []): { readonly words: readonly string[]; readonly env: Variables } {
-    const { install, stored } = this.#o
+    const { install, stored } = this.#options
     const early = Object.entries(stored()).filter(([name]) => AT_THE_START.test(name))
     return {
       words: [...ownNode('hermes', install), 'dashboard', ...args],
@@ -84,14 +84,14 @@ export class DashboardProgram {
     for (const line of lines) {
       const keep = parseKeep(line)
       if (keep === undefined) continue
-      const problem = await (this.#o.memory?.write(keep.name, keep.text) ?? 'init keeps nothing here')
+      const problem = await (this.#options.memory?.write(keep.name, keep.text) ?? 'init keeps nothing here')
       const answer: Kept = { type: 'kept', name: keep.name, ...(problem !== undefined && { problem }) }
       socket.write(`${JSON.stringify(answer)}\n`)
     }
   }
 
   #handover(as: 'main' | 'slot'): Handover {
-    const { identity, dropped, restricted, home, runDir, path, stored, memory } = this.#o
+    const { identity, dropped, restricted, home, runDir, path, stored, memory } = this.#options
     const { open, secrets } = partSecrets(stored())
     const { [MAIN_MARKER]: _, [SUPERVISED_MARKER]: __, ...container } = open
     const env: Record<string, string> = {
@@ -112,7 +112,7 @@ export class DashboardProgram {
       ...(dropped && { identity, restricted }),
       env: as === 'slot' ? { ...env, ...ofSlot } : env,
       // A hook may have put one into the store.
-      secrets: { ...this.#o.secrets, ...secrets },
+      secrets: { ...this.#options.secrets, ...secrets },
       ...(as === 'slot' && { cwd: home }),
       ...(memory !== undefined && { kept: memory.texts() }),
       ...(keyFile && { keyFile: readKeyFile(keyFile) }),

@@ -44,18 +44,18 @@ export interface MainProgramOptions {
  * given.
  */
 export class MainProgram {
-  readonly #o: MainProgramOptions
+  readonly #options: MainProgramOptions
   #started: { readonly pid: number; ending?: Ending } | undefined
   #sharesTerminal = false
   #hangupsExpected = 0
 
   constructor(options: MainProgramOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** The container's arguments, or its terminal, request one. */
   get isWanted(): boolean {
-    return this.#o.words.length > 0 || terminalFd() !== undefined
+    return this.#options.words.length > 0 || terminalFd() !== undefined
   }
 
   /** While it lives. */
@@ -79,7 +79,7 @@ export class MainProgram {
    * @throws HermesError if the program does not exist, Error if it could not be started
    */
   async start(): Promise<boolean> {
-    const { native, stored, words: given, hermes, ended } = this.#o
+    const { native, stored, words: given, hermes, ended } = this.#options
     const environment = stored()
     const path = environment.PATH ?? SAFE_PATH
     const words = mainWords({ words: given, hasTerminal: terminalFd() !== undefined, path, hermes })
@@ -110,9 +110,9 @@ export class MainProgram {
    * dropped: setpriv is root but not setuid, so LD_PRELOAD in its environment would run as root.
    */
   async #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
-    const { script, processes, warn } = this.#o
-    const { identity, dropped, prefix } = this.#o.facts
-    const { words: given, dashboard } = this.#o
+    const { script, processes, warn } = this.#options
+    const { identity, dropped, prefix } = this.#options.facts
+    const { words: given, dashboard } = this.#options
     const ofDashboard = isDashboard(given) ? dashboard.command(given.slice(given.indexOf('dashboard') + 1)) : undefined
     if (ofDashboard === undefined)
       writeFileSync(script, encodeBytes(mainScriptText({ ...environment, ...namesOf(identity) })), {
@@ -142,7 +142,7 @@ export class MainProgram {
   }
 
   #giveUpTerminal(): void {
-    const { native, warn } = this.#o
+    const { native, warn } = this.#options
     const fd = terminalFd()
     if (fd === undefined) return
     try {

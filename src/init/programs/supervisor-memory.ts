@@ -27,13 +27,13 @@ export interface SupervisorMemoryOptions {
  * the machine, whose boot clears the directory.
  */
 export class SupervisorMemory {
-  readonly #o: SupervisorMemoryOptions
+  readonly #options: SupervisorMemoryOptions
   readonly #sizes = new Map<KeptName, number>()
   #totalBytes = 0
   #failing = false
 
   constructor(options: SupervisorMemoryOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Complete when this returns. A failure is reported once, and the last text of that name is kept. */
@@ -53,9 +53,9 @@ export class SupervisorMemory {
       return
     }
     try {
-      replaceFileSync(below(this.#o.dir, name), bytes, { mode: 0o600 })
+      replaceFileSync(below(this.#options.dir, name), bytes, { mode: 0o600 })
     } catch (error) {
-      const { dir } = this.#o
+      const { dir } = this.#options
       this.#fail(`cannot write ${below(dir, name)}: ${(error as Error).message}; free some space in ${dir}`)
       return
     }
@@ -68,17 +68,17 @@ export class SupervisorMemory {
     this.#totalBytes -= this.#sizes.get(name) ?? 0
     this.#sizes.delete(name)
     try {
-      rmSync(below(this.#o.dir, name), { recursive: true, force: true })
+      rmSync(below(this.#options.dir, name), { recursive: true, force: true })
     } catch (error) {
-      this.#fail(`cannot remove ${below(this.#o.dir, name)}: ${(error as Error).message}`)
+      this.#fail(`cannot remove ${below(this.#options.dir, name)}: ${(error as Error).message}`)
     }
   }
 
   /** Sorted by name. Each file is read on demand: all of them together need not fit into memory. */
   *messages(): Generator<Kept> {
-    for (const name of readdirSync(this.#o.dir).sort()) {
+    for (const name of readdirSync(this.#options.dir).sort()) {
       if (!isKeptName(name)) continue
-      const { text, problem } = readSmallFile(below(this.#o.dir, name), MAX_LINE_BYTES)
+      const { text, problem } = readSmallFile(below(this.#options.dir, name), MAX_LINE_BYTES)
       if (problem !== undefined) yield { type: 'kept', name, problem }
       if (text === undefined) continue
       const message = { type: 'kept', name, text } as const
@@ -87,7 +87,7 @@ export class SupervisorMemory {
   }
 
   #fail(what: string): void {
-    if (!this.#failing) this.#o.warn(what)
+    if (!this.#failing) this.#options.warn(what)
     this.#failing = true
   }
 }

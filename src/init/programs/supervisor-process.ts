@@ -84,14 +84,14 @@ export type Remembered = Extract<ToInit, { type: 'keep' | 'forget' }>
  * trusted.
  */
 export class SupervisorProcess {
-  readonly #o: SupervisorProcessOptions
+  readonly #options: SupervisorProcessOptions
   #life: Life | undefined
   #failures = 0
   #pings = 0
   #ending = false
 
   constructor(options: SupervisorProcessOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   get pid(): number | undefined {
@@ -128,7 +128,7 @@ export class SupervisorProcess {
   deliver(): void {
     const life = this.#life
     if (life?.stage !== 'listening' || life.awaitsDrain) return
-    const listener = this.#o.listener()
+    const listener = this.#options.listener()
     const events = {
       next(): IteratorResult<ToSupervisor> {
         const value = listener.eventAfter(life.deliveredSeq)
@@ -142,8 +142,8 @@ export class SupervisorProcess {
 
   async start(): Promise<void> {
     if (this.#ending || this.#life !== undefined) return
-    const { processes, warn } = this.#o
-    const { file, args, env, stderrFd, fds } = this.#o.command
+    const { processes, warn } = this.#options
+    const { file, args, env, stderrFd, fds } = this.#options.command
     let started: Started
     try {
       started = await processes.start(file, args, {
@@ -173,7 +173,7 @@ export class SupervisorProcess {
   }
 
   #live(started: Started): void {
-    const { clock } = this.#o
+    const { clock } = this.#options
     const nowMs = clock.nowMs()
     const socket = started.process.stdio[3] as Socket
     const life: Life = {
@@ -208,15 +208,15 @@ export class SupervisorProcess {
       return
     }
     const works = life.stage === 'restoring' || life.stage === 'listening'
-    if (life.unanswered > 0 && works) this.#o.answers(life.started.pid)
+    if (life.unanswered > 0 && works) this.#options.answers(life.started.pid)
     life.unanswered = 0
     if (message.type === 'pong') return
     if ((message.type === 'hello') === life.saidHello) {
       this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
       return
     }
-    const { remember, answers } = this.#o
-    const listener = this.#o.listener()
+    const { remember, answers } = this.#options
+    const listener = this.#options.listener()
     if (message.type === 'hello') {
       if (life.stage !== 'loading') return
       answers(life.started.pid)
@@ -233,11 +233,11 @@ export class SupervisorProcess {
 
   #refuse(life: Life, what: string): void {
     life.badMessages += 1
-    if (life.badMessages <= NAMED_MESSAGES) this.#o.warn(`the supervisor sent what init does not take: ${what}`)
+    if (life.badMessages <= NAMED_MESSAGES) this.#options.warn(`the supervisor sent what init does not take: ${what}`)
   }
 
   #pingLater(life: Life): void {
-    const { clock } = this.#o
+    const { clock } = this.#options
     clock.at(clock.nowMs() + PING_EVERY_MS, () => {
       if (this.#life !== life || life.stage === 'dead') return
       this.#wake(life)
@@ -245,9 +245,9 @@ export class SupervisorProcess {
         this.#kill(life, `has not answered for ${(DEAF_AFTER_PINGS * PING_EVERY_MS) / 1000} s`)
         return
       }
-      if (life.unanswered > 0) this.#o.answers(undefined)
+      if (life.unanswered > 0) this.#options.answers(undefined)
       life.unanswered += 1
-      this.send({ type: 'ping', n: ++this.#pings, frozen: this.#o.clock.frozen() })
+      this.send({ type: 'ping', n: ++this.#pings, frozen: this.#options.clock.frozen() })
       this.#pingLater(life)
     })
   }
@@ -255,17 +255,17 @@ export class SupervisorProcess {
   /** Every process of the runtime user may stop it by a signal: it would be deaf until it is killed. */
   #wake(life: Life): void {
     const { pid } = life.started
-    if (!this.#o.isStopped(pid)) return
-    this.#o.warn(`the supervisor (pid ${pid}) was stopped by a signal; it is continued`)
+    if (!this.#options.isStopped(pid)) return
+    this.#options.warn(`the supervisor (pid ${pid}) was stopped by a signal; it is continued`)
     this.#signal(pid, 'CONT')
   }
 
   #kill(life: Life, why: string): void {
     if (this.#life !== life || life.stage === 'doomed' || life.stage === 'dead' || this.#ending) return
     life.stage = 'doomed'
-    this.#o.answers(undefined)
+    this.#options.answers(undefined)
     const { pid } = life.started
-    this.#o.warn(`the supervisor (pid ${pid}) ${why}; it is killed`)
+    this.#options.warn(`the supervisor (pid ${pid}) ${why}; it is killed`)
     // Its connection is closed at its death: closed earlier, it might notice that first, and report that init is
     // gone.
     if (!this.#signal(pid, 'KILL')) life.socket.destroy() // without its line it ends by itself
@@ -273,9 +273,9 @@ export class SupervisorProcess {
 
   #signal(pid: number, signal: SignalName): boolean {
     try {
-      return this.#o.native.kill(pid, SIGNALS[signal])
+      return this.#options.native.kill(pid, SIGNALS[signal])
     } catch (error) {
-      this.#o.warn(`cannot send ${signal} to the supervisor (pid ${pid}): ${(error as Error).message}`)
+      this.#options.warn(`cannot send ${signal} to the supervisor (pid ${pid}): ${(error as Error).message}`)
       return false
     }
   }
@@ -283,9 +283,9 @@ export class SupervisorProcess {
   /** Reads its remaining output, then continues. */
   #dead(life: Life, ending: Ending): void {
     life.stage = 'dead'
-    this.#o.answers(undefined)
+    this.#options.answers(undefined)
     const { socket } = life
-    const cancel = this.#o.clock.at(this.#o.clock.nowMs() + LAST_WORDS_MS, () => socket.destroy())
+    const cancel = this.#options.clock.at(this.#options.clock.nowMs() + LAST_WORDS_MS, () => socket.destroy())
     const over = (): void => {
       cancel()
       // Including pending input: a dead supervisor's request must not be carried out after its successor has said
@@ -299,22 +299,22 @@ export class SupervisorProcess {
 
   #over(life: Life, ending: Ending): void {
     this.#life = undefined
-    this.#o.listener().gone()
+    this.#options.listener().gone()
     if (life.badMessages > NAMED_MESSAGES) {
-      this.#o.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)
+      this.#options.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)
     }
     if (this.#ending) return
-    const livedMs = this.#o.clock.nowMs() - life.startedAtMs
+    const livedMs = this.#options.clock.nowMs() - life.startedAtMs
     this.#failures = life.saidHello && livedMs >= LIVED_MS ? 0 : this.#failures + 1
     const when = this.#failures === 0 ? 'at once' : `in ${restartDelayMs(this.#failures) / 1000} s`
-    this.#o.warn(
+    this.#options.warn(
       `the supervisor (pid ${life.started.pid}) ${describeEnding(ending)}; its slots run on, it is started again ${when}`,
     )
     this.#again()
   }
 
   #again(): void {
-    const { clock } = this.#o
+    const { clock } = this.#options
     const delayMs = restartDelayMs(this.#failures)
     if (delayMs === 0) void this.start()
     else clock.at(clock.nowMs() + delayMs, () => void this.start())

@@ -70,7 +70,7 @@ interface Living extends LivingChild {
 
 /** The slots' processes: at most one per key, whatever the supervisor requests. */
 export class Children {
-  readonly #o: ChildrenOptions
+  readonly #options: ChildrenOptions
   readonly #living = new Map<string, Living>()
   readonly #kept = new KeptEvents()
   #queue: SpawnRequest[] = []
@@ -79,7 +79,7 @@ export class Children {
   #refusing = false
 
   constructor(options: ChildrenOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   living(): readonly LivingChild[] {
@@ -120,15 +120,15 @@ export class Children {
    * at most.
    */
   async finish(slot: string): Promise<void> {
-    this.#o.programs.services.forgetFinish(slot)
+    this.#options.programs.services.forgetFinish(slot)
     // Its program runs again: if that succeeds it is unfinished once more.
     if (this.#living.has(slot)) return
     try {
-      const stopTimeoutMs = this.#o.programs.services.finishTimeoutMs(slot) ?? LONGEST_MS
+      const stopTimeoutMs = this.#options.programs.services.finishTimeoutMs(slot) ?? LONGEST_MS
       const request = { slot, stopSignal: 'TERM', stopTimeoutMs, notificationFd: null, killLeftovers: true } as const
       await this.#spawn({ ...request, program: 'finish' })
     } catch (error) {
-      this.#o.warn(`the finish program of ${slot} cannot be started: ${(error as Error).message}`)
+      this.#options.warn(`the finish program of ${slot} cannot be started: ${(error as Error).message}`)
     }
   }
 
@@ -140,7 +140,7 @@ export class Children {
   }
 
   forget(slot: string): void {
-    if (!this.#living.has(slot)) this.#o.fifos.remove(slot)
+    if (!this.#living.has(slot)) this.#options.fifos.remove(slot)
   }
 
   /**
@@ -164,12 +164,12 @@ export class Children {
   async #start(request: SpawnRequest): Promise<void> {
     this.#check(request.slot)
     const facts = await this.#spawn(request)
-    this.#o.supervisor.send({ type: 'spawned', request: request.request, facts })
+    this.#options.supervisor.send({ type: 'spawned', request: request.request, facts })
   }
 
   async #spawn(request: Omit<SpawnRequest, 'type' | 'request'>): Promise<ChildFacts> {
     const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
-    const { processes, clock, native, fifos, limits, programs } = this.#o
+    const { processes, clock, native, fifos, limits, programs } = this.#options
     const { services } = programs
     const ours: number[] = []
     let readEnd: number | undefined
@@ -220,7 +220,7 @@ export class Children {
   }
 
   #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
-    const { command, services, dashboard } = this.#o.programs
+    const { command, services, dashboard } = this.#options.programs
     if (services.isService(slot)) return services.command(slot, program)
     if (slot === DASHBOARD_SLOT && program === 'run')
       return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
@@ -238,13 +238,13 @@ export class Children {
   }
 
   #ready(living: Living): void {
-    living.readyAtMs = this.#o.clock.nowMs()
+    living.readyAtMs = this.#options.clock.nowMs()
     this.#report({ type: 'ready', child: living.child, slot: living.slot, atMs: living.readyAtMs })
   }
 
   #ended(living: Living, ending: Ending): void {
     const { child, slot, pid } = living
-    const atMs = this.#o.clock.nowMs()
+    const atMs = this.#options.clock.nowMs()
     let leftoversKilled = false
     try {
       // At once: as long as a member of the group lives, its id is not reused; later it might be.
@@ -253,38 +253,40 @@ export class Children {
     } finally {
       // Despite any error before: an unreported end would block its slot indefinitely.
       if (this.#living.get(slot) === living) this.#living.delete(slot)
-      this.#o.limits.leave(slot)
-      this.#o.programs.services.ended(slot, living.program, pid, ending)
+      this.#options.limits.leave(slot)
+      this.#options.programs.services.ended(slot, living.program, pid, ending)
       this.#report({ type: 'exit', child, slot, pid, ending, atMs, leftoversKilled })
-      this.#o.ended(living)
+      this.#options.ended(living)
     }
   }
 
   #killGroup(pid: number, slot: string): boolean {
     if (!this.#kill(-pid, 0, slot)) return false
     // Zombies are members too, and killing them would be reported as news.
-    this.#o.reaper.scan()
+    this.#options.reaper.scan()
     return this.#kill(-pid, 'KILL', slot)
   }
 
   /** @returns false if there is no such process, or we may not signal it */
   #kill(pid: number, signal: SignalName | 0, slot: string): boolean {
     try {
-      return this.#o.native.kill(pid, signal === 0 ? 0 : SIGNALS[signal])
+      return this.#options.native.kill(pid, signal === 0 ? 0 : SIGNALS[signal])
     } catch (error) {
-      this.#o.warn(`cannot signal ${slot} (pid ${Math.abs(pid)}): ${(error as Error).message}; is CAP_KILL missing?`)
+      this.#options.warn(
+        `cannot signal ${slot} (pid ${Math.abs(pid)}): ${(error as Error).message}; is CAP_KILL missing?`,
+      )
       return false
     }
   }
 
   #failed({ request, slot }: SpawnRequest, error: string): void {
     // Not kept: whatever a supervisor asks for, it takes none of our memory.
-    this.#o.supervisor.send({ type: 'spawn-failed', request, slot, error })
+    this.#options.supervisor.send({ type: 'spawn-failed', request, slot, error })
   }
 
   #report(event: Unnumbered): void {
     this.#kept.add(event)
-    this.#o.supervisor.deliver()
+    this.#options.supervisor.deliver()
   }
 }
 

@@ -26,11 +26,11 @@ export interface LogFifosOptions {
  * service has written waits there while services and supervisors come and go.
  */
 export class LogFifos {
-  readonly #o: LogFifosOptions
+  readonly #options: LogFifosOptions
   readonly #held = new Map<string, Held>()
 
   constructor(options: LogFifosOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /**
@@ -41,7 +41,7 @@ export class LogFifos {
    */
   openWriter(slot: string, user?: { readonly uid: number }): number {
     const held = this.#held.get(slot) ?? this.#make(slot, user)
-    const fd = orAsRuntimeUser(this.#o.owner, () =>
+    const fd = orAsRuntimeUser(this.#options.owner, () =>
       openSync(this.#path(slot), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY),
     )
     const found = fstatSync(fd, { bigint: true })
@@ -61,7 +61,7 @@ export class LogFifos {
   #make(slot: string, user: { readonly uid: number } | undefined): Held {
     if (this.#held.size >= MAX_CHILDREN) throw new Error(`there are ${MAX_CHILDREN} log FIFOs already`)
     const path = this.#path(slot)
-    const { native, owner } = this.#o
+    const { native, owner } = this.#options
     rmSync(path, { force: true })
     native.mkfifo(path, 0o600)
     // O_RDWR never blocks on a FIFO (fifo(7)) and is reader and writer at once. Opened before it is given away:
@@ -85,6 +85,6 @@ export class LogFifos {
   }
 
   #path(slot: string): string {
-    return join(this.#o.dir, slot)
+    return join(this.#options.dir, slot)
   }
 }

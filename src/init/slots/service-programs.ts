@@ -61,14 +61,14 @@ interface Known {
 
 /** The image's services: what is run for each. The supervisor can only name them. */
 export class ServicePrograms {
-  readonly #o: ServiceProgramsOptions
+  readonly #options: ServiceProgramsOptions
   #known = new Map<string, Known>()
   /** Services whose finish program has to run before the container may end. */
   readonly #unfinished = new Set<string>()
   #stopping = false
 
   constructor(options: ServiceProgramsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Called once, before the supervisor may begin. */
@@ -121,7 +121,7 @@ export class ServicePrograms {
     const succeeded = 'exitCode' in ending && ending.exitCode === 0
     if (program === 'finish') {
       if (oneshot && !succeeded)
-        this.#o.warn(`service ${name} is not undone: the program for that ${describeEnding(ending)}`)
+        this.#options.warn(`service ${name} is not undone: the program for that ${describeEnding(ending)}`)
       return
     }
     known.lastEnding = { pid, ending }
@@ -131,7 +131,7 @@ export class ServicePrograms {
   /** Ends the service's input once all its writers have gone. @returns false: it has none */
   endInput(slot: string): boolean {
     const pipe = this.#known.get(slot)?.programs.reads
-    if (pipe !== undefined) this.#o.pipes.close(pipe)
+    if (pipe !== undefined) this.#options.pipes.close(pipe)
     return pipe !== undefined
   }
 
@@ -149,7 +149,7 @@ export class ServicePrograms {
 
   /** Both, or none: a start that fails is tried again, and must not cost a descriptor each time. */
   #openPipes({ reads, writes }: Programs): Pick<StartCommand, 'stdin' | 'stdout'> {
-    const { pipes } = this.#o
+    const { pipes } = this.#options
     const stdin = reads === undefined ? undefined : pipes.open(reads, 'read')
     try {
       const stdout = writes === undefined ? undefined : pipes.open(writes, 'write')
@@ -172,7 +172,7 @@ export class ServicePrograms {
 
   #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
     const { user, inServiceDir } = programs
-    const { dir, uid, root, serviceDir, runtimeUser } = this.#o
+    const { dir, uid, root, serviceDir, runtimeUser } = this.#options
     mkdirSync(dir, { recursive: true, mode: 0o711 })
     const cwd = inServiceDir ? serviceView(join(dir, 'cwd'), programs.cwd, join(serviceDir, slot)) : programs.cwd
     if (user === undefined || user.uid === uid) {
@@ -184,7 +184,7 @@ export class ServicePrograms {
     // Set after root is dropped: setpriv runs as root, and would obey variables set by others. The same holds for the
     // directory: root would follow a link of the user's to a place that the user cannot reach.
     const script = join(dir, slot)
-    const container = this.#o.container()
+    const container = this.#options.container()
     const names = { HOME: user.home, USER: user.name, LOGNAME: user.name }
     rmSync(script, { force: true })
     const variables = Object.entries({ ...withoutSecrets(container), ...names, ...programs.variables })
@@ -209,7 +209,7 @@ export class ServicePrograms {
   }
 
   #rootEnvironment({ inherits, variables, user }: Programs): Variables {
-    const { root } = this.#o
+    const { root } = this.#options
     if (inherits === 'path') return { PATH: root.path(), ...variables }
     const names = user !== undefined && { HOME: user.home, USER: user.name, LOGNAME: user.name }
     return { ...withoutSecrets(root.variables()), ...names, ...variables }

@@ -40,7 +40,7 @@ interface Parent {
  * on request.
  */
 export class SlotLimits {
-  readonly #o: SlotLimitsOptions
+  readonly #options: SlotLimitsOptions
   readonly #asked: number | undefined
   readonly #parent: Parent | undefined
   #warned = false
@@ -48,7 +48,7 @@ export class SlotLimits {
   readonly #ended = new Set<string>()
 
   constructor(options: SlotLimitsOptions) {
-    this.#o = options
+    this.#options = options
     const asked = requestedMost(options)
     this.#asked = asked === 0 ? undefined : asked
     this.#parent = options.ownContainer && asked !== 0 ? findParent(options) : undefined
@@ -60,7 +60,7 @@ export class SlotLimits {
   prefix(slot: string): readonly string[] {
     const procs = this.#cgroupOf(slot)
     const enter = procs === undefined ? [] : ['/bin/sh', '-c', 'echo 0 >"$0"; exec "$@"', procs]
-    return this.#asked === undefined || !this.#o.confined
+    return this.#asked === undefined || !this.#options.confined
       ? enter
       : [...enter, '/usr/bin/prlimit', `--nproc=${this.#asked}`, '--']
   }
@@ -70,7 +70,7 @@ export class SlotLimits {
    */
   leave(slot: string): void {
     if (this.#parent === undefined) return
-    const { clock } = this.#o
+    const { clock } = this.#options
     this.#ended.add(slot)
     this.#removeEmpty()
     if (this.#ended.has(slot)) clock.at(clock.nowMs() + AGAIN_AFTER_MS, () => this.#removeEmpty())
@@ -100,7 +100,7 @@ export class SlotLimits {
       return join(dir, 'cgroup.procs')
     } catch (error) {
       if (!this.#warned)
-        this.#o.warn(`the number of a slot's processes cannot be limited by cgroups: ${(error as Error).message}`)
+        this.#options.warn(`the number of a slot's processes cannot be limited by cgroups: ${(error as Error).message}`)
       this.#warned = true
       return undefined
     }

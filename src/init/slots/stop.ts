@@ -53,7 +53,7 @@ interface Left {
 
 /** Ends everything but the supervisor: signals, deadlines, and no waiting once all are gone. */
 export class Stop {
-  readonly #o: StopOptions
+  readonly #options: StopOptions
   readonly #startedAtMs: number
   readonly #killed = new Set<number>()
   readonly #told = new Set<number>()
@@ -69,7 +69,7 @@ export class Stop {
   #isBlind = false
 
   constructor(options: StopOptions) {
-    this.#o = options
+    this.#options = options
     this.#startedAtMs = options.clock.nowMs()
   }
 
@@ -77,7 +77,7 @@ export class Stop {
    * Resolves as soon as no process is left, or when even KILL has not helped in time. It resolves despite any error.
    */
   run(): Promise<void> {
-    const { totalMs } = this.#o.container
+    const { totalMs } = this.#options.container
     const done = new Promise<void>((resolve) => {
       this.#finish = resolve
     })
@@ -87,7 +87,7 @@ export class Stop {
   }
 
   #begin(): void {
-    const { container, children, mainPid } = this.#o
+    const { container, children, mainPid } = this.#options
     const { totalMs } = container
     // A total below the reserve is shared: some time to obey, some for the logs.
     const killAtMs = totalMs - Math.min(RESERVE_MS, totalMs / 2)
@@ -100,7 +100,7 @@ export class Stop {
     const sessions = new Set(services.map(({ pid }) => pid))
     for (const { pid, comm, session } of this.#others())
       if (!spared.has(pid) && !sessions.has(session)) this.#signal(pid, 'TERM', comm)
-    if (services.length > 0 || this.#o.services.unfinished().length > 0)
+    if (services.length > 0 || this.#options.services.unfinished().length > 0)
       this.#after(killAtMs / 2, () => {
         this.#inOrder = false
         this.#tellServices()
@@ -127,22 +127,22 @@ export class Stop {
     if (this.#finished) return
     this.#tellServices()
     // Their ends are events.
-    if (this.#finishing > 0 || this.#o.children().length > 0 || this.#o.mainPid() !== undefined) return
+    if (this.#finishing > 0 || this.#options.children().length > 0 || this.#options.mainPid() !== undefined) return
     const others = this.#others()
-    const waitedMs = this.#o.clock.nowMs() - this.#startedAtMs
-    const ours = descendants(others, this.#o.container.ownPid)
+    const waitedMs = this.#options.clock.nowMs() - this.#startedAtMs
+    const ours = descendants(others, this.#options.container.ownPid)
     if (others.length === 0 || (ours.length === 0 && waitedMs >= FOREIGN_GRACE_MS)) this.#end()
     else this.#lookLater()
   }
 
   /** The deepest services that are left, once everything that may need them has gone; then the next ones. */
   #tellServices(): void {
-    const { children, mainPid } = this.#o
+    const { children, mainPid } = this.#options
     const living = children()
     const services = living.flatMap((child) => (child.depth === undefined ? [] : [{ child, depth: child.depth }]))
     const others = living.length > services.length || mainPid() !== undefined
     if (this.#inOrder && (others || this.#finishing > 0)) return
-    const left = this.#o.services.unfinished()
+    const left = this.#options.services.unfinished()
     const deepest = Math.max(...services.map(({ depth }) => depth), ...left.map(({ depth }) => depth))
     const isDue = (one: { readonly depth: number }): boolean => !this.#inOrder || one.depth === deepest
     for (const { child } of services.filter(isDue)) this.#tell(child)
@@ -151,7 +151,7 @@ export class Stop {
 
   #runFinish(slot: string): void {
     this.#finishing += 1
-    void this.#o.finish(slot).finally(() => {
+    void this.#options.finish(slot).finally(() => {
       this.#finishing -= 1
       this.lookAgain()
     })
@@ -161,10 +161,10 @@ export class Stop {
   #tell(child: LivingChild): void {
     if (this.#told.has(child.child)) return
     this.#told.add(child.child)
-    const { container, clock } = this.#o
+    const { container, clock } = this.#options
     const { totalMs } = container
     const nowMs = clock.nowMs() - this.#startedAtMs
-    const isLogger = this.#o.services.endInput(child.slot)
+    const isLogger = this.#options.services.endInput(child.slot)
     const graceMs = isLogger ? Math.min(LOGGER_GRACE_MS, child.stopTimeoutMs) : 0
     if (isLogger) this.#after(nowMs + graceMs, () => this.#signalIfLiving(child))
     else if (child.program === 'run') this.#signal(child.pid, child.stopSignal, child.slot)
@@ -174,7 +174,7 @@ export class Stop {
   }
 
   #signalIfLiving({ child, pid, stopSignal, slot }: LivingChild): void {
-    if (this.#o.children().some((one) => one.child === child)) this.#signal(pid, stopSignal, slot)
+    if (this.#options.children().some((one) => one.child === child)) this.#signal(pid, stopSignal, slot)
   }
 
   /** It had to be killed. */
@@ -183,7 +183,7 @@ export class Stop {
   }
 
   #lookLater(): void {
-    const { clock } = this.#o
+    const { clock } = this.#options
     // No event reports the end of strangers (grandchildren, `docker exec`).
     this.#again ??= clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
       this.#again = undefined
@@ -200,7 +200,7 @@ export class Stop {
 
   /** The processes that have to end besides us and the supervisor. Zombies have ended. */
   #others(): readonly ProcessFacts[] {
-    const { container, supervisorPid } = this.#o
+    const { container, supervisorPid } = this.#options
     const { pid1, ownPid } = container
     const all = this.#processes()
     const mine = pid1 ? all : descendants(all, ownPid)
@@ -212,7 +212,7 @@ export class Stop {
    * known.
    */
   #processes(): readonly ProcessFacts[] {
-    const { processes, children, mainPid, container, say } = this.#o
+    const { processes, children, mainPid, container, say } = this.#options
     const { ownPid } = container
     try {
       return processes()
@@ -227,8 +227,8 @@ export class Stop {
   }
 
   #left(): readonly Left[] {
-    const slots = new Map(this.#o.children().map(({ pid, slot }) => [pid, slot]))
-    const main = this.#o.mainPid()
+    const slots = new Map(this.#options.children().map(({ pid, slot }) => [pid, slot]))
+    const main = this.#options.mainPid()
     return this.#others().map(({ pid, comm, session }) => ({
       pid,
       name: slots.get(pid) ?? (pid === main ? `the main program (${comm})` : comm),
@@ -238,13 +238,13 @@ export class Stop {
 
   #sayWhoIsLeft(): void {
     const left = this.#left()
-    if (left.length > 0) this.#o.say(`still waiting for ${listed(left)}`)
+    if (left.length > 0) this.#options.say(`still waiting for ${listed(left)}`)
   }
 
   #killSlot({ pid, slot, stopSignal, stopTimeoutMs, program }: LivingChild): void {
-    if (!this.#o.children().some((child) => child.pid === pid)) return
+    if (!this.#options.children().some((child) => child.pid === pid)) return
     const limit = `${stopTimeoutMs} ms`
-    this.#o.say(
+    this.#options.say(
       program === 'finish'
         ? `the finish program of ${slot} (pid ${pid}) has not ended within ${limit}; it is killed`
         : `${slot} (pid ${pid}) has not ended within ${limit} of SIG${stopSignal}; it is killed`,
@@ -253,24 +253,24 @@ export class Stop {
   }
 
   #waitedMs(): number {
-    return Math.round(this.#o.clock.nowMs() - this.#startedAtMs)
+    return Math.round(this.#options.clock.nowMs() - this.#startedAtMs)
   }
 
   /** @param why the line for what is left */
   #killAll(why: (left: readonly Left[]) => string): void {
     const left = this.#left()
-    if (left.length > 0) this.#o.say(why(left))
-    const leaders = new Set(this.#o.children().map(({ pid }) => pid))
+    if (left.length > 0) this.#options.say(why(left))
+    const leaders = new Set(this.#options.children().map(({ pid }) => pid))
     for (const one of left) this.#kill(one, leaders.has(one.pid) ? -one.pid : one.pid)
     // Repeated, because a process can have been forked during the look.
-    this.#after(this.#o.clock.nowMs() - this.#startedAtMs + LOOK_EVERY_MS, () => {
+    this.#after(this.#options.clock.nowMs() - this.#startedAtMs + LOOK_EVERY_MS, () => {
       for (const one of this.#left()) this.#kill(one, one.pid)
     })
-    this.#after(this.#o.clock.nowMs() - this.#startedAtMs + AFTER_KILL_MS, () => {
+    this.#after(this.#options.clock.nowMs() - this.#startedAtMs + AFTER_KILL_MS, () => {
       try {
         const stuck = this.#left()
         if (stuck.length > 0)
-          this.#o.say(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
+          this.#options.say(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
       } finally {
         this.#end()
       }
@@ -284,16 +284,16 @@ export class Stop {
 
   #signal(pid: number, signal: SignalName, name: string): void {
     try {
-      this.#o.native.kill(pid, SIGNALS[signal])
+      this.#options.native.kill(pid, SIGNALS[signal])
       // A stopped process sees nothing but KILL before it is continued.
-      if (signal !== 'KILL') this.#o.native.kill(pid, SIGNALS.CONT)
+      if (signal !== 'KILL') this.#options.native.kill(pid, SIGNALS.CONT)
     } catch (error) {
-      this.#o.say(`cannot send SIG${signal} to ${name} (pid ${Math.abs(pid)}): ${(error as Error).message}`)
+      this.#options.say(`cannot send SIG${signal} to ${name} (pid ${Math.abs(pid)}): ${(error as Error).message}`)
     }
   }
 
   #after(afterMs: number, act: () => void): void {
-    this.#alarms.push(this.#o.clock.at(this.#startedAtMs + afterMs, () => this.#attempt(act)))
+    this.#alarms.push(this.#options.clock.at(this.#startedAtMs + afterMs, () => this.#attempt(act)))
   }
 
   /**
@@ -304,7 +304,7 @@ export class Stop {
     try {
       act()
     } catch (error) {
-      this.#o.say(`a bug while stopping: ${(error as Error).stack}`)
+      this.#options.say(`a bug while stopping: ${(error as Error).stack}`)
     }
   }
 }

@@ -33,14 +33,14 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher {
-  readonly #o: DispatcherOptions
+  readonly #options: DispatcherOptions
   readonly #boards: OpenBoards
   readonly #voice: DispatcherVoice
   readonly #nudges: Nudges
   readonly #following = new AbortController()
 
   constructor(options: DispatcherOptions) {
-    this.#o = options
+    this.#options = options
     this.#voice = new DispatcherVoice(options.say)
     this.#nudges = new Nudges(options.clock)
     this.#boards = new OpenBoards(this.#voice.warn)
@@ -48,7 +48,7 @@ export class Dispatcher {
 
   /** @throws HermesError NO_SUPERVISOR when none answers at the start */
   async run(): Promise<void> {
-    const { home, clock, controlSocket, ready } = this.#o
+    const { home, clock, controlSocket, ready } = this.#options
     const client = await connectControl(controlSocket, clock)
     try {
       this.#voice.rules(home)
@@ -78,7 +78,7 @@ export class Dispatcher {
 
   /** Work that was finished just before the end must not be repeated in the next life. */
   async #settle(client: ControlClient): Promise<void> {
-    const { home, clock, host, builtIn } = this.#o
+    const { home, clock, host, builtIn } = this.#options
     for (const { board, place } of this.#boards.all()) {
       try {
         const jobs = await supervisorJobs(client)
@@ -95,7 +95,7 @@ export class Dispatcher {
 
   async #round(client: ControlClient): Promise<void> {
     const nudged = this.#nudges.take()
-    const { clock, home } = this.#o
+    const { clock, home } = this.#options
     const places = this.#places()
     let intervalMs: number | undefined
     for (const place of places) {
@@ -120,7 +120,7 @@ export class Dispatcher {
 
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
     const { board, place } = open
-    const { home, clock, host, builtIn } = this.#o
+    const { home, clock, host, builtIn } = this.#options
     this.#voice.rules(home)
     const jobs = await supervisorJobs(client)
     let isTroubled = false
@@ -149,7 +149,7 @@ export class Dispatcher {
 
   /** A failure of one board does not affect the others. */
   #failed({ place, board }: OpenBoard, error: unknown): void {
-    const { home, clock, host } = this.#o
+    const { home, clock, host } = this.#options
     const trouble = troubleOf(error, place, (text) => this.#voice.say('error', text))
     const message = trouble instanceof HermesError ? trouble.message : String((trouble as Error)?.stack ?? trouble)
     this.#voice.once('error', `board ${place.slug}: ${message}`, `board:${place.slug}`)
@@ -180,7 +180,7 @@ export class Dispatcher {
 
   #places(): readonly BoardPlace[] {
     try {
-      return listBoards(this.#o.home)
+      return listBoards(this.#options.home)
     } catch (error) {
       this.#voice.once('error', (error as Error).message, 'dispatcher')
       return []
@@ -201,7 +201,7 @@ export class Dispatcher {
         if (!(error instanceof HermesError)) throw error
         // The supervisor is being restarted, or has too many followers: rely on ticks in the meantime.
       }
-      await pause(this.#o.clock, LOOK_MS, signal)
+      await pause(this.#options.clock, LOOK_MS, signal)
       this.#nudges.nudge()
     }
   }

@@ -50,16 +50,16 @@ export interface PerformerOptions {
 type Of<T extends Step['type']> = Extract<Step, { readonly type: T }>
 
 export class Performer {
-  readonly #o: PerformerOptions
+  readonly #options: PerformerOptions
   /** Why the last spawn failed, for dispatch-status. */
   lastError: string | null = null
 
   constructor(options: PerformerOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   async perform(step: Step): Promise<StepResult> {
-    const { board, clock, free } = this.#o
+    const { board, clock, free } = this.#options
     const wallMs = clock.wallMs()
     switch (step.type) {
       case 'extend': {
@@ -78,13 +78,13 @@ export class Performer {
   }
 
   #row(id: string): RunningRow {
-    const row = this.#o.rows.get(id)
+    const row = this.#options.rows.get(id)
     if (row === undefined) throw new Error(`${id} was not among the running tasks of this tick`)
     return row
   }
 
   async #end({ id, end, settlement }: Of<'end'>, wallMs: number): Promise<StepResult> {
-    const { home, board, jobs, free, troubles, unstopped } = this.#o
+    const { home, board, jobs, free, troubles, unstopped } = this.#options
     const row = this.#row(id)
     if (end.stop && unstopped.has(id)) return REFUSED
     // A worker with a job was stopped before the steps; one of another tool has only its process.
@@ -97,7 +97,7 @@ export class Performer {
   }
 
   async #stopProcess(row: RunningRow): Promise<void> {
-    const { clock } = this.#o
+    const { clock } = this.#options
     const pid = row.worker_pid
     if (pid === null) return
     const lives = (): boolean => {
@@ -108,12 +108,12 @@ export class Performer {
       if (!lives()) return
       process.kill(pid, signal)
       const untilMs = clock.nowMs() + WORKER_STOP_MS
-      while (lives() && clock.nowMs() < untilMs) await pause(this.#o.clock, PID_POLL_MS)
+      while (lives() && clock.nowMs() < untilMs) await pause(this.#options.clock, PID_POLL_MS)
     }
   }
 
   async #spawn({ id, assignee }: Of<'spawn'>, wallMs: number): Promise<StepResult> {
-    const { board, jobs, host, free } = this.#o
+    const { board, jobs, host, free } = this.#options
     const claimed = await free(() => claim(board, id, assignee, { host, instance: jobs.instance }, wallMs))
     if (claimed === undefined) return LOST
     try {
@@ -139,7 +139,7 @@ export class Performer {
   }
 
   async #startWorker(claimed: Claimed, profile: string): Promise<StepResult> {
-    const { home, board, clock, jobs, profiles, builtIn, free, troubles } = this.#o
+    const { home, board, clock, jobs, profiles, builtIn, free, troubles } = this.#options
     const { row, runId, slot } = claimed
     const { agent, gateway } = profiles.config(profile)
     const spec = prepareJob({
@@ -163,7 +163,7 @@ export class Performer {
   }
 
   async #findWorker(slot: string): Promise<{ pid: number; startTime: number } | undefined> {
-    const { clock, jobs } = this.#o
+    const { clock, jobs } = this.#options
     const untilMs = clock.nowMs() + PID_WAIT_MS
     for (;;) {
       const job = await jobs.look(slot)
@@ -173,7 +173,7 @@ export class Performer {
         return startTime === undefined ? undefined : { pid: job.pid, startTime }
       }
       if (clock.nowMs() >= untilMs) return undefined
-      await pause(this.#o.clock, PID_POLL_MS)
+      await pause(this.#options.clock, PID_POLL_MS)
     }
   }
 
@@ -181,7 +181,7 @@ export class Performer {
     claimed: Claimed,
     failed: { readonly failure: boolean; readonly error: string },
   ): Promise<StepResult> {
-    const { board, clock, rules, free, troubles } = this.#o
+    const { board, clock, rules, free, troubles } = this.#options
     this.lastError = failed.error
     try {
       const { autoBlocked } = await free(() => releaseClaim(board, claimed, failed, rules, clock.wallMs()))

@@ -42,7 +42,7 @@ export interface JournalOptions {
  * some lines an hour.
  */
 export class Journal {
-  readonly #o: JournalOptions
+  readonly #options: JournalOptions
   #file: string | undefined
   #fd: number | undefined
   #size = 0
@@ -51,7 +51,7 @@ export class Journal {
   #checkAtMs = 0
 
   constructor(options: JournalOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   readonly info = (text: string): void => this.#say('info', text)
@@ -79,16 +79,16 @@ export class Journal {
 
   #say(level: Level, text: string): void {
     const message = oneLine(text)
-    const time = new Date(this.#o.clock.wallMs()).toISOString()
-    const line = this.#o.json
+    const time = new Date(this.#options.clock.wallMs()).toISOString()
+    const line = this.#options.json
       ? JSON.stringify({ time, level, component: 'supervisor', message })
       : `hermes: ${level === 'info' ? '' : `${level === 'warn' ? 'warning' : level}: `}${message}`
-    if (this.#o.isShown?.(level) !== false) this.#o.console.write(`${line}\n`)
+    if (this.#options.isShown?.(level) !== false) this.#options.console.write(`${line}\n`)
     this.#append(this.#fileLine(level, message))
   }
 
   #fileLine(level: Level, text: string): string {
-    return `${new Date(this.#o.clock.wallMs()).toISOString()} ${level.toUpperCase()} ${oneLine(text)}\n`
+    return `${new Date(this.#options.clock.wallMs()).toISOString()} ${level.toUpperCase()} ${oneLine(text)}\n`
   }
 
   #append(line: string): void {
@@ -105,14 +105,14 @@ export class Journal {
     } catch (error) {
       // Said once on the console, which has the lines themselves; each later line tries again.
       if (!this.#failed)
-        this.#o.console.write(`hermes: warning: ${this.#file} cannot be written: ${(error as Error).message}\n`)
+        this.#options.console.write(`hermes: warning: ${this.#file} cannot be written: ${(error as Error).message}\n`)
       this.#failed = true
       this.close()
     }
   }
 
   #open(file: string): number {
-    const nowMs = this.#o.clock.nowMs()
+    const nowMs = this.#options.clock.nowMs()
     if (this.#fd !== undefined && nowMs >= this.#checkAtMs) {
       this.#checkAtMs = nowMs + CHECK_MS
       if (!isStillNamed(file, this.#fd)) this.close()

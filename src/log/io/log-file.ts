@@ -39,7 +39,7 @@ export interface LogFileOptions {
  */
 export class LogFile {
   readonly path: string
-  readonly #o: LogFileOptions
+  readonly #options: LogFileOptions
   readonly #archives: ArchiveList
   #file: CurrentFile | undefined
   /** Given up in the middle of a line: nothing more is written until the next one begins. */
@@ -52,7 +52,7 @@ export class LogFile {
   #stampBytes = Buffer.alloc(0)
 
   constructor(options: LogFileOptions) {
-    this.#o = options
+    this.#options = options
     this.#archives = new ArchiveList(options.dir, options.archives, options.clock)
     this.path = below(options.dir, options.name ?? 'current')
     this.#ready()
@@ -85,10 +85,10 @@ export class LogFile {
     this.#skipping = false
     const ready = this.#ready()
     const continues = midLine && this.#file?.openAt !== undefined
-    const { stampBuffer } = this.#o.commons
+    const { stampBuffer } = this.#options.commons
     const bare = chunk.subarray(from)
     const stamped =
-      this.#o.stamped === false
+      this.#options.stamped === false
         ? bare
         : stampBuffer.subarray(0, stampLines(stampBuffer, bare, this.#stamp(), continues))
     const rest = ready && this.#putRepairs(continues) ? this.#put(stamped) : stamped
@@ -103,7 +103,7 @@ export class LogFile {
   /** Syncs and closes the file and its archives. A later append opens it again. */
   async close(): Promise<void> {
     const file = this.#file
-    const { disk } = this.#o.commons
+    const { disk } = this.#options.commons
     this.#file = undefined
     await Promise.all([disk.settle(dirname(this.path)), file && disk.sync(file.fd)])
   }
@@ -113,17 +113,17 @@ export class LogFile {
     // A line the file was left with that nobody will finish.
     if (!continues && this.#file?.openAt !== undefined && this.#put(newline).length > 0) return false
     if (this.#lostLines === 0) return true
-    const stamp = stampText(this.#o.clock.wallMs())
+    const stamp = stampText(this.#options.clock.wallMs())
     const gap = `${stamp}hermes: lines missing here: ${this.#lostLines}; they could not be written: ${this.#error}\n`
     if (this.#put(Buffer.from(gap)).length > 0) return false
     this.#lostLines = 0
-    this.#o.commons.losses.resumed(this.path)
+    this.#options.commons.losses.resumed(this.path)
     return true
   }
 
   /** One stamp per chunk; chunks of one millisecond share it. */
   #stamp(): Buffer {
-    const wallMs = this.#o.clock.wallMs()
+    const wallMs = this.#options.clock.wallMs()
     if (wallMs !== this.#stampedMs) {
       this.#stampedMs = wallMs
       this.#stampBytes = Buffer.from(stampText(wallMs))
@@ -135,7 +135,7 @@ export class LogFile {
   #put(bytes: Buffer): Buffer {
     let rest = bytes
     while (rest.length > 0 && this.#file !== undefined) {
-      let take = fitLines(rest, this.#o.maxBytes - this.#file.size)
+      let take = fitLines(rest, this.#options.maxBytes - this.#file.size)
       if (take === 0 && this.#file.wholeBytes > 0) {
         if (this.#rotate(this.#file)) continue
         break
@@ -153,7 +153,7 @@ export class LogFile {
 
   /** Makes sure that there is a file to write to, and that it is the one its name stands for. */
   #ready(): boolean {
-    const nowMs = this.#o.clock.nowMs()
+    const nowMs = this.#options.clock.nowMs()
     if (nowMs < this.#retryAtMs) return false
     try {
       if (nowMs >= this.#checkAtMs) {
@@ -193,8 +193,8 @@ export class LogFile {
         ftruncateSync(old.fd, old.openAt)
         return true
       } finally {
-        this.#o.commons.disk.archived(archive, old.fd)
-        for (const path of remove) this.#o.commons.disk.remove(path)
+        this.#options.commons.disk.archived(archive, old.fd)
+        for (const path of remove) this.#options.commons.disk.remove(path)
       }
     } catch (error) {
       this.#fail(error)
@@ -204,7 +204,7 @@ export class LogFile {
 
   /** Gives the file its archive's name. @returns paths: the archive's, and of what is now too much */
   #moveAside(): RotationPlan {
-    const { dir, name, commons } = this.#o
+    const { dir, name, commons } = this.#options
     const leaving = (): readonly string[] => commons.disk.leaving(dirname(this.path))
     const plan = name === undefined ? this.#archives.plan(leaving) : { archive: `${name}.1`, remove: [] }
     const archive = below(dir, plan.archive)
@@ -217,12 +217,12 @@ export class LogFile {
     const lines = countLines(bytes)
     this.#lostLines += lines
     this.#skipping = bytes.at(-1) !== NEWLINE
-    this.#o.commons.losses.lost(this.path, lines, this.#error)
+    this.#options.commons.losses.lost(this.path, lines, this.#error)
   }
 
   #fail(error: unknown): void {
     this.#error = describe(error)
-    this.#retryAtMs = this.#o.clock.nowMs() + RETRY_MS
+    this.#retryAtMs = this.#options.clock.nowMs() + RETRY_MS
   }
 }
 

@@ -44,7 +44,7 @@ export interface SlotLogOptions {
  * disk slows the service; so does the console's reader, but only while it reads.
  */
 export class SlotLog {
-  readonly #o: SlotLogOptions
+  readonly #options: SlotLogOptions
   readonly #commons: LogCommons
   readonly #file: LogFile
   readonly #fd: number
@@ -67,7 +67,7 @@ export class SlotLog {
   }
 
   private constructor(options: SlotLogOptions, fd: number) {
-    this.#o = options
+    this.#options = options
     this.#commons = options.commons ?? logCommons(options.clock, options.warn)
     this.#prefix = options.prefix ? `[${options.slot}] ` : undefined
     this.#file = new LogFile({ ...options, commons: this.#commons })
@@ -128,7 +128,7 @@ export class SlotLog {
 
   /** @returns false: reading goes on by itself when the console's reader has caught up */
   #readerKeepsUp(): boolean {
-    return this.#o.console?.mayGoOn(this.#queue) ?? true
+    return this.#options.console?.mayGoOn(this.#queue) ?? true
   }
 
   /** Many slots may have waited: they go on in turns. */
@@ -139,7 +139,8 @@ export class SlotLog {
       return readSync(this.#fd, buffer)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
-      if (code !== 'EAGAIN') this.#o.warn(`log of ${this.#o.slot}: reading ${this.#o.fifo} failed: ${message}`)
+      if (code !== 'EAGAIN')
+        this.#options.warn(`log of ${this.#options.slot}: reading ${this.#options.fifo} failed: ${message}`)
       return 0
     }
   }
@@ -183,7 +184,7 @@ export class SlotLog {
   }
 
   #copy(wholeLines: Buffer): void {
-    const { console, tap } = this.#o
+    const { console, tap } = this.#options
     if (console) {
       console.write(
         this.#prefix === undefined

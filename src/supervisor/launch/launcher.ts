@@ -32,13 +32,13 @@ const JOB_LOG_BYTES = 2 * 1024 * 1024
 
 /** Determines from a slot's name what to run and how, from the files at that moment. */
 export class Launcher {
-  readonly #o: LauncherOptions
+  readonly #options: LauncherOptions
   readonly #configs: ProfileConfigs
   readonly #scripts: SlotScripts
   readonly #blank = defaultConfig()
 
   constructor(options: LauncherOptions) {
-    this.#o = options
+    this.#options = options
     this.#configs = new ProfileConfigs(options.home, options.warn)
     this.#scripts = new SlotScripts({ ...options, configs: this.#configs })
   }
@@ -73,7 +73,7 @@ export class Launcher {
   /** Which directory a profile's slot would be started in now. */
   directory(slot: string): DirId | undefined {
     const profile = profileOfSlot(slot)
-    return profile === undefined ? undefined : dirId(profileDir(this.#o.home, profile))
+    return profile === undefined ? undefined : dirId(profileDir(this.#options.home, profile))
   }
 
   /** Tells whether the name alone determines the program: a profile's gateway or a helper. */
@@ -87,7 +87,7 @@ export class Launcher {
       return { maxBytes: JOB_LOG_BYTES, archives: 1, dir: dirname(logFile), name: basename(logFile), toConsole: false }
     }
     const { logging } = this.#configs.of(profileOfSlot(slot) ?? 'default')
-    return { ...logging, dir: slotLogDir(this.#o.home, slot), toConsole: true }
+    return { ...logging, dir: slotLogDir(this.#options.home, slot), toConsole: true }
   }
 
   /** Problems of a profile's config.yaml, as of the last start. */
@@ -108,11 +108,11 @@ export class Launcher {
 
   #serviceOf(slot: string): ServiceRules | undefined {
     const name = serviceOfSlot(slot)
-    return name === undefined ? undefined : this.#o.service(name)
+    return name === undefined ? undefined : this.#options.service(name)
   }
 
   #hasFinish(slot: string): boolean {
-    const stat = statSync(below(this.#o.paths.serviceDir, slot, 'finish'), { throwIfNoEntry: false })
+    const stat = statSync(below(this.#options.paths.serviceDir, slot, 'finish'), { throwIfNoEntry: false })
     return stat?.isFile() === true && (stat.mode & 0o111) !== 0
   }
 }

@@ -52,16 +52,16 @@ function crlfIn([word = '']: readonly string[], cwd: string, path: string): stri
  * files.
  */
 export class SlotScripts {
-  readonly #o: SlotScriptsOptions
+  readonly #options: SlotScriptsOptions
   #container: Record<string, string> | undefined
 
   constructor(options: SlotScriptsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** @throws RangeError for words that cannot be passed to a shell */
   run(slot: string, job?: JobSpec): string {
-    const { home, paths, layout, install, identity, configs, warn } = this.#o
+    const { home, paths, layout, install, identity, configs, warn } = this.#options
     const profile = job?.profile ?? profileOfSlot(slot) ?? null
     const dir = profile === null ? home : profileDir(home, profile)
     const gateway = profile === null ? null : configs.of(profile).gateway
@@ -102,7 +102,7 @@ export class SlotScripts {
   finish(slot: string, ending: Slot['lastEnding']): string {
     const facts = ending?.ending ?? { exitCode: 0 }
     const words = 'exitCode' in facts ? [`${facts.exitCode}`, '0'] : ['256', `${SIGNALS[facts.signal]}`]
-    const dir = below(this.#o.paths.serviceDir, slot)
+    const dir = below(this.#options.paths.serviceDir, slot)
     return runScript({
       slot,
       cwd: dir,
@@ -119,7 +119,7 @@ export class SlotScripts {
       setImmediate(() => {
         this.#container = undefined
       })
-      this.#container = readContainerEnvironment(this.#o.paths.environmentDir)
+      this.#container = readContainerEnvironment(this.#options.paths.environmentDir)
     }
     return this.#container
   }
@@ -131,7 +131,7 @@ export class SlotScripts {
     gateway: GatewayConfig | null,
   ): readonly string[] {
     if (job !== undefined) return job.command
-    const hermes = ownNode('hermes', this.#o.install)
+    const hermes = ownNode('hermes', this.#options.install)
     if (profile === null) return [...hermes, ...(helperCommands[slot] ?? [slot])]
     return gateway?.command ?? [...hermes, '-p', profile, 'gateway', 'run']
   }

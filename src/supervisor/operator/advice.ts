@@ -17,22 +17,22 @@ export interface AdviceOptions {
 
 /** Warnings and next steps for the operator. */
 export class Advice {
-  readonly #o: AdviceOptions
+  readonly #options: AdviceOptions
 
   constructor(options: AdviceOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** There are profiles, and no gateway of them has an agent that answers. */
   needsAgent(): boolean {
-    const { launcher } = this.#o
+    const { launcher } = this.#options
     const profiles = this.#profiles()
     return profiles.length > 0 && !profiles.some((profile) => launcher.answers(profile))
   }
 
   /** @param obstacle reason why the container that uses the volume is unknown, while the gateways wait for that */
   warnings(obstacle: string | undefined): readonly Warning[] {
-    const { launcher, profiles, services, hasSocket } = this.#o
+    const { launcher, profiles, services, hasSocket } = this.#options
     const ofConfigs = this.#profiles().flatMap((profile) =>
       launcher.problems(profile).map((text): Warning => ({ code: 'CONFIG', profile, text })),
     )
@@ -44,7 +44,7 @@ export class Advice {
   }
 
   #profiles(): readonly string[] {
-    return this.#o.table.entries().flatMap(({ key }) => profileOfSlot(key) ?? [])
+    return this.#options.table.entries().flatMap(({ key }) => profileOfSlot(key) ?? [])
   }
 }
 

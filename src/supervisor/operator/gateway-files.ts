@@ -20,7 +20,7 @@ export interface GatewayFilesOptions {
 
 /** gateway_state.json of each profile: what was observed, for people, scripts and the next boot. */
 export class GatewayFiles {
-  readonly #o: GatewayFilesOptions
+  readonly #options: GatewayFilesOptions
   /** Last written content, by slot: a change with the same content is not written. */
   readonly #said = new Map<string, string>()
   readonly #failing = new Set<string>()
@@ -29,7 +29,7 @@ export class GatewayFiles {
   #held = false
 
   constructor(options: GatewayFilesOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /**
@@ -54,7 +54,7 @@ export class GatewayFiles {
     if (facts === undefined) return
     const text = JSON.stringify(facts)
     if (this.#said.get(key) === text) return
-    const { home, clock, warn } = this.#o
+    const { home, clock, warn } = this.#options
     const dir = profileDir(home, profile)
     try {
       writeGatewayState(dir, profile, { ...facts, updatedAtMs: clock.wallMs() })
@@ -75,7 +75,7 @@ export class GatewayFiles {
 
   /** @throws the error of the file system if an operator's command could not be stored */
   want(profile: string, state: DesiredState): void {
-    writeDesired(profileDir(this.#o.home, profile), state)
+    writeDesired(profileDir(this.#options.home, profile), state)
   }
 
   #observed(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> {
@@ -86,7 +86,7 @@ export class GatewayFiles {
       startTime: child?.startTime ?? null,
       exitReason: 'reason' in slot ? (slot.reason ?? null) : null,
       restarts: slot.restarts,
-      instance: this.#o.instance,
+      instance: this.#options.instance,
       clean: (slot.state === 'down' || slot.state === 'parked') && isOrderly(slot),
     }
   }

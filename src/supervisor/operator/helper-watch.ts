@@ -34,18 +34,18 @@ export function helperTimeoutMs(text: string | undefined, warn: (text: string) =
  * it reads no requests. Its slot then does what it does after any death.
  */
 export class HelperWatch {
-  readonly #o: HelperWatchOptions
+  readonly #options: HelperWatchOptions
   /** Number of checks without a heartbeat, by slot, and of which child. */
   readonly #silent = new Map<string, { readonly child: number; looks: number }>()
   #cancel: Cancel | undefined
 
   constructor(options: HelperWatchOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Looks from now on. */
   watch(): void {
-    const { clock, helpers } = this.#o
+    const { clock, helpers } = this.#options
     this.#cancel = clock.at(clock.nowMs() + this.#everyMs, () => {
       this.watch()
       for (const slot of helpers) this.#look(slot)
@@ -63,11 +63,11 @@ export class HelperWatch {
   }
 
   get #everyMs(): number {
-    return this.#o.timeoutMs / LOOKS
+    return this.#options.timeoutMs / LOOKS
   }
 
   #look(key: string): void {
-    const { table, send, warn, timeoutMs } = this.#o
+    const { table, send, warn, timeoutMs } = this.#options
     const slot = table.get(key)?.slot
     if (slot?.state !== 'up') {
       this.#silent.delete(key)

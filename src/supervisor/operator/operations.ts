@@ -82,22 +82,22 @@ export interface ContainerLife {
 
 /** Operations for clients of the control socket. */
 export class SlotOperations {
-  readonly #o: OperationsOptions
+  readonly #options: OperationsOptions
   readonly #eventFollowers = new Set<Follower>()
   /** Resolves with the next change of any slot; undefined: no waiters. */
   #news: PromiseWithResolvers<void> | undefined
 
   constructor(options: OperationsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   readonly handlers: Handlers = {
-    ping: () => ({ instance: this.#o.container.instance, pid: process.pid }),
+    ping: () => ({ instance: this.#options.container.instance, pid: process.pid }),
     status: async ({ slot }) => {
       if (slot !== undefined) await this.#untilKnown([slot])
       return this.#status(slot)
     },
-    alive: ({ slot }) => ({ againMs: this.#o.helpers.alive(slot) }),
+    alive: ({ slot }) => ({ againMs: this.#options.helpers.alive(slot) }),
     start: (request) => this.act(request, 'start'),
     stop: (request) => this.act(request, 'stop'),
     restart: (request) => this.act(request, 'restart'),
@@ -107,10 +107,10 @@ export class SlotOperations {
     },
     reconcile: async () => {
       await this.#untilRunning(DEFAULT_WAIT_MS)
-      return { steps: this.#o.life.reconcile() }
+      return { steps: this.#options.life.reconcile() }
     },
     register: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
-      const untilMs = this.#o.clock.nowMs() + timeoutMs
+      const untilMs = this.#options.clock.nowMs() + timeoutMs
       await this.#untilRunning(timeoutMs)
       return { slot: this.#statusOf(await this.#registered(slot, untilMs)) }
     },
@@ -135,7 +135,7 @@ export class SlotOperations {
     'job-take': ({ slot }) => {
       const entry = this.#jobEntry(slot)
       const result = jobResult(entry.slot)
-      if (result?.state !== 'running') this.#o.slots.table.remove(slot)
+      if (result?.state !== 'running') this.#options.slots.table.remove(slot)
       return result ?? noResult(entry)
     },
   }
@@ -145,7 +145,11 @@ export class SlotOperations {
     this.#news?.resolve()
     this.#news = undefined
     if (this.#eventFollowers.size === 0) return
-    const message = { type, at: new Date(this.#o.clock.wallMs()).toISOString(), slot: this.#statusOf(entry) } as const
+    const message = {
+      type,
+      at: new Date(this.#options.clock.wallMs()).toISOString(),
+      slot: this.#statusOf(entry),
+    } as const
     for (const follower of this.#eventFollowers) follower.send(message)
   }
 
@@ -155,12 +159,12 @@ export class SlotOperations {
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
     await this.#untilRunning(timeoutMs)
-    const { table, waiting, services } = this.#o.slots
-    const { heldSlot } = this.#o.container
+    const { table, waiting, services } = this.#options.slots
+    const { heldSlot } = this.#options.container
     if (key === heldSlot) throw isMainProgram(key, verb)
     this.#findOrReconcile(key)
     const profile = profileOfSlot(key)
-    if (profile !== undefined) await this.#o.ownership.ensure(profile)
+    if (profile !== undefined) await this.#options.ownership.ensure(profile)
     const before = this.#statusOf(this.#entry(key))
     const notKept = keepDesired ? undefined : this.storeDesired(key, verb === 'stop' ? 'stopped' : 'running')
     const event: SlotEvent =
@@ -179,7 +183,7 @@ export class SlotOperations {
 
   /** @returns the error to report to the operator if it could not be written */
   storeDesired(key: string, state: 'running' | 'stopped'): HermesError | undefined {
-    this.#o.slots.table.setNormallyUp(key, state === 'running')
+    this.#options.slots.table.setNormallyUp(key, state === 'running')
     return this.writeDesired(key, state)
   }
 
@@ -188,10 +192,10 @@ export class SlotOperations {
     const profile = profileOfSlot(key)
     if (profile === undefined) return undefined
     try {
-      this.#o.slots.files.want(profile, state)
+      this.#options.slots.files.want(profile, state)
       return undefined
     } catch (cause) {
-      const what = `${key} has changed now, but ${profileDir(this.#o.container.home, profile)}/desired_state could not be written`
+      const what = `${key} has changed now, but ${profileDir(this.#options.container.home, profile)}/desired_state could not be written`
       return new HermesError('FAILED', `${what}: ${(cause as Error).message}`, {
         next: 'free some disk space, then repeat the command; until then the next boot uses the previous desired state',
         cause,
@@ -200,8 +204,8 @@ export class SlotOperations {
   }
 
   #status(only: string | undefined): StatusResult {
-    const { slots, life, advice } = this.#o
-    const { manager, version, pid1, identity } = this.#o.container
+    const { slots, life, advice } = this.#options
+    const { manager, version, pid1, identity } = this.#options.container
     const { phase } = life
     const entries = only === undefined ? slots.table.entries() : [this.#entry(only)]
     const all = [...slotWarnings(entries), ...(only === undefined ? advice.warnings(life.obstacle()) : [])]
@@ -217,14 +221,14 @@ export class SlotOperations {
       slots: [...entries].sort(bySlot).map((entry) => this.#statusOf(entry)),
       warnings: all.map(({ text }) => text),
       warningFacts: all.map(({ text: _, ...fact }) => fact),
-      ...(only === undefined && { needsAgent: this.#o.advice.needsAgent() }),
+      ...(only === undefined && { needsAgent: this.#options.advice.needsAgent() }),
     }
   }
 
   #statusOf(entry: SlotEntry): SlotStatus {
-    const { clock } = this.#o
-    const { home, heldSlot } = this.#o.container
-    const { services } = this.#o.slots
+    const { clock } = this.#options
+    const { home, heldSlot } = this.#options.container
+    const { services } = this.#options.slots
     const note = entry.key === heldSlot ? { reason: MAIN_PROGRAM } : services.note(entry.key)
     return slotStatus(entry, home, clock, note)
   }
@@ -234,14 +238,14 @@ export class SlotOperations {
     const child = childOf(entry.slot)
     if (child === null)
       throw new HermesError('FAILED', `${slot} has no process to send SIG${signal} to: it is ${entry.slot.state}`)
-    this.#o.send({ type: 'signal', child: child.id, signal, target: group ? 'group' : 'process' })
+    this.#options.send({ type: 'signal', child: child.id, signal, target: group ? 'group' : 'process' })
     return { changed: true, slot: this.#statusOf(entry) }
   }
 
   #followLogs(slots: readonly string[], follower: Follower): Record<never, never> {
     for (const slot of slots) this.#entry(slot)
     for (const slot of slots) {
-      const stop = this.#o.slots.logs.follow(slot, (wholeLines) => {
+      const stop = this.#options.slots.logs.follow(slot, (wholeLines) => {
         // A slot at full speed and a reader that is not: counting costs a tenth of what making the event would.
         if (follower.isBehind) return follower.missLines(slot, countLines(wholeLines))
         const lines = wholeLines.toString('utf8').split('\n')
@@ -256,8 +260,8 @@ export class SlotOperations {
   async #job(request: Operations['job']['request']): Promise<JobResult> {
     await this.#untilRunning(DEFAULT_WAIT_MS)
     const { slot, profile, command, cwd, env, logFile, stdinFile, resultFile, stopTimeoutMs } = request
-    const { table } = this.#o.slots
-    const { home } = this.#o.container
+    const { table } = this.#options.slots
+    const { home } = this.#options.container
     if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `the job ${slot} already exists`)
     if (profile !== 'default' && !existsSync(profileDir(home, profile)))
       throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(profile)} in ${home}/profiles`)
@@ -282,11 +286,11 @@ export class SlotOperations {
   }
 
   #entry(key: string): SlotEntry {
-    const entry = this.#o.slots.table.get(key)
+    const entry = this.#options.slots.table.get(key)
     if (entry !== undefined) return entry
     const near = nearest(
       key,
-      this.#o.slots.table.entries().map(({ key }) => key),
+      this.#options.slots.table.entries().map(({ key }) => key),
     )
     throw new HermesError('NO_SUCH_SLOT', `no slot ${JSON.stringify(key)}`, {
       next:
@@ -299,12 +303,12 @@ export class SlotOperations {
    * new look.
    */
   async #registered(key: string, untilMs: number): Promise<SlotEntry> {
-    const { clock } = this.#o
-    const { table } = this.#o.slots
-    const { home } = this.#o.container
+    const { clock } = this.#options
+    const { table } = this.#options.slots
+    const { home } = this.#options.container
     for (;;) {
       this.#requireRunning()
-      if (table.get(key) === undefined) this.#o.life.reconcile()
+      if (table.get(key) === undefined) this.#options.life.reconcile()
       const entry = table.get(key)
       if (entry?.removing === false) return entry
       const profile = profileOfSlot(key)
@@ -318,7 +322,8 @@ export class SlotOperations {
 
   /** A profile that was made a moment ago need not wait for the watcher. */
   #findOrReconcile(key: string): SlotEntry {
-    if (this.#o.slots.table.get(key) === undefined && profileOfSlot(key) !== undefined) this.#o.life.reconcile()
+    if (this.#options.slots.table.get(key) === undefined && profileOfSlot(key) !== undefined)
+      this.#options.life.reconcile()
     return this.#entry(key)
   }
 
@@ -330,29 +335,29 @@ export class SlotOperations {
 
   /** The same for a query about a slot: the boot registers the slots one after the other. */
   async #untilKnown(keys: readonly string[]): Promise<void> {
-    const isMissing = (): boolean => keys.some((key) => this.#o.slots.table.get(key) === undefined)
+    const isMissing = (): boolean => keys.some((key) => this.#options.slots.table.get(key) === undefined)
     if (isMissing()) await this.#untilBooted(QUESTION_WAIT_MS)
-    if (isMissing() && this.#o.life.phase === 'booting') throw stillBooting()
+    if (isMissing() && this.#options.life.phase === 'booting') throw stillBooting()
   }
 
   async #untilBooted(timeoutMs: number): Promise<void> {
-    const { clock, life } = this.#o
+    const { clock, life } = this.#options
     if (life.phase === 'booting') await inTime(clock, timeoutMs, life.whenBooted())
   }
 
   #requireRunning(): void {
-    switch (this.#o.life.phase) {
+    switch (this.#options.life.phase) {
       case 'running':
         return
       case 'stopping':
         throw new HermesError('STOPPING', 'the container is stopping')
       case 'waiting': {
-        const obstacle = this.#o.life.obstacle()
+        const obstacle = this.#options.life.obstacle()
         if (obstacle !== undefined)
           throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
             next: 'remove it; this container then continues by itself',
           })
-        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#o.life.holderHost()), {
+        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#options.life.holderHost()), {
           next: FREE_THE_VOLUME,
         })
       }

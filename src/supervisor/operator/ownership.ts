@@ -20,16 +20,16 @@ export interface OwnershipOptions {
  * before a start.
  */
 export class Ownership {
-  readonly #o: OwnershipOptions
+  readonly #options: OwnershipOptions
   #waiting: PromiseWithResolvers<void> | undefined
 
   constructor(options: OwnershipOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Resolves when the profile's files are the runtime user's, or that was tried. */
   async ensure(profile: string): Promise<void> {
-    const { home, dropped, clock, send } = this.#o
+    const { home, dropped, clock, send } = this.#options
     if (!dropped || !isOutOfReach(profileDir(home, profile))) return
     this.#waiting ??= Promise.withResolvers<void>()
     send({ type: 'repair' })

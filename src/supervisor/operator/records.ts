@@ -37,13 +37,13 @@ const PER_TURN = 10
  * Events are kept until then; subscribers get all of them, after the status.
  */
 export class Records {
-  readonly #o: RecordsOptions
+  readonly #options: RecordsOptions
   readonly #marked = new Set<string>()
   readonly #told = new Map<string, Told>()
   #scheduled = false
 
   constructor(options: RecordsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** A slot from an earlier supervisor: its end was counted, but its last change may not have been written. */
@@ -60,7 +60,7 @@ export class Records {
       const told = this.#toldOf(key)
       const letters = eventsBetween(before, slot)
       this.#add(told, letters)
-      told.stamps = stampsAfter(letters, slot, told.stamps, (atMs) => wallTimeOf(this.#o.clock, atMs))
+      told.stamps = stampsAfter(letters, slot, told.stamps, (atMs) => wallTimeOf(this.#options.clock, atMs))
       // A process that died cannot be continued; one that starts has not been stopped.
       if (letters !== '' && letters !== 'U') told.paused = false
     }
@@ -85,16 +85,16 @@ export class Records {
     const told = this.#toldOf(key)
     const end = slot.lastEnding
     if (end === undefined || told.talliedAtMs === end.atMs) return
-    this.#o.dirs.recordDeath(key, end.ending, end.wallMs)
+    this.#options.dirs.recordDeath(key, end.ending, end.wallMs)
     told.talliedAtMs = end.atMs
   }
 
   /** The slot is gone: subscribers are notified of its end, and its directory is removed. */
   removed({ key }: SlotEntry): void {
-    this.#o.dirs.remove(key, this.#told.get(key)?.events)
+    this.#options.dirs.remove(key, this.#told.get(key)?.events)
     this.#marked.delete(key)
     this.#told.delete(key)
-    this.#o.files.forget(key)
+    this.#options.files.forget(key)
   }
 
   /** Writes all changes of slots so far to their files. */
@@ -131,23 +131,23 @@ export class Records {
     for (const key of this.#marked) {
       if (count-- <= 0) return
       this.#marked.delete(key)
-      const entry = this.#o.table.get(key)
+      const entry = this.#options.table.get(key)
       if (entry === undefined || entry.job !== undefined) continue
-      this.#o.files.record(entry)
+      this.#options.files.record(entry)
       if (entry.slot.policy.kind !== 'oneshot') this.#writeService(entry, last)
     }
   }
 
   #writeService(entry: SlotEntry, last: boolean): void {
     const { key, slot } = entry
-    this.#o.table.describe(key)
+    this.#options.table.describe(key)
     this.tally(entry)
     const told = this.#toldOf(key)
-    told.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#o.clock, atMs))
+    told.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#options.clock, atMs))
     const events = this.#take(key, told, last)
-    this.#o.dirs.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
+    this.#options.dirs.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
     // Held events count as shown now, at the end of this millisecond, because subscribers' time stamps are finer.
-    const shownFromMs = this.#o.clock.wallMs() + 1
+    const shownFromMs = this.#options.clock.wallMs() + 1
     told.events = told.events.map((event) => ({ shownFromMs, ...event }))
   }
 
@@ -157,7 +157,7 @@ export class Records {
 
   /** Returns the events to report now; the held ones follow with an alarm. */
   #take(key: string, told: Told, last: boolean): readonly Event[] {
-    const { clock } = this.#o
+    const { clock } = this.#options
     const nowMs = clock.nowMs()
     const { events, heldUntilMs } = told
     if (events.length === 0 || (nowMs < heldUntilMs && !last)) return []

@@ -24,18 +24,18 @@ const WORD_EVERY_MS = 100
 
 /** Obeys what is written to the slots' control FIFOs. */
 export class S6Control {
-  readonly #o: S6ControlOptions
+  readonly #options: S6ControlOptions
   /** Slots that received `x`, until their process is gone. */
   readonly #toRenew = new Set<string>()
   /** Slots whose desired state was written a moment ago, and that state. */
   readonly #written = new Map<string, Word>()
 
   constructor(options: S6ControlOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   obey(key: string, letter: string): void {
-    const { table, records, send } = this.#o
+    const { table, records, send } = this.#options
     const entry = table.get(key)
     if (entry === undefined) return
     for (const action of letterActions(letter, entry.slot)) {
@@ -77,12 +77,12 @@ export class S6Control {
   /** Writes all pending desired states. */
   flush(): void {
     for (const [key, word] of this.#written)
-      if (this.#wordOf(key) !== word) this.#o.writeDesired(key, this.#wordOf(key))
+      if (this.#wordOf(key) !== word) this.#options.writeDesired(key, this.#wordOf(key))
     this.#written.clear()
   }
 
   #write(key: string, word: Word): void {
-    const { writeDesired, warn, clock } = this.#o
+    const { writeDesired, warn, clock } = this.#options
     const notKept = writeDesired(key, word)
     if (notKept !== undefined) warn(notKept.message)
     this.#written.set(key, word)
@@ -94,13 +94,13 @@ export class S6Control {
   }
 
   #wordOf(key: string): Word {
-    return this.#o.table.get(key)?.normallyUp ? 'running' : 'stopped'
+    return this.#options.table.get(key)?.normallyUp ? 'running' : 'stopped'
   }
 
   /** A new s6-supervise knows nothing of what was wanted, only whether there is a file `down`. */
   #renew(key: string, normallyUp: boolean): void {
     this.#toRenew.delete(key)
-    this.#o.records.tell(key, 'xs')
-    this.#o.table.dispatch(key, { type: 'want', wanted: normallyUp ? 'up' : 'down' })
+    this.#options.records.tell(key, 'xs')
+    this.#options.table.dispatch(key, { type: 'want', wanted: normallyUp ? 'up' : 'down' })
   }
 }

@@ -20,21 +20,21 @@ export interface DispatcherSlotOptions {
  * Keeps the dispatcher's slot in step with what is on the disk: up when there is a board and the configuration lets it.
  */
 export class DispatcherSlot {
-  readonly #o: DispatcherSlotOptions
+  readonly #options: DispatcherSlotOptions
   #poll: Cancel | undefined
   readonly #allowed = new ConfigCache(({ config }) => config.kanban.dispatchInGateway)
   /** The last request to the slot; an operator's command after it stays in effect until the facts change. */
   #wanted: boolean | undefined
 
   constructor(options: DispatcherSlotOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Looks now, and from now on every two seconds. */
   watch(): void {
     this.#poll?.()
     this.update()
-    const { clock } = this.#o
+    const { clock } = this.#options
     this.#poll = clock.at(clock.nowMs() + POLL_MS, () => this.watch())
   }
 
@@ -44,7 +44,7 @@ export class DispatcherSlot {
 
   /** Looks, and acts when something has changed since the last look. */
   update(): void {
-    const { home, table, warn } = this.#o
+    const { home, table, warn } = this.#options
     let boards: number
     try {
       boards = listBoards(home).length

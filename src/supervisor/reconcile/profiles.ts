@@ -28,7 +28,7 @@ export interface ProfileSlotsOptions {
 
 /** Keeps the slots in step with the profiles on disk: observes, has it planned, applies. */
 export class ProfileSlots {
-  readonly #o: ProfileSlotsOptions
+  readonly #options: ProfileSlotsOptions
   readonly #stateFiles: FirstFew
   #memory = emptyMemory
   #saved = ''
@@ -37,7 +37,7 @@ export class ProfileSlots {
   #closed = false
 
   constructor(options: ProfileSlotsOptions) {
-    this.#o = options
+    this.#options = options
     this.#stateFiles = new FirstFew('state files of profiles', options.clock, options.journal.warn)
   }
 
@@ -48,7 +48,7 @@ export class ProfileSlots {
 
   /** The first time of a container's life: what is left of earlier processes goes, and the boot log gets its lines. */
   boot(): readonly string[] {
-    const { home, clock, journal, heldByMain } = this.#o
+    const { home, clock, journal, heldByMain } = this.#options
     const steps = this.#plan(true)
     for (const step of steps) {
       if (step.type !== 'register') continue
@@ -82,7 +82,7 @@ export class ProfileSlots {
   }
 
   #plan(boot = false): readonly Step[] {
-    const { home, table, clock, bootstrap, heldByMain, again } = this.#o
+    const { home, table, clock, bootstrap, heldByMain, again } = this.#options
     const slots = table.entries().flatMap(({ key, slot, removing, startedIn }) => {
       const profile = profileOfSlot(key)
       if (profile === undefined) return []
@@ -112,7 +112,7 @@ export class ProfileSlots {
     this.#memory = memory
     const text = JSON.stringify(memory)
     if (text === this.#saved) return
-    this.#o.memory.keep('.reconcile', text)
+    this.#options.memory.keep('.reconcile', text)
     this.#saved = text
   }
 
@@ -124,7 +124,7 @@ export class ProfileSlots {
         // One bad profile never stops the rest.
         const name = 'profile' in step ? step.profile : step.type
         const text = `${name} is skipped: ${(error as Error).message}`
-        this.#o.journal.error(text)
+        this.#options.journal.error(text)
         return text
       }
     })
@@ -135,7 +135,7 @@ export class ProfileSlots {
    * recorded.
    */
   #settleFiles({ profile, copyOf, renamed, restate }: Extract<Step, { type: 'register' }>): void {
-    const dir = profileDir(this.#o.home, profile)
+    const dir = profileDir(this.#options.home, profile)
     try {
       if (copyOf !== undefined) for (const problem of removeCopiedFiles(dir)) this.#stateFiles.say(problem)
       if (renamed) renameIdentity(dir, profile)
@@ -146,7 +146,7 @@ export class ProfileSlots {
   }
 
   #applyOne(step: Step): string {
-    const { table, journal, home } = this.#o
+    const { table, journal, home } = this.#options
     switch (step.type) {
       case 'register': {
         const key = gatewaySlot(step.profile)

@@ -26,13 +26,13 @@ const LOOK_EVERY_MS = 100
 
 /** `.s6-svscan` of the scan directory: lock and control FIFO, for s6-svscanctl. */
 export class ScanControl {
-  readonly #o: ScanControlOptions
+  readonly #options: ScanControlOptions
   #control: ControlDir | undefined
   #alarm: Cancel | undefined
   #warned = false
 
   constructor(options: ScanControlOptions) {
-    this.#o = options
+    this.#options = options
     this.#open()
   }
 
@@ -43,20 +43,20 @@ export class ScanControl {
   }
 
   #open(): void {
-    const { dir, native, clock } = this.#o
+    const { dir, native, clock } = this.#options
     const own = join(dir, '.s6-svscan')
     try {
       makeDirectory(own, 0o700)
       this.#control = ControlDir.open(own, 0o600, native, (letters, done) => this.#obey(letters, done))
     } catch (error) {
-      this.#o.warn(`${own}: ${(error as Error).message}; s6-svscanctl does not work, everything else does`)
+      this.#options.warn(`${own}: ${(error as Error).message}; s6-svscanctl does not work, everything else does`)
       return
     }
     if (this.#control === undefined) this.#alarm = clock.at(clock.nowMs() + LOCK_AGAIN_MS, () => this.#open())
   }
 
   #obey(letters: Buffer, done: () => void): void {
-    const { warn, reconcile, stop, end, clock } = this.#o
+    const { warn, reconcile, stop, end, clock } = this.#options
     const actions = new Set<ReturnType<typeof scanAction>>()
     for (const byte of letters) actions.add(scanAction(String.fromCharCode(byte)))
     if (actions.has(null) && !this.#warned) {

@@ -19,12 +19,12 @@ export interface BootServicesOptions {
 
 /** The services that the main program waits for: init is notified once, when all are up or one cannot come up. */
 export class BootServices {
-  readonly #o: BootServicesOptions
+  readonly #options: BootServicesOptions
   readonly #awaited = new Set<string>()
   #told = false
 
   constructor(options: BootServicesOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** init has been notified; later events of services are not part of the boot. */
@@ -51,11 +51,11 @@ export class BootServices {
   tellIfUp(): void {
     if (this.#told || this.#awaited.size > 0) return
     this.#told = true
-    this.#o.send({ type: 'services-up' })
+    this.#options.send({ type: 'services-up' })
   }
 
   #fail(name: string, slot: Slot): void {
-    const { ifBootFails, send, warn } = this.#o
+    const { ifBootFails, send, warn } = this.#options
     // Waiting services will not come up either: the main program starts without them, or not at all.
     this.#awaited.clear()
     const reason = 'reason' in slot && slot.reason !== undefined ? slot.reason : 'it was not ready in time'

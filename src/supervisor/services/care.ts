@@ -25,11 +25,11 @@ interface Patient {
 
 /** Health checks of running services: asks whether they answer, and measures their memory. */
 export class Care {
-  readonly #o: CareOptions
+  readonly #options: CareOptions
   readonly #patients = new Map<string, Patient>()
 
   constructor(options: CareOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** The service's slot is in this state now. */
@@ -40,7 +40,7 @@ export class Care {
     known?.close()
     this.#patients.delete(name)
     if (child === undefined) return
-    const condemn = (why: string): void => this.#o.condemn(name, child.id, why)
+    const condemn = (why: string): void => this.#options.condemn(name, child.id, why)
     const cares = [
       ...(liveness === null ? [] : [this.#ask(liveness, condemn)]),
       ...(memoryLimitBytes === null ? [] : [this.#measure(child.pid, memoryLimitBytes, condemn)]),
@@ -57,7 +57,7 @@ export class Care {
   }
 
   #ask({ check, everyMs, timeoutMs, failures }: Liveness, condemn: (why: string) => void): Cancel {
-    const { clock, kernel } = this.#o
+    const { clock, kernel } = this.#options
     const asking = new AbortController()
     let failed = 0
     let cancel: Cancel
@@ -80,7 +80,7 @@ export class Care {
   }
 
   #measure(pid: number, limitBytes: number, condemn: (why: string) => void): Cancel {
-    const { clock } = this.#o
+    const { clock } = this.#options
     let cancel: Cancel
     const later = (): void => {
       cancel = clock.at(clock.nowMs() + MEASURE_EVERY_MS, () => {

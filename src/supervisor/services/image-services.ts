@@ -55,7 +55,7 @@ export interface ServiceNote {
  * other one, looks after them, and runs what has a schedule. The order itself is decided in src/services/plan.ts.
  */
 export class ServiceSlots {
-  readonly #o: ServiceSlotsOptions
+  readonly #options: ServiceSlotsOptions
   readonly #care: Care
   readonly #schedules: ServiceSchedules
   readonly #memory: ServiceMemory
@@ -66,7 +66,7 @@ export class ServiceSlots {
   #restored: string | undefined
 
   constructor(options: ServiceSlotsOptions) {
-    this.#o = options
+    this.#options = options
     const { clock, memory, timezone, send, ifBootFails } = options
     const { warn } = options.journal
     this.#care = new Care({
@@ -106,7 +106,7 @@ export class ServiceSlots {
     if (kept?.booted) this.#boot.skip()
     for (const rules of all) {
       this.#register(rules)
-      if (isFirst) this.#o.table().setNormallyUp(serviceSlot(rules.name), rules.start)
+      if (isFirst) this.#options.table().setNormallyUp(serviceSlot(rules.name), rules.start)
     }
     const atBoot = all.filter(({ start }) => start)
     const unscheduled = atBoot.filter(({ kind }) => kind !== 'scheduled')
@@ -120,11 +120,11 @@ export class ServiceSlots {
   say(verb: Verb, key: string): void {
     const rules = this.rules(serviceOfSlot(key) ?? '')
     if (rules === undefined) return
-    const slot = this.#o.table().get(key)?.slot
+    const slot = this.#options.table().get(key)?.slot
     if (rules.kind === 'scheduled') this.#sayScheduled(verb, rules)
     else if (verb === 'stop') this.#sayStop(rules.name)
     else if (verb === 'restart' && slot !== undefined && (isOccupied(slot) || slot.state === 'done'))
-      this.#o.table().dispatch(key, { type: 'restart' })
+      this.#options.table().dispatch(key, { type: 'restart' })
     else {
       this.#goals = wantStarted(this.#goals, this.#states(), [rules.name])
       // It is there, or about to be: a start ends its backoff, and changes nothing else.
@@ -167,7 +167,7 @@ export class ServiceSlots {
   }
 
   #register(rules: ServiceRules): void {
-    const { slot } = this.#o.table().register(serviceSlot(rules.name))
+    const { slot } = this.#options.table().register(serviceSlot(rules.name))
     this.#linkFor(rules.name)
     this.#care.follow(rules, slot)
     if (rules.awaited) this.#boot.expect(rules.name, slot)
@@ -184,7 +184,7 @@ export class ServiceSlots {
   }
 
   #want(name: string, wanted: 'up' | 'down' | 'once'): void {
-    this.#o.table().dispatch(serviceSlot(name), { type: 'want', wanted })
+    this.#options.table().dispatch(serviceSlot(name), { type: 'want', wanted })
   }
 
   #sayStop(name: string): void {
@@ -210,17 +210,17 @@ export class ServiceSlots {
 
   /** One run of it never meets the next. */
   #runScheduled(name: string): void {
-    const slot = this.#o.table().get(serviceSlot(name))?.slot
+    const slot = this.#options.table().get(serviceSlot(name))?.slot
     if (slot === undefined || this.#phase !== 'running') return
     const missing = missingOf(this.#states(), name)
-    const skipped = (why: string): void => this.#o.journal.warn(`${serviceSlot(name)}: ${why}`)
+    const skipped = (why: string): void => this.#options.journal.warn(`${serviceSlot(name)}: ${why}`)
     if (isOccupied(slot)) skipped('its last run has not ended; this one is skipped')
     else if (missing.length > 0) skipped(`${missing.join(', ')} is not up; this run is skipped`)
     else this.#want(name, 'once')
   }
 
   #states(): Services {
-    const { table } = this.#o
+    const { table } = this.#options
     return new Map(
       [...this.#services().rules.values()].map(({ name, dependsOn }) => [
         name,
@@ -230,13 +230,13 @@ export class ServiceSlots {
   }
 
   #services(): ImageServices {
-    this.#image ??= readServiceRules(this.#o.file)
+    this.#image ??= readServiceRules(this.#options.file)
     return this.#image
   }
 
   /** s6's tools know services by their own names: /run/service/nginx. */
   #linkFor(name: string): void {
-    const { serviceDir, table, journal } = this.#o
+    const { serviceDir, table, journal } = this.#options
     if (table().get(name) !== undefined) return
     try {
       symlinkSync(serviceSlot(name), join(serviceDir, name))

@@ -24,13 +24,13 @@ export function isTimezone(name: string): boolean {
 
 /** Fires at the scheduled times, by the wall clock in the container's time zone. Missed times are not made up for. */
 export class Schedule {
-  readonly #o: ScheduleOptions
+  readonly #options: ScheduleOptions
   readonly #cron: Cron
   #nextAtMs: number
   #cancel: Cancel = () => undefined
 
   constructor(options: ScheduleOptions) {
-    this.#o = options
+    this.#options = options
     this.#cron = new Cron(options.pattern, {
       paused: true,
       ...(options.timezone !== undefined && { timezone: options.timezone }),
@@ -53,7 +53,7 @@ export class Schedule {
   }
 
   #sleep(): void {
-    const { clock, due } = this.#o
+    const { clock, due } = this.#options
     const leftMs = Math.min(LONGEST_SLEEP_MS, Math.max(0, this.#nextAtMs - clock.wallMs()))
     this.#cancel = clock.at(clock.nowMs() + leftMs, () => {
       const isDue = clock.wallMs() >= this.#nextAtMs

@@ -13,11 +13,11 @@ export interface ServiceSchedulesOptions {
 
 /** The schedules that are on, by service. */
 export class ServiceSchedules {
-  readonly #o: ServiceSchedulesOptions
+  readonly #options: ServiceSchedulesOptions
   readonly #on = new Map<string, Schedule>()
 
   constructor(options: ServiceSchedulesOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   names(): readonly string[] {
@@ -31,7 +31,7 @@ export class ServiceSchedules {
 
   start({ name, schedule: pattern }: ServiceRules): void {
     if (pattern === null || this.#on.has(name)) return
-    const { clock, timezone = '', warn, due } = this.#o
+    const { clock, timezone = '', warn, due } = this.#options
     const isKnown = isTimezone(timezone)
     if (timezone !== '' && !isKnown)
       warn(`TZ=${timezone} is not a name such as Europe/Berlin; ${name} goes by the machine's time zone`)

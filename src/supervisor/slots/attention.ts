@@ -23,12 +23,12 @@ interface Watched {
  * follow from the slot's state alone, so a slot that was read from its file gets them too.
  */
 export class Attention {
-  readonly #o: AttentionOptions
+  readonly #options: AttentionOptions
   readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: Cancel }>()
   readonly #watchers = new Map<string, { readonly child: number; readonly watch: Watcher }>()
 
   constructor(options: AttentionOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** The slot is in this state now. */
@@ -56,9 +56,9 @@ export class Attention {
     alarm?.cancel()
     this.#alarms.delete(key)
     if (atMs === null) return
-    const cancel = this.#o.clock.at(atMs, () => {
+    const cancel = this.#options.clock.at(atMs, () => {
       this.#alarms.delete(key)
-      this.#o.dispatch(key, { type: 'due' })
+      this.#options.dispatch(key, { type: 'due' })
     })
     this.#alarms.set(key, { atMs, cancel })
   }
@@ -70,7 +70,7 @@ export class Attention {
     watcher?.watch.close()
     this.#watchers.delete(key)
     if (child === undefined) return
-    const { clock, warn, dispatch, kernel } = this.#o
+    const { clock, warn, dispatch, kernel } = this.#options
     const ready = (): void => dispatch(key, { type: 'ready', child, atMs: clock.nowMs() })
     const watch = watchReadiness(launch.readiness, clock, ready, (text) => warn(`${key}: ${text}`), kernel)
     if (watch !== undefined) this.#watchers.set(key, { child, watch })

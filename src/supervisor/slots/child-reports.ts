@@ -17,17 +17,17 @@ export interface ChildReportsOptions {
 
 /** Converts init's reports about processes to events of the slots; first those from the time without a supervisor. */
 export class ChildReports {
-  readonly #o: ChildReportsOptions
+  readonly #options: ChildReportsOptions
   /** While init replays unacknowledged events: slots whose process counts as gone if no event mentions it. */
   #replay: { left: number; readonly unaccounted: readonly { key: string; request: number }[] } | undefined
 
   constructor(options: ChildReportsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** @param replay number of unacknowledged events that follow */
   welcome(children: readonly ChildFacts[], replay: number): void {
-    const { table } = this.#o
+    const { table } = this.#options
     const living = new Set(children.map(({ slot }) => slot))
     const unaccounted = table
       .entries()
@@ -41,7 +41,7 @@ export class ChildReports {
   }
 
   spawned(request: number, facts: ChildFacts): void {
-    const { table } = this.#o
+    const { table } = this.#options
     const { slot: key, child, readyAtMs } = facts
     if (table.get(key) === undefined) return
     table.openLog(key, false)
@@ -51,19 +51,19 @@ export class ChildReports {
 
   /** A start that this supervisor requested has failed. */
   refused({ slot, request, error }: Extract<ToSupervisor, { type: 'spawn-failed' }>): void {
-    this.#o.table.dispatch(slot, { type: 'spawn-failed', request, error, random: this.#o.random() })
+    this.#options.table.dispatch(slot, { type: 'spawn-failed', request, error, random: this.#options.random() })
   }
 
   sequenced(event: Sequenced): void {
-    const { table, random: draw, logs } = this.#o
+    const { table, random: draw, logs } = this.#options
     const random = draw()
     switch (event.type) {
       case 'exit': {
         logs.endOfProcess(event.slot)
         const { child, pid, ending, atMs } = event
-        const wallMs = Math.round(wallTimeOf(this.#o.clock, atMs))
+        const wallMs = Math.round(wallTimeOf(this.#options.clock, atMs))
         const said = permanentReason(ending) === undefined ? undefined : this.#lastWords(event.slot)
-        const notRun = this.#o.notRun(event.slot, ending)
+        const notRun = this.#options.notRun(event.slot, ending)
         table.dispatch(event.slot, {
           type: 'exited',
           child,
@@ -86,13 +86,15 @@ export class ChildReports {
 
   /** The last output of a process that is not restarted: the operator reads it first. */
   #lastWords(key: string): string | undefined {
-    const slot = this.#o.table.get(key)?.slot
+    const slot = this.#options.table.get(key)?.slot
     const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
-    return spawnedAtMs === undefined ? undefined : this.#o.logs.lastWords(key, wallTimeOf(this.#o.clock, spawnedAtMs))
+    return spawnedAtMs === undefined
+      ? undefined
+      : this.#options.logs.lastWords(key, wallTimeOf(this.#options.clock, spawnedAtMs))
   }
 
   #adopt(facts: ChildFacts): void {
-    const { table } = this.#o
+    const { table } = this.#options
     const { slot: key, readyAtMs } = facts
     if (table.get(key) === undefined) table.rediscover(key)
     table.openLog(key, true)
@@ -102,7 +104,7 @@ export class ChildReports {
   }
 
   #replayed(): void {
-    const { table, random } = this.#o
+    const { table, random } = this.#options
     const { unaccounted } = this.#replay ?? { unaccounted: [] }
     this.#replay = undefined
     for (const { key, request } of unaccounted) table.dispatch(key, { type: 'gone', request, random: random() })

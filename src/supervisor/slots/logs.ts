@@ -34,7 +34,7 @@ interface OpenLog {
 
 /** The logs of all slots, and the listeners for their lines. */
 export class SlotLogs {
-  readonly #o: SlotLogsOptions
+  readonly #options: SlotLogsOptions
   readonly #commons: LogCommons
   readonly #open = new Map<string, OpenLog>()
   readonly #followers = new Map<string, Set<LineListener>>()
@@ -42,7 +42,7 @@ export class SlotLogs {
   readonly #closing = new Set<Promise<void>>()
 
   constructor(options: SlotLogsOptions) {
-    this.#o = options
+    this.#options = options
     this.#commons = logCommons(options.clock, options.warn)
   }
 
@@ -57,7 +57,7 @@ export class SlotLogs {
       if (JSON.stringify(known.place) === JSON.stringify(place)) return
       this.close(slot)
     }
-    const { fifos, console, prefix, clock, warn } = this.#o
+    const { fifos, console, prefix, clock, warn } = this.#options
     const listen = { line }
     try {
       const log = SlotLog.open({
@@ -122,7 +122,7 @@ export class SlotLogs {
   /** Drains, syncs and closes all of them; the console's reader has what it reads. */
   async closeAll(): Promise<void> {
     for (const slot of [...this.#open.keys()]) this.close(slot)
-    await Promise.all([...this.#closing, this.#o.console.emptied()])
+    await Promise.all([...this.#closing, this.#options.console.emptied()])
   }
 
   /** @returns ends it */

@@ -21,10 +21,10 @@ const ANNOUNCED_OTHERWISE = 0
 
 /** The steps of a start: the slot's directory according to its policy, the script in it, and a request to init. */
 export class SlotStarts {
-  readonly #o: SlotStartsOptions
+  readonly #options: SlotStartsOptions
 
   constructor(options: SlotStartsOptions) {
-    this.#o = options
+    this.#options = options
   }
 
   /** Updates the slot's directory from its policy and its stored desired state. */
@@ -32,7 +32,7 @@ export class SlotStarts {
     const { policy, readiness } = launch
     // A oneshot is not a longrun: s6's tools would show it as a service that is down.
     if (policy.kind === 'oneshot') return
-    this.#o.dirs.ensure(key, {
+    this.#options.dirs.ensure(key, {
       normallyUp,
       stopSignal: policy.stopSignal,
       stopTimeoutMs: policy.stopTimeoutMs,
@@ -48,7 +48,7 @@ export class SlotStarts {
     const { key, launch } = slot
     this.prepare(slot)
     this.#writeScript(slot, program)
-    this.#o.send({
+    this.#options.send({
       type: 'spawn',
       request,
       slot: key,
@@ -62,7 +62,7 @@ export class SlotStarts {
   }
 
   #writeScript({ key, job, slot }: Startable, program: 'run' | 'finish'): void {
-    const { launcher, dirs } = this.#o
+    const { launcher, dirs } = this.#options
     if (launcher.isInits(key, program)) return
     dirs.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
   }

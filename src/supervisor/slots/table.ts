@@ -91,7 +91,7 @@ const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'd
 
 /** The slots at work: feeds events to the state machine, stores the state, performs the effects. */
 export class SlotTable {
-  readonly #o: SlotTableOptions
+  readonly #options: SlotTableOptions
   readonly #slots = new Map<string, Working>()
   readonly #turns: Turns
   readonly #perform: Perform
@@ -100,7 +100,7 @@ export class SlotTable {
   #reportedHeld = false
 
   constructor(options: SlotTableOptions) {
-    this.#o = options
+    this.#options = options
     this.#turns = new Turns((error) =>
       options.journal.error(`a bug: ${error instanceof Error ? error.stack : String(error)}`),
     )
@@ -135,7 +135,7 @@ export class SlotTable {
   register(key: string, start = false, job?: JobSpec): SlotEntry {
     const known = this.#slots.get(key)
     if (known !== undefined) return known
-    const { clock, runs } = this.#o
+    const { clock, runs } = this.#options
     const { launcher } = runs
     const launch = launcher.launch(key, job)
     const slot = newSlot(launch.policy, clock.nowMs())
@@ -152,7 +152,7 @@ export class SlotTable {
     }
     this.#save(working)
     this.#starts.prepare(working)
-    this.#o.observer().registered(working)
+    this.#options.observer().registered(working)
     return working
   }
 
@@ -176,10 +176,10 @@ export class SlotTable {
 
   /** Every event of a slot goes through here, one after the other: what an effect or an observer causes comes next. */
   dispatch(key: string, event: SlotEvent): void {
-    if (key === this.#o.heldSlot && asksForStart(event)) {
+    if (key === this.#options.heldSlot && asksForStart(event)) {
       // A loop of `s6-svc -u` is not a flood of lines.
       if (!this.#reportedHeld)
-        this.#o.journal.warn(`${key} is not started: the container's main program is this gateway`)
+        this.#options.journal.warn(`${key} is not started: the container's main program is this gateway`)
       this.#reportedHeld = true
       return
     }
@@ -195,7 +195,7 @@ export class SlotTable {
    */
   restore(key: string, text: string): SlotEntry {
     const stored = parseSlot(text)
-    return this.#add(key, { ...stored, launch: stored.launch ?? this.#o.runs.launcher.launch(key, stored.job) })
+    return this.#add(key, { ...stored, launch: stored.launch ?? this.#options.runs.launcher.launch(key, stored.job) })
   }
 
   /** The restored state is unusable: as if the slot had never existed. */
@@ -208,7 +208,7 @@ export class SlotTable {
    * is stopped and forgotten.
    */
   rediscover(key: string): void {
-    const { clock, runs } = this.#o
+    const { clock, runs } = this.#options
     const { launcher } = runs
     const launch = launcher.launch(key)
     const known = launcher.isKnown(key)
@@ -220,8 +220,8 @@ export class SlotTable {
   openLog(key: string, continued: boolean): void {
     const working = this.#slots.get(key)
     if (working === undefined) return
-    const place = this.#o.runs.launcher.logPlace(key, working.job)
-    this.#o.runs.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
+    const place = this.#options.runs.launcher.logPlace(key, working.job)
+    this.#options.runs.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
   }
 
   /** Sets the alarm and the watcher that the slot's state requires, if no event has done so. */
@@ -233,7 +233,7 @@ export class SlotTable {
   // ---- one event ----
 
   #happen(working: Working, event: SlotEvent): void {
-    const { clock } = this.#o
+    const { clock } = this.#options
     if (MAY_START.has(event.type)) this.#configure(working)
     const before = working.slot
     const [after, ...effects] = step(before, event, clock.nowMs())
@@ -246,12 +246,12 @@ export class SlotTable {
     // Also without a change: the policy may have changed, and an alarm for the old one is set again.
     this.#attention.follow(working)
     for (const effect of effects) this.#do(working, effect)
-    if (after !== before) this.#o.observer().changed({ entry: working, before, event })
+    if (after !== before) this.#options.observer().changed({ entry: working, before, event })
     this.#removeIfGone(working)
   }
 
   #noteDirectory(working: Working): void {
-    const dir = this.#o.runs.launcher.directory(working.key)
+    const dir = this.#options.runs.launcher.directory(working.key)
     if (dir === undefined) delete working.startedIn
     else working.startedIn = dir
   }
@@ -266,9 +266,9 @@ export class SlotTable {
   #configure(working: Working): void {
     let launch: Launch
     try {
-      launch = this.#o.runs.launcher.launch(working.key, working.job)
+      launch = this.#options.runs.launcher.launch(working.key, working.job)
     } catch (error) {
-      this.#o.journal.warn(
+      this.#options.journal.warn(
         `${working.key} keeps the rules it had, the new ones cannot be read: ${(error as Error).message}`,
       )
       return
@@ -276,17 +276,22 @@ export class SlotTable {
     if (JSON.stringify(launch) === JSON.stringify(working.launch)) return
     working.launch = launch
     // Not dispatched: it is part of the following event, and is written with it.
-    working.slot = step(working.slot, { type: 'configured', policy: launch.policy }, this.#o.clock.nowMs())[0]
+    working.slot = step(working.slot, { type: 'configured', policy: launch.policy }, this.#options.clock.nowMs())[0]
   }
 
   #spawn(working: Working, { request, program }: Extract<Effect, { type: 'spawn' }>): void {
     const { key } = working
-    if (program === 'finish') this.#o.observer().finishing(working)
+    if (program === 'finish') this.#options.observer().finishing(working)
     try {
       this.#starts.ask(working, request, program)
     } catch (error) {
       // ENOSPC in the run directory, or a word that cannot be passed to a shell. init was not asked.
-      this.dispatch(key, { type: 'spawn-failed', request, error: (error as Error).message, random: this.#o.random() })
+      this.dispatch(key, {
+        type: 'spawn-failed',
+        request,
+        error: (error as Error).message,
+        random: this.#options.random(),
+      })
     }
   }
 
@@ -301,7 +306,7 @@ export class SlotTable {
 
   #save({ key, slot, launch, sinceWallMs, normallyUp, job, startedIn }: Working): void {
     const words = { ...(job && { job }), ...(startedIn && { startedIn }) }
-    saveSlot(this.#o.memory, key, { slot, launch, sinceWallMs, normallyUp, ...words })
+    saveSlot(this.#options.memory, key, { slot, launch, sinceWallMs, normallyUp, ...words })
   }
 
   #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {
@@ -315,10 +320,10 @@ export class SlotTable {
     if (!working.removing || isOccupied(working.slot) || this.#slots.get(key) !== working) return
     this.#attention.forget(key)
     this.#slots.delete(key)
-    this.#o.runs.logs.close(key)
-    this.#o.runs.launcher.forget(key)
-    this.#o.send({ type: 'forget', slot: key })
-    this.#o.observer().removed(working)
+    this.#options.runs.logs.close(key)
+    this.#options.runs.launcher.forget(key)
+    this.#options.send({ type: 'forget', slot: key })
+    this.#options.observer().removed(working)
   }
 }
 

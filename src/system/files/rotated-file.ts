@@ -21,7 +21,7 @@ const RETRY_MS = 10_000
  * nothing else. A stream ends with its first error, so the next one is opened when there may be room again.
  */
 export class RotatedFile {
-  readonly #o: RotatedFileOptions
+  readonly #options: RotatedFileOptions
   readonly #path: string
   #stream: RotatingFileStream | undefined
   #retryAtMs = Number.NEGATIVE_INFINITY
@@ -29,7 +29,7 @@ export class RotatedFile {
   #failed = false
 
   constructor(options: RotatedFileOptions) {
-    this.#o = options
+    this.#options = options
     this.#path = join(options.dir, options.name)
     this.#opened()
   }
@@ -47,7 +47,7 @@ export class RotatedFile {
   }
 
   #opened(): RotatingFileStream | undefined {
-    const { dir, name, mode, clock, warn } = this.#o
+    const { dir, name, mode, clock, warn } = this.#options
     if (this.#stream !== undefined || clock.nowMs() < this.#retryAtMs) return this.#stream
     try {
       makeDirectory(dir)
@@ -65,9 +65,9 @@ export class RotatedFile {
 
   #fail(error: Error): void {
     if (!this.#failed)
-      this.#o.warn(`${this.#path}: ${error.message}; lines are missing there until it can be written again`)
+      this.#options.warn(`${this.#path}: ${error.message}; lines are missing there until it can be written again`)
     this.#failed = true
     this.#stream = undefined
-    this.#retryAtMs = this.#o.clock.nowMs() + RETRY_MS
+    this.#retryAtMs = this.#options.clock.nowMs() + RETRY_MS
   }
 }
