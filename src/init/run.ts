@@ -11,7 +11,7 @@ import { canGiveFiles } from './facts/identity.ts'
 import { withoutNpm } from './facts/user-environment.ts'
 import { Init } from './init.ts'
 import { OwnConsole, openSink, widen } from './processes/own-console.ts'
-import { withoutForwarders } from './programs/main-words.ts'
+import { withoutForwarders } from './programs/main-command.ts'
 
 const OLDEST_NODE = 24
 

@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { logCommons } from '../log/io/commons.ts'
 import { LogFile } from '../log/io/log-file.ts'
+import { logCommons } from '../log/io/shared-resources.ts'
 import { PIECE_MARK, pieceBreak, stampedBytes, stampLines } from '../log/lines.ts'
 import { stampText } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'

@@ -2,10 +2,11 @@
  * The state machine of a slot. docs/slots.md describes every pair of state and event. Pure: no I/O, no clock and no
  * randomness of its own, so a history of events always leads to the same slot.
  */
+
+import { halt, restart, want } from './commands.ts'
 import type { Step } from './moves.ts'
 import { condemned, due, exited, gone, ready, spawnFailed, take } from './reports.ts'
 import type { Slot, SlotEvent } from './slot.ts'
-import { halt, restart, want } from './words.ts'
 
 export type { Step }
 

@@ -11,7 +11,7 @@ import {
   type SupervisorOptions,
   type Volume,
 } from './assembly.ts'
-import type { SlotNews } from './slot-news.ts'
+import type { SlotNews } from './slot-notifier.ts'
 
 /** Policy: decides about slots, and has init do it. Has its parts put together, and hears init. */
 export class Supervisor {

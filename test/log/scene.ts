@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sortArchives } from '../../src/log/archives.ts'
-import { type LogCommons, logCommons } from '../../src/log/io/commons.ts'
+import { type LogCommons, logCommons } from '../../src/log/io/shared-resources.ts'
 import { SlotLog, type SlotLogOptions } from '../../src/log/io/slot-log.ts'
 import { STAMP_BYTES } from '../../src/log/stamp.ts'
 import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'

@@ -10,7 +10,6 @@ import type { AuditEntry, AuditLog } from './audit.ts'
 import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
 import type { Login } from './none.ts'
 import { type IsAllowed, nameOf } from './providers/allow-list.ts'
-import type { Farewells } from './providers/farewells.ts'
 import {
   type DashboardAuthProvider,
   type Grant,
@@ -19,6 +18,7 @@ import {
   ProviderAway,
   type RedirectProvider,
 } from './providers/provider.ts'
+import type { Farewells } from './providers/token-revocations.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './sessions.ts'
 import { TryLimit } from './try-limit.ts'

@@ -15,7 +15,7 @@ import { ROOT_ENV, SAFE_PATH } from '../facts/root-environment.ts'
 import type { Processes, Started } from '../processes/processes.ts'
 import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from '../processes/terminal.ts'
 import type { DashboardProgram } from './dashboard-program.ts'
-import { isDashboard, mainWords, requireProgram } from './main-words.ts'
+import { isDashboard, mainWords, requireProgram } from './main-command.ts'
 
 /** A shell's code for a program that was killed: 128 + SIGKILL. */
 const KILLED = 137

@@ -14,7 +14,7 @@ import type { Clock, MachineClock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
 import type { Processes, Started } from '../processes/processes.ts'
-import { type Life, pour } from './supervisor-life.ts'
+import { type Life, pour } from './supervisor-run.ts'
 
 const LIVED_MS = 1_000
 const FIRST_DELAY_MS = 250

@@ -11,11 +11,11 @@ import type { Processes } from '../processes/processes.ts'
 import type { Reaper } from '../processes/reaper.ts'
 import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
 import type { SupervisorProcess } from '../programs/supervisor-process.ts'
-import { KeptEvents, type Unnumbered } from './kept-events.ts'
 import type { LogFifos } from './log-fifos.ts'
 import { closeAll, Readiness } from './readiness.ts'
 import type { ServicePrograms, StartCommand } from './service-programs.ts'
 import type { SlotLimits } from './slot-limits.ts'
+import { KeptEvents, type Unnumbered } from './unacknowledged-events.ts'
 
 export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 

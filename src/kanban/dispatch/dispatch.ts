@@ -24,7 +24,7 @@ import {
   toRunning,
 } from './tick-facts.ts'
 import { takeTickLock } from './tick-lock.ts'
-import { TickTroubles } from './tick-troubles.ts'
+import { TickTroubles } from './tick-problems.ts'
 
 /** Time that a tick waits for another dispatcher, and for a writer. */
 const LOCK_WAIT_MS = 2000

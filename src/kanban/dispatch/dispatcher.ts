@@ -10,9 +10,9 @@ import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
 import { type BoardPlace, listBoards } from '../store/places.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
-import { DispatcherVoice } from './dispatcher-voice.ts'
-import { Nudges } from './nudges.ts'
+import { DispatcherVoice } from './dispatcher-log.ts'
 import { readWrittenRules } from './settings.ts'
+import { Nudges } from './wakeable-timer.ts'
 
 const FIRST_TICK_MS = 5000
 /** Interval between checks whether a board has been written: a look at shared memory, not a query. */

@@ -11,6 +11,7 @@ import type { Board } from '../store/board.ts'
 import type { Step, StepResult } from '../tick.ts'
 import type { Profiles } from './settings.ts'
 import type { RunningRow } from './tick-facts.ts'
+import type { TickTroubles } from './tick-problems.ts'
 import {
   assignDefault,
   type Claimed,
@@ -21,7 +22,6 @@ import {
   recordWorker,
   releaseClaim,
 } from './tick-steps.ts'
-import type { TickTroubles } from './tick-troubles.ts'
 
 const DONE: StepResult = { state: 'done' }
 const LOST: StepResult = { state: 'lost' }

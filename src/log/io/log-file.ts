@@ -6,8 +6,8 @@ import type { RotationPlan } from '../archives.ts'
 import { countLines, fitLines, stampLines } from '../lines.ts'
 import { STAMP_BYTES, stampText } from '../stamp.ts'
 import { ArchiveList } from './archive-list.ts'
-import type { LogCommons } from './commons.ts'
 import { CurrentFile } from './current-file.ts'
+import type { LogCommons } from './shared-resources.ts'
 
 /**
  * After a failure, lines are given up without trying for so long: an attempt that throws costs as much as writing 20

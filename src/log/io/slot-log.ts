@@ -2,9 +2,9 @@ import { chmodSync, closeSync, constants, fstatSync, openSync, readSync } from '
 import { Socket } from 'node:net'
 import type { Clock } from '../../system/clock.ts'
 import { PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
-import { type LogCommons, logCommons } from './commons.ts'
 import type { ConsoleWriter } from './console.ts'
 import { LogFile } from './log-file.ts'
+import { type LogCommons, logCommons } from './shared-resources.ts'
 
 /** The most a pipe can hold for an unprivileged user (fs.pipe-max-size): one drain never reads more than that. */
 const MAX_DRAIN_BYTES = 1_048_576

@@ -27,7 +27,7 @@ import type { GatewayFiles } from './gateway-files.ts'
 import type { HelperWatch } from './helper-watch.ts'
 import type { Ownership } from './ownership.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
-import type { Goal, Waiting } from './waiting.ts'
+import type { Goal, Waiting } from './slot-waiters.ts'
 
 /** Default time that a client waits: longer than a start with the default `start_timeout`. */
 const DEFAULT_WAIT_MS = 90_000

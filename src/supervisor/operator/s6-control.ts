@@ -2,10 +2,10 @@ import type { ToInit } from '../../protocol/init.ts'
 import { childOf, type Slot } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { HermesError } from '../../system/errors.ts'
-import { letterActions } from '../s6/letters.ts'
+import { letterActions } from '../s6/control-commands.ts'
 import { phaseOf } from '../s6/view.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
-import type { Records } from './records.ts'
+import type { Records } from './status-files.ts'
 
 export interface S6ControlOptions {
   readonly table: Pick<SlotTable, 'get' | 'dispatch' | 'setNormallyUp'>

@@ -9,7 +9,7 @@ import type { Memory } from '../slots/memory.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
 import { observeDisk, parseMemory } from './disk-observer.ts'
-import { FirstFew } from './first-few.ts'
+import { FirstFew } from './limited-log.ts'
 import { emptyMemory, MAX_NAMED, planReconcile, type ReconcileMemory, type Step } from './plan.ts'
 
 export interface ProfileSlotsOptions {

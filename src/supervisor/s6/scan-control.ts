@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
+import { scanAction } from './control-commands.ts'
 import type { ControlNative } from './control-fifo.ts'
-import { scanAction } from './letters.ts'
 import { ControlDir } from './supervise-dir.ts'
 
 export interface ScanControlOptions {

@@ -8,12 +8,12 @@ import { readSmallBytes, readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { ControlNative } from './control-fifo.ts'
-import { FairLetters } from './fair-letters.ts'
-import { buildServiceDir, type ServiceShape, sameShape, updateServiceDir } from './service-files.ts'
+import { FairLetters } from './fair-commands.ts'
+import { buildServiceDir, type ServiceShape, sameShape, updateServiceDir } from './slot-dir-files.ts'
 import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
 
 export type { ServiceStatus } from '../../protocol/s6.ts'
-export type { ServiceShape } from './service-files.ts'
+export type { ServiceShape } from './slot-dir-files.ts'
 
 export interface ServiceDirsOptions {
   /** The scan directory. */

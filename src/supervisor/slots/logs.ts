@@ -1,5 +1,5 @@
-import { type LogCommons, logCommons } from '../../log/io/commons.ts'
 import type { ConsoleWriter } from '../../log/io/console.ts'
+import { type LogCommons, logCommons } from '../../log/io/shared-resources.ts'
 import { SlotLog } from '../../log/io/slot-log.ts'
 import { readStamp, STAMP_BYTES } from '../../log/stamp.ts'
 import type { Clock } from '../../system/clock.ts'

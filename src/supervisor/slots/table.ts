@@ -11,12 +11,12 @@ import { isStopped } from '../../system/programs/proc.ts'
 import type { Launch } from '../launch/launch.ts'
 import type { Launcher } from '../launch/launcher.ts'
 import type { ServiceDirs } from '../s6/slot-dir.ts'
-import { Attention } from './attention.ts'
 import type { SlotLogs } from './logs.ts'
 import type { Memory } from './memory.ts'
+import { Attention } from './monitor.ts'
+import { Turns } from './serial-queue.ts'
 import { SlotStarts } from './starts.ts'
 import { parseSlot, type StoredSlot, saveSlot } from './store.ts'
-import { Turns } from './turns.ts'
 
 /** A slot at work. Everything that must outlive this process is in {@link StoredSlot}. */
 export interface SlotEntry extends Readonly<StoredSlot> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DispatcherVoice } from '../../src/kanban/dispatch/dispatcher-voice.ts'
+import { DispatcherVoice } from '../../src/kanban/dispatch/dispatcher-log.ts'
 
 test('what a line is about decides when it is news again, not the words in it', () => {
   const said: string[] = []

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newSlot, type Slot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { letterActions, scanAction } from '../../../src/supervisor/s6/letters.ts'
+import { letterActions, scanAction } from '../../../src/supervisor/s6/control-commands.ts'
 import { policy } from '../../slot/policies.ts'
 
 const child = { id: 1, pid: 4711, startTime: 1, spawnedAtMs: 0 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FairLetters } from '../../../src/supervisor/s6/fair-letters.ts'
+import { FairLetters } from '../../../src/supervisor/s6/fair-commands.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { waitFor } from '../../support/wait.ts'
 

@@ -2,7 +2,7 @@ import type { Slot } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
-import { claim, seconds } from './sentences.ts'
+import { claim, seconds } from './transition-text.ts'
 
 export type Goal = 'up' | 'down'
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Ending } from '../../../src/slot/ending.ts'
 import { newSlot, type Slot, type SlotEvent, type SlotPolicy } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { seconds, sentence } from '../../../src/supervisor/operator/sentences.ts'
+import { seconds, sentence } from '../../../src/supervisor/operator/transition-text.ts'
 import { policy } from '../../slot/policies.ts'
 
 /** What is said over a history; the clock moves with `due`. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FirstFew, WINDOW_MS } from '../../../src/supervisor/reconcile/first-few.ts'
+import { FirstFew, WINDOW_MS } from '../../../src/supervisor/reconcile/limited-log.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
 test('of a thousand lines of a kind within a minute twenty are written and the rest is counted; then it begins anew', () => {

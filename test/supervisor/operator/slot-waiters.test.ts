@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newSlot, type Slot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { Waiting } from '../../../src/supervisor/operator/waiting.ts'
+import { Waiting } from '../../../src/supervisor/operator/slot-waiters.ts'
 import { policy } from '../../slot/policies.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 

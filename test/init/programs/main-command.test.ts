@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { goesOnAfterFailure } from '../../../src/init/boot/hooks.ts'
+import { isDashboard, mainWords } from '../../../src/init/programs/main-command.ts'
 import { containerCode } from '../../../src/init/programs/main-program.ts'
-import { isDashboard, mainWords } from '../../../src/init/programs/main-words.ts'
 import { SUBCOMMANDS } from '../../../src/system/programs/subcommands.ts'
 
 const facts = {
