@@ -7,7 +7,15 @@ import { type Environment, isImageInstall, resolveHome } from '../../system/prog
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { foreignLoaders } from './foreign-loaders.ts'
-import { RUNTIME_USER, requestedIds, restrictions, setprivPrefix, supplementaryGroups, whyNoDrop } from './identity.ts'
+import {
+  privilegedWarning,
+  RUNTIME_USER,
+  requestedIds,
+  restrictions,
+  setprivPrefix,
+  supplementaryGroups,
+  whyNoDrop,
+} from './identity.ts'
 import { doubtfulSwitches } from './switches.ts'
 
 /** Kept of the total time of a stop for killing, draining the logs and the finish hooks. */
@@ -69,8 +77,14 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
       `not root: everything runs as uid ${uid}; the ownership of ${home} cannot be repaired, and gateways can reach the memory and the state of what supervises them`,
     )
   }
+  const status = readFileSync('/proc/self/status', 'latin1')
+  // Elsewhere (a checkout, a test) the machine is the user's, and what its root may do is no news.
+  const privileged = isImageInstall(install)
+    ? privilegedWarning(status, readFileSync('/proc/self/uid_map', 'latin1'))
+    : undefined
+  if (privileged !== undefined) warnings.push(privileged)
   const mode = homeMode(environment, warnings)
-  const restricted = dropped ? restrictions(env, readFileSync('/proc/self/status', 'latin1')) : { words: [] }
+  const restricted = dropped ? restrictions(env, status) : { words: [] }
   return {
     home,
     uid,

@@ -17,6 +17,8 @@ const CAP_SETGID = 6
 const CAP_SETUID = 7
 /** Needed to remove capabilities from the bounding set. */
 const CAP_SETPCAP = 8
+/** Lets root load code into the kernel. */
+const CAP_SYS_MODULE = 16
 
 /**
  * The ids that gateways, helpers and the main program run as: HERMES_UID/HERMES_GID, then PUID/PGID, else 10000; each
@@ -93,9 +95,29 @@ export function whyNoDrop(uid: number, status: string, uidMap: string): string |
 /** Tells whether this root process may give files to another user. @param status text of /proc/self/status */
 export const canGiveFiles = (status: string): boolean => isEffective(CAP_CHOWN, status)
 
-function isEffective(capability: number, status: string): boolean {
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? 'ffffffff'}`)
-  return (effective & (1n << BigInt(capability))) !== 0n
+/**
+ * Tells people that this container is privileged: root in it can become root on the host.
+ *
+ * The sign is CAP_SYS_MODULE in the bounding set. Every engine gives it to a privileged container, gives it to no other
+ * one unasked, and with it alone root can load a kernel module. The whole set would miss some: an engine gives the
+ * capabilities that it knows and has itself. A writable /sys may be a mount. In a user namespace the capability has no
+ * effect (user_namespaces(7)): root there is the engine's user.
+ * @param status text of /proc/self/status
+ * @param uidMap text of /proc/self/uid_map
+ * @returns one line; undefined: it is not privileged
+ */
+export function privilegedWarning(status: string, uidMap: string): string | undefined {
+  const isInitialNamespace = /^\s*0\s+0\s+4294967295\s*$/.test(uidMap)
+  if (!isInitialNamespace || !isIn('CapBnd', CAP_SYS_MODULE, status)) return undefined
+  return 'this container is privileged (CAP_SYS_MODULE): a program that becomes root in it can become root on the host. Start it without --privileged; docs/security.md lists what Hermes needs instead'
+}
+
+// If the kernel did not say, assume that nothing is missing.
+const isEffective = (capability: number, status: string): boolean => isIn('CapEff', capability, status, 'ffffffff')
+
+function isIn(set: 'CapEff' | 'CapBnd', capability: number, status: string, unknown = '0'): boolean {
+  const bits = BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? unknown}`)
+  return (bits & (1n << BigInt(capability))) !== 0n
 }
 
 /**

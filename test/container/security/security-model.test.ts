@@ -1,7 +1,7 @@
 // What docs/security.md says about the shared uid, and about what a container brings.
 import { chmodSync, chownSync, statSync } from 'node:fs'
-import { expect, test } from 'vitest'
-import { gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
+import { describe, expect, test } from 'vitest'
+import { type Box, gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
 
 const NOBODY = { user: '65534:65534' }
 const LOG = '/opt/data/logs/gateways/default/current'
@@ -70,4 +70,38 @@ test('six capabilities, the seccomp filter of the engine, no-new-privileges, a r
   await box.saw(/^Seccomp:\t2$/)
   await box.ok('hermes', 'healthcheck')
   expect((await box.stop()).code).toBe(0)
+})
+
+describe('a privileged container', () => {
+  const SAYS = 'hermes: warning: this container is privileged'
+  const saidIn = async (box: Box): Promise<readonly string[]> =>
+    (await box.logs()).stderr.split('\n').filter((line) => line.includes('privileged'))
+
+  test.each([
+    // As the engine gives it; a user of its own, because root's set may be more than this machine has to give.
+    ['by --privileged', { privileged: true, user: '10000:10000' }],
+    ['by the capability that root needs to become root on the host', { capAdd: ['SYS_MODULE'] }],
+  ])('%s says so once a boot: what it is, why that matters, what to do', async (_, options) => {
+    using home = keptHome()
+    chownSync(home.path, 10_000, 10_000)
+    await using box = await startContainer({ command: ['true'], home: home.path, ...options })
+    expect(await box.exit()).toBe(0)
+    const [line, ...more] = await saidIn(box)
+    expect(more).toEqual([])
+    expect(line).toContain(SAYS)
+    expect(line).toContain('(CAP_SYS_MODULE): a program that becomes root in it can become root on the host')
+    expect(line).toMatch(/Start it without --privileged.*docs\/security\.md/)
+    await box.docker('start')
+    expect(await box.exit()).toBe(0)
+    expect(await saidIn(box)).toEqual([line, line])
+  })
+
+  test.each([
+    ['an ordinary one', {}],
+    ['one that may mount', { capAdd: ['SYS_ADMIN'] }],
+  ])('%s is none, and says nothing of it', async (_, options) => {
+    await using box = await startContainer({ command: ['true'], ...options })
+    expect(await box.exit()).toBe(0)
+    expect(await saidIn(box)).toEqual([])
+  })
 })

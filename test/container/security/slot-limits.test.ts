@@ -86,6 +86,7 @@ test.skipIf(whyNoV2 !== undefined)(
     expect(await machine.saw('restarted ', patient)).toBe('restarted 0 1')
     await machine.saw('gone', patient)
     expect(machine.console).not.toContain('cannot be limited')
+    expect(machine.console).toContain('this container is privileged (CAP_SYS_MODULE)')
   },
 )
 

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { withGroup, withUser } from '../../../src/init/facts/accounts.ts'
-import { requestedIds, setprivPrefix, supplementaryGroups, whyNoDrop } from '../../../src/init/facts/identity.ts'
+import {
+  privilegedWarning,
+  requestedIds,
+  setprivPrefix,
+  supplementaryGroups,
+  whyNoDrop,
+} from '../../../src/init/facts/identity.ts'
 
 describe('the ids that are asked for', () => {
   test.each([
@@ -68,6 +74,26 @@ describe('why root cannot be given up', () => {
       'uid 10000 does not exist in this user namespace',
     )
     expect(whyNoDrop(2_009, status(all), '0 100000 1000\n2000 5000 10\n')).toBeUndefined()
+  })
+})
+
+describe('a privileged container', () => {
+  const status = (bounding: string): string => `CapEff:\t0000000000000000\nCapBnd:\t${bounding}\nCapAmb:\t0\n`
+  const host = '         0          0 4294967295\n'
+
+  test.each([
+    ['all of a new kernel', '000001ffffffffff', true],
+    ['those that an older engine knows', '0000003fffffffff', true],
+    ['those of an engine that lacks one itself', '000001fffeffffff', true],
+    ["Docker's default", '00000000a80425fb', false],
+    ['SYS_ADMIN in addition, for FUSE', '00000000a82425fb', false],
+    ['none', '0000000000000000', false],
+  ])('with these capabilities: %s (%s), it is %s', (_, bounding, expected) => {
+    expect(privilegedWarning(status(bounding), host) !== undefined).toBe(expected)
+  })
+
+  test('is one only where its root is the root of the host', () => {
+    expect(privilegedWarning(status('000001ffffffffff'), '0 1000 1\n1 100000 65536\n')).toBeUndefined()
   })
 })
 

@@ -29,6 +29,7 @@ export interface BoxOptions {
   readonly tmpfs?: Readonly<Record<string, string>>
   readonly capDrop?: readonly string[]
   readonly capAdd?: readonly string[]
+  readonly privileged?: boolean
   readonly groupAdd?: readonly string[]
   readonly securityOpt?: readonly string[]
   readonly pidsLimit?: number
@@ -101,6 +102,7 @@ class Blueprint extends GenericContainer {
       ...(options.tmpfs && { Tmpfs: { ...options.tmpfs } }),
       ...(options.capDrop && { CapDrop: [...options.capDrop] }),
       ...(options.capAdd && { CapAdd: [...options.capAdd] }),
+      ...(options.privileged && { Privileged: true }),
       ...(options.securityOpt && { SecurityOpt: [...options.securityOpt] }),
       ...(options.pidsLimit !== undefined && { PidsLimit: options.pidsLimit }),
       ...(options.groupAdd && { GroupAdd: [...options.groupAdd] }),
