@@ -36,7 +36,7 @@ export async function commandLine(context: Context, words: readonly string[]): P
  */
 async function bootIsOver(context: Context): Promise<void> {
   try {
-    await ifSupervised(context, (client) => client.request('reconcile', {}, { timeoutMs: BOOT_MS }))
+    await ifSupervised(context, (client) => client.request('ping', { booted: true }, { timeoutMs: BOOT_MS }))
   } catch (error) {
     // The container stops, or another container holds the volume: the command itself reports that.
     if (!(error instanceof HermesError)) throw error

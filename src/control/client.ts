@@ -58,7 +58,7 @@ const CONNECT_AGAIN_MS = 20
 const DEFAULT_WAITING_EVENTS = 256
 
 /** Requests that may be repeated: if the connection dies, they may be sent to the next supervisor. */
-const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-result', 'register'])
+const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-result', 'register', 'unregister'])
 
 /**
  * Connects to the supervisor. While it is being restarted, init holds the listening socket, and the next one answers.

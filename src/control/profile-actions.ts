@@ -81,7 +81,7 @@ export async function removeProfile(
   const done = await ifSupervised(supervised, async (client) => {
     await stopIfThere(supervised, client, name)
     await deleteProfile(home, name, progress)
-    await goneSlot(supervised, client, gatewaySlot(name))
+    await goneSlot(client, gatewaySlot(name))
     return true
   })
   if (!done) await deleteProfile(home, name, progress)

@@ -5,7 +5,7 @@
 import { loadConfig } from '../profile/config/config.ts'
 import { type ActionResult, MAX_WAIT_MS, type SlotStatus, type StatusResult } from '../protocol/control.ts'
 import { volumeUserText } from '../protocol/volume-user.ts'
-import { type Clock, pause } from '../system/clock.ts'
+import type { Clock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot, profileDir } from '../system/paths.ts'
 import type { ControlClient } from './client.ts'
@@ -62,7 +62,6 @@ export interface ActionOptions {
 const REPLY_SLACK_MS = 5000
 /** Beyond what the slot itself is allowed. */
 const WAIT_SLACK_MS = 5000
-const POLL_MS = 100
 
 export const startSlot = (
   place: Place,
@@ -118,33 +117,34 @@ const REGISTER_TIMEOUT_MS = 15_000
  * The slot of a profile that has just been made or renamed. @throws HermesError VOLUME_BUSY, NO_SUCH_SLOT, TIMED_OUT
  */
 export async function registeredSlot(client: ControlClient, key: string): Promise<SlotStatus> {
-  const timeoutMs = REGISTER_TIMEOUT_MS
-  try {
-    return (await client.request('register', { slot: key, timeoutMs }, { timeoutMs: timeoutMs + REPLY_SLACK_MS })).slot
-  } catch (error) {
-    if (!(error instanceof HermesError) || error.code !== 'BAD_REQUEST') throw error
-    // An older supervisor does not know the operation.
-    await client.request('reconcile', {})
-    const status = await client.request('status', {})
-    const found = status.slots.find(({ slot }) => slot === key)
-    if (found === undefined) throw noSuchSlot(key, status)
-    return found
-  }
+  const answer = await ifKnown(settle(client, 'register', key))
+  if (answer !== undefined) return answer.slot
+  await client.request('reconcile', {})
+  const status = await client.request('status', {})
+  const found = status.slots.find(({ slot }) => slot === key)
+  if (found === undefined) throw noSuchSlot(key, status)
+  return found
 }
 
-/** Waits until a slot is gone: the supervisor looks twice, 2 s apart, before it believes that a directory is. */
-export async function goneSlot({ clock }: Place, client: ControlClient, key: string): Promise<void> {
-  const untilMs = clock.nowMs() + REGISTER_TIMEOUT_MS
-  for (;;) {
-    await client.request('reconcile', {})
-    const { slots } = await client.request('status', {})
-    if (!slots.some(({ slot }) => slot === key)) return
-    if (clock.nowMs() >= untilMs) break
-    await pause(clock, POLL_MS)
+/** Waits until the slot of a removed profile is gone. @throws HermesError VOLUME_BUSY, REFUSED, TIMED_OUT */
+export async function goneSlot(client: ControlClient, key: string): Promise<void> {
+  const answer = await ifKnown(settle(client, 'unregister', key))
+  if (answer === undefined) await client.request('reconcile', {})
+}
+
+const settle = <O extends 'register' | 'unregister'>(client: ControlClient, op: O, slot: string) => {
+  const timeoutMs = REGISTER_TIMEOUT_MS
+  return client.request(op, { slot, timeoutMs }, { timeoutMs: timeoutMs + REPLY_SLACK_MS })
+}
+
+/** @returns undefined from an older supervisor, which does not know the operation */
+async function ifKnown<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof HermesError && error.code === 'BAD_REQUEST') return undefined
+    throw error
   }
-  throw new HermesError('TIMED_OUT', `the slot "${key}" is still there after ${REGISTER_TIMEOUT_MS / 1000} s`, {
-    next: 'hermes logs supervisor',
-  })
 }
 
 export const noSuchSlot = (

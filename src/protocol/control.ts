@@ -124,7 +124,8 @@ export type JobResult =
   | { readonly state: 'ended'; readonly ending: Ending; readonly at: string; readonly asked?: true }
 
 export interface Operations {
-  ping: { request: Record<never, never>; result: { instance: string; pid: number } }
+  /** `booted`: answered when the boot is over, whatever it led to. */
+  ping: { request: { booted?: boolean }; result: { instance: string; pid: number } }
   status: { request: { slot?: string }; result: StatusResult }
   /** Heartbeat of a helper: its loop still turns. The answer says when to send the next one. */
   alive: { request: { slot: string }; result: { againMs: number } }
@@ -141,7 +142,9 @@ export interface Operations {
    * The slot of a profile that was made or renamed a moment ago. Answered when it is there and no earlier one of its
    * name is left.
    */
-  register: { request: { slot: string; timeoutMs?: number }; result: { slot: SlotStatus } }
+  register: { request: SlotWait; result: { slot: SlotStatus } }
+  /** The slot of a profile that was removed a moment ago. Answered when it is gone. */
+  unregister: { request: SlotWait; result: Record<never, never> }
   deaths: { request: { slot: string }; result: { deaths: readonly Death[] } }
   /** Follows: SlotEventMessage events. The result comes first. */
   events: { request: Record<never, never>; result: Record<never, never> }
@@ -154,10 +157,13 @@ export interface Operations {
   'job-take': { request: { slot: string }; result: JobResult }
 }
 
-export interface SlotAction {
+interface SlotWait {
   readonly slot: string
-  readonly wait?: boolean
   readonly timeoutMs?: number
+}
+
+export interface SlotAction extends SlotWait {
+  readonly wait?: boolean
   /**
    * desired_state stays unchanged: this is a step of a larger operation (rename, delete), not an operator's last
    * command.

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
-import { registeredSlot } from '../../src/control/slot-actions.ts'
+import { goneSlot, registeredSlot } from '../../src/control/slot-actions.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
@@ -318,7 +318,7 @@ describe('replies', () => {
   })
 })
 
-test('an older supervisor, which does not know the operation, is asked for a new slot in its way', async () => {
+test('an older supervisor, which does not know the operation, is asked for a slot in its way', async () => {
   const asked: string[] = []
   const server = createServer((socket) => {
     socket.on('data', (text) => {
@@ -326,8 +326,8 @@ test('an older supervisor, which does not know the operation, is asked for a new
         const { id, op } = JSON.parse(line) as { id: number; op: string }
         asked.push(op)
         const answer =
-          op === 'register'
-            ? { ok: false, error: { code: 'BAD_REQUEST', message: 'there is no operation "register"' } }
+          op === 'register' || op === 'unregister'
+            ? { ok: false, error: { code: 'BAD_REQUEST', message: `there is no operation "${op}"` } }
             : { ok: true, result: op === 'reconcile' ? { steps: [] } : { slots: [{ slot: 'gateway-a' }] } }
         socket.write(`${JSON.stringify({ id, ...answer })}\n`)
       }
@@ -338,6 +338,8 @@ test('an older supervisor, which does not know the operation, is asked for a new
   expect(await registeredSlot(client, 'gateway-a')).toEqual({ slot: 'gateway-a' })
   expect(await failure(registeredSlot(client, 'gateway-b'))).toMatchObject({ code: 'NO_SUCH_SLOT' })
   expect(asked.slice(0, 3)).toEqual(['register', 'reconcile', 'status'])
+  await goneSlot(client, 'gateway-a')
+  expect(asked.slice(-2)).toEqual(['unregister', 'reconcile'])
   client.close()
   server.close()
 })

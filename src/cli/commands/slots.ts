@@ -149,10 +149,8 @@ function noSuch(slot: string, known: readonly string[]): HermesError {
 
 async function list(context: Context): Promise<Outcome> {
   const { slots } = await withSupervisor(context, async (client) => {
-    const status = await client.request('status', {})
-    if (status.phase !== 'booting') return status
-    // They are not there before the boot is over, and that is what reconciling waits for.
-    await client.request('reconcile', {})
+    // Services are not there before the boot is over.
+    await client.request('ping', { booted: true })
     return client.request('status', {})
   })
   const services = slots.filter(({ slot }) => slot.startsWith(PREFIX))

@@ -41,19 +41,14 @@ const head = <O extends Op>(op: O) => ({
   id: z.int().check(z.minimum(0)),
   op: z.literal(op),
 })
-const action = <O extends Op>(op: O) =>
-  z.object({
-    ...head(op),
-    slot,
-    wait: z.optional(z.boolean()),
-    timeoutMs: z.optional(timeoutMs),
-    keepDesired: z.optional(z.boolean()),
-  })
 const ofSlot = <O extends Op>(op: O) => z.object({ ...head(op), slot })
+const slotWait = <O extends Op>(op: O) => z.extend(ofSlot(op), { timeoutMs: z.optional(timeoutMs) })
+const action = <O extends Op>(op: O) =>
+  z.extend(slotWait(op), { wait: z.optional(z.boolean()), keepDesired: z.optional(z.boolean()) })
 
 // `satisfies`: an operation without a schema, or with one for another shape, does not compile.
 const schemas = {
-  ping: z.object(head('ping')),
+  ping: z.object({ ...head('ping'), booted: z.optional(z.boolean()) }),
   status: z.object({ ...head('status'), slot: z.optional(slot) }),
   alive: ofSlot('alive'),
   start: action('start'),
@@ -61,7 +56,8 @@ const schemas = {
   restart: action('restart'),
   signal: z.object({ ...head('signal'), slot, signal, group: z.optional(z.boolean()) }),
   reconcile: z.object(head('reconcile')),
-  register: z.object({ ...head('register'), slot, timeoutMs: z.optional(timeoutMs) }),
+  register: slotWait('register'),
+  unregister: slotWait('unregister'),
   deaths: ofSlot('deaths'),
   events: z.object(head('events')),
   logs: z.object({ ...head('logs'), slots: z.array(slot).check(z.maxLength(4096)) }),

@@ -92,7 +92,10 @@ export class SlotOperations {
   }
 
   readonly handlers: Handlers = {
-    ping: () => ({ instance: this.#options.container.instance, pid: process.pid }),
+    ping: async ({ booted }) => {
+      if (booted) await this.#untilBooted(DEFAULT_WAIT_MS)
+      return { instance: this.#options.container.instance, pid: process.pid }
+    },
     status: async ({ slot }) => {
       if (slot !== undefined) await this.#untilKnown([slot])
       return this.#status(slot)
@@ -110,9 +113,14 @@ export class SlotOperations {
       return { steps: this.#options.life.reconcile() }
     },
     register: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
-      const untilMs = this.#options.clock.nowMs() + timeoutMs
+      const late = `the slot "${slot}" did not appear in time`
+      return { slot: this.#statusOf(await this.#settled(timeoutMs, late, () => this.#registered(slot))) }
+    },
+    unregister: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
+      const late = `the slot "${slot}" is still there after ${timeoutMs / 1000} s`
       await this.#untilRunning(timeoutMs)
-      return { slot: this.#statusOf(await this.#registered(slot, untilMs)) }
+      this.#options.life.reconcile()
+      return await this.#settled(timeoutMs, late, () => this.#unregistered(slot))
     },
     deaths: async ({ slot }) => {
       await this.#untilKnown([slot])
@@ -298,26 +306,44 @@ export class SlotOperations {
     })
   }
 
-  /**
-   * A slot of that name that is to go, or that runs in the directory, has to be gone first: each change of a slot is a
-   * new look.
-   */
-  async #registered(key: string, untilMs: number): Promise<SlotEntry> {
+  /** Looks at each change of a slot whether it led to a result. @param late message when there is none in time */
+  async #settled<T>(timeoutMs: number, late: string, look: () => T | undefined): Promise<T> {
     const { clock } = this.#options
-    const { table } = this.#options.slots
-    const { home } = this.#options.container
+    const untilMs = clock.nowMs() + timeoutMs
+    await this.#untilRunning(timeoutMs)
     for (;;) {
       this.#requireRunning()
-      if (table.get(key) === undefined) this.#options.life.reconcile()
-      const entry = table.get(key)
-      if (entry?.removing === false) return entry
-      const profile = profileOfSlot(key)
-      if (profile === undefined || !existsSync(profileDir(home, profile))) return this.#entry(key)
+      const found = look()
+      if (found !== undefined) return found
       this.#news ??= Promise.withResolvers()
       const leftMs = untilMs - clock.nowMs()
       if (leftMs > 0 && (await inTime(clock, leftMs, this.#news.promise))) continue
-      throw new HermesError('TIMED_OUT', `the slot "${key}" did not appear in time`, { next: 'hermes logs supervisor' })
+      throw new HermesError('TIMED_OUT', late, { next: 'hermes logs supervisor' })
     }
+  }
+
+  /** A slot of that name that is to go, or that runs in the directory, has to be gone first. */
+  #registered(key: string): SlotEntry | undefined {
+    const { table } = this.#options.slots
+    if (table.get(key) === undefined) this.#options.life.reconcile()
+    const entry = table.get(key)
+    if (entry?.removing === false) return entry
+    return this.#isOnDisk(key) ? undefined : this.#entry(key)
+  }
+
+  /** The plan confirms that the directory is gone before it removes the slot, and looks again for that by itself. */
+  #unregistered(key: string): Record<never, never> | undefined {
+    const entry = this.#options.slots.table.get(key)
+    if (entry === undefined) return {}
+    if (entry.removing || !this.#isOnDisk(key)) return undefined
+    throw new HermesError('REFUSED', `the slot "${key}" stays: its profile is still there`, {
+      next: 'remove the profile first',
+    })
+  }
+
+  #isOnDisk(key: string): boolean {
+    const profile = profileOfSlot(key)
+    return profile !== undefined && existsSync(profileDir(this.#options.container.home, profile))
   }
 
   /** A profile that was made a moment ago need not wait for the watcher. */

@@ -73,6 +73,7 @@ const profiles: readonly TestProfile[] = [
     name: 'comes-back',
     gateway: { command: sh('trap "sleep 1; exit 0" TERM; while :; do sleep 0.02; done'), ready_after: '20ms' },
   },
+  { name: 'leaves', gateway: { command: ['sleep', '1000'], ready_after: '5ms' } },
   { name: 'storm', gateway: { command: ['sleep', '1000'], ready_after: '5ms' } },
 ]
 
@@ -84,6 +85,7 @@ afterAll(() => hermes[Symbol.asyncDispose]())
 
 const register = async (profile: string): Promise<SlotStatus> =>
   (await hermes.control((client) => client.request('register', { slot: key(profile) }))).slot
+const unregister = (profile: string) => hermes.control((client) => client.request('unregister', { slot: key(profile) }))
 const key = (profile: string): string => `gateway-${profile}`
 const status = async (profile: string): Promise<SlotStatus> => {
   const slot = await hermes.slot(key(profile))
@@ -196,6 +198,15 @@ test('register waits for the end of an earlier slot of that name, and answers wi
   const slot = await register('comes-back')
   expect(slot).toMatchObject({ state: 'down', wanted: 'down', restarts: 0 })
   expect([slot.pid, alive(pid as number)]).toEqual([undefined, false])
+})
+
+test('unregister answers when the slot of a removed profile is gone, and its process', async () => {
+  await expect(unregister('leaves')).rejects.toMatchObject({ code: 'REFUSED' })
+  const { pid } = await reach('leaves', 'up')
+  rmSync(dir('leaves'), { recursive: true })
+  expect(await unregister('leaves')).toEqual({})
+  expect([await hermes.slot(key('leaves')), alive(pid as number)]).toEqual([undefined, false])
+  expect(await unregister('leaves')).toEqual({})
 })
 
 test('on-failure: 1 is answered by a start, 0 is the end', async () => {

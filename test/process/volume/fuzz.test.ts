@@ -48,6 +48,7 @@ const ops = [
   'signal',
   'reconcile',
   'register',
+  'unregister',
   'deaths',
   'events',
   'logs',
