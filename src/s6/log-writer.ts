@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { LogFile } from '../log/io/log-file.ts'
-import { logCommons } from '../log/io/shared-resources.ts'
+import { sharedLogResources } from '../log/io/shared-resources.ts'
 import { PIECE_MARK, pieceBreak, stampedBytes, stampLines } from '../log/lines.ts'
 import { stampText } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'
@@ -103,7 +103,7 @@ function directorySink(
       error,
     )
   }
-  const file = new LogFile({ dir, archives, maxBytes, stamped, clock, commons: logCommons(clock, warn) })
+  const file = new LogFile({ dir, archives, maxBytes, stamped, clock, shared: sharedLogResources(clock, warn) })
   file.endLine()
   return {
     append: (bytes, midLine) => file.append(bytes, midLine),

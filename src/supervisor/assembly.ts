@@ -1,8 +1,8 @@
 /**
  * The parts of the supervisor, put together in five groups; each group gets complete parts of the groups before it.
  * Five closures reach forward, where parts need each other: `table` of the image's services, `command` of the slot
- * directories, `observer` of the slots, `again` of the profiles, `doors` of the life. All of them are called when
- * something happens, and nothing happens before init is heard.
+ * directories, `observer` of the slots, `again` of the profiles, `controlChannels` of the volume's lifecycle. All of
+ * them are called when something happens, and nothing happens before init is heard.
  */
 import { ConsoleWriter } from '../log/io/console.ts'
 import { Journal } from '../log/io/journal.ts'
@@ -14,7 +14,7 @@ import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
 import { below, gatewaySlot, type RunPaths, runPaths } from '../system/paths.ts'
 import { pasteable } from '../system/programs/install.ts'
-import { Doors } from './control-channels.ts'
+import { ControlChannels } from './control-channels.ts'
 import { InitLink } from './init-link.ts'
 import { Launcher } from './launch/launcher.ts'
 import { takeNotRun } from './launch/not-run.ts'
@@ -25,15 +25,15 @@ import { HelperWatch, helperTimeoutMs } from './operator/helper-watch.ts'
 import { SlotOperations } from './operator/operations.ts'
 import { Ownership } from './operator/ownership.ts'
 import { S6Control } from './operator/s6-control.ts'
-import { Waiting } from './operator/slot-waiters.ts'
-import { Records } from './operator/status-files.ts'
+import { SlotWaiters } from './operator/slot-waiters.ts'
+import { StatusFiles } from './operator/status-files.ts'
 import { DispatcherSlot } from './reconcile/dispatcher-slot.ts'
-import { FirstFew } from './reconcile/limited-log.ts'
+import { LimitedLog } from './reconcile/limited-log.ts'
 import { ProfileSlots } from './reconcile/profiles.ts'
 import { ServiceDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
 import { ServiceSlots } from './services/image-services.ts'
-import { SlotNews } from './slot-notifier.ts'
+import { SlotNotifier } from './slot-notifier.ts'
 import { ChildReports } from './slots/child-reports.ts'
 import { JobResults } from './slots/job-results.ts'
 import { SlotLogs } from './slots/logs.ts'
@@ -41,7 +41,7 @@ import { Memory } from './slots/memory.ts'
 import { stopOrphans } from './slots/orphan-stop.ts'
 import { type SlotObserver, SlotTable } from './slots/table.ts'
 import { VolumeFiles } from './volume-files.ts'
-import { Life } from './volume-lifecycle.ts'
+import { VolumeLifecycle } from './volume-lifecycle.ts'
 import { VolumeSlots } from './volume-slots.ts'
 
 export interface SupervisorOptions {
@@ -105,7 +105,7 @@ export function makeSlots(
     layout,
     install,
     identity,
-    warn: new FirstFew('settings of profiles', clock, warn).say,
+    warn: new LimitedLog('settings of profiles', clock, warn).log,
     service: (name) => services.rules(name),
   })
   const logs = new SlotLogs({
@@ -128,7 +128,7 @@ export function makeSlots(
   const runs = { launcher, dirs, logs }
   const { observer } = later
   const table = new SlotTable({ heldSlot, kernel: native, clock, send, memory, runs, journal, random, observer })
-  const warnOfFiles = new FirstFew('state files of gateways', clock, warn).say
+  const warnOfFiles = new LimitedLog('state files of gateways', clock, warn).log
   const files = new GatewayFiles({ home, instance, clock, warn: warnOfFiles })
   return {
     table,
@@ -143,8 +143,8 @@ export function makeSlots(
       random,
     }),
     files,
-    records: new Records({ table, files, dirs, clock }),
-    waiting: new Waiting(clock, (key) => services.waitsFor(key)),
+    statusFiles: new StatusFiles({ table, files, dirs, clock }),
+    waiters: new SlotWaiters(clock, (key) => services.waitsFor(key)),
     jobResults: new JobResults(warn),
   }
 }
@@ -152,8 +152,8 @@ export function makeSlots(
 /** What the volume's life moves: the slots that use it, and its files. */
 export function makeVolume(
   { options, container, journal, link, memory }: Ground,
-  { table, services, runs, held, files, records }: Slots,
-  later: { readonly doors: () => Doors },
+  { table, services, runs, held, files, statusFiles }: Slots,
+  later: { readonly controlChannels: () => ControlChannels },
 ) {
   const { start, clock, native, install, exit } = options
   const { home, runDir, identity } = start
@@ -171,7 +171,7 @@ export function makeVolume(
   })
   const { launcher, logs } = runs
   const advice = new Advice({ table, launcher, profiles, services, hasSocket: start.controlFd !== undefined })
-  const life = new Life({
+  const life = new VolumeLifecycle({
     start,
     clock,
     journal,
@@ -187,11 +187,11 @@ export function makeVolume(
       dispatcher,
       services,
       files,
-      records,
+      statusFiles,
     }),
     volume: new VolumeFiles({ home, runDir, journal, clock }),
     ending: {
-      records,
+      statusFiles,
       logs,
       stopOrphans: () =>
         stopOrphans(
@@ -201,7 +201,7 @@ export function makeVolume(
         ),
       exit,
     },
-    doors: later.doors,
+    controlChannels: later.controlChannels,
     sayWhatNext: () => {
       if (!advice.needsAgent()) return
       const type = pasteable({ HOME: identity.home, home, runDir, uid: identity.uid, install }, 'setup')
@@ -214,7 +214,7 @@ export function makeVolume(
 /** What operators and s6's tools reach. */
 export function makeOutside(
   { options, paths, container, journal, link }: Ground,
-  { table, services, runs, held, files, records, waiting }: Slots,
+  { table, services, runs, held, files, statusFiles, waiters }: Slots,
   { life, advice }: Volume,
 ) {
   const { start, version, clock, native, exit } = options
@@ -230,15 +230,15 @@ export function makeOutside(
     container: { home, heldSlot: held.slot, instance, manager, version, pid1, identity },
     clock,
     send,
-    slots: { table, logs, files, waiting, services },
+    slots: { table, logs, files, waiters, services },
     life,
     ownership,
     helpers,
     advice,
   })
   const writeDesired = operations.writeDesired.bind(operations)
-  const s6 = new S6Control({ table, records, writeDesired, send, clock, warn })
-  const doors = new Doors({
+  const s6 = new S6Control({ table, statusFiles, writeDesired, send, clock, warn })
+  const controlChannels = new ControlChannels({
     controlFd,
     handlers: operations.handlers,
     helpers,
@@ -254,16 +254,16 @@ export function makeOutside(
       end: () => exit(0),
     },
   })
-  return { ownership, operations, s6, doors }
+  return { ownership, operations, s6, controlChannels }
 }
 
 /** Passes on what happens to slots. */
-export function makeNews(
+export function makeNotifier(
   { options, journal, link }: Ground,
-  { table, services, waiting, jobResults, records }: Slots,
+  { table, services, waiters, jobResults, statusFiles }: Slots,
   { life }: Volume,
   { operations, s6 }: Outside,
-): SlotNews {
-  const listeners = { services, waiting, jobResults, records, s6, operations }
-  return new SlotNews({ clock: options.clock, journal, send: link.send, table, life, listeners })
+): SlotNotifier {
+  const listeners = { services, waiters, jobResults, statusFiles, s6, operations }
+  return new SlotNotifier({ clock: options.clock, journal, send: link.send, table, life, listeners })
 }

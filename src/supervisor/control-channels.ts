@@ -4,7 +4,7 @@ import type { S6Control } from './operator/s6-control.ts'
 import { ScanControl, type ScanControlOptions } from './s6/scan-control.ts'
 import type { ServiceDirs } from './s6/slot-dir.ts'
 
-export interface DoorsOptions {
+export interface ControlChannelsOptions {
   /** The listening socket; absent: there is none. */
   readonly controlFd: number | undefined
   readonly handlers: Handlers
@@ -15,12 +15,12 @@ export interface DoorsOptions {
 }
 
 /** Where commands come in: the control socket, and the FIFOs of s6's tools. */
-export class Doors {
-  readonly #options: DoorsOptions
+export class ControlChannels {
+  readonly #options: ControlChannelsOptions
   #control: ControlServer | undefined
   #scan: ScanControl | undefined
 
-  constructor(options: DoorsOptions) {
+  constructor(options: ControlChannelsOptions) {
     this.#options = options
   }
 

@@ -5,72 +5,72 @@ import type { Effect } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import type { SlotOperations } from './operator/operations.ts'
 import type { S6Control } from './operator/s6-control.ts'
-import type { Waiting } from './operator/slot-waiters.ts'
-import type { Records } from './operator/status-files.ts'
-import { sentence } from './operator/transition-text.ts'
+import type { SlotWaiters } from './operator/slot-waiters.ts'
+import type { StatusFiles } from './operator/status-files.ts'
+import { transitionText } from './operator/transition-text.ts'
 import type { ServiceSlots } from './services/image-services.ts'
 import type { JobResults } from './slots/job-results.ts'
 import type { SlotEntry, SlotObserver, SlotTable, Transition } from './slots/table.ts'
-import type { Life } from './volume-lifecycle.ts'
+import type { VolumeLifecycle } from './volume-lifecycle.ts'
 
-export interface SlotNewsOptions {
+export interface SlotNotifierOptions {
   readonly clock: Clock
   readonly journal: Journal
   readonly send: (message: ToInit) => void
   readonly table: Pick<SlotTable, 'entries'>
-  readonly life: Pick<Life, 'phase' | 'drainIfEmpty'>
+  readonly life: Pick<VolumeLifecycle, 'phase' | 'drainIfEmpty'>
   /** All listeners are called for every slot, in this order. */
   readonly listeners: SlotListeners
 }
 
 export interface SlotListeners {
   readonly services: Pick<ServiceSlots, 'changed'>
-  readonly waiting: Pick<Waiting, 'changed' | 'removed'>
+  readonly waiters: Pick<SlotWaiters, 'changed' | 'removed'>
   readonly jobResults: Pick<JobResults, 'keep' | 'drop'>
-  readonly records: Pick<Records, 'changed' | 'removed' | 'tally'>
+  readonly statusFiles: Pick<StatusFiles, 'changed' | 'removed' | 'tally'>
   readonly s6: Pick<S6Control, 'changed' | 'removed'>
-  readonly operations: Pick<SlotOperations, 'tell'>
+  readonly operations: Pick<SlotOperations, 'notify'>
 }
 
 /** Distributes the changes of slots: files are written before listeners are notified of their content. */
-export class SlotNews implements SlotObserver {
-  readonly #options: SlotNewsOptions
+export class SlotNotifier implements SlotObserver {
+  readonly #options: SlotNotifierOptions
 
-  constructor(options: SlotNewsOptions) {
+  constructor(options: SlotNotifierOptions) {
     this.#options = options
   }
 
   finishing(entry: SlotEntry): void {
-    this.#options.listeners.records.tally(entry)
+    this.#options.listeners.statusFiles.tally(entry)
   }
 
   registered(entry: SlotEntry): void {
-    this.#options.listeners.operations.tell('slot', entry)
+    this.#options.listeners.operations.notify('slot', entry)
   }
 
   /** Called after each step of a slot. */
   changed({ entry, before, event }: Transition): void {
     const { clock, journal, life } = this.#options
-    const { services, waiting, jobResults, records, s6, operations } = this.#options.listeners
+    const { services, waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
     const { key, slot } = entry
-    const said = sentence(key, before, slot, event, clock.nowMs())
-    if (said !== undefined) journal[said.level](said.text)
+    const message = transitionText(key, before, slot, event, clock.nowMs())
+    if (message !== undefined) journal[message.level](message.text)
     services.changed(key, slot)
-    waiting.changed(key, slot)
+    waiters.changed(key, slot)
     jobResults.keep(entry)
-    records.changed(entry, before)
+    statusFiles.changed(entry, before)
     s6.changed(entry, before)
-    operations.tell('slot', entry)
+    operations.notify('slot', entry)
     life.drainIfEmpty()
   }
 
   removed(entry: SlotEntry): void {
-    const { waiting, jobResults, records, s6, operations } = this.#options.listeners
-    waiting.removed(entry.key)
+    const { waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
+    waiters.removed(entry.key)
     jobResults.drop(entry)
-    records.removed(entry)
+    statusFiles.removed(entry)
     s6.removed(entry.key)
-    operations.tell('removed', entry)
+    operations.notify('removed', entry)
   }
 
   /** An essential slot takes the container with it. */
@@ -85,8 +85,8 @@ export class SlotNews implements SlotObserver {
     })
   }
 
-  /** The supervisor that wanted to say so may have died before it could. */
-  sayAgainWhatEnded(): void {
+  /** Sends the events of `ended` again: an earlier supervisor may have died before it sent them. */
+  repeatEnded(): void {
     for (const entry of this.#options.table.entries()) {
       const { slot } = entry
       if (slot.state !== 'parked' && slot.state !== 'down') continue

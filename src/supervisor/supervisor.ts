@@ -2,7 +2,7 @@ import { isSlotKey, type ToSupervisor } from '../protocol/init.ts'
 import {
   type Ground,
   layGround,
-  makeNews,
+  makeNotifier,
   makeOutside,
   makeSlots,
   makeVolume,
@@ -11,7 +11,7 @@ import {
   type SupervisorOptions,
   type Volume,
 } from './assembly.ts'
-import type { SlotNews } from './slot-notifier.ts'
+import type { SlotNotifier } from './slot-notifier.ts'
 
 /** Policy: decides about slots, and has init do it. Has its parts put together, and hears init. */
 export class Supervisor {
@@ -19,20 +19,20 @@ export class Supervisor {
   readonly #slots: Slots
   readonly #volume: Volume
   readonly #outside: Outside
-  readonly #news: SlotNews
+  readonly #notifier: SlotNotifier
 
   constructor(options: SupervisorOptions) {
     const ground = layGround(options)
     this.#ground = ground
     this.#slots = makeSlots(ground, {
-      observer: () => this.#news,
+      observer: () => this.#notifier,
       command: (slot, letter) => {
         if (this.#volume.life.phase === 'running') this.#outside.s6.obey(slot, letter)
       },
     })
-    this.#volume = makeVolume(ground, this.#slots, { doors: () => this.#outside.doors })
+    this.#volume = makeVolume(ground, this.#slots, { controlChannels: () => this.#outside.controlChannels })
     this.#outside = makeOutside(ground, this.#slots, this.#volume)
-    this.#news = makeNews(ground, this.#slots, this.#volume, this.#outside)
+    this.#notifier = makeNotifier(ground, this.#slots, this.#volume, this.#outside)
     ground.link.listen({
       receive: (message) => this.#receive(message),
       ended: () => this.#volume.life.initEnded(),
@@ -48,8 +48,8 @@ export class Supervisor {
       case 'welcome':
         this.#slots.reports.welcome(message.children, message.replay)
         if (message.lease !== 'unknown') this.#volume.life.leaseIs(message.lease)
-        this.#outside.doors.open()
-        this.#news.sayAgainWhatEnded()
+        this.#outside.controlChannels.open()
+        this.#notifier.repeatEnded()
         if (message.begun) this.#volume.life.begin()
         return
       case 'spawned':
@@ -106,7 +106,7 @@ export class Supervisor {
 
   #restoreSlot(key: string, text: string): void {
     const entry = this.#slots.table.restore(key, text)
-    this.#slots.records.known(entry)
+    this.#slots.statusFiles.restored(entry)
     this.#slots.jobResults.keep(entry)
   }
 

@@ -6,15 +6,15 @@ import { FREE_THE_VOLUME, volumeUserText } from '../protocol/volume-user.ts'
 import type { MachineClock } from '../system/clock.ts'
 import { homePaths } from '../system/paths.ts'
 import { isOurs, type LifeEffect, type LifeEvent, newLife, stepLife, type Life as VolumeLife } from '../volume/life.ts'
-import type { Doors } from './control-channels.ts'
-import type { Records } from './operator/status-files.ts'
+import type { ControlChannels } from './control-channels.ts'
+import type { StatusFiles } from './operator/status-files.ts'
 import type { SlotLogs } from './slots/logs.ts'
 import type { Memory } from './slots/memory.ts'
 import { VolumeCounter } from './volume-counter.ts'
 import type { VolumeFiles } from './volume-files.ts'
 import type { VolumeSlots } from './volume-slots.ts'
 
-export interface LifeOptions {
+export interface VolumeLifecycleOptions {
   readonly start: Pick<SupervisorStart, 'home' | 'instance' | 'hostname' | 'foreground'>
   readonly clock: Pick<MachineClock, 'nowMs' | 'wallMs' | 'at' | 'real'>
   readonly journal: Journal
@@ -25,14 +25,14 @@ export interface LifeOptions {
   readonly volume: VolumeFiles
   readonly ending: Ending
   /** Asked when it is needed: it answers for this life. */
-  readonly doors: () => Pick<Doors, 'close' | 'leave'>
+  readonly controlChannels: () => Pick<ControlChannels, 'close' | 'leave'>
   /** The first boot is over. */
   readonly sayWhatNext: () => void
 }
 
 /** What the end of the supervisor takes. */
 export interface Ending {
-  readonly records: Pick<Records, 'flush'>
+  readonly statusFiles: Pick<StatusFiles, 'flush'>
   readonly logs: Pick<SlotLogs, 'closeAll'>
   /** Without init: stops the processes of the slots. */
   readonly stopOrphans: () => Promise<void>
@@ -56,13 +56,13 @@ const PHASE: { readonly [S in VolumeLife['at']]: StatusResult['phase'] } = {
  * Where in its life the container is: performs what the supervisor's half of the volume's life decides
  * (docs/volume-life.md).
  */
-export class Life {
-  readonly #options: LifeOptions
+export class VolumeLifecycle {
+  readonly #options: VolumeLifecycleOptions
   readonly #counter: VolumeCounter
   readonly #answered = Promise.withResolvers<void>()
   #life: VolumeLife = newLife
 
-  constructor(options: LifeOptions) {
+  constructor(options: VolumeLifecycleOptions) {
     this.#options = options
     const { start, clock, journal } = options
     this.#counter = new VolumeCounter({
@@ -165,9 +165,9 @@ export class Life {
     hold: () => this.#options.slots.hold(),
     halt: () => this.#options.slots.halt(),
     close: () => {
-      const { records, logs } = this.#options.ending
-      records.flush()
-      this.#options.doors().leave()
+      const { statusFiles, logs } = this.#options.ending
+      statusFiles.flush()
+      this.#options.controlChannels().leave()
       void logs.closeAll().then(() => this.#take({ type: 'closed' }))
     },
     release: () => this.#counter.release(),
@@ -183,11 +183,11 @@ export class Life {
   }
 
   #endAlone(expected: boolean): void {
-    const { journal, slots, ending, doors } = this.#options
+    const { journal, slots, ending, controlChannels } = this.#options
     if (!expected) journal.error('init is gone; the slots are stopped')
     slots.close()
-    doors().close()
-    doors().leave()
+    controlChannels().close()
+    controlChannels().leave()
     ending
       .stopOrphans()
       .then(() => ending.logs.closeAll())

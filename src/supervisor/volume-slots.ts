@@ -6,7 +6,7 @@ import { isOccupied } from '../slot/slot.ts'
 import type { Clock } from '../system/clock.ts'
 import { profileDir, profileOfSlot } from '../system/paths.ts'
 import type { GatewayFiles } from './operator/gateway-files.ts'
-import type { Records } from './operator/status-files.ts'
+import type { StatusFiles } from './operator/status-files.ts'
 import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import type { ProfileSlots } from './reconcile/profiles.ts'
 import { watchProfiles } from './reconcile/watch.ts'
@@ -27,7 +27,7 @@ export interface VolumeSlotsOptions {
   readonly dispatcher: DispatcherSlot
   readonly services: ServiceSlots
   readonly files: GatewayFiles
-  readonly records: Records
+  readonly statusFiles: StatusFiles
 }
 
 /** The slots that use the volume: registered, stopped and brought back with it. When, the volume's life decides. */
@@ -119,8 +119,8 @@ export class VolumeSlots {
 
   /** The container stops: init signals; what ends is written down and nothing is started. */
   halt(): void {
-    const { table, services, files, records } = this.#options
-    records.writeNow()
+    const { table, services, files, statusFiles } = this.#options
+    statusFiles.writeNow()
     const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
     files.containerStops(new Set(occupied.map(({ key }) => key)))
     services.stop()

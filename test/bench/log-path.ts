@@ -4,7 +4,7 @@ import { constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ConsoleWriter } from '../../src/log/io/console.ts'
-import { logCommons } from '../../src/log/io/shared-resources.ts'
+import { sharedLogResources } from '../../src/log/io/shared-resources.ts'
 import { SlotLog } from '../../src/log/io/slot-log.ts'
 import { systemClock } from '../../src/system/clock.ts'
 
@@ -57,7 +57,7 @@ export async function logPath({ bytes = 1e9, lineBytes = 100, tee = true } = {})
     prefix: false,
     continued: false,
     warn,
-    commons: logCommons(clock, warn),
+    shared: sharedLogResources(clock, warn),
     tap: (lines) => {
       taken += lines.length
       if (taken >= bytes) full.resolve()

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sortArchives } from '../../src/log/archives.ts'
-import { type LogCommons, logCommons } from '../../src/log/io/shared-resources.ts'
+import { type SharedLogResources, sharedLogResources } from '../../src/log/io/shared-resources.ts'
 import { SlotLog, type SlotLogOptions } from '../../src/log/io/slot-log.ts'
 import { STAMP_BYTES } from '../../src/log/stamp.ts'
 import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'
@@ -30,7 +30,7 @@ export class LogScene implements AsyncDisposable {
   readonly dir: string
   readonly fifo: string
   readonly clock: FakeClock = fakeClock()
-  readonly commons: LogCommons
+  readonly shared: SharedLogResources
   readonly warnings: string[] = []
   readonly copied: string[] = []
   readonly tapped: string[] = []
@@ -42,7 +42,7 @@ export class LogScene implements AsyncDisposable {
     this.dir = options.dir ?? join(this.root, 'log')
     this.fifo = makeFifo(join(this.root, 'fifo'))
     this.#options = options
-    this.commons = logCommons(this.clock, (text) => this.warnings.push(text))
+    this.shared = sharedLogResources(this.clock, (text) => this.warnings.push(text))
     this.log = this.open(false)
     this.#inputFd = openSync(this.fifo, constants.O_WRONLY)
   }
@@ -63,7 +63,7 @@ export class LogScene implements AsyncDisposable {
       warn: (text) => void this.warnings.push(text),
       continued,
       tap: (lines) => void this.tapped.push(lines.toString('latin1')),
-      commons: this.commons,
+      shared: this.shared,
       ...this.#options,
     })
   }

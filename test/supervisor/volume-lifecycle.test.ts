@@ -11,7 +11,7 @@ import { DispatcherSlot } from '../../src/supervisor/reconcile/dispatcher-slot.t
 import { ProfileSlots } from '../../src/supervisor/reconcile/profiles.ts'
 import type { SlotTable } from '../../src/supervisor/slots/table.ts'
 import { VolumeFiles } from '../../src/supervisor/volume-files.ts'
-import { Life } from '../../src/supervisor/volume-lifecycle.ts'
+import { VolumeLifecycle } from '../../src/supervisor/volume-lifecycle.ts'
 import { VolumeSlots, type VolumeSlotsOptions } from '../../src/supervisor/volume-slots.ts'
 import { formatLease, GIVE_UP_AFTER_MS } from '../../src/volume/counter.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
@@ -57,7 +57,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     dispatcher: new DispatcherSlot({ home, clock, warn, table: table as unknown as SlotTable }),
     services: { begin: note('services'), stop: () => undefined },
     files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
-    records: { flush: () => undefined, writeNow: () => undefined },
+    statusFiles: { flush: () => undefined, writeNow: () => undefined },
     logs: { closeAll: async () => undefined },
     journal: { info: note('info'), warn: () => undefined, error: () => undefined, open: note('open') },
   }
@@ -80,7 +80,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     clock,
     ...(options.realProfiles && { profiles }),
   } as unknown as VolumeSlotsOptions
-  const life: Life = new Life({
+  const life: VolumeLifecycle = new VolumeLifecycle({
     start,
     clock: { ...clock, real: clock },
     journal,
@@ -89,7 +89,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     slots: new VolumeSlots(volumeSlots),
     volume: new VolumeFiles({ home, runDir: join(home, 'run'), journal, clock }),
     ending: { ...parts, stopOrphans: async () => undefined, exit: () => undefined },
-    doors: () => ({ close: () => undefined, leave: () => undefined }),
+    controlChannels: () => ({ close: () => undefined, leave: () => undefined }),
     sayWhatNext: () => undefined,
   })
   return { life, clock, done, told, slots }

@@ -7,7 +7,7 @@ import { countLines, fitLines, stampLines } from '../lines.ts'
 import { STAMP_BYTES, stampText } from '../stamp.ts'
 import { ArchiveList } from './archive-list.ts'
 import { CurrentFile } from './current-file.ts'
-import type { LogCommons } from './shared-resources.ts'
+import type { SharedLogResources } from './shared-resources.ts'
 
 /**
  * After a failure, lines are given up without trying for so long: an attempt that throws costs as much as writing 20
@@ -30,7 +30,7 @@ export interface LogFileOptions {
   /** A stamp before each line; default: true. */
   readonly stamped?: boolean
   readonly clock: Clock
-  readonly commons: Pick<LogCommons, 'stampBuffer' | 'disk' | 'losses'>
+  readonly shared: Pick<SharedLogResources, 'stampBuffer' | 'disk' | 'losses'>
 }
 
 /**
@@ -85,7 +85,7 @@ export class LogFile {
     this.#skipping = false
     const ready = this.#ready()
     const continues = midLine && this.#file?.openAt !== undefined
-    const { stampBuffer } = this.#options.commons
+    const { stampBuffer } = this.#options.shared
     const bare = chunk.subarray(from)
     const stamped =
       this.#options.stamped === false
@@ -103,7 +103,7 @@ export class LogFile {
   /** Syncs and closes the file and its archives. A later append opens it again. */
   async close(): Promise<void> {
     const file = this.#file
-    const { disk } = this.#options.commons
+    const { disk } = this.#options.shared
     this.#file = undefined
     await Promise.all([disk.settle(dirname(this.path)), file && disk.sync(file.fd)])
   }
@@ -117,7 +117,7 @@ export class LogFile {
     const gap = `${stamp}hermes: lines missing here: ${this.#lostLines}; they could not be written: ${this.#error}\n`
     if (this.#put(Buffer.from(gap)).length > 0) return false
     this.#lostLines = 0
-    this.#options.commons.losses.resumed(this.path)
+    this.#options.shared.losses.resumed(this.path)
     return true
   }
 
@@ -193,8 +193,8 @@ export class LogFile {
         ftruncateSync(old.fd, old.openAt)
         return true
       } finally {
-        this.#options.commons.disk.archived(archive, old.fd)
-        for (const path of remove) this.#options.commons.disk.remove(path)
+        this.#options.shared.disk.archived(archive, old.fd)
+        for (const path of remove) this.#options.shared.disk.remove(path)
       }
     } catch (error) {
       this.#fail(error)
@@ -204,8 +204,8 @@ export class LogFile {
 
   /** Gives the file its archive's name. @returns paths: the archive's, and of what is now too much */
   #moveAside(): RotationPlan {
-    const { dir, name, commons } = this.#options
-    const leaving = (): readonly string[] => commons.disk.leaving(dirname(this.path))
+    const { dir, name, shared } = this.#options
+    const leaving = (): readonly string[] => shared.disk.leaving(dirname(this.path))
     const plan = name === undefined ? this.#archives.plan(leaving) : { archive: `${name}.1`, remove: [] }
     const archive = below(dir, plan.archive)
     renameSync(this.path, archive)
@@ -217,7 +217,7 @@ export class LogFile {
     const lines = countLines(bytes)
     this.#lostLines += lines
     this.#skipping = bytes.at(-1) !== NEWLINE
-    this.#options.commons.losses.lost(this.path, lines, this.#error)
+    this.#options.shared.losses.lost(this.path, lines, this.#error)
   }
 
   #fail(error: unknown): void {

@@ -11,7 +11,7 @@ import { ReadTurns } from './read-turns.ts'
 const READ_BYTES = 65_536 + 4096
 
 /** What all slots' logs of one supervisor share. Made once, passed to every SlotLog. */
-export interface LogCommons {
+export interface SharedLogResources {
   /** A read is handled to its end before the next one begins, so one buffer serves every slot. */
   readonly readBuffer: Buffer
   /** Where a chunk is stamped. Big for the worst case; the kernel gives pages only to what is used. */
@@ -22,7 +22,7 @@ export interface LogCommons {
 }
 
 /** @param warn takes one line: what could not be written, where, what to do */
-export const logCommons = (clock: Clock, warn: (text: string) => void): LogCommons => ({
+export const sharedLogResources = (clock: Clock, warn: (text: string) => void): SharedLogResources => ({
   readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
   stampBuffer: Buffer.allocUnsafeSlow(stampedBytes(READ_BYTES)),
   turns: new ReadTurns(),

@@ -4,7 +4,7 @@ import type { Clock } from '../../system/clock.ts'
 import { PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
 import type { ConsoleWriter } from './console.ts'
 import { LogFile } from './log-file.ts'
-import { type LogCommons, logCommons } from './shared-resources.ts'
+import { type SharedLogResources, sharedLogResources } from './shared-resources.ts'
 
 /** The most a pipe can hold for an unprivileged user (fs.pipe-max-size): one drain never reads more than that. */
 const MAX_DRAIN_BYTES = 1_048_576
@@ -35,7 +35,7 @@ export interface SlotLogOptions {
   /** Gets whole lines as they came; the bytes are valid during the call only. Must not throw. */
   readonly tap?: (wholeLines: Buffer) => void
   /** Shared by all slots of a supervisor; absent: parts of its own, for a single slot. */
-  readonly commons?: LogCommons
+  readonly shared?: SharedLogResources
 }
 
 /**
@@ -45,7 +45,7 @@ export interface SlotLogOptions {
  */
 export class SlotLog {
   readonly #options: SlotLogOptions
-  readonly #commons: LogCommons
+  readonly #shared: SharedLogResources
   readonly #file: LogFile
   readonly #fd: number
   readonly #socket: Socket
@@ -68,15 +68,15 @@ export class SlotLog {
 
   private constructor(options: SlotLogOptions, fd: number) {
     this.#options = options
-    this.#commons = options.commons ?? logCommons(options.clock, options.warn)
+    this.#shared = options.shared ?? sharedLogResources(options.clock, options.warn)
     this.#prefix = options.prefix ? `[${options.slot}] ` : undefined
-    this.#file = new LogFile({ ...options, commons: this.#commons })
+    this.#file = new LogFile({ ...options, shared: this.#shared })
     if (!options.continued) this.#file.endLine()
     const open = this.#file.openLine()
     this.#openBytes = open.length
     if (open.length > 0) this.#held.push(open)
     this.#fd = fd
-    const buffer = this.#commons.readBuffer
+    const buffer = this.#shared.readBuffer
     this.#socket = new Socket({
       fd,
       readable: true,
@@ -85,7 +85,7 @@ export class SlotLog {
         buffer,
         callback: (length) => {
           this.#take(buffer.subarray(0, length))
-          return this.#commons.turns.mayGoOn(this.#resume) && this.#readerKeepsUp()
+          return this.#shared.turns.mayGoOn(this.#resume) && this.#readerKeepsUp()
         },
       },
     })
@@ -98,7 +98,7 @@ export class SlotLog {
    * Takes what the FIFO holds, now: before an exit is acted upon, and before the container ends. Not from within `tap`.
    */
   drain(): void {
-    const buffer = this.#commons.readBuffer
+    const buffer = this.#shared.readBuffer
     // Bounded, because something else may write on: a grandchild, or the next process.
     for (let left = MAX_DRAIN_BYTES; left > 0 && !this.#closed; ) {
       const length = this.#read(buffer)
@@ -132,7 +132,7 @@ export class SlotLog {
   }
 
   /** Many slots may have waited: they go on in turns. */
-  readonly #queue = (): void => this.#commons.turns.later(this.#resume)
+  readonly #queue = (): void => this.#shared.turns.later(this.#resume)
 
   #read(buffer: Buffer): number {
     try {

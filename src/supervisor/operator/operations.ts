@@ -27,7 +27,7 @@ import type { GatewayFiles } from './gateway-files.ts'
 import type { HelperWatch } from './helper-watch.ts'
 import type { Ownership } from './ownership.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
-import type { Goal, Waiting } from './slot-waiters.ts'
+import type { Goal, SlotWaiters } from './slot-waiters.ts'
 
 /** Default time that a client waits: longer than a start with the default `start_timeout`. */
 const DEFAULT_WAIT_MS = 90_000
@@ -63,7 +63,7 @@ export interface OperatedSlots {
   readonly table: SlotTable
   readonly logs: SlotLogs
   readonly files: GatewayFiles
-  readonly waiting: Waiting
+  readonly waiters: SlotWaiters
   readonly services: ServiceSlots
 }
 
@@ -85,7 +85,7 @@ export class SlotOperations {
   readonly #options: OperationsOptions
   readonly #eventFollowers = new Set<Follower>()
   /** Resolves with the next change of any slot; undefined: no waiters. */
-  #news: PromiseWithResolvers<void> | undefined
+  #slotChange: PromiseWithResolvers<void> | undefined
 
   constructor(options: OperationsOptions) {
     this.#options = options
@@ -149,9 +149,9 @@ export class SlotOperations {
   }
 
   /** A slot has changed, or is gone: notifies the followers. */
-  tell(type: 'slot' | 'removed', entry: SlotEntry): void {
-    this.#news?.resolve()
-    this.#news = undefined
+  notify(type: 'slot' | 'removed', entry: SlotEntry): void {
+    this.#slotChange?.resolve()
+    this.#slotChange = undefined
     if (this.#eventFollowers.size === 0) return
     const message = {
       type,
@@ -167,7 +167,7 @@ export class SlotOperations {
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
     await this.#untilRunning(timeoutMs)
-    const { table, waiting, services } = this.#options.slots
+    const { table, waiters, services } = this.#options.slots
     const { heldSlot } = this.#options.container
     if (key === heldSlot) throw isMainProgram(key, verb)
     this.#findOrReconcile(key)
@@ -184,7 +184,7 @@ export class SlotOperations {
     const goal: Goal = verb === 'stop' ? 'down' : 'up'
     // A service with a schedule is done with it once it knows when.
     if (wait && services.note(key).nextStartAtMs === undefined)
-      await waiting.for(key, goal, timeoutMs, () => table.get(key)?.slot)
+      await waiters.waitFor(key, goal, timeoutMs, () => table.get(key)?.slot)
     if (notKept !== undefined) throw notKept
     return { changed, slot: this.#statusOf(this.#entry(key)) }
   }
@@ -315,9 +315,9 @@ export class SlotOperations {
       this.#requireRunning()
       const found = look()
       if (found !== undefined) return found
-      this.#news ??= Promise.withResolvers()
+      this.#slotChange ??= Promise.withResolvers()
       const leftMs = untilMs - clock.nowMs()
-      if (leftMs > 0 && (await inTime(clock, leftMs, this.#news.promise))) continue
+      if (leftMs > 0 && (await inTime(clock, leftMs, this.#slotChange.promise))) continue
       throw new HermesError('TIMED_OUT', late, { next: 'hermes logs supervisor' })
     }
   }

@@ -5,11 +5,11 @@ import type { HermesError } from '../../system/errors.ts'
 import { letterActions } from '../s6/control-commands.ts'
 import { phaseOf } from '../s6/view.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
-import type { Records } from './status-files.ts'
+import type { StatusFiles } from './status-files.ts'
 
 export interface S6ControlOptions {
   readonly table: Pick<SlotTable, 'get' | 'dispatch' | 'setNormallyUp'>
-  readonly records: Pick<Records, 'pause' | 'tell'>
+  readonly statusFiles: Pick<StatusFiles, 'pause' | 'notify'>
   /** Stores a desired state. @returns the error if it could not be written */
   readonly writeDesired: (key: string, word: Word) => HermesError | undefined
   readonly send: (message: ToInit) => void
@@ -35,7 +35,7 @@ export class S6Control {
   }
 
   obey(key: string, letter: string): void {
-    const { table, records, send } = this.#options
+    const { table, statusFiles, send } = this.#options
     const entry = table.get(key)
     if (entry === undefined) return
     for (const action of letterActions(letter, entry.slot)) {
@@ -53,7 +53,7 @@ export class S6Control {
           const { signal, target } = action
           send({ type: 'signal', child: child.id, signal, target })
           // s6 counts only its letters `p` and `c` for this; `P` and `C` stop and continue the process just the same.
-          if (signal === 'STOP' || signal === 'CONT') records.pause(key, signal === 'STOP')
+          if (signal === 'STOP' || signal === 'CONT') statusFiles.pause(key, signal === 'STOP')
           break
         }
         case 'renew':
@@ -100,7 +100,7 @@ export class S6Control {
   /** A new s6-supervise knows nothing of what was wanted, only whether there is a file `down`. */
   #renew(key: string, normallyUp: boolean): void {
     this.#toRenew.delete(key)
-    this.#options.records.tell(key, 'xs')
+    this.#options.statusFiles.notify(key, 'xs')
     this.#options.table.dispatch(key, { type: 'want', wanted: normallyUp ? 'up' : 'down' })
   }
 }

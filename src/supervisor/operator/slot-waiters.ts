@@ -2,7 +2,7 @@ import type { Slot } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
-import { claim, seconds } from './transition-text.ts'
+import { seconds, withSubject } from './transition-text.ts'
 
 export type Goal = 'up' | 'down'
 
@@ -14,7 +14,7 @@ interface Waiter {
 }
 
 /** Clients that wait for a slot to come up or go down. */
-export class Waiting {
+export class SlotWaiters {
   readonly #clock: Clock
   readonly #waiters = new Map<string, Set<Waiter>>()
 
@@ -31,7 +31,7 @@ export class Waiting {
    * @param slot reads its current state
    * @throws HermesError PARKED, FAILED (it ended for good, or another command interfered), TIMED_OUT
    */
-  for(key: string, goal: Goal, timeoutMs: number, slot: () => Slot | undefined): Promise<void> {
+  waitFor(key: string, goal: Goal, timeoutMs: number, slot: () => Slot | undefined): Promise<void> {
     const now = slot()
     if (now === undefined) return Promise.reject(removed(key))
     const verdict = this.#judge(key, goal, now)
@@ -110,15 +110,19 @@ function judge(key: string, goal: Goal, slot: Slot): 'yes' | 'wait' | HermesErro
   if (slot.state !== 'backoff') return 'wait'
   // A single failure may be a passing shortage of processes; if it repeats, the operator has to fix the cause.
   if (slot.unstarted && slot.deathsInRow >= 2)
-    return new HermesError('FAILED', claim(key, slot.reason), {
+    return new HermesError('FAILED', withSubject(key, slot.reason), {
       next: `hermes keeps trying; fix the cause, then retry at once: ${start}`,
     })
   if (!isOneKind(slot)) return 'wait'
-  return new HermesError('FAILED', claim(key, slot.notRun ? slot.reason : `${slot.reason}, ${ALIKE} times in a row`), {
-    next: slot.notRun
-      ? `Hermes keeps trying; stop it with ${stop}, or correct gateway.command`
-      : `Hermes keeps trying; fix the cause (log: ${logs}), or stop it with ${stop}`,
-  })
+  return new HermesError(
+    'FAILED',
+    withSubject(key, slot.notRun ? slot.reason : `${slot.reason}, ${ALIKE} times in a row`),
+    {
+      next: slot.notRun
+        ? `Hermes keeps trying; stop it with ${stop}, or correct gateway.command`
+        : `Hermes keeps trying; fix the cause (log: ${logs}), or stop it with ${stop}`,
+    },
+  )
 }
 
 function tooLate(
@@ -136,7 +140,7 @@ function tooLate(
   if (goal === 'down')
     return new HermesError('TIMED_OUT', `${key} is not down after ${waited}: its process has not ended yet`)
   const { logs, stop } = slotCommands(key)
-  const why = slot?.state === 'backoff' ? `; ${claim('its last process', slot.reason)}` : ''
+  const why = slot?.state === 'backoff' ? `; ${withSubject('its last process', slot.reason)}` : ''
   return new HermesError('TIMED_OUT', `${key} is not ready after ${waited}${why}`, {
     next: `Hermes keeps trying; see its log (${logs}), or stop it with ${stop}`,
   })

@@ -3,11 +3,11 @@ import { type Clock, wallTimeOf } from '../../system/clock.ts'
 import { isStopped } from '../../system/programs/proc.ts'
 import type { ServiceDirs } from '../s6/slot-dir.ts'
 import type { Event } from '../s6/supervise-dir.ts'
-import { eventsBetween, lengthOfStretch, type Stamps, serviceStatus, stampsAfter } from '../s6/view.ts'
+import { batchLength, eventsBetween, type Stamps, serviceStatus, stampsAfter } from '../s6/view.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 
-export interface RecordsOptions {
+export interface StatusFilesOptions {
   readonly table: Pick<SlotTable, 'get' | 'describe'>
   readonly files: Pick<GatewayFiles, 'record' | 'forget'>
   readonly dirs: Pick<ServiceDirs, 'writeStatus' | 'recordDeath' | 'remove'>
@@ -15,7 +15,7 @@ export interface RecordsOptions {
 }
 
 /** Facts in s6's files that the slot itself does not have. */
-interface Told {
+interface S6State {
   stamps?: Stamps
   /** Events that subscribers have not been notified of yet. */
   events: readonly Event[]
@@ -26,8 +26,8 @@ interface Told {
   talliedAtMs?: number
 }
 
-/** Time between two batches of letters (`lengthOfStretch`). */
-const BETWEEN_STRETCHES_MS = 100
+/** Time between two batches of events (`batchLength`). */
+const BETWEEN_BATCHES_MS = 100
 /** Slots that are written per turn of the loop: a boot of a thousand must not keep clients waiting. */
 const PER_TURN = 10
 
@@ -36,64 +36,64 @@ const PER_TURN = 10
  * they are written on a later turn than the change, with the slot's state at that time: starts do not wait for them.
  * Events are kept until then; subscribers get all of them, after the status.
  */
-export class Records {
-  readonly #options: RecordsOptions
-  readonly #marked = new Set<string>()
-  readonly #told = new Map<string, Told>()
+export class StatusFiles {
+  readonly #options: StatusFilesOptions
+  readonly #pending = new Set<string>()
+  readonly #s6States = new Map<string, S6State>()
   #scheduled = false
 
-  constructor(options: RecordsOptions) {
+  constructor(options: StatusFilesOptions) {
     this.#options = options
   }
 
   /** A slot from an earlier supervisor: its end was counted, but its last change may not have been written. */
-  known({ key, slot }: SlotEntry): void {
-    const told = this.#toldOf(key)
-    if (slot.lastEnding !== undefined) told.talliedAtMs = slot.lastEnding.atMs
+  restored({ key, slot }: SlotEntry): void {
+    const s6State = this.#s6StateOf(key)
+    if (slot.lastEnding !== undefined) s6State.talliedAtMs = slot.lastEnding.atMs
     const child = childOf(slot)
-    told.paused = child !== null && isStopped(child.pid)
-    this.#mark(key)
+    s6State.paused = child !== null && isStopped(child.pid)
+    this.#schedule(key)
   }
 
   changed({ key, slot, job }: SlotEntry, before: Slot): void {
     if (job === undefined) {
-      const told = this.#toldOf(key)
+      const s6State = this.#s6StateOf(key)
       const letters = eventsBetween(before, slot)
-      this.#add(told, letters)
-      told.stamps = stampsAfter(letters, slot, told.stamps, (atMs) => wallTimeOf(this.#options.clock, atMs))
+      this.#add(s6State, letters)
+      s6State.stamps = stampsAfter(letters, slot, s6State.stamps, (atMs) => wallTimeOf(this.#options.clock, atMs))
       // A process that died cannot be continued; one that starts has not been stopped.
-      if (letters !== '' && letters !== 'U') told.paused = false
+      if (letters !== '' && letters !== 'U') s6State.paused = false
     }
-    this.#mark(key)
+    this.#schedule(key)
   }
 
   /** Notifies subscribers of this too, after all earlier events. */
-  tell(key: string, letters: string): void {
-    this.#add(this.#toldOf(key), letters)
-    this.#mark(key)
+  notify(key: string, letters: string): void {
+    this.#add(this.#s6StateOf(key), letters)
+    this.#schedule(key)
   }
 
   /** Stopped, or going on, by a signal through us. */
   pause(key: string, paused: boolean): void {
-    this.#toldOf(key).paused = paused
-    this.#mark(key)
+    this.#s6StateOf(key).paused = paused
+    this.#schedule(key)
   }
 
   /** The end of its process belongs in the tally, now: its finish program may read it. */
   tally({ key, slot }: SlotEntry): void {
     if (slot.policy.kind === 'oneshot') return // it has no service directory, and undoing it follows no death
-    const told = this.#toldOf(key)
+    const s6State = this.#s6StateOf(key)
     const end = slot.lastEnding
-    if (end === undefined || told.talliedAtMs === end.atMs) return
+    if (end === undefined || s6State.talliedAtMs === end.atMs) return
     this.#options.dirs.recordDeath(key, end.ending, end.wallMs)
-    told.talliedAtMs = end.atMs
+    s6State.talliedAtMs = end.atMs
   }
 
   /** The slot is gone: subscribers are notified of its end, and its directory is removed. */
   removed({ key }: SlotEntry): void {
-    this.#options.dirs.remove(key, this.#told.get(key)?.events)
-    this.#marked.delete(key)
-    this.#told.delete(key)
+    this.#options.dirs.remove(key, this.#s6States.get(key)?.events)
+    this.#pending.delete(key)
+    this.#s6States.delete(key)
     this.#options.files.forget(key)
   }
 
@@ -104,33 +104,33 @@ export class Records {
 
   /** Writes everything that is still pending. */
   flush(): void {
-    for (const [key, told] of this.#told) if (told.events.length > 0) this.#marked.add(key)
+    for (const [key, s6State] of this.#s6States) if (s6State.events.length > 0) this.#pending.add(key)
     this.#write(Number.POSITIVE_INFINITY, true)
   }
 
-  #toldOf(key: string): Told {
-    const told = this.#told.get(key) ?? { events: [], heldUntilMs: 0, paused: false }
-    this.#told.set(key, told)
-    return told
+  #s6StateOf(key: string): S6State {
+    const s6State = this.#s6States.get(key) ?? { events: [], heldUntilMs: 0, paused: false }
+    this.#s6States.set(key, s6State)
+    return s6State
   }
 
-  #mark(key: string): void {
-    this.#marked.add(key)
+  #schedule(key: string): void {
+    this.#pending.add(key)
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
       this.#write(PER_TURN)
-      const next = this.#marked.values().next()
-      if (!next.done) this.#mark(next.value)
+      const next = this.#pending.values().next()
+      if (!next.done) this.#schedule(next.value)
     })
   }
 
   /** @param last letters are held no longer */
   #write(count: number, last = false): void {
-    for (const key of this.#marked) {
+    for (const key of this.#pending) {
       if (count-- <= 0) return
-      this.#marked.delete(key)
+      this.#pending.delete(key)
       const entry = this.#options.table.get(key)
       if (entry === undefined || entry.job !== undefined) continue
       this.#options.files.record(entry)
@@ -142,31 +142,31 @@ export class Records {
     const { key, slot } = entry
     this.#options.table.describe(key)
     this.tally(entry)
-    const told = this.#toldOf(key)
-    told.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#options.clock, atMs))
-    const events = this.#take(key, told, last)
-    this.#options.dirs.writeStatus(key, serviceStatus(slot, told.stamps, told.paused), events)
+    const s6State = this.#s6StateOf(key)
+    s6State.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#options.clock, atMs))
+    const events = this.#take(key, s6State, last)
+    this.#options.dirs.writeStatus(key, serviceStatus(slot, s6State.stamps, s6State.paused), events)
     // Held events count as shown now, at the end of this millisecond, because subscribers' time stamps are finer.
     const shownFromMs = this.#options.clock.wallMs() + 1
-    told.events = told.events.map((event) => ({ shownFromMs, ...event }))
+    s6State.events = s6State.events.map((event) => ({ shownFromMs, ...event }))
   }
 
-  #add(told: Told, letters: string): void {
-    told.events = [...told.events, ...[...letters].map((letter) => ({ letter }))]
+  #add(s6State: S6State, letters: string): void {
+    s6State.events = [...s6State.events, ...[...letters].map((letter) => ({ letter }))]
   }
 
   /** Returns the events to report now; the held ones follow with an alarm. */
-  #take(key: string, told: Told, last: boolean): readonly Event[] {
+  #take(key: string, s6State: S6State, last: boolean): readonly Event[] {
     const { clock } = this.#options
     const nowMs = clock.nowMs()
-    const { events, heldUntilMs } = told
+    const { events, heldUntilMs } = s6State
     if (events.length === 0 || (nowMs < heldUntilMs && !last)) return []
-    const length = last ? events.length : lengthOfStretch(events.map(({ letter }) => letter).join(''))
-    told.events = events.slice(length)
-    if (told.events.length > 0 || events[length - 1]?.letter === 'D') {
-      told.heldUntilMs = nowMs + BETWEEN_STRETCHES_MS
-      clock.at(told.heldUntilMs, () => {
-        if (told.events.length > 0) this.#mark(key)
+    const length = last ? events.length : batchLength(events.map(({ letter }) => letter).join(''))
+    s6State.events = events.slice(length)
+    if (s6State.events.length > 0 || events[length - 1]?.letter === 'D') {
+      s6State.heldUntilMs = nowMs + BETWEEN_BATCHES_MS
+      clock.at(s6State.heldUntilMs, () => {
+        if (s6State.events.length > 0) this.#schedule(key)
       })
     }
     return events.slice(0, length)

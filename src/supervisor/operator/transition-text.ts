@@ -3,7 +3,7 @@
 import { describeEnding, describeNotRun } from '../../slot/ending.ts'
 import { childOf, isOwnJudgement, type Slot, type SlotEvent } from '../../slot/slot.ts'
 
-export interface Sentence {
+export interface LogMessage {
   readonly level: 'info' | 'warn'
   readonly text: string
 }
@@ -12,18 +12,18 @@ export interface Sentence {
 export const seconds = (ms: number): string => `${ms < 10_000 ? Math.round(ms / 100) / 10 : Math.round(ms / 1000)} s`
 
 /** `gateway-web exited with code 1`, `gateway-web: "nosuch" was not found`, `gateway-web: It crashed twice`. */
-export const claim = (name: string, how: string): string => `${name}${/^("|It )/.test(how) ? ':' : ''} ${how}`
+export const withSubject = (name: string, how: string): string => `${name}${/^("|It )/.test(how) ? ':' : ''} ${how}`
 
 const inSome = (ms: number): string => (ms < 50 ? 'at once' : `in ${seconds(ms)}`)
 
 /** @returns undefined where nothing is worth a line */
-export function sentence(
+export function transitionText(
   key: string,
   before: Slot,
   after: Slot,
   event: SlotEvent,
   nowMs: number,
-): Sentence | undefined {
+): LogMessage | undefined {
   const was = childOf(before)
   const name = was === null ? key : `${key} (pid ${was.pid})`
   if (before.state === 'starting' && before.child === null && after.state === 'starting' && after.child !== null)
@@ -85,7 +85,7 @@ function endOf(
   after: Slot,
   event: SlotEvent,
   nowMs: number,
-): Sentence | undefined {
+): LogMessage | undefined {
   if (before === after || before.state === 'down' || before.state === 'parked' || before.state === 'backoff')
     return undefined
   const run = after.lastEnding
@@ -94,7 +94,7 @@ function endOf(
     return endOf({ key, name: `${key} (pid ${run.pid})` }, before, after, { ...event, ...run }, nowMs)
   const how = event.type === 'exited' ? describeExit(event) : 'reason' in after ? after.reason : undefined
   const asked = before.state === 'stopping' && !isOwnJudgement(before)
-  const text = claim(name, how ?? 'is gone')
+  const text = withSubject(name, how ?? 'is gone')
   if (asked && (after.state === 'down' || after.state === 'starting')) return { level: 'info', text }
   switch (after.state) {
     case 'backoff':

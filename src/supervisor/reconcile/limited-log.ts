@@ -8,36 +8,36 @@ export const WINDOW_MS = 60_000
  * Lines about one kind of mistake in the volume, such as settings that cannot be read. A thousand profiles with the
  * same mistake are worth twenty lines and a count, or they would push everything else out of supervisor.log.
  */
-export class FirstFew {
+export class LimitedLog {
   readonly #clock: Clock
-  readonly #say: (text: string) => void
+  readonly #log: (text: string) => void
   readonly #kind: string
-  #said = 0
+  #logged = 0
   #leftOut = 0
 
   /** @param kind what the lines are about, in the plural: `settings of profiles` */
-  constructor(kind: string, clock: Clock, say: (text: string) => void) {
+  constructor(kind: string, clock: Clock, log: (text: string) => void) {
     this.#kind = kind
     this.#clock = clock
-    this.#say = say
+    this.#log = log
   }
 
-  readonly say = (text: string): void => {
-    if (this.#said === 0) this.#clock.at(this.#clock.nowMs() + WINDOW_MS, () => this.#end())
-    this.#said++
-    if (this.#said <= FIRST_LINES) this.#say(text)
+  readonly log = (text: string): void => {
+    if (this.#logged === 0) this.#clock.at(this.#clock.nowMs() + WINDOW_MS, () => this.#end())
+    this.#logged++
+    if (this.#logged <= FIRST_LINES) this.#log(text)
     else this.#leftOut++
   }
 
   /** Reports the number of omitted lines so far, for example at the end of a boot. */
   count(): void {
     if (this.#leftOut > 0)
-      this.#say(`and ${this.#leftOut} more lines about ${this.#kind}; "hermes doctor" shows what is wrong now`)
+      this.#log(`and ${this.#leftOut} more lines about ${this.#kind}; "hermes doctor" shows what is wrong now`)
     this.#leftOut = 0
   }
 
   #end(): void {
     this.count()
-    this.#said = 0
+    this.#logged = 0
   }
 }

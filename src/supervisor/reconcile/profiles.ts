@@ -9,7 +9,7 @@ import type { Memory } from '../slots/memory.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
 import { observeDisk, parseMemory } from './disk-observer.ts'
-import { FirstFew } from './limited-log.ts'
+import { LimitedLog } from './limited-log.ts'
 import { emptyMemory, MAX_NAMED, planReconcile, type ReconcileMemory, type Step } from './plan.ts'
 
 export interface ProfileSlotsOptions {
@@ -29,7 +29,7 @@ export interface ProfileSlotsOptions {
 /** Keeps the slots in step with the profiles on disk: observes, has it planned, applies. */
 export class ProfileSlots {
   readonly #options: ProfileSlotsOptions
-  readonly #stateFiles: FirstFew
+  readonly #stateFiles: LimitedLog
   #memory = emptyMemory
   #saved = ''
   #again: Cancel | undefined
@@ -38,7 +38,7 @@ export class ProfileSlots {
 
   constructor(options: ProfileSlotsOptions) {
     this.#options = options
-    this.#stateFiles = new FirstFew('state files of profiles', options.clock, options.journal.warn)
+    this.#stateFiles = new LimitedLog('state files of profiles', options.clock, options.journal.warn)
   }
 
   /** Restores what an earlier supervisor has kept, before the first look. */
@@ -54,7 +54,7 @@ export class ProfileSlots {
       if (step.type !== 'register') continue
       const { profile } = step
       for (const problem of removeStaleFiles(profileDir(home, profile), profile, profile === heldByMain))
-        this.#stateFiles.say(problem)
+        this.#stateFiles.log(problem)
     }
     const said = this.#apply(steps)
     this.#stateFiles.count()
@@ -137,11 +137,11 @@ export class ProfileSlots {
   #settleFiles({ profile, copyOf, renamed, restate }: Extract<Step, { type: 'register' }>): void {
     const dir = profileDir(this.#options.home, profile)
     try {
-      if (copyOf !== undefined) for (const problem of removeCopiedFiles(dir)) this.#stateFiles.say(problem)
+      if (copyOf !== undefined) for (const problem of removeCopiedFiles(dir)) this.#stateFiles.log(problem)
       if (renamed) renameIdentity(dir, profile)
       if (restate !== undefined) writeDesired(dir, restate)
     } catch (error) {
-      this.#stateFiles.say(`the state files in ${dir} cannot be written: ${(error as Error).message}`)
+      this.#stateFiles.log(`the state files in ${dir} cannot be written: ${(error as Error).message}`)
     }
   }
 
@@ -150,9 +150,9 @@ export class ProfileSlots {
     switch (step.type) {
       case 'register': {
         const key = gatewaySlot(step.profile)
-        for (const warning of step.warnings) this.#stateFiles.say(warning)
+        for (const warning of step.warnings) this.#stateFiles.log(warning)
         this.#settleFiles(step)
-        for (const line of closeSecretFiles(profileDir(home, step.profile))) this.#stateFiles.say(line)
+        for (const line of closeSecretFiles(profileDir(home, step.profile))) this.#stateFiles.log(line)
         table.register(key, step.start)
         return `${key}: ${step.start ? 'started' : 'registered, down'}`
       }

@@ -40,7 +40,7 @@ const TOO_MANY_LETTERS = 64
  * death to the failure that it is. s6-svlisten 2.11 drops letters that it reads together with the awaited one, so
  * `s6-svc -wR` would wait indefinitely for a start that follows at once.
  */
-export function lengthOfStretch(letters: string): number {
+export function batchLength(letters: string): number {
   const end = letters.search(/D|d(?=O)/)
   return end === -1 || letters.length > TOO_MANY_LETTERS ? letters.length : end + 1
 }

@@ -10,7 +10,7 @@ import { whyNot } from '../slots/check.ts'
 /** Interval of memory measurements. */
 const MEASURE_EVERY_MS = 5_000
 
-export interface CareOptions {
+export interface HealthChecksOptions {
   readonly clock: Clock
   /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
@@ -18,45 +18,45 @@ export interface CareOptions {
   readonly condemn: (name: string, child: number, why: string) => void
 }
 
-interface Patient {
+interface CheckedProcess {
   readonly child: number
   readonly close: () => void
 }
 
 /** Health checks of running services: asks whether they answer, and measures their memory. */
-export class Care {
-  readonly #options: CareOptions
-  readonly #patients = new Map<string, Patient>()
+export class HealthChecks {
+  readonly #options: HealthChecksOptions
+  readonly #checked = new Map<string, CheckedProcess>()
 
-  constructor(options: CareOptions) {
+  constructor(options: HealthChecksOptions) {
     this.#options = options
   }
 
   /** The service's slot is in this state now. */
   follow({ name, liveness, memoryLimitBytes }: ServiceRules, slot: Slot): void {
     const child = slot.state === 'up' ? slot.child : undefined
-    const known = this.#patients.get(name)
+    const known = this.#checked.get(name)
     if (known?.child === child?.id) return
     known?.close()
-    this.#patients.delete(name)
+    this.#checked.delete(name)
     if (child === undefined) return
     const condemn = (why: string): void => this.#options.condemn(name, child.id, why)
-    const cares = [
-      ...(liveness === null ? [] : [this.#ask(liveness, condemn)]),
-      ...(memoryLimitBytes === null ? [] : [this.#measure(child.pid, memoryLimitBytes, condemn)]),
+    const checks = [
+      ...(liveness === null ? [] : [this.#checkLiveness(liveness, condemn)]),
+      ...(memoryLimitBytes === null ? [] : [this.#checkMemory(child.pid, memoryLimitBytes, condemn)]),
     ]
     const close = (): void => {
-      for (const end of cares) end()
+      for (const end of checks) end()
     }
-    if (cares.length > 0) this.#patients.set(name, { child: child.id, close })
+    if (checks.length > 0) this.#checked.set(name, { child: child.id, close })
   }
 
   close(): void {
-    for (const { close } of this.#patients.values()) close()
-    this.#patients.clear()
+    for (const { close } of this.#checked.values()) close()
+    this.#checked.clear()
   }
 
-  #ask({ check, everyMs, timeoutMs, failures }: Liveness, condemn: (why: string) => void): Cancel {
+  #checkLiveness({ check, everyMs, timeoutMs, failures }: Liveness, condemn: (why: string) => void): Cancel {
     const { clock, kernel } = this.#options
     const asking = new AbortController()
     let failed = 0
@@ -79,7 +79,7 @@ export class Care {
     }
   }
 
-  #measure(pid: number, limitBytes: number, condemn: (why: string) => void): Cancel {
+  #checkMemory(pid: number, limitBytes: number, condemn: (why: string) => void): Cancel {
     const { clock } = this.#options
     let cancel: Cancel
     const later = (): void => {

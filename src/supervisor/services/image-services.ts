@@ -20,7 +20,7 @@ import type { Kernel } from '../../system/native/child-ending.ts'
 import type { Memory } from '../slots/memory.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
-import { Care } from './health-checks.ts'
+import { HealthChecks } from './health-checks.ts'
 import { ServiceMemory } from './memory.ts'
 import { type ImageServices, readServiceRules } from './rules.ts'
 import { ServiceSchedules } from './schedules.ts'
@@ -56,7 +56,7 @@ export interface ServiceNote {
  */
 export class ServiceSlots {
   readonly #options: ServiceSlotsOptions
-  readonly #care: Care
+  readonly #healthChecks: HealthChecks
   readonly #schedules: ServiceSchedules
   readonly #memory: ServiceMemory
   readonly #boot: BootServices
@@ -69,7 +69,7 @@ export class ServiceSlots {
     this.#options = options
     const { clock, memory, timezone, send, ifBootFails } = options
     const { warn } = options.journal
-    this.#care = new Care({
+    this.#healthChecks = new HealthChecks({
       kernel: options.kernel,
       clock,
       condemn: (name, child, why) => options.table().dispatch(serviceSlot(name), { type: 'condemned', child, why }),
@@ -144,7 +144,7 @@ export class ServiceSlots {
   changed(key: string, slot: Slot): void {
     const rules = this.#phase === 'running' ? this.rules(serviceOfSlot(key) ?? '') : undefined
     if (rules === undefined) return
-    this.#care.follow(rules, slot)
+    this.#healthChecks.follow(rules, slot)
     this.#boot.changed(rules.name, slot, () => needing(this.#states(), rules.name))
     this.#proceed()
   }
@@ -152,7 +152,7 @@ export class ServiceSlots {
   /** The container stops: init sees to the order. */
   stop(): void {
     this.#phase = 'stopped'
-    this.#care.close()
+    this.#healthChecks.close()
     this.#schedules.close()
   }
 
@@ -169,7 +169,7 @@ export class ServiceSlots {
   #register(rules: ServiceRules): void {
     const { slot } = this.#options.table().register(serviceSlot(rules.name))
     this.#linkFor(rules.name)
-    this.#care.follow(rules, slot)
+    this.#healthChecks.follow(rules, slot)
     if (rules.awaited) this.#boot.expect(rules.name, slot)
   }
 

@@ -1,5 +1,5 @@
 import type { ConsoleWriter } from '../../log/io/console.ts'
-import { type LogCommons, logCommons } from '../../log/io/shared-resources.ts'
+import { type SharedLogResources, sharedLogResources } from '../../log/io/shared-resources.ts'
 import { SlotLog } from '../../log/io/slot-log.ts'
 import { readStamp, STAMP_BYTES } from '../../log/stamp.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -35,7 +35,7 @@ interface OpenLog {
 /** The logs of all slots, and the listeners for their lines. */
 export class SlotLogs {
   readonly #options: SlotLogsOptions
-  readonly #commons: LogCommons
+  readonly #shared: SharedLogResources
   readonly #open = new Map<string, OpenLog>()
   readonly #followers = new Map<string, Set<LineListener>>()
   /** Closed logs whose last file is still being synced. */
@@ -43,7 +43,7 @@ export class SlotLogs {
 
   constructor(options: SlotLogsOptions) {
     this.#options = options
-    this.#commons = logCommons(options.clock, options.warn)
+    this.#shared = sharedLogResources(options.clock, options.warn)
   }
 
   /**
@@ -72,7 +72,7 @@ export class SlotLogs {
         prefix,
         warn,
         continued,
-        commons: this.#commons,
+        shared: this.#shared,
         tap: (wholeLines) => {
           listen.line(wholeLines)
           for (const follower of this.#followers.get(slot) ?? []) follower(wholeLines)

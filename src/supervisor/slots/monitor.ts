@@ -4,7 +4,7 @@ import type { Kernel } from '../../system/native/child-ending.ts'
 import type { Launch } from '../launch/launch.ts'
 import { type Watcher, watchReadiness } from './readiness.ts'
 
-export interface AttentionOptions {
+export interface SlotMonitorOptions {
   readonly clock: Clock
   /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
@@ -12,29 +12,29 @@ export interface AttentionOptions {
   readonly dispatch: (key: string, event: SlotEvent) => void
 }
 
-interface Watched {
+interface MonitoredSlot {
   readonly key: string
   readonly slot: Slot
   readonly launch: Launch
 }
 
 /**
- * Everything that a slot waits for: one alarm, and the sign of readiness that only the supervisor can see. Both
- * follow from the slot's state alone, so a slot that was read from its file gets them too.
+ * Watches each slot for what its state waits for: an alarm, and a readiness check that only the supervisor can run.
+ * Both follow from the state alone, so a slot that was read from its file gets them too.
  */
-export class Attention {
-  readonly #options: AttentionOptions
+export class SlotMonitor {
+  readonly #options: SlotMonitorOptions
   readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: Cancel }>()
   readonly #watchers = new Map<string, { readonly child: number; readonly watch: Watcher }>()
 
-  constructor(options: AttentionOptions) {
+  constructor(options: SlotMonitorOptions) {
     this.#options = options
   }
 
   /** The slot is in this state now. */
-  follow(watched: Watched): void {
-    this.#ring(watched)
-    this.#watch(watched)
+  follow(watched: MonitoredSlot): void {
+    this.#setAlarm(watched)
+    this.#watchReadiness(watched)
   }
 
   /** Whole lines of the slot's process. */
@@ -49,7 +49,7 @@ export class Attention {
     this.#watchers.delete(key)
   }
 
-  #ring({ key, slot }: Watched): void {
+  #setAlarm({ key, slot }: MonitoredSlot): void {
     const atMs = dueAt(slot)
     const alarm = this.#alarms.get(key)
     if (atMs === (alarm?.atMs ?? null)) return
@@ -63,7 +63,7 @@ export class Attention {
     this.#alarms.set(key, { atMs, cancel })
   }
 
-  #watch({ key, slot, launch }: Watched): void {
+  #watchReadiness({ key, slot, launch }: MonitoredSlot): void {
     const child = slot.state === 'starting' && slot.policy.readiness === 'announced' ? slot.child?.id : undefined
     const watcher = this.#watchers.get(key)
     if (child === watcher?.child) return

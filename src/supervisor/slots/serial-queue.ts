@@ -1,23 +1,23 @@
-/** Acts that follow one another: what an act causes comes after it, never inside it. */
-export class Turns {
-  readonly #bug: (error: unknown) => void
+/** Runs tasks one after another. A task that is added while another runs starts after it, never inside it. */
+export class SerialQueue {
+  readonly #onError: (error: unknown) => void
   readonly #waiting: (() => void)[] = []
   #busy = false
 
-  /** @param bug receives exceptions of an act; the other acts still run */
-  constructor(bug: (error: unknown) => void) {
-    this.#bug = bug
+  /** @param onError receives exceptions of a task; the other tasks still run */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError
   }
 
-  take(act: () => void): void {
-    this.#waiting.push(act)
+  run(task: () => void): void {
+    this.#waiting.push(task)
     if (this.#busy) return
     this.#busy = true
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       try {
         next()
       } catch (error) {
-        this.#bug(error)
+        this.#onError(error)
       }
     }
     this.#busy = false

@@ -13,8 +13,8 @@ import type { Launcher } from '../launch/launcher.ts'
 import type { ServiceDirs } from '../s6/slot-dir.ts'
 import type { SlotLogs } from './logs.ts'
 import type { Memory } from './memory.ts'
-import { Attention } from './monitor.ts'
-import { Turns } from './serial-queue.ts'
+import { SlotMonitor } from './monitor.ts'
+import { SerialQueue } from './serial-queue.ts'
 import { SlotStarts } from './starts.ts'
 import { parseSlot, type StoredSlot, saveSlot } from './store.ts'
 
@@ -93,15 +93,15 @@ const MAY_START: ReadonlySet<SlotEvent['type']> = new Set(['want', 'restart', 'd
 export class SlotTable {
   readonly #options: SlotTableOptions
   readonly #slots = new Map<string, Working>()
-  readonly #turns: Turns
+  readonly #steps: SerialQueue
   readonly #perform: Perform
-  readonly #attention: Attention
+  readonly #monitor: SlotMonitor
   readonly #starts: SlotStarts
   #reportedHeld = false
 
   constructor(options: SlotTableOptions) {
     this.#options = options
-    this.#turns = new Turns((error) =>
+    this.#steps = new SerialQueue((error) =>
       options.journal.error(`a bug: ${error instanceof Error ? error.stack : String(error)}`),
     )
     const perform = {
@@ -116,7 +116,7 @@ export class SlotTable {
     const { clock, kernel, runs, send } = options
     const { warn } = options.journal
     this.#starts = new SlotStarts({ ...runs, send })
-    this.#attention = new Attention({ clock, warn, kernel, dispatch: (key, event) => this.dispatch(key, event) })
+    this.#monitor = new SlotMonitor({ clock, warn, kernel, dispatch: (key, event) => this.dispatch(key, event) })
   }
 
   /** By name, including `gateway-default`. */
@@ -183,7 +183,7 @@ export class SlotTable {
       this.#reportedHeld = true
       return
     }
-    this.#turns.take(() => {
+    this.#steps.run(() => {
       const working = this.#slots.get(key)
       if (working !== undefined) this.#happen(working, event)
     })
@@ -221,13 +221,13 @@ export class SlotTable {
     const working = this.#slots.get(key)
     if (working === undefined) return
     const place = this.#options.runs.launcher.logPlace(key, working.job)
-    this.#options.runs.logs.open(key, place, continued, (lines) => this.#attention.lines(key, lines))
+    this.#options.runs.logs.open(key, place, continued, (lines) => this.#monitor.lines(key, lines))
   }
 
   /** Sets the alarm and the watcher that the slot's state requires, if no event has done so. */
   attend(key: string): void {
     const working = this.#slots.get(key)
-    if (working !== undefined) this.#attention.follow(working)
+    if (working !== undefined) this.#monitor.follow(working)
   }
 
   // ---- one event ----
@@ -244,7 +244,7 @@ export class SlotTable {
       if (!isReportedToNextSupervisor(event, after)) this.#save(working)
     }
     // Also without a change: the policy may have changed, and an alarm for the old one is set again.
-    this.#attention.follow(working)
+    this.#monitor.follow(working)
     for (const effect of effects) this.#do(working, effect)
     if (after !== before) this.#options.observer().changed({ entry: working, before, event })
     this.#removeIfGone(working)
@@ -318,7 +318,7 @@ export class SlotTable {
   #removeIfGone(working: Working): void {
     const { key } = working
     if (!working.removing || isOccupied(working.slot) || this.#slots.get(key) !== working) return
-    this.#attention.forget(key)
+    this.#monitor.forget(key)
     this.#slots.delete(key)
     this.#options.runs.logs.close(key)
     this.#options.runs.launcher.forget(key)

@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest'
 import { newSlot, type Slot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { Waiting } from '../../../src/supervisor/operator/slot-waiters.ts'
+import { SlotWaiters } from '../../../src/supervisor/operator/slot-waiters.ts'
 import { policy } from '../../slot/policies.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
 function world() {
   const clock = fakeClock()
-  const waiting = new Waiting(clock)
+  const waiters = new SlotWaiters(clock)
   let slot: Slot = newSlot(policy(), clock.nowMs())
   let ids = 0
   const happen = (...events: readonly SlotEvent[]): void => {
     for (const event of events) {
       slot = step(slot, event, clock.nowMs())[0]
-      waiting.changed('gateway-a', slot)
+      waiters.changed('gateway-a', slot)
     }
   }
   const run = (): void => {
@@ -28,12 +28,12 @@ function world() {
     happen({ type: 'exited', child: ids, pid: ids, ending: { exitCode }, atMs: clock.nowMs(), wallMs: 0, random: 0 })
   return {
     clock,
-    waiting,
+    waiters,
     happen,
     run,
     exit,
     request: () => slot.request,
-    wait: (goal: 'up' | 'down', ms = 5_000) => waiting.for('gateway-a', goal, ms, () => slot),
+    wait: (goal: 'up' | 'down', ms = 5_000) => waiters.waitFor('gateway-a', goal, ms, () => slot),
   }
 }
 
@@ -150,14 +150,14 @@ test('two operators who want the opposite both get an answer at once', async () 
 })
 
 test('a slot that is removed meanwhile counts as down, and never comes up', async () => {
-  const { happen, run, wait, waiting } = world()
+  const { happen, run, wait, waiters } = world()
   happen({ type: 'want', wanted: 'up' })
   run()
   const up = wait('up')
-  waiting.removed('gateway-a')
+  waiters.removed('gateway-a')
   await expect(up).rejects.toMatchObject({ code: 'NO_SUCH_SLOT' })
   happen({ type: 'want', wanted: 'down' })
   const down = wait('down')
-  waiting.removed('gateway-a')
+  waiters.removed('gateway-a')
   await down
 })

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { newSlot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { Records } from '../../../src/supervisor/operator/status-files.ts'
+import { StatusFiles } from '../../../src/supervisor/operator/status-files.ts'
 import { ServiceDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
 import { policy } from '../../slot/policies.ts'
@@ -20,7 +20,7 @@ let scan: string
 let services: ServiceDirs
 let clock: FakeClock
 beforeEach(() => {
-  scan = mkdtempSync(join(tmpdir(), 'hermes-records-'))
+  scan = mkdtempSync(join(tmpdir(), 'hermes-status-files-'))
   clock = fakeClock()
   const warn = (text: string): never => expect.fail(text)
   services = new ServiceDirs({
@@ -39,9 +39,9 @@ afterEach(() => {
 })
 
 /** A slot to which things happen, and what is recorded of it. */
-function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; records: Records } {
+function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; statusFiles: StatusFiles } {
   let entry = { key: KEY, slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) } as unknown as SlotEntry
-  const records = new Records({
+  const statusFiles = new StatusFiles({
     table: { get: () => entry, describe: () => undefined },
     files: { record: () => undefined, forget: () => undefined },
     dirs: services,
@@ -51,10 +51,10 @@ function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; re
     for (const event of events) {
       const before = entry.slot
       entry = { ...entry, slot: step(before, event, clock.nowMs())[0] }
-      records.changed(entry, before)
+      statusFiles.changed(entry, before)
     }
   }
-  return { happen, records }
+  return { happen, statusFiles }
 }
 
 const start = (): readonly SlotEvent[] => [
@@ -90,9 +90,9 @@ test('who begins to listen after something happened, while the status does not t
 })
 
 test('who begins to listen when the status tells it is not told again, in the next millisecond', async () => {
-  const { happen, records } = recordedSlot()
+  const { happen, statusFiles } = recordedSlot()
   happen(...start(), ...end(), { type: 'want', wanted: 'up' })
-  records.tell(KEY, 'x')
+  statusFiles.notify(KEY, 'x')
   // The first life is told, what came then is held for a moment; the status shows all of it.
   await nextTurn()
   expect(isUp()).toBe(false)

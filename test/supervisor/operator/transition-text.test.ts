@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Ending } from '../../../src/slot/ending.ts'
 import { newSlot, type Slot, type SlotEvent, type SlotPolicy } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { seconds, sentence } from '../../../src/supervisor/operator/transition-text.ts'
+import { seconds, transitionText } from '../../../src/supervisor/operator/transition-text.ts'
 import { policy } from '../../slot/policies.ts'
 
 /** What is said over a history; the clock moves with `due`. */
@@ -13,7 +13,7 @@ function said(change: Partial<SlotPolicy>, ...events: readonly SlotEvent[]): (st
     if (event.type === 'due') nowMs += 60_000
     const before = slot
     slot = step(slot, event, nowMs)[0]
-    return sentence('gateway-web', before, slot, event, nowMs)?.text
+    return transitionText('gateway-web', before, slot, event, nowMs)?.text
   })
 }
 const up: SlotEvent = { type: 'want', wanted: 'up' }

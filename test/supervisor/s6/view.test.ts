@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newSlot, type Slot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { eventsBetween, lengthOfStretch, phaseOf, serviceStatus, stampsAfter } from '../../../src/supervisor/s6/view.ts'
+import { batchLength, eventsBetween, phaseOf, serviceStatus, stampsAfter } from '../../../src/supervisor/s6/view.ts'
 import { policy } from '../../slot/policies.ts'
 
 const child = (id: number) => ({ id, pid: 4710 + id, startTime: id, spawnedAtMs: id * 100 })
@@ -103,8 +103,8 @@ test('the stamps change with what they are stamps of, and with nothing else', ()
 })
 
 test('the letters of one life are told before those of the next', () => {
-  expect(
-    ['', 'uU', 'dDuU', 'dOD', 'Dxsu', 'dDuUdDu'].map((letters) => letters.slice(0, lengthOfStretch(letters))),
-  ).toEqual(['', 'uU', 'dD', 'd', 'D', 'dD'])
-  expect(lengthOfStretch('dDu'.repeat(30))).toBe(90)
+  expect(['', 'uU', 'dDuU', 'dOD', 'Dxsu', 'dDuUdDu'].map((letters) => letters.slice(0, batchLength(letters)))).toEqual(
+    ['', 'uU', 'dD', 'd', 'D', 'dD'],
+  )
+  expect(batchLength('dDu'.repeat(30))).toBe(90)
 })
