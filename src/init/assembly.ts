@@ -137,14 +137,14 @@ export function makeSlots(
   const { options, facts, native, clock } = given
   const { home, identity, dropped, prefix } = facts
   const { run } = directories
-  const { runDir, serviceDir, logFifos } = run.paths
+  const { runDir, scanDir, logFifos } = run.paths
   const services = new ServicePrograms({
     pipes: new Pipes(native),
     container,
     root: rootEnvironment,
     warn,
     dir: join(runDir, 'services'),
-    serviceDir,
+    scanDir,
     uid: facts.uid,
     runtimeUser: { uid: identity.uid, restrictions: facts.restrictions },
   })
@@ -169,7 +169,7 @@ export function makeSlots(
     programs: {
       services,
       dashboard,
-      command: { serviceDir, prefix, env: { PATH: SAFE_PATH, ...namesOf(identity) } },
+      command: { scanDir, prefix, env: { PATH: SAFE_PATH, ...namesOf(identity) } },
     },
     limits: new SlotLimits({
       env: facts.environment,

@@ -11,7 +11,7 @@ import {
   type Slots,
   type SupervisorSide,
 } from './assembly.ts'
-import { tellListeners } from './processes/listeners.ts'
+import { notifyListeners } from './processes/listeners.ts'
 import type { SupervisorListener } from './programs/supervisor-process.ts'
 import type { StoppedParts } from './shutdown.ts'
 import { listenForSignals } from './signals.ts'
@@ -88,8 +88,8 @@ export class Init {
         return
       case 'letters':
         if (this.#ground.given.facts.dropped)
-          tellListeners(
-            join(this.#ground.directories.run.paths.serviceDir, message.slot),
+          notifyListeners(
+            join(this.#ground.directories.run.paths.scanDir, message.slot),
             message.letters,
             this.#ground.given.facts.identity.uid,
           )

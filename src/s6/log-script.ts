@@ -31,38 +31,35 @@ const DEFAULT_BYTES = 99_999
 const LEAST_BYTES = 4096
 const MOST_BYTES = 268_435_455
 
-/** @returns a text that says what is wrong with the words */
+/** @returns a text that says what is wrong with the arguments */
 export function parseLog(argv: readonly string[]): LogRequest | string {
-  const words = readOptions(argv, 'bqvpd:')
-  if (typeof words === 'string') return words
-  const notify = words.options.find(({ letter }) => letter === 'd')?.value
+  const parsed = readOptions(argv, 'bqvpd:')
+  if (typeof parsed === 'string') return parsed
+  const notify = parsed.options.find(({ letter }) => letter === 'd')?.value
   const fd = notify === undefined ? undefined : wholeNumber(notify)
   if (notify !== undefined && (fd === undefined || fd < 3)) return `-d takes a descriptor from 3 on, got "${notify}"`
-  const actions = parseActions(words.rest)
+  const actions = parseActions(parsed.rest)
   if (typeof actions === 'string') return actions
   // -b is what this one always does: nothing is read while something waits to be written.
-  const ignoresTerm = words.options.some(({ letter }) => letter === 'p')
+  const ignoresTerm = parsed.options.some(({ letter }) => letter === 'p')
   return { ignoresTerm, ...(fd !== undefined && { notify: fd }), actions }
 }
 
-function parseActions(words: readonly string[]): readonly LogAction[] | string {
+function parseActions(args: readonly string[]): readonly LogAction[] | string {
   const actions: LogAction[] = []
   let archives = DEFAULT_ARCHIVES
   let maxBytes = DEFAULT_BYTES
   let stamped = false
-  for (const word of words) {
-    const number = wholeNumber(word.slice(1))
-    if (word.startsWith('n') && number !== undefined) archives = number
-    else if (word.startsWith('s') && number !== undefined)
-      maxBytes = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, number))
-    else if (word === 't' || word === 'T') stamped = true
-    else if (word === '1' || /^[./]/.test(word)) {
-      actions.push(
-        word === '1' ? { to: 'stdout', stamped } : { to: 'directory', stamped, dir: word, archives, maxBytes },
-      )
+  for (const arg of args) {
+    const number = wholeNumber(arg.slice(1))
+    if (arg.startsWith('n') && number !== undefined) archives = number
+    else if (arg.startsWith('s') && number !== undefined) maxBytes = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, number))
+    else if (arg === 't' || arg === 'T') stamped = true
+    else if (arg === '1' || /^[./]/.test(arg)) {
+      actions.push(arg === '1' ? { to: 'stdout', stamped } : { to: 'directory', stamped, dir: arg, archives, maxBytes })
       stamped = false // said of the next action only
     } else
-      return `"${word}" is not known here: n, s, t, T, 1 and a directory are; s6's own knows more and is used where it is installed (Debian: apt-get install s6)`
+      return `"${arg}" is not known here: n, s, t, T, 1 and a directory are; s6's own knows more and is used where it is installed (Debian: apt-get install s6)`
   }
   return actions.length > 0 ? actions : 'expected a directory'
 }

@@ -1,5 +1,5 @@
-/** What a command line says: its options in their order, and the words after them. */
-export interface Words {
+/** What a command line says: its options in their order, and the arguments after them. */
+export interface ParsedOptions {
   readonly options: readonly Option[]
   readonly rest: readonly string[]
 }
@@ -16,27 +16,27 @@ export interface Option {
  * @param letters those there are; `T:` takes a value
  * @returns a text that says what is wrong
  */
-export function readOptions(argv: readonly string[], letters: string): Words | string {
-  const words = [...argv]
+export function readOptions(argv: readonly string[], letters: string): ParsedOptions | string {
+  const left = [...argv]
   const options: Option[] = []
-  while (words[0]?.startsWith('-') && words[0] !== '-') {
-    const word = words.shift() ?? ''
-    if (word === '--') break
-    for (let i = 1; i < word.length; i++) {
-      const letter = word[i] ?? ''
+  while (left[0]?.startsWith('-') && left[0] !== '-') {
+    const arg = left.shift() ?? ''
+    if (arg === '--') break
+    for (let i = 1; i < arg.length; i++) {
+      const letter = arg[i] ?? ''
       const at = letter === ':' ? -1 : letters.indexOf(letter)
       if (at === -1) return `unknown option -${letter}`
       if (letters[at + 1] !== ':') {
         options.push({ letter, value: '' })
         continue
       }
-      const value = word.slice(i + 1) || words.shift()
+      const value = arg.slice(i + 1) || left.shift()
       if (value === undefined) return `-${letter} takes a value`
       options.push({ letter, value })
       break
     }
   }
-  return { options, rest: words }
+  return { options, rest: left }
 }
 
 const LARGEST = 2 ** 32 - 1

@@ -4,7 +4,7 @@ import { readRegularBytes } from '../system/files/small-file.ts'
 import type { Native } from '../system/native/native.ts'
 import { exitCodes, S6Error, systemError } from './error.ts'
 import { readOptions } from './options.ts'
-import { announcesReadiness, isNormallyUp, isSupervised, readState, sendLetters } from './service-dir.ts'
+import { announcesReadiness, isNormallyUp, isSupervised, readState, sendCommands } from './service-dir.ts'
 import { parseSvc, SVC_USAGE, type SvcWait, svcGoals } from './svc.ts'
 import { describeDeaths, parseSvdt, SVDT_USAGE } from './svdt.ts'
 import { describe, parseSvstat, SVSTAT_USAGE } from './svstat.ts'
@@ -44,7 +44,7 @@ export async function s6Command(name: string, argv: readonly string[], context: 
   }
 }
 
-/** @throws S6Error 100 where the words are wrong */
+/** @throws S6Error 100 where the arguments are wrong */
 function parsed<T>(request: T | string, usage: string): T {
   if (typeof request === 'string') throw new S6Error(exitCodes.usage, `${request}; usage: ${usage}`)
   return request
@@ -70,16 +70,16 @@ async function svok(argv: readonly string[], context: S6Context): Promise<number
 
 async function svc(argv: readonly string[], context: S6Context): Promise<number> {
   const request = parsed(parseSvc(argv), SVC_USAGE)
-  const { dir, letters, timeoutMs, extra } = request
+  const { dir, commands, timeoutMs, extra } = request
   if (extra) context.err('s6-svc: warning: ignoring extra arguments\n')
-  const send = (): void => sendLetters(dir, 'supervise/control', letters)
+  const send = (): void => sendCommands(dir, 'supervise/control', commands)
   if (request.wait === undefined) {
     send()
     return exitCodes.done
   }
   const wait = withoutReadiness(request.wait, dir, context)
-  // Without a letter s6-svc becomes s6-svwait, which gives up on what fails for good on its way down.
-  return letters === ''
+  // Without a command s6-svc becomes s6-svwait, which gives up on what fails for good on its way down.
+  return commands === ''
     ? waitUntil(context, [dir], svwaitGoals[wait], timeoutMs)
     : waitUntil(context, [dir], svcGoals[wait], timeoutMs, send)
 }
@@ -130,7 +130,7 @@ async function svscanctl(argv: readonly string[]): Promise<number> {
   const { options, rest } = parsed(readOptions(argv, 'zabhitqnN'), SVSCANCTL_USAGE)
   const [dir] = rest
   if (dir === undefined) throw new S6Error(exitCodes.usage, `expected the scan directory; usage: ${SVSCANCTL_USAGE}`)
-  sendLetters(dir, '.s6-svscan/control', options.map(({ letter }) => letter).join(''))
+  sendCommands(dir, '.s6-svscan/control', options.map(({ letter }) => letter).join(''))
   return exitCodes.done
 }
 

@@ -59,15 +59,15 @@ export const isNormallyUp = (dir: string): boolean => !existsSync(join(dir, 'dow
 export const announcesReadiness = (dir: string): boolean => existsSync(join(dir, 'notification-fd'))
 
 /**
- * One write of all letters to a control FIFO.
+ * One write of all commands to a control FIFO.
  * @param control its path below the directory: `supervise/control`, `.s6-svscan/control`
  * @throws S6Error 100 when the FIFO has no reader, or the directory was never supervised; 111 otherwise
  */
-export function sendLetters(dir: string, control: 'supervise/control' | '.s6-svscan/control', letters: string): void {
+export function sendCommands(dir: string, control: 'supervise/control' | '.s6-svscan/control', commands: string): void {
   const path = join(dir, control)
   let fd: number
   try {
-    // Never a regular file in its place: letters written there would reach nobody, and the file would not be ours.
+    // Never a regular file in its place: commands written there would not be read, and the file would not be ours.
     if (!statSync(path).isFIFO()) throw new S6Error(exitCodes.system, `${path} is not a FIFO`)
     fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
@@ -77,7 +77,7 @@ export function sendLetters(dir: string, control: 'supervise/control' | '.s6-svs
     throw systemError(`unable to control ${dir}`, error)
   }
   try {
-    writeSync(fd, letters)
+    writeSync(fd, commands)
   } catch (error) {
     throw systemError(`unable to control ${dir}`, error)
   } finally {

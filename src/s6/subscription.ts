@@ -16,14 +16,14 @@ export interface Subscription {
 /**
  * From here on no event is missed: subscribe first and read the status then.
  * @param dir the slot directory
- * @param letters called with the events as they come, some at a time, in their order
+ * @param receive called with the events as they come, some at a time, in their order
  * @throws S6Error 111
  */
 export function subscribe(
   dir: string,
   native: Pick<Native, 'mkfifo'>,
   wallMs: number,
-  letters: (letters: string) => void,
+  receive: (events: string) => void,
 ): Subscription {
   const name = subscriberName(wallMs, randomBytes(5).toString('base64url').slice(0, 6))
   const scratch = join(dir, 'event', `.${name}`)
@@ -47,7 +47,7 @@ export function subscribe(
     throw failed(error)
   }
   const socket = new Socket({ fd, readable: true, writable: false })
-  socket.on('data', (bytes: Buffer) => letters(bytes.toString('latin1')))
+  socket.on('data', (bytes: Buffer) => receive(bytes.toString('latin1')))
   // Our own FIFO: a failing read would have nothing to tell.
   socket.on('error', () => undefined)
   return {

@@ -6,7 +6,7 @@ export type SvcWait = 'u' | 'U' | 'd' | 'D' | 'r' | 'R'
 
 export interface SvcRequest {
   /** The commands for the control FIFO, in their order on the command line. */
-  readonly letters: string
+  readonly commands: string
   readonly wait: SvcWait | undefined
   /** 0: no limit. */
   readonly timeoutMs: number
@@ -16,10 +16,10 @@ export interface SvcRequest {
 }
 
 /** The commands of s6 2.11, and of later versions `l P C K`. */
-const LETTERS = 'abqhkti12pcyroduDUxOQlPCK'
+const COMMANDS = 'abqhkti12pcyroduDUxOQlPCK'
 const WAITS = 'uUdDrR'
 
-export const SVC_USAGE = `s6-svc [ -wu | -wU | -wd | -wD | -wr | -wR ] [ -T timeout ] [ -${LETTERS} ] servicedir`
+export const SVC_USAGE = `s6-svc [ -wu | -wU | -wd | -wD | -wr | -wR ] [ -T timeout ] [ -${COMMANDS} ] servicedir`
 
 const finished: Goal = { up: false, ready: true }
 /** s6-svc waits for the finish script before it looks for a new start. */
@@ -32,14 +32,14 @@ export const svcGoals: Readonly<Record<SvcWait, readonly Goal[]>> = {
   R: [finished, { up: true, ready: true }],
 }
 
-/** @returns a text that says what is wrong with the words */
+/** @returns a text that says what is wrong with the arguments */
 export function parseSvc(argv: readonly string[]): SvcRequest | string {
-  const words = readOptions(argv, `${LETTERS}w:T:`)
-  if (typeof words === 'string') return words
-  let letters = ''
+  const parsed = readOptions(argv, `${COMMANDS}w:T:`)
+  if (typeof parsed === 'string') return parsed
+  let commands = ''
   let wait: SvcWait | undefined
   let timeoutMs = 0
-  for (const { letter, value } of words.options) {
+  for (const { letter, value } of parsed.options) {
     if (letter === 'w') {
       if (value.length !== 1 || !WAITS.includes(value)) return `-w takes one of ${[...WAITS].join(' ')}, got "${value}"`
       wait = value as SvcWait
@@ -47,9 +47,9 @@ export function parseSvc(argv: readonly string[]): SvcRequest | string {
       const ms = wholeNumber(value)
       if (ms === undefined) return `-T takes milliseconds, a whole number, got "${value}"`
       timeoutMs = ms
-    } else letters += letter
+    } else commands += letter
   }
-  const [dir, ...rest] = words.rest
+  const [dir, ...rest] = parsed.rest
   if (dir === undefined) return 'expected a slot directory'
-  return { letters, wait, timeoutMs, dir, extra: rest.length > 0 }
+  return { commands, wait, timeoutMs, dir, extra: rest.length > 0 }
 }

@@ -11,19 +11,19 @@ export interface SvdtRequest {
 
 export const SVDT_USAGE = 's6-svdt [ -S | -s ] [ -n maxentries ] servicedir'
 
-/** @returns a text that says what is wrong with the words */
+/** @returns a text that says what is wrong with the arguments */
 export function parseSvdt(argv: readonly string[]): SvdtRequest | string {
-  const words = readOptions(argv, 'Ssn:')
-  if (typeof words === 'string') return words
+  const parsed = readOptions(argv, 'Ssn:')
+  if (typeof parsed === 'string') return parsed
   let numeric = false
   let last: number | undefined
-  for (const { letter, value } of words.options) {
+  for (const { letter, value } of parsed.options) {
     if (letter === 'n') {
       last = wholeNumber(value)
       if (last === undefined) return `-n takes a whole number, got "${value}"`
     } else numeric = letter === 's'
   }
-  const [dir] = words.rest
+  const [dir] = parsed.rest
   return dir === undefined ? 'expected a slot directory' : { numeric, last, dir }
 }
 

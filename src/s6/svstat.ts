@@ -57,13 +57,13 @@ export interface SvstatRequest {
 
 export const SVSTAT_USAGE = `s6-svstat [ -uwNrpgest | -o ${Object.keys(fields).join(',')} ] [ -n ] servicedir`
 
-/** @returns a text that says what is wrong with the words */
+/** @returns a text that says what is wrong with the arguments */
 export function parseSvstat(argv: readonly string[]): SvstatRequest | string {
-  const words = readOptions(argv, `${Object.keys(shortcuts).join('')}no:`)
-  if (typeof words === 'string') return words
+  const parsed = readOptions(argv, `${Object.keys(shortcuts).join('')}no:`)
+  if (typeof parsed === 'string') return parsed
   const wanted: string[] = []
   let numeric = false
-  for (const { letter, value } of words.options) {
+  for (const { letter, value } of parsed.options) {
     if (letter === 'n') numeric = true
     // A comma may end the list: scripts join fields with one after each.
     else if (letter === 'o') wanted.push(...(value === '' ? [] : value.replace(/,$/, '').split(',')))
@@ -71,7 +71,7 @@ export function parseSvstat(argv: readonly string[]): SvstatRequest | string {
   }
   const unknown = wanted.find((name) => !Object.hasOwn(fields, name))
   if (unknown !== undefined) return `unknown field "${unknown}"`
-  const [dir] = words.rest
+  const [dir] = parsed.rest
   return dir === undefined ? 'expected a slot directory' : { fields: wanted, numeric, dir }
 }
 

@@ -22,14 +22,14 @@ export const svwaitGoals: Readonly<Record<SvcWait, readonly Goal[]>> = {
 
 export const SVWAIT_USAGE = 's6-svwait [ -U | -u | -d | -D | -r | -R ] [ -a | -o ] [ -t timeout ] servicedir...'
 
-/** @returns a text that says what is wrong with the words */
+/** @returns a text that says what is wrong with the arguments */
 export function parseSvwait(argv: readonly string[]): SvwaitRequest | string {
-  const words = readOptions(argv, 'UudDrRaot:')
-  if (typeof words === 'string') return words
+  const parsed = readOptions(argv, 'UudDrRaot:')
+  if (typeof parsed === 'string') return parsed
   let wanted = svwaitGoals.u
   let any = false
   let timeoutMs = 0
-  for (const { letter, value } of words.options) {
+  for (const { letter, value } of parsed.options) {
     if (letter === 't') {
       const ms = wholeNumber(value)
       if (ms === undefined) return `-t takes milliseconds, a whole number, got "${value}"`
@@ -37,11 +37,11 @@ export function parseSvwait(argv: readonly string[]): SvwaitRequest | string {
     } else if (letter === 'a' || letter === 'o') any = letter === 'o'
     else wanted = svwaitGoals[letter as SvcWait]
   }
-  if (words.rest.length === 0) return 'expected slot directories'
+  if (parsed.rest.length === 0) return 'expected slot directories'
   // An end that comes before a start is waited for of all, also with -o.
   return {
     goals: wanted.map((goal, at) => ({ ...goal, any: any && at === wanted.length - 1 })),
     timeoutMs,
-    dirs: words.rest,
+    dirs: parsed.rest,
   }
 }

@@ -23,15 +23,15 @@ export async function waitFor(dirs: readonly string[], goals: readonly Goal[], o
   const subscriptions: Subscription[] = []
   const outcome = Promise.withResolvers<number | 'late'>()
   let watch: Watch | undefined
-  const hear = (service: number, letters: string): void => {
-    for (const letter of letters) watch?.hear(service, letter)
+  const hear = (service: number, events: string): void => {
+    for (const event of events) watch?.hear(service, event)
     if (watch?.failures !== undefined) outcome.resolve(watch.failures)
   }
   const cancel = timeoutMs === 0 ? undefined : clock.at(clock.nowMs() + timeoutMs, () => outcome.resolve('late'))
   try {
     for (const [service, dir] of dirs.entries())
-      subscriptions.push(subscribe(dir, native, clock.wallMs(), (letters) => hear(service, letters)))
-    // Letters come in on a later turn of the loop: none is heard before the states are known.
+      subscriptions.push(subscribe(dir, native, clock.wallMs(), (events) => hear(service, events)))
+    // Events come in on a later turn of the loop: none is heard before the states are known.
     watch = new Watch(dirs.map(readState), goals)
     options.then?.()
     const result = watch.failures ?? (await outcome.promise)

@@ -34,16 +34,16 @@ export class Watch {
     this.#advance()
   }
 
-  /** @param service its index. A letter is judged before the next one: a service that is down for a moment was down. */
-  hear(service: number, letter: string): void {
+  /** @param service its index. An event is judged before the next one: a service that is down for a moment was down. */
+  hear(service: number, event: string): void {
     const goal = this.#goals[0]
     const seen = this.#seen[service]
     if (goal === undefined || seen === undefined) return
     const { up, ready } = goal
-    // What can no longer come is not waited for: it counts as there, and as a failure. (Until another letter is heard
+    // What can no longer come is not waited for: it counts as there, and as a failure. (Until another event is heard
     // of it.)
-    const failed = (letter === 'O' && up) || (letter === 'x' && (seen.up !== up || seen.ready !== ready))
-    const state = failed ? { up, ready } : stateAfter[letter]
+    const failed = (event === 'O' && up) || (event === 'x' && (seen.up !== up || seen.ready !== ready))
+    const state = failed ? { up, ready } : stateAfter[event]
     if (failed) this.#failures += 1
     if (state !== undefined) this.#seen[service] = state
     this.#advance()

@@ -30,7 +30,7 @@ import { StatusFiles } from './operator/status-files.ts'
 import { DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import { LimitedLog } from './reconcile/limited-log.ts'
 import { ProfileSlots } from './reconcile/profiles.ts'
-import { ServiceDirs } from './s6/slot-dir.ts'
+import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
 import { ServiceSlots } from './services/image-services.ts'
 import { SlotNotifier } from './slot-notifier.ts'
@@ -80,18 +80,18 @@ export function layGround(options: SupervisorOptions) {
 /** The slots, and what is written about them. */
 export function makeSlots(
   { options, paths, container, journal, link, memory }: Ground,
-  later: { readonly observer: () => SlotObserver; readonly command: (slot: string, letter: string) => void },
+  later: { readonly observer: () => SlotObserver; readonly command: (slot: string, command: string) => void },
 ) {
   const { start, clock, native, install, random } = options
   const { home, layout, instance, identity } = start
   const { warn } = journal
   const { send } = link
-  const { serviceDir } = paths
+  const { scanDir } = paths
   const services = new ServiceSlots({
     kernel: native,
     file: paths.services,
     memory,
-    serviceDir,
+    scanDir,
     table: () => table,
     send,
     clock,
@@ -115,13 +115,13 @@ export function makeSlots(
     clock,
     warn,
   })
-  const dirs = new ServiceDirs({
-    dir: serviceDir,
+  const dirs = new SlotDirs({
+    dir: scanDir,
     native,
     clock,
     warn,
     command: later.command,
-    tellOthers: (slot, letters) => send({ type: 'letters', slot, letters }),
+    notifyOthers: (slot, events) => send({ type: 'letters', slot, letters: events }),
   })
   const heldByMain = gatewayOfMain(home, start.main, container)
   const heldSlot = heldByMain === undefined ? undefined : gatewaySlot(heldByMain)
@@ -139,7 +139,7 @@ export function makeSlots(
       table,
       logs,
       clock,
-      notRun: (slot, ending) => takeNotRun(below(serviceDir, slot), ending),
+      notRun: (slot, ending) => takeNotRun(below(scanDir, slot), ending),
       random,
     }),
     files,
@@ -245,7 +245,7 @@ export function makeOutside(
     s6,
     dirs,
     scan: {
-      dir: paths.serviceDir,
+      dir: paths.scanDir,
       native,
       clock,
       warn,

@@ -2,7 +2,7 @@ import { type ControlServer, type Handlers, serveControl } from './control/serve
 import type { HelperWatch } from './operator/helper-watch.ts'
 import type { S6Control } from './operator/s6-control.ts'
 import { ScanControl, type ScanControlOptions } from './s6/scan-control.ts'
-import type { ServiceDirs } from './s6/slot-dir.ts'
+import type { SlotDirs } from './s6/slot-dir.ts'
 
 export interface ControlChannelsOptions {
   /** The listening socket; absent: there is none. */
@@ -10,7 +10,7 @@ export interface ControlChannelsOptions {
   readonly handlers: Handlers
   readonly helpers: Pick<HelperWatch, 'watch' | 'close'>
   readonly s6: Pick<S6Control, 'flush'>
-  readonly dirs: Pick<ServiceDirs, 'close'>
+  readonly dirs: Pick<SlotDirs, 'close'>
   readonly scan: ScanControlOptions
 }
 

@@ -26,8 +26,8 @@ export class Supervisor {
     this.#ground = ground
     this.#slots = makeSlots(ground, {
       observer: () => this.#notifier,
-      command: (slot, letter) => {
-        if (this.#volume.life.phase === 'running') this.#outside.s6.obey(slot, letter)
+      command: (slot, command) => {
+        if (this.#volume.life.phase === 'running') this.#outside.s6.obey(slot, command)
       },
     })
     this.#volume = makeVolume(ground, this.#slots, { controlChannels: () => this.#outside.controlChannels })

@@ -20,7 +20,7 @@ export interface RunPaths {
   /** Facts for the supervisor about the image's services; written by init. */
   readonly services: string
   /** s6's scan directory: one directory per slot. */
-  readonly serviceDir: string
+  readonly scanDir: string
   /** PATH of what runs as root, for with-contenv. */
   readonly rootPath: string
   /** The container environment store, one file per variable. */
@@ -41,7 +41,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   slotStates: below(runDir, 'slots'),
   services: below(runDir, 'services.json'),
   rootPath: below(runDir, 'root-path'),
-  serviceDir: layout === 'image' ? '/run/service' : below(runDir, 'service'),
+  scanDir: layout === 'image' ? '/run/service' : below(runDir, 'service'),
   environmentDir: layout === 'image' ? '/run/s6/container_environment' : below(runDir, 'environment'),
 })
 

@@ -68,13 +68,13 @@ group('s6-svstat', () => {
 })
 
 group('s6-svc', () => {
-  test('keeps the order of its letters, which is their order on the wire', () => {
-    expect(parseSvc(['-du', 'x'])).toMatchObject({ letters: 'du', wait: undefined, timeoutMs: 0, dir: 'x' })
-    expect(parseSvc(['-wD', '-T', '500', '-d', 'x'])).toMatchObject({ letters: 'd', wait: 'D', timeoutMs: 500 })
+  test('keeps the order of its commands, which is their order on the wire', () => {
+    expect(parseSvc(['-du', 'x'])).toMatchObject({ commands: 'du', wait: undefined, timeoutMs: 0, dir: 'x' })
+    expect(parseSvc(['-wD', '-T', '500', '-d', 'x'])).toMatchObject({ commands: 'd', wait: 'D', timeoutMs: 500 })
     expect(parseSvc(['-wQ', 'x'])).toContain('-w takes one of')
     expect(parseSvc(['-Tsoon', 'x'])).toContain('-T takes milliseconds')
     expect(parseSvc(['-n', 'x'])).toBe('unknown option -n')
-    expect(parseSvc(['--', '-u'])).toMatchObject({ letters: '', dir: '-u' })
+    expect(parseSvc(['--', '-u'])).toMatchObject({ commands: '', dir: '-u' })
     expect(parseSvc(['-u', 'x', 'y'])).toMatchObject({ dir: 'x', extra: true })
   })
 })

@@ -56,8 +56,8 @@ function place(runDir: string): RunDirectory {
 
 /** All of them or none: a client takes /run/hermes as the sign for all. */
 function canMakeImageDirectories(): boolean {
-  const { runDir, serviceDir, environmentDir } = runPaths(IMAGE_RUN_DIR, 'image')
-  return [runDir, serviceDir, environmentDir, RESULTS].every((dir) => {
+  const { runDir, scanDir, environmentDir } = runPaths(IMAGE_RUN_DIR, 'image')
+  return [runDir, scanDir, environmentDir, RESULTS].every((dir) => {
     try {
       accessSync(nearestExisting(dir), constants.W_OK | constants.X_OK)
       return true
@@ -78,17 +78,17 @@ export function makeRunDirectory(
   owner: RuntimeIdentity | undefined,
   lock: () => void,
 ): void {
-  const { runDir, logFifos, slotStates, serviceDir, environmentDir } = paths
+  const { runDir, logFifos, slotStates, scanDir, environmentDir } = paths
   try {
     if (owner !== undefined) {
-      for (const dir of [runDir, serviceDir, dirname(environmentDir), RESULTS]) removeShipped(dir)
+      for (const dir of [runDir, scanDir, dirname(environmentDir), RESULTS]) removeShipped(dir)
       refuseForeignGround(dirname(runDir))
     }
     // If root is not dropped, all of it belongs to one user, and so does the environment in it.
     makeDirectory(runDir, layout === 'private' && owner === undefined ? 0o700 : 0o755)
     if (owner !== undefined) {
       refuseForeignGround(runDir)
-      for (const dir of [serviceDir, dirname(environmentDir)]) removePlanted(dir)
+      for (const dir of [scanDir, dirname(environmentDir)]) removePlanted(dir)
     }
     refuseForeignFiles(runDir)
     lock()
@@ -96,13 +96,13 @@ export function makeRunDirectory(
     const { controlSocket, identity, initPid, health, services, rootPath } = paths
     const files = [controlSocket, identity, initPid, health, services, rootPath, mainScript(paths), hookScript(paths)]
     for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
-    makeDirectory(serviceDir, 0o755)
+    makeDirectory(scanDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` if /run is not a tmpfs.
-    for (const name of readdirSync(serviceDir)) clear(join(serviceDir, name), runDir)
+    for (const name of readdirSync(scanDir)) clear(join(scanDir, name), runDir)
     makeDirectory(logFifos, 0o711)
     makeDirectory(slotStates, 0o700)
     makeDirectory(environmentDir, 0o755)
-    if (owner !== undefined) lchownSync(serviceDir, owner.uid, owner.gid)
+    if (owner !== undefined) lchownSync(scanDir, owner.uid, owner.gid)
   } catch (error) {
     if (error instanceof HermesError) throw error
     throw new HermesError(

@@ -13,10 +13,11 @@ const OTHERS_WRITE = 0o022
  * @param slotDir directory of a slot key in the scan directory
  * @param runtimeUid owner of the FIFOs that the supervisor has written itself
  */
-export function tellListeners(slotDir: string, letters: string, runtimeUid: number): void {
+export function notifyListeners(slotDir: string, events: string, runtimeUid: number): void {
   inDirectory(slotDir, (slot) =>
     inDirectory(join(slot, 'event'), (event) => {
-      for (const name of readdirSync(event)) if (SUBSCRIBER.test(name)) tell(join(event, name), letters, runtimeUid)
+      for (const name of readdirSync(event))
+        if (SUBSCRIBER.test(name)) notifyListener(join(event, name), events, runtimeUid)
     }),
   )
 }
@@ -28,11 +29,11 @@ function inDirectory(path: string, work: (held: string) => void): void {
   attempt(path, O_RDONLY | O_DIRECTORY, (fd) => work(`/proc/self/fd/${fd}`))
 }
 
-function tell(path: string, letters: string, runtimeUid: number): void {
+function notifyListener(path: string, events: string, runtimeUid: number): void {
   const isOpen = attempt(path, O_WRONLY, (fd) => {
     const status = fstatSync(fd)
     if (!status.isFIFO() || status.uid === runtimeUid || (status.mode & OTHERS_WRITE) !== 0) return
-    writeSync(fd, letters)
+    writeSync(fd, events)
   })
   if (isOpen === 'ENXIO' || isOpen === 'EPIPE') attemptUnlink(path)
 }

@@ -22,7 +22,7 @@ export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 /** How to start a slot's program: the words before `/bin/sh <run>`, and an environment made by init. */
 export interface SlotCommand {
   /** Where the slots' directories lie. */
-  readonly serviceDir: string
+  readonly scanDir: string
   /** setpriv with its options, where root is dropped. */
   readonly prefix: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -224,7 +224,7 @@ export class Children {
     if (services.isService(slot)) return services.command(slot, program)
     if (slot === DASHBOARD_SLOT && program === 'run')
       return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
-    const words = [...command.prefix, '/bin/sh', `${command.serviceDir}/${slot}/run`]
+    const words = [...command.prefix, '/bin/sh', `${command.scanDir}/${slot}/run`]
     return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
   }
 

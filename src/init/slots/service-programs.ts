@@ -33,7 +33,7 @@ export interface ServiceProgramsOptions {
   /** Root's alone; scripts that set environments are written into it, and working directories. */
   readonly dir: string
   /** The scan directory. */
-  readonly serviceDir: string
+  readonly scanDir: string
   /** Our own uid. */
   readonly uid: number
   /** The user that slots run as, and the options of setpriv that keep it from gaining privileges. */
@@ -172,9 +172,9 @@ export class ServicePrograms {
 
   #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
     const { user, inServiceDir } = programs
-    const { dir, uid, root, serviceDir, runtimeUser } = this.#options
+    const { dir, uid, root, scanDir, runtimeUser } = this.#options
     mkdirSync(dir, { recursive: true, mode: 0o711 })
-    const cwd = inServiceDir ? serviceView(join(dir, 'cwd'), programs.cwd, join(serviceDir, slot)) : programs.cwd
+    const cwd = inServiceDir ? serviceView(join(dir, 'cwd'), programs.cwd, join(scanDir, slot)) : programs.cwd
     if (user === undefined || user.uid === uid) {
       // root:group, which is root still, but with that group alone.
       const prefix = user !== undefined && uid === 0 && user.gid !== 0 ? setprivPrefix(user) : []

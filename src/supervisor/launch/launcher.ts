@@ -112,7 +112,7 @@ export class Launcher {
   }
 
   #hasFinish(slot: string): boolean {
-    const stat = statSync(below(this.#options.paths.serviceDir, slot, 'finish'), { throwIfNoEntry: false })
+    const stat = statSync(below(this.#options.paths.scanDir, slot, 'finish'), { throwIfNoEntry: false })
     return stat?.isFile() === true && (stat.mode & 0o111) !== 0
   }
 }

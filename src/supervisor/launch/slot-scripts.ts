@@ -93,7 +93,7 @@ export class SlotScripts {
       command: this.#command(slot, profile, job, gateway),
       ...(problem !== undefined && { problem }),
       ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
-      notRunFile: below(paths.serviceDir, slot, NOT_RUN_FILE),
+      notRunFile: below(paths.scanDir, slot, NOT_RUN_FILE),
       hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,
     })
   }
@@ -102,7 +102,7 @@ export class SlotScripts {
   finish(slot: string, ending: Slot['lastEnding']): string {
     const facts = ending?.ending ?? { exitCode: 0 }
     const words = 'exitCode' in facts ? [`${facts.exitCode}`, '0'] : ['256', `${SIGNALS[facts.signal]}`]
-    const dir = below(this.#options.paths.serviceDir, slot)
+    const dir = below(this.#options.paths.scanDir, slot)
     return runScript({
       slot,
       cwd: dir,

@@ -1,7 +1,7 @@
 import { childOf, type Slot } from '../../slot/slot.ts'
 import { type Clock, wallTimeOf } from '../../system/clock.ts'
 import { isStopped } from '../../system/programs/proc.ts'
-import type { ServiceDirs } from '../s6/slot-dir.ts'
+import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { Event } from '../s6/supervise-dir.ts'
 import { batchLength, eventsBetween, type Stamps, serviceStatus, stampsAfter } from '../s6/view.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
@@ -10,7 +10,7 @@ import type { GatewayFiles } from './gateway-files.ts'
 export interface StatusFilesOptions {
   readonly table: Pick<SlotTable, 'get' | 'describe'>
   readonly files: Pick<GatewayFiles, 'record' | 'forget'>
-  readonly dirs: Pick<ServiceDirs, 'writeStatus' | 'recordDeath' | 'remove'>
+  readonly dirs: Pick<SlotDirs, 'writeStatus' | 'recordDeath' | 'remove'>
   readonly clock: Clock
 }
 
@@ -58,18 +58,18 @@ export class StatusFiles {
   changed({ key, slot, job }: SlotEntry, before: Slot): void {
     if (job === undefined) {
       const s6State = this.#s6StateOf(key)
-      const letters = eventsBetween(before, slot)
-      this.#add(s6State, letters)
-      s6State.stamps = stampsAfter(letters, slot, s6State.stamps, (atMs) => wallTimeOf(this.#options.clock, atMs))
+      const events = eventsBetween(before, slot)
+      this.#add(s6State, events)
+      s6State.stamps = stampsAfter(events, slot, s6State.stamps, (atMs) => wallTimeOf(this.#options.clock, atMs))
       // A process that died cannot be continued; one that starts has not been stopped.
-      if (letters !== '' && letters !== 'U') s6State.paused = false
+      if (events !== '' && events !== 'U') s6State.paused = false
     }
     this.#schedule(key)
   }
 
   /** Notifies subscribers of this too, after all earlier events. */
-  notify(key: string, letters: string): void {
-    this.#add(this.#s6StateOf(key), letters)
+  notify(key: string, events: string): void {
+    this.#add(this.#s6StateOf(key), events)
     this.#schedule(key)
   }
 
@@ -126,7 +126,7 @@ export class StatusFiles {
     })
   }
 
-  /** @param last letters are held no longer */
+  /** @param last events are held no longer */
   #write(count: number, last = false): void {
     for (const key of this.#pending) {
       if (count-- <= 0) return
@@ -151,8 +151,8 @@ export class StatusFiles {
     s6State.events = s6State.events.map((event) => ({ shownFromMs, ...event }))
   }
 
-  #add(s6State: S6State, letters: string): void {
-    s6State.events = [...s6State.events, ...[...letters].map((letter) => ({ letter }))]
+  #add(s6State: S6State, events: string): void {
+    s6State.events = [...s6State.events, ...[...events].map((code) => ({ code }))]
   }
 
   /** Returns the events to report now; the held ones follow with an alarm. */
@@ -161,9 +161,9 @@ export class StatusFiles {
     const nowMs = clock.nowMs()
     const { events, heldUntilMs } = s6State
     if (events.length === 0 || (nowMs < heldUntilMs && !last)) return []
-    const length = last ? events.length : batchLength(events.map(({ letter }) => letter).join(''))
+    const length = last ? events.length : batchLength(events.map(({ code }) => code).join(''))
     s6State.events = events.slice(length)
-    if (s6State.events.length > 0 || events[length - 1]?.letter === 'D') {
+    if (s6State.events.length > 0 || events[length - 1]?.code === 'D') {
       s6State.heldUntilMs = nowMs + BETWEEN_BATCHES_MS
       clock.at(s6State.heldUntilMs, () => {
         if (s6State.events.length > 0) this.#schedule(key)

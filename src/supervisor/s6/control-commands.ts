@@ -1,14 +1,14 @@
-/** Meaning of each letter of s6-svc and s6-svscanctl (docs/s6.md). Pure. */
+/** Meaning of each command of s6-svc and s6-svscanctl (docs/s6.md). Pure. */
 
 import type { Slot, SlotEvent } from '../../slot/slot.ts'
 import type { SignalName } from '../../system/signals.ts'
 import { phaseOf } from './view.ts'
 
-export type LetterAction =
+export type CommandAction =
   /** For this boot only. */
   | { readonly type: 'event'; readonly event: SlotEvent }
   /** Written down, so that the next boot knows it. */
-  | { readonly type: 'word'; readonly word: 'running' | 'stopped' }
+  | { readonly type: 'desired'; readonly state: 'running' | 'stopped' }
   | { readonly type: 'signal'; readonly signal: SignalName; readonly target: 'process' | 'group' }
   /** As if its own s6-supervise ended when it is down, and s6-svscan started another. */
   | { readonly type: 'renew' }
@@ -30,12 +30,12 @@ const signals: Readonly<Record<string, SignalName>> = {
 }
 const groupSignals: Readonly<Record<string, SignalName>> = { P: 'STOP', C: 'CONT', K: 'KILL' }
 
-const event = (event: SlotEvent): LetterAction => ({ type: 'event', event })
-const want = (wanted: Slot['wanted']): LetterAction => event({ type: 'want', wanted })
+const event = (event: SlotEvent): CommandAction => ({ type: 'event', event })
+const want = (wanted: Slot['wanted']): CommandAction => event({ type: 'want', wanted })
 
-/** @returns [] for a letter that means nothing here, or nothing now */
-export function letterActions(letter: string, slot: Slot): readonly LetterAction[] {
-  switch (letter) {
+/** @returns [] for a command that means nothing here, or nothing now */
+export function commandActions(command: string, slot: Slot): readonly CommandAction[] {
+  switch (command) {
     case 'u':
       return [want('up')]
     case 'd':
@@ -45,20 +45,20 @@ export function letterActions(letter: string, slot: Slot): readonly LetterAction
     case 'O':
       return [unwanted(slot)]
     case 'U':
-      return [{ type: 'word', word: 'running' }, want('up')]
+      return [{ type: 'desired', state: 'running' }, want('up')]
     case 'D':
-      return [{ type: 'word', word: 'stopped' }, want('down')]
+      return [{ type: 'desired', state: 'stopped' }, want('down')]
     case 'Q':
-      return [{ type: 'word', word: 'stopped' }, unwanted(slot)]
+      return [{ type: 'desired', state: 'stopped' }, unwanted(slot)]
     case 'r':
       return again(slot)
     case 'x':
       return [{ type: 'renew' }]
   }
   if (phaseOf(slot) !== 'up') return [] // the finish program gets no signals from here, as in s6
-  const signal = signals[letter]
+  const signal = signals[command]
   if (signal !== undefined) return [{ type: 'signal', signal, target: 'process' }]
-  const groupSignal = groupSignals[letter]
+  const groupSignal = groupSignals[command]
   return groupSignal === undefined ? [] : [{ type: 'signal', signal: groupSignal, target: 'group' }]
 }
 
@@ -66,9 +66,9 @@ export function letterActions(letter: string, slot: Slot): readonly LetterAction
 const isEnding = (slot: Slot): boolean => slot.state === 'stopping'
 
 /** "Do not restart": for a running slot; a slot that is not running is set to down. */
-const unwanted = (slot: Slot): LetterAction => want(slot.state === 'starting' || slot.state === 'up' ? 'once' : 'down')
+const unwanted = (slot: Slot): CommandAction => want(slot.state === 'starting' || slot.state === 'up' ? 'once' : 'down')
 
-function again(slot: Slot): readonly LetterAction[] {
+function again(slot: Slot): readonly CommandAction[] {
   if (phaseOf(slot) !== 'up') return []
   // A slot that should not be up, or is already ending, gets only the signal.
   return slot.wanted === 'up' && !isEnding(slot)
@@ -79,9 +79,9 @@ function again(slot: Slot): readonly LetterAction[] {
 /** `prune` is part of `reconcile` here: slots without a profile are removed at every look at the disk. */
 export type ScanAction = 'reconcile' | 'stop' | 'end-supervisor'
 
-/** @returns undefined: nothing to do; null: no letter of s6-svscanctl */
-export function scanAction(letter: string): ScanAction | undefined | null {
-  switch (letter) {
+/** @returns undefined: nothing to do; null: no command of s6-svscanctl */
+export function scanAction(command: string): ScanAction | undefined | null {
+  switch (command) {
     case 'a':
     case 'h':
     case 'n':

@@ -6,25 +6,25 @@ const { O_RDWR, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
 export type ControlNative = Pick<Native, 'mkfifo' | 'tryLock' | 'setPipeSize'>
 
-/** Takes letters; calls `done` when it has dealt with them and wants more. */
-export type Letters = (letters: Buffer, done: () => void) => void
+/** Takes commands; calls `done` when it has dealt with them and wants more. */
+export type CommandReader = (commands: Buffer, done: () => void) => void
 
-/** s6-svc writes a few letters at a time; a page is the least a pipe can have. */
+/** s6-svc writes a few commands at a time; a page is the least a pipe can have. */
 const PIPE_BYTES = 4096
 
 /**
- * A FIFO that s6's tools write letters into. Nothing more is read while letters wait, so a flood waits in the pipe,
+ * A FIFO that s6's tools write commands into. Nothing more is read while commands wait, so a flood waits in the pipe,
  * with its writer.
  */
 export class ControlFifo {
   readonly #socket: Socket
 
   /** @throws the error of the file system or the native call */
-  constructor(path: string, native: ControlNative, letters: Letters) {
+  constructor(path: string, native: ControlNative, read: CommandReader) {
     this.#socket = new Socket({ fd: openFifo(path, native), readable: true, writable: false })
     this.#socket.on('data', (bytes: Buffer) => {
       this.#socket.pause()
-      letters(bytes, () => this.#socket.resume())
+      read(bytes, () => this.#socket.resume())
     })
     // Reading our own FIFO cannot fail in a way that anything could be done about.
     this.#socket.on('error', () => undefined)

@@ -1,36 +1,36 @@
 import type { Clock } from '../../system/clock.ts'
 
-/** Time that one turn of the loop may spend on letters; other work is done between turns. */
+/** Time that one turn of the loop may spend on commands; other work is done between turns. */
 const TURN_MS = 2
 
 interface Waiting {
-  readonly letters: Buffer
+  readonly commands: Buffer
   at: number
   readonly done: () => void
 }
 
 /**
- * Obeys the letters that are written to many control FIFOs: one of each in turn, and only a little at a time, so that a
- * flood in one of them costs neither the other slots nor the clients of the control socket more than moments.
+ * Obeys the commands that are written to many control FIFOs: one of each in turn, and only a little at a time, so that
+ * a flood in one of them delays the other slots and the clients of the control socket only by moments.
  */
-export class FairLetters {
+export class FairCommands {
   readonly #clock: Clock
-  readonly #obey: (slot: string, letter: string) => void
+  readonly #obey: (slot: string, command: string) => void
   readonly #waiting = new Map<string, Waiting>()
   #scheduled = false
 
-  constructor(clock: Clock, obey: (slot: string, letter: string) => void) {
+  constructor(clock: Clock, obey: (slot: string, command: string) => void) {
     this.#clock = clock
     this.#obey = obey
   }
 
   /** @param done called when the last of them has been obeyed; one chunk of a slot at a time */
-  add(slot: string, letters: Buffer, done: () => void): void {
-    this.#waiting.set(slot, { letters, at: 0, done })
+  add(slot: string, commands: Buffer, done: () => void): void {
+    this.#waiting.set(slot, { commands, at: 0, done })
     this.#schedule()
   }
 
-  /** The slot is gone, with its pending letters. */
+  /** The slot is gone, with its pending commands. */
   forget(slot: string): void {
     this.#waiting.delete(slot)
   }
@@ -55,10 +55,10 @@ export class FairLetters {
   }
 
   #one(slot: string, waiting: Waiting): void {
-    const letter = waiting.letters[waiting.at++]
+    const command = waiting.commands[waiting.at++]
     this.#waiting.delete(slot)
-    if (waiting.at < waiting.letters.length) this.#waiting.set(slot, waiting)
-    if (letter !== undefined) this.#obey(slot, String.fromCharCode(letter))
-    if (waiting.at >= waiting.letters.length) waiting.done()
+    if (waiting.at < waiting.commands.length) this.#waiting.set(slot, waiting)
+    if (command !== undefined) this.#obey(slot, String.fromCharCode(command))
+    if (waiting.at >= waiting.commands.length) waiting.done()
   }
 }

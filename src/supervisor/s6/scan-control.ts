@@ -21,7 +21,7 @@ export interface ScanControlOptions {
 
 /** A lock that another process holds is tried again after this. */
 const LOCK_AGAIN_MS = 1000
-/** Minimum time between two looks at the disk during a flood of letters. */
+/** Minimum time between two looks at the disk during a flood of commands. */
 const LOOK_EVERY_MS = 100
 
 /** `.s6-svscan` of the scan directory: lock and control FIFO, for s6-svscanctl. */
@@ -47,7 +47,7 @@ export class ScanControl {
     const own = join(dir, '.s6-svscan')
     try {
       makeDirectory(own, 0o700)
-      this.#control = ControlDir.open(own, 0o600, native, (letters, done) => this.#obey(letters, done))
+      this.#control = ControlDir.open(own, 0o600, native, (commands, done) => this.#obey(commands, done))
     } catch (error) {
       this.#options.warn(`${own}: ${(error as Error).message}; s6-svscanctl does not work, everything else does`)
       return
@@ -55,18 +55,18 @@ export class ScanControl {
     if (this.#control === undefined) this.#alarm = clock.at(clock.nowMs() + LOCK_AGAIN_MS, () => this.#open())
   }
 
-  #obey(letters: Buffer, done: () => void): void {
+  #obey(commands: Buffer, done: () => void): void {
     const { warn, reconcile, stop, end, clock } = this.#options
     const actions = new Set<ReturnType<typeof scanAction>>()
-    for (const byte of letters) actions.add(scanAction(String.fromCharCode(byte)))
+    for (const byte of commands) actions.add(scanAction(String.fromCharCode(byte)))
     if (actions.has(null) && !this.#warned) {
       this.#warned = true
-      warn('.s6-svscan/control was written something that is not a letter of s6-svscanctl; it is ignored')
+      warn('.s6-svscan/control was written something that is not a command of s6-svscanctl; it is ignored')
     }
     if (actions.has('reconcile')) reconcile()
     if (actions.has('stop')) stop()
     if (actions.has('end-supervisor')) end()
-    // The next look covers all letters that arrive in the meantime.
+    // The next look covers all commands that arrive in the meantime.
     this.#alarm = clock.at(clock.nowMs() + LOOK_EVERY_MS, done)
   }
 }

@@ -6,7 +6,7 @@ import { below } from '../../system/paths.ts'
 import type { SignalName } from '../../system/signals.ts'
 
 /** The part of a slot's definition that is visible in its directory. */
-export interface ServiceShape {
+export interface SlotDirShape {
   /** No file `down`: it starts with the container. */
   readonly normallyUp: boolean
   readonly stopSignal: SignalName
@@ -23,7 +23,7 @@ exit 111
  * Creates a slot directory under another name and then renames it, so that a partial one is never visible.
  * @param scratch a dot-named sibling
  */
-export function buildServiceDir(dir: string, scratch: string, shape: ServiceShape, status: ServiceStatus): void {
+export function buildSlotDir(dir: string, scratch: string, shape: SlotDirShape, status: ServiceStatus): void {
   rmSync(scratch, { recursive: true, force: true })
   makeDirectory(scratch)
   writeFileSync(below(scratch, 'type'), 'longrun\n')
@@ -41,7 +41,7 @@ export function buildServiceDir(dir: string, scratch: string, shape: ServiceShap
 }
 
 /** @param before the shape its files are known to have; undefined: an earlier supervisor made them */
-export function updateServiceDir(dir: string, shape: ServiceShape, before: ServiceShape | undefined): void {
+export function updateSlotDir(dir: string, shape: SlotDirShape, before: SlotDirShape | undefined): void {
   const old = before === undefined ? undefined : new Map(shapeFiles(before))
   for (const [name, text] of shapeFiles(shape)) {
     if (old !== undefined && old.get(name) === text) continue
@@ -51,14 +51,14 @@ export function updateServiceDir(dir: string, shape: ServiceShape, before: Servi
   }
 }
 
-export const sameShape = (a: ServiceShape, b: ServiceShape): boolean =>
+export const sameShape = (a: SlotDirShape, b: SlotDirShape): boolean =>
   a.normallyUp === b.normallyUp &&
   a.stopSignal === b.stopSignal &&
   a.stopTimeoutMs === b.stopTimeoutMs &&
   a.notificationFd === b.notificationFd
 
 /** The files that follow from the shape; null: there must be none of that name. */
-const shapeFiles = (shape: ServiceShape): readonly (readonly [name: string, text: string | null])[] => [
+const shapeFiles = (shape: SlotDirShape): readonly (readonly [name: string, text: string | null])[] => [
   ['down', shape.normallyUp ? null : ''],
   ['down-signal', `SIG${shape.stopSignal}\n`],
   ['timeout-kill', `${Math.round(shape.stopTimeoutMs)}\n`],

@@ -8,27 +8,27 @@ import { readSmallBytes, readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { ControlNative } from './control-fifo.ts'
-import { FairLetters } from './fair-commands.ts'
-import { buildServiceDir, type ServiceShape, sameShape, updateServiceDir } from './slot-dir-files.ts'
+import { FairCommands } from './fair-commands.ts'
+import { buildSlotDir, type SlotDirShape, sameShape, updateSlotDir } from './slot-dir-files.ts'
 import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
 
 export type { ServiceStatus } from '../../protocol/s6.ts'
-export type { ServiceShape } from './slot-dir-files.ts'
+export type { SlotDirShape as ServiceShape } from './slot-dir-files.ts'
 
-export interface ServiceDirsOptions {
+export interface SlotDirsOptions {
   /** The scan directory. */
   readonly dir: string
   readonly native: ControlNative
   readonly clock: Clock
   readonly warn: (text: string) => void
-  /** One letter of s6-svc, in the order written; unknown letters too. */
-  readonly command: (slot: string, letter: string) => void
+  /** One control command of s6-svc, in the order written; unknown ones too. */
+  readonly command: (slot: string, command: string) => void
   /** Notifies listeners that only init may notify. */
-  readonly tellOthers: (slot: string, letters: string) => void
+  readonly notifyOthers: (slot: string, events: string) => void
 }
 
 interface Entry {
-  shape: ServiceShape
+  shape: SlotDirShape
   status?: ServiceStatus
   supervise?: ControlDir
   /** A failure was reported. */
@@ -45,39 +45,39 @@ const LOCK_AGAIN_MS = 1000
 const DEATHS = 100
 const MOST_DEATHS = 4096
 /** Maximum that init accepts at once. */
-const MOST_LETTERS = 1000
+const MAX_EVENTS = 1000
 
 /**
  * Slot directories in s6's layout. Nothing here throws but `writeRun`: what fails is reported once per slot, and the
  * slot works on.
  */
-export class ServiceDirs {
-  readonly #options: ServiceDirsOptions
+export class SlotDirs {
+  readonly #options: SlotDirsOptions
   readonly #entries = new Map<string, Entry>()
   readonly #toOpen = new Set<string>()
   /** Slots whose lock another process holds. */
   readonly #busy = new Set<string>()
-  readonly #letters: FairLetters
+  readonly #commands: FairCommands
   #opening = false
   #cancelRetry: Cancel | undefined
   #closed = false
 
-  constructor(options: ServiceDirsOptions) {
+  constructor(options: SlotDirsOptions) {
     this.#options = options
-    this.#letters = new FairLetters(options.clock, options.command)
+    this.#commands = new FairCommands(options.clock, options.command)
   }
 
   /**
    * Makes the directory, or brings the one there is up to date. Cheap when nothing changed. Lock and control FIFO
    * follow on a later turn.
    */
-  ensure(slot: string, shape: ServiceShape): void {
+  ensure(slot: string, shape: SlotDirShape): void {
     const entry = this.#entries.get(slot)
     if (entry !== undefined && sameShape(entry.shape, shape)) return
     const next: Entry = entry ?? { shape, warned: false }
     this.#entries.set(slot, next)
     this.#attempt(slot, () => {
-      if (existsSync(below(this.#dir(slot), 'type'))) updateServiceDir(this.#dir(slot), shape, entry?.shape)
+      if (existsSync(below(this.#dir(slot), 'type'))) updateSlotDir(this.#dir(slot), shape, entry?.shape)
       else this.#build(slot, shape)
       next.shape = shape
     })
@@ -122,10 +122,10 @@ export class ServiceDirs {
    */
   remove(slot: string, events: readonly Event[] = []): void {
     const entry = this.#entries.get(slot)
-    this.#sayGoodbye(slot, events)
+    this.#notifyOfEnd(slot, events)
     entry?.supervise?.close()
     this.#toOpen.delete(slot)
-    this.#letters.forget(slot)
+    this.#commands.forget(slot)
     this.#attempt(slot, () => {
       // Renamed first, so that a partial slot directory is never visible.
       const scratch = below(this.#options.dir, `.${slot}.old`)
@@ -155,23 +155,23 @@ export class ServiceDirs {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    for (const slot of this.#entries.keys()) this.#sayGoodbye(slot, [])
+    for (const slot of this.#entries.keys()) this.#notifyOfEnd(slot, [])
     this.#cancelRetry?.()
     this.#toOpen.clear()
     for (const entry of this.#entries.values()) entry.supervise?.close()
     this.#entries.clear()
   }
 
-  #sayGoodbye(slot: string, events: readonly Event[]): void {
+  #notifyOfEnd(slot: string, events: readonly Event[]): void {
     this.#attempt(slot, () => {
-      if (existsSync(below(this.#dir(slot), 'event'))) this.#notify(slot, [...events, { letter: 'x' }])
+      if (existsSync(below(this.#dir(slot), 'event'))) this.#notify(slot, [...events, { code: 'x' }])
     })
   }
 
   #notify(slot: string, events: readonly Event[]): void {
-    const { clock, tellOthers } = this.#options
-    const letters = notifySubscribers(below(this.#dir(slot), 'event'), events, clock.wallMs())
-    if (letters !== '') tellOthers(slot, letters.slice(0, MOST_LETTERS))
+    const { clock, notifyOthers } = this.#options
+    const forOthers = notifySubscribers(below(this.#dir(slot), 'event'), events, clock.wallMs())
+    if (forOthers !== '') notifyOthers(slot, forOthers.slice(0, MAX_EVENTS))
   }
 
   /** A file that does not hold such a number counts as none, as in s6. */
@@ -184,10 +184,10 @@ export class ServiceDirs {
     return below(this.#options.dir, slot)
   }
 
-  #build(slot: string, shape: ServiceShape): void {
+  #build(slot: string, shape: SlotDirShape): void {
     const { dir, clock } = this.#options
     const status = this.#entries.get(slot)?.status
-    buildServiceDir(this.#dir(slot), below(dir, `.${slot}.new`), shape, status ?? neverStarted(shape, clock.wallMs()))
+    buildSlotDir(this.#dir(slot), below(dir, `.${slot}.new`), shape, status ?? neverStarted(shape, clock.wallMs()))
   }
 
   /**
@@ -273,19 +273,19 @@ export class ServiceDirs {
     let opened = true
     this.#attempt(slot, () => {
       const dir = below(this.#dir(slot), 'supervise')
-      const supervise = ControlDir.open(dir, 0o644, this.#options.native, (letters, done) =>
-        this.#letters.add(slot, letters, done),
+      const supervise = ControlDir.open(dir, 0o644, this.#options.native, (commands, done) =>
+        this.#commands.add(slot, commands, done),
       )
       opened = supervise !== undefined
       if (supervise === undefined) return
       entry.supervise = supervise
-      this.#notify(slot, [{ letter: 's' }])
+      this.#notify(slot, [{ code: 's' }])
     })
     return opened
   }
 }
 
-const neverStarted = (shape: ServiceShape, atMs: number): ServiceStatus => ({
+const neverStarted = (shape: SlotDirShape, atMs: number): ServiceStatus => ({
   pid: null,
   finishing: false,
   ready: true,

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, unlinkSync, wri
 import { SUBSCRIBER, unixMsOf } from '../../protocol/s6.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { below } from '../../system/paths.ts'
-import { ControlFifo, type ControlNative, type Letters } from './control-fifo.ts'
+import { type CommandReader, ControlFifo, type ControlNative } from './control-fifo.ts'
 
 const { O_WRONLY, O_CREAT, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
@@ -22,11 +22,11 @@ export class ControlDir {
   /**
    * @param dir a slot's `supervise`, or `.s6-svscan`; it exists
    * @param lockMode mode of a newly created lock; an existing one keeps its own
-   * @param letters receives what is written to `control`, in order
+   * @param read receives what is written to `control`, in order
    * @returns undefined while another process holds the lock
    * @throws the error of the file system or the native call
    */
-  static open(dir: string, lockMode: number, native: ControlNative, letters: Letters): ControlDir | undefined {
+  static open(dir: string, lockMode: number, native: ControlNative, read: CommandReader): ControlDir | undefined {
     const lockFd = openSync(below(dir, 'lock'), O_WRONLY | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY, lockMode)
     try {
       // On a file system without locks, s6-svok reports "not running", but control works.
@@ -34,7 +34,7 @@ export class ControlDir {
         closeSync(lockFd)
         return undefined
       }
-      return new ControlDir(lockFd, new ControlFifo(below(dir, 'control'), native, letters))
+      return new ControlDir(lockFd, new ControlFifo(below(dir, 'control'), native, read))
     } catch (error) {
       closeSync(lockFd)
       throw error
@@ -47,16 +47,17 @@ export class ControlDir {
   }
 }
 
-/** A letter for subscribers. */
+/** An event for subscribers. */
 export interface Event {
-  readonly letter: string
+  /** One byte, as in s6's ftrigw. */
+  readonly code: string
   /** Unix ms from which on the status shows it to all readers; absent: a moment ago, or the status does not show it. */
   readonly shownFromMs?: number
 }
 
 /**
  * Notifies all listeners in `event/` without ever waiting; listeners that have exited are removed.
- * @returns letters for listeners whose FIFO we may not write: s6's tools of other users
+ * @returns events for listeners whose FIFO we may not write: s6's tools of other users
  * @param nowMs Unix ms: a listener that subscribed after the status showed an event has read about it, and is not
  * notified again
  */
@@ -78,12 +79,12 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
       // ENXIO: it has no reader any more. Other entries are not ours to remove.
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENXIO') remove(path)
-      // A listener that subscribes between two letters may get one of them twice, as with s6-supervise.
-      if (code === 'EACCES' && news.length > forOthers.length) forOthers = lettersOf(news)
+      // A listener that subscribes between two events may get one of them twice, as with s6-supervise.
+      if (code === 'EACCES' && news.length > forOthers.length) forOthers = codesOf(news)
       continue
     }
     try {
-      if (news.length > 0 && fstatSync(fd).isFIFO()) writeSync(fd, lettersOf(news))
+      if (news.length > 0 && fstatSync(fd).isFIFO()) writeSync(fd, codesOf(news))
     } catch (error) {
       // EAGAIN: it does not read; what it misses it finds in the status.
       if ((error as NodeJS.ErrnoException).code === 'EPIPE') remove(path)
@@ -94,6 +95,6 @@ export function notifySubscribers(eventDir: string, events: readonly Event[], no
   return forOthers
 }
 
-const lettersOf = (events: readonly Event[]): string => events.map(({ letter }) => letter).join('')
+const codesOf = (events: readonly Event[]): string => events.map(({ code }) => code).join('')
 
 const remove = (path: string): void => unlessCode(['ENOENT'], () => unlinkSync(path))

@@ -15,7 +15,7 @@ const readyAtMs = (slot: Slot): number | undefined =>
   slot.state === 'up' || slot.state === 'stopping' ? slot.readyAtMs : undefined
 
 /**
- * The events for subscribers, one letter each, in order: `u` and `U`, up and ready; `d`, dead; `O`, not to be
+ * The events for subscribers, one byte each, in order: `u` and `U`, up and ready; `d`, dead; `O`, not to be
  * restarted; `D`, finished.
  */
 export function eventsBetween(before: Slot, after: Slot): string {
@@ -32,17 +32,17 @@ export function eventsBetween(before: Slot, after: Slot): string {
   return died + finished + started
 }
 
-/** More waiting letters than any client needs to distinguish. */
-const TOO_MANY_LETTERS = 64
+/** More waiting events than any client needs to distinguish. */
+const TOO_MANY_EVENTS = 64
 
 /**
- * Number of waiting letters that can be sent at once: up to the end of a life, not into the next one, and not from a
- * death to the failure that it is. s6-svlisten 2.11 drops letters that it reads together with the awaited one, so
+ * Number of waiting events that can be sent at once: up to the end of a life, not into the next one, and not from a
+ * death to the failure that it is. s6-svlisten 2.11 drops events that it reads together with the awaited one, so
  * `s6-svc -wR` would wait indefinitely for a start that follows at once.
  */
-export function batchLength(letters: string): number {
-  const end = letters.search(/D|d(?=O)/)
-  return end === -1 || letters.length > TOO_MANY_LETTERS ? letters.length : end + 1
+export function batchLength(events: string): number {
+  const end = events.search(/D|d(?=O)/)
+  return end === -1 || events.length > TOO_MANY_EVENTS ? events.length : end + 1
 }
 
 /** Facts that s6 remembers about a service besides its process: instants in Unix ms. */
@@ -55,12 +55,12 @@ export interface Stamps {
 
 /**
  * The stamps after an event.
- * @param letters result of {@link eventsBetween}
+ * @param events result of {@link eventsBetween}
  * @param before undefined: unknown
  * @param wallOf converts CLOCK_MONOTONIC to Unix ms
  */
 export function stampsAfter(
-  letters: string,
+  events: string,
   slot: Slot,
   before: Stamps | undefined,
   wallOf: (atMs: number) => number,
@@ -72,8 +72,8 @@ export function stampsAfter(
   const changed = isUp && child !== null ? wallOf(child.spawnedAtMs) : (died ?? wallOf(slot.sinceMs))
   const ready = readyAt === undefined ? wallOf(slot.sinceMs) : wallOf(readyAt)
   return {
-    changedAtMs: before === undefined || /[ud]/.test(letters) ? changed : before.changedAtMs,
-    readyAtMs: before === undefined || /[UD]/.test(letters) ? ready : before.readyAtMs,
+    changedAtMs: before === undefined || /[ud]/.test(events) ? changed : before.changedAtMs,
+    readyAtMs: before === undefined || /[UD]/.test(events) ? ready : before.readyAtMs,
   }
 }
 

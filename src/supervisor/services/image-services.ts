@@ -31,7 +31,7 @@ export interface ServiceSlotsOptions {
   /** Definitions written by init. */
   readonly file: string
   readonly memory: Pick<Memory, 'keep'>
-  readonly serviceDir: string
+  readonly scanDir: string
   readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'setNormallyUp'>
   readonly send: (message: ToInit) => void
   readonly clock: Clock
@@ -236,13 +236,13 @@ export class ServiceSlots {
 
   /** s6's tools know services by their own names: /run/service/nginx. */
   #linkFor(name: string): void {
-    const { serviceDir, table, journal } = this.#options
+    const { scanDir, table, journal } = this.#options
     if (table().get(name) !== undefined) return
     try {
-      symlinkSync(serviceSlot(name), join(serviceDir, name))
+      symlinkSync(serviceSlot(name), join(scanDir, name))
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
-      if (code !== 'EEXIST') journal.warn(`there is no ${join(serviceDir, name)}: ${message}`)
+      if (code !== 'EEXIST') journal.warn(`there is no ${join(scanDir, name)}: ${message}`)
     }
   }
 }

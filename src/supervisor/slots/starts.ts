@@ -1,6 +1,6 @@
 import type { ToInit } from '../../protocol/init.ts'
 import type { Launcher } from '../launch/launcher.ts'
-import type { ServiceDirs } from '../s6/slot-dir.ts'
+import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { StoredSlot } from './store.ts'
 
 /** The facts about a slot that a start needs. */
@@ -9,7 +9,7 @@ type Startable = Pick<Required<StoredSlot>, 'slot' | 'launch' | 'normallyUp'> &
 
 export interface SlotStartsOptions {
   readonly launcher: Pick<Launcher, 'isInits' | 'script' | 'finishScript'>
-  readonly dirs: Pick<ServiceDirs, 'ensure' | 'writeRun'>
+  readonly dirs: Pick<SlotDirs, 'ensure' | 'writeRun'>
   readonly send: (message: ToInit) => void
 }
 

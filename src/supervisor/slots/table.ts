@@ -10,7 +10,7 @@ import type { Kernel } from '../../system/native/child-ending.ts'
 import { isStopped } from '../../system/programs/proc.ts'
 import type { Launch } from '../launch/launch.ts'
 import type { Launcher } from '../launch/launcher.ts'
-import type { ServiceDirs } from '../s6/slot-dir.ts'
+import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { SlotLogs } from './logs.ts'
 import type { Memory } from './memory.ts'
 import { SlotMonitor } from './monitor.ts'
@@ -53,7 +53,7 @@ export interface SlotTableOptions {
 
 export interface SlotRuns {
   readonly launcher: Launcher
-  readonly dirs: Pick<ServiceDirs, 'ensure' | 'writeRun'>
+  readonly dirs: Pick<SlotDirs, 'ensure' | 'writeRun'>
   readonly logs: SlotLogs
 }
 

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { tellListeners } from '../../../src/init/processes/listeners.ts'
+import { notifyListeners } from '../../../src/init/processes/listeners.ts'
 
 const why = process.getuid?.() === 0 ? undefined : 'needs root'
 const RUNTIME = 10_000
@@ -53,7 +53,7 @@ describe.skipIf(why !== undefined)(`listeners whom only root may tell (${why ?? 
   }
   const event = (): string => join(dir, 'slot', 'event', nameOf())
 
-  test('root’s FIFO hears the letters; those that the supervisor may write, and other files, do not', () => {
+  test('root’s FIFO receives the events; those that the supervisor may write, and other files, do not', () => {
     const roots = listen(event())
     const others = listen(event(), 1)
     const supervisors = listen(event(), RUNTIME)
@@ -61,7 +61,7 @@ describe.skipIf(why !== undefined)(`listeners whom only root may tell (${why ?? 
     const stranger = listen(join(dir, 'slot', 'event', 'fifo'))
     const file = event()
     writeFileSync(file, '')
-    tellListeners(join(dir, 'slot'), 'dD', RUNTIME)
+    notifyListeners(join(dir, 'slot'), 'dD', RUNTIME)
     expect([roots(), others(), supervisors(), open(), stranger()]).toEqual(['dD', 'dD', '', '', ''])
     expect(execFileSync('cat', [file], { encoding: 'utf8' })).toBe('')
   })
@@ -69,9 +69,9 @@ describe.skipIf(why !== undefined)(`listeners whom only root may tell (${why ?? 
   test('one that nobody reads any more is removed; a slot without a directory is nothing', () => {
     const gone = event()
     execFileSync('mkfifo', ['-m', '600', gone])
-    tellListeners(join(dir, 'slot'), 'u', RUNTIME)
+    notifyListeners(join(dir, 'slot'), 'u', RUNTIME)
     expect(existsSync(gone)).toBe(false)
-    tellListeners(join(dir, 'none'), 'u', RUNTIME)
+    notifyListeners(join(dir, 'none'), 'u', RUNTIME)
   })
 
   test('no link is followed, be it the slot, its events or a listener', () => {
@@ -83,7 +83,7 @@ describe.skipIf(why !== undefined)(`listeners whom only root may tell (${why ?? 
     const target = join(dir, 'target')
     const direct = listen(target)
     symlinkSync(target, event())
-    for (const slot of ['linked', 'half', 'slot']) tellListeners(join(dir, slot), 'u', RUNTIME)
+    for (const slot of ['linked', 'half', 'slot']) notifyListeners(join(dir, slot), 'u', RUNTIME)
     expect([far(), direct()]).toEqual(['', ''])
   })
 })

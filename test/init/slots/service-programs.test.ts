@@ -15,7 +15,7 @@ test('a service in the middle of a pipeline whose second pipe cannot be made kee
     },
   })
   const programs = new ServicePrograms({
-    serviceDir: '/run/service',
+    scanDir: '/run/service',
     pipes,
     container: () => ({}),
     root: { path: () => '/bin', variables: () => ({}) },

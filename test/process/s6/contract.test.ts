@@ -176,7 +176,7 @@ async function same(script: Script): Promise<void> {
     })
 }
 
-describe('letters', () => {
+describe('control commands', () => {
   test('d and u, D and U: down and up, the latter for good', () =>
     same(async (story) => {
       await story.begin('steady')
@@ -275,7 +275,7 @@ describe('letters', () => {
     }),
   )
 
-  test('y is WINCH, which nothing minds; letters are obeyed in their order', () =>
+  test('y is WINCH, which nothing minds; commands are obeyed in their order', () =>
     same(async (story) => {
       await story.begin('other')
       const before = await story.pid('other')
@@ -334,7 +334,7 @@ describe('letters', () => {
       }),
   )
 
-  test('while its finish script runs, letters only decide what comes then', () =>
+  test('while its finish script runs, commands only decide what comes then', () =>
     same(async (story) => {
       const hold = join(story.place.dir('finishes'), 'hold')
       await story.begin('finishes')
@@ -587,8 +587,8 @@ describe('events', () => {
         await story.place.ask('s6-svc', '-wU', '-T', '60000', '-u', '@finishes')
         await story.place.ask('s6-svc', '-wD', '-T', '60000', '-O1', '@finishes')
         await story.place.ask('s6-svc', '-wU', '-T', '60000', '-u', '@finishes')
-        await waitFor('all of them', () => heard.letters().length >= 12, DEADLINE)
-        story.note(heard.letters())
+        await waitFor('all of them', () => heard.events().length >= 12, DEADLINE)
+        story.note(heard.events())
       } finally {
         heard.close()
       }
@@ -596,8 +596,8 @@ describe('events', () => {
       const failing = listen(story.place, 'fails')
       try {
         await story.place.ask('s6-svc', '-wD', '-T', '60000', '-1', '@fails')
-        await waitFor('D', () => failing.letters().endsWith('D'), DEADLINE)
-        story.note(failing.letters())
+        await waitFor('D', () => failing.events().endsWith('D'), DEADLINE)
+        story.note(failing.events())
       } finally {
         failing.close()
       }
@@ -695,7 +695,7 @@ describe('what differs', () => {
     expect(await story.pid('stubborn')).not.toBe(before)
   })
 
-  test('l P C K are letters of later versions, and ours knows them', async () => {
+  test('l P C K are commands of later versions, and ours knows them', async () => {
     const story = new Story(ours())
     await story.begin('other')
     for (const [letter, fields] of [
@@ -724,13 +724,13 @@ describe('what differs', () => {
     try {
       await ours().ask('s6-svc', '-x', '@other')
       expect((await ours().ask('s6-svok', '@other')).code).toBe(0)
-      await waitFor('the events', () => heard.letters() === 'xsuU', DEADLINE)
+      await waitFor('the events', () => heard.events() === 'xsuU', DEADLINE)
     } finally {
       heard.close()
     }
   })
 
-  test('a million random bytes change nothing but what the letters say, and hold nobody up', {
+  test('a million random bytes change nothing but what the commands say, and block no client', {
     timeout: 600_000,
   }, async () => {
     const { hermes } = places
@@ -774,7 +774,7 @@ describe('what differs', () => {
     await place.ask('s6-svc', '-cD', '@steady')
     const status = join(place.dir('steady'), 'supervise/status')
     await waitFor(
-      'the last letter',
+      'the last event',
       async () => {
         const { out } = await place.ask('s6-svstat', '-o', FIELDS, '@steady')
         const quietMs = Date.now() - statSync(status).mtimeMs
@@ -847,7 +847,7 @@ const subscribers = (place: Place, service: string): number =>
   readdirSync(join(place.dir(service), 'event')).filter((name) => name.startsWith('ftrig1:')).length
 
 /** A subscriber of the test's own. `full`: it never reads, and its FIFO is full. */
-function listen(place: Place, service: string, full?: 'full'): { letters(): string; close(): void } {
+function listen(place: Place, service: string, full?: 'full'): { events(): string; close(): void } {
   const path = join(
     place.dir(service),
     'event',
@@ -873,7 +873,7 @@ function listen(place: Place, service: string, full?: 'full'): { letters(): stri
     }
   }
   return {
-    letters() {
+    events() {
       take()
       return heard
     },

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { newSlot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
 import { StatusFiles } from '../../../src/supervisor/operator/status-files.ts'
-import { ServiceDirs } from '../../../src/supervisor/s6/slot-dir.ts'
+import { SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
 import { policy } from '../../slot/policies.ts'
 import { listen } from '../../support/dashboard/event-listener.ts'
@@ -17,19 +17,19 @@ import { realNative } from '../../support/supervisor/real-native.ts'
 
 const KEY = 'gateway-a'
 let scan: string
-let services: ServiceDirs
+let services: SlotDirs
 let clock: FakeClock
 beforeEach(() => {
   scan = mkdtempSync(join(tmpdir(), 'hermes-status-files-'))
   clock = fakeClock()
   const warn = (text: string): never => expect.fail(text)
-  services = new ServiceDirs({
+  services = new SlotDirs({
     dir: scan,
     native: realNative,
     clock,
     warn,
     command: () => undefined,
-    tellOthers: () => undefined,
+    notifyOthers: () => undefined,
   })
   services.ensure(KEY, { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null })
 })

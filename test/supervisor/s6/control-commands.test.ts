@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newSlot, type Slot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
-import { letterActions, scanAction } from '../../../src/supervisor/s6/control-commands.ts'
+import { commandActions, scanAction } from '../../../src/supervisor/s6/control-commands.ts'
 import { policy } from '../../slot/policies.ts'
 
 const child = { id: 1, pid: 4711, startTime: 1, spawnedAtMs: 0 }
@@ -71,31 +71,31 @@ test.each<[string, Partial<Record<keyof typeof states, readonly object[]>>]>([
   ['C', { runs: signal('CONT', 'group') }],
   ['K', { runs: signal('KILL', 'group'), finishing: [] }],
   ['x', { down: [{ type: 'renew' }], runs: [{ type: 'renew' }], finishing: [{ type: 'renew' }] }],
-])('%s means in each state what it means to s6', (letter, expected) => {
-  const seen = Object.keys(expected).map((name) => [name, letterActions(letter, states[name as keyof typeof states])])
+])('%s means in each state what it means to s6', (command, expected) => {
+  const seen = Object.keys(expected).map((name) => [name, commandActions(command, states[name as keyof typeof states])])
   expect(Object.fromEntries(seen)).toEqual(expected)
 })
 
 test('U D Q are words that last', () => {
-  expect(letterActions('U', down)).toEqual([{ type: 'word', word: 'running' }, ...want('up')])
-  expect(letterActions('D', runs)).toEqual([{ type: 'word', word: 'stopped' }, ...want('down')])
-  expect(letterActions('Q', runs)).toEqual([{ type: 'word', word: 'stopped' }, ...want('once')])
+  expect(commandActions('U', down)).toEqual([{ type: 'desired', state: 'running' }, ...want('up')])
+  expect(commandActions('D', runs)).toEqual([{ type: 'desired', state: 'stopped' }, ...want('down')])
+  expect(commandActions('Q', runs)).toEqual([{ type: 'desired', state: 'stopped' }, ...want('once')])
 })
 
 test('r only signals what is to run once', () => {
-  expect(letterActions('r', { ...runs, wanted: 'once' })).toEqual(signal('TERM'))
+  expect(commandActions('r', { ...runs, wanted: 'once' })).toEqual(signal('TERM'))
 })
 
 test('every other byte does nothing', () => {
-  const letters = new Set('abcdhikloprqtuxyCDKOPQU12')
+  const commands = new Set('abcdhikloprqtuxyCDKOPQU12')
   for (let byte = 0; byte < 256; byte++) {
-    const letter = String.fromCharCode(byte)
-    if (!letters.has(letter)) expect(letterActions(letter, runs)).toEqual([])
+    const command = String.fromCharCode(byte)
+    if (!commands.has(command)) expect(commandActions(command, runs)).toEqual([])
   }
 })
 
 test('s6-svscanctl looks at the disk, stops the container, or ends the supervisor alone', () => {
-  expect(Object.fromEntries([...'ahnNtqibz?'].map((letter) => [letter, scanAction(letter)]))).toEqual({
+  expect(Object.fromEntries([...'ahnNtqibz?'].map((command) => [command, scanAction(command)]))).toEqual({
     a: 'reconcile',
     h: 'reconcile',
     n: 'reconcile',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FairLetters } from '../../../src/supervisor/s6/fair-commands.ts'
+import { FairCommands } from '../../../src/supervisor/s6/fair-commands.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -10,14 +10,14 @@ const busy = (ms: number): void => {
 
 test('a flood to one slot does not keep another waiting', async () => {
   const obeyed: string[] = []
-  const letters = new FairLetters(systemClock(), (slot, letter) => {
-    obeyed.push(slot + letter)
+  const commands = new FairCommands(systemClock(), (slot, command) => {
+    obeyed.push(slot + command)
     busy(0.2)
   })
   let done = 0
-  letters.add('a', Buffer.alloc(1000, 'u'), () => done++)
+  commands.add('a', Buffer.alloc(1000, 'u'), () => done++)
   let whenDone: readonly string[] = []
-  letters.add('b', Buffer.from('dt'), () => {
+  commands.add('b', Buffer.from('dt'), () => {
     done++
     whenDone = [...obeyed]
   })
@@ -30,28 +30,28 @@ test('a flood to one slot does not keep another waiting', async () => {
 
 test('a flood leaves the loop to others between moments', async () => {
   let count = 0
-  const letters = new FairLetters(systemClock(), () => {
+  const commands = new FairCommands(systemClock(), () => {
     count += 1
     busy(0.5)
   })
-  letters.add('a', Buffer.alloc(200, 'u'), () => undefined)
+  commands.add('a', Buffer.alloc(200, 'u'), () => undefined)
   const gaps: number[] = []
   while (count < 200) {
     const before = count
     await new Promise((resolve) => setImmediate(resolve))
     gaps.push(count - before)
   }
-  // 2 ms of letters that take 0.5 ms: some five, whatever the machine does meanwhile.
+  // 2 ms of commands that take 0.5 ms: some five, whatever the machine does meanwhile.
   expect(Math.max(...gaps)).toBeLessThan(20)
 })
 
-test('letters are obeyed in their order, and those of a slot that goes are forgotten', async () => {
+test('commands are obeyed in their order, and those of a slot that goes are forgotten', async () => {
   const obeyed: string[] = []
-  const letters = new FairLetters(systemClock(), (slot, letter) => {
-    obeyed.push(letter)
-    if (letter === 'x') letters.forget(slot)
+  const commands = new FairCommands(systemClock(), (slot, command) => {
+    obeyed.push(command)
+    if (command === 'x') commands.forget(slot)
   })
-  letters.add('a', Buffer.from('abxcd'), () => obeyed.push('done'))
+  commands.add('a', Buffer.from('abxcd'), () => obeyed.push('done'))
   await waitFor('the end', () => obeyed.includes('x'))
   await new Promise((resolve) => setImmediate(resolve))
   expect(obeyed).toEqual(['a', 'b', 'x'])

@@ -21,7 +21,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ServiceDirs, type ServiceShape, type ServiceStatus } from '../../../src/supervisor/s6/slot-dir.ts'
+import { type ServiceShape, type ServiceStatus, SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import type { Event } from '../../../src/supervisor/s6/supervise-dir.ts'
 import { type Clock, systemClock } from '../../../src/system/clock.ts'
 import { listen } from '../../support/dashboard/event-listener.ts'
@@ -44,21 +44,21 @@ const upNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => ({
   readyAtMs: clock.wallMs(),
   ...change,
 })
-const now = (letters: string): readonly Event[] => [...letters].map((letter) => ({ letter }))
+const now = (events: string): readonly Event[] => [...events].map((code) => ({ code }))
 const downNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => upNow({ pid: null, ready: true, ...change })
 
 let scan: string
 let commands: string[]
 let warnings: string[]
-let dirs: ServiceDirs
-const open = (given = clock): ServiceDirs =>
-  new ServiceDirs({
-    tellOthers: () => undefined,
+let dirs: SlotDirs
+const open = (given = clock): SlotDirs =>
+  new SlotDirs({
+    notifyOthers: () => undefined,
     dir: scan,
     native: realNative,
     clock: given,
     warn: (text) => warnings.push(text),
-    command: (slot, letter) => commands.push(`${slot} ${letter}`),
+    command: (slot, command) => commands.push(`${slot} ${command}`),
   })
 beforeEach(() => {
   scan = mkdtempSync(join(tmpdir(), 'hermes-service-'))
@@ -108,8 +108,8 @@ describe('a slot directory', () => {
   test('keeps to a page for its control: pipes past a thousand are shrunk for everybody else', async () => {
     const sizes: number[] = []
     dirs.close()
-    dirs = new ServiceDirs({
-      tellOthers: () => undefined,
+    dirs = new SlotDirs({
+      notifyOthers: () => undefined,
       dir: scan,
       native: { ...realNative, setPipeSize: (fd, bytes) => sizes.push(realNative.setPipeSize(fd, bytes)) },
       clock,
@@ -255,8 +255,8 @@ describe('a slot directory', () => {
     const wallMs = clock.wallMs()
     const heard = [wallMs - 5000, wallMs - 2000, wallMs + 3_600_000].map((sinceMs) => listen(path(), sinceMs))
     dirs.writeStatus(SLOT, upNow(), [
-      { letter: 'D', shownFromMs: wallMs - 3000 },
-      { letter: 'u', shownFromMs: wallMs - 1000 },
+      { code: 'D', shownFromMs: wallMs - 3000 },
+      { code: 'u', shownFromMs: wallMs - 1000 },
     ])
     expect(heard.map((text) => text())).toEqual(['Du', 'u', 'Du'])
   })
@@ -300,7 +300,7 @@ test('a lock that another process holds is waited for, without a control of its 
   const fd = await waitFor('a reader', () => openSync(path('supervise', 'control'), O_WRONLY | O_NONBLOCK))
   writeSync(fd, 'u')
   closeSync(fd)
-  await waitFor('the letter', () => commands.length > 0)
+  await waitFor('the command', () => commands.length > 0)
   expect(warnings).toEqual([])
 })
 
@@ -319,8 +319,8 @@ test('the locks of many slots that another process holds are waited for, all of 
     return realNative.tryLock(fd)
   }
   const native = { ...realNative, tryLock }
-  dirs = new ServiceDirs({
-    tellOthers: () => undefined,
+  dirs = new SlotDirs({
+    notifyOthers: () => undefined,
     dir: scan,
     native,
     clock: fake,
@@ -417,17 +417,17 @@ describe.skipIf(why !== undefined)(named('with the original s6 tools', why), () 
     expect(svstat('-o', 'updownfor')).toMatch(/^10[01]$/)
   })
 
-  test('s6-svc reaches the slot, letter by letter in the order written', async () => {
+  test('s6-svc reaches the slot, command by command, in the order written', async () => {
     dirs.ensure(SLOT, shape)
     dirs.ensure('gateway-b', shape)
     await supervised()
     expect(run('s6-svc', '-dut', path())).toEqual({ code: 0, out: '' })
-    await waitFor('the letters', () => commands.length === 3)
+    await waitFor('the commands', () => commands.length === 3)
     expect(run('s6-svc', '-k', join(scan, 'gateway-b')).code).toBe(0)
     await waitFor('the other slot', () => commands.length === 4)
     // And again: the end of one writer is no end of file.
     run('s6-svc', '-o', path())
-    await waitFor('the letter', () => commands.length === 5)
+    await waitFor('the command', () => commands.length === 5)
     expect(commands).toEqual([`${SLOT} d`, `${SLOT} u`, `${SLOT} t`, 'gateway-b k', `${SLOT} o`])
   })
 

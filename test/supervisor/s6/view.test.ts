@@ -24,9 +24,9 @@ function story(rules: Parameters<typeof policy>[0], ...events: readonly SlotEven
   return events.map((event) => {
     const before = slot
     slot = step(slot, event, 1000)[0]
-    const letters = eventsBetween(before, slot)
+    const events = eventsBetween(before, slot)
     const { pid, finishing, ready, wantedUp } = serviceStatus(slot, { changedAtMs: 0, readyAtMs: 0 }, false)
-    return `${letters || '-'} ${pid ?? 'none'}${finishing ? ' finishing' : ''}${ready ? ' ready' : ''}${wantedUp ? ' want-up' : ''}`
+    return `${events || '-'} ${pid ?? 'none'}${finishing ? ' finishing' : ''}${ready ? ' ready' : ''}${wantedUp ? ' want-up' : ''}`
   })
 }
 const finish = { finish: { timeoutMs: 5000 } }
@@ -102,9 +102,14 @@ test('the stamps change with what they are stamps of, and with nothing else', ()
   expect(stampsAfter('dD', dead, readied, wallOf)).toEqual({ changedAtMs: 170, readyAtMs: 5180 })
 })
 
-test('the letters of one life are told before those of the next', () => {
-  expect(['', 'uU', 'dDuU', 'dOD', 'Dxsu', 'dDuUdDu'].map((letters) => letters.slice(0, batchLength(letters)))).toEqual(
-    ['', 'uU', 'dD', 'd', 'D', 'dD'],
-  )
+test('the events of one process are sent before those of the next', () => {
+  expect(['', 'uU', 'dDuU', 'dOD', 'Dxsu', 'dDuUdDu'].map((events) => events.slice(0, batchLength(events)))).toEqual([
+    '',
+    'uU',
+    'dD',
+    'd',
+    'D',
+    'dD',
+  ])
   expect(batchLength('dDu'.repeat(30))).toBe(90)
 })

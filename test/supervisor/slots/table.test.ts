@@ -6,7 +6,7 @@ import { ConsoleWriter } from '../../../src/log/io/console.ts'
 import type { Sequenced, ToInit } from '../../../src/protocol/init.ts'
 import type { Slot } from '../../../src/slot/slot.ts'
 import { Launcher } from '../../../src/supervisor/launch/launcher.ts'
-import { ServiceDirs } from '../../../src/supervisor/s6/slot-dir.ts'
+import { SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import { ChildReports } from '../../../src/supervisor/slots/child-reports.ts'
 import { SlotLogs } from '../../../src/supervisor/slots/logs.ts'
 import { type SlotObserver, SlotTable } from '../../../src/supervisor/slots/table.ts'
@@ -37,19 +37,19 @@ function makeTable({
   ...observer
 }: Partial<SlotObserver> & { bug?: (text: string) => void } = {}) {
   const paths = runPaths(join(home, 'run'), 'private')
-  for (const dir of [paths.logFifos, paths.serviceDir]) mkdirSync(dir, { recursive: true })
+  for (const dir of [paths.logFifos, paths.scanDir]) mkdirSync(dir, { recursive: true })
   const clock = fakeClock()
   const warnings: string[] = []
   const warn = (text: string): void => void warnings.push(text)
   const told: { readonly message: ToInit; readonly written: Slot | undefined }[] = []
   const identity = { uid: 0, gid: 0, groups: [], user: 'nobody', home }
-  const services = new ServiceDirs({
-    dir: paths.serviceDir,
+  const services = new SlotDirs({
+    dir: paths.scanDir,
     native,
     clock,
     warn,
     command: () => undefined,
-    tellOthers: () => undefined,
+    notifyOthers: () => undefined,
   })
   const logs = new SlotLogs({
     fifos: paths.logFifos,
