@@ -1,3 +1,5 @@
+import { inNextTurn } from '../../system/next-turn.ts'
+
 /** Reads in one turn of the event loop: about 1 ms of work when each of them gives 64 KiB. */
 const PER_TURN = 4
 
@@ -10,7 +12,11 @@ const PER_TURN = 4
 export class ReadTurns {
   #waiting: (() => void)[] = []
   #reads = 0
-  #scheduled = false
+  readonly #schedule = inNextTurn(() => {
+    this.#reads = 0
+    for (const resume of this.#waiting.splice(0, PER_TURN)) resume()
+    if (this.#waiting.length > 0) this.#schedule()
+  })
 
   /**
    * Says that a chunk has been read and handled.
@@ -30,16 +36,5 @@ export class ReadTurns {
   later(resume: () => void): void {
     this.#schedule()
     this.#waiting.push(resume)
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#reads = 0
-      for (const resume of this.#waiting.splice(0, PER_TURN)) resume()
-      if (this.#waiting.length > 0) this.#schedule()
-    })
   }
 }

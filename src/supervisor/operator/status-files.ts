@@ -1,5 +1,6 @@
 import { childOf, type Slot } from '../../slot/slot.ts'
 import { type Clock, wallTimeOf } from '../../system/clock.ts'
+import { inNextTurn } from '../../system/next-turn.ts'
 import { isStopped } from '../../system/programs/proc.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { Event } from '../s6/supervise-dir.ts'
@@ -40,7 +41,10 @@ export class StatusFiles {
   readonly #options: StatusFilesOptions
   readonly #pending = new Set<string>()
   readonly #s6States = new Map<string, S6State>()
-  #scheduled = false
+  readonly #writeSoon = inNextTurn(() => {
+    this.#write(PER_TURN)
+    if (this.#pending.size > 0) this.#writeSoon()
+  })
 
   constructor(options: StatusFilesOptions) {
     this.#options = options
@@ -116,14 +120,7 @@ export class StatusFiles {
 
   #schedule(key: string): void {
     this.#pending.add(key)
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#write(PER_TURN)
-      const next = this.#pending.values().next()
-      if (!next.done) this.#schedule(next.value)
-    })
+    this.#writeSoon()
   }
 
   /** @param last events are held no longer */

@@ -1,4 +1,5 @@
 import type { Clock } from '../../system/clock.ts'
+import { inNextTurn } from '../../system/next-turn.ts'
 
 /** Time that one turn of the loop may spend on commands; other work is done between turns. */
 const TURN_MS = 2
@@ -17,7 +18,10 @@ export class FairCommands {
   readonly #clock: Clock
   readonly #obey: (slot: string, command: string) => void
   readonly #waiting = new Map<string, Waiting>()
-  #scheduled = false
+  readonly #schedule = inNextTurn(() => {
+    this.#turn()
+    if (this.#waiting.size > 0) this.#schedule()
+  })
 
   constructor(clock: Clock, obey: (slot: string, command: string) => void) {
     this.#clock = clock
@@ -33,16 +37,6 @@ export class FairCommands {
   /** The slot is gone, with its pending commands. */
   forget(slot: string): void {
     this.#waiting.delete(slot)
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#turn()
-      if (this.#waiting.size > 0) this.#schedule()
-    })
   }
 
   #turn(): void {
