@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -15,11 +15,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-const agent = (argv: readonly string[], { silenceMs = 20_000, cwd = dir } = {}) =>
+const agent = (argv: readonly string[], { silenceMs = 20_000, cwd = dir, path = process.env.PATH } = {}) =>
   commandAgent({
     argv,
     cwd,
-    environment: { PATH: process.env.PATH, FROM_ENV: 'seen' },
+    environment: { PATH: path, FROM_ENV: 'seen' },
     clock: systemClock(),
     silenceMs,
   })
@@ -152,6 +152,16 @@ test('a program that is missing, or not executable, is an error that names agent
   const file = join(dir, 'plain')
   writeFileSync(file, 'no program', { mode: 0o644 })
   expect((await failure(ask([file]))).message).toContain('is not executable')
+})
+
+test('a directory on PATH that may not be searched does not make a missing program one that is not executable', async () => {
+  const closed = join(dir, 'closed')
+  mkdirSync(closed, { mode: 0o600 })
+  expect((await failure(ask(['no-such-program'], 'hi', { path: `${closed}:/usr/bin` }))).message).toContain(
+    'no such program on PATH',
+  )
+  mkdirSync(join(dir, 'bin', 'a-directory'), { recursive: true })
+  expect((await failure(ask(['a-directory'], 'hi', { path: join(dir, 'bin') }))).message).toContain('not executable')
 })
 
 test('a prompt that no argument can hold is refused with the way out', async () => {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../system/clock.ts'
 import { type ChildEnding, childEnding } from '../../system/native/child-ending.ts'
@@ -71,7 +73,7 @@ async function* run(facts: CommandFacts, question: Question): AsyncGenerator<str
     }
     const ending = await program.ended
     if (isAborted(question.signal)) throw cancelled()
-    const failure = failureOf(program.name, facts.cwd, ending, program.stderrTail())
+    const failure = failureOf(program.name, facts, ending, program.stderrTail())
     if (failure !== undefined) throw failure
     if (empty) throw new AgentError('empty', `${program.name} ended without writing an answer on stdout`)
   } finally {
@@ -187,7 +189,7 @@ async function raceSilence<T>(
   }
 }
 
-function failureOf(name: string, cwd: string, ending: Ending, stderr: string): AgentError | undefined {
+function failureOf(name: string, facts: CommandFacts, ending: Ending, stderr: string): AgentError | undefined {
   const said = stderr === '' ? '' : `; its output: ${stderr}`
   if ('signal' in ending)
     return new AgentError('failed', `${name} was killed by SIG${signalName(ending.signal)}${said}`)
@@ -196,12 +198,14 @@ function failureOf(name: string, cwd: string, ending: Ending, stderr: string): A
       ? undefined
       : new AgentError('failed', `${name} exited with code ${ending.exitCode}${said}`)
   }
-  const { code, message } = ending.cannotStart
-  const why =
-    code === 'ENOENT'
-      ? `no such program on PATH (or no directory ${cwd})`
-      : code === 'EACCES'
-        ? 'it is not executable'
-        : message
-  return cannotStart(name, why, ending.cannotStart)
+  return cannotStart(name, whyNotStarted(facts, ending.cannotStart), ending.cannotStart)
+}
+
+function whyNotStarted({ argv, cwd, environment }: CommandFacts, { code, message }: NodeJS.ErrnoException): string {
+  if (code !== 'ENOENT' && code !== 'EACCES') return message
+  const [command = ''] = argv
+  const path = command.includes('/') ? [] : (environment.PATH ?? '').split(':')
+  // A directory on PATH that may not be searched makes EACCES of a program that is nowhere (execvp(3)).
+  const isNowhere = path.length > 0 && !path.some((dir) => existsSync(join(dir, command)))
+  return code === 'ENOENT' || isNowhere ? `no such program on PATH (or no directory ${cwd})` : 'it is not executable'
 }
