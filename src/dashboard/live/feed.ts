@@ -1,21 +1,18 @@
 import type { ControlClient } from '../../control/client.ts'
 import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
-import { type Cancel, type Clock, pause } from '../../system/clock.ts'
-import { HermesError } from '../../system/errors.ts'
+import type { Cancel } from '../../system/clock.ts'
 import type { Usage } from '../contract/contract.ts'
 import type { BoardWatch } from './board-watch.ts'
 import { applied } from './slot-view.ts'
+import { type FollowFacts, followSupervisors } from './supervisors.ts'
 import { type UsageLook, usageBetween } from './usage.ts'
 import { frame, type Viewer } from './viewer.ts'
 
-export interface FeedFacts {
-  readonly connect: () => Promise<ControlClient>
-  readonly clock: Clock
+export interface FeedFacts extends FollowFacts {
   readonly boards: BoardWatch
   readonly lookAtUsage: (slots: StatusResult['slots']) => UsageLook
 }
 
-const RETRY_MS = 500
 const USAGE_MS = 2000
 const BOARDS_MS = 250
 
@@ -56,7 +53,13 @@ export class Feed {
 
   #begin(): void {
     this.#stop = new AbortController()
-    void this.#run(this.#stop.signal)
+    const { signal } = this.#stop
+    void followSupervisors(
+      this.#facts,
+      signal,
+      (client) => this.#follow(client, signal),
+      () => this.#lose(),
+    )
     this.#every(USAGE_MS, () => this.#sample())
     this.#every(BOARDS_MS, () => {
       for (const board of this.#facts.boards.look()) this.#tell(frame('kanban', { board }))
@@ -84,20 +87,6 @@ export class Feed {
     this.#timers[place] = clock.at(clock.nowMs(), turn)
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.#follow(signal)
-      } catch (error) {
-        // No supervisor, or one that ends: follow the next one. Anything else is a bug.
-        if (!(error instanceof HermesError)) throw error
-      }
-      if (signal.aborted) return
-      this.#lose()
-      await pause(this.#facts.clock, RETRY_MS, signal)
-    }
-  }
-
   /** No supervisor answers: the known state of its slots is outdated. */
   #lose(): void {
     if (this.#away) return
@@ -106,8 +95,7 @@ export class Feed {
     this.#tell(frame('away', {}))
   }
 
-  async #follow(signal: AbortSignal): Promise<void> {
-    const client = await this.#facts.connect()
+  async #follow(client: ControlClient, signal: AbortSignal): Promise<void> {
     const refresh = async (): Promise<void> => {
       const status = await client.request('status', {})
       if (signal.aborted) return
@@ -115,23 +103,19 @@ export class Feed {
       this.#away = false
       this.#tell(frame('status', status))
     }
-    try {
-      const attempt = new AbortController()
-      let refreshed: Promise<void> = Promise.resolve()
-      // Following starts before the status is requested, so no event is missed in between.
-      const onStart = (): void => {
-        refreshed = refresh()
-        // Without a status, changes cannot be applied to anything: start again.
-        refreshed.catch(() => attempt.abort())
-      }
-      const either = AbortSignal.any([signal, attempt.signal])
-      for await (const event of client.follow('events', {}, { signal: either, onStart })) {
-        await refreshed
-        if (event.missed === undefined) this.#change(event)
-        else await refresh()
-      }
-    } finally {
-      client.close()
+    const attempt = new AbortController()
+    let refreshed: Promise<void> = Promise.resolve()
+    // Following starts before the status is requested, so no event is missed in between.
+    const onStart = (): void => {
+      refreshed = refresh()
+      // Without a status, changes cannot be applied to anything: start again.
+      refreshed.catch(() => attempt.abort())
+    }
+    const either = AbortSignal.any([signal, attempt.signal])
+    for await (const event of client.follow('events', {}, { signal: either, onStart })) {
+      await refreshed
+      if (event.missed === undefined) this.#change(event)
+      else await refresh()
     }
   }
 

@@ -1,7 +1,6 @@
 import type { ControlClient } from '../../control/client.ts'
-import { type Clock, pause } from '../../system/clock.ts'
-import { HermesError } from '../../system/errors.ts'
 import { LogBatch } from './log-batch.ts'
+import { type FollowFacts, followSupervisors } from './supervisors.ts'
 import { frame, type Viewer } from './viewer.ts'
 
 const BATCH_MS = 100
@@ -9,12 +8,6 @@ const BATCH_MS = 100
 const FLOOD_MS = 300
 /** Chunks that may wait here; the supervisor counts what we miss beyond them. Each may be 64 KB. */
 const WAITING_CHUNKS = 4
-const RETRY_MS = 500
-
-export interface FollowFacts {
-  readonly connect: () => Promise<ControlClient>
-  readonly clock: Clock
-}
 
 /** Logs with viewers: one follower of the supervisor per slot, for any number of viewers. */
 export class LogFollowers {
@@ -49,7 +42,7 @@ class SlotFollower {
   constructor(facts: FollowFacts, slot: string) {
     this.#facts = facts
     this.#slot = slot
-    void this.#run()
+    void followSupervisors(facts, this.#stop.signal, (client) => this.#follow(client))
   }
 
   add(viewer: Viewer): void {
@@ -66,33 +59,15 @@ class SlotFollower {
     return true
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      try {
-        await this.#follow(signal)
-      } catch (error) {
-        // No supervisor, or one that ends: follow the next one. Anything else is a bug.
-        if (!(error instanceof HermesError)) throw error
-      }
-      if (!signal.aborted) await pause(this.#facts.clock, RETRY_MS, signal)
-    }
-  }
-
-  async #follow(signal: AbortSignal): Promise<void> {
-    const client = await this.#facts.connect()
-    try {
-      const options = { signal, maxWaiting: WAITING_CHUNKS }
-      for await (const event of client.follow('logs', { slots: [this.#slot] }, options)) {
-        const at = new Date(this.#facts.clock.wallMs()).toISOString()
-        this.#batch.add(event.lines, at, event.missed ?? 0)
-        this.#flushSoon()
-        // Reads no faster than viewers are served, so that a slot at full speed costs the supervisor a count and not
-        // a copy.
-        if (this.#batch.isFull) await this.#flushed.promise
-      }
-    } finally {
-      client.close()
+  async #follow(client: ControlClient): Promise<void> {
+    const options = { signal: this.#stop.signal, maxWaiting: WAITING_CHUNKS }
+    for await (const event of client.follow('logs', { slots: [this.#slot] }, options)) {
+      const at = new Date(this.#facts.clock.wallMs()).toISOString()
+      this.#batch.add(event.lines, at, event.missed ?? 0)
+      this.#flushSoon()
+      // Reads no faster than viewers are served, so that a slot at full speed costs the supervisor a count and not
+      // a copy.
+      if (this.#batch.isFull) await this.#flushed.promise
     }
   }
 
