@@ -20,6 +20,9 @@ export const KEPT_TEXTS = ['key', 'ended', 'tokens'] as const
 export type KeptText = (typeof KEPT_TEXTS)[number]
 export const isKeptText = (value: unknown): value is KeptText => KEPT_TEXTS.some((name) => name === value)
 
+/** Largest key file that HERMES_DASHBOARD_KEY_FILE may name. */
+export const MAX_KEY_FILE_BYTES = 1024
+
 /** A text, or why it cannot be read. Both are absent where there is none. */
 export interface HandedText {
   readonly text?: string | undefined

@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { replaceFile } from '../../profile/replace-file.ts'
-import type { HandedText } from '../../protocol/handover.ts'
-import { readRegularFile, readSmallFile } from '../../system/files/small-file.ts'
+import { type HandedText, MAX_KEY_FILE_BYTES } from '../../protocol/handover.ts'
+import { readMountedFile, readSmallFile } from '../../system/files/small-file.ts'
 import type { Handed } from '../settings/handover.ts'
 import { misconfigured } from '../settings/settings.ts'
 import { dashboardKey } from './key-file.ts'
 
 export const KEY_BYTES = 32
-const MAX_KEY_FILE_BYTES = 1024
 const MAX_ENDED_BYTES = 1_000_000
 
 /** A text that outlives a restart. */
@@ -51,7 +50,8 @@ export function keepingOf(facts: KeepingFacts): Keeping {
       : handed === undefined && inImage
         ? nowhere(facts.warn)
         : inVolume(home)
-  const given = handed?.keyFile ?? (facts.keyFile === undefined ? undefined : readKeyFile(facts.keyFile))
+  const given =
+    handed?.keyFile ?? (facts.keyFile === undefined ? undefined : readMountedFile(facts.keyFile, MAX_KEY_FILE_BYTES))
   return given === undefined ? keeping : { ...keeping, key: async () => keyFrom(given, facts.keyFile ?? '') }
 }
 
@@ -94,15 +94,6 @@ function nowhere(warn: (text: string) => void): Keeping {
       return randomBytes(KEY_BYTES)
     },
     ended: { where: 'memory', read: () => ({}), write: async () => undefined },
-  }
-}
-
-function readKeyFile(path: string): HandedText {
-  try {
-    const text = readRegularFile(path, MAX_KEY_FILE_BYTES)
-    return text === undefined ? { problem: 'is not there' } : { text }
-  } catch (error) {
-    return { problem: (error as NodeJS.ErrnoException).code ?? (error as Error).message }
   }
 }
 

@@ -2,16 +2,16 @@ import type { Socket } from 'node:net'
 import {
   HANDOVER_FD,
   HANDOVER_VARIABLE,
-  type HandedText,
   type Handover,
   type Kept,
   MAX_HANDOVER_LINE_BYTES,
+  MAX_KEY_FILE_BYTES,
   parseKeep,
 } from '../../protocol/handover.ts'
 import { LineSplitter } from '../../protocol/lines.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { partSecrets } from '../../system/dashboard-secrets.ts'
-import { readRegularFile } from '../../system/files/small-file.ts'
+import { readMountedFile } from '../../system/files/small-file.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import type { Variables } from '../facts/environment.ts'
@@ -21,7 +21,6 @@ import type { DashboardMemory } from './dashboard-memory.ts'
 
 /** The slot of `HERMES_DASHBOARD=1`. */
 export const DASHBOARD_SLOT = 'dashboard'
-const MAX_KEY_FILE_BYTES = 1024
 /**
  * Settings of Node that are read at its start and load no code, because the dashboard contacts identity providers. It
  * gets its other variables after dropping root.
@@ -115,17 +114,8 @@ export class DashboardProgram {
       secrets: { ...this.#options.secrets, ...secrets },
       ...(as === 'slot' && { cwd: home }),
       ...(memory !== undefined && { kept: memory.texts() }),
-      ...(keyFile && { keyFile: readKeyFile(keyFile) }),
+      // As root: a mounted secret is often readable only by root.
+      ...(keyFile && { keyFile: readMountedFile(keyFile, MAX_KEY_FILE_BYTES) }),
     }
-  }
-}
-
-/** As root: a mounted secret is often readable only by root, and often behind a link. */
-function readKeyFile(path: string): HandedText {
-  try {
-    const text = readRegularFile(path, MAX_KEY_FILE_BYTES)
-    return text === undefined ? { problem: 'is not there' } : { text }
-  } catch (error) {
-    return { problem: (error as NodeJS.ErrnoException).code ?? (error as Error).message }
   }
 }

@@ -84,6 +84,16 @@ export function readTail(path: string, maxBytes: number): SmallFile {
 export const readRegularFile = (path: string, maxBytes: number): string | undefined =>
   unlessCode(['ENOENT'], () => readRegularBytes(path, maxBytes).toString('utf8'))
 
+/** Like {@link readSmallFile}, for a secret that is mounted, often behind a link. A missing file is a problem, too. */
+export function readMountedFile(path: string, maxBytes: number): SmallFile {
+  try {
+    return { text: readRegularBytes(path, maxBytes).toString('utf8') }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return { problem: code === 'ENOENT' ? 'is not there' : (code ?? message) }
+  }
+}
+
 /** Like {@link readRegularFile}, for a file that must exist. @throws Error likewise, including ENOENT */
 export function readRegularBytes(path: string, maxBytes: number): Buffer {
   try {

@@ -4,7 +4,13 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readRegularFile, readSmallBytes, readSmallFile, readTail } from '../../../src/system/files/small-file.ts'
+import {
+  readMountedFile,
+  readRegularFile,
+  readSmallBytes,
+  readSmallFile,
+  readTail,
+} from '../../../src/system/files/small-file.ts'
 
 const MAX = 4096
 const dir = mkdtempSync(join(tmpdir(), 'hermes-small-file-'))
@@ -86,4 +92,14 @@ describe('a file that somebody else can write', () => {
     expect(readTail(file, 5)).toEqual({ text: 'last\n' })
     expect(readTail(file, MAX)).toEqual({ text: 'first\nlast\n' })
   })
+})
+
+test('a mounted secret may lie behind a link; a missing one is a problem', () => {
+  const file = join(dir, 'secret')
+  writeFileSync(file, 'key')
+  symlinkSync(file, join(dir, 'secret-link'))
+  expect(readMountedFile(join(dir, 'secret-link'), 10)).toEqual({ text: 'key' })
+  expect(readMountedFile(join(dir, 'no-secret'), 10)).toEqual({ problem: 'is not there' })
+  expect(readMountedFile(file, 2)).toEqual({ problem: 'it is larger than 2 bytes' })
+  expect(readMountedFile(dir, 10).problem).toBe('it is not a regular file')
 })
