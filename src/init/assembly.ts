@@ -4,10 +4,10 @@
  * shutdown, the `listener` of the supervisor's process.
  */
 import { join } from 'node:path'
-import type { ConsoleSink } from '../protocol/start-up.ts'
 import type { MachineClock } from '../system/clock.ts'
 import { partSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT } from '../system/errors.ts'
+import type { ConsoleSink } from '../system/native/console-sink.ts'
 import type { Native } from '../system/native/native.ts'
 import { homePaths } from '../system/paths.ts'
 import { isImageInstall } from '../system/programs/install.ts'

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import type { ConsoleSink, SupervisorStart } from '../protocol/start-up.ts'
+import type { SupervisorStart } from '../protocol/start-up.ts'
+import type { ConsoleSink } from '../system/native/console-sink.ts'
 import { ownNode } from '../system/programs/own-node.ts'
 import type { RunDirectory } from './boot/run-directory.ts'
 import type { Variables } from './facts/environment.ts'

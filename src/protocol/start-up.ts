@@ -1,14 +1,5 @@
 /** Facts that init passes to the supervisor at its start. */
-
-/** A stream of the container, and how to write to it without blocking (docs/ARCHITECTURE.md, "Logs"). */
-export interface ConsoleSink {
-  readonly fd: number
-  /**
-   * `stream`: a private O_NONBLOCK description. `shared`: the inherited one; poll for room before each write of at
-   * most 4096 bytes. `file`: never blocks. `socket`: send(MSG_DONTWAIT). `none`: closed, write nothing.
-   */
-  readonly kind: 'stream' | 'shared' | 'file' | 'socket' | 'none'
-}
+import type { ConsoleSink } from '../system/native/console-sink.ts'
 
 /** The supervisor's only argument, as JSON. File descriptors are inherited. */
 export interface SupervisorStart {

@@ -1,7 +1,7 @@
-import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs'
-import type { ConsoleSink } from '../../protocol/start-up.ts'
+import { constants, fstatSync, openSync, type Stats } from 'node:fs'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Level } from '../../system/level.ts'
+import { type ConsoleSink, writeToSink } from '../../system/native/console-sink.ts'
 import type { Native } from '../../system/native/native.ts'
 import { readProcess } from '../../system/programs/proc.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
@@ -57,8 +57,6 @@ export function widen({ kind, fd }: ConsoleSink, native: Pick<Native, 'setPipeSi
 
 const isOurTerminal = ({ rdev }: Stats): boolean => rdev !== 0 && readProcess(process.pid)?.terminal === rdev
 
-/** Amount that a FIFO with room takes without blocking (pipe(7)). */
-const PIPE_BUF = 4_096
 /** Lines that may wait for a slow reader. */
 const MAX_WAITING = 200
 const RETRY_MS = 50
@@ -146,9 +144,7 @@ export class OwnConsole {
   #put(bytes: Buffer): number {
     const { sink, native } = this.#options
     try {
-      if (sink.kind === 'socket') return native.sendNonblocking(sink.fd, bytes)
-      if (sink.kind !== 'shared') return writeSync(sink.fd, bytes)
-      return native.hasRoom(sink.fd) ? writeSync(sink.fd, bytes.subarray(0, PIPE_BUF)) : 0
+      return writeToSink(sink, native, bytes)
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : bytes.length
     }

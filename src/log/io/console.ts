@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
-import type { ConsoleSink } from '../../protocol/start-up.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { type ConsoleSink, writeToSink } from '../../system/native/console-sink.ts'
 import type { Native } from '../../system/native/native.ts'
-import { ATOMIC_BYTES, countLines, packEnd } from '../lines.ts'
+import { countLines, packEnd } from '../lines.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { ReaderWatch } from './reader-watch.ts'
 
@@ -135,7 +135,7 @@ export class ConsoleWriter {
     try {
       while (at < lines.length) {
         const end = this.#sink.kind === 'file' ? lines.length : packEnd(lines, at)
-        const done = this.#putOnce(lines.subarray(at, end))
+        const done = writeToSink(this.#sink, this.#native, lines.subarray(at, end))
         if (done === 0) break
         at += done
       }
@@ -144,13 +144,6 @@ export class ConsoleWriter {
       if (code === undefined || !NO_ROOM.has(code)) this.end()
     }
     return at
-  }
-
-  #putOnce(bytes: Uint8Array): number {
-    const { fd, kind } = this.#sink
-    if (kind === 'socket') return this.#native.sendNonblocking(fd, bytes)
-    if (kind !== 'shared') return writeSync(fd, bytes)
-    return this.#native.hasRoom(fd) ? writeSync(fd, bytes.subarray(0, ATOMIC_BYTES)) : 0
   }
 
   #hold(lines: Uint8Array): void {
