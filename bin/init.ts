@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { endCopy, givenEnvironment } from '../src/init/facts/environment.ts'
 import { runInit } from '../src/init/run.ts'
 
-const words = process.argv.slice(2)
-const foreground = words[0] === '--foreground'
+const argv = process.argv.slice(2)
+const foreground = argv[0] === '--foreground'
 
 const env = foreground ? process.env : givenEnvironment(process.env)
 // The wrapper's fork has passed on the environment; it may have ended already.
@@ -14,6 +14,6 @@ void runInit({
   // This bundle lies in lib/.
   install: dirname(__dirname),
   foreground,
-  words: foreground ? words.slice(1) : words,
+  argv: foreground ? argv.slice(1) : argv,
   env,
 })

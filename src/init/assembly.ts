@@ -27,7 +27,7 @@ import { readEnvironment, type Variables } from './facts/environment.ts'
 import type { InitFacts, InitOptions } from './facts/facts.ts'
 import { namesOf } from './facts/identity.ts'
 import { RootEnvironment, SAFE_PATH } from './facts/root-environment.ts'
-import { Voice } from './init-log.ts'
+import { InitLog } from './init-log.ts'
 import type { Level, OwnConsole } from './processes/own-console.ts'
 import { Pipes } from './processes/pipes.ts'
 import { Processes } from './processes/processes.ts'
@@ -56,30 +56,30 @@ export interface InitParts {
 }
 
 /** What every part may use. */
-export type Ground = ReturnType<typeof layGround>
-export type SupervisorSide = ReturnType<typeof makeSupervisor>
-export type Slots = ReturnType<typeof makeSlots>
-export type BootSide = ReturnType<typeof makeBoot>
+export type BaseParts = ReturnType<typeof makeBase>
+export type SupervisorParts = ReturnType<typeof makeSupervisor>
+export type SlotParts = ReturnType<typeof makeSlots>
+export type BootParts = ReturnType<typeof makeBoot>
 
 /** Directories, the console, what knows processes, and the end of it all. */
-export function layGround(
+export function makeBase(
   given: InitParts,
   later: { readonly supervisor: () => SupervisorProcess | undefined; readonly stopped: () => StoppedParts },
 ) {
   const { options, facts, native, clock, own } = given
-  const voice = new Voice(own, later.supervisor)
-  const say = (level: Level, text: string): void => voice.say(level, text)
-  const warn = (text: string): void => say('warn', text)
+  const initLog = new InitLog(own, later.supervisor)
+  const log = (level: Level, text: string): void => initLog.log(level, text)
+  const warn = (text: string): void => log('warn', text)
   const directories = makeDirectories(options, facts, native)
   const { paths } = directories.run
   const container = (): Variables => readEnvironment(paths.environmentDir)
   const hasHooks = !options.foreground
-  const shutdown = new Shutdown({ native, clock, own, facts, hasHooks, parts: later.stopped, say })
+  const shutdown = new Shutdown({ native, clock, own, facts, hasHooks, parts: later.stopped, log })
   const processes = new Processes(native)
   return {
     given,
-    voice,
-    say,
+    initLog,
+    log,
     warn,
     directories,
     container,
@@ -97,14 +97,14 @@ export function layGround(
 
 /** The supervisor's process, and what it leaves for the next one. */
 export function makeSupervisor(
-  { given, directories, processes, warn }: Ground,
+  { given, directories, processes, warn }: BaseParts,
   later: { readonly listener: () => SupervisorListener },
 ) {
   const { options, facts, native, clock, stdout, stderr } = given
   const { run, control } = directories
   const health = new HealthFile(run.paths.health)
   const memory = new SupervisorMemory({ dir: run.paths.slotStates, warn })
-  const { install, foreground, words } = options
+  const { install, foreground, argv } = options
   const supervisor = new SupervisorProcess({
     clock,
     native,
@@ -112,7 +112,7 @@ export function makeSupervisor(
     command: supervisorCommand({
       install,
       foreground,
-      words,
+      argv,
       facts,
       run,
       stdout,
@@ -131,8 +131,8 @@ export function makeSupervisor(
 
 /** What runs in slots. */
 export function makeSlots(
-  { given, directories, processes, reaper, shutdown, rootEnvironment, container, warn }: Ground,
-  { supervisor }: SupervisorSide,
+  { given, directories, processes, reaper, shutdown, rootEnvironment, container, warn }: BaseParts,
+  { supervisor }: SupervisorParts,
 ) {
   const { options, facts, native, clock } = given
   const { home, identity, dropped, prefix } = facts
@@ -187,11 +187,11 @@ export function makeSlots(
 }
 
 /** The boot, what it waits at, and the main program. */
-export function makeBoot(ground: Ground, { supervisor }: SupervisorSide, { services, dashboard }: Slots) {
-  const { given, directories, processes, rootEnvironment, container, shutdown, say, warn } = ground
+export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { services, dashboard }: SlotParts) {
+  const { given, directories, processes, rootEnvironment, container, shutdown, log, warn } = base
   const { options, facts, native, clock } = given
   const { home, identity, dropped, prefix, uid } = facts
-  const { install, words } = options
+  const { install, argv } = options
   const { paths } = directories.run
   const volume: VolumeOptions = {
     home,
@@ -201,7 +201,7 @@ export function makeBoot(ground: Ground, { supervisor }: SupervisorSide, { servi
     dropped,
     processes,
     repair: ownNode('repair', install),
-    say,
+    log,
   }
   const lock = new VolumeLock({
     file: homePaths(home).lease,
@@ -215,18 +215,18 @@ export function makeBoot(ground: Ground, { supervisor }: SupervisorSide, { servi
     begin: new BeginGate({
       home,
       lock,
-      withoutLease: isDashboard(words),
+      withoutLease: isDashboard(argv),
       look: (what) => (what === 'prepare' ? prepareVolume : whyUnwritable)(volume),
       send: (message) => supervisor.send(message),
       unusable: (why) => shutdown.stopWith(EXIT.failed, why),
-      say,
+      log,
     }),
-    profiles: new ProfilesGate({ clock, say }),
+    profiles: new ProfilesGate({ clock, log }),
     main: new MainGate({
       clock,
       env: facts.environment,
       stopWith: (code, why) => shutdown.stopWith(code, why),
-      say,
+      log,
     }),
   }
   const hooks = new Hooks({
@@ -235,12 +235,12 @@ export function makeBoot(ground: Ground, { supervisor }: SupervisorSide, { servi
     env: () => rootEnvironment.variables(),
     script: hookScript(paths),
     ...(dropped && { runtimeUser: identity }),
-    say,
+    log,
   })
   const main = new MainProgram({
     native,
     processes,
-    words,
+    argv,
     hermes: join(install, 'bin', 'hermes'),
     stored: container,
     dashboard,
@@ -254,9 +254,9 @@ export function makeBoot(ground: Ground, { supervisor }: SupervisorSide, { servi
     native,
     programs: { supervisor, hooks, services, main },
     gates,
-    servicesBoot: () => ({ install, paths, identity, uid, processes, rootPath: rootEnvironment.path(), say }),
+    servicesBoot: () => ({ install, paths, identity, uid, processes, rootPath: rootEnvironment.path(), log }),
     shutdown,
-    say,
+    log,
   })
   return { boot, gates, hooks, main, repair: () => prepareVolume(volume) }
 }

@@ -19,7 +19,7 @@ export interface BootOptions {
   /** Asked when the hooks are done: they may have changed what it tells. */
   readonly servicesBoot: () => ServicesBootOptions
   readonly shutdown: Pick<Shutdown, 'begun' | 'stopWith'>
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 export interface BootedContainer {
@@ -76,27 +76,27 @@ export class Boot {
     try {
       this.#options.native.becomeSubreaper()
     } catch (error) {
-      this.#options.say('warn', `orphans of the slots go to another process: ${(error as Error).message}`)
+      this.#options.log('warn', `orphans of the slots go to another process: ${(error as Error).message}`)
     }
   }
 
   #sayWhatNext(): void {
-    const { say } = this.#options
+    const { log } = this.#options
     const { facts, options, runDir } = this.#options.container
     const { home, uid } = facts
     const type = pasteable({ HOME: options.env.HOME, home, runDir, uid, install: options.install }, 'status')
-    say('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
+    log('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
   }
 
   /** `docker run` with nothing but the image's name: a container that says nothing looks like one that hangs. */
   #sayNoMain(): void {
-    const { container, say } = this.#options
+    const { container, log } = this.#options
     const exec = `docker exec ${hostname()} hermes`
-    say(
+    log(
       'info',
       `supervising ${container.facts.home} without a main program: gateways run until the container is stopped`,
     )
-    say('info', `next: ${exec} gateway start, to start the default gateway; ${exec} status, to see what runs`)
+    log('info', `next: ${exec} gateway start, to start the default gateway; ${exec} status, to see what runs`)
   }
 
   async #runHooks(): Promise<void> {

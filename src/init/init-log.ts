@@ -6,7 +6,7 @@ import type { SupervisorProcess } from './programs/supervisor-process.ts'
 const MAX_WAITING = 100
 
 /** Logs init's messages: on the console at once, and in the supervisor's log as soon as a supervisor listens. */
-export class Voice {
+export class InitLog {
   readonly #own: OwnConsole
   readonly #supervisor: () => Pick<SupervisorProcess, 'listens' | 'send'> | undefined
   readonly #waiting: ToSupervisor[] = []
@@ -16,7 +16,7 @@ export class Voice {
     this.#supervisor = supervisor
   }
 
-  say(level: Level, text: string): void {
+  log(level: Level, text: string): void {
     this.#own.line(level, text)
     const note: ToSupervisor = { type: 'note', level, text }
     const supervisor = this.#supervisor()

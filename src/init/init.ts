@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import { INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
 import {
-  type BootSide,
-  type Ground,
+  type BaseParts,
+  type BootParts,
   type InitParts,
-  layGround,
+  makeBase,
   makeBoot,
   makeSlots,
   makeSupervisor,
-  type Slots,
-  type SupervisorSide,
+  type SlotParts,
+  type SupervisorParts,
 } from './assembly.ts'
 import { notifyListeners } from './processes/listeners.ts'
 import type { SupervisorListener } from './programs/supervisor-process.ts'
@@ -18,40 +18,40 @@ import { listenForSignals } from './signals.ts'
 
 /** One life of a container: boot, supervise, stop. */
 export class Init {
-  readonly #ground: Ground
-  readonly #side: SupervisorSide
-  readonly #slots: Slots
-  readonly #boot: BootSide
+  readonly #base: BaseParts
+  readonly #supervisor: SupervisorParts
+  readonly #slots: SlotParts
+  readonly #boot: BootParts
   /** Asked for since the last one began. */
   #repairs = 0
 
   constructor(parts: InitParts) {
-    const ground = layGround(parts, { supervisor: () => this.#side?.supervisor, stopped: () => this.#stopped() })
-    this.#ground = ground
-    this.#side = makeSupervisor(ground, { listener: () => this.#listener })
-    this.#slots = makeSlots(ground, this.#side)
-    this.#boot = makeBoot(ground, this.#side, this.#slots)
+    const base = makeBase(parts, { supervisor: () => this.#supervisor?.supervisor, stopped: () => this.#stopped() })
+    this.#base = base
+    this.#supervisor = makeSupervisor(base, { listener: () => this.#listener })
+    this.#slots = makeSlots(base, this.#supervisor)
+    this.#boot = makeBoot(base, this.#supervisor, this.#slots)
     const { facts } = parts
-    const { modeProblem, control } = ground.directories
-    for (const note of facts.notes) ground.say('info', note)
-    for (const warning of facts.warnings) ground.warn(warning)
-    if (modeProblem !== undefined) ground.warn(modeProblem)
-    if (typeof control === 'string') ground.warn(control)
+    const { modeProblem, control } = base.directories
+    for (const note of facts.notes) base.log('info', note)
+    for (const warning of facts.warnings) base.warn(warning)
+    if (modeProblem !== undefined) base.warn(modeProblem)
+    if (typeof control === 'string') base.warn(control)
   }
 
   /** Boots; what follows then comes from signals, the supervisor and the main program. */
   async boot(): Promise<void> {
-    const { given, say, reaper, shutdown } = this.#ground
+    const { given, log, reaper, shutdown } = this.#base
     const { options, native } = given
     listenForSignals({
       foreground: options.foreground,
       childEnded: () => reaper.scanSoon(),
       stop: () => void shutdown.begin(),
       interrupt: () => shutdown.interrupt(),
-      reconcile: () => this.#side.supervisor.send({ type: 'reconcile' }),
+      reconcile: () => this.#supervisor.supervisor.send({ type: 'reconcile' }),
       main: this.#boot.main,
       native,
-      bug: (error) => say('error', `a bug in init: ${error instanceof Error ? error.stack : String(error)}`),
+      bug: (error) => log('error', `a bug in init: ${error instanceof Error ? error.stack : String(error)}`),
     })
     await this.#boot.boot.run()
   }
@@ -59,8 +59,16 @@ export class Init {
   #stopped(): StoppedParts {
     const { gates, main, hooks } = this.#boot
     const { children, services } = this.#slots
-    const { exitCode } = this.#ground.directories
-    return { children, services, supervisor: this.#side.supervisor, gates, main, hooks, ...(exitCode && { exitCode }) }
+    const { exitCode } = this.#base.directories
+    return {
+      children,
+      services,
+      supervisor: this.#supervisor.supervisor,
+      gates,
+      main,
+      hooks,
+      ...(exitCode && { exitCode }),
+    }
   }
 
   readonly #listener: SupervisorListener = {
@@ -75,7 +83,7 @@ export class Init {
   #receive(message: ToInit): void {
     switch (message.type) {
       case 'hello':
-        this.#side.supervisor.restore(this.#side.memory.messages(), () => this.#welcome())
+        this.#supervisor.supervisor.restore(this.#supervisor.memory.messages(), () => this.#welcome())
         return
       case 'spawn':
         this.#slots.children.spawn(message)
@@ -87,21 +95,21 @@ export class Init {
         this.#slots.children.forget(message.slot)
         return
       case 'letters':
-        if (this.#ground.given.facts.dropped)
+        if (this.#base.given.facts.dropped)
           notifyListeners(
-            join(this.#ground.directories.run.paths.scanDir, message.slot),
+            join(this.#base.directories.run.paths.scanDir, message.slot),
             message.letters,
-            this.#ground.given.facts.identity.uid,
+            this.#base.given.facts.identity.uid,
           )
         return
       case 'ack':
         this.#slots.children.events.acknowledge(message.seq)
         return
       case 'shutdown':
-        this.#ground.shutdown.stopWith(message.exitCode, message.reason)
+        this.#base.shutdown.stopWith(message.exitCode, message.reason)
         return
       case 'drained':
-        this.#ground.shutdown.drained()
+        this.#base.shutdown.drained()
         return
       case 'booted':
         this.#boot.gates.profiles.pass()
@@ -123,19 +131,19 @@ export class Init {
 
   #welcome(): void {
     const { begun, lease } = this.#boot.gates.begin
-    this.#side.supervisor.send({
+    this.#supervisor.supervisor.send({
       type: 'welcome',
       v: INIT_PROTOCOL_VERSION,
       children: this.#slots.children.facts(),
       begun,
       lease,
       replay: this.#slots.children.events.unacknowledged().length,
-      frozen: this.#ground.given.clock.frozen(),
+      frozen: this.#base.given.clock.frozen(),
     })
     // Before the replay: an exit in it must not lead to a start any more.
-    if (this.#ground.shutdown.begun) this.#side.supervisor.send({ type: 'stop' })
-    this.#side.supervisor.deliver()
-    this.#ground.voice.catchUp()
+    if (this.#base.shutdown.begun) this.#supervisor.supervisor.send({ type: 'stop' })
+    this.#supervisor.supervisor.deliver()
+    this.#base.initLog.catchUp()
   }
 
   /** One at a time: a supervisor with repeated requests keeps at most one program busy. */
@@ -143,11 +151,11 @@ export class Init {
     this.#repairs += 1
     if (this.#repairs > 1) return
     let done = 0
-    while (done < this.#repairs && this.#boot.gates.begin.begun && !this.#ground.shutdown.begun) {
+    while (done < this.#repairs && this.#boot.gates.begin.begun && !this.#base.shutdown.begun) {
       done = this.#repairs
       await this.#boot.repair()
     }
     this.#repairs = 0
-    this.#side.supervisor.send({ type: 'repaired' })
+    this.#supervisor.supervisor.send({ type: 'repaired' })
   }
 }

@@ -26,7 +26,7 @@ const isOutOfDescriptors = (error: unknown): boolean =>
 export async function runInit(given: InitOptions): Promise<void> {
   const options = given.foreground
     ? { ...given, env: withoutNpm(given.env) }
-    : { ...given, words: withoutForwarders(given.words) }
+    : { ...given, argv: withoutForwarders(given.argv) }
   const { native, problem } = await loadNative()
   const clock = systemClock()
   // Before root is dropped: afterwards they could not be opened.

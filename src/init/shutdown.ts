@@ -32,7 +32,7 @@ export interface ShutdownOptions {
   readonly hasHooks: boolean
   /** Asked when it begins: everything else knows this shutdown. */
   readonly parts: () => StoppedParts
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 /** What has to end. */
@@ -86,15 +86,15 @@ export class Shutdown {
   /** @param code null: it was asked for, as with TERM */
   stopWith(code: number | null, why: string): void {
     if (this.begun) return
-    this.#options.say(code === null ? 'info' : 'error', `stopping: ${why}`)
+    this.#options.log(code === null ? 'info' : 'error', `stopping: ${why}`)
     void this.begin(code ?? undefined)
   }
 
   /** Ctrl-C: the first one asks everything to stop, a later one kills what is still stopping. */
   interrupt(): void {
-    const { clock, say } = this.#options
+    const { clock, log } = this.#options
     if (this.#stop === undefined) {
-      say('info', 'stopping; press Ctrl-C again to kill')
+      log('info', 'stopping; press Ctrl-C again to kill')
       void this.begin()
       // Only now: a duplicate may already be pending while the stop is starting.
       this.#hurryFromMs = clock.nowMs() + DUPLICATE_MS
@@ -112,7 +112,7 @@ export class Shutdown {
    */
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
-    const { native, clock, own, facts, say } = this.#options
+    const { native, clock, own, facts, log } = this.#options
     const { children, services, supervisor, gates, main, hooks, exitCode } = this.#options.parts()
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
@@ -125,7 +125,7 @@ export class Shutdown {
       finish: (slot) => children.finish(slot),
       services,
       supervisorPid: () => supervisor.pid,
-      say: (text) => say('warn', text),
+      log: (text) => log('warn', text),
     })
     this.#stop = stop
     let exit = code ?? EXIT.failed
@@ -143,14 +143,15 @@ export class Shutdown {
       const isWritten = code === undefined || this.#writeCode(code, exitCode)
       // Whatever goes wrong there: nothing comes after us that could end this container.
       await this.#finishHooks(hooks, startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>
-        say('error', `${FINISH_HOOKS}: its hooks are left out: ${error.message}`),
+        log('error', `${FINISH_HOOKS}: its hooks are left out: ${error.message}`),
       )
       own.flush()
       // A code written by a program takes precedence; its 0 means our own code after a requested stop.
-      const said = isWritten ? exitCode?.read() : undefined
-      exit = code === undefined ? said || main.codeAfterStop((pid) => stop.wasKilled(pid)) : (said ?? code)
+      const writtenCode = isWritten ? exitCode?.read() : undefined
+      exit =
+        code === undefined ? writtenCode || main.codeAfterStop((pid) => stop.wasKilled(pid)) : (writtenCode ?? code)
     } catch (error) {
-      say('error', `a bug while stopping: ${(error as Error).stack}`)
+      log('error', `a bug while stopping: ${(error as Error).stack}`)
       own.flush()
     } finally {
       // A container that ends by itself has to exit itself.
@@ -167,17 +168,17 @@ export class Shutdown {
       file?.write(code)
       return true
     } catch (error) {
-      this.#options.say('warn', `the exit code cannot be written down: ${(error as Error).message}`)
+      this.#options.log('warn', `the exit code cannot be written down: ${(error as Error).message}`)
       return false
     }
   }
 
   async #finishHooks(hooks: Hooks, deadlineMs: number): Promise<void> {
-    const { hasHooks, clock, native, say } = this.#options
+    const { hasHooks, clock, native, log } = this.#options
     if (!hasHooks) return
     const cancel = clock.at(deadlineMs, () => {
       if (hooks.pid === undefined) return
-      say('warn', `${FINISH_HOOKS}: no time is left for it; it is killed`)
+      log('warn', `${FINISH_HOOKS}: no time is left for it; it is killed`)
       native.kill(-hooks.pid, 9)
     })
     await hooks.run(FINISH_HOOKS, () => clock.nowMs() < deadlineMs)

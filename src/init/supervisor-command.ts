@@ -8,7 +8,7 @@ import type { Variables } from './facts/environment.ts'
 import type { InitFacts, InitOptions } from './facts/facts.ts'
 import type { SupervisorCommand } from './programs/supervisor-process.ts'
 
-export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'foreground' | 'words'> {
+export interface SupervisorCommandFacts extends Pick<InitOptions, 'install' | 'foreground' | 'argv'> {
   readonly facts: InitFacts
   readonly run: RunDirectory
   readonly stdout: ConsoleSink
@@ -41,7 +41,7 @@ export function supervisorCommand(o: SupervisorCommandFacts): SupervisorCommand 
     identity,
     dropped,
     foreground: o.foreground,
-    main: o.words,
+    main: o.argv,
   }
   const [file = '', ...args] = [...ownNode('supervisor', o.install), JSON.stringify(start)]
   return {

@@ -26,13 +26,13 @@ export const wantedVerdict = (slot: Slot): Verdict =>
 /**
  * Judges the end of a slot's process.
  * @param slot the slot as it was when the process ended
- * @param more `said`: its last output, which belongs to the reason for parking it
+ * @param more `lastOutput`: its last output, which belongs to the reason for parking it
  */
 export function judgeEnding(
   slot: Slot,
   death: DeathRecord,
   random: number,
-  { said, notRun }: Pick<Extract<SlotEvent, { type: 'exited' }>, 'said' | 'notRun'> = {},
+  { lastOutput, notRun }: Pick<Extract<SlotEvent, { type: 'exited' }>, 'lastOutput' | 'notRun'> = {},
 ): Judgement {
   const { ending } = death
   const { policy } = slot
@@ -44,7 +44,7 @@ export function judgeEnding(
 
   const permanent = permanentReason(ending)
   if (permanent !== undefined) {
-    return aDeath({ to: 'parked', reason: said === undefined ? permanent : `${permanent}: ${said}` })
+    return aDeath({ to: 'parked', reason: lastOutput === undefined ? permanent : `${permanent}: ${lastOutput}` })
   }
   const wasUp = death.upMs !== undefined
   if (slot.wanted === 'once') return aDeath({ to: 'down', reason: `${reason}; it was meant to run once` })

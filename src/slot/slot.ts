@@ -163,7 +163,7 @@ export type SlotEvent =
       /** 0 ≤ random < 1: spreads the backoff. */
       readonly random: number
       /** Its last output, where it explains why a slot is parked. */
-      readonly said?: string
+      readonly lastOutput?: string
       /** There was no program to run. */
       readonly notRun?: NotRun
     }

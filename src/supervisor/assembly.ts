@@ -57,13 +57,13 @@ export interface SupervisorOptions {
 }
 
 /** What every part may use. */
-export type Ground = ReturnType<typeof layGround>
-export type Slots = ReturnType<typeof makeSlots>
-export type Volume = ReturnType<typeof makeVolume>
-export type Outside = ReturnType<typeof makeOutside>
+export type BaseParts = ReturnType<typeof makeBase>
+export type SlotParts = ReturnType<typeof makeSlots>
+export type VolumeParts = ReturnType<typeof makeVolume>
+export type OperatorParts = ReturnType<typeof makeOperatorParts>
 
 /** The line to init, the log, and where things lie. */
-export function layGround(options: SupervisorOptions) {
+export function makeBase(options: SupervisorOptions) {
   const { start, clock, native } = options
   const paths: RunPaths = runPaths(start.runDir, start.layout)
   const container = readContainerEnvironment(paths.environmentDir)
@@ -79,7 +79,7 @@ export function layGround(options: SupervisorOptions) {
 
 /** The slots, and what is written about them. */
 export function makeSlots(
-  { options, paths, container, journal, link, memory }: Ground,
+  { options, paths, container, journal, link, memory }: BaseParts,
   later: { readonly observer: () => SlotObserver; readonly command: (slot: string, command: string) => void },
 ) {
   const { start, clock, native, install, random } = options
@@ -151,8 +151,8 @@ export function makeSlots(
 
 /** What the volume's life moves: the slots that use it, and its files. */
 export function makeVolume(
-  { options, container, journal, link, memory }: Ground,
-  { table, services, runs, held, files, statusFiles }: Slots,
+  { options, container, journal, link, memory }: BaseParts,
+  { table, services, runs, held, files, statusFiles }: SlotParts,
   later: { readonly controlChannels: () => ControlChannels },
 ) {
   const { start, clock, native, install, exit } = options
@@ -212,10 +212,10 @@ export function makeVolume(
 }
 
 /** What operators and s6's tools reach. */
-export function makeOutside(
-  { options, paths, container, journal, link }: Ground,
-  { table, services, runs, held, files, statusFiles, waiters }: Slots,
-  { life, advice }: Volume,
+export function makeOperatorParts(
+  { options, paths, container, journal, link }: BaseParts,
+  { table, services, runs, held, files, statusFiles, waiters }: SlotParts,
+  { life, advice }: VolumeParts,
 ) {
   const { start, version, clock, native, exit } = options
   const { home, instance, pid1, identity, dropped, controlFd } = start
@@ -259,10 +259,10 @@ export function makeOutside(
 
 /** Passes on what happens to slots. */
 export function makeNotifier(
-  { options, journal, link }: Ground,
-  { table, services, waiters, jobResults, statusFiles }: Slots,
-  { life }: Volume,
-  { operations, s6 }: Outside,
+  { options, journal, link }: BaseParts,
+  { table, services, waiters, jobResults, statusFiles }: SlotParts,
+  { life }: VolumeParts,
+  { operations, s6 }: OperatorParts,
 ): SlotNotifier {
   const listeners = { services, waiters, jobResults, statusFiles, s6, operations }
   return new SlotNotifier({ clock: options.clock, journal, send: link.send, table, life, listeners })

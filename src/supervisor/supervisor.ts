@@ -1,39 +1,39 @@
 import { isSlotKey, type ToSupervisor } from '../protocol/init.ts'
 import {
-  type Ground,
-  layGround,
+  type BaseParts,
+  makeBase,
   makeNotifier,
-  makeOutside,
+  makeOperatorParts,
   makeSlots,
   makeVolume,
-  type Outside,
-  type Slots,
+  type OperatorParts,
+  type SlotParts,
   type SupervisorOptions,
-  type Volume,
+  type VolumeParts,
 } from './assembly.ts'
 import type { SlotNotifier } from './slot-notifier.ts'
 
 /** Policy: decides about slots, and has init do it. Has its parts put together, and hears init. */
 export class Supervisor {
-  readonly #ground: Ground
-  readonly #slots: Slots
-  readonly #volume: Volume
-  readonly #outside: Outside
+  readonly #base: BaseParts
+  readonly #slots: SlotParts
+  readonly #volume: VolumeParts
+  readonly #operator: OperatorParts
   readonly #notifier: SlotNotifier
 
   constructor(options: SupervisorOptions) {
-    const ground = layGround(options)
-    this.#ground = ground
-    this.#slots = makeSlots(ground, {
+    const base = makeBase(options)
+    this.#base = base
+    this.#slots = makeSlots(base, {
       observer: () => this.#notifier,
       command: (slot, command) => {
-        if (this.#volume.life.phase === 'running') this.#outside.s6.obey(slot, command)
+        if (this.#volume.life.phase === 'running') this.#operator.s6.obey(slot, command)
       },
     })
-    this.#volume = makeVolume(ground, this.#slots, { controlChannels: () => this.#outside.controlChannels })
-    this.#outside = makeOutside(ground, this.#slots, this.#volume)
-    this.#notifier = makeNotifier(ground, this.#slots, this.#volume, this.#outside)
-    ground.link.listen({
+    this.#volume = makeVolume(base, this.#slots, { controlChannels: () => this.#operator.controlChannels })
+    this.#operator = makeOperatorParts(base, this.#slots, this.#volume)
+    this.#notifier = makeNotifier(base, this.#slots, this.#volume, this.#operator)
+    base.link.listen({
       receive: (message) => this.#receive(message),
       ended: () => this.#volume.life.initEnded(),
       adopt: (frozen) => options.clock.adopt(frozen),
@@ -48,7 +48,7 @@ export class Supervisor {
       case 'welcome':
         this.#slots.reports.welcome(message.children, message.replay)
         if (message.lease !== 'unknown') this.#volume.life.leaseIs(message.lease)
-        this.#outside.controlChannels.open()
+        this.#operator.controlChannels.open()
         this.#notifier.repeatEnded()
         if (message.begun) this.#volume.life.begin()
         return
@@ -57,7 +57,7 @@ export class Supervisor {
         return
       case 'exit':
         if (message.leftoversKilled)
-          this.#ground.journal.info(`${message.slot} (pid ${message.pid}) left processes behind; they were killed`)
+          this.#base.journal.info(`${message.slot} (pid ${message.pid}) left processes behind; they were killed`)
         this.#slots.reports.sequenced(message)
         return
       case 'ready':
@@ -76,13 +76,13 @@ export class Supervisor {
         this.#volume.life.stop()
         return
       case 'repaired':
-        this.#outside.ownership.repaired()
+        this.#operator.ownership.repaired()
         return
       case 'reconcile':
         this.#volume.life.reconcile()
         return
       case 'note':
-        this.#ground.journal.note(message.level, message.text)
+        this.#base.journal.note(message.level, message.text)
         return
       case 'ping':
         return // answered by the link
@@ -99,7 +99,7 @@ export class Supervisor {
       else if (name === '.services') this.#slots.services.restore(kept.text)
       else this.#restoreSlot(name, kept.text)
     } catch (error) {
-      this.#ground.journal.warn(`what was kept of ${name} is of no use: ${(error as Error).message}; it is made anew`)
+      this.#base.journal.warn(`what was kept of ${name} is of no use: ${(error as Error).message}; it is made anew`)
       if (isSlotKey(name)) this.#forget(name)
     }
   }
@@ -113,6 +113,6 @@ export class Supervisor {
   /** init tells us of its process, if there is one. */
   #forget(key: string): void {
     this.#slots.table.unrestore(key)
-    this.#ground.link.send({ type: 'forget', slot: key })
+    this.#base.link.send({ type: 'forget', slot: key })
   }
 }

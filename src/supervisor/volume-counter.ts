@@ -108,14 +108,14 @@ export class VolumeCounter {
     if (this.#counting === undefined) return
     const { instance, clock, realClock, changed } = this.#options
     const time = { runningMs: clock.nowMs(), realMs: realClock.nowMs() }
-    let { next, write, tell } = stepCounting(this.#counting, this.#read(), instance, time)
+    let { next, write, report } = stepCounting(this.#counting, this.#read(), instance, time)
     // A counter that could not be written has not moved: then the holder stands where it would if it could not have
     // read it.
     if (write !== undefined && !this.#write(write))
-      ({ next, tell } = stepCounting(this.#counting, 'unreadable', instance, time))
+      ({ next, report } = stepCounting(this.#counting, 'unreadable', instance, time))
     this.#counting = next
     this.#wakeAfter(lookAgainAfterMs[next.state])
-    if (tell !== undefined) changed(tell)
+    if (report !== undefined) changed(report)
   }
 
   #read(): Found {

@@ -46,7 +46,7 @@ export interface CountingStep {
   readonly next: Counting
   /** Put our id with this counter into the file. */
   readonly write?: number
-  readonly tell?: 'taken' | 'lost'
+  readonly report?: 'taken' | 'lost'
 }
 
 /** @param realMs now, with frozen time */
@@ -79,7 +79,7 @@ export function stepCounting(counting: Counting, found: Found, own: string, time
   if (!isOthers && time.realMs - undecidedSinceMs < GIVE_UP_AFTER_MS)
     return { ...step, next: { ...step.next, undecidedSinceMs } }
   const { undecidedSinceMs: _, ...next } = step.next
-  return { ...step, next, tell: 'lost' }
+  return { ...step, next, report: 'lost' }
 }
 
 function count(
@@ -103,14 +103,14 @@ function count(
     case 'held':
       if (ours !== undefined || found === 'free') return move('held', counting.counter, realMs)
       if (found === 'unreadable' && realMs - counting.movedAtMs < GIVE_UP_AFTER_MS) return { next: counting }
-      return { ...watch(found, runningMs), tell: 'lost' }
+      return { ...watch(found, runningMs), report: 'lost' }
   }
 }
 
-const move = (state: 'claiming' | 'held', counter: number, nowMs: number, tell?: 'taken'): CountingStep => ({
+const move = (state: 'claiming' | 'held', counter: number, nowMs: number, report?: 'taken'): CountingStep => ({
   next: { state, counter: counter + 1, movedAtMs: nowMs },
   write: counter + 1,
-  ...(tell === undefined ? {} : { tell }),
+  ...(report === undefined ? {} : { report }),
 })
 
 /**
@@ -136,6 +136,6 @@ export function parseLease(text: string): LeaseText | undefined {
 
 /** One line of one length, so that it is overwritten in one write and no reader sees the end of an older one. */
 export const formatLease = ({ instance, host, counter }: LeaseText): string =>
-  `${`hermes lease: instance=${word(instance)} host=${word(host)} counter=${counter}`.padEnd(255)}\n`
+  `${`hermes lease: instance=${fieldText(instance)} host=${fieldText(host)} counter=${counter}`.padEnd(255)}\n`
 
-const word = (text: string): string => text.replace(/[^\w.:-]/g, '_').slice(0, 64) || 'unknown'
+const fieldText = (text: string): string => text.replace(/[^\w.:-]/g, '_').slice(0, 64) || 'unknown'

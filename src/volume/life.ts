@@ -13,7 +13,7 @@
  */
 import type { LeaseState } from '../protocol/init.ts'
 
-export interface Life {
+export interface VolumeLife {
   readonly at: 'booting' | 'waiting' | 'filling' | 'running' | 'stopping' | 'closing' | 'drained' | 'orphaned'
   readonly lease: LeaseState
   /** The counter is ours; means something only where there are no locks. */
@@ -86,9 +86,9 @@ export type LifeEffect =
   /** Stop the slots without init, write out the logs, end. `expected`: init had announced its stop. */
   | { readonly type: 'end-alone'; readonly expected: boolean }
 
-export type LifeStep = readonly [Life, ...LifeEffect[]]
+export type LifeStep = readonly [VolumeLife, ...LifeEffect[]]
 
-export const newLife: Life = {
+export const newLife: VolumeLife = {
   at: 'booting',
   lease: 'held',
   counted: false,
@@ -100,14 +100,15 @@ export const newLife: Life = {
 /**
  * The volume is ours as far as we know: the lock is held, or the container needs none, or our counter is in the file.
  */
-export const isOurs = ({ lease, counted }: Life): boolean => (lease === 'unsupported' ? counted : lease !== 'busy')
+export const isOurs = ({ lease, counted }: VolumeLife): boolean =>
+  lease === 'unsupported' ? counted : lease !== 'busy'
 
 /** The container stops, or has stopped. */
-export const isEnding = ({ at }: Life): boolean =>
+export const isEnding = ({ at }: VolumeLife): boolean =>
   at === 'stopping' || at === 'closing' || at === 'drained' || at === 'orphaned'
 
 /** @returns the life after the event, and the effects in the order in which they must be performed */
-export function stepLife(life: Life, event: LifeEvent): LifeStep {
+export function stepLife(life: VolumeLife, event: LifeEvent): LifeStep {
   switch (event.type) {
     case 'restored':
       return [{ ...life, booted: event.booted }]
@@ -138,8 +139,8 @@ export function stepLife(life: Life, event: LifeEvent): LifeStep {
   }
 }
 
-function leaseIs(life: Life, lease: LeaseState): LifeStep {
-  const next: Life = { ...life, lease, counted: false }
+function leaseIs(life: VolumeLife, lease: LeaseState): LifeStep {
+  const next: VolumeLife = { ...life, lease, counted: false }
   if (isEnding(life)) return lease === 'busy' ? [next, { type: 'hold' }] : [next]
   switch (lease) {
     case 'held':
@@ -155,18 +156,19 @@ function leaseIs(life: Life, lease: LeaseState): LifeStep {
 }
 
 /** init sends `begin` when the volume can be used. Until then a boot goes on, and slots that were stopped stay so. */
-const awaited = (life: Life): Life => (life.at === 'waiting' && !life.opened ? { ...life, at: 'booting' } : life)
+const awaited = (life: VolumeLife): VolumeLife =>
+  life.at === 'waiting' && !life.opened ? { ...life, at: 'booting' } : life
 
-function counted(life: Life, state: 'taken' | 'lost'): LifeStep {
+function counted(life: VolumeLife, state: 'taken' | 'lost'): LifeStep {
   if (life.lease !== 'unsupported') return [life]
-  const next: Life = { ...life, counted: state === 'taken' }
+  const next: VolumeLife = { ...life, counted: state === 'taken' }
   const report: LifeEffect = { type: 'report', state }
   if (state === 'taken') return [next, report]
   return isEnding(life) ? [next, report, { type: 'hold' }] : lose(next, report)
 }
 
 /** The lease is not ours. What uses the volume stops, whichever supervisor of this container has started it. */
-function lose(life: Life, ...effects: readonly LifeEffect[]): LifeStep {
+function lose(life: VolumeLife, ...effects: readonly LifeEffect[]): LifeStep {
   const hasRun = life.booted === 'yes'
   return [
     { ...life, at: 'waiting', ...(hasRun && { booted: 'lost' as const }) },
@@ -178,7 +180,7 @@ function lose(life: Life, ...effects: readonly LifeEffect[]): LifeStep {
   ]
 }
 
-function begin(life: Life): LifeStep {
+function begin(life: VolumeLife): LifeStep {
   // Not ours: the lease was lost after init sent this, and init sends it again once the lease is ours.
   if (isEnding(life) || life.at === 'filling' || life.at === 'running' || !isOurs(life)) return [life]
   if (life.opened) return resume({ ...life, at: 'running' })
@@ -189,8 +191,8 @@ function begin(life: Life): LifeStep {
   return [next, ...sign, ...effects]
 }
 
-function open(life: Life): LifeStep {
-  const opened: Life = { ...life, at: 'running', opened: true }
+function open(life: VolumeLife): LifeStep {
+  const opened: VolumeLife = { ...life, at: 'running', opened: true }
   // The answer comes after the slots: a client that has waited for the end of the boot finds them.
   if (life.booted !== 'no') {
     const [next, ...effects] = resume(opened)
@@ -206,5 +208,5 @@ function open(life: Life): LifeStep {
   ]
 }
 
-const resume = (life: Life): LifeStep =>
+const resume = (life: VolumeLife): LifeStep =>
   life.booted === 'lost' ? [{ ...life, booted: 'yes' }, { type: 'resume' }, { type: 'keep', booted: 'yes' }] : [life]

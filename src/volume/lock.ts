@@ -14,22 +14,22 @@ export type Lock =
   | { readonly at: 'held' | 'none' }
 
 /** What lies in the place of the file. `unknown`: the volume does not answer, which says nothing about the file. */
-export type Sight = 'gone' | 'ours' | 'another' | 'unknown'
+export type LookResult = 'gone' | 'ours' | 'another' | 'unknown'
 /** Result of a try to lock the file. */
-export type Tried = 'held' | 'busy' | 'unsupported'
+export type TryResult = 'held' | 'busy' | 'unsupported'
 
 export type LockEvent =
-  | { readonly type: 'seen'; readonly sight: Sight }
+  | { readonly type: 'seen'; readonly result: LookResult }
   /**
    * `vanished`: it is locked, and has lost its name since. No other container finds it, so the lock is worth nothing.
    */
-  | { readonly type: 'tried'; readonly result: Tried | 'vanished' }
+  | { readonly type: 'tried'; readonly result: TryResult | 'vanished' }
 
 export type LockEffect =
   | { readonly type: 'try' }
   | { readonly type: 'look-later' }
   /** The state is another one than before. */
-  | { readonly type: 'report'; readonly state: Tried }
+  | { readonly type: 'report'; readonly state: TryResult }
   /** The file went while we held it. `again`: a new one is locked. */
   | { readonly type: 'replaced'; readonly again: boolean }
 
@@ -53,17 +53,17 @@ export function stepLock(lock: Lock, event: LockEvent): readonly [Lock, ...LockE
     case 'seen':
       if (lock.at === 'held') {
         // The lock is on a file that no other container finds. So a new one is made before another container does.
-        const isReplaced = event.sight === 'gone' || event.sight === 'another'
+        const isReplaced = event.result === 'gone' || event.result === 'another'
         return isReplaced ? [{ at: 'trying', from: 'held' }, { type: 'try' }] : [lock, { type: 'look-later' }]
       }
       if (lock.at !== 'waiting') return [lock]
-      if (event.sight !== 'gone' || lock.missed + 1 >= MISSED_LOOKS)
+      if (event.result !== 'gone' || lock.missed + 1 >= MISSED_LOOKS)
         return [{ at: 'trying', from: 'waiting' }, { type: 'try' }]
       return [{ at: 'waiting', missed: lock.missed + 1 }, { type: 'look-later' }]
   }
 }
 
-function tried(from: 'start' | 'waiting' | 'held', result: Tried): readonly [Lock, ...LockEffect[]] {
+function tried(from: 'start' | 'waiting' | 'held', result: TryResult): readonly [Lock, ...LockEffect[]] {
   const next: Lock = result === 'busy' ? { at: 'waiting', missed: 0 } : { at: result === 'held' ? 'held' : 'none' }
   const isNews = from !== 'start' && (from === 'held' ? result !== 'held' : result !== 'busy')
   return [

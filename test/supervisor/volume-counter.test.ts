@@ -265,7 +265,7 @@ describe('where locks do not work, a counter decides', () => {
     expect(stepCounting(watching, other, 'a', time(FREE_AFTER_MS, 3_700_000)).write).toBeDefined()
     // We were, and others may have taken what we held.
     const held: Counting = { state: 'held', counter: 3, movedAtMs: 0 }
-    expect(stepCounting(held, 'unreadable', 'a', time(1000, 3_600_000)).tell).toBe('lost')
+    expect(stepCounting(held, 'unreadable', 'a', time(1000, 3_600_000)).report).toBe('lost')
   })
 
   test('a container that claims again shows no number twice, at which one that slept would see it stand still', () => {

@@ -7,8 +7,8 @@
 import type { LeaseState } from '../../src/protocol/init.ts'
 import { type Counting, type Found, lookAgainAfterMs, startCounting, stepCounting } from '../../src/volume/counter.ts'
 import { type Gate, type GateEvent, hasBegun, newGate, stepGate } from '../../src/volume/gate.ts'
-import { isOurs, type Life, type LifeEffect, type LifeEvent, newLife, stepLife } from '../../src/volume/life.ts'
-import { type Lock, type LockEvent, newLock, stepLock, type Tried } from '../../src/volume/lock.ts'
+import { isOurs, type LifeEffect, type LifeEvent, newLife, stepLife, type VolumeLife } from '../../src/volume/life.ts'
+import { type Lock, type LockEvent, newLock, stepLock, type TryResult } from '../../src/volume/lock.ts'
 
 /** run.lease. A lock is on an inode, whichever name that has by now. */
 export interface Disk {
@@ -39,7 +39,7 @@ type ToInit =
   | { readonly type: 'lease'; readonly state: 'taken' | 'lost' }
 
 interface Supervisor {
-  life: Life
+  life: VolumeLife
   counting: Counting | undefined
   lookAtMs: number
   listens: boolean
@@ -86,7 +86,7 @@ export class Container {
     })
   }
 
-  get life(): Life {
+  get life(): VolumeLife {
     return this.supervisor.life
   }
 
@@ -181,7 +181,7 @@ export class Container {
     if (this.ended) return
     if (this.#lookAtMs <= this.#disk.nowMs) {
       this.#lookAtMs = Number.POSITIVE_INFINITY
-      this.#answers.push(() => this.#lockTakes({ type: 'seen', sight: this.#sight() }))
+      this.#answers.push(() => this.#lockTakes({ type: 'seen', result: this.#look() }))
     }
     if (this.supervisor.lookAtMs <= this.#disk.nowMs) this.#count()
   }
@@ -272,7 +272,7 @@ export class Container {
     }
   }
 
-  #try(): Tried {
+  #try(): TryResult {
     const disk = this.#disk
     if (disk.inode === 'obstacle') return 'busy'
     if (!disk.hasLocks) return 'unsupported'
@@ -285,7 +285,7 @@ export class Container {
     return 'held'
   }
 
-  #sight(): 'gone' | 'ours' | 'another' {
+  #look(): 'gone' | 'ours' | 'another' {
     const { inode } = this.#disk
     if (inode === 'gone') return 'gone'
     return inode === this.#held ? 'ours' : 'another'
@@ -361,9 +361,9 @@ export class Container {
     if (supervisor.counting === undefined) return
     const found = inode === 'obstacle' ? 'unreadable' : inode === 'gone' ? 'free' : text
     const time = { runningMs: nowMs, realMs: nowMs }
-    let { next, write, tell } = stepCounting(supervisor.counting, found, this.name, time)
+    let { next, write, report: tell } = stepCounting(supervisor.counting, found, this.name, time)
     if (write !== undefined && inode === 'obstacle')
-      ({ next, tell } = stepCounting(supervisor.counting, 'unreadable', this.name, time))
+      ({ next, report: tell } = stepCounting(supervisor.counting, 'unreadable', this.name, time))
     else if (write !== undefined) {
       if (inode === 'gone') this.#disk.inode = ++this.#disk.inodes
       this.#disk.text = this.#text(write)

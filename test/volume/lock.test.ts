@@ -4,7 +4,7 @@ import { type Lock, newLock, stepLock } from '../../src/volume/lock.ts'
 const held: Lock = { at: 'held' }
 
 test('a file that is deleted while its holder makes it anew is made once more, and the lease is not lost', () => {
-  const [trying, ...effects] = stepLock(held, { type: 'seen', sight: 'gone' })
+  const [trying, ...effects] = stepLock(held, { type: 'seen', result: 'gone' })
   expect(effects).toEqual([{ type: 'try' }])
   expect(stepLock(trying, { type: 'tried', result: 'vanished' })).toEqual([trying, { type: 'try' }])
   expect(stepLock(trying, { type: 'tried', result: 'held' })).toEqual([
@@ -16,8 +16,8 @@ test('a file that is deleted while its holder makes it anew is made once more, a
 
 test('a container that waits lets the holder make a deleted file anew: it tries at the third look', () => {
   let lock = stepLock(newLock, { type: 'tried', result: 'busy' })[0]
-  const look = (sight: 'gone' | 'another') => {
-    const [next, effect] = stepLock(lock, { type: 'seen', sight })
+  const look = (result: 'gone' | 'another') => {
+    const [next, effect] = stepLock(lock, { type: 'seen', result })
     lock = next
     return effect?.type
   }
@@ -27,5 +27,5 @@ test('a container that waits lets the holder make a deleted file anew: it tries 
 })
 
 test('a volume that does not answer says nothing about the lock that is held', () => {
-  expect(stepLock(held, { type: 'seen', sight: 'unknown' })).toEqual([held, { type: 'look-later' }])
+  expect(stepLock(held, { type: 'seen', result: 'unknown' })).toEqual([held, { type: 'look-later' }])
 })

@@ -39,7 +39,7 @@ exit $code`
 /** What a terminal's user and others may send us; in raw mode Ctrl-C and Ctrl-Z are bytes instead. */
 const PASSED_ON = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const
 /** What is shown after the command's end, by what it has left behind, is not waited for. */
-const LAST_WORDS_MS = 100
+const FINAL_OUTPUT_MS = 100
 
 /**
  * Whether a root process that is about to drop root has a terminal that is not its own alone.
@@ -124,7 +124,7 @@ class Relay {
     this.#enter(child)
     const forget = this.#listen(child)
     const code = await ended
-    const timer = setTimeout(drain, LAST_WORDS_MS)
+    const timer = setTimeout(drain, FINAL_OUTPUT_MS)
     await drained
     clearTimeout(timer)
     forget()

@@ -42,7 +42,7 @@ const LIMITS = {
 } as const
 const MAX_CONNECTIONS = 2048
 /** Cancelled answers get their last event before the connections are closed. */
-const LAST_WORDS_MS = 300
+const FINAL_REPLY_MS = 300
 
 /** A refusal for the log. */
 interface Told {
@@ -99,10 +99,10 @@ export function createApiServer(facts: ServerFacts): ApiServer {
     async drain(timeoutMs) {
       state.draining = true
       server.closeIdleConnections()
-      if (!(await allDone(facts.clock, Math.max(0, timeoutMs - LAST_WORDS_MS)))) {
+      if (!(await allDone(facts.clock, Math.max(0, timeoutMs - FINAL_REPLY_MS)))) {
         facts.log.warn({}, `${state.active} requests did not end in time and were cancelled`)
         giveUp()
-        await allDone(facts.clock, LAST_WORDS_MS)
+        await allDone(facts.clock, FINAL_REPLY_MS)
       }
       close()
     },

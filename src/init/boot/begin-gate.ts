@@ -21,7 +21,7 @@ export interface BeginGateOptions {
   readonly send: (message: ToSupervisor) => void
   /** Ends the container. */
   readonly unusable: (why: string) => void
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 type Perform = {
@@ -94,12 +94,12 @@ export class BeginGate {
     send: ({ message }) => this.#options.send(message),
     end: ({ why }) => this.#options.unusable(why),
     'warn-busy': () => {
-      const { home, lock, say } = this.#options
+      const { home, lock, log } = this.#options
       const why =
         lock.obstacle === undefined
           ? `another container is using ${home}: the gateways wait here until it stops`
           : `cannot tell which container uses ${home}: ${lock.obstacle}. Remove it; until then the gateways wait here`
-      say('warn', why)
+      log('warn', why)
     },
   }
 }

@@ -28,7 +28,7 @@ export interface HooksOptions {
    * user.
    */
   readonly runtimeUser?: RuntimeIdentity
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 /**
@@ -66,7 +66,7 @@ export class Hooks {
       names = readdirSync(dir).sort()
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code !== 'ENOENT') this.#options.say('warn', `${dir} cannot be read (${code}); its hooks are left out`)
+      if (code !== 'ENOENT') this.#options.log('warn', `${dir} cannot be read (${code}); its hooks are left out`)
       return []
     }
     return names
@@ -80,7 +80,7 @@ export class Hooks {
     if (status?.isDirectory()) return false
     if (status?.isFile() && (status.mode & 0o111) !== 0) return true
     const why = status?.isFile() ? 'is not executable; run chmod +x on it' : 'is not a program'
-    this.#options.say('warn', `${file} ${why}. It is skipped`)
+    this.#options.log('warn', `${file} ${why}. It is skipped`)
     return false
   }
 
@@ -98,16 +98,16 @@ export class Hooks {
   }
 
   async #runOne(file: string): Promise<number> {
-    const { clock, processes, env, script, say } = this.#options
+    const { clock, processes, env, script, log } = this.#options
     const given = env()
     const whyNot = this.#whyNotTrusted(file, given.PATH ?? '')
     if (whyNot !== undefined) {
-      say('error', `${file} is not run as root: ${whyNot}`)
+      log('error', `${file} is not run as root: ${whyNot}`)
       return EXIT.cannotExecute
     }
     const crlf = crlfFault(file)
     if (crlf !== undefined) {
-      say('error', `${file} cannot be run: ${crlf.message}; ${crlf.repair}`)
+      log('error', `${file} cannot be run: ${crlf.message}; ${crlf.repair}`)
       return EXIT.cannotExecute
     }
     let ending: Ending
@@ -116,7 +116,7 @@ export class Hooks {
     const nameIt = (): void => {
       clock.at(clock.nowMs() + NAME_EVERY_MS, () => {
         if (!stillRuns) return
-        say(
+        log(
           'warn',
           `${file} has been running for ${Math.round((clock.nowMs() - startedAtMs) / 1000)} s; the boot waits for it`,
         )
@@ -124,8 +124,8 @@ export class Hooks {
       })
     }
     try {
-      const start = withBytes({ words: [file], env: given }, script)
-      const [program = file, ...args] = start.words
+      const start = withBytes({ argv: [file], env: given }, script)
+      const [program = file, ...args] = start.argv
       const { pid, ended } = await processes.start(program, args, {
         cwd: '/',
         env: { ...start.env },
@@ -139,14 +139,14 @@ export class Hooks {
       const { code, message } = error as NodeJS.ErrnoException
       // The file is there, we have just looked.
       const why = code === 'ENOENT' ? 'the interpreter its first line names is not there' : message
-      say('error', `${file} cannot be run: ${why}`)
+      log('error', `${file} cannot be run: ${why}`)
       return EXIT.cannotExecute
     } finally {
       stillRuns = false
       this.#running = undefined
     }
     const code = shellCode(ending)
-    if (code !== 0) say('error', `${file} ${describeEnding(ending)}`)
+    if (code !== 0) log('error', `${file} ${describeEnding(ending)}`)
     return code
   }
 }

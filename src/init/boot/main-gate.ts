@@ -13,7 +13,7 @@ export interface MainGateOptions {
   readonly env: Variables
   /** The container ends with this code. */
   readonly stopWith: (code: number, why: string) => void
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 /**
@@ -56,19 +56,19 @@ export class MainGate {
   }
 
   #late(maxMs: number): void {
-    const { env, say, stopWith } = this.#options
+    const { env, log, stopWith } = this.#options
     const why = `hooks and services are not done after ${maxMs} ms (S6_CMD_WAIT_FOR_SERVICES_MAXTIME)`
     if (goesOnAfterFailure(env)) {
-      say('warn', `${why}; the main program starts without them`)
+      log('warn', `${why}; the main program starts without them`)
       this.pass()
     } else stopWith(TIMED_OUT, `${why}; S6_BEHAVIOUR_IF_STAGE2_FAILS=1 would go on`)
   }
 
   #nameIt(): void {
-    const { clock, say } = this.#options
+    const { clock, log } = this.#options
     clock.at(clock.nowMs() + NAME_EVERY_MS, () => {
       if (this.#awaited === 0) return
-      say('warn', 'the main program still waits for services; "hermes service list" shows which')
+      log('warn', 'the main program still waits for services; "hermes service list" shows which')
       this.#nameIt()
     })
   }

@@ -6,7 +6,7 @@ const LONGEST_MS = 30_000
 
 export interface ProfilesGateOptions {
   readonly clock: Clock
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 /** Holds the main program back until the supervisor has filled a new volume and given every profile its slot. */
@@ -24,9 +24,9 @@ export class ProfilesGate {
   }
 
   async open(): Promise<void> {
-    const { clock, say } = this.#options
+    const { clock, log } = this.#options
     const cancel = clock.at(clock.nowMs() + LONGEST_MS, () => {
-      say('warn', `the profiles are not registered after ${LONGEST_MS / 1000} s; the main program starts without them`)
+      log('warn', `the profiles are not registered after ${LONGEST_MS / 1000} s; the main program starts without them`)
       this.pass()
     })
     await this.#passed.promise

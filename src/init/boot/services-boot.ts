@@ -22,7 +22,7 @@ export interface ServicesBootOptions {
   readonly processes: Processes
   /** PATH of services that run as root. */
   readonly rootPath: string
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 /**
@@ -34,10 +34,10 @@ export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable
   if (!SOURCES.some((path) => existsSync(path))) return undefined
   const table = await readTable(o).then(parseServiceTable, (error: Error) => error.message)
   if (typeof table === 'string') {
-    o.say('error', `the services of this image cannot be read, none of them runs: ${table}`)
+    o.log('error', `the services of this image cannot be read, none of them runs: ${table}`)
     return undefined
   }
-  for (const problem of table.problems) o.say('warn', problem)
+  for (const problem of table.problems) o.log('warn', problem)
   const { rules, problems } = table
   writeFileSync(o.paths.services, JSON.stringify({ rules, problems }), { mode: 0o644, flag: 'wx' })
   return table

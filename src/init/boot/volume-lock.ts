@@ -23,10 +23,10 @@ import {
   type Lock,
   type LockEffect,
   type LockEvent,
+  type LookResult,
   newLock,
-  type Sight,
   stepLock,
-  type Tried,
+  type TryResult,
 } from '../../volume/lock.ts'
 import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
 
@@ -65,7 +65,7 @@ export class VolumeLock {
   /** Path of the file, through the opened home. */
   readonly #path: string
   #lock: Lock = newLock
-  #changed: (state: Tried) => void = () => undefined
+  #changed: (state: TryResult) => void = () => undefined
   /** The locked file. */
   #fd: number | undefined
   /** The file before it was replaced: closed once a new one was tried, so that the volume is never without a lock. */
@@ -99,7 +99,7 @@ export class VolumeLock {
    * @param changed any change of state after the first
    * @returns the state then
    */
-  async take(changed: (state: Tried) => void): Promise<Tried> {
+  async take(changed: (state: TryResult) => void): Promise<TryResult> {
     this.#changed = changed
     const { file, clock, warn } = this.#options
     const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
@@ -126,7 +126,7 @@ export class VolumeLock {
     'look-later': () => {
       const { clock } = this.#options
       clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
-        void this.#sight().then((sight) => this.#take({ type: 'seen', sight }))
+        void this.#look().then((result) => this.#take({ type: 'seen', result }))
       })
     },
     report: ({ state }) => this.#changed(state),
@@ -139,7 +139,7 @@ export class VolumeLock {
     },
   }
 
-  async #sight(): Promise<Sight> {
+  async #look(): Promise<LookResult> {
     const ours = this.#fd
     try {
       const there = await lookAt(this.#path)
@@ -159,7 +159,7 @@ export class VolumeLock {
     }
   }
 
-  async #try(): Promise<Tried | 'vanished'> {
+  async #try(): Promise<TryResult | 'vanished'> {
     const { file, native } = this.#options
     let fd: number | undefined
     this.#obstacle = undefined

@@ -20,7 +20,7 @@ export interface VolumeOptions {
   readonly processes: Processes
   /** The program that gives files back: Node and repair.cjs. */
   readonly repair: readonly string[]
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
 }
 
 /**
@@ -87,15 +87,15 @@ const lookAt = (path: string): Promise<Stats | undefined> =>
     throw error
   })
 
-async function repair({ home, homeId, identity, processes, repair: program, say }: VolumeOptions): Promise<void> {
+async function repair({ home, homeId, identity, processes, repair: program, log }: VolumeOptions): Promise<void> {
   const command = [...program, ...[home, identity.uid, identity.gid, homeId.dev, homeId.ino].map(String)]
   try {
     const { text, ending } = await processes.output(command, { env: ROOT_ENV, stderr: 2, maxChars: 4096 })
     const isClean = 'exitCode' in ending && ending.exitCode === 0
-    if (text.trim() !== '') say(isClean ? 'info' : 'warn', text.trim())
-    else if (!isClean) say('warn', `the ownership repair of ${home} failed: ${JSON.stringify(ending)}`)
+    if (text.trim() !== '') log(isClean ? 'info' : 'warn', text.trim())
+    else if (!isClean) log('warn', `the ownership repair of ${home} failed: ${JSON.stringify(ending)}`)
   } catch (error) {
-    say('warn', `the ownership repair of ${home} cannot be started: ${(error as Error).message}`)
+    log('warn', `the ownership repair of ${home} cannot be started: ${(error as Error).message}`)
   }
 }
 

@@ -4,7 +4,7 @@ import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { Variables } from './environment.ts'
 
 interface Start {
-  readonly words: readonly string[]
+  readonly argv: readonly string[]
   readonly env: Variables
 }
 
@@ -14,11 +14,11 @@ interface Start {
  * unchanged.
  * @param script path of that script, readable only for us; in a directory that only we can write
  */
-export function withBytes({ words, env }: Start, script: string): Start {
-  if (Object.values(env).every((value) => value.isWellFormed())) return { words, env }
+export function withBytes({ argv, env }: Start, script: string): Start {
+  if (Object.values(env).every((value) => value.isWellFormed())) return { argv, env }
   const variables = Object.entries(env)
   const text = [...exportLines(variables), `${execWith(variables)} "$@"`]
   rmSync(script, { force: true })
   writeFileSync(script, encodeBytes(`${text.join('\n')}\n`), { mode: 0o400, flag: 'wx' })
-  return { words: ['/bin/sh', script, ...words], env: env.PATH === undefined ? {} : { PATH: env.PATH } }
+  return { argv: ['/bin/sh', script, ...argv], env: env.PATH === undefined ? {} : { PATH: env.PATH } }
 }

@@ -27,7 +27,7 @@ export interface InitOptions {
   /** `npm start`: no image around us, no main program. */
   readonly foreground: boolean
   /** The container's arguments. */
-  readonly words: readonly string[]
+  readonly argv: readonly string[]
   readonly env: Environment
 }
 
@@ -84,15 +84,15 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     : undefined
   if (privileged !== undefined) warnings.push(privileged)
   const mode = homeMode(environment, warnings)
-  const restricted = dropped ? restrictions(env, status) : { words: [] }
+  const restricted = dropped ? restrictions(env, status) : { options: [] }
   return {
     home,
     uid,
     pid1: process.pid === 1,
     identity,
     dropped,
-    prefix: dropped ? setprivPrefix(identity, restricted.words) : [],
-    restrictions: restricted.words,
+    prefix: dropped ? setprivPrefix(identity, restricted.options) : [],
+    restrictions: restricted.options,
     notes: restricted.note === undefined ? [] : [restricted.note],
     environment,
     stopTimeoutMs: stopTimeout(environment, warnings),

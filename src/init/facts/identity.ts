@@ -129,11 +129,11 @@ function isIn(set: 'CapEff' | 'CapBnd', capability: number, status: string, unkn
 export function restrictions(
   env: Environment,
   status: string,
-): { readonly words: readonly string[]; readonly note?: string } {
-  if (truthy(env.HERMES_ALLOW_NEW_PRIVS)) return { words: [] }
-  if (isEffective(CAP_SETPCAP, status)) return { words: ['--no-new-privs', '--bounding-set=-all'] }
+): { readonly options: readonly string[]; readonly note?: string } {
+  if (truthy(env.HERMES_ALLOW_NEW_PRIVS)) return { options: [] }
+  if (isEffective(CAP_SETPCAP, status)) return { options: ['--no-new-privs', '--bounding-set=-all'] }
   return {
-    words: ['--no-new-privs'],
+    options: ['--no-new-privs'],
     note: 'CAP_SETPCAP is missing: slots and the main program keep the capability bounding set of the container, of which they can use nothing',
   }
 }

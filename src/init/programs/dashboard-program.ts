@@ -57,11 +57,11 @@ export class DashboardProgram {
   }
 
   /** @param args options of `hermes dashboard` */
-  command(args: readonly string[] = []): { readonly words: readonly string[]; readonly env: Variables } {
+  command(args: readonly string[] = []): { readonly argv: readonly string[]; readonly env: Variables } {
     const { install, stored } = this.#options
     const early = Object.entries(stored()).filter(([name]) => AT_THE_START.test(name))
     return {
-      words: [...ownNode('hermes', install), 'dashboard', ...args],
+      argv: [...ownNode('hermes', install), 'dashboard', ...args],
       env: { ...ROOT_ENV, ...Object.fromEntries(early), [HANDOVER_VARIABLE]: String(HANDOVER_FD) },
     }
   }

@@ -7,14 +7,14 @@ import { isSubcommand } from '../../system/programs/subcommands.ts'
 const FORWARDERS = ['/opt/hermes/docker/main-wrapper.sh', '/opt/hermes/docker/entrypoint.sh']
 
 /** The container's arguments, without forwarders in front of them. */
-export function withoutForwarders(words: readonly string[]): readonly string[] {
-  const first = words.findIndex((word) => !FORWARDERS.includes(word))
-  return first === -1 ? [] : words.slice(first)
+export function withoutForwarders(argv: readonly string[]): readonly string[] {
+  const first = argv.findIndex((word) => !FORWARDERS.includes(word))
+  return first === -1 ? [] : argv.slice(first)
 }
 
-export interface MainFacts {
+export interface MainCommandFacts {
   /** The container's arguments. */
-  readonly words: readonly string[]
+  readonly argv: readonly string[]
   readonly hasTerminal: boolean
   /** PATH of the container. */
   readonly path: string
@@ -27,21 +27,21 @@ export interface MainFacts {
  * Interprets the container's arguments.
  * @returns the program and its arguments; empty: no main program, supervise until stopped
  */
-export function mainWords({
-  words,
+export function mainCommand({
+  argv,
   hasTerminal,
   path,
   hermes,
   isProgram = isExecutable,
-}: MainFacts): readonly string[] {
-  const [first] = words
+}: MainCommandFacts): readonly string[] {
+  const [first] = argv
   if (first === undefined) return hasTerminal ? [hermes] : []
-  if (first === 'hermes') return [hermes, ...words.slice(1)]
-  if (isSubcommand(first) || first.startsWith('-')) return [hermes, ...words]
-  if (first.includes('/')) return words
+  if (first === 'hermes') return [hermes, ...argv.slice(1)]
+  if (isSubcommand(first) || first.startsWith('-')) return [hermes, ...argv]
+  if (first.includes('/')) return argv
   const isOnPath = path.split(':').some((dir) => isProgram(join(dir === '' ? '.' : dir, first)))
   // For a word that is neither, `hermes` reports the error and exits with 2.
-  return isOnPath ? words : [hermes, ...words]
+  return isOnPath ? argv : [hermes, ...argv]
 }
 
 function isExecutable(file: string): boolean {
@@ -74,5 +74,5 @@ export function requireProgram(file: string): void {
 }
 
 /** A container whose main program is the dashboard takes no lease and has no gateway slots. */
-export const isDashboard = (words: readonly string[]): boolean =>
-  words[0] === 'dashboard' || (words[0] === 'hermes' && words[1] === 'dashboard')
+export const isDashboard = (argv: readonly string[]): boolean =>
+  argv[0] === 'dashboard' || (argv[0] === 'hermes' && argv[1] === 'dashboard')

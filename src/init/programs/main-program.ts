@@ -15,7 +15,7 @@ import { ROOT_ENV, SAFE_PATH } from '../facts/root-environment.ts'
 import type { Processes, Started } from '../processes/processes.ts'
 import { giveStreams, type TerminalPlan, terminalFd, terminalPlan } from '../processes/terminal.ts'
 import type { DashboardProgram } from './dashboard-program.ts'
-import { isDashboard, mainWords, requireProgram } from './main-command.ts'
+import { isDashboard, mainCommand, requireProgram } from './main-command.ts'
 
 /** A shell's code for a program that was killed: 128 + SIGKILL. */
 const KILLED = 137
@@ -24,7 +24,7 @@ export interface MainProgramOptions {
   readonly native: Pick<Native, 'giveUpTerminal' | 'isSessionLeader'>
   readonly processes: Processes
   /** The container's arguments. */
-  readonly words: readonly string[]
+  readonly argv: readonly string[]
   /** Our own command, which handles words that are not a program. */
   readonly hermes: string
   /** The container's environment as the boot hooks left it. */
@@ -55,7 +55,7 @@ export class MainProgram {
 
   /** The container's arguments, or its terminal, request one. */
   get isWanted(): boolean {
-    return this.#options.words.length > 0 || terminalFd() !== undefined
+    return this.#options.argv.length > 0 || terminalFd() !== undefined
   }
 
   /** While it lives. */
@@ -79,16 +79,16 @@ export class MainProgram {
    * @throws HermesError if the program does not exist, Error if it could not be started
    */
   async start(): Promise<boolean> {
-    const { native, stored, words: given, hermes, ended } = this.#options
+    const { native, stored, argv: given, hermes, ended } = this.#options
     const environment = stored()
     const path = environment.PATH ?? SAFE_PATH
-    const words = mainWords({ words: given, hasTerminal: terminalFd() !== undefined, path, hermes })
-    const [program] = words
+    const argv = mainCommand({ argv: given, hasTerminal: terminalFd() !== undefined, path, hermes })
+    const [program] = argv
     if (program === undefined) return false
     requireProgram(program)
     const terminal = terminalPlan(native)
     this.#sharesTerminal = terminal === 'share'
-    const started = await this.#spawn(words, environment, terminal)
+    const started = await this.#spawn(argv, environment, terminal)
     const main: { readonly pid: number; ending?: Ending } = { pid: started.pid }
     this.#started = main
     void started.ended.then((ending) => {
@@ -109,10 +109,10 @@ export class MainProgram {
    * Runs as the runtime user, in the container's working directory. A script exports its environment after root is
    * dropped: setpriv is root but not setuid, so LD_PRELOAD in its environment would run as root.
    */
-  async #spawn(words: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
+  async #spawn(argv: readonly string[], environment: Variables, terminal: TerminalPlan): Promise<Started> {
     const { script, processes, warn } = this.#options
     const { identity, dropped, prefix } = this.#options.facts
-    const { words: given, dashboard } = this.#options
+    const { argv: given, dashboard } = this.#options
     const ofDashboard = isDashboard(given) ? dashboard.command(given.slice(given.indexOf('dashboard') + 1)) : undefined
     if (ofDashboard === undefined)
       writeFileSync(script, encodeBytes(mainScriptText({ ...environment, ...namesOf(identity) })), {
@@ -128,8 +128,8 @@ export class MainProgram {
     const takeTerminal = terminal === 'take' ? ['/usr/bin/setsid', '-c', '--'] : []
     const [file = '', ...args] =
       ofDashboard === undefined
-        ? [...prefix, ...takeTerminal, '/bin/sh', script, ...words]
-        : [...takeTerminal, ...ofDashboard.words]
+        ? [...prefix, ...takeTerminal, '/bin/sh', script, ...argv]
+        : [...takeTerminal, ...ofDashboard.argv]
     const started = await processes.start(file, args, {
       cwd: process.cwd(),
       env: { ...(ofDashboard?.env ?? ROOT_ENV) },

@@ -14,7 +14,7 @@ import type { Clock, MachineClock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
 import type { Processes, Started } from '../processes/processes.ts'
-import { type Life, pour } from './supervisor-run.ts'
+import { type SupervisorRun, sendAll } from './supervisor-run.ts'
 
 const LIVED_MS = 1_000
 const FIRST_DELAY_MS = 250
@@ -25,7 +25,7 @@ const DEAF_AFTER_PINGS = 6
 /** Maximum of data that waits in our memory for a supervisor that does not read. */
 const MAX_UNREAD_BYTES = 8_000_000
 /** For the remaining output of a dead one: its stream ends with its process, unless another process holds it. */
-const LAST_WORDS_MS = 100
+const FINAL_OUTPUT_MS = 100
 /** Bad messages that are named; the rest of one supervisor's life is counted. */
 const NAMED_MESSAGES = 5
 
@@ -85,7 +85,7 @@ export type Remembered = Extract<ToInit, { type: 'keep' | 'forget' }>
  */
 export class SupervisorProcess {
   readonly #options: SupervisorProcessOptions
-  #life: Life | undefined
+  #run: SupervisorRun | undefined
   #failures = 0
   #pings = 0
   #ending = false
@@ -95,20 +95,20 @@ export class SupervisorProcess {
   }
 
   get pid(): number | undefined {
-    return this.#life?.stage === 'dead' ? undefined : this.#life?.started.pid
+    return this.#run?.stage === 'dead' ? undefined : this.#run?.started.pid
   }
 
   /** It has been welcomed: what is sent now arrives. */
   get listens(): boolean {
-    return this.#life?.stage === 'listening'
+    return this.#run?.stage === 'listening'
   }
 
   /** Nothing is sent before its welcome, which contains everything it must know. */
   send(message: ToSupervisor): void {
-    const life = this.#life
-    if (life?.stage !== 'listening') return
-    life.socket.write(encodeMessage(message))
-    if (life.socket.writableLength > MAX_UNREAD_BYTES) this.#kill(life, 'does not read its messages')
+    const run = this.#run
+    if (run?.stage !== 'listening') return
+    run.socket.write(encodeMessage(message))
+    if (run.socket.writableLength > MAX_UNREAD_BYTES) this.#kill(run, 'does not read its messages')
   }
 
   /**
@@ -117,8 +117,8 @@ export class SupervisorProcess {
    * @param kept read one after the other
    */
   restore(kept: Iterator<ToSupervisor>, welcome: () => void): void {
-    const life = this.#life
-    if (life?.stage === 'restoring') pour(life, kept, welcome)
+    const run = this.#run
+    if (run?.stage === 'restoring') sendAll(run, kept, welcome)
   }
 
   /**
@@ -126,22 +126,22 @@ export class SupervisorProcess {
    * theirs.
    */
   deliver(): void {
-    const life = this.#life
-    if (life?.stage !== 'listening' || life.awaitsDrain) return
+    const run = this.#run
+    if (run?.stage !== 'listening' || run.awaitsDrain) return
     const listener = this.#options.listener()
     const events = {
       next(): IteratorResult<ToSupervisor> {
-        const value = listener.eventAfter(life.deliveredSeq)
+        const value = listener.eventAfter(run.deliveredSeq)
         if (value === undefined) return { done: true, value }
-        life.deliveredSeq = value.seq
+        run.deliveredSeq = value.seq
         return { value }
       },
     }
-    pour(life, events, () => undefined)
+    sendAll(run, events, () => undefined)
   }
 
   async start(): Promise<void> {
-    if (this.#ending || this.#life !== undefined) return
+    if (this.#ending || this.#run !== undefined) return
     const { processes, warn } = this.#options
     const { file, args, env, stderrFd, fds } = this.#options.command
     let started: Started
@@ -166,62 +166,62 @@ export class SupervisorProcess {
   /** Ends it for good. Resolves when it is gone. */
   async end(): Promise<void> {
     this.#ending = true
-    const life = this.#life
-    if (life === undefined) return
-    this.#signal(life.started.pid, 'KILL')
-    await life.started.ended
+    const run = this.#run
+    if (run === undefined) return
+    this.#signal(run.started.pid, 'KILL')
+    await run.started.ended
   }
 
   #live(started: Started): void {
     const { clock } = this.#options
     const nowMs = clock.nowMs()
     const socket = started.process.stdio[3] as Socket
-    const life: Life = {
+    const run: SupervisorRun = {
       started,
       socket,
       startedAtMs: nowMs,
       unanswered: 0,
       stage: 'loading',
-      saidHello: false,
+      hasSentHello: false,
       deliveredSeq: 0,
       awaitsDrain: false,
       badMessages: 0,
     }
-    this.#life = life
+    this.#run = run
     const splitter = new LineSplitter(MAX_LINE_BYTES)
     socket.on('data', (chunk: Buffer) => {
       const { lines, tooLong } = splitter.push(chunk)
-      for (const line of lines) this.#take(life, line)
-      if (tooLong) this.#kill(life, `sent a line of more than ${MAX_LINE_BYTES} bytes`)
+      for (const line of lines) this.#take(run, line)
+      if (tooLong) this.#kill(run, `sent a line of more than ${MAX_LINE_BYTES} bytes`)
     })
     // Usually its death, which wait(2) reports in a moment. One that lives on without its line is of no use.
-    socket.on('end', () => clock.at(clock.nowMs() + LIVED_MS, () => this.#kill(life, 'closed its line to init')))
+    socket.on('end', () => clock.at(clock.nowMs() + LIVED_MS, () => this.#kill(run, 'closed its line to init')))
     socket.on('error', () => undefined) // EPIPE, ECONNRESET: wait(2) reports its end
-    void started.ended.then((ending) => this.#dead(life, ending))
-    this.#pingLater(life)
+    void started.ended.then((ending) => this.#dead(run, ending))
+    this.#pingLater(run)
   }
 
-  #take(life: Life, line: string): void {
+  #take(run: SupervisorRun, line: string): void {
     const message = parseToInit(line)
     if (typeof message === 'string') {
-      this.#refuse(life, message)
+      this.#refuse(run, message)
       return
     }
-    const works = life.stage === 'restoring' || life.stage === 'listening'
-    if (life.unanswered > 0 && works) this.#options.answers(life.started.pid)
-    life.unanswered = 0
+    const works = run.stage === 'restoring' || run.stage === 'listening'
+    if (run.unanswered > 0 && works) this.#options.answers(run.started.pid)
+    run.unanswered = 0
     if (message.type === 'pong') return
-    if ((message.type === 'hello') === life.saidHello) {
-      this.#refuse(life, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
+    if ((message.type === 'hello') === run.hasSentHello) {
+      this.#refuse(run, message.type === 'hello' ? 'hello twice' : `${message.type} before hello`)
       return
     }
     const { remember, answers } = this.#options
     const listener = this.#options.listener()
     if (message.type === 'hello') {
-      if (life.stage !== 'loading') return
-      answers(life.started.pid)
-      life.saidHello = true
-      life.stage = 'restoring'
+      if (run.stage !== 'loading') return
+      answers(run.started.pid)
+      run.hasSentHello = true
+      run.stage = 'restoring'
       listener.receive(message)
       return
     }
@@ -231,44 +231,44 @@ export class SupervisorProcess {
     if (works) listener.receive(message)
   }
 
-  #refuse(life: Life, what: string): void {
-    life.badMessages += 1
-    if (life.badMessages <= NAMED_MESSAGES) this.#options.warn(`the supervisor sent what init does not take: ${what}`)
+  #refuse(run: SupervisorRun, what: string): void {
+    run.badMessages += 1
+    if (run.badMessages <= NAMED_MESSAGES) this.#options.warn(`the supervisor sent what init does not take: ${what}`)
   }
 
-  #pingLater(life: Life): void {
+  #pingLater(run: SupervisorRun): void {
     const { clock } = this.#options
     clock.at(clock.nowMs() + PING_EVERY_MS, () => {
-      if (this.#life !== life || life.stage === 'dead') return
-      this.#wake(life)
-      if (life.unanswered >= DEAF_AFTER_PINGS) {
-        this.#kill(life, `has not answered for ${(DEAF_AFTER_PINGS * PING_EVERY_MS) / 1000} s`)
+      if (this.#run !== run || run.stage === 'dead') return
+      this.#wake(run)
+      if (run.unanswered >= DEAF_AFTER_PINGS) {
+        this.#kill(run, `has not answered for ${(DEAF_AFTER_PINGS * PING_EVERY_MS) / 1000} s`)
         return
       }
-      if (life.unanswered > 0) this.#options.answers(undefined)
-      life.unanswered += 1
+      if (run.unanswered > 0) this.#options.answers(undefined)
+      run.unanswered += 1
       this.send({ type: 'ping', n: ++this.#pings, frozen: this.#options.clock.frozen() })
-      this.#pingLater(life)
+      this.#pingLater(run)
     })
   }
 
   /** Every process of the runtime user may stop it by a signal: it would be deaf until it is killed. */
-  #wake(life: Life): void {
-    const { pid } = life.started
+  #wake(run: SupervisorRun): void {
+    const { pid } = run.started
     if (!this.#options.isStopped(pid)) return
     this.#options.warn(`the supervisor (pid ${pid}) was stopped by a signal; it is continued`)
     this.#signal(pid, 'CONT')
   }
 
-  #kill(life: Life, why: string): void {
-    if (this.#life !== life || life.stage === 'doomed' || life.stage === 'dead' || this.#ending) return
-    life.stage = 'doomed'
+  #kill(run: SupervisorRun, why: string): void {
+    if (this.#run !== run || run.stage === 'doomed' || run.stage === 'dead' || this.#ending) return
+    run.stage = 'doomed'
     this.#options.answers(undefined)
-    const { pid } = life.started
+    const { pid } = run.started
     this.#options.warn(`the supervisor (pid ${pid}) ${why}; it is killed`)
     // Its connection is closed at its death: closed earlier, it might notice that first, and report that init is
     // gone.
-    if (!this.#signal(pid, 'KILL')) life.socket.destroy() // without its line it ends by itself
+    if (!this.#signal(pid, 'KILL')) run.socket.destroy() // without its line it ends by itself
   }
 
   #signal(pid: number, signal: SignalName): boolean {
@@ -281,34 +281,34 @@ export class SupervisorProcess {
   }
 
   /** Reads its remaining output, then continues. */
-  #dead(life: Life, ending: Ending): void {
-    life.stage = 'dead'
+  #dead(run: SupervisorRun, ending: Ending): void {
+    run.stage = 'dead'
     this.#options.answers(undefined)
-    const { socket } = life
-    const cancel = this.#options.clock.at(this.#options.clock.nowMs() + LAST_WORDS_MS, () => socket.destroy())
+    const { socket } = run
+    const cancel = this.#options.clock.at(this.#options.clock.nowMs() + FINAL_OUTPUT_MS, () => socket.destroy())
     const over = (): void => {
       cancel()
       // Including pending input: a dead supervisor's request must not be carried out after its successor has said
       // hello.
       socket.destroy()
-      if (this.#life === life) this.#over(life, ending)
+      if (this.#run === run) this.#over(run, ending)
     }
     if (socket.readableEnded || socket.destroyed) over()
     else socket.once('end', over).once('close', over)
   }
 
-  #over(life: Life, ending: Ending): void {
-    this.#life = undefined
+  #over(run: SupervisorRun, ending: Ending): void {
+    this.#run = undefined
     this.#options.listener().gone()
-    if (life.badMessages > NAMED_MESSAGES) {
-      this.#options.warn(`the supervisor had sent ${life.badMessages} messages that init does not take`)
+    if (run.badMessages > NAMED_MESSAGES) {
+      this.#options.warn(`the supervisor had sent ${run.badMessages} messages that init does not take`)
     }
     if (this.#ending) return
-    const livedMs = this.#options.clock.nowMs() - life.startedAtMs
-    this.#failures = life.saidHello && livedMs >= LIVED_MS ? 0 : this.#failures + 1
+    const livedMs = this.#options.clock.nowMs() - run.startedAtMs
+    this.#failures = run.hasSentHello && livedMs >= LIVED_MS ? 0 : this.#failures + 1
     const when = this.#failures === 0 ? 'at once' : `in ${restartDelayMs(this.#failures) / 1000} s`
     this.#options.warn(
-      `the supervisor (pid ${life.started.pid}) ${describeEnding(ending)}; its slots run on, it is started again ${when}`,
+      `the supervisor (pid ${run.started.pid}) ${describeEnding(ending)}; its slots run on, it is started again ${when}`,
     )
     this.#again()
   }

@@ -3,7 +3,7 @@ import { encodeMessage, type ToSupervisor } from '../../protocol/init.ts'
 import type { Started } from '../processes/processes.ts'
 
 /** One process of the supervisor, and how far it has come. */
-export interface Life {
+export interface SupervisorRun {
   readonly started: Started
   readonly socket: Socket
   readonly startedAtMs: number
@@ -11,7 +11,7 @@ export interface Life {
   unanswered: number
   /** `restoring`: it has sent hello, and gets back the data of its predecessor. */
   stage: 'loading' | 'restoring' | 'listening' | 'doomed' | 'dead'
-  saidHello: boolean
+  hasSentHello: boolean
   /** The last event it was sent. */
   deliveredSeq: number
   awaitsDrain: boolean
@@ -22,20 +22,20 @@ export interface Life {
  * Sends these messages, as fast as they are read. Ends silently if the life reaches another stage in the meantime.
  * @param done called when all have been sent
  */
-export function pour(life: Life, messages: Iterator<ToSupervisor>, done: () => void): void {
-  const { socket, stage } = life
+export function sendAll(run: SupervisorRun, messages: Iterator<ToSupervisor>, done: () => void): void {
+  const { socket, stage } = run
   while (!socket.writableNeedDrain) {
     const next = messages.next()
     if (next.done) {
-      if (stage === 'restoring') life.stage = 'listening'
+      if (stage === 'restoring') run.stage = 'listening'
       done()
       return
     }
     socket.write(encodeMessage(next.value))
   }
-  life.awaitsDrain = true
+  run.awaitsDrain = true
   socket.once('drain', () => {
-    life.awaitsDrain = false
-    if (life.stage === stage) pour(life, messages, done)
+    run.awaitsDrain = false
+    if (run.stage === stage) sendAll(run, messages, done)
   })
 }

@@ -15,7 +15,7 @@ import type { LogFifos } from './log-fifos.ts'
 import { closeAll, Readiness } from './readiness.ts'
 import type { ServicePrograms, StartCommand } from './service-programs.ts'
 import type { SlotLimits } from './slot-limits.ts'
-import { KeptEvents, type Unnumbered } from './unacknowledged-events.ts'
+import { UnacknowledgedEvents, type Unnumbered } from './unacknowledged-events.ts'
 
 export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 
@@ -72,7 +72,7 @@ interface Living extends LivingChild {
 export class Children {
   readonly #options: ChildrenOptions
   readonly #living = new Map<string, Living>()
-  readonly #kept = new KeptEvents()
+  readonly #unacknowledged = new UnacknowledgedEvents()
   #queue: SpawnRequest[] = []
   #lastChild = 0
   #busy = false
@@ -90,8 +90,8 @@ export class Children {
     return [...this.#living.values()].map(factsOf)
   }
 
-  get events(): Pick<KeptEvents, 'acknowledge' | 'unacknowledged' | 'after'> {
-    return this.#kept
+  get events(): Pick<UnacknowledgedEvents, 'acknowledge' | 'unacknowledged' | 'after'> {
+    return this.#unacknowledged
   }
 
   /** There may be lines of a slot somewhere. */
@@ -176,7 +176,7 @@ export class Children {
     try {
       const log = fifos.openWriter(slot, services.user(slot))
       ours.push(log)
-      const { words, cwd, env, stdin = 'ignore', stdout = log, serve } = this.#commandOf(slot, program)
+      const { argv, cwd, env, stdin = 'ignore', stdout = log, serve } = this.#commandOf(slot, program)
       ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))
       const stdio: ('ignore' | 'pipe' | number)[] = [stdin, stdout, log]
       if (notificationFd !== null) {
@@ -192,7 +192,7 @@ export class Children {
         while (stdio.length < HANDOVER_FD) stdio.push('ignore')
         stdio.push('pipe')
       }
-      const [file = '', ...args] = [...limits.prefix(slot), ...words]
+      const [file = '', ...args] = [...limits.prefix(slot), ...argv]
       const started = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
       const { pid, ended } = started
       serve?.(started.process.stdio[HANDOVER_FD] as Socket)
@@ -224,8 +224,8 @@ export class Children {
     if (services.isService(slot)) return services.command(slot, program)
     if (slot === DASHBOARD_SLOT && program === 'run')
       return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
-    const words = [...command.prefix, '/bin/sh', `${command.scanDir}/${slot}/run`]
-    return { words, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
+    const argv = [...command.prefix, '/bin/sh', `${command.scanDir}/${slot}/run`]
+    return { argv, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
   }
 
   /** @throws Error saying why this slot gets no process */
@@ -234,7 +234,7 @@ export class Children {
     const other = this.#living.get(slot)
     if (other !== undefined) throw new Error(`a process of it lives: pid ${other.pid}`)
     if (this.#living.size >= MAX_CHILDREN) throw new Error(`${MAX_CHILDREN} processes of slots live already`)
-    if (this.#kept.full) throw new Error('too many events were not acknowledged')
+    if (this.#unacknowledged.full) throw new Error('too many events were not acknowledged')
   }
 
   #ready(living: Living): void {
@@ -285,7 +285,7 @@ export class Children {
   }
 
   #report(event: Unnumbered): void {
-    this.#kept.add(event)
+    this.#unacknowledged.add(event)
     this.#options.supervisor.deliver()
   }
 }

@@ -43,7 +43,7 @@ export interface ServiceProgramsOptions {
 
 /** How to start a process. */
 export interface StartCommand {
-  readonly words: readonly string[]
+  readonly argv: readonly string[]
   readonly env: Variables
   readonly cwd: string
   /** Descriptors that we must close; absent: /dev/null, and the slot's log. */
@@ -141,8 +141,8 @@ export class ServicePrograms {
     if (known === undefined) throw new Error('the image defines no such service')
     const { programs } = known
     if (program === 'finish') this.forgetFinish(slot)
-    const words = program === 'run' ? programs.run : this.#finishWords(known)
-    const start = this.#becoming(slot, programs, words)
+    const argv = program === 'run' ? programs.run : this.#finishCommand(known)
+    const start = this.#becoming(slot, programs, argv)
     if (program === 'finish') return start
     return { ...start, ...this.#openPipes(programs) }
   }
@@ -161,7 +161,7 @@ export class ServicePrograms {
   }
 
   /** With s6's arguments: exit code or 256, signal or 0, name, process group. */
-  #finishWords({ programs, lastEnding }: Known): readonly string[] {
+  #finishCommand({ programs, lastEnding }: Known): readonly string[] {
     const { name, oneshot, finish } = programs
     if (finish === undefined) throw new Error('it has no finish program')
     if (oneshot) return finish
@@ -170,7 +170,7 @@ export class ServicePrograms {
     return [...finish, ...how, name, `${pid}`]
   }
 
-  #becoming(slot: string, programs: Programs, words: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
+  #becoming(slot: string, programs: Programs, argv: readonly string[]): Omit<StartCommand, 'stdin' | 'stdout'> {
     const { user, inServiceDir } = programs
     const { dir, uid, root, scanDir, runtimeUser } = this.#options
     mkdirSync(dir, { recursive: true, mode: 0o711 })
@@ -178,7 +178,7 @@ export class ServicePrograms {
     if (user === undefined || user.uid === uid) {
       // root:group, which is root still, but with that group alone.
       const prefix = user !== undefined && uid === 0 && user.gid !== 0 ? setprivPrefix(user) : []
-      const start = { words: [...prefix, ...words], env: this.#rootEnvironment(programs) }
+      const start = { argv: [...prefix, ...argv], env: this.#rootEnvironment(programs) }
       return { ...withBytes(start, join(dir, slot)), cwd }
     }
     // Set after root is dropped: setpriv runs as root, and would obey variables set by others. The same holds for the
@@ -197,11 +197,11 @@ export class ServicePrograms {
     writeFileSync(script, encodeBytes(`${text.join('\n')}\n`), { mode: 0o400, flag: 'wx' })
     lchownSync(script, user.uid, user.gid)
     return {
-      words: [
+      argv: [
         ...setprivPrefix(user, user.uid === runtimeUser.uid ? runtimeUser.restrictions : []),
         '/bin/sh',
         script,
-        ...words,
+        ...argv,
       ],
       env: { PATH: root.path(container) },
       cwd: '/',

@@ -27,7 +27,7 @@ export interface StopOptions {
   readonly services: StoppedServices
   /** Spared until the logs are drained. */
   readonly supervisorPid: () => number | undefined
-  readonly say: (text: string) => void
+  readonly log: (text: string) => void
 }
 
 export interface StoppedContainer {
@@ -56,7 +56,7 @@ export class Stop {
   readonly #options: StopOptions
   readonly #startedAtMs: number
   readonly #killed = new Set<number>()
-  readonly #told = new Set<number>()
+  readonly #signalled = new Set<number>()
   /** Starts of finish programs that are on their way. */
   #finishing = 0
   /** Services are stopped one depth after the other, until half of the time is over. */
@@ -92,7 +92,7 @@ export class Stop {
     // A total below the reserve is shared: some time to obey, some for the logs.
     const killAtMs = totalMs - Math.min(RESERVE_MS, totalMs / 2)
     const services = children().filter(({ depth }) => depth !== undefined)
-    for (const child of children()) if (child.depth === undefined) this.#tell(child)
+    for (const child of children()) if (child.depth === undefined) this.#sendStopSignal(child)
     const main = mainPid()
     if (main !== undefined) this.#signal(main, 'TERM', 'the main program')
     // A service ends the processes that it has started in its session itself.
@@ -103,7 +103,7 @@ export class Stop {
     if (services.length > 0 || this.#options.services.unfinished().length > 0)
       this.#after(killAtMs / 2, () => {
         this.#inOrder = false
-        this.#tellServices()
+        this.#stopServices()
       })
     this.#after(NAME_AFTER_MS, () => this.#sayWhoIsLeft())
     this.#after(killAtMs, () => {
@@ -125,7 +125,7 @@ export class Stop {
 
   #look(): void {
     if (this.#finished) return
-    this.#tellServices()
+    this.#stopServices()
     // Their ends are events.
     if (this.#finishing > 0 || this.#options.children().length > 0 || this.#options.mainPid() !== undefined) return
     const others = this.#others()
@@ -136,7 +136,7 @@ export class Stop {
   }
 
   /** The deepest services that are left, once everything that may need them has gone; then the next ones. */
-  #tellServices(): void {
+  #stopServices(): void {
     const { children, mainPid } = this.#options
     const living = children()
     const services = living.flatMap((child) => (child.depth === undefined ? [] : [{ child, depth: child.depth }]))
@@ -145,7 +145,7 @@ export class Stop {
     const left = this.#options.services.unfinished()
     const deepest = Math.max(...services.map(({ depth }) => depth), ...left.map(({ depth }) => depth))
     const isDue = (one: { readonly depth: number }): boolean => !this.#inOrder || one.depth === deepest
-    for (const { child } of services.filter(isDue)) this.#tell(child)
+    for (const { child } of services.filter(isDue)) this.#sendStopSignal(child)
     for (const { slot } of left.filter(isDue)) this.#runFinish(slot)
   }
 
@@ -158,9 +158,9 @@ export class Stop {
   }
 
   /** Sends its stop signal, and KILL when its own time is over. A finish program gets no signal: it is about to end. */
-  #tell(child: LivingChild): void {
-    if (this.#told.has(child.child)) return
-    this.#told.add(child.child)
+  #sendStopSignal(child: LivingChild): void {
+    if (this.#signalled.has(child.child)) return
+    this.#signalled.add(child.child)
     const { container, clock } = this.#options
     const { totalMs } = container
     const nowMs = clock.nowMs() - this.#startedAtMs
@@ -212,12 +212,12 @@ export class Stop {
    * known.
    */
   #processes(): readonly ProcessFacts[] {
-    const { processes, children, mainPid, container, say } = this.#options
+    const { processes, children, mainPid, container, log } = this.#options
     const { ownPid } = container
     try {
       return processes()
     } catch (error) {
-      if (!this.#isBlind) say(`only slots and the main program are waited for: ${(error as Error).message}`)
+      if (!this.#isBlind) log(`only slots and the main program are waited for: ${(error as Error).message}`)
       this.#isBlind = true
       const main = mainPid()
       return [...children().map(({ pid }) => pid), ...(main === undefined ? [] : [main])].map((pid) =>
@@ -238,13 +238,13 @@ export class Stop {
 
   #sayWhoIsLeft(): void {
     const left = this.#left()
-    if (left.length > 0) this.#options.say(`still waiting for ${listed(left)}`)
+    if (left.length > 0) this.#options.log(`still waiting for ${listed(left)}`)
   }
 
   #killSlot({ pid, slot, stopSignal, stopTimeoutMs, program }: LivingChild): void {
     if (!this.#options.children().some((child) => child.pid === pid)) return
     const limit = `${stopTimeoutMs} ms`
-    this.#options.say(
+    this.#options.log(
       program === 'finish'
         ? `the finish program of ${slot} (pid ${pid}) has not ended within ${limit}; it is killed`
         : `${slot} (pid ${pid}) has not ended within ${limit} of SIG${stopSignal}; it is killed`,
@@ -259,7 +259,7 @@ export class Stop {
   /** @param why the line for what is left */
   #killAll(why: (left: readonly Left[]) => string): void {
     const left = this.#left()
-    if (left.length > 0) this.#options.say(why(left))
+    if (left.length > 0) this.#options.log(why(left))
     const leaders = new Set(this.#options.children().map(({ pid }) => pid))
     for (const one of left) this.#kill(one, leaders.has(one.pid) ? -one.pid : one.pid)
     // Repeated, because a process can have been forked during the look.
@@ -270,7 +270,7 @@ export class Stop {
       try {
         const stuck = this.#left()
         if (stuck.length > 0)
-          this.#options.say(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
+          this.#options.log(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
       } finally {
         this.#end()
       }
@@ -288,7 +288,7 @@ export class Stop {
       // A stopped process sees nothing but KILL before it is continued.
       if (signal !== 'KILL') this.#options.native.kill(pid, SIGNALS.CONT)
     } catch (error) {
-      this.#options.say(`cannot send SIG${signal} to ${name} (pid ${Math.abs(pid)}): ${(error as Error).message}`)
+      this.#options.log(`cannot send SIG${signal} to ${name} (pid ${Math.abs(pid)}): ${(error as Error).message}`)
     }
   }
 
@@ -304,7 +304,7 @@ export class Stop {
     try {
       act()
     } catch (error) {
-      this.#options.say(`a bug while stopping: ${(error as Error).stack}`)
+      this.#options.log(`a bug while stopping: ${(error as Error).stack}`)
     }
   }
 }

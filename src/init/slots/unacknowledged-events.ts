@@ -7,7 +7,7 @@ export type Unnumbered<E = Sequenced> = E extends Sequenced ? Omit<E, 'seq'> : n
  * Events a supervisor has to learn of, whichever one it is by then: numbered, and kept until one has acknowledged
  * them.
  */
-export class KeptEvents {
+export class UnacknowledgedEvents {
   #events: Sequenced[] = []
   #lastSeq = 0
 

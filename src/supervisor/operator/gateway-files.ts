@@ -22,7 +22,7 @@ export interface GatewayFilesOptions {
 export class GatewayFiles {
   readonly #options: GatewayFilesOptions
   /** Last written content, by slot: a change with the same content is not written. */
-  readonly #said = new Map<string, string>()
+  readonly #written = new Map<string, string>()
   readonly #failing = new Set<string>()
   /** Slots that had a process when the container's stop was requested; undefined: it was not. */
   #stopped: ReadonlySet<string> | undefined
@@ -50,15 +50,15 @@ export class GatewayFiles {
     const profile = profileOfSlot(key)
     if (profile === undefined || this.#held || isInFlight(slot)) return
     const facts =
-      this.#stopped === undefined ? this.#observed(slot) : this.#stopped.has(key) ? lastWord(slot) : undefined
+      this.#stopped === undefined ? this.#observed(slot) : this.#stopped.has(key) ? finalFacts(slot) : undefined
     if (facts === undefined) return
     const text = JSON.stringify(facts)
-    if (this.#said.get(key) === text) return
+    if (this.#written.get(key) === text) return
     const { home, clock, warn } = this.#options
     const dir = profileDir(home, profile)
     try {
       writeGatewayState(dir, profile, { ...facts, updatedAtMs: clock.wallMs() })
-      this.#said.set(key, text)
+      this.#written.set(key, text)
       this.#failing.delete(key)
     } catch (error) {
       // The directory of a profile that is being deleted goes before its slot does.
@@ -69,7 +69,7 @@ export class GatewayFiles {
   }
 
   forget(key: string): void {
-    this.#said.delete(key)
+    this.#written.delete(key)
     this.#failing.delete(key)
   }
 
@@ -95,7 +95,7 @@ export class GatewayFiles {
 /** Requested but not started yet: the next report follows within milliseconds and is the one to write. */
 const isInFlight = (slot: Slot): boolean => slot.state === 'starting' && slot.child === null
 
-function lastWord(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
+function finalFacts(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
   if (slot.state !== 'down' || slot.lastEnding === undefined) return undefined
   return { clean: isOrderly(slot) }
 }

@@ -7,7 +7,7 @@ import type { SlotTable } from './table.ts'
 
 export interface ChildReportsOptions {
   readonly table: SlotTable
-  readonly logs: Pick<SlotLogs, 'endOfProcess' | 'lastWords'>
+  readonly logs: Pick<SlotLogs, 'endOfProcess' | 'lastOutput'>
   readonly clock: Clock
   /** Tells whether the slot's own script found no program to run. */
   readonly notRun: (slot: string, ending: Ending) => NotRun | undefined
@@ -62,7 +62,7 @@ export class ChildReports {
         logs.endOfProcess(event.slot)
         const { child, pid, ending, atMs } = event
         const wallMs = Math.round(wallTimeOf(this.#options.clock, atMs))
-        const said = permanentReason(ending) === undefined ? undefined : this.#lastWords(event.slot)
+        const lastOutput = permanentReason(ending) === undefined ? undefined : this.#lastOutput(event.slot)
         const notRun = this.#options.notRun(event.slot, ending)
         table.dispatch(event.slot, {
           type: 'exited',
@@ -72,7 +72,7 @@ export class ChildReports {
           atMs,
           wallMs,
           random,
-          ...(said !== undefined && { said }),
+          ...(lastOutput !== undefined && { lastOutput }),
           ...(notRun !== undefined && { notRun }),
         })
         break
@@ -85,12 +85,12 @@ export class ChildReports {
   }
 
   /** The last output of a process that is not restarted: the operator reads it first. */
-  #lastWords(key: string): string | undefined {
+  #lastOutput(key: string): string | undefined {
     const slot = this.#options.table.get(key)?.slot
     const spawnedAtMs = slot && childOf(slot)?.spawnedAtMs
     return spawnedAtMs === undefined
       ? undefined
-      : this.#options.logs.lastWords(key, wallTimeOf(this.#options.clock, spawnedAtMs))
+      : this.#options.logs.lastOutput(key, wallTimeOf(this.#options.clock, spawnedAtMs))
   }
 
   #adopt(facts: ChildFacts): void {

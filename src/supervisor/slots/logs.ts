@@ -10,7 +10,7 @@ import type { LogPlace } from '../launch/launcher.ts'
 
 /** Part of the log in which a process's last line is searched, and the length quoted. */
 const TAIL_BYTES = 8192
-const MAX_WORDS = 300
+const MAX_OUTPUT_CHARS = 300
 
 export interface SlotLogsOptions {
   /** Directory of the log FIFOs. */
@@ -99,7 +99,7 @@ export class SlotLogs {
    * @param sinceWallMs start of the process: output of an earlier one explains nothing
    * @returns undefined when it wrote none, or the file cannot be read
    */
-  lastWords(slot: string, sinceWallMs: number): string | undefined {
+  lastOutput(slot: string, sinceWallMs: number): string | undefined {
     const open = this.#open.get(slot)
     if (open === undefined) return undefined
     const { text } = readTail(below(open.place.dir, open.place.name ?? 'current'), TAIL_BYTES)
@@ -107,7 +107,7 @@ export class SlotLogs {
     if (line === undefined) return undefined
     const stamp = readStamp(line)
     if (stamp === undefined || stamp.atMs < sinceWallMs - 1) return undefined
-    const words = line.slice(STAMP_BYTES, STAMP_BYTES + MAX_WORDS).replace(/^hermes: /, '')
+    const words = line.slice(STAMP_BYTES, STAMP_BYTES + MAX_OUTPUT_CHARS).replace(/^hermes: /, '')
     return oneLine(words).trim()
   }
 

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { BeginGate } from '../../../src/init/boot/begin-gate.ts'
-import type { Tried } from '../../../src/volume/lock.ts'
+import type { TryResult } from '../../../src/volume/lock.ts'
 import { waitFor } from '../../support/wait.ts'
 
 function scene(
-  first: Tried,
+  first: TryResult,
   options: {
     opened?: boolean
     withoutLease?: boolean
@@ -29,7 +29,7 @@ function scene(
     look,
     send: (message) => told.push('state' in message ? `lease ${message.state}` : message.type),
     unusable: (why) => told.push(`unusable: ${why}`),
-    say: (_, text) => said.push(text),
+    log: (_, text) => said.push(text),
   })
   return { gate, told, looks, said }
 }

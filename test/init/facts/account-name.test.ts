@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }))
 
 const identityOf = (install: string, env: Record<string, string>, foreground = false) => {
-  const options = { install, foreground, words: [], env: { HERMES_HOME: join(dir, 'home'), ...env } }
+  const options = { install, foreground, argv: [], env: { HERMES_HOME: join(dir, 'home'), ...env } }
   return gatherFacts(options, { passwd: join(dir, 'passwd'), group: join(dir, 'group') }).identity
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { goesOnAfterFailure } from '../../../src/init/boot/hooks.ts'
-import { isDashboard, mainWords } from '../../../src/init/programs/main-command.ts'
+import { isDashboard, mainCommand } from '../../../src/init/programs/main-command.ts'
 import { containerCode } from '../../../src/init/programs/main-program.ts'
 import { SUBCOMMANDS } from '../../../src/system/programs/subcommands.ts'
 
@@ -39,12 +39,12 @@ describe('what the container’s arguments mean', () => {
     [['./here'], ['./here']],
     [['frobnicate'], ['HERMES', 'frobnicate']],
     [[''], ['HERMES', '']],
-  ])('%j runs %j', (words, expected) => {
-    expect(mainWords({ ...facts, words })).toEqual(expected)
+  ])('%j runs %j', (argv, expected) => {
+    expect(mainCommand({ ...facts, argv })).toEqual(expected)
   })
 
   test('nothing, with a terminal, is hermes', () => {
-    expect(mainWords({ ...facts, words: [], hasTerminal: true })).toEqual(['HERMES'])
+    expect(mainCommand({ ...facts, argv: [], hasTerminal: true })).toEqual(['HERMES'])
   })
 
   test('the dashboard as main program is told by its word', () => {

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Processes, Started } from '../../../src/init/processes/processes.ts'
 import { restartDelayMs, SupervisorProcess } from '../../../src/init/programs/supervisor-process.ts'
-import { KeptEvents } from '../../../src/init/slots/unacknowledged-events.ts'
+import { UnacknowledgedEvents } from '../../../src/init/slots/unacknowledged-events.ts'
 import type { ToInit, ToSupervisor } from '../../../src/protocol/init.ts'
 import type { Ending } from '../../../src/slot/ending.ts'
 import { SIGNALS } from '../../../src/system/signals.ts'
@@ -72,7 +72,7 @@ async function scene() {
   const answers: (number | undefined)[] = []
   const remembered: string[] = []
   const signals: string[] = []
-  const events = new KeptEvents()
+  const events = new UnacknowledgedEvents()
   const stopped = new Set<number>()
   let gone = 0
   const processes = {
@@ -314,10 +314,10 @@ describe('what a supervisor is told', () => {
 })
 
 describe('events that are kept', () => {
-  const ready = (kept: KeptEvents, slot = 'a') => kept.add({ type: 'ready', child: 1, slot, atMs: 0 })
+  const ready = (kept: UnacknowledgedEvents, slot = 'a') => kept.add({ type: 'ready', child: 1, slot, atMs: 0 })
 
   test('are numbered from 1, in order, until one that is not older is acknowledged', () => {
-    const kept = new KeptEvents()
+    const kept = new UnacknowledgedEvents()
     expect(['a', 'b', 'c'].map((slot) => ready(kept, slot).seq)).toEqual([1, 2, 3])
     kept.acknowledge(2)
     kept.acknowledge(1)
@@ -329,7 +329,7 @@ describe('events that are kept', () => {
   })
 
   test('are enough when ten thousand were not acknowledged', () => {
-    const kept = new KeptEvents()
+    const kept = new UnacknowledgedEvents()
     for (let i = 0; i < 9_999; i++) ready(kept)
     expect(kept.full).toBe(false)
     ready(kept)

@@ -87,7 +87,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     },
     mainPid: () => main,
     supervisorPid: () => SUPERVISOR,
-    say: (text) => said.push(text),
+    log: (text) => said.push(text),
   })
   const startedAtMs = clock.nowMs()
   let endedAfterMs: number | undefined
