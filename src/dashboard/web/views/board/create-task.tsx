@@ -1,8 +1,6 @@
 import { takeForm } from '../../client/form.ts'
-import { Button } from '../../parts/button.tsx'
-import { Dialog } from '../../parts/dialog.tsx'
 import { Field } from '../../parts/field.tsx'
-import { Trouble } from '../../parts/trouble.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useWork } from '../../stores/async.ts'
 import type { BoardStore } from '../../stores/board.ts'
@@ -10,11 +8,11 @@ import { Assignees } from './assignees.tsx'
 
 export function CreateTask({ store, onClose }: { readonly store: BoardStore; readonly onClose: () => void }) {
   const { notices } = useApp()
-  const { busy, failure, run } = useWork()
+  const work = useWork()
   const open = [...(store.columns.value?.values() ?? [])].flat().filter(({ status }) => status !== 'done')
   const submit = (event: SubmitEvent): Promise<void> => {
     const { word, all, has } = takeForm(event)
-    return run(async () => {
+    return work.run(async () => {
       const task = await store.create({
         title: word('title'),
         priority: Number(word('priority')),
@@ -28,48 +26,39 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
     })
   }
   return (
-    <Dialog title="New task" onClose={onClose}>
-      <form onSubmit={submit}>
-        <Field label="Title">
-          {(ids) => <input {...ids} name="title" required maxLength={2000} autocomplete="off" autofocus />}
+    <FormDialog title="New task" action="Create task" work={work} onSubmit={submit} onClose={onClose}>
+      <Field label="Title">
+        {(ids) => <input {...ids} name="title" required maxLength={2000} autocomplete="off" autofocus />}
+      </Field>
+      <Field label="What to do">{(ids) => <textarea {...ids} name="body" rows={5} />}</Field>
+      <div class="fields">
+        <Field label="Assignee">
+          {(ids) => (
+            <select {...ids} name="assignee">
+              <Assignees unassigned="unassigned" />
+            </select>
+          )}
         </Field>
-        <Field label="What to do">{(ids) => <textarea {...ids} name="body" rows={5} />}</Field>
-        <div class="fields">
-          <Field label="Assignee">
-            {(ids) => (
-              <select {...ids} name="assignee">
-                <Assignees unassigned="unassigned" />
-              </select>
-            )}
-          </Field>
-          <Field label="Priority">
-            {(ids) => <input {...ids} name="priority" type="number" step={1} defaultValue="0" required />}
-          </Field>
-        </div>
-        {open.length > 0 && (
-          <Field label="Waits for" hint="The task becomes ready when all of these are done.">
-            {(ids) => (
-              <select {...ids} name="parents" multiple size={Math.min(4, open.length)}>
-                {open.map(({ id, title }) => (
-                  <option key={id} value={id}>
-                    {title} ({id})
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
-        )}
-        <label class="check">
-          <input type="checkbox" name="triage" /> Only an idea: put it into triage
-        </label>
-        {failure.value && <Trouble failure={failure.value} />}
-        <footer>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="main" disabled={busy.value}>
-            Create task
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+        <Field label="Priority">
+          {(ids) => <input {...ids} name="priority" type="number" step={1} defaultValue="0" required />}
+        </Field>
+      </div>
+      {open.length > 0 && (
+        <Field label="Waits for" hint="The task becomes ready when all of these are done.">
+          {(ids) => (
+            <select {...ids} name="parents" multiple size={Math.min(4, open.length)}>
+              {open.map(({ id, title }) => (
+                <option key={id} value={id}>
+                  {title} ({id})
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+      )}
+      <label class="check">
+        <input type="checkbox" name="triage" /> Only an idea: put it into triage
+      </label>
+    </FormDialog>
   )
 }

@@ -1,18 +1,16 @@
 import { takeForm } from '../../client/form.ts'
 import { profilePath } from '../../core/route.ts'
-import { Button } from '../../parts/button.tsx'
-import { Dialog } from '../../parts/dialog.tsx'
 import { Field } from '../../parts/field.tsx'
-import { Trouble } from '../../parts/trouble.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useWork } from '../../stores/async.ts'
 
 export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
   const { fleet, router, notices } = useApp()
-  const { busy, failure, run } = useWork()
+  const work = useWork()
   const submit = (event: SubmitEvent): Promise<void> => {
     const { word, has } = takeForm(event)
-    return run(async () => {
+    return work.run(async () => {
       const { name } = await fleet.create({
         name: word('name'),
         start: has('start'),
@@ -25,39 +23,30 @@ export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
     })
   }
   return (
-    <Dialog title="New profile" onClose={onClose}>
-      <form onSubmit={submit}>
-        <Field label="Name" hint="Lower-case letters, digits, - and _; also the name of its directory.">
-          {(ids) => (
-            <input {...ids} name="name" required maxLength={64} autocomplete="off" spellcheck={false} autofocus />
-          )}
-        </Field>
-        <Field label="Description">
-          {(ids) => <input {...ids} name="description" maxLength={500} autocomplete="off" />}
-        </Field>
-        <Field label="Copy settings from">
-          {(ids) => (
-            <select {...ids} name="clone">
-              <option value="">no profile, start empty</option>
-              {fleet.profiles.value?.map(({ name }) => (
-                <option key={name} value={name}>
-                  {name}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <label class="check">
-          <input type="checkbox" name="start" /> Start its gateway now
-        </label>
-        {failure.value && <Trouble failure={failure.value} />}
-        <footer>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="main" disabled={busy.value}>
-            Create profile
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog title="New profile" action="Create profile" work={work} onSubmit={submit} onClose={onClose}>
+      <Field label="Name" hint="Lower-case letters, digits, - and _; also the name of its directory.">
+        {(ids) => (
+          <input {...ids} name="name" required maxLength={64} autocomplete="off" spellcheck={false} autofocus />
+        )}
+      </Field>
+      <Field label="Description">
+        {(ids) => <input {...ids} name="description" maxLength={500} autocomplete="off" />}
+      </Field>
+      <Field label="Copy settings from">
+        {(ids) => (
+          <select {...ids} name="clone">
+            <option value="">no profile, start empty</option>
+            {fleet.profiles.value?.map(({ name }) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <label class="check">
+        <input type="checkbox" name="start" /> Start its gateway now
+      </label>
+    </FormDialog>
   )
 }

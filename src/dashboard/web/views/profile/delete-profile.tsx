@@ -1,8 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { Button } from '../../parts/button.tsx'
-import { Dialog } from '../../parts/dialog.tsx'
 import { Field } from '../../parts/field.tsx'
-import { Trouble } from '../../parts/trouble.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useWork } from '../../stores/async.ts'
 
@@ -29,10 +28,10 @@ function Confirm({ profile, onClose }: { readonly profile: string; readonly onCl
   const { fleet, router, notices } = useApp()
   const typed = useSignal('')
   const keepLogs = useSignal(false)
-  const { busy, failure, run } = useWork()
+  const work = useWork()
   const remove = (event: SubmitEvent): Promise<void> => {
     event.preventDefault()
-    return run(async () => {
+    return work.run(async () => {
       await fleet.remove(profile, keepLogs.value)
       notices.done(`${profile} is deleted`)
       onClose()
@@ -40,37 +39,36 @@ function Confirm({ profile, onClose }: { readonly profile: string; readonly onCl
     })
   }
   return (
-    <Dialog title={`Delete ${profile}`} onClose={onClose}>
-      <form onSubmit={remove}>
-        <p>This cannot be undone: its settings, credentials, memories and conversations are deleted.</p>
-        <Field label={`Type "${profile}" to confirm`}>
-          {(ids) => (
-            <input
-              {...ids}
-              autocomplete="off"
-              spellcheck={false}
-              autofocus
-              value={typed.value}
-              onInput={(event) => (typed.value = event.currentTarget.value)}
-            />
-          )}
-        </Field>
-        <label class="check">
+    <FormDialog
+      title={`Delete ${profile}`}
+      action="Delete for good"
+      tone="danger"
+      disabled={typed.value !== profile}
+      work={work}
+      onSubmit={remove}
+      onClose={onClose}
+    >
+      <p>This cannot be undone: its settings, credentials, memories and conversations are deleted.</p>
+      <Field label={`Type "${profile}" to confirm`}>
+        {(ids) => (
           <input
-            type="checkbox"
-            checked={keepLogs.value}
-            onChange={(event) => (keepLogs.value = event.currentTarget.checked)}
+            {...ids}
+            autocomplete="off"
+            spellcheck={false}
+            autofocus
+            value={typed.value}
+            onInput={(event) => (typed.value = event.currentTarget.value)}
           />
-          Keep its logs
-        </label>
-        {failure.value && <Trouble failure={failure.value} />}
-        <footer>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="danger" disabled={busy.value || typed.value !== profile}>
-            Delete for good
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
+        )}
+      </Field>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={keepLogs.value}
+          onChange={(event) => (keepLogs.value = event.currentTarget.checked)}
+        />
+        Keep its logs
+      </label>
+    </FormDialog>
   )
 }
