@@ -103,7 +103,12 @@ function directorySink(
       error,
     )
   }
-  const file = new LogFile({ dir, archives, maxBytes, stamped, clock, shared: sharedLogResources(clock, warn) })
+  const file = new LogFile({
+    place: { dir, archives, maxBytes },
+    stamped,
+    clock,
+    shared: sharedLogResources(clock, warn),
+  })
   file.endLine()
   return {
     append: (bytes, midLine) => file.append(bytes, midLine),

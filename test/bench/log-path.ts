@@ -49,9 +49,7 @@ export async function logPath({ bytes = 1e9, lineBytes = 100, tee = true } = {})
   const log = SlotLog.open({
     slot: 'bench',
     fifo,
-    dir: join(dir, 'log'),
-    maxBytes: 1_000_000,
-    archives: 10,
+    place: { dir: join(dir, 'log'), maxBytes: 1_000_000, archives: 10 },
     clock,
     console: tee ? console : null,
     prefix: false,

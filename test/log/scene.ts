@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sortArchives } from '../../src/log/archives.ts'
+import type { LogPlace } from '../../src/log/io/log-file.ts'
 import { type SharedLogResources, sharedLogResources } from '../../src/log/io/shared-resources.ts'
 import { SlotLog, type SlotLogOptions } from '../../src/log/io/slot-log.ts'
 import { STAMP_BYTES } from '../../src/log/stamp.ts'
@@ -23,6 +24,8 @@ export const makeFifo = (path: string): string => {
   execFileSync('mkfifo', [path])
   return path
 }
+
+type SceneOptions = Partial<Omit<SlotLogOptions, 'place'> & LogPlace>
 
 /** A slot's FIFO and its log directory, in a temporary place; what it said goes to lists. */
 export class LogScene implements AsyncDisposable {
@@ -34,11 +37,11 @@ export class LogScene implements AsyncDisposable {
   readonly warnings: string[] = []
   readonly copied: string[] = []
   readonly tapped: string[] = []
-  readonly #options: Partial<SlotLogOptions>
+  readonly #options: SceneOptions
   readonly #inputFd: number
   log: SlotLog
 
-  constructor(options: Partial<SlotLogOptions> = {}) {
+  constructor(options: SceneOptions = {}) {
     this.dir = options.dir ?? join(this.root, 'log')
     this.fifo = makeFifo(join(this.root, 'fifo'))
     this.#options = options
@@ -48,12 +51,11 @@ export class LogScene implements AsyncDisposable {
   }
 
   open(continued: boolean): SlotLog {
+    const { name, maxBytes = 1_000_000, archives = 10, dir: _, ...options } = this.#options
     return SlotLog.open({
       slot: 'web',
       fifo: this.fifo,
-      dir: this.dir,
-      maxBytes: 1_000_000,
-      archives: 10,
+      place: { dir: this.dir, maxBytes, archives, ...(name !== undefined && { name }) },
       clock: this.clock,
       console: {
         write: (lines) => void this.copied.push(Buffer.from(lines as Buffer).toString('latin1')),
@@ -64,7 +66,7 @@ export class LogScene implements AsyncDisposable {
       continued,
       tap: (lines) => void this.tapped.push(lines.toString('latin1')),
       shared: this.shared,
-      ...this.#options,
+      ...options,
     })
   }
 

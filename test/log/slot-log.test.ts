@@ -297,9 +297,7 @@ test('opening something that is not a FIFO is refused', async () => {
 
 const options = (scene: LogScene) => ({
   slot: 'web',
-  dir: scene.dir,
-  maxBytes: 1000,
-  archives: 1,
+  place: { dir: scene.dir, maxBytes: 1000, archives: 1 },
   clock: scene.clock,
   console: null,
   prefix: false,

@@ -19,7 +19,8 @@ const CHECK_MS = 1000
 const NEWLINE = 10
 const newline = Buffer.from('\n')
 
-export interface LogFileOptions {
+/** Where a log lies, and how much of it is kept. */
+export interface LogPlace {
   readonly dir: string
   /**
    * Absent: `current`, with dated archives. Given (a job's log): a file of that name, whose one archive is `<name>.1`.
@@ -27,6 +28,10 @@ export interface LogFileOptions {
   readonly name?: string
   readonly maxBytes: number
   readonly archives: number
+}
+
+export interface LogFileOptions {
+  readonly place: LogPlace
   /** A stamp before each line; default: true. */
   readonly stamped?: boolean
   readonly clock: Clock
@@ -53,8 +58,9 @@ export class LogFile {
 
   constructor(options: LogFileOptions) {
     this.#options = options
-    this.#archives = new ArchiveList(options.dir, options.archives, options.clock)
-    this.path = below(options.dir, options.name ?? 'current')
+    const { dir, name = 'current', archives } = options.place
+    this.#archives = new ArchiveList(dir, archives, options.clock)
+    this.path = below(dir, name)
     this.#ready()
   }
 
@@ -135,7 +141,7 @@ export class LogFile {
   #put(bytes: Buffer): Buffer {
     let rest = bytes
     while (rest.length > 0 && this.#file !== undefined) {
-      let take = fitLines(rest, this.#options.maxBytes - this.#file.size)
+      let take = fitLines(rest, this.#options.place.maxBytes - this.#file.size)
       if (take === 0 && this.#file.wholeBytes > 0) {
         if (this.#rotate(this.#file)) continue
         break
@@ -204,7 +210,8 @@ export class LogFile {
 
   /** Gives the file its archive's name. @returns paths: the archive's, and of what is now too much */
   #moveAside(): RotationPlan {
-    const { dir, name, shared } = this.#options
+    const { place, shared } = this.#options
+    const { dir, name } = place
     const leaving = (): readonly string[] => shared.disk.leaving(dirname(this.path))
     const plan = name === undefined ? this.#archives.plan(leaving) : { archive: `${name}.1`, remove: [] }
     const archive = below(dir, plan.archive)

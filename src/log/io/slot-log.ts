@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Clock } from '../../system/clock.ts'
 import { PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
 import type { ConsoleWriter } from './console.ts'
-import { LogFile } from './log-file.ts'
+import { LogFile, type LogPlace } from './log-file.ts'
 import { type SharedLogResources, sharedLogResources } from './shared-resources.ts'
 
 /** The most a pipe can hold for an unprivileged user (fs.pipe-max-size): one drain never reads more than that. */
@@ -17,13 +17,7 @@ export interface SlotLogOptions {
   readonly slot: string
   /** The slot's FIFO, made by init. */
   readonly fifo: string
-  /** Directory of `current` and its archives. */
-  readonly dir: string
-  /** A file of this name instead of `current`, with one archive `<name>.1`: the log of a job. */
-  readonly name?: string
-  readonly maxBytes: number
-  /** Archives that are kept. */
-  readonly archives: number
+  readonly place: LogPlace
   readonly clock: Clock
   /** The copy for `docker logs`; null: none. */
   readonly console: Pick<ConsoleWriter, 'write' | 'mayGoOn'> | null
@@ -70,7 +64,7 @@ export class SlotLog {
     this.#options = options
     this.#shared = options.shared ?? sharedLogResources(options.clock, options.warn)
     this.#prefix = options.prefix ? `[${options.slot}] ` : undefined
-    this.#file = new LogFile({ ...options, shared: this.#shared })
+    this.#file = new LogFile({ place: options.place, clock: options.clock, shared: this.#shared })
     if (!options.continued) this.#file.endLine()
     const open = this.#file.openLine()
     this.#openBytes = open.length

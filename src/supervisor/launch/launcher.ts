@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import type { LogPlace } from '../../log/io/log-file.ts'
 import { defaultConfig } from '../../profile/config/config.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { type ServiceRules, serviceOfSlot } from '../../services/definition.ts'
@@ -12,12 +13,7 @@ import { ProfileConfigs } from './profile-configs.ts'
 import { isHelper, SlotScripts, type SlotScriptsOptions } from './slot-scripts.ts'
 
 /** Destination of a slot's log lines. */
-export interface LogPlace {
-  readonly dir: string
-  /** A file of this name instead of `current`. */
-  readonly name?: string
-  readonly maxBytes: number
-  readonly archives: number
+export interface SlotLogPlace extends LogPlace {
   /** Copied to the container's stdout. */
   readonly toConsole: boolean
 }
@@ -81,7 +77,7 @@ export class Launcher {
     return profileOfSlot(slot) !== undefined || isHelper(slot) || this.#serviceOf(slot) !== undefined
   }
 
-  logPlace(slot: string, job?: JobSpec): LogPlace {
+  logPlace(slot: string, job?: JobSpec): SlotLogPlace {
     if (job !== undefined) {
       const { logFile } = job
       return { maxBytes: JOB_LOG_BYTES, archives: 1, dir: dirname(logFile), name: basename(logFile), toConsole: false }

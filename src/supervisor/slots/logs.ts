@@ -6,7 +6,7 @@ import type { Clock } from '../../system/clock.ts'
 import { readTail } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
-import type { LogPlace } from '../launch/launcher.ts'
+import type { SlotLogPlace } from '../launch/launcher.ts'
 
 /** Part of the log in which a process's last line is searched, and the length quoted. */
 const TAIL_BYTES = 8192
@@ -28,7 +28,7 @@ export type LineListener = (wholeLines: Buffer) => void
 
 interface OpenLog {
   readonly log: SlotLog
-  readonly place: LogPlace
+  readonly place: SlotLogPlace
   readonly listen: { line: LineListener }
 }
 
@@ -50,7 +50,7 @@ export class SlotLogs {
    * The log of a slot, reading its FIFO. An open one stays unless its settings have changed.
    * @param continued the process has been running since before this supervisor: its last line may go on
    */
-  open(slot: string, place: LogPlace, continued: boolean, line: LineListener): void {
+  open(slot: string, place: SlotLogPlace, continued: boolean, line: LineListener): void {
     const known = this.#open.get(slot)
     if (known !== undefined) {
       known.listen.line = line
@@ -63,10 +63,7 @@ export class SlotLogs {
       const log = SlotLog.open({
         slot,
         fifo: below(fifos, slot),
-        dir: place.dir,
-        ...(place.name !== undefined && { name: place.name }),
-        maxBytes: place.maxBytes,
-        archives: place.archives,
+        place,
         clock,
         console: place.toConsole ? console : null,
         prefix,
