@@ -46,7 +46,7 @@ hermes: to make it the container's own process instead: gateway run --no-supervi
 async function startSlot(facts: GatewayFacts, signal: AbortSignal): Promise<boolean> {
   const { clock } = facts
   const giveUpAtMs = clock.nowMs() + NO_SLOT_AFTER_MS
-  let told = false
+  let reported = false
   for (;;) {
     try {
       await ask(facts, signal)
@@ -55,8 +55,8 @@ async function startSlot(facts: GatewayFacts, signal: AbortSignal): Promise<bool
       if (signal.aborted) return false
       if (!(error instanceof HermesError) || !isPassing(error, clock.nowMs() < giveUpAtMs)) throw error
       if (error.code === 'STOPPING') return false
-      if (error.code === 'VOLUME_BUSY' && !told) {
-        told = true
+      if (error.code === 'VOLUME_BUSY' && !reported) {
+        reported = true
         facts.err(`hermes: ${error.message}; the gateway of "${facts.profile}" starts when it is free\n`)
       }
     }

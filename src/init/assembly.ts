@@ -1,6 +1,6 @@
 /**
  * The parts of init, put together in four groups; each group gets complete parts of the groups before it.
- * Three closures reach forward, where parts need each other: the `supervisor` of the voice, the `parts` of the
+ * Three closures reach forward, where parts need each other: the `supervisor` of the log, the `parts` of the
  * shutdown, the `listener` of the supervisor's process.
  */
 import { join } from 'node:path'

@@ -113,21 +113,21 @@ function endOf(seen: Extract<Seen, { state: 'ended' }>): RunEnd {
     ...(seen.exitCode === null ? {} : { exitCode: seen.exitCode }),
     ...(seen.signal === null ? {} : { signal: seen.signal }),
   }
-  const said = seen.output === '' ? {} : { summary: seen.output }
+  const summary = seen.output === '' ? {} : { summary: seen.output }
   // Regardless of its exit code: many programs exit with 0 when they are stopped in the middle of their work.
   if (seen.asked) return { outcome: 'reclaimed', failure: false, stop: false, ...how, error: 'its worker was stopped' }
-  if (seen.exitCode === 0) return { outcome: 'completed', failure: false, stop: false, ...how, ...said }
+  if (seen.exitCode === 0) return { outcome: 'completed', failure: false, stop: false, ...how, ...summary }
   const last = seen.output.split('\n').at(-1) ?? ''
-  const words =
+  const what =
     seen.signal !== null
       ? `killed by SIG${seen.signal}`
       : seen.exitCode !== null
         ? `exit code ${seen.exitCode}`
         : (seen.reason ?? 'no result')
-  const error = last === '' ? words : `${words}: ${last.slice(-500)}`
+  const error = last === '' ? what : `${what}: ${last.slice(-500)}`
   const outcome = seen.exitCode === EXIT_RATE_LIMITED ? 'rate_limited' : 'crashed'
   const refused = looksLikeQuotaOrAuth(last) ? ({ refused: true } as const) : {}
-  return { outcome, failure: outcome === 'crashed', stop: false, ...how, ...said, ...refused, error }
+  return { outcome, failure: outcome === 'crashed', stop: false, ...how, ...summary, ...refused, error }
 }
 
 /** Changes to a task at the end of a run. */

@@ -70,8 +70,8 @@ function factsOf(head: Exclude<Head, { kind: 'none' }>, plain: string): LineFact
 /** The facts of a line, given those of the line before it in the same log. */
 export function follow(before: LineFacts | undefined, { continues, ...own }: ReadLine): LineFacts {
   if (continues === undefined || before === undefined) return own
-  const isTold = before.level === 'warn' || before.level === 'error' || before.level === 'fatal'
-  return continues === 'exception' && !isTold ? { ...before, level: 'error' } : before
+  const isProblem = before.level === 'warn' || before.level === 'error' || before.level === 'fatal'
+  return continues === 'exception' && !isProblem ? { ...before, level: 'error' } : before
 }
 
 /** As the page colours and filters lines: four levels. */

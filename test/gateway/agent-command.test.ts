@@ -111,13 +111,13 @@ test('with real pipes the program may open /dev/stdin and /dev/stdout by name, a
   expect(await answer('wc -c', 'x'.repeat(3_000_000))).toBe('3000000')
   expect(await answer('exec <&-; echo unread', 'x'.repeat(3_000_000))).toBe('unread')
   const killed = (signal: string) => ({
-    trouble: 'failed',
+    failure: 'failed',
     message: expect.stringContaining(`was killed by ${signal}`),
   })
   expect(await failure(answer('kill -KILL $$'))).toMatchObject(killed('SIGKILL'))
   if (tellsEnds) expect(await failure(answer('echo half; kill -37 $$'))).toMatchObject(killed('SIGRTMIN+3'))
   expect(await failure(answerText(withPipes(['no-such-program']), { messages: says('x') }))).toMatchObject({
-    trouble: 'misconfigured',
+    failure: 'misconfigured',
   })
   const before = readdirSync('/proc/self/fd').length
   for (let n = 0; n < 50; n++) await answer('echo x')
@@ -130,7 +130,7 @@ test('what it says on stderr is no answer, however much it is', async () => {
 
 test('a program that fails is an error with its code and the end of what it said', async () => {
   const error = await failure(ask(sh('yes early | head -c 100000 >&2; echo "no such model" >&2; exit 3')))
-  expect(error.trouble).toBe('failed')
+  expect(error.failure).toBe('failed')
   expect(error.message).toMatch(/program sh exited with code 3; its output: [\s\S]*no such model$/)
   expect(error.message.length).toBeLessThan(2200)
 })
@@ -140,13 +140,13 @@ test('a program that is killed is an error with the signal', async () => {
 })
 
 test('a program that ends well without an answer is an error', async () => {
-  expect(await failure(ask(['true']))).toMatchObject({ trouble: 'empty' })
-  expect(await failure(ask(sh('echo; echo "  "')))).toMatchObject({ trouble: 'empty' })
+  expect(await failure(ask(['true']))).toMatchObject({ failure: 'empty' })
+  expect(await failure(ask(sh('echo; echo "  "')))).toMatchObject({ failure: 'empty' })
 })
 
 test('a program that is missing, or not executable, is an error that names agent.command', async () => {
   const missing = await failure(ask(['no-such-program', '{prompt}']))
-  expect(missing.trouble).toBe('misconfigured')
+  expect(missing.failure).toBe('misconfigured')
   expect(missing.message).toContain('no-such-program cannot be started: no such program on PATH')
   expect(missing.next).toContain('agent.command')
   const file = join(dir, 'plain')
@@ -166,22 +166,22 @@ test('a directory on PATH that may not be searched does not make a missing progr
 
 test('a prompt that no argument can hold is refused with the way out', async () => {
   const long = await failure(ask(['echo', '{prompt}'], 'x'.repeat(200_000)))
-  expect(long.trouble).toBe('bad-question')
+  expect(long.failure).toBe('bad-question')
   expect(long.next).toContain('stdin')
   expect(await ask(['wc', '-c'], 'x'.repeat(200_000))).toBe('200000')
-  expect(await failure(ask(['echo', '{prompt}'], 'a\0b'))).toMatchObject({ trouble: 'bad-question' })
+  expect(await failure(ask(['echo', '{prompt}'], 'a\0b'))).toMatchObject({ failure: 'bad-question' })
 })
 
 test('an answer without end is cut off and its program stopped', async () => {
   const error = await failure(ask(sh(`echo $$ > '${dir}/pid'; exec yes`)))
-  expect(error.trouble).toBe('too-long')
+  expect(error.failure).toBe('too-long')
   expect(error.message).toContain(String(MAX_OUTPUT_BYTES))
   await waitFor('the program to be gone', () => !alive(dir))
 })
 
 test('a program that says nothing is stopped after the silence allowed', async () => {
   const error = await failure(ask(sh(`echo $$ > '${dir}/pid'; echo early; exec sleep 600`), 'hi', { silenceMs: 300 }))
-  expect(error).toMatchObject({ trouble: 'silent', code: 'TIMED_OUT' })
+  expect(error).toMatchObject({ failure: 'silent', code: 'TIMED_OUT' })
   expect(alive(dir)).toBe(false)
 })
 
@@ -191,7 +191,7 @@ test('giving up ends the program and what it started, also when it ignores TERM'
   const pieces = agent(sh(script)).answer({ messages: says('x'), signal: giveUp.signal })
   expect((await pieces.next()).value).toBe('begun')
   giveUp.abort()
-  expect(await failure(pieces.next())).toMatchObject({ trouble: 'cancelled' })
+  expect(await failure(pieces.next())).toMatchObject({ failure: 'cancelled' })
   expect(alive(dir)).toBe(false)
   await waitFor('its child to be gone', () => !alive(dir, 'child'))
 })
@@ -204,7 +204,7 @@ test('a background process that keeps stdout open does not hold up the answer', 
 
 test('an image is refused: a program reads text', async () => {
   const messages = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:' } }] }]
-  expect(await failure(answerText(agent(['cat']), { messages }))).toMatchObject({ trouble: 'bad-question' })
+  expect(await failure(answerText(agent(['cat']), { messages }))).toMatchObject({ failure: 'bad-question' })
 })
 
 test('a hundred answers leave no descriptor and no process behind', async () => {
@@ -243,7 +243,7 @@ test.each([1, 2])(
       messages: says('x'),
     })
     expect(await failure(asked)).toMatchObject({
-      trouble: 'misconfigured',
+      failure: 'misconfigured',
       message: expect.stringContaining('too many'),
     })
     expect(count()).toBe(before)

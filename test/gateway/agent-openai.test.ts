@@ -110,7 +110,7 @@ test('an error status keeps its status, message and Retry-After', async () => {
     headers: { 'retry-after': '7' },
   })
   const error = await failure(answerText(agent(), hello))
-  expect(error.trouble).toBe('refused')
+  expect(error.failure).toBe('refused')
   expect(error.message).toContain('status 429: slow down')
   expect(error.upstream).toMatchObject({ status: 429, retryAfter: '7' })
 })
@@ -131,12 +131,12 @@ test('an error page is an error with its status, not a crash', async () => {
   expect(error.message).toMatch(/answered with status 502$/)
   expect(error.upstream?.body.length).toBe(64 * 1024)
   upstream.behave({ do: 'say', status: 200, type: 'application/json', body: 'not json' })
-  expect(await failure(answerText(agent(), hello))).toMatchObject({ trouble: 'failed' })
+  expect(await failure(answerText(agent(), hello))).toMatchObject({ failure: 'failed' })
 })
 
 test('a redirect is not followed: the key would go along', async () => {
   upstream.behave({ do: 'say', status: 307, type: 'text/plain', body: '' })
-  expect(await failure(answerText(agent(), hello))).toMatchObject({ trouble: 'refused' })
+  expect(await failure(answerText(agent(), hello))).toMatchObject({ failure: 'refused' })
   expect(upstream.requests).toHaveLength(1)
 })
 
@@ -145,12 +145,12 @@ test('a stream that breaks off is an error after what was said', async () => {
     upstream.behave({ do: behaviour, pieces: ['half an '] })
     const pieces = agent().answer(hello)
     expect((await pieces.next()).value).toBe('half an ')
-    expect(await failure(pieces.next())).toMatchObject({ trouble: 'broken' })
+    expect(await failure(pieces.next())).toMatchObject({ failure: 'broken' })
   }
   upstream.behave({ do: 'hang-up', pieces: [] })
-  expect(await failure(answerText(agent(), hello))).toMatchObject({ trouble: 'broken' })
+  expect(await failure(answerText(agent(), hello))).toMatchObject({ failure: 'broken' })
   upstream.behave({ do: 'drop' })
-  expect(await failure(answerText(agent(), hello))).toMatchObject({ trouble: 'unreachable' })
+  expect(await failure(answerText(agent(), hello))).toMatchObject({ failure: 'unreachable' })
 })
 
 test('an error inside a stream is one', async () => {
@@ -176,7 +176,7 @@ test.each([
 ])('a failure in the body of status 200 is one: %s', async (_, type, body, status) => {
   upstream.behave({ do: 'say', status: 200, type, body: typeof body === 'string' ? body : JSON.stringify(body) })
   const error = await failure(answerText(agent(), hello))
-  expect(error).toMatchObject({ trouble: 'refused', upstream: { status } })
+  expect(error).toMatchObject({ failure: 'refused', upstream: { status } })
   expect(error.message).toContain('gave up: provider is away')
 })
 
@@ -184,7 +184,7 @@ test('silence before the answer and inside it ends it after HERMES_AGENT_TIMEOUT
   for (const begin of [false, true]) {
     upstream.behave({ do: 'wait', pieces: [], begin })
     const error = await failure(answerText(agent({ HERMES_AGENT_TIMEOUT: '0.2' }), hello))
-    expect(error).toMatchObject({ trouble: 'silent', code: 'TIMED_OUT' })
+    expect(error).toMatchObject({ failure: 'silent', code: 'TIMED_OUT' })
   }
   await waitFor('the requests to be given up', () => upstream.requests.every(({ gaveUp }) => gaveUp))
 })
@@ -195,18 +195,18 @@ test('giving up closes the connection to the endpoint', async () => {
   const answer = failure(answerText(agent(), { ...hello, signal: giveUp.signal }))
   await waitFor('the request', () => upstream.requests.length === 1)
   giveUp.abort()
-  expect(await answer).toMatchObject({ trouble: 'cancelled' })
+  expect(await answer).toMatchObject({ failure: 'cancelled' })
   await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
 })
 
 test('an endless answer is cut off', async () => {
   upstream.behave({ do: 'flood' })
-  expect(await failure(answerText(agent(), hello))).toMatchObject({ trouble: 'too-long' })
+  expect(await failure(answerText(agent(), hello))).toMatchObject({ failure: 'too-long' })
 })
 
 test('an address where nobody listens, and one that is none, are said with base_url', async () => {
   const error = await failure(answerText(agent({}, 'http://127.0.0.1:1/v1'), hello))
-  expect(error.trouble).toBe('unreachable')
+  expect(error.failure).toBe('unreachable')
   expect(error.message).toContain('ECONNREFUSED')
   expect(() => agent({}, 'ftp://x')).toThrow('not an http or https address')
 })

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
-import { DispatcherVoice } from '../../src/kanban/dispatch/dispatcher-log.ts'
+import { DispatcherLog } from '../../src/kanban/dispatch/dispatcher-log.ts'
 
 test('what a line is about decides when it is news again, not the words in it', () => {
   const said: string[] = []
-  const voice = new DispatcherVoice((_, text) => said.push(text))
+  const log = new DispatcherLog((_, text) => said.push(text))
   const twice = (): void => {
-    voice.warn('board "b": t_1 could not be started: board "a": is not readable', 'tick:b')
-    voice.warn('board "a": t_2 could not be started', 'tick:a')
+    log.warn('board "b": t_1 could not be started: board "a": is not readable', 'tick:b')
+    log.warn('board "a": t_2 could not be started', 'tick:a')
   }
   twice()
   twice()
   expect(said).toHaveLength(2)
-  voice.forget('tick:a')
+  log.forget('tick:a')
   twice()
   expect(said.slice(2)).toEqual(['kanban dispatcher: board "a": t_2 could not be started'])
 })

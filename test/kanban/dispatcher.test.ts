@@ -50,7 +50,7 @@ function dispatcher(say: (text: string) => void) {
     clock,
     host: 'here',
     builtIn: () => ['true'],
-    say: (_, text) => say(text),
+    log: (_, text) => say(text),
     ready: () => undefined,
   })
   return { works, clock }

@@ -22,7 +22,7 @@ export const supervisor: Check = async (context) => {
     return [warn('supervisor', error.message, error.next ?? 'start the container, or npm start in a checkout')]
   }
   const { phase, slots, warnings, warningFacts = [] } = status
-  const isSaid = saidElsewhere(context)
+  const isSaid = reportedElsewhere(context)
   const own = warnings.flatMap((text, i) => {
     const fact = warningFacts[i]
     return fact !== undefined && isSaid(fact) ? [] : [{ text, slot: fact?.slot }]
@@ -38,7 +38,7 @@ export const supervisor: Check = async (context) => {
 }
 
 /** Tells whether the check of profiles already reports this warning. */
-function saidElsewhere({ home }: Context): (fact: WarningFact) => boolean {
+function reportedElsewhere({ home }: Context): (fact: WarningFact) => boolean {
   const { profiles, problems } = listProfiles(home)
   const strays = new Set(problems.map(({ name }) => name || 'profiles/'))
   const faulty = new Set(

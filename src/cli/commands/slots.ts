@@ -15,7 +15,7 @@ import { actionOptions, resultLine, WAIT_OPTIONS } from './gateway.ts'
 import { slotStatus } from './hot.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
-const PATIENCE_MS = 75_000
+const WAIT_TIMEOUT_MS = 75_000
 const EXITS = {
   [EXIT.noSuch]: 'no such slot',
   [EXIT.noSupervisor]: 'the supervisor is not running',
@@ -129,7 +129,7 @@ async function action(context: Context, input: Input, verb: Verb, slot: string):
   const options = actionOptions(input)
   const startedAtMs = context.clock.nowMs()
   return withSupervisor(context, async (client) => {
-    const result = await act(client, verb, slot, options, PATIENCE_MS).catch(async (error: unknown) => {
+    const result = await act(client, verb, slot, options, WAIT_TIMEOUT_MS).catch(async (error: unknown) => {
       if (!(error instanceof HermesError && error.code === 'NO_SUCH_SLOT')) throw error
       const { slots } = await client.request('status', {})
       throw noSuch(

@@ -4,7 +4,7 @@ import { explainTask, withJobs } from '../../kanban/dispatch/explain.ts'
 import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
 import { moveTo } from '../../kanban/moves.ts'
 import { requireAssignee } from '../../kanban/store/assignee.ts'
-import { type Board, BRISK_MS, openBoard, troubleOf } from '../../kanban/store/board.ts'
+import { type Board, boardError, openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
 import { type Actor, change, createTask } from '../../kanban/store/changes.ts'
 import { chosenBoard } from '../../kanban/store/current.ts'
 import { checkText } from '../../kanban/store/input.ts'
@@ -23,7 +23,7 @@ import {
   statusCounts,
 } from '../../kanban/store/queries.ts'
 import { type Task as BoardTask, isStatus, STATUSES, type Status } from '../../kanban/task.ts'
-import { databaseTrouble, whenFree } from '../../system/files/sqlite.ts'
+import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Task, TaskDetails } from '../contract/contract.ts'
 import type { Handlers, SignedIn } from '../contract/handler.ts'
 import { badRequest, notFound, unavailable } from '../gate/refusals.ts'
@@ -50,7 +50,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       throw notFound(`no board "${slug}"`, '"hermes kanban init" creates one')
     try {
       // Waits for other writers between attempts: inside of one, everybody's requests would wait too.
-      const open = () => openBoard(place, { mode, busyTimeoutMs: BRISK_MS, warn: facts.warn })
+      const open = () => openBoard(place, { mode, busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: facts.warn })
       const board = await whenFree(clock, WRITE_BUDGET_MS, open)
       try {
         return await whenFree(clock, WRITE_BUDGET_MS, () => use(board))
@@ -58,8 +58,8 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         board.close()
       }
     } catch (error) {
-      const trouble = troubleOf(error, place, facts.warn)
-      throw databaseTrouble(trouble) === 'busy' ? unavailable('busy', (trouble as Error).message, 'try again') : trouble
+      const trouble = boardError(error, place, facts.warn)
+      throw databaseProblem(trouble) === 'busy' ? unavailable('busy', (trouble as Error).message, 'try again') : trouble
     }
   }
   const actor = (viewer: SignedIn | undefined): Actor => ({

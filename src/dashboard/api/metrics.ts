@@ -6,7 +6,7 @@ import { statusCounts } from '../../kanban/store/queries.ts'
 import { STATUSES } from '../../kanban/task.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
-import { databaseTrouble } from '../../system/files/sqlite.ts'
+import { databaseProblem } from '../../system/files/sqlite.ts'
 import type { Handlers } from '../contract/handler.ts'
 import type { ApiFacts } from './facts.ts'
 import { type Metric, metricsText } from './metrics-text.ts'
@@ -138,7 +138,7 @@ function countsOf(place: BoardPlace, warn: (text: string) => void): Readonly<Rec
       board.close()
     }
   } catch (error) {
-    if (error instanceof HermesError || databaseTrouble(error) !== undefined) return undefined
+    if (error instanceof HermesError || databaseProblem(error) !== undefined) return undefined
     throw error
   }
 }

@@ -15,7 +15,7 @@ import { badRequest } from '../gate/refusals.ts'
 import { type ApiFacts, askStatus } from './facts.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
-const HELPER_PATIENCE_MS = 75_000
+const HELPER_TIMEOUT_MS = 75_000
 const perform = { start: startSlot, stop: stopSlot, restart: restartSlot }
 
 export function profileHandlers(
@@ -81,7 +81,7 @@ export function profileHandlers(
         const status = await client.request('status', {})
         if (profileOfSlot(slot) !== undefined || !status.slots.some((one) => one.slot === slot))
           throw noSuchSlot(slot, status)
-        return act(client, body.action, slot, { wait: false }, HELPER_PATIENCE_MS)
+        return act(client, body.action, slot, { wait: false }, HELPER_TIMEOUT_MS)
       })
       return { status: 200, body: done }
     },

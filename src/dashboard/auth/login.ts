@@ -18,7 +18,7 @@ import {
   ProviderAway,
   type RedirectProvider,
 } from './providers/provider.ts'
-import type { Farewells } from './providers/token-revocations.ts'
+import type { TokenRevocations } from './providers/token-revocations.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './sessions.ts'
 import { TryLimit } from './try-limit.ts'
@@ -30,7 +30,7 @@ export interface LoginFacts {
   readonly sealer: Sealer
   readonly audit: Pick<AuditLog, 'write' | 'count'>
   readonly isAllowed: IsAllowed
-  readonly farewells: Pick<Farewells, 'say'>
+  readonly revocations: Pick<TokenRevocations, 'revoke'>
   /** Ends what a session has open. */
   readonly closeOf: (session: string) => void
 }
@@ -226,7 +226,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
     const provider = providers.find(({ name }) => name === viewer.provider)
     if (provider?.kind !== 'oidc') return
     // Our session is over in any case; the log reports if the provider's may not be.
-    facts.farewells.say(provider, refreshToken, (reason) =>
+    facts.revocations.revoke(provider, refreshToken, (reason) =>
       note(request, { event: 'provider_away', provider: provider.name, user: viewer.user, reason }),
     )
   }

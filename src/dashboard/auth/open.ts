@@ -7,7 +7,7 @@ import type { Login } from './none.ts'
 import { parseAllowList } from './providers/allow-list.ts'
 import { basicProvider } from './providers/basic.ts'
 import { oidcProvider, oidcSettings } from './providers/oidc.ts'
-import { Farewells } from './providers/token-revocations.ts'
+import { TokenRevocations } from './providers/token-revocations.ts'
 import { RevokedSessions } from './revoked.ts'
 import { Sealer } from './seal.ts'
 import { Sessions } from './sessions.ts'
@@ -41,12 +41,12 @@ export async function openLogin(facts: {
     refused: ({ user, provider }, reason) =>
       audit.write({ event: 'renewal_refused', provider, user, address: '-', reason }),
   })
-  const farewells = new Farewells()
+  const revocations = new TokenRevocations()
   return {
-    ...login({ clock, providers, sessions, sealer, audit, farewells, isAllowed, closeOf }),
+    ...login({ clock, providers, sessions, sealer, audit, revocations, isAllowed, closeOf }),
     async close() {
       oidc?.close()
-      await farewells.close()
+      await revocations.close()
       await audit.close()
     },
   }

@@ -62,7 +62,7 @@ export class Feed {
     )
     this.#every(USAGE_MS, () => this.#sample())
     this.#every(BOARDS_MS, () => {
-      for (const board of this.#facts.boards.look()) this.#tell(frame('kanban', { board }))
+      for (const board of this.#facts.boards.look()) this.#send(frame('kanban', { board }))
     })
   }
 
@@ -92,7 +92,7 @@ export class Feed {
     if (this.#away) return
     this.#away = true
     this.#status = undefined
-    this.#tell(frame('away', {}))
+    this.#send(frame('away', {}))
   }
 
   async #follow(client: ControlClient, signal: AbortSignal): Promise<void> {
@@ -101,7 +101,7 @@ export class Feed {
       if (signal.aborted) return
       this.#status = status
       this.#away = false
-      this.#tell(frame('status', status))
+      this.#send(frame('status', status))
     }
     const attempt = new AbortController()
     let refreshed: Promise<void> = Promise.resolve()
@@ -122,7 +122,7 @@ export class Feed {
   #change(event: SlotEventMessage): void {
     if (this.#status === undefined) return
     this.#status = applied(this.#status, event)
-    this.#tell(frame(event.type, event))
+    this.#send(frame(event.type, event))
   }
 
   #sample(): void {
@@ -130,10 +130,10 @@ export class Feed {
     const look = this.#facts.lookAtUsage(this.#status.slots)
     this.#usage = usageBetween(this.#look, look)
     this.#look = look
-    this.#tell(frame('usage', { slots: this.#usage }))
+    this.#send(frame('usage', { slots: this.#usage }))
   }
 
-  #tell(bytes: Buffer): void {
+  #send(bytes: Buffer): void {
     for (const [viewer, current] of this.#viewers) {
       if (current && !viewer.send(bytes)) this.#viewers.set(viewer, false)
     }

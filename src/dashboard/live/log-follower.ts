@@ -47,7 +47,7 @@ class SlotFollower {
 
   add(viewer: Viewer): void {
     this.#viewers.set(viewer, 0)
-    viewer.onDrain(() => this.#tellMissed(viewer))
+    viewer.onDrain(() => this.#sendMissed(viewer))
   }
 
   /** @returns true if the last viewer has gone and following has ended */
@@ -96,7 +96,7 @@ class SlotFollower {
   }
 
   /** A slow viewer has caught up. The next line may be hours away, so report the loss now. */
-  #tellMissed(viewer: Viewer): void {
+  #sendMissed(viewer: Viewer): void {
     const missed = this.#viewers.get(viewer) ?? 0
     if (missed > 0 && viewer.send(frame('missed', { missed }))) this.#viewers.set(viewer, 0)
   }

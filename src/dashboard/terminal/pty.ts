@@ -39,7 +39,7 @@ interface UnixTerminal {
 }
 
 /** From HUP to KILL. */
-const PATIENCE_MS = 500
+const KILL_AFTER_MS = 500
 
 /**
  * Starts a program on a terminal of its own.
@@ -64,7 +64,7 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
   })
   const signal = (name: NodeJS.Signals): void => {
     // Its programs may lead groups of their own; the session is what they share.
-    for (const { pid, session } of listProcesses()) if (session === terminal.pid) tell(pid, name)
+    for (const { pid, session } of listProcesses()) if (session === terminal.pid) signalProcess(pid, name)
   }
   return {
     write(data) {
@@ -94,7 +94,7 @@ export async function openPty(options: PtyOptions, clock: Clock): Promise<Pty> {
       // A paused terminal is never read to its end, and without that its exit is not reported.
       terminal.resume()
       signal('SIGHUP')
-      cancel = clock.at(clock.nowMs() + PATIENCE_MS, () => signal('SIGKILL'))
+      cancel = clock.at(clock.nowMs() + KILL_AFTER_MS, () => signal('SIGKILL'))
     },
   }
 }
@@ -112,6 +112,6 @@ async function unblockUsr1(): Promise<void> {
 }
 
 /** It may have ended since we looked, or have become somebody else (sudo), whom we may not signal. */
-function tell(pid: number, signal: NodeJS.Signals): void {
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
   unlessCode(['ESRCH', 'EPERM'], () => process.kill(pid, signal))
 }

@@ -26,7 +26,7 @@ const MAX_MESSAGE_BYTES = 6 * MAX_INPUT_CHARS + 1024
 const MAX_WAITING_BYTES = 256 * 1024
 const PING_MS = 30_000
 /** Time for a browser to confirm that it has read the reason. */
-const FAREWELL_MS = 200
+const CLOSE_TIMEOUT_MS = 200
 /** Close codes (RFC 6455, 7.4.1). */
 const CLOSE = { normal: 1000, leaving: 1001, policy: 1008, broken: 1011 } as const
 
@@ -62,7 +62,7 @@ export class Terminals {
     const { clock } = this.#facts
     for (const socket of this.#open.keys()) {
       end(socket, CLOSE.leaving, 'the dashboard ends')
-      const cancel = clock.at(clock.nowMs() + FAREWELL_MS, () => socket.terminate())
+      const cancel = clock.at(clock.nowMs() + CLOSE_TIMEOUT_MS, () => socket.terminate())
       socket.once('close', cancel)
     }
   }

@@ -46,7 +46,7 @@ export async function answerText(agent: Agent, question: Question): Promise<stri
 }
 
 /** Kinds of failure that callers distinguish. */
-export type AgentTrouble =
+export type AgentFailure =
   /** No agent is configured. */
   | 'not-configured'
   /** The configuration cannot work: no such program, bad address. */
@@ -74,26 +74,26 @@ export interface UpstreamError {
 }
 
 export class AgentError extends HermesError {
-  readonly trouble: AgentTrouble
+  readonly failure: AgentFailure
   readonly upstream: UpstreamError | undefined
 
   /** Compares by name, like HermesError, because each bundle contains a copy of this class. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return value instanceof HermesError && 'trouble' in value
+    return value instanceof HermesError && 'failure' in value
   }
 
   constructor(
-    trouble: AgentTrouble,
+    failure: AgentFailure,
     message: string,
     options: { next?: string; cause?: unknown; upstream?: UpstreamError } = {},
   ) {
     const { upstream, ...rest } = options
-    super(trouble === 'silent' ? 'TIMED_OUT' : 'FAILED', message, {
+    super(failure === 'silent' ? 'TIMED_OUT' : 'FAILED', message, {
       ...rest,
       // Worth another try later: a worker that ends so has not failed at its task.
       ...(upstream?.status === 429 ? { exitCode: EXIT.restartMe } : {}),
     })
-    this.trouble = trouble
+    this.failure = failure
     this.upstream = upstream
   }
 }

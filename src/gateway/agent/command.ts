@@ -190,13 +190,13 @@ async function raceSilence<T>(
 }
 
 function failureOf(name: string, facts: CommandFacts, ending: Ending, stderr: string): AgentError | undefined {
-  const said = stderr === '' ? '' : `; its output: ${stderr}`
+  const output = stderr === '' ? '' : `; its output: ${stderr}`
   if ('signal' in ending)
-    return new AgentError('failed', `${name} was killed by SIG${signalName(ending.signal)}${said}`)
+    return new AgentError('failed', `${name} was killed by SIG${signalName(ending.signal)}${output}`)
   if ('exitCode' in ending) {
     return ending.exitCode === 0
       ? undefined
-      : new AgentError('failed', `${name} exited with code ${ending.exitCode}${said}`)
+      : new AgentError('failed', `${name} exited with code ${ending.exitCode}${output}`)
   }
   return cannotStart(name, whyNotStarted(facts, ending.cannotStart), ending.cannotStart)
 }

@@ -204,10 +204,10 @@ function refused(facts: EndpointFacts, url: URL, upstream: UpstreamError): Agent
       : upstream.status === 404
         ? `is agent.openai.base_url right, and does it have a model ${JSON.stringify(model)}?`
         : undefined
-  const said = errorMessageIn(upstream.body)
+  const reason = errorMessageIn(upstream.body)
   return new AgentError(
     'refused',
-    `${url.origin} answered with status ${upstream.status}${said === undefined ? '' : `: ${said}`}`,
+    `${url.origin} answered with status ${upstream.status}${reason === undefined ? '' : `: ${reason}`}`,
     { upstream, ...(advice === undefined ? {} : { next: advice }) },
   )
 }

@@ -115,7 +115,7 @@ function readLast(read: () => StreamEvent, from: string): StreamEvent {
   try {
     return read()
   } catch (error) {
-    if (error instanceof AgentError && error.trouble === 'failed') throw broken(from, error)
+    if (error instanceof AgentError && error.failure === 'failed') throw broken(from, error)
     throw error
   }
 }

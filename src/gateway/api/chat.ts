@@ -119,11 +119,11 @@ async function* withErrors(
   try {
     yield* frames
   } catch (error) {
-    const { error: told } = refusalOf(error, facts.redact)
+    const { error: refusal } = refusalOf(error, facts.redact)
     const fields = session === undefined ? {} : { session }
-    if (error instanceof AgentError && error.trouble === 'cancelled') facts.log.info(fields, 'an answer was given up')
-    else if (told.code === 'internal_error') facts.log.error({ ...fields, err: error }, 'an answer broke off')
-    else facts.log.warn(fields, `an answer broke off: ${told.message}`)
-    yield frame({ error: told })
+    if (error instanceof AgentError && error.failure === 'cancelled') facts.log.info(fields, 'an answer was given up')
+    else if (refusal.code === 'internal_error') facts.log.error({ ...fields, err: error }, 'an answer broke off')
+    else facts.log.warn(fields, `an answer broke off: ${refusal.message}`)
+    yield frame({ error: refusal })
   }
 }

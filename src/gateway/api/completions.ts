@@ -104,13 +104,13 @@ async function* passedOn(
   completed: Completed,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const builder = new AnswerBuilder()
-  let told = false
+  let reported = false
   let size = 0
   for await (const some of events) {
     for (const event of some) if (event.kind === 'chunk') size += builder.add(event.chunk)
     if (size > MAX_ANSWER_CHARS) throw tooLong(agent.model)
-    if (!told && (builder.finished || some.some(({ kind }) => kind === 'done'))) {
-      told = true
+    if (!reported && (builder.finished || some.some(({ kind }) => kind === 'done'))) {
+      reported = true
       await completed(keptMessage(builder.message()))
     }
     yield Buffer.from(some.map(({ event }) => eventText(event)).join(''))

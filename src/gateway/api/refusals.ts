@@ -104,7 +104,7 @@ const textOf = ({ message, next }: HermesError): string => (next === undefined ?
 
 function agentRefusal(error: AgentError, redact: Redact): Refusal {
   const message = redact(textOf(error))
-  switch (error.trouble) {
+  switch (error.failure) {
     case 'not-configured':
       return refusal(503, 'server_error', 'agent_not_configured', message, { headers: NO_RETRY })
     case 'misconfigured':
@@ -119,11 +119,11 @@ function agentRefusal(error: AgentError, redact: Redact): Refusal {
       return upstreamRefusal(error, message)
     case 'unreachable':
     case 'broken':
-      return refusal(502, 'server_error', `upstream_${error.trouble}`, message)
+      return refusal(502, 'server_error', `upstream_${error.failure}`, message)
     case 'failed':
     case 'empty':
     case 'too-long':
-      return refusal(502, 'server_error', `agent_${error.trouble.replace('-', '_')}`, message)
+      return refusal(502, 'server_error', `agent_${error.failure.replace('-', '_')}`, message)
   }
 }
 

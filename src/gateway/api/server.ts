@@ -45,7 +45,7 @@ const MAX_CONNECTIONS = 2048
 const FINAL_REPLY_MS = 300
 
 /** A refusal for the log. */
-interface Told {
+interface LoggedRefusal {
   readonly fields: object
   readonly text: string
 }
@@ -54,7 +54,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
   const state = { draining: false, active: 0, idle: (): void => undefined }
   const answers = new Set<AbortController>()
   // Any client can cause these: a line for each would flood the logs.
-  const strangers = new Tally<Told>(facts.clock, ({ fields, text }, more) =>
+  const strangers = new Tally<LoggedRefusal>(facts.clock, ({ fields, text }, more) =>
     facts.log.warn(fields, more === 0 ? text : `${text} (and ${more} more of this kind in the last minute)`),
   )
   const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, strangers, () => state.draining)
@@ -112,7 +112,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
 function routes(
   chatFacts: ChatFacts,
   facts: ServerFacts,
-  strangers: Tally<Told>,
+  strangers: Tally<LoggedRefusal>,
   isDraining: () => boolean,
 ): Hono<ApiContext> {
   const { agent, profile, version, clock, log } = facts

@@ -1,11 +1,11 @@
 import { normalizeAssignee } from '../../kanban/rules.ts'
-import { BRISK_MS, openBoard } from '../../kanban/store/board.ts'
+import { openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
 import { createTask } from '../../kanban/store/changes.ts'
 import type { NewTask } from '../../kanban/store/input.ts'
 import { type BoardPlace, boardPlace, DEFAULT_BOARD, parseSlug, requireBoard } from '../../kanban/store/places.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
-import { databaseTrouble, whenFree } from '../../system/files/sqlite.ts'
+import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import { badRequest, busy } from './refusals.ts'
 
 export interface TaskFacts {
@@ -34,7 +34,11 @@ export async function addTask(
     // The default board is made with its first task; another one may be a slip of the pen.
     const place = slug === DEFAULT_BOARD ? boardPlace(home, slug) : knownBoard(home, slug)
     const opened = await whenFree(clock, WRITE_BUDGET_MS, () =>
-      openBoard(place, { mode: slug === DEFAULT_BOARD ? 'create' : 'write', busyTimeoutMs: BRISK_MS, warn }),
+      openBoard(place, {
+        mode: slug === DEFAULT_BOARD ? 'create' : 'write',
+        busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS,
+        warn,
+      }),
     )
     try {
       const { task, created } = await whenFree(clock, WRITE_BUDGET_MS, () =>
@@ -49,7 +53,7 @@ export async function addTask(
     if (error instanceof HermesError && ['USAGE', 'BAD_NAME', 'BAD_REQUEST'].includes(error.code)) {
       throw badRequest(error.message)
     }
-    throw databaseTrouble(error) === 'busy' ? busy() : error
+    throw databaseProblem(error) === 'busy' ? busy() : error
   }
 }
 

@@ -62,8 +62,8 @@ function partWeight(content: unknown): number {
  * call of a tool without its result, which endpoints refuse.
  */
 export function conversation(history: readonly Message[], asked: readonly Message[]): readonly Message[] {
-  const said = asked.filter(isSystem)
-  const prompt = said.length > 0 ? said : history.filter(isSystem)
+  const instructions = asked.filter(isSystem)
+  const prompt = instructions.length > 0 ? instructions : history.filter(isSystem)
   const all = [...history, ...asked].filter((message) => !isSystem(message))
   return [...(prompt.length === 0 ? [] : [asOne(prompt)]), ...withWholeCalls(all)]
 }

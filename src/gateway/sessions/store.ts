@@ -5,7 +5,7 @@ import { HermesError } from '../../system/errors.ts'
 import {
   type Database,
   databaseError,
-  databaseTrouble,
+  databaseProblem,
   openDatabase,
   setAsideDatabase,
   whenFree,
@@ -39,7 +39,7 @@ export interface SessionSummary {
 
 const WRITE_BUDGET_MS = 5000
 /** Time that one attempt may block the process; the rest of the wait is between attempts. */
-const BRISK_MS = 50
+const BUSY_TIMEOUT_MS = 50
 const SCHEMA_VERSION = 1
 
 const SCHEMA = `
@@ -88,11 +88,12 @@ export const sessionsFile = (profileDir: string): string => join(profileDir, 'se
  */
 export function openSessions(profileDir: string, clock: Clock, warn: (text: string) => void): SessionStore {
   const file = sessionsFile(profileDir)
-  const open = (): Database => prepared(openDatabase(file, { durable: false, busyTimeoutMs: BRISK_MS, warn }), file)
+  const open = (): Database =>
+    prepared(openDatabase(file, { durable: false, busyTimeoutMs: BUSY_TIMEOUT_MS, warn }), file)
   try {
     return store(open(), file, clock)
   } catch (error) {
-    if (!['corrupt', 'foreign'].includes(databaseTrouble(error) ?? '')) throw error
+    if (!['corrupt', 'foreign'].includes(databaseProblem(error) ?? '')) throw error
     const aside = setAsideDatabase(file, new Date(clock.wallMs()).toISOString().replace(/[-:]/g, ''))
     warn(`${(error as Error).message}; it is kept as ${aside}, and the sessions begin anew`)
     return store(open(), file, clock)
@@ -151,7 +152,7 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
     if (system.length > 0) upsertPrompt.run(session, JSON.stringify(system))
     for (const message of messages) if (!isSystem(message)) insert.run(session, now, JSON.stringify(message))
   })
-  const told = <T>(attempt: () => T): T => {
+  const explained = <T>(attempt: () => T): T => {
     try {
       return attempt()
     } catch (error) {
@@ -160,16 +161,17 @@ function store(database: Database, file: string, clock: Clock): SessionStore {
   }
   return {
     history: (session) =>
-      told(() => {
+      explained(() => {
         const system = prompt.get(session)
         const turns = newestTurns(parsed(newestFirst.iterate(session)))
         return system === undefined
           ? turns
           : [...(JSON.parse(system) as Message[]), ...turns.filter((message) => !isSystem(message))]
       }),
-    append: (session, messages) => whenFree(clock, WRITE_BUDGET_MS, () => told(() => add.immediate(session, messages))),
+    append: (session, messages) =>
+      whenFree(clock, WRITE_BUDGET_MS, () => explained(() => add.immediate(session, messages))),
     list: (limit) =>
-      told(() =>
+      explained(() =>
         latest.all(limit).flatMap(({ id, messages, created_ms, updated_ms }) => {
           const createdAt = instantText(created_ms)
           const updatedAt = instantText(updated_ms)

@@ -73,7 +73,7 @@ export function keepDispatchState({ home, board, warn }: StatePlace, state: Disp
   }
 }
 
-export interface ClockSight {
+export interface ClockReading {
   readonly boot: string
   readonly offsetMs: number
   readonly graceUntilMs: number
@@ -89,7 +89,7 @@ const bootId = (): string =>
   unlessCode(['ENOENT'], () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), '')
 
 /** Compares the clocks with those of the last tick. */
-export function sightClocks(clock: Clock, last: DispatchState | undefined): ClockSight {
+export function readClocks(clock: Clock, last: DispatchState | undefined): ClockReading {
   const boot = bootId()
   const wallMs = clock.wallMs()
   const offsetMs = Math.round(wallMs - clock.nowMs())

@@ -1,7 +1,7 @@
 /** One tick on a real board: facts in, steps out, each performed and answered. */
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
-import { databaseTrouble, whenFree } from '../../system/files/sqlite.ts'
+import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
@@ -11,7 +11,7 @@ import type { Board } from '../store/board.ts'
 import { parseJobSlot } from '../task.ts'
 import { type Decision, planTick, type Step, type StepResult, type TickFacts, tick } from '../tick.ts'
 import { isBusy, isStarved } from '../verdict.ts'
-import { type ClockSight, keepDispatchState, readDispatchState, sightClocks } from './dispatch-state.ts'
+import { type ClockReading, keepDispatchState, readClocks, readDispatchState } from './dispatch-state.ts'
 import { leftJobs, observeWorker } from './observe.ts'
 import { Performer } from './perform.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
@@ -24,7 +24,7 @@ import {
   toRunning,
 } from './tick-facts.ts'
 import { takeTickLock } from './tick-lock.ts'
-import { TickTroubles } from './tick-problems.ts'
+import { TickProblems } from './tick-problems.ts'
 
 /** Time that a tick waits for another dispatcher, and for a writer. */
 const LOCK_WAIT_MS = 2000
@@ -61,10 +61,10 @@ export interface Dispatched {
   readonly decision: Decision | null
 }
 
-interface Sight {
+interface BoardSnapshot {
   readonly facts: TickFacts
   readonly rows: ReadonlyMap<string, RunningRow>
-  readonly clocks: ClockSight
+  readonly clocks: ClockReading
   readonly profiles: Profiles
   readonly stop: readonly string[]
   readonly take: readonly string[]
@@ -114,27 +114,27 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
 
 async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatched> {
   const { board, clock, home, host } = options
-  const sight = await look(options)
-  const { facts, rows, profiles, warnings, notes } = sight
-  const troubles = new TickTroubles()
-  await stopWorkers(sight, jobs, troubles)
-  const { unstopped } = sight
+  const snapshot = await look(options)
+  const { facts, rows, profiles, warnings, notes } = snapshot
+  const problems = new TickProblems()
+  await stopWorkers(snapshot, jobs, problems)
+  const { unstopped } = snapshot
   const free = <T>(work: () => T): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
-  const performer = new Performer({ ...options, jobs, rows, profiles, rules: facts.rules, free, troubles, unstopped })
+  const performer = new Performer({ ...options, jobs, rows, profiles, rules: facts.rules, free, problems, unstopped })
   const steps = tick(facts)
   let next = await free(() => steps.next())
   while (!next.done) {
-    const result = await perform(performer, next.value, options, troubles)
+    const result = await perform(performer, next.value, options, problems)
     next = steps.next(result)
   }
-  for (const slot of sight.take) {
+  for (const slot of snapshot.take) {
     const id = taskOf(slot)
-    if (!unstopped.has(id)) await forgetJob(home, jobs, slot).catch((error) => troubles.add('forget', id, error))
+    if (!unstopped.has(id)) await forgetJob(home, jobs, slot).catch((error) => problems.add('forget', id, error))
   }
-  for (const line of troubles.lines(board.place.slug)) options.warn(line)
+  for (const line of problems.lines(board.place.slug)) options.warn(line)
   const decision = next.value
   const last = readDispatchState(home, board.place.slug)
-  const { boot, offsetMs, graceUntilMs } = sight.clocks
+  const { boot, offsetMs, graceUntilMs } = snapshot.clocks
   keepDispatchState(options, {
     atMs: clock.wallMs(),
     host,
@@ -145,7 +145,7 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     report: decision.report,
     busy: isBusy(decision),
     starvedTicks: isStarved(decision) ? (last?.starvedTicks ?? 0) + 1 : 0,
-    lastError: performer.lastError ?? troubles.last,
+    lastError: performer.lastError ?? problems.last,
   })
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
 }
@@ -155,24 +155,28 @@ async function perform(
   performer: Performer,
   step: Step,
   { ending, settleOnly }: DispatchOptions,
-  troubles: TickTroubles,
+  problems: TickProblems,
 ): Promise<StepResult> {
   if (step.type === 'spawn' && (settleOnly === true || ending?.() === true)) return { state: 'stop' }
   try {
     return await performer.perform(step)
   } catch (error) {
-    const trouble = databaseTrouble(error)
+    const problem = databaseProblem(error)
     // No step is possible on a damaged board; the caller sets it aside.
-    if (trouble === 'corrupt') throw error
+    if (problem === 'corrupt') throw error
     // Another process blocks the board: leave this step to the next tick.
-    if (trouble !== 'busy') troubles.add(step.type, step.id, error)
+    if (problem !== 'busy') problems.add(step.type, step.id, error)
     else if (step.type !== 'end') return { state: 'lost' }
     return { state: 'refused' }
   }
 }
 
 /** Stops all processes that must be gone before their tasks move; all at once, since each may take five seconds. */
-async function stopWorkers({ facts, rows, stop, unstopped }: Sight, jobs: Jobs, troubles: TickTroubles): Promise<void> {
+async function stopWorkers(
+  { facts, rows, stop, unstopped }: BoardSnapshot,
+  jobs: Jobs,
+  problems: TickProblems,
+): Promise<void> {
   const overdue = facts.running.flatMap((task) => {
     const verdict = judgeRunning(task, facts.rules, facts.now)
     const slot = rows.get(task.id)?.slot
@@ -181,18 +185,18 @@ async function stopWorkers({ facts, rows, stop, unstopped }: Sight, jobs: Jobs, 
   const stopOne = (slot: string): Promise<void> =>
     jobs.stop(slot).catch((error) => {
       unstopped.add(taskOf(slot))
-      troubles.add('stop', taskOf(slot), error)
+      problems.add('stop', taskOf(slot), error)
     })
   await Promise.all([...stop, ...overdue].map(stopOne))
 }
 
 const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
 
-async function look(options: Omit<DispatchOptions, 'warn'>): Promise<Sight> {
+async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapshot> {
   const { home, board, clock, host, jobs } = options
   const profiles = new Profiles(home)
   const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), profiles, options)
-  const clocks = sightClocks(clock, readDispatchState(home, board.place.slug))
+  const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
   const now: Now = { wallMs: clock.wallMs(), afterJump: clocks.afterJump, host, instance: jobs?.instance ?? null }
   const left =
     jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftJobs(board, home, jobs, clock)

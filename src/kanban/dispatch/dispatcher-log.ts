@@ -8,35 +8,35 @@ export type Topic = 'dispatcher' | 'rules' | `tick:${string}` | `board:${string}
 /**
  * Logs for the dispatcher. A condition that holds until something changes is logged once, however many ticks find it.
  */
-export class DispatcherVoice {
+export class DispatcherLog {
   /** One line without its newline, each time. */
-  readonly say: (level: Level, text: string) => void
-  readonly #said = new Map<string, Topic>()
+  readonly log: (level: Level, text: string) => void
+  readonly #logged = new Map<string, Topic>()
 
-  constructor(say: (level: Level, text: string) => void) {
-    this.say = say
+  constructor(log: (level: Level, text: string) => void) {
+    this.log = log
   }
 
   readonly warn = (text: string, topic: Topic = 'dispatcher'): void => this.once('warn', text, topic)
 
   once(level: Level, text: string, topic: Topic): void {
     const line = `kanban dispatcher: ${text}`
-    if (this.#said.has(line)) return
-    this.#said.set(line, topic)
-    this.say(level, line)
+    if (this.#logged.has(line)) return
+    this.#logged.set(line, topic)
+    this.log(level, line)
   }
 
   /** Lines about this are news again. */
   forget(topic: Topic): void {
-    for (const [line, about] of this.#said) if (about === topic) this.#said.delete(line)
+    for (const [line, about] of this.#logged) if (about === topic) this.#logged.delete(line)
   }
 
   /** The values in force, and what is wrong with those that were written: at the start, and again when they change. */
   rules(home: string): void {
     const { warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home))
     const lines = [...notes, ...warnings]
-    for (const line of lines) if (!this.#said.has(line)) this.say(warnings.includes(line) ? 'warn' : 'info', line)
+    for (const line of lines) if (!this.#logged.has(line)) this.log(warnings.includes(line) ? 'warn' : 'info', line)
     this.forget('rules')
-    for (const line of lines) this.#said.set(line, 'rules')
+    for (const line of lines) this.#logged.set(line, 'rules')
   }
 }

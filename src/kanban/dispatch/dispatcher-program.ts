@@ -37,7 +37,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     clock,
     host,
     builtIn,
-    say: (level, text) => {
+    log: (level, text) => {
       // Another tool may have put anything into a row's assignee.
       const message = oneLine(text)
       const time = new Date(clock.wallMs()).toISOString()

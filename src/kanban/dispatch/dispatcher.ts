@@ -5,14 +5,14 @@ import { HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { tickLine } from '../log-line.ts'
-import { troubleOf } from '../store/board.ts'
+import { boardError } from '../store/board.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
 import { type BoardPlace, listBoards } from '../store/places.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
-import { DispatcherVoice } from './dispatcher-log.ts'
+import { DispatcherLog } from './dispatcher-log.ts'
 import { readWrittenRules } from './settings.ts'
-import { Nudges } from './wakeable-timer.ts'
+import { WakeableTimer } from './wakeable-timer.ts'
 
 const FIRST_TICK_MS = 5000
 /** Interval between checks whether a board has been written: a look at shared memory, not a query. */
@@ -27,7 +27,7 @@ export interface DispatcherOptions {
   readonly host: string
   readonly builtIn: (profile: string) => readonly string[]
   /** One line without its newline. */
-  readonly say: (level: Level, text: string) => void
+  readonly log: (level: Level, text: string) => void
   /** It works from here on. */
   readonly ready: () => void
 }
@@ -35,15 +35,15 @@ export interface DispatcherOptions {
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #boards: OpenBoards
-  readonly #voice: DispatcherVoice
-  readonly #nudges: Nudges
+  readonly #log: DispatcherLog
+  readonly #timer: WakeableTimer
   readonly #following = new AbortController()
 
   constructor(options: DispatcherOptions) {
     this.#options = options
-    this.#voice = new DispatcherVoice(options.say)
-    this.#nudges = new Nudges(options.clock)
-    this.#boards = new OpenBoards(this.#voice.warn)
+    this.#log = new DispatcherLog(options.log)
+    this.#timer = new WakeableTimer(options.clock)
+    this.#boards = new OpenBoards(this.#log.warn)
   }
 
   /** @throws HermesError NO_SUPERVISOR when none answers at the start */
@@ -51,14 +51,14 @@ export class Dispatcher {
     const { home, clock, controlSocket, ready } = this.#options
     const client = await connectControl(controlSocket, clock)
     try {
-      this.#voice.rules(home)
+      this.#log.rules(home)
       ready()
       void this.#followJobs(client)
-      await this.#nudges.sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
-      while (!this.#nudges.ended) {
+      await this.#timer.sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
+      while (!this.#timer.ended) {
         await this.#round(client)
-        if (this.#nudges.waiting) await this.#nudges.sleepUntil(clock.nowMs() + GAP_MS, false)
-        else await this.#nudges.sleepUntil(clock.nowMs() + LOOK_MS, true)
+        if (this.#timer.pending) await this.#timer.sleepUntil(clock.nowMs() + GAP_MS, false)
+        else await this.#timer.sleepUntil(clock.nowMs() + LOOK_MS, true)
       }
       await this.#settle(client)
     } finally {
@@ -72,7 +72,7 @@ export class Dispatcher {
 
   /** Ends after the step that is under way. */
   end(): void {
-    this.#nudges.end()
+    this.#timer.end()
     this.#following.abort()
   }
 
@@ -82,9 +82,9 @@ export class Dispatcher {
     for (const { board, place } of this.#boards.all()) {
       try {
         const jobs = await supervisorJobs(client)
-        await dispatchOnce({ home, board, clock, host, jobs, builtIn, warn: this.#voice.warn, settleOnly: true })
+        await dispatchOnce({ home, board, clock, host, jobs, builtIn, warn: this.#log.warn, settleOnly: true })
       } catch (error) {
-        this.#voice.once(
+        this.#log.once(
           'warn',
           `board ${place.slug}: last results not taken: ${(error as Error).message}`,
           `board:${place.slug}`,
@@ -94,18 +94,18 @@ export class Dispatcher {
   }
 
   async #round(client: ControlClient): Promise<void> {
-    const nudged = this.#nudges.take()
+    const woken = this.#timer.take()
     const { clock, home } = this.#options
     const places = this.#places()
     let intervalMs: number | undefined
     for (const place of places) {
-      if (this.#nudges.ended) return
+      if (this.#timer.ended) return
       const open = this.#open(place)
       if (open === undefined) continue
       try {
         const version = open.board.dataVersion()
         intervalMs ??= readWrittenRules(home).dispatchIntervalSeconds * 1000
-        const due = nudged || version !== open.version || clock.nowMs() - open.tickedAtMs >= intervalMs
+        const due = woken || version !== open.version || clock.nowMs() - open.tickedAtMs >= intervalMs
         if (!due) continue
         open.version = version
         open.tickedAtMs = clock.nowMs()
@@ -121,9 +121,9 @@ export class Dispatcher {
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
     const { board, place } = open
     const { home, clock, host, builtIn } = this.#options
-    this.#voice.rules(home)
+    this.#log.rules(home)
     const jobs = await supervisorJobs(client)
-    let isTroubled = false
+    let hasProblem = false
     const done = await dispatchOnce({
       home,
       board,
@@ -132,27 +132,27 @@ export class Dispatcher {
       jobs,
       builtIn,
       warn: (text) => {
-        isTroubled = true
-        this.#voice.warn(text, `tick:${place.slug}`)
+        hasProblem = true
+        this.#log.warn(text, `tick:${place.slug}`)
       },
-      ending: () => this.#nudges.ended,
+      ending: () => this.#timer.ended,
     })
-    if (!isTroubled) this.#voice.forget(`tick:${place.slug}`)
+    if (!hasProblem) this.#log.forget(`tick:${place.slug}`)
     const line = tickLine(place.slug, done.report)
-    if (line !== undefined) this.#voice.say('info', line)
+    if (line !== undefined) this.#log.log('info', line)
     if (!isSettled(done)) open.version = LOOK_AGAIN
     if (done.report.skipped_locked) {
       const text = `board ${place.slug}: another dispatcher holds it; asking again`
-      this.#voice.once('info', text, `board:${place.slug}`)
-    } else this.#voice.forget(`board:${place.slug}`)
+      this.#log.once('info', text, `board:${place.slug}`)
+    } else this.#log.forget(`board:${place.slug}`)
   }
 
   /** A failure of one board does not affect the others. */
   #failed({ place, board }: OpenBoard, error: unknown): void {
     const { home, clock, host } = this.#options
-    const trouble = troubleOf(error, place, (text) => this.#voice.say('error', text))
-    const message = trouble instanceof HermesError ? trouble.message : String((trouble as Error)?.stack ?? trouble)
-    this.#voice.once('error', `board ${place.slug}: ${message}`, `board:${place.slug}`)
+    const problem = boardError(error, place, (text) => this.#log.log('error', text))
+    const message = problem instanceof HermesError ? problem.message : String((problem as Error)?.stack ?? problem)
+    this.#log.once('error', `board ${place.slug}: ${message}`, `board:${place.slug}`)
     this.#boards.close(place.slug)
     const atMs = clock.wallMs()
     const known = readDispatchState(home, place.slug) ?? {
@@ -164,7 +164,7 @@ export class Dispatcher {
       starvedTicks: 0,
     }
     keepDispatchState(
-      { home, board, warn: this.#voice.warn },
+      { home, board, warn: this.#log.warn },
       { ...known, atMs, host, pid: process.pid, starvedTicks: known.starvedTicks + 1, lastError: message },
     )
   }
@@ -173,7 +173,7 @@ export class Dispatcher {
     try {
       return this.#boards.open(place)
     } catch (error) {
-      this.#voice.once('error', `board ${place.slug}: ${(error as Error).message}`, `board:${place.slug}`)
+      this.#log.once('error', `board ${place.slug}: ${(error as Error).message}`, `board:${place.slug}`)
       return undefined
     }
   }
@@ -182,7 +182,7 @@ export class Dispatcher {
     try {
       return listBoards(this.#options.home)
     } catch (error) {
-      this.#voice.once('error', (error as Error).message, 'dispatcher')
+      this.#log.once('error', (error as Error).message, 'dispatcher')
       return []
     }
   }
@@ -191,18 +191,18 @@ export class Dispatcher {
   async #followJobs(client: ControlClient): Promise<void> {
     const { signal } = this.#following
     // A job that ended before we follow it causes no event; only a tick finds it.
-    const onStart = (): void => this.#nudges.nudge()
-    while (!this.#nudges.ended) {
+    const onStart = (): void => this.#timer.wake()
+    while (!this.#timer.ended) {
       try {
         for await (const { type, slot } of client.follow('events', {}, { signal, onStart })) {
-          if (type === 'slot' && slot.slot.startsWith('job-') && slot.state === 'down') this.#nudges.nudge()
+          if (type === 'slot' && slot.slot.startsWith('job-') && slot.state === 'down') this.#timer.wake()
         }
       } catch (error) {
         if (!(error instanceof HermesError)) throw error
         // The supervisor is being restarted, or has too many followers: rely on ticks in the meantime.
       }
       await pause(this.#options.clock, LOOK_MS, signal)
-      this.#nudges.nudge()
+      this.#timer.wake()
     }
   }
 }

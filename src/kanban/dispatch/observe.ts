@@ -12,7 +12,7 @@ import { parseJobSlot } from '../task.ts'
 import type { RunningRow } from './tick-facts.ts'
 
 /** Time that a worker may take to exit after it has reported that its task is done. */
-const FAREWELL_MS = 60_000
+const EXIT_GRACE_MS = 60_000
 
 export async function observeWorker(row: RunningRow, home: string, host: string, jobs: Jobs | null): Promise<Seen> {
   if (row.slot) {
@@ -70,7 +70,7 @@ export async function leftJobs(board: Board, home: string, jobs: Jobs, clock: Cl
     }
     ending.add(job.taskId)
     const own = run.outcome === 'completed' || run.outcome === 'blocked'
-    if (!own || clock.wallMs() - (run.ended_at ?? 0) > FAREWELL_MS) stop.push(slot)
+    if (!own || clock.wallMs() - (run.ended_at ?? 0) > EXIT_GRACE_MS) stop.push(slot)
   }
   return { stop, take, ending }
 }

@@ -11,7 +11,7 @@ import type { Board } from '../store/board.ts'
 import type { Step, StepResult } from '../tick.ts'
 import type { Profiles } from './settings.ts'
 import type { RunningRow } from './tick-facts.ts'
-import type { TickTroubles } from './tick-problems.ts'
+import type { TickProblems } from './tick-problems.ts'
 import {
   assignDefault,
   type Claimed,
@@ -42,7 +42,7 @@ export interface PerformerOptions {
   readonly builtIn: (profile: string) => readonly string[]
   /** Does a write again while others hold the board. */
   readonly free: <T>(work: () => T) => Promise<T>
-  readonly troubles: TickTroubles
+  readonly problems: TickProblems
   /** Tasks whose worker should have been stopped but still lives. */
   readonly unstopped: ReadonlySet<string>
 }
@@ -84,7 +84,7 @@ export class Performer {
   }
 
   async #end({ id, end, settlement }: Of<'end'>, wallMs: number): Promise<StepResult> {
-    const { home, board, jobs, free, troubles, unstopped } = this.#options
+    const { home, board, jobs, free, problems, unstopped } = this.#options
     const row = this.#row(id)
     if (end.stop && unstopped.has(id)) return REFUSED
     // A worker with a job was stopped before the steps; one of another tool has only its process.
@@ -92,7 +92,7 @@ export class Performer {
     const done = await free(() => endRun(board, row, end, settlement, wallMs))
     // Only at this point: if the dispatcher were killed before this line, the result would still be there for the
     // next tick.
-    if (row.slot) await forgetJob(home, jobs, row.slot).catch((error) => troubles.add('forget', id, error))
+    if (row.slot) await forgetJob(home, jobs, row.slot).catch((error) => problems.add('forget', id, error))
     return done ? DONE : LOST
   }
 
@@ -139,7 +139,7 @@ export class Performer {
   }
 
   async #startWorker(claimed: Claimed, profile: string): Promise<StepResult> {
-    const { home, board, clock, jobs, profiles, builtIn, free, troubles } = this.#options
+    const { home, board, clock, jobs, profiles, builtIn, free, problems } = this.#options
     const { row, runId, slot } = claimed
     const { agent, gateway } = profiles.config(profile)
     const spec = prepareJob({
@@ -157,7 +157,7 @@ export class Performer {
     const worker = await this.#findWorker(slot)
     // The worker runs, and its job is known by its slot: what is missing here is for people to read.
     await free(() => recordWorker(board, row.id, runId, worker, spec.cwd, clock.wallMs())).catch((error) =>
-      troubles.add('process', row.id, error),
+      problems.add('process', row.id, error),
     )
     return { state: 'done', workspace: spec.cwd }
   }
@@ -181,14 +181,14 @@ export class Performer {
     claimed: Claimed,
     failed: { readonly failure: boolean; readonly error: string },
   ): Promise<StepResult> {
-    const { board, clock, rules, free, troubles } = this.#options
+    const { board, clock, rules, free, problems } = this.#options
     this.lastError = failed.error
     try {
       const { autoBlocked } = await free(() => releaseClaim(board, claimed, failed, rules, clock.wallMs()))
       return { state: 'failed', autoBlocked }
     } catch (error) {
       // It is claimed by a run without a worker: the next tick finds that and takes it back.
-      troubles.add('release', claimed.row.id, error)
+      problems.add('release', claimed.row.id, error)
       return { state: 'unclear' }
     }
   }

@@ -6,7 +6,7 @@ import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
-import { PATIENT_MS, withBoard } from '../store/board.ts'
+import { LONG_BUSY_TIMEOUT_MS, withBoard } from '../store/board.ts'
 import { change } from '../store/changes.ts'
 import { type BoardPlace, listBoards } from '../store/places.ts'
 import { type TickLock, takeTickLock } from './tick-lock.ts'
@@ -83,7 +83,7 @@ async function giveBack(
   const found: string[] = []
   for (const place of places) {
     try {
-      await withBoard(place, { mode: 'write', busyTimeoutMs: PATIENT_MS, warn }, (board) => {
+      await withBoard(place, { mode: 'write', busyTimeoutMs: LONG_BUSY_TIMEOUT_MS, warn }, (board) => {
         const task = board.get<{ id: string }>(
           "SELECT t.id FROM tasks t JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' AND r.slot = ?",
           slot,

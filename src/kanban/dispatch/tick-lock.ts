@@ -3,7 +3,7 @@
  * wherever the board works, and the kernel releases it however its holder dies.
  */
 import type { Clock } from '../../system/clock.ts'
-import { databaseTrouble, openDatabase } from '../../system/files/sqlite.ts'
+import { databaseProblem, openDatabase } from '../../system/files/sqlite.ts'
 import type { BoardPlace } from '../store/places.ts'
 
 const POLL_MS = 50
@@ -36,7 +36,7 @@ function tryLock(place: BoardPlace): TickLock | undefined {
     return { release: () => held.close() }
   } catch (error) {
     database?.close()
-    if (databaseTrouble(error) === 'busy') return undefined
+    if (databaseProblem(error) === 'busy') return undefined
     throw error
   }
 }

@@ -2,7 +2,7 @@
 import { HermesError } from '../../system/errors.ts'
 
 /** Failed actions, with the tasks in place of `*`. */
-const SENTENCES = {
+const TEXTS = {
   extend: 'the claim of * could not be extended',
   end: 'the end of * could not be recorded',
   promote: '* could not be promoted',
@@ -14,28 +14,28 @@ const SENTENCES = {
   forget: 'the kept result of * could not be removed',
 } as const
 
-export type Trouble = keyof typeof SENTENCES
+export type TickProblem = keyof typeof TEXTS
 
 /** One line per kind and cause, however many tasks share it. */
-export class TickTroubles {
-  readonly #tasks = new Map<string, { readonly trouble: Trouble; readonly cause: string; readonly ids: string[] }>()
+export class TickProblems {
+  readonly #tasks = new Map<string, { readonly problem: TickProblem; readonly cause: string; readonly ids: string[] }>()
   /** The last cause; null: nothing failed. */
   last: string | null = null
 
-  add(trouble: Trouble, id: string, error: unknown): void {
+  add(problem: TickProblem, id: string, error: unknown): void {
     const cause = causeOf(error)
     this.last = cause
-    const key = `${trouble} ${cause}`
+    const key = `${problem} ${cause}`
     const known = this.#tasks.get(key)
-    if (known === undefined) this.#tasks.set(key, { trouble, cause, ids: [id] })
+    if (known === undefined) this.#tasks.set(key, { problem, cause, ids: [id] })
     else known.ids.push(id)
   }
 
   /** @param board its slug */
   lines(board: string): readonly string[] {
-    return [...this.#tasks.values()].map(({ trouble, cause, ids: [first = '', ...more] }) => {
+    return [...this.#tasks.values()].map(({ problem, cause, ids: [first = '', ...more] }) => {
       const who = more.length === 0 ? first : `${first} and ${more.length} more`
-      const what = SENTENCES[trouble].replace('*', () => who)
+      const what = TEXTS[problem].replace('*', () => who)
       return `board "${board}": ${what}: ${cause}; the next tick tries again`
     })
   }

@@ -1,55 +1,55 @@
 import type { Cancel, Clock } from '../../system/clock.ts'
 
-/** Timer of the dispatcher: it wakes at its time, or earlier when it is nudged. */
-export class Nudges {
+/** Timer of the dispatcher: it sleeps until a time, or until it is woken. */
+export class WakeableTimer {
   readonly #clock: Clock
-  #nudged = false
+  #pending = false
   #ended = false
-  #wake: (() => void) | undefined
+  #wakeSleeper: (() => void) | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** Something has happened that makes a look worth while. */
-  nudge(): void {
-    this.#nudged = true
-    this.#wake?.()
+  /** Something has changed, so that a look is worth while. The request stays pending until {@link take}. */
+  wake(): void {
+    this.#pending = true
+    this.#wakeSleeper?.()
   }
 
   /** Wakes the sleeper; later calls do not sleep any more. */
   end(): void {
     this.#ended = true
-    this.#wake?.()
+    this.#wakeSleeper?.()
   }
 
   get ended(): boolean {
     return this.#ended
   }
 
-  get waiting(): boolean {
-    return this.#nudged
+  get pending(): boolean {
+    return this.#pending
   }
 
-  /** @returns there was one since the last time */
+  /** @returns whether it was woken since the last call */
   take(): boolean {
-    const nudged = this.#nudged
-    this.#nudged = false
-    return nudged
+    const pending = this.#pending
+    this.#pending = false
+    return pending
   }
 
-  /** @param early a nudge ends it */
+  /** @param early `wake` ends it before its time */
   sleepUntil(atMs: number, early: boolean): Promise<void> {
     return new Promise((resolve) => {
       const wakeUp = (): void => {
         if (!early && !this.#ended && this.#clock.nowMs() < atMs) return
         cancel()
-        this.#wake = undefined
+        this.#wakeSleeper = undefined
         resolve()
       }
       const cancel: Cancel = this.#clock.at(atMs, wakeUp)
-      this.#wake = wakeUp
-      if (this.#ended || (early && this.#nudged)) wakeUp()
+      this.#wakeSleeper = wakeUp
+      if (this.#ended || (early && this.#pending)) wakeUp()
     })
   }
 }

@@ -6,7 +6,7 @@ import { HermesError } from '../../system/errors.ts'
 import {
   type Database,
   databaseError,
-  databaseTrouble,
+  databaseProblem,
   memoryDatabase,
   openDatabase,
   setAsideDatabase,
@@ -15,9 +15,9 @@ import type { BoardPlace } from './places.ts'
 import { migrate, requireVersion } from './schema.ts'
 
 /** A person at a terminal rather waits this long for others' writes than reads that the board is locked. */
-export const PATIENT_MS = 20_000
+export const LONG_BUSY_TIMEOUT_MS = 20_000
 /** Short, because a daemon's loop must go on; it tries again between turns of the loop. */
-export const BRISK_MS = 100
+export const SHORT_BUSY_TIMEOUT_MS = 100
 
 export interface OpenBoardOptions {
   /** `create`: make it. `write`: it must exist. `read`: nothing is written, not even a journal mode. */
@@ -105,10 +105,10 @@ export class Board {
  * @throws HermesError FAILED
  */
 export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
-  const { mode, busyTimeoutMs = PATIENT_MS, warn } = options
+  const { mode, busyTimeoutMs = LONG_BUSY_TIMEOUT_MS, warn } = options
   if (mode !== 'create' && !existsSync(place.file)) throw noBoard(place)
-  const open = (durable: boolean, say: (text: string) => void): Database =>
-    openDatabase(place.file, { readOnly: mode === 'read', busyTimeoutMs, durable, warn: say })
+  const open = (durable: boolean, onWarning: (text: string) => void): Database =>
+    openDatabase(place.file, { readOnly: mode === 'read', busyTimeoutMs, durable, warn: onWarning })
   let database: Database | undefined
   try {
     database = open(true, warn)
@@ -117,7 +117,7 @@ export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
     return new Board(place, database, () => open(false, () => undefined))
   } catch (error) {
     database?.close()
-    throw troubleOf(error, place, warn)
+    throw boardError(error, place, warn)
   }
 }
 
@@ -151,15 +151,15 @@ export async function withBoard<T>(
     return await use(board)
   } catch (error) {
     board.close()
-    throw troubleOf(error, place, options.warn)
+    throw boardError(error, place, options.warn)
   } finally {
     board.close()
   }
 }
 
 /** Converts an error for the caller; a damaged file has been moved aside when this returns. */
-export function troubleOf(error: unknown, place: BoardPlace, warn: (text: string) => void): unknown {
-  if (databaseTrouble(error) !== 'corrupt') return databaseError(error, place.file)
+export function boardError(error: unknown, place: BoardPlace, warn: (text: string) => void): unknown {
+  if (databaseProblem(error) !== 'corrupt') return databaseError(error, place.file)
   const aside = setAsideIfDamaged(place)
   if (aside === undefined) return databaseError(error, place.file)
   const message = `the board "${place.slug}" is damaged; its file was set aside as ${aside}, nothing was overwritten`
@@ -174,10 +174,10 @@ export function troubleOf(error: unknown, place: BoardPlace, warn: (text: string
 function setAsideIfDamaged(place: BoardPlace): string | undefined {
   if (!existsSync(place.file)) return undefined
   try {
-    openDatabase(place.file, { readOnly: true, check: true, busyTimeoutMs: PATIENT_MS }).close()
+    openDatabase(place.file, { readOnly: true, check: true, busyTimeoutMs: LONG_BUSY_TIMEOUT_MS }).close()
     return undefined
   } catch (error) {
-    if (databaseTrouble(error) !== 'corrupt') return undefined
+    if (databaseProblem(error) !== 'corrupt') return undefined
   }
   return setAsideDatabase(place.file, new Date().toISOString().replaceAll(/[-:]/g, ''))
 }

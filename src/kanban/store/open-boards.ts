@@ -1,6 +1,6 @@
 /** The boards a dispatcher has open between its ticks. */
 import { statSync } from 'node:fs'
-import { type Board, BRISK_MS, openBoard } from './board.ts'
+import { type Board, openBoard, SHORT_BUSY_TIMEOUT_MS } from './board.ts'
 import type { BoardPlace } from './places.ts'
 
 /** Not a version of any board: the next check sees a change. */
@@ -30,7 +30,7 @@ export class OpenBoards {
     if (known !== undefined && known.fileId === fileId) return known
     // The file has been replaced, by a backup or a new board, and ours is still the old one.
     this.close(place.slug)
-    const board = openBoard(place, { mode: 'write', busyTimeoutMs: BRISK_MS, warn: this.#warn })
+    const board = openBoard(place, { mode: 'write', busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: this.#warn })
     const opened = { place, board, fileId, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }
     this.#open.set(place.slug, opened)
     return opened

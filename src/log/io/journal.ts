@@ -54,9 +54,9 @@ export class Journal {
     this.#options = options
   }
 
-  readonly info = (text: string): void => this.#say('info', text)
-  readonly warn = (text: string): void => this.#say('warn', text)
-  readonly error = (text: string): void => this.#say('error', text)
+  readonly info = (text: string): void => this.#log('info', text)
+  readonly warn = (text: string): void => this.#log('warn', text)
+  readonly error = (text: string): void => this.#log('error', text)
 
   /** A line that is on the console already. */
   note(level: Level, text: string): void {
@@ -77,7 +77,7 @@ export class Journal {
     this.#fd = undefined
   }
 
-  #say(level: Level, text: string): void {
+  #log(level: Level, text: string): void {
     const message = oneLine(text)
     const time = new Date(this.#options.clock.wallMs()).toISOString()
     const line = this.#options.json

@@ -46,17 +46,17 @@ export class LossReport {
   #plan(): void {
     if (this.#alarmed) return
     if (this.#clock.nowMs() >= this.#quietUntilMs) {
-      this.#tell()
+      this.#report()
       return
     }
     this.#alarmed = true
     this.#clock.at(this.#quietUntilMs, () => {
       this.#alarmed = false
-      this.#tell()
+      this.#report()
     })
   }
 
-  #tell(): void {
+  #report(): void {
     this.#quietUntilMs = this.#clock.nowMs() + PERIOD_MS
     const losses = [...this.#losses]
     const named = losses.find(([, { resumed }]) => !resumed) ?? losses[0]

@@ -176,14 +176,14 @@ export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
  * case, which must not cost the memory of a YAML parser. If in doubt it returns false, and the parser decides.
  */
 function isBlank(text: string): boolean {
-  const said = text
+  const lines = text
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
     .filter((line) => !/^[ \t]*(?:#|$)/.test(line))
-  if (said.length === 0) return true
+  if (lines.length === 0) return true
   const seeded = sectionLines()
   let last = -1
-  for (const line of said) {
+  for (const line of lines) {
     const at = seeded.indexOf(line, last + 1)
     // A section inside another one stands right after it.
     if (at === -1 || (line.startsWith(' ') && at !== last + 1)) return false

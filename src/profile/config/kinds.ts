@@ -201,13 +201,13 @@ export function readCheck(value: Record<string, unknown>): Check | undefined {
   return command === undefined ? undefined : { by: 'command', command }
 }
 
-/** @param unsaid the file's word for "readiness is not announced" */
-export const ready = <W extends string>(unsaid: W): Kind<{ readonly by: W } | Announcement> => ({
-  expected: `${unsaid}, {fd: 3 to ${MAX_FD}}, {log: a regular expression}, ${CHECKS}`,
-  read: (value) => (value === unsaid ? { by: unsaid } : readAnnouncement(value)),
+/** @param unannounced the file's word for "readiness is not announced" */
+export const ready = <W extends string>(unannounced: W): Kind<{ readonly by: W } | Announcement> => ({
+  expected: `${unannounced}, {fd: 3 to ${MAX_FD}}, {log: a regular expression}, ${CHECKS}`,
+  read: (value) => (value === unannounced ? { by: unannounced } : readAnnouncement(value)),
   schema: {
     anyOf: [
-      { const: unsaid },
+      { const: unannounced },
       mapSchema({ fd: { type: 'integer', minimum: 3, maximum: MAX_FD } }, 'fd'),
       mapSchema({ log: { type: 'string', minLength: 1 } }, 'log'),
       ...Object.entries(CHECK_SCHEMAS).map(([name, schema]) => mapSchema({ [name]: schema }, name)),

@@ -61,7 +61,7 @@ export const gatewayStateOf: { readonly [S in SlotState]: GatewayState } = {
   parked: 'startup_failed',
 }
 
-type Word = Pick<Desired, 'priorState'> & { readonly wanted: DesiredState }
+type StoredDesired = Pick<Desired, 'priorState'> & { readonly wanted: DesiredState }
 
 /**
  * The latest writer decides. A gateway_state.json that is not as we left it was written by someone else: its
@@ -76,8 +76,8 @@ export function readDesired(dir: string): Desired {
   const file = readDesiredFile(dir, warnings)
   const isLater = observed !== undefined && writerOf(observed) === 'somebody'
   // If the file decides, the JSON is not consulted.
-  const word = file === null || isLater ? jsonWord(dir, observed, warnings) : null
-  const decided = word ?? file
+  const fromJson = file === null || isLater ? desiredFromJson(dir, observed, warnings) : null
+  const decided = fromJson ?? file
   const identity = identityOf(observed)
   const facts = { priorExit, warnings, ...(identity && { identity }) }
   if (decided === null) return { wanted: null, priorState: null, ...facts }
@@ -110,29 +110,29 @@ export function writeDesired(dir: string, state: DesiredState): void {
   writeStateFile(below(dir, DESIRED_FILE), `${state}\n`, { durable: true })
 }
 
-function readDesiredFile(dir: string, warnings: string[]): Word | null {
+function readDesiredFile(dir: string, warnings: string[]): StoredDesired | null {
   const { text, problem } = readSmallFile(below(dir, DESIRED_FILE), MAX_DESIRED_BYTES)
   if (problem !== undefined) warnings.push(ignored(dir, DESIRED_FILE, problem))
   if (text === undefined) return null
-  const word = text.trim()
-  if (isDesired(word)) return { wanted: word, priorState: word }
+  const state = text.trim()
+  if (isDesired(state)) return { wanted: state, priorState: state }
   warnings.push(
-    ignored(dir, DESIRED_FILE, word === '' ? 'is empty' : `holds ${quote(word)}, not "running" or "stopped"`),
+    ignored(dir, DESIRED_FILE, state === '' ? 'is empty' : `holds ${quote(state)}, not "running" or "stopped"`),
   )
   return null
 }
 
-function jsonWord(dir: string, observed: Observed | undefined, warnings: string[]): Word | null {
+function desiredFromJson(dir: string, observed: Observed | undefined, warnings: string[]): StoredDesired | null {
   const { desired_state: desired, gateway_state: state } = observed ?? {}
   if (isDesired(desired)) return { wanted: desired, priorState: desired }
-  if (isSaid(desired)) warnings.push(ignored(dir, STATE_FILE, `has the unknown desired_state ${quote(desired)}`))
+  if (isGiven(desired)) warnings.push(ignored(dir, STATE_FILE, `has the unknown desired_state ${quote(desired)}`))
   if (isGatewayState(state)) return { wanted: meaning[state], priorState: state }
-  if (isSaid(state)) warnings.push(ignored(dir, STATE_FILE, `has the unknown gateway_state ${quote(state)}`))
+  if (isGiven(state)) warnings.push(ignored(dir, STATE_FILE, `has the unknown gateway_state ${quote(state)}`))
   return null
 }
 
 /** null stands for "not known". */
-const isSaid = (value: unknown): boolean => value !== undefined && value !== null
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null
 const isDesired = (value: unknown): value is DesiredState => value === 'running' || value === 'stopped'
 const isGatewayState = (value: unknown): value is GatewayState =>
   typeof value === 'string' && Object.hasOwn(meaning, value)

@@ -115,12 +115,12 @@ export class ControlConnection {
 
   /** Cuts what is too slow, half open or idle. */
   sweep(nowMs: number): void {
-    const { patienceMs, followerPatienceMs, idleMs } = this.#share.limits
-    const readPatienceMs = this.#following > 0 ? followerPatienceMs : patienceMs
-    if (nowMs - (this.#unreadSinceMs ?? nowMs) >= readPatienceMs) this.destroy()
-    else if (this.#refused && nowMs - this.#lastActiveMs >= patienceMs) this.destroy()
-    else if (nowMs - (this.#unfinishedSinceMs ?? nowMs) >= patienceMs)
-      this.refuse(`the request was not complete after ${patienceMs} ms`)
+    const { requestTimeoutMs, followerTimeoutMs, idleMs } = this.#share.limits
+    const readTimeoutMs = this.#following > 0 ? followerTimeoutMs : requestTimeoutMs
+    if (nowMs - (this.#unreadSinceMs ?? nowMs) >= readTimeoutMs) this.destroy()
+    else if (this.#refused && nowMs - this.#lastActiveMs >= requestTimeoutMs) this.destroy()
+    else if (nowMs - (this.#unfinishedSinceMs ?? nowMs) >= requestTimeoutMs)
+      this.refuse(`the request was not complete after ${requestTimeoutMs} ms`)
     else if (!this.#refused && !this.busy && nowMs - this.#lastActiveMs >= idleMs)
       this.#socket.end(() => this.destroy())
   }

@@ -11,9 +11,9 @@ export interface ControlLimits {
   /** Bytes that may wait for one reader before its events are dropped, and before no more of its requests are read. */
   readonly unreadBytes: number
   /** A begun request must be complete, and a reply must have been read, within this. */
-  readonly patienceMs: number
+  readonly requestTimeoutMs: number
   /** The same for the events of a follower: a terminal may be stopped with Ctrl-S for a while. */
-  readonly followerPatienceMs: number
+  readonly followerTimeoutMs: number
   /** A connection without anything under way is closed after this. */
   readonly idleMs: number
 }
@@ -24,7 +24,7 @@ export const defaultLimits: ControlLimits = {
   requests: 32,
   unfinishedBytes: 16_000_000,
   unreadBytes: 256 * 1024,
-  patienceMs: 10_000,
-  followerPatienceMs: 60_000,
+  requestTimeoutMs: 10_000,
+  followerTimeoutMs: 60_000,
   idleMs: 30_000,
 }

@@ -4,7 +4,7 @@ import { type Clock, inTime } from '../../system/clock.ts'
 import { below, profileDir } from '../../system/paths.ts'
 
 /** Time limit of a repair, after which a start proceeds without it. */
-const PATIENCE_MS = 10_000
+const REPAIR_TIMEOUT_MS = 10_000
 const { R_OK, W_OK, X_OK } = constants
 
 export interface OwnershipOptions {
@@ -33,7 +33,7 @@ export class Ownership {
     if (!dropped || !isOutOfReach(profileDir(home, profile))) return
     this.#waiting ??= Promise.withResolvers<void>()
     send({ type: 'repair' })
-    await inTime(clock, PATIENCE_MS, this.#waiting.promise)
+    await inTime(clock, REPAIR_TIMEOUT_MS, this.#waiting.promise)
   }
 
   /** init has done what it can. */

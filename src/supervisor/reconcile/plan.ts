@@ -112,10 +112,10 @@ export function planReconcile(
 ): Plan {
   const missing = planMissing(disk, slots, memory, nowMs)
   const found = planFound(disk, slots, memory, nowMs, boot)
-  const said = new Set(memory.reported)
-  const isUnsaid = (report: Step): boolean => !said.has(reportKey(report))
+  const reported = new Set(memory.reported)
+  const isNew = (report: Step): boolean => !reported.has(reportKey(report))
   const skips = disk.problems.map(({ name, reason }): Step => ({ type: 'skip', name, reason }))
-  const strays = skips.filter(isUnsaid)
+  const strays = skips.filter(isNew)
   const named = strays.slice(0, Math.max(0, MAX_NAMED - memory.named))
   const moreStrays = strays.length - named.length + disk.moreProblems
   const counts = moreStrays > 0 && !memory.counted
@@ -127,13 +127,13 @@ export function planReconcile(
       ...found.steps,
       ...named,
       ...(counts ? [{ type: 'skip-more', count: moreStrays } as const] : []),
-      ...others.filter(isUnsaid),
+      ...others.filter(isNew),
     ],
     memory: {
       places: { ...missing.places, ...found.places },
       goneSinceMs: missing.goneSinceMs,
       // Only reports that still hold: a condition is reported again if it recurs.
-      reported: [...skips.filter((skip) => !isUnsaid(skip) || named.includes(skip)), ...others].map(reportKey),
+      reported: [...skips.filter((skip) => !isNew(skip) || named.includes(skip)), ...others].map(reportKey),
       named: memory.named + named.length,
       counted: memory.counted || counts,
     },

@@ -56,14 +56,14 @@ export class ProfileSlots {
       for (const problem of removeStaleFiles(profileDir(home, profile), profile, profile === heldByMain))
         this.#stateFiles.log(problem)
     }
-    const said = this.#apply(steps)
+    const lines = this.#apply(steps)
     this.#stateFiles.count()
     try {
       appendBootLog(homePaths(home).bootLog, bootLines(steps, clock.wallMs()))
     } catch (error) {
       journal.warn(`cannot write ${homePaths(home).bootLog}: ${(error as Error).message}`)
     }
-    return said
+    return lines
   }
 
   /** @returns one line per step that was applied; [] when there is nothing to do */

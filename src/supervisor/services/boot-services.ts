@@ -21,7 +21,7 @@ export interface BootServicesOptions {
 export class BootServices {
   readonly #options: BootServicesOptions
   readonly #awaited = new Set<string>()
-  #told = false
+  #reported = false
 
   constructor(options: BootServicesOptions) {
     this.#options = options
@@ -29,16 +29,16 @@ export class BootServices {
 
   /** init has been notified; later events of services are not part of the boot. */
   get over(): boolean {
-    return this.#told
+    return this.#reported
   }
 
   /** An earlier supervisor has notified init. */
   skip(): void {
-    this.#told = true
+    this.#reported = true
   }
 
   expect(name: string, slot: Slot): void {
-    if (!this.#told && !isUp(slot)) this.#awaited.add(name)
+    if (!this.#reported && !isUp(slot)) this.#awaited.add(name)
   }
 
   /** @param needing the service and everything that needs it: those fail with it */
@@ -48,9 +48,9 @@ export class BootServices {
       this.#fail(name, slot)
   }
 
-  tellIfUp(): void {
-    if (this.#told || this.#awaited.size > 0) return
-    this.#told = true
+  reportIfUp(): void {
+    if (this.#reported || this.#awaited.size > 0) return
+    this.#reported = true
     this.#options.send({ type: 'services-up' })
   }
 

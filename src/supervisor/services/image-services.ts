@@ -178,7 +178,7 @@ export class ServiceSlots {
     if (this.#phase !== 'running') return
     const { steps, goals } = plan(this.#goals, this.#states())
     this.#goals = goals
-    this.#boot.tellIfUp()
+    this.#boot.reportIfUp()
     this.#memory.save({ goals, scheduled: this.#schedules.names(), booted: this.#boot.over })
     for (const { verb, name } of steps) this.#want(name, verb === 'start' ? 'up' : 'down')
   }

@@ -7,14 +7,14 @@ import { whyNot } from './check.ts'
 
 /** Interval between two checks of an address or a command, and the time limit of one. */
 const ASK_EVERY_MS = 250
-const PATIENCE_MS = 2000
+const ASK_TIMEOUT_MS = 2000
 
 /**
  * A pattern that backtracks without end must not stall every other slot: a line is looked at so far, a look may last so
  * long.
  */
 const MAX_LINE_CHARACTERS = 1000
-const MATCH_PATIENCE_MS = 50
+const MATCH_TIMEOUT_MS = 50
 /** The patience is wall time, and a machine may be busy: so often in a row it is the pattern's fault. */
 const MATCH_TRIES = 3
 
@@ -111,7 +111,7 @@ function matchIn(pattern: string) {
   const { createContext, Script } = process.getBuiltinModule('node:vm')
   const script = new Script(ANY_LINE_MATCHES)
   const context = createContext({ pattern, lines: '', wanted: undefined })
-  return { context, run: (where: Context) => script.runInContext(where, { timeout: MATCH_PATIENCE_MS }) as unknown }
+  return { context, run: (where: Context) => script.runInContext(where, { timeout: MATCH_TIMEOUT_MS }) as unknown }
 }
 
 function poll(check: Check, clock: Clock, ready: () => void, kernel: Kernel): Watcher {
@@ -119,7 +119,7 @@ function poll(check: Check, clock: Clock, ready: () => void, kernel: Kernel): Wa
   let closed = false
   const asking = new AbortController()
   const ask = (): void => {
-    whyNot(check, PATIENCE_MS, clock, asking.signal, kernel).then((problem) => {
+    whyNot(check, ASK_TIMEOUT_MS, clock, asking.signal, kernel).then((problem) => {
       if (closed) return
       if (problem !== undefined) {
         cancel = clock.at(clock.nowMs() + ASK_EVERY_MS, ask) // not ready yet

@@ -44,7 +44,7 @@ export interface OpenDatabaseOptions {
 }
 
 /** Kinds of database failure that callers distinguish. */
-export type DatabaseTrouble = 'busy' | 'corrupt' | 'full' | 'read-only' | 'cannot-open' | 'io' | 'foreign'
+export type DatabaseProblem = 'busy' | 'corrupt' | 'full' | 'read-only' | 'cannot-open' | 'io' | 'foreign'
 
 const DEFAULT_BUSY_TIMEOUT_MS = 250
 
@@ -52,7 +52,7 @@ const DEFAULT_BUSY_TIMEOUT_MS = 250
  * Opens a database, creating it (0600, with its directory 0700) if needed: WAL, or a DELETE journal and a warning
  * where WAL's shared memory is not reliable (https://sqlite.org/wal.html: "does not work over a network filesystem");
  * foreign keys on.
- * @throws HermesError naming the file; {@link databaseTrouble} returns the kind of trouble
+ * @throws HermesError naming the file; {@link databaseProblem} returns the kind of trouble
  */
 export function openDatabase(file: string, options: OpenDatabaseOptions = {}): Database {
   const { readOnly = false, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS, durable = true } = options
@@ -93,18 +93,18 @@ export function memoryDatabase(): Database {
  * Which trouble an error of better-sqlite3, or one made from it by {@link databaseError}, means; undefined: it is
  * something else (a bug).
  */
-export function databaseTrouble(error: unknown): DatabaseTrouble | undefined {
+export function databaseProblem(error: unknown): DatabaseProblem | undefined {
   const cause = error instanceof HermesError ? error.cause : error
   const code = (cause as { code?: unknown } | undefined)?.code
   if (typeof code !== 'string') return undefined
-  if (code.startsWith('SQLITE_')) return TROUBLE_OF[code.split('_')[1] ?? '']
+  if (code.startsWith('SQLITE_')) return PROBLEM_OF[code.split('_')[1] ?? '']
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'full'
   if (code === 'EROFS') return 'read-only'
   return /^E[A-Z]+$/.test(code) ? 'cannot-open' : undefined
 }
 
 // Primary result codes (https://sqlite.org/rescode.html); extended ones such as SQLITE_IOERR_READ begin with them.
-const TROUBLE_OF: Readonly<Record<string, DatabaseTrouble>> = {
+const PROBLEM_OF: Readonly<Record<string, DatabaseProblem>> = {
   BUSY: 'busy',
   LOCKED: 'busy',
   PROTOCOL: 'busy',
@@ -120,7 +120,7 @@ const TROUBLE_OF: Readonly<Record<string, DatabaseTrouble>> = {
   FOREIGN: 'foreign',
 }
 
-const TEXT_OF: Readonly<Record<DatabaseTrouble, { what: string; next: string }>> = {
+const TEXT_OF: Readonly<Record<DatabaseProblem, { what: string; next: string }>> = {
   busy: { what: 'is locked by another process', next: 'try again; "fuser -v FILE" shows who has it open' },
   corrupt: { what: 'is damaged', next: 'put a backup in its place, or move it away to start with an empty one' },
   full: { what: 'cannot be written: the disk is full', next: 'free some space; "df -h" shows where it went' },
@@ -142,9 +142,9 @@ const TEXT_OF: Readonly<Record<DatabaseTrouble, { what: string; next: string }>>
  */
 export function databaseError(error: unknown, file: string): unknown {
   if (error instanceof HermesError) return error
-  const trouble = databaseTrouble(error)
-  if (trouble === undefined) return error
-  const { what, next } = TEXT_OF[trouble]
+  const problem = databaseProblem(error)
+  if (problem === undefined) return error
+  const { what, next } = TEXT_OF[problem]
   return new HermesError('FAILED', `${file} ${what} (${(error as Error).message})`, {
     next: next.replace('FILE', file),
     cause: error,
@@ -161,7 +161,7 @@ export async function whenFree<T>(clock: Clock, budgetMs: number, attempt: () =>
     try {
       return attempt()
     } catch (error) {
-      if (databaseTrouble(error) !== 'busy' || clock.nowMs() >= untilMs) throw error
+      if (databaseProblem(error) !== 'busy' || clock.nowMs() >= untilMs) throw error
     }
     const atMs = Math.min(untilMs, clock.nowMs() + pauseMs)
     await new Promise<void>((wake) => clock.at(atMs, wake))

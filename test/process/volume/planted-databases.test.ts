@@ -28,7 +28,7 @@ const madeBoard = (file: string): void => {
 const SESSIONS = sessionsShapes(madeSessions)
 const BOARDS = boardShapes(madeBoard)
 const slugs = Object.keys(BOARDS).map((_, index) => `b${index}`)
-const BRISK_MS = 5000
+const RESPONSE_DEADLINE_MS = 5000
 
 let hermes: RunningHermes
 let dashboard: RunningDashboard
@@ -49,7 +49,10 @@ afterAll(async () => {
 
 const answered = async (method: string, path: string, json?: unknown) => {
   const asking = { method, ...(json === undefined ? {} : { json }) }
-  return within(`${method} ${path}`, dashboard.asPage(path, asking), { deadlineMs: BRISK_MS, seen: dashboard.said })
+  return within(`${method} ${path}`, dashboard.asPage(path, asking), {
+    deadlineMs: RESPONSE_DEADLINE_MS,
+    seen: dashboard.said,
+  })
 }
 
 test('the public status answers, whatever lies in the place of a profile’s sessions.db', async () => {

@@ -288,7 +288,7 @@ describe('many clients', () => {
 })
 
 describe('who is too slow is cut', () => {
-  const patience = { patienceMs: 10_000, idleMs: 30_000 }
+  const patience = { requestTimeoutMs: 10_000, idleMs: 30_000 }
 
   test('a request that is never finished, and a connection that never says anything', async () => {
     const clock = fakeClock()

@@ -2,7 +2,7 @@
 import { readFileSync, writeSync } from 'node:fs'
 import { dispatchOnce } from '../../../src/kanban/dispatch/dispatch.ts'
 import type { JobState, Jobs } from '../../../src/kanban/jobs/jobs.ts'
-import { BRISK_MS, openBoard, PATIENT_MS } from '../../../src/kanban/store/board.ts'
+import { LONG_BUSY_TIMEOUT_MS, openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../../src/kanban/store/board.ts'
 import { createTask } from '../../../src/kanban/store/changes.ts'
 import { comment } from '../../../src/kanban/store/links.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
@@ -13,7 +13,7 @@ const clock = systemClock()
 const mode = role === 'reader' ? 'read' : 'write'
 const board = openBoard(boardPlace(home, 'default'), {
   mode,
-  busyTimeoutMs: role === 'dispatcher' ? BRISK_MS : PATIENT_MS,
+  busyTimeoutMs: role === 'dispatcher' ? SHORT_BUSY_TIMEOUT_MS : LONG_BUSY_TIMEOUT_MS,
   warn: (text) => process.stderr.write(`${text}\n`),
 })
 

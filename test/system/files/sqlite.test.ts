@@ -17,7 +17,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 import {
   databaseError,
-  databaseTrouble,
+  databaseProblem,
   openDatabase,
   setAsideDatabase,
   walObstacle,
@@ -57,7 +57,7 @@ test('a file that is no database is trouble "corrupt", names the file, and is le
   const file = join(dir, 'bad.db')
   writeFileSync(file, 'this is no database at all, '.repeat(100))
   const error = failure(() => openDatabase(file))
-  expect(databaseTrouble(error)).toBe('corrupt')
+  expect(databaseProblem(error)).toBe('corrupt')
   expect(error.message).toContain(`${file} is damaged`)
   expect(readFileSync(file, 'utf8')).toMatch(/^this is no database/)
 })
@@ -76,7 +76,7 @@ test('damage inside a database is found by the check on opening', () => {
   bytes.fill(0xff, 3 * 4096, 6 * 4096)
   writeFileSync(file, bytes)
   openDatabase(file).close()
-  expect(databaseTrouble(failure(() => openDatabase(file, { check: true })))).toBe('corrupt')
+  expect(databaseProblem(failure(() => openDatabase(file, { check: true })))).toBe('corrupt')
 })
 
 test('a damaged database is set aside with its journals, and a new one can be made in its place', () => {
@@ -103,7 +103,7 @@ test('a locked database is waited for without stalling the process', async () =>
       throw databaseError(cause, file)
     }
   })
-  expect(databaseTrouble(error)).toBe('busy')
+  expect(databaseProblem(error)).toBe('busy')
   let attempts = 0
   const written = whenFree(systemClock(), 10_000, () => {
     attempts += 1
@@ -133,15 +133,15 @@ test('a committed row is there after the writer was killed', async () => {
 test('a database that cannot be opened says so with the file and what to look at', () => {
   writeFileSync(join(dir, 'file'), '')
   const error = failure(() => openDatabase(join(dir, 'file', 'x.db')))
-  expect(databaseTrouble(error)).toBe('cannot-open')
+  expect(databaseProblem(error)).toBe('cannot-open')
   expect(error.next).toContain('owner and mode')
-  expect(databaseTrouble(failure(() => openDatabase(join(dir, 'absent.db'), { readOnly: true })))).toBe('cannot-open')
-  expect(databaseTrouble(new Error('a bug'))).toBeUndefined()
+  expect(databaseProblem(failure(() => openDatabase(join(dir, 'absent.db'), { readOnly: true })))).toBe('cannot-open')
+  expect(databaseProblem(new Error('a bug'))).toBeUndefined()
 })
 
 test('a file system whose memory two mounts cannot share is named, a local one is not', () => {
   expect(walObstacle(dir)).toBeUndefined()
-  expect(databaseTrouble(Object.assign(new Error('full'), { code: 'ENOSPC' }))).toBe('full')
+  expect(databaseProblem(Object.assign(new Error('full'), { code: 'ENOSPC' }))).toBe('full')
 })
 
 test('on a full disk a write is trouble "full" and what was there stays readable', (context) => {
@@ -160,7 +160,7 @@ test('on a full disk a write is trouble "full" and what was there stays readable
         throw databaseError(cause, file)
       }
     })
-    expect(databaseTrouble(error)).toBe('full')
+    expect(databaseProblem(error)).toBe('full')
     expect(database.prepare('SELECT x FROM t LIMIT 1').pluck().get()).toBe('first')
     database.close()
   } finally {

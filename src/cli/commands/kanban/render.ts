@@ -32,11 +32,11 @@ export const eventLine = ({ taskId, kind, payload, atMs }: BoardEvent): string =
 
 export const runLine = (run: Run): string => {
   const how = run.exitCode !== null ? `exit code ${run.exitCode}` : run.signal !== null ? `SIG${run.signal}` : undefined
-  const said = run.error ?? run.summary
+  const note = run.error ?? run.summary
   return [
     `run ${run.id}: ${run.outcome ?? 'running'} on ${run.profile}, ${time(run.startedAtMs)}${run.endedAtMs === null ? '' : ` to ${time(run.endedAtMs)}`}`,
     how,
-    said === null ? undefined : brief(said, 200),
+    note === null ? undefined : brief(note, 200),
   ]
     .filter((part) => part !== undefined)
     .join(', ')
