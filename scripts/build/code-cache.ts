@@ -68,8 +68,8 @@ export async function makeCodeCache(install: string, names: readonly string[]): 
 
 /** What most lives of a container begin with. */
 async function work(lib: string, home: string): Promise<void> {
-  // One line of YAML: its parser and the schema are part of most boots.
-  await writeFile(join(home, 'config.yaml'), 'gateway:\n  restart: always\n')
+  // Plain lines, and one that only the YAML parser reads: both are part of boots.
+  await writeFile(join(home, 'config.yaml'), 'gateway:\n  restart: always\n  env: {HERMES_BUILD: "1"}\n')
   await mkdir(join(home, 'run'))
   const env = {
     PATH: process.env.PATH,

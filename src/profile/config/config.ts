@@ -2,8 +2,9 @@ import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import type { SignalName } from '../../system/signals.ts'
-import { CONFIG_KEYS, type ConfigProblem, type ConfigValues, configKeys, defaultValues, type Ready } from './keys.ts'
+import { CONFIG_KEYS, type ConfigProblem, type ConfigValues, defaultValues, type Ready } from './keys.ts'
 import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
+import { readPlainLines } from './plain-lines.ts'
 
 /** Settings of a profile's gateway; durations in ms. */
 export interface GatewayConfig {
@@ -93,7 +94,8 @@ export function loadConfig(file: string): LoadedConfig {
 /** Parses a text that was read already; `file` is only for the problems. */
 export function parseConfig(text: string, file: string): LoadedConfig {
   try {
-    if (isBlank(text)) return { config: defaultConfig(), problems: [] }
+    const plain = readPlainLines(text)
+    if (plain !== undefined) return { config: assemble(plain), problems: [] }
     const { values, problems } = yamlReader().readValues(text, file)
     return { config: assemble(values), problems: firstOf(problems, file) }
   } catch (error) {
@@ -172,40 +174,8 @@ export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
   key === 'kanban.max_in_progress_per_profile' || key === 'kanban.default_assignee'
 
 /**
- * Recognizes a text with only comments, blank lines and empty sections, in the order of the seeded file: the common
- * case, which must not cost the memory of a YAML parser. If in doubt it returns false, and the parser decides.
- */
-function isBlank(text: string): boolean {
-  const lines = text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .filter((line) => !/^[ \t]*(?:#|$)/.test(line))
-  if (lines.length === 0) return true
-  const seeded = sectionLines()
-  let last = -1
-  for (const line of lines) {
-    const at = seeded.indexOf(line, last + 1)
-    // A section inside another one stands right after it.
-    if (at === -1 || (line.startsWith(' ') && at !== last + 1)) return false
-    last = at
-  }
-  return true
-}
-
-/** `gateway:`, `  restart_delay:`, `agent:` …, as configText writes them. */
-function sectionLines(): readonly string[] {
-  const lines = configKeys().flatMap((key) =>
-    key
-      .split('.')
-      .slice(0, -1)
-      .map((name, depth) => `${'  '.repeat(depth)}${name}:`),
-  )
-  return [...new Set(lines)]
-}
-
-/**
- * The YAML parser is loaded only for a file with settings; as a plain import it would cost every supervisor and
- * gateway.
+ * The YAML parser is loaded only for a file that is more than plain lines; as a plain import it would cost every
+ * supervisor and gateway.
  */
 function yamlReader(): typeof import('./reader.ts') {
   // In a bundle, esbuild resolves this require and runs the module at the first call; elsewhere Node loads the
