@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
-import type { Clock } from '../system/clock.ts'
+import type { Installation } from '../kanban/installation.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { addressText } from '../system/net/address.ts'
@@ -30,17 +30,12 @@ import { type DashboardOptions, type DashboardSettings, misconfigured, readSetti
 import { terminalEnvironment } from './terminal/environment.ts'
 import { Terminals } from './terminal/terminals.ts'
 
-export interface DashboardFacts {
-  readonly home: string
+export interface DashboardFacts extends Installation {
   /** The directory with bin/ and lib/. */
   readonly install: string
   readonly controlSocket: string
   readonly env: Environment
-  readonly clock: Clock
   readonly version: string
-  readonly host: string
-  /** Command of the built-in agent. */
-  readonly builtIn: (profile: string) => readonly string[]
   readonly out: (text: string) => void
   readonly err: (text: string) => void
   readonly options: DashboardOptions

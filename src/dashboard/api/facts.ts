@@ -1,5 +1,5 @@
 import type { Supervised } from '../../control/slot-actions.ts'
-import type { ExplainFacts } from '../../kanban/dispatch/explain.ts'
+import type { Installation } from '../../kanban/installation.ts'
 import type { StatusResult } from '../../protocol/control.ts'
 import type { Call } from '../contract/handler.ts'
 import type { OpenGate } from '../gate/guard.ts'
@@ -9,7 +9,7 @@ import type { UsageLook } from '../live/usage.ts'
 import type { Viewer } from '../live/viewer.ts'
 
 /** Everything that the handlers need. */
-export interface ApiFacts extends Supervised, Pick<ExplainFacts, 'host' | 'builtIn'> {
+export interface ApiFacts extends Supervised, Installation {
   readonly version: string
   readonly gate: OpenGate
   /** HERMES_KANBAN_BOARD. */

@@ -1,7 +1,7 @@
 /** One tick on a real board: facts in, steps out, each performed and answered. */
-import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
+import type { Installation } from '../installation.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
@@ -13,16 +13,9 @@ import { type Decision, planTick, type Step, type StepResult, type TickFacts, ti
 import { isBusy, isStarved } from '../verdict.ts'
 import { type ClockReading, keepDispatchState, readClocks, readDispatchState } from './dispatch-state.ts'
 import { leftJobs, observeWorker } from './observe.ts'
-import { Performer } from './perform.ts'
+import { Performer, type TickSnapshot } from './perform.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
-import {
-  type RunningRow,
-  readPromotable,
-  readReady,
-  readRunning,
-  readWaitingChildren,
-  toRunning,
-} from './tick-facts.ts'
+import { readPromotable, readReady, readRunning, readWaitingChildren, toRunning } from './tick-facts.ts'
 import { takeTickLock } from './tick-lock.ts'
 import { TickProblems } from './tick-problems.ts'
 
@@ -30,17 +23,12 @@ import { TickProblems } from './tick-problems.ts'
 const LOCK_WAIT_MS = 2000
 const WRITE_WAIT_MS = 20_000
 
-export interface DispatchOptions {
-  readonly home: string
+export interface DispatchOptions extends Installation {
   readonly board: Board
-  readonly clock: Clock
-  readonly host: string
   /** null: no supervisor answers; a dry run can do without. */
   readonly jobs: Jobs | null
   readonly max?: number
   readonly failureLimit?: number
-  /** Command of the built-in agent. */
-  readonly builtIn: (profile: string) => readonly string[]
   /** Receives problems that do not fail the tick. */
   readonly warn: (text: string) => void
   /** True when the dispatcher is ending: nothing more is started. */
@@ -61,15 +49,10 @@ export interface Dispatched {
   readonly decision: Decision | null
 }
 
-interface BoardSnapshot {
-  readonly facts: TickFacts
-  readonly rows: ReadonlyMap<string, RunningRow>
+interface BoardSnapshot extends TickSnapshot {
   readonly clocks: ClockReading
-  readonly profiles: Profiles
   readonly stop: readonly string[]
   readonly take: readonly string[]
-  /** Tasks whose worker should be stopped but still lives; filled by the attempt. */
-  readonly unstopped: Set<string>
   readonly warnings: readonly string[]
   readonly notes: readonly string[]
 }
@@ -115,12 +98,12 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
 async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatched> {
   const { board, clock, home, host } = options
   const snapshot = await look(options)
-  const { facts, rows, profiles, warnings, notes } = snapshot
+  const { facts, warnings, notes } = snapshot
   const problems = new TickProblems()
   await stopWorkers(snapshot, jobs, problems)
   const { unstopped } = snapshot
   const free = <T>(work: () => T): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
-  const performer = new Performer({ ...options, jobs, rows, profiles, rules: facts.rules, free, problems, unstopped })
+  const performer = new Performer({ ...options, jobs, snapshot, free, problems })
   const steps = tick(facts)
   let next = await free(() => steps.next())
   while (!next.done) {

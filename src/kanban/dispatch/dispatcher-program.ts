@@ -1,19 +1,15 @@
 import { connectControl } from '../../control/client.ts'
 import { heartbeat } from '../../control/heartbeat.ts'
-import type { Clock } from '../../system/clock.ts'
 import { EXIT } from '../../system/errors.ts'
 import { announceReady } from '../../system/notify.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
+import type { Installation } from '../installation.ts'
 import { Dispatcher } from './dispatcher.ts'
 
-export interface DispatcherFacts {
-  readonly home: string
+export interface DispatcherFacts extends Installation {
   readonly controlSocket: string
-  readonly clock: Clock
-  readonly host: string
   readonly env: Environment
-  readonly builtIn: (profile: string) => readonly string[]
   readonly out: (text: string) => void
   readonly err: (text: string) => void
 }

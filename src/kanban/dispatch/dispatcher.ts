@@ -1,8 +1,10 @@
 /** `hermes kanban dispatcher`: ticks every board of a home, in time and whenever something has changed. */
+
 import { type ControlClient, connectControl } from '../../control/client.ts'
-import { type Clock, pause } from '../../system/clock.ts'
+import { pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
+import type { Installation } from '../installation.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { tickLine } from '../log-line.ts'
 import { boardError } from '../store/board.ts'
@@ -20,12 +22,8 @@ const LOOK_MS = 1000
 /** Minimum time between two ticks, however much changes. */
 const GAP_MS = 200
 
-export interface DispatcherOptions {
-  readonly home: string
+export interface DispatcherOptions extends Installation {
   readonly controlSocket: string
-  readonly clock: Clock
-  readonly host: string
-  readonly builtIn: (profile: string) => readonly string[]
   /** One line without its newline. */
   readonly log: (level: Level, text: string) => void
   /** It works from here on. */

@@ -1,12 +1,14 @@
 /** Explanations that need the board and, if it answers, the supervisor; for the command line and the dashboard. */
+
 import type { ControlClient } from '../../control/client.ts'
 import { HermesError } from '../../system/errors.ts'
+import type { Installation } from '../installation.ts'
 import { type Jobs, supervisorJobs } from '../jobs/jobs.ts'
 import type { Board } from '../store/board.ts'
 import { parentsOf, requireTask } from '../store/queries.ts'
 import { isClosed } from '../task.ts'
 import { type Why, why } from '../why.ts'
-import { type DispatchOptions, planDispatch } from './dispatch.ts'
+import { planDispatch } from './dispatch.ts'
 import { readWrittenRules } from './settings.ts'
 
 type Connect = () => Promise<ControlClient>
@@ -47,7 +49,7 @@ export async function noDispatcher(home: string, connect: Connect): Promise<stri
   }
 }
 
-export interface ExplainFacts extends Pick<DispatchOptions, 'home' | 'clock' | 'host' | 'builtIn'> {
+export interface ExplainFacts extends Installation {
   readonly connect: Connect
 }
 

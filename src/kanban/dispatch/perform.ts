@@ -1,14 +1,14 @@
 /** Performs the steps of a tick. */
 
-import { type Clock, pause } from '../../system/clock.ts'
+import { pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { readLiving } from '../../system/programs/proc.ts'
+import type { Installation } from '../installation.ts'
 import { type Jobs, WORKER_STOP_MS } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { prepareJob, SpawnError } from '../jobs/spawn.ts'
-import type { Rules } from '../rules.ts'
 import type { Board } from '../store/board.ts'
-import type { Step, StepResult } from '../tick.ts'
+import type { Step, StepResult, TickFacts } from '../tick.ts'
 import type { Profiles } from './settings.ts'
 import type { RunningRow } from './tick-facts.ts'
 import type { TickProblems } from './tick-problems.ts'
@@ -30,21 +30,22 @@ const REFUSED: StepResult = { state: 'refused' }
 const PID_WAIT_MS = 1000
 const PID_POLL_MS = 10
 
-export interface PerformerOptions {
-  readonly home: string
-  readonly board: Board
-  readonly clock: Clock
-  readonly host: string
-  readonly jobs: Jobs
+/** What a tick has seen, as far as its steps need it. */
+export interface TickSnapshot {
+  readonly facts: TickFacts
   readonly rows: ReadonlyMap<string, RunningRow>
   readonly profiles: Profiles
-  readonly rules: Rules
-  readonly builtIn: (profile: string) => readonly string[]
+  /** Tasks whose worker should be stopped but still lives; filled by the attempt. */
+  readonly unstopped: Set<string>
+}
+
+export interface PerformerOptions extends Installation {
+  readonly board: Board
+  readonly jobs: Jobs
+  readonly snapshot: TickSnapshot
   /** Does a write again while others hold the board. */
   readonly free: <T>(work: () => T) => Promise<T>
   readonly problems: TickProblems
-  /** Tasks whose worker should have been stopped but still lives. */
-  readonly unstopped: ReadonlySet<string>
 }
 
 type Of<T extends Step['type']> = Extract<Step, { readonly type: T }>
@@ -78,15 +79,15 @@ export class Performer {
   }
 
   #row(id: string): RunningRow {
-    const row = this.#options.rows.get(id)
+    const row = this.#options.snapshot.rows.get(id)
     if (row === undefined) throw new Error(`${id} was not among the running tasks of this tick`)
     return row
   }
 
   async #end({ id, end, settlement }: Of<'end'>, wallMs: number): Promise<StepResult> {
-    const { home, board, jobs, free, problems, unstopped } = this.#options
+    const { home, board, jobs, free, problems, snapshot } = this.#options
     const row = this.#row(id)
-    if (end.stop && unstopped.has(id)) return REFUSED
+    if (end.stop && snapshot.unstopped.has(id)) return REFUSED
     // A worker with a job was stopped before the steps; one of another tool has only its process.
     if (end.stop && !row.slot) await this.#stopProcess(row)
     const done = await free(() => endRun(board, row, end, settlement, wallMs))
@@ -139,9 +140,9 @@ export class Performer {
   }
 
   async #startWorker(claimed: Claimed, profile: string): Promise<StepResult> {
-    const { home, board, clock, jobs, profiles, builtIn, free, problems } = this.#options
+    const { home, board, clock, jobs, snapshot, builtIn, free, problems } = this.#options
     const { row, runId, slot } = claimed
-    const { agent, gateway } = profiles.config(profile)
+    const { agent, gateway } = snapshot.profiles.config(profile)
     const spec = prepareJob({
       home,
       place: board.place,
@@ -181,10 +182,12 @@ export class Performer {
     claimed: Claimed,
     failed: { readonly failure: boolean; readonly error: string },
   ): Promise<StepResult> {
-    const { board, clock, rules, free, problems } = this.#options
+    const { board, clock, snapshot, free, problems } = this.#options
     this.lastError = failed.error
     try {
-      const { autoBlocked } = await free(() => releaseClaim(board, claimed, failed, rules, clock.wallMs()))
+      const { autoBlocked } = await free(() =>
+        releaseClaim(board, claimed, failed, snapshot.facts.rules, clock.wallMs()),
+      )
       return { state: 'failed', autoBlocked }
     } catch (error) {
       // It is claimed by a run without a worker: the next tick finds that and takes it back.

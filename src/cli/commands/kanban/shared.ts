@@ -1,6 +1,7 @@
 /** Shared parts of the kanban commands: the board, the actor, and reading options. */
 
 import type { DispatchOptions } from '../../../kanban/dispatch/dispatch.ts'
+import type { Installation } from '../../../kanban/installation.ts'
 import { parseAssignee, requireAssignee } from '../../../kanban/store/assignee.ts'
 import { type Board, emptyBoard, isUnmade, withBoard } from '../../../kanban/store/board.ts'
 import type { Actor } from '../../../kanban/store/changes.ts'
@@ -122,9 +123,7 @@ export const limitOf = (input: Input): number => wholeOption(input, 'limit', 1) 
 export const LIMIT: OptionSpec = { long: '--limit', value: 'N', help: 'print at most N entries; default: 50' }
 
 /** Facts about this installation that a tick needs. */
-export const dispatchBase = (
-  context: Context,
-): Pick<DispatchOptions, 'home' | 'clock' | 'host' | 'builtIn' | 'warn'> => ({
+export const dispatchBase = (context: Context): Installation & Pick<DispatchOptions, 'warn'> => ({
   ...dispatcherFacts(context),
   warn: warnOn(context),
 })

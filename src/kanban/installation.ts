@@ -1,0 +1,10 @@
+import type { Clock } from '../system/clock.ts'
+
+/** Facts about an installation that every tick needs. */
+export interface Installation {
+  readonly home: string
+  readonly clock: Clock
+  readonly host: string
+  /** Command of the built-in agent, for profiles without `agent.command`. */
+  readonly builtIn: (profile: string) => readonly string[]
+}
