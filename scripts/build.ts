@@ -74,7 +74,7 @@ for (const [at, name] of ['koffi.node', 'better-sqlite3.node', 'pty.node'].entri
 const licenses = licensesText(root, packagesOf([...Object.keys(metafile.inputs), ...pageFiles, ...natives]))
 await writeFile(join(out, 'THIRD-PARTY-LICENSES'), licenses)
 await cp(join(root, 'LICENSE'), join(out, 'LICENSE'))
-// The name of an asset changes with what is in it: browsers keep it for ever.
+// The name of an asset changes with what is in it: browsers keep it permanently.
 const licensesAsset = `licenses-${createHash('sha256').update(licenses).digest('hex').slice(0, 8)}.txt`
 await writeFile(join(out, 'lib', 'dashboard', 'assets', licensesAsset), licenses)
 const info = await buildInfo(root, packageJson.version, process.env)

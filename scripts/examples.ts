@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 
 /** A marked block: `<!-- example: NAME -->` on the line above its fence. */
 const MARKED = /^<!-- example: (\S+) -->\n```sh\n([\s\S]*?)^```$/gm
-/** The answer to "what is in this directory", which is no example itself. */
+/** The page that lists the examples; it is not an example itself. */
 export const NOT_AN_EXAMPLE = 'README.md'
 
 export interface Example {

@@ -9,7 +9,7 @@ import { runSync } from './run.ts'
 
 const ROUNDS = 5
 const image = await testImage()
-process.env.HERMES_TEST_IMAGE = image // decided once, whatever happens to the sources meanwhile
+process.env.HERMES_TEST_IMAGE = image // decided once, even if the sources change during the run
 const whole = Number(await docker(['image', 'inspect', '--format', '{{.Size}}', image])) / 1e6
 const boots: number[] = []
 const versions: number[] = []

@@ -31,7 +31,7 @@ const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedDa
 ${more}script.runInThisContext()(exports, require, module, __filename, __dirname)
 `
 
-/** Writes down what has been compiled, at the end of a command, and when a program that stays is told to. */
+/** Stores the code that was compiled: at the end of a command, or when a long-running program gets the signal. */
 const recorder = (name: string): string =>
   `const record = () => {
   const file = __dirname + '/${name}.cache'

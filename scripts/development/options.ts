@@ -23,7 +23,7 @@ export function devOptions(args: readonly string[]): DevOptions | string {
       inspect: values.inspect === undefined ? undefined : inspectOf(values.inspect),
     }
   } catch (error) {
-    // Node adds advice about arguments that begin with a dash; here are none.
+    // Node adds advice about arguments that begin with a dash, which does not apply here.
     return `${(error as Error).message.split('. ')[0]}; ${USAGE}`
   }
 }

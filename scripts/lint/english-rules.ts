@@ -120,11 +120,56 @@ export function bannedInTexts(file: string, source: string): readonly Finding[] 
   return found
 }
 
-/** Banned constructions in the doc comments of a source text, without the code in them. */
-export const bannedInComments = (source: string): readonly Finding[] =>
-  [...source.matchAll(/^ *\/\*\*[\s\S]*?\*\//gm)].flatMap(({ index, 0: comment }) =>
-    bannedIn(comment.replaceAll(/^ *(?:\/\*\*|\*\/?) ?/gm, '').replaceAll(/`[^`\n]*`/g, '``'), lineAt(source, index)),
-  )
+/** Banned constructions in the comments of a source text, without the code in them. */
+export function bannedInComments(file: string, source: string): readonly Finding[] {
+  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
+  return commentsOf(tree).flatMap(({ line, text }) => bannedIn(text.replaceAll(/`[^`\n]*`/g, '``'), line))
+}
+
+interface Comment {
+  readonly line: number
+  /** Without its marks, with as many lines as in the source. */
+  readonly text: string
+}
+
+/** The comments of a file. Lines of `//` that follow one another are one comment: their sentences go on. */
+function commentsOf(tree: ts.SourceFile): readonly Comment[] {
+  const comments: Comment[] = []
+  let last = { line: -1, column: -1 }
+  for (const { pos, end } of commentRanges(tree)) {
+    const { line, character: column } = tree.getLineAndCharacterOfPosition(pos)
+    const source = tree.text.slice(pos, end)
+    if (source.startsWith('/*')) {
+      comments.push({ line: line + 1, text: source.replaceAll(/\*\/$|^ *(?:\/\*\*?|\*(?!\/)) ?/gm, '') })
+      continue
+    }
+    const text = source.replace(/^\/\/ ?/, '')
+    const before = comments.at(-1)
+    if (before !== undefined && last.line === line - 1 && last.column === column)
+      comments[comments.length - 1] = { ...before, text: `${before.text}\n${text}` }
+    else comments.push({ line: line + 1, text })
+    last = { line, column }
+  }
+  return comments
+}
+
+/** Where the comments of a file are, in their order: a comment stands before or after a token. */
+function commentRanges(tree: ts.SourceFile): readonly ts.CommentRange[] {
+  const found = new Map<number, ts.CommentRange>()
+  const visit = (node: ts.Node): void => {
+    if (ts.isJsxText(node)) return
+    const children = node.getChildren(tree)
+    for (const child of children) if (!ts.isJSDoc(child)) visit(child)
+    if (children.length > 0) return
+    const ranges = [
+      ...(ts.getLeadingCommentRanges(tree.text, node.pos) ?? []),
+      ...(ts.getTrailingCommentRanges(tree.text, node.end) ?? []),
+    ]
+    for (const range of ranges) found.set(range.pos, range)
+  }
+  visit(tree)
+  return [...found.values()].sort((a, b) => a.pos - b.pos)
+}
 
 const isText = (node: ts.Node): node is ts.LiteralLikeNode =>
   ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddle(node) || ts.isTemplateTail(node)

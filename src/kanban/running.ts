@@ -73,7 +73,7 @@ export type Verdict = { readonly do: 'keep' } | { readonly do: 'extend' } | { re
 /** Checks in the order of docs/kanban.md, "The tick". */
 export function judgeRunning(task: RunningTask, rules: Rules, now: Now): Verdict {
   const { seen, run } = task
-  // Set running by hand, or by another tool: it counts, and is none of our business.
+  // Set running by hand, or by another tool: it counts as running, and we leave it alone.
   if (run === null && !task.claimed && task.workerPid === null) return { do: 'keep' }
   // A result that was kept is taken first, however late: the work must not be done twice.
   if (seen.state === 'ended') return { do: 'end', end: endOf(seen) }

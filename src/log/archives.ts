@@ -8,7 +8,7 @@ import { unixMsOf } from '../protocol/s6.ts'
 const OURS = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z\.log$/
 const S6 = /^@([0-9a-f]{24})\.[su]$/
 
-// A name later than this is no archive's: a hostile or torn one must not push our own names beyond what a date can say.
+// A later name cannot be an archive's: a hostile or torn one must not push our own names beyond the last possible date.
 const LATEST_MS = Date.UTC(9999, 0)
 
 export const archiveName = (atMs: number): string =>

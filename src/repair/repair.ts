@@ -72,7 +72,7 @@ export function repairVolume(facts: RepairFacts): Repaired {
     others: 0,
     failed: 0,
   }
-  // The volume may be reached through a link: whoever started the container has said so.
+  // The path of the volume may contain a link: it was chosen by the user who started the container.
   const home = openSync(facts.home, O_RDONLY | O_DIRECTORY)
   try {
     const { dev, ino } = fstatSync(home, { bigint: true })
@@ -262,7 +262,7 @@ export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repair
     failed > 0 ? `${failed} failed (the first: ${firstFailure})` : undefined,
   ]
   const { former } = repaired
-  // Root's is no id that hermes may have.
+  // The user hermes never has root's id.
   const keep =
     former === undefined || former.uid === 0 || former.uid === uid
       ? ''

@@ -57,7 +57,7 @@ function parseActions(args: readonly string[]): readonly LogAction[] | string {
     else if (arg === 't' || arg === 'T') stamped = true
     else if (arg === '1' || /^[./]/.test(arg)) {
       actions.push(arg === '1' ? { to: 'stdout', stamped } : { to: 'directory', stamped, dir: arg, archives, maxBytes })
-      stamped = false // said of the next action only
+      stamped = false // holds for the next action only
     } else
       return `"${arg}" is not known here: n, s, t, T, 1 and a directory are; s6's own knows more and is used where it is installed (Debian: apt-get install s6)`
   }

@@ -103,7 +103,7 @@ async function waitUntil(
   timeoutMs: number,
   then?: () => void,
 ): Promise<number> {
-  // Imported here: who does not wait does not pay for sockets and the native binding.
+  // Imported here: a command that does not wait need not load sockets and the native binding.
   const { waitFor } = await import('./wait.ts')
   await waitFor(dirs, goals, { native: await native(), clock, timeoutMs, ...(then && { then }) })
   return exitCodes.done

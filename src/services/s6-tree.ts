@@ -116,7 +116,7 @@ function longrun(dir: TreeDir, rules: Partial<ServiceRules>, facts: TreeFacts): 
       source: dir.path,
       kind: 'longrun',
       readiness: fd === undefined ? { by: 'alive' } : { by: 'fd', fd },
-      // Without a limit, s6 waits for ever; s6-rc waits for its timeout.
+      // Without a limit, s6 waits indefinitely; s6-rc waits for its timeout.
       startTimeoutMs: whole(dir, 'timeout-up', 0) ?? 0,
       stopSignal: signal(dir),
       stopTimeoutMs: stopTimeout(dir),

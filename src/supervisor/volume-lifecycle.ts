@@ -146,7 +146,7 @@ export class VolumeLifecycle {
     sign: ({ quietly }) => this.#counter.held({ quietly }),
     count: () => this.#counter.count(),
     'warn-busy': () => {
-      // init has said why, unless it is another container's: only the file says whose.
+      // init has logged the reason, unless another container holds the volume: only the file names that container.
       if (this.#counter.obstacle() !== undefined) return
       const { journal, start } = this.#options
       journal.warn(`${start.home}: ${volumeUserText(this.#counter.holderHost())}. ${FREE_THE_VOLUME}`)

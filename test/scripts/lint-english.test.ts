@@ -88,10 +88,15 @@ test('texts of a source are checked, names are not', () => {
   expect(found("const user = 'nobody'\n/** Nobody reads this. */")).toEqual([])
 })
 
-test('doc comments of a source are checked, code in them and other comments are not', () => {
-  const found = (source: string): readonly unknown[] => bannedInComments(source).map(({ line, text }) => [line, text])
+test('doc comments and lines of // comments are checked, the code in them is not', () => {
+  const found = (source: string): readonly unknown[] =>
+    bannedInComments('x.ts', source).map(({ line, text }) => [line, text])
   expect(found('const a = 1\n/**\n * One.\n * Nobody reads this.\n */\nconst b = 1')).toEqual([[4, 'Nobody']])
-  expect(found('/** The user `nobody`. */\n// nobody reads this\nconst a = 1')).toEqual([])
+  expect(found('const a = {\n  b: 1, // for ever\n  // The slot is\n  // no slot.\n}')).toEqual([
+    [2, 'for ever'],
+    [3, 'is no'],
+  ])
+  expect(found("/** The user `nobody`. */\nconst a = 'nobody // told' // the user `nobody`")).toEqual([])
 })
 
 test('summaries begin with a verb in its base form', () => {

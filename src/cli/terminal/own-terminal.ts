@@ -118,7 +118,7 @@ class Relay {
     const ended = endOf(child, this.#facts.native)
     const { promise: drained, resolve: drain } = Promise.withResolvers<void>()
     this.#master.on('data', (chunk: Buffer) => this.#show(chunk))
-    // EIO: nobody has the other end open any more.
+    // EIO: no process has the other end open any more.
     this.#master.on('error', drain)
     this.#master.on('close', drain)
     this.#enter(child)

@@ -156,7 +156,7 @@ async function* outputOf(
   })
   while (true) {
     const next = chunks.next()
-    next.catch(() => undefined) // when another one wins the race, nobody looks at it any more
+    next.catch(() => undefined) // if another promise wins the race, this one's rejection is not handled otherwise
     let chunk = await raceSilence(next, over ? undefined : exited, clock, over ? DRAIN_AFTER_EXIT_MS : silenceMs)
     if (chunk === 'exited') chunk = await raceSilence(next, undefined, clock, DRAIN_AFTER_EXIT_MS)
     if (chunk === 'silent') {

@@ -171,7 +171,7 @@ export function refuseSecond(native: Pick<Native, 'isLocked'>, where: Place): vo
   try {
     fd = openSync(join(runDir, LOCK), constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch {
-    return // nobody was here, or it is not ours to open: init itself will say
+    return // no init was here, or we may not open the file: init itself will report that
   }
   const isLocked = native.isLocked(fd)
   closeSync(fd)

@@ -169,7 +169,7 @@ export class VolumeLock {
       this.#opened = true
       const lock = opened.isLocked ? 'held' : await native.tryLockLater(fd)
       if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
-      // Whoever held it may have deleted it: a lock on a file that nobody else can find would be worth nothing.
+      // The former holder may have deleted it. A lock on a file that no other container can find is worthless.
       if (lock === 'held' && !(await this.#isStillThere(fd))) return 'vanished'
       // A file that another container has just made has a second name for a moment, and is locked then.
       if (lock !== 'busy' && (await promisify(fstat)(fd)).nlink > 1) throw new NoLease('a file with several names')

@@ -78,7 +78,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     )
   }
   const status = readFileSync('/proc/self/status', 'latin1')
-  // Elsewhere (a checkout, a test) the machine is the user's, and what its root may do is no news.
+  // Elsewhere (a checkout, a test) the machine is the user's, who knows what its root may do.
   const privileged = isImageInstall(install)
     ? privilegedWarning(status, readFileSync('/proc/self/uid_map', 'latin1'))
     : undefined

@@ -288,7 +288,7 @@ export class SupervisorProcess {
     const cancel = this.#options.clock.at(this.#options.clock.nowMs() + FINAL_OUTPUT_MS, () => socket.destroy())
     const over = (): void => {
       cancel()
-      // Including pending input: a dead supervisor's request must not be carried out after its successor has said
+      // Including pending input: a dead supervisor's request must not be carried out after its successor has sent
       // hello.
       socket.destroy()
       if (this.#run === run) this.#over(run, ending)

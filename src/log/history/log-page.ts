@@ -120,7 +120,7 @@ function openOne(dir: string, name: string): OpenFile | undefined {
     return undefined // rotated away, or not for us: the others are still worth showing
   }
   const { fd, stat } = file
-  // The last line of `current` may be half written; who follows the log gets it when it is whole.
+  // The last line of `current` may be half written; followers of the log get it when it is whole.
   const end = name === 'current' ? wholeLinesEnd(fd, stat.size) : stat.size
   return { fd, inode: String(stat.ino), end }
 }

@@ -151,8 +151,8 @@ export class SourceReader {
   #follow(file: OpenFile, offset: number): void {
     this.#file = file
     this.#offset = offset
-    // Listed after the file was opened: if it has been rotated in between, it is among them and is told by its
-    // identity.
+    // Listed after the file was opened: if it has been rotated in between, it is among them, and its identity shows
+    // which one it is.
     this.#newestArchive =
       this.#archives().findLast((name) => {
         const stats = statOf(join(this.#source.dir, name))

@@ -12,8 +12,8 @@ const MAX_BYTES = 5_000_000
 const ARCHIVES = 3
 /** How often the open file is compared with what its name stands for: somebody may have moved `logs` away. */
 const CHECK_MS = 1000
-// Whoever can write the volume can put a FIFO or a link in this place: the one would hold us up for ever, the other be
-// written through.
+// A program that can write the volume can put a FIFO or a link in this place. Opening the FIFO would block us
+// indefinitely, and we would write through the link.
 const OPEN_FLAGS =
   constants.O_WRONLY |
   constants.O_APPEND |
@@ -103,7 +103,7 @@ export class Journal {
       this.#size += Buffer.byteLength(line)
       this.#failed = false
     } catch (error) {
-      // Said once on the console, which has the lines themselves; each later line tries again.
+      // Reported once on the console, which has the lines themselves; each later line tries again.
       if (!this.#failed)
         this.#options.console.write(`hermes: warning: ${this.#file} cannot be written: ${(error as Error).message}\n`)
       this.#failed = true

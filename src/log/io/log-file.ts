@@ -116,7 +116,7 @@ export class LogFile {
 
   /** What has to stand before new lines. @returns false: it could not be written */
   #putRepairs(continues: boolean): boolean {
-    // A line the file was left with that nobody will finish.
+    // An unfinished line at the end of the file: its writer is gone.
     if (!continues && this.#file?.openAt !== undefined && this.#put(newline).length > 0) return false
     if (this.#lostLines === 0) return true
     const stamp = stampText(this.#options.clock.wallMs())

@@ -52,8 +52,8 @@ export class SlotLog {
 
   /** @throws when the FIFO cannot be opened; never afterwards, and not for the log directory's sake */
   static open(options: SlotLogOptions): SlotLog {
-    // Read and write: with a write end of our own the stream never ends, whoever else opens and closes the FIFO
-    // (fifo(7)).
+    // Read and write: with a write end of our own the stream never ends, no matter which other processes open and
+    // close the FIFO (fifo(7)).
     const fd = openFifo(options.fifo)
     if (fstatSync(fd).isFIFO()) return new SlotLog(options, fd)
     closeSync(fd)

@@ -50,6 +50,6 @@ export function ownName(): string {
   try {
     return userInfo().username
   } catch {
-    return String(process.getuid?.()) // nobody has this id
+    return String(process.getuid?.()) // no user has this id
   }
 }

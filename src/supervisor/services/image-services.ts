@@ -100,7 +100,7 @@ export class ServiceSlots {
   begin(isFirst: boolean): void {
     if (this.#phase !== 'before') return
     this.#phase = 'running'
-    this.#image = undefined // init has written the file meanwhile
+    this.#image = undefined // init has written the file since
     const all = [...this.#services().rules.values()]
     const kept = isFirst ? undefined : this.#memory.parse(this.#restored, (name) => this.rules(name) !== undefined)
     if (kept?.booted) this.#boot.skip()

@@ -23,7 +23,7 @@ const SIGNAL_BITS = 0x7f
 export function childEnding(child: ChildProcess, kernel: Kernel): Promise<ChildEnding> {
   const processFd = child.pid === undefined ? undefined : kernel?.openProcess(child.pid)
   return new Promise((resolve) => {
-    // `exit`, not `close`: grandchildren may keep the descriptors open for ever.
+    // `exit`, not `close`: grandchildren may keep the descriptors open indefinitely.
     child.once('exit', (code, name) => {
       const hidden = name === null && code === 0 && processFd !== undefined ? kernel?.waitStatus(processFd) : undefined
       const signal = name === null ? (hidden ?? 0) & SIGNAL_BITS : constants.signals[name]

@@ -51,7 +51,7 @@ export function crlfFault(file: string): Fault | undefined {
   try {
     return crlfFaultOf(file, headOf(file))
   } catch {
-    return undefined // whoever runs it finds out why
+    return undefined // the attempt to run it shows why
   }
 }
 
