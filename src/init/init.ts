@@ -41,11 +41,14 @@ export class Init {
 
   /** Boots; what follows then comes from signals, the supervisor and the main program. */
   async boot(): Promise<void> {
-    const { given, log, reaper, shutdown } = this.#base
+    const { given, log, processes, reaper, shutdown } = this.#base
     const { options, native } = given
     listenForSignals({
       foreground: options.foreground,
-      childEnded: () => reaper.scanSoon(),
+      childEnded: () => {
+        processes.collect()
+        reaper.scanSoon()
+      },
       stop: () => void shutdown.begin(),
       interrupt: () => shutdown.interrupt(),
       reconcile: () => this.#supervisor.supervisor.send({ type: 'reconcile' }),

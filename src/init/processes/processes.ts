@@ -1,31 +1,95 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Ending } from '../../slot/ending.ts'
-import { type ChildEnding, childEnding, type Kernel } from '../../system/native/child-ending.ts'
+import { hasCode } from '../../system/error-code.ts'
+import { type ChildEnding, childEnding, endingOf } from '../../system/native/child-ending.ts'
+import type { Native, NativeError, SpawnedProgram } from '../../system/native/native.ts'
 import { signalName } from '../../system/signals.ts'
 
+type ProcessCalls = Pick<Native, 'openProcess' | 'waitStatus' | 'spawn' | 'reap' | 'peekEndedChild'>
+
 /** A program init has started; its pid is known, because a failed start is an error. */
-export interface Started {
+export interface Spawned {
   readonly pid: number
-  readonly process: ChildProcess
   /** Resolves when wait(2) has reported its end; never rejects. */
   readonly ended: Promise<Ending>
 }
 
+export interface Started extends Spawned {
+  readonly process: ChildProcess
+}
+
 /**
- * The only place in init that starts programs, on the main thread: this makes the set of pids that libuv waits for
- * complete, and the reaper can distinguish them from orphans.
+ * The only place in init that starts programs, on the main thread: this makes the set of pids that are waited for
+ * complete, and the reaper can distinguish them from orphans. libuv waits for those that `start` has started, `collect`
+ * for those of `spawn`.
  */
 export class Processes {
   readonly #own = new Set<number>()
-  readonly #kernel: Kernel
+  /** Processes of `spawn`, and where their wait status goes. */
+  readonly #spawned = new Map<number, (status: number) => void>()
+  readonly #native: ProcessCalls
 
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel
+  constructor(native: ProcessCalls) {
+    this.#native = native
   }
 
   isOwn(pid: number): boolean {
-    return this.#own.has(pid)
+    return this.#own.has(pid) || this.#spawned.has(pid)
+  }
+
+  /**
+   * Starts a program that leads a session of its own and gets nothing but these descriptors: the quick way for slots.
+   * libuv forks, which copies the page tables of our heap: three times as long.
+   * @throws Error with the reason when the program could not be started (no such file, no more processes)
+   */
+  async spawn(program: SpawnedProgram): Promise<Spawned> {
+    const pid = this.#spawnNow(program)
+    if (pid === undefined) return this.#startAsSpawned(program)
+    return {
+      pid,
+      ended: new Promise((resolve) => this.#spawned.set(pid, (status) => resolve(named(endingOf(status))))),
+    }
+  }
+
+  /** Something has ended (SIGCHLD): waits for those of `spawn` that have. */
+  collect(): void {
+    for (;;) {
+      if (this.#spawned.size === 0) return
+      const pid = this.#native.peekEndedChild()
+      if (pid === undefined) return
+      // An orphan, or one of libuv's, hides those that have ended after it.
+      if (!this.#spawned.has(pid)) break
+      this.#waitFor(pid)
+    }
+    for (const pid of this.#spawned.keys()) this.#waitFor(pid)
+  }
+
+  #waitFor(pid: number): void {
+    const status = this.#native.reap(pid)
+    if (status === undefined) return
+    const report = this.#spawned.get(pid)
+    this.#spawned.delete(pid)
+    report?.(status)
+  }
+
+  /** @returns undefined when libuv has to do it: it searches for a program, and lets sh run a script without #! */
+  #spawnNow(program: SpawnedProgram): number | undefined {
+    if (!program.file.includes('/')) return undefined
+    try {
+      return this.#native.spawn(program)
+    } catch (error) {
+      if (hasCode(error, 'ENOEXEC')) return undefined
+      const { code } = error as NativeError
+      throw withDirectory(
+        Object.assign(new Error(`spawn ${program.file} ${code}`, { cause: error }), { code }),
+        program.cwd,
+      )
+    }
+  }
+
+  #startAsSpawned({ file, args, env, cwd, fds }: SpawnedProgram): Promise<Spawned> {
+    return this.start(file, args, { cwd, env: { ...env }, stdio: [...fds], detached: true })
   }
 
   /** @throws Error with the reason when the program could not be started (no such file, no more processes) */
@@ -38,7 +102,7 @@ export class Processes {
         return
       }
       this.#own.add(pid)
-      const ended = childEnding(child, this.#kernel).then((ending) => {
+      const ended = childEnding(child, this.#native).then((ending) => {
         this.#own.delete(pid)
         return named(ending)
       })

@@ -9,15 +9,15 @@ const SCAN_EVERY_MS = 20
 export interface ReaperOptions {
   readonly native: Pick<Native, 'peekEndedChild' | 'reap'>
   readonly clock: Clock
-  /** This pid is libuv's to wait for. */
+  /** This pid is waited for elsewhere. */
   readonly isOwn: (pid: number) => boolean
   /** Orphans have been reaped. */
   readonly reaped?: (count: number) => void
 }
 
 /**
- * Reaps orphans that the kernel gave us. libuv waits for our own children: reaping one of them would lose its exit.
- * waitid(WNOWAIT) shows an ended child and leaves it, so its parent can be determined first.
+ * Reaps orphans that the kernel gave us. `Processes` waits for our own children: reaping one of them here would lose
+ * its exit. waitid(WNOWAIT) shows an ended child and leaves it, so its parent can be determined first.
  */
 export class Reaper {
   readonly #options: ReaperOptions
@@ -45,11 +45,11 @@ export class Reaper {
       const pid = native.peekEndedChild()
       if (pid === undefined) break
       if (isOwn(pid)) {
-        // libuv has not reaped it yet, and while it is first in the queue, nothing behind it is visible.
+        // It has not been waited for yet, and while it is first in the queue, nothing behind it is visible.
         this.scanSoon()
         break
       }
-      if (!native.reap(pid)) break
+      if (native.reap(pid) === undefined) break
       count += 1
     }
     if (count > 0) reaped?.(count)

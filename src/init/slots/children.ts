@@ -4,10 +4,10 @@ import { type ChildFacts, LONGEST_MS, MAX_CHILDREN, type ToInit } from '../../pr
 import type { Ending } from '../../slot/ending.ts'
 import type { ChildId } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
-import type { Native } from '../../system/native/native.ts'
+import type { Native, SpawnedProgram } from '../../system/native/native.ts'
 import { readProcess } from '../../system/programs/proc.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
-import type { Processes } from '../processes/processes.ts'
+import type { Processes, Spawned } from '../processes/processes.ts'
 import type { Reaper } from '../processes/reaper.ts'
 import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
 import type { SupervisorProcess } from '../programs/supervisor-process.ts'
@@ -178,24 +178,18 @@ export class Children {
       ours.push(log)
       const { argv, cwd, env, stdin = 'ignore', stdout = log, serve } = this.#commandOf(slot, program)
       ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))
-      const stdio: ('ignore' | 'pipe' | number)[] = [stdin, stdout, log]
+      const fds: ('ignore' | number)[] = [stdin, stdout, log]
       if (notificationFd !== null) {
         const [read, write] = native.pipe({ nonblockingRead: true })
         readEnd = read
         ours.push(write)
         // Not inherited: up to the notification fd nothing is open.
-        while (stdio.length < notificationFd) stdio.push('ignore')
-        stdio.push(write)
-      }
-      if (serve !== undefined) {
-        if (stdio.length > HANDOVER_FD) throw new Error(`descriptor ${HANDOVER_FD} is not its to be ready on`)
-        while (stdio.length < HANDOVER_FD) stdio.push('ignore')
-        stdio.push('pipe')
+        while (fds.length < notificationFd) fds.push('ignore')
+        fds.push(write)
       }
       const [file = '', ...args] = [...limits.prefix(slot), ...argv]
-      const started = await processes.start(file, args, { cwd, env: { ...env }, stdio, detached: true })
-      const { pid, ended } = started
-      serve?.(started.process.stdio[HANDOVER_FD] as Socket)
+      const start = { file, args, cwd, env, fds }
+      const { pid, ended } = await (serve === undefined ? processes.spawn(start) : startServed(processes, start, serve))
       const depth = services.depth(slot)
       const living: Living = {
         child: ++this.#lastChild,
@@ -288,6 +282,24 @@ export class Children {
     this.#unacknowledged.add(event)
     this.#options.supervisor.deliver()
   }
+}
+
+/** With a socket on HANDOVER_FD, whose other end `serve` gets. */
+async function startServed(
+  processes: Processes,
+  { file, args, cwd, env, fds }: SpawnedProgram,
+  serve: (socket: Socket) => void,
+): Promise<Spawned> {
+  if (fds.length > HANDOVER_FD) throw new Error(`descriptor ${HANDOVER_FD} is not its to be ready on`)
+  const closed = Array.from({ length: HANDOVER_FD - fds.length }, () => 'ignore' as const)
+  const started = await processes.start(file, args, {
+    cwd,
+    env: { ...env },
+    stdio: [...fds, ...closed, 'pipe'],
+    detached: true,
+  })
+  serve(started.process.stdio[HANDOVER_FD] as Socket)
+  return started
 }
 
 /**

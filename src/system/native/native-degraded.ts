@@ -17,7 +17,8 @@ export function degradedNative(): Native {
   }
   return {
     peekEndedChild: () => undefined,
-    reap: () => false,
+    reap: () => undefined,
+    spawn: () => undefined,
     openProcess: () => undefined,
     waitStatus: () => undefined,
     becomeSubreaper: () => missing('prctl'),

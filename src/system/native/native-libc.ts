@@ -2,6 +2,7 @@ import { closeSync, constants as files, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { type Native, NativeError } from './native.ts'
 import { degradedNative } from './native-degraded.ts'
+import { posixSpawn, spawnSignatures } from './posix-spawn.ts'
 
 /** Result of `loadNative`. `problem`: the binding did not load, and the consequences. */
 export interface LoadedNative {
@@ -125,6 +126,7 @@ const signatures = {
   setresgid: ['int', ['uint32', 'uint32', 'uint32']],
   setresuid: ['int', ['uint32', 'uint32', 'uint32']],
   _exit: ['void', ['int']],
+  ...spawnSignatures,
 } as const satisfies Record<string, readonly [string, readonly string[]]>
 
 /** Declared a second time, for calls whose third argument is a pointer. */
@@ -156,6 +158,11 @@ function libcNative(koffi: Koffi): Native {
     const value = raw(name, ...args)
     if (value === -1) throw failure(name)
     return value
+  }
+  /** Of functions that return the error's number instead of setting errno. */
+  const returned = (name: keyof typeof signatures, ...args: unknown[]): void => {
+    const errno = raw(name, ...args)
+    if (errno !== 0) throw new NativeError(name, errno, errnoName(errno))
   }
 
   const pointerCall = (fd: number, command: number, argument: Buffer): unknown =>
@@ -194,12 +201,14 @@ function libcNative(koffi: Koffi): Native {
       return info.readInt32LE(SI_PID_OFFSET) || undefined
     },
     reap(pid) {
-      const reaped = raw('waitpid', pid, null, WNOHANG)
-      if (reaped !== -1) return reaped === pid
+      const status = Buffer.alloc(4)
+      const reaped = raw('waitpid', pid, status, WNOHANG)
+      if (reaped !== -1) return reaped === pid ? status.readInt32LE() : undefined
       const error = failure('waitpid')
-      if (error.code === 'ECHILD') return false
+      if (error.code === 'ECHILD') return undefined
       throw error
     },
+    spawn: (program) => posixSpawn(program, { call, raw, returned }),
     openProcess(pid) {
       const fd = raw('syscall', SYS_PIDFD_OPEN, pid, 0)
       return fd === -1 ? undefined : fd

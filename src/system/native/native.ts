@@ -10,9 +10,17 @@ export interface Native {
    */
   peekEndedChild(): number | undefined
   /**
-   * waitpid(pid, WNOHANG): reaps one ended child. @returns false when it has not ended or is not our child (ECHILD).
+   * waitpid(pid, WNOHANG): reaps one ended child.
+   * @returns its wait status; undefined when it has not ended or is not our child (ECHILD)
    */
-  reap(pid: number): boolean
+  reap(pid: number): number | undefined
+  /**
+   * posix_spawn(3): starts a program that leads a session of its own, with default signals, and with nothing open but
+   * the descriptors that are named. The page tables of our heap are not copied, as fork(2) does.
+   * @returns its pid, which only `reap` waits for; undefined without the binding
+   * @throws NativeError (ENOENT, EACCES, ENOEXEC, EAGAIN), also for a missing `cwd`
+   */
+  spawn(program: SpawnedProgram): number | undefined
   /**
    * pidfd_open(2) of a child that has not been waited for: a descriptor for `waitStatus`, close-on-exec.
    * @returns undefined where it is not available (an old kernel, a sandbox, no descriptors left)
@@ -112,6 +120,18 @@ export interface Native {
   closeToOthers(): void
   /** _exit(code): ends at once. process.exit can hang indefinitely when V8's workers are joined under load. */
   exitNow(code: number): never
+}
+
+/** A program for `Native.spawn`. */
+export interface SpawnedProgram {
+  /** A path; it is not searched for. */
+  readonly file: string
+  /** After argv[0], which is `file`. */
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  /** Its descriptors from 0 on; 0 to 2 become blocking. `ignore` is /dev/null for 0 to 2; further ones are closed. */
+  readonly fds: readonly (number | 'ignore')[]
 }
 
 export class NativeError extends Error {

@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { ToSupervisor } from '../../../src/protocol/init.ts'
-import { tellsEnds } from '../../support/container/kernel.ts'
 import { startInit } from '../../support/supervisor/init-box.ts'
 import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -46,7 +45,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
   test.each([
     { script: 'exit 7', ending: { exitCode: 7 } },
     { script: 'kill -USR2 $$', ending: { signal: 'USR2' } },
-    ...(tellsEnds ? [{ script: 'kill -40 $$', ending: { signal: 'RTMIN+6' } }] : []),
+    { script: 'kill -40 $$', ending: { signal: 'RTMIN+6' } },
   ])('how a slot ends is told as wait(2) says: $script', async ({ script, ending }) => {
     await using box = await startInit({ slots: { web: script } })
     const supervisor = await box.supervisor()

@@ -22,7 +22,6 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, describe as group, test } from 'vitest'
-import { tellsEnds, whyNoEnds } from '../../support/container/kernel.ts'
 import { writeHome } from '../../support/hermes.ts'
 import { type Place, type Places, type Said, startPlaces } from '../../support/supervisor/s6-places.ts'
 import { named, whyMissing } from '../../support/tools.ts'
@@ -318,21 +317,18 @@ describe('control commands', () => {
       await story.becomes('waits', UP)
     }))
 
-  test.skipIf(!tellsEnds)(
-    named('a death by a real-time signal: its number for the finish script, no name for s6', whyNoEnds),
-    () =>
-      same(async (story) => {
-        await story.begin('finishes')
-        await story.does('s6-svc', '-O', '@finishes')
-        process.kill(Number(await story.pid('finishes')), 40)
-        await story.does('s6-svwait', '-D', '-t', '60000', '@finishes')
-        await story.becomes('finishes', 'false false true false false')
-        await story.does('s6-svdt', '-n', '1', '@finishes')
-        const [code, signal] = readFileSync(join(story.place.dir('finishes'), 'args'), 'utf8').split(' ')
-        story.note(`finish was told ${code} ${signal}`)
-        expect([code, signal]).toEqual(['256', '40'])
-      }),
-  )
+  test('a death by a real-time signal: its number for the finish script, no name for s6', () =>
+    same(async (story) => {
+      await story.begin('finishes')
+      await story.does('s6-svc', '-O', '@finishes')
+      process.kill(Number(await story.pid('finishes')), 40)
+      await story.does('s6-svwait', '-D', '-t', '60000', '@finishes')
+      await story.becomes('finishes', 'false false true false false')
+      await story.does('s6-svdt', '-n', '1', '@finishes')
+      const [code, signal] = readFileSync(join(story.place.dir('finishes'), 'args'), 'utf8').split(' ')
+      story.note(`finish was told ${code} ${signal}`)
+      expect([code, signal]).toEqual(['256', '40'])
+    }))
 
   test('while its finish script runs, commands only decide what comes then', () =>
     same(async (story) => {

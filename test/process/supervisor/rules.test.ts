@@ -6,10 +6,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Death, SlotStatus } from '../../../src/protocol/control.ts'
 import { HermesError } from '../../../src/system/errors.ts'
-import { tellsEnds, whyNoEnds } from '../../support/container/kernel.ts'
 import { logLines, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
 import { processesOf } from '../../support/supervisor/slot-processes.ts'
-import { named } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const sh = (text: string): readonly string[] => ['sh', '-c', text]
@@ -223,19 +221,16 @@ test('on-failure: 1 is answered by a start, 0 is the end', async () => {
   })
 })
 
-test.skipIf(!tellsEnds)(
-  named('on-failure: a real-time signal, of which Node says code 0, is answered by a start', whyNoEnds),
-  async () => {
-    await say('start', 'on-failure')
-    const before = await reach('on-failure', 'up')
-    process.kill(before.pid as number, 40)
-    const after = await waitFor('the next process', async () => {
-      const slot = await status('on-failure')
-      return slot.state === 'up' && slot.pid !== before.pid && slot
-    })
-    expect(after.lastDeath).toMatchObject({ signal: 'RTMIN+6' })
-  },
-)
+test('on-failure: a real-time signal, of which Node says code 0, is answered by a start', async () => {
+  await say('start', 'on-failure')
+  const before = await reach('on-failure', 'up')
+  process.kill(before.pid as number, 40)
+  const after = await waitFor('the next process', async () => {
+    const slot = await status('on-failure')
+    return slot.state === 'up' && slot.pid !== before.pid && slot
+  })
+  expect(after.lastDeath).toMatchObject({ signal: 'RTMIN+6' })
+})
 
 test('the longest times that the settings take, init takes', async () => {
   expect(await reach('patient', 'up')).toMatchObject({ wanted: 'up' })

@@ -54,12 +54,14 @@ export class FakeNative implements Native {
     return this.#zombies[0]
   }
 
-  reap(pid: number): boolean {
+  reap(pid: number): number | undefined {
     const at = this.#zombies.indexOf(pid)
-    if (at === -1) return false
+    if (at === -1) return undefined
     this.#zombies.splice(at, 1)
-    return true
+    return this.#statuses.get(pid)
   }
+
+  spawn(): undefined {}
 
   openProcess(pid: number): number | undefined {
     if (!this.#alive.has(pid) && !this.#zombies.includes(pid)) return undefined

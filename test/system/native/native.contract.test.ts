@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type Native, NativeError } from '../../../src/system/native/native.ts'
+import { type Native, NativeError, type SpawnedProgram } from '../../../src/system/native/native.ts'
 import { degradedNative } from '../../../src/system/native/native-degraded.ts'
 import { loadNative } from '../../../src/system/native/native-libc.ts'
 import { rawMode } from '../../../src/system/native/terminal-mode.ts'
@@ -44,6 +44,8 @@ let count = 0
 const fresh = (): string => join(dir, `file-${count++}`)
 
 const ENDS = 'who has opened a process learns how it ended, after somebody has waited for it and not before'
+
+const NO_PROGRAMS = 'the fake starts no programs'
 
 const portSource = join(import.meta.dirname, '../../../src/system/native/native-libc.ts')
 
@@ -122,6 +124,10 @@ function fake(): Subject {
       'a new terminal passes on what is written, has the size it is given and no more rules than it is given':
         'the fake imagines no terminal',
       'a signal that is unblocked arrives': 'the fake imagines signals',
+      'a program is spawned with its words, variables, directory and descriptors, and nothing else': NO_PROGRAMS,
+      'the standard streams of a spawned program block': NO_PROGRAMS,
+      'a spawned program leads a session, with default signals': NO_PROGRAMS,
+      'a program that cannot be spawned is an error': NO_PROGRAMS,
     },
   }
 }
@@ -174,15 +180,15 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     const pid = await endedChild()
     expect(native.peekEndedChild()).toBe(pid)
     expect(native.peekEndedChild()).toBe(pid)
-    expect(native.reap(pid)).toBe(true)
-    expect(native.reap(pid)).toBe(false)
+    expect(native.reap(pid)).toBe(3 << 8)
+    expect(native.reap(pid)).toBeUndefined()
     expect(native.peekEndedChild()).toBeUndefined()
   })
 
   contract('a child that lives is neither seen nor reaped', async () => {
     const child = await livingChild()
     expect(native.peekEndedChild()).toBeUndefined()
-    expect(native.reap(child.pid)).toBe(false)
+    expect(native.reap(child.pid)).toBeUndefined()
     await child.end()
   })
 
@@ -210,7 +216,85 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
   })
 
   contract('a process that is no child is not reaped', () => {
-    expect(native.reap(1)).toBe(false)
+    expect(native.reap(1)).toBeUndefined()
+  })
+
+  /** Spawns sh and returns what it wrote to its fd 1 and its wait status. */
+  const spawned = async (script: string, more: Partial<SpawnedProgram> = {}) => {
+    const file = fresh()
+    const out = openSync(file, 'w')
+    const pid = native.spawn({
+      file: '/bin/sh',
+      args: ['-c', script, 'sh', 'two words', "it's"],
+      env: { A: 'ä', EMPTY: '' },
+      cwd: '/usr',
+      fds: ['ignore', out, 2],
+      ...more,
+    }) as number
+    const status = await waitFor('its end', () => {
+      const ended = native.reap(pid)
+      return ended !== undefined && { ended }
+    })
+    closeSync(out)
+    return { pid, status: status.ended, stdout: readFileSync(file, 'utf8') }
+  }
+
+  contract('a program is spawned with its words, variables, directory and descriptors, and nothing else', async () => {
+    const mine = openSync(fresh(), 'w')
+    const shown = 'echo "$1,$2,$A,$PWD"; env | grep -v ^_; ls -l /proc/$$/fd'
+    const { status, stdout } = await spawned(`${shown}; exit 7`)
+    expect(status).toBe(7 << 8)
+    const [words, ...lines] = stdout.trim().split('\n')
+    expect(words).toBe("two words,it's,ä,/usr")
+    expect(lines.filter((line) => /^\w+=/.test(line)).sort()).toEqual(['A=ä', 'EMPTY=', 'PWD=/usr'])
+    const open = lines.flatMap((line) => / (\d+ -> .*)$/.exec(line)?.[1] ?? [])
+    expect(open.slice(0, 3).map((line) => line.slice(0, 4))).toEqual(['0 ->', '1 ->', '2 ->'])
+    expect(open[0]).toBe('0 -> /dev/null')
+    // What is open here, and Node has opened, is not open there.
+    expect(open.join('\n')).not.toContain(`${mine} -> `)
+    closeSync(mine)
+    // Descriptors that are taken before their turn: each lands where it belongs.
+    const [first, second] = [openSync(fresh(), 'w'), openSync(fresh(), 'w')]
+    const at = Math.max(first, second) + 1
+    const fds = Array.from({ length: at + 1 }, (_, fd) =>
+      fd === first ? second : fd === second ? first : ('ignore' as const),
+    )
+    const log = fresh()
+    fds[1] = openSync(log, 'w')
+    fds[at] = fds[1]
+    await spawned(`cd /proc/$$/fd; echo a >${first}; echo b >${second}; echo c >${at}`, { fds })
+    const textOf = (fd: number): string => readFileSync(`/proc/self/fd/${fd}`, 'utf8')
+    expect([textOf(first), textOf(second), readFileSync(log, 'utf8')]).toEqual(['b\n', 'a\n', 'c\n'])
+    for (const fd of new Set([first, second, fds[1]])) closeSync(fd)
+  })
+
+  contract('the standard streams of a spawned program block', async () => {
+    const [read, write] = native.pipe({ nonblockingRead: true })
+    const out = openSync(fresh(), 'w+')
+    await spawned('grep flags /proc/$$/fdinfo/0', { fds: [read, out, 2] })
+    const flags = readFileSync(`/proc/self/fd/${out}`, 'utf8')
+    for (const fd of [read, write, out]) closeSync(fd)
+    expect(Number.parseInt(/^flags:\s*(\d+)$/m.exec(flags)?.[1] ?? '', 8) & 0o4000).toBe(0)
+  })
+
+  contract('a spawned program leads a session, with default signals', async () => {
+    const { pid, stdout, status } = await spawned(
+      "cut -d' ' -f5,6 /proc/$$/stat; grep -E '^Sig(Blk|Ign)' /proc/$$/status; kill -40 $$",
+    )
+    expect(stdout).toBe(`${pid} ${pid}\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n`)
+    expect(status).toBe(40)
+  })
+
+  contract('a program that cannot be spawned is an error', () => {
+    const program = { file: '/bin/true', args: [], env: {}, cwd: '/', fds: [] }
+    const script = fresh()
+    writeFileSync(script, 'exit 0\n', { mode: 0o755 })
+    expect(failure(() => native.spawn({ ...program, file: '/no/such' })).code).toBe('ENOENT')
+    expect(failure(() => native.spawn({ ...program, cwd: '/no/such' })).code).toBe('ENOENT')
+    expect(failure(() => native.spawn({ ...program, file: '/etc/passwd' })).code).toBe('EACCES')
+    expect(failure(() => native.spawn({ ...program, file: script })).code).toBe('ENOEXEC')
+    expect(failure(() => native.spawn({ ...program, fds: [999] })).code).toBe('EBADF')
+    expect(native.peekEndedChild()).toBeUndefined()
   })
 
   contract('signal 0 tells whether a process or a group is there', async () => {
