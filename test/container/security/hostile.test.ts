@@ -258,3 +258,24 @@ test('a tree too deep to be removed, in /run/service and in the volume, does not
   await box.docker('restart')
   await box.up('gateway-default')
 })
+
+test('a chain of 6,000 processes, each the parent of the next, does not keep the container from ending by itself', async () => {
+  using tools = keptHome()
+  const chain = join(tools.path, 'chain')
+  // Each level executes anew: forked processes that share their memory take minutes for as many.
+  writeFileSync(
+    chain,
+    `#!/bin/sh
+trap '' TERM
+if [ "$1" -gt 0 ]; then "$0" $(($1 - 1)); else touch /opt/data/deep; while :; do sleep 1000000; done; fi`,
+  )
+  for (const path of [tools.path, chain]) chmodSync(path, 0o755)
+  await using box = await startContainer({
+    // Its parent ends: then it is neither a slot's nor the main program's, and init has to find it.
+    command: ['sh', '-c', '/tools/chain 6000 & until [ -e /opt/data/deep ]; do sleep 0.1; done; exit 7'],
+    mounts: [[tools.path, '/tools', 'ro']],
+    env: { HERMES_STOP_TIMEOUT: '3' },
+  })
+  expect(await box.exit({ deadlineMs: 60_000 })).toBe(7)
+  expect((await box.logs()).stderr).toMatch(/so killed: .*chain \(pid \d+\).* and \d{4} more/)
+})

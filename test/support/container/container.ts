@@ -36,6 +36,8 @@ export interface BoxOptions {
   /** Most descriptors a process may have. */
   readonly openFiles?: number
   readonly hostname?: string
+  /** `host`: no network of its own, so that the loopback of this machine is in its reach. */
+  readonly network?: 'host'
   /** Further bind mounts: `[host, container]` or `[host, container, 'ro']`. */
   readonly mounts?: readonly (readonly [string, string, ('ro' | 'rw')?])[]
   /** Host directory of the volume, or a named one; default: a new directory that goes with the box. */
@@ -110,6 +112,7 @@ class Blueprint extends GenericContainer {
         Ulimits: [{ Name: 'nofile', Soft: options.openFiles, Hard: options.openFiles }],
       }),
     }
+    if (options.network !== undefined) this.withNetworkMode(options.network)
     this.withWaitStrategy(new Started())
   }
 }
