@@ -1,40 +1,26 @@
-import { existsSync } from 'node:fs'
 import { countLines } from '../../log/lines.ts'
-import type {
-  ActionResult,
-  JobResult,
-  Operations,
-  SlotAction,
-  SlotStatus,
-  StatusResult,
-} from '../../protocol/control.ts'
+import type { ActionResult, Operations, SlotAction, SlotStatus, StatusResult } from '../../protocol/control.ts'
 import type { ToInit } from '../../protocol/init.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
-import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
 import { serviceOfSlot } from '../../services/definition.ts'
 import { childOf, type SlotEvent } from '../../slot/slot.ts'
-import { type Clock, inTime } from '../../system/clock.ts'
+import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
-import { nearest } from '../../system/text/nearest.ts'
 import type { Follower, Handlers } from '../control/server.ts'
 import type { ServiceSlots } from '../services/image-services.ts'
-import { jobResult } from '../slots/job-results.ts'
 import type { SlotLogs } from '../slots/logs.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
 import type { Advice } from './advice.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import type { HelperWatch } from './helper-watch.ts'
+import { Jobs } from './jobs.ts'
+import { type ContainerLife, DEFAULT_WAIT_MS, LifeGate } from './life-gate.ts'
 import type { Ownership } from './ownership.ts'
+import { Registration } from './registration.ts'
+import { requireSlot } from './slot-lookup.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { Goal, SlotWaiters } from './slot-waiters.ts'
-
-/** Default time that a client waits: longer than a start with the default `start_timeout`. */
-const DEFAULT_WAIT_MS = 90_000
-/**
- * A question about a slot is answered sooner, however long the hooks of the boot take: clients wait for twice as long.
- */
-const QUESTION_WAIT_MS = 5_000
 
 export interface OperationsOptions {
   readonly container: ContainerFacts
@@ -67,37 +53,31 @@ export interface OperatedSlots {
   readonly services: ServiceSlots
 }
 
-/** Phase of the container's life (`Life`). */
-export interface ContainerLife {
-  readonly phase: StatusResult['phase']
-  /** Resolves when the boot is over, whatever it led to. */
-  whenBooted(): Promise<void>
-  /** The container that holds the volume, if it is another one. */
-  holder(): string | undefined
-  holderHost(): string | undefined
-  /** Reason why that is unknown, while the gateways wait for it. */
-  obstacle(): string | undefined
-  reconcile(): readonly string[]
-}
-
 /** Operations for clients of the control socket. */
 export class SlotOperations {
   readonly #options: OperationsOptions
   readonly #eventFollowers = new Set<Follower>()
-  /** Resolves with the next change of any slot; undefined: no waiters. */
-  #slotChange: PromiseWithResolvers<void> | undefined
+  readonly #gate: LifeGate
+  readonly #registration: Registration
+  readonly #jobs: Jobs
 
   constructor(options: OperationsOptions) {
     this.#options = options
+    const { clock, life, slots, container } = options
+    const { home } = container
+    const { table } = slots
+    this.#gate = new LifeGate(clock, life)
+    this.#registration = new Registration({ home, clock, table, gate: this.#gate, reconcile: () => life.reconcile() })
+    this.#jobs = new Jobs(home, table)
   }
 
   readonly handlers: Handlers = {
     ping: async ({ booted }) => {
-      if (booted) await this.#untilBooted(DEFAULT_WAIT_MS)
+      if (booted) await this.#gate.untilBooted(DEFAULT_WAIT_MS)
       return { instance: this.#options.container.instance, pid: process.pid }
     },
     status: async ({ slot }) => {
-      if (slot !== undefined) await this.#untilKnown([slot])
+      if (slot !== undefined) await this.#gate.untilKnown(this.#options.slots.table, [slot])
       return this.#status(slot)
     },
     alive: ({ slot }) => ({ againMs: this.#options.helpers.alive(slot) }),
@@ -105,25 +85,19 @@ export class SlotOperations {
     stop: (request) => this.act(request, 'stop'),
     restart: (request) => this.act(request, 'restart'),
     signal: async (request) => {
-      await this.#untilKnown([request.slot])
+      await this.#gate.untilKnown(this.#options.slots.table, [request.slot])
       return this.#signal(request)
     },
     reconcile: async () => {
-      await this.#untilRunning(DEFAULT_WAIT_MS)
+      await this.#gate.untilRunning(DEFAULT_WAIT_MS)
       return { steps: this.#options.life.reconcile() }
     },
     register: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
-      const late = `the slot "${slot}" did not appear in time`
-      return { slot: this.#statusOf(await this.#settled(timeoutMs, late, () => this.#registered(slot))) }
+      return { slot: this.#statusOf(await this.#registration.register(slot, timeoutMs)) }
     },
-    unregister: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
-      const late = `the slot "${slot}" is still there after ${timeoutMs / 1000} s`
-      await this.#untilRunning(timeoutMs)
-      this.#options.life.reconcile()
-      return await this.#settled(timeoutMs, late, () => this.#unregistered(slot))
-    },
+    unregister: ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => this.#registration.unregister(slot, timeoutMs),
     deaths: async ({ slot }) => {
-      await this.#untilKnown([slot])
+      await this.#gate.untilKnown(this.#options.slots.table, [slot])
       return { deaths: this.#entry(slot).slot.deaths.map(deathOf) }
     },
     events: (_request, follower) => {
@@ -132,26 +106,20 @@ export class SlotOperations {
       return {}
     },
     logs: async ({ slots }, follower) => {
-      await this.#untilKnown(slots)
+      await this.#gate.untilKnown(this.#options.slots.table, slots)
       return this.#followLogs(slots, follower)
     },
-    job: (request) => this.#job(request),
-    'job-result': ({ slot }) => {
-      const entry = this.#jobEntry(slot)
-      return jobResult(entry.slot) ?? noResult(entry)
+    job: async (request) => {
+      await this.#gate.untilRunning(DEFAULT_WAIT_MS)
+      return this.#jobs.start(request)
     },
-    'job-take': ({ slot }) => {
-      const entry = this.#jobEntry(slot)
-      const result = jobResult(entry.slot)
-      if (result?.state !== 'running') this.#options.slots.table.remove(slot)
-      return result ?? noResult(entry)
-    },
+    'job-result': ({ slot }) => this.#jobs.result(slot),
+    'job-take': ({ slot }) => this.#jobs.take(slot),
   }
 
   /** A slot has changed, or is gone: notifies the followers. */
   notify(type: 'slot' | 'removed', entry: SlotEntry): void {
-    this.#slotChange?.resolve()
-    this.#slotChange = undefined
+    this.#registration.changed()
     if (this.#eventFollowers.size === 0) return
     const message = {
       type,
@@ -166,11 +134,11 @@ export class SlotOperations {
     { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS, keepDesired = false }: SlotAction,
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
-    await this.#untilRunning(timeoutMs)
+    await this.#gate.untilRunning(timeoutMs)
     const { table, waiters, services } = this.#options.slots
     const { heldSlot } = this.#options.container
     if (key === heldSlot) throw isMainProgram(key, verb)
-    this.#findOrReconcile(key)
+    this.#registration.findOrReconcile(key)
     const profile = profileOfSlot(key)
     if (profile !== undefined) await this.#options.ownership.ensure(profile)
     const before = this.#statusOf(this.#entry(key))
@@ -265,142 +233,14 @@ export class SlotOperations {
     return {}
   }
 
-  async #job(request: Operations['job']['request']): Promise<JobResult> {
-    await this.#untilRunning(DEFAULT_WAIT_MS)
-    const { slot, profile, command, cwd, env, logFile, stdinFile, resultFile, stopTimeoutMs } = request
-    const { table } = this.#options.slots
-    const { home } = this.#options.container
-    if (table.get(slot) !== undefined) throw new HermesError('EXISTS', `the job ${slot} already exists`)
-    if (profile !== 'default' && !existsSync(profileDir(home, profile)))
-      throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(profile)} in ${home}/profiles`)
-    table.register(slot, true, {
-      slot,
-      profile,
-      command,
-      cwd,
-      env,
-      logFile,
-      ...(stdinFile !== undefined && { stdinFile }),
-      ...(resultFile !== undefined && { resultFile }),
-      ...(stopTimeoutMs !== undefined && { stopTimeoutMs }),
-    })
-    return { state: 'running' }
-  }
-
-  #jobEntry(slot: string): SlotEntry {
-    const entry = this.#entry(slot)
-    if (entry.job === undefined) throw new HermesError('BAD_REQUEST', `${slot} is not a job`)
-    return entry
-  }
-
   #entry(key: string): SlotEntry {
-    const entry = this.#options.slots.table.get(key)
-    if (entry !== undefined) return entry
-    const near = nearest(
-      key,
-      this.#options.slots.table.entries().map(({ key }) => key),
-    )
-    throw new HermesError('NO_SUCH_SLOT', `no slot ${JSON.stringify(key)}`, {
-      next:
-        near === undefined ? '"hermes status" shows the slots' : `did you mean "${near}"? "hermes status" shows all`,
-    })
-  }
-
-  /** Looks at each change of a slot whether it led to a result. @param late message when there is none in time */
-  async #settled<T>(timeoutMs: number, late: string, look: () => T | undefined): Promise<T> {
-    const { clock } = this.#options
-    const untilMs = clock.nowMs() + timeoutMs
-    await this.#untilRunning(timeoutMs)
-    for (;;) {
-      this.#requireRunning()
-      const found = look()
-      if (found !== undefined) return found
-      this.#slotChange ??= Promise.withResolvers()
-      const leftMs = untilMs - clock.nowMs()
-      if (leftMs > 0 && (await inTime(clock, leftMs, this.#slotChange.promise))) continue
-      throw new HermesError('TIMED_OUT', late, { next: 'hermes logs supervisor' })
-    }
-  }
-
-  /** A slot of that name that is to go, or that runs in the directory, has to be gone first. */
-  #registered(key: string): SlotEntry | undefined {
-    const { table } = this.#options.slots
-    if (table.get(key) === undefined) this.#options.life.reconcile()
-    const entry = table.get(key)
-    if (entry?.removing === false) return entry
-    return this.#isOnDisk(key) ? undefined : this.#entry(key)
-  }
-
-  /** The plan confirms that the directory is gone before it removes the slot, and looks again for that by itself. */
-  #unregistered(key: string): Record<never, never> | undefined {
-    const entry = this.#options.slots.table.get(key)
-    if (entry === undefined) return {}
-    if (entry.removing || !this.#isOnDisk(key)) return undefined
-    throw new HermesError('REFUSED', `the slot "${key}" stays: its profile is still there`, {
-      next: 'remove the profile first',
-    })
-  }
-
-  #isOnDisk(key: string): boolean {
-    const profile = profileOfSlot(key)
-    return profile !== undefined && existsSync(profileDir(this.#options.container.home, profile))
-  }
-
-  /** A profile that was made a moment ago need not wait for the watcher. */
-  #findOrReconcile(key: string): SlotEntry {
-    if (this.#options.slots.table.get(key) === undefined && profileOfSlot(key) !== undefined)
-      this.#options.life.reconcile()
-    return this.#entry(key)
-  }
-
-  /** A command given during the boot (`docker run -d …; docker exec …`) is carried out after it. */
-  async #untilRunning(timeoutMs: number): Promise<void> {
-    await this.#untilBooted(timeoutMs)
-    this.#requireRunning()
-  }
-
-  /** The same for a query about a slot: the boot registers the slots one after the other. */
-  async #untilKnown(keys: readonly string[]): Promise<void> {
-    const isMissing = (): boolean => keys.some((key) => this.#options.slots.table.get(key) === undefined)
-    if (isMissing()) await this.#untilBooted(QUESTION_WAIT_MS)
-    if (isMissing() && this.#options.life.phase === 'booting') throw stillBooting()
-  }
-
-  async #untilBooted(timeoutMs: number): Promise<void> {
-    const { clock, life } = this.#options
-    if (life.phase === 'booting') await inTime(clock, timeoutMs, life.whenBooted())
-  }
-
-  #requireRunning(): void {
-    switch (this.#options.life.phase) {
-      case 'running':
-        return
-      case 'stopping':
-        throw new HermesError('STOPPING', 'the container is stopping')
-      case 'waiting': {
-        const obstacle = this.#options.life.obstacle()
-        if (obstacle !== undefined)
-          throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
-            next: 'remove it; this container then continues by itself',
-          })
-        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#options.life.holderHost()), {
-          next: FREE_THE_VOLUME,
-        })
-      }
-      case 'booting':
-        throw stillBooting()
-    }
+    return requireSlot(this.#options.slots.table, key)
   }
 }
 
 /** `gateway-default` first, then by name. */
 const bySlot = (a: SlotEntry, b: SlotEntry): number =>
   Number(b.key === 'gateway-default') - Number(a.key === 'gateway-default') || (a.key < b.key ? -1 : 1)
-
-const stillBooting = (): HermesError =>
-  new HermesError('TIMED_OUT', 'the container is still booting', {
-    next: 'see "hermes logs supervisor" and the container\'s own output',
-  })
 
 const MAIN_PROGRAM = "the gateway runs as the container's main program (gateway run --no-supervise)"
 
@@ -410,11 +250,3 @@ const isMainProgram = (key: string, verb: string): HermesError =>
       `${verb} the container instead (docker ${verb} NAME); ` +
       'or run it without --no-supervise and HERMES_GATEWAY_NO_SUPERVISE',
   })
-
-/** There is no ending to report, and none is invented. */
-function noResult({ key, slot }: SlotEntry): never {
-  const reason = slot.state === 'down' ? slot.reason : undefined
-  throw new HermesError('FAILED', `${key} has no result: ${reason ?? 'it was stopped before it ran'}`, {
-    detail: reason === undefined ? 'STOPPED_BEFORE_RUN' : 'NO_RESULT',
-  })
-}

@@ -1,0 +1,79 @@
+import type { StatusResult } from '../../protocol/control.ts'
+import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
+import { type Clock, inTime } from '../../system/clock.ts'
+import { HermesError } from '../../system/errors.ts'
+import type { SlotTable } from '../slots/table.ts'
+
+/** Default time that a client waits: longer than a start with the default `start_timeout`. */
+export const DEFAULT_WAIT_MS = 90_000
+/**
+ * A question about a slot is answered sooner, however long the hooks of the boot take: clients wait for twice as long.
+ */
+const QUESTION_WAIT_MS = 5_000
+
+/** Phase of the container's life (`Life`). */
+export interface ContainerLife {
+  readonly phase: StatusResult['phase']
+  /** Resolves when the boot is over, whatever it led to. */
+  whenBooted(): Promise<void>
+  /** The container that holds the volume, if it is another one. */
+  holder(): string | undefined
+  holderHost(): string | undefined
+  /** Reason why that is unknown, while the gateways wait for it. */
+  obstacle(): string | undefined
+  reconcile(): readonly string[]
+}
+
+/** Holds requests back until the container's life allows them. */
+export class LifeGate {
+  readonly #clock: Clock
+  readonly #life: ContainerLife
+
+  constructor(clock: Clock, life: ContainerLife) {
+    this.#clock = clock
+    this.#life = life
+  }
+
+  /** A command given during the boot (`docker run -d …; docker exec …`) is carried out after it. */
+  async untilRunning(timeoutMs: number): Promise<void> {
+    await this.untilBooted(timeoutMs)
+    this.requireRunning()
+  }
+
+  /** The same for a query about a slot: the boot registers the slots one after the other. */
+  async untilKnown(table: Pick<SlotTable, 'get'>, keys: readonly string[]): Promise<void> {
+    const isMissing = (): boolean => keys.some((key) => table.get(key) === undefined)
+    if (isMissing()) await this.untilBooted(QUESTION_WAIT_MS)
+    if (isMissing() && this.#life.phase === 'booting') throw stillBooting()
+  }
+
+  async untilBooted(timeoutMs: number): Promise<void> {
+    if (this.#life.phase === 'booting') await inTime(this.#clock, timeoutMs, this.#life.whenBooted())
+  }
+
+  requireRunning(): void {
+    switch (this.#life.phase) {
+      case 'running':
+        return
+      case 'stopping':
+        throw new HermesError('STOPPING', 'the container is stopping')
+      case 'waiting': {
+        const obstacle = this.#life.obstacle()
+        if (obstacle !== undefined)
+          throw new HermesError('VOLUME_BUSY', `cannot tell which container uses this volume: ${obstacle}`, {
+            next: 'remove it; this container then continues by itself',
+          })
+        throw new HermesError('VOLUME_BUSY', volumeUserText(this.#life.holderHost()), {
+          next: FREE_THE_VOLUME,
+        })
+      }
+      case 'booting':
+        throw stillBooting()
+    }
+  }
+}
+
+const stillBooting = (): HermesError =>
+  new HermesError('TIMED_OUT', 'the container is still booting', {
+    next: 'see "hermes logs supervisor" and the container\'s own output',
+  })
