@@ -171,6 +171,47 @@ function commentRanges(tree: ts.SourceFile): readonly ts.CommentRange[] {
   return [...found.values()].sort((a, b) => a.pos - b.pos)
 }
 
+/** A title that begins with a relative clause in place of a noun: its reader does not know yet what it is about. */
+const BARE_RELATIVE = /^(?:who|whose|whoever|what)\b/i
+
+/**
+ * Banned constructions in the titles of tests. A title is read after those of the groups around it:
+ * `describe('a file')` and `test('that is missing')` are one sentence.
+ */
+export function bannedInTitles(file: string, source: string): readonly Finding[] {
+  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
+  const found: Finding[] = []
+  const visit = (node: ts.Node, group: string): void => {
+    const title = ts.isCallExpression(node) ? titleOf(node) : undefined
+    const full = title === undefined ? group : `${group} ${title}`.trim()
+    if (title !== undefined) {
+      const line = tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1
+      const before = group === '' ? 0 : bannedIn(group).length
+      found.push(
+        ...bannedIn(full)
+          .slice(before)
+          .map((one) => ({ ...one, line })),
+      )
+      const bare = BARE_RELATIVE.exec(full)
+      if (bare !== null && group === '') found.push({ line, text: bare[0], why: 'begin the title with a noun' })
+    }
+    ts.forEachChild(node, (child) => visit(child, full))
+  }
+  visit(tree, '')
+  return found
+}
+
+/** The title of a call such as `test('…')`, `describe.skipIf(…)('…')` or `test.each(…)('… %s')`. */
+function titleOf({ expression, arguments: [title] }: ts.CallExpression): string | undefined {
+  let callee: ts.Expression = expression
+  while (ts.isPropertyAccessExpression(callee) || ts.isCallExpression(callee)) callee = callee.expression
+  if (!ts.isIdentifier(callee) || !/^(?:test|describe)$/.test(callee.text) || title === undefined) return undefined
+  // `$name` stands for a value of a row.
+  if (ts.isStringLiteralLike(title)) return title.text.replaceAll(/\$\w+/g, '')
+  if (!ts.isTemplateExpression(title)) return undefined
+  return title.head.text + title.templateSpans.map(({ literal }) => literal.text).join('')
+}
+
 const isText = (node: ts.Node): node is ts.LiteralLikeNode =>
   ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddle(node) || ts.isTemplateTail(node)
 

@@ -1,11 +1,12 @@
-// Plain English (docs/style.md, "English"): pages, messages, comments, summaries of commands, and the length of
-// lines.
+// Plain English (docs/style.md, "English"): pages, messages, comments, titles of tests, summaries of commands,
+// and the length of lines.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   bannedIn,
   bannedInComments,
   bannedInTexts,
+  bannedInTitles,
   chainedIn,
   type Finding,
   longLinesInSource,
@@ -34,7 +35,7 @@ function inPage(text: string): readonly Finding[] {
 function inSource(file: string, text: string): readonly Finding[] {
   return [
     ...(file.startsWith('src/') ? bannedInTexts(file, text) : []),
-    ...(file.startsWith('test/') ? [] : bannedInComments(file, text)),
+    ...(file.startsWith('test/') ? bannedInTitles(file, text) : bannedInComments(file, text)),
     ...(file.startsWith('src/cli/') ? summariesIn(file, text) : []),
     ...longLinesInSource(file, text),
   ]

@@ -82,7 +82,7 @@ describe('a card', () => {
     expect(await statusOf(id)).toBe('ready')
   })
 
-  test('is moved with the keyboard alone, and every step is said', async () => {
+  test('is moved with the keyboard alone, and every step is announced', async () => {
     const below = await create('Below', '--assignee', 'coder', '--priority', '98')
     const id = await create('Type me', '--assignee', 'coder', '--priority', '99')
     await using tab = await scene.at('/kanban')
@@ -171,7 +171,7 @@ test('a task is created, says why it is not running, is assigned, commented and 
   expect(tab.complaints).toEqual([])
 })
 
-test('what the next tick would do is shown, and nothing is written by that', async () => {
+test('the preview shows what the next tick would do, and writes nothing', async () => {
   const id = await create('Not mine', '--assignee', 'nobody-here', '--lane')
   await using tab = await scene.at('/kanban')
   await tab.page.getByRole('button', { name: 'Next tick' }).click()

@@ -152,7 +152,7 @@ test('a log that is written faster than anybody can look says how many lines wer
   expect(tab.complaints).toEqual([])
 })
 
-describe('a long log that nobody writes', () => {
+describe('a long log without a writer', () => {
   test('is loaded upwards as far as it goes, and the view does not move by that', async () => {
     writeLog('quiet', 3_000)
     await using tab = await scene.at('/profiles/quiet')

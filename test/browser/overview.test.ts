@@ -193,7 +193,7 @@ describe('settings', () => {
     expect((await scene.command('-p', 'writer', 'config', 'get', 'description')).stdout).toContain('Writes')
   })
 
-  test('that somebody else has changed meanwhile are not written over without asking', async () => {
+  test('that another user changed in the meantime are not overwritten without asking', async () => {
     await using tab = await scene.at('/profiles/coder?tab=settings')
     const { page } = tab
     const before = await text(tab).inputValue()

@@ -102,7 +102,7 @@ describe.each(THEMES)('in %s colours', (colorScheme) => {
   })
 })
 
-test('what the eyes of axe-core are trusted with is seen by them', async () => {
+test('axe-core sees a button without a name, so that the other tests can rely on it', async () => {
   await using tab = await scene.at('/')
   await tab.page.locator('.slot').first().waitFor()
   await tab.page.evaluate(() => {

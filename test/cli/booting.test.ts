@@ -48,6 +48,6 @@ test('nothing is waited for in a run directory of one’s own choice', async () 
   await initHasBegun({ ...facts(['/init'], { HERMES_RUN_DIR: '/elsewhere' }), longestMs: 3_600_000 })
 })
 
-test('an init that never listens is not waited for for ever', async () => {
+test('the wait for an init that never listens ends', async () => {
   await initHasBegun({ ...facts(['/init']), longestMs: 50 })
 })

@@ -162,7 +162,7 @@ test.each(['gateway start', 'config set', 'kanban list', 'doctor', 'profile crea
 describe('config.yaml', () => {
   const file = () => join(home, 'config.yaml')
 
-  test('is 0640, whoever writes it: it may hold what is not for everybody', async () => {
+  test('is 0640, no matter which command writes it: it may hold secrets', async () => {
     await run('profile create coder')
     await run('config set description mine')
     for (const path of [join(home, 'profiles', 'coder', 'config.yaml'), file()])
@@ -246,7 +246,7 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     [['profile', ''], 'hermes profile --help'],
     [['gateway', ''], 'hermes gateway --help'],
     [['kanban', ''], 'hermes kanban --help'],
-  ])('an empty word is no command: hermes %j', async (words, next) => {
+  ])('an empty argument is not a command: hermes %j', async (words, next) => {
     expect(await hermes(words, { home })).toEqual({
       code: 2,
       stdout: '',
@@ -398,7 +398,7 @@ test('env prints each variable with its source and masks secrets', async () => {
   expect(stdout).not.toMatch(/sk-1234|hunter2/)
 })
 
-test('a reader that goes away (| head) is no error', async () => {
+test('a reader that goes away (| head) is not an error', async () => {
   const dir = join(home, 'logs', 'gateways', 'default')
   mkdirSync(dir, { recursive: true })
   writeFileSync(join(dir, 'current'), '2026-11-22T12:15:18.810Z line\n'.repeat(200_000))
@@ -565,7 +565,7 @@ describe('env set and unset', () => {
     expect(dotEnv()).toBe('# mine\nB=2 # two\n')
   })
 
-  test('what one line cannot hold is refused, and nothing is repeated or changed', async () => {
+  test('a value that does not fit into one line is refused, and nothing is repeated or changed', async () => {
     writeFileSync(join(home, '.env'), "A='two\nlines'\n")
     for (const [name, input] of [
       ['A', 'x\n'],

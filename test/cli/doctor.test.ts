@@ -50,7 +50,7 @@ async function findings(some: Partial<StatusResult>): Promise<readonly string[]>
 
 const inBackoff = { ...aSlot, state: 'backoff', ready: false, reason: 'exited with code 1' } as const
 
-test('what the check of the profiles finds by itself is not said twice, whatever its words', async () => {
+test('a finding of the profile check is not reported twice, whatever its wording', async () => {
   const found = await findings({
     warnings: ['eins', 'zwei', 'drei', 'vier'],
     warningFacts: [

@@ -26,7 +26,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true }))
 
-describe('who a root caller becomes', () => {
+describe('the user that a root caller becomes', () => {
   test.skipIf(!isRoot)(named('is what init wrote', whyNotRoot), () => {
     writeFileSync(sources.identityFile, JSON.stringify(IDENTITY))
     expect(findIdentity(sources)).toEqual(IDENTITY)
@@ -53,7 +53,7 @@ describe('who a root caller becomes', () => {
     })
   })
 
-  test('is nobody in a checkout: root stays root there', () => {
+  test('is root itself in a checkout', () => {
     expect(findIdentity({ ...sources, install: '/home/me/hermes/dist' })).toBeUndefined()
   })
 
@@ -64,7 +64,7 @@ describe('who a root caller becomes', () => {
       'no user "hermes"',
     ],
     ['a user without numbers', () => writeFileSync(sources.passwd, 'hermes:x:::::\n'), 'no user "hermes"'],
-  ])('cannot be told by %s', (_, make, text) => {
+  ])('cannot be determined by %s', (_, make, text) => {
     make()
     expect(() => findIdentity(sources)).toThrow(text)
   })
@@ -83,7 +83,7 @@ describe('who a root caller becomes', () => {
       () => writeFileSync(sources.identityFile, '{"uid":-1,"gid":1,"user":"x","home":"/"}'),
       'does not contain an identity',
     ],
-  ])(named('cannot be told by %s', whyNotRoot), (_, make, text) => {
+  ])(named('cannot be determined by %s', whyNotRoot), (_, make, text) => {
     make()
     expect(() => findIdentity(sources)).toThrow(text)
   })

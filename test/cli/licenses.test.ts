@@ -23,7 +23,7 @@ test('every package that is used is in THIRD-PARTY-LICENSES, with a text, also i
   expect(readFileSync(join(assets, served), 'utf8')).toBe(text)
 })
 
-test('the packages of a bundle are told by the files it was made of', () => {
+test('the packages of a bundle follow from the files it was made of', () => {
   const files = [
     'src/a.ts',
     '../node_modules/@x/y/dist/i.js',

@@ -69,7 +69,7 @@ describe('hermes logs', () => {
   }
   const out = async (line: string): Promise<string> => (await hermes(line.split(' '), { home })).stdout
 
-  test('reads archives and current in order, the last 50 lines unless told', async () => {
+  test('reads archives and current in order, by default the last 50 lines', async () => {
     write(
       'default',
       Array.from({ length: 40 }, (_, i) => i),
@@ -182,7 +182,7 @@ describe('hermes logs', () => {
     }
   })
 
-  test('following ends when nobody reads it any more, though the log is silent', async () => {
+  test('following ends when its reader is gone, though the log is silent', async () => {
     write('default', [1])
     const child = startProgram([program('hermes'), 'logs', '-f'], { home })
     try {

@@ -164,7 +164,7 @@ test('zombies are one warning per parent; those of PID 1 are about to be reaped'
   ])
 })
 
-test('zombies of a host that are not below our init are none of ours', async () => {
+test('zombies of a host that are not below our init are not ours', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-zombies-'))
   // It never asks for its child's exit code.
   const parent = spawn('sh', ['-c', 'sleep 0 & exec sleep 1000'])

@@ -57,8 +57,8 @@ class Sockets implements AsyncDisposable {
   }
 }
 
-describe('nobody to talk to', () => {
-  test('no socket, and a socket nobody listens on: NO_SUPERVISOR, exit code 4, with what to do', async () => {
+describe('no supervisor to talk to', () => {
+  test('no socket, and a socket without a listener: NO_SUPERVISOR, exit code 4, with what to do', async () => {
     const none = await failure(connectControl(path))
     expect([none.code, none.exitCode]).toEqual(['NO_SUPERVISOR', 4])
     expect(none.message).toContain(path)
@@ -265,7 +265,7 @@ describe('replies', () => {
     expect(await client.request('ping', {})).toMatchObject({ instance: 'one' })
   })
 
-  test('the time to answer is ten seconds unless said otherwise', async () => {
+  test('the default time to answer is ten seconds', async () => {
     const clock = fakeClock()
     const patient = await connectControl(join(own, 'control.sock'), clock)
     const late = failure(patient.request('status', {}))

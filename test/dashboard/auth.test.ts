@@ -93,7 +93,7 @@ describe('cookies', () => {
   })
 })
 
-describe('what is sealed', () => {
+describe('a sealed text', () => {
   const sealer = new Sealer(Buffer.alloc(32, 7))
 
   test('opens for its purpose, with its key, unchanged', () => {
@@ -275,7 +275,7 @@ describe('passwords', () => {
   })
 
   test.each(['', 'scrypt', 'scrypt:30:8:1:AAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAA', '$2b$10$abcdefghijklmnopqrstuv'])(
-    '%o is no hash',
+    '%o is not a hash',
     (text) => {
       expect(parsePasswordHash(text)).toBeUndefined()
     },
@@ -301,7 +301,7 @@ describe('passwords', () => {
     }
   })
 
-  test('a hash that is none ends the start with 78', () => {
+  test('an invalid hash ends the start with 78', () => {
     const settings: Record<string, string> = { BASIC_AUTH_USERNAME: 'me', BASIC_AUTH_PASSWORD_HASH: 'secret' }
     expect(() => basicProvider((name) => settings[name])).toThrow(expect.objectContaining({ exitCode: 78 }))
   })

@@ -80,7 +80,7 @@ describe('usage', () => {
   })
 })
 
-describe('what is known of the slots', () => {
+describe('the known states of the slots', () => {
   const slot = (name: string, state: SlotStatus['state']): SlotStatus => ({
     slot: name,
     state,
@@ -123,7 +123,7 @@ describe('lines of the boot log', () => {
     ])
   })
 
-  test.each(['', 'hello', `${AT} profile=x`, `${AT} `])('%o is none', (line) => {
+  test.each(['', 'hello', `${AT} profile=x`, `${AT} `])('%o is not a line of the boot log', (line) => {
     expect(parseBootLine(line)).toBeUndefined()
   })
 })

@@ -59,7 +59,7 @@ test('a log-in that was begun before the hour is over ends after it, by what was
   expect(asked('openid-configuration')).toBe(1)
 })
 
-test('while the provider does not answer, what it said an hour ago counts; it is asked again two seconds later', async () => {
+test('while the provider does not answer, its answer of an hour ago counts; it is asked again two seconds later', async () => {
   await logIn()
   clock.advance(HOUR_MS)
   await provider.down()

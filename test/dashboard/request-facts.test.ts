@@ -18,13 +18,13 @@ test.each([
 })
 
 test.each(['proxy', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/x', 'fd00::/129', '300.1.1.1'])(
-  '%s is no proxy',
+  '%s is not a proxy',
   (text) => {
     expect(() => parseProxies(text)).toThrow(`"${text}" is neither an address nor a network`)
   },
 )
 
-test('nobody is trusted unless named', () => {
+test('a proxy is trusted only if it is named', () => {
   expect(parseProxies(undefined)('127.0.0.1')).toBe(false)
 })
 

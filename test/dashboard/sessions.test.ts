@@ -94,7 +94,7 @@ describe('a session by password', () => {
     expect(session.token).toBe(sealer.tokenOf(session.id))
   })
 
-  test('without cookies nobody is there, and nothing is taken back', async () => {
+  test('without cookies there is no session, and no cookie is deleted', async () => {
     const { sessions } = world([password])
     for (const header of [undefined, '', 'other=1'])
       expect(await sessions.read(header, PLACE)).toEqual({
@@ -126,7 +126,7 @@ describe('a session by a provider', () => {
     expect(provider.tokens).toEqual(['r0', 'r1'])
   })
 
-  test('asks again after the provider was away, and is over after it said no', async () => {
+  test('asks again after the provider was away, and is over after it refused', async () => {
     const answers = [new ProviderAway('away'), new LoginRefused('invalid_grant')]
     const provider = redirecting(async () => {
       throw answers.shift() ?? new Error('asked too often')

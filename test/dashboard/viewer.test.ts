@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { frame, type Viewer, viewerOf } from '../../src/dashboard/live/viewer.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
-test('a viewer that does not read is told to end, and what comes for it after that hurts nobody', async () => {
+test('a viewer that does not read is asked to end, and later events for it do no harm', async () => {
   const clock = fakeClock()
   const got = Promise.withResolvers<{ viewer: Viewer; response: ServerResponse }>()
   const server = createServer((_, response) => got.resolve({ viewer: viewerOf(response, {}, clock), response }))

@@ -124,11 +124,11 @@ test('with real pipes the program may open /dev/stdin and /dev/stdout by name, a
   await waitFor('the descriptors to be closed', () => readdirSync('/proc/self/fd').length <= before + 3)
 })
 
-test('what it says on stderr is no answer, however much it is', async () => {
+test('its stderr is not part of the answer, however much it writes', async () => {
   expect(await ask(sh('yes noise | head -c 3000000 >&2; echo fine; yes noise | head -c 3000000 >&2'))).toBe('fine')
 })
 
-test('a program that fails is an error with its code and the end of what it said', async () => {
+test('a program that fails is an error with its code and the end of its output', async () => {
   const error = await failure(ask(sh('yes early | head -c 100000 >&2; echo "no such model" >&2; exit 3')))
   expect(error.failure).toBe('failed')
   expect(error.message).toMatch(/program sh exited with code 3; its output: [\s\S]*no such model$/)

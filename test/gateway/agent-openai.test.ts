@@ -82,7 +82,7 @@ test('the key comes from the environment, else from auth.json, which a login cha
   ])
 })
 
-test('auth.json is 0600, keeps what else is in it, and what is wrong with it is said without quoting it', async () => {
+test('auth.json is 0600 and keeps its other content; a fault in it is reported without a quotation', async () => {
   const file = join(dir, 'auth.json')
   writeFileSync(file, '{"providers":{"x":1}}', { mode: 0o644 })
   await storeKey(dir, 'A', 'one')
@@ -115,7 +115,7 @@ test('an error status keeps its status, message and Retry-After', async () => {
   expect(error.upstream).toMatchObject({ status: 429, retryAfter: '7' })
 })
 
-test('a refused key is said to be one, by the name of its variable and never by its value', async () => {
+test('a refused key is reported by the name of its variable and never by its value', async () => {
   upstream.behave({ do: 'refuse', status: 401, error: { message: 'bad key' } })
   expect((await failure(answerText(agent(), hello))).next).toContain('set UP_KEY')
   upstream.behave({ do: 'refuse', status: 401, error: { message: 'wrong key: secret-value-1' } })
@@ -140,7 +140,7 @@ test('a redirect is not followed: the key would go along', async () => {
   expect(upstream.requests).toHaveLength(1)
 })
 
-test('a stream that breaks off is an error after what was said', async () => {
+test('a stream that breaks off is an error after the received part', async () => {
   for (const behaviour of ['hang-up', 'end-early'] as const) {
     upstream.behave({ do: behaviour, pieces: ['half an '] })
     const pieces = agent().answer(hello)
@@ -204,7 +204,7 @@ test('an endless answer is cut off', async () => {
   expect(await failure(answerText(agent(), hello))).toMatchObject({ failure: 'too-long' })
 })
 
-test('an address where nobody listens, and one that is none, are said with base_url', async () => {
+test('an address without a listener and an invalid address are reported with base_url', async () => {
   const error = await failure(answerText(agent({}, 'http://127.0.0.1:1/v1'), hello))
   expect(error.failure).toBe('unreachable')
   expect(error.message).toContain('ECONNREFUSED')

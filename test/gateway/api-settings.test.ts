@@ -102,7 +102,7 @@ describe('access', () => {
   })
 })
 
-describe('what goes wrong, as the client is told', () => {
+describe('failures, as reported to the client', () => {
   const plain = (text: string) => text
   const refused = (status: number, body: string) =>
     refusalOf(
@@ -122,7 +122,7 @@ describe('what goes wrong, as the client is told', () => {
     expect(refused(429, '')).toMatchObject({ status: 429, error: { type: 'rate_limit_error' } })
   })
 
-  test('what is about our configuration is not the client’s fault', () => {
+  test('a fault of our configuration is not the client’s fault', () => {
     for (const status of [301, 401, 403, 404, 700]) expect(refused(status, '')).toMatchObject({ status: 502 })
   })
 

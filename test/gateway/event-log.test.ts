@@ -6,7 +6,7 @@ import { memoryDisk, NO_MOUNT } from '../support/hostile/memory-disk.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
-test('a full disk costs lines and is said once; with room again, the log goes on by itself', async (context) => {
+test('a full disk costs lines and is reported once; with room again, the log goes on by itself', async (context) => {
   using disk = memoryDisk()
   if (!disk) return context.skip(NO_MOUNT)
   const clock = fakeClock()

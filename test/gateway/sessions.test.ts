@@ -23,7 +23,7 @@ const turn = (question: string, answer: string) => [
   { role: 'assistant', content: answer },
 ]
 
-test('what was said in a session is there after it was closed, and another session knows nothing of it', async () => {
+test('the messages of a session are there after it was closed, and another session knows nothing of them', async () => {
   const first = open()
   await first.append('morning', turn('My name is Ada', 'Hello Ada'))
   await first.append('morning', turn('And my name?', 'Ada'))
@@ -192,7 +192,7 @@ test('a call of a tool whose result never came is not sent along', () => {
   ])
 })
 
-test('a damaged file is kept under another name, said loudly, and the sessions begin anew', async () => {
+test('a damaged file is kept under another name and reported, and the sessions begin anew', async () => {
   const store = open()
   await store.append('x', turn('a', 'b'))
   store.close()

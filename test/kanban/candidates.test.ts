@@ -34,7 +34,7 @@ test('a todo whose parents are all done or archived is promoted and started in t
   expect(last.report.spawned.map(({ task_id }) => task_id)).toEqual([child.id])
 })
 
-test('what becomes ready in a tick takes its place among the others by priority, then age', async () => {
+test('a task that becomes ready in a tick takes its place among the others by priority, then age', async () => {
   using board = testBoard()
   board.configure({ max_in_progress: 3 })
   const parent = board.create({ assignee: 'beta' })
@@ -158,7 +158,7 @@ test('a comment is a change: the success is old news', async () => {
   expect((await board.dispatch()).report.spawned).toHaveLength(1)
 })
 
-test('a pause that was written under another clock does not last for ever', async () => {
+test('a pause that was written under another clock comes to an end', async () => {
   using board = testBoard()
   board.create({ assignee: 'alpha' })
   board.sql('UPDATE tasks SET paused_until = ?', board.clock.wallMs() + 365 * 86_400_000)

@@ -62,7 +62,7 @@ test('a triage task leaves by promote or assign', async () => {
   expect((await cli.kanban('assign', b, 'coder')).out).toBe(`${b} triage -> ready, for coder\n`)
 })
 
-test('list shows 50 unless told, the newest first, and archived ones only when asked', async () => {
+test('list shows 50 by default, the newest first, and archived ones only on request', async () => {
   using cli = kanbanCli()
   const ids: string[] = []
   for (let i = 0; i < 52; i++) ids.push(await cli.create(`task ${i}`))
@@ -76,7 +76,7 @@ test('list shows 50 unless told, the newest first, and archived ones only when a
   expect((await cli.kanban('list')).out).toContain('(the newest 50; --limit N shows more)')
 })
 
-test('list finds the tasks of a profile and those of nobody', async () => {
+test('list finds the tasks of a profile and the unassigned ones', async () => {
   using cli = kanbanCli()
   const [mine, free] = [await cli.create('mine', '-a', 'coder'), await cli.create('free')]
   expect(await cli.json('list', '-a', 'Coder')).toMatchObject([{ id: mine }])

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { DispatcherLog } from '../../src/kanban/dispatch/dispatcher-log.ts'
 
-test('what a line is about decides when it is news again, not the words in it', () => {
+test('the topic of a line, not its wording, decides when it is logged again', () => {
   const said: string[] = []
   const log = new DispatcherLog((_, text) => said.push(text))
   const twice = (): void => {

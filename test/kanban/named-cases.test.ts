@@ -52,7 +52,7 @@ test('a dry run reports the same and writes nothing', async () => {
   expect({ ...real.report, spawned: real.report.spawned.map((one) => ({ ...one, workspace: '' })) }).toEqual(report)
 })
 
-test.each(['', '   ', null, undefined])('a blank default assignee (%j) is none', async (value) => {
+test.each(['', '   ', null, undefined])('a blank default assignee (%j) counts as unset', async (value) => {
   using board = testBoard()
   board.configure({ default_assignee: value })
   const { id } = board.create({})
@@ -147,7 +147,7 @@ test.each([
   [true, "kanban dispatcher: invalid kanban.max_in_progress_per_profile='true'; ignoring"],
   [null, undefined],
   [undefined, undefined],
-])('a cap of %j is no cap', async (value, warning) => {
+])('a cap of %j means that there is no cap', async (value, warning) => {
   using board = testBoard()
   board.configure({ max_in_progress_per_profile: value })
   fill(board, { alpha: 4 })
@@ -176,7 +176,7 @@ test('a default that names no profile is off, with one warning', async () => {
   expect(warnings).toEqual(["kanban dispatcher: kanban.default_assignee='nobody' names no profile; ignoring"])
 })
 
-test('a default that is no text is off too, in the same words', async () => {
+test('a default that is not a text is off too, with the same message', async () => {
   using board = testBoard()
   board.configure({ default_assignee: 5 })
   board.create({})
@@ -207,7 +207,7 @@ test('defaulted tasks count for the default assignee', async () => {
   expect(report.skipped_per_profile_capped).toEqual([{ task_id: ids[1], assignee: 'alpha', current: 2 }])
 })
 
-test("an assignee of '' is nobody", async () => {
+test("an assignee of '' means unassigned", async () => {
   using board = testBoard()
   board.configure({ default_assignee: 'alpha' })
   const { id } = board.create({})

@@ -43,7 +43,7 @@ test('one of two claims wins', () => {
   nothing(board, () => claim(board.board, id, 'alpha', WHERE, board.clock.wallMs()))
 })
 
-test('a run that its worker has completed meanwhile is not ended again', async () => {
+test('a run that its worker has completed in the meantime is not ended again', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'alpha' })
   await board.dispatch()
@@ -68,13 +68,13 @@ test('a run that was replaced by another one is not ended in its place', async (
   nothing(board, () => endRun(board.board, row, CRASHED, READY, board.clock.wallMs()))
 })
 
-test('a task that somebody has assigned meanwhile keeps its assignee', () => {
+test('a task that was assigned in the meantime keeps its assignee', () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'beta' })
   nothing(board, () => assignDefault(board.board, id, 'alpha', board.clock.wallMs()))
 })
 
-test('a task that got another parent meanwhile is not promoted', () => {
+test('a task that got another parent in the meantime is not promoted', () => {
   using board = testBoard()
   const parent = board.create({})
   const { id } = board.create({ parents: [parent.id] })

@@ -60,7 +60,7 @@ test('an empty tick is three lines of text and none in the log', () => {
   expect(tickLine('default', emptyReport())).toBeUndefined()
 })
 
-test('tasks that merely wait are no news for the log', () => {
+test('tasks that merely wait are not logged', () => {
   const waiting = {
     ...emptyReport(),
     skipped_unassigned: ['t_1'],

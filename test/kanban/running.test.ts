@@ -168,7 +168,7 @@ test.each([
   expect(board.task(id)).toMatchObject({ failures: 1, pauses: 0 })
 })
 
-test('a worker that we stopped is no failure, whatever its exit code', async () => {
+test('a worker that we stopped does not count as a failure, whatever its exit code', async () => {
   using board = testBoard()
   for (const exitCode of [0, 1, 143]) {
     const id = await started(board)
@@ -232,7 +232,7 @@ test.each(['', '{"state":"ended"', '{"state":"ended","ending":null}', '[]'])(
   },
 )
 
-test('a worker that was stopped with its container is no failure, and starts again in one that was made anew', async () => {
+test('a worker that was stopped with its container does not count as a failure, and starts again in a new container', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'alpha' })
   await board.dispatch({ host: 'another-host' })
@@ -395,7 +395,7 @@ test('the worker of a task that was taken back is stopped before the task is sta
   expect(board.jobs.slotOf(id)).not.toBe(slot)
 })
 
-test('a worker that said itself that it is done is given a minute to end', async () => {
+test('a worker that reported itself that it is done is given a minute to end', async () => {
   using board = testBoard()
   const id = await started(board)
   const slot = board.jobs.slotOf(id)

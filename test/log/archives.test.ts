@@ -29,7 +29,7 @@ test.each([
   `@${'0'.repeat(24)}.u`,
 ])('no archive: %s', (name) => expect(archiveAtMs(name)).toBeUndefined())
 
-test('the eleventh archive makes the oldest one go, whoever wrote it', () => {
+test('the eleventh archive removes the oldest one, no matter which program wrote it', () => {
   const ours = Array.from({ length: 9 }, (_, i) => archiveName(foreignAtMs + 1000 + i))
   const names = ['current', 'state', ...ours.toReversed(), foreign]
   expect(planRotation(names, foreignAtMs + 5000, 10)).toEqual({

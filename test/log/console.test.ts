@@ -33,7 +33,7 @@ test('lines arrive as they are', () => {
   console.end()
 })
 
-test('what a slow reader has not taken waits, up to 1 MB, and arrives whole when it reads', async () => {
+test('lines for a slow reader wait, up to 1 MB, and arrive whole when it reads', async () => {
   using pipe = new Pipe()
   const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, fakeClock())
   const text = numbered(0, 10_000)
@@ -98,7 +98,7 @@ test('a reader that stops holds back who writes for a moment; then whole lines a
   console.end()
 })
 
-test('a reader that stopped for ever costs nothing: no alarm is set, no more memory taken', () => {
+test('a reader that has stopped costs nothing: no alarm is set, no more memory taken', () => {
   using pipe = new Pipe()
   const { clock, console } = stopped(pipe)
   const waiting = console.waitingBytes
@@ -108,7 +108,7 @@ test('a reader that stopped for ever costs nothing: no alarm is set, no more mem
   console.end()
 })
 
-test('who waits for the console to be empty waits for a reader that reads, not for one that has stopped', async () => {
+test('a wait for the console to be empty lasts while its reader reads, and ends when the reader has stopped', async () => {
   using pipe = new Pipe()
   const clock = fakeClock()
   const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, clock)
@@ -194,7 +194,7 @@ test('a reader that goes while lines wait for it ends the copy too', async () =>
   await waitFor('the end', () => console.ended)
 })
 
-test('a terminal that nobody reads is tried now and then, at most twice a second', async (context) => {
+test('a terminal without a reader is tried now and then, at most twice a second', async (context) => {
   if (spawnSync('script', ['--version']).error) return context.skip('util-linux script is not installed')
   // script(1) owns the terminal and stops reading it as soon as nobody reads script.
   const terminal = spawn('script', ['-qfec', 'stty raw -echo; tty; exec sleep 1000', '/dev/null'], {

@@ -201,7 +201,7 @@ test('following without history shows what comes from now on', async () => {
   expect(follower.seen).toEqual(['new'])
 })
 
-test('several rotations between two looks lose nothing, not even when our file has been deleted meanwhile', async () => {
+test('several rotations between two looks lose nothing, even if our file was deleted in between', async () => {
   const source = makeLog('web', [at(1, 'a')])
   const current = join(source.dir, 'current')
   await using follower = followed([source], { lines: 1 })

@@ -15,7 +15,7 @@ test('fifty logs on a full disk are one warning a minute, not fifty', () => {
   expect(warnings[1]).toContain('lines lost so far: 6000.')
 })
 
-test('a log that is written again is told once, with what it lost', () => {
+test('a log that is written again is reported once, with what it lost', () => {
   const clock = fakeClock()
   const warnings: string[] = []
   const report = new LossReport(clock, (text) => warnings.push(text))

@@ -277,7 +277,7 @@ test('a link in the place of `current` is not followed to a file elsewhere', asy
   expect(scene.warnings[0]).toContain('ELOOP')
 })
 
-test('what lies in the directory under foreign names is never touched', async () => {
+test('files with foreign names in the directory are never touched', async () => {
   await using scene = new LogScene({ maxBytes: STAMP_BYTES + 2, archives: 1 })
   writeFileSync(join(scene.dir, 'notes.txt'), 'mine')
   mkdirSync(join(scene.dir, '20200101T000000.000Z.log'))

@@ -19,7 +19,7 @@ test('every clock, however wrong, gives a stamp of the same width', () => {
   )
 })
 
-test('what was stamped is read back to the millisecond', () => {
+test('a stamp is read back to the millisecond', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: Date.UTC(9999, 0) }), fc.string(), (wallMs, text) => {
       expect(readStamp(stampText(wallMs) + text)).toEqual({ at: stampText(wallMs).trim(), atMs: wallMs })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseLog } from '../../src/s6/log-script.ts'
 
-test('what is said of files holds for every directory after it, a stamp for the next one only', () => {
+test('a setting of files holds for every directory after it, a stamp for the next one only', () => {
   expect(parseLog('-b -p -d3 -- n3 s5000 T /a ./b n20 T 1 t /c'.split(' '))).toEqual({
     ignoresTerm: true,
     notify: 3,
@@ -14,7 +14,7 @@ test('what is said of files holds for every directory after it, a stamp for the 
   })
 })
 
-test('nothing said is what s6-log takes, and sizes stay within its limits', () => {
+test('the defaults are those of s6-log, and sizes stay within its limits', () => {
   const size = (word?: string) => parseLog([...(word ? [word] : []), '/a'])
   expect(size()).toEqual({
     ignoresTerm: false,

@@ -30,7 +30,7 @@ const outcome = (states: readonly ReadStatus[], given: readonly Goal[], ...heard
   return watch.failures ?? 'waits'
 }
 
-test('what is so already need not be waited for', () => {
+test('a state that is already reached need not be waited for', () => {
   expect(outcome([up], goals('-U'))).toBe(0)
   expect(outcome([down], goals('-D'))).toBe(0)
   expect(outcome([up], goals('-d'))).toBe('waits')

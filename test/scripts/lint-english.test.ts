@@ -3,6 +3,7 @@ import {
   bannedIn,
   bannedInComments,
   bannedInTexts,
+  bannedInTitles,
   chainedIn,
   longLinesInSource,
   longLinesOf,
@@ -97,6 +98,17 @@ test('doc comments and lines of // comments are checked, the code in them is not
     [3, 'is no'],
   ])
   expect(found("/** The user `nobody`. */\nconst a = 'nobody // told' // the user `nobody`")).toEqual([])
+})
+
+test('titles of tests are checked together with those of their groups, the texts of their bodies are not', () => {
+  const found = (source: string): readonly unknown[] =>
+    bannedInTitles('x.test.ts', source).map(({ line, text }) => [line, text])
+  expect(found("test('the slot is told', () => undefined)")).toEqual([[1, 'told']])
+  expect(found("test.skipIf(x)('what fails is named', () => undefined)")).toEqual([[1, 'what']])
+  expect(found("describe('a file', () => {\n  test('that nobody reads', () => undefined)\n})")).toEqual([[2, 'nobody']])
+  const relative = "describe('a request', () => {\n  test('whose client is gone goes on', () => undefined)\n})"
+  expect(found(relative)).toEqual([])
+  expect(found("test('a file is written', () => expect('nobody reads it').toBeTruthy())")).toEqual([])
 })
 
 test('summaries begin with a verb in its base form', () => {

@@ -8,8 +8,8 @@ const names = ({ services }: { readonly services: readonly ServiceDefinition[] }
   services.map(({ rules }) => rules.name)
 const said = ({ problems }: ReturnType<typeof soundGraph>): string[] => problems.map(problemText)
 
-describe('what cannot run is taken out by name, and the rest stays', () => {
-  test('a service that depends on something nobody defines, and whoever depends on that service', () => {
+describe('a service that cannot run is taken out by name, and the rest stays', () => {
+  test('a service that depends on an undefined one, and the services that depend on it', () => {
     const graph = soundGraph([service('web', ['db']), service('worker', ['web']), service('alone')])
     expect(names(graph)).toEqual(['alone'])
     expect(said(graph)).toEqual([
@@ -36,7 +36,7 @@ describe('what cannot run is taken out by name, and the rest stays', () => {
     expect(said(graph)).toEqual([expect.stringContaining('depends on itself: a → a')])
   })
 
-  test('a chain of 10,000 is no trouble', () => {
+  test('a chain of 10,000 is handled', () => {
     const chain = Array.from({ length: 10_000 }, (_, i) => service(`s${i}`, i === 9_999 ? [] : [`s${i + 1}`]))
     expect(soundGraph(chain).services[0]?.programs.depth).toBe(9_999)
   })

@@ -141,7 +141,7 @@ class World {
   }
 }
 
-test('whatever is said, dies and settles in between: the order holds, and in the end the last word is so', () => {
+test('whatever is commanded, dies and settles in between: the order holds, and in the end the last command is fulfilled', () => {
   fc.assert(
     fc.property(anyServices, words, fc.nat({ max: 9 }), fc.boolean(), (needs, said, n, start) => {
       const world = new World(needs)

@@ -363,7 +363,7 @@ describe.skipIf(whyNoCompiler !== undefined)(named('s6-rc-compile itself says th
   })
 })
 
-describe('what a tree comes to', () => {
+describe('the result of compiling a tree', () => {
   const read = (source: Source) => readS6Rc(sourceDirs(source), [], TREE_FACTS).definitions
 
   test('a bundle hands flag-essential on, also to what the bundles in it hold', () => {

@@ -87,7 +87,7 @@ describe('s6-rc.d', () => {
   const type = (of: string, more: Record<string, string> = {}) => ({ type: `${of}\n`, ...more })
   const user = (...names: string[]): TreeDir => dir('user', type('bundle'), { lists: { 'contents.d': names } })
 
-  test('what the user bundle names starts, bundles within it too; what else is defined does not', () => {
+  test('the contents of the user bundle start, nested bundles included; other definitions do not', () => {
     const { definitions, problems } = readS6Rc(
       [
         user('web', 'more'),

@@ -6,7 +6,7 @@ import { checkCommand, checkProgram, findProgram, readable } from '../../src/sys
 
 const why = process.getuid?.() === 0 ? undefined : 'needs root'
 
-describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root'})`, () => {
+describe.skipIf(why !== undefined)(`files that only root can change (${why ?? 'as root'})`, () => {
   let dir = ''
   beforeEach(() => {
     // Not in /tmp, which everybody can write.
@@ -35,13 +35,13 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
       expect(trusted(path)).toMatchObject({ real: file })
   })
 
-  test('what is not there, or below a file, is nothing', () => {
+  test('a path that does not exist, or lies below a file, counts as missing', () => {
     lay('file')
     symlinkSync('nowhere', join(dir, 'dangling'))
     for (const name of ['none', 'file/x', 'dangling']) expect(trusted(join(dir, name))).toBeUndefined()
   })
 
-  test('a name that no file can have is said, and does not end who asks', () => {
+  test('a name that no file can have is reported, and does not end the caller', () => {
     const long = `/usr/bin/${'x'.repeat(300)}`
     expect(faultOf(long)).toBe(`${long}: it cannot be examined (ENAMETOOLONG)`)
     expect(readable(long)).toBeUndefined()
@@ -114,7 +114,7 @@ describe.skipIf(why !== undefined)(`what only root can change (${why ?? 'as root
     expect(findProgram('sh', others)).toEqual({ file: '/usr/bin/sh' })
   })
 
-  test('what the runtime user cannot write is no matter of who else can', () => {
+  test('a file that the runtime user cannot write is accepted, even if other users can', () => {
     const rule = notOf({ uid: 10_000, groups: [10_000, 44] })
     const faultFor = (prepare: (file: string) => void): string | undefined => {
       const file = lay('a/run')

@@ -91,7 +91,7 @@ services:
   expect(definitions[2]?.rules).toMatchObject({ kind: 'oneshot', awaited: true })
 })
 
-describe('what is wrong is named by file, line and key, with what was expected, and the rest goes on', () => {
+describe('a fault is named by file, line and key, with the expected value, and the rest works', () => {
   const bad: Readonly<Record<string, string>> = {
     command: 'my-server',
     user: '[1]',
@@ -154,12 +154,12 @@ describe('what is wrong is named by file, line and key, with what was expected, 
     expect(said(text)).toEqual([expect.stringContaining(message)])
   })
 
-  test('what another user runs need not be root’s alone; what root runs, by its name, must', () => {
+  test('a program that another user runs need not belong to root alone; one that root runs, by its name, must', () => {
     expect(said('services:\n  a: {command: [writable], user: redis}\n')).toEqual([])
     expect(said('services:\n  a: {command: [writable], user: root}\n')).toHaveLength(1)
   })
 
-  test('without root nobody else can be become', () => {
+  test('without root no other user can be chosen', () => {
     const text = 'services:\n  a: {command: [x], user: redis}\n'
     expect(said(text, { canBecome: () => false })).toEqual([expect.stringContaining('init is not root')])
   })
@@ -169,7 +169,7 @@ describe('what is wrong is named by file, line and key, with what was expected, 
   })
 })
 
-test('what is odd costs its own service alone, and is told in one line', () => {
+test('an odd definition costs its own service alone, and is reported in one line', () => {
   const odd: readonly (readonly [text: string, why: string])[] = [
     ['odd: {command: *nowhere}', 'Unresolved alias'],
     [`odd: {command: &a [${'x,'.repeat(20)}x], finish: [${'*a,'.repeat(100)}*a]}`, 'Excessive alias count'],

@@ -169,7 +169,7 @@ describe('whatever happens, and whenever the supervisor dies,', () => {
     )
   })
 
-  test('an exit is acted on once, however often it is told', () => {
+  test('an exit is acted on once, however often it is reported', () => {
     forAllHistories((before, event, after, effects) => {
       if (event.type !== 'exited' || event.child > before.lastChild) return
       expect(after).toBe(before)

@@ -75,7 +75,7 @@ const starting = (change: Partial<SlotPolicy> = {}): Slot => play(down(change), 
 const isUp = (change: Partial<SlotPolicy> = {}): Slot => play(starting(change), ready(1)).slot
 
 describe('ready', () => {
-  test('a slot that nobody announces is up once it has been alive for ready_after', () => {
+  test('a slot without announced readiness is up once it has been alive for ready_after', () => {
     const slot = starting({ readyAfterMs: 1_000 })
     expect(dueAt(slot)).toBe(T0 + 1_000)
     expect(play(slot, [{ type: 'due' }, T0 + 999]).slot.state).toBe('starting')
@@ -206,7 +206,7 @@ describe('finish', () => {
     })
   })
 
-  test('that cannot be started keeps nobody waiting', () => {
+  test('that cannot be started delays nothing', () => {
     expect(play(dying.slot, { type: 'spawn-failed', request: 2, error: 'ENOENT', random: 0 }).effects).toEqual([
       spawn(3),
     ])
@@ -271,11 +271,11 @@ describe('start_timeout', () => {
     expect(slot.deaths).toEqual([{ atMs: T0 + 70_001, wallMs: T0 + 70_001, ending: killed }])
   })
 
-  test('does not apply where nobody announces', () => {
+  test('does not apply where readiness is not announced', () => {
     expect(play(starting({ readyAfterMs: 100_000 }), [{ type: 'due' }, T0 + 60_000]).slot.state).toBe('starting')
   })
 
-  test('an operator who stops it meanwhile gets it down', () => {
+  test('an operator who stops it in the meantime gets it down', () => {
     const late = play(starting(announced), [{ type: 'due' }, T0 + 60_000]).slot
     expect(play(late, stop, exited(1, killed)).slot).toMatchObject({ state: 'down', deaths: [] })
     expect(play(late, up, exited(1, killed)).slot.state).toBe('backoff')
@@ -286,7 +286,7 @@ describe('condemned by liveness or memory_limit', () => {
   const condemned = (id: number): SlotEvent => ({ type: 'condemned', child: id, why: 'does not answer' })
   const term1 = code(0)
 
-  test('it is told to end, and its end is a death with that reason: the first is answered at once, later ones wait', () => {
+  test('it gets the stop signal, and its end is a death with that reason: the first is answered at once, later ones wait', () => {
     let { slot, effects } = play(isUp(), condemned(1))
     expect(effects).toEqual([term(1)])
     expect(slot).toMatchObject({ state: 'stopping', cause: 'condemned' })
@@ -301,7 +301,7 @@ describe('condemned by liveness or memory_limit', () => {
     expect(slot.deaths).toHaveLength(2)
   })
 
-  test('give_up_after counts it, restart: never and on-failure go by it, and 75 is no request', () => {
+  test('give_up_after counts it, restart: never and on-failure go by it, and 75 does not request a restart', () => {
     const giveUpAfter = { deaths: 1, withinMs: 60_000 }
     expect(play(isUp({ giveUpAfter }), condemned(1), exited(1, term1)).slot.state).toBe('parked')
     const never = play(isUp({ restart: 'never' }), condemned(1), exited(1, term1))
@@ -319,7 +319,7 @@ describe('condemned by liveness or memory_limit', () => {
     expect(end.slot).toMatchObject({ state: 'starting', deathsInRow: 1 })
   })
 
-  test('an operator who stops or restarts it meanwhile has the word', () => {
+  test('an operator who stops or restarts it in the meantime decides', () => {
     const going = play(isUp(), condemned(1)).slot
     expect(play(going, stop, exited(1, killed)).slot).toMatchObject({ state: 'down', deaths: [] })
     expect(play(going, { type: 'restart' }, exited(1, killed)).slot).toMatchObject({ state: 'starting', deaths: [] })
@@ -342,7 +342,7 @@ describe('stopping', () => {
     expect(dueAt(late.slot)).toBeNull()
   })
 
-  test('an end that was asked for is no death, whatever it says', () => {
+  test('a requested end does not count as a death, whatever its exit code', () => {
     for (const how of [code(0), code(1), code(78), killed])
       expect(play(isUp(), stop, exited(1, how)).slot).toMatchObject({
         state: 'down',
@@ -351,7 +351,7 @@ describe('stopping', () => {
       })
   })
 
-  test('a process that is still on its way is told as soon as it is there', () => {
+  test('a process that is still on its way is signalled as soon as it is there', () => {
     const { slot, effects } = play(down(), up, stop)
     expect(effects).toEqual([])
     expect(slot).toMatchObject({ state: 'stopping', child: null })
@@ -421,7 +421,7 @@ describe('once', () => {
     expect(play(slot, spawned(1), ready(1), exited(1, code(75))).slot).toMatchObject({ state: 'down', wanted: 'down' })
   })
 
-  test('said to a running slot lets it run and is taken back by start', () => {
+  test('lets a running slot run, and is taken back by start', () => {
     expect(play(isUp(), once).slot).toMatchObject({ state: 'up', wanted: 'once' })
     expect(play(isUp(), once, up, exited(1, killed)).slot.state).toBe('starting')
   })
@@ -472,7 +472,7 @@ describe('a new supervisor', () => {
     expect(slot).toMatchObject({ state: 'starting', restarts: 0, deathsInRow: 0 })
   })
 
-  test('hears of a process that came, was ready and went while nobody was there', () => {
+  test('hears of a process that came, was ready and went while there was no supervisor', () => {
     const inFlight = play(down(), up).slot
     expect(play(inFlight, exited(1, code(1))).slot).toMatchObject({ state: 'backoff', deathsInRow: 1 })
     const wasUp = play(inFlight, ready(1), [exited(1, code(75), T0 + 5), T0 + 9])
@@ -502,7 +502,7 @@ describe('a new supervisor', () => {
     expect(play(killing, { type: 'adopted', child: child(1) }).effects).toEqual([kill(1)])
   })
 
-  test('stops a process that nobody wants, and a parked slot is parked again afterwards', () => {
+  test('stops a process that is not wanted, and a parked slot is parked again afterwards', () => {
     const stray = play(down(), { type: 'adopted', child: child(1) })
     expect(stray.effects).toEqual([term(1)])
     expect(play(stray.slot, exited(1, killed)).slot).toMatchObject({ state: 'down', deaths: [] })
@@ -554,7 +554,7 @@ describe('a oneshot', () => {
     play(starting({ ...ofKind, ...change }), exited(1, code(0))).slot
   const runsFinish: Effect = { type: 'spawn', request: 2, program: 'finish' }
 
-  test('is done once it has exited with 0, which is no death, and stays so', () => {
+  test('is done once it has exited with 0, which does not count as a death, and stays so', () => {
     expect(done()).toMatchObject({ state: 'done', wanted: 'up', deaths: [], lastEnding: { ending: code(0) } })
     expect(play(done(), up)).toMatchObject({ slot: { state: 'done' }, effects: [] })
   })
@@ -565,7 +565,7 @@ describe('a oneshot', () => {
     expect(effects).toEqual([{ type: 'ended', ending: code(7), reason: 'exited with code 7' }])
   })
 
-  test('that takes too long is told to end, and has failed', () => {
+  test('that takes too long gets the stop signal, and has failed', () => {
     const late = play(starting({ ...ofKind, startTimeoutMs: 100 }), [{ type: 'due' }, T0 + 100])
     expect(late).toMatchObject({ slot: { state: 'stopping', cause: 'start-timeout' }, effects: [term(1)] })
     expect(play(late.slot, exited(1, { signal: 'TERM' })).slot).toMatchObject({

@@ -83,7 +83,7 @@ describe('the text of run.lease', () => {
     ['half a line', 'hermes lease: instance=a host=b'],
     ['something else', 'x'.repeat(300)],
     ['zeroes, as a lost write leaves them', '\0'.repeat(256)],
-  ])('%s names nobody', (_what, text) => {
+  ])('%s does not name a holder', (_what, text) => {
     expect(parseLease(text)).toBeUndefined()
   })
 })
@@ -105,7 +105,7 @@ describe('with the lock held', () => {
     expect(readFileSync(file, 'utf8')).toHaveLength(256)
   })
 
-  test('who only waits changes nothing, at its end neither', () => {
+  test('a container that only waits changes nothing, not even at its end', () => {
     contender('holder').lease.held()
     const { lease } = contender('waiter')
     expect(lease.holder()).toBe('instance holder on host nas')
@@ -120,7 +120,7 @@ describe('with the lock held', () => {
     ['a FIFO', () => execFileSync('mkfifo', [file])],
     ['a directory', () => execFileSync('mkdir', [file])],
     ['nothing', () => undefined],
-  ])('%s in its place is neither followed, written to nor made; it is said once', (_what, plant) => {
+  ])('%s in its place is neither followed, written to nor made; it is reported once', (_what, plant) => {
     const victim = join(dir, 'victim')
     writeFileSync(victim, 'precious')
     rmSync(file)
@@ -137,7 +137,7 @@ describe('with the lock held', () => {
 })
 
 describe('where locks do not work, a counter decides', () => {
-  test('a file that names nobody is ours after three seconds; then the counter moves every ten', () => {
+  test('a file that does not name a holder is ours after three seconds; then the counter moves every ten', () => {
     const { lease, clock, told } = contender('a')
     lease.count()
     expect(told).toEqual([])
@@ -285,7 +285,7 @@ describe('where locks do not work, a counter decides', () => {
     expect(new Set(shown).size).toBe(shown.length)
   })
 
-  test('what cannot be read cannot be seen to stand still', () => {
+  test('a counter that cannot be read does not count as standing still', () => {
     let counting = startCounting(0, 0)
     for (let nowMs = 0; nowMs < 10 * FREE_AFTER_MS; nowMs += 2000) {
       const { next, write } = stepCounting(counting, 'unreadable', 'a', { runningMs: nowMs, realMs: nowMs })

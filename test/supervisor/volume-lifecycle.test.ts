@@ -211,7 +211,7 @@ test('a volume that is lost while the container stops changes nothing: it ends, 
   await waitFor('the drained', () => told.some(({ type }) => type === 'drained'))
 })
 
-test('whoever waits for the end of the boot is answered', async () => {
+test('clients that wait for the end of the boot are answered', async () => {
   const { life } = scene()
   let booted = false
   void life.whenBooted().then(() => {

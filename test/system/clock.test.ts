@@ -37,7 +37,7 @@ test('an alarm further away than a timer can count does not ring at once', async
   expect(rung).toBe(0)
 })
 
-test('a pause ends when its time is over or its signal is aborted, before or meanwhile, and leaves neither alarm nor listener', async () => {
+test('a pause ends when its time is over or its signal is aborted, before or during it, and leaves neither alarm nor listener', async () => {
   const clock = fakeClock()
   const stop = new AbortController()
   const listeners = (): number => getEventListeners(stop.signal, 'abort').length

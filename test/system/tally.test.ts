@@ -23,7 +23,7 @@ test('the first of a kind in a minute is written at once, and at its end how man
   ])
 })
 
-test('whoever makes up kinds gets no more than a hundred lines a minute', () => {
+test('a caller that invents kinds gets no more than a hundred lines a minute', () => {
   const clock = fakeClock()
   const written: [string, number][] = []
   const tally = new Tally<string>(clock, (entry, more) => written.push([entry, more]))

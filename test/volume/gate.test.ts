@@ -6,7 +6,7 @@ const after = (...events: readonly GateEvent[]): Gate =>
 const held: GateEvent = { type: 'lease', state: 'held', opened: true }
 const busy: GateEvent = { type: 'lease', state: 'busy', opened: true }
 
-test('what was found in the volume before the lease was lost counts for nothing when it is ours again', () => {
+test('a look at the volume from before the lease was lost is ignored when the lease is ours again', () => {
   const gate = after({ type: 'hooks-done' }, held, busy, held)
   expect(gate).toMatchObject({ at: 'looking', look: 2 })
   expect(stepGate(gate, { type: 'looked', look: 1 })).toEqual([gate])

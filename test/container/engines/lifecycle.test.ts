@@ -57,7 +57,7 @@ test.each([
   },
 )
 
-test('the first boot: default first, then by name; what is not a profile is skipped and said so', async () => {
+test('the first boot: default first, then by name; an entry that is not a profile is skipped and reported', async () => {
   await using box = await startContainer({
     files: {
       'profiles/zoe/config.yaml': '',

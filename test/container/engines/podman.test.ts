@@ -55,7 +55,7 @@ describe.skipIf(whyNot !== undefined)('under podman', () => {
     expect(await podman.ok('inspect', '--format', '{{.State.ExitCode}}', 'box')).toBe('0\n')
   })
 
-  test('what ran runs again after podman restart, and a stopped gateway stays stopped', async () => {
+  test('a running gateway runs again after podman restart, and a stopped one stays stopped', async () => {
     await podman.ok('run', '-d', '--name', 'box', 'hermes', 'gateway', 'run')
     await healthy()
     for (const name of ['on', 'off'])

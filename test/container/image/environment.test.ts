@@ -32,7 +32,7 @@ if (process.argv[3] === 'stay') setInterval(() => undefined, 1000)`
 /** Root's programs go without it (src/system/programs/own-node.ts). */
 const OF_OTHERS = ['OPTIND', 'NODE_OPTIONS']
 
-test('names that no shell knows, names that every shell minds and bytes that are no text reach main program, slots, services and hooks', async () => {
+test('names that no shell knows, names that every shell interprets and bytes that are not text reach main program, slots, services and hooks', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-environment-'))
   try {
     const hook = '#!/bin/sh\nprintf "p\\344ss\\303" >/run/s6/container_environment/LATIN\n'

@@ -59,7 +59,7 @@ test('--user 10000:10000 works without root', async () => {
   }
 })
 
-test('--user 1234 on a volume it cannot write is refused, and told what to do instead', async () => {
+test('--user 1234 on a volume it cannot write is refused, with what to do instead', async () => {
   await using box = await startContainer({ command: whoami, user: '1234', files: { 'config.yaml': lives() } })
   expect(await box.exit()).toBe(1)
   const { stdout, stderr } = await box.logs()

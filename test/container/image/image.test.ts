@@ -82,7 +82,7 @@ test('a good health check starts no Node; while no supervisor answers, the check
   expect(await box.ok('cat', '/run/hermes/health')).toBe(`healthy: the supervisor (pid ${next}) answers\n`)
 })
 
-test('the install belongs to root and nobody else can write it', async () => {
+test('the install belongs to root and no other user can write it', async () => {
   await using box = await startContainer({ entrypoint: ['sleep', '1000'] })
   const writable = 'find /opt/hermes /command /init /usr/bin/tini /etc/profile.d /etc/cont-init.d /etc/cont-finish.d'
   expect(await box.ok('sh', '-c', `${writable} \\( ! -uid 0 -o ! -type l -perm /022 \\)`)).toBe('')
@@ -90,7 +90,7 @@ test('the install belongs to root and nobody else can write it', async () => {
   expect(await box.ok('stat', '-c', '%u:%g', '/opt/data')).not.toBe('')
 })
 
-test('its programs start from code that its own Node has compiled, and that nobody else can write', async () => {
+test('its programs start from code that its own Node has compiled, and that only root can write', async () => {
   await using box = await startContainer({ entrypoint: ['sleep', '1000'] })
   const look = `
     const { readFileSync } = require('node:fs')

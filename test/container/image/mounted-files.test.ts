@@ -56,7 +56,7 @@ test('a file that is mounted read-only is left alone, and one sentence says so',
   expect(readFileSync(config, 'utf8')).toBe('gateway:\n  restart: always\n')
 })
 
-test('a profile on a read-only mount is parked with the reason; nothing is said about files that are not there', async () => {
+test('a profile on a read-only mount is parked with the reason; missing files are not reported', async () => {
   const profile = join(dir, 'coder')
   mkdirSync(profile)
   chownSync(profile, 10_000, 10_000)
@@ -97,7 +97,7 @@ test('where root cannot give it back, the slot is parked with the command that d
   expect(reason).toContain('chown -R 10000:10000 /opt/data/profiles/made')
 })
 
-test('.env and auth.json that others may read are closed at boot and at each start, and that is said', async () => {
+test('.env and auth.json that others may read are closed at boot and at each start, and that is logged', async () => {
   await using box = await startContainer({ command: ['gateway', 'run'] })
   await box.up('gateway-default')
   await box.ok('hermes', 'profile', 'create', 'coder')

@@ -80,7 +80,7 @@ test('a mounted directory of another user is given away with a line that says wh
   expect(await box.exit()).toBe(0)
 })
 
-test('a name that is no UTF-8 is given back like any other', async () => {
+test('a name that is not UTF-8 is given back like any other', async () => {
   using home = keptHome()
   mkdirSync(join(home.path, 'workspace'))
   // As an old Samba share writes "grün".
@@ -93,7 +93,7 @@ test('a name that is no UTF-8 is given back like any other', async () => {
   expect(lstatSync(Buffer.concat([name, Buffer.from('/inside')])).uid).toBe(10_000)
 })
 
-test('symlinks, second links and mounts are left alone, and said so', async () => {
+test('symlinks, second links and mounts are left alone, and that is logged', async () => {
   const home = freshHome()
   const outside = mkdtempSync(join(tmpdir(), 'hermes-outside-'))
   try {
@@ -282,7 +282,7 @@ test('an unwritable volume: exit 1 before the main program, with what to do', as
   }
 })
 
-test('a full volume: gateways keep running, it is said once, and logging resumes', async () => {
+test('a full volume: gateways keep running, it is reported once, and logging resumes', async () => {
   await using box = await startContainer({
     files: { 'config.yaml': lives('x') },
     tmpfs: { '/opt/data/logs': 'size=1m,mode=777' },
@@ -304,7 +304,7 @@ test('a full volume: gateways keep running, it is said once, and logging resumes
   ).toBe('yes\n')
 })
 
-test('a volume that is full at boot: its gateways start all the same, and what could not be written is said', async () => {
+test('a volume that is full at boot: its gateways start all the same, and failed writes are reported', async () => {
   await using box = await startContainer({
     command: ['gateway', 'run'],
     entrypoint: ['sh', '-c', 'cat /dev/zero >/full/filler 2>/dev/null; exec /init "$@"', 'sh'],

@@ -75,7 +75,7 @@ test('a missing install is 127', async () => {
   expect(await box.exec(['hermes', 'version'])).toMatchObject({ code: 127 })
 })
 
-test('what runs after the drop has no capability, and cannot get root back', async () => {
+test('a program that runs after the drop has no capability, and cannot get root back', async () => {
   const script = [
     'grep -E "^Cap(Eff|Prm|Amb)" /proc/self/status',
     'setpriv --reuid 0 true 2>/dev/null && echo became root',
@@ -97,7 +97,7 @@ test('what runs after the drop has no capability, and cannot get root back', asy
   )
 })
 
-test('NODE_OPTIONS of a root docker exec runs nobody’s code', async () => {
+test('NODE_OPTIONS of a root docker exec runs no code of other users', async () => {
   await using box = await startContainer({
     files: { 'evil.js': 'require("fs").writeFileSync("/opt/data/ran-as", String(process.getuid()))' },
   })

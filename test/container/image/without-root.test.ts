@@ -73,7 +73,7 @@ describe.each(WAYS)('%s', (_, uid, options, runDir) => {
   })
 })
 
-test('what an earlier version left of a container environment in the volume is removed at the next boot, and that is said', async () => {
+test('the container environment that an earlier version left in the volume is removed at the next boot, and that is logged', async () => {
   using home = homeOf(10_000)
   const old = join(home.path, 'run')
   mkdirSync(join(old, 'environment'), { recursive: true })

@@ -265,7 +265,7 @@ test('a dashboard that is the main program gets its secrets the same way', async
   expect(await probe(box, await pidOf(box, 'lib/hermes[.]cjs*dashboard'))).toEqual(NOTHING)
 })
 
-test('a secret in config.yaml or .env, which gateways can write, lets nobody in, and is named with the variable to set', async () => {
+test('a secret in config.yaml or .env, which gateways can write, grants no access, and is named with the variable to set', async () => {
   await using box = await startContainer({
     files: {
       'config.yaml': `${lives()}dashboard:\n  basic_auth_username: me\n  basic_auth_password: planted\n  allowed_users: me, you\n`,

@@ -36,7 +36,7 @@ async function rootShell(): Promise<Terminal> {
 const typed = async (): Promise<string> => (await box.exec(['cat', '/tmp/typed'])).stdout
 const forget = (): Promise<string> => box.ok('rm', '-f', '/tmp/typed')
 
-test('s6-setuidgid keeps the terminal, as s6’s own does: who is started by it may type into root’s shell', async (context) => {
+test('s6-setuidgid keeps the terminal, as s6’s own does: a program that it starts may type into root’s shell', async (context) => {
   const switchedOff = (await box.exec(['cat', '/proc/sys/dev/tty/legacy_tiocsti'])).stdout.trim() === '0'
   context.skip(switchedOff, 'this kernel lets nobody type into a terminal (dev.tty.legacy_tiocsti)')
   await forget()
@@ -67,7 +67,7 @@ test.each(['</dev/null', '| cat', '2>&1 | cat', '</dev/null 2>&1 | cat'])(
   },
 )
 
-test('what an editor is given is another terminal and session, of the same size, and follows it', async () => {
+test('an editor gets another terminal and session, of the same size, which follows the first', async () => {
   await using screen = await rootShell()
   const look = 'tty; stty size; trap "stty size; echo resized" WINCH; echo looked; while :; do sleep 0.1; done'
   await box.ok('sh', '-c', `printf '#!/bin/sh\\n%s\\n' '${look}' >/usr/local/bin/look && chmod 755 /usr/local/bin/look`)
@@ -110,7 +110,7 @@ test('Ctrl-C, Ctrl-Z, fg, Ctrl-D and exit codes are as ever', async () => {
   expect(seen).toMatch(/hermes \d+\.\d+\.\d+[^\r\n]*\r\n/)
 })
 
-test('what is no terminal passes untouched, in both directions', async () => {
+test('a stream that is not a terminal passes untouched, in both directions', async () => {
   await using screen = await rootShell()
   screen.type(
     'hermes version >/tmp/out 2>/tmp/err; hermes version | od -c | tail -n 2; od -c /tmp/out | tail -n 2; echo "done"\n',

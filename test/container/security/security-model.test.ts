@@ -99,7 +99,7 @@ describe('a privileged container', () => {
   test.each([
     ['an ordinary one', {}],
     ['one that may mount', { capAdd: ['SYS_ADMIN'] }],
-  ])('%s is none, and says nothing of it', async (_, options) => {
+  ])('%s is not a privileged container, and logs no warning', async (_, options) => {
     await using box = await startContainer({ command: ['true'], ...options })
     expect(await box.exit()).toBe(0)
     expect(await saidIn(box)).toEqual([])

@@ -14,7 +14,7 @@ test.each(['', '0', 'no', 'ture'])('HERMES_DASHBOARD=%o: the slot is listed and 
   expect((await box.logs()).stderr.includes('HERMES_DASHBOARD: expected 1')).toBe(value === 'ture')
 })
 
-test('HERMES_DASHBOARD=1 with a provider: up, restarted after kill -9, on the port it was told', async () => {
+test('HERMES_DASHBOARD=1 with a provider: up, restarted after kill -9, on the configured port', async () => {
   await using box = await startContainer({
     files,
     env: { ...password, HERMES_DASHBOARD: '1', HERMES_DASHBOARD_PORT: '9444' },

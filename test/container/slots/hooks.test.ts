@@ -246,7 +246,7 @@ test.each([
   }
 })
 
-test('a read-only mount can be changed by nobody, whatever its modes say; a mount of the same files that can be written is another way in', async () => {
+test('no user can change a read-only mount, whatever its modes are; a writable mount of the same files is another way in', async () => {
   // As kubelet lays out a ConfigMap.
   const map = mkdtempSync(join(tmpdir(), 'hermes-map-'))
   mkdirSync(join(map, '..1'), { mode: 0o755 })

@@ -161,7 +161,7 @@ test.each([
   },
 )
 
-test('a lease of a container that is gone holds nobody up', async () => {
+test('a lease of a container that is gone delays no other container', async () => {
   const text = `${'hermes lease: instance=gone host=other counter=4711'.padEnd(255)}\n`
   await using box = await startContainer({ files: { ...files, 'run.lease': text } })
   await box.up('gateway-default', { deadlineMs: 5000 })

@@ -81,7 +81,7 @@ test('HERMES_GATEWAY_NO_SUPERVISE=1 does the same', async () => {
   expect(reason).toContain("the container's main program")
 })
 
-test('a gateway that is the main program is told as such, and start, stop and restart say what to do instead', async () => {
+test('a gateway that is the main program is shown as such, and start, stop and restart name the command to use instead', async () => {
   await using box = await startContainer({
     command: ['gateway', 'run', '--no-supervise'],
     files: { 'config.yaml': lives(), desired_state: 'running\n' },

@@ -43,7 +43,7 @@ test('they say what is wrong, with exit codes of s6', async () => {
   expect(await box.exec(['/command/s6-svc', '-X', dir])).toMatchObject({ code: 100 })
 })
 
-test('as root they follow nobody’s links: they have dropped before they look', async () => {
+test('as root they follow no links of other users: they have dropped root before they look', async () => {
   const trap =
     'mkdir -p /tmp/t/supervise; ln -sf /etc/shadow /tmp/t/supervise/status; mkfifo /tmp/t/supervise/control; echo laid; exec sleep 1000'
   await using box = await startContainer({

@@ -113,7 +113,7 @@ test.each([
   await box.up('gateway-default')
 })
 
-test('a socket that nobody reads stalls nothing; its reader gets whole lines later, and is told how many are missing', async () => {
+test('a socket without a reader stalls nothing; its reader gets whole lines later, and the number of missing ones', async () => {
   using out = keptHome()
   const noisy = 'yes "$(printf %099d)" | head -n 50000; echo finished; exec sleep 1000'
   await using box = await startContainer({

@@ -8,7 +8,7 @@ const texts = (buffer: LogBuffer) =>
   buffer.shown.map((entry) => (entry.kind === 'line' ? entry.text : `gap ${entry.missed ?? '?'}`))
 
 describe('the bound', () => {
-  test('beyond it the oldest lines go, and it is told how many of them were shown', () => {
+  test('beyond it the oldest lines go, and it returns how many of them were shown', () => {
     const buffer = new LogBuffer(5)
     buffer.append(lines(0, 4))
     buffer.setFilter({ text: 'line', level: 'all' })

@@ -84,7 +84,7 @@ describe('server-sent events', () => {
       expect(pieces.flatMap(read)).toEqual(whole)
     }
   })
-  test('an event without data is none, and gives its name to no other', () => {
+  test('an event without data is ignored, and its name does not pass to another', () => {
     expect(eventReader()('event: odd\n\ndata: x\n\n')).toEqual([{ name: 'message', data: 'x' }])
   })
 })

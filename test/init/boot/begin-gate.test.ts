@@ -53,7 +53,7 @@ test('busy: nothing in the volume is touched before it is free', async () => {
   expect([told, looks]).toEqual([['lease busy', 'lease held', 'begin'], ['prepare']])
 })
 
-test('busy is said with its reason: another container, or something in the lease’s place', async () => {
+test('busy is logged with its reason: another container, or something in the lease’s place', async () => {
   const other = scene('busy')
   await other.gate.open()
   expect(other.said).toEqual(['another container is using /home: the gateways wait here until it stops'])
@@ -64,7 +64,7 @@ test('busy is said with its reason: another container, or something in the lease
   ])
 })
 
-test('lost and found again: not begun in between, and told to begin again', async () => {
+test('lost and found again: not begun in between, and begin is sent again', async () => {
   const { gate, told } = scene('held')
   await gate.open()
   gate.hooksDone()
@@ -85,7 +85,7 @@ test('lost while the hooks run: they end, and nothing begins before the volume i
   expect([told.slice(2), gate.begun]).toEqual([['lease held', 'begin'], true])
 })
 
-test('lost while it is being prepared: the supervisor is not told that it is held, and does not begin', async () => {
+test('lost while it is being prepared: the supervisor is not notified that it is held, and does not begin', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
   const { gate, told, looks } = scene('held', { prepared: promise })
   const opened = gate.open()

@@ -46,7 +46,7 @@ test.each([
   expect(exitCode.read()).toBe(expected)
 })
 
-test('a link, a FIFO or nothing in its place says nothing, and nobody waits', () => {
+test('a link, a FIFO or nothing in its place gives no code, and nothing waits for it', () => {
   writeFileSync(join(dir, 'other'), '5')
   rmSync(file)
   expect(exitCode.read()).toBeUndefined()
@@ -62,7 +62,7 @@ test('a huge file costs nothing', () => {
   expect(exitCode.read()).toBeUndefined()
 })
 
-test('what an earlier life left is gone', () => {
+test('the code of an earlier run of the container is gone', () => {
   rmSync(join(dir, 'results'), { recursive: true })
   symlinkSync('/etc', join(dir, 'results'))
   make()

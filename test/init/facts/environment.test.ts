@@ -17,7 +17,7 @@ const inDirectory = (use: (dir: string) => void): void => {
   }
 }
 
-test('what the wrapper renamed gets its name back, what its shell added goes', () => {
+test('variables that the wrapper renamed get their names back, those that its shell added are removed', () => {
   const env = {
     HERMES_SAVED_NODE_OPTIONS: '--x',
     HERMES_SAVED_LD_PRELOAD: '',
@@ -34,7 +34,7 @@ test('a default holds where the container says nothing, or nothing of use', () =
   expect(containerEnvironment({ A: '', B: '', C: 'c' }, { A: 'a', C: 'd' })).toEqual({ A: 'a', B: '', C: 'c' })
 })
 
-test('what is stored is read back, whatever it holds; names that are no file names are left out', () => {
+test('stored variables are read back, whatever they hold; names that cannot be file names are left out', () => {
   inDirectory((dir) => {
     const values = { A: '', B: 'two\nlines\n', C: ' ü " \' \\ ', 'D.E-F': 'x', [`${'G'.repeat(200)}`]: 'long' }
     storeEnvironment(dir, { ...values, 'a/b': 'x', '..': 'x', '.hidden': 'x', '': 'x', ['H'.repeat(300)]: 'x' })
@@ -73,7 +73,7 @@ test('with-contenv, when root runs it, leaves out what root’s other programs g
   expect(/roots=' (.*) '/.exec(script)?.[1]?.split(' ')).toEqual(['PATH', ...ROOT_GOES_WITHOUT])
 })
 
-test('what npm adds to the environment of its scripts is taken out again, and only under npm', () => {
+test('variables that npm adds to the environment of its scripts are removed again, and only under npm', () => {
   const own = { HOME: '/home/me', MY_OWN: '1', EDITOR: 'nano', NODE: '/my/node', PATH: '/usr/local/bin:/usr/bin' }
   const npms = {
     npm_lifecycle_event: 'start',

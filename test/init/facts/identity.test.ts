@@ -20,7 +20,7 @@ describe('the ids that are asked for', () => {
   })
 
   test.each(['0', '-1', '65535', '1.5', 'root', '10 00', '0x10', '1e3', ' 5', '00000000001'])(
-    '"%s" is no id',
+    '"%s" is not an id',
     (text) => {
       expect(() => requestedIds({ PGID: text })).toThrow(`PGID: expected a whole number from 1 to 65534, got "${text}"`)
     },
@@ -47,7 +47,7 @@ describe('supplementary groups', () => {
     expect(groups).toEqual([4, 29, 44, 998, 4567])
   })
 
-  test('a docker.sock of group 0 makes nobody a member of it, and the primary group is not named twice', () => {
+  test('a docker.sock of group 0 adds no membership, and the primary group is not named twice', () => {
     expect(supplementaryGroups({ groupFile: '', user: 'hermes', gid: 5, own: [5], dockerSocketGid: 0 })).toEqual([])
   })
 })
@@ -97,7 +97,7 @@ describe('a privileged container', () => {
   })
 })
 
-test('setpriv is told everything, also that there are no groups', () => {
+test('setpriv gets every part of the identity, also that there are no groups', () => {
   const identity = { uid: 1, gid: 2, groups: [3, 4], user: 'hermes', home: '/' }
   expect(setprivPrefix(identity).join(' ')).toBe('/usr/bin/setpriv --reuid 1 --regid 2 --groups 3,4 --')
   expect(setprivPrefix({ ...identity, groups: [] }).join(' ')).toBe(
@@ -110,11 +110,11 @@ describe('passwd and group', () => {
     'root:x:0:0:root:/root:/bin/bash\nnode:x:1000:1000::/home/node:/bin/sh\nhermes:x:10000:10000:Hermes:/opt/data:/bin/zsh\n'
   const account = { user: 'hermes', uid: 10_000, gid: 10_000, home: '/opt/data' }
 
-  test('what says so already stays as it is', () => {
+  test('a file that already has the entry stays as it is', () => {
     expect(withUser(passwd, account)).toBe(passwd)
   })
 
-  test('a remap keeps home and shell, and comes before whoever has that uid: the first name counts', () => {
+  test('a remap keeps home and shell, and comes before another user with that uid: the first name counts', () => {
     expect(
       withUser(passwd, { ...account, uid: 1000, gid: 100 })
         .split('\n')
@@ -126,7 +126,7 @@ describe('passwd and group', () => {
     ])
   })
 
-  test('a remap of ids nobody has stays in its place', () => {
+  test('a remap of ids that no other user has stays in its place', () => {
     expect(withUser(passwd, { ...account, uid: 5 })).toBe(passwd.replace('hermes:x:10000', 'hermes:x:5'))
   })
 

@@ -66,7 +66,7 @@ describe.skipIf(why !== undefined)(`listeners whom only root may tell (${why ?? 
     expect(execFileSync('cat', [file], { encoding: 'utf8' })).toBe('')
   })
 
-  test('one that nobody reads any more is removed; a slot without a directory is nothing', () => {
+  test('one without a reader is removed; a slot without a directory is ignored', () => {
     const gone = event()
     execFileSync('mkfifo', ['-m', '600', gone])
     notifyListeners(join(dir, 'slot'), 'u', RUNTIME)

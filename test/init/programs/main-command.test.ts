@@ -13,7 +13,7 @@ const facts = {
   isProgram: (file: string) => file === '/bin/sh' || file === '/bin/status',
 }
 
-describe('what the container’s arguments mean', () => {
+describe('the meaning of the container’s arguments', () => {
   test.each([
     [[], []],
     [
@@ -47,7 +47,7 @@ describe('what the container’s arguments mean', () => {
     expect(mainCommand({ ...facts, argv: [], hasTerminal: true })).toEqual(['HERMES'])
   })
 
-  test('the dashboard as main program is told by its word', () => {
+  test('the dashboard as main program is recognized by its name', () => {
     expect([['dashboard'], ['hermes', 'dashboard'], ['gateway', 'dashboard'], []].map(isDashboard)).toEqual([
       true,
       true,

@@ -177,7 +177,7 @@ describe('a life of the supervisor', () => {
     expect(warned).toEqual(['the supervisor (pid 1) has not answered for 30 s; it is killed'])
   })
 
-  test('one that answers lives for ever', async () => {
+  test('one that answers is never killed', async () => {
     const { clock, life } = await scene()
     await life(1).says({ type: 'hello', v: 1 })
     for (let n = 0; n < 20; n++) {
@@ -251,11 +251,11 @@ describe('a life of the supervisor', () => {
   })
 })
 
-describe('what a supervisor is told', () => {
+describe('the messages that a supervisor gets', () => {
   const hello = { type: 'hello', v: 1 } as const
   const note = (text: string): ToSupervisor => ({ type: 'note', level: 'info', text })
 
-  test('what the one before it has left comes before everything else, as fast as it reads', async () => {
+  test('the memory of its predecessor comes before everything else, as fast as it reads', async () => {
     const { life, kept, supervisor } = await scene()
     const text = 'x'.repeat(100_000)
     for (let i = 0; i < 200; i++) kept.push({ type: 'kept', name: `s${i}`, text })

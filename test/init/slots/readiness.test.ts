@@ -29,7 +29,7 @@ test('a newline anywhere is readiness, once, and the descriptor goes', async () 
   closeSync(write)
 })
 
-test('what a service wrote just before its end counts, though nobody has read it yet', () => {
+test('a newline that a service wrote just before its end counts, even if it was not read yet', () => {
   const { write, readiness, count } = scene()
   writeSync(write, '\n')
   readiness.finish()
@@ -37,7 +37,7 @@ test('what a service wrote just before its end counts, though nobody has read it
   closeSync(write)
 })
 
-test('an end without a newline is no readiness', async () => {
+test('an end without a newline does not count as readiness', async () => {
   const { write, readiness, count, isOpen } = scene()
   writeSync(write, 'almost')
   closeSync(write)

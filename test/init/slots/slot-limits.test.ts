@@ -49,7 +49,7 @@ test.each([
       mkdirSync(join(dir, 'cgroup.subtree_control'))
     },
   ],
-])('with %s there is no limit by cgroup, and nothing is said', (_, prepare) => {
+])('with %s there is no limit by cgroup, and nothing is logged', (_, prepare) => {
   prepare()
   const { limits, warnings } = limitsOf({})
   expect([limits.prefix('gateway-a'), warnings]).toEqual([[], []])

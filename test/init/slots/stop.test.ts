@@ -145,7 +145,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
 }
 
 describe('stop', () => {
-  test('a process table that cannot be read is said once; slots and main are told, waited for and killed all the same', async () => {
+  test('a process table that cannot be read is reported once; slots and main are signalled, waited for and killed all the same', async () => {
     const s = scene()
     s.hide()
     s.slot(10, 'TERM', 60_000, ['TERM'])
@@ -184,7 +184,7 @@ describe('stop', () => {
     expect(s.said).toEqual([])
   })
 
-  test('with nobody there it is over at once', async () => {
+  test('without other processes it is over at once', async () => {
     expect(await scene().after(10)).toBeLessThanOrEqual(10)
   })
 
@@ -198,7 +198,7 @@ describe('stop', () => {
     expect(s.stop().wasKilled(10)).toBe(true)
   })
 
-  test('nobody gets longer than the total less the time for the logs', async () => {
+  test('no process gets longer than the total less the time for the logs', async () => {
     const s = scene({ totalMs: 4_000 })
     s.slot(10, 'TERM', 60_000, [])
     s.setMain(11, [])
@@ -241,7 +241,7 @@ describe('stop', () => {
     expect(s.sent).toEqual(['TERM 20', 'CONT 20'])
   })
 
-  test('not PID 1: what does not descend from us is none of our business', async () => {
+  test('not PID 1: processes that do not descend from us are left alone', async () => {
     const s = scene({ pid1: false })
     s.add(20, 'neighbour', [], 0)
     s.slot(10, 'TERM', 1_000, ['TERM'])
@@ -249,7 +249,7 @@ describe('stop', () => {
     expect(s.sent).toEqual(['TERM 10', 'CONT 10'])
   })
 
-  test('what not even KILL ends does not keep the container from ending, and is named', async () => {
+  test('a process that not even KILL ends does not keep the container from ending, and is named', async () => {
     const s = scene({ totalMs: 3_000 })
     s.setMain(10, 'nothing')
     expect(await s.after(2_500)).toBeLessThanOrEqual(2_020)
@@ -304,7 +304,7 @@ describe('services at the stop', () => {
     expect(await s.after(4_000)).toBeLessThanOrEqual(6_550)
   })
 
-  test('a logger sees the end of its input, and is told a second later if that was not enough', async () => {
+  test('a logger sees the end of its input, and gets the stop signal a second later if that was not enough', async () => {
     const s = scene()
     s.slot(10, 'TERM', 5_000, ['TERM'], 0)
     s.loggers.add('slot-10')
@@ -322,7 +322,7 @@ describe('services at the stop', () => {
     expect(s.said).toContainEqual(expect.stringContaining('a bug while stopping: Error: no foreseen error'))
   })
 
-  test('what a service has started in its session is its own to end', async () => {
+  test('the processes that a service has started in its session are its own to end', async () => {
     const s = scene()
     s.slot(10, 'TERM', 5_000, ['TERM'], 0)
     s.add(11, 'worker', ['TERM'], 10, 10)

@@ -78,7 +78,7 @@ test('the file is moved aside before it passes 5 MB, and three old ones are kept
   journal.close()
 })
 
-test('a file that cannot be written is said once on the console, and written again when it can', () => {
+test('a file that cannot be written is reported once on the console, and written again when it can be', () => {
   const { journal, console, file } = makeJournal()
   mkdirSync(file, { recursive: true }) // a directory in its place
   journal.open(file)

@@ -125,7 +125,7 @@ describe('profiles', () => {
       expect((await ask('POST', `/api/slots/${slot}`, { action: 'stop' })).code).toBe(404)
   })
 
-  test('deaths are told with their exit codes', async () => {
+  test('deaths are listed with their exit codes', async () => {
     const { deaths } = await waitFor('a death', async () => {
       const found = await get('/api/profiles/frail/deaths')
       return found.deaths.length > 0 && found
@@ -136,7 +136,7 @@ describe('profiles', () => {
 })
 
 describe('logs', () => {
-  test('are read page by page to the first line, whatever rotates meanwhile', async () => {
+  test('are read page by page to the first line, even across rotations', async () => {
     const dir = join(hermes.home, 'logs', 'gateways', 'frail')
     const stamp = (n: number): string => `2026-01-01T00:00:${String(n % 60).padStart(2, '0')}.000Z line ${n}\n`
     const lines = (from: number, to: number): string =>
@@ -228,7 +228,7 @@ describe('the stream of events', () => {
     expect(profiles.find(({ name }: { name: string }) => name === 'coder').usage.memory_bytes).toBeGreaterThan(0)
   })
 
-  test('tells a board that has changed, whoever changed it', async () => {
+  test('reports a board that has changed, no matter which program changed it', async () => {
     const headers = { 'X-Hermes-Token': pageToken((await dashboard.ask('/login')).body) }
     await cliJson('kanban', 'create', 'made', 'before')
     using reader = await readEvents(dashboard.port, '/api/events', headers)

@@ -77,7 +77,7 @@ test.each<Refused>([
   expect(said()).toMatch(says)
 })
 
-test('a port that is taken ends it with 1, so that its slot tries again, a key that is none with 78; a line names them', async () => {
+test('a port that is taken ends it with 1, so that its slot tries again, an invalid key with 78; a line names them', async () => {
   await using hermes = await startHermes({ profiles: [] })
   await using first = await startDashboard(hermes)
   const endOf = async (args: readonly string[], code: number): Promise<string> => {
@@ -112,7 +112,7 @@ test('in its slot it waits for a port that is taken, and says who has it', async
   await waitFor('the dashboard to listen', async () => (await hermes.slot('dashboard'))?.state === 'up')
 })
 
-test('what is wrong with a request is told by its key', async () => {
+test('a fault in a request is reported with its key', async () => {
   await using hermes = await startHermes({ profiles: [] })
   await using dashboard = await startDashboard(hermes, { args: ['--host', '0.0.0.0'], env: password })
   const detail = async (json: unknown) =>

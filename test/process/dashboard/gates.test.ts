@@ -82,7 +82,7 @@ describe('where a log-in is needed', () => {
     expect((await dashboard.ask(path)).code).toBe(200)
   })
 
-  test('files of the page are open, and live for ever in caches', async () => {
+  test('files of the page are open, and caches keep them permanently', async () => {
     const answer = await dashboard.ask('/assets/page-1a2b.js')
     expect(answer).toMatchObject({ code: 200, body: 'console.log("page")\n' })
     expect(answer.headers['cache-control']).toBe('public, max-age=31536000, immutable')
@@ -208,7 +208,7 @@ describe('where a log-in is needed', () => {
     }
   })
 
-  test('a cookie that is none ends with every variant of it taken back', async () => {
+  test('an invalid cookie is deleted in every variant', async () => {
     const answer = await dashboard.ask('/api/profiles', { headers: { cookie: 'hermes_session_at=made.up' } })
     expect(answer.code).toBe(401)
     expect(answer.json()).toEqual({
@@ -242,7 +242,7 @@ describe('where a log-in is needed', () => {
       expect((await one.ask('/api/auth/me', { headers: { cookie } })).code).toBe(200)
   })
 
-  test('an address that is none is a page for people, and JSON for programs', async () => {
+  test('an unknown address gets a page for people, and JSON for programs', async () => {
     const { cookie } = await signIn(dashboard)
     const ask = (path: string, Accept: string) => dashboard.ask(path, { headers: { cookie, Accept } })
     const page = await ask('/no/such/page', 'text/html,*/*')
@@ -255,7 +255,7 @@ describe('where a log-in is needed', () => {
       expect((await ask(path, accept)).json().error).toBe('not_found')
   })
 
-  test('a session that was changed, or sealed for something else, is none', async () => {
+  test('a session that was changed, or sealed for something else, is invalid', async () => {
     const cookies = (await logIn(dashboard)).cookies()
     const at = cookies.hermes_session_at ?? ''
     const flipped = `${at.slice(0, 20)}${at[20] === 'A' ? 'B' : 'A'}${at.slice(21)}`
@@ -264,7 +264,7 @@ describe('where a log-in is needed', () => {
     }
   })
 
-  test('every log-in is a new session: nobody can plant one', async () => {
+  test('every log-in is a new session, so that none can be planted', async () => {
     const planted = 'hermes_session_at=planted; hermes_session_rt=planted'
     const first = (await logIn(dashboard, { headers: { cookie: planted } })).cookies()
     const second = (await logIn(dashboard, { headers: { cookie: cookieHeader(first) } })).cookies()
@@ -319,7 +319,7 @@ describe('where a log-in is needed', () => {
     expect(again.json().reason).toBe('invalid_or_expired_session')
   })
 
-  test('a log-out ends what the session watches, and nobody else’s', async () => {
+  test('a log-out ends the streams of the session, and of no other session', async () => {
     const [leaving, staying] = [await signIn(dashboard), await signIn(dashboard)]
     using ended = await readEvents(dashboard.port, '/api/events', { cookie: leaving.cookie })
     using other = await readEvents(dashboard.port, '/api/events', { cookie: staying.cookie })
@@ -350,7 +350,7 @@ describe('where a log-in is needed', () => {
     ['Origin: null', { Origin: 'null' }, 'bad_origin'],
     ['our Origin without the token', { Origin: 'ours' }, 'bad_token'],
     ['our Origin with the token of nobody', { Origin: 'ours', 'X-Hermes-Token': 'x' }, 'bad_token'],
-  ])('a change with %s is refused, whoever has the cookie', async (_, headers, error) => {
+  ])('a change with %s is refused, even with the cookie', async (_, headers, error) => {
     const { cookie, token } = await signIn(dashboard)
     const sent = Object.fromEntries(
       Object.entries({ cookie, ...headers }).map(([name, value]) => [
@@ -380,7 +380,7 @@ describe('where a log-in is needed', () => {
     }
   })
 
-  test('before a log-in nobody may send more than a name and a password', async () => {
+  test('before a log-in a client may send no more than a name and a password', async () => {
     const json = { username: 'me', password: 'x'.repeat(100_000) }
     const answer = await dashboard.ask('/auth/password-login', {
       method: 'POST',
@@ -577,7 +577,7 @@ describe('behind a proxy', () => {
     expect((await dashboard.ask('/api/profiles', { headers: forwarded })).json().login_url).toBe('/hermes/login')
   })
 
-  test.each(['//evil.example', 'hermes', '/a/../b', '/"><script>'])('the prefix %o is none', async (prefix) => {
+  test.each(['//evil.example', 'hermes', '/a/../b', '/"><script>'])('the prefix %o is ignored', async (prefix) => {
     await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.1' })
     const answer = await dashboard.ask('/', { headers: { 'X-Forwarded-Prefix': prefix } })
     expect(answer.headers.location).toBe('/login?next=%2F')
@@ -590,7 +590,7 @@ describe('behind a proxy', () => {
     expect(answer.headers['set-cookie']?.[0]).toContain('; Path=/tools/hermes; ')
   })
 
-  test('one that nobody trusts is not believed', async () => {
+  test('an untrusted one is not believed', async () => {
     await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '10.0.0.0/8' })
     const headers = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Prefix': '/x', Origin: dashboard.origin }
     expect(names(await logIn(dashboard, { headers }))).toEqual(['hermes_session_at', 'hermes_session_rt'])

@@ -165,7 +165,7 @@ describe('the way back is refused', () => {
     expect((await dashboard.ask(back, { headers: { cookie: 'hermes_session_pkce=made.up' } })).code).toBe(400)
   })
 
-  test('with the cookie of another log-in: nobody is signed in by a link', async () => {
+  test('with the cookie of another log-in: a link signs no user in', async () => {
     await using provider = await identityProvider()
     await using dashboard = await dashboardFor(provider.issuer)
     const attackers = await begin(dashboard)
@@ -476,7 +476,7 @@ test.each([
   expect(new URL((await begin(dashboard)).location).searchParams.get('scope')).toBe(scope)
 })
 
-test('what anybody can do as often as they like is limited, and cannot wash the audit log away', async () => {
+test('entries that any client can cause are limited, and cannot wash the audit log away', async () => {
   await using provider = await identityProvider()
   await using dashboard = await dashboardFor(provider.issuer)
   await provider.down()

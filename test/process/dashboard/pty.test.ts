@@ -44,7 +44,7 @@ test('a terminal that its program has closed may be resized and written to: noth
   }
 })
 
-test('what is typed while the program does not read waits without holding anything up, and arrives whole', async () => {
+test('input that is typed while the program does not read waits without delaying anything, and arrives whole', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-pty-'))
   const typed = 'a pasted line, no two are wanted\r'.repeat(10_000)
   const pty = await shell(`
@@ -81,7 +81,7 @@ test('after the end of the program, resizing, writing and ending do nothing', as
 
 // As in a container that was started without CAP_KILL; what `sudo` has become there may not be signalled by us.
 test.skipIf(process.getuid?.() !== 0)(
-  'ending a terminal ends what we may signal, whoever else’s program is on it (needs root)',
+  'ending a terminal ends the programs that we may signal, even if programs of other users are on it (needs root)',
   async () => {
     const { stdout } = await promisify(execFile)('setpriv', [
       '--bounding-set=-kill',

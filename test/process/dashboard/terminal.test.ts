@@ -183,7 +183,7 @@ test('ten terminals may be open, and another one when one of them is closed', as
   await waitFor('room for another', () => opened(openSocket(dashboard, token)))
 })
 
-test('a paste of any size holds nobody up, and reaches the program whole', async () => {
+test('a paste of any size delays no other client, and reaches the program whole', async () => {
   const config = join(hermes.home, 'config.yaml')
   const before = readFileSync(config)
   writeFileSync(config, JSON.stringify({ agent: { command: ['sh', '-c', 'echo "asked: $(wc -c) bytes"'] } }))
@@ -202,7 +202,7 @@ test('a paste of any size holds nobody up, and reaches the program whole', async
   writeFileSync(config, before)
 })
 
-test('a message that is none closes the socket, and the dashboard goes on', async () => {
+test('an invalid message closes the socket, and the dashboard goes on', async () => {
   await using dashboard = await start()
   const token = await tokenOf(dashboard)
   for (const message of ['', '{}', '{"cols":1e9,"rows":1}', 'x'.repeat(200_000)]) {

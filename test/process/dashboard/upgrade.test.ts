@@ -97,7 +97,7 @@ describe.each([
   })
 })
 
-test('without its switch there is no terminal, for whoever may ask', async () => {
+test('without its switch there is no terminal, even for a user who may ask for one', async () => {
   await using dashboard = await start({})
   const close = { Connection: 'Upgrade, close' }
   expect((await handshake(dashboard, await tokenOf(dashboard), { headers: close })).code).toBe(404)

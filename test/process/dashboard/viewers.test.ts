@@ -36,7 +36,7 @@ const countBytes = (port: number, path: string, headers: Readonly<Record<string,
     asked.end()
   })
 
-test('a slot that writes faster than anybody reads: viewers get some lines, and are told how many they missed', async () => {
+test('a slot that writes faster than its viewers read: they get some lines, and the number of those they missed', async () => {
   await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
   await using dashboard = await startDashboard(hermes)
   using reader = await readEvents(dashboard.port, '/api/profiles/loud/logs/follow', await tokenOf(dashboard))
@@ -46,7 +46,7 @@ test('a slot that writes faster than anybody reads: viewers get some lines, and 
   expect(reader.events.every(({ data }) => JSON.stringify(data).length < 200_000)).toBe(true)
 })
 
-test('a viewer that stops reading costs nobody anything, and hears what it missed when it reads again', async () => {
+test('a viewer that stops reading affects no other client, and gets what it missed when it reads again', async () => {
   await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
   await using dashboard = await startDashboard(hermes)
   const headers = await tokenOf(dashboard)
@@ -87,7 +87,7 @@ test('fifty viewers of loud logs cost the server what it may have, 60 MB, and no
   await waitFor('less than 60 MB', () => pssKb() < 60_000 || Promise.reject(new Error(`${pssKb()} kB`)))
 })
 
-test('when the last viewer has gone nobody follows: neither the slot nor the events', async () => {
+test('when the last viewer has gone, neither the slot nor the events are followed', async () => {
   await using hermes = await startHermes({ profiles: [{ name: 'loud', gateway: loud }] })
   await using dashboard = await startDashboard(hermes)
   const headers = await tokenOf(dashboard)
@@ -116,7 +116,7 @@ test('viewers that leave as soon as they have come leave nothing behind that wou
   expect(await within('the dashboard to stop', dashboard.stop())).toMatchObject({ code: 0 })
 })
 
-test('half a request is cut; others are answered meanwhile', async () => {
+test('half a request is cut off; others are answered before that', async () => {
   await using hermes = await startHermes({ profiles: [] })
   await using dashboard = await startDashboard(hermes)
   const closed = (text: string): Promise<string> =>

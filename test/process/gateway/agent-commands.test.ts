@@ -95,20 +95,23 @@ describe('chat', () => {
       'hermes: warning: the answer was cut off by the endpoint\'s content filter (finish_reason "content_filter")\n',
     ],
     ['stop', ''],
-  ])('an answer that ends with %s is printed, and what cut it off is said beside it', async (finish, stderr) => {
-    configure(openAi())
-    const choice = (more: object) => ({ choices: [{ index: 0, finish_reason: finish, ...more }] })
-    const whole = JSON.stringify(choice({ message: { content: 'Half a sen' } }))
-    for (const behaviour of [
-      { do: 'stream', events: [choice({ delta: { content: 'Half a sen' } }), 'data: [DONE]\n\n'] },
-      { do: 'say', status: 200, type: 'application/json', body: whole },
-    ] as const) {
-      upstream.behave(behaviour)
-      expect(await run(['chat', '-q', 'Hi'])).toEqual({ code: 0, stdout: 'Half a sen\n', stderr })
-    }
-    const { warning } = JSON.parse((await run(['--json', 'chat', '-q', 'Hi'])).stdout)
-    expect(warning === undefined ? '' : `hermes: warning: ${warning}\n`).toBe(stderr)
-  })
+  ])(
+    'an answer that ends with %s is printed, and the cause that cut it off is reported beside it',
+    async (finish, stderr) => {
+      configure(openAi())
+      const choice = (more: object) => ({ choices: [{ index: 0, finish_reason: finish, ...more }] })
+      const whole = JSON.stringify(choice({ message: { content: 'Half a sen' } }))
+      for (const behaviour of [
+        { do: 'stream', events: [choice({ delta: { content: 'Half a sen' } }), 'data: [DONE]\n\n'] },
+        { do: 'say', status: 200, type: 'application/json', body: whole },
+      ] as const) {
+        upstream.behave(behaviour)
+        expect(await run(['chat', '-q', 'Hi'])).toEqual({ code: 0, stdout: 'Half a sen\n', stderr })
+      }
+      const { warning } = JSON.parse((await run(['--json', 'chat', '-q', 'Hi'])).stdout)
+      expect(warning === undefined ? '' : `hermes: warning: ${warning}\n`).toBe(stderr)
+    },
+  )
 
   test('an answer that is cut off before its first word is an error that says so', async () => {
     configure(openAi())
@@ -160,7 +163,7 @@ describe('chat', () => {
     ])
   })
 
-  test('without an agent it says how to get one; a failing one is said in one line; 429 ends with 75', async () => {
+  test('without an agent it says how to get one; a failing one is reported in one line; 429 ends with 75', async () => {
     const none = await run(['chat', '-q', 'Hi'])
     expect(none.code).toBe(1)
     expect(none.stderr).toContain('profile "default" has no agent configured')
@@ -272,7 +275,7 @@ describe('login', () => {
     expect(stored()).toEqual({})
   })
 
-  test('stores nothing when there is no key, or something that is none', async () => {
+  test('stores nothing when there is no key, or an invalid one', async () => {
     for (const stdin of ['', '\n', 'two words\n']) {
       const { code, stderr } = await run(['login'], { stdin })
       expect(code).toBe(2)

@@ -77,7 +77,7 @@ describe('the official openai client, unchanged', () => {
     expect(upstream.requests[0]?.body).toMatchObject({ temperature: 0.2, tools })
   })
 
-  test('is told a wrong key, an unknown model, a bad request, an unknown path', async () => {
+  test('gets a reason for a wrong key, an unknown model, a bad request, an unknown path', async () => {
     const gateway = await start({ env: { API_SERVER_KEY: KEY } })
     const wrong = await errorOf(client(gateway, 'wrong-key').chat.completions.create(hello))
     expect(wrong).toBeInstanceOf(OpenAI.AuthenticationError)
@@ -93,7 +93,7 @@ describe('the official openai client, unchanged', () => {
     expect(upstream.requests).toHaveLength(0)
   })
 
-  test('is told with 503, once, how to configure an agent where none is', async () => {
+  test('gets with 503, once, how to configure an agent where there is none', async () => {
     const gateway = await start({ config: {} })
     const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'x', maxRetries: 5 })
     const error = await errorOf(openai.chat.completions.create(hello))
@@ -128,7 +128,7 @@ describe('the official openai client, unchanged', () => {
     }
   })
 
-  test('is not told that its key is wrong when the profile’s is', async () => {
+  test('does not hear that its own key is wrong when the profile’s key is', async () => {
     const gateway = await start({ env: { UP_KEY: 'sk-upstream-secret-value' } })
     upstream.behave({ do: 'refuse', status: 401, error: { message: 'Incorrect API key: sk-upstream-secret-value' } })
     const error = await errorOf(client(gateway).chat.completions.create(hello))
@@ -194,7 +194,7 @@ describe('the official openai client, unchanged', () => {
     }
   })
 
-  test('is told a failure that the endpoint reports with status 200', async () => {
+  test('gets a failure that the endpoint reports with status 200', async () => {
     const openai = client(await start())
     const error = { message: 'provider is away', code: 429 }
     for (const stream of [false, true]) {
@@ -290,7 +290,7 @@ describe('an agent that is a program', () => {
 })
 
 describe('sessions', () => {
-  test('a conversation goes on after the gateway was restarted; a broken answer is no part of it', async () => {
+  test('a conversation goes on after the gateway was restarted; a broken answer is not part of it', async () => {
     const first = await start()
     const ask = (gateway: TestGateway, content: string, stream: boolean) =>
       client(gateway).chat.completions.create(
@@ -475,7 +475,7 @@ describe('settings that cannot be meant end with 78 and say who should change wh
     }
   })
 
-  test('a port that is none, an address that is not here', async () => {
+  test('an invalid port, an address of another machine', async () => {
     expect(await refusal({ API_SERVER_PORT: '8642x' })).toContain(
       'expected a whole number from 1 to 65535, got "8642x"',
     )
@@ -512,7 +512,7 @@ describe('settings that cannot be meant end with 78 and say who should change wh
 })
 
 describe('clients that mean no good', () => {
-  test('a body of 100 MB is refused without being held, whether its length is told or not', async () => {
+  test('a body of 100 MB is refused without being held, with and without a declared length', async () => {
     const gateway = await start()
     await client(gateway).chat.completions.create(hello)
     const before = residentBytes(gateway.pid)
@@ -586,7 +586,7 @@ describe('clients that mean no good', () => {
   })
 
   test.each(['flood', 'endless-event'] as const)(
-    'a stream without end (%s) is cut off, whoever reads it',
+    'a stream without end (%s) is cut off, no matter which client reads it',
     async (kind) => {
       const gateway = await start()
       upstream.behave({ do: kind })
@@ -716,7 +716,7 @@ test('no key of anybody is in a log or on a command line, and the logs have leve
   expect(gateway.log('errors')).toContain('"level":"warn"')
 })
 
-test('what strangers ask is counted, not written down each time', async () => {
+test('refused requests of strangers are counted, not logged each time', async () => {
   const gateway = await start({ env: { API_SERVER_KEY: KEY } })
   for (let n = 0; n < 50; n += 1) {
     await fetch(`${gateway.url}/v1/models`, { headers: { authorization: `Bearer wrong-${n}` } })

@@ -96,7 +96,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
     },
   )
 
-  test('with /etc read-only a remapped id has no name, which is said, and everything runs', async () => {
+  test('with /etc read-only a remapped id has no name, which is logged, and everything runs', async () => {
     const { code, out, err } = await whole({
       words: ['id', '-u'],
       env: { PUID: '4321' },
@@ -458,7 +458,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
     }
   })
 
-  test('links, second names, special files and mounts are left alone, and said so', async () => {
+  test('links, second names, special files and mounts are left alone, and that is logged', async () => {
     const home = freshHome()
     const outside = mkdtempSync(join(tmpdir(), 'hermes-outside-'))
     try {
@@ -624,7 +624,7 @@ describe.skipIf(why !== undefined)(`not PID 1, not root (${why ?? 'in a namespac
     expect(await box.exit()).toEqual({ code: 0 })
   })
 
-  test('with --user nothing is dropped, that is said, and the run directory is found', async () => {
+  test('with --user nothing is dropped, which is logged, and the run directory is found', async () => {
     await using box = await startInit({
       before: ['setpriv', '--reuid', '4321', '--regid', '4321', '--clear-groups', '--'],
       prepare: 'chown 4321:4321 $home; chmod 1777 /run',
@@ -658,7 +658,7 @@ describe.skipIf(why !== undefined)(`not PID 1, not root (${why ?? 'in a namespac
     expect(existsSync(join(box.home, 'run'))).toBe(false)
   })
 
-  test('--user on a volume it cannot write is refused, and told what to do instead', async () => {
+  test('--user on a volume it cannot write is refused, with what to do instead', async () => {
     const { code, out, err } = await whole({
       words: ['sh', '-c', 'echo main'],
       before: ['setpriv', '--reuid', '1234', '--regid', '1234', '--clear-groups', '--'],

@@ -184,7 +184,7 @@ test('HERMES_STOP_TIMEOUT and XDG_RUNTIME_DIR are obeyed', async () => {
 })
 
 test.each(['a pipe', 'a file', 'a socket'] as const)(
-  'standard output as %s is handed on so that nobody ever waits for its reader',
+  'standard output as %s is handed on so that no writer waits for its reader',
   async (kind) => {
     await using install = await FakeInstall.make()
     const home = mkdtempSync(join(tmpdir(), 'hermes-stdout-'))

@@ -100,7 +100,7 @@ describe.skipIf(why !== undefined)(`a hostile supervisor (${why ?? 'as root, PID
     expect(isOwned(box)).toBe(false)
   })
 
-  test('a line without end and ten thousand bad ones cost it its life, and nobody else anything', async () => {
+  test('a line without end and ten thousand bad ones end it, and affect no other process', async () => {
     await using box = await startInit({ slots: { a: 'exec sleep 1000' } })
     const first = await box.supervisor()
     const { pid } = await first.spawned('a')
@@ -150,7 +150,7 @@ describe.skipIf(why !== undefined)(`a hostile supervisor (${why ?? 'as root, PID
     expect(box.install.lives).toHaveLength(2)
   })
 
-  test('what it leaves for the next one is bounded, and goes by names of slots only', async () => {
+  test('the data that it leaves for the next one is bounded, and kept by names of slots only', async () => {
     await using box = await startInit()
     const first = await box.supervisor()
     const text = 'x'.repeat(900_000)
@@ -341,7 +341,7 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     expect(isOwned(box)).toBe(false)
   })
 
-  test('nobody can become root again: no capability is left in slots, supervisor and main program', async () => {
+  test('no process can become root again: no capability is left in slots, supervisor and main program', async () => {
     const look = 'grep -E "^(Uid|Cap(Inh|Prm|Eff|Amb)|Groups):" /proc/self/status; exec sleep 1000'
     await using box = await startInit({ slots: { a: look }, words: ['sh', '-c', look] })
     const supervisor = await box.supervisor()

@@ -46,7 +46,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     { script: 'exit 7', ending: { exitCode: 7 } },
     { script: 'kill -USR2 $$', ending: { signal: 'USR2' } },
     { script: 'kill -40 $$', ending: { signal: 'RTMIN+6' } },
-  ])('how a slot ends is told as wait(2) says: $script', async ({ script, ending }) => {
+  ])('the end of a slot is reported as wait(2) has it: $script', async ({ script, ending }) => {
     await using box = await startInit({ slots: { web: script } })
     const supervisor = await box.supervisor()
     const { pid, child } = await supervisor.spawned('web')
@@ -95,7 +95,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     expect(theirs.filter((fd) => Number(fd) < 100)).toEqual([])
   })
 
-  test('what is left of a dead slot’s group is killed, unless the slot says otherwise', async () => {
+  test('the leftovers of a dead slot’s group are killed, unless the slot forbids it', async () => {
     const script = 'sleep 1000 & exit 0'
     await using box = await startInit({ slots: { tidy: script, loose: script, clean: 'exit 0' } })
     const supervisor = await box.supervisor()
@@ -156,47 +156,50 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     'sent:ack',
     'sent:signal',
   ]
-  test.each(steps)('killed at %s: no process is started twice, none is lost, every end is told once', async (step) => {
-    const script = 'echo started; echo >&3; trap "exit 9" TERM; while :; do sleep 0.02; done'
-    // The boot waits for us, so that `begin` is a message of its own and not a word in the welcome.
-    const hook = '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.02; done'
-    await using box = await startInit({ slots: { a: script }, initHooks: { wait: hook } })
-    const first = await box.install.life(1)
-    first.dieOn(step)
-    first.send({ type: 'hello', v: 1 })
-    writeFileSync(box.path('/run/go'), '')
-    first.spawn('a', { notificationFd: 3 })
-    first.spawn('a', { notificationFd: 3 })
-    const sawLife = (): boolean => first.received.some((m) => m.type === 'ready') || first.ended
-    await waitFor('the slot to be ready, or the end', sawLife)
-    first.send({ type: 'signal', child: 1, signal: 'TERM', target: 'process' })
-    await waitFor(
-      'the slot to end, or the supervisor',
-      () => first.received.some((m) => m.type === 'exit') || first.ended,
-    )
-    first.send({ type: 'ack', seq: 1 })
-    await waitFor('the first supervisor to die', () => first.ended)
+  test.each(steps)(
+    'killed at %s: no process is started twice, none is lost, every end is reported once',
+    async (step) => {
+      const script = 'echo started; echo >&3; trap "exit 9" TERM; while :; do sleep 0.02; done'
+      // The boot waits for us, so that `begin` is a message of its own and not a word in the welcome.
+      const hook = '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.02; done'
+      await using box = await startInit({ slots: { a: script }, initHooks: { wait: hook } })
+      const first = await box.install.life(1)
+      first.dieOn(step)
+      first.send({ type: 'hello', v: 1 })
+      writeFileSync(box.path('/run/go'), '')
+      first.spawn('a', { notificationFd: 3 })
+      first.spawn('a', { notificationFd: 3 })
+      const sawLife = (): boolean => first.received.some((m) => m.type === 'ready') || first.ended
+      await waitFor('the slot to be ready, or the end', sawLife)
+      first.send({ type: 'signal', child: 1, signal: 'TERM', target: 'process' })
+      await waitFor(
+        'the slot to end, or the supervisor',
+        () => first.received.some((m) => m.type === 'exit') || first.ended,
+      )
+      first.send({ type: 'ack', seq: 1 })
+      await waitFor('the first supervisor to die', () => first.ended)
 
-    const second = await box.install.life(2)
-    const welcome = await second.hello()
-    await waitFor('the whole replay', () => second.sequenced().length >= welcome.replay)
-    const child = welcome.children.find(({ slot }) => slot === 'a')
-    if (child !== undefined) {
-      await expect(second.spawned('a')).rejects.toThrow('a process of it lives')
-      second.send({ type: 'signal', child: child.child, signal: 'KILL', target: 'group' })
-      await second.got('exit', (m) => m.child === child.child)
-    }
-    const told = [...first.sequenced(), ...second.sequenced()]
-    const exits = told.filter((m) => m.type === 'exit')
-    // Told again only if it was not acknowledged, and then as the same event.
-    expect(new Set(exits.map(({ seq }) => seq)).size).toBeLessThanOrEqual(1)
-    const known = child !== undefined || exits.length > 0 || first.received.some((m) => m.type === 'spawned')
-    const lines = known ? await box.slotLines('a', 'started\n') : ''
-    const starts = lines.split('started').length - 1
-    expect(starts).toBe(known ? 1 : 0)
-    const again = await second.spawned('a')
-    expect(again.child).toBe(known ? 2 : 1)
-  })
+      const second = await box.install.life(2)
+      const welcome = await second.hello()
+      await waitFor('the whole replay', () => second.sequenced().length >= welcome.replay)
+      const child = welcome.children.find(({ slot }) => slot === 'a')
+      if (child !== undefined) {
+        await expect(second.spawned('a')).rejects.toThrow('a process of it lives')
+        second.send({ type: 'signal', child: child.child, signal: 'KILL', target: 'group' })
+        await second.got('exit', (m) => m.child === child.child)
+      }
+      const told = [...first.sequenced(), ...second.sequenced()]
+      const exits = told.filter((m) => m.type === 'exit')
+      // Told again only if it was not acknowledged, and then as the same event.
+      expect(new Set(exits.map(({ seq }) => seq)).size).toBeLessThanOrEqual(1)
+      const known = child !== undefined || exits.length > 0 || first.received.some((m) => m.type === 'spawned')
+      const lines = known ? await box.slotLines('a', 'started\n') : ''
+      const starts = lines.split('started').length - 1
+      expect(starts).toBe(known ? 1 : 0)
+      const again = await second.spawned('a')
+      expect(again.child).toBe(known ? 2 : 1)
+    },
+  )
 
   test('requests that wait in a dead supervisor’s socket are never carried out', async () => {
     await using box = await startInit({ slots: { a: 'exec sleep 1000' } })
@@ -225,7 +228,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     expect(started).toBeLessThan(3000)
   })
 
-  test('a supervisor that lived a second and said hello is back at once; one that did not waits longer each time', async () => {
+  test('a supervisor that lived a second and sent hello is back at once; one that did not waits longer each time', async () => {
     await using box = await startInit()
     for (const [n, delay] of [
       [1, '0.25 s'],
@@ -268,7 +271,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     )
   })
 
-  test('what a slot writes while there is no supervisor waits for the next one', async () => {
+  test('output that a slot writes while there is no supervisor waits for the next one', async () => {
     await using box = await startInit({ slots: { a: 'echo one; echo two; exec sleep 1000' } })
     const supervisor = await box.supervisor()
     await supervisor.spawned('a')
@@ -277,7 +280,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     expect(await box.slotLines('a', 'two')).toBe('one\ntwo\n')
   })
 
-  test('an essential slot’s end, told by the supervisor, ends the container with its code and the reason', async () => {
+  test('an essential slot’s end, reported by the supervisor, ends the container with its code and the reason', async () => {
     await using box = await startInit()
     const supervisor = await box.supervisor()
     supervisor.send({ type: 'shutdown', exitCode: 44, reason: 'the essential slot web has ended' })

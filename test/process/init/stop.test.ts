@@ -116,7 +116,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     expect(life.box.pid1.stderr()).toMatch(/still running after 25\d\d ms, so killed: .*deaf \(pid \d+\)/)
   })
 
-  test('a grandchild in a session of its own is told, too, and waited for', async () => {
+  test('a grandchild in a session of its own is signalled, too, and waited for', async () => {
     await using life = await running({
       a: 'setsid sh -c \'trap "echo child got TERM; exit" TERM; echo ready; while :; do sleep 0.02; done\' & exec sleep 1000',
     })
@@ -134,7 +134,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     await expect(life.supervisor.spawned('new')).rejects.toThrow('the container stops')
   })
 
-  test('works without a supervisor: dead, and nobody comes back', async () => {
+  test('works without a supervisor: dead, and not started again', async () => {
     await using life = await running({ a: obeys })
     life.supervisor.command({ close: true })
     await waitFor('it to be gone', () => life.supervisor.ended)
@@ -149,7 +149,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     expect(ms).toBeLessThan(3_000)
   })
 
-  test('a supervisor that dies during the stop is replaced, so that the logs are drained, and the next one is told', async () => {
+  test('a supervisor that dies during the stop is replaced, so that the logs are drained, and the next one is notified of the stop', async () => {
     await using life = await running({ deaf: ignores })
     life.box.pid1.signal('TERM')
     await life.supervisor.got('stop')
@@ -195,7 +195,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     ).toBeLessThan(3_500)
   })
 
-  test('TERM while a boot hook runs stops at once, and the hook is told', async () => {
+  test('TERM while a boot hook runs stops at once, and the hook gets the signal', async () => {
     const hook = '#!/bin/sh\ntrap "echo hook got TERM; exit 1" TERM\necho hook runs\nwhile :; do sleep 0.02; done'
     await using box = await startInit({ initHooks: { '10-slow': hook }, words: ['sh', '-c', 'echo main'] })
     await box.pid1.saw('hook runs')

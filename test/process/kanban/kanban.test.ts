@@ -236,7 +236,7 @@ test('a restart of everything in the middle loses nothing, counts no failure, an
 })
 
 test.each(['SIGTERM', 'SIGKILL'] as const)(
-  'work whose result nobody had taken when %s ended everything is done, and not done again',
+  'work whose result was not taken yet when %s ended everything is done, and not done again',
   {
     timeout: 120_000,
   },
@@ -272,7 +272,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   },
 )
 
-test('what changed while another dispatcher held the board is dispatched when it lets go, and not in an hour', {
+test('a change while another dispatcher held the board is dispatched when that one lets go, and not in an hour', {
   timeout: 120_000,
 }, async () => {
   await using s = stage('0.01')
@@ -345,7 +345,7 @@ test('deleting a profile stops its workers and gives their tasks back to the boa
   expect((await hermes.status()).slots.filter(({ profile }) => profile === 'alpha')).toEqual([])
 })
 
-test('a damaged board is set aside and said loudly; the others are dispatched', { timeout: 120_000 }, async () => {
+test('a damaged board is set aside and reported; the others are dispatched', { timeout: 120_000 }, async () => {
   await using s = stage('0.01')
   const side = openBoard(boardPlace(s.home, 'side'), { mode: 'create', warn: () => undefined })
   try {
@@ -368,7 +368,7 @@ test('a damaged board is set aside and said loudly; the others are dispatched', 
   }
 })
 
-test('a profile without agent.command is answered by its model; a rate limit is no failure', {
+test('a profile without agent.command is answered by its model; a rate limit does not count as a failure', {
   timeout: 120_000,
 }, async () => {
   await using s = stage('0.01')

@@ -157,7 +157,7 @@ async function same(
 }
 
 describe.skipIf(why !== undefined)(`as Debian's (${why ?? 'in a namespace'})`, () => {
-  test('what differs is written down for people, in the same words', () => {
+  test('the documentation lists the differences, in the same words', () => {
     const page = readFileSync(join(root, 'docs', 's6.md'), 'utf8')
     for (const row of differences) expect(page).toContain(`| ${row.join(' | ')} |`)
   })
@@ -214,7 +214,7 @@ describe.skipIf(why !== undefined)(`as Debian's (${why ?? 'in a namespace'})`, (
       expect((await same('s6-setuidgid', [account, 'true'])).code).toBe(code)
     })
 
-    test('the id that means "as it is" to the kernel is none, for neither', async () => {
+    test('the id that means "as it is" to the kernel is refused by both', async () => {
       for (const account of ['4294967295:1', '1:4294967295'])
         for (const command of [debians['s6-setuidgid'], ours('s6-setuidgid')]) {
           const { code, stdout } = await exec([...command, account, 'id', '-u'])
@@ -282,7 +282,7 @@ describe.skipIf(why !== undefined)(`as Debian's (${why ?? 'in a namespace'})`, (
     }
   })
 
-  describe('what differs', () => {
+  describe('the differences', () => {
     const our = (command: Command, ...words: readonly string[]): Promise<Said> => exec([...ours(command), ...words])
     const their = (command: Command, ...words: readonly string[]): Promise<Said> =>
       exec([...debians[command], ...words])

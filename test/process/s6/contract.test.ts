@@ -287,7 +287,7 @@ describe('control commands', () => {
       await story.becomes('other', 'true false false true false')
     }))
 
-  test('what ignores the signal is killed after timeout-kill', () =>
+  test('a service that ignores the signal is killed after timeout-kill', () =>
     same(async (story) => {
       await story.begin('stubborn')
       await story.does('s6-svc', '-wD', '-T', '60000', '-d', '@stubborn')
@@ -428,7 +428,7 @@ describe('waiting', () => {
       }
     }))
 
-  test('for what is there already takes no time; for what does not come, no longer than said', () =>
+  test('for a state that is reached already takes no time; for one that is never reached, no longer than its timeout', () =>
     same(async (story) => {
       await story.begin('steady')
       await story.does('s6-svwait', '-U', '@steady')
@@ -512,7 +512,7 @@ describe('waiting', () => {
     }))
 })
 
-describe('what is wrong', () => {
+describe('invalid arguments', () => {
   test('with the words, or with the place', () =>
     same(async (story) => {
       await story.begin('steady')
@@ -543,8 +543,8 @@ describe('what is wrong', () => {
     }))
 })
 
-describe('what is not supervised', () => {
-  test('is told by its code, whatever there is of it', async () => {
+describe('a directory that is not supervised', () => {
+  test('is recognized by the exit code, whatever it contains', async () => {
     const dir = mkdtempSync(join(tmpdir(), 's6-plain-'))
     try {
       for (const name of ['plain', 'empty/supervise', 'empty/.s6-svscan', 'left/supervise', 'left/.s6-svscan'])
@@ -656,7 +656,7 @@ describe('rights', () => {
   )
 })
 
-describe('what differs', () => {
+describe('the differences', () => {
   const ours = (): Place => places.all.find(({ kind, tools }) => kind === 'hermes' && tools === 'ours') as Place
   const becomes = (service: string, fields: string): Promise<true> =>
     waitFor(
@@ -712,7 +712,7 @@ describe('what differs', () => {
     }
   })
 
-  test('-x leaves nobody without a supervisor', async () => {
+  test('-x leaves no service without a supervisor', async () => {
     const story = new Story(ours())
     await story.begin('other')
     await ours().ask('s6-svc', '-wD', '-T', '60000', '-d', '@other')

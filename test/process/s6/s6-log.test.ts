@@ -74,7 +74,7 @@ test('without t or T nothing is added; 1 is the standard output', async () => {
   expect(lines(join(dir, 'alone')).split('\n')).toHaveLength(50_001)
 })
 
-test('told to end it ends with a whole line, and the next one goes on where it stopped', async () => {
+test('after a stop signal it ends with a whole line, and the next one goes on where it stopped', async () => {
   const size = 'cat "$dir/log/current" 2>/dev/null | wc -c'
   const said = await sh(`{ n=1; until [ -e "$dir/enough" ]; do seq $n $((n + 999)); n=$((n + 1000)); done; } | {
     exec 3<&0 # what runs in the background has no other standard input
@@ -151,7 +151,7 @@ test('a line without end goes on in pieces, so that files stay small', async () 
   expect(lines(log).replaceAll('\n+ ', '')).toBe(`${'x'.repeat(3_000_000)}\n`)
 })
 
-describe('what is wrong is said in one line, with s6’s codes', () => {
+describe('a fault is reported in one line, with s6’s codes', () => {
   test('a script that says more than we know', async () => {
     const { code, stderr } = await sh('$log n5 "!gzip -9" "$dir/log" </dev/null')
     expect(code).toBe(100)

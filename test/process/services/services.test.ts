@@ -98,7 +98,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect((await box.hermes('service', 'logs', 'web')).code).toBe(0)
   })
 
-  test('a service waits for the readiness that another one announces, and says so meanwhile', async () => {
+  test('a service waits for the readiness that another one announces, and its status says so', async () => {
     await using box = await startServices({
       etc: {
         ...userBundle('worker'),
@@ -144,7 +144,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(still.pid1.stdout()).toContain('main')
   })
 
-  test('a service that nobody waits for, and something awaited needs: when it fails for good the boot ends, or goes on without both', async () => {
+  test('a service that is awaited only because an awaited one needs it: when it fails for good the boot ends, or goes on without both', async () => {
     const etc = {
       ...userBundle('app'),
       ...longrun('app', ['db']),
@@ -303,7 +303,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(box.log('web')).toMatch(/finish 256 15 web\n/)
   })
 
-  test('a finish program that hangs is ended at its own time, whenever it runs, and said to be one', async () => {
+  test('a finish program that hangs is ended at its own time, whenever it runs, and named as one', async () => {
     const hangs = '#!/bin/sh\necho "finish begins" >>/run/order\nexec sleep 1000\n'
     const oneshot = (name: string): Etc => ({
       [`s6-overlay/s6-rc.d/${name}/type`]: 'oneshot\n',

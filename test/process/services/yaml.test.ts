@@ -92,7 +92,7 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
     )
   })
 
-  test('what never answers is restarted ever later, given up, shown as a crash loop; essential is obeyed', async () => {
+  test('a service that never answers is restarted ever later, given up, shown as a crash loop; essential is obeyed', async () => {
     const deaf = { ...sh('echo begins; exec sleep 1000'), liveness: { command: ['false'], every: '50ms', failures: 1 } }
     const soon = { first: '20ms', max: '20ms' }
     await using box = await yaml({

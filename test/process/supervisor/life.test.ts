@@ -258,7 +258,7 @@ test('the second container on a volume waits, says who holds it, and starts what
   }
 })
 
-test('operators who ask for what there is not are told what there is', async () => {
+test('operators who ask for a slot that does not exist get the names of those that do', async () => {
   await using hermes = await startHermes({ profiles: [{ name: 'coder', gateway: sleeper }] })
   await expect(say(hermes, 'start', 'codr')).rejects.toMatchObject({
     code: 'NO_SUCH_SLOT',

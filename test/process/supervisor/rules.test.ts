@@ -267,7 +267,7 @@ test('stop timeout: KILL reaches the whole group, grandchildren that ignore TERM
   )
 })
 
-test('what a dead slot left behind is gone before its next start', async () => {
+test('the leftovers of a dead slot are gone before its next start', async () => {
   const before = await reach('leaves-child', 'up')
   // A slot is up a moment after its start, which need not have got as far as its child.
   const left = await waitFor('its child', () => {

@@ -41,7 +41,7 @@ test('one profile whose config.yaml cannot be read costs the others nothing', as
 
 // kallsyms stands for /proc/self/pagemap, which would take all memory where it is read: both say that they are empty,
 // and are not.
-test('links into /proc in the place of one profile’s files cost that profile its settings, and nobody anything else', async () => {
+test('links into /proc in the place of one profile’s files cost that profile its settings, and nothing else', async () => {
   const home = freshHome()
   const bad = join(home, 'profiles', 'bad')
   mkdirSync(bad, { recursive: true })
@@ -86,7 +86,7 @@ test('an archive unpacked into profiles/ costs twenty lines and a count, and hol
   expect(warnings.filter((text) => text.includes('skipped'))).toHaveLength(21)
 })
 
-test('what others write makes up no row and moves no cursor, in any output of hermes and in its logs', async () => {
+test('text from others adds no row and moves no cursor, in any output of hermes and in its logs', async () => {
   const home = freshHome()
   const evil = 'x\x1b[2J\x9b1m\r\u202e\nfake  up  9 d'
   mkdirSync(join(home, 'profiles', evil), { recursive: true })
@@ -176,7 +176,7 @@ test('a slot whose config.yaml becomes unreadable still restarts when its proces
   })
 })
 
-test('a FIFO in the place of supervisor.log holds nobody up', async () => {
+test('a FIFO in the place of supervisor.log delays nothing', async () => {
   const home = freshHome()
   mkdirSync(join(home, 'logs'))
   execFileSync('mkfifo', [join(home, 'logs', 'supervisor.log')])

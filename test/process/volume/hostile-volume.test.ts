@@ -58,7 +58,7 @@ test('memory of init and supervisor on a clean volume is what the others are hel
   expect(cleanKb).toBeGreaterThan(10_000)
 })
 
-test.each(some)('at boot, %s in the place of %s costs nobody else anything', async (kind, name) => {
+test.each(some)('at boot, %s in the place of %s affects no other profile', async (kind, name) => {
   const home = freshHome()
   writeHome(home, profiles)
   const undo = shapes.plant(home, kind, name)
@@ -159,7 +159,7 @@ function mutated(text: string, n: number): Buffer {
 }
 
 const PER_BOOT = 25
-test('mutations of every state file cost one profile its state, and nobody a start, at boot and while it runs', async () => {
+test('mutations of every state file cost one profile its state, and no profile a start, at boot and while it runs', async () => {
   const rounds = size(2, 20)
   for (let round = 0; round < rounds; round++) {
     const home = freshHome()

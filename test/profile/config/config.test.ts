@@ -47,7 +47,7 @@ describe('durations', () => {
     expect(parseDurationMs(text)).toBe(ms)
   })
 
-  test.each(['', '5 minutes', '-1s', '1m30s', 'x', null, true, [], 1e12, Number.NaN])('%j is none', (value) => {
+  test.each(['', '5 minutes', '-1s', '1m30s', 'x', null, true, [], 1e12, Number.NaN])('%j is not one', (value) => {
     expect(parseDurationMs(value)).toBeUndefined()
   })
 })
@@ -206,7 +206,7 @@ gateway:
     expect(() => JSON.stringify(problems)).not.toThrow()
   })
 
-  test('an alias that leads nowhere or multiplies is no text', () => {
+  test('an alias that leads nowhere or multiplies is refused', () => {
     const text = `${'abcdefghi'
       .split('')
       .map((c, i, all) => `${c}: &${c} [${`${i === 0 ? 'x' : `*${all[i - 1]}`},`.repeat(9)}]`)
@@ -214,7 +214,7 @@ gateway:
     expect(parseConfig(text, 'x').config.description).toBe('')
   })
 
-  test('what the parser cannot take is a problem, not an exception', () => {
+  test('a text that the parser cannot take is a problem, not an exception', () => {
     expect(problemsOf('['.repeat(65_536))).toEqual([expect.stringMatching(/expected YAML: /)])
     // No text is known that makes the parser throw; what is no text at all does.
     expect(parseConfig(5 as unknown as string, 'x')).toEqual({
@@ -230,7 +230,7 @@ gateway:
     expect(problemsOf(text)).toEqual([`config.yaml, line ${line}: expected YAML: Map keys must be unique`])
   })
 
-  test('of many problems the first twenty are told, and all that concern a key there is', () => {
+  test('of many problems the first twenty are reported, and all that concern an existing key', () => {
     const unknown = Array.from({ length: 100 }, (_, i) => `key_${i}: 1`).join('\n')
     const problems = problemsOf(`${unknown}\nkanban: {max_in_progress_per_profile: -1}\n`)
     expect(problems).toHaveLength(21)

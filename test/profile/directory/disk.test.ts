@@ -43,7 +43,7 @@ describe('the profiles on disk', () => {
     expect(names()).toEqual(['default', 'anna', 'b-1', 'zoe'])
   })
 
-  test('what is not a profile is named with the reason, and skipped', () => {
+  test('an entry that is not a profile is named with the reason, and skipped', () => {
     mkdirSync(inProfiles('good'), { recursive: true })
     for (const name of ['Bad', 'with space', 'default', 'root', '.new-x-1', '.git']) mkdirSync(inProfiles(name))
     writeFileSync(inProfiles('file'), '')
@@ -152,7 +152,7 @@ describe('creating', () => {
   })
 })
 
-describe('a name that is no UTF-8', () => {
+describe('a name that is not UTF-8', () => {
   // As an old Samba share writes "grün".
   const name = Buffer.from([0x67, 0x72, 0xfc, 0x6e])
   const below = (dir: string): Buffer => Buffer.concat([Buffer.from(`${dir}/`), name])
@@ -224,7 +224,7 @@ describe('seeding', () => {
     expect(lstatSync(join(home, 'config.yaml')).isSymbolicLink()).toBe(true)
   })
 
-  test('what was deleted later stays deleted', async () => {
+  test('files that were deleted later stay deleted', async () => {
     await seedHome(home)
     writeFileSync(join(home, 'gateway_state.json'), '{}')
     rmSync(join(home, 'SOUL.md'))

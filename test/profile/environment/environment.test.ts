@@ -74,7 +74,7 @@ describe('the environment of a slot', () => {
     expect(of(defaultProfile({ container })).API_SERVER_KEY).toBe('k (container)')
   })
 
-  test('what opens the dashboard reaches the dashboard and nothing else, whatever file it stands in', () => {
+  test('secrets that open the dashboard reach the dashboard and nothing else, whatever file they are in', () => {
     const secret = { HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'x', HERMES_METRICS_TOKEN: 'y' }
     for (const given of [facts, defaultProfile]) {
       const names = Object.keys(of(given({ container: secret, dotEnv: secret, gatewayEnv: secret })))
@@ -135,7 +135,7 @@ describe('.env', () => {
     })
   })
 
-  test('a line that is no assignment is a warning with its number and without its text', () => {
+  test('a line that is not an assignment is a warning with its number and without its text', () => {
     const { warnings } = parseDotEnv('A=1\nsk-secret\nB="x\ny"\n=5\n', '/p/.env')
     expect(warnings).toEqual([
       '/p/.env, line 2: expected NAME=value; the line is ignored',
@@ -182,7 +182,7 @@ describe('.env', () => {
     })
   })
 
-  test('a byte order mark, export and blanks around the name are nobody’s value', () => {
+  test('a byte order mark, export and blanks around the name are not part of a value', () => {
     expect(parseDotEnv('\uFEFFexport A=1\n  export\tB = 2\n', '.env').variables).toEqual({ A: '1', B: '2' })
   })
 
@@ -215,7 +215,7 @@ describe('.env', () => {
     rmSync(dir, { recursive: true })
   })
 
-  test('that cannot be read is a warning, a missing one is none', () => {
+  test('that cannot be read is a warning, a missing one is not', () => {
     expect(readDotEnv('/').warnings).toEqual([expect.stringContaining('not a regular file')])
     expect(readDotEnv('/nowhere/.env')).toEqual({ variables: {}, warnings: [] })
   })

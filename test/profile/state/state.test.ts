@@ -38,7 +38,7 @@ const stateFile = (): Record<string, unknown> => JSON.parse(readFileSync(join(di
 const observe = (gatewayState: GatewayState): void =>
   writeGatewayState(dir, 'coder', { updatedAtMs: 1, gatewayState, instance: '9f9f', clean: false })
 
-describe('who decides at boot', () => {
+describe('the desired state at boot', () => {
   test('a profile without state files is not started, and there is nothing to warn about', () => {
     expect(readDesired(dir)).toEqual({ wanted: null, priorState: null, priorExit: 'unknown', warnings: [] })
   })
@@ -266,7 +266,7 @@ describe("an operator's word", () => {
   })
 })
 
-describe('what was observed', () => {
+describe('the observed state', () => {
   const atMs = Date.UTC(2026, 10, 22, 12, 15, 18, 810)
 
   test('holds what is known, and nothing that is not', () => {
@@ -354,14 +354,17 @@ describe('HERMES_GATEWAY_BOOTSTRAP_STATE', () => {
     expect(wantsBootstrap('running', dir)).toEqual({ start: false })
   })
 
-  test.each(['Running', 'running ', 'true', '1', 'stopped'])('%j is a mistake that is said, not a wish', (value) => {
-    expect(wantsBootstrap(value, dir)).toEqual({
-      start: false,
-      warning: expect.stringContaining(JSON.stringify(value)),
-    })
-  })
+  test.each(['Running', 'running ', 'true', '1', 'stopped'])(
+    '%j is a mistake that is reported, not a desired state',
+    (value) => {
+      expect(wantsBootstrap(value, dir)).toEqual({
+        start: false,
+        warning: expect.stringContaining(JSON.stringify(value)),
+      })
+    },
+  )
 
-  test.each([undefined, ''])('%j is no wish', (value) => {
+  test.each([undefined, ''])('%j does not set a desired state', (value) => {
     expect(wantsBootstrap(value, dir)).toEqual({ start: false })
   })
 })

@@ -64,7 +64,7 @@ describe('a request', () => {
     await client.gone()
   })
 
-  test('without a newline at the end of what is sent is told so', async () => {
+  test('without a newline at its end gets an error that says so', async () => {
     using server = startServer()
     const client = await RawClient.connect(server.path, { allowHalfOpen: true })
     client.socket.end('{"v":1,"id":1,"op":"ping"}')
@@ -96,7 +96,7 @@ describe('a request', () => {
   })
 })
 
-describe('bad input gets an error and costs nobody else anything', () => {
+describe('bad input gets an error and affects no other client', () => {
   test.each([
     ['not JSON', 'hello', null, 'not JSON'],
     ['an empty line', '', null, 'not JSON'],
@@ -178,7 +178,7 @@ describe('bad input gets an error and costs nobody else anything', () => {
     expect(server.warnings).toEqual([])
   })
 
-  test('bytes that are no text', async () => {
+  test('bytes that are not text', async () => {
     using server = startServer()
     const client = await RawClient.connect(server.path)
     client.socket.write(Buffer.from([0, 255, 254, 10]))
@@ -253,7 +253,7 @@ describe('many clients', () => {
     expect([busy.closed, one.closed, two.closed]).toEqual([false, false, false])
   })
 
-  test('no room at all: the newcomer is told', async () => {
+  test('no room at all: the newcomer gets an error', async () => {
     const waiting = Promise.withResolvers<never>()
     using server = startServer({ start: () => waiting.promise }, { limits: { connections: 1 } })
     const busy = await RawClient.connect(server.path)
@@ -287,7 +287,7 @@ describe('many clients', () => {
   })
 })
 
-describe('who is too slow is cut', () => {
+describe('a slow client is cut off', () => {
   const patience = { requestTimeoutMs: 10_000, idleMs: 30_000 }
 
   test('a request that is never finished, and a connection that never says anything', async () => {
@@ -371,7 +371,7 @@ describe('followers', () => {
     expect(await client.reply(2)).toMatchObject({ id: 5, event: { type: 'removed' } })
   })
 
-  test('that do not read lose lines, are told how many, and nobody else loses any', async () => {
+  test('that do not read lose lines, learn how many, and no other follower loses any', async () => {
     const followers: Follower[] = []
     using server = startServer({
       logs: (_request, follower) => {
@@ -468,7 +468,7 @@ describe('followers', () => {
     expect(follower?.send({ slot: 'a', lines: [] })).toBe(false)
   })
 
-  test('that are gone are told to the handler at once, and to a handler that asks late', async () => {
+  test('that are gone are reported to the handler at once, and to a handler that asks late', async () => {
     const closed: string[] = []
     let follower: Follower | undefined
     using server = startServer({

@@ -56,7 +56,7 @@ test('variables arrive as they are, and nothing in them is run', () => {
   expect(() => readFileSync(join(dir, 'owned'))).toThrow('ENOENT')
 })
 
-test('it runs in the directory it is told, and the process is the command itself', () => {
+test('it runs in the configured directory, and the process is the command itself', () => {
   expect(run({ command: ['pwd'] }).stdout.trim()).toBe(dir)
   expect(run({ command: ['sh', '-c', 'tr "\\0" " " </proc/$$/cmdline'] }).stdout).toMatch(/^sh -c tr/)
 })
@@ -85,7 +85,7 @@ test('a command that is not there, or cannot be run, is one clear line and a cod
   })
 })
 
-test('what was not there to be run is told the supervisor by a code, once', () => {
+test('a program that could not be run is reported to the supervisor by a code, once', () => {
   const ends = (status: number | null) => takeNotRun(dir, { exitCode: status ?? -1 })
   const odd = `it's "no"\nprogram`
   expect(ends(run({ command: [odd] }).status)).toEqual({ code: 'NOT_FOUND', program: 'it\'s "no" program' })
@@ -103,7 +103,7 @@ test('a program that ends as if it had not been there is not taken for one that 
 })
 
 test.each(['null', '{"code":"NOT_FOUND"}', '{"code":"toString","program":"x"}', '[]', 'torn'])(
-  'what the runtime user puts in the place of that code says nothing: %s',
+  'a file that the runtime user puts in the place of that code is ignored: %s',
   (text) => {
     writeFileSync(join(dir, 'not-run'), text)
     expect(takeNotRun(dir, { exitCode: 127 })).toBeUndefined()
@@ -133,7 +133,7 @@ test('the PATH of the slot decides what is found', () => {
   )
 })
 
-test('a word with a NUL is refused, as no shell could be told', () => {
+test('an argument with a NUL is refused, as no shell can hold one', () => {
   expect(() => runScript({ slot: 's', cwd: '/', variables: [], command: ['a\0b'], hint: '', notRunFile: '' })).toThrow(
     RangeError,
   )

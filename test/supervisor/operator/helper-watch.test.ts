@@ -50,7 +50,7 @@ test('a new process has the whole time for itself', () => {
   expect(sent).toEqual([])
 })
 
-test('the time-out is 30 s unless it is told in seconds', () => {
+test('the time-out is 30 s unless it is set, in seconds', () => {
   const lines: string[] = []
   const told = (text: string | undefined) => helperTimeoutMs(text, (line) => lines.push(line))
   expect([told(undefined), told(''), told('5')]).toEqual([30_000, 30_000, 5000])

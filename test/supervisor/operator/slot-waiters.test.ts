@@ -113,7 +113,7 @@ test('three deaths of one kind answer a start, with what to type; deaths of seve
   await answer
 })
 
-test('parking and ending for good are told with their reasons', async () => {
+test('parking and ending for good are reported with their reasons', async () => {
   const { happen, run, exit, wait } = world()
   happen({ type: 'want', wanted: 'up' })
   const up = wait('up')
@@ -149,7 +149,7 @@ test('two operators who want the opposite both get an answer at once', async () 
   exit(0)
 })
 
-test('a slot that is removed meanwhile counts as down, and never comes up', async () => {
+test('a slot that is removed during the wait counts as down, and never comes up', async () => {
   const { happen, run, wait, waiters } = world()
   happen({ type: 'want', wanted: 'up' })
   run()

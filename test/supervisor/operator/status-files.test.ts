@@ -75,7 +75,7 @@ const end = (): readonly SlotEvent[] => [
 ]
 const isUp = (): boolean => readFileSync(join(scan, KEY, 'supervise', 'status')).readBigUInt64BE(24) === 4711n
 
-test('who begins to listen after something happened, while the status does not tell it yet, is told', async () => {
+test('a client that begins to listen after an event, while the status does not show it yet, is notified', async () => {
   const { happen } = recordedSlot()
   happen(...start())
   await nextTurn()
@@ -89,7 +89,7 @@ test('who begins to listen after something happened, while the status does not t
   expect([isUp(), heard()]).toEqual([false, 'dD'])
 })
 
-test('who begins to listen when the status tells it is not told again, in the next millisecond', async () => {
+test('a client that begins to listen when the status shows the event is not notified again, in the next millisecond', async () => {
   const { happen, statusFiles } = recordedSlot()
   happen(...start(), ...end(), { type: 'want', wanted: 'up' })
   statusFiles.notify(KEY, 'x')

@@ -38,7 +38,7 @@ test('a death says how, and when the next start is', () => {
   )
 })
 
-test('a death with a finish program after it is told as the death, not as the end of that program', () => {
+test('a death with a finish program after it is logged as the death, not as the end of that program', () => {
   const finish = [
     { type: 'spawned', request: 2, child: { id: 2, pid: 400, startTime: 1, spawnedAtMs: 0 } },
     { ...exited({ exitCode: 0 }), child: 2, pid: 400 },
@@ -58,13 +58,13 @@ test('parking says why and what ends it', () => {
   )
 })
 
-test('what does not obey is named with its signal and its time', () => {
+test('a process that does not obey is named with its signal and its time', () => {
   expect(said({ stopTimeoutMs: 10_000 }, up, spawned, { type: 'want', wanted: 'down' }, { type: 'due' }).at(-1)).toBe(
     'gateway-web (pid 312) did not obey SIGTERM within 10 s; its process group is killed',
   )
 })
 
-test('what is slow to be ready is named with its time', () => {
+test('a process that is slow to be ready is named with its time', () => {
   expect(said({ readiness: 'announced', startTimeoutMs: 60_000 }, up, spawned, { type: 'due' }).at(-1)).toBe(
     'gateway-web (pid 312) is not ready after 60 s; it is stopped',
   )
@@ -76,7 +76,7 @@ test('a failed start names the error', () => {
   )
 })
 
-test('the steps in between are not worth a line, and an asked-for end is said plainly', () => {
+test('the steps in between are not worth a line, and a requested end is logged plainly', () => {
   expect(said({}, up, spawned, { type: 'due' }, { type: 'want', wanted: 'down' }, exited({ signal: 'TERM' }))).toEqual([
     undefined,
     undefined,

@@ -63,7 +63,7 @@ test('profiles/ that is missing, a file or a loop is not known', () => {
   expect(observeDisk(home, none)).toMatchObject({ parent: null, problems: [{ name: 'profiles/', maybe: false }] })
 })
 
-test('what is in the way of a profile of that name, and what may still be one', () => {
+test('entries that are in the way of a profile of that name, and entries that may still be one', () => {
   make('default')
   make('Bad Name')
   make('.half-made')

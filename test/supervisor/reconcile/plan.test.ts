@@ -83,7 +83,7 @@ describe('boot', () => {
     })
   })
 
-  test('what cannot be a profile is skipped, said once, and said again only when it had been put right', () => {
+  test('an entry that cannot be a profile is skipped, reported once, and reported again only if it had been put right in between', () => {
     const bad = disk([], { problems: [{ name: 'Bad Name', reason: 'no name', maybe: false }] })
     const slots = [slot('default')]
     const first = planReconcile(bad, slots, emptyMemory, 0)
@@ -187,7 +187,7 @@ describe('a profile that is gone', () => {
     expect(planReconcile(without, removing, first.memory, 9999).steps).toEqual([])
   })
 
-  test('together with profiles/ itself keeps its slot for ever, and that is said once', () => {
+  test('together with profiles/ itself keeps its slot permanently, and that is reported once', () => {
     const lost = disk([], { parent: null })
     const first = planReconcile(lost, slots, seen(before), 0)
     expect(first.steps).toEqual([
@@ -206,7 +206,7 @@ describe('a profile that is gone', () => {
     expect(planReconcile(other, slots, first.memory, 3_600_000).steps).toEqual([])
   })
 
-  test('that was last seen while profiles/ could not be told apart keeps its slot while that is so', () => {
+  test('that was last seen while profiles/ could not be identified keeps its slot while that is so', () => {
     const unsure = disk([profile('a'), profile('b')], { parent: null })
     const first = planReconcile(disk([], { parent: null }), slots, seen(unsure), 0)
     expect(brief(planReconcile(disk([], { parent: null }), slots, first.memory, 9999).steps)).toEqual([])

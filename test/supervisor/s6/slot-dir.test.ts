@@ -232,7 +232,7 @@ describe('a slot directory', () => {
     expect(warnings).toEqual([])
   })
 
-  test('what others planted in event/ is not followed, written to or waited for', async () => {
+  test('files that others planted in event/ are not followed, written to or waited for', async () => {
     dirs.ensure(SLOT, shape)
     const name = (n: number): string => path('event', `ftrig1:@${'0'.repeat(24)}:abcde${n}`)
     writeFileSync(join(scan, 'victim'), 'precious')
@@ -250,7 +250,7 @@ describe('a slot directory', () => {
     expect(warnings).toEqual([])
   })
 
-  test('who listens since the status told of an event is not told; who listened before, or before the clock was set back, is', () => {
+  test('a client that listens since the status showed an event is not notified; one that listened before, or before the clock was set back, is', () => {
     dirs.ensure(SLOT, shape)
     const wallMs = clock.wallMs()
     const heard = [wallMs - 5000, wallMs - 2000, wallMs + 3_600_000].map((sinceMs) => listen(path(), sinceMs))
@@ -285,7 +285,7 @@ describe('a slot directory', () => {
   })
 })
 
-test('a lock that another process holds is waited for, without a control of its own meanwhile', async () => {
+test('a lock that another process holds is waited for, without a control FIFO until then', async () => {
   const fake = fakeClock()
   dirs.close()
   const other = open()
@@ -431,7 +431,7 @@ describe.skipIf(why !== undefined)(named('with the original s6 tools', why), () 
     expect(commands).toEqual([`${SLOT} d`, `${SLOT} u`, `${SLOT} t`, 'gateway-b k', `${SLOT} o`])
   })
 
-  test('s6-svc says so when nobody supervises', async () => {
+  test('s6-svc reports a slot that is not supervised', async () => {
     dirs.ensure(SLOT, shape)
     await supervised()
     dirs.close()
@@ -470,7 +470,7 @@ describe.skipIf(why !== undefined)(named('with the original s6 tools', why), () 
     expect(await once(failing, 'exit')).toEqual([1, null])
   })
 
-  test('s6-svwait is told when the slot goes', async () => {
+  test('s6-svwait is notified when the slot goes', async () => {
     dirs.ensure(SLOT, shape)
     dirs.writeStatus(SLOT, downNow(), now(''))
     await supervised()

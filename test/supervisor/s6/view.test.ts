@@ -31,7 +31,7 @@ function story(rules: Parameters<typeof policy>[0], ...events: readonly SlotEven
 }
 const finish = { finish: { timeoutMs: 5000 } }
 
-test('start, readiness, restart and stop are told as s6-supervise tells them', () => {
+test('start, readiness, restart and stop cause the events that s6-supervise sends', () => {
   expect(
     story(
       {},
@@ -67,7 +67,7 @@ test('the finish script has its own pid, and D comes when it is done', () => {
   ])
 })
 
-test('what must not be started again is told by O before D, and is not wanted up', () => {
+test('a slot that must not be started again sends O before D, and is not wanted up', () => {
   expect(story({}, wanted('up'), spawned(1), exited(1, 125)).at(-1)).toBe('dOD none ready')
   expect(story(finish, wanted('up'), spawned(1), exited(1, 1), spawned(2), exited(2, 125)).at(-1)).toBe('OD none ready')
 })
@@ -81,7 +81,7 @@ test('once is up without being wanted up', () => {
   ])
 })
 
-test('a process whose start was lost with a supervisor is told from its beginning', () => {
+test('a process whose start was lost with a supervisor gets the events from its beginning', () => {
   expect(story({}, wanted('up'), exited(1, 1)).at(-1)).toBe('udD none ready want-up')
 })
 

@@ -86,7 +86,7 @@ describe('a command', () => {
     },
   )
 
-  test('is ended with everything it has started when nobody wants to know any more', async () => {
+  test('is ended with everything it has started when its result is not needed any more', async () => {
     const asking = new AbortController()
     const answer = ask(`${GRANDCHILDREN}; wait`, { signal: asking.signal })
     const pids = await named(2)

@@ -34,7 +34,7 @@ test('a job’s result is kept in its file until its owner has it', () => {
   expect(warned).toEqual([])
 })
 
-test('what lies in the place of its new file is neither waited for nor followed', () => {
+test('a file in the place of its new one is neither waited for nor followed', () => {
   const warned: string[] = []
   const results = new JobResults((text) => warned.push(text))
   const scratch = join(dirname(file()), `.${basename(file())}.${process.pid}`)

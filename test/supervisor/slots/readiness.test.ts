@@ -30,7 +30,7 @@ describe('readiness by a line of the log', () => {
     expect(seen.ready).toBe(0)
   })
 
-  test('has one warning and no watcher for an expression that is none', () => {
+  test('has one warning and no watcher for an invalid expression', () => {
     const { seen, watcher } = watchLog('(')
     expect(watcher).toBeUndefined()
     expect(seen.warnings).toEqual([expect.stringContaining('ready.log: Invalid regular expression')])

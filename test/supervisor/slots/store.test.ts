@@ -53,7 +53,7 @@ const textOf = (stored: StoredSlot): string => {
 }
 
 test.each(states.map((slot) => [slot.state, slot] as const))(
-  'what was kept of a slot that is %s comes back',
+  'the stored state of a slot that is %s comes back',
   (_, slot) => {
     expect(parseSlot(textOf(storedOf(slot)))).toEqual({ v: 1, ...storedOf(slot) })
   },
@@ -67,7 +67,7 @@ test.each([
   ['in a state of Object.prototype', textOf(storedOf({ ...facts, state: 'constructor' } as unknown as Slot))],
   ['null', 'null'],
   ['a list', '[]'],
-])('a text that is %s is no slot', (_, text) => {
+])('a text that is %s is refused', (_, text) => {
   expect(() => parseSlot(text)).toThrow()
 })
 
@@ -122,7 +122,7 @@ test('a value of another kind in any place of any state is refused, or is what t
   expect(refused).toBeGreaterThan(1_000)
 })
 
-test('a state that fits into no line to init is said and not sent, so the line is not lost', () => {
+test('a state that fits into no line to init is reported and not sent, so the line is not lost', () => {
   const sent: string[] = []
   const warned: string[] = []
   const memory = new Memory(

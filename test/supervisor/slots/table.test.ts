@@ -122,7 +122,7 @@ const exit = (child: number, atMs: number): Sequenced => ({
   leftoversKilled: false,
 })
 
-test('whatever init is told has been written down before', () => {
+test('every message to init is preceded by the state that it follows from', () => {
   config({ command: ['sleep', '1'], stop_timeout: '5s' })
   const { table, reports, clock, told } = makeTable()
   table.register(key, true)
@@ -199,7 +199,7 @@ test('the built-in gateway is run by our own Node, ready by descriptor 3', () =>
   )
 })
 
-test('a new slot is told of, also when nothing is started in it', () => {
+test('a new slot is announced, even if nothing is started in it', () => {
   const registered: string[] = []
   const { table } = makeTable({ registered: (entry) => void registered.push(entry.key) })
   table.register(key)

@@ -19,6 +19,6 @@ test.each([
   ['/image/file', '33', true],
   ['/etc', '21', false],
   ['/opt/data', '32', false],
-])('%s: nobody can write it: %s, %s', (path, id, expected) => {
+])('%s: no user can write it: %s, %s', (path, id, expected) => {
   expect(cannotBeWritten(path, on(id), mounts)).toBe(expected)
 })

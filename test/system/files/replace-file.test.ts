@@ -56,7 +56,7 @@ test.each([
   ['a file that a kill has left', (at: string) => writeFileSync(at, 'half')],
   ['a FIFO', (at: string) => execFileSync('mkfifo', [at])],
   ['a link', (at: string) => symlinkSync('/etc/passwd', at)],
-])("%s under the name of the next content is in nobody's way", (_, plant) => {
+])('%s under the name of the next content does not block the replacement', (_, plant) => {
   plant(join(dir, `.text.${process.pid}`))
   replaceFileSync(file, 'new', { mode: 0o600 })
   expect([readFileSync(file, 'utf8'), readdirSync(dir)]).toEqual(['new', ['text']])

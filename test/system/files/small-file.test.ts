@@ -77,7 +77,7 @@ describe('a file that somebody else can write', () => {
     expect(readRegularFile(file, MAX)).toHaveLength(MAX)
   })
 
-  test('is nothing at all where there is none, and a socket is no file', async () => {
+  test('is nothing at all where there is none, and a socket is not a file', async () => {
     expect(readSmallFile(place(), MAX)).toEqual({})
     expect(readRegularFile(place(), MAX)).toBeUndefined()
     const socket = place()

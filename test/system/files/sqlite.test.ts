@@ -53,7 +53,7 @@ test('a new database is WAL, only its owner can read it, and so are its journals
   database.close()
 })
 
-test('a file that is no database is trouble "corrupt", names the file, and is left as it was', () => {
+test('a file that is not a database is reported as "corrupt", by name, and is left as it was', () => {
   const file = join(dir, 'bad.db')
   writeFileSync(file, 'this is no database at all, '.repeat(100))
   const error = failure(() => openDatabase(file))

@@ -30,7 +30,7 @@ test.skipIf(!tellsEnds).each([34, 37, 64])(named('a death by signal %i is one', 
   expect(await endOf(`kill -${signal} $$`, realNative)).toEqual({ signal })
 })
 
-test('nobody else judges how a child ended by what Node says', () => {
+test('no other code judges how a child ended by what Node reports', () => {
   const judges = ['src', 'bin']
     .flatMap((dir) =>
       readdirSync(join(root, dir), { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name)),

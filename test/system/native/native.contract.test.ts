@@ -507,7 +507,7 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
 })
 
 describe('without the binding', () => {
-  test('what plain Node can do still works, the rest is ENOSYS', () => {
+  test('functions of plain Node still work, the rest is ENOSYS', () => {
     const native = degradedNative()
     expect(native.peekEndedChild()).toBeUndefined()
     expect(native.tryLock(0)).toBe('unsupported')

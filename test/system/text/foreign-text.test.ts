@@ -28,7 +28,7 @@ test('a text keeps its lines and tabs, and nothing else that a terminal acts on'
   )
 })
 
-test('what is left out can be seen; text in any script stays as it is', () => {
+test('an omission can be seen; text in any script stays as it is', () => {
   expect(oneLine('a\x1b[31mb\rc\nd\u202ee\x9b0m')).toBe('a\\u001b[31mb c d\\u202ee\\u009b0m')
   for (const text of ['größer', '日本語', 'עברית', '👩‍👩‍👧', ''])
     expect([oneLine(text), plainText(text)]).toEqual([text, text])
