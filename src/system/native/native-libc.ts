@@ -1,8 +1,8 @@
 import { closeSync, constants as files, openSync } from 'node:fs'
-import { constants } from 'node:os'
-import { type Native, NativeError } from './native.ts'
+import { bindLibc, type Koffi } from './libc-binding.ts'
+import type { Native } from './native.ts'
 import { degradedNative } from './native-degraded.ts'
-import { posixSpawn, spawnSignatures } from './posix-spawn.ts'
+import { posixSpawn } from './posix-spawn.ts'
 
 /** Result of `loadNative`. `problem`: the binding did not load, and the consequences. */
 export interface LoadedNative {
@@ -26,18 +26,6 @@ export async function loadNative(): Promise<LoadedNative> {
       problem: `the native binding (koffi) does not load: ${why}; going on without: orphans are not reaped, no lock on the volume, no control socket`,
     }
   }
-}
-
-interface LibcFunction {
-  (...args: unknown[]): unknown
-  /** On a thread of libuv's pool; the last argument is called back. */
-  async(...args: unknown[]): void
-}
-
-/** The part of koffi that this module uses; the raw koffi.node next to a bundle has it too. */
-interface Koffi {
-  load(path: null): { func(name: string, result: string, args: readonly string[]): LibcFunction }
-  errno(): number
 }
 
 // Linux values, equal on x86-64 and arm64, glibc and musl (asm-generic).
@@ -100,79 +88,11 @@ const SI_PID_OFFSET = 16
 /** sun_path holds 108 bytes with its final NUL (unix(7)). */
 const MAX_UNIX_PATH = 107
 
-// Variadic functions (fcntl, ioctl, prctl, syscall) are bound with a fixed signature: integer arguments travel in the
-// same registers.
-const signatures = {
-  waitid: ['int', ['int', 'uint32', 'void *', 'int']],
-  waitpid: ['int', ['int', 'void *', 'int']],
-  syscall: ['long', ['long', 'long', 'long']],
-  prctl: ['int', ['int', 'unsigned long', 'unsigned long', 'unsigned long', 'unsigned long']],
-  mkfifo: ['int', ['str', 'uint32']],
-  pipe2: ['int', ['void *', 'int']],
-  fcntl: ['int', ['int', 'int', 'long']],
-  ioctl: ['int', ['int', 'unsigned long', 'long']],
-  socket: ['int', ['int', 'int', 'int']],
-  bind: ['int', ['int', 'void *', 'uint32']],
-  listen: ['int', ['int', 'int']],
-  close: ['int', ['int']],
-  getsid: ['int', ['int']],
-  send: ['long', ['int', 'void *', 'size_t', 'int']],
-  poll: ['int', ['void *', 'unsigned long', 'int']],
-  kill: ['int', ['int', 'int']],
-  tcgetattr: ['int', ['int', 'void *']],
-  tcsetattr: ['int', ['int', 'int', 'void *']],
-  pthread_sigmask: ['int', ['int', 'void *', 'void *']],
-  setgroups: ['int', ['size_t', 'void *']],
-  setresgid: ['int', ['uint32', 'uint32', 'uint32']],
-  setresuid: ['int', ['uint32', 'uint32', 'uint32']],
-  _exit: ['void', ['int']],
-  ...spawnSignatures,
-} as const satisfies Record<string, readonly [string, readonly string[]]>
-
-/** Declared a second time, for calls whose third argument is a pointer. */
-const FCNTL_WITH_POINTER = ['int', 'int', 'void *'] as const
-const IOCTL_WITH_POINTER = ['int', 'unsigned long', 'void *'] as const
-
 function libcNative(koffi: Koffi): Native {
-  const libc = koffi.load(null)
-  const bound = new Map<string, LibcFunction>()
-  // Bound at first use: a program pays for the calls it makes.
-  const func = (key: string, name: string, result: string, args: readonly string[]) => {
-    let fn = bound.get(key)
-    if (fn === undefined) {
-      fn = libc.func(name, result, args)
-      bound.set(key, fn)
-    }
-    return fn
-  }
-  /** Calls and returns what libc returned, -1 included. */
-  const raw = (name: keyof typeof signatures, ...args: unknown[]): number => {
-    const [result, types] = signatures[name]
-    return Number(func(name, name, result, types)(...args))
-  }
-  const failure = (name: string): NativeError => {
-    const errno = koffi.errno()
-    return new NativeError(name, errno, errnoName(errno))
-  }
-  const call = (name: keyof typeof signatures, ...args: unknown[]): number => {
-    const value = raw(name, ...args)
-    if (value === -1) throw failure(name)
-    return value
-  }
-  /** Of functions that return the error's number instead of setting errno. */
-  const returned = (name: keyof typeof signatures, ...args: unknown[]): void => {
-    const errno = raw(name, ...args)
-    if (errno !== 0) throw new NativeError(name, errno, errnoName(errno))
-  }
-
-  const pointerCall = (fd: number, command: number, argument: Buffer): unknown =>
-    func('ioctl*', 'ioctl', 'int', IOCTL_WITH_POINTER)(fd, command, argument)
-
-  const lockFunction = (): LibcFunction => func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER)
-  const lockCall = (fd: number, command: number, flock: Buffer): unknown => lockFunction()(fd, command, flock)
+  const { raw, call, returned, failure, ioctlPointer, fcntlPointer } = bindLibc(koffi)
 
   const tryLock = (fd: number): 'held' | 'busy' | 'unsupported' => {
-    if (lockCall(fd, F_OFD_SETLK, wholeFile(F_WRLCK)) !== -1) return 'held'
+    if (fcntlPointer()(fd, F_OFD_SETLK, wholeFile(F_WRLCK)) !== -1) return 'held'
     const error = failure('fcntl(F_OFD_SETLK)')
     if (error.code === 'EAGAIN' || error.code === 'EACCES') return 'busy'
     if (NO_LOCKS.includes(error.code)) return 'unsupported'
@@ -216,7 +136,7 @@ function libcNative(koffi: Koffi): Native {
     waitStatus(processFd) {
       const info = Buffer.alloc(PIDFD_INFO_BYTES)
       info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT))
-      const done = pointerCall(processFd, PIDFD_GET_INFO, info)
+      const done = ioctlPointer()(processFd, PIDFD_GET_INFO, info)
       // A kernel without this feature refuses the call in one of several ways, or omits the answer from the mask.
       if (done === -1 || (info.readUInt32LE() & PIDFD_INFO_EXIT) === 0) return undefined
       return info.readInt32LE(PIDFD_INFO_EXIT_CODE_OFFSET)
@@ -238,12 +158,12 @@ function libcNative(koffi: Koffi): Native {
     tryLock,
     async tryLockLater(fd) {
       // errno is the other thread's; the file system has answered now, so asking it again here waits for nothing.
-      await new Promise<void>((resolve) => lockFunction().async(fd, F_OFD_SETLK, wholeFile(F_WRLCK), () => resolve()))
+      await new Promise<void>((resolve) => fcntlPointer().async(fd, F_OFD_SETLK, wholeFile(F_WRLCK), () => resolve()))
       return tryLock(fd)
     },
     isLocked(fd) {
       const flock = wholeFile(F_RDLCK)
-      if (lockCall(fd, F_OFD_GETLK, flock) !== -1) return flock.readInt16LE(0) !== F_UNLCK
+      if (fcntlPointer()(fd, F_OFD_GETLK, flock) !== -1) return flock.readInt16LE(0) !== F_UNLCK
       const error = failure('fcntl(F_OFD_GETLK)')
       if (NO_LOCKS.includes(error.code)) return false
       throw error
@@ -273,7 +193,7 @@ function libcNative(koffi: Koffi): Native {
       const { O_RDWR, O_NOCTTY } = files
       const master = openSync('/dev/ptmx', O_RDWR | O_NOCTTY)
       try {
-        if (pointerCall(master, TIOCSPTLCK, Buffer.alloc(4)) === -1) throw failure('ioctl(TIOCSPTLCK)')
+        if (ioctlPointer()(master, TIOCSPTLCK, Buffer.alloc(4)) === -1) throw failure('ioctl(TIOCSPTLCK)')
         return { master, slave: call('ioctl', master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC) }
       } catch (error) {
         closeSync(master)
@@ -282,14 +202,14 @@ function libcNative(koffi: Koffi): Native {
     },
     terminalSize(fd) {
       const size = Buffer.alloc(8)
-      if (pointerCall(fd, TIOCGWINSZ, size) === -1) throw failure('ioctl(TIOCGWINSZ)')
+      if (ioctlPointer()(fd, TIOCGWINSZ, size) === -1) throw failure('ioctl(TIOCGWINSZ)')
       return { rows: size.readUInt16LE(0), columns: size.readUInt16LE(2) }
     },
     resizeTerminal(fd, { columns, rows }) {
       const size = Buffer.alloc(8)
       size.writeUInt16LE(rows, 0)
       size.writeUInt16LE(columns, 2)
-      if (pointerCall(fd, TIOCSWINSZ, size) === -1) throw failure('ioctl(TIOCSWINSZ)')
+      if (ioctlPointer()(fd, TIOCSWINSZ, size) === -1) throw failure('ioctl(TIOCSWINSZ)')
     },
     terminalMode(fd) {
       const mode = Buffer.alloc(TERMIOS_BYTES)
@@ -358,5 +278,3 @@ function wholeFile(type: number): Buffer {
  * Not util.getSystemErrorName, because libuv lacks ECHILD. Of two names for one number (EAGAIN, EWOULDBLOCK) the
  * first is used.
  */
-const errnoName = (errno: number): string =>
-  Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`
