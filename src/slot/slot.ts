@@ -214,6 +214,9 @@ export const newSlot = (policy: SlotPolicy, nowMs: number): Slot => ({
 export const childOf = (slot: Slot): Child | null =>
   slot.state === 'starting' || slot.state === 'up' || slot.state === 'stopping' ? slot.child : null
 
+/** Its start is requested and not reported yet: the report follows within milliseconds. */
+export const isInFlight = (slot: Slot): boolean => slot.state === 'starting' && slot.child === null
+
 /** The supervisor itself has ended the process, without an operator's command. */
 export const isOwnJudgement = (slot: Slot): boolean =>
   slot.state === 'stopping' && (slot.cause === 'start-timeout' || slot.cause === 'condemned')

@@ -6,7 +6,7 @@ import {
   writeGatewayState,
 } from '../../profile/state/state.ts'
 import { asksForRestart, isSuccess, permanentReason } from '../../slot/ending.ts'
-import { childOf, type Slot } from '../../slot/slot.ts'
+import { childOf, isInFlight, type Slot } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
 import type { SlotEntry } from '../slots/table.ts'
@@ -91,9 +91,6 @@ export class GatewayFiles {
     }
   }
 }
-
-/** Requested but not started yet: the next report follows within milliseconds and is the one to write. */
-const isInFlight = (slot: Slot): boolean => slot.state === 'starting' && slot.child === null
 
 function finalFacts(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
   if (slot.state !== 'down' || slot.lastEnding === undefined) return undefined

@@ -1,5 +1,5 @@
-import { childOf, type Slot } from '../../slot/slot.ts'
-import { type Clock, wallTimeOf } from '../../system/clock.ts'
+import { childOf, isInFlight, type Slot } from '../../slot/slot.ts'
+import { type Cancel, type Clock, wallTimeOf } from '../../system/clock.ts'
 import { inNextTurn } from '../../system/next-turn.ts'
 import { isStopped } from '../../system/programs/proc.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
@@ -31,10 +31,13 @@ interface S6State {
 const BETWEEN_BATCHES_MS = 100
 /** Slots that are written per turn of the loop: a boot of a thousand must not keep clients waiting. */
 const PER_TURN = 10
+/** Longest time for which the files wait for starts. */
+const LONGEST_WAIT_MS = 250
 
 /**
  * The files that others can read about a slot: gateway_state.json and s6's status. Nothing here depends on them, so
  * they are written on a later turn than the change, with the slot's state at that time: starts do not wait for them.
+ * While several slots are being started, as at boot, the files wait a moment, because both take the same processors.
  * Events are kept until then; subscribers get all of them, after the status.
  */
 export class StatusFiles {
@@ -42,9 +45,14 @@ export class StatusFiles {
   readonly #pending = new Set<string>()
   readonly #s6States = new Map<string, S6State>()
   readonly #writeSoon = inNextTurn(() => {
+    if (this.#mustWait()) return
     this.#write(PER_TURN)
     if (this.#pending.size > 0) this.#writeSoon()
   })
+  /** Slots whose start is requested and not yet reported. */
+  readonly #inFlight = new Set<string>()
+  /** Set while the files wait for starts. */
+  #waiting: { readonly untilMs: number; readonly cancel: Cancel } | undefined
 
   constructor(options: StatusFilesOptions) {
     this.#options = options
@@ -60,6 +68,8 @@ export class StatusFiles {
   }
 
   changed({ key, slot, job }: SlotEntry, before: Slot): void {
+    if (isInFlight(slot)) this.#inFlight.add(key)
+    else this.#inFlight.delete(key)
     if (job === undefined) {
       const s6State = this.#s6StateOf(key)
       const events = eventsBetween(before, slot)
@@ -97,6 +107,7 @@ export class StatusFiles {
   removed({ key }: SlotEntry): void {
     this.#options.dirs.remove(key, this.#s6States.get(key)?.events)
     this.#pending.delete(key)
+    this.#inFlight.delete(key)
     this.#s6States.delete(key)
     this.#options.files.forget(key)
   }
@@ -123,6 +134,21 @@ export class StatusFiles {
     this.#writeSoon()
   }
 
+  /** Several starts are requested, and the files have not waited long. */
+  #mustWait(): boolean {
+    if (this.#inFlight.size < 2) {
+      this.#waiting?.cancel()
+      this.#waiting = undefined
+      return false
+    }
+    const { clock } = this.#options
+    if (this.#waiting === undefined) {
+      const untilMs = clock.nowMs() + LONGEST_WAIT_MS
+      this.#waiting = { untilMs, cancel: clock.at(untilMs, this.#writeSoon) }
+    }
+    return clock.nowMs() < this.#waiting.untilMs
+  }
+
   /** @param last events are held no longer */
   #write(count: number, last = false): void {
     for (const key of this.#pending) {
@@ -140,6 +166,8 @@ export class StatusFiles {
     this.#options.table.describe(key)
     this.tally(entry)
     const s6State = this.#s6StateOf(key)
+    // The report of the start follows within milliseconds: that is when the status changes.
+    if (isInFlight(slot) && s6State.events.length === 0 && !last) return
     s6State.stamps ??= stampsAfter('', slot, undefined, (atMs) => wallTimeOf(this.#options.clock, atMs))
     const events = this.#take(key, s6State, last)
     this.#options.dirs.writeStatus(key, serviceStatus(slot, s6State.stamps, s6State.paused), events)

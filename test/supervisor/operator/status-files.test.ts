@@ -38,6 +38,27 @@ afterEach(() => {
   rmSync(scan, { recursive: true, force: true })
 })
 
+/** Slots whose starts are requested at once, as at boot; `spawn` reports one of them. */
+function bootOf(...keys: readonly string[]): { written: string[]; spawn: (key: string) => void } {
+  const written: string[] = []
+  const entries = new Map<string, SlotEntry>()
+  const statusFiles = new StatusFiles({
+    table: { get: (key) => entries.get(key), describe: () => undefined },
+    files: { record: ({ key }) => written.push(key), forget: () => undefined },
+    dirs: services,
+    clock,
+  })
+  const happen = (key: string, event: SlotEvent): void => {
+    const { slot } = entries.get(key) ?? { slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) }
+    const entry = { key, slot: step(slot, event, clock.nowMs())[0] } as unknown as SlotEntry
+    entries.set(key, entry)
+    statusFiles.changed(entry, slot)
+  }
+  for (const key of keys) happen(key, { type: 'want', wanted: 'up' })
+  const child = { id: 1, pid: 4711, startTime: 1, spawnedAtMs: clock.nowMs() }
+  return { written, spawn: (key) => happen(key, { type: 'spawned', request: 1, child }) }
+}
+
 /** A slot to which things happen, and what is recorded of it. */
 function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; statusFiles: StatusFiles } {
   let entry = { key: KEY, slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) } as unknown as SlotEntry
@@ -100,4 +121,27 @@ test('a client that begins to listen when the status shows the event is not noti
   clock.advance(100)
   await nextTurn()
   expect([sameMs?.(), nextMs?.()]).toEqual(['x', ''])
+})
+
+test('while several slots are being started, their files wait for the last report', async () => {
+  const { written, spawn } = bootOf('a', 'b', 'c')
+  spawn('a')
+  await nextTurn()
+  expect(written).toEqual([])
+  spawn('b')
+  spawn('c')
+  await nextTurn()
+  expect(written).toEqual(['a', 'b', 'c'])
+})
+
+test('a start that is not reported holds up the files of other slots for a quarter of a second at most', async () => {
+  const { written, spawn } = bootOf('a', 'b', 'c')
+  spawn('a')
+  await nextTurn()
+  clock.advance(250)
+  await nextTurn()
+  expect(written).toContain('a')
+  spawn('b')
+  await nextTurn()
+  expect(written.filter((key) => key === 'b')).toHaveLength(2)
 })
