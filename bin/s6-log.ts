@@ -24,7 +24,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   await inputEnds(writer, clock, request.ignoresTerm)
   await writer.close()
-  // What is left are alarms of files that are synced already.
+  // Only alarms of files that are synced already are left.
   native.exitNow(exitCodes.done)
 }
 

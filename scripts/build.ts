@@ -23,7 +23,7 @@ const programs = Object.fromEntries(
     .map((path) => [basename(path, '.ts'), join('bin', path)]),
 )
 
-// What runs from the tree that is there goes on with it.
+// Programs that run from the existing tree go on with it.
 const out = await freshTree(target)
 await mkdir(join(out, 'lib'), { recursive: true })
 const page = buildPage(join(root, 'src', 'dashboard', 'web'), join(out, 'lib', 'dashboard'))

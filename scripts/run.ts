@@ -43,7 +43,7 @@ function execaOptions({ cwd, env, input = '', timeoutMs = TIMEOUT_MS, output = '
 }
 
 /**
- * Runs a program to its end. What it has started ends with it when it is killed.
+ * Runs a program to its end. If it is killed, the processes that it has started end with it.
  * @throws an error with the command and all of its output when the program cannot be started, exits with another code
  * than 0, is killed, or takes too long
  */

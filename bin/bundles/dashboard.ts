@@ -7,7 +7,7 @@ import { isImageInstall } from '../../src/system/programs/install.ts'
 declare const HERMES_VERSION: string
 
 export const dashboardProgram: DashboardBundle['dashboardProgram'] = (facts) => {
-  // What viewers are sent is garbage a moment later; by itself V8 lets 150 MB of it pile up. Here and not on a command
+  // Data for viewers is garbage a moment later; by itself V8 lets 150 MB of it pile up. Here and not on a command
   // line, because the slot and bin/hermes have one each. V8 reads this flag at every collection, so it may come late
   // (not every flag may).
   setFlagsFromString('--optimize-for-size')

@@ -66,7 +66,7 @@ export async function makeCodeCache(install: string, names: readonly string[]): 
   }
 }
 
-/** What most lives of a container begin with. */
+/** Runs the commands that most containers begin with. */
 async function work(lib: string, home: string): Promise<void> {
   // Plain lines, and one that only the YAML parser reads: both are part of boots.
   await writeFile(join(home, 'config.yaml'), 'gateway:\n  restart: always\n  env: {HERMES_BUILD: "1"}\n')

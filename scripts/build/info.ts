@@ -1,4 +1,4 @@
-// What a build says of itself: lib/build.json in the install, /etc/hermes/image.json in the image.
+// Facts about a build: lib/build.json in the install, /etc/hermes/image.json in the image.
 import { run } from '../run.ts'
 
 /** As src/system/programs/build-info.ts reads it. */

@@ -7,7 +7,7 @@ const BINARIES: readonly (readonly [RegExp, string])[] = [
   [/^@koromix\/koffi-/, 'koffi'],
   [/^@lydell\/node-pty-/, '@lydell/node-pty'],
 ]
-/** What a package holds of somebody else's, where its own text does not say so. */
+/** Contents of packages that belong to others, where the package's own text does not say so. */
 const INSIDE: Readonly<Record<string, string>> = {
   'better-sqlite3': 'It contains SQLite, which is in the public domain (https://sqlite.org/copyright.html).',
 }

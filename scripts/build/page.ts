@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
 import { build, type Plugin } from 'vite'
 
-/** What pays to be compressed; fonts are already. */
+/** Files worth compressing; fonts are compressed already. */
 const COMPRESSIBLE = /\.(?:js|css|svg)$/
 
 /**

@@ -6,7 +6,7 @@ import { LOOPBACK } from './source-tree.ts'
 
 const LOOK_MS = 50
 
-/** What a developer finds: an agent that needs no key, and a second profile. */
+/** Initial content for a developer: an agent that needs no key, and a second profile. */
 const EXAMPLE_HOME = {
   'config.yaml': 'agent:\n  command: [sh, -c, tr a-z A-Z]\n',
   'profiles/coder/config.yaml': 'agent:\n  command: [cat]\n',

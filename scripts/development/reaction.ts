@@ -1,4 +1,4 @@
-/** What a changed file asks for. Only commands load src/cli and src/s6, and each command loads them anew. */
+/** Reaction to a changed file. Only commands load src/cli and src/s6, and each command loads them anew. */
 export type Reaction = 'build the page' | 'start again' | 'nothing'
 
 const ONLY_COMMANDS = /^src\/(cli|s6)\//

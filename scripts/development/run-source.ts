@@ -8,7 +8,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 
 const root = join(import.meta.dirname, '../..')
 const BUNDLE = /^#bundle\/(.+)\.cjs$/
-/** What a bundle has from its loader and a module has not. */
+/** Names that a bundle has from its loader and a module does not have. */
 const OF_A_BUNDLE = /\b(require|__dirname)\b/
 
 /**

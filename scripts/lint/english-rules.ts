@@ -1,4 +1,4 @@
-// What counts as plain English here, as functions of a text. docs/style.md, "English", says the same for people.
+// The rules of plain English here, as functions of a text. docs/style.md, "English", says the same for people.
 import ts from 'typescript'
 
 export interface Finding {
@@ -23,6 +23,7 @@ const BANNED: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/(?<!\bthere )\b(?:is|are|was|were) none\b(?!\s+of these)/gim, 'write "is not", with the noun'],
   [/(?:^|[.:;] )(?:who|whose)\b(?![^.;]*\?)/gim, '"who" needs an antecedent before it'],
   [/(?:^|[.] )(?:that|those) of\b/gim, 'begin the sentence with the noun'],
+  [/(?:^|[.] )What\b(?=[^.:;?]*[.:;])/gm, 'begin the sentence with a noun'],
 ]
 
 /** Sentences go on over the ends of lines; list items, rows of tables, headings and empty lines begin anew. */

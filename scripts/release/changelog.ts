@@ -1,4 +1,4 @@
-/** What entries are sorted by, in this order (https://keepachangelog.com has more kinds; these are enough here). */
+/** Kinds of entries, in this order (https://keepachangelog.com has more kinds; these are enough here). */
 export const KINDS = ['Added', 'Changed', 'Fixed'] as const
 
 const HEADING = /^## (?:(\d+\.\d+\.\d+) \(unreleased\)|Unreleased)$/m

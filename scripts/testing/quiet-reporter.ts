@@ -1,4 +1,4 @@
-// What `npm test` shows while it runs: on a terminal the live summary, elsewhere a line a minute; of tests only those
+// Output of `npm test` while it runs: on a terminal the live summary, elsewhere a line a minute; of tests only those
 // that fail.
 import { writeFileSync } from 'node:fs'
 import { DefaultReporter, type TestCase, type TestModule } from 'vitest/node'

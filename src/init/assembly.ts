@@ -55,7 +55,7 @@ export interface InitParts {
   readonly stderr: ConsoleSink
 }
 
-/** What every part may use. */
+/** Parts that every other part may use. */
 export type BaseParts = ReturnType<typeof makeBase>
 export type SupervisorParts = ReturnType<typeof makeSupervisor>
 export type SlotParts = ReturnType<typeof makeSlots>
@@ -129,7 +129,7 @@ export function makeSupervisor(
   return { supervisor, memory }
 }
 
-/** What runs in slots. */
+/** The programs in slots. */
 export function makeSlots(
   { given, directories, processes, reaper, shutdown, rootEnvironment, container, warn }: BaseParts,
   { supervisor }: SupervisorParts,

@@ -28,7 +28,7 @@ export interface BootedContainer {
   readonly runDir: string
 }
 
-/** What a boot starts, in this order. */
+/** Programs that a boot starts, in this order. */
 export interface BootedPrograms {
   readonly supervisor: Pick<SupervisorProcess, 'start'>
   readonly hooks: Hooks

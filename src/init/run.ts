@@ -18,7 +18,7 @@ const OLDEST_NODE = 24
 const OUT_OF_DESCRIPTORS =
   'init cannot start: it may not open enough files (RLIMIT_NOFILE). Start the container with --ulimit nofile=1024:1024 or more'
 
-/** Whatever was being done when they ran out. */
+/** Recognizes the cause under the errors of any operation. */
 const isOutOfDescriptors = (error: unknown): boolean =>
   error instanceof Error && (hasCode(error, 'EMFILE', 'ENFILE') || isOutOfDescriptors(error.cause))
 

@@ -35,7 +35,7 @@ export interface ShutdownOptions {
   readonly log: (level: Level, text: string) => void
 }
 
-/** What has to end. */
+/** Parts that have to end. */
 export interface StoppedParts {
   readonly children: Children
   readonly services: Pick<ServicePrograms, 'stop' | 'unfinished' | 'endInput'>
@@ -46,7 +46,7 @@ export interface StoppedParts {
   readonly exitCode?: ExitCodeFile
 }
 
-/** What the boot waits at. */
+/** Gates at which the boot waits. */
 export interface Gates {
   readonly begin: BeginGate
   readonly profiles: ProfilesGate

@@ -14,7 +14,7 @@ export interface SignalsOptions {
   readonly bug: (error: unknown) => void
 }
 
-/** What the signals to init mean. Everything else keeps its default, which for PID 1 is to be ignored. */
+/** Handles the signals to init. Other signals keep their default, which for PID 1 is to be ignored. */
 export function listenForSignals(o: SignalsOptions): void {
   process.on('SIGCHLD', o.childEnded)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {

@@ -38,7 +38,7 @@ export function sortArchives(names: readonly string[]): readonly string[] {
 }
 
 export interface RotationPlan {
-  /** What `current` becomes. */
+  /** New name of `current`. */
   readonly archive: string
   /** Archives that are then too many, oldest first. */
   readonly remove: readonly string[]

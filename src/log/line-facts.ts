@@ -27,13 +27,13 @@ export interface ReadLine extends LineFacts {
 const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g
 /** Longer than any header, shorter than what would cost. */
 const LOOK_AT = 600
-/** What CRI runtimes put before each line: time, stream, and whether the line is whole. */
+/** Prefix of CRI runtimes before each line: time, stream, and whether the line is whole. */
 const CRI = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] /
 
 // decides by words: the lines of any program
 const EXCEPTION =
   /^(?:Traceback \(most recent call last\)|panic: |fatal error: |thread '.*' panicked at |Exception in thread |(?:Uncaught|Unhandled)\b|(?:Caused by: |Uncaught )?(?:[\w$]+\.)*[A-Z]?[\w$]*(?:Error|Exception)(?: \[\w+\])?(?::|$))/
-/** What stands in traces without indentation. */
+/** Lines of traces that have no indentation. */
 // decides by words: likewise
 const TRACE =
   /^(?:at |Caused by: |\.\.\. \d+ (?:more|common)|During handling of the above|The above exception was|goroutine \d+ \[|[}\])]+[;,]?$|note: run with `RUST_BACKTRACE)/
@@ -110,7 +110,7 @@ function readJson(text: string): LineFacts | undefined {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const record = value as Readonly<Record<string, unknown>>
-  // What Docker's json-file driver keeps: the line itself is inside.
+  // The format of Docker's json-file driver: the line itself is inside.
   if (typeof record.log === 'string' && typeof record.stream === 'string') {
     const { continues: _, ...inside } = readLine(record.log.replace(/\n$/, ''))
     return { ...timeFacts(timeOfValue(record.time)), ...inside }

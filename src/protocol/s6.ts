@@ -36,7 +36,7 @@ const readStamp = (bytes: Buffer, at: number): string => bytes.toString('hex', a
 
 // ---- supervise/status ----
 
-/** What `supervise/status` says. Instants are Unix ms. */
+/** Content of `supervise/status`. Instants are Unix ms. */
 export interface ServiceStatus {
   /** Of the service or its finish script; null: no process. */
   readonly pid: number | null

@@ -38,7 +38,7 @@ export interface RepairFacts {
   readonly id?: { readonly dev: bigint; readonly ino: bigint }
 }
 
-/** What was found, in numbers. */
+/** Result of a repair, in numbers. */
 export interface Repaired {
   given: number
   /** Secrets that others could read. */

@@ -67,7 +67,7 @@ export class LogWriter {
     for (const sink of this.#sinks) sink.rotate()
   }
 
-  /** What was written last is a line, newline or not. Syncs. */
+  /** Ends the last line, with or without a newline of its own, and syncs. */
   async close(): Promise<void> {
     if (this.#midLine) this.#pass(newline)
     await Promise.all(this.#sinks.map((sink) => sink.close()))

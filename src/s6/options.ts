@@ -1,4 +1,4 @@
-/** What a command line says: its options in their order, and the arguments after them. */
+/** A parsed command line: its options in their order, and the arguments after them. */
 export interface ParsedOptions {
   readonly options: readonly Option[]
   readonly rest: readonly string[]

@@ -1,7 +1,7 @@
 import { readOptions, wholeNumber } from './options.ts'
 import type { Goal } from './watch.ts'
 
-/** What is waited for: run spawned, ready, run dead, finished, spawned again, ready again. */
+/** Events to wait for: run spawned, ready, run dead, finished, spawned again, ready again. */
 export type SvcWait = 'u' | 'U' | 'd' | 'D' | 'r' | 'R'
 
 export interface SvcRequest {

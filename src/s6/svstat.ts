@@ -17,7 +17,7 @@ const exitCode = ({ state }: Observed): number =>
   isUp(state) || signalNumber(state) !== 0 ? -1 : state.waitStatus >> 8
 const signalNumber = (state: ReadStatus): number => state.waitStatus & 0x7f
 
-/** What `-o` names, in s6's words. */
+/** Names of fields for `-o`, as in s6. */
 const fields: Readonly<Record<string, Field>> = {
   up: ({ state }) => isUp(state),
   wantedup: ({ state }) => state.wantedUp,
@@ -75,7 +75,7 @@ export function parseSvstat(argv: readonly string[]): SvstatRequest | string {
   return dir === undefined ? 'expected a slot directory' : { fields: wanted, numeric, dir }
 }
 
-/** What s6-svstat prints, without the newline. */
+/** Returns the output of s6-svstat, without the newline. */
 export function describe(seen: Observed, request: Pick<SvstatRequest, 'fields' | 'numeric'>): string {
   if (request.fields.length > 0) return request.fields.map((name) => String(fields[name]?.(seen))).join(' ')
   const { state, normallyUp, nowMs } = seen

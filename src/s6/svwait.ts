@@ -10,7 +10,7 @@ export interface SvwaitRequest {
 }
 
 const down: Goal = { up: false, ready: false }
-/** What each letter waits for; `r` and `R` for an end first. */
+/** Goal of each option; `r` and `R` wait for an end first. */
 export const svwaitGoals: Readonly<Record<SvcWait, readonly Goal[]>> = {
   u: [{ up: true, ready: false }],
   U: [{ up: true, ready: true }],

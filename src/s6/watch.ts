@@ -1,4 +1,4 @@
-/** What is waited for, and when it has come about (s6's s6-svwait and s6-svlisten1, as they behave in 2.11). Pure. */
+/** Decides when the awaited states are reached (s6's s6-svwait and s6-svlisten1, as they behave in 2.11). Pure. */
 import type { ReadStatus } from '../protocol/s6.ts'
 import { isUp } from './status.ts'
 
@@ -40,8 +40,8 @@ export class Watch {
     const seen = this.#seen[service]
     if (goal === undefined || seen === undefined) return
     const { up, ready } = goal
-    // What can no longer come is not waited for: it counts as there, and as a failure. (Until another event is heard
-    // of it.)
+    // A goal that can no longer be reached is not waited for: it counts as reached, and as a failure. (Until another
+    // event of the service arrives.)
     const failed = (event === 'O' && up) || (event === 'x' && (seen.up !== up || seen.ready !== ready))
     const state = failed ? { up, ready } : stateAfter[event]
     if (failed) this.#failures += 1

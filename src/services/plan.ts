@@ -24,7 +24,7 @@ export interface Plan {
   readonly goals: Goals
 }
 
-/** Adds a start, with everything it needs. What it needs and was to be stopped stays. */
+/** Adds a start, with everything it needs. Its needs that were to be stopped stay. */
 export function wantStarted(goals: Goals, services: Services, names: Iterable<string>): Goals {
   const needed = closure(names, (name) => services.get(name)?.dependsOn.map((one) => one.name) ?? [])
   const absent = [...needed].filter((name) => !isThere(services.get(name)?.state))

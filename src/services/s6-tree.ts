@@ -1,5 +1,6 @@
 /**
- * Service directories as s6-overlay's users write them. What is on disk comes as facts; what it means is decided here.
+ * Service directories as s6-overlay's users write them. The content of the disk comes as facts; its meaning is decided
+ * here.
  * Source: s6's servicedir, s6-rc's "source definition directories", s6-overlay's README (services.d, user bundle).
  */
 import { oneshotCommand } from './command-line.ts'

@@ -56,7 +56,7 @@ export interface SupervisorOptions {
   readonly exit: (code: number) => void
 }
 
-/** What every part may use. */
+/** Parts that every other part may use. */
 export type BaseParts = ReturnType<typeof makeBase>
 export type SlotParts = ReturnType<typeof makeSlots>
 export type VolumeParts = ReturnType<typeof makeVolume>
@@ -149,7 +149,7 @@ export function makeSlots(
   }
 }
 
-/** What the volume's life moves: the slots that use it, and its files. */
+/** Parts that follow the volume's life: the slots that use it, and its files. */
 export function makeVolume(
   { options, container, journal, link, memory }: BaseParts,
   { table, services, runs, held, files, statusFiles }: SlotParts,
@@ -211,7 +211,7 @@ export function makeVolume(
   return { life, profiles, advice }
 }
 
-/** What operators and s6's tools reach. */
+/** Parts that operators and s6's tools reach. */
 export function makeOperatorParts(
   { options, paths, container, journal, link }: BaseParts,
   { table, services, runs, held, files, statusFiles, waiters }: SlotParts,

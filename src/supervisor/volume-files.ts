@@ -13,8 +13,8 @@ export interface VolumeFilesOptions {
 }
 
 /**
- * What a container does once with the files of its volume: writes the first ones, removes leftovers. What fails is a
- * line in the log.
+ * Work that a container does once with the files of its volume: writes the first ones, removes leftovers. A failure is
+ * a line in the log.
  */
 export class VolumeFiles {
   readonly #options: VolumeFilesOptions

@@ -30,7 +30,7 @@ export interface VolumeLifecycleOptions {
   readonly sayWhatNext: () => void
 }
 
-/** What the end of the supervisor takes. */
+/** Parts that the end of the supervisor needs. */
 export interface Ending {
   readonly statusFiles: Pick<StatusFiles, 'flush'>
   readonly logs: Pick<SlotLogs, 'closeAll'>

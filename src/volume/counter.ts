@@ -69,7 +69,7 @@ export interface LeaseTime {
   readonly realMs: number
 }
 
-/** What follows from what was found in the file just now. */
+/** @param found content of the file just now */
 export function stepCounting(counting: Counting, found: Found, own: string, time: LeaseTime): CountingStep {
   const ours = typeof found === 'object' && found.instance === own ? found : undefined
   const step = count(counting, found, ours, time)
@@ -94,7 +94,7 @@ function count(
       if (ours !== undefined) return move('held', ours.counter, realMs, 'taken')
       if (found === 'free') return claim(realMs)
       if (!sameFound(counting.seen, found)) return watch(found, runningMs)
-      // What cannot be read cannot be seen to stand still.
+      // A counter that cannot be read does not count as standing still.
       if (found === 'unreadable' || runningMs - counting.sinceMs < FREE_AFTER_MS) return { next: counting }
       return claim(realMs)
     case 'claiming':

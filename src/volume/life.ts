@@ -67,7 +67,7 @@ export type LifeEffect =
   | { readonly type: 'resume' }
   /** The boot has come as far as it can: clients and the main program need not wait for it. */
   | { readonly type: 'answer' }
-  /** What is done once in a container, when its boot is over. */
+  /** Do the work that is done once in a container, when its boot is over. */
   | { readonly type: 'settle' }
   /** Let the next supervisor know. */
   | { readonly type: 'keep'; readonly booted: 'yes' | 'lost' }
@@ -167,7 +167,7 @@ function counted(life: VolumeLife, state: 'taken' | 'lost'): LifeStep {
   return isEnding(life) ? [next, report, { type: 'hold' }] : lose(next, report)
 }
 
-/** The lease is not ours. What uses the volume stops, whichever supervisor of this container has started it. */
+/** The lease is not ours. Slots that use the volume stop, no matter which supervisor of this container started them. */
 function lose(life: VolumeLife, ...effects: readonly LifeEffect[]): LifeStep {
   const hasRun = life.booted === 'yes'
   return [

@@ -13,7 +13,7 @@ export type Lock =
   | { readonly at: 'waiting'; readonly missed: number }
   | { readonly at: 'held' | 'none' }
 
-/** What lies in the place of the file. `unknown`: the volume does not answer, which says nothing about the file. */
+/** Result of a look at the file's place. `unknown`: the volume does not answer, so nothing is known of the file. */
 export type LookResult = 'gone' | 'ours' | 'another' | 'unknown'
 /** Result of a try to lock the file. */
 export type TryResult = 'held' | 'busy' | 'unsupported'

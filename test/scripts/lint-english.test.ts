@@ -23,6 +23,7 @@ test.each([
   'A container whose main program is\nno program of ours',
   'Those of other slots are skipped.',
   'Listeners are asked: who is gone is removed.',
+  'The rest runs. What fails is skipped.',
 ])('an unclear construction is found: %s', (text) => {
   expect(bannedIn(text)).not.toEqual([])
 })
@@ -33,6 +34,8 @@ test.each([
   'The slot is no\n  longer there.',
   'A user who reaches the port can read the log.',
   'Who may read the log? Every user.',
+  'What to do',
+  'What runs here? Every slot.',
   'recommended',
 ])('a clear sentence passes: %s', (text) => {
   expect(bannedIn(text)).toEqual([])

@@ -1,6 +1,6 @@
 import { execa } from 'execa'
 
-/** What the bundle of this file gives to the command line: only `config edit` needs it. */
+/** Exports of the bundle of this file, which only `config edit` needs. */
 export interface EditorBundle {
   /**
    * Opens a file in an editor on our terminal.

@@ -36,9 +36,9 @@ while kill -0 %1 2>/dev/null; do
 done
 exit $code`
 
-/** What a terminal's user and others may send us; in raw mode Ctrl-C and Ctrl-Z are bytes instead. */
+/** Signals from a terminal's user and others; in raw mode Ctrl-C and Ctrl-Z are bytes instead. */
 const PASSED_ON = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const
-/** What is shown after the command's end, by what it has left behind, is not waited for. */
+/** After the command's end, output of processes that it left behind is shown for this time. */
 const FINAL_OUTPUT_MS = 100
 
 /**

@@ -26,7 +26,7 @@ export class TypedText {
   #state: 'keys' | 'bracket' | 'burst' = 'keys'
   /** Of a paste that has not ended; or the beginning of what may become a bracket. */
   #held: string[] = []
-  /** What ends a paste may come in two reads. */
+  /** Beginning of the sequence that ends a paste: it may come in two reads. */
   #tail = ''
 
   /** Something is waiting for `settle`. */

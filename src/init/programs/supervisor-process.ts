@@ -44,7 +44,7 @@ export interface SupervisorProcessOptions {
   readonly command: SupervisorCommand
   /** Asked at each event: it has this supervisor itself. */
   readonly listener: () => SupervisorListener
-  /** What it leaves for the next one, or takes back; also what it had sent before it died. */
+  /** Stores the data that it leaves for the next one, or takes back; also data that it had sent before it died. */
   readonly remember: (message: Remembered) => void
   /** A signal has stopped this process. */
   readonly isStopped: (pid: number) => boolean
@@ -225,8 +225,8 @@ export class SupervisorProcess {
       listener.receive(message)
       return
     }
-    // Also of one that is dead: it has answered people by these states. What should have followed from them never
-    // happens.
+    // Also of one that is dead: its answers to clients follow from these states. The effects that should have followed
+    // never happen.
     if (message.type === 'keep' || message.type === 'forget') remember(message)
     if (works) listener.receive(message)
   }

@@ -42,7 +42,7 @@ export interface ChildrenOptions {
   readonly warn: (text: string) => void
 }
 
-/** What runs in slots. */
+/** The programs in slots. */
 export interface SlotPrograms {
   /** Of `service-…` slots. */
   readonly services: ServicePrograms

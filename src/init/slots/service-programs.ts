@@ -101,7 +101,7 @@ export class ServicePrograms {
     this.#stopping = true
   }
 
-  /** Whatever comes of it, its finish program is not waited for any more. */
+  /** Stops waiting for its finish program, whatever its result. */
   forgetFinish(slot: string): void {
     this.#unfinished.delete(slot)
   }

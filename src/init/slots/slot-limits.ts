@@ -66,7 +66,7 @@ export class SlotLimits {
   }
 
   /**
-   * The slot's process has ended. What it left behind may need a moment, or live on (gateway.kill_leftovers: false).
+   * The slot's process has ended. Its leftovers may need a moment, or live on (gateway.kill_leftovers: false).
    */
   leave(slot: string): void {
     if (this.#parent === undefined) return

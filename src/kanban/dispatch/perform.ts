@@ -30,7 +30,7 @@ const REFUSED: StepResult = { state: 'refused' }
 const PID_WAIT_MS = 1000
 const PID_POLL_MS = 10
 
-/** What a tick has seen, as far as its steps need it. */
+/** Facts that a tick has seen, as far as its steps need them. */
 export interface TickSnapshot {
   readonly facts: TickFacts
   readonly rows: ReadonlyMap<string, RunningRow>

@@ -34,7 +34,7 @@ const identityOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`
 
 /**
  * One log: its archives and the file that is being written. Files are known by their identity (device and inode),
- * because a rotation renames them. What is missing or cannot be read is passed over: it may be there the next time.
+ * because a rotation renames them. A file that is missing or cannot be read is skipped: it may be there the next time.
  */
 export class SourceReader {
   readonly #source: LogSource
@@ -97,7 +97,7 @@ export class SourceReader {
     }
   }
 
-  /** What was written since the last call (or history), across any number of rotations. */
+  /** Reads the lines written since the last call (or history), across any number of rotations. */
   *news(): Generator<LogLine> {
     if (!this.#started) this.start()
     const file = this.#file

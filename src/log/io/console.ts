@@ -7,7 +7,7 @@ import { countLines, packEnd } from '../lines.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { ReaderWatch } from './reader-watch.ts'
 
-/** What may wait for a reader; beyond it those who write are held back, or whole lines are left out. */
+/** Bytes that may wait for a reader; beyond it writers are held back, or whole lines are left out. */
 const MAX_WAITING_BYTES = 1_000_000
 /**
  * Writers are held back, or lines left out, until so little waits: else each line would stop and start them, or need a
@@ -26,10 +26,10 @@ const plainNotice = (lines: number): string =>
   `hermes: lines left out here: ${lines}; this output was not read in time, the log files have them\n`
 
 /**
- * The container's stdout or stderr. Takes whole lines and never blocks, waits or throws. What the reader does not take
- * waits here. From 1 MB on, a reader that reads holds back those who ask {@link mayGoOn}, so nothing is left out, and
- * what waits grows by one chunk of each of them at most. When the reader has stopped, whole lines are left out instead
- * and a notice says how many once it reads again.
+ * The container's stdout or stderr. Takes whole lines and never blocks, waits or throws. Lines that the reader does
+ * not take wait here. From 1 MB on, a reader that reads holds back writers that ask {@link mayGoOn}, so nothing is
+ * left out, and the waiting bytes grow by one chunk of each writer at most. When the reader has stopped, whole lines
+ * are left out instead and a notice says how many once it reads again.
  */
 export class ConsoleWriter {
   readonly #sink: ConsoleSink

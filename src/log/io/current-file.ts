@@ -7,7 +7,7 @@ const NEWLINE = 10
 /** How far back the beginning of an unfinished line is looked for: a piece with its stamp and mark. */
 const LONGEST_LINE_BYTES = PIECE_BYTES + 1024
 
-/** What became of a write. `written` bytes are in the file; with an `error`, they end with a whole line. */
+/** Result of a write. `written` bytes are in the file; with an `error`, they end with a whole line. */
 export interface Written {
   readonly written: number
   readonly error?: unknown
@@ -74,7 +74,7 @@ export class CurrentFile {
     }
   }
 
-  /** What is in it from an offset on. */
+  /** Reads its content from an offset on. */
   tail(from: number): Buffer {
     const tail = Buffer.allocUnsafe(this.#size - from)
     return tail.subarray(0, readSync(this.fd, tail, 0, tail.length, from))

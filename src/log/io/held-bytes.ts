@@ -19,7 +19,7 @@ export class HeldBytes {
     return this.#end - this.#start
   }
 
-  /** What waits; valid until the next call. */
+  /** The held bytes; valid until the next call. */
   get bytes(): Buffer {
     return this.#buffer.subarray(this.#start, this.#end)
   }

@@ -114,7 +114,7 @@ export class LogFile {
     await Promise.all([disk.settle(dirname(this.path)), file && disk.sync(file.fd)])
   }
 
-  /** What has to stand before new lines. @returns false: it could not be written */
+  /** Writes the text that has to stand before new lines. @returns false: it could not be written */
   #putRepairs(continues: boolean): boolean {
     // An unfinished line at the end of the file: its writer is gone.
     if (!continues && this.#file?.openAt !== undefined && this.#put(newline).length > 0) return false

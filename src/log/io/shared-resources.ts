@@ -10,7 +10,7 @@ import { ReadTurns } from './read-turns.ts'
  */
 const READ_BYTES = 65_536 + 4096
 
-/** What all slots' logs of one supervisor share. Made once, passed to every SlotLog. */
+/** Resources that all slots' logs of one supervisor share. Made once, passed to every SlotLog. */
 export interface SharedLogResources {
   /** A read is handled to its end before the next one begins, so one buffer serves every slot. */
   readonly readBuffer: Buffer

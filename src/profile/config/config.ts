@@ -132,7 +132,7 @@ export function configSignature(file: string): string {
   }
 }
 
-/** What is asked of config.yaml files, read again only when they have changed. Costs one stat where a file has not. */
+/** Caches values of config.yaml files and reads them again only after a change. An unchanged file costs one stat. */
 export class ConfigCache<T> {
   readonly #pick: (loaded: LoadedConfig) => T
   readonly #known = new Map<string, { readonly signature: string; readonly picked: T }>()
@@ -151,7 +151,7 @@ export class ConfigCache<T> {
     return picked
   }
 
-  /** What it was when it was read last. */
+  /** The value as of the last read. */
   last(file: string): T | undefined {
     return this.#known.get(file)?.picked
   }

@@ -247,8 +247,8 @@ export class ControlConnection {
   }
 
   /**
-   * The client has closed its half, or is gone: what reads ends the same way in both. What is under way is answered;
-   * following ends here, else a dead follower would keep its place until the next event.
+   * The client has closed its half, or is gone: reading ends the same way in both cases. Requests under way are
+   * answered; following ends here, or a dead follower would keep its place until the next event.
    */
   #endIfDone(): void {
     if (this.#ended && this.#underWay === 0 && this.#queue.length === 0) this.#socket.end()

@@ -12,7 +12,7 @@ export type Kernel = Pick<Native, 'openProcess' | 'waitStatus'> | undefined
 /** The low bits of a wait status (wait(2)): the signal that ended the process, 0 if none did. */
 const SIGNAL_BITS = 0x7f
 
-/** What a wait status of an ended process says; bit 7 (a core was written) is left out. */
+/** Decodes the wait status of an ended process; bit 7 (a core was written) is left out. */
 export const endingOf = (status: number): ChildEnding =>
   (status & SIGNAL_BITS) === 0 ? { exitCode: (status >> 8) & 0xff } : { signal: status & SIGNAL_BITS }
 

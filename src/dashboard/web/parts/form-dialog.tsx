@@ -7,7 +7,7 @@ import { Trouble } from './trouble.tsx'
 interface FormDialogProps {
   readonly title: string
   readonly children: ComponentChildren
-  /** What its main button does, and whether that can be undone. */
+  /** Label of its main button; `tone` shows whether its effect can be undone. */
   readonly action: string
   readonly tone?: 'main' | 'danger'
   readonly disabled?: boolean

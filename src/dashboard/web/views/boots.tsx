@@ -4,7 +4,7 @@ import { Empty, Trouble } from '../parts/trouble.tsx'
 import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 
-/** What each boot did with each profile, newest first. */
+/** Lists the actions of each boot for each profile, newest first. */
 export function Boots() {
   const { client, router } = useApp()
   const { value, failure, reload } = useLoaded('boots', () => client.get<BootLog>('/api/boot-log'))
