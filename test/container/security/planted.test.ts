@@ -1,0 +1,143 @@
+// What a process of the runtime user can plant in the volume of a running container, or a stranger can ask of its
+// dashboard: supervision, the other profiles and the dashboard go on, now and at the next boot.
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Box, lives, startContainer } from '../../support/container/container.ts'
+import { askHttp, pageToken } from '../../support/dashboard/dashboard.ts'
+import { size } from '../../support/size.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const victim = { 'profiles/victim/config.yaml': lives(), 'profiles/victim/desired_state': 'running\n' }
+
+const asHermes = async (box: Box, script: string): Promise<void> => {
+  const { code, stderr } = await box.exec(['sh', '-ec', script], { user: 'hermes' })
+  expect([code, stderr]).toEqual([0, ''])
+}
+/** That it answers, and its pid. */
+const healthy = (box: Box): Promise<string> => box.ok('hermes', 'healthcheck')
+
+/** The victim starts again now and at the next boot, by supervisors that live. */
+async function goesOn(box: Box): Promise<void> {
+  for (const again of ['', 'restart']) {
+    if (again !== '') await box.docker(again)
+    await box.up('gateway-victim', { deadlineMs: 10_000 })
+    const answer = await healthy(box)
+    await box.ok('hermes', '-p', 'victim', 'gateway', 'restart')
+    expect(await healthy(box)).toBe(answer)
+  }
+}
+
+test('files of a profile that are links to 256 GB of /proc affect no other profile', async () => {
+  await using box = await startContainer({ files: victim })
+  await box.up('gateway-victim')
+  await asHermes(
+    box,
+    'cd /opt/data; mkdir profiles/pm; for f in config.yaml .env; do ln -s /proc/self/pagemap profiles/pm/$f; done; rm -f active_profile; ln -s /proc/self/pagemap active_profile; echo running >profiles/pm/desired_state',
+  )
+  expect((await box.hermes('-p', 'pm', 'gateway', 'start')).code).not.toBe(0)
+  await goesOn(box)
+})
+
+test('tens of thousands of invalid names in profiles/ leave the health check quick and the boot log short', async () => {
+  await using box = await startContainer({ files: victim })
+  await box.up('gateway-victim')
+  const strays = size(20_000, 120_000)
+  await asHermes(box, `cd /opt/data/profiles; seq -f "No profile %.0f" ${strays} | tr "\\n" "\\0" | xargs -0 touch`)
+  await goesOn(box)
+  expect(statSync(join(box.home, 'logs/container-boot.log')).size).toBeLessThan(256 * 1024)
+  expect(box.file('logs/container-boot.log')).toContain(`reason="and ${strays - 20} more"`)
+})
+
+test('a FIFO or an endless view in the place of a database delays no unauthenticated probe of the dashboard', async () => {
+  await using box = await startContainer({
+    files: victim,
+    env: { HERMES_DASHBOARD: '1', HERMES_DASHBOARD_INSECURE: '1' },
+    publish: 9119,
+  })
+  await box.up('gateway-victim')
+  const endless = `const { DatabaseSync } = require('node:sqlite')
+const made = new DatabaseSync('/opt/data/profiles/victim/sessions/sessions.db')
+made.exec("CREATE VIEW sessions AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS id, x AS created_ms, x AS updated_ms FROM c; PRAGMA user_version = 1")`
+  await asHermes(
+    box,
+    `cd /opt/data; mkdir -p sessions profiles/victim/sessions; mkfifo sessions/sessions.db; rm -f kanban.db; mkfifo kanban.db; node -e '${endless.replaceAll("'", "'\\''")}'`,
+  )
+  const port = await box.port(9119)
+  for (let i = 0; i < 5; i++) expect((await askHttp(port, '/api/status')).code).toBe(200)
+  await goesOn(box)
+})
+
+test('an open dashboard gives a page of another name neither its token nor a change (DNS rebinding)', async () => {
+  await using box = await startContainer({
+    files: victim,
+    env: { HERMES_DASHBOARD: '1', HERMES_DASHBOARD_INSECURE: '1' },
+    publish: 9119,
+  })
+  await box.up('dashboard')
+  const port = await box.port(9119)
+  const own = { Host: `127.0.0.1:${port}` }
+  const token = pageToken(await waitFor('the page', async () => (await askHttp(port, '/', { headers: own })).body))
+  for (const host of [`rebound.evil.example:${port}`, 'rebound.evil.example', `127.0.0.1.evil.example:${port}`]) {
+    const headers = { Host: host, Origin: `http://${host}` }
+    expect([host, (await askHttp(port, '/', { headers })).body.includes('hermes-token')]).toEqual([host, false])
+    const change = {
+      method: 'PATCH',
+      json: { gateway: { command: ['id'] } },
+      headers: { ...headers, 'X-Hermes-Token': token },
+    }
+    expect([host, (await askHttp(port, '/api/config', change)).code]).toEqual([host, 421])
+  }
+})
+
+test('a stranger who begins hundreds of log-ins cannot push a failed one out of the audit log', async () => {
+  const password = { HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me', HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse' }
+  await using box = await startContainer({
+    env: {
+      ...password,
+      HERMES_DASHBOARD: '1',
+      // Nothing listens there.
+      HERMES_DASHBOARD_OIDC_ISSUER: 'http://127.0.0.1:9',
+      HERMES_DASHBOARD_OAUTH_CLIENT_ID: 'x',
+      HERMES_DASHBOARD_OAUTH_CLIENT_SECRET: 'y',
+    },
+    publish: 9119,
+  })
+  await box.up('dashboard')
+  const port = await box.port(9119)
+  await waitFor('the dashboard to answer', async () => (await askHttp(port, '/api/status')).code === 200)
+  const origin = { Origin: `http://127.0.0.1:${port}` }
+  const wrong = { method: 'POST', json: { username: 'mallory', password: 'x' }, headers: origin }
+  expect((await askHttp(port, '/auth/password-login', wrong)).code).toBe(401)
+  for (let i = 0; i < 500; i++)
+    await askHttp(port, i % 2 === 0 ? '/auth/login?provider=nous' : '/auth/callback?state=x')
+  const lines = (box.file('logs/dashboard-auth.log') ?? '').trim().split('\n')
+  expect(lines.length).toBeLessThan(20)
+  expect(lines[0]).toContain('mallory')
+})
+
+test('a flood into a log directory of tens of thousands of files, in files of 4 KB, holds up no command', async () => {
+  const flood = 'gateway:\n  command: ["sh", "-c", "while :; do echo 0123456789; done"]\nlogging:\n  max_bytes: 4096\n'
+  await using box = await startContainer({
+    files: { ...victim, 'profiles/flood/config.yaml': flood },
+  })
+  await box.up('gateway-victim')
+  await asHermes(
+    box,
+    `cd /opt/data; mkdir -p logs/gateways/flood; cd logs/gateways/flood; seq ${size(10_000, 200_000)} | xargs touch`,
+  )
+  await box.ok('hermes', '-p', 'flood', 'gateway', 'start')
+  for (let i = 0; i < 3; i++) {
+    const startedAtMs = performance.now()
+    await box.ok('hermes', 'status')
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000)
+  }
+})
+
+test('printcontenv, when root runs it, reads only names of the stored environment', async () => {
+  await using box = await startContainer({ env: { STORED: 'yes' } })
+  await box.slot('gateway-default', () => true)
+  expect(await box.ok('/command/printcontenv', 'STORED')).toBe('yes\n')
+  for (const name of ['../../../etc/shadow', '..', '/etc/shadow', 'a/../STORED'])
+    expect([name, await box.exec(['/command/printcontenv', name])]).toMatchObject([name, { code: 1, stdout: '' }])
+})
