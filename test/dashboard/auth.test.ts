@@ -2,15 +2,15 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { TryLimit } from '../../src/dashboard/auth/attempt-limit.ts'
 import { cookieName, deletions, readCookie, setCookie } from '../../src/dashboard/auth/cookies.ts'
-import { type KeptPlace, keepingOf } from '../../src/dashboard/auth/keeping.ts'
 import { dashboardKey } from '../../src/dashboard/auth/key-file.ts'
+import { type KeptPlace, keepingOf } from '../../src/dashboard/auth/login-storage.ts'
 import { parseAllowList } from '../../src/dashboard/auth/providers/allow-list.ts'
 import { basicProvider } from '../../src/dashboard/auth/providers/basic.ts'
 import { identityOf } from '../../src/dashboard/auth/providers/oidc.ts'
 import { RevokedSessions } from '../../src/dashboard/auth/revoked.ts'
 import { Sealer } from '../../src/dashboard/auth/seal.ts'
-import { TryLimit } from '../../src/dashboard/auth/try-limit.ts'
 import { hashPassword, parsePasswordHash, passwordMatches } from '../../src/system/password-hash.ts'
 
 function temporary(): { readonly home: string } & Disposable {

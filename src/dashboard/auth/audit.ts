@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { RotatedFile } from '../../system/files/rotated-file.ts'
 import { networkOf } from '../../system/net/address.ts'
-import { Tally } from '../../system/tally.ts'
+import { Tally } from '../../system/throttled-writer.ts'
 
 export interface AuditEntry {
   readonly event: 'login' | 'login_refused' | 'session_refused' | 'renewal_refused' | 'logout' | 'provider_away'

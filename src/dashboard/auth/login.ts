@@ -6,6 +6,7 @@ import { safeNext } from '../gate/next-path.ts'
 import { badRequest, forbidden, notFound, Refused, unavailable } from '../gate/refusals.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import type { Recognized } from '../http/app.ts'
+import { TryLimit } from './attempt-limit.ts'
 import type { AuditEntry, AuditLog } from './audit.ts'
 import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
 import type { Login } from './none.ts'
@@ -21,7 +22,6 @@ import {
 import type { TokenRevocations } from './providers/token-revocations.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './sessions.ts'
-import { TryLimit } from './try-limit.ts'
 
 export interface LoginFacts {
   readonly clock: Clock

@@ -1,4 +1,4 @@
-import type { KeptPlace } from './keeping.ts'
+import type { KeptPlace } from './login-storage.ts'
 
 /** Maximum number of sessions remembered individually: 800 KB. */
 const MAX_ENDED = 20_000

@@ -2,7 +2,7 @@ import { accessSync, closeSync, constants, openSync, readSync, statSync } from '
 import { basename, join, resolve } from 'node:path'
 import { hasCode } from '../error-code.ts'
 import type { Fault, Trusted } from '../files/trust.ts'
-import { scriptWord } from './script-word.ts'
+import { scriptWord } from './script-argument.ts'
 
 const RUN_BITS = 0o111
 /** The kernel reads no more of an interpreter line (BINPRM_BUF_SIZE). */

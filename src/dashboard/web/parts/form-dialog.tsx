@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import type { Work } from '../stores/async.ts'
 import { Button } from './button.tsx'
 import { Dialog } from './dialog.tsx'
-import { Trouble } from './trouble.tsx'
+import { Trouble } from './failure.tsx'
 
 interface FormDialogProps {
   readonly title: string

@@ -1,6 +1,6 @@
 import type { BootLog } from '../../contract/contract.ts'
+import { Empty, Trouble } from '../parts/failure.tsx'
 import { Instant } from '../parts/time.tsx'
-import { Empty, Trouble } from '../parts/trouble.tsx'
 import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
 

@@ -1,6 +1,6 @@
 import type { DispatchReport } from '../../../../kanban/report.ts'
 import { Dialog } from '../../parts/dialog.tsx'
-import { Trouble } from '../../parts/trouble.tsx'
+import { Trouble } from '../../parts/failure.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 

@@ -1,8 +1,8 @@
 import { useEffect } from 'preact/hooks'
 import type { Deaths as DeathList, Slot } from '../../../contract/contract.ts'
 import { duration, ending } from '../../core/format.ts'
+import { Empty, Trouble } from '../../parts/failure.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'
-import { Empty, Trouble } from '../../parts/trouble.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 

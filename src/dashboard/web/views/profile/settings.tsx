@@ -4,7 +4,7 @@ import type { Config, ConfigProblems, ConfigWritten } from '../../../contract/co
 import { Failure } from '../../client/client.ts'
 import { plural } from '../../core/format.ts'
 import { Button } from '../../parts/button.tsx'
-import { Trouble } from '../../parts/trouble.tsx'
+import { Trouble } from '../../parts/failure.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 import { DeleteProfile } from './delete-profile.tsx'

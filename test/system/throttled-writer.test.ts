@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Tally } from '../../src/system/tally.ts'
+import { Tally } from '../../src/system/throttled-writer.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
 test('the first of a kind in a minute is written at once, and at its end how many more there were', () => {
