@@ -10,6 +10,7 @@ const PACKAGES = {
   's6-svscan': 's6',
   's6-supervise': 's6',
   's6-rc-compile': 's6-rc',
+  'docker-compose': 'docker-compose',
   execlineb: 'execline',
   strace: 'strace',
   tmux: 'tmux',

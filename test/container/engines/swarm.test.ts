@@ -70,7 +70,7 @@ const saved = (): string[] =>
     .filter((name) => name.endsWith('.saved'))
     .map((name) => name.slice(0, -'.saved'.length))
 
-test('three replicas are healthy at their first check; an update and a scale down let every gateway save', async () => {
+test('three replicas are healthy at their first check, within 8 s; an update and a scale down let every gateway save', async () => {
   const image = await testImage()
   const bind = (from: string, to: string) => ['--mount', `type=bind,source=${join(dir, from)},target=${to}`]
   const mounts = [
@@ -93,11 +93,17 @@ test('three replicas are healthy at their first check; an update and a scale dow
     'run',
   ])
   const first = await healthy(3)
+  // By the engine's own clock, however busy this process is.
+  const createdAtMs = Date.parse(
+    JSON.parse(await docker(['service', 'inspect', '--format', '{{json .CreatedAt}}', SERVICE])),
+  )
   for (const id of first) {
     const log = JSON.parse(await docker(['inspect', '--format', '{{json .State.Health.Log}}', id])) as {
-      ExitCode: number
+      readonly ExitCode: number
+      readonly End: string
     }[]
     expect(log[0]).toMatchObject({ ExitCode: 0 })
+    expect(Date.parse(log[0]?.End ?? '') - createdAtMs).toBeLessThan(8_000)
     await waitFor('the gateway to be up', () => docker(['exec', id, 'hermes', 'gateway', 'status']))
   }
 
