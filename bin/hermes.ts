@@ -51,30 +51,30 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     const line = splitCommandLine(argv)
     json = line.json
     const context = makeContext({ env, bundleDir: __dirname, profile: line.profile, json, output })
-    const hot = hotCommand(context, line.words)
+    const hot = hotCommand(context, line.args)
     if (hot) return printOutcome(await hot, json, output)
-    const run = gatewayRun(line.words)
+    const run = gatewayRun(line.args)
     if (run) {
       // It lives for days, so it does without the command parser's memory.
       const { gatewayProgram } = require('#bundle/gateway.cjs') as typeof import('./bundles/gateway.ts')
       return await gatewayProgram({ ...gatewayFacts(context), ...run })
     }
-    const dashboard = dashboardRun(line.words)
+    const dashboard = dashboardRun(line.args)
     if (dashboard) {
       const { dashboardProgram } = require('#bundle/dashboard.cjs') as typeof import('./bundles/dashboard.ts')
       return await dashboardProgram({ ...dashboardFacts(context), options: dashboard, ...(handed && { handed }) })
     }
-    if (line.words.join(' ') === 'kanban dispatcher') {
+    if (line.args.join(' ') === 'kanban dispatcher') {
       const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./bundles/dispatcher.ts')
       return await dispatcherProgram(dispatcherFacts(context))
     }
-    if (line.words[0] === 'kanban') {
+    if (line.args[0] === 'kanban') {
       // Workers and scripts type it all day: half of the whole command line to load.
       const { kanbanLine } = require('#bundle/kanban.cjs') as typeof import('./bundles/kanban.ts')
-      return await kanbanLine(context, line.words)
+      return await kanbanLine(context, line.args)
     }
     const { commandLine } = require('#bundle/cli.cjs') as typeof import('./bundles/cli.ts')
-    return await commandLine(context, line.words)
+    return await commandLine(context, line.args)
   } catch (error) {
     return printError(error, json, output)
   }

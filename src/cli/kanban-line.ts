@@ -1,6 +1,6 @@
 import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
 import type { Context } from './context/context.ts'
-import { parseWords } from './parser/parser.ts'
+import { parseArguments } from './parser/parser.ts'
 import { printOutcome } from './terminal/output.ts'
 
 /**
@@ -8,8 +8,8 @@ import { printOutcome } from './terminal/output.ts'
  * line, with the YAML and schema libraries of `config`, takes twice as long to load.
  * @param words arguments, starting with `kanban`
  */
-export async function kanbanLine(context: Context, words: readonly string[]): Promise<number> {
-  const parsed = parseWords(words, KANBAN_COMMANDS, [KANBAN_GROUP])
+export async function kanbanLine(context: Context, args: readonly string[]): Promise<number> {
+  const parsed = parseArguments(args, KANBAN_COMMANDS, [KANBAN_GROUP])
   if ('help' in parsed) {
     context.output.out(parsed.help)
     return 0

@@ -5,7 +5,7 @@ import { loadConfig } from '../profile/config/config.ts'
 import { HermesError } from '../system/errors.ts'
 import { hotCommand } from './commands/hot.ts'
 import type { Context } from './context/context.ts'
-import { parseWords } from './parser/parser.ts'
+import { parseArguments } from './parser/parser.ts'
 import { printOutcome } from './terminal/output.ts'
 import { COMMANDS, GROUPS } from './tree.ts'
 
@@ -17,11 +17,11 @@ const BOOT_MS = 30_000
  * @param words arguments without `-p` and `--json`
  * @returns the exit code
  */
-export async function commandLine(context: Context, words: readonly string[]): Promise<number> {
-  if (words.length === 0 || (words.length === 1 && words[0] === '--tui')) return bare(context)
+export async function commandLine(context: Context, args: readonly string[]): Promise<number> {
+  if (args.length === 0 || (args.length === 1 && args[0] === '--tui')) return bare(context)
   // Users of git type `hermes help gateway start`.
-  const asked = words[0] === 'help' ? [...words.slice(words[1] === 'help' ? 2 : 1), '--help'] : words
-  const parsed = parseWords(asked, COMMANDS, GROUPS)
+  const asked = args[0] === 'help' ? [...args.slice(args[1] === 'help' ? 2 : 1), '--help'] : args
+  const parsed = parseArguments(asked, COMMANDS, GROUPS)
   if ('help' in parsed) {
     context.output.out(parsed.help)
     return 0
@@ -55,7 +55,7 @@ async function bare(context: Context): Promise<number> {
     if (!(error instanceof HermesError)) throw error
     context.output.err(`hermes: ${error.message}\n`)
   }
-  const parsed = parseWords(['--help'], COMMANDS, GROUPS)
+  const parsed = parseArguments(['--help'], COMMANDS, GROUPS)
   if ('help' in parsed && !context.json) context.output.out(`\n${parsed.help}`)
   return 0
 }

@@ -7,7 +7,7 @@ import { volumeUserText } from '../protocol/volume-user.ts'
 import { HermesError } from '../system/errors.ts'
 import { gatewaySlot } from '../system/paths.ts'
 import type { ControlClient } from './client.ts'
-import { goneSlot, ifSupervised, registeredSlot, type Supervised, startSlot, stopSlot } from './slot-actions.ts'
+import { ifSupervised, registerSlot, type Supervised, startSlot, stopSlot, unregisterSlot } from './slot-actions.ts'
 
 export interface AddOptions extends CreateOptions {
   readonly start?: boolean
@@ -30,7 +30,7 @@ export async function addProfile(
   const dir = await building((watch) => createProfile(supervised.home, name, { ...options, ...watch }))
   const found = await ifSupervised(supervised, async (client) => {
     try {
-      const slot = await registeredSlot(client, gatewaySlot(name))
+      const slot = await registerSlot(client, gatewaySlot(name))
       return { slot: start ? (await startSlot(supervised, client, name, {})).slot : slot }
     } catch (error) {
       if (!(error instanceof HermesError) || error.code !== 'VOLUME_BUSY') throw error
@@ -81,7 +81,7 @@ export async function removeProfile(
   const done = await ifSupervised(supervised, async (client) => {
     await stopIfThere(supervised, client, name)
     await deleteProfile(home, name, progress)
-    await goneSlot(client, gatewaySlot(name))
+    await unregisterSlot(client, gatewaySlot(name))
     return true
   })
   if (!done) await deleteProfile(home, name, progress)

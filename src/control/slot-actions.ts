@@ -116,7 +116,7 @@ const REGISTER_TIMEOUT_MS = 15_000
 /**
  * The slot of a profile that has just been made or renamed. @throws HermesError VOLUME_BUSY, NO_SUCH_SLOT, TIMED_OUT
  */
-export async function registeredSlot(client: ControlClient, key: string): Promise<SlotStatus> {
+export async function registerSlot(client: ControlClient, key: string): Promise<SlotStatus> {
   const answer = await ifKnown(settle(client, 'register', key))
   if (answer !== undefined) return answer.slot
   await client.request('reconcile', {})
@@ -127,7 +127,7 @@ export async function registeredSlot(client: ControlClient, key: string): Promis
 }
 
 /** Waits until the slot of a removed profile is gone. @throws HermesError VOLUME_BUSY, REFUSED, TIMED_OUT */
-export async function goneSlot(client: ControlClient, key: string): Promise<void> {
+export async function unregisterSlot(client: ControlClient, key: string): Promise<void> {
   const answer = await ifKnown(settle(client, 'unregister', key))
   if (answer === undefined) await client.request('reconcile', {})
 }

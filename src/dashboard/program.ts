@@ -14,7 +14,7 @@ import { type Environment, isImageInstall } from '../system/programs/install.ts'
 import { oneLine, plainText } from '../system/text/foreign-text.ts'
 import { allHandlers } from './api/handlers.ts'
 import { Streams } from './api/streams.ts'
-import { keepingOf } from './auth/login-storage.ts'
+import { chooseLoginStorage } from './auth/login-storage.ts'
 import { noLogin } from './auth/none.ts'
 import { openLogin } from './auth/open.ts'
 import { hostName } from './gate/gate.ts'
@@ -24,7 +24,7 @@ import { dashboardServer } from './http/server.ts'
 import { BoardWatch } from './live/board-watch.ts'
 import { Feed } from './live/feed.ts'
 import { LogFollowers } from './live/log-follower.ts'
-import { usageLooker } from './live/usage-reader.ts'
+import { usageReader } from './live/usage-reader.ts'
 import type { Handed } from './settings/handover.ts'
 import { type DashboardOptions, type DashboardSettings, misconfigured, readSettings } from './settings/settings.ts'
 import { terminalEnvironment } from './terminal/environment.ts'
@@ -87,7 +87,7 @@ async function assemble(
   const { gate, publicApi, outside, terminal, metricsToken } = settings
   const warn = (text: string): void => err(`hermes: warning: ${oneLine(text)}\n`)
   const connect = () => connectControl(facts.controlSocket, clock)
-  const lookAtUsage = usageLooker(clock)
+  const lookAtUsage = usageReader(clock)
   const streams = new Streams(clock, SECURITY_HEADERS)
   const terminals = new Terminals({
     clock,
@@ -114,7 +114,7 @@ async function assemble(
     logs: new LogFollowers({ connect, clock }),
     stream: streams.begin,
   }
-  const keeping = keepingOf({
+  const keeping = chooseLoginStorage({
     home,
     handed: facts.handed,
     inImage: isImageInstall(facts.install),

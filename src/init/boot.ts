@@ -54,7 +54,7 @@ export class Boot {
     if (!facts.pid1) this.#becomeSubreaper()
     // It loads while the next steps run.
     void supervisor.start()
-    if (options.foreground) this.#sayWhatNext()
+    if (options.foreground) this.#logNextSteps()
     await gates.begin.open()
     if (shutdown.begun) return
     if (!options.foreground) gates.main.begin()
@@ -80,7 +80,7 @@ export class Boot {
     }
   }
 
-  #sayWhatNext(): void {
+  #logNextSteps(): void {
     const { log } = this.#options
     const { facts, options, runDir } = this.#options.container
     const { home, uid } = facts
@@ -89,7 +89,7 @@ export class Boot {
   }
 
   /** `docker run` with nothing but the image's name: a container that says nothing looks like one that hangs. */
-  #sayNoMain(): void {
+  #logNoMain(): void {
     const { container, log } = this.#options
     const exec = `docker exec ${hostname()} hermes`
     log(
@@ -123,7 +123,7 @@ export class Boot {
   async #startMain(): Promise<void> {
     const { programs, shutdown } = this.#options
     try {
-      if (!(await programs.main.start())) this.#sayNoMain()
+      if (!(await programs.main.start())) this.#logNoMain()
     } catch (error) {
       if (error instanceof HermesError) shutdown.stopWith(error.exitCode, `${error.message}. ${error.next}`)
       else shutdown.stopWith(EXIT.failed, `the main program cannot be started: ${(error as Error).message}`)

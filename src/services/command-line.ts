@@ -2,13 +2,13 @@
 import type { Fault } from '../system/files/trust.ts'
 import type { CommandFacts } from './facts.ts'
 
-export type Command = { readonly words: readonly string[] } | { readonly fault: Fault }
+export type Command = { readonly argv: readonly string[] } | { readonly fault: Fault }
 
 /** @param file where `text` stands; execlineb reads it there */
 export function oneshotCommand(text: string, file: string, facts: CommandFacts): Command {
-  const plain = plainWords(text)
+  const plain = splitCommand(text)
   if (plain === undefined) {
-    if (facts.execlineb !== undefined) return { words: [facts.execlineb, '-P', file] }
+    if (facts.execlineb !== undefined) return { argv: [facts.execlineb, '-P', file] }
     return fault(
       file,
       'it is written in execline, and this image has no execlineb',
@@ -16,12 +16,12 @@ export function oneshotCommand(text: string, file: string, facts: CommandFacts):
     )
   }
   const [program, ...args] = plain
-  if (program === undefined) return { words: [] }
+  if (program === undefined) return { argv: [] }
   const found = facts.check(plain, '/')
   // A program that is not on PATH may be one of execline's own commands.
-  if (found === undefined && facts.execlineb !== undefined) return { words: [facts.execlineb, '-P', file] }
+  if (found === undefined && facts.execlineb !== undefined) return { argv: [facts.execlineb, '-P', file] }
   if (found === undefined) return fault(file, `there is no program ${program}`, 'use the whole path of a program')
-  return found.fault === undefined ? { words: [found.file, ...args] } : { fault: found.fault }
+  return found.fault === undefined ? { argv: [found.file, ...args] } : { fault: found.fault }
 }
 
 const fault = (file: string, message: string, repair: string): Command => ({ fault: { file, message, repair } })
@@ -31,15 +31,15 @@ const fault = (file: string, message: string, repair: string): Command => ({ fau
  * words separated by white space, comments from # to the end of the line, "…" around words with spaces.
  * @returns undefined for anything else
  */
-export function plainWords(text: string): readonly string[] | undefined {
-  const words: string[] = []
+export function splitCommand(text: string): readonly string[] | undefined {
+  const argv: string[] = []
   let rest = text
   for (;;) {
     rest = rest.replace(/^(?:\s+|#[^\n]*)+/, '')
-    if (rest === '') return words
-    const word = /^(?:"([^"\\$]*)"|([^\s"\\${}#]+))(?=\s|$)/.exec(rest)
-    if (word === null) return undefined
-    words.push(word[1] ?? word[2] ?? '')
-    rest = rest.slice(word[0].length)
+    if (rest === '') return argv
+    const token = /^(?:"([^"\\$]*)"|([^\s"\\${}#]+))(?=\s|$)/.exec(rest)
+    if (token === null) return undefined
+    argv.push(token[1] ?? token[2] ?? '')
+    rest = rest.slice(token[0].length)
   }
 }

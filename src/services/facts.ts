@@ -23,7 +23,7 @@ export interface CommandFacts {
   /** Path of execlineb, if the image has one that only root can change. */
   readonly execlineb: string | undefined
   /** The program of a command line, by its path or by its name on PATH; undefined: there is none. */
-  readonly check: (words: readonly string[], directory: string) => CheckedProgram | undefined
+  readonly check: (argv: readonly string[], directory: string) => CheckedProgram | undefined
 }
 
 export interface TreeFacts {
@@ -39,4 +39,4 @@ export interface Found {
   readonly problems: readonly ServiceProblem[]
 }
 
-export type FindUser = (word: string) => ServiceUser | undefined
+export type FindUser = (name: string) => ServiceUser | undefined

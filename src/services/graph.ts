@@ -19,7 +19,7 @@ export function soundGraph(definitions: readonly ServiceDefinition[], leftOut: R
     left.delete(one.rules.name)
     problems.push({ service: one.rules.name, file: one.rules.source, message, repair })
   }
-  for (const circle of circles(definitions)) {
+  for (const circle of cycles(definitions)) {
     const way = [...circle, circle[0]].join(' → ')
     for (const name of circle) {
       const one = left.get(name)
@@ -52,7 +52,7 @@ export function soundGraph(definitions: readonly ServiceDefinition[], leftOut: R
  * Every circle of dependencies, each service in at most one of them: the strongly connected components (Tarjan, without
  * recursion).
  */
-export function circles(definitions: readonly ServiceDefinition[]): readonly (readonly string[])[] {
+export function cycles(definitions: readonly ServiceDefinition[]): readonly (readonly string[])[] {
   const needs = new Map(definitions.map(({ rules }) => [rules.name, rules.dependsOn.map(({ name }) => name)]))
   const index = new Map<string, number>()
   const low = new Map<string, number>()

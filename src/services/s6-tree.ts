@@ -180,7 +180,7 @@ function commandOf(dir: TreeDir, name: 'up' | 'down', facts: TreeFacts): readonl
     throw refused(`${dir.path}/up`, 'a oneshot needs a file named up', 'create it with the command line')
   }
   const command = oneshotCommand(text, `${dir.path}/${name}`, facts.commands)
-  if ('words' in command) return command.words.length === 0 ? undefined : command.words
+  if ('argv' in command) return command.argv.length === 0 ? undefined : command.argv
   throw new Refused(command.fault)
 }
 

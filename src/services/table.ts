@@ -10,7 +10,7 @@ export const MAX_TABLE_BYTES = 8_000_000
 /** Number of problems that are reported; more would not help. */
 export const MAX_PROBLEMS = 1000
 const MAX_TEXT = 131_072
-export const MAX_WORDS = 1000
+export const MAX_ARGUMENTS = 1000
 
 export interface ServiceTable {
   readonly programs: readonly ServicePrograms[]
@@ -45,7 +45,7 @@ const isText = (value: unknown): value is string =>
 const isPath = (value: unknown): value is string => isText(value) && value.startsWith('/')
 const isList = <T>(value: unknown, max: number, isOne: (one: unknown) => one is T): value is T[] =>
   Array.isArray(value) && value.length <= max && value.every(isOne)
-const isWords = (value: unknown): value is string[] => isList(value, MAX_WORDS, isText) && isPath(value[0])
+const isCommand = (value: unknown): value is string[] => isList(value, MAX_ARGUMENTS, isText) && isPath(value[0])
 const isId = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 32 - 1
 const isTime = (value: unknown): value is number =>
@@ -63,7 +63,7 @@ const isUser = (value: unknown): value is ServiceUser =>
 
 const isVariables = (value: unknown): value is Record<string, string> =>
   isRecord(value) &&
-  Object.keys(value).length <= MAX_WORDS &&
+  Object.keys(value).length <= MAX_ARGUMENTS &&
   Object.entries(value).every(([name, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && isText(text))
 
 /** Checks that init accepts a service's programs: words, variables and texts have limits. */
@@ -71,8 +71,8 @@ export const isPrograms = (value: unknown): value is ServicePrograms =>
   isRecord(value) &&
   isName(value.name) &&
   typeof value.oneshot === 'boolean' &&
-  isWords(value.run) &&
-  orAbsent(value.finish, isWords) &&
+  isCommand(value.run) &&
+  orAbsent(value.finish, isCommand) &&
   orAbsent(value.finishTimeoutMs, isTime) &&
   isPath(value.cwd) &&
   orAbsent(value.inServiceDir, (one) => one === true) &&

@@ -132,8 +132,8 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
   const programs: ServicePrograms = {
     name,
     oneshot,
-    run: run.words,
-    ...(finish !== undefined && { finish: finish.words, finishTimeoutMs: FINISH_TIMEOUT_MS }),
+    run: run.argv,
+    ...(finish !== undefined && { finish: finish.argv, finishTimeoutMs: FINISH_TIMEOUT_MS }),
     cwd,
     ...(user !== undefined && { user }),
     inherits: 'container',
@@ -170,12 +170,12 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
 
 /** The program by its whole path: at its start no PATH decides any more. */
 function resolved(
-  words: readonly string[],
+  argv: readonly string[],
   directory: string,
   { check }: CommandFacts,
-): { readonly words: readonly string[] } | { readonly fault: Pick<Fault, 'message' | 'repair'> } {
-  const [program = '', ...args] = words
-  const found = check(words, directory)
+): { readonly argv: readonly string[] } | { readonly fault: Pick<Fault, 'message' | 'repair'> } {
+  const [program = '', ...args] = argv
+  const found = check(argv, directory)
   if (found === undefined)
     return {
       fault: {
@@ -183,7 +183,7 @@ function resolved(
         repair: 'install it in the image, or use its whole path',
       },
     }
-  if (found.fault === undefined) return { words: [found.file, ...args] }
+  if (found.fault === undefined) return { argv: [found.file, ...args] }
   const { file, message, repair } = found.fault
   return { fault: { message: `${file}: ${message}`, repair } }
 }

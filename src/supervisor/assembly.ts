@@ -202,7 +202,7 @@ export function makeVolume(
       exit,
     },
     controlChannels: later.controlChannels,
-    sayWhatNext: () => {
+    logNextSteps: () => {
       if (!advice.needsAgent()) return
       const type = pasteable({ HOME: identity.home, home, runDir, uid: identity.uid, install }, 'setup')
       journal.info(`no agent configured; next: ${type}`)

@@ -27,7 +27,7 @@ export interface VolumeLifecycleOptions {
   /** Asked when it is needed: it answers for this life. */
   readonly controlChannels: () => Pick<ControlChannels, 'close' | 'leave'>
   /** The first boot is over. */
-  readonly sayWhatNext: () => void
+  readonly logNextSteps: () => void
 }
 
 /** Parts that the end of the supervisor needs. */
@@ -158,7 +158,7 @@ export class VolumeLifecycle {
     answer: () => this.#answered.resolve(),
     settle: () => {
       this.#options.volume.sweep(this.#isOurs)
-      if (this.#options.start.foreground) this.#options.sayWhatNext()
+      if (this.#options.start.foreground) this.#options.logNextSteps()
     },
     keep: ({ booted }) => this.#options.memory.keep('.booted', booted),
     'stop-slots': () => this.#options.slots.stop(),

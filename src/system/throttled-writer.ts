@@ -10,7 +10,7 @@ interface Counted<T> {
 }
 
 /** Writes the first of a kind in a minute, and at the minute's end the latest with how many more there were. */
-export class Tally<T> {
+export class ThrottledWriter<T> {
   readonly #clock: Clock
   readonly #write: (entry: T, more: number) => void
   readonly #kinds = new Map<string, Counted<T>>()

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findAll } from '../../src/cli/checks/checks.ts'
-import { parseWords } from '../../src/cli/parser/parser.ts'
+import { parseArguments } from '../../src/cli/parser/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { cliEnvironment, hermes, type Ran, runProgram, temporaryHome } from '../support/cli.ts'
 import { installDir, program } from '../support/install.ts'
@@ -442,7 +442,7 @@ describe('help', () => {
   test.each([...COMMANDS.map(({ path }) => path), ...GROUPS.map(({ name }) => name)])(
     'of %s says how it is used',
     (path) => {
-      expect(parseWords([...path.split(' '), '--help'], COMMANDS, GROUPS)).toEqual({
+      expect(parseArguments([...path.split(' '), '--help'], COMMANDS, GROUPS)).toEqual({
         help: expect.stringContaining(`Usage: hermes ${path}`),
       })
     },

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseWords } from '../../src/cli/parser/parser.ts'
+import { parseArguments } from '../../src/cli/parser/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
 import { splitCommandLine } from '../../src/system/programs/command-line.ts'
@@ -53,7 +53,7 @@ function commandLines(name: string): readonly (readonly string[])[] {
 
 test.each(pages)('every hermes command in docs/%s can be typed like that', (name) => {
   for (const words of commandLines(name)) {
-    const parsed = (): unknown => parseWords(splitCommandLine(words).words, COMMANDS, GROUPS)
+    const parsed = (): unknown => parseArguments(splitCommandLine(words).args, COMMANDS, GROUPS)
     expect(parsed, words.join(' ')).not.toThrow()
   }
 })

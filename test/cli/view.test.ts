@@ -12,7 +12,7 @@ import {
   managerLine,
   slotDetails,
   slotsTable,
-  stateWords,
+  stateText,
 } from '../../src/cli/view/slots-view.ts'
 import type { SlotStatus } from '../../src/protocol/control.ts'
 import { splitCommandLine } from '../../src/system/programs/command-line.ts'
@@ -58,10 +58,10 @@ test.each([
 
 describe('a slot in words', () => {
   test('says what it does, and what it should where that differs', () => {
-    expect(stateWords(slot())).toBe('up')
-    expect(stateWords(slot({ wanted: 'down' }))).toBe('up, wanted down')
-    expect(stateWords(slot({ state: 'down' }))).toBe('down, wanted up')
-    expect(stateWords(slot({ ready: false }))).toBe('up, not ready')
+    expect(stateText(slot())).toBe('up')
+    expect(stateText(slot({ wanted: 'down' }))).toBe('up, wanted down')
+    expect(stateText(slot({ state: 'down' }))).toBe('down, wanted up')
+    expect(stateText(slot({ ready: false }))).toBe('up, not ready')
   })
 
   test('leaves out what is not known', () => {
@@ -136,12 +136,12 @@ test('-p and --json are taken from wherever they stand before --', () => {
   expect(splitCommandLine(['gateway', '-p', ' Coder', 'status', '--json'])).toEqual({
     profile: 'coder',
     json: true,
-    words: ['gateway', 'status'],
+    args: ['gateway', 'status'],
   })
   expect(splitCommandLine(['--profile=x', 'a', '--', '--json', '-p'])).toEqual({
     profile: 'x',
     json: false,
-    words: ['a', '--', '--json', '-p'],
+    args: ['a', '--', '--json', '-p'],
   })
   expect(() => splitCommandLine(['-p'])).toThrow(expect.objectContaining({ exitCode: 2 }))
 })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
-import { goneSlot, registeredSlot } from '../../src/control/slot-actions.ts'
+import { registerSlot, unregisterSlot } from '../../src/control/slot-actions.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
@@ -335,10 +335,10 @@ test('an older supervisor, which does not know the operation, is asked for a slo
   }).listen(path)
   await once(server, 'listening')
   const client = await connectControl(path)
-  expect(await registeredSlot(client, 'gateway-a')).toEqual({ slot: 'gateway-a' })
-  expect(await failure(registeredSlot(client, 'gateway-b'))).toMatchObject({ code: 'NO_SUCH_SLOT' })
+  expect(await registerSlot(client, 'gateway-a')).toEqual({ slot: 'gateway-a' })
+  expect(await failure(registerSlot(client, 'gateway-b'))).toMatchObject({ code: 'NO_SUCH_SLOT' })
   expect(asked.slice(0, 3)).toEqual(['register', 'reconcile', 'status'])
-  await goneSlot(client, 'gateway-a')
+  await unregisterSlot(client, 'gateway-a')
   expect(asked.slice(-2)).toEqual(['unregister', 'reconcile'])
   client.close()
   server.close()

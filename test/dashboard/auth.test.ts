@@ -2,10 +2,10 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { TryLimit } from '../../src/dashboard/auth/attempt-limit.ts'
+import { AttemptLimit } from '../../src/dashboard/auth/attempt-limit.ts'
 import { cookieName, deletions, readCookie, setCookie } from '../../src/dashboard/auth/cookies.ts'
 import { dashboardKey } from '../../src/dashboard/auth/key-file.ts'
-import { type KeptPlace, keepingOf } from '../../src/dashboard/auth/login-storage.ts'
+import { chooseLoginStorage, type StoredText } from '../../src/dashboard/auth/login-storage.ts'
 import { parseAllowList } from '../../src/dashboard/auth/providers/allow-list.ts'
 import { basicProvider } from '../../src/dashboard/auth/providers/basic.ts'
 import { identityOf } from '../../src/dashboard/auth/providers/oidc.ts'
@@ -19,10 +19,10 @@ function temporary(): { readonly home: string } & Disposable {
 }
 
 describe('tries', () => {
-  const waits = (limit: TryLimit, address: string, nowMs: number): number => limit.take(address, nowMs).waitMs
+  const waits = (limit: AttemptLimit, address: string, nowMs: number): number => limit.take(address, nowMs).waitMs
 
   test('ten in a minute from one address, then none until the first is a minute old', () => {
-    const limit = new TryLimit()
+    const limit = new AttemptLimit()
     for (let i = 0; i < 10; i++) expect(waits(limit, '203.0.113.1', i * 1000)).toBe(0)
     expect(limit.take('203.0.113.1', 10_000)).toEqual({ waitMs: 50_000 })
     expect(waits(limit, '203.0.113.2', 10_000)).toBe(0)
@@ -32,7 +32,7 @@ describe('tries', () => {
   })
 
   test('addresses of one IPv6 network are one', () => {
-    const limit = new TryLimit()
+    const limit = new AttemptLimit()
     for (let i = 0; i < 10; i++) limit.take(`2001:db8:1:2::${i}`, 0)
     expect(waits(limit, '2001:db8:1:2:ffff::1', 0)).toBe(60_000)
     expect(waits(limit, '2001:db8:1:3::1', 0)).toBe(0)
@@ -40,7 +40,7 @@ describe('tries', () => {
   })
 
   test('a flood of addresses is forgotten from its oldest on', () => {
-    const limit = new TryLimit()
+    const limit = new AttemptLimit()
     const address = (i: number): string => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`
     for (let round = 0; round < 10; round++) limit.take(address(0), 0)
     for (let i = 1; i < 30_000; i++) limit.take(address(i), 0)
@@ -152,9 +152,14 @@ describe('dashboard.key', () => {
 })
 
 describe('sessions that were ended', () => {
-  const inVolume = (home: string): KeptPlace =>
-    keepingOf({ home, handed: undefined, inImage: false, keyFile: undefined, warn: (text) => expect(text).toBe('') })
-      .ended
+  const inVolume = (home: string): StoredText =>
+    chooseLoginStorage({
+      home,
+      handed: undefined,
+      inImage: false,
+      keyFile: undefined,
+      warn: (text) => expect(text).toBe(''),
+    }).ended
 
   test('are remembered on the disk until they would be over', async () => {
     using scratch = temporary()
@@ -177,7 +182,7 @@ describe('sessions that were ended', () => {
   test('never come back, however many they are: what is kept stays small, and sessions as old as the oldest end with them', async () => {
     let kept = ''
     const warnings: string[] = []
-    const place: KeptPlace = {
+    const place: StoredText = {
       where: 'the list',
       read: () => ({ text: kept }),
       write: async (text) => {
@@ -203,7 +208,7 @@ describe('sessions that were ended', () => {
 
   test('are all that there were where the list cannot be read, and sessions begun since are not', () => {
     const warnings: string[] = []
-    const place: KeptPlace = {
+    const place: StoredText = {
       where: 'the list',
       read: () => ({ problem: 'is too large' }),
       write: async () => undefined,

@@ -3,7 +3,7 @@ import { parseBootLine } from '../../src/dashboard/api/boot-line.ts'
 import { metricsText } from '../../src/dashboard/api/metrics-text.ts'
 import { LogBatch, MAX_BATCH_LINES, MAX_LINE_CHARS } from '../../src/dashboard/live/log-batch.ts'
 import { applied } from '../../src/dashboard/live/slot-view.ts'
-import { lookAt, usageBetween } from '../../src/dashboard/live/usage.ts'
+import { usageBetween, usageOf } from '../../src/dashboard/live/usage.ts'
 import { moveTo } from '../../src/kanban/moves.ts'
 import { target } from '../../src/kanban/operations.ts'
 import { STATUSES } from '../../src/kanban/task.ts'
@@ -66,14 +66,14 @@ describe('usage', () => {
       one(102, 101, 102, 100),
       one(103, 1, 100, 1),
     ]
-    const look = lookAt(slots, [...all, one(104, 100, 100, 7, 'Z'), one(200, 1, 200, 10)], 4096, 0)
+    const look = usageOf(slots, [...all, one(104, 100, 100, 7, 'Z'), one(200, 1, 200, 10)], 4096, 0)
     expect(look.slots.get('a')).toEqual({ cpuSeconds: 2.01, memoryBytes: 4 * 40_960, processes: 4 })
     expect(look.slots.get('b')).toEqual({ cpuSeconds: 0.1, memoryBytes: 40_960, processes: 1 })
     expect(look.slots.has('c')).toBe(false)
   })
 
   test('in cores is what was used between two looks; nothing at the first, and never below nothing', () => {
-    const look = (atMs: number, ticks: number) => lookAt(slots, [one(100, 1, 100, ticks)], 4096, atMs)
+    const look = (atMs: number, ticks: number) => usageOf(slots, [one(100, 1, 100, ticks)], 4096, atMs)
     expect(usageBetween(undefined, look(0, 500)).a?.cpu).toBe(0)
     expect(usageBetween(look(0, 500), look(2000, 600)).a?.cpu).toBe(0.5)
     expect(usageBetween(look(0, 500), look(2000, 100)).a?.cpu).toBe(0)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { oneshotCommand, plainWords } from '../../src/services/command-line.ts'
+import { oneshotCommand, splitCommand } from '../../src/services/command-line.ts'
 import type { CommandFacts } from '../../src/services/facts.ts'
 
 describe('a line of plain words', () => {
@@ -9,11 +9,11 @@ describe('a line of plain words', () => {
     ['', []],
     ['# nothing\n', []],
     ['prog a#b', undefined],
-  ])('%j is %j', (text, words) => expect(plainWords(text)).toEqual(words))
+  ])('%j is %j', (text, argv) => expect(splitCommand(text)).toEqual(argv))
 
   test.each(['foreground { a } b', 'prog $HOME', 'prog a\\ b', 'prog "a', 'prog "a"b', '"$x"'])(
     '%j is for execline',
-    (text) => expect(plainWords(text)).toBeUndefined(),
+    (text) => expect(splitCommand(text)).toBeUndefined(),
   )
 })
 
@@ -31,14 +31,14 @@ describe('the command of a oneshot', () => {
 
   test('runs a program of plain words as it is, with or without execline', () => {
     for (const facts of [known(), known('/bin/execlineb')])
-      expect(oneshotCommand('/good "a b"', file, facts)).toEqual({ words: ['/good', 'a b'] })
+      expect(oneshotCommand('/good "a b"', file, facts)).toEqual({ argv: ['/good', 'a b'] })
   })
 
   test('has execlineb read the file in place for everything else', () => {
-    const words = ['/bin/execlineb', '-P', file]
-    expect(oneshotCommand('foreground { /good } /good', file, known('/bin/execlineb'))).toEqual({ words })
+    const argv = ['/bin/execlineb', '-P', file]
+    expect(oneshotCommand('foreground { /good } /good', file, known('/bin/execlineb'))).toEqual({ argv })
     // One of execline's own commands, perhaps.
-    expect(oneshotCommand('cd /srv', file, known('/bin/execlineb'))).toEqual({ words })
+    expect(oneshotCommand('cd /srv', file, known('/bin/execlineb'))).toEqual({ argv })
   })
 
   test('is refused with the repair where it cannot run', () => {

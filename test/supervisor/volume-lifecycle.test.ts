@@ -90,7 +90,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     volume: new VolumeFiles({ home, runDir: join(home, 'run'), journal, clock }),
     ending: { ...parts, stopOrphans: async () => undefined, exit: () => undefined },
     controlChannels: () => ({ close: () => undefined, leave: () => undefined }),
-    sayWhatNext: () => undefined,
+    logNextSteps: () => undefined,
   })
   return { life, clock, done, told, slots }
 }

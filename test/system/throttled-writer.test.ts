@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { Tally } from '../../src/system/throttled-writer.ts'
+import { ThrottledWriter } from '../../src/system/throttled-writer.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
 test('the first of a kind in a minute is written at once, and at its end how many more there were', () => {
   const clock = fakeClock()
   const written: [string, number][] = []
-  const tally = new Tally<string>(clock, (entry, more) => written.push([entry, more]))
+  const tally = new ThrottledWriter<string>(clock, (entry, more) => written.push([entry, more]))
   for (const entry of ['a1', 'a2', 'b1', 'a3']) tally.add(entry.charAt(0), entry)
   expect(written.splice(0)).toEqual([
     ['a1', 0],
@@ -26,7 +26,7 @@ test('the first of a kind in a minute is written at once, and at its end how man
 test('a caller that invents kinds gets no more than a hundred lines a minute', () => {
   const clock = fakeClock()
   const written: [string, number][] = []
-  const tally = new Tally<string>(clock, (entry, more) => written.push([entry, more]))
+  const tally = new ThrottledWriter<string>(clock, (entry, more) => written.push([entry, more]))
   for (let n = 0; n < 5000; n += 1) tally.add(`kind ${n}`, String(n))
   expect(written).toHaveLength(101)
   clock.advance(60_000)

@@ -1,7 +1,7 @@
 /** The checks of `hermes doctor`, in order. */
 
 import type { Context } from '../context/context.ts'
-import { type Check, type Finding, unlooked } from './finding.ts'
+import { type Check, type Finding, notChecked } from './finding.ts'
 import { profiles, staleFiles, volume } from './home.ts'
 import { clock, disk, identity, install } from './machine.ts'
 import { ports, supervisor, zombies } from './running.ts'
@@ -26,7 +26,7 @@ export async function findAll(context: Context, checks = CHECKS): Promise<readon
     try {
       findings.push(...(await check(context)))
     } catch (error) {
-      findings.push(unlooked(name, error))
+      findings.push(notChecked(name, error))
     }
   }
   return findings

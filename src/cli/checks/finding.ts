@@ -15,7 +15,7 @@ export const ok = (check: string, text: string): Finding => ({ check, state: 'ok
 export const warn = (check: string, text: string, next: string): Finding => ({ check, state: 'warn', text, next })
 export const fail = (check: string, text: string, next: string): Finding => ({ check, state: 'fail', text, next })
 /** Returns the findings, or one "ok" finding if there are none. */
-export const orFine = (check: string, fine: string, findings: readonly Finding[]): readonly Finding[] =>
+export const orOk = (check: string, fine: string, findings: readonly Finding[]): readonly Finding[] =>
   findings.length === 0 ? [ok(check, fine)] : findings
 
 /** Reports an error that prevents a check as a finding of its own. */
@@ -23,11 +23,11 @@ export function guarded(check: string, look: () => readonly Finding[]): readonly
   try {
     return look()
   } catch (error) {
-    return [unlooked(check, error)]
+    return [notChecked(check, error)]
   }
 }
 
-export const unlooked = (check: string, error: unknown): Finding =>
+export const notChecked = (check: string, error: unknown): Finding =>
   fail(check, `cannot be checked: ${(error as Error).message}`, 'give the runtime user access to that path')
 
 export function isWritable(path: string): boolean {

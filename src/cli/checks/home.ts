@@ -6,7 +6,7 @@ import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts
 import { readDotEnv } from '../../profile/environment/environment.ts'
 import { livingHolder } from '../../profile/state/pid-file.ts'
 import { homePaths } from '../../system/paths.ts'
-import { type Check, type Finding, fail, guarded, isWritable, namesIn, orFine, warn } from './finding.ts'
+import { type Check, type Finding, fail, guarded, isWritable, namesIn, orOk, warn } from './finding.ts'
 
 /** At most this many foreign owners are named; the rest are counted. */
 const MAX_NAMED = 10
@@ -36,7 +36,7 @@ export const volume: Check = ({ home, uid }) => {
   for (const { path, owner } of foreign.slice(0, MAX_NAMED))
     findings.push(warn('volume', `${path} belongs to uid ${owner}, not ${uid}`, repair))
   if (foreign.length > MAX_NAMED) findings.push(warn('volume', `and ${foreign.length - MAX_NAMED} more`, repair))
-  return orFine('volume', `${home} is writable`, findings)
+  return orOk('volume', `${home} is writable`, findings)
 }
 
 function foreignIn(dir: string, uid: number): readonly { path: string; owner: number }[] {
@@ -59,7 +59,7 @@ export const profiles: Check = ({ home }) => {
   if (listing.moreProblems > 0)
     skipped.push(warn('profiles', `and ${listing.moreProblems} more entries that are not profiles`, 'move them away'))
   const broken = listing.profiles.flatMap((profile) => guarded('profiles', () => profileFindings(profile)))
-  return orFine('profiles', `${listing.profiles.length} found; no problems in their settings`, [...skipped, ...broken])
+  return orOk('profiles', `${listing.profiles.length} found; no problems in their settings`, [...skipped, ...broken])
 }
 
 function profileFindings({ name, dir }: ProfileEntry): readonly Finding[] {
@@ -87,7 +87,7 @@ export const staleFiles: Check = ({ home }) => {
     .profiles.filter(({ name, dir }) => existsSync(join(dir, 'gateway.pid')) && !livingHolder(dir, name))
     .map(({ dir }) => join(dir, 'gateway.pid'))
   const leftovers = namesIn(homePaths(home).profiles).filter((name) => /^\.(new|deleted)-/.test(name))
-  return orFine('stale files', 'none', [
+  return orOk('stale files', 'none', [
     ...pidFiles.map((file) =>
       warn('stale files', `${file} names a process that is gone`, 'no action needed: the next gateway replaces it'),
     ),

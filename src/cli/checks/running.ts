@@ -11,7 +11,7 @@ import { holderText, portHolder } from '../../system/net/port-holder.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
 import type { Context } from '../context/context.ts'
 import { findZombies, zombieWarnings } from '../context/warnings.ts'
-import { type Check, type Finding, fail, ok, orFine, warn } from './finding.ts'
+import { type Check, type Finding, fail, ok, orOk, warn } from './finding.ts'
 
 export const supervisor: Check = async (context) => {
   let status: StatusResult
@@ -79,7 +79,7 @@ export const ports: Check = async (context) => {
   })
   const own = new Set(slots.map(({ pid }) => pid))
   const taken = (await Promise.all(wanted.map((one) => portFinding(one, own)))).flat()
-  return orFine(
+  return orOk(
     'ports',
     wanted.length === 0 ? 'no server is enabled' : wanted.map(({ who, port }) => `${who}: ${port}`).join(', '),
     [...twice, ...taken],
@@ -113,7 +113,7 @@ function portFinding(
 }
 
 export const zombies: Check = ({ paths }) =>
-  orFine(
+  orOk(
     'zombies',
     'none',
     zombieWarnings(findZombies(paths.initPid)).map((text) =>

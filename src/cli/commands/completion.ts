@@ -8,10 +8,10 @@ export const completionCommand = (
 ): Command => ({
   path: 'completion',
   summary: 'Print a completion script for a shell',
-  arguments: [{ name: 'SHELL', help: 'name of the shell: bash, zsh or fish', kind: 'required', words: SHELLS }],
+  arguments: [{ name: 'SHELL', help: 'name of the shell: bash, zsh or fish', kind: 'required', choices: SHELLS }],
   details: 'In bash: source <(hermes completion bash)',
   run: (_, input) => {
-    const shell = SHELLS.find((one) => one === input.words[0]) ?? 'bash'
+    const shell = SHELLS.find((one) => one === input.args[0]) ?? 'bash'
     const script = completionScript(shell, tree(), groups)
     return { text: script, json: { shell, script } }
   },

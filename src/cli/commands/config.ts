@@ -93,7 +93,7 @@ async function get(context: Context, input: Input): Promise<Outcome> {
       source: written.has(key) ? file : 'default',
     }
   }
-  const [wished] = input.words
+  const [wished] = input.args
   if (wished !== undefined) {
     const key = requireKey(wished)
     const found = describe(key)
@@ -122,7 +122,7 @@ function requireKey(text: string): ConfigKey {
   })
 }
 
-async function schema(_context: Context, { words: [file = 'config.yaml'] }: Input): Promise<Outcome> {
+async function schema(_context: Context, { args: [file = 'config.yaml'] }: Input): Promise<Outcome> {
   const json = await schemaOf(file)
   return { text: `${JSON.stringify(json, null, 2)}\n`, json }
 }
@@ -136,7 +136,7 @@ async function schemaOf(file: string): Promise<unknown> {
 }
 
 async function set(context: Context, input: Input): Promise<Outcome> {
-  const [key = '', value = ''] = input.words
+  const [key = '', value = ''] = input.args
   const { setConfigValue } = await import('../../profile/config/edit.ts')
   const { name, dir } = context.profile()
   refuseWithoutEffect(key, value, name)
@@ -156,19 +156,19 @@ async function set(context: Context, input: Input): Promise<Outcome> {
 /** The value is right and may be meant for later, so it is set all the same. */
 function warnOfMissing(context: Context, profile: string, dir: string): void {
   const { env, command } = loadConfig(fileOf(dir)).config.gateway
-  const [word] = command ?? []
-  if (word === undefined) return
+  const [program] = command ?? []
+  if (program === undefined) return
   const container = readContainerEnvironment(context.paths.environmentDir)
   const own = env.PATH ?? readDotEnv(join(dir, '.env')).variables.PATH ?? container.PATH ?? context.env.PATH ?? ''
   // Same PATH as in the gateway: our own directory comes first, and only once.
   const ours = join(context.install, 'bin')
   const path = [ours, ...own.split(':').filter((one) => one !== '' && one !== ours)].join(':')
-  const there = word.includes('/')
-    ? existsSync(resolve(dir, word))
-    : findProgram(word, { path, look: readable }) !== undefined
+  const there = program.includes('/')
+    ? existsSync(resolve(dir, program))
+    : findProgram(program, { path, look: readable }) !== undefined
   if (there) return
-  const where = word.includes('/') ? 'does not exist' : `was not found on PATH (${path})`
-  context.output.err(`hermes: warning: "${word}" ${where}, so the gateway of "${profile}" cannot start yet\n`)
+  const where = program.includes('/') ? 'does not exist' : `was not found on PATH (${path})`
+  context.output.err(`hermes: warning: "${program}" ${where}, so the gateway of "${profile}" cannot start yet\n`)
 }
 
 /** Tried in this order where no variable names one. */

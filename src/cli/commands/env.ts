@@ -13,7 +13,7 @@ import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Command, Input } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { openAsker, readText } from '../terminal/terminal.ts'
+import { openPrompter, readText } from '../terminal/terminal.ts'
 
 const NAME = { name: 'NAME', help: 'name of the variable, such as API_SERVER_KEY', kind: 'required' } as const
 const EXITS = { [EXIT.noSuch]: 'no such profile' }
@@ -49,12 +49,12 @@ export const ENV_COMMANDS: readonly Command[] = [
 ]
 
 async function setVariable(context: Context, input: Input): Promise<Outcome> {
-  const asker = openAsker(context.output.err)
+  const prompter = openPrompter(context.output.err)
   try {
-    const [name = ''] = input.words
+    const [name = ''] = input.args
     if (isImageInstall(context.install)) refuseDashboardVariable(name)
-    const value = asker.interactive
-      ? await asker.secret(`${name} (not shown): `)
+    const value = prompter.interactive
+      ? await prompter.secret(`${name} (not shown): `)
       : (await readText(process.stdin, 'standard input', MAX_VALUE_BYTES)).replace(/\r?\n$/, '')
     if (value === undefined || value === '')
       throw new HermesError('USAGE', 'no value given; nothing was changed', {
@@ -62,11 +62,11 @@ async function setVariable(context: Context, input: Input): Promise<Outcome> {
       })
     return await change(context, input, value)
   } finally {
-    asker.close()
+    prompter.close()
   }
 }
 
-async function change(context: Context, { words: [name = ''] }: Input, value: string | undefined): Promise<Outcome> {
+async function change(context: Context, { args: [name = ''] }: Input, value: string | undefined): Promise<Outcome> {
   const { name: profile, dir } = context.profile()
   const file = join(dir, '.env')
   const text = readRegularFile(file, MAX_VALUE_BYTES * 2) ?? ''

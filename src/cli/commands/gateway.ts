@@ -10,7 +10,7 @@ import { slotCommands } from '../../system/programs/slot-commands.ts'
 import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../context/command.ts'
 import { type Context, gatewayFacts } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { durationText, stateWords } from '../view/slots-view.ts'
+import { durationText, stateText } from '../view/slots-view.ts'
 import { gatewayStatus } from './hot.ts'
 
 export const WAIT_OPTIONS: readonly OptionSpec[] = [
@@ -103,13 +103,13 @@ export function actionOptions(input: Input): ActionOptions {
  * The profiles that a command names, by profile name or by slot name as printed by `status`.
  * @throws HermesError NO_SUCH_PROFILE, or USAGE when -p names another profile
  */
-function profilesOf(context: Context, { words }: Input): readonly string[] {
-  if (words.length === 0) return [context.profile().name]
+function profilesOf(context: Context, { args }: Input): readonly string[] {
+  if (args.length === 0) return [context.profile().name]
   if (context.wishedProfile !== undefined)
-    throw new HermesError('USAGE', `-p ${context.wishedProfile} and ${words.join(' ')} both name profiles`, {
+    throw new HermesError('USAGE', `-p ${context.wishedProfile} and ${args.join(' ')} both name profiles`, {
       next: 'use only one of them',
     })
-  const names = words.map((word) => word.trim().toLowerCase())
+  const names = args.map((arg) => arg.trim().toLowerCase())
   return [...new Set(names.map((name) => requireProfile(context.home, profileNamed(context.home, name)).name))]
 }
 
@@ -170,8 +170,8 @@ const perform = { start: startSlot, stop: stopSlot, restart: restartSlot }
 /** `gateway-coder: up, pid 312 (1.2 s)` */
 export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: number): string {
   const pid = slot.pid === undefined ? '' : `, pid ${slot.pid}`
-  if (!changed && verb !== 'restart') return `${slot.slot}: ${stateWords(slot)} already${pid}`
-  return `${slot.slot}: ${stateWords(slot)}${pid} (${durationText(tookMs)})`
+  if (!changed && verb !== 'restart') return `${slot.slot}: ${stateText(slot)} already${pid}`
+  return `${slot.slot}: ${stateText(slot)}${pid} (${durationText(tookMs)})`
 }
 
 /** Acts on all of these profiles, or on every profile, at once; a failure of one does not stop the others. */

@@ -26,16 +26,16 @@ const HEALTH_TIMEOUT_MS = 5000
  * Runs the command if the words are exactly one of the hot commands.
  * @returns undefined if the whole command line must handle the words
  */
-export function hotCommand(context: Context, words: readonly string[]): Promise<Outcome> | Outcome | undefined {
-  const [first, second, third] = words
-  const line = words.join(' ')
+export function hotCommand(context: Context, args: readonly string[]): Promise<Outcome> | Outcome | undefined {
+  const [first, second, third] = args
+  const line = args.join(' ')
   if (line === 'version') return version(context)
   if (line === '--version' || line === '-V') return { text: `hermes ${hermesVersion()}\n` }
   if (line === 'gateway status') return gatewayStatus(context, { all: false })
   if (line === 'gateway status --all') return gatewayStatus(context, { all: true })
   if (line === 'status') return status(context)
   if (line === 'healthcheck') return healthcheck(context)
-  if (first === 'healthcheck' && second === '--ready' && words.length <= 3 && !third?.startsWith('-')) {
+  if (first === 'healthcheck' && second === '--ready' && args.length <= 3 && !third?.startsWith('-')) {
     return readiness(context, third ?? context.wishedProfile)
   }
   return undefined

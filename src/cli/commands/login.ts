@@ -6,7 +6,7 @@ import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Command, type Input, textOption } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { openAsker } from '../terminal/terminal.ts'
+import { openPrompter } from '../terminal/terminal.ts'
 
 const DEFAULT_KEY_NAME = 'OPENAI_API_KEY'
 const LONGEST_KEY = 8192
@@ -43,11 +43,11 @@ async function login(context: Context, input: Input): Promise<Outcome> {
     await storeKey(dir, name, null)
     return { text: `${file}: ${name} is removed\n`, json: { file, name, stored: false } }
   }
-  const asker = openAsker(context.output.err)
+  const prompter = openPrompter(context.output.err)
   try {
-    await storeKey(dir, name, parseKey(await asker.secret(`${name} for profile "${profile}" (not shown): `)))
+    await storeKey(dir, name, parseKey(await prompter.secret(`${name} for profile "${profile}" (not shown): `)))
   } finally {
-    asker.close()
+    prompter.close()
   }
   const hidden = readDotEnv(join(dir, '.env')).variables[name] !== undefined
   if (hidden) context.output.err(`hermes: warning: ${join(dir, '.env')} also sets ${name} and takes precedence\n`)

@@ -56,12 +56,12 @@ export const LOG_COMMANDS: readonly Command[] = [
     options: OPTIONS,
     exits: { [EXIT.noSuch]: 'no such service' },
     run: (context, input) =>
-      printLogs(context, input, [serviceSource(context, (input.words[0] ?? '').replace(/^service-/, ''))]),
+      printLogs(context, input, [serviceSource(context, (input.args[0] ?? '').replace(/^service-/, ''))]),
   },
 ]
 
 const sourcesOf = (context: Context, input: Input): readonly LogSource[] =>
-  logSources(context, { names: input.words, all: input.options.all === true, of: textOption(input, 'of') })
+  logSources(context, { names: input.args, all: input.options.all === true, of: textOption(input, 'of') })
 
 function serviceSource({ home }: Context, name: string): LogSource {
   const dir = slotLogDir(home, `service-${name}`)

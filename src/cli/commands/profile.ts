@@ -2,7 +2,7 @@ import { existsSync, readSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { ControlClient } from '../../control/client.ts'
 import { addProfile, requireVolume, stopIfThere } from '../../control/profile-actions.ts'
-import { ifSupervised, registeredSlot, startSlot } from '../../control/slot-actions.ts'
+import { ifSupervised, registerSlot, startSlot } from '../../control/slot-actions.ts'
 import { removeProfileAndWorkers } from '../../kanban/dispatch/profile-removal.ts'
 import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
 import { configProblemText, loadConfig } from '../../profile/config/config.ts'
@@ -20,7 +20,7 @@ import type { Context } from '../context/context.ts'
 import { warnOn } from '../context/context.ts'
 import { interruptible, withProgress } from '../context/progress.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { durationText, slotDetails, stateWords, table } from '../view/slots-view.ts'
+import { durationText, slotDetails, stateText, table } from '../view/slots-view.ts'
 
 const NAME = { name: 'NAME', help: 'name of the profile', kind: 'required' } as const
 const NO_SUCH = { [EXIT.noSuch]: 'no such profile' }
@@ -94,7 +94,7 @@ export const PROFILE_COMMANDS: readonly Command[] = [
 ]
 
 async function create(context: Context, input: Input): Promise<Outcome> {
-  const name = parseProfileName(input.words[0] ?? '')
+  const name = parseProfileName(input.args[0] ?? '')
   const cloneFrom = textOption(input, 'clone')
   const description = textOption(input, 'description')
   const { dir, slot, waits } = await addProfile(context, name, {
@@ -113,7 +113,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
       ? waits
         ? 'another container is using this volume; the slot appears when the volume is free'
         : 'the supervisor is not running; the slot appears when it starts'
-      : `slot ${slot.slot}: ${stateWords(slot)}`
+      : `slot ${slot.slot}: ${stateText(slot)}`
   return {
     text: `created ${dir}\n  ${registered}\n  next: ${slot === undefined ? `edit ${dir}/config.yaml and .env` : next}\n`,
     json: { name, dir, registered: slot !== undefined, ...(slot === undefined ? {} : { slot }) },
@@ -121,7 +121,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function remove(context: Context, input: Input): Promise<Outcome> {
-  const name = (input.words[0] ?? '').trim().toLowerCase()
+  const name = (input.args[0] ?? '').trim().toLowerCase()
   refuseDefault(name, 'deleted')
   const { dir } = requireProfile(context.home, name)
   const logs = slotLogDir(context.home, gatewaySlot(name))
@@ -191,7 +191,7 @@ async function list(context: Context, input: Input): Promise<Outcome> {
   })
   const rows = found.map(({ name, slot, description, active: marked }) => [
     `${marked ? '*' : ' '} ${name}`,
-    slot ? stateWords(slot) : '-',
+    slot ? stateText(slot) : '-',
     slot?.state === 'up' ? durationText(wallMs - Date.parse(slot.since)) : '-',
     slot ? String(slot.restarts) : '-',
     description,
@@ -210,7 +210,7 @@ const wantedOf = (dir: string): 'up' | 'down' => (readDesired(dir).wanted === 'r
 
 async function show(context: Context, input: Input): Promise<Outcome> {
   const { name, dir } =
-    input.words[0] === undefined ? context.profile() : requireProfile(context.home, input.words[0].trim().toLowerCase())
+    input.args[0] === undefined ? context.profile() : requireProfile(context.home, input.args[0].trim().toLowerCase())
   const { config, problems } = loadConfig(`${dir}/config.yaml`)
   const desired = readDesired(dir)
   const slot = await ifSupervised(
@@ -236,11 +236,11 @@ async function show(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function rename(context: Context, input: Input): Promise<Outcome> {
-  const from = (input.words[0] ?? '').trim().toLowerCase()
+  const from = (input.args[0] ?? '').trim().toLowerCase()
   refuseDefault(from, 'renamed')
   requireProfile(context.home, from)
   await sweep(context)
-  const to = parseProfileName(input.words[1] ?? '')
+  const to = parseProfileName(input.args[1] ?? '')
   await refuseTaken(context.home, to)
   await requireVolume(context, 'renamed', from)
   const slot = await ifSupervised(context, async (client) => {
@@ -253,13 +253,13 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
       if (running) await startAgain(context, client, existsSync(profileDir(context.home, from)) ? from : to)
       throw error
     }
-    const registered = await registeredSlot(client, gatewaySlot(to))
+    const registered = await registerSlot(client, gatewaySlot(to))
     return running ? (await startSlot(context, client, to, { keepDesired: true })).slot : registered
   })
   if (!slot) await renameProfile(context.home, from, to)
   const { dir } = requireProfile(context.home, to)
   return {
-    text: `renamed ${from} to ${to}: ${dir}${slot ? `, gateway ${stateWords(slot)}` : ''}\n`,
+    text: `renamed ${from} to ${to}: ${dir}${slot ? `, gateway ${stateText(slot)}` : ''}\n`,
     json: { name: to, dir, ...(slot ? { slot } : {}) },
   }
 }
@@ -274,7 +274,7 @@ async function startAgain(context: Context, client: ControlClient, name: string)
 }
 
 async function use(context: Context, input: Input): Promise<Outcome> {
-  const { name, dir } = requireProfile(context.home, (input.words[0] ?? '').trim().toLowerCase())
+  const { name, dir } = requireProfile(context.home, (input.args[0] ?? '').trim().toLowerCase())
   await writeActiveProfile(context.home, name)
   return { text: `commands without -p now use "${name}" (${dir})\n`, json: { name, dir } }
 }

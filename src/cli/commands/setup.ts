@@ -9,7 +9,7 @@ import { isImageInstall } from '../../system/programs/install.ts'
 import { type Command, type Input, textOption } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { type Asker, openAsker } from '../terminal/terminal.ts'
+import { openPrompter, type Prompter } from '../terminal/terminal.ts'
 import { parseKey, parseKeyName } from './login.ts'
 
 const DEFAULTS = { baseUrl: 'https://api.openai.com/v1', keyName: 'OPENAI_API_KEY' }
@@ -42,10 +42,10 @@ export const SETUP_COMMANDS: readonly Command[] = [
 async function setup(context: Context, input: Input): Promise<Outcome> {
   const { name: profile, dir } = context.profile()
   const file = join(dir, 'config.yaml')
-  const asker = openAsker(context.output.err)
+  const prompter = openPrompter(context.output.err)
   try {
-    const { interactive } = asker
-    const answers = interactive ? await asked(asker, input) : await given(context, asker, input)
+    const { interactive } = prompter
+    const answers = interactive ? await asked(prompter, input) : await given(context, prompter, input)
     const { model } = answers
     const baseUrl = parseUrl(answers.baseUrl, interactive || textOption(input, 'base-url') !== undefined)
     const keyName = parseKeyName(answers.keyName)
@@ -66,7 +66,7 @@ async function setup(context: Context, input: Input): Promise<Outcome> {
       json: { file, base_url: baseUrl, model, api_key_env: keyName, key_stored: key !== undefined },
     }
   } finally {
-    asker.close()
+    prompter.close()
   }
 }
 
@@ -79,11 +79,11 @@ interface Answers {
 }
 
 /** On a terminal: an option, else an answer, else the default. @throws HermesError USAGE when there is none of them */
-async function asked(asker: Asker, input: Input): Promise<Answers> {
+async function asked(prompter: Prompter, input: Input): Promise<Answers> {
   const answer = async (option: string, question: string, fallback: string | undefined): Promise<string> => {
     const chosen = textOption(input, option)
     if (chosen !== undefined) return chosen
-    const typed = await asker.ask(`${question}${fallback === undefined ? '' : ` [${fallback}]`}: `)
+    const typed = await prompter.ask(`${question}${fallback === undefined ? '' : ` [${fallback}]`}: `)
     const value = typed || fallback
     if (value !== undefined) return value
     throw new HermesError('USAGE', `no ${question.toLowerCase()} given; nothing was saved`, {
@@ -94,7 +94,7 @@ async function asked(asker: Asker, input: Input): Promise<Answers> {
     baseUrl: await answer('base-url', 'Endpoint', DEFAULTS.baseUrl),
     model: await answer('model', 'Model', undefined),
     keyName: await answer('key-name', 'Name of the key', DEFAULTS.keyName),
-    key: input.options['no-key'] === true ? undefined : await asker.secret('Key (not shown; empty: none): '),
+    key: input.options['no-key'] === true ? undefined : await prompter.secret('Key (not shown; empty: none): '),
   }
 }
 
@@ -103,9 +103,9 @@ async function asked(asker: Asker, input: Input): Promise<Answers> {
  * become a setting.
  * Without any option the lines are endpoint, model, perhaps the name of the key, and the key.
  */
-async function given(context: Context, asker: Asker, input: Input): Promise<Answers> {
+async function given(context: Context, prompter: Prompter, input: Input): Promise<Answers> {
   const [baseUrl, model] = [textOption(input, 'base-url'), textOption(input, 'model')]
-  const lines = input.options['no-key'] === true && model !== undefined ? [] : await asker.rest()
+  const lines = input.options['no-key'] === true && model !== undefined ? [] : await prompter.rest()
   const isAnswered = baseUrl !== undefined || model !== undefined
   const [firstLine, secondLine] = isAnswered ? [] : lines.splice(0, 2)
   const foundModel = model ?? secondLine

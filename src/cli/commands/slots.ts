@@ -9,7 +9,7 @@ import { type ArgumentSpec, type Command, type Input, textOption } from '../cont
 import type { Context } from '../context/context.ts'
 import { dashboardFacts } from '../context/dispatcher-facts.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { openAsker } from '../terminal/terminal.ts'
+import { openPrompter } from '../terminal/terminal.ts'
 import { slotsTable } from '../view/slots-view.ts'
 import { actionOptions, resultLine, WAIT_OPTIONS } from './gateway.ts'
 import { slotStatus } from './hot.ts'
@@ -64,7 +64,7 @@ export const SLOT_COMMANDS: readonly Command[] = [
     'a service that the image defines',
     [SERVICE_NAME],
     // The name that `service list` and `status` print, with its prefix, is accepted too.
-    ({ words: [name = ''] }) => (name.startsWith(PREFIX) ? name : `${PREFIX}${name}`),
+    ({ args: [name = ''] }) => (name.startsWith(PREFIX) ? name : `${PREFIX}${name}`),
   ),
   {
     path: 'service list',
@@ -81,10 +81,10 @@ function capitalized(verb: Verb): string {
 function commandsFor(
   group: string,
   what: string,
-  words: readonly ArgumentSpec[],
+  specs: readonly ArgumentSpec[],
   slotOf: (input: Input) => string,
 ): readonly Command[] {
-  const given = words.length === 0 ? {} : { arguments: words }
+  const given = specs.length === 0 ? {} : { arguments: specs }
   return [
     ...VERBS.map((verb) => ({
       path: `${group} ${verb}`,
@@ -105,15 +105,15 @@ function commandsFor(
         [EXIT.noSupervisor]: 'the supervisor is not running',
       },
       run: (context: Context, input: Input) =>
-        slotStatus(context, slotOf(input), [`hermes ${group} start`, ...input.words].join(' ')),
+        slotStatus(context, slotOf(input), [`hermes ${group} start`, ...input.args].join(' ')),
     },
   ]
 }
 
 async function hashOfPassword(context: Context): Promise<Outcome> {
-  const asker = openAsker(context.output.err)
+  const prompter = openPrompter(context.output.err)
   try {
-    const password = await asker.secret('Password (not shown): ')
+    const password = await prompter.secret('Password (not shown): ')
     if (!password)
       throw new HermesError('USAGE', 'no password given', {
         next: 'echo "$PASSWORD" | hermes dashboard hash-password',
@@ -121,7 +121,7 @@ async function hashOfPassword(context: Context): Promise<Outcome> {
     const hash = await hashPassword(password)
     return { text: `${hash}\n`, json: { hash } }
   } finally {
-    asker.close()
+    prompter.close()
   }
 }
 

@@ -42,7 +42,7 @@ function isInit(cmdline: string, install: string): boolean {
       readFileSync(cmdline, 'latin1')
         .split('\0')
         // Its command line names the bundle by a path through bin/.
-        .some((word) => ['/init', `${install}/bin/init`, `${install}/lib/init.cjs`].includes(normalize(word)))
+        .some((arg) => ['/init', `${install}/bin/init`, `${install}/lib/init.cjs`].includes(normalize(arg)))
     )
   } catch (error) {
     // Hidden by hidepid: nothing is known, so do not wait.

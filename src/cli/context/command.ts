@@ -25,7 +25,7 @@ export interface ArgumentSpec {
   readonly help: string
   readonly kind: 'required' | 'optional' | 'many'
   /** The only values accepted. */
-  readonly words?: readonly string[]
+  readonly choices?: readonly string[]
 }
 
 export interface OptionSpec {
@@ -39,7 +39,7 @@ export interface OptionSpec {
 
 /** The parsed command line: arguments in order, options by long name without dashes. */
 export interface Input {
-  readonly words: readonly string[]
+  readonly args: readonly string[]
   readonly options: Readonly<Record<string, string | true>>
 }
 

@@ -42,24 +42,24 @@ export function logSources(context: Context, { names, all, of }: Wished): readon
   }
   if (all) return listProfiles(context.home).profiles.map(({ name }) => profileLog(context, name, kind ?? 'current'))
   if (names.length === 0) return [ownLog(context, kind)]
-  const words = [...new Set(names.map((word) => word.trim().toLowerCase()))]
-  return words.map((word) => wordLog(context, word, kind))
+  const unique = [...new Set(names.map((name) => name.trim().toLowerCase()))]
+  return unique.map((name) => namedLog(context, name, kind))
 }
 
 function kindOf(text: string): Kind {
-  const word = text.trim().toLowerCase()
-  if (isOneOf(KINDS, word)) return word
+  const name = text.trim().toLowerCase()
+  if (isOneOf(KINDS, name)) return name
   throw new HermesError('USAGE', `--of must be one of ${KINDS.join(', ')}, not ${JSON.stringify(text.slice(0, 80))}`)
 }
 
-function wordLog(context: Context, word: string, kind: (typeof OF_PROFILE)[number] | undefined): LogSource {
-  const isTaken = word === DEFAULT_PROFILE || (isProfileName(word) && existsSync(profileDir(context.home, word)))
-  if (!isTaken && kind === undefined && isOneOf(KINDS, word))
-    return isOneOf(OF_VOLUME, word) ? volumeLog(context, word) : ownLog(context, word)
-  const source = profileLog(context, word, kind ?? 'current')
+function namedLog(context: Context, name: string, kind: (typeof OF_PROFILE)[number] | undefined): LogSource {
+  const isTaken = name === DEFAULT_PROFILE || (isProfileName(name) && existsSync(profileDir(context.home, name)))
+  if (!isTaken && kind === undefined && isOneOf(KINDS, name))
+    return isOneOf(OF_VOLUME, name) ? volumeLog(context, name) : ownLog(context, name)
+  const source = profileLog(context, name, kind ?? 'current')
   // Logs kept by "profile delete --keep-logs" stay readable.
-  if (isProfileName(word) && existsSync(source.dir)) return source
-  return profileLog(context, requireProfile(context.home, word).name, kind ?? 'current')
+  if (isProfileName(name) && existsSync(source.dir)) return source
+  return profileLog(context, requireProfile(context.home, name).name, kind ?? 'current')
 }
 
 /** The log of a profile: if no kind is given, the events of the built-in gateway, or the output of its own program. */

@@ -27,7 +27,7 @@ function rowsOf(commands: readonly Command[], groups: readonly Group[]): readonl
   const leaves = commands.map((command) => ({
     path: command.path,
     words: [
-      ...(command.arguments ?? []).flatMap((argument) => argument.words ?? []),
+      ...(command.arguments ?? []).flatMap((argument) => argument.choices ?? []),
       ...(command.options ?? []).map(({ long }) => long),
       ...GLOBAL,
     ],

@@ -10,8 +10,12 @@ export type Parsed = { readonly command: Command; readonly input: Input } | { re
  * Parses the command line with commander.
  * @throws HermesError USAGE, naming the nearest command or option
  */
-export function parseWords(typed: readonly string[], commands: readonly Command[], groups: readonly Group[]): Parsed {
-  const words = groupHelp(typed, groups)
+export function parseArguments(
+  typed: readonly string[],
+  commands: readonly Command[],
+  groups: readonly Group[],
+): Parsed {
+  const args = groupHelp(typed, groups)
   let parsed: Parsed | undefined
   let help = ''
   const shape = (one: Commander): Commander =>
@@ -43,7 +47,7 @@ export function parseWords(typed: readonly string[], commands: readonly Command[
       .description(command.summary)
       .allowExcessArguments(false)
     if (command.details !== undefined) leaf.addHelpText('after', `\n${command.details}`)
-    for (const { name, help: text, kind, words: choices } of command.arguments ?? []) {
+    for (const { name, help: text, kind, choices } of command.arguments ?? []) {
       const argument = new Argument(
         kind === 'required' ? `<${name}>` : kind === 'many' ? `[${name}...]` : `[${name}]`,
         text,
@@ -56,17 +60,17 @@ export function parseWords(typed: readonly string[], commands: readonly Command[
     })
   }
   try {
-    root.parse(expandGroup(words, groups), { from: 'user' })
+    root.parse(expandGroup(args, groups), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0 || error.code === 'commander.help') {
       // commander prints help for any command line.
-      const stranger = unknownWord(words, commands)
+      const stranger = unknownArgument(args, commands)
       if (stranger === undefined) return { help }
       const message = `error: unknown command '${stranger}'`
-      throw usageError(new CommanderError(1, 'commander.unknownCommand', message), words, commands)
+      throw usageError(new CommanderError(1, 'commander.unknownCommand', message), args, commands)
     }
-    throw usageError(error, words, commands)
+    throw usageError(error, args, commands)
   }
   return parsed ?? { help: root.helpInformation() }
 }
@@ -76,37 +80,40 @@ export const flagsOf = ({ short, long, value }: OptionSpec): string =>
   (value === undefined ? '' : value.startsWith('[') ? ` ${value}` : ` <${value}>`)
 
 /** `hermes gateway help` means `hermes gateway --help`. */
-const groupHelp = (words: readonly string[], groups: readonly Group[]): readonly string[] => {
-  const [first = '', second, ...rest] = words
-  return second === 'help' && groups.some(({ name }) => name === first) ? [first, ...rest, '--help'] : words
+const groupHelp = (args: readonly string[], groups: readonly Group[]): readonly string[] => {
+  const [first = '', second, ...rest] = args
+  return second === 'help' && groups.some(({ name }) => name === first) ? [first, ...rest, '--help'] : args
 }
 
 /** Returns the first word that should name a command but does not. */
-function unknownWord([first = '-', second = '-']: readonly string[], commands: readonly Command[]): string | undefined {
+function unknownArgument(
+  [first = '-', second = '-']: readonly string[],
+  commands: readonly Command[],
+): string | undefined {
   if (first.startsWith('-')) return undefined
   const siblings = commands.map(({ path }) => path.split(' ')).filter(([group]) => group === first)
   if (siblings.length === 0) return first
-  const takesWords = siblings.some(([, word]) => word === undefined)
-  return second.startsWith('-') || takesWords || siblings.some(([, word]) => word === second) ? undefined : second
+  const takesArguments = siblings.some(([, arg]) => arg === undefined)
+  return second.startsWith('-') || takesArguments || siblings.some(([, arg]) => arg === second) ? undefined : second
 }
 
 /** `hermes gateway` without a subcommand means `hermes gateway run`; a group without a default shows its commands. */
-function expandGroup(words: readonly string[], groups: readonly Group[]): readonly string[] {
-  const [first, second] = words
+function expandGroup(args: readonly string[], groups: readonly Group[]): readonly string[] {
+  const [first, second] = args
   const group = groups.find(({ name }) => name === first)
-  if (group === undefined || second === '-h' || second === '--help') return words
+  if (group === undefined || second === '-h' || second === '--help') return args
   const { alone } = group
-  if (alone === undefined) return second === undefined ? [group.name, '--help'] : words
-  return second === undefined || second.startsWith('-') ? [first ?? '', alone, ...words.slice(1)] : words
+  if (alone === undefined) return second === undefined ? [group.name, '--help'] : args
+  return second === undefined || second.startsWith('-') ? [first ?? '', alone, ...args.slice(1)] : args
 }
 
 /** commander calls an action with one value per argument, then the options, then the command itself. */
 function inputOf(given: readonly unknown[], command: Command): Input {
   const count = command.arguments?.length ?? 0
-  const words = given
+  const args = given
     .slice(0, count)
     .flat()
-    .filter((word): word is string => typeof word === 'string')
+    .filter((arg): arg is string => typeof arg === 'string')
   const raw = given[count] as Readonly<Record<string, unknown>>
   const options: Record<string, string | true> = {}
   for (const { long } of command.options ?? []) {
@@ -117,24 +124,24 @@ function inputOf(given: readonly unknown[], command: Command): Input {
       if (value === false) options[`no-${name}`] = true
     } else if (typeof value === 'string' || value === true) options[name] = value
   }
-  return { words, options }
+  return { args, options }
 }
 
-function usageError(error: CommanderError, words: readonly string[], commands: readonly Command[]): HermesError {
+function usageError(error: CommanderError, args: readonly string[], commands: readonly Command[]): HermesError {
   const [problem = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
-  const [first = ''] = words
+  const [first = ''] = args
   const known = commands.some(({ path }) => path.split(' ')[0] === first)
   const help = `hermes ${known ? `${first} ` : ''}--help`
   const isExcess = error.code === 'commander.excessArguments' && known
   const unknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && !known)
-  const near = unknown ? suggestion(words, commands) : undefined
+  const near = unknown ? suggestion(args, commands) : undefined
   const guess = near === undefined ? hint.replace(/[()]/g, '') : `Did you mean hermes ${near}?`
-  const message = (isExcess ? excessText(words, commands) : undefined) ?? problem
+  const message = (isExcess ? excessText(args, commands) : undefined) ?? problem
   return new HermesError('USAGE', message, { next: guess === '' ? help : `${guess} "${help}" lists all commands` })
 }
 
-function excessText(words: readonly string[], commands: readonly Command[]): string | undefined {
-  const plain = words.filter((word) => !word.startsWith('-'))
+function excessText(args: readonly string[], commands: readonly Command[]): string | undefined {
+  const plain = args.filter((arg) => !arg.startsWith('-'))
   const command = commands.find(({ path }) => path === plain.slice(0, path.split(' ').length).join(' '))
   if (command === undefined) return undefined
   const taken = command.arguments?.length ?? 0

@@ -21,32 +21,32 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
  * @returns words after `hermes`, including the names typed after a command inside a group; undefined if nothing is
  * near
  */
-export function suggestion(words: readonly string[], commands: readonly Command[]): string | undefined {
-  const [first = '', second = ''] = words
+export function suggestion(args: readonly string[], commands: readonly Command[]): string | undefined {
+  const [first = '', second = ''] = args
   if (first === '') return undefined
   const paths = commands.map(({ path }) => path.split(' '))
-  const siblings = paths.flatMap(([group, word]) => (group === first && word !== undefined ? [word] : []))
+  const siblings = paths.flatMap(([group, arg]) => (group === first && arg !== undefined ? [arg] : []))
   if (siblings.length > 0) {
-    const word = likeliest(second, siblings)
-    return word === undefined ? undefined : `${first} ${word}`
+    const arg = likeliest(second, siblings)
+    return arg === undefined ? undefined : `${first} ${arg}`
   }
   const firsts = [...new Set(paths.map(([one = '']) => one))]
   const longer = shortest(firsts.filter((one) => one.startsWith(first)))
   if (longer !== undefined) return longer
-  const names = words.slice(1).filter((word) => !word.startsWith('-'))
+  const names = args.slice(1).filter((arg) => !arg.startsWith('-'))
   const elsewhere = Object.hasOwn(ELSEWHERE, first) ? ELSEWHERE[first] : undefined
   const inside = elsewhere ?? commandInGroup(first, paths)
   return inside === undefined ? nearest(first, firsts) : [inside, ...names].join(' ')
 }
 
 /** Groups are listed in the order of use: the first match wins. */
-function commandInGroup(word: string, paths: readonly (readonly string[])[]): string | undefined {
+function commandInGroup(arg: string, paths: readonly (readonly string[])[]): string | undefined {
   const find = (fits: (inner: string) => boolean): string | undefined =>
     paths.find(([, inner]) => inner !== undefined && fits(inner))?.join(' ')
-  return find((inner) => inner === word) ?? (word.length < 3 ? undefined : find((inner) => inner.startsWith(word)))
+  return find((inner) => inner === arg) ?? (arg.length < 3 ? undefined : find((inner) => inner.startsWith(arg)))
 }
 
-const likeliest = (word: string, candidates: readonly string[]): string | undefined =>
-  (word === '' ? undefined : shortest(candidates.filter((one) => one.startsWith(word)))) ?? nearest(word, candidates)
+const likeliest = (arg: string, candidates: readonly string[]): string | undefined =>
+  (arg === '' ? undefined : shortest(candidates.filter((one) => one.startsWith(arg)))) ?? nearest(arg, candidates)
 
-const shortest = (words: readonly string[]): string | undefined => [...words].sort((a, b) => a.length - b.length)[0]
+const shortest = (args: readonly string[]): string | undefined => [...args].sort((a, b) => a.length - b.length)[0]

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline'
 import { HermesError } from '../../system/errors.ts'
 
 /** Asks questions on a terminal, or reads the answers line by line from standard input. */
-export interface Asker {
+export interface Prompter {
   /** True on a terminal: questions are printed. */
   readonly interactive: boolean
   /** Next line, trimmed; undefined at the end of input. */
@@ -21,7 +21,7 @@ const END_OF_INPUT = '\x04'
  * @param print writes questions; never to standard output, which a program may read
  * @throws HermesError REFUSED if Ctrl-C interrupts a question
  */
-export function openAsker(print: (text: string) => void): Asker {
+export function openPrompter(print: (text: string) => void): Prompter {
   const { stdin } = process
   // Uses no line editing of readline: the terminal driver does it, and lets us turn the echo off for secrets.
   const lines = createInterface({ input: stdin, terminal: false })

@@ -5,7 +5,7 @@ export const managerLine = (status: Pick<StatusResult, 'manager'>): string =>
   `Manager: ${status.manager === 's6-compatible' ? 's6 (container supervisor)' : 'foreground'}`
 
 /** `up, ready`: what a slot does, in words. */
-export function stateWords(slot: SlotStatus): string {
+export function stateText(slot: SlotStatus): string {
   if (slot.state === 'down' && slot.wanted !== 'down') return 'down, wanted up'
   if (slot.state === 'up' && slot.wanted === 'down') return 'up, wanted down'
   return slot.state === 'up' && !slot.ready ? 'up, not ready' : slot.state
@@ -14,7 +14,7 @@ export function stateWords(slot: SlotStatus): string {
 /** Everything known about one slot, a fact a line; unknown facts have none. */
 export function slotDetails(slot: SlotStatus, wallMs: number): string {
   const facts: readonly (readonly [string, string | undefined])[] = [
-    ['state', stateWords(slot)],
+    ['state', stateText(slot)],
     ['wanted', slot.wanted],
     ['ready', slot.ready ? 'yes' : 'no'],
     ['pid', slot.pid?.toString()],
@@ -37,7 +37,7 @@ export function slotDetails(slot: SlotStatus, wallMs: number): string {
 export function slotsTable(slots: readonly SlotStatus[], wallMs: number): string {
   const rows = slots.map((slot) => [
     slot.slot,
-    stateWords(slot),
+    stateText(slot),
     slot.pid === undefined ? '-' : String(slot.pid),
     ageText(slot.since, wallMs),
     String(slot.restarts),

@@ -5,7 +5,7 @@ import type { Call } from '../contract/handler.ts'
 import type { OpenGate } from '../gate/guard.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LogFollowers } from '../live/log-follower.ts'
-import type { UsageLook } from '../live/usage.ts'
+import type { UsageSnapshot } from '../live/usage.ts'
 import type { Viewer } from '../live/viewer.ts'
 
 /** Everything that the handlers need. */
@@ -16,7 +16,7 @@ export interface ApiFacts extends Supervised, Installation {
   readonly board: string | undefined
   readonly feed: Feed
   readonly logs: LogFollowers
-  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageLook
+  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageSnapshot
   readonly warn: (text: string) => void
   /** Starts a stream of events; it ends with the viewer's session, and with the dashboard. */
   readonly stream: (call: Pick<Call, 'outgoing' | 'viewer' | 'cookies'>, use: (viewer: Viewer) => void) => void

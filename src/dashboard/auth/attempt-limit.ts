@@ -6,17 +6,17 @@ const WINDOW_MS = 60_000
 /** Addresses remembered; an attacker with more of them must not cost memory. */
 const MAX_ADDRESSES = 10_000
 
-export interface Try {
+export interface Attempt {
   /** 0: it may be made; else ms until the next one may. */
   readonly waitMs: number
 }
 
-export class TryLimit {
+export class AttemptLimit {
   /** Instants of the tries that were made, oldest first; addresses in the order of the latest try. */
   readonly #recent = new Map<string, readonly number[]>()
 
   /** Counts a try. */
-  take(address: string, nowMs: number): Try {
+  take(address: string, nowMs: number): Attempt {
     const key = networkOf(address)
     const atMs = (this.#recent.get(key) ?? []).filter((earlierMs) => nowMs - earlierMs < WINDOW_MS)
     const refused = atMs.length >= TRIES

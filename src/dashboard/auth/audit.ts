@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { RotatedFile } from '../../system/files/rotated-file.ts'
 import { networkOf } from '../../system/net/address.ts'
-import { Tally } from '../../system/throttled-writer.ts'
+import { ThrottledWriter } from '../../system/throttled-writer.ts'
 
 export interface AuditEntry {
   readonly event: 'login' | 'login_refused' | 'session_refused' | 'renewal_refused' | 'logout' | 'provider_away'
@@ -22,12 +22,12 @@ export class AuditLog {
   readonly #file: RotatedFile
   readonly #clock: Clock
   /** Anyone can cause these: a line for each would rotate the important ones out of the file. */
-  readonly #strangers: Tally<AuditEntry>
+  readonly #strangers: ThrottledWriter<AuditEntry>
 
   constructor(home: string, clock: Clock, warn: (text: string) => void) {
     this.#clock = clock
     this.#file = new RotatedFile({ dir: join(home, 'logs'), name: 'dashboard-auth.log', mode: 0o600, clock, warn })
-    this.#strangers = new Tally(clock, (entry, more) => this.write(more === 0 ? entry : { ...entry, more }))
+    this.#strangers = new ThrottledWriter(clock, (entry, more) => this.write(more === 0 ? entry : { ...entry, more }))
   }
 
   /**

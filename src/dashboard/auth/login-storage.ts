@@ -11,7 +11,7 @@ export const KEY_BYTES = 32
 const MAX_ENDED_BYTES = 1_000_000
 
 /** A text that outlives a restart. */
-export interface KeptPlace {
+export interface StoredText {
   /** Its place, for messages. */
   readonly where: string
   read(): HandedText
@@ -20,14 +20,14 @@ export interface KeptPlace {
 }
 
 /** Data of the log-in that outlives a restart. */
-export interface Keeping {
+export interface LoginStorage {
   /** The key that seals sessions. @throws HermesError with exit code 78 if it is invalid */
   key(): Promise<Buffer>
   /** Sessions that were ended early. */
-  readonly ended: KeptPlace
+  readonly ended: StoredText
 }
 
-export interface KeepingFacts {
+export interface LoginStorageFacts {
   readonly home: string
   /** The data that init has handed over; absent: init has not started this process. */
   readonly handed: Handed | undefined
@@ -41,7 +41,7 @@ export interface KeepingFacts {
  * Chooses where the log-in keeps data across a restart: with init, if init keeps it; in the volume in a checkout and
  * where everything runs as one user; nowhere for a second dashboard started by hand in a container.
  */
-export function keepingOf(facts: KeepingFacts): Keeping {
+export function chooseLoginStorage(facts: LoginStorageFacts): LoginStorage {
   const { home, handed, inImage } = facts
   const kept = handed?.kept
   const keeping =
@@ -55,7 +55,7 @@ export function keepingOf(facts: KeepingFacts): Keeping {
   return given === undefined ? keeping : { ...keeping, key: async () => keyFrom(given, facts.keyFile ?? '') }
 }
 
-function withInit({ kept, keep }: Handed & Required<Pick<Handed, 'kept'>>, warn: (text: string) => void): Keeping {
+function withInit({ kept, keep }: Handed & Required<Pick<Handed, 'kept'>>, warn: (text: string) => void): LoginStorage {
   return {
     async key() {
       const key = decodeKey(kept.key?.text)
@@ -72,7 +72,7 @@ function withInit({ kept, keep }: Handed & Required<Pick<Handed, 'kept'>>, warn:
   }
 }
 
-function inVolume(home: string): Keeping {
+function inVolume(home: string): LoginStorage {
   const file = join(home, 'dashboard.revoked')
   return {
     key: () => dashboardKey(home),
@@ -85,7 +85,7 @@ function inVolume(home: string): Keeping {
 }
 
 /** A dashboard by hand in a container: gateways could read what it leaves in the volume. */
-function nowhere(warn: (text: string) => void): Keeping {
+function nowhere(warn: (text: string) => void): LoginStorage {
   return {
     async key() {
       warn(

@@ -6,7 +6,7 @@ import { safeNext } from '../gate/next-path.ts'
 import { badRequest, forbidden, notFound, Refused, unavailable } from '../gate/refusals.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import type { Recognized } from '../http/app.ts'
-import { TryLimit } from './attempt-limit.ts'
+import { AttemptLimit } from './attempt-limit.ts'
 import type { AuditEntry, AuditLog } from './audit.ts'
 import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
 import type { Login } from './none.ts'
@@ -52,9 +52,9 @@ const Pending = z.object({
 /** The log-in by the providers that are configured. */
 export function login(facts: LoginFacts): Omit<Login, 'close'> {
   const { clock, providers, sessions, sealer, isAllowed } = facts
-  const limit = new TryLimit()
+  const limit = new AttemptLimit()
   // Each way on its own: a log-in by redirect is there and back.
-  const [leaving, returning] = [new TryLimit(), new TryLimit()]
+  const [leaving, returning] = [new AttemptLimit(), new AttemptLimit()]
   let waiting = 0
   let last: Promise<unknown> = Promise.resolve()
 
@@ -72,7 +72,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
     facts.audit.count({ ...entry, address })
 
   /** Limits log-ins by redirect, each of which may ask the provider. @throws Refused 429 */
-  function limited(tries: TryLimit, request: RequestFacts): void {
+  function limited(tries: AttemptLimit, request: RequestFacts): void {
     const { waitMs } = tries.take(request.address, clock.nowMs())
     if (waitMs === 0) return
     count(request, { event: 'login_refused', reason: 'too many tries' })

@@ -2,7 +2,7 @@ import type { Clock } from '../../system/clock.ts'
 import { truthy } from '../../system/markers.ts'
 import { AuditLog } from './audit.ts'
 import { login } from './login.ts'
-import type { Keeping } from './login-storage.ts'
+import type { LoginStorage } from './login-storage.ts'
 import type { Login } from './none.ts'
 import { parseAllowList } from './providers/allow-list.ts'
 import { basicProvider } from './providers/basic.ts'
@@ -19,7 +19,7 @@ import { Sessions } from './sessions.ts'
 export async function openLogin(facts: {
   readonly home: string
   readonly clock: Clock
-  readonly keeping: Keeping
+  readonly keeping: LoginStorage
   readonly setting: (name: string) => string | undefined
   readonly warn: (text: string) => void
   readonly closeOf: (session: string) => void

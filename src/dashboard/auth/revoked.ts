@@ -1,4 +1,4 @@
-import type { KeptPlace } from './login-storage.ts'
+import type { StoredText } from './login-storage.ts'
 
 /** Maximum number of sessions remembered individually: 800 KB. */
 const MAX_ENDED = 20_000
@@ -14,7 +14,7 @@ const FLOOR = '-'
  * becomes valid again.
  */
 export class RevokedSessions {
-  readonly #kept: KeptPlace
+  readonly #kept: StoredText
   readonly #wallMs: () => number
   readonly #warn: (text: string) => void
   /** Unix ms until which each is remembered. */
@@ -24,7 +24,7 @@ export class RevokedSessions {
   #written: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
 
-  constructor(kept: KeptPlace, wallMs: () => number, warn: (text: string) => void) {
+  constructor(kept: StoredText, wallMs: () => number, warn: (text: string) => void) {
     this.#kept = kept
     this.#wallMs = wallMs
     this.#warn = warn

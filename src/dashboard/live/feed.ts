@@ -5,12 +5,12 @@ import type { Usage } from '../contract/contract.ts'
 import type { BoardWatch } from './board-watch.ts'
 import { applied } from './slot-view.ts'
 import { type FollowFacts, followSupervisors } from './supervisors.ts'
-import { type UsageLook, usageBetween } from './usage.ts'
+import { type UsageSnapshot, usageBetween } from './usage.ts'
 import { frame, type Viewer } from './viewer.ts'
 
 export interface FeedFacts extends FollowFacts {
   readonly boards: BoardWatch
-  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageLook
+  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageSnapshot
 }
 
 const USAGE_MS = 2000
@@ -28,7 +28,7 @@ export class Feed {
   #away = false
   #stop: AbortController | undefined
   #timers: Cancel[] = []
-  #look: UsageLook | undefined
+  #look: UsageSnapshot | undefined
   #usage: Readonly<Record<string, Usage>> = {}
 
   constructor(facts: FeedFacts) {

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import type { SlotStatus } from '../../protocol/control.ts'
 import type { Clock } from '../../system/clock.ts'
 import { listProcesses } from '../../system/programs/proc.ts'
-import { lookAt, type UsageLook } from './usage.ts'
+import { type UsageSnapshot, usageOf } from './usage.ts'
 
 /** Looks at the processes of this machine, as far as our PID namespace shows them. */
-export function usageLooker(clock: Clock): (slots: readonly SlotStatus[]) => UsageLook {
+export function usageReader(clock: Clock): (slots: readonly SlotStatus[]) => UsageSnapshot {
   const pageBytes = readPageBytes()
-  return (slots) => lookAt(slots, listProcesses(), pageBytes, clock.nowMs())
+  return (slots) => usageOf(slots, listProcesses(), pageBytes, clock.nowMs())
 }
 
 /** Node does not provide it; arm64 kernels may use 16 or 64 KB. */

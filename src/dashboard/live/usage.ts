@@ -13,7 +13,7 @@ export interface SlotUsage {
 }
 
 /** One look at all slots that run something. */
-export interface UsageLook {
+export interface UsageSnapshot {
   readonly atMs: number
   readonly slots: ReadonlyMap<string, SlotUsage>
 }
@@ -22,12 +22,12 @@ export interface UsageLook {
  * Adds up the processes of each slot: those of the session it began, and what they started, wherever that went.
  * A process is counted once.
  */
-export function lookAt(
+export function usageOf(
   slots: readonly Pick<SlotStatus, 'slot' | 'pid'>[],
   all: readonly ProcessFacts[],
   pageBytes: number,
   atMs: number,
-): UsageLook {
+): UsageSnapshot {
   const found = new Map<string, SlotUsage>()
   for (const { slot, pid } of slots) {
     if (pid === undefined) continue
@@ -45,7 +45,7 @@ export function lookAt(
 }
 
 /** A slot that has no earlier look has used nothing yet that we know of. */
-export function usageBetween(before: UsageLook | undefined, now: UsageLook): Readonly<Record<string, Usage>> {
+export function usageBetween(before: UsageSnapshot | undefined, now: UsageSnapshot): Readonly<Record<string, Usage>> {
   const seconds = before === undefined ? 0 : (now.atMs - before.atMs) / 1000
   return Object.fromEntries(
     [...now.slots].map(([slot, { cpuSeconds, memoryBytes, processes }]) => {

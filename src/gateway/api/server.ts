@@ -4,7 +4,7 @@ import { type Context, Hono } from 'hono'
 import type { Clock } from '../../system/clock.ts'
 import { networkOf } from '../../system/net/address.ts'
 import { limitHalfOpen } from '../../system/net/half-open.ts'
-import { Tally } from '../../system/throttled-writer.ts'
+import { ThrottledWriter } from '../../system/throttled-writer.ts'
 import { accessCheck } from './access.ts'
 import { readJson } from './body.ts'
 import { type ChatFacts, chat, modelsOf } from './chat.ts'
@@ -54,7 +54,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
   const state = { draining: false, active: 0, idle: (): void => undefined }
   const answers = new Set<AbortController>()
   // Any client can cause these: a line for each would flood the logs.
-  const strangers = new Tally<LoggedRefusal>(facts.clock, ({ fields, text }, more) =>
+  const strangers = new ThrottledWriter<LoggedRefusal>(facts.clock, ({ fields, text }, more) =>
     facts.log.warn(fields, more === 0 ? text : `${text} (and ${more} more of this kind in the last minute)`),
   )
   const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, strangers, () => state.draining)
@@ -112,7 +112,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
 function routes(
   chatFacts: ChatFacts,
   facts: ServerFacts,
-  strangers: Tally<LoggedRefusal>,
+  strangers: ThrottledWriter<LoggedRefusal>,
   isDraining: () => boolean,
 ): Hono<ApiContext> {
   const { agent, profile, version, clock, log } = facts

@@ -79,15 +79,15 @@ function parseOrigins(text: string | undefined, hasKey: boolean, owner: Owner): 
 }
 
 /** The origin as a browser writes it: without a path, and without the scheme's default port. */
-function parseOrigin(word: string, owner: Owner): string {
-  const url = URL.canParse(word) ? new URL(word) : undefined
+function parseOrigin(origin: string, owner: Owner): string {
+  const url = URL.canParse(origin) ? new URL(origin) : undefined
   const whole = url?.host !== '' && url?.search === '' && url.hash === '' && url.username === ''
   if (url !== undefined && whole && ['', '/'].includes(url.pathname)) {
     // URL schemes outside the web (app:, tauri:, chrome-extension:) have no `origin`.
     return url.origin === 'null' ? `${url.protocol}//${url.host}` : url.origin
   }
   throw misconfigured(
-    `API_SERVER_CORS_ORIGINS: expected origins such as https://app.example, got ${JSON.stringify(word.slice(0, 80))}`,
+    `API_SERVER_CORS_ORIGINS: expected origins such as https://app.example, got ${JSON.stringify(origin.slice(0, 80))}`,
     `correct it in ${placeOf(owner)}`,
   )
 }

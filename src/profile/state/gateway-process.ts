@@ -26,7 +26,7 @@ export function runsGatewayOf(pid: number, profile: string, home: string): boole
 function profileRun(words: readonly string[], home: string): string | undefined {
   try {
     const line = splitCommandLine(words)
-    return gatewayRun(line.words) && (line.profile ?? readActiveProfile(home))
+    return gatewayRun(line.args) && (line.profile ?? readActiveProfile(home))
   } catch (error) {
     // `-p` without a name: that command itself reports it and exits.
     if (error instanceof HermesError) return undefined

@@ -17,7 +17,7 @@ export function gatewayOfMain(
 ): string | undefined {
   try {
     const line = splitCommandLine(basename(main[0] ?? '') === 'hermes' ? main.slice(1) : main)
-    const run = gatewayRun(line.words)
+    const run = gatewayRun(line.args)
     if (!run || !(run.noSupervise || truthy(container.HERMES_GATEWAY_NO_SUPERVISE))) return undefined
     return line.profile ?? readActiveProfile(home)
   } catch (error) {

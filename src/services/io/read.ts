@@ -7,7 +7,7 @@ import { problemText, type ServiceDefinition, type ServiceProblem } from '../def
 import type { CommandFacts, Found } from '../facts.ts'
 import { soundGraph } from '../graph.ts'
 import { readS6Rc, readServicesD } from '../s6-tree.ts'
-import { isPrograms, MAX_PROBLEMS, MAX_WORDS, type ServiceTable } from '../table.ts'
+import { isPrograms, MAX_ARGUMENTS, MAX_PROBLEMS, type ServiceTable } from '../table.ts'
 import { readServicesYaml } from '../yaml-file.ts'
 import { readText, readTree } from './tree.ts'
 import { findUser } from './users.ts'
@@ -61,7 +61,7 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
     yamlServices(sources.yaml, {
       asRoot,
       asOthers: commandsIn({ path, look: readable }),
-      findUser: (word) => (word === identity.user ? { ...identity, name: identity.user } : findUser(word)),
+      findUser: (name) => (name === identity.user ? { ...identity, name: identity.user } : findUser(name)),
       canBecome: (other) => uid === 0 || uid === other,
       waitForServices: tree.waitForServices,
     }),
@@ -82,7 +82,7 @@ const commandsIn = (facts: ProgramFacts): CommandFacts => ({
     const found = checkProgram(file, facts)
     return found !== undefined && found.fault === undefined
   }),
-  check: (words, directory) => checkCommand(words, directory, facts),
+  check: (argv, directory) => checkCommand(argv, directory, facts),
 })
 
 function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYaml>[1], 'file'>): Found {
@@ -102,7 +102,7 @@ function withoutOversized(all: readonly Found[]): Found {
     .map(({ rules }) => ({
       service: rules.name,
       file: rules.source,
-      message: `it has more than ${MAX_WORDS} words or variables, or one of more than 128 KiB`,
+      message: `it has more than ${MAX_ARGUMENTS} words or variables, or one of more than 128 KiB`,
       repair: 'put them into a script or a file',
     }))
   return { definitions: sound, problems: [...all.flatMap((one) => one.problems), ...problems] }

@@ -5,8 +5,8 @@ import type { ServiceUser } from '../definition.ts'
  * Finds the account that a service runs as: a name of /etc/passwd, `name:group`, a uid, or `uid:gid`.
  * @returns undefined when there is no such account
  */
-export function findUser(word: string): ServiceUser | undefined {
-  const [who = '', which] = word.split(':')
+export function findUser(account: string): ServiceUser | undefined {
+  const [who = '', which] = account.split(':')
   const users = rowsOf('/etc/passwd')
   const groups = rowsOf('/etc/group')
   const user = users.find(([name, , uid]) => name === who || uid === who)

@@ -23,7 +23,7 @@ const path = z.custom<string>(
   (value) => typeof value === 'string' && value.startsWith('/') && value.length <= 4096 && !value.includes('\0'),
   'expected an absolute path',
 )
-const words = z
+const argv = z
   .array(text(131_072).check(z.regex(/^[^\0]*$/, 'expected text without NUL')))
   .check(z.refine((list) => list.length > 0, 'expected at least one word'))
 const variables = z.record(
@@ -65,7 +65,7 @@ const schemas = {
     ...head('job'),
     slot: jobSlot,
     profile: text(64),
-    command: words,
+    command: argv,
     cwd: path,
     env: variables,
     logFile: path,

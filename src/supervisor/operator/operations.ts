@@ -146,7 +146,7 @@ export class SlotOperations {
     const event: SlotEvent =
       verb === 'restart' ? { type: 'restart' } : { type: 'want', wanted: verb === 'start' ? 'up' : 'down' }
     if (serviceOfSlot(key) === undefined) table.dispatch(key, event)
-    else services.say(verb, key)
+    else services.command(verb, key)
     const after = this.#statusOf(this.#entry(key))
     const changed = after.state !== before.state || after.wanted !== before.wanted || verb === 'restart'
     const goal: Goal = verb === 'stop' ? 'down' : 'up'

@@ -28,14 +28,14 @@ export function bootLines(steps: readonly Step[], atMs: number): readonly string
   const more = steps.flatMap((step) => (step.type === 'skip-more' ? [step.count] : []))
   lines.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   return [
-    ...lines.map(({ name, text }) => `${stamp} profile=${word(name)} ${text}`),
+    ...lines.map(({ name, text }) => `${stamp} profile=${fieldText(name)} ${text}`),
     ...more.map((count) => `${stamp} profile=* action=skipped reason="and ${count} more"`),
   ]
 }
 
 const rank = (name: string): number => (name === 'default' ? 0 : 1)
 /** A name with a space, a quote, an equals sign or a control character would break the line it stands in. */
-const word = (name: string): string => (/^[\w./@+:-]+$/.test(name) ? name : quoted(name))
+const fieldText = (name: string): string => (/^[\w./@+:-]+$/.test(name) ? name : quoted(name))
 const quoted = (text: string): string => oneLine(JSON.stringify(text))
 
 /**

@@ -117,12 +117,12 @@ export class ServiceSlots {
   }
 
   /** A command from an operator. @throws HermesError REFUSED */
-  say(verb: Verb, key: string): void {
+  command(verb: Verb, key: string): void {
     const rules = this.rules(serviceOfSlot(key) ?? '')
     if (rules === undefined) return
     const slot = this.#options.table().get(key)?.slot
-    if (rules.kind === 'scheduled') this.#sayScheduled(verb, rules)
-    else if (verb === 'stop') this.#sayStop(rules.name)
+    if (rules.kind === 'scheduled') this.#commandScheduled(verb, rules)
+    else if (verb === 'stop') this.#requestStop(rules.name)
     else if (verb === 'restart' && slot !== undefined && (isOccupied(slot) || slot.state === 'done'))
       this.#options.table().dispatch(key, { type: 'restart' })
     else {
@@ -187,7 +187,7 @@ export class ServiceSlots {
     this.#options.table().dispatch(serviceSlot(name), { type: 'want', wanted })
   }
 
-  #sayStop(name: string): void {
+  #requestStop(name: string): void {
     const states = this.#states()
     const kept = [...needing(states, name)].map((one) => this.rules(one)).find((one) => one?.keep)
     if (kept !== undefined)
@@ -198,7 +198,7 @@ export class ServiceSlots {
     if (!this.#goals.stop.has(name)) this.#want(name, 'down')
   }
 
-  #sayScheduled(verb: Verb, rules: ServiceRules): void {
+  #commandScheduled(verb: Verb, rules: ServiceRules): void {
     if (verb === 'stop') {
       this.#schedules.stop(rules.name)
       this.#want(rules.name, 'down')

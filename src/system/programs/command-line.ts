@@ -4,7 +4,7 @@ import { HermesError } from '../errors.ts'
 export interface CommandLine {
   readonly profile: string | undefined
   readonly json: boolean
-  readonly words: readonly string[]
+  readonly args: readonly string[]
 }
 
 /**
@@ -12,21 +12,21 @@ export interface CommandLine {
  * @throws HermesError USAGE when `-p` has no name
  */
 export function splitCommandLine(argv: readonly string[]): CommandLine {
-  const words: string[] = []
+  const args: string[] = []
   let profile: string | undefined
   let json = false
   for (let i = 0; i < argv.length; i++) {
-    const word = argv[i] ?? ''
-    if (word === '--') {
-      words.push(...argv.slice(i))
+    const arg = argv[i] ?? ''
+    if (arg === '--') {
+      args.push(...argv.slice(i))
       break
     }
-    if (word === '--json') json = true
-    else if (word === '-p' || word === '--profile') profile = nameAfter(argv[++i])
-    else if (word.startsWith('--profile=')) profile = nameAfter(word.slice('--profile='.length))
-    else words.push(word)
+    if (arg === '--json') json = true
+    else if (arg === '-p' || arg === '--profile') profile = nameAfter(argv[++i])
+    else if (arg.startsWith('--profile=')) profile = nameAfter(arg.slice('--profile='.length))
+    else args.push(arg)
   }
-  return { profile, json, words }
+  return { profile, json, args }
 }
 
 function nameAfter(value: string | undefined): string {
@@ -39,13 +39,13 @@ function nameAfter(value: string | undefined): string {
  * Recognizes `gateway run` and bare `gateway`, as run by a slot, as the container's main program, or in a shell.
  * Undefined: another command.
  */
-export function gatewayRun(words: readonly string[]): { readonly noSupervise: boolean } | undefined {
-  const line = words.join(' ')
+export function gatewayRun(args: readonly string[]): { readonly noSupervise: boolean } | undefined {
+  const line = args.join(' ')
   if (!/^gateway( run)?( --no-supervise)?$/.test(line)) return undefined
   return { noSupervise: line.endsWith('--no-supervise') }
 }
 
-export interface DashboardWords {
+export interface DashboardArguments {
   readonly host?: string
   readonly port?: string
   readonly insecure?: boolean
@@ -55,22 +55,22 @@ export interface DashboardWords {
  * `hermes dashboard [--host H] [--port P] [--insecure] [--no-open]`, the dashboard itself. Undefined: another command.
  * @throws HermesError USAGE for an option it does not have
  */
-export function dashboardRun(words: readonly string[]): DashboardWords | undefined {
-  if (words[0] !== 'dashboard' || (words[1] !== undefined && !words[1].startsWith('-'))) return undefined
-  if (words.includes('--help') || words.includes('-h')) return undefined
+export function dashboardRun(args: readonly string[]): DashboardArguments | undefined {
+  if (args[0] !== 'dashboard' || (args[1] !== undefined && !args[1].startsWith('-'))) return undefined
+  if (args.includes('--help') || args.includes('-h')) return undefined
   const found: { host?: string; port?: string; insecure?: boolean } = {}
-  const rest = words.slice(1).flatMap((word) => {
-    const equals = /^(--(?:host|port))=(.*)$/.exec(word)
-    return equals === null ? [word] : [equals[1] ?? '', equals[2] ?? '']
+  const rest = args.slice(1).flatMap((arg) => {
+    const equals = /^(--(?:host|port))=(.*)$/.exec(arg)
+    return equals === null ? [arg] : [equals[1] ?? '', equals[2] ?? '']
   })
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word === '--insecure') found.insecure = true
-    else if (word === '--host' || word === '--port') {
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === '--insecure') found.insecure = true
+    else if (arg === '--host' || arg === '--port') {
       const value = rest.shift()
-      if (!value) throw new HermesError('USAGE', `${word} needs a value`, { next: 'hermes dashboard --help' })
-      found[word === '--host' ? 'host' : 'port'] = value
-    } else if (word !== '--no-open') {
-      throw new HermesError('USAGE', `hermes dashboard has no option ${word}`, { next: 'hermes dashboard --help' })
+      if (!value) throw new HermesError('USAGE', `${arg} needs a value`, { next: 'hermes dashboard --help' })
+      found[arg === '--host' ? 'host' : 'port'] = value
+    } else if (arg !== '--no-open') {
+      throw new HermesError('USAGE', `hermes dashboard has no option ${arg}`, { next: 'hermes dashboard --help' })
     }
   }
   return found

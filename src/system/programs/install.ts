@@ -128,9 +128,10 @@ export function pasteable({ HOME, home, runDir, uid, install }: Reachable, words
   const needed = [
     ...(resolveHome(shell, install) === home ? [] : [['HERMES_HOME', home]]),
     ...(findRunPaths(shell, home, uid).runDir === runDir ? [] : [['HERMES_RUN_DIR', runDir]]),
-  ].map(([name, value = '']) => `${name}=${shellWord(value)} `)
-  return `${needed.join('')}${shellWord(join(install, 'bin', 'hermes'))} ${words}`
+  ].map(([name, value = '']) => `${name}=${quoteForShell(value)} `)
+  return `${needed.join('')}${quoteForShell(join(install, 'bin', 'hermes'))} ${words}`
 }
 
 /** Quoted only where the shell would read it otherwise. */
-const shellWord = (text: string): string => (/^[\w@%+:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
+const quoteForShell = (text: string): string =>
+  /^[\w@%+:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`

@@ -2,7 +2,7 @@ import { accessSync, closeSync, constants, openSync, readSync, statSync } from '
 import { basename, join, resolve } from 'node:path'
 import { hasCode } from '../error-code.ts'
 import type { Fault, Trusted } from '../files/trust.ts'
-import { scriptWord } from './script-argument.ts'
+import { scriptArgument } from './script-argument.ts'
 
 const RUN_BITS = 0o111
 /** The kernel reads no more of an interpreter line (BINPRM_BUF_SIZE). */
@@ -37,7 +37,7 @@ export function checkProgram(file: string, facts: ProgramFacts): CheckedProgram 
     return { file, fault: { file, message: 'it is not a regular file', repair: 'put a program there' } }
   const { withoutRunBit, ...others } = facts
   const bit = runBitFault(file, found.status.mode)
-  const through = bit !== undefined && withoutRunBit ? interpreterWords(headOf(found.real)) : undefined
+  const through = bit !== undefined && withoutRunBit ? interpreterCommand(headOf(found.real)) : undefined
   const fault = (through === undefined ? bit : undefined) ?? interpreterFault(file, found.real, others)
   return { file, ...(fault !== undefined && { fault }), ...(through !== undefined && { through }) }
 }
@@ -56,35 +56,35 @@ export function crlfFault(file: string): Fault | undefined {
 }
 
 /** Finds a program by its whole path, or by its name on PATH. */
-export function findProgram(word: string, facts: ProgramFacts): CheckedProgram | undefined {
-  if (word.startsWith('/')) return checkProgram(word, facts)
-  if (word.includes('/')) return undefined
+export function findProgram(name: string, facts: ProgramFacts): CheckedProgram | undefined {
+  if (name.startsWith('/')) return checkProgram(name, facts)
+  if (name.includes('/')) return undefined
   for (const dir of facts.path.split(':').filter((one) => one.startsWith('/'))) {
-    const found = checkProgram(join(dir, word), facts)
+    const found = checkProgram(join(dir, name), facts)
     if (found !== undefined) return found
   }
   return undefined
 }
 
 /**
- * Checks the program of a command line and, as far as the words reveal it, the program that this one runs: the
+ * Checks the program of a command line and, as far as the args reveal it, the program that this one runs: the
  * argument of `env`, the script of a shell. It helps honest authors; the meaning of a program's other arguments is
  * unknown here.
  */
 export function checkCommand(
-  [word = '', ...args]: readonly string[],
+  [name = '', ...args]: readonly string[],
   directory: string,
   facts: ProgramFacts,
 ): CheckedProgram | undefined {
-  const program = findProgram(word, facts)
+  const program = findProgram(name, facts)
   if (program === undefined || program.fault !== undefined) return program
-  const name = basename(word)
-  if (STARTERS.has(name)) {
-    const first = programWordAt(args)
+  const base = basename(name)
+  if (STARTERS.has(base)) {
+    const first = programIndex(args)
     const started = first < 0 ? undefined : checkCommand(args.slice(first), directory, facts)
     return started?.fault === undefined ? program : { ...program, fault: started.fault }
   }
-  const script = scriptWord(name, args)
+  const script = scriptArgument(base, args)
   const found = script === undefined ? undefined : facts.look(resolve(directory, script))
   if (found === undefined || !('fault' in found) || !found.fault.untrusted) return program
   const { file, message } = found.fault
@@ -103,8 +103,8 @@ const OPTIONS_WITH_VALUE = new Set(['-u', '--unset', '-C', '--chdir'])
  * Index of the program among the arguments of env: neither an option, nor an option's value, nor an assignment.
  * @returns -1: none
  */
-const programWordAt = (words: readonly string[]): number =>
-  words.findIndex((word, at) => /^[^-][^=]*$/.test(word) && !OPTIONS_WITH_VALUE.has(words[at - 1] ?? ''))
+const programIndex = (args: readonly string[]): number =>
+  args.findIndex((arg, at) => /^[^-][^=]*$/.test(arg) && !OPTIONS_WITH_VALUE.has(args[at - 1] ?? ''))
 
 /**
  * Checks a program that need not belong to root: it exists, no matter which users can change it. @returns undefined
@@ -124,9 +124,9 @@ export function readable(file: string): Trusted | undefined {
  * Splits the line like the kernel: the interpreter, and the rest as one word (execve(2)). @returns undefined: no
  * interpreter line
  */
-function interpreterWords(head: string): readonly string[] | undefined {
+function interpreterCommand(head: string): readonly string[] | undefined {
   const line = /^#![ \t]*(\S+)[ \t]*([^\n]*)/.exec(head)
-  return line === null ? undefined : [line[1], line[2]?.trimEnd()].filter((word): word is string => Boolean(word))
+  return line === null ? undefined : [line[1], line[2]?.trimEnd()].filter((arg): arg is string => Boolean(arg))
 }
 
 const crlfFaultOf = (file: string, head: string): Fault | undefined =>
@@ -145,13 +145,13 @@ function interpreterFault(file: string, real: string, facts: ProgramFacts): Faul
   const wrong = (message: string, repair: string): Fault => ({ file, message, repair })
   const line = /^#![ \t]*(\S+)[ \t]*([^\n]*)/.exec(head)
   if (line === null) return wrong('it has no interpreter line', 'begin it with #!/bin/sh')
-  const [, interpreter = '', args = ''] = line
+  const [, interpreter = '', rest = ''] = line
   const found = checkProgram(interpreter, facts)
   if (found === undefined)
     return wrong(`its interpreter ${interpreter} does not exist`, `install it, or name another in the first line`)
   if (found.fault !== undefined) return found.fault
-  const words = args.split(/\s+/)
-  const started = STARTERS.has(basename(interpreter)) ? words[programWordAt(words)] : undefined
+  const args = rest.split(/\s+/)
+  const started = STARTERS.has(basename(interpreter)) ? args[programIndex(args)] : undefined
   const target = started === undefined ? undefined : findProgram(started, facts)
   if (started !== undefined && target === undefined)
     return wrong(

@@ -13,15 +13,15 @@ const OTHERS = {
  * @param name of the program, without its directory
  * @returns undefined if it is not a known interpreter, or gets no script
  */
-export function scriptWord(name: string, args: readonly string[]): string | undefined {
+export function scriptArgument(name: string, args: readonly string[]): string | undefined {
   const kind = [SHELLS, OTHERS].find(({ names }) => names.test(name))
   if (kind === undefined) return undefined
   for (let index = 0; index < args.length; index += 1) {
-    const word = args[index] ?? ''
-    if (kind.text.test(word)) return undefined
-    if (word === '--') return args[index + 1]
-    if (!/^[-+]./.test(word)) return word === '-' ? undefined : word
-    if (kind.value.test(word)) index += 1
+    const arg = args[index] ?? ''
+    if (kind.text.test(arg)) return undefined
+    if (arg === '--') return args[index + 1]
+    if (!/^[-+]./.test(arg)) return arg === '-' ? undefined : arg
+    if (kind.value.test(arg)) index += 1
   }
   return undefined
 }

@@ -19,4 +19,4 @@ export const SUBCOMMANDS = [
   'help',
 ] as const
 
-export const isSubcommand = (word: string): boolean => (SUBCOMMANDS as readonly string[]).includes(word)
+export const isSubcommand = (name: string): boolean => (SUBCOMMANDS as readonly string[]).includes(name)

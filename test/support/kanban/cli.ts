@@ -47,7 +47,7 @@ export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
     const context = makeContext({ env, bundleDir: join(home, 'lib'), profile: line.profile, json: line.json, output })
     let code: number
     try {
-      code = await commandLine(context, line.words)
+      code = await commandLine(context, line.args)
     } catch (error) {
       code = printError(error, line.json, output)
     }

@@ -31,7 +31,7 @@ export const BOARD_COMMANDS: readonly Command[] = [
         name: 'ACTION',
         help: 'action: create SLUG, list or use SLUG',
         kind: 'required',
-        words: ['create', 'list', 'use'],
+        choices: ['create', 'list', 'use'],
       },
       { name: 'SLUG', help: 'name of a board: a-z, 0-9, _ and -', kind: 'optional' },
     ],
@@ -77,7 +77,7 @@ async function make(context: Context, slug: string): Promise<Outcome> {
 }
 
 async function boards(context: Context, input: Input): Promise<Outcome> {
-  const [action = '', name] = input.words
+  const [action = '', name] = input.args
   if (action === 'list') return list(context)
   if (name === undefined) throw new HermesError('USAGE', `hermes kanban boards ${action} requires the name of a board`)
   const slug = parseSlug(name)
@@ -88,7 +88,7 @@ async function boards(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function list(context: Context): Promise<Outcome> {
-  const active = slugOf(context, { words: [], options: {} })
+  const active = slugOf(context, { args: [], options: {} })
   const found = await Promise.all(listBoards(context.home).map((place) => describe(context, place)))
   const rows = found.map(({ slug, tasks, problem }) => ({
     board: slug,

@@ -134,7 +134,7 @@ export const CHANGE_COMMANDS: readonly Command[] = [
 ]
 
 async function perform(context: Context, input: Input, operation: Operation, verb: Verb): Promise<Outcome> {
-  const [id = ''] = input.words
+  const [id = ''] = input.args
   const options = verb.read?.(context, input) ?? {}
   const { task, before } = await onBoard(context, input, 'write', (board) => {
     const before = requireTask(board, id).status
@@ -146,7 +146,7 @@ async function perform(context: Context, input: Input, operation: Operation, ver
 }
 
 function newAssignee(context: Context, input: Input): ChangeOptions {
-  const [, name] = input.words
+  const [, name] = input.args
   if ((name === undefined) === (input.options.none !== true)) {
     throw new HermesError('USAGE', 'name one assignee, or --none', { next: 'hermes kanban assign ID PROFILE' })
   }
@@ -154,7 +154,7 @@ function newAssignee(context: Context, input: Input): ChangeOptions {
 }
 
 async function relink(context: Context, input: Input, on: boolean): Promise<Outcome> {
-  const [parent = '', child = ''] = input.words
+  const [parent = '', child = ''] = input.args
   const changed = await onBoard(context, input, 'write', (board) =>
     (on ? link : unlink)(board, parent, child, actorOf(context)),
   )
@@ -169,8 +169,8 @@ async function relink(context: Context, input: Input, on: boolean): Promise<Outc
 }
 
 async function addComment(context: Context, input: Input): Promise<Outcome> {
-  const [id = '', ...words] = input.words
-  const text = checkText('comment', words.join(' ').trim())
+  const [id = '', ...rest] = input.args
+  const text = checkText('comment', rest.join(' ').trim())
   if (text === '')
     throw new HermesError('USAGE', 'a comment must not be empty', {
       next: 'hermes kanban comment ID "TEXT"',

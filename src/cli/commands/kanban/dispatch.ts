@@ -70,7 +70,7 @@ async function dispatch(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function explain(context: Context, input: Input): Promise<Outcome> {
-  const [id = ''] = input.words
+  const [id = ''] = input.args
   const facts = { ...dispatchBase(context), connect: context.connect }
   const answer = await onBoard(context, input, 'read', (board) => explainTask(facts, board, id))
   return { text: plainText(`${answer.text}\n`), json: answer }

@@ -25,7 +25,7 @@ export const FOLLOW_COMMANDS: readonly Command[] = [
     arguments: [ID],
     options: [LINES, ONCE, BOARD],
     details: DETAILS,
-    run: (context, input) => events(context, input, input.words[0]),
+    run: (context, input) => events(context, input, input.args[0]),
   },
   {
     path: 'kanban watch',
@@ -82,7 +82,7 @@ function printNew(context: Context, board: Board, after: number, taskId: string 
 }
 
 async function log(context: Context, input: Input): Promise<Outcome> {
-  const [id = ''] = input.words
+  const [id = ''] = input.args
   await onBoard(context, input, 'read', (board) => requireTask(board, id))
   return printLogs(context, input, [{ slot: id, dir: join(kanbanDir(context.home), 'logs'), name: `${id}.log` }])
 }

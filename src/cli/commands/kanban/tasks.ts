@@ -107,11 +107,11 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const key = textOption(input, 'key')
   const workspace = textOption(input, 'workspace')
   const task = {
-    title: input.words.join(' '),
+    title: input.args.join(' '),
     body: await bodyOf(input),
     ...(assignee === undefined ? {} : { assignee: assigneeOption(context, assignee, input.options.lane === true) }),
     ...(priority === undefined ? {} : { priority }),
-    parents: words(textOption(input, 'parent')),
+    parents: items(textOption(input, 'parent')),
     triage: input.options.triage === true,
     ...(scheduledAtMs === undefined ? {} : { scheduledAtMs }),
     ...(maxRuntimeMs === undefined ? {} : { maxRuntimeMs }),
@@ -127,8 +127,8 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   }
 }
 
-const words = (text: string | undefined): readonly string[] =>
-  (text ?? '').split(/[\s,]+/).filter((word) => word !== '')
+const items = (text: string | undefined): readonly string[] =>
+  (text ?? '').split(/[\s,]+/).filter((item) => item !== '')
 
 function directory(path: string): string {
   const whole = isAbsolute(path) ? path : resolve(path)
@@ -163,10 +163,10 @@ async function bodyOf(input: Input): Promise<string> {
 function statusesOf(input: Input): readonly Status[] {
   const text = textOption(input, 'status')
   if (text === undefined) return STATUSES.filter((status) => input.options.all === true || status !== 'archived')
-  return words(text).map((word) => {
-    const status = word.toLowerCase()
+  return items(text).map((item) => {
+    const status = item.toLowerCase()
     if (isStatus(status)) return status
-    throw new HermesError('USAGE', `unknown status ${JSON.stringify(word.slice(0, 80))}`, {
+    throw new HermesError('USAGE', `unknown status ${JSON.stringify(item.slice(0, 80))}`, {
       next: `use one of: ${STATUSES.join(', ')}`,
     })
   })
@@ -185,7 +185,7 @@ async function list(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function show(context: Context, input: Input): Promise<Outcome> {
-  const [id = ''] = input.words
+  const [id = ''] = input.args
   const details = await onBoard(context, input, 'read', (board) =>
     board.read(() => ({
       task: requireTask(board, id),
@@ -210,7 +210,7 @@ async function show(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function runs(context: Context, input: Input): Promise<Outcome> {
-  const [id = ''] = input.words
+  const [id = ''] = input.args
   const found = await onBoard(context, input, 'read', (board) => {
     requireTask(board, id)
     return runsOf(board, id, limitOf(input))

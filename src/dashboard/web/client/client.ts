@@ -131,8 +131,8 @@ async function failureOf(response: Response): Promise<Failure> {
 }
 
 function queryText(query: Query): string {
-  const words = new URLSearchParams()
+  const search = new URLSearchParams()
   for (const [key, value] of Object.entries(query))
-    if (value !== undefined && value !== '') words.set(key, String(value))
-  return words.size === 0 ? '' : `?${words}`
+    if (value !== undefined && value !== '') search.set(key, String(value))
+  return search.size === 0 ? '' : `?${search}`
 }

@@ -1,7 +1,7 @@
 /** Handles the submission of a form, in place of the browser. */
 export interface SentForm {
   /** Trimmed; empty where nothing was written. */
-  word(name: string): string
+  trimmed(name: string): string
   /** Not trimmed. */
   exact(name: string): string
   all(name: string): readonly string[]
@@ -15,7 +15,7 @@ export function takeForm(event: SubmitEvent): SentForm {
   const exact = (name: string): string => String(form.get(name) ?? '')
   return {
     exact,
-    word: (name) => exact(name).trim(),
+    trimmed: (name) => exact(name).trim(),
     all: (name) => form.getAll(name).map(String),
     has: (name) => form.has(name),
   }

@@ -2,7 +2,7 @@ import type { Failure } from '../client/client.ts'
 import { Button } from './button.tsx'
 
 /** Why something could not be shown, and what to do. */
-export function Trouble({ failure, again }: { readonly failure: Failure; readonly again?: () => void }) {
+export function FailureMessage({ failure, again }: { readonly failure: Failure; readonly again?: () => void }) {
   return (
     <div class="trouble" role="alert">
       <p>{failure.message}</p>

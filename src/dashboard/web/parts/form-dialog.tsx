@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import type { Work } from '../stores/async.ts'
 import { Button } from './button.tsx'
 import { Dialog } from './dialog.tsx'
-import { Trouble } from './failure.tsx'
+import { FailureMessage } from './failure.tsx'
 
 interface FormDialogProps {
   readonly title: string
@@ -31,7 +31,7 @@ export function FormDialog({
     <Dialog title={title} onClose={onClose}>
       <form onSubmit={onSubmit}>
         {children}
-        {failure.value && <Trouble failure={failure.value} />}
+        {failure.value && <FailureMessage failure={failure.value} />}
         <footer>
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" tone={tone} disabled={busy.value || disabled}>

@@ -1,5 +1,5 @@
 import type { BootLog } from '../../contract/contract.ts'
-import { Empty, Trouble } from '../parts/failure.tsx'
+import { Empty, FailureMessage } from '../parts/failure.tsx'
 import { Instant } from '../parts/time.tsx'
 import { useApp } from '../stores/app-context.ts'
 import { useLoaded } from '../stores/async.ts'
@@ -14,7 +14,7 @@ export function Boots() {
       <header class="page-head">
         <h1>Boot history</h1>
       </header>
-      {failure.value && <Trouble failure={failure.value} again={() => void reload()} />}
+      {failure.value && <FailureMessage failure={failure.value} again={() => void reload()} />}
       {lines?.length === 0 && (
         <Empty title="No boots recorded" hint="Each boot writes a line per profile to container-boot.log." />
       )}

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks'
 import type { LoggedIn, Providers } from '../../contract/contract.ts'
 import { takeForm } from '../client/form.ts'
 import { Button } from '../parts/button.tsx'
-import { Trouble } from '../parts/failure.tsx'
+import { FailureMessage } from '../parts/failure.tsx'
 import { Field } from '../parts/field.tsx'
 import { useApp } from '../stores/app-context.ts'
 import { useLoaded, useWork } from '../stores/async.ts'
@@ -14,8 +14,8 @@ import { useLoaded, useWork } from '../stores/async.ts'
  */
 export function Login() {
   const { client, router } = useApp()
-  const words = new URLSearchParams(location.search)
-  const next = words.get('next') ?? undefined
+  const query = new URLSearchParams(location.search)
+  const next = query.get('next') ?? undefined
   const { value, failure, reload } = useLoaded('providers', () => client.get<Providers>('/api/auth/providers'))
   const providers = value.value?.providers ?? []
   const away = providers.filter(({ kind }) => kind === 'oidc')
@@ -28,7 +28,7 @@ export function Login() {
           hermes
         </h1>
         <p class="muted">Log in to view and manage this container.</p>
-        {failure.value && <Trouble failure={failure.value} again={() => void reload()} />}
+        {failure.value && <FailureMessage failure={failure.value} again={() => void reload()} />}
         {providers.some(({ kind }) => kind === 'password') && <PasswordForm next={next} />}
         {away.length > 0 && providers.length > away.length && <p class="or">or</p>}
         {away.map(({ name, label }) => (
@@ -73,7 +73,7 @@ function PasswordForm({ next }: { readonly next: string | undefined }) {
       <Field label="Password">
         {(ids) => <input {...ids} name="password" type="password" autocomplete="current-password" required />}
       </Field>
-      {failure.value && <Trouble failure={failure.value} />}
+      {failure.value && <FailureMessage failure={failure.value} />}
       <Button type="submit" tone="main" disabled={busy.value || waitS > 0}>
         {waitS > 0 ? `Try again in ${waitS} s` : 'Log in'}
       </Button>

@@ -11,15 +11,15 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
   const work = useWork()
   const open = [...(store.columns.value?.values() ?? [])].flat().filter(({ status }) => status !== 'done')
   const submit = (event: SubmitEvent): Promise<void> => {
-    const { word, all, has } = takeForm(event)
+    const { trimmed, all, has } = takeForm(event)
     return work.run(async () => {
       const task = await store.create({
-        title: word('title'),
-        priority: Number(word('priority')),
+        title: trimmed('title'),
+        priority: Number(trimmed('priority')),
         parents: [...all('parents')],
         triage: has('triage'),
-        ...(word('body') !== '' && { body: word('body') }),
-        ...(word('assignee') !== '' && { assignee: word('assignee') }),
+        ...(trimmed('body') !== '' && { body: trimmed('body') }),
+        ...(trimmed('assignee') !== '' && { assignee: trimmed('assignee') }),
       })
       notices.done(`${task.id} is ${task.status}`)
       onClose()

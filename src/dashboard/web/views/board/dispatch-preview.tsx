@@ -1,6 +1,6 @@
 import type { DispatchReport } from '../../../../kanban/report.ts'
 import { Dialog } from '../../parts/dialog.tsx'
-import { Trouble } from '../../parts/failure.tsx'
+import { FailureMessage } from '../../parts/failure.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 
@@ -19,7 +19,7 @@ export function DispatchPreview({
   const report = value.value
   return (
     <Dialog title="What the next tick would do" onClose={onClose}>
-      {failure.value && <Trouble failure={failure.value} again={() => void reload()} />}
+      {failure.value && <FailureMessage failure={failure.value} again={() => void reload()} />}
       {report && (
         <>
           <dl class="report">

@@ -1,7 +1,7 @@
 import { type Signal, useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { Button } from '../../parts/button.tsx'
-import { Trouble } from '../../parts/failure.tsx'
+import { FailureMessage } from '../../parts/failure.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { type BoardStore, createBoard } from '../../stores/board.ts'
@@ -28,7 +28,7 @@ export function Kanban() {
   return (
     <div class="page fills">
       <BoardHead store={store} open={open} />
-      {store.failure.value && <Trouble failure={store.failure.value} again={() => void store.reload()} />}
+      {store.failure.value && <FailureMessage failure={store.failure.value} again={() => void store.reload()} />}
       <BoardColumns store={store} onOpen={(id) => (open.value = { what: 'task', id })} />
       {now?.what === 'create' && <CreateTask store={store} onClose={close} />}
       {now?.what === 'dispatch' && <DispatchPreview board={store.board.value} onClose={close} />}

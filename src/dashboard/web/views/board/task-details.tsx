@@ -3,7 +3,7 @@ import type { TaskDetails as Details } from '../../../contract/contract.ts'
 import { moveName, type Status, targetsOf } from '../../core/board-moves.ts'
 import { Button } from '../../parts/button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
-import { Trouble } from '../../parts/failure.tsx'
+import { FailureMessage } from '../../parts/failure.tsx'
 import { Field } from '../../parts/field.tsx'
 import { Ago } from '../../parts/time.tsx'
 import { useApp } from '../../stores/app-context.ts'
@@ -40,7 +40,7 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
   }
   return (
     <Dialog title={task?.title ?? id} side onClose={onClose}>
-      {failure.value && <Trouble failure={failure.value} again={() => void reload()} />}
+      {failure.value && <FailureMessage failure={failure.value} again={() => void reload()} />}
       {task && (
         <div class="task">
           <p class="task-facts">

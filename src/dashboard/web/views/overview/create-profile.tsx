@@ -9,13 +9,13 @@ export function CreateProfile({ onClose }: { readonly onClose: () => void }) {
   const { fleet, router, notices } = useApp()
   const work = useWork()
   const submit = (event: SubmitEvent): Promise<void> => {
-    const { word, has } = takeForm(event)
+    const { trimmed, has } = takeForm(event)
     return work.run(async () => {
       const { name } = await fleet.create({
-        name: word('name'),
+        name: trimmed('name'),
         start: has('start'),
-        ...(word('description') !== '' && { description: word('description') }),
-        ...(word('clone') !== '' && { clone: word('clone') }),
+        ...(trimmed('description') !== '' && { description: trimmed('description') }),
+        ...(trimmed('clone') !== '' && { clone: trimmed('clone') }),
       })
       notices.done(`${name} is there`)
       onClose()

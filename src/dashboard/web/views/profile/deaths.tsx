@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks'
 import type { Deaths as DeathList, Slot } from '../../../contract/contract.ts'
 import { duration, ending } from '../../core/format.ts'
-import { Empty, Trouble } from '../../parts/failure.tsx'
+import { Empty, FailureMessage } from '../../parts/failure.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
@@ -14,7 +14,7 @@ export function Deaths({ profile, slot }: { readonly profile: string; readonly s
   useEffect(() => {
     if (value.peek() !== undefined) void reload()
   }, [last])
-  if (failure.value) return <Trouble failure={failure.value} again={() => void reload()} />
+  if (failure.value) return <FailureMessage failure={failure.value} again={() => void reload()} />
   const deaths = value.value?.deaths
   if (deaths?.length === 0)
     return <Empty title="It has not died yet" hint="The last 100 deaths are kept until the next boot." />

@@ -2,7 +2,7 @@ import { useComputed } from '@preact/signals'
 import type { ProfileDetails } from '../../../contract/contract.ts'
 import { bytes, cores, ending, plural } from '../../core/format.ts'
 import { PROFILE_TABS, type ProfileTab, profilePath } from '../../core/route.ts'
-import { Empty, Trouble } from '../../parts/failure.tsx'
+import { Empty, FailureMessage } from '../../parts/failure.tsx'
 import { State } from '../../parts/state.tsx'
 import { Ago, Since, Until } from '../../parts/time.tsx'
 import { useApp } from '../../stores/app-context.ts'
@@ -47,7 +47,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
       <Facts slotKey={key} details={details.value.value} />
       {slot?.reason !== undefined && slot.state !== 'up' && <p class={`slot-reason ${slot.state}`}>{slot.reason}</p>}
       <Problems problems={details.value.value?.problems ?? []} />
-      {failure && <Trouble failure={failure} again={() => void details.reload()} />}
+      {failure && <FailureMessage failure={failure} again={() => void details.reload()} />}
       <nav class="tabs" aria-label={`Parts of ${name}`}>
         {PROFILE_TABS.map((one) => (
           <a

@@ -1,5 +1,5 @@
 import type { Sessions as SessionList } from '../../../contract/contract.ts'
-import { Empty, Trouble } from '../../parts/failure.tsx'
+import { Empty, FailureMessage } from '../../parts/failure.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
@@ -8,7 +8,7 @@ import { useLoaded } from '../../stores/async.ts'
 export function Sessions({ profile }: { readonly profile: string }) {
   const { client } = useApp()
   const { value, failure, reload } = useLoaded(profile, () => client.get<SessionList>('/api/sessions', { profile }))
-  if (failure.value) return <Trouble failure={failure.value} again={() => void reload()} />
+  if (failure.value) return <FailureMessage failure={failure.value} again={() => void reload()} />
   const sessions = value.value?.sessions
   if (sessions?.length === 0)
     return <Empty title="No conversations yet" hint={`hermes -p ${profile} chat starts one`} />

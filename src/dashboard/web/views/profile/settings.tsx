@@ -4,7 +4,7 @@ import type { Config, ConfigProblems, ConfigWritten } from '../../../contract/co
 import { Failure } from '../../client/client.ts'
 import { plural } from '../../core/format.ts'
 import { Button } from '../../parts/button.tsx'
-import { Trouble } from '../../parts/failure.tsx'
+import { FailureMessage } from '../../parts/failure.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 import { DeleteProfile } from './delete-profile.tsx'
@@ -15,7 +15,7 @@ const VALIDATE_AFTER_MS = 300
 export function Settings({ profile }: { readonly profile: string }) {
   const { client } = useApp()
   const file = useLoaded(profile, () => client.get<Config>('/api/config', { profile }))
-  if (file.failure.value) return <Trouble failure={file.failure.value} again={() => void file.reload()} />
+  if (file.failure.value) return <FailureMessage failure={file.failure.value} again={() => void file.reload()} />
   if (file.value.value === undefined) return null
   return (
     <div class="settings">
