@@ -1,13 +1,6 @@
-import { lstat } from 'node:fs/promises'
+import { lstatSync } from 'node:fs'
 
 export const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
-export async function isThere(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if (isMissing(error)) return false
-    throw error
-  }
-}
+/** Also true for a link that leads nowhere. @throws the error of the file system, where it cannot be known */
+export const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined

@@ -1,5 +1,4 @@
-import { closeSync, constants } from 'node:fs'
-import { chmod, copyFile, lstat, mkdir, open, readdir, readlink, rename, symlink } from 'node:fs/promises'
+import { closeSync, constants, promises } from 'node:fs'
 import { join } from 'node:path'
 import { hasCode } from '../../system/error-code.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -51,7 +50,7 @@ export async function createProfile(home: string, name: string, options: CreateO
   await refuseExisting(dir, name)
   await sweepLeftovers(parent, options.progress)
   const staging = join(parent, stagingName('new', name))
-  await mkdir(staging)
+  await promises.mkdir(staging)
   const copied = working(staging, options.progress)
   const onEach = (bytes: number): void => {
     options.signal?.throwIfAborted()
@@ -75,7 +74,7 @@ export async function createProfile(home: string, name: string, options: CreateO
 async function moveIntoPlace(staging: string, dir: string, name: string): Promise<void> {
   await refuseExisting(dir, name)
   try {
-    await rename(staging, dir)
+    await promises.rename(staging, dir)
   } catch (error) {
     if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw existsAlready(name, dir)
     throw error
@@ -84,7 +83,7 @@ async function moveIntoPlace(staging: string, dir: string, name: string): Promis
 
 async function refuseExisting(dir: string, name: string): Promise<void> {
   try {
-    await lstat(dir)
+    await promises.lstat(dir)
   } catch (error) {
     if (isMissing(error)) return
     throw error
@@ -136,15 +135,16 @@ async function cloneInto(dir: string, source: string, copied: Progress): Promise
  * Names and links are handled as bytes, because decoding would change names that are not UTF-8.
  */
 async function copyTree(from: Buffer, to: Buffer, copied: Progress): Promise<void> {
-  const stat = await lstat(from).catch(unlessMissing)
-  if (stat?.isSymbolicLink()) await symlink(await readlink(from, 'buffer'), to)
+  const stat = await promises.lstat(from).catch(unlessMissing)
+  if (stat?.isSymbolicLink()) await promises.symlink(await promises.readlink(from, 'buffer'), to)
   else if (stat?.isDirectory()) {
-    await mkdir(to, { mode: stat.mode & 0o777 })
-    for (const name of await readdir(from, 'buffer')) await copyTree(inside(from, name), inside(to, name), copied)
+    await promises.mkdir(to, { mode: stat.mode & 0o777 })
+    for (const name of await promises.readdir(from, 'buffer'))
+      await copyTree(inside(from, name), inside(to, name), copied)
     await syncDirectory(to)
   } else if (stat?.isFile()) {
     if (!(await copyRegular(from, to))) return
-    const handle = await open(to, constants.O_RDONLY)
+    const handle = await promises.open(to, constants.O_RDONLY)
     await handle.sync().finally(() => handle.close())
     copied(stat.size)
   }
@@ -160,7 +160,7 @@ async function copyRegular(from: Buffer, to: Buffer): Promise<boolean> {
     throw error
   }
   try {
-    await copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    await promises.copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
     return true
   } finally {
     closeSync(fd)
@@ -168,8 +168,8 @@ async function copyRegular(from: Buffer, to: Buffer): Promise<boolean> {
 }
 
 async function chmodIfThere(file: string, mode: number): Promise<void> {
-  const stat = await lstat(file).catch(unlessMissing)
-  if (stat?.isFile()) await chmod(file, mode)
+  const stat = await promises.lstat(file).catch(unlessMissing)
+  if (stat?.isFile()) await promises.chmod(file, mode)
 }
 
 /**
@@ -187,7 +187,7 @@ export async function seedHome(home: string): Promise<readonly string[]> {
       }),
     )
   await makeAll(HOME_DIRECTORIES)
-  if (await isThere(join(home, 'gateway_state.json'))) return made.sort()
+  if (isThere(join(home, 'gateway_state.json'))) return made.sort()
   await makeAll(PROFILE_DIRECTORIES)
   const files: readonly (readonly [string, string, number])[] = [
     ['config.yaml', describedConfigText(true, undefined), CONFIG_MODE],
@@ -197,7 +197,7 @@ export async function seedHome(home: string): Promise<readonly string[]> {
   await Promise.all(
     files.map(async ([name, text, mode]) => {
       const file = join(home, name)
-      if (await isThere(file)) return
+      if (isThere(file)) return
       await replaceFile(file, text, mode)
       made.push(name)
     }),

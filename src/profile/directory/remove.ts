@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises'
+import { promises } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
@@ -26,7 +26,7 @@ export async function deleteProfile(home: string, name: string, progress?: Progr
   refuseDefault(name, 'deleted')
   const parent = homePaths(home).profiles
   const doomed = join(parent, stagingName('deleted', name))
-  await rename(profileDir(home, name), doomed)
+  await promises.rename(profileDir(home, name), doomed)
   await syncDirectory(parent)
   const activeLeft = readActiveProfile(home) === name && !(await resetActive(home))
   await removeTree(Buffer.from(doomed), working(doomed, progress))
@@ -43,7 +43,7 @@ const resetActive = (home: string): Promise<boolean> =>
 
 /** Removes the logs of a profile's gateway. */
 export const deleteLogs = (home: string, name: string): Promise<void> =>
-  rm(slotLogDir(home, gatewaySlot(name)), { recursive: true, force: true })
+  promises.rm(slotLogDir(home, gatewaySlot(name)), { recursive: true, force: true })
 
 /**
  * Gives a profile another name; its desired state and the gateway's logs go with it. The caller has stopped its
@@ -59,7 +59,7 @@ export async function renameProfile(home: string, from: string, to: string): Pro
   // name.
   const moved = await moveLogs(oldLogs, newLogs)
   try {
-    await rename(profileDir(home, from), profileDir(home, to))
+    await promises.rename(profileDir(home, from), profileDir(home, to))
   } catch (error) {
     if (moved) await moveLogs(newLogs, oldLogs)
     throw error
@@ -71,7 +71,7 @@ export async function renameProfile(home: string, from: string, to: string): Pro
 /** @throws HermesError EXISTS when a profile of that name cannot be made because there is one */
 export async function refuseTaken(home: string, name: string): Promise<void> {
   const target = profileDir(home, name)
-  if (!(await isThere(target))) return
+  if (!isThere(target)) return
   throw new HermesError('EXISTS', `profile "${name}" already exists: ${target}`, { next: 'choose another name' })
 }
 
@@ -80,9 +80,9 @@ export async function refuseTaken(home: string, name: string): Promise<void> {
  * move
  */
 async function moveLogs(from: string, to: string): Promise<boolean> {
-  if (!(await isThere(from))) return false
-  if (await isThere(to)) await rename(to, `${to}.before-${randomTag()}`)
+  if (!isThere(from)) return false
+  if (isThere(to)) await promises.rename(to, `${to}.before-${randomTag()}`)
   makeDirectory(dirname(to))
-  await rename(from, to)
+  await promises.rename(from, to)
   return true
 }

@@ -3,8 +3,7 @@
  * name the process that works on them. The next command, or the next boot, removes the leftovers of a killed command.
  */
 
-import { readlinkSync } from 'node:fs'
-import { lstat, readdir, rmdir, unlink, utimes } from 'node:fs/promises'
+import { promises, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomTag } from '../../system/files/replace-file.ts'
 import { isZombie, readProcess } from '../../system/programs/proc.ts'
@@ -46,13 +45,13 @@ export function working(staging: string, progress: Progress | undefined): Progre
   return (bytes) => {
     progress?.(bytes)
     // A failing touch costs at most a message of the copying process.
-    if (++files % TOUCH_EVERY === 0) utimes(staging, new Date(), new Date()).catch(() => undefined)
+    if (++files % TOUCH_EVERY === 0) promises.utimes(staging, new Date(), new Date()).catch(() => undefined)
   }
 }
 
 /** Removes what killed commands left in `parent`. @returns how many of them */
 export async function sweepLeftovers(parent: string, progress?: Progress): Promise<number> {
-  const names = (await readdir(parent)).filter((name) => LEFTOVER.test(name))
+  const names = (await promises.readdir(parent)).filter((name) => LEFTOVER.test(name))
   let swept = 0
   for (const name of names) {
     const path = join(parent, name)
@@ -69,18 +68,18 @@ async function isLeft(path: string, name: string): Promise<boolean> {
     const process = readProcess(Number(pid))
     return process === undefined || isZombie(process) || process.startTime !== Number(startTime)
   }
-  const stat = await lstat(path).catch(unlessMissing)
+  const stat = await promises.lstat(path).catch(unlessMissing)
   return stat !== undefined && Date.now() - stat.mtimeMs > (namespace === undefined ? UNNAMED_AGE_MS : FOREIGN_AGE_MS)
 }
 
 /** rm -rf with progress. Names are handled as bytes, because decoding would change names that are not UTF-8. */
 export async function removeTree(path: Buffer, progress?: Progress): Promise<void> {
-  const stat = await lstat(path).catch(unlessMissing)
+  const stat = await promises.lstat(path).catch(unlessMissing)
   if (stat === undefined) return
   if (stat.isDirectory()) {
-    for (const name of await readdir(path, 'buffer')) await removeTree(inside(path, name), progress)
-    await rmdir(path).catch(unlessMissing)
-  } else await unlink(path).catch(unlessMissing)
+    for (const name of await promises.readdir(path, 'buffer')) await removeTree(inside(path, name), progress)
+    await promises.rmdir(path).catch(unlessMissing)
+  } else await promises.unlink(path).catch(unlessMissing)
   progress?.(stat.isFile() ? stat.size : 0)
 }
 

@@ -3,8 +3,8 @@
  * followed.
  */
 
-import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+// `promises`, not node:fs/promises: that is loaded at its first use, and a boot need not wait for it.
+import { closeSync, constants, fsyncSync, openSync, promises, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { hasCode } from '../error-code.ts'
 import { below } from '../paths.ts'
@@ -69,9 +69,9 @@ export async function replaceFileDurably(file: string, content: string, mode: nu
   const scratch = below(dirname(file), `.new-${randomTag()}`)
   try {
     await writeNewFile(scratch, content, mode)
-    await rename(scratch, file)
+    await promises.rename(scratch, file)
   } catch (error) {
-    await rm(scratch, { force: true }).catch((left: NodeJS.ErrnoException) => {
+    await promises.rm(scratch, { force: true }).catch((left: NodeJS.ErrnoException) => {
       if (left.code !== 'EROFS') throw left
     })
     throw error
@@ -81,7 +81,7 @@ export async function replaceFileDurably(file: string, content: string, mode: nu
 
 /** Writes a new file and waits until it is on the disk. @throws EEXIST when something is there, even a dangling link */
 export async function writeNewFile(file: string, content: string, mode: number): Promise<void> {
-  const handle = await open(file, NEW, mode)
+  const handle = await promises.open(file, NEW, mode)
   try {
     await handle.writeFile(content)
     await handle.sync()
@@ -98,7 +98,7 @@ const NO_SYNC = ['EINVAL', 'ENOTSUP', 'EROFS']
 
 /** A rename or a new name is on the disk only when its directory is. */
 export async function syncDirectory(dir: string | Buffer): Promise<void> {
-  const handle = await open(dir, O_RDONLY | O_DIRECTORY)
+  const handle = await promises.open(dir, O_RDONLY | O_DIRECTORY)
   try {
     await handle.sync()
   } catch (error) {
