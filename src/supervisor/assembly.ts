@@ -65,6 +65,8 @@ export type OperatorParts = ReturnType<typeof makeOperatorParts>
 /** The line to init, the log, and where things lie. */
 export function makeBase(options: SupervisorOptions) {
   const { start, clock, native } = options
+  // First of all: init answers while the parts are made.
+  const link = new InitLink(start.protocolFd, (text) => journal.warn(text))
   const paths: RunPaths = runPaths(start.runDir, start.layout)
   const container = readContainerEnvironment(paths.environmentDir)
   const journal = new Journal({
@@ -73,7 +75,6 @@ export function makeBase(options: SupervisorOptions) {
     isShown: isShown(container.S6_VERBOSITY),
     clock,
   })
-  const link = new InitLink(start.protocolFd, journal.warn)
   return { options, paths, container, journal, link, memory: new Memory(link.send, journal.warn) }
 }
 

@@ -26,19 +26,22 @@ export class InitLink {
   #listener: InitListener | undefined
   #ended = false
 
-  /** @param fd the inherited socket. It is read once there is a listener. */
+  /**
+   * Sends `hello`.
+   * @param fd the inherited socket. It is read once there is a listener.
+   */
   constructor(fd: number, warn: (text: string) => void) {
     this.#warn = warn
     this.#socket = new Socket({ fd, readable: true, writable: true })
+    this.send({ type: 'hello', v: INIT_PROTOCOL_VERSION })
   }
 
-  /** Sends `hello`, and passes on init's answers. */
+  /** Passes on what init sends, beginning with its answer to `hello`. */
   listen(listener: InitListener): void {
     this.#listener = listener
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk, listener))
     this.#socket.on('error', () => this.#end()) // ECONNRESET, EPIPE: as good as an end
     this.#socket.on('close', () => this.#end())
-    this.send({ type: 'hello', v: INIT_PROTOCOL_VERSION })
   }
 
   readonly send = (message: ToInit): void => {

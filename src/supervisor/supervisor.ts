@@ -48,9 +48,10 @@ export class Supervisor {
       case 'welcome':
         this.#slots.reports.welcome(message.children, message.replay)
         if (message.lease !== 'unknown') this.#volume.life.leaseIs(message.lease)
-        this.#operator.controlChannels.open()
         this.#notifier.repeatEnded()
         if (message.begun) this.#volume.life.begin()
+        // After `begin`: it opens while a new volume is being filled. No client is answered before this turn ends.
+        this.#operator.controlChannels.open()
         return
       case 'spawned':
         this.#slots.reports.spawned(message.request, message.facts)
