@@ -5,6 +5,7 @@ import type { Ending } from '../../slot/ending.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { readSmallBytes, readSmallFile } from '../../system/files/small-file.ts'
+import { inNextTurn } from '../../system/next-turn.ts'
 import { below } from '../../system/paths.ts'
 import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { ControlNative } from './control-fifo.ts'
@@ -58,7 +59,7 @@ export class SlotDirs {
   /** Slots whose lock another process holds. */
   readonly #busy = new Set<string>()
   readonly #commands: FairCommands
-  #opening = false
+  readonly #openLater = inNextTurn(() => this.#openSome())
   #cancelRetry: Cancel | undefined
   #closed = false
 
@@ -240,13 +241,10 @@ export class SlotDirs {
 
   #open(slot: string): void {
     this.#toOpen.add(slot)
-    if (this.#opening || this.#closed) return
-    this.#opening = true
-    setImmediate(() => this.#openSome())
+    this.#openLater()
   }
 
   #openSome(): void {
-    this.#opening = false
     if (this.#closed) return
     let left = OPENED_PER_TURN
     for (const slot of this.#toOpen) {
@@ -256,8 +254,7 @@ export class SlotDirs {
     }
     if (this.#busy.size > 0)
       this.#cancelRetry ??= this.#options.clock.at(this.#options.clock.nowMs() + LOCK_AGAIN_MS, () => this.#openBusy())
-    const next = this.#toOpen.values().next()
-    if (!next.done) this.#open(next.value)
+    if (this.#toOpen.size > 0) this.#openLater()
   }
 
   #openBusy(): void {
