@@ -1,5 +1,6 @@
 import type { ToSupervisor } from '../protocol/init.ts'
-import type { Level, OwnConsole } from './processes/own-console.ts'
+import type { Level } from '../system/level.ts'
+import type { OwnConsole } from './processes/own-console.ts'
 import type { SupervisorProcess } from './programs/supervisor-process.ts'
 
 /** Lines for the supervisor's log that may wait until there is one. */

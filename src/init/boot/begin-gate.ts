@@ -1,4 +1,5 @@
 import type { LeaseState, ToSupervisor } from '../../protocol/init.ts'
+import type { Level } from '../../system/level.ts'
 import {
   type Gate,
   type GateEffect,
@@ -8,7 +9,6 @@ import {
   newGate,
   stepGate,
 } from '../../volume/gate.ts'
-import type { Level } from '../processes/own-console.ts'
 import type { VolumeLock } from './volume-lock.ts'
 
 export interface BeginGateOptions {

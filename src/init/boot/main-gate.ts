@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Level } from '../../system/level.ts'
 import type { Variables } from '../facts/environment.ts'
-import type { Level } from '../processes/own-console.ts'
 import { goesOnAfterFailure } from './hooks.ts'
 
 const NAME_EVERY_MS = 10_000

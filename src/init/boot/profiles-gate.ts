@@ -1,5 +1,5 @@
 import type { Clock } from '../../system/clock.ts'
-import type { Level } from '../processes/own-console.ts'
+import type { Level } from '../../system/level.ts'
 
 /** A supervisor that cannot do it, or a volume that does not answer, must not keep the main program away. */
 const LONGEST_MS = 30_000

@@ -2,10 +2,10 @@ import { existsSync, writeFileSync } from 'node:fs'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { MAX_TABLE_BYTES, parseServiceTable, type ServiceTable } from '../../services/table.ts'
 import { describeEnding } from '../../slot/ending.ts'
+import type { Level } from '../../system/level.ts'
 import type { RunPaths } from '../../system/paths.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import { ROOT_ENV } from '../facts/root-environment.ts'
-import type { Level } from '../processes/own-console.ts'
 import type { Processes } from '../processes/processes.ts'
 
 /** Places where an image defines services; if all are missing, no reader is started. */

@@ -6,8 +6,6 @@ import type { Native } from '../../system/native/native.ts'
 import { readProcess } from '../../system/programs/proc.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 
-export type { Level }
-
 const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 
 /**
