@@ -155,7 +155,7 @@ class Client implements ControlClient {
 /** Internal: the connection ended before what was waited for. */
 class ConnectionLost extends Error {}
 
-interface Waiting {
+interface PendingReply {
   resolve(result: unknown): void
   reject(error: Error): void
 }
@@ -164,9 +164,9 @@ class Connection {
   readonly #socket: Socket
   readonly #clock: Clock
   readonly #maxWaiting: number
-  readonly #replies = new Map<number, Waiting>()
+  readonly #replies = new Map<number, PendingReply>()
   readonly #events: unknown[] = []
-  #eventWaiting: Waiting | undefined
+  #eventWaiting: PendingReply | undefined
   #nextId = 1
   #unfinished = ''
   ended = false

@@ -11,7 +11,7 @@ const HEARTBEAT_SILENCE_MS = 3_600_000
 const EXIT_RATE_LIMITED = 75
 
 /** State of a worker's process. `unknown`: it runs, or ran, on another machine. */
-export type Seen =
+export type ObservedWorker =
   | { readonly state: 'alive'; readonly pid: number | null }
   | { readonly state: 'gone' }
   | { readonly state: 'unknown' }
@@ -42,7 +42,7 @@ export interface RunningTask {
   readonly claimExpiresAtMs: number | null
   readonly workerPid: number | null
   readonly run: { readonly id: number; readonly host: string; readonly instance: string } | null
-  readonly seen: Seen
+  readonly seen: ObservedWorker
 }
 
 export interface Now {
@@ -68,10 +68,13 @@ export interface RunEnd {
   readonly refused?: true
 }
 
-export type Verdict = { readonly do: 'keep' } | { readonly do: 'extend' } | { readonly do: 'end'; readonly end: RunEnd }
+export type RunVerdict =
+  | { readonly do: 'keep' }
+  | { readonly do: 'extend' }
+  | { readonly do: 'end'; readonly end: RunEnd }
 
 /** Checks in the order of docs/kanban.md, "The tick". */
-export function judgeRunning(task: RunningTask, rules: Rules, now: Now): Verdict {
+export function judgeRunning(task: RunningTask, rules: Rules, now: Now): RunVerdict {
   const { seen, run } = task
   // Set running by hand, or by another tool: it counts as running, and we leave it alone.
   if (run === null && !task.claimed && task.workerPid === null) return { do: 'keep' }
@@ -99,16 +102,16 @@ export function judgeRunning(task: RunningTask, rules: Rules, now: Now): Verdict
   return expired ? { do: 'extend' } : { do: 'keep' }
 }
 
-const reclaim = (error: string): Verdict => ({
+const reclaim = (error: string): RunVerdict => ({
   do: 'end',
   end: { outcome: 'reclaimed', failure: false, stop: false, error },
 })
-const fail = (outcome: Outcome, error: string, stop: boolean): Verdict => ({
+const fail = (outcome: Outcome, error: string, stop: boolean): RunVerdict => ({
   do: 'end',
   end: { outcome, failure: true, stop, error },
 })
 
-function endOf(seen: Extract<Seen, { state: 'ended' }>): RunEnd {
+function endOf(seen: Extract<ObservedWorker, { state: 'ended' }>): RunEnd {
   const how = {
     ...(seen.exitCode === null ? {} : { exitCode: seen.exitCode }),
     ...(seen.signal === null ? {} : { signal: seen.signal }),

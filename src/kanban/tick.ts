@@ -22,7 +22,7 @@ export interface Candidate {
 }
 
 /** A task that its parents or its time hold back. */
-export interface Waiting extends Candidate {
+export interface WaitingTask extends Candidate {
   readonly status: 'todo' | 'scheduled'
   readonly openParents: number
   /** Another tool holds a claim on it, so the dispatcher does not start it. */
@@ -36,16 +36,16 @@ export interface TickFacts {
   readonly profiles: { get(name: string): { readonly agent: boolean } | undefined }
   readonly running: readonly (RunningTask & Candidate)[]
   /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
-  readonly promotable: readonly Waiting[]
+  readonly promotable: readonly WaitingTask[]
   /** The `todo` and `scheduled` children of a task. */
-  readonly childrenOf: (taskId: string) => readonly Waiting[]
+  readonly childrenOf: (taskId: string) => readonly WaitingTask[]
   /** In the order of {@link before}; read only as far as needed. */
   readonly ready: Iterable<Candidate>
   /** A process of an earlier run of the task still lives. */
   readonly workerEnding: (taskId: string) => boolean
 }
 
-export type Step =
+export type TickStep =
   | { readonly type: 'extend'; readonly id: string }
   | { readonly type: 'end'; readonly id: string; readonly end: RunEnd; readonly settlement: Settlement }
   | {
@@ -97,7 +97,7 @@ export interface Decision {
 export const before = (a: Candidate, b: Candidate): number =>
   b.priority - a.priority || a.createdAtMs - b.createdAtMs || a.seq - b.seq
 
-export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
+export function* tick(facts: TickFacts): Generator<TickStep, Decision, StepResult> {
   const report = emptyReport()
   const reasons = new Map<string, Reason>()
   const ends = new Map<string, { end: RunEnd; settlement: Settlement }>()
@@ -105,7 +105,7 @@ export function* tick(facts: TickFacts): Generator<Step, Decision, StepResult> {
   const promotions = new Map<string, 'ready' | 'todo'>()
   const freed: Candidate[] = []
   /** Children of tasks found done in this tick, in their new status. */
-  const children = new Map<string, Waiting>()
+  const children = new Map<string, WaitingTask>()
   for (const task of facts.running) {
     const verdict = judgeRunning(task, facts.rules, facts.now)
     if (verdict.do === 'extend') yield { type: 'extend', id: task.id }
@@ -153,7 +153,7 @@ function* startCandidates(
   busy: Map<string, number>,
   report: ReportDraft,
   reasons: Map<string, Reason>,
-): Generator<Step, Decision['boardFull'], StepResult> {
+): Generator<TickStep, Decision['boardFull'], StepResult> {
   const limit = boardLimit(facts.rules)
   let total = [...busy.values()].reduce((sum, n) => sum + n, 0)
   const full = (): Decision['boardFull'] => (limit !== null && total >= limit ? { busy: total, limit } : null)
@@ -175,7 +175,7 @@ function* startOne(
   candidate: Candidate,
   busy: Map<string, number>,
   report: ReportDraft,
-): Generator<Step, Reason | 'stop', StepResult> {
+): Generator<TickStep, Reason | 'stop', StepResult> {
   const { id } = candidate
   const { rules, profiles, now } = facts
   const assigned = candidate.assignee === null ? yield* assignDefault(id, rules, report) : candidate.assignee
@@ -217,7 +217,7 @@ function* startOne(
   return { why: 'spawn', assignee: assigned, defaulted: candidate.assignee === null }
 }
 
-function* assignDefault(id: string, rules: Rules, report: ReportDraft): Generator<Step, string | null, StepResult> {
+function* assignDefault(id: string, rules: Rules, report: ReportDraft): Generator<TickStep, string | null, StepResult> {
   if (rules.defaultAssignee === null) return null
   const result = yield { type: 'assign', id, assignee: rules.defaultAssignee }
   if (result.state !== 'done') return null

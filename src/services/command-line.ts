@@ -2,10 +2,10 @@
 import type { Fault } from '../system/files/trust.ts'
 import type { CommandFacts } from './facts.ts'
 
-export type Command = { readonly argv: readonly string[] } | { readonly fault: Fault }
+export type ServiceCommand = { readonly argv: readonly string[] } | { readonly fault: Fault }
 
 /** @param file where `text` stands; execlineb reads it there */
-export function oneshotCommand(text: string, file: string, facts: CommandFacts): Command {
+export function oneshotCommand(text: string, file: string, facts: CommandFacts): ServiceCommand {
   const plain = splitCommand(text)
   if (plain === undefined) {
     if (facts.execlineb !== undefined) return { argv: [facts.execlineb, '-P', file] }
@@ -24,7 +24,7 @@ export function oneshotCommand(text: string, file: string, facts: CommandFacts):
   return found.fault === undefined ? { argv: [found.file, ...args] } : { fault: found.fault }
 }
 
-const fault = (file: string, message: string, repair: string): Command => ({ fault: { file, message, repair } })
+const fault = (file: string, message: string, repair: string): ServiceCommand => ({ fault: { file, message, repair } })
 
 /**
  * Splits a command line without blocks, substitutions and backslashes, which means the same to execline and to us:

@@ -34,7 +34,7 @@ export interface TreeFacts {
   readonly commands: CommandFacts
 }
 
-export interface Found {
+export interface FoundServices {
   readonly definitions: readonly ServiceDefinition[]
   readonly problems: readonly ServiceProblem[]
 }

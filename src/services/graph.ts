@@ -12,7 +12,7 @@ export interface Graph {
  * after the other, everything that depends on those. The rest keeps its order.
  * @param leftOut names of services that are out already, each with a problem of its own
  */
-export function soundGraph(definitions: readonly ServiceDefinition[], leftOut: ReadonlySet<string> = new Set()): Graph {
+export function validGraph(definitions: readonly ServiceDefinition[], leftOut: ReadonlySet<string> = new Set()): Graph {
   const left = new Map(definitions.map((one) => [one.rules.name, one]))
   const problems: ServiceProblem[] = []
   const takeOut = (one: ServiceDefinition, message: string, repair: string): void => {

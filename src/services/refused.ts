@@ -1,7 +1,7 @@
 import type { Fault } from '../system/files/trust.ts'
 
 /** Thrown while one definition is read, and caught where the next one begins: the definition is left out by name. */
-export class Refused extends Error {
+export class RefusedDefinition extends Error {
   readonly fault: Fault
   constructor(fault: Fault) {
     super(fault.message)
@@ -9,5 +9,5 @@ export class Refused extends Error {
   }
 }
 
-export const refused = (file: string, message: string, repair: string): Refused =>
-  new Refused({ file, message, repair })
+export const refused = (file: string, message: string, repair: string): RefusedDefinition =>
+  new RefusedDefinition({ file, message, repair })

@@ -1,7 +1,7 @@
 /** Bundles of s6-rc: names for several services, among them the pipelines that are named. */
 import type { ServiceProblem } from './definition.ts'
 import type { TreeDir } from './facts.ts'
-import { Refused, refused } from './refused.ts'
+import { RefusedDefinition, refused } from './refused.ts'
 import { namesIn, typeOf } from './s6-files.ts'
 
 /** Services that come with s6-overlay and that trees depend on; here their work is done before any service starts. */
@@ -45,7 +45,7 @@ export class Bundles {
       try {
         this.#add(dir)
       } catch (error) {
-        if (!(error instanceof Refused)) throw error
+        if (!(error instanceof RefusedDefinition)) throw error
         this.#faulty.add(dir.name)
         problems.push({ ...error.fault, message: `the bundle ${dir.name} starts nothing: ${error.fault.message}` })
       }
@@ -74,7 +74,7 @@ export class Bundles {
   }
 
   #add(dir: TreeDir): void {
-    if (dir.problem !== undefined) throw new Refused(dir.problem)
+    if (dir.problem !== undefined) throw new RefusedDefinition(dir.problem)
     const contents = namesIn(dir, 'contents')
     const before = this.#bundles.get(dir.name)
     if (!USER_BUNDLES.includes(dir.name)) {

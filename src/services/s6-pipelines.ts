@@ -1,6 +1,6 @@
 /** Pipelines of s6-rc: longruns of which one writes what the next one reads. Both sides have to say so. */
 import type { TreeDir } from './facts.ts'
-import { Refused, refused } from './refused.ts'
+import { RefusedDefinition, refused } from './refused.ts'
 import { linesOf, onlyName } from './s6-files.ts'
 
 /** One longrun's place among the others. */
@@ -12,7 +12,7 @@ export interface PipelineEnds {
 export interface Pipelines {
   readonly ends: ReadonlyMap<string, PipelineEnds>
   /** Services whose place in a pipeline is impossible, with the reason. */
-  readonly faults: ReadonlyMap<string, Refused>
+  readonly faults: ReadonlyMap<string, RefusedDefinition>
   /** The members of each pipeline that has a name. */
   readonly named: ReadonlyMap<string, readonly string[]>
 }
@@ -23,13 +23,13 @@ export interface Pipelines {
  */
 export function pipelinesOf(longruns: readonly TreeDir[], taken: ReadonlySet<string>): Pipelines {
   const ends = new Map<string, PipelineEnds>()
-  const faults = new Map<string, Refused>()
+  const faults = new Map<string, RefusedDefinition>()
   const named = new Map<string, readonly string[]>()
   const attempt = (dir: TreeDir, read: () => void): void => {
     try {
       read()
     } catch (error) {
-      if (!(error instanceof Refused)) throw error
+      if (!(error instanceof RefusedDefinition)) throw error
       faults.set(dir.name, error)
     }
   }
@@ -69,7 +69,7 @@ export const isReserved = (name: string): boolean => /^s6-?rc-/.test(name)
 
 function checkOtherSides(dir: TreeDir, mine: PipelineEnds, ends: ReadonlyMap<string, PipelineEnds>): void {
   const { writesTo, readsFrom } = mine
-  const notBack = (file: string, other: string, back: string): Refused =>
+  const notBack = (file: string, other: string, back: string): RefusedDefinition =>
     refused(
       `${dir.path}/${file}`,
       ends.has(other)

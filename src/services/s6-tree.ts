@@ -13,14 +13,14 @@ import {
   type ServicePrograms,
   type ServiceRules,
 } from './definition.ts'
-import type { Found, TreeDir, TreeFacts } from './facts.ts'
-import { Refused, refused } from './refused.ts'
+import type { FoundServices, TreeDir, TreeFacts } from './facts.ts'
+import { RefusedDefinition, refused } from './refused.ts'
 import { Bundles, isBundle } from './s6-bundles.ts'
 import { checkNumbers, namesIn, signal, typeOf, whole } from './s6-files.ts'
 import { isReserved, type Pipelines, pipelinesOf } from './s6-pipelines.ts'
 
 /** /etc/services.d: each directory is a longrun that starts with the container; `log` in it is its logger. */
-export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): Found {
+export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): FoundServices {
   return collect(dirs, (dir) => {
     const logName = `${dir.name}-log`
     const own = longrun(dir, {}, facts)
@@ -47,7 +47,7 @@ export function readServicesD(dirs: readonly TreeDir[], facts: TreeFacts): Found
  * them, are left out.
  * @param bundles /etc/s6-overlay/user-bundles.d, the place of these two bundles since s6-overlay 3.2.3
  */
-export function readS6Rc(dirs: readonly TreeDir[], bundles: readonly TreeDir[], facts: TreeFacts): Found {
+export function readS6Rc(dirs: readonly TreeDir[], bundles: readonly TreeDir[], facts: TreeFacts): FoundServices {
   const services = dirs.filter((dir) => !isBundle(dir))
   const longruns = services.filter(({ files }) => files.type?.slice(0, 7) === 'longrun')
   const pipelines = pipelinesOf(longruns, new Set(dirs.map(({ name }) => name)))
@@ -84,12 +84,12 @@ function inS6Rc(dir: TreeDir, names: Bundles, pipelines: Pipelines, facts: TreeF
   return { rules, programs: { ...programs, ...ends } }
 }
 
-function collect(dirs: readonly TreeDir[], read: (dir: TreeDir) => readonly ServiceDefinition[]): Found {
+function collect(dirs: readonly TreeDir[], read: (dir: TreeDir) => readonly ServiceDefinition[]): FoundServices {
   const problems: ServiceProblem[] = []
   const definitions = dirs.flatMap((dir) => {
     try {
       const fault = dir.problem ?? dir.log?.problem
-      if (fault !== undefined) throw new Refused(fault)
+      if (fault !== undefined) throw new RefusedDefinition(fault)
       if (!isServiceName(dir.name))
         throw refused(
           dir.path,
@@ -98,7 +98,7 @@ function collect(dirs: readonly TreeDir[], read: (dir: TreeDir) => readonly Serv
         )
       return read(dir)
     } catch (error) {
-      if (!(error instanceof Refused)) throw error
+      if (!(error instanceof RefusedDefinition)) throw error
       problems.push({ service: dir.name, ...error.fault })
       return []
     }
@@ -181,7 +181,7 @@ function commandOf(dir: TreeDir, name: 'up' | 'down', facts: TreeFacts): readonl
   }
   const command = oneshotCommand(text, `${dir.path}/${name}`, facts.commands)
   if ('argv' in command) return command.argv.length === 0 ? undefined : command.argv
-  throw new Refused(command.fault)
+  throw new RefusedDefinition(command.fault)
 }
 
 function required(dir: TreeDir, name: string): readonly string[] {
@@ -192,7 +192,7 @@ function required(dir: TreeDir, name: string): readonly string[] {
 
 function optional(dir: TreeDir, name: string): readonly string[] | undefined {
   const program = dir.programs[name]
-  if (program?.fault !== undefined) throw new Refused(program.fault)
+  if (program?.fault !== undefined) throw new RefusedDefinition(program.fault)
   return program && [...(program.through ?? []), program.file]
 }
 

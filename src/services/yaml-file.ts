@@ -11,7 +11,7 @@ import {
   type ServiceProblem,
   type ServicePrograms,
 } from './definition.ts'
-import type { CommandFacts, FindUser, Found } from './facts.ts'
+import type { CommandFacts, FindUser, FoundServices } from './facts.ts'
 import { SERVICE_KEYS, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
 
 export interface YamlFacts {
@@ -27,9 +27,9 @@ export interface YamlFacts {
 }
 
 /** Never throws. A service with a problem is left out; the others are kept. */
-export function readServicesYaml(text: string, facts: YamlFacts): Found {
+export function readServicesYaml(text: string, facts: YamlFacts): FoundServices {
   const { file } = facts
-  const failed = (place: Place, message: string, repair: string): Found => ({
+  const failed = (place: Place, message: string, repair: string): FoundServices => ({
     definitions: [],
     problems: [{ file, ...place, message: `no service of it is run: ${message}`, repair }],
   })

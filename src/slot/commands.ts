@@ -1,15 +1,15 @@
 /** Handles commands to a slot: from an operator, from the boot, and at the container's end. */
-import { awaitFinish, enter, finish, forgive, type In, type Step, start, stop } from './moves.ts'
+import { awaitFinish, enter, finish, type In, resetDeaths, type SlotStep, start, stop } from './moves.ts'
 import { isOwnJudgement, type Slot, type Wanted } from './slot.ts'
 
-export function want(slot: Slot, wanted: Wanted, nowMs: number): Step {
+export function want(slot: Slot, wanted: Wanted, nowMs: number): SlotStep {
   switch (slot.state) {
     case 'down':
-      return wanted === 'down' ? [slot] : start(forgive(slot, nowMs), wanted, false, nowMs)
+      return wanted === 'down' ? [slot] : start(resetDeaths(slot, nowMs), wanted, false, nowMs)
     case 'backoff':
     case 'parked':
       if (wanted === 'down') return [enter(slot, { state: 'down' }, nowMs, { wanted })]
-      return start(forgive(slot, nowMs), wanted, true, nowMs)
+      return start(resetDeaths(slot, nowMs), wanted, true, nowMs)
     case 'starting':
     case 'up':
       if (wanted === 'down') return stop(slot, 'asked', wanted, false, nowMs)
@@ -24,30 +24,30 @@ export function want(slot: Slot, wanted: Wanted, nowMs: number): Step {
   }
 }
 
-export function restart(slot: Slot, nowMs: number): Step {
+export function restart(slot: Slot, nowMs: number): SlotStep {
   switch (slot.state) {
     case 'down':
-      return start(forgive(slot, nowMs), 'up', slot.request > 0, nowMs)
+      return start(resetDeaths(slot, nowMs), 'up', slot.request > 0, nowMs)
     case 'backoff':
     case 'parked':
-      return start(forgive(slot, nowMs), 'up', true, nowMs)
+      return start(resetDeaths(slot, nowMs), 'up', true, nowMs)
     case 'starting':
       // Its process does not exist yet, so it will be as new as after a restart.
       if (slot.child === null) return slot.wanted === 'up' ? [slot] : [{ ...slot, wanted: 'up' }]
-      return stop(forgive(slot, nowMs), 'asked', 'up', true, nowMs)
+      return stop(resetDeaths(slot, nowMs), 'asked', 'up', true, nowMs)
     case 'up':
-      return stop(forgive(slot, nowMs), 'asked', 'up', true, nowMs)
+      return stop(resetDeaths(slot, nowMs), 'asked', 'up', true, nowMs)
     case 'stopping':
       return redirect(slot, 'up', true, nowMs)
     case 'done':
       return slot.policy.finish === undefined
-        ? start(forgive(slot, nowMs), 'up', true, nowMs)
-        : finish(forgive(slot, nowMs), { to: 'start', again: true }, nowMs)
+        ? start(resetDeaths(slot, nowMs), 'up', true, nowMs)
+        : finish(resetDeaths(slot, nowMs), { to: 'start', again: true }, nowMs)
   }
 }
 
 /** A command while the process is ending: it decides the slot's next state. */
-function redirect(slot: In<'stopping'>, wanted: Wanted, isRestart: boolean, nowMs: number): Step {
+function redirect(slot: In<'stopping'>, wanted: Wanted, isRestart: boolean, nowMs: number): SlotStep {
   if (slot.cause === 'halt') return [slot]
   const { verdict, ...rest } = slot
   if (!isRestart && wanted === slot.wanted && (verdict === undefined || slot.cause === 'stray')) return [slot]
@@ -60,7 +60,7 @@ function redirect(slot: In<'stopping'>, wanted: Wanted, isRestart: boolean, nowM
   return [{ ...rest, wanted, cause, again, deathsInRow: 0, wordAtMs: nowMs }]
 }
 
-export function halt(slot: Slot, nowMs: number): Step {
+export function halt(slot: Slot, nowMs: number): SlotStep {
   switch (slot.state) {
     case 'down':
     case 'parked':

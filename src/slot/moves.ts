@@ -10,7 +10,7 @@ import {
   type Wanted,
 } from './slot.ts'
 
-export type Step = readonly [Slot, ...Effect[]]
+export type SlotStep = readonly [Slot, ...Effect[]]
 export type In<S extends Slot['state']> = Extract<Slot, { readonly state: S }>
 type Variant = Slot extends infer V ? (V extends Slot ? Omit<V, keyof SlotFacts> : never) : never
 
@@ -34,7 +34,7 @@ export const enter = (slot: Slot, variant: Variant, nowMs: number, change: Parti
 }
 
 /** @param again counts as a restart */
-export function start(slot: Slot, wanted: Wanted, again: boolean, nowMs: number): Step {
+export function start(slot: Slot, wanted: Wanted, again: boolean, nowMs: number): SlotStep {
   const request = slot.request + 1
   const restarts = slot.restarts + (again ? 1 : 0)
   const next = enter(slot, { state: 'starting', child: null }, nowMs, { wanted, request, restarts })
@@ -46,7 +46,7 @@ export const rediscoveredSlot = (policy: SlotPolicy, nowMs: number): Slot =>
   start(newSlot(policy, nowMs), 'up', false, nowMs)[0]
 
 /** Start by an operator: earlier deaths no longer count against the slot. */
-export const forgive = <S extends Slot>(slot: S, nowMs: number): S => ({ ...slot, deathsInRow: 0, wordAtMs: nowMs })
+export const resetDeaths = <S extends Slot>(slot: S, nowMs: number): S => ({ ...slot, deathsInRow: 0, wordAtMs: nowMs })
 
 /** Stops the process; one that is still being started is stopped as soon as it exists. */
 export function stop(
@@ -56,7 +56,7 @@ export function stop(
   again: boolean,
   nowMs: number,
   why?: string,
-): Step {
+): SlotStep {
   const { child, readyAtMs } = slot
   const facts = { ...(readyAtMs !== undefined && { readyAtMs }), ...(why !== undefined && { why }) }
   const target = { state: 'stopping', cause, again, ...facts } as const
@@ -85,7 +85,7 @@ export const killGroup = (child: Child): Effect => ({
 })
 
 /** Requests the finish program; after its end the slot takes `verdict`. */
-export function finish(slot: Slot, verdict: Verdict, nowMs: number): Step {
+export function finish(slot: Slot, verdict: Verdict, nowMs: number): SlotStep {
   const request = slot.request + 1
   return [awaitFinish({ ...slot, request }, verdict, nowMs), { type: 'spawn', request, program: 'finish' }]
 }
@@ -95,7 +95,7 @@ export const awaitFinish = (slot: Slot, verdict: Verdict, nowMs: number): Slot =
   enter(slot, { state: 'stopping', child: null, cause: 'finish', killAtMs: null, verdict, again: false }, nowMs)
 
 /** Neither process nor finish program is left: the slot moves to its decided state. */
-export function settle(slot: Slot, verdict: Verdict, nowMs: number): Step {
+export function settle(slot: Slot, verdict: Verdict, nowMs: number): SlotStep {
   const ending = slot.lastEnding?.ending
   const ended = (reason: string): Effect => ({ type: 'ended', ...(ending && { ending }), reason })
   switch (verdict.to) {

@@ -1,7 +1,18 @@
 /** Handles init's reports about the processes of a slot, and the passing of time. */
 import { isPermanentFailure } from './ending.ts'
 import { judgeEnding, judgeFailure, wantedVerdict } from './judge.ts'
-import { askToEnd, awaitFinish, enter, finish, type In, killGroup, type Step, settle, start, stop } from './moves.ts'
+import {
+  askToEnd,
+  awaitFinish,
+  enter,
+  finish,
+  type In,
+  killGroup,
+  type SlotStep,
+  settle,
+  start,
+  stop,
+} from './moves.ts'
 import {
   type Child,
   childOf,
@@ -18,7 +29,7 @@ import {
 type Of<T extends SlotEvent['type']> = Extract<SlotEvent, { readonly type: T }>
 
 /** A process exists: the requested one, the one already known, or an unexpected one. */
-export function take(slot: Slot, child: Child, readyAtMs: number | undefined, nowMs: number): Step {
+export function take(slot: Slot, child: Child, readyAtMs: number | undefined, nowMs: number): SlotStep {
   const known = childOf(slot)
   // The end of this child was already processed.
   if (child.id <= slot.lastChild || (known !== null && child.id < known.id)) return [slot]
@@ -52,7 +63,7 @@ export function take(slot: Slot, child: Child, readyAtMs: number | undefined, no
 }
 
 /** A signal may have been lost with the supervisor that was about to send it, so it is sent again. */
-function takeToStop(slot: In<'stopping'>, child: Child, isNew: boolean, nowMs: number): Step {
+function takeToStop(slot: In<'stopping'>, child: Child, isNew: boolean, nowMs: number): SlotStep {
   if (slot.cause === 'halt') return [isNew ? { ...slot, child } : slot]
   if (slot.cause === 'finish') {
     if (!isNew) return slot.killAtMs === null ? [slot, killGroup(child)] : [slot]
@@ -63,7 +74,7 @@ function takeToStop(slot: In<'stopping'>, child: Child, isNew: boolean, nowMs: n
   return [{ ...slot, child, killAtMs }, askToEnd(slot.policy, child)]
 }
 
-export function ready(slot: Slot, event: Of<'ready'>, nowMs: number): Step {
+export function ready(slot: Slot, event: Of<'ready'>, nowMs: number): SlotStep {
   if (slot.state !== 'starting' || event.child <= slot.lastChild) return [slot]
   if (slot.child === null) return [{ ...slot, readyAtMs: event.atMs }]
   if (slot.child.id !== event.child) return [slot]
@@ -71,12 +82,12 @@ export function ready(slot: Slot, event: Of<'ready'>, nowMs: number): Step {
 }
 
 /** A process that is being replaced or stopped is not condemned again. */
-export function condemned(slot: Slot, { child, why }: Of<'condemned'>, nowMs: number): Step {
+export function condemned(slot: Slot, { child, why }: Of<'condemned'>, nowMs: number): SlotStep {
   if (slot.state !== 'up' || slot.child.id !== child) return [slot]
   return stop(slot, 'condemned', slot.wanted, true, nowMs, why)
 }
 
-export function due(slot: Slot, nowMs: number): Step {
+export function due(slot: Slot, nowMs: number): SlotStep {
   const at = dueAt(slot)
   if (at === null || nowMs < at) return [slot]
   switch (slot.state) {
@@ -98,7 +109,7 @@ export function due(slot: Slot, nowMs: number): Step {
   }
 }
 
-export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): Step {
+export function exited(slot: Slot, event: Of<'exited'>, nowMs: number): SlotStep {
   if (event.child <= slot.lastChild) return [slot] // a replay of what has been dealt with
   const lastChild = event.child
   if (slot.state === 'down' || slot.state === 'backoff' || slot.state === 'parked' || slot.state === 'done')
@@ -133,7 +144,7 @@ const readyOf = (slot: Slot): number | undefined => ('readyAtMs' in slot ? slot.
  * The finish program has ended, or could not be started (null); its exit code 125 means: do not start this slot
  * again.
  */
-function finished(slot: In<'stopping'>, ending: Ending | null, nowMs: number): Step {
+function finished(slot: In<'stopping'>, ending: Ending | null, nowMs: number): SlotStep {
   if (ending !== null && isPermanentFailure(ending) && slot.wanted !== 'down') {
     const reason = 'its finish program exited with code 125: it asks not to be started again'
     return settle(slot, { to: 'parked', reason }, nowMs)
@@ -141,14 +152,14 @@ function finished(slot: In<'stopping'>, ending: Ending | null, nowMs: number): S
   return settle(slot, slot.verdict ?? wantedVerdict(slot), nowMs)
 }
 
-export function spawnFailed(slot: Slot, event: Of<'spawn-failed'>, nowMs: number): Step {
+export function spawnFailed(slot: Slot, event: Of<'spawn-failed'>, nowMs: number): SlotStep {
   if (event.request !== slot.request) return [slot]
   if (slot.state === 'starting' && slot.child === null)
     return failed(slot, `cannot be started: ${event.error}`, event.random, nowMs)
   return slot.state === 'stopping' && slot.child === null ? vanished(slot, nowMs) : [slot]
 }
 
-export function gone(slot: Slot, event: Of<'gone'>, nowMs: number): Step {
+export function gone(slot: Slot, event: Of<'gone'>, nowMs: number): SlotStep {
   if (event.request !== slot.request) return [slot]
   const reason = 'its process is gone, and how it ended is not known'
   switch (slot.state) {
@@ -168,13 +179,13 @@ export function gone(slot: Slot, event: Of<'gone'>, nowMs: number): Step {
   }
 }
 
-function failed(slot: In<'starting'> | In<'up'>, reason: string, random: number, nowMs: number): Step {
+function failed(slot: In<'starting'> | In<'up'>, reason: string, random: number, nowMs: number): SlotStep {
   const { verdict, counts } = judgeFailure(slot, reason, random, nowMs)
   const lastChild = Math.max(slot.lastChild, slot.child?.id ?? 0)
   return settle({ ...slot, lastChild, deathsInRow: slot.deathsInRow + (counts ? 1 : 0) }, verdict, nowMs)
 }
 
-function vanished(slot: In<'stopping'>, nowMs: number): Step {
+function vanished(slot: In<'stopping'>, nowMs: number): SlotStep {
   const lastChild = Math.max(slot.lastChild, slot.child?.id ?? 0)
   return finished({ ...slot, lastChild }, null, nowMs)
 }

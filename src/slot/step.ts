@@ -4,11 +4,11 @@
  */
 
 import { halt, restart, want } from './commands.ts'
-import type { Step } from './moves.ts'
+import type { SlotStep } from './moves.ts'
 import { condemned, due, exited, gone, ready, spawnFailed, take } from './reports.ts'
 import type { Slot, SlotEvent } from './slot.ts'
 
-export type { Step }
+export type { SlotStep }
 
 /**
  * Applies one event to a slot.
@@ -16,7 +16,7 @@ export type { Step }
  * @returns the new slot (the same object if nothing changed), and its effects, to be performed in this order after
  * the slot has been written to its file
  */
-export function step(slot: Slot, event: SlotEvent, nowMs: number): Step {
+export function step(slot: Slot, event: SlotEvent, nowMs: number): SlotStep {
   switch (event.type) {
     case 'want':
       return want(slot, event.wanted, nowMs)

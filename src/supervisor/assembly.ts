@@ -19,7 +19,7 @@ import { InitLink } from './init-link.ts'
 import { Launcher } from './launch/launcher.ts'
 import { takeNotRun } from './launch/not-run.ts'
 import { HELPERS } from './launch/slot-scripts.ts'
-import { Advice } from './operator/advice.ts'
+import { StatusAdvice } from './operator/advice.ts'
 import { GatewayFiles } from './operator/gateway-files.ts'
 import { HelperWatch, helperTimeoutMs } from './operator/helper-watch.ts'
 import { SlotOperations } from './operator/operations.ts'
@@ -171,7 +171,7 @@ export function makeVolume(
     again: () => life.reconcile(),
   })
   const { launcher, logs } = runs
-  const advice = new Advice({ table, launcher, profiles, services, hasSocket: start.controlFd !== undefined })
+  const advice = new StatusAdvice({ table, launcher, profiles, services, hasSocket: start.controlFd !== undefined })
   const life = new VolumeLifecycle({
     start,
     clock,

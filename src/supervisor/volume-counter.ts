@@ -3,8 +3,8 @@ import type { Cancel, Clock } from '../system/clock.ts'
 import { readSmallFile } from '../system/files/small-file.ts'
 import {
   type Counting,
-  type Found,
   formatLease,
+  type LeaseFile,
   lookAgainAfterMs,
   parseLease,
   startCounting,
@@ -118,7 +118,7 @@ export class VolumeCounter {
     if (report !== undefined) changed(report)
   }
 
-  #read(): Found {
+  #read(): LeaseFile {
     const { text, problem } = readSmallFile(this.#options.file, MAX_LEASE_BYTES)
     if (problem !== undefined) return 'unreadable'
     if (text === undefined) return 'free'

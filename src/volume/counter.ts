@@ -26,10 +26,10 @@ export interface LeaseText {
 /**
  * What was found in the file: its holder, `free` when it names none, `unreadable` when it could not be read or written.
  */
-export type Found = LeaseText | 'free' | 'unreadable'
+export type LeaseFile = LeaseText | 'free' | 'unreadable'
 
 export type Counting =
-  | ({ readonly state: 'watching'; readonly seen: Found | undefined; readonly sinceMs: number } & Undecided)
+  | ({ readonly state: 'watching'; readonly seen: LeaseFile | undefined; readonly sinceMs: number } & Undecided)
   | ({ readonly state: 'claiming'; readonly counter: number; readonly movedAtMs: number } & Undecided)
   | { readonly state: 'held'; readonly counter: number; readonly movedAtMs: number }
 
@@ -70,7 +70,7 @@ export interface LeaseTime {
 }
 
 /** @param found content of the file just now */
-export function stepCounting(counting: Counting, found: Found, own: string, time: LeaseTime): CountingStep {
+export function stepCounting(counting: Counting, found: LeaseFile, own: string, time: LeaseTime): CountingStep {
   const ours = typeof found === 'object' && found.instance === own ? found : undefined
   const step = count(counting, found, ours, time)
   if (counting.state === 'held' || counting.undecidedSinceMs === undefined || step.next.state === 'held') return step
@@ -84,7 +84,7 @@ export function stepCounting(counting: Counting, found: Found, own: string, time
 
 function count(
   counting: Counting,
-  found: Found,
+  found: LeaseFile,
   ours: LeaseText | undefined,
   { runningMs, realMs }: LeaseTime,
 ): CountingStep {
@@ -120,9 +120,9 @@ const move = (state: 'claiming' | 'held', counter: number, nowMs: number, report
  */
 const claim = (nowMs: number): CountingStep => move('claiming', Math.floor(nowMs / 1000), nowMs)
 
-const watch = (seen: Found, nowMs: number): CountingStep => ({ next: { state: 'watching', seen, sinceMs: nowMs } })
+const watch = (seen: LeaseFile, nowMs: number): CountingStep => ({ next: { state: 'watching', seen, sinceMs: nowMs } })
 
-const sameFound = (a: Found | undefined, b: Found): boolean =>
+const sameFound = (a: LeaseFile | undefined, b: LeaseFile): boolean =>
   typeof a === 'object' && typeof b === 'object' ? a.instance === b.instance && a.counter === b.counter : a === b
 
 // decides by words: the format of a file of ours

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Caller, checkEntry, checkHost, type GuardRules } from '../../src/dashboard/gate/guard.ts'
 import { isPublic, loginList, PUBLIC } from '../../src/dashboard/gate/public-paths.ts'
-import { Refused } from '../../src/dashboard/gate/refusals.ts'
+import { RefusedRequest } from '../../src/dashboard/gate/refusals.ts'
 
 const NOBODY: Caller = { kind: 'anonymous', reason: 'no_cookie' }
 const GATES: readonly GuardRules['gate'][] = [
@@ -27,7 +27,7 @@ function passes(gate: GuardRules['gate'], path: string, list = PUBLIC): boolean 
     checkEntry({ gate, list, publicApi: true }, facts, NOBODY, gate.kind === 'login' ? undefined : 'the token')
     return true
   } catch (error) {
-    if (error instanceof Refused) return false
+    if (error instanceof RefusedRequest) return false
     throw error
   }
 }
@@ -79,7 +79,7 @@ test.each([
   const rules = { gate: { kind: 'insecure' }, list: PUBLIC, publicApi: true, publicHost: 'hermes.example' } as const
   const check = () => checkHost(rules, { host })
   if (answered) expect(check).not.toThrow()
-  else expect(check).toThrow(Refused)
+  else expect(check).toThrow(RefusedRequest)
   // With a log-in a name alone is worth nothing.
   expect(() => checkHost({ ...rules, gate: { kind: 'login', providers: [] } }, { host })).not.toThrow()
 })

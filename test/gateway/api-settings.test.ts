@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../src/gateway/agent/agent.ts'
 import { accessCheck } from '../../src/gateway/api/access.ts'
-import { Refused, refusalOf } from '../../src/gateway/api/refusals.ts'
+import { RefusedRequest, refusalOf } from '../../src/gateway/api/refusals.ts'
 import { apiSettings } from '../../src/gateway/api/settings.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { redactor, secretsOf } from '../../src/system/text/redact.ts'
@@ -70,7 +70,7 @@ describe('access', () => {
       accessCheck(key, [])({ headers })
       return 200
     } catch (error) {
-      if (error instanceof Refused) return error.refusal.status
+      if (error instanceof RefusedRequest) return error.refusal.status
       throw error
     }
   }

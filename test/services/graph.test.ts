@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { problemText, type ServiceDefinition } from '../../src/services/definition.ts'
-import { soundGraph } from '../../src/services/graph.ts'
+import { validGraph } from '../../src/services/graph.ts'
 import { service } from './definitions.ts'
 
 const names = ({ services }: { readonly services: readonly ServiceDefinition[] }): string[] =>
   services.map(({ rules }) => rules.name)
-const said = ({ problems }: ReturnType<typeof soundGraph>): string[] => problems.map(problemText)
+const said = ({ problems }: ReturnType<typeof validGraph>): string[] => problems.map(problemText)
 
 describe('a service that cannot run is taken out by name, and the rest stays', () => {
   test('a service that depends on an undefined one, and the services that depend on it', () => {
-    const graph = soundGraph([service('web', ['db']), service('worker', ['web']), service('alone')])
+    const graph = validGraph([service('web', ['db']), service('worker', ['web']), service('alone')])
     expect(names(graph)).toEqual(['alone'])
     expect(said(graph)).toEqual([
       'service web is left out: /etc/services.d/web: depends on db, which is not defined; define db, or take the dependency out',
@@ -19,7 +19,7 @@ describe('a service that cannot run is taken out by name, and the rest stays', (
   })
 
   test('a circle is named once for each of its members, with the way around', () => {
-    const graph = soundGraph([
+    const graph = validGraph([
       service('a', ['b']),
       service('b', ['c']),
       service('c', ['a']),
@@ -32,13 +32,13 @@ describe('a service that cannot run is taken out by name, and the rest stays', (
   })
 
   test('a service that depends on itself is a circle of one', () => {
-    const graph = soundGraph([service('a', ['a'])])
+    const graph = validGraph([service('a', ['a'])])
     expect(said(graph)).toEqual([expect.stringContaining('depends on itself: a → a')])
   })
 
   test('a chain of 10,000 is handled', () => {
     const chain = Array.from({ length: 10_000 }, (_, i) => service(`s${i}`, i === 9_999 ? [] : [`s${i + 1}`]))
-    expect(soundGraph(chain).services[0]?.programs.depth).toBe(9_999)
+    expect(validGraph(chain).services[0]?.programs.depth).toBe(9_999)
   })
 })
 
@@ -56,7 +56,7 @@ const anyGraph = fc
 test('whatever is defined: what stays has all it needs, lies deeper than it, and nothing that could run was taken out', () => {
   fc.assert(
     fc.property(anyGraph, (definitions) => {
-      const graph = soundGraph(definitions)
+      const graph = validGraph(definitions)
       const depths = new Map(graph.services.map(({ programs }) => [programs.name, programs.depth]))
       for (const { rules, programs } of graph.services)
         for (const { name } of rules.dependsOn) expect(depths.get(name)).toBeLessThan(programs.depth)

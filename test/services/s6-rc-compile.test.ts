@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { problemText } from '../../src/services/definition.ts'
-import { soundGraph } from '../../src/services/graph.ts'
+import { validGraph } from '../../src/services/graph.ts'
 import { readS6Rc } from '../../src/services/s6-tree.ts'
 import { named, whyMissing } from '../support/tools.ts'
 import { type Source, sourceDirs, TREE_FACTS } from './sources.ts'
@@ -332,7 +332,7 @@ const ROWS: readonly Row[] = [
 /** Names that are left out, and the lines that say so. */
 function ours(source: Source): readonly [names: readonly string[], said: readonly string[]] {
   const { definitions, problems } = readS6Rc(sourceDirs(source), [], TREE_FACTS)
-  const graph = soundGraph(definitions, new Set(problems.flatMap(({ service }) => service ?? [])))
+  const graph = validGraph(definitions, new Set(problems.flatMap(({ service }) => service ?? [])))
   const all = [...problems, ...graph.problems]
   const names = all.map(({ service, message }) => service ?? /^the bundle (\S+) /.exec(message)?.[1] ?? '')
   return [[...new Set(names)].sort(), all.map(problemText)]

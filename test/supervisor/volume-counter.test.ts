@@ -16,9 +16,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { VolumeCounter } from '../../src/supervisor/volume-counter.ts'
 import {
   type Counting,
-  type Found,
   FREE_AFTER_MS,
   formatLease,
+  type LeaseFile,
   lookAgainAfterMs,
   parseLease,
   startCounting,
@@ -272,10 +272,10 @@ describe('where locks do not work, a counter decides', () => {
     const at = (ms: number) => ({ runningMs: ms, realMs: ms })
     const shown: number[] = []
     let counting = startCounting(0, 0)
-    let file: Found = 'free'
+    let file: LeaseFile = 'free'
     for (let ms = 0; ms < 600_000; ms += 3000) {
       // Another container takes it now and then, and gives it back.
-      const found: Found = ms % 60_000 === 30_000 ? { instance: 'b', host: 'h', counter: ms } : file
+      const found: LeaseFile = ms % 60_000 === 30_000 ? { instance: 'b', host: 'h', counter: ms } : file
       const { next, write } = stepCounting(counting, found, 'a', at(ms))
       counting = next
       file = write === undefined ? 'free' : { instance: 'a', host: 'h', counter: write }
@@ -327,7 +327,7 @@ test('whatever stops and goes on: two never believe at once that they hold it wh
   fc.assert(
     fc.property(fc.array(event, { minLength: 20, maxLength: 60 }), (history) => {
       let nowMs = 0
-      let held: Found = 'free'
+      let held: LeaseFile = 'free'
       const fresh = (name: string) => ({
         name,
         counting: startCounting(nowMs, nowMs) as Counting,

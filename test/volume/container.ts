@@ -5,8 +5,14 @@
  * two of them, or in the middle of a step.
  */
 import type { LeaseState } from '../../src/protocol/init.ts'
-import { type Counting, type Found, lookAgainAfterMs, startCounting, stepCounting } from '../../src/volume/counter.ts'
-import { type Gate, type GateEvent, hasBegun, newGate, stepGate } from '../../src/volume/gate.ts'
+import {
+  type Counting,
+  type LeaseFile,
+  lookAgainAfterMs,
+  startCounting,
+  stepCounting,
+} from '../../src/volume/counter.ts'
+import { type GateEvent, hasBegun, newGate, stepGate, type VolumeGate } from '../../src/volume/gate.ts'
 import { isOurs, type LifeEffect, type LifeEvent, newLife, stepLife, type VolumeLife } from '../../src/volume/life.ts'
 import { type Lock, type LockEvent, newLock, stepLock, type TryResult } from '../../src/volume/lock.ts'
 
@@ -17,7 +23,7 @@ export interface Disk {
   /** What bears the file's name; `obstacle`: something that is not a lease. */
   inode: number | 'gone' | 'obstacle'
   inodes: number
-  text: Found
+  text: LeaseFile
   readonly lockedBy: Map<number, string>
   readonly broken: string[]
   /** Somebody has deleted or replaced the file. */
@@ -59,7 +65,7 @@ export class Container {
   drained = 0
   bootLogs = 0
   kept: 'yes' | 'lost' | undefined
-  gate: Gate = newGate
+  gate: VolumeGate = newGate
   supervisor = newSupervisor()
   readonly #disk: Disk
   readonly #startedAtMs: number
@@ -378,7 +384,7 @@ export class Container {
     return typeof text === 'object' && text.instance === this.name
   }
 
-  #text(counter: number): Found {
+  #text(counter: number): LeaseFile {
     return { instance: this.name, host: 'h', counter }
   }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../../system/clock.ts'
 import type { SignedIn } from '../contract/handler.ts'
 import { ROUTES } from '../contract/routes.ts'
 import { safeNext } from '../gate/next-path.ts'
-import { badRequest, forbidden, notFound, Refused, unavailable } from '../gate/refusals.ts'
+import { badRequest, forbidden, notFound, RefusedRequest, unavailable } from '../gate/refusals.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import type { Recognized } from '../http/app.ts'
 import { AttemptLimit } from './attempt-limit.ts'
@@ -204,7 +204,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
         const identity = await checkInTurn(provider, body.username, body.password)
         if (identity === undefined) {
           note(request, { ...noted, reason: 'wrong name or password' })
-          throw new Refused(401, { error: 'invalid_credentials', detail: 'the name or the password is wrong' })
+          throw new RefusedRequest(401, { error: 'invalid_credentials', detail: 'the name or the password is wrong' })
         }
         const cookies = enter(provider, { identity }, request)
         return { status: 200, body: { next: `${request.prefix}${safeNext(body.next)}` }, cookies }
@@ -249,12 +249,12 @@ const viewerOf = ({ id, user, provider, expiresMs, endsMs }: Session): SignedIn 
 
 const callbackOf = ({ origin, prefix }: RequestFacts): string => `${origin}${prefix}/auth/callback`
 
-const providerAway = (error: ProviderAway): Refused =>
+const providerAway = (error: ProviderAway): RefusedRequest =>
   unavailable('provider_unavailable', `the identity provider ${error.message}`, error.next)
 
-function tooManyTries(waitMs: number): Refused {
+function tooManyTries(waitMs: number): RefusedRequest {
   const seconds = Math.ceil(waitMs / 1000)
-  return new Refused(
+  return new RefusedRequest(
     429,
     { error: 'too_many_tries', detail: `too many attempts; wait ${seconds} s`, retry_after_s: seconds },
     { headers: { 'Retry-After': String(seconds) } },

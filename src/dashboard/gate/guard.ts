@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { type Gate, hostName, isLoopback } from './gate.ts'
 import { meansApi, safeNext } from './next-path.ts'
 import { isPublic, loginList, type PublicList } from './public-paths.ts'
-import { forbidden, misdirected, Refused } from './refusals.ts'
+import { forbidden, misdirected, RefusedRequest } from './refusals.ts'
 import type { RequestFacts } from './request-facts.ts'
 import { sameText } from './same-text.ts'
 
@@ -70,7 +70,7 @@ export function checkEntry(
   if (isPublic(facts.path, list) || !facts.path.startsWith('/api/')) return
   if (caller.kind === 'scraper' && facts.path === METRICS_PATH) return
   if (pageToken !== undefined && sameText(givenToken(facts), pageToken)) return
-  throw new Refused(401, {
+  throw new RefusedRequest(401, {
     error: 'unauthenticated',
     detail: 'the X-Hermes-Token of the page is missing or old; reload the page',
     reason: 'no_cookie',
@@ -117,12 +117,12 @@ export function givenToken({ headers }: RequestFacts): string | undefined {
 
 export const TOKEN_PROTOCOL = 'hermes.token.'
 
-function unauthenticated(facts: RequestFacts, reason: 'no_cookie' | 'invalid_or_expired_session'): Refused {
+function unauthenticated(facts: RequestFacts, reason: 'no_cookie' | 'invalid_or_expired_session'): RefusedRequest {
   const loginUrl = `${facts.prefix}/login`
   const isPage = (facts.method === 'GET' || facts.method === 'HEAD') && !meansApi(facts.path)
   const error = reason === 'no_cookie' ? 'unauthenticated' : 'session_expired'
   const body = { error, detail: 'Unauthorized', reason, login_url: loginUrl }
-  if (!isPage) return new Refused(401, body)
+  if (!isPage) return new RefusedRequest(401, body)
   const next = safeNext(`${facts.path}${facts.search}`)
-  return new Refused(302, body, { headers: { Location: `${loginUrl}?next=${encodeURIComponent(next)}` } })
+  return new RefusedRequest(302, body, { headers: { Location: `${loginUrl}?next=${encodeURIComponent(next)}` } })
 }

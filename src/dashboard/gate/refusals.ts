@@ -8,7 +8,7 @@ interface RefusedBody {
 }
 
 /** An answer that ends a request. */
-export class Refused extends Error {
+export class RefusedRequest extends Error {
   readonly status: number
   readonly body: RefusedBody
   readonly headers: Readonly<Record<string, string>>
@@ -28,30 +28,34 @@ export class Refused extends Error {
 }
 
 /** The same refusal; keeps the cookies of a session that was renewed on the way to it. */
-export const withCookies = ({ status, body, headers, cookies }: Refused, more: readonly string[]): Refused =>
-  new Refused(status, body, { headers, cookies: [...more, ...cookies] })
+export const withCookies = (
+  { status, body, headers, cookies }: RefusedRequest,
+  more: readonly string[],
+): RefusedRequest => new RefusedRequest(status, body, { headers, cookies: [...more, ...cookies] })
 
-const refusal = (status: number, error: string, detail: string, next?: string): Refused =>
-  new Refused(status, { error, detail, ...(next === undefined ? {} : { next }) })
+const refusal = (status: number, error: string, detail: string, next?: string): RefusedRequest =>
+  new RefusedRequest(status, { error, detail, ...(next === undefined ? {} : { next }) })
 
-export const badRequest = (detail: string, next?: string): Refused => refusal(400, 'bad_request', detail, next)
-export const badHandshake = (why: string): Refused =>
-  new Refused(
+export const badRequest = (detail: string, next?: string): RefusedRequest => refusal(400, 'bad_request', detail, next)
+export const badHandshake = (why: string): RefusedRequest =>
+  new RefusedRequest(
     400,
     { error: 'bad_handshake', detail: `not a WebSocket handshake: ${why}` },
     { headers: { 'Sec-WebSocket-Version': '13' } },
   )
-export const forbidden = (error: string, detail: string, next?: string): Refused => refusal(403, error, detail, next)
-export const notFound = (detail: string, next?: string): Refused => refusal(404, 'not_found', detail, next)
-export const conflict = (detail: string, next?: string): Refused => refusal(409, 'conflict', detail, next)
-export const tooLarge = (maxBytes: number): Refused =>
+export const forbidden = (error: string, detail: string, next?: string): RefusedRequest =>
+  refusal(403, error, detail, next)
+export const notFound = (detail: string, next?: string): RefusedRequest => refusal(404, 'not_found', detail, next)
+export const conflict = (detail: string, next?: string): RefusedRequest => refusal(409, 'conflict', detail, next)
+export const tooLarge = (maxBytes: number): RefusedRequest =>
   refusal(413, 'too_large', `the request body is longer than ${maxBytes} bytes`)
-export const notJson = (): Refused => refusal(415, 'not_json', 'send JSON, with Content-Type: application/json')
-export const unavailable = (error: string, detail: string, next?: string): Refused => refusal(503, error, detail, next)
-export const misdirected = (expected: string, next: string): Refused =>
+export const notJson = (): RefusedRequest => refusal(415, 'not_json', 'send JSON, with Content-Type: application/json')
+export const unavailable = (error: string, detail: string, next?: string): RefusedRequest =>
+  refusal(503, error, detail, next)
+export const misdirected = (expected: string, next: string): RefusedRequest =>
   refusal(421, 'misdirected', `the Host header must be ${expected}`, next)
-export const notAllowed = (method: string, allowed: readonly string[]): Refused =>
-  new Refused(
+export const notAllowed = (method: string, allowed: readonly string[]): RefusedRequest =>
+  new RefusedRequest(
     405,
     { error: 'method_not_allowed', detail: `the method ${method.slice(0, 20)} is not allowed here` },
     { headers: { Allow: allowed.join(', ') } },
@@ -74,8 +78,8 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
 }
 
 /** Converts any failure to an answer; unexpected errors are passed to `bug`. */
-export function refusalOf(error: unknown, bug: (error: unknown) => void): Refused {
-  if (error instanceof Refused) return error
+export function refusalOf(error: unknown, bug: (error: unknown) => void): RefusedRequest {
+  if (error instanceof RefusedRequest) return error
   if (error instanceof HermesError)
     return refusal(STATUS_OF[error.code], error.code.toLowerCase(), error.message, error.next)
   bug(error)

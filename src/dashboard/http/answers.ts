@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { AnyAnswer } from '../contract/handler.ts'
 import type { SecurityHeaders } from '../gate/headers.ts'
 import { meansApi } from '../gate/next-path.ts'
-import type { Refused } from '../gate/refusals.ts'
+import type { RefusedRequest } from '../gate/refusals.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import { escaped } from './page.ts'
 
@@ -29,7 +29,7 @@ export function respond(app: Dress, answer: AnyAnswer): Response {
 export const isReader = ({ path, headers }: RequestFacts): boolean =>
   (path.startsWith('/auth/') || !meansApi(path)) && (headers.accept ?? '').includes('text/html')
 
-export function refuseReader(app: Dress, refused: Refused, { prefix }: RequestFacts): Response {
+export function refuseReader(app: Dress, refused: RefusedRequest, { prefix }: RequestFacts): Response {
   const { detail, next } = refused.body as { readonly detail: string; readonly next?: string }
   const response = refuse(app, refused)
   response.headers.set('Content-Type', 'text/html; charset=utf-8')
@@ -41,7 +41,7 @@ export function refuseReader(app: Dress, refused: Refused, { prefix }: RequestFa
 }
 
 /** Every refusal there is, of a request or an upgrade, goes out as this makes it. */
-export function refuse(app: Dress, { status, body, headers, cookies }: Refused): Response {
+export function refuse(app: Dress, { status, body, headers, cookies }: RefusedRequest): Response {
   const all = new Headers({ ...app.headers, 'Content-Type': 'application/json', ...headers })
   for (const cookie of cookies) all.append('Set-Cookie', cookie)
   return new Response(`${JSON.stringify(body)}\n`, { status, headers: all })

@@ -15,7 +15,7 @@ import {
 } from '../gate/guard.ts'
 import { type SecurityHeaders, STREAM_HEADERS } from '../gate/headers.ts'
 import { isPublic, loginList } from '../gate/public-paths.ts'
-import { badRequest, notAllowed, notFound, Refused, refusalOf, withCookies } from '../gate/refusals.ts'
+import { badRequest, notAllowed, notFound, RefusedRequest, refusalOf, withCookies } from '../gate/refusals.ts'
 import { type Outside, type RequestFacts, rawPath, requestFacts } from '../gate/request-facts.ts'
 import { sameText } from '../gate/same-text.ts'
 import { isReader, refuse, refuseReader, respond } from './answers.ts'
@@ -75,7 +75,7 @@ export async function enter(app: AppFacts, facts: RequestFacts): Promise<Entered
   try {
     checkEntry(rules, facts, found, undefined)
   } catch (error) {
-    throw error instanceof Refused ? withCookies(error, found.cookies) : error
+    throw error instanceof RefusedRequest ? withCookies(error, found.cookies) : error
   }
   return {
     caller: found,
@@ -92,7 +92,7 @@ async function recognized({ rules, recognize }: AppFacts, facts: RequestFacts): 
     return await recognize(facts)
   } catch (error) {
     const open = isPublic(facts.path, loginList(rules.list, rules.publicApi))
-    if (error instanceof Refused && open) return { kind: 'anonymous', reason: 'no_cookie', cookies: [] }
+    if (error instanceof RefusedRequest && open) return { kind: 'anonymous', reason: 'no_cookie', cookies: [] }
     throw error
   }
 }

@@ -16,7 +16,7 @@ export interface Refusal {
 }
 
 /** A request that is answered with a refusal; thrown by handlers, answered in one place. */
-export class Refused extends Error {
+export class RefusedRequest extends Error {
   readonly refusal: Refusal
 
   constructor(refusal: Refusal) {
@@ -39,16 +39,18 @@ const refusal = (
   ...(headers === undefined ? {} : { headers }),
 })
 
-export const badRequest = (message: string, param?: string): Refused =>
-  new Refused(refusal(400, 'invalid_request_error', 'bad_request', message, param === undefined ? {} : { param }))
+export const badRequest = (message: string, param?: string): RefusedRequest =>
+  new RefusedRequest(
+    refusal(400, 'invalid_request_error', 'bad_request', message, param === undefined ? {} : { param }),
+  )
 
-export const tooLarge = (maxBytes: number): Refused =>
-  new Refused(
+export const tooLarge = (maxBytes: number): RefusedRequest =>
+  new RefusedRequest(
     refusal(413, 'invalid_request_error', 'request_too_large', `a request body may have at most ${maxBytes} bytes`),
   )
 
-export const wrongKey = (given: boolean): Refused =>
-  new Refused(
+export const wrongKey = (given: boolean): RefusedRequest =>
+  new RefusedRequest(
     refusal(
       401,
       'invalid_request_error',
@@ -58,11 +60,11 @@ export const wrongKey = (given: boolean): Refused =>
     ),
   )
 
-export const forbidden = (message: string): Refused =>
-  new Refused(refusal(403, 'invalid_request_error', 'forbidden', message))
+export const forbidden = (message: string): RefusedRequest =>
+  new RefusedRequest(refusal(403, 'invalid_request_error', 'forbidden', message))
 
-export const unknownModel = (model: string, models: readonly string[]): Refused =>
-  new Refused(
+export const unknownModel = (model: string, models: readonly string[]): RefusedRequest =>
+  new RefusedRequest(
     refusal(
       404,
       'invalid_request_error',
@@ -72,18 +74,18 @@ export const unknownModel = (model: string, models: readonly string[]): Refused 
     ),
   )
 
-export const notFound = (message: string): Refused =>
-  new Refused(refusal(404, 'invalid_request_error', 'not_found', message))
+export const notFound = (message: string): RefusedRequest =>
+  new RefusedRequest(refusal(404, 'invalid_request_error', 'not_found', message))
 
-export const draining = (): Refused =>
-  new Refused(
+export const draining = (): RefusedRequest =>
+  new RefusedRequest(
     refusal(503, 'server_error', 'stopping', 'this gateway is stopping; try again in a moment', {
       headers: { 'retry-after': '2', connection: 'close' },
     }),
   )
 
-export const busy = (): Refused =>
-  new Refused(
+export const busy = (): RefusedRequest =>
+  new RefusedRequest(
     refusal(503, 'server_error', 'busy', 'too many answers are in progress; try again in a moment', {
       headers: { 'retry-after': '1' },
     }),
@@ -94,7 +96,7 @@ const NO_RETRY = { 'x-should-retry': 'false' }
 
 /** Converts any error to a refusal for the client. Never reveals the details of a bug. */
 export function refusalOf(error: unknown, redact: Redact): Refusal {
-  if (error instanceof Refused) return error.refusal
+  if (error instanceof RefusedRequest) return error.refusal
   if (error instanceof AgentError) return agentRefusal(error, redact)
   if (error instanceof HermesError) return refusal(500, 'server_error', 'failed', redact(textOf(error)))
   return refusal(500, 'server_error', 'internal_error', 'internal error of the gateway; see its errors.log')

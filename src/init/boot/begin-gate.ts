@@ -1,13 +1,13 @@
 import type { LeaseState, ToSupervisor } from '../../protocol/init.ts'
 import type { Level } from '../../system/level.ts'
 import {
-  type Gate,
   type GateEffect,
   type GateEvent,
   hasBegun,
   type Look,
   newGate,
   stepGate,
+  type VolumeGate,
 } from '../../volume/gate.ts'
 import type { VolumeLock } from './volume-lock.ts'
 
@@ -34,7 +34,7 @@ type Perform = {
  */
 export class BeginGate {
   readonly #options: BeginGateOptions
-  #gate: Gate = newGate
+  #gate: VolumeGate = newGate
 
   constructor(options: BeginGateOptions) {
     this.#options = options

@@ -12,7 +12,7 @@ import type { Reaper } from '../processes/reaper.ts'
 import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
 import type { SupervisorProcess } from '../programs/supervisor-process.ts'
 import type { LogFifos } from './log-fifos.ts'
-import { closeAll, Readiness } from './readiness.ts'
+import { closeAll, ReadinessPipe } from './readiness.ts'
 import type { ServicePrograms, StartCommand } from './service-programs.ts'
 import type { SlotLimits } from './slot-limits.ts'
 import { UnacknowledgedEvents, type Unnumbered } from './unacknowledged-events.ts'
@@ -65,7 +65,7 @@ export interface LivingChild extends ChildFacts {
 interface Living extends LivingChild {
   readyAtMs?: number
   readonly killLeftovers: boolean
-  readiness?: Readiness
+  readiness?: ReadinessPipe
 }
 
 /** The slots' processes: at most one per key, whatever the supervisor requests. */
@@ -203,7 +203,7 @@ export class Children {
         program,
         ...(depth !== undefined && { depth }),
       }
-      if (readEnd !== undefined) living.readiness = new Readiness(readEnd, () => this.#ready(living))
+      if (readEnd !== undefined) living.readiness = new ReadinessPipe(readEnd, () => this.#ready(living))
       readEnd = undefined
       this.#living.set(slot, living)
       void ended.then((ending) => this.#ended(living, ending))

@@ -10,7 +10,7 @@ const MAX_BYTES = 65_536
  * The reading end of a notification fd: readiness is the first newline (s6's notification-fd); an end without one
  * means nothing. init reads it, not the supervisor, whose death would send a starting service SIGPIPE.
  */
-export class Readiness {
+export class ReadinessPipe {
   readonly #fd: number
   readonly #socket: Socket
   readonly #ready: () => void

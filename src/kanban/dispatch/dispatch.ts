@@ -9,10 +9,10 @@ import { type Rules, rulesInForce } from '../rules.ts'
 import { judgeRunning, type Now } from '../running.ts'
 import type { Board } from '../store/board.ts'
 import { parseJobSlot } from '../task.ts'
-import { type Decision, planTick, type Step, type StepResult, type TickFacts, tick } from '../tick.ts'
+import { type Decision, planTick, type StepResult, type TickFacts, type TickStep, tick } from '../tick.ts'
 import { isBusy, isStarved } from '../verdict.ts'
 import { type ClockReading, keepDispatchState, readClocks, readDispatchState } from './dispatch-state.ts'
-import { leftJobs, observeWorker } from './observe.ts'
+import { leftoverJobs, observeWorker } from './observe.ts'
 import { Performer, type TickSnapshot } from './perform.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
 import { readPromotable, readReady, readRunning, readWaitingChildren, toRunning } from './tick-facts.ts'
@@ -136,7 +136,7 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
 /** A failure for one task does not affect the others. */
 async function perform(
   performer: Performer,
-  step: Step,
+  step: TickStep,
   { ending, settleOnly }: DispatchOptions,
   problems: TickProblems,
 ): Promise<StepResult> {
@@ -182,7 +182,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapsh
   const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
   const now: Now = { wallMs: clock.wallMs(), afterJump: clocks.afterJump, host, instance: jobs?.instance ?? null }
   const left =
-    jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftJobs(board, home, jobs, clock)
+    jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftoverJobs(board, home, jobs, clock)
   const rows = readRunning(board)
   const running = []
   for (const row of rows) running.push(toRunning(row, await observeWorker(row, home, host, jobs)))

@@ -5,7 +5,7 @@ import { readLiving } from '../../system/programs/proc.ts'
 import type { JobState, Jobs } from '../jobs/jobs.ts'
 import { keptResult, keptResults } from '../jobs/kept-results.ts'
 import { outputSince } from '../jobs/output-tail.ts'
-import type { Seen } from '../running.ts'
+import type { ObservedWorker } from '../running.ts'
 import type { Board } from '../store/board.ts'
 import { taskLog } from '../store/places.ts'
 import { parseJobSlot } from '../task.ts'
@@ -14,7 +14,12 @@ import type { RunningRow } from './tick-facts.ts'
 /** Time that a worker may take to exit after it has reported that its task is done. */
 const EXIT_GRACE_MS = 60_000
 
-export async function observeWorker(row: RunningRow, home: string, host: string, jobs: Jobs | null): Promise<Seen> {
+export async function observeWorker(
+  row: RunningRow,
+  home: string,
+  host: string,
+  jobs: Jobs | null,
+): Promise<ObservedWorker> {
   if (row.slot) {
     const ours = jobs !== null && row.instance === jobs.instance
     const asked: JobState = ours ? await jobs.look(row.slot) : { state: 'none' }
@@ -35,7 +40,7 @@ export async function observeWorker(row: RunningRow, home: string, host: string,
   return same ? { state: 'alive', pid: row.worker_pid } : { state: 'gone' }
 }
 
-export interface LeftJobs {
+export interface LeftoverJobs {
   /** Jobs of runs that are over and still have a process to stop. */
   readonly stop: readonly string[]
   /** Jobs that have ended, and results of earlier lives, whose runs are over: remove them. */
@@ -48,7 +53,7 @@ export interface LeftJobs {
  * Jobs of this board that are not the current run of a task: workers that outlived their claim, and results that are no
  * longer needed.
  */
-export async function leftJobs(board: Board, home: string, jobs: Jobs, clock: Clock): Promise<LeftJobs> {
+export async function leftoverJobs(board: Board, home: string, jobs: Jobs, clock: Clock): Promise<LeftoverJobs> {
   const stop: string[] = []
   const take: string[] = []
   const ending = new Set<string>()

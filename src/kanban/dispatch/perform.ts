@@ -8,7 +8,7 @@ import { type Jobs, WORKER_STOP_MS } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { prepareJob, SpawnError } from '../jobs/spawn.ts'
 import type { Board } from '../store/board.ts'
-import type { Step, StepResult, TickFacts } from '../tick.ts'
+import type { StepResult, TickFacts, TickStep } from '../tick.ts'
 import type { Profiles } from './settings.ts'
 import type { RunningRow } from './tick-facts.ts'
 import type { TickProblems } from './tick-problems.ts'
@@ -48,7 +48,7 @@ export interface PerformerOptions extends Installation {
   readonly problems: TickProblems
 }
 
-type Of<T extends Step['type']> = Extract<Step, { readonly type: T }>
+type Of<T extends TickStep['type']> = Extract<TickStep, { readonly type: T }>
 
 export class Performer {
   readonly #options: PerformerOptions
@@ -59,7 +59,7 @@ export class Performer {
     this.#options = options
   }
 
-  async perform(step: Step): Promise<StepResult> {
+  async perform(step: TickStep): Promise<StepResult> {
     const { board, clock, free } = this.#options
     const wallMs = clock.wallMs()
     switch (step.type) {

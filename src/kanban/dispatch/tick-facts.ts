@@ -1,9 +1,9 @@
 /** Reads the facts for a tick from the board. */
 
-import type { RunningTask, Seen } from '../running.ts'
+import type { ObservedWorker, RunningTask } from '../running.ts'
 import type { Board } from '../store/board.ts'
 import { assigneeOf, type TaskRow } from '../store/rows.ts'
-import type { Candidate, Waiting } from '../tick.ts'
+import type { Candidate, WaitingTask } from '../tick.ts'
 
 // `body` and `result` may be megabytes; a tick needs neither.
 const CANDIDATE =
@@ -68,7 +68,7 @@ const toCandidate = (row: CandidateRow): Candidate => ({
   changedAtMs: row.changed_at,
 })
 
-const toWaiting = (row: CandidateRow): Waiting => ({
+const toWaiting = (row: CandidateRow): WaitingTask => ({
   ...toCandidate(row),
   status: row.status === 'scheduled' ? 'scheduled' : 'todo',
   openParents: row.open_parents,
@@ -77,7 +77,7 @@ const toWaiting = (row: CandidateRow): Waiting => ({
 
 export const readRunning = (board: Board): readonly RunningRow[] => board.all<RunningRow>(RUNNING_SQL)
 
-export const toRunning = (row: RunningRow, seen: Seen): RunningTask & Candidate => ({
+export const toRunning = (row: RunningRow, seen: ObservedWorker): RunningTask & Candidate => ({
   ...toCandidate(row),
   openParents: row.open_parents,
   failures: row.failures,
@@ -93,10 +93,10 @@ export const toRunning = (row: RunningRow, seen: Seen): RunningTask & Candidate 
   seen,
 })
 
-export const readPromotable = (board: Board, wallMs: number): readonly Waiting[] =>
+export const readPromotable = (board: Board, wallMs: number): readonly WaitingTask[] =>
   [...board.all<CandidateRow>(PROMOTABLE_SQL), ...board.all<CandidateRow>(DUE_SQL, wallMs)].map(toWaiting)
 
-export const readWaitingChildren = (board: Board, parent: string): readonly Waiting[] =>
+export const readWaitingChildren = (board: Board, parent: string): readonly WaitingTask[] =>
   board
     .all<CandidateRow>(
       `SELECT ${CANDIDATE} FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? AND t.status IN ('todo', 'scheduled') ORDER BY t.seq`,

@@ -7,7 +7,7 @@ const READING_MS = 100
  * After so many such times in a row with less it has stopped. Not one: on a busy machine, or while its disk syncs, a
  * log driver is seen to take nothing for half a second, and reads on.
  */
-const PATIENCE = 10
+const SLOW_PERIODS = 10
 
 /** Judges whether a reader for whom bytes wait reads on. */
 export class ReaderWatch {
@@ -42,7 +42,7 @@ export class ReaderWatch {
 
   /** Watches until the reader has stopped, or {@link end}. */
   begin(): void {
-    if (this.#cancel === undefined && !this.#hasStopped) this.#look(PATIENCE)
+    if (this.#cancel === undefined && !this.#hasStopped) this.#look(SLOW_PERIODS)
   }
 
   end(): void {
@@ -55,7 +55,7 @@ export class ReaderWatch {
     this.#sinceMs = this.#clock.nowMs()
     this.#cancel = this.#clock.at(this.#sinceMs + READING_MS, () => {
       this.#cancel = undefined
-      if (this.#taken >= READING_BYTES) this.#look(PATIENCE)
+      if (this.#taken >= READING_BYTES) this.#look(SLOW_PERIODS)
       else if (patience > 1) this.#look(patience - 1)
       else {
         this.#hasStopped = true

@@ -21,7 +21,7 @@ export interface ProfileIdentity {
 }
 
 /** Values to write; absent: leave unchanged; null: unknown now, remove. */
-export interface GatewayFacts {
+export interface GatewayStateFacts {
   /** Unix ms. */
   readonly updatedAtMs: number
   readonly gatewayState?: GatewayState
@@ -97,7 +97,7 @@ export function identityOf(observed: Observed | undefined): ProfileIdentity | un
  * @param name the profile's name
  * @throws the error of the file system (full, read-only, gone)
  */
-export function writeGatewayState(dir: string, name: string, facts: GatewayFacts): void {
+export function writeGatewayState(dir: string, name: string, facts: GatewayStateFacts): void {
   const { observed = {} } = readObserved(dir)
   // At a container's stop, only the ending is added: values that others have written in the meantime are read at the
   // next boot.

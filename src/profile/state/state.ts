@@ -18,7 +18,7 @@ import {
   writerOf,
 } from './gateway-state.ts'
 
-export { type GatewayFacts, type GatewayState, writeGatewayState } from './gateway-state.ts'
+export { type GatewayState, type GatewayStateFacts, writeGatewayState } from './gateway-state.ts'
 
 export type DesiredState = 'running' | 'stopped'
 export type PriorExit = 'clean' | 'unclean' | 'unknown'

@@ -4,8 +4,8 @@ import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { rootPathOf, trusted } from '../../system/files/trust.ts'
 import { checkCommand, checkProgram, type ProgramFacts, readable } from '../../system/programs/program.ts'
 import { problemText, type ServiceDefinition, type ServiceProblem } from '../definition.ts'
-import type { CommandFacts, Found } from '../facts.ts'
-import { soundGraph } from '../graph.ts'
+import type { CommandFacts, FoundServices } from '../facts.ts'
+import { validGraph } from '../graph.ts'
 import { readS6Rc, readServicesD } from '../s6-tree.ts'
 import { isPrograms, MAX_ARGUMENTS, MAX_PROBLEMS, type ServiceTable } from '../table.ts'
 import { readServicesYaml } from '../yaml-file.ts'
@@ -54,7 +54,7 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
   // s6-rc copies its programs and makes the copies executable; here they run in place.
   const s6Rc = readTree(sources.s6Rc, { ...roots, withoutRunBit: true })
   const userBundles = readTree(sources.userBundles, roots)
-  const found: readonly Found[] = [
+  const found: readonly FoundServices[] = [
     ...[servicesD, s6Rc, userBundles].map(({ problems }) => ({ definitions: [], problems })),
     readServicesD(servicesD.dirs, tree),
     readS6Rc(s6Rc.dirs, userBundles.dirs, tree),
@@ -69,7 +69,7 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
   const sized = withoutOversized(found)
   const { definitions, problems } = withoutDoubles(sized.definitions)
   const leftOut = [...sized.problems, ...problems].flatMap(({ service }) => service ?? [])
-  const graph = soundGraph(definitions, new Set(leftOut))
+  const graph = validGraph(definitions, new Set(leftOut))
   return {
     programs: graph.services.map((one) => one.programs),
     rules: graph.services.map((one) => ({ ...one.rules })),
@@ -85,7 +85,7 @@ const commandsIn = (facts: ProgramFacts): CommandFacts => ({
   check: (argv, directory) => checkCommand(argv, directory, facts),
 })
 
-function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYaml>[1], 'file'>): Found {
+function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYaml>[1], 'file'>): FoundServices {
   if (!existsSync(file)) return { definitions: [], problems: [] }
   const read = readText(file, MAX_YAML_BYTES)
   if ('text' in read) return readServicesYaml(read.text, { ...facts, file })
@@ -94,7 +94,7 @@ function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYa
 }
 
 /** init takes a table as a whole or not at all: what it would not take must not cost the others their start. */
-function withoutOversized(all: readonly Found[]): Found {
+function withoutOversized(all: readonly FoundServices[]): FoundServices {
   const definitions = all.flatMap((one) => one.definitions)
   const sound = definitions.filter(({ programs }) => isPrograms(programs))
   const problems = definitions
@@ -109,7 +109,7 @@ function withoutOversized(all: readonly Found[]): Found {
 }
 
 /** A name is one slot: the first source that defines it wins. */
-function withoutDoubles(definitions: readonly ServiceDefinition[]): Found {
+function withoutDoubles(definitions: readonly ServiceDefinition[]): FoundServices {
   const byName = new Map<string, ServiceDefinition>()
   const problems: ServiceProblem[] = []
   for (const one of definitions) {

@@ -53,7 +53,7 @@ export class Launcher {
   }
 
   /** init itself has this program of the slot; no script of ours is run. */
-  isInits(slot: string, program: 'run' | 'finish'): boolean {
+  isOfInit(slot: string, program: 'run' | 'finish'): boolean {
     return serviceOfSlot(slot) !== undefined || (slot === 'dashboard' && program === 'run')
   }
 

@@ -7,7 +7,7 @@ import type { SlotTable } from '../slots/table.ts'
 
 const MAX_WARNINGS = 100
 
-export interface AdviceOptions {
+export interface StatusAdviceOptions {
   readonly table: Pick<SlotTable, 'entries'>
   readonly launcher: Pick<Launcher, 'answers' | 'problems'>
   readonly profiles: Pick<ProfileSlots, 'warnings'>
@@ -16,10 +16,10 @@ export interface AdviceOptions {
 }
 
 /** Warnings and next steps for the operator. */
-export class Advice {
-  readonly #options: AdviceOptions
+export class StatusAdvice {
+  readonly #options: StatusAdviceOptions
 
-  constructor(options: AdviceOptions) {
+  constructor(options: StatusAdviceOptions) {
     this.#options = options
   }
 

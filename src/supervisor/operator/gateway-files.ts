@@ -1,6 +1,6 @@
 import {
   type DesiredState,
-  type GatewayFacts,
+  type GatewayStateFacts,
   gatewayStateOf,
   writeDesired,
   writeGatewayState,
@@ -78,7 +78,7 @@ export class GatewayFiles {
     writeDesired(profileDir(this.#options.home, profile), state)
   }
 
-  #observed(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> {
+  #observed(slot: Slot): Omit<GatewayStateFacts, 'updatedAtMs'> {
     const child = childOf(slot)
     return {
       gatewayState: gatewayStateOf[slot.state],
@@ -92,7 +92,7 @@ export class GatewayFiles {
   }
 }
 
-function finalFacts(slot: Slot): Omit<GatewayFacts, 'updatedAtMs'> | undefined {
+function finalFacts(slot: Slot): Omit<GatewayStateFacts, 'updatedAtMs'> | undefined {
   if (slot.state !== 'down' || slot.lastEnding === undefined) return undefined
   return { clean: isOrderly(slot) }
 }

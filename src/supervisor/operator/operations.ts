@@ -11,7 +11,7 @@ import type { Follower, Handlers } from '../control/server.ts'
 import type { ServiceSlots } from '../services/image-services.ts'
 import type { SlotLogs } from '../slots/logs.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
-import type { Advice } from './advice.ts'
+import type { StatusAdvice } from './advice.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import type { HelperWatch } from './helper-watch.ts'
 import { Jobs } from './jobs.ts'
@@ -30,7 +30,7 @@ export interface OperationsOptions {
   readonly life: ContainerLife
   readonly ownership: Pick<Ownership, 'ensure'>
   readonly helpers: Pick<HelperWatch, 'alive'>
-  readonly advice: Pick<Advice, 'warnings' | 'needsAgent'>
+  readonly advice: Pick<StatusAdvice, 'warnings' | 'needsAgent'>
 }
 
 /** Facts that do not change while a container lives. */

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, unlin
 import { join } from 'node:path'
 import { livingHolder } from '../../profile/state/pid-file.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
-import type { Step } from './plan.ts'
+import type { ReconcileStep } from './plan.ts'
 
 /** Beyond it `container-boot.log` becomes `container-boot.log.1`. */
 export const MAX_BOOT_LOG_BYTES = 256 * 1024
@@ -12,7 +12,7 @@ export const MAX_BOOT_LOG_BYTES = 256 * 1024
  * and `default` has a line already; its warning is enough.
  * @param atMs Unix ms
  */
-export function bootLines(steps: readonly Step[], atMs: number): readonly string[] {
+export function bootLines(steps: readonly ReconcileStep[], atMs: number): readonly string[] {
   const stamp = new Date(atMs).toISOString()
   const lines: { name: string; text: string }[] = []
   for (const step of steps) {

@@ -59,7 +59,7 @@ export interface ReconcileMemory {
   readonly counted: boolean
 }
 
-export type Step =
+export type ReconcileStep =
   | {
       readonly type: 'register'
       readonly profile: string
@@ -83,7 +83,7 @@ export type Step =
   | { readonly type: 'keep'; readonly profiles: readonly string[]; readonly reason: string }
 
 export interface Plan {
-  readonly steps: readonly Step[]
+  readonly steps: readonly ReconcileStep[]
   readonly memory: ReconcileMemory
   /** Plan again then, even if nothing changes on disk. */
   readonly againAtMs?: number
@@ -113,8 +113,8 @@ export function planReconcile(
   const missing = planMissing(disk, slots, memory, nowMs)
   const found = planFound(disk, slots, memory, nowMs, boot)
   const reported = new Set(memory.reported)
-  const isNew = (report: Step): boolean => !reported.has(reportKey(report))
-  const skips = disk.problems.map(({ name, reason }): Step => ({ type: 'skip', name, reason }))
+  const isNew = (report: ReconcileStep): boolean => !reported.has(reportKey(report))
+  const skips = disk.problems.map(({ name, reason }): ReconcileStep => ({ type: 'skip', name, reason }))
   const strays = skips.filter(isNew)
   const named = strays.slice(0, Math.max(0, MAX_NAMED - memory.named))
   const moreStrays = strays.length - named.length + disk.moreProblems
@@ -143,9 +143,9 @@ export function planReconcile(
 
 type Places = Record<string, { dir: DirId; parent: DirId | null }>
 interface Part {
-  readonly steps: readonly Step[]
+  readonly steps: readonly ReconcileStep[]
   /** Reported once. */
-  readonly reports: readonly Step[]
+  readonly reports: readonly ReconcileStep[]
   readonly places: Places
   readonly againAtMs: number | undefined
 }
@@ -161,7 +161,7 @@ function planMissing(
   const maybe = new Set(disk.problems.filter((problem) => problem.maybe).map((problem) => problem.name))
   const places: Places = {}
   const goneSinceMs: Record<string, number> = {}
-  const steps: Step[] = []
+  const steps: ReconcileStep[] = []
   const kept: string[] = []
   const moved: string[] = []
   let againAtMs: number | undefined
@@ -189,7 +189,7 @@ function planMissing(
       againAtMs = Math.max(nowMs, Math.min(againAtMs ?? Number.POSITIVE_INFINITY, since + CONFIRM_MS))
     }
   }
-  const reports: Step[] = []
+  const reports: ReconcileStep[] = []
   if (kept.length > 0) reports.push({ type: 'keep', profiles: kept, reason: 'profiles/ is missing or cannot be read' })
   if (moved.length > 0)
     reports.push({ type: 'keep', profiles: moved, reason: 'profiles/ is not the directory they were seen in' })
@@ -207,8 +207,8 @@ function planFound(
   const known = new Set(slots.map((slot) => slot.profile))
   const names = new Set(disk.profiles.map((profile) => profile.name))
   const users = directoryUsers(disk, slots, memory)
-  const steps: Step[] = []
-  const reports: Step[] = []
+  const steps: ReconcileStep[] = []
+  const reports: ReconcileStep[] = []
   const places: Places = {}
   let againAtMs: number | undefined
   for (const profile of disk.profiles) {
@@ -267,5 +267,5 @@ function directoryUsers(disk: Disk, slots: readonly KnownSlot[], memory: Reconci
   return users
 }
 
-const reportKey = (step: Step): string =>
+const reportKey = (step: ReconcileStep): string =>
   step.type === 'skip' ? `skip ${step.name} ${step.reason}` : step.type === 'keep' ? `keep ${step.reason}` : step.type

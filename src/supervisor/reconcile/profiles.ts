@@ -10,7 +10,7 @@ import type { SlotTable } from '../slots/table.ts'
 import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
 import { observeDisk, parseMemory } from './disk-observer.ts'
 import { LimitedLog } from './limited-log.ts'
-import { emptyMemory, MAX_NAMED, planReconcile, type ReconcileMemory, type Step } from './plan.ts'
+import { emptyMemory, MAX_NAMED, planReconcile, type ReconcileMemory, type ReconcileStep } from './plan.ts'
 
 export interface ProfileSlotsOptions {
   readonly home: string
@@ -81,7 +81,7 @@ export class ProfileSlots {
     this.#again?.()
   }
 
-  #plan(boot = false): readonly Step[] {
+  #plan(boot = false): readonly ReconcileStep[] {
     const { home, table, clock, bootstrap, heldByMain, again } = this.#options
     const slots = table.entries().flatMap(({ key, slot, removing, startedIn }) => {
       const profile = profileOfSlot(key)
@@ -116,7 +116,7 @@ export class ProfileSlots {
     this.#saved = text
   }
 
-  #apply(steps: readonly Step[]): readonly string[] {
+  #apply(steps: readonly ReconcileStep[]): readonly string[] {
     return steps.map((step) => {
       try {
         return this.#applyOne(step)
@@ -134,7 +134,7 @@ export class ProfileSlots {
    * Prepares the profile's files for the slot: files of a copy are removed, and a new name and a later command are
    * recorded.
    */
-  #settleFiles({ profile, copyOf, renamed, restate }: Extract<Step, { type: 'register' }>): void {
+  #settleFiles({ profile, copyOf, renamed, restate }: Extract<ReconcileStep, { type: 'register' }>): void {
     const dir = profileDir(this.#options.home, profile)
     try {
       if (copyOf !== undefined) for (const problem of removeCopiedFiles(dir)) this.#stateFiles.log(problem)
@@ -145,7 +145,7 @@ export class ProfileSlots {
     }
   }
 
-  #applyOne(step: Step): string {
+  #applyOne(step: ReconcileStep): string {
     const { table, journal, home } = this.#options
     switch (step.type) {
       case 'register': {

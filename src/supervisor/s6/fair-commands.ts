@@ -4,7 +4,7 @@ import { inNextTurn } from '../../system/next-turn.ts'
 /** Time that one turn of the loop may spend on commands; other work is done between turns. */
 const TURN_MS = 2
 
-interface Waiting {
+interface PendingCommands {
   readonly commands: Buffer
   at: number
   readonly done: () => void
@@ -17,10 +17,10 @@ interface Waiting {
 export class FairCommands {
   readonly #clock: Clock
   readonly #obey: (slot: string, command: string) => void
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #pending = new Map<string, PendingCommands>()
   readonly #schedule = inNextTurn(() => {
-    this.#turn()
-    if (this.#waiting.size > 0) this.#schedule()
+    this.#runSome()
+    if (this.#pending.size > 0) this.#schedule()
   })
 
   constructor(clock: Clock, obey: (slot: string, command: string) => void) {
@@ -30,28 +30,28 @@ export class FairCommands {
 
   /** @param done called when the last of them has been obeyed; one chunk of a slot at a time */
   add(slot: string, commands: Buffer, done: () => void): void {
-    this.#waiting.set(slot, { commands, at: 0, done })
+    this.#pending.set(slot, { commands, at: 0, done })
     this.#schedule()
   }
 
   /** The slot is gone, with its pending commands. */
   forget(slot: string): void {
-    this.#waiting.delete(slot)
+    this.#pending.delete(slot)
   }
 
-  #turn(): void {
+  #runSome(): void {
     const untilMs = this.#clock.nowMs() + TURN_MS
     // Round robin: an unfinished slot moves to the end, where the map's iterator reaches it again.
-    for (const [slot, waiting] of this.#waiting) {
-      this.#one(slot, waiting)
+    for (const [slot, waiting] of this.#pending) {
+      this.#runOne(slot, waiting)
       if (this.#clock.nowMs() >= untilMs) return
     }
   }
 
-  #one(slot: string, waiting: Waiting): void {
+  #runOne(slot: string, waiting: PendingCommands): void {
     const command = waiting.commands[waiting.at++]
-    this.#waiting.delete(slot)
-    if (waiting.at < waiting.commands.length) this.#waiting.set(slot, waiting)
+    this.#pending.delete(slot)
+    if (waiting.at < waiting.commands.length) this.#pending.set(slot, waiting)
     if (command !== undefined) this.#obey(slot, String.fromCharCode(command))
     if (waiting.at >= waiting.commands.length) waiting.done()
   }

@@ -28,12 +28,12 @@ export class BootServices {
   }
 
   /** init has been notified; later events of services are not part of the boot. */
-  get over(): boolean {
+  get isOver(): boolean {
     return this.#reported
   }
 
   /** An earlier supervisor has notified init. */
-  skip(): void {
+  markReported(): void {
     this.#reported = true
   }
 

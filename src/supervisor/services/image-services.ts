@@ -103,7 +103,7 @@ export class ServiceSlots {
     this.#image = undefined // init has written the file since
     const all = [...this.#services().rules.values()]
     const kept = isFirst ? undefined : this.#memory.parse(this.#restored, (name) => this.rules(name) !== undefined)
-    if (kept?.booted) this.#boot.skip()
+    if (kept?.booted) this.#boot.markReported()
     for (const rules of all) {
       this.#register(rules)
       if (isFirst) this.#options.table().setNormallyUp(serviceSlot(rules.name), rules.start)
@@ -179,7 +179,7 @@ export class ServiceSlots {
     const { steps, goals } = plan(this.#goals, this.#states())
     this.#goals = goals
     this.#boot.reportIfUp()
-    this.#memory.save({ goals, scheduled: this.#schedules.names(), booted: this.#boot.over })
+    this.#memory.save({ goals, scheduled: this.#schedules.names(), booted: this.#boot.isOver })
     for (const { verb, name } of steps) this.#want(name, verb === 'start' ? 'up' : 'down')
   }
 

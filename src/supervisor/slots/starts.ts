@@ -8,7 +8,7 @@ type Startable = Pick<Required<StoredSlot>, 'slot' | 'launch' | 'normallyUp'> &
   Pick<StoredSlot, 'job'> & { readonly key: string }
 
 export interface SlotStartsOptions {
-  readonly launcher: Pick<Launcher, 'isInits' | 'script' | 'finishScript'>
+  readonly launcher: Pick<Launcher, 'isOfInit' | 'script' | 'finishScript'>
   readonly dirs: Pick<SlotDirs, 'ensure' | 'writeRun'>
   readonly send: (message: ToInit) => void
 }
@@ -63,7 +63,7 @@ export class SlotStarts {
 
   #writeScript({ key, job, slot }: Startable, program: 'run' | 'finish'): void {
     const { launcher, dirs } = this.#options
-    if (launcher.isInits(key, program)) return
+    if (launcher.isOfInit(key, program)) return
     dirs.writeRun(key, program === 'run' ? launcher.script(key, job) : launcher.finishScript(key, slot.lastEnding))
   }
 }

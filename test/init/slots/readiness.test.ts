@@ -1,13 +1,13 @@
 import { closeSync, fstatSync, writeSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { Readiness } from '../../../src/init/slots/readiness.ts'
+import { ReadinessPipe } from '../../../src/init/slots/readiness.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 import { waitFor } from '../../support/wait.ts'
 
 function scene() {
   const [read, write] = realNative.pipe({ nonblockingRead: true })
   let count = 0
-  const readiness = new Readiness(read, () => {
+  const readiness = new ReadinessPipe(read, () => {
     count += 1
   })
   const isOpen = (): boolean => {

@@ -9,7 +9,7 @@ import {
   MAX_BOOT_LOG_BYTES,
   removeStaleFiles,
 } from '../../../src/supervisor/reconcile/boot-log.ts'
-import type { Step } from '../../../src/supervisor/reconcile/plan.ts'
+import type { ReconcileStep } from '../../../src/supervisor/reconcile/plan.ts'
 import { readProcess } from '../../../src/system/programs/proc.ts'
 
 let dir: string
@@ -24,7 +24,7 @@ const register = (
   start: boolean,
   priorState: string | null,
   priorExit: 'clean' | 'unclean' | 'unknown',
-): Step => ({
+): ReconcileStep => ({
   type: 'register',
   profile,
   start,
@@ -34,7 +34,7 @@ const register = (
 })
 
 test('one line per profile, default first, then by name, skipped ones with their reason', () => {
-  const steps: Step[] = [
+  const steps: ReconcileStep[] = [
     register('zeta', false, null, 'unknown'),
     register('default', true, 'running', 'clean'),
     register('coder', true, 'draining', 'unclean'),

@@ -9,7 +9,7 @@ import {
   type Plan,
   planReconcile,
   type ReconcileMemory,
-  type Step,
+  type ReconcileStep,
 } from '../../../src/supervisor/reconcile/plan.ts'
 
 const profile = (name: string, dir = `1:${name}`, wanted: 'running' | 'stopped' | null = 'running'): DiskProfile => ({
@@ -30,8 +30,8 @@ const slot = (name: string, rest: Partial<KnownSlot> = {}): KnownSlot => ({
   removing: false,
   ...rest,
 })
-const brief = (steps: readonly Step[]): string[] => steps.map(briefly)
-function briefly(step: Step): string {
+const brief = (steps: readonly ReconcileStep[]): string[] => steps.map(briefly)
+function briefly(step: ReconcileStep): string {
   switch (step.type) {
     case 'register':
       return `${step.start ? 'start' : 'register'} ${step.profile}`
