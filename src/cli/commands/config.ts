@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
 import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config/effect.ts'
@@ -13,6 +12,7 @@ import { replaceFile } from '../../profile/replace-file.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import { isImageInstall } from '../../system/programs/install.ts'
+import { isProgram, lookAt, placesOf } from '../../system/programs/look.ts'
 import { findProgram, readable } from '../../system/programs/program.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import { nearest } from '../../system/text/nearest.ts'
@@ -163,11 +163,13 @@ function warnOfMissing(context: Context, profile: string, dir: string): void {
   // Same PATH as in the gateway: our own directory comes first, and only once.
   const ours = join(context.install, 'bin')
   const path = [ours, ...own.split(':').filter((one) => one !== '' && one !== ours)].join(':')
-  const there = program.includes('/')
-    ? existsSync(resolve(dir, program))
-    : findProgram(program, { path, look: readable }) !== undefined
-  if (there) return
-  const where = program.includes('/') ? 'does not exist' : `was not found on PATH (${path})`
+  const seen = placesOf(program, { path, cwd: dir }).map(lookAt)
+  if (seen.some((one) => (program.includes('/') ? typeof one === 'object' : isProgram(one)))) return
+  const where = !program.includes('/')
+    ? `was not found on PATH (${path})`
+    : seen[0] === 'hidden'
+      ? 'lies in a directory that this user may not enter'
+      : 'does not exist'
   context.output.err(`hermes: warning: "${program}" ${where}, so the gateway of "${profile}" cannot start yet\n`)
 }
 

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../system/clock.ts'
 import { type ChildEnding, childEnding } from '../../system/native/child-ending.ts'
+import { lookAt, placesOf } from '../../system/programs/look.ts'
 import { signalName } from '../../system/signals.ts'
 import { type Agent, AgentError, cancelled, isAborted, type Question } from './agent.ts'
 import type { ProgramNative } from './pipes.ts'
@@ -204,8 +203,10 @@ function failureOf(name: string, facts: CommandFacts, ending: Ending, stderr: st
 function whyNotStarted({ argv, cwd, environment }: CommandFacts, { code, message }: NodeJS.ErrnoException): string {
   if (code !== 'ENOENT' && code !== 'EACCES') return message
   const [command = ''] = argv
-  const path = command.includes('/') ? [] : (environment.PATH ?? '').split(':')
-  // A directory on PATH that may not be searched makes EACCES of a program that is nowhere (execvp(3)).
-  const isNowhere = path.length > 0 && !path.some((dir) => existsSync(join(dir, command)))
-  return code === 'ENOENT' || isNowhere ? `no such program on PATH (or no directory ${cwd})` : 'it is not executable'
+  const seen = placesOf(command, { path: environment.PATH ?? '', cwd }).map(lookAt)
+  // A directory that may not be searched makes EACCES of a program that is nowhere (execvp(3)).
+  if (code === 'EACCES' && seen.some((one) => typeof one === 'object')) return 'it is not executable'
+  return command.includes('/') && seen[0] === 'hidden'
+    ? 'this user may not enter one of its directories'
+    : `no such program on PATH (or no directory ${cwd})`
 }

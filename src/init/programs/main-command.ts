@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { isProgram, lookAt, placesOf } from '../../system/programs/look.ts'
 import { isSubcommand } from '../../system/programs/subcommands.ts'
 
 /** Programs of older images that templates still put before the container's arguments. All they did, init does. */
@@ -20,7 +20,8 @@ export interface MainCommandFacts {
   readonly path: string
   /** The `hermes` of this install. */
   readonly hermes: string
-  readonly isProgram?: (file: string) => boolean
+  /** Whether a file can be run; another answer in tests. */
+  readonly canRun?: (file: string) => boolean
 }
 
 /**
@@ -32,21 +33,16 @@ export function mainCommand({
   hasTerminal,
   path,
   hermes,
-  isProgram = isExecutable,
+  canRun = (file) => isProgram(lookAt(file)),
 }: MainCommandFacts): readonly string[] {
   const [first] = argv
   if (first === undefined) return hasTerminal ? [hermes] : []
   if (first === 'hermes') return [hermes, ...argv.slice(1)]
   if (isSubcommand(first) || first.startsWith('-')) return [hermes, ...argv]
   if (first.includes('/')) return argv
-  const isOnPath = path.split(':').some((dir) => isProgram(join(dir === '' ? '.' : dir, first)))
+  const isOnPath = placesOf(first, { path, cwd: process.cwd() }).some(canRun)
   // For a word that is neither, `hermes` reports the error and exits with 2.
   return isOnPath ? argv : [hermes, ...argv]
-}
-
-function isExecutable(file: string): boolean {
-  const status = statSync(file, { throwIfNoEntry: false })
-  return status?.isFile() === true && (status.mode & 0o111) !== 0
 }
 
 /**
@@ -57,17 +53,23 @@ function isExecutable(file: string): boolean {
  */
 export function requireProgram(file: string): void {
   if (!file.includes('/')) return
-  const status = statSync(file, { throwIfNoEntry: false })
+  const seen = lookAt(file)
   const path = resolve(file)
-  if (status === undefined) {
+  if (seen === 'missing') {
     throw new HermesError('FAILED', `the main program ${path} does not exist`, {
       next: "check the first word after the image's name: the program must be in the image or in a mount",
       exitCode: EXIT.notFound,
     })
   }
-  if (isExecutable(file)) return
-  const mode = (status.mode & 0o7777).toString(8).padStart(4, '0')
-  const [what, next] = status.isFile()
+  if (seen === 'hidden') {
+    throw new HermesError('FAILED', `the main program ${path} cannot be reached`, {
+      next: `uid ${process.getuid?.()} may not enter one of its directories: start the container without --user, or put the program elsewhere`,
+      exitCode: EXIT.cannotExecute,
+    })
+  }
+  if (isProgram(seen)) return
+  const mode = (seen.mode & 0o7777).toString(8).padStart(4, '0')
+  const [what, next] = seen.isFile()
     ? [`not executable (mode ${mode})`, `run chmod +x on it, or start its interpreter: sh ${file}`]
     : ['no file', "the first word after the image's name must be a program"]
   throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotExecute })

@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs'
+import { chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { dockerCommand, gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
 
 test('without arguments it supervises until it is stopped, and ends with 0', async () => {
@@ -150,6 +150,51 @@ test.each([
     expect(stderr.split('\n').filter((line) => line.includes('error'))).toEqual([expect.stringMatching(says)])
   },
 )
+
+describe('a directory that the user of the container may not enter', () => {
+  /** With --user and a PATH that begins with such a directory. */
+  async function ended(...command: string[]): Promise<{ readonly code: number; readonly output: string }> {
+    using home = keptHome()
+    chownSync(home.path, 10_000, 10_000)
+    const env = { PATH: '/root/bin:/usr/local/bin:/usr/bin:/bin' }
+    await using box = await startContainer({ command, user: '10000:10000', env, home: home.path })
+    const code = await box.exit()
+    const { stdout, stderr } = await box.logs()
+    return { code, output: stdout + stderr }
+  }
+
+  test('hides no program behind it on PATH', async () => {
+    expect(await ended('echo', 'it runs')).toMatchObject({ code: 0, output: expect.stringContaining('it runs\n') })
+  })
+
+  test('does not make a program of an unknown word', async () => {
+    expect(await ended('frobnicate')).toMatchObject({
+      code: 2,
+      output: expect.stringContaining("unknown command 'frobnicate'"),
+    })
+  })
+
+  test('is the reason that is given for a main program in it', async () => {
+    const reason = 'the main program /root/program cannot be reached. uid 10000 may not enter one of its directories'
+    expect(await ended('/root/program')).toMatchObject({ code: 126, output: expect.stringContaining(reason) })
+  })
+
+  test('is the reason that is given for an agent in it', async () => {
+    await using box = await startContainer({ files: { 'config.yaml': 'agent: {command: [/root/agent]}\n' } })
+    await box.slot('gateway-default', () => true)
+    const { code, stderr } = await box.hermes('chat', '-q', 'hello')
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('/root/agent cannot be started: this user may not enter one of its directories')
+  })
+})
+
+test.each([
+  { what: 'name', word: 'x'.repeat(300), code: 2 },
+  { what: 'path', word: `/${'x'.repeat(300)}`, code: 127 },
+])('a first word that is too long for the $what of a file ends with $code', async ({ word, code }) => {
+  await using box = await startContainer({ command: [word] })
+  expect(await box.exit()).toBe(code)
+})
 
 test.each([
   { what: 'an interpreter that is not there', text: '#!/bin/sh\r\necho hello\r\n', mode: 0o755, code: 127 },

@@ -10,7 +10,7 @@ const facts = {
   hasTerminal: false,
   path: '/usr/bin:/bin',
   hermes: 'HERMES',
-  isProgram: (file: string) => file === '/bin/sh' || file === '/bin/status',
+  canRun: (file: string) => file === '/bin/sh' || file === '/bin/status',
 }
 
 describe('the meaning of the container’s arguments', () => {
