@@ -1,11 +1,11 @@
 /** The two gates, and what must hold for a request that changes something. Pure. */
 import { isIP } from 'node:net'
+import { sameText } from '../../system/text/same-text.ts'
 import { type Gate, hostName, isLoopback } from './gate.ts'
 import { meansApi, safeNext } from './next-path.ts'
 import { isPublic, loginList, type PublicList } from './public-paths.ts'
 import { forbidden, misdirected, RefusedRequest } from './refusals.ts'
 import type { RequestFacts } from './request-facts.ts'
-import { sameText } from './same-text.ts'
 
 export type OpenGate = Exclude<Gate, { kind: 'refused' }>
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { parsePasswordHash, passwordMatches } from '../../../system/password-hash.ts'
-import { sameText } from '../../gate/same-text.ts'
+import { sameText } from '../../../system/text/same-text.ts'
 import { misconfigured } from '../../settings/settings.ts'
 import type { PasswordProvider } from './provider.ts'
 

@@ -2,6 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** Digests have equal length, so the duration reveals nothing about the secret, not even its length. */
+/**
+ * Compares a text with a secret. Digests have equal length, so the duration reveals nothing about the secret, not even
+ * its length.
+ */
 export const sameText = (given: string | undefined, right: string): boolean =>
   given !== undefined && timingSafeEqual(digest(given), digest(right))
