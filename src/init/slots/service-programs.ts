@@ -10,6 +10,7 @@ import {
 import type { ServiceTable } from '../../services/table.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { describeEnding } from '../../slot/ending.ts'
+import { isDashboardVariable } from '../../system/dashboard-secrets.ts'
 import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'
 import { SIGNALS } from '../../system/signals.ts'
 import { encodeBytes } from '../../system/text/byte-text.ts'
@@ -21,9 +22,8 @@ import type { Pipes } from '../processes/pipes.ts'
 import { serviceView } from './service-views.ts'
 
 /** Variables of the dashboard: a reader of a service's environment must not be able to log in there. */
-const isSecret = (name: string): boolean => name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
 const withoutSecrets = (variables: Variables): Variables =>
-  Object.fromEntries(Object.entries(variables).filter(([name]) => !isSecret(name)))
+  Object.fromEntries(Object.entries(variables).filter(([name]) => !isDashboardVariable(name)))
 
 export interface ServiceProgramsOptions {
   readonly pipes: Pipes

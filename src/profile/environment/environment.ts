@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDashboardVariable } from '../../system/dashboard-secrets.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { readRegularBytes, readRegularFile } from '../../system/files/small-file.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
@@ -66,7 +67,8 @@ export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
   const variables = new Map<string, EnvironmentVariable>()
   for (const [source, values] of layers) {
     for (const [name, value] of Object.entries(values)) {
-      if (isOurs(name) || (facts.slot !== 'dashboard' && isDashboardSecret(name))) continue
+      // No gateway, and so no agent's tool, ever gets the secrets of the dashboard's log-in.
+      if (isOurs(name) || (facts.slot !== 'dashboard' && isDashboardVariable(name))) continue
       const problem = variableProblem(name, value, source === 'container')
       if (problem === undefined) variables.set(name, { name, value, source })
       else
@@ -96,10 +98,6 @@ function supervisorLayer(facts: SlotEnvironmentFacts, path: string): Variables {
     ...facts.supervisor,
   }
 }
-
-/** Secrets of the dashboard's log-in; no gateway, and so no agent's tool, ever gets them. */
-const isDashboardSecret = (name: string): boolean =>
-  name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
 
 /** One port, one API server: the container's settings are the default profile's. */
 const isApiServer = (name: string): boolean => name.startsWith('API_SERVER_')
