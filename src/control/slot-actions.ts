@@ -87,6 +87,9 @@ export const restartSlot = (
   return act(client, 'restart', gatewaySlot(profile), options, startMs + stopMs)
 }
 
+/** How each action is carried out, by its name. */
+export const SLOT_ACTIONS = { start: startSlot, stop: stopSlot, restart: restartSlot } as const
+
 /** Time that the profile's own settings allow for an action. */
 function allowance({ home }: Place, profile: string): { startMs: number; stopMs: number } {
   const { gateway } = loadConfig(`${profileDir(home, profile)}/config.yaml`).config

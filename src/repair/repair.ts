@@ -15,7 +15,7 @@ import {
   readFileSync,
   type Stats,
 } from 'node:fs'
-import { mountOf } from '../system/files/mounts.ts'
+import { mountOf, O_PATH } from '../system/files/mounts.ts'
 import {
   formerGid,
   isUsable,
@@ -26,8 +26,6 @@ import {
   SECRET_FILES,
 } from './known.ts'
 
-/** Not among Node's constants; the same on x86-64 and arm64. */
-const O_PATH = 0o10000000
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0 } = constants as typeof constants & { O_CLOEXEC?: number }
 
 export interface RepairFacts {

@@ -2,7 +2,9 @@
  * The result of the short-lived reader, as one JSON table for init. init checks it by hand because it loads no schema
  * library, and limits its size because it keeps it in memory.
  */
+
 import { LONGEST_MS, MAX_CHILDREN } from '../protocol/init.ts'
+import { isRecord } from '../system/text/record.ts'
 import { isServiceName, type ServicePrograms, type ServiceUser } from './definition.ts'
 
 /** Longest table init takes; 200 services of usual size need a tenth of it. */
@@ -37,8 +39,6 @@ export function parseServiceTable(text: string): ServiceTable | string {
   return { programs, rules, problems }
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 // No word and no variable of a process can contain NUL.
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= MAX_TEXT && !value.includes('\0')

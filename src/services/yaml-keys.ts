@@ -2,6 +2,7 @@
  * The keys of a service in /etc/hermes/services.yaml: accepted values and their meaning. The table in
  * docs/services.md is generated from it.
  */
+
 import { Cron } from 'croner'
 import {
   CHECK_SCHEMAS,
@@ -10,7 +11,6 @@ import {
   flag,
   giveUpAfter,
   hasOnly,
-  isMap,
   type Kind,
   mapSchema,
   oneOf,
@@ -22,6 +22,7 @@ import {
   whole,
   words,
 } from '../profile/config/kinds.ts'
+import { isRecord } from '../system/text/record.ts'
 import type { Dependency, Liveness } from './definition.ts'
 
 export interface ServiceKey<T> {
@@ -57,7 +58,7 @@ const dependencies: Kind<readonly Dependency[]> = {
       const isNames = value.every((name) => typeof name === 'string')
       return isNames ? value.map((name) => ({ name, until: 'ready' })) : undefined
     }
-    if (!isMap(value)) return undefined
+    if (!isRecord(value)) return undefined
     const all = Object.entries(value).map(([name, until]) => ({ name, until }))
     return all.every((one): one is Dependency => one.until === 'ready' || one.until === 'started') ? all : undefined
   },
@@ -75,7 +76,7 @@ const LIVENESS = { ...CHECK_SCHEMAS, every: SPAN.schema, timeout: SPAN.schema, f
 const liveness: Kind<Liveness> = {
   expected: `${CHECKS}, with every, timeout and failures`,
   read(value) {
-    if (!isMap(value) || !hasOnly(value, ...Object.keys(LIVENESS))) return undefined
+    if (!isRecord(value) || !hasOnly(value, ...Object.keys(LIVENESS))) return undefined
     const check = readCheck(value)
     const everyMs = SPAN.read(value.every ?? '10s')
     const timeoutMs = SPAN.read(value.timeout ?? '2s')
@@ -89,7 +90,7 @@ const liveness: Kind<Liveness> = {
 const restartDelay: Kind<{ readonly firstMs: number; readonly maxMs: number }> = {
   expected: '{first: a duration, max: a duration}',
   read(value) {
-    if (!isMap(value) || !hasOnly(value, 'first', 'max')) return undefined
+    if (!isRecord(value) || !hasOnly(value, 'first', 'max')) return undefined
     const firstMs = SPAN.read(value.first ?? '1s')
     const maxMs = SPAN.read(value.max ?? '60s')
     return firstMs && maxMs ? { firstMs, maxMs } : undefined

@@ -1,5 +1,5 @@
 import type { ControlClient } from '../../control/client.ts'
-import { type ActionOptions, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
+import { type ActionOptions, SLOT_ACTIONS, withSupervisor } from '../../control/slot-actions.ts'
 import type { GatewayBundle } from '../../gateway/program.ts'
 import { parseDurationMs } from '../../profile/config/kinds.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
@@ -128,7 +128,7 @@ async function action(context: Context, input: Input, verb: Verb): Promise<Outco
   const startedAtMs = context.clock.nowMs()
   const result = await withSupervisor(context, (client) =>
     sayingFirstDeath(context, client, gatewaySlot(name), verb, options, () =>
-      perform[verb](context, client, name, options),
+      SLOT_ACTIONS[verb](context, client, name, options),
     ),
   )
   return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
@@ -165,8 +165,6 @@ async function sayingFirstDeath<T>(
   }
 }
 
-const perform = { start: startSlot, stop: stopSlot, restart: restartSlot }
-
 /** `gateway-coder: up, pid 312 (1.2 s)` */
 export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: number): string {
   const pid = slot.pid === undefined ? '' : `, pid ${slot.pid}`
@@ -189,7 +187,7 @@ async function someActions(
       profiles.map(async (profile) => {
         const slot = gatewaySlot(profile)
         try {
-          const result = await perform[verb](context, client, profile, options)
+          const result = await SLOT_ACTIONS[verb](context, client, profile, options)
           return { slot, ok: true, text: resultLine(verb, result, context.clock.nowMs() - startedAtMs), result }
         } catch (error) {
           if (!(error instanceof HermesError)) throw error

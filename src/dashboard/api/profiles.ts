@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { addProfile, requireVolume } from '../../control/profile-actions.ts'
-import { act, noSuchSlot, restartSlot, startSlot, stopSlot, withSupervisor } from '../../control/slot-actions.ts'
+import { act, noSuchSlot, SLOT_ACTIONS, withSupervisor } from '../../control/slot-actions.ts'
 import { removeProfileAndWorkers } from '../../kanban/dispatch/profile-removal.ts'
 import { readActiveProfile } from '../../profile/active.ts'
 import { ConfigCache, configProblemText, loadConfig } from '../../profile/config/config.ts'
@@ -16,7 +16,6 @@ import { type ApiFacts, askStatus } from './facts.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
 const HELPER_TIMEOUT_MS = 75_000
-const perform = { start: startSlot, stop: stopSlot, restart: restartSlot }
 
 export function profileHandlers(
   facts: ApiFacts,
@@ -72,7 +71,9 @@ export function profileHandlers(
     },
     gateway: async ({ params, body }) => {
       const { name } = named(params)
-      const done = await withSupervisor(facts, (client) => perform[body.action](facts, client, name, { wait: false }))
+      const done = await withSupervisor(facts, (client) =>
+        SLOT_ACTIONS[body.action](facts, client, name, { wait: false }),
+      )
       return { status: 200, body: done }
     },
     slot: async ({ params, body }) => {

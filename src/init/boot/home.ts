@@ -3,6 +3,7 @@
  * user may put a link or another directory in its place before any boot; that must not decide what root opens and
  * gives away.
  */
+
 import {
   chmodSync,
   closeSync,
@@ -19,16 +20,12 @@ import { dirname, join } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { isKnownName } from '../../repair/known.ts'
 import { HermesError } from '../../system/errors.ts'
-import { mountOf } from '../../system/files/mounts.ts'
+import { mountOf, O_PATH } from '../../system/files/mounts.ts'
+import { GROUP_OR_OTHERS_WRITE, MAX_LINKS, partsOf } from '../../system/files/trust.ts'
 import { orAsRuntimeUser } from '../facts/as-runtime-user.ts'
 import type { InitFacts } from '../facts/facts.ts'
 
-/** Missing from Node's constants; the same on x86-64 and arm64. */
-const O_PATH = 0o10000000
 const { O_DIRECTORY, O_NOFOLLOW } = constants
-/** As many links as the kernel follows (path_resolution(7)). */
-const MAX_LINKS = 40
-const GROUP_OR_OTHERS_WRITE = 0o022
 
 /** Directories of programs that root runs, and of their configuration; nothing below them can be a volume. */
 const ROOTS_OWN = [
@@ -166,8 +163,6 @@ function walk(path: string, dropped: boolean, opened: number[]): Place & { reado
   }
   return { ...at, parent }
 }
-
-const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
 
 /** Accepts only names of a volume: otherwise it is another user's directory, moved here or named by mistake. */
 function refuseForeignFiles(fd: number, path: string, uid: number): void {

@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { isThere } from '../../system/files/directory.ts'
 
 /** Entries that the supervisor keeps in a slot's directory, where s6's tools look for them when called with `.`. */
 const OF_THE_SLOT = ['supervise', 'event', 'down']
@@ -36,4 +37,3 @@ function link(target: string, path: string): void {
 }
 
 const isService = (dir: string): boolean => isThere(join(dir, 'run'))
-const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import type { SignalName } from '../../system/signals.ts'
-import { CONFIG_KEYS, type ConfigProblem, type ConfigValues, defaultValues, type Ready } from './keys.ts'
+import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type Ready } from './keys.ts'
 import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
 
@@ -111,7 +111,7 @@ export function parseConfig(text: string, file: string): LoadedConfig {
  */
 function firstOf(problems: readonly ConfigProblem[], file: string): readonly ConfigProblem[] {
   if (problems.length <= MAX_PROBLEMS) return problems
-  const isKnown = ({ key }: ConfigProblem): boolean => Object.hasOwn(CONFIG_KEYS, key)
+  const isKnown = ({ key }: ConfigProblem): boolean => isConfigKey(key)
   let room = MAX_PROBLEMS - problems.filter(isKnown).length
   const told = problems.filter((problem) => isKnown(problem) || room-- > 0)
   const more = problems.length - told.length

@@ -157,6 +157,8 @@ export type ConfigKey = keyof typeof CONFIG_KEYS
 /** The value in force of every key. */
 export type ConfigValues = { readonly [K in ConfigKey]: (typeof CONFIG_KEYS)[K]['value'] }
 
+export const isConfigKey = (key: string): key is ConfigKey => Object.hasOwn(CONFIG_KEYS, key)
+
 export const configKeys = (): readonly ConfigKey[] => Object.keys(CONFIG_KEYS) as ConfigKey[]
 
 export const defaultValues = (): ConfigValues =>

@@ -2,9 +2,11 @@
  * The kinds of value in config.yaml and services.yaml. Each kind has one check, a description of the accepted values,
  * and a schema for editors.
  */
+
 import { LONGEST_MS } from '../../protocol/init.ts'
 import { parseAddress } from '../../system/net/address.ts'
 import { parseSignal, type SignalName } from '../../system/signals.ts'
+import { isRecord } from '../../system/text/record.ts'
 
 /** JSON Schema, draft 2020-12. */
 export type Schema = { readonly [keyword: string]: unknown }
@@ -56,8 +58,6 @@ const MAX_FD = 63
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 const URL_START = /^https?:\/\//
 
-export const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 export const hasOnly = (value: Record<string, unknown>, ...names: readonly string[]): boolean =>
   Object.keys(value).every((name) => names.includes(name))
 
@@ -169,7 +169,7 @@ function readWords(value: unknown): readonly string[] | undefined {
 export const variables: Kind<Readonly<Record<string, string>>> = {
   expected: 'names and texts such as {PORT: "8080"}',
   read(value) {
-    if (!isMap(value)) return undefined
+    if (!isRecord(value)) return undefined
     const entries = Object.entries(value).map(([name, one]) => [name, readScalar(one)] as const)
     const sound = entries.every(([name, one]) => VARIABLE.test(name) && one !== undefined)
     return sound ? Object.fromEntries(entries as readonly (readonly [string, string])[]) : undefined
@@ -213,12 +213,12 @@ export const ready = <W extends string>(unannounced: W): Kind<{ readonly by: W }
       ...Object.entries(CHECK_SCHEMAS).map(([name, schema]) => mapSchema({ [name]: schema }, name)),
     ],
   },
-  whyNot: (value) => (isMap(value) && typeof value.log === 'string' ? whyNoPattern(value.log) : undefined),
+  whyNot: (value) => (isRecord(value) && typeof value.log === 'string' ? whyNoPattern(value.log) : undefined),
   converted: true,
 })
 
 function readAnnouncement(value: unknown): Announcement | undefined {
-  if (!isMap(value) || Object.keys(value).length !== 1) return undefined
+  if (!isRecord(value) || Object.keys(value).length !== 1) return undefined
   if (value.fd !== undefined) {
     const fd = readWhole(value.fd, 3, MAX_FD)
     return fd === undefined ? undefined : { by: 'fd', fd }
@@ -243,7 +243,7 @@ function whyNoPattern(source: string): string | undefined {
 export const giveUpAfter: Kind<GiveUpAfter> = {
   expected: '{deaths: 1 to 100, within: a duration}',
   read(value) {
-    if (!isMap(value) || !hasOnly(value, 'deaths', 'within')) return undefined
+    if (!isRecord(value) || !hasOnly(value, 'deaths', 'within')) return undefined
     const deaths = readWhole(value.deaths, 1, 100)
     const withinMs = parseDurationMs(value.within)
     return deaths !== undefined && withinMs ? { deaths, withinMs } : undefined
@@ -255,7 +255,7 @@ const OPENAI_KEY = 'OPENAI_API_KEY'
 export const openAi: Kind<OpenAiEndpoint> = {
   expected: '{base_url: a URL, model: a name, api_key_env: name of a variable}',
   read(value) {
-    if (!isMap(value) || !hasOnly(value, 'base_url', 'model', 'api_key_env')) return undefined
+    if (!isRecord(value) || !hasOnly(value, 'base_url', 'model', 'api_key_env')) return undefined
     const { base_url, model, api_key_env = OPENAI_KEY } = value
     const baseUrl = readUrl(base_url)
     if (baseUrl === undefined || typeof model !== 'string' || model === '') return undefined

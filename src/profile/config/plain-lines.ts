@@ -4,7 +4,7 @@
  * half a millisecond for each further one, and the memory of its code. In doubt nothing is read here, and the parser
  * decides: it alone reports problems.
  */
-import { CONFIG_KEYS, type ConfigKey, type ConfigValues, configKeys, defaultValues } from './keys.ts'
+import { CONFIG_KEYS, type ConfigValues, configKeys, defaultValues, isConfigKey } from './keys.ts'
 import type { Kind } from './kinds.ts'
 
 interface Section {
@@ -45,7 +45,7 @@ export function readPlainLines(text: string): ConfigValues | undefined {
     if (seen.has(key)) return undefined
     seen.add(key)
     begun = undefined
-    if (isKey(key)) {
+    if (isConfigKey(key)) {
       const value = isEmpty ? CONFIG_KEYS[key].value : settingOf(CONFIG_KEYS[key].kind, written)
       if (value === undefined) return undefined
       values[key] = value
@@ -57,7 +57,6 @@ export function readPlainLines(text: string): ConfigValues | undefined {
   return values as unknown as ConfigValues
 }
 
-const isKey = (key: string): key is ConfigKey => Object.hasOwn(CONFIG_KEYS, key)
 const isSection = (prefix: string): boolean => configKeys().some((key) => key.startsWith(prefix))
 
 /**

@@ -8,6 +8,7 @@ import {
   type ConfigValues,
   configKeys,
   defaultValues,
+  isConfigKey,
 } from './keys.ts'
 import { findOrphan } from './orphans.ts'
 import { isEmpty, nameOf, readYamlText, type Verdict, type YamlText } from './yaml-document.ts'
@@ -24,7 +25,7 @@ export function readValues(text: string, file: string): ReadValues {
   const yaml = readYamlText(text)
   const read = 'fault' in yaml ? nothing({ file, key: '', ...yaml.fault }) : readKeys(yaml, file)
   const isPuzzling = ({ key, line }: ConfigProblem): boolean =>
-    key === '' ? line !== undefined : !(key.includes('.') || isKey(key) || isSection(key))
+    key === '' ? line !== undefined : !(key.includes('.') || isConfigKey(key) || isSection(key))
   const orphan = read.problems.some(isPuzzling) ? findOrphan(text) : undefined
   if (orphan === undefined) return read
   const { line, key, parent } = orphan
@@ -51,7 +52,7 @@ function readKeys(yaml: YamlText, file: string): ReadValues {
       continue
     }
     const { value } = verdict
-    const least = isKey(key) ? CONFIG_KEYS[key].kind.least : undefined
+    const least = isConfigKey(key) ? CONFIG_KEYS[key].kind.least : undefined
     const counts = typeof value === 'number' && least !== undefined && value < least
     values[key] = counts ? least : value
     set.add(key as ConfigKey)
@@ -74,7 +75,6 @@ interface Found {
   readonly pair: Pair
 }
 
-const isKey = (key: string): key is ConfigKey => Object.hasOwn(CONFIG_KEYS, key)
 const isSection = (key: string): boolean => configKeys().some((known) => known.startsWith(`${key}.`))
 
 /**
@@ -91,7 +91,7 @@ function* leaves(map: YAMLMap, prefix: string): Generator<Found> {
 
 /** @returns undefined: the file leaves the key at its default */
 function judge(key: string, { value: node }: Pair, yaml: YamlText, hint: boolean): Verdict | undefined {
-  if (isKey(key)) {
+  if (isConfigKey(key)) {
     const { kind, value: fallback } = CONFIG_KEYS[key]
     const verdict = isEmpty(node) ? undefined : yaml.judge(kind, node)
     const isNull = verdict === undefined || ('message' in verdict && verdict.got === null)

@@ -2,12 +2,11 @@ import { closeSync, constants, promises } from 'node:fs'
 import { join } from 'node:path'
 import { hasCode } from '../../system/error-code.ts'
 import { HermesError } from '../../system/errors.ts'
-import { makeDirectory } from '../../system/files/directory.ts'
+import { isThere, makeDirectory } from '../../system/files/directory.ts'
 import { syncDirectory, writeNewFile } from '../../system/files/replace-file.ts'
 import { openRegular, readRegularFile, UnreadableFile } from '../../system/files/small-file.ts'
 import { homePaths, profileDir } from '../../system/paths.ts'
 import { MAX_CONFIG_BYTES } from '../config/config.ts'
-import { isMissing, isThere } from '../files.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
 import { replaceFile } from '../replace-file.ts'
 import { inside, type Progress, removeTree, stagingName, sweepLeftovers, unlessMissing, working } from './staging.ts'
@@ -85,7 +84,7 @@ async function refuseExisting(dir: string, name: string): Promise<void> {
   try {
     await promises.lstat(dir)
   } catch (error) {
-    if (isMissing(error)) return
+    if (hasCode(error, 'ENOENT')) return
     throw error
   }
   throw existsAlready(name, dir)

@@ -1,11 +1,10 @@
 import { promises } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
-import { makeDirectory } from '../../system/files/directory.ts'
+import { isThere, makeDirectory } from '../../system/files/directory.ts'
 import { randomTag, syncDirectory } from '../../system/files/replace-file.ts'
 import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
 import { readActiveProfile, writeActiveProfile } from '../active.ts'
-import { isThere } from '../files.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
 import { type Progress, removeTree, stagingName, working } from './staging.ts'
 

@@ -5,9 +5,9 @@
 
 import { promises, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { hasCode } from '../../system/error-code.ts'
 import { randomTag } from '../../system/files/replace-file.ts'
 import { isZombie, readProcess } from '../../system/programs/proc.ts'
-import { isMissing } from '../files.ts'
 
 /** Called for each file that was copied or removed. */
 export type Progress = (bytes: number) => void
@@ -86,5 +86,5 @@ export async function removeTree(path: Buffer, progress?: Progress): Promise<voi
 export const inside = (dir: Buffer, name: Buffer): Buffer => Buffer.concat([dir, Buffer.from('/'), name])
 
 export function unlessMissing(error: unknown): undefined {
-  if (!isMissing(error)) throw error
+  if (!hasCode(error, 'ENOENT')) throw error
 }

@@ -11,7 +11,7 @@ import {
   type Request,
 } from '../../protocol/control.ts'
 import { isSlotKey } from '../../protocol/init.ts'
-import { SIGNALS, type SignalName } from '../../system/signals.ts'
+import { isSignal, type SignalName } from '../../system/signals.ts'
 
 const text = (maxLength: number) => z.string().check(z.maxLength(maxLength))
 const slot = z.custom<string>(isSlotKey, 'expected a slot name such as "gateway-default"')
@@ -30,10 +30,7 @@ const variables = z.record(
   z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a variable name')),
   text(131_072).check(z.regex(/^[^\0]*$/, 'expected text without NUL')),
 )
-const signal = z.custom<SignalName>(
-  (value) => typeof value === 'string' && Object.hasOwn(SIGNALS, value),
-  'expected a signal name without SIG, such as "TERM"',
-)
+const signal = z.custom<SignalName>(isSignal, 'expected a signal name without SIG, such as "TERM"')
 const timeoutMs = z.number().check(z.minimum(0), z.maximum(MAX_WAIT_MS))
 
 const head = <O extends Op>(op: O) => ({

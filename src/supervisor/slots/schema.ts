@@ -5,6 +5,7 @@
 
 import type { Slot } from '../../slot/slot.ts'
 import { isSignal } from '../../system/signals.ts'
+import { isRecord } from '../../system/text/record.ts'
 
 type Check = (value: unknown) => boolean
 /** A key that ends in `?` may be missing. */
@@ -30,8 +31,6 @@ const listOf =
   (check: Check): Check =>
   (value) =>
     Array.isArray(value) && value.every(check)
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The first key with an invalid value; undefined: none. */
 function wrongKey(value: unknown, shape: Shape): string | undefined {

@@ -1,4 +1,4 @@
-import { type Dirent, mkdirSync, opendirSync, statSync } from 'node:fs'
+import { type Dirent, lstatSync, mkdirSync, opendirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
@@ -66,3 +66,6 @@ export class FirstInOrder<T> {
     this.first.splice(place, 0, one)
   }
 }
+
+/** Also true for a link that leads nowhere. @throws the error of the file system, where it cannot be known */
+export const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 
 /** Missing from Node's constants; the same on x86-64 and arm64. */
-const O_PATH = 0o10000000
+export const O_PATH = 0o10000000
 
 /** One line of /proc/self/mountinfo (proc_pid_mountinfo(5)). */
 export interface Mount {

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 import { isReadOnlyHere } from './mounts.ts'
 
 /** As many links as the kernel follows (path_resolution(7)). */
-const MAX_LINKS = 40
-const GROUP_OR_OTHERS_WRITE = 0o022
+export const MAX_LINKS = 40
+export const GROUP_OR_OTHERS_WRITE = 0o022
 
 /** A problem with a file, for the person who can correct it. */
 export interface Fault {
@@ -17,7 +17,8 @@ export interface Fault {
 
 export type Trusted = { readonly real: string; readonly status: Stats } | { readonly fault: Fault }
 
-const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
+/** The names on a path; `..` is one of them. */
+export const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
 
 /** Checks a file or directory, by itself, for changes by untrusted users. */
 type Rule = (path: string, status: Stats) => Fault | undefined

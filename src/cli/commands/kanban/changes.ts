@@ -11,9 +11,8 @@ import { EXIT, HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
-import { actorOf, assigneeOption, BOARD, onBoard, timeOption } from './shared.ts'
+import { actorOf, assigneeOption, BOARD, ID, onBoard, timeOption } from './shared.ts'
 
-const ID: ArgumentSpec = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' }
 const PROFILE: ArgumentSpec = { name: 'PROFILE', help: 'new assignee', kind: 'optional' }
 const LANE: OptionSpec = {
   long: '--lane',

@@ -11,9 +11,8 @@ import { plainText } from '../../../system/text/foreign-text.ts'
 import type { Command, Input } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
-import { BOARD, dispatchBase, onBoard, onBoardIfAny, wholeOption } from './shared.ts'
+import { BOARD, dispatchBase, ID, onBoard, onBoardIfAny, wholeOption } from './shared.ts'
 
-const ID = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' } as const
 const NO_SUPERVISOR = { [EXIT.noSupervisor]: 'the supervisor is not running' }
 
 export const DISPATCH_COMMANDS: readonly Command[] = [

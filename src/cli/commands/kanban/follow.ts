@@ -11,9 +11,8 @@ import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { printLogs } from '../logs.ts'
 import { eventLine } from './render.ts'
-import { BOARD, onBoard, wholeOption } from './shared.ts'
+import { BOARD, ID, onBoard, wholeOption } from './shared.ts'
 
-const ID = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' } as const
 const LINES = { long: '--lines', short: '-n', value: 'N', help: 'start with the last N events; default: 20' } as const
 const ONCE = { long: '--no-follow', help: 'exit after the existing events' } as const
 const DETAILS = 'With --json, print one JSON object per line; with --no-follow as well, one JSON array.'

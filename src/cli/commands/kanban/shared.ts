@@ -9,7 +9,7 @@ import { chosenBoard } from '../../../kanban/store/current.ts'
 import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/store/places.ts'
 import { parseDurationMs } from '../../../profile/config/kinds.ts'
 import { HermesError } from '../../../system/errors.ts'
-import { type Input, type OptionSpec, textOption } from '../../context/command.ts'
+import { type ArgumentSpec, type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import { type Context, warnOn } from '../../context/context.ts'
 import { dispatcherFacts } from '../../context/dispatcher-facts.ts'
 
@@ -18,6 +18,8 @@ export const BOARD: OptionSpec = {
   value: 'SLUG',
   help: 'name of the board; default: HERMES_KANBAN_BOARD, else the board chosen with boards use',
 }
+
+export const ID: ArgumentSpec = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' }
 
 export const slugOf = (context: Context, input: Input): string =>
   chosenBoard(context.home, textOption(input, 'board'), context.env.HERMES_KANBAN_BOARD)

@@ -30,6 +30,7 @@ import {
   assigneeOption,
   BOARD,
   durationOption,
+  ID,
   LIMIT,
   limitOf,
   onBoard,
@@ -37,8 +38,6 @@ import {
   timeOption,
   wholeOption,
 } from './shared.ts'
-
-const ID = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' } as const
 
 export const TASK_COMMANDS: readonly Command[] = [
   {
