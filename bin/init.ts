@@ -1,19 +1,13 @@
-// PID 1.
+// PID 1. Small, so that the supervisor's Node starts early: the two load beside each other.
 import { dirname } from 'node:path'
-import { endCopy, givenEnvironment } from '../src/init/facts/environment.ts'
-import { runInit } from '../src/init/run.ts'
+import { begin } from '../src/init/early.ts'
+import { loadNative } from '../src/system/native/native-libc.ts'
 
-const argv = process.argv.slice(2)
-const foreground = argv[0] === '--foreground'
+// This bundle lies in lib/.
+const install = dirname(__dirname)
 
-const env = foreground ? process.env : givenEnvironment(process.env)
-// The wrapper's fork has passed on the environment; it may have ended already.
-if (!foreground && process.env.HERMES_ENVIRON_OF) endCopy(Number(process.env.HERMES_ENVIRON_OF))
-
-void runInit({
-  // This bundle lies in lib/.
-  install: dirname(__dirname),
-  foreground,
-  argv: foreground ? argv.slice(1) : argv,
-  env,
+loadNative().then((native) => {
+  const early = begin(native, install)
+  const { runInit } = require('#bundle/boot.cjs') as typeof import('./bundles/boot.ts')
+  return runInit(early, install, process.argv.slice(2))
 })

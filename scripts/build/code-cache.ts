@@ -91,7 +91,7 @@ async function work(lib: string, home: string): Promise<void> {
     await hermes('profile', 'create', 'other', '--start')
     const pid = init.pid ?? 0
     for (const one of [pid, ...childrenOf(pid)]) process.kill(one, 'SIGUSR2')
-    const staying = ['init', 'supervisor', 'gateway'].map((name) => join(lib, `${name}.cache`))
+    const staying = ['init', 'boot', 'supervisor', 'gateway'].map((name) => join(lib, `${name}.cache`))
     await until(`${staying.join(', ')}`, () => staying.every((file) => existsSync(file)))
     // Each adds to what the one before has written.
     for (const words of [

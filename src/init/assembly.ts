@@ -8,7 +8,6 @@ import type { MachineClock } from '../system/clock.ts'
 import { partSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Level } from '../system/level.ts'
-import type { ConsoleSink } from '../system/native/console-sink.ts'
 import type { Native } from '../system/native/native.ts'
 import { homePaths } from '../system/paths.ts'
 import { isImageInstall } from '../system/programs/install.ts'
@@ -33,18 +32,19 @@ import type { OwnConsole } from './processes/own-console.ts'
 import { Pipes } from './processes/pipes.ts'
 import { Processes } from './processes/processes.ts'
 import { Reaper } from './processes/reaper.ts'
+import type { SpawnedLinked } from './processes/spawn-linked.ts'
 import { DASHBOARD_DIR, DashboardMemory } from './programs/dashboard-memory.ts'
 import { DashboardProgram } from './programs/dashboard-program.ts'
 import { isDashboard } from './programs/main-command.ts'
 import { MainProgram } from './programs/main-program.ts'
 import { SupervisorMemory } from './programs/supervisor-memory.ts'
 import { type SupervisorListener, SupervisorProcess } from './programs/supervisor-process.ts'
+import { type Inherited, supervisorProgram, supervisorStart } from './programs/supervisor-program.ts'
 import { type Gates, Shutdown, type StoppedParts } from './shutdown.ts'
 import { Children } from './slots/children.ts'
 import { LogFifos } from './slots/log-fifos.ts'
 import { ServicePrograms } from './slots/service-programs.ts'
 import { SlotLimits } from './slots/slot-limits.ts'
-import { supervisorCommand } from './supervisor-command.ts'
 
 export interface InitParts {
   readonly options: InitOptions
@@ -52,8 +52,9 @@ export interface InitParts {
   readonly native: Native
   readonly clock: MachineClock
   readonly own: OwnConsole
-  readonly stdout: ConsoleSink
-  readonly stderr: ConsoleSink
+  readonly inherited: Inherited
+  /** The first supervisor, which waits for its orders. */
+  readonly supervisor: SpawnedLinked | undefined
 }
 
 /** Parts that every other part may use. */
@@ -71,7 +72,7 @@ export function makeBase(
   const initLog = new InitLog(own, later.supervisor)
   const log = (level: Level, text: string): void => initLog.log(level, text)
   const warn = (text: string): void => log('warn', text)
-  const directories = makeDirectories(options, facts, native)
+  const directories = makeDirectories(options, facts, native, given.inherited.control)
   const { paths } = directories.run
   const container = (): Variables => readEnvironment(paths.environmentDir)
   const hasHooks = !options.foreground
@@ -101,8 +102,8 @@ export function makeSupervisor(
   { given, directories, processes, warn }: BaseParts,
   later: { readonly listener: () => SupervisorListener },
 ) {
-  const { options, facts, native, clock, stdout, stderr } = given
-  const { run, control } = directories
+  const { options, facts, native, clock, inherited } = given
+  const { run, controlProblem } = directories
   const health = new HealthFile(run.paths.health)
   const memory = new SupervisorMemory({ dir: run.paths.slotStates, warn })
   const { install, foreground, argv } = options
@@ -110,17 +111,16 @@ export function makeSupervisor(
     clock,
     native,
     processes,
-    command: supervisorCommand({
-      install,
+    program: supervisorProgram(install, inherited),
+    start: supervisorStart({
       foreground,
       argv,
       facts,
-      run,
-      stdout,
-      stderr,
-      ...(typeof control === 'number' && { controlFd: control }),
-      env: { PATH: SAFE_PATH, ...namesOf(facts.identity) },
+      run: { runDir: run.paths.runDir, layout: run.layout },
+      ...inherited,
+      listens: controlProblem === undefined,
     }),
+    ...(given.supervisor !== undefined && { first: given.supervisor }),
     listener: later.listener,
     remember: (message) => memory.take(message),
     isStopped,

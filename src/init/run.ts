@@ -4,13 +4,14 @@ import { hasCode } from '../system/error-code.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
-import { loadNative } from '../system/native/native-libc.ts'
+import type { Early } from './early.ts'
 import { killingAs } from './facts/as-runtime-user.ts'
+import { endCopy, givenEnvironment } from './facts/environment.ts'
 import { gatherFacts, type InitFacts, type InitOptions } from './facts/facts.ts'
 import { canGiveFiles } from './facts/identity.ts'
 import { withoutNpm } from './facts/user-environment.ts'
 import { Init } from './init.ts'
-import { OwnConsole, openSink, widen } from './processes/own-console.ts'
+import { OwnConsole } from './processes/own-console.ts'
 import { withoutForwarders } from './programs/main-command.ts'
 
 const OLDEST_NODE = 24
@@ -22,16 +23,19 @@ const OUT_OF_DESCRIPTORS =
 const isOutOfDescriptors = (error: unknown): boolean =>
   error instanceof Error && (hasCode(error, 'EMFILE', 'ENFILE') || isOutOfDescriptors(error.cause))
 
-/** Starts init; resolves when the boot is done. Ends the process itself. */
-export async function runInit(given: InitOptions): Promise<void> {
-  const options = given.foreground
-    ? { ...given, env: withoutNpm(given.env) }
-    : { ...given, argv: withoutForwarders(given.argv) }
-  const { native, problem } = await loadNative()
+/**
+ * Starts init; resolves when the boot is done. Ends the process itself.
+ * @param install the directory that holds `lib`
+ * @param words arguments of the wrapper
+ */
+export async function runInit(
+  { native, problem, inherited, supervisor }: Early,
+  install: string,
+  words: readonly string[],
+): Promise<void> {
+  const options = readOptions(install, words)
   const clock = systemClock()
-  // Before root is dropped: afterwards they could not be opened.
-  const [stdout, stderr] = [openSink(1), openSink(2)]
-  widen(stdout, native)
+  const { stderr } = inherited
   const { LOG_FORMAT, S6_VERBOSITY } = options.env
   const own = new OwnConsole({
     sink: stderr,
@@ -58,11 +62,20 @@ export async function runInit(given: InitOptions): Promise<void> {
     if (problem !== undefined) own.line('error', problem)
     const facts = settle(gatherFacts(options), options, native)
     const runtimeUser = facts.dropped ? facts.identity : undefined
-    const init = new Init({ options, facts, native: killingAs(runtimeUser, native), clock, own, stdout, stderr })
+    const init = new Init({ options, facts, native: killingAs(runtimeUser, native), clock, own, inherited, supervisor })
     await init.boot()
   } catch (error) {
     fail(error)
   }
+}
+
+function readOptions(install: string, words: readonly string[]): InitOptions {
+  const [first, ...argv] = words
+  if (first === '--foreground') return { install, foreground: true, argv, env: withoutNpm(process.env) }
+  const env = givenEnvironment(process.env)
+  // The wrapper's fork has passed on the environment; it may have ended already.
+  if (process.env.HERMES_ENVIRON_OF) endCopy(Number(process.env.HERMES_ENVIRON_OF))
+  return { install, foreground: false, argv: withoutForwarders(words), env }
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Facts that init passes to the supervisor at its start. */
 import type { ConsoleSink } from '../system/native/console-sink.ts'
 
-/** The supervisor's only argument, as JSON. File descriptors are inherited. */
+/** The first line that the supervisor reads, as JSON. File descriptors are inherited. */
 export interface SupervisorStart {
   readonly protocolFd: number
   /** Listening control socket, bound by init; absent when it could not be made. */

@@ -20,8 +20,8 @@ export interface Directories {
   /** Reason why the home does not have the requested mode. */
   readonly modeProblem?: string
   readonly run: RunDirectory
-  /** The listening control socket, or one line with the reason why there is none. */
-  readonly control: number | string
+  /** Reason why the control socket does not listen. */
+  readonly controlProblem?: string
   /** Only in the image. */
   readonly exitCode?: ExitCodeFile
 }
@@ -35,6 +35,7 @@ export function makeDirectories(
   { env, foreground, install }: Pick<InitOptions, 'env' | 'foreground' | 'install'>,
   facts: InitFacts,
   native: Pick<Native, 'tryLock' | 'listenUnix'>,
+  controlFd: number | undefined,
 ): Directories {
   const { home, uid, identity, dropped, environment, homeMode } = facts
   const owner = dropped ? identity : undefined
@@ -47,11 +48,12 @@ export function makeDirectories(
   storeEnvironment(paths.environmentDir, partSecrets(environment).open)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)
+  const controlProblem = listenForClients(native, { path: paths.controlSocket, fd: controlFd, owner })
   return {
     home: opened,
     ...(modeProblem !== undefined && { modeProblem }),
     run,
-    control: listenForClients(native, paths.controlSocket, owner),
+    ...(controlProblem !== undefined && { controlProblem }),
     ...(run.layout === 'image' && { exitCode: ExitCodeFile.make({ install, owner }) }),
   }
 }

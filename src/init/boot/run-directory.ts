@@ -265,21 +265,25 @@ export function writeIdentity(path: string, identity: RuntimeIdentity): void {
 export const writeInitPid = (path: string): void => writeFileSync(path, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
 
 /**
- * Opens the listening control socket. init binds it, so a client that connects while the supervisor is down waits for
+ * Makes the control socket listen. init holds it, so a client that connects while the supervisor is down waits for
  * the next one. It belongs to root, with the runtime user's group: an owner could close it to everyone by chmod.
- * @returns the fd, or one line with the reason why there is none
+ * @param fd of `Native.unixSocket`
+ * @returns one line with the reason when it does not listen
  */
 export function listenForClients(
   native: Pick<Native, 'listenUnix'>,
-  path: string,
-  owner: RuntimeIdentity | undefined,
-): number | string {
+  {
+    path,
+    fd,
+    owner,
+  }: { readonly path: string; readonly fd: number | undefined; readonly owner: RuntimeIdentity | undefined },
+): string | undefined {
   const BACKLOG = 512
   try {
-    const fd = native.listenUnix(path, BACKLOG)
+    native.listenUnix(path, BACKLOG, fd)
     chmodSync(path, 0o660)
     if (owner !== undefined) lchownSync(path, process.getuid?.() ?? 0, owner.gid)
-    return fd
+    return undefined
   } catch (error) {
     if (!(error instanceof NativeError || error instanceof RangeError)) throw error
     return `there is no control socket at ${path} (${error.message}); hermes commands cannot reach this supervisor`

@@ -1,18 +1,24 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { Socket } from 'node:net'
 import type { Ending } from '../../slot/ending.ts'
 import { hasCode } from '../../system/error-code.ts'
 import { type ChildEnding, childEnding, endingOf } from '../../system/native/child-ending.ts'
 import type { Native, NativeError, SpawnedProgram } from '../../system/native/native.ts'
 import { signalName } from '../../system/signals.ts'
+import { type SpawnedLinked, spawnLinked, withDescriptor } from './spawn-linked.ts'
 
-type ProcessCalls = Pick<Native, 'openProcess' | 'waitStatus' | 'spawn' | 'reap' | 'peekEndedChild'>
+type ProcessCalls = Pick<Native, 'openProcess' | 'waitStatus' | 'spawn' | 'socketPair' | 'reap' | 'peekEndedChild'>
 
 /** A program init has started; its pid is known, because a failed start is an error. */
 export interface Spawned {
   readonly pid: number
   /** Resolves when wait(2) has reported its end; never rejects. */
   readonly ended: Promise<Ending>
+}
+
+export interface Linked extends Spawned {
+  readonly socket: Socket
 }
 
 export interface Started extends Spawned {
@@ -44,12 +50,34 @@ export class Processes {
    * @throws Error with the reason when the program could not be started (no such file, no more processes)
    */
   async spawn(program: SpawnedProgram): Promise<Spawned> {
-    const pid = this.#spawnNow(program)
-    if (pid === undefined) return this.#startAsSpawned(program)
-    return {
-      pid,
-      ended: new Promise((resolve) => this.#spawned.set(pid, (status) => resolve(named(endingOf(status))))),
-    }
+    const pid = this.#attempt(program, () => this.#native.spawn(program))
+    if (pid !== undefined) return this.#adopt(pid)
+    const { file, args, ...options } = started(program)
+    return this.start(file, args, options)
+  }
+
+  /** The same with a socket as its descriptor `at`, whose other end we get. */
+  async link(program: SpawnedProgram, at: number): Promise<Linked> {
+    const spawned = this.#attempt(program, () => spawnLinked(this.#native, program, at))
+    if (spawned !== undefined) return this.adoptLinked(spawned)
+    const { file, args, ...options } = started(program)
+    // libuv makes a socket pair for a `pipe`.
+    const { pid, ended, process } = await this.start(file, args, {
+      ...options,
+      stdio: withDescriptor(program.fds, at, 'pipe' as const),
+    })
+    return { pid, ended, socket: process.stdio[at] as Socket }
+  }
+
+  /** A process of `spawnLinked`. */
+  adoptLinked({ pid, fd }: SpawnedLinked): Linked {
+    return { ...this.#adopt(pid), socket: new Socket({ fd, readable: true, writable: true }) }
+  }
+
+  /** A process that was spawned in this turn of the loop, or before anything was waited for. */
+  #adopt(pid: number): Spawned {
+    const ended = new Promise<Ending>((resolve) => this.#spawned.set(pid, (status) => resolve(named(endingOf(status)))))
+    return { pid, ended }
   }
 
   /** Something has ended (SIGCHLD): waits for those of `spawn` that have. */
@@ -74,22 +102,15 @@ export class Processes {
   }
 
   /** @returns undefined when libuv has to do it: it searches for a program, and lets sh run a script without #! */
-  #spawnNow(program: SpawnedProgram): number | undefined {
-    if (!program.file.includes('/')) return undefined
+  #attempt<T>({ file, cwd }: SpawnedProgram, spawn: () => T | undefined): T | undefined {
+    if (!file.includes('/')) return undefined
     try {
-      return this.#native.spawn(program)
+      return spawn()
     } catch (error) {
       if (hasCode(error, 'ENOEXEC')) return undefined
       const { code } = error as NativeError
-      throw withDirectory(
-        Object.assign(new Error(`spawn ${program.file} ${code}`, { cause: error }), { code }),
-        program.cwd,
-      )
+      throw withDirectory(Object.assign(new Error(`spawn ${file} ${code}`, { cause: error }), { code }), cwd)
     }
-  }
-
-  #startAsSpawned({ file, args, env, cwd, fds }: SpawnedProgram): Promise<Spawned> {
-    return this.start(file, args, { cwd, env: { ...env }, stdio: [...fds], detached: true })
   }
 
   /** @throws Error with the reason when the program could not be started (no such file, no more processes) */
@@ -138,6 +159,16 @@ export class Processes {
     return { text, ending }
   }
 }
+
+/** The same program for libuv. */
+const started = ({ file, args, env, cwd, fds }: SpawnedProgram) => ({
+  file,
+  args,
+  cwd,
+  env: { ...env },
+  stdio: [...fds],
+  detached: true,
+})
 
 /** For a missing directory, spawn(2) reports the same error as for a missing program. */
 const withDirectory = (error: NodeJS.ErrnoException, cwd: SpawnOptions['cwd']): Error =>

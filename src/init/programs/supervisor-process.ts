@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import {
   encodeMessage,
   MAX_LINE_BYTES,
@@ -8,12 +7,15 @@ import {
   type ToSupervisor,
 } from '../../protocol/init.ts'
 import { LineSplitter } from '../../protocol/lines.ts'
+import type { SupervisorStart } from '../../protocol/start-up.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { describeEnding } from '../../slot/ending.ts'
 import type { Clock, MachineClock } from '../../system/clock.ts'
-import type { Native } from '../../system/native/native.ts'
+import type { Native, SpawnedProgram } from '../../system/native/native.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
-import type { Processes, Started } from '../processes/processes.ts'
+import type { Linked, Processes } from '../processes/processes.ts'
+import type { SpawnedLinked } from '../processes/spawn-linked.ts'
+import { PROTOCOL_FD } from './supervisor-program.ts'
 import { type SupervisorRun, sendAll } from './supervisor-run.ts'
 
 const LIVED_MS = 1_000
@@ -41,7 +43,11 @@ export interface SupervisorProcessOptions {
   readonly clock: Clock & Pick<MachineClock, 'frozen'>
   readonly native: Pick<Native, 'kill'>
   readonly processes: Processes
-  readonly command: SupervisorCommand
+  readonly program: SpawnedProgram
+  /** Its orders, the first line on its socket. */
+  readonly start: SupervisorStart
+  /** The first one, which was started before init knew its orders. */
+  readonly first?: SpawnedLinked
   /** Asked at each event: it has this supervisor itself. */
   readonly listener: () => SupervisorListener
   /** Stores the data that it leaves for the next one, or takes back; also data that it had sent before it died. */
@@ -53,19 +59,6 @@ export interface SupervisorProcessOptions {
    */
   readonly answers: (pid: number | undefined) => void
   readonly warn: (text: string) => void
-}
-
-/** How the supervisor is started. */
-export interface SupervisorCommand {
-  readonly file: string
-  readonly args: readonly string[]
-  readonly env: Readonly<Record<string, string>>
-  /**
-   * Its fd 2, for Node's own last output, then the descriptors it inherits from fd 4 on. Its fd 3 is the protocol's
-   * socket.
-   */
-  readonly stderrFd: number | 'ignore'
-  readonly fds: readonly (number | 'ignore')[]
 }
 
 export interface SupervisorListener {
@@ -89,9 +82,11 @@ export class SupervisorProcess {
   #failures = 0
   #pings = 0
   #ending = false
+  #first: SpawnedLinked | undefined
 
   constructor(options: SupervisorProcessOptions) {
     this.#options = options
+    this.#first = options.first
   }
 
   get pid(): number | undefined {
@@ -142,25 +137,25 @@ export class SupervisorProcess {
 
   async start(): Promise<void> {
     if (this.#ending || this.#run !== undefined) return
-    const { processes, warn } = this.#options
-    const { file, args, env, stderrFd, fds } = this.#options.command
-    let started: Started
+    const { warn, program, start } = this.#options
+    let linked: Linked
     try {
-      started = await processes.start(file, args, {
-        cwd: '/',
-        env: { ...env },
-        // A separate session: no terminal, and no Ctrl-C meant for the main program.
-        detached: true,
-        // `pipe` is a socket pair, which here is just what is wanted.
-        stdio: ['ignore', 'ignore', stderrFd, 'pipe', ...fds],
-      })
+      linked = await this.#spawn()
     } catch (error) {
       this.#failures += 1
-      warn(`cannot start the supervisor (${file}): ${(error as Error).message}`)
+      warn(`cannot start the supervisor (${program.file}): ${(error as Error).message}`)
       this.#again()
       return
     }
-    this.#live(started)
+    this.#live(linked)
+    linked.socket.write(`${JSON.stringify(start)}\n`)
+  }
+
+  #spawn(): Promise<Linked> {
+    const { processes, program } = this.#options
+    const first = this.#first
+    this.#first = undefined
+    return first === undefined ? processes.link(program, PROTOCOL_FD) : Promise.resolve(processes.adoptLinked(first))
   }
 
   /** Ends it for good. Resolves when it is gone. */
@@ -172,12 +167,12 @@ export class SupervisorProcess {
     await run.started.ended
   }
 
-  #live(started: Started): void {
+  #live(linked: Linked): void {
     const { clock } = this.#options
     const nowMs = clock.nowMs()
-    const socket = started.process.stdio[3] as Socket
+    const { socket } = linked
     const run: SupervisorRun = {
-      started,
+      started: linked,
       socket,
       startedAtMs: nowMs,
       unanswered: 0,
@@ -197,7 +192,7 @@ export class SupervisorProcess {
     // Usually its death, which wait(2) reports in a moment. One that lives on without its line is of no use.
     socket.on('end', () => clock.at(clock.nowMs() + LIVED_MS, () => this.#kill(run, 'closed its line to init')))
     socket.on('error', () => undefined) // EPIPE, ECONNRESET: wait(2) reports its end
-    void started.ended.then((ending) => this.#dead(run, ending))
+    void linked.ended.then((ending) => this.#dead(run, ending))
     this.#pingLater(run)
   }
 

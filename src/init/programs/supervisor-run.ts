@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 import { encodeMessage, type ToSupervisor } from '../../protocol/init.ts'
-import type { Started } from '../processes/processes.ts'
+import type { Spawned } from '../processes/processes.ts'
 
 /** One process of the supervisor, and how far it has come. */
 export interface SupervisorRun {
-  readonly started: Started
+  readonly started: Spawned
   readonly socket: Socket
   readonly startedAtMs: number
   /** Number of pings since its last message. */

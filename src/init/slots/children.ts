@@ -284,22 +284,16 @@ export class Children {
   }
 }
 
-/** With a socket on HANDOVER_FD, whose other end `serve` gets. */
+/** With a socket as HANDOVER_FD, whose other end `serve` gets. */
 async function startServed(
   processes: Processes,
-  { file, args, cwd, env, fds }: SpawnedProgram,
+  program: SpawnedProgram,
   serve: (socket: Socket) => void,
 ): Promise<Spawned> {
-  if (fds.length > HANDOVER_FD) throw new Error(`descriptor ${HANDOVER_FD} is not its to be ready on`)
-  const closed = Array.from({ length: HANDOVER_FD - fds.length }, () => 'ignore' as const)
-  const started = await processes.start(file, args, {
-    cwd,
-    env: { ...env },
-    stdio: [...fds, ...closed, 'pipe'],
-    detached: true,
-  })
-  serve(started.process.stdio[HANDOVER_FD] as Socket)
-  return started
+  if (program.fds.length > HANDOVER_FD) throw new Error(`descriptor ${HANDOVER_FD} is not its to be ready on`)
+  const linked = await processes.link(program, HANDOVER_FD)
+  serve(linked.socket)
+  return linked
 }
 
 /**

@@ -26,6 +26,7 @@ const signatures = {
   fcntl: ['int', ['int', 'int', 'long']],
   ioctl: ['int', ['int', 'unsigned long', 'long']],
   socket: ['int', ['int', 'int', 'int']],
+  socketpair: ['int', ['int', 'int', 'int', 'void *']],
   bind: ['int', ['int', 'void *', 'uint32']],
   listen: ['int', ['int', 'int']],
   close: ['int', ['int']],

@@ -40,6 +40,8 @@ export function degradedNative(): Native {
     tryLock: () => 'unsupported',
     tryLockLater: async () => 'unsupported',
     isLocked: () => false,
+    socketPair: () => undefined,
+    unixSocket: () => undefined,
     listenUnix: () => missing('bind'),
     giveUpTerminal: () => missing('ioctl(TIOCNOTTY)'),
     openTerminal: () => missing('ioctl(TIOCGPTPEER)'),

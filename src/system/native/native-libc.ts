@@ -99,6 +99,8 @@ function libcNative(koffi: Koffi): Native {
     throw error
   }
 
+  const unixSocket = (): number => call('socket', AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0)
+
   /** poll(2) that does not wait. @returns what is true of the descriptor; errors and hang-ups are reported unasked */
   const polled = (fd: number, events: number): number => {
     // struct pollfd: fd, events, revents.
@@ -168,16 +170,20 @@ function libcNative(koffi: Koffi): Native {
       if (NO_LOCKS.includes(error.code)) return false
       throw error
     },
-    listenUnix(path, backlog) {
-      const name = Buffer.from(path)
-      if (name.length > MAX_UNIX_PATH) {
-        throw new RangeError(`a socket path holds ${MAX_UNIX_PATH} bytes, this one has ${name.length}: ${path}`)
-      }
-      const address = Buffer.alloc(2 + name.length + 1)
-      address.writeUInt16LE(AF_UNIX, 0)
-      name.copy(address, 2)
-      const fd = call('socket', AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0)
+    socketPair() {
+      const fds = new Int32Array(2)
+      call('socketpair', AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, fds)
+      return fds as unknown as readonly [number, number]
+    },
+    unixSocket,
+    listenUnix(path, backlog, fd = unixSocket()) {
       try {
+        const name = Buffer.from(path)
+        if (name.length > MAX_UNIX_PATH)
+          throw new RangeError(`a socket path holds ${MAX_UNIX_PATH} bytes, this one has ${name.length}: ${path}`)
+        const address = Buffer.alloc(2 + name.length + 1)
+        address.writeUInt16LE(AF_UNIX, 0)
+        name.copy(address, 2)
         call('bind', fd, address, address.length)
         call('listen', fd, backlog)
       } catch (error) {

@@ -54,12 +54,17 @@ export interface Native {
    * file. Also false where the file system has no locks.
    */
   isLocked(fd: number): boolean
+  /** socketpair(AF_UNIX, SOCK_STREAM), close-on-exec. @returns its two ends; undefined without the binding */
+  socketPair(): readonly [number, number] | undefined
+  /** socket(AF_UNIX, SOCK_STREAM), close-on-exec, for `listenUnix`. @returns undefined without the binding */
+  unixSocket(): number | undefined
   /**
-   * socket, bind, listen for a Unix stream socket. An existing file at `path` is an error (EADDRINUSE).
+   * bind, listen for a Unix stream socket. An existing file at `path` is an error (EADDRINUSE).
+   * @param fd of `unixSocket`; it is closed when the call fails. Absent: a new one
    * @throws RangeError when `path` is longer than 107 bytes
    * @returns the listening fd, close-on-exec
    */
-  listenUnix(path: string, backlog: number): number
+  listenUnix(path: string, backlog: number, fd?: number): number
   /** ioctl(TIOCNOTTY) on a terminal: gives up the controlling terminal. The caller must ignore HUP during the call. */
   giveUpTerminal(fd: number): void
   /** A new pseudo-terminal (pty(7)): its two ends, close-on-exec; neither becomes our controlling terminal. */

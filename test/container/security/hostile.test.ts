@@ -22,9 +22,10 @@ const SUPERVISOR = '/opt/hermes/lib/supervisor.cjs'
  * have.
  */
 const HOSTILE_SUPERVISOR = `
-const { mkdirSync, writeFileSync } = require('node:fs')
+const { mkdirSync, readSync, writeFileSync } = require('node:fs')
 // As ours does before it reads anything: from here on it is the attacker's.
-const { identity } = JSON.parse(process.argv[2])
+const orders = Buffer.alloc(65536)
+const { identity } = JSON.parse(orders.toString('utf8', 0, readSync(3, orders)))
 process.setgroups(identity.groups)
 process.setgid(identity.gid)
 process.setuid(identity.uid)

@@ -1,11 +1,11 @@
-import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import type { Processes, Started } from '../../../src/init/processes/processes.ts'
+import type { Linked, Processes } from '../../../src/init/processes/processes.ts'
 import { restartDelayMs, SupervisorProcess } from '../../../src/init/programs/supervisor-process.ts'
 import { UnacknowledgedEvents } from '../../../src/init/slots/unacknowledged-events.ts'
 import type { ToInit, ToSupervisor } from '../../../src/protocol/init.ts'
+import type { SupervisorStart } from '../../../src/protocol/start-up.ts'
 import type { Ending } from '../../../src/slot/ending.ts'
 import { SIGNALS } from '../../../src/system/signals.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
@@ -16,8 +16,11 @@ test('a supervisor that lived is started again at once; one that keeps failing a
   ])
 })
 
+const ORDERS = { home: '/opt/data' } as SupervisorStart
+
 /** One life, as init's side of the socket sees it. */
 class Life extends Duplex {
+  orders: unknown
   readonly sent: { type: string }[] = []
   killed = false
   /** A full socket: what is written is never taken. */
@@ -35,7 +38,10 @@ class Life extends Duplex {
       this.#taken = () => this._write(chunk, _, done)
       return
     }
-    for (const line of chunk.toString().split('\n')) if (line !== '') this.sent.push(JSON.parse(line))
+    for (const line of chunk.toString().split('\n').filter(Boolean)) {
+      if (this.orders === undefined) this.orders = JSON.parse(line)
+      else this.sent.push(JSON.parse(line))
+    }
     done()
   }
 
@@ -76,13 +82,10 @@ async function scene() {
   const stopped = new Set<number>()
   let gone = 0
   const processes = {
-    async start(): Promise<Started> {
+    async link(): Promise<Linked> {
       const life = new Life()
       lives.push(life)
-      const child = Object.assign(new EventEmitter(), {
-        stdio: [null, null, null, life as unknown as Socket],
-      })
-      return { pid: lives.length, process: child as unknown as Started['process'], ended: life.ended }
+      return { pid: lives.length, socket: life as unknown as Socket, ended: life.ended }
     },
   }
   const kept: ToSupervisor[] = []
@@ -101,7 +104,8 @@ async function scene() {
       },
     },
     processes: processes as unknown as Processes,
-    command: { file: 'node', args: [], env: {}, stderrFd: 2, fds: [] },
+    program: { file: 'node', args: [], env: {}, cwd: '/', fds: [] },
+    start: ORDERS,
     listener: () => ({
       receive: (message) => {
         received.push(message)
@@ -137,6 +141,14 @@ async function scene() {
 }
 
 describe('a life of the supervisor', () => {
+  test('every one gets its orders first', async () => {
+    const { clock, life, lives } = await scene()
+    await life(1).dies({ signal: 'KILL' })
+    clock.advance(250)
+    await turn()
+    expect(lives.map(({ orders }) => orders)).toEqual([ORDERS, ORDERS])
+  })
+
   test('it is pinged every 5 s, and killed when it has not answered for 30 s', async () => {
     const { clock, life, warned } = await scene()
     await life(1).says({ type: 'hello', v: 1 })

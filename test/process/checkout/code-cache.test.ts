@@ -24,7 +24,7 @@ function expectWarm(name: string, timesTheTable = 1.5): void {
   expect(readFileSync(join(lib, `${name}.cache`)).length).toBeGreaterThan(timesTheTable * withoutFunctions.length)
 }
 
-test.each(['init', 'supervisor', 'gateway', 'hermes', 'cli', 'kanban', 's6'])(
+test.each(['init', 'boot', 'supervisor', 'gateway', 'hermes', 'cli', 'kanban', 's6'])(
   '%s starts from code that is compiled already, its functions too',
   (name) => expectWarm(name),
 )

@@ -100,7 +100,7 @@ const obeys = 'trap "exit 0" TERM; echo >&3; while :; do sleep 0.02; done'
 
 test('says what it supervises and what to type next; nothing is dropped; the run directory is its user’s alone', async () => {
   await using run = await Foreground.start()
-  const { start, env } = await run.supervisor()
+  const { start } = await run.supervisor()
   expect(start).toMatchObject({
     foreground: true,
     dropped: false,
@@ -110,7 +110,7 @@ test('says what it supervises and what to type next; nothing is dropped; the run
     main: [],
   })
   expect(start.identity.uid).toBe(isRoot ? 4321 : process.getuid?.())
-  expect(env.HOME).toBe('/nowhere')
+  expect(start.identity.home).toBe('/nowhere')
   expect(run.stderr).toContain(
     `supervising ${run.home}; Ctrl-C stops it. In a second terminal: HERMES_HOME=${run.home} ${run.install.dir}/bin/hermes status`,
   )

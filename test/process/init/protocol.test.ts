@@ -16,7 +16,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     const { uid, groups, env, start, pid } = await box.install.life(1)
     expect(uid).toBe(1234)
     expect(groups).toEqual([4321])
-    expect(Object.keys(env).sort()).toEqual(['HERMES_HOME', 'HERMES_RUN_DIR', 'HOME', 'LOGNAME', 'PATH', 'USER'])
+    expect(Object.keys(env)).toEqual(['PATH'])
     expect(start).toMatchObject({ pid1: true, dropped: true, layout: 'image', home: box.home, main: [] })
     const stat = await box.ok('cat', `/proc/${pid}/stat`)
     expect(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]).toBe(String(pid))

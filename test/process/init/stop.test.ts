@@ -104,7 +104,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
   })
 
   test('whatever ignores TERM longer than the whole stop allows is killed then, with its grandchildren, and waited for aloud', async () => {
-    await using life = await running({ deaf: `(${ignores}) & ${ignores}` }, { HERMES_STOP_TIMEOUT: '4' })
+    await using life = await running({ deaf: `trap "" TERM; (${ignores}) & ${ignores}` }, { HERMES_STOP_TIMEOUT: '4' })
     const ms = await elapsed(async () => {
       life.box.pid1.signal('TERM')
       expect(await life.supervisor.got('exit')).toMatchObject({ ending: { signal: 'KILL' } })

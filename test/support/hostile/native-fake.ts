@@ -118,6 +118,10 @@ export class FakeNative implements Native {
     return holder !== undefined && holder !== fd && isOpen(holder)
   }
 
+  socketPair(): undefined {}
+
+  unixSocket(): undefined {}
+
   listenUnix(path: string): number {
     if (Buffer.byteLength(path) > 107) throw new RangeError(`a socket path holds 107 bytes: ${path}`)
     throw new NativeError('bind', 38, 'ENOSYS')

@@ -6,7 +6,15 @@ const net = require('node:net')
 const { join } = require('node:path')
 
 const PROTOCOL_FD = 3
-const file = join(process.env.HERMES_HOME, 'fault')
+let file
+
+// Its orders name its home.
+const { readSync } = fs
+fs.readSync = (fd, buffer, ...rest) => {
+  const bytes = readSync(fd, buffer, ...rest)
+  if (fd === PROTOCOL_FD && bytes > 0) file = join(JSON.parse(buffer.toString('utf8', 0, bytes)).home, 'fault')
+  return bytes
+}
 
 /** Is it this message's turn? Then the fault is used up. */
 const isDue = (direction, when, text) => {

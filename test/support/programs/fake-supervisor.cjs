@@ -2,10 +2,12 @@
 // which it reaches through a Unix socket beside itself. To the test: {"start":…} once, then {"line":…} for every line
 // from init. From the test: {"send":line}, {"raw":base64}, {"dieOn":type}, {"close":true}, {"deaf":true}. Where there
 // is a main program it says by itself what init starts that after: hello, and that the boot has come to its end.
+const { readSync } = require('node:fs')
 const net = require('node:net')
 const { join } = require('node:path')
 
-const start = JSON.parse(process.argv[2])
+const orders = Buffer.alloc(65536)
+const start = JSON.parse(orders.toString('utf8', 0, readSync(3, orders)))
 if (start.dropped) {
   const { uid, gid, groups } = start.identity
   process.setgroups(groups)

@@ -49,6 +49,9 @@ export function whyNoNamespace(): string | undefined {
 }
 
 const isRoot = process.getuid?.() === 0
+/** init warns of a privileged container, which root without a container looks like. */
+const LIKE_A_CONTAINER = isRoot ? ['setpriv', '--bounding-set=-sys_module', '--inh-caps=-sys_module', '--'] : []
+
 const UNSHARE = [
   ...(isRoot ? [] : ['--user', '--map-root-user']),
   '--pid',
@@ -70,7 +73,17 @@ export async function runAsPid1(argv: readonly string[], options: NamespaceOptio
   const before = [privateRun ? 'mount -t tmpfs -o mode=755 tmpfs /run' : '', prepare, 'exec "$@"'].filter(
     (line) => line !== '',
   )
-  const unshare = spawn('unshare', [...UNSHARE, '/bin/sh', '-ec', before.join('\n'), 'sh', ...argv], {
+  const [file = '', ...args] = [
+    ...LIKE_A_CONTAINER,
+    'unshare',
+    ...UNSHARE,
+    '/bin/sh',
+    '-ec',
+    before.join('\n'),
+    'sh',
+    ...argv,
+  ]
+  const unshare = spawn(file, args, {
     env: { ...env },
     cwd,
     stdio: ['ignore', stdout, 'pipe'],
