@@ -1,7 +1,7 @@
 // `hermes dashboard`. A program of its own: it lives for days and needs no command parser.
 import { setFlagsFromString } from 'node:v8'
 import { type DashboardBundle, runDashboard } from '../../src/dashboard/program.ts'
-import { settle } from '../../src/dashboard/settings/own-environment.ts'
+import { prepareEnvironment } from '../../src/dashboard/settings/own-environment.ts'
 import { isImageInstall } from '../../src/system/programs/install.ts'
 
 declare const HERMES_VERSION: string
@@ -11,6 +11,6 @@ export const dashboardProgram: DashboardBundle['dashboardProgram'] = (facts) => 
   // line, because the slot and bin/hermes have one each. V8 reads this flag at every collection, so it may come late
   // (not every flag may).
   setFlagsFromString('--optimize-for-size')
-  if (facts.handed !== undefined) settle(facts.env, facts.home, isImageInstall(facts.install), facts.err)
+  if (facts.handed !== undefined) prepareEnvironment(facts.env, facts.home, isImageInstall(facts.install), facts.err)
   return runDashboard({ ...facts, version: HERMES_VERSION })
 }

@@ -87,7 +87,7 @@ async function assemble(
   const { gate, publicApi, outside, terminal, metricsToken } = settings
   const warn = (text: string): void => err(`hermes: warning: ${oneLine(text)}\n`)
   const connect = () => connectControl(facts.controlSocket, clock)
-  const lookAtUsage = usageReader(clock)
+  const readUsage = usageReader(clock)
   const streams = new Streams(clock, SECURITY_HEADERS)
   const terminals = new Terminals({
     clock,
@@ -108,9 +108,9 @@ async function assemble(
     host: facts.host,
     builtIn: facts.builtIn,
     board: facts.env.HERMES_KANBAN_BOARD,
-    lookAtUsage,
+    readUsage,
     warn,
-    feed: new Feed({ connect, clock, lookAtUsage, boards: new BoardWatch(home) }),
+    feed: new Feed({ connect, clock, readUsage: readUsage, boards: new BoardWatch(home) }),
     logs: new LogFollowers({ connect, clock }),
     stream: streams.begin,
   }

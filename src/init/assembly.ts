@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import type { MachineClock } from '../system/clock.ts'
-import { partSecrets } from '../system/dashboard-secrets.ts'
+import { splitSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
@@ -159,7 +159,7 @@ export function makeSlots(
     dropped,
     restricted: facts.restrictions.length > 0,
     stored: container,
-    secrets: partSecrets(facts.environment).secrets,
+    secrets: splitSecrets(facts.environment).secrets,
     ...(dropped && isImage && { memory: new DashboardMemory(DASHBOARD_DIR) }),
   })
   const children = new Children({

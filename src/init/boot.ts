@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { EXIT, HermesError } from '../system/errors.ts'
 import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
-import { pasteable } from '../system/programs/install.ts'
+import { pasteableCommand } from '../system/programs/install.ts'
 import { goesOnAfterFailure, type Hooks, INIT_HOOKS } from './boot/hooks.ts'
 import { isAwaited, loadServices, type ServicesBootOptions } from './boot/services-boot.ts'
 import type { InitFacts, InitOptions } from './facts/facts.ts'
@@ -84,7 +84,7 @@ export class Boot {
     const { log } = this.#options
     const { facts, options, runDir } = this.#options.container
     const { home, uid } = facts
-    const type = pasteable({ HOME: options.env.HOME, home, runDir, uid, install: options.install }, 'status')
+    const type = pasteableCommand({ HOME: options.env.HOME, home, runDir, uid, install: options.install }, 'status')
     log('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
   }
 

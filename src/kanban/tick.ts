@@ -39,7 +39,7 @@ export interface TickFacts {
   readonly promotable: readonly WaitingTask[]
   /** The `todo` and `scheduled` children of a task. */
   readonly childrenOf: (taskId: string) => readonly WaitingTask[]
-  /** In the order of {@link before}; read only as far as needed. */
+  /** In the order of {@link byPriority}; read only as far as needed. */
   readonly ready: Iterable<Candidate>
   /** A process of an earlier run of the task still lives. */
   readonly workerEnding: (taskId: string) => boolean
@@ -94,7 +94,7 @@ export interface Decision {
 }
 
 /** Priority first, then age. */
-export const before = (a: Candidate, b: Candidate): number =>
+export const byPriority = (a: Candidate, b: Candidate): number =>
   b.priority - a.priority || a.createdAtMs - b.createdAtMs || a.seq - b.seq
 
 export function* tick(facts: TickFacts): Generator<TickStep, Decision, StepResult> {
@@ -143,7 +143,7 @@ export function* tick(facts: TickFacts): Generator<TickStep, Decision, StepResul
     report.promoted += 1
     if (!task.claimed) freed.push(task)
   }
-  const boardFull = yield* startCandidates(facts, merge(freed.sort(before), facts.ready), busy, report, reasons)
+  const boardFull = yield* startCandidates(facts, merge(freed.sort(byPriority), facts.ready), busy, report, reasons)
   return { report, reasons, ends, promotions, boardFull }
 }
 
@@ -253,7 +253,7 @@ function* merge(first: readonly Candidate[], second: Iterable<Candidate>): Gener
   let at = 0
   for (const candidate of second) {
     if (known.has(candidate.id)) continue
-    for (let next = first[at]; next !== undefined && before(next, candidate) < 0; next = first[at]) {
+    for (let next = first[at]; next !== undefined && byPriority(next, candidate) < 0; next = first[at]) {
       yield next
       at += 1
     }

@@ -37,7 +37,7 @@ export interface RepairFacts {
 }
 
 /** Result of a repair, in numbers. */
-export interface Repaired {
+export interface RepairResult {
   given: number
   /** Secrets that others could read. */
   closed: number
@@ -58,8 +58,8 @@ export interface Repaired {
 }
 
 /** @throws Error when the volume itself cannot be opened */
-export function repairVolume(facts: RepairFacts): Repaired {
-  const repaired: Repaired = {
+export function repairVolume(facts: RepairFacts): RepairResult {
+  const repaired: RepairResult = {
     given: 0,
     closed: 0,
     opened: 0,
@@ -86,14 +86,14 @@ export function repairVolume(facts: RepairFacts): Repaired {
 
 class Walk {
   readonly #facts: RepairFacts
-  readonly #repaired: Repaired
+  readonly #repaired: RepairResult
   readonly #device: number
   /** Files of this group get another one, too; undefined: groups are left as they are. */
   readonly #formerGid: number | undefined
   /** undefined: nothing is mounted on the volume's own mount, so nothing can be in the place of what lies there. */
   readonly #mount: string | undefined
 
-  constructor(facts: RepairFacts, repaired: Repaired, home: Stats, mount: string | undefined) {
+  constructor(facts: RepairFacts, repaired: RepairResult, home: Stats, mount: string | undefined) {
     this.#facts = facts
     this.#repaired = repaired
     this.#device = home.dev
@@ -240,7 +240,7 @@ function mountIfOthersLieOn(fd: number): string | undefined {
 }
 
 /** One line for people; undefined: there was nothing to do. */
-export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repaired): string | undefined {
+export function describeRepair({ home, uid, gid }: RepairFacts, repaired: RepairResult): string | undefined {
   const { given, closed, opened, links, severalNames, refused, mounts, others, failed, firstFailure } = repaired
   const left = [
     counted(links, 'symbolic link', 'symbolic links'),
@@ -268,7 +268,7 @@ export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repair
   return parts.filter((text) => text !== undefined).join('; ') + keep
 }
 
-function changedOwner(home: string, { given, former }: Repaired, to: string): string | undefined {
+function changedOwner(home: string, { given, former }: RepairResult, to: string): string | undefined {
   const files = (count: number): string => `${count} ${count === 1 ? 'file' : 'files'}`
   if (former === undefined) return given === 0 ? undefined : `changed the owner of ${files(given)} in ${home} to ${to}`
   const inside = given > 1 ? ` and of ${files(given - 1)} in it` : ''

@@ -24,7 +24,7 @@ export async function waitFor(dirs: readonly string[], goals: readonly Goal[], o
   const outcome = Promise.withResolvers<number | 'late'>()
   let watch: Watch | undefined
   const hear = (service: number, events: string): void => {
-    for (const event of events) watch?.hear(service, event)
+    for (const event of events) watch?.receive(service, event)
     if (watch?.failures !== undefined) outcome.resolve(watch.failures)
   }
   const cancel = timeoutMs === 0 ? undefined : clock.at(clock.nowMs() + timeoutMs, () => outcome.resolve('late'))

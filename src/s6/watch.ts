@@ -35,7 +35,7 @@ export class Watch {
   }
 
   /** @param service its index. An event is judged before the next one: a service that is down for a moment was down. */
-  hear(service: number, event: string): void {
+  receive(service: number, event: string): void {
     const goal = this.#goals[0]
     const seen = this.#seen[service]
     if (goal === undefined || seen === undefined) return

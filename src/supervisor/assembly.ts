@@ -13,7 +13,7 @@ import type { MachineClock } from '../system/clock.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
 import { below, gatewaySlot, type RunPaths, runPaths } from '../system/paths.ts'
-import { pasteable } from '../system/programs/install.ts'
+import { pasteableCommand } from '../system/programs/install.ts'
 import { ControlChannels } from './control-channels.ts'
 import { InitLink } from './init-link.ts'
 import { Launcher } from './launch/launcher.ts'
@@ -205,7 +205,7 @@ export function makeVolume(
     controlChannels: later.controlChannels,
     logNextSteps: () => {
       if (!advice.needsAgent()) return
-      const type = pasteable({ HOME: identity.home, home, runDir, uid: identity.uid, install }, 'setup')
+      const type = pasteableCommand({ HOME: identity.home, home, runDir, uid: identity.uid, install }, 'setup')
       journal.info(`no agent configured; next: ${type}`)
     },
   })

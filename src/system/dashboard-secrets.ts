@@ -15,7 +15,7 @@ export const isDashboardSecret = (name: string): boolean => DASHBOARD_SECRETS.so
 type Variables = Readonly<Record<string, string>>
 
 /** Splits variables into those that everything in the container may see, and the dashboard's secrets. */
-export function partSecrets(variables: Variables): { readonly open: Variables; readonly secrets: Variables } {
+export function splitSecrets(variables: Variables): { readonly open: Variables; readonly secrets: Variables } {
   const entries = Object.entries(variables)
   return {
     open: Object.fromEntries(entries.filter(([name]) => !isDashboardSecret(name))),

@@ -60,7 +60,7 @@ test('beyond 1 MB a reader that reads holds back who writes, and nothing is left
   const total = 100_000
   let written = 0
   const writeOn = (): void => {
-    while (written < total && console.mayGoOn(writeOn)) {
+    while (written < total && console.mayContinue(writeOn)) {
       console.write(numbered(written, written + 500))
       written += 500
       expect(console.waitingBytes).toBeLessThan(1_100_000)
@@ -82,7 +82,7 @@ test('a reader that stops holds back who writes for a moment; then whole lines a
   const { clock, console } = stopped(pipe)
   const before = Math.round((console.waitingBytes + 65_536) / numbered(0, 1).length)
   console.write(numbered(0, 40_000))
-  expect(console.mayGoOn(() => {})).toBe(true)
+  expect(console.mayContinue(() => {})).toBe(true)
   let seen = ''
   await waitFor('the notice', () => {
     seen += pipe.read()
@@ -144,14 +144,14 @@ test('a reader that stopped is waited for again once it reads fast enough, and n
   }
   for (let i = 0; i < 40; i++) await takeSlowly()
   console.write(numbered(0, 20_000))
-  expect(console.mayGoOn(() => {})).toBe(true)
+  expect(console.mayContinue(() => {})).toBe(true)
   let seen = ''
   await waitFor('the notice', () => {
     seen += pipe.read()
     return seen.includes('left out here')
   })
   for (let i = 0; i < 30; i++) console.write(numbered(0, 500))
-  expect(console.mayGoOn(() => {})).toBe(false)
+  expect(console.mayContinue(() => {})).toBe(false)
   console.end()
 })
 
@@ -161,7 +161,7 @@ function stopped(pipe: Pipe): { clock: FakeClock; console: ConsoleWriter } {
   const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, clock)
   let heldBack = false
   while (
-    console.mayGoOn(() => {
+    console.mayContinue(() => {
       heldBack = false
     })
   )

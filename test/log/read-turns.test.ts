@@ -11,7 +11,7 @@ test('a hundred slots that always have something take turns, a few at a time, an
   const read = (slot: number): void => {
     reads[slot]!++
     most = Math.max(most, ++inThisTurn)
-    if (running) turns.mayGoOn(() => read(slot)) || waiting.add(slot)
+    if (running) turns.mayContinue(() => read(slot)) || waiting.add(slot)
   }
   const waiting = new Set<number>()
   // What the event loop does: in each turn, slots that still read are read once.
@@ -20,7 +20,7 @@ test('a hundred slots that always have something take turns, a few at a time, an
     if (running) setImmediate(loop)
   }
   setImmediate(loop)
-  for (let slot = 0; slot < 100; slot++) turns.mayGoOn(() => read(slot))
+  for (let slot = 0; slot < 100; slot++) turns.mayContinue(() => read(slot))
   await waitFor('every slot to be read often', () => Math.min(...reads.slice(20)) > 20)
   running = false
   expect(most).toBeLessThanOrEqual(8)
@@ -31,7 +31,7 @@ test('a single slot is never made to wait', async () => {
   const turns = new ReadTurns()
   let turn = 0
   await waitFor('ten turns', () => {
-    expect(turns.mayGoOn(() => expect.unreachable('it was not stopped'))).toBe(true)
+    expect(turns.mayContinue(() => expect.unreachable('it was not stopped'))).toBe(true)
     return ++turn > 10
   })
 })

@@ -59,7 +59,7 @@ export class LogScene implements AsyncDisposable {
       clock: this.clock,
       console: {
         write: (lines) => void this.copied.push(Buffer.from(lines as Buffer).toString('latin1')),
-        mayGoOn: () => true,
+        mayContinue: () => true,
       },
       prefix: false,
       warn: (text) => void this.warnings.push(text),

@@ -26,7 +26,7 @@ const goals = (...options: readonly string[]): readonly Goal[] => {
 /** How many failed; `waits` on. */
 const outcome = (states: readonly ReadStatus[], given: readonly Goal[], ...heard: readonly [number, string][]) => {
   const watch = new Watch(states, given)
-  for (const [service, events] of heard) for (const event of events) watch.hear(service, event)
+  for (const [service, events] of heard) for (const event of events) watch.receive(service, event)
   return watch.failures ?? 'waits'
 }
 

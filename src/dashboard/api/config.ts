@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { glanceAtSessions } from '../../gateway/sessions/reading.ts'
+import { readSessionOverviews } from '../../gateway/sessions/reading.ts'
 import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
 import { CONFIG_KEYS, configKeys } from '../../profile/config/keys.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
@@ -61,7 +61,7 @@ export function configHandlers({
     sessions: ({ query }) => {
       const profiles = query.profile === undefined ? listProfiles(home).profiles : [requireProfile(home, query.profile)]
       const sessions = profiles.flatMap(({ name, dir }) =>
-        glanceAtSessions(dir, MAX_SESSIONS).map(({ updatedAt, ...rest }) => ({
+        readSessionOverviews(dir, MAX_SESSIONS).map(({ updatedAt, ...rest }) => ({
           profile: name,
           ...rest,
           updated_at: updatedAt,

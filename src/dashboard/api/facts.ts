@@ -16,7 +16,7 @@ export interface ApiFacts extends Supervised, Installation {
   readonly board: string | undefined
   readonly feed: Feed
   readonly logs: LogFollowers
-  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageSnapshot
+  readonly readUsage: (slots: StatusResult['slots']) => UsageSnapshot
   readonly warn: (text: string) => void
   /** Starts a stream of events; it ends with the viewer's session, and with the dashboard. */
   readonly stream: (call: Pick<Call, 'outgoing' | 'viewer' | 'cookies'>, use: (viewer: Viewer) => void) => void

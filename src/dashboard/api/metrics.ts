@@ -73,8 +73,8 @@ function slotMetrics(slots: readonly SlotStatus[]): readonly Metric[] {
   ]
 }
 
-function usageMetrics({ lookAtUsage }: ApiFacts, slots: readonly SlotStatus[]): readonly Metric[] {
-  const used = lookAtUsage(slots).slots
+function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[]): readonly Metric[] {
+  const used = readUsage(slots).slots
   const each = (value: (slot: string) => number) =>
     slots.filter(({ slot }) => used.has(slot)).map((slot) => ({ labels: labelsOf(slot), value: value(slot.slot) }))
   return [

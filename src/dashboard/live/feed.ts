@@ -10,7 +10,7 @@ import { frame, type Viewer } from './viewer.ts'
 
 export interface FeedFacts extends FollowFacts {
   readonly boards: BoardWatch
-  readonly lookAtUsage: (slots: StatusResult['slots']) => UsageSnapshot
+  readonly readUsage: (slots: StatusResult['slots']) => UsageSnapshot
 }
 
 const USAGE_MS = 2000
@@ -127,7 +127,7 @@ export class Feed {
 
   #sample(): void {
     if (this.#status === undefined) return
-    const look = this.#facts.lookAtUsage(this.#status.slots)
+    const look = this.#facts.readUsage(this.#status.slots)
     this.#usage = usageBetween(this.#look, look)
     this.#look = look
     this.#send(frame('usage', { slots: this.#usage }))

@@ -13,7 +13,12 @@ const MAX_CERTIFICATES_BYTES = 4_000_000
  * gateway can write it.
  * @param env our environment; missing variables are added
  */
-export function settle(env: Environment, home: string, inImage: boolean, err: (text: string) => void): void {
+export function prepareEnvironment(
+  env: Environment,
+  home: string,
+  inImage: boolean,
+  err: (text: string) => void,
+): void {
   const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
   const file = join(home, '.env')
   const { variables } = readDotEnv(file)

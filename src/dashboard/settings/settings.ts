@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { loadConfig } from '../../profile/config/config.ts'
 import { dashboardKey, refusedText } from '../../profile/config/refused-secrets.ts'
-import { partSecrets } from '../../system/dashboard-secrets.ts'
+import { splitSecrets } from '../../system/dashboard-secrets.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { truthy } from '../../system/markers.ts'
 import { plainHost } from '../../system/net/address.ts'
@@ -87,7 +87,7 @@ function ofVolume({
   const file = join(home, 'config.yaml')
   const { dashboard } = loadConfig(file).config
   if (!inImage) return { values: dashboard, warnings: [] }
-  const { open, secrets } = partSecrets(dashboard)
+  const { open, secrets } = splitSecrets(dashboard)
   const counting = Object.keys(open).filter((name) => name !== 'HERMES_DASHBOARD' && !env[name])
   return {
     values: open,

@@ -7,7 +7,7 @@ import { instantText } from '../../system/instant.ts'
 import type { Message } from '../agent/agent.ts'
 import { isSessionId, SESSION_TABLES, sessionsFile } from './store.ts'
 
-export interface SessionGlance {
+export interface SessionOverview {
   readonly id: string
   /** The first question of the conversation. */
   readonly title?: string
@@ -31,7 +31,7 @@ interface Row {
  * Most recent first. Returns nothing for a database that is damaged, locked, foreign or newer; its owner reports
  * that.
  */
-export const glanceAtSessions = (profileDir: string, limit: number): readonly SessionGlance[] =>
+export const readSessionOverviews = (profileDir: string, limit: number): readonly SessionOverview[] =>
   reading(profileDir, [], (database) =>
     database
       .prepare<[number, number], Row>(
@@ -57,7 +57,7 @@ export const countActiveSessions = (profileDir: string, sinceMs: number): number
   )
 
 /** Returns nothing for a row that our store has not written. */
-function glanceOf({ id, updated_ms, messages, first }: Row): readonly SessionGlance[] {
+function glanceOf({ id, updated_ms, messages, first }: Row): readonly SessionOverview[] {
   const updatedAt = instantText(updated_ms)
   if (typeof id !== 'string' || !isSessionId(id) || updatedAt === undefined) return []
   const title = titleOf(first)

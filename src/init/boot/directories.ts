@@ -1,4 +1,4 @@
-import { partSecrets } from '../../system/dashboard-secrets.ts'
+import { splitSecrets } from '../../system/dashboard-secrets.ts'
 import type { Native } from '../../system/native/native.ts'
 import { storeEnvironment } from '../facts/environment.ts'
 import type { InitFacts, InitOptions } from '../facts/facts.ts'
@@ -45,7 +45,7 @@ export function makeDirectories(
   const run = chooseRunDirectory({ env, home, uid, foreground })
   const { paths } = run
   makeRunDirectory(run, owner, () => lockRunDirectory(native, paths, home))
-  storeEnvironment(paths.environmentDir, partSecrets(environment).open)
+  storeEnvironment(paths.environmentDir, splitSecrets(environment).open)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)
   const controlProblem = listenForClients(native, { path: paths.controlSocket, fd: controlFd, owner })

@@ -13,7 +13,7 @@ export const DASHBOARD_DIR = '/var/lib/hermes-dashboard'
  */
 export class DashboardMemory {
   readonly #dir: string
-  #trouble: string | undefined
+  #problem: string | undefined
 
   constructor(dir: string) {
     this.#dir = dir
@@ -21,17 +21,17 @@ export class DashboardMemory {
 
   /** Makes the directory where there is none. Trouble becomes the problem of every text. */
   texts(): { readonly [name in KeptText]: HandedText } {
-    this.#trouble = whyNotMade(this.#dir)
+    this.#problem = whyNotMade(this.#dir)
     const read = (name: KeptText): HandedText =>
-      this.#trouble === undefined
+      this.#problem === undefined
         ? readSmallFile(below(this.#dir, name), MAX_HANDOVER_LINE_BYTES)
-        : { problem: this.#trouble }
+        : { problem: this.#problem }
     return Object.fromEntries(KEPT_TEXTS.map((name) => [name, read(name)])) as { [name in KeptText]: HandedText }
   }
 
   /** Off the main thread: a disk may take its time, and PID 1 has none. @returns why it is not on the disk */
   async write(name: KeptText, text: string): Promise<string | undefined> {
-    if (this.#trouble !== undefined) return this.#trouble
+    if (this.#problem !== undefined) return this.#problem
     const file = below(this.#dir, name)
     try {
       await replaceFileDurably(file, text, 0o600)

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/handover.ts'
 import { LineSplitter } from '../../protocol/lines.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
-import { partSecrets } from '../../system/dashboard-secrets.ts'
+import { splitSecrets } from '../../system/dashboard-secrets.ts'
 import { readMountedFile } from '../../system/files/small-file.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
@@ -91,7 +91,7 @@ export class DashboardProgram {
 
   #handover(as: 'main' | 'slot'): Handover {
     const { identity, dropped, restricted, home, runDir, path, stored, memory } = this.#options
-    const { open, secrets } = partSecrets(stored())
+    const { open, secrets } = splitSecrets(stored())
     const { [MAIN_MARKER]: _, [SUPERVISED_MARKER]: __, ...container } = open
     const env: Record<string, string> = {
       LANG: 'C.UTF-8',

@@ -122,7 +122,7 @@ export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
 }
 
 /** Tells whether there has never been a board here, not even one that was set aside. */
-export function isUnmade({ file }: BoardPlace): boolean {
+export function isNeverCreated({ file }: BoardPlace): boolean {
   if (existsSync(file)) return false
   const damaged = `${basename(file)}.corrupt-`
   return !existsSync(dirname(file)) || !readdirSync(dirname(file)).some((name) => name.startsWith(damaged))

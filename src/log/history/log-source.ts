@@ -98,7 +98,7 @@ export class SourceReader {
   }
 
   /** Reads the lines written since the last call (or history), across any number of rotations. */
-  *news(): Generator<LogLine> {
+  *newLines(): Generator<LogLine> {
     if (!this.#started) this.start()
     const file = this.#file
     const named = statOf(this.#path)

@@ -27,7 +27,7 @@ const plainNotice = (lines: number): string =>
 
 /**
  * The container's stdout or stderr. Takes whole lines and never blocks, waits or throws. Lines that the reader does
- * not take wait here. From 1 MB on, a reader that reads holds back writers that ask {@link mayGoOn}, so nothing is
+ * not take wait here. From 1 MB on, a reader that reads holds back writers that ask {@link mayContinue}, so nothing is
  * left out, and the waiting bytes grow by one chunk of each writer at most. When the reader has stopped, whole lines
  * are left out instead and a notice says how many once it reads again.
  */
@@ -95,7 +95,7 @@ export class ConsoleWriter {
    * @param resume called once, when it has caught up or has stopped
    * @returns false: stop reading until then
    */
-  mayGoOn(resume: () => void): boolean {
+  mayContinue(resume: () => void): boolean {
     if (!this.#isHoldingBack) return true
     this.#heldBack.push(resume)
     return false

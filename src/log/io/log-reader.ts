@@ -36,7 +36,7 @@ export class LogReader {
    */
   async *follow(clock: Clock, wanted: () => boolean): AsyncGenerator<readonly LogLine[]> {
     while (wanted()) {
-      const lines = [...mergeByTime(this.#sources.map((source) => source.news()))]
+      const lines = [...mergeByTime(this.#sources.map((source) => source.newLines()))]
       if (lines.length > 0) yield lines
       else await pause(clock, LOOK_MS)
     }

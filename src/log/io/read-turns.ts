@@ -23,7 +23,7 @@ export class ReadTurns {
    * @param resume called in one of the next turns if this one is full
    * @returns false: stop reading until then
    */
-  mayGoOn(resume: () => void): boolean {
+  mayContinue(resume: () => void): boolean {
     if (this.#reads++ < PER_TURN && this.#waiting.length === 0) {
       this.#schedule()
       return true

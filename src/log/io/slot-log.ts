@@ -20,7 +20,7 @@ export interface SlotLogOptions {
   readonly place: LogPlace
   readonly clock: Clock
   /** The copy for `docker logs`; null: none. */
-  readonly console: Pick<ConsoleWriter, 'write' | 'mayGoOn'> | null
+  readonly console: Pick<ConsoleWriter, 'write' | 'mayContinue'> | null
   /** Put `[slot] ` before each line of that copy. */
   readonly prefix: boolean
   warn(text: string): void
@@ -79,7 +79,7 @@ export class SlotLog {
         buffer,
         callback: (length) => {
           this.#take(buffer.subarray(0, length))
-          return this.#shared.turns.mayGoOn(this.#resume) && this.#readerKeepsUp()
+          return this.#shared.turns.mayContinue(this.#resume) && this.#readerKeepsUp()
         },
       },
     })
@@ -122,7 +122,7 @@ export class SlotLog {
 
   /** @returns false: reading goes on by itself when the console's reader has caught up */
   #readerKeepsUp(): boolean {
-    return this.#options.console?.mayGoOn(this.#queue) ?? true
+    return this.#options.console?.mayContinue(this.#queue) ?? true
   }
 
   /** Many slots may have waited: they go on in turns. */

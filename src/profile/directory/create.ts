@@ -9,7 +9,15 @@ import { homePaths, profileDir } from '../../system/paths.ts'
 import { MAX_CONFIG_BYTES } from '../config/config.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
 import { replaceFile } from '../replace-file.ts'
-import { inside, type Progress, removeTree, stagingName, sweepLeftovers, unlessMissing, working } from './staging.ts'
+import {
+  childPath,
+  type Progress,
+  removeTree,
+  stagingName,
+  sweepLeftovers,
+  trackStaging,
+  unlessMissing,
+} from './staging.ts'
 import {
   CONFIG_MODE,
   describedConfigText,
@@ -50,7 +58,7 @@ export async function createProfile(home: string, name: string, options: CreateO
   await sweepLeftovers(parent, options.progress)
   const staging = join(parent, stagingName('new', name))
   await promises.mkdir(staging)
-  const copied = working(staging, options.progress)
+  const copied = trackStaging(staging, options.progress)
   const onEach = (bytes: number): void => {
     options.signal?.throwIfAborted()
     copied(bytes)
@@ -139,7 +147,7 @@ async function copyTree(from: Buffer, to: Buffer, copied: Progress): Promise<voi
   else if (stat?.isDirectory()) {
     await promises.mkdir(to, { mode: stat.mode & 0o777 })
     for (const name of await promises.readdir(from, 'buffer'))
-      await copyTree(inside(from, name), inside(to, name), copied)
+      await copyTree(childPath(from, name), childPath(to, name), copied)
     await syncDirectory(to)
   } else if (stat?.isFile()) {
     if (!(await copyRegular(from, to))) return

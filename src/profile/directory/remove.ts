@@ -6,7 +6,7 @@ import { randomTag, syncDirectory } from '../../system/files/replace-file.ts'
 import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
 import { readActiveProfile, writeActiveProfile } from '../active.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
-import { type Progress, removeTree, stagingName, working } from './staging.ts'
+import { type Progress, removeTree, stagingName, trackStaging } from './staging.ts'
 
 /** The default profile is the volume itself. @throws HermesError REFUSED */
 export function refuseDefault(name: string, verb: string): void {
@@ -28,7 +28,7 @@ export async function deleteProfile(home: string, name: string, progress?: Progr
   await promises.rename(profileDir(home, name), doomed)
   await syncDirectory(parent)
   const activeLeft = readActiveProfile(home) === name && !(await resetActive(home))
-  await removeTree(Buffer.from(doomed), working(doomed, progress))
+  await removeTree(Buffer.from(doomed), trackStaging(doomed, progress))
   // The disk was full; what has just gone made room.
   if (activeLeft) await writeActiveProfile(home, DEFAULT_PROFILE)
 }

@@ -40,7 +40,7 @@ export const stagingName = (kind: 'new' | 'deleted', profile: string): string =>
   `.${kind}-${profile}-${process.pid}.${readProcess(process.pid)?.startTime ?? 0}.${ownNamespace()}-${randomTag()}`
 
 /** Counts for `progress`, and shows others that the process working on `staging` is alive. */
-export function working(staging: string, progress: Progress | undefined): Progress {
+export function trackStaging(staging: string, progress: Progress | undefined): Progress {
   let files = 0
   return (bytes) => {
     progress?.(bytes)
@@ -77,13 +77,13 @@ export async function removeTree(path: Buffer, progress?: Progress): Promise<voi
   const stat = await promises.lstat(path).catch(unlessMissing)
   if (stat === undefined) return
   if (stat.isDirectory()) {
-    for (const name of await promises.readdir(path, 'buffer')) await removeTree(inside(path, name), progress)
+    for (const name of await promises.readdir(path, 'buffer')) await removeTree(childPath(path, name), progress)
     await promises.rmdir(path).catch(unlessMissing)
   } else await promises.unlink(path).catch(unlessMissing)
   progress?.(stat.isFile() ? stat.size : 0)
 }
 
-export const inside = (dir: Buffer, name: Buffer): Buffer => Buffer.concat([dir, Buffer.from('/'), name])
+export const childPath = (dir: Buffer, name: Buffer): Buffer => Buffer.concat([dir, Buffer.from('/'), name])
 
 export function unlessMissing(error: unknown): undefined {
   if (!hasCode(error, 'ENOENT')) throw error

@@ -26,7 +26,7 @@ export type Handlers = {
 }
 
 /** State shared by all connections of one server. */
-export interface Share {
+export interface ConnectionContext {
   readonly limits: ControlLimits
   readonly handlers: Handlers
   readonly clock: Clock
@@ -43,7 +43,7 @@ const MAX_IGNORED_BYTES = 64_000_000
 /** One client. */
 export class ControlConnection {
   readonly #socket: Socket
-  readonly #share: Share
+  readonly #context: ConnectionContext
   readonly #splitter = new LineSplitter(MAX_REQUEST_BYTES)
   readonly #followers = new Set<RequestFollower>()
   #queue: string[] = []
@@ -59,9 +59,9 @@ export class ControlConnection {
   #unreadSinceMs: number | undefined
   #lastActiveMs: number
 
-  constructor(socket: Socket, share: Share) {
+  constructor(socket: Socket, share: ConnectionContext) {
     this.#socket = socket
-    this.#share = share
+    this.#context = share
     this.#lastActiveMs = share.clock.nowMs()
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.on('drain', () => {
@@ -115,7 +115,7 @@ export class ControlConnection {
 
   /** Cuts what is too slow, half open or idle. */
   sweep(nowMs: number): void {
-    const { requestTimeoutMs, followerTimeoutMs, idleMs } = this.#share.limits
+    const { requestTimeoutMs, followerTimeoutMs, idleMs } = this.#context.limits
     const readTimeoutMs = this.#following > 0 ? followerTimeoutMs : requestTimeoutMs
     if (nowMs - (this.#unreadSinceMs ?? nowMs) >= readTimeoutMs) this.destroy()
     else if (this.#refused && nowMs - this.#lastActiveMs >= requestTimeoutMs) this.destroy()
@@ -131,7 +131,7 @@ export class ControlConnection {
       if (this.#ignoredBytes > MAX_IGNORED_BYTES) this.destroy()
       return
     }
-    this.#lastActiveMs = this.#share.clock.nowMs()
+    this.#lastActiveMs = this.#context.clock.nowMs()
     const { lines, tooLong } = this.#splitter.push(chunk)
     this.#queue.push(...lines)
     this.#setUnfinished(this.#splitter.heldBytes, lines.length > 0)
@@ -141,7 +141,7 @@ export class ControlConnection {
 
   /** One request per turn of the loop, so that a client with thousands of requests does not delay the others. */
   #step(): void {
-    const { requests, unreadBytes } = this.#share.limits
+    const { requests, unreadBytes } = this.#context.limits
     if (this.#closed || this.#refused) return
     const next = this.#queue[0]
     if (next === undefined) {
@@ -174,19 +174,19 @@ export class ControlConnection {
       if (parsed.ok) await this.#perform(parsed.request)
       else this.#write({ id: parsed.id, ok: false, error: parsed.error })
     } catch (error) {
-      this.#share.warn(
+      this.#context.warn(
         `a bug: a request could not be answered: ${error instanceof Error ? error.stack : String(error)}`,
       )
       this.destroy()
     } finally {
       this.#underWay--
-      this.#lastActiveMs = this.#share.clock.nowMs()
+      this.#lastActiveMs = this.#context.clock.nowMs()
       this.#schedule()
     }
   }
 
   async #perform(request: Request): Promise<void> {
-    const { limits, handlers } = this.#share
+    const { limits, handlers } = this.#context
     const follows = request.op === 'events' || request.op === 'logs'
     const follower = new RequestFollower(request.id, limits.unreadBytes, this.#socket, (message) =>
       this.#write(message),
@@ -208,8 +208,8 @@ export class ControlConnection {
   }
 
   #admitFollower(): void {
-    if (this.#share.followers() < this.#share.limits.followers) return
-    throw new HermesError('REFUSED', `${this.#share.limits.followers} clients follow the supervisor already`, {
+    if (this.#context.followers() < this.#context.limits.followers) return
+    throw new HermesError('REFUSED', `${this.#context.limits.followers} clients follow the supervisor already`, {
       next: 'end one of them, or read the log files',
     })
   }
@@ -220,7 +220,7 @@ export class ControlConnection {
       return { code, ...(detail && { detail }), message, ...(next !== undefined && { next }) }
     }
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#share.warn(`a bug: the request "${request.op}" failed: ${stack}`)
+    this.#context.warn(`a bug: the request "${request.op}" failed: ${stack}`)
     return {
       code: 'FAILED',
       detail: 'INTERNAL',
@@ -231,10 +231,10 @@ export class ControlConnection {
 
   #write(message: Reply | Event): void {
     if (this.#closed || this.#socket.writableEnded) return
-    this.#unreadSinceMs ??= this.#share.clock.nowMs()
+    this.#unreadSinceMs ??= this.#context.clock.nowMs()
     this.#socket.write(`${JSON.stringify(message)}\n`, () => {
       // The kernel took one more: this reader moves.
-      this.#unreadSinceMs = this.#socket.writableLength > 0 ? this.#share.clock.nowMs() : undefined
+      this.#unreadSinceMs = this.#socket.writableLength > 0 ? this.#context.clock.nowMs() : undefined
     })
   }
 
@@ -242,8 +242,8 @@ export class ControlConnection {
     const added = bytes - this.#unfinishedBytes
     this.#unfinishedBytes = bytes
     if (bytes === 0) this.#unfinishedSinceMs = undefined
-    else if (begunAnew || this.#unfinishedSinceMs === undefined) this.#unfinishedSinceMs = this.#share.clock.nowMs()
-    if (added !== 0) this.#share.unfinished(added)
+    else if (begunAnew || this.#unfinishedSinceMs === undefined) this.#unfinishedSinceMs = this.#context.clock.nowMs()
+    if (added !== 0) this.#context.unfinished(added)
   }
 
   /**

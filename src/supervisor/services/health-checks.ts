@@ -5,7 +5,7 @@ import type { Cancel, Clock } from '../../system/clock.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import { descendants, listProcesses, type ProcessFacts } from '../../system/programs/proc.ts'
-import { whyNot } from '../slots/check.ts'
+import { checkProblem } from '../slots/check.ts'
 
 /** Interval of memory measurements. */
 const MEASURE_EVERY_MS = 5_000
@@ -63,7 +63,7 @@ export class HealthChecks {
     let cancel: Cancel
     const later = (): void => {
       cancel = clock.at(clock.nowMs() + everyMs, () => {
-        void whyNot(check, timeoutMs, clock, asking.signal, kernel).then((problem) => {
+        void checkProblem(check, timeoutMs, clock, asking.signal, kernel).then((problem) => {
           if (asking.signal.aborted) return
           failed = problem === undefined ? 0 : failed + 1
           if (failed >= failures)

@@ -9,7 +9,7 @@ import { signalName } from '../../system/signals.ts'
  * @param signal aborts the check
  * @returns the reason for a failure; undefined: success
  */
-export async function whyNot(
+export async function checkProblem(
   check: Check,
   timeoutMs: number,
   clock: Clock,

@@ -3,7 +3,7 @@ import { type Check, PATTERN_FLAGS } from '../../profile/config/kinds.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import type { Readiness } from '../launch/launch.ts'
-import { whyNot } from './check.ts'
+import { checkProblem } from './check.ts'
 
 /** Interval between two checks of an address or a command, and the time limit of one. */
 const ASK_EVERY_MS = 250
@@ -119,7 +119,7 @@ function poll(check: Check, clock: Clock, ready: () => void, kernel: Kernel): Wa
   let closed = false
   const asking = new AbortController()
   const ask = (): void => {
-    whyNot(check, ASK_TIMEOUT_MS, clock, asking.signal, kernel).then((problem) => {
+    checkProblem(check, ASK_TIMEOUT_MS, clock, asking.signal, kernel).then((problem) => {
       if (closed) return
       if (problem !== undefined) {
         cancel = clock.at(clock.nowMs() + ASK_EVERY_MS, ask) // not ready yet

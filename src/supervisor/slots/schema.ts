@@ -132,7 +132,7 @@ const STORED: Shape = {
 }
 
 /** @returns one line that says why this is not a slot's state of this version; undefined: it is valid */
-export function whyNoStoredSlot(value: unknown, version: number): string | undefined {
+export function storedSlotProblem(value: unknown, version: number): string | undefined {
   if (!isRecord(value) || !isRecord(value.slot)) return 'it is not the state of a slot'
   if (value.v !== version) return `it is of version ${JSON.stringify(value.v)}, not ${version}`
   const { state } = value.slot

@@ -3,7 +3,7 @@ import type { Slot } from '../../slot/slot.ts'
 import type { DirId } from '../../system/files/dir-id.ts'
 import type { Launch } from '../launch/launch.ts'
 import type { Memory } from './memory.ts'
-import { whyNoStoredSlot } from './schema.ts'
+import { storedSlotProblem } from './schema.ts'
 
 const VERSION = 1
 
@@ -31,7 +31,7 @@ export const saveSlot = (memory: Pick<Memory, 'keep'>, key: string, stored: Stor
  */
 export function parseSlot(text: string): StoredSlot {
   const value: unknown = JSON.parse(text)
-  const why = whyNoStoredSlot(value, VERSION)
+  const why = storedSlotProblem(value, VERSION)
   if (why !== undefined) throw new Error(why)
   return value as StoredSlot
 }

@@ -109,7 +109,7 @@ function isForeign(dir: string, uid: number): boolean {
   return owner !== undefined && owner !== uid && owner !== 0
 }
 
-export interface Reachable {
+export interface CommandEnvironment {
   /** Of the user who types the command. */
   readonly HOME: string | undefined
   readonly home: string
@@ -123,7 +123,7 @@ export interface Reachable {
  * command.
  * @param words sh text after the command, such as `status`
  */
-export function pasteable({ HOME, home, runDir, uid, install }: Reachable, words: string): string {
+export function pasteableCommand({ HOME, home, runDir, uid, install }: CommandEnvironment, words: string): string {
   const shell = { HOME }
   const needed = [
     ...(resolveHome(shell, install) === home ? [] : [['HERMES_HOME', home]]),

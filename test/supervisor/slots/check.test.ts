@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { whyNot } from '../../../src/supervisor/slots/check.ts'
+import { checkProblem } from '../../../src/supervisor/slots/check.ts'
 import { type Clock, systemClock } from '../../../src/system/clock.ts'
 import { isZombie, readProcess } from '../../../src/system/programs/proc.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
@@ -23,7 +23,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const NEVER = new AbortController().signal
 const ask = (text: string, { clock = systemClock() as Clock, signal = NEVER } = {}): Promise<string | undefined> =>
-  whyNot(
+  checkProblem(
     { by: 'command', command: ['/bin/sh', '-c', text, 'sh', join(dir, 'pids')] },
     60_000,
     clock,
@@ -51,7 +51,7 @@ describe('a command', () => {
     expect(await ask('kill -TERM $$')).toBe('/bin/sh ends with SIGTERM')
     if (tellsEnds) expect(await ask('kill -37 $$')).toBe('/bin/sh ends with SIGRTMIN+3')
     const none = { by: 'command', command: ['/no/such'] } as const
-    expect(await whyNot(none, 60_000, systemClock(), NEVER)).toContain('ENOENT')
+    expect(await checkProblem(none, 60_000, systemClock(), NEVER)).toContain('ENOENT')
   })
 
   test('that takes too long is ended with everything it has started', async () => {

@@ -3,7 +3,7 @@
 import type { DispatchOptions } from '../../../kanban/dispatch/dispatch.ts'
 import type { Installation } from '../../../kanban/installation.ts'
 import { parseAssignee, requireAssignee } from '../../../kanban/store/assignee.ts'
-import { type Board, emptyBoard, isUnmade, withBoard } from '../../../kanban/store/board.ts'
+import { type Board, emptyBoard, isNeverCreated, withBoard } from '../../../kanban/store/board.ts'
 import type { Actor } from '../../../kanban/store/changes.ts'
 import { chosenBoard } from '../../../kanban/store/current.ts'
 import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/store/places.ts'
@@ -53,7 +53,8 @@ export async function onBoardIfAny<T>(
 ): Promise<T> {
   const slug = slugOf(context, input)
   const place = boardPlace(context.home, slug)
-  if (slug !== DEFAULT_BOARD || !isUnmade(place)) return onBoard(context, input, mode, (board) => use(board, true))
+  if (slug !== DEFAULT_BOARD || !isNeverCreated(place))
+    return onBoard(context, input, mode, (board) => use(board, true))
   context.output.err(`hermes: no board yet (${place.file}); "hermes kanban create TITLE" creates it\n`)
   const board = emptyBoard(place)
   try {
