@@ -143,6 +143,14 @@ describe('deleting', () => {
   })
 })
 
+test.each([
+  ['profile', 'Manage profiles'],
+  ['service', 'Manage the services that the image defines'],
+])('hermes --help and hermes %s say what the group is for (%s), not which commands it has', async (group, summary) => {
+  expect((await run('--help')).stdout).toMatch(new RegExp(`^ +${group} +${summary}$`, 'm'))
+  expect((await run(group)).stdout).toMatch(new RegExp(`^${summary}$`, 'm'))
+})
+
 test.each(['profile', 'kanban', 'config', 'service'])('hermes %s alone shows what the group can do', async (group) => {
   const { code, stdout, stderr } = await run(group)
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

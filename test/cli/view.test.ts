@@ -105,7 +105,9 @@ describe('readiness', () => {
     expect(of([slot(), slot({ state: 'starting', ready: false }), slot({ state: 'down', wanted: 'down' })])).toEqual([])
     const { profile: _, ...helper } = slot({ slot: 'dashboard', state: 'parked' })
     expect(of([helper])).toEqual([])
-    expect(of([slot({ state: 'backoff', reason: 'exit code 1' })])).toEqual(['gateway-coder is backoff: exit code 1'])
+    expect(of([slot({ state: 'backoff', reason: 'exit code 1' })])).toEqual([
+      'gateway-coder is waiting for its next start: exit code 1',
+    ])
   })
 
   test('of one profile is that one alone, wanted or not', () => {

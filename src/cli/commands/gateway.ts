@@ -4,6 +4,7 @@ import type { GatewayBundle } from '../../gateway/program.ts'
 import { parseDurationMs } from '../../profile/config/kinds.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
 import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
+import { stateWords } from '../../protocol/state-words.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { gatewaySlot, profileOfSlot } from '../../system/paths.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
@@ -168,8 +169,9 @@ async function sayingFirstDeath<T>(
 /** `gateway-coder: up, pid 312 (1.2 s)` */
 export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: number): string {
   const pid = slot.pid === undefined ? '' : `, pid ${slot.pid}`
-  if (!changed && verb !== 'restart') return `${slot.slot}: ${stateText(slot)} already${pid}`
-  return `${slot.slot}: ${stateText(slot)}${pid} (${durationText(tookMs)})`
+  const words = slot.state === 'backoff' ? stateWords(slot.state) : stateText(slot)
+  if (!changed && verb !== 'restart') return `${slot.slot}: ${words} already${pid}`
+  return `${slot.slot}: ${words}${pid} (${durationText(tookMs)})`
 }
 
 /** Acts on all of these profiles, or on every profile, at once; a failure of one does not stop the others. */

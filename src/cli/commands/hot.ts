@@ -6,6 +6,7 @@
 import { noSuchSlot, withSupervisor } from '../../control/slot-actions.ts'
 import type { SlotStatus, StatusResult } from '../../protocol/control.ts'
 import { isSlotKey } from '../../protocol/init.ts'
+import { stateWords } from '../../protocol/state-words.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { gatewaySlot } from '../../system/paths.ts'
@@ -186,4 +187,4 @@ export function readinessProblems(
 }
 
 const notReadyText = (slot: SlotStatus): string =>
-  `${slot.slot} is ${slot.state}${slot.reason === undefined ? '' : `: ${slot.reason}`}`
+  `${slot.slot} is ${stateWords(slot.state)}${slot.reason === undefined ? '' : `: ${slot.reason}`}`

@@ -1,6 +1,7 @@
 /** Explanations that need the board and, if it answers, the supervisor; for the command line and the dashboard. */
 
 import type { ControlClient } from '../../control/client.ts'
+import { stateWords } from '../../protocol/state-words.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Installation } from '../installation.ts'
 import { type Jobs, supervisorJobs } from '../jobs/jobs.ts'
@@ -38,7 +39,9 @@ export async function noDispatcher(home: string, connect: Connect): Promise<stri
       const { slots } = await client.request('status', {})
       const slot = slots.find((one) => one.slot === 'dispatcher')
       if (slot === undefined) return 'the slot "dispatcher" does not exist'
-      return slot.state === 'up' || slot.state === 'starting' ? null : `the slot "dispatcher" is ${slot.state}`
+      return slot.state === 'up' || slot.state === 'starting'
+        ? null
+        : `the slot "dispatcher" is ${stateWords(slot.state)}`
     } finally {
       client.close()
     }

@@ -2,6 +2,7 @@ import { countLines } from '../../log/lines.ts'
 import type { ActionResult, Operations, SlotAction, SlotStatus, StatusResult } from '../../protocol/control.ts'
 import type { ToInit } from '../../protocol/init.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { stateWords } from '../../protocol/state-words.ts'
 import { serviceOfSlot } from '../../services/definition.ts'
 import { childOf, type SlotEvent } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -213,7 +214,10 @@ export class SlotOperations {
     const entry = this.#entry(slot)
     const child = childOf(entry.slot)
     if (child === null)
-      throw new HermesError('FAILED', `${slot} has no process to send SIG${signal} to: it is ${entry.slot.state}`)
+      throw new HermesError(
+        'FAILED',
+        `${slot} has no process to send SIG${signal} to: it is ${stateWords(entry.slot.state)}`,
+      )
     this.#options.send({ type: 'signal', child: child.id, signal, target: group ? 'group' : 'process' })
     return { changed: true, slot: this.#statusOf(entry) }
   }

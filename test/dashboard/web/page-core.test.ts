@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { eventReader } from '../../../src/dashboard/web/core/event-stream.ts'
-import { ago, bytes, clockTime, cores, dayTime, duration, ending } from '../../../src/dashboard/web/core/format.ts'
+import {
+  ago,
+  bytes,
+  clockTime,
+  cores,
+  dayTime,
+  duration,
+  ending,
+  slotPredicate,
+  stateWords,
+} from '../../../src/dashboard/web/core/format.ts'
 import { passes } from '../../../src/dashboard/web/core/log-level.ts'
 import { piecesOf } from '../../../src/dashboard/web/core/pieces.ts'
 import { retryDelayMs } from '../../../src/dashboard/web/core/retry.ts'
@@ -46,6 +56,27 @@ describe('how facts are written', () => {
     expect(ending({ signal: 'KILL' })).toBe('SIGKILL')
     expect(ending({ exitCode: 0 })).toBe('exit 0')
     expect(ending({})).toBe('unknown')
+  })
+})
+
+describe('a sentence about a slot', () => {
+  const nowMs = Date.parse('2026-11-22T12:00:00Z')
+
+  test.each([
+    [{ state: 'up' }, 'is up'],
+    [{ state: 'stopping' }, 'is stopping'],
+    [{ state: 'backoff' }, 'is waiting for its next start'],
+    [{ state: 'backoff', nextStartAt: '2026-11-22T12:00:04Z' }, 'restarts in 4s'],
+    // The page hears of the start a moment later.
+    [{ state: 'backoff', nextStartAt: '2026-11-22T11:59:59Z' }, 'restarts in 1s'],
+    [{ state: 'up', nextStartAt: '2026-11-22T12:00:04Z' }, 'is up'],
+  ] as const)('%o %s', (slot, text) => {
+    expect(slotPredicate(slot, nowMs)).toBe(text)
+  })
+
+  test('has no name of a state that is not English', () => {
+    expect(stateWords('backoff')).toBe('waiting for its next start')
+    expect(stateWords('down')).toBe('down')
   })
 })
 

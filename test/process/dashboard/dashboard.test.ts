@@ -77,6 +77,19 @@ test.each<Refused>([
   expect(said()).toMatch(says)
 })
 
+test('--no-open, which other images know, changes nothing: not the start, not what it says', async () => {
+  await using hermes = await startHermes({ profiles: [] })
+  const said: string[] = []
+  for (const more of [[], ['--no-open']]) {
+    await using dashboard = await startDashboard(hermes, { args: ['--host', '127.0.0.1', ...more] })
+    expect((await dashboard.ask('/api/status')).code).toBe(200)
+    said.push(dashboard.said().replaceAll(String(dashboard.port), 'PORT'))
+  }
+  expect(said[1]).toBe(said[0])
+  const help = await cli(['dashboard', 'run', '--help'], { home: hermes.home })
+  expect(help.stdout).toMatch(/--no-open +accepted for compatibility; has no effect/)
+})
+
 test('a port that is taken ends it with 1, so that its slot tries again, an invalid key with 78; a line names them', async () => {
   await using hermes = await startHermes({ profiles: [] })
   await using first = await startDashboard(hermes)

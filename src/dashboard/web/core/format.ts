@@ -1,5 +1,5 @@
 /** Formats of facts on the page. Times are UTC, as in the log files and on the command line. */
-import type { Death } from '../../contract/contract.ts'
+import type { Death, Slot } from '../../contract/contract.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -56,3 +56,12 @@ export function ending({ exitCode, signal }: Pick<Death, 'exitCode' | 'signal'>)
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString('en')} ${count === 1 ? one : many}`
+
+/** A slot's state as the predicate after `is`. Tables and chips show the state's name instead. */
+export const stateWords = (state: Slot['state']): string => (state === 'backoff' ? 'waiting for its next start' : state)
+
+/** The rest of a sentence that begins with the slot's name: `is up`, `restarts in 4s`. */
+export function slotPredicate({ state, nextStartAt }: Pick<Slot, 'state' | 'nextStartAt'>, wallMs: number): string {
+  if (state !== 'backoff' || nextStartAt === undefined) return `is ${stateWords(state)}`
+  return `restarts in ${duration(Math.max(SECOND, Date.parse(nextStartAt) - wallMs))}`
+}

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import type { Slot } from '../../contract/contract.ts'
+import { slotPredicate, stateWords } from '../core/format.ts'
 import { Button } from '../parts/button.tsx'
 import { useApp } from '../stores/app-context.ts'
 import type { Action } from '../stores/fleet.ts'
@@ -21,7 +22,9 @@ export function SlotActions({ slotKey, slot, profile, wide = false }: SlotAction
     busy.value = true
     try {
       const { changed, slot: now } = await fleet.act(slotKey, action, profile)
-      notices.done(changed ? `${name} is ${now.state}` : `${name} was already ${now.state}`)
+      notices.done(
+        changed ? `${name} ${slotPredicate(now, Date.now())}` : `${name} was already ${stateWords(now.state)}`,
+      )
     } catch (error) {
       notices.failed(error)
     } finally {
