@@ -45,9 +45,6 @@ export const isKnownName = (name: string): boolean =>
   [...KNOWN_DIRECTORIES, ...KNOWN_FILES, 'lost+found', 'run'].includes(name) ||
   KNOWN_PREFIXES.some((prefix) => name.startsWith(prefix))
 
-/** Files at the top that only the runtime user may read. */
-export const SECRET_FILES = ['.env', 'auth.json'] as const
-
 /**
  * The group whose files are changed if only the runtime group differs (PGID): the group of the volume's top
  * directory, which is changed last. A setgid directory shares the volume with its group on purpose, and is left

@@ -4,6 +4,7 @@
  * (/proc/self/fd/N/name, O_NOFOLLOW), each file is pinned with O_PATH, looked at through that descriptor and changed
  * through it.
  */
+
 import {
   chmodSync,
   chownSync,
@@ -16,15 +17,8 @@ import {
   type Stats,
 } from 'node:fs'
 import { mountOf, O_PATH } from '../system/files/mounts.ts'
-import {
-  formerGid,
-  isUsable,
-  KNOWN_DIRECTORIES,
-  KNOWN_FILES,
-  KNOWN_PREFIXES,
-  OWNER_ALL,
-  SECRET_FILES,
-} from './known.ts'
+import { SECRET_FILES } from '../system/paths.ts'
+import { formerGid, isUsable, KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, OWNER_ALL } from './known.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0 } = constants as typeof constants & { O_CLOEXEC?: number }
 

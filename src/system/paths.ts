@@ -81,3 +81,6 @@ export const gatewaySlot = (profile: string): string => `gateway-${profile}`
 /** The profile whose gateway runs in this slot; undefined for helpers, jobs and services. */
 export const profileOfSlot = (slot: string): string | undefined =>
   slot.startsWith('gateway-') ? slot.slice('gateway-'.length) : undefined
+
+/** Files of a profile, and of the volume itself, that only the runtime user may read. */
+export const SECRET_FILES = ['.env', 'auth.json'] as const

@@ -1,7 +1,6 @@
 import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync } from 'node:fs'
-import { below } from '../../system/paths.ts'
+import { below, SECRET_FILES } from '../../system/paths.ts'
 
-const SECRET_FILES = ['.env', 'auth.json'] as const
 const FOR_OTHERS = 0o077
 
 /**
