@@ -11,7 +11,7 @@ import { holderText } from '../system/net/port-holder.ts'
 import { announceReady } from '../system/notify.ts'
 import { buildText, readBuildInfo } from '../system/programs/build-info.ts'
 import { type Environment, isImageInstall } from '../system/programs/install.ts'
-import { oneLine, plainText } from '../system/text/foreign-text.ts'
+import { plainText, warningLine } from '../system/text/foreign-text.ts'
 import { allHandlers } from './api/handlers.ts'
 import { Streams } from './api/streams.ts'
 import { chooseLoginStorage } from './auth/login-storage.ts'
@@ -59,9 +59,9 @@ export async function runDashboard(facts: DashboardFacts): Promise<number> {
   const { env, out, err } = facts
   const settings = readSettings(facts)
   const { host, port, gate } = settings
-  for (const text of settings.warnings) err(`hermes: warning: ${text}\n`)
+  for (const text of settings.warnings) err(warningLine(text))
   if (gate.kind === 'insecure')
-    err(`hermes: warning: the dashboard on ${addressText({ host, port })} is open to anyone who reaches it\n`)
+    err(warningLine(`the dashboard on ${addressText({ host, port })} is open to anyone who reaches it`))
   const { server, close } = await assemble(facts, settings)
   await listen(server, settings)
   if (env[SUPERVISED_MARKER] === '1') announceReady(NOTIFICATION_FD)
@@ -85,7 +85,7 @@ async function assemble(
   const { home, clock, version, err } = facts
   const build = readBuildInfo(facts.install)
   const { gate, publicApi, outside, terminal, metricsToken } = settings
-  const warn = (text: string): void => err(`hermes: warning: ${oneLine(text)}\n`)
+  const warn = (text: string): void => err(warningLine(text))
   const connect = () => connectControl(facts.controlSocket, clock)
   const readUsage = usageReader(clock)
   const streams = new Streams(clock, SECURITY_HEADERS)

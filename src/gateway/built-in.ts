@@ -7,9 +7,9 @@ import {
   type ProfileConfig,
 } from '../profile/config/config.ts'
 import { takePidFile } from '../profile/state/pid-file.ts'
-import { EXIT, HermesError } from '../system/errors.ts'
+import { EXIT, errorLine, HermesError } from '../system/errors.ts'
 import { announceReady } from '../system/notify.ts'
-import { oneLine } from '../system/text/foreign-text.ts'
+import { warningLine } from '../system/text/foreign-text.ts'
 import { redactor, secretsOf } from '../system/text/redact.ts'
 import { type EventLog, openEventLog } from './event-log.ts'
 import type { GatewayFacts } from './facts.ts'
@@ -47,12 +47,13 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
   const { config, problems } = loadConfig(configFile)
   const fatal = problems.find(isFatal)
   if (fatal) throw configurationError(configProblemText(fatal))
-  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${oneLine(text)}\n`))
+  const warn = (text: string): void => facts.err(warningLine(text))
+  const giveBack = takePidFile(facts.dir, facts.profile, warn)
   const log = openEventLog({
     dir: join(facts.dir, 'logs'),
     format: facts.env.LOG_FORMAT === 'json' ? 'json' : 'text',
     clock: facts.clock,
-    warn: (text) => facts.err(`hermes: warning: ${oneLine(text)}\n`),
+    warn,
     echo: facts.out,
     redact: redactor(secretsOf(facts.env)),
   })
@@ -75,7 +76,7 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
     return EXIT.done
   } catch (error) {
     // Expected errors are one sentence; bugs are logged with their stack.
-    if (error instanceof HermesError) say.fatal(errorText(error))
+    if (error instanceof HermesError) say.fatal(errorLine(error))
     else say.fatal({ err: error }, 'cannot go on')
     throw error
   } finally {
@@ -84,8 +85,6 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
     await log.close()
   }
 }
-
-const errorText = ({ message, next }: HermesError): string => (next === undefined ? message : `${message}; ${next}`)
 
 /**
  * Settings without which this gateway cannot run: a readable file and valid sections of its own. The supervisor

@@ -7,7 +7,7 @@ import { EXIT, HermesError } from '../system/errors.ts'
 import { childEnding } from '../system/native/child-ending.ts'
 import type { Native } from '../system/native/native.ts'
 import { loadNative } from '../system/native/native-libc.ts'
-import { oneLine } from '../system/text/foreign-text.ts'
+import { warningLine } from '../system/text/foreign-text.ts'
 import type { GatewayFacts } from './facts.ts'
 
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const
@@ -17,10 +17,10 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
  * @returns its exit code, 128+n when a signal ended it
  */
 export async function runOwnCommand(facts: GatewayFacts, command: readonly string[]): Promise<number> {
-  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(`hermes: warning: ${oneLine(text)}\n`))
+  const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(warningLine(text)))
   try {
     const { environment, warnings } = ownEnvironment(facts)
-    for (const warning of warnings) facts.err(`hermes: warning: ${oneLine(warning)}\n`)
+    for (const warning of warnings) facts.err(warningLine(warning))
     const [program = '', ...args] = command
     const { native } = await loadNative()
     return await exitOf(

@@ -5,7 +5,7 @@ import { ownEnvironment } from '../profile/environment/own-environment.ts'
 import { HermesError } from '../system/errors.ts'
 import { isMainProgram, SUPERVISED_MARKER, truthy } from '../system/markers.ts'
 import { gatewaySlot } from '../system/paths.ts'
-import { oneLine } from '../system/text/foreign-text.ts'
+import { warningLine } from '../system/text/foreign-text.ts'
 import { runBuiltIn, type StartPart } from './built-in.ts'
 import type { GatewayFacts } from './facts.ts'
 import { runOwnCommand } from './own-command.ts'
@@ -37,7 +37,7 @@ export async function runGateway(
   const { command } = loadConfig(join(facts.dir, 'config.yaml')).config.gateway
   if (command !== null) return runOwnCommand(here, command)
   const { environment, warnings } = ownEnvironment(here)
-  for (const warning of warnings) here.err(`hermes: warning: ${oneLine(warning)}\n`)
+  for (const warning of warnings) here.err(warningLine(warning))
   return runBuiltIn({ ...here, env: environment }, starters)
 }
 

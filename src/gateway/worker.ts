@@ -1,10 +1,12 @@
 /** The built-in agent does one task of the board: prompt on stdin, answer on stdout. */
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig } from '../profile/config/config.ts'
 import type { Clock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Environment } from '../system/programs/install.ts'
+import { warningLine } from '../system/text/foreign-text.ts'
 import { AgentError, answerText, notConfigured } from './agent/agent.ts'
 import { configureAgent } from './agent/configure.ts'
 
@@ -36,7 +38,7 @@ export async function runWorker({ profile, dir, env, clock, out, err }: WorkerFa
     const answer = await answerText(agent, {
       messages: [{ role: 'user', content: prompt }],
       ...(session ? { session } : {}),
-      onCut: (why) => err(`hermes: warning: ${why}\n`),
+      onCut: (why) => err(warningLine(why)),
     })
     out(`${answer.trimEnd()}\n`)
     return EXIT.done

@@ -99,3 +99,7 @@ export class HermesError extends Error {
 /** Tells whether a text, for instance from a newer supervisor, is a code that this program knows. */
 export const isErrorCode = (text: unknown): text is ErrorCode =>
   typeof text === 'string' && Object.hasOwn(exitCodeOf, text)
+
+/** The message and the next step, in one line. */
+export const errorLine = ({ message, next }: HermesError): string =>
+  next === undefined ? message : `${message}; ${next}`

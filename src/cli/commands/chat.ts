@@ -2,9 +2,10 @@ import { isAborted, type Message } from '../../gateway/agent/agent.ts'
 import { conversation } from '../../gateway/sessions/conversation.ts'
 import { newSessionId, openSessions, parseSessionId, type SessionStore } from '../../gateway/sessions/store.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { oneLine } from '../../system/text/foreign-text.ts'
+import { warningLine } from '../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
+import { warnOn } from '../context/context.ts'
 import { type ProfileAgent, profileAgent } from '../context/profile-agent.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { QuestionLine } from '../terminal/question-line.ts'
@@ -64,7 +65,7 @@ async function withSessions<T>(
   dir: string,
   use: (store: SessionStore) => Promise<T> | T,
 ): Promise<T> {
-  const store = openSessions(dir, context.clock, (text) => context.output.err(`hermes: warning: ${oneLine(text)}\n`))
+  const store = openSessions(dir, context.clock, warnOn(context))
   try {
     return await use(store)
   } finally {
@@ -90,7 +91,7 @@ async function askOnce(
     const messages = conversation(history, [user(question)])
     const { text: answer, cut } = await print(context, facts, messages, giveUp.signal, session, context.json)
     if (!context.json) context.output.out('\n')
-    if (cut !== undefined) context.output.err(cutWarning(cut))
+    if (cut !== undefined) context.output.err(warningLine(cut))
     if (session !== undefined) await store?.append(session, [user(question), assistant(answer)])
     return {
       json: { ...(session === undefined ? {} : { session }), answer, ...(cut === undefined ? {} : { warning: cut }) },
@@ -111,8 +112,6 @@ interface Answer {
   /** Reason why the text is incomplete. */
   readonly cut: string | undefined
 }
-
-const cutWarning = (cut: string): string => `hermes: warning: ${oneLine(cut)}\n`
 
 /** Writes the answer as it arrives unless `quiet`, and returns the whole answer. */
 async function print(
@@ -168,7 +167,7 @@ function converse(context: Context, facts: ProfileAgent, session: string): Promi
           const { text, cut } = await print(context, facts, messages, giveUp.signal, session, false)
           await store.append(session, [asked, assistant(text)])
           output.out('\n')
-          if (cut !== undefined) output.err(cutWarning(cut))
+          if (cut !== undefined) output.err(warningLine(cut))
           output.out('\n')
         } catch (error) {
           if (!(error instanceof HermesError)) throw error

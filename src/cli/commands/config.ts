@@ -14,7 +14,7 @@ import { readRegularFile } from '../../system/files/small-file.ts'
 import { isImageInstall } from '../../system/programs/install.ts'
 import { isProgram, lookAt, placesOf } from '../../system/programs/look.ts'
 import { findProgram, readable } from '../../system/programs/program.ts'
-import { oneLine } from '../../system/text/foreign-text.ts'
+import { oneLine, warningLine } from '../../system/text/foreign-text.ts'
 import { nearest } from '../../system/text/nearest.ts'
 import type { Command, Input } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
@@ -170,7 +170,7 @@ function warnOfMissing(context: Context, profile: string, dir: string): void {
     : seen[0] === 'hidden'
       ? 'lies in a directory that this user may not enter'
       : 'does not exist'
-  context.output.err(`hermes: warning: "${program}" ${where}, so the gateway of "${profile}" cannot start yet\n`)
+  context.output.err(warningLine(`"${program}" ${where}, so the gateway of "${profile}" cannot start yet`))
 }
 
 /** Tried in this order where no variable names one. */

@@ -3,6 +3,7 @@ import { authFile, storeKey } from '../../gateway/agent/auth-file.ts'
 import { loadConfig } from '../../profile/config/config.ts'
 import { readDotEnv } from '../../profile/environment/environment.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { warningLine } from '../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
@@ -50,7 +51,7 @@ async function login(context: Context, input: Input): Promise<Outcome> {
     prompter.close()
   }
   const hidden = readDotEnv(join(dir, '.env')).variables[name] !== undefined
-  if (hidden) context.output.err(`hermes: warning: ${join(dir, '.env')} also sets ${name} and takes precedence\n`)
+  if (hidden) context.output.err(warningLine(`${join(dir, '.env')} also sets ${name} and takes precedence`))
   const next = openai === null ? `hermes -p ${profile} setup` : `hermes -p ${profile} chat -q Hello`
   return { text: `${file}: ${name} is stored\n  next: ${next}\n`, json: { file, name, stored: true } }
 }

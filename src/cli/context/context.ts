@@ -5,7 +5,7 @@ import { requireProfile } from '../../profile/directory/disk.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import type { RunPaths } from '../../system/paths.ts'
 import { type Environment, findRunPaths, installDir, resolveHome } from '../../system/programs/install.ts'
-import { oneLine } from '../../system/text/foreign-text.ts'
+import { warningLine } from '../../system/text/foreign-text.ts'
 import type { Output } from '../terminal/output.ts'
 
 /** Everything a command gets: paths, and access to the outside world. */
@@ -82,4 +82,4 @@ export const gatewayFacts = (context: Context) => {
 export const warnOn =
   (context: Context) =>
   (text: string): void =>
-    context.output.err(`hermes: warning: ${oneLine(text)}\n`)
+    context.output.err(warningLine(text))

@@ -3,7 +3,7 @@ import { type Agent, notConfigured } from '../../gateway/agent/agent.ts'
 import { configureAgent } from '../../gateway/agent/configure.ts'
 import { configProblemText, loadConfig } from '../../profile/config/config.ts'
 import { ownEnvironment } from '../../profile/environment/own-environment.ts'
-import { oneLine } from '../../system/text/foreign-text.ts'
+import { warningLine } from '../../system/text/foreign-text.ts'
 import type { Context } from './context.ts'
 
 export interface ProfileAgent {
@@ -22,7 +22,7 @@ export function profileAgent(context: Context): ProfileAgent {
   const file = join(dir, 'config.yaml')
   const { config, problems } = loadConfig(file)
   for (const problem of problems.filter(({ key }) => key === '' || key.startsWith('agent'))) {
-    output.err(`hermes: warning: ${oneLine(configProblemText(problem))}\n`)
+    output.err(warningLine(configProblemText(problem)))
   }
   const { environment, warnings } = ownEnvironment({
     profile,
@@ -33,7 +33,7 @@ export function profileAgent(context: Context): ProfileAgent {
     environmentDir: paths.environmentDir,
     env,
   })
-  for (const warning of warnings) output.err(`hermes: warning: ${oneLine(warning)}\n`)
+  for (const warning of warnings) output.err(warningLine(warning))
   const agent = configureAgent({ config: config.agent, profileDir: dir, environment, clock })
   if (agent === null) throw notConfigured(profile, file)
   return { profile, dir, agent }

@@ -4,6 +4,7 @@ import { readDotEnv } from '../../profile/environment/environment.ts'
 import { isDashboardVariable } from '../../system/dashboard-secrets.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import type { Environment } from '../../system/programs/install.ts'
+import { warningLine } from '../../system/text/foreign-text.ts'
 
 const MAX_CERTIFICATES_BYTES = 4_000_000
 
@@ -19,7 +20,7 @@ export function prepareEnvironment(
   inImage: boolean,
   err: (text: string) => void,
 ): void {
-  const warn = (text: string): void => err(`hermes: warning: ${text}\n`)
+  const warn = (text: string): void => err(warningLine(text))
   const file = join(home, '.env')
   const { variables } = readDotEnv(file)
   const ignored = Object.keys(variables).filter((name) => inImage && isDashboardVariable(name))

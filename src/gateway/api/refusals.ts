@@ -1,5 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { HermesError } from '../../system/errors.ts'
+import { errorLine, HermesError } from '../../system/errors.ts'
 import type { Redact } from '../../system/text/redact.ts'
 import { AgentError } from '../agent/agent.ts'
 
@@ -98,14 +98,12 @@ const NO_RETRY = { 'x-should-retry': 'false' }
 export function refusalOf(error: unknown, redact: Redact): Refusal {
   if (error instanceof RefusedRequest) return error.refusal
   if (error instanceof AgentError) return agentRefusal(error, redact)
-  if (error instanceof HermesError) return refusal(500, 'server_error', 'failed', redact(textOf(error)))
+  if (error instanceof HermesError) return refusal(500, 'server_error', 'failed', redact(errorLine(error)))
   return refusal(500, 'server_error', 'internal_error', 'internal error of the gateway; see its errors.log')
 }
 
-const textOf = ({ message, next }: HermesError): string => (next === undefined ? message : `${message}; ${next}`)
-
 function agentRefusal(error: AgentError, redact: Redact): Refusal {
-  const message = redact(textOf(error))
+  const message = redact(errorLine(error))
   switch (error.failure) {
     case 'not-configured':
       return refusal(503, 'server_error', 'agent_not_configured', message, { headers: NO_RETRY })

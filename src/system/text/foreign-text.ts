@@ -24,3 +24,6 @@ export const plainText = (text: string): string =>
         .replaceAll('\r\n', '\n')
         .replaceAll(UNFIT, (character) => (character === '\n' || character === '\t' ? character : shown(character)))
     : text
+
+/** How every program but init warns on standard error: one line. */
+export const warningLine = (text: string): string => `hermes: warning: ${oneLine(text)}\n`
