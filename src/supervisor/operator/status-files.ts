@@ -1,10 +1,11 @@
 import { childOf, isInFlight, type Slot } from '../../slot/slot.ts'
-import { type Cancel, type Clock, wallTimeOf } from '../../system/clock.ts'
+import { type Clock, wallTimeOf } from '../../system/clock.ts'
 import { inNextTurn } from '../../system/next-turn.ts'
 import { isStopped } from '../../system/programs/proc.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { Event } from '../s6/supervise-dir.ts'
 import { batchLength, eventsBetween, type Stamps, serviceStatus, stampsAfter } from '../s6/view.ts'
+import type { StartsInFlight } from '../slots/starts-in-flight.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 
@@ -12,6 +13,7 @@ export interface StatusFilesOptions {
   readonly table: Pick<SlotTable, 'get' | 'describe'>
   readonly files: Pick<GatewayFiles, 'record' | 'forget'>
   readonly dirs: Pick<SlotDirs, 'writeStatus' | 'recordDeath' | 'remove'>
+  readonly starts: Pick<StartsInFlight, 'mustWait'>
   readonly clock: Clock
 }
 
@@ -31,13 +33,11 @@ interface S6State {
 const BETWEEN_BATCHES_MS = 100
 /** Slots that are written per turn of the loop: a boot of a thousand must not keep clients waiting. */
 const PER_TURN = 10
-/** Longest time for which the files wait for starts. */
-const LONGEST_WAIT_MS = 250
 
 /**
  * The files that others can read about a slot: gateway_state.json and s6's status. Nothing here depends on them, so
  * they are written on a later turn than the change, with the slot's state at that time: starts do not wait for them.
- * While several slots are being started, as at boot, the files wait a moment, because both take the same processors.
+ * While several slots are being started, they wait ({@link StartsInFlight}).
  * Events are kept until then; subscribers get all of them, after the status.
  */
 export class StatusFiles {
@@ -45,14 +45,10 @@ export class StatusFiles {
   readonly #pending = new Set<string>()
   readonly #s6States = new Map<string, S6State>()
   readonly #writeSoon = inNextTurn(() => {
-    if (this.#mustWait()) return
+    if (this.#options.starts.mustWait(this.#writeSoon)) return
     this.#write(PER_TURN)
     if (this.#pending.size > 0) this.#writeSoon()
   })
-  /** Slots whose start is requested and not yet reported. */
-  readonly #inFlight = new Set<string>()
-  /** Set while the files wait for starts. */
-  #waiting: { readonly untilMs: number; readonly cancel: Cancel } | undefined
 
   constructor(options: StatusFilesOptions) {
     this.#options = options
@@ -68,8 +64,6 @@ export class StatusFiles {
   }
 
   changed({ key, slot, job }: SlotEntry, before: Slot): void {
-    if (isInFlight(slot)) this.#inFlight.add(key)
-    else this.#inFlight.delete(key)
     if (job === undefined) {
       const s6State = this.#s6StateOf(key)
       const events = eventsBetween(before, slot)
@@ -107,7 +101,6 @@ export class StatusFiles {
   removed({ key }: SlotEntry): void {
     this.#options.dirs.remove(key, this.#s6States.get(key)?.events)
     this.#pending.delete(key)
-    this.#inFlight.delete(key)
     this.#s6States.delete(key)
     this.#options.files.forget(key)
   }
@@ -132,21 +125,6 @@ export class StatusFiles {
   #schedule(key: string): void {
     this.#pending.add(key)
     this.#writeSoon()
-  }
-
-  /** Several starts are requested, and the files have not waited long. */
-  #mustWait(): boolean {
-    if (this.#inFlight.size < 2) {
-      this.#waiting?.cancel()
-      this.#waiting = undefined
-      return false
-    }
-    const { clock } = this.#options
-    if (this.#waiting === undefined) {
-      const untilMs = clock.nowMs() + LONGEST_WAIT_MS
-      this.#waiting = { untilMs, cancel: clock.at(untilMs, this.#writeSoon) }
-    }
-    return clock.nowMs() < this.#waiting.untilMs
   }
 
   /** @param last events are held no longer */

@@ -9,6 +9,7 @@ import { newSlot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
 import { StatusFiles } from '../../../src/supervisor/operator/status-files.ts'
 import { SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
+import { StartsInFlight } from '../../../src/supervisor/slots/starts-in-flight.ts'
 import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
 import { policy } from '../../slot/policies.ts'
 import { listen } from '../../support/dashboard/event-listener.ts'
@@ -42,16 +43,19 @@ afterEach(() => {
 function bootOf(...keys: readonly string[]): { written: string[]; spawn: (key: string) => void } {
   const written: string[] = []
   const entries = new Map<string, SlotEntry>()
+  const starts = new StartsInFlight(clock)
   const statusFiles = new StatusFiles({
     table: { get: (key) => entries.get(key), describe: () => undefined },
     files: { record: ({ key }) => written.push(key), forget: () => undefined },
     dirs: services,
+    starts,
     clock,
   })
   const happen = (key: string, event: SlotEvent): void => {
     const { slot } = entries.get(key) ?? { slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) }
     const entry = { key, slot: step(slot, event, clock.nowMs())[0] } as unknown as SlotEntry
     entries.set(key, entry)
+    starts.note(key, entry.slot)
     statusFiles.changed(entry, slot)
   }
   for (const key of keys) happen(key, { type: 'want', wanted: 'up' })
@@ -66,6 +70,7 @@ function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; st
     table: { get: () => entry, describe: () => undefined },
     files: { record: () => undefined, forget: () => undefined },
     dirs: services,
+    starts: new StartsInFlight(clock),
     clock,
   })
   const happen = (...events: readonly SlotEvent[]): void => {
