@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { encodeStatus, type ServiceStatus } from '../../protocol/s6.ts'
+import { hasCode } from '../../system/error-code.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { below } from '../../system/paths.ts'
@@ -24,8 +25,7 @@ exit 111
  * @param scratch a dot-named sibling
  */
 export function buildSlotDir(dir: string, scratch: string, shape: SlotDirShape, status: ServiceStatus): void {
-  rmSync(scratch, { recursive: true, force: true })
-  makeDirectory(scratch)
+  makeAnew(scratch)
   writeFileSync(below(scratch, 'type'), 'longrun\n')
   writeFileSync(below(scratch, 'run'), NEVER_STARTED, { mode: 0o700 })
   for (const [name, text] of shapeFiles(shape)) if (text !== null) writeFileSync(below(scratch, name), text)
@@ -35,9 +35,25 @@ export function buildSlotDir(dir: string, scratch: string, shape: SlotDirShape, 
   chmodSync(below(scratch, 'event'), 0o3730)
   writeFileSync(below(scratch, 'supervise', 'status'), encodeStatus(status))
   writeFileSync(below(scratch, 'supervise', 'death_tally'), '')
-  // An obstacle only if it is not a slot directory (no `type`): a file, or a directory made by hand.
-  rmSync(dir, { recursive: true, force: true })
-  renameSync(scratch, dir)
+  try {
+    renameSync(scratch, dir)
+  } catch (error) {
+    // An obstacle that is not a slot directory (no `type`): a file, or a directory made by hand.
+    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error
+    rmSync(dir, { recursive: true, force: true })
+    renameSync(scratch, dir)
+  }
+}
+
+/** Creates a directory; what a kill has left under its name goes. */
+function makeAnew(dir: string): void {
+  try {
+    mkdirSync(dir)
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) rmSync(dir, { recursive: true, force: true })
+    else if (!hasCode(error, 'ENOENT')) throw error
+    makeDirectory(dir)
+  }
 }
 
 /** @param before the shape its files are known to have; undefined: an earlier supervisor made them */

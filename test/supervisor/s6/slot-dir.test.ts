@@ -5,6 +5,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -127,6 +128,19 @@ describe('a slot directory', () => {
     dirs.ensure(SLOT, shape)
     expect(readdirSync(scan)).toEqual([SLOT])
     expect(existsSync(path('left by a kill'))).toBe(false)
+  })
+
+  test.each<readonly [string, (at: string) => void]>([
+    ['a file', (at) => writeFileSync(at, '')],
+    ['a directory with something in it', (at) => mkdirSync(join(at, 'sub'), { recursive: true })],
+    ['a link that leads nowhere', (at) => symlinkSync('/nowhere', at)],
+    ['a link to a directory', (at) => symlinkSync('/', at)],
+  ])('takes the place of %s, also under the name that it is built with', (_, plant) => {
+    plant(join(scan, SLOT))
+    plant(join(scan, `.${SLOT}.new`))
+    dirs.ensure(SLOT, shape)
+    expect(readdirSync(scan)).toEqual([SLOT])
+    expect([lstatSync(join(scan, SLOT)).isDirectory(), text('type')]).toEqual([true, 'longrun\n'])
   })
 
   test('follows the shape, and is not touched when it has not changed', () => {
