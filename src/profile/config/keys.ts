@@ -67,7 +67,7 @@ export const CONFIG_KEYS = {
   ),
   'gateway.restart_delay.first': duration(1000, '1s', 'delay before a restart after the first death in a row', 1),
   'gateway.restart_delay.max': duration(60_000, '60s', 'maximum delay; the delay doubles with each death', 1),
-  'gateway.forget_after': duration(30_000, '30s', 'time up after which earlier deaths are forgotten'),
+  'gateway.forget_after': duration(5_000, '5s', 'time up after which earlier deaths are forgotten'),
   'gateway.ready_after': duration(
     1000,
     '1s',

@@ -58,7 +58,8 @@ export const serviceLaunch = (rules: ServiceRules): Launch => ({
     kind: rules.kind === 'oneshot' ? 'oneshot' : rules.kind === 'scheduled' ? 'job' : 'service',
     restart: rules.restart,
     restartDelay: rules.restartDelay,
-    forgetAfterMs: 30_000,
+    // As gateway.forget_after, which it cannot set.
+    forgetAfterMs: 5_000,
     readiness: rules.kind === 'oneshot' || rules.readiness.by !== 'alive' ? 'announced' : 'alive',
     readyAfterMs: rules.readyAfterMs,
     startTimeoutMs: rules.startTimeoutMs || LONGEST_MS,
