@@ -1,7 +1,8 @@
+import { PROTOCOL_FD } from '../protocol/start-up.ts'
 import type { LoadedNative } from '../system/native/native-libc.ts'
 import { openSink, widen } from './processes/own-console.ts'
 import { type SpawnedLinked, spawnLinked } from './processes/spawn-linked.ts'
-import { type Inherited, PROTOCOL_FD, supervisorProgram } from './programs/supervisor-program.ts'
+import { type Inherited, supervisorProgram } from './programs/supervisor-program.ts'
 
 /** The state of init before anything else is loaded. */
 export interface Early extends LoadedNative {

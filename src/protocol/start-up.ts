@@ -1,6 +1,9 @@
 /** Facts that init passes to the supervisor at its start. */
 import type { ConsoleSink } from '../system/native/console-sink.ts'
 
+/** The supervisor's descriptor of the socket to init. */
+export const PROTOCOL_FD = 3
+
 /** The first line that the supervisor reads, as JSON. File descriptors are inherited. */
 export interface SupervisorStart {
   readonly protocolFd: number

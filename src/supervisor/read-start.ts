@@ -1,8 +1,6 @@
 import { readSync } from 'node:fs'
-import type { SupervisorStart } from '../protocol/start-up.ts'
+import { PROTOCOL_FD, type SupervisorStart } from '../protocol/start-up.ts'
 
-/** The socket to init. */
-const PROTOCOL_FD = 3
 const NEWLINE = 10
 
 /**

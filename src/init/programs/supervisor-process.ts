@@ -7,7 +7,7 @@ import {
   type ToSupervisor,
 } from '../../protocol/init.ts'
 import { LineSplitter } from '../../protocol/lines.ts'
-import type { SupervisorStart } from '../../protocol/start-up.ts'
+import { PROTOCOL_FD, type SupervisorStart } from '../../protocol/start-up.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { describeEnding } from '../../slot/ending.ts'
 import type { Clock, MachineClock } from '../../system/clock.ts'
@@ -15,7 +15,6 @@ import type { Native, SpawnedProgram } from '../../system/native/native.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
 import type { Linked, Processes } from '../processes/processes.ts'
 import type { SpawnedLinked } from '../processes/spawn-linked.ts'
-import { PROTOCOL_FD } from './supervisor-program.ts'
 import { type SupervisorRun, sendAll } from './supervisor-run.ts'
 
 const LIVED_MS = 1_000

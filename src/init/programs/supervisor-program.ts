@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import type { SupervisorStart } from '../../protocol/start-up.ts'
+import { PROTOCOL_FD, type SupervisorStart } from '../../protocol/start-up.ts'
 import type { ConsoleSink } from '../../system/native/console-sink.ts'
 import type { SpawnedProgram } from '../../system/native/native.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import type { InitFacts, InitOptions } from '../facts/facts.ts'
 import { SAFE_PATH } from '../facts/root-environment.ts'
 
-/** The supervisor's descriptors. */
-export const PROTOCOL_FD = 3
+/** The supervisor's descriptor of the control socket. */
 const CONTROL_FD = 4
 const STDOUT_FD = 5
 const STDERR_FD = 6
