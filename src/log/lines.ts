@@ -11,7 +11,9 @@ export const PIECE_MARK = '+ '
 /** Linux writes up to this many bytes to a pipe as one (PIPE_BUF, pipe(7)): no other writer gets in between. */
 export const ATOMIC_BYTES = 4096
 
-const NEWLINE = 10
+export const NEWLINE = 10
+/** The same as bytes to write. */
+export const newline = Buffer.from('\n')
 const SPACE = 32
 // Subtracting 1 from each byte of a word and keeping the top bits of those that were 0 tells whether one of them was
 // (Hacker's Delight, 6-1); a word XORed with this one has a 0 where a newline was.

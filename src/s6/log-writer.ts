@@ -2,7 +2,7 @@ import { accessSync, closeSync, constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { LogFile } from '../log/io/log-file.ts'
 import { sharedLogResources } from '../log/io/shared-resources.ts'
-import { PIECE_MARK, pieceBreak, stampedBytes, stampLines } from '../log/lines.ts'
+import { NEWLINE, newline, PIECE_MARK, pieceBreak, stampedBytes, stampLines } from '../log/lines.ts'
 import { stampText } from '../log/stamp.ts'
 import type { Clock } from '../system/clock.ts'
 import { makeDirectory } from '../system/files/directory.ts'
@@ -10,8 +10,6 @@ import type { Native } from '../system/native/native.ts'
 import { codeOf, exitCodes, S6Error, systemError } from './error.ts'
 import type { LogAction } from './log-script.ts'
 
-const NEWLINE = 10
-const newline = Buffer.from('\n')
 const pieceMark = Buffer.from(PIECE_MARK)
 /** While a reader of stdout that is not blocking has no room. */
 const NO_ROOM_MS = 5

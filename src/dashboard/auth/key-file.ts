@@ -6,7 +6,8 @@ import { randomTag, syncDirectory, writeNewFile } from '../../system/files/repla
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { misconfigured } from '../settings/settings.ts'
 
-const KEY_BYTES = 32
+/** Length of the key that seals sessions. */
+export const KEY_BYTES = 32
 const MAX_FILE_BYTES = 1024
 
 /**

@@ -5,9 +5,8 @@ import { type HandedText, MAX_KEY_FILE_BYTES } from '../../protocol/handover.ts'
 import { readMountedFile, readSmallFile } from '../../system/files/small-file.ts'
 import type { Handed } from '../settings/handover.ts'
 import { misconfigured } from '../settings/settings.ts'
-import { dashboardKey } from './key-file.ts'
+import { dashboardKey, KEY_BYTES } from './key-file.ts'
 
-export const KEY_BYTES = 32
 const MAX_ENDED_BYTES = 1_000_000
 
 /** A text that outlives a restart. */

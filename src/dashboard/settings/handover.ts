@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { HANDOVER_VARIABLE, type Handover, type Keep, type Kept, type KeptText } from '../../protocol/handover.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
+import { OOM_SCORE } from '../../system/programs/oom.ts'
 
 /** The data that init has handed over, and a way to have init keep data on the disk. */
 export interface Handed extends Pick<Handover, 'secrets' | 'kept' | 'keyFile'> {
@@ -16,9 +17,6 @@ export interface HandoverFacts {
   /** Gives root up. @throws Error with one line for people */
   readonly become: (identity: RuntimeIdentity, restricted: boolean) => void
 }
-
-/** Added to the OOM score, as of every slot: the kernel then takes a slot before init or the supervisor (proc(5)). */
-const OOM_SCORE = 500
 
 /**
  * Takes what init hands over, and becomes the runtime user before it looks at anything else.

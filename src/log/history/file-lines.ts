@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs'
+import { NEWLINE } from '../lines.ts'
 
 const BLOCK_BYTES = 65_536
-const NEWLINE = 10
 /**
  * What has no newline for so long is taken apart: no line of ours is a quarter as long, but somebody may have put a
  * file of 10 GB without one in the place of a log.

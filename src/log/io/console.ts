@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { type ConsoleSink, writeToSink } from '../../system/native/console-sink.ts'
 import type { Native } from '../../system/native/native.ts'
-import { countLines, packEnd } from '../lines.ts'
+import { countLines, NEWLINE, packEnd } from '../lines.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { ReaderWatch } from './reader-watch.ts'
 
@@ -17,7 +17,6 @@ const LOW_WATER_BYTES = 500_000
 /** How often a full sink that cannot be polled is tried: doubling while nothing moves. */
 const FIRST_RETRY_MS = 1
 const LAST_RETRY_MS = 500
-const NEWLINE = 10
 
 /** No room now: wait. Anything else ends the copy for good: EPIPE (no reader), EIO (the terminal is gone). */
 const NO_ROOM = new Set(['EAGAIN', 'EINTR', 'ENOBUFS', 'ENOMEM', 'ENOSPC', 'EDQUOT'])

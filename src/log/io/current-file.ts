@@ -1,9 +1,8 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { makeDirectory } from '../../system/files/directory.ts'
-import { PIECE_BYTES } from '../lines.ts'
+import { NEWLINE, PIECE_BYTES } from '../lines.ts'
 
-const NEWLINE = 10
 /** How far back the beginning of an unfinished line is looked for: a piece with its stamp and mark. */
 const LONGEST_LINE_BYTES = PIECE_BYTES + 1024
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { below } from '../../system/paths.ts'
 import type { RotationPlan } from '../archives.ts'
-import { countLines, fitLines, stampLines } from '../lines.ts'
+import { countLines, fitLines, NEWLINE, newline, stampLines } from '../lines.ts'
 import { STAMP_BYTES, stampText } from '../stamp.ts'
 import { ArchiveList } from './archive-list.ts'
 import { CurrentFile } from './current-file.ts'
@@ -16,8 +16,6 @@ import type { SharedLogResources } from './shared-resources.ts'
 const RETRY_MS = 250
 /** How often a file in use is compared with what its name stands for. */
 const CHECK_MS = 1000
-const NEWLINE = 10
-const newline = Buffer.from('\n')
 
 /** Where a log lies, and how much of it is kept. */
 export interface LogPlace {

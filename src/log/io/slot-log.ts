@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Clock } from '../../system/clock.ts'
-import { PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
+import { NEWLINE, newline, PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
 import type { ConsoleWriter } from './console.ts'
 import { LogFile, type LogPlace } from './log-file.ts'
 import { type SharedLogResources, sharedLogResources } from './shared-resources.ts'
@@ -9,8 +9,6 @@ import { type SharedLogResources, sharedLogResources } from './shared-resources.
 /** The most a pipe can hold for an unprivileged user (fs.pipe-max-size): one drain never reads more than that. */
 const MAX_DRAIN_BYTES = 1_048_576
 const MAX_HELD_PARTS = 64
-const NEWLINE = 10
-const newline = Buffer.from('\n')
 const pieceMark = Buffer.from(PIECE_MARK)
 
 export interface SlotLogOptions {

@@ -4,6 +4,7 @@
  */
 
 import { NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'
+import { OOM_SCORE } from '../../system/programs/oom.ts'
 import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'
 
 export interface RunScript {
@@ -21,9 +22,6 @@ export interface RunScript {
   /** File that reports to the supervisor, as a {@link NotRun}, that there was no program to run. */
   readonly notRunFile: string
 }
-
-/** Added to the OOM score of every slot: the kernel then takes an agent before init or the supervisor (proc(5)). */
-const OOM_SCORE = 500
 
 /**
  * @throws RangeError when a word contains a NUL, which cannot be passed to a shell
