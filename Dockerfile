@@ -16,12 +16,12 @@ COPY scripts/build/ scripts/build/
 COPY bin/ bin/
 COPY src/ src/
 COPY docker/rootfs/ docker/rootfs/
-# What this build says of itself: docker build --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(date -u +%FT%TZ)"
+# Facts about this build: docker build --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(date -u +%FT%TZ)"
 ARG BASE_IMAGE
 ARG REVISION=unknown
 ARG CREATED=
 # Everything the image adds is laid out here and copied at once, so that no layer holds a file twice and the modes do not
-# depend on the umask of whoever checked the sources out.
+# depend on the umask of the user who checked the sources out.
 RUN set -eu; \
     mkdir -p /out/etc/cont-init.d /out/etc/cont-finish.d /out/etc/hermes /out/usr/share/doc/hermes; \
     cp -R docker/rootfs/. /out/; \
@@ -47,7 +47,7 @@ LABEL org.opencontainers.image.title="hermes" \
       org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.base.name="${BASE_IMAGE}"
 COPY --from=build /out/ /
-# Written by hand: useradd is not in every base image. "*" is no password's hash, so nobody can log in with one.
+# Written by hand: useradd is not in every base image. "*" is not the hash of any password, so no user can log in with one.
 # The directories in /run are for --user, which could not make them; group 0, because some platforms give any uid that group.
 RUN set -eu; \
     echo 'hermes:x:10000:' >>/etc/group; \

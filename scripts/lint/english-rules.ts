@@ -127,6 +127,14 @@ export function bannedInComments(file: string, source: string): readonly Finding
   return commentsOf(tree).flatMap(({ line, text }) => bannedIn(text.replaceAll(/`[^`\n]*`/g, '``'), line))
 }
 
+/** Banned constructions in the comments of a shell file, a Dockerfile or a YAML file: whole lines that begin with #. */
+export function bannedInHashComments(text: string): readonly Finding[] {
+  const comments = [...text.matchAll(/(?:^[ \t]*#(?!!).*(?:\n|$))+/gm)]
+  return comments.flatMap(({ index, 0: comment }) =>
+    bannedIn(comment.replaceAll(/^[ \t]*# ?/gm, '').replaceAll(/`[^`\n]*`/g, '``'), lineAt(text, index)),
+  )
+}
+
 interface Comment {
   readonly line: number
   /** Without its marks, with as many lines as in the source. */

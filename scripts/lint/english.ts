@@ -1,10 +1,11 @@
 // Plain English (docs/style.md, "English"): pages, messages, comments, titles of tests, summaries of commands,
 // and the length of lines.
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   bannedIn,
   bannedInComments,
+  bannedInHashComments,
   bannedInTexts,
   bannedInTitles,
   chainedIn,
@@ -42,8 +43,12 @@ function inSource(file: string, text: string): readonly Finding[] {
 }
 
 const sources = ['src', 'test', 'scripts', 'bin'].flatMap((folder) => below(folder, /\.tsx?$/))
+const scripts = ['Dockerfile', 'compose.yaml', '.ci/run', ...below('docker', /./)].filter((name) =>
+  statSync(join(root, name)).isFile(),
+)
 const findings = [
   ...pages.flatMap((file) => inPage(read(file)).map((finding) => ({ file, ...finding }))),
+  ...scripts.flatMap((file) => bannedInHashComments(read(file)).map((finding) => ({ file, ...finding }))),
   ...sources.flatMap((file) => inSource(file, read(file)).map((finding) => ({ file, ...finding }))),
 ]
 for (const { file, line, text, why } of findings) process.stderr.write(`${file}:${line}: ${text}: ${why}\n`)

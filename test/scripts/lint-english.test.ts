@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import {
   bannedIn,
   bannedInComments,
+  bannedInHashComments,
   bannedInTexts,
   bannedInTitles,
   chainedIn,
@@ -101,6 +102,12 @@ test('doc comments and lines of // comments are checked, the code in them is not
     [3, 'is no'],
   ])
   expect(found("/** The user `nobody`. */\nconst a = 'nobody // told' // the user `nobody`")).toEqual([])
+})
+
+test('comments of shell files are checked, their commands are not', () => {
+  const found = (text: string): readonly unknown[] => bannedInHashComments(text).map((one) => [one.line, one.text])
+  expect(found('#!/bin/sh\n# It runs\n# for ever.\necho told # told\n')).toEqual([[3, 'for ever']])
+  expect(found('echo "nobody"\n')).toEqual([])
 })
 
 test('titles of tests are checked together with those of their groups, the texts of their bodies are not', () => {

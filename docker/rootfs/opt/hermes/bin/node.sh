@@ -1,7 +1,7 @@
 # Sourced by the wrappers, which set $here to this directory: own PROGRAM ARGUMENT… becomes that program on our Node.
-# What would make Node, OpenSSL or the dynamic linker load somebody's code goes out of the environment first, because the caller may
-# be root. A variable X travels on as HERMES_SAVED_X: init puts it into the stored container environment, hermes back into its own
-# environment once it is no longer root. One fork, for the list of names; short commands and the boot count milliseconds.
+# Variables that make Node, OpenSSL or the dynamic linker load foreign code are removed from the environment first, because the caller
+# may be root. A variable X is passed on as HERMES_SAVED_X: init puts it into the stored container environment, hermes puts it back into
+# its own environment once it is no longer root. One fork, for the list of names; short commands and the boot count milliseconds.
 # shellcheck shell=sh disable=SC2154 # the wrapper sets $here, own-node.sh the rest
 # shellcheck source=/dev/null # made at build from src/system/programs/own-node.ts: options_of, $code_loaders
 . "$here/own-node.sh"
