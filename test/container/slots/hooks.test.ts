@@ -71,6 +71,27 @@ test('a question about a slot that is asked while a hook runs is answered when t
   }
 })
 
+test('a command that writes, and the list of services, wait for the end of the boot', async () => {
+  await using box = await withHooks(
+    { init: { slow: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.05; done\n' } },
+    { command: ['gateway', 'run'] },
+  )
+  await waitFor('the supervisor to answer', async () =>
+    (await box.exec(['hermes', 'status'])).stdout.includes('Phase: booting'),
+  )
+  let isOver = false
+  const asked = [
+    ['hermes', 'profile', 'create', 'coder'],
+    ['hermes', 'service', 'list'],
+  ].map(async (words) => ({ ...(await box.exec(words)), isEarly: !isOver }))
+  await box.exec(['sleep', '0.5'])
+  isOver = true
+  await box.exec(['touch', '/run/go'], { user: 'root' })
+  const [created, listed] = await Promise.all(asked)
+  expect(created).toMatchObject({ code: 0, isEarly: false })
+  expect(listed).toMatchObject({ code: 0, isEarly: false, stdout: 'this image defines no services\n' })
+})
+
 test('a failing hook stops the container with its code and a line that names it', async () => {
   await using box = await withHooks(
     { init: { '10-bad': '#!/bin/sh\nexit 7\n', '20-next': '#!/bin/sh\necho next\n' } },
