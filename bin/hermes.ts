@@ -1,6 +1,6 @@
 // The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
-import { hotCommand } from '../src/cli/commands/hot.ts'
+import { hotCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
 import { dashboardFacts, dispatcherFacts } from '../src/cli/context/dispatcher-facts.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { mask } from '../../src/cli/commands/env.ts'
-import { readinessProblems } from '../../src/cli/commands/hot.ts'
+import { readinessProblems } from '../../src/cli/commands/frequent.ts'
 import { findZombies, zombieWarnings } from '../../src/cli/context/warnings.ts'
 import {
   deathText,

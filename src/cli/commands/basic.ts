@@ -1,6 +1,6 @@
 import { EXIT } from '../../system/errors.ts'
 import type { Command } from '../context/command.ts'
-import { healthcheck, readiness, status, version } from './hot.ts'
+import { healthcheck, readiness, status, version } from './frequent.ts'
 
 /** Describes the hot commands for the parser, the help and the reference. */
 export const BASIC_COMMANDS: readonly Command[] = [

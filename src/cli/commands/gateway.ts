@@ -12,7 +12,7 @@ import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOptio
 import { type Context, gatewayFacts } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { durationText, stateText } from '../view/slots-view.ts'
-import { gatewayStatus } from './hot.ts'
+import { gatewayStatus } from './frequent.ts'
 
 export const WAIT_OPTIONS: readonly OptionSpec[] = [
   { long: '--timeout', value: 'S', help: 'stop waiting after this time (30, 500ms, 2m)' },

@@ -11,8 +11,8 @@ import { dashboardFacts } from '../context/dispatcher-facts.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { openPrompter } from '../terminal/terminal.ts'
 import { slotsTable } from '../view/slots-view.ts'
+import { slotStatus } from './frequent.ts'
 import { actionOptions, resultLine, WAIT_OPTIONS } from './gateway.ts'
-import { slotStatus } from './hot.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
 const WAIT_TIMEOUT_MS = 75_000

@@ -9,7 +9,7 @@ import { freePort } from '../../support/port.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const PAGE = 'src/dashboard/web/views/overview/overview.tsx'
-const COMMAND = 'src/cli/commands/hot.ts'
+const COMMAND = 'src/cli/commands/frequent.ts'
 const SUPERVISOR = 'src/supervisor/supervisor.ts'
 
 /** The line about a changed file. */
