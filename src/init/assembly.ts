@@ -217,7 +217,7 @@ export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { ser
       home,
       lock,
       withoutLease: isDashboard(argv),
-      look: (what) => (what === 'prepare' ? prepareVolume : whyUnwritable)(volume),
+      look: (what) => (what === 'try' ? whyUnwritable : prepareVolume)(volume),
       send: (message) => supervisor.send(message),
       unusable: (why) => shutdown.stopWith(EXIT.failed, why),
       log,

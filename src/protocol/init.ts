@@ -99,8 +99,11 @@ export type ToInit =
   | { readonly type: 'services-up' }
   /** Give known files of the volume back to the runtime user, as at boot; answered by `repaired`. */
   | { readonly type: 'repair' }
-  /** Only where file locks do not work: the counter in run.lease has decided. */
-  | { readonly type: 'lease'; readonly state: 'taken' | 'lost' }
+  /**
+   * Only where file locks do not work: the counter in run.lease has decided. `unwritable`: the lease is free, but the
+   * runtime user cannot write it.
+   */
+  | { readonly type: 'lease'; readonly state: 'taken' | 'lost' | 'unwritable' }
 
 export type ToSupervisor =
   /**
@@ -207,7 +210,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
   booted: () => true,
   'services-up': () => true,
   repair: () => true,
-  lease: (m) => m.state === 'taken' || m.state === 'lost',
+  lease: (m) => m.state === 'taken' || m.state === 'lost' || m.state === 'unwritable',
 }
 
 /**

@@ -23,6 +23,8 @@ export interface VolumeCounterOptions {
   readonly warn: (text: string) => void
   /** Counter mode only: ours, or another container's. Either may follow the other. */
   readonly changed: (state: 'taken' | 'lost') => void
+  /** Counter mode only: the lease is free, but our claim cannot be written. Called once until it can. */
+  readonly unwritable: () => void
 }
 
 const MAX_LEASE_BYTES = 4096
@@ -106,13 +108,16 @@ export class VolumeCounter {
 
   #look(): void {
     if (this.#counting === undefined) return
-    const { instance, clock, realClock, changed } = this.#options
+    const { instance, clock, realClock, changed, unwritable } = this.#options
+    const isNews = this.#counting.state === 'watching' && !this.#warned
     const time = { runningMs: clock.nowMs(), realMs: realClock.nowMs() }
     let { next, write, report } = stepCounting(this.#counting, this.#read(), instance, time)
     // A counter that could not be written has not moved: then the holder stands where it would if it could not have
     // read it.
-    if (write !== undefined && !this.#write(write))
-      ({ next, report } = stepCounting(this.#counting, 'unreadable', instance, time))
+    if (write !== undefined && !this.#write(write)) {
+      ;({ next, report } = stepCounting(this.#counting, 'unreadable', instance, time))
+      if (isNews) unwritable()
+    }
     this.#counting = next
     this.#wakeAfter(lookAgainAfterMs[next.state])
     if (report !== undefined) changed(report)

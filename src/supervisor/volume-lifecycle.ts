@@ -73,6 +73,8 @@ export class VolumeLifecycle {
       realClock: clock.real,
       warn: journal.warn,
       changed: (state) => this.#take({ type: 'counted', state }),
+      // Not a matter of this half's state: init repairs the volume, and the counter looks again.
+      unwritable: () => options.send({ type: 'lease', state: 'unwritable' }),
     })
     void this.#answered.promise.then(() => options.send({ type: 'booted' }))
   }

@@ -31,16 +31,20 @@ interface VolumeGateFacts {
   readonly look: number
 }
 
-/** `prepare`: give the files to the runtime user, then try. `try`: whether the runtime user can write. */
-export type Look = 'prepare' | 'try'
+/**
+ * `prepare`: the lease is ours; give the files to the runtime user, then try whether that user can write. `ready`: the
+ * same before the counter decides, where nothing can be counted otherwise. `try`: only try.
+ */
+export type Look = 'prepare' | 'ready' | 'try'
 
 export type GateEvent =
   /**
    * The result of locking. `opened` false: run.lease cannot even be opened, so perhaps the volume cannot be written.
+   * `made`: it was not there, so no other container uses the volume.
    */
-  | { readonly type: 'lease'; readonly state: LeaseState; readonly opened: boolean }
-  /** Result of the supervisor's counter. */
-  | { readonly type: 'counted'; readonly state: 'taken' | 'lost' }
+  | { readonly type: 'lease'; readonly state: LeaseState; readonly opened: boolean; readonly made?: boolean }
+  /** Result of the supervisor's counter. `unwritable`: the lease is free, but the counter cannot write its claim. */
+  | { readonly type: 'counted'; readonly state: 'taken' | 'lost' | 'unwritable' }
   /** Answer to `look`; `problem`: why the volume cannot be used. */
   | { readonly type: 'looked'; readonly look: number; readonly problem?: string }
   | { readonly type: 'hooks-done' }
@@ -76,6 +80,9 @@ export function stepGate(gate: VolumeGate, event: GateEvent): GateStep {
       return leaseIs(gate, event)
     case 'counted':
       if (gate.lease !== 'unsupported') return [gate]
+      // Files of an earlier runtime user: no container holds them, so they may be given away before the claim.
+      if (event.state === 'unwritable')
+        return gate.at === 'waiting' && !gate.everPrepared ? lookAt(gate, 'ready') : [gate]
       if (event.state === 'lost') return [{ ...factsOf(gate), at: 'waiting' }]
       return gate.everPrepared ? pass(gate) : lookAt(gate, 'prepare')
     case 'looked':
@@ -91,7 +98,7 @@ export function stepGate(gate: VolumeGate, event: GateEvent): GateStep {
   }
 }
 
-function leaseIs(gate: VolumeGate, { state, opened }: Extract<GateEvent, { type: 'lease' }>): GateStep {
+function leaseIs(gate: VolumeGate, { state, opened, made }: Extract<GateEvent, { type: 'lease' }>): GateStep {
   const next: VolumeGate = { ...factsOf(gate), lease: state, at: 'waiting' }
   switch (state) {
     case 'busy':
@@ -100,7 +107,9 @@ function leaseIs(gate: VolumeGate, { state, opened }: Extract<GateEvent, { type:
     case 'none':
       return lookAt(next, 'prepare')
     case 'unsupported':
-      // The supervisor's counter decides, if anything can be written at all.
+      // The supervisor's counter decides, if anything can be written at all. In a volume that is not the runtime user's
+      // yet, it can neither read nor write.
+      if (made === true) return lookAt(next, 'ready')
       return opened ? [next, sendLease(state)] : lookAt(next, 'try')
   }
 }
@@ -116,9 +125,10 @@ function lookAt(gate: VolumeGate, what: Look): GateStep {
 function looked(gate: VolumeGate, what: Look, problem: string | undefined): GateStep {
   // The supervisor hears of the lease only now: it signs run.lease then, which the repair may have to make possible.
   const { lease } = gate
-  const sends = lease !== 'unknown' && (lease !== 'unsupported' || what === 'try') ? [sendLease(lease)] : []
+  const sends = lease !== 'unknown' && (lease !== 'unsupported' || what !== 'prepare') ? [sendLease(lease)] : []
   if (problem !== undefined) return [{ ...factsOf(gate), at: 'unusable' }, { type: 'end', why: problem }, ...sends]
   if (what === 'try') return [{ ...factsOf(gate), at: 'waiting' }, ...sends]
+  if (what === 'ready') return [{ ...factsOf(gate), everPrepared: true, at: 'waiting' }, ...sends]
   const [next, ...effects] = pass({ ...gate, everPrepared: true })
   return [next, ...sends, ...effects]
 }

@@ -53,6 +53,7 @@ const contender = (instance: string, hostname = 'nas'): Contender => {
     realClock: clock,
     warn: (text) => warnings.push(text),
     changed: (state) => told.push(state),
+    unwritable: () => told.push('unwritable'),
   })
   return { lease, clock, told, warnings }
 }
@@ -308,7 +309,7 @@ describe('where locks do not work, a counter decides', () => {
     const { lease, clock, told, warnings } = contender('a')
     lease.count()
     clock.advance(600_000)
-    expect(told).toEqual(['lost'])
+    expect(told).toEqual(['unwritable', 'lost'])
     expect(warnings).toHaveLength(1)
   })
 })

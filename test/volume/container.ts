@@ -72,6 +72,8 @@ export class Container {
   #lock: Lock = newLock
   #lookAtMs = Number.POSITIVE_INFINITY
   #held: number | undefined
+  /** This init made the file at its last try. */
+  #made = false
   #former: number | undefined
   /** What init waits for: a look at the file, a try to lock it, a look at the volume. */
   readonly #answers: (() => void)[] = []
@@ -88,7 +90,7 @@ export class Container {
     this.#answers.push(() => {
       const result = this.#try()
       this.#lockTakes({ type: 'tried', result })
-      this.#gateTakes({ type: 'lease', state: result, opened: disk.inode !== 'obstacle' })
+      this.#gateTakes({ type: 'lease', state: result, opened: disk.inode !== 'obstacle', made: this.#made })
     })
   }
 
@@ -273,7 +275,7 @@ export class Container {
           break
         case 'report':
           this.#leases += 1
-          this.#gateTakes({ type: 'lease', state: effect.state, opened: true })
+          this.#gateTakes({ type: 'lease', state: effect.state, opened: true, made: this.#made })
       }
     }
   }
@@ -281,10 +283,11 @@ export class Container {
   #try(): TryResult {
     const disk = this.#disk
     if (disk.inode === 'obstacle') return 'busy'
-    if (!disk.hasLocks) return 'unsupported'
+    this.#made = disk.inode === 'gone'
     const inode = disk.inode === 'gone' ? ++disk.inodes : disk.inode
     if (disk.inode === 'gone') disk.text = 'free'
     disk.inode = inode
+    if (!disk.hasLocks) return 'unsupported'
     if (disk.lockedBy.has(inode)) return 'busy'
     disk.lockedBy.set(inode, this.name)
     this.#held = inode

@@ -13,7 +13,7 @@ import type { VolumeLock } from './volume-lock.ts'
 
 export interface BeginGateOptions {
   readonly home: string
-  readonly lock: Pick<VolumeLock, 'take' | 'opened' | 'obstacle'>
+  readonly lock: Pick<VolumeLock, 'take' | 'opened' | 'made' | 'obstacle'>
   /** This life takes no lease: its main program is the dashboard. */
   readonly withoutLease: boolean
   /** Repairs the volume and tries it, or tries it only. @returns why it cannot be used */
@@ -61,11 +61,12 @@ export class BeginGate {
 
   /** Passes on the state of the lock, at boot or later. */
   leaseIs(state: LeaseState): Promise<void> {
-    return this.#take({ type: 'lease', state, opened: this.#options.lock.opened })
+    const { opened, made } = this.#options.lock
+    return this.#take({ type: 'lease', state, opened, made })
   }
 
   /** Passes on the state of a supervisor's counter. It is ignored where locks work. */
-  leaseCounted(state: 'taken' | 'lost'): Promise<void> {
+  leaseCounted(state: 'taken' | 'lost' | 'unwritable'): Promise<void> {
     return this.#take({ type: 'counted', state })
   }
 

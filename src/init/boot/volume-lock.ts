@@ -72,6 +72,7 @@ export class VolumeLock {
   #former: number | undefined
   #warned = false
   #opened = false
+  #made = false
   #obstacle: string | undefined
   /** Afterwards, a foreign file in its place was put there while we ran. */
   #everHeld = false
@@ -84,6 +85,11 @@ export class VolumeLock {
   /** False: the file cannot even be opened or made, so perhaps nothing can be written in the volume. */
   get opened(): boolean {
     return this.#opened
+  }
+
+  /** The file was not there at the last try, and this container made it: no other one uses the volume. */
+  get made(): boolean {
+    return this.#made
   }
 
   /**
@@ -163,6 +169,7 @@ export class VolumeLock {
     const { file, native } = this.#options
     let fd: number | undefined
     this.#obstacle = undefined
+    this.#made = false
     try {
       const opened = await this.#open()
       fd = opened.fd
@@ -230,6 +237,7 @@ export class VolumeLock {
       fd = await this.#make(scratch)
       const lock = await native.tryLockLater(fd)
       await orAsRuntimeUserLater(owner, promisify(link)(scratch, this.#path), () => linkSync(scratch, this.#path))
+      this.#made = true
       return { fd, isLocked: lock === 'held' }
     } catch (error) {
       if (fd !== undefined) leave(fd)
@@ -245,7 +253,9 @@ export class VolumeLock {
 
   async #makeOrOpen(): Promise<number> {
     try {
-      return await this.#make(this.#path)
+      const fd = await this.#make(this.#path)
+      this.#made = true
+      return fd
     } catch (error) {
       const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
       const other = isThere ? await openLater(this.#path, OPEN_FLAGS).catch(unlessGone) : undefined

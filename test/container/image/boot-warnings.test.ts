@@ -1,6 +1,7 @@
 // What a boot warns of because of where it runs, each where it is true.
 // test/container/engines/short-lives.test.ts shows that an ordinary boot says nothing.
-import { chownSync } from 'node:fs'
+import { chmodSync, chownSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
 
@@ -47,6 +48,29 @@ test('behind another init, where the kernel gives no orphans to hermes, a boot s
     'hermes: warning: orphans of the slots go to another process: prctl: ENOSYS',
   ])
   expect((await box.stop()).code).toBe(0)
+})
+
+/** Without file locks, the counter in run.lease has to be the runtime user's before it can decide. */
+test.each([
+  ['that root alone may enter, as a share’s first directory', { mode: 0o700, uid: 0, files: {} }],
+  [
+    'of another user, released by a container that ran as that one',
+    { mode: 0o755, uid: 2000, files: { 'run.lease': '' } },
+  ],
+])('a volume %s is repaired without file locks too, and its gateways start', async (_, { mode, uid, files }) => {
+  using home = keptHome()
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(home.path, name), text)
+    chownSync(join(home.path, name), uid, uid)
+  }
+  chmodSync(home.path, mode)
+  chownSync(home.path, uid, uid)
+  await using box = await startContainer({
+    home: home.path,
+    securityOpt: [refuses('fcntl', 1, F_OFD_SETLK, ENOLCK)],
+    files: running,
+  })
+  await box.up('gateway-default')
 })
 
 test('on a volume without file locks a boot says once what takes their place, and it does', async () => {

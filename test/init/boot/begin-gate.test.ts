@@ -7,6 +7,7 @@ function scene(
   first: TryResult,
   options: {
     opened?: boolean
+    made?: boolean
     withoutLease?: boolean
     problem?: string
     obstacle?: string
@@ -24,7 +25,12 @@ function scene(
   }
   const gate = new BeginGate({
     home: '/home',
-    lock: { take: async () => first, opened: options.opened ?? true, obstacle: options.obstacle },
+    lock: {
+      take: async () => first,
+      opened: options.opened ?? true,
+      made: options.made ?? false,
+      obstacle: options.obstacle,
+    },
     withoutLease: options.withoutLease ?? false,
     look,
     send: (message) => told.push('state' in message ? `lease ${message.state}` : message.type),
@@ -139,6 +145,28 @@ test('no lease file can be opened: the volume is tried, and its problem is the e
   gate.hooksDone()
   expect(looks).toEqual(['try'])
   expect(told).toEqual(['unusable: read-only', 'lease unsupported'])
+})
+
+test('no locks and a new lease file: the volume is made ready before the supervisor counts, once', async () => {
+  const { gate, told, looks } = scene('unsupported', { made: true })
+  await gate.open()
+  expect([told, looks]).toEqual([['lease unsupported'], ['ready']])
+  gate.hooksDone()
+  expect(gate.begun).toBe(false)
+  await gate.leaseCounted('taken')
+  expect([told, looks]).toEqual([['lease unsupported', 'begin'], ['ready']])
+})
+
+test('no locks and a free lease that the runtime user cannot write: the volume is made ready for it, once', async () => {
+  const { gate, told, looks } = scene('unsupported')
+  await gate.open()
+  expect([told, looks]).toEqual([['lease unsupported'], []])
+  await gate.leaseCounted('unwritable')
+  await gate.leaseCounted('unwritable')
+  expect(looks).toEqual(['ready'])
+  gate.hooksDone()
+  await gate.leaseCounted('taken')
+  expect(told.at(-1)).toBe('begin')
 })
 
 test('an unusable volume is never begun on', async () => {
