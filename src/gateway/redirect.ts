@@ -4,6 +4,7 @@ import { EXIT, HermesError } from '../system/errors.ts'
 import { gatewaySlot } from '../system/paths.ts'
 import type { GatewayFacts } from './facts.ts'
 import { stopRequested } from './signals.ts'
+import { waitAsShell } from './wait-as-shell.ts'
 
 const RETRY_MS = 500
 /** A slot of a profile that is on disk appears at the first reconcile; longer than this means it was refused. */
@@ -11,7 +12,7 @@ const NO_SLOT_AFTER_MS = 30_000
 
 /**
  * Runs `gateway run` as the container's main program: the gateway runs supervised in its slot, and this process only
- * keeps the container alive until it is stopped.
+ * keeps the container alive until it is stopped, as a shell.
  * @returns 0 after TERM
  * @throws HermesError when the supervisor refuses for good
  */
@@ -24,6 +25,7 @@ export async function redirectToSupervisor(facts: GatewayFacts): Promise<number>
       facts.err(supervisedText(facts.profile))
       if (await Promise.race([needsAgent(facts), stopped.first.then(() => false)]))
         facts.err('hermes: no agent configured; next: hermes setup\n')
+      await waitAsShell(stopped)
     }
     await stopped.first
     return EXIT.done

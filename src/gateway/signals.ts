@@ -1,6 +1,7 @@
 import type { Clock } from '../system/clock.ts'
 
-const STOPPING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+/** Signals that request a stop. */
+export const STOPPING = ['TERM', 'INT', 'HUP', 'QUIT'] as const
 /**
  * Without a listener, this signal ends a container whose main program we are. USR1 is blocked in every Node process
  * of ours (src/system/programs/own-node.ts).
@@ -23,7 +24,7 @@ export function stopRequested(clock: Clock): StopRequested {
   const [first, second] = [next(), next()]
   const listener = (signal: NodeJS.Signals): void => waiting.shift()?.(signal)
   const ignore = (): void => undefined
-  for (const signal of STOPPING) process.on(signal, listener)
+  for (const signal of STOPPING) process.on(`SIG${signal}`, listener)
   process.on(MEANINGLESS, ignore)
   // A signal listener alone does not keep Node's loop alive; an alarm does.
   let cancel = (): void => undefined
@@ -36,7 +37,7 @@ export function stopRequested(clock: Clock): StopRequested {
     second,
     forget: () => {
       cancel()
-      for (const signal of STOPPING) process.off(signal, listener)
+      for (const signal of STOPPING) process.off(`SIG${signal}`, listener)
       process.off(MEANINGLESS, ignore)
     },
   }

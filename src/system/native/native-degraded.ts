@@ -63,6 +63,7 @@ export function degradedNative(): Native {
         throw new NativeError('kill', -(errno ?? 0), code ?? 'unknown')
       }
     },
+    block: () => undefined,
     unblock: () => undefined,
     dropPrivileges({ uid, gid, groups }) {
       process.setgroups?.([...groups])

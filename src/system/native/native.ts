@@ -101,6 +101,8 @@ export interface Native {
    * process (ESRCH)
    */
   kill(pid: number, signal: number): boolean
+  /** pthread_sigmask(SIG_BLOCK) of the calling thread: these signals stay pending. Does nothing without the binding. */
+  block(signals: readonly number[]): void
   /**
    * pthread_sigmask(SIG_UNBLOCK) of the calling thread: signals pending from before are delivered now. Does nothing
    * without the binding.

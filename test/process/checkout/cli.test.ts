@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -428,10 +429,24 @@ describe('gateway run', () => {
     expect(stderr()).toContain('HERMES_GATEWAY_NO_SUPERVISE=1')
     expect(readFileSync(join(profileDir('sleeper'), 'desired_state'), 'utf8')).toBe('running\n')
     const { pid } = await slotOf('sleeper')
-    expect(child.exitCode).toBeNull()
-    child.kill('SIGTERM')
+    // A Node would take 23 MB for the life of the container.
+    await waitFor('it to be a shell', () => !readlinkSync(`/proc/${child.pid}/exe`).endsWith('node'))
+    // The trap that follows makes it start a sleep.
+    await waitFor('it to wait', () => readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'latin1') !== '')
+    for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const) child.kill(signal)
     expect(await exit()).toBe(0)
     expect((await slotOf('sleeper')).pid).toBe(pid)
+    await run('-p sleeper gateway stop')
+  })
+
+  test('as main program ends by TERM at any moment, also while it becomes a shell', async () => {
+    for (let afterMs = 0; afterMs < 40; afterMs += 4) {
+      const { child, stderr, exit } = startMain(['-p', 'sleeper', 'gateway', 'run'])
+      await waitFor('what it says', () => stderr().includes('--no-supervise'))
+      setTimeout(() => child.kill('SIGTERM'), afterMs)
+      // init reports both as 0: the stop was asked for.
+      expect([0, 'SIGTERM']).toContain(await exit())
+    }
     await run('-p sleeper gateway stop')
   })
 

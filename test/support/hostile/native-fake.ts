@@ -172,6 +172,8 @@ export class FakeNative implements Native {
     // Likewise.
   }
 
+  block(): void {}
+
   unblock(): void {
     // Signals are imagined: none is ever blocked.
   }
