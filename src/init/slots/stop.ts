@@ -1,9 +1,10 @@
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
-import { descendants, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
+import { descendants } from '../../system/programs/proc.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
 import { RESERVE_MS } from '../facts/facts.ts'
 import type { LivingChild } from './children.ts'
+import { type Left, listed, named, Remaining, type RemainingOptions, type StoppedNamespace } from './remaining.ts'
 
 const NAME_AFTER_MS = 2_000
 const LOOK_EVERY_MS = 20
@@ -11,30 +12,20 @@ const LOOK_EVERY_MS = 20
 const AFTER_KILL_MS = 500
 /** A shell of `docker exec` ignores TERM, and ends with us anyway. */
 const FOREIGN_GRACE_MS = 1_000
-const NAMED = 10
 /** Time for a logger to write what it has read after its input has ended, before it gets a signal. */
 const LOGGER_GRACE_MS = 1_000
 
-export interface StopOptions {
+export interface StopOptions extends RemainingOptions {
   readonly native: Pick<Native, 'kill'>
   readonly clock: Clock
   readonly container: StoppedContainer
-  readonly processes: () => readonly ProcessFacts[]
-  readonly children: () => readonly LivingChild[]
-  readonly mainPid: () => number | undefined
   /** Starts the finish program of a service. Resolves when it runs, or could not be started. */
   readonly finish: (slot: string) => Promise<void>
   readonly services: StoppedServices
-  /** Spared until the logs are drained. */
-  readonly supervisorPid: () => number | undefined
-  readonly log: (text: string) => void
 }
 
-export interface StoppedContainer {
+export interface StoppedContainer extends StoppedNamespace {
   readonly totalMs: number
-  /** We end every process of the namespace; otherwise only our descendants. */
-  readonly pid1: boolean
-  readonly ownPid: number
 }
 
 export interface StoppedServices {
@@ -44,16 +35,10 @@ export interface StoppedServices {
   endInput(slot: string): boolean
 }
 
-interface Left {
-  readonly pid: number
-  readonly name: string
-  /** The slot whose session it runs in. */
-  readonly slot?: string | undefined
-}
-
 /** Ends everything but the supervisor: signals, deadlines, and no waiting once all are gone. */
 export class Stop {
   readonly #options: StopOptions
+  readonly #remaining: Remaining
   readonly #startedAtMs: number
   readonly #killed = new Set<number>()
   readonly #signalled = new Set<number>()
@@ -65,11 +50,10 @@ export class Stop {
   #again: Cancel | undefined
   #finish: () => void = () => undefined
   #finished = false
-  /** The process table could not be read, which was logged. */
-  #isBlind = false
 
   constructor(options: StopOptions) {
     this.#options = options
+    this.#remaining = new Remaining(options)
     this.#startedAtMs = options.clock.nowMs()
   }
 
@@ -98,7 +82,7 @@ export class Stop {
     // A service ends the processes that it has started in its session itself.
     const spared = new Set([...children().map(({ pid }) => pid), main])
     const sessions = new Set(services.map(({ pid }) => pid))
-    for (const { pid, comm, session } of this.#others())
+    for (const { pid, comm, session } of this.#remaining.others())
       if (!spared.has(pid) && !sessions.has(session)) this.#signal(pid, 'TERM', comm)
     if (services.length > 0 || this.#options.services.unfinished().length > 0)
       this.#after(killAtMs / 2, () => {
@@ -128,7 +112,7 @@ export class Stop {
     this.#stopServices()
     // Their ends are events.
     if (this.#finishing > 0 || this.#options.children().length > 0 || this.#options.mainPid() !== undefined) return
-    const others = this.#others()
+    const others = this.#remaining.others()
     const waitedMs = this.#options.clock.nowMs() - this.#startedAtMs
     const ours = descendants(others, this.#options.container.ownPid)
     if (others.length === 0 || (ours.length === 0 && waitedMs >= FOREIGN_GRACE_MS)) this.#end()
@@ -198,46 +182,8 @@ export class Stop {
     this.#finish()
   }
 
-  /** The processes that have to end besides us and the supervisor. Zombies have ended. */
-  #others(): readonly ProcessFacts[] {
-    const { container, supervisorPid } = this.#options
-    const { pid1, ownPid } = container
-    const all = this.#processes()
-    const mine = pid1 ? all : descendants(all, ownPid)
-    return mine.filter((one) => one.pid !== ownPid && one.pid !== supervisorPid() && !isZombie(one))
-  }
-
-  /**
-   * If the process table cannot be read because no descriptor is left, only the processes that we have started are
-   * known.
-   */
-  #processes(): readonly ProcessFacts[] {
-    const { processes, children, mainPid, container, log } = this.#options
-    const { ownPid } = container
-    try {
-      return processes()
-    } catch (error) {
-      if (!this.#isBlind) log(`only slots and the main program are waited for: ${(error as Error).message}`)
-      this.#isBlind = true
-      const main = mainPid()
-      return [...children().map(({ pid }) => pid), ...(main === undefined ? [] : [main])].map((pid) =>
-        unseen(pid, ownPid),
-      )
-    }
-  }
-
-  #left(): readonly Left[] {
-    const slots = new Map(this.#options.children().map(({ pid, slot }) => [pid, slot]))
-    const main = this.#options.mainPid()
-    return this.#others().map(({ pid, comm, session }) => ({
-      pid,
-      name: slots.get(pid) ?? (pid === main ? `the main program (${comm})` : comm),
-      slot: slots.get(session),
-    }))
-  }
-
   #sayWhoIsLeft(): void {
-    const left = this.#left()
+    const left = this.#remaining.left()
     if (left.length > 0) this.#options.log(`still waiting for ${listed(left)}`)
   }
 
@@ -258,17 +204,17 @@ export class Stop {
 
   /** @param why the line for what is left */
   #killAll(why: (left: readonly Left[]) => string): void {
-    const left = this.#left()
+    const left = this.#remaining.left()
     if (left.length > 0) this.#options.log(why(left))
     const leaders = new Set(this.#options.children().map(({ pid }) => pid))
     for (const one of left) this.#kill(one, leaders.has(one.pid) ? -one.pid : one.pid)
     // Repeated, because a process can have been forked during the look.
     this.#after(this.#options.clock.nowMs() - this.#startedAtMs + LOOK_EVERY_MS, () => {
-      for (const one of this.#left()) this.#kill(one, one.pid)
+      for (const one of this.#remaining.left()) this.#kill(one, one.pid)
     })
     this.#after(this.#options.clock.nowMs() - this.#startedAtMs + AFTER_KILL_MS, () => {
       try {
-        const stuck = this.#left()
+        const stuck = this.#remaining.left()
         if (stuck.length > 0)
           this.#options.log(`still there after SIGKILL: ${listed(stuck)}. The container ends without them`)
       } finally {
@@ -307,28 +253,4 @@ export class Stop {
       this.#options.log(`a bug while stopping: ${(error as Error).stack}`)
     }
   }
-}
-
-const unseen = (pid: number, ppid: number): ProcessFacts => ({
-  pid,
-  ppid,
-  comm: '?',
-  state: '?',
-  pgrp: pid,
-  session: pid,
-  terminal: 0,
-  foreground: -1,
-  startTime: 0,
-  cpuTicks: 0,
-  residentPages: 0,
-})
-
-const listed = (left: readonly Left[]): string => joined(left.map(({ pid, name }) => `${name} (pid ${pid})`))
-
-/** A person at a keyboard knows slots by their names. */
-const named = (left: readonly Left[]): string => joined([...new Set(left.map(({ name, slot }) => slot ?? name))])
-
-function joined(names: readonly string[]): string {
-  const shown = names.slice(0, NAMED).join(', ')
-  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown
 }
