@@ -1,6 +1,6 @@
 // The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
-import { hotCommand } from '../src/cli/commands/frequent.ts'
+import { frequentCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
 import { dashboardFacts, dispatcherFacts } from '../src/cli/context/dispatcher-facts.ts'
@@ -51,7 +51,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     const line = splitCommandLine(argv)
     json = line.json
     const context = makeContext({ env, bundleDir: __dirname, profile: line.profile, json, output })
-    const hot = hotCommand(context, line.args)
+    const hot = frequentCommand(context, line.args)
     if (hot) return printOutcome(await hot, json, output)
     const run = gatewayRun(line.args)
     if (run) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseBootLine } from '../../src/dashboard/api/boot-line.ts'
 import { metricsText } from '../../src/dashboard/api/metrics-text.ts'
 import { LogBatch, MAX_BATCH_LINES, MAX_LINE_CHARS } from '../../src/dashboard/live/log-batch.ts'
-import { applied } from '../../src/dashboard/live/slot-view.ts'
+import { withSlotEvent } from '../../src/dashboard/live/slot-view.ts'
 import { usageBetween, usageOf } from '../../src/dashboard/live/usage.ts'
 import { moveTo } from '../../src/kanban/moves.ts'
 import { target } from '../../src/kanban/operations.ts'
@@ -94,13 +94,16 @@ describe('the known states of the slots', () => {
   const names = (result: StatusResult) => result.slots.map(({ slot: name, state }) => `${name} ${state}`)
 
   test('a change takes its place, a new slot is added, a removed one goes', () => {
-    expect(names(applied(status, { type: 'slot', at: AT, slot: slot('a', 'backoff') }))).toEqual(['a backoff', 'b up'])
-    expect(names(applied(status, { type: 'slot', at: AT, slot: slot('c', 'down') }))).toEqual([
+    expect(names(withSlotEvent(status, { type: 'slot', at: AT, slot: slot('a', 'backoff') }))).toEqual([
+      'a backoff',
+      'b up',
+    ])
+    expect(names(withSlotEvent(status, { type: 'slot', at: AT, slot: slot('c', 'down') }))).toEqual([
       'a up',
       'b up',
       'c down',
     ])
-    expect(names(applied(status, { type: 'removed', at: AT, slot: slot('a', 'down') }))).toEqual(['b up'])
+    expect(names(withSlotEvent(status, { type: 'removed', at: AT, slot: slot('a', 'down') }))).toEqual(['b up'])
   })
 })
 

@@ -2,7 +2,7 @@ import { EXIT } from '../../system/errors.ts'
 import type { Command } from '../context/command.ts'
 import { healthcheck, readiness, status, version } from './frequent.ts'
 
-/** Describes the hot commands for the parser, the help and the reference. */
+/** Describes the frequent commands for the parser, the help and the reference. */
 export const BASIC_COMMANDS: readonly Command[] = [
   {
     path: 'status',
@@ -26,7 +26,7 @@ export const BASIC_COMMANDS: readonly Command[] = [
       const { ready } = input.options
       return ready === undefined
         ? healthcheck(context)
-        : readiness(context, ready === true ? context.wishedProfile : ready)
+        : readiness(context, ready === true ? context.requestedProfile : ready)
     },
   },
   { path: 'version', summary: 'Print the version of hermes, its revision, build date and base image', run: version },

@@ -24,10 +24,10 @@ declare const HERMES_VERSION: string
 const HEALTH_TIMEOUT_MS = 5000
 
 /**
- * Runs the command if the words are exactly one of the hot commands.
+ * Runs the command if the arguments are exactly one of the frequent commands.
  * @returns undefined if the whole command line must handle the words
  */
-export function hotCommand(context: Context, args: readonly string[]): Promise<Outcome> | Outcome | undefined {
+export function frequentCommand(context: Context, args: readonly string[]): Promise<Outcome> | Outcome | undefined {
   const [first, second, third] = args
   const line = args.join(' ')
   if (line === 'version') return version(context)
@@ -37,7 +37,7 @@ export function hotCommand(context: Context, args: readonly string[]): Promise<O
   if (line === 'status') return status(context)
   if (line === 'healthcheck') return healthcheck(context)
   if (first === 'healthcheck' && second === '--ready' && args.length <= 3 && !third?.startsWith('-')) {
-    return readiness(context, third ?? context.wishedProfile)
+    return readiness(context, third ?? context.requestedProfile)
   }
   return undefined
 }

@@ -106,8 +106,8 @@ export function actionOptions(input: Input): ActionOptions {
  */
 function profilesOf(context: Context, { args }: Input): readonly string[] {
   if (args.length === 0) return [context.profile().name]
-  if (context.wishedProfile !== undefined)
-    throw new HermesError('USAGE', `-p ${context.wishedProfile} and ${args.join(' ')} both name profiles`, {
+  if (context.requestedProfile !== undefined)
+    throw new HermesError('USAGE', `-p ${context.requestedProfile} and ${args.join(' ')} both name profiles`, {
       next: 'use only one of them',
     })
   const names = args.map((arg) => arg.trim().toLowerCase())

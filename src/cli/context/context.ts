@@ -20,7 +20,7 @@ export interface Context {
   readonly output: Output
   readonly clock: Clock
   /** The profile that `-p` named, unchecked. */
-  readonly wishedProfile: string | undefined
+  readonly requestedProfile: string | undefined
   /**
    * The profile to act on, from `-p`, the current slot, `profile use`, or `default`. @throws HermesError
    * NO_SUCH_PROFILE
@@ -53,7 +53,7 @@ export function makeContext(options: {
     json,
     output,
     clock,
-    wishedProfile: profile,
+    requestedProfile: profile,
     profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
     connect: () => connectControl(paths.controlSocket, clock, home),
   }

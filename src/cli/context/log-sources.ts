@@ -19,7 +19,7 @@ type Kind = (typeof KINDS)[number]
 const isOneOf = <K extends string>(kinds: readonly K[], text: string): text is K =>
   (kinds as readonly string[]).includes(text)
 
-export interface Wished {
+export interface RequestedLogs {
   /** Names of profiles, or kinds of log. */
   readonly names: readonly string[]
   /** `--all`: every profile. */
@@ -32,7 +32,7 @@ export interface Wished {
  * The logs to read. A name is a profile's first, and a kind of log only if no profile has that name.
  * @throws HermesError USAGE, NO_SUCH_PROFILE
  */
-export function logSources(context: Context, { names, all, of }: Wished): readonly LogSource[] {
+export function logSources(context: Context, { names, all, of }: RequestedLogs): readonly LogSource[] {
   const kind = of === undefined ? undefined : kindOf(of)
   if (kind !== undefined && isOneOf(OF_VOLUME, kind)) {
     if (names.length === 0 && !all) return [volumeLog(context, kind)]

@@ -3,7 +3,7 @@ import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
 import type { Cancel } from '../../system/clock.ts'
 import type { Usage } from '../contract/contract.ts'
 import type { BoardWatch } from './board-watch.ts'
-import { applied } from './slot-view.ts'
+import { withSlotEvent } from './slot-view.ts'
 import { type FollowFacts, followSupervisors } from './supervisors.ts'
 import { type UsageSnapshot, usageBetween } from './usage.ts'
 import { frame, type Viewer } from './viewer.ts'
@@ -121,7 +121,7 @@ export class Feed {
 
   #change(event: SlotEventMessage): void {
     if (this.#status === undefined) return
-    this.#status = applied(this.#status, event)
+    this.#status = withSlotEvent(this.#status, event)
     this.#send(frame(event.type, event))
   }
 

@@ -2,7 +2,7 @@ import { rmSync, statSync } from 'node:fs'
 import type { Board } from './board.ts'
 import { promptFile, taskLog } from './places.ts'
 
-export interface Swept {
+export interface SweepResult {
   readonly tasks: number
   readonly files: number
 }
@@ -10,7 +10,7 @@ export interface Swept {
 const BATCH = 500
 
 /** Removes tasks that were archived before `beforeMs`, with their history, prompts and logs. Workspaces are kept. */
-export function sweep(board: Board, home: string, beforeMs: number): Swept {
+export function sweep(board: Board, home: string, beforeMs: number): SweepResult {
   let tasks = 0
   let files = 0
   for (;;) {

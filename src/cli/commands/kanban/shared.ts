@@ -69,7 +69,7 @@ export function actorOf(context: Context, taskId?: string): Actor {
   const { env, clock } = context
   const runId = Number(env.HERMES_KANBAN_RUN_ID)
   const own = taskId !== undefined && env.HERMES_KANBAN_TASK === taskId && Number.isSafeInteger(runId) && runId > 0
-  const name = env.HERMES_PROFILE || context.wishedProfile || env.USER || env.LOGNAME || 'somebody'
+  const name = env.HERMES_PROFILE || context.requestedProfile || env.USER || env.LOGNAME || 'somebody'
   return { name, wallMs: clock.wallMs(), ...(own ? { runId } : {}) }
 }
 
