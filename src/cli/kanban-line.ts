@@ -6,7 +6,7 @@ import { printOutcome } from './terminal/output.ts'
 /**
  * Runs `hermes kanban …`. This is a separate bundle because workers and scripts call it often, and the whole command
  * line, with the YAML and schema libraries of `config`, takes twice as long to load.
- * @param words arguments, starting with `kanban`
+ * @param args starting with `kanban`
  */
 export async function kanbanLine(context: Context, args: readonly string[]): Promise<number> {
   const parsed = parseArguments(args, KANBAN_COMMANDS, [KANBAN_GROUP])

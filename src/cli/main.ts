@@ -14,7 +14,7 @@ const BOOT_MS = 30_000
 
 /**
  * Runs any command.
- * @param words arguments without `-p` and `--json`
+ * @param args without `-p` and `--json`
  * @returns the exit code
  */
 export async function commandLine(context: Context, args: readonly string[]): Promise<number> {

@@ -26,14 +26,14 @@ const isOutOfDescriptors = (error: unknown): boolean =>
 /**
  * Starts init; resolves when the boot is done. Ends the process itself.
  * @param install the directory that holds `lib`
- * @param words arguments of the wrapper
+ * @param given arguments of the wrapper
  */
 export async function runInit(
   { native, problem, inherited, supervisor }: Early,
   install: string,
-  words: readonly string[],
+  given: readonly string[],
 ): Promise<void> {
-  const options = readOptions(install, words)
+  const options = readOptions(install, given)
   const clock = systemClock()
   const { stderr } = inherited
   const { LOG_FORMAT, S6_VERBOSITY } = options.env
@@ -69,13 +69,13 @@ export async function runInit(
   }
 }
 
-function readOptions(install: string, words: readonly string[]): InitOptions {
-  const [first, ...argv] = words
+function readOptions(install: string, given: readonly string[]): InitOptions {
+  const [first, ...argv] = given
   if (first === '--foreground') return { install, foreground: true, argv, env: withoutNpm(process.env) }
   const env = givenEnvironment(process.env)
   // The wrapper's fork has passed on the environment; it may have ended already.
   if (process.env.HERMES_ENVIRON_OF) endCopy(Number(process.env.HERMES_ENVIRON_OF))
-  return { install, foreground: false, argv: withoutForwarders(words), env }
+  return { install, foreground: false, argv: withoutForwarders(given), env }
 }
 
 /**

@@ -13,7 +13,7 @@ export interface Option {
 /**
  * Reads options as s6 does (skalibs' subgetopt): letters can be joined, a value can follow its letter at once, `--`
  * ends them.
- * @param letters those there are; `T:` takes a value
+ * @param letters the valid ones; `T:` takes a value
  * @returns a text that says what is wrong
  */
 export function readOptions(argv: readonly string[], letters: string): ParsedOptions | string {

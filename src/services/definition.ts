@@ -30,7 +30,7 @@ export interface ServicePrograms {
   readonly name: string
   /** `longrun` ends only when stopped; a oneshot succeeds by ending. */
   readonly oneshot: boolean
-  /** Command line of the program; the first word is an absolute path. */
+  /** Command line of the program; its first part is an absolute path. */
   readonly run: readonly string[]
   /** longrun: runs after each end, with s6's arguments added. oneshot: undoes it (s6-rc's `down`). */
   readonly finish?: readonly string[]

@@ -39,7 +39,7 @@ export function parseServiceTable(text: string): ServiceTable | string {
   return { programs, rules, problems }
 }
 
-// No word and no variable of a process can contain NUL.
+// No argument and no variable of a process can contain NUL.
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= MAX_TEXT && !value.includes('\0')
 const isPath = (value: unknown): value is string => isText(value) && value.startsWith('/')
@@ -66,7 +66,7 @@ const isVariables = (value: unknown): value is Record<string, string> =>
   Object.keys(value).length <= MAX_ARGUMENTS &&
   Object.entries(value).every(([name, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && isText(text))
 
-/** Checks that init accepts a service's programs: words, variables and texts have limits. */
+/** Checks that init accepts a service's programs: arguments, variables and texts have limits. */
 export const isPrograms = (value: unknown): value is ServicePrograms =>
   isRecord(value) &&
   isName(value.name) &&

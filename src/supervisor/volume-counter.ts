@@ -90,7 +90,7 @@ export class VolumeCounter {
     if (typeof found === 'object' && found.instance === this.#options.instance) this.#put('')
   }
 
-  /** Stops counting without a word: this supervisor ends, its container lives on. */
+  /** Stops counting without a message: this supervisor ends, its container lives on. */
   close(): void {
     this.#stop()
   }

@@ -25,7 +25,7 @@ const HEALTH_TIMEOUT_MS = 5000
 
 /**
  * Runs the command if the arguments are exactly one of the frequent commands.
- * @returns undefined if the whole command line must handle the words
+ * @returns undefined if the whole command line must handle the arguments
  */
 export function frequentCommand(context: Context, args: readonly string[]): Promise<Outcome> | Outcome | undefined {
   const [first, second, third] = args

@@ -43,11 +43,11 @@ export interface Input {
   readonly options: Readonly<Record<string, string | true>>
 }
 
-/** A first word shared by several commands. */
+/** A first argument shared by several commands. */
 export interface Group {
   readonly name: string
   readonly summary: string
-  /** Subcommand that the word alone runs; if absent, it shows the list of commands. */
+  /** Subcommand that this argument alone runs; if absent, it shows the list of commands. */
   readonly alone?: string
 }
 

@@ -85,7 +85,7 @@ const groupHelp = (args: readonly string[], groups: readonly Group[]): readonly 
   return second === 'help' && groups.some(({ name }) => name === first) ? [first, ...rest, '--help'] : args
 }
 
-/** Returns the first word that should name a command but does not. */
+/** Returns the first argument that should name a command but does not. */
 function unknownArgument(
   [first = '-', second = '-']: readonly string[],
   commands: readonly Command[],

@@ -17,8 +17,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 /**
  * Finds the command that the user most likely meant: a longer name that starts with the typed word, then a command
  * inside a group (`start` is `gateway start`), then the nearest spelling.
- * @param words as typed
- * @returns words after `hermes`, including the names typed after a command inside a group; undefined if nothing is
+ * @param args as typed
+ * @returns arguments after `hermes`, including the names typed after a command inside a group; undefined if nothing is
  * near
  */
 export function suggestion(args: readonly string[], commands: readonly Command[]): string | undefined {

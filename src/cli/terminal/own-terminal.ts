@@ -14,7 +14,7 @@ import type { Native } from '../../system/native/native.ts'
 import { rawMode, rawOutput } from '../../system/native/terminal-mode.ts'
 import { type ProcessFacts, readProcess } from '../../system/programs/proc.ts'
 
-/** Names the session whose terminal is the command's own. Only root's environment is asked, so it is root's word. */
+/** Names the session whose terminal is the command's own. Only root's environment is read, so only root can set it. */
 const OWN_SESSION = 'HERMES_OWN_SESSION'
 
 /**

@@ -41,7 +41,7 @@ export function mainCommand({
   if (isSubcommand(first) || first.startsWith('-')) return [hermes, ...argv]
   if (first.includes('/')) return argv
   const isOnPath = placesOf(first, { path, cwd: process.cwd() }).some(canRun)
-  // For a word that is neither, `hermes` reports the error and exits with 2.
+  // For an argument that is neither, `hermes` reports the error and exits with 2.
   return isOnPath ? argv : [hermes, ...argv]
 }
 
@@ -71,7 +71,7 @@ export function requireProgram(file: string): void {
   const mode = (seen.mode & 0o7777).toString(8).padStart(4, '0')
   const [what, next] = seen.isFile()
     ? [`not executable (mode ${mode})`, `run chmod +x on it, or start its interpreter: sh ${file}`]
-    : ['no file', "the first word after the image's name must be a program"]
+    : ['not a file', "the first word after the image's name must be a program"]
   throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotExecute })
 }
 

@@ -25,7 +25,7 @@ export interface MainProgramOptions {
   readonly processes: Processes
   /** The container's arguments. */
   readonly argv: readonly string[]
-  /** Our own command, which handles words that are not a program. */
+  /** Our own command, which handles arguments that do not name a program. */
   readonly hermes: string
   /** The container's environment as the boot hooks left it. */
   readonly stored: () => Variables

@@ -19,7 +19,7 @@ import { UnacknowledgedEvents, type Unnumbered } from './unacknowledged-events.t
 
 export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
 
-/** How to start a slot's program: the words before `/bin/sh <run>`, and an environment made by init. */
+/** How to start a slot's program: the arguments before `/bin/sh <run>`, and an environment made by init. */
 export interface SlotCommand {
   /** Where the slots' directories lie. */
   readonly scanDir: string

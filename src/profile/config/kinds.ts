@@ -147,7 +147,7 @@ export const signal: Kind<SignalName> = {
 
 // ---- words and variables ----
 
-/** Converts a text, a number, true or false to text. Neither a word nor a variable of a process can contain NUL. */
+/** Converts a text, a number, true or false to text. Arguments and variables of a process cannot contain NUL. */
 export const readScalar = (value: unknown): string | undefined =>
   ['string', 'number', 'boolean'].includes(typeof value) && !String(value).includes('\0') ? String(value) : undefined
 const SCALAR: Schema = { type: ['string', 'number', 'boolean'] }

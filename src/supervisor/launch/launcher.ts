@@ -57,7 +57,7 @@ export class Launcher {
     return serviceOfSlot(slot) !== undefined || (slot === 'dashboard' && program === 'run')
   }
 
-  /** @throws RangeError for words that cannot be passed to a shell */
+  /** @throws RangeError for arguments that cannot be passed to a shell */
   script(slot: string, job?: JobSpec): string {
     return this.#scripts.run(slot, job)
   }

@@ -24,7 +24,7 @@ export interface RunScript {
 }
 
 /**
- * @throws RangeError when a word contains a NUL, which cannot be passed to a shell
+ * @throws RangeError when an argument contains a NUL, which cannot be passed to a shell
  * @returns the text of a POSIX sh script; its process becomes the command itself
  */
 export function runScript(script: RunScript): string {

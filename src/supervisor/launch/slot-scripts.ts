@@ -59,7 +59,7 @@ export class SlotScripts {
     this.#options = options
   }
 
-  /** @throws RangeError for words that cannot be passed to a shell */
+  /** @throws RangeError for arguments that cannot be passed to a shell */
   run(slot: string, job?: JobSpec): string {
     const { home, paths, layout, install, identity, configs, warn } = this.#options
     const profile = job?.profile ?? profileOfSlot(slot) ?? null

@@ -41,8 +41,8 @@ export class SlotStarts {
   }
 
   /**
-   * @throws the error of the file system, or RangeError for a word that cannot be passed to a shell; init is then not
-   * asked
+   * @throws the error of the file system, or RangeError for an argument that cannot be passed to a shell; init is then
+   * not asked
    */
   ask(slot: Startable, request: number, program: 'run' | 'finish'): void {
     const { key, launch } = slot

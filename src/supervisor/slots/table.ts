@@ -285,7 +285,7 @@ export class SlotTable {
     try {
       this.#starts.ask(working, request, program)
     } catch (error) {
-      // ENOSPC in the run directory, or a word that cannot be passed to a shell. init was not asked.
+      // ENOSPC in the run directory, or an argument that cannot be passed to a shell. init was not asked.
       this.dispatch(key, {
         type: 'spawn-failed',
         request,

@@ -1,6 +1,6 @@
 import { HermesError } from '../errors.ts'
 
-/** Options common to all commands, anywhere on the command line, and the remaining words. */
+/** Options common to all commands, anywhere on the command line, and the remaining arguments. */
 export interface CommandLine {
   readonly profile: string | undefined
   readonly json: boolean
@@ -8,7 +8,7 @@ export interface CommandLine {
 }
 
 /**
- * Takes `-p NAME`, `--profile NAME`, `--profile=NAME` and `--json` out of the words before a `--`.
+ * Takes `-p NAME`, `--profile NAME`, `--profile=NAME` and `--json` out of the arguments before a `--`.
  * @throws HermesError USAGE when `-p` has no name
  */
 export function splitCommandLine(argv: readonly string[]): CommandLine {

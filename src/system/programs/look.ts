@@ -22,7 +22,7 @@ export function lookAt(path: string): Seen {
 /**
  * The files that a command may mean, in the order in which execvp(3) tries them. An empty entry of PATH is the working
  * directory.
- * @param command its first word: with a slash, a path; without, a name on PATH
+ * @param command its first argument: with a slash, a path; without, a name on PATH
  */
 export const placesOf = (command: string, { path, cwd }: { readonly path: string; readonly cwd: string }): string[] =>
   command.includes('/') ? [resolve(cwd, command)] : path.split(':').map((dir) => resolve(cwd, dir, command))

@@ -96,7 +96,7 @@ export function checkCommand(
   return { ...program, fault }
 }
 
-/** Options of env(1) that take the next word as their value. */
+/** Options of env(1) that take the next argument as their value. */
 const OPTIONS_WITH_VALUE = new Set(['-u', '--unset', '-C', '--chdir'])
 
 /**
@@ -121,7 +121,7 @@ export function readable(file: string): Trusted | undefined {
 }
 
 /**
- * Splits the line like the kernel: the interpreter, and the rest as one word (execve(2)). @returns undefined: no
+ * Splits the line like the kernel: the interpreter, and the rest as one argument (execve(2)). @returns undefined: no
  * interpreter line
  */
 function interpreterCommand(head: string): readonly string[] | undefined {

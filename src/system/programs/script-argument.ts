@@ -9,7 +9,7 @@ const OTHERS = {
 }
 
 /**
- * Returns the script that an interpreter gets on its command line: the first word that is not an option.
+ * Returns the script that an interpreter gets on its command line: the first argument that is not an option.
  * @param name of the program, without its directory
  * @returns undefined if it is not a known interpreter, or gets no script
  */

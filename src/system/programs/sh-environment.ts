@@ -14,7 +14,7 @@ const isForShell = ([name]: readonly [string, string]): boolean => IS_NAME.test(
 export const exportLines = (variables: readonly (readonly [string, string])[]): readonly string[] =>
   variables.filter(isForShell).map(([name, value]) => `export ${name}=${shellQuote(value)}`)
 
-/** Returns `exec`, with env(1) in between for the other variables; the program's words follow. */
+/** Returns `exec`, with env(1) in between for the other variables; the program's arguments follow. */
 export function execWith(variables: readonly (readonly [string, string])[]): string {
   const others = variables.filter((one) => !isForShell(one) && one[0] !== '' && !one[0].includes('='))
   return [

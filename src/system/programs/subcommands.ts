@@ -1,4 +1,4 @@
-/** First words of the command line: init passes a main program that starts with one of them to `hermes`. */
+/** First arguments of the command line: init passes a main program that starts with one of them to `hermes`. */
 export const SUBCOMMANDS = [
   'profile',
   'gateway',

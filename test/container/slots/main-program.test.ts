@@ -139,7 +139,7 @@ test.each([
   },
   { command: ['./setup'], code: 127, says: /the main program \/tmp\/setup does not exist/ },
   { command: ['/etc/passwd'], code: 126, says: /\/etc\/passwd is not executable \(mode 0644\)\. run chmod \+x/ },
-  { command: ['/etc'], code: 126, says: /\/etc is no file/ },
+  { command: ['/etc'], code: 126, says: /\/etc is not a file/ },
 ])(
   'a main program that cannot be one is refused before it is tried: $command ends with $code',
   async ({ command, code, says }) => {
