@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { program } from './install.ts'
+import { outputOf } from './programs/output.ts'
 import { quickDir } from './quick-dir.ts'
 
 export interface Ran {
@@ -37,18 +38,11 @@ export function startProgram(argv: readonly string[], options: CliOptions): Chil
 /** Runs any program to its end. A signal that ended it counts as 128. */
 export function runProgram(argv: readonly string[], options: CliOptions): Promise<Ran> {
   const child = startProgram(argv, options)
-  let stdout = ''
-  let stderr = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
+  const output = outputOf(child)
   child.stdin?.end(options.input)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', (code) => resolve({ code: code ?? 128, stdout, stderr }))
+    child.on('close', (code) => resolve({ code: code ?? 128, ...output }))
   })
 }
 

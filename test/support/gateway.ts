@@ -1,10 +1,12 @@
 // The real program `hermes gateway run` as its slot runs it, without a supervisor: readiness on fd 3, output kept.
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { program } from './install.ts'
 import { freePort } from './port.ts'
+import { outputOf } from './programs/output.ts'
 import { quickDir } from './quick-dir.ts'
 import { waitFor, within } from './wait.ts'
 
@@ -55,14 +57,7 @@ export async function spawnGateway(options: GatewayOptions = {}): Promise<TestGa
     },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
-  let stdout = ''
-  let stderr = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
+  const output = outputOf(child)
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
     child.on('close', (code, signal) => resolve({ code, signal })),
   )
@@ -74,8 +69,8 @@ export async function spawnGateway(options: GatewayOptions = {}): Promise<TestGa
     child,
     pid: child.pid ?? 0,
     exited,
-    stdout: () => stdout,
-    stderr: () => stderr,
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
     log: (name = 'agent') => readFileSync(join(dir, 'logs', `${name}.log`), 'utf8'),
     term: () => void child.kill('SIGTERM'),
     async [Symbol.asyncDispose]() {

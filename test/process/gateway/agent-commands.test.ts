@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startUpstream, type Upstream } from '../../support/dashboard/openai-upstream.ts'
 import { program } from '../../support/install.ts'
+import { outputOf } from '../../support/programs/output.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
 let home: string
@@ -33,23 +34,16 @@ function hermes(
   { stdin = '', env = {} }: { stdin?: string; env?: Record<string, string> } = {},
 ) {
   const child = spawn(program('hermes'), words, { env: environment(env), stdio: 'pipe' })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
+  const output = outputOf(child)
   child.stdin.on('error', () => undefined)
   child.stdin.end(stdin)
   const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, stdout, stderr })),
+    child.on('close', (code) => resolve({ code, ...output })),
   )
   return {
     child,
-    ended: within(`hermes ${words.join(' ')}`, ended, { seen: () => stdout + stderr }),
-    seen: () => stdout,
+    ended: within(`hermes ${words.join(' ')}`, ended, { seen: () => output.stdout + output.stderr }),
+    seen: () => output.stdout,
   }
 }
 const run = (...args: Parameters<typeof hermes>) => hermes(...args).ended

@@ -1,4 +1,5 @@
 // The form of `npm start`, with a fake supervisor: no image, no main program, nothing dropped.
+
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import {
   chmodSync,
@@ -20,6 +21,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { outputOf } from '../../support/programs/output.ts'
 import { readWaiting } from '../../support/read-waiting.ts'
 import { FakeInstall, type FakeSupervisor } from '../../support/supervisor/fake-supervisor.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
@@ -277,12 +279,9 @@ test('a second one for the same home is refused, and the first goes on', async (
   await using run = await Foreground.start()
   const supervisor = await run.supervisor()
   const second = launch(run.install, run.home)
-  let stderr = ''
-  second.stderr?.on('data', (chunk: Buffer) => {
-    stderr += chunk
-  })
+  const output = outputOf(second)
   expect(await new Promise((resolve) => second.once('close', resolve))).toBe(1)
-  expect(stderr).toContain(
+  expect(output.stderr).toContain(
     `Hermes is already running for ${run.home} (pid ${run.process.pid}). Use it (hermes status), or start a second one with HERMES_HOME=/other`,
   )
   expect(supervisor.ended).toBe(false)
@@ -322,10 +321,7 @@ test.skipIf(whyNoOld !== undefined)(`under an older Node it says what to do (${w
   const child = spawn(oldNode, [join(install.dir, 'lib/init.cjs'), '--foreground'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk
-  })
+  const output = outputOf(child)
   expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1)
-  expect(stderr).toContain('needs Node 24 or newer')
+  expect(output.stderr).toContain('needs Node 24 or newer')
 })

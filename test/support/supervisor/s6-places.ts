@@ -1,11 +1,13 @@
 // Two places where s6's tools can work: s6-svscan with its own service directories, and a Hermes with slots. And two
 // sets of tools: Debian's and ours. The same services are in both places, once for each set of tools.
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunningHermes, startHermes, type TestProfile } from '../hermes.ts'
 import { installDir } from '../install.ts'
+import { outputOf } from '../programs/output.ts'
 
 /** What one of s6's commands came to. */
 export interface Said {
@@ -125,17 +127,10 @@ function makePlace(kind: Place['kind'], tools: ToolSet, scan: string): Place {
   const start = (set: ToolSet, tool: string, list: readonly string[]) => {
     const [file, argv] = command(set, tool, list)
     const child = spawn(file, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let out = ''
-    let err = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      out += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      err += text
-    })
+    const output = outputOf(child)
     const said = new Promise<Said>((resolve, reject) => {
       child.on('error', reject)
-      child.on('close', (code) => resolve({ code, out: out.trimEnd(), err: err.trimEnd() }))
+      child.on('close', (code) => resolve({ code, out: output.stdout.trimEnd(), err: output.stderr.trimEnd() }))
     })
     return { process: child, said }
   }
