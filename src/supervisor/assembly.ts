@@ -39,7 +39,6 @@ import { JobResults } from './slots/job-results.ts'
 import { SlotLogs } from './slots/logs.ts'
 import { Memory } from './slots/memory.ts'
 import { stopOrphans } from './slots/orphan-stop.ts'
-import { StartsInFlight } from './slots/starts-in-flight.ts'
 import { type SlotObserver, SlotTable } from './slots/table.ts'
 import { VolumeFiles } from './volume-files.ts'
 import { VolumeLifecycle } from './volume-lifecycle.ts'
@@ -110,14 +109,12 @@ export function makeSlots(
     warn: new LimitedLog('settings of profiles', clock, warn).log,
     service: (name) => services.rules(name),
   })
-  const starts = new StartsInFlight(clock)
   const logs = new SlotLogs({
     fifos: paths.logFifos,
     console: new ConsoleWriter(start.stdout, native, clock),
     prefix: truthy(container.HERMES_LOG_PREFIX),
     clock,
     warn,
-    starts,
   })
   const dirs = new SlotDirs({
     dir: scanDir,
@@ -147,8 +144,7 @@ export function makeSlots(
       random,
     }),
     files,
-    starts,
-    statusFiles: new StatusFiles({ table, files, dirs, starts, clock }),
+    statusFiles: new StatusFiles({ table, files, dirs, clock }),
     waiters: new SlotWaiters(clock, (key) => services.waitsFor(key)),
     jobResults: new JobResults(warn),
   }
@@ -265,10 +261,10 @@ export function makeOperatorParts(
 /** Passes on what happens to slots. */
 export function makeNotifier(
   { options, journal, link }: BaseParts,
-  { table, starts, services, waiters, jobResults, statusFiles }: SlotParts,
+  { table, services, waiters, jobResults, statusFiles }: SlotParts,
   { life }: VolumeParts,
   { operations, s6 }: OperatorParts,
 ): SlotNotifier {
-  const listeners = { starts, services, waiters, jobResults, statusFiles, s6, operations }
+  const listeners = { services, waiters, jobResults, statusFiles, s6, operations }
   return new SlotNotifier({ clock: options.clock, journal, send: link.send, table, life, listeners })
 }

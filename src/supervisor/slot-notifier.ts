@@ -10,7 +10,6 @@ import type { StatusFiles } from './operator/status-files.ts'
 import { transitionText } from './operator/transition-text.ts'
 import type { ServiceSlots } from './services/image-services.ts'
 import type { JobResults } from './slots/job-results.ts'
-import type { StartsInFlight } from './slots/starts-in-flight.ts'
 import type { SlotEntry, SlotObserver, SlotTable, Transition } from './slots/table.ts'
 import type { VolumeLifecycle } from './volume-lifecycle.ts'
 
@@ -25,7 +24,6 @@ export interface SlotNotifierOptions {
 }
 
 export interface SlotListeners {
-  readonly starts: Pick<StartsInFlight, 'note' | 'forget'>
   readonly services: Pick<ServiceSlots, 'changed'>
   readonly waiters: Pick<SlotWaiters, 'changed' | 'removed'>
   readonly jobResults: Pick<JobResults, 'keep' | 'drop'>
@@ -53,11 +51,10 @@ export class SlotNotifier implements SlotObserver {
   /** Called after each step of a slot. */
   changed({ entry, before, event }: Transition): void {
     const { clock, journal, life } = this.#options
-    const { starts, services, waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
+    const { services, waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
     const { key, slot } = entry
     const message = transitionText(key, before, slot, event, clock.nowMs())
     if (message !== undefined) journal[message.level](message.text)
-    starts.note(key, slot)
     services.changed(key, slot)
     waiters.changed(key, slot)
     jobResults.keep(entry)
@@ -68,8 +65,7 @@ export class SlotNotifier implements SlotObserver {
   }
 
   removed(entry: SlotEntry): void {
-    const { starts, waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
-    starts.forget(entry.key)
+    const { waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
     waiters.removed(entry.key)
     jobResults.drop(entry)
     statusFiles.removed(entry)

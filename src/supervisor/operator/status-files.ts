@@ -5,7 +5,6 @@ import { isStopped } from '../../system/programs/proc.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { Event } from '../s6/supervise-dir.ts'
 import { batchLength, eventsBetween, type Stamps, serviceStatus, stampsAfter } from '../s6/view.ts'
-import type { StartsInFlight } from '../slots/starts-in-flight.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 
@@ -13,7 +12,6 @@ export interface StatusFilesOptions {
   readonly table: Pick<SlotTable, 'get' | 'describe'>
   readonly files: Pick<GatewayFiles, 'record' | 'forget'>
   readonly dirs: Pick<SlotDirs, 'writeStatus' | 'recordDeath' | 'remove'>
-  readonly starts: Pick<StartsInFlight, 'mustWait'>
   readonly clock: Clock
 }
 
@@ -37,7 +35,6 @@ const PER_TURN = 10
 /**
  * The files that others can read about a slot: gateway_state.json and s6's status. Nothing here depends on them, so
  * they are written on a later turn than the change, with the slot's state at that time: starts do not wait for them.
- * While several slots are being started, they wait ({@link StartsInFlight}).
  * Events are kept until then; subscribers get all of them, after the status.
  */
 export class StatusFiles {
@@ -45,7 +42,6 @@ export class StatusFiles {
   readonly #pending = new Set<string>()
   readonly #s6States = new Map<string, S6State>()
   readonly #writeSoon = inNextTurn(() => {
-    if (this.#options.starts.mustWait(this.#writeSoon)) return
     this.#write(PER_TURN)
     if (this.#pending.size > 0) this.#writeSoon()
   })

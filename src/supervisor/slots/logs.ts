@@ -4,17 +4,13 @@ import { SlotLog } from '../../log/io/slot-log.ts'
 import { readStamp, STAMP_BYTES } from '../../log/stamp.ts'
 import type { Clock } from '../../system/clock.ts'
 import { readTail } from '../../system/files/small-file.ts'
-import { inNextTurn } from '../../system/next-turn.ts'
 import { below } from '../../system/paths.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { SlotLogPlace } from '../launch/launcher.ts'
-import type { StartsInFlight } from './starts-in-flight.ts'
 
 /** Part of the log in which a process's last line is searched, and the length quoted. */
 const TAIL_BYTES = 8192
 const MAX_OUTPUT_CHARS = 300
-/** Logs that are opened per turn of the loop after they have waited. */
-const PER_TURN = 10
 
 export interface SlotLogsOptions {
   /** Directory of the log FIFOs. */
@@ -25,16 +21,10 @@ export interface SlotLogsOptions {
   readonly prefix: boolean
   readonly clock: Clock
   readonly warn: (text: string) => void
-  readonly starts: Pick<StartsInFlight, 'mustWait'>
 }
 
 /** Gets whole lines of one slot; the bytes are valid during the call only. */
 export type LineListener = (wholeLines: Buffer) => void
-
-interface LogToOpen {
-  readonly place: SlotLogPlace
-  readonly line: LineListener
-}
 
 interface OpenLog {
   readonly log: SlotLog
@@ -47,13 +37,6 @@ export class SlotLogs {
   readonly #options: SlotLogsOptions
   readonly #shared: SharedLogResources
   readonly #open = new Map<string, OpenLog>()
-  /** Logs of processes that are there, opened when starts of others no longer keep the machine busy. */
-  readonly #toOpen = new Map<string, LogToOpen>()
-  readonly #openSoon = inNextTurn(() => {
-    if (this.#options.starts.mustWait(this.#openSoon)) return
-    for (const slot of [...this.#toOpen.keys()].slice(0, PER_TURN)) this.#openWaiting(slot)
-    if (this.#toOpen.size > 0) this.#openSoon()
-  })
   readonly #followers = new Map<string, Set<LineListener>>()
   /** Closed logs whose last file is still being synced. */
   readonly #closing = new Set<Promise<void>>()
@@ -64,8 +47,7 @@ export class SlotLogs {
   }
 
   /**
-   * The log of a slot, reading its FIFO. An open one stays unless its settings have changed. While several slots are
-   * being started, the first opening waits ({@link StartsInFlight}): what the process writes is in the FIFO until then.
+   * The log of a slot, reading its FIFO. An open one stays unless its settings have changed.
    * @param continued the process has been running since before this supervisor: its last line may go on
    */
   open(slot: string, place: SlotLogPlace, continued: boolean, line: LineListener): void {
@@ -75,18 +57,6 @@ export class SlotLogs {
       if (JSON.stringify(known.place) === JSON.stringify(place)) return
       this.close(slot)
     }
-    if (known === undefined && !continued && this.#options.starts.mustWait(this.#openSoon))
-      this.#toOpen.set(slot, { place, line })
-    else this.#openNow(slot, place, continued, line)
-  }
-
-  #openWaiting(slot: string): void {
-    const log = this.#toOpen.get(slot)
-    if (log !== undefined) this.#openNow(slot, log.place, false, log.line)
-  }
-
-  #openNow(slot: string, place: SlotLogPlace, continued: boolean, line: LineListener): void {
-    this.#toOpen.delete(slot)
     const { fifos, console, prefix, clock, warn } = this.#options
     const listen = { line }
     try {
@@ -116,7 +86,6 @@ export class SlotLogs {
 
   /** Writes all output of the slot's process to its file; call this before handling its exit. */
   endOfProcess(slot: string): void {
-    this.#openWaiting(slot)
     const open = this.#open.get(slot)
     open?.log.drain()
     open?.log.endOfProcess()
@@ -140,7 +109,6 @@ export class SlotLogs {
   }
 
   close(slot: string): void {
-    this.#openWaiting(slot)
     const open = this.#open.get(slot)
     if (open === undefined) return
     this.#open.delete(slot)
@@ -150,7 +118,7 @@ export class SlotLogs {
 
   /** Drains, syncs and closes all of them; the console's reader has what it reads. */
   async closeAll(): Promise<void> {
-    for (const slot of [...this.#toOpen.keys(), ...this.#open.keys()]) this.close(slot)
+    for (const slot of [...this.#open.keys()]) this.close(slot)
     await Promise.all([...this.#closing, this.#options.console.emptied()])
   }
 

@@ -1,6 +1,6 @@
 // What s6's tools read and hear of a slot, in real slot directories: who begins to listen and then reads the status
 // knows all.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -9,7 +9,6 @@ import { newSlot, type SlotEvent } from '../../../src/slot/slot.ts'
 import { step } from '../../../src/slot/step.ts'
 import { StatusFiles } from '../../../src/supervisor/operator/status-files.ts'
 import { SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
-import { StartsInFlight } from '../../../src/supervisor/slots/starts-in-flight.ts'
 import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
 import { policy } from '../../slot/policies.ts'
 import { listen } from '../../support/dashboard/event-listener.ts'
@@ -39,30 +38,6 @@ afterEach(() => {
   rmSync(scan, { recursive: true, force: true })
 })
 
-/** Slots whose starts are requested at once, as at boot; `spawn` reports one of them. */
-function bootOf(...keys: readonly string[]): { written: string[]; spawn: (key: string) => void } {
-  const written: string[] = []
-  const entries = new Map<string, SlotEntry>()
-  const starts = new StartsInFlight(clock)
-  const statusFiles = new StatusFiles({
-    table: { get: (key) => entries.get(key), describe: () => undefined },
-    files: { record: ({ key }) => written.push(key), forget: () => undefined },
-    dirs: services,
-    starts,
-    clock,
-  })
-  const happen = (key: string, event: SlotEvent): void => {
-    const { slot } = entries.get(key) ?? { slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) }
-    const entry = { key, slot: step(slot, event, clock.nowMs())[0] } as unknown as SlotEntry
-    entries.set(key, entry)
-    starts.note(key, entry.slot)
-    statusFiles.changed(entry, slot)
-  }
-  for (const key of keys) happen(key, { type: 'want', wanted: 'up' })
-  const child = { id: 1, pid: 4711, startTime: 1, spawnedAtMs: clock.nowMs() }
-  return { written, spawn: (key) => happen(key, { type: 'spawned', request: 1, child }) }
-}
-
 /** A slot to which things happen, and what is recorded of it. */
 function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; statusFiles: StatusFiles } {
   let entry = { key: KEY, slot: newSlot(policy({ readiness: 'announced' }), clock.nowMs()) } as unknown as SlotEntry
@@ -70,7 +45,6 @@ function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; st
     table: { get: () => entry, describe: () => undefined },
     files: { record: () => undefined, forget: () => undefined },
     dirs: services,
-    starts: new StartsInFlight(clock),
     clock,
   })
   const happen = (...events: readonly SlotEvent[]): void => {
@@ -128,25 +102,15 @@ test('a client that begins to listen when the status shows the event is not noti
   expect([sameMs?.(), nextMs?.()]).toEqual(['x', ''])
 })
 
-test('while several slots are being started, their files wait for the last report', async () => {
-  const { written, spawn } = bootOf('a', 'b', 'c')
-  spawn('a')
+test('the status changes with the report of a start, not with its request', async () => {
+  const { happen } = recordedSlot()
+  const file = join(scan, KEY, 'supervise', 'status')
+  const before = statSync(file).ino
+  const [request, report] = start()
+  happen(request as SlotEvent)
   await nextTurn()
-  expect(written).toEqual([])
-  spawn('b')
-  spawn('c')
+  expect(statSync(file).ino).toBe(before)
+  happen(report as SlotEvent)
   await nextTurn()
-  expect(written).toEqual(['a', 'b', 'c'])
-})
-
-test('a start that is not reported holds up the files of other slots for a quarter of a second at most', async () => {
-  const { written, spawn } = bootOf('a', 'b', 'c')
-  spawn('a')
-  await nextTurn()
-  clock.advance(250)
-  await nextTurn()
-  expect(written).toContain('a')
-  spawn('b')
-  await nextTurn()
-  expect(written.filter((key) => key === 'b')).toHaveLength(2)
+  expect([isUp(), statSync(file).ino === before]).toEqual([true, false])
 })

@@ -9,7 +9,6 @@ import { Launcher } from '../../../src/supervisor/launch/launcher.ts'
 import { SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import { ChildReports } from '../../../src/supervisor/slots/child-reports.ts'
 import { SlotLogs } from '../../../src/supervisor/slots/logs.ts'
-import { StartsInFlight } from '../../../src/supervisor/slots/starts-in-flight.ts'
 import { type SlotObserver, SlotTable } from '../../../src/supervisor/slots/table.ts'
 import { runPaths } from '../../../src/system/paths.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
@@ -58,7 +57,6 @@ function makeTable({
     prefix: false,
     clock,
     warn,
-    starts: new StartsInFlight(clock),
   })
   stop.push(
     () => services.close(),
