@@ -10,8 +10,8 @@ import { waitFor } from '../../support/wait.ts'
 
 const victim = { 'profiles/victim/config.yaml': lives(), 'profiles/victim/desired_state': 'running\n' }
 
-const asHermes = async (box: Box, script: string): Promise<void> => {
-  const { code, stderr } = await box.exec(['sh', '-ec', script], { user: 'hermes' })
+const asHermes = async (box: Box, script: string, env: Readonly<Record<string, string>> = {}): Promise<void> => {
+  const { code, stderr } = await box.exec(['sh', '-ec', script], { user: 'hermes', env })
   expect([code, stderr]).toEqual([0, ''])
 }
 /** That it answers, and its pid. */
@@ -132,6 +132,40 @@ test('a flood into a log directory of tens of thousands of files, in files of 4 
     await box.ok('hermes', 'status')
     expect(performance.now() - startedAtMs).toBeLessThan(5_000)
   }
+})
+
+test('names and descriptions with control characters add no row and move no cursor on the operator’s screen', async () => {
+  await using box = await startContainer({ files: victim })
+  await box.up('gateway-victim')
+  const EVIL = 'x\x1b[2J\x9b1m\r\u202e\nfake  up  9 d'
+  const command = ['sh', '-c', 'printf "%s\n" "$1" >&2; exit 78', 'sh', EVIL]
+  const CONFIG = JSON.stringify({ description: EVIL, gateway: { command } })
+  const plant = 'cd /opt/data/profiles; mkdir "$EVIL" evil; printf %s "$CONFIG" >evil/config.yaml'
+  await asHermes(box, plant, { EVIL, CONFIG })
+  await box.hermes('-p', 'evil', 'gateway', 'start')
+  await box.slot('gateway-evil', ({ state }) => state === 'parked')
+  const outputs = [(await box.logs()).stderr, box.file('logs/supervisor.log') ?? '']
+  for (const words of ['status', 'profile list', 'profile show evil', 'doctor', 'config check --all'])
+    outputs.push(Object.values(await box.hermes(...words.split(' '))).join('\n'))
+  expect(outputs.join('')).toContain('\\u001b[2J')
+  for (const text of outputs) {
+    expect(text).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/)
+    expect(text).not.toMatch(/^fake/m)
+  }
+})
+
+test('64 KB of nested YAML, and three days to start, delay no command and keep their profile startable', async () => {
+  await using box = await startContainer({ files: victim })
+  await box.up('gateway-victim')
+  await asHermes(
+    box,
+    `cd /opt/data/profiles; mkdir deep slow; head -c 65000 /dev/zero | tr '\\0' '[' >deep/config.yaml
+     echo '{"gateway": {"command": ["sleep", "1000000"], "start_timeout": "3d"}}' >slow/config.yaml`,
+  )
+  await box.hermes('-p', 'deep', 'gateway', 'start')
+  await box.ok('hermes', '-p', 'slow', 'gateway', 'start')
+  await box.up('gateway-slow')
+  await goesOn(box)
 })
 
 test('printcontenv, when root runs it, reads only names of the stored environment', async () => {
