@@ -72,10 +72,10 @@ describe('a command', () => {
       copyFileSync('/usr/bin/setpriv', becomes)
       chmodSync(dir, 0o755)
       chmodSync(becomes, 0o4755)
-      const asked = `const { whyNot } = await import('${SOURCES}/supervisor/slots/check.ts')
+      const asked = `const { checkProblem } = await import('${SOURCES}/supervisor/slots/check.ts')
       const { systemClock } = await import('${SOURCES}/system/clock.ts')
       const command = ['${becomes}', '--reuid', '0', '/bin/sh', '-c', 'sleep 1000 & echo $$ $! >"$1"; wait', 'sh', '${dir}/pids']
-      const answer = whyNot({ by: 'command', command }, 300, systemClock(), new AbortController().signal)
+      const answer = checkProblem({ by: 'command', command }, 300, systemClock(), new AbortController().signal)
       process.stdout.write(await answer, () => process.exit())`
       const user = ['--reuid', '10000', '--regid', '10000', '--clear-groups', '--', process.execPath]
       const { status, stdout, stderr } = spawnSync('setpriv', [...user, '--input-type=module', '-e', asked], {
