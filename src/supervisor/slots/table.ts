@@ -98,6 +98,8 @@ export class SlotTable {
   readonly #monitor: SlotMonitor
   readonly #starts: SlotStarts
   #reportedHeld = false
+  /** A new slot that is being started with the rules that it was made with. */
+  #justRead: Working | undefined
 
   constructor(options: SlotTableOptions) {
     this.#options = options
@@ -147,7 +149,9 @@ export class SlotTable {
       ...(job && { job }),
     })
     if (start) {
+      this.#justRead = working
       this.dispatch(key, { type: 'want', wanted: job === undefined ? 'up' : 'once' })
+      this.#justRead = undefined
       return working
     }
     this.#save(working)
@@ -264,6 +268,7 @@ export class SlotTable {
 
   /** Never throws: an event must not be lost because a file could not be read. The slot then keeps its policy. */
   #configure(working: Working): void {
+    if (working === this.#justRead) return
     let launch: Launch
     try {
       launch = this.#options.runs.launcher.launch(working.key, working.job)
