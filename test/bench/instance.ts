@@ -13,7 +13,7 @@ export interface InstanceOptions {
   readonly stdout?: number | 'ignore'
 }
 
-/** Our users' ids are looked up by name, and nobody's machine is to be changed by a benchmark. */
+/** Our users' ids are looked up by name, and a benchmark must not change the machine. */
 const PRIVATE_PASSWD = [
   'mkdir /run/names && cp /etc/passwd /etc/group /run/names/',
   'echo hermes:x:10000:10000::/opt/data:/bin/sh >>/run/names/passwd && echo hermes:x:10000: >>/run/names/group',

@@ -19,7 +19,7 @@ export interface Launch {
   /** Run as PID 1. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** How an operator stops it so that every service is told first. */
+  /** How an operator stops it so that every service gets the stop signal first. */
   readonly stop:
     | { readonly signal: 'TERM' | 'HUP' | 'INT' }
     | { readonly command: readonly string[]; readonly lastly: 'TERM' | 'HUP' }

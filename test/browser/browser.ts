@@ -31,7 +31,7 @@ export class Tab implements AsyncDisposable {
   readonly #context: BrowserContext
   readonly #origin: string
   readonly requests: string[] = []
-  /** Errors and warnings of the console, and exceptions nobody caught. */
+  /** Errors and warnings of the console, and uncaught exceptions. */
   readonly complaints: string[] = []
 
   private constructor(context: BrowserContext, page: Page, origin: string) {

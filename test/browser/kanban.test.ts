@@ -54,7 +54,7 @@ describe('a card', () => {
     await page.locator(inColumn('blocked', id)).waitFor()
     await said(tab, 'Drag me is blocked now')
     expect(await statusOf(id)).toBe('blocked')
-    // A drag is no click.
+    // A drag is not a click.
     expect(await page.locator('dialog').count()).toBe(0)
     expect(tab.complaints).toEqual([])
     expect(tab.strangers()).toEqual([])

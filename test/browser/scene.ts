@@ -13,7 +13,7 @@ export interface Scene extends AsyncDisposable {
   readonly hermes: RunningHermes
   readonly dashboard: RunningDashboard
   readonly browser: Browser
-  /** A tab where nobody is signed in. */
+  /** A tab without a signed-in user. */
   tab(options?: BrowserContextOptions): Promise<Tab>
   /** A tab that is signed in (where that is needed) and shows this path. */
   at(path: string, options?: BrowserContextOptions): Promise<Tab>

@@ -45,7 +45,7 @@ function commandLines(name: string): readonly (readonly string[])[] {
     const typed =
       line.startsWith('docker exec ') && inContainer !== -1 ? line.slice(inContainer + 'hermes '.length) : line
     const found = /^(?:\.\/dist\/bin\/)?hermes (.*?)(?:\s+#.*)?$/.exec(typed)
-    // What only shows the form, or goes on in another program, is no command.
+    // A line that only shows the form, or goes on in another program, is not a command.
     if (!found?.[1] || /COMMAND|[;|&<>]/.test(found[1])) return []
     return [(found[1].match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^(['"])(.*)\1$/, '$2'))]
   })
@@ -66,7 +66,7 @@ function sources(dir = join(root, 'src')): readonly string[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const path = join(dir, entry.name)
     if (entry.isDirectory()) return sources(path)
-    // The list itself, and code points of unrelated words, are no readers.
+    // The list itself, and code points of unrelated words, are not readers.
     return path.endsWith('.ts') && !path.endsWith('cli/variables.ts') ? [readFileSync(path, 'utf8')] : []
   })
 }

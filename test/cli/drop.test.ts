@@ -94,7 +94,7 @@ describe('the user that a root caller becomes', () => {
   }
 })
 
-// A mount namespace of our own, so that /run/hermes is nobody else's.
+// A mount namespace of our own, so that no other process uses this /run/hermes.
 describe.skipIf(!isRoot || spawnSync('unshare', ['--mount', 'true']).status !== 0)(
   'hermes called by root in a container (needs root and mount namespaces)',
   () => {

@@ -190,7 +190,7 @@ describe('a session by a provider', () => {
     clock.advance(61_000)
     const reading = [sessions.read(jar(cookies), PLACE), sessions.read(jar(cookies), PLACE)]
     const ended = sessions.end(session, jar(cookies), PLACE)
-    // Whoever leaves does not wait for the provider.
+    // A user who logs out does not wait for the provider.
     await ended
     answer('r1')
     for (const read of await Promise.all(reading)) expect(read.kind).toBe('anonymous')

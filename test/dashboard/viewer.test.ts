@@ -19,7 +19,7 @@ test('a viewer that does not read is asked to end, and later events for it do no
   while (response.writableLength === 0) expect(viewer.send(event)).toBe(true)
   viewer.close()
   expect(viewer.send(event)).toBe(false)
-  // A write after the end would be an error that nobody hears, and with it the end of the process.
+  // A write after the end would be an unhandled error, and with it the end of the process.
   clock.advance(120_000)
   await new Promise((resolve) => setImmediate(resolve))
   expect(viewer.send(event)).toBe(false)

@@ -70,7 +70,7 @@ test('one that something unforeseen ends leaves no connection behind that would 
       followed++
       return {}
     },
-    // It cannot dispatch, and what it says about that cannot be said.
+    // It cannot dispatch, and its report about that cannot be written.
     status: () => ({ ...nothing, phase: 'booting', warnings: [] }),
   })
   const { works, clock } = dispatcher((text) => {

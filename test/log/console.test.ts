@@ -196,7 +196,7 @@ test('a reader that goes while lines wait for it ends the copy too', async () =>
 
 test('a terminal without a reader is tried now and then, at most twice a second', async (context) => {
   if (spawnSync('script', ['--version']).error) return context.skip('util-linux script is not installed')
-  // script(1) owns the terminal and stops reading it as soon as nobody reads script.
+  // script(1) owns the terminal and stops reading it as soon as script itself is not read.
   const terminal = spawn('script', ['-qfec', 'stty raw -echo; tty; exec sleep 1000', '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })

@@ -168,7 +168,7 @@ test('whatever comes in whatever chunks: the files hold those bytes, within the 
           } else {
             await scene.reopen(step.do === 'supervisor dies')
             if (step.do !== 'supervisor dies') {
-              // Nobody is left to copy the end of that line: it is in the file only.
+              // The copy has ended before the end of that line: it is in the file only.
               endLine()
               copiedTo = expected.length
             }

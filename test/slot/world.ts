@@ -156,7 +156,7 @@ export class World {
         continue
       }
       const at = dueAt(this.slot)
-      // A slot in backoff is at rest: it would start and may die again, for ever.
+      // A slot in backoff is at rest: it would start and may die again, indefinitely.
       if (at === null || this.slot.state === 'backoff') return
       this.nowMs = Math.max(this.nowMs, at)
       this.happen({ type: 'due' })
@@ -214,7 +214,7 @@ export class World {
     this.#toSupervisor = []
     this.slot = JSON.parse(JSON.stringify(this.#written)) as Slot
     this.#written = this.slot
-    // welcome: who lives, then what was never acknowledged, then the conclusion.
+    // welcome: the living children, then the events that were never acknowledged, then the conclusion.
     const request = this.slot.request
     const unaccounted = isOccupied(this.slot) && this.living === null
     const replay = this.#kept

@@ -12,7 +12,7 @@ import { waitFor, within } from './wait.ts'
 
 export interface GatewayOptions {
   readonly home?: string
-  /** `default` unless told. */
+  /** Defaults to `default`. */
   readonly profile?: string
   /** config.yaml, as an object: JSON is YAML. */
   readonly config?: Readonly<Record<string, unknown>>

@@ -14,7 +14,7 @@ export interface TestProfile {
   readonly gateway: Readonly<Record<string, unknown>>
   /** Likewise `agent:`. */
   readonly agent?: Readonly<Record<string, unknown>>
-  /** `running` unless told; null writes no desired_state at all. */
+  /** Defaults to `running`; null writes no desired_state at all. */
   readonly desired?: 'running' | 'stopped' | null
 }
 

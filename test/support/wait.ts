@@ -55,7 +55,7 @@ export async function within<T>(
     () => {
       throw new Error(`waited ${deadlineMs} ms for ${what}; last seen: ${describe(seen())}`)
     },
-    // Aborted because the promise won the race; nobody looks at this one any more.
+    // Aborted because the promise won the race; this one is not awaited any more.
     () => promise,
   )
   try {

@@ -104,7 +104,7 @@ export class World {
       }
   }
 
-  /** Everything arrives, and nobody tampers any more, for as long as it takes. */
+  /** Everything arrives, and nothing interferes any more, for as long as it takes. */
   settle(): void {
     if (this.disk.inode === 'obstacle') this.disk.inode = 'gone'
     for (let s = 0; s < 150; s++) {

@@ -175,7 +175,7 @@ test.each([
     await box.ok('hermes', 'gateway', 'start')
     const { ms, code } = await box.stop()
     expect(code).toBe(0)
-    // Nobody was waited for: the whole stop may take 8 s.
+    // The stop waited for no process: all of it may take 8 s.
     expect(ms).toBeLessThan(6_000)
     const warnings = (await box.logs()).stderr.split('\n').filter((line) => /warning|error/.test(line))
     expect(warnings).toEqual(costs.map((cost) => expect.stringMatching(cost)))

@@ -110,6 +110,6 @@ test('root becomes hermes by name, too: su, with a login shell that has everythi
   await using box = await startContainer()
   await box.slot('gateway-default', () => true)
   expect(await box.ok('su', '-', 'hermes', '-c', 'id -un; hermes version')).toMatch(/^hermes\nhermes \d/)
-  // Nobody else does: there is no password that would be right.
+  // No other user does: no password would be right.
   expect(await box.exec(['su', 'hermes', '-c', 'id -un'], { user: 'nobody' })).toMatchObject({ code: 1, stdout: '' })
 })

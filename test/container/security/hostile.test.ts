@@ -140,7 +140,7 @@ test('messages to init: whatever the supervisor says, nothing runs as root', asy
   try {
     await using box = await startContainer({
       mounts: [[join(dir, 'supervisor'), SUPERVISOR, 'ro']],
-      // A process of root's that is nobody's business.
+      // A process of root's that must be left alone.
       entrypoint: ['sh', '-c', 'sleep 1000 & echo $! >/tmp/bystander; exec /init "$@"', 'sh'],
     })
     await waitFor('the attacker to have said everything', () => box.file('said') !== undefined)

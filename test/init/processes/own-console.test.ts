@@ -51,7 +51,7 @@ test('LOG_FORMAT=json: one object a line, with time and level', () => {
 
 test('without a reader for a while nothing waits; later everything comes, whole and in order, with the number of what was dropped', () => {
   const { own, read, write, clock } = onPipe()
-  // Nobody reads: all sixteen pages of the pipe are full.
+  // There is no reader: all sixteen pages of the pipe are full.
   for (let page = 0; page < 16; page++) writeSync(write, Buffer.alloc(4096, 120))
   for (let i = 0; i < 300; i++) own.line('info', `line ${i}`)
   expect(read()).toMatch(/^x+$/)

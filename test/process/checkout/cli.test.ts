@@ -155,7 +155,7 @@ describe('rename and delete that meet an obstacle', () => {
   })
 
   test('a rename that fails after the stop has the gateway started again, its word untouched', async () => {
-    // It makes the new name's directory when it is told to stop.
+    // It makes the new name's directory when it gets the stop signal.
     const command = ['sh', '-c', `trap 'mkdir -p "${profileDir('loose')}"; exit' TERM; while :; do sleep 0.05; done`]
     await run('profile create stuck')
     writeFileSync(join(profileDir('stuck'), 'config.yaml'), JSON.stringify({ gateway: { ...QUICK, command } }))

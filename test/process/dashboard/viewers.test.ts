@@ -41,7 +41,7 @@ test('a slot that writes faster than its viewers read: they get some lines, and 
   await using dashboard = await startDashboard(hermes)
   using reader = await readEvents(dashboard.port, '/api/profiles/loud/logs/follow', await tokenOf(dashboard))
   await waitFor('lines and losses', () => linesOf(reader.events) > 2000 && missedOf(reader.events) > 2000)
-  // Nobody is sent more than a page can show.
+  // No viewer is sent more than a page can show.
   expect(Math.max(...reader.events.map(({ data }) => data.lines?.length ?? 0))).toBeLessThanOrEqual(1000)
   expect(reader.events.every(({ data }) => JSON.stringify(data).length < 200_000)).toBe(true)
 })
@@ -65,7 +65,7 @@ test('a viewer that stops reading affects no other client, and gets what it miss
   slow.resume()
   await waitFor('it to go on', () => linesOf(slow.events) > held + 1000)
   await waitFor('what it missed', () => told(slow.events) >= told(quick.events))
-  // The lines of meanwhile were not kept for it.
+  // The lines written in between were not kept for it.
   expect(linesOf(slow.events)).toBeLessThan(linesOf(quick.events))
   expect((await dashboard.ask('/api/status')).code).toBe(200)
 })

@@ -391,7 +391,7 @@ function processLists(): readonly string[] {
       try {
         return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
       } catch {
-        // It ended meanwhile.
+        // It has ended in the meantime.
         return ''
       }
     })

@@ -762,7 +762,7 @@ function linkOf(path: string): string {
   try {
     return readlinkSync(path)
   } catch {
-    // Closed meanwhile.
+    // Closed in the meantime.
     return ''
   }
 }

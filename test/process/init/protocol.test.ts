@@ -190,7 +190,7 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
       }
       const told = [...first.sequenced(), ...second.sequenced()]
       const exits = told.filter((m) => m.type === 'exit')
-      // Told again only if it was not acknowledged, and then as the same event.
+      // Reported again only if it was not acknowledged, and then as the same event.
       expect(new Set(exits.map(({ seq }) => seq)).size).toBeLessThanOrEqual(1)
       const known = child !== undefined || exits.length > 0 || first.received.some((m) => m.type === 'spawned')
       const lines = known ? await box.slotLines('a', 'started\n') : ''

@@ -162,7 +162,7 @@ test('200 tasks with links and priorities: every one is done once, in order, and
         )
         if (victim) {
           workerKills += 1
-          // It may have ended in between; then nobody is killed.
+          // It may have ended in between; then no process is killed.
           await hermes.control((client) => client.request('ping', {}))
           try {
             process.kill(victim.worker_pid, 'SIGKILL')
@@ -242,7 +242,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   },
   async (signal) => {
     await using s = stage('0.01')
-    // Nobody dispatches but us, so results wait.
+    // Only this test dispatches, so results wait.
     writeFileSync(
       join(s.home, 'config.yaml'),
       JSON.stringify({ gateway: { command: ['sleep', '100000'] }, kanban: { dispatch_in_gateway: false } }),

@@ -69,7 +69,7 @@ test('without t or T nothing is added; 1 is the standard output', async () => {
   expect(lines(join(dir, 'plain'))).toBe('a\nb\xff\n')
   expect(lines(join(dir, 'stamped')).replaceAll(STAMP, '')).toBe('a\nb\xff\n')
   expect((await sh(`printf 'a\\nb\\n' | $log T 1`)).stdout).toMatch(/^\S+Z a\n\S+Z b\n$/)
-  // Nobody reads the copy: the file has everything.
+  // The copy has no reader: the file has everything.
   await sh(`seq 1 50000 | { $log 1 s9999999 "$dir/alone" 2>/dev/null | true; }`)
   expect(lines(join(dir, 'alone')).split('\n')).toHaveLength(50_001)
 })

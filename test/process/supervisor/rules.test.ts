@@ -364,7 +364,7 @@ test('fifty clients that start, stop and restart at once all get an answer, and 
     Array.from({ length: 50 }, (_, i) => say(ops[i % ops.length] as 'start', 'storm')),
   )
   const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []))
-  // Who wanted the opposite of what came later is told so; nobody waits for ever.
+  // A client whose command was overruled by a later one gets an error that says so; no client waits indefinitely.
   for (const error of refused) expect(error).toMatchObject({ code: 'FAILED' })
   expect(answers.length - refused.length).toBeGreaterThan(0)
   expect(processesOf(hermes.runDir, key('storm')).length).toBeLessThanOrEqual(1)

@@ -74,7 +74,7 @@ describe('the desired state at boot', () => {
     },
     'by somebody': (keys: object) => put('gateway_state.json', keys),
     'by somebody who kept our other keys': (keys: { gateway_state?: string; desired_state?: string }) => {
-      // As we left it, it said the opposite.
+      // As we left it, it had the opposite.
       written['by us']({ gateway_state: keys.gateway_state === 'running' ? 'stopped' : 'running' })
       put('gateway_state.json', { ...stateFile(), ...keys })
     },

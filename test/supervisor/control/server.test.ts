@@ -395,7 +395,7 @@ describe('followers', () => {
       if (toSlow?.send({ slot: 'gateway-a', lines }) === false) refused += lines.length
       await waitFor('the quick one to have read', () => quick.lines.length === sent / lines.length + 1)
     }
-    // Lines that nobody makes into an event any more count all the same.
+    // Lines that are not made into an event any more count all the same.
     expect([toSlow?.isBehind, toQuick?.isBehind]).toEqual([true, false])
     toSlow?.missLines('gateway-a', 7)
     slow.socket.resume()

@@ -259,7 +259,7 @@ describe('a slot directory', () => {
       'precious',
       'also precious',
     ])
-    // Nobody reads the FIFO: its subscriber is gone.
+    // The FIFO has no reader: its subscriber is gone.
     expect(existsSync(name(3))).toBe(false)
     expect(warnings).toEqual([])
   })

@@ -68,7 +68,7 @@ export async function startContainer(options: BoxOptions = {}): Promise<Box> {
 /** A config.yaml whose gateway is this program. */
 export const gatewayOf = (...command: string[]): string => `gateway:\n  command: ${JSON.stringify(command)}\n`
 
-/** A gateway that says `text`, then lives until it is told to stop. */
+/** A gateway that prints `text`, then lives until it gets the stop signal. */
 export const lives = (text = 'alive'): string => gatewayOf('/bin/sh', '-c', `echo ${text}; exec sleep 1000000`)
 
 /** An empty directory to give as a volume, for tests that keep it over several containers. */

@@ -11,7 +11,7 @@ export interface IdentityProvider extends AsyncDisposable {
   readonly shown: readonly ClientAuthMethod[]
   /** Grants that a client gave back. */
   readonly revoked: readonly string[]
-  /** Forgets every grant: nobody's session can be renewed any more. */
+  /** Forgets every grant: no session can be renewed any more. */
   forget(): void
   /** Signs ID tokens in that way from now on, and says so. */
   sign(algorithm: Algorithm): void

@@ -22,7 +22,7 @@ export type Behaviour =
   | { readonly do: 'end-early'; readonly pieces: readonly string[] }
   /** An error inside the stream. */
   | { readonly do: 'fail-inside'; readonly pieces: readonly string[]; readonly message: string }
-  /** Accepts the request and says nothing until `release` (or for ever). */
+  /** Accepts the request and answers only after `release`, which may never come. */
   | { readonly do: 'wait'; readonly pieces: readonly string[]; readonly begin?: boolean }
   /** Streams pieces for as long as somebody reads. */
   | { readonly do: 'flood' }

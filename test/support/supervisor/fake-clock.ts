@@ -17,7 +17,7 @@ interface Alarm {
   readonly wake: () => void
 }
 
-/** A clock that stands still until it is told to advance. Alarms of one instant ring in the order they were set. */
+/** A clock that stands still until a test advances it. Alarms of one instant ring in the order they were set. */
 export function fakeClock({ nowMs = 1_000_000, wallMs = Date.UTC(2026, 10, 22, 12, 15, 18, 810) } = {}): FakeClock {
   let now = nowMs
   let wallOffset = wallMs - nowMs

@@ -100,7 +100,7 @@ export class InitBox implements AsyncDisposable {
   }
 }
 
-/** Starts init. Its supervisor is a fake one, which has not said hello yet. */
+/** Starts init. Its supervisor is a fake one, which has not sent hello yet. */
 export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
   const { words = [], env = {}, slots = {}, initHooks = {}, finishHooks = {}, prepare = '', before = [] } = options
   const dir = mkdtempSync(join(tmpdir(), 'hermes-init-'))

@@ -15,6 +15,6 @@ function belongs(pid: number, runDir: string, slot: string): boolean {
     const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
     return variables.includes(`HERMES_SLOT=${slot}`) && variables.includes(`HERMES_RUN_DIR=${runDir}`)
   } catch {
-    return false // ended meanwhile, or a kernel thread
+    return false // ended in the meantime, or a kernel thread
   }
 }
