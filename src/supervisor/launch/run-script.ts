@@ -54,7 +54,7 @@ export function runScript(script: RunScript): string {
     // Uses the PATH that the command will have. exec alone would name this script and a line number, not the setting.
     ...(program.includes('/')
       ? [
-          `[ -e ${name} ] || ${noProgram('NOT_FOUND', 'does not exist')}`,
+          `[ -e ${name} ] || { ${isHidden(name)} && ${noProgram('NOT_FOUND', 'cannot be reached: this user may not enter one of its directories')}; ${noProgram('NOT_FOUND', 'does not exist')}; }`,
           `[ -f ${name} ] && [ -x ${name} ] || ${noProgram('NOT_EXECUTABLE', 'is not executable')}`,
         ]
       : [`command -v ${name} >/dev/null || ${noProgram('NOT_FOUND', 'is not on PATH')}`]),
@@ -62,3 +62,10 @@ export function runScript(script: RunScript): string {
     '',
   ].join('\n')
 }
+
+/**
+ * sh: the nearest directory of a path that this user can see may not be entered, so the file may exist.
+ * @param path a quoted word with a slash in it
+ */
+const isHidden = (path: string): string =>
+  `{ dir=${path}; while :; do case $dir in */*) dir=\${dir%/*} ;; *) dir=. && break ;; esac; [ ! -d "\${dir:-/}" ] || break; done; [ ! -x "\${dir:-/}" ]; }`

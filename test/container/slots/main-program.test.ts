@@ -179,6 +179,13 @@ describe('a directory that the user of the container may not enter', () => {
     expect(await ended('/root/program')).toMatchObject({ code: 126, output: expect.stringContaining(reason) })
   })
 
+  test('is the reason that is given for a gateway in it', async () => {
+    const files = { 'config.yaml': gatewayOf('/root/bin/gateway'), desired_state: 'running\n' }
+    await using box = await startContainer({ files })
+    await box.saw('/root/bin/gateway cannot be reached: this user may not enter one of its directories')
+    expect((await box.slot('gateway-default', ({ reason }) => reason !== undefined)).reason).toContain('was not found')
+  })
+
   test('is the reason that is given for an agent in it', async () => {
     await using box = await startContainer({ files: { 'config.yaml': 'agent: {command: [/root/agent]}\n' } })
     await box.slot('gateway-default', () => true)
