@@ -14,7 +14,7 @@ import { buildSlotDir, type SlotDirShape, sameShape, updateSlotDir } from './slo
 import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
 
 export type { ServiceStatus } from '../../protocol/s6.ts'
-export type { SlotDirShape as ServiceShape } from './slot-dir-files.ts'
+export type { SlotDirShape } from './slot-dir-files.ts'
 
 export interface SlotDirsOptions {
   /** The scan directory. */

@@ -22,7 +22,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type ServiceShape, type ServiceStatus, SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
+import { type ServiceStatus, type SlotDirShape, SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import type { Event } from '../../../src/supervisor/s6/supervise-dir.ts'
 import { type Clock, systemClock } from '../../../src/system/clock.ts'
 import { listen } from '../../support/dashboard/event-listener.ts'
@@ -33,7 +33,7 @@ import { waitFor } from '../../support/wait.ts'
 
 const { O_WRONLY, O_NONBLOCK } = constants
 const SLOT = 'gateway-a'
-const shape: ServiceShape = { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null }
+const shape: SlotDirShape = { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null }
 const clock: Clock = systemClock()
 const upNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => ({
   pid: 4711,
@@ -394,7 +394,7 @@ describe.skipIf(why !== undefined)(named('with the original s6 tools', why), () 
     await supervised()
   })
 
-  test.each<[string, Partial<ServiceShape>, ServiceStatus, RegExp]>([
+  test.each<[string, Partial<SlotDirShape>, ServiceStatus, RegExp]>([
     ['up', {}, upNow(), /^up \(pid 4711\) \d+ seconds$/],
     [
       'up and ready',
