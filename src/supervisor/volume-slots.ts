@@ -97,7 +97,8 @@ export class VolumeSlots {
     this.reconcile()
     for (const { key, slot } of table.entries()) {
       const profile = profileOfSlot(key)
-      if (profile === undefined || slot.state !== 'down') continue
+      // One that is still stopping starts again when its process has ended.
+      if (profile === undefined || slot.wanted !== 'down') continue
       if (readDesired(profileDir(start.home, profile)).wanted === 'running')
         table.dispatch(key, { type: 'want', wanted: 'up' })
     }

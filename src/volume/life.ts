@@ -20,7 +20,8 @@ export interface VolumeLife {
   readonly counted: boolean
   /**
    * What this container has done with the volume so far, this supervisor or one before it. `no`: it was never booted
-   * on. `yes`: its slots may run. `lost`: they were stopped because the lease went.
+   * on. `yes`: its slots may run. `lost`: the lease went, so they are stopped, or were still to be stopped when a
+   * supervisor died.
    */
   readonly booted: 'no' | 'yes' | 'lost'
   /** This supervisor has opened the volume: its slots are registered, its watches set. */
@@ -174,9 +175,10 @@ function lose(life: VolumeLife, ...effects: readonly LifeEffect[]): LifeStep {
     { ...life, at: 'waiting', ...(hasRun && { booted: 'lost' as const }) },
     { type: 'answer' },
     ...effects,
-    { type: 'stop-slots' },
-    // Kept after the stop: a supervisor that dies in between is followed by one that stops them again.
+    // Kept before the first slot stops: a supervisor that dies in between is followed by one that knows what to resume,
+    // even if it finds the lease ours again and never learns that it was lost.
     ...(hasRun ? [{ type: 'keep', booted: 'lost' } as const] : []),
+    { type: 'stop-slots' },
   ]
 }
 

@@ -31,7 +31,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   const clock = fakeClock()
   const done: string[] = []
   const told: ToInit[] = []
-  const slots = [{ key: 'gateway-default', slot: { state: 'up' } }]
+  const slots = [{ key: 'gateway-default', slot: { state: 'up', wanted: 'up' } }]
   const note =
     (what: string) =>
     (...words: readonly unknown[]): void =>
@@ -146,7 +146,7 @@ test('the dispatcher goes down with a volume that is lost, stays down, and comes
   const { life, clock, done, told, slots } = await begunByCounting()
   const dispatcher = (): readonly string[] => done.filter((what) => what.startsWith('tell dispatcher'))
   expect(dispatcher()).toEqual(['tell dispatcher up'])
-  slots.push({ key: 'dispatcher', slot: { state: 'up' } })
+  slots.push({ key: 'dispatcher', slot: { state: 'up', wanted: 'up' } })
   writeFileSync(leaseFile(), other)
   clock.advance(60_000)
   expect([life.phase, dispatcher()]).toEqual(['waiting', ['tell dispatcher up', 'tell dispatcher down']])
@@ -163,7 +163,7 @@ test('a second look at the profiles that is due when the volume is lost is not t
   mkdirSync(join(home, 'profiles', 'goes'), { recursive: true })
   const { life, clock, done, slots } = await begunByCounting({ realProfiles: true })
   expect(done).toContain('register gateway-goes false')
-  slots.push({ key: 'gateway-goes', slot: { state: 'up' } })
+  slots.push({ key: 'gateway-goes', slot: { state: 'up', wanted: 'up' } })
   life.reconcile()
   rmSync(join(home, 'profiles', 'goes'), { recursive: true })
   const before = clock.alarms().length
@@ -184,19 +184,22 @@ test('a lease that went while no supervisor ran stops what the one before had st
   expect(made.life.phase).toBe('waiting')
 })
 
-test('slots that were stopped with a lost lease come back with it, though another supervisor had stopped them', async () => {
-  const { life, done, slots } = scene()
-  slots.splice(0, 1, { key: 'gateway-default', slot: { state: 'down' } })
-  writeFileSync(join(home, 'desired_state'), 'running\n')
-  life.restore('lost')
-  life.leaseIs('busy')
-  life.leaseIs('held')
-  life.begin()
-  await waitFor('it to run', () => life.phase === 'running')
-  expect(done).toContain('tell gateway-default up')
-  expect(done).not.toContain('boot')
-  life.stop()
-})
+test.each(['down', 'stopping'])(
+  'a slot that another supervisor stopped with a lost lease comes back with it: it is %s by then',
+  async (state) => {
+    const { life, done, slots } = scene()
+    slots.splice(0, 1, { key: 'gateway-default', slot: { state, wanted: 'down' } })
+    writeFileSync(join(home, 'desired_state'), 'running\n')
+    life.restore('lost')
+    life.leaseIs('busy')
+    life.leaseIs('held')
+    life.begin()
+    await waitFor('it to run', () => life.phase === 'running')
+    expect(done).toContain('tell gateway-default up')
+    expect(done).not.toContain('boot')
+    life.stop()
+  },
+)
 
 test('a volume that is lost while the container stops changes nothing: it ends, and writes nothing there any more', async () => {
   const { life, clock, done, told, slots } = await begunByCounting()

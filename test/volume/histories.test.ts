@@ -103,3 +103,35 @@ describe('whatever happens to two containers on one volume, and whenever their s
     })
   })
 })
+
+test('slots come back although their supervisor died while it stopped them, before the next one saw the lease free', () => {
+  const world = new World(false)
+  const history: readonly Act[] = [
+    // The first container takes the lease by its counter and runs.
+    { do: 'answer', who: 0, which: 0 },
+    { do: 'late', ms: 1 },
+    { do: 'hooks', who: 0 },
+    { do: 'pass', ms: 3_000 },
+    { do: 'answer', who: 0, which: 0 },
+    { do: 'answer', who: 0, which: 0 },
+    { do: 'tamper', how: 'delete' },
+    { do: 'hear', who: 0 },
+    { do: 'answer', who: 0, which: 0 },
+    // The second one finds no file and puts its claim there. The first one sees that, and dies while it stops.
+    { do: 'answer', who: 1, which: 0 },
+    { do: 'doom', who: 0, effects: 3 },
+    { do: 'answer', who: 1, which: 0 },
+    { do: 'pass', ms: 1 },
+    { do: 'late', ms: 1 },
+    { do: 'late', ms: 7_466 },
+    { do: 'late', ms: 2_532 },
+    // Its next supervisor finds the lease free.
+    { do: 'tamper', how: 'delete' },
+  ]
+  for (const act of history) world.act(act)
+  world.settle()
+  expect([...states(world)].sort()).toEqual([
+    ['running', true],
+    ['waiting', false],
+  ])
+})
