@@ -268,7 +268,7 @@ function check(board: TestBoard, seenDone: Set<string>): void {
 }
 
 test('whatever happens, the board makes sense, a dry run says what the tick then does, and so does why', {
-  timeout: 240_000,
+  timeout: size(240_000, 0),
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(event, { minLength: 25, maxLength: 60, size: 'max' }), async (history) => {
