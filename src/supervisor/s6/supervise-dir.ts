@@ -41,11 +41,6 @@ export class ControlDir {
     }
   }
 
-  /** See {@link ControlFifo.readNow}. */
-  readNow(): boolean {
-    return this.#control.readNow()
-  }
-
   close(): void {
     this.#control.close()
     closeSync(this.#lockFd)
