@@ -140,6 +140,7 @@ export function makeSlots(
       table,
       logs,
       clock,
+      obeyWritten: (slot) => dirs.obeyWritten(slot),
       notRun: (slot, ending) => takeNotRun(below(scanDir, slot), ending),
       random,
     }),

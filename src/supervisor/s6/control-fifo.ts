@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { unlessCode } from '../../system/error-code.ts'
 import { type Native, NativeError } from '../../system/native/native.ts'
 
 const { O_RDWR, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
@@ -17,19 +18,40 @@ const PIPE_BYTES = 4096
  * with its writer.
  */
 export class ControlFifo {
+  readonly #fd: number
   readonly #socket: Socket
+  readonly #read: CommandReader
 
   /** @throws the error of the file system or the native call */
   constructor(path: string, native: ControlNative, read: CommandReader) {
-    this.#socket = new Socket({ fd: openFifo(path, native), readable: true, writable: false })
-    this.#socket.on('data', (bytes: Buffer) => {
-      this.#socket.pause()
-      read(bytes, () => this.#socket.resume())
-    })
+    this.#fd = openFifo(path, native)
+    this.#read = read
+    this.#socket = new Socket({ fd: this.#fd, readable: true, writable: false })
+    this.#socket.on('data', (bytes: Buffer) => this.#pass(bytes))
     // Reading our own FIFO cannot fail in a way that anything could be done about.
     this.#socket.on('error', () => undefined)
     // The link to init keeps the supervisor running, not a thousand FIFOs.
     this.#socket.unref()
+  }
+
+  /**
+   * Passes on what has been written so far, without waiting for the loop to find it; to be called when everything
+   * passed on before has been dealt with.
+   * @returns whether there was anything
+   */
+  readNow(): boolean {
+    if (this.#socket.destroyed) return false
+    // First what the socket has read and not passed on: `read` emits it as `data`.
+    if (this.#socket.read() !== null) return true
+    const bytes = Buffer.allocUnsafe(PIPE_BYTES)
+    const count = unlessCode(['EAGAIN'], () => readSync(this.#fd, bytes)) ?? 0
+    if (count > 0) this.#pass(bytes.subarray(0, count))
+    return count > 0
+  }
+
+  #pass(bytes: Buffer): void {
+    this.#socket.pause()
+    this.#read(bytes, () => this.#socket.resume())
   }
 
   close(): void {

@@ -34,6 +34,17 @@ export class FairCommands {
     this.#schedule()
   }
 
+  /** Obeys pending commands of one slot out of turn. @returns how many more of `most` it would have obeyed */
+  runNow(slot: string, most: number): number {
+    let left = most
+    for (; left > 0; left--) {
+      const waiting = this.#pending.get(slot)
+      if (waiting === undefined) break
+      this.#runOne(slot, waiting)
+    }
+    return left
+  }
+
   /** The slot is gone, with its pending commands. */
   forget(slot: string): void {
     this.#pending.delete(slot)

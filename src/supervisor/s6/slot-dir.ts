@@ -45,6 +45,8 @@ const LOCK_AGAIN_MS = 1000
 /** Number of deaths that are kept without a file `max-death-tally`, and the maximum it can request; both as in s6. */
 const DEATHS = 100
 const MOST_DEATHS = 4096
+/** More than a process writes just before it ends; in a flood, the rest takes its turn. */
+const OBEYED_BEFORE_END = 100
 /** Maximum that init accepts at once. */
 const MAX_EVENTS = 1000
 
@@ -104,6 +106,18 @@ export class SlotDirs {
       this.#orRebuild(slot, () => replaceFileSync(file, encodeStatus(status), { mode: 0o644 }))
       if (events.length > 0) this.#notify(slot, events)
     })
+  }
+
+  /**
+   * Obeys the commands in the slot's control FIFO out of turn, at most a hundred. s6-supervise reads that FIFO before
+   * each start, so that a command which a program gave before it ended (`s6-svc -O .` in `finish`) counts for the next
+   * start. Here the report of the end comes through init, and may come first.
+   */
+  obeyWritten(slot: string): void {
+    const supervise = this.#entries.get(slot)?.supervise
+    let left = OBEYED_BEFORE_END
+    do left = this.#commands.runNow(slot, left)
+    while (left > 0 && supervise?.readNow())
   }
 
   /** Adds to `supervise/death_tally`, which s6-svdt and s6-permafailon read. @param atMs Unix ms */

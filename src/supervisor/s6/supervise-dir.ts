@@ -41,6 +41,11 @@ export class ControlDir {
     }
   }
 
+  /** See {@link ControlFifo.readNow}. */
+  readNow(): boolean {
+    return this.#control.readNow()
+  }
+
   close(): void {
     this.#control.close()
     closeSync(this.#lockFd)

@@ -9,6 +9,8 @@ export interface ChildReportsOptions {
   readonly table: SlotTable
   readonly logs: Pick<SlotLogs, 'endOfProcess' | 'lastOutput'>
   readonly clock: Clock
+  /** Obeys the commands for the slot that were written to its control FIFO until now. */
+  readonly obeyWritten: (slot: string) => void
   /** Tells whether the slot's own script found no program to run. */
   readonly notRun: (slot: string, ending: Ending) => NotRun | undefined
   /** 0 ≤ n < 1 */
@@ -59,6 +61,8 @@ export class ChildReports {
     const random = draw()
     switch (event.type) {
       case 'exit': {
+        // Commands that the process wrote before it ended decide with its end whether the slot starts again.
+        this.#options.obeyWritten(event.slot)
         logs.endOfProcess(event.slot)
         const { child, pid, ending, atMs } = event
         const wallMs = Math.round(wallTimeOf(this.#options.clock, atMs))

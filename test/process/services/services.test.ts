@@ -1,4 +1,5 @@
 // Services of an image, as root and PID 1 of a namespace, with the real programs.
+import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
 import { type Etc, startServices } from '../../support/supervisor/service-box.ts'
@@ -364,6 +365,30 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       // Q: not again, also not at the next boot.
       await box.service('own', ({ state, wanted }) => state === 'down' && wanted === 'down')
       expect((await box.pid1.exec(['test', '-e', '/run/service/own/down'])).code).toBe(0)
+    },
+  )
+
+  test.skipIf(whyNoS6 !== undefined)(
+    named('what finish writes with s6-svc before it ends counts, although the supervisor sees both at once', whyNoS6),
+    async () => {
+      await using box = await startServices({
+        etc: {
+          'services.d/web/run': '#!/bin/sh\nexec sleep 1000\n',
+          'services.d/web/finish':
+            '#!/bin/sh\nmkfifo /run/go; echo $$ >/run/finish; read -r go </run/go; s6-svc -O .\n',
+        },
+      })
+      const { pid } = await box.up('web')
+      const supervisor = box.pid1.processes().find(({ inside, name }) => inside !== 1 && /^node|MainThread/.test(name))
+      if (supervisor === undefined) return expect.fail('there is no supervisor')
+      await box.pid1.exec(['kill', '-KILL', String(pid)])
+      const finish = await waitFor('finish', () => box.pid1.outsidePid(Number(box.read('/run/finish'))))
+      process.kill(supervisor.outside, 'SIGSTOP')
+      await box.pid1.exec(['sh', '-c', 'echo go >/run/go'])
+      await waitFor('finish to end', () => !existsSync(`/proc/${finish}`))
+      process.kill(supervisor.outside, 'SIGCONT')
+      const slot = await box.service('web', ({ state }) => state !== 'stopping')
+      expect(slot).toMatchObject({ state: 'down', wanted: 'down', restarts: 0 })
     },
   )
 

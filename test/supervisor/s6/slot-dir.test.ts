@@ -299,6 +299,50 @@ describe('a slot directory', () => {
   })
 })
 
+describe('commands that were written before the news of an end', () => {
+  const written = async (bytes: string): Promise<void> => {
+    const fd = await waitFor('a reader', () => openSync(path('supervise', 'control'), O_WRONLY | O_NONBLOCK))
+    writeSync(fd, bytes)
+    closeSync(fd)
+  }
+
+  test('are obeyed at once and in their order, whatever part of them the loop had read before', async () => {
+    let ms = 0
+    // Two commands take as long as a turn may.
+    dirs.close()
+    dirs = open({ ...clock, nowMs: () => ms++ })
+    dirs.ensure(SLOT, shape)
+    await written('d'.repeat(20))
+    await waitFor('the first of them', () => commands.length > 0)
+    await written('u')
+    expect(commands.length).toBeLessThan(20)
+    dirs.obeyWritten(SLOT)
+    expect(commands).toEqual([...'d'.repeat(20), 'u'].map((command) => `${SLOT} ${command}`))
+    dirs.obeyWritten(SLOT)
+    await written('x')
+    await waitFor('the next one, in its turn', () => commands.length === 22)
+    expect(commands.at(-1)).toBe(`${SLOT} x`)
+  })
+
+  test('are obeyed some at once in a flood, the rest in turn', async () => {
+    dirs.ensure(SLOT, shape)
+    await written(`${'d'.repeat(3000)}u`)
+    dirs.obeyWritten(SLOT)
+    expect(commands.length).toBe(100)
+    await waitFor('the others', () => commands.length === 3001)
+    expect(commands.at(-1)).toBe(`${SLOT} u`)
+  })
+
+  test('count for nothing where there is no control, or no slot', () => {
+    dirs.obeyWritten(SLOT)
+    dirs.ensure(SLOT, shape)
+    dirs.obeyWritten(SLOT)
+    dirs.close()
+    dirs.obeyWritten(SLOT)
+    expect([commands, warnings]).toEqual([[], []])
+  })
+})
+
 test('a lock that another process holds is waited for, without a control FIFO until then', async () => {
   const fake = fakeClock()
   dirs.close()

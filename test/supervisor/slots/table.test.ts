@@ -98,7 +98,14 @@ function makeTable({
     }),
   })
   for (const [name, text] of [...kept].sort()) table.restore(name, text)
-  const reports = new ChildReports({ table, logs, clock, notRun: () => undefined, random: () => 0.5 })
+  const reports = new ChildReports({
+    table,
+    logs,
+    clock,
+    obeyWritten: () => undefined,
+    notRun: () => undefined,
+    random: () => 0.5,
+  })
   return { table, reports, clock, told, warnings, paths, read }
 }
 
