@@ -140,7 +140,9 @@ export class Shutdown {
       await stop.run()
       // A supervisor that is still loading has nothing to drain, unless another one before it had.
       if (supervisor.listens || children.everStarted) await inTime(this.#options.clock, DRAIN_MS, this.#drained.promise)
-      await supervisor.end()
+      const ended = supervisor.end()
+      // The kernel ends the namespace of PID 1 with us: to free the memory of both at once is quicker.
+      if (!facts.pid1 || hooks.areThere(FINISH_HOOKS)) await ended
       const isWritten = code === undefined || this.#writeCode(code, exitCode)
       // Whatever goes wrong there: nothing comes after us that could end this container.
       await this.#finishHooks(hooks, startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>

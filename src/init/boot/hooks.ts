@@ -4,6 +4,7 @@ import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { describeEnding, shellCode } from '../../slot/ending.ts'
 import type { Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { EXIT } from '../../system/errors.ts'
 import { notOf, trusted } from '../../system/files/trust.ts'
 import type { Level } from '../../system/level.ts'
@@ -58,6 +59,11 @@ export class Hooks {
       if (!goOn(code, file)) return code
     }
     return 0
+  }
+
+  /** Tells whether a directory holds anything that may have to run. */
+  areThere(dir: string): boolean {
+    return unlessCode(['ENOENT', 'EACCES', 'ENOTDIR'], () => readdirSync(dir).length > 0, false)
   }
 
   #list(dir: string): readonly string[] {

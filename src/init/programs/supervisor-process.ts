@@ -157,11 +157,12 @@ export class SupervisorProcess {
     return first === undefined ? processes.link(program, PROTOCOL_FD) : Promise.resolve(processes.adoptLinked(first))
   }
 
-  /** Ends it for good. Resolves when it is gone. */
+  /** Kills it for good. Resolves when it is gone. */
   async end(): Promise<void> {
     this.#ending = true
     const run = this.#run
     if (run === undefined) return
+    this.#options.answers(undefined)
     this.#signal(run.started.pid, 'KILL')
     await run.started.ended
   }

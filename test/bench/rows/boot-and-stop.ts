@@ -2,6 +2,9 @@ import { Instance } from '../instance.ts'
 import { type Effort, interleaved, type Row, tooMany } from '../row.ts'
 import type { Subject } from '../subject.ts'
 
+/** Files that no first act waits for are written after the acts. */
+const IDLE_AFTER_MS = 500
+
 const BOOT_BUDGET_MS: Readonly<Record<number, number>> = { 1: 130, 10: 180, 100: 600 }
 
 /** PID 1 started → first act of N slots, and: told to stop → PID 1 gone, every slot told first. */
@@ -35,5 +38,7 @@ export async function bootAndStop(subjects: readonly Subject[], { quick, say }: 
 export async function bootAndStopOnce(subject: Subject, slots: number): Promise<{ boot: number; stop: number }> {
   await using instance = await Instance.start(subject, { slots })
   const boot = await instance.allStarted()
+  // The stop is that of idle slots: without a pause it would be what is left of the boot.
+  await new Promise((resolve) => setTimeout(resolve, IDLE_AFTER_MS))
   return { boot, stop: await instance.stop() }
 }
