@@ -4,7 +4,7 @@ import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { describeEnding, shellCode } from '../../slot/ending.ts'
 import type { Clock } from '../../system/clock.ts'
-import { unlessCode } from '../../system/error-code.ts'
+import { hasCode } from '../../system/error-code.ts'
 import { EXIT } from '../../system/errors.ts'
 import { notOf, trusted } from '../../system/files/trust.ts'
 import type { Level } from '../../system/level.ts'
@@ -61,9 +61,13 @@ export class Hooks {
     return 0
   }
 
-  /** Tells whether a directory holds anything that may have to run. */
+  /** Tells whether a directory holds anything that may have to run; in doubt it does. */
   areThere(dir: string): boolean {
-    return unlessCode(['ENOENT', 'EACCES', 'ENOTDIR'], () => readdirSync(dir).length > 0, false)
+    try {
+      return readdirSync(dir).length > 0
+    } catch (error) {
+      return !hasCode(error, 'ENOENT')
+    }
   }
 
   #list(dir: string): readonly string[] {
