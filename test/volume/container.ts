@@ -110,13 +110,18 @@ export class Container {
 
   /** The supervisor reads one message. */
   hearOne(): void {
-    const message = this.supervisor.inbox.shift()
+    const { supervisor } = this
+    const message = supervisor.inbox.shift()
     if (message === undefined || this.ended) return
+    // One that dies in the middle of a message takes the rest of it along: the next one gets a welcome of its own.
+    const take = (event: LifeEvent): void => {
+      if (this.supervisor === supervisor) this.lifeTakes(event)
+    }
     switch (message.type) {
       case 'welcome':
-        if (message.kept !== undefined) this.lifeTakes({ type: 'restored', booted: message.kept })
-        if (message.lease !== 'unknown') this.lifeTakes({ type: 'lease', state: message.lease })
-        if (message.begun) this.lifeTakes({ type: 'begin' })
+        if (message.kept !== undefined) take({ type: 'restored', booted: message.kept })
+        if (message.lease !== 'unknown') take({ type: 'lease', state: message.lease })
+        if (message.begun) take({ type: 'begin' })
         return
       case 'stop':
         this.lifeTakes({ type: 'stop' })

@@ -104,6 +104,27 @@ describe('whatever happens to two containers on one volume, and whenever their s
   })
 })
 
+test('a supervisor that dies while it acts on its welcome takes the rest of it along', () => {
+  const world = new World(true)
+  const history: readonly Act[] = [
+    // The first container locks the file, boots and runs; its supervisor dies, and the next one greets init.
+    { do: 'answer', who: 0, which: 0 },
+    { do: 'pass', ms: 1 },
+    { do: 'hooks', who: 0 },
+    { do: 'answer', who: 0, which: 0 },
+    { do: 'pass', ms: 1 },
+    { do: 'answer', who: 0, which: 0 },
+    { do: 'crash', who: 0, taken: 0 },
+    // It dies as it hears that the lease is held; the same message says that the boot has begun.
+    { do: 'doom', who: 0, effects: 0 },
+    { do: 'init', who: 0 },
+    { do: 'hear', who: 0 },
+  ]
+  for (const act of history) world.act(act)
+  world.settle()
+  expect(world.disk.broken).toEqual([])
+})
+
 test('slots come back although their supervisor died while it stopped them, before the next one saw the lease free', () => {
   const world = new World(false)
   const history: readonly Act[] = [
