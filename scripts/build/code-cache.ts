@@ -16,6 +16,8 @@ export const MODULE_WRAPPER = {
 } as const
 
 const DEADLINE_MS = 60_000
+/** A file beside the bundles while the code of a stop is recorded. */
+const STOPPING = 'stopping'
 
 /** V8 refuses a cache of another version or other flags, and compiles as if there were none. */
 const loader = (name: string, more = ''): string =>
@@ -31,15 +33,33 @@ const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedDa
 ${more}script.runInThisContext()(exports, require, module, __filename, __dirname)
 `
 
-/** Stores the code that was compiled: at the end of a command, or when a long-running program gets the signal. */
+/**
+ * Stores the code that was compiled: at the end of a command, or when a long-running program gets the signal. A life
+ * that is about to stop ends with KILL or _exit: init stores again and again, the supervisor with its last message. Its
+ * code is so large that V8 would make room for each store by throwing code away.
+ */
 const recorder = (name: string): string =>
-  `const record = () => {
+  `const { existsSync } = require('node:fs')
+const record = () => {
   const file = __dirname + '/${name}.cache'
   writeFileSync(file + process.pid, script.createCachedData())
   renameSync(file + process.pid, file)
 }
+const recordAgain = () => {
+  record()
+  setTimeout(recordAgain, 1)
+}
+const isStopping = existsSync(__dirname + '/${STOPPING}')
 process.on('exit', record)
-process.on('SIGUSR2', record)
+process.on('SIGUSR2', isStopping && ['init', 'boot'].includes('${name}') ? recordAgain : record)
+if (isStopping && '${name}' === 'supervisor') {
+  const { Socket } = require('node:net')
+  const { write } = Socket.prototype
+  Socket.prototype.write = function (chunk, ...rest) {
+    if (String(chunk).includes('"drained"')) record()
+    return write.call(this, chunk, ...rest)
+  }
+}
 `
 
 const writeLoaders = (lib: string, names: readonly string[], more: (name: string) => string): Promise<unknown> =>
@@ -63,6 +83,7 @@ export async function makeCodeCache(install: string, names: readonly string[]): 
   } finally {
     await writeLoaders(lib, names, () => '')
     await rm(home, { recursive: true, force: true })
+    await rm(join(lib, STOPPING), { force: true })
   }
 }
 
@@ -89,8 +110,7 @@ async function work(lib: string, home: string): Promise<void> {
   try {
     await until('the default gateway to be up', async () => (await hermes('gateway', 'status')) === 0)
     await hermes('profile', 'create', 'other', '--start')
-    const pid = init.pid ?? 0
-    for (const one of [pid, ...childrenOf(pid)]) process.kill(one, 'SIGUSR2')
+    record(init)
     const staying = ['init', 'boot', 'supervisor', 'gateway'].map((name) => join(lib, `${name}.cache`))
     await until(`${staying.join(', ')}`, () => staying.every((file) => existsSync(file)))
     // Each adds to what the one before has written.
@@ -111,6 +131,22 @@ async function work(lib: string, home: string): Promise<void> {
     init.kill('SIGTERM')
     await gone
   }
+  await writeFile(join(lib, STOPPING), '')
+  // A life of its own: in a long one, V8 has thrown the code of the boot away before the stop.
+  const stopping = start(join(lib, 'init.cjs'), '--foreground')
+  const stopped = ended(stopping)
+  try {
+    await until('the default gateway to be up again', async () => (await hermes('gateway', 'status')) === 0)
+    if (stopping.pid !== undefined) process.kill(stopping.pid, 'SIGUSR2')
+  } finally {
+    stopping.kill('SIGTERM')
+    await stopped
+  }
+}
+
+/** Has init and its children store their code. */
+function record({ pid = 0 }: ChildProcess): void {
+  for (const one of [pid, ...childrenOf(pid)]) process.kill(one, 'SIGUSR2')
 }
 
 const childrenOf = (pid: number): readonly number[] =>
