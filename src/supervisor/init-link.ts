@@ -25,9 +25,6 @@ export class InitLink {
   readonly #splitter = new LineSplitter(MAX_LINE_BYTES)
   #listener: InitListener | undefined
   #ended = false
-  /** Lines that wait for the next one. */
-  #unsent = ''
-  #flushing = false
 
   /**
    * Sends `hello`.
@@ -47,30 +44,11 @@ export class InitLink {
     this.#socket.on('close', () => this.#end())
   }
 
-  /**
-   * Sends at once. Only `keep` travels with the next message, or at the end of the turn: a start is then one write to
-   * the socket, and wakes init once.
-   */
   readonly send = (message: ToInit): void => {
-    if (this.#ended) return
-    this.#unsent += encodeMessage(message)
-    if (message.type !== 'keep') this.#flush()
-    else if (!this.#flushing) {
-      this.#flushing = true
-      queueMicrotask(() => {
-        this.#flushing = false
-        this.#flush()
-      })
-    }
-  }
-
-  #flush(): void {
-    if (this.#unsent !== '' && !this.#ended) this.#socket.write(this.#unsent)
-    this.#unsent = ''
+    if (!this.#ended) this.#socket.write(encodeMessage(message))
   }
 
   close(): void {
-    this.#flush()
     this.#ended = true
     this.#socket.destroy()
   }
