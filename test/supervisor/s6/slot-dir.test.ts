@@ -50,6 +50,8 @@ const downNow = (change: Partial<ServiceStatus> = {}): ServiceStatus => upNow({ 
 
 let scan: string
 let commands: string[]
+/** Called in the turn of the loop in which a command is obeyed. */
+let obeyed: () => void
 let warnings: string[]
 let dirs: SlotDirs
 const open = (given = clock): SlotDirs =>
@@ -59,11 +61,15 @@ const open = (given = clock): SlotDirs =>
     native: realNative,
     clock: given,
     warn: (text) => warnings.push(text),
-    command: (slot, command) => commands.push(`${slot} ${command}`),
+    command: (slot, command) => {
+      commands.push(`${slot} ${command}`)
+      obeyed()
+    },
   })
 beforeEach(() => {
   scan = mkdtempSync(join(tmpdir(), 'hermes-service-'))
   commands = []
+  obeyed = () => undefined
   warnings = []
   dirs = open()
 })
@@ -312,9 +318,15 @@ describe('commands that were written before the news of an end', () => {
     dirs.close()
     dirs = open({ ...clock, nowMs: () => ms++ })
     dirs.ensure(SLOT, shape)
-    await written('d'.repeat(20))
-    await waitFor('the first of them', () => commands.length > 0)
-    await written('u')
+    const fd = await waitFor('a reader', () => openSync(path('supervise', 'control'), O_WRONLY | O_NONBLOCK))
+    const first = new Promise<void>((resolve) => {
+      obeyed = resolve
+    })
+    writeSync(fd, 'd'.repeat(20))
+    await first
+    // Still in the turn that obeys the first of them.
+    writeSync(fd, 'u')
+    closeSync(fd)
     expect(commands.length).toBeLessThan(20)
     dirs.obeyWritten(SLOT)
     expect(commands).toEqual([...'d'.repeat(20), 'u'].map((command) => `${SLOT} ${command}`))
