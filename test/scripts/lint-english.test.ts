@@ -114,7 +114,7 @@ test('titles of tests are checked together with those of their groups, the texts
   const found = (source: string): readonly unknown[] =>
     bannedInTitles('x.test.ts', source).map(({ line, text }) => [line, text])
   expect(found("test('the slot is told', () => undefined)")).toEqual([[1, 'told']])
-  expect(found("test.skipIf(x)('what fails is named', () => undefined)")).toEqual([[1, 'what']])
+  expect(found("test.each(x)('what fails is named', () => undefined)")).toEqual([[1, 'what']])
   expect(found("describe('a file', () => {\n  test('that nobody reads', () => undefined)\n})")).toEqual([[2, 'nobody']])
   const relative = "describe('a request', () => {\n  test('whose client is gone goes on', () => undefined)\n})"
   expect(found(relative)).toEqual([])

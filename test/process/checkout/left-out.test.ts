@@ -31,7 +31,7 @@ const MISSING = [
     /s6-rc-compile is not on PATH; apt-get install s6-rc/,
   ],
   // It says so while it runs.
-  ['script', 'test/log/console.test.ts', 'a terminal that nobody reads', /util-linux script is not installed/],
+  ['script', 'test/log/console.test.ts', 'a terminal without a reader', /util-linux script is not installed/],
   ['strace', 'test/profile/state/state.test.ts', 'is on the disk', /strace is not on PATH; apt-get install strace/],
   ['unshare', 'test/process/services/many-services.test.ts', 'services', /unshare: .*/],
 ] as const
