@@ -130,7 +130,7 @@ test('no variable makes a program of ours load code while it is root, and all of
 
   const roots = (await starts(box)).filter(({ uid }) => uid === 0)
   expect(new Set(roots.map(({ name }) => name))).toEqual(
-    new Set(['init', 'repair', 'services', 'supervisor', 'hermes', 'drop', 's6', 's6-log']),
+    new Set(['init', 'boot', 'repair', 'services', 'supervisor', 'hermes', 'drop', 's6', 's6-log']),
   )
   for (const { name, variables } of roots)
     expect([name, variables.filter((one) => one.startsWith('NODE_') || CODE_LOADERS.includes(one as never))]).toEqual([
