@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { forwardedFacts, parseForwarded } from '../../src/dashboard/gate/forwarded.ts'
-import { nodeAddress, parseProxies, plainAddress } from '../../src/dashboard/gate/proxies.ts'
+import { nodeAddress, parseProxies } from '../../src/dashboard/gate/proxies.ts'
+import { plainAddress } from '../../src/system/net/address.ts'
 
 const isTrusted = parseProxies('10.0.0.0/8, 127.0.0.1 fd00::/8')
 

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import { plainHost } from '../../system/net/address.ts'
+import { plainAddress, plainHost } from '../../system/net/address.ts'
 
 /** Addresses of proxies whose `X-Forwarded-*` headers are trusted. */
 export type IsTrusted = (address: string) => boolean
@@ -24,9 +24,6 @@ function add(list: BlockList, part: string): void {
     throw new Error(`"${part}" is neither an address nor a network such as 10.0.0.0/8`)
   list.addSubnet(address, length, family === 6 ? 'ipv6' : 'ipv4')
 }
-
-/** An IPv4 address that a dual-stack socket reports as `::ffff:10.0.0.1`, as itself. */
-export const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
 
 /**
  * An address as proxies write it, which may have a port: `203.0.113.7:51000` (Azure, IIS), `[2001:db8::1]:443` (RFC

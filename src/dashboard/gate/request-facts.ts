@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { plainAddress } from '../../system/net/address.ts'
 import { forwardedFacts } from './forwarded.ts'
-import { type IsTrusted, plainAddress } from './proxies.ts'
+import type { IsTrusted } from './proxies.ts'
 
 /** A request as the gates judge it. */
 export interface RequestFacts {

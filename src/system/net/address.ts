@@ -28,8 +28,15 @@ export function parseAddress(value: unknown): Address | undefined {
 
 const asText = (value: unknown): string => (typeof value === 'string' ? value.trim() : '')
 
-/** One customer of an IPv6 network has 2^64 addresses: they count as one (RFC 6177). */
-export function networkOf(address: string): string {
+/** An IPv4 address that a dual-stack socket reports as `::ffff:10.0.0.1`, as itself. */
+export const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
+
+/**
+ * One customer of an IPv6 network has 2^64 addresses: they count as one (RFC 6177). IPv4 addresses count one by one,
+ * also where a dual-stack socket reports them: all of those are in one IPv6 network.
+ */
+export function networkOf(reported: string): string {
+  const address = plainAddress(reported)
   if (!isIPv6(address)) return address
   const [head = '', tail = ''] = address.split('::')
   const front = head.split(':').filter((part) => part !== '')

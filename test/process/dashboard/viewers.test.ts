@@ -136,9 +136,14 @@ test('half a request is cut off; others are answered before that', async () => {
   expect(await header).toMatch(/^HTTP\/1\.1 408 /)
 })
 
-test('an address that opens connections and asks nothing leaves room for others', async () => {
+test.each([
+  ['an IPv4 socket', '127.0.0.1'],
+  // It reports IPv4 addresses as addresses of one IPv6 network.
+  ['a dual-stack socket', '::'],
+])('an address that opens connections and asks nothing leaves room for others at %s', async (_, host) => {
   await using hermes = await startHermes({ profiles: [] })
-  await using dashboard = await startDashboard(hermes)
+  const env = { HERMES_DASHBOARD_INSECURE: '1' }
+  await using dashboard = await startDashboard(hermes, { args: ['--host', host], env })
   let refused = 0
   const open = Array.from({ length: 1100 }, () => {
     const socket = connect(dashboard.port, '127.0.0.1')
