@@ -211,6 +211,11 @@ const logIn = async (port: number, given: string = SECRETS.HERMES_DASHBOARD_BASI
   })
 const isSignedIn = async (port: number, cookie: string): Promise<boolean> =>
   (await askHttp(port, '/api/auth/me', { headers: { cookie } })).code === 200
+async function logOut(port: number, cookie: string): Promise<void> {
+  const html = (await askHttp(port, '/', { headers: { cookie } })).body
+  const headers = { cookie, Origin: `http://127.0.0.1:${port}`, 'X-Hermes-Token': pageToken(html) }
+  expect((await askHttp(port, '/auth/logout', { method: 'POST', json: {}, headers })).code).toBeLessThan(400)
+}
 
 test('the secrets of the dashboard are in its memory, which no process of the runtime user can read, and nowhere else', async () => {
   await using box = await startContainer({
@@ -239,9 +244,7 @@ test('sessions outlive a restart of the container, log-outs too, and what they h
   await box.up('dashboard')
   let port = await box.port(9119)
   const [stays, leaves] = [cookieHeader((await logIn(port)).cookies()), cookieHeader((await logIn(port)).cookies())]
-  const html = (await askHttp(port, '/', { headers: { cookie: leaves } })).body
-  const headers = { cookie: leaves, Origin: `http://127.0.0.1:${port}`, 'X-Hermes-Token': pageToken(html) }
-  expect((await askHttp(port, '/auth/logout', { method: 'POST', json: {}, headers })).code).toBeLessThan(400)
+  await logOut(port, leaves)
   await box.docker('restart')
   await box.up('dashboard')
   port = await box.port(9119)
@@ -250,6 +253,30 @@ test('sessions outlive a restart of the container, log-outs too, and what they h
   expect(await box.ok('stat', '-c', '%U %a', dir, `${dir}/key`, `${dir}/ended`)).toBe('root 700\nroot 600\nroot 600\n')
   expect((await asHermes(box, `cat ${dir}/key; ls ${dir}; rm -rf ${dir}; mv ${dir} /tmp/x`)).stdout).toBe('')
   expect(await box.ok('ls', '/opt/data')).not.toContain('dashboard.')
+})
+
+test('an ended session stays ended over restarts of the container, behind twenty thousand others that were ended', async () => {
+  await using box = await startContainer({ env: DASHBOARD, publish: 9119 })
+  const restarted = async (): Promise<number> => {
+    await box.docker('restart')
+    await box.up('dashboard')
+    return box.port(9119)
+  }
+  await box.up('dashboard')
+  let port = await box.port(9119)
+  const signIn = async (): Promise<string> => cookieHeader((await logIn(port)).cookies())
+  const [first, last, stays] = [await signIn(), await signIn(), await signIn()]
+  await logOut(port, first)
+  // As so many log-outs would leave them: these sessions are over in an hour, before ours.
+  const others = `seq -f "other-session-%010.0f ${Date.now() + 3_600_000}" 19999 >>/var/lib/hermes-dashboard/ended`
+  await box.ok('sh', '-ec', others)
+  port = await restarted()
+  expect([await isSignedIn(port, first), await isSignedIn(port, last)]).toEqual([false, true])
+  await logOut(port, last)
+  await box.saw('more than 20000 sessions were ended')
+  port = await restarted()
+  const signedIn = await Promise.all([first, last, stays].map((cookie) => isSignedIn(port, cookie)))
+  expect(signedIn).toEqual([false, false, true])
 })
 
 test('a dashboard that is the main program gets its secrets the same way', async () => {

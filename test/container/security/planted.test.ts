@@ -116,6 +116,55 @@ test('a stranger who begins hundreds of log-ins cannot push a failed one out of 
   expect(lines[0]).toContain('mallory')
 })
 
+test('a process that holds hundreds of connections to the dashboard and asks nothing keeps no other address out', async () => {
+  await using box = await startContainer({
+    env: { HERMES_DASHBOARD: '1', HERMES_DASHBOARD_INSECURE: '1' },
+    publish: 9119,
+  })
+  await box.up('dashboard')
+  const port = await box.port(9119)
+  const holdOpen = `const tried = new Set()
+for (let i = 0; i < 1000; i++) {
+  const socket = require("node:net").connect(9119, "127.0.0.1")
+  const count = () => tried.add(socket).size === 1000 && require("node:fs").writeFileSync("/opt/data/tried", "")
+  socket.on("connect", count).on("error", count)
+}`
+  await asHermes(box, `node -e '${holdOpen}' >/dev/null 2>&1 &`)
+  await waitFor('its thousand connections', () => box.file('tried') !== undefined)
+  const startedAtMs = performance.now()
+  expect((await askHttp(port, '/api/status')).code).toBe(200)
+  expect(performance.now() - startedAtMs).toBeLessThan(5_000)
+})
+
+test('hundreds of requests with a wrong key leave two lines in the logs of the API server: the first, and the count', async () => {
+  await using box = await startContainer({
+    files: {
+      'profiles/api/config.yaml': 'agent:\n  command: [cat]\n',
+      'profiles/api/.env': 'API_SERVER_ENABLED=1\nAPI_SERVER_KEY=key-of-the-operator\n',
+      'profiles/api/desired_state': 'running\n',
+    },
+  })
+  await box.up('gateway-api')
+  const requests = size(500, 3_000)
+  const guess = `(async () => {
+  for (let i = 0; i < ${requests}; i++) {
+    const answer = await fetch("http://127.0.0.1:8642/v1/models", { headers: { authorization: "Bearer guess-" + i } })
+    await answer.text()
+    if (answer.status !== 401) throw new Error("answered " + answer.status)
+  }
+})()`
+  await asHermes(box, `node -e '${guess}'`)
+  // The count comes at the end of the minute, or with the stop.
+  await box.ok('hermes', '-p', 'api', 'gateway', 'stop')
+  for (const name of ['agent.log', 'errors.log']) {
+    const refusals = await waitFor(`the count in ${name}`, () => {
+      const lines = (box.file(`profiles/api/logs/${name}`) ?? '').split('\n').filter((line) => line.includes(' 401: '))
+      return lines.at(-1)?.includes(' more of this kind') && lines
+    })
+    expect([name, refusals]).toEqual([name, [expect.any(String), expect.stringContaining(`and ${requests - 1} more`)]])
+  }
+})
+
 test('a flood into a log directory of tens of thousands of files, in files of 4 KB, holds up no command', async () => {
   const flood = 'gateway:\n  command: ["sh", "-c", "while :; do echo 0123456789; done"]\nlogging:\n  max_bytes: 4096\n'
   await using box = await startContainer({
