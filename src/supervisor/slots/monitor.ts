@@ -4,6 +4,9 @@ import type { Kernel } from '../../system/native/child-ending.ts'
 import type { Launch } from '../launch/launch.ts'
 import { type Watcher, watchReadiness } from './readiness.ts'
 
+/** Pieces of output that may come between a start and init's report of it: a moment's. */
+const MAX_EARLY = 16
+
 export interface SlotMonitorOptions {
   readonly clock: Clock
   /** Reports how the command of a check ended. */
@@ -27,6 +30,12 @@ export class SlotMonitor {
   readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: Cancel }>()
   readonly #watchers = new Map<string, { readonly child: number; readonly watch: Watcher }>()
 
+  /**
+   * Lines of a process that init has started and not reported yet: it may have announced already that it is ready. A
+   * process before it has no lines left: they were read before its end was judged.
+   */
+  readonly #early = new Map<string, Buffer[]>()
+
   constructor(options: SlotMonitorOptions) {
     this.#options = options
   }
@@ -39,7 +48,14 @@ export class SlotMonitor {
 
   /** Whole lines of the slot's process. */
   lines(key: string, wholeLines: Buffer): void {
-    this.#watchers.get(key)?.watch.lines(wholeLines)
+    const watcher = this.#watchers.get(key)
+    if (watcher !== undefined) {
+      watcher.watch.lines(wholeLines)
+      return
+    }
+    const early = this.#early.get(key)
+    // A copy: the memory is the reader's, and is read into again.
+    if (early !== undefined && early.length < MAX_EARLY) early.push(Buffer.from(wholeLines))
   }
 
   forget(key: string): void {
@@ -47,6 +63,7 @@ export class SlotMonitor {
     this.#alarms.delete(key)
     this.#watchers.get(key)?.watch.close()
     this.#watchers.delete(key)
+    this.#early.delete(key)
   }
 
   #setAlarm({ key, slot }: MonitoredSlot): void {
@@ -64,7 +81,11 @@ export class SlotMonitor {
   }
 
   #watchReadiness({ key, slot, launch }: MonitoredSlot): void {
-    const child = slot.state === 'starting' && slot.policy.readiness === 'announced' ? slot.child?.id : undefined
+    const isAwaited = slot.state === 'starting' && slot.policy.readiness === 'announced'
+    const child = isAwaited ? slot.child?.id : undefined
+    const early = this.#early.get(key)
+    if (isAwaited && child === undefined && launch.readiness.by === 'log') this.#early.set(key, early ?? [])
+    else this.#early.delete(key)
     const watcher = this.#watchers.get(key)
     if (child === watcher?.child) return
     watcher?.watch.close()
@@ -73,6 +94,8 @@ export class SlotMonitor {
     const { clock, warn, dispatch, kernel } = this.#options
     const ready = (): void => dispatch(key, { type: 'ready', child, atMs: clock.nowMs() })
     const watch = watchReadiness(launch.readiness, clock, ready, (text) => warn(`${key}: ${text}`), kernel)
-    if (watch !== undefined) this.#watchers.set(key, { child, watch })
+    if (watch === undefined) return
+    this.#watchers.set(key, { child, watch })
+    for (const lines of early ?? []) watch.lines(lines)
   }
 }
