@@ -62,6 +62,8 @@ export function posixSpawn({ file, args, env, cwd, fds }: SpawnedProgram, libc: 
     )
     const pid = Buffer.alloc(4)
     libc.returned('posix_spawn', pid, file, actions, attributes(libc), words.pointers, variables.pointers)
+    // V8 does not know that `pointers` refers to `bytes`: this use keeps them until now.
+    for (const { bytes } of [words, variables]) libc.raw('memmove', bytes, bytes, 0)
     return pid.readInt32LE()
   } finally {
     libc.raw('posix_spawn_file_actions_destroy', actions)
