@@ -6,7 +6,7 @@ import { STOPPING, type StopRequested } from './signals.ts'
 /** For `ps`. */
 const NAME = 'hermes gateway run: waits until the container stops'
 const A_LONG_TIME_S = 2_000_000_000
-const TEXT = `trap 'kill $!; exit 0' TERM INT HUP QUIT
+const TEXT = `trap 'kill $! 2>/dev/null; exit 0' TERM INT HUP QUIT
 trap '' USR1 USR2
 while :; do
   sleep ${A_LONG_TIME_S} &

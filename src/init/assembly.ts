@@ -102,8 +102,11 @@ export function makeSupervisor(
   { given, directories, processes, warn }: BaseParts,
   later: { readonly listener: () => SupervisorListener },
 ) {
-  const { options, facts, native, clock, inherited } = given
-  const { run, controlProblem } = directories
+  const { options, facts, native, clock } = given
+  const { run, control } = directories
+  const { stdout, stderr } = given.inherited
+  // Not the one that was made early: that is closed when it cannot listen.
+  const inherited = { stdout, stderr, ...(typeof control === 'number' && { control }) }
   const health = new HealthFile(run.paths.health)
   const memory = new SupervisorMemory({ dir: run.paths.slotStates, warn })
   const { install, foreground, argv } = options
@@ -117,8 +120,7 @@ export function makeSupervisor(
       argv,
       facts,
       run: { runDir: run.paths.runDir, layout: run.layout },
-      ...inherited,
-      listens: controlProblem === undefined,
+      inherited,
     }),
     ...(given.supervisor !== undefined && { first: given.supervisor }),
     listener: later.listener,

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { PROTOCOL_FD } from '../protocol/start-up.ts'
 import type { LoadedNative } from '../system/native/native-libc.ts'
 import { openSink, widen } from './processes/own-console.ts'
@@ -21,12 +22,14 @@ export function begin(loaded: LoadedNative, install: string): Early {
   // Before root is dropped: afterwards they could not be opened.
   const [stdout, stderr] = [openSink(1), openSink(2)]
   widen(stdout, native)
+  let control: number | undefined
   try {
-    const control = native.unixSocket()
+    control = native.unixSocket()
     const inherited = { stdout, stderr, ...(control !== undefined && { control }) }
     const supervisor = spawnLinked(native, supervisorProgram(install, inherited), PROTOCOL_FD)
     return { ...loaded, inherited, ...(supervisor !== undefined && { supervisor }) }
   } catch {
+    if (control !== undefined) closeSync(control)
     return { ...loaded, inherited: { stdout, stderr } }
   }
 }

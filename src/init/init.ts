@@ -32,11 +32,11 @@ export class Init {
     this.#slots = makeSlots(base, this.#supervisor)
     this.#boot = makeBoot(base, this.#supervisor, this.#slots)
     const { facts } = parts
-    const { modeProblem, controlProblem } = base.directories
+    const { modeProblem, control } = base.directories
     for (const note of facts.notes) base.log('info', note)
     for (const warning of facts.warnings) base.warn(warning)
     if (modeProblem !== undefined) base.warn(modeProblem)
-    if (controlProblem !== undefined) base.warn(controlProblem)
+    if (typeof control === 'string') base.warn(control)
   }
 
   /** Boots; what follows then comes from signals, the supervisor and the main program. */

@@ -20,8 +20,8 @@ export interface Directories {
   /** Reason why the home does not have the requested mode. */
   readonly modeProblem?: string
   readonly run: RunDirectory
-  /** Reason why the control socket does not listen. */
-  readonly controlProblem?: string
+  /** The listening control socket, or one line with the reason why there is none. */
+  readonly control: number | string
   /** Only in the image. */
   readonly exitCode?: ExitCodeFile
 }
@@ -48,12 +48,11 @@ export function makeDirectories(
   storeEnvironment(paths.environmentDir, splitSecrets(environment).open)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)
-  const controlProblem = listenForClients(native, { path: paths.controlSocket, fd: controlFd, owner })
   return {
     home: opened,
     ...(modeProblem !== undefined && { modeProblem }),
     run,
-    ...(controlProblem !== undefined && { controlProblem }),
+    control: listenForClients(native, { path: paths.controlSocket, fd: controlFd, owner }),
     ...(run.layout === 'image' && { exitCode: ExitCodeFile.make({ install, owner }) }),
   }
 }

@@ -267,8 +267,8 @@ export const writeInitPid = (path: string): void => writeFileSync(path, `${proce
 /**
  * Makes the control socket listen. init holds it, so a client that connects while the supervisor is down waits for
  * the next one. It belongs to root, with the runtime user's group: an owner could close it to everyone by chmod.
- * @param fd of `Native.unixSocket`
- * @returns one line with the reason when it does not listen
+ * @param fd of `Native.unixSocket`; undefined: a new one is made
+ * @returns the listening fd, or one line with the reason why there is none
  */
 export function listenForClients(
   native: Pick<Native, 'listenUnix'>,
@@ -277,13 +277,13 @@ export function listenForClients(
     fd,
     owner,
   }: { readonly path: string; readonly fd: number | undefined; readonly owner: RuntimeIdentity | undefined },
-): string | undefined {
+): number | string {
   const BACKLOG = 512
   try {
-    native.listenUnix(path, BACKLOG, fd)
+    const listening = native.listenUnix(path, BACKLOG, fd)
     chmodSync(path, 0o660)
     if (owner !== undefined) lchownSync(path, process.getuid?.() ?? 0, owner.gid)
-    return undefined
+    return listening
   } catch (error) {
     if (!(error instanceof NativeError || error instanceof RangeError)) throw error
     return `there is no control socket at ${path} (${error.message}); hermes commands cannot reach this supervisor`

@@ -47,26 +47,21 @@ export function supervisorProgram(install: string, { stdout, stderr, control }: 
   }
 }
 
-export interface SupervisorStartFacts
-  extends Pick<InitOptions, 'foreground' | 'argv'>,
-    Pick<Inherited, 'stdout' | 'stderr'> {
+export interface SupervisorStartFacts extends Pick<InitOptions, 'foreground' | 'argv'> {
+  readonly inherited: Inherited
   readonly facts: InitFacts
   readonly run: Pick<SupervisorStart, 'runDir' | 'layout'>
-  /** There is a control socket. */
-  readonly listens: boolean
 }
 
 export const supervisorStart = ({
   facts,
   run,
-  stdout,
-  stderr,
-  listens,
+  inherited: { stdout, stderr, control },
   foreground,
   argv,
 }: SupervisorStartFacts): SupervisorStart => ({
   protocolFd: PROTOCOL_FD,
-  ...(listens && { controlFd: CONTROL_FD }),
+  ...(control !== undefined && { controlFd: CONTROL_FD }),
   stdout: { fd: STDOUT_FD, kind: stdout.kind },
   stderr: { fd: STDERR_FD, kind: stderr.kind },
   home: facts.home,

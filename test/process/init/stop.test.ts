@@ -11,10 +11,11 @@ const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs r
 const obeys = 'trap "echo got TERM; exit 0" TERM; echo ready; while :; do sleep 0.02; done'
 const ignores = 'trap "" TERM; echo ready; while :; do sleep 0.02; done'
 
-/** A box with these slots running and ready. */
+/** A box that has booted, with these slots running and ready. */
 async function running(slots: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
   const box = await startInit({ slots, env })
   const supervisor = await box.supervisor()
+  if (!(await supervisor.got('welcome')).begun) await supervisor.got('begin')
   const pids: number[] = []
   for (const slot of Object.keys(slots)) pids.push((await supervisor.spawned(slot)).pid)
   for (const slot of Object.keys(slots)) await box.slotLines(slot, 'ready')
