@@ -13,14 +13,14 @@ import { homePaths } from '../system/paths.ts'
 import { isImageInstall } from '../system/programs/install.ts'
 import { ownNode } from '../system/programs/own-node.ts'
 import { isStopped } from '../system/programs/proc.ts'
-import { BeginGate } from './boot/begin-gate.ts'
 import { makeDirectories } from './boot/directories.ts'
 import { HealthFile } from './boot/health-file.ts'
 import { Hooks } from './boot/hooks.ts'
-import { MainGate } from './boot/main-gate.ts'
 import { ProfilesGate } from './boot/profiles-gate.ts'
 import { hookScript, mainScript } from './boot/run-directory.ts'
+import { ServicesGate } from './boot/services-gate.ts'
 import { prepareVolume, type VolumeOptions, whyUnwritable } from './boot/volume.ts'
+import { VolumeGate } from './boot/volume-gate.ts'
 import { VolumeLock } from './boot/volume-lock.ts'
 import { Boot } from './boot.ts'
 import { readEnvironment, type Variables } from './facts/environment.ts'
@@ -33,13 +33,13 @@ import { Pipes } from './processes/pipes.ts'
 import { Processes } from './processes/processes.ts'
 import { Reaper } from './processes/reaper.ts'
 import type { SpawnedLinked } from './processes/spawn-linked.ts'
-import { DASHBOARD_DIR, DashboardMemory } from './programs/dashboard-memory.ts'
 import { DashboardProgram } from './programs/dashboard-program.ts'
+import { DASHBOARD_DIR, DashboardState } from './programs/dashboard-state.ts'
 import { isDashboard } from './programs/main-command.ts'
 import { MainProgram } from './programs/main-program.ts'
-import { SupervisorMemory } from './programs/supervisor-memory.ts'
 import { type SupervisorListener, SupervisorProcess } from './programs/supervisor-process.ts'
 import { type Inherited, supervisorProgram, supervisorStart } from './programs/supervisor-program.ts'
+import { SupervisorStates } from './programs/supervisor-states.ts'
 import { type Gates, Shutdown, type StoppedParts } from './shutdown.ts'
 import { Children } from './slots/children.ts'
 import { LogFifos } from './slots/log-fifos.ts'
@@ -108,7 +108,7 @@ export function makeSupervisor(
   // Not the one that was made early: that is closed when it cannot listen.
   const inherited = { stdout, stderr, ...(typeof control === 'number' && { control }) }
   const health = new HealthFile(run.paths.health)
-  const memory = new SupervisorMemory({ dir: run.paths.slotStates, warn })
+  const states = new SupervisorStates({ dir: run.paths.slotStates, warn })
   const { install, foreground, argv } = options
   const supervisor = new SupervisorProcess({
     clock,
@@ -124,12 +124,12 @@ export function makeSupervisor(
     }),
     ...(given.supervisor !== undefined && { first: given.supervisor }),
     listener: later.listener,
-    remember: (message) => memory.take(message),
+    remember: (message) => states.take(message),
     isStopped,
     answers: (pid) => health.set(pid),
     warn,
   })
-  return { supervisor, memory }
+  return { supervisor, states }
 }
 
 /** The programs in slots. */
@@ -162,7 +162,7 @@ export function makeSlots(
     restricted: facts.restrictions.length > 0,
     stored: container,
     secrets: splitSecrets(facts.environment).secrets,
-    ...(dropped && isImage && { memory: new DashboardMemory(DASHBOARD_DIR) }),
+    ...(dropped && isImage && { state: new DashboardState(DASHBOARD_DIR) }),
   })
   const children = new Children({
     native,
@@ -215,7 +215,7 @@ export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { ser
     warn,
   })
   const gates: Gates = {
-    begin: new BeginGate({
+    volume: new VolumeGate({
       home,
       lock,
       withoutLease: isDashboard(argv),
@@ -225,7 +225,7 @@ export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { ser
       log,
     }),
     profiles: new ProfilesGate({ clock, log }),
-    main: new MainGate({
+    services: new ServicesGate({
       clock,
       env: facts.environment,
       stopWith: (code, why) => shutdown.stopWith(code, why),

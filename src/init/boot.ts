@@ -55,19 +55,19 @@ export class Boot {
     // It loads while the next steps run.
     void supervisor.start()
     if (options.foreground) this.#logNextSteps()
-    await gates.begin.open()
+    await gates.volume.open()
     if (shutdown.begun) return
-    if (!options.foreground) gates.main.begin()
+    if (!options.foreground) gates.services.begin()
     if (!options.foreground) await this.#runHooks()
     if (shutdown.begun) return
     if (!options.foreground) await this.#loadServices()
-    gates.begin.hooksDone()
+    gates.volume.hooksDone()
     if (options.foreground) return
     // While another container has the volume, or may have it (no locks there), the main program does not wait for it.
-    const { lease } = gates.begin
+    const { lease } = gates.volume
     const isOurs = lease === 'held' || lease === 'none'
     if (main.isWanted && isOurs) await gates.profiles.open()
-    await gates.main.open()
+    await gates.services.open()
     if (shutdown.begun) return
     await this.#startMain()
   }
@@ -117,7 +117,7 @@ export class Boot {
     if (table === undefined) return
     programs.services.load(table)
     // While another container has the volume no slot is started, and the main program does not wait for that.
-    if (gates.begin.lease === 'held') gates.main.waitFor(table.rules.filter(isAwaited).length)
+    if (gates.volume.lease === 'held') gates.services.waitFor(table.rules.filter(isAwaited).length)
   }
 
   async #startMain(): Promise<void> {

@@ -79,14 +79,14 @@ export class Init {
     eventAfter: (seq) => this.#slots.children.events.after(seq),
     gone: () => {
       this.#slots.children.forgetRequests()
-      this.#boot.gates.begin.supervisorEnded()
+      this.#boot.gates.volume.supervisorEnded()
     },
   }
 
   #receive(message: ToInit): void {
     switch (message.type) {
       case 'hello':
-        this.#supervisor.supervisor.restore(this.#supervisor.memory.messages(), () => this.#welcome())
+        this.#supervisor.supervisor.restore(this.#supervisor.states.messages(), () => this.#welcome())
         return
       case 'spawn':
         this.#slots.children.spawn(message)
@@ -121,10 +121,10 @@ export class Init {
         void this.#repair()
         return
       case 'services-up':
-        this.#boot.gates.main.pass()
+        this.#boot.gates.services.pass()
         return
       case 'lease':
-        void this.#boot.gates.begin.leaseCounted(message.state)
+        void this.#boot.gates.volume.leaseCounted(message.state)
         return
       case 'keep':
       case 'pong':
@@ -133,7 +133,7 @@ export class Init {
   }
 
   #welcome(): void {
-    const { begun, lease } = this.#boot.gates.begin
+    const { begun, lease } = this.#boot.gates.volume
     this.#supervisor.supervisor.send({
       type: 'welcome',
       v: INIT_PROTOCOL_VERSION,
@@ -154,7 +154,7 @@ export class Init {
     this.#repairs += 1
     if (this.#repairs > 1) return
     let done = 0
-    while (done < this.#repairs && this.#boot.gates.begin.begun && !this.#base.shutdown.begun) {
+    while (done < this.#repairs && this.#boot.gates.volume.begun && !this.#base.shutdown.begun) {
       done = this.#repairs
       await this.#boot.repair()
     }

@@ -3,11 +3,11 @@ import { EXIT } from '../system/errors.ts'
 import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
 import { listProcesses } from '../system/programs/proc.ts'
-import type { BeginGate } from './boot/begin-gate.ts'
 import type { ExitCodeFile } from './boot/exit-code-file.ts'
 import { FINISH_HOOKS, type Hooks } from './boot/hooks.ts'
-import type { MainGate } from './boot/main-gate.ts'
 import type { ProfilesGate } from './boot/profiles-gate.ts'
+import type { ServicesGate } from './boot/services-gate.ts'
+import type { VolumeGate } from './boot/volume-gate.ts'
 import type { InitFacts } from './facts/facts.ts'
 import type { OwnConsole } from './processes/own-console.ts'
 import type { MainProgram } from './programs/main-program.ts'
@@ -49,9 +49,9 @@ export interface StoppedParts {
 
 /** Gates at which the boot waits. */
 export interface Gates {
-  readonly begin: BeginGate
+  readonly volume: VolumeGate
   readonly profiles: ProfilesGate
-  readonly main: MainGate
+  readonly services: ServicesGate
 }
 
 /**
@@ -133,9 +133,9 @@ export class Shutdown {
     try {
       children.refuse()
       services.stop()
-      gates.begin.stop()
+      gates.volume.stop()
       gates.profiles.pass()
-      gates.main.pass()
+      gates.services.pass()
       supervisor.send({ type: 'stop' })
       await stop.run()
       // A supervisor that is still loading has nothing to drain, unless another one before it had.

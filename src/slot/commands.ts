@@ -57,7 +57,7 @@ function redirect(slot: In<'stopping'>, wanted: Wanted, isRestart: boolean, nowM
   if (wanted === 'down') return [{ ...rest, wanted, cause, again: false }]
   const followsDeath = verdict !== undefined && verdict.to !== 'down'
   const again = slot.again || isRestart || followsDeath
-  return [{ ...rest, wanted, cause, again, deathsInRow: 0, wordAtMs: nowMs }]
+  return [{ ...rest, wanted, cause, again, deathsInRow: 0, commandAtMs: nowMs }]
 }
 
 export function halt(slot: Slot, nowMs: number): SlotStep {

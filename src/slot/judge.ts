@@ -100,7 +100,7 @@ export function judgeFailure(slot: Slot, reason: string, random: number, nowMs: 
 function tooManyDeaths(slot: Slot, { ending, atMs }: DeathRecord): string | undefined {
   const { giveUpAfter } = slot.policy
   if (giveUpAfter === null) return undefined
-  const fromMs = Math.max(slot.wordAtMs, atMs - giveUpAfter.withinMs)
+  const fromMs = Math.max(slot.commandAtMs, atMs - giveUpAfter.withinMs)
   const deaths = slot.deaths.filter((one) => one.atMs >= fromMs).length + 1
   if (deaths < giveUpAfter.deaths) return undefined
   const often = deaths === 1 ? 'once' : deaths === 2 ? 'twice' : `${deaths} times`

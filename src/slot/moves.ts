@@ -22,7 +22,7 @@ const factsOf = (slot: Slot): SlotFacts => ({
   lastChild: slot.lastChild,
   deathsInRow: slot.deathsInRow,
   deaths: slot.deaths,
-  wordAtMs: slot.wordAtMs,
+  commandAtMs: slot.commandAtMs,
   restarts: slot.restarts,
   ...(slot.lastEnding && { lastEnding: slot.lastEnding }),
 })
@@ -46,7 +46,11 @@ export const rediscoveredSlot = (policy: SlotPolicy, nowMs: number): Slot =>
   start(newSlot(policy, nowMs), 'up', false, nowMs)[0]
 
 /** Start by an operator: earlier deaths no longer count against the slot. */
-export const resetDeaths = <S extends Slot>(slot: S, nowMs: number): S => ({ ...slot, deathsInRow: 0, wordAtMs: nowMs })
+export const resetDeaths = <S extends Slot>(slot: S, nowMs: number): S => ({
+  ...slot,
+  deathsInRow: 0,
+  commandAtMs: nowMs,
+})
 
 /** Stops the process; one that is still being started is stopped as soon as it exists. */
 export function stop(

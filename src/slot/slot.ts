@@ -99,7 +99,7 @@ export interface SlotFacts {
   /** The last {@link MAX_DEATHS}, oldest first. */
   readonly deaths: readonly DeathRecord[]
   /** Time of the operator's last command: `giveUpAfter` counts no death before it. */
-  readonly wordAtMs: number
+  readonly commandAtMs: number
   readonly restarts: number
   /** How the last process ended, requested or not. */
   readonly lastEnding?: {
@@ -206,7 +206,7 @@ export const newSlot = (policy: SlotPolicy, nowMs: number): Slot => ({
   lastChild: 0,
   deathsInRow: 0,
   deaths: [],
-  wordAtMs: nowMs,
+  commandAtMs: nowMs,
   restarts: 0,
 })
 

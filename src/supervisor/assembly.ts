@@ -37,8 +37,8 @@ import { SlotNotifier } from './slot-notifier.ts'
 import { ChildReports } from './slots/child-reports.ts'
 import { JobResults } from './slots/job-results.ts'
 import { SlotLogs } from './slots/logs.ts'
-import { Memory } from './slots/memory.ts'
 import { stopOrphans } from './slots/orphan-stop.ts'
+import { StateStore } from './slots/state-store.ts'
 import { type SlotObserver, SlotTable } from './slots/table.ts'
 import { VolumeFiles } from './volume-files.ts'
 import { VolumeLifecycle } from './volume-lifecycle.ts'
@@ -75,12 +75,12 @@ export function makeBase(options: SupervisorOptions) {
     isShown: isShown(container.S6_VERBOSITY),
     clock,
   })
-  return { options, paths, container, journal, link, memory: new Memory(link.send, journal.warn) }
+  return { options, paths, container, journal, link, stateStore: new StateStore(link.send, journal.warn) }
 }
 
 /** The slots, and what is written about them. */
 export function makeSlots(
-  { options, paths, container, journal, link, memory }: BaseParts,
+  { options, paths, container, journal, link, stateStore }: BaseParts,
   later: { readonly observer: () => SlotObserver; readonly command: (slot: string, command: string) => void },
 ) {
   const { start, clock, native, install, random } = options
@@ -91,7 +91,7 @@ export function makeSlots(
   const services = new ServiceSlots({
     kernel: native,
     file: paths.services,
-    memory,
+    stateStore,
     scanDir,
     table: () => table,
     send,
@@ -128,7 +128,7 @@ export function makeSlots(
   const heldSlot = heldByMain === undefined ? undefined : gatewaySlot(heldByMain)
   const runs = { launcher, dirs, logs }
   const { observer } = later
-  const table = new SlotTable({ heldSlot, kernel: native, clock, send, memory, runs, journal, random, observer })
+  const table = new SlotTable({ heldSlot, kernel: native, clock, send, stateStore, runs, journal, random, observer })
   const warnOfFiles = new LimitedLog('state files of gateways', clock, warn).log
   const files = new GatewayFiles({ home, instance, clock, warn: warnOfFiles })
   return {
@@ -153,7 +153,7 @@ export function makeSlots(
 
 /** Parts that follow the volume's life: the slots that use it, and its files. */
 export function makeVolume(
-  { options, container, journal, link, memory }: BaseParts,
+  { options, container, journal, link, stateStore }: BaseParts,
   { table, services, runs, held, files, statusFiles }: SlotParts,
   later: { readonly controlChannels: () => ControlChannels },
 ) {
@@ -163,7 +163,7 @@ export function makeVolume(
   const dispatcher = new DispatcherSlot({ home, table, clock, warn })
   const profiles = new ProfileSlots({
     home,
-    memory,
+    stateStore,
     table,
     clock,
     journal,
@@ -178,7 +178,7 @@ export function makeVolume(
     clock,
     journal,
     send: link.send,
-    memory,
+    stateStore,
     slots: new VolumeSlots({
       start,
       container,

@@ -9,7 +9,7 @@ import { isOurs, type LifeEffect, type LifeEvent, newLife, stepLife, type Volume
 import type { ControlChannels } from './control-channels.ts'
 import type { StatusFiles } from './operator/status-files.ts'
 import type { SlotLogs } from './slots/logs.ts'
-import type { Memory } from './slots/memory.ts'
+import type { StateStore } from './slots/state-store.ts'
 import { VolumeCounter } from './volume-counter.ts'
 import type { VolumeFiles } from './volume-files.ts'
 import type { VolumeSlots } from './volume-slots.ts'
@@ -20,7 +20,7 @@ export interface VolumeLifecycleOptions {
   readonly journal: Journal
   /** To init, and what it keeps for the next supervisor. */
   readonly send: (message: ToInit) => void
-  readonly memory: Pick<Memory, 'keep'>
+  readonly stateStore: Pick<StateStore, 'keep'>
   readonly slots: VolumeSlots
   readonly volume: VolumeFiles
   readonly ending: Ending
@@ -162,7 +162,7 @@ export class VolumeLifecycle {
       this.#options.volume.sweep(this.#isOurs)
       if (this.#options.start.foreground) this.#options.logNextSteps()
     },
-    keep: ({ booted }) => this.#options.memory.keep('.booted', booted),
+    keep: ({ booted }) => this.#options.stateStore.keep('.booted', booted),
     'stop-slots': () => this.#options.slots.stop(),
     hold: () => this.#options.slots.hold(),
     halt: () => this.#options.slots.halt(),

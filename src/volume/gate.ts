@@ -11,14 +11,14 @@
  */
 import type { LeaseState, ToSupervisor } from '../protocol/init.ts'
 
-export type VolumeGate = VolumeGateFacts &
+export type Gate = GateFacts &
   (
     | { readonly at: 'waiting' | 'prepared' | 'begun' | 'unusable' }
     | { readonly at: 'looking'; readonly what: Look }
     | { readonly at: 'stopped'; readonly begun: boolean }
   )
 
-interface VolumeGateFacts {
+interface GateFacts {
   /** `unknown`: the lock has not been looked at yet. */
   readonly lease: LeaseState | 'unknown'
   readonly hooksDone: boolean
@@ -60,20 +60,20 @@ export type GateEffect =
   /** End the container. */
   | { readonly type: 'end'; readonly why: string }
 
-export type GateStep = readonly [VolumeGate, ...GateEffect[]]
+export type GateStep = readonly [Gate, ...GateEffect[]]
 
 /** Before the first look at the lock. */
-export const newGate: VolumeGate = { at: 'waiting', lease: 'unknown', hooksDone: false, everPrepared: false, look: 0 }
+export const newGate: Gate = { at: 'waiting', lease: 'unknown', hooksDone: false, everPrepared: false, look: 0 }
 
 /**
  * What `welcome` tells a supervisor that comes later. Where the counter decides, each supervisor counts before it
  * begins.
  */
-export const hasBegun = (gate: VolumeGate): boolean =>
+export const hasBegun = (gate: Gate): boolean =>
   (gate.at === 'begun' || (gate.at === 'stopped' && gate.begun)) && (gate.lease === 'held' || gate.lease === 'none')
 
 /** @returns the gate after the event, and the effects in the order in which they must be performed */
-export function stepGate(gate: VolumeGate, event: GateEvent): GateStep {
+export function stepGate(gate: Gate, event: GateEvent): GateStep {
   if (gate.at === 'stopped') return [event.type === 'lease' ? { ...gate, lease: event.state } : gate]
   switch (event.type) {
     case 'lease':
@@ -98,8 +98,8 @@ export function stepGate(gate: VolumeGate, event: GateEvent): GateStep {
   }
 }
 
-function leaseIs(gate: VolumeGate, { state, opened, made }: Extract<GateEvent, { type: 'lease' }>): GateStep {
-  const next: VolumeGate = { ...factsOf(gate), lease: state, at: 'waiting' }
+function leaseIs(gate: Gate, { state, opened, made }: Extract<GateEvent, { type: 'lease' }>): GateStep {
+  const next: Gate = { ...factsOf(gate), lease: state, at: 'waiting' }
   switch (state) {
     case 'busy':
       return [next, { type: 'warn-busy' }, sendLease(state)]
@@ -114,7 +114,7 @@ function leaseIs(gate: VolumeGate, { state, opened, made }: Extract<GateEvent, {
   }
 }
 
-function lookAt(gate: VolumeGate, what: Look): GateStep {
+function lookAt(gate: Gate, what: Look): GateStep {
   const look = gate.look + 1
   return [
     { ...factsOf(gate), look, at: 'looking', what },
@@ -122,7 +122,7 @@ function lookAt(gate: VolumeGate, what: Look): GateStep {
   ]
 }
 
-function looked(gate: VolumeGate, what: Look, problem: string | undefined): GateStep {
+function looked(gate: Gate, what: Look, problem: string | undefined): GateStep {
   // The supervisor hears of the lease only now: it signs run.lease then, which the repair may have to make possible.
   const { lease } = gate
   const sends = lease !== 'unknown' && (lease !== 'unsupported' || what !== 'prepare') ? [sendLease(lease)] : []
@@ -134,7 +134,7 @@ function looked(gate: VolumeGate, what: Look, problem: string | undefined): Gate
 }
 
 /** The lease is ours and the volume can be written. */
-const pass = (gate: VolumeGate): GateStep =>
+const pass = (gate: Gate): GateStep =>
   gate.hooksDone
     ? [
         { ...factsOf(gate), at: 'begun' },
@@ -144,7 +144,7 @@ const pass = (gate: VolumeGate): GateStep =>
 
 const sendLease = (state: LeaseState): GateEffect => ({ type: 'send', message: { type: 'lease', state } })
 
-const factsOf = ({ lease, hooksDone, everPrepared, look }: VolumeGate): VolumeGateFacts => ({
+const factsOf = ({ lease, hooksDone, everPrepared, look }: Gate): GateFacts => ({
   lease,
   hooksDone,
   everPrepared,

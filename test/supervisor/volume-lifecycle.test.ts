@@ -50,7 +50,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
       void done.push(`tell ${key} ${'wanted' in event ? event.wanted : ''}`.trim()),
   }
   const warn = (text: string): void => expect.fail(text)
-  const memory = { keep: () => undefined }
+  const stateStore = { keep: () => undefined }
   const parts = {
     table,
     profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
@@ -64,7 +64,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   const journal = parts.journal as unknown as Journal
   const profiles = new ProfileSlots({
     home,
-    memory,
+    stateStore,
     table: table as unknown as SlotTable,
     clock,
     journal,
@@ -85,7 +85,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     clock: { ...clock, real: clock },
     journal,
     send: (message: ToInit) => void told.push(message),
-    memory,
+    stateStore,
     slots: new VolumeSlots(volumeSlots),
     volume: new VolumeFiles({ home, runDir: join(home, 'run'), journal, clock }),
     ending: { ...parts, stopOrphans: async () => undefined, exit: () => undefined },

@@ -12,7 +12,7 @@ import {
   startCounting,
   stepCounting,
 } from '../../src/volume/counter.ts'
-import { type GateEvent, hasBegun, newGate, stepGate, type VolumeGate } from '../../src/volume/gate.ts'
+import { type Gate, type GateEvent, hasBegun, newGate, stepGate } from '../../src/volume/gate.ts'
 import { isOurs, type LifeEffect, type LifeEvent, newLife, stepLife, type VolumeLife } from '../../src/volume/life.ts'
 import { type Lock, type LockEvent, newLock, stepLock, type TryResult } from '../../src/volume/lock.ts'
 
@@ -65,7 +65,7 @@ export class Container {
   drained = 0
   bootLogs = 0
   kept: 'yes' | 'lost' | undefined
-  gate: VolumeGate = newGate
+  gate: Gate = newGate
   supervisor = newSupervisor()
   readonly #disk: Disk
   readonly #startedAtMs: number

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { type GateEvent, newGate, stepGate, type VolumeGate } from '../../src/volume/gate.ts'
+import { type Gate, type GateEvent, newGate, stepGate } from '../../src/volume/gate.ts'
 
-const after = (...events: readonly GateEvent[]): VolumeGate =>
+const after = (...events: readonly GateEvent[]): Gate =>
   events.reduce((gate, event) => stepGate(gate, event)[0], newGate)
 const held: GateEvent = { type: 'lease', state: 'held', opened: true }
 const busy: GateEvent = { type: 'lease', state: 'busy', opened: true }

@@ -17,7 +17,7 @@ import { ownNode } from '../../system/programs/own-node.ts'
 import type { Variables } from '../facts/environment.ts'
 import { namesOf } from '../facts/identity.ts'
 import { ROOT_ENV } from '../facts/root-environment.ts'
-import type { DashboardMemory } from './dashboard-memory.ts'
+import type { DashboardState } from './dashboard-state.ts'
 
 /** The slot of `HERMES_DASHBOARD=1`. */
 export const DASHBOARD_SLOT = 'dashboard'
@@ -42,7 +42,7 @@ export interface DashboardProgramOptions {
   /** The dashboard's secrets of the container's environment. */
   readonly secrets: Variables
   /** Where init keeps what outlives a restart; absent: the dashboard keeps it in the volume. */
-  readonly memory?: Pick<DashboardMemory, 'texts' | 'write'>
+  readonly state?: Pick<DashboardState, 'texts' | 'write'>
 }
 
 /**
@@ -83,14 +83,14 @@ export class DashboardProgram {
     for (const line of lines) {
       const keep = parseKeep(line)
       if (keep === undefined) continue
-      const problem = await (this.#options.memory?.write(keep.name, keep.text) ?? 'init keeps nothing here')
+      const problem = await (this.#options.state?.write(keep.name, keep.text) ?? 'init keeps nothing here')
       const answer: Kept = { type: 'kept', name: keep.name, ...(problem !== undefined && { problem }) }
       socket.write(`${JSON.stringify(answer)}\n`)
     }
   }
 
   #handover(as: 'main' | 'slot'): Handover {
-    const { identity, dropped, restricted, home, runDir, path, stored, memory } = this.#options
+    const { identity, dropped, restricted, home, runDir, path, stored, state } = this.#options
     const { open, secrets } = splitSecrets(stored())
     const { [MAIN_MARKER]: _, [SUPERVISED_MARKER]: __, ...container } = open
     const env: Record<string, string> = {
@@ -113,7 +113,7 @@ export class DashboardProgram {
       // A hook may have put one into the store.
       secrets: { ...this.#options.secrets, ...secrets },
       ...(as === 'slot' && { cwd: home }),
-      ...(memory !== undefined && { kept: memory.texts() }),
+      ...(state !== undefined && { kept: state.texts() }),
       // As root: a mounted secret is often readable only by root.
       ...(keyFile && { keyFile: readMountedFile(keyFile, MAX_KEY_FILE_BYTES) }),
     }

@@ -16,9 +16,9 @@ import type { StatusAdvice } from './advice.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 import type { HelperWatch } from './helper-watch.ts'
 import { Jobs } from './jobs.ts'
-import { type ContainerLife, DEFAULT_WAIT_MS, LifeGate } from './life-gate.ts'
 import type { Ownership } from './ownership.ts'
 import { Registration } from './registration.ts'
+import { type ContainerLife, DEFAULT_WAIT_MS, RequestGate } from './request-gate.ts'
 import { requireSlot } from './slot-lookup.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { Goal, SlotWaiters } from './slot-waiters.ts'
@@ -58,7 +58,7 @@ export interface OperatedSlots {
 export class SlotOperations {
   readonly #options: OperationsOptions
   readonly #eventFollowers = new Set<Follower>()
-  readonly #gate: LifeGate
+  readonly #gate: RequestGate
   readonly #registration: Registration
   readonly #jobs: Jobs
 
@@ -67,7 +67,7 @@ export class SlotOperations {
     const { clock, life, slots, container } = options
     const { home } = container
     const { table } = slots
-    this.#gate = new LifeGate(clock, life)
+    this.#gate = new RequestGate(clock, life)
     this.#registration = new Registration({ home, clock, table, gate: this.#gate, reconcile: () => life.reconcile() })
     this.#jobs = new Jobs(home, table)
   }

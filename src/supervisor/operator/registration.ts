@@ -3,14 +3,14 @@ import { type Clock, inTime } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
 import type { SlotEntry, SlotTable } from '../slots/table.ts'
-import type { LifeGate } from './life-gate.ts'
+import type { RequestGate } from './request-gate.ts'
 import { requireSlot } from './slot-lookup.ts'
 
 export interface RegistrationOptions {
   readonly home: string
   readonly clock: Clock
   readonly table: SlotTable
-  readonly gate: LifeGate
+  readonly gate: RequestGate
   /** Compares the disk with the slots. */
   readonly reconcile: () => void
 }

@@ -7,7 +7,7 @@ import { type Desired, readDesired, wantsBootstrap } from '../../profile/state/s
 import type { DirId } from '../../system/files/dir-id.ts'
 import { dirId } from '../../system/files/dir-id.ts'
 import { homePaths, profileDir } from '../../system/paths.ts'
-import { type Disk, type DiskProfile, emptyMemory, type ReconcileMemory } from './plan.ts'
+import { type Disk, type DiskProfile, emptyState, type ReconcileState } from './plan.ts'
 
 /**
  * Observes the disk for the reconciler.
@@ -111,17 +111,17 @@ function maybeProfile(home: string, name: string): boolean {
 }
 
 /**
- * Anything that is not what we wrote counts as no memory: then no slot is removed for a profile that is not seen again.
+ * Anything that is not what we wrote counts as no state: then no slot is removed for a profile that is not seen again.
  */
-export function parseMemory(text: string): ReconcileMemory {
+export function parseState(text: string): ReconcileState {
   try {
-    const { places, goneSinceMs, reported, named, counted } = JSON.parse(text) as Partial<ReconcileMemory>
+    const { places, goneSinceMs, reported, named, counted } = JSON.parse(text) as Partial<ReconcileState>
     return isRecord(places) && isRecord(goneSinceMs) && Array.isArray(reported)
       ? { places, goneSinceMs, reported, named: Number(named) || 0, counted: counted === true }
-      : emptyMemory
+      : emptyState
   } catch {
     // Not JSON: truncated by a full disk.
-    return emptyMemory
+    return emptyState
   }
 }
 

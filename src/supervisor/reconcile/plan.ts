@@ -46,8 +46,11 @@ export interface KnownSlot {
   readonly dir?: DirId
 }
 
-/** Memory of the plan; plain JSON, so that it survives the supervisor (times are CLOCK_MONOTONIC ms). */
-export interface ReconcileMemory {
+/**
+ * State that the plan carries from one reconciliation to the next; plain JSON, so that it survives the supervisor
+ * (times are CLOCK_MONOTONIC ms).
+ */
+export interface ReconcileState {
   /** Place where each slot's profile was last seen. */
   readonly places: { readonly [profile: string]: { readonly dir: DirId; readonly parent: DirId | null } }
   /** Since when it has been missing there. */
@@ -84,12 +87,12 @@ export type ReconcileStep =
 
 export interface Plan {
   readonly steps: readonly ReconcileStep[]
-  readonly memory: ReconcileMemory
+  readonly state: ReconcileState
   /** Plan again then, even if nothing changes on disk. */
   readonly againAtMs?: number
 }
 
-export const emptyMemory: ReconcileMemory = { places: {}, goneSinceMs: {}, reported: [], named: 0, counted: false }
+export const emptyState: ReconcileState = { places: {}, goneSinceMs: {}, reported: [], named: 0, counted: false }
 
 /**
  * Number of entries that are named in a container's life although they are not profiles: moving many files must not
@@ -106,19 +109,19 @@ export const MAX_NAMED = 20
 export function planReconcile(
   disk: Disk,
   slots: readonly KnownSlot[],
-  memory: ReconcileMemory,
+  state: ReconcileState,
   nowMs: number,
   boot = false,
 ): Plan {
-  const missing = planMissing(disk, slots, memory, nowMs)
-  const found = planFound(disk, slots, memory, nowMs, boot)
-  const reported = new Set(memory.reported)
+  const missing = planMissing(disk, slots, state, nowMs)
+  const found = planFound(disk, slots, state, nowMs, boot)
+  const reported = new Set(state.reported)
   const isNew = (report: ReconcileStep): boolean => !reported.has(reportKey(report))
   const skips = disk.problems.map(({ name, reason }): ReconcileStep => ({ type: 'skip', name, reason }))
   const strays = skips.filter(isNew)
-  const named = strays.slice(0, Math.max(0, MAX_NAMED - memory.named))
+  const named = strays.slice(0, Math.max(0, MAX_NAMED - state.named))
   const moreStrays = strays.length - named.length + disk.moreProblems
-  const counts = moreStrays > 0 && !memory.counted
+  const counts = moreStrays > 0 && !state.counted
   const others = [...found.reports, ...missing.reports]
   const again = [missing.againAtMs, found.againAtMs].filter((at) => at !== undefined)
   return {
@@ -129,13 +132,13 @@ export function planReconcile(
       ...(counts ? [{ type: 'skip-more', count: moreStrays } as const] : []),
       ...others.filter(isNew),
     ],
-    memory: {
+    state: {
       places: { ...missing.places, ...found.places },
       goneSinceMs: missing.goneSinceMs,
       // Only reports that still hold: a condition is reported again if it recurs.
       reported: [...skips.filter((skip) => !isNew(skip) || named.includes(skip)), ...others].map(reportKey),
-      named: memory.named + named.length,
-      counted: memory.counted || counts,
+      named: state.named + named.length,
+      counted: state.counted || counts,
     },
     ...(again.length === 0 ? {} : { againAtMs: Math.min(...again) }),
   }
@@ -154,7 +157,7 @@ interface Part {
 function planMissing(
   disk: Disk,
   slots: readonly KnownSlot[],
-  memory: ReconcileMemory,
+  state: ReconcileState,
   nowMs: number,
 ): Part & { readonly goneSinceMs: Record<string, number> } {
   const onDisk = new Map(disk.profiles.map((profile) => [profile.name, profile.dir]))
@@ -170,20 +173,20 @@ function planMissing(
     if (dir !== undefined) {
       // A process that does not say where it runs runs where its profile was when it was first seen, even if another is
       // there now.
-      const runsIn = living && startedIn === undefined ? memory.places[profile]?.dir : undefined
+      const runsIn = living && startedIn === undefined ? state.places[profile]?.dir : undefined
       places[profile] = { dir: runsIn ?? dir, parent: disk.parent }
       continue
     }
     // Nothing is remembered, but its directory is here under another name: it was here, and was renamed.
     const renamed = disk.profiles.some((other) => other.dir === startedIn)
-    const place = memory.places[profile] ?? (renamed && startedIn ? { dir: startedIn, parent: disk.parent } : undefined)
+    const place = state.places[profile] ?? (renamed && startedIn ? { dir: startedIn, parent: disk.parent } : undefined)
     if (place !== undefined) places[profile] = place
     if (removing || maybe.has(profile)) continue
     if (disk.parent === null) kept.push(profile)
-    // Its former place is unknown (the memory was lost), so its absence proves nothing.
+    // Its former place is unknown (the state was lost), so its absence proves nothing.
     else if (place?.parent !== disk.parent) moved.push(profile)
     else {
-      const since = memory.goneSinceMs[profile] ?? nowMs
+      const since = state.goneSinceMs[profile] ?? nowMs
       goneSinceMs[profile] = since
       if (nowMs - since >= CONFIRM_MS) steps.push({ type: 'remove', profile })
       againAtMs = Math.max(nowMs, Math.min(againAtMs ?? Number.POSITIVE_INFINITY, since + CONFIRM_MS))
@@ -197,16 +200,10 @@ function planMissing(
 }
 
 /** Profiles without a slot. */
-function planFound(
-  disk: Disk,
-  slots: readonly KnownSlot[],
-  memory: ReconcileMemory,
-  nowMs: number,
-  boot: boolean,
-): Part {
+function planFound(disk: Disk, slots: readonly KnownSlot[], state: ReconcileState, nowMs: number, boot: boolean): Part {
   const known = new Set(slots.map((slot) => slot.profile))
   const names = new Set(disk.profiles.map((profile) => profile.name))
-  const users = directoryUsers(disk, slots, memory)
+  const users = directoryUsers(disk, slots, state)
   const steps: ReconcileStep[] = []
   const reports: ReconcileStep[] = []
   const places: Places = {}
@@ -227,7 +224,7 @@ function planFound(
     }
     const desired = copyOf === undefined ? profile.desired : undefined
     // Seen before: it had a slot whose file is lost.
-    const isNew = !boot && memory.places[name] === undefined
+    const isNew = !boot && state.places[name] === undefined
     const start = desired?.wanted === 'running' && user === undefined && !isNew
     const warnings = [...(desired?.warnings ?? [])]
     if (copyOf !== undefined) warnings.push(copyText(name, copyOf))
@@ -255,13 +252,13 @@ const copyText = (name: string, original: string): string =>
   `start it with: hermes -p ${name} gateway start`
 
 /** Directories that living slots use. */
-function directoryUsers(disk: Disk, slots: readonly KnownSlot[], memory: ReconcileMemory): Map<DirId, string> {
+function directoryUsers(disk: Disk, slots: readonly KnownSlot[], state: ReconcileState): Map<DirId, string> {
   const onDisk = new Map(disk.profiles.map((profile) => [profile.name, profile.dir]))
   const users = new Map<DirId, string>()
   for (const { profile, living, dir } of slots) {
     if (!living) continue
     // Without a report from the slot, it may be in its former directory, or in the one with its current name.
-    const candidates = dir === undefined ? [onDisk.get(profile), memory.places[profile]?.dir] : [dir]
+    const candidates = dir === undefined ? [onDisk.get(profile), state.places[profile]?.dir] : [dir]
     for (const candidate of candidates) if (candidate !== undefined) users.set(candidate, profile)
   }
   return users

@@ -5,17 +5,17 @@ import { writeDesired } from '../../profile/state/state.ts'
 import type { Warning } from '../../protocol/control.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { below, gatewaySlot, homePaths, profileDir, profileOfSlot } from '../../system/paths.ts'
-import type { Memory } from '../slots/memory.ts'
+import type { StateStore } from '../slots/state-store.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { appendBootLog, bootLines, removeCopiedFiles, removeStaleFiles } from './boot-log.ts'
-import { observeDisk, parseMemory } from './disk-observer.ts'
+import { observeDisk, parseState } from './disk-observer.ts'
 import { LimitedLog } from './limited-log.ts'
-import { emptyMemory, MAX_NAMED, planReconcile, type ReconcileMemory, type ReconcileStep } from './plan.ts'
+import { emptyState, MAX_NAMED, planReconcile, type ReconcileState, type ReconcileStep } from './plan.ts'
 
 export interface ProfileSlotsOptions {
   readonly home: string
   readonly table: SlotTable
-  readonly memory: Pick<Memory, 'keep'>
+  readonly stateStore: Pick<StateStore, 'keep'>
   readonly clock: Clock
   readonly journal: Journal
   /** HERMES_GATEWAY_BOOTSTRAP_STATE */
@@ -30,7 +30,7 @@ export interface ProfileSlotsOptions {
 export class ProfileSlots {
   readonly #options: ProfileSlotsOptions
   readonly #stateFiles: LimitedLog
-  #memory = emptyMemory
+  #state = emptyState
   #saved = ''
   #again: Cancel | undefined
   #skipped: readonly Warning[] = []
@@ -43,7 +43,7 @@ export class ProfileSlots {
 
   /** Restores what an earlier supervisor has kept, before the first look. */
   restore(text: string): void {
-    this.#memory = parseMemory(text)
+    this.#state = parseState(text)
   }
 
   /** The first time of a container's life: what is left of earlier processes goes, and the boot log gets its lines. */
@@ -99,8 +99,8 @@ export class ProfileSlots {
         ? []
         : [{ code: 'MORE', text: `${dir}: ${moreSkipped(disk.moreProblems)}` } as const]),
     ]
-    const { steps, memory, againAtMs } = planReconcile(disk, slots, this.#memory, clock.nowMs(), boot)
-    this.#remember(memory)
+    const { steps, state, againAtMs } = planReconcile(disk, slots, this.#state, clock.nowMs(), boot)
+    this.#remember(state)
     this.#again?.()
     this.#again = againAtMs === undefined ? undefined : clock.at(againAtMs, again)
     return steps.map((step) =>
@@ -108,11 +108,11 @@ export class ProfileSlots {
     )
   }
 
-  #remember(memory: ReconcileMemory): void {
-    this.#memory = memory
-    const text = JSON.stringify(memory)
+  #remember(state: ReconcileState): void {
+    this.#state = state
+    const text = JSON.stringify(state)
     if (text === this.#saved) return
-    this.#options.memory.keep('.reconcile', text)
+    this.#options.stateStore.keep('.reconcile', text)
     this.#saved = text
   }
 

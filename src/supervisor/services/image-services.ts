@@ -17,20 +17,20 @@ import { isOccupied, type Slot } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
-import type { Memory } from '../slots/memory.ts'
+import type { StateStore } from '../slots/state-store.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
 import { HealthChecks } from './health-checks.ts'
-import { ServiceMemory } from './memory.ts'
 import { type ImageServices, readServiceRules } from './rules.ts'
 import { ServiceSchedules } from './schedules.ts'
+import { ServiceStateStore } from './state-store.ts'
 
 export interface ServiceSlotsOptions {
   /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
   /** Definitions written by init. */
   readonly file: string
-  readonly memory: Pick<Memory, 'keep'>
+  readonly stateStore: Pick<StateStore, 'keep'>
   readonly scanDir: string
   readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'setNormallyUp'>
   readonly send: (message: ToInit) => void
@@ -58,7 +58,7 @@ export class ServiceSlots {
   readonly #options: ServiceSlotsOptions
   readonly #healthChecks: HealthChecks
   readonly #schedules: ServiceSchedules
-  readonly #memory: ServiceMemory
+  readonly #stateStore: ServiceStateStore
   readonly #boot: BootServices
   #image: ImageServices | undefined
   #goals: Goals = NO_GOALS
@@ -67,7 +67,7 @@ export class ServiceSlots {
 
   constructor(options: ServiceSlotsOptions) {
     this.#options = options
-    const { clock, memory, timezone, send, ifBootFails } = options
+    const { clock, stateStore, timezone, send, ifBootFails } = options
     const { warn } = options.journal
     this.#healthChecks = new HealthChecks({
       kernel: options.kernel,
@@ -75,7 +75,7 @@ export class ServiceSlots {
       condemn: (name, child, why) => options.table().dispatch(serviceSlot(name), { type: 'condemned', child, why }),
     })
     this.#schedules = new ServiceSchedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
-    this.#memory = new ServiceMemory(memory, warn)
+    this.#stateStore = new ServiceStateStore(stateStore, warn)
     this.#boot = new BootServices({ ifBootFails, send, warn })
   }
 
@@ -102,7 +102,7 @@ export class ServiceSlots {
     this.#phase = 'running'
     this.#image = undefined // init has written the file since
     const all = [...this.#services().rules.values()]
-    const kept = isFirst ? undefined : this.#memory.parse(this.#restored, (name) => this.rules(name) !== undefined)
+    const kept = isFirst ? undefined : this.#stateStore.parse(this.#restored, (name) => this.rules(name) !== undefined)
     if (kept?.booted) this.#boot.markReported()
     for (const rules of all) {
       this.#register(rules)
@@ -179,7 +179,7 @@ export class ServiceSlots {
     const { steps, goals } = plan(this.#goals, this.#states())
     this.#goals = goals
     this.#boot.reportIfUp()
-    this.#memory.save({ goals, scheduled: this.#schedules.names(), booted: this.#boot.isOver })
+    this.#stateStore.save({ goals, scheduled: this.#schedules.names(), booted: this.#boot.isOver })
     for (const { verb, name } of steps) this.#want(name, verb === 'start' ? 'up' : 'down')
   }
 

@@ -84,7 +84,7 @@ const FACTS: Shape = {
   lastChild: isCount,
   deathsInRow: isCount,
   deaths: listOf(like({ atMs: isNumber, wallMs: isNumber, 'upMs?': isNumber, ending })),
-  wordAtMs: isNumber,
+  commandAtMs: isNumber,
   restarts: isCount,
   'lastEnding?': like({ atMs: isNumber, wallMs: isNumber, pid: isId, ending, 'asked?': isBoolean }),
 }

@@ -2,8 +2,8 @@ import type { JobSpec } from '../../protocol/control.ts'
 import type { Slot } from '../../slot/slot.ts'
 import type { DirId } from '../../system/files/dir-id.ts'
 import type { Launch } from '../launch/launch.ts'
-import type { Memory } from './memory.ts'
 import { storedSlotProblem } from './schema.ts'
+import type { StateStore } from './state-store.ts'
 
 const VERSION = 1
 
@@ -21,8 +21,8 @@ export interface StoredSlot {
   readonly startedIn?: DirId
 }
 
-export const saveSlot = (memory: Pick<Memory, 'keep'>, key: string, stored: StoredSlot): void =>
-  memory.keep(key, JSON.stringify({ v: VERSION, ...stored }))
+export const saveSlot = (stateStore: Pick<StateStore, 'keep'>, key: string, stored: StoredSlot): void =>
+  stateStore.keep(key, JSON.stringify({ v: VERSION, ...stored }))
 
 /**
  * Parses the state of a slot from an earlier supervisor. Only root could have changed the text; it can still be of

@@ -12,10 +12,10 @@ import type { Launch } from '../launch/launch.ts'
 import type { Launcher } from '../launch/launcher.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { SlotLogs } from './logs.ts'
-import type { Memory } from './memory.ts'
 import { SlotMonitor } from './monitor.ts'
 import { SerialQueue } from './serial-queue.ts'
 import { SlotStarts } from './starts.ts'
+import type { StateStore } from './state-store.ts'
 import { parseSlot, type StoredSlot, saveSlot } from './store.ts'
 
 /** A slot at work. Everything that must outlive this process is in {@link StoredSlot}. */
@@ -40,7 +40,7 @@ export interface SlotTableOptions {
   readonly heldSlot?: string | undefined
   readonly clock: Clock
   readonly send: (message: ToInit) => void
-  readonly memory: Pick<Memory, 'keep'>
+  readonly stateStore: Pick<StateStore, 'keep'>
   /** Parts that a run of a slot needs: its script, its directory, its log. */
   readonly runs: SlotRuns
   /** An unexpected exception is logged there; the slot stays unchanged and the others continue. */
@@ -311,7 +311,7 @@ export class SlotTable {
 
   #save({ key, slot, launch, sinceWallMs, normallyUp, job, startedIn }: Working): void {
     const words = { ...(job && { job }), ...(startedIn && { startedIn }) }
-    saveSlot(this.#options.memory, key, { slot, launch, sinceWallMs, normallyUp, ...words })
+    saveSlot(this.#options.stateStore, key, { slot, launch, sinceWallMs, normallyUp, ...words })
   }
 
   #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {

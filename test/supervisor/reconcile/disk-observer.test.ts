@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { writeDesired } from '../../../src/profile/state/state.ts'
-import { observeDisk, parseMemory } from '../../../src/supervisor/reconcile/disk-observer.ts'
-import { emptyMemory, planReconcile } from '../../../src/supervisor/reconcile/plan.ts'
+import { observeDisk, parseState } from '../../../src/supervisor/reconcile/disk-observer.ts'
+import { emptyState, planReconcile } from '../../../src/supervisor/reconcile/plan.ts'
 import { dirId } from '../../../src/system/files/dir-id.ts'
 
 let home: string
@@ -89,11 +89,11 @@ test('a link to a directory elsewhere is the directory it leads to', () => {
   rmSync(elsewhere, { recursive: true })
 })
 
-test('the memory survives the supervisor; one that was cut short or tampered with counts as none', () => {
+test('the state survives the supervisor; one that was cut short or tampered with counts as none', () => {
   make('a')
-  const { memory } = planReconcile(observeDisk(home, none), [], emptyMemory, 1)
-  expect(memory.places).toHaveProperty('a')
-  expect(parseMemory(JSON.stringify(memory))).toEqual(memory)
+  const { state } = planReconcile(observeDisk(home, none), [], emptyState, 1)
+  expect(state.places).toHaveProperty('a')
+  expect(parseState(JSON.stringify(state))).toEqual(state)
   for (const text of ['', '{"places":', '[]', 'null', '{"places":{},"goneSinceMs":7,"reported":[]}'])
-    expect(parseMemory(text)).toEqual(emptyMemory)
+    expect(parseState(text)).toEqual(emptyState)
 })

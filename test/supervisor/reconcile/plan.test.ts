@@ -4,11 +4,11 @@ import {
   CONFIRM_MS,
   type Disk,
   type DiskProfile,
-  emptyMemory,
+  emptyState,
   type KnownSlot,
   type Plan,
   planReconcile,
-  type ReconcileMemory,
+  type ReconcileState,
   type ReconcileStep,
 } from '../../../src/supervisor/reconcile/plan.ts'
 
@@ -45,21 +45,21 @@ function briefly(step: ReconcileStep): string {
       return `keep ${step.profiles.join(' ')}`
   }
 }
-/** Memory of a life in which these profiles were seen where they are. */
-const seen = (d: Disk): ReconcileMemory =>
+/** State of a life in which these profiles were seen where they are. */
+const seen = (d: Disk): ReconcileState =>
   planReconcile(
     d,
     d.profiles.map(({ name }) => slot(name)),
-    emptyMemory,
+    emptyState,
     0,
-  ).memory
+  ).state
 
 describe('boot', () => {
   test('starts what is wanted running, registers the rest, default first', () => {
     const plan = planReconcile(
       disk([profile('a', '1:a', 'stopped'), profile('b'), profile('c', '1:c', null)]),
       [],
-      emptyMemory,
+      emptyState,
       0,
       true,
     )
@@ -70,7 +70,7 @@ describe('boot', () => {
     const [step] = planReconcile(
       { parent: null, profiles: [profile('default', '1:home', 'stopped')], problems: [], moreProblems: 0 },
       [],
-      emptyMemory,
+      emptyState,
       0,
     ).steps
     expect(step).toEqual({
@@ -86,35 +86,35 @@ describe('boot', () => {
   test('an entry that cannot be a profile is skipped, reported once, and reported again only if it had been put right in between', () => {
     const bad = disk([], { problems: [{ name: 'Bad Name', reason: 'no name', maybe: false }] })
     const slots = [slot('default')]
-    const first = planReconcile(bad, slots, emptyMemory, 0)
+    const first = planReconcile(bad, slots, emptyState, 0)
     expect(brief(first.steps)).toEqual(['skip Bad Name'])
-    const second = planReconcile(bad, slots, first.memory, 1)
+    const second = planReconcile(bad, slots, first.state, 1)
     expect(second.steps).toEqual([])
-    const good = planReconcile(disk([]), slots, second.memory, 2)
-    expect(brief(planReconcile(bad, slots, good.memory, 3).steps)).toEqual(['skip Bad Name'])
+    const good = planReconcile(disk([]), slots, second.state, 2)
+    expect(brief(planReconcile(bad, slots, good.state, 3).steps)).toEqual(['skip Bad Name'])
   })
 
   test('twenty entries that are not profiles are named in a container’s life, and the rest is counted once', () => {
     const strays = (from: number, count: number): Disk['problems'] =>
       Array.from({ length: count }, (_, i) => ({ name: `Stray ${from + i}`, reason: 'no name', maybe: false }))
     const slots = [slot('default')]
-    const few = planReconcile(disk([], { problems: strays(0, 3) }), slots, emptyMemory, 0)
+    const few = planReconcile(disk([], { problems: strays(0, 3) }), slots, emptyState, 0)
     expect(brief(few.steps)).toEqual(['skip Stray 0', 'skip Stray 1', 'skip Stray 2'])
     const many = disk([], { problems: strays(0, 20), moreProblems: 49_980 })
-    const first = planReconcile(many, slots, few.memory, 1)
+    const first = planReconcile(many, slots, few.state, 1)
     expect(brief(first.steps).slice(0, 2)).toEqual(['skip Stray 3', 'skip Stray 4'])
     expect(brief(first.steps).slice(16)).toEqual(['skip Stray 19', 'skip 49980 more'])
     // Whatever is moved in and out from then on: nothing is said again, and nothing more is remembered.
     const others = disk([], { problems: strays(100, 20), moreProblems: 7 })
-    const second = planReconcile(others, slots, first.memory, 2)
+    const second = planReconcile(others, slots, first.state, 2)
     expect(second.steps).toEqual([])
-    const third = planReconcile(many, slots, JSON.parse(JSON.stringify(second.memory)) as ReconcileMemory, 3)
+    const third = planReconcile(many, slots, JSON.parse(JSON.stringify(second.state)) as ReconcileState, 3)
     expect(third.steps).toEqual([])
-    expect(third.memory.reported.length).toBeLessThanOrEqual(20)
+    expect(third.state.reported.length).toBeLessThanOrEqual(20)
   })
 
   test('of two names for one directory only the first is started', () => {
-    const plan = planReconcile(disk([profile('a', '1:x'), profile('link', '1:x')]), [], emptyMemory, 0, true)
+    const plan = planReconcile(disk([profile('a', '1:x'), profile('link', '1:x')]), [], emptyState, 0, true)
     expect(brief(plan.steps)).toEqual(['start default', 'start a', 'register link'])
     expect(plan.steps[2]).toMatchObject({ warnings: [expect.stringContaining('gateway of a uses its directory')] })
     expect(plan.againAtMs).toBeUndefined()
@@ -138,7 +138,7 @@ describe('a profile that appears while the container runs', () => {
 describe.each([{ boot: true }, { boot: false }])('a copied directory (boot: $boot)', ({ boot }) => {
   test('is not started, its files are void, and a warning names the original', () => {
     const copy: DiskProfile = { ...profile('b'), copyOf: 'a' }
-    const plan = planReconcile(disk([profile('a'), copy]), [slot('default'), slot('a')], emptyMemory, 0, boot)
+    const plan = planReconcile(disk([profile('a'), copy]), [slot('default'), slot('a')], emptyState, 0, boot)
     expect(plan.steps).toEqual([
       {
         type: 'register',
@@ -154,7 +154,7 @@ describe.each([{ boot: true }, { boot: false }])('a copied directory (boot: $boo
 
   test('or a renamed one: its files get the new name', () => {
     const renamed: DiskProfile = { ...profile('b'), formerName: 'a' }
-    const [step] = planReconcile(disk([renamed]), [slot('default')], emptyMemory, 0, boot).steps
+    const [step] = planReconcile(disk([renamed]), [slot('default')], emptyState, 0, boot).steps
     expect(step).toMatchObject({ profile: 'b', start: boot, renamed: true, priorState: 'running' })
   })
 })
@@ -167,24 +167,24 @@ describe('a profile that is gone', () => {
   test('loses its slot when it is still gone two seconds later, not before', () => {
     const first = planReconcile(without, slots, seen(before), 10_000)
     expect(first).toMatchObject({ steps: [], againAtMs: 10_000 + CONFIRM_MS })
-    const early = planReconcile(without, slots, first.memory, 10_000 + CONFIRM_MS - 1)
+    const early = planReconcile(without, slots, first.state, 10_000 + CONFIRM_MS - 1)
     expect(early).toMatchObject({ steps: [], againAtMs: 10_000 + CONFIRM_MS })
-    const due = planReconcile(without, slots, early.memory, 10_000 + CONFIRM_MS)
+    const due = planReconcile(without, slots, early.state, 10_000 + CONFIRM_MS)
     expect(brief(due.steps)).toEqual(['remove a'])
   })
 
   test('and comes back in time keeps it; the next loss waits two seconds again', () => {
     const first = planReconcile(without, slots, seen(before), 0)
-    const back = planReconcile(before, slots, first.memory, 1000)
+    const back = planReconcile(before, slots, first.state, 1000)
     expect(back.steps).toEqual([])
-    const again = planReconcile(without, slots, back.memory, 2500)
+    const again = planReconcile(without, slots, back.state, 2500)
     expect(again).toMatchObject({ steps: [], againAtMs: 2500 + CONFIRM_MS })
   })
 
   test('is not removed twice while the removal is under way', () => {
     const first = planReconcile(without, slots, seen(before), 0)
     const removing = [slot('default'), slot('a', { removing: true }), slot('b')]
-    expect(planReconcile(without, removing, first.memory, 9999).steps).toEqual([])
+    expect(planReconcile(without, removing, first.state, 9999).steps).toEqual([])
   })
 
   test('together with profiles/ itself keeps its slot permanently, and that is reported once', () => {
@@ -193,37 +193,37 @@ describe('a profile that is gone', () => {
     expect(first.steps).toEqual([
       { type: 'keep', profiles: ['a', 'b'], reason: expect.stringContaining('cannot be read') },
     ])
-    const later = planReconcile(lost, slots, first.memory, 3_600_000)
+    const later = planReconcile(lost, slots, first.state, 3_600_000)
     expect(later.steps).toEqual([])
     // The mount is back: as if nothing had been.
-    expect(planReconcile(before, slots, later.memory, 3_600_001)).toMatchObject({ steps: [] })
+    expect(planReconcile(before, slots, later.state, 3_600_001)).toMatchObject({ steps: [] })
   })
 
   test('in another directory that has come in the place of profiles/ keeps its slot', () => {
     const other = disk([], { parent: '2:empty-mount-point' })
     const first = planReconcile(other, slots, seen(before), 0)
     expect(brief(first.steps)).toEqual(['keep a b'])
-    expect(planReconcile(other, slots, first.memory, 3_600_000).steps).toEqual([])
+    expect(planReconcile(other, slots, first.state, 3_600_000).steps).toEqual([])
   })
 
   test('that was last seen while profiles/ could not be identified keeps its slot while that is so', () => {
     const unsure = disk([profile('a'), profile('b')], { parent: null })
     const first = planReconcile(disk([], { parent: null }), slots, seen(unsure), 0)
-    expect(brief(planReconcile(disk([], { parent: null }), slots, first.memory, 9999).steps)).toEqual([])
+    expect(brief(planReconcile(disk([], { parent: null }), slots, first.state, 9999).steps)).toEqual([])
   })
 
   test('from a restored profiles/ goes once it had been seen in there', () => {
     const restored = disk([profile('a', '2:a'), profile('b', '2:b')], { parent: '2:profiles' })
     const known = planReconcile(restored, slots, seen(before), 0)
     const gone = disk([profile('b', '2:b')], { parent: '2:profiles' })
-    const first = planReconcile(gone, slots, known.memory, 1)
-    expect(brief(planReconcile(gone, slots, first.memory, 1 + CONFIRM_MS).steps)).toEqual(['remove a'])
+    const first = planReconcile(gone, slots, known.state, 1)
+    expect(brief(planReconcile(gone, slots, first.state, 1 + CONFIRM_MS).steps)).toEqual(['remove a'])
   })
 
   test('a lost mount within the two seconds starts the wait anew', () => {
     const first = planReconcile(without, slots, seen(before), 0)
-    const lost = planReconcile(disk([], { parent: null }), slots, first.memory, 1000)
-    const back = planReconcile(without, slots, lost.memory, 2500)
+    const lost = planReconcile(disk([], { parent: null }), slots, first.state, 1000)
+    const back = planReconcile(without, slots, lost.state, 2500)
     expect(back.steps).toEqual([])
     expect(back.againAtMs).toBe(2500 + CONFIRM_MS)
   })
@@ -232,19 +232,19 @@ describe('a profile that is gone', () => {
     const dangling = disk([profile('b')], { problems: [{ name: 'a', reason: 'leads nowhere', maybe: true }] })
     const first = planReconcile(dangling, slots, seen(before), 0)
     expect(brief(first.steps)).toEqual(['skip a'])
-    expect(planReconcile(dangling, slots, first.memory, 3_600_000).steps).toEqual([])
+    expect(planReconcile(dangling, slots, first.state, 3_600_000).steps).toEqual([])
   })
 
   test('and is a file now, loses it', () => {
     const file = disk([profile('b')], { problems: [{ name: 'a', reason: 'not a directory', maybe: false }] })
     const first = planReconcile(file, slots, seen(before), 0)
-    expect(brief(planReconcile(file, slots, first.memory, CONFIRM_MS).steps)).toEqual(['remove a'])
+    expect(brief(planReconcile(file, slots, first.state, CONFIRM_MS).steps)).toEqual(['remove a'])
   })
 
   test('when nothing is remembered of it, keeps its slot: absence alone proves nothing', () => {
-    const first = planReconcile(without, slots, emptyMemory, 0)
+    const first = planReconcile(without, slots, emptyState, 0)
     expect(brief(first.steps)).toEqual(['keep a'])
-    expect(planReconcile(without, slots, first.memory, 3_600_000).steps).toEqual([])
+    expect(planReconcile(without, slots, first.state, 3_600_000).steps).toEqual([])
   })
 
   test('never is default', () => {
@@ -262,11 +262,11 @@ describe('mv a b', () => {
     const first = planReconcile(after, slots, seen(before), 0)
     expect(brief(first.steps)).toEqual(['skip b'])
     expect(first.againAtMs).toBe(CONFIRM_MS)
-    const second = planReconcile(after, slots, first.memory, CONFIRM_MS)
+    const second = planReconcile(after, slots, first.state, CONFIRM_MS)
     expect(brief(second.steps)).toEqual(['remove a'])
-    const stopping = planReconcile(after, [slot('default'), slot('a', { removing: true })], second.memory, 5000)
+    const stopping = planReconcile(after, [slot('default'), slot('a', { removing: true })], second.state, 5000)
     expect(stopping).toMatchObject({ steps: [], againAtMs: 5000 + CONFIRM_MS })
-    const third = planReconcile(after, [slot('default')], stopping.memory, 7000)
+    const third = planReconcile(after, [slot('default')], stopping.state, 7000)
     expect(brief(third.steps)).toEqual(['register b'])
   })
 
@@ -281,16 +281,16 @@ describe('mv a b', () => {
     expect(brief(first.steps)).toEqual(['register b'])
     // Wherever b goes from here, a's process is remembered to run in it.
     const further = disk([profile('a', '1:y'), profile('c', '1:x')])
-    const second = planReconcile(further, [slot('default'), slot('a'), slot('b', { living: false })], first.memory, 1)
+    const second = planReconcile(further, [slot('default'), slot('a'), slot('b', { living: false })], first.state, 1)
     expect(brief(second.steps)).toEqual(['register c'])
     const told = planReconcile(swapped, [slot('default'), slot('a', { dir: '1:y' })], seen(before), 0)
     expect(brief(told.steps)).toEqual(['register b'])
   })
 })
 
-test('the memory is plain JSON', () => {
-  const { memory } = planReconcile(disk([profile('a')]), [slot('b')], seen(disk([profile('b')])), 77)
-  expect(JSON.parse(JSON.stringify(memory))).toEqual(memory)
+test('the state is plain JSON', () => {
+  const { state } = planReconcile(disk([profile('a')]), [slot('b')], seen(disk([profile('b')])), 77)
+  expect(JSON.parse(JSON.stringify(state))).toEqual(state)
 })
 
 // --- random histories
@@ -329,7 +329,7 @@ class World {
   #inode = 1
   readonly dirs = new Map<Name, string>()
   readonly slots = new Map<string, { living: boolean; removing: boolean; dir: string | undefined }>()
-  memory = emptyMemory
+  state = emptyState
   /** Since when each name has been absent from a readable, unreplaced profiles/. */
   readonly absentSinceMs = new Map<string, number>()
 
@@ -363,7 +363,7 @@ class World {
     }
     // What was seen before is all there is to go by where the slots do not say: forgetting it would be forgetting where
     // they run.
-    if (event.type === 'forget' && this.#toldDirs) this.memory = emptyMemory
+    if (event.type === 'forget' && this.#toldDirs) this.state = emptyState
     if (event.type === 'pass') this.nowMs += event.ms
   }
 
@@ -382,11 +382,11 @@ class World {
 
   plan(): Plan {
     // As at a boot: a profile that starts by itself is the harder case.
-    return planReconcile(this.disk, this.known, this.memory, this.nowMs, true)
+    return planReconcile(this.disk, this.known, this.state, this.nowMs, true)
   }
 
   apply(plan: Plan): void {
-    this.memory = plan.memory
+    this.state = plan.state
     for (const step of plan.steps) {
       if (step.type === 'register')
         this.slots.set(step.profile, {
@@ -417,9 +417,9 @@ test('whatever happens: no two processes in one directory, no removal without tw
           if (present.has(name) || d.parent === null || event.type === 'replace') world.absentSinceMs.delete(name)
           else if (!world.absentSinceMs.has(name)) world.absentSinceMs.set(name, world.nowMs)
         }
-        const frozen = JSON.stringify([d, known, world.memory])
+        const frozen = JSON.stringify([d, known, world.state])
         const plan = world.plan()
-        must(JSON.stringify([d, known, world.memory]) === frozen, 'a plan changes what it was given')
+        must(JSON.stringify([d, known, world.state]) === frozen, 'a plan changes what it was given')
         for (const step of plan.steps)
           if (step.type === 'remove')
             must(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { newSlot, type Slot } from '../../../src/slot/slot.ts'
-import { Memory } from '../../../src/supervisor/slots/memory.ts'
+import { StateStore } from '../../../src/supervisor/slots/state-store.ts'
 import { parseSlot, type StoredSlot, saveSlot } from '../../../src/supervisor/slots/store.ts'
 import { policy } from '../../slot/policies.ts'
 
@@ -125,12 +125,12 @@ test('a value of another kind in any place of any state is refused, or is what t
 test('a state that fits into no line to init is reported and not sent, so the line is not lost', () => {
   const sent: string[] = []
   const warned: string[] = []
-  const memory = new Memory(
+  const stateStore = new StateStore(
     (message) => sent.push(message.type),
     (text) => warned.push(text),
   )
-  memory.keep('job-1', '"'.repeat(600_000))
-  memory.keep('job-1', 'x'.repeat(900_000))
+  stateStore.keep('job-1', '"'.repeat(600_000))
+  stateStore.keep('job-1', 'x'.repeat(900_000))
   expect(sent).toEqual(['keep'])
   expect(warned).toEqual([expect.stringContaining('job-1 takes 1200')])
 })

@@ -72,7 +72,7 @@ function makeTable({
       if (message.type === 'forget') kept.delete(message.slot)
       told.push({ message, written: read() })
     },
-    memory: { keep: (name, text) => void kept.set(name, text) },
+    stateStore: { keep: (name, text) => void kept.set(name, text) },
     runs: {
       launcher: new Launcher({
         home,

@@ -1,9 +1,10 @@
 import { encodeMessage, type KeptName, MAX_LINE_BYTES, type ToInit } from '../../protocol/init.ts'
 
 /**
- * Keeps everything for the next supervisor of this container's life: with init, out of reach of the slots' processes.
+ * Hands the supervisor's state to init, which stores it for the next supervisor of this container's life, out of reach
+ * of the slots' processes.
  */
-export class Memory {
+export class StateStore {
   readonly #send: (message: ToInit) => void
   readonly #warn: (text: string) => void
 
@@ -12,14 +13,14 @@ export class Memory {
     this.#warn = warn
   }
 
-  /** init writes it down before it does anything that is sent after this. */
+  /** init writes it before it acts on any message that is sent after this one. */
   keep(name: KeptName, text: string): void {
     const message: ToInit = { type: 'keep', name, text }
-    // A line that is too long would cost us the line to init. JSON makes at most six characters of one.
+    // init ends the connection at a line that is too long. JSON makes at most six characters of one.
     const bytes = text.length < MAX_LINE_BYTES / 7 ? 0 : Buffer.byteLength(encodeMessage(message))
     if (bytes > MAX_LINE_BYTES)
       this.#warn(
-        `${name} takes ${bytes} bytes to remember, at most ${MAX_LINE_BYTES}; the next supervisor will not know it`,
+        `the state ${name} takes ${bytes} bytes, at most ${MAX_LINE_BYTES} can be stored; the next supervisor will not have it`,
       )
     else this.#send(message)
   }

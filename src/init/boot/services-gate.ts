@@ -7,7 +7,7 @@ const NAME_EVERY_MS = 10_000
 /** Exit code of `s6-rc -t` after its time is over, which s6-overlay then passes on. */
 const TIMED_OUT = 2
 
-export interface MainGateOptions {
+export interface ServicesGateOptions {
   readonly clock: Clock
   /** The container's environment. */
   readonly env: Variables
@@ -21,13 +21,13 @@ export interface MainGateOptions {
  * services together is S6_CMD_WAIT_FOR_SERVICES_MAXTIME (ms; 0, the default: none); afterwards
  * S6_BEHAVIOUR_IF_STAGE2_FAILS decides.
  */
-export class MainGate {
-  readonly #options: MainGateOptions
+export class ServicesGate {
+  readonly #options: ServicesGateOptions
   readonly #passed = Promise.withResolvers<void>()
   #awaited = 0
   #cancel: Cancel = () => undefined
 
-  constructor(options: MainGateOptions) {
+  constructor(options: ServicesGateOptions) {
     this.#options = options
   }
 

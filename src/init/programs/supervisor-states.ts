@@ -15,7 +15,7 @@ import { below } from '../../system/paths.ts'
 
 type Kept = Extract<ToSupervisor, { type: 'kept' }>
 
-export interface SupervisorMemoryOptions {
+export interface SupervisorStatesOptions {
   /** Accessible only to root, and initially empty: the next supervisor trusts its content. */
   readonly dir: string
   readonly warn: (text: string) => void
@@ -26,13 +26,13 @@ export interface SupervisorMemoryOptions {
  * gateway can change what a supervisor knows about its slots. Not synced: the files have to outlive a process, not
  * the machine, whose boot clears the directory.
  */
-export class SupervisorMemory {
-  readonly #options: SupervisorMemoryOptions
+export class SupervisorStates {
+  readonly #options: SupervisorStatesOptions
   readonly #sizes = new Map<KeptName, number>()
   #totalBytes = 0
   #failing = false
 
-  constructor(options: SupervisorMemoryOptions) {
+  constructor(options: SupervisorStatesOptions) {
     this.#options = options
   }
 

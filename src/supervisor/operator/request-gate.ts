@@ -25,7 +25,7 @@ export interface ContainerLife {
 }
 
 /** Holds requests back until the container's life allows them. */
-export class LifeGate {
+export class RequestGate {
   readonly #clock: Clock
   readonly #life: ContainerLife
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BeginGate } from '../../../src/init/boot/begin-gate.ts'
+import { VolumeGate } from '../../../src/init/boot/volume-gate.ts'
 import type { TryResult } from '../../../src/volume/lock.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -23,7 +23,7 @@ function scene(
     await options.prepared
     return options.problem
   }
-  const gate = new BeginGate({
+  const gate = new VolumeGate({
     home: '/home',
     lock: {
       take: async () => first,

@@ -11,7 +11,7 @@ export const DASHBOARD_DIR = '/var/lib/hermes-dashboard'
  * Data that the dashboard keeps across a restart, in files that only root can access, so that a gateway cannot create
  * a session.
  */
-export class DashboardMemory {
+export class DashboardState {
   readonly #dir: string
   #problem: string | undefined
 

@@ -1,17 +1,17 @@
 import type { LeaseState, ToSupervisor } from '../../protocol/init.ts'
 import type { Level } from '../../system/level.ts'
 import {
+  type Gate,
   type GateEffect,
   type GateEvent,
   hasBegun,
   type Look,
   newGate,
   stepGate,
-  type VolumeGate,
 } from '../../volume/gate.ts'
 import type { VolumeLock } from './volume-lock.ts'
 
-export interface BeginGateOptions {
+export interface VolumeGateOptions {
   readonly home: string
   readonly lock: Pick<VolumeLock, 'take' | 'opened' | 'made' | 'obstacle'>
   /** This life takes no lease: its main program is the dashboard. */
@@ -32,11 +32,11 @@ type Perform = {
  * Decides when the supervisor may begin: performs the effects of init's half of the volume's life
  * (docs/volume-life.md).
  */
-export class BeginGate {
-  readonly #options: BeginGateOptions
-  #gate: VolumeGate = newGate
+export class VolumeGate {
+  readonly #options: VolumeGateOptions
+  #gate: Gate = newGate
 
-  constructor(options: BeginGateOptions) {
+  constructor(options: VolumeGateOptions) {
     this.#options = options
   }
 

@@ -1,5 +1,5 @@
 import type { Goals } from '../../services/plan.ts'
-import type { Memory } from '../slots/memory.ts'
+import type { StateStore } from '../slots/state-store.ts'
 
 /** Facts about services, besides their slots, for the next supervisor of this container's life. */
 export interface Kept {
@@ -13,20 +13,20 @@ export interface Kept {
 const NAME = '.services'
 
 /** Keeps it next to the slots' states. */
-export class ServiceMemory {
-  readonly #memory: Pick<Memory, 'keep'>
+export class ServiceStateStore {
+  readonly #stateStore: Pick<StateStore, 'keep'>
   readonly #warn: (text: string) => void
   #saved = ''
 
-  constructor(memory: Pick<Memory, 'keep'>, warn: (text: string) => void) {
-    this.#memory = memory
+  constructor(stateStore: Pick<StateStore, 'keep'>, warn: (text: string) => void) {
+    this.#stateStore = stateStore
     this.#warn = warn
   }
 
   save({ goals, scheduled, booted }: Kept): void {
     const text = JSON.stringify({ start: [...goals.start], stop: [...goals.stop], scheduled, booted })
     if (text === this.#saved) return
-    this.#memory.keep(NAME, text)
+    this.#stateStore.keep(NAME, text)
     this.#saved = text
   }
 
