@@ -87,6 +87,14 @@ export class SlotDirs {
     if (next.supervise === undefined) this.#open(slot)
   }
 
+  /**
+   * Opens lock and control FIFO now, unless they are open: for a program that is about to start, which may ask at once
+   * whether its slot is supervised, or write a command. s6-supervise opens them before the first start, too.
+   */
+  openNow(slot: string): void {
+    if (this.#toOpen.delete(slot) && !this.#openOne(slot)) this.#retryLater(slot)
+  }
+
   /** @throws the error of the file system: without it the slot cannot start */
   writeRun(slot: string, script: string): void {
     this.#orRebuild(slot, () => replaceFileSync(below(this.#dir(slot), 'run'), encodeBytes(script), { mode: 0o700 }))
@@ -263,12 +271,16 @@ export class SlotDirs {
     let left = OPENED_PER_TURN
     for (const slot of this.#toOpen) {
       if (left-- === 0) break
-      this.#toOpen.delete(slot)
-      if (!this.#openOne(slot)) this.#busy.add(slot)
+      this.openNow(slot)
     }
-    if (this.#busy.size > 0)
-      this.#cancelRetry ??= this.#options.clock.at(this.#options.clock.nowMs() + LOCK_AGAIN_MS, () => this.#openBusy())
     if (this.#toOpen.size > 0) this.#openLater()
+  }
+
+  /** Another process holds the lock. */
+  #retryLater(slot: string): void {
+    const { clock } = this.#options
+    this.#busy.add(slot)
+    this.#cancelRetry ??= clock.at(clock.nowMs() + LOCK_AGAIN_MS, () => this.#openBusy())
   }
 
   #openBusy(): void {

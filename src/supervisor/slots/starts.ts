@@ -9,7 +9,7 @@ type Startable = Pick<Required<StoredSlot>, 'slot' | 'launch' | 'normallyUp'> &
 
 export interface SlotStartsOptions {
   readonly launcher: Pick<Launcher, 'isOfInit' | 'script' | 'finishScript'>
-  readonly dirs: Pick<SlotDirs, 'ensure' | 'writeRun'>
+  readonly dirs: Pick<SlotDirs, 'ensure' | 'openNow' | 'writeRun'>
   readonly send: (message: ToInit) => void
 }
 
@@ -47,6 +47,7 @@ export class SlotStarts {
   ask(slot: Startable, request: number, program: 'run' | 'finish'): void {
     const { key, launch } = slot
     this.prepare(slot)
+    this.#options.dirs.openNow(key)
     this.#writeScript(slot, program)
     this.#options.send({
       type: 'spawn',

@@ -53,7 +53,7 @@ export interface SlotTableOptions {
 
 export interface SlotRuns {
   readonly launcher: Launcher
-  readonly dirs: Pick<SlotDirs, 'ensure' | 'writeRun'>
+  readonly dirs: Pick<SlotDirs, 'ensure' | 'openNow' | 'writeRun'>
   readonly logs: SlotLogs
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -41,7 +41,17 @@ function makeTable({
   const clock = fakeClock()
   const warnings: string[] = []
   const warn = (text: string): void => void warnings.push(text)
-  const told: { readonly message: ToInit; readonly written: Slot | undefined }[] = []
+  const told: { readonly message: ToInit; readonly written: Slot | undefined; readonly controlled: boolean }[] = []
+  const controlled = (): boolean => {
+    const control = join(paths.scanDir, key, 'supervise', 'control')
+    try {
+      // As s6-svok does: with a reader, the open succeeds.
+      closeSync(openSync(control, constants.O_WRONLY | constants.O_NONBLOCK))
+      return true
+    } catch {
+      return false
+    }
+  }
   const identity = { uid: 0, gid: 0, groups: [], user: 'nobody', home }
   const services = new SlotDirs({
     dir: paths.scanDir,
@@ -70,7 +80,7 @@ function makeTable({
     clock,
     send: (message) => {
       if (message.type === 'forget') kept.delete(message.slot)
-      told.push({ message, written: read() })
+      told.push({ message, written: read(), controlled: controlled() })
     },
     stateStore: { keep: (name, text) => void kept.set(name, text) },
     runs: {
@@ -127,6 +137,13 @@ const exit = (child: number, atMs: number): Sequenced => ({
   ending: { exitCode: 1 },
   atMs,
   leftoversKilled: false,
+})
+
+test('a slot takes commands before init is asked to start its program, which may use s6’s tools at once', () => {
+  config({ command: ['sleep', '1'] })
+  const { table, told } = makeTable()
+  table.register(key, true)
+  expect(told).toMatchObject([{ message: { type: 'spawn' }, controlled: true }])
 })
 
 test('every message to init is preceded by the state that it follows from', () => {
