@@ -9,6 +9,8 @@ import { commandBlocks, type Page, pages } from '../../support/pages.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const SERVICE = 'hermes-test-swarm'
+/** The service that docs/swarm.md makes. */
+const OF_THE_PAGE = 'hermes'
 /** Says in /shared when it has begun to save and when it has saved, half a second later. */
 const SAVER = `name=$(cat /etc/hostname)
 trap 'echo >"/shared/$name.begun"; sleep 0.5; mv "/shared/$name.begun" "/shared/$name.saved"; exit 0' TERM
@@ -31,15 +33,24 @@ beforeAll(async () => {
     await docker(['swarm', 'init', '--advertise-addr', '127.0.0.1'])
     made = true
   }
+  // An interrupted run may have left both.
+  await removeServices()
 })
 afterAll(async () => {
-  await docker(['service', 'rm', SERVICE]).catch(() => undefined) // a test that failed may not have made it
+  await removeServices()
   await waitFor('the containers of the service to be gone', async () => (await containers()).length === 0, {
     deadlineMs: 60_000,
   })
   if (made) await docker(['swarm', 'leave', '--force'])
   rmSync(dir, { recursive: true, force: true })
 })
+
+/** Removes both services, unless they are gone already. */
+const removeServices = async (): Promise<void> => {
+  const names = (await docker(['service', 'ls', '--format', '{{.Name}}'])).split('\n')
+  const ours = names.filter((name) => name === SERVICE || name === OF_THE_PAGE)
+  if (ours.length > 0) await docker(['service', 'rm', ...ours])
+}
 
 const containers = async (...filter: string[]): Promise<string[]> => {
   const label = `label=com.docker.swarm.service.name=${SERVICE}`
@@ -125,12 +136,8 @@ test('three replicas are healthy at their first check, within 8 s; an update and
 test('every command of docs/swarm.md works as it is written', async () => {
   await docker(['tag', await testImage(), 'hermes'])
   const page = pages().find(({ path }) => path === 'docs/swarm.md')
-  try {
-    for (const { line, text } of commandBlocks(page as Page)) {
-      const { status, stdout, stderr } = spawnSync('bash', ['-ec', text], { encoding: 'utf8' })
-      expect(status, `docs/swarm.md:${line}\n${stdout}${stderr}`).toBe(0)
-    }
-  } finally {
-    await docker(['service', 'rm', 'hermes']).catch(() => undefined) // the page removes it, unless a command failed
+  for (const { line, text } of commandBlocks(page as Page)) {
+    const { status, stdout, stderr } = spawnSync('bash', ['-ec', text], { encoding: 'utf8' })
+    expect(status, `docs/swarm.md:${line}\n${stdout}${stderr}`).toBe(0)
   }
 })

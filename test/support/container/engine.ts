@@ -81,7 +81,21 @@ export async function startEngine(): Promise<boolean> {
   if (dockerd.exitCode !== null) throw new Error(`dockerd ended at once:\n${await readFile(logFile(), 'utf8')}`)
   await writeFile(pidFile(), `${dockerd.pid}\n`)
   dockerd.unref()
+  await removeLeftovers()
   return true
+}
+
+/**
+ * The data of an engine of our own outlives it, for the sake of its images. With it comes what an interrupted run left:
+ * containers that start again, services of a swarm, volumes that a new container would get in place of an empty one.
+ */
+async function removeLeftovers(): Promise<void> {
+  if ((await docker(['info', '--format', '{{.Swarm.LocalNodeState}}'])) !== 'inactive')
+    await docker(['swarm', 'leave', '--force'])
+  const ids = (await docker(['ps', '--all', '--quiet'])).split('\n').filter((id) => id !== '')
+  if (ids.length > 0) await docker(['rm', '--force', '--volumes', ...ids])
+  await docker(['volume', 'prune', '--force'])
+  await docker(['network', 'prune', '--force'])
 }
 
 /** Ends the engine that `startEngine` started, and waits for its end; does nothing when there is none. */
