@@ -25,10 +25,12 @@ export function workerCommand(
   byteLength: (text: string) => number,
 ): WorkerCommand | string {
   const prompt = promptOf(task)
-  const asArgument = argv.some((word) => word.includes('{prompt}'))
+  const asArgument = argv.some((argument) => argument.includes('{prompt}'))
   const fill = { task: task.id, prompt } as const
   // One pass, so that "{task}" inside a prompt is left unchanged.
-  const command = argv.map((word) => word.replaceAll(/\{(task|prompt)\}/g, (_, name: 'task' | 'prompt') => fill[name]))
+  const command = argv.map((argument) =>
+    argument.replaceAll(/\{(task|prompt)\}/g, (_, name: 'task' | 'prompt') => fill[name]),
+  )
   const longest = Math.max(...command.map(byteLength))
   if (longest > MAX_ARGUMENT_BYTES) {
     return `the prompt has ${byteLength(prompt)} bytes, more than an argument can hold (${MAX_ARGUMENT_BYTES}): remove {prompt} from agent.command to pass it on stdin`

@@ -11,7 +11,7 @@ export interface SvcRequest {
   /** 0: no limit. */
   readonly timeoutMs: number
   readonly dir: string
-  /** Words after the directory, which are not looked at. */
+  /** Arguments after the directory, which are ignored. */
   readonly extra: boolean
 }
 

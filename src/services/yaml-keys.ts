@@ -7,6 +7,7 @@ import { Cron } from 'croner'
 import {
   CHECK_SCHEMAS,
   CHECKS,
+  commandLine,
   duration as durationKind,
   flag,
   giveUpAfter,
@@ -20,7 +21,6 @@ import {
   signal,
   variables,
   whole,
-  words,
 } from '../profile/config/kinds.ts'
 import { isRecord } from '../system/text/record.ts'
 import type { Dependency, Liveness } from './definition.ts'
@@ -35,7 +35,7 @@ export interface ServiceKey<T> {
 const key = <T>(kind: Kind<T>, written: string, help: string): ServiceKey<T> => ({ kind, written, help })
 const duration = (written: string, help: string): ServiceKey<number> => key(durationKind(), written, help)
 
-const argv = words('[my-server, --port, "80"]')
+const argv = commandLine('[my-server, --port, "80"]')
 const readName = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && !value.includes('\0') ? value : undefined
 
@@ -125,7 +125,7 @@ const cron: Kind<string> = {
 }
 
 export const SERVICE_KEYS = {
-  command: key(argv, '(required)', 'command to run, as a list of words'),
+  command: key(argv, '(required)', 'command to run, as a list'),
   user: key(account, 'root', 'user that runs it; `hermes` is the runtime user'),
   environment: key(variables, '{}', 'variables added to the container’s environment'),
   directory: key(directory, '/', 'working directory'),

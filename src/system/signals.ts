@@ -74,9 +74,9 @@ export const signalName = (number: number): SignalName | undefined =>
 
 /** `TERM`, `term`, `SIGTERM` and `15` all name the same signal. */
 export function parseSignal(text: string): SignalName | undefined {
-  const word = text.trim().toUpperCase().replace(/^SIG/, '')
-  if (/^\d{1,2}$/.test(word)) return signalName(Number(word))
-  return Object.hasOwn(SIGNALS, word) ? (word as SignalName) : undefined
+  const name = text.trim().toUpperCase().replace(/^SIG/, '')
+  if (/^\d{1,2}$/.test(name)) return signalName(Number(name))
+  return Object.hasOwn(SIGNALS, name) ? (name as SignalName) : undefined
 }
 
 export const isSignal = (value: unknown): value is SignalName =>

@@ -67,7 +67,7 @@ test.each<[keyof typeof KEYS, value: string, said: string]>([
   ['ready', '{tcp: "a b:6379"}', 'got {"tcp":"a b:6379"}'],
   ['ready', '{tcp: 65536}', 'got {"tcp":65536}'],
   ['ready', '{tcp: "redis:0"}', 'got {"tcp":"redis:0"}'],
-  ['ready', '{command: []}', '{command: a list of words}'],
+  ['ready', '{command: []}', '{command: a list of a program and its arguments}'],
   ['ready', '{command: ["a\\0b"]}', 'got {"command":["a\\u0000b"]}'],
   ['stop_timeout', '5 minutes', 'expected a duration such as 500ms, 30s, 1m or a number of seconds, got "5 minutes"'],
   ['stop_signal', 'HANGUP', 'expected a signal such as TERM, INT or 15, got "HANGUP"'],

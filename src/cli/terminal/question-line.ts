@@ -8,7 +8,7 @@ import { BRACKETED_PASTE, type Typed, TypedText } from './typed-text.ts'
 /** Between two reads of one paste. */
 const SETTLE_MS = 50
 /**
- * A longer paste, or one of several lines, stands in the line as a word for it: the editor redraws a line at each
+ * A longer paste, or one of several lines, stands in the line as a placeholder for it: the editor redraws a line at each
  * character.
  */
 const MAX_SHOWN_CHARS = 256
@@ -101,13 +101,13 @@ export class QuestionLine {
     const lines = text.split('\n').length
     if (lines === 1 && text.length <= MAX_SHOWN_CHARS) return text
     const size = lines === 1 ? `${text.length} characters` : `${lines} lines`
-    const word = `[pasted #${this.#pasted.size + 1}: ${size}]`
-    this.#pasted.set(word, text)
-    return word
+    const placeholder = `[pasted #${this.#pasted.size + 1}: ${size}]`
+    this.#pasted.set(placeholder, text)
+    return placeholder
   }
 
   #unfolded(line: string): string {
-    return line.replaceAll(/\[pasted #\d+: [^\]]*\]/g, (word) => this.#pasted.get(word) ?? word)
+    return line.replaceAll(/\[pasted #\d+: [^\]]*\]/g, (placeholder) => this.#pasted.get(placeholder) ?? placeholder)
   }
 
   #ended(): void {

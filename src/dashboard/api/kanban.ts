@@ -174,8 +174,8 @@ function detailsOf(board: Board, task: BoardTask): TaskDetails {
 /** @throws Refused */
 function statusesOf(text: string | undefined): readonly Status[] {
   if (text === undefined || text === '') return STATUSES.filter((status) => status !== 'archived')
-  return text.split(',').map((word) => {
-    const status = word.trim()
+  return text.split(',').map((item) => {
+    const status = item.trim()
     if (isStatus(status)) return status
     throw badRequest(`unknown status ${JSON.stringify(status)}`, `use one of: ${STATUSES.join(', ')}`)
   })

@@ -111,8 +111,8 @@ export function checkStream(facts: RequestFacts): void {
 export function givenToken({ headers }: RequestFacts): string | undefined {
   const header = headers['x-hermes-token']
   if (typeof header === 'string') return header
-  const protocols = headers['sec-websocket-protocol']?.split(',').map((word) => word.trim())
-  return protocols?.find((word) => word.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length)
+  const protocols = headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim())
+  return protocols?.find((protocol) => protocol.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length)
 }
 
 export const TOKEN_PROTOCOL = 'hermes.token.'

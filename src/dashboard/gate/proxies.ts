@@ -10,7 +10,7 @@ export type IsTrusted = (address: string) => boolean
  */
 export function parseProxies(text: string | undefined): IsTrusted {
   const list = new BlockList()
-  for (const part of (text ?? '').split(/[\s,]+/).filter((word) => word !== '')) add(list, part)
+  for (const part of (text ?? '').split(/[\s,]+/).filter((one) => one !== '')) add(list, part)
   return (address) => isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 

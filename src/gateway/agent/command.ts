@@ -99,12 +99,12 @@ function start(
   native: ProgramNative | undefined,
 ): RunningProgram {
   const { argv, cwd, clock, silenceMs } = facts
-  const asArgument = argv.some((word) => word.includes('{prompt}'))
-  const [command = '', ...words] = argv.map((word) => word.replaceAll('{prompt}', () => prompt))
+  const asArgument = argv.some((argument) => argument.includes('{prompt}'))
+  const [command = '', ...args] = argv.map((argument) => argument.replaceAll('{prompt}', () => prompt))
   const environment = { ...facts.environment, ...(session === undefined ? {} : { HERMES_SESSION: session }) }
   const name = `the agent's program ${command}`
   const options = { cwd, environment, asArgument }
-  const { child, stdin, stdout, stderr } = spawnPiped(name, [command, ...words], options, native?.pipe)
+  const { child, stdin, stdout, stderr } = spawnPiped(name, [command, ...args], options, native?.pipe)
   let gone = false
   const ended = new Promise<Ending>((resolve) => {
     child.once('error', (error) => resolve({ cannotStart: error }))

@@ -28,25 +28,25 @@ export interface Piped {
  */
 export function spawnPiped(
   name: string,
-  words: readonly string[],
+  args: readonly string[],
   options: SpawnOptions,
   pipe: MakePipe | undefined,
 ): Piped {
   try {
-    return plainSpawn(words, options, pipe)
+    return plainSpawn(args, options, pipe)
   } catch (error) {
     throw startError(name, error)
   }
 }
 
 function plainSpawn(
-  [command = '', ...words]: readonly string[],
+  [command = '', ...args]: readonly string[],
   { cwd, environment, asArgument }: SpawnOptions,
   pipe: MakePipe | undefined,
 ): Piped {
   const options = { cwd, env: environment as NodeJS.ProcessEnv }
   if (pipe === undefined) {
-    const child = spawn(command, words, { ...options, stdio: [asArgument ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { ...options, stdio: [asArgument ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
     // Both pipes were requested above.
     return { child, stdin: child.stdin, stdout: child.stdout as Readable, stderr: child.stderr as Readable }
   }
@@ -57,7 +57,7 @@ function plainSpawn(
     stderr: new Socket({ fd: err[0], readable: true, writable: false }),
   }
   try {
-    return { child: spawn(command, words, { ...options, stdio: [input?.[0] ?? 'ignore', out[1], err[1]] }), ...streams }
+    return { child: spawn(command, args, { ...options, stdio: [input?.[0] ?? 'ignore', out[1], err[1]] }), ...streams }
   } catch (error) {
     for (const stream of Object.values(streams)) stream?.destroy()
     throw error

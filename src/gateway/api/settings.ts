@@ -69,8 +69,8 @@ function portOf(text: string | undefined, owner: Owner): number {
  * @throws HermesError with exit code 78 naming the invalid origin
  */
 function parseOrigins(text: string | undefined, hasKey: boolean, owner: Owner): Origins {
-  const words = (text ?? '').split(/[\s,]+/).filter((word) => word !== '')
-  if (!words.includes('*')) return words.map((word) => parseOrigin(word, owner))
+  const origins = (text ?? '').split(/[\s,]+/).filter((origin) => origin !== '')
+  if (!origins.includes('*')) return origins.map((origin) => parseOrigin(origin, owner))
   if (hasKey) return '*'
   throw misconfigured(
     'API_SERVER_CORS_ORIGINS=* lets every web page use this server, so API_SERVER_KEY must be set',

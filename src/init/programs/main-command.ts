@@ -8,7 +8,7 @@ const FORWARDERS = ['/opt/hermes/docker/main-wrapper.sh', '/opt/hermes/docker/en
 
 /** The container's arguments, without forwarders in front of them. */
 export function withoutForwarders(argv: readonly string[]): readonly string[] {
-  const first = argv.findIndex((word) => !FORWARDERS.includes(word))
+  const first = argv.findIndex((argument) => !FORWARDERS.includes(argument))
   return first === -1 ? [] : argv.slice(first)
 }
 
@@ -57,7 +57,7 @@ export function requireProgram(file: string): void {
   const path = resolve(file)
   if (seen === 'missing') {
     throw new HermesError('FAILED', `the main program ${path} does not exist`, {
-      next: "check the first word after the image's name: the program must be in the image or in a mount",
+      next: "check the first argument after the image's name: the program must be in the image or in a mount",
       exitCode: EXIT.notFound,
     })
   }
@@ -71,7 +71,7 @@ export function requireProgram(file: string): void {
   const mode = (seen.mode & 0o7777).toString(8).padStart(4, '0')
   const [what, next] = seen.isFile()
     ? [`not executable (mode ${mode})`, `run chmod +x on it, or start its interpreter: sh ${file}`]
-    : ['not a file', "the first word after the image's name must be a program"]
+    : ['not a file', "the first argument after the image's name must be a program"]
   throw new HermesError('FAILED', `the main program ${path} is ${what}`, { next, exitCode: EXIT.cannotExecute })
 }
 

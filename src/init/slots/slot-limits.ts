@@ -55,7 +55,7 @@ export class SlotLimits {
   }
 
   /**
-   * Words before a slot's command. Its process enters the cgroup itself, before it becomes a program that could fork.
+   * Arguments before a slot's command. Its process enters the cgroup itself, before it becomes a program that could fork.
    */
   prefix(slot: string): readonly string[] {
     const procs = this.#cgroupOf(slot)

@@ -4,6 +4,7 @@
  */
 import {
   type Announcement,
+  commandLine,
   duration as durationKind,
   flag,
   giveUpAfter,
@@ -17,7 +18,6 @@ import {
   variables,
   whole,
   wholeOrText,
-  words,
 } from './kinds.ts'
 
 export type Ready = { readonly by: 'auto' } | Announcement
@@ -48,7 +48,7 @@ const variable = (name: string, kind: Kind<string | number | boolean>): Key<stri
     ),
   )
 
-const argv = words('[sh, -c, "exec my-program"]')
+const argv = commandLine('[sh, -c, "exec my-program"]')
 /** A rotation takes as long for a small file as for a large one: with 4 KB a flood kept everybody's logs waiting. */
 const LEAST_LOG_BYTES = 256 * 1024
 
@@ -56,7 +56,7 @@ export const CONFIG_KEYS = {
   description: key(text, '', '""', 'description shown in lists'),
   'gateway.command': optional(
     argv,
-    "command that the gateway runs in the profile's directory, as a list of words; null = the built-in gateway",
+    "command that the gateway runs in the profile's directory, as a list; null = the built-in gateway",
   ),
   'gateway.env': key<Readonly<Record<string, string>>>(variables, {}, '{}', 'variables added to its environment'),
   'gateway.restart': key(
@@ -82,7 +82,7 @@ export const CONFIG_KEYS = {
     ready('auto'),
     { by: 'auto' },
     'auto',
-    'how it announces readiness: auto, {fd: N} (it writes a newline there), {log: regex} (it prints such a line), {http: url} (it answers below 400), {tcp: port} (it accepts a connection) or {command: words} (the command exits with 0)',
+    'how it announces readiness: auto, {fd: N} (it writes a newline there), {log: regex} (it prints such a line), {http: url} (it answers below 400), {tcp: port} (it accepts a connection) or {command: [program, …]} (the command exits with 0)',
   ),
   'gateway.start_timeout': duration(
     60_000,
@@ -94,7 +94,7 @@ export const CONFIG_KEYS = {
   'gateway.essential': key(flag, false, 'false', 'true: stop the container when it has ended for good or is parked'),
   'agent.command': optional(
     argv,
-    'program that answers, as a list of words; the prompt replaces {prompt}, or is passed on stdin',
+    'program that answers, as a list; the prompt replaces {prompt}, or is passed on stdin',
   ),
   'agent.openai': optional(
     openAi,

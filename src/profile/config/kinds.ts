@@ -19,7 +19,7 @@ export interface Kind<T> {
   readonly schema: Schema
   /** Further explanation of a rejected value. */
   readonly whyNot?: (value: unknown) => string | undefined
-  /** Words and texts stay as typed: `1.10` is not 1.1. */
+  /** Texts stay as typed: `1.10` is not 1.1. */
   readonly asWritten?: true
   /** Never shown. */
   readonly secret?: true
@@ -145,25 +145,25 @@ export const signal: Kind<SignalName> = {
   schema: { type: ['string', 'integer'] },
 }
 
-// ---- words and variables ----
+// ---- commands and variables ----
 
 /** Converts a text, a number, true or false to text. Arguments and variables of a process cannot contain NUL. */
 export const readScalar = (value: unknown): string | undefined =>
   ['string', 'number', 'boolean'].includes(typeof value) && !String(value).includes('\0') ? String(value) : undefined
 const SCALAR: Schema = { type: ['string', 'number', 'boolean'] }
 
-/** A command: a list of words, the first of which names a program. */
-export const words = (example: string): Kind<readonly string[]> => ({
-  expected: `a list of words such as ${example}`,
-  read: readWords,
-  schema: WORDS,
+/** A command: a list that begins with the program, then its arguments. */
+export const commandLine = (example: string): Kind<readonly string[]> => ({
+  expected: `a list of a program and its arguments, such as ${example}`,
+  read: readCommandLine,
+  schema: COMMAND_LINE,
   asWritten: true,
 })
 
-const WORDS: Schema = { type: 'array', items: SCALAR, minItems: 1 }
-function readWords(value: unknown): readonly string[] | undefined {
+const COMMAND_LINE: Schema = { type: 'array', items: SCALAR, minItems: 1 }
+function readCommandLine(value: unknown): readonly string[] | undefined {
   const all = Array.isArray(value) ? value.map(readScalar) : []
-  return all.length > 0 && all[0] !== '' && all.every((word) => word !== undefined) ? all : undefined
+  return all.length > 0 && all[0] !== '' && all.every((item) => item !== undefined) ? all : undefined
 }
 
 export const variables: Kind<Readonly<Record<string, string>>> = {
@@ -184,8 +184,8 @@ const readUrl = (value: unknown): string | undefined =>
   typeof value === 'string' && URL_START.test(value) && URL.canParse(value) ? value : undefined
 const URL_SCHEMA: Schema = { type: 'string', pattern: URL_START.source }
 
-export const CHECKS = '{http: a URL}, {tcp: a port or host:port} or {command: a list of words}'
-export const CHECK_SCHEMAS = { http: URL_SCHEMA, tcp: { type: ['string', 'integer'] }, command: WORDS }
+export const CHECKS = '{http: a URL}, {tcp: a port or host:port} or {command: a list of a program and its arguments}'
+export const CHECK_SCHEMAS = { http: URL_SCHEMA, tcp: { type: ['string', 'integer'] }, command: COMMAND_LINE }
 
 /** Reads the check in a map with other keys: http, tcp or command. */
 export function readCheck(value: Record<string, unknown>): Check | undefined {
@@ -197,11 +197,11 @@ export function readCheck(value: Record<string, unknown>): Check | undefined {
     const address = parseAddress(value.tcp)
     return address === undefined ? undefined : { by: 'tcp', ...address }
   }
-  const command = readWords(value.command)
+  const command = readCommandLine(value.command)
   return command === undefined ? undefined : { by: 'command', command }
 }
 
-/** @param unannounced the file's word for "readiness is not announced" */
+/** @param unannounced the file's value for "readiness is not announced" */
 export const ready = <W extends string>(unannounced: W): Kind<{ readonly by: W } | Announcement> => ({
   expected: `${unannounced}, {fd: 3 to ${MAX_FD}}, {log: a regular expression}, ${CHECKS}`,
   read: (value) => (value === unannounced ? { by: unannounced } : readAnnouncement(value)),

@@ -77,26 +77,26 @@ function enter(sections: Section[], indent: number, begun: string | undefined): 
 function settingOf(kind: Kind<unknown>, written: string): unknown {
   const list = LIST.exec(written)?.[1]
   if ((list !== undefined) !== (kind.asWritten === true)) return undefined
-  const found = list === undefined ? scalarOf(written) : wordsOf(list)
+  const found = list === undefined ? scalarOf(written) : listOf(list)
   const value = found === undefined ? undefined : kind.read(found)
   return typeof value === 'number' && value < (kind.least ?? value) ? undefined : value
 }
 
-/** Words stay as typed. */
-function wordsOf(written: string): readonly string[] | undefined {
-  const words = written.split(',').map((item) => {
-    const [, double, single, number, word] = SCALAR.exec(item) ?? []
-    return double ?? single ?? number ?? (word === undefined || isNull(word) ? undefined : word)
+/** Its items stay as typed. */
+function listOf(written: string): readonly string[] | undefined {
+  const items = written.split(',').map((item) => {
+    const [, double, single, number, plain] = SCALAR.exec(item) ?? []
+    return double ?? single ?? number ?? (plain === undefined || isNull(plain) ? undefined : plain)
   })
-  return words.every((word) => word !== undefined) ? words : undefined
+  return items.every((item) => item !== undefined) ? items : undefined
 }
 
 function scalarOf(written: string): string | number | boolean | undefined {
-  const [, double, single, number, word] = SCALAR.exec(written) ?? []
+  const [, double, single, number, plain] = SCALAR.exec(written) ?? []
   if (number !== undefined) return Number(number)
-  if (word === undefined) return double ?? single
-  if (word === 'true' || word === 'false') return word === 'true'
-  return isNull(word) || /^(?:true|false)$/i.test(word) ? undefined : word
+  if (plain === undefined) return double ?? single
+  if (plain === 'true' || plain === 'false') return plain === 'true'
+  return isNull(plain) || /^(?:true|false)$/i.test(plain) ? undefined : plain
 }
 
-const isNull = (word: string): boolean => /^null$/i.test(word)
+const isNull = (plain: string): boolean => /^null$/i.test(plain)

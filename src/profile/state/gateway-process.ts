@@ -15,17 +15,17 @@ export function runsGatewayOf(pid: number, profile: string, home: string): boole
   const environment = new Set(listIn(`/proc/${pid}/environ`))
   // Child processes of a gateway inherit its environment, but they do not lead the slot's session.
   if (environment.has(`HERMES_SLOT=${gatewaySlot(profile)}`) && readProcess(pid)?.session === pid) return true
-  const words = listIn(`/proc/${pid}/cmdline`)
-  const program = words.findIndex((word) => /^hermes(\.cjs)?$/.test(basename(word)))
+  const argv = listIn(`/proc/${pid}/cmdline`)
+  const program = argv.findIndex((argument) => /^hermes(\.cjs)?$/.test(basename(argument)))
   if (program === -1) return false
   const elsewhere = [...environment].some((one) => one.startsWith('HERMES_HOME=') && one !== `HERMES_HOME=${home}`)
-  return !elsewhere && profileRun(words.slice(program + 1), home) === profile
+  return !elsewhere && profileRun(argv.slice(program + 1), home) === profile
 }
 
 /** The profile whose gateway this `hermes` command line runs. */
-function profileRun(words: readonly string[], home: string): string | undefined {
+function profileRun(argv: readonly string[], home: string): string | undefined {
   try {
-    const line = splitCommandLine(words)
+    const line = splitCommandLine(argv)
     return gatewayRun(line.args) && (line.profile ?? readActiveProfile(home))
   } catch (error) {
     // `-p` without a name: that command itself reports it and exits.

@@ -102,7 +102,7 @@ function withoutOversized(all: readonly FoundServices[]): FoundServices {
     .map(({ rules }) => ({
       service: rules.name,
       file: rules.source,
-      message: `it has more than ${MAX_ARGUMENTS} words or variables, or one of more than 128 KiB`,
+      message: `it has more than ${MAX_ARGUMENTS} arguments or variables, or one of more than 128 KiB`,
       repair: 'put them into a script or a file',
     }))
   return { definitions: sound, problems: [...all.flatMap((one) => one.problems), ...problems] }

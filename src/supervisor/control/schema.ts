@@ -25,7 +25,7 @@ const path = z.custom<string>(
 )
 const argv = z
   .array(text(131_072).check(z.regex(/^[^\0]*$/, 'expected text without NUL')))
-  .check(z.refine((list) => list.length > 0, 'expected at least one word'))
+  .check(z.refine((list) => list.length > 0, 'expected at least one argument'))
 const variables = z.record(
   z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a variable name')),
   text(131_072).check(z.regex(/^[^\0]*$/, 'expected text without NUL')),

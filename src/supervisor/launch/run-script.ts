@@ -30,9 +30,9 @@ export interface RunScript {
 export function runScript(script: RunScript): string {
   const { slot, cwd, variables, command, stdinFile, hint, problem, notRunFile } = script
   const [program = '', ...args] = command
-  const words = [cwd, program, ...args, ...variables.map(({ value }) => value)]
-  if (words.some((word) => word.includes('\0')))
-    throw new RangeError(`${slot}: a word of the command contains a NUL byte`)
+  const texts = [cwd, program, ...args, ...variables.map(({ value }) => value)]
+  if (texts.some((text) => text.includes('\0')))
+    throw new RangeError(`${slot}: an argument or variable of the command contains a NUL byte`)
   const pairs = variables.map(({ name, value }) => [name, value] as const)
   const name = shellQuote(program)
   const say = (what: string): string => `printf '%s\\n' ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
@@ -65,7 +65,7 @@ export function runScript(script: RunScript): string {
 
 /**
  * sh: the nearest directory of a path that this user can see may not be entered, so the file may exist.
- * @param path a quoted word with a slash in it
+ * @param path a quoted argument with a slash in it
  */
 const isHidden = (path: string): string =>
   `{ dir=${path}; while :; do case $dir in */*) dir=\${dir%/*} ;; *) dir=. && break ;; esac; [ ! -d "\${dir:-/}" ] || break; done; [ ! -x "\${dir:-/}" ]; }`

@@ -41,8 +41,8 @@ export const HELPERS: readonly string[] = Object.keys(helperCommands)
 export const isHelper = (slot: string): boolean => Object.hasOwn(helperCommands, slot)
 
 /** The shell would say of such a script that it is not there. */
-function crlfIn([word = '']: readonly string[], cwd: string, path: string): string | undefined {
-  const file = word.includes('/') ? resolve(cwd, word) : findProgram(word, { path, look: readable })?.file
+function crlfIn([program = '']: readonly string[], cwd: string, path: string): string | undefined {
+  const file = program.includes('/') ? resolve(cwd, program) : findProgram(program, { path, look: readable })?.file
   const fault = file === undefined ? undefined : crlfFault(file)
   return fault && `${fault.file}: ${fault.message}; ${fault.repair}`
 }

@@ -104,8 +104,8 @@ export class SlotLogs {
     if (line === undefined) return undefined
     const stamp = readStamp(line)
     if (stamp === undefined || stamp.atMs < sinceWallMs - 1) return undefined
-    const words = line.slice(STAMP_BYTES, STAMP_BYTES + MAX_OUTPUT_CHARS).replace(/^hermes: /, '')
-    return oneLine(words).trim()
+    const message = line.slice(STAMP_BYTES, STAMP_BYTES + MAX_OUTPUT_CHARS).replace(/^hermes: /, '')
+    return oneLine(message).trim()
   }
 
   close(slot: string): void {

@@ -20,9 +20,9 @@ const isId: Check = (value) => isCount(value) && value !== 0
 const isText: Check = (value) => typeof value === 'string'
 const isBoolean: Check = (value) => typeof value === 'boolean'
 const oneOf =
-  (...words: readonly unknown[]): Check =>
+  (...values: readonly unknown[]): Check =>
   (value) =>
-    words.includes(value)
+    values.includes(value)
 const orNull =
   (check: Check): Check =>
   (value) =>

@@ -310,8 +310,8 @@ export class SlotTable {
   }
 
   #save({ key, slot, launch, sinceWallMs, normallyUp, job, startedIn }: Working): void {
-    const words = { ...(job && { job }), ...(startedIn && { startedIn }) }
-    saveSlot(this.#options.stateStore, key, { slot, launch, sinceWallMs, normallyUp, ...words })
+    const optional = { ...(job && { job }), ...(startedIn && { startedIn }) }
+    saveSlot(this.#options.stateStore, key, { slot, launch, sinceWallMs, normallyUp, ...optional })
   }
 
   #add(key: string, stored: StoredSlot & { readonly launch: Launch }): Working {

@@ -55,15 +55,15 @@ export function posixSpawn({ file, args, env, cwd, fds }: SpawnedProgram, libc: 
         libc.returned('posix_spawn_file_actions_addopen', actions, target, '/dev/null', O_RDWR, 0)
     }
     libc.returned('posix_spawn_file_actions_addchdir_np', actions, cwd)
-    const words = cStrings([file, ...args], libc)
+    const argv = cStrings([file, ...args], libc)
     const variables = cStrings(
       Object.entries(env).map(([name, value]) => `${name}=${value}`),
       libc,
     )
     const pid = Buffer.alloc(4)
-    libc.returned('posix_spawn', pid, file, actions, attributes(libc), words.pointers, variables.pointers)
+    libc.returned('posix_spawn', pid, file, actions, attributes(libc), argv.pointers, variables.pointers)
     // V8 does not know that `pointers` refers to `bytes`: this use keeps them until now.
-    for (const { bytes } of [words, variables]) libc.raw('memmove', bytes, bytes, 0)
+    for (const { bytes } of [argv, variables]) libc.raw('memmove', bytes, bytes, 0)
     return pid.readInt32LE()
   } finally {
     libc.raw('posix_spawn_file_actions_destroy', actions)

@@ -121,15 +121,15 @@ export interface CommandEnvironment {
 /**
  * Builds a command to paste into another terminal for this home: the settings that a new shell lacks, then the
  * command.
- * @param words sh text after the command, such as `status`
+ * @param args sh text after the command, such as `status`
  */
-export function pasteableCommand({ HOME, home, runDir, uid, install }: CommandEnvironment, words: string): string {
+export function pasteableCommand({ HOME, home, runDir, uid, install }: CommandEnvironment, args: string): string {
   const shell = { HOME }
   const needed = [
     ...(resolveHome(shell, install) === home ? [] : [['HERMES_HOME', home]]),
     ...(findRunPaths(shell, home, uid).runDir === runDir ? [] : [['HERMES_RUN_DIR', runDir]]),
   ].map(([name, value = '']) => `${name}=${quoteForShell(value)} `)
-  return `${needed.join('')}${quoteForShell(join(install, 'bin', 'hermes'))} ${words}`
+  return `${needed.join('')}${quoteForShell(join(install, 'bin', 'hermes'))} ${args}`
 }
 
 /** Quoted only where the shell would read it otherwise. */

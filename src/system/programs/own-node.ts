@@ -87,7 +87,7 @@ export const ownNodeShell = (): string =>
     `code_loaders='${CODE_LOADERS.join(' ')}'`,
     'options_of() {',
     '  case $1 in',
-    ...Object.entries(options).map(([program, words]) => `  ${program}) options='${words.join(' ')}' ;;`),
+    ...Object.entries(options).map(([program, flags]) => `  ${program}) options='${flags.join(' ')}' ;;`),
     '  esac',
     '}',
     '',

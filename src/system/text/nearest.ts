@@ -1,12 +1,12 @@
 /**
- * Returns the candidate that `word` most likely stands for; undefined if none is near (at most a third of its letters
+ * Returns the candidate that `typed` most likely stands for; undefined if none is near (at most a third of its letters
  * wrong, or a prefix).
  */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+export function nearest(typed: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(Math.min(word.length, 12) / 3)) + 1
+  let bestDistance = Math.max(1, Math.floor(Math.min(typed.length, 12) / 3)) + 1
   for (const candidate of candidates) {
-    const distance = candidate.startsWith(word) && word.length >= 3 ? 1 : editDistance(word, candidate)
+    const distance = candidate.startsWith(typed) && typed.length >= 3 ? 1 : editDistance(typed, candidate)
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance

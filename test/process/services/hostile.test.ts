@@ -142,7 +142,7 @@ describe.skipIf(why !== undefined)(`hostile and broken services (${why ?? 'as ro
     await box.up('good')
     const { warnings, slots } = await box.status()
     expect(slots.map(({ slot }) => slot).filter((slot) => slot.startsWith('service-'))).toEqual(['service-good'])
-    const tooMuch = 'it has more than 1000 words or variables, or one of more than 128 KiB'
+    const tooMuch = 'it has more than 1000 arguments or variables, or one of more than 128 KiB'
     const expected: Readonly<Record<string, string>> = {
       'many-words': tooMuch,
       'long-word': tooMuch,

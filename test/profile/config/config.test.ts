@@ -163,8 +163,8 @@ gateway:
     ['- a', 'config.yaml, line 1: expected "key: value" lines, got a list'],
     ['a: 1\na: 2', 'config.yaml, line 2: expected YAML: Map keys must be unique'],
     ['gateway: [', /line 1: expected YAML: /],
-    ['gateway: {command: "npm start"}', /expected a list of words such as .*, got "npm start"/],
-    ['gateway: {command: []}', /expected a list of words/],
+    ['gateway: {command: "npm start"}', /expected a list of a program and its arguments, such as .*, got "npm start"/],
+    ['gateway: {command: []}', /expected a list of a program and its arguments,/],
     ['gateway: {ready: {log: "("}}', /a regular expression/],
     ['gateway: {ready: {fd: 1}}', /fd: 3 to 63/],
     ['gateway: {env: {"A B": x}}', /expected names and texts/],
@@ -196,7 +196,7 @@ gateway:
 
   test.each([
     ['gateway: &a\n  env: *a\n', /gateway.env: expected names and texts/],
-    ['gateway:\n  command: &a [*a]\n', /gateway.command: expected a list of words/],
+    ['gateway:\n  command: &a [*a]\n', /gateway.command: expected a list of a program and its arguments,/],
     ['kanban:\n  default_assignee: &a [*a]\n', /kanban.default_assignee: expected text/],
     ['gateway: &a [*a]\n', /gateway: expected keys below it/],
   ])('%j, which holds itself, is a problem that can be printed', (text, problem) => {

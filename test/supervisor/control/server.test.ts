@@ -156,7 +156,7 @@ describe('bad input gets an error and affects no other client', () => {
       'a job without a command',
       '{"v":1,"id":3,"op":"job","slot":"job-1","profile":"a","command":[],"cwd":"/","env":{},"logFile":"/l"}',
       3,
-      'command: expected at least one word',
+      'command: expected at least one argument',
     ],
     [
       'a job in a relative directory',

@@ -19,7 +19,7 @@ export function oidcSettings(setting: (name: string) => string | undefined): Oid
   // Without `openid` it would not be OpenID Connect.
   const scopes = new Set([
     'openid',
-    ...(setting('OIDC_SCOPES') ?? SCOPES).split(/[\s,]+/).filter((word) => word !== ''),
+    ...(setting('OIDC_SCOPES') ?? SCOPES).split(/[\s,]+/).filter((scope) => scope !== ''),
   ])
   return {
     name,

@@ -15,7 +15,7 @@ export interface ThemeStore {
 
 /** Sets the choice on the document; the style sheet does the rest. */
 export function createTheme(root: HTMLElement): ThemeStore {
-  const choice = signal<ThemeChoice>(CHOICES.find((word) => word === read()) ?? 'auto')
+  const choice = signal<ThemeChoice>(CHOICES.find((one) => one === read()) ?? 'auto')
   const apply = (): void => {
     if (choice.value === 'auto') root.removeAttribute('data-theme')
     else root.setAttribute('data-theme', choice.value)
