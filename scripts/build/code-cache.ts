@@ -99,11 +99,10 @@ async function work(lib: string, home: string): Promise<void> {
     HERMES_RUN_DIR: join(home, 'run'),
     HERMES_DOCKER_EXEC_AS_ROOT: '1',
   }
-  const start = (...words: readonly string[]): ChildProcess =>
-    spawn(process.execPath, ['--v8-pool-size=0', ...words], { env, stdio: 'ignore', detached: true })
-  const hermes = (...words: readonly string[]): Promise<number | null> =>
-    ended(start(join(lib, 'hermes.cjs'), ...words))
-  const s6 = (...words: readonly string[]): Promise<number | null> => ended(start(join(lib, 's6.cjs'), ...words))
+  const start = (...args: readonly string[]): ChildProcess =>
+    spawn(process.execPath, ['--v8-pool-size=0', ...args], { env, stdio: 'ignore', detached: true })
+  const hermes = (...args: readonly string[]): Promise<number | null> => ended(start(join(lib, 'hermes.cjs'), ...args))
+  const s6 = (...args: readonly string[]): Promise<number | null> => ended(start(join(lib, 's6.cjs'), ...args))
 
   const init = start(join(lib, 'init.cjs'), '--foreground')
   const gone = ended(init)
@@ -114,19 +113,11 @@ async function work(lib: string, home: string): Promise<void> {
     const staying = ['init', 'boot', 'supervisor', 'gateway'].map((name) => join(lib, `${name}.cache`))
     await until(`${staying.join(', ')}`, () => staying.every((file) => existsSync(file)))
     // Each adds to what the one before has written.
-    for (const words of [
-      'gateway status',
-      'status',
-      'healthcheck',
-      'version',
-      'gateway restart',
-      'logs',
-      'kanban list',
-    ])
-      await hermes(...words.split(' '))
+    for (const args of ['gateway status', 'status', 'healthcheck', 'version', 'gateway restart', 'logs', 'kanban list'])
+      await hermes(...args.split(' '))
     const slot = join(home, 'run', 'service', 'gateway-default')
-    for (const words of ['s6-svstat', 's6-svwait -U -t 10000', 's6-svc -wR -T 10000 -r'])
-      await s6(...words.split(' '), slot)
+    for (const args of ['s6-svstat', 's6-svwait -U -t 10000', 's6-svc -wR -T 10000 -r'])
+      await s6(...args.split(' '), slot)
   } finally {
     init.kill('SIGTERM')
     await gone

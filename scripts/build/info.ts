@@ -29,9 +29,9 @@ export async function buildInfo(root: string, version: string, environment: Node
 }
 
 async function revisionOf(root: string): Promise<string> {
-  const git = async (...words: string[]): Promise<string> =>
+  const git = async (...args: string[]): Promise<string> =>
     // No optional locks: somebody may be at work in the checkout.
-    (await run('git', ['--no-optional-locks', '-C', root, ...words])).stdout.trim()
+    (await run('git', ['--no-optional-locks', '-C', root, ...args])).stdout.trim()
   try {
     const revision = await git('rev-parse', 'HEAD')
     return (await git('status', '--porcelain', '--untracked-files=no')) === '' ? revision : `${revision}-dirty`

@@ -44,9 +44,9 @@ async function start(install: string, config: unknown, api: boolean): Promise<St
   const home = mkdtempSync(join(tmpdir(), 'hermes-bench-'))
   writeFileSync(join(home, 'config.yaml'), JSON.stringify(config))
   const port = await freePort()
-  const words = [join(install, 'bin', 'hermes'), 'gateway', 'run']
+  const args = [join(install, 'bin', 'hermes'), 'gateway', 'run']
   // One core for the gateway: the client and the endpoint have the others.
-  const pinned = spawnSync('taskset', ['-c', '0', 'true']).status === 0 ? ['taskset', '-c', '0', ...words] : words
+  const pinned = spawnSync('taskset', ['-c', '0', 'true']).status === 0 ? ['taskset', '-c', '0', ...args] : args
   const child: ChildProcess = spawn(pinned[0] ?? '', pinned.slice(1), {
     env: {
       PATH: process.env.PATH,

@@ -53,8 +53,8 @@ export async function kanbanFigures(tasks: number, rounds: number, install?: str
     const changeMs = await timed(10 * rounds, async () => comment(board, taskId(RUNNING), 'a remark', actor))
     const heartbeatMs = await timed(10 * rounds, async () => change(board, 'heartbeat', taskId(0), {}, actor))
     board.close()
-    const hermes = (...words: string[]) =>
-      promisify(execFile)(join(install ?? '', 'bin', 'hermes'), ['kanban', ...words], {
+    const hermes = (...args: string[]) =>
+      promisify(execFile)(join(install ?? '', 'bin', 'hermes'), ['kanban', ...args], {
         env: { PATH: process.env.PATH, HERMES_HOME: home, HERMES_DOCKER_EXEC_AS_ROOT: '1' },
       })
     const inProcess = { tickMs, changeMs, heartbeatMs }

@@ -14,7 +14,7 @@ export function table(rows: readonly Row[], subjects: readonly string[]): string
   const widths = head.map((_, column) => Math.max(...[head, ...body].map((line) => (line[column] ?? '').length)))
   const print = (line: readonly string[]): string =>
     line
-      .map((word, column) => word.padEnd(widths[column] ?? 0))
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
   return [print(head), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(print)].join('\n')

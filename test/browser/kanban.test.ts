@@ -14,8 +14,8 @@ beforeAll(async () => {
 })
 afterAll(() => scene[Symbol.asyncDispose]())
 
-async function create(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await scene.command('kanban', 'create', ...words, '--json')
+async function create(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await scene.command('kanban', 'create', ...args, '--json')
   if (code !== 0) throw new Error(stderr)
   return (JSON.parse(stdout) as { id: string }).id
 }

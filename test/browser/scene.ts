@@ -18,7 +18,7 @@ export interface Scene extends AsyncDisposable {
   /** A tab that is signed in (where that is needed) and shows this path. */
   at(path: string, options?: BrowserContextOptions): Promise<Tab>
   /** `hermes …` in the same home. */
-  command(...words: string[]): Promise<Ran>
+  command(...args: string[]): Promise<Ran>
 }
 
 /** @param env of the dashboard; default: log-in by password, on every address */
@@ -55,7 +55,7 @@ export async function openScene(options: {
       await tab.page.goto(path)
       return tab
     },
-    command: (...words) => hermesCommand(words, { home: hermes.home }),
+    command: (...args) => hermesCommand(args, { home: hermes.home }),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }

@@ -10,9 +10,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true }))
 
-const facts = (words: readonly string[] | undefined, env = {}) => {
+const facts = (args: readonly string[] | undefined, env = {}) => {
   const cmdline = join(dir, 'cmdline')
-  if (words !== undefined) writeFileSync(cmdline, words.map((word) => `${word}\0`).join(''))
+  if (args !== undefined) writeFileSync(cmdline, args.map((argument) => `${argument}\0`).join(''))
   return { env, install: '/opt/hermes', runDir: join(dir, 'run'), cmdline }
 }
 
@@ -23,9 +23,9 @@ test.each([
     'Node, by the way that the wrapper takes',
     ['/usr/local/bin/node', '/opt/hermes/bin/../lib/init.cjs', 'gateway', 'run'],
   ],
-])('an init that is still %s is waited for until it listens', async (_, words) => {
+])('an init that is still %s is waited for until it listens', async (_, args) => {
   let over = false
-  const waiting = initHasBegun(facts(words)).then(() => {
+  const waiting = initHasBegun(facts(args)).then(() => {
     over = true
   })
   await new Promise((resolve) => setImmediate(resolve))
@@ -38,9 +38,9 @@ test.each([
 test.each([
   ['another program is PID 1', ['/sbin/docker-init', '--', '/app']],
   ['PID 1 is hidden', undefined],
-])('nothing is waited for when %s', async (_, words) => {
+])('nothing is waited for when %s', async (_, args) => {
   const startedAtMs = performance.now()
-  await initHasBegun({ ...facts(words), longestMs: 60_000 })
+  await initHasBegun({ ...facts(args), longestMs: 60_000 })
   expect(performance.now() - startedAtMs).toBeLessThan(30_000)
 })
 

@@ -20,7 +20,7 @@ afterEach(() => scratch[Symbol.dispose]())
 
 const run = (line: string, env: Record<string, string> = {}): Promise<Ran> =>
   hermes(
-    line.split(' ').filter((word) => word !== ''),
+    line.split(' ').filter((argument) => argument !== ''),
     { home, env },
   )
 
@@ -254,8 +254,8 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     [['profile', ''], 'hermes profile --help'],
     [['gateway', ''], 'hermes gateway --help'],
     [['kanban', ''], 'hermes kanban --help'],
-  ])('an empty argument is not a command: hermes %j', async (words, next) => {
-    expect(await hermes(words, { home })).toEqual({
+  ])('an empty argument is not a command: hermes %j', async (args, next) => {
+    expect(await hermes(args, { home })).toEqual({
       code: 2,
       stdout: '',
       stderr: `hermes: unknown command ''\n  next: ${next}\n`,
@@ -419,10 +419,10 @@ test('a reader that goes away (| head) is not an error', async () => {
 })
 
 describe('completion', () => {
-  const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
-    const script = `source <(hermes completion bash); COMP_WORDS=(hermes ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _hermes; printf '%s\\n' "\${COMPREPLY[@]}"`
+  const complete = async (...args: readonly string[]): Promise<readonly string[]> => {
+    const script = `source <(hermes completion bash); COMP_WORDS=(hermes ${args.map((argument) => `'${argument}'`).join(' ')}); COMP_CWORD=${args.length}; _hermes; printf '%s\\n' "\${COMPREPLY[@]}"`
     const env = { ...cliEnvironment({ home }), PATH: `${join(installDir(), 'bin')}:${cliEnvironment({ home }).PATH}` }
-    return (await promisify(execFile)('bash', ['-c', script], { env })).stdout.split('\n').filter((word) => word !== '')
+    return (await promisify(execFile)('bash', ['-c', script], { env })).stdout.split('\n').filter((line) => line !== '')
   }
 
   test('knows commands, options and profiles', async () => {

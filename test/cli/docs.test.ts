@@ -47,14 +47,14 @@ function commandLines(name: string): readonly (readonly string[])[] {
     const found = /^(?:\.\/dist\/bin\/)?hermes (.*?)(?:\s+#.*)?$/.exec(typed)
     // A line that only shows the form, or goes on in another program, is not a command.
     if (!found?.[1] || /COMMAND|[;|&<>]/.test(found[1])) return []
-    return [(found[1].match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^(['"])(.*)\1$/, '$2'))]
+    return [(found[1].match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((argument) => argument.replace(/^(['"])(.*)\1$/, '$2'))]
   })
 }
 
 test.each(pages)('every hermes command in docs/%s can be typed like that', (name) => {
-  for (const words of commandLines(name)) {
-    const parsed = (): unknown => parseArguments(splitCommandLine(words).args, COMMANDS, GROUPS)
-    expect(parsed, words.join(' ')).not.toThrow()
+  for (const args of commandLines(name)) {
+    const parsed = (): unknown => parseArguments(splitCommandLine(args).args, COMMANDS, GROUPS)
+    expect(parsed, args.join(' ')).not.toThrow()
   }
 })
 

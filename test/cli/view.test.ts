@@ -130,8 +130,8 @@ test.each([
   ['stauts', 'status'],
   ['xyz', undefined],
   ['', undefined],
-])('nearest to %j is %j', (word, found) => {
-  expect(nearest(word, ['gateway', 'profile', 'start', 'status'])).toBe(found)
+])('nearest to %j is %j', (typed, found) => {
+  expect(nearest(typed, ['gateway', 'profile', 'start', 'status'])).toBe(found)
 })
 
 test('-p and --json are taken from wherever they stand before --', () => {

@@ -61,8 +61,8 @@ test('whatever is given, a browser stays with us', () => {
     'api',
   )
   fc.assert(
-    fc.property(fc.array(parts, { maxLength: 12 }), (words) => {
-      const next = safeNext(words.join(''))
+    fc.property(fc.array(parts, { maxLength: 12 }), (pieces) => {
+      const next = safeNext(pieces.join(''))
       const url = new URL(next, 'https://ours.example')
       expect(url.origin).toBe('https://ours.example')
       expect(url.pathname.startsWith('/api/') || url.pathname.startsWith('/auth/')).toBe(false)

@@ -34,8 +34,8 @@ describe('settings of the API server', () => {
       'app://obsidian.md',
     ])
     expect(origins('*')).toBe('*')
-    for (const word of ['app.example', 'https://app.example/path', 'https://me@app.example', 'null', 'file:///'])
-      expect(failure({ API_SERVER_CORS_ORIGINS: word }).message).toContain(`got "${word}"`)
+    for (const origin of ['app.example', 'https://app.example/path', 'https://me@app.example', 'null', 'file:///'])
+      expect(failure({ API_SERVER_CORS_ORIGINS: origin }).message).toContain(`got "${origin}"`)
     expect(failure({ API_SERVER_CORS_ORIGINS: '*' }).message).toContain('API_SERVER_KEY must be set')
   })
 

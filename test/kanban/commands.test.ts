@@ -67,7 +67,7 @@ test('list shows 50 by default, the newest first, and archived ones only on requ
   const ids: string[] = []
   for (let i = 0; i < 52; i++) ids.push(await cli.create(`task ${i}`))
   await cli.kanban('archive', ids[51] ?? '')
-  const listed = async (...words: string[]) => (await cli.json<{ id: string }[]>('list', ...words)).map(({ id }) => id)
+  const listed = async (...args: string[]) => (await cli.json<{ id: string }[]>('list', ...args)).map(({ id }) => id)
   const newest = ids.slice(0, 51).reverse()
   expect(await listed()).toEqual(newest.slice(0, 50))
   expect(await listed('--limit', '60')).toEqual(newest)
@@ -228,22 +228,22 @@ const bad: readonly (readonly [string, readonly string[], number, RegExp])[] = [
   ['a failure limit of 0', ['dispatch', '--failure-limit', '0'], 2, /--failure-limit must be a whole number from 1/],
 ]
 
-async function twoTasks(cli: KanbanCli): Promise<(word: string) => string> {
+async function twoTasks(cli: KanbanCli): Promise<(name: string) => string> {
   const a = await cli.create('a')
   const b = await cli.create('b', '--parent', a)
-  return (word) => (word === 'A' ? a : word === 'B' ? b : word)
+  return (name) => (name === 'A' ? a : name === 'B' ? b : name)
 }
 
-test.each(bad)('%s is refused in one line that says what and what next', async (_, words, code, message) => {
+test.each(bad)('%s is refused in one line that says what and what next', async (_, args, code, message) => {
   using cli = kanbanCli()
   const named = await twoTasks(cli)
   const before = await cli.json('list')
-  const said = await cli.kanban(...words.map(named))
+  const said = await cli.kanban(...args.map(named))
   expect(said.code, said.err).toBe(code)
   expect(said.out).toBe('')
   expect(said.err.replaceAll('\n', ' ')).toMatch(message)
   expect(said.err.length, 'no wall of text').toBeLessThan(500)
-  const json = await cli.kanban(...words.map(named), '--json')
+  const json = await cli.kanban(...args.map(named), '--json')
   expect(JSON.parse(json.err)).toMatchObject({ error: { code: expect.any(String), message: expect.any(String) } })
   expect(await cli.json('list')).toEqual(before)
 })
@@ -264,15 +264,8 @@ test.each(['ready', 'running'])(
     const board = openDatabase(join(cli.home, 'kanban.db'))
     board.prepare("UPDATE tasks SET status = ?, assignee = 'red' || char(27) || '[31m'").run(status)
     board.close()
-    for (const words of [
-      ['list'],
-      ['show', id],
-      ['why', id],
-      ['dispatch', '--dry-run'],
-      ['stats'],
-      ['dispatch-status'],
-    ])
-      expect((await cli.kanban(...words)).out, words[0]).not.toContain('\u001b')
+    for (const args of [['list'], ['show', id], ['why', id], ['dispatch', '--dry-run'], ['stats'], ['dispatch-status']])
+      expect((await cli.kanban(...args)).out, args[0]).not.toContain('\u001b')
   },
 )
 

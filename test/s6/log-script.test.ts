@@ -15,7 +15,7 @@ test('a setting of files holds for every directory after it, a stamp for the nex
 })
 
 test('the defaults are those of s6-log, and sizes stay within its limits', () => {
-  const size = (word?: string) => parseLog([...(word ? [word] : []), '/a'])
+  const size = (setting?: string) => parseLog([...(setting ? [setting] : []), '/a'])
   expect(size()).toEqual({
     ignoresTerm: false,
     actions: [{ to: 'directory', stamped: false, dir: '/a', archives: 10, maxBytes: 99_999 }],

@@ -20,10 +20,10 @@ describe('a line of plain words', () => {
 describe('the command of a oneshot', () => {
   const known = (execlineb?: string): CommandFacts => ({
     execlineb,
-    check: ([word = '']) =>
-      word === '/good'
+    check: ([argument = '']) =>
+      argument === '/good'
         ? { file: '/good' }
-        : word === '/bad'
+        : argument === '/bad'
           ? { file: '/bad', fault: { file: '/bad', message: 'it is not executable', repair: 'chmod +x /bad' } }
           : undefined,
   })

@@ -75,7 +75,7 @@ const anyServices = fc
   .array(fc.array(fc.nat({ max: 9 }), { maxLength: 3 }), { minLength: 1, maxLength: 10 })
   .map((needs) => needs.map((of, i) => [...new Set(of.filter((n) => n < i))].map((n) => `s${n}`)))
 type Word = { readonly verb: 'start' | 'stop' | 'die' | 'settle'; readonly n: number }
-const words = fc.array(
+const commands = fc.array(
   fc.record({
     verb: fc.constantFrom('start' as const, 'stop' as const, 'die' as const, 'settle' as const),
     n: fc.nat({ max: 9 }),
@@ -143,9 +143,9 @@ class World {
 
 test('whatever is commanded, dies and settles in between: the order holds, and in the end the last command is fulfilled', () => {
   fc.assert(
-    fc.property(anyServices, words, fc.nat({ max: 9 }), fc.boolean(), (needs, said, n, start) => {
+    fc.property(anyServices, commands, fc.nat({ max: 9 }), fc.boolean(), (needs, said, n, start) => {
       const world = new World(needs)
-      for (const word of said) world.act(word)
+      for (const command of said) world.act(command)
       world.act({ verb: start ? 'start' : 'stop', n })
       world.settle()
       expect(world.states.get(`s${n % needs.length}`)).toBe(start ? 'up' : 'down')

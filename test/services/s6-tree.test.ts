@@ -6,7 +6,7 @@ import { readS6Rc, readServicesD } from '../../src/services/s6-tree.ts'
 const facts: TreeFacts = {
   keepEnvironment: false,
   waitForServices: false,
-  commands: { execlineb: undefined, check: ([word = '']) => ({ file: word }) },
+  commands: { execlineb: undefined, check: ([argument = '']) => ({ file: argument }) },
 }
 const dir = (name: string, files: Record<string, string> = {}, change: Partial<TreeDir> = {}): TreeDir => ({
   name,

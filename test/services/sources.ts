@@ -6,7 +6,7 @@ export type Source = Readonly<Record<string, string>>
 export const TREE_FACTS: TreeFacts = {
   keepEnvironment: false,
   waitForServices: false,
-  commands: { execlineb: undefined, check: ([word = '']) => ({ file: word }) },
+  commands: { execlineb: undefined, check: ([argument = '']) => ({ file: argument }) },
 }
 
 /** The directories of a source, as the reader finds them on disk. */

@@ -97,7 +97,7 @@ describe.skipIf(why !== undefined)(`files that only root can change (${why ?? 'a
 
   test('scripts with arguments to their interpreter, env, and binaries are good', () => {
     const env = ['sh', '-S sh -e', '-S -u OPTIND sh', '-S --unset NAME -C /tmp A=b sh'].map(
-      (words) => `#!/usr/bin/env ${words}\n`,
+      (args) => `#!/usr/bin/env ${args}\n`,
     )
     for (const text of ['#!/bin/sh -e\n', '#! /bin/sh\n', ...env])
       expect(checkProgram(lay('run', text), root)?.fault, text).toBeUndefined()
@@ -142,23 +142,23 @@ describe.skipIf(why !== undefined)(`files that only root can change (${why ?? 'a
     ['env', (file: string) => ['env', '-i', 'A=b', 'sh', '--', file]],
     ['a version in the name', (file: string) => ['perl', file]],
     ['the directory it runs in', () => ['sh', 'script']],
-  ])('root runs no script of somebody else’s that is given to %s', (_, words) => {
+  ])('root runs no script of somebody else’s that is given to %s', (_, args) => {
     const file = lay('theirs/script')
     chmodSync(dirname(file), 0o777)
-    const fault = checkCommand(words(file), dirname(file), root)?.fault
+    const fault = checkCommand(args(file), dirname(file), root)?.fault
     expect(fault).toMatchObject({ file, message: expect.stringContaining('others than root can write it') })
     rmSync(file)
     // It is not enough that it is away while we look.
-    expect(checkCommand(words(file), dirname(file), root)?.fault).toMatchObject({ file })
-    expect(checkCommand(words(file), dirname(file), { path: '/usr/bin', look: readable })?.fault).toBeUndefined()
+    expect(checkCommand(args(file), dirname(file), root)?.fault).toMatchObject({ file })
+    expect(checkCommand(args(file), dirname(file), { path: '/usr/bin', look: readable })?.fault).toBeUndefined()
   })
 
   test('a shell’s own text, a script of root’s and what follows it are the author’s', () => {
     const theirs = lay('theirs/file')
     chmodSync(dirname(theirs), 0o777)
     const mine = lay('mine/script')
-    for (const words of [['sh', '-ec', 'exec true', theirs], ['sh', mine, theirs], ['cat', theirs], ['env'], ['sh']])
-      expect(checkCommand(words, '/', root), words.join(' ')).toEqual({ file: expect.stringMatching(/^\/usr\/bin/) })
+    for (const args of [['sh', '-ec', 'exec true', theirs], ['sh', mine, theirs], ['cat', theirs], ['env'], ['sh']])
+      expect(checkCommand(args, '/', root), args.join(' ')).toEqual({ file: expect.stringMatching(/^\/usr\/bin/) })
   })
 
   test('root’s PATH loses the directories that others can write', () => {

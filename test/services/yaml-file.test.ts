@@ -7,20 +7,20 @@ const facts: YamlFacts = {
   file: '/etc/hermes/services.yaml',
   asRoot: {
     execlineb: undefined,
-    check: ([word = '']) =>
-      word === 'writable'
+    check: ([argument = '']) =>
+      argument === 'writable'
         ? {
             file: '/w',
             fault: { file: '/w', message: 'others than root can write it (mode 0777)', repair: 'chmod go-w /w' },
           }
-        : word === 'nowhere'
+        : argument === 'nowhere'
           ? undefined
-          : { file: `/usr/bin/${word}` },
+          : { file: `/usr/bin/${argument}` },
   },
-  asOthers: { execlineb: undefined, check: ([word = '']) => ({ file: `/usr/bin/${word}` }) },
-  findUser: (word) =>
-    ['redis', '100:100', '100', 'root'].includes(word)
-      ? { uid: word === 'root' ? 0 : 100, gid: 100, groups: [], name: word, home: '/' }
+  asOthers: { execlineb: undefined, check: ([argument = '']) => ({ file: `/usr/bin/${argument}` }) },
+  findUser: (argument) =>
+    ['redis', '100:100', '100', 'root'].includes(argument)
+      ? { uid: argument === 'root' ? 0 : 100, gid: 100, groups: [], name: argument, home: '/' }
       : undefined,
   canBecome: () => true,
   waitForServices: false,

@@ -34,8 +34,8 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   const slots = [{ key: 'gateway-default', slot: { state: 'up', wanted: 'up' } }]
   const note =
     (what: string) =>
-    (...words: readonly unknown[]): void =>
-      void done.push([what, ...words.filter((word) => typeof word !== 'object')].join(' '))
+    (...args: readonly unknown[]): void =>
+      void done.push([what, ...args.filter((argument) => typeof argument !== 'object')].join(' '))
   const table = {
     entries: () => slots,
     get: (key: string) => slots.find((slot) => slot.key === key),

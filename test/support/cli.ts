@@ -30,9 +30,9 @@ export const cliEnvironment = ({ home, env }: CliOptions): Record<string, string
 
 /** Starts any program with that environment. */
 export function startProgram(argv: readonly string[], options: CliOptions): ChildProcess {
-  const [command = '', ...words] = argv
+  const [command = '', ...args] = argv
   const stdin = options.input === undefined ? 'ignore' : 'pipe'
-  return spawn(command, words, { env: cliEnvironment(options), stdio: [stdin, 'pipe', 'pipe'] })
+  return spawn(command, args, { env: cliEnvironment(options), stdio: [stdin, 'pipe', 'pipe'] })
 }
 
 /** Runs any program to its end. A signal that ended it counts as 128. */

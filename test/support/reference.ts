@@ -72,14 +72,14 @@ const commands = (): string => {
 }
 
 function commandText(command: Command): string {
-  const words = (command.arguments ?? []).map(({ name, kind }) =>
+  const args = (command.arguments ?? []).map(({ name, kind }) =>
     kind === 'required' ? name : kind === 'many' ? `[${name}…]` : `[${name}]`,
   )
   const options = (command.options ?? []).map((option) => [`\`${flagsOf(option)}\``, option.help])
   const given = (command.arguments ?? []).map(({ name, help }) => [`\`${name}\``, help])
   const exits = Object.entries(command.exits ?? {}).map(([code, meaning]) => `${code} ${meaning}`)
   return [
-    `### hermes ${[command.path, ...words].join(' ')}\n`,
+    `### hermes ${[command.path, ...args].join(' ')}\n`,
     `${command.summary}\n`,
     ...(command.details === undefined ? [] : [`${command.details}\n`]),
     ...(given.length + options.length === 0 ? [] : [table(['', ''], [...given, ...options])]),

@@ -58,25 +58,25 @@ test('time for which everything is frozen does not pass, and its clock goes by a
   const program = `
     import { systemClock } from ${JSON.stringify(clock)}
     const clock = systemClock()
-    const say = (word) => console.log(JSON.stringify({ word, now: clock.nowMs(), real: clock.real.nowMs(), ...clock.frozen() }))
+    const say = (event) => console.log(JSON.stringify({ event, now: clock.nowMs(), real: clock.real.nowMs(), ...clock.frozen() }))
     clock.real.at(clock.real.nowMs() + 2000, () => say('real'))
     clock.at(clock.nowMs() + 2000, () => {
       say('running')
       clock.adopt({ ms: 7000, untilMs: 0 }) // said before the freeze: not heard
       const before = clock.nowMs()
       clock.adopt({ ms: clock.frozen().ms + 400, untilMs: clock.real.nowMs() })
-      console.log(JSON.stringify({ word: 'adopted', back: before - clock.nowMs(), ms: clock.frozen().ms }))
+      console.log(JSON.stringify({ event: 'adopted', back: before - clock.nowMs(), ms: clock.frozen().ms }))
     })
     say('begins')
   `
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const said: { word: string; now: number; real: number; ms: number; back?: number }[] = []
+  const said: { event: string; now: number; real: number; ms: number; back?: number }[] = []
   const lines = createInterface({ input: child.stdout })
   lines.on('line', (line) => said.push(JSON.parse(line)))
   const [first] = await once(lines, 'line')
-  expect(JSON.parse(String(first))).toMatchObject({ word: 'begins', ms: 0 })
+  expect(JSON.parse(String(first))).toMatchObject({ event: 'begins', ms: 0 })
   // The machine's own clock, on purpose: nothing of ours may take part in what is measured.
   child.kill('SIGSTOP')
   const stoppedAtMs = performance.now()
@@ -84,7 +84,7 @@ test('time for which everything is frozen does not pass, and its clock goes by a
   const frozenMs = performance.now() - stoppedAtMs
   child.kill('SIGCONT')
   await once(child, 'exit')
-  expect(said.map(({ word }) => word)).toEqual(['begins', 'real', 'running', 'adopted'])
+  expect(said.map(({ event }) => event)).toEqual(['begins', 'real', 'running', 'adopted'])
   const [begins, real, running, adopted] = said
   expect((running?.now ?? 0) - (begins?.now ?? 0)).toBeGreaterThanOrEqual(2000)
   // It came back with 2 s less what had passed before; half a second of the frozen time may count.

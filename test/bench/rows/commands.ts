@@ -58,8 +58,8 @@ export async function commands(name: string, install: string, { quick, say }: Ef
   for (let round = 0; round < (quick ? 2 : 15); round++) {
     await measure('node', [process.execPath, '-e', '0'], undefined)
     for (const { title, ours, theirs, as } of list) {
-      const [program = '', ...words] = ours
-      await measure(`ours ${title}`, [join(COMMANDS, program), ...words], as)
+      const [program = '', ...args] = ours
+      await measure(`ours ${title}`, [join(COMMANDS, program), ...args], as)
       if (theirs !== undefined && onPath(theirs[0] ?? '') !== undefined) await measure(`theirs ${title}`, theirs, as)
     }
   }

@@ -33,8 +33,8 @@ test.skipIf(why !== undefined)(
     const dir = mkdtempSync(join(tmpdir(), 'hermes-compose-'))
     const file = join(dir, 'compose.yaml')
     writeFileSync(file, stringify(await composeFile()))
-    const compose = (...words: string[]) =>
-      tryRun('docker-compose', ['--project-name', PROJECT, '--file', file, ...words], { timeoutMs: 60_000 })
+    const compose = (...args: string[]) =>
+      tryRun('docker-compose', ['--project-name', PROJECT, '--file', file, ...args], { timeoutMs: 60_000 })
     try {
       const up = await compose('up', '--detach')
       expect([up.code, up.stderr]).toMatchObject([0, expect.stringContaining('done')])

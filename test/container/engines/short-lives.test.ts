@@ -11,8 +11,8 @@ const HI = ['sh', '-c', 'echo hi']
 const NEW = /^hermes: new in \/opt\/data: [^\n]*\n$/
 
 /** `docker run --rm`, with `--volume` where one is named; else on a new volume. */
-const life = async (words: readonly string[], ...options: string[]): Promise<Finished> =>
-  dockerCommand(['run', '--rm', ...options, await testImage(), ...words])
+const life = async (args: readonly string[], ...options: string[]): Promise<Finished> =>
+  dockerCommand(['run', '--rm', ...options, await testImage(), ...args])
 
 /** Lives that were not `hi`, nothing else, and 0: what they said instead. */
 const disorderly = (lives: readonly Finished[], stderr: RegExp): readonly Finished[] =>

@@ -12,8 +12,8 @@ import { waitFor } from '../../support/wait.ts'
 const asHermes = (box: Box, script: string) => box.exec(['sh', '-c', script], { user: 'hermes' })
 
 /** The pid of a program of ours, by a word of its command line: a glob that does not match itself. */
-const pidOf = async (box: Box, word: string, program = 'node'): Promise<number> => {
-  const script = `for dir in /proc/[0-9]*; do case "$(tr '\\0' ' ' <$dir/cmdline 2>/dev/null)" in *${program}*${word}*) echo "\${dir#/proc/}";; esac; done`
+const pidOf = async (box: Box, part: string, program = 'node'): Promise<number> => {
+  const script = `for dir in /proc/[0-9]*; do case "$(tr '\\0' ' ' <$dir/cmdline 2>/dev/null)" in *${program}*${part}*) echo "\${dir#/proc/}";; esac; done`
   return Number((await box.ok('sh', '-c', script)).trim().split('\n')[0])
 }
 const pidOfMain = (box: Box): Promise<number> => pidOf(box, '100000[0]', 'sleep')

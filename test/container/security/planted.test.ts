@@ -194,8 +194,8 @@ test('names and descriptions with control characters add no row and move no curs
   await box.hermes('-p', 'evil', 'gateway', 'start')
   await box.slot('gateway-evil', ({ state }) => state === 'parked')
   const outputs = [(await box.logs()).stderr, box.file('logs/supervisor.log') ?? '']
-  for (const words of ['status', 'profile list', 'profile show evil', 'doctor', 'config check --all'])
-    outputs.push(Object.values(await box.hermes(...words.split(' '))).join('\n'))
+  for (const args of ['status', 'profile list', 'profile show evil', 'doctor', 'config check --all'])
+    outputs.push(Object.values(await box.hermes(...args.split(' '))).join('\n'))
   expect(outputs.join('')).toContain('\\u001b[2J')
   for (const text of outputs) {
     expect(text).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/)

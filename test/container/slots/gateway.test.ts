@@ -136,8 +136,8 @@ test('login and setup through docker exec, with and without a terminal: files 06
   })
   expect(statSync(join(box.home, 'config.yaml')).uid).toBe(10_000)
   const shown = [piped.stdout, piped.stderr, typed, setup.stdout, setup.stderr]
-  for (const words of [['status'], ['-p', 'coder', 'env'], ['-p', 'coder', 'config', 'get'], ['doctor']]) {
-    const { stdout, stderr } = await box.hermes(...words)
+  for (const args of [['status'], ['-p', 'coder', 'env'], ['-p', 'coder', 'config', 'get'], ['doctor']]) {
+    const { stdout, stderr } = await box.hermes(...args)
     shown.push(stdout, stderr)
   }
   const { stdout, stderr } = await box.logs()
@@ -150,7 +150,7 @@ async function onTerminal(
   argv: readonly string[],
   script: readonly (readonly [string, string])[],
 ): Promise<string> {
-  const line = ['docker', 'exec', '-it', box.id, ...argv].map((word) => `'${word}'`).join(' ')
+  const line = ['docker', 'exec', '-it', box.id, ...argv].map((argument) => `'${argument}'`).join(' ')
   const child = spawn('script', ['-qfec', line, '/dev/null'], { stdio: 'pipe' })
   let shown = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

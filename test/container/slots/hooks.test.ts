@@ -62,7 +62,7 @@ test('a question about a slot that is asked while a hook runs is answered when t
   const asked = [
     ['hermes', 'gateway', 'status'],
     ['hermes', 'dashboard', 'status'],
-  ].map((words) => box.exec(words))
+  ].map((argv) => box.exec(argv))
   // An answer that does not wait comes long before this.
   await box.exec(['sh', '-c', 'sleep 0.5; touch /run/go'], { user: 'root' })
   for (const { code, stdout, stderr } of await Promise.all(asked)) {
@@ -83,7 +83,7 @@ test('a command that writes, and the list of services, wait for the end of the b
   const asked = [
     ['hermes', 'profile', 'create', 'coder'],
     ['hermes', 'service', 'list'],
-  ].map(async (words) => ({ ...(await box.exec(words)), isEarly: !isOver }))
+  ].map(async (argv) => ({ ...(await box.exec(argv)), isEarly: !isOver }))
   await box.exec(['sleep', '0.5'])
   isOver = true
   await box.exec(['touch', '/run/go'], { user: 'root' })
@@ -192,8 +192,8 @@ test('root finds no program in a directory of the runtime user’s that PATH nam
 test('with-contenv keeps the PATH it is called with; for root only what is root’s alone in it', async () => {
   await using box = await startContainer({ command: ['sleep', '1000'], env: { COLOUR: 'green' } })
   await waitFor('the boot', async () => (await box.exec(['test', '-s', '/run/hermes/root-path'])).code === 0)
-  const tool = (dir: string, word: string) =>
-    `mkdir -p ${dir} && printf '#!/bin/sh\\necho "${word} $COLOUR"\\n' >${dir}/h-tool && chmod 755 ${dir} ${dir}/h-tool`
+  const tool = (dir: string, label: string) =>
+    `mkdir -p ${dir} && printf '#!/bin/sh\\necho "${label} $COLOUR"\\n' >${dir}/h-tool && chmod 755 ${dir} ${dir}/h-tool`
   const lay = [
     tool('/opt/tools', 'good'),
     tool('/opt/open/bin', 'evil'),

@@ -44,8 +44,8 @@ function boardHome(): string {
   return home
 }
 
-const json = async <T>(box: Box, ...words: string[]): Promise<T> =>
-  JSON.parse(await box.ok('hermes', 'kanban', ...words, '--json')) as T
+const json = async <T>(box: Box, ...args: string[]): Promise<T> =>
+  JSON.parse(await box.ok('hermes', 'kanban', ...args, '--json')) as T
 
 /** By pid; it may have ended in between. */
 const kill = (box: Box, pid: number) => dockerCommand(['exec', box.id, 'kill', '-KILL', String(pid)])
@@ -65,8 +65,8 @@ done 2>/dev/null; true`
  */
 function mostAtOnce(journal: readonly string[]): number {
   const spans = journal.flatMap((line, index) => {
-    const [word, task, profile, at] = line.split(' ')
-    if (word !== 'begin') return []
+    const [kind, task, profile, at] = line.split(' ')
+    if (kind !== 'begin') return []
     const next = journal.slice(index + 1).find((later) => later.split(' ')[1] === task)
     return next?.startsWith('end ') ? [{ profile, from: BigInt(at ?? 0), to: BigInt(next.split(' ')[3] ?? 0) }] : []
   })

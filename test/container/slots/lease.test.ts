@@ -47,8 +47,8 @@ test('in a container that waits for the volume a profile can be made; what would
     [['-p', 'old', 'gateway', 'start'], 'container first is using this volume'],
     [['-p', 'old', 'gateway', 'stop'], 'container first is using this volume'],
   ]
-  for (const [words, says] of refusals) {
-    const { code, stderr } = await second.hermes(...words)
+  for (const [args, says] of refusals) {
+    const { code, stderr } = await second.hermes(...args)
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(says) })
     expect(stderr).toContain('container first is using this volume')
   }

@@ -196,10 +196,10 @@ describe('a directory that the user of the container may not enter', () => {
 })
 
 test.each([
-  { what: 'name', word: 'x'.repeat(300), code: 2 },
-  { what: 'path', word: `/${'x'.repeat(300)}`, code: 127 },
-])('a first word that is too long for the $what of a file ends with $code', async ({ word, code }) => {
-  await using box = await startContainer({ command: [word] })
+  { what: 'name', argument: 'x'.repeat(300), code: 2 },
+  { what: 'path', argument: `/${'x'.repeat(300)}`, code: 127 },
+])('a first word that is too long for the $what of a file ends with $code', async ({ argument, code }) => {
+  await using box = await startContainer({ command: [argument] })
   expect(await box.exit()).toBe(code)
 })
 

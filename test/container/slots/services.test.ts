@@ -275,8 +275,8 @@ test('logutil-service and s6-log keep what a service writes, as s6-overlay’s l
   // It sees the end of its input, and the last line is kept.
   expect((await box.hermes('service', 'restart', 'web')).code).toBe(0)
   await waitFor('the second line', async () => (await box.ok('cat', '/var/log/web/current')).split('\n').length === 3)
-  for (const words of [[], ['-f', 'x'], ['-x'], ['']])
-    expect((await box.exec(['logutil-service', ...words])).code).toBe(100)
+  for (const args of [[], ['-f', 'x'], ['-x'], ['']])
+    expect((await box.exec(['logutil-service', ...args])).code).toBe(100)
   // Debian's own goes first, where there is one.
   await box.ok('sh', '-c', 'printf "#!/bin/sh\\necho real \\$*\\n" >/usr/bin/s6-log && chmod 755 /usr/bin/s6-log')
   expect(await box.ok('s6-log', '!gzip', '/x')).toBe('real !gzip /x\n')

@@ -11,10 +11,10 @@ import { waitFor } from '../../support/wait.ts'
 let count = 0
 
 /** `docker run -it OPTIONS IMAGE WORDS` on a terminal. */
-async function terminal(options: readonly string[], words: readonly string[]): Promise<Terminal> {
+async function terminal(options: readonly string[], args: readonly string[]): Promise<Terminal> {
   const name = `hermes-terminal-${process.pid}-${count++}`
-  const command = ['docker', 'run', '--name', name, '-it', ...options, await testImage(), ...words]
-    .map((word) => `'${word}'`)
+  const command = ['docker', 'run', '--name', name, '-it', ...options, await testImage(), ...args]
+    .map((argument) => `'${argument}'`)
     .join(' ')
   return new Terminal(command, async () => {
     await dockerCommand(['rm', '--force', '--volumes', name])

@@ -58,7 +58,7 @@ describe('the meaning of the container’s arguments', () => {
 
   test('the subcommands are those the manual lists', () => {
     const manual = readFileSync(join(import.meta.dirname, '../../../docs/commands.md'), 'utf8')
-    for (const word of SUBCOMMANDS.filter((one) => one !== 'help')) expect(manual).toContain(word)
+    for (const argument of SUBCOMMANDS.filter((one) => one !== 'help')) expect(manual).toContain(argument)
   })
 })
 

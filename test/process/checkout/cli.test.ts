@@ -458,13 +458,13 @@ describe('gateway run', () => {
     [['gateway', 'run', '--no-supervise'], byHand],
     [['gateway', '--no-supervise'], byHand],
     [['gateway', 'run'], { ...byHand, HERMES_GATEWAY_NO_SUPERVISE: 'Yes' }],
-  ] as const)('as main program with the opt-out is the gateway itself (%j)', async (words, env) => {
+  ] as const)('as main program with the opt-out is the gateway itself (%j)', async (args, env) => {
     mkdirSync(profileDir('mine'), { recursive: true })
     writeFileSync(
       join(profileDir('mine'), 'config.yaml'),
       JSON.stringify({ gateway: { command: ['sh', '-c', 'exit 42'] } }),
     )
-    expect(await startMain(['-p', 'mine', ...words], env).exit()).toBe(42)
+    expect(await startMain(['-p', 'mine', ...args], env).exit()).toBe(42)
   })
 
   test('typed into a shell that is the main program is by hand: the mark names another pid', async () => {

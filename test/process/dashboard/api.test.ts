@@ -53,8 +53,8 @@ async function ask(method: string, path: string, json?: unknown): Promise<Dashbo
 }
 
 const get = async (path: string) => (await ask('GET', path)).json()
-const cliJson = async (...words: string[]) =>
-  JSON.parse((await cli([...words, '--json'], { home: hermes.home, env: { HERMES_RUN_DIR: hermes.runDir } })).stdout)
+const cliJson = async (...args: string[]) =>
+  JSON.parse((await cli([...args, '--json'], { home: hermes.home, env: { HERMES_RUN_DIR: hermes.runDir } })).stdout)
 
 describe('profiles', () => {
   test('are listed with their gateways, and the helpers beside', async () => {

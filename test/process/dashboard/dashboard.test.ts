@@ -43,11 +43,11 @@ interface Refused {
 test.each<Refused>([
   { args: ['--host', '0.0.0.0'], code: 78, says: /needs a password before it opens 0\.0\.0\.0:\d+/ },
   { args: ['run', '--host', '0.0.0.0'], code: 78, says: /no log-in is configured/ },
-  ...['0', 'no', 'false', ''].map((word) => ({
+  ...['0', 'no', 'false', ''].map((value) => ({
     args: ['--host', '0.0.0.0'],
     code: 78,
     says: /no log-in is configured/,
-    env: { HERMES_DASHBOARD_INSECURE: word },
+    env: { HERMES_DASHBOARD_INSECURE: value },
   })),
   { args: ['--port', '99999'], code: 78, says: /expected a port from 1 to 65535, got "99999"/ },
   { args: ['--frobnicate'], code: 2, says: /has no option --frobnicate/ },

@@ -30,10 +30,10 @@ const environment = (env: Record<string, string> = {}) => ({
 
 /** Runs `hermes` without a terminal, as `docker exec -i` does. */
 function hermes(
-  words: readonly string[],
+  args: readonly string[],
   { stdin = '', env = {} }: { stdin?: string; env?: Record<string, string> } = {},
 ) {
-  const child = spawn(program('hermes'), words, { env: environment(env), stdio: 'pipe' })
+  const child = spawn(program('hermes'), args, { env: environment(env), stdio: 'pipe' })
   const output = outputOf(child)
   child.stdin.on('error', () => undefined)
   child.stdin.end(stdin)
@@ -42,15 +42,15 @@ function hermes(
   )
   return {
     child,
-    ended: within(`hermes ${words.join(' ')}`, ended, { seen: () => output.stdout + output.stderr }),
+    ended: within(`hermes ${args.join(' ')}`, ended, { seen: () => output.stdout + output.stderr }),
     seen: () => output.stdout,
   }
 }
 const run = (...args: Parameters<typeof hermes>) => hermes(...args).ended
 
 /** Runs `hermes` on a terminal, as `docker exec -it` does. script(1) makes one. */
-function onTerminal(words: readonly string[]) {
-  const line = [program('hermes'), ...words].map((word) => `'${word}'`).join(' ')
+function onTerminal(args: readonly string[]) {
+  const line = [program('hermes'), ...args].map((argument) => `'${argument}'`).join(' ')
   const child = spawn('script', ['-qfec', line, '/dev/null'], { env: environment(), stdio: 'pipe' })
   let shown = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -261,8 +261,8 @@ describe('login', () => {
     expect(statSync(join(home, 'auth.json')).mode & 0o777).toBe(0o600)
     await run(['chat', '-q', 'Hi'])
     expect(upstream.requests[0]?.headers.authorization).toBe('Bearer sk-secret-0123456789')
-    for (const words of [['status'], ['env'], ['config', 'get'], ['profile', 'show']]) {
-      const shown = await run(words)
+    for (const args of [['status'], ['env'], ['config', 'get'], ['profile', 'show']]) {
+      const shown = await run(args)
       expect(shown.stdout + shown.stderr).not.toContain('sk-secret')
     }
     expect((await run(['login', '--remove'])).code).toBe(0)
@@ -316,8 +316,8 @@ describe('setup', () => {
   })
 
   test('without a terminal the one line is the key, under the default name; a key is never a setting', async () => {
-    const words = ['setup', '--base-url', upstream.baseUrl, '--model', 'small']
-    expect(await run(words, { stdin: 'sk-secret-0123456789\n' })).toMatchObject({ code: 0, stderr: '' })
+    const args = ['setup', '--base-url', upstream.baseUrl, '--model', 'small']
+    expect(await run(args, { stdin: 'sk-secret-0123456789\n' })).toMatchObject({ code: 0, stderr: '' })
     expect((await run(['chat', '-q', 'Hi'])).stdout).toBe('Hello, world\n')
     expect(upstream.requests[0]?.headers.authorization).toBe('Bearer sk-secret-0123456789')
     expect(readFileSync(join(home, 'config.yaml'), 'utf8')).not.toContain('sk-secret')
@@ -325,7 +325,7 @@ describe('setup', () => {
   })
 
   test('refuses what may be a key in the place of something else, and does not repeat it', async () => {
-    for (const words of [
+    for (const args of [
       ['setup', '--base-url', upstream.baseUrl, '--model', 'small', '--key-name', 'sk-secret-0123456789'],
       ['setup', '--base-url', upstream.baseUrl, '--model', 'small', '--key-name', 'lower_case'],
       ['setup', '--base-url', upstream.baseUrl],
@@ -333,8 +333,8 @@ describe('setup', () => {
       ['setup'],
       ['login', '--name', 'sk-secret-0123456789'],
     ]) {
-      const { code, stdout, stderr } = await run(words, { stdin: 'sk-secret-0123456789\n' })
-      expect(code, words.join(' ')).toBe(2)
+      const { code, stdout, stderr } = await run(args, { stdin: 'sk-secret-0123456789\n' })
+      expect(code, args.join(' ')).toBe(2)
       expect(stdout + stderr).not.toMatch(/sk-secret|lower_case/)
     }
     expect(existsSync(join(home, 'config.yaml'))).toBe(false)
@@ -349,8 +349,8 @@ describe('setup', () => {
   })
 
   test('asks only for what no option says', async () => {
-    const words = ['setup', '--base-url', upstream.baseUrl, '--model', 'small', '--key-name', 'UP_KEY', '--no-key']
-    expect(await run(words)).toMatchObject({ code: 0, stderr: '' })
+    const args = ['setup', '--base-url', upstream.baseUrl, '--model', 'small', '--key-name', 'UP_KEY', '--no-key']
+    expect(await run(args)).toMatchObject({ code: 0, stderr: '' })
     expect(existsSync(join(home, 'auth.json'))).toBe(false)
     expect((await run(['chat', '-q', 'Hi'])).stdout).toBe('Hello, world\n')
   })

@@ -53,7 +53,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
     // Somebody else has this uid in every Debian.
     { env: { PUID: '33' }, uid: '33', gid: '10000' },
   ])('with $env everything runs as $uid:$gid, and the ids are called hermes', async ({ env, uid, gid }) => {
-    const { code, out, box } = await whole({ words: whoami, env: { ...env } })
+    const { code, out, box } = await whole({ args: whoami, env: { ...env } })
     expect(out.split('\n')).toEqual([uid, gid, 'hermes', 'hermes', gid, `${box.home} hermes hermes`, ''])
     expect(code).toBe(0)
   })
@@ -61,7 +61,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
   test.each([{ PUID: '0' }, { HERMES_UID: 'root' }, { PGID: '1.5' }, { HERMES_GID: '65535' }])(
     '%o is refused with a line that names the variable and its value',
     async (env) => {
-      const { code, out, err } = await whole({ words: whoami, env: env as Record<string, string> })
+      const { code, out, err } = await whole({ args: whoami, env: env as Record<string, string> })
       const [[name, value]] = Object.entries(env) as [[string, string]]
       expect(code).toBe(1)
       expect(out).toBe('')
@@ -71,7 +71,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
 
   test('added groups are kept, root’s own are not, the docker socket’s is added', async () => {
     const { out } = await whole({
-      words: ['id', '-G'],
+      args: ['id', '-G'],
       before: ['setpriv', '--groups', '0,4,4567', '--'],
       prepare: [
         "sed -i '/^adm:/d' /etc/group; echo 'adm:x:4:root' >>/etc/group",
@@ -86,7 +86,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
     'without the right to change ids (%s) nothing runs as root in its place',
     async (missing) => {
       const { code, out, err } = await whole({
-        words: whoami,
+        args: whoami,
         before: ['setpriv', `--bounding-set=${missing}`, `--inh-caps=${missing}`, '--'],
       })
       expect(code).toBe(126)
@@ -98,7 +98,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
 
   test('with /etc read-only a remapped id has no name, which is logged, and everything runs', async () => {
     const { code, out, err } = await whole({
-      words: ['id', '-u'],
+      args: ['id', '-u'],
       env: { PUID: '4321' },
       prepare: 'mount -o remount,ro,bind /etc',
     })
@@ -186,7 +186,7 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
         '10-a': '#!/bin/sh\necho "a $(id -u) $MINE"; printf "added\\n" >/run/s6/container_environment/ADDED',
         '.hidden': '#!/bin/sh\necho hidden',
       },
-      words: ['sh', '-c', 'echo "main $MINE $ADDED"'],
+      args: ['sh', '-c', 'echo "main $MINE $ADDED"'],
       env: { MINE: 'two\nlines' },
     })
     expect(out).toBe('a 0 two\nlines\nb 0 two\nlines added\nmain two\nlines added\n')
@@ -199,7 +199,7 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
   ])('a failing one ($script) stops the container with $code and is named', async ({ script, code }) => {
     const ended = await whole({
       initHooks: { '10-bad': `#!/bin/sh\n${script}`, '20-next': '#!/bin/sh\necho next' },
-      words: ['sh', '-c', 'echo main'],
+      args: ['sh', '-c', 'echo main'],
     })
     expect(ended.code).toBe(code)
     expect(ended.err).toContain('/etc/cont-init.d/10-bad')
@@ -209,7 +209,7 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
   test.each(['0', '1'])('with S6_BEHAVIOUR_IF_STAGE2_FAILS=%s the boot goes on after it', async (behaviour) => {
     const { code, out, err } = await whole({
       initHooks: { '10-bad': '#!/bin/sh\nexit 7', '20-next': '#!/bin/sh\necho next' },
-      words: ['sh', '-c', 'echo main'],
+      args: ['sh', '-c', 'echo main'],
       env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: behaviour },
     })
     expect([code, out]).toEqual([0, 'next\nmain\n'])
@@ -219,7 +219,7 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
   test('a link that leads to itself is named and skipped, at the boot and at the end', async () => {
     const { code, err } = await whole({
       prepare: 'ln -s 10-loop /etc/cont-init.d/10-loop; ln -s 10-loop /etc/cont-finish.d/10-loop',
-      words: ['sh', '-c', 'exit 3'],
+      args: ['sh', '-c', 'exit 3'],
     })
     expect(code).toBe(3)
     for (const dir of ['init', 'finish'])
@@ -229,21 +229,21 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
   test('one that is not executable is named and skipped', async () => {
     const { code, out, err } = await whole({
       initHooks: { '10.plain': '#!/bin/sh\necho ran', '20-next': '#!/bin/sh\necho next' },
-      words: ['sh', '-c', 'echo main'],
+      args: ['sh', '-c', 'echo main'],
     })
     expect([code, out]).toEqual([0, 'next\nmain\n'])
     expect(err).toContain('/etc/cont-init.d/10.plain is not executable; run chmod +x on it. It is skipped')
   })
 
   test('one without an interpreter line runs as a shell script, as execvp(3) does it', async () => {
-    const { out } = await whole({ initHooks: { plain: 'echo plain' }, words: ['true'] })
+    const { out } = await whole({ initHooks: { plain: 'echo plain' }, args: ['true'] })
     expect(out).toBe('plain\n')
   })
 
   test('one that takes longer than 10 s is named', async () => {
     await using box = await startInit({
       initHooks: { slow: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.1; done' },
-      words: ['true'],
+      args: ['true'],
     })
     await box.pid1.saw('/etc/cont-init.d/slow has been running for 10 s', { deadlineMs: 20_000 })
     writeFileSync(box.path('/run/go'), '')
@@ -255,7 +255,7 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
   const results = '/run/s6-linux-init-container-results/exitcode'
 
   test('the runtime user may say what a container that is asked to stop ends with', async () => {
-    await using box = await startInit({ words: ['sh', '-c', `echo 9 >${results}; echo said; exec sleep 1000`] })
+    await using box = await startInit({ args: ['sh', '-c', `echo 9 >${results}; echo said; exec sleep 1000`] })
     await box.pid1.saw('said')
     box.pid1.signal('TERM')
     expect(await box.exit()).toEqual({ code: 9 })
@@ -263,10 +263,10 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
 
   test('a main program that ends by itself decides; a finish hook sees its code and has the last word', async () => {
     const hook = `#!/bin/sh\necho "hook saw $(cat ${results})"`
-    const plain = await whole({ words: ['sh', '-c', `echo 9 >${results}; exit 4`], finishHooks: { '10-see': hook } })
+    const plain = await whole({ args: ['sh', '-c', `echo 9 >${results}; exit 4`], finishHooks: { '10-see': hook } })
     expect([plain.code, plain.out]).toEqual([4, 'hook saw 4\n'])
     const { code } = await whole({
-      words: ['sh', '-c', 'exit 4'],
+      args: ['sh', '-c', 'exit 4'],
       finishHooks: { '10-say': `#!/bin/sh\necho 6 >${results}` },
     })
     expect(code).toBe(6)
@@ -274,12 +274,12 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
 
   test.each(['', 'nine', '-1', '256'])('%o there is no exit code: the container’s own counts', async (text) => {
     const finish = { '10-say': `#!/bin/sh\nprintf %s '${text}' >${results}` }
-    expect((await whole({ words: ['sh', '-c', 'exit 4'], finishHooks: finish })).code).toBe(4)
+    expect((await whole({ args: ['sh', '-c', 'exit 4'], finishHooks: finish })).code).toBe(4)
   })
 
   test('an exit code that cannot be written down, since /run is full, is the container’s all the same', async () => {
     await using box = await startInit({
-      words: ['sh', '-c', 'echo here; while [ ! -e "$HERMES_HOME/go" ]; do sleep 0.05; done; exit 3'],
+      args: ['sh', '-c', 'echo here; while [ ! -e "$HERMES_HOME/go" ]; do sleep 0.05; done; exit 3'],
       // One of its own for the file: the stop removes other files, and would make room.
       prepare: [
         'mount -t tmpfs -o mode=755,size=2m tmpfs /run',
@@ -302,7 +302,7 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
     const home = freshHome()
     const { code } = await whole({
       home,
-      words: ['true'],
+      args: ['true'],
       prepare: [
         'mount --bind $home $home; chmod 1777 /run; mkdir $home/mine; touch $home/mine/kept',
         'for name in service s6 s6-linux-init-container-results; do rm -rf /run/$name; ln -s $home/mine /run/$name; done',
@@ -319,35 +319,35 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
     { env: { S6_KILL_GRACETIME: '500', HERMES_STOP_TIMEOUT: '5' }, said: '5' },
     { env: { S6_KILL_GRACETIME: 'soon' }, said: '8' },
   ])('with %o the whole stop takes $said s at most', async ({ env, said }) => {
-    const { out, err } = await whole({ words: ['sh', '-c', 'echo $HERMES_STOP_TIMEOUT'], env: { ...env } })
+    const { out, err } = await whole({ args: ['sh', '-c', 'echo $HERMES_STOP_TIMEOUT'], env: { ...env } })
     expect(out).toBe(`${said}\n`)
     if (env.S6_KILL_GRACETIME === 'soon') expect(err).toContain('S6_KILL_GRACETIME: expected milliseconds')
   })
 
   test('S6_VERBOSITY=0 shows errors only', async () => {
     const warned = { S6_KILL_GRACETIME: 'soon' }
-    expect((await whole({ words: ['true'], env: { ...warned } })).err).toContain('warning: S6_KILL_GRACETIME')
-    expect((await whole({ words: ['true'], env: { ...warned, S6_VERBOSITY: '0' } })).err).toBe('')
-    const failed = { initHooks: { '10-bad': '#!/bin/sh\nexit 7' }, words: ['true'], env: { S6_VERBOSITY: '0' } }
+    expect((await whole({ args: ['true'], env: { ...warned } })).err).toContain('warning: S6_KILL_GRACETIME')
+    expect((await whole({ args: ['true'], env: { ...warned, S6_VERBOSITY: '0' } })).err).toBe('')
+    const failed = { initHooks: { '10-bad': '#!/bin/sh\nexit 7' }, args: ['true'], env: { S6_VERBOSITY: '0' } }
     expect((await whole(failed)).err).toContain('error: /etc/cont-init.d/10-bad exited with code 7')
   })
 })
 
 describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   test.each([
-    { words: ['sh', '-c', 'exit 42'], code: 42 },
-    { words: ['sh', '-c', 'kill -SEGV $$'], code: 139 },
-    ...(tellsEnds ? [{ words: ['sh', '-c', 'kill -40 $$'], code: 168 }] : []),
-    { words: ['/bin/true'], code: 0 },
-    { words: ['/no/such/program'], code: 127 },
-    { words: ['/etc/passwd'], code: 126 },
-  ])('its end is the container’s: $words ends with $code', async ({ words, code }) => {
-    expect((await whole({ words })).code).toBe(code)
+    { args: ['sh', '-c', 'exit 42'], code: 42 },
+    { args: ['sh', '-c', 'kill -SEGV $$'], code: 139 },
+    ...(tellsEnds ? [{ args: ['sh', '-c', 'kill -40 $$'], code: 168 }] : []),
+    { args: ['/bin/true'], code: 0 },
+    { args: ['/no/such/program'], code: 127 },
+    { args: ['/etc/passwd'], code: 126 },
+  ])('its end is the container’s: $args ends with $code', async ({ args, code }) => {
+    expect((await whole({ args })).code).toBe(code)
   })
 
   test('it keeps the directory and the environment the container was given, NODE_* and LD_* too', async () => {
     const { out } = await whole({
-      words: ['sh', '-c', 'pwd; echo "$NODE_OPTIONS|$LD_PRELOAD|$QUOTED|$((HERMES_MAIN == $$))"; env | grep -c SAVED'],
+      args: ['sh', '-c', 'pwd; echo "$NODE_OPTIONS|$LD_PRELOAD|$QUOTED|$((HERMES_MAIN == $$))"; env | grep -c SAVED'],
       cwd: '/tmp',
       env: { NODE_OPTIONS: '--no-such-option --require=/x', LD_PRELOAD: '', QUOTED: `it's "$HOME" \\ \n two` },
     })
@@ -358,7 +358,7 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
     const [read, write] = realNative.pipe({ nonblockingRead: true })
     fchmodSync(write, 0o600)
     try {
-      const { code } = await whole({ words: ['sh', '-c', 'id -u >/dev/stdout'], stdout: write })
+      const { code } = await whole({ args: ['sh', '-c', 'id -u >/dev/stdout'], stdout: write })
       expect(code).toBe(0)
       const buffer = Buffer.alloc(100)
       expect(buffer.toString('utf8', 0, readSync(read, buffer))).toBe('10000\n')
@@ -369,7 +369,7 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
 
   test.each(['USR1', 'USR2', 'WINCH'] as const)('%s is passed on to it', async (signal) => {
     await using box = await startInit({
-      words: ['sh', '-c', `trap "echo got ${signal}; exit 0" ${signal}; echo ready; while :; do sleep 0.02; done`],
+      args: ['sh', '-c', `trap "echo got ${signal}; exit 0" ${signal}; echo ready; while :; do sleep 0.02; done`],
     })
     await box.pid1.saw('ready')
     box.pid1.signal(signal)
@@ -383,7 +383,7 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
     { what: 'exits 3 by itself', script: 'trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done', code: 3 },
     { what: 'has to be killed', script: 'trap "" TERM; echo ready; while :; do sleep 0.02; done', code: 137 },
   ])('a stop that was asked for, when main $what, ends with $code', async ({ script, code }) => {
-    await using box = await startInit({ words: ['sh', '-c', script], env: { HERMES_STOP_TIMEOUT: '2' } })
+    await using box = await startInit({ args: ['sh', '-c', script], env: { HERMES_STOP_TIMEOUT: '2' } })
     await box.pid1.saw('ready')
     box.pid1.signal('TERM')
     expect(await box.exit()).toEqual({ code })
@@ -392,7 +392,7 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
   test('its end stops the slots with their grace', async () => {
     await using box = await startInit({
       slots: { a: 'trap "echo got TERM; exit 0" TERM; echo ready; while :; do sleep 0.02; done' },
-      words: ['sh', '-c', 'until [ -e /run/go ]; do sleep 0.02; done; exit 5'],
+      args: ['sh', '-c', 'until [ -e /run/go ]; do sleep 0.02; done; exit 5'],
     })
     const supervisor = await box.supervisor()
     await supervisor.spawned('a')
@@ -404,17 +404,17 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
   })
 
   test('a subcommand, an option and an unknown word go to hermes, with their arguments', async () => {
-    for (const words of [['gateway', 'run'], ['--version'], ['frobnicate', 'a b']]) {
+    for (const args of [['gateway', 'run'], ['--version'], ['frobnicate', 'a b']]) {
       const hermes = '#!/bin/sh\necho "hermes: $# $*"'
       await using box = await startInit({
-        words,
+        args,
         initHooks: { wait: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.02; done' },
       })
       await box.install.life(1)
       writeFileSync(join(box.install.dir, 'bin', 'hermes'), hermes)
       writeFileSync(box.path('/run/go'), '')
       expect(await box.exit()).toEqual({ code: 0 })
-      expect(box.pid1.stdout()).toBe(`hermes: ${words.length} ${words.join(' ')}\n`)
+      expect(box.pid1.stdout()).toBe(`hermes: ${args.length} ${args.join(' ')}\n`)
     }
   })
 })
@@ -435,7 +435,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
       ])
         writeFileSync(join(home, file), '')
       // A volume of root's with other files in it is given away where it is a mount, as a volume is.
-      const { code, err } = await whole({ home, words: ['true'], prepare: 'mount --bind $home $home' })
+      const { code, err } = await whole({ home, args: ['true'], prepare: 'mount --bind $home $home' })
       expect(code).toBe(0)
       for (const path of [
         '.',
@@ -474,7 +474,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
       symlinkSync(outside, join(home, 'memories/out'))
       const { code, err } = await whole({
         home,
-        words: ['true'],
+        args: ['true'],
         // The same device: only the mount tells it from a folder of the volume.
         prepare: `mount --bind ${outside}/tree $home/workspace; mkfifo $home/skills/pipe`,
       })
@@ -494,7 +494,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
   })
 
   test('a clean volume is not repaired', async () => {
-    const { err } = await whole({ words: ['true'] })
+    const { err } = await whole({ args: ['true'] })
     expect(err).toBe('')
   })
 
@@ -509,7 +509,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
     }
     const timed = async (): Promise<number> => {
       const startedAtMs = performance.now()
-      expect((await whole({ home, words: ['true'] })).code).toBe(0)
+      expect((await whole({ home, args: ['true'] })).code).toBe(0)
       return performance.now() - startedAtMs
     }
     const repairMs = await timed()
@@ -523,7 +523,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
 
   test('an unwritable one: exit 1 before hooks and main, with owner, mode, who we are and what to do', async () => {
     const { code, out, err, box } = await whole({
-      words: ['sh', '-c', 'echo main'],
+      args: ['sh', '-c', 'echo main'],
       initHooks: { a: '#!/bin/sh\necho hook' },
       prepare: 'mount --bind $home $home; mount -o remount,ro,bind $home; ',
     })
@@ -538,7 +538,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
     try {
       await using first = await startInit({ home })
       expect((await (await first.install.life(1)).hello()).lease).toBe('held')
-      await using second = await startInit({ home, words: ['sh', '-c', 'echo main; exec sleep 1000'] })
+      await using second = await startInit({ home, args: ['sh', '-c', 'echo main; exec sleep 1000'] })
       const supervisor = await second.install.life(1)
       expect(await supervisor.hello()).toMatchObject({ lease: 'busy', begun: false })
       await second.pid1.saw('main')
@@ -574,7 +574,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
     try {
       await using box = await startInit({
         home,
-        words: ['dashboard'],
+        args: ['dashboard'],
         initHooks: { wait: '#!/bin/sh\nexec sleep 1000' },
       })
       expect(await (await box.install.life(1)).hello()).toMatchObject({ lease: 'none' })
@@ -660,7 +660,7 @@ describe.skipIf(why !== undefined)(`not PID 1, not root (${why ?? 'in a namespac
 
   test('--user on a volume it cannot write is refused, with what to do instead', async () => {
     const { code, out, err } = await whole({
-      words: ['sh', '-c', 'echo main'],
+      args: ['sh', '-c', 'echo main'],
       before: ['setpriv', '--reuid', '1234', '--regid', '1234', '--clear-groups', '--'],
       prepare: 'chmod 1777 /run',
     })

@@ -27,7 +27,7 @@ test.skipIf(why !== undefined).each(['looking', 'opening'] as const)(
     try {
       await using box = await startInit({
         home,
-        words: ['sh', '-c', 'trap "exit 7" TERM; trap "echo heard" USR1; echo here; while :; do sleep 0.02; done'],
+        args: ['sh', '-c', 'trap "exit 7" TERM; trap "echo heard" USR1; echo here; while :; do sleep 0.02; done'],
       })
       await box.supervisor()
       await box.pid1.saw('here')
@@ -60,7 +60,7 @@ test.skipIf(why !== undefined)(
     try {
       // Where the namespace of the box takes its mounts from.
       await using _ = await letHang(process.pid, lease)
-      await using box = await startInit({ home, words: ['sh', '-c', 'echo never'] })
+      await using box = await startInit({ home, args: ['sh', '-c', 'echo never'] })
       await box.supervisor()
       await box.pid1.saw(`${lease}: the volume does not answer; the boot waits for it`)
       box.pid1.signal('TERM')

@@ -39,7 +39,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const boots = async (home: string, prepare = ''): Promise<{ code: number | undefined; err: string }> => {
-  await using box = await startInit({ home, prepare, words: ['sh', '-c', 'echo main'] })
+  await using box = await startInit({ home, prepare, args: ['sh', '-c', 'echo main'] })
   const ended = await box.exit()
   return { code: 'code' in ended ? ended.code : undefined, err: box.pid1.stderr() }
 }

@@ -297,7 +297,7 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
   ])(
     'run.lease as %s is not followed, not written, not given away, and holds up the gateways only, until it is gone',
     async (_, prepare) => {
-      await using box = await startInit({ prepare, words: ['sh', '-c', 'echo main; exec sleep 1000'] })
+      await using box = await startInit({ prepare, args: ['sh', '-c', 'echo main; exec sleep 1000'] })
       const supervisor = await box.install.life(1)
       expect(await supervisor.hello()).toMatchObject({ lease: 'busy', begun: false })
       await box.pid1.saw(/cannot tell which container uses .*: .*run\.lease is .*\. Remove it/)
@@ -315,7 +315,7 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     const evil = 'if (process.getuid() === 0) require("node:fs").writeFileSync("/run/owned", "")'
     await using box = await startInit({
       prepare: `echo '${evil}' >/run/evil.js; echo 'touch /run/owned' >/run/evil.sh`,
-      words: ['/bin/sh', '-c', 'echo "$NODE_OPTIONS"; exec sleep 1000'],
+      args: ['/bin/sh', '-c', 'echo "$NODE_OPTIONS"; exec sleep 1000'],
       env: { NODE_OPTIONS: '--require=/run/evil.js', NODE_PATH: '/run', BASH_ENV: '/run/evil.sh', ENV: '/run/evil.sh' },
     })
     const supervisor = await box.supervisor()
@@ -333,7 +333,7 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
       prepare: `mkdir /run/${home}; for p in setpriv sh find setsid; do printf '#!/bin/sh\\ntouch /run/owned\\n' >/run/${home}/$p; chmod 755 /run/${home}/$p; done`,
       env: { PATH: `/run/${home}:${process.env.PATH}` },
       slots: { a: 'echo slot; exec sleep 1000' },
-      words: ['/bin/sleep', '1000'],
+      args: ['/bin/sleep', '1000'],
     })
     const supervisor = await box.supervisor()
     await supervisor.spawned('a')
@@ -343,7 +343,7 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
 
   test('no process can become root again: no capability is left in slots, supervisor and main program', async () => {
     const look = 'grep -E "^(Uid|Cap(Inh|Prm|Eff|Amb)|Groups):" /proc/self/status; exec sleep 1000'
-    await using box = await startInit({ slots: { a: look }, words: ['sh', '-c', look] })
+    await using box = await startInit({ slots: { a: look }, args: ['sh', '-c', look] })
     const supervisor = await box.supervisor()
     await supervisor.spawned('a')
     const slot = await box.slotLines('a', 'CapAmb')

@@ -198,7 +198,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
 
   test('TERM while a boot hook runs stops at once, and the hook gets the signal', async () => {
     const hook = '#!/bin/sh\ntrap "echo hook got TERM; exit 1" TERM\necho hook runs\nwhile :; do sleep 0.02; done'
-    await using box = await startInit({ initHooks: { '10-slow': hook }, words: ['sh', '-c', 'echo main'] })
+    await using box = await startInit({ initHooks: { '10-slow': hook }, args: ['sh', '-c', 'echo main'] })
     await box.pid1.saw('hook runs')
     expect(await stopped(box)).toEqual({ code: 0 })
     expect(box.pid1.lines()).toContain('hook got TERM')

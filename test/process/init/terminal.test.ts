@@ -12,10 +12,10 @@ const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs r
 /** @param leads init leads the session that owns the terminal, as under runc; else a shell above it does */
 async function screen({
   leads,
-  words,
+  args,
 }: {
   leads: boolean
-  words: readonly string[]
+  args: readonly string[]
 }): Promise<Terminal & { readonly install: FakeInstall }> {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-tty-'))
   chmodSync(dir, 0o755)
@@ -23,7 +23,7 @@ async function screen({
   for (const name of ['home', 'cont-init.d', 'cont-finish.d']) mkdirSync(join(dir, name))
   chownSync(home, 10_000, 10_000)
   const install = await FakeInstall.make()
-  const init = ['/opt/hermes/bin/init', ...words].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
+  const init = ['/opt/hermes/bin/init', ...args].map((argument) => `'${argument.replaceAll("'", "'\\''")}'`).join(' ')
   const inside = [
     'mount -t tmpfs -o mode=755 tmpfs /run',
     prepareScript(dir, install.dir, home),
@@ -46,7 +46,7 @@ describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namesp
   test.each([{ leads: true }, { leads: false }])(
     'bash as main program has job control, as hermes (init leads the session: $leads)',
     async ({ leads }) => {
-      await using s = await screen({ leads, words: ['bash', '--norc'] })
+      await using s = await screen({ leads, args: ['bash', '--norc'] })
       s.type('set -o | grep monitor; id -u; tty\n')
       await s.shows(/monitor\s+on/)
       await s.shows('10000')
@@ -69,7 +69,7 @@ describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namesp
     async ({ leads }) => {
       await using s = await screen({
         leads,
-        words: ['sh', '-c', 'trap "echo got int" INT; echo rea""dy; until [ -e /run/go ]; do sleep 0.05; done; exit 4'],
+        args: ['sh', '-c', 'trap "echo got int" INT; echo rea""dy; until [ -e /run/go ]; do sleep 0.05; done; exit 4'],
       })
       const supervisor = await s.install.life(1)
       await supervisor.hello()
@@ -86,7 +86,7 @@ describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namesp
   test('slots and supervisor have no terminal', async () => {
     await using s = await screen({
       leads: true,
-      words: ['sh', '-c', 'echo rea""dy; ps -eo tty=,args= | sed -n "s/^/ps: /p"; sleep 1000'],
+      args: ['sh', '-c', 'echo rea""dy; ps -eo tty=,args= | sed -n "s/^/ps: /p"; sleep 1000'],
     })
     await s.shows('ready')
     const seen = await s.shows(/ps: .*sleep 1000/)
@@ -96,7 +96,7 @@ describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namesp
   })
 
   test('without words a terminal gets hermes', async () => {
-    await using s = await screen({ leads: true, words: [] })
+    await using s = await screen({ leads: true, args: [] })
     const supervisor = await s.install.life(1)
     await supervisor.hello()
     supervisor.send({ type: 'booted' })

@@ -70,8 +70,8 @@ function workers(journal: string): ReadonlyMap<string, number> {
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue
     try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-      if (!words.includes(agent) || !words.includes(journal)) continue
+      const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      if (!argv.includes(agent) || !argv.includes(journal)) continue
       // A fork of the worker that has not become `sleep` yet looks like a second one; workers lead their process group.
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       if (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2] !== pid) continue
@@ -180,7 +180,7 @@ test('200 tasks with links and priorities: every one is done once, in order, and
   expect(most).toBeGreaterThan(0)
   expect(most, 'by the process table').toBeLessThanOrEqual(CAP)
   expect(mostAtOnce(s.board), 'by the events').toBe(CAP)
-  const ends = journalLines(s.journal).filter(([word]) => word === 'end')
+  const ends = journalLines(s.journal).filter(([kind]) => kind === 'end')
   expect(ends.map(([, task]) => task).sort()).toEqual([...ids].sort())
   const others = s.board.all<{ outcome: string; error: string }>(
     "SELECT outcome, error FROM runs WHERE outcome <> 'completed'",
@@ -227,7 +227,7 @@ test('a restart of everything in the middle loses nothing, counts no failure, an
   }
   await using hermes = await s.start()
   await waitFor('all tasks to be done', () => count(s.board, 'done') === ids.length, { deadlineMs: 120_000 })
-  const ends = journalLines(s.journal).filter(([word]) => word === 'end')
+  const ends = journalLines(s.journal).filter(([kind]) => kind === 'end')
   expect(new Set(ends.map(([, task]) => task)).size).toBe(ids.length)
   expect(s.board.all("SELECT id FROM events WHERE kind IN ('crashed', 'timed_out', 'spawn_failed')")).toEqual([])
   expect(s.board.all('SELECT id FROM tasks WHERE failures > 0')).toEqual([])
@@ -266,7 +266,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
     expect(JSON.parse((await dispatch()).stdout)).toMatchObject({ reclaimed: 0, spawned: [] })
     for (const id of ids)
       expect(requireTask(s.board, id)).toMatchObject({ status: 'done', result: expect.stringMatching(/^did: for /) })
-    expect(journalLines(s.journal).filter(([word]) => word === 'begin')).toHaveLength(ids.length)
+    expect(journalLines(s.journal).filter(([kind]) => kind === 'begin')).toHaveLength(ids.length)
     expect(readdirSync(join(s.home, 'kanban', 'results'))).toEqual([])
     expect(await hermes.stop()).toBe(0)
   },

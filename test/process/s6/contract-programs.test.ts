@@ -148,11 +148,11 @@ const withBytes = (argv: readonly string[]): readonly string[] => [
 
 async function same(
   command: Command,
-  words: readonly string[],
+  args: readonly string[],
   around = (argv: readonly string[]) => argv,
 ): Promise<Said> {
-  const theirs = await exec(around([...debians[command], ...words]))
-  expect(await exec(around([...ours(command), ...words]))).toEqual(theirs)
+  const theirs = await exec(around([...debians[command], ...args]))
+  expect(await exec(around([...ours(command), ...args]))).toEqual(theirs)
   return theirs
 }
 
@@ -283,9 +283,8 @@ describe.skipIf(why !== undefined)(`as Debian's (${why ?? 'in a namespace'})`, (
   })
 
   describe('the differences', () => {
-    const our = (command: Command, ...words: readonly string[]): Promise<Said> => exec([...ours(command), ...words])
-    const their = (command: Command, ...words: readonly string[]): Promise<Said> =>
-      exec([...debians[command], ...words])
+    const our = (command: Command, ...args: readonly string[]): Promise<Said> => exec([...ours(command), ...args])
+    const their = (command: Command, ...args: readonly string[]): Promise<Said> => exec([...debians[command], ...args])
 
     test('a NUL, a directory, an empty file, a newline, no store at all', async () => {
       await box.exec(['sh', '-c', `printf 'a\\0b\\n' >${STORE}/NUL`])

@@ -117,9 +117,9 @@ class Story {
     this.place = place
   }
 
-  async does(tool: string, ...words: readonly string[]): Promise<Said> {
-    const said = await this.place.run(tool, ...words)
-    this.note(`${tool} ${words.join(' ')}: ${said.code} ${normal(said.out)}${said.err === '' ? '' : ' (and says so)'}`)
+  async does(tool: string, ...args: readonly string[]): Promise<Said> {
+    const said = await this.place.run(tool, ...args)
+    this.note(`${tool} ${args.join(' ')}: ${said.code} ${normal(said.out)}${said.err === '' ? '' : ' (and says so)'}`)
     return said
   }
 
@@ -451,11 +451,11 @@ describe('waiting', () => {
   test('of a command for what it says itself: s6-svc -w', () =>
     same(async (story) => {
       await story.begin('steady')
-      for (const words of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r', '-wR -r', '-wr -k', '-wu -o', '-wD -t']) {
-        await story.does('s6-svc', '-T', '60000', ...words.split(' '), '@steady')
+      for (const args of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r', '-wR -r', '-wr -k', '-wu -o', '-wD -t']) {
+        await story.does('s6-svc', '-T', '60000', ...args.split(' '), '@steady')
         await story.place.ask(
           's6-svwait',
-          words.includes('d') || words.includes('D') ? '-D' : '-U',
+          args.includes('d') || args.includes('D') ? '-D' : '-U',
           '-t',
           '60000',
           '@steady',
@@ -483,12 +483,12 @@ describe('waiting', () => {
     same(async (story) => {
       const fails = (): Promise<Said> => story.place.ask('s6-svc', '-1', '@fails')
       const svc = (wait: string): readonly string[] => ['s6-svc', `-w${wait}`, '-T', '60000']
-      for (const words of [
+      for (const args of [
         ...['-r', '-R', '-d', '-D'].map((option) => waits(option)),
         ...['r', 'R', 'd', 'D'].map(svc),
       ]) {
         await story.begin('fails')
-        await meanwhile(story, 'fails', [...words, '@fails'], fails)
+        await meanwhile(story, 'fails', [...args, '@fails'], fails)
         await story.place.ask('s6-svwait', '-D', '-t', '60000', '@fails')
       }
       await story.begin('steady')
@@ -553,7 +553,7 @@ describe('a directory that is not supervised', () => {
         execFileSync('mkfifo', [join(dir, name)])
       await same(async (story) => {
         for (const name of ['nothing', 'plain', 'empty', 'left']) {
-          for (const words of [
+          for (const args of [
             's6-svc',
             's6-svc -u',
             's6-svc -wu -T 500',
@@ -561,9 +561,9 @@ describe('a directory that is not supervised', () => {
             's6-svok',
             's6-svstat',
           ])
-            await story.does(...(words.split(' ') as [string]), join(dir, name))
-          for (const words of ['s6-svwait -u -t 500', 's6-svscanctl', 's6-svscanctl -a'])
-            await story.does(...(words.split(' ') as [string]), join(dir, name))
+            await story.does(...(args.split(' ') as [string]), join(dir, name))
+          for (const args of ['s6-svwait -u -t 500', 's6-svscanctl', 's6-svscanctl -a'])
+            await story.does(...(args.split(' ') as [string]), join(dir, name))
         }
       })
     } finally {
@@ -642,8 +642,8 @@ describe('rights', () => {
   test.each(['-u', '-g', '-o', '-O', '-E'])('s6-svperms %s sets them, and they stay', (option) =>
     same(async (story) => {
       await story.begin('steady')
-      const words = option === '-u' || option === '-o' ? [option] : [option, 'daemon']
-      story.note(`${(await story.place.ask('s6-svperms', ...words, '@steady')).code}`)
+      const args = option === '-u' || option === '-o' ? [option] : [option, 'daemon']
+      story.note(`${(await story.place.ask('s6-svperms', ...args, '@steady')).code}`)
       await story.place.ask('s6-svc', '-wR', '-T', '60000', '-r', '@steady')
       const { out } = await story.place.ask('s6-svperms', '-v', '@steady')
       story.note(out.replaceAll(/^.* (status|control|events):/gm, '$1:'))
@@ -827,16 +827,16 @@ describe('the differences', () => {
 async function meanwhile(
   story: Story,
   service: string,
-  words: readonly string[],
+  args: readonly string[],
   act: () => Promise<unknown>,
 ): Promise<void> {
-  const [tool = '', ...rest] = words
+  const [tool = '', ...rest] = args
   const before = subscribers(story.place, service)
   const waiting = story.place.start(tool, ...rest)
   await waitFor('it to listen', () => subscribers(story.place, service) > before, DEADLINE)
   await act()
   const said = await waiting.said
-  story.note(`${words.join(' ')}: ${said.code} ${said.out}${said.err === '' ? '' : ' (and says so)'}`)
+  story.note(`${args.join(' ')}: ${said.code} ${said.out}${said.err === '' ? '' : ' (and says so)'}`)
 }
 
 const subscribers = (place: Place, service: string): number =>

@@ -132,15 +132,15 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       's6-overlay/s6-rc.d/migrate/up': '/etc/s6-overlay/scripts/migrate\n',
       's6-overlay/scripts/migrate': `#!/bin/sh\nsleep 0.5; echo migrated; exit ${code}\n`,
     })
-    const words = ['sh', '-c', 'echo main']
-    await using good = await startServices({ etc: etc(0), words })
+    const args = ['sh', '-c', 'echo main']
+    await using good = await startServices({ etc: etc(0), args })
     expect(await good.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 0 })
     expect(good.pid1.stdout().trim().split('\n')).toEqual(['migrated', 'main'])
-    await using bad = await startServices({ etc: etc(7), words })
+    await using bad = await startServices({ etc: etc(7), args })
     expect(await bad.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 7 })
     expect(bad.pid1.stdout()).not.toContain('main')
     expect(bad.pid1.stderr()).toContain('service migrate has not come up: exited with code 7')
-    await using still = await startServices({ etc: etc(7), words, env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: '1' } })
+    await using still = await startServices({ etc: etc(7), args, env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: '1' } })
     expect(await still.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 0 })
     expect(still.pid1.stdout()).toContain('main')
   })
@@ -151,12 +151,12 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       ...longrun('app', ['db']),
       ...longrun('db', [], { run: '#!/bin/sh\nexit 125\n', 'notification-fd': '3\n' }),
     }
-    const words = ['sh', '-c', 'echo main']
-    await using box = await startServices({ etc, words })
+    const args = ['sh', '-c', 'echo main']
+    await using box = await startServices({ etc, args })
     expect(await box.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 125 })
     expect(box.pid1.stderr()).toContain('service db has not come up: exited with code 125')
     expect(box.pid1.stdout()).not.toContain('main')
-    await using still = await startServices({ etc, words, env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: '1' } })
+    await using still = await startServices({ etc, args, env: { S6_BEHAVIOUR_IF_STAGE2_FAILS: '1' } })
     expect(await still.pid1.exit({ deadlineMs: 20_000 })).toEqual({ code: 0 })
     expect(still.pid1.stdout()).toContain('main')
   })
@@ -188,17 +188,17 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       'services.d/slow/run':
         '#!/bin/sh\nwhile [ ! -e /run/go ]; do sleep 0.05; done\necho ready\necho >&3\nexec sleep 1000\n',
     }
-    const words = ['sh', '-c', 'echo main; exec sleep 1000']
-    await using hasty = await startServices({ etc, words })
+    const args = ['sh', '-c', 'echo main; exec sleep 1000']
+    await using hasty = await startServices({ etc, args })
     await hasty.pid1.saw('main')
-    await using patient = await startServices({ etc, words, env: { S6_CMD_WAIT_FOR_SERVICES: '1' } })
+    await using patient = await startServices({ etc, args, env: { S6_CMD_WAIT_FOR_SERVICES: '1' } })
     await patient.service('slow', ({ state }) => state === 'starting')
     await patient.pid1.exec(['touch', '/run/go'])
     await patient.pid1.saw('main')
     expect(patient.pid1.stdout()).toBe('ready\nmain\n')
     await using bounded = await startServices({
       etc,
-      words,
+      args,
       env: {
         S6_CMD_WAIT_FOR_SERVICES: '1',
         S6_CMD_WAIT_FOR_SERVICES_MAXTIME: '300',
@@ -219,7 +219,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
   ])('S6_CMD_WAIT_FOR_SERVICES_MAXTIME ends the container over %s', async (_, etc, behaviour) => {
     await using box = await startServices({
       etc,
-      words: ['sh', '-c', 'echo main'],
+      args: ['sh', '-c', 'echo main'],
       env: {
         S6_CMD_WAIT_FOR_SERVICES: '1',
         S6_CMD_WAIT_FOR_SERVICES_MAXTIME: '300',
@@ -398,9 +398,9 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       await using box = await startServices({ etc: { 'services.d/web/run': '#!/bin/sh\nexec sleep 1000\n' } })
       await box.up('web')
       const web = '/run/service/web'
-      const root = (...words: string[]) => box.pid1.exec(words, { env: { PATH: '/usr/bin:/bin' } })
-      for (const words of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r'])
-        expect(await root('s6-svc', '-T', '10000', ...words.split(' '), web), words).toMatchObject({ code: 0 })
+      const root = (...args: string[]) => box.pid1.exec(args, { env: { PATH: '/usr/bin:/bin' } })
+      for (const args of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r'])
+        expect(await root('s6-svc', '-T', '10000', ...args.split(' '), web), args).toMatchObject({ code: 0 })
       const waits = root('s6-svwait', '-d', '-t', '10000', web)
       await waitFor('it to listen', async () => (await root('ls', `${web}/event`)).stdout.includes('ftrig1:'))
       await box.hermes('service', 'stop', 'web')

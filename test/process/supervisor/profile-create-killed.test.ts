@@ -78,8 +78,8 @@ function bigProfile(home: string): void {
 /** A clone of a profile with many files, under way. */
 async function cloning(home: string): Promise<ReturnType<typeof startProgram>> {
   bigProfile(home)
-  const words = [...SLOW_DISK, program('hermes'), 'profile', 'create', 'copy', '--clone', 'big']
-  const child = startProgram(words, { home })
+  const args = [...SLOW_DISK, program('hermes'), 'profile', 'create', 'copy', '--clone', 'big']
+  const child = startProgram(args, { home })
   await waitFor('files to be copied', () => {
     const [staging] = leftoversIn(home)
     return staging !== undefined && readdirSync(join(home, 'profiles', staging, 'skills')).length > 20
@@ -129,8 +129,8 @@ slowly(named('a clone that takes long says on a terminal how far it is', why), a
   const { home } = scratch
   bigProfile(home)
   const command = `exec ${SLOW_DISK.join(' ')} "${program('hermes')}" profile create copy --clone big`
-  const words = ['script', '-qec', command, '/dev/null']
-  const child = startProgram(words, { home, input: '' })
+  const args = ['script', '-qec', command, '/dev/null']
+  const child = startProgram(args, { home, input: '' })
   let shown = ''
   child.stdout?.on('data', (text) => {
     shown += String(text)

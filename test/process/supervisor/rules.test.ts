@@ -353,8 +353,8 @@ test('.env is read at each start', async () => {
   await reach('reads-env', 'up')
   appendFileSync(join(dir('reads-env'), '.env'), 'WORD="one $(id) two"\n')
   await say('restart', 'reads-env')
-  const words = logLines(hermes.home, 'reads-env').map((line) => line.slice(line.indexOf(' ') + 1))
-  expect(words).toEqual(['WORD=', 'WORD=one $(id) two'])
+  const args = logLines(hermes.home, 'reads-env').map((line) => line.slice(line.indexOf(' ') + 1))
+  expect(args).toEqual(['WORD=', 'WORD=one $(id) two'])
 })
 
 test('fifty clients that start, stop and restart at once all get an answer, and one process is left at most', async () => {

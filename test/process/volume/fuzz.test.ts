@@ -178,7 +178,7 @@ test('any text in the place of a state file is read, and written over', async ()
 })
 
 const yamlWords = (keys: readonly string[]): readonly string[] => [
-  ...keys.flatMap((key) => key.split('.')).map((word) => `${word}: `),
+  ...keys.flatMap((key) => key.split('.')).map((name) => `${name}: `),
   '\n',
   '\n  ',
   '\n    ',
@@ -220,7 +220,10 @@ test('any config.yaml comes to settings that are sound, and to problems that can
 })
 
 test('any services.yaml comes to services that are sound, or left out', async () => {
-  const command = { execlineb: undefined, check: ([word = '']: readonly string[]) => ({ file: `/usr/bin/${word}` }) }
+  const command = {
+    execlineb: undefined,
+    check: ([program = '']: readonly string[]) => ({ file: `/usr/bin/${program}` }),
+  }
   const facts = {
     file: 'services.yaml',
     asRoot: command,

@@ -106,7 +106,7 @@ test('text from others adds no row and moves no cursor, in any output of hermes 
     ['supervisor.log', readFileSync(join(home, 'logs', 'supervisor.log'), 'utf8')],
     ['container-boot.log', readFileSync(join(home, 'logs', 'container-boot.log'), 'utf8')],
   ]
-  for (const words of [
+  for (const args of [
     'status',
     'profile list',
     'profile show coder',
@@ -116,8 +116,8 @@ test('text from others adds no row and moves no cursor, in any output of hermes 
     'status --json',
     '-p nosuch\x1b[2J status',
   ]) {
-    const { stdout, stderr } = await cli(words.split(' '), place)
-    outputs.push([words, stdout + stderr])
+    const { stdout, stderr } = await cli(args.split(' '), place)
+    outputs.push([args, stdout + stderr])
   }
   for (const [what, text] of outputs) {
     expect([what, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/.exec(text)?.[0]]).toEqual([what, undefined])
@@ -130,8 +130,8 @@ test('a profile that gives itself more than a day to start, or to stop, can be s
   const gateway = { ...lives, start_timeout: '3d', stop_timeout: '2d' }
   await using hermes = await startHermes({ profiles: [{ name: 'slow', gateway, desired: 'stopped' }] })
   const place = { home: hermes.home, env: { HERMES_RUN_DIR: hermes.runDir } }
-  for (const words of ['start', 'restart', 'restart --timeout 2d', 'stop']) {
-    expect(await cli(['-p', 'slow', 'gateway', ...words.split(' ')], place)).toMatchObject({ code: 0, stderr: '' })
+  for (const args of ['start', 'restart', 'restart --timeout 2d', 'stop']) {
+    expect(await cli(['-p', 'slow', 'gateway', ...args.split(' ')], place)).toMatchObject({ code: 0, stderr: '' })
   }
 })
 

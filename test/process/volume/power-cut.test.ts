@@ -16,7 +16,7 @@ const CUTS = size(3, 50)
 
 /** One command, and what the disk says of it. */
 interface Act {
-  readonly words: (round: number, task: string, parent: string) => readonly string[]
+  readonly args: (round: number, task: string, parent: string) => readonly string[]
   readonly input?: string
   readonly isThere: (home: string, round: number, task: string) => boolean | Promise<boolean>
 }
@@ -24,8 +24,8 @@ interface Act {
 const onBoard = (home: string, look: (board: Board) => boolean): Promise<boolean> =>
   withBoard(boardPlace(home, 'default'), { mode: 'write', warn: () => undefined }, look)
 /** A command about the round's task, after which the task is as `isSo` says. */
-const task = (words: (task: string, parent: string) => readonly string[], isSo: (task: Task) => boolean): Act => ({
-  words: (_, id, parent) => ['kanban', ...words(id, parent)],
+const task = (args: (task: string, parent: string) => readonly string[], isSo: (task: Task) => boolean): Act => ({
+  args: (_, id, parent) => ['kanban', ...args(id, parent)],
   isThere: (home, _, id) => onBoard(home, (board) => isSo(requireTask(board, id))),
 })
 const text = (...path: string[]): string => readFileSync(join(...path), 'utf8')
@@ -35,11 +35,11 @@ const isTitled = (home: string, title: string): Promise<boolean> =>
 // In this order, on one task per round.
 const ACTS: Readonly<Record<string, Act>> = {
   'kanban create': {
-    words: (round) => ['kanban', 'create', `by the test ${round}`],
+    args: (round) => ['kanban', 'create', `by the test ${round}`],
     isThere: (home, round) => isTitled(home, `by the test ${round}`),
   },
   'kanban comment': {
-    words: (round, id) => ['kanban', 'comment', id, `said in ${round}`],
+    args: (round, id) => ['kanban', 'comment', id, `said in ${round}`],
     isThere: (home, round, id) =>
       onBoard(
         home,
@@ -52,11 +52,11 @@ const ACTS: Readonly<Record<string, Act>> = {
     ({ assignee }) => assignee === 'default',
   ),
   'kanban link': {
-    words: (_, id, parent) => ['kanban', 'link', parent, id],
+    args: (_, id, parent) => ['kanban', 'link', parent, id],
     isThere: (home, _, id) => onBoard(home, (board) => parentsOf(board, id).length === 1),
   },
   'kanban unlink': {
-    words: (_, id, parent) => ['kanban', 'unlink', parent, id],
+    args: (_, id, parent) => ['kanban', 'unlink', parent, id],
     isThere: (home, _, id) => onBoard(home, (board) => parentsOf(board, id).length === 0),
   },
   'kanban schedule': task(
@@ -84,7 +84,7 @@ const ACTS: Readonly<Record<string, Act>> = {
     ({ status }) => status === 'archived',
   ),
   'kanban dispatch': {
-    words: () => ['kanban', 'dispatch', '--max', '1000'],
+    args: () => ['kanban', 'dispatch', '--max', '1000'],
     isThere: (home) =>
       onBoard(
         home,
@@ -92,41 +92,41 @@ const ACTS: Readonly<Record<string, Act>> = {
       ),
   },
   'kanban boards create': {
-    words: (round) => ['kanban', 'boards', 'create', `board${round}`],
+    args: (round) => ['kanban', 'boards', 'create', `board${round}`],
     isThere: (home, round) => existsSync(boardPlace(home, `board${round}`).file),
   },
   'profile create': {
-    words: (round) => ['profile', 'create', `p${round}`],
+    args: (round) => ['profile', 'create', `p${round}`],
     isThere: (home, round) => text(home, 'profiles', `p${round}`, 'config.yaml') !== '',
   },
   'profile use': {
-    words: (round) => ['profile', 'use', `p${round}`],
+    args: (round) => ['profile', 'use', `p${round}`],
     isThere: (home, round) => text(home, 'active_profile').trim() === `p${round}`,
   },
   'gateway start': {
-    words: (round) => ['-p', `p${round}`, 'gateway', 'start', '--no-wait'],
+    args: (round) => ['-p', `p${round}`, 'gateway', 'start', '--no-wait'],
     isThere: (home, round) => text(home, 'profiles', `p${round}`, 'desired_state') === 'running\n',
   },
   'gateway stop': {
-    words: (round) => ['-p', `p${round}`, 'gateway', 'stop'],
+    args: (round) => ['-p', `p${round}`, 'gateway', 'stop'],
     isThere: (home, round) => text(home, 'profiles', `p${round}`, 'desired_state') === 'stopped\n',
   },
   'config set': {
-    words: (round) => ['-p', `p${round}`, 'config', 'set', 'description', `set in ${round}`],
+    args: (round) => ['-p', `p${round}`, 'config', 'set', 'description', `set in ${round}`],
     isThere: (home, round) => text(home, 'profiles', `p${round}`, 'config.yaml').includes(`set in ${round}`),
   },
   login: {
-    words: (round) => ['-p', `p${round}`, 'login'],
+    args: (round) => ['-p', `p${round}`, 'login'],
     input: 'sk-a-key\n',
     isThere: (home, round) => text(home, 'profiles', `p${round}`, 'auth.json').includes('sk-a-key'),
   },
   'profile rename': {
-    words: (round) => ['profile', 'rename', `p${round}`, `q${round}`],
+    args: (round) => ['profile', 'rename', `p${round}`, `q${round}`],
     isThere: (home, round) =>
       existsSync(join(home, 'profiles', `q${round}`)) && !existsSync(join(home, 'profiles', `p${round}`)),
   },
   'profile delete': {
-    words: (round) => ['profile', 'delete', `q${round}`, '--yes'],
+    args: (round) => ['profile', 'delete', `q${round}`, '--yes'],
     isThere: (home, round) => !existsSync(join(home, 'profiles', `q${round}`)),
   },
 }
@@ -146,13 +146,13 @@ test(`${CUTS} power cuts after each kind of command: what it has answered is on 
       runDir,
       profiles: [{ name: 'default', gateway: { command: ['sleep', '1000000'] }, desired: 'stopped' }],
     })
-    const run = async (words: readonly string[], input?: string): Promise<string> => {
-      const { code, stdout, stderr } = await hermes(words, {
+    const run = async (args: readonly string[], input?: string): Promise<string> => {
+      const { code, stdout, stderr } = await hermes(args, {
         home,
         env: { HERMES_RUN_DIR: runDir },
         ...(input !== undefined && { input }),
       })
-      expect(code, `${words.join(' ')}: ${stderr}`).toBe(0)
+      expect(code, `${args.join(' ')}: ${stderr}`).toBe(0)
       return stdout
     }
     await run(['config', 'set', 'kanban.default_assignee', 'default'])
@@ -165,7 +165,7 @@ test(`${CUTS} power cuts after each kind of command: what it has answered is on 
       const id = await idOf('the task')
       await run(['kanban', 'promote', id])
       for (const [name, act] of Object.entries(ACTS)) {
-        await run(act.words(round, id, parent), act.input)
+        await run(act.args(round, id, parent), act.input)
         const seen = await disk
           .afterCut(async (path) => act.isThere(join(path, 'home'), round, id))
           .catch((error: Error) => error.message)

@@ -14,6 +14,6 @@ test.each([
   ['', {}, undefined],
   ['gateway run --no-supervise -p', {}, undefined],
 ])('main program %j with %j is the gateway of %s', (line, env, profile) => {
-  const words = line.split(' ').filter((word) => word !== '')
-  expect(gatewayOfMain('/nowhere', words, env)).toBe(profile === 'coder-is-not-active' ? 'default' : profile)
+  const args = line.split(' ').filter((argument) => argument !== '')
+  expect(gatewayOfMain('/nowhere', args, env)).toBe(profile === 'coder-is-not-active' ? 'default' : profile)
 })

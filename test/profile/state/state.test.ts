@@ -83,10 +83,10 @@ describe('the desired state at boot', () => {
       writeGatewayState(dir, 'coder', { updatedAtMs: 2, clean: true })
     },
   }
-  const words = ['running', 'stopped', undefined] as const
+  const states = ['running', 'stopped', undefined] as const
   const combinations = (Object.keys(written) as (keyof typeof written)[]).flatMap((how) =>
-    words.flatMap((file) =>
-      words.flatMap((key) => (['running', 'stopped'] as const).map((state) => ({ how, file, key, state }))),
+    states.flatMap((file) =>
+      states.flatMap((key) => (['running', 'stopped'] as const).map((state) => ({ how, file, key, state }))),
     ),
   )
 

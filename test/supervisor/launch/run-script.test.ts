@@ -36,12 +36,12 @@ test('the command gets its words as they are, whatever they hold', () => {
   fc.assert(
     fc.property(
       fc.array(
-        fc.string({ unit: 'binary' }).filter((word) => !word.includes('\0') && word.isWellFormed()),
+        fc.string({ unit: 'binary' }).filter((argument) => !argument.includes('\0') && argument.isWellFormed()),
         { maxLength: 4 },
       ),
-      (words) => {
-        const { stdout } = run({ command: ['printf', '%s\\n--\\n', ...words] })
-        const expected = words.length === 0 ? '\n--\n' : words.map((word) => `${word}\n--\n`).join('')
+      (args) => {
+        const { stdout } = run({ command: ['printf', '%s\\n--\\n', ...args] })
+        const expected = args.length === 0 ? '\n--\n' : args.map((argument) => `${argument}\n--\n`).join('')
         expect(stdout).toBe(expected)
       },
     ),

@@ -114,7 +114,7 @@ test('a value of another kind in any place of any state is refused, or is what t
         }
         if ('child' in back && back.child !== null) expect(back.child.pid).toBeGreaterThan(0)
         if (launch !== undefined) expect(launch.readiness.by).toEqual(expect.any(String))
-        if (job !== undefined) expect(job.command.every((word) => typeof word === 'string')).toBe(true)
+        if (job !== undefined) expect(job.command.every((argument) => typeof argument === 'string')).toBe(true)
         new Date(restored.sinceWallMs).toISOString()
       }
     }

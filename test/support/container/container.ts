@@ -161,9 +161,9 @@ export class Box implements AsyncDisposable {
     return Number(/:(\d+)$/m.exec(stdout)?.[1])
   }
 
-  /** `docker exec … hermes WORDS`. */
-  hermes(...words: string[]): Promise<Finished> {
-    return this.exec(['hermes', ...words])
+  /** `docker exec … hermes ARGS`. */
+  hermes(...args: string[]): Promise<Finished> {
+    return this.exec(['hermes', ...args])
   }
 
   /** The same, its standard output; an exit code other than 0 is an error. */
@@ -272,9 +272,9 @@ export class Box implements AsyncDisposable {
     return { ms: performance.now() - startedAtMs, code: await this.exit() }
   }
 
-  /** `docker VERB [WORDS] ID`: restart, start, kill, pause … */
-  async docker(verb: string, ...words: string[]): Promise<string> {
-    const { code, stdout, stderr } = await dockerCommand([verb, ...words, this.id])
+  /** `docker VERB [ARGS] ID`: restart, start, kill, pause … */
+  async docker(verb: string, ...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await dockerCommand([verb, ...args, this.id])
     if (code !== 0) throw new Error(`docker ${verb}: exit ${code}: ${stderr}`)
     return stdout.trim()
   }

@@ -52,9 +52,9 @@ export class Machine implements AsyncDisposable {
 
   private constructor(dir: string) {
     this.#dir = dir
-    const words = `rootfstype=hostfs rootflags=${dir}/root rw mem=512M init=/boot.sh con=null con0=null,fd:1 quiet`
+    const args = `rootfstype=hostfs rootflags=${dir}/root rw mem=512M init=/boot.sh con=null con0=null,fd:1 quiet`
     const env = { ...process.env, TMPDIR: dir }
-    this.#kernel = spawn('linux.uml', words.split(' '), { stdio: ['ignore', 'pipe', 'ignore'], detached: true, env })
+    this.#kernel = spawn('linux.uml', args.split(' '), { stdio: ['ignore', 'pipe', 'ignore'], detached: true, env })
     this.#kernel.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#console += text
     })

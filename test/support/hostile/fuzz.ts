@@ -72,11 +72,11 @@ const odd = fc.constantFrom(
   'NaN',
 )
 /** Any text: sound words, odd pieces and bytes in any order. @param words that mean something to the target */
-export const texts = (words: readonly string[]): fc.Arbitrary<string> =>
+export const texts = (tokens: readonly string[]): fc.Arbitrary<string> =>
   fc
     .array(
       fc.oneof(
-        { weight: 5, arbitrary: fc.constantFrom(...words) },
+        { weight: 5, arbitrary: fc.constantFrom(...tokens) },
         { weight: 3, arbitrary: odd },
         { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 30 }) },
         {

@@ -23,13 +23,13 @@ export function cutDisk(): CutDisk | string {
   const [image, path, copied] = ['disk', 'home', 'after'].map((name) => join(dir, name)) as [string, string, string]
   let cuts = 0
   for (const made of [path, copied]) mkdirSync(made)
-  for (const [command = '', ...words] of [
+  for (const [command = '', ...args] of [
     ['truncate', '-s', '24M', image],
     [...MKFS, image],
     [...MOUNT, image, path],
   ]) {
     try {
-      runSync(command, words)
+      runSync(command, args)
     } catch (error) {
       rmSync(dir, { recursive: true, force: true })
       return String(error).replaceAll('\n', ' ')

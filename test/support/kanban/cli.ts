@@ -16,12 +16,12 @@ export interface Said {
 export interface KanbanCli extends Disposable {
   readonly home: string
   readonly env: Record<string, string>
-  /** `hermes kanban <words>`. */
-  kanban(...words: string[]): Promise<Said>
+  /** `hermes kanban ARGS`. */
+  kanban(...args: string[]): Promise<Said>
   /** Likewise with --json: what was printed, parsed. @throws when it failed */
-  json<T = Record<string, unknown>>(...words: string[]): Promise<T>
+  json<T = Record<string, unknown>>(...args: string[]): Promise<T>
   /** The id of a new task. */
-  create(...words: string[]): Promise<string>
+  create(...args: string[]): Promise<string>
 }
 
 export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
@@ -31,7 +31,7 @@ export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
     writeFileSync(join(home, 'profiles', name, 'config.yaml'), JSON.stringify({ agent: { command: ['true'] } }))
   }
   const env: Record<string, string> = { HERMES_HOME: home, HERMES_RUN_DIR: join(home, 'run'), USER: 'tester' }
-  const kanban = async (...words: string[]): Promise<Said> => {
+  const kanban = async (...args: string[]): Promise<Said> => {
     let out = ''
     let err = ''
     const output = {
@@ -43,7 +43,7 @@ export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
       },
       closed: false,
     }
-    const line = splitCommandLine(['kanban', ...words])
+    const line = splitCommandLine(['kanban', ...args])
     const context = makeContext({ env, bundleDir: join(home, 'lib'), profile: line.profile, json: line.json, output })
     let code: number
     try {
@@ -53,9 +53,9 @@ export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
     }
     return { code, out, err }
   }
-  const json = async <T>(...words: string[]): Promise<T> => {
-    const { code, out, err } = await kanban(...words, '--json')
-    if (code !== 0) throw new Error(`hermes kanban ${words.join(' ')} ended with ${code}: ${err}`)
+  const json = async <T>(...args: string[]): Promise<T> => {
+    const { code, out, err } = await kanban(...args, '--json')
+    if (code !== 0) throw new Error(`hermes kanban ${args.join(' ')} ended with ${code}: ${err}`)
     return JSON.parse(out) as T
   }
   return {
@@ -63,7 +63,7 @@ export function kanbanCli(profiles: readonly string[] = ['coder']): KanbanCli {
     env,
     kanban,
     json,
-    create: async (...words) => (await json<{ id: string }>('create', ...words)).id,
+    create: async (...args) => (await json<{ id: string }>('create', ...args)).id,
     [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }),
   }
 }

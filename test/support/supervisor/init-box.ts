@@ -9,7 +9,7 @@ import { FakeInstall } from './fake-supervisor.ts'
 import { type Ended, type NamespaceOptions, type Pid1, runAsPid1 } from './namespace.ts'
 
 export interface BoxOptions {
-  readonly words?: readonly string[]
+  readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** sh scripts of slots: what the supervisor would write to /run/service/<slot>/run. */
   readonly slots?: Readonly<Record<string, string>>
@@ -102,7 +102,7 @@ export class InitBox implements AsyncDisposable {
 
 /** Starts init. Its supervisor is a fake one, which has not sent hello yet. */
 export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
-  const { words = [], env = {}, slots = {}, initHooks = {}, finishHooks = {}, prepare = '', before = [] } = options
+  const { args = [], env = {}, slots = {}, initHooks = {}, finishHooks = {}, prepare = '', before = [] } = options
   const dir = mkdtempSync(join(tmpdir(), 'hermes-init-'))
   chmodSync(dir, 0o755)
   const home = options.home ?? join(dir, 'home')
@@ -115,7 +115,7 @@ export async function startInit(options: BoxOptions = {}): Promise<InitBox> {
   writePrograms(join(dir, 'cont-init.d'), initHooks)
   writePrograms(join(dir, 'cont-finish.d'), finishHooks)
   // As it lies in the image.
-  const init = [...before, '/opt/hermes/bin/init', ...words]
+  const init = [...before, '/opt/hermes/bin/init', ...args]
   const pid1 = await runAsPid1(options.notPid1 ? ['/bin/sh', '-c', '"$@"; exit $?', 'sh', ...init] : init, {
     env: {
       PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,

@@ -39,11 +39,11 @@ export interface Place {
   /** The directory of a service. */
   dir(service: string): string
   /** Runs a tool; a word `@name` stands for the directory of that service, `@` for the scan directory. */
-  run(tool: string, ...words: readonly string[]): Promise<Said>
+  run(tool: string, ...args: readonly string[]): Promise<Said>
   /** Starts one and leaves it running. */
-  start(tool: string, ...words: readonly string[]): { readonly process: ChildProcess; readonly said: Promise<Said> }
+  start(tool: string, ...args: readonly string[]): { readonly process: ChildProcess; readonly said: Promise<Said> }
   /** Debian's tool, whatever the set: what the test itself wants to know. */
-  ask(tool: string, ...words: readonly string[]): Promise<Said>
+  ask(tool: string, ...args: readonly string[]): Promise<Said>
 }
 
 export interface Places extends AsyncDisposable {
@@ -57,7 +57,7 @@ const PROGRAM = join(import.meta.dirname, '../programs/obeys-signals.pl')
 const TOOLS: readonly ToolSet[] = ['debian', 'ours']
 
 const keyOf = (service: string, tools: ToolSet): string => `${service}-${tools}`
-const words = ({ stubborn, quits }: TestService): readonly string[] => [
+const args = ({ stubborn, quits }: TestService): readonly string[] => [
   'perl',
   PROGRAM,
   ...(stubborn ? ['stubborn'] : []),
@@ -96,7 +96,7 @@ export async function startPlaces(services: readonly TestService[]): Promise<Pla
 function layReal(dir: string, service: TestService): void {
   mkdirSync(dir, { recursive: true })
   const file = (name: string, text: string, mode = 0o644): void => writeFileSync(join(dir, name), text, { mode })
-  file('run', `#!/bin/sh\nexec ${words(service).join(' ')}\n`, 0o755)
+  file('run', `#!/bin/sh\nexec ${args(service).join(' ')}\n`, 0o755)
   file('notification-fd', '3\n')
   if (service.down) file('down', '')
   if (service.downSignal) file('down-signal', `${service.downSignal}\n`)
@@ -108,7 +108,7 @@ const profileOf = (service: TestService, key: string): TestProfile => ({
   name: key,
   desired: service.down ? 'stopped' : 'running',
   gateway: {
-    command: words(service),
+    command: args(service),
     ready: { fd: 3 },
     ...(service.restartDelay && { restart_delay: { first: service.restartDelay, max: service.restartDelay } }),
     ...(service.downSignal && { stop_signal: service.downSignal }),
@@ -119,7 +119,7 @@ const profileOf = (service: TestService, key: string): TestProfile => ({
 function makePlace(kind: Place['kind'], tools: ToolSet, scan: string): Place {
   const dir = (service: string): string => join(scan, `${kind === 'hermes' ? 'gateway-' : ''}${keyOf(service, tools)}`)
   const resolved = (list: readonly string[]): string[] =>
-    list.map((word) => (word === '@' ? scan : word.startsWith('@') ? dir(word.slice(1)) : word))
+    list.map((argument) => (argument === '@' ? scan : argument.startsWith('@') ? dir(argument.slice(1)) : argument))
   const command = (set: ToolSet, tool: string, list: readonly string[]): readonly [string, string[]] =>
     set === 'debian'
       ? [tool, resolved(list)]

@@ -25,7 +25,7 @@ export type Etc = Readonly<Record<string, string>>
 
 export interface ServiceBoxOptions {
   readonly etc: Etc
-  readonly words?: readonly string[]
+  readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** sh, run as root in the namespace before init. `$home` is the volume. */
   readonly prepare?: string
@@ -85,8 +85,8 @@ export class ServiceBox implements AsyncDisposable {
     return existsSync(file) ? readFileSync(file, 'utf8').replaceAll(/^\S+ /gm, '') : ''
   }
 
-  hermes(...words: string[]): Promise<Finished> {
-    return this.pid1.exec(['/opt/hermes/bin/hermes', ...words], {
+  hermes(...args: string[]): Promise<Finished> {
+    return this.pid1.exec(['/opt/hermes/bin/hermes', ...args], {
       env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HERMES_HOME: this.home },
     })
   }
@@ -130,7 +130,7 @@ export class ServiceBox implements AsyncDisposable {
 
 export async function startServices({
   etc,
-  words = [],
+  args = [],
   env = {},
   prepare = '',
   install = installDir(),
@@ -141,7 +141,7 @@ export async function startServices({
   for (const name of ['home', 'tree', 'cont-init.d', 'cont-finish.d']) mkdirSync(join(dir, name))
   chownSync(home, 10_000, 10_000)
   layEtc(join(dir, 'tree'), etc)
-  const pid1 = await runAsPid1(['/opt/hermes/bin/init', ...words], {
+  const pid1 = await runAsPid1(['/opt/hermes/bin/init', ...args], {
     env: {
       PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
       HOME: '/root',

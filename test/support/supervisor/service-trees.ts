@@ -96,12 +96,7 @@ export const FAILING: Etc = {
 const yaml = (services: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Etc => ({
   'hermes/services.yaml': JSON.stringify({ services }),
 })
-const sh = (text: string, ...words: readonly string[]): readonly string[] => [
-  '/bin/sh',
-  '-c',
-  `${note}${text}`,
-  ...words,
-]
+const sh = (text: string, ...args: readonly string[]): readonly string[] => ['/bin/sh', '-c', `${note}${text}`, ...args]
 
 export const NGINX_YAML = yaml({
   'init-nginx': { command: sh('sleep 0.3; touch /run/nginx.conf; note init done'), oneshot: true },

@@ -60,11 +60,11 @@ async function libc(): Promise<Subject> {
       const shell = spawn('sh', ['-c', '(read _; exit 3) <&3 >/dev/null & echo $!'], {
         stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
       })
-      const [, stdout, , word] = shell.stdio as unknown as [null, Readable, null, Writable]
+      const [, stdout, , stdin] = shell.stdio as unknown as [null, Readable, null, Writable]
       const gone = new Promise((resolve) => shell.once('exit', resolve))
       const pid = Number(await text(stdout))
       await gone
-      word.end('\n')
+      stdin.end('\n')
       return waitFor('the orphan to end', () => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')) && pid)
     },
     async livingChild() {
@@ -244,8 +244,8 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     const shown = 'echo "$1,$2,$A,$PWD"; env | grep -v ^_; ls -l /proc/$$/fd'
     const { status, stdout } = await spawned(`${shown}; exit 7`)
     expect(status).toBe(7 << 8)
-    const [words, ...lines] = stdout.trim().split('\n')
-    expect(words).toBe("two words,it's,ä,/usr")
+    const [echoed, ...lines] = stdout.trim().split('\n')
+    expect(echoed).toBe("two words,it's,ä,/usr")
     expect(lines.filter((line) => /^\w+=/.test(line)).sort()).toEqual(['A=ä', 'EMPTY=', 'PWD=/usr'])
     const open = lines.flatMap((line) => / (\d+ -> .*)$/.exec(line)?.[1] ?? [])
     expect(open.slice(0, 3).map((line) => line.slice(0, 4))).toEqual(['0 ->', '1 ->', '2 ->'])

@@ -8,8 +8,8 @@ const SHELLS = ['/bin/sh', '/bin/dash', '/bin/bash', '/bin/busybox'].filter((she
 /** What a program gets that such a text of a shell ends in. */
 function handedOn(shell: string, variables: readonly (readonly [string, string])[]): readonly string[] {
   const text = ['cd /usr', ...exportLines(variables), `${execWith(variables)} /usr/bin/env -0`].join('\n')
-  const words = shell.endsWith('busybox') ? ['sh', '-c', text] : ['-c', text]
-  return execFileSync(shell, words, { env: {}, encoding: 'utf8' }).split('\0')
+  const args = shell.endsWith('busybox') ? ['sh', '-c', text] : ['-c', text]
+  return execFileSync(shell, args, { env: {}, encoding: 'utf8' }).split('\0')
 }
 
 describe('the directories that a container was given as PWD and OLDPWD', () => {
