@@ -8,8 +8,7 @@ import { BRACKETED_PASTE, type Typed, TypedText } from './typed-text.ts'
 /** Between two reads of one paste. */
 const SETTLE_MS = 50
 /**
- * A longer paste, or one of several lines, stands in the line as a placeholder for it: the editor redraws a line at each
- * character.
+ * A longer paste, or one of several lines, is shown as a placeholder: the editor redraws a line at each character.
  */
 const MAX_SHOWN_CHARS = 256
 

@@ -138,7 +138,7 @@ export function restrictions(
   }
 }
 
-/** Command line of setpriv that run the rest of the command line with this identity (util-linux; busybox has no --reuid). */
+/** Arguments that run a command with this identity by setpriv (util-linux; busybox has no --reuid). */
 export const setprivPrefix = (
   { uid, gid, groups }: Pick<RuntimeIdentity, 'uid' | 'gid' | 'groups'>,
   more: readonly string[] = [],

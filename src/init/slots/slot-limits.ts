@@ -55,7 +55,8 @@ export class SlotLimits {
   }
 
   /**
-   * Arguments before a slot's command. Its process enters the cgroup itself, before it becomes a program that could fork.
+   * Arguments before a slot's command. Its process enters the cgroup itself, before it becomes a program that could
+   * fork.
    */
   prefix(slot: string): readonly string[] {
     const procs = this.#cgroupOf(slot)
