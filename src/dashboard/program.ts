@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
@@ -133,6 +134,7 @@ async function assemble(
     pageToken: gate.kind === 'login' ? undefined : randomBytes(32).toString('base64url'),
     metricsToken,
     recognize: access.recognize,
+    admitted: new WeakSet<Socket>(),
     page: { dir: join(facts.install, 'lib', 'dashboard'), terminal, build: build && buildText(build) },
     bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { sameText } from '../../system/text/same-text.ts'
@@ -12,6 +13,7 @@ import {
   checkHost,
   checkStream,
   type GuardRules,
+  givenToken,
   METRICS_PATH,
 } from '../gate/guard.ts'
 import { type SecurityHeaders, STREAM_HEADERS } from '../gate/headers.ts'
@@ -42,6 +44,8 @@ export interface AppFacts {
   readonly metricsToken: string | undefined
   /** @throws Refused 503 when the provider must be asked and does not answer */
   readonly recognize: (facts: RequestFacts) => Promise<Recognized>
+  /** Connections of callers with a session or a token. They keep their place when all connections are taken. */
+  readonly admitted: WeakSet<Socket>
   readonly page: { readonly dir: string; readonly terminal: boolean; readonly build: string | undefined }
   /** Receives unexpected errors. */
   readonly bug: (error: unknown) => void
@@ -60,8 +64,16 @@ export interface Entered {
   readonly cookies: readonly string[]
 }
 
-/** Identifies the caller and applies the gates. @throws Refused */
-export async function enter(app: AppFacts, facts: RequestFacts): Promise<Entered> {
+/** Identifies the caller of a request on a connection and applies the gates. @throws Refused */
+export async function enter(app: AppFacts, facts: RequestFacts, connection: Socket): Promise<Entered> {
+  const entered = await passGates(app, facts)
+  const hasPageToken = app.pageToken !== undefined && sameText(givenToken(facts), app.pageToken)
+  if (entered.caller.kind !== 'anonymous' || hasPageToken) app.admitted.add(connection)
+  return entered
+}
+
+/** @throws Refused */
+async function passGates(app: AppFacts, facts: RequestFacts): Promise<Entered> {
   const { rules, pageToken, metricsToken } = app
   checkHost(rules, facts)
   const scrapes = facts.path === METRICS_PATH && metricsToken !== undefined && sameText(bearer(facts), metricsToken)
@@ -114,7 +126,7 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
   hono.use('*', async (context, next) => {
     const facts = requestFacts(context.env.incoming, app.outside)
     context.set('facts', facts)
-    context.set('entered', await enter(app, facts))
+    context.set('entered', await enter(app, facts, context.env.incoming.socket))
     await next()
     // Also with an error: a session that was renewed on the way must not get lost. A stream has sent its own.
     if (context.res === RESPONSE_ALREADY_SENT) return

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { limitHalfOpen } from '../../system/net/half-open.ts'
+import { limitConnections } from '../../system/net/connection-limit.ts'
 import { badRequest, refusalOf } from '../gate/refusals.ts'
 import { refuse } from './answers.ts'
 import { type AppFacts, dashboardApp } from './app.ts'
@@ -40,7 +40,6 @@ export function dashboardServer(app: AppFacts): Server {
       void listener(incoming, outgoing)
     },
   )
-  server.maxConnections = MAX_CONNECTIONS
-  limitHalfOpen(server)
+  limitConnections(server, MAX_CONNECTIONS, app.admitted)
   return server
 }

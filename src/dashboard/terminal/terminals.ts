@@ -71,7 +71,7 @@ export class Terminals {
     // Before Node 24.9 a server cannot choose, and every upgrade arrives here.
     if (!app.page.terminal || !wantsTerminal(request)) throw notFound('the terminal is not enabled')
     const facts = requestFacts(request, app.outside)
-    const { caller, viewer, cookies } = await enter(app, facts)
+    const { caller, viewer, cookies } = await enter(app, facts, socket)
     this.#cookies.set(request, cookies)
     // A browser lets any page open a socket to us, with our cookies: it must bring what a change must bring.
     checkChange({ ...facts, method: 'POST' }, caller)

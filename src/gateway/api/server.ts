@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import type { Clock } from '../../system/clock.ts'
 import { networkOf } from '../../system/net/address.ts'
-import { limitHalfOpen } from '../../system/net/half-open.ts'
+import { limitConnections } from '../../system/net/connection-limit.ts'
 import { ThrottledWriter } from '../../system/throttled-writer.ts'
 import { accessCheck } from './access.ts'
 import { readJson } from './body.ts'
@@ -57,7 +58,8 @@ export function createApiServer(facts: ServerFacts): ApiServer {
   const strangers = new ThrottledWriter<LoggedRefusal>(facts.clock, ({ fields, text }, more) =>
     facts.log.warn(fields, more === 0 ? text : `${text} (and ${more} more of this kind in the last minute)`),
   )
-  const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, strangers, () => state.draining)
+  const admitted = new WeakSet<Socket>()
+  const app = routes({ ...facts, bodies: { heldBytes: 0 }, answers }, facts, strangers, admitted, () => state.draining)
   const listener = getRequestListener(app.fetch, {
     hostname: 'localhost',
     // It would reset the connection of a refused upload after half a second; Node itself throws the rest away.
@@ -73,8 +75,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
     // It answers its own errors.
     void listener(incoming, outgoing)
   })
-  server.maxConnections = MAX_CONNECTIONS
-  limitHalfOpen(server, MAX_CONNECTIONS / 2)
+  limitConnections(server, MAX_CONNECTIONS, admitted)
   const allDone = (clock: Clock, timeoutMs: number): Promise<boolean> =>
     new Promise((resolve) => {
       if (state.active === 0) return resolve(true)
@@ -113,6 +114,7 @@ function routes(
   chatFacts: ChatFacts,
   facts: ServerFacts,
   strangers: ThrottledWriter<LoggedRefusal>,
+  admitted: WeakSet<Socket>,
   isDraining: () => boolean,
 ): Hono<ApiContext> {
   const { agent, profile, version, clock, log } = facts
@@ -152,6 +154,7 @@ function routes(
   app.use('/v1/*', async (context, next) => {
     checkAccess(context.env.incoming)
     context.set('admitted', true)
+    admitted.add(context.env.incoming.socket)
     if (isDraining()) throw draining()
     const startedAtMs = clock.nowMs()
     await next()

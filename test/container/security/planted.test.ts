@@ -116,7 +116,7 @@ test('a stranger who begins hundreds of log-ins cannot push a failed one out of 
   expect(lines[0]).toContain('mallory')
 })
 
-test('a process that holds hundreds of connections to the dashboard and asks nothing keeps no other address out', async () => {
+test('a process that holds every connection of the dashboard from ten addresses and asks nothing keeps no other address out', async () => {
   await using box = await startContainer({
     env: { HERMES_DASHBOARD: '1', HERMES_DASHBOARD_INSECURE: '1' },
     publish: 9119,
@@ -125,7 +125,8 @@ test('a process that holds hundreds of connections to the dashboard and asks not
   const port = await box.port(9119)
   const holdOpen = `const tried = new Set()
 for (let i = 0; i < 1000; i++) {
-  const socket = require("node:net").connect(9119, "127.0.0.1")
+  const from = { port: 9119, host: "127.0.0.1", localAddress: "127.0.1." + (1 + i % 10) }
+  const socket = require("node:net").connect(from)
   const count = () => tried.add(socket).size === 1000 && require("node:fs").writeFileSync("/opt/data/tried", "")
   socket.on("connect", count).on("error", count)
 }`

@@ -135,32 +135,3 @@ test('half a request is cut off; others are answered before that', async () => {
   expect((await askHttp(dashboard.port, '/api/status')).code).toBe(200)
   expect(await header).toMatch(/^HTTP\/1\.1 408 /)
 })
-
-test.each([
-  ['an IPv4 socket', '127.0.0.1'],
-  // It reports IPv4 addresses as addresses of one IPv6 network.
-  ['a dual-stack socket', '::'],
-])('an address that opens connections and asks nothing leaves room for others at %s', async (_, host) => {
-  await using hermes = await startHermes({ profiles: [] })
-  const env = { HERMES_DASHBOARD_INSECURE: '1' }
-  await using dashboard = await startDashboard(hermes, { args: ['--host', host], env })
-  let refused = 0
-  const open = Array.from({ length: 1100 }, () => {
-    const socket = connect(dashboard.port, '127.0.0.1')
-    socket.on('error', () => undefined)
-    socket.on('close', () => {
-      refused += 1
-    })
-    return socket
-  })
-  // The hundred that are left are its share of a thousand.
-  await waitFor('the others to be refused', () => refused >= 1000)
-  const from = { host: '127.0.0.1', port: dashboard.port, localAddress: '127.0.0.2', path: '/api/status' }
-  const status = await new Promise((resolve, reject) => {
-    request(from, (response) => resolve(response.resume().statusCode))
-      .on('error', reject)
-      .end()
-  })
-  expect(status).toBe(200)
-  for (const socket of open) socket.destroy()
-})
