@@ -22,8 +22,8 @@ export function limitConnections(server: Server, max: number, admitted: Pick<Wea
 }
 
 /**
- * Selects the oldest connection of the network that holds most of them. What it is doing does not matter: a client can
- * hold a connection without a request, with a request that does not end, and with an answer that it does not read.
+ * Selects the oldest connection of the network that holds most of them, whatever it does: a client can hold one without
+ * a request, with a request that does not end, and with an answer that it does not read.
  * @param open connections and their networks, oldest first
  */
 export function connectionToDrop<T>(open: readonly (readonly [T, string])[]): T | undefined {
