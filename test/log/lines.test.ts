@@ -11,6 +11,7 @@ import {
   stampLines,
 } from '../../src/log/lines.ts'
 import { STAMP_BYTES } from '../../src/log/stamp.ts'
+import { anyText } from '../support/hostile/any-text.ts'
 
 const stamp = Buffer.from('2026-11-22T12:15:18.810Z ')
 const stamped = (chunk: Uint8Array, midLine: boolean): string => {
@@ -23,7 +24,7 @@ const bytes = fc
   .array(
     fc.oneof(
       fc.constant('\n'),
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.integer({ min: 1, max: 99 }).map((n) => 'x'.repeat(n)),
     ),
     {

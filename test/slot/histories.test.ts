@@ -1,3 +1,5 @@
+// The steps of histories, some ten million, are checked by node:assert: each expect() would take as long as a step.
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Ending } from '../../src/slot/ending.ts'
@@ -10,6 +12,9 @@ const ending: fc.Arbitrary<Ending> = fc.oneof(
   fc.constantFrom(0, 1, 75, 78, 125, 3).map((exitCode) => ({ exitCode })),
   fc.constantFrom('KILL' as const, 'TERM' as const, 'SEGV' as const).map((signal) => ({ signal })),
 )
+
+/** fast-check makes some records without a prototype, which no file gives back. */
+const plainObject = <T extends object>(record: T): T => ({ ...record })
 
 const aPolicy: fc.Arbitrary<SlotPolicy> = fc
   .record({
@@ -29,9 +34,11 @@ const aPolicy: fc.Arbitrary<SlotPolicy> = fc
     startTimeoutMs: fc.integer({ min: 1, max: 5_000 }),
     stopTimeoutMs: fc.integer({ min: 0, max: 3_000 }),
     giveUpAfter: fc.option(
-      fc.record({ deaths: fc.integer({ min: 1, max: 5 }), withinMs: fc.integer({ min: 1, max: 20_000 }) }),
+      fc
+        .record({ deaths: fc.integer({ min: 1, max: 5 }), withinMs: fc.integer({ min: 1, max: 20_000 }) })
+        .map(plainObject),
     ),
-    finish: fc.option(fc.record({ timeoutMs: fc.integer({ min: 1, max: 2_000 }) }), { freq: 3 }),
+    finish: fc.option(fc.record({ timeoutMs: fc.integer({ min: 1, max: 2_000 }) }).map(plainObject), { freq: 3 }),
   })
   .map(({ firstMs, maxMs, finish, ...rest }) =>
     policy({ ...rest, restartDelay: { firstMs, maxMs }, ...(finish && { finish }) }),
@@ -58,7 +65,7 @@ function forAllHistories(watch: Watch, after: (world: World) => void = () => {},
       const world = new World(first, watch)
       for (const one of [...acts, ...extra]) world.act(one)
       after(world)
-      expect(world.broken).toEqual([])
+      assert.deepEqual(world.broken, [])
     }),
     { numRuns: 2_000 },
   )
@@ -74,9 +81,9 @@ describe('whatever happens, and whenever the supervisor dies,', () => {
 
   test('a slot that is wanted down never starts its program', () => {
     forAllHistories((_before, _event, after, effects) => {
-      if (spawnsRun(effects)) expect(after.wanted).not.toBe('down')
-      if (after.state === 'down') expect(after.wanted).toBe('down')
-      if (after.state === 'backoff') expect(after.wanted).not.toBe('down')
+      if (spawnsRun(effects)) assert.notEqual(after.wanted, 'down')
+      if (after.state === 'down') assert.equal(after.wanted, 'down')
+      if (after.state === 'backoff') assert.notEqual(after.wanted, 'down')
     })
   })
 
@@ -112,7 +119,7 @@ describe('whatever happens, and whenever the supervisor dies,', () => {
       try {
         // A slot that knows the moment it is in says so in `sinceMs`; else the step at that moment is not known here.
         const nowMs = after.state !== before.state ? after.sinceMs : undefined
-        if (nowMs !== undefined) expect(step(frozen, event, nowMs)).toEqual([after, ...effects])
+        if (nowMs !== undefined) assert.deepEqual(step(frozen, event, nowMs), [after, ...effects])
       } finally {
         Date.now = clocks.now
         performance.now = clocks.perf
@@ -124,8 +131,8 @@ describe('whatever happens, and whenever the supervisor dies,', () => {
 
   test('a slot is plain data: what is read back from its file behaves as what was written', () => {
     forAllHistories((_before, _event, after) => {
-      expect(JSON.parse(JSON.stringify(after))).toEqual(after)
-      expect(after.deaths.length).toBeLessThanOrEqual(MAX_DEATHS)
+      assert.deepEqual(JSON.parse(JSON.stringify(after)), after)
+      assert.ok(after.deaths.length <= MAX_DEATHS, `${after.deaths.length} deaths are kept`)
     })
   })
 
@@ -182,7 +189,7 @@ describe('whatever happens, and whenever the supervisor dies,', () => {
       fc.property(aPolicy, history, history, (rules, before, after) => {
         let halted = false
         const world = new World(rules, (_before, _event, _after, effects) => {
-          if (halted) expect(spawnsRun(effects)).toBe(false)
+          if (halted) assert.ok(!spawnsRun(effects), 'the program is started')
         })
         for (const one of before) world.act(one)
         world.act({ do: 'halt' })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { size } from '../size.ts'
+import { anyText } from './any-text.ts'
 
 /** Seconds for each target: together a minute in `npm test`, ten in `npm run long -- fuzz`. */
 export const SECONDS = size(6, 75)
@@ -78,7 +79,7 @@ export const texts = (tokens: readonly string[]): fc.Arbitrary<string> =>
       fc.oneof(
         { weight: 5, arbitrary: fc.constantFrom(...tokens) },
         { weight: 3, arbitrary: odd },
-        { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 30 }) },
+        { weight: 1, arbitrary: anyText({ maxLength: 30 }) },
         {
           weight: 1,
           arbitrary: fc
@@ -115,7 +116,7 @@ export const jsonOf = (keys: readonly string[], values: readonly unknown[]): fc.
   const leaf = fc.oneof(
     fc.constantFrom(...values),
     fc.constantFrom(null, true, 0, -1, 1.5, 2 ** 53, 1e308, '', 'x'.repeat(5000), '\u0000', []),
-    fc.string({ unit: 'binary', maxLength: 20 }),
+    anyText({ maxLength: 20 }),
   )
   return fc.letrec<{ any: unknown }>((tie) => ({
     any: fc.oneof(

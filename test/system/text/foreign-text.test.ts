@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { oneLine, plainText } from '../../../src/system/text/foreign-text.ts'
+import { anyText } from '../../support/hostile/any-text.ts'
 
-const any = fc.string({ unit: 'binary' })
+const any = anyText()
 /** What a terminal acts on, or what turns text round. */
 const acts = (text: string): boolean =>
   [...text].some((c) => /\p{Cc}|\p{Zl}|\p{Zp}|\p{Bidi_Control}/u.test(c) && c !== '\n' && c !== '\t')
