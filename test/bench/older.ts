@@ -8,7 +8,7 @@ import { takeoverOnce } from './rows/takeover.ts'
 import { median } from './statistics.ts'
 import type { Subject } from './subject.ts'
 
-/** What this build may take of what an older one takes. */
+/** Largest allowed ratio of this build's figure to the older build's. */
 const BOUND = 1.05
 
 /** One figure of both builds, measured in turn. */

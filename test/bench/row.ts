@@ -5,7 +5,7 @@ import type { Subject } from './subject.ts'
 export interface Row {
   readonly title: string
   readonly unit: string
-  /** What design asks of ours, in the row's unit; null: a figure without a budget. */
+  /** Budget for our build, in the row's unit; null: there is no budget. */
   readonly budget: number | null
   /** Whether more is better (throughput). */
   readonly more?: boolean
@@ -19,7 +19,7 @@ export const cell = (samples: readonly number[]): Cell => ({ median: median(samp
 /** How much is measured: `quick` only proves that every row works. */
 export interface Effort {
   readonly quick: boolean
-  /** What shows only with time is looked at for minutes. */
+  /** Measure for minutes, for effects that only show with time. */
   readonly long: boolean
   say(line: string): void
 }
@@ -62,7 +62,7 @@ export async function interleaved<K extends string>(
     )
 }
 
-/** What a row says about subjects that were not asked to hold so many slots. */
+/** Cells for subjects that were not asked to hold so many slots. */
 export const tooMany = (subjects: readonly Subject[], slots: number): Readonly<Record<string, Cell>> =>
   Object.fromEntries(
     subjects

@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => scene[Symbol.asyncDispose]())
 
-/** What a gateway has written before: numbered lines, one of them an error. */
+/** Writes a gateway's earlier log: numbered lines, one of them an error. */
 function writeLog(profile: string, count: number): void {
   const directory = join(scene.hermes.home, 'logs', 'gateways', profile)
   mkdirSync(directory, { recursive: true })
@@ -68,7 +68,7 @@ const watchJumps = (tab: Tab) =>
         for (const { node, previousRect: from, currentRect: to } of sources) {
           // Gone from the view, as most lines have at each look; what is read and held has its own expectation.
           if (to.width === 0 && to.height === 0) continue
-          // Rounded to whole pixels; a line that is drawn a pixel lower is no jump.
+          // Rounded to whole pixels; a line drawn a pixel lower is not a jump.
           if (Math.hypot(to.x - from.x, to.y - from.y) <= 1) continue
           const element = node instanceof Element ? node : node?.parentElement
           jumps.push(`${element?.outerHTML.slice(0, 80)} from ${from.x},${from.y} to ${to.x},${to.y}`)

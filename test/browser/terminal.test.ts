@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => scene[Symbol.asyncDispose]())
 
-/** What the dashboard has on terminals. */
+/** Processes that the dashboard runs on terminals. */
 const chats = () =>
   descendants(listProcesses(), scene.dashboard.child.pid ?? 0).filter(({ session, pid }) => session === pid)
 const sizeOf = (pid: number): string =>

@@ -68,7 +68,7 @@ const THEMES = ['light', 'dark'] as const
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe-core finds serious, one line each. */
+/** Serious findings of axe-core, one line each. */
 async function violations(tab: Tab): Promise<string[]> {
   await tab.page.evaluate(axe)
   const found = (await tab.page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults

@@ -246,7 +246,7 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     expect(stderr.split('\n').length).toBeLessThanOrEqual(3)
   })
 
-  // What `hermes "$UNSET"` types; `run` would leave such words out.
+  // The arguments of `hermes "$UNSET"`; `run` would drop empty ones.
   test.each([
     [[''], 'hermes --help'],
     [['', '--tui'], 'hermes --help'],

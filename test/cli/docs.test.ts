@@ -35,7 +35,7 @@ test('every variable that the code reads stands in the list of docs/environment.
 
 const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
 
-/** `hermes …` lines of the fenced blocks, as words; a comment after two spaces or more is none. */
+/** `hermes …` lines of the fenced blocks, as arguments, without comments after two or more spaces. */
 function commandLines(name: string): readonly (readonly string[])[] {
   const blocks = [...readFileSync(page(name), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) =>
     block.split('\n'),

@@ -1,4 +1,4 @@
-// What doctor makes of the supervisor's warnings: it goes by what they are about, never by their words.
+// doctor judges the supervisor's warnings by their subject, never by their text.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -29,7 +29,7 @@ const failure = async (promise: Promise<unknown>): Promise<HermesError> => {
   return error
 }
 
-/** What init does: the socket listens, whether a supervisor serves it or not. */
+/** Listens as init does, whether a supervisor serves the socket or not. */
 class Sockets implements AsyncDisposable {
   readonly #fd: number
   readonly #running = new Set<ChildProcess>()

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { clientAuth } from '../../src/dashboard/auth/providers/client-auth.ts'
 import { ProviderAway } from '../../src/dashboard/auth/providers/provider.ts'
 
-/** What a request to the provider carries. */
+/** The client authentication in a request to the provider. */
 function shown(secret: string | undefined, methods: readonly string[] | undefined) {
   const body = new URLSearchParams()
   const headers = new Headers()

@@ -17,7 +17,7 @@ test.each(['\n', '\r\n', '\r'])('the data of events arrives whole wherever the c
         events.push(...splitter.push(left.subarray(0, size)))
         left = left.subarray(size)
       }
-      // The empty line behind the last event has not come; an event without data is none.
+      // The empty line after the last event is missing, and an event without data does not count.
       expect(events).toEqual([{ type: 'x', data: 'première\nsecond' }])
       expect(splitter.end()).toEqual([{ type: '', data: '[DONE]' }])
     }),

@@ -1,4 +1,4 @@
-// What a tick makes of tasks that wait (docs/kanban.md, "The tick", steps 4 and 5), on a real SQLite file.
+// A tick's decisions on waiting tasks (docs/kanban.md, "The tick", steps 4 and 5), on a real SQLite file.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

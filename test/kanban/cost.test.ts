@@ -1,4 +1,4 @@
-// What a tick costs grows with what is ready, not with what is done: seen in the plans SQLite makes, not in times.
+// A tick's cost grows with the number of ready tasks, not of done ones. SQLite's query plans show it, not times.
 import { expect, test } from 'vitest'
 import {
   DUE_SQL,

@@ -106,7 +106,7 @@ test('a job that ends before it follows the supervisor again is not left until t
   })
   const { works, clock } = dispatcher(() => undefined)
   const run = works.run()
-  // It waits for the answer, and has looked meanwhile: what happens from now on it is not told.
+  // It waits for the answer, and has looked in the meantime. It is not notified of later changes.
   await waitFor('it to ask again, and to tick', () => {
     clock.advance(STEP_MS)
     return asked === 2 && ticks > 0

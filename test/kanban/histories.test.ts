@@ -190,7 +190,7 @@ async function happen(board: TestBoard, e: Event): Promise<void> {
   }
 }
 
-/** What the supervisor leaves in the volume: the results of jobs that have ended. */
+/** Leaves the results of ended jobs in the volume, as the supervisor does. */
 function keepResults(board: TestBoard): void {
   for (const [slot, state] of board.jobs.states) {
     if (state.state !== 'ended' || state.exitCode === null) continue
@@ -199,7 +199,7 @@ function keepResults(board: TestBoard): void {
   }
 }
 
-/** A tick does what the dry run before it said, and `why` says of every task what the tick then does with it. */
+/** A tick does what the dry run before it announced, and `why` predicts for each task what the tick does with it. */
 async function tickAndCompare(board: TestBoard, refuse: boolean): Promise<void> {
   const before = board.dump()
   const plan = await board.plan()
@@ -260,7 +260,7 @@ function check(board: TestBoard, seenDone: Set<string>): void {
     )
     expect(row.failures, `${row.id}: failures are what its events say`).toBe(failures)
   }
-  // What another tool has set running counts for the caps, but only the dispatcher heeds them.
+  // Tasks that another tool has set running count towards the caps, but only the dispatcher obeys the caps.
   const dispatched = rows.filter(({ current_run }) => current_run !== null)
   for (const who of ['alpha', 'beta'])
     expect(dispatched.filter(({ assignee }) => assignee === who).length).toBeLessThanOrEqual(CAP)

@@ -1,4 +1,4 @@
-// What the board makes of a supervisor's answers about a job: it goes by codes, never by the words.
+// The board judges a supervisor's answers about a job by their codes, never by their text.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// What a tick makes of tasks that are running (docs/kanban.md, "The tick", steps 1 to 3), on a real SQLite file.
+// A tick's decisions on running tasks (docs/kanban.md, "The tick", steps 1 to 3), on a real SQLite file.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// What fails for one task of a tick stays with that task: every other one goes on.
+// A failure of one task in a tick affects that task only: all others continue.
 import { expect, test } from 'vitest'
 import { HermesError } from '../../src/system/errors.ts'
 import { type TestBoard, testBoard } from '../support/kanban/board.ts'

@@ -26,7 +26,7 @@ test('a flood that rotates many times within a second has the directory listed o
   const list = new ArchiveList(dir, 3, clock)
   for (let i = 0; i < 10; i++) rotate(list)
   expect(readdirSync(dir)).toHaveLength(3)
-  // What somebody else removes is not missed before the next listing, a second later.
+  // An archive that another program removes is noticed at the next listing, a second later.
   const [oldest = ''] = readdirSync(dir).sort()
   unlinkSync(join(dir, oldest))
   expect(list.plan(none).remove).toEqual([oldest])

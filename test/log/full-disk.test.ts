@@ -29,7 +29,7 @@ test('on a full disk services run on, a warning comes once a minute, and logging
 
   rmSync(ballast)
   writeFor(1000)
-  // What is there is whole and in order, and what is not there is counted, gap by gap.
+  // The lines that exist are whole and in order. The missing ones are counted, gap by gap.
   let next = 0
   let lost = 0
   for (const text of scene.text().trimEnd().split('\n')) {

@@ -14,7 +14,7 @@ test('a hundred slots that always have something take turns, a few at a time, an
     if (running) turns.mayContinue(() => read(slot)) || waiting.add(slot)
   }
   const waiting = new Set<number>()
-  // What the event loop does: in each turn, slots that still read are read once.
+  // Acts as the event loop: in each turn, slots that still read are read once.
   const loop = (): void => {
     inThisTurn = 0
     if (running) setImmediate(loop)

@@ -27,7 +27,7 @@ export const makeFifo = (path: string): string => {
 
 type SceneOptions = Partial<Omit<SlotLogOptions, 'place'> & LogPlace>
 
-/** A slot's FIFO and its log directory, in a temporary place; what it said goes to lists. */
+/** A slot's FIFO and its log directory, in a temporary place; its messages go to lists. */
 export class LogScene implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'hermes-log-'))
   readonly dir: string
@@ -136,7 +136,7 @@ export class Pipe implements Disposable {
     this.writeFd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
   }
 
-  /** What lies in the pipe now. */
+  /** Content of the pipe now. */
   read(): string {
     const block = Buffer.alloc(65_536)
     let text = ''

@@ -114,7 +114,7 @@ test("a job's log is one file of its name and one `.1`", async () => {
   expect([read('task-7.log.1'), read('task-7.log')]).toEqual(['two\n', 'end\n'])
 })
 
-/** What a service and the world around it may do, in any order. */
+/** Acts of a service and the world around it, in any order. */
 type Act =
   | { write: Buffer }
   | { do: 'process ends' | 'supervisor dies' | 'service and supervisor die' }
@@ -143,7 +143,7 @@ test('whatever comes in whatever chunks: the files hold those bytes, within the 
       fc.integer({ min: 30, max: 2000 }),
       async (acts, maxBytes) => {
         await using scene = new LogScene({ maxBytes, archives: 100_000 })
-        // What the files hold, and where the copies of whole lines stand in it.
+        // Content of the files, and where the copies of whole lines stand in it.
         let expected = ''
         let copied = ''
         let copiedTo = 0

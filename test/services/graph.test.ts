@@ -60,7 +60,7 @@ test('whatever is defined: what stays has all it needs, lies deeper than it, and
       const depths = new Map(graph.services.map(({ programs }) => [programs.name, programs.depth]))
       for (const { rules, programs } of graph.services)
         for (const { name } of rules.dependsOn) expect(depths.get(name)).toBeLessThan(programs.depth)
-      // What can run, found the slow way: add whoever has all it needs, until nobody comes along.
+      // The services that can run, found the slow way: add each one whose needs are met, until there are no more.
       const can = new Set<string>()
       for (let size = -1; size !== can.size; ) {
         size = can.size

@@ -1,4 +1,4 @@
-// What s6-rc-compile takes and what it refuses, as ours does. Where it is installed, it is asked too.
+// Our reader accepts and refuses what s6-rc-compile does. Where that is installed, the test runs it too.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +14,7 @@ interface Row {
   readonly says: string
   /** Path below the source directory → text. */
   readonly source: Source
-  /** Names that are left out, and what is said of the first. Absent: everything is taken. */
+  /** Names that are skipped, and the message about the first. Absent: everything is accepted. */
   readonly refused?: readonly [names: readonly string[], said: string]
 }
 

@@ -14,7 +14,7 @@ const KEYS = {
   restart: ['gateway.restart', 'restart', 'restart'],
 } as const
 
-/** What a value comes to, or what is said of it. */
+/** The value as read, or the message that refuses it. */
 function inConfig(key: keyof typeof KEYS, value: string): unknown {
   const [name] = KEYS[key]
   const { values, problems } = readValues(`gateway:\n  ${name.slice('gateway.'.length)}: ${value}\n`, 'f')

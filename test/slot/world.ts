@@ -1,7 +1,7 @@
 /**
  * A small world around one slot, for histories: an init that keeps its promises (one child per slot, events kept until
  * they are acknowledged, requests of a dead supervisor destroyed), a supervisor that writes before it acts and may die
- * between any two steps, and a clock that moves when it is told to.
+ * between any two steps, and a clock that moves on request.
  */
 import type { Ending } from '../../src/slot/ending.ts'
 import {
@@ -113,7 +113,7 @@ export class World {
     const before = this.slot
     const [after, ...effects] = step(before, event, this.nowMs)
     this.slot = after
-    // Written to its file: a crash from here on finds it. What init will tell again anyway is not written.
+    // Written to its file: a crash from here on finds it. Events that init will replay anyway are not written.
     if (event.type !== 'spawned' || after.state !== 'starting') this.#written = after
     for (const effect of effects) {
       if (effect.type === 'ended') this.ended.push(effect)

@@ -348,7 +348,7 @@ test('whatever stops and goes on: two never believe at once that they hold it wh
           if (due === undefined) break
           nowMs = Math.max(nowMs, due.dueMs)
           look(due)
-          // Who has just come back looks before it does anything else; from then on only one may think it holds it.
+          // A container that has just come back looks first. From then on only one may believe that it is the holder.
           const holders = all.filter(
             ({ awake, counting, dueMs }) => awake && counting.state === 'held' && dueMs > nowMs,
           )

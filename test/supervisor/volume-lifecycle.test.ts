@@ -26,7 +26,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }))
 const other = formatLease({ instance: 'other', host: 'elsewhere', counter: 7 })
 const leaseFile = (): string => join(home, 'run.lease')
 
-/** A life on a real volume, whose parts note what they are told. One slot has a process until it is told otherwise. */
+/** A life on a real volume, whose parts record their calls. One slot has a process until a test changes that. */
 function scene(options: { readonly realProfiles?: true } = {}) {
   const clock = fakeClock()
   const done: string[] = []

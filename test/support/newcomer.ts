@@ -33,7 +33,7 @@ export function newcomersMachine(): Disposable & Newcomer {
   const dir = mkdtempSync(join(tmpdir(), 'hermes-newcomer-'))
   const checkout = join(dir, 'checkout')
   for (const name of COPIED) cpSync(join(root, name), join(checkout, name), { recursive: true, verbatimSymlinks: true })
-  // What npm ci would make; it is the same in every checkout.
+  // npm ci would create this; it is the same in every checkout.
   symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
   const programs = pathWithout(join(dir, 'bin'), (name) => name.startsWith('docker'))
   return {

@@ -50,7 +50,7 @@ const OTHER_ENGINES = ['docs/podman.md', 'docs/swarm.md']
 
 /**
  * Typed on the host by an ordinary user of the group docker (test/container/image/docs.test.ts): the page speaks to an
- * engine, or to a port that a container publishes. What needs no engine there is left to {@link runsByHand}.
+ * engine, or to a port that a container publishes. Blocks that need no engine are left to {@link runsByHand}.
  */
 export function runsWithDocker(page: Page, { text }: Block): boolean {
   const speaksDocker = commandBlocks(page).some((one) => /^docker(-compose)? |localhost:(8642|9119)/m.test(one.text))

@@ -9,7 +9,7 @@ const lowest = 10_000
 /** Those this process has asked for: until its program listens, one that was given looks free. */
 const given = new Set<number>()
 
-/** A port that nothing listens on, on no address, and that nobody is given but by his own choice. */
+/** A port without a listener on any address, which the kernel does not assign by itself. */
 export async function freePort(): Promise<number> {
   const [highest] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number)
   const share = Math.floor((Number(highest) - lowest) / 8)

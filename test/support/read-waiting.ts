@@ -2,7 +2,7 @@ import { closeSync, readSync } from 'node:fs'
 
 const MOST_BYTES = 65_536
 
-/** What waits in a FIFO that is open without blocking; it is closed then. */
+/** Reads the waiting data of a FIFO that is open without blocking, and closes it. */
 export function readWaiting(fd: number): string {
   const buffer = Buffer.alloc(MOST_BYTES)
   try {

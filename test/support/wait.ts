@@ -7,7 +7,7 @@ const LONGEST_PAUSE_MS = 50
 export interface WaitOptions {
   /** How long to look before giving up, ms. */
   readonly deadlineMs?: number
-  /** What else is worth knowing when it passes; it may take time, so it is asked only then. */
+  /** More facts for the message when the deadline passes. It may take time, so it is called only then. */
   readonly more?: () => Promise<string>
 }
 

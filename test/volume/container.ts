@@ -20,7 +20,7 @@ import { type Lock, type LockEvent, newLock, stepLock, type TryResult } from '..
 export interface Disk {
   nowMs: number
   readonly hasLocks: boolean
-  /** What bears the file's name; `obstacle`: something that is not a lease. */
+  /** The thing under the file's name; `obstacle`: something that is not a lease. */
   inode: number | 'gone' | 'obstacle'
   inodes: number
   text: LeaseFile
@@ -75,12 +75,12 @@ export class Container {
   /** This init made the file at its last try. */
   #made = false
   #former: number | undefined
-  /** What init waits for: a look at the file, a try to lock it, a look at the volume. */
+  /** Answers that init waits for: a look at the file, a try to lock it, a look at the volume. */
   readonly #answers: (() => void)[] = []
   /** Changes of the lease so far, and the last one after which the volume was looked at. */
   #leases = 0
   #lookedFor = -1
-  /** What the counter of this supervisor came to. */
+  /** Whether this supervisor's counter has taken the lease. */
   #counted = false
 
   constructor(name: string, disk: Disk) {

@@ -7,7 +7,7 @@ const IDLE_AFTER_MS = 500
 
 const BOOT_BUDGET_MS: Readonly<Record<number, number>> = { 1: 130, 10: 180, 100: 600 }
 
-/** PID 1 started → first act of N slots, and: told to stop → PID 1 gone, every slot told first. */
+/** PID 1 started → first act of N slots; and stop signal → PID 1 gone, after every slot was signalled. */
 export async function bootAndStop(subjects: readonly Subject[], { quick, say }: Effort): Promise<Row[]> {
   const boots: Row[] = []
   const stops: Row[] = []

@@ -9,7 +9,7 @@ import { quantile } from '../statistics.ts'
 import type { Subject } from '../subject.ts'
 
 /**
- * Round trips on ours' control socket while 50 slots log at full speed, and while nobody reads the container's stdout.
+ * Round trips on ours' control socket while 50 slots log at full speed, and while the container's stdout is not read.
  */
 export async function latency(ours: Subject, { quick, say }: Effort): Promise<Row[]> {
   say('control latency under load')

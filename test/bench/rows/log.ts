@@ -50,8 +50,8 @@ export async function logOnce(subject: Subject, bytes: number): Promise<{ speed:
   const reader = spawn('/bin/sh', ['-c', 'exec cat <"$0" >/dev/null', fifo], { stdio: 'ignore' })
   const stdout = openSync(fifo, constants.O_RDWR)
   try {
-    // The second mark comes when the last byte has gone into the pipe. It waits for the third's reader: nobody restarts
-    // it.
+    // The second mark comes when the last byte has gone into the pipe. It waits for the third's reader, and is not
+    // restarted.
     const body = `yes ${'x'.repeat(99)} | head -c ${bytes}\necho "${FULL} $$" >"$marks"\nexec sleep 1000000`
     await using instance = await Instance.start(subject, { slots: 1, body, stdout })
     const begun = await instance.marks.when('the slot to start', (seen) => seen[1])

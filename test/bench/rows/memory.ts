@@ -2,7 +2,7 @@ import { Instance } from '../instance.ts'
 import { type Effort, interleaved, type Row, tooMany } from '../row.ts'
 import type { Subject } from '../subject.ts'
 
-/** What a boot leaves behind is given back within a second or two. */
+/** The memory that a boot leaves behind is freed within a second or two. */
 export const SETTLED_MS = 2000
 const BUDGET_MB: Readonly<Record<number, number>> = { 10: 75, 500: 100 }
 

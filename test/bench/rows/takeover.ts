@@ -7,7 +7,7 @@ import type { Subject } from '../subject.ts'
 const LIVED_MS = 1300
 const WRITES = 'while :; do echo "a line of a slot that is not a short one"; sleep 0.1; done'
 
-/** Ours alone: SIGKILL of the supervisor → the next one answers a client that has connected meanwhile. */
+/** Ours alone: SIGKILL of the supervisor → the next one answers a client that has connected since. */
 export async function takeover(ours: Subject, { quick, say }: Effort): Promise<Row[]> {
   say('control after SIGKILL of the supervisor')
   const rows: Row[] = []

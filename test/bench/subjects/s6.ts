@@ -41,7 +41,7 @@ function layScan(scan: string, services: readonly Service[]): string {
   for (const { name, program } of services) {
     const dir = join(scan, name)
     mkdirSync(dir, { recursive: true })
-    // s6 restarts a service at once when it had said it was ready, and after a second otherwise.
+    // s6 restarts a service at once if it had announced readiness, and after a second otherwise.
     writeFileSync(join(dir, 'notification-fd'), '3\n')
     writeFileSync(join(dir, 'run'), `#!/bin/sh\necho >&3\nexec 3>&-\nexec ${program}\n`, { mode: 0o755 })
   }

@@ -76,7 +76,7 @@ test('the first boot: default first, then by name; an entry that is not a profil
   ])
   const skipped = lines.filter((line) => line.includes('action=skipped'))
   expect(skipped).toEqual([expect.stringMatching(/^profile="No Good" .* reason=".+"$/)])
-  // The default profile has its line already; a directory of that name is nobody's.
+  // The default profile has its line already; a directory of that name belongs to no profile.
   await box.saw(/profiles\/default is skipped/)
 })
 

@@ -14,7 +14,7 @@ const NEW = /^hermes: new in \/opt\/data: [^\n]*\n$/
 const life = async (args: readonly string[], ...options: string[]): Promise<Finished> =>
   dockerCommand(['run', '--rm', ...options, await testImage(), ...args])
 
-/** Lives that were not `hi`, nothing else, and 0: what they said instead. */
+/** Lives that printed anything but `hi` or ended with anything but 0. */
 const disorderly = (lives: readonly Finished[], stderr: RegExp): readonly Finished[] =>
   lives.filter((one) => one.code !== 0 || one.stdout !== 'hi\n' || !stderr.test(one.stderr))
 
@@ -57,7 +57,7 @@ test('on a new directory of the host it says that the directory is filled, and t
 })
 
 test('the main program finds the volume filled and every profile registered, at the first boot and at later ones', async () => {
-  // What it sees in its first millisecond, without asking anybody.
+  // Facts that it sees in its first millisecond, without a request.
   const looks = [
     'sh',
     '-c',

@@ -1,4 +1,4 @@
-// What a boot warns of because of where it runs, each where it is true.
+// Warnings of a boot about its surroundings, each where it applies.
 // test/container/engines/short-lives.test.ts shows that an ordinary boot says nothing.
 import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

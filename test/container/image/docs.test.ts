@@ -13,7 +13,7 @@ const dockerBlocks = (page: Page): readonly Block[] =>
   commandBlocks(page).filter((block) => runsWithDocker(page, block))
 
 /**
- * Commands that never end by themselves; they may only stand last in a block, and are left when they have said
+ * Commands that never end by themselves; they may only stand last in a block, and are left once they have printed
  * something.
  */
 const FOLLOWS = /^(tail -F|docker logs -f|docker attach) /
@@ -54,7 +54,7 @@ const settings = (page: Page): string =>
 const USER = 12_345
 const asUser = ['--reuid', `${USER}`, '--regid', `${USER}`, '--groups', `${statSync('/var/run/docker.sock').gid}`]
 
-/** What bash runs for a block: the lines as they stand, a follower bounded. */
+/** The script that bash runs for a block: its lines unchanged, but with a time limit for a follower. */
 function scriptOf({ text }: Block): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   const last = lines.at(-1) ?? ''
@@ -112,8 +112,7 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
       API_SERVER_KEY: API_KEY,
       HERMES_METRICS_TOKEN: 'a-neutral-token-0123',
       KEY: 'neutral-key-0123',
-      // What is typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the
-      // input.
+      // Typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the input.
       TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r',
     }
     try {

@@ -99,7 +99,7 @@ test('with an OPTIND at which dash ends, docker exec, the health check, the tool
   expect(await box.ok('/command/printcontenv', 'OPTIND')).toBe('text\n')
   expect(await box.ok('/command/s6-setuidgid', 'hermes', ...print)).toBe('OPTIND text\n')
   expect(await box.ok('/command/s6-setuidgid', 'hermes', '/command/with-contenv', ...print)).toBe('OPTIND text\n')
-  // What root runs goes without.
+  // Programs that root runs do not get it.
   expect(await box.ok('/command/with-contenv', ...print)).toBe('OPTIND undefined\n')
   // The stop that it asks for may end it before it ends itself.
   await box.exec(['/run/s6/basedir/bin/halt'])

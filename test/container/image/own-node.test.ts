@@ -7,7 +7,7 @@ import { CODE_LOADERS } from '../../../src/system/programs/own-node.ts'
 import { type Box, type BoxOptions, gatewayOf, startContainer } from '../../support/container/container.ts'
 import { waitFor } from '../../support/wait.ts'
 
-/** Where each program of this container writes down how it was started, and nobody else has to be told of it. */
+/** The place where each program of this container records how it was started. */
 const STARTS = '/starts'
 const record = `require('node:fs').appendFileSync('${STARTS}', JSON.stringify({ name: __filename, uid: process.getuid(), options: process.execArgv, variables: Object.keys(process.env) }) + '\\n')`
 /** Runs before /init: programs that tell, and a service whose logger is ours and root's. */
@@ -43,7 +43,7 @@ async function starts(box: Box): Promise<readonly Start[]> {
   })
 }
 
-/** Whose socket listens on the inspector's port; undefined: nobody's. */
+/** The process whose socket listens on the inspector's port; undefined: none does. */
 const inspector = `inode=$(awk '$2 ~ /:240D$/ && $4 == "0A" { print $10 }' /proc/net/tcp)
 [ -n "$inode" ] && ls -l /proc/[0-9]*/fd 2>/dev/null | awk -v inode="$inode" '/^\\/proc/ { split($0, part, "/") } index($0, "socket:[" inode "]") { print part[3] }'`
 
@@ -79,7 +79,7 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
   const living = (await box.ok('sh', '-c', look)).match(/^\d+/gm) ?? []
   expect(living.length).toBeGreaterThanOrEqual(6)
   await box.ok('sh', '-c', `kill -USR1 ${living.join(' ')}`)
-  // A Node that is none of ours opens it, and the port was free.
+  // A Node that is not ours opens it, and the port was free.
   await box.ok(
     'sh',
     '-c',

@@ -117,7 +117,7 @@ test('symlinks, second links and mounts are left alone, and that is logged', asy
     expect(owner(join(outside, 'mounted', 'theirs'))).toBe('0:0')
     expect(await box.ok('stat', '-c', '%u %a', '/etc/shadow')).toMatch(/^0 6[04]0\n$/)
     expect(await box.ok('stat', '-c', '%u', '/etc', '/etc/passwd')).toBe('0\n0\n')
-    // What the volume has by name is named, the rest counted.
+    // Files that the volume has by name are named, the rest is counted.
     const { stderr } = await box.logs()
     expect(stderr).toMatch(
       /refusing to follow auth\.json \(a file with several names\), sessions \(a symbolic link\), state\.db \(a symbolic link\)/,
@@ -203,7 +203,7 @@ test('a tree that is being swapped for links while root repairs it leads root no
   const before = await attacker.ok('sh', '-c', look)
   let given = 0
   for (let round = 0; round < 5; round++) {
-    // Something for root to do: where nobody else can change anything yet, and where the attacker can.
+    // Work for root: one path that only root can change, and one that the attacker can change.
     const mine = join(workspace, `root${round}`)
     mkdirSync(mine)
     for (let i = 0; i < 200; i++) writeFileSync(join(mine, String(i)), '')

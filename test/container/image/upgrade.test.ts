@@ -82,7 +82,7 @@ test.skipIf(older === undefined)(
         await box.ok('hermes', '-p', 'on', 'gateway', 'start')
         await box.stop()
       }
-      // What the earlier version wrote over files with a checksum is not taken for somebody's word.
+      // The earlier version's writes over files with a checksum do not count as an operator's command.
       await using box = await start(await testImage())
       expect(await upOrDown(box)).toEqual({ default: 'up', on: 'up', off: 'up', parked: 'parked' })
       expect(await ask(box)).toBe('4')

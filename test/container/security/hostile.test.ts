@@ -58,7 +58,7 @@ say({ type: 'hello', v: 1 })
 
 const asHermes = (box: Box, script: string) => box.exec(['sh', '-c', script], { user: 'hermes' })
 
-/** What in the volume is root's; links are not followed. */
+/** Files in the volume that belong to root; links are not followed. */
 const rootOwned = (dir: string): string[] =>
   execFileSync('find', [dir, '-uid', '0', '-printf', '%P\\n'], { encoding: 'utf8' }).split('\n').slice(0, -1)
 
@@ -150,7 +150,7 @@ test('messages to init: whatever the supervisor says, nothing runs as root', asy
     for (const pid of ['1', '$(cat /tmp/bystander)'])
       expect(await box.exec(['sh', '-c', `kill -0 ${pid}`]), `${pid} lives`).toMatchObject({ code: 0 })
     expect(await box.ok('find', '/run', '/etc', '-name', '*pwn*', '-user', 'root')).toBe('')
-    // What init makes for a slot lies in one directory, and what it removes too.
+    // Everything that init makes or removes for a slot lies in one directory.
     const astray = [
       'find',
       '/',

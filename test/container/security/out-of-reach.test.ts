@@ -1,5 +1,5 @@
-// What the runtime user cannot reach although it has the same uid: memory and descriptors of the supervisor and the
-// dashboard, what the supervisor remembers, and the dashboard's secrets.
+// Out of the runtime user's reach, although it has the same uid: memory and descriptors of the supervisor and the
+// dashboard, the supervisor's stored state, and the dashboard's secrets.
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -95,7 +95,7 @@ test('only root can read and write what the next supervisor believes about a slo
   expect(await box.slot('gateway-default', () => true)).toMatchObject({ state: 'parked' })
 })
 
-/** What can be wrong with a state file: sh, with `$file`. */
+/** Ways to damage a state file: sh, with `$file`. */
 const SPOILED: Readonly<Record<string, string>> = {
   fifo: 'rm $file; mkfifo $file',
   directory: 'rm $file; mkdir $file',
@@ -334,7 +334,7 @@ test('hermes writes no secret of the dashboard into the volume: each command ref
   }
   expect(await run('echo planted | hermes env set HERMES_METRICS_TOKEN')).toEqual(refused('HERMES_METRICS_TOKEN'))
   expect({ config: box.file('config.yaml'), env: box.file('.env') }).toEqual(before)
-  // What is there already can be found and taken out.
+  // An existing entry can be found and removed.
   await box.ok('sh', '-c', 'echo "dashboard: {basic_auth_password: planted}" >/opt/data/config.yaml')
   expect(await box.hermes('config', 'check')).toMatchObject({
     code: 1,

@@ -1,5 +1,5 @@
-// What a process of the runtime user can plant in the volume of a running container, or a stranger can ask of its
-// dashboard: supervision, the other profiles and the dashboard go on, now and at the next boot.
+// A process of the runtime user plants files in the volume of a running container, or a stranger sends requests to
+// its dashboard: supervision, the other profiles and the dashboard continue, now and at the next boot.
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -5,7 +5,7 @@ import { type Box, lives, startContainer } from '../../support/container/contain
 import { Terminal } from '../../support/terminal.ts'
 import { waitFor } from '../../support/wait.ts'
 
-/** Types a harmless command line into its controlling terminal: whoever reads there runs it. */
+/** Types a harmless command line into its controlling terminal; a shell that reads there runs it. */
 const types = `open(my $tty, '+<', '/dev/tty') or die "no terminal\\n";
 ioctl($tty, 0x5412, $_) or die "refused\\n" for split //, "id -u >>/tmp/typed\\n";
 print "typed\\n"`

@@ -1,4 +1,4 @@
-// What docs/security.md says about the shared uid, and about what a container brings.
+// Claims of docs/security.md about the shared uid, and about what a container contributes.
 import { chmodSync, chownSync, statSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type Box, gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'

@@ -42,7 +42,7 @@ describe.skipIf(whyNoV1 !== undefined)(named('with cgroups of version 1 that can
     await box.ok('hermes', '-p', 'other', 'gateway', 'restart')
     await box.ok('hermes', 'profile', 'create', 'third')
     await box.up('gateway-other')
-    // What the runtime user may not do: leave it, or lift it.
+    // The runtime user may neither leave the cgroup nor raise its limit.
     for (const act of ['echo $$ >"$1/../cgroup.procs"', 'echo max >"$1/pids.max"'])
       expect((await box.exec(['sh', '-c', act, 'sh', dir], { user: 'hermes' })).code).not.toBe(0)
     await box.ok('hermes', 'gateway', 'stop')

@@ -1,5 +1,5 @@
-// What a boot reads from the files of profiles: words of tools and of earlier boots, pid files, copies, how the last
-// life ended.
+// Files of profiles that a boot reads: states written by tools and by earlier boots, pid files, copies, the end of the
+// last life.
 import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -56,7 +56,7 @@ test('a word written into gateway_state.json of a stopped container overrules de
 test('a pid file without a start time stays only while that process is the profile’s gateway', async () => {
   await using box = await startContainer({
     command: ['gateway', 'run'],
-    // 1 lives, and is no gateway.
+    // 1 lives, and is not a gateway.
     files: {
       'gateway.pid': '{"pid":99999}',
       'profiles/bare/gateway.pid': '1',

@@ -10,7 +10,7 @@ const password = { HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me', HERMES_DASHBOARD_
 test.each(['', '0', 'no', 'ture'])('HERMES_DASHBOARD=%o: the slot is listed and down', async (value) => {
   await using box = await startContainer({ files, env: value === '' ? {} : { HERMES_DASHBOARD: value } })
   expect(await box.slot('dashboard', () => true)).toMatchObject({ state: 'down', wanted: 'down' })
-  // What is neither yes nor no is a typing error, and said so.
+  // A value that is neither yes nor no is a typing error, and is reported.
   expect((await box.logs()).stderr.includes('HERMES_DASHBOARD: expected 1')).toBe(value === 'ture')
 })
 

@@ -9,7 +9,7 @@ const says = (text: string): string => `agent:\n  command: [sh, -c, "cat >/dev/n
 const dotEnv = (port: number, key: string): string =>
   `API_SERVER_ENABLED=true\nAPI_SERVER_PORT=${port}\nAPI_SERVER_KEY=${key}\n`
 
-/** What a client inside the container is answered: status, and the text of the answer or the error. */
+/** The answer to a client inside the container: status, and the text of the answer or the error. */
 async function ask(box: Box, port: number, key: string, session?: string): Promise<string> {
   const script = `
     const [port, key, session] = process.argv.slice(1)

@@ -207,7 +207,7 @@ test('with-contenv keeps the PATH it is called with; for root only what is rootâ
     ).stdout.trim()
   for (const user of ['root', 'hermes']) {
     expect(await said(user, '/opt/tools:/usr/bin:/bin')).toBe('good green')
-    // What was on the container's PATH, and is not on the caller's, is not there.
+    // Programs on the container's PATH that are not on the caller's are not found.
     expect(
       (await box.exec(['sh', '-c', 'PATH=/usr/bin; exec /command/with-contenv /usr/bin/printenv PATH'], { user }))
         .stdout,
@@ -332,7 +332,7 @@ test('halt works from the first instruction of the main program on, also where t
   const says = 'echo 42 >/run/s6-linux-init-container-results/exitcode; /run/s6/basedir/bin/halt; exec sleep 1000'
   await using box = await startContainer({ command: ['sh', '-c', says] })
   expect(await box.exit()).toBe(42)
-  // Whoever halts before there is a supervisor: a hook that has become the runtime user.
+  // A hook that has become the runtime user halts the container before there is a supervisor.
   const early = '#!/bin/sh\ns6-setuidgid hermes /run/s6/basedir/bin/halt\n'
   await using other = await withHooks({ init: { '10-early': early } }, { command: ['sh', '-c', 'exec sleep 1000'] })
   expect(await other.exit()).toBe(0)

@@ -89,7 +89,7 @@ test.each([{ tty: false }, { tty: true }])(
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     try {
-      await once(attached.stdout, 'readable') // it is attached; from here on nobody reads
+      await once(attached.stdout, 'readable') // it is attached; from here on it is not read
       writeFileSync(join(box.home, 'go'), '')
       await waitFor('the last line in current', () => box.file(current)?.endsWith('Z finished\n'), {
         deadlineMs: 60_000,
@@ -110,7 +110,7 @@ test('hermes logs shows what current holds, and follows', async () => {
   expect(await box.ok('hermes', 'logs')).toMatch(/first line/)
 })
 
-/** Reads `docker logs`: how many numbers there are, which must go up by one each, and the lines that are none. */
+/** Reads `docker logs`: how many numbers there are, which must go up by one each, and the other lines. */
 async function numbersOf(id: string): Promise<{ numbers: number; others: string[] }> {
   const logs = spawn('docker', ['logs', id], { stdio: ['ignore', 'pipe', 'ignore'] })
   let numbers = 0

@@ -27,7 +27,7 @@ import {
 } from '../../support/supervisor/service-trees.ts'
 import { waitFor } from '../../support/wait.ts'
 
-/** What root runs when PATH names a directory of the runtime user's, in every form a service can have. */
+/** Programs that root runs while PATH names a directory of the runtime user, in every form a service can have. */
 const ROOTS: Etc = {
   'services.d/contenv/run': '#!/command/with-contenv sh\nmytool || echo no mytool for "$(id -u)"\nexec sleep 1000\n',
   'services.d/contenv/finish': '#!/command/with-contenv sh\nmytool || echo no mytool at the end\n',

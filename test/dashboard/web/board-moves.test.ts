@@ -3,7 +3,7 @@ import { COLUMNS, mayMove, nextFocus, nextTarget } from '../../../src/dashboard/
 import { type Operation, target } from '../../../src/kanban/operations.ts'
 import { STATUSES, type Status } from '../../../src/kanban/task.ts'
 
-/** What the board itself allows without more words: a time to schedule for, a profile to reassign to. */
+/** Moves that the board allows without further input, such as a time to schedule for or a profile to reassign to. */
 function allowedByTheBoard(from: Status): Status[] {
   const operations: readonly Operation[] = ['promote', 'unblock', 'reclaim', 'block', 'complete', 'archive']
   const reached = operations.flatMap((operation) => {

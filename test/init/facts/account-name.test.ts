@@ -1,4 +1,4 @@
-// Whose name gateways are given in USER and LOGNAME, by the accounts of the machine.
+// The name that gateways get in USER and LOGNAME, by the accounts of the machine.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// What is asked for. That a cgroup holds a fork bomb is tried on kernels, in
-// test/container/security/slot-limits.test.ts.
+// The limits that are requested. test/container/security/slot-limits.test.ts shows on kernels that a cgroup holds a
+// fork bomb.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -53,7 +53,7 @@ test.each([
     const hermes = (home: string): string =>
       execFileSync(join(home, 'bin', 'hermes'), ['version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
     expect(hermes(copy)).toBe(hermes(installDir()))
-    // Nothing writes it again: who runs the programs may not be who owns them.
+    // Nothing writes it again: the user who runs the programs may not be their owner.
     expect(existsSync(file) ? readFileSync(file) : undefined).toEqual(changed)
   } finally {
     rmSync(copy, { recursive: true, force: true })

@@ -36,7 +36,7 @@ function scriptOf({ text }: Block): string {
     const command = line.replace(/\s+#.*$/, '')
     if (ASKS.test(command))
       return `{ printf '${TYPED}'; while sleep 1; do printf '\\004' || break; done; } | script -qec '${command}' /dev/null`
-    // What a worker says of its own task; each of these lines is one way to go on.
+    // Reports of a worker about its own task; each of these lines is one way to continue.
     if (command.includes('$HERMES_KANBAN_TASK')) return `HERMES_KANBAN_TASK=${OWN_TASK}\n${command}`
     // 124: timeout(1) had to end it, which is what a follower needs.
     return FOLLOWS.test(command) ? `timeout 2 ${command} || [ $? = 124 ]` : line

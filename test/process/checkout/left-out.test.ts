@@ -8,7 +8,7 @@ import { pathWithout } from '../../support/hostile/path-without.ts'
 import { installDir } from '../../support/install.ts'
 import { root } from '../../support/pages.ts'
 
-/** What is missing, a file and the name of a test that needs it, and what is said instead. */
+/** A missing program, a file and the name of a test that needs it, and the message instead. */
 const MISSING = [
   [
     'promtool',
@@ -30,7 +30,7 @@ const MISSING = [
     'itself says',
     /s6-rc-compile is not on PATH; apt-get install s6-rc/,
   ],
-  // It says so while it runs.
+  // It reports this while it runs.
   ['script', 'test/log/console.test.ts', 'a terminal without a reader', /util-linux script is not installed/],
   ['strace', 'test/profile/state/state.test.ts', 'is on the disk', /strace is not on PATH; apt-get install strace/],
   ['unshare', 'test/process/services/many-services.test.ts', 'services', /unshare: .*/],

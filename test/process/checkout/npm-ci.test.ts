@@ -1,4 +1,4 @@
-// What `npm ci` does besides unpacking: nothing that a machine with Node alone could not do.
+// `npm ci` needs nothing besides unpacking that a machine with only Node could not do.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { pathWithout } from '../../support/hostile/path-without.ts'
 import { root } from '../../support/pages.ts'
 import { named, whyMissing } from '../../support/tools.ts'
 
-/** npm builds every package that has this file, unless it is told to run no scripts. */
+/** npm builds every package that has this file, unless it is set to run no scripts. */
 const TO_BE_BUILT = 'binding.gyp'
 
 const whyNoNpm = whyMissing('npm')

@@ -79,7 +79,7 @@ test.skipIf(why !== undefined)(named('a release dates its entries, sets the vers
   )
 })
 
-/** What is wrong, how it is made, and what is printed. */
+/** A fault, how to make it, and the message. */
 const REFUSED = [
   [
     'a changed file',

@@ -50,7 +50,7 @@ const logIn = (dashboard: RunningDashboard, asking: Asking = {}): Promise<Dashbo
     headers: { Origin: dashboard.origin, 'X-Forwarded-For': somebodyElse(), ...asking.headers },
   })
 
-/** What a browser has after the log-in: its cookies, and the token of the page. */
+/** Logs in as a browser does. @returns its cookies, and the token of the page */
 async function signIn(dashboard: RunningDashboard): Promise<{ cookie: string; token: string }> {
   const cookie = cookieHeader((await logIn(dashboard)).cookies())
   return { cookie, token: pageToken((await dashboard.ask('/', { headers: { cookie } })).body) }

@@ -206,7 +206,7 @@ describe('the way back is refused', () => {
     const { location, cookie } = await begin(dashboard)
     const answer = await dashboard.ask(pathOf(await provider.cancel(location)), { headers: { cookie } })
     expect([answer.code, answer.json().detail]).toEqual([400, expect.stringContaining('access_denied')])
-    // A browser is told in words, and nothing of the address becomes markup.
+    // A browser gets a text, and nothing of the address becomes markup.
     const headers = { accept: 'text/html,*/*;q=0.8' }
     const page = await dashboard.ask('/auth/login?provider=%3Cscript%3E', { headers })
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
@@ -279,7 +279,7 @@ describe('a session whose access has expired', () => {
     expect([away.code, away.json().error]).toEqual([503, 'provider_unavailable'])
     expect(away.json().detail).toContain('"nous"')
     expect(away.headers['set-cookie']).toBeUndefined()
-    // Public is public, whoever is away.
+    // Public pages stay public, whichever provider is away.
     expect((await dashboard.ask('/api/status', { headers: { cookie } })).code).toBe(200)
     await provider.up()
     await waitFor('the session to go on', async () => (await profiles(dashboard, cookie)).code === 200)

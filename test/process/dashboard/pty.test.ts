@@ -30,7 +30,7 @@ const held = (): number =>
 
 test('a terminal that its program has closed may be resized and written to: nothing comes of it', async () => {
   // When the terminal goes the kernel sends HUP, by which most programs end; this one lives on, and its end is not
-  // told.
+  // reported.
   const pty = await shell('trap "" HUP; exec sleep 100000 </dev/null >/dev/null 2>&1')
   const ended = new Promise<void>((resolve) => pty.onExit(resolve))
   try {

@@ -64,7 +64,7 @@ function reading(socket: WebSocket): () => string {
 
 const send = (socket: WebSocket, message: object): void => socket.send(JSON.stringify(message))
 
-/** What the dashboard has started. */
+/** Processes that the dashboard has started. */
 const chats = (dashboard: RunningDashboard) =>
   descendants(listProcesses(), dashboard.child.pid ?? 0).filter(({ session, pid }) => session === pid)
 

@@ -189,7 +189,7 @@ test('a session that is renewed by the request to upgrade comes back with it, ta
     expect(refused.code).toBe(code)
     expect(refused.head).toMatch(renewed)
   }
-  // Cookies that are no good are taken back, as everywhere.
+  // Invalid cookies are cleared, as everywhere.
   const bad = await handshake(dashboard, token, { headers: { Cookie: 'hermes_session_at=made.up' } })
   expect([bad.code, JSON.parse(bad.body).error]).toEqual([401, 'session_expired'])
   expect(bad.head).toMatch(/^Set-Cookie: hermes_session_at=; Path=\/; Max-Age=0/im)

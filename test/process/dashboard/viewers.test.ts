@@ -60,7 +60,7 @@ test('a viewer that stops reading affects no other client, and gets what it miss
   await waitFor('the quick one to be far ahead', () => quick.bytes - slow.bytes > 8_000_000, { deadlineMs: 100_000 })
   const memory = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${dashboard.child.pid}/status`, 'utf8'))?.[1])
   expect(memory).toBeLessThan(250_000)
-  // It began first, so in the end it has been told of every line that the other one has been told of, shown or missed.
+  // It began first, so in the end it has received every line that the other one has received, shown or missed.
   const told = (events: readonly StreamedEvent[]): number => linesOf(events) + missedOf(events)
   slow.resume()
   await waitFor('it to go on', () => linesOf(slow.events) > held + 1000)

@@ -571,7 +571,7 @@ describe('clients that mean no good', () => {
     slow.pause()
     const body = JSON.stringify({ ...hello, stream: true })
     slow.write(`POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
-    // What the sockets between us hold is all that is ever sent: it stops growing.
+    // Only as much is sent as the sockets between us hold: the count stops growing.
     let last = -1
     await waitFor('the flood to stop', () => {
       const sent = upstream.requests[0]?.sent ?? 0

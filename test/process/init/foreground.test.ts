@@ -30,7 +30,7 @@ import { named, whyNotRoot } from '../../support/tools.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
 const isRoot = process.getuid?.() === 0
-/** As who: also root runs these as somebody else, because nobody needs to be root for `npm start`. */
+/** The user to run as: root too runs these as another user, because `npm start` does not need root. */
 const asUser = isRoot ? ['setpriv', '--reuid', '4321', '--regid', '4321', '--clear-groups', '--'] : []
 
 function launch(
@@ -192,7 +192,7 @@ test.each(['a pipe', 'a file', 'a socket'] as const)(
     const home = mkdtempSync(join(tmpdir(), 'hermes-stdout-'))
     if (isRoot) chownSync(home, 4321, 4321)
     const [read, write] = realNative.pipe({ nonblockingRead: true })
-    // Not root's alone: whoever runs init opens it again.
+    // Not root's alone: the user that runs init opens it again.
     fchmodSync(write, 0o666)
     const file = openSync(join(home, 'stdout'), 'w')
     const run = launch(install, home, {}, kind === 'a socket' ? 'pipe' : kind === 'a file' ? file : write)

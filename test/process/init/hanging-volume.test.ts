@@ -1,5 +1,5 @@
-// A volume on a network mount whose server is gone: each look at it waits without end. init does its other work
-// meanwhile.
+// A volume on a network mount whose server is gone: each look at it waits without end, and init does its
+// other work.
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// Where the volume is: HERMES_HOME may lie below a directory that the runtime user can write (a NAS share), who can put
-// anything in its place. What root opens and gives away there must not be chosen by that user.
+// The place of the volume: HERMES_HOME may lie below a directory that the runtime user can write (a NAS share), who can
+// put anything in its place. That user must not choose what root opens and gives away there.
 import {
   chmodSync,
   chownSync,

@@ -141,7 +141,8 @@ describe.skipIf(why !== undefined)(`a hostile supervisor (${why ?? 'as root, PID
     while (asked < 150_000) await flood()
     const beforeMb = rssMb()
     while (asked < size(300_000, 2_000_000)) await flood()
-    // What was kept for the next supervisor had been 0.29 KB for each, 43 MB here; the parser's garbage comes and goes.
+    // The state kept for the next supervisor had been 0.29 KB for each, 43 MB here; the parser's garbage comes and
+    // goes.
     expect(rssMb() - beforeMb).toBeLessThan(30)
     await box.ok('kill', '-KILL', String(first.pid))
     const second = await box.install.life(2)
@@ -282,7 +283,7 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     writeFileSync(box.path('/run/hermes/log/a'), '')
     await expect(supervisor.spawned('a')).rejects.toThrow('is not the FIFO that was made for it')
     await box.ok('sh', '-c', 'rm /run/hermes/log/a; mkfifo /run/hermes/log/a')
-    // nobody reads it, for it is not the one init keeps open
+    // it has no reader, since it is not the one that init keeps open
     await expect(supervisor.spawned('a')).rejects.toThrow('ENXIO')
     expect(isOwned(box)).toBe(false)
   })

@@ -84,10 +84,11 @@ describe.skipIf(why !== undefined)(`init and its supervisor (${why ?? 'as root, 
     const supervisor = await box.supervisor()
     await supervisor.spawned('web')
     const open = (await box.slotLines('web', '\n')).trim().split(/\s+/)
-    // What the test's own surroundings have left open in PID 1 is not init's; 10 is the script, which the shell reads.
+    // Descriptors that the test's surroundings left open in PID 1 are not init's; 10 is the script that the shell
+    // reads.
     const fds = `/proc/${box.pid1.pid}/fdinfo`
     // The bit of O_CLOEXEC, 02000000; an O_PATH descriptor has another digit before it.
-    // What PID 1 has closed since the directory was read was its own.
+    // Descriptors that PID 1 has closed since the directory was read were its own.
     const isForeign = (fd: string): boolean =>
       existsSync(join(fds, fd)) && !/^flags:\s*\d*[2367]\d{6}$/m.test(readFileSync(join(fds, fd), 'utf8'))
     const theirs = readdirSync(fds).filter(isForeign)

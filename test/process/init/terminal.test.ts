@@ -51,7 +51,7 @@ describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namesp
       await s.shows(/monitor\s+on/)
       await s.shows('10000')
       await s.shows('/dev/pts/')
-      // What is typed is shown at once; that the program has the terminal, only it can say.
+      // Typed text is shown at once. Only the program can show that it has the terminal.
       s.type(`sh -c 'echo sta""rted; exec sleep 1000'\n`)
       await s.shows('started')
       s.type('\x1a') // Ctrl-Z

@@ -1,7 +1,6 @@
-// The commands that become somebody or something else: ours and Debian's with the same words, in one place, must print
-// the same and exit with the same code. s6-overlay's with-contenv is s6-envdir -Lf on an environment that is empty but
-// for PATH, and its printcontenv is the file and a newline. What differs is in the table of differences, and nothing
-// else does.
+// The commands that become somebody or something else: ours and Debian's with the same arguments, in one place, must
+// print the same and exit with the same code. s6-overlay's with-contenv is s6-envdir -Lf on an environment that is
+// empty but for PATH, and its printcontenv is the file and a newline. The table of differences lists every difference.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -91,7 +90,7 @@ const FILES: Readonly<Record<string, string>> = {
 interface Said {
   readonly code: number
   readonly stdout: string
-  /** What is wrong is said in words of one's own. */
+  /** Each program has its own text for the fault. */
   readonly complains: boolean
 }
 
@@ -135,7 +134,7 @@ const debians: Readonly<Record<Command, readonly string[]>> = {
 }
 const ours = (command: Command): readonly string[] => [join(COMMANDS, command)]
 
-/** What they print on stdout as bytes, so that what is no UTF-8 counts too. */
+/** Prints their stdout as bytes, so that invalid UTF-8 counts too. */
 const BYTES = ['sh', '-c', 'printf "[%s]" "$@" | od -An -c', 'sh']
 /** Words that no argument list of JavaScript can hold are made inside. */
 const withBytes = (argv: readonly string[]): readonly string[] => [

@@ -1,6 +1,6 @@
 // The same operations on real s6-svscan service directories and on our slots, with Debian's tools and with ours: what
-// they print and exit with must be the same four times. What differs is in the table of differences, with its reason,
-// and nothing else does.
+// they print and exit with must be the same four times. The table of differences lists every difference with its
+// reason.
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
@@ -27,7 +27,7 @@ import { type Place, type Places, type Said, startPlaces } from '../../support/s
 import { named, whyMissing } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
-/** What is not the same, and why. docs/s6.md has the same rows for people. */
+/** Every difference, and why. docs/s6.md has the same rows for people. */
 const differences: readonly (readonly [what: string, s6: string, hermes: string, why: string])[] = [
   [
     'restart after a death',
@@ -765,8 +765,8 @@ describe('the differences', () => {
     // On a machine that is busy with other things, too: what would hold it up is a flood obeyed in one go, which takes
     // minutes.
     expect(Math.max(...latencies)).toBeLessThan(5_000)
-    // What was read of it is obeyed before this is, and then nothing happens any more. `D`, not `d`: an `x` of the
-    // flood that waits for the next death starts anew what is normally up.
+    // The commands read from it are obeyed before this one, and then nothing happens any more. `D`, not `d`: an `x` of
+    // the flood that waits for the next death starts anew what is normally up.
     await place.ask('s6-svc', '-cD', '@steady')
     const status = join(place.dir('steady'), 'supervise/status')
     await waitFor(

@@ -1,4 +1,4 @@
-// What the runtime user tries, and what an author gets wrong: nothing of it is run as root, and the rest goes on.
+// Attempts of the runtime user, and mistakes of an author: root runs nothing of them, and the rest continues.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'

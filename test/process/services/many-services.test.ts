@@ -19,7 +19,7 @@ describe.skipIf(why !== undefined)(`200 services, 10 deep (${why ?? 'as root, PI
     },
   )
 
-  // Their own start times are those of as many services that wait for nobody. That it is less than 2 s is a row of the
+  // Their own start times are those of as many services that do not wait. That it is less than 2 s is a row of the
   // bench; on a busy machine only a pause in every step takes so long.
   test('that they wait for each other takes little', async () => {
     const takes = async (deep: number): Promise<number> => {

@@ -21,7 +21,7 @@ const TREE: Etc = {
   'services.d/off/down': '',
 }
 
-/** What each service has noted, in its order; among services none is promised. */
+/** The notes of each service, in their order; the order between services is undefined. */
 const byService = (order: string): Readonly<Record<string, readonly string[]>> =>
   Object.fromEntries(
     ['cron', 'failing', 'logged', 'slow', 'off'].map((name) => [

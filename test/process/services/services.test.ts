@@ -8,7 +8,7 @@ import { waitFor } from '../../support/wait.ts'
 
 const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
 
-/** A program that notes when it starts and when it is told to stop; `tail` is what it does in between. */
+/** A program that notes its start and its stop signal; `tail` is what it does in between. */
 const noting = (name: string, before = ''): string =>
   `#!/bin/sh\n${before}trap 'echo "${name} stops" >>/run/order; exit 0' TERM\necho "${name} starts" >>/run/order\nwhile :; do sleep 0.05; done\n`
 const longrun = (name: string, needs: readonly string[] = [], more: Etc = {}): Etc => ({
@@ -72,7 +72,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       'web stops',
       'prepare down',
     ])
-    // What it says while the container stops is in its log as well.
+    // Its output while the container stops is in its log as well.
     expect(box.log('prepare')).toMatch(/said up\n.*said down\n/s)
   })
 

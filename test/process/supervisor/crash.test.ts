@@ -21,7 +21,7 @@ const others: readonly TestProfile[] = [
   { name: 'backing-off', gateway: { command: ['sh', '-c', 'exit 3'], restart_delay: { first: '1h', max: '2h' } } },
 ]
 
-/** What a crash must leave alone: everything but times of day. */
+/** Facts that a crash must not change: everything but times of day. */
 const facts = (status: StatusResult) =>
   Object.fromEntries(
     status.slots.map(({ slot, state, wanted, pid, restarts, lastDeath, nextStartAt, reason }) => [
@@ -112,7 +112,7 @@ function gaps(lines: readonly string[], name: string): { gaps: number; lines: nu
   const backwards: string[] = []
   for (const line of lines) {
     const number = Number(whole.exec(line)?.[1])
-    // What is left of a line whose beginning or end was in the chunk that died with the supervisor.
+    // The rest of a line whose beginning or end was in the chunk that died with the supervisor.
     if (Number.isNaN(number)) continue
     if (number <= last) backwards.push(line)
     if (number > last + 1) {

@@ -75,8 +75,8 @@ const isUp = (hermes: RunningHermes, name = SLOT) =>
   )
 
 /**
- * Everything that starts by itself is up, and said so: a fault set from now on strikes at what the test does, at
- * nothing else.
+ * Everything that starts by itself is up, and has reported it: a fault set from now on affects only what the test
+ * does.
  */
 async function begin(desired: 'running' | 'stopped'): Promise<RunningHermes> {
   const hermes = await startHermes({ install, profiles: [{ ...victim, desired }] })

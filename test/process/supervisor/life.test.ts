@@ -72,7 +72,7 @@ test('a start that is under way when the supervisor dies leads to exactly one pr
     client.close()
     await waitFor('the next supervisor', async () => (await hermes.supervisorPid()) !== pid)
     bornAtMs = performance.now()
-    // The word itself may have died with the supervisor; said again it changes nothing, or starts once.
+    // The command may have died with the supervisor; given again it changes nothing, or starts once.
     const { slot } = await say(hermes, 'start', 'one')
     starts++
     expect(processesOf(hermes.runDir, 'gateway-one')).toEqual([slot.pid])

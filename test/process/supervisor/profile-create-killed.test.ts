@@ -96,7 +96,7 @@ slowly(named('Ctrl-C while a profile is cloned leaves nothing behind', why), asy
   child.stderr?.on('data', (text) => {
     said += String(text)
   })
-  // Another command meanwhile takes nothing away from under it.
+  // Another command at the same time takes nothing away from it.
   expect((await hermes(['profile', 'list'], { home: scratch.home })).code).toBe(0)
   expect(leftoversIn(scratch.home)).toHaveLength(1)
   child.kill('SIGINT')

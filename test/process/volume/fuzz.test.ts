@@ -1,5 +1,5 @@
-// Inputs that nobody has thought of, for what others can write to: protocols, sockets, state files, YAML, routes. A
-// time budget each: a minute in all in npm test, ten by `npm run long -- fuzz`. The figures stand in docs/security.md.
+// Random inputs for everything that others can write to: protocols, sockets, state files, YAML, routes. Each has a
+// time budget: a minute in all in npm test, ten by `npm run long -- fuzz`. The figures stand in docs/security.md.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'

@@ -20,7 +20,7 @@ afterAll(() => {
 /** All of them, or some 60 that hold every name and every kind. */
 const some = shapes.all.filter((_, index) => index % size(8, 1) === 0)
 
-/** What is in a place where it decides whether that gateway runs at all: as documented, it then does not. */
+/** Shapes in a place that decides whether that gateway runs at all: as documented, it then does not. */
 const mayStop: Readonly<Record<string, readonly string[]>> = {
   'config.yaml': ['default'],
   desired_state: ['default'],

@@ -1,4 +1,4 @@
-// The power goes right after a command has answered: what it said is on the disk.
+// The power goes right after a command has answered: everything it reported is on the disk.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -216,7 +216,7 @@ gateway:
 
   test('a text that the parser cannot take is a problem, not an exception', () => {
     expect(problemsOf('['.repeat(65_536))).toEqual([expect.stringMatching(/expected YAML: /)])
-    // No text is known that makes the parser throw; what is no text at all does.
+    // No text is known that makes the parser throw; a value that is not a text does.
     expect(parseConfig(5 as unknown as string, 'x')).toEqual({
       config: defaultConfig(),
       problems: [{ file: 'x', key: '', message: expect.stringMatching(/cannot be understood: /) }],

@@ -34,7 +34,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 const put = (name: string, content: string | object): void =>
   writeFileSync(join(dir, name), typeof content === 'string' ? content : JSON.stringify(content))
 const stateFile = (): Record<string, unknown> => JSON.parse(readFileSync(join(dir, 'gateway_state.json'), 'utf8'))
-/** What the supervisor writes at a transition. */
+/** Writes what the supervisor writes at a transition. */
 const observe = (gatewayState: GatewayState): void =>
   writeGatewayState(dir, 'coder', { updatedAtMs: 1, gatewayState, instance: '9f9f', clean: false })
 

@@ -453,7 +453,7 @@ describe('followers', () => {
     client.socket.pause()
     while (follower?.send({ slot: 'a', lines: ['x'.repeat(10_000)] }));
     const other = await RawClient.connect(server.path)
-    // What the kernel took at first counts as read: let it be told.
+    // Data that the kernel accepted at first counts as read: let the report arrive.
     other.send('ping', 1)
     await other.reply(0)
     for (const turn of [1, 2]) {

@@ -12,7 +12,7 @@ import { anyText } from '../../support/hostile/any-text.ts'
 const dir = mkdtempSync(join(tmpdir(), 'run-script-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-/** What init does: sh with the file, in an environment of its own. */
+/** Runs sh with the file, in an environment of its own, as init does. */
 function run(change: Partial<RunScript>): { status: number | null; stdout: string; stderr: string } {
   const file = join(dir, 'run')
   const script = {

@@ -1,5 +1,5 @@
-// What s6's tools read and hear of a slot, in real slot directories: who begins to listen and then reads the status
-// knows all.
+// The status and events of a slot for s6's tools, in real slot directories: a tool that begins to listen and then
+// reads the status misses nothing.
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -83,7 +83,7 @@ test('a client that begins to listen after an event, while the status does not s
   happen(...end())
   clock.advance(5)
   const heard = listen(join(scan, KEY), clock.wallMs())
-  // What s6-svwait -D reads once it listens: it has to wait.
+  // The status that s6-svwait -D reads once it listens: it has to wait.
   expect(isUp()).toBe(true)
   await nextTurn()
   expect([isUp(), heard()]).toEqual([false, 'dD'])
@@ -93,7 +93,7 @@ test('a client that begins to listen when the status shows the event is not noti
   const { happen, statusFiles } = recordedSlot()
   happen(...start(), ...end(), { type: 'want', wanted: 'up' })
   statusFiles.notify(KEY, 'x')
-  // The first life is told, what came then is held for a moment; the status shows all of it.
+  // The first life's events are sent, later ones are held for a moment; the status shows all of it.
   await nextTurn()
   expect(isUp()).toBe(false)
   const [sameMs, nextMs] = [0.5, 1].map((later) => listen(join(scan, KEY), clock.wallMs() + later))

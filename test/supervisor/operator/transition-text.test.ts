@@ -5,7 +5,7 @@ import { step } from '../../../src/slot/step.ts'
 import { seconds, transitionText } from '../../../src/supervisor/operator/transition-text.ts'
 import { policy } from '../../slot/policies.ts'
 
-/** What is said over a history; the clock moves with `due`. */
+/** The texts over a history; the clock moves with `due`. */
 function said(change: Partial<SlotPolicy>, ...events: readonly SlotEvent[]): (string | undefined)[] {
   let slot: Slot = newSlot(policy(change), 0)
   let nowMs = 0

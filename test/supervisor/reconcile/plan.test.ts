@@ -104,7 +104,7 @@ describe('boot', () => {
     const first = planReconcile(many, slots, few.state, 1)
     expect(brief(first.steps).slice(0, 2)).toEqual(['skip Stray 3', 'skip Stray 4'])
     expect(brief(first.steps).slice(16)).toEqual(['skip Stray 19', 'skip 49980 more'])
-    // Whatever is moved in and out from then on: nothing is said again, and nothing more is remembered.
+    // Whatever is moved in and out from then on: nothing is reported again, and nothing more is remembered.
     const others = disk([], { problems: strays(100, 20), moreProblems: 7 })
     const second = planReconcile(others, slots, first.state, 2)
     expect(second.steps).toEqual([])
@@ -361,8 +361,8 @@ class World {
       this.#generation++
       this.dirs.clear()
     }
-    // What was seen before is all there is to go by where the slots do not say: forgetting it would be forgetting where
-    // they run.
+    // Earlier sightings are the only evidence where the slots do not say where they run: forgetting them would forget
+    // that.
     if (event.type === 'forget' && this.#toldDirs) this.state = emptyState
     if (event.type === 'pass') this.nowMs += event.ms
   }

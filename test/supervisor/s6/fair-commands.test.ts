@@ -41,7 +41,7 @@ test('a flood leaves the loop to others between moments', async () => {
     await new Promise((resolve) => setImmediate(resolve))
     gaps.push(count - before)
   }
-  // 2 ms of commands that take 0.5 ms: some five, whatever the machine does meanwhile.
+  // 2 ms of commands that take 0.5 ms: some five, whatever else the machine does.
   expect(Math.max(...gaps)).toBeLessThan(20)
 })
 

@@ -366,7 +366,7 @@ test('a lock that another process holds is waited for, without a control FIFO un
   await waitFor('the alarm for the next try', () => fake.alarms().length > 0)
   other.close()
   fake.advance(1000)
-  // ENXIO until somebody reads it; without O_NONBLOCK this would wait here for ever.
+  // ENXIO until it has a reader; without O_NONBLOCK this would wait here indefinitely.
   const fd = await waitFor('a reader', () => openSync(path('supervise', 'control'), O_WRONLY | O_NONBLOCK))
   writeSync(fd, 'u')
   closeSync(fd)
@@ -495,7 +495,7 @@ describe.skipIf(why !== undefined)(named('with the original s6 tools', why), () 
     await waitFor('the commands', () => commands.length === 3)
     expect(run('s6-svc', '-k', join(scan, 'gateway-b')).code).toBe(0)
     await waitFor('the other slot', () => commands.length === 4)
-    // And again: the end of one writer is no end of file.
+    // And again: the end of one writer is not an end of file.
     run('s6-svc', '-o', path())
     await waitFor('the command', () => commands.length === 5)
     expect(commands).toEqual([`${SLOT} d`, `${SLOT} u`, `${SLOT} t`, 'gateway-b k', `${SLOT} o`])

@@ -18,7 +18,7 @@ const exited = (id: number, exitCode: number): SlotEvent => ({
   random: 0,
 })
 
-/** What subscribers hear of each event, and what the status says then: pid, finishing, ready, want up. */
+/** The bytes that subscribers get for each event, and the status then: pid, finishing, ready, want up. */
 function story(rules: Parameters<typeof policy>[0], ...events: readonly SlotEvent[]) {
   let slot: Slot = newSlot(policy({ readiness: 'announced', ...rules }), 0)
   return events.map((event) => {

@@ -102,7 +102,7 @@ test('a value of another kind in any place of any state is refused, or is what t
           refused += 1
           continue
         }
-        // What the supervisor does with it at once: nothing of it may throw.
+        // Uses it as the supervisor does at once: nothing of it may throw.
         const { slot: back, launch, job } = restored
         expect(back.policy.restartDelay.firstMs).toEqual(expect.any(Number))
         expect(Array.isArray(back.deaths)).toBe(true)

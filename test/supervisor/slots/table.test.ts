@@ -17,7 +17,7 @@ import { realNative } from '../../support/supervisor/real-native.ts'
 const key = 'gateway-default'
 let home = ''
 let stop: (() => void)[] = []
-/** What init has written down, for all supervisors of a test. */
+/** State that init has stored, for all supervisors of a test. */
 let kept = new Map<string, string>()
 beforeEach(() => {
   kept = new Map()
@@ -31,7 +31,10 @@ afterEach(() => {
 
 const native = realNative
 
-/** A supervisor's table on real files; init is a list of what it was told, with the state it had written by then. */
+/**
+ * A supervisor's table on real files; init is a list of the messages it received, each with the state it had stored by
+ * then.
+ */
 function makeTable({
   bug = (text): void => expect.fail(text),
   ...observer

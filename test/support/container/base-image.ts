@@ -10,13 +10,13 @@ import { cacheDir, docker } from './engine.ts'
 
 const require = createRequire(import.meta.url)
 
-/** What the Dockerfile builds on by default. */
+/** The Dockerfile's default base image. */
 const PUBLIC_BASE_IMAGE = 'node:26-bookworm-slim'
 
 const SUITE = 'bookworm'
 const NPM_VERSION = '11.21.2'
 const PACKAGES = ['libatomic1']
-/** Raised when the recipe below changes, so that nobody tests on an image made by an older one. */
+/** Raised when the recipe below changes, so that no test runs on an image of an older recipe. */
 const RECIPE = 1
 
 /**

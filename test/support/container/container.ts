@@ -16,7 +16,7 @@ import { testImage } from './image.ts'
 process.env.TESTCONTAINERS_RYUK_DISABLED = 'true'
 
 export interface BoxOptions {
-  /** What `docker run IMAGE` is given; default: nothing. */
+  /** Arguments after `docker run IMAGE`; default: none. */
   readonly command?: readonly string[]
   readonly entrypoint?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -42,7 +42,7 @@ export interface BoxOptions {
   readonly mounts?: readonly (readonly [string, string, ('ro' | 'rw')?])[]
   /** Host directory of the volume, or a named one; default: a new directory that goes with the box. */
   readonly home?: string
-  /** What lies in the volume beforehand: path → text. Root's, as a careless host makes it. */
+  /** Initial files of the volume: path → text. Root's, as a careless host makes it. */
   readonly files?: Readonly<Record<string, string>>
   readonly image?: string
   /** A port that is published on 127.0.0.1; {@link Box.port} says where. */
@@ -205,7 +205,7 @@ export class Box implements AsyncDisposable {
     return this.slot(name, (slot) => slot.state === 'up', options)
   }
 
-  /** What `docker logs` shows. */
+  /** Output of `docker logs`. */
   async logs(): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const { stdout, stderr } = await dockerCommand(['logs', this.id])
     return { stdout, stderr }

@@ -63,7 +63,7 @@ export async function startEngine(): Promise<boolean> {
       reject(new Error(`cannot start dockerd: ${error.message}; on Debian: apt-get install docker.io`)),
     )
   })
-  failed.catch(() => undefined) // whoever races against it below reports it
+  failed.catch(() => undefined) // the race against it below reports it
   await log.close()
   await Promise.race([
     failed,

@@ -9,7 +9,7 @@ import { baseImage, hasImage } from './base-image.ts'
 import { docker } from './engine.ts'
 
 const root = join(import.meta.dirname, '../../..')
-/** What decides about the image's content (docker/ca does not: it is trusted in the build stage only). */
+/** Sources that decide about the image's content (docker/ca does not: it is trusted in the build stage only). */
 const SOURCES = [
   'Dockerfile',
   '.dockerignore',
@@ -23,9 +23,9 @@ const SOURCES = [
   'scripts/build',
   'src',
 ]
-/** What the build is told of its sources: another commit with the same ones makes the same image. */
+/** The revision that the build gets: another commit with the same ones makes the same image. */
 export const IMAGE_REVISION = 'of-the-tests'
-/** What this machine trusts; a build behind a TLS-inspecting proxy has to trust it as well. */
+/** The authorities that this machine trusts; a build behind a TLS-inspecting proxy has to trust it as well. */
 export const HOST_CA_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
 
 /** `HERMES_TEST_IMAGE`, or the tag of the image that these sources make. */

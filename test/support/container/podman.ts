@@ -30,7 +30,7 @@ export function whyNoPodman(): string | undefined {
   return undefined
 }
 
-/** One podman with its own storage. What it started goes with it. */
+/** One podman with its own storage. Its containers are removed with it. */
 export class Podman implements AsyncDisposable {
   /** A directory with the program `podman`, for PATH. */
   readonly bin: string

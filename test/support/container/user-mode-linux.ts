@@ -17,7 +17,7 @@ export const whyNoUserModeLinux = (): string | undefined => whyNotRoot ?? whyMis
 export interface KernelOptions {
   /** Most processes of the container. */
   readonly pidsLimit: number
-  /** What lies in the volume: path → text. */
+  /** Initial files of the volume: path → text. */
   readonly files: Readonly<Record<string, string>>
   /** A script, the container's main program. */
   readonly main: string

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What the server does with one request. */
+/** The server's behaviour for one request. */
 export type Behaviour =
   | { readonly do: 'answer'; readonly pieces: readonly string[]; readonly whole?: boolean }
   /** An error status with OpenAI's envelope. */

@@ -31,7 +31,7 @@ export async function fuzz<T>(
   return figures
 }
 
-/** What no text of ours holds, and what some do. */
+/** Characters that no text of ours contains, and some that do occur. */
 const odd = fc.constantFrom(
   '',
   '\0',

@@ -7,7 +7,8 @@ import { whyMissing } from '../tools.ts'
 /**
  * Mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program
  * before all else; \`opening\` answers that one and one look at the attributes (linux/fuse.h: INIT 26, GETATTR 3; STATX
- * is ENOSYS). What comes then is not even read: who waits for an answer to what was read cannot be killed.
+ * is ENOSYS). Later requests are not even read: a process that waits for the answer to a request that was read cannot
+ * be killed.
  */
 const MOUNT = `
 import ctypes, os, struct, sys, threading

@@ -1,4 +1,4 @@
-/** What may lie under a name of the volume that ought to be a small file or a directory of ours. */
+/** Shapes under a name of the volume that should be a small file or a directory of ours. */
 import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -37,7 +37,7 @@ const OF_HOME = [
   'logs/container-boot.log',
   'logs/supervisor.log',
 ] as const
-/** Those of another profile, that must cost it only. */
+/** Files of another profile, which must cost only that profile. */
 const OF_OTHER = [
   'profiles/evil',
   'profiles/Stray',
@@ -89,7 +89,7 @@ export class Shapes implements Disposable {
       this.#makeCrowd()
       renameSync(this.#crowd, path)
       return () => {
-        // Whoever has removed it may do so; it is made anew.
+        // Programs may remove it; it is made anew.
         this.#made = moved(path, this.#crowd)
       }
     },
@@ -134,7 +134,7 @@ function made(make: (path: string) => void): (path: string) => () => void {
   }
 }
 
-/** What runs may have put its own file there again meanwhile. */
+/** A running program may have put its own file there again. */
 function againIfThere<T>(path: string, make: () => T): T {
   for (let left = 20; ; left--) {
     try {

@@ -6,7 +6,7 @@ import { degradedNative } from '../../../src/system/native/native-degraded.ts'
 const PAGE = 4096
 const DEFAULT_PIPE_BYTES = 65_536
 
-/** What the calls that leave no trace in the process have done. */
+/** Calls that leave no trace in the process. */
 export type FakeCall =
   | { readonly call: 'kill'; readonly pid: number; readonly signal: number }
   | { readonly call: 'closed to others' | 'no new privileges' }
@@ -43,7 +43,7 @@ export class FakeNative implements Native {
     this.#alive.add(pid)
   }
 
-  /** A child has ended and waits to be reaped: by whoever asks first. @param status as waitpid(2) gives it */
+  /** A child has ended and waits to be reaped, by the first process that asks. @param status as waitpid(2) gives it */
   ends(pid: number, status = 0): void {
     this.#alive.delete(pid)
     this.#zombies.push(pid)

@@ -38,7 +38,7 @@ export function cutDisk(): CutDisk | string {
   return {
     path,
     async afterCut(look) {
-      // A name of its own: a container that starts meanwhile holds the last copy's mount for a moment, and its loop
+      // A name of its own: a container that starts at that time holds the last copy's mount for a moment, and its loop
       // device would be taken again, with what it knows of the file system.
       const copy = join(dir, `copy-${++cuts}`)
       runSync('cp', ['--sparse=always', image, copy])

@@ -77,9 +77,9 @@ export interface TestBoard extends Disposable {
   readonly board: Board
   readonly jobs: FakeJobs
   readonly clock: FakeClock
-  /** What ticks could not keep. */
+  /** Warnings of ticks. */
   readonly warnings: readonly string[]
-  /** What config.yaml says under `kanban:`, and the profiles that exist; `agent: false` has none configured. */
+  /** Sets `kanban:` of config.yaml, and the profiles that exist; `agent: false` has none configured. */
   configure(kanban: Readonly<Record<string, unknown>>): void
   profile(name: string, options?: { agent?: boolean }): void
   create(input: Partial<NewTask>): Task
@@ -101,7 +101,7 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
   const base: DispatchOptions = {
     home,
     board,
-    // Waits inside a tick are for other processes; on a clock that stands still nobody would wake.
+    // Waits inside a tick are for other processes; on a clock that stands still they would never end.
     clock: {
       ...clock,
       nowMs: clock.nowMs,

@@ -5,7 +5,7 @@ import { listProcesses } from '../../../src/system/programs/proc.ts'
 import { waitFor } from '../wait.ts'
 
 const [uid = ''] = process.argv.slice(2)
-// It ends by itself: where this fails nobody else ends it. HUP comes from the kernel too, when the terminal goes.
+// It ends by itself: where this fails, nothing else ends it. HUP comes from the kernel too, when the terminal goes.
 const theirProgram = `trap "" HUP; echo theirs $$; exec sleep 60`
 const script = `setpriv --reuid=${uid} --clear-groups sh -c '${theirProgram}' & echo ours $$; wait`
 const pty = await openPty(

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 
-/** What a program has written so far, of the streams that are pipes. */
+/** Output of a program so far, of the streams that are pipes. */
 export interface Output {
   readonly stdout: string
   readonly stderr: string

@@ -3,7 +3,9 @@ import type { Clock } from '../../../src/system/clock.ts'
 export interface FakeClock extends Clock {
   /** Moves time forward and stops at every alarm on its way, so that each callback sees its own due time. */
   advance(ms: number): void
-  /** Time passes while nobody runs (a paused container): the alarms that were due ring late, all at this instant. */
+  /**
+   * Time passes while no process runs (a paused container): the alarms that were due ring late, all at this instant.
+   */
   oversleep(ms: number): void
   /** Moves the wall clock alone, as ntpd or an operator does. */
   setWall(wallMs: number): void

@@ -105,7 +105,7 @@ export class FakeSupervisor {
     })
   }
 
-  /** What must be acknowledged, in the order it came. */
+  /** Messages that must be acknowledged, in the order of their arrival. */
   sequenced(): Sequenced[] {
     return this.received.filter((m): m is Sequenced => 'seq' in m)
   }

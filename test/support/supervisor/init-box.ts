@@ -76,7 +76,7 @@ export class InitBox implements AsyncDisposable {
     })
   }
 
-  /** What waits in a slot's FIFO now. */
+  /** Waiting data of a slot's FIFO. */
   readLog(slot: string): string {
     return readWaiting(openSync(this.path(`/run/hermes/log/${slot}`), constants.O_RDONLY | constants.O_NONBLOCK))
   }

@@ -31,7 +31,7 @@ export interface NamespaceOptions {
   readonly privateRun?: boolean
   /** sh text run in the namespace, as its PID 1, before the program takes its place: extra mounts, files in /run. */
   readonly prepare?: string
-  /** What becomes PID 1's standard output: a descriptor, /dev/null; without it the output is captured. */
+  /** PID 1's standard output: a descriptor or /dev/null; without it the output is captured. */
   readonly stdout?: number | 'ignore'
 }
 
@@ -113,7 +113,7 @@ export class Pid1 implements AsyncDisposable {
     this.#ended = ended.finally(() => {
       this.#hasEnded = true
     })
-    this.#ended.catch(() => undefined) // a failure to start is reported by whoever awaits exit()
+    this.#ended.catch(() => undefined) // the caller that awaits exit() reports a failure to start
   }
 
   get hasEnded(): boolean {
@@ -237,7 +237,7 @@ function describeProcess(pid: string): NamespaceProcess {
   }
 }
 
-/** undefined when the process ended between the listing and the look, or is none that we may look at. */
+/** undefined when the process ended between the listing and the look, or when we may not look at it. */
 function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look()

@@ -9,7 +9,7 @@ import { type RunningHermes, startHermes, type TestProfile } from '../hermes.ts'
 import { installDir } from '../install.ts'
 import { outputOf } from '../programs/output.ts'
 
-/** What one of s6's commands came to. */
+/** Result of one of s6's commands. */
 export interface Said {
   readonly code: number | null
   readonly out: string

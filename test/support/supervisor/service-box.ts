@@ -60,7 +60,7 @@ export class ServiceBox implements AsyncDisposable {
     return `/proc/${this.pid1.pid}/root${inside}`
   }
 
-  /** What a file inside holds; '' while it is not there. */
+  /** Content of a file inside; '' while it is not there. */
   read(inside: string): string {
     try {
       return readFileSync(this.path(inside), 'utf8')

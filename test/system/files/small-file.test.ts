@@ -24,7 +24,7 @@ const made = (make: (file: string) => void): string => {
   return file
 }
 
-/** `what` is said of it, whichever reader looks. */
+/** Each reader reports `what` of it. */
 const refused: readonly (readonly [what: string, make: (file: string) => void, problem: RegExp])[] = [
   ['a directory', (file) => mkdirSync(file), /is not a regular file/],
   ['a FIFO without a writer', (file) => execFileSync('mkfifo', [file]), /is not a regular file/],

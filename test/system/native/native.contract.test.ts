@@ -29,7 +29,7 @@ import { waitFor } from '../../support/wait.ts'
 
 interface Subject {
   readonly native: Native
-  /** A child that has ended and that nobody but the port can reap. */
+  /** A child that has ended and that only the port can reap. */
   readonly endedChild: () => Promise<number>
   /** A child that lives, led by itself in a group of its own, until `end` is called. */
   readonly livingChild: () => Promise<{ pid: number; end(): Promise<void> }>
@@ -250,7 +250,7 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     const open = lines.flatMap((line) => / (\d+ -> .*)$/.exec(line)?.[1] ?? [])
     expect(open.slice(0, 3).map((line) => line.slice(0, 4))).toEqual(['0 ->', '1 ->', '2 ->'])
     expect(open[0]).toBe('0 -> /dev/null')
-    // What is open here, and Node has opened, is not open there.
+    // Descriptors that Node has opened here are not open there.
     expect(open.join('\n')).not.toContain(`${mine} -> `)
     closeSync(mine)
     // Descriptors that are taken before their turn: each lands where it belongs.

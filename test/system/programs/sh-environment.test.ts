@@ -5,7 +5,7 @@ import { execWith, exportLines } from '../../../src/system/programs/sh-environme
 
 const SHELLS = ['/bin/sh', '/bin/dash', '/bin/bash', '/bin/busybox'].filter((shell) => existsSync(shell))
 
-/** What a program gets that such a text of a shell ends in. */
+/** The environment of a program that such a shell text starts at its end. */
 function handedOn(shell: string, variables: readonly (readonly [string, string])[]): readonly string[] {
   const text = ['cd /usr', ...exportLines(variables), `${execWith(variables)} /usr/bin/env -0`].join('\n')
   const args = shell.endsWith('busybox') ? ['sh', '-c', text] : ['-c', text]

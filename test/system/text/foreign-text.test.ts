@@ -4,7 +4,7 @@ import { oneLine, plainText } from '../../../src/system/text/foreign-text.ts'
 import { anyText } from '../../support/hostile/any-text.ts'
 
 const any = anyText()
-/** What a terminal acts on, or what turns text round. */
+/** Characters that a terminal acts on, or that reverse text. */
 const acts = (text: string): boolean =>
   [...text].some((c) => /\p{Cc}|\p{Zl}|\p{Zp}|\p{Bidi_Control}/u.test(c) && c !== '\n' && c !== '\t')
 
