@@ -1,4 +1,4 @@
-// The command line's first program: drops root, answers the hot commands, and loads the rest only for the others.
+// The command line's first program: drops root, answers the frequent commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
 import { frequentCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
@@ -7,7 +7,7 @@ import { dashboardFacts, dispatcherFacts } from '../src/cli/context/dispatcher-f
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/terminal/output.ts'
 import { HANDOVER_VARIABLE } from '../src/protocol/handover.ts'
 import { truthy } from '../src/system/markers.ts'
-import { dashboardRun, gatewayRun, splitCommandLine } from '../src/system/programs/command-line.ts'
+import { type CommandLine, dashboardRun, gatewayRun, splitCommandLine } from '../src/system/programs/command-line.ts'
 import { giveBackSaved } from '../src/system/programs/own-node.ts'
 import type { Handed } from './bundles/handover.ts'
 
@@ -23,6 +23,14 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     return 1
   }
   const install = dirname(__dirname)
+  let line: CommandLine
+  try {
+    line = splitCommandLine(argv)
+  } catch (error) {
+    return printError(error, argv.includes('--json'), output)
+  }
+  const { json } = line
+  const frequent = frequentCommand(line.args)
   let handed: Handed | undefined
   if (env[HANDOVER_VARIABLE] !== undefined) {
     try {
@@ -38,7 +46,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       const { dropRoot, awayFromRootsTerminal } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
       const code = await awayFromRootsTerminal(install, argv, env)
       if (code !== undefined) return code
-      Object.assign(env, await dropRoot(install))
+      Object.assign(env, await dropRoot(install, { isShort: frequent !== undefined }))
     } catch (error) {
       output.err(cannotDropText((error as Error).message))
       return 126
@@ -46,13 +54,13 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   }
   // Root is dropped, or is to be kept: what this command starts gets the caller's environment.
   giveBackSaved(env)
-  let json = argv.includes('--json')
   try {
-    const line = splitCommandLine(argv)
-    json = line.json
     const context = makeContext({ env, bundleDir: __dirname, profile: line.profile, json, output })
-    const hot = frequentCommand(context, line.args)
-    if (hot) return printOutcome(await hot, json, output)
+    if (frequent) {
+      const code = printOutcome(await frequent(context), json, output)
+      // Everything is written by now; the natural end would take Node's heap apart first.
+      process.exit(code)
+    }
     const run = gatewayRun(line.args)
     if (run) {
       // It lives for days, so it does without the command parser's memory.

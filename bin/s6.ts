@@ -17,7 +17,7 @@ async function main([name = '', ...argv]: readonly string[]): Promise<number> {
     // Slot directories belong to the runtime user, who could lead root anywhere with them.
     try {
       const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
-      await dropRoot(dirname(__dirname))
+      await dropRoot(dirname(__dirname), { isShort: true })
     } catch (error) {
       context.err(`${name}: ${(error as Error).message}; refusing to run as root\n`)
       return 126
@@ -26,6 +26,5 @@ async function main([name = '', ...argv]: readonly string[]): Promise<number> {
   return s6Command(name, argv, context)
 }
 
-main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code
-})
+// Everything is written by now; the natural end would take Node's heap apart first.
+main(process.argv.slice(2)).then((code) => process.exit(code))

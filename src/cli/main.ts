@@ -3,7 +3,7 @@ import { isatty } from 'node:tty'
 import { ifSupervised } from '../control/slot-actions.ts'
 import { loadConfig } from '../profile/config/config.ts'
 import { HermesError } from '../system/errors.ts'
-import { frequentCommand } from './commands/frequent.ts'
+import { status } from './commands/frequent.ts'
 import type { Context } from './context/context.ts'
 import { parseArguments } from './parser/parser.ts'
 import { printOutcome } from './terminal/output.ts'
@@ -50,7 +50,7 @@ async function bootIsOver(context: Context): Promise<void> {
 async function bare(context: Context): Promise<number> {
   if (!context.json && isatty(0) && isatty(1) && hasAgent(context)) return commandLine(context, ['chat'])
   try {
-    printOutcome(await (frequentCommand(context, ['status']) ?? {}), context.json, context.output)
+    printOutcome(await status(context), context.json, context.output)
   } catch (error) {
     if (!(error instanceof HermesError)) throw error
     context.output.err(`hermes: ${error.message}\n`)

@@ -131,9 +131,10 @@ class Client implements ControlClient {
     }
   }
 
+  /** In the next turn: a command that ends now leaves it to the kernel, which is faster by a millisecond. */
   close(): void {
     this.#closed = true
-    this.#connection.destroy()
+    setImmediate(() => this.#connection.destroy())
   }
 
   /**

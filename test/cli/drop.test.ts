@@ -10,6 +10,25 @@ import { named, whyNotRoot } from '../support/tools.ts'
 const isRoot = process.getuid?.() === 0
 const IDENTITY = { uid: 10_000, gid: 10_001, groups: [10_001, 20], user: 'hermes', home: '/opt/data' }
 
+/** Listens as a supervisor, runs `gateway stop`, and prints what that process is when it has connected. */
+const SHOWS_ITS_CLIENT = `
+const { spawn } = require('node:child_process')
+const { chmodSync, readFileSync, statSync } = require('node:fs')
+const path = '/run/hermes/control.sock'
+const server = require('node:net').createServer(() => {
+  const status = readFileSync('/proc/' + client.pid + '/status', 'latin1').replaceAll('\\t', ' ').split('\\n')
+  const shown = status.filter((line) => /^(Uid|Gid|Groups|CapEff)/.test(line)).map((line) => line.replaceAll(/ +/g, ' '))
+  console.log([...shown, 'environ belongs to ' + statSync('/proc/' + client.pid + '/environ').uid].join('\\n'))
+  client.kill('SIGKILL')
+  process.exit()
+})
+let client
+server.listen(path, () => {
+  chmodSync(path, 0o666)
+  client = spawn(process.env.HERMES, ['gateway', 'stop'], { stdio: 'inherit' })
+})
+`
+
 let dir: string
 let sources: IdentitySources
 beforeEach(() => {
@@ -146,14 +165,31 @@ describe.skipIf(!isRoot || spawnSync('unshare', ['--mount', 'true']).status !== 
       ).toMatch(/^10000\n/)
     })
 
-    test('without CAP_SETUID runs nothing, ends with 126 and names the two ways out', () => {
-      const { status, stdout, stderr } = inContainer(
-        'exec setpriv --bounding-set=-setuid --inh-caps=-setuid "$HERMES" profile create coder',
-      )
-      expect({ status, stdout }).toEqual({ status: 126, stdout: '' })
-      expect(stderr).toContain('refusing to run as root')
-      expect(stderr).toContain('--user hermes')
-      expect(stderr).toContain('HERMES_DOCKER_EXEC_AS_ROOT=1')
+    // UV_USE_IO_URING: Node's own functions refuse to drop privileges then.
+    test.each([{}, { UV_USE_IO_URING: '1' }])('a frequent command has none of root left either (%o)', (env) => {
+      writeFileSync(join(dir, 'supervisor.cjs'), SHOWS_ITS_CLIENT)
+      const { stdout, stderr } = inContainer(`exec node ${join(dir, 'supervisor.cjs')}`, env)
+      expect(stderr).toBe('')
+      const [uids, gids, groups, capabilities, dumpable] = stdout.split('\n')
+      expect([uids, groups?.trim()]).toEqual(['Uid: 10000 10000 10000 10000', 'Groups: 20 10001'])
+      expect(gids).toMatch(/^Gid: 10001 10001 \d+ 10001$/)
+      expect(gids).not.toContain(' 0')
+      expect(capabilities).toMatch(/^CapEff: 0+$/)
+      // As the runtime user's own programs have it, it would be 10000: its memory would be open to them.
+      expect(dumpable).toBe('environ belongs to 0')
     })
+
+    test.each(['profile create coder', 'gateway stop'])(
+      'without CAP_SETUID runs nothing of %s, ends with 126 and names the two ways out',
+      (line) => {
+        const { status, stdout, stderr } = inContainer(
+          `exec setpriv --bounding-set=-setuid --inh-caps=-setuid "$HERMES" ${line}`,
+        )
+        expect({ status, stdout }).toEqual({ status: 126, stdout: '' })
+        expect(stderr).toContain('refusing to run as root')
+        expect(stderr).toContain('--user hermes')
+        expect(stderr).toContain('HERMES_DOCKER_EXEC_AS_ROOT=1')
+      },
+    )
   },
 )

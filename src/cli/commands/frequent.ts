@@ -17,27 +17,35 @@ import type { Context } from '../context/context.ts'
 import { hostWarnings } from '../context/warnings.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { managerLine, slotDetails, slotsTable } from '../view/slots-view.ts'
+import { actOnEveryGateway, actOnGateways, isVerb } from './gateway-actions.ts'
 
 declare const HERMES_VERSION: string
 
 /** Time limit for a health check. Docker's default is 30 s. */
 const HEALTH_TIMEOUT_MS = 5000
 
+export type FrequentCommand = (context: Context) => Promise<Outcome> | Outcome
+
 /**
- * Runs the command if the arguments are exactly one of the frequent commands.
+ * Finds the command if the arguments are exactly one of the frequent commands.
+ * @param args without `-p` and `--json`
  * @returns undefined if the whole command line must handle the arguments
  */
-export function frequentCommand(context: Context, args: readonly string[]): Promise<Outcome> | Outcome | undefined {
+export function frequentCommand(args: readonly string[]): FrequentCommand | undefined {
   const [first, second, third] = args
   const line = args.join(' ')
-  if (line === 'version') return version(context)
-  if (line === '--version' || line === '-V') return { text: `hermes ${hermesVersion()}\n` }
-  if (line === 'gateway status') return gatewayStatus(context, { all: false })
-  if (line === 'gateway status --all') return gatewayStatus(context, { all: true })
-  if (line === 'status') return status(context)
-  if (line === 'healthcheck') return healthcheck(context)
+  if (line === 'version') return version
+  if (line === '--version' || line === '-V') return () => ({ text: `hermes ${hermesVersion()}\n` })
+  if (line === 'gateway status') return (context) => gatewayStatus(context, { all: false })
+  if (line === 'gateway status --all') return (context) => gatewayStatus(context, { all: true })
+  if (line === 'status') return status
+  if (line === 'healthcheck') return healthcheck
   if (first === 'healthcheck' && second === '--ready' && args.length <= 3 && !third?.startsWith('-')) {
-    return readiness(context, third ?? context.requestedProfile)
+    return (context) => readiness(context, third ?? context.requestedProfile)
+  }
+  if (first === 'gateway' && isVerb(second)) {
+    if (args.length === 2) return (context) => actOnGateways(context, second, [context.profile().name], {})
+    if (args.length === 3 && third === '--all') return (context) => actOnEveryGateway(context, second, {})
   }
   return undefined
 }

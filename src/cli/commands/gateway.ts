@@ -1,18 +1,14 @@
-import type { ControlClient } from '../../control/client.ts'
-import { type ActionOptions, SLOT_ACTIONS, withSupervisor } from '../../control/slot-actions.ts'
+import type { ActionOptions } from '../../control/slot-actions.ts'
 import type { GatewayBundle } from '../../gateway/program.ts'
 import { parseDurationMs } from '../../profile/config/kinds.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
-import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
-import { stateWords } from '../../protocol/state-words.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { gatewaySlot, profileOfSlot } from '../../system/paths.ts'
-import { slotCommands } from '../../system/programs/slot-commands.ts'
+import { profileOfSlot } from '../../system/paths.ts'
 import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../context/command.ts'
 import { type Context, gatewayFacts } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { durationText, stateText } from '../view/slots-view.ts'
 import { gatewayStatus } from './frequent.ts'
+import { actOnEveryGateway, actOnGateways, type Verb } from './gateway-actions.ts'
 
 export const WAIT_OPTIONS: readonly OptionSpec[] = [
   { long: '--timeout', value: 'S', help: 'stop waiting after this time (30, 500ms, 2m)' },
@@ -28,8 +24,6 @@ const ACTION_EXITS = {
   [EXIT.noSupervisor]: 'the supervisor is not running',
   [EXIT.timedOut]: 'the slot did not reach the state in time',
 }
-
-type Verb = 'start' | 'stop' | 'restart'
 
 export const GATEWAY_COMMANDS: readonly Command[] = [
   {
@@ -120,94 +114,9 @@ function profileNamed(home: string, name: string): string {
   return ofSlot === undefined || listProfiles(home).profiles.some((one) => one.name === name) ? name : ofSlot
 }
 
-async function action(context: Context, input: Input, verb: Verb): Promise<Outcome> {
+function action(context: Context, input: Input, verb: Verb): Promise<Outcome> {
   const options = actionOptions(input)
-  if (input.options.all === true) return someActions(context, verb, options)
-  const names = profilesOf(context, input)
-  const [name = ''] = names
-  if (names.length > 1) return someActions(context, verb, options, names)
-  const startedAtMs = context.clock.nowMs()
-  const result = await withSupervisor(context, (client) =>
-    sayingFirstDeath(context, client, gatewaySlot(name), verb, options, () =>
-      SLOT_ACTIONS[verb](context, client, name, options),
-    ),
-  )
-  return { text: `${resultLine(verb, result, context.clock.nowMs() - startedAtMs)}\n`, json: result }
+  return input.options.all === true
+    ? actOnEveryGateway(context, verb, options)
+    : actOnGateways(context, verb, profilesOf(context, input), options)
 }
-
-/** Reports the first death of the slot while the command waits for its start: the cause may be plain from it. */
-async function sayingFirstDeath<T>(
-  { json, output }: Context,
-  client: ControlClient,
-  slot: string,
-  verb: Verb,
-  { wait }: ActionOptions,
-  act: () => Promise<T>,
-): Promise<T> {
-  if (verb === 'stop' || !wait || json) return act()
-  const over = new AbortController()
-  const listening = Promise.withResolvers<void>()
-  const watch = async (): Promise<void> => {
-    for await (const event of client.follow('events', {}, { signal: over.signal, onStart: listening.resolve })) {
-      const { state, reason } = event.slot
-      if (event.slot.slot !== slot || state !== 'backoff') continue
-      output.err(`hermes: ${slot}: ${reason}. Hermes tries again (log: ${slotCommands(slot).logs})\n`)
-      return
-    }
-  }
-  // A start works without the events; if the supervisor has a problem, the start itself reports it.
-  const watching = watch().catch(() => listening.resolve())
-  await listening.promise
-  try {
-    return await act()
-  } finally {
-    over.abort()
-    await watching
-  }
-}
-
-/** `gateway-coder: up, pid 312 (1.2 s)` */
-export function resultLine(verb: Verb, { changed, slot }: ActionResult, tookMs: number): string {
-  const pid = slot.pid === undefined ? '' : `, pid ${slot.pid}`
-  const words = slot.state === 'backoff' ? stateWords(slot.state) : stateText(slot)
-  if (!changed && verb !== 'restart') return `${slot.slot}: ${words} already${pid}`
-  return `${slot.slot}: ${words}${pid} (${durationText(tookMs)})`
-}
-
-/** Acts on all of these profiles, or on every profile, at once; a failure of one does not stop the others. */
-async function someActions(
-  context: Context,
-  verb: Verb,
-  options: ActionOptions,
-  names?: readonly string[],
-): Promise<Outcome> {
-  return withSupervisor(context, async (client) => {
-    const profiles =
-      names ?? (await client.request('status', {})).slots.filter(hasProfile).map(({ profile }) => profile)
-    const startedAtMs = context.clock.nowMs()
-    const results = await Promise.all(
-      profiles.map(async (profile) => {
-        const slot = gatewaySlot(profile)
-        try {
-          const result = await SLOT_ACTIONS[verb](context, client, profile, options)
-          return { slot, ok: true, text: resultLine(verb, result, context.clock.nowMs() - startedAtMs), result }
-        } catch (error) {
-          if (!(error instanceof HermesError)) throw error
-          return {
-            slot,
-            ok: false,
-            text: `${slot}: ${error.message}`,
-            error: { code: error.code, message: error.message },
-          }
-        }
-      }),
-    )
-    return {
-      text: results.map(({ text }) => `${text}\n`).join(''),
-      json: results.map(({ text: _, ...rest }) => rest),
-      exitCode: results.every(({ ok }) => ok) ? EXIT.done : EXIT.failed,
-    }
-  })
-}
-
-const hasProfile = (slot: SlotStatus): slot is SlotStatus & { readonly profile: string } => slot.profile !== undefined

@@ -12,7 +12,8 @@ import type { Outcome } from '../terminal/output.ts'
 import { openPrompter } from '../terminal/terminal.ts'
 import { slotsTable } from '../view/slots-view.ts'
 import { slotStatus } from './frequent.ts'
-import { actionOptions, resultLine, WAIT_OPTIONS } from './gateway.ts'
+import { actionOptions, WAIT_OPTIONS } from './gateway.ts'
+import { resultLine } from './gateway-actions.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
 const WAIT_TIMEOUT_MS = 75_000

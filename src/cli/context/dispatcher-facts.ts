@@ -1,15 +1,15 @@
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Context } from './context.ts'
 
 /**
- * Facts about this installation that the dispatcher needs. Imports no board code, because the hot program loads this
- * file.
+ * Facts about this installation that the dispatcher needs. Imports no board code, because the program of the
+ * frequent commands loads this file.
  */
 export const dispatcherFacts = ({ home, clock, install, paths, env, output }: Context) => ({
   home,
   clock,
-  host: hostname(),
+  // Not imported: the frequent commands load this file, and need no host.
+  host: process.getBuiltinModule('node:os').hostname(),
   /** The built-in agent, for profiles without `agent.command`. */
   builtIn: (profile: string) => [join(install, 'bin', 'hermes'), '-p', profile, 'kanban', 'work'],
   controlSocket: paths.controlSocket,

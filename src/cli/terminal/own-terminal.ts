@@ -12,10 +12,8 @@ import { unlessCode } from '../../system/error-code.ts'
 import { childEnding } from '../../system/native/child-ending.ts'
 import type { Native } from '../../system/native/native.ts'
 import { rawMode, rawOutput } from '../../system/native/terminal-mode.ts'
-import { type ProcessFacts, readProcess } from '../../system/programs/proc.ts'
-
-/** Names the session whose terminal is the command's own. Only root's environment is read, so only root can set it. */
-const OWN_SESSION = 'HERMES_OWN_SESSION'
+import { readProcess } from '../../system/programs/proc.ts'
+import { OWN_SESSION } from './shared-terminal.ts'
 
 /**
  * Leads the new session: opens the terminal, by which it becomes the controlling one, and runs the command as its one
@@ -41,17 +39,6 @@ const PASSED_ON = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const
 /** After the command's end, output of processes that it left behind is shown for this time. */
 const FINAL_OUTPUT_MS = 100
 
-/**
- * Whether a root process that is about to drop root has a terminal that is not its own alone.
- * @param facts its own; a session's leader (`docker exec -it … hermes`) does not share its terminal with root's
- * processes
- */
-export const sharesTerminal = (
-  facts: Pick<ProcessFacts, 'terminal' | 'session'>,
-  pid: number,
-  ownSession: string | undefined,
-): boolean => facts.terminal !== 0 && facts.session !== pid && String(facts.session) !== ownSession
-
 export interface OwnTerminalFacts {
   /** The command line to run again: our own wrapper and its arguments. */
   readonly command: readonly [string, ...string[]]
@@ -60,15 +47,11 @@ export interface OwnTerminalFacts {
 }
 
 /**
- * Runs the command again on a terminal of its own, if it has to have one.
- * @returns its exit code; undefined: it need not, go on
+ * Runs the command again on a terminal of its own.
+ * @returns its exit code
  * @throws Error with one line for people, when no terminal can be had
  */
-export async function onOwnTerminal({ command, env, native }: OwnTerminalFacts): Promise<number | undefined> {
-  const facts = readProcess(process.pid)
-  const ownSession = env[OWN_SESSION]
-  delete env[OWN_SESSION]
-  if (facts === undefined || !sharesTerminal(facts, process.pid, ownSession)) return undefined
+export async function onOwnTerminal({ command, env, native }: OwnTerminalFacts): Promise<number> {
   closeOtherTerminals()
   let terminal: ReturnType<Native['openTerminal']>
   try {

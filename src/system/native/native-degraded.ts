@@ -3,6 +3,7 @@ import { constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readProcess } from '../programs/proc.ts'
+import { dropByNode } from './drop-by-node.ts'
 import { type Native, NativeError } from './native.ts'
 
 const ENOSYS = 38
@@ -65,11 +66,7 @@ export function degradedNative(): Native {
     },
     block: () => undefined,
     unblock: () => undefined,
-    dropPrivileges({ uid, gid, groups }) {
-      process.setgroups?.([...groups])
-      process.setgid?.(gid)
-      process.setuid?.(uid)
-    },
+    dropPrivileges: dropByNode,
     refuseNewPrivileges: () => undefined,
     // The effect of the change of uid must be enough.
     closeToOthers: () => undefined,

@@ -1,7 +1,6 @@
 import { existsSync, lstatSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { type RunPaths, runPaths } from '../paths.ts'
+import { below, type RunPaths, runPaths } from '../paths.ts'
 
 /** Longest path of a Unix socket: sockaddr_un.sun_path holds 108 bytes with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH = 107
@@ -43,7 +42,8 @@ export function resolveHome(env: Environment, install: string): string {
 /** A uid without HOME and without an account has no home directory (os.homedir() throws); engines give it `/`. */
 function homeOfUser(): string {
   try {
-    return homedir()
+    // Not imported: nearly every command finds HERMES_HOME set, and loading the module takes a hundredth of its time.
+    return process.getBuiltinModule('node:os').homedir()
   } catch {
     return '/'
   }
@@ -86,16 +86,17 @@ export function findRunPaths(env: Environment, home: string, uid: number, imageR
   const pathsOf = (dir: string): RunPaths => runPaths(dir, dir === imageRunDir ? 'image' : 'private')
   if (env.HERMES_RUN_DIR)
     return runPaths(env.HERMES_RUN_DIR, env.HERMES_RUN_DIR === IMAGE_RUN_DIR ? 'image' : 'private')
+  const isThere = (dir: string): boolean => existsSync(below(dir, 'control.sock')) && !isForeign(dir, uid)
+  if (isThere(imageRunDir)) return pathsOf(imageRunDir)
   const named = `hermes-${hashOf(home)}`
   const places = [
-    imageRunDir,
     ...(env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, named)] : []),
     `/run/user/${uid}/${named}`,
     containerRunDir(home, uid),
     join(home, 'run'),
     `/tmp/hermes-${uid}-${hashOf(home)}`,
   ]
-  const found = places.find((dir) => existsSync(join(dir, 'control.sock')) && !isForeign(dir, uid))
+  const found = places.find(isThere)
   if (found !== undefined) return pathsOf(found)
   if (existsSync(join(imageRunDir, 'identity'))) return pathsOf(imageRunDir)
   const wanted = privateRunDir(env, home, uid)

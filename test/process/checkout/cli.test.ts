@@ -1,6 +1,7 @@
 // The built `hermes` against a real supervisor.
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -14,9 +15,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
-import { hermes, type Ran, runProgram, startProgram } from '../../support/cli.ts'
+import { hermes, type Ran, runProgram, startProgram, temporaryHome } from '../../support/cli.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
-import { program } from '../../support/install.ts'
+import { installDir, program } from '../../support/install.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
 const QUICK = { ready_after: '50ms', restart_delay: { first: '50ms', max: '100ms' }, stop_timeout: '1s' }
@@ -314,6 +315,29 @@ describe('start, stop, restart', () => {
 })
 
 describe('reading', () => {
+  test('what scripts run all day needs neither the command parser nor the native binding', async () => {
+    using copy = temporaryHome()
+    cpSync(installDir(), copy.home, { recursive: true })
+    for (const name of ['cli.cjs', 'cli.js', 'koffi.node']) rmSync(join(copy.home, 'lib', name))
+    const without = (line: string): Promise<Ran> =>
+      runProgram([join(copy.home, 'bin', 'hermes'), ...line.split(' ')], {
+        home: running.home,
+        env: { HERMES_RUN_DIR: running.runDir },
+      })
+    for (const line of [
+      'version',
+      'healthcheck',
+      'status',
+      '-p sleeper gateway start',
+      '-p sleeper gateway restart',
+      '-p sleeper gateway status',
+      '-p sleeper gateway stop',
+    ])
+      expect({ line, ...(await without(line)) }).toMatchObject({ line, code: 0, stderr: '' })
+    // A control.
+    expect((await without('profile list')).stderr).toContain('cli.cjs')
+  })
+
   test('status says who supervises and lists every slot', async () => {
     const { code, stdout } = await run('status')
     expect(code).toBe(0)
