@@ -30,7 +30,7 @@ export async function buildInfo(root: string, version: string, environment: Node
 
 async function revisionOf(root: string): Promise<string> {
   const git = async (...args: string[]): Promise<string> =>
-    // No optional locks: somebody may be at work in the checkout.
+    // No optional locks: a developer may be using git in the checkout.
     (await run('git', ['--no-optional-locks', '-C', root, ...args])).stdout.trim()
   try {
     const revision = await git('rev-parse', 'HEAD')

@@ -12,6 +12,7 @@ const BANNED: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/\bnobody\b/gim, 'name the acting part, or say that it does not happen'],
   [/\b(?:told|said)\b/gim, 'write the true verb: logged, reported, answered, notified'],
   [/\bwhoever\b/gim, 'name the reader, user or program'],
+  [/\b(?:somebody|anybody)\b/gim, 'name the user or the program'],
   [/\bmeanwhile\b/gim, 'say when'],
   [/\bfor ever\b/gim, 'write indefinitely, permanently or constantly'],
   [/\bmend(?:s|ed|ing)?\b/gim, 'write fix, repair or correct'],
@@ -21,7 +22,10 @@ const BANNED: readonly (readonly [pattern: RegExp, why: string])[] = [
     'write "is not a", or "there is no"',
   ],
   [/(?<!\bthere )\b(?:is|are|was|were) none\b(?!\s+of these)/gim, 'write "is not", with the noun'],
-  [/(?:^|[.:;] )(?:who|whose)\b(?![^.;]*\?)/gim, '"who" needs an antecedent before it'],
+  [
+    /(?:(?:^|[.:;] )(?:who|whose)|\b(?:of|to|for|by|over|away|past|back|up|fails) who)\b(?![^.;]*\?)/gim,
+    '"who" needs an antecedent before it',
+  ],
   [/(?:^|[.] )(?:that|those) of\b/gim, 'begin the sentence with the noun'],
   [/(?:^|[.] )What\b(?=[^.:;?]*[.:;])/gm, 'begin the sentence with a noun'],
 ]

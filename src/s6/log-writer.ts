@@ -35,7 +35,7 @@ export class LogWriter {
   #openBytes = 0
   #midLine = false
 
-  /** @throws S6Error 111 when a directory cannot be written, or somebody else writes there */
+  /** @throws S6Error 111 when a directory cannot be written, or another program writes there */
   constructor(actions: readonly LogAction[], facts: LogWriterFacts) {
     this.#sinks = actions.map((action) =>
       action.to === 'stdout' ? stdoutSink(action.stamped, facts) : directorySink(action, facts),

@@ -8,7 +8,7 @@ const { O_RDONLY, O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 /** More than a status has in any version of s6. */
 const MAX_STATUS_BYTES = 1000
 
-/** Asks the kernel whether somebody holds a lock on an open file. */
+/** Asks the kernel whether a process holds a lock on an open file. */
 export type IsLocked = (fd: number) => Promise<boolean>
 
 /**

@@ -133,7 +133,7 @@ export class VolumeLifecycle {
     if (this.#options.slots.areEmpty) this.#take({ type: 'emptied' })
   }
 
-  /** init is gone: after a stop that is the end; in the foreground somebody may have killed it. */
+  /** init is gone: after a stop that is the end; in the foreground a user may have killed it. */
   initEnded(): void {
     this.#take({ type: 'init-gone' })
   }

@@ -31,7 +31,8 @@ export const SIGNALS = {
   IO: 29,
   PWR: 30,
   SYS: 31,
-  // Real-time signals as the C library numbers them; it keeps the two below RTMIN to itself, but anybody can send them.
+  // Real-time signals as the C library numbers them. It keeps the two below RTMIN to itself, but any process can send
+  // them.
   'RTMIN-2': 32,
   'RTMIN-1': 33,
   RTMIN: 34,

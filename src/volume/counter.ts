@@ -6,8 +6,8 @@
  *
  * | state    | means                                                  | looks again after |
  * |----------|--------------------------------------------------------|-------------------|
- * | watching | somebody holds it, or did: its counter is watched      | 2 s               |
- * | claiming | it was free, our id is in it; somebody else's may win  | 3 s               |
+ * | watching | it has a holder, or had: the counter is watched        | 2 s               |
+ * | claiming | it was free, our id is in it; another id may win       | 3 s               |
  * | held     | it is ours; the counter moves                          | 10 s              |
  */
 

@@ -90,7 +90,7 @@ export async function kanban(install: string, { quick, say }: Effort): Promise<R
 }
 
 /**
- * Done ones, with a run and two events each, but for {@link READY} ready and {@link RUNNING} that somebody has set
+ * Done ones, with a run and two events each, but for {@link READY} ready and {@link RUNNING} that a program has set
  * running by hand.
  */
 export function fillBoard(board: Board, tasks: number): void {

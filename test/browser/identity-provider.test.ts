@@ -5,7 +5,7 @@ import { startHermes } from '../support/hermes.ts'
 import { freePort } from '../support/port.ts'
 import { launchChromium, Tab } from './browser.ts'
 
-test('one logs in at a real identity provider, comes back to where one was going, and is let out again', async () => {
+test('a user logs in at a real identity provider, comes back to the requested page, and logs out again', async () => {
   const port = await freePort()
   await using provider = await startIdentityProvider({
     redirectUri: `http://127.0.0.1:${port}/auth/callback`,

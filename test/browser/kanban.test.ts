@@ -43,7 +43,7 @@ async function drag(page: Page, from: string, to: string): Promise<void> {
 const said = (tab: Tab, text: string | RegExp): Promise<void> => tab.sees('[aria-live=assertive]', text)
 
 describe('a card', () => {
-  test('is moved with the mouse, and the board has it so', async () => {
+  test('is moved with the mouse, and the board keeps the move', async () => {
     const id = await create('Drag me', '--assignee', 'coder')
     await using tab = await scene.at('/kanban', { viewport: { width: 1920, height: 900 } })
     const { page } = tab

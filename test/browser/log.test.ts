@@ -117,7 +117,7 @@ describe('while a thousand lines come each second', () => {
     expect(tab.strangers()).toEqual([])
   })
 
-  test('scrolling up holds the view, and the end of the list goes on', async () => {
+  test('scrolling up holds the view, while lines are still added at the end', async () => {
     await using tab = await scene.at('/profiles/steady')
     const { page } = tab
     await waitFor('some lines', async () => (await held(tab)) > 1_000)
@@ -140,7 +140,7 @@ describe('while a thousand lines come each second', () => {
   })
 })
 
-test('a log that is written faster than anybody can look says how many lines were missed', async () => {
+test('a log that is written faster than a page can show it says how many lines were missed', async () => {
   await using tab = await scene.at('/profiles/flood')
   await scene.command('-p', 'flood', 'gateway', 'start')
   await tab.sees('.missed', /[\d,]+ lines? missed/, 30_000)

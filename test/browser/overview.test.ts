@@ -27,7 +27,7 @@ const leaveMark = (tab: Tab) => tab.page.evaluate(() => Object.assign(window, { 
 const marked = (tab: Tab) => tab.page.evaluate(() => 'marked' in window)
 
 describe('the log-in', () => {
-  test('refuses a wrong password, and leads where one wanted to go', async () => {
+  test('refuses a wrong password, and leads to the requested page', async () => {
     await using tab = await scene.tab()
     const { page } = tab
     await page.goto('/profiles/coder?tab=deaths')
@@ -63,7 +63,7 @@ describe('the log-in', () => {
     await tab.screenshot('login-too-many-tries')
   })
 
-  test('is left again, and the page is then closed to that browser', async () => {
+  test('ends with a log-out, after which the page is closed to that browser', async () => {
     await using tab = await scene.tab()
     await logIn(tab, '/')
     await tab.page.getByRole('button', { name: /Log out/ }).click()
@@ -165,7 +165,7 @@ describe('the overview', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  test('shows a profile that came into being on the command line', async () => {
+  test('shows a profile that was created on the command line', async () => {
     await using tab = await scene.at('/')
     await tab.sees(`${row('coder')} .slot-state`, 'up')
     await leaveMark(tab)
@@ -219,7 +219,7 @@ test('there is no terminal without its switch', async () => {
   expect(tab.complaints).toEqual([])
 })
 
-test('a page that anybody may open says so', async () => {
+test('a page that is open to everybody says so', async () => {
   await using open = await startDashboard(scene.hermes, { args: ['--host', '0.0.0.0', '--insecure'] })
   await using tab = await scene.tab()
   await tab.page.goto(`${open.origin}/`)
@@ -228,7 +228,7 @@ test('a page that anybody may open says so', async () => {
   await tab.screenshot('insecure')
 })
 
-test('the page says when the dashboard is away, and is live again by itself', async () => {
+test('the page says when the dashboard is away, and recovers by itself', async () => {
   const gated = { args: ['--host', '0.0.0.0'], env: password }
   const first = await startDashboard(scene.hermes, gated)
   await using tab = await scene.tab()
@@ -245,7 +245,7 @@ test('the page says when the dashboard is away, and is live again by itself', as
   expect(await marked(tab)).toBe(true)
 })
 
-test('the page says when the supervisor is away, keeps what it knows, and is right again by itself', async () => {
+test('the page says when the supervisor is away, keeps the last state, and recovers by itself', async () => {
   await using tab = await scene.at('/')
   await tab.sees(`${row('coder')} .slot-state`, 'up')
   await leaveMark(tab)

@@ -22,7 +22,7 @@ const sizeOf = (pid: number): string =>
     .toString()
     .trim()
 
-test('one types and is answered, the program knows the size of the view, and leaving ends it', async () => {
+test('typed text is answered, the program knows the size of the view, and leaving ends it', async () => {
   await using tab = await scene.at('/')
   const { page } = tab
   // The emulator is loaded by its own view only.

@@ -128,7 +128,7 @@ test('the theme is the one of the system until one is chosen, and the choice is 
   expect(await background()).toBe(dark)
 })
 
-test('every place is reached with the keyboard, and it is seen where one is', async () => {
+test('every place is reached with the keyboard, and the focus is visible', async () => {
   await using tab = await scene.at('/')
   const { page } = tab
   await page.locator('[data-slot="gateway-coder"] .state.up').waitFor()

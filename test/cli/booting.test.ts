@@ -44,7 +44,7 @@ test.each([
   expect(performance.now() - startedAtMs).toBeLessThan(30_000)
 })
 
-test('nothing is waited for in a run directory of one’s own choice', async () => {
+test('nothing is waited for in a run directory that HERMES_RUN_DIR names', async () => {
   await initHasBegun({ ...facts(['/init'], { HERMES_RUN_DIR: '/elsewhere' }), longestMs: 3_600_000 })
 })
 

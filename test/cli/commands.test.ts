@@ -317,7 +317,7 @@ describe('version', () => {
 })
 
 describe('config', () => {
-  test('set keeps comments, get tells the source, check finds what an editor broke', async () => {
+  test('set keeps comments, get shows the source, check finds what an editor broke', async () => {
     await run('profile create coder')
     const file = join(home, 'profiles', 'coder', 'config.yaml')
     const seeded = readFileSync(file, 'utf8')
@@ -523,7 +523,7 @@ test('doctor names a directory that it may not read, and still looks at the othe
   mkdirSync(locked, { recursive: true })
   writeFileSync(join(home, 'config.yaml'), 'gateway: {restart: x}\n')
   chmodSync(locked, 0o000)
-  // root may read everything, so then it is asked as somebody else, who may not enter where the install lies either.
+  // root may read everything, so then it is asked as another user, who may not enter where the install lies either.
   const install = join(home, 'install')
   cpSync(installDir(), install, { recursive: true })
   chmodSync(home, 0o755)

@@ -113,7 +113,7 @@ describe('hermes logs', () => {
     expect(await out('logs boot')).toContain('profile=default')
   })
 
-  test('a bare word is a kind of log, but for a profile that has that name; --of is always the kind', async () => {
+  test('a bare argument names a kind of log, unless a profile has that name; --of always names the kind', async () => {
     const kinds = ['agent', 'errors', 'boot', 'supervisor']
     for (const kind of kinds) expect((await hermes(['profile', 'create', kind], { home })).code).toBe(0)
     for (const [second, kind] of kinds.entries()) write(kind, [second])

@@ -4,7 +4,7 @@ import { SUBCOMMANDS } from '../../src/system/programs/subcommands.ts'
 
 const firstWords = new Set(COMMANDS.map(({ path }) => path.split(' ')[0]))
 
-test('init knows every first word of the command line, and no other', () => {
+test('init knows every command and group at the top of the command line, and no other', () => {
   expect([...firstWords, 'help'].sort()).toEqual([...SUBCOMMANDS].sort())
 })
 

@@ -168,7 +168,7 @@ describe('a supervisor that comes and goes', () => {
     client.close()
   })
 
-  test('a connection that was closed for idleness is opened again without a word', async () => {
+  test('a connection that was closed for idleness is opened again silently', async () => {
     const sockets: Socket[] = []
     const server = createServer((socket) => {
       sockets.push(socket)

@@ -39,7 +39,7 @@ describe('tries', () => {
     expect(waits(limit, '::1', 0)).toBe(0)
   })
 
-  test('a flood of addresses is forgotten from its oldest on', () => {
+  test('of a flood of addresses the oldest are dropped first', () => {
     const limit = new AttemptLimit()
     const address = (i: number): string => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`
     for (let round = 0; round < 10; round++) limit.take(address(0), 0)
@@ -242,7 +242,7 @@ describe('the list of users', () => {
     expect(parseAllowList(list, false)(identity)).toBe(expected)
   })
 
-  test('where the operator says so, an address counts without the provider’s word that it is the user’s', () => {
+  test('where the operator allows it, an address counts although the provider has not verified it', () => {
     const isAllowed = parseAllowList('me@example.com', true)
     expect(isAllowed({ subject: 'x', email: 'me@example.com' })).toBe(true)
     expect(isAllowed({ subject: 'x', email: 'me@example.com', emailVerified: false })).toBe(true)

@@ -60,7 +60,7 @@ function world(providers: readonly DashboardAuthProvider[], isAllowed: IsAllowed
 const jar = (cookies: readonly string[]): string => cookies.map((cookie) => cookie.split(';')[0]).join('; ')
 
 describe('a session by password', () => {
-  test('opens for a quarter of an hour, is renewed without anybody’s help, and is over after twelve hours', async () => {
+  test('opens for a quarter of an hour, is renewed by itself, and is over after twelve hours', async () => {
     const { clock, sessions } = world([password])
     const begun = sessions.begin(password, { identity: { subject: 'me' } }, PLACE)
     let cookie = jar(begun.cookies)

@@ -162,7 +162,7 @@ describe('one gateway per profile', () => {
     expect(holder().pid).toBe(first.child.pid)
   })
 
-  test('another profile is another matter', async () => {
+  test('a gateway of another profile is not refused', async () => {
     gateway()
     await up()
     await hermes(['profile', 'create', 'coder'], { home })
@@ -188,7 +188,7 @@ describe('one gateway per profile', () => {
 
   test.each([
     ['of a process that is gone', JSON.stringify({ pid: 4_194_000, start_time: 1 })],
-    ['of a pid that somebody else has now', JSON.stringify({ pid: process.pid, start_time: 1 })],
+    ['of a pid that another process has now', JSON.stringify({ pid: process.pid, start_time: 1 })],
     ['that is empty', ''],
     ['that is not JSON', 'pid'],
     ['with a bare number', '12'],

@@ -23,7 +23,7 @@ const turn = (question: string, answer: string) => [
   { role: 'assistant', content: answer },
 ]
 
-test('the messages of a session are there after it was closed, and another session knows nothing of them', async () => {
+test('the messages of a session are there after it was closed, and another session has none of them', async () => {
   const first = open()
   await first.append('morning', turn('My name is Ada', 'Hello Ada'))
   await first.append('morning', turn('And my name?', 'Ada'))
@@ -58,7 +58,7 @@ test('two programs add to one session without losing a turn', async () => {
   other.close()
 })
 
-test('a turn waits, without stalling anybody, while another program writes', async () => {
+test('a turn waits while another program writes, and stalls no other request', async () => {
   const clock = systemClock()
   let pauses = 0
   const counting: Clock = {

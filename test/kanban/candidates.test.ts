@@ -219,7 +219,7 @@ test('a container that begins to stop in the middle of a tick starts nothing mor
   expect(board.task(id)).toMatchObject({ status: 'ready', failures: 0 })
 })
 
-test('the worker gets its words, directory, prompt and variables', async () => {
+test('the worker gets its arguments, directory, prompt and variables', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'alpha', title: 'Say hello', body: 'in {task} languages' })
   await board.dispatch()
@@ -248,7 +248,7 @@ test('a workspace that cannot be used is a failed start with the reason', async 
   expect(board.task(id)).toMatchObject({ status: 'ready', failures: 1, lastError: expect.stringContaining('gone') })
 })
 
-test('words that are too many for one request are a failed start with the way out', async () => {
+test('arguments that are too long for one request are a failed start, with a remedy', async () => {
   using board = testBoard()
   const argv = ['agent', ...Array.from({ length: 10 }, () => '{prompt}')]
   writeFileSync(join(board.home, 'profiles', 'alpha', 'config.yaml'), JSON.stringify({ agent: { command: argv } }))

@@ -7,7 +7,7 @@ import { type KanbanCli, kanbanCli } from '../support/kanban/cli.ts'
 
 const NO_SUCH = 't_00000000'
 
-test('a task goes from create to done, and show tells its story', async () => {
+test('a task goes from create to done, and show lists its history', async () => {
   using cli = kanbanCli()
   const made = await cli.kanban(
     'create',
@@ -110,7 +110,7 @@ test('boards are apart: tasks, counts, and which one is meant', async () => {
   expect(await cli.json('list')).toMatchObject([{ id: there }])
 })
 
-test('a worker speaks for its own run only', async () => {
+test('a worker reports on its own run only', async () => {
   using cli = kanbanCli()
   const id = await cli.create('work')
   cli.env.HERMES_KANBAN_TASK = id
@@ -123,7 +123,7 @@ test('a worker speaks for its own run only', async () => {
   expect((await cli.kanban('complete', other)).code).toBe(0)
 })
 
-test('dispatch says what it would do in the words of the contract', async () => {
+test('dispatch prints what it would do as docs/kanban.md shows it', async () => {
   using cli = kanbanCli(['coder', 'bare'])
   writeFileSync(join(cli.home, 'profiles', 'bare', 'config.yaml'), '')
   writeFileSync(join(cli.home, 'config.yaml'), 'kanban: {max_in_progress_per_profile: 2, default_assignee: coder}\n')
@@ -164,7 +164,7 @@ test('a bad cap is one line on stderr and none in the JSON', async () => {
   expect(Object.keys(JSON.parse(out))).toHaveLength(15)
 })
 
-test('dispatch-status tells what is in force and why nothing comes by itself', async () => {
+test('dispatch-status shows the settings that apply and why no tick comes by itself', async () => {
   using cli = kanbanCli()
   await cli.create('x', '-a', 'coder')
   expect(await cli.json('dispatch-status')).toMatchObject({

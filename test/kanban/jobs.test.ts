@@ -47,7 +47,7 @@ test.each([
   await asked(answer, (jobs) => jobs.take(JOB))
 })
 
-test('a failure whose words only read like a missing result is passed on', async () => {
+test('a failure whose text only reads like a missing result is passed on', async () => {
   const bug = (): never => {
     throw new Error('it has no result: stopped before it ran')
   }

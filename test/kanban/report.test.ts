@@ -93,7 +93,7 @@ test('without {prompt} the prompt comes on stdin', () => {
   expect(workerCommand(['a', '{task}'], task, bytes)).toEqual({ command: ['a', 't_1'], stdin: promptOf(task) })
 })
 
-test('a prompt that no argument can hold is refused in words; on stdin it is fine', () => {
+test('a prompt that no argument can hold is refused with a message; on stdin it is accepted', () => {
   const long = { ...task, body: 'ä'.repeat(70_000) }
   expect(workerCommand(['a', '{prompt}'], long, bytes)).toMatch(/140007 bytes, more than an argument can hold/)
   expect(workerCommand(['a'], long, bytes)).toMatchObject({ command: ['a'] })

@@ -159,7 +159,7 @@ test.each([
       }),
     {},
   ],
-])('only the words of a worker read like a quota error, not ours about one that %s', async (_, happens, task) => {
+])('only a worker’s own output reads like a quota error, not our text about one that %s', async (_, happens, task) => {
   using board = testBoard()
   const id = await started(board, 'alpha', { ...task, maxRetries: 9 })
   happens(board, id)

@@ -53,7 +53,7 @@ test('lines for a slow reader wait, up to 1 MB, and arrive whole when it reads',
   console.end()
 })
 
-test('beyond 1 MB a reader that reads holds back who writes, and nothing is left out', async () => {
+test('beyond 1 MB a reader that reads holds back the writers, and nothing is left out', async () => {
   using pipe = new Pipe()
   const clock = fakeClock()
   const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, noSocket, clock)
@@ -77,7 +77,7 @@ test('beyond 1 MB a reader that reads holds back who writes, and nothing is left
   console.end()
 })
 
-test('a reader that stops holds back who writes for a moment; then whole lines are left out, and a line says how many', async () => {
+test('a reader that stops holds back the writers for a moment; then whole lines are left out, and a line says how many', async () => {
   using pipe = new Pipe()
   const { clock, console } = stopped(pipe)
   const before = Math.round((console.waitingBytes + 65_536) / numbered(0, 1).length)

@@ -58,7 +58,7 @@ group('s6-svstat', () => {
   test('a clock that was set back never shows a negative time', () => {
     expect(describe(seen(UP, true, SINCE_MS - 60_000), sentence)).toContain('0 seconds')
   })
-  test('says what is wrong with its words', () => {
+  test('says what is wrong with its arguments', () => {
     expect(parseSvstat(['-z', 'x'])).toBe('unknown option -z')
     expect(parseSvstat(['-o', 'nonsense', 'x'])).toContain('unknown field "nonsense"')
     expect(parseSvstat(['-o', 'up,,pid', 'x'])).toContain('unknown field ""')

@@ -55,7 +55,7 @@ test('all, or any', () => {
   expect(outcome([up, down], goals('-u', '-a'), [1, 'u'])).toBe(0)
 })
 
-test('a permanent failure fails who waits for up, and only them', () => {
+test('a permanent failure fails clients that wait for up, and only those', () => {
   expect(outcome([up], goals('-r'), [0, 'dOD'])).toBe(1)
   expect(outcome([down], goals('-u'), [0, 'OD'])).toBe(1)
   expect(outcome([up], goals('-D'), [0, 'dOD'])).toBe(0)
@@ -63,7 +63,7 @@ test('a permanent failure fails who waits for up, and only them', () => {
   expect(outcome([up], svcGoals.r, [0, 'dOD'])).toBe('waits')
 })
 
-test('of several, the failure of one is enough for who waits for any', () => {
+test('of several, the failure of one is enough for a client that waits for any', () => {
   expect(outcome([down, down], goals('-u', '-o'), [0, 'O'])).toBe(1)
   expect(outcome([down, down], goals('-u', '-a'), [0, 'O'], [1, 'u'])).toBe(1)
   expect(outcome([down, down], goals('-u', '-a'), [0, 'O'], [1, 'O'])).toBe(2)
@@ -76,7 +76,7 @@ test('of several, all must have ended before one that is up again counts', () =>
   expect(outcome([up, down], goals('-r', '-o'), [0, 'd'], [1, 'u'])).toBe(0)
 })
 
-test('a supervisor that goes fails who still waits', () => {
+test('a supervisor that goes fails clients that still wait', () => {
   expect(outcome([up], goals('-d'), [0, 'x'])).toBe(1)
   expect(outcome([up], goals('-d'), [0, 'dDx'])).toBe(0)
   expect(outcome([up], goals('-R'), [0, 'dDx'])).toBe(1)

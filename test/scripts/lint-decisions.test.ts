@@ -13,7 +13,7 @@ test.each([
   "switch (stderr) { case 'not found': break }",
   "const is = line.includes('has no result')",
   'const is = line.match(/is not on PATH/)',
-])('words that decide are found: %s', (source) => {
+])('a decision by text is found: %s', (source) => {
   expect(found(source)).not.toEqual([])
 })
 

@@ -17,6 +17,8 @@ test.each([
   'The slot is told what to do.',
   'It was said in the log.',
   'Whoever starts it',
+  'The socket is open to anybody.',
+  'It holds back who writes.',
   'Meanwhile the others wait.',
   'It runs for ever.',
   'Mend the file.',

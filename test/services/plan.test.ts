@@ -61,7 +61,7 @@ describe('stop', () => {
     expect(steps(left, at('down'))).toEqual(['stop db'])
   })
 
-  test('a later word wins: a start keeps what was to be stopped, a stop takes back what was to be started', () => {
+  test('the later command wins: a start keeps a service that was to be stopped, a stop takes back a start', () => {
     const all = services({ db: { needs: [], state: 'up' }, web: { needs: ['db'], state: 'up' } })
     expect(wantStarted(wantStopped(NO_GOALS, all, 'db'), all, ['web'])).toEqual(NO_GOALS)
     const down = services({ db: { needs: [], state: 'starting' }, web: { needs: ['db'], state: 'down' } })

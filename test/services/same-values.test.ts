@@ -49,7 +49,7 @@ test.each<[keyof typeof KEYS, value: string, comesTo: unknown]>([
   ['stop_signal', '15', 'TERM'],
   ['give_up_after', '{deaths: 5, within: 1m}', { deaths: 5, withinMs: 60_000 }],
   ['restart', 'on-failure', 'on-failure'],
-])('%s: %s is taken by both', (key, value, comesTo) => {
+])('%s: both accept %s', (key, value, comesTo) => {
   expect(inConfig(key, value)).toEqual(comesTo)
   expect(inServices(key, value)).toEqual(comesTo)
 })
@@ -75,7 +75,7 @@ test.each<[keyof typeof KEYS, value: string, said: string]>([
   ['give_up_after', '{deaths: 5}', 'expected {deaths: 1 to 100, within: a duration}, got {"deaths":5}'],
   ['give_up_after', '{deaths: 5, within: 0}', 'expected {deaths: 1 to 100, within: a duration}'],
   ['restart', 'sometimes', 'expected always, on-failure or never, got "sometimes"'],
-])('%s: %s is refused by both with the same words', (key, value, said) => {
+])('%s: both refuse %s with the same message', (key, value, said) => {
   const inOne = inConfig(key, value)
   expect(inOne).toContain(said)
   expect(inServices(key, value)).toBe(String(inOne).replace('expected auto, {fd', 'expected alive, {fd'))

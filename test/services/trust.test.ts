@@ -49,13 +49,13 @@ describe.skipIf(why !== undefined)(`files that only root can change (${why ?? 'a
   })
 
   test.each([
-    ['the file belongs to somebody else', () => chownSync(lay('a/run'), 10_000, 0)],
+    ['the file belongs to another user', () => chownSync(lay('a/run'), 10_000, 0)],
     ['the group can write it', () => lay('a/run', '', 0o775)],
     ['everybody can write it', () => lay('a/run', '', 0o757)],
-    ['its directory belongs to somebody else', () => chownSync(dirname(lay('a/run')), 10_000, 0)],
+    ['its directory belongs to another user', () => chownSync(dirname(lay('a/run')), 10_000, 0)],
     ['everybody can write its directory, sticky or not', () => chmodSync(dirname(lay('a/run')), 0o1777)],
     [
-      'a link leads into a directory of somebody else',
+      'a link leads into a directory of another user',
       () => {
         chownSync(dirname(lay('theirs/run')), 10_000, 0)
         mkdirSync(join(dir, 'a'))
@@ -84,12 +84,12 @@ describe.skipIf(why !== undefined)(`files that only root can change (${why ?? 'a
     expect(checkProgram(lay('run', text, mode), root)?.fault?.message).toContain(message)
   })
 
-  test('an interpreter that somebody else can change is refused', () => {
+  test('an interpreter that another user can change is refused', () => {
     const shell = lay('sh', '#!/bin/sh\n', 0o777)
     expect(checkProgram(lay('run', `#!${shell}\n`), root)?.fault).toMatchObject({ file: shell })
   })
 
-  test('a program that somebody else can change is refused behind env, too', () => {
+  test('a program that another user can change is refused behind env, too', () => {
     const theirs = lay('bin/python', '#!/bin/sh\n', 0o777)
     const facts = { path: `${dirname(theirs)}:/usr/bin`, look }
     expect(checkProgram(lay('run', '#!/usr/bin/env python\n'), facts)?.fault).toMatchObject({ file: theirs })
@@ -105,7 +105,7 @@ describe.skipIf(why !== undefined)(`files that only root can change (${why ?? 'a
     expect(findProgram('no-such', root)).toBeUndefined()
   })
 
-  test('for a service of somebody else a program need not be root’s, but it has to be there', () => {
+  test('for a service of another user a program need not be root’s, but it has to be there', () => {
     const theirs = lay('theirs/mine')
     chmodSync(dirname(theirs), 0o777)
     const others = { path: `${dirname(theirs)}:/usr/bin`, look: readable }
@@ -142,7 +142,7 @@ describe.skipIf(why !== undefined)(`files that only root can change (${why ?? 'a
     ['env', (file: string) => ['env', '-i', 'A=b', 'sh', '--', file]],
     ['a version in the name', (file: string) => ['perl', file]],
     ['the directory it runs in', () => ['sh', 'script']],
-  ])('root runs no script of somebody else’s that is given to %s', (_, args) => {
+  ])('root runs no script of another user that is given to %s', (_, args) => {
     const file = lay('theirs/script')
     chmodSync(dirname(file), 0o777)
     const fault = checkCommand(args(file), dirname(file), root)?.fault

@@ -28,7 +28,7 @@ const facts: YamlFacts = {
 const read = (text: string, change: Partial<YamlFacts> = {}) => readServicesYaml(text, { ...facts, ...change })
 const said = (text: string, change: Partial<YamlFacts> = {}): string[] => read(text, change).problems.map(problemText)
 
-test('every key comes to what it says', () => {
+test('every key has the effect that its text describes', () => {
   const { definitions, problems } = read(`
 services:
   redis:

@@ -87,7 +87,7 @@ describe('whatever happens, and whenever the supervisor dies,', () => {
     })
   })
 
-  test("a parked slot only leaves by an operator's word", () => {
+  test("a parked slot only leaves by an operator's command", () => {
     forAllHistories((before, event, after) => {
       if (before.state === 'parked' && after.state !== 'parked') expect(['want', 'restart']).toContain(event.type)
     })

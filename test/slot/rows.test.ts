@@ -486,7 +486,7 @@ describe('a new supervisor', () => {
     expect(step(slot, exited(1, killed), T0)[0]).toBe(slot)
   })
 
-  test('treats a process that is gone without a word as a failure without an ending', () => {
+  test('treats a process that is gone without a report as a failure without an ending', () => {
     expect(play(isUp(), { type: 'gone', request: 1, random: 0 }).slot).toMatchObject({
       state: 'backoff',
       deaths: [],
@@ -559,7 +559,7 @@ describe('a oneshot', () => {
     expect(play(done(), up)).toMatchObject({ slot: { state: 'done' }, effects: [] })
   })
 
-  test('that fails is down for good, and says why; its finish program has nothing to undo', () => {
+  test('that fails is down permanently, and says why; its finish program has nothing to undo', () => {
     const { slot, effects } = play(starting({ ...ofKind, finish }), exited(1, code(7)))
     expect(slot).toMatchObject({ state: 'down', reason: 'exited with code 7' })
     expect(effects).toEqual([{ type: 'ended', ending: code(7), reason: 'exited with code 7' }])

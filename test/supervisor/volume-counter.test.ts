@@ -100,7 +100,7 @@ describe('with the lock held', () => {
     expect(warnings).toEqual([])
   })
 
-  test('a longer text of somebody else is gone without a trace', () => {
+  test('a longer text of another program is gone without a trace', () => {
     writeFileSync(file, 'x'.repeat(1000))
     contender('1a2b').lease.held()
     expect(readFileSync(file, 'utf8')).toHaveLength(256)
@@ -295,7 +295,7 @@ describe('where locks do not work, a counter decides', () => {
     }
   })
 
-  test('a file that init could not make is made by who counts in it', () => {
+  test('a file that init could not make is made by the counter', () => {
     rmSync(file)
     const { lease, clock, told } = contender('a')
     lease.count()
@@ -362,7 +362,7 @@ test('whatever stops and goes on: two never believe at once that they hold it wh
         else if (one.type === 'resume') all[one.who]!.awake = true
         else all[one.who] = fresh(`${all[one.who]!.name}'`)
       }
-      // Somebody gets it in the end.
+      // One of them gets it in the end.
       for (const one of all) one.awake = true
       passTo(nowMs + 3 * FREE_AFTER_MS)
       expect(all.filter(({ counting }) => counting.state === 'held')).toHaveLength(1)

@@ -1,4 +1,4 @@
-// A checkout as somebody has it who has just cloned it, and npm's commands in it.
+// A checkout as it is just after cloning, and npm's commands in it.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -53,7 +53,7 @@ test('a pause ends when its time is over or its signal is aborted, before or dur
   expect([clock.alarms().length, listeners()]).toEqual([0, 0])
 })
 
-test('time for which everything is frozen does not pass, and its clock goes by another that has noticed as much', async () => {
+test('time for which everything is frozen does not pass, and a clock follows another one that has counted more of it', async () => {
   const clock = join(import.meta.dirname, '../../src/system/clock.ts')
   const program = `
     import { systemClock } from ${JSON.stringify(clock)}

@@ -26,7 +26,7 @@ export interface Disk {
   text: LeaseFile
   readonly lockedBy: Map<number, string>
   readonly broken: string[]
-  /** Somebody has deleted or replaced the file. */
+  /** Another program has deleted or replaced the file. */
   tampered: boolean
 }
 

@@ -1,6 +1,6 @@
 /**
- * Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than anybody can look
- * at. Pure.
+ * Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than a viewer can
+ * read. Pure.
  */
 import type { LogLine } from '../contract/contract.ts'
 

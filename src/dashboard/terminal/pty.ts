@@ -111,7 +111,7 @@ async function unblockUsr1(): Promise<void> {
   native.unblock(constants.signals.SIGUSR1)
 }
 
-/** It may have ended since we looked, or have become somebody else (sudo), whom we may not signal. */
+/** It may have ended since we looked, or have become another user's (sudo), which we may not signal. */
 function signalProcess(pid: number, signal: NodeJS.Signals): void {
   unlessCode(['ESRCH', 'EPERM'], () => process.kill(pid, signal))
 }

@@ -21,7 +21,7 @@ export function requireTask(board: Board, id: string): Task {
 
 export interface ListFilter {
   readonly statuses: readonly Status[]
-  /** null: unassigned; absent: anybody's. */
+  /** null: unassigned; absent: any assignee. */
   readonly assignee?: string | null
   /** Part of the title, in any case, or the whole id. */
   readonly search?: string

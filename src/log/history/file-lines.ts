@@ -3,8 +3,8 @@ import { NEWLINE } from '../lines.ts'
 
 const BLOCK_BYTES = 65_536
 /**
- * What has no newline for so long is taken apart: no line of ours is a quarter as long, but somebody may have put a
- * file of 10 GB without one in the place of a log.
+ * What has no newline for so long is taken apart: no line of ours is a quarter as long, but a program may
+ * have put a file of 10 GB without one in the place of a log.
  */
 const LONGEST_LINE_BYTES = 1024 * 1024
 

@@ -4,7 +4,7 @@ import { archiveAtMs, planRotation, type RotationPlan } from '../archives.ts'
 
 /** The directory is listed at most so often: others may have put archives there, or taken some away. */
 const LIST_MS = 1000
-/** Listing takes this share of the time at most, however many names somebody has put there. */
+/** Listing takes this share of the time at most, however many names other programs have put there. */
 const LIST_SHARE = 0.01
 /** So many are removed at a rotation at most; the next one goes on. */
 const MAX_REMOVED = 32
@@ -54,7 +54,7 @@ export class ArchiveList {
     this.#names = [...this.#names, archive].filter((name) => !gone.has(name))
   }
 
-  /** Of very many the oldest and the newest; a list of them all would be as long as somebody likes. */
+  /** Of very many the oldest and the newest; a list of them all would have no limit. */
   #list(): readonly string[] {
     const oldest = new FirstInOrder<Dated>(MAX_REMOVED, isOlder)
     const newest = new FirstInOrder<Dated>(this.#keep + 1, (a, b) => isOlder(b, a))

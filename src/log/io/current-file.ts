@@ -45,7 +45,7 @@ export class CurrentFile {
   }
 
   /**
-   * Looks whether its name still stands for it: somebody may have moved or removed it, or its whole directory, and
+   * Looks whether its name still stands for it: a program may have moved or removed it, or its whole directory, and
    * writes would go nowhere. Sees too if it was emptied.
    */
   isStillThere(): boolean {

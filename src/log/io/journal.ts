@@ -10,7 +10,7 @@ import type { ConsoleWriter } from './console.ts'
 /** As rotating-file-stream would keep it: the file and this many older ones. */
 const MAX_BYTES = 5_000_000
 const ARCHIVES = 3
-/** How often the open file is compared with what its name stands for: somebody may have moved `logs` away. */
+/** How often the open file is compared with what its name stands for: a user may have moved `logs` away. */
 const CHECK_MS = 1000
 // A program that can write the volume can put a FIFO or a link in this place. Opening the FIFO would block us
 // indefinitely, and we would write through the link.

@@ -1,6 +1,6 @@
 /**
- * The `run` script of a slot: what init starts with a shell, as the runtime user, in an environment without anybody's
- * variables.
+ * The `run` script of a slot: what init starts with a shell, as the runtime user, in an environment without other
+ * programs' variables.
  */
 
 import { NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'

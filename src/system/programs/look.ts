@@ -8,7 +8,7 @@ import { hasCode } from '../error-code.ts'
  */
 export type Seen = Stats | 'missing' | 'hidden'
 
-/** Looks at a path that somebody has written: no path is an error. Links are followed. */
+/** Looks at a path that a user wrote: one that no file can have counts as missing. Links are followed. */
 export function lookAt(path: string): Seen {
   try {
     return statSync(path)

@@ -15,7 +15,7 @@ const STRANGERS = {
   [ADDRESS]: {},
 }
 
-test('an address on the list lets in only the user whose address it is by the provider’s word: no other claim, no such subject', async () => {
+test('an address on the list lets in only the user whose address the provider confirms: no other claim, no such subject', async () => {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   await using provider = await startIdentityProvider({

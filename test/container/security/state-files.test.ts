@@ -25,7 +25,7 @@ const dirOf = (box: Box, profile: string): string => join(box.home, profile === 
 const isDown = (box: Box, profile: string): Promise<unknown> =>
   box.slot(`gateway-${profile}`, ({ state }) => state === 'down')
 
-test('a word written into gateway_state.json of a stopped container overrules desired_state, also at the boot after', async () => {
+test('a desired state written into gateway_state.json of a stopped container overrules desired_state, also at the boot after', async () => {
   const names = ['halted', 'called', 'left']
   await using box = await startContainer({
     files: Object.fromEntries(names.map((name) => [`profiles/${name}/config.yaml`, lives()])),

@@ -9,7 +9,7 @@ test('without arguments it supervises until it is stopped, and ends with 0', asy
   expect((await box.stop()).code).toBe(0)
 })
 
-test('without arguments it says what runs, what it waits for and what to type, and what it tells to type works', async () => {
+test('without arguments it says what runs, what it waits for and what to type, and those commands work', async () => {
   await using box = await startContainer({ files: { 'config.yaml': lives() } })
   await box.saw('supervising /opt/data without a main program: gateways run until the container is stopped')
   const next = await box.saw('next: docker exec')
@@ -125,7 +125,7 @@ test.each([{ command: ['--version'] }, { command: ['version'] }, { command: ['ba
   },
 )
 
-test('an unknown word is a usage error that names it', async () => {
+test('an unknown command is a usage error that names it', async () => {
   await using box = await startContainer({ command: ['frobnicate'] })
   expect(await box.exit()).toBe(2)
   expect((await box.logs()).stderr).toContain('frobnicate')
@@ -167,7 +167,7 @@ describe('a directory that the user of the container may not enter', () => {
     expect(await ended('echo', 'it runs')).toMatchObject({ code: 0, output: expect.stringContaining('it runs\n') })
   })
 
-  test('does not make a program of an unknown word', async () => {
+  test('does not make a program of an unknown command', async () => {
     expect(await ended('frobnicate')).toMatchObject({
       code: 2,
       output: expect.stringContaining("unknown command 'frobnicate'"),
@@ -198,7 +198,7 @@ describe('a directory that the user of the container may not enter', () => {
 test.each([
   { what: 'name', argument: 'x'.repeat(300), code: 2 },
   { what: 'path', argument: `/${'x'.repeat(300)}`, code: 127 },
-])('a first word that is too long for the $what of a file ends with $code', async ({ argument, code }) => {
+])('a command that is too long for the $what of a file ends with $code', async ({ argument, code }) => {
   await using box = await startContainer({ command: [argument] })
   expect(await box.exit()).toBe(code)
 })
@@ -265,7 +265,7 @@ test.each([
   expect(await box.exit()).toBe(7)
 })
 
-test('an old template that calls the wrapper with the words of hermes gets hermes', async () => {
+test('an old template that calls the wrapper with the arguments of hermes gets hermes', async () => {
   await using box = await startContainer({
     entrypoint: ['/init'],
     command: ['/opt/hermes/docker/main-wrapper.sh', 'version'],

@@ -59,7 +59,7 @@ test('Ctrl-C reaches the main program and nothing else', async () => {
   }
 })
 
-test('the main program may do as it likes about Ctrl-C', async () => {
+test('the main program decides itself what Ctrl-C does', async () => {
   await using screen = await terminal(
     [],
     ['sh', '-c', 'trap "echo int; exit 4" INT; echo ready; while :; do sleep 0.1; done'],

@@ -131,7 +131,7 @@ test('no locks: the supervisor’s counter decides, each supervisor’s anew', a
   expect([told, looks]).toEqual([['lease unsupported', 'begin', 'begin'], ['prepare']])
 })
 
-test('a counter’s word counts for nothing where there are locks', async () => {
+test('a counter’s report is ignored where there are locks', async () => {
   const { gate, told } = scene('busy')
   await gate.open()
   gate.hooksDone()

@@ -30,7 +30,7 @@ test('variables that the wrapper renamed get their names back, those that its sh
   expect(containerEnvironment(env, {})).toEqual({ NODE_OPTIONS: '--x', LD_PRELOAD: '', A: '1' })
 })
 
-test('a default holds where the container says nothing, or nothing of use', () => {
+test('a default holds where the container sets no value, or an unusable one', () => {
   expect(containerEnvironment({ A: '', B: '', C: 'c' }, { A: 'a', C: 'd' })).toEqual({ A: 'a', B: '', C: 'c' })
 })
 

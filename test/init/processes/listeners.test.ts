@@ -21,7 +21,7 @@ import { notifyListeners } from '../../../src/init/processes/listeners.ts'
 const why = process.getuid?.() === 0 ? undefined : 'needs root'
 const RUNTIME = 10_000
 
-describe.skipIf(why !== undefined)(`listeners whom only root may tell (${why ?? 'as root'})`, () => {
+describe.skipIf(why !== undefined)(`listeners that only root may notify (${why ?? 'as root'})`, () => {
   let dir = ''
   let fds: number[] = []
   beforeEach(() => {
@@ -35,7 +35,7 @@ describe.skipIf(why !== undefined)(`listeners whom only root may tell (${why ?? 
   })
   let count = 0
   const nameOf = (): string => `ftrig1:@400000006b02dc7110a8f3d1:${String(++count).padStart(6, 'x')}`
-  /** A FIFO that somebody reads. @returns what has come */
+  /** A FIFO with a reader. @returns what has come */
   const listen = (path: string, uid = 0, mode = 0o600): (() => string) => {
     execFileSync('mkfifo', [path])
     chmodSync(path, mode)

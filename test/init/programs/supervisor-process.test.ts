@@ -57,7 +57,7 @@ class Life extends Duplex {
     return turn()
   }
 
-  /** Its end of the line closes with it, unless somebody else holds it, too. */
+  /** Its end of the line closes with it, unless another process holds it, too. */
   dies(ending: Ending, held = false): Promise<void> {
     if (!held) this.push(null)
     this.#end(ending)
@@ -217,7 +217,7 @@ describe('a life of the supervisor', () => {
     expect(warned).toEqual(['the supervisor (pid 1) does not read its messages; it is killed'])
   })
 
-  test('one that closes its line and lives on is killed a second later', async () => {
+  test('one that closes its connection and lives on is killed a second later', async () => {
     const { clock, life, warned } = await scene()
     await life(1).says({ type: 'hello', v: 1 })
     life(1).push(null)
@@ -229,7 +229,7 @@ describe('a life of the supervisor', () => {
     expect(warned[0]).toContain('closed its line to init')
   })
 
-  test('nothing the dead one still had in its socket is done, but what it left for the next one is kept', async () => {
+  test('no request left in a dead one’s socket is carried out, but the state it left for the next one is kept', async () => {
     const { life, lives, received, remembered, gone, clock } = await scene()
     await life(1).says({ type: 'hello', v: 1 })
     clock.advance(1_500)
@@ -245,7 +245,7 @@ describe('a life of the supervisor', () => {
     expect(received.map(({ type }) => type)).toEqual(['hello', 'hello'])
   })
 
-  test('it is started again after its delay, and no more once it was ended for good', async () => {
+  test('it is started again after its delay, but not once it was ended permanently', async () => {
     const { life, lives, clock, supervisor } = await scene()
     await life(1).dies({ exitCode: 1 })
     clock.advance(249)
@@ -267,7 +267,7 @@ describe('the messages that a supervisor gets', () => {
   const hello = { type: 'hello', v: 1 } as const
   const note = (text: string): ToSupervisor => ({ type: 'note', level: 'info', text })
 
-  test('the memory of its predecessor comes before everything else, as fast as it reads', async () => {
+  test('the state of its predecessor comes before everything else, as fast as it reads', async () => {
     const { life, kept, supervisor } = await scene()
     const text = 'x'.repeat(100_000)
     for (let i = 0; i < 200; i++) kept.push({ type: 'kept', name: `s${i}`, text })
@@ -301,7 +301,7 @@ describe('the messages that a supervisor gets', () => {
     expect([warned, life(1).killed]).toEqual([[], false])
   })
 
-  test('one whose line somebody else holds open is followed all the same', async () => {
+  test('one whose connection another process holds open is replaced all the same', async () => {
     const { life, lives, clock } = await scene()
     await life(1).says(hello)
     clock.advance(1_500)

@@ -225,7 +225,7 @@ describe('stop', () => {
     expect(await s.after(300)).toBeLessThanOrEqual(600)
   })
 
-  test('a second word kills now', async () => {
+  test('a second stop request kills now', async () => {
     const s = scene()
     s.slot(10, 'TERM', 60_000, [])
     await s.after(50)
@@ -258,7 +258,7 @@ describe('stop', () => {
     )
   })
 
-  test('CONT comes after the signal: a stopped process would else run on before it learns of it', async () => {
+  test('CONT comes after the signal: otherwise a stopped process would run on before it gets the signal', async () => {
     const s = scene()
     s.slot(10, 'HUP', 1_000, ['HUP'])
     await s.after(50)

@@ -155,7 +155,7 @@ describe('rename and delete that meet an obstacle', () => {
     await run('-p sleeper gateway stop')
   })
 
-  test('a rename that fails after the stop has the gateway started again, its word untouched', async () => {
+  test('a rename that fails after the stop has the gateway started again, its desired state unchanged', async () => {
     // It makes the new name's directory when it gets the stop signal.
     const command = ['sh', '-c', `trap 'mkdir -p "${profileDir('loose')}"; exit' TERM; while :; do sleep 0.05; done`]
     await run('profile create stuck')
@@ -172,7 +172,7 @@ describe('rename and delete that meet an obstacle', () => {
     await run('profile delete loose --yes')
   })
 
-  test('delete does not need to write a word down: desired_state may be a directory', async () => {
+  test('delete does not need to write the desired state: desired_state may be a directory', async () => {
     await run('profile create wordless')
     writeFileSync(join(profileDir('wordless'), 'config.yaml'), JSON.stringify({ gateway: SLEEPS }))
     await run('-p wordless gateway start')
@@ -518,7 +518,7 @@ describe('gateway run', () => {
     }
   })
 
-  test('the built-in gateway in its slot is ready by its own word, and a stop drains it', async () => {
+  test('the built-in gateway in its slot announces its readiness, and a stop lets it finish', async () => {
     expect((await run('-p built-in gateway start')).code).toBe(0)
     const { pid } = await slotOf('built-in')
     expect(JSON.parse(readFileSync(join(profileDir('built-in'), 'gateway.pid'), 'utf8')).pid).toBe(pid)

@@ -51,7 +51,7 @@ test('a gateway that saves for 3 s has saved when Ctrl-C under npm is over', asy
   }
 })
 
-test('the printed command works whatever the path of HERMES_HOME, and a gateway has the environment of who typed npm start', async () => {
+test('the printed command works whatever the path of HERMES_HOME, and a gateway has the environment of the user who typed npm start', async () => {
   using machine = newcomersMachine()
   const home = join(machine.env.HOME, `it's "my" $HOME & more`)
   await using run = start(machine, {

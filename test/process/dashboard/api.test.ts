@@ -101,7 +101,7 @@ describe('profiles', () => {
     expect((await ask('GET', '/api/profiles/writer')).code).toBe(404)
   })
 
-  test('a gateway is stopped, started and restarted; it is the operator’s word, as on the command line', async () => {
+  test('a gateway is stopped, started and restarted, and its desired state kept, as on the command line', async () => {
     const path = '/api/profiles/coder/gateway'
     const pid = (await hermes.slot('gateway-coder'))?.pid
     expect((await ask('POST', path, { action: 'stop' })).json()).toMatchObject({ changed: true })
@@ -347,7 +347,7 @@ describe('the board', () => {
     expect((await get('/api/kanban/tasks?search=%25')).tasks).toEqual([])
   })
 
-  test('there are others, and those that are not there are 404', async () => {
+  test('other boards are listed, and a missing one is 404', async () => {
     await cliJson('kanban', 'boards', 'create', 'second')
     const { boards } = await get('/api/kanban/boards')
     expect(boards).toEqual([
@@ -386,7 +386,7 @@ test.skipIf(whyNoPromtool !== undefined)(
   },
 )
 
-test('the metrics say what is so', async () => {
+test('the metrics agree with the state', async () => {
   const { body } = await ask('GET', '/api/metrics')
   for (const line of [
     'hermes_supervisor_up 1',

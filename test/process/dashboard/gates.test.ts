@@ -37,8 +37,8 @@ const credentials = { username: 'me', password: 'correct horse' }
 
 let people = 0
 /**
- * A proxy's word for who asks, so that the log-ins of many tests are not ten tries of one. Counts where proxies are
- * trusted.
+ * The client address that a proxy reports, so that the log-ins of many tests are not ten tries of one. Counts where
+ * proxies are trusted.
  */
 const somebodyElse = (): string => `198.51.${Math.floor(++people / 250)}.${people % 250}`
 
@@ -276,7 +276,7 @@ describe('where a log-in is needed', () => {
     expect(new Set(tokens).size).toBe(2)
   })
 
-  test('a log-in by who is signed in wins over the session that its request has renewed', async () => {
+  test('a log-in by a signed-in user wins over the session that its request has renewed', async () => {
     const before = await logIn(dashboard)
     const token = async (cookie: string) => pageToken((await dashboard.ask('/', { headers: { cookie } })).body)
     // Without its first part the old session is renewed by any request.
@@ -395,7 +395,7 @@ describe('where a log-in is needed', () => {
     expect([answer.code, answer.headers.location]).toEqual([302, '/login?next=%2F'])
   })
 
-  test('another page cannot log anybody in', async () => {
+  test('another page cannot log a user in', async () => {
     expect((await logIn(dashboard, { headers: { Origin: 'https://evil.example' } })).code).toBe(403)
   })
 
@@ -436,7 +436,7 @@ describe('where a log-in is needed', () => {
     expect((await dashboard.ask('/auth/login?provider=basic')).code).toBe(404)
   })
 
-  test('the page has the token only for who is signed in', async () => {
+  test('the page has the token only for a signed-in user', async () => {
     expect((await dashboard.ask('/login')).body).not.toContain('hermes-token')
     const { cookie } = await signIn(dashboard)
     expect((await dashboard.ask('/profiles/coder', { headers: { cookie } })).body).toContain('hermes-token')
@@ -468,7 +468,7 @@ describe('ten tries a minute', () => {
     expect((await from('203.0.113.8', credentials)).code).toBe(200)
   })
 
-  test('counted by who connects where no proxy is trusted: the header is anybody’s to write', async () => {
+  test('counted by the connecting address where no proxy is trusted: any client can write the header', async () => {
     await using dashboard = await gated()
     const codes: number[] = []
     for (let i = 0; i < 11; i++) {
@@ -667,7 +667,7 @@ test('/api/metrics opens with its own token, and that token opens nothing else',
   expect((await local.ask('/api/profiles', { headers })).code).toBe(401)
 })
 
-test('TERM ends it at once, also while somebody watches', async () => {
+test('TERM ends it at once, also while a page follows it', async () => {
   const dashboard = await startDashboard(hermes, { install: page.install })
   const token = pageToken((await dashboard.ask('/')).body)
   const watching = askHttp(dashboard.port, '/api/events', { headers: { 'X-Hermes-Token': token } })

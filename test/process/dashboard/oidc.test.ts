@@ -96,7 +96,7 @@ test('the whole way there and back: code, PKCE, nonce, state; then a session of 
   expect((await dashboard.ask('/api/auth/providers')).json()).toEqual({
     providers: [{ name: 'nous', kind: 'oidc', label: 'nous' }],
   })
-  // Nothing was asked of the provider until somebody wants to log in.
+  // Nothing was asked of the provider until a user wants to log in.
   expect(provider.asked).toEqual([])
   const answer = await dashboard.ask('/auth/login?provider=nous&next=%2Fkanban')
   const location = new URL(answer.headers.location ?? '')
@@ -251,7 +251,7 @@ describe('a session whose access has expired', () => {
     expect(audit()).toContain('"renewal_refused"')
   })
 
-  test('is over when the provider answers for somebody else', async () => {
+  test('is over when the provider answers for another user', async () => {
     const alice = { ...ACCOUNTS.alice, sub: 'alice' }
     await using provider = await identityProvider({ accounts: { alice } })
     await using dashboard = await dashboardFor(provider.issuer)
@@ -293,7 +293,7 @@ async function leaving(dashboard: RunningDashboard, cookie: string): Promise<() 
   return () => dashboard.ask('/auth/logout', { method: 'POST', headers })
 }
 
-test('a log-out gives the grant back to the provider, and ends the session here for good', async () => {
+test('a log-out gives the grant back to the provider, and ends the session here permanently', async () => {
   await using provider = await identityProvider()
   await using dashboard = await dashboardFor(provider.issuer)
   const cookie = cookieHeader((await signIn(dashboard, provider)).cookies())
@@ -370,7 +370,7 @@ describe('the client shows the provider who it is in the way that the provider a
     await waitFor('the grant to be given back', () => provider.revoked.length === 1)
   })
 
-  test('one that we do not have is named at the log-in, before anybody is sent away', async () => {
+  test('one that we do not have is named at the log-in, before a user is sent to the provider', async () => {
     await using provider = await identityProvider({ clientAuthMethods: ['client_secret_jwt'] })
     await using dashboard = await dashboardFor(provider.issuer)
     const answer = await dashboard.ask('/auth/login?provider=nous')

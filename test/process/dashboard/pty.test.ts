@@ -28,7 +28,7 @@ const held = (): number =>
     }
   }).length
 
-test('a terminal that its program has closed may be resized and written to: nothing comes of it', async () => {
+test('a terminal that its program has closed may be resized and written to, without any effect', async () => {
   // When the terminal goes the kernel sends HUP, by which most programs end; this one lives on, and its end is not
   // reported.
   const pty = await shell('trap "" HUP; exec sleep 100000 </dev/null >/dev/null 2>&1')

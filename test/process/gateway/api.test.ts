@@ -412,7 +412,7 @@ describe('stopping', () => {
     await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
   })
 
-  test('a second TERM does not wait for anybody', async () => {
+  test('a second TERM waits for no request', async () => {
     const gateway = await start()
     upstream.behave({ do: 'wait', pieces: [], begin: true })
     const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
@@ -450,7 +450,7 @@ describe('stopping', () => {
   })
 })
 
-describe('settings that cannot be meant end with 78 and say who should change what', () => {
+describe('invalid settings end with 78 and name the file and key to change', () => {
   const refusal = async (env: Record<string, string>, profile = 'default', home?: string, code = 78) => {
     const gateway = await spawnGateway({ profile, env, ...(home === undefined ? {} : { home }) })
     clean.push(gateway)
@@ -511,7 +511,7 @@ describe('settings that cannot be meant end with 78 and say who should change wh
   })
 })
 
-describe('clients that mean no good', () => {
+describe('malicious clients', () => {
   test('a body of 100 MB is refused without being held, with and without a declared length', async () => {
     const gateway = await start()
     await client(gateway).chat.completions.create(hello)
@@ -696,7 +696,7 @@ test('POST /v1/tasks puts a task on the board, once for an idempotency key', asy
   })
 })
 
-test('no key of anybody is in a log or on a command line, and the logs have level and session', async () => {
+test('no key of any user is in a log or on a command line, and the logs have level and session', async () => {
   const gateway = await start({ env: { API_SERVER_KEY: KEY, UP_KEY: 'sk-upstream-secret-value', LOG_FORMAT: 'json' } })
   await client(gateway, KEY).chat.completions.create(hello, { headers: { 'X-Hermes-Session': 's1' } })
   await errorOf(client(gateway, 'guessed-key-1').chat.completions.create(hello))

@@ -50,7 +50,7 @@ describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a name
     { env: { PUID: '99', PGID: '100' }, uid: '99', gid: '100' },
     { env: { HERMES_UID: '4321', PUID: '1234', PGID: '77' }, uid: '4321', gid: '77' },
     { env: { HERMES_UID: '', PUID: '1234' }, uid: '1234', gid: '10000' },
-    // Somebody else has this uid in every Debian.
+    // Another user has this uid in every Debian.
     { env: { PUID: '33' }, uid: '33', gid: '10000' },
   ])('with $env everything runs as $uid:$gid, and the ids are called hermes', async ({ env, uid, gid }) => {
     const { code, out, box } = await whole({ args: whoami, env: { ...env } })
@@ -254,14 +254,14 @@ describe.skipIf(why !== undefined)(`boot hooks (${why ?? 'as root, PID 1 of a na
 describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   const results = '/run/s6-linux-init-container-results/exitcode'
 
-  test('the runtime user may say what a container that is asked to stop ends with', async () => {
+  test('the runtime user may choose the exit code of a container that is asked to stop', async () => {
     await using box = await startInit({ args: ['sh', '-c', `echo 9 >${results}; echo said; exec sleep 1000`] })
     await box.pid1.saw('said')
     box.pid1.signal('TERM')
     expect(await box.exit()).toEqual({ code: 9 })
   })
 
-  test('a main program that ends by itself decides; a finish hook sees its code and has the last word', async () => {
+  test('the code of a main program that ends by itself counts; a finish hook sees it and may replace it', async () => {
     const hook = `#!/bin/sh\necho "hook saw $(cat ${results})"`
     const plain = await whole({ args: ['sh', '-c', `echo 9 >${results}; exit 4`], finishHooks: { '10-see': hook } })
     expect([plain.code, plain.out]).toEqual([4, 'hook saw 4\n'])
@@ -277,7 +277,7 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
     expect((await whole({ args: ['sh', '-c', 'exit 4'], finishHooks: finish })).code).toBe(4)
   })
 
-  test('an exit code that cannot be written down, since /run is full, is the container’s all the same', async () => {
+  test('an exit code that cannot be stored, since /run is full, is the container’s all the same', async () => {
     await using box = await startInit({
       args: ['sh', '-c', 'echo here; while [ ! -e "$HERMES_HOME/go" ]; do sleep 0.05; done; exit 3'],
       // One of its own for the file: the stop removes other files, and would make room.
@@ -403,7 +403,7 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
     expect(await box.exit()).toEqual({ code: 5 })
   })
 
-  test('a subcommand, an option and an unknown word go to hermes, with their arguments', async () => {
+  test('a subcommand, an option and an unknown command go to hermes, with their arguments', async () => {
     for (const args of [['gateway', 'run'], ['--version'], ['frobnicate', 'a b']]) {
       const hermes = '#!/bin/sh\necho "hermes: $# $*"'
       await using box = await startInit({

@@ -39,7 +39,7 @@ const stopped = (box: InitBox): Promise<unknown> => {
 }
 
 describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespace'})`, () => {
-  test.each(['TERM', 'INT', 'QUIT'] as const)('%s tells every slot and ends with 0', async (signal) => {
+  test.each(['TERM', 'INT', 'QUIT'] as const)('%s stops every slot and ends with 0', async (signal) => {
     await using life = await running({ a: obeys, b: obeys })
     life.box.pid1.signal(signal)
     await life.supervisor.got('exit', ({ slot }) => slot === 'a')
@@ -142,7 +142,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     expect(await stopped(life.box)).toEqual({ code: 0 })
   })
 
-  test('works with a deaf supervisor: its logs get half a second', async () => {
+  test('works with a supervisor that does not read: its logs get half a second', async () => {
     await using life = await running({ a: obeys })
     life.supervisor.command({ deaf: true })
     const ms = await elapsed(() => stopped(life.box))
@@ -150,7 +150,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     expect(ms).toBeLessThan(3_000)
   })
 
-  test('a supervisor that dies during the stop is replaced, so that the logs are drained, and the next one is notified of the stop', async () => {
+  test('a supervisor that dies during the stop is replaced, so that the logs are written out, and the next one is notified of the stop', async () => {
     await using life = await running({ deaf: ignores })
     life.box.pid1.signal('TERM')
     await life.supervisor.got('stop')
@@ -181,7 +181,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     expect(ms).toBeLessThan(3_000)
   })
 
-  test('somebody’s shell in the container that ignores TERM holds it up for a second at most', async () => {
+  test('a user’s shell in the container that ignores TERM delays the stop by a second at most', async () => {
     await using life = await running({ a: obeys })
     void life.box.pid1.exec(['sh', '-c', ignores]).catch(() => undefined)
     await waitFor('the shell', () =>

@@ -95,7 +95,7 @@ describe.skipIf(why !== undefined)(`a terminal (${why ?? 'script(1), in a namesp
     expect(seen).toMatch(/ps: pts\/\d+\s+sh -c/)
   })
 
-  test('without words a terminal gets hermes', async () => {
+  test('without arguments a terminal gets hermes', async () => {
     await using s = await screen({ leads: true, args: [] })
     const supervisor = await s.install.life(1)
     await supervisor.hello()

@@ -1,4 +1,4 @@
-// The commands that become somebody or something else: ours and Debian's with the same arguments, in one place, must
+// The commands that become another user or program: ours and Debian's with the same arguments, in one place, must
 // print the same and exit with the same code. s6-overlay's with-contenv is s6-envdir -Lf on an environment that is
 // empty but for PATH, and its printcontenv is the file and a newline. The table of differences lists every difference.
 import { execFileSync } from 'node:child_process'
@@ -156,13 +156,13 @@ async function same(
 }
 
 describe.skipIf(why !== undefined)(`as Debian's (${why ?? 'in a namespace'})`, () => {
-  test('the documentation lists the differences, in the same words', () => {
+  test('the documentation lists the differences, with the same text', () => {
     const page = readFileSync(join(root, 'docs', 's6.md'), 'utf8')
     for (const row of differences) expect(page).toContain(`| ${row.join(' | ')} |`)
   })
 
   test.each<Command>(['s6-setuidgid', 'with-contenv'])(
-    '%s hands over words as they are, and ends as the program does',
+    '%s hands over arguments as they are, and ends as the program does',
     async (command) => {
       const who = command === 's6-setuidgid' ? ['tester'] : []
       expect(
@@ -222,7 +222,7 @@ describe.skipIf(why !== undefined)(`as Debian's (${why ?? 'in a namespace'})`, (
         }
     })
 
-    test('says 111 to who may not', async () => {
+    test('ends with 111 for a user who may not', async () => {
       const asTester = (argv: readonly string[]) => [
         'setpriv',
         '--reuid=4321',

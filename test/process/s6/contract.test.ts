@@ -176,7 +176,7 @@ async function same(script: Script): Promise<void> {
 }
 
 describe('control commands', () => {
-  test('d and u, D and U: down and up, the latter for good', () =>
+  test('d and u, D and U: down and up, the latter permanently', () =>
     same(async (story) => {
       await story.begin('steady')
       await story.becomes('steady', UP)
@@ -204,7 +204,7 @@ describe('control commands', () => {
       await story.becomes('quiet', 'false false false false false')
     }))
 
-  test('o runs it once, O leaves it running for the last time, Q for good', () =>
+  test('o runs it once, O leaves it running for the last time, Q permanently', () =>
     same(async (story) => {
       await story.begin('steady')
       await story.does('s6-svc', '-O', '@steady')
@@ -223,7 +223,7 @@ describe('control commands', () => {
       await story.becomes('steady', 'false false false false false')
     }))
 
-  test('r starts it anew if it is wanted up, else it only ends it; what is down does not hear it', () =>
+  test('r starts it anew if it is wanted up, else it only ends it, and has no effect on a service that is down', () =>
     same(async (story) => {
       await story.begin('steady')
       const before = await story.pid('steady')
@@ -274,7 +274,7 @@ describe('control commands', () => {
     }),
   )
 
-  test('y is WINCH, which nothing minds; commands are obeyed in their order', () =>
+  test('y is WINCH, which ends nothing; commands are obeyed in their order', () =>
     same(async (story) => {
       await story.begin('other')
       const before = await story.pid('other')
@@ -304,7 +304,7 @@ describe('control commands', () => {
       await story.does('s6-svdt', '-n', '2', '@asked')
     }))
 
-  test('while it waits for its next start: r is not heard, d gives up, u starts at once', () =>
+  test('while it waits for its next start: r has no effect, d gives up, u starts at once', () =>
     same(async (story) => {
       await story.begin('waits')
       await untilItWaits(story)
@@ -357,7 +357,7 @@ describe('control commands', () => {
       await story.becomes('finishes', UP)
     }))
 
-  test('a finish script that exits 125 brings it down for good, and u up again', () =>
+  test('a finish script that exits 125 brings it down permanently, and u brings it up again', () =>
     same(async (story) => {
       await story.begin('fails')
       await story.does('s6-svc', '-wD', '-T', '60000', '-1', '@fails')
@@ -448,7 +448,7 @@ describe('waiting', () => {
       await story.does('s6-svc', '-wD', '-d', '@steady')
     }))
 
-  test('of a command for what it says itself: s6-svc -w', () =>
+  test('of a command for its own effect: s6-svc -w', () =>
     same(async (story) => {
       await story.begin('steady')
       for (const args of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r', '-wR -r', '-wr -k', '-wu -o', '-wD -t']) {
@@ -513,7 +513,7 @@ describe('waiting', () => {
 })
 
 describe('invalid arguments', () => {
-  test('with the words, or with the place', () =>
+  test('in the options, or in the place', () =>
     same(async (story) => {
       await story.begin('steady')
       for (const tool of ['s6-svc', 's6-svstat', 's6-svok', 's6-svwait', 's6-svdt', 's6-svscanctl']) {
@@ -613,7 +613,7 @@ describe('events', () => {
       await waitFor('them to be gone', () => subscribers(story.place, 'steady') === 0, DEADLINE)
     }))
 
-  test('clear away who was killed, and pass over who does not read', () =>
+  test('remove killed listeners, and skip those that do not read', () =>
     same(async (story) => {
       await story.begin('steady')
       const dead = Array.from({ length: 5 }, () => story.place.start('s6-svwait', '-d', '-t', '60000', '@steady'))
@@ -665,12 +665,12 @@ describe('the differences', () => {
       DEADLINE,
     ).then(() => true)
 
-  test('is written down for people, in the same words', () => {
+  test('is in the documentation, with the same text', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../docs/s6.md'), 'utf8')
     for (const row of differences) expect(page).toContain(`| ${row.join(' | ')} |`)
   })
 
-  test('a service that exits with 125 is down for good, also for who waits for its restart', async () => {
+  test('a service that exits with 125 is down permanently, also for a client that waits for its restart', async () => {
     for (const tools of ['debian', 'ours']) {
       const place = places.all.find((one) => one.kind === 'hermes' && one.tools === tools) as Place
       const story = new Story(place)

@@ -99,7 +99,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect((await box.hermes('service', 'logs', 'web')).code).toBe(0)
   })
 
-  test('a service waits for the readiness that another one announces, and its status says so', async () => {
+  test('a service waits for the readiness that another one announces, and its status shows it', async () => {
     await using box = await startServices({
       etc: {
         ...userBundle('worker'),
@@ -145,7 +145,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     expect(still.pid1.stdout()).toContain('main')
   })
 
-  test('a service that is awaited only because an awaited one needs it: when it fails for good the boot ends, or goes on without both', async () => {
+  test('a service that is awaited only because an awaited one needs it: when it fails permanently the boot ends, or goes on without both', async () => {
     const etc = {
       ...userBundle('app'),
       ...longrun('app', ['db']),

@@ -66,7 +66,7 @@ const controlRequest = fc
   )
   .map(([op, body]) => JSON.stringify({ v: 1, id: 1, op, ...(typeof body === 'object' ? body : { slot: body }) }))
 
-test('init takes any line for what it is, or refuses it with a sentence', async () => {
+test('init accepts any valid line, and refuses any other with a message', async () => {
   const toInit = ['spawn', 'signal', 'forget', 'ack', 'hello', 'shutdown', 'pong', 'drained', 'booted', 'keep']
   const messages = jsonOf(
     [
@@ -104,7 +104,7 @@ test('init takes any line for what it is, or refuses it with a sentence', async 
   )
 })
 
-test('the control protocol takes any line for a request that it knows, or for an error', async () => {
+test('the control protocol answers any line, as a request or with an error', async () => {
   figures.push(
     await fuzz(
       'control requests, parsed',

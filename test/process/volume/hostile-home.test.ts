@@ -214,7 +214,7 @@ test('run.lease that is deleted while it is held is made and locked again, so th
   await waitFor('the second one to wait', async () => (await second.status()).phase === 'waiting')
 })
 
-test('a run directory that holds somebody else’s files is refused and left alone', async () => {
+test('a run directory that holds another user’s files is refused and left alone', async () => {
   const runDir = mkdtempSync(join(tmpdir(), 'hermes-not-ours-'))
   mkdirSync(join(runDir, 'log'))
   await using hermes = await startHermes({ runDir, profiles: [], untilRunning: false })

@@ -51,7 +51,7 @@ async function memoryOf(hermes: RunningHermes): Promise<number> {
 const freshHome = (): string => mkdtempSync(join(scratch, 'home-'))
 
 let cleanKb = 0
-test('memory of init and supervisor on a clean volume is what the others are held against', async () => {
+test('memory of init and supervisor on a clean volume is the measure for the others', async () => {
   await using hermes = await startHermes({ home: freshHome(), profiles })
   await allUp(hermes, '')
   cleanKb = await memoryOf(hermes)

@@ -131,7 +131,7 @@ const ACTS: Readonly<Record<string, Act>> = {
   },
 }
 
-test(`${CUTS} power cuts after each kind of command: what it has answered is on the disk`, {
+test(`${CUTS} power cuts after each kind of command: everything it has reported is on the disk`, {
   timeout: size(180_000, 0),
 }, async (context) => {
   const made = cutDisk()

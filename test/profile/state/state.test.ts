@@ -43,7 +43,7 @@ describe('the desired state at boot', () => {
     expect(readDesired(dir)).toEqual({ wanted: null, priorState: null, priorExit: 'unknown', warnings: [] })
   })
 
-  test('a directory that is not there says nothing', () => {
+  test('a missing directory sets no state', () => {
     expect(readDesired(join(dir, 'gone'))).toEqual({
       wanted: null,
       priorState: null,
@@ -101,7 +101,7 @@ describe('the desired state at boot', () => {
     expect(readDesired(dir).overruled).toBe(file !== undefined && file !== decides ? true : undefined)
   })
 
-  test('a JSON of somebody that says nothing leaves the word to desired_state', () => {
+  test('a JSON of another program without a state leaves the decision to desired_state', () => {
     put('desired_state', 'running\n')
     put('gateway_state.json', { kind: 'x' })
     expect(readDesired(dir)).toMatchObject({ wanted: 'running', priorState: 'running', warnings: [] })
@@ -210,7 +210,7 @@ describe('a file that cannot be understood says nothing, with a warning that nam
   })
 })
 
-describe("an operator's word", () => {
+describe("an operator's desired state", () => {
   test('is one line, readable by all, and nothing is left beside it', () => {
     writeDesired(dir, 'running')
     writeDesired(dir, 'stopped')

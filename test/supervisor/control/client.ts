@@ -19,7 +19,7 @@ export interface ServerUnderTest extends Disposable {
   readonly warnings: readonly string[]
 }
 
-/** A server on a socket that somebody else has bound, as the supervisor has it from init. */
+/** A server on a socket that another process has bound, as the supervisor has it from init. */
 export function startServer(
   some: Partial<Handlers> = {},
   { clock = systemClock(), limits = {} }: { clock?: Clock; limits?: Partial<ControlLimits> } = {},

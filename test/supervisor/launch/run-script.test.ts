@@ -33,7 +33,7 @@ function run(change: Partial<RunScript>): { status: number | null; stdout: strin
   return { status, stdout, stderr }
 }
 
-test('the command gets its words as they are, whatever they hold', () => {
+test('the command gets its arguments as they are, whatever they contain', () => {
   fc.assert(
     fc.property(
       fc.array(

@@ -23,13 +23,13 @@ function scene() {
   return { clock, sent, lines, slots, watch }
 }
 
-test('a helper that says within every five seconds that it lives is left alone', () => {
+test('a helper that sends a heartbeat every five seconds is left alone', () => {
   const { clock, sent, watch } = scene()
   for (let i = 0; i < 100; i++) clock.advance(watch.alive('dashboard'))
   expect(sent).toEqual([])
 })
 
-test('one that says nothing is killed once, between 30 and 35 seconds after its last word', () => {
+test('a silent one is killed once, between 30 and 35 seconds after its last heartbeat', () => {
   const { clock, sent, lines, watch } = scene()
   watch.alive('dashboard')
   clock.advance(30_000)

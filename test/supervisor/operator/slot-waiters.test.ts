@@ -113,7 +113,7 @@ test('three deaths of one kind answer a start, with what to type; deaths of seve
   await answer
 })
 
-test('parking and ending for good are reported with their reasons', async () => {
+test('parking and a permanent end are reported with their reasons', async () => {
   const { happen, run, exit, wait } = world()
   happen({ type: 'want', wanted: 'up' })
   const up = wait('up')
@@ -130,7 +130,7 @@ test('parking and ending for good are reported with their reasons', async () => 
   })
 })
 
-test('two operators who want the opposite both get an answer at once', async () => {
+test('two operators with opposite requests both get an answer at once', async () => {
   const { happen, run, exit, wait } = world()
   happen({ type: 'want', wanted: 'up' })
   run()

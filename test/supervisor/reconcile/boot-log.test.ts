@@ -111,7 +111,7 @@ test('stale pid files go, links are not followed, and what cannot be removed is 
   expect(removeStaleFiles(dir, 'default')).toEqual([expect.stringContaining(join(dir, 'gateway.pid'))])
 })
 
-test('the pid file of a gateway that runs by hand stays; one whose pid is somebody else by now goes', () => {
+test('the pid file of a gateway that runs by hand stays; one whose pid is another process by now goes', () => {
   const own = readProcess(process.pid)
   writeFileSync(join(dir, 'gateway.pid'), JSON.stringify({ pid: process.pid, start_time: own?.startTime }))
   expect(removeStaleFiles(dir, 'default')).toEqual([expect.stringContaining(`process ${process.pid} holds it`)])

@@ -76,7 +76,7 @@ test.each<[string, Partial<Record<keyof typeof states, readonly object[]>>]>([
   expect(Object.fromEntries(seen)).toEqual(expected)
 })
 
-test('U D Q are words that last', () => {
+test('U D Q change the desired state', () => {
   expect(commandActions('U', down)).toEqual([{ type: 'desired', state: 'running' }, ...want('up')])
   expect(commandActions('D', runs)).toEqual([{ type: 'desired', state: 'stopped' }, ...want('down')])
   expect(commandActions('Q', runs)).toEqual([{ type: 'desired', state: 'stopped' }, ...want('once')])

@@ -45,7 +45,7 @@ test('a flood leaves the loop to others between moments', async () => {
   expect(Math.max(...gaps)).toBeLessThan(20)
 })
 
-test('commands are obeyed in their order, and those of a slot that goes are forgotten', async () => {
+test('commands are obeyed in their order, and those of a removed slot are dropped', async () => {
   const obeyed: string[] = []
   const commands = new FairCommands(systemClock(), (slot, command) => {
     obeyed.push(command)

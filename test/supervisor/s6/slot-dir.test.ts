@@ -112,7 +112,7 @@ describe('a slot directory', () => {
     expect(statSync(path('supervise', 'control')).isFIFO()).toBe(true)
   })
 
-  test('keeps to a page for its control: pipes past a thousand are shrunk for everybody else', async () => {
+  test('keeps to a page for its control: pipes past a thousand are shrunk for all other programs', async () => {
     const sizes: number[] = []
     dirs.close()
     dirs = new SlotDirs({
@@ -184,7 +184,7 @@ describe('a slot directory', () => {
     expect(readdirSync(path())).not.toContainEqual(expect.stringMatching(/^\.run/))
   })
 
-  test('that somebody removed comes back with the next run, and with its status', () => {
+  test('that was removed comes back with the next run, and with its status', () => {
     dirs.ensure(SLOT, shape)
     dirs.writeStatus(SLOT, upNow(), now('u'))
     rmSync(path(), { recursive: true })
@@ -402,7 +402,7 @@ test('the locks of many slots that another process holds are waited for, all of 
   other.close()
   const reader = (slot: string): boolean => {
     fake.advance(1000)
-    // ENXIO until somebody reads it.
+    // ENXIO until it has a reader.
     closeSync(openSync(join(scan, slot, 'supervise', 'control'), O_WRONLY | O_NONBLOCK))
     return true
   }
@@ -480,7 +480,7 @@ describe.skipIf(why !== undefined)(named('with the original s6 tools', why), () 
     expect(svstat()).toMatch(expected)
   })
 
-  test('s6-svstat tells the second it started in', async () => {
+  test('s6-svstat shows the second it started in', async () => {
     dirs.ensure(SLOT, shape)
     dirs.writeStatus(SLOT, upNow({ changedAtMs: clock.wallMs() - 100_500 }), now('u'))
     await supervised()

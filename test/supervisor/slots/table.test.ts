@@ -182,7 +182,7 @@ test('the next supervisor sets the alarms that the last one had', () => {
   expect(second.told.map(({ message }) => message.type)).toEqual(['spawn'])
 })
 
-test('a start that died with the last supervisor is made again only when all that was kept has been heard', () => {
+test('a start that died with the last supervisor is made again only when all stored state has been received', () => {
   config({ command: ['sleep', '1'] })
   makeTable().table.register(key, true)
   const { table, reports, told, clock } = makeTable()
@@ -249,7 +249,7 @@ test('a slot is taken away when its process is gone, not before', () => {
   expect(told.at(-1)?.message).toEqual({ type: 'forget', slot: key })
 })
 
-test('a job of which the file is lost is stopped and forgotten', () => {
+test('a job whose file is lost is stopped and removed', () => {
   const { table, reports, told, clock } = makeTable()
   const job = { ...facts(5, clock.nowMs()), slot: 'job-7' }
   reports.welcome([job], 0)
@@ -258,7 +258,7 @@ test('a job of which the file is lost is stopped and forgotten', () => {
   expect(table.get('job-7')).toBeUndefined()
 })
 
-test('a bug in one event leaves the slot as it was, and the next event is heard', () => {
+test('a bug in one event leaves the slot as it was, and the next event is handled', () => {
   const bugs: string[] = []
   let broken = true
   const { table } = makeTable({

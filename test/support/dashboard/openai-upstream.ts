@@ -24,7 +24,7 @@ export type Behaviour =
   | { readonly do: 'fail-inside'; readonly pieces: readonly string[]; readonly message: string }
   /** Accepts the request and answers only after `release`, which may never come. */
   | { readonly do: 'wait'; readonly pieces: readonly string[]; readonly begin?: boolean }
-  /** Streams pieces for as long as somebody reads. */
+  /** Streams pieces for as long as it has a reader. */
   | { readonly do: 'flood' }
   /** One event without end. */
   | { readonly do: 'endless-event' }

@@ -1,6 +1,6 @@
 /**
- * Databases as somebody who can write the volume may leave them: each blocks a program that opens it in good faith, for
- * long or without end.
+ * Databases as a program that can write the volume may leave them: each blocks a program that opens it in good faith,
+ * for long or without end.
  */
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'

@@ -46,7 +46,7 @@ const linked: readonly (readonly [what: string, target: string, problem: RegExp]
   ['an endless device', '/dev/zero', /is not a regular file/],
 ]
 
-describe('a file that somebody else can write', () => {
+describe('a file that another user can write', () => {
   test.each(refused)('is refused when it is %s', (_, make, problem) => {
     const file = made(make)
     expect(readSmallFile(file, MAX)).toEqual({ problem: expect.stringMatching(problem) })

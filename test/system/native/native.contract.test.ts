@@ -43,7 +43,8 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 let count = 0
 const fresh = (): string => join(dir, `file-${count++}`)
 
-const ENDS = 'who has opened a process learns how it ended, after somebody has waited for it and not before'
+const ENDS =
+  'a program that has opened a process learns how it ended, after its parent has waited for it and not before'
 
 const NO_PROGRAMS = 'the fake starts no programs'
 
@@ -374,7 +375,7 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     const fd = native.listenUnix(path, 5)
     expect(fstatSync(fd).isSocket()).toBe(true)
     expect(failure(() => native.listenUnix(path, 5))).toMatchObject({ call: 'bind', code: 'EADDRINUSE' })
-    // A client that comes before anybody accepts waits in the queue.
+    // A client that comes before the server accepts waits in the queue.
     const client = connect(path)
     await new Promise((resolve) => client.once('connect', resolve))
     const server = createServer((socket) => socket.end('hello'))

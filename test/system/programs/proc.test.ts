@@ -26,7 +26,7 @@ test('the name in parentheses may hold anything, also parentheses and spaces', (
   })
 })
 
-test('our own facts are those the kernel tells', () => {
+test('our own facts are those of the kernel', () => {
   expect(readProcess(process.pid)).toMatchObject({ pid: process.pid, ppid: process.ppid })
 })
 

@@ -8,7 +8,7 @@ const any = anyText()
 const acts = (text: string): boolean =>
   [...text].some((c) => /\p{Cc}|\p{Zl}|\p{Zp}|\p{Bidi_Control}/u.test(c) && c !== '\n' && c !== '\t')
 
-test('a line of somebody else’s is one line, and moves nothing on a terminal', () => {
+test('a line from another program is one line, and moves nothing on a terminal', () => {
   fc.assert(
     fc.property(any, (text) => {
       const line = oneLine(text)
