@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { AttemptLimit } from '../../src/dashboard/auth/attempt-limit.ts'
+import { AttemptLimit, TEN_A_MINUTE } from '../../src/dashboard/auth/attempt-limit.ts'
 import { cookieName, deletions, readCookie, setCookie } from '../../src/dashboard/auth/cookies.ts'
 import { dashboardKey } from '../../src/dashboard/auth/key-file.ts'
 import { chooseLoginStorage, type StoredText } from '../../src/dashboard/auth/login-storage.ts'
@@ -22,7 +22,7 @@ describe('tries', () => {
   const waits = (limit: AttemptLimit, address: string, nowMs: number): number => limit.take(address, nowMs).waitMs
 
   test('ten in a minute from one address, then none until the first is a minute old', () => {
-    const limit = new AttemptLimit()
+    const limit = new AttemptLimit(TEN_A_MINUTE)
     for (let i = 0; i < 10; i++) expect(waits(limit, '203.0.113.1', i * 1000)).toBe(0)
     expect(limit.take('203.0.113.1', 10_000)).toEqual({ waitMs: 50_000 })
     expect(waits(limit, '203.0.113.2', 10_000)).toBe(0)
@@ -32,7 +32,7 @@ describe('tries', () => {
   })
 
   test('addresses of one IPv6 network are one', () => {
-    const limit = new AttemptLimit()
+    const limit = new AttemptLimit(TEN_A_MINUTE)
     for (let i = 0; i < 10; i++) limit.take(`2001:db8:1:2::${i}`, 0)
     expect(waits(limit, '2001:db8:1:2:ffff::1', 0)).toBe(60_000)
     expect(waits(limit, '2001:db8:1:3::1', 0)).toBe(0)
@@ -40,7 +40,7 @@ describe('tries', () => {
   })
 
   test('of a flood of addresses the oldest are dropped first', () => {
-    const limit = new AttemptLimit()
+    const limit = new AttemptLimit(TEN_A_MINUTE)
     const address = (i: number): string => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`
     for (let round = 0; round < 10; round++) limit.take(address(0), 0)
     for (let i = 1; i < 30_000; i++) limit.take(address(i), 0)

@@ -9,7 +9,7 @@ export interface CookiePlace {
   readonly mark: string
 }
 
-export type CookieName = 'hermes_session_at' | 'hermes_session_rt' | 'hermes_session_pkce'
+export type CookieName = 'hermes_session_at' | 'hermes_session_rt' | 'hermes_session_pkce' | 'hermes_known'
 const SESSION: readonly CookieName[] = ['hermes_session_at', 'hermes_session_rt']
 
 /** Browsers refuse to set these prefixed names from elsewhere, so a session cannot be planted (RFC 6265bis, 4.1.3). */

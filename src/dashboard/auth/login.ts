@@ -6,10 +6,11 @@ import { safeNext } from '../gate/next-path.ts'
 import { badRequest, forbidden, notFound, RefusedRequest, unavailable } from '../gate/refusals.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import type { Recognized } from '../http/app.ts'
-import { AttemptLimit } from './attempt-limit.ts'
+import { AttemptLimit, TEN_A_MINUTE } from './attempt-limit.ts'
 import type { AuditEntry, AuditLog } from './audit.ts'
 import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
 import type { Login } from './none.ts'
+import { PasswordTries } from './password-tries.ts'
 import { type IsAllowed, nameOf } from './providers/allow-list.ts'
 import {
   type DashboardAuthProvider,
@@ -39,6 +40,8 @@ export interface LoginFacts {
 const PENDING_MS = 10 * 60_000
 /** Passwords that are looked at one after the other: a hash costs 32 MB. */
 const MAX_WAITING = 8
+/** Of these, strangers may be so many: the others are for browsers that have logged in before. */
+const MAX_STRANGERS = 4
 
 const Pending = z.object({
   provider: z.string(),
@@ -52,9 +55,9 @@ const Pending = z.object({
 /** The log-in by the providers that are configured. */
 export function login(facts: LoginFacts): Omit<Login, 'close'> {
   const { clock, providers, sessions, sealer, isAllowed } = facts
-  const limit = new AttemptLimit()
+  const tries = new PasswordTries(facts)
   // Each way on its own: a log-in by redirect is there and back.
-  const [leaving, returning] = [new AttemptLimit(), new AttemptLimit()]
+  const [leaving, returning] = [new AttemptLimit(TEN_A_MINUTE), new AttemptLimit(TEN_A_MINUTE)]
   let waiting = 0
   let last: Promise<unknown> = Promise.resolve()
 
@@ -113,7 +116,6 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
   }
 
   async function checkInTurn(provider: PasswordProvider, username: string, password: string) {
-    if (waiting >= MAX_WAITING) throw unavailable('busy', 'too many log-ins at once', 'try again')
     waiting++
     try {
       const check = last.then(() => provider.check(username, password))
@@ -195,18 +197,21 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
       passwordLogin: async ({ body, facts: request }) => {
         const provider = providers.find((one) => one.kind === 'password')
         if (provider?.kind !== 'password') throw notFound('log-in by name and password is not configured')
-        const { waitMs } = limit.take(request.address, clock.nowMs())
+        const attempt = tries.of(request, placeOf(request))
         const noted = { event: 'login_refused', provider: provider.name, user: body.username } as const
-        if (waitMs > 0) {
+        if (attempt.waitMs > 0) {
           count(request, { ...noted, reason: 'too many tries' })
-          throw tooManyTries(waitMs)
+          throw tooManyTries(attempt.waitMs)
         }
+        if (waiting >= (attempt.isKnown ? MAX_WAITING : MAX_STRANGERS))
+          throw unavailable('busy', 'too many log-ins at once', 'try again')
+        attempt.count()
         const identity = await checkInTurn(provider, body.username, body.password)
         if (identity === undefined) {
           note(request, { ...noted, reason: 'wrong name or password' })
           throw new RefusedRequest(401, { error: 'invalid_credentials', detail: 'the name or the password is wrong' })
         }
-        const cookies = enter(provider, { identity }, request)
+        const cookies = [...enter(provider, { identity }, request), attempt.passed()]
         return { status: 200, body: { next: `${request.prefix}${safeNext(body.next)}` }, cookies }
       },
       logout: async ({ viewer, facts: request }) => {

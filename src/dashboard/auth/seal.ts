@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 
 /** Purpose of a sealed text. A text sealed for another purpose cannot be opened. */
-export type Purpose = 'access' | 'refresh' | 'pkce'
+export type Purpose = 'access' | 'refresh' | 'pkce' | 'known'
 
 const IV_BYTES = 12
 const TAG_BYTES = 16

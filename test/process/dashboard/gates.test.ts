@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
   askHttp,
@@ -202,9 +203,9 @@ describe('where a log-in is needed', () => {
 
   test('over HTTP the cookies have names without a prefix, and no script reads them', async () => {
     const cookies = (await logIn(dashboard)).headers['set-cookie'] ?? []
-    expect(cookies.map(unmarked)).toEqual(['hermes_session_at', 'hermes_session_rt'])
+    expect(cookies.map(unmarked)).toEqual(['hermes_session_at', 'hermes_session_rt', 'hermes_known'])
     for (const cookie of cookies) {
-      expect(cookie).toMatch(/; Path=\/; Max-Age=43\d+; HttpOnly; SameSite=Lax$/)
+      expect(cookie).toMatch(/; Path=\/; Max-Age=(43\d+|15552000); HttpOnly; SameSite=Lax$/)
     }
   })
 
@@ -236,7 +237,7 @@ describe('where a log-in is needed', () => {
     for (const one of [dashboard, neighbour])
       for (const cookie of (await logIn(one)).headers['set-cookie'] ?? [])
         jar.set(cookie.split('=')[0] ?? '', cookie.split(/[=;]/)[1] ?? '')
-    expect(jar.size).toBe(4)
+    expect(jar.size).toBe(6)
     const cookie = cookieHeader(Object.fromEntries(jar))
     for (const one of [dashboard, neighbour])
       expect((await one.ask('/api/auth/me', { headers: { cookie } })).code).toBe(200)
@@ -283,7 +284,13 @@ describe('where a log-in is needed', () => {
     const cookie = cookieHeader({ hermes_session_rt: before.cookies().hermes_session_rt ?? '' })
     const after = await logIn(dashboard, { headers: { cookie } })
     const names = (after.headers['set-cookie'] ?? []).map(unmarked)
-    expect(names).toEqual(['hermes_session_at', 'hermes_session_rt', 'hermes_session_at', 'hermes_session_rt'])
+    expect(names).toEqual([
+      'hermes_session_at',
+      'hermes_session_rt',
+      'hermes_session_at',
+      'hermes_session_rt',
+      'hermes_known',
+    ])
     // Of two cookies of one name a browser keeps the later one (RFC 6265, 5.3).
     const kept = after.cookies()
     const old = await token(cookieHeader(before.cookies()))
@@ -479,6 +486,40 @@ describe('ten tries a minute', () => {
   })
 })
 
+describe('guesses from ever new addresses', () => {
+  const guess = (dashboard: RunningDashboard, cookie = '') =>
+    logIn(dashboard, { json: { ...credentials, password: 'wrong' }, headers: { cookie } })
+
+  test('are four hundred an hour, and lock no browser out that has logged in before', async () => {
+    await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.1' })
+    const cookie = cookieHeader((await logIn(dashboard)).cookies())
+    const codes: number[] = []
+    for (let i = 0; i < 410; i++) codes.push((await guess(dashboard)).code)
+    expect([codes.indexOf(429), new Set(codes)]).toEqual([400, new Set([401, 429])])
+    expect((await logIn(dashboard)).code).toBe(429)
+    const known = cookie.split('; ').find((part) => part.includes('hermes_known')) ?? ''
+    expect((await guess(dashboard, known)).code).toBe(401)
+    expect((await logIn(dashboard, { headers: { cookie: known } })).code).toBe(200)
+  })
+
+  test('leave room for a known browser where many passwords are checked at once', async () => {
+    const { stdout } = await cli(['dashboard', 'hash-password'], {
+      home: hermes.home,
+      input: `${credentials.password}\n`,
+    })
+    await using dashboard = await gated({
+      HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.1',
+      HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: '',
+      HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH: stdout.trim(),
+    })
+    const cookie = cookieHeader((await logIn(dashboard)).cookies())
+    const guesses = Array.from({ length: 50 }, () => guess(dashboard))
+    const own = logIn(dashboard, { headers: { cookie } })
+    expect((await own).code).toBe(200)
+    expect(new Set((await Promise.all(guesses)).map(({ code }) => code))).toEqual(new Set([401, 503]))
+  })
+})
+
 test('sessions outlive a restart, and so does the end of one', async () => {
   const first = await gated()
   const kept = await signIn(first)
@@ -543,7 +584,7 @@ describe('behind a proxy', () => {
     await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.0/8' })
     const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'hermes.example' }
     const answer = await logIn(dashboard, { headers: { ...forwarded, Origin: 'https://hermes.example' } })
-    expect(names(answer)).toEqual(['__Host-hermes_session_at', '__Host-hermes_session_rt'])
+    expect(names(answer)).toEqual(['__Host-hermes_session_at', '__Host-hermes_session_rt', '__Host-hermes_known'])
     for (const cookie of answer.headers['set-cookie'] ?? []) expect(cookie).toMatch(/; Path=\/; .*; Secure$/)
     const cookie = cookieHeader(answer.cookies())
     expect((await dashboard.ask('/api/profiles', { headers: { ...forwarded, cookie } })).code).toBe(200)
@@ -569,7 +610,7 @@ describe('behind a proxy', () => {
     await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.1' })
     const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'x.example', 'X-Forwarded-Prefix': '/hermes' }
     const answer = await logIn(dashboard, { headers: { ...forwarded, Origin: 'https://x.example' } })
-    expect(names(answer)).toEqual(['__Secure-hermes_session_at', '__Secure-hermes_session_rt'])
+    expect(names(answer)).toEqual(['__Secure-hermes_session_at', '__Secure-hermes_session_rt', '__Secure-hermes_known'])
     for (const cookie of answer.headers['set-cookie'] ?? []) expect(cookie).toMatch(/; Path=\/hermes; .*; Secure$/)
     expect(answer.json()).toEqual({ next: '/hermes/' })
     expect((await dashboard.ask('/', { headers: forwarded })).headers.location).toBe('/hermes/login?next=%2F')
@@ -586,14 +627,18 @@ describe('behind a proxy', () => {
   test('HERMES_DASHBOARD_PUBLIC_URL says all of it, whatever is forwarded', async () => {
     await using dashboard = await gated({ HERMES_DASHBOARD_PUBLIC_URL: 'https://x.example/tools/hermes/' })
     const answer = await logIn(dashboard, { headers: { Origin: 'https://x.example' } })
-    expect(names(answer)).toEqual(['__Secure-hermes_session_at', '__Secure-hermes_session_rt'])
+    expect(names(answer)).toEqual(['__Secure-hermes_session_at', '__Secure-hermes_session_rt', '__Secure-hermes_known'])
     expect(answer.headers['set-cookie']?.[0]).toContain('; Path=/tools/hermes; ')
   })
 
   test('an untrusted one is not believed', async () => {
     await using dashboard = await gated({ HERMES_DASHBOARD_TRUSTED_PROXIES: '10.0.0.0/8' })
     const headers = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Prefix': '/x', Origin: dashboard.origin }
-    expect(names(await logIn(dashboard, { headers }))).toEqual(['hermes_session_at', 'hermes_session_rt'])
+    expect(names(await logIn(dashboard, { headers }))).toEqual([
+      'hermes_session_at',
+      'hermes_session_rt',
+      'hermes_known',
+    ])
   })
 })
 
