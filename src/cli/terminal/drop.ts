@@ -4,6 +4,7 @@
  */
 import { lstatSync, readFileSync } from 'node:fs'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { accountId, accountRows, groupsOfMember } from '../../system/files/accounts.ts'
 import type { Native } from '../../system/native/native.ts'
 import { isImageInstall } from '../../system/programs/install.ts'
 
@@ -33,20 +34,13 @@ export function findIdentity(sources: IdentitySources): RuntimeIdentity | undefi
   if (written) return written
   // Only in the image does the user `hermes` of /etc/passwd belong to us.
   if (!isImageInstall(sources.install)) return undefined
-  const line = readFileSync(sources.passwd, 'utf8')
-    .split('\n')
-    .find((one) => one.startsWith('hermes:'))
-  const [, , uid, gid, , home] = line?.split(':') ?? []
-  const [uidNumber, gidNumber] = [Number(uid), Number(gid)]
-  if (!Number.isInteger(uidNumber) || !Number.isInteger(gidNumber) || uid === '' || gid === '')
-    throw new Error(`no user "hermes" in ${sources.passwd}`)
-  return {
-    uid: uidNumber,
-    gid: gidNumber,
-    groups: groupsOf('hermes', gidNumber, sources.group),
-    user: 'hermes',
-    home: home || '/opt/data',
-  }
+  const user = 'hermes'
+  const row = accountRows(readFileSync(sources.passwd, 'utf8')).find(([name]) => name === user)
+  const [uid, gid] = [accountId(row?.[2]), accountId(row?.[3])]
+  if (uid === undefined || gid === undefined) throw new Error(`no user "${user}" in ${sources.passwd}`)
+  const more = groupsOfMember(accountRows(readFileSync(sources.group, 'utf8')), user)
+  const groups = [...new Set([gid, ...more.filter((id) => id > 0)])]
+  return { uid, gid, groups, user, home: row?.[5] || '/opt/data' }
 }
 
 function readIdentity(file: string): RuntimeIdentity | undefined {
@@ -77,14 +71,6 @@ const ownerOf = ({ uid, gid }: { readonly uid: number; readonly gid: number }): 
   user: String(uid),
   home: '/opt/data',
 })
-
-function groupsOf(user: string, gid: number, file: string): readonly number[] {
-  const lines = readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-  const groups = lines.filter(([, , , members = '']) => members.split(',').includes(user)).map(([, , id]) => Number(id))
-  return [...new Set([gid, ...groups.filter((id) => Number.isInteger(id) && id > 0)])]
-}
 
 /**
  * Becomes this user for good, and verifies it.

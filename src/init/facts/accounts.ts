@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { accountRows } from '../../system/files/accounts.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
 
 /** The files that give ids their names. */
@@ -18,9 +19,7 @@ export interface Account {
 
 /** @param passwd text of /etc/passwd @returns undefined if no account has this id */
 export function userOf(passwd: string, uid: number): { readonly user: string; readonly home: string } | undefined {
-  const found = linesOf(passwd)
-    .map((line) => line.split(':'))
-    .find(([, , id]) => id === String(uid))
+  const found = accountRows(passwd).find(([, , id]) => id === String(uid))
   return found && { user: found[0] ?? String(uid), home: found[5] ?? '/' }
 }
 

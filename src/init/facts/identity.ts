@@ -1,5 +1,6 @@
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { accountRows, groupsOfMember } from '../../system/files/accounts.ts'
 import { truthy } from '../../system/markers.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import type { Variables } from './environment.ts'
@@ -57,20 +58,13 @@ export interface GroupFacts {
 
 /** Supplementary groups of the runtime identity, its primary group left out. */
 export function supplementaryGroups({ groupFile, user, gid, own, dockerSocketGid }: GroupFacts): readonly number[] {
-  const added = own.filter((id) => !groupsOfMember(groupFile, 'root').includes(id))
+  const rows = accountRows(groupFile)
+  const roots = groupsOfMember(rows, 'root')
+  const added = own.filter((id) => !roots.includes(id))
   const socket = dockerSocketGid === undefined ? [] : [dockerSocketGid]
   // Group 0 owns files that only root was meant to write; nothing that is mounted changes that.
-  const all = [...groupsOfMember(groupFile, user), ...added, ...socket].filter((id) => id !== gid && id !== 0)
+  const all = [...groupsOfMember(rows, user), ...added, ...socket].filter((id) => id !== gid && id !== 0)
   return [...new Set(all)].sort((a, b) => a - b)
-}
-
-function groupsOfMember(groupFile: string, user: string): readonly number[] {
-  return groupFile
-    .split('\n')
-    .map((line) => line.split(':'))
-    .filter(([, , , members]) => members?.split(',').includes(user))
-    .map(([, , gid]) => Number(gid))
-    .filter(Number.isInteger)
 }
 
 /**
