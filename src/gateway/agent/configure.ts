@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { AgentConfig } from '../../profile/config/config.ts'
 import type { Clock } from '../../system/clock.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
+import { secondsToMs } from '../../system/text/seconds.ts'
 import type { Agent } from './agent.ts'
 import { readStoredKeys } from './auth-file.ts'
 import { commandAgent } from './command.ts'
@@ -18,6 +19,7 @@ export interface AgentFacts {
 
 /** Longest system prompt. */
 const MAX_SOUL_BYTES = 256 * 1024
+/** HERMES_AGENT_TIMEOUT: time without a sign of life. */
 const DEFAULT_SILENCE_MS = 600_000
 
 /**
@@ -26,7 +28,7 @@ const DEFAULT_SILENCE_MS = 600_000
  */
 export function configureAgent(facts: AgentFacts): Agent | null {
   const { config, profileDir, environment, clock } = facts
-  const silenceMs = silence(environment.HERMES_AGENT_TIMEOUT)
+  const silenceMs = secondsToMs(environment.HERMES_AGENT_TIMEOUT) ?? DEFAULT_SILENCE_MS
   if (config.command !== null) {
     let native: ReturnType<typeof programNative> | undefined
     return commandAgent({
@@ -51,9 +53,3 @@ export function configureAgent(facts: AgentFacts): Agent | null {
 /** SOUL.md, read for each question so that an edit takes effect at once. Missing or unreadable: no system prompt. */
 const soulOf = (profileDir: string): string =>
   readSmallFile(join(profileDir, 'SOUL.md'), MAX_SOUL_BYTES).text?.trim() ?? ''
-
-/** HERMES_AGENT_TIMEOUT: seconds without a sign of life. */
-function silence(setting: string | undefined): number {
-  const seconds = Number(setting)
-  return seconds > 0 && seconds <= 86_400 ? seconds * 1000 : DEFAULT_SILENCE_MS
-}

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { addressText } from '../../system/net/address.ts'
 import { redactor, secretsOf } from '../../system/text/redact.ts'
+import { secondsToMs } from '../../system/text/seconds.ts'
 import { type Agent, AgentError } from '../agent/agent.ts'
 import { readStoredKeys } from '../agent/auth-file.ts'
 import { configureAgent } from '../agent/configure.ts'
@@ -17,7 +18,8 @@ declare const HERMES_VERSION: string
  * The container's whole stop timeout, in seconds, as the supervisor passes it to its slots; the supervisor needs the
  * last 1.5 s itself.
  */
-const DEFAULT_STOP_SECONDS = 8
+/** Of HERMES_STOP_TIMEOUT, as init has it. */
+const DEFAULT_STOP_MS = 8000
 const STOP_RESERVE_MS = 1500
 /** We end before we are killed. */
 const OWN_RESERVE_MS = 500
@@ -56,7 +58,8 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
   return {
     name: 'API server',
     async drain(timeoutMs) {
-      await api.drain(Math.max(0, Math.min(timeoutMs, containerStopMs(env.HERMES_STOP_TIMEOUT)) - OWN_RESERVE_MS))
+      const containerMs = (secondsToMs(env.HERMES_STOP_TIMEOUT) ?? DEFAULT_STOP_MS) - STOP_RESERVE_MS
+      await api.drain(Math.max(0, Math.min(timeoutMs, containerMs) - OWN_RESERVE_MS))
     },
     close() {
       api.close()
@@ -82,9 +85,4 @@ function storedSecrets(dir: string): readonly string[] {
   } catch {
     return []
   }
-}
-
-function containerStopMs(setting: string | undefined): number {
-  const seconds = Number(setting)
-  return (seconds > 0 ? seconds : DEFAULT_STOP_SECONDS) * 1000 - STOP_RESERVE_MS
 }

@@ -4,6 +4,7 @@ import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Environment, isImageInstall, resolveHome } from '../../system/programs/install.ts'
+import { secondsToMs } from '../../system/text/seconds.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
 import { foreignLoaders } from './foreign-loaders.ts'
@@ -171,8 +172,8 @@ function homeMode({ HERMES_HOME_MODE: text = '' }: Variables, warnings: string[]
 
 function stopTimeout(environment: Variables, warnings: string[]): number {
   const text = environment.HERMES_STOP_TIMEOUT ?? ''
-  const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : 0
-  if (seconds > 0 && seconds <= 86_400) return seconds * 1_000
+  const ms = secondsToMs(text)
+  if (ms !== undefined) return ms
   warnings.push(
     `HERMES_STOP_TIMEOUT: expected seconds, a number above 0, got "${text}"; it is ${DEFAULT_STOP_TIMEOUT_S}`,
   )

@@ -1,5 +1,6 @@
 import type { ToInit } from '../../protocol/init.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { secondsToMs } from '../../system/text/seconds.ts'
 import type { SlotTable } from '../slots/table.ts'
 
 /** Default of HERMES_HELPER_TIMEOUT. */
@@ -23,8 +24,8 @@ export interface HelperWatchOptions {
 /** @param text HERMES_HELPER_TIMEOUT @returns ms */
 export function helperTimeoutMs(text: string | undefined, warn: (text: string) => void): number {
   if (text === undefined || text === '') return DEFAULT_TIMEOUT_S * 1000
-  const seconds = Number(text)
-  if (seconds >= 1 && seconds <= 86_400) return seconds * 1000
+  const ms = secondsToMs(text)
+  if (ms !== undefined && ms >= 1000) return ms
   warn(`HERMES_HELPER_TIMEOUT: expected seconds, 1 to 86400, got "${text}"; it is ${DEFAULT_TIMEOUT_S}`)
   return DEFAULT_TIMEOUT_S * 1000
 }
