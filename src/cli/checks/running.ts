@@ -7,7 +7,7 @@ import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts
 import { readContainerEnvironment, readDotEnv, truthy } from '../../profile/environment/environment.ts'
 import type { StatusResult, WarningFact } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
-import { holderText, portHolder } from '../../system/net/port-holder.ts'
+import { holderText, portHolder } from '../../system/programs/port-holder.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
 import type { Context } from '../context/context.ts'
 import { findZombies, zombieWarnings } from '../context/warnings.ts'

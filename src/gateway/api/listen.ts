@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { addressText } from '../../system/net/address.ts'
-import { holderText } from '../../system/net/port-holder.ts'
+import { holderText } from '../../system/programs/port-holder.ts'
 import { type ApiSettings, misconfigured, type Owner, placeOf } from './settings.ts'
 
 /** A predecessor that is just ending frees the port quickly; another owner will keep it. */

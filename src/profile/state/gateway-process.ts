@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import { gatewayRun, splitCommandLine } from '../../system/programs/command-line.ts'
-import { readProcess } from '../../system/programs/proc.ts'
+import { readProcess, readProcessList } from '../../system/programs/proc.ts'
 import { readActiveProfile } from '../active.ts'
 
 /**
@@ -12,10 +11,10 @@ import { readActiveProfile } from '../active.ts'
  * @param home the volume
  */
 export function runsGatewayOf(pid: number, profile: string, home: string): boolean {
-  const environment = new Set(listIn(`/proc/${pid}/environ`))
+  const environment = new Set(readProcessList(pid, 'environ'))
   // Child processes of a gateway inherit its environment, but they do not lead the slot's session.
   if (environment.has(`HERMES_SLOT=${gatewaySlot(profile)}`) && readProcess(pid)?.session === pid) return true
-  const argv = listIn(`/proc/${pid}/cmdline`)
+  const argv = readProcessList(pid, 'cmdline')
   const program = argv.findIndex((argument) => /^hermes(\.cjs)?$/.test(basename(argument)))
   if (program === -1) return false
   const elsewhere = [...environment].some((one) => one.startsWith('HERMES_HOME=') && one !== `HERMES_HOME=${home}`)
@@ -31,15 +30,5 @@ function profileRun(argv: readonly string[], home: string): string | undefined {
     // `-p` without a name: that command itself reports it and exits.
     if (error instanceof HermesError) return undefined
     throw error
-  }
-}
-
-/** Reads a file of /proc with NUL-terminated texts; [] for a process that is gone or not accessible. */
-function listIn(file: string): readonly string[] {
-  try {
-    return readFileSync(file, 'utf8').split('\0').slice(0, -1)
-  } catch {
-    // ENOENT, ESRCH, EACCES: there is nothing to be seen of it.
-    return []
   }
 }

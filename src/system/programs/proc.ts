@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { hasCode } from '../error-code.ts'
 
 /** One process, as described by /proc/PID/stat (proc_pid_stat(5)). */
 export interface ProcessFacts {
@@ -28,13 +29,14 @@ export function readProcess(pid: number, proc = '/proc'): ProcessFacts | undefin
   try {
     stat = readFileSync(`${proc}/${pid}/stat`, 'latin1')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // ESRCH: it ended between open and read. Anything else (hidepid's EACCES) hides the process from us just the same.
-    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EPERM') return undefined
+    if (isHidden(error)) return undefined
     throw error
   }
   return parseStat(pid, stat)
 }
+
+/** ESRCH: it ended between open and read. Anything else (hidepid's EACCES) hides the process from us just the same. */
+const isHidden = (error: unknown): boolean => hasCode(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')
 
 /** The text of /proc/PID/stat; the name in parentheses may hold spaces and parentheses itself. */
 export function parseStat(pid: number, stat: string): ProcessFacts {
@@ -53,6 +55,16 @@ export function parseStat(pid: number, stat: string): ProcessFacts {
     startTime: Number(fields[19]),
     cpuTicks: Number(fields[11]) + Number(fields[12]),
     residentPages: Number(fields[21]),
+  }
+}
+
+/** Its arguments or its environment; [] for a process that is gone or hidden from us. */
+export function readProcessList(pid: number, list: 'cmdline' | 'environ'): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/${list}`, 'utf8').split('\0').slice(0, -1)
+  } catch (error) {
+    if (isHidden(error)) return []
+    throw error
   }
 }
 

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readProcess, readProcessList } from './proc.ts'
 
 export interface PortHolder {
   readonly pid: number
@@ -15,7 +16,7 @@ export function portHolder(port: number): PortHolder | undefined {
   const inodes = new Set(['tcp', 'tcp6'].flatMap((table) => listeners(table, port)))
   if (inodes.size === 0) return undefined
   for (const name of readdirSync('/proc')) {
-    if (/^\d+$/.test(name) && holdsOne(name, inodes)) return describe(name)
+    if (/^\d+$/.test(name) && holdsOne(name, inodes)) return describe(Number(name))
   }
   return undefined
 }
@@ -47,10 +48,12 @@ function linkOf(path: string): string {
   }
 }
 
-function describe(pid: string): PortHolder {
-  const environment = (read(`/proc/${pid}/environ`) ?? '').split('\0')
-  const profile = environment.find((entry) => entry.startsWith('HERMES_PROFILE='))?.slice('HERMES_PROFILE='.length)
-  return { pid: Number(pid), program: read(`/proc/${pid}/comm`)?.trim() ?? 'a program', profile }
+function describe(pid: number): PortHolder {
+  const mark = 'HERMES_PROFILE='
+  const profile = readProcessList(pid, 'environ')
+    .find((entry) => entry.startsWith(mark))
+    ?.slice(mark.length)
+  return { pid, program: readProcess(pid)?.comm ?? 'a program', profile }
 }
 
 function read(file: string): string | undefined {
