@@ -10,6 +10,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { ownNodeShell } from '../src/system/programs/own-node.ts'
 import { MODULE_WRAPPER, makeCodeCache } from './build/code-cache.ts'
 import { buildInfo } from './build/info.ts'
+import { lazyBuiltIns } from './build/lazy.ts'
 import { licensesText, packagesOf } from './build/licenses.ts'
 import { buildPage } from './build/page.ts'
 import { freshTree, putInPlace } from './build/replace-tree.ts'
@@ -48,6 +49,7 @@ const { metafile } = await build({
   logOverride: { 'empty-import-meta': 'silent' },
   define: { HERMES_VERSION: JSON.stringify(packageJson.version) },
   plugins: [
+    lazyBuiltIns,
     {
       name: 'beside-the-bundle',
       setup(b) {
@@ -60,6 +62,15 @@ const { metafile } = await build({
           contents: "exports.requireBinary = () => require('./pty.node')",
         }))
         b.onResolve({ filter: /^\.\/pty\.node$/ }, ({ path }) => ({ path, external: true }))
+        // The YAML parser with its compiled code is read only by a program that parses YAML.
+        b.onResolve({ filter: /^yaml$/ }, ({ importer }) =>
+          basename(importer) === 'yaml.ts' ? undefined : { path: './yaml.cjs', external: true },
+        )
+        // pino starts threads for transports; our programs have none.
+        b.onResolve({ filter: /^thread-stream$/ }, () => ({ path: 'thread-stream', namespace: 'unused' }))
+        b.onLoad({ filter: /./, namespace: 'unused' }, ({ path }) => ({
+          contents: `module.exports = function () { throw new Error('${path} is not part of this bundle') }`,
+        }))
         // One program loads another lazily (hermes -> cli): keep them apart.
         b.onResolve({ filter: /^#bundle\// }, ({ path }) => ({ path: path.replace('#bundle/', './'), external: true }))
       },

@@ -1,6 +1,7 @@
+import * as fs from 'node:fs'
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
-import { lstat, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { formerGid, isUsable, KNOWN_DIRECTORIES, KNOWN_FILES } from '../../repair/known.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -9,6 +10,10 @@ import { SECRET_FILES } from '../../system/paths.ts'
 import { ROOT_ENV } from '../facts/root-environment.ts'
 import type { Processes } from '../processes/processes.ts'
 import type { Home } from './home.ts'
+
+// node:fs/promises takes a millisecond of every boot to load.
+const stat = promisify(fs.stat)
+const lstat = promisify(fs.lstat)
 
 export interface VolumeOptions {
   readonly home: string

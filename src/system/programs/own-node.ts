@@ -11,9 +11,14 @@ export type OwnProgram = 'hermes' | 'init' | 'repair' | 's6' | 's6-log' | 'servi
 const EVERY = ['--disable-sigusr1', '--v8-pool-size=0', '--disable-warning=ExperimentalWarning'] as const
 /** For programs that live as long as the container and allocate little. */
 const SMALL_HEAP = '--max-semi-space-size=1'
+/**
+ * For a command, a gateway or the dashboard, in MB. With V8's own 1 MB, two garbage collections interrupt each start,
+ * and leave the heap 1 MB larger.
+ */
+const QUICK_START = '--min-semi-space-size=2'
 
 const options: Readonly<Record<OwnProgram, readonly string[]>> = {
-  hermes: EVERY,
+  hermes: [...EVERY, QUICK_START],
   init: [...EVERY, SMALL_HEAP],
   repair: EVERY,
   s6: EVERY,
