@@ -28,29 +28,34 @@ export interface Effort {
  * Measures every subject in turn, round after round, so that a machine that slows down slows all of them.
  * A subject that fails is left out of the rest, and its cell says why.
  * @param measure one sample per key
+ * @param atOnce measures the subjects of a round together: for a quick round of what mostly waits
  */
 export async function interleaved<K extends string>(
   subjects: readonly Subject[],
   rounds: number,
   measure: (subject: Subject) => Promise<Readonly<Record<K, number | readonly number[]>>>,
+  atOnce = false,
 ): Promise<(key: K) => Readonly<Record<string, Cell>>> {
   const samples = new Map<string, Map<string, number[]>>(subjects.map((subject) => [subject.name, new Map()]))
   const failures = new Map<string, string>()
+  const measureOne = async (subject: Subject): Promise<void> => {
+    if (failures.has(subject.name)) return
+    try {
+      const measured = await measure(subject)
+      for (const [key, value] of Object.entries<number | readonly number[]>(measured)) {
+        const list = samples.get(subject.name)?.get(key) ?? []
+        list.push(...(typeof value === 'number' ? [value] : value))
+        samples.get(subject.name)?.set(key, list)
+      }
+    } catch (error) {
+      failures.set(subject.name, error instanceof Error ? error.message : String(error))
+    }
+  }
   for (let round = 0; round < rounds; round++) {
     // In turn also within a round: what comes second finds a warmer machine.
-    for (const subject of round % 2 === 0 ? subjects : subjects.toReversed()) {
-      if (failures.has(subject.name)) continue
-      try {
-        const measured = await measure(subject)
-        for (const [key, value] of Object.entries<number | readonly number[]>(measured)) {
-          const list = samples.get(subject.name)?.get(key) ?? []
-          list.push(...(typeof value === 'number' ? [value] : value))
-          samples.get(subject.name)?.set(key, list)
-        }
-      } catch (error) {
-        failures.set(subject.name, error instanceof Error ? error.message : String(error))
-      }
-    }
+    const order = round % 2 === 0 ? subjects : subjects.toReversed()
+    if (atOnce) await Promise.all(order.map(measureOne))
+    else for (const subject of order) await measureOne(subject)
   }
   return (key) =>
     Object.fromEntries(

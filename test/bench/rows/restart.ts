@@ -12,15 +12,24 @@ const UP_BETWEEN_DEATHS_MS = 6_000
 export async function restart(subjects: readonly Subject[], { quick, say }: Effort): Promise<Row[]> {
   say('restart after SIGKILL')
   const slots = quick ? 2 : 6
-  const first = await interleaved(subjects, quick ? 1 : 2, async (subject) => ({
-    restart: await restartOnce(subject, slots),
-  }))
+  const first = await interleaved(
+    subjects,
+    quick ? 1 : 2,
+    async (subject) => ({ restart: await restartOnce(subject, slots) }),
+    quick,
+  )
   say('restart after one SIGKILL after the other')
-  const again = await interleaved(subjects, 1, async (subject) => {
-    const samples = await restartOnce(subject, quick ? 1 : 10, { upMs: UP_BETWEEN_DEATHS_MS, deaths: quick ? 2 : 3 })
-    const later = samples.slice(quick ? 1 : 10)
-    return { again: later, slowest: [Math.max(...later)] }
-  })
+  const slotsAgain = quick ? 1 : 10
+  const again = await interleaved(
+    subjects,
+    1,
+    async (subject) => {
+      const samples = await restartOnce(subject, slotsAgain, { upMs: UP_BETWEEN_DEATHS_MS, deaths: quick ? 2 : 3 })
+      const later = samples.slice(slotsAgain)
+      return { again: later, slowest: [Math.max(...later)] }
+    },
+    quick,
+  )
   return [
     { title: 'restart: SIGKILL of an up slot → new process', unit: 'ms', budget: 10, cells: first('restart') },
     { title: 'restart: one more SIGKILL, 6 s after the last', unit: 'ms', budget: 10, cells: again('again') },
