@@ -3,8 +3,21 @@ import { dirname, join, resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** What takes a minute and more, longest first; begun last, one of them would be waited for alone. Vitest knows sizes only. */
-const LONGEST = ['process/supervisor/crash', 'process/s6/contract', 'process/kanban/kanban', 'browser/views']
+/** What takes half a minute and more, longest first; begun last, one of them would be waited for alone. Vitest knows sizes only. */
+const LONGEST = [
+  'process/supervisor/crash',
+  'process/s6/contract',
+  'process/kanban/kanban',
+  'browser/views',
+  'process/volume/fuzz',
+  'process/checkout/npm-start',
+  'process/checkout/docs',
+  'process/checkout/contributing',
+  'process/checkout/npm-dev',
+  'container/engines/swarm',
+  'container/engines/podman',
+  'container/image/docs',
+]
 const rank = ({ moduleId }: TestSpecification): number => {
   const place = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`))
   return place === -1 ? LONGEST.length : place
@@ -44,8 +57,8 @@ class LongestFirst extends BaseSequencer {
 // The limits are deadlines, not expectations: a waiting test prints what it saw (test/support/wait.ts) long before these pass.
 export default defineConfig({
   test: {
-    // Most of the time a test waits for processes: two cores are busy with four.
-    maxWorkers: 4,
+    // Most of the time a test waits for processes and containers: two cores are busy with six.
+    maxWorkers: 6,
     // Node itself takes the types away and loads the modules; vite would transform each of them first.
     experimental: { viteModuleRunner: false },
     sequence: { sequencer: LongestFirst },
@@ -103,13 +116,12 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'container',
-          // The engine builds and runs for all of them; waiting for it costs nothing here.
-          maxWorkers: 3,
           include: ['test/container/**/*.test.ts'],
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          sequence: { groupOrder: 3 },
+          // Beside what computes more, for they mostly wait for the engine.
+          sequence: { groupOrder: 2 },
         },
       },
     ],
