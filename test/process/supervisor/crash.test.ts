@@ -7,7 +7,7 @@ import { waitFor } from '../../support/wait.ts'
 
 const KILLS = 100
 const WRITERS = 20
-const countsLines = join(import.meta.dirname, '../../support/programs/counts-lines')
+const countsLines = join(import.meta.dirname, '../../support/programs/counts-lines.pl')
 
 const writers: readonly TestProfile[] = Array.from({ length: WRITERS }, (_, i) => ({
   name: `writer-${i}`,
