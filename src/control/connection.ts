@@ -1,0 +1,191 @@
+import { createConnection, type Socket } from 'node:net'
+import { CONTROL_PROTOCOL_VERSION, type ControlError, type Op } from '../protocol/control.ts'
+import { type Clock, pause } from '../system/clock.ts'
+import { HermesError, isErrorCode } from '../system/errors.ts'
+
+/** Time that a connection may wait for a place in the socket's queue. */
+const CONNECT_MS = 5000
+const CONNECT_AGAIN_MS = 20
+const DEFAULT_WAITING_EVENTS = 256
+
+/** The connection ended before what was waited for. */
+export class ConnectionLost extends Error {}
+
+interface PendingReply {
+  resolve(result: unknown): void
+  reject(error: Error): void
+}
+
+/** One connection to a supervisor: requests with their replies, and the events of a follower. */
+export class Connection {
+  readonly #socket: Socket
+  readonly #clock: Clock
+  readonly #maxWaiting: number
+  readonly #replies = new Map<number, PendingReply>()
+  readonly #events: unknown[] = []
+  #eventWaiting: PendingReply | undefined
+  #nextId = 1
+  #unfinished = ''
+  ended = false
+
+  constructor(socket: Socket, clock: Clock, maxWaiting: number) {
+    this.#socket = socket
+    this.#clock = clock
+    this.#maxWaiting = maxWaiting
+    socket.setEncoding('utf8')
+    socket.on('data', (chunk: Buffer | string) => this.#read(String(chunk)))
+    // The error that ended the connection, if any, is the cause; `close` always follows.
+    let cause: Error | undefined
+    socket.on('error', (error) => {
+      cause = error
+    })
+    socket.on('close', () => this.#end(new ConnectionLost('the connection ended', { cause })))
+  }
+
+  async ask(op: Op, body: object, untilMs: number): Promise<unknown> {
+    if (this.ended) throw new ConnectionLost('the connection has ended')
+    const id = this.#nextId++
+    const reply = Promise.withResolvers<unknown>()
+    this.#replies.set(id, reply)
+    const cancel = this.#clock.at(untilMs, () =>
+      reply.reject(
+        new HermesError('TIMED_OUT', `the supervisor did not answer "${op}" in time`, {
+          next: 'check it with "hermes healthcheck"; see "hermes logs supervisor" and the container\'s own output',
+        }),
+      ),
+    )
+    this.#socket.write(`${JSON.stringify({ ...body, v: CONTROL_PROTOCOL_VERSION, id, op })}\n`)
+    try {
+      return await reply.promise
+    } finally {
+      cancel()
+      this.#replies.delete(id)
+    }
+  }
+
+  nextEvent(): Promise<unknown> {
+    if (this.#events.length > 0) {
+      const event = this.#events.shift()
+      if (this.#events.length === 0) this.#socket.resume()
+      return Promise.resolve(event)
+    }
+    if (this.ended) return Promise.reject(new ConnectionLost('the connection has ended'))
+    const waiting = Promise.withResolvers<unknown>()
+    this.#eventWaiting = waiting
+    return waiting.promise
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #read(chunk: string): void {
+    let from = 0
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', from)) {
+      this.#take(this.#unfinished + chunk.slice(from, end))
+      this.#unfinished = ''
+      from = end + 1
+    }
+    this.#unfinished += chunk.slice(from)
+  }
+
+  #take(line: string): void {
+    let message: { id: number | null; ok?: boolean; result?: unknown; error?: ControlError; event?: unknown }
+    try {
+      message = JSON.parse(line)
+      if (message === null) throw new Error('null is not a message')
+    } catch (error) {
+      // Not our protocol: the listener is not a hermes supervisor.
+      this.#socket.destroy(error as Error)
+      return
+    }
+    if (message.event !== undefined) this.#takeEvent(message.event)
+    else if (message.ok === true) this.#replies.get(message.id ?? 0)?.resolve(message.result)
+    else this.#takeError(message)
+  }
+
+  #takeError(message: { id: number | null; error?: ControlError }): void {
+    const {
+      code,
+      detail,
+      message: text = 'an error without a message',
+      next,
+    }: Partial<ControlError> = message.error ?? {}
+    // A newer supervisor may have codes that we do not know.
+    const error = new HermesError(isErrorCode(code) ? code : 'FAILED', text, {
+      ...(detail !== undefined && { detail }),
+      ...(next !== undefined && { next }),
+    })
+    // A reply without an id concerns the connection: no pending request will be answered.
+    const waiting = message.id === null ? [...this.#replies.values()] : [this.#replies.get(message.id)]
+    for (const one of waiting) one?.reject(error)
+  }
+
+  #takeEvent(event: unknown): void {
+    const waiting = this.#eventWaiting
+    this.#eventWaiting = undefined
+    if (waiting === undefined) this.#events.push(event)
+    else waiting.resolve(event)
+    if (this.#events.length >= this.#maxWaiting) this.#socket.pause()
+  }
+
+  #end(lost: ConnectionLost): void {
+    this.ended = true
+    for (const waiting of this.#replies.values()) waiting.reject(lost)
+    this.#eventWaiting?.reject(lost)
+  }
+}
+
+export interface ConnectionPlace {
+  readonly path: string
+  readonly clock: Clock
+  /** Events that may wait for a slow consumer before reading stops. */
+  readonly maxWaiting?: number | undefined
+  /** The volume, by which users know an instance; default: messages show the path. */
+  readonly home?: string | undefined
+}
+
+/** @throws HermesError NO_SUPERVISOR when nothing listens at `path`; REFUSED without permission to connect */
+export async function openConnection({
+  path,
+  clock,
+  maxWaiting = DEFAULT_WAITING_EVENTS,
+  home = path,
+}: ConnectionPlace): Promise<Connection> {
+  const untilMs = clock.nowMs() + CONNECT_MS
+  while (true) {
+    const connected = await tryConnect(path)
+    if (!(connected instanceof Error)) return new Connection(connected, clock, maxWaiting)
+    // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
+    if (connected.code !== 'EAGAIN' || clock.nowMs() >= untilMs) throw cannotConnect(path, home, connected)
+    await pause(clock, CONNECT_AGAIN_MS)
+  }
+}
+
+function tryConnect(path: string): Promise<Socket | NodeJS.ErrnoException> {
+  const { promise, resolve } = Promise.withResolvers<Socket | NodeJS.ErrnoException>()
+  const socket = createConnection(path)
+  socket.once('error', resolve)
+  socket.once('connect', () => {
+    socket.off('error', resolve)
+    resolve(socket)
+  })
+  return promise
+}
+
+/** Where no supervisor answers. */
+export const START_IT =
+  'start it with npm start or docker start NAME; if it uses another HERMES_HOME, set that here too'
+
+/** @param where name of the place, as users know it */
+function cannotConnect(path: string, where: string, cause: NodeJS.ErrnoException): HermesError {
+  if (cause.code === 'EACCES' || cause.code === 'EPERM')
+    return new HermesError('REFUSED', `no permission to connect to the supervisor at ${path} (${cause.code})`, {
+      next: 'run it as root, or as the runtime user with its own group (in a container: docker exec -u hermes)',
+      cause,
+    })
+  return new HermesError('NO_SUPERVISOR', `Hermes is not running here (${where})`, {
+    next: START_IT,
+    cause,
+  })
+}
