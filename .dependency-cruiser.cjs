@@ -123,7 +123,8 @@ module.exports = {
       from: { path: '^src/dashboard/web/' },
       to: {
         path: '^src/',
-        pathNot: '^src/(dashboard/web/|dashboard/contract/contract\\.ts|kanban/report\\.ts|log/line-)',
+        pathNot:
+          '^src/(dashboard/web/|dashboard/contract/(access|board|logs|settings|slots|terminal)\\.ts|kanban/report\\.ts|log/line-)',
       },
     },
     {

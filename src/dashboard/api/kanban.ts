@@ -24,7 +24,7 @@ import {
 } from '../../kanban/store/queries.ts'
 import { type Task as BoardTask, isStatus, STATUSES, type Status } from '../../kanban/task.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
-import type { Task, TaskDetails } from '../contract/contract.ts'
+import type { Task, TaskDetails } from '../contract/board.ts'
 import type { Handlers, SignedIn } from '../contract/handler.ts'
 import { badRequest, notFound, unavailable } from '../gate/refusals.ts'
 import type { ApiFacts } from './facts.ts'

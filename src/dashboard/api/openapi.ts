@@ -1,6 +1,6 @@
 /** The OpenAPI document, made from the table of routes. */
 import * as z from 'zod/mini'
-import { ApiError, Unauthenticated } from '../contract/contract.ts'
+import { ApiError, Unauthenticated } from '../contract/access.ts'
 import { type AnswerBody, ROUTES, type Route } from '../contract/routes.ts'
 import { isPublic, loginList, type PublicList } from '../gate/public-paths.ts'
 

@@ -3,8 +3,8 @@ import { listProfiles } from '../../profile/directory/disk.ts'
 import { gatewayStateOf } from '../../profile/state/state.ts'
 import type { StatusResult } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
-import type { Status } from '../contract/contract.ts'
 import type { Handlers } from '../contract/handler.ts'
+import type { Status } from '../contract/slots.ts'
 import { type ApiFacts, askStatus } from './facts.ts'
 
 /** A conversation is active for so long after its last message. */

@@ -1,7 +1,7 @@
 import type { ControlClient } from '../../control/client.ts'
 import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
 import type { Cancel } from '../../system/clock.ts'
-import type { Usage } from '../contract/contract.ts'
+import type { Usage } from '../contract/slots.ts'
 import type { BoardWatch } from './board-watch.ts'
 import { withSlotEvent } from './slot-view.ts'
 import { type FollowFacts, followSupervisors } from './supervisors.ts'

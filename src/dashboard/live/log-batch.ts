@@ -2,7 +2,7 @@
  * Lines of one slot on their way to its viewers: collected for a moment, cut where there are more than a viewer can
  * read. Pure.
  */
-import type { LogLine } from '../contract/contract.ts'
+import type { LogLine } from '../contract/logs.ts'
 
 /** Lines per batch, ten batches a second: more than a page can keep up with. */
 export const MAX_BATCH_LINES = 1000

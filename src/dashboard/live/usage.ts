@@ -1,7 +1,7 @@
 /** Usage of each slot's processes, from two readings of /proc. Pure. */
 import type { SlotStatus } from '../../protocol/control.ts'
 import { descendants, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
-import type { Usage } from '../contract/contract.ts'
+import type { Usage } from '../contract/slots.ts'
 
 /** USER_HZ: what /proc counts in, on every Linux architecture we run on (time(7)). */
 const TICKS_PER_S = 100

@@ -2,7 +2,7 @@
 import './styles/page.css'
 import { signal } from '@preact/signals'
 import { render } from 'preact'
-import type { Me } from '../contract/contract.ts'
+import type { Me } from '../contract/access.ts'
 import { createClient } from './client/client.ts'
 import { readPageFacts } from './client/page-facts.ts'
 import { Page } from './shell.tsx'

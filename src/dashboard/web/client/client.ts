@@ -1,5 +1,5 @@
 /** Requests to the dashboard's API. */
-import type { ApiError } from '../../contract/contract.ts'
+import type { ApiError } from '../../contract/access.ts'
 import { eventReader, type ServerEvent } from '../core/event-stream.ts'
 
 /** A refusal of the server (`status` is HTTP's), or no answer at all (`status` 0). */

@@ -2,7 +2,7 @@
 import '@xterm/xterm/css/xterm.css'
 import { FitAddon } from '@xterm/addon-fit'
 import { Terminal } from '@xterm/xterm'
-import type { TerminalMessage, TerminalSize } from '../../contract/contract.ts'
+import type { TerminalMessage, TerminalSize } from '../../contract/terminal.ts'
 import { piecesOf } from '../core/pieces.ts'
 import type { Client } from './client.ts'
 import { documentWithoutInlineStyles } from './inline-styles.ts'

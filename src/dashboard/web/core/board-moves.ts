@@ -1,5 +1,5 @@
 /** Columns that a card may move to, and the focus on the board. The server decides (src/kanban/operations.ts). */
-import type { Task } from '../../contract/contract.ts'
+import type { Task } from '../../contract/board.ts'
 
 export type Status = Task['status']
 

@@ -1,5 +1,5 @@
 /** Formats of facts on the page. Times are UTC, as in the log files and on the command line. */
-import type { Death, Slot } from '../../contract/contract.ts'
+import type { Death, Slot } from '../../contract/slots.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

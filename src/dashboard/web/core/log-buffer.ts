@@ -5,7 +5,7 @@
  */
 
 import { type CoarseLevel, coarse, follow, type LineFacts, type ReadLine, readLine } from '../../../log/line-facts.ts'
-import type { LogLine } from '../../contract/contract.ts'
+import type { LogLine } from '../../contract/logs.ts'
 import { type LevelFilter, passes } from './log-level.ts'
 
 export type Entry =

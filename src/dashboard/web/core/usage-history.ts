@@ -1,5 +1,5 @@
 /** The last samples of what a slot uses. */
-import type { Usage } from '../../contract/contract.ts'
+import type { Usage } from '../../contract/slots.ts'
 
 /** Two minutes of samples that come every 2 s. */
 export const HISTORY_SAMPLES = 60

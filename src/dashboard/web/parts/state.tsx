@@ -1,4 +1,4 @@
-import type { Slot } from '../../contract/contract.ts'
+import type { Slot } from '../../contract/slots.ts'
 
 /** A slot's state: a word, and a dot whose shape and colour mean the same. */
 export function State({ slot }: { readonly slot: Slot | undefined }) {

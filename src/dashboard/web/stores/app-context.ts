@@ -2,7 +2,7 @@
 import type { ReadonlySignal } from '@preact/signals'
 import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
-import type { Me } from '../../contract/contract.ts'
+import type { Me } from '../../contract/access.ts'
 import type { Client } from '../client/client.ts'
 import type { PageFacts } from '../client/page-facts.ts'
 import type { Fleet } from './fleet.ts'

@@ -1,6 +1,6 @@
 /** One kanban board as the page has it. */
 import { computed, type ReadonlySignal, signal } from '@preact/signals'
-import type { Boards, NewTask, Task, Tasks } from '../../contract/contract.ts'
+import type { Boards, NewTask, Task, Tasks } from '../../contract/board.ts'
 import { type Client, Failure } from '../client/client.ts'
 import { COLUMNS, type Column, type Status } from '../core/board-moves.ts'
 import type { Fleet } from './fleet.ts'

@@ -9,7 +9,7 @@ import type {
   Slot,
   SlotChange,
   UsageSample,
-} from '../../contract/contract.ts'
+} from '../../contract/slots.ts'
 import { type Client, Failure } from '../client/client.ts'
 import { type Connection, type Following, follow } from '../client/follow.ts'
 import type { ServerEvent } from '../core/event-stream.ts'

@@ -4,7 +4,7 @@
  * counted.
  */
 import { type ReadonlySignal, signal } from '@preact/signals'
-import type { LogLine, LogLines, LogPage, Missed } from '../../contract/contract.ts'
+import type { LogLine, LogLines, LogPage, Missed } from '../../contract/logs.ts'
 import { type Client, Failure } from '../client/client.ts'
 import { type Connection, follow } from '../client/follow.ts'
 import { continuesAt, type Filter, LogBuffer } from '../core/log-buffer.ts'

@@ -1,4 +1,4 @@
-import type { BootLog } from '../../contract/contract.ts'
+import type { BootLog } from '../../contract/logs.ts'
 import { Empty, FailureMessage } from '../parts/failure.tsx'
 import { Instant } from '../parts/time.tsx'
 import { useApp } from '../stores/app-context.ts'

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import type { LoggedIn, Providers } from '../../contract/contract.ts'
+import type { LoggedIn, Providers } from '../../contract/access.ts'
 import { takeForm } from '../client/form.ts'
 import { Button } from '../parts/button.tsx'
 import { FailureMessage } from '../parts/failure.tsx'

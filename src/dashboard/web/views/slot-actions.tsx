@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import type { Slot } from '../../contract/contract.ts'
+import type { Slot } from '../../contract/slots.ts'
 import { slotPredicate, stateWords } from '../core/format.ts'
 import { Button } from '../parts/button.tsx'
 import { useApp } from '../stores/app-context.ts'

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import type { Task } from '../../../contract/contract.ts'
+import type { Task } from '../../../contract/board.ts'
 import {
   COLUMNS,
   type Column,

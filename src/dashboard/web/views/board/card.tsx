@@ -1,4 +1,4 @@
-import type { Task } from '../../../contract/contract.ts'
+import type { Task } from '../../../contract/board.ts'
 import { Ago } from '../../parts/time.tsx'
 
 interface CardProps {

@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import type { TaskDetails as Details } from '../../../contract/contract.ts'
+import type { TaskDetails as Details } from '../../../contract/board.ts'
 import { moveName, type Status, targetsOf } from '../../core/board-moves.ts'
 import { Button } from '../../parts/button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'

@@ -1,6 +1,6 @@
 /** Parts of a task besides its own text. */
 import { useSignal } from '@preact/signals'
-import type { TaskDetails as Details } from '../../../contract/contract.ts'
+import type { TaskDetails as Details } from '../../../contract/board.ts'
 import { duration, plural } from '../../core/format.ts'
 import { Button } from '../../parts/button.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'

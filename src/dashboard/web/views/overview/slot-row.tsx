@@ -1,5 +1,5 @@
 import { useComputed } from '@preact/signals'
-import type { Slot } from '../../../contract/contract.ts'
+import type { Slot } from '../../../contract/slots.ts'
 import { bytes, cores, ending } from '../../core/format.ts'
 import { profilePath } from '../../core/route.ts'
 import { Chart } from '../../parts/chart.tsx'

@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import type { Deaths as DeathList, Slot } from '../../../contract/contract.ts'
+import type { Deaths as DeathList, Slot } from '../../../contract/slots.ts'
 import { duration, ending } from '../../core/format.ts'
 import { Empty, FailureMessage } from '../../parts/failure.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'

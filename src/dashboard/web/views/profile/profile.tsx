@@ -1,5 +1,5 @@
 import { useComputed } from '@preact/signals'
-import type { ProfileDetails } from '../../../contract/contract.ts'
+import type { ProfileDetails } from '../../../contract/slots.ts'
 import { bytes, cores, ending, plural } from '../../core/format.ts'
 import { PROFILE_TABS, type ProfileTab, profilePath } from '../../core/route.ts'
 import { Empty, FailureMessage } from '../../parts/failure.tsx'

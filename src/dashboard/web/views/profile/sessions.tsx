@@ -1,4 +1,4 @@
-import type { Sessions as SessionList } from '../../../contract/contract.ts'
+import type { Sessions as SessionList } from '../../../contract/settings.ts'
 import { Empty, FailureMessage } from '../../parts/failure.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'
 import { useApp } from '../../stores/app-context.ts'

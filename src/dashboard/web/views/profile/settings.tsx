@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import type { Config, ConfigProblems, ConfigWritten } from '../../../contract/contract.ts'
+import type { Config, ConfigProblems, ConfigWritten } from '../../../contract/settings.ts'
 import { Failure } from '../../client/client.ts'
 import { plural } from '../../core/format.ts'
 import { Button } from '../../parts/button.tsx'

@@ -1,0 +1,45 @@
+/** Refusals and log-in. */
+import * as z from 'zod/mini'
+import { optional, text, time, whole } from './fields.ts'
+
+export const ApiError = z.strictObject({ error: z.string(), detail: z.string(), next: optional(z.string()) })
+export type ApiError = z.infer<typeof ApiError>
+export const Unauthenticated = z.strictObject({
+  error: z.enum(['unauthenticated', 'session_expired']),
+  detail: z.string(),
+  reason: z.enum(['no_cookie', 'invalid_or_expired_session']),
+  login_url: z.string(),
+})
+export type Unauthenticated = z.infer<typeof Unauthenticated>
+export const LoginRefused = z.strictObject({
+  error: z.enum(['invalid_credentials', 'not_allowed']),
+  detail: z.string(),
+  next: optional(z.string()),
+})
+export const TooManyTries = z.strictObject({
+  error: z.literal('too_many_tries'),
+  detail: z.string(),
+  retry_after_s: whole(),
+})
+
+export const Providers = z.strictObject({
+  providers: z.array(z.strictObject({ name: z.string(), kind: z.enum(['password', 'oidc']), label: z.string() })),
+})
+export type Providers = z.infer<typeof Providers>
+/** Both null where no log-in is needed. */
+export const Me = z.strictObject({
+  user: z.nullable(z.string()),
+  provider: z.nullable(z.string()),
+  expires_at: optional(time()),
+})
+export type Me = z.infer<typeof Me>
+/** Other parameters of the address are ignored. */
+export const LoginQuery = z.object({ provider: optional(text(200)), next: optional(text(4096)) })
+export const PasswordLogin = z.strictObject({
+  username: text(256),
+  password: text(1024),
+  next: optional(text(2048)),
+})
+export type PasswordLogin = z.infer<typeof PasswordLogin>
+export const LoggedIn = z.strictObject({ next: z.string() })
+export type LoggedIn = z.infer<typeof LoggedIn>
