@@ -1,55 +1,26 @@
-import type { Socket } from 'node:net'
-import { HANDOVER_FD } from '../../protocol/handover.ts'
-import { type ChildFacts, LONGEST_MS, MAX_CHILDREN, type ToInit } from '../../protocol/init.ts'
+import { type ChildFacts, LONGEST_MS, MAX_CHILDREN } from '../../protocol/init.ts'
 import type { Ending } from '../../slot/ending.ts'
 import type { ChildId } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
-import type { Native, SpawnedProgram } from '../../system/native/native.ts'
+import type { Native } from '../../system/native/native.ts'
 import { readProcess } from '../../system/programs/proc.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
-import type { Processes, Spawned } from '../processes/processes.ts'
 import type { Reaper } from '../processes/reaper.ts'
-import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
 import type { SupervisorProcess } from '../programs/supervisor-process.ts'
-import type { LogFifos } from './log-fifos.ts'
-import { closeAll, ReadinessPipe } from './readiness.ts'
-import type { ServicePrograms, StartCommand } from './service-programs.ts'
+import { ReadinessPipe } from './readiness.ts'
 import type { SlotLimits } from './slot-limits.ts'
+import { type ProgramRequest, type SpawnRequest, type StartParts, startProgram } from './start-program.ts'
 import { UnacknowledgedEvents, type Unnumbered } from './unacknowledged-events.ts'
 
-export type SpawnRequest = Extract<ToInit, { type: 'spawn' }>
-
-/** How to start a slot's program: the arguments before `/bin/sh <run>`, and an environment made by init. */
-export interface SlotCommand {
-  /** Where the slots' directories lie. */
-  readonly scanDir: string
-  /** setpriv with its options, where root is dropped. */
-  readonly prefix: readonly string[]
-  readonly env: Readonly<Record<string, string>>
-}
-
-export interface ChildrenOptions {
+export interface ChildrenOptions extends StartParts {
   readonly native: Pick<Native, 'pipe' | 'kill'>
   readonly clock: Clock
-  readonly processes: Processes
-  readonly fifos: LogFifos
-  readonly programs: SlotPrograms
   readonly limits: Pick<SlotLimits, 'prefix' | 'leave'>
   readonly reaper: Pick<Reaper, 'scan'>
   readonly supervisor: Pick<SupervisorProcess, 'send' | 'deliver'>
   /** A slot's process has ended; its leftovers are gone. */
   readonly ended: (child: LivingChild) => void
   readonly warn: (text: string) => void
-}
-
-/** The programs in slots. */
-export interface SlotPrograms {
-  /** Of `service-…` slots. */
-  readonly services: ServicePrograms
-  /** Of the dashboard's slot. */
-  readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
-  /** Of all others. */
-  readonly command: SlotCommand
 }
 
 /** A living process of a slot. */
@@ -167,59 +138,26 @@ export class Children {
     this.#options.supervisor.send({ type: 'spawned', request: request.request, facts })
   }
 
-  async #spawn(request: Omit<SpawnRequest, 'type' | 'request'>): Promise<ChildFacts> {
-    const { slot, notificationFd, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
-    const { processes, clock, native, fifos, limits, programs } = this.#options
-    const { services } = programs
-    const ours: number[] = []
-    let readEnd: number | undefined
-    try {
-      const log = fifos.openWriter(slot, services.user(slot))
-      ours.push(log)
-      const { argv, cwd, env, stdin = 'ignore', stdout = log, serve } = this.#commandOf(slot, program)
-      ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))
-      const fds: ('ignore' | number)[] = [stdin, stdout, log]
-      if (notificationFd !== null) {
-        const [read, write] = native.pipe({ nonblockingRead: true })
-        readEnd = read
-        ours.push(write)
-        // Not inherited: up to the notification fd nothing is open.
-        while (fds.length < notificationFd) fds.push('ignore')
-        fds.push(write)
-      }
-      const [file = '', ...args] = [...limits.prefix(slot), ...argv]
-      const start = { file, args, cwd, env, fds }
-      const { pid, ended } = await (serve === undefined ? processes.spawn(start) : startServed(processes, start, serve))
-      const depth = services.depth(slot)
-      const living: Living = {
-        child: ++this.#lastChild,
-        slot,
-        pid,
-        startTime: startTimeOf(pid),
-        spawnedAtMs: clock.nowMs(),
-        stopSignal,
-        stopTimeoutMs,
-        killLeftovers,
-        program,
-        ...(depth !== undefined && { depth }),
-      }
-      if (readEnd !== undefined) living.readiness = new ReadinessPipe(readEnd, () => this.#ready(living))
-      readEnd = undefined
-      this.#living.set(slot, living)
-      void ended.then((ending) => this.#ended(living, ending))
-      return factsOf(living)
-    } finally {
-      closeAll(readEnd === undefined ? ours : [...ours, readEnd])
+  async #spawn(request: ProgramRequest): Promise<ChildFacts> {
+    const { slot, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
+    const { pid, ended, readiness } = await startProgram(this.#options, request)
+    const depth = this.#options.programs.services.depth(slot)
+    const living: Living = {
+      child: ++this.#lastChild,
+      slot,
+      pid,
+      startTime: startTimeOf(pid),
+      spawnedAtMs: this.#options.clock.nowMs(),
+      stopSignal,
+      stopTimeoutMs,
+      killLeftovers,
+      program,
+      ...(depth !== undefined && { depth }),
     }
-  }
-
-  #commandOf(slot: string, program: 'run' | 'finish'): StartCommand {
-    const { command, services, dashboard } = this.#options.programs
-    if (services.isService(slot)) return services.command(slot, program)
-    if (slot === DASHBOARD_SLOT && program === 'run')
-      return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
-    const argv = [...command.prefix, '/bin/sh', `${command.scanDir}/${slot}/run`]
-    return { argv, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
+    if (readiness !== undefined) living.readiness = new ReadinessPipe(readiness, () => this.#ready(living))
+    this.#living.set(slot, living)
+    void ended.then((ending) => this.#ended(living, ending))
+    return factsOf(living)
   }
 
   /** @throws Error saying why this slot gets no process */
@@ -282,18 +220,6 @@ export class Children {
     this.#unacknowledged.add(event)
     this.#options.supervisor.deliver()
   }
-}
-
-/** With a socket as HANDOVER_FD, whose other end `serve` gets. */
-async function startServed(
-  processes: Processes,
-  program: SpawnedProgram,
-  serve: (socket: Socket) => void,
-): Promise<Spawned> {
-  if (program.fds.length > HANDOVER_FD) throw new Error(`descriptor ${HANDOVER_FD} is not its to be ready on`)
-  const linked = await processes.link(program, HANDOVER_FD)
-  serve(linked.socket)
-  return linked
 }
 
 /**
