@@ -9,8 +9,9 @@ import type { SlotWaiters } from './operator/slot-waiters.ts'
 import type { StatusFiles } from './operator/status-files.ts'
 import { transitionText } from './operator/transition-text.ts'
 import type { ServiceSlots } from './services/image-services.ts'
+import type { SlotEntry, SlotObserver, Transition } from './slots/entry.ts'
 import type { JobResults } from './slots/job-results.ts'
-import type { SlotEntry, SlotObserver, SlotTable, Transition } from './slots/table.ts'
+import type { SlotTable } from './slots/table.ts'
 import type { VolumeLifecycle } from './volume-lifecycle.ts'
 
 export interface SlotNotifierOptions {

@@ -9,7 +9,7 @@ import { asksForRestart, isSuccess, permanentReason } from '../../slot/ending.ts
 import { childOf, isInFlight, type Slot } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
-import type { SlotEntry } from '../slots/table.ts'
+import type { SlotEntry } from '../slots/entry.ts'
 
 export interface GatewayFilesOptions {
   readonly home: string

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import type { JobResult, JobSpec } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
 import { profileDir } from '../../system/paths.ts'
+import type { SlotEntry } from '../slots/entry.ts'
 import { jobResult } from '../slots/job-results.ts'
-import type { SlotEntry, SlotTable } from '../slots/table.ts'
+import type { SlotTable } from '../slots/table.ts'
 import { requireSlot } from './slot-lookup.ts'
 
 /** Slots that a client makes for one run of a program. */

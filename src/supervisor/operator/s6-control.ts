@@ -5,7 +5,8 @@ import type { Clock } from '../../system/clock.ts'
 import type { HermesError } from '../../system/errors.ts'
 import { commandActions } from '../s6/control-commands.ts'
 import { phaseOf } from '../s6/view.ts'
-import type { SlotEntry, SlotTable } from '../slots/table.ts'
+import type { SlotEntry } from '../slots/entry.ts'
+import type { SlotTable } from '../slots/table.ts'
 import type { StatusFiles } from './status-files.ts'
 
 export interface S6ControlOptions {

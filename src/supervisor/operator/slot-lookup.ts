@@ -1,6 +1,7 @@
 import { HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/text/nearest.ts'
-import type { SlotEntry, SlotTable } from '../slots/table.ts'
+import type { SlotEntry } from '../slots/entry.ts'
+import type { SlotTable } from '../slots/table.ts'
 
 /** The slot of that name. @throws HermesError NO_SUCH_SLOT, which names the most similar one */
 export function requireSlot(table: SlotTable, key: string): SlotEntry {

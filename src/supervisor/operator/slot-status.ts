@@ -4,7 +4,7 @@ import { type Clock, wallTimeOf } from '../../system/clock.ts'
 import { below, profileOfSlot, slotLogDir } from '../../system/paths.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
 import type { ServiceNote } from '../services/image-services.ts'
-import type { SlotEntry } from '../slots/table.ts'
+import type { SlotEntry } from '../slots/entry.ts'
 
 const rfc3339 = (wallMs: number): string => new Date(wallMs).toISOString()
 

@@ -5,7 +5,8 @@ import { isStopped } from '../../system/programs/proc.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { Event } from '../s6/supervise-dir.ts'
 import { batchLength, eventsBetween, type Stamps, serviceStatus, stampsAfter } from '../s6/view.ts'
-import type { SlotEntry, SlotTable } from '../slots/table.ts'
+import type { SlotEntry } from '../slots/entry.ts'
+import type { SlotTable } from '../slots/table.ts'
 import type { GatewayFiles } from './gateway-files.ts'
 
 export interface StatusFilesOptions {

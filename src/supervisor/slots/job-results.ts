@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import type { JobResult } from '../../protocol/control.ts'
 import { childOf, type Slot } from '../../slot/slot.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
-import type { SlotEntry } from './table.ts'
+import type { SlotEntry } from './entry.ts'
 
 /** undefined: the job is over without an ending, because it never ran or vanished unseen. */
 export function jobResult(slot: Slot): JobResult | undefined {

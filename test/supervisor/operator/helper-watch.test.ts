@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ToInit } from '../../../src/protocol/init.ts'
 import { HelperWatch, helperTimeoutMs } from '../../../src/supervisor/operator/helper-watch.ts'
-import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
+import type { SlotEntry } from '../../../src/supervisor/slots/entry.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
 const up = (id: number) => ({ slot: { state: 'up', child: { id, pid: 100 + id } } }) as unknown as SlotEntry

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { SlotEntry } from '../../../src/supervisor/slots/entry.ts'
 import { JobResults } from '../../../src/supervisor/slots/job-results.ts'
-import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
 
 let dir: string
 beforeEach(() => {
