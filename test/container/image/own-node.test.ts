@@ -4,7 +4,8 @@ import { readdirSync } from 'node:fs'
 import { basename } from 'node:path'
 import { expect, test } from 'vitest'
 import { CODE_LOADERS } from '../../../src/system/programs/own-node.ts'
-import { type Box, type BoxOptions, gatewayOf, startContainer } from '../../support/container/container.ts'
+import type { BoxOptions } from '../../support/container/blueprint.ts'
+import { type Box, gatewayOf, startContainer } from '../../support/container/container.ts'
 import { waitFor } from '../../support/wait.ts'
 
 /** The place where each program of this container records how it was started. */

@@ -2,7 +2,8 @@
 import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type BoxOptions, keptHome, lives, startContainer } from '../../support/container/container.ts'
+import type { BoxOptions } from '../../support/container/blueprint.ts'
+import { keptHome, lives, startContainer } from '../../support/container/container.ts'
 
 const SECRET = 'a-neutral-secret-0123'
 const DASHBOARD = {

@@ -2,7 +2,8 @@ import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symli
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Box, type BoxOptions, gatewayOf, keptHome, startContainer } from '../../support/container/container.ts'
+import type { BoxOptions } from '../../support/container/blueprint.ts'
+import { type Box, gatewayOf, keptHome, startContainer } from '../../support/container/container.ts'
 import { waitFor } from '../../support/wait.ts'
 
 interface Hooks {

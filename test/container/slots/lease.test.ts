@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Box, type BoxOptions, keptHome, lives, startContainer } from '../../support/container/container.ts'
+import type { BoxOptions } from '../../support/container/blueprint.ts'
+import { type Box, keptHome, lives, startContainer } from '../../support/container/container.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const TEN_YEARS_MS = 10 * 365 * 86_400_000

@@ -3,9 +3,9 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { BoxOptions } from '../../support/container/blueprint.ts'
 import {
   type Box,
-  type BoxOptions,
   dockerCommand,
   freshHome,
   keptHome,
