@@ -38,6 +38,11 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_DASHBOARD_TUI', 'off', 'truthy: enable the terminal tab of the dashboard'),
   spec('HERMES_DASHBOARD_OAUTH_CLIENT_ID', '–', 'client ID for log-in with OpenID Connect'),
   spec('HERMES_DASHBOARD_OAUTH_CLIENT_SECRET', '–', 'client secret for OpenID Connect'),
+  spec(
+    'HERMES_DASHBOARD_OAUTH_CLIENT_SECRET_FILE',
+    '–',
+    'file with the client secret ([secrets in files](#secrets-in-files))',
+  ),
   spec('HERMES_DASHBOARD_OIDC_ISSUER', '–', 'issuer URL for OpenID Connect'),
   spec('HERMES_DASHBOARD_OIDC_NAME', '`nous`', 'name of the OpenID Connect provider, shown on the log-in page'),
   spec(
@@ -48,9 +53,19 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_DASHBOARD_BASIC_AUTH_USERNAME', '–', 'user name for log-in with a password'),
   spec('HERMES_DASHBOARD_BASIC_AUTH_PASSWORD', '–', 'password for log-in'),
   spec(
+    'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE',
+    '–',
+    'file with the password ([secrets in files](#secrets-in-files))',
+  ),
+  spec(
     'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
     '–',
     'hash of the password, instead of the password itself; made by `hermes dashboard hash-password`',
+  ),
+  spec(
+    'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH_FILE',
+    '–',
+    'file with the hash of the password ([secrets in files](#secrets-in-files))',
   ),
   spec(
     'HERMES_DASHBOARD_ALLOWED_USERS',
@@ -107,6 +122,7 @@ export const VARIABLES: readonly VariableSpec[] = [
     'directory of the control socket and the log FIFOs; for the default outside the image see ARCHITECTURE.md',
   ),
   spec('HERMES_METRICS_TOKEN', '–', 'bearer token that allows reading `/api/metrics`'),
+  spec('HERMES_METRICS_TOKEN_FILE', '–', 'file with the bearer token ([secrets in files](#secrets-in-files))'),
   spec(
     'HERMES_AGENT_TIMEOUT',
     '–',
@@ -128,6 +144,7 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec('API_SERVER_HOST', '`127.0.0.1`', 'bind address of the API server'),
   spec('API_SERVER_PORT', '8642', 'port of the API server'),
   spec('API_SERVER_KEY', '–', 'key of the API server; required if the address is not loopback'),
+  spec('API_SERVER_KEY_FILE', '–', 'file with the key of the API server ([secrets in files](#secrets-in-files))'),
   spec(
     'API_SERVER_CORS_ORIGINS',
     '–',

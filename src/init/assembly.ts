@@ -5,7 +5,6 @@
  */
 import { join } from 'node:path'
 import type { MachineClock } from '../system/clock.ts'
-import { splitSecrets } from '../system/dashboard-secrets.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
@@ -18,6 +17,7 @@ import { HealthFile } from './boot/health-file.ts'
 import { Hooks } from './boot/hooks.ts'
 import { ProfilesGate } from './boot/profiles-gate.ts'
 import { hookScript, mainScript } from './boot/run-directory.ts'
+import { Secrets } from './boot/secrets.ts'
 import { ServicesGate } from './boot/services-gate.ts'
 import { prepareVolume, type VolumeOptions, whyUnwritable } from './boot/volume.ts'
 import { VolumeGate } from './boot/volume-gate.ts'
@@ -87,6 +87,15 @@ export function makeBase(
     container,
     shutdown,
     processes,
+    secrets: new Secrets({
+      install: options.install,
+      environment: facts.environment,
+      files: facts.secretFiles,
+      environmentDir: paths.environmentDir,
+      owner: facts.dropped ? facts.identity : undefined,
+      clock,
+      processes,
+    }),
     reaper: new Reaper({
       native,
       clock,
@@ -134,7 +143,7 @@ export function makeSupervisor(
 
 /** The programs in slots. */
 export function makeSlots(
-  { given, directories, processes, reaper, shutdown, rootEnvironment, container, warn }: BaseParts,
+  { given, directories, processes, reaper, shutdown, rootEnvironment, container, secrets, warn }: BaseParts,
   { supervisor }: SupervisorParts,
 ) {
   const { options, facts, native, clock } = given
@@ -161,7 +170,7 @@ export function makeSlots(
     dropped,
     restricted: facts.restrictions.length > 0,
     stored: container,
-    secrets: splitSecrets(facts.environment).secrets,
+    secrets: () => secrets.dashboards,
     ...(dropped && isImage && { state: new DashboardState(DASHBOARD_DIR) }),
   })
   const children = new Children({
@@ -191,7 +200,7 @@ export function makeSlots(
 
 /** The boot, what it waits at, and the main program. */
 export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { services, dashboard }: SlotParts) {
-  const { given, directories, processes, rootEnvironment, container, shutdown, log, warn } = base
+  const { given, directories, processes, rootEnvironment, container, secrets, shutdown, log, warn } = base
   const { options, facts, native, clock } = given
   const { home, identity, dropped, prefix, uid } = facts
   const { install, argv } = options
@@ -256,6 +265,7 @@ export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { ser
     container: { options, facts, runDir: paths.runDir },
     native,
     programs: { supervisor, hooks, services, main },
+    secrets,
     gates,
     servicesBoot: () => ({ install, paths, identity, uid, processes, rootPath: rootEnvironment.path(), log }),
     shutdown,

@@ -4,6 +4,7 @@ import type { Level } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
 import { pasteableCommand } from '../system/programs/install.ts'
 import { goesOnAfterFailure, type Hooks, INIT_HOOKS } from './boot/hooks.ts'
+import type { Secrets } from './boot/secrets.ts'
 import { isAwaited, loadServices, type ServicesBootOptions } from './boot/services-boot.ts'
 import type { InitFacts, InitOptions } from './facts/facts.ts'
 import type { MainProgram } from './programs/main-program.ts'
@@ -15,10 +16,11 @@ export interface BootOptions {
   readonly container: BootedContainer
   readonly native: Pick<Native, 'becomeSubreaper'>
   readonly programs: BootedPrograms
+  readonly secrets: Pick<Secrets, 'areInFiles' | 'read'>
   readonly gates: Gates
   /** Asked when the hooks are done: they may have changed what it tells. */
   readonly servicesBoot: () => ServicesBootOptions
-  readonly shutdown: Pick<Shutdown, 'begun' | 'stopWith'>
+  readonly shutdown: Pick<Shutdown, 'begun' | 'stopWith' | 'begin'>
   readonly log: (level: Level, text: string) => void
 }
 
@@ -48,13 +50,15 @@ export class Boot {
   }
 
   async run(): Promise<void> {
-    const { container, programs, gates, shutdown } = this.#options
+    const { container, programs, secrets, gates, shutdown } = this.#options
     const { options, facts } = container
     const { supervisor, main } = programs
     if (!facts.pid1) this.#becomeSubreaper()
     // It loads while the next steps run.
     void supervisor.start()
     if (options.foreground) this.#logNextSteps()
+    if (secrets.areInFiles) await this.#readSecrets()
+    if (shutdown.begun) return
     await gates.volume.open()
     if (shutdown.begun) return
     if (!options.foreground) gates.services.begin()
@@ -78,6 +82,14 @@ export class Boot {
     } catch (error) {
       this.#options.log('warn', `orphans of the slots go to another process: ${(error as Error).message}`)
     }
+  }
+
+  /** Before everything that may need one. A container without its secrets would look like one that works. */
+  async #readSecrets(): Promise<void> {
+    const { secrets, shutdown, log } = this.#options
+    const problems = await secrets.read()
+    for (const problem of problems) log('error', problem)
+    if (problems.length > 0) void shutdown.begin(EXIT.failed)
   }
 
   #logNextSteps(): void {

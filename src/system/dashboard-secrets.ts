@@ -8,7 +8,7 @@ export const DASHBOARD_SECRETS = [
 
 /** All variables that the dashboard reads from the environment, secret or not. */
 export const isDashboardVariable = (name: string): boolean =>
-  name.startsWith('HERMES_DASHBOARD_') || name === 'HERMES_METRICS_TOKEN'
+  name.startsWith('HERMES_DASHBOARD_') || /^HERMES_METRICS_TOKEN(_FILE)?$/.test(name)
 
 export const isDashboardSecret = (name: string): boolean => DASHBOARD_SECRETS.some((secret) => secret === name)
 

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { loadConfig } from '../../profile/config/config.ts'
 import { dashboardKey, refusedText } from '../../profile/config/refused-secrets.ts'
-import { splitSecrets } from '../../system/dashboard-secrets.ts'
+import { DASHBOARD_SECRETS, splitSecrets } from '../../system/dashboard-secrets.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
+import { ownSecrets } from '../../system/files/secret-file.ts'
 import { truthy } from '../../system/markers.ts'
 import { plainHost } from '../../system/net/address.ts'
 import { type Environment, isImageInstall } from '../../system/programs/install.ts'
@@ -34,7 +35,7 @@ export interface DashboardSettings {
   readonly setting: (name: string) => string | undefined
 }
 
-/** @throws HermesError with exit code 78: starting again would not help */
+/** @throws HermesError with exit code 78: starting again would not help; 1 for a secret file that is of no use */
 export function readSettings(facts: {
   readonly env: Environment
   readonly home: string
@@ -46,7 +47,9 @@ export function readSettings(facts: {
   const { env, home, install, options, handed } = facts
   const inImage = isImageInstall(install)
   const { values, warnings } = ofVolume({ home, inImage, env })
-  const given: Environment = { ...env, ...handed?.secrets }
+  const known: Environment = { ...env, ...handed?.secrets }
+  // init has read the files of the container's environment; what is left are those of a dashboard started by hand.
+  const given: Environment = { ...known, ...ownSecrets(known, DASHBOARD_SECRETS) }
   const setting = (name: string): string | undefined =>
     given[`HERMES_DASHBOARD_${name}`] || values[`HERMES_DASHBOARD_${name}`] || undefined
   const host = plainHost(options.host ?? setting('HOST') ?? (inImage ? '0.0.0.0' : '127.0.0.1'))

@@ -1,4 +1,7 @@
 import { join } from 'node:path'
+import { EXIT } from '../../system/errors.ts'
+import { ownSecrets } from '../../system/files/secret-file.ts'
+import { truthy } from '../../system/markers.ts'
 import { addressText } from '../../system/net/address.ts'
 import { redactor, secretsOf } from '../../system/text/redact.ts'
 import { secondsToMs } from '../../system/text/seconds.ts'
@@ -28,7 +31,9 @@ const OWN_RESERVE_MS = 500
 export const startApi: StartPart = async (facts, config, { logger }): Promise<Part | undefined> => {
   const { env, profile, dir, home, clock } = facts
   const owner = { profile, dir }
-  const settings = apiSettings(env, owner)
+  if (!truthy(env.API_SERVER_ENABLED)) return undefined
+  const secrets = ownSecrets(env, ['API_SERVER_KEY'], EXIT.configuration)
+  const settings = apiSettings({ ...env, ...secrets }, owner)
   if (settings === null) return undefined
   const log = logger.child({ component: 'api' })
   const warn = (text: string): void => log.warn(text)
@@ -42,7 +47,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
     key: settings.key,
     origins: settings.origins,
     version: typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0',
-    redact: redactor([...secretsOf(env), ...storedSecrets(dir)]),
+    redact: redactor([...secretsOf({ ...env, ...secrets }), ...storedSecrets(dir)]),
     log,
     sessions: () => {
       sessions ??= openSessions(dir, clock, warn)

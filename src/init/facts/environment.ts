@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { unlessCode } from '../../system/error-code.ts'
 import type { Environment } from '../../system/programs/install.ts'
@@ -71,6 +71,19 @@ export function storeEnvironment(dir: string, variables: Variables): void {
     writeFileSync(join(dir, name), encodeBytes(`${value}\n`), { mode: 0o644 })
   }
   if (variables.PATH !== undefined) writeFileSync(join(dir, '.PATH'), `${variables.PATH}\n`, { mode: 0o644 })
+}
+
+/**
+ * Adds a secret that was read from a file. Unlike a variable of `docker run -e`, only root and the runtime user may
+ * read it.
+ * @param owner the runtime user; absent: we are that user
+ */
+export function storeSecret(dir: string, name: string, value: string, owner?: { readonly gid: number }): void {
+  const file = join(dir, name)
+  writeFileSync(file, `${value}\n`, { mode: 0o600, flag: 'wx' })
+  if (owner === undefined) return
+  chownSync(file, 0, owner.gid)
+  chmodSync(file, 0o640)
 }
 
 /** Reads the store: hooks may have added files. */

@@ -4,6 +4,7 @@ import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Environment, isImageInstall, resolveHome } from '../../system/programs/install.ts'
+import { splitSecretFiles } from '../../system/secret-variables.ts'
 import { secondsToMs } from '../../system/text/seconds.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
 import { containerEnvironment, type Variables } from './environment.ts'
@@ -46,6 +47,8 @@ export interface InitFacts {
   readonly restrictions: readonly string[]
   /** The container's environment, with our defaults. */
   readonly environment: Variables
+  /** Name of a secret → path of its file (`NAME_FILE`); neither is in the environment. */
+  readonly secretFiles: Variables
   readonly stopTimeoutMs: number
   /** Permissions that the volume's directory is given; absent: it keeps its own. */
   readonly homeMode?: number
@@ -63,10 +66,12 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
   const home = resolve(resolveHome(env, install))
   const uid = process.getuid?.() ?? 0
   const dropped = uid === 0 && !foreground
-  const environment = containerEnvironment(env, {
-    HERMES_HOME: home,
-    HERMES_STOP_TIMEOUT: String(defaultStopTimeoutS(env, warnings)),
-  })
+  const { files: secretFiles, rest: environment } = splitSecretFiles(
+    containerEnvironment(env, {
+      HERMES_HOME: home,
+      HERMES_STOP_TIMEOUT: String(defaultStopTimeoutS(env, warnings)),
+    }),
+  )
   const identity = dropped
     ? becoming({ env, home, accounts, isImage: isImageInstall(install) }, warnings)
     : ourselves(env, foreground ? env.HOME : home, accounts)
@@ -96,6 +101,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     restrictions: restricted.options,
     notes: restricted.note === undefined ? [] : [restricted.note],
     environment,
+    secretFiles,
     stopTimeoutMs: stopTimeout(environment, warnings),
     ...(mode !== undefined && { homeMode: mode }),
     warnings,

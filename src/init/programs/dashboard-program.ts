@@ -39,8 +39,8 @@ export interface DashboardProgramOptions {
   readonly restricted: boolean
   /** The container's environment as the boot hooks left it. */
   readonly stored: () => Variables
-  /** The dashboard's secrets of the container's environment. */
-  readonly secrets: Variables
+  /** The dashboard's secrets: of the container's environment, or of the files that it names. */
+  readonly secrets: () => Variables
   /** Where init keeps what outlives a restart; absent: the dashboard keeps it in the volume. */
   readonly state?: Pick<DashboardState, 'texts' | 'write'>
 }
@@ -111,7 +111,7 @@ export class DashboardProgram {
       ...(dropped && { identity, restricted }),
       env: as === 'slot' ? { ...env, ...ofSlot } : env,
       // A hook may have put one into the store.
-      secrets: { ...this.#options.secrets, ...secrets },
+      secrets: { ...this.#options.secrets(), ...secrets },
       ...(as === 'slot' && { cwd: home }),
       ...(state !== undefined && { kept: state.texts() }),
       // As root: a mounted secret is often readable only by root.

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { gatewaySlot } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
+import { fileVariable, SECRET_VARIABLES } from '../../system/secret-variables.ts'
 import { loadConfig } from '../config/config.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from './environment.ts'
 
@@ -22,7 +23,12 @@ export function ownEnvironment(facts: OwnEnvironmentFacts): {
   readonly warnings: readonly string[]
 } {
   const { profile, dir, home, install, runDir, environmentDir, env } = facts
-  const own = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const stored = environmentDir === undefined ? {} : readContainerEnvironment(environmentDir)
+  // `docker exec` brings the container's API_SERVER_KEY_FILE, whose content init has put into the store.
+  const isRead = new Set(SECRET_VARIABLES.filter((name) => name in stored).map(fileVariable))
+  const own = Object.entries(env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !isRead.has(entry[0]),
+  )
   const dotEnv = readDotEnv(join(dir, '.env'))
   const { variables, warnings } = slotEnvironment({
     slot: gatewaySlot(profile),
@@ -32,10 +38,7 @@ export function ownEnvironment(facts: OwnEnvironmentFacts): {
     runDir,
     user: { name: env.USER ?? ownName(), home: env.HOME ?? home },
     path: [join(install, 'bin')],
-    container: {
-      ...(environmentDir === undefined ? {} : readContainerEnvironment(environmentDir)),
-      ...Object.fromEntries(own),
-    },
+    container: { ...stored, ...Object.fromEntries(own) },
     dotEnv: dotEnv.variables,
     gatewayEnv: loadConfig(join(dir, 'config.yaml')).config.gateway.env,
   })

@@ -125,9 +125,12 @@ function withRegular(path: string, read: (file: RegularFile) => Buffer): SmallBy
     const { code = String(error), syscall } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return {}
     if (syscall !== 'open') return { problem: `cannot be read (${code})` }
-    return { problem: openProblems[code] ?? `cannot be opened (${code})` }
+    return { problem: openProblem(code) }
   }
 }
+
+/** A claim about a file that open(2) refuses with this code. */
+export const openProblem = (code: string): string => openProblems[code] ?? `cannot be opened (${code})`
 
 const openProblems: { readonly [code: string]: string } = {
   ELOOP: 'is a symbolic link; refusing to follow it',

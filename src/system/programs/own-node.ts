@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 
 /** Our programs that run as separate processes: `lib/X.cjs`. One of them loads each of the other bundles. */
-export type OwnProgram = 'hermes' | 'init' | 'repair' | 's6' | 's6-log' | 'services' | 'supervisor'
+export type OwnProgram = 'hermes' | 'init' | 'repair' | 's6' | 's6-log' | 'secrets' | 'services' | 'supervisor'
 
 /**
  * Options of every Node process that we start, for any user. Without the first one, USR1 opens an inspector, a port
@@ -23,6 +23,7 @@ const options: Readonly<Record<OwnProgram, readonly string[]>> = {
   repair: EVERY,
   s6: EVERY,
   's6-log': [...EVERY, SMALL_HEAP],
+  secrets: EVERY,
   services: EVERY,
   supervisor: [...EVERY, SMALL_HEAP],
 }

@@ -7,10 +7,15 @@ const SHORTEST_SECRET = 8
 
 export type Redact = (text: string) => string
 
+/** `API_SERVER_KEY_FILE`: the value names a file, and errors about it must show it. */
+const isPath = (name: string, value: string): boolean => name.endsWith('_FILE') && value.startsWith('/')
+
 /** Values of an environment that must appear in no log, by the names of their variables. */
 export const secretsOf = (environment: Readonly<Record<string, string | undefined>>): readonly string[] =>
   Object.entries(environment).flatMap(([name, value]) =>
-    value !== undefined && value.length >= SHORTEST_SECRET && SECRET_NAME.test(name) ? [value] : [],
+    value !== undefined && value.length >= SHORTEST_SECRET && SECRET_NAME.test(name) && !isPath(name, value)
+      ? [value]
+      : [],
   )
 
 /** Blacks out these values, and what has the shape of a key. */

@@ -56,9 +56,9 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
       HERMES_DASHBOARD: '1',
       HERMES_DASHBOARD_INSECURE: '1',
       API_SERVER_ENABLED: '1',
-      API_SERVER_KEY: 'k'.repeat(40),
+      API_SERVER_KEY_FILE: '/opt/data/key',
     },
-    files: { desired_state: 'running\n', 'profiles/coder/config.yaml': '' },
+    files: { key: 'k'.repeat(40), desired_state: 'running\n', 'profiles/coder/config.yaml': '' },
   })
   for (const slot of ['gateway-default', 'dashboard', 'service-web-log']) await box.up(slot)
   await box.ok('hermes', 'kanban', 'create', 'a task', '--assignee', 'coder')
@@ -114,8 +114,9 @@ test('no variable makes a program of ours load code while it is root, and all of
     .join(' ')
   await using box = await recording({
     command: ['sh', '-c', `echo "main ${shown}"; exec sleep 100000`],
-    env: LOADING,
+    env: { ...LOADING, HERMES_METRICS_TOKEN_FILE: '/opt/data/token' },
     files: {
+      token: 'scrape-me\n',
       'evil.js': 'require("node:fs").appendFileSync("/opt/data/ran-as", process.getuid() + "\\n")',
       // A Node that reads it ends with "OpenSSL configuration error".
       'openssl.cnf': 'nodejs_conf = [\n',
@@ -131,7 +132,7 @@ test('no variable makes a program of ours load code while it is root, and all of
 
   const roots = (await starts(box)).filter(({ uid }) => uid === 0)
   expect(new Set(roots.map(({ name }) => name))).toEqual(
-    new Set(['init', 'boot', 'repair', 'services', 'supervisor', 'hermes', 'drop', 's6', 's6-log']),
+    new Set(['init', 'boot', 'repair', 'secrets', 'services', 'supervisor', 'hermes', 'drop', 's6', 's6-log']),
   )
   for (const { name, variables } of roots)
     expect([name, variables.filter((one) => one.startsWith('NODE_') || CODE_LOADERS.includes(one as never))]).toEqual([

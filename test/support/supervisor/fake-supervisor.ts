@@ -141,6 +141,8 @@ export class FakeInstall implements AsyncDisposable {
       'boot.cache',
       'repair.cjs',
       'repair.js',
+      'secrets.cjs',
+      'secrets.js',
       'services.cjs',
       'services.js',
       'koffi.node',

@@ -1,0 +1,85 @@
+import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { describeEnding } from '../../slot/ending.ts'
+import { type Clock, inTime } from '../../system/clock.ts'
+import { isDashboardSecret, splitSecrets } from '../../system/dashboard-secrets.ts'
+import { ownNode } from '../../system/programs/own-node.ts'
+import { fileVariable } from '../../system/secret-variables.ts'
+import { storeSecret, type Variables } from '../facts/environment.ts'
+import { ROOT_ENV } from '../facts/root-environment.ts'
+import type { Processes } from '../processes/processes.ts'
+import type { ReadSecrets, SecretReaderFacts } from './secret-reader.ts'
+
+/** A network mount may hang, and then the boot says so instead of waiting. */
+const READ_MS = 10_000
+/** Beyond the largest files of all secrets, written as JSON. */
+const MAX_CHARS = 4_000_000
+
+export interface SecretsOptions {
+  readonly install: string
+  readonly environment: Variables
+  /** Name of a secret → path of its file. */
+  readonly files: Variables
+  readonly environmentDir: string
+  /** The runtime user, where root is dropped. */
+  readonly owner: RuntimeIdentity | undefined
+  readonly clock: Clock
+  readonly processes: Pick<Processes, 'output'>
+}
+
+/**
+ * The secrets of the container. A short-lived child reads those in files, with root's rights where that is safe, so
+ * that a mount that hangs blocks only the child, and PID 1 opens nothing that a variable names.
+ */
+export class Secrets {
+  readonly #options: SecretsOptions
+  #dashboards: Variables
+
+  constructor(options: SecretsOptions) {
+    this.#options = options
+    this.#dashboards = splitSecrets(options.environment).secrets
+  }
+
+  /** For the dashboard alone; complete after {@link read}. */
+  get dashboards(): Variables {
+    return this.#dashboards
+  }
+
+  /** There are files to read. */
+  get areInFiles(): boolean {
+    return Object.keys(this.#options.files).length > 0
+  }
+
+  /**
+   * Reads the files. The dashboard's secrets stay in memory, the others go to the container environment.
+   * @returns one line for each file that is of no use
+   */
+  async read(): Promise<readonly string[]> {
+    const { clock, environmentDir, owner } = this.#options
+    const reading = this.#readInChild()
+    if (!(await inTime(clock, READ_MS, reading)))
+      return [this.#named(`not read within ${READ_MS / 1000} s; does a mount hang?`)]
+    const read = await reading
+    if (typeof read === 'string') return [read]
+    const own = Object.entries(read.values).filter(([name]) => isDashboardSecret(name))
+    this.#dashboards = { ...this.#dashboards, ...Object.fromEntries(own) }
+    for (const [name, value] of Object.entries(read.values))
+      if (!isDashboardSecret(name)) storeSecret(environmentDir, name, value, owner)
+    return read.problems
+  }
+
+  async #readInChild(): Promise<ReadSecrets | string> {
+    const { install, files, owner, processes } = this.#options
+    const facts: SecretReaderFacts = { files, ...(owner !== undefined && { identity: owner }) }
+    const { text, ending } = await processes.output([...ownNode('secrets', install), JSON.stringify(facts)], {
+      env: ROOT_ENV,
+      stderr: 2,
+      maxChars: MAX_CHARS,
+    })
+    if ('exitCode' in ending && ending.exitCode === 0) return JSON.parse(text) as ReadSecrets
+    return this.#named(`cannot be read: their reader ${describeEnding(ending)}`)
+  }
+
+  #named(what: string): string {
+    return `${Object.keys(this.#options.files).map(fileVariable).join(', ')}: ${what}`
+  }
+}

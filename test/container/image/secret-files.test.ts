@@ -1,0 +1,107 @@
+// Secrets as Docker and Swarm mount them: files of root's that only root may read.
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Box, keptHome, startContainer } from '../../support/container/container.ts'
+import { askHttp } from '../../support/dashboard/dashboard.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const PASSWORD = 'correct horse battery staple'
+const TOKEN = 'scrape-me-0123456789'
+const KEY = 'key-of-the-api-server'
+
+let dir: string
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'hermes-secrets-'))
+  for (const [name, text] of [
+    ['password', PASSWORD],
+    ['token', TOKEN],
+    ['key', KEY],
+  ] as const) {
+    writeFileSync(join(dir, name), `${text}\n`)
+    chmodSync(join(dir, name), 0o400)
+  }
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const secrets = (...names: readonly string[]) =>
+  names.map((name) => [join(dir, name), `/run/secrets/${name}`, 'ro'] as const)
+
+const BOOT = {
+  HERMES_DASHBOARD: '1',
+  HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
+  HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE: '/run/secrets/password',
+  HERMES_METRICS_TOKEN_FILE: '/run/secrets/token',
+  API_SERVER_ENABLED: '1',
+  API_SERVER_KEY_FILE: '/run/secrets/key',
+}
+
+const listens = async (box: Box): Promise<number> => {
+  const port = await box.port(9119)
+  await waitFor('the dashboard to answer', async () => (await askHttp(port, '/api/status')).code === 200)
+  return port
+}
+
+test('password, token and key in root’s files work, and no process of the runtime user can read the first two', async () => {
+  await using box = await startContainer({
+    env: BOOT,
+    mounts: secrets('password', 'token', 'key'),
+    publish: 9119,
+    files: { desired_state: 'running\n', 'config.yaml': 'agent:\n  command: [cat]\n' },
+  })
+  const port = await listens(box)
+  const metrics = (token: string) => askHttp(port, '/api/metrics', { headers: { Authorization: `Bearer ${token}` } })
+  expect([(await metrics(TOKEN)).code, (await metrics(TOKEN.slice(1))).code]).toEqual([200, 401])
+  const logIn = (password: string) =>
+    askHttp(port, '/auth/password-login', {
+      method: 'POST',
+      headers: { Origin: `http://127.0.0.1:${port}` },
+      json: { username: 'me', password },
+    })
+  expect([(await logIn(PASSWORD)).code, (await logIn('wrong')).code]).toEqual([200, 401])
+
+  await box.up('gateway-default')
+  const script = `for key in ${KEY} wrong; do node -e 'fetch("http://127.0.0.1:8642/v1/models", { headers: { Authorization: "Bearer " + process.argv[1] } }).then((answer) => console.log(answer.status))' $key; done`
+  expect(await box.ok('sh', '-c', script)).toBe('200\n401\n')
+
+  const look = `cat /run/secrets/password /run/secrets/token
+cat /run/s6/container_environment/* /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'
+grep -r -e '[h]orse' -e '[s]crape-me' /opt/data /run/hermes /run/service 2>/dev/null`
+  const { stdout } = await box.exec(['sh', '-c', look], { user: 'hermes' })
+  expect(stdout).toContain('API_SERVER_ENABLED')
+  expect(stdout).not.toMatch(/horse|scrape-me/)
+
+  // A service of another user gets neither, whichever way it asks.
+  const other = await box.exec(['/command/with-contenv', 'env'], { user: '33' })
+  expect([other.code, other.stderr]).toEqual([0, ''])
+  expect(other.stdout).toContain('API_SERVER_ENABLED=1')
+  expect(other.stdout).not.toMatch(/horse|scrape-me|key-of-the/)
+})
+
+test('a container of another user reads what that user may read, and ends with 1 and a line without it', async () => {
+  using home = keptHome()
+  chownSync(home.path, 10_000, 10_000)
+  const start = () =>
+    startContainer({
+      home: home.path,
+      user: '10000:10000',
+      env: { ...BOOT, API_SERVER_KEY_FILE: '' },
+      mounts: secrets('password', 'token'),
+      publish: 9119,
+    })
+  {
+    await using box = await start()
+    expect(await box.exit()).toBe(1)
+    const { stderr } = await box.logs()
+    expect(stderr.split('\n').filter((line) => line.includes('error:'))).toEqual([
+      'hermes: error: HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE=/run/secrets/password: may not be read by uid 10000 (EACCES); let that user read the file and enter its directories',
+      'hermes: error: HERMES_METRICS_TOKEN_FILE=/run/secrets/token: may not be read by uid 10000 (EACCES); let that user read the file and enter its directories',
+    ])
+  }
+  chmodSync(dir, 0o755)
+  for (const name of ['password', 'token']) chmodSync(join(dir, name), 0o444)
+  await using box = await start()
+  const port = await listens(box)
+  expect((await askHttp(port, '/api/metrics', { headers: { Authorization: `Bearer ${TOKEN}` } })).code).toBe(200)
+})
