@@ -37,13 +37,16 @@ export interface TickFacts {
   readonly running: readonly (RunningTask & Candidate)[]
   /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
   readonly promotable: readonly WaitingTask[]
-  /** The `todo` and `scheduled` children of a task. */
-  readonly childrenOf: (taskId: string) => readonly WaitingTask[]
-  /** In the order of {@link byPriority}; read only as far as needed. */
-  readonly ready: Iterable<Candidate>
   /** A process of an earlier run of the task still lives. */
   readonly workerEnding: (taskId: string) => boolean
 }
+
+/** Something the tick has to know only in some cases; a dry run reads it too. */
+export type TickReading =
+  /** The `todo` and `scheduled` children of a task. */
+  | { readonly type: 'children'; readonly id: string }
+  /** The next page of ready tasks, in the order of {@link byPriority}. @see PAGE */
+  | { readonly type: 'ready'; readonly after: Candidate | null }
 
 export type TickStep =
   | { readonly type: 'extend'; readonly id: string }
@@ -56,6 +59,20 @@ export type TickStep =
     }
   | { readonly type: 'assign'; readonly id: string; readonly assignee: string }
   | { readonly type: 'spawn'; readonly id: string; readonly assignee: string }
+
+/** Ready tasks in a page; a shorter one is the last. */
+export const PAGE = 500
+
+export type TickAnswer =
+  | StepResult
+  | { readonly state: 'children'; readonly tasks: readonly WaitingTask[] }
+  | { readonly state: 'ready'; readonly tasks: readonly Candidate[] }
+
+/** A tick at work: it yields what it wants to be done or read. */
+export type Tick<T> = Generator<TickStep | TickReading, T, TickAnswer>
+
+export const isReading = (step: TickStep | TickReading): step is TickReading =>
+  step.type === 'children' || step.type === 'ready'
 
 /** Result of a step. `lost`: another program has changed the task in the meantime, and nothing was written. */
 export type StepResult =
@@ -97,7 +114,7 @@ export interface Decision {
 export const byPriority = (a: Candidate, b: Candidate): number =>
   b.priority - a.priority || a.createdAtMs - b.createdAtMs || a.seq - b.seq
 
-export function* tick(facts: TickFacts): Generator<TickStep, Decision, StepResult> {
+export function* tick(facts: TickFacts): Tick<Decision> {
   const report = emptyReport()
   const reasons = new Map<string, Reason>()
   const ends = new Map<string, { end: RunEnd; settlement: Settlement }>()
@@ -108,12 +125,12 @@ export function* tick(facts: TickFacts): Generator<TickStep, Decision, StepResul
   const children = new Map<string, WaitingTask>()
   for (const task of facts.running) {
     const verdict = judgeRunning(task, facts.rules, facts.now)
-    if (verdict.do === 'extend') yield { type: 'extend', id: task.id }
+    if (verdict.do === 'extend') yield* perform({ type: 'extend', id: task.id })
     if (verdict.do === 'end') {
       const settlement = settle(task, verdict.end, facts.rules, facts.now.wallMs)
       // Read before the step: the real one changes what they wait for.
-      const waiting = settlement.status === 'done' ? facts.childrenOf(task.id) : []
-      const result = yield { type: 'end', id: task.id, end: verdict.end, settlement }
+      const waiting = settlement.status === 'done' ? yield* childrenOf(task.id) : []
+      const result = yield* perform({ type: 'end', id: task.id, end: verdict.end, settlement })
       // Lost: its worker or a person was quicker, and it runs no more.
       if (result.state === 'lost') continue
       if (result.state === 'refused') {
@@ -136,37 +153,58 @@ export function* tick(facts: TickFacts): Generator<TickStep, Decision, StepResul
   const released = [...children.values()].filter(({ status, openParents }) => status === 'todo' && openParents === 0)
   for (const task of [...promotable, ...released]) {
     const to = readyOrTodo(task.openParents)
-    const result = yield { type: 'promote', id: task.id, from: task.status, to }
+    const result = yield* perform({ type: 'promote', id: task.id, from: task.status, to })
     if (result.state !== 'done') continue
     promotions.set(task.id, to)
     if (to !== 'ready') continue
     report.promoted += 1
     if (!task.claimed) freed.push(task)
   }
-  const boardFull = yield* startCandidates(facts, merge(freed.sort(byPriority), facts.ready), busy, report, reasons)
+  const boardFull = yield* startCandidates(facts, freed.sort(byPriority), busy, report, reasons)
   return { report, reasons, ends, promotions, boardFull }
 }
 
 function* startCandidates(
   facts: TickFacts,
-  candidates: Iterable<Candidate>,
+  freed: readonly Candidate[],
   busy: Map<string, number>,
   report: ReportDraft,
   reasons: Map<string, Reason>,
-): Generator<TickStep, Decision['boardFull'], StepResult> {
+): Tick<Decision['boardFull']> {
   const limit = boardLimit(facts.rules)
   let total = [...busy.values()].reduce((sum, n) => sum + n, 0)
   const full = (): Decision['boardFull'] => (limit !== null && total >= limit ? { busy: total, limit } : null)
   // Checked before a candidate is read: a full board does not even look at tasks that it cannot start.
   if (full()) return full()
-  for (const candidate of candidates) {
-    const outcome = yield* startOne(facts, candidate, busy, report)
-    if (outcome === 'stop') return null
-    reasons.set(candidate.id, outcome)
-    if (outcome.why === 'spawn' || outcome.why === 'unclear') total += 1
-    if (full()) return full()
+  const merge = merger(freed)
+  for (let after: Candidate | null = null; ; ) {
+    const page: readonly Candidate[] = yield* readyAfter(after)
+    for (const candidate of merge(page)) {
+      const outcome = yield* startOne(facts, candidate, busy, report)
+      if (outcome === 'stop') return null
+      reasons.set(candidate.id, outcome)
+      if (outcome.why === 'spawn' || outcome.why === 'unclear') total += 1
+      if (full()) return full()
+    }
+    if (page.length < PAGE) return null
+    after = page.at(-1) ?? null
   }
-  return null
+}
+
+function* childrenOf(id: string): Tick<readonly WaitingTask[]> {
+  const answer = yield { type: 'children', id }
+  return answer.state === 'children' ? answer.tasks : []
+}
+
+function* readyAfter(after: Candidate | null): Tick<readonly Candidate[]> {
+  const answer = yield { type: 'ready', after }
+  return answer.state === 'ready' ? answer.tasks : []
+}
+
+function* perform(step: TickStep): Tick<StepResult> {
+  const answer = yield step
+  if (answer.state === 'children' || answer.state === 'ready') throw new Error(`${step.type} was answered by a reading`)
+  return answer
 }
 
 /** The checks of one candidate, in the order of docs/kanban.md. */
@@ -175,7 +213,7 @@ function* startOne(
   candidate: Candidate,
   busy: Map<string, number>,
   report: ReportDraft,
-): Generator<TickStep, Reason | 'stop', StepResult> {
+): Tick<Reason | 'stop'> {
   const { id } = candidate
   const { rules, profiles, now } = facts
   const assigned = candidate.assignee === null ? yield* assignDefault(id, rules, report) : candidate.assignee
@@ -203,7 +241,7 @@ function* startOne(
     report.skipped_unconfigured.push(id)
     return { why: 'unconfigured', assignee: assigned }
   }
-  const result = yield { type: 'spawn', id, assignee: assigned }
+  const result = yield* perform({ type: 'spawn', id, assignee: assigned })
   if (result.state === 'stop') return 'stop'
   if (result.state === 'lost') return { why: 'lost' }
   if (result.state === 'refused') return { why: 'spawn_failed' }
@@ -217,19 +255,22 @@ function* startOne(
   return { why: 'spawn', assignee: assigned, defaulted: candidate.assignee === null }
 }
 
-function* assignDefault(id: string, rules: Rules, report: ReportDraft): Generator<TickStep, string | null, StepResult> {
+function* assignDefault(id: string, rules: Rules, report: ReportDraft): Tick<string | null> {
   if (rules.defaultAssignee === null) return null
-  const result = yield { type: 'assign', id, assignee: rules.defaultAssignee }
+  const result = yield* perform({ type: 'assign', id, assignee: rules.defaultAssignee })
   if (result.state !== 'done') return null
   report.auto_assigned_default.push(id)
   return rules.defaultAssignee
 }
 
-/** Performs nothing and assumes that everything would work: a dry run. */
-export function planTick(facts: TickFacts): Decision {
+/** Reads what the tick asks for, performs nothing and assumes that everything would work: a dry run. */
+export async function planTick(
+  facts: TickFacts,
+  read: (reading: TickReading) => Promise<TickAnswer>,
+): Promise<Decision> {
   const steps = tick(facts)
   let next = steps.next()
-  while (!next.done) next = steps.next({ state: 'done' })
+  while (!next.done) next = steps.next(isReading(next.value) ? await read(next.value) : { state: 'done' })
   return next.value
 }
 
@@ -247,17 +288,23 @@ const count = (busy: Map<string, number>, assignee: string | null): void => {
   busy.set(assignee ?? '', (busy.get(assignee ?? '') ?? 0) + 1)
 }
 
-/** Two ordered runs as one, each task once: what became ready in this tick may be in the second one too. */
-function* merge(first: readonly Candidate[], second: Iterable<Candidate>): Generator<Candidate> {
-  const known = new Set(first.map(({ id }) => id))
+/**
+ * Merges what became ready in this tick into the pages of ready tasks, in order and each task once: it may be in a page
+ * too.
+ */
+function merger(freed: readonly Candidate[]): (page: readonly Candidate[]) => readonly Candidate[] {
+  const known = new Set(freed.map(({ id }) => id))
   let at = 0
-  for (const candidate of second) {
-    if (known.has(candidate.id)) continue
-    for (let next = first[at]; next !== undefined && byPriority(next, candidate) < 0; next = first[at]) {
-      yield next
-      at += 1
+  return (page) => {
+    const merged: Candidate[] = []
+    for (const candidate of page) {
+      if (known.has(candidate.id)) continue
+      for (let next = freed[at]; next !== undefined && byPriority(next, candidate) < 0; next = freed[at]) {
+        merged.push(next)
+        at += 1
+      }
+      merged.push(candidate)
     }
-    yield candidate
+    return page.length < PAGE ? [...merged, ...freed.slice(at)] : merged
   }
-  yield* first.slice(at)
 }

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type DispatchOptions, planDispatch } from '../../src/kanban/dispatch/dispatch.ts'
-import { type Board, openBoard } from '../../src/kanban/store/board.ts'
-import { change } from '../../src/kanban/store/changes.ts'
-import { comment } from '../../src/kanban/store/links.ts'
+import { SqliteBoard } from '../../src/kanban/sqlite/sqlite-board.ts'
+import type { Tables } from '../../src/kanban/sqlite/tables.ts'
+import { openTables } from '../../src/kanban/store/board.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { cell, type Effort, type Row } from './row.ts'
@@ -34,8 +34,9 @@ export async function kanbanFigures(tasks: number, rounds: number, install?: str
   try {
     mkdirSync(join(home, 'profiles', 'coder'), { recursive: true })
     writeFileSync(join(home, 'profiles', 'coder', 'config.yaml'), JSON.stringify({ agent: { command: ['true'] } }))
-    const board = openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
-    fillBoard(board, tasks)
+    const tables = openTables(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
+    fillBoard(tables, tasks)
+    const board = new SqliteBoard(tables)
     const options: DispatchOptions = {
       home,
       board,
@@ -50,9 +51,12 @@ export async function kanbanFigures(tasks: number, rounds: number, install?: str
       if (report.spawned.length !== READY) throw new Error(`${report.spawned.length} tasks would start, not ${READY}`)
     })
     const actor = { name: 'bench', wallMs: 0 }
-    const changeMs = await timed(10 * rounds, async () => comment(board, taskId(RUNNING), 'a remark', actor))
-    const heartbeatMs = await timed(10 * rounds, async () => change(board, 'heartbeat', taskId(0), {}, actor))
-    board.close()
+    const changeMs = await timed(10 * rounds, () => board.comment(taskId(RUNNING), 'a remark', actor))
+    const heartbeatMs = await timed(
+      10 * rounds,
+      async () => void (await board.change('heartbeat', taskId(0), {}, actor)),
+    )
+    await board.close()
     const hermes = (...args: string[]) =>
       promisify(execFile)(join(install ?? '', 'bin', 'hermes'), ['kanban', ...args], {
         env: { PATH: process.env.PATH, HERMES_HOME: home, HERMES_DOCKER_EXEC_AS_ROOT: '1' },
@@ -93,12 +97,12 @@ export async function kanban(install: string, { quick, say }: Effort): Promise<R
  * Done ones, with a run and two events each, but for {@link READY} ready and {@link RUNNING} that a program has set
  * running by hand.
  */
-export function fillBoard(board: Board, tasks: number): void {
-  board.write(() => {
+export function fillBoard(tables: Tables, tasks: number): void {
+  tables.write(() => {
     for (let i = 0; i < tasks; i++) {
       const status = i < RUNNING ? 'running' : i < RUNNING + READY ? 'ready' : 'done'
       const id = taskId(i)
-      board.run(
+      tables.run(
         'INSERT INTO tasks (id, title, body, assignee, status, priority, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
         id,
         `task ${i}`,
@@ -109,14 +113,14 @@ export function fillBoard(board: Board, tasks: number): void {
         i,
       )
       if (status !== 'done') continue
-      board.run(
+      tables.run(
         "INSERT INTO runs (task_id, profile, outcome, started_at, ended_at) VALUES (?, 'coder', 'completed', ?, ?)",
         id,
         i,
         i,
       )
       for (const kind of ['created', 'completed'])
-        board.run('INSERT INTO events (task_id, kind, at) VALUES (?, ?, ?)', id, kind, i)
+        tables.run('INSERT INTO events (task_id, kind, at) VALUES (?, ?, ?)', id, kind, i)
     }
   })
 }

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readDispatchState } from '../../src/kanban/dispatch/dispatch-state.ts'
-import { takeTickLock } from '../../src/kanban/dispatch/tick-lock.ts'
-import { change } from '../../src/kanban/store/changes.ts'
-import { comment } from '../../src/kanban/store/links.ts'
-import { eventsAfter } from '../../src/kanban/store/queries.ts'
+import { change } from '../../src/kanban/sqlite/changes.ts'
+import { comment } from '../../src/kanban/sqlite/links.ts'
+import { eventsAfter } from '../../src/kanban/sqlite/queries.ts'
+import { takeTickLock } from '../../src/kanban/sqlite/tick-lock.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { testBoard } from '../support/kanban/board.ts'
@@ -154,7 +154,7 @@ test('a comment is a change: the success is old news', async () => {
   board.clock.advance(1000)
   board.sql('UPDATE tasks SET succeeded_at = ?', board.clock.wallMs())
   board.clock.advance(1)
-  comment(board.board, id, 'the other one, please', board.actor())
+  comment(board.tables, id, 'the other one, please', board.actor())
   expect((await board.dispatch()).report.spawned).toHaveLength(1)
 })
 
@@ -175,7 +175,7 @@ test('a start that fails is counted, and at the limit the task is blocked with t
   const second = await board.dispatch()
   expect(second.report.auto_blocked).toEqual([id])
   expect(board.task(id)).toMatchObject({ status: 'blocked', lastError: 'job: command: expected at least one word' })
-  const { kind, payload } = eventsAfter(board.board, 0, 100, id).at(-1) ?? {}
+  const { kind, payload } = eventsAfter(board.tables, 0, 100, id).at(-1) ?? {}
   expect([kind, payload]).toEqual(['auto_blocked', { failures: 2, reason: 'job: command: expected at least one word' }])
 })
 
@@ -200,7 +200,7 @@ test('unblock forgets failures and pauses', async () => {
     "UPDATE tasks SET status = 'blocked', failures = 2, pauses = 3, paused_until = ?",
     board.clock.wallMs() + 60_000,
   )
-  expect(change(board.board, 'unblock', id, {}, board.actor())).toMatchObject({
+  expect(change(board.tables, 'unblock', id, {}, board.actor())).toMatchObject({
     status: 'ready',
     failures: 0,
     pauses: 0,
@@ -278,7 +278,7 @@ test('a tick whose state cannot be kept is a tick all the same, and says so once
 test('two ticks at once: the loser writes nothing and says that it was locked out', async () => {
   using board = testBoard()
   board.create({ assignee: 'alpha' })
-  const lock = await takeTickLock(board.board.place, systemClock(), 0)
+  const lock = await takeTickLock(board.tables.place, systemClock(), 0)
   const before = board.dump()
   // The waiting is against a real clock here: two seconds of it.
   const { report } = await board.dispatch({ clock: { ...systemClock(), wallMs: board.clock.wallMs } })

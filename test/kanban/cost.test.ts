@@ -1,13 +1,7 @@
 // A tick's cost grows with the number of ready tasks, not of done ones. SQLite's query plans show it, not times.
 import { expect, test } from 'vitest'
-import {
-  DUE_SQL,
-  PROMOTABLE_SQL,
-  READY_PAGE_SQL,
-  RUNNING_SQL,
-  readReady,
-} from '../../src/kanban/dispatch/tick-facts.ts'
-import { LIST_OF_SQL, LIST_SQL } from '../../src/kanban/store/queries.ts'
+import { LIST_OF_SQL, LIST_SQL } from '../../src/kanban/sqlite/queries.ts'
+import { DUE_SQL, PROMOTABLE_SQL, READY_PAGE_SQL, RUNNING_SQL, readReady } from '../../src/kanban/sqlite/tick-facts.ts'
 import { fillBoard } from '../bench/kanban.ts'
 import { testBoard } from '../support/kanban/board.ts'
 
@@ -20,7 +14,7 @@ test.each([
   ["a profile's list", LIST_OF_SQL, 3, /SEARCH tasks USING INDEX tasks_assignee \(assignee=\? AND status=\?\)/],
 ])('%s are found by an index of their own, already in order', (_, sql, values, plan) => {
   using board = testBoard()
-  const steps = board.board.all<{ detail: string }>(
+  const steps = board.tables.all<{ detail: string }>(
     `EXPLAIN QUERY PLAN ${sql}`,
     ...Array.from({ length: values }, () => 1),
   )
@@ -31,9 +25,9 @@ test.each([
 
 test('the partial indexes hold what waits and runs, and nothing of what is done', async () => {
   using board = testBoard(['coder'])
-  fillBoard(board.board, 5000)
+  fillBoard(board.tables, 5000)
   const counted = (index: string, where: string): number =>
-    board.board.get<{ n: number }>(`SELECT count(*) AS n FROM tasks INDEXED BY ${index} WHERE ${where}`)?.n ?? -1
+    board.tables.get<{ n: number }>(`SELECT count(*) AS n FROM tasks INDEXED BY ${index} WHERE ${where}`)?.n ?? -1
   expect(counted('tasks_ready', "status = 'ready'")).toBe(100)
   expect(counted('tasks_running', "status = 'running'")).toBe(8)
   expect((await board.plan()).report.spawned).toHaveLength(100)
@@ -42,7 +36,7 @@ test('the partial indexes hold what waits and runs, and nothing of what is done'
 test('a full board reads none of what is ready', async () => {
   using board = testBoard(['coder'])
   board.configure({ max_in_progress: 8 })
-  fillBoard(board.board, 500)
+  fillBoard(board.tables, 500)
   const { decision } = await board.plan()
   expect(decision.boardFull).toEqual({ busy: 8, limit: 8 })
   expect(decision.reasons.size).toBe(0)
@@ -50,8 +44,15 @@ test('a full board reads none of what is ready', async () => {
 
 test('ready tasks come in the same order whatever the size of a page', () => {
   using board = testBoard(['coder'])
-  fillBoard(board.board, 500)
-  const inPages = (size: number): string[] => [...readReady(board.board, size)].map(({ id }) => id)
+  fillBoard(board.tables, 500)
+  const inPages = (size: number): string[] => {
+    const ids: string[] = []
+    for (let page = readReady(board.tables, null, size); ; ) {
+      ids.push(...page.map(({ id }) => id))
+      if (page.length < size) return ids
+      page = readReady(board.tables, page.at(-1) ?? null, size)
+    }
+  }
   const whole = inPages(1000)
   expect(whole).toHaveLength(100)
   for (const size of [1, 7, 100]) expect(inPages(size)).toEqual(whole)

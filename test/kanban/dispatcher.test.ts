@@ -3,8 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Dispatcher } from '../../src/kanban/dispatch/dispatcher.ts'
-import { openBoard } from '../../src/kanban/store/board.ts'
-import { createTask } from '../../src/kanban/store/changes.ts'
+import { createTask } from '../../src/kanban/sqlite/changes.ts'
+import { openTables } from '../../src/kanban/store/board.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
 import { type ControlServer, type Handlers, serveControl } from '../../src/supervisor/control/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -57,7 +57,7 @@ function dispatcher(say: (text: string) => void) {
 }
 
 const aBoard = (): void => {
-  const board = openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
+  const board = openTables(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
   createTask(board, { title: 'waits' }, { name: 'test', wallMs: Date.now() })
   board.close()
 }

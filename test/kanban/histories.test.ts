@@ -5,10 +5,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { resultFile } from '../../src/kanban/jobs/kept-results.ts'
 import type { Operation } from '../../src/kanban/operations.ts'
-import { change } from '../../src/kanban/store/changes.ts'
-import { comment, link, unlink } from '../../src/kanban/store/links.ts'
-import { eventsAfter, parentsOf } from '../../src/kanban/store/queries.ts'
-import type { TaskRow } from '../../src/kanban/store/rows.ts'
+import type { TaskRow } from '../../src/kanban/port/rows.ts'
+import { change } from '../../src/kanban/sqlite/changes.ts'
+import { comment, link, unlink } from '../../src/kanban/sqlite/links.ts'
+import { eventsAfter, parentsOf } from '../../src/kanban/sqlite/queries.ts'
 import { isClosed, type Status } from '../../src/kanban/task.ts'
 import { why } from '../../src/kanban/why.ts'
 import { HermesError } from '../../src/system/errors.ts'
@@ -105,7 +105,7 @@ const event = fc.oneof(
 )
 type Event = typeof event extends fc.Arbitrary<infer T> ? T : never
 
-const rowsOf = (board: TestBoard): TaskRow[] => board.board.all<TaskRow>('SELECT * FROM tasks ORDER BY seq')
+const rowsOf = (board: TestBoard): TaskRow[] => board.tables.all<TaskRow>('SELECT * FROM tasks ORDER BY seq')
 
 async function happen(board: TestBoard, e: Event): Promise<void> {
   const rows = rowsOf(board)
@@ -132,23 +132,23 @@ async function happen(board: TestBoard, e: Event): Promise<void> {
         ...(e.operation === 'assign' || e.operation === 'reassign' ? { assignee: e.who } : {}),
         ...(e.operation === 'schedule' ? { scheduledAtMs: board.clock.wallMs() + 5 * MINUTE } : {}),
       }
-      if (task) change(board.board, e.operation, task.id, options, board.actor())
+      if (task) change(board.tables, e.operation, task.id, options, board.actor())
       return
     }
     case 'link': {
       const [parent, child] = [pick(e.parent), pick(e.child)]
-      if (parent && child) link(board.board, parent.id, child.id, board.actor())
+      if (parent && child) link(board.tables, parent.id, child.id, board.actor())
       return
     }
     case 'unlink': {
       const child = pick(e.child)
-      const parent = child && parentsOf(board.board, child.id)[0]
-      if (parent) unlink(board.board, parent.id, child.id, board.actor())
+      const parent = child && parentsOf(board.tables, child.id)[0]
+      if (parent) unlink(board.tables, parent.id, child.id, board.actor())
       return
     }
     case 'comment': {
       const task = pick(e.task)
-      if (task) comment(board.board, task.id, 'a word', board.actor())
+      if (task) comment(board.tables, task.id, 'a word', board.actor())
       return
     }
     case 'end': {
@@ -159,7 +159,7 @@ async function happen(board: TestBoard, e: Event): Promise<void> {
     }
     case 'worker says': {
       const task = pickRunning(e.task)
-      if (task) change(board.board, e.operation, task.id, {}, board.actor(task.current_run ?? 0))
+      if (task) change(board.tables, e.operation, task.id, {}, board.actor(task.current_run ?? 0))
       return
     }
     case 'vanish': {
@@ -206,7 +206,7 @@ async function tickAndCompare(board: TestBoard, refuse: boolean): Promise<void> 
   const answers = rowsOf(board).map((row) =>
     why({
       task: board.task(row.id),
-      openParents: parentsOf(board.board, row.id).filter(({ status }) => !isClosed(status)),
+      openParents: parentsOf(board.tables, row.id).filter(({ status }) => !isClosed(status)),
       decision: plan.decision,
       defaultAssignee: plan.rules.defaultAssignee,
       noDispatcher: null,
@@ -241,7 +241,7 @@ const FORGIVEN = new Set(['completed', 'review', 'unblocked'])
 
 function check(board: TestBoard, seenDone: Set<string>): void {
   const rows = rowsOf(board)
-  const openRuns = board.board.all<{ id: number; task_id: string }>(
+  const openRuns = board.tables.all<{ id: number; task_id: string }>(
     'SELECT id, task_id FROM runs WHERE ended_at IS NULL',
   )
   expect(openRuns.map(({ id }) => id).sort()).toEqual(rows.flatMap(({ current_run }) => current_run ?? []).sort())
@@ -249,12 +249,12 @@ function check(board: TestBoard, seenDone: Set<string>): void {
     const dispatched = row.current_run !== null
     expect(dispatched, `${row.id}: a run is a claim`).toBe(row.claim_lock !== null && row.claim_lock !== 'a tool')
     if (dispatched) expect(row.status).toBe('running')
-    const open = parentsOf(board.board, row.id).filter(({ status }) => !isClosed(status)).length
+    const open = parentsOf(board.tables, row.id).filter(({ status }) => !isClosed(status)).length
     expect(row.open_parents).toBe(open)
     if (row.status === 'ready') expect(open, `${row.id} is ready`).toBe(0)
     if (seenDone.has(row.id)) expect(['done', 'archived'] satisfies Status[]).toContain(row.status)
     if (row.status === 'done') seenDone.add(row.id)
-    const failures = eventsAfter(board.board, 0, 10_000, row.id).reduce(
+    const failures = eventsAfter(board.tables, 0, 10_000, row.id).reduce(
       (n, { kind }) => (FAILURES.has(kind) ? n + 1 : FORGIVEN.has(kind) ? 0 : n),
       0,
     )

@@ -1,6 +1,6 @@
 // The cases every build of this board must pass, each on a real SQLite file.
 import { expect, test } from 'vitest'
-import { eventsAfter } from '../../src/kanban/store/queries.ts'
+import { eventsAfter } from '../../src/kanban/sqlite/queries.ts'
 import { type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 const fill = (board: TestBoard, counts: Readonly<Record<string, number>>): void => {
@@ -32,7 +32,7 @@ test('the default assignee is applied, the task is started in the same tick, and
     { task_id: id, assignee: 'alpha', workspace: `${board.home}/profiles/alpha/workspace/${id}` },
   ])
   expect(board.task(id)).toMatchObject({ assignee: 'alpha', status: 'running' })
-  const events = eventsAfter(board.board, 0, 100, id).filter(({ kind }) => kind === 'assigned')
+  const events = eventsAfter(board.tables, 0, 100, id).filter(({ kind }) => kind === 'assigned')
   expect(events.map(({ payload }) => payload)).toEqual([{ assignee: 'alpha', source: 'kanban.default_assignee' }])
 })
 

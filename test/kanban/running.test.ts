@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { CLAIM_TTL_MS } from '../../src/kanban/running.ts'
-import { change } from '../../src/kanban/store/changes.ts'
-import { eventsAfter, runsOf } from '../../src/kanban/store/queries.ts'
+import { change } from '../../src/kanban/sqlite/changes.ts'
+import { eventsAfter, runsOf } from '../../src/kanban/sqlite/queries.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { type TestBoard, testBoard } from '../support/kanban/board.ts'
 
@@ -17,7 +17,7 @@ async function started(board: TestBoard, assignee = 'alpha', input: object = {})
   expect(report.spawned.map(({ task_id }) => task_id)).toContain(id)
   return id
 }
-const kinds = (board: TestBoard, id: string): string[] => eventsAfter(board.board, 0, 1000, id).map(({ kind }) => kind)
+const kinds = (board: TestBoard, id: string): string[] => eventsAfter(board.tables, 0, 1000, id).map(({ kind }) => kind)
 
 test('a worker that ends with 0 completes its task, with the last it wrote as the summary', async () => {
   using board = testBoard()
@@ -31,7 +31,7 @@ test('a worker that ends with 0 completes its task, with the last it wrote as th
   board.jobs.end(id, { exitCode: 0 })
   await board.dispatch()
   expect(board.task(id)).toMatchObject({ status: 'done', result: 'working\nall is well', failures: 0, workerPid: null })
-  expect(runsOf(board.board, id, 9)).toMatchObject([
+  expect(runsOf(board.tables, id, 9)).toMatchObject([
     { outcome: 'completed', exitCode: 0, summary: 'working\nall is well' },
   ])
   expect(board.jobs.states.size).toBe(0)
@@ -193,7 +193,7 @@ test('a run of another life of this container was lost with it: back to ready, n
   expect(report.crashed).toEqual([])
   expect(report.spawned).toHaveLength(1)
   expect(board.task(id)).toMatchObject({ status: 'running', failures: 0 })
-  expect(runsOf(board.board, id, 9).map(({ outcome }) => outcome)).toEqual([null, 'reclaimed'])
+  expect(runsOf(board.tables, id, 9).map(({ outcome }) => outcome)).toEqual([null, 'reclaimed'])
 })
 
 test.each([
@@ -251,7 +251,7 @@ test('a result of a run that is over is removed', async () => {
   await board.dispatch()
   const file = String(board.jobs.started[0]?.resultFile)
   writeFileSync(file, '{"state":"ended","ending":{"exitCode":0},"at":"2026-01-01T00:00:00.000Z"}\n')
-  change(board.board, 'complete', id, {}, board.actor())
+  change(board.tables, 'complete', id, {}, board.actor())
   board.jobs.states.clear()
   board.jobs.instance = 'the-next-life'
   await board.plan()

@@ -106,13 +106,13 @@ test('a full disk costs one warning, and the next tick with room does what was l
   using board = testBoard()
   board.configure({ default_assignee: 'beta' })
   const tasks = Array.from({ length: 200 }, () => board.create({}).id)
-  const pages = board.board.get<{ page_count: number }>('PRAGMA page_count')?.page_count ?? 0
-  board.board.get(`PRAGMA max_page_count = ${pages}`)
+  const pages = board.tables.get<{ page_count: number }>('PRAGMA page_count')?.page_count ?? 0
+  board.tables.get(`PRAGMA max_page_count = ${pages}`)
   const { report } = await board.dispatch()
   expect(report.skipped_unassigned.length).toBeGreaterThan(0)
   expect(board.warnings.length).toBeGreaterThan(0)
   expect(board.warnings.length).toBeLessThan(4)
-  board.board.get('PRAGMA max_page_count = 1000000')
+  board.tables.get('PRAGMA max_page_count = 1000000')
   const done = new Set(report.spawned.map(({ task_id }) => task_id))
   const again = await board.dispatch()
   for (const { task_id } of again.report.spawned) done.add(task_id)

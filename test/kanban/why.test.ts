@@ -1,9 +1,9 @@
 // Each reason a task can wait for: what `why` says of it, beside what the tick after it does with the task.
 import { expect, test } from 'vitest'
 import type { DispatchReport } from '../../src/kanban/report.ts'
-import { change } from '../../src/kanban/store/changes.ts'
-import { link } from '../../src/kanban/store/links.ts'
-import { parentsOf } from '../../src/kanban/store/queries.ts'
+import { change } from '../../src/kanban/sqlite/changes.ts'
+import { link } from '../../src/kanban/sqlite/links.ts'
+import { parentsOf } from '../../src/kanban/sqlite/queries.ts'
 import { isClosed, type Status } from '../../src/kanban/task.ts'
 import { why } from '../../src/kanban/why.ts'
 import { type TestBoard, testBoard } from '../support/kanban/board.ts'
@@ -160,8 +160,8 @@ const CASES: Readonly<Record<string, Case>> = {
   'a worker of an earlier run has not ended': {
     make: async (board) => {
       const id = await running(board)
-      change(board.board, 'block', id, {}, board.actor(board.task(id).currentRun ?? 0))
-      change(board.board, 'unblock', id, {}, board.actor())
+      change(board.tables, 'block', id, {}, board.actor(board.task(id).currentRun ?? 0))
+      change(board.tables, 'unblock', id, {}, board.actor())
       return id
     },
     reason: 'guarded',
@@ -183,7 +183,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'its time has come and its parent has not': {
     make: (board) => {
       const { id } = board.create({ assignee: 'alpha', scheduledAtMs: board.clock.wallMs() + HOUR })
-      link(board.board, blocker(board), id, board.actor())
+      link(board.tables, blocker(board), id, board.actor())
       board.clock.advance(HOUR)
       return id
     },
@@ -200,7 +200,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'it is blocked': {
     make: async (board) => {
       const { id } = board.create({ assignee: 'alpha' })
-      change(board.board, 'block', id, {}, board.actor())
+      change(board.tables, 'block', id, {}, board.actor())
       return id
     },
     reason: 'blocked',
@@ -265,7 +265,7 @@ test.each(Object.entries(CASES))(
     if (kanban !== undefined) board.configure(kanban)
     const id = await make(board)
     const { decision, rules } = await board.plan()
-    const openParents = parentsOf(board.board, id).filter(({ status }) => !isClosed(status))
+    const openParents = parentsOf(board.tables, id).filter(({ status }) => !isClosed(status))
     const facts = { task: board.task(id), openParents, decision, defaultAssignee: rules.defaultAssignee }
     const answer = why({ ...facts, noDispatcher: null, intervalSeconds: 60 })
     expect(answer.text).toMatch(text)

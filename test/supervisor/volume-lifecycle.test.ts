@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openBoard } from '../../src/kanban/store/board.ts'
+import { openTables } from '../../src/kanban/store/board.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
 import type { Journal } from '../../src/log/io/journal.ts'
 import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
@@ -142,7 +142,7 @@ test.each([
 )
 
 test('the dispatcher goes down with a volume that is lost, stays down, and comes back with it', async () => {
-  openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined }).close()
+  openTables(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined }).close()
   const { life, clock, done, told, slots } = await begunByCounting()
   const dispatcher = (): readonly string[] => done.filter((what) => what.startsWith('tell dispatcher'))
   expect(dispatcher()).toEqual(['tell dispatcher up'])

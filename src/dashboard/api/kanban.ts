@@ -3,25 +3,12 @@ import { planDispatch } from '../../kanban/dispatch/dispatch.ts'
 import { explainTask, withJobs } from '../../kanban/dispatch/explain.ts'
 import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
 import { moveTo } from '../../kanban/moves.ts'
-import { requireAssignee } from '../../kanban/store/assignee.ts'
-import { type Board, boardError, openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
-import { type Actor, change, createTask } from '../../kanban/store/changes.ts'
+import { requireAssignee } from '../../kanban/port/assignee.ts'
+import type { Actor, Board } from '../../kanban/port/board.ts'
+import { checkText } from '../../kanban/port/input.ts'
+import { boardError, openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
 import { chosenBoard } from '../../kanban/store/current.ts'
-import { checkText } from '../../kanban/store/input.ts'
-import { comment } from '../../kanban/store/links.ts'
 import { boardPlace, DEFAULT_BOARD, listBoards } from '../../kanban/store/places.ts'
-import {
-  childrenOf,
-  commentsOf,
-  eventsAfter,
-  eventsTail,
-  findTask,
-  listTasks,
-  parentsOf,
-  requireTask,
-  runsOf,
-  statusCounts,
-} from '../../kanban/store/queries.ts'
 import { type Task as BoardTask, isStatus, STATUSES, type Status } from '../../kanban/task.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Task, TaskDetails } from '../contract/board.ts'
@@ -55,7 +42,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       try {
         return await whenFree(clock, WRITE_BUDGET_MS, () => use(board))
       } finally {
-        board.close()
+        await board.close()
       }
     } catch (error) {
       const trouble = boardError(error, place, facts.warn)
@@ -66,10 +53,10 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
     name: viewer === undefined ? 'dashboard' : `dashboard:${viewer.user}`,
     wallMs: Math.round(clock.wallMs()),
   })
-  const known = (board: Board, id: string): BoardTask => {
-    if (findTask(board, id) === undefined)
-      throw notFound(`no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`)
-    return requireTask(board, id)
+  const known = async (board: Board, id: string): Promise<BoardTask> => {
+    const task = await board.find(id)
+    if (task !== undefined) return task
+    throw notFound(`no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`)
   }
   return {
     boards: () => {
@@ -90,12 +77,8 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         ...(query.search === undefined || query.search === '' ? {} : { search: query.search }),
         limit: query.limit ?? DEFAULT_LIMIT,
       }
-      return onBoard(slug, 'read', (board) =>
-        board.read(() => ({
-          status: 200 as const,
-          body: { tasks: listTasks(board, filter).map(asTask), counts: statusCounts(board) },
-        })),
-      )
+      const { tasks, counts } = await onBoard(slug, 'read', (board) => board.overview(filter))
+      return { status: 200, body: { tasks: tasks.map(asTask), counts } }
     },
     createTask: async ({ query, body, viewer }) => {
       const slug = slugOf(query)
@@ -108,43 +91,43 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         parents: parents ?? [],
         triage: triage === true,
       }
-      const { task } = await onBoard(slug, slug === DEFAULT_BOARD ? 'create' : 'write', (board) => {
-        for (const id of input.parents) known(board, id)
-        return createTask(board, input, actor(viewer))
+      const { task } = await onBoard(slug, slug === DEFAULT_BOARD ? 'create' : 'write', async (board) => {
+        for (const id of input.parents) await known(board, id)
+        return board.create(input, actor(viewer))
       })
       return { status: 201, body: asTask(task) }
     },
     task: async ({ params: { id = '' }, query }) => {
       const body = await onBoard(slugOf(query), 'read', async (board): Promise<TaskDetails> => {
-        const task = known(board, id)
+        const task = await known(board, id)
         const answer = WAITING.includes(task.status) ? await explainTask(facts, board, id) : undefined
-        return { ...detailsOf(board, task), ...(answer === undefined ? {} : { why: answer.text }) }
+        return { ...(await detailsOf(board, id)), ...(answer === undefined ? {} : { why: answer.text }) }
       })
       return { status: 200, body }
     },
     moveTask: async ({ params: { id = '' }, query, body, viewer }) => {
       const reason = body.reason === undefined ? {} : { reason: checkText('reason', body.reason) }
-      const task = await onBoard(slugOf(query), 'write', (board) => {
-        const before = known(board, id)
+      const task = await onBoard(slugOf(query), 'write', async (board) => {
+        const before = await known(board, id)
         const operation = moveTo(before, body.to)
-        return operation === undefined ? before : change(board, operation, id, reason, actor(viewer))
+        return operation === undefined ? before : board.change(operation, id, reason, actor(viewer))
       })
       return { status: 200, body: asTask(task) }
     },
     assignTask: async ({ params: { id = '' }, query, body, viewer }) => {
       const assignee = body.assignee === null ? null : requireAssignee(home, body.assignee)
-      const task = await onBoard(slugOf(query), 'write', (board) => {
-        known(board, id)
-        return change(board, 'assign', id, { assignee }, actor(viewer))
+      const task = await onBoard(slugOf(query), 'write', async (board) => {
+        await known(board, id)
+        return board.change('assign', id, { assignee }, actor(viewer))
       })
       return { status: 200, body: asTask(task) }
     },
     commentTask: async ({ params: { id = '' }, query, body, viewer }) => {
       const text = checkText('comment', body.text.trim())
       if (text === '') throw badRequest('a comment must not be empty')
-      await onBoard(slugOf(query), 'write', (board) => {
-        known(board, id)
-        comment(board, id, text, actor(viewer))
+      await onBoard(slugOf(query), 'write', async (board) => {
+        await known(board, id)
+        await board.comment(id, text, actor(viewer))
       })
       return { status: 201, body: { task_id: id, commented: true } }
     },
@@ -159,16 +142,16 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
 
 const asTask = (task: BoardTask): Task => taskJson(task) as Task
 
-function detailsOf(board: Board, task: BoardTask): TaskDetails {
-  const { id } = task
-  return board.read(() => ({
+async function detailsOf(board: Board, id: string): Promise<TaskDetails> {
+  const { task, parents, children, comments, events, runs } = await board.details(id, { runs: RUNS, events: EVENTS })
+  return {
     ...asTask(task),
-    parents: [...parentsOf(board, id)],
-    children: [...childrenOf(board, id)],
-    comments: commentsOf(board, id).map(commentJson) as TaskDetails['comments'],
-    events: eventsAfter(board, eventsTail(board, EVENTS, id), EVENTS, id).map(eventJson) as TaskDetails['events'],
-    runs: runsOf(board, id, RUNS).map(runJson) as TaskDetails['runs'],
-  }))
+    parents: [...parents],
+    children: [...children],
+    comments: comments.map(commentJson) as TaskDetails['comments'],
+    events: events.map(eventJson) as TaskDetails['events'],
+    runs: runs.map(runJson) as TaskDetails['runs'],
+  }
 }
 
 /** @throws Refused */

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readDispatchState } from '../../kanban/dispatch/dispatch-state.ts'
+import type { BoardPlace, Counts } from '../../kanban/port/board.ts'
 import { openBoard } from '../../kanban/store/board.ts'
-import { type BoardPlace, listBoards } from '../../kanban/store/places.ts'
-import { statusCounts } from '../../kanban/store/queries.ts'
+import { listBoards } from '../../kanban/store/places.ts'
 import { STATUSES } from '../../kanban/task.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -24,7 +24,7 @@ export function metricsHandlers(facts: ApiFacts): Pick<Handlers, 'metrics'> {
         gauge('hermes_supervisor_up', 'Whether the supervisor answers.', [{ value: status === undefined ? 0 : 1 }]),
         ...slotMetrics(slots),
         ...usageMetrics(facts, slots),
-        ...boardMetrics(facts, slots),
+        ...(await boardMetrics(facts, slots)),
       ]
       return { status: 200, text: metricsText(metrics), type: TYPE }
     },
@@ -96,19 +96,19 @@ function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[]): re
   ]
 }
 
-function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): readonly Metric[] {
+async function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): Promise<readonly Metric[]> {
   const boards = listBoards(facts.home)
+  const counted = await Promise.all(boards.map(async (place) => ({ place, counts: await countsOf(place, facts.warn) })))
   const dispatcher = slots.find(({ slot }) => slot === 'dispatcher')
   return [
     gauge(
       'hermes_kanban_tasks',
       'Tasks on the board, by status.',
-      boards.flatMap((place) => {
-        const counts = countsOf(place, facts.warn)
-        return counts === undefined
+      counted.flatMap(({ place, counts }) =>
+        counts === undefined
           ? []
-          : STATUSES.map((status) => ({ labels: { board: place.slug, status }, value: counts[status] ?? 0 }))
-      }),
+          : STATUSES.map((status) => ({ labels: { board: place.slug, status }, value: counts[status] ?? 0 })),
+      ),
     ),
     gauge('hermes_dispatcher_up', 'Whether the dispatcher runs.', [{ value: Number(dispatcher?.state === 'up') }]),
     gauge(
@@ -128,14 +128,14 @@ const labelsOf = ({ slot, profile }: SlotStatus): Readonly<Record<string, string
 })
 
 /** One damaged or busy board costs its own numbers only. */
-function countsOf(place: BoardPlace, warn: (text: string) => void): Readonly<Record<string, number>> | undefined {
+async function countsOf(place: BoardPlace, warn: (text: string) => void): Promise<Counts | undefined> {
   if (!existsSync(place.file)) return undefined
   try {
-    const board = openBoard(place, { mode: 'read', busyTimeoutMs: 0, warn })
+    const board = await openBoard(place, { mode: 'read', busyTimeoutMs: 0, warn })
     try {
-      return statusCounts(board)
+      return await board.statusCounts()
     } finally {
-      board.close()
+      await board.close()
     }
   } catch (error) {
     if (error instanceof HermesError || databaseProblem(error) !== undefined) return undefined

@@ -1,8 +1,8 @@
+import type { BoardPlace } from '../../kanban/port/board.ts'
+import type { NewTask } from '../../kanban/port/input.ts'
 import { normalizeAssignee } from '../../kanban/rules.ts'
 import { openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
-import { createTask } from '../../kanban/store/changes.ts'
-import type { NewTask } from '../../kanban/store/input.ts'
-import { type BoardPlace, boardPlace, DEFAULT_BOARD, parseSlug, requireBoard } from '../../kanban/store/places.ts'
+import { boardPlace, DEFAULT_BOARD, parseSlug, requireBoard } from '../../kanban/store/places.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
@@ -42,12 +42,12 @@ export async function addTask(
     )
     try {
       const { task, created } = await whenFree(clock, WRITE_BUDGET_MS, () =>
-        createTask(opened, input, { name: `api:${profile}`, wallMs: Math.round(clock.wallMs()) }),
+        opened.create(input, { name: `api:${profile}`, wallMs: Math.round(clock.wallMs()) }),
       )
       const { id, title, assignee, status, priority } = task
       return { created, task: { id, object: 'task', board: slug, title, assignee, status, priority } }
     } finally {
-      opened.close()
+      await opened.close()
     }
   } catch (error) {
     if (error instanceof HermesError && ['USAGE', 'BAD_NAME', 'BAD_REQUEST'].includes(error.code)) {

@@ -4,19 +4,30 @@ import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Installation } from '../installation.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
+import type { Board } from '../port/board.ts'
+import { toRunning } from '../port/rows.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
 import { type Rules, rulesInForce } from '../rules.ts'
 import { judgeRunning, type Now } from '../running.ts'
-import type { Board } from '../store/board.ts'
+import { holdTicks } from '../store/board.ts'
 import { parseJobSlot } from '../task.ts'
-import { type Decision, planTick, type StepResult, type TickFacts, type TickStep, tick } from '../tick.ts'
+import {
+  type Decision,
+  isReading,
+  PAGE,
+  planTick,
+  type StepResult,
+  type TickAnswer,
+  type TickFacts,
+  type TickReading,
+  type TickStep,
+  tick,
+} from '../tick.ts'
 import { isBusy, isStarved } from '../verdict.ts'
 import { type ClockReading, keepDispatchState, readClocks, readDispatchState } from './dispatch-state.ts'
 import { leftoverJobs, observeWorker } from './observe.ts'
 import { Performer, type TickSnapshot } from './perform.ts'
 import { Profiles, readWrittenRules } from './settings.ts'
-import { readPromotable, readReady, readRunning, readWaitingChildren, toRunning } from './tick-facts.ts'
-import { takeTickLock } from './tick-lock.ts'
 import { TickProblems } from './tick-problems.ts'
 
 /** Time that a tick waits for another dispatcher, and for a writer. */
@@ -62,7 +73,7 @@ export async function planDispatch(
   options: Omit<DispatchOptions, 'warn'>,
 ): Promise<Dispatched & { readonly decision: Decision }> {
   const { facts, warnings, notes } = await look(options)
-  const decision = options.board.read(() => planTick(facts))
+  const decision = await planTick(facts, (reading) => read(options, reading))
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
 }
 
@@ -76,7 +87,7 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
     throw new HermesError('NO_SUPERVISOR', 'workers are started by the supervisor, which is not running', {
       next: 'start it, or use --dry-run',
     })
-  const lock = await takeTickLock(board.place, clock, LOCK_WAIT_MS)
+  const lock = await holdTicks(board.place, clock, LOCK_WAIT_MS)
   if (lock === undefined) {
     const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home), options)
     return { report: { ...emptyReport(), skipped_locked: true }, rules, warnings, notes, decision: null }
@@ -102,13 +113,15 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
   const problems = new TickProblems()
   await stopWorkers(snapshot, jobs, problems)
   const { unstopped } = snapshot
-  const free = <T>(work: () => T): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
+  const free = <T>(work: () => Promise<T>): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
   const performer = new Performer({ ...options, jobs, snapshot, free, problems })
   const steps = tick(facts)
-  let next = await free(() => steps.next())
+  let next = steps.next()
   while (!next.done) {
-    const result = await perform(performer, next.value, options, problems)
-    next = steps.next(result)
+    const step = next.value
+    next = steps.next(
+      isReading(step) ? await free(() => read(options, step)) : await perform(performer, step, options, problems),
+    )
   }
   for (const slot of snapshot.take) {
     const id = taskOf(slot)
@@ -131,6 +144,17 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     lastError: performer.lastError ?? problems.last,
   })
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
+}
+
+/** A stopping container starts nothing, so it needs no candidates. */
+async function read(
+  { board, settleOnly }: Pick<DispatchOptions, 'board' | 'settleOnly'>,
+  reading: TickReading,
+): Promise<TickAnswer> {
+  if (settleOnly === true) return { state: reading.type, tasks: [] }
+  return reading.type === 'children'
+    ? { state: 'children', tasks: await board.waitingChildren(reading.id) }
+    : { state: 'ready', tasks: await board.ready(reading.after, PAGE) }
 }
 
 /** A failure for one task does not affect the others. */
@@ -183,7 +207,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapsh
   const now: Now = { wallMs: clock.wallMs(), afterJump: clocks.afterJump, host, instance: jobs?.instance ?? null }
   const left =
     jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftoverJobs(board, home, jobs, clock)
-  const rows = readRunning(board)
+  const rows = await board.running()
   const running = []
   for (const row of rows) running.push(toRunning(row, await observeWorker(row, home, host, jobs)))
   // A real tick has stopped them before it reads the candidates; workers that did not stop hold their task back.
@@ -194,15 +218,12 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapsh
     now,
     profiles,
     running,
-    promotable: readPromotable(board, now.wallMs),
-    childrenOf: (id) => readWaitingChildren(board, id),
-    ready: readReady(board),
+    promotable: options.settleOnly === true ? [] : await board.promotable(now.wallMs),
     workerEnding: (id) => left.ending.has(id) && (!stopping.has(id) || unstopped.has(id)),
   }
   const results = running.filter(({ seen }) => seen.state === 'ended')
-  const none = { promotable: [], childrenOf: () => [], ready: [] }
   return {
-    facts: options.settleOnly === true ? { ...all, ...none, running: results } : all,
+    facts: options.settleOnly === true ? { ...all, running: results } : all,
     rows: new Map(rows.map((row) => [row.id, row])),
     clocks,
     profiles,

@@ -7,9 +7,10 @@ import type { Level } from '../../system/level.ts'
 import type { Installation } from '../installation.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { tickLine } from '../log-line.ts'
+import type { BoardPlace } from '../port/board.ts'
 import { boardError } from '../store/board.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
-import { type BoardPlace, listBoards } from '../store/places.ts'
+import { listBoards } from '../store/places.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
 import { DispatcherLog } from './dispatcher-log.ts'
@@ -64,7 +65,7 @@ export class Dispatcher {
       // nothing.
       this.end()
       client.close()
-      for (const { place } of this.#boards.all()) this.#boards.close(place.slug)
+      for (const { place } of this.#boards.all()) await this.#boards.close(place.slug)
     }
   }
 
@@ -98,10 +99,10 @@ export class Dispatcher {
     let intervalMs: number | undefined
     for (const place of places) {
       if (this.#timer.ended) return
-      const open = this.#open(place)
+      const open = await this.#open(place)
       if (open === undefined) continue
       try {
-        const version = open.board.dataVersion()
+        const version = await open.board.version()
         intervalMs ??= readWrittenRules(home).dispatchIntervalSeconds * 1000
         const due = woken || version !== open.version || clock.nowMs() - open.tickedAtMs >= intervalMs
         if (!due) continue
@@ -109,11 +110,11 @@ export class Dispatcher {
         open.tickedAtMs = clock.nowMs()
         await this.#tick(open, client)
       } catch (error) {
-        this.#failed(open, error)
+        await this.#failed(open, error)
       }
     }
     for (const { place } of this.#boards.all())
-      if (!places.some(({ slug }) => slug === place.slug)) this.#boards.close(place.slug)
+      if (!places.some(({ slug }) => slug === place.slug)) await this.#boards.close(place.slug)
   }
 
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
@@ -146,12 +147,12 @@ export class Dispatcher {
   }
 
   /** A failure of one board does not affect the others. */
-  #failed({ place, board }: OpenBoard, error: unknown): void {
+  async #failed({ place, board }: OpenBoard, error: unknown): Promise<void> {
     const { home, clock, host } = this.#options
     const problem = boardError(error, place, (text) => this.#log.log('error', text))
     const message = problem instanceof HermesError ? problem.message : String((problem as Error)?.stack ?? problem)
     this.#log.once('error', `board ${place.slug}: ${message}`, `board:${place.slug}`)
-    this.#boards.close(place.slug)
+    await this.#boards.close(place.slug)
     const atMs = clock.wallMs()
     const known = readDispatchState(home, place.slug) ?? {
       boot: '',
@@ -167,9 +168,9 @@ export class Dispatcher {
     )
   }
 
-  #open(place: BoardPlace): OpenBoard | undefined {
+  async #open(place: BoardPlace): Promise<OpenBoard | undefined> {
     try {
-      return this.#boards.open(place)
+      return await this.#boards.open(place)
     } catch (error) {
       this.#log.once('error', `board ${place.slug}: ${(error as Error).message}`, `board:${place.slug}`)
       return undefined

@@ -5,8 +5,7 @@ import { stateWords } from '../../protocol/state-words.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Installation } from '../installation.ts'
 import { type Jobs, supervisorJobs } from '../jobs/jobs.ts'
-import type { Board } from '../store/board.ts'
-import { parentsOf, requireTask } from '../store/queries.ts'
+import type { Board } from '../port/board.ts'
 import { isClosed } from '../task.ts'
 import { type Why, why } from '../why.ts'
 import { planDispatch } from './dispatch.ts'
@@ -59,11 +58,11 @@ export interface ExplainFacts extends Installation {
 /** Why a task is not running. @throws HermesError for a task that is not there */
 export async function explainTask({ connect, ...base }: ExplainFacts, board: Board, id: string): Promise<Why> {
   const missing = await noDispatcher(base.home, connect)
-  const task = requireTask(board, id)
+  const task = await board.require(id)
   const { decision, rules } = await withJobs(connect, (jobs) => planDispatch({ ...base, board, jobs }))
   return why({
     task,
-    openParents: parentsOf(board, id).filter((parent) => !isClosed(parent.status)),
+    openParents: (await board.parents(id)).filter((parent) => !isClosed(parent.status)),
     decision,
     defaultAssignee: rules.defaultAssignee,
     noDispatcher: missing,

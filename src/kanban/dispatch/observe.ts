@@ -5,11 +5,11 @@ import { readLiving } from '../../system/programs/proc.ts'
 import type { JobState, Jobs } from '../jobs/jobs.ts'
 import { keptResult, keptResults } from '../jobs/kept-results.ts'
 import { outputSince } from '../jobs/output-tail.ts'
+import type { Board } from '../port/board.ts'
+import type { RunningRow } from '../port/rows.ts'
 import type { ObservedWorker } from '../running.ts'
-import type { Board } from '../store/board.ts'
 import { taskLog } from '../store/places.ts'
 import { parseJobSlot } from '../task.ts'
-import type { RunningRow } from './tick-facts.ts'
 
 /** Time that a worker may take to exit after it has reported that its task is done. */
 const EXIT_GRACE_MS = 60_000
@@ -60,14 +60,9 @@ export async function leftoverJobs(board: Board, home: string, jobs: Jobs, clock
   for (const slot of new Set([...(await jobs.list()), ...keptResults(home)])) {
     const job = parseJobSlot(slot)
     if (job === undefined) continue
-    const run = board.get<{ current_run: number | null; outcome: string | null; ended_at: number | null }>(
-      `SELECT t.current_run, r.outcome, r.ended_at FROM tasks t JOIN runs r ON r.task_id = t.id WHERE t.id = ? AND r.id = ? AND r.slot = ?`,
-      job.taskId,
-      job.runId,
-      slot,
-    )
+    const run = await board.attempt(job.taskId, job.runId, slot)
     // Another board's, or the current run's.
-    if (run === undefined || run.current_run === job.runId) continue
+    if (run === undefined || run.currentRun === job.runId) continue
     const seen = await jobs.look(slot)
     if (seen.state !== 'running') {
       take.push(slot)
@@ -75,7 +70,7 @@ export async function leftoverJobs(board: Board, home: string, jobs: Jobs, clock
     }
     ending.add(job.taskId)
     const own = run.outcome === 'completed' || run.outcome === 'blocked'
-    if (!own || clock.wallMs() - (run.ended_at ?? 0) > EXIT_GRACE_MS) stop.push(slot)
+    if (!own || clock.wallMs() - (run.endedAtMs ?? 0) > EXIT_GRACE_MS) stop.push(slot)
   }
   return { stop, take, ending }
 }

@@ -7,21 +7,11 @@ import type { Installation } from '../installation.ts'
 import { type Jobs, WORKER_STOP_MS } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { prepareJob, SpawnError } from '../jobs/spawn.ts'
-import type { Board } from '../store/board.ts'
+import type { Board, Claimed } from '../port/board.ts'
+import type { RunningRow } from '../port/rows.ts'
 import type { StepResult, TickFacts, TickStep } from '../tick.ts'
 import type { Profiles } from './settings.ts'
-import type { RunningRow } from './tick-facts.ts'
 import type { TickProblems } from './tick-problems.ts'
-import {
-  assignDefault,
-  type Claimed,
-  claim,
-  endRun,
-  extendClaim,
-  promote,
-  recordWorker,
-  releaseClaim,
-} from './tick-steps.ts'
 
 const DONE: StepResult = { state: 'done' }
 const LOST: StepResult = { state: 'lost' }
@@ -44,7 +34,7 @@ export interface PerformerOptions extends Installation {
   readonly jobs: Jobs
   readonly snapshot: TickSnapshot
   /** Does a write again while others hold the board. */
-  readonly free: <T>(work: () => T) => Promise<T>
+  readonly free: <T>(work: () => Promise<T>) => Promise<T>
   readonly problems: TickProblems
 }
 
@@ -65,14 +55,14 @@ export class Performer {
     switch (step.type) {
       case 'extend': {
         const row = this.#row(step.id)
-        return (await free(() => extendClaim(board, row, wallMs))) ? DONE : LOST
+        return (await free(() => board.extendClaim(row, wallMs))) ? DONE : LOST
       }
       case 'end':
         return this.#end(step, wallMs)
       case 'promote':
-        return (await free(() => promote(board, step.id, step.from, step.to, wallMs))) ? DONE : LOST
+        return (await free(() => board.promote(step.id, step.from, step.to, wallMs))) ? DONE : LOST
       case 'assign':
-        return (await free(() => assignDefault(board, step.id, step.assignee, wallMs))) ? DONE : LOST
+        return (await free(() => board.assignDefault(step.id, step.assignee, wallMs))) ? DONE : LOST
       case 'spawn':
         return this.#spawn(step, wallMs)
     }
@@ -90,7 +80,7 @@ export class Performer {
     if (end.stop && snapshot.unstopped.has(id)) return REFUSED
     // A worker with a job was stopped before the steps; one of another tool has only its process.
     if (end.stop && !row.slot) await this.#stopProcess(row)
-    const done = await free(() => endRun(board, row, end, settlement, wallMs))
+    const done = await free(() => board.endRun(row, end, settlement, wallMs))
     // Only at this point: if the dispatcher were killed before this line, the result would still be there for the
     // next tick.
     if (row.slot) await forgetJob(home, jobs, row.slot).catch((error) => problems.add('forget', id, error))
@@ -115,7 +105,7 @@ export class Performer {
 
   async #spawn({ id, assignee }: Of<'spawn'>, wallMs: number): Promise<StepResult> {
     const { board, jobs, host, free } = this.#options
-    const claimed = await free(() => claim(board, id, assignee, { host, instance: jobs.instance }, wallMs))
+    const claimed = await free(() => board.claim(id, assignee, { host, instance: jobs.instance }, wallMs))
     if (claimed === undefined) return LOST
     try {
       return await this.#startWorker(claimed, assignee)
@@ -157,7 +147,7 @@ export class Performer {
     await jobs.start(spec)
     const worker = await this.#findWorker(slot)
     // The worker runs, and its job is known by its slot: what is missing here is for people to read.
-    await free(() => recordWorker(board, row.id, runId, worker, spec.cwd, clock.wallMs())).catch((error) =>
+    await free(() => board.recordWorker(row.id, runId, worker, spec.cwd, clock.wallMs())).catch((error) =>
       problems.add('process', row.id, error),
     )
     return { state: 'done', workspace: spec.cwd }
@@ -186,7 +176,7 @@ export class Performer {
     this.lastError = failed.error
     try {
       const { autoBlocked } = await free(() =>
-        releaseClaim(board, claimed, failed, snapshot.facts.rules, clock.wallMs()),
+        board.releaseClaim(claimed, failed, snapshot.facts.rules, clock.wallMs()),
       )
       return { state: 'failed', autoBlocked }
     } catch (error) {

@@ -6,10 +6,9 @@ import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
-import { LONG_BUSY_TIMEOUT_MS, withBoard } from '../store/board.ts'
-import { change } from '../store/changes.ts'
-import { type BoardPlace, listBoards } from '../store/places.ts'
-import { type TickLock, takeTickLock } from './tick-lock.ts'
+import type { BoardPlace, TickLock } from '../port/board.ts'
+import { holdTicks, LONG_BUSY_TIMEOUT_MS, withBoard } from '../store/board.ts'
+import { listBoards } from '../store/places.ts'
 
 /** A tick that stops workers itself may take this long. */
 const LOCK_WAIT_MS = 10_000
@@ -37,7 +36,7 @@ export async function removeProfileAndWorkers(
   // No tick may start a worker of this profile between the stop and the removal: it would create the directory again.
   const locks: TickLock[] = []
   try {
-    for (const place of places) locks.push(await holdTicks(place, facts.clock))
+    for (const place of places) locks.push(await ticksOf(place, facts.clock))
     const stopped = await stopWorkers(facts, name, places)
     await removeProfile(facts, name, keepLogs, facts.progress)
     return stopped
@@ -46,8 +45,8 @@ export async function removeProfileAndWorkers(
   }
 }
 
-async function holdTicks(place: BoardPlace, clock: Clock): Promise<TickLock> {
-  const lock = await takeTickLock(place, clock, LOCK_WAIT_MS)
+async function ticksOf(place: BoardPlace, clock: Clock): Promise<TickLock> {
+  const lock = await holdTicks(place, clock, LOCK_WAIT_MS)
   if (lock !== undefined) return lock
   throw new HermesError('FAILED', `the board "${place.slug}" is being dispatched; nothing was deleted`, {
     next: 'try again in a moment',
@@ -83,15 +82,12 @@ async function giveBack(
   const found: string[] = []
   for (const place of places) {
     try {
-      await withBoard(place, { mode: 'write', busyTimeoutMs: LONG_BUSY_TIMEOUT_MS, warn }, (board) => {
-        const task = board.get<{ id: string }>(
-          "SELECT t.id FROM tasks t JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' AND r.slot = ?",
-          slot,
-        )
-        if (task === undefined) return
+      await withBoard(place, { mode: 'write', busyTimeoutMs: LONG_BUSY_TIMEOUT_MS, warn }, async (board) => {
+        const id = await board.taskOfSlot(slot)
+        if (id === undefined) return
         const reason = `its profile "${name}" was deleted`
-        change(board, 'reclaim', task.id, { reason }, { name: actor, wallMs: clock.wallMs() })
-        found.push(task.id)
+        await board.change('reclaim', id, { reason }, { name: actor, wallMs: clock.wallMs() })
+        found.push(id)
       })
     } catch (error) {
       // The worker has been stopped; a tick notes that once the board can be written.

@@ -1,7 +1,7 @@
-/** An open board. better-sqlite3 is synchronous: commands wait for locks inside it, the dispatcher between attempts. */
+/** Opens boards, and says what is wrong with one that cannot be opened. */
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import type { Statement } from 'better-sqlite3'
+import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import {
   type Database,
@@ -11,8 +11,11 @@ import {
   openDatabase,
   setAsideDatabase,
 } from '../../system/files/sqlite.ts'
-import type { BoardPlace } from './places.ts'
-import { migrate, requireVersion } from './schema.ts'
+import type { Board, BoardPlace, TickLock } from '../port/board.ts'
+import { migrate, requireVersion } from '../sqlite/schema.ts'
+import { SqliteBoard } from '../sqlite/sqlite-board.ts'
+import { Tables } from '../sqlite/tables.ts'
+import { takeTickLock } from '../sqlite/tick-lock.ts'
 
 /** A person at a terminal rather waits this long for others' writes than reads that the board is locked. */
 export const LONG_BUSY_TIMEOUT_MS = 20_000
@@ -27,84 +30,16 @@ export interface OpenBoardOptions {
   readonly warn: (text: string) => void
 }
 
-type Value = string | number | null
-
-export class Board {
-  readonly place: BoardPlace
-  readonly #database: Database
-  readonly #openUnsynced: () => Database
-  readonly #statements = new Map<string, Statement<unknown[]>>()
-  #unsynced: Board | undefined
-
-  /** @param openUnsynced the same file, with commits that are not waited for */
-  constructor(place: BoardPlace, database: Database, openUnsynced: () => Database) {
-    this.place = place
-    this.#database = database
-    this.#openUnsynced = openUnsynced
-  }
-
-  /**
-   * The same board for writes that a power cut may undo, because they only show that something is alive: heartbeats
-   * and extended claims. They are frequent, and a sync for each would wear the disk for nothing. Uses its own
-   * connection: the pragma cannot change inside a transaction.
-   */
-  get unsynced(): Board {
-    this.#unsynced ??= new Board(this.place, this.#openUnsynced(), this.#openUnsynced)
-    return this.#unsynced
-  }
-
-  /** Rows of a query. */
-  all<Row>(sql: string, ...values: readonly Value[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[]
-  }
-
-  get<Row>(sql: string, ...values: readonly Value[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined
-  }
-
-  /** @returns rows changed, and the rowid of an insert */
-  run(sql: string, ...values: readonly Value[]): { readonly changes: number; readonly id: number } {
-    const { changes, lastInsertRowid } = this.#statement(sql).run(...values)
-    return { changes, id: Number(lastInsertRowid) }
-  }
-
-  /**
-   * Runs a transaction with the write lock from its first statement on: data that it reads cannot change before it
-   * writes. When this returns, the changes are on the disk.
-   */
-  write<T>(work: () => T): T {
-    return this.#database.transaction(work).immediate()
-  }
-
-  /** One consistent view. */
-  read<T>(work: () => T): T {
-    return this.#database.transaction(work).deferred()
-  }
-
-  /** Changes whenever another connection has written. */
-  dataVersion(): number {
-    return Number(this.#database.pragma('data_version', { simple: true }))
-  }
-
-  close(): void {
-    this.#unsynced?.close()
-    this.#database.close()
-  }
-
-  #statement(sql: string): Statement<unknown[]> {
-    const known = this.#statements.get(sql)
-    if (known) return known
-    const statement = this.#database.prepare<unknown[]>(sql)
-    this.#statements.set(sql, statement)
-    return statement
-  }
-}
-
 /**
  * Opens a board. A damaged file is moved aside, never overwritten; a new one is created only on request.
  * @throws HermesError FAILED
  */
-export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
+export async function openBoard(place: BoardPlace, options: OpenBoardOptions): Promise<Board> {
+  return new SqliteBoard(openTables(place, options))
+}
+
+/** The tables of a board in a file. @throws HermesError FAILED */
+export function openTables(place: BoardPlace, options: OpenBoardOptions): Tables {
   const { mode, busyTimeoutMs = LONG_BUSY_TIMEOUT_MS, warn } = options
   if (mode !== 'create' && !existsSync(place.file)) throw noBoard(place)
   const open = (durable: boolean, onWarning: (text: string) => void): Database =>
@@ -114,7 +49,7 @@ export function openBoard(place: BoardPlace, options: OpenBoardOptions): Board {
     database = open(true, warn)
     if (mode === 'read') requireVersion(database, place.file)
     else migrate(database, place.file)
-    return new Board(place, database, () => open(false, () => undefined))
+    return new Tables(place, database, () => open(false, () => undefined))
   } catch (error) {
     database?.close()
     throw boardError(error, place, warn)
@@ -132,7 +67,7 @@ export function isNeverCreated({ file }: BoardPlace): boolean {
 export function emptyBoard(place: BoardPlace): Board {
   const database = memoryDatabase()
   migrate(database, place.file)
-  return new Board(place, database, memoryDatabase)
+  return new SqliteBoard(new Tables(place, database, memoryDatabase))
 }
 
 export const noBoard = ({ slug, file }: BoardPlace): HermesError =>
@@ -146,14 +81,14 @@ export async function withBoard<T>(
   options: OpenBoardOptions,
   use: (board: Board) => T | Promise<T>,
 ): Promise<T> {
-  const board = openBoard(place, options)
+  const board = await openBoard(place, options)
   try {
     return await use(board)
   } catch (error) {
-    board.close()
+    await board.close()
     throw boardError(error, place, options.warn)
   } finally {
-    board.close()
+    await board.close()
   }
 }
 
@@ -181,3 +116,11 @@ function setAsideIfDamaged(place: BoardPlace): string | undefined {
   }
   return setAsideDatabase(place.file, new Date().toISOString().replaceAll(/[-:]/g, ''))
 }
+
+/**
+ * Keeps every tick of a board out, on all its dispatchers, until it is released.
+ * @param waitMs how long to wait for another dispatcher
+ * @returns undefined: another one holds the board
+ */
+export const holdTicks = (place: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> =>
+  takeTickLock(place, clock, waitMs)

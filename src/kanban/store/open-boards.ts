@@ -1,7 +1,7 @@
 /** The boards a dispatcher has open between its ticks. */
 import { statSync } from 'node:fs'
-import { type Board, openBoard, SHORT_BUSY_TIMEOUT_MS } from './board.ts'
-import type { BoardPlace } from './places.ts'
+import type { Board, BoardPlace } from '../port/board.ts'
+import { openBoard, SHORT_BUSY_TIMEOUT_MS } from './board.ts'
 
 /** Not a version of any board: the next check sees a change. */
 export const LOOK_AGAIN = -1
@@ -10,7 +10,7 @@ export interface OpenBoard {
   readonly place: BoardPlace
   readonly board: Board
   readonly fileId: string | undefined
-  /** Value of {@link Board.dataVersion} at the last tick. */
+  /** Value of {@link Board.version} at the last tick. */
   version: number
   tickedAtMs: number
 }
@@ -24,13 +24,13 @@ export class OpenBoards {
   }
 
   /** @throws HermesError */
-  open(place: BoardPlace): OpenBoard {
+  async open(place: BoardPlace): Promise<OpenBoard> {
     const known = this.#open.get(place.slug)
     const fileId = fileIdOf(place)
     if (known !== undefined && known.fileId === fileId) return known
     // The file has been replaced, by a backup or a new board, and ours is still the old one.
-    this.close(place.slug)
-    const board = openBoard(place, { mode: 'write', busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: this.#warn })
+    await this.close(place.slug)
+    const board = await openBoard(place, { mode: 'write', busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: this.#warn })
     const opened = { place, board, fileId, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }
     this.#open.set(place.slug, opened)
     return opened
@@ -40,9 +40,10 @@ export class OpenBoards {
     return [...this.#open.values()]
   }
 
-  close(slug: string): void {
-    this.#open.get(slug)?.board.close()
+  async close(slug: string): Promise<void> {
+    const board = this.#open.get(slug)?.board
     this.#open.delete(slug)
+    await board?.close()
   }
 }
 

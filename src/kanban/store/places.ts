@@ -4,16 +4,12 @@ import { join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
 import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
 import { nearest } from '../../system/text/nearest.ts'
+import type { BoardPlace } from '../port/board.ts'
 
 export const DEFAULT_BOARD = 'default'
 /** Boards are checked every few seconds, and an unpacked archive may have put many directories there. */
 const MAX_BOARDS = 1000
 const SLUG = /^[a-z0-9][a-z0-9_-]{0,63}$/
-
-export interface BoardPlace {
-  readonly slug: string
-  readonly file: string
-}
 
 export const kanbanDir = (home: string): string => join(home, 'kanban')
 

@@ -155,11 +155,11 @@ export function databaseError(error: unknown, file: string): unknown {
  * Does `attempt` again while the database is locked, without stalling the process in between.
  * @param budgetMs after so long the last error is thrown
  */
-export async function whenFree<T>(clock: Clock, budgetMs: number, attempt: () => T): Promise<T> {
+export async function whenFree<T>(clock: Clock, budgetMs: number, attempt: () => T | Promise<T>): Promise<T> {
   const untilMs = clock.nowMs() + budgetMs
   for (let pauseMs = 5; ; pauseMs = Math.min(100, pauseMs * 2)) {
     try {
-      return attempt()
+      return await attempt()
     } catch (error) {
       if (databaseProblem(error) !== 'busy' || clock.nowMs() >= untilMs) throw error
     }

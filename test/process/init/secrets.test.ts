@@ -55,7 +55,7 @@ const USELESS: readonly (readonly [name: string, says: string])[] = [
 
 describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   const boots = async (env: Readonly<Record<string, string>>, prepare = '') => {
-    await using box = await startInit({ words: ['sh', '-c', 'printf %s "$API_SERVER_KEY|"; env'], env, prepare })
+    await using box = await startInit({ args: ['sh', '-c', 'printf %s "$API_SERVER_KEY|"; env'], env, prepare })
     const ended = await box.exit()
     return { code: 'code' in ended ? ended.code : undefined, out: box.pid1.stdout(), err: box.pid1.stderr() }
   }
@@ -132,7 +132,7 @@ describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a n
     const start = async (file: string) => {
       await using box = await startInit({
         before: asUser,
-        words: ['sh', '-c', 'echo "$API_SERVER_KEY"'],
+        args: ['sh', '-c', 'echo "$API_SERVER_KEY"'],
         env: { API_SERVER_KEY_FILE: file },
         prepare: 'chown 4321:4321 "$home"',
       })

@@ -2,11 +2,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { takeTickLock } from '../../../src/kanban/dispatch/tick-lock.ts'
-import { type Board, openBoard } from '../../../src/kanban/store/board.ts'
-import { createTask } from '../../../src/kanban/store/changes.ts'
+import { createTask } from '../../../src/kanban/sqlite/changes.ts'
+import { requireTask } from '../../../src/kanban/sqlite/queries.ts'
+import type { Tables } from '../../../src/kanban/sqlite/tables.ts'
+import { takeTickLock } from '../../../src/kanban/sqlite/tick-lock.ts'
+import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
-import { requireTask } from '../../../src/kanban/store/queries.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { hermes as hermesCommand } from '../../support/cli.ts'
 import { startUpstream } from '../../support/dashboard/openai-upstream.ts'
@@ -21,7 +22,7 @@ const actor = () => ({ name: 'test', wallMs: Date.now() })
 
 interface Stage extends AsyncDisposable {
   readonly home: string
-  readonly board: Board
+  readonly board: Tables
   readonly journal: string
   start(): Promise<RunningHermes>
 }
@@ -51,7 +52,7 @@ function stage(seconds: string): Stage {
     }
     writeFileSync(join(home, 'profiles', name, 'config.yaml'), JSON.stringify(config))
   }
-  const board = openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
+  const board = openTables(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
   return {
     home,
     board,
@@ -90,11 +91,11 @@ const journalLines = (journal: string): string[][] =>
     .filter((line) => line !== '')
     .map((line) => line.split(' '))
 
-const count = (board: Board, status: string): number =>
+const count = (board: Tables, status: string): number =>
   board.get<{ n: number }>('SELECT count(*) AS n FROM tasks WHERE status = ?', status)?.n ?? -1
 
 /** The most tasks of one profile that the events say were running at once. */
-function mostAtOnce(board: Board): number {
+function mostAtOnce(board: Tables): number {
   const running = new Map<string, string>()
   let most = 0
   for (const { kind, task_id, payload } of board.all<{ kind: string; task_id: string; payload: string }>(
@@ -302,7 +303,7 @@ test('a board that was put in the place of another one is dispatched', { timeout
   await waitFor('the first task', () => requireTask(s.board, first).status === 'done', { deadlineMs: 60_000 })
   s.board.close()
   for (const suffix of ['', '-wal', '-shm']) rmSync(join(s.home, `kanban.db${suffix}`), { force: true })
-  const board = openBoard(boardPlace(s.home, 'default'), { mode: 'create', warn: () => undefined })
+  const board = openTables(boardPlace(s.home, 'default'), { mode: 'create', warn: () => undefined })
   try {
     const { id } = createTask(board, { title: 'on the new board', assignee: 'alpha' }, actor()).task
     await waitFor('the second task', () => requireTask(board, id).status === 'done', { deadlineMs: 30_000 })
@@ -347,7 +348,7 @@ test('deleting a profile stops its workers and gives their tasks back to the boa
 
 test('a damaged board is set aside and reported; the others are dispatched', { timeout: 120_000 }, async () => {
   await using s = stage('0.01')
-  const side = openBoard(boardPlace(s.home, 'side'), { mode: 'create', warn: () => undefined })
+  const side = openTables(boardPlace(s.home, 'side'), { mode: 'create', warn: () => undefined })
   try {
     const { id } = createTask(side, { title: 'on another board', assignee: 'alpha' }, actor()).task
     s.board.close()

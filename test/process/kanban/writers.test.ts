@@ -4,8 +4,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { openBoard } from '../../../src/kanban/store/board.ts'
-import { createTask } from '../../../src/kanban/store/changes.ts'
+import { createTask } from '../../../src/kanban/sqlite/changes.ts'
+import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -29,7 +29,7 @@ test(`two dispatchers, ${WRITERS} writers and a reader that never ends its trans
   try {
     writeFileSync(join(home, 'config.yaml'), JSON.stringify({ agent: { command: ['true'] } }))
     const place = boardPlace(home, 'default')
-    const board = openBoard(place, { mode: 'create', warn: () => undefined })
+    const board = openTables(place, { mode: 'create', warn: () => undefined })
     const shared = createTask(board, { title: 'everybody writes here' }, { name: 'test', wallMs: Date.now() }).task
     // Holds a snapshot from before all of it.
     const reader = spawn(process.execPath, [writer, home, 'reader'], { stdio: ['pipe', 'pipe', 'inherit'] })

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openSessions, sessionsFile } from '../../../src/gateway/sessions/store.ts'
-import { openBoard } from '../../../src/kanban/store/board.ts'
-import { createTask } from '../../../src/kanban/store/changes.ts'
+import { createTask } from '../../../src/kanban/sqlite/changes.ts'
+import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { hermes as cli } from '../../support/cli.ts'
@@ -20,7 +20,7 @@ const madeSessions = (file: string): void => {
   store.close()
 }
 const madeBoard = (file: string): void => {
-  const board = openBoard({ slug: 'x', file }, { mode: 'create', warn })
+  const board = openTables({ slug: 'x', file }, { mode: 'create', warn })
   createTask(board, { title: 'a task' }, { name: 'test', wallMs: Date.now() })
   board.close()
 }

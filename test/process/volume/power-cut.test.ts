@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Board, withBoard } from '../../../src/kanban/store/board.ts'
+import { parentsOf, requireTask } from '../../../src/kanban/sqlite/queries.ts'
+import type { Tables } from '../../../src/kanban/sqlite/tables.ts'
+import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
-import { parentsOf, requireTask } from '../../../src/kanban/store/queries.ts'
 import type { Task } from '../../../src/kanban/task.ts'
 import { hermes } from '../../support/cli.ts'
 import { startHermes } from '../../support/hermes.ts'
@@ -21,8 +22,14 @@ interface Act {
   readonly isThere: (home: string, round: number, task: string) => boolean | Promise<boolean>
 }
 
-const onBoard = (home: string, look: (board: Board) => boolean): Promise<boolean> =>
-  withBoard(boardPlace(home, 'default'), { mode: 'write', warn: () => undefined }, look)
+const onBoard = async (home: string, look: (board: Tables) => boolean): Promise<boolean> => {
+  const tables = openTables(boardPlace(home, 'default'), { mode: 'write', warn: () => undefined })
+  try {
+    return look(tables)
+  } finally {
+    tables.close()
+  }
+}
 /** A command about the round's task, after which the task is as `isSo` says. */
 const task = (args: (task: string, parent: string) => readonly string[], isSo: (task: Task) => boolean): Act => ({
   args: (_, id, parent) => ['kanban', ...args(id, parent)],

@@ -8,11 +8,14 @@ import {
   planDispatch,
 } from '../../../src/kanban/dispatch/dispatch.ts'
 import type { JobState, Jobs } from '../../../src/kanban/jobs/jobs.ts'
-import { type Board, openBoard } from '../../../src/kanban/store/board.ts'
-import { type Actor, createTask } from '../../../src/kanban/store/changes.ts'
-import type { NewTask } from '../../../src/kanban/store/input.ts'
+import type { Actor, Board } from '../../../src/kanban/port/board.ts'
+import type { NewTask } from '../../../src/kanban/port/input.ts'
+import { createTask } from '../../../src/kanban/sqlite/changes.ts'
+import { requireTask } from '../../../src/kanban/sqlite/queries.ts'
+import { SqliteBoard } from '../../../src/kanban/sqlite/sqlite-board.ts'
+import type { Tables } from '../../../src/kanban/sqlite/tables.ts'
+import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
-import { requireTask } from '../../../src/kanban/store/queries.ts'
 import type { Task } from '../../../src/kanban/task.ts'
 import type { JobSpec } from '../../../src/protocol/control.ts'
 import type { HermesError } from '../../../src/system/errors.ts'
@@ -75,6 +78,8 @@ const soon = (_: number, wake: () => void): (() => void) => {
 export interface TestBoard extends Disposable {
   readonly home: string
   readonly board: Board
+  /** The same board's file. */
+  readonly tables: Tables
   readonly jobs: FakeJobs
   readonly clock: FakeClock
   /** Warnings of ticks. */
@@ -97,7 +102,8 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
   const clock = fakeClock()
   const jobs = new FakeJobs()
   const warnings: string[] = []
-  const board = openBoard(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
+  const tables = openTables(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined })
+  const board = new SqliteBoard(tables)
   const base: DispatchOptions = {
     home,
     board,
@@ -116,6 +122,7 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
   const test: TestBoard = {
     home,
     board,
+    tables,
     jobs,
     clock,
     warnings,
@@ -129,16 +136,16 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
     },
     create: (input) => {
       clock.advance(1)
-      return createTask(board, { title: 'a task', ...input }, test.actor()).task
+      return createTask(tables, { title: 'a task', ...input }, test.actor()).task
     },
-    task: (id) => requireTask(board, id),
+    task: (id) => requireTask(tables, id),
     actor: (runId) => ({ name: 'tester', wallMs: clock.wallMs(), ...(runId === undefined ? {} : { runId }) }),
     dispatch: (options) => dispatchOnce({ ...base, ...options }),
     plan: (options) => planDispatch({ ...base, ...options }),
-    dump: () => dump(board),
-    sql: (statement, ...values) => void board.run(statement, ...values),
+    dump: () => dump(tables),
+    sql: (statement, ...values) => void tables.run(statement, ...values),
     [Symbol.dispose]() {
-      board.close()
+      tables.close()
       rmSync(home, { recursive: true, force: true })
     },
   }
@@ -147,7 +154,7 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
 }
 
 /** A logical dump: equal before and after means that nothing was written. */
-export function dump(board: Board): string {
-  const tables = board.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-  return JSON.stringify(tables.map(({ name }) => [name, board.all(`SELECT * FROM "${name}" ORDER BY 1, 2`)]))
+export function dump(tables: Tables): string {
+  const names = tables.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+  return JSON.stringify(names.map(({ name }) => [name, tables.all(`SELECT * FROM "${name}" ORDER BY 1, 2`)]))
 }

@@ -1,17 +1,18 @@
-// One process on a board that others use: node kanban-writer.ts HOME writer|dispatcher|reader …
+// One process on a tables that others use: node kanban-writer.ts HOME writer|dispatcher|reader …
 import { readFileSync, writeSync } from 'node:fs'
 import { dispatchOnce } from '../../../src/kanban/dispatch/dispatch.ts'
 import type { JobState, Jobs } from '../../../src/kanban/jobs/jobs.ts'
-import { LONG_BUSY_TIMEOUT_MS, openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../../src/kanban/store/board.ts'
-import { createTask } from '../../../src/kanban/store/changes.ts'
-import { comment } from '../../../src/kanban/store/links.ts'
+import { createTask } from '../../../src/kanban/sqlite/changes.ts'
+import { comment } from '../../../src/kanban/sqlite/links.ts'
+import { SqliteBoard } from '../../../src/kanban/sqlite/sqlite-board.ts'
+import { LONG_BUSY_TIMEOUT_MS, openTables, SHORT_BUSY_TIMEOUT_MS } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 
 const [home = '', role = '', name = '', times = '0', shared = ''] = process.argv.slice(2)
 const clock = systemClock()
 const mode = role === 'reader' ? 'read' : 'write'
-const board = openBoard(boardPlace(home, 'default'), {
+const tables = openTables(boardPlace(home, 'default'), {
   mode,
   busyTimeoutMs: role === 'dispatcher' ? SHORT_BUSY_TIMEOUT_MS : LONG_BUSY_TIMEOUT_MS,
   warn: (text) => process.stderr.write(`${text}\n`),
@@ -20,11 +21,11 @@ const board = openBoard(boardPlace(home, 'default'), {
 function write(): object {
   for (let i = 0; i < Number(times); i++) {
     const actor = { name, wallMs: clock.wallMs() }
-    createTask(board, { title: `task ${i} of ${name}`, assignee: 'default' }, actor)
-    comment(board, shared, `comment ${i} of ${name}`, actor)
-    board.write(() => {
-      const row = board.get<{ priority: number }>('SELECT priority FROM tasks WHERE id = ?', shared)
-      board.run('UPDATE tasks SET priority = ? WHERE id = ?', (row?.priority ?? 0) + 1, shared)
+    createTask(tables, { title: `task ${i} of ${name}`, assignee: 'default' }, actor)
+    comment(tables, shared, `comment ${i} of ${name}`, actor)
+    tables.write(() => {
+      const row = tables.get<{ priority: number }>('SELECT priority FROM tasks WHERE id = ?', shared)
+      tables.run('UPDATE tasks SET priority = ? WHERE id = ?', (row?.priority ?? 0) + 1, shared)
     })
   }
   return { created: Number(times), comments: Number(times) }
@@ -46,7 +47,7 @@ async function dispatch(): Promise<object> {
   for (let i = 0; i < Number(times); i++) {
     const { report } = await dispatchOnce({
       home,
-      board,
+      board: new SqliteBoard(tables),
       clock,
       host: 'one-host',
       jobs,
@@ -61,10 +62,10 @@ async function dispatch(): Promise<object> {
 
 function read(): void {
   const look = (): void => {
-    const row = board.get<{ n: number }>('SELECT count(*) AS n FROM tasks')
+    const row = tables.get<{ n: number }>('SELECT count(*) AS n FROM tasks')
     writeSync(1, `${row?.n} task\n`)
   }
-  board.read(() => {
+  tables.read(() => {
     look()
     // Until our stdin is closed.
     readFileSync(0)
@@ -74,4 +75,4 @@ function read(): void {
 
 if (role === 'reader') read()
 else writeSync(1, JSON.stringify(role === 'writer' ? write() : await dispatch()))
-board.close()
+tables.close()

@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs'
 import type { WorkerBundle } from '../../../gateway/worker.ts'
 import type { DispatcherBundle } from '../../../kanban/dispatch/dispatcher-program.ts'
+import type { BoardPlace } from '../../../kanban/port/board.ts'
 import { withBoard } from '../../../kanban/store/board.ts'
 import { useBoard } from '../../../kanban/store/current.ts'
 import { sweep } from '../../../kanban/store/gc.ts'
-import { type BoardPlace, boardPlace, listBoards, parseSlug, requireBoard } from '../../../kanban/store/places.ts'
-import { statusCounts } from '../../../kanban/store/queries.ts'
+import { boardPlace, listBoards, parseSlug, requireBoard } from '../../../kanban/store/places.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import type { Command, Input } from '../../context/command.ts'
 import { type Context, gatewayFacts, warnOn } from '../../context/context.ts'
@@ -116,7 +116,7 @@ async function describe(
   place: BoardPlace,
 ): Promise<{ slug: string; tasks: number | null; problem?: string }> {
   try {
-    const counts = await withBoard(place, { mode: 'read', warn: warnOn(context) }, statusCounts)
+    const counts = await withBoard(place, { mode: 'read', warn: warnOn(context) }, (board) => board.statusCounts())
     return { slug: place.slug, tasks: Object.values(counts).reduce((sum, n) => sum + n, 0) }
   } catch (error) {
     if (!(error instanceof HermesError)) throw error

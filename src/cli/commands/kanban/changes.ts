@@ -3,10 +3,8 @@
 import { readWrittenRules } from '../../../kanban/dispatch/settings.ts'
 import { taskJson } from '../../../kanban/json.ts'
 import type { Operation } from '../../../kanban/operations.ts'
-import { type ChangeOptions, change } from '../../../kanban/store/changes.ts'
-import { checkText } from '../../../kanban/store/input.ts'
-import { comment, link, unlink } from '../../../kanban/store/links.ts'
-import { requireTask } from '../../../kanban/store/queries.ts'
+import type { ChangeOptions } from '../../../kanban/port/board.ts'
+import { checkText } from '../../../kanban/port/input.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
@@ -135,9 +133,9 @@ export const CHANGE_COMMANDS: readonly Command[] = [
 async function perform(context: Context, input: Input, operation: Operation, verb: Verb): Promise<Outcome> {
   const [id = ''] = input.args
   const options = verb.read?.(context, input) ?? {}
-  const { task, before } = await onBoard(context, input, 'write', (board) => {
-    const before = requireTask(board, id).status
-    return { before, task: change(board, operation, id, options, actorOf(context, id)) }
+  const { task, before } = await onBoard(context, input, 'write', async (board) => {
+    const before = (await board.require(id)).status
+    return { before, task: await board.change(operation, id, options, actorOf(context, id)) }
   })
   const who = options.assignee === undefined ? '' : `, for ${task.assignee ?? 'no one'}`
   const moved = before === task.status ? task.status : `${before} -> ${task.status}`
@@ -155,7 +153,7 @@ function newAssignee(context: Context, input: Input): ChangeOptions {
 async function relink(context: Context, input: Input, on: boolean): Promise<Outcome> {
   const [parent = '', child = ''] = input.args
   const changed = await onBoard(context, input, 'write', (board) =>
-    (on ? link : unlink)(board, parent, child, actorOf(context)),
+    on ? board.link(parent, child, actorOf(context)) : board.unlink(parent, child, actorOf(context)),
   )
   const text = on
     ? changed
@@ -174,6 +172,6 @@ async function addComment(context: Context, input: Input): Promise<Outcome> {
     throw new HermesError('USAGE', 'a comment must not be empty', {
       next: 'hermes kanban comment ID "TEXT"',
     })
-  await onBoard(context, input, 'write', (board) => comment(board, id, text, actorOf(context, id)))
+  await onBoard(context, input, 'write', (board) => board.comment(id, text, actorOf(context, id)))
   return { text: `${id} commented\n`, json: { task_id: id, commented: true } }
 }

@@ -4,7 +4,6 @@ import { readDispatchState } from '../../../kanban/dispatch/dispatch-state.ts'
 import { explainTask, noDispatcher, withJobs } from '../../../kanban/dispatch/explain.ts'
 import { readWrittenRules } from '../../../kanban/dispatch/settings.ts'
 import { reportText } from '../../../kanban/report.ts'
-import { runningByAssignee, statusCounts } from '../../../kanban/store/queries.ts'
 import { isBusy, verdictOf } from '../../../kanban/verdict.ts'
 import { EXIT } from '../../../system/errors.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
@@ -85,8 +84,8 @@ async function status(context: Context, input: Input): Promise<Outcome> {
       planDispatch({ ...dispatchBase(context), board, jobs }),
     )
     const last = readDispatchState(context.home, board.place.slug)
-    const counts = statusCounts(board)
-    const running = runningByAssignee(board)
+    const counts = await board.statusCounts()
+    const running = await board.runningByAssignee()
     const sinceMs = last === undefined ? Number.POSITIVE_INFINITY : context.clock.wallMs() - last.atMs
     const overdue =
       decision.report.spawned.length > 0 && sinceMs > TICKS_UNTIL_OVERDUE * written.dispatchIntervalSeconds * 1000

@@ -2,9 +2,8 @@
 
 import { join } from 'node:path'
 import { eventJson } from '../../../kanban/json.ts'
-import type { Board } from '../../../kanban/store/board.ts'
+import type { Board } from '../../../kanban/port/board.ts'
 import { kanbanDir } from '../../../kanban/store/places.ts'
-import { eventsAfter, eventsTail, requireTask } from '../../../kanban/store/queries.ts'
 import type { BoardEvent } from '../../../kanban/task.ts'
 import type { Command, Input } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
@@ -53,14 +52,14 @@ const BATCH = 500
 async function events(context: Context, input: Input, taskId: string | undefined): Promise<Outcome> {
   const lines = wholeOption(input, 'lines', 0) ?? 20
   return onBoard(context, input, 'read', async (board) => {
-    if (taskId !== undefined) requireTask(board, taskId)
-    let after = eventsTail(board, lines, taskId)
+    if (taskId !== undefined) await board.require(taskId)
+    let after = await board.eventsTail(lines, taskId)
     if (input.options['no-follow'] === true) {
-      const found = eventsAfter(board, after, lines, taskId)
+      const found = await board.events(after, lines, taskId)
       return { text: found.map(eventLine).join(''), json: found.map(eventJson) }
     }
     for (;;) {
-      after = printNew(context, board, after, taskId)
+      after = await printNew(context, board, after, taskId)
       if (context.output.closed) return {}
       await new Promise<void>((wake) => context.clock.at(context.clock.nowMs() + LOOK_MS, wake))
     }
@@ -68,12 +67,12 @@ async function events(context: Context, input: Input, taskId: string | undefined
 }
 
 /** @returns the id of the last event printed */
-function printNew(context: Context, board: Board, after: number, taskId: string | undefined): number {
+async function printNew(context: Context, board: Board, after: number, taskId: string | undefined): Promise<number> {
   const show = (event: BoardEvent): string =>
     context.json ? `${JSON.stringify(eventJson(event))}\n` : eventLine(event)
   let last = after
   for (;;) {
-    const found = eventsAfter(board, last, BATCH, taskId)
+    const found = await board.events(last, BATCH, taskId)
     if (found.length > 0) context.output.out(found.map(show).join(''))
     last = found.at(-1)?.id ?? last
     if (found.length < BATCH) return last
@@ -82,6 +81,6 @@ function printNew(context: Context, board: Board, after: number, taskId: string 
 
 async function log(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.args
-  await onBoard(context, input, 'read', (board) => requireTask(board, id))
+  await onBoard(context, input, 'read', (board) => board.require(id))
   return printLogs(context, input, [{ slot: id, dir: join(kanbanDir(context.home), 'logs'), name: `${id}.log` }])
 }

@@ -2,11 +2,11 @@
 
 import type { DispatchOptions } from '../../../kanban/dispatch/dispatch.ts'
 import type { Installation } from '../../../kanban/installation.ts'
-import { parseAssignee, requireAssignee } from '../../../kanban/store/assignee.ts'
-import { type Board, emptyBoard, isNeverCreated, withBoard } from '../../../kanban/store/board.ts'
-import type { Actor } from '../../../kanban/store/changes.ts'
+import { parseAssignee, requireAssignee } from '../../../kanban/port/assignee.ts'
+import type { Actor, Board, BoardPlace } from '../../../kanban/port/board.ts'
+import { emptyBoard, isNeverCreated, withBoard } from '../../../kanban/store/board.ts'
 import { chosenBoard } from '../../../kanban/store/current.ts'
-import { type BoardPlace, boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/store/places.ts'
+import { boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/store/places.ts'
 import { parseDurationMs } from '../../../profile/config/kinds.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Input, type OptionSpec, textOption } from '../../context/command.ts'
@@ -60,7 +60,7 @@ export async function onBoardIfAny<T>(
   try {
     return await use(board, false)
   } finally {
-    board.close()
+    await board.close()
   }
 }
 

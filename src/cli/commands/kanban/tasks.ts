@@ -3,20 +3,7 @@
 import { createReadStream, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
-import { createTask } from '../../../kanban/store/changes.ts'
-import { MAX_BODY_BYTES } from '../../../kanban/store/input.ts'
-import {
-  childrenOf,
-  commentsOf,
-  eventsAfter,
-  eventsTail,
-  listTasks,
-  parentsOf,
-  requireTask,
-  runningByAssignee,
-  runsOf,
-  statusCounts,
-} from '../../../kanban/store/queries.ts'
+import { MAX_BODY_BYTES } from '../../../kanban/port/input.ts'
 import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
@@ -118,7 +105,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(workspace === undefined ? {} : { workspacePath: directory(workspace) }),
   }
-  const made = await onBoard(context, input, 'create', (board) => createTask(board, task, actorOf(context)))
+  const made = await onBoard(context, input, 'create', (board) => board.create(task, actorOf(context)))
   const { id, status, assignee: who } = made.task
   return {
     text: `${id} ${made.created ? 'created' : 'already exists'}: ${status}${who === null ? ', unassigned' : `, for ${who}`}\n`,
@@ -177,7 +164,7 @@ async function list(context: Context, input: Input): Promise<Outcome> {
   const wished = textOption(input, 'assignee')
   const assignee = input.options.unassigned === true ? null : wished?.trim().toLowerCase()
   const filter = { statuses, ...(assignee === undefined ? {} : { assignee }) }
-  const tasks = await onBoardIfAny(context, input, 'read', (board) => listTasks(board, { ...filter, limit: limit + 1 }))
+  const tasks = await onBoardIfAny(context, input, 'read', (board) => board.list({ ...filter, limit: limit + 1 }))
   const shown = tasks.slice(0, limit)
   const more = tasks.length > limit ? `(the newest ${limit}; --limit N shows more)\n` : ''
   return { text: tasksTable(shown) + more, json: shown.map(taskJson) }
@@ -185,16 +172,7 @@ async function list(context: Context, input: Input): Promise<Outcome> {
 
 async function show(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.args
-  const details = await onBoard(context, input, 'read', (board) =>
-    board.read(() => ({
-      task: requireTask(board, id),
-      parents: parentsOf(board, id),
-      children: childrenOf(board, id),
-      comments: commentsOf(board, id),
-      runs: runsOf(board, id, 10),
-      events: eventsAfter(board, eventsTail(board, 20, id), 20, id),
-    })),
-  )
+  const details = await onBoard(context, input, 'read', (board) => board.details(id, { runs: 10, events: 20 }))
   return {
     text: taskText(details),
     json: {
@@ -210,18 +188,15 @@ async function show(context: Context, input: Input): Promise<Outcome> {
 
 async function runs(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.args
-  const found = await onBoard(context, input, 'read', (board) => {
-    requireTask(board, id)
-    return runsOf(board, id, limitOf(input))
-  })
+  const found = await onBoard(context, input, 'read', (board) => board.runs(id, limitOf(input)))
   return { text: found.length === 0 ? 'no runs yet\n' : found.map(runLine).join(''), json: found.map(runJson) }
 }
 
 async function stats(context: Context, input: Input): Promise<Outcome> {
-  const { board, counts, running } = await onBoardIfAny(context, input, 'read', (board) => ({
+  const { board, counts, running } = await onBoardIfAny(context, input, 'read', async (board) => ({
     board: board.place.slug,
-    counts: statusCounts(board),
-    running: runningByAssignee(board),
+    counts: await board.statusCounts(),
+    running: await board.runningByAssignee(),
   }))
   const byStatus = Object.fromEntries(STATUSES.map((status) => [status, counts[status] ?? 0]))
   const total = Object.values(byStatus).reduce((sum, n) => sum + n, 0)

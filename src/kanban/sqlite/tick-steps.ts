@@ -1,12 +1,11 @@
 /** The steps of a tick, as transactions. Each changes the row only if it is still what the tick has read. */
 
-import type { Rules } from '../rules.ts'
+import type { Claimed, ClaimPlace, FailedSpawn, ReleaseRules, Worker } from '../port/board.ts'
+import type { RunningRow, TaskRow } from '../port/rows.ts'
 import { CLAIM_TTL_MS, type RunEnd, type Settlement, settle } from '../running.ts'
-import type { Board } from '../store/board.ts'
-import { record } from '../store/events.ts'
-import type { TaskRow } from '../store/rows.ts'
 import { jobSlot } from '../task.ts'
-import type { RunningRow } from './tick-facts.ts'
+import { record } from './events.ts'
+import type { Tables } from './tables.ts'
 
 const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, worker_pid = NULL, worker_start_time = NULL,
   heartbeat_at = NULL`
@@ -14,25 +13,25 @@ const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, wo
 const SAME = "id = ? AND status = 'running' AND current_run IS ? AND claim_lock IS ?"
 
 /** @returns false if the row has changed in the meantime */
-export function extendClaim({ unsynced: board }: Board, row: RunningRow, wallMs: number): boolean {
-  return board.write(() => {
-    const { changes } = board.run(
+export function extendClaim({ unsynced: tables }: Tables, row: RunningRow, wallMs: number): boolean {
+  return tables.write(() => {
+    const { changes } = tables.run(
       `UPDATE tasks SET claim_expires_at = ? WHERE ${SAME}`,
       wallMs + CLAIM_TTL_MS,
       row.id,
       row.run_id,
       row.claim_lock,
     )
-    if (changes > 0) record(board, row.id, 'claim_extended', wallMs, {}, row.run_id)
+    if (changes > 0) record(tables, row.id, 'claim_extended', wallMs, {}, row.run_id)
     return changes > 0
   })
 }
 
 /** Ends a run and moves its task. */
-export function endRun(board: Board, row: RunningRow, end: RunEnd, settlement: Settlement, wallMs: number): boolean {
-  return board.write(() => {
+export function endRun(tables: Tables, row: RunningRow, end: RunEnd, settlement: Settlement, wallMs: number): boolean {
+  return tables.write(() => {
     const completed = end.outcome === 'completed'
-    const { changes } = board.run(
+    const { changes } = tables.run(
       `UPDATE tasks SET status = ?, failures = ?, pauses = ?, paused_until = CASE WHEN ? THEN ? ELSE paused_until END,
          last_error = CASE WHEN ? THEN NULL ELSE coalesce(?, last_error) END,
          result = CASE WHEN ? THEN coalesce(?, result) ELSE result END,
@@ -57,7 +56,7 @@ export function endRun(board: Board, row: RunningRow, end: RunEnd, settlement: S
       row.claim_lock,
     )
     if (changes === 0) return false
-    board.run(
+    tables.run(
       'UPDATE runs SET outcome = ?, ended_at = ?, exit_code = ?, signal = ?, summary = ?, error = ? WHERE id = ? AND ended_at IS NULL',
       end.outcome,
       wallMs,
@@ -75,10 +74,10 @@ export function endRun(board: Board, row: RunningRow, end: RunEnd, settlement: S
       ...(error === undefined ? {} : { error }),
       ...(failure ? { failures: settlement.failures } : {}),
     }
-    record(board, row.id, settlement.status === 'review' ? 'review' : outcome, wallMs, facts, row.run_id)
+    record(tables, row.id, settlement.status === 'review' ? 'review' : outcome, wallMs, facts, row.run_id)
     if (settlement.autoBlocked) {
       record(
-        board,
+        tables,
         row.id,
         'auto_blocked',
         wallMs,
@@ -91,14 +90,14 @@ export function endRun(board: Board, row: RunningRow, end: RunEnd, settlement: S
 }
 
 export function promote(
-  board: Board,
+  tables: Tables,
   id: string,
   from: 'todo' | 'scheduled',
   to: 'ready' | 'todo',
   wallMs: number,
 ): boolean {
-  return board.write(() => {
-    const { changes } = board.run(
+  return tables.write(() => {
+    const { changes } = tables.run(
       `UPDATE tasks SET status = ? WHERE id = ? AND status = ? AND (open_parents = 0) = ?
          AND (status = 'todo' OR scheduled_at <= ?)`,
       to,
@@ -107,29 +106,22 @@ export function promote(
       Number(to === 'ready'),
       wallMs,
     )
-    if (changes > 0) record(board, id, 'promoted', wallMs, { from, to })
+    if (changes > 0) record(tables, id, 'promoted', wallMs, { from, to })
     return changes > 0
   })
 }
 
 /** Assigns the fallback assignee if the task is still unassigned. */
-export function assignDefault(board: Board, id: string, assignee: string, wallMs: number): boolean {
-  return board.write(() => {
-    const { changes } = board.run(
+export function assignDefault(tables: Tables, id: string, assignee: string, wallMs: number): boolean {
+  return tables.write(() => {
+    const { changes } = tables.run(
       "UPDATE tasks SET assignee = ? WHERE id = ? AND status = 'ready' AND (assignee IS NULL OR trim(assignee) = '')",
       assignee,
       id,
     )
-    if (changes > 0) record(board, id, 'assigned', wallMs, { assignee, source: 'kanban.default_assignee' })
+    if (changes > 0) record(tables, id, 'assigned', wallMs, { assignee, source: 'kanban.default_assignee' })
     return changes > 0
   })
-}
-
-export interface Claimed {
-  readonly row: TaskRow
-  readonly runId: number
-  readonly slot: string
-  readonly claimLock: string
 }
 
 /**
@@ -137,20 +129,20 @@ export interface Claimed {
  * dispatcher was faster
  */
 export function claim(
-  board: Board,
+  tables: Tables,
   id: string,
   assignee: string,
-  where: { readonly host: string; readonly instance: string },
+  where: ClaimPlace,
   wallMs: number,
 ): Claimed | undefined {
-  return board.write(() => {
-    const found = board.get<TaskRow>(
+  return tables.write(() => {
+    const found = tables.get<TaskRow>(
       "SELECT * FROM tasks WHERE id = ? AND status = 'ready' AND claim_lock IS NULL AND assignee = ?",
       id,
       assignee,
     )
     if (found === undefined) return undefined
-    const { id: runId } = board.run(
+    const { id: runId } = tables.run(
       'INSERT INTO runs (task_id, profile, started_at, host, instance) VALUES (?, ?, ?, ?, ?)',
       id,
       assignee,
@@ -160,8 +152,8 @@ export function claim(
     )
     const slot = jobSlot(id, runId)
     const claimLock = `${where.host}:${where.instance}:${runId}`
-    board.run('UPDATE runs SET slot = ? WHERE id = ?', slot, runId)
-    board.run(
+    tables.run('UPDATE runs SET slot = ? WHERE id = ?', slot, runId)
+    tables.run(
       `UPDATE tasks SET status = 'running', started_at = ?, heartbeat_at = NULL, current_run = ?, claim_lock = ?,
          claim_expires_at = ? WHERE id = ?`,
       wallMs,
@@ -170,29 +162,29 @@ export function claim(
       wallMs + CLAIM_TTL_MS,
       id,
     )
-    record(board, id, 'claimed', wallMs, { assignee, slot }, runId)
+    record(tables, id, 'claimed', wallMs, { assignee, slot }, runId)
     return { row: found, runId, slot, claimLock }
   })
 }
 
 /** Records that the worker runs, and its process as far as known. */
 export function recordWorker(
-  board: Board,
+  tables: Tables,
   id: string,
   runId: number,
-  worker: { readonly pid: number; readonly startTime: number } | undefined,
+  worker: Worker | undefined,
   workspace: string,
   wallMs: number,
 ): void {
-  board.write(() => {
-    const { changes } = board.run(
+  tables.write(() => {
+    const { changes } = tables.run(
       "UPDATE tasks SET worker_pid = ?, worker_start_time = ? WHERE id = ? AND status = 'running' AND current_run = ?",
       worker?.pid ?? null,
       worker?.startTime ?? null,
       id,
       runId,
     )
-    if (changes > 0) record(board, id, 'spawned', wallMs, { workspace, ...(worker && { pid: worker.pid }) }, runId)
+    if (changes > 0) record(tables, id, 'spawned', wallMs, { workspace, ...(worker && { pid: worker.pid }) }, runId)
   })
 }
 
@@ -201,10 +193,10 @@ export function recordWorker(
  * claimed.
  */
 export function releaseClaim(
-  board: Board,
+  tables: Tables,
   { row, runId, claimLock }: Claimed,
-  failed: { readonly failure: boolean; readonly error: string },
-  rules: Pick<Rules, 'failureLimit' | 'requireReview'>,
+  failed: FailedSpawn,
+  rules: ReleaseRules,
   wallMs: number,
 ): Settlement {
   const end: RunEnd = {
@@ -220,6 +212,6 @@ export function releaseClaim(
     openParents: row.open_parents,
   }
   const settlement = settle(task, end, rules, wallMs)
-  endRun(board, { id: row.id, run_id: runId, claim_lock: claimLock } as RunningRow, end, settlement, wallMs)
+  endRun(tables, { id: row.id, run_id: runId, claim_lock: claimLock } as RunningRow, end, settlement, wallMs)
   return settlement
 }

@@ -1,15 +1,15 @@
-import type { Board } from './board.ts'
+import type { Tables } from './tables.ts'
 
 /** Records an event, inside the transaction of the change that it reports. */
 export function record(
-  board: Board,
+  tables: Tables,
   taskId: string,
   kind: string,
   atMs: number,
   payload: Readonly<Record<string, unknown>> = {},
   runId: number | null = null,
 ): void {
-  board.run(
+  tables.run(
     'INSERT INTO events (task_id, run_id, kind, payload, at) VALUES (?, ?, ?, ?, ?)',
     taskId,
     runId,

@@ -1,31 +1,34 @@
 /** Queries of commands and the dashboard. */
 import { HermesError } from '../../system/errors.ts'
-import type { BoardEvent, Comment, Run, Status, Task } from '../task.ts'
-import type { Board } from './board.ts'
-import { type CommentRow, type EventRow, type RunRow, type TaskRow, toComment, toEvent, toRun, toTask } from './rows.ts'
+import type { Linked, ListFilter } from '../port/board.ts'
+import {
+  type CommentRow,
+  type EventRow,
+  type RunRow,
+  type TaskRow,
+  toComment,
+  toEvent,
+  toRun,
+  toTask,
+} from '../port/rows.ts'
+import type { BoardEvent, Comment, Run, Task } from '../task.ts'
+import type { Tables } from './tables.ts'
 
-export function findTask(board: Board, id: string): Task | undefined {
-  const row = board.get<TaskRow>('SELECT * FROM tasks WHERE id = ?', id)
+export function findTask(tables: Tables, id: string): Task | undefined {
+  const row = tables.get<TaskRow>('SELECT * FROM tasks WHERE id = ?', id)
   return row && toTask(row)
 }
 
 /** @throws HermesError FAILED */
-export function requireTask(board: Board, id: string): Task {
-  const task = findTask(board, id)
+export function requireTask(tables: Tables, id: string): Task {
+  const task = findTask(tables, id)
   if (task) return task
   const next = /^t_[0-9a-f]{8}$/.test(id)
     ? '"hermes kanban list --all" lists the tasks; --board chooses another board'
     : 'use an id such as t_1a2b3c4d; "hermes kanban list" shows them'
-  throw new HermesError('FAILED', `no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`, { next })
-}
-
-export interface ListFilter {
-  readonly statuses: readonly Status[]
-  /** null: unassigned; absent: any assignee. */
-  readonly assignee?: string | null
-  /** Part of the title, in any case, or the whole id. */
-  readonly search?: string
-  readonly limit: number
+  throw new HermesError('FAILED', `no task ${JSON.stringify(id.slice(0, 80))} on board "${tables.place.slug}"`, {
+    next,
+  })
 }
 
 export const LIST_SQL = 'SELECT * FROM tasks INDEXED BY tasks_status WHERE status = ? ORDER BY seq DESC LIMIT ?'
@@ -35,11 +38,11 @@ export const LIST_OF_SQL =
 const SEARCH_SQL = ' AND (instr(lower(title), ?) > 0 OR id = ?)'
 
 /** The newest first. Each status by its index, then merged: a board of 100,000 done tasks costs what is shown. */
-export function listTasks(board: Board, { statuses, assignee, search, limit }: ListFilter): readonly Task[] {
+export function listTasks(tables: Tables, { statuses, assignee, search, limit }: ListFilter): readonly Task[] {
   const select = (sql: string, ...values: readonly (string | null)[]): readonly TaskRow[] =>
     search === undefined
-      ? board.all<TaskRow>(sql, ...values, limit)
-      : board.all<TaskRow>(
+      ? tables.all<TaskRow>(sql, ...values, limit)
+      : tables.all<TaskRow>(
           sql.replace(' ORDER BY', `${SEARCH_SQL} ORDER BY`),
           ...values,
           search.toLowerCase(),
@@ -57,38 +60,31 @@ export function listTasks(board: Board, { statuses, assignee, search, limit }: L
     .map(toTask)
 }
 
-/** The other end of a link. */
-export interface Linked {
-  readonly id: string
-  readonly title: string
-  readonly status: Status
-}
-
-export const parentsOf = (board: Board, id: string): readonly Linked[] =>
-  board.all(
+export const parentsOf = (tables: Tables, id: string): readonly Linked[] =>
+  tables.all(
     'SELECT t.id, t.title, t.status FROM links l JOIN tasks t ON t.id = l.parent WHERE l.child = ? ORDER BY t.seq',
     id,
   )
 
-export const childrenOf = (board: Board, id: string): readonly Linked[] =>
-  board.all(
+export const childrenOf = (tables: Tables, id: string): readonly Linked[] =>
+  tables.all(
     'SELECT t.id, t.title, t.status FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? ORDER BY t.seq',
     id,
   )
 
-export const commentsOf = (board: Board, id: string): readonly Comment[] =>
-  board.all<CommentRow>('SELECT id, author, body, at FROM comments WHERE task_id = ? ORDER BY id', id).map(toComment)
+export const commentsOf = (tables: Tables, id: string): readonly Comment[] =>
+  tables.all<CommentRow>('SELECT id, author, body, at FROM comments WHERE task_id = ? ORDER BY id', id).map(toComment)
 
 /** Newest first. */
-export const runsOf = (board: Board, id: string, limit: number): readonly Run[] =>
-  board.all<RunRow>('SELECT * FROM runs WHERE task_id = ? ORDER BY id DESC LIMIT ?', id, limit).map(toRun)
+export const runsOf = (tables: Tables, id: string, limit: number): readonly Run[] =>
+  tables.all<RunRow>('SELECT * FROM runs WHERE task_id = ? ORDER BY id DESC LIMIT ?', id, limit).map(toRun)
 
 /** Events after `afterId`, oldest first; of one task or of the whole board. */
-export function eventsAfter(board: Board, afterId: number, limit: number, taskId?: string): readonly BoardEvent[] {
+export function eventsAfter(tables: Tables, afterId: number, limit: number, taskId?: string): readonly BoardEvent[] {
   const rows =
     taskId === undefined
-      ? board.all<EventRow>('SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?', afterId, limit)
-      : board.all<EventRow>(
+      ? tables.all<EventRow>('SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?', afterId, limit)
+      : tables.all<EventRow>(
           'SELECT * FROM events WHERE task_id = ? AND id > ? ORDER BY id LIMIT ?',
           taskId,
           afterId,
@@ -98,11 +94,11 @@ export function eventsAfter(board: Board, afterId: number, limit: number, taskId
 }
 
 /** The id before the last `limit` events. */
-export function eventsTail(board: Board, limit: number, taskId?: string): number {
+export function eventsTail(tables: Tables, limit: number, taskId?: string): number {
   const row =
     taskId === undefined
-      ? board.get<{ id: number }>('SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?', limit)
-      : board.get<{ id: number }>(
+      ? tables.get<{ id: number }>('SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?', limit)
+      : tables.get<{ id: number }>(
           'SELECT id FROM events WHERE task_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?',
           taskId,
           limit,
@@ -110,14 +106,14 @@ export function eventsTail(board: Board, limit: number, taskId?: string): number
   return row?.id ?? 0
 }
 
-export function statusCounts(board: Board): Readonly<Record<string, number>> {
-  const rows = board.all<{ status: string; n: number }>('SELECT status, count(*) AS n FROM tasks GROUP BY status')
+export function statusCounts(tables: Tables): Readonly<Record<string, number>> {
+  const rows = tables.all<{ status: string; n: number }>('SELECT status, count(*) AS n FROM tasks GROUP BY status')
   return Object.fromEntries(rows.map(({ status, n }) => [status, n]))
 }
 
 /** Running tasks by assignee; '' counts unassigned ones. */
-export function runningByAssignee(board: Board): Readonly<Record<string, number>> {
-  const rows = board.all<{ assignee: string | null; n: number }>(
+export function runningByAssignee(tables: Tables): Readonly<Record<string, number>> {
+  const rows = tables.all<{ assignee: string | null; n: number }>(
     "SELECT assignee, count(*) AS n FROM tasks WHERE status = 'running' GROUP BY assignee",
   )
   return Object.fromEntries(rows.map(({ assignee, n }) => [assignee ?? '', n]))

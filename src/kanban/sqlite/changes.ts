@@ -5,39 +5,26 @@
 import { randomBytes } from 'node:crypto'
 import { HermesError } from '../../system/errors.ts'
 import { endsPause, forgivesFailures, type Operation, target } from '../operations.ts'
+import type { Actor, ChangeOptions, Created } from '../port/board.ts'
+import { checkLimits, type NewTask } from '../port/input.ts'
 import { isClosed, readyOrTodo, type Status, type Task } from '../task.ts'
-import type { Board } from './board.ts'
 import { record } from './events.ts'
-import { checkLimits, type NewTask } from './input.ts'
 import { findTask, requireTask } from './queries.ts'
-
-/** Actor and time of a change. */
-export interface Actor {
-  readonly name: string
-  readonly wallMs: number
-  /** The run that speaks, if it is a worker about its own task. */
-  readonly runId?: number
-}
-
-export interface Created {
-  readonly task: Task
-  /** false: a task with this idempotency key was there already. */
-  readonly created: boolean
-}
+import type { Tables } from './tables.ts'
 
 /** @throws HermesError for input that cannot be a task */
-export function createTask(board: Board, input: NewTask, actor: Actor): Created {
+export function createTask(tables: Tables, input: NewTask, actor: Actor): Created {
   const fields = checkLimits(input)
-  return board.write(() => {
+  return tables.write(() => {
     if (fields.idempotencyKey !== null) {
-      const known = board.get<{ id: string }>('SELECT id FROM tasks WHERE idempotency_key = ?', fields.idempotencyKey)
-      if (known) return { task: requireTask(board, known.id), created: false }
+      const known = tables.get<{ id: string }>('SELECT id FROM tasks WHERE idempotency_key = ?', fields.idempotencyKey)
+      if (known) return { task: requireTask(tables, known.id), created: false }
     }
-    const parents = [...new Set(fields.parents)].map((id) => requireTask(board, id))
+    const parents = [...new Set(fields.parents)].map((id) => requireTask(tables, id))
     const open = parents.filter(({ status }) => !isClosed(status)).length
     const status: Status = fields.triage ? 'triage' : fields.scheduledAtMs !== null ? 'scheduled' : readyOrTodo(open)
-    const id = freshId(board)
-    board.run(
+    const id = freshId(tables)
+    tables.run(
       `INSERT INTO tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at, scheduled_at,
          workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -57,29 +44,20 @@ export function createTask(board: Board, input: NewTask, actor: Actor): Created 
       fields.maxRetries,
       fields.idempotencyKey,
     )
-    record(board, id, 'created', actor.wallMs, { by: actor.name, assignee: fields.assignee, status })
+    record(tables, id, 'created', actor.wallMs, { by: actor.name, assignee: fields.assignee, status })
     for (const parent of parents) {
-      board.run('INSERT INTO links (parent, child) VALUES (?, ?)', parent.id, id)
-      record(board, id, 'linked', actor.wallMs, { parent: parent.id, child: id })
+      tables.run('INSERT INTO links (parent, child) VALUES (?, ?)', parent.id, id)
+      record(tables, id, 'linked', actor.wallMs, { parent: parent.id, child: id })
     }
-    return { task: requireTask(board, id), created: true }
+    return { task: requireTask(tables, id), created: true }
   })
 }
 
-function freshId(board: Board): string {
+function freshId(tables: Tables): string {
   for (;;) {
     const id = `t_${randomBytes(4).toString('hex')}`
-    if (findTask(board, id) === undefined) return id
+    if (findTask(tables, id) === undefined) return id
   }
-}
-
-export interface ChangeOptions {
-  readonly assignee?: string | null
-  readonly scheduledAtMs?: number
-  readonly reason?: string
-  readonly result?: string
-  /** With review, a worker's result waits until a person has approved it. */
-  readonly requireReview?: boolean
 }
 
 /**
@@ -87,10 +65,10 @@ export interface ChangeOptions {
  * @returns the task after the change
  * @throws HermesError FAILED (no such task), REFUSED (not from its status, or the acting run is not the current one)
  */
-export function change(on: Board, operation: Operation, id: string, options: ChangeOptions, actor: Actor): Task {
-  const board = operation === 'heartbeat' ? on.unsynced : on
-  return board.write(() => {
-    const task = requireTask(board, id)
+export function change(on: Tables, operation: Operation, id: string, options: ChangeOptions, actor: Actor): Task {
+  const tables = operation === 'heartbeat' ? on.unsynced : on
+  return tables.write(() => {
+    const task = requireTask(tables, id)
     const worker = actor.runId !== undefined
     // A worker that was taken for dead must not finish, block or keep alive what another one has now.
     if (actor.runId !== undefined && actor.runId !== task.currentRun) {
@@ -101,13 +79,13 @@ export function change(on: Board, operation: Operation, id: string, options: Cha
     const wanted = target(operation, task)
     const status = wanted === 'done' && worker && options.requireReview === true ? 'review' : wanted
     if (operation === 'heartbeat') {
-      board.run('UPDATE tasks SET heartbeat_at = ? WHERE id = ?', actor.wallMs, id)
-      record(board, id, 'heartbeat', actor.wallMs, note(options.reason), task.currentRun)
-      return requireTask(board, id)
+      tables.run('UPDATE tasks SET heartbeat_at = ? WHERE id = ?', actor.wallMs, id)
+      record(tables, id, 'heartbeat', actor.wallMs, note(options.reason), task.currentRun)
+      return requireTask(tables, id)
     }
-    if (task.status === 'running') endRun(board, task, operation, options, actor)
+    if (task.status === 'running') endRun(tables, task, operation, options, actor)
     const success = status === 'done' || status === 'review'
-    board.run(
+    tables.run(
       `UPDATE tasks SET status = ?, changed_at = CASE WHEN ? THEN changed_at ELSE ? END,
          assignee = CASE WHEN ? THEN ? ELSE assignee END,
          scheduled_at = coalesce(?, scheduled_at),
@@ -137,15 +115,15 @@ export function change(on: Board, operation: Operation, id: string, options: Cha
       options.reason ?? null,
       id,
     )
-    record(board, id, eventKind(operation, status), actor.wallMs, payloadOf(operation, task, status, options, actor))
-    if (isClosed(status)) promoteChildren(board, id, actor)
-    return requireTask(board, id)
+    record(tables, id, eventKind(operation, status), actor.wallMs, payloadOf(operation, task, status, options, actor))
+    if (isClosed(status)) promoteChildren(tables, id, actor)
+    return requireTask(tables, id)
   })
 }
 
-function endRun(board: Board, task: Task, operation: Operation, options: ChangeOptions, actor: Actor): void {
+function endRun(tables: Tables, task: Task, operation: Operation, options: ChangeOptions, actor: Actor): void {
   const outcome = operation === 'complete' ? 'completed' : operation === 'block' ? 'blocked' : 'reclaimed'
-  board.run(
+  tables.run(
     'UPDATE runs SET outcome = ?, ended_at = ?, summary = ?, error = ? WHERE id = ? AND ended_at IS NULL',
     outcome,
     actor.wallMs,
@@ -153,7 +131,7 @@ function endRun(board: Board, task: Task, operation: Operation, options: ChangeO
     operation === 'complete' ? null : (options.reason ?? `${operation} by ${actor.name}`),
     task.currentRun,
   )
-  board.run(
+  tables.run(
     `UPDATE tasks SET current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, worker_pid = NULL,
        worker_start_time = NULL, heartbeat_at = NULL WHERE id = ?`,
     task.id,
@@ -161,14 +139,14 @@ function endRun(board: Board, task: Task, operation: Operation, options: ChangeO
 }
 
 /** Children that only this task held back are promoted at once. */
-function promoteChildren(board: Board, parent: string, actor: Actor): void {
-  const free = board.all<{ id: string }>(
+function promoteChildren(tables: Tables, parent: string, actor: Actor): void {
+  const free = tables.all<{ id: string }>(
     "SELECT id FROM tasks WHERE status = 'todo' AND open_parents = 0 AND id IN (SELECT child FROM links WHERE parent = ?)",
     parent,
   )
   for (const { id } of free) {
-    board.run("UPDATE tasks SET status = 'ready' WHERE id = ?", id)
-    record(board, id, 'promoted', actor.wallMs, { from: 'todo', to: 'ready' })
+    tables.run("UPDATE tasks SET status = 'ready' WHERE id = ?", id)
+    record(tables, id, 'promoted', actor.wallMs, { from: 'todo', to: 'ready' })
   }
 }
 

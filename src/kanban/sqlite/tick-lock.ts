@@ -4,13 +4,9 @@
  */
 import type { Clock } from '../../system/clock.ts'
 import { databaseProblem, openDatabase } from '../../system/files/sqlite.ts'
-import type { BoardPlace } from '../store/places.ts'
+import type { BoardPlace, TickLock } from '../port/board.ts'
 
 const POLL_MS = 50
-
-export interface TickLock {
-  release(): void
-}
 
 /**
  * @param waitMs how long to wait for another dispatcher

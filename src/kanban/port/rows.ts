@@ -1,5 +1,7 @@
-/** Rows of the tables as the types of the core. */
+/** Rows of the tables as the types of the core; every adapter gives rows of this form. */
+import type { ObservedWorker, RunningTask } from '../running.ts'
 import type { BoardEvent, Comment, Outcome, Run, Status, Task, WorkspaceKind } from '../task.ts'
+import type { Candidate, WaitingTask } from '../tick.ts'
 
 export interface TaskRow {
   seq: number
@@ -147,4 +149,74 @@ export const toComment = (row: CommentRow): Comment => ({
   author: row.author,
   body: row.body,
   atMs: row.at,
+})
+
+/** The columns that a tick needs of a task. */
+export type CandidateRow = Pick<
+  TaskRow,
+  | 'id'
+  | 'seq'
+  | 'assignee'
+  | 'status'
+  | 'priority'
+  | 'created_at'
+  | 'paused_until'
+  | 'succeeded_at'
+  | 'changed_at'
+  | 'open_parents'
+  | 'claim_lock'
+>
+
+export type RunningRow = CandidateRow &
+  Pick<
+    TaskRow,
+    | 'failures'
+    | 'max_retries'
+    | 'pauses'
+    | 'started_at'
+    | 'heartbeat_at'
+    | 'max_runtime_ms'
+    | 'claim_expires_at'
+    | 'worker_pid'
+    | 'worker_start_time'
+  > & {
+    readonly run_id: number | null
+    readonly host: string | null
+    readonly instance: string | null
+    readonly slot: string | null
+    readonly run_started_at: number | null
+  }
+
+export const toCandidate = (row: CandidateRow): Candidate => ({
+  id: row.id,
+  seq: row.seq,
+  assignee: assigneeOf(row),
+  priority: row.priority,
+  createdAtMs: row.created_at,
+  pausedUntilMs: row.paused_until,
+  succeededAtMs: row.succeeded_at,
+  changedAtMs: row.changed_at,
+})
+
+export const toWaiting = (row: CandidateRow): WaitingTask => ({
+  ...toCandidate(row),
+  status: row.status === 'scheduled' ? 'scheduled' : 'todo',
+  openParents: row.open_parents,
+  claimed: row.claim_lock !== null,
+})
+
+export const toRunning = (row: RunningRow, seen: ObservedWorker): RunningTask & Candidate => ({
+  ...toCandidate(row),
+  openParents: row.open_parents,
+  failures: row.failures,
+  maxRetries: row.max_retries,
+  pauses: row.pauses,
+  startedAtMs: row.started_at,
+  heartbeatAtMs: row.heartbeat_at,
+  maxRuntimeMs: row.max_runtime_ms,
+  claimed: row.claim_lock !== null,
+  claimExpiresAtMs: row.claim_expires_at,
+  workerPid: row.worker_pid,
+  run: row.run_id === null ? null : { id: row.run_id, host: row.host ?? '', instance: row.instance ?? '' },
+  seen,
 })

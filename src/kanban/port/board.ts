@@ -1,0 +1,191 @@
+/**
+ * The board as the rest of the product sees it. Each method that writes is one transaction: the change, its events, and
+ * the checks against the current rows. None of them waits for another process longer than its adapter's limit; then it
+ * throws an error whose {@link databaseProblem} is `busy`, and the caller decides whether to try again.
+ */
+import type { Operation } from '../operations.ts'
+import type { Rules } from '../rules.ts'
+import type { RunEnd, Settlement } from '../running.ts'
+import type { BoardEvent, Comment, Outcome, Run, Status, Task } from '../task.ts'
+import type { Candidate, WaitingTask } from '../tick.ts'
+import type { NewTask } from './input.ts'
+import type { RunningRow, TaskRow } from './rows.ts'
+
+export interface BoardPlace {
+  readonly slug: string
+  readonly file: string
+}
+
+/** Actor and time of a change. */
+export interface Actor {
+  readonly name: string
+  readonly wallMs: number
+  /** The run that speaks, if it is a worker about its own task. */
+  readonly runId?: number
+}
+
+export interface Created {
+  readonly task: Task
+  /** false: a task with this idempotency key was there already. */
+  readonly created: boolean
+}
+
+export interface ChangeOptions {
+  readonly assignee?: string | null
+  readonly scheduledAtMs?: number
+  readonly reason?: string
+  readonly result?: string
+  /** With review, a worker's result waits until a person has approved it. */
+  readonly requireReview?: boolean
+}
+
+export interface ListFilter {
+  readonly statuses: readonly Status[]
+  /** null: unassigned; absent: any assignee. */
+  readonly assignee?: string | null
+  /** Part of the title, in any case, or the whole id. */
+  readonly search?: string
+  readonly limit: number
+}
+
+/** The other end of a link. */
+export interface Linked {
+  readonly id: string
+  readonly title: string
+  readonly status: Status
+}
+
+export interface TaskDetails {
+  readonly task: Task
+  readonly parents: readonly Linked[]
+  readonly children: readonly Linked[]
+  readonly comments: readonly Comment[]
+  /** Newest first. */
+  readonly runs: readonly Run[]
+  /** Oldest first. */
+  readonly events: readonly BoardEvent[]
+}
+
+export type Counts = Readonly<Record<string, number>>
+
+/** A claim that this dispatcher has made. */
+export interface Claimed {
+  readonly row: TaskRow
+  readonly runId: number
+  readonly slot: string
+  readonly claimLock: string
+}
+
+/** One run of a task, as far as leftover jobs need it. */
+export interface Attempt {
+  readonly currentRun: number | null
+  readonly outcome: Outcome | null
+  readonly endedAtMs: number | null
+}
+
+/** Questions and changes of commands, the dashboard and the API server. */
+export interface Tasks {
+  find(id: string): Promise<Task | undefined>
+  /** @throws HermesError FAILED: no such task */
+  require(id: string): Promise<Task>
+  /** The newest first. */
+  list(filter: ListFilter): Promise<readonly Task[]>
+  /** The list and the number of tasks by status, in one view. */
+  overview(filter: ListFilter): Promise<{ readonly tasks: readonly Task[]; readonly counts: Counts }>
+  /** Everything about a task, in one view. @throws HermesError FAILED */
+  details(id: string, limits: { readonly runs: number; readonly events: number }): Promise<TaskDetails>
+  parents(id: string): Promise<readonly Linked[]>
+  /** Newest first. @throws HermesError FAILED */
+  runs(id: string, limit: number): Promise<readonly Run[]>
+  /** Events after `afterId`, oldest first; of one task or of the whole board. */
+  events(afterId: number, limit: number, taskId?: string): Promise<readonly BoardEvent[]>
+  /** The id before the last `limit` events. */
+  eventsTail(limit: number, taskId?: string): Promise<number>
+  statusCounts(): Promise<Counts>
+  /** Running tasks by assignee; '' counts unassigned ones. */
+  runningByAssignee(): Promise<Counts>
+
+  /** @throws HermesError for input that cannot be a task */
+  create(input: NewTask, actor: Actor): Promise<Created>
+  /**
+   * Performs an operation.
+   * @returns the task after the change
+   * @throws HermesError FAILED (no such task), REFUSED (not from its status, or the acting run is not the current one)
+   */
+  change(operation: Operation, id: string, options: ChangeOptions, actor: Actor): Promise<Task>
+  /**
+   * Links two tasks.
+   * @returns false: the link was there
+   * @throws HermesError REFUSED for a cycle, a self-link, a child that has begun
+   */
+  link(parentId: string, childId: string, actor: Actor): Promise<boolean>
+  /** @returns false: there was no such link */
+  unlink(parentId: string, childId: string, actor: Actor): Promise<boolean>
+  comment(id: string, text: string, actor: Actor): Promise<void>
+  /** Removes up to `limit` tasks that were archived before `beforeMs`, with their history. @returns their ids */
+  removeArchived(beforeMs: number, limit: number): Promise<readonly string[]>
+}
+
+/**
+ * The board of a tick. A step changes a row only if it is still what the tick has read; `false` and
+ * `undefined` mean that another process was quicker.
+ */
+export interface TickBoard {
+  running(): Promise<readonly RunningRow[]>
+  /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
+  promotable(wallMs: number): Promise<readonly WaitingTask[]>
+  waitingChildren(parent: string): Promise<readonly WaitingTask[]>
+  /**
+   * Up to `limit` ready tasks without a claim, by priority and age.
+   * @param after the last one of the page before
+   */
+  ready(after: Candidate | null, limit: number): Promise<readonly Candidate[]>
+  /** undefined: this board has no such run, or the run had another slot. */
+  attempt(taskId: string, runId: number, slot: string): Promise<Attempt | undefined>
+  /** The task whose current run has this slot. */
+  taskOfSlot(slot: string): Promise<string | undefined>
+
+  extendClaim(row: RunningRow, wallMs: number): Promise<boolean>
+  /** Ends a run and moves its task. */
+  endRun(row: RunningRow, end: RunEnd, settlement: Settlement, wallMs: number): Promise<boolean>
+  promote(id: string, from: 'todo' | 'scheduled', to: 'ready' | 'todo', wallMs: number): Promise<boolean>
+  /** Assigns the fallback assignee if the task is still unassigned. */
+  assignDefault(id: string, assignee: string, wallMs: number): Promise<boolean>
+  /** Claims a ready task; from here on it is running, whatever happens to this process. */
+  claim(id: string, assignee: string, where: ClaimPlace, wallMs: number): Promise<Claimed | undefined>
+  /** Records that the worker runs, and its process as far as known. */
+  recordWorker(id: string, runId: number, worker: Worker | undefined, workspace: string, wallMs: number): Promise<void>
+  /** Releases a claim when no worker could be started. `failure` false: nothing to blame. */
+  releaseClaim(claimed: Claimed, failed: FailedSpawn, rules: ReleaseRules, wallMs: number): Promise<Settlement>
+}
+
+/** Machine, and life of the container, that claims. */
+export interface ClaimPlace {
+  readonly host: string
+  readonly instance: string
+}
+
+/** A worker's process. */
+export interface Worker {
+  readonly pid: number
+  readonly startTime: number
+}
+
+export interface FailedSpawn {
+  readonly failure: boolean
+  readonly error: string
+}
+
+export type ReleaseRules = Pick<Rules, 'failureLimit' | 'requireReview'>
+
+/** Keeps the ticks of other dispatchers out. */
+export interface TickLock {
+  release(): void
+}
+
+export interface Board extends Tasks, TickBoard {
+  readonly place: BoardPlace
+  /** Changes whenever another process has written. */
+  version(): Promise<number>
+  close(): Promise<void>
+}

@@ -1,0 +1,98 @@
+import type { Attempt, Board, BoardPlace } from '../port/board.ts'
+import { change, createTask } from './changes.ts'
+import { comment, link, unlink } from './links.ts'
+import {
+  childrenOf,
+  commentsOf,
+  eventsAfter,
+  eventsTail,
+  findTask,
+  listTasks,
+  parentsOf,
+  requireTask,
+  runningByAssignee,
+  runsOf,
+  statusCounts,
+} from './queries.ts'
+import { removeArchived } from './remove.ts'
+import type { Tables } from './tables.ts'
+import {
+  readAttempt,
+  readPromotable,
+  readReady,
+  readRunning,
+  readTaskOfSlot,
+  readWaitingChildren,
+} from './tick-facts.ts'
+import { assignDefault, claim, endRun, extendClaim, promote, recordWorker, releaseClaim } from './tick-steps.ts'
+
+type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
+
+/**
+ * A board in a file. better-sqlite3 answers at once, so each method is one synchronous transaction, and nothing else of
+ * this process can come in between.
+ */
+export class SqliteBoard implements Board {
+  readonly place: BoardPlace
+  readonly #tables: Tables
+
+  constructor(tables: Tables) {
+    this.place = tables.place
+    this.#tables = tables
+  }
+
+  find = async (...args: Of<'find'>) => findTask(this.#tables, ...args)
+  require = async (...args: Of<'require'>) => requireTask(this.#tables, ...args)
+  list = async (...args: Of<'list'>) => listTasks(this.#tables, ...args)
+  parents = async (...args: Of<'parents'>) => parentsOf(this.#tables, ...args)
+  events = async (...args: Of<'events'>) => eventsAfter(this.#tables, ...args)
+  eventsTail = async (...args: Of<'eventsTail'>) => eventsTail(this.#tables, ...args)
+  statusCounts = async () => statusCounts(this.#tables)
+  runningByAssignee = async () => runningByAssignee(this.#tables)
+
+  async overview(...[filter]: Of<'overview'>): ReturnType<Board['overview']> {
+    return this.#tables.read(() => ({ tasks: listTasks(this.#tables, filter), counts: statusCounts(this.#tables) }))
+  }
+
+  async details(...[id, limits]: Of<'details'>): ReturnType<Board['details']> {
+    const tables = this.#tables
+    return tables.read(() => ({
+      task: requireTask(tables, id),
+      parents: parentsOf(tables, id),
+      children: childrenOf(tables, id),
+      comments: commentsOf(tables, id),
+      runs: runsOf(tables, id, limits.runs),
+      events: eventsAfter(tables, eventsTail(tables, limits.events, id), limits.events, id),
+    }))
+  }
+
+  async runs(...[id, limit]: Of<'runs'>): ReturnType<Board['runs']> {
+    requireTask(this.#tables, id)
+    return runsOf(this.#tables, id, limit)
+  }
+
+  create = async (...args: Of<'create'>) => createTask(this.#tables, ...args)
+  change = async (...args: Of<'change'>) => change(this.#tables, ...args)
+  link = async (...args: Of<'link'>) => link(this.#tables, ...args)
+  unlink = async (...args: Of<'unlink'>) => unlink(this.#tables, ...args)
+  comment = async (...args: Of<'comment'>) => comment(this.#tables, ...args)
+  removeArchived = async (...args: Of<'removeArchived'>) => removeArchived(this.#tables, ...args)
+
+  running = async () => readRunning(this.#tables)
+  promotable = async (...args: Of<'promotable'>) => readPromotable(this.#tables, ...args)
+  waitingChildren = async (...args: Of<'waitingChildren'>) => readWaitingChildren(this.#tables, ...args)
+  ready = async (...args: Of<'ready'>) => readReady(this.#tables, ...args)
+  attempt = async (...args: Of<'attempt'>): Promise<Attempt | undefined> => readAttempt(this.#tables, ...args)
+  taskOfSlot = async (...args: Of<'taskOfSlot'>) => readTaskOfSlot(this.#tables, ...args)
+
+  extendClaim = async (...args: Of<'extendClaim'>) => extendClaim(this.#tables, ...args)
+  endRun = async (...args: Of<'endRun'>) => endRun(this.#tables, ...args)
+  promote = async (...args: Of<'promote'>) => promote(this.#tables, ...args)
+  assignDefault = async (...args: Of<'assignDefault'>) => assignDefault(this.#tables, ...args)
+  claim = async (...args: Of<'claim'>) => claim(this.#tables, ...args)
+  recordWorker = async (...args: Of<'recordWorker'>) => recordWorker(this.#tables, ...args)
+  releaseClaim = async (...args: Of<'releaseClaim'>) => releaseClaim(this.#tables, ...args)
+
+  version = async () => this.#tables.dataVersion()
+  close = async () => this.#tables.close()
+}

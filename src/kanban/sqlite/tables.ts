@@ -1,0 +1,78 @@
+/** A board's open file. better-sqlite3 is synchronous: commands wait for locks inside it, daemons between attempts. */
+import type { Statement } from 'better-sqlite3'
+import type { Database } from '../../system/files/sqlite.ts'
+import type { BoardPlace } from '../port/board.ts'
+
+type Value = string | number | null
+
+/** The tables of a board's file, and transactions on them. */
+export class Tables {
+  readonly place: BoardPlace
+  readonly #database: Database
+  readonly #openUnsynced: () => Database
+  readonly #statements = new Map<string, Statement<unknown[]>>()
+  #unsynced: Tables | undefined
+
+  /** @param openUnsynced the same file, with commits that are not waited for */
+  constructor(place: BoardPlace, database: Database, openUnsynced: () => Database) {
+    this.place = place
+    this.#database = database
+    this.#openUnsynced = openUnsynced
+  }
+
+  /**
+   * The same board for writes that a power cut may undo, because they only show that something is alive: heartbeats
+   * and extended claims. They are frequent, and a sync for each would wear the disk for nothing. Uses its own
+   * connection: the pragma cannot change inside a transaction.
+   */
+  get unsynced(): Tables {
+    this.#unsynced ??= new Tables(this.place, this.#openUnsynced(), this.#openUnsynced)
+    return this.#unsynced
+  }
+
+  /** Rows of a query. */
+  all<Row>(sql: string, ...values: readonly Value[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[]
+  }
+
+  get<Row>(sql: string, ...values: readonly Value[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined
+  }
+
+  /** @returns rows changed, and the rowid of an insert */
+  run(sql: string, ...values: readonly Value[]): { readonly changes: number; readonly id: number } {
+    const { changes, lastInsertRowid } = this.#statement(sql).run(...values)
+    return { changes, id: Number(lastInsertRowid) }
+  }
+
+  /**
+   * Runs a transaction with the write lock from its first statement on: data that it reads cannot change before it
+   * writes. When this returns, the changes are on the disk.
+   */
+  write<T>(work: () => T): T {
+    return this.#database.transaction(work).immediate()
+  }
+
+  /** One consistent view. */
+  read<T>(work: () => T): T {
+    return this.#database.transaction(work).deferred()
+  }
+
+  /** Changes whenever another connection has written. */
+  dataVersion(): number {
+    return Number(this.#database.pragma('data_version', { simple: true }))
+  }
+
+  close(): void {
+    this.#unsynced?.close()
+    this.#database.close()
+  }
+
+  #statement(sql: string): Statement<unknown[]> {
+    const known = this.#statements.get(sql)
+    if (known) return known
+    const statement = this.#database.prepare<unknown[]>(sql)
+    this.#statements.set(sql, statement)
+    return statement
+  }
+}

@@ -1,0 +1,59 @@
+/** Reads the facts for a tick from the board. */
+
+import type { Attempt } from '../port/board.ts'
+import { type CandidateRow, type RunningRow, toCandidate, toWaiting } from '../port/rows.ts'
+import type { Outcome } from '../task.ts'
+import type { Candidate, WaitingTask } from '../tick.ts'
+import type { Tables } from './tables.ts'
+
+// `body` and `result` may be megabytes; a tick needs neither.
+const CANDIDATE =
+  't.id, t.seq, t.assignee, t.status, t.priority, t.created_at, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents, t.claim_lock'
+
+// INDEXED BY: without statistics SQLite takes the index over all statuses, and would sort.
+const READY = "FROM tasks t INDEXED BY tasks_ready WHERE t.status = 'ready' AND t.claim_lock IS NULL"
+export const READY_PAGE_SQL = `SELECT ${CANDIDATE} ${READY} AND (t.rank, t.created_at, t.seq) > (?, ?, ?)
+  ORDER BY t.rank, t.created_at, t.seq LIMIT ?`
+export const PROMOTABLE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks_promotable
+  WHERE t.status = 'todo' AND t.open_parents = 0 ORDER BY t.seq`
+export const DUE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks_scheduled
+  WHERE t.status = 'scheduled' AND t.scheduled_at <= ? ORDER BY t.scheduled_at`
+export const RUNNING_SQL = `SELECT ${CANDIDATE}, t.failures, t.max_retries, t.pauses, t.started_at, t.heartbeat_at,
+    t.max_runtime_ms, t.claim_expires_at, t.worker_pid, t.worker_start_time,
+    r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at
+  FROM tasks t INDEXED BY tasks_running LEFT JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' ORDER BY t.seq`
+
+export const readRunning = (tables: Tables): readonly RunningRow[] => tables.all<RunningRow>(RUNNING_SQL)
+
+export const readPromotable = (tables: Tables, wallMs: number): readonly WaitingTask[] =>
+  [...tables.all<CandidateRow>(PROMOTABLE_SQL), ...tables.all<CandidateRow>(DUE_SQL, wallMs)].map(toWaiting)
+
+export const readWaitingChildren = (tables: Tables, parent: string): readonly WaitingTask[] =>
+  tables
+    .all<CandidateRow>(
+      `SELECT ${CANDIDATE} FROM links l JOIN tasks t ON t.id = l.child WHERE l.parent = ? AND t.status IN ('todo', 'scheduled') ORDER BY t.seq`,
+      parent,
+    )
+    .map(toWaiting)
+
+/** A page of ready tasks: no cursor stays open while the tick writes, and a full board reads none of them. */
+export function readReady(tables: Tables, after: Candidate | null, limit: number): readonly Candidate[] {
+  const key = after === null ? [Number.MIN_SAFE_INTEGER, 0, 0] : [-after.priority, after.createdAtMs, after.seq]
+  return tables.all<CandidateRow>(READY_PAGE_SQL, ...key, limit).map(toCandidate)
+}
+
+export function readAttempt(tables: Tables, taskId: string, runId: number, slot: string): Attempt | undefined {
+  const run = tables.get<{ current_run: number | null; outcome: Outcome | null; ended_at: number | null }>(
+    'SELECT t.current_run, r.outcome, r.ended_at FROM tasks t JOIN runs r ON r.task_id = t.id WHERE t.id = ? AND r.id = ? AND r.slot = ?',
+    taskId,
+    runId,
+    slot,
+  )
+  return run && { currentRun: run.current_run, outcome: run.outcome, endedAtMs: run.ended_at }
+}
+
+export const readTaskOfSlot = (tables: Tables, slot: string): string | undefined =>
+  tables.get<{ id: string }>(
+    "SELECT t.id FROM tasks t JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' AND r.slot = ?",
+    slot,
+  )?.id
