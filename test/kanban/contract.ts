@@ -1,0 +1,468 @@
+/** The behaviour of every adapter of the board. */
+import { describe, expect, test } from 'vitest'
+import type { Actor, Board, Claimed } from '../../src/kanban/port/board.ts'
+import type { NewTask } from '../../src/kanban/port/input.ts'
+import type { RunningRow } from '../../src/kanban/port/rows.ts'
+import type { Settlement } from '../../src/kanban/running.ts'
+import { STATUSES, type Task } from '../../src/kanban/task.ts'
+import type { Candidate } from '../../src/kanban/tick.ts'
+
+/** A board of its own, and more connections to it. */
+export interface ContractScene extends AsyncDisposable {
+  readonly board: Board
+  /** Another process's view of the same board. */
+  another(): Promise<Board>
+}
+
+const WHERE = { host: 'this-host', instance: 'this-life' }
+const RULES = { failureLimit: 2, requireReview: false }
+
+/** @param open makes an empty board */
+export function boardContract(name: string, open: () => Promise<ContractScene>): void {
+  /** Instants only ever grow, as on a machine. */
+  let wallMs = Date.now()
+  const actor = (runId?: number): Actor => {
+    wallMs += 1
+    return { name: 'tester', wallMs, ...(runId === undefined ? {} : { runId }) }
+  }
+  const create = async (board: Board, input: Partial<NewTask> = {}): Promise<Task> =>
+    (await board.create({ title: 'a task', ...input }, actor())).task
+  const claimed = async (board: Board, input: Partial<NewTask> = {}): Promise<Claimed> => {
+    const { id } = await create(board, { assignee: 'alpha', ...input })
+    const claim = await board.claim(id, 'alpha', WHERE, wallMs)
+    if (claim === undefined) throw new Error(`${id} was not claimed`)
+    return claim
+  }
+  const runningRow = async (board: Board, id: string): Promise<RunningRow> => {
+    const row = (await board.running()).find((one) => one.id === id)
+    if (row === undefined) throw new Error(`${id} is not running`)
+    return row
+  }
+  const kinds = async (board: Board, id: string): Promise<readonly string[]> =>
+    (await board.events(0, 100, id)).map(({ kind }) => kind)
+  const completed = { outcome: 'completed', failure: false, stop: false, exitCode: 0, summary: 'it is done' } as const
+  const to = (status: Settlement['status'], more: Partial<Settlement> = {}): Settlement => ({
+    status,
+    failures: 0,
+    pauses: 0,
+    pausedUntilMs: null,
+    autoBlocked: false,
+    ...more,
+  })
+
+  describe(`a board in ${name}`, () => {
+    test('keeps every field of a new task, and counts tasks in the order of their creation', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const parent = await create(board)
+      const { task, created } = await board.create(
+        {
+          title: '  Say\n hello ',
+          body: 'in “any” language\n',
+          assignee: 'Alpha',
+          priority: -7,
+          parents: [parent.id, parent.id],
+          workspacePath: '/srv/work',
+          maxRuntimeMs: 90_000,
+          maxRetries: 3,
+          idempotencyKey: 'key-1',
+        },
+        actor(),
+      )
+      expect(created).toBe(true)
+      expect(task).toMatchObject({
+        title: 'Say hello',
+        body: 'in “any” language\n',
+        assignee: 'alpha',
+        status: 'todo',
+        priority: -7,
+        createdBy: 'tester',
+        openParents: 1,
+        workspaceKind: 'dir',
+        workspacePath: '/srv/work',
+        maxRuntimeMs: 90_000,
+        maxRetries: 3,
+        idempotencyKey: 'key-1',
+        failures: 0,
+        currentRun: null,
+        claimLock: null,
+      })
+      expect(task.id).toMatch(/^t_[0-9a-f]{8}$/)
+      expect(task.seq).toBeGreaterThan(parent.seq)
+      expect(Math.abs(task.createdAtMs - Date.now())).toBeLessThan(60_000)
+      expect(await board.find(task.id)).toEqual(task)
+      expect(await board.find('t_00000000')).toBeUndefined()
+      await expect(board.require('t_00000000')).rejects.toMatchObject({ code: 'FAILED' })
+    })
+
+    test('makes one task of two with the same idempotency key, also at the same time', async () => {
+      await using scene = await open()
+      const boards = [scene.board, await scene.another(), await scene.another()]
+      const made = await Promise.all(
+        boards.map((board) => board.create({ title: 'once', idempotencyKey: 'the key' }, actor())),
+      )
+      expect(new Set(made.map(({ task }) => task.id)).size).toBe(1)
+      expect(made.filter(({ created }) => created)).toHaveLength(1)
+    })
+
+    test('holds a task back until all its parents are done or archived, and begins it with the last one', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const [a, b, c] = [await create(board), await create(board), await create(board)]
+      const child = await create(board, { parents: [a.id, b.id] })
+      expect(await board.link(c.id, child.id, actor())).toBe(true)
+      expect(await board.link(c.id, child.id, actor())).toBe(false)
+      expect((await board.require(child.id)).openParents).toBe(3)
+      await board.change('complete', a.id, {}, actor())
+      await board.change('archive', b.id, {}, actor())
+      expect(await board.require(child.id)).toMatchObject({ status: 'todo', openParents: 1 })
+      await board.change('complete', c.id, {}, actor())
+      expect(await board.require(child.id)).toMatchObject({ status: 'ready', openParents: 0 })
+      expect(await kinds(board, child.id)).toEqual(['created', 'linked', 'linked', 'linked', 'promoted'])
+    })
+
+    test('lets a child go when its last open link is removed', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const parent = await create(board)
+      const child = await create(board, { parents: [parent.id] })
+      expect(await board.unlink(parent.id, child.id, actor())).toBe(true)
+      expect(await board.unlink(parent.id, child.id, actor())).toBe(false)
+      expect(await board.require(child.id)).toMatchObject({ status: 'ready', openParents: 0 })
+      expect(await board.parents(child.id)).toEqual([])
+    })
+
+    test('refuses a cycle of links, a link to itself and a child that has begun', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const first = await create(board)
+      const second = await create(board, { parents: [first.id] })
+      const third = await create(board, { parents: [second.id] })
+      await expect(board.link(third.id, first.id, actor())).rejects.toMatchObject({
+        code: 'REFUSED',
+        message: expect.stringContaining([third, first, second, third].map(({ id }) => id).join(' -> ')),
+      })
+      await expect(board.link(first.id, first.id, actor())).rejects.toMatchObject({ code: 'REFUSED' })
+      const { row } = await claimed(board)
+      await expect(board.link(first.id, row.id, actor())).rejects.toMatchObject({ code: 'REFUSED' })
+      await expect(board.create({ title: 'x', parents: ['t_ffffffff'] }, actor())).rejects.toMatchObject({
+        code: 'FAILED',
+      })
+    })
+
+    test('refuses a change from the wrong status, and then changes nothing', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const task = await create(board)
+      await expect(board.change('unblock', task.id, {}, actor())).rejects.toMatchObject({ code: 'REFUSED' })
+      expect(await board.require(task.id)).toEqual(task)
+      expect(await kinds(board, task.id)).toEqual(['created'])
+    })
+
+    test('keeps what a person changes: assignee, reason, result, time', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const task = await create(board, { triage: true })
+      expect(await board.change('assign', task.id, { assignee: 'beta' }, actor())).toMatchObject({
+        status: 'ready',
+        assignee: 'beta',
+      })
+      const atMs = wallMs + 60_000
+      expect(await board.change('schedule', task.id, { scheduledAtMs: atMs }, actor())).toMatchObject({
+        status: 'scheduled',
+        scheduledAtMs: atMs,
+      })
+      expect(await board.change('block', task.id, { reason: 'wait for Ann' }, actor())).toMatchObject({
+        status: 'blocked',
+        lastError: 'wait for Ann',
+      })
+      await board.change('unblock', task.id, {}, actor())
+      expect(await board.change('assign', task.id, { assignee: null }, actor())).toMatchObject({ assignee: null })
+      const done = await board.change('complete', task.id, { result: 'as asked' }, actor())
+      expect(done).toMatchObject({ status: 'done', result: 'as asked', completedAtMs: expect.any(Number) })
+      const events = await board.events(0, 100, task.id)
+      expect(events.map(({ kind }) => kind)).toEqual([
+        'created',
+        'assigned',
+        'scheduled',
+        'blocked',
+        'unblocked',
+        'assigned',
+        'completed',
+      ])
+      expect(events[3]?.payload).toEqual({ by: 'tester', from: 'scheduled', to: 'blocked', reason: 'wait for Ann' })
+      expect(events.map(({ id }) => id)).toEqual(events.map(({ id }) => id).sort((a, b) => a - b))
+    })
+
+    test('lists the newest first, by status, assignee and text, and counts by status', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const tasks = [
+        await create(board, { title: 'Ärger mit 100% _x_' }),
+        await create(board, { title: 'write the letter', assignee: 'alpha' }),
+        await create(board, { title: 'read the Letter', assignee: 'beta', triage: true }),
+        await create(board, { title: 'write again', assignee: 'alpha' }),
+      ]
+      const ids = tasks.map(({ id }) => id)
+      const found = async (filter: object): Promise<readonly number[]> =>
+        (await board.list({ statuses: STATUSES, limit: 10, ...filter })).map(({ id }) => ids.indexOf(id))
+      expect(await found({})).toEqual([3, 2, 1, 0])
+      expect(await found({ limit: 2 })).toEqual([3, 2])
+      expect(await found({ statuses: ['triage'] })).toEqual([2])
+      expect(await found({ statuses: [] })).toEqual([])
+      expect(await found({ assignee: 'alpha' })).toEqual([3, 1])
+      expect(await found({ assignee: null })).toEqual([0])
+      expect(await found({ search: 'LETTER' })).toEqual([2, 1])
+      expect(await found({ search: '100%' })).toEqual([0])
+      expect(await found({ search: '%' })).toEqual([0])
+      expect(await found({ search: ids[1] })).toEqual([1])
+      expect(await board.statusCounts()).toEqual({ ready: 3, triage: 1 })
+      const seen = await board.overview({ statuses: ['ready'], limit: 1 })
+      expect([seen.tasks.map(({ id }) => id), seen.counts]).toEqual([[ids[3]], { ready: 3, triage: 1 }])
+    })
+
+    test('shows all of a task: links, comments, runs and the last events', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const parent = await create(board, { title: 'before' })
+      const task = await create(board, { parents: [parent.id] })
+      const child = await create(board, { title: 'after', parents: [task.id] })
+      for (const text of ['one', 'two']) await board.comment(task.id, text, actor())
+      const details = await board.details(task.id, { runs: 5, events: 2 })
+      expect(details).toMatchObject({
+        task: { id: task.id, status: 'todo' },
+        parents: [{ id: parent.id, title: 'before', status: 'ready' }],
+        children: [{ id: child.id, title: 'after', status: 'todo' }],
+        comments: [
+          { author: 'tester', body: 'one' },
+          { author: 'tester', body: 'two' },
+        ],
+        runs: [],
+      })
+      expect(details.events.map(({ kind }) => kind)).toEqual(['commented', 'commented'])
+      await expect(board.details('t_ffffffff', { runs: 1, events: 1 })).rejects.toMatchObject({ code: 'FAILED' })
+      await expect(board.comment('t_ffffffff', 'x', actor())).rejects.toMatchObject({ code: 'FAILED' })
+    })
+
+    test('gives events in order from any point, of one task or of all', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const [a, b] = [await create(board), await create(board)]
+      for (const id of [a.id, b.id, a.id]) await board.comment(id, 'x', actor())
+      const all = await board.events(0, 100)
+      expect(all.map(({ taskId }) => taskId)).toEqual([a.id, b.id, a.id, b.id, a.id])
+      expect(await board.events(all[1]?.id ?? 0, 2)).toEqual(all.slice(2, 4))
+      const tail = await board.eventsTail(2, a.id)
+      expect((await board.events(tail, 10, a.id)).map(({ kind }) => kind)).toEqual(['commented', 'commented'])
+      expect(await board.eventsTail(100)).toBe(0)
+    })
+
+    test('gives ready tasks by priority and age, page after page', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const priorities = [0, 5, -3, 5, 0, 1_000_000, -1_000_000, 0]
+      for (const priority of priorities) await create(board, { priority })
+      await create(board, { triage: true })
+      const { row } = await claimed(board)
+      const order = async (size: number): Promise<readonly string[]> => {
+        const ids: string[] = []
+        for (let after: Candidate | null = null; ; ) {
+          const page: readonly Candidate[] = await board.ready(after, size)
+          ids.push(...page.map(({ priority, id }) => `${priority} ${id}`))
+          if (page.length < size) return ids
+          after = page.at(-1) ?? null
+        }
+      }
+      const whole = await order(100)
+      expect(whole.map((text) => Number(text.split(' ')[0]))).toEqual([...priorities].sort((a, b) => b - a))
+      expect(whole.join()).not.toContain(row.id)
+      for (const size of [1, 3, 8]) expect(await order(size)).toEqual(whole)
+    })
+
+    test('gives one of many dispatchers the claim of a task', async () => {
+      await using scene = await open()
+      const boards = [scene.board, await scene.another(), await scene.another(), await scene.another()]
+      const { id } = await create(scene.board, { assignee: 'alpha' })
+      const won = (await Promise.all(boards.map((board) => board.claim(id, 'alpha', WHERE, wallMs)))).filter(Boolean)
+      expect(won).toHaveLength(1)
+      const { runId = 0, slot = '' } = won[0] ?? {}
+      expect(slot).toBe(`job-${id}-${runId}`)
+      expect(await scene.board.require(id)).toMatchObject({
+        status: 'running',
+        currentRun: runId,
+        claimLock: `this-host:this-life:${runId}`,
+        startedAtMs: expect.any(Number),
+        claimExpiresAtMs: expect.any(Number),
+      })
+      expect(await scene.board.runs(id, 10)).toMatchObject([{ id: runId, profile: 'alpha', outcome: null, ...WHERE }])
+      expect(await scene.board.runningByAssignee()).toEqual({ alpha: 1 })
+      expect(await scene.board.claim(id, 'alpha', WHERE, wallMs)).toBeUndefined()
+    })
+
+    test('claims a task only for its assignee', async () => {
+      await using scene = await open()
+      const { id } = await create(scene.board, { assignee: 'alpha' })
+      expect(await scene.board.claim(id, 'beta', WHERE, wallMs)).toBeUndefined()
+      expect((await scene.board.require(id)).status).toBe('ready')
+    })
+
+    test('ends a run once, with its task, and promotes nothing by itself', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const { row, runId, slot } = await claimed(board)
+      const child = await create(board, { parents: [row.id] })
+      await board.recordWorker(row.id, runId, { pid: 4711, startTime: 99 }, '/w', wallMs)
+      const running = await runningRow(board, row.id)
+      expect(running).toMatchObject({ run_id: runId, slot, host: 'this-host', worker_pid: 4711, worker_start_time: 99 })
+      expect(await board.waitingChildren(row.id)).toMatchObject([{ id: child.id, status: 'todo', openParents: 1 }])
+      expect(await board.endRun(running, completed, to('done'), wallMs)).toBe(true)
+      expect(await board.endRun(running, completed, to('done'), wallMs)).toBe(false)
+      expect(await board.require(row.id)).toMatchObject({
+        status: 'done',
+        result: 'it is done',
+        currentRun: null,
+        claimLock: null,
+        workerPid: null,
+        succeededAtMs: expect.any(Number),
+      })
+      expect(await board.runs(row.id, 10)).toMatchObject([{ outcome: 'completed', exitCode: 0, summary: 'it is done' }])
+      expect(await kinds(board, row.id)).toEqual(['created', 'claimed', 'spawned', 'completed'])
+      expect(await board.promotable(wallMs)).toMatchObject([{ id: child.id, status: 'todo', openParents: 0 }])
+      expect(await board.promote(child.id, 'todo', 'ready', wallMs)).toBe(true)
+      expect(await board.promote(child.id, 'todo', 'ready', wallMs)).toBe(false)
+    })
+
+    test('counts failures with the run that failed, and blocks with the last one', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const { row } = await claimed(board)
+      const crashed = { outcome: 'crashed', failure: true, stop: false, exitCode: 3, error: 'exit code 3' } as const
+      const settlement = to('blocked', { failures: 2, autoBlocked: true })
+      expect(await board.endRun(await runningRow(board, row.id), crashed, settlement, wallMs)).toBe(true)
+      expect(await board.require(row.id)).toMatchObject({ status: 'blocked', failures: 2, lastError: 'exit code 3' })
+      expect((await kinds(board, row.id)).slice(-2)).toEqual(['crashed', 'auto_blocked'])
+    })
+
+    test('refuses the words of a worker whose run is over, whatever it says', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const first = await claimed(board)
+      await board.change('reclaim', first.row.id, {}, actor())
+      const second = await board.claim(first.row.id, 'alpha', WHERE, wallMs)
+      for (const operation of ['complete', 'block', 'heartbeat'] as const)
+        await expect(board.change(operation, first.row.id, {}, actor(first.runId))).rejects.toMatchObject({
+          code: 'REFUSED',
+        })
+      await board.recordWorker(first.row.id, first.runId, { pid: 1, startTime: 1 }, '/w', wallMs)
+      expect(await board.require(first.row.id)).toMatchObject({ status: 'running', workerPid: null })
+      expect(second?.runId).toBeGreaterThan(first.runId)
+      const review = await board.change('complete', first.row.id, { requireReview: true }, actor(second?.runId))
+      expect(review.status).toBe('review')
+    })
+
+    test('extends a claim and takes a heartbeat of the current run', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const { row, runId } = await claimed(board)
+      const before = await runningRow(board, row.id)
+      expect(await board.extendClaim(before, wallMs + 1000)).toBe(true)
+      const after = await board.change('heartbeat', row.id, { reason: 'half' }, actor(runId))
+      expect(after).toMatchObject({ status: 'running', heartbeatAtMs: expect.any(Number) })
+      expect(after.claimExpiresAtMs).toBeGreaterThanOrEqual(before.claim_expires_at ?? 0)
+      expect((await kinds(board, row.id)).slice(-2)).toEqual(['claim_extended', 'heartbeat'])
+      await board.change('block', row.id, { reason: 'enough' }, actor())
+      expect(await board.extendClaim(before, wallMs)).toBe(false)
+      expect(await board.runs(row.id, 1)).toMatchObject([{ outcome: 'blocked', error: 'enough' }])
+    })
+
+    test('gives a claim back when no worker could be started', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const claim = await claimed(board)
+      expect(await board.releaseClaim(claim, { failure: true, error: 'no such program' }, RULES, wallMs)).toMatchObject(
+        {
+          status: 'ready',
+          failures: 1,
+        },
+      )
+      expect(await board.require(claim.row.id)).toMatchObject({ status: 'ready', failures: 1, currentRun: null })
+      expect(await board.runs(claim.row.id, 1)).toMatchObject([{ outcome: 'spawn_failed', error: 'no such program' }])
+    })
+
+    test('assigns the fallback only to a task that is still unassigned and ready', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const { id } = await create(board)
+      expect(await board.assignDefault(id, 'alpha', wallMs)).toBe(true)
+      expect(await board.assignDefault(id, 'beta', wallMs)).toBe(false)
+      expect((await board.require(id)).assignee).toBe('alpha')
+      expect((await board.events(0, 10, id)).at(-1)?.payload).toEqual({
+        assignee: 'alpha',
+        source: 'kanban.default_assignee',
+      })
+    })
+
+    test('finds a run by its slot, and knows whether it is the current one', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const { row, runId, slot } = await claimed(board)
+      expect(await board.attempt(row.id, runId, slot)).toEqual({ currentRun: runId, outcome: null, endedAtMs: null })
+      expect(await board.attempt(row.id, runId, 'job-other')).toBeUndefined()
+      expect(await board.taskOfSlot(slot)).toBe(row.id)
+      await board.change('reclaim', row.id, {}, actor())
+      expect(await board.attempt(row.id, runId, slot)).toMatchObject({ currentRun: null, outcome: 'reclaimed' })
+      expect(await board.taskOfSlot(slot)).toBeUndefined()
+    })
+
+    test('promotes a scheduled task when its time has come', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const later = await create(board, { scheduledAtMs: wallMs + 3_600_000 })
+      const due = await create(board, { scheduledAtMs: wallMs - 1000 })
+      expect((await board.promotable(wallMs)).map(({ id }) => id)).toEqual([due.id])
+      expect(await board.promote(later.id, 'scheduled', 'ready', wallMs)).toBe(false)
+      expect(await board.promote(due.id, 'scheduled', 'ready', wallMs)).toBe(true)
+    })
+
+    test('removes what was archived long ago, with its history, and nothing else', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const [old, kept] = [await create(board), await create(board)]
+      await create(board, { parents: [old.id] })
+      await board.change('archive', old.id, {}, actor())
+      expect(await board.removeArchived(0, 10)).toEqual([])
+      expect(await board.removeArchived(Date.now() + 3_600_000, 10)).toEqual([old.id])
+      expect(await board.find(old.id)).toBeUndefined()
+      expect(await board.events(0, 10, old.id)).toEqual([])
+      expect(await board.find(kept.id)).toBeDefined()
+    })
+
+    test('shows another process that something has changed', async () => {
+      await using scene = await open()
+      const other = await scene.another()
+      const before = await other.version()
+      expect(await other.version()).toBe(before)
+      await create(scene.board)
+      expect(await other.version()).not.toBe(before)
+    })
+
+    test('loses no comment, link or completion of writers that work at the same time', async () => {
+      await using scene = await open()
+      const boards = [scene.board, await scene.another(), await scene.another(), await scene.another()]
+      const child = await create(scene.board)
+      const parents = await Promise.all(
+        boards.map(async (board) => {
+          const { id } = await create(board)
+          await board.link(id, child.id, actor())
+          await board.comment(child.id, 'from one of them', actor())
+          return id
+        }),
+      )
+      expect(await scene.board.require(child.id)).toMatchObject({ status: 'todo', openParents: 4 })
+      await Promise.all(boards.map((board, at) => board.change('complete', parents[at] ?? '', {}, actor())))
+      expect(await scene.board.require(child.id)).toMatchObject({ status: 'ready', openParents: 0 })
+      const { comments } = await scene.board.details(child.id, { runs: 1, events: 1 })
+      expect(comments).toHaveLength(4)
+    })
+  })
+}
