@@ -14,56 +14,30 @@ export const ATOMIC_BYTES = 4096
 export const NEWLINE = 10
 /** The same as bytes to write. */
 export const newline = Buffer.from('\n')
-const SPACE = 32
-// Subtracting 1 from each byte of a word and keeping the top bits of those that were 0 tells whether one of them was
-// (Hacker's Delight, 6-1); a word XORed with this one has a 0 where a newline was.
-const NEWLINES = 0x0a0a0a0a
-const ONES = 0x01010101
-const TOPS = 0x80808080
 
 /** Most bytes that stamping can make of a chunk: every one of them a newline. */
 export const stampedBytes = (chunkBytes: number): number => chunkBytes * (STAMP_BYTES + 1) + STAMP_BYTES
 
 /**
- * Copies a chunk with a stamp before every line that begins in it. Words instead of bytes, because this loop sees every
- * byte that is ever logged: 0.55 CPU s/GB for lines of 100 bytes; a latin1 string with one replacement takes 0.8 and
- * leaves garbage, a search and a copy per line 1.3.
+ * Copies a chunk with a stamp before every line that begins in it.
  * @param out has room for {@link stampedBytes}
  * @param stamp its {@link STAMP_BYTES} bytes, the last one a space
  * @param midLine the chunk goes on with a line that has its stamp already
  * @returns bytes in `out`
  */
 export function stampLines(out: Uint8Array, chunk: Uint8Array, stamp: Uint8Array, midLine: boolean): number {
-  const { length } = chunk
-  const from = new DataView(chunk.buffer, chunk.byteOffset, length)
-  const to = new DataView(out.buffer, out.byteOffset, out.length)
-  const stampWords = new DataView(stamp.buffer, stamp.byteOffset, STAMP_BYTES)
-  const lastPair = length - 8
-  let read = 0
   let written = 0
-  let byte = midLine ? 0 : NEWLINE
-  while (read < length) {
-    if (byte === NEWLINE) {
-      for (let k = 0; k < STAMP_BYTES - 1; k += 4) to.setInt32(written + k, stampWords.getInt32(k, true), true)
-      out[written + STAMP_BYTES - 1] = SPACE
+  let isOpen = midLine
+  for (let at = 0; at < chunk.length; ) {
+    if (!isOpen) {
+      out.set(stamp, written)
       written += STAMP_BYTES
     }
-    while (read <= lastPair) {
-      const a = from.getInt32(read, true)
-      const b = from.getInt32(read + 4, true)
-      const x = a ^ NEWLINES
-      const y = b ^ NEWLINES
-      if (((((x - ONES) & ~x) | ((y - ONES) & ~y)) & TOPS) !== 0) break
-      to.setInt32(written, a, true)
-      to.setInt32(written + 4, b, true)
-      read += 8
-      written += 8
-    }
-    byte = 0
-    while (read < length && byte !== NEWLINE) {
-      byte = chunk[read++] as number
-      out[written++] = byte
-    }
+    isOpen = false
+    const end = chunk.indexOf(NEWLINE, at) + 1 || chunk.length
+    out.set(chunk.subarray(at, end), written)
+    written += end - at
+    at = end
   }
   return written
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { below } from '../../system/paths.ts'
 import type { RotationPlan } from '../archives.ts'
-import { countLines, fitLines, NEWLINE, newline, stampLines } from '../lines.ts'
+import { countLines, fitLines, NEWLINE, newline } from '../lines.ts'
 import { STAMP_BYTES, stampText } from '../stamp.ts'
 import { ArchiveList } from './archive-list.ts'
 import { CurrentFile } from './current-file.ts'
@@ -33,7 +33,7 @@ export interface LogFileOptions {
   /** A stamp before each line; default: true. */
   readonly stamped?: boolean
   readonly clock: Clock
-  readonly shared: Pick<SharedLogResources, 'stampBuffer' | 'disk' | 'losses'>
+  readonly shared: Pick<SharedLogResources, 'stamper' | 'disk' | 'losses'>
 }
 
 /**
@@ -74,7 +74,7 @@ export class LogFile {
   }
 
   /**
-   * @param chunk no longer than the stamp buffer was made for
+   * @param chunk no longer than the stamper was made for
    * @param midLine the first bytes go on with the line that the last call left open
    */
   append(chunk: Buffer, midLine: boolean): void {
@@ -89,12 +89,9 @@ export class LogFile {
     this.#skipping = false
     const ready = this.#ready()
     const continues = midLine && this.#file?.openAt !== undefined
-    const { stampBuffer } = this.#options.shared
     const bare = chunk.subarray(from)
-    const stamped =
-      this.#options.stamped === false
-        ? bare
-        : stampBuffer.subarray(0, stampLines(stampBuffer, bare, this.#stamp(), continues))
+    const { stamped: isStamped = true, shared } = this.#options
+    const stamped = isStamped ? shared.stamper.stamp(bare, this.#stamp(), continues) : bare
     const rest = ready && this.#putRepairs(continues) ? this.#put(stamped) : stamped
     if (rest.length > 0) this.#lose(rest)
   }
