@@ -71,11 +71,11 @@ export function fitLines(bytes: Uint8Array, room: number): number {
 }
 
 /**
- * End of the next write to the console: as many whole lines as one atomic write takes, or a single longer line.
+ * End of the next write to the console: as many whole lines as fit into `bytes`, or a single longer line.
  * @param lines whole lines
  */
-export function packEnd(lines: Uint8Array, from: number): number {
-  const limit = from + ATOMIC_BYTES
+export function packEnd(lines: Uint8Array, from: number, bytes: number): number {
+  const limit = from + bytes
   if (lines.length <= limit) return lines.length
   const cut = lines.lastIndexOf(NEWLINE, limit - 1)
   if (cut >= from) return cut + 1

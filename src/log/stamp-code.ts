@@ -74,7 +74,7 @@ const body = [
   ...br(0),
   end,
   end,
-  // What was passed beyond the end of the chunk.
+  // Without the part that lies beyond the end of the chunk.
   ...[...get(WRITTEN), ...get(READ), subtract, ...get(END), add],
   end,
 ]

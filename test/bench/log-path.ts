@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { widen } from '../../src/init/processes/own-console.ts'
 import { ConsoleWriter } from '../../src/log/io/console.ts'
 import { sharedLogResources } from '../../src/log/io/shared-resources.ts'
 import { SlotLog } from '../../src/log/io/slot-log.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { loadNative } from '../../src/system/native/native-libc.ts'
 
 export interface LogPathResult {
   /** Bytes of the service's output taken per second, written to file and console. */
@@ -33,17 +35,14 @@ export async function logPath({ bytes = 1e9, lineBytes = 100, tee = true } = {})
     throw new Error(text)
   }
   const sinkFd = openSync(out, constants.O_RDWR | constants.O_NONBLOCK)
+  const { native } = await loadNative()
+  widen({ fd: sinkFd, kind: 'stream' }, native) // as init does
   const reader = spawn('sh', ['-c', `exec cat <"${out}" >/dev/null`])
   let leftOut = 0
-  const console = new ConsoleWriter(
-    { fd: sinkFd, kind: 'stream' },
-    { sendNonblocking: () => 0, hasRoom: () => true },
-    clock,
-    (lines) => {
-      leftOut += lines
-      return `left out: ${lines}\n`
-    },
-  )
+  const console = new ConsoleWriter({ fd: sinkFd, kind: 'stream' }, native, clock, (lines) => {
+    leftOut += lines
+    return `left out: ${lines}\n`
+  })
   const full = Promise.withResolvers<void>()
   let taken = 0
   const log = SlotLog.open({

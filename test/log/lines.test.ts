@@ -87,7 +87,7 @@ test('writes to the console are whole lines of at most 4096 bytes, or one longer
     fc.property(fc.array(fc.integer({ min: 0, max: 6000 }), { minLength: 1, maxLength: 20 }), (lengths) => {
       const lines = Buffer.from(lengths.map((length) => `${'x'.repeat(length)}\n`).join(''))
       for (let at = 0; at < lines.length; ) {
-        const end = packEnd(lines, at)
+        const end = packEnd(lines, at, 4096)
         const block = lines.subarray(at, end)
         expect(block.at(-1)).toBe(10)
         if (block.length > 4096) expect(countLines(block)).toBe(1)

@@ -7,7 +7,7 @@ const CHUNK_BYTES = 69_632
 const STAMP = '2026-11-22T12:15:18.810Z '
 const stamp = Buffer.from(STAMP)
 
-/** What a stamped text is, said as simply as it can be. */
+/** The stamped text, in the simplest way. */
 const reference = (text: string, midLine: boolean): string =>
   text
     .split(/(?<=\n)/)

@@ -9,7 +9,7 @@ import { ReadTurns } from './read-turns.ts'
  * second.
  */
 const READ_BYTES = 65_536 + 4096
-/** The beginning of a line, which an earlier read brought, is put before the rest of it if it is no longer than that. */
+/** The beginning of a line from an earlier read is put before the rest of it if it is no longer than that. */
 const BEFORE_BYTES = 4096
 
 /** Resources that all slots' logs of one supervisor share. Made once, passed to every SlotLog. */

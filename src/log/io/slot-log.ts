@@ -120,7 +120,7 @@ export class SlotLog {
 
   /** @returns false: reading goes on by itself when the console's reader has caught up */
   #readerKeepsUp(): boolean {
-    return this.#options.console?.mayContinue(this.#queue) ?? true
+    return this.#options.console?.mayContinue(this, this.#queue) ?? true
   }
 
   /** Many slots may have waited: they go on in turns. */
@@ -158,15 +158,22 @@ export class SlotLog {
       this.#hold(bytes)
       return
     }
-    let from = 0
-    if (this.#held.length > 0) {
-      from = bytes.indexOf(NEWLINE) + 1
-      this.#copy(Buffer.concat([...this.#held, bytes.subarray(0, from)]))
-      this.#held = []
-    }
-    if (end > from) this.#copy(bytes.subarray(from, end))
+    this.#copy(this.#joined(bytes.subarray(0, end)))
     this.#openBytes = bytes.length - end
     if (end < bytes.length) this.#hold(bytes.subarray(end))
+  }
+
+  /** Puts the beginning of the first line before the rest of it, in place if it can: then all of them are one write. */
+  #joined(lines: Buffer): Buffer {
+    if (this.#held.length === 0) return lines
+    const begin = Buffer.concat(this.#held)
+    this.#held = []
+    const { beforeAndRead } = this.#shared
+    const at = lines.byteOffset - begin.length
+    if (lines.buffer !== beforeAndRead.buffer || at < 0) return Buffer.concat([begin, lines])
+    // The bytes there were read before these lines, and have been passed.
+    beforeAndRead.set(begin, at)
+    return beforeAndRead.subarray(at, at + begin.length + lines.length)
   }
 
   #hold(bytes: Buffer): void {

@@ -38,6 +38,7 @@ export function degradedNative(): Native {
       }
     },
     setPipeSize: () => missing('fcntl(F_SETPIPE_SZ)'),
+    pipeRoom: () => 0,
     tryLock: () => 'unsupported',
     tryLockLater: async () => 'unsupported',
     isLocked: () => false,

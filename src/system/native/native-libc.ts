@@ -36,11 +36,15 @@ const F_SETFL = 4
 const F_OFD_GETLK = 36
 const F_OFD_SETLK = 37
 const F_SETPIPE_SZ = 1031
+const F_GETPIPE_SZ = 1032
 const F_RDLCK = 0
 const F_WRLCK = 1
 const F_UNLCK = 2
 /** Errors of fcntl(2) on file systems without locks. */
 const NO_LOCKS = ['ENOLCK', 'ENOSYS', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP']
+const FIONREAD = 0x541b
+/** 64 KiB on some arm64 kernels. */
+const MAX_PAGE_BYTES = 65_536
 const TIOCNOTTY = 0x5422
 const TIOCGWINSZ = 0x5413
 const TIOCSWINSZ = 0x5414
@@ -99,6 +103,9 @@ function libcNative(koffi: Koffi): Native {
     if (NO_LOCKS.includes(error.code)) return 'unsupported'
     throw error
   }
+
+  /** Result of FIONREAD. */
+  const unread = new Int32Array(1)
 
   const unixSocket = (): number => call('socket', AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0)
 
@@ -165,6 +172,14 @@ function libcNative(koffi: Koffi): Native {
       return [read, write]
     },
     setPipeSize: (fd, bytes) => call('fcntl', fd, F_SETPIPE_SZ, bytes),
+    pipeRoom(fd) {
+      const size = raw('fcntl', fd, F_GETPIPE_SZ, 0)
+      if (size === -1 || ioctlPointer()(fd, FIONREAD, unread) === -1) return 0
+      const bytes = unread[0] as number
+      // A write begins a page only if the last one has no room for what it begins with (pipe_write in fs/pipe.c), so
+      // two neighbours hold more than a page. The first one may be read in part, the last one begun.
+      return bytes === 0 ? size : Math.max(0, size - 2 * bytes - 4 * MAX_PAGE_BYTES)
+    },
     tryLock,
     async tryLockLater(fd) {
       // errno is the other thread's; the file system has answered now, so asking it again here waits for nothing.

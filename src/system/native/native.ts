@@ -41,6 +41,12 @@ export interface Native {
   /** fcntl(F_SETPIPE_SZ). @returns the size the kernel gave, in bytes */
   setPipeSize(fd: number, bytes: number): number
   /**
+   * fcntl(F_GETPIPE_SZ) and ioctl(FIONREAD): what a pipe takes in one write(2) for sure, whatever the sizes of the
+   * writes that lie in it.
+   * @returns bytes; 0 where it is not known
+   */
+  pipeRoom(fd: number): number
+  /**
    * fcntl(F_OFD_SETLK, F_WRLCK, whole file): a lock of the open file description, held by every process with a copy
    * of the fd.
    * @returns `held`; `busy` (EAGAIN, EACCES); `unsupported` where the file system has no locks (ENOLCK, ENOSYS,

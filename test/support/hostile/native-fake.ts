@@ -93,6 +93,10 @@ export class FakeNative implements Native {
     return this.#real.pipe(options)
   }
 
+  pipeRoom(): number {
+    return 0
+  }
+
   setPipeSize(fd: number, bytes: number): number {
     if (!fstatSync(fd).isFIFO()) throw new NativeError('fcntl', 9, 'EBADF')
     const pages = Math.max(1, 2 ** Math.ceil(Math.log2(Math.max(1, bytes / PAGE))))

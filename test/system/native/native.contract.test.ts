@@ -2,6 +2,7 @@
 import { execFile, spawn } from 'node:child_process'
 import {
   closeSync,
+  constants,
   fstatSync,
   lstatSync,
   mkdtempSync,
@@ -339,6 +340,33 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     for (const fd of [read, write]) closeSync(fd)
     const file = openSync(fresh(), 'w')
     expect(failure(() => native.setPipeSize(file, 4096)).code).toBe('EBADF')
+    closeSync(file)
+  })
+
+  contract('a pipe takes in one write what it has room for, whatever was written and read before', () => {
+    for (const size of [65_536, 1_048_576]) {
+      const [read, write] = native.pipe({ nonblockingRead: true })
+      native.setPipeSize(write, size)
+      const fd = openSync(`/proc/self/fd/${write}`, constants.O_WRONLY | constants.O_NONBLOCK)
+      const block = Buffer.alloc(size)
+      // As wasteful as pages can be used: two bytes more than half of one, a full one and a byte, one byte, many pages.
+      for (const length of [2050, 4097, 1, 30_000, 4096, 2050, 2050, 4095, 70_000]) {
+        for (let i = 0; i < 40; i++) {
+          const room = native.pipeRoom(fd)
+          if (room < length) break
+          expect(writeSync(fd, block, 0, length)).toBe(length)
+          if (i % 3 === 0) readSync(read, block, 0, Math.ceil(length / 2), null)
+        }
+        const room = native.pipeRoom(fd)
+        expect(room).toBeLessThanOrEqual(size)
+        if (room === 0) break
+        expect(writeSync(fd, block, 0, room)).toBe(room)
+        readSync(read, block)
+      }
+      for (const one of [read, write, fd]) closeSync(one)
+    }
+    const file = openSync(fresh(), 'w')
+    expect(native.pipeRoom(file)).toBe(0)
     closeSync(file)
   })
 
