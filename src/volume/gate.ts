@@ -43,6 +43,8 @@ export type GateEvent =
    * `made`: it was not there, so no other container uses the volume.
    */
   | { readonly type: 'lease'; readonly state: LeaseState; readonly opened: boolean; readonly made?: boolean }
+  /** run.lease is a new file, which is locked and empty: the one before was deleted or replaced. */
+  | { readonly type: 'renewed' }
   /** Result of the supervisor's counter. `unwritable`: the lease is free, but the counter cannot write its claim. */
   | { readonly type: 'counted'; readonly state: 'taken' | 'lost' | 'unwritable' }
   /** Answer to `look`; `problem`: why the volume cannot be used. */
@@ -78,6 +80,9 @@ export function stepGate(gate: Gate, event: GateEvent): GateStep {
   switch (event.type) {
     case 'lease':
       return leaseIs(gate, event)
+    case 'renewed':
+      // The volume is as ready as it was. The supervisor signs the new file.
+      return gate.lease === 'held' ? [gate, sendLease('held')] : [gate]
     case 'counted':
       if (gate.lease !== 'unsupported') return [gate]
       // Files of an earlier runtime user: no container holds them, so they may be given away before the claim.

@@ -277,6 +277,7 @@ export class Container {
           break
         case 'replaced':
           if (this.#former !== undefined) this.#disk.lockedBy.delete(this.#former)
+          if (effect.again) this.#gateTakes({ type: 'renewed' })
           break
         case 'report':
           this.#leases += 1

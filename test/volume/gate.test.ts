@@ -18,3 +18,11 @@ test('a look at the volume from before the lease was lost is ignored when the le
     { type: 'send', message: { type: 'begin' } },
   ])
 })
+
+test('a new run.lease in the place of one that was deleted is signed, and the volume is not repaired again', () => {
+  const begun: Gate = { ...newGate, lease: 'held', at: 'begun', hooksDone: true, everPrepared: true, look: 1 }
+  expect(stepGate(begun, { type: 'renewed' })).toEqual([
+    begun,
+    { type: 'send', message: { type: 'lease', state: 'held' } },
+  ])
+})

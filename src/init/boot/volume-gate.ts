@@ -52,7 +52,12 @@ export class VolumeGate {
   /** The boot's first look at the volume. Resolves when init has looked at all of it that it needs to. */
   async open(): Promise<void> {
     const { withoutLease, lock } = this.#options
-    return this.leaseIs(withoutLease ? 'none' : await lock.take((state) => void this.leaseIs(state)))
+    if (withoutLease) return this.leaseIs('none')
+    const state = await lock.take({
+      changed: (changed) => void this.leaseIs(changed),
+      renewed: () => void this.#take({ type: 'renewed' }),
+    })
+    return this.leaseIs(state)
   }
 
   hooksDone(): void {

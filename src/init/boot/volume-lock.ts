@@ -50,6 +50,13 @@ export interface VolumeLockOptions {
   readonly warn: (text: string) => void
 }
 
+export interface LockListener {
+  /** Any change of state after the first. */
+  readonly changed: (state: TryResult) => void
+  /** The file was deleted or replaced, and we hold a new one, which names no container yet. */
+  readonly renewed: () => void
+}
+
 type Perform = { readonly [K in LockEffect['type']]: (effect: Extract<LockEffect, { readonly type: K }>) => void }
 
 /**
@@ -65,7 +72,7 @@ export class VolumeLock {
   /** Path of the file, through the opened home. */
   readonly #path: string
   #lock: Lock = newLock
-  #changed: (state: TryResult) => void = () => undefined
+  #listener: LockListener | undefined
   /** The locked file. */
   #fd: number | undefined
   /** The file before it was replaced: closed once a new one was tried, so that the volume is never without a lock. */
@@ -102,11 +109,10 @@ export class VolumeLock {
 
   /**
    * Tries once, and looks again every second from then on, whether or not we hold the volume.
-   * @param changed any change of state after the first
    * @returns the state then
    */
-  async take(changed: (state: TryResult) => void): Promise<TryResult> {
-    this.#changed = changed
+  async take(listener: LockListener): Promise<TryResult> {
+    this.#listener = listener
     const { file, clock, warn } = this.#options
     const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
       warn(`${file}: the volume does not answer; the boot waits for it`),
@@ -135,13 +141,14 @@ export class VolumeLock {
         void this.#look().then((result) => this.#take({ type: 'seen', result }))
       })
     },
-    report: ({ state }) => this.#changed(state),
+    report: ({ state }) => this.#listener?.changed(state),
     replaced: ({ again }) => {
       const { file, warn } = this.#options
       if (this.#former !== undefined) leave(this.#former)
       this.#former = undefined
-      if (again) warn(`${file} was removed or replaced while we held it; a new one is locked`)
-      else warn(`${file} was replaced while we held it, and the new one is not ours`)
+      if (!again) return warn(`${file} was replaced while we held it, and the new one is not ours`)
+      warn(`${file} was removed or replaced while we held it; a new one is locked`)
+      this.#listener?.renewed()
     },
   }
 
