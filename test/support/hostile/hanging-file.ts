@@ -5,7 +5,7 @@ import { tryRunSync } from '../../../scripts/run.ts'
 import { whyMissing } from '../tools.ts'
 
 /**
- * Mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program
+ * Enters the mount namespace of a process, mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program
  * before all else; \`opening\` answers that one and one look at the attributes (linux/fuse.h: INIT 26, GETATTR 3; STATX
  * is ENOSYS). Later requests are not even read: a process that waits for the answer to a request that was read cannot
  * be killed.
@@ -13,8 +13,10 @@ import { whyMissing } from '../tools.ts'
 const MOUNT = `
 import ctypes, os, struct, sys, threading
 device = os.open('/dev/fuse', os.O_RDWR)
-options = f'fd={device},rootmode=100000,user_id=0,group_id=0,allow_other'
 libc = ctypes.CDLL(None, use_errno=True)
+if libc.setns(os.open(f'/proc/{sys.argv[3]}/ns/mnt', os.O_RDONLY), 0) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+options = f'fd={device},rootmode=100000,user_id=0,group_id=0,allow_other'
 if libc.mount(b'hangs', sys.argv[1].encode(), b'fuse', 0, options.encode()) != 0:
     sys.exit(os.strerror(ctypes.get_errno()))
 def answer():
@@ -35,7 +37,7 @@ sys.stdin.read()`
 export function whyNoHangingFile(): string | undefined {
   const missing = whyMissing('python3')
   if (missing !== undefined) return missing
-  const onTmpfs = 'mount -t tmpfs tmpfs /mnt && touch /mnt/file && exec python3 -c "$1" /mnt/file looking'
+  const onTmpfs = 'mount -t tmpfs tmpfs /mnt && touch /mnt/file && exec python3 -c "$1" /mnt/file looking $$'
   const { code, stderr } = tryRunSync('unshare', ['--mount', 'sh', '-c', onTmpfs, 'sh', MOUNT])
   return code === 0 ? undefined : `no FUSE: ${stderr.trim().split('\n').at(-1)}`
 }
@@ -52,10 +54,8 @@ export async function letHang(
   file: string,
   what: 'looking' | 'opening' = 'looking',
 ): Promise<AsyncDisposable> {
-  const enter = ['--target', String(pid), '--mount', '--']
-  const holder = spawn('nsenter', [...enter, 'python3', '-c', MOUNT, file, what], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  // The program is this machine's: a container has none.
+  const holder = spawn('python3', ['-c', MOUNT, file, what, String(pid)], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(holder, 'exit')
   const first = await Promise.race([once(holder.stdout, 'data'), ended])
   if (String(first[0]).trim() !== 'mounted') throw new Error(`${file} cannot be made to hang (${first[0]})`)
@@ -64,7 +64,7 @@ export async function letHang(
       holder.stdin.end()
       await ended
       // The namespace may be gone with its process.
-      tryRunSync('nsenter', [...enter, 'umount', '--lazy', file])
+      tryRunSync('nsenter', ['--target', String(pid), '--mount', '--', 'umount', '--lazy', file])
     },
   }
 }
