@@ -5,10 +5,10 @@ import { tryRunSync } from '../../../scripts/run.ts'
 import { whyMissing } from '../tools.ts'
 
 /**
- * Enters the mount namespace of a process, mounts it, says so, and keeps it until its input ends. FUSE's kernel side waits for a first answer of its program
- * before all else; \`opening\` answers that one and one look at the attributes (linux/fuse.h: INIT 26, GETATTR 3; STATX
- * is ENOSYS). Later requests are not even read: a process that waits for the answer to a request that was read cannot
- * be killed.
+ * Enters the mount namespace of a process, mounts it, says so, and keeps it until its input ends. FUSE's kernel side
+ * waits for a first answer of its program before all else; \`opening\` answers that one and one look at the attributes
+ * (linux/fuse.h: INIT 26, GETATTR 3; STATX is ENOSYS). Later requests are not even read: a process that waits for the
+ * answer to a request that was read cannot be killed.
  */
 const MOUNT = `
 import ctypes, os, struct, sys, threading
