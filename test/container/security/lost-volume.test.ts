@@ -2,9 +2,9 @@
 // and init does its other work.
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { withBoard } from '../../../src/kanban/store/board.ts'
+import { requireTask } from '../../../src/kanban/sqlite/queries.ts'
+import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
-import { requireTask } from '../../../src/kanban/store/queries.ts'
 import { keptHome, lives, startContainer } from '../../support/container/container.ts'
 import { letHang, whyNoHangingFile } from '../../support/hostile/hanging-file.ts'
 import { cutDisk } from '../../support/hostile/power-cut.ts'
@@ -22,13 +22,15 @@ test('a task that docker exec has reported as created, then as complete, is so a
   await using box = await startContainer({ home: join(disk.path, 'home'), files })
   await box.up('gateway-default')
   const statusAfterCut = (id: string): Promise<string> =>
-    disk.afterCut((path) =>
-      withBoard(
-        boardPlace(join(path, 'home'), 'default'),
-        { mode: 'write', warn: () => undefined },
-        (board) => requireTask(board, id).status,
-      ),
-    )
+    disk.afterCut(async (path) => {
+      const place = boardPlace(join(path, 'home'), 'default')
+      const tables = openTables(place, { mode: 'write', warn: () => undefined })
+      try {
+        return requireTask(tables, id).status
+      } finally {
+        tables.close()
+      }
+    })
   for (let round = 0; round < ROUNDS; round++) {
     const created = await box.ok('hermes', '--json', 'kanban', 'create', `task ${round}`, '--triage')
     const { id } = JSON.parse(created) as { id: string }
