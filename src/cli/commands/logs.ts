@@ -16,7 +16,7 @@ const STDOUT = 1
 const DEFAULT_LINES = '50'
 const NAMES: ArgumentSpec = {
   name: 'NAME',
-  help: `names of profiles; ${KINDS.join(', ')}: like --of, unless a profile has that name`,
+  help: `names of profiles, or kinds of log as with --of (${KINDS.join(', ')}); a profile's name comes first`,
   kind: 'many',
 }
 const OPTIONS = [

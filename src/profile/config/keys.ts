@@ -118,7 +118,12 @@ export const CONFIG_KEYS = {
   'kanban.dispatch_in_gateway': shared(key(flag, true, 'true', 'true: run the dispatcher next to the gateways')),
   'kanban.dispatch_interval_seconds': shared(key(whole(1, 86_400), 60, '60', 'interval between two ticks, in seconds')),
   'kanban.dispatch_stale_timeout_seconds': shared(
-    key(whole(1, 31_536_000), 14_400, '14400', 'seconds without a heartbeat after which a task is taken back'),
+    key(
+      whole(1, 31_536_000),
+      14_400,
+      '14400',
+      'age in seconds at which a run without a heartbeat in the last hour is taken back',
+    ),
   ),
   'kanban.require_review': shared(key(flag, false, 'false', 'true: a finished task waits for a review')),
   'dashboard.enabled': variable('HERMES_DASHBOARD', flag),

@@ -81,7 +81,7 @@ const VERBS: { readonly [O in Operation]: Verb } = {
     read: reasonOf,
   },
   heartbeat: {
-    summary: 'Record that the worker of a task is alive; after four hours, a run needs one heartbeat an hour',
+    summary: 'Record that the worker of a task is alive; needed every hour once a run is four hours old',
     options: [{ long: '--note', value: 'TEXT', help: 'note, stored as an event' }],
     read: (_, input) => {
       const note = textOption(input, 'note')
