@@ -101,7 +101,7 @@ test('the end of the program closes the socket', async () => {
   await once(socket, 'open')
   const said = reading(socket)
   send(socket, { cols: 80, rows: 24 })
-  await waitFor('the prompt', () => said() !== '')
+  await waitFor('the prompt', () => said().includes('> '))
   send(socket, { type: 'input', data: '\u0004' })
   const [code] = await once(socket, 'close')
   expect(code).toBe(1000)
