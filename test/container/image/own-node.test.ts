@@ -114,7 +114,12 @@ test('no variable makes a program of ours load code while it is root, and all of
     .join(' ')
   await using box = await recording({
     command: ['sh', '-c', `echo "main ${shown}"; exec sleep 100000`],
-    env: { ...LOADING, HERMES_METRICS_TOKEN_FILE: '/opt/data/token' },
+    env: {
+      ...LOADING,
+      HERMES_METRICS_TOKEN_FILE: '/opt/data/token',
+      HERMES_DASHBOARD: '1',
+      HERMES_DASHBOARD_INSECURE: '1',
+    },
     files: {
       token: 'scrape-me\n',
       'evil.js': 'require("node:fs").appendFileSync("/opt/data/ran-as", process.getuid() + "\\n")',
@@ -129,10 +134,18 @@ test('no variable makes a program of ours load code while it is root, and all of
   await box.ok('hermes', 'healthcheck')
   await box.ok('s6-svstat', '/run/service/web')
   expect(await box.ok('hermes', 'chat', '-q', 'hello')).toContain(`agent ${values}`)
+  await box.ok('env', `EDITOR=sh -c 'echo "${shown}" >/opt/data/editor' editor`, 'hermes', 'config', 'edit')
+  expect(box.file('editor')).toBe(`${values}\n`)
+  await box.up('dashboard')
+  await box.ok('/command/with-contenv', 's6-svc', '-r', '/run/service/web')
+  await box.ok('sh', '-c', 'echo line | s6-log T /var/log/other')
 
   const roots = (await starts(box)).filter(({ uid }) => uid === 0)
   expect(new Set(roots.map(({ name }) => name))).toEqual(
-    new Set(['init', 'boot', 'repair', 'secrets', 'services', 'supervisor', 'hermes', 'drop', 's6', 's6-log']),
+    new Set([
+      ...['init', 'boot', 'repair', 'secrets', 'services', 'yaml', 'supervisor', 'hermes', 'drop', 'handover'],
+      ...['s6', 's6-log'],
+    ]),
   )
   for (const { name, variables } of roots)
     expect([name, variables.filter((one) => one.startsWith('NODE_') || CODE_LOADERS.includes(one as never))]).toEqual([

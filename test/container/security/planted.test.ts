@@ -4,7 +4,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, lives, startContainer } from '../../support/container/container.ts'
-import { askHttp, pageToken } from '../../support/dashboard/dashboard.ts'
+import { askHttp, cookieHeader, pageToken } from '../../support/dashboard/dashboard.ts'
 import { size } from '../../support/size.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -135,6 +135,48 @@ for (let i = 0; i < 1000; i++) {
   const startedAtMs = performance.now()
   expect((await askHttp(port, '/api/status')).code).toBe(200)
   expect(performance.now() - startedAtMs).toBeLessThan(5_000)
+})
+
+test('guesses of the password from fifty addresses are four hundred an hour, and lock no browser out that has logged in before', async () => {
+  await using box = await startContainer({
+    env: {
+      HERMES_DASHBOARD: '1',
+      HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'operator',
+      HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'a password',
+    },
+    publish: 9119,
+  })
+  await box.up('dashboard')
+  const port = await box.port(9119)
+  const logIn = (cookie: string) =>
+    askHttp(port, '/auth/password-login', {
+      method: 'POST',
+      json: { username: 'operator', password: 'a password' },
+      headers: { Origin: `http://127.0.0.1:${port}`, cookie },
+    })
+  const first = await logIn('')
+  expect(first.code).toBe(200)
+  const guess = `const { request } = require("node:http")
+const counts = {}
+const headers = { origin: "http://127.0.0.1:9119", host: "127.0.0.1:9119", "content-type": "application/json" }
+const options = { method: "POST", host: "127.0.0.1", port: 9119, path: "/auth/password-login", headers, agent: false }
+const one = (i) => new Promise((resolve, reject) => {
+  const asked = request({ ...options, localAddress: "127.0.1." + (1 + i % 50) }, (answer) => {
+    resolve(answer.resume().statusCode)
+  })
+  asked.on("error", reject).end(JSON.stringify({ username: "operator", password: "guess " + i }))
+})
+;(async () => {
+  for (let i = 0; i < 450; i++) {
+    const code = await one(i)
+    counts[code] = (counts[code] ?? 0) + 1
+  }
+  require("node:fs").writeFileSync("/opt/data/guessed", JSON.stringify(counts))
+})()`
+  await asHermes(box, `node -e '${guess}'`)
+  expect(JSON.parse(box.file('guessed') ?? '')).toEqual({ 401: 400, 429: 50 })
+  expect((await logIn('')).code).toBe(429)
+  expect((await logIn(cookieHeader(first.cookies()))).code).toBe(200)
 })
 
 test('hundreds of requests with a wrong key leave two lines in the logs of the API server: the first, and the count', async () => {
