@@ -17,7 +17,15 @@ export interface Clock {
   /**
    * Calls `wake` once, at or after `atMs` of {@link nowMs}; an instant in the past means: on the next turn of the loop.
    */
-  at(atMs: number, wake: () => void): Cancel
+  at(atMs: number, wake: () => void, options?: AlarmOptions): Cancel
+}
+
+export interface AlarmOptions {
+  /**
+   * For a check that repeats while nothing happens: the process is woken for it only, and more of a freeze counts as
+   * passed, up to the time between two checks, at most five seconds.
+   */
+  readonly coarse?: boolean
 }
 
 /** Duration for which all processes were frozen, as far as it was noticed before an instant of CLOCK_MONOTONIC. */
@@ -66,8 +74,11 @@ export const wallTimeOf = (clock: Clock, atMs: number): number => clock.wallMs()
 // A longer delay overflows setTimeout's 32 bits and would fire at once, so distant alarms are set in steps.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
-/** Interval between two checks of the time while an alarm is set. */
-const LOOK_EVERY_MS = 500
+/**
+ * Bounds of the interval between two checks of the time while alarms are set: the shortest time for which one is set,
+ * or a quarter of it for an alarm that is not coarse. A freeze counts as passed time up to one interval.
+ */
+const LOOK_AFTER_MS = { least: 500, most: 5000 } as const
 /** A check that comes this late was not delayed by work: no process has run in the meantime. */
 const FROZEN_MS = 1000
 
@@ -77,7 +88,8 @@ export function systemClock(): MachineClock {
   let noticedAtMs = 0
   let latestMs = 0
   let expectedMs = Number.POSITIVE_INFINITY
-  let pending = 0
+  /** The alarms that are set: how often each wants the time checked. */
+  const intervals = new Set<{ readonly ms: number }>()
   let pulse: NodeJS.Timeout | undefined
 
   /** All reads of the time come through here, so frozen time is always subtracted first. */
@@ -87,7 +99,7 @@ export function systemClock(): MachineClock {
     if (lateMs >= FROZEN_MS) {
       frozenMs += lateMs
       noticedAtMs = nowMs
-      expectedMs = nowMs + LOOK_EVERY_MS
+      expectAfter(shortest())
     }
     return nowMs
   }
@@ -96,30 +108,29 @@ export function systemClock(): MachineClock {
     latestMs = Math.max(latestMs, nowMs - frozenMs)
     return latestMs
   }
+  const shortest = (): number => Math.min(LOOK_AFTER_MS.most, ...[...intervals].map(({ ms }) => ms))
+  const expectAfter = (ms: number): void => {
+    clearTimeout(pulse)
+    pulse = setTimeout(beat, ms).unref()
+    expectedMs = realMs() + ms
+  }
   const beat = (): void => {
     look()
-    if (pending > 0) expectedMs = realMs() + LOOK_EVERY_MS
-    else {
-      clearInterval(pulse)
-      pulse = undefined
-      expectedMs = Number.POSITIVE_INFINITY
-    }
+    if (intervals.size > 0) expectAfter(shortest())
+    else expectedMs = Number.POSITIVE_INFINITY
   }
   const alarms =
-    (nowMs: () => number) =>
-    (atMs: number, wake: () => void): Cancel => {
+    (nowMs: () => number, noticesFreezes: boolean) =>
+    (atMs: number, wake: () => void, { coarse = false }: AlarmOptions = {}): Cancel => {
       let timer: NodeJS.Timeout
-      let isSet = true
-      const end = (): void => {
-        if (isSet) pending -= 1
-        isSet = false
-      }
+      const forMs = Math.max(0, atMs - nowMs()) / (noticesFreezes && !coarse ? 4 : 1)
+      const interval = { ms: Math.min(LOOK_AFTER_MS.most, Math.max(LOOK_AFTER_MS.least, forMs)) }
       // libuv counts whole milliseconds of its own clock, so a timer can fire up to 1 ms early; after frozen time,
       // much earlier.
       const ring = (): void => {
         if (nowMs() < atMs) arm()
         else {
-          end()
+          intervals.delete(interval)
           wake()
         }
       }
@@ -127,14 +138,11 @@ export function systemClock(): MachineClock {
         const leftMs = Math.ceil(atMs - nowMs())
         timer = setTimeout(ring, Math.min(LONGEST_TIMEOUT_MS, Math.max(0, leftMs)))
       }
-      pending += 1
-      if (pulse === undefined) {
-        pulse = setInterval(beat, LOOK_EVERY_MS).unref()
-        expectedMs = realMs() + LOOK_EVERY_MS
-      }
+      intervals.add(interval)
+      if (realMs() + interval.ms < expectedMs) expectAfter(interval.ms)
       arm()
       return () => {
-        end()
+        intervals.delete(interval)
         clearTimeout(timer)
       }
     }
@@ -142,7 +150,7 @@ export function systemClock(): MachineClock {
   return {
     nowMs: running,
     wallMs,
-    at: alarms(running),
+    at: alarms(running, true),
     frozen() {
       const untilMs = look()
       return { ms: frozenMs, untilMs }
@@ -152,6 +160,6 @@ export function systemClock(): MachineClock {
       // Sent before a freeze and received after it: the sender knew nothing of the freeze.
       if (untilMs >= noticedAtMs) frozenMs = ms
     },
-    real: { nowMs: realMs, wallMs, at: alarms(realMs) },
+    real: { nowMs: realMs, wallMs, at: alarms(realMs, false) },
   }
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { getEventListeners, once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { pause, systemClock } from '../../src/system/clock.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { within } from '../support/wait.ts'
@@ -35,6 +35,24 @@ test('an alarm further away than a timer can count does not ring at once', async
   await new Promise<void>((resolve) => clock.at(clock.nowMs() + 5, resolve))
   cancel()
   expect(rung).toBe(0)
+})
+
+test('the clock checks the time as often as the next alarm needs it, and a coarse alarm adds no wake-up of its own', () => {
+  const delays = (forMs: number, coarse: boolean): readonly unknown[] => {
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    try {
+      const clock = systemClock()
+      clock.at(clock.nowMs() + forMs, () => undefined, { coarse })()
+      return timers.mock.calls.map(([, delay]) => Math.round(Number(delay) / 10) * 10)
+    } finally {
+      timers.mockRestore()
+    }
+  }
+  expect(delays(2000, true)).toEqual([2000, 2000])
+  expect(delays(2000, false)).toEqual([500, 2000])
+  expect(delays(10_000, false)).toEqual([2500, 10_000])
+  expect(delays(3_600_000, false)).toEqual([5000, 3_600_000])
+  expect(delays(20, true)).toEqual([500, 20])
 })
 
 test('a pause ends when its time is over or its signal is aborted, before or during it, and leaves neither alarm nor listener', async () => {

@@ -14,14 +14,15 @@ test('a file that is deleted while its holder makes it anew is made once more, a
   ])
 })
 
-test('a container that waits lets the holder make a deleted file anew: it tries at the third look', () => {
+test('a container that waits lets the holder make a deleted file anew: it tries at the fourth look', () => {
   let lock = stepLock(newLock, { type: 'tried', result: 'busy' })[0]
   const look = (result: 'gone' | 'another') => {
     const [next, effect] = stepLock(lock, { type: 'seen', result })
     lock = next
     return effect?.type
   }
-  expect([look('gone'), look('gone'), look('gone')]).toEqual(['look-later', 'look-later', 'try'])
+  const later = 'look-later'
+  expect([look('gone'), look('gone'), look('gone'), look('gone')]).toEqual([later, later, later, 'try'])
   lock = stepLock(lock, { type: 'tried', result: 'busy' })[0]
   expect(look('another')).toBe('try')
 })

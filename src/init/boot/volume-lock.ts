@@ -30,8 +30,13 @@ import {
 } from '../../volume/lock.ts'
 import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
 
-/** Interval at which a holder checks that its file still has its name, and others check whether the volume is free. */
-const LOOK_EVERY_MS = 1_000
+/**
+ * Interval at which a holder checks that its file still has its name. It wakes a container that has nothing else to do;
+ * the file of a holder that is late by one look is still not made by another container (`MISSED_LOOKS`).
+ */
+const HOLDER_LOOKS_EVERY_MS = 2_000
+/** Interval at which others check whether the volume is free. */
+const OTHERS_LOOK_EVERY_MS = 1_000
 /** Time after which the first look reports that it waits. */
 const SILENT_AFTER_MS = 5_000
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
@@ -108,7 +113,7 @@ export class VolumeLock {
   }
 
   /**
-   * Tries once, and looks again every second from then on, whether or not we hold the volume.
+   * Tries once, and looks again at intervals from then on, whether or not we hold the volume.
    * @returns the state then
    */
   async take(listener: LockListener): Promise<TryResult> {
@@ -137,9 +142,9 @@ export class VolumeLock {
     },
     'look-later': () => {
       const { clock } = this.#options
-      clock.at(clock.nowMs() + LOOK_EVERY_MS, () => {
-        void this.#look().then((result) => this.#take({ type: 'seen', result }))
-      })
+      const look = (): void => void this.#look().then((result) => this.#take({ type: 'seen', result }))
+      const everyMs = this.#lock.at === 'held' ? HOLDER_LOOKS_EVERY_MS : OTHERS_LOOK_EVERY_MS
+      clock.at(clock.nowMs() + everyMs, look, { coarse: true })
     },
     report: ({ state }) => this.#listener?.changed(state),
     replaced: ({ again }) => {
@@ -155,10 +160,9 @@ export class VolumeLock {
   async #look(): Promise<LookResult> {
     const ours = this.#fd
     try {
-      const there = await lookAt(this.#path)
-      if (ours === undefined) return 'another'
-      const { dev, ino } = await lookThrough(ours)
-      return there.dev === dev && there.ino === ino ? 'ours' : 'another'
+      // Side by side: one wake-up for both answers, in a container that has nothing else to do.
+      const [there, held] = await Promise.all([lookAt(this.#path), ours === undefined ? undefined : lookThrough(ours)])
+      return there.dev === held?.dev && there.ino === held.ino ? 'ours' : 'another'
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOENT') return 'gone'

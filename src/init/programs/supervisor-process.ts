@@ -233,7 +233,7 @@ export class SupervisorProcess {
 
   #pingLater(run: SupervisorRun): void {
     const { clock } = this.#options
-    clock.at(clock.nowMs() + PING_EVERY_MS, () => {
+    const ping = (): void => {
       if (this.#run !== run || run.stage === 'dead') return
       this.#wake(run)
       if (run.unanswered >= DEAF_AFTER_PINGS) {
@@ -244,7 +244,8 @@ export class SupervisorProcess {
       run.unanswered += 1
       this.send({ type: 'ping', n: ++this.#pings, frozen: this.#options.clock.frozen() })
       this.#pingLater(run)
-    })
+    }
+    clock.at(clock.nowMs() + PING_EVERY_MS, ping, { coarse: true })
   }
 
   /** Every process of the runtime user may stop it by a signal: it would be deaf until it is killed. */

@@ -47,10 +47,11 @@ export class HelperWatch {
   /** Looks from now on. */
   watch(): void {
     const { clock, helpers } = this.#options
-    this.#cancel = clock.at(clock.nowMs() + this.#everyMs, () => {
+    const look = (): void => {
       this.watch()
       for (const slot of helpers) this.#look(slot)
-    })
+    }
+    this.#cancel = clock.at(clock.nowMs() + this.#everyMs, look, { coarse: true })
   }
 
   /** Records a heartbeat of a helper. @returns time until the next one is due, ms */

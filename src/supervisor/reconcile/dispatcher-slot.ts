@@ -35,7 +35,7 @@ export class DispatcherSlot {
     this.#poll?.()
     this.update()
     const { clock } = this.#options
-    this.#poll = clock.at(clock.nowMs() + POLL_MS, () => this.watch())
+    this.#poll = clock.at(clock.nowMs() + POLL_MS, () => this.watch(), { coarse: true })
   }
 
   close(): void {

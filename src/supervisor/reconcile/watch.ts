@@ -43,7 +43,7 @@ export function watchProfiles({ home, clock, changed, warn, events = true }: Wat
       cancels.delete(what)
       then()
     }
-    cancels.set(what, clock.at(clock.nowMs() + afterMs, run))
+    cancels.set(what, clock.at(clock.nowMs() + afterMs, run, { coarse: what === 'poll' }))
   }
   const poll = (): void => {
     const beganAtMs = clock.nowMs()
