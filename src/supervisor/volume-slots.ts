@@ -122,6 +122,7 @@ export class VolumeSlots {
   halt(): void {
     const { table, services, files, statusFiles } = this.#options
     statusFiles.writeNow()
+    statusFiles.containerStops()
     const occupied = table.entries().filter(({ slot }) => isOccupied(slot))
     files.containerStops(new Set(occupied.map(({ key }) => key)))
     services.stop()

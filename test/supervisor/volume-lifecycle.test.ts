@@ -57,7 +57,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     dispatcher: new DispatcherSlot({ home, clock, warn, table: table as unknown as SlotTable }),
     services: { begin: note('services'), stop: () => undefined },
     files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
-    statusFiles: { flush: () => undefined, writeNow: () => undefined },
+    statusFiles: { flush: () => undefined, writeNow: () => undefined, containerStops: () => undefined },
     logs: { closeAll: async () => undefined },
     journal: { info: note('info'), warn: () => undefined, error: () => undefined, open: note('open') },
   }

@@ -46,8 +46,8 @@ export class DiskQueue {
     this.#alarm()
   }
 
-  /** Syncs and closes a file that will not be written any more. @returns when that is done */
-  sync(fd: number): Promise<void> {
+  /** Syncs and closes an archive. @returns when that is done */
+  #sync(fd: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#jobs.push((done) =>
       fdatasync(fd, () =>
@@ -71,7 +71,7 @@ export class DiskQueue {
     const mine = this.#archives.filter((archive) => dirname(archive.path) === dir)
     this.#archives = this.#archives.filter((archive) => !mine.includes(archive))
     await Promise.all([
-      ...mine.map(({ fd }) => this.sync(fd)),
+      ...mine.map(({ fd }) => this.#sync(fd)),
       ...this.#leavingPaths(dir).map((path) => this.#removing.get(path)),
     ])
   }
@@ -114,7 +114,7 @@ export class DiskQueue {
       const nowMs = this.#clock.nowMs()
       const due = this.#archives.filter(({ dueAtMs }) => dueAtMs <= nowMs)
       this.#archives = this.#archives.filter(({ dueAtMs }) => dueAtMs > nowMs)
-      for (const { fd } of due) void this.sync(fd)
+      for (const { fd } of due) void this.#sync(fd)
       this.#alarm()
     })
   }

@@ -101,12 +101,14 @@ export class LogFile {
     if (this.#ready() && this.#file !== undefined && this.#file.wholeBytes > 0) this.#rotate(this.#file)
   }
 
-  /** Syncs and closes the file and its archives. A later append opens it again. */
+  /**
+   * Closes the file, and syncs and closes its archives. A later append opens it again. The file itself is left to the
+   * kernel, as while it is written: a sync for each of many slots was most of the time of a container's stop.
+   */
   async close(): Promise<void> {
-    const file = this.#file
-    const { disk } = this.#options.shared
+    this.#file?.close()
     this.#file = undefined
-    await Promise.all([disk.settle(dirname(this.path)), file && disk.sync(file.fd)])
+    await this.#options.shared.disk.settle(dirname(this.path))
   }
 
   /** Writes the text that has to stand before new lines. @returns false: it could not be written */

@@ -105,7 +105,7 @@ export class SlotLog {
     if (this.#held.length > 0) this.#pass(newline)
   }
 
-  /** Drains, stops reading and syncs the file. */
+  /** Drains, stops reading and closes the file. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.drain()

@@ -12,7 +12,7 @@ import type { GatewayFiles } from './gateway-files.ts'
 export interface StatusFilesOptions {
   readonly table: Pick<SlotTable, 'get' | 'describe'>
   readonly files: Pick<GatewayFiles, 'record' | 'forget'>
-  readonly dirs: Pick<SlotDirs, 'writeStatus' | 'recordDeath' | 'remove'>
+  readonly dirs: Pick<SlotDirs, 'writeStatus' | 'recordDeath' | 'remove' | 'hasSubscribers'>
   readonly clock: Clock
 }
 
@@ -30,6 +30,8 @@ interface S6State {
 
 /** Time between two batches of events (`batchLength`). */
 const BETWEEN_BATCHES_MS = 100
+/** While the container stops, a status that nobody waits for is written so much later: by then most containers are gone. */
+const LATE_MS = 1_000
 /** Slots that are written per turn of the loop: a boot of a thousand must not keep clients waiting. */
 const PER_TURN = 10
 
@@ -41,6 +43,9 @@ const PER_TURN = 10
 export class StatusFiles {
   readonly #options: StatusFilesOptions
   readonly #pending = new Set<string>()
+  /** Slots whose status of s6 is late. */
+  readonly #late = new Set<string>()
+  #containerStops = false
   readonly #s6States = new Map<string, S6State>()
   readonly #writeSoon = inNextTurn(() => {
     this.#write(PER_TURN)
@@ -102,6 +107,14 @@ export class StatusFiles {
     this.#options.files.forget(key)
   }
 
+  /**
+   * From now on a status of s6 without subscribers is late, and left out at the end: with the supervisor the directory
+   * is no longer supervised, so s6's tools do not look at it. A stop of 100 slots would spend a third of its time on them.
+   */
+  containerStops(): void {
+    this.#containerStops = true
+  }
+
   /** Writes all changes of slots so far to their files. */
   writeNow(): void {
     this.#write(Number.POSITIVE_INFINITY)
@@ -132,8 +145,21 @@ export class StatusFiles {
       const entry = this.#options.table.get(key)
       if (entry === undefined || entry.job !== undefined) continue
       this.#options.files.record(entry)
-      if (entry.slot.policy.kind !== 'oneshot') this.#writeService(entry, last)
+      if (entry.slot.policy.kind === 'oneshot') continue
+      if (this.#containerStops && !this.#options.dirs.hasSubscribers(key)) this.#writeLate(key)
+      else this.#writeService(entry, last)
     }
+  }
+
+  #writeLate(key: string): void {
+    const { clock, table } = this.#options
+    this.#late.add(key)
+    if (this.#late.size > 1) return
+    clock.at(clock.nowMs() + LATE_MS, () => {
+      const entries = [...this.#late].flatMap((late) => table.get(late) ?? [])
+      this.#late.clear()
+      for (const entry of entries) this.#writeService(entry, false)
+    })
   }
 
   #writeService(entry: SlotEntry, last: boolean): void {

@@ -116,6 +116,15 @@ export class SlotDirs {
     })
   }
 
+  /** Whether a tool waits for events of the slot, or an earlier one has left its FIFO behind. */
+  hasSubscribers(slot: string): boolean {
+    try {
+      return readdirSync(below(this.#dir(slot), 'event')).length > 0
+    } catch {
+      return true // It cannot be told: writeStatus reports the reason.
+    }
+  }
+
   /**
    * Obeys the commands in the slot's control FIFO out of turn, at most a hundred. s6-supervise reads that FIFO before
    * each start, so that a command which a program gave before it ended (`s6-svc -O .` in `finish`) counts for the next

@@ -4,12 +4,24 @@
  */
 
 // `promises`, not node:fs/promises: that is loaded at its first use, and a boot need not wait for it.
-import { closeSync, constants, fsyncSync, openSync, promises, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  promises,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { hasCode } from '../error-code.ts'
 import { below } from '../paths.ts'
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_DIRECTORY } = constants
 const NEW = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 
 /**
@@ -42,6 +54,28 @@ export function replaceFileSync(
     throw error
   }
   if (durable) syncDirectorySync(dirname(file))
+}
+
+/**
+ * Writes over a regular file that no other process reads or writes.
+ * @returns false: there is no such file that can be opened
+ * @throws the error of the file system
+ */
+export function overwriteFileSync(file: string, content: Uint8Array): boolean {
+  let fd: number
+  try {
+    fd = openSync(file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK)
+  } catch {
+    return false
+  }
+  try {
+    if (!fstatSync(fd).isFile()) return false
+    writeSync(fd, content, 0, content.length, 0)
+    ftruncateSync(fd, content.length)
+    return true
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** A file under that name was left by a kill, or planted: remove it. */
