@@ -103,7 +103,7 @@ export async function slotStatus(context: Context, key: string, next: string): P
 
 export async function status(context: Context): Promise<Outcome> {
   const result = await statusOf(context)
-  const warnings = [...result.warnings, ...hostWarnings(context)]
+  const warnings = [...result.warnings, ...hostWarnings(context, result.slots)]
   const { manager, version: supervisor, pid1, identity, phase, holder, holderHost, slots, needsAgent = false } = result
   const text = [
     `${managerLine(result)}\n`,

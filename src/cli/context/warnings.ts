@@ -1,15 +1,21 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
-import { descendants, isZombie, listProcesses } from '../../system/programs/proc.ts'
+import { descendants, isZombie, listProcesses, someHasNoMemory } from '../../system/programs/proc.ts'
 import type { Context } from './context.ts'
 
 /** The disk counts as full below this share of free space. */
 const LOW_SHARE = 0.02
 const LOW_BYTES = 100_000_000
 
-/** Warnings about the host in addition to the supervisor's: a full disk, and zombies. */
-export const hostWarnings = (context: Pick<Context, 'home' | 'paths'>): readonly string[] => [
+/**
+ * Warnings about the host in addition to the supervisor's: a full disk, and zombies.
+ * @param slots their own processes are children of init, which reaps them at once
+ */
+export const hostWarnings = (
+  context: Pick<Context, 'home' | 'paths'>,
+  slots: readonly { readonly pid?: number }[],
+): readonly string[] => [
   ...diskWarnings(context.home),
-  ...zombieWarnings(findZombies(context.paths.initPid)),
+  ...zombieWarnings(findZombies(context.paths.initPid, new Set(slots.flatMap(({ pid }) => pid ?? [])))),
 ]
 
 export function diskWarnings(home: string): readonly string[] {
@@ -36,10 +42,11 @@ export interface Zombie {
 /**
  * Finds zombies below our init. Other zombies of the host do not concern us.
  * @param initPid file with the pid of init; without it, no zombie is ours
+ * @param living processes that are known to be none
  */
-export function findZombies(initPid: string): readonly Zombie[] {
+export function findZombies(initPid: string, living: ReadonlySet<number> = new Set()): readonly Zombie[] {
   const init = existsSync(initPid) ? Number(readFileSync(initPid, 'latin1')) : Number.NaN
-  if (!Number.isInteger(init)) return []
+  if (!Number.isInteger(init) || !someHasNoMemory(living)) return []
   const all = listProcesses()
   const nameOf = (pid: number): string => all.find((process) => process.pid === pid)?.comm ?? '?'
   return descendants(all, init)
