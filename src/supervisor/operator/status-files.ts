@@ -30,7 +30,7 @@ interface S6State {
 
 /** Time between two batches of events (`batchLength`). */
 const BETWEEN_BATCHES_MS = 100
-/** While the container stops, a status that nobody waits for is written so much later: by then most containers are gone. */
+/** While the container stops, a status without subscribers is written so much later: by then most stops are over. */
 const LATE_MS = 1_000
 /** Slots that are written per turn of the loop: a boot of a thousand must not keep clients waiting. */
 const PER_TURN = 10
@@ -108,8 +108,8 @@ export class StatusFiles {
   }
 
   /**
-   * From now on a status of s6 without subscribers is late, and left out at the end: with the supervisor the directory
-   * is no longer supervised, so s6's tools do not look at it. A stop of 100 slots would spend a third of its time on them.
+   * From now on a status of s6 without subscribers is late, and left out at the end: a directory whose supervisor has
+   * ended is not supervised, so s6's tools do not read it. A stop of 100 slots would spend a third of its time on them.
    */
   containerStops(): void {
     this.#containerStops = true

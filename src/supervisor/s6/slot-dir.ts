@@ -121,7 +121,7 @@ export class SlotDirs {
     try {
       return readdirSync(below(this.#dir(slot), 'event')).length > 0
     } catch {
-      return true // It cannot be told: writeStatus reports the reason.
+      return true // Unknown: writeStatus reports the reason.
     }
   }
 

@@ -29,7 +29,7 @@ const file = (): string => join(dir, NAME)
 const left = (): readonly unknown[] => [...states.messages()]
 const inode = (): number => statSync(file()).ino
 
-test('what a supervisor keeps last is what the next one gets, whatever the lengths', () => {
+test('the next supervisor gets the last text of each name, whatever its length', () => {
   for (const text of ['x'.repeat(300), 'y', 'z'.repeat(4096), 'w'.repeat(9000), 'v'.repeat(20), '', 'u'.repeat(70)]) {
     keep(text)
     expect(left()).toEqual([{ type: 'kept', name: NAME, text }])
@@ -66,7 +66,7 @@ test.each([
   expect(readdirSync(dir).sort()).toEqual([NAME, 'other'])
 })
 
-test('what cannot be written is reported once, with the place', () => {
+test('a text that cannot be written is reported once, with the place', () => {
   keep('first')
   rmSync(file())
   mkdirSync(join(file(), 'below'), { recursive: true })

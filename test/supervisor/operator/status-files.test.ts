@@ -115,7 +115,7 @@ test('the status changes with the report of a start, not with its request', asyn
   expect([isUp(), statSync(file).ino === before]).toEqual([true, false])
 })
 
-test('while the container stops, a status that nobody waits for is a second late, and left out at the end', async () => {
+test('while the container stops, a status without subscribers is a second late, and left out at the end', async () => {
   const { happen, statusFiles } = recordedSlot()
   happen(...start())
   await nextTurn()
