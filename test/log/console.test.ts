@@ -12,7 +12,7 @@ import { systemClock } from '../../src/system/clock.ts'
 import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor } from '../support/wait.ts'
-import { Pipe } from './scene.ts'
+import { LogScene, Pipe } from './scene.ts'
 
 const noSocket = {
   sendNonblocking: (): number => {
@@ -455,3 +455,25 @@ async function ended(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL')
   await exit
 }
+
+test('a slot whose lines wait for the reader is not read any further, and the reader gets all of them', async () => {
+  using pipe = new Pipe()
+  const clock = fakeClock()
+  const console = new ConsoleWriter({ fd: pipe.writeFd, kind: 'stream' }, realNative, clock)
+  await using scene = new LogScene({ console, clock })
+  const writer = spawn('sh', ['-c', 'yes 0123456789 | head -n 500000 >"$0"', scene.fifo], { stdio: 'ignore' })
+  const bytes = 500_000 * 11
+  try {
+    await waitFor('lines to wait', () => console.waitingBytes > 900_000)
+    let seen = 0
+    while (seen < bytes) {
+      expect(console.waitingBytes).toBeLessThan(1_000_000 + 2 * 65_536)
+      seen += pipe.read().length
+      await setImmediate()
+    }
+    expect(seen).toBe(bytes)
+  } finally {
+    await ended(writer)
+    console.end()
+  }
+})

@@ -62,6 +62,8 @@ export async function startHermes(options: {
   readonly untilRunning?: false
   /** An install tree of the test's own. */
   readonly install?: string
+  /** A descriptor for init's standard output; default: a pipe that is read. */
+  readonly stdout?: number
   /** Uid and gid of the user who starts it; the home is that user's. Default: ours. */
   readonly user?: number
 }): Promise<RunningHermes> {
@@ -76,15 +78,15 @@ export async function startHermes(options: {
       HERMES_RUN_DIR: runDir,
       ...options.env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
     ...(options.user !== undefined && { uid: options.user, gid: options.user }),
   })
   let stdout = ''
   let stderr = ''
-  init.stdout.setEncoding('latin1').on('data', (text: string) => {
+  init.stdout?.setEncoding('latin1').on('data', (text: string) => {
     stdout = (stdout + text).slice(-1_000_000)
   })
-  init.stderr.setEncoding('utf8').on('data', (text: string) => {
+  init.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-1_000_000)
   })
   const exited = new Promise<number | null>((resolve) => init.on('exit', resolve))

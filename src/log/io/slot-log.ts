@@ -189,6 +189,7 @@ export class SlotLog {
         this.#prefix === undefined
           ? wholeLines
           : Buffer.from(prefixLines(wholeLines.toString('latin1'), this.#prefix), 'latin1'),
+        this,
       )
     }
     tap?.(wholeLines)

@@ -58,7 +58,7 @@ test('tail -F on the host goes on across rotation, and old archives are deleted'
 })
 
 test('a gateway that writes at full speed has every line in docker logs, while the daemon reads', async () => {
-  const lines = size(200_000, 1_000_000) // of 100 bytes
+  const lines = size(200_000, 2_000_000) // of 100 bytes
   const script = `seq -f '%099.0f' 1 ${lines}; echo finished; exec sleep 1000`
   await using box = await startContainer({ files: runs(gatewayOf('/bin/sh', '-c', script)) })
   await waitFor('the last line in current', () => box.file(current)?.endsWith('Z finished\n'), { deadlineMs: 120_000 })
