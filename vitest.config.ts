@@ -57,8 +57,8 @@ class LongestFirst extends BaseSequencer {
 // The limits are deadlines, not expectations: a waiting test prints what it saw (test/support/wait.ts) long before these pass.
 export default defineConfig({
   test: {
-    // Most of the time a test waits for processes and containers: two cores are busy with six.
-    maxWorkers: 6,
+    // Two thirds of the time a test waits for processes or containers: two cores are busy with five.
+    maxWorkers: 5,
     // Node itself takes the types away and loads the modules; vite would transform each of them first.
     experimental: { viteModuleRunner: false },
     sequence: { sequencer: LongestFirst },
@@ -120,8 +120,8 @@ export default defineConfig({
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          // Beside what computes more, for they mostly wait for the engine.
-          sequence: { groupOrder: 2 },
+          // Not beside tests of processes: to the kernel all containers together count as one process (cgroup v1).
+          sequence: { groupOrder: 3 },
         },
       },
     ],
