@@ -4,7 +4,10 @@
 import { whyNoEngine } from '../test/support/container/engine.ts'
 import { testImage, whyNoImage } from '../test/support/container/image.ts'
 import { whyNoBrowser } from '../test/support/dashboard/browser.ts'
+import { isAskedFor } from './testing/left-out.ts'
 import { runVitest } from './testing/vitest-run.ts'
+
+const args = process.argv.slice(2)
 
 /**
  * Tests that not every machine can run, why this one cannot, and the variable that makes leaving them out a failure.
@@ -12,7 +15,7 @@ import { runVitest } from './testing/vitest-run.ts'
 const optional = [
   { project: 'container', why: (await whyNoEngine()) ?? (await whyNoImage()), required: 'HERMES_REQUIRE_DOCKER' },
   { project: 'browser', why: whyNoBrowser(), required: 'HERMES_REQUIRE_BROWSER' },
-]
+].filter(({ project }) => isAskedFor(`test/${project}/`, args))
 const projects = [
   'unit',
   'parts',
@@ -21,7 +24,7 @@ const projects = [
 ]
 const env = projects.includes('container') ? { HERMES_TEST_IMAGE: await testImage() } : {}
 
-const { ok, summary, leftOut } = await runVitest(projects, process.argv.slice(2), env)
+const { ok, summary, leftOut } = await runVitest(projects, args, env)
 let exitCode = ok ? 0 : 1
 for (const { project, why, required } of optional) {
   if (why === undefined) continue

@@ -2,27 +2,31 @@
 export interface Skipped {
   readonly title: string
   readonly ancestorTitles: readonly string[]
+  /** The reason that the test gave while it ran (`context.skip(reason)`). */
+  readonly note?: string
 }
 
 /**
- * The key of a test among the reasons that tests gave while they ran (`context.skip(reason)`), which the report leaves
- * out.
+ * Whether a run of tests is about this folder at all.
+ * @param args of the run; without names of files or folders of `test/` it is about all of them
  */
-export const fullName = ({ title, ancestorTitles }: Skipped): string => [...ancestorTitles, title].join(' > ')
+export function isAskedFor(folder: string, args: readonly string[]): boolean {
+  const files = args.filter((one) => /^test(\/|$)/.test(one))
+  return files.length === 0 || files.some((file) => file.startsWith(folder) || folder.startsWith(file))
+}
 
 /** Lines that `npm test` prints of tests that were left out, at most. */
 const MOST_LINES = 25
 
 /**
- * One line per reason. A reason stands in parentheses at the end of the test's name, or of a group's that it is in, or
- * in `notes`.
- * @param notes reasons by {@link fullName}
+ * One line per reason. A reason is the test's note, or stands in parentheses at the end of its name or of a group's
+ * that it is in.
  * @returns `left out: 12 tests, because promtool is not on PATH; apt-get install prometheus`
  */
-export function leftOut(skipped: readonly Skipped[], notes: Readonly<Record<string, string>> = {}): readonly string[] {
+export function leftOut(skipped: readonly Skipped[]): readonly string[] {
   const counts = new Map<string, number>()
   for (const test of skipped) {
-    const why = notes[fullName(test)] ?? reasonOf(test)
+    const why = test.note ?? reasonOf(test)
     counts.set(why, (counts.get(why) ?? 0) + 1)
   }
   const lines = [...counts]

@@ -1,14 +1,21 @@
 // Output of `npm test` while it runs: on a terminal the live summary, elsewhere a line a minute; of tests only those
-// that fail.
+// that fail. At the end it writes a report for `npm test` itself.
 import { writeFileSync } from 'node:fs'
 import { DefaultReporter, type TestCase, type TestModule } from 'vitest/node'
 
-import { fullName } from './left-out.ts'
+import type { Skipped } from './left-out.ts'
 
 const MINUTE_MS = 60_000
 
-/** Variable that names the file for the reasons of `context.skip(reason)`, as JSON. */
-export const NOTES_FILE = 'HERMES_TEST_NOTES'
+/** Variable that names the file of the report, as JSON. */
+export const REPORT_FILE = 'HERMES_TEST_REPORT'
+
+export interface Report {
+  readonly passed: number
+  /** Includes files that could not be loaded. */
+  readonly failed: number
+  readonly skipped: readonly Skipped[]
+}
 
 export default class QuietReporter extends DefaultReporter {
   #passed = 0
@@ -17,7 +24,6 @@ export default class QuietReporter extends DefaultReporter {
   #all = 0
   #everyMinute: NodeJS.Timeout | undefined
   #startedAtMs = 0
-  readonly #notes: Record<string, string> = {}
 
   constructor() {
     super({ silent: 'passed-only' })
@@ -39,8 +45,6 @@ export default class QuietReporter extends DefaultReporter {
     const result = test.result()
     if (result.state === 'passed') this.#passed += 1
     if (result.state === 'failed') this.#failed += 1
-    if (result.state === 'skipped' && result.note !== undefined)
-      this.#notes[fullName({ title: test.name, ancestorTitles: groupsOf(test) })] = result.note
   }
 
   override onTestModuleEnd(module: TestModule): void {
@@ -54,14 +58,31 @@ export default class QuietReporter extends DefaultReporter {
 
   override onTestRunEnd(...args: Parameters<DefaultReporter['onTestRunEnd']>): void {
     clearInterval(this.#everyMinute)
-    const file = process.env[NOTES_FILE]
-    if (file !== undefined) writeFileSync(file, JSON.stringify(this.#notes))
+    const file = process.env[REPORT_FILE]
+    if (file !== undefined) writeFileSync(file, JSON.stringify(reportOf(args[0])))
     super.onTestRunEnd(...args)
   }
 
   #sayWhere(): void {
     const minutes = Math.round((Date.now() - this.#startedAtMs) / MINUTE_MS)
     this.log(`${minutes} min: ${this.#files} of ${this.#all} files, ${this.#passed} passed, ${this.#failed} failed`)
+  }
+}
+
+function reportOf(modules: readonly TestModule[]): Report {
+  const tests = modules.flatMap((module) => [...module.children.allTests()])
+  const broken = modules.filter(
+    (module) => module.state() === 'failed' && [...module.children.allTests('failed')].length === 0,
+  )
+  return {
+    passed: tests.filter((test) => test.result().state === 'passed').length,
+    failed: tests.filter((test) => test.result().state === 'failed').length + broken.length,
+    skipped: tests.flatMap((test) => {
+      const result = test.result()
+      if (result.state !== 'skipped') return []
+      const note = result.note === undefined ? {} : { note: result.note }
+      return [{ title: test.name, ancestorTitles: groupsOf(test), ...note }]
+    }),
   }
 }
 
