@@ -44,9 +44,10 @@ const signatures = {
   ...spawnSignatures,
 } as const satisfies Record<string, readonly [string, readonly string[]]>
 
-/** Declared a second time, for calls whose third argument is a pointer. */
+/** Declared a second time, for calls whose last argument is a pointer. */
 const FCNTL_WITH_POINTER = ['int', 'int', 'void *'] as const
 const IOCTL_WITH_POINTER = ['int', 'unsigned long', 'void *'] as const
+const SYSCALL_WITH_POINTER = ['long', 'long', 'long', 'void *'] as const
 
 /** The functions of libc, and how their errors are read. */
 export function bindLibc(koffi: Koffi) {
@@ -87,6 +88,7 @@ export function bindLibc(koffi: Koffi) {
     /** The error of the last call, by errno. */
     failure,
     ioctlPointer: () => func('ioctl*', 'ioctl', 'int', IOCTL_WITH_POINTER),
+    syscallPointer: () => func('syscall*', 'syscall', 'long', SYSCALL_WITH_POINTER),
     fcntlPointer: () => func('fcntl*', 'fcntl', 'int', FCNTL_WITH_POINTER),
   }
 }

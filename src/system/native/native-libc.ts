@@ -2,6 +2,7 @@ import { closeSync, constants as files, openSync } from 'node:fs'
 import { bindLibc, type Koffi } from './libc-binding.ts'
 import type { Native } from './native.ts'
 import { degradedNative } from './native-degraded.ts'
+import { refuseNewPrivileges } from './no-new-privileges.ts'
 import { posixSpawn } from './posix-spawn.ts'
 
 /** Result of `loadNative`. `problem`: the binding did not load, and the consequences. */
@@ -67,10 +68,6 @@ const PIDFD_INFO_EXIT_CODE_OFFSET = 60
  */
 const NOGROUP = 65_534
 const PR_SET_DUMPABLE = 4
-const PR_CAPBSET_DROP = 24
-const PR_SET_NO_NEW_PRIVS = 38
-/** More than Linux has; it returns EINVAL for the first that does not exist (capabilities(7)). */
-const MAX_CAPABILITIES = 64
 const PR_SET_CHILD_SUBREAPER = 36
 const P_ALL = 0
 const WNOHANG = 1
@@ -94,7 +91,7 @@ const SI_PID_OFFSET = 16
 const MAX_UNIX_PATH = 107
 
 function libcNative(koffi: Koffi): Native {
-  const { raw, call, returned, failure, ioctlPointer, fcntlPointer } = bindLibc(koffi)
+  const { raw, call, returned, failure, ioctlPointer, fcntlPointer, syscallPointer } = bindLibc(koffi)
 
   const tryLock = (fd: number): 'held' | 'busy' | 'unsupported' => {
     if (fcntlPointer()(fd, F_OFD_SETLK, wholeFile(F_WRLCK)) !== -1) return 'held'
@@ -277,11 +274,7 @@ function libcNative(koffi: Koffi): Native {
       if (raw('setresgid', gid, gid, gid === NOGROUP ? NOGROUP - 1 : NOGROUP) === -1) call('setresgid', gid, gid, gid)
       call('setresuid', uid, uid, uid)
     },
-    refuseNewPrivileges() {
-      call('prctl', PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-      let capability = 0
-      while (capability < MAX_CAPABILITIES && raw('prctl', PR_CAPBSET_DROP, capability, 0, 0, 0) !== -1) capability++
-    },
+    refuseNewPrivileges: () => refuseNewPrivileges({ call, raw, syscallPointer }),
     closeToOthers() {
       call('prctl', PR_SET_DUMPABLE, 0, 0, 0, 0)
     },

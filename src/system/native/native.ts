@@ -120,9 +120,9 @@ export interface Native {
    */
   dropPrivileges(identity: { uid: number; gid: number; groups: readonly number[] }): void
   /**
-   * prctl(PR_SET_NO_NEW_PRIVS), and PR_CAPBSET_DROP of every capability where CAP_SETPCAP is held: what this thread
-   * starts from now on gets nothing from setuid programs and file capabilities. While it is root it may still give that
-   * up.
+   * prctl(PR_SET_NO_NEW_PRIVS), and PR_CAPBSET_DROP of every capability where CAP_SETPCAP is held: what this
+   * process starts from now on gets nothing from setuid programs and file capabilities. While it is root it may still
+   * give that up.
    */
   refuseNewPrivileges(): void
   /**

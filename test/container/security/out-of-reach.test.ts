@@ -402,8 +402,11 @@ test.each([
     await waitFor(`${who} to have tried`, () => (box.file(`${who}.euid`) ?? '') !== '')
     expect({ privileges: box.file(`${who}.status`), euid: box.file(`${who}.euid`)?.trim() }).toEqual(expected)
   }
-  const ofSupervisor = await box.ok('grep', '-E', '^(NoNewPrivs|CapBnd)', `/proc/${await supervisorOf(box)}/status`)
-  expect(ofSupervisor).toBe(RESTRICTED)
+  const supervisor = await supervisorOf(box)
+  expect(await box.ok('grep', '-E', '^(NoNewPrivs|CapBnd)', `/proc/${supervisor}/status`)).toBe(RESTRICTED)
+  // Also threads that it had before it gave root up.
+  const ofThreads = await box.ok('sh', '-c', `grep -h ^NoNewPrivs /proc/${supervisor}/task/*/status | sort -u`)
+  expect(ofThreads).toBe('NoNewPrivs:\t1\n')
 })
 
 test('without CAP_SETPCAP the bounding set stays as the container has it, which a line says once', async () => {
