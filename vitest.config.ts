@@ -7,17 +7,22 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const LONGEST = [
   'process/supervisor/crash',
   'process/s6/contract',
-  'process/kanban/kanban',
   'browser/views',
-  'process/volume/fuzz',
   'process/checkout/npm-start',
   'process/checkout/docs',
+  'process/kanban/kanban',
+  'process/volume/fuzz',
+  'browser/overview',
   'process/checkout/contributing',
+  'browser/log',
+  'process/supervisor/profile-create-killed',
+  'browser/kanban',
   'process/checkout/npm-dev',
+  'container/image/docs',
   'container/engines/swarm',
   'container/engines/podman',
-  'container/image/docs',
 ]
+for (const name of LONGEST) statSync(join(import.meta.dirname, 'test', `${name}.test.ts`))
 const rank = ({ moduleId }: TestSpecification): number => {
   const place = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`))
   return place === -1 ? LONGEST.length : place
