@@ -10,6 +10,7 @@ import { quantile } from './statistics.ts'
 
 const WRITER = join(dirname(import.meta.dirname), 'support', 'programs', 'thousand-lines.cjs')
 const LONG_S = 300
+const DIES = { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '50ms', max: '50ms' } }
 
 /** @param install tree with bin/ and lib/ */
 export async function dashboardPage(install: string, { quick, long, say }: Effort): Promise<Row[]> {
@@ -22,10 +23,7 @@ export async function dashboardPage(install: string, { quick, long, say }: Effor
   await using hermes = await startHermes({
     install,
     profiles: [
-      {
-        name: 'dies',
-        gateway: { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '50ms', max: '50ms' } },
-      },
+      { name: 'dies', gateway: DIES },
       { name: 'writes', gateway: { command: [process.execPath, WRITER, 'writes'] } },
     ],
   })
@@ -39,6 +37,7 @@ export async function dashboardPage(install: string, { quick, long, say }: Effor
     const { frames, heapMb } = await followedLog(browser, dashboard, seconds)
     const ours = (samples: readonly number[]): Row['cells'] => ({ hermes: cell(samples) })
     return [
+      ...(await manyProfiles(browser, install, quick)),
       { title: 'page: first paint on localhost', unit: 'ms', budget: 300, cells: ours(first.paintMs) },
       { title: 'page: first view, as it is sent', unit: 'kB', budget: 150, cells: ours(first.kilobytes) },
       { title: 'page: process killed → its death is seen', unit: 'ms', budget: 200, cells: ours(known) },
@@ -54,6 +53,31 @@ export async function dashboardPage(install: string, { quick, long, say }: Effor
   } finally {
     await browser.close()
   }
+}
+
+/** The overview of a thousand profiles: one that dies, the others stopped. */
+async function manyProfiles(browser: Browser, install: string, quick: boolean): Promise<Row[]> {
+  const profiles = quick ? 50 : 1000
+  await using hermes = await startHermes({
+    install,
+    profiles: [
+      { name: 'dies', gateway: DIES },
+      ...Array.from({ length: profiles - 2 }, (_, index) => ({
+        name: `stopped-${index}`,
+        gateway: { command: ['sleep', '100000'] },
+        desired: 'stopped' as const,
+      })),
+    ],
+  })
+  await using dashboard = await startDashboard(hermes, { install })
+  const rounds = quick ? 2 : 5
+  const { paintMs } = await firstViews(browser, dashboard, rounds)
+  const known = await deathsSeen(browser, dashboard, hermes, rounds)
+  const what = `page: overview of ${profiles} profiles`
+  return [
+    { title: `${what}: first paint`, unit: 'ms', budget: 500, cells: { hermes: cell(paintMs) } },
+    { title: `${what}: process killed → its death is seen`, unit: 'ms', budget: 200, cells: { hermes: cell(known) } },
+  ]
 }
 
 /** Each in a context of its own, so with empty caches. */

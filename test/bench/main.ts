@@ -14,6 +14,7 @@ import { besideOlder, isAbove, ratioTable } from './older.ts'
 import type { Effort, Row } from './row.ts'
 import { bootAndStop } from './rows/boot-and-stop.ts'
 import { commands } from './rows/commands.ts'
+import { control } from './rows/control.ts'
 import { crashLoop } from './rows/crash-loop.ts'
 import { latency } from './rows/latency.ts'
 import { log } from './rows/log.ts'
@@ -95,6 +96,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['memory', () => memory(subjects, effort)],
   ['status', () => status(plain, effort)],
   ['commands', async () => (ours === undefined ? [] : commands(ours.name, dist, effort))],
+  ['control', async () => (ours === undefined ? [] : control(ours.name, dist, effort))],
   ['latency', async () => (ours === undefined ? [] : latency(ours, effort))],
   ['takeover', async () => (ours === undefined ? [] : takeover(ours, effort))],
   ['many', async () => (ours === undefined ? [] : manySlots(ours, effort))],
