@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs'
 import type { Liveness, ServiceRules } from '../../services/definition.ts'
 import type { Slot } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
-import { unlessCode } from '../../system/error-code.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
-import { descendants, listProcesses, type ProcessFacts } from '../../system/programs/proc.ts'
+import { descendants, listProcesses, type ProcessFacts, readPageBytes } from '../../system/programs/proc.ts'
 import { checkProblem } from '../slots/check.ts'
 
 /** Interval of memory measurements. */
@@ -81,10 +79,11 @@ export class HealthChecks {
 
   #checkMemory(pid: number, limitBytes: number, condemn: (why: string) => void): Cancel {
     const { clock } = this.#options
+    const pageBytes = readPageBytes()
     let cancel: Cancel
     const later = (): void => {
       cancel = clock.at(clock.nowMs() + MEASURE_EVERY_MS, () => {
-        const bytes = memoryOf(pid, listProcesses())
+        const bytes = pagesOf(pid, listProcesses()) * pageBytes
         if (bytes > limitBytes) condemn(`holds ${mebibytes(bytes)} of memory; memory_limit is ${mebibytes(limitBytes)}`)
         else later()
       })
@@ -96,13 +95,8 @@ export class HealthChecks {
 
 const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
 
-/** Resident memory of a process and everything below it; what they share counts for each of them. */
-function memoryOf(pid: number, all: readonly ProcessFacts[]): number {
-  return [pid, ...descendants(all, pid).map((one) => one.pid)].reduce((sum, one) => sum + residentBytes(one), 0)
-}
-
-/** proc_pid_status(5), VmRSS; 0 for a process that has ended in the meantime, or is a zombie. */
-function residentBytes(pid: number): number {
-  const status = unlessCode(['ENOENT', 'ESRCH'], () => readFileSync(`/proc/${pid}/status`, 'latin1'), '')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
+/** Resident pages of a process and everything below it; pages that they share count for each of them. */
+function pagesOf(pid: number, all: readonly ProcessFacts[]): number {
+  const own = all.find((one) => one.pid === pid)?.residentPages ?? 0
+  return descendants(all, pid).reduce((sum, { residentPages }) => sum + residentPages, own)
 }

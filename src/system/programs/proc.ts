@@ -104,6 +104,12 @@ export function someHasNoMemory(living: ReadonlySet<number>, proc = '/proc'): bo
   })
 }
 
+/** Size of a page. Node does not provide it; arm64 kernels may use 16 or 64 KB. */
+export function readPageBytes(): number {
+  const found = /^KernelPageSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps', 'latin1'))
+  return found === null ? 4096 : Number(found[1]) * 1024
+}
+
 /** All descendants of `pid`, without itself, parents before their children. */
 export function descendants(all: readonly ProcessFacts[], pid: number): readonly ProcessFacts[] {
   const children = new Map<number, ProcessFacts[]>()
