@@ -9,7 +9,6 @@ import { toRunning } from '../port/rows.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
 import { type Rules, rulesInForce } from '../rules.ts'
 import { judgeRunning, type Now } from '../running.ts'
-import { holdTicks } from '../store/board.ts'
 import { parseJobSlot } from '../task.ts'
 import {
   type Decision,
@@ -87,7 +86,7 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
     throw new HermesError('NO_SUPERVISOR', 'workers are started by the supervisor, which is not running', {
       next: 'start it, or use --dry-run',
     })
-  const lock = await holdTicks(board.place, clock, LOCK_WAIT_MS)
+  const lock = await board.holdTicks(clock, LOCK_WAIT_MS)
   if (lock === undefined) {
     const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home), options)
     return { report: { ...emptyReport(), skipped_locked: true }, rules, warnings, notes, decision: null }
@@ -100,9 +99,9 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
         next: 'hermes status',
       })
     }
-    return await reallyTick(options, jobs)
+    return await reallyTick({ ...options, ending: () => options.ending?.() === true || !lock.isHeld() }, jobs)
   } finally {
-    lock.release()
+    await lock.release()
   }
 }
 
@@ -204,7 +203,12 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapsh
   const profiles = new Profiles(home)
   const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), profiles, options)
   const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
-  const now: Now = { wallMs: clock.wallMs(), afterJump: clocks.afterJump, host, instance: jobs?.instance ?? null }
+  const now: Now = {
+    wallMs: await board.wallMs(clock),
+    afterJump: clocks.afterJump,
+    host,
+    instance: jobs?.instance ?? null,
+  }
   const left =
     jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftoverJobs(board, home, jobs, clock)
   const rows = await board.running()

@@ -41,7 +41,7 @@ export async function removeProfileAndWorkers(
     await removeProfile(facts, name, keepLogs, facts.progress)
     return stopped
   } finally {
-    for (const lock of locks) lock.release()
+    for (const lock of locks) await lock.release()
   }
 }
 

@@ -3,6 +3,7 @@
  * the checks against the current rows. None of them waits for another process longer than its adapter's limit; then it
  * throws an error whose {@link databaseProblem} is `busy`, and the caller decides whether to try again.
  */
+import type { Clock } from '../../system/clock.ts'
 import type { Operation } from '../operations.ts'
 import type { Rules } from '../rules.ts'
 import type { RunEnd, Settlement } from '../running.ts'
@@ -180,12 +181,23 @@ export type ReleaseRules = Pick<Rules, 'failureLimit' | 'requireReview'>
 
 /** Keeps the ticks of other dispatchers out. */
 export interface TickLock {
-  release(): void
+  /** false: it was lost, with the connection to the database; nothing more may be started. */
+  isHeld(): boolean
+  release(): Promise<void>
 }
 
 export interface Board extends Tasks, TickBoard {
   readonly place: BoardPlace
+  /** The wall clock of the board: that of its machine, ms. */
+  wallMs(clock: Clock): Promise<number>
+  /**
+   * Keeps every other tick of the board out, on all its dispatchers.
+   * @param waitMs how long to wait for another dispatcher
+   * @returns undefined: another one holds the board
+   */
+  holdTicks(clock: Clock, waitMs: number): Promise<TickLock | undefined>
   /** Changes whenever another process has written. */
   version(): Promise<number>
+  /** May be called more than once. */
   close(): Promise<void>
 }

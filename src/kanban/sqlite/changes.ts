@@ -3,9 +3,9 @@
  * row.
  */
 import { randomBytes } from 'node:crypto'
-import { HermesError } from '../../system/errors.ts'
-import { endsPause, forgivesFailures, type Operation, target } from '../operations.ts'
+import { endsPause, forgivesFailures, type Operation } from '../operations.ts'
 import type { Actor, ChangeOptions, Created } from '../port/board.ts'
+import { type PlannedChange, planChange } from '../port/changes.ts'
 import { checkLimits, type NewTask } from '../port/input.ts'
 import { isClosed, readyOrTodo, type Status, type Task } from '../task.ts'
 import { record } from './events.ts'
@@ -69,21 +69,13 @@ export function change(on: Tables, operation: Operation, id: string, options: Ch
   const tables = operation === 'heartbeat' ? on.unsynced : on
   return tables.write(() => {
     const task = requireTask(tables, id)
-    const worker = actor.runId !== undefined
-    // A worker that was taken for dead must not finish, block or keep alive what another one has now.
-    if (actor.runId !== undefined && actor.runId !== task.currentRun) {
-      throw new HermesError('REFUSED', `cannot ${operation} ${id}: run ${actor.runId} is no longer its run`, {
-        next: 'the task was taken back from this worker; stop working on it',
-      })
-    }
-    const wanted = target(operation, task)
-    const status = wanted === 'done' && worker && options.requireReview === true ? 'review' : wanted
+    const { status, byWorker, ends, event } = planChange(operation, task, options, actor)
     if (operation === 'heartbeat') {
       tables.run('UPDATE tasks SET heartbeat_at = ? WHERE id = ?', actor.wallMs, id)
-      record(tables, id, 'heartbeat', actor.wallMs, note(options.reason), task.currentRun)
+      record(tables, id, event.kind, actor.wallMs, event.payload, task.currentRun)
       return requireTask(tables, id)
     }
-    if (task.status === 'running') endRun(tables, task, operation, options, actor)
+    if (ends !== null) endRun(tables, task, ends, actor)
     const success = status === 'done' || status === 'review'
     tables.run(
       `UPDATE tasks SET status = ?, changed_at = CASE WHEN ? THEN changed_at ELSE ? END,
@@ -98,7 +90,7 @@ export function change(on: Tables, operation: Operation, id: string, options: Ch
          last_error = CASE WHEN ? THEN ? ELSE last_error END
        WHERE id = ?`,
       status,
-      Number(worker),
+      Number(byWorker),
       actor.wallMs,
       Number(options.assignee !== undefined),
       options.assignee ?? null,
@@ -109,26 +101,25 @@ export function change(on: Tables, operation: Operation, id: string, options: Ch
       options.result ?? null,
       Number(status === 'done'),
       actor.wallMs,
-      Number(success && worker),
+      Number(success && byWorker),
       actor.wallMs,
       Number(operation === 'block' && options.reason !== undefined),
       options.reason ?? null,
       id,
     )
-    record(tables, id, eventKind(operation, status), actor.wallMs, payloadOf(operation, task, status, options, actor))
+    record(tables, id, event.kind, actor.wallMs, event.payload)
     if (isClosed(status)) promoteChildren(tables, id, actor)
     return requireTask(tables, id)
   })
 }
 
-function endRun(tables: Tables, task: Task, operation: Operation, options: ChangeOptions, actor: Actor): void {
-  const outcome = operation === 'complete' ? 'completed' : operation === 'block' ? 'blocked' : 'reclaimed'
+function endRun(tables: Tables, task: Task, ends: NonNullable<PlannedChange['ends']>, actor: Actor): void {
   tables.run(
     'UPDATE runs SET outcome = ?, ended_at = ?, summary = ?, error = ? WHERE id = ? AND ended_at IS NULL',
-    outcome,
+    ends.outcome,
     actor.wallMs,
-    options.result ?? null,
-    operation === 'complete' ? null : (options.reason ?? `${operation} by ${actor.name}`),
+    ends.summary,
+    ends.error,
     task.currentRun,
   )
   tables.run(
@@ -147,40 +138,5 @@ function promoteChildren(tables: Tables, parent: string, actor: Actor): void {
   for (const { id } of free) {
     tables.run("UPDATE tasks SET status = 'ready' WHERE id = ?", id)
     record(tables, id, 'promoted', actor.wallMs, { from: 'todo', to: 'ready' })
-  }
-}
-
-const KINDS: { readonly [O in Operation]: string } = {
-  assign: 'assigned',
-  reassign: 'reassigned',
-  promote: 'promoted',
-  schedule: 'scheduled',
-  block: 'blocked',
-  unblock: 'unblocked',
-  complete: 'completed',
-  archive: 'archived',
-  reclaim: 'reclaimed',
-  heartbeat: 'heartbeat',
-}
-
-const eventKind = (operation: Operation, status: Status): string =>
-  operation === 'complete' && status === 'review' ? 'review' : KINDS[operation]
-
-const note = (reason: string | undefined): Record<string, unknown> => (reason === undefined ? {} : { note: reason })
-
-function payloadOf(
-  operation: Operation,
-  task: Task,
-  status: Status,
-  options: ChangeOptions,
-  actor: Actor,
-): Record<string, unknown> {
-  return {
-    by: actor.name,
-    from: task.status,
-    to: status,
-    ...(options.assignee === undefined ? {} : { assignee: options.assignee }),
-    ...(options.reason === undefined ? {} : { reason: options.reason }),
-    ...(operation === 'schedule' ? { at: new Date(options.scheduledAtMs ?? 0).toISOString() } : {}),
   }
 }

@@ -1,7 +1,7 @@
 /** Links between tasks, and comments. */
-import { HermesError } from '../../system/errors.ts'
 import { linkedChild } from '../operations.ts'
 import type { Actor } from '../port/board.ts'
+import { cycle, selfLink } from '../port/refusals.ts'
 import { record } from './events.ts'
 import { parentsOf, requireTask } from './queries.ts'
 import type { Tables } from './tables.ts'
@@ -11,22 +11,11 @@ export function link(tables: Tables, parentId: string, childId: string, actor: A
   return tables.write(() => {
     const parent = requireTask(tables, parentId)
     const child = requireTask(tables, childId)
-    if (parentId === childId)
-      throw new HermesError('REFUSED', `cannot link ${parentId} to itself`, {
-        next: 'name two different tasks: hermes kanban link PARENT CHILD',
-      })
+    if (parentId === childId) throw selfLink(parentId)
     if (parentsOf(tables, childId).some(({ id }) => id === parentId)) return false
     const status = linkedChild(child, parent)
     const path = pathBetween(tables, childId, parentId)
-    if (path !== undefined) {
-      throw new HermesError(
-        'REFUSED',
-        `cannot link ${parentId} -> ${childId}: it would close a cycle: ${[parentId, ...path].join(' -> ')}`,
-        {
-          next: '"hermes kanban unlink PARENT CHILD" removes a link',
-        },
-      )
-    }
+    if (path !== undefined) throw cycle(parentId, childId, path)
     tables.run('INSERT INTO links (parent, child) VALUES (?, ?)', parentId, childId)
     tables.run('UPDATE tasks SET status = ?, changed_at = ? WHERE id = ?', status, actor.wallMs, childId)
     record(tables, childId, 'linked', actor.wallMs, { parent: parentId, child: childId })

@@ -1,6 +1,6 @@
 /** Queries of commands and the dashboard. */
-import { HermesError } from '../../system/errors.ts'
 import type { Linked, ListFilter } from '../port/board.ts'
+import { noTask } from '../port/refusals.ts'
 import {
   type CommentRow,
   type EventRow,
@@ -23,12 +23,7 @@ export function findTask(tables: Tables, id: string): Task | undefined {
 export function requireTask(tables: Tables, id: string): Task {
   const task = findTask(tables, id)
   if (task) return task
-  const next = /^t_[0-9a-f]{8}$/.test(id)
-    ? '"hermes kanban list --all" lists the tasks; --board chooses another board'
-    : 'use an id such as t_1a2b3c4d; "hermes kanban list" shows them'
-  throw new HermesError('FAILED', `no task ${JSON.stringify(id.slice(0, 80))} on board "${tables.place.slug}"`, {
-    next,
-  })
+  throw noTask(tables.place.slug, id)
 }
 
 export const LIST_SQL = 'SELECT * FROM tasks INDEXED BY tasks_status WHERE status = ? ORDER BY seq DESC LIMIT ?'

@@ -24,6 +24,7 @@ import {
   readTaskOfSlot,
   readWaitingChildren,
 } from './tick-facts.ts'
+import { takeTickLock } from './tick-lock.ts'
 import { assignDefault, claim, endRun, extendClaim, promote, recordWorker, releaseClaim } from './tick-steps.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
@@ -93,6 +94,8 @@ export class SqliteBoard implements Board {
   recordWorker = async (...args: Of<'recordWorker'>) => recordWorker(this.#tables, ...args)
   releaseClaim = async (...args: Of<'releaseClaim'>) => releaseClaim(this.#tables, ...args)
 
+  wallMs = async (...[clock]: Of<'wallMs'>) => clock.wallMs()
+  holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.place, ...args)
   version = async () => this.#tables.dataVersion()
   close = async () => this.#tables.close()
 }

@@ -29,7 +29,7 @@ function tryLock(place: BoardPlace): TickLock | undefined {
     database = openDatabase(`${place.file}.lock`, { busyTimeoutMs: 0, durable: false, journal: 'keep' })
     database.exec('BEGIN IMMEDIATE')
     const held = database
-    return { release: () => held.close() }
+    return { isHeld: () => held.open, release: async () => void held.close() }
   } catch (error) {
     database?.close()
     if (databaseProblem(error) === 'busy') return undefined

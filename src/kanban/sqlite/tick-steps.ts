@@ -2,6 +2,7 @@
 
 import type { Claimed, ClaimPlace, FailedSpawn, ReleaseRules, Worker } from '../port/board.ts'
 import type { RunningRow, TaskRow } from '../port/rows.ts'
+import { rowOfClaim, runEvents, settledTask, spawnFailure } from '../port/run-end.ts'
 import { CLAIM_TTL_MS, type RunEnd, type Settlement, settle } from '../running.ts'
 import { jobSlot } from '../task.ts'
 import { record } from './events.ts'
@@ -28,7 +29,13 @@ export function extendClaim({ unsynced: tables }: Tables, row: RunningRow, wallM
 }
 
 /** Ends a run and moves its task. */
-export function endRun(tables: Tables, row: RunningRow, end: RunEnd, settlement: Settlement, wallMs: number): boolean {
+export function endRun(
+  tables: Tables,
+  row: Pick<RunningRow, 'id' | 'run_id' | 'claim_lock'>,
+  end: RunEnd,
+  settlement: Settlement,
+  wallMs: number,
+): boolean {
   return tables.write(() => {
     const completed = end.outcome === 'completed'
     const { changes } = tables.run(
@@ -66,25 +73,8 @@ export function endRun(tables: Tables, row: RunningRow, end: RunEnd, settlement:
       end.error ?? null,
       row.run_id,
     )
-    const { outcome, failure, exitCode, signal, error } = end
-    const facts = {
-      to: settlement.status,
-      ...(exitCode === undefined ? {} : { exit_code: exitCode }),
-      ...(signal === undefined ? {} : { signal }),
-      ...(error === undefined ? {} : { error }),
-      ...(failure ? { failures: settlement.failures } : {}),
-    }
-    record(tables, row.id, settlement.status === 'review' ? 'review' : outcome, wallMs, facts, row.run_id)
-    if (settlement.autoBlocked) {
-      record(
-        tables,
-        row.id,
-        'auto_blocked',
-        wallMs,
-        { failures: settlement.failures, reason: error ?? outcome },
-        row.run_id,
-      )
-    }
+    for (const { kind, payload } of runEvents(end, settlement))
+      record(tables, row.id, kind, wallMs, payload, row.run_id)
     return true
   })
 }
@@ -194,24 +184,13 @@ export function recordWorker(
  */
 export function releaseClaim(
   tables: Tables,
-  { row, runId, claimLock }: Claimed,
+  claimed: Claimed,
   failed: FailedSpawn,
   rules: ReleaseRules,
   wallMs: number,
 ): Settlement {
-  const end: RunEnd = {
-    outcome: failed.failure ? 'spawn_failed' : 'reclaimed',
-    failure: failed.failure,
-    stop: false,
-    error: failed.error,
-  }
-  const task = {
-    failures: row.failures,
-    maxRetries: row.max_retries,
-    pauses: row.pauses,
-    openParents: row.open_parents,
-  }
-  const settlement = settle(task, end, rules, wallMs)
-  endRun(tables, { id: row.id, run_id: runId, claim_lock: claimLock } as RunningRow, end, settlement, wallMs)
+  const end = spawnFailure(failed)
+  const settlement = settle(settledTask(claimed), end, rules, wallMs)
+  endRun(tables, rowOfClaim(claimed), end, settlement, wallMs)
   return settlement
 }

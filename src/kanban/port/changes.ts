@@ -1,0 +1,77 @@
+/** The decision about a change, which every adapter writes in its own way. Pure. */
+import { HermesError } from '../../system/errors.ts'
+import { type Operation, target } from '../operations.ts'
+import type { Outcome, Status, Task } from '../task.ts'
+import type { Actor, ChangeOptions } from './board.ts'
+
+export interface PlannedChange {
+  readonly status: Status
+  /** The change is a worker's about its own task: it is not a person's. */
+  readonly byWorker: boolean
+  /** How the current run ends; null: there is none, or it goes on. */
+  readonly ends: { readonly outcome: Outcome; readonly summary: string | null; readonly error: string | null } | null
+  readonly event: { readonly kind: string; readonly payload: Readonly<Record<string, unknown>> }
+}
+
+/**
+ * Decides a change of the task as it is now, inside the transaction that will write it.
+ * @throws HermesError REFUSED: not from its status, or the acting run is not the current one
+ */
+export function planChange(operation: Operation, task: Task, options: ChangeOptions, actor: Actor): PlannedChange {
+  // A worker that was taken for dead must not finish, block or keep alive what another one has now.
+  if (actor.runId !== undefined && actor.runId !== task.currentRun) {
+    throw new HermesError('REFUSED', `cannot ${operation} ${task.id}: run ${actor.runId} is no longer its run`, {
+      next: 'the task was taken back from this worker; stop working on it',
+    })
+  }
+  const byWorker = actor.runId !== undefined
+  const wanted = target(operation, task)
+  const status = wanted === 'done' && byWorker && options.requireReview === true ? 'review' : wanted
+  if (operation === 'heartbeat') {
+    const payload = options.reason === undefined ? {} : { note: options.reason }
+    return { status, byWorker, ends: null, event: { kind: 'heartbeat', payload } }
+  }
+  return {
+    status,
+    byWorker,
+    ends: task.status === 'running' ? endOf(operation, options, actor) : null,
+    event: { kind: eventKind(operation, status), payload: payloadOf(operation, task, status, options, actor) },
+  }
+}
+
+const endOf = (operation: Operation, options: ChangeOptions, actor: Actor): PlannedChange['ends'] => ({
+  outcome: operation === 'complete' ? 'completed' : operation === 'block' ? 'blocked' : 'reclaimed',
+  summary: options.result ?? null,
+  error: operation === 'complete' ? null : (options.reason ?? `${operation} by ${actor.name}`),
+})
+
+const KINDS: { readonly [O in Operation]: string } = {
+  assign: 'assigned',
+  reassign: 'reassigned',
+  promote: 'promoted',
+  schedule: 'scheduled',
+  block: 'blocked',
+  unblock: 'unblocked',
+  complete: 'completed',
+  archive: 'archived',
+  reclaim: 'reclaimed',
+  heartbeat: 'heartbeat',
+}
+
+const eventKind = (operation: Operation, status: Status): string =>
+  operation === 'complete' && status === 'review' ? 'review' : KINDS[operation]
+
+const payloadOf = (
+  operation: Operation,
+  task: Task,
+  status: Status,
+  options: ChangeOptions,
+  actor: Actor,
+): Record<string, unknown> => ({
+  by: actor.name,
+  from: task.status,
+  to: status,
+  ...(options.assignee === undefined ? {} : { assignee: options.assignee }),
+  ...(options.reason === undefined ? {} : { reason: options.reason }),
+  ...(operation === 'schedule' ? { at: new Date(options.scheduledAtMs ?? 0).toISOString() } : {}),
+})
