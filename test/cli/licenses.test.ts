@@ -15,7 +15,9 @@ test('every package that is used is in THIRD-PARTY-LICENSES, with a text, also i
   const named = [...text.matchAll(/^=+\n\n(\S+) \d[^:]*?(?: \(of (\S+)\))?: (.+)\n\n(.)/gm)]
   const names = named.flatMap(([, name, of]) => [name, of])
   // The sources import only packages that package.json lists. Packages that those import are included too.
-  for (const name of [...Object.keys(dependencies), 'oauth4webapi', 'jose', 'sonic-boom', '@preact/signals-core'])
+  // Of src/kanban/postgres, which no bundle contains yet.
+  const { pg: _, ...bundled } = dependencies
+  for (const name of [...Object.keys(bundled), 'oauth4webapi', 'jose', 'sonic-boom', '@preact/signals-core'])
     expect(names).toContain(name)
   for (const section of named) expect(section[3]).toMatch(/^(MIT|ISC|OFL-1\.1|BSD|Apache)/)
   const assets = join(installDir(), 'lib', 'dashboard', 'assets')

@@ -1,11 +1,17 @@
 /** The behaviour of every adapter of the board. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { type DispatchOptions, dispatchOnce, planDispatch } from '../../src/kanban/dispatch/dispatch.ts'
 import type { Actor, Board, Claimed } from '../../src/kanban/port/board.ts'
 import type { NewTask } from '../../src/kanban/port/input.ts'
 import type { RunningRow } from '../../src/kanban/port/rows.ts'
 import type { Settlement } from '../../src/kanban/running.ts'
 import { STATUSES, type Task } from '../../src/kanban/task.ts'
 import type { Candidate } from '../../src/kanban/tick.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { FakeJobs } from '../support/kanban/board.ts'
+import { quickDir } from '../support/quick-dir.ts'
 
 /** A board of its own, and more connections to it. */
 export interface ContractScene extends AsyncDisposable {
@@ -332,6 +338,21 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect(await board.promote(child.id, 'todo', 'ready', wallMs)).toBe(false)
     })
 
+    test('keeps what a worker has printed, whatever bytes are in it', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const { row } = await claimed(board)
+      const printed = `begin ü€𝒳 \0 \ud800 ${'x'.repeat(5000)} "quoted" end`
+      const end = { outcome: 'crashed', failure: true, stop: false, exitCode: 1, error: printed } as const
+      expect(await board.endRun(await runningRow(board, row.id), end, to('ready', { failures: 1 }), wallMs)).toBe(true)
+      for (const kept of [
+        (await board.require(row.id)).lastError,
+        (await board.runs(row.id, 1))[0]?.error,
+        (await board.events(0, 10, row.id)).at(-1)?.payload.error,
+      ])
+        expect(kept).toMatch(/^begin ü€𝒳 .*x{5000} "quoted" end$/su)
+    })
+
     test('counts failures with the run that failed, and blocks with the last one', async () => {
       await using scene = await open()
       const { board } = scene
@@ -437,6 +458,14 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect(await board.find(kept.id)).toBeDefined()
     })
 
+    test('can be closed more than once', async () => {
+      await using scene = await open()
+      const other = await scene.another()
+      await other.statusCounts()
+      await other.close()
+      await other.close()
+    })
+
     test('shows another process that something has changed', async () => {
       await using scene = await open()
       const other = await scene.another()
@@ -464,5 +493,96 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const { comments } = await scene.board.details(child.id, { runs: 1, events: 1 })
       expect(comments).toHaveLength(4)
     })
+
+    test('a tick starts what the caps allow, a dry run says the same, and the next tick takes the results', async () => {
+      await using scene = await open()
+      using home = homeWith({ max_in_progress_per_profile: 2, default_assignee: 'beta' })
+      const { board } = scene
+      const ids = []
+      for (const assignee of ['alpha', 'alpha', 'alpha', 'beta', null, 'nobody-here'])
+        ids.push((await create(board, { assignee })).id)
+      const jobs = new FakeJobs()
+      const options = optionsFor(board, home.path, jobs)
+      const planned = (await planDispatch(options)).report
+      expect((await board.statusCounts()).ready).toBe(6)
+      const { report } = await dispatchOnce(options)
+      expect(report.spawned.map(({ task_id }) => task_id)).toEqual([ids[0], ids[1], ids[3], ids[4]])
+      expect(report.spawned.map(({ task_id }) => task_id)).toEqual(planned.spawned.map(({ task_id }) => task_id))
+      expect(report).toMatchObject({
+        skipped_per_profile_capped: [{ task_id: ids[2], assignee: 'alpha', current: 2 }],
+        auto_assigned_default: [ids[4]],
+        skipped_nonspawnable: [ids[5]],
+      })
+      jobs.end(ids[0] ?? '', { exitCode: 0 })
+      jobs.end(ids[1] ?? '', { exitCode: 3 })
+      const next = (await dispatchOnce(options)).report
+      expect(next).toMatchObject({ crashed: [ids[1]], spawned: [{ task_id: ids[1] }, { task_id: ids[2] }] })
+      expect(await board.require(ids[0] ?? '')).toMatchObject({ status: 'done' })
+      expect(await board.require(ids[1] ?? '')).toMatchObject({ status: 'running', failures: 1 })
+      expect(await board.runningByAssignee()).toEqual({ alpha: 2, beta: 2 })
+    })
+
+    test('a tick promotes the children of what it finds done, and starts them at once', async () => {
+      await using scene = await open()
+      using home = homeWith({})
+      const { board } = scene
+      const jobs = new FakeJobs()
+      const options = optionsFor(board, home.path, jobs)
+      const { id: parent } = await create(board, { assignee: 'alpha' })
+      const { id: child } = await create(board, { assignee: 'beta', parents: [parent] })
+      await dispatchOnce(options)
+      jobs.end(parent, { exitCode: 0 })
+      const { report } = await dispatchOnce(options)
+      expect(report).toMatchObject({ promoted: 1, spawned: [{ task_id: child }] })
+    })
+
+    test('one tick at a time: while another dispatcher holds the board, nothing is written', async () => {
+      await using scene = await open()
+      using home = homeWith({})
+      const { id } = await create(scene.board, { assignee: 'alpha' })
+      const lock = await (await scene.another()).holdTicks(systemClock(), 0)
+      expect(lock?.isHeld()).toBe(true)
+      expect(await scene.board.holdTicks(systemClock(), 0)).toBeUndefined()
+      const options = optionsFor(scene.board, home.path, new FakeJobs())
+      const locked = await dispatchOnce({ ...options, clock: hurried() })
+      expect(locked.report).toMatchObject({ skipped_locked: true, spawned: [] })
+      expect((await scene.board.require(id)).status).toBe('ready')
+      await lock?.release()
+      expect((await dispatchOnce(options)).report.spawned).toHaveLength(1)
+    })
   })
+}
+
+/** Profiles alpha and beta, each with an agent. */
+function homeWith(kanban: Readonly<Record<string, unknown>>): { readonly path: string } & Disposable {
+  const path = quickDir('hermes-contract-')
+  writeFileSync(join(path, 'config.yaml'), JSON.stringify({ kanban }))
+  for (const name of ['alpha', 'beta']) {
+    mkdirSync(join(path, 'profiles', name), { recursive: true })
+    writeFileSync(join(path, 'profiles', name, 'config.yaml'), JSON.stringify({ agent: { command: ['agent'] } }))
+  }
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+const optionsFor = (board: Board, home: string, jobs: FakeJobs): DispatchOptions => ({
+  board,
+  home,
+  jobs,
+  clock: systemClock(),
+  host: 'this-host',
+  builtIn: (profile) => ['built-in', profile],
+  warn: (text) => {
+    throw new Error(text)
+  },
+})
+
+/** A clock on which each look is a second later: waiting is over soon. */
+function hurried(): DispatchOptions['clock'] {
+  const clock = systemClock()
+  let passedMs = 0
+  const nowMs = (): number => {
+    passedMs += 1000
+    return clock.nowMs() + passedMs
+  }
+  return { ...clock, wallMs: clock.wallMs, at: (_, wake) => clock.at(clock.nowMs(), wake), nowMs }
 }

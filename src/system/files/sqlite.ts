@@ -98,6 +98,7 @@ export function databaseProblem(error: unknown): DatabaseProblem | undefined {
   const code = (cause as { code?: unknown } | undefined)?.code
   if (typeof code !== 'string') return undefined
   if (code.startsWith('SQLITE_')) return PROBLEM_OF[code.split('_')[1] ?? '']
+  if (Object.hasOwn(PROBLEM_OF_STATE, code)) return PROBLEM_OF_STATE[code]
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'full'
   if (code === 'EROFS') return 'read-only'
   return /^E[A-Z]+$/.test(code) ? 'cannot-open' : undefined
@@ -118,6 +119,17 @@ const PROBLEM_OF: Readonly<Record<string, DatabaseProblem>> = {
   NOLFS: 'io',
   // Not a code of SQLite, but of requireSchema.
   FOREIGN: 'foreign',
+}
+
+// SQLSTATE of PostgreSQL (appendix A of its manual): a conflict, a deadlock, a lock, a limit of time; a full disk; a
+// server that only reads.
+const PROBLEM_OF_STATE: Readonly<Record<string, DatabaseProblem>> = {
+  '40001': 'busy',
+  '40P01': 'busy',
+  '55P03': 'busy',
+  '57014': 'busy',
+  '53100': 'full',
+  '25006': 'read-only',
 }
 
 const TEXT_OF: Readonly<Record<DatabaseProblem, { what: string; next: string }>> = {

@@ -1,0 +1,252 @@
+/**
+ * Connections to PostgreSQL. Everything has a limit: a database that hangs is an error after some seconds, and no
+ * caller waits longer.
+ */
+import type { Socket } from 'node:net'
+import { setTimeout as after } from 'node:timers/promises'
+import type { CustomTypesConfig, Pool, PoolClient, PoolConfig, QueryResult } from 'pg'
+import { HermesError } from '../../system/errors.ts'
+import { databaseProblem } from '../../system/files/sqlite.ts'
+
+/** Client and server give up after these; the server a little earlier, so that a refused statement has not happened. */
+const CONNECT_MS = 3000
+const QUERY_MS = 4000
+const STATEMENT_MS = 3000
+const CLOSE_MS = 500
+const IDLE_IN_TRANSACTION_MS = 5000
+const MAX_CONNECTIONS = 4
+/** Attempts at a transaction that lost a deadlock or a serialization. */
+const ATTEMPTS = 5
+
+/**
+ * Inside the transaction and not at the start of the session: PgBouncer refuses these as start-up parameters, and
+ * shares sessions.
+ */
+const BEGIN = `BEGIN; SET LOCAL statement_timeout = ${STATEMENT_MS}; SET LOCAL lock_timeout = ${STATEMENT_MS};
+SET LOCAL idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; SET LOCAL synchronous_commit = on`
+
+/** A client inside {@link Connection}'s methods. Its texts are such as PostgreSQL can keep. */
+export interface Client {
+  query(sql: string, values?: readonly Value[]): Promise<QueryResult>
+}
+
+export type Value = string | number | boolean | null | readonly string[] | readonly number[]
+
+/** PostgreSQL keeps neither NUL nor half of a surrogate pair, and a worker may print both. */
+const storable = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed()
+
+/** For a parameter of type jsonb. */
+export const jsonText = (value: unknown): string =>
+  JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? storable(one) : one))
+
+const clientOf = (client: PoolClient): Client => ({
+  query: (sql, values = []) =>
+    client.query(
+      sql,
+      values.map((value) => (typeof value === 'string' ? storable(value) : value)),
+    ),
+})
+
+/** int8 as a number: ids and milliseconds are far below 2^53. */
+const INT8 = 20
+
+/** A transaction that stays open. */
+export interface HeldTransaction {
+  query(sql: string, values?: readonly Value[]): Promise<{ readonly rows: readonly unknown[] }>
+  /** false: the server has ended it, or the connection is lost. */
+  isOpen(): boolean
+  end(): Promise<void>
+}
+
+export class Connection {
+  readonly #pool: Pool
+  #closed: Promise<void> | undefined
+  /** Every open connection. */
+  readonly #clients = new Set<PoolClient>()
+  /** Host, port and database, for messages. */
+  readonly where: string
+
+  /** @param url such as postgres://user:password@host/database; never part of a message */
+  constructor(url: string, pg: Pick<typeof import('pg'), 'Pool' | 'types'>) {
+    const types: CustomTypesConfig = {
+      getTypeParser: ((oid: number, format?: 'text') =>
+        oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as CustomTypesConfig['getTypeParser'],
+    }
+    const config: PoolConfig = {
+      connectionString: url,
+      max: MAX_CONNECTIONS,
+      connectionTimeoutMillis: CONNECT_MS,
+      query_timeout: QUERY_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 2000,
+      allowExitOnIdle: true,
+      application_name: 'hermes',
+      types,
+    }
+    this.#pool = new pg.Pool(config)
+    this.where = placeOf(url)
+    // An idle connection that breaks is replaced by the next query, which reports what is wrong.
+    this.#pool.on('error', () => undefined)
+    this.#pool.on('connect', (client) => this.#clients.add(client))
+    this.#pool.on('remove', (client) => this.#clients.delete(client))
+  }
+
+  /** Queries outside a transaction. */
+  async use<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const client = await this.#client()
+    return this.#using(client, () => work(clientOf(client)))
+  }
+
+  async get<Row>(sql: string, ...values: readonly Value[]): Promise<Row | undefined> {
+    return this.use(async (client) => (await client.query(sql, values)).rows[0] as Row | undefined)
+  }
+
+  /**
+   * Runs a transaction; when this returns, it is on the server's disk. It may run several times, because a deadlock
+   * with another process ends one of the two.
+   */
+  async transaction<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#once(work)
+      } catch (error) {
+        if (attempt >= ATTEMPTS || !isConflict(error)) throw error
+      }
+    }
+  }
+
+  /** One consistent view. */
+  async view<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    return this.#once(async (client) => {
+      await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY')
+      return work(client)
+    })
+  }
+
+  /** A transaction that stays open until its end. Nothing in it is kept. @throws HermesError */
+  async hold(): Promise<HeldTransaction> {
+    const client = await this.#client()
+    let isOpen = true
+    const onError = (): void => {
+      isOpen = false
+    }
+    client.on('error', onError)
+    const query = async (
+      sql: string,
+      values: readonly Value[] = [],
+    ): Promise<{ readonly rows: readonly unknown[] }> => {
+      try {
+        return await client.query(sql, values as Value[])
+      } catch (error) {
+        isOpen = false
+        throw this.#named(error)
+      }
+    }
+    const end = async (): Promise<void> => {
+      const isSound = isOpen && (await rolledBack(client))
+      isOpen = false
+      client.off('error', onError)
+      client.release(!isSound)
+    }
+    try {
+      await client.query(BEGIN)
+    } catch (error) {
+      isOpen = false
+      await end()
+      throw this.#named(error)
+    }
+    return { query, isOpen: () => isOpen, end }
+  }
+
+  /** A server that hangs does not answer a farewell either, and its connections would keep this process alive. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    const ended = this.#pool.end().then(() => true)
+    const isDone = await Promise.race([ended, after(CLOSE_MS, false, { ref: false })])
+    if (!isDone) for (const client of this.#clients) socketOf(client)?.destroy()
+  }
+
+  async #once<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const client = await this.#client()
+    return this.#using(client, async () => {
+      await client.query(BEGIN)
+      const result = await work(clientOf(client))
+      const { command } = await client.query('COMMIT')
+      // COMMIT of a transaction that has failed succeeds as a ROLLBACK.
+      if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
+      return result
+    })
+  }
+
+  async #client(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect()
+    } catch (error) {
+      throw this.#named(error)
+    }
+  }
+
+  /** A client is used again only if all went well: after a timeout, an answer may still be on its way. */
+  async #using<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
+    const onError = (): void => undefined // the query that is under way reports it
+    client.on('error', onError)
+    let isSound = false
+    try {
+      const result = await work()
+      isSound = true
+      return result
+    } catch (error) {
+      isSound = error instanceof HermesError && (await rolledBack(client))
+      throw this.#named(error)
+    } finally {
+      client.off('error', onError)
+      client.release(!isSound)
+    }
+  }
+
+  #named(error: unknown): unknown {
+    if (error instanceof HermesError) return error
+    const { code, message = String(error) } = error as { code?: unknown; message?: string }
+    const isAnswer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)
+    if (isAnswer && databaseProblem(error) === undefined && isMistake(code)) return error
+    return new HermesError(
+      'FAILED',
+      `the database at ${this.where} ${isAnswer ? 'refuses' : 'does not answer'}: ${message}`,
+      {
+        next: 'check that it runs and can be reached; tasks are kept there, and gateways go on without it',
+        cause: error,
+      },
+    )
+  }
+}
+
+const socketOf = (client: unknown): Socket | undefined =>
+  (client as { readonly connection?: { readonly stream?: Socket } }).connection?.stream
+
+async function rolledBack(client: PoolClient): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK')
+    return true
+  } catch {
+    return false // it is closed instead
+  }
+}
+
+/** SQLSTATE of a lost conflict: serialization_failure, deadlock_detected. */
+function isConflict(error: unknown): boolean {
+  const cause = error instanceof HermesError ? error.cause : error
+  return ['40001', '40P01'].includes((cause as { code?: string } | undefined)?.code ?? '')
+}
+
+/** SQLSTATE classes of statements that are wrong whenever they are sent: a bug, which keeps its stack. */
+const isMistake = (code: string): boolean => /^(22|23|42)/.test(code)
+
+/** Host, port and database of an address. Whatever stands before the last `@` may be a password. */
+function placeOf(url: string): string {
+  const [, host = '', database = '', query = ''] = /^[a-z]+:\/\/(?:.*@)?([^/?]*)\/?([^?]*)(.*)$/i.exec(url) ?? []
+  return `${host || new URLSearchParams(query).get('host') || 'localhost'}/${database}`
+}

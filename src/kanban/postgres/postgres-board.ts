@@ -1,0 +1,142 @@
+import type { Board, BoardPlace } from '../port/board.ts'
+import { noTask } from '../port/refusals.ts'
+import { change, comment, createTask, link, removeArchived, unlink, type Writing } from './changes.ts'
+import type { Client, Connection } from './connection.ts'
+import {
+  childrenOf,
+  commentsOf,
+  eventsAfter,
+  eventsTail,
+  findTask,
+  lastEvents,
+  listTasks,
+  parentsOf,
+  rows,
+  runningByAssignee,
+  runsOf,
+  statusCounts,
+} from './queries.ts'
+import { NOW, schemaOf } from './schema.ts'
+import {
+  assignDefault,
+  claim,
+  endRun,
+  extendClaim,
+  promote,
+  readAttempt,
+  readPromotable,
+  readReady,
+  readRunning,
+  readTaskOfSlot,
+  readWaitingChildren,
+  recordWorker,
+  releaseClaim,
+} from './tick.ts'
+import { takeTickLock } from './tick-lock.ts'
+
+type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
+
+/** A board in PostgreSQL. All instants are those of the database's clock; those of the caller are not used. */
+export class PostgresBoard implements Board {
+  readonly place: BoardPlace
+  readonly #connection: Connection
+  readonly #s: string
+
+  /** @param connection closed with the board */
+  constructor(place: BoardPlace, connection: Connection) {
+    this.place = place
+    this.#connection = connection
+    this.#s = `"${schemaOf(place.slug)}"`
+  }
+
+  find = (...[id]: Of<'find'>) => this.#read((client, s) => findTask(client, s, id))
+  list = (...[filter]: Of<'list'>) => this.#read((client, s) => listTasks(client, s, filter))
+  parents = (...[id]: Of<'parents'>) => this.#read((client, s) => parentsOf(client, s, id))
+  events = (...args: Of<'events'>) => this.#read((client, s) => eventsAfter(client, s, ...args))
+  eventsTail = (...args: Of<'eventsTail'>) => this.#read((client, s) => eventsTail(client, s, ...args))
+  statusCounts = () => this.#read(statusCounts)
+  runningByAssignee = () => this.#read(runningByAssignee)
+
+  async require(...[id]: Of<'require'>): ReturnType<Board['require']> {
+    const task = await this.find(id)
+    if (task === undefined) throw noTask(this.place.slug, id)
+    return task
+  }
+
+  overview = (...[filter]: Of<'overview'>) =>
+    this.#connection.view(async (client) => ({
+      tasks: await listTasks(client, this.#s, filter),
+      counts: await statusCounts(client, this.#s),
+    }))
+
+  details = (...[id, limits]: Of<'details'>) =>
+    this.#connection.view(async (client) => {
+      const task = await findTask(client, this.#s, id)
+      if (task === undefined) throw noTask(this.place.slug, id)
+      return {
+        task,
+        parents: await parentsOf(client, this.#s, id),
+        children: await childrenOf(client, this.#s, id),
+        comments: await commentsOf(client, this.#s, id),
+        runs: await runsOf(client, this.#s, id, limits.runs),
+        events: await lastEvents(client, this.#s, id, limits.events),
+      }
+    })
+
+  async runs(...[id, limit]: Of<'runs'>): ReturnType<Board['runs']> {
+    await this.require(id)
+    return this.#read((client, s) => runsOf(client, s, id, limit))
+  }
+
+  create = (...args: Of<'create'>) => this.#write((on) => createTask(on, ...args))
+  change = (...args: Of<'change'>) => this.#write((on) => change(on, ...args))
+  link = (...[parentId, childId]: Of<'link'>) => this.#write((on) => link(on, parentId, childId))
+  unlink = (...[parentId, childId]: Of<'unlink'>) => this.#write((on) => unlink(on, parentId, childId))
+  comment = (...args: Of<'comment'>) => this.#write((on) => comment(on, ...args))
+  removeArchived = (...args: Of<'removeArchived'>) => this.#write((on) => removeArchived(on, ...args))
+
+  running = () => this.#read(readRunning)
+  promotable = () => this.#read(readPromotable)
+  waitingChildren = (...[id]: Of<'waitingChildren'>) => this.#read((client, s) => readWaitingChildren(client, s, id))
+  ready = (...args: Of<'ready'>) => this.#read((client, s) => readReady(client, s, ...args))
+  attempt = (...args: Of<'attempt'>) => this.#read((client, s) => readAttempt(client, s, ...args))
+  taskOfSlot = (...[slot]: Of<'taskOfSlot'>) => this.#read((client, s) => readTaskOfSlot(client, s, slot))
+
+  extendClaim = (...[row]: Of<'extendClaim'>) => this.#write((on) => extendClaim(on, row))
+  endRun = (...[row, end, settlement]: Of<'endRun'>) => this.#write((on) => endRun(on, row, end, settlement))
+  promote = (...[id, from, to]: Of<'promote'>) => this.#write((on) => promote(on, id, from, to))
+  assignDefault = (...[id, assignee]: Of<'assignDefault'>) => this.#write((on) => assignDefault(on, id, assignee))
+  claim = (...[id, assignee, where]: Of<'claim'>) => this.#write((on) => claim(on, id, assignee, where))
+  recordWorker = (...[id, runId, worker, workspace]: Of<'recordWorker'>) =>
+    this.#write((on) => recordWorker(on, id, runId, worker, workspace))
+  releaseClaim = (...args: Of<'releaseClaim'>) => this.#write((on) => releaseClaim(on, ...args))
+
+  wallMs = () =>
+    this.#read(async (client) => {
+      const [now] = await rows<{ now: number }>(client, `SELECT ${NOW} AS now`)
+      return now?.now ?? 0
+    })
+
+  holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.#connection, this.place.slug, ...args)
+
+  /** The number of the last event, and how many there are near it: one may become visible after a later one. */
+  version = () =>
+    this.#read(async (client, s) => {
+      const [found] = await rows<{ last: number; near: number }>(
+        client,
+        `SELECT coalesce(max(id), 0) AS last, count(*) AS near FROM ${s}.events
+         WHERE id > (SELECT coalesce(max(id), 0) FROM ${s}.events) - 1000`,
+      )
+      return (found?.last ?? 0) * 1001 + (found?.near ?? 0)
+    })
+
+  close = () => this.#connection.close()
+
+  #read<T>(work: (client: Client, s: string) => Promise<T>): Promise<T> {
+    return this.#connection.use((client) => work(client, this.#s))
+  }
+
+  #write<T>(work: (on: Writing) => Promise<T>): Promise<T> {
+    return this.#connection.transaction((client) => work({ client, s: this.#s, slug: this.place.slug }))
+  }
+}

@@ -1,0 +1,74 @@
+/** A private PostgreSQL server: in a temporary directory, on a unix socket, never as root. */
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runSync } from '../../../scripts/run.ts'
+import { waitFor } from '../wait.ts'
+
+const DEBIAN = '/usr/lib/postgresql'
+
+/** Directory of initdb and postgres; undefined: PostgreSQL is not installed. */
+function programs(): string | undefined {
+  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : []
+  return versions.map((version) => join(DEBIAN, version, 'bin')).find((dir) => existsSync(join(dir, 'initdb')))
+}
+
+export const whyNoPostgres = (): string | undefined =>
+  programs() === undefined ? 'PostgreSQL is not installed (apt-get install postgresql-15)' : undefined
+
+export interface PostgresServer extends AsyncDisposable {
+  readonly url: string
+  /** SQL as the superuser, by psql. @returns its unaligned output */
+  psql(sql: string): string
+  /** Sends it to the server and each of its processes. */
+  signal(signal: NodeJS.Signals): void
+}
+
+/** PostgreSQL refuses to run as root. */
+const USER = 65_534
+
+export async function startPostgres(): Promise<PostgresServer> {
+  const bin = programs()
+  if (bin === undefined) throw new Error(whyNoPostgres())
+  const dir = mkdtempSync(join(tmpdir(), 'hermes-pg-'))
+  const isRoot = process.getuid?.() === 0
+  const ids = isRoot ? { uid: USER, gid: USER } : {}
+  if (isRoot) chownSync(dir, USER, USER)
+  chmodSync(dir, 0o700)
+  const data = join(dir, 'data')
+  const options = ['--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync']
+  const made = spawnSync(join(bin, 'initdb'), ['--pgdata', data, ...options], { ...ids, cwd: '/', encoding: 'utf8' })
+  if (made.status !== 0) throw new Error(made.stderr)
+  const settings = [`unix_socket_directories=${dir}`, 'listen_addresses=', 'max_connections=60', 'fsync=off']
+  const server = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((one) => ['-c', one])], {
+    ...ids,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let seen = ''
+  server.stderr.setEncoding('utf8').on('data', (text: string) => {
+    seen += text
+  })
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()))
+  const psql = (sql: string): string =>
+    runSync(join(bin, 'psql'), ['-h', dir, '-U', 'postgres', '-d', 'postgres', '-AtXc', sql])
+  await waitFor('PostgreSQL to answer', () => {
+    if (server.exitCode !== null) throw new Error(seen)
+    return spawnSync(join(bin, 'pg_isready'), ['-h', dir], { stdio: 'ignore' }).status === 0
+  })
+  return {
+    psql,
+    signal(signal) {
+      const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'latin1')
+      for (const pid of [server.pid, ...children.trim().split(' ').map(Number)]) if (pid) process.kill(pid, signal)
+    },
+    url: `postgres://postgres@/postgres?host=${encodeURIComponent(dir)}`,
+    async [Symbol.asyncDispose]() {
+      // At once and without a checkpoint: what it holds is of no more use.
+      server.kill('SIGQUIT')
+      await ended
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
