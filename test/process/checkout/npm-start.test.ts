@@ -78,7 +78,9 @@ test('the printed command works whatever the path of HERMES_HOME, and a gateway 
   expect(await run.exit()).toBe(0)
 })
 
-test('a second npm start is refused before it builds, and one for another home builds beside: no call ever fails', async () => {
+test('a second npm start is refused before it builds, and one for another home builds beside: no call ever fails', {
+  timeout: 300_000, // two builds beside a command that never rests
+}, async () => {
   using machine = newcomersMachine()
   await using first = start(machine)
   await whatToType(first)

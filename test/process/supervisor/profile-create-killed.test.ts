@@ -21,11 +21,14 @@ const isWhole = (dir: string): boolean =>
   PROFILE_DIRECTORIES.every((name) => existsSync(join(dir, name))) &&
   ['SOUL.md', '.env', 'config.yaml'].every((name) => statSync(join(dir, name)).size > 0)
 
+/** Some eighty commands under strace, one after the other: a minute on a busy machine. */
+const LONG = { timeout: 300_000 }
+
 const why = whyNoStrace()
 test.skipIf(why !== undefined).each([
   ['new', [] as readonly string[]],
   ['a clone', ['--clone', 'default']],
-])(named('a kill at any point never shows half a profile, %s', why), async (_, options) => {
+])(named('a kill at any point never shows half a profile, %s', why), LONG, async (_, options) => {
   using scratch = temporaryHome()
   const { home } = scratch
   execFileSync('mkdir', ['-p', join(home, 'skills', 'one'), join(home, 'memories')])
