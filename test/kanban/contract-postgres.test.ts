@@ -108,6 +108,15 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     expect(await board.events(seen[0]?.id ?? 0, 10)).toHaveLength(1)
   })
 
+  test('a reader of events waits for the first one, too', async () => {
+    await using scene = await openScene()
+    server.psql(`SELECT nextval(pg_get_serial_sequence('"hermes_${scene.place.slug}".events', 'id'))`)
+    await scene.board.create({ title: 'x' }, actor)
+    expect(await scene.board.events(0, 10)).toEqual([])
+    server.psql(`UPDATE "hermes_${scene.place.slug}".events SET at = at - 20000`)
+    expect(await scene.board.events(0, 10)).toHaveLength(1)
+  })
+
   test('a connection that the server ends costs one call at most, and the lock of a tick with it', async () => {
     await using scene = await openScene()
     const { board } = scene

@@ -93,10 +93,11 @@ export async function eventsAfter(
   const found = await rows<EventRow>(
     client,
     `WITH recent AS (
-       SELECT id, lag(id) OVER (ORDER BY id) AS before FROM ${s}.events
+       SELECT id, at, lag(id, 1, greatest($1 - 1000, 0)) OVER (ORDER BY id) AS before FROM ${s}.events
        WHERE id >= (SELECT coalesce(max(id), 0) FROM ${s}.events WHERE id > $1 - 1000 AND at < ${NOW} - ${OPEN_MS})
          AND id > $1 - 1000
-     ), horizon AS (SELECT coalesce(min(before), ${Number.MAX_SAFE_INTEGER}) AS id FROM recent WHERE id <> before + 1)
+     ), horizon AS (SELECT coalesce(min(before), ${Number.MAX_SAFE_INTEGER}) AS id FROM recent
+       WHERE id <> before + 1 AND at >= ${NOW} - ${OPEN_MS})
      SELECT e.id, e.task_id, e.run_id, e.kind, e.payload::text AS payload, e.at FROM ${s}.events e
      WHERE e.id > $1 AND e.id <= (SELECT id FROM horizon) AND ($3::text IS NULL OR e.task_id = $3)
      ORDER BY e.id LIMIT $2`,
