@@ -59,7 +59,7 @@ export async function log(subjects: readonly Subject[], { quick, say }: Effort):
   ]
 }
 
-/** Figures of one run: MB/s (10^6 bytes), CPU seconds per GB, and lines that stdout did not get although it was read. */
+/** Figures of one run: MB/s (10^6 bytes), CPU seconds per GB, and lines that are missing in stdout. */
 interface LogFigures extends Readonly<Record<string, number>> {
   readonly speed: number
   readonly cpu: number
@@ -80,8 +80,8 @@ export async function logOnce(subject: Subject, bytes: number, slots = 1): Promi
   )
   const stdout = openSync(fifo, constants.O_RDWR)
   try {
-    // The second mark comes when the last byte has gone into the pipe. It waits for the third's reader: nobody restarts
-    // it.
+    // The second mark comes when the last byte has gone into the pipe. The program then sleeps, so it is
+    // not restarted.
     const share = Math.ceil(bytes / slots)
     const body = `yes ${'x'.repeat(99)} | head -c ${share}\necho "${FULL} $$" >"$marks"\nexec sleep 1000000`
     await using instance = await Instance.start(subject, { slots, body, stdout })
