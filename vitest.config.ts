@@ -31,7 +31,7 @@ const rank = ({ moduleId }: TestSpecification): number => {
 const WHOLE = ['test/process/**', 'test/container/**', 'test/browser/**']
 /** What a test of a part imports that starts programs or servers, opens a database, or asks the kernel through our own binding. */
 const REAL = [
-  'test/kanban/contract.ts',
+  'test/kanban/port/contract.ts',
   'scripts/run.ts',
   'src/gateway/agent/command.ts',
   'test/log/scene.ts',

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs'
-import type { Board } from '../../src/kanban/port/board.ts'
-import { openBoard } from '../../src/kanban/store/board.ts'
-import { boardPlace } from '../../src/kanban/store/places.ts'
-import { quickDir } from '../support/quick-dir.ts'
+import type { Board } from '../../../src/kanban/port/board.ts'
+import { openBoard } from '../../../src/kanban/store/board.ts'
+import { boardPlace } from '../../../src/kanban/store/places.ts'
+import { quickDir } from '../../support/quick-dir.ts'
 import { boardContract } from './contract.ts'
 
 boardContract('SQLite', async () => {

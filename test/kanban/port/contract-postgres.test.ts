@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Board, BoardPlace } from '../../src/kanban/port/board.ts'
-import { openPostgres } from '../../src/kanban/postgres/open.ts'
-import { systemClock } from '../../src/system/clock.ts'
-import { type PostgresServer, startPostgres, whyNoPostgres } from '../support/kanban/postgres.ts'
-import { waitFor } from '../support/wait.ts'
+import type { Board, BoardPlace } from '../../../src/kanban/port/board.ts'
+import { openPostgres } from '../../../src/kanban/postgres/open.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
+import { waitFor } from '../../support/wait.ts'
 import { boardContract, type ContractScene } from './contract.ts'
 
 const why = whyNoPostgres()
