@@ -16,8 +16,11 @@ import type { Children } from './slots/children.ts'
 import type { ServicePrograms } from './slots/service-programs.ts'
 import { Stop } from './slots/stop.ts'
 
-/** Time for the supervisor to write the last lines. */
-const DRAIN_MS = 500
+/**
+ * Time for the supervisor to write the last lines and states: what is left of the stop's time, within these bounds. On a
+ * disk that has to spin up, or beside a hundred other processes, half a second is not enough.
+ */
+const DRAIN_MS = { least: 500, most: 3000 } as const
 /**
  * A terminal sends one Ctrl-C to everybody in the foreground, and npm then sends its own to us: measured 2 ms later.
  * So soon after the first one it is the same key.
@@ -139,7 +142,9 @@ export class Shutdown {
       supervisor.send({ type: 'stop' })
       await stop.run()
       // A supervisor that is still loading has nothing to drain, unless another one before it had.
-      if (supervisor.listens || children.everStarted) await inTime(this.#options.clock, DRAIN_MS, this.#drained.promise)
+      const leftMs = startedAtMs + facts.stopTimeoutMs - clock.nowMs()
+      const drainMs = Math.min(DRAIN_MS.most, Math.max(DRAIN_MS.least, leftMs))
+      if (supervisor.listens || children.everStarted) await inTime(clock, drainMs, this.#drained.promise)
       const ended = supervisor.end()
       // The kernel ends the namespace of PID 1 with us: to free the memory of both at once is quicker.
       if (!facts.pid1 || hooks.areThere(FINISH_HOOKS)) await ended

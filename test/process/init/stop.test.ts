@@ -142,12 +142,26 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
     expect(await stopped(life.box)).toEqual({ code: 0 })
   })
 
-  test('works with a supervisor that does not read: its logs get half a second', async () => {
-    await using life = await running({ a: obeys })
+  test.each([
+    ['one second', '1', 450, 2_500],
+    ['eight seconds', '8', 2_900, 6_000],
+  ])('a stop of %s works with a supervisor that does not read, for whose logs it waits', async (_, total, least, most) => {
+    await using life = await running({ a: obeys }, { HERMES_STOP_TIMEOUT: total })
     life.supervisor.command({ deaf: true })
     const ms = await elapsed(() => stopped(life.box))
-    expect(ms).toBeGreaterThan(450)
-    expect(ms).toBeLessThan(3_000)
+    expect(ms).toBeGreaterThan(least)
+    expect(ms).toBeLessThan(most)
+  })
+
+  test('a supervisor that takes a second for the last lines is not ended before', async () => {
+    await using life = await running({ a: obeys })
+    life.box.pid1.signal('TERM')
+    await life.supervisor.got('exit', ({ slot }) => slot === 'a')
+    // The machine's own time has to pass.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    expect(life.supervisor.ended).toBe(false)
+    await drains(life)
+    expect(await life.box.exit()).toEqual({ code: 0 })
   })
 
   test('a supervisor that dies during the stop is replaced, so that the logs are written out, and the next one is notified of the stop', async () => {
