@@ -17,8 +17,8 @@ import type { ServicePrograms } from './slots/service-programs.ts'
 import { Stop } from './slots/stop.ts'
 
 /**
- * Time for the supervisor to write the last lines and states: what is left of the stop's time, within these bounds. On a
- * disk that has to spin up, or beside a hundred other processes, half a second is not enough.
+ * Time for the supervisor to write the last lines and states: what is left of the stop's time, within these bounds.
+ * Half a second is not enough on a disk that has to spin up, or beside a hundred other processes.
  */
 const DRAIN_MS = { least: 500, most: 3000 } as const
 /**

@@ -145,13 +145,16 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
   test.each([
     ['one second', '1', 450, 2_500],
     ['eight seconds', '8', 2_900, 6_000],
-  ])('a stop of %s works with a supervisor that does not read, for whose logs it waits', async (_, total, least, most) => {
-    await using life = await running({ a: obeys }, { HERMES_STOP_TIMEOUT: total })
-    life.supervisor.command({ deaf: true })
-    const ms = await elapsed(() => stopped(life.box))
-    expect(ms).toBeGreaterThan(least)
-    expect(ms).toBeLessThan(most)
-  })
+  ])(
+    'a stop of %s works with a supervisor that does not read, for whose logs it waits',
+    async (_, total, least, most) => {
+      await using life = await running({ a: obeys }, { HERMES_STOP_TIMEOUT: total })
+      life.supervisor.command({ deaf: true })
+      const ms = await elapsed(() => stopped(life.box))
+      expect(ms).toBeGreaterThan(least)
+      expect(ms).toBeLessThan(most)
+    },
+  )
 
   test('a supervisor that takes a second for the last lines is not ended before', async () => {
     await using life = await running({ a: obeys })

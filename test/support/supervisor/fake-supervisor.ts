@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -115,6 +115,9 @@ export class FakeSupervisor {
   }
 }
 
+/** Programs and native files that init and its children load. */
+const BUNDLES = ['init', 'boot', 'repair', 'secrets', 'services', 'yaml', 'koffi']
+
 /** An install tree whose supervisor is the fake one, and the line to its lives. */
 export class FakeInstall implements AsyncDisposable {
   readonly dir: string
@@ -132,21 +135,7 @@ export class FakeInstall implements AsyncDisposable {
     const source = installDir()
     mkdirSync(join(dir, 'lib'))
     cpSync(join(source, 'bin'), join(dir, 'bin'), { recursive: true })
-    for (const name of [
-      'init.cjs',
-      'init.js',
-      'init.cache',
-      'boot.cjs',
-      'boot.js',
-      'boot.cache',
-      'repair.cjs',
-      'repair.js',
-      'secrets.cjs',
-      'secrets.js',
-      'services.cjs',
-      'services.js',
-      'koffi.node',
-    ])
+    for (const name of readdirSync(join(source, 'lib')).filter((one) => BUNDLES.includes(one.split('.')[0] ?? '')))
       cpSync(join(source, 'lib', name), join(dir, 'lib', name))
     cpSync(join(import.meta.dirname, '../programs/fake-supervisor.cjs'), join(dir, 'lib', 'supervisor.cjs'))
     const server = createServer()
