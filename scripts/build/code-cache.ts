@@ -100,7 +100,7 @@ async function work(lib: string, home: string): Promise<void> {
     HERMES_DOCKER_EXEC_AS_ROOT: '1',
   }
   const start = (...args: readonly string[]): ChildProcess =>
-    spawn(process.execPath, ['--v8-pool-size=0', ...args], { env, stdio: 'ignore', detached: true })
+    spawn(process.execPath, ['--v8-pool-size=1', ...args], { env, stdio: 'ignore', detached: true })
   const hermes = (...args: readonly string[]): Promise<number | null> => ended(start(join(lib, 'hermes.cjs'), ...args))
   const s6 = (...args: readonly string[]): Promise<number | null> => ended(start(join(lib, 's6.cjs'), ...args))
 

@@ -18,7 +18,7 @@ const facts = (args: readonly string[] | undefined, env = {}) => {
 
 test.each([
   ['the wrapper', ['/bin/sh', '/init', 'gateway', 'run']],
-  ['Node', ['node', '--v8-pool-size=0', '/opt/hermes/lib/init.cjs']],
+  ['Node', ['node', '--v8-pool-size=1', '/opt/hermes/lib/init.cjs']],
   [
     'Node, by the way that the wrapper takes',
     ['/usr/local/bin/node', '/opt/hermes/bin/../lib/init.cjs', 'gateway', 'run'],

@@ -6,9 +6,10 @@ export type OwnProgram = 'hermes' | 'init' | 'repair' | 's6' | 's6-log' | 'secre
 /**
  * Options of every Node process that we start, for any user. Without the first one, USR1 opens an inspector, a port
  * through which every uid of the container can run code in that process; the option blocks the signal from the first
- * instruction on (`Native.unblock` reverts that). process.exit can hang in a join of V8's workers, so there are none.
+ * instruction on (`Native.unblock` reverts that). V8 gets one worker thread, the least there is: with 0, Node 19 and
+ * later start one for each processor.
  */
-const EVERY = ['--disable-sigusr1', '--v8-pool-size=0', '--disable-warning=ExperimentalWarning'] as const
+const EVERY = ['--disable-sigusr1', '--v8-pool-size=1', '--disable-warning=ExperimentalWarning'] as const
 /** For programs that live as long as the container and allocate little. */
 const SMALL_HEAP = '--max-semi-space-size=1'
 /**

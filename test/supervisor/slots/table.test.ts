@@ -223,7 +223,7 @@ test('the built-in gateway is run by our own Node, ready by descriptor 3', () =>
   table.register(key, true)
   expect(told[0]?.message).toMatchObject({ type: 'spawn', notificationFd: 3 })
   expect(readFileSync(join(home, 'run', 'service', key, 'run'), 'utf8')).toContain(
-    `exec '${process.execPath}' '--disable-sigusr1' '--v8-pool-size=0' '--disable-warning=ExperimentalWarning' '--min-semi-space-size=2' '/nowhere/lib/hermes.cjs' '-p' 'default' 'gateway' 'run'\n`,
+    `exec '${process.execPath}' '--disable-sigusr1' '--v8-pool-size=1' '--disable-warning=ExperimentalWarning' '--min-semi-space-size=2' '/nowhere/lib/hermes.cjs' '-p' 'default' 'gateway' 'run'\n`,
   )
 })
 
