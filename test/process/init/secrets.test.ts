@@ -55,7 +55,9 @@ const USELESS: readonly (readonly [name: string, says: string])[] = [
 
 describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   const boots = async (env: Readonly<Record<string, string>>, prepare = '') => {
-    await using box = await startInit({ args: ['sh', '-c', 'printf %s "$API_SERVER_KEY|"; env'], env, prepare })
+    const args = ['sh', '-c', 'printf %s "$API_SERVER_KEY|"; env']
+    // The fake supervisor never says that it has written the last lines: init need not wait for it for long.
+    await using box = await startInit({ args, env: { HERMES_STOP_TIMEOUT: '1', ...env }, prepare })
     const ended = await box.exit()
     return { code: 'code' in ended ? ended.code : undefined, out: box.pid1.stdout(), err: box.pid1.stderr() }
   }
@@ -77,7 +79,7 @@ describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a n
     await using box = await startInit({ env })
     const store = '/run/s6/container_environment'
     const first = await box.supervisor()
-    await first.got('begin')
+    if (!(await first.got('welcome')).begun) await first.got('begin')
     expect(await box.ok('stat', '-c', '%U %g %a', `${store}/API_SERVER_KEY`)).toBe(`root ${RUNTIME} 640\n`)
     expect(await box.ok('ls', store)).not.toMatch(/_FILE|METRICS/)
   })
