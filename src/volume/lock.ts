@@ -13,8 +13,12 @@ export type Lock =
   | { readonly at: 'waiting'; readonly missed: number }
   | { readonly at: 'held' | 'none' }
 
-/** Result of a look at the file's place. `unknown`: the volume does not answer, so nothing is known of the file. */
-export type LookResult = 'gone' | 'ours' | 'another' | 'unknown'
+/**
+ * Result of a look at the file's place. `unknown`: the volume does not answer, so nothing is known of the file.
+ * `gone-anew`: it is gone, and since the last look that missed it something came into its directory or left it, perhaps
+ * the file that its holder made anew.
+ */
+export type LookResult = 'gone' | 'gone-anew' | 'ours' | 'another' | 'unknown'
 /** Result of a try to lock the file. */
 export type TryResult = 'held' | 'busy' | 'unsupported'
 
@@ -37,7 +41,7 @@ export type LockEffect =
  * A file that has gone is made anew by its holder at the next look. A container that waits makes one only after so
  * many.
  */
-const MISSED_LOOKS = 4
+const MISSED_LOOKS = 3
 
 /** The first try is under way. */
 export const newLock: Lock = { at: 'trying', from: 'start' }
@@ -53,10 +57,11 @@ export function stepLock(lock: Lock, event: LockEvent): readonly [Lock, ...LockE
     case 'seen':
       if (lock.at === 'held') {
         // The lock is on a file that no other container finds. So a new one is made before another container does.
-        const isReplaced = event.result === 'gone' || event.result === 'another'
+        const isReplaced = event.result !== 'ours' && event.result !== 'unknown'
         return isReplaced ? [{ at: 'trying', from: 'held' }, { type: 'try' }] : [lock, { type: 'look-later' }]
       }
       if (lock.at !== 'waiting') return [lock]
+      if (event.result === 'gone-anew') return [{ at: 'waiting', missed: 1 }, { type: 'look-later' }]
       if (event.result !== 'gone' || lock.missed + 1 >= MISSED_LOOKS)
         return [{ at: 'trying', from: 'waiting' }, { type: 'try' }]
       return [{ at: 'waiting', missed: lock.missed + 1 }, { type: 'look-later' }]

@@ -14,15 +14,19 @@ test('a file that is deleted while its holder makes it anew is made once more, a
   ])
 })
 
-test('a container that waits lets the holder make a deleted file anew: it tries at the fourth look', () => {
+test('a container that waits lets the holder make a deleted file anew: it tries at the third look', () => {
   let lock = stepLock(newLock, { type: 'tried', result: 'busy' })[0]
-  const look = (result: 'gone' | 'another') => {
+  const look = (result: 'gone' | 'gone-anew' | 'another') => {
     const [next, effect] = stepLock(lock, { type: 'seen', result })
     lock = next
     return effect?.type
   }
   const later = 'look-later'
-  expect([look('gone'), look('gone'), look('gone'), look('gone')]).toEqual([later, later, later, 'try'])
+  expect([look('gone'), look('gone'), look('gone')]).toEqual([later, later, 'try'])
+  lock = stepLock(lock, { type: 'tried', result: 'busy' })[0]
+  // The holder makes it anew between two looks, and it is deleted again.
+  for (let times = 0; times < 10; times++) expect(look('gone-anew')).toBe(later)
+  expect([look('gone'), look('gone')]).toEqual([later, 'try'])
   lock = stepLock(lock, { type: 'tried', result: 'busy' })[0]
   expect(look('another')).toBe('try')
 })

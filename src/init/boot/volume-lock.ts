@@ -11,6 +11,7 @@ import {
   open,
   openSync,
   type Stats,
+  stat,
   unlink,
   unlinkSync,
 } from 'node:fs'
@@ -31,12 +32,10 @@ import {
 import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
 
 /**
- * Interval at which a holder checks that its file still has its name. It wakes a container that has nothing else to do;
- * the file of a holder that is late by one look is still not made by another container (`MISSED_LOOKS`).
+ * Interval at which a holder checks that its file still has its name, and others check whether the volume is free. The
+ * same for both: if the file is deleted again and again, a holder that looks less often loses it to the others.
  */
-const HOLDER_LOOKS_EVERY_MS = 2_000
-/** Interval at which others check whether the volume is free. */
-const OTHERS_LOOK_EVERY_MS = 1_000
+const LOOK_EVERY_MS = 1_000
 /** Time after which the first look reports that it waits. */
 const SILENT_AFTER_MS = 5_000
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
@@ -88,6 +87,8 @@ export class VolumeLock {
   #obstacle: string | undefined
   /** Afterwards, a foreign file in its place was put there while we ran. */
   #everHeld = false
+  /** Last change of the directory when a look last missed the file. */
+  #missedAtNs: bigint | undefined
 
   constructor(options: VolumeLockOptions) {
     this.#options = options
@@ -113,7 +114,7 @@ export class VolumeLock {
   }
 
   /**
-   * Tries once, and looks again at intervals from then on, whether or not we hold the volume.
+   * Tries once, and looks again every second from then on, whether or not we hold the volume.
    * @returns the state then
    */
   async take(listener: LockListener): Promise<TryResult> {
@@ -143,8 +144,7 @@ export class VolumeLock {
     'look-later': () => {
       const { clock } = this.#options
       const look = (): void => void this.#look().then((result) => this.#take({ type: 'seen', result }))
-      const everyMs = this.#lock.at === 'held' ? HOLDER_LOOKS_EVERY_MS : OTHERS_LOOK_EVERY_MS
-      clock.at(clock.nowMs() + everyMs, look, { coarse: true })
+      clock.at(clock.nowMs() + LOOK_EVERY_MS, look, { coarse: true })
     },
     report: ({ state }) => this.#listener?.changed(state),
     replaced: ({ again }) => {
@@ -162,10 +162,11 @@ export class VolumeLock {
     try {
       // Side by side: one wake-up for both answers, in a container that has nothing else to do.
       const [there, held] = await Promise.all([lookAt(this.#path), ours === undefined ? undefined : lookThrough(ours)])
+      this.#missedAtNs = undefined
       return there.dev === held?.dev && there.ino === held.ino ? 'ours' : 'another'
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT') return 'gone'
+      if (code === 'ENOENT') return this.#missed().catch(() => 'unknown')
       // Root may not look in there (no CAP_DAC_OVERRIDE). The file that we hold can still show that it has no name
       // any more.
       if (code === 'EACCES' && ours !== undefined) {
@@ -174,6 +175,17 @@ export class VolumeLock {
       }
       return 'unknown'
     }
+  }
+
+  /**
+   * The file is not there. Between two looks its holder may have made it anew, and the runtime user may have deleted it
+   * again: the directory shows that.
+   */
+  async #missed(): Promise<LookResult> {
+    const { mtimeNs } = await promisify(stat)(this.#options.dir, { bigint: true })
+    const lastNs = this.#missedAtNs
+    this.#missedAtNs = mtimeNs
+    return lastNs === undefined || lastNs === mtimeNs ? 'gone' : 'gone-anew'
   }
 
   async #try(): Promise<TryResult | 'vanished'> {
