@@ -30,7 +30,8 @@ export type LockEvent =
   | { readonly type: 'tried'; readonly result: TryResult | 'vanished' }
 
 export type LockEffect =
-  | { readonly type: 'try' }
+  /** `make`: also if the file is not there. */
+  | { readonly type: 'try'; readonly make: boolean }
   | { readonly type: 'look-later' }
   /** The state is another one than before. */
   | { readonly type: 'report'; readonly state: TryResult }
@@ -52,19 +53,29 @@ export function stepLock(lock: Lock, event: LockEvent): readonly [Lock, ...LockE
     case 'tried':
       if (lock.at !== 'trying') return [lock]
       // It was deleted between two steps of ours. The holder is the first to make it anew, this time too.
-      if (event.result === 'vanished' && lock.from === 'held') return [lock, { type: 'try' }]
+      if (event.result === 'vanished' && lock.from === 'held') return [lock, { type: 'try', make: true }]
       return tried(lock.from, event.result === 'vanished' ? 'busy' : event.result)
-    case 'seen':
+    case 'seen': {
       if (lock.at === 'held') {
         // The lock is on a file that no other container finds. So a new one is made before another container does.
         const isReplaced = event.result !== 'ours' && event.result !== 'unknown'
-        return isReplaced ? [{ at: 'trying', from: 'held' }, { type: 'try' }] : [lock, { type: 'look-later' }]
+        return isReplaced
+          ? [
+              { at: 'trying', from: 'held' },
+              { type: 'try', make: true },
+            ]
+          : [lock, { type: 'look-later' }]
       }
       if (lock.at !== 'waiting') return [lock]
       if (event.result === 'gone-anew') return [{ at: 'waiting', missed: 1 }, { type: 'look-later' }]
-      if (event.result !== 'gone' || lock.missed + 1 >= MISSED_LOOKS)
-        return [{ at: 'trying', from: 'waiting' }, { type: 'try' }]
+      const missedEnough = event.result === 'gone' && lock.missed + 1 >= MISSED_LOOKS
+      if (event.result !== 'gone' || missedEnough)
+        return [
+          { at: 'trying', from: 'waiting' },
+          { type: 'try', make: missedEnough },
+        ]
       return [{ at: 'waiting', missed: lock.missed + 1 }, { type: 'look-later' }]
+    }
   }
 }
 

@@ -88,7 +88,7 @@ export class Container {
     this.#disk = disk
     this.#startedAtMs = disk.nowMs
     this.#answers.push(() => {
-      const result = this.#try()
+      const result = this.#try(true)
       this.#lockTakes({ type: 'tried', result })
       this.#gateTakes({ type: 'lease', state: result, opened: disk.inode !== 'obstacle', made: this.#made })
     })
@@ -273,7 +273,7 @@ export class Container {
         case 'try':
           this.#former = this.#held
           this.#held = undefined
-          this.#answers.push(() => this.#lockTakes({ type: 'tried', result: this.#try() }))
+          this.#answers.push(() => this.#lockTakes({ type: 'tried', result: this.#try(effect.make) }))
           break
         case 'replaced':
           if (this.#former !== undefined) this.#disk.lockedBy.delete(this.#former)
@@ -286,9 +286,9 @@ export class Container {
     }
   }
 
-  #try(): TryResult {
+  #try(make: boolean): TryResult {
     const disk = this.#disk
-    if (disk.inode === 'obstacle') return 'busy'
+    if (disk.inode === 'obstacle' || (disk.inode === 'gone' && !make)) return 'busy'
     this.#made = disk.inode === 'gone'
     const inode = disk.inode === 'gone' ? ++disk.inodes : disk.inode
     if (disk.inode === 'gone') disk.text = 'free'

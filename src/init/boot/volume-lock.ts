@@ -1,17 +1,14 @@
 import {
-  type BigIntStats,
   close,
   constants,
   fchown,
   fstat,
   link,
   linkSync,
-  lstat,
   lstatSync,
   open,
   openSync,
   type Stats,
-  stat,
   unlink,
   unlinkSync,
 } from 'node:fs'
@@ -20,16 +17,9 @@ import { promisify } from 'node:util'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
-import {
-  type Lock,
-  type LockEffect,
-  type LockEvent,
-  type LookResult,
-  newLock,
-  stepLock,
-  type TryResult,
-} from '../../volume/lock.ts'
+import { type Lock, type LockEffect, type LockEvent, newLock, stepLock, type TryResult } from '../../volume/lock.ts'
 import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
+import { lookAt, lookThrough, VolumeLook } from './volume-look.ts'
 
 /**
  * Interval at which a holder checks that its file still has its name, and others check whether the volume is free. The
@@ -75,6 +65,7 @@ export class VolumeLock {
   readonly #options: VolumeLockOptions
   /** Path of the file, through the opened home. */
   readonly #path: string
+  readonly #look: VolumeLook
   #lock: Lock = newLock
   #listener: LockListener | undefined
   /** The locked file. */
@@ -87,12 +78,11 @@ export class VolumeLock {
   #obstacle: string | undefined
   /** Afterwards, a foreign file in its place was put there while we ran. */
   #everHeld = false
-  /** Last change of the directory when a look last missed the file. */
-  #missedAtNs: bigint | undefined
 
   constructor(options: VolumeLockOptions) {
     this.#options = options
     this.#path = join(options.dir, basename(options.file))
+    this.#look = new VolumeLook(options.dir, this.#path)
   }
 
   /** False: the file cannot even be opened or made, so perhaps nothing can be written in the volume. */
@@ -123,7 +113,7 @@ export class VolumeLock {
     const answered = clock.at(clock.nowMs() + SILENT_AFTER_MS, () =>
       warn(`${file}: the volume does not answer; the boot waits for it`),
     )
-    const result = await this.#try()
+    const result = await this.#try(true)
     answered()
     this.#take({ type: 'tried', result })
     return result === 'vanished' ? 'busy' : result
@@ -136,14 +126,14 @@ export class VolumeLock {
   }
 
   readonly #perform: Perform = {
-    try: () => {
+    try: ({ make }) => {
       this.#former ??= this.#fd
       this.#fd = undefined
-      void this.#try().then((result) => this.#take({ type: 'tried', result }))
+      void this.#try(make).then((result) => this.#take({ type: 'tried', result }))
     },
     'look-later': () => {
       const { clock } = this.#options
-      const look = (): void => void this.#look().then((result) => this.#take({ type: 'seen', result }))
+      const look = (): void => void this.#look.look(this.#fd).then((result) => this.#take({ type: 'seen', result }))
       clock.at(clock.nowMs() + LOOK_EVERY_MS, look, { coarse: true })
     },
     report: ({ state }) => this.#listener?.changed(state),
@@ -157,44 +147,15 @@ export class VolumeLock {
     },
   }
 
-  async #look(): Promise<LookResult> {
-    const ours = this.#fd
-    try {
-      // Side by side: one wake-up for both answers, in a container that has nothing else to do.
-      const [there, held] = await Promise.all([lookAt(this.#path), ours === undefined ? undefined : lookThrough(ours)])
-      this.#missedAtNs = undefined
-      return there.dev === held?.dev && there.ino === held.ino ? 'ours' : 'another'
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT') return this.#missed().catch(() => 'unknown')
-      // Root may not look in there (no CAP_DAC_OVERRIDE). The file that we hold can still show that it has no name
-      // any more.
-      if (code === 'EACCES' && ours !== undefined) {
-        const { nlink } = await lookThrough(ours)
-        return nlink === 0n ? 'gone' : 'unknown'
-      }
-      return 'unknown'
-    }
-  }
-
-  /**
-   * The file is not there. Between two looks its holder may have made it anew, and the runtime user may have deleted it
-   * again: the directory shows that.
-   */
-  async #missed(): Promise<LookResult> {
-    const { mtimeNs } = await promisify(stat)(this.#options.dir, { bigint: true })
-    const lastNs = this.#missedAtNs
-    this.#missedAtNs = mtimeNs
-    return lastNs === undefined || lastNs === mtimeNs ? 'gone' : 'gone-anew'
-  }
-
-  async #try(): Promise<TryResult | 'vanished'> {
+  /** @param make a file that is not there is made */
+  async #try(make: boolean): Promise<TryResult | 'vanished'> {
     const { file, native } = this.#options
     let fd: number | undefined
     this.#obstacle = undefined
     this.#made = false
     try {
-      const opened = await this.#open()
+      const opened = await this.#open(make)
+      if (opened === undefined) return 'busy'
       fd = opened.fd
       this.#opened = true
       const lock = opened.isLocked ? 'held' : await native.tryLockLater(fd)
@@ -222,11 +183,12 @@ export class VolumeLock {
     }
   }
 
-  async #open(): Promise<OpenedLease> {
+  async #open(make: boolean): Promise<OpenedLease | undefined> {
     const { owner } = this.#options
     const existing = await orAsRuntimeUserLater(owner, openLater(this.#path, OPEN_FLAGS), () =>
       openSync(this.#path, OPEN_FLAGS),
     ).catch(unlessGone)
+    if (existing === undefined && !make) return undefined
     const opened = existing === undefined ? await this.#create() : { fd: existing, isLocked: false }
     const what = this.#whatElse(await promisify(fstat)(opened.fd))
     if (what !== undefined) {
@@ -310,8 +272,6 @@ export class VolumeLock {
   }
 }
 
-const lookAt = (path: string): Promise<BigIntStats> => promisify(lstat)(path, { bigint: true })
-const lookThrough = (fd: number): Promise<BigIntStats> => promisify(fstat)(fd, { bigint: true })
 const openLater = (path: string, flags: number): Promise<number> => promisify(open)(path, flags, MODE)
 /** close(2) may wait for a network mount, too; its result does not matter here. */
 const leave = (fd: number): void => close(fd, () => undefined)
