@@ -1,8 +1,22 @@
-/** The decision about a change, which every adapter writes in its own way. Pure. */
+/** The decisions about a change, which every adapter writes in its own way. */
+import { randomBytes } from 'node:crypto'
 import { HermesError } from '../../system/errors.ts'
 import { type Operation, target } from '../operations.ts'
-import type { Outcome, Status, Task } from '../task.ts'
+import { isClosed, type Outcome, readyOrTodo, type Status, type Task } from '../task.ts'
 import type { Actor, ChangeOptions } from './board.ts'
+
+/** An id for a new task; the board's other tasks may have it already. */
+export const newTaskId = (): string => `t_${randomBytes(4).toString('hex')}`
+
+/** Status of a new task. @param parents as they are inside the transaction that will write it */
+export function statusOfNew(
+  { triage, scheduledAtMs }: { readonly triage: boolean; readonly scheduledAtMs: number | null },
+  parents: readonly Pick<Task, 'status'>[],
+): Status {
+  if (triage) return 'triage'
+  if (scheduledAtMs !== null) return 'scheduled'
+  return readyOrTodo(parents.filter(({ status }) => !isClosed(status)).length)
+}
 
 export interface PlannedChange {
   readonly status: Status

@@ -2,14 +2,13 @@
  * Changes that people and workers make. Each locks the rows that it looks at, in the order of their ids, with FOR NO
  * KEY UPDATE: KEY SHARE, which a foreign key takes for a comment or an event, does not wait for that.
  */
-import { randomBytes } from 'node:crypto'
 import { endsPause, forgivesFailures, linkedChild, type Operation } from '../operations.ts'
 import type { Actor, ChangeOptions, Created } from '../port/board.ts'
-import { planChange } from '../port/changes.ts'
+import { newTaskId, planChange, statusOfNew } from '../port/changes.ts'
 import { checkLimits, type NewTask } from '../port/input.ts'
 import { cycle, noTask, selfLink } from '../port/refusals.ts'
 import { type TaskRow, toTask } from '../port/rows.ts'
-import { isClosed, readyOrTodo, type Status, type Task } from '../task.ts'
+import { isClosed, type Task } from '../task.ts'
 import { type Client, jsonText } from './connection.ts'
 import { rows, TASK } from './queries.ts'
 import { NOW } from './schema.ts'
@@ -63,10 +62,9 @@ export async function createTask(on: Writing, input: NewTask, actor: Actor): Pro
   const { client, s } = on
   const fields = checkLimits(input)
   const parents = await lockTasks(on, fields.parents)
-  const open = parents.filter(({ status }) => !isClosed(status)).length
-  const status: Status = fields.triage ? 'triage' : fields.scheduledAtMs !== null ? 'scheduled' : readyOrTodo(open)
+  const status = statusOfNew(fields, parents)
   for (;;) {
-    const id = `t_${randomBytes(4).toString('hex')}`
+    const id = newTaskId()
     // Waits for another transaction with the same key; when that commits, ours inserts nothing.
     const [made] = await rows<{ id: string }>(
       client,

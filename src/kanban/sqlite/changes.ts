@@ -2,12 +2,11 @@
  * Changes that people and workers make to tasks. Each is one transaction with its event, checked against the current
  * row.
  */
-import { randomBytes } from 'node:crypto'
 import { endsPause, forgivesFailures, type Operation } from '../operations.ts'
 import type { Actor, ChangeOptions, Created } from '../port/board.ts'
-import { type PlannedChange, planChange } from '../port/changes.ts'
+import { newTaskId, type PlannedChange, planChange, statusOfNew } from '../port/changes.ts'
 import { checkLimits, type NewTask } from '../port/input.ts'
-import { isClosed, readyOrTodo, type Status, type Task } from '../task.ts'
+import { isClosed, type Task } from '../task.ts'
 import { record } from './events.ts'
 import { findTask, requireTask } from './queries.ts'
 import type { Tables } from './tables.ts'
@@ -21,8 +20,7 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
       if (known) return { task: requireTask(tables, known.id), created: false }
     }
     const parents = [...new Set(fields.parents)].map((id) => requireTask(tables, id))
-    const open = parents.filter(({ status }) => !isClosed(status)).length
-    const status: Status = fields.triage ? 'triage' : fields.scheduledAtMs !== null ? 'scheduled' : readyOrTodo(open)
+    const status = statusOfNew(fields, parents)
     const id = freshId(tables)
     tables.run(
       `INSERT INTO tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at, scheduled_at,
@@ -55,7 +53,7 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
 
 function freshId(tables: Tables): string {
   for (;;) {
-    const id = `t_${randomBytes(4).toString('hex')}`
+    const id = newTaskId()
     if (findTask(tables, id) === undefined) return id
   }
 }
