@@ -71,8 +71,10 @@ export function version(context: Context): Outcome {
 const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
   withSupervisor(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
 
-/** Exit code 0 up, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every wanted gateway is up. */
-/** @param profile default: the one this command is about */
+/**
+ * Exit code 0 up, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every wanted gateway is up.
+ * @param profile default: the one this command is about
+ */
 export async function gatewayStatus(
   context: Context,
   { all, profile }: { all: boolean; profile?: string | undefined },

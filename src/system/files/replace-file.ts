@@ -58,7 +58,7 @@ export function replaceFileSync(
 
 /**
  * Writes over a regular file that no other process reads or writes.
- * @returns false: there is no such file that can be opened
+ * @returns false: there is no such file that can be opened, or it has not taken all of the content
  * @throws the error of the file system
  */
 export function overwriteFileSync(file: string, content: Uint8Array): boolean {
@@ -70,7 +70,8 @@ export function overwriteFileSync(file: string, content: Uint8Array): boolean {
   }
   try {
     if (!fstatSync(fd).isFile()) return false
-    writeSync(fd, content, 0, content.length, 0)
+    // Less than all of it, as on a disk that is just full: the caller has another way.
+    if (writeSync(fd, content, 0, content.length, 0) < content.length) return false
     ftruncateSync(fd, content.length)
     return true
   } finally {
