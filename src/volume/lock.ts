@@ -42,7 +42,7 @@ export type LockEffect =
  * A file that has gone is made anew by its holder at the next look. A container that waits makes one only after so
  * many.
  */
-const MISSED_LOOKS = 3
+const MISSED_LOOKS = 4
 
 /** The first try is under way. */
 export const newLock: Lock = { at: 'trying', from: 'start' }

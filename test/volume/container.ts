@@ -268,7 +268,7 @@ export class Container {
     for (const effect of effects) {
       switch (effect.type) {
         case 'look-later':
-          this.#lookAtMs = this.#disk.nowMs + 1_000
+          this.#lookAtMs = this.#disk.nowMs + (this.#lock.at === 'held' ? 2_000 : 1_000)
           break
         case 'try':
           this.#former = this.#held

@@ -14,7 +14,7 @@ test('a file that is deleted while its holder makes it anew is made once more, a
   ])
 })
 
-test('a container that waits lets the holder make a deleted file anew: it tries at the third look', () => {
+test('a container that waits lets the holder make a deleted file anew: it tries at the fourth look', () => {
   let lock = stepLock(newLock, { type: 'tried', result: 'busy' })[0]
   const look = (result: 'gone' | 'gone-anew' | 'another') => {
     const [next, effect] = stepLock(lock, { type: 'seen', result })
@@ -22,11 +22,11 @@ test('a container that waits lets the holder make a deleted file anew: it tries 
     return effect?.type === 'try' ? { make: effect.make } : effect?.type
   }
   const later = 'look-later'
-  expect([look('gone'), look('gone'), look('gone')]).toEqual([later, later, { make: true }])
+  expect([look('gone'), look('gone'), look('gone'), look('gone')]).toEqual([later, later, later, { make: true }])
   lock = stepLock(lock, { type: 'tried', result: 'busy' })[0]
   // The holder makes it anew between two looks, and it is deleted again.
   for (let times = 0; times < 10; times++) expect(look('gone-anew')).toBe(later)
-  expect([look('gone'), look('gone')]).toEqual([later, { make: true }])
+  expect([look('gone'), look('gone'), look('gone')]).toEqual([later, later, { make: true }])
   lock = stepLock(lock, { type: 'tried', result: 'busy' })[0]
   // It was there a moment ago: if it is not any more, that is its holder's to notice.
   expect(look('another')).toEqual({ make: false })

@@ -21,11 +21,13 @@ import { type Lock, type LockEffect, type LockEvent, newLock, stepLock, type Try
 import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
 import { lookAt, lookThrough, VolumeLook } from './volume-look.ts'
 
-/**
- * Interval at which a holder checks that its file still has its name, and others check whether the volume is free. The
- * same for both: if the file is deleted again and again, a holder that looks less often loses it to the others.
- */
+/** Interval at which others check whether the volume is free. */
 const LOOK_EVERY_MS = 1_000
+/**
+ * Interval at which a holder checks that its file still has its name. A container that has nothing to do wakes for it.
+ * Others miss the file for longer before they make one (`MISSED_LOOKS`).
+ */
+const HOLDER_LOOKS_EVERY_MS = 2_000
 /** Time after which the first look reports that it waits. */
 const SILENT_AFTER_MS = 5_000
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
@@ -104,7 +106,7 @@ export class VolumeLock {
   }
 
   /**
-   * Tries once, and looks again every second from then on, whether or not we hold the volume.
+   * Tries once, and looks again at intervals from then on, whether or not we hold the volume.
    * @returns the state then
    */
   async take(listener: LockListener): Promise<TryResult> {
@@ -134,7 +136,8 @@ export class VolumeLock {
     'look-later': () => {
       const { clock } = this.#options
       const look = (): void => void this.#look.look(this.#fd).then((result) => this.#take({ type: 'seen', result }))
-      clock.at(clock.nowMs() + LOOK_EVERY_MS, look, { coarse: true })
+      const everyMs = this.#lock.at === 'held' ? HOLDER_LOOKS_EVERY_MS : LOOK_EVERY_MS
+      clock.at(clock.nowMs() + everyMs, look, { coarse: true })
     },
     report: ({ state }) => this.#listener?.changed(state),
     replaced: ({ again }) => {

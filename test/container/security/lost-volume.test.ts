@@ -67,8 +67,8 @@ test.skipIf(why !== undefined)(
     await box.up('gateway-default')
     await box.saw('here')
     await using _ = await letHang(Number(await box.inspect('{{.State.Pid}}')), '/opt/data/run.lease')
-    // A look at it each second; and an orphan that ends is init's to reap.
-    await box.ok('sh', '-c', '(sleep 0.1; echo >/run/orphan-ends) & sleep 2; test -e /run/orphan-ends')
+    // A look at it every two seconds; and an orphan that ends is init's to reap.
+    await box.ok('sh', '-c', '(sleep 0.1; echo >/run/orphan-ends) & sleep 3; test -e /run/orphan-ends')
     await waitFor('no zombie', async () => !/^Z/m.test(await box.ok('sh', '-c', 'cut -d" " -f3 /proc/[0-9]*/stat')))
     const { ms, code } = await box.stop()
     expect(code).toBe(7)
