@@ -123,11 +123,25 @@ export default defineConfig({
         test: {
           name: 'container',
           include: ['test/container/**/*.test.ts'],
+          exclude: ['test/container/alone/**'],
           globalSetup: 'test/support/build-install.ts',
           testTimeout: 180_000,
           hookTimeout: 180_000,
           // Not beside tests of processes: to the kernel all containers together count as one process (cgroup v1).
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ['test/container/alone/**/*.test.ts'],
+          globalSetup: 'test/support/build-install.ts',
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          // What they measure is not theirs alone while others keep the engine busy.
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -2,7 +2,7 @@
 //   --prepare   only makes them, and leaves the engine running      --release   ends an engine that --prepare started
 import { startEngine, stopEngine } from '../test/support/container/engine.ts'
 import { addedMegabytes, buildImage } from '../test/support/container/image.ts'
-import { runVitest } from './testing/vitest-run.ts'
+import { CONTAINER_PROJECTS, runVitest } from './testing/vitest-run.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const args = process.argv.slice(2)
@@ -15,7 +15,7 @@ else {
     const image = await buildImage(say)
     say(`image ${image}: ${(await addedMegabytes(image)).toFixed(1)} MB on top of its base`)
     if (!args.includes('--prepare')) {
-      const { ok, summary } = await runVitest(['container'], args, { HERMES_TEST_IMAGE: image })
+      const { ok, summary } = await runVitest(CONTAINER_PROJECTS, args, { HERMES_TEST_IMAGE: image })
       say(summary)
       process.exitCode = ok ? 0 : 1
     }

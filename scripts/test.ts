@@ -5,7 +5,7 @@ import { whyNoEngine } from '../test/support/container/engine.ts'
 import { testImage, whyNoImage } from '../test/support/container/image.ts'
 import { whyNoBrowser } from '../test/support/dashboard/browser.ts'
 import { isAskedFor } from './testing/left-out.ts'
-import { runVitest } from './testing/vitest-run.ts'
+import { CONTAINER_PROJECTS, runVitest } from './testing/vitest-run.ts'
 
 const args = process.argv.slice(2)
 
@@ -13,22 +13,27 @@ const args = process.argv.slice(2)
  * Tests that not every machine can run, why this one cannot, and the variable that makes leaving them out a failure.
  */
 const optional = [
-  { project: 'container', why: (await whyNoEngine()) ?? (await whyNoImage()), required: 'HERMES_REQUIRE_DOCKER' },
-  { project: 'browser', why: whyNoBrowser(), required: 'HERMES_REQUIRE_BROWSER' },
-].filter(({ project }) => isAskedFor(`test/${project}/`, args))
+  {
+    kind: 'container',
+    projects: CONTAINER_PROJECTS,
+    why: (await whyNoEngine()) ?? (await whyNoImage()),
+    required: 'HERMES_REQUIRE_DOCKER',
+  },
+  { kind: 'browser', projects: ['browser'], why: whyNoBrowser(), required: 'HERMES_REQUIRE_BROWSER' },
+].filter(({ kind }) => isAskedFor(`test/${kind}/`, args))
 const projects = [
   'unit',
   'parts',
   'process',
-  ...optional.filter(({ why }) => why === undefined).map(({ project }) => project),
+  ...optional.filter(({ why }) => why === undefined).flatMap((kind) => kind.projects),
 ]
 const env = projects.includes('container') ? { HERMES_TEST_IMAGE: await testImage() } : {}
 
 const { ok, summary, leftOut } = await runVitest(projects, args, env)
 let exitCode = ok ? 0 : 1
-for (const { project, why, required } of optional) {
+for (const { kind, why, required } of optional) {
   if (why === undefined) continue
-  process.stdout.write(`left out: the ${project} tests, because ${why}\n`)
+  process.stdout.write(`left out: the ${kind} tests, because ${why}\n`)
   if (process.env[required] !== '1') continue
   process.stdout.write(`${required}=1: leaving them out is a failure\n`)
   exitCode = 1

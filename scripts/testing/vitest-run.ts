@@ -7,6 +7,9 @@ import { REPORT_FILE, type Report } from './quiet-reporter.ts'
 
 const root = join(import.meta.dirname, '../..')
 
+/** vitest's projects that need an engine and the image. */
+export const CONTAINER_PROJECTS = ['container', 'alone'] as const
+
 /**
  * Runs vitest on some of its projects. Of what it prints, only the failures and how far it is are seen; standard error
  * of the tests, which their programs write to, is shown when the run fails.

@@ -11,6 +11,11 @@ export interface RunPaths {
   readonly identity: string
   /** init's pid, for `halt`. */
   readonly initPid: string
+  /**
+   * When PID 1 started, in clock ticks (proc_pid_stat(5), field 22). init writes it as soon as commands can reach it;
+   * another number comes from a life before `docker restart`, which leaves /run as it was.
+   */
+  readonly begun: string
   /** There while the supervisor answers init: what `hermes healthcheck` prints. Written by init. */
   readonly health: string
   /** One FIFO per slot, made by init. */
@@ -36,6 +41,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   controlSocket: below(runDir, 'control.sock'),
   identity: below(runDir, 'identity'),
   initPid: below(runDir, 'init.pid'),
+  begun: below(runDir, 'begun'),
   health: below(runDir, 'health'),
   logFifos: below(runDir, 'log'),
   slotStates: below(runDir, 'slots'),

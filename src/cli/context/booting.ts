@@ -1,38 +1,51 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { normalize } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, normalize } from 'node:path'
 import { pause, systemClock } from '../../system/clock.ts'
 import { hasCode } from '../../system/error-code.ts'
-import { type Environment, IMAGE_RUN_DIR } from '../../system/programs/install.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
+import { below, runPaths } from '../../system/paths.ts'
+import { containerRunDir, type Environment, IMAGE_RUN_DIR } from '../../system/programs/install.ts'
+import { readProcess } from '../../system/programs/proc.ts'
 
 const LOOK_EVERY_MS = 10
-const LONGEST_MS = 5000
+const LONGEST_MS = 20_000
+/** A number of clock ticks. */
+const MAX_BYTES = 32
 
 export interface BootFacts {
   readonly env: Environment
   /** Directory that holds bin/ and lib/. */
   readonly install: string
-  readonly runDir?: string
-  readonly cmdline?: string
+  readonly imageRunDir?: string
+  /** Where an init that may not write to /run makes its own. */
+  readonly memory?: string
+  readonly proc?: string
   readonly longestMs?: number
 }
 
 /**
  * Waits until PID 1 has written the runtime user's identity and bound its socket, because `docker run -d …; docker
- * exec … hermes` may arrive earlier. It waits only while PID 1 is an init of this install; elsewhere it looks at one
- * file.
+ * exec … hermes` and `docker restart …; docker exec … hermes` may arrive earlier. It waits only while PID 1 is an init
+ * of this install; elsewhere it reads one or two small files.
  */
 export async function initHasBegun({
   env,
   install,
-  runDir = IMAGE_RUN_DIR,
-  cmdline = '/proc/1/cmdline',
+  imageRunDir = IMAGE_RUN_DIR,
+  memory = dirname(containerRunDir('', 0)),
+  proc = '/proc',
   longestMs = LONGEST_MS,
 }: BootFacts): Promise<void> {
-  const hasBegun = (): boolean => existsSync(`${runDir}/control.sock`)
-  if (env.HERMES_RUN_DIR || hasBegun() || !isInit(cmdline, install)) return
+  if (env.HERMES_RUN_DIR) return
+  const startedAt = readProcess(1, proc)?.startTime
+  // NaN, which equals nothing, where there is no such file.
+  const hasBegun = (runDir: string): boolean =>
+    Number(readSmallFile(runPaths(runDir, 'image').begun, MAX_BYTES).text) === startedAt
+  if (startedAt === undefined || hasBegun(imageRunDir) || !isInit(`${proc}/1/cmdline`, install)) return
+  const begun = (): boolean => [imageRunDir, ...readdirSync(memory).map((name) => below(memory, name))].some(hasBegun)
   const clock = systemClock()
   const untilMs = clock.nowMs() + longestMs
-  while (!hasBegun() && clock.nowMs() < untilMs) await pause(clock, LOOK_EVERY_MS)
+  while (!begun() && clock.nowMs() < untilMs) await pause(clock, LOOK_EVERY_MS)
 }
 
 function isInit(cmdline: string, install: string): boolean {

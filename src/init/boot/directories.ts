@@ -10,6 +10,7 @@ import {
   lockRunDirectory,
   makeRunDirectory,
   type RunDirectory,
+  writeBegun,
   writeIdentity,
   writeInitPid,
 } from './run-directory.ts'
@@ -48,11 +49,13 @@ export function makeDirectories(
   storeEnvironment(paths.environmentDir, splitSecrets(environment).open)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)
+  const control = listenForClients(native, { path: paths.controlSocket, fd: controlFd, owner })
+  writeBegun(paths.begun)
   return {
     home: opened,
     ...(modeProblem !== undefined && { modeProblem }),
     run,
-    control: listenForClients(native, { path: paths.controlSocket, fd: controlFd, owner }),
+    control,
     ...(run.layout === 'image' && { exitCode: ExitCodeFile.make({ install, owner }) }),
   }
 }

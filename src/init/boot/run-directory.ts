@@ -23,6 +23,7 @@ import { HermesError } from '../../system/errors.ts'
 import { type Native, NativeError } from '../../system/native/native.ts'
 import { type RunPaths, runPaths } from '../../system/paths.ts'
 import { containerRunDir, type Environment, IMAGE_RUN_DIR, privateRunDir } from '../../system/programs/install.ts'
+import { readProcess } from '../../system/programs/proc.ts'
 import { RESULTS } from './exit-code-file.ts'
 
 /** In the run directory; locked while an init uses it. */
@@ -93,8 +94,9 @@ export function makeRunDirectory(
     refuseForeignFiles(runDir)
     lock()
     // By name: a directory chosen by the user may contain other files.
-    const { controlSocket, identity, initPid, health, services, rootPath } = paths
-    const files = [controlSocket, identity, initPid, health, services, rootPath, mainScript(paths), hookScript(paths)]
+    const { begun, controlSocket, identity, initPid, health, services, rootPath } = paths
+    const state = [begun, controlSocket, identity, initPid, health, services, rootPath]
+    const files = [...state, mainScript(paths), hookScript(paths)]
     for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
     makeDirectory(scanDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` if /run is not a tmpfs.
@@ -263,6 +265,13 @@ export function writeIdentity(path: string, identity: RuntimeIdentity): void {
 
 /** Writes the pid that `halt` signals: init need not be PID 1. */
 export const writeInitPid = (path: string): void => writeFileSync(path, `${process.pid}\n`, { mode: 0o644, flag: 'wx' })
+
+/** Writes the sign that commands can reach this init; see `RunPaths.begun`. */
+export function writeBegun(path: string): void {
+  const first = readProcess(1)
+  // Hidden by hidepid: clients cannot see it either, and do not wait.
+  if (first !== undefined) writeFileSync(path, `${first.startTime}\n`, { mode: 0o644, flag: 'wx' })
+}
 
 /**
  * Makes the control socket listen. init holds it, so a client that connects while the supervisor is down waits for

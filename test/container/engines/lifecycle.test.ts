@@ -57,6 +57,17 @@ test.each([
   },
 )
 
+test('a command right after docker restart waits for the new boot, though /run still holds what the last one left', async () => {
+  await using box = await startContainer({ files: { 'config.yaml': lives() } })
+  await box.slot('gateway-default', () => true)
+  // So slow that the command comes before the boot is over.
+  await box.docker('update', '--cpus', '0.2')
+  for (let time = 0; time < 3; time++) {
+    await box.docker('restart')
+    expect(await box.hermes('status')).toMatchObject({ code: 0 })
+  }
+})
+
 test('the first boot: default first, then by name; an entry that is not a profile is skipped and reported', async () => {
   await using box = await startContainer({
     files: {

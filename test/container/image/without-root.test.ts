@@ -52,6 +52,9 @@ describe.each(WAYS)('%s', (_, uid, options, runDir) => {
     await box.up('gateway-default')
     const dir = /HERMES_RUN_DIR=(.*)/.exec(await box.ok('hermes', 'env'))?.[1] ?? ''
     expect(dir).toContain(runDir)
+    // By this every command sees that it need not wait for the boot.
+    const [, startedAt] = /^(?:\S+ ){21}(\d+) /.exec(await box.ok('cat', '/proc/1/stat')) ?? []
+    expect(await box.ok('cat', `${dir.split(' ')[0]}/begun`)).toBe(`${startedAt}\n`)
     // A control: there is an environment, and it is found where it lies.
     const store = runDir === '/run/hermes' ? '/run/s6/container_environment' : `${dir.split(' ')[0]}/environment`
     expect(await box.ok('cat', `${store}/MY_TOKEN`)).toBe(`${SECRET}\n`)
