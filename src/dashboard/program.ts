@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
 import type { Installation } from '../kanban/installation.ts'
+import { findBoards } from '../kanban/store/boards.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { addressText } from '../system/net/address.ts'
@@ -89,6 +90,7 @@ async function assemble(
   const warn = (text: string): void => err(warningLine(text))
   const connect = () => connectControl(facts.controlSocket, clock)
   const readUsage = usageReader(clock)
+  const boards = findBoards(facts)
   const streams = new Streams(clock, SECURITY_HEADERS)
   const terminals = new Terminals({
     clock,
@@ -108,6 +110,7 @@ async function assemble(
     gate,
     host: facts.host,
     builtIn: facts.builtIn,
+    boards,
     board: facts.env.HERMES_KANBAN_BOARD,
     readUsage,
     warn,
@@ -149,6 +152,7 @@ async function assemble(
       server.closeAllConnections()
       await closed
       await access.close()
+      await boards.close()
     },
   }
 }

@@ -4,6 +4,7 @@ import type { ControlClient } from '../../control/client.ts'
 import { addProfile, requireVolume, stopIfThere } from '../../control/profile-actions.ts'
 import { ifSupervised, registerSlot, startSlot } from '../../control/slot-actions.ts'
 import { removeProfileAndWorkers } from '../../kanban/dispatch/profile-removal.ts'
+import { findBoards } from '../../kanban/store/boards.ts'
 import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
 import { configProblemText, loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, renameProfile, requireProfile } from '../../profile/directory/disk.ts'
@@ -130,10 +131,11 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   await requireVolume(context, 'deleted', name)
   if (input.options.yes !== true) confirm(context, name, going, keepLogs)
   await sweep(context)
-  const facts = { ...context, actor: context.env.USER || 'somebody', warn: warnOn(context) }
+  const boards = findBoards(context)
+  const facts = { ...context, boards, actor: context.env.USER || 'somebody', warn: warnOn(context) }
   const stopped = await withProgress(context, 'removed', (progress) =>
     removeProfileAndWorkers({ ...facts, progress }, name, keepLogs),
-  )
+  ).finally(() => boards.close())
   return {
     text: `deleted ${going}\n${stoppedText(stopped)}`,
     json: { name, deleted: keepLogs ? [dir] : [dir, logs], stopped_workers: stopped },

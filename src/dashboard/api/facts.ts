@@ -1,5 +1,6 @@
 import type { Supervised } from '../../control/slot-actions.ts'
 import type { Installation } from '../../kanban/installation.ts'
+import type { Boards } from '../../kanban/port/boards.ts'
 import type { StatusResult } from '../../protocol/control.ts'
 import type { Call } from '../contract/handler.ts'
 import type { OpenGate } from '../gate/guard.ts'
@@ -11,6 +12,7 @@ import type { Viewer } from '../live/viewer.ts'
 /** Everything that the handlers need. */
 export interface ApiFacts extends Supervised, Installation {
   readonly version: string
+  readonly boards: Boards
   readonly gate: OpenGate
   /** HERMES_KANBAN_BOARD. */
   readonly board: string | undefined

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { planDispatch } from '../../kanban/dispatch/dispatch.ts'
 import { explainTask, withJobs } from '../../kanban/dispatch/explain.ts'
 import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
@@ -6,9 +5,9 @@ import { moveTo } from '../../kanban/moves.ts'
 import { requireAssignee } from '../../kanban/port/assignee.ts'
 import type { Actor, Board } from '../../kanban/port/board.ts'
 import { checkText } from '../../kanban/port/input.ts'
-import { boardError, openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
+import { SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
 import { chosenBoard } from '../../kanban/store/current.ts'
-import { boardPlace, DEFAULT_BOARD, listBoards } from '../../kanban/store/places.ts'
+import { DEFAULT_BOARD } from '../../kanban/store/places.ts'
 import { type Task as BoardTask, isStatus, STATUSES, type Status } from '../../kanban/task.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Task, TaskDetails } from '../contract/board.ts'
@@ -26,18 +25,18 @@ const WAITING: readonly Status[] = ['triage', 'todo', 'scheduled', 'ready', 'blo
 type Names = 'boards' | 'tasks' | 'createTask' | 'task' | 'moveTask' | 'assignTask' | 'commentTask' | 'dispatch'
 
 export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
-  const { home, clock } = facts
+  const { home, clock, boards } = facts
   const slugOf = (query: { board?: string | undefined } | undefined): string =>
     chosenBoard(home, query?.board, facts.board)
 
   /** Each request opens and closes: an idle dashboard holds no file of the board open. */
   async function onBoard<T>(slug: string, mode: 'create' | 'write' | 'read', use: (board: Board) => T | Promise<T>) {
-    const place = boardPlace(home, slug)
-    if (mode !== 'create' && !existsSync(place.file))
-      throw notFound(`no board "${slug}"`, '"hermes kanban init" creates one')
+    const place = boards.place(slug)
     try {
+      if (mode !== 'create' && !(await boards.has(place)))
+        throw notFound(`no board "${slug}"`, '"hermes kanban init" creates one')
       // Waits for other writers between attempts: inside of one, everybody's requests would wait too.
-      const open = () => openBoard(place, { mode, busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: facts.warn })
+      const open = () => boards.open(place, { mode, busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: facts.warn })
       const board = await whenFree(clock, WRITE_BUDGET_MS, open)
       try {
         return await whenFree(clock, WRITE_BUDGET_MS, () => use(board))
@@ -45,7 +44,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         await board.close()
       }
     } catch (error) {
-      const trouble = boardError(error, place, facts.warn)
+      const trouble = boards.problem(error, place, facts.warn)
       throw databaseProblem(trouble) === 'busy' ? unavailable('busy', (trouble as Error).message, 'try again') : trouble
     }
   }
@@ -59,17 +58,18 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
     throw notFound(`no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`)
   }
   return {
-    boards: () => {
+    boards: async () => {
       const current = slugOf(undefined)
+      const known = await boards.list()
       return {
         status: 200,
-        body: { boards: listBoards(home).map(({ slug }) => ({ slug, current: slug === current })) },
+        body: { boards: known.map(({ slug }) => ({ slug, current: slug === current })) },
       }
     },
     tasks: async ({ query }) => {
       const slug = slugOf(query)
       // The default board is made by its first task; until then it is empty.
-      if (slug === DEFAULT_BOARD && !existsSync(boardPlace(home, slug).file))
+      if (slug === DEFAULT_BOARD && !(await boards.has(boards.place(slug))))
         return { status: 200, body: { tasks: [], counts: {} } }
       const filter = {
         statuses: statusesOf(query.status),

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs'
 import { readDispatchState } from '../../kanban/dispatch/dispatch-state.ts'
 import type { BoardPlace, Counts } from '../../kanban/port/board.ts'
-import { openBoard } from '../../kanban/store/board.ts'
-import { listBoards } from '../../kanban/store/places.ts'
+import { type Boards, withBoard } from '../../kanban/port/boards.ts'
 import { STATUSES } from '../../kanban/task.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -97,8 +95,10 @@ function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[]): re
 }
 
 async function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): Promise<readonly Metric[]> {
-  const boards = listBoards(facts.home)
-  const counted = await Promise.all(boards.map(async (place) => ({ place, counts: await countsOf(place, facts.warn) })))
+  const boards = await facts.boards.list()
+  const counted = await Promise.all(
+    boards.map(async (place) => ({ place, counts: await countsOf(facts.boards, place, facts.warn) })),
+  )
   const dispatcher = slots.find(({ slot }) => slot === 'dispatcher')
   return [
     gauge(
@@ -128,15 +128,10 @@ const labelsOf = ({ slot, profile }: SlotStatus): Readonly<Record<string, string
 })
 
 /** One damaged or busy board costs its own numbers only. */
-async function countsOf(place: BoardPlace, warn: (text: string) => void): Promise<Counts | undefined> {
-  if (!existsSync(place.file)) return undefined
+async function countsOf(boards: Boards, place: BoardPlace, warn: (text: string) => void): Promise<Counts | undefined> {
+  if (!(await boards.has(place))) return undefined
   try {
-    const board = await openBoard(place, { mode: 'read', busyTimeoutMs: 0, warn })
-    try {
-      return await board.statusCounts()
-    } finally {
-      await board.close()
-    }
+    return await withBoard(boards, place, { mode: 'read', busyTimeoutMs: 0, warn }, (board) => board.statusCounts())
   } catch (error) {
     if (error instanceof HermesError || databaseProblem(error) !== undefined) return undefined
     throw error

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { findBoards } from '../../kanban/store/boards.ts'
 import { EXIT } from '../../system/errors.ts'
 import { ownSecrets } from '../../system/files/secret-file.ts'
 import { truthy } from '../../system/markers.ts'
@@ -29,7 +30,7 @@ const OWN_RESERVE_MS = 500
 
 /** The API server as a part of the built-in gateway; undefined unless API_SERVER_ENABLED is truthy. */
 export const startApi: StartPart = async (facts, config, { logger }): Promise<Part | undefined> => {
-  const { env, profile, dir, home, clock } = facts
+  const { env, profile, dir, clock } = facts
   const owner = { profile, dir }
   if (!truthy(env.API_SERVER_ENABLED)) return undefined
   const secrets = ownSecrets(env, ['API_SERVER_KEY'], EXIT.configuration)
@@ -38,6 +39,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
   const log = logger.child({ component: 'api' })
   const warn = (text: string): void => log.warn(text)
   const agent = agentOf(() => configureAgent({ config: config.agent, profileDir: dir, environment: env, clock }))
+  const boards = findBoards(facts)
   let sessions: SessionStore | undefined
   const api = createApiServer({
     agent,
@@ -53,7 +55,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
       sessions ??= openSessions(dir, clock, warn)
       return sessions
     },
-    createTask: (body) => addTask(body, { home, profile, board: env.HERMES_KANBAN_BOARD, clock, warn }),
+    createTask: (body) => addTask(body, { boards, profile, board: env.HERMES_KANBAN_BOARD, clock, warn }),
   })
   await listen(api.server, settings, owner, clock)
   const { host, port, key } = settings
@@ -69,6 +71,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
     close() {
       api.close()
       sessions?.close()
+      void boards.close()
     },
   }
 }

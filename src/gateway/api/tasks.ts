@@ -1,15 +1,16 @@
 import type { BoardPlace } from '../../kanban/port/board.ts'
+import { type Boards, requireBoard } from '../../kanban/port/boards.ts'
 import type { NewTask } from '../../kanban/port/input.ts'
 import { normalizeAssignee } from '../../kanban/rules.ts'
-import { openBoard, SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
-import { boardPlace, DEFAULT_BOARD, parseSlug, requireBoard } from '../../kanban/store/places.ts'
+import { SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
+import { DEFAULT_BOARD, parseSlug } from '../../kanban/store/places.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import { badRequest, busy } from './refusals.ts'
 
 export interface TaskFacts {
-  readonly home: string
+  readonly boards: Boards
   readonly profile: string
   /** HERMES_KANBAN_BOARD: the board meant where a request names none. */
   readonly board: string | undefined
@@ -26,15 +27,15 @@ const WRITE_BUDGET_MS = 5000
  */
 export async function addTask(
   body: Readonly<Record<string, unknown>>,
-  { home, profile, board, clock, warn }: TaskFacts,
+  { boards, profile, board, clock, warn }: TaskFacts,
 ): Promise<{ readonly created: boolean; readonly task: Readonly<Record<string, unknown>> }> {
   const input = parseTask(body)
   try {
     const slug = parseSlug(textOf(body, 'board') ?? board ?? DEFAULT_BOARD)
     // The default board is made with its first task; another one may be a slip of the pen.
-    const place = slug === DEFAULT_BOARD ? boardPlace(home, slug) : knownBoard(home, slug)
+    const place = slug === DEFAULT_BOARD ? boards.place(slug) : await knownBoard(boards, slug)
     const opened = await whenFree(clock, WRITE_BUDGET_MS, () =>
-      openBoard(place, {
+      boards.open(place, {
         mode: slug === DEFAULT_BOARD ? 'create' : 'write',
         busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS,
         warn,
@@ -57,9 +58,9 @@ export async function addTask(
   }
 }
 
-function knownBoard(home: string, slug: string): BoardPlace {
+async function knownBoard(boards: Boards, slug: string): Promise<BoardPlace> {
   try {
-    return requireBoard(home, slug)
+    return await requireBoard(boards, slug)
   } catch (error) {
     if (error instanceof HermesError) throw badRequest(error.message, 'board')
     throw error

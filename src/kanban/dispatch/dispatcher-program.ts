@@ -5,6 +5,7 @@ import { announceReady } from '../../system/notify.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Installation } from '../installation.ts'
+import { findBoards } from '../store/boards.ts'
 import { Dispatcher } from './dispatcher.ts'
 
 export interface DispatcherFacts extends Installation {
@@ -27,8 +28,10 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
   const { home, controlSocket, clock, host, env, builtIn, out, err } = facts
   const json = env.LOG_FORMAT === 'json'
   const supervised = env.HERMES_SLOT === 'dispatcher'
+  const boards = findBoards(facts)
   const dispatcher = new Dispatcher({
     home,
+    boards,
     controlSocket,
     clock,
     host,
@@ -55,6 +58,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     return EXIT.done
   } finally {
     endHeartbeat?.()
+    await boards.close()
     for (const signal of signals) process.off(signal, end)
   }
 }

@@ -8,9 +8,8 @@ import type { Installation } from '../installation.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { tickLine } from '../log-line.ts'
 import type { BoardPlace } from '../port/board.ts'
-import { boardError } from '../store/board.ts'
+import type { Boards } from '../port/boards.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
-import { listBoards } from '../store/places.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
 import { DispatcherLog } from './dispatcher-log.ts'
@@ -24,6 +23,8 @@ const LOOK_MS = 1000
 const GAP_MS = 200
 
 export interface DispatcherOptions extends Installation {
+  /** The caller's to close. */
+  readonly boards: Boards
   readonly controlSocket: string
   /** One line without its newline. */
   readonly log: (level: Level, text: string) => void
@@ -42,7 +43,7 @@ export class Dispatcher {
     this.#options = options
     this.#log = new DispatcherLog(options.log)
     this.#timer = new WakeableTimer(options.clock)
-    this.#boards = new OpenBoards(this.#log.warn)
+    this.#boards = new OpenBoards(options.boards, this.#log.warn)
   }
 
   /** @throws HermesError NO_SUPERVISOR when none answers at the start */
@@ -95,7 +96,7 @@ export class Dispatcher {
   async #round(client: ControlClient): Promise<void> {
     const woken = this.#timer.take()
     const { clock, home } = this.#options
-    const places = this.#places()
+    const places = await this.#places()
     let intervalMs: number | undefined
     for (const place of places) {
       if (this.#timer.ended) return
@@ -148,8 +149,8 @@ export class Dispatcher {
 
   /** A failure of one board does not affect the others. */
   async #failed({ place, board }: OpenBoard, error: unknown): Promise<void> {
-    const { home, clock, host } = this.#options
-    const problem = boardError(error, place, (text) => this.#log.log('error', text))
+    const { home, clock, host, boards } = this.#options
+    const problem = boards.problem(error, place, (text) => this.#log.log('error', text))
     const message = problem instanceof HermesError ? problem.message : String((problem as Error)?.stack ?? problem)
     this.#log.once('error', `board ${place.slug}: ${message}`, `board:${place.slug}`)
     await this.#boards.close(place.slug)
@@ -177,9 +178,9 @@ export class Dispatcher {
     }
   }
 
-  #places(): readonly BoardPlace[] {
+  async #places(): Promise<readonly BoardPlace[]> {
     try {
-      return listBoards(this.#options.home)
+      return await this.#options.boards.list()
     } catch (error) {
       this.#log.once('error', (error as Error).message, 'dispatcher')
       return []

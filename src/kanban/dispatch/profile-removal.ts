@@ -7,13 +7,14 @@ import { HermesError } from '../../system/errors.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import type { BoardPlace, TickLock } from '../port/board.ts'
-import { holdTicks, LONG_BUSY_TIMEOUT_MS, withBoard } from '../store/board.ts'
-import { listBoards } from '../store/places.ts'
+import { type Boards, withBoard } from '../port/boards.ts'
+import { LONG_BUSY_TIMEOUT_MS } from '../store/board.ts'
 
 /** A tick that stops workers itself may take this long. */
 const LOCK_WAIT_MS = 10_000
 
 export interface RemovalFacts extends Supervised {
+  readonly boards: Boards
   readonly clock: Clock
   /** Name of the person removing it, for the events of the tasks. */
   readonly actor: string
@@ -32,11 +33,11 @@ export async function removeProfileAndWorkers(
   name: string,
   keepLogs: boolean,
 ): Promise<readonly string[]> {
-  const places = listBoards(facts.home)
+  const places = await facts.boards.list()
   // No tick may start a worker of this profile between the stop and the removal: it would create the directory again.
   const locks: TickLock[] = []
   try {
-    for (const place of places) locks.push(await ticksOf(place, facts.clock))
+    for (const place of places) locks.push(await ticksOf(place, facts))
     const stopped = await stopWorkers(facts, name, places)
     await removeProfile(facts, name, keepLogs, facts.progress)
     return stopped
@@ -45,8 +46,8 @@ export async function removeProfileAndWorkers(
   }
 }
 
-async function ticksOf(place: BoardPlace, clock: Clock): Promise<TickLock> {
-  const lock = await holdTicks(place, clock, LOCK_WAIT_MS)
+async function ticksOf(place: BoardPlace, { boards, clock }: RemovalFacts): Promise<TickLock> {
+  const lock = await boards.holdTicks(place, clock, LOCK_WAIT_MS)
   if (lock !== undefined) return lock
   throw new HermesError('FAILED', `the board "${place.slug}" is being dispatched; nothing was deleted`, {
     next: 'try again in a moment',
@@ -74,7 +75,7 @@ async function stopWorkers(facts: RemovalFacts, name: string, places: readonly B
 
 /** @returns the task whose run the job was; undefined if the run is over */
 async function giveBack(
-  { clock, actor, warn }: RemovalFacts,
+  { boards, clock, actor, warn }: RemovalFacts,
   slot: string,
   name: string,
   places: readonly BoardPlace[],
@@ -82,7 +83,8 @@ async function giveBack(
   const found: string[] = []
   for (const place of places) {
     try {
-      await withBoard(place, { mode: 'write', busyTimeoutMs: LONG_BUSY_TIMEOUT_MS, warn }, async (board) => {
+      const options = { mode: 'write', busyTimeoutMs: LONG_BUSY_TIMEOUT_MS, warn } as const
+      await withBoard(boards, place, options, async (board) => {
         const id = await board.taskOfSlot(slot)
         if (id === undefined) return
         const reason = `its profile "${name}" was deleted`

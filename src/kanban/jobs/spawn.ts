@@ -77,7 +77,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
       HERMES_KANBAN_TASK: task.id,
       HERMES_KANBAN_WORKSPACE: workspace,
       HERMES_KANBAN_RUN_ID: String(runId),
-      HERMES_KANBAN_DB: place.file,
+      ...(place.file !== undefined && { HERMES_KANBAN_DB: place.file }),
       HERMES_KANBAN_BOARD: place.slug,
     },
     logFile,

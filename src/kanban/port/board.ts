@@ -14,6 +14,12 @@ import type { RunningRow, TaskRow } from './rows.ts'
 
 export interface BoardPlace {
   readonly slug: string
+  /** Its SQLite file; absent: it is in a database. */
+  readonly file?: string
+}
+
+/** A board in a file. */
+export interface FilePlace extends BoardPlace {
   readonly file: string
 }
 

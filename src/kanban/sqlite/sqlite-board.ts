@@ -1,4 +1,4 @@
-import type { Attempt, Board, BoardPlace } from '../port/board.ts'
+import type { Attempt, Board, FilePlace } from '../port/board.ts'
 import { change, createTask } from './changes.ts'
 import { comment, link, unlink } from './links.ts'
 import {
@@ -34,7 +34,7 @@ type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown 
  * this process can come in between.
  */
 export class SqliteBoard implements Board {
-  readonly place: BoardPlace
+  readonly place: FilePlace
   readonly #tables: Tables
 
   constructor(tables: Tables) {

@@ -1,20 +1,20 @@
 /** A board's open file. better-sqlite3 is synchronous: commands wait for locks inside it, daemons between attempts. */
 import type { Statement } from 'better-sqlite3'
 import type { Database } from '../../system/files/sqlite.ts'
-import type { BoardPlace } from '../port/board.ts'
+import type { FilePlace } from '../port/board.ts'
 
 type Value = string | number | null
 
 /** The tables of a board's file, and transactions on them. */
 export class Tables {
-  readonly place: BoardPlace
+  readonly place: FilePlace
   readonly #database: Database
   readonly #openUnsynced: () => Database
   readonly #statements = new Map<string, Statement<unknown[]>>()
   #unsynced: Tables | undefined
 
   /** @param openUnsynced the same file, with commits that are not waited for */
-  constructor(place: BoardPlace, database: Database, openUnsynced: () => Database) {
+  constructor(place: FilePlace, database: Database, openUnsynced: () => Database) {
     this.place = place
     this.#database = database
     this.#openUnsynced = openUnsynced

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../system/clock.ts'
 import { databaseProblem, openDatabase } from '../../system/files/sqlite.ts'
-import type { BoardPlace, TickLock } from '../port/board.ts'
+import type { FilePlace, TickLock } from '../port/board.ts'
 
 const POLL_MS = 50
 
@@ -12,7 +12,7 @@ const POLL_MS = 50
  * @param waitMs how long to wait for another dispatcher
  * @returns undefined: another one holds the board
  */
-export async function takeTickLock(place: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
+export async function takeTickLock(place: FilePlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
   const untilMs = clock.nowMs() + waitMs
   for (;;) {
     const lock = tryLock(place)
@@ -23,7 +23,7 @@ export async function takeTickLock(place: BoardPlace, clock: Clock, waitMs: numb
   }
 }
 
-function tryLock(place: BoardPlace): TickLock | undefined {
+function tryLock(place: FilePlace): TickLock | undefined {
   let database: ReturnType<typeof openDatabase> | undefined
   try {
     database = openDatabase(`${place.file}.lock`, { busyTimeoutMs: 0, durable: false, journal: 'keep' })

@@ -1,7 +1,6 @@
 /** Opens boards, and says what is wrong with one that cannot be opened. */
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import {
   type Database,
@@ -11,35 +10,27 @@ import {
   openDatabase,
   setAsideDatabase,
 } from '../../system/files/sqlite.ts'
-import type { Board, BoardPlace, TickLock } from '../port/board.ts'
+import type { Board, FilePlace } from '../port/board.ts'
+import { creates, type OpenBoardOptions } from '../port/boards.ts'
 import { migrate, requireVersion } from '../sqlite/schema.ts'
 import { SqliteBoard } from '../sqlite/sqlite-board.ts'
 import { Tables } from '../sqlite/tables.ts'
-import { takeTickLock } from '../sqlite/tick-lock.ts'
 
 /** A person at a terminal rather waits this long for others' writes than reads that the board is locked. */
 export const LONG_BUSY_TIMEOUT_MS = 20_000
 /** Short, because a daemon's loop must go on; it tries again between turns of the loop. */
 export const SHORT_BUSY_TIMEOUT_MS = 100
 
-export interface OpenBoardOptions {
-  /** `create`: make it. `write`: it must exist. `read`: nothing is written, not even a journal mode. */
-  readonly mode: 'create' | 'write' | 'read'
-  readonly busyTimeoutMs?: number
-  /** Receives warnings about a DELETE journal and a damaged file. */
-  readonly warn: (text: string) => void
-}
-
 /**
  * Opens a board. A damaged file is moved aside, never overwritten; a new one is created only on request.
  * @throws HermesError FAILED
  */
-export async function openBoard(place: BoardPlace, options: OpenBoardOptions): Promise<Board> {
+export async function openBoard(place: FilePlace, options: OpenBoardOptions): Promise<Board> {
   return new SqliteBoard(openTables(place, options))
 }
 
 /** The tables of a board in a file. @throws HermesError FAILED */
-export function openTables(place: BoardPlace, options: OpenBoardOptions): Tables {
+export function openTables(place: FilePlace, options: OpenBoardOptions): Tables {
   const { mode, busyTimeoutMs = LONG_BUSY_TIMEOUT_MS, warn } = options
   if (mode !== 'create' && !existsSync(place.file)) throw noBoard(place)
   const open = (durable: boolean, onWarning: (text: string) => void): Database =>
@@ -57,43 +48,27 @@ export function openTables(place: BoardPlace, options: OpenBoardOptions): Tables
 }
 
 /** Tells whether there has never been a board here, not even one that was set aside. */
-export function isNeverCreated({ file }: BoardPlace): boolean {
+export function isNeverCreated({ file }: FilePlace): boolean {
   if (existsSync(file)) return false
   const damaged = `${basename(file)}.corrupt-`
   return !existsSync(dirname(file)) || !readdirSync(dirname(file)).some((name) => name.startsWith(damaged))
 }
 
 /** A board without tasks, for questions about one that was never made. It is in memory. */
-export function emptyBoard(place: BoardPlace): Board {
+export function emptyBoard(slug: string): Board {
   const database = memoryDatabase()
+  const place = { slug, file: ':memory:' }
   migrate(database, place.file)
   return new SqliteBoard(new Tables(place, database, memoryDatabase))
 }
 
-export const noBoard = ({ slug, file }: BoardPlace): HermesError =>
+export const noBoard = ({ slug, file }: FilePlace): HermesError =>
   new HermesError('FAILED', `no board "${slug}": ${file} does not exist`, {
-    next: slug === 'default' ? '"hermes kanban init" creates it' : `"hermes kanban boards create ${slug}" creates it`,
+    next: creates(slug),
   })
 
-/** Uses a board and closes it; if an error shows that the file is damaged, the file is set aside. */
-export async function withBoard<T>(
-  place: BoardPlace,
-  options: OpenBoardOptions,
-  use: (board: Board) => T | Promise<T>,
-): Promise<T> {
-  const board = await openBoard(place, options)
-  try {
-    return await use(board)
-  } catch (error) {
-    await board.close()
-    throw boardError(error, place, options.warn)
-  } finally {
-    await board.close()
-  }
-}
-
 /** Converts an error for the caller; a damaged file has been moved aside when this returns. */
-export function boardError(error: unknown, place: BoardPlace, warn: (text: string) => void): unknown {
+export function boardError(error: unknown, place: FilePlace, warn: (text: string) => void): unknown {
   if (databaseProblem(error) !== 'corrupt') return databaseError(error, place.file)
   const aside = setAsideIfDamaged(place)
   if (aside === undefined) return databaseError(error, place.file)
@@ -106,7 +81,7 @@ export function boardError(error: unknown, place: BoardPlace, warn: (text: strin
 }
 
 /** Checks again with a fresh connection: a stale page in ours, or a file replaced in the meantime, is not damage. */
-function setAsideIfDamaged(place: BoardPlace): string | undefined {
+function setAsideIfDamaged(place: FilePlace): string | undefined {
   if (!existsSync(place.file)) return undefined
   try {
     openDatabase(place.file, { readOnly: true, check: true, busyTimeoutMs: LONG_BUSY_TIMEOUT_MS }).close()
@@ -116,11 +91,3 @@ function setAsideIfDamaged(place: BoardPlace): string | undefined {
   }
   return setAsideDatabase(place.file, new Date().toISOString().replaceAll(/[-:]/g, ''))
 }
-
-/**
- * Keeps every tick of a board out, on all its dispatchers, until it is released.
- * @param waitMs how long to wait for another dispatcher
- * @returns undefined: another one holds the board
- */
-export const holdTicks = (place: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> =>
-  takeTickLock(place, clock, waitMs)

@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
 import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
-import { nearest } from '../../system/text/nearest.ts'
-import type { BoardPlace } from '../port/board.ts'
+import type { FilePlace } from '../port/board.ts'
 
 export const DEFAULT_BOARD = 'default'
 /** Boards are checked every few seconds, and an unpacked archive may have put many directories there. */
@@ -14,7 +13,7 @@ const SLUG = /^[a-z0-9][a-z0-9_-]{0,63}$/
 export const kanbanDir = (home: string): string => join(home, 'kanban')
 
 /** `$HERMES_HOME/kanban.db`, the others in `kanban/boards/<slug>/`. */
-export const boardPlace = (home: string, slug: string): BoardPlace => ({
+export const boardPlace = (home: string, slug: string): FilePlace => ({
   slug,
   file: slug === DEFAULT_BOARD ? join(home, 'kanban.db') : join(kanbanDir(home), 'boards', slug, 'kanban.db'),
 })
@@ -44,7 +43,7 @@ export function parseSlug(text: string): string {
 }
 
 /** The boards that exist, the default first; of very many the first by name. Never throws. */
-export function listBoards(home: string): readonly BoardPlace[] {
+export function listBoards(home: string): readonly FilePlace[] {
   const names = new FirstInOrder<string>(MAX_BOARDS, (a, b) => a < b)
   try {
     for (const { name } of directoryEntries(join(kanbanDir(home), 'boards')))
@@ -54,19 +53,4 @@ export function listBoards(home: string): readonly BoardPlace[] {
       throw error
   }
   return [DEFAULT_BOARD, ...names.first].map((slug) => boardPlace(home, slug)).filter(({ file }) => existsSync(file))
-}
-
-/** @throws HermesError FAILED, naming the nearest board that exists */
-export function requireBoard(home: string, slug: string): BoardPlace {
-  const place = boardPlace(home, slug)
-  if (existsSync(place.file)) return place
-  const near = nearest(
-    slug,
-    listBoards(home).map((board) => board.slug),
-  )
-  const make =
-    slug === DEFAULT_BOARD ? '"hermes kanban init" creates it' : `"hermes kanban boards create ${slug}" creates it`
-  throw new HermesError('FAILED', `no board "${slug}": ${place.file} does not exist`, {
-    next: near === undefined || near === slug ? make : `did you mean "${near}"? ${make}`,
-  })
 }

@@ -1,27 +1,26 @@
 /** Commands about boards as a whole, and the programs behind the dispatcher's slot and the built-in worker. */
 
-import { existsSync } from 'node:fs'
 import type { WorkerBundle } from '../../../gateway/worker.ts'
 import type { DispatcherBundle } from '../../../kanban/dispatch/dispatcher-program.ts'
 import type { BoardPlace } from '../../../kanban/port/board.ts'
-import { withBoard } from '../../../kanban/store/board.ts'
+import { type Boards, requireBoard, withBoard } from '../../../kanban/port/boards.ts'
 import { useBoard } from '../../../kanban/store/current.ts'
 import { sweep } from '../../../kanban/store/gc.ts'
-import { boardPlace, listBoards, parseSlug, requireBoard } from '../../../kanban/store/places.ts'
+import { parseSlug } from '../../../kanban/store/places.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import type { Command, Input } from '../../context/command.ts'
 import { type Context, gatewayFacts, warnOn } from '../../context/context.ts'
 import { dispatcherFacts } from '../../context/dispatcher-facts.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { table } from '../../view/slots-view.ts'
-import { BOARD, durationOption, onBoard, slugOf } from './shared.ts'
+import { BOARD, durationOption, onBoard, slugOf, withBoards } from './shared.ts'
 
 export const BOARD_COMMANDS: readonly Command[] = [
   {
     path: 'kanban init',
     summary: 'Create the board',
     options: [BOARD],
-    run: (context, input) => make(context, slugOf(context, input)),
+    run: (context, input) => withBoards(context, (boards) => make(context, boards, slugOf(context, input))),
   },
   {
     path: 'kanban boards',
@@ -35,7 +34,7 @@ export const BOARD_COMMANDS: readonly Command[] = [
       },
       { name: 'SLUG', help: 'name of a board: a-z, 0-9, _ and -', kind: 'optional' },
     ],
-    run: boards,
+    run: (context, input) => withBoards(context, (all) => boards(context, all, input)),
   },
   {
     path: 'kanban gc',
@@ -66,30 +65,31 @@ export const BOARD_COMMANDS: readonly Command[] = [
   },
 ]
 
-async function make(context: Context, slug: string): Promise<Outcome> {
-  const place = boardPlace(context.home, slug)
-  const created = !existsSync(place.file)
-  await withBoard(place, { mode: 'create', warn: warnOn(context) }, () => undefined)
+async function make(context: Context, all: Boards, slug: string): Promise<Outcome> {
+  const place = all.place(slug)
+  const created = !(await all.has(place))
+  await withBoard(all, place, { mode: 'create', warn: warnOn(context) }, () => undefined)
+  const where = all.where(place)
   const text = created
-    ? `board "${slug}" created: ${place.file}\n  next: hermes kanban create "What to do"\n`
-    : `board "${slug}" already exists: ${place.file}\n`
-  return { text, json: { board: slug, file: place.file, created } }
+    ? `board "${slug}" created: ${where}\n  next: hermes kanban create "What to do"\n`
+    : `board "${slug}" already exists: ${where}\n`
+  return { text, json: { board: slug, file: place.file ?? null, created } }
 }
 
-async function boards(context: Context, input: Input): Promise<Outcome> {
+async function boards(context: Context, all: Boards, input: Input): Promise<Outcome> {
   const [action = '', name] = input.args
-  if (action === 'list') return list(context)
+  if (action === 'list') return list(context, all)
   if (name === undefined) throw new HermesError('USAGE', `hermes kanban boards ${action} requires the name of a board`)
   const slug = parseSlug(name)
-  if (action === 'create') return make(context, slug)
-  requireBoard(context.home, slug)
+  if (action === 'create') return make(context, all, slug)
+  await requireBoard(all, slug)
   await useBoard(context.home, slug)
   return { text: `hermes kanban now uses the board "${slug}"\n`, json: { board: slug, active: true } }
 }
 
-async function list(context: Context): Promise<Outcome> {
+async function list(context: Context, all: Boards): Promise<Outcome> {
   const active = slugOf(context, { args: [], options: {} })
-  const found = await Promise.all(listBoards(context.home).map((place) => describe(context, place)))
+  const found = await Promise.all((await all.list()).map((place) => describe(context, all, place)))
   const rows = found.map(({ slug, tasks, problem }) => ({
     board: slug,
     active: slug === active,
@@ -113,10 +113,11 @@ async function list(context: Context): Promise<Outcome> {
 /** A damaged board must not hide the others. */
 async function describe(
   context: Context,
+  all: Boards,
   place: BoardPlace,
 ): Promise<{ slug: string; tasks: number | null; problem?: string }> {
   try {
-    const counts = await withBoard(place, { mode: 'read', warn: warnOn(context) }, (board) => board.statusCounts())
+    const counts = await withBoard(all, place, { mode: 'read', warn: warnOn(context) }, (board) => board.statusCounts())
     return { slug: place.slug, tasks: Object.values(counts).reduce((sum, n) => sum + n, 0) }
   } catch (error) {
     if (!(error instanceof HermesError)) throw error

@@ -3,10 +3,12 @@
 import type { DispatchOptions } from '../../../kanban/dispatch/dispatch.ts'
 import type { Installation } from '../../../kanban/installation.ts'
 import { parseAssignee, requireAssignee } from '../../../kanban/port/assignee.ts'
-import type { Actor, Board, BoardPlace } from '../../../kanban/port/board.ts'
-import { emptyBoard, isNeverCreated, withBoard } from '../../../kanban/store/board.ts'
+import type { Actor, Board } from '../../../kanban/port/board.ts'
+import { type Boards, requireBoard, withBoard } from '../../../kanban/port/boards.ts'
+import { emptyBoard } from '../../../kanban/store/board.ts'
+import { findBoards } from '../../../kanban/store/boards.ts'
 import { chosenBoard } from '../../../kanban/store/current.ts'
-import { boardPlace, DEFAULT_BOARD, requireBoard } from '../../../kanban/store/places.ts'
+import { DEFAULT_BOARD } from '../../../kanban/store/places.ts'
 import { parseDurationMs } from '../../../profile/config/kinds.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Input, type OptionSpec, textOption } from '../../context/command.ts'
@@ -24,45 +26,56 @@ export const ID: ArgumentSpec = { name: 'ID', help: 'ID of the task, as shown by
 export const slugOf = (context: Context, input: Input): string =>
   chosenBoard(context.home, textOption(input, 'board'), context.env.HERMES_KANBAN_BOARD)
 
-/** The board that the command uses; it must exist. @throws HermesError */
-export const placeOf = (context: Context, input: Input): BoardPlace =>
-  requireBoard(context.home, slugOf(context, input))
+/** Uses the boards for one command. */
+export async function withBoards<T>(context: Context, use: (boards: Boards) => Promise<T>): Promise<T> {
+  const boards = findBoards(context)
+  try {
+    return await use(boards)
+  } finally {
+    await boards.close()
+  }
+}
 
 /** Opens the board for one command. With `create`, the first task creates the default board. */
-export function onBoard<T>(
+export const onBoard = <T>(
   context: Context,
   input: Input,
   mode: 'create' | 'write' | 'read',
   use: (board: Board) => T | Promise<T>,
-): Promise<T> {
-  const slug = slugOf(context, input)
-  const place = mode === 'create' && slug === DEFAULT_BOARD ? boardPlace(context.home, slug) : placeOf(context, input)
-  return withBoard(place, { mode, warn: warnOn(context) }, use)
-}
+): Promise<T> =>
+  withBoards(context, async (boards) => {
+    const slug = slugOf(context, input)
+    const isFirst = mode === 'create' && slug === DEFAULT_BOARD
+    const place = isFirst ? boards.place(slug) : await requireBoard(boards, slug)
+    return withBoard(boards, place, { mode, warn: warnOn(context) }, use)
+  })
 
 /**
  * Opens the board for a query that also has an answer before the first task: if there is no default board, it uses an
  * empty one.
  * @param use also receives whether the board exists
  */
-export async function onBoardIfAny<T>(
+export const onBoardIfAny = <T>(
   context: Context,
   input: Input,
   mode: 'write' | 'read',
   use: (board: Board, isThere: boolean) => T | Promise<T>,
-): Promise<T> {
-  const slug = slugOf(context, input)
-  const place = boardPlace(context.home, slug)
-  if (slug !== DEFAULT_BOARD || !isNeverCreated(place))
-    return onBoard(context, input, mode, (board) => use(board, true))
-  context.output.err(`hermes: no board yet (${place.file}); "hermes kanban create TITLE" creates it\n`)
-  const board = emptyBoard(place)
-  try {
-    return await use(board, false)
-  } finally {
-    await board.close()
-  }
-}
+): Promise<T> =>
+  withBoards(context, async (boards) => {
+    const slug = slugOf(context, input)
+    const place = boards.place(slug)
+    if (slug !== DEFAULT_BOARD || !(await boards.isNeverCreated(place))) {
+      const known = await requireBoard(boards, slug)
+      return withBoard(boards, known, { mode, warn: warnOn(context) }, (board) => use(board, true))
+    }
+    context.output.err(`hermes: no board yet (${boards.where(place)}); "hermes kanban create TITLE" creates it\n`)
+    const board = emptyBoard(slug)
+    try {
+      return await use(board, false)
+    } finally {
+      await board.close()
+    }
+  })
 
 /** The actor of a change: the profile or user; for a worker's own task, its run. */
 export function actorOf(context: Context, taskId?: string): Actor {
