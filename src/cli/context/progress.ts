@@ -8,30 +8,39 @@ const STDERR = 2
 const FIRST_MS = 1000
 const EVERY_MS = 200
 
+/** "copied 1 file", "copied 3 files" */
+export interface ProgressWords {
+  readonly verb: string
+  readonly one: string
+  readonly many: string
+}
+
+const FILES = { one: 'file', many: 'files' }
+
 /**
  * Runs `work`. If it takes long, shows a progress line on the terminal; not without a terminal or with --json.
- * @param verb "copied", "removed"
+ * @param words a verb alone ("copied", "removed") is about files
  */
 export async function withProgress<T>(
   context: Pick<Context, 'clock' | 'output' | 'json'>,
-  verb: string,
+  words: string | ProgressWords,
   work: (progress: Progress) => Promise<T>,
 ): Promise<T> {
   const { clock, output, json } = context
   const startedAtMs = clock.nowMs()
-  let files = 0
+  let count = 0
   let bytes = 0
   let isShown = false
   let cancel: Cancel = () => undefined
   const show = (): void => {
     isShown = true
-    output.err(`\r${progressText(verb, files, bytes, clock.nowMs() - startedAtMs)}\x1b[K`)
+    output.err(`\r${progressText(words, count, bytes, clock.nowMs() - startedAtMs)}\x1b[K`)
     cancel = clock.at(clock.nowMs() + EVERY_MS, show)
   }
   if (isatty(STDERR) && !json) cancel = clock.at(startedAtMs + FIRST_MS, show)
   try {
     return await work((size) => {
-      files += 1
+      count += 1
       bytes += size
     })
   } finally {
@@ -41,9 +50,10 @@ export async function withProgress<T>(
 }
 
 /** `copied 12345 files, 120.3 MB, 3.4 MB/s` */
-export function progressText(verb: string, files: number, bytes: number, ms: number): string {
+export function progressText(words: string | ProgressWords, count: number, bytes: number, ms: number): string {
+  const { verb, one, many } = typeof words === 'string' ? { verb: words, ...FILES } : words
   const perSecond = ms > 0 ? (bytes * 1000) / ms : 0
-  return `${verb} ${files} ${files === 1 ? 'file' : 'files'}, ${sizeText(bytes)}, ${sizeText(perSecond)}/s`
+  return `${verb} ${count} ${count === 1 ? one : many}, ${sizeText(bytes)}, ${sizeText(perSecond)}/s`
 }
 
 function sizeText(bytes: number): string {

@@ -11,6 +11,7 @@ import type { BoardEvent, Comment, Outcome, Run, Status, Task } from '../task.ts
 import type { Candidate, WaitingTask } from '../tick.ts'
 import type { NewTask } from './input.ts'
 import type { RunningRow, TaskRow } from './rows.ts'
+import type { Intake, Snapshot } from './transfer.ts'
 
 export interface BoardPlace {
   readonly slug: string
@@ -202,6 +203,14 @@ export interface Board extends Tasks, TickBoard {
    * @returns undefined: another one holds the board
    */
   holdTicks(clock: Clock, waitMs: number): Promise<TickLock | undefined>
+  /** Gives `use` one view of every row, however long that takes. Nothing else may use this object until then. */
+  snapshot<T>(use: (snapshot: Snapshot) => Promise<T>): Promise<T>
+  /**
+   * Fills a board that has no rows, in one transaction: if `use` throws or the process ends, the board stays empty.
+   * Nothing else may use this object until then.
+   * @throws HermesError REFUSED: the board has rows
+   */
+  fill<T>(use: (intake: Intake) => Promise<T>): Promise<T>
   /** Changes whenever another process has written. */
   version(): Promise<number>
   /** May be called more than once. */

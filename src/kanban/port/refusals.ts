@@ -20,3 +20,8 @@ export const cycle = (parentId: string, childId: string, path: readonly string[]
     `cannot link ${parentId} -> ${childId}: it would close a cycle: ${[parentId, ...path].join(' -> ')}`,
     { next: '"hermes kanban unlink PARENT CHILD" removes a link' },
   )
+
+export const notEmpty = (slug: string): HermesError =>
+  new HermesError('REFUSED', `the board "${slug}" is not empty, and an import does not merge; nothing was changed`, {
+    next: 'import into a new board: --board SLUG',
+  })

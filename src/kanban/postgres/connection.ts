@@ -15,6 +15,9 @@ const STATEMENT_MS = 3000
 const CLOSE_MS = 500
 const IDLE_IN_TRANSACTION_MS = 5000
 const MAX_CONNECTIONS = 4
+/** Limits of a transaction that copies a whole board: of a statement, and of the other end of a pipe. */
+const LONG_STATEMENT_MS = 120_000
+const LONG_IDLE_MS = 600_000
 /** Attempts at a transaction that lost a deadlock or a serialization. */
 const ATTEMPTS = 5
 
@@ -22,8 +25,11 @@ const ATTEMPTS = 5
  * Inside the transaction and not at the start of the session: PgBouncer refuses these as start-up parameters, and
  * shares sessions.
  */
-const BEGIN = `BEGIN; SET LOCAL statement_timeout = ${STATEMENT_MS}; SET LOCAL lock_timeout = ${STATEMENT_MS};
-SET LOCAL idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; SET LOCAL synchronous_commit = on`
+const begin = (statementMs: number, idleMs: number): string =>
+  `BEGIN; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${STATEMENT_MS};
+SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; SET LOCAL synchronous_commit = on`
+const BEGIN = begin(STATEMENT_MS, IDLE_IN_TRANSACTION_MS)
+const BEGIN_LONG = begin(LONG_STATEMENT_MS, LONG_IDLE_MS)
 
 /** A client inside {@link Connection}'s methods. Its texts are such as PostgreSQL can keep. */
 export interface Client {
@@ -33,18 +39,20 @@ export interface Client {
 export type Value = string | number | boolean | null | readonly string[] | readonly number[]
 
 /** PostgreSQL keeps neither NUL nor half of a surrogate pair, and a worker may print both. */
-const storable = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed()
+export const storable = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed()
 
 /** For a parameter of type jsonb. */
 export const jsonText = (value: unknown): string =>
   JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? storable(one) : one))
 
-const clientOf = (client: PoolClient): Client => ({
-  query: (sql, values = []) =>
-    client.query(
-      sql,
-      values.map((value) => (typeof value === 'string' ? storable(value) : value)),
-    ),
+/** @param limitMs how long to wait for an answer, if not {@link QUERY_MS} */
+const clientOf = (client: PoolClient, limitMs?: number): Client => ({
+  query: (text, values = []) =>
+    client.query({
+      text,
+      values: values.map((value) => (typeof value === 'string' ? storable(value) : value)),
+      ...(limitMs === undefined ? {} : { query_timeout: limitMs }),
+    }),
 })
 
 /** int8 as a number: ids and milliseconds are far below 2^53. */
@@ -123,6 +131,21 @@ export class Connection {
     })
   }
 
+  /**
+   * A transaction for as much work as there is, once: what `work` reads from elsewhere cannot be read again.
+   * @param mode the modes of the transaction, as SET TRANSACTION knows them
+   */
+  async long<T>(mode: string, work: (client: Client) => Promise<T>): Promise<T> {
+    return this.#once(
+      async (client) => {
+        await client.query(`SET TRANSACTION ISOLATION LEVEL ${mode}`)
+        return work(client)
+      },
+      BEGIN_LONG,
+      LONG_STATEMENT_MS + 1000,
+    )
+  }
+
   /** A transaction that stays open until its end. Nothing in it is kept. @throws HermesError */
   async hold(): Promise<HeldTransaction> {
     const client = await this.#client()
@@ -170,12 +193,13 @@ export class Connection {
     if (!isDone) for (const client of this.#clients) socketOf(client)?.destroy()
   }
 
-  async #once<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  async #once<T>(work: (client: Client) => Promise<T>, beginning = BEGIN, limitMs?: number): Promise<T> {
     const client = await this.#client()
     return this.#using(client, async () => {
-      await client.query(BEGIN)
-      const result = await work(clientOf(client))
-      const { command } = await client.query('COMMIT')
+      await client.query(beginning)
+      const limited = clientOf(client, limitMs)
+      const result = await work(limited)
+      const { command } = await limited.query('COMMIT')
       // COMMIT of a transaction that has failed succeeds as a ROLLBACK.
       if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
       return result

@@ -1,5 +1,6 @@
 import type { Board, BoardPlace } from '../port/board.ts'
 import { noTask } from '../port/refusals.ts'
+import type { Intake, Snapshot } from '../port/transfer.ts'
 import { change, comment, createTask, link, removeArchived, unlink, type Writing } from './changes.ts'
 import type { Client, Connection } from './connection.ts'
 import {
@@ -33,6 +34,7 @@ import {
   releaseClaim,
 } from './tick.ts'
 import { takeTickLock } from './tick-lock.ts'
+import { fill, reader } from './transfer.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
 
@@ -118,6 +120,12 @@ export class PostgresBoard implements Board {
     })
 
   holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.#connection, this.place.slug, ...args)
+
+  snapshot = <T>(use: (snapshot: Snapshot) => Promise<T>) =>
+    this.#connection.long('REPEATABLE READ, READ ONLY', (client) => use(reader(client, this.#s)))
+
+  fill = <T>(use: (intake: Intake) => Promise<T>) =>
+    this.#connection.long('READ COMMITTED', (client) => fill({ client, s: this.#s, slug: this.place.slug }, use))
 
   /** The number of the last event, and how many there are near it: one may become visible after a later one. */
   version = () =>

@@ -1,4 +1,5 @@
 import type { Attempt, Board, FilePlace } from '../port/board.ts'
+import type { Intake, Snapshot } from '../port/transfer.ts'
 import { change, createTask } from './changes.ts'
 import { comment, link, unlink } from './links.ts'
 import {
@@ -26,6 +27,7 @@ import {
 } from './tick-facts.ts'
 import { takeTickLock } from './tick-lock.ts'
 import { assignDefault, claim, endRun, extendClaim, promote, recordWorker, releaseClaim } from './tick-steps.ts'
+import { fill, snapshot } from './transfer.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
 
@@ -96,6 +98,8 @@ export class SqliteBoard implements Board {
 
   wallMs = async (...[clock]: Of<'wallMs'>) => clock.wallMs()
   holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.place, ...args)
+  snapshot = <T>(use: (snapshot: Snapshot) => Promise<T>) => snapshot(this.#tables, use)
+  fill = <T>(use: (intake: Intake) => Promise<T>) => fill(this.#tables, use)
   version = async () => this.#tables.dataVersion()
   close = async () => this.#tables.close()
 }

@@ -3,7 +3,7 @@ import type { Statement } from 'better-sqlite3'
 import type { Database } from '../../system/files/sqlite.ts'
 import type { FilePlace } from '../port/board.ts'
 
-type Value = string | number | null
+export type Value = string | number | null
 
 /** The tables of a board's file, and transactions on them. */
 export class Tables {
@@ -56,6 +56,27 @@ export class Tables {
   /** One consistent view. */
   read<T>(work: () => T): T {
     return this.#database.transaction(work).deferred()
+  }
+
+  /** Rows of a query, one at a time. Until the loop over them has ended, nothing else can be done. */
+  iterate<Row>(sql: string, ...values: readonly Value[]): IterableIterator<Row> {
+    return this.#statement(sql).iterate(...values) as IterableIterator<Row>
+  }
+
+  /**
+   * A transaction that stays open while `work` waits. Everything that uses this connection is part of it, so
+   * it is for a process that does nothing else.
+   * @param lock DEFERRED: one view; IMMEDIATE: the write lock, too
+   */
+  async hold<T>(lock: 'DEFERRED' | 'IMMEDIATE', work: () => Promise<T>): Promise<T> {
+    this.#database.exec(`BEGIN ${lock}`)
+    try {
+      const result = await work()
+      this.#database.exec('COMMIT')
+      return result
+    } finally {
+      if (this.#database.inTransaction) this.#database.exec('ROLLBACK')
+    }
   }
 
   /** Changes whenever another connection has written. */

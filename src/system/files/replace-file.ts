@@ -100,7 +100,11 @@ export const randomTag = (): string => `${process.pid.toString(36)}-${process.hr
  * Replaces a file off the main thread; it is on the disk when the promise resolves, and several callers may replace
  * one file at once. @throws the error of the file system
  */
-export async function replaceFileDurably(file: string, content: string, mode: number): Promise<void> {
+export async function replaceFileDurably(
+  file: string,
+  content: string | AsyncIterable<string>,
+  mode: number,
+): Promise<void> {
   const scratch = below(dirname(file), `.new-${randomTag()}`)
   try {
     await writeNewFile(scratch, content, mode)
@@ -115,7 +119,7 @@ export async function replaceFileDurably(file: string, content: string, mode: nu
 }
 
 /** Writes a new file and waits until it is on the disk. @throws EEXIST when something is there, even a dangling link */
-export async function writeNewFile(file: string, content: string, mode: number): Promise<void> {
+export async function writeNewFile(file: string, content: string | AsyncIterable<string>, mode: number): Promise<void> {
   const handle = await promises.open(file, NEW, mode)
   try {
     await handle.writeFile(content)

@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { waitFor } from '../../support/wait.ts'
 import { boardContract, type ContractScene } from './contract.ts'
+import { transferContract } from './transfer-contract.ts'
 
 const why = whyNoPostgres()
 
@@ -40,6 +41,7 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     }
     return {
       place,
+      address: ['postgres', server.url, place.slug],
       board: await open(),
       another: open,
       async [Symbol.asyncDispose]() {
@@ -48,6 +50,7 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     }
   }
   boardContract('PostgreSQL', openScene)
+  transferContract('PostgreSQL', openScene)
 
   test('every instant is of the database’s clock, whatever the caller’s says', async () => {
     await using scene = await openScene()

@@ -3,9 +3,10 @@ import type { Board } from '../../../src/kanban/port/board.ts'
 import { openBoard } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { quickDir } from '../../support/quick-dir.ts'
-import { boardContract } from './contract.ts'
+import { boardContract, type ContractScene } from './contract.ts'
+import { transferContract } from './transfer-contract.ts'
 
-boardContract('SQLite', async () => {
+const openScene = async (): Promise<ContractScene> => {
   const home = quickDir('hermes-contract-')
   const opened: Board[] = []
   const open = async (mode: 'create' | 'write'): Promise<Board> => {
@@ -15,10 +16,14 @@ boardContract('SQLite', async () => {
   }
   return {
     board: await open('create'),
+    address: ['sqlite', home],
     another: () => open('write'),
     async [Symbol.asyncDispose]() {
       for (const board of opened) await board.close()
       rmSync(home, { recursive: true, force: true })
     },
   }
-})
+}
+
+boardContract('SQLite', openScene)
+transferContract('SQLite', openScene)

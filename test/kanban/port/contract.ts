@@ -18,6 +18,8 @@ export interface ContractScene extends AsyncDisposable {
   readonly board: Board
   /** Another process's view of the same board. */
   another(): Promise<Board>
+  /** Where the board is, as test/support/programs/fills-board.ts knows it. */
+  readonly address: readonly string[]
 }
 
 const WHERE = { host: 'this-host', instance: 'this-life' }

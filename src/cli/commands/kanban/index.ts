@@ -4,6 +4,7 @@ import { CHANGE_COMMANDS } from './changes.ts'
 import { DISPATCH_COMMANDS } from './dispatch.ts'
 import { FOLLOW_COMMANDS } from './follow.ts'
 import { TASK_COMMANDS } from './tasks.ts'
+import { TRANSFER_COMMANDS } from './transfer.ts'
 
 export const KANBAN_GROUP: Group = {
   name: 'kanban',
@@ -17,4 +18,5 @@ export const KANBAN_COMMANDS: readonly Command[] = [
   ...FOLLOW_COMMANDS,
   ...DISPATCH_COMMANDS,
   ...BOARD_COMMANDS,
+  ...TRANSFER_COMMANDS,
 ]

@@ -1,0 +1,94 @@
+/** All rows of a board, to be copied. */
+import { notEmpty } from '../port/refusals.ts'
+import {
+  type CopiedRow,
+  columnsOf,
+  type Intake,
+  inOrder,
+  KEY,
+  type LastNumbers,
+  NUMBERED,
+  READ_CHARACTERS,
+  READ_ROWS,
+  type Snapshot,
+  TABLES,
+  type TableName,
+} from '../port/transfer.ts'
+import type { Tables, Value } from './tables.ts'
+
+/** One view, which stays open until `use` is done. */
+export function snapshot<T>(tables: Tables, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+  return tables.hold('DEFERRED', () => use(reader(tables)))
+}
+
+/** One transaction. @throws HermesError REFUSED: the board has rows */
+export function fill<T>(tables: Tables, use: (intake: Intake) => Promise<T>): Promise<T> {
+  return tables.hold('IMMEDIATE', () => {
+    if (TABLES.some((table) => tables.get(`SELECT 1 FROM ${table} LIMIT 1`) !== undefined))
+      throw notEmpty(tables.place.slug)
+    return use({
+      ...reader(tables),
+      kept: (text) => text,
+      async add(table, rows) {
+        const columns = Object.entries(columnsOf(table))
+        const sql = `INSERT INTO ${table} (${columns.map(([name]) => name).join(', ')})
+          VALUES (${columns.map(() => '?').join(', ')})`
+        for (const row of rows)
+          tables.run(
+            sql,
+            ...columns.map(([name, kind]) => stored(kind === 'json' ? JSON.stringify(row[name]) : row[name])),
+          )
+      },
+      async countFrom(last) {
+        const now = lastNumbers(tables)
+        tables.run(`DELETE FROM sqlite_sequence WHERE name IN (${NUMBERED.map((table) => `'${table}'`).join(', ')})`)
+        for (const table of NUMBERED)
+          tables.run('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', table, Math.max(now[table], last[table]))
+      },
+    })
+  })
+}
+
+const stored = (value: unknown): Value => value as Value
+
+function reader(tables: Tables): Snapshot {
+  return {
+    async read(table, after) {
+      const rows: CopiedRow[] = []
+      let characters = 0
+      for (const row of tables.iterate<CopiedRow>(readSql(table, after !== undefined), ...keyOf(table, after))) {
+        const copied = table === 'events' ? { ...row, payload: inOrder(payloadOf(row.payload)) } : row
+        rows.push(copied)
+        for (const value of Object.values(row)) if (typeof value === 'string') characters += value.length
+        if (rows.length >= READ_ROWS || characters >= READ_CHARACTERS) break
+      }
+      return rows
+    },
+    lastNumbers: async () => lastNumbers(tables),
+  }
+}
+
+function readSql(table: TableName, isFurther: boolean): string {
+  const key = KEY[table]
+  const further = isFurther ? `WHERE (${key.join(', ')}) > (${key.map(() => '?').join(', ')})` : ''
+  return `SELECT ${Object.keys(columnsOf(table)).join(', ')} FROM ${table} ${further} ORDER BY ${key.join(', ')}`
+}
+
+const keyOf = (table: TableName, row: CopiedRow | undefined): readonly Value[] =>
+  row === undefined ? [] : KEY[table].map((name) => stored(row[name]))
+
+/** Another tool may have written something that is not JSON; it is shown, and copied, as a text. */
+function payloadOf(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text)) as unknown
+  } catch {
+    return { text }
+  }
+}
+
+function lastNumbers(tables: Tables): LastNumbers {
+  const rows = tables.all<{ name: string; seq: number }>('SELECT name, seq FROM sqlite_sequence')
+  return Object.fromEntries(
+    NUMBERED.map((table) => [table, rows.find(({ name }) => name === table)?.seq ?? 0]),
+  ) as LastNumbers
+}

@@ -1,0 +1,28 @@
+// Imports a board from its standard input: node fills-board.ts sqlite HOME | node fills-board.ts postgres URL SLUG
+import { writeSync } from 'node:fs'
+import type { Board } from '../../../src/kanban/port/board.ts'
+import { openPostgres } from '../../../src/kanban/postgres/open.ts'
+import { openBoard } from '../../../src/kanban/store/board.ts'
+import { boardPlace } from '../../../src/kanban/store/places.ts'
+import { readExport } from '../../../src/kanban/transfer/import.ts'
+
+const [kind, where = '', slug = ''] = process.argv.slice(2)
+
+function open(): Promise<Board> {
+  const options = { mode: 'write', warn: () => undefined } as const
+  return kind === 'sqlite'
+    ? openBoard(boardPlace(where, 'default'), options)
+    : openPostgres({ slug, file: '' }, where, options)
+}
+
+const board = await open()
+let rows = 0
+const reader = await readExport(process.stdin, 'standard input')
+await board.fill((intake) =>
+  reader.into(intake, () => {
+    rows += 1
+    if (rows % 100 === 0) writeSync(1, `${rows}\n`)
+  }),
+)
+writeSync(1, 'done\n')
+await board.close()
