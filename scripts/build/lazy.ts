@@ -7,7 +7,17 @@ import type { Plugin } from 'esbuild'
  * Modules of Node that take 0.5 to 2 ms each to load, and that our programs and the packages in them import for what
  * they rarely do.
  */
-const BUILT_INS = ['assert', 'child_process', 'fs/promises', 'readline', 'tty', 'worker_threads', 'zlib']
+const BUILT_INS = [
+  'assert',
+  'child_process',
+  'fs/promises',
+  'module',
+  'net',
+  'readline',
+  'tty',
+  'worker_threads',
+  'zlib',
+]
 
 /** Each of {@link BUILT_INS} is loaded at the first call of one of its functions, or when another export is read. */
 export const lazyBuiltIns: Plugin = {

@@ -1,7 +1,7 @@
 import type { LogEventMessage, Op, Operations, SlotEventMessage } from '../protocol/control.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { HermesError } from '../system/errors.ts'
-import { type Connection, ConnectionLost, openConnection, START_IT } from './connection.ts'
+import { type Connection, ConnectionLost, type ConnectionPlace, openConnection, START_IT } from './connection.ts'
 
 export interface RequestOptions {
   /** Time limit for the reply; default 10 s. Afterwards: HermesError TIMED_OUT. */
@@ -52,28 +52,28 @@ const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-r
 /**
  * Connects to the supervisor. While it is being restarted, init holds the listening socket, and the next one answers.
  * @param path the control socket
- * @param home the volume, by which users know an instance; default: messages show the path
  * @throws HermesError NO_SUPERVISOR when nothing listens at `path`; REFUSED without permission to connect
  */
 export async function connectControl(
   path: string,
   clock: Clock = systemClock(),
-  home?: string,
+  options: Pick<ConnectionPlace, 'home' | 'connect'> = {},
 ): Promise<ControlClient> {
-  return new Client(path, clock, await openConnection({ path, clock, home }))
+  const place = { path, clock, ...options }
+  return new Client(place, await openConnection(place))
 }
 
 class Client implements ControlClient {
-  readonly #path: string
+  readonly #place: ConnectionPlace
   readonly #clock: Clock
   #connection: Connection
   /** The one that takes its place, while it connects. */
   #opening: Promise<Connection> | undefined
   #closed = false
 
-  constructor(path: string, clock: Clock, connection: Connection) {
-    this.#path = path
-    this.#clock = clock
+  constructor(place: ConnectionPlace, connection: Connection) {
+    this.#place = place
+    this.#clock = place.clock
     this.#connection = connection
   }
 
@@ -100,7 +100,7 @@ class Client implements ControlClient {
     { signal, onStart, maxWaiting }: FollowOptions = {},
   ): AsyncGenerator<Followed[O], void, undefined> {
     if (signal?.aborted) return
-    const connection = await openConnection({ path: this.#path, clock: this.#clock, maxWaiting })
+    const connection = await openConnection({ ...this.#place, maxWaiting })
     const stop = (): void => connection.destroy()
     signal?.addEventListener('abort', stop)
     try {
@@ -132,7 +132,7 @@ class Client implements ControlClient {
    */
   async #connected(): Promise<Connection> {
     if (!this.#connection.ended) return this.#connection
-    this.#opening ??= openConnection({ path: this.#path, clock: this.#clock }).finally(() => {
+    this.#opening ??= openConnection(this.#place).finally(() => {
       this.#opening = undefined
     })
     this.#connection = await this.#opening

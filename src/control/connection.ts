@@ -1,7 +1,8 @@
-import { createConnection, type Socket } from 'node:net'
 import { CONTROL_PROTOCOL_VERSION, type ControlError, type Op } from '../protocol/control.ts'
 import { type Clock, pause } from '../system/clock.ts'
+import { hasCode } from '../system/error-code.ts'
 import { HermesError, isErrorCode } from '../system/errors.ts'
+import { type ConnectUnix, connectByNet, type UnixStream } from '../system/net/unix-stream.ts'
 
 /** Time that a connection may wait for a place in the socket's queue. */
 const CONNECT_MS = 5000
@@ -18,7 +19,7 @@ interface PendingReply {
 
 /** One connection to a supervisor: requests with their replies, and the events of a follower. */
 export class Connection {
-  readonly #socket: Socket
+  readonly #stream: UnixStream
   readonly #clock: Clock
   readonly #maxWaiting: number
   readonly #replies = new Map<number, PendingReply>()
@@ -28,18 +29,14 @@ export class Connection {
   #unfinished = ''
   ended = false
 
-  constructor(socket: Socket, clock: Clock, maxWaiting: number) {
-    this.#socket = socket
+  constructor(stream: UnixStream, clock: Clock, maxWaiting: number) {
+    this.#stream = stream
     this.#clock = clock
     this.#maxWaiting = maxWaiting
-    socket.setEncoding('utf8')
-    socket.on('data', (chunk: Buffer | string) => this.#read(String(chunk)))
-    // The error that ended the connection, if any, is the cause; `close` always follows.
-    let cause: Error | undefined
-    socket.on('error', (error) => {
-      cause = error
+    stream.read({
+      text: (chunk) => this.#read(chunk),
+      closed: (cause) => this.#end(new ConnectionLost('the connection ended', { cause })),
     })
-    socket.on('close', () => this.#end(new ConnectionLost('the connection ended', { cause })))
   }
 
   async ask(op: Op, body: object, untilMs: number): Promise<unknown> {
@@ -54,7 +51,7 @@ export class Connection {
         }),
       ),
     )
-    this.#socket.write(`${JSON.stringify({ ...body, v: CONTROL_PROTOCOL_VERSION, id, op })}\n`)
+    this.#stream.write(`${JSON.stringify({ ...body, v: CONTROL_PROTOCOL_VERSION, id, op })}\n`)
     try {
       return await reply.promise
     } finally {
@@ -66,7 +63,7 @@ export class Connection {
   nextEvent(): Promise<unknown> {
     if (this.#events.length > 0) {
       const event = this.#events.shift()
-      if (this.#events.length === 0) this.#socket.resume()
+      if (this.#events.length === 0) this.#stream.resume()
       return Promise.resolve(event)
     }
     if (this.ended) return Promise.reject(new ConnectionLost('the connection has ended'))
@@ -76,7 +73,7 @@ export class Connection {
   }
 
   destroy(): void {
-    this.#socket.destroy()
+    this.#stream.destroy()
   }
 
   #read(chunk: string): void {
@@ -96,7 +93,7 @@ export class Connection {
       if (message === null) throw new Error('null is not a message')
     } catch (error) {
       // Not our protocol: the listener is not a hermes supervisor.
-      this.#socket.destroy(error as Error)
+      this.#stream.destroy(error as Error)
       return
     }
     if (message.event !== undefined) this.#takeEvent(message.event)
@@ -126,7 +123,7 @@ export class Connection {
     this.#eventWaiting = undefined
     if (waiting === undefined) this.#events.push(event)
     else waiting.resolve(event)
-    if (this.#events.length >= this.#maxWaiting) this.#socket.pause()
+    if (this.#events.length >= this.#maxWaiting) this.#stream.pause()
   }
 
   #end(lost: ConnectionLost): void {
@@ -143,6 +140,8 @@ export interface ConnectionPlace {
   readonly maxWaiting?: number | undefined
   /** The volume, by which users know an instance; default: messages show the path. */
   readonly home?: string | undefined
+  /** Default: by node:net. */
+  readonly connect?: ConnectUnix | undefined
 }
 
 /** @throws HermesError NO_SUPERVISOR when nothing listens at `path`; REFUSED without permission to connect */
@@ -151,26 +150,19 @@ export async function openConnection({
   clock,
   maxWaiting = DEFAULT_WAITING_EVENTS,
   home = path,
+  connect = connectByNet,
 }: ConnectionPlace): Promise<Connection> {
   const untilMs = clock.nowMs() + CONNECT_MS
   while (true) {
-    const connected = await tryConnect(path)
-    if (!(connected instanceof Error)) return new Connection(connected, clock, maxWaiting)
-    // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
-    if (connected.code !== 'EAGAIN' || clock.nowMs() >= untilMs) throw cannotConnect(path, home, connected)
+    try {
+      return new Connection(await connect(path), clock, maxWaiting)
+    } catch (error) {
+      // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
+      if (!hasCode(error, 'EAGAIN') || clock.nowMs() >= untilMs)
+        throw cannotConnect(path, home, error as NodeJS.ErrnoException)
+    }
     await pause(clock, CONNECT_AGAIN_MS)
   }
-}
-
-function tryConnect(path: string): Promise<Socket | NodeJS.ErrnoException> {
-  const { promise, resolve } = Promise.withResolvers<Socket | NodeJS.ErrnoException>()
-  const socket = createConnection(path)
-  socket.once('error', resolve)
-  socket.once('connect', () => {
-    socket.off('error', resolve)
-    resolve(socket)
-  })
-  return promise
 }
 
 /** Where no supervisor answers. */

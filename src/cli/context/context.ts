@@ -3,6 +3,7 @@ import { connectControl } from '../../control/client.ts'
 import { readActiveProfile } from '../../profile/active.ts'
 import { requireProfile } from '../../profile/directory/disk.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
+import { connectQuickly } from '../../system/net/quick-unix-stream.ts'
 import type { RunPaths } from '../../system/paths.ts'
 import { type Environment, findRunPaths, installDir, resolveHome } from '../../system/programs/install.ts'
 import { warningLine } from '../../system/text/foreign-text.ts'
@@ -55,7 +56,7 @@ export function makeContext(options: {
     clock,
     requestedProfile: profile,
     profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
-    connect: () => connectControl(paths.controlSocket, clock, home),
+    connect: () => connectControl(paths.controlSocket, clock, { home, connect: connectQuickly }),
   }
 }
 
