@@ -27,10 +27,11 @@ export function profileHandlers(
   return {
     profiles: async () => {
       const { slots } = await askStatus(facts)
+      const known = knownOf(home, slots)
       return {
         status: 200,
         body: {
-          profiles: listProfiles(home).profiles.map((entry) => describe(facts, descriptions, entry, slots)),
+          profiles: listProfiles(home).profiles.map((entry) => describe(facts, descriptions, entry, known)),
           helpers: slots.filter(({ slot, profile }) => profile === undefined && !slot.startsWith('job-')),
         },
       }
@@ -43,7 +44,7 @@ export function profileHandlers(
       return {
         status: 200,
         body: {
-          ...describe(facts, descriptions, entry, slots),
+          ...describe(facts, descriptions, entry, knownOf(home, slots)),
           directory: entry.dir,
           agent: command !== null ? 'command' : openai !== null ? 'openai' : null,
           problems: problems.map(configProblemText),
@@ -57,7 +58,8 @@ export function profileHandlers(
         ...(body.description === undefined ? {} : { description: body.description }),
         start: body.start === true,
       })
-      return { status: 201, body: describe(facts, descriptions, { name, dir }, slot === undefined ? [] : [slot]) }
+      const known = knownOf(home, slot === undefined ? [] : [slot])
+      return { status: 201, body: describe(facts, descriptions, { name, dir }, known) }
     },
     deleteProfile: async ({ params, body }) => {
       const { name = '' } = params
@@ -93,19 +95,31 @@ export function profileHandlers(
   }
 }
 
+/** Facts about all profiles, looked up once for a list of a thousand. */
+interface Known {
+  /** Name of the active profile. */
+  readonly active: string
+  readonly slots: ReadonlyMap<string, SlotStatus>
+}
+
+const knownOf = (home: string, slots: readonly SlotStatus[]): Known => ({
+  active: readActiveProfile(home),
+  slots: new Map(slots.flatMap((slot) => (slot.profile === undefined ? [] : [[slot.profile, slot]]))),
+})
+
 function describe(
-  { home, feed }: ApiFacts,
+  { feed }: ApiFacts,
   descriptions: ConfigCache<string>,
   { name, dir }: ProfileEntry,
-  slots: readonly SlotStatus[],
+  known: Known,
 ): Profile {
-  const slot = slots.find((one) => one.profile === name)
+  const slot = known.slots.get(name)
   const description = descriptions.of(join(dir, 'config.yaml'))
   const usage = feed.usageOf(gatewaySlot(name))
   return {
     name,
     ...(description === '' ? {} : { description }),
-    active: readActiveProfile(home) === name,
+    active: known.active === name,
     ...(slot === undefined ? {} : { slot }),
     ...(usage === undefined ? {} : { usage }),
   }

@@ -1,6 +1,6 @@
 /** Usage of each slot's processes, from two readings of /proc. Pure. */
 import type { SlotStatus } from '../../protocol/control.ts'
-import { descendants, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
+import { byParent, descendantsIn, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
 import type { Usage } from '../contract/slots.ts'
 
 /** USER_HZ: what /proc counts in, on every Linux architecture we run on (time(7)). */
@@ -29,12 +29,18 @@ export function usageOf(
   atMs: number,
 ): UsageSnapshot {
   const found = new Map<string, SlotUsage>()
+  const sessions = Map.groupBy(all, ({ session }) => session)
+  const children = byParent(all)
+  const leaders = new Map(all.map((one) => [one.pid, one]))
   for (const { slot, pid } of slots) {
     if (pid === undefined) continue
-    const own = all.filter((one) => one.session === pid || one.pid === pid)
-    const pids = new Map(own.map((one) => [one.pid, one]))
-    for (const one of descendants(all, pid)) pids.set(one.pid, one)
-    const living = [...pids.values()].filter((one) => !isZombie(one))
+    const leader = leaders.get(pid)
+    const own = new Set([
+      ...(leader === undefined ? [] : [leader]),
+      ...(sessions.get(pid) ?? []),
+      ...descendantsIn(children, pid),
+    ])
+    const living = [...own].filter((one) => !isZombie(one))
     found.set(slot, {
       cpuSeconds: sum(living, ({ cpuTicks }) => cpuTicks) / TICKS_PER_S,
       memoryBytes: sum(living, ({ residentPages }) => residentPages) * pageBytes,

@@ -110,14 +110,19 @@ export function readPageBytes(): number {
   return found === null ? 4096 : Number(found[1]) * 1024
 }
 
+/** The children of each process. */
+export const byParent = (all: readonly ProcessFacts[]): ReadonlyMap<number, readonly ProcessFacts[]> =>
+  Map.groupBy(all, ({ ppid }) => ppid)
+
 /** All descendants of `pid`, without itself, parents before their children. */
-export function descendants(all: readonly ProcessFacts[], pid: number): readonly ProcessFacts[] {
-  const children = new Map<number, ProcessFacts[]>()
-  for (const facts of all) {
-    const siblings = children.get(facts.ppid)
-    if (siblings === undefined) children.set(facts.ppid, [facts])
-    else siblings.push(facts)
-  }
+export const descendants = (all: readonly ProcessFacts[], pid: number): readonly ProcessFacts[] =>
+  descendantsIn(byParent(all), pid)
+
+/** The same, for many processes of one list. */
+export function descendantsIn(
+  children: ReadonlyMap<number, readonly ProcessFacts[]>,
+  pid: number,
+): readonly ProcessFacts[] {
   // A loop and not a recursion: thousands of generations, each a process, need nothing but patience. A table that was
   // read while pids were used again may show a circle; each process is taken once.
   const found: ProcessFacts[] = []
