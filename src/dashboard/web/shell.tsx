@@ -5,6 +5,7 @@ import { profilePath, type Route } from './core/route.ts'
 import { Button } from './parts/button.tsx'
 import { Empty } from './parts/failure.tsx'
 import { Icon, type IconName } from './parts/icon.tsx'
+import { useInSteps } from './parts/in-steps.ts'
 import { StateDot } from './parts/state.tsx'
 import { useApp } from './stores/app-context.ts'
 import { gatewaySlot } from './stores/fleet.ts'
@@ -108,11 +109,13 @@ function Shell({ route, children }: { readonly route: Route; readonly children: 
 
 function ProfileLinks({ current }: { readonly current: string | undefined }) {
   const { fleet } = useApp()
+  const profiles = fleet.profiles.value ?? []
+  const drawn = useInSteps(profiles.length)
   return (
     <div class="profile-links">
       <h2>Profiles</h2>
-      <ul>
-        {fleet.profiles.value?.map(({ name }) => (
+      <ul aria-busy={drawn < profiles.length}>
+        {profiles.slice(0, drawn).map(({ name }) => (
           <li key={name}>
             <ProfileLink name={name} current={name === current} />
           </li>

@@ -40,6 +40,23 @@ export interface Fleet {
 
 export const gatewaySlot = (profile: string): string => `gateway-${profile}`
 
+/** Facts as they are now; those that have not changed stay the same object, and their rows are not drawn again. */
+function withKept(before: readonly ProfileFacts[], now: readonly ProfileFacts[]): readonly ProfileFacts[] {
+  const known = new Map(before.map((profile) => [profile.name, profile]))
+  return now.map(({ name, description, active }) => {
+    const was = known.get(name)
+    if (was !== undefined && was.description === description && was.active === active) return was
+    return { name, active, ...(description === undefined ? {} : { description }) }
+  })
+}
+
+/** Whether there is a slot for each of the profiles, and no other profile's. */
+function namesSame(profiles: readonly Pick<ProfileFacts, 'name'>[], slots: Iterable<Slot>): boolean {
+  const left = new Set(profiles.map(({ name }) => name))
+  for (const { profile } of slots) if (profile !== undefined && !left.delete(profile)) return false
+  return left.size === 0
+}
+
 /** @param listening false before the log-in: no requests are made */
 export function createFleet(client: Client, listening: boolean): Fleet {
   const connection = signal<Connection>({ state: 'connecting' })
@@ -50,24 +67,32 @@ export function createFleet(client: Client, listening: boolean): Fleet {
   const supervisorAway = signal(false)
   const boardListeners = new Set<(board: string) => void>()
   let loading: Promise<void> | undefined
+  /** Profiles came or went while they were loaded. */
+  let outdated = false
 
   const load = (): Promise<void> => {
-    loading ??= client
-      .get<Profiles>('/api/profiles')
-      .then((answer) => {
-        profiles.value = answer.profiles
-        const known = [...answer.profiles.flatMap(({ slot }) => slot ?? []), ...answer.helpers]
-        // States from the stream are newer than this answer.
-        slots.value = new Map([...known.map((slot) => [slot.slot, slot] as const), ...slots.value])
-      })
-      .catch((error: unknown) => {
-        // The stream notices too that the server is away, and loads again.
-        if (!(error instanceof Failure)) throw error
-      })
-      .finally(() => {
-        loading = undefined
-      })
+    outdated = loading !== undefined
+    loading ??= request().finally(() => {
+      loading = undefined
+    })
     return loading
+  }
+
+  const request = async (): Promise<void> => {
+    try {
+      const answer = await client.get<Profiles>('/api/profiles')
+      if (outdated && supervisor.value !== undefined && !namesSame(answer.profiles, slots.value.values())) {
+        outdated = false
+        return await request()
+      }
+      profiles.value = withKept(profiles.value ?? [], answer.profiles)
+      const known = [...answer.profiles.flatMap(({ slot }) => slot ?? []), ...answer.helpers]
+      // States from the stream are newer than this answer.
+      slots.value = new Map([...known.map((slot) => [slot.slot, slot] as const), ...slots.value])
+    } catch (error) {
+      // The stream notices too that the server is away, and loads again.
+      if (!(error instanceof Failure)) throw error
+    }
   }
 
   const changed = ({ type, slot }: SlotChange): void => {
@@ -86,7 +111,7 @@ export function createFleet(client: Client, listening: boolean): Fleet {
         supervisor.value = rest
         supervisorAway.value = false
         slots.value = new Map(all.map((slot) => [slot.slot, slot]))
-        void load()
+        if (loading !== undefined || !namesSame(profiles.value ?? [], all)) void load()
         return
       }
       case 'slot':
@@ -113,11 +138,14 @@ export function createFleet(client: Client, listening: boolean): Fleet {
   const following: Following | undefined = listening
     ? follow(client, '/api/events', {
         event: heard,
+        opened: () => void load(),
         changed: (state) => {
           connection.value = state
         },
       })
     : undefined
+  // Before the stream is there: the rows are what is waited for.
+  if (listening) void load()
 
   return {
     connection,

@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from '@preact/signals'
 import { bytes, cores, plural } from '../../core/format.ts'
 import { Button } from '../../parts/button.tsx'
+import { useInSteps } from '../../parts/in-steps.ts'
 import { useApp } from '../../stores/app-context.ts'
 import { gatewaySlot } from '../../stores/fleet.ts'
 import { CreateProfile } from './create-profile.tsx'
@@ -9,7 +10,6 @@ import { SlotRow } from './slot-row.tsx'
 export function Overview() {
   const { fleet } = useApp()
   const creating = useSignal(false)
-  const profiles = fleet.profiles.value
   return (
     <div class="page">
       <header class="page-head">
@@ -24,19 +24,14 @@ export function Overview() {
         <h2 id="profiles-title" class="section-title">
           Profiles
         </h2>
-        <table class="slots" aria-labelledby="profiles-title" aria-busy={profiles === undefined}>
-          <SlotsHead first="Profile" />
-          {profiles?.map((profile) => (
-            <SlotRow key={profile.name} slot={gatewaySlot(profile.name)} profile={profile} />
-          ))}
-        </table>
+        <Profiles />
       </section>
       {fleet.helpers.value.length > 0 && (
         <section aria-labelledby="helpers-title">
           <h2 id="helpers-title" class="section-title">
             Helpers
           </h2>
-          <table class="slots" aria-labelledby="helpers-title">
+          <table class="slots" role="table" aria-labelledby="helpers-title">
             <SlotsHead first="Helper" />
             {fleet.helpers.value.map((slot) => (
               <SlotRow key={slot} slot={slot} />
@@ -49,16 +44,32 @@ export function Overview() {
   )
 }
 
+function Profiles() {
+  const { fleet } = useApp()
+  const profiles = fleet.profiles.value ?? []
+  const drawn = useInSteps(profiles.length)
+  const busy = fleet.profiles.value === undefined || drawn < profiles.length
+  return (
+    <table class="slots" role="table" aria-labelledby="profiles-title" aria-busy={busy}>
+      <SlotsHead first="Profile" />
+      {profiles.slice(0, drawn).map((profile) => (
+        <SlotRow key={profile.name} slot={gatewaySlot(profile.name)} profile={profile} />
+      ))}
+    </table>
+  )
+}
+
+/** The roles here and in a row say what the elements are: with `display: grid` some browsers forget it. */
 function SlotsHead({ first }: { readonly first: string }) {
   return (
-    <thead>
-      <tr>
+    <thead role="rowgroup">
+      <tr role="row">
         {[first, 'State', 'Uptime', 'Restarts', 'Last death', 'CPU', 'Memory'].map((title) => (
-          <th key={title} scope="col">
+          <th key={title} role="columnheader" scope="col">
             {title}
           </th>
         ))}
-        <th scope="col">
+        <th role="columnheader" scope="col">
           <span class="unseen">Actions</span>
         </th>
       </tr>

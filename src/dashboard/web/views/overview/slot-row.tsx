@@ -24,10 +24,11 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
   const { fleet, router } = useApp()
   const slot = useComputed(() => fleet.slots.value.get(key)).value
   const name = profile?.name ?? key
+  const reason = slot?.state === 'up' ? undefined : slot?.reason
   return (
-    <tbody class="slot" data-slot={key}>
-      <tr>
-        <td class="slot-name">
+    <tbody class="slot" role="rowgroup" data-slot={key}>
+      <tr role="row">
+        <td role="cell" class="slot-name">
           {profile === undefined ? (
             <strong>{name}</strong>
           ) : (
@@ -42,19 +43,23 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
           )}
           {profile?.description !== undefined && <span class="slot-about">{profile.description}</span>}
         </td>
-        <td class="slot-state">
+        <td role="cell" class="slot-state">
           <State slot={slot} />
           {slot !== undefined && <Wanted slot={slot} />}
         </td>
-        <td class="slot-uptime" data-title="Uptime">
-          {slot?.state === 'up' ? <Since at={slot.since} /> : <None />}
+        <td role="cell" class="slot-uptime" data-title="Uptime">
+          {slot?.state === 'up' ? <Since at={slot.since} /> : none()}
         </td>
-        <td class="slot-restarts number" data-title="Restarts">
-          {slot?.restarts ?? <None />}
+        <td role="cell" class="slot-restarts number" data-title="Restarts">
+          {slot?.restarts ?? none()}
         </td>
-        <td class={slot?.lastDeath === undefined ? 'slot-death never' : 'slot-death'} data-title="Last death">
+        <td
+          role="cell"
+          class={slot?.lastDeath === undefined ? 'slot-death never' : 'slot-death'}
+          data-title="Last death"
+        >
           {slot?.lastDeath === undefined ? (
-            <None />
+            none()
           ) : (
             <>
               <span class="ending">{ending(slot.lastDeath)}</span> <Ago at={slot.lastDeath.at} />
@@ -62,14 +67,14 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
           )}
         </td>
         <UsageCells slot={key} />
-        <td class="slot-actions">
+        <td role="cell" class="slot-actions">
           <SlotActions slotKey={key} slot={slot} profile={profile?.name} />
         </td>
       </tr>
-      {slot?.reason !== undefined && slot.state !== 'up' && (
-        <tr>
-          <td class={`slot-reason ${slot.state}`} colSpan={COLUMNS}>
-            {slot.reason}
+      {reason !== undefined && (
+        <tr role="row">
+          <td role="cell" class={`slot-reason ${slot?.state}`} colSpan={COLUMNS}>
+            {reason}
           </td>
         </tr>
       )}
@@ -94,20 +99,21 @@ function UsageCells({ slot }: { readonly slot: string }) {
   const usage = useComputed(() => fleet.usage.value.get(slot)).value
   return (
     <>
-      <td class="slot-usage" data-title="CPU">
+      <td role="cell" class="slot-usage" data-title="CPU">
         <span>
-          <span class="number">{usage === undefined ? <None /> : cores(usage.last.cpu)}</span>
-          <Chart samples={usage?.cpu ?? []} floor={CPU_FLOOR} />
+          <span class="number">{usage === undefined ? none() : cores(usage.last.cpu)}</span>
+          {usage !== undefined && <Chart samples={usage.cpu} floor={CPU_FLOOR} />}
         </span>
       </td>
-      <td class="slot-usage" data-title="Memory">
+      <td role="cell" class="slot-usage" data-title="Memory">
         <span>
-          <span class="number">{usage === undefined ? <None /> : bytes(usage.last.memory_bytes)}</span>
-          <Chart samples={usage?.memory ?? []} floor={MEMORY_FLOOR} />
+          <span class="number">{usage === undefined ? none() : bytes(usage.last.memory_bytes)}</span>
+          {usage !== undefined && <Chart samples={usage.memory} floor={MEMORY_FLOOR} />}
         </span>
       </td>
     </>
   )
 }
 
-const None = () => <span class="none">–</span>
+/** A function and no component, of which there would be thousands. */
+const none = () => <span class="none">–</span>
