@@ -1,3 +1,5 @@
+import { whyNoBrowser } from '../support/dashboard/browser.ts'
+import { overviewOnce } from './dashboard-page.ts'
 import { Instance } from './instance.ts'
 import { type Effort, interleaved } from './row.ts'
 import { bootAndStopOnce } from './rows/boot-and-stop.ts'
@@ -142,6 +144,24 @@ const PLANS: readonly Plan[] = [
     figures: { status: { title: 'status of 1,000 slots, CPU', unit: 'ms', bound: 0.75 } },
     measure: async (subject) => ({ status: await commandCpu(subject, 1000, 10, ['status']) }),
   },
+  {
+    group: 'page',
+    rounds: 5,
+    figures: {
+      paint: { title: 'overview of 1,000 profiles, first paint', unit: 'ms' },
+      rows: { title: 'overview of 1,000 profiles, first rows painted', unit: 'ms', bound: 0.75 },
+      drawing: {
+        title: 'overview of 1,000 profiles, a death is painted while they are drawn',
+        unit: 'ms',
+        bound: 0.75,
+      },
+      drawn: { title: 'overview of 1,000 profiles, a death is painted once they are drawn', unit: 'ms' },
+    },
+    measure: async ({ install }) => {
+      if (install === undefined) throw new Error('only a build of ours has a page')
+      return await overviewOnce(install, 1000)
+    },
+  },
 ]
 
 /**
@@ -157,6 +177,11 @@ export async function besideOlder(
   const ratios: Ratio[] = []
   for (const { group, rounds, figures, measure } of PLANS) {
     if (!group.includes(only)) continue
+    const why = group === 'page' ? whyNoBrowser() : undefined
+    if (why !== undefined) {
+      say(`left out the dashboard's page: ${why}`)
+      continue
+    }
     say(`${group}: ${Object.values(figures)[0]?.title}`)
     const cells = await interleaved([older, ours], quick ? 1 : rounds, measure)
     for (const [key, { title, unit, more = false, bound = BOUND }] of Object.entries(figures)) {

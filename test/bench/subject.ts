@@ -4,6 +4,8 @@ export interface Subject {
   readonly version: string
   /** Most slots it is asked to hold; beyond it a row says nothing about it. */
   readonly mostSlots: number
+  /** Ours: the tree that its programs are in. */
+  readonly install?: string
   /** Lays the services out below `dir` (which exists, is empty, and everyone may enter). */
   lay(dir: string, services: readonly Service[]): Launch
 }

@@ -22,6 +22,7 @@ export function hermes(built: string, scratch: string, node: string, name = 'her
     name,
     version: built,
     mostSlots: 1000,
+    install,
     lay: (dir, services) => {
       const home = layHome(join(dir, 'home'), services)
       return {
