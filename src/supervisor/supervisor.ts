@@ -100,7 +100,9 @@ export class Supervisor {
       else if (name === '.services') this.#slots.services.restore(kept.text)
       else this.#restoreSlot(name, kept.text)
     } catch (error) {
-      this.#base.journal.warn(`what was kept of ${name} is of no use: ${(error as Error).message}; it is made anew`)
+      this.#base.journal.warn(
+        `cannot use the stored state of ${name}: ${(error as Error).message}; a new one replaces it`,
+      )
       if (isSlotKey(name)) this.#forget(name)
     }
   }

@@ -132,7 +132,7 @@ test('state files that are spoiled cost the other slots nothing, and are made an
   const supervisor = await supervisorOf(box)
   const spoil = Object.entries(SPOILED).map(([name, script]) => `file=/run/hermes/slots/gateway-${name}; ${script}`)
   await box.ok('sh', '-c', [`kill -STOP ${supervisor}`, ...spoil, `kill -KILL ${supervisor}`].join('; '))
-  for (const name of names) await box.saw(`what was kept of gateway-${name} is of no use`)
+  for (const name of names) await box.saw(`cannot use the stored state of gateway-${name}: `)
   expect(await pids()).toEqual(before)
   for (const name of names) {
     await waitFor(`the state of ${name} to be written again`, async () => {
@@ -225,9 +225,12 @@ test('the secrets of the dashboard are in its memory, which no process of the ru
     publish: 9119,
   })
   const { pid = 0 } = await box.up('dashboard')
-  await box.up('gateway-default')
+  const gateway = await box.up('gateway-default')
   await waitFor('the main program', () => pidOfMain(box))
   for (const user of ['10000', '65534']) expect(await findSecrets(box, user)).toEqual([])
+  const { stdout: environment } = await asHermes(box, `tr '\\0' '\\n' </proc/${gateway.pid}/environ`)
+  expect(environment).toContain('HERMES_PROFILE=')
+  expect(environment).not.toMatch(/HERMES_DASHBOARD_|HERMES_METRICS/)
   // They would be found: PID 1 was given them, and root may see that.
   expect(await findSecrets(box, '0')).toEqual(['/proc/1/environ'])
   expect(await probe(box, pid)).toEqual(NOTHING)

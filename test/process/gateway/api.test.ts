@@ -194,6 +194,29 @@ describe('the official openai client, unchanged', () => {
     }
   })
 
+  test('reads whole events, wherever the endpoint cuts its stream', async () => {
+    const gateway = await start()
+    const [one = '', two = '', three = ''] = ['one', 'two', 'three'].map(
+      (content) =>
+        `data: {"id":"c1","choices":[{"index":0,"delta":{"content":"${content}"},"finish_reason":null}]}\n\n`,
+    )
+    const end = 'data: [DONE]\n\n'
+    const pieces = [one + two.slice(0, -1), `\n${three.slice(0, 40)}`, three.slice(40) + end]
+    upstream.behave({ do: 'stream', events: pieces, held: true })
+    const { body } = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
+      body: JSON.stringify({ ...hello, stream: true }),
+    })
+    const reads: string[] = []
+    const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
+    for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
+      reads.push(read.value)
+      upstream.release()
+    }
+    expect(reads).toEqual([one, two, three + end])
+  })
+
   test('gets a failure that the endpoint reports with status 200', async () => {
     const openai = client(await start())
     const error = { message: 'provider is away', code: 429 }

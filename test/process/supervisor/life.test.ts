@@ -104,6 +104,9 @@ test('the state files of slots may be lost or garbled: their processes go on', a
   await killSupervisor(hermes)
   for (const [i, name] of ['a', 'b', 'c'].entries())
     expect(await reach(hermes, name, 'up')).toMatchObject({ pid: before[i]?.pid, wanted: 'up' })
+  expect(hermes.stderr().match(/cannot use the stored state of .*/g)).toEqual([
+    expect.stringMatching(/^cannot use the stored state of gateway-b: .*; a new one replaces it$/),
+  ])
 })
 
 test('a container stop writes only that the end was clean, and what ran comes back at the next boot', async () => {

@@ -14,8 +14,8 @@ export type Behaviour =
     }
   /** Any status and body. */
   | { readonly do: 'say'; readonly status: number; readonly type: string; readonly body: string }
-  /** A stream of these events as they are. */
-  | { readonly do: 'stream'; readonly events: readonly (string | object)[] }
+  /** A stream of these events, or texts as they are; `held`: the second and each later one only after `release`. */
+  | { readonly do: 'stream'; readonly events: readonly (string | object)[]; readonly held?: boolean }
   /** Begins the answer and closes the socket after so many pieces; `torn`: in the middle of the next one. */
   | { readonly do: 'hang-up'; readonly pieces: readonly string[]; readonly torn?: boolean }
   /** Ends the stream properly, but without a finish reason or [DONE]. */
@@ -107,7 +107,14 @@ async function perform(
     return void response.writeHead(behaviour.status, { 'content-type': behaviour.type }).end(behaviour.body)
   if (behaviour.do === 'stream') {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
-    return void response.end(behaviour.events.map((one) => (typeof one === 'string' ? one : event(one))).join(''))
+    const [first = '', ...more] = behaviour.events.map((one) => (typeof one === 'string' ? one : event(one)))
+    if (behaviour.held !== true) return void response.end([first, ...more].join(''))
+    response.write(first)
+    for (const text of more) {
+      await released()
+      response.write(text)
+    }
+    return void response.end()
   }
   if (behaviour.do === 'refuse') {
     response.writeHead(behaviour.status, { 'content-type': 'application/json', ...behaviour.headers })
