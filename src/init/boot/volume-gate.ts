@@ -9,7 +9,7 @@ import {
   newGate,
   stepGate,
 } from '../../volume/gate.ts'
-import type { VolumeLock } from './volume-lock.ts'
+import type { VolumeLock } from '../lease/volume-lock.ts'
 
 export interface VolumeGateOptions {
   readonly home: string
