@@ -1,25 +1,10 @@
-import {
-  close,
-  constants,
-  fchown,
-  fstat,
-  link,
-  linkSync,
-  lstatSync,
-  open,
-  openSync,
-  type Stats,
-  unlink,
-  unlinkSync,
-} from 'node:fs'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { Native } from '../../system/native/native.ts'
 import { type Lock, type LockEffect, type LockEvent, newLock, stepLock, type TryResult } from '../../volume/lock.ts'
-import { orAsRuntimeUserLater } from '../facts/as-runtime-user.ts'
-import { lookAt, lookThrough, VolumeLook } from './volume-look.ts'
+import { LeaseFile, leave, obstacleOf } from './lease-file.ts'
+import { VolumeLook } from './volume-look.ts'
 
 /** Interval at which others check whether the volume is free. */
 const LOOK_EVERY_MS = 1_000
@@ -30,9 +15,6 @@ const LOOK_EVERY_MS = 1_000
 const HOLDER_LOOKS_EVERY_MS = 2_000
 /** Time after which the first look reports that it waits. */
 const SILENT_AFTER_MS = 5_000
-const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
-const MODE = 0o644
-const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 
 export interface VolumeLockOptions {
   /** `$HERMES_HOME/run.lease` */
@@ -65,8 +47,7 @@ type Perform = { readonly [K in LockEffect['type']]: (effect: Extract<LockEffect
  */
 export class VolumeLock {
   readonly #options: VolumeLockOptions
-  /** Path of the file, through the opened home. */
-  readonly #path: string
+  readonly #file: LeaseFile
   readonly #look: VolumeLook
   #lock: Lock = newLock
   #listener: LockListener | undefined
@@ -83,8 +64,9 @@ export class VolumeLock {
 
   constructor(options: VolumeLockOptions) {
     this.#options = options
-    this.#path = join(options.dir, basename(options.file))
-    this.#look = new VolumeLook(options.dir, this.#path)
+    const path = join(options.dir, basename(options.file))
+    this.#file = new LeaseFile({ ...options, path })
+    this.#look = new VolumeLook(options.dir, path)
   }
 
   /** False: the file cannot even be opened or made, so perhaps nothing can be written in the volume. */
@@ -157,16 +139,17 @@ export class VolumeLock {
     this.#obstacle = undefined
     this.#made = false
     try {
-      const opened = await this.#open(make)
+      const opened = await this.#file.open({ make, mustBeOurs: this.#everHeld })
       if (opened === undefined) return 'busy'
       fd = opened.fd
+      this.#made = opened.made
       this.#opened = true
       const lock = opened.isLocked ? 'held' : await native.tryLockLater(fd)
       if (lock === 'unsupported') this.#warn(`${file}: no file locks here; a counter in it takes their place`)
       // The former holder may have deleted it. A lock on a file that no other container can find is worthless.
-      if (lock === 'held' && !(await this.#isStillThere(fd))) return 'vanished'
+      if (lock === 'held' && !(await this.#file.isInPlace(fd))) return 'vanished'
       // A file that another container has just made has a second name for a moment, and is locked then.
-      if (lock !== 'busy' && (await promisify(fstat)(fd)).nlink > 1) throw new NoLease('a file with several names')
+      if (lock !== 'busy') await this.#file.refuseSecondName(fd)
       if (lock === 'held') {
         this.#fd = fd
         this.#everHeld = true
@@ -174,7 +157,7 @@ export class VolumeLock {
       }
       return lock
     } catch (error) {
-      const what = error instanceof NoLease ? error.message : NO_LEASE[(error as NodeJS.ErrnoException).code ?? '']
+      const what = obstacleOf(error)
       if (what !== undefined) {
         this.#obstacle = `${file} is ${what}`
         return 'busy'
@@ -186,118 +169,8 @@ export class VolumeLock {
     }
   }
 
-  async #open(make: boolean): Promise<OpenedLease | undefined> {
-    const { owner } = this.#options
-    const existing = await orAsRuntimeUserLater(owner, openLater(this.#path, OPEN_FLAGS), () =>
-      openSync(this.#path, OPEN_FLAGS),
-    ).catch(unlessGone)
-    if (existing === undefined && !make) return undefined
-    const opened = existing === undefined ? await this.#create() : { fd: existing, isLocked: false }
-    const what = this.#whatElse(await promisify(fstat)(opened.fd))
-    if (what !== undefined) {
-      leave(opened.fd)
-      throw new NoLease(what)
-    }
-    return opened
-  }
-
-  /**
-   * Reason why it is not a lease. Before we have held one, the volume's own may belong to another runtime user: the
-   * repair corrects that.
-   */
-  #whatElse(status: Stats): string | undefined {
-    const { owner } = this.#options
-    if (!status.isFile()) return 'not a regular file'
-    const isForeign = owner !== undefined && this.#everHeld && status.uid !== owner.uid
-    return isForeign ? `a file of uid ${status.uid}` : undefined
-  }
-
-  /**
-   * Makes the file. It is locked before it has its name: a container that waits would else find it between the two, and
-   * lock it first. The supervisor writes into it before the volume is repaired, so it gets its owner here. An existing
-   * file keeps its own.
-   */
-  async #create(): Promise<OpenedLease> {
-    const { owner, native } = this.#options
-    const scratch = join(this.#options.dir, `.${basename(this.#options.file)}.new`)
-    let fd: number | undefined
-    try {
-      fd = await this.#make(scratch)
-      const lock = await native.tryLockLater(fd)
-      await orAsRuntimeUserLater(owner, promisify(link)(scratch, this.#path), () => linkSync(scratch, this.#path))
-      this.#made = true
-      return { fd, isLocked: lock === 'held' }
-    } catch (error) {
-      if (fd !== undefined) leave(fd)
-      const { code } = error as NodeJS.ErrnoException
-      // Another process has just made it, or there are no hard links here.
-      if (code === 'EEXIST' || NO_HARD_LINKS.has(code ?? '')) return { fd: await this.#makeOrOpen(), isLocked: false }
-      throw error
-    } finally {
-      if (fd !== undefined)
-        await orAsRuntimeUserLater(owner, promisify(unlink)(scratch), () => unlinkSync(scratch)).catch(unlessGone)
-    }
-  }
-
-  async #makeOrOpen(): Promise<number> {
-    try {
-      const fd = await this.#make(this.#path)
-      this.#made = true
-      return fd
-    } catch (error) {
-      const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
-      const other = isThere ? await openLater(this.#path, OPEN_FLAGS).catch(unlessGone) : undefined
-      if (other !== undefined) return other
-      throw error
-    }
-  }
-
-  async #make(path: string): Promise<number> {
-    const { owner } = this.#options
-    const flags = OPEN_FLAGS | O_CREAT | O_EXCL
-    const fd = await orAsRuntimeUserLater(owner, openLater(path, flags), () => openSync(path, flags, MODE))
-    if (owner !== undefined && (await promisify(fstat)(fd)).uid !== owner.uid)
-      await promisify(fchown)(fd, owner.uid, owner.gid)
-    return fd
-  }
-
-  async #isStillThere(fd: number): Promise<boolean> {
-    const ours = await lookThrough(fd)
-    const there = await orAsRuntimeUserLater(this.#options.owner, lookAt(this.#path), () =>
-      lstatSync(this.#path, { bigint: true }),
-    ).catch(unlessGone)
-    return there !== undefined && there.dev === ours.dev && there.ino === ours.ino
-  }
-
   #warn(text: string): void {
     if (!this.#warned) this.#options.warn(text)
     this.#warned = true
   }
-}
-
-const openLater = (path: string, flags: number): Promise<number> => promisify(open)(path, flags, MODE)
-/** close(2) may wait for a network mount, too; its result does not matter here. */
-const leave = (fd: number): void => close(fd, () => undefined)
-
-function unlessGone(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-}
-
-/** link(2) on file systems without hard links (FAT, some network mounts). */
-const NO_HARD_LINKS = new Set(['EPERM', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
-
-interface OpenedLease {
-  readonly fd: number
-  /** It is new, and was locked before it had its name. */
-  readonly isLocked: boolean
-}
-
-/** The opened file is not a lease. */
-class NoLease extends Error {}
-
-/** Reasons for which open(2) refuses a file that is not a lease. ENXIO: a socket, or a device without a driver. */
-const NO_LEASE: Readonly<Record<string, string>> = {
-  ELOOP: 'a symbolic link, which is not followed',
-  EISDIR: 'a directory',
-  ENXIO: 'not a regular file',
 }
