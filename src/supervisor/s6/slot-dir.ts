@@ -2,16 +2,15 @@ import { chmodSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { isSlotKey } from '../../protocol/init.ts'
 import { DEATH_BYTES, encodeStatus, type ServiceStatus, tallyDeath } from '../../protocol/s6.ts'
 import type { Ending } from '../../slot/ending.ts'
-import type { Cancel, Clock } from '../../system/clock.ts'
+import type { Clock } from '../../system/clock.ts'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
 import { readSmallBytes, readSmallFile } from '../../system/files/small-file.ts'
-import { inNextTurn } from '../../system/next-turn.ts'
 import { below } from '../../system/paths.ts'
 import { encodeBytes } from '../../system/text/byte-text.ts'
 import type { ControlNative } from './control-fifo.ts'
-import { FairCommands } from './fair-commands.ts'
+import { SlotControls } from './slot-controls.ts'
 import { buildSlotDir, type SlotDirShape, sameShape, updateSlotDir } from './slot-dir-files.ts'
-import { ControlDir, type Event, notifySubscribers } from './supervise-dir.ts'
+import { type Event, notifySubscribers } from './supervise-dir.ts'
 
 export type { ServiceStatus } from '../../protocol/s6.ts'
 export type { SlotDirShape } from './slot-dir-files.ts'
@@ -31,22 +30,13 @@ export interface SlotDirsOptions {
 interface Entry {
   shape: SlotDirShape
   status?: ServiceStatus
-  supervise?: ControlDir
   /** A failure was reported. */
   warned: boolean
 }
 
-/**
- * Lock and control FIFO are opened so many at a time, between other work: at 1,000 slots they would hold up the boot.
- */
-const OPENED_PER_TURN = 10
-/** A lock that another process holds is tried again after this. */
-const LOCK_AGAIN_MS = 1000
 /** Number of deaths that are kept without a file `max-death-tally`, and the maximum it can request; both as in s6. */
 const DEATHS = 100
 const MOST_DEATHS = 4096
-/** More than a process writes just before it ends; in a flood, the rest takes its turn. */
-const OBEYED_BEFORE_END = 100
 /** Maximum that init accepts at once. */
 const MAX_EVENTS = 1000
 
@@ -57,17 +47,15 @@ const MAX_EVENTS = 1000
 export class SlotDirs {
   readonly #options: SlotDirsOptions
   readonly #entries = new Map<string, Entry>()
-  readonly #toOpen = new Set<string>()
-  /** Slots whose lock another process holds. */
-  readonly #busy = new Set<string>()
-  readonly #commands: FairCommands
-  readonly #openLater = inNextTurn(() => this.#openSome())
-  #cancelRetry: Cancel | undefined
-  #closed = false
+  readonly #controls: SlotControls
 
   constructor(options: SlotDirsOptions) {
     this.#options = options
-    this.#commands = new FairCommands(options.clock, options.command)
+    this.#controls = new SlotControls({
+      ...options,
+      attempt: (slot, act) => this.#attempt(slot, act),
+      opened: (slot) => this.#notify(slot, [{ code: 's' }]),
+    })
   }
 
   /**
@@ -84,7 +72,7 @@ export class SlotDirs {
       else this.#build(slot, shape)
       next.shape = shape
     })
-    if (next.supervise === undefined) this.#open(slot)
+    this.#controls.openSoon(slot)
   }
 
   /**
@@ -92,7 +80,7 @@ export class SlotDirs {
    * whether its slot is supervised, or write a command. s6-supervise opens them before the first start, too.
    */
   openNow(slot: string): void {
-    if (this.#toOpen.delete(slot) && !this.#openOne(slot)) this.#retryLater(slot)
+    this.#controls.openNow(slot)
   }
 
   /** @throws the error of the file system: without it the slot cannot start */
@@ -131,10 +119,7 @@ export class SlotDirs {
    * start. Here the report of the end comes through init, and may come first.
    */
   obeyWritten(slot: string): void {
-    const supervise = this.#entries.get(slot)?.supervise
-    let left = OBEYED_BEFORE_END
-    do left = this.#commands.runNow(slot, left)
-    while (left > 0 && supervise?.readNow())
+    this.#controls.obeyWritten(slot)
   }
 
   /** Adds to `supervise/death_tally`, which s6-svdt and s6-permafailon read. @param atMs Unix ms */
@@ -153,11 +138,8 @@ export class SlotDirs {
    * @param events events that no status shows any more
    */
   remove(slot: string, events: readonly Event[] = []): void {
-    const entry = this.#entries.get(slot)
     this.#notifyOfEnd(slot, events)
-    entry?.supervise?.close()
-    this.#toOpen.delete(slot)
-    this.#commands.forget(slot)
+    this.#controls.remove(slot)
     this.#attempt(slot, () => {
       // Renamed first, so that a partial slot directory is never visible.
       const scratch = below(this.#options.dir, `.${slot}.old`)
@@ -185,12 +167,8 @@ export class SlotDirs {
    * supervisor.
    */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
     for (const slot of this.#entries.keys()) this.#notifyOfEnd(slot, [])
-    this.#cancelRetry?.()
-    this.#toOpen.clear()
-    for (const entry of this.#entries.values()) entry.supervise?.close()
+    this.#controls.close()
     this.#entries.clear()
   }
 
@@ -234,16 +212,12 @@ export class SlotDirs {
       const code = (error as NodeJS.ErrnoException).code
       if (entry === undefined || !['ENOENT', 'ENOTDIR', 'EACCES'].includes(code ?? '')) throw error
       if (code === 'EACCES') this.#openUp(slot)
-      else this.#rebuild(slot, entry)
+      else {
+        this.#build(slot, entry.shape)
+        this.#controls.reopen(slot)
+      }
       act()
     }
-  }
-
-  #rebuild(slot: string, entry: Entry): void {
-    this.#build(slot, entry.shape)
-    entry.supervise?.close()
-    delete entry.supervise
-    this.#open(slot)
   }
 
   /** From the outside in. @throws if one of them is not ours, or missing */
@@ -268,52 +242,6 @@ export class SlotDirs {
         `${this.#dir(slot)}: ${(error as Error).message}; the slot works, s6's commands may not see it as it is`,
       )
     }
-  }
-
-  #open(slot: string): void {
-    this.#toOpen.add(slot)
-    this.#openLater()
-  }
-
-  #openSome(): void {
-    if (this.#closed) return
-    let left = OPENED_PER_TURN
-    for (const slot of this.#toOpen) {
-      if (left-- === 0) break
-      this.openNow(slot)
-    }
-    if (this.#toOpen.size > 0) this.#openLater()
-  }
-
-  /** Another process holds the lock. */
-  #retryLater(slot: string): void {
-    const { clock } = this.#options
-    this.#busy.add(slot)
-    this.#cancelRetry ??= clock.at(clock.nowMs() + LOCK_AGAIN_MS, () => this.#openBusy())
-  }
-
-  #openBusy(): void {
-    this.#cancelRetry = undefined
-    for (const slot of this.#busy) if (this.#entries.has(slot)) this.#open(slot)
-    this.#busy.clear()
-  }
-
-  /** @returns false: another process holds the lock */
-  #openOne(slot: string): boolean {
-    const entry = this.#entries.get(slot)
-    if (entry === undefined || entry.supervise !== undefined) return true
-    let opened = true
-    this.#attempt(slot, () => {
-      const dir = below(this.#dir(slot), 'supervise')
-      const supervise = ControlDir.open(dir, 0o644, this.#options.native, (commands, done) =>
-        this.#commands.add(slot, commands, done),
-      )
-      opened = supervise !== undefined
-      if (supervise === undefined) return
-      entry.supervise = supervise
-      this.#notify(slot, [{ code: 's' }])
-    })
-    return opened
   }
 }
 
