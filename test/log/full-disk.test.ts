@@ -21,7 +21,7 @@ test('on a full disk services run on, a warning comes once a minute, and logging
   writeFor(50_000)
   expect(scene.warnings).toHaveLength(1)
   expect(scene.warnings[0]).toMatch(
-    /^cannot write .*\/logs\/current: ENOSPC.*; lines lost so far: \d+\. Services run on; make room/,
+    /^cannot write .*\/logs\/current: ENOSPC.*; lines lost so far: \d+\. Processes keep running; free some space/,
   )
   writeFor(180_000)
   expect(scene.warnings).toHaveLength(4)

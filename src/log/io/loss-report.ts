@@ -72,7 +72,7 @@ export class LossReport {
     this.#warn(
       failing === 0
         ? `${where}: written again; lines lost: ${lines} (${error})`
-        : `cannot write ${where}: ${error}; lines lost so far: ${lines}. Services run on; make room or repair the directory, then writing goes on by itself`,
+        : `cannot write ${where}: ${error}; lines lost so far: ${lines}. Processes keep running; free some space or repair the directory, and writing resumes`,
     )
     for (const [key, loss] of this.#losses) if (loss.resumed) this.#losses.delete(key)
   }
