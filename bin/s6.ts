@@ -2,6 +2,7 @@
 
 import { writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { initHasBegun } from '../src/cli/context/booting.ts'
 import { s6Command } from '../src/s6/program.ts'
 import { systemClock } from '../src/system/clock.ts'
 import { loadNative } from '../src/system/native/native-libc.ts'
@@ -13,11 +14,13 @@ async function main([name = '', ...argv]: readonly string[]): Promise<number> {
     out: (text: string) => void writeSync(1, text),
     err: (text: string) => void writeSync(2, text),
   }
+  const install = dirname(__dirname)
+  await initHasBegun({ env: process.env, install })
   if (process.getuid?.() === 0) {
     // Slot directories belong to the runtime user, who could lead root anywhere with them.
     try {
       const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
-      await dropRoot(dirname(__dirname), { isShort: true })
+      await dropRoot(install, { isShort: true })
     } catch (error) {
       context.err(`${name}: ${(error as Error).message}; refusing to run as root\n`)
       return 126

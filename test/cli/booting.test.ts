@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { initHasBegun } from '../../src/cli/context/booting.ts'
+import { runDirs } from '../../src/system/programs/install.ts'
 
 const STARTED_AT = 4711
+/** Long ago, for an init. */
+const AN_HOUR_MS = 3_600_000
 /** Nothing is as slow as this: a wait of it is a wait that should not be. */
-const FAR_AWAY_MS = 3_600_000
+const FAR_AWAY_MS = 1_800_000
 
 let dir = ''
 beforeEach(() => {
@@ -15,8 +18,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true }))
 
-const facts = (args: readonly string[] | undefined, env = {}) => {
+/** @param ageMs of PID 1 */
+const facts = (args: readonly string[] | undefined, env = {}, ageMs = 0) => {
   const own = join(dir, 'proc', '1')
+  mkdirSync(join(dir, 'proc'), { recursive: true })
+  writeFileSync(join(dir, 'proc', 'uptime'), `${((STARTED_AT * 10 + ageMs) / 1000).toFixed(2)} 99.99\n`)
   if (args !== undefined) {
     mkdirSync(own, { recursive: true })
     writeFileSync(join(own, 'cmdline'), args.map((argument) => `${argument}\0`).join(''))
@@ -78,6 +84,31 @@ test('an init of a plain user, whose run directory is in memory, is not waited f
   begin('memory/hermes-1234-0123456789ab')
   await end
   await initHasBegun(facts(['/init']))
+})
+
+test('nor is one whose run directory is where XDG_RUNTIME_DIR says', async () => {
+  const env = { XDG_RUNTIME_DIR: join(dir, 'xdg'), HERMES_HOME: '/opt/data' }
+  const waiting = initHasBegun(facts(['/init'], env))
+  const [runDir = ''] = runDirs(env, '/opt/data', 1234)
+  mkdirSync(runDir, { recursive: true })
+  writeFileSync(join(runDir, 'begun'), `${STARTED_AT}\n`)
+  await waiting
+})
+
+test('an init that has run for an hour is not waited for, wherever its run directory is', async () => {
+  await initHasBegun(facts(['/init'], {}, AN_HOUR_MS))
+})
+
+test('without /dev/shm an init is waited for, too', async () => {
+  rmSync(join(dir, 'memory'), { recursive: true })
+  const { waits, end } = await wait(['/init'])
+  expect(waits).toBe(true)
+  begin('run')
+  await end
+})
+
+test('the /init of WSL is not that of a checkout', async () => {
+  await initHasBegun({ ...facts(['/init']), install: '/home/me/hermes/dist' })
 })
 
 test.each([

@@ -88,20 +88,24 @@ export function findRunPaths(env: Environment, home: string, uid: number, imageR
     return runPaths(env.HERMES_RUN_DIR, env.HERMES_RUN_DIR === IMAGE_RUN_DIR ? 'image' : 'private')
   const isThere = (dir: string): boolean => existsSync(below(dir, 'control.sock')) && !isForeign(dir, uid)
   if (isThere(imageRunDir)) return pathsOf(imageRunDir)
+  const found = runDirs(env, home, uid).find(isThere)
+  if (found !== undefined) return pathsOf(found)
+  if (existsSync(join(imageRunDir, 'identity'))) return pathsOf(imageRunDir)
+  const wanted = privateRunDir(env, home, uid)
+  // Any user could have created a directory in /tmp; only the owner of the home may run its supervisor.
+  return pathsOf(isForeign(wanted, uid) ? join(home, 'run') : wanted)
+}
+
+/** Every place of a run directory for this home, but the image's. */
+export function runDirs(env: Environment, home: string, uid: number): readonly string[] {
   const named = `hermes-${hashOf(home)}`
-  const places = [
+  return [
     ...(env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, named)] : []),
     `/run/user/${uid}/${named}`,
     containerRunDir(home, uid),
     join(home, 'run'),
     `/tmp/hermes-${uid}-${hashOf(home)}`,
   ]
-  const found = places.find(isThere)
-  if (found !== undefined) return pathsOf(found)
-  if (existsSync(join(imageRunDir, 'identity'))) return pathsOf(imageRunDir)
-  const wanted = privateRunDir(env, home, uid)
-  // Any user could have created a directory in /tmp; only the owner of the home may run its supervisor.
-  return pathsOf(isForeign(wanted, uid) ? join(home, 'run') : wanted)
 }
 
 /** A directory that neither we nor root made: what listens there is not to be trusted. */

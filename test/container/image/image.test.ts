@@ -82,6 +82,16 @@ test('a good health check starts no Node; while no supervisor answers, the check
   expect(await box.ok('cat', '/run/hermes/health')).toBe(`healthy: the supervisor (pid ${next}) answers\n`)
 })
 
+test('a health check does not believe the file that a killed container left in /run', async () => {
+  await using box = await startContainer()
+  await box.slot('gateway-default', () => true)
+  const healthy = await box.ok('hermes', 'healthcheck')
+  // As after docker kill and docker start: /run holds the files of the life before, and PID 1 started at another time.
+  await box.ok('sh', '-c', 'echo "healthy: of the last life" > /run/hermes/health; echo 1 > /run/hermes/begun')
+  const asked = await box.exec(['hermes', 'healthcheck'], { env: { HERMES_RUN_DIR: '/run/hermes' } })
+  expect(asked).toMatchObject({ code: 0, stdout: healthy })
+})
+
 test('the install belongs to root and no other user can write it', async () => {
   await using box = await startContainer({ entrypoint: ['sleep', '1000'] })
   const writable = 'find /opt/hermes /command /init /usr/bin/tini /etc/profile.d /etc/cont-init.d /etc/cont-finish.d'
