@@ -18,7 +18,7 @@ const BOOT_MS = 30_000
  * @returns the exit code
  */
 export async function commandLine(context: Context, args: readonly string[]): Promise<number> {
-  if (args.length === 0 || (args.length === 1 && args[0] === '--tui')) return bare(context)
+  if (args.length === 0 || (args.length === 1 && ['--tui', '--'].includes(args[0] ?? ''))) return bare(context)
   // Users of git type `hermes help gateway start`.
   const asked = args[0] === 'help' ? [...args.slice(args[1] === 'help' ? 2 : 1), '--help'] : args
   const parsed = parseArguments(asked, COMMANDS, GROUPS)

@@ -472,12 +472,22 @@ describe('help', () => {
     expect(await run(line)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(text) })
   })
 
+  test.each([
+    ['config set', 'hermes config set --help'],
+    ['profile create', 'hermes profile create --help'],
+    ['gateway start --nosuch', 'hermes gateway start --help'],
+    ['kanban add', 'hermes kanban --help'],
+    ['completion tcsh', 'hermes completion --help'],
+  ])('a mistake in hermes %s names the help of that command', async (line, help) => {
+    expect(await run(line)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(help) })
+  })
+
   test('hermes gateway help is hermes gateway --help', async () => {
     expect(await run('gateway help')).toEqual(await run('gateway --help'))
   })
 
-  test('hermes alone says how things stand and what can be typed', async () => {
-    expect(await run('')).toMatchObject({
+  test.each(['', '--'])('hermes %s alone says how things stand and what can be typed', async (line) => {
+    expect(await run(line)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('Commands:'),
       stderr: expect.stringContaining('not running'),
@@ -518,6 +528,16 @@ test('doctor names what has to be repaired', async () => {
   expect(code).toBe(1)
 })
 
+test.each(['abc', '0', '70000', '-1'])('doctor names a port that is not one: %s', async (port) => {
+  writeFileSync(join(home, '.env'), `API_SERVER_ENABLED=1\nAPI_SERVER_PORT=${port}\n`, { mode: 0o600 })
+  const { code, stdout } = await run('doctor')
+  expect(code).toBe(1)
+  expect(stdout).toContain(
+    'fail ports: API_SERVER_PORT of "default" is not a whole number from 1 to 65535\n' +
+      '       next: set another API_SERVER_PORT\n',
+  )
+})
+
 test('doctor names a directory that it may not read, and still looks at the others', async () => {
   const locked = join(home, 'profiles', 'locked')
   mkdirSync(locked, { recursive: true })
@@ -541,7 +561,7 @@ test('a check of doctor that fails itself is a finding, and the others still loo
   const context = undefined as unknown as Parameters<typeof findAll>[0]
   const findings = await findAll(context, {
     broken: () => {
-      throw new Error('EACCES: permission denied, lstat /x')
+      throw Object.assign(new Error('EACCES: permission denied, lstat /x'), { code: 'EACCES' })
     },
     whole: () => [{ check: 'whole', state: 'ok', text: 'fine' }],
   })

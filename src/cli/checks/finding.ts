@@ -27,8 +27,12 @@ export function guarded(check: string, look: () => readonly Finding[]): readonly
   }
 }
 
-export const notChecked = (check: string, error: unknown): Finding =>
-  fail(check, `cannot be checked: ${(error as Error).message}`, 'give the runtime user access to that path')
+export const notChecked = (check: string, error: unknown): Finding => {
+  const { code, message } = error as NodeJS.ErrnoException
+  const isClosed = code === 'EACCES' || code === 'EPERM'
+  const next = isClosed ? 'give the runtime user access to that path' : 'correct that, then run hermes doctor again'
+  return fail(check, `cannot be checked: ${message}`, next)
+}
 
 export function isWritable(path: string): boolean {
   try {

@@ -78,7 +78,9 @@ export const ports: Check = async (context) => {
       : [fail('ports', `${wanted[first]?.who} and ${who} both want port ${port}`, `set another ${setting} for ${who}`)]
   })
   const own = new Set(slots.map(({ pid }) => pid))
-  const taken = (await Promise.all(wanted.map((one) => portFinding(one, own)))).flat()
+  const taken = (
+    await Promise.all(wanted.map((one) => (isPort(one.port) ? portFinding(one, own) : [noPort(one)])))
+  ).flat()
   return orOk(
     'ports',
     wanted.length === 0 ? 'no server is enabled' : wanted.map(({ who, port }) => `${who}: ${port}`).join(', '),
@@ -93,6 +95,12 @@ function apiPort({ paths }: Context, { name, dir }: ProfileEntry): readonly Want
     ? [{ who: `"${name}"`, port: Number(env.API_SERVER_PORT ?? 8642), setting: 'API_SERVER_PORT' }]
     : []
 }
+
+const isPort = (port: number): boolean => Number.isInteger(port) && port >= 1 && port <= 65_535
+
+/** The server itself parks with the value in its message. */
+const noPort = ({ who, setting }: WantedPort): Finding =>
+  fail('ports', `${setting} of ${who} is not a whole number from 1 to 65535`, `set another ${setting}`)
 
 /** @param own pids of the slots: a port that one of them has is where it belongs */
 function portFinding(

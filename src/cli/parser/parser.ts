@@ -131,7 +131,9 @@ function usageError(error: CommanderError, args: readonly string[], commands: re
   const [problem = '', hint = ''] = error.message.replace(/^error: /, '').split('\n')
   const [first = ''] = args
   const known = commands.some(({ path }) => path.split(' ')[0] === first)
-  const help = `hermes ${known ? `${first} ` : ''}--help`
+  // The help of the command itself, where one is named.
+  const meant = commandOf(args, commands)?.path ?? (known ? first : '')
+  const help = `hermes ${meant === '' ? '' : `${meant} `}--help`
   const isExcess = error.code === 'commander.excessArguments' && known
   const unknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && !known)
   const near = unknown ? suggestion(args, commands) : undefined
@@ -140,9 +142,14 @@ function usageError(error: CommanderError, args: readonly string[], commands: re
   return new HermesError('USAGE', message, { next: guess === '' ? help : `${guess} "${help}" lists all commands` })
 }
 
+function commandOf(args: readonly string[], commands: readonly Command[]): Command | undefined {
+  const plain = args.filter((arg) => !arg.startsWith('-'))
+  return commands.find(({ path }) => path === plain.slice(0, path.split(' ').length).join(' '))
+}
+
 function excessText(args: readonly string[], commands: readonly Command[]): string | undefined {
   const plain = args.filter((arg) => !arg.startsWith('-'))
-  const command = commands.find(({ path }) => path === plain.slice(0, path.split(' ').length).join(' '))
+  const command = commandOf(args, commands)
   if (command === undefined) return undefined
   const taken = command.arguments?.length ?? 0
   const extra = plain[command.path.split(' ').length + taken]
