@@ -28,6 +28,16 @@ test('a home is the same however it is written', () => {
   expect(resolveHome({ HERMES_HOME: `${root}/x/../home` }, '/opt/hermes')).toBe(home)
 })
 
+test('in the image the home is that of the container where a log-in shell has removed HERMES_HOME', () => {
+  const stored = join(root, 'environment')
+  expect(resolveHome({ HOME: home }, '/opt/hermes', stored)).toBe('/opt/data')
+  mkdirSync(stored)
+  writeFileSync(join(stored, 'HERMES_HOME'), `${home}\n`)
+  expect(resolveHome({ HOME: '/root' }, '/opt/hermes', stored)).toBe(home)
+  writeFileSync(join(stored, 'HERMES_HOME'), '\n')
+  expect(resolveHome({}, '/opt/hermes', stored)).toBe('/opt/data')
+})
+
 test('without any socket it is the place where a supervisor with the same variables would listen', () => {
   const env = { XDG_RUNTIME_DIR: join(root, 'xdg') }
   expect(find(env)).toBe(privateRunDir(env, home, uid))

@@ -1,9 +1,12 @@
 import { existsSync, lstatSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { readSmallFile } from '../files/small-file.ts'
 import { below, type RunPaths, runPaths } from '../paths.ts'
 
 /** Longest path of a Unix socket: sockaddr_un.sun_path holds 108 bytes with the final NUL (unix(7)). */
 const MAX_SOCKET_PATH = 107
+/** PATH_MAX of Linux. */
+const MAX_PATH = 4096
 
 export interface Environment {
   readonly [name: string]: string | undefined
@@ -29,12 +32,25 @@ export function checkoutOf(install: string): string | undefined {
     : undefined
 }
 
+/** The volume of the image, unless HERMES_HOME names another one. */
+const IMAGE_HOME = '/opt/data'
+
 /**
- * The volume: `HERMES_HOME` (the image sets it), else `.hermes` of the checkout, else `~/.hermes`. Absolute and without
- * a slash at its end: the name of a private run directory is made from this text.
+ * The volume: `HERMES_HOME` (the image sets it), in the image also that of the container where a log-in shell or sudo
+ * has removed the variable; else `.hermes` of the checkout, else `~/.hermes`. Absolute and without a slash at its end:
+ * the name of a private run directory is made from this text.
+ * @param stored directory of the container's environment
  */
-export function resolveHome(env: Environment, install: string): string {
+export function resolveHome(
+  env: Environment,
+  install: string,
+  stored = runPaths(IMAGE_RUN_DIR, 'image').environmentDir,
+): string {
   if (env.HERMES_HOME) return resolve(env.HERMES_HOME)
+  if (isImageInstall(install)) {
+    const text = readSmallFile(below(stored, 'HERMES_HOME'), MAX_PATH).text?.replace(/\n$/, '')
+    return resolve(text || IMAGE_HOME)
+  }
   const checkout = checkoutOf(install)
   return join(checkout ?? homeOfUser(), '.hermes')
 }

@@ -110,6 +110,9 @@ test('root becomes hermes by name, too: su, with a login shell that has everythi
   await using box = await startContainer()
   await box.slot('gateway-default', () => true)
   expect(await box.ok('su', '-', 'hermes', '-c', 'id -un; hermes version')).toMatch(/^hermes\nhermes \d/)
+  // A log-in shell has no HERMES_HOME.
+  await box.ok('su', '-', 'hermes', '-c', 'hermes profile create coder')
+  await box.slot('gateway-coder', (slot) => slot.state === 'down')
   // No other user does: no password would be right.
   expect(await box.exec(['su', 'hermes', '-c', 'id -un'], { user: 'nobody' })).toMatchObject({ code: 1, stdout: '' })
 })
