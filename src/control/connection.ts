@@ -22,6 +22,8 @@ export class Connection {
   readonly #stream: UnixStream
   readonly #clock: Clock
   readonly #maxWaiting: number
+  /** Part of each request. */
+  readonly #head: object
   readonly #replies = new Map<number, PendingReply>()
   readonly #events: unknown[] = []
   #eventWaiting: PendingReply | undefined
@@ -29,10 +31,11 @@ export class Connection {
   #unfinished = ''
   ended = false
 
-  constructor(stream: UnixStream, clock: Clock, maxWaiting: number) {
+  constructor(stream: UnixStream, clock: Clock, maxWaiting: number, belowInit: boolean) {
     this.#stream = stream
     this.#clock = clock
     this.#maxWaiting = maxWaiting
+    this.#head = { v: CONTROL_PROTOCOL_VERSION, ...(belowInit && { belowInit }) }
     stream.read({
       text: (chunk) => this.#read(chunk),
       closed: (cause) => this.#end(new ConnectionLost('the connection ended', { cause })),
@@ -51,7 +54,7 @@ export class Connection {
         }),
       ),
     )
-    this.#stream.write(`${JSON.stringify({ ...body, v: CONTROL_PROTOCOL_VERSION, id, op })}\n`)
+    this.#stream.write(`${JSON.stringify({ ...body, ...this.#head, id, op })}\n`)
     try {
       return await reply.promise
     } finally {
@@ -142,6 +145,8 @@ export interface ConnectionPlace {
   readonly home?: string | undefined
   /** Default: by node:net. */
   readonly connect?: ConnectUnix | undefined
+  /** This program is one of the container itself, for which the boot may wait (RequestHead). */
+  readonly belowInit?: boolean
 }
 
 /** @throws HermesError NO_SUPERVISOR when nothing listens at `path`; REFUSED without permission to connect */
@@ -151,11 +156,12 @@ export async function openConnection({
   maxWaiting = DEFAULT_WAITING_EVENTS,
   home = path,
   connect = connectByNet,
+  belowInit = false,
 }: ConnectionPlace): Promise<Connection> {
   const untilMs = clock.nowMs() + CONNECT_MS
   while (true) {
     try {
-      return new Connection(await connect(path), clock, maxWaiting)
+      return new Connection(await connect(path), clock, maxWaiting, belowInit)
     } catch (error) {
       // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
       if (!hasCode(error, 'EAGAIN') || clock.nowMs() >= untilMs)

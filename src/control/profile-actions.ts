@@ -2,6 +2,7 @@
 import { type CreateOptions, createProfile, deleteProfile } from '../profile/directory/disk.ts'
 import { deleteLogs } from '../profile/directory/remove.ts'
 import type { Progress } from '../profile/directory/staging.ts'
+import { writeDesired } from '../profile/state/state.ts'
 import type { SlotStatus } from '../protocol/control.ts'
 import { volumeUserText } from '../protocol/volume-user.ts'
 import { HermesError } from '../system/errors.ts'
@@ -18,23 +19,28 @@ export interface AddOptions extends CreateOptions {
 /**
  * Creates a profile, and waits for its slot if a supervisor runs.
  * @param name as parseProfileName returns it
- * @returns its directory, and its slot; `waits` instead while another container holds the volume, neither where no
- * supervisor runs
+ * @returns its directory, and its slot; `waits` instead while another container holds the volume, or while the boot
+ * waits for this program; neither where no supervisor runs
  * @throws HermesError EXISTS, TIMED_OUT, VOLUME_BUSY for a start that has to wait, and what a start may throw
  */
 export async function addProfile(
   supervised: Supervised,
   name: string,
   { start = false, building = (build) => build({}), ...options }: AddOptions,
-): Promise<{ readonly dir: string; readonly slot?: SlotStatus; readonly waits?: true }> {
+): Promise<{ readonly dir: string; readonly slot?: SlotStatus; readonly waits?: 'volume' | 'boot' }> {
   const dir = await building((watch) => createProfile(supervised.home, name, { ...options, ...watch }))
   const found = await ifSupervised(supervised, async (client) => {
     try {
       const slot = await registerSlot(client, gatewaySlot(name))
       return { slot: start ? (await startSlot(supervised, client, name, {})).slot : slot }
     } catch (error) {
+      if (error instanceof HermesError && error.detail === 'BOOTING') {
+        // The boot reads it when it registers the slot.
+        if (start) writeDesired(dir, 'running')
+        return { waits: 'boot' } as const
+      }
       if (!(error instanceof HermesError) || error.code !== 'VOLUME_BUSY') throw error
-      if (!start) return { waits: true } as const
+      if (!start) return { waits: 'volume' } as const
       throw new HermesError('VOLUME_BUSY', `${dir} was created, but its gateway was not started: ${error.message}`, {
         next: `run it there: hermes -p ${name} gateway start`,
         cause: error,

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { join } from 'node:path'
 import { INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
 import {
@@ -62,7 +63,7 @@ export class Init {
   #stopped(): StoppedParts {
     const { gates, main, hooks } = this.#boot
     const { children, services } = this.#slots
-    const { exitCode } = this.#base.directories
+    const { exitCode, control } = this.#base.directories
     return {
       children,
       services,
@@ -71,6 +72,9 @@ export class Init {
       main,
       hooks,
       ...(exitCode && { exitCode }),
+      closeControl: () => {
+        if (typeof control === 'number') closeSync(control)
+      },
     }
   }
 

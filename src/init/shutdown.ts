@@ -48,6 +48,8 @@ export interface StoppedParts {
   readonly main: Pick<MainProgram, 'pid' | 'codeAfterStop'>
   readonly hooks: Hooks
   readonly exitCode?: ExitCodeFile
+  /** Clients are refused from then on. */
+  readonly closeControl: () => void
 }
 
 /** Gates at which the boot waits. */
@@ -117,7 +119,7 @@ export class Shutdown {
   async begin(code?: number): Promise<void> {
     if (this.#stop !== undefined) return
     const { native, clock, own, facts, log } = this.#options
-    const { children, services, supervisor, gates, main, hooks, exitCode } = this.#options.parts()
+    const { children, services, supervisor, gates, main, hooks, exitCode, closeControl } = this.#options.parts()
     const startedAtMs = clock.nowMs()
     const stop = new Stop({
       native,
@@ -147,7 +149,11 @@ export class Shutdown {
       if (supervisor.listens || children.everStarted) await inTime(clock, drainMs, this.#drained.promise)
       const ended = supervisor.end()
       // The kernel ends the namespace of PID 1 with us: to free the memory of both at once is quicker.
-      if (!facts.pid1 || hooks.areThere(FINISH_HOOKS)) await ended
+      if (!facts.pid1 || hooks.areThere(FINISH_HOOKS)) {
+        await ended
+        // A finish hook that calls hermes would wait for an answer until no time is left for it.
+        closeControl()
+      }
       const isWritten = code === undefined || this.#writeCode(code, exitCode)
       // Whatever goes wrong there: nothing comes after us that could end this container.
       await this.#finishHooks(hooks, startedAtMs + facts.stopTimeoutMs).catch((error: Error) =>

@@ -124,7 +124,7 @@ export type JobResult =
   | { readonly state: 'ended'; readonly ending: Ending; readonly at: string; readonly asked?: true }
 
 export interface Operations {
-  /** `booted`: answered when the boot is over, whatever it led to. */
+  /** `booted`: answered when the boot is over, whatever it led to; an error BOOTING for a program below init. */
   ping: { request: { booted?: boolean }; result: { instance: string; pid: number } }
   status: { request: { slot?: string }; result: StatusResult }
   /** Heartbeat of a helper: its loop still turns. The answer says when to send the next one. */
@@ -157,7 +157,7 @@ export interface Operations {
   'job-take': { request: { slot: string }; result: JobResult }
 }
 
-interface SlotWait {
+export interface SlotWait {
   readonly slot: string
   readonly timeoutMs?: number
 }
@@ -172,7 +172,18 @@ export interface SlotAction extends SlotWait {
 }
 
 export type Op = keyof Operations
-export type Request<O extends Op = Op> = { [K in O]: { v: number; id: number; op: K } & Operations[K]['request'] }[O]
+export type Request<O extends Op = Op> = { [K in O]: RequestHead<K> & Operations[K]['request'] }[O]
+
+interface RequestHead<O extends Op> {
+  readonly v: number
+  readonly id: number
+  readonly op: O
+  /**
+   * The client is a program of the container itself and not one of `docker exec`. If it is a boot hook, the boot waits
+   * for it, so it must not wait for the boot.
+   */
+  readonly belowInit?: boolean
+}
 
 export interface ControlError {
   readonly code: ErrorCode

@@ -47,6 +47,8 @@ export type ErrorDetail =
   | 'REPLY_LOST'
   /** FAILED: a bug in the supervisor. */
   | 'INTERNAL'
+  /** TIMED_OUT: the boot waits for the program that asked, so this program cannot wait for the boot. */
+  | 'BOOTING'
 
 const exitCodeOf: Readonly<Record<ErrorCode, ExitCode>> = {
   BAD_REQUEST: EXIT.failed,

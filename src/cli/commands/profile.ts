@@ -94,6 +94,12 @@ export const PROFILE_COMMANDS: readonly Command[] = [
   },
 ]
 
+const WHY_NO_SLOT = {
+  volume: 'another container is using this volume; the slot appears when the volume is free',
+  boot: 'the boot waits for this command; the slot appears when the boot is over',
+  supervisor: 'the supervisor is not running; the slot appears when it starts',
+} as const
+
 async function create(context: Context, input: Input): Promise<Outcome> {
   const name = parseProfileName(input.args[0] ?? '')
   const cloneFrom = textOption(input, 'clone')
@@ -109,12 +115,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   })
   const next =
     slot === undefined || slot.state === 'down' ? `hermes -p ${name} gateway start` : `hermes -p ${name} logs -f`
-  const registered =
-    slot === undefined
-      ? waits
-        ? 'another container is using this volume; the slot appears when the volume is free'
-        : 'the supervisor is not running; the slot appears when it starts'
-      : `slot ${slot.slot}: ${stateText(slot)}`
+  const registered = slot === undefined ? WHY_NO_SLOT[waits ?? 'supervisor'] : `slot ${slot.slot}: ${stateText(slot)}`
   return {
     text: `created ${dir}\n  ${registered}\n  next: ${slot === undefined ? `edit ${dir}/config.yaml and .env` : next}\n`,
     json: { name, dir, registered: slot !== undefined, ...(slot === undefined ? {} : { slot }) },

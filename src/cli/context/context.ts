@@ -3,9 +3,11 @@ import { connectControl } from '../../control/client.ts'
 import { readActiveProfile } from '../../profile/active.ts'
 import { requireProfile } from '../../profile/directory/disk.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
+import { readSmallFile } from '../../system/files/small-file.ts'
 import { connectQuickly } from '../../system/net/quick-unix-stream.ts'
 import type { RunPaths } from '../../system/paths.ts'
 import { type Environment, findRunPaths, installDir, resolveHome } from '../../system/programs/install.ts'
+import { isBelow } from '../../system/programs/proc.ts'
 import { warningLine } from '../../system/text/foreign-text.ts'
 import type { Output } from '../terminal/output.ts'
 
@@ -56,9 +58,19 @@ export function makeContext(options: {
     clock,
     requestedProfile: profile,
     profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
-    connect: () => connectControl(paths.controlSocket, clock, { home, connect: connectQuickly }),
+    connect: () =>
+      connectControl(paths.controlSocket, clock, {
+        home,
+        connect: connectQuickly,
+        belowInit: isBelow(readPid(paths.initPid)),
+      }),
   }
 }
+
+const MAX_PID_BYTES = 16
+
+/** @returns NaN where there is no such file */
+const readPid = (file: string): number => Number(readSmallFile(file, MAX_PID_BYTES).text)
 
 /** Facts that `gateway run` needs, from whichever program starts it. */
 export const gatewayFacts = (context: Context) => {

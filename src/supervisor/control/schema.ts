@@ -37,6 +37,7 @@ const head = <O extends Op>(op: O) => ({
   v: z.literal(CONTROL_PROTOCOL_VERSION),
   id: z.int().check(z.minimum(0)),
   op: z.literal(op),
+  belowInit: z.optional(z.boolean()),
 })
 const ofSlot = <O extends Op>(op: O) => z.object({ ...head(op), slot })
 const slotWait = <O extends Op>(op: O) => z.extend(ofSlot(op), { timeoutMs: z.optional(timeoutMs) })

@@ -19,7 +19,7 @@ import type { HelperWatch } from './helper-watch.ts'
 import { Jobs } from './jobs.ts'
 import type { Ownership } from './ownership.ts'
 import { Registration } from './registration.ts'
-import { type ContainerLife, DEFAULT_WAIT_MS, RequestGate } from './request-gate.ts'
+import { type Asked, type ContainerLife, DEFAULT_WAIT_MS, RequestGate } from './request-gate.ts'
 import { requireSlot } from './slot-lookup.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { Goal, SlotWaiters } from './slot-waiters.ts'
@@ -74,12 +74,13 @@ export class SlotOperations {
   }
 
   readonly handlers: Handlers = {
-    ping: async ({ booted }) => {
-      if (booted) await this.#gate.untilBooted(DEFAULT_WAIT_MS)
+    ping: async (request) => {
+      if (request.booted) await this.#gate.untilBooted(DEFAULT_WAIT_MS, request)
       return { instance: this.#options.container.instance, pid: process.pid }
     },
-    status: async ({ slot }) => {
-      if (slot !== undefined) await this.#gate.untilKnown(this.#options.slots.table, [slot])
+    status: async (request) => {
+      const { slot } = request
+      if (slot !== undefined) await this.#gate.untilKnown(this.#options.slots.table, [slot], request)
       return this.#status(slot)
     },
     alive: ({ slot }) => ({ againMs: this.#options.helpers.alive(slot) }),
@@ -87,19 +88,18 @@ export class SlotOperations {
     stop: (request) => this.act(request, 'stop'),
     restart: (request) => this.act(request, 'restart'),
     signal: async (request) => {
-      await this.#gate.untilKnown(this.#options.slots.table, [request.slot])
+      await this.#gate.untilKnown(this.#options.slots.table, [request.slot], request)
       return this.#signal(request)
     },
-    reconcile: async () => {
-      await this.#gate.untilRunning(DEFAULT_WAIT_MS)
+    reconcile: async (request) => {
+      await this.#gate.untilRunning(DEFAULT_WAIT_MS, request)
       return { steps: this.#options.life.reconcile() }
     },
-    register: async ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => {
-      return { slot: this.#statusOf(await this.#registration.register(slot, timeoutMs)) }
-    },
-    unregister: ({ slot, timeoutMs = DEFAULT_WAIT_MS }) => this.#registration.unregister(slot, timeoutMs),
-    deaths: async ({ slot }) => {
-      await this.#gate.untilKnown(this.#options.slots.table, [slot])
+    register: async (request) => ({ slot: this.#statusOf(await this.#registration.register(request)) }),
+    unregister: (request) => this.#registration.unregister(request),
+    deaths: async (request) => {
+      const { slot } = request
+      await this.#gate.untilKnown(this.#options.slots.table, [slot], request)
       return { deaths: this.#entry(slot).slot.deaths.map(deathOf) }
     },
     events: (_request, follower) => {
@@ -107,12 +107,12 @@ export class SlotOperations {
       follower.onClose(() => this.#eventFollowers.delete(follower))
       return {}
     },
-    logs: async ({ slots }, follower) => {
-      await this.#gate.untilKnown(this.#options.slots.table, slots)
-      return this.#followLogs(slots, follower)
+    logs: async (request, follower) => {
+      await this.#gate.untilKnown(this.#options.slots.table, request.slots, request)
+      return this.#followLogs(request.slots, follower)
     },
     job: async (request) => {
-      await this.#gate.untilRunning(DEFAULT_WAIT_MS)
+      await this.#gate.untilRunning(DEFAULT_WAIT_MS, request)
       return this.#jobs.start(request)
     },
     'job-result': ({ slot }) => this.#jobs.result(slot),
@@ -133,10 +133,10 @@ export class SlotOperations {
 
   /** An operator's command. It is stored before it is carried out, so that a crash in between does not lose it. */
   async act(
-    { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS, keepDesired = false }: SlotAction,
+    { slot: key, wait = false, timeoutMs = DEFAULT_WAIT_MS, keepDesired = false, ...asked }: SlotAction & Asked,
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
-    await this.#gate.untilRunning(timeoutMs)
+    await this.#gate.untilRunning(timeoutMs, asked)
     const { table, waiters, services } = this.#options.slots
     const { heldSlot } = this.#options.container
     if (key === heldSlot) throw isMainProgram(key, verb)

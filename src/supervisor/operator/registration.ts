@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
+import type { SlotWait } from '../../protocol/control.ts'
 import { type Clock, inTime } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
 import type { SlotEntry } from '../slots/entry.ts'
 import type { SlotTable } from '../slots/table.ts'
-import type { RequestGate } from './request-gate.ts'
+import { type Asked, DEFAULT_WAIT_MS, type RequestGate } from './request-gate.ts'
 import { requireSlot } from './slot-lookup.ts'
 
 export interface RegistrationOptions {
@@ -40,23 +41,26 @@ export class Registration {
   }
 
   /** Resolves when it is there, and no earlier one of its name is left. @throws HermesError NO_SUCH_SLOT, TIMED_OUT */
-  register(key: string, timeoutMs: number): Promise<SlotEntry> {
-    return this.#settled(timeoutMs, `the slot "${key}" did not appear in time`, () => this.#registered(key))
+  register(request: SlotWait & Asked): Promise<SlotEntry> {
+    const { slot } = request
+    return this.#settled(request, `the slot "${slot}" did not appear in time`, () => this.#registered(slot))
   }
 
   /** Resolves when the slot is gone. @throws HermesError REFUSED while its profile is there, TIMED_OUT */
-  async unregister(key: string, timeoutMs: number): Promise<Record<never, never>> {
-    const late = `the slot "${key}" is still there after ${timeoutMs / 1000} s`
-    await this.#options.gate.untilRunning(timeoutMs)
+  async unregister(request: SlotWait & Asked): Promise<Record<never, never>> {
+    const { slot, timeoutMs = DEFAULT_WAIT_MS } = request
+    const late = `the slot "${slot}" is still there after ${timeoutMs / 1000} s`
+    await this.#options.gate.untilRunning(timeoutMs, request)
     this.#options.reconcile()
-    return await this.#settled(timeoutMs, late, () => this.#unregistered(key))
+    return await this.#settled(request, late, () => this.#unregistered(slot))
   }
 
   /** Looks at each change of a slot whether it led to a result. @param late message when there is none in time */
-  async #settled<T>(timeoutMs: number, late: string, look: () => T | undefined): Promise<T> {
+  async #settled<T>(request: SlotWait & Asked, late: string, look: () => T | undefined): Promise<T> {
     const { clock, gate } = this.#options
+    const { timeoutMs = DEFAULT_WAIT_MS } = request
     const untilMs = clock.nowMs() + timeoutMs
-    await gate.untilRunning(timeoutMs)
+    await gate.untilRunning(timeoutMs, request)
     for (;;) {
       gate.requireRunning()
       const found = look()

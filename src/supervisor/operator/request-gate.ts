@@ -1,4 +1,4 @@
-import type { StatusResult } from '../../protocol/control.ts'
+import type { Request, StatusResult } from '../../protocol/control.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
 import { type Clock, inTime } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -24,6 +24,9 @@ export interface ContainerLife {
   reconcile(): readonly string[]
 }
 
+/** The part of a request that matters to the gate. */
+export type Asked = Pick<Request, 'belowInit'>
+
 /** Holds requests back until the container's life allows them. */
 export class RequestGate {
   readonly #clock: Clock
@@ -35,20 +38,23 @@ export class RequestGate {
   }
 
   /** A command given during the boot (`docker run -d …; docker exec …`) is carried out after it. */
-  async untilRunning(timeoutMs: number): Promise<void> {
-    await this.untilBooted(timeoutMs)
+  async untilRunning(timeoutMs: number, asked: Asked = {}): Promise<void> {
+    await this.untilBooted(timeoutMs, asked)
     this.requireRunning()
   }
 
   /** The same for a query about a slot: the boot registers the slots one after the other. */
-  async untilKnown(table: Pick<SlotTable, 'get'>, keys: readonly string[]): Promise<void> {
+  async untilKnown(table: Pick<SlotTable, 'get'>, keys: readonly string[], asked: Asked): Promise<void> {
     const isMissing = (): boolean => keys.some((key) => table.get(key) === undefined)
-    if (isMissing()) await this.untilBooted(QUESTION_WAIT_MS)
+    if (isMissing()) await this.untilBooted(QUESTION_WAIT_MS, asked)
     if (isMissing() && this.#life.phase === 'booting') throw stillBooting()
   }
 
-  async untilBooted(timeoutMs: number): Promise<void> {
-    if (this.#life.phase === 'booting') await inTime(this.#clock, timeoutMs, this.#life.whenBooted())
+  /** @throws HermesError with the detail BOOTING for a program that the boot may wait for */
+  async untilBooted(timeoutMs: number, { belowInit = false }: Asked): Promise<void> {
+    if (this.#life.phase !== 'booting') return
+    if (belowInit) throw waitedFor()
+    await inTime(this.#clock, timeoutMs, this.#life.whenBooted())
   }
 
   requireRunning(): void {
@@ -72,6 +78,14 @@ export class RequestGate {
     }
   }
 }
+
+const waitedFor = (): HermesError =>
+  new HermesError('TIMED_OUT', 'the container is still booting, and its boot waits for this program', {
+    detail: 'BOOTING',
+    next:
+      'run it in a service or by docker exec; to start a gateway with the container, ' +
+      'write "running" to desired_state in the directory of its profile',
+  })
 
 const stillBooting = (): HermesError =>
   new HermesError('TIMED_OUT', 'the container is still booting', {

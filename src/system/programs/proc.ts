@@ -137,6 +137,12 @@ export function descendantsIn(
   return found
 }
 
+/** Tells whether this process descends from another one. A process that `docker exec` starts descends from none. */
+export function isBelow(ancestor: number, proc = '/proc'): boolean {
+  for (let pid = process.ppid; pid > 0; pid = readProcess(pid, proc)?.ppid ?? 0) if (pid === ancestor) return true
+  return false
+}
+
 export const isZombie = (facts: ProcessFacts): boolean => facts.state === 'Z' || facts.state === 'X'
 
 /** Stopped by a signal or a debugger (proc_pid_stat(5)): it would not see a TERM before a CONT. */

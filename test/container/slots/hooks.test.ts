@@ -300,6 +300,47 @@ test('finish hooks run at the end, when everything else is gone', async () => {
   await box.saw('bye as 0')
 })
 
+test('hermes in a finish hook does not wait for the supervisor, which has ended', async () => {
+  const asks = '#!/bin/sh\nhermes status; echo "status: $?"; hermes config set description bye; echo "config set: $?"\n'
+  await using box = await withHooks({ finish: { '10-asks': asks } }, { command: ['sh', '-c', 'echo main'] })
+  expect(await box.exit()).toBe(0)
+  const { stdout, stderr } = await box.logs()
+  expect(stdout).toContain('status: 4\n')
+  expect(stdout).toContain('config set: 0\n')
+  expect(stderr).toContain('hermes: Hermes is not running here (/opt/data)\n')
+  expect(box.file('config.yaml')).toContain('description: bye')
+})
+
+test('hermes in a boot hook does not wait for the boot, which waits for the hook', async () => {
+  const line = (name: string): string => `; echo "${name}: $?"; `
+  const seeds = [
+    '#!/command/with-contenv sh\nexec 2>&1; ',
+    `hermes config set description seeded${line('config set')}`,
+    `su - hermes -c "hermes profile create down"${line('create')}`,
+    `hermes profile create coder --start${line('create and start')}`,
+    `hermes gateway start${line('start')}`,
+    `hermes gateway status${line('status')}`,
+    `hermes service list${line('services')}`,
+    `hermes status${line('all')}`,
+  ].join('')
+  await using box = await withHooks(
+    // A wait of a command, the shortest of which is five seconds, would be named.
+    { init: { '10-seeds': seeds } },
+    { command: ['gateway', 'run'] },
+  )
+  await box.up('gateway-coder')
+  await box.slot('gateway-down', (slot) => slot.state === 'down')
+  const { stdout, stderr } = await box.logs()
+  const said = `${stdout}${stderr}`
+  expect(said).toContain('description is set')
+  expect(said).toContain('config set: 0\n')
+  expect(said).toContain('  the boot waits for this command; the slot appears when the boot is over\n')
+  for (const name of ['create', 'create and start', 'all']) expect(said).toContain(`${name}: 0\n`)
+  for (const name of ['start', 'status', 'services']) expect(said).toContain(`\n${name}: 5\n`)
+  expect(said).toContain('hermes: the container is still booting, and its boot waits for this program\n  next: ')
+  expect(said).not.toContain('has been running for')
+})
+
 test("the container's environment is there for hooks, slots and with-contenv, also what a hook dropped into the store", async () => {
   const hook = '#!/command/with-contenv sh\necho "hook $MINE"\nprintf "added\\n" >/run/s6/container_environment/ADDED\n'
   const gateway = gatewayOf('/bin/sh', '-c', 'echo "slot $MINE $ADDED"; exec sleep 1000')
