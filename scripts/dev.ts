@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { stripVTControlCharacters } from 'node:util'
 import { watch } from 'chokidar'
 import { buildPage } from './build/page.ts'
 import { freshTree, putInPlace } from './build/replace-tree.ts'
@@ -14,15 +15,19 @@ import { type Inspect, LOOPBACK, makeSourceTree } from './development/source-tre
 
 /** One save in an editor is several events, and a checkout of another branch is several files. */
 const SETTLE_MS = 50
+/** A start that takes longer is reported: a program with a syntax error is started again and again. */
+const SLOW_START_MS = 10_000
 /** Editors put files of their own beside these. The wrappers in docker/rootfs have no ending. */
 const SOURCE = /(\.(tsx?|css|html|svg|sh)|\/(hermes|init))$/
 
 const root = dirname(import.meta.dirname)
 const say = (line: string): void => void process.stdout.write(`dev: ${line}\n`)
-const firstLine = (error: unknown): string =>
-  String((error as Error).message)
-    .trim()
-    .split('\n')[0] ?? ''
+/** The lines of its message; those of the bundler name the place in the source. */
+const messageOf = (error: unknown): string =>
+  stripVTControlCharacters((error as Error).message)
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .join('\n')
 
 const options = devOptions(process.argv.slice(2))
 if (typeof options === 'string') fail(2, options)
@@ -42,7 +47,7 @@ async function develop({ port, inspect }: DevOptions): Promise<void> {
   try {
     await Promise.race([follow(instance, { tree, home, inspect }), stopped])
   } catch (error) {
-    fail(1, firstLine(error))
+    fail(1, messageOf(error))
   } finally {
     await instance.stop()
     await rm(scratch, { recursive: true, force: true })
@@ -60,11 +65,16 @@ async function follow(
   await makeSourceTree(tree, inspect)
   await writeExampleHome(home)
   let ofThePage = await makePage(tree)
-  await instance.start()
+  const changed = changes()
+  let next = changed.next()
+  let isUp = await startBefore(next, instance)
   say(`dashboard: ${instance.address}`)
   if (inspect) say(`inspector of ${inspect.program}: ${LOOPBACK}:${inspect.port}`)
   say(`commands:  export HERMES_HOME=${home} PATH="${join(tree, 'bin')}:$PATH"`)
-  for await (const files of changes()) {
+  say('watching src, bin and docker/rootfs; Ctrl-C ends everything')
+  while (true) {
+    const files = (await next).value
+    next = changed.next()
     const reactions = reactionsTo(files, ofThePage)
     const what = files.length === 1 ? `${files[0]} changed` : `${files.length} files changed`
     const begunAtMs = performance.now()
@@ -74,16 +84,34 @@ async function follow(
         ofThePage = await makePage(tree)
         say(`${what}; built the page in ${seconds()}: reload it`)
       }
-      if (reactions.has('start again')) {
+      if (reactions.has('start again') || !isUp) {
+        isUp = false
         await instance.stop()
-        await instance.start()
-        say(`${what}; started everything again in ${seconds()}`)
+        isUp = await startBefore(next, instance)
+        say(`${what}; ${isUp ? `started everything again in ${seconds()}` : 'the next change came before a start'}`)
       } else if (reactions.has('nothing')) say(`${what}; the next command runs it`)
     } catch (error) {
-      say(`${what}; this does not work: ${firstLine(error)}`)
+      say(`${what}; this does not work: ${messageOf(error)}`)
     }
   }
-  throw new Error('the watcher ended')
+}
+
+/**
+ * Starts everything. The next change may repair what keeps it from starting, so it is not waited for longer.
+ * @returns false: the change came first
+ * @throws Error when init ends first
+ */
+async function startBefore(change: Promise<unknown>, instance: DevInstance): Promise<boolean> {
+  const slow = setTimeout(
+    () =>
+      say('the dashboard does not answer yet; the lines above may say why. The next change starts everything again'),
+    SLOW_START_MS,
+  )
+  try {
+    return await Promise.race([instance.start().then(() => true), change.then(() => false)])
+  } finally {
+    clearTimeout(slow)
+  }
 }
 
 /** @returns the files that the page was made of, relative to the checkout */
@@ -96,7 +124,7 @@ async function makePage(tree: string): Promise<ReadonlySet<string>> {
 }
 
 /** Files that changed, relative to the checkout, as soon as an editor has written all of them. */
-async function* changes(): AsyncGenerator<readonly string[]> {
+async function* changes(): AsyncGenerator<readonly string[], never> {
   let changed = new Set<string>()
   let woken = Promise.withResolvers<void>()
   const watcher = watch(['src', 'bin', 'docker/rootfs/opt/hermes/bin'], {
@@ -109,7 +137,6 @@ async function* changes(): AsyncGenerator<readonly string[]> {
     woken.resolve()
   })
   await new Promise<void>((resolve) => watcher.once('ready', () => resolve()))
-  say('watching src, bin and docker/rootfs; Ctrl-C ends everything')
   while (true) {
     await woken.promise
     await pause(SETTLE_MS)

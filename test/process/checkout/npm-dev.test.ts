@@ -74,6 +74,7 @@ test('npm run dev shows a change of the page, of a command and of the supervisor
 
   edit(machine, PAGE, '<h1>', '<h1')
   await run.saw(lineOf(PAGE, /changed; this does not work: .+/))
+  await run.saw(/overview\.tsx:\d+:\d+/)
   expect(await loadedPage(address)).toContain('A changed title')
 
   const home = /HERMES_HOME=(\S+)/.exec(exports)?.[1] ?? ''
@@ -82,6 +83,19 @@ test('npm run dev shows a change of the page, of a command and of the supervisor
   expect(await run.exit()).toBe(0)
   expect(existsSync(dirname(home))).toBe(false)
   await waitFor('every process to have ended', () => commandLines().every((line) => !line.includes(dirname(home))))
+})
+
+test('npm run dev starts again at once when a program that cannot start is repaired', async () => {
+  using machine = newcomersMachine()
+  await using run = new NpmRun(machine, ['run', 'dev', '--', '--port', String(await freePort())])
+  const [, exports = ''] = await run.saw(/dev: commands: +(.+)/)
+  await run.saw(/dev: watching/)
+  edit(machine, SUPERVISOR, 'export class', 'export clas')
+  await run.saw(/SyntaxError/)
+  edit(machine, SUPERVISOR, 'export clas', 'export class')
+  await run.saw(lineOf(SUPERVISOR, /changed; the next change came before a start/))
+  await run.saw(lineOf(SUPERVISOR, /changed; started everything again in [\d.]+ s/))
+  execFileSync('sh', ['-c', `${exports}; hermes status`], { cwd: '/', env: machine.env })
 })
 
 test.each([
