@@ -43,6 +43,7 @@ const REAL = [
   'test/support/install.ts',
   'test/support/kanban/board.ts',
   'test/support/kanban/cli.ts',
+  'test/support/kanban/postgres.ts',
   'test/support/supervisor/real-native.ts',
 ].map((file) => join(import.meta.dirname, file))
 for (const file of REAL) statSync(file) // one that has moved would be looked for in vain
