@@ -1,6 +1,6 @@
 // npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT]
-// [--out FILE] npm run bench -- --install DIR [--strict]: ours beside an older build of ours; --strict fails when a
-// ratio is above its bound.
+// [--queues DIR] [--out FILE] npm run bench -- --install DIR [--strict]: ours beside an older build of ours; --strict
+// fails when a ratio is above its bound.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -11,6 +11,7 @@ import { dashboardPage } from './dashboard-page.ts'
 import { gatewayApi } from './gateway-api.ts'
 import { kanban } from './kanban.ts'
 import { besideOlder, isAbove, ratioTable } from './older.ts'
+import { queues } from './queues.ts'
 import type { Effort, Row } from './row.ts'
 import { bootAndStop } from './rows/boot-and-stop.ts'
 import { commands } from './rows/commands.ts'
@@ -106,6 +107,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
   ['dashboard', () => dashboard(dist, effort)],
   ['page', () => dashboardPage(dist, effort)],
   ['kanban', () => kanban(dist, effort)],
+  ...(values.queues === undefined ? [] : [['queues', () => queues(values.queues, effort)] as const]),
 ]
 
 const rows: Row[] = []
@@ -145,6 +147,7 @@ function readOptions() {
         quick: { type: 'boolean', default: false },
         long: { type: 'boolean', default: false },
         pm2: { type: 'string' },
+        queues: { type: 'string' },
         only: { type: 'string' },
         install: { type: 'string' },
         strict: { type: 'boolean', default: false },

@@ -1,5 +1,5 @@
-// As cost.test.ts: a tick's cost grows with what is ready and running, not with what is done. The plans of PostgreSQL say
-// how many rows each statement looked at.
+// As in cost.test.ts, a tick's cost grows with the number of ready and running tasks, not of done ones. The plans of
+// PostgreSQL say how many rows each statement looked at.
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../../../src/kanban/postgres/connection.ts'

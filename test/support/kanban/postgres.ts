@@ -28,7 +28,12 @@ export interface PostgresServer extends AsyncDisposable {
 /** PostgreSQL refuses to run as root. */
 const USER = 65_534
 
-export async function startPostgres(): Promise<PostgresServer> {
+export interface PostgresOptions {
+  /** Commits wait for the disk, as in production. */
+  readonly durable?: boolean
+}
+
+export async function startPostgres({ durable = false }: PostgresOptions = {}): Promise<PostgresServer> {
   const bin = programs()
   if (bin === undefined) throw new Error(whyNoPostgres())
   const dir = mkdtempSync(join(tmpdir(), 'hermes-pg-'))
@@ -40,7 +45,12 @@ export async function startPostgres(): Promise<PostgresServer> {
   const options = ['--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync']
   const made = spawnSync(join(bin, 'initdb'), ['--pgdata', data, ...options], { ...ids, cwd: '/', encoding: 'utf8' })
   if (made.status !== 0) throw new Error(made.stderr)
-  const settings = [`unix_socket_directories=${dir}`, 'listen_addresses=', 'max_connections=60', 'fsync=off']
+  const settings = [
+    `unix_socket_directories=${dir}`,
+    'listen_addresses=',
+    'max_connections=60',
+    `fsync=${durable ? 'on' : 'off'}`,
+  ]
   const server = spawn(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((one) => ['-c', one])], {
     ...ids,
     cwd: '/',
