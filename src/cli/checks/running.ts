@@ -5,8 +5,9 @@ import { ifSupervised, withSupervisor } from '../../control/slot-actions.ts'
 import { loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts'
 import { readContainerEnvironment, readDotEnv, truthy } from '../../profile/environment/environment.ts'
-import type { StatusResult, WarningFact } from '../../protocol/control.ts'
+import type { SlotStatus, StatusResult, WarningFact } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
+import { gatewaySlot } from '../../system/paths.ts'
 import { holderText, portHolder } from '../../system/programs/port-holder.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
 import type { Context } from '../context/context.ts'
@@ -50,6 +51,7 @@ function reportedElsewhere({ home }: Context): (fact: WarningFact) => boolean {
 
 interface WantedPort {
   readonly who: string
+  readonly slot: string
   readonly port: number
   readonly setting: string
 }
@@ -66,6 +68,7 @@ export const ports: Check = async (context) => {
       : [
           {
             who: 'the dashboard',
+            slot: 'dashboard',
             port: Number(container.HERMES_DASHBOARD_PORT ?? 9119),
             setting: 'HERMES_DASHBOARD_PORT',
           },
@@ -77,9 +80,8 @@ export const ports: Check = async (context) => {
       ? []
       : [fail('ports', `${wanted[first]?.who} and ${who} both want port ${port}`, `set another ${setting} for ${who}`)]
   })
-  const own = new Set(slots.map(({ pid }) => pid))
   const taken = (
-    await Promise.all(wanted.map((one) => (isPort(one.port) ? portFinding(one, own) : [noPort(one)])))
+    await Promise.all(wanted.map((one) => (isPort(one.port) ? portFinding(one, slots) : [noPort(one)])))
   ).flat()
   return orOk(
     'ports',
@@ -92,7 +94,14 @@ function apiPort({ paths }: Context, { name, dir }: ProfileEntry): readonly Want
   const dotEnv = readDotEnv(join(dir, '.env')).variables
   const env = name === 'default' ? { ...dotEnv, ...readContainerEnvironment(paths.environmentDir) } : dotEnv
   return truthy(env.API_SERVER_ENABLED)
-    ? [{ who: `"${name}"`, port: Number(env.API_SERVER_PORT ?? 8642), setting: 'API_SERVER_PORT' }]
+    ? [
+        {
+          who: `"${name}"`,
+          slot: gatewaySlot(name),
+          port: Number(env.API_SERVER_PORT ?? 8642),
+          setting: 'API_SERVER_PORT',
+        },
+      ]
     : []
 }
 
@@ -102,15 +111,23 @@ const isPort = (port: number): boolean => Number.isInteger(port) && port >= 1 &&
 const noPort = ({ who, setting }: WantedPort): Finding =>
   fail('ports', `${setting} of ${who} is not a whole number from 1 to 65535`, `set another ${setting}`)
 
-/** @param own pids of the slots: a port that one of them has is where it belongs */
-function portFinding(
-  { who, port, setting }: WantedPort,
-  own: ReadonlySet<number | undefined>,
-): Promise<readonly Finding[]> {
+/**
+ * Tells whether the server that wants a port has it, or another slot, which is reported elsewhere. In the container,
+ * no other process may look into the dashboard's; one that is ready listens.
+ */
+function isOwn({ port, slot }: WantedPort, slots: readonly SlotStatus[]): boolean {
+  const holder = portHolder(port)
+  return holder === undefined
+    ? slots.some((one) => one.slot === slot && one.state === 'up' && one.ready)
+    : slots.some(({ pid }) => pid === holder.pid)
+}
+
+function portFinding(wanted: WantedPort, slots: readonly SlotStatus[]): Promise<readonly Finding[]> {
+  const { who, port, setting } = wanted
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', ({ code }: NodeJS.ErrnoException) => {
-      if (code === 'EADDRINUSE' && own.has(portHolder(port)?.pid)) resolve([])
+      if (code === 'EADDRINUSE' && isOwn(wanted, slots)) resolve([])
       else {
         const why = code === 'EADDRINUSE' ? `already in use by ${holderText(port)}` : `not available (${code})`
         resolve([fail('ports', `port ${port} of ${who} is ${why}`, `stop that program, or set another ${setting}`)])

@@ -22,6 +22,8 @@ test('HERMES_DASHBOARD=1 with a provider: up, restarted after kill -9, on the co
   const { pid } = await box.up('dashboard')
   const listening = ['sh', '-c', 'grep -qi ":24E4 " /proc/net/tcp /proc/net/tcp6'] // 9444
   expect((await box.exec(listening)).code).toBe(0)
+  // Its process is closed to the runtime user's, so that nothing shows who listens.
+  expect((await box.hermes('doctor')).stdout).toMatch(/^ok {3}ports: the dashboard: 9444$/m)
   await box.kill(pid)
   await box.slot('dashboard', (slot) => slot.state === 'up' && slot.pid !== pid)
 })
