@@ -1,11 +1,12 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Ending } from '../../slot/ending.ts'
 import { hasCode } from '../../system/error-code.ts'
 import { type ChildEnding, childEnding, endingOf } from '../../system/native/child-ending.ts'
 import type { Native, NativeError, SpawnedProgram } from '../../system/native/native.ts'
 import { signalName } from '../../system/signals.ts'
+import { LinkedSocket } from './linked-socket.ts'
 import { type SpawnedLinked, spawnLinked, withDescriptor } from './spawn-linked.ts'
 
 type ProcessCalls = Pick<Native, 'openProcess' | 'waitStatus' | 'spawn' | 'socketPair' | 'reap' | 'peekEndedChild'>
@@ -71,7 +72,7 @@ export class Processes {
 
   /** A process of `spawnLinked`. */
   adoptLinked({ pid, fd }: SpawnedLinked): Linked {
-    return { ...this.#adopt(pid), socket: new Socket({ fd, readable: true, writable: true }) }
+    return { ...this.#adopt(pid), socket: new LinkedSocket(fd) }
   }
 
   /** A process that was spawned in this turn of the loop, or before anything was waited for. */

@@ -20,10 +20,10 @@ const dieOn = new Set()
 const die = () => process.kill(process.pid, 'SIGKILL')
 const hasMain = start.main.length > 0
 let saidHello = false
-const toInit = (message) => {
+const toInit = (message, written) => {
   if (message.type === 'hello' && hasMain && saidHello) return
   saidHello ||= message.type === 'hello'
-  init.write(`${JSON.stringify(message)}\n`)
+  init.write(`${JSON.stringify(message)}\n`, written)
 }
 const toTest = (message) => test.write(`${JSON.stringify(message)}\n`)
 
@@ -46,9 +46,8 @@ lines(init, (line) => {
 lines(test, (line) => {
   const { send, raw, dieOn: type, close, deaf } = JSON.parse(line)
   if (send !== undefined) {
-    toInit(send)
-    // `sent:spawn`: it is in the socket, and nobody has answered.
-    if (dieOn.has(`sent:${send.type}`)) die()
+    // `sent:spawn`: it is in the socket, behind a pong that may have been on its way, and nobody has answered.
+    toInit(send, dieOn.has(`sent:${send.type}`) ? die : undefined)
   }
   if (raw !== undefined) init.write(Buffer.from(raw, 'base64'))
   if (type !== undefined) dieOn.add(type)
