@@ -74,7 +74,8 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     }
     if (line.args.join(' ') === 'kanban dispatcher') {
       const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./bundles/dispatcher.ts')
-      return await dispatcherProgram(dispatcherFacts(context))
+      const database = handed?.secrets.HERMES_KANBAN_DATABASE
+      return await dispatcherProgram({ ...dispatcherFacts(context), ...(database !== undefined && { database }) })
     }
     if (line.args[0] === 'kanban') {
       // Workers and scripts type it all day: half of the whole command line to load.

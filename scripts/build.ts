@@ -66,6 +66,10 @@ const { metafile } = await build({
         b.onResolve({ filter: /^yaml$/ }, ({ importer }) =>
           basename(importer) === 'yaml.ts' ? undefined : { path: './yaml.cjs', external: true },
         )
+        // Likewise the client of PostgreSQL: by a program whose board is in a database.
+        b.onResolve({ filter: /\/postgres\/database-boards\.ts$/ }, ({ kind }) =>
+          kind === 'dynamic-import' ? { path: './postgres.cjs', external: true } : undefined,
+        )
         // pino starts threads for transports; our programs have none.
         b.onResolve({ filter: /^thread-stream$/ }, () => ({ path: 'thread-stream', namespace: 'unused' }))
         b.onLoad({ filter: /./, namespace: 'unused' }, ({ path }) => ({

@@ -56,8 +56,12 @@ function packageJson(root: string, name: string): { readonly version: string; re
 function textsOf(root: string, name: string): readonly string[] {
   const dir = join(root, 'node_modules', name)
   if (!existsSync(dir)) return []
-  return readdirSync(dir)
-    .filter((file) => TEXT.test(file))
-    .sort()
-    .map((file) => readFileSync(join(dir, file), 'utf8').trim())
+  const names = readdirSync(dir).sort()
+  const texts = names.filter((file) => TEXT.test(file)).map((file) => readFileSync(join(dir, file), 'utf8').trim())
+  if (texts.length > 0) return texts
+  // Some packages have it only at the end of their description.
+  const readme = names.find((file) => /^readme(\.md)?$/i.test(file))
+  const sections = readme === undefined ? [] : readFileSync(join(dir, readme), 'utf8').split(/^#+ */m)
+  const own = sections.find((part) => /^licen[cs]e *\n/i.test(part) && part.includes('Permission is hereby granted'))
+  return own === undefined ? [] : [own.slice(own.indexOf('\n')).trim()]
 }

@@ -131,6 +131,16 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec('LOG_FORMAT', '`text`', "`json`: write hermes' own log lines as JSON"),
   spec('HERMES_KANBAN_BOARD', '`default`', 'board used by the `kanban` commands'),
   spec(
+    'HERMES_KANBAN_DATABASE',
+    '–',
+    'address of a PostgreSQL database, `postgres://USER:PASSWORD@HOST/DATABASE`, that keeps the boards instead of the volume ([a board in PostgreSQL](postgresql.md)); not given to gateways and workers',
+  ),
+  spec(
+    'HERMES_KANBAN_DATABASE_FILE',
+    '–',
+    'file with the address of the database ([secrets in files](#secrets-in-files))',
+  ),
+  spec(
     'HERMES_HELPER_TIMEOUT',
     '30',
     'time, in seconds, after which a dashboard or dispatcher that does not respond is killed and restarted',
@@ -190,7 +200,11 @@ export const VARIABLES: readonly VariableSpec[] = [
 
 /** Variables that hermes sets for the programs it starts; users never set them. */
 export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
-  spec('HERMES_HANDOVER_FD', '–', 'descriptor on which init passes the dashboard its secrets; only init sets it'),
+  spec(
+    'HERMES_HANDOVER_FD',
+    '–',
+    'descriptor on which init passes the dashboard and the dispatcher their secrets; only init sets it',
+  ),
   spec('HERMES_SUPERVISED', '', '`1` for every process inside a slot'),
   spec('HERMES_MAIN', '', 'pid of the main program of the container'),
   spec('HERMES_ENVIRON_OF', '', 'pid of the process from which init reads the original environment of the container'),
@@ -205,6 +219,6 @@ export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_KANBAN_TASK', '', 'ID of the task that the worker runs'),
   spec('HERMES_KANBAN_WORKSPACE', '', 'working directory of the task'),
   spec('HERMES_KANBAN_RUN_ID', '', 'ID of the run'),
-  spec('HERMES_KANBAN_DB', '', 'database file of the board'),
+  spec('HERMES_KANBAN_DB', '', 'database file of the board; not set if the board is in PostgreSQL'),
   spec('HERMES_PROFILE_HOME', '', "the profile's directory"),
 ]

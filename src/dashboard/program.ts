@@ -6,6 +6,7 @@ import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
 import type { Installation } from '../kanban/installation.ts'
 import { findBoards } from '../kanban/store/boards.ts'
+import { DATABASE_SECRET } from '../system/dashboard-secrets.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { addressText } from '../system/net/address.ts'
@@ -23,7 +24,8 @@ import { hostName } from './gate/gate.ts'
 import { SECURITY_HEADERS } from './gate/headers.ts'
 import { PUBLIC } from './gate/public-paths.ts'
 import { dashboardServer } from './http/server.ts'
-import { BoardWatch } from './live/board-watch.ts'
+import { FileWatch } from './live/board-watch.ts'
+import { DatabaseWatch } from './live/database-watch.ts'
 import { Feed } from './live/feed.ts'
 import { LogFollowers } from './live/log-follower.ts'
 import { usageReader } from './live/usage-reader.ts'
@@ -36,6 +38,7 @@ export interface DashboardFacts extends Installation {
   /** The directory with bin/ and lib/. */
   readonly install: string
   readonly controlSocket: string
+  readonly runDir: string
   readonly env: Environment
   readonly version: string
   readonly out: (text: string) => void
@@ -90,7 +93,7 @@ async function assemble(
   const warn = (text: string): void => err(warningLine(text))
   const connect = () => connectControl(facts.controlSocket, clock)
   const readUsage = usageReader(clock)
-  const boards = findBoards(facts)
+  const boards = await findBoards({ ...facts, database: facts.handed?.secrets[DATABASE_SECRET] })
   const streams = new Streams(clock, SECURITY_HEADERS)
   const terminals = new Terminals({
     clock,
@@ -114,7 +117,12 @@ async function assemble(
     board: facts.env.HERMES_KANBAN_BOARD,
     readUsage,
     warn,
-    feed: new Feed({ connect, clock, readUsage: readUsage, boards: new BoardWatch(home) }),
+    feed: new Feed({
+      connect,
+      clock,
+      readUsage,
+      boards: boards.kept === 'database' ? new DatabaseWatch(boards, clock) : new FileWatch(home),
+    }),
     logs: new LogFollowers({ connect, clock }),
     stream: streams.begin,
   }

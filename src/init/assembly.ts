@@ -35,6 +35,7 @@ import { Reaper } from './processes/reaper.ts'
 import type { SpawnedLinked } from './processes/spawn-linked.ts'
 import { DashboardProgram } from './programs/dashboard-program.ts'
 import { DASHBOARD_DIR, DashboardState } from './programs/dashboard-state.ts'
+import { DispatcherProgram } from './programs/dispatcher-program.ts'
 import { isDashboard } from './programs/main-command.ts'
 import { MainProgram } from './programs/main-program.ts'
 import { type SupervisorListener, SupervisorProcess } from './programs/supervisor-process.ts'
@@ -161,7 +162,7 @@ export function makeSlots(
     runtimeUser: { uid: identity.uid, restrictions: facts.restrictions },
   })
   const isImage = isImageInstall(options.install)
-  const dashboard = new DashboardProgram({
+  const handedOver = {
     install: options.install,
     home,
     runDir,
@@ -170,7 +171,10 @@ export function makeSlots(
     dropped,
     restricted: facts.restrictions.length > 0,
     stored: container,
-    secrets: () => secrets.dashboards,
+    secrets: () => secrets.handedOver,
+  }
+  const dashboard = new DashboardProgram({
+    ...handedOver,
     ...(dropped && isImage && { state: new DashboardState(DASHBOARD_DIR) }),
   })
   const children = new Children({
@@ -181,6 +185,7 @@ export function makeSlots(
     programs: {
       services,
       dashboard,
+      ...(facts.hasDatabase && { dispatcher: new DispatcherProgram(handedOver) }),
       command: { scanDir, prefix, env: { PATH: SAFE_PATH, ...namesOf(identity) } },
     },
     limits: new SlotLimits({

@@ -1,7 +1,8 @@
 /**
- * Secrets that init passes to the dashboard, which runs with the uid of the gateways. They go over an inherited
- * socket pair, so that no gateway can read them in an environment, a command line or the volume. Newline-delimited
- * JSON: first a {@link Handover}; then the dashboard sends {@link Keep} and init answers each with a {@link Kept}.
+ * Secrets that init passes to the dashboard, and to the dispatcher of a board in a database, which run with the uid of
+ * the gateways. They go over an inherited socket pair, so that no gateway can read them in an environment, a command
+ * line or the volume. Newline-delimited JSON: first a {@link Handover}; then the dashboard sends {@link Keep} and init
+ * answers each with a {@link Kept}.
  */
 import type { RuntimeIdentity } from './start-up.ts'
 

@@ -23,6 +23,8 @@ export interface SupervisorStart {
   readonly identity: RuntimeIdentity
   /** Root is dropped on the way to the slots (started as root through /init), and by the supervisor itself. */
   readonly dropped: boolean
+  /** The board is in a database: the dispatcher runs, whatever is in the volume. */
+  readonly hasDatabase: boolean
   /** `npm start`: counts as an operator's start of the default gateway. */
   readonly foreground: boolean
   /** Arguments of the main program; empty if there is none. With `dashboard`, there are no gateway slots. */

@@ -10,15 +10,25 @@ export const DASHBOARD_SECRETS = [
 export const isDashboardVariable = (name: string): boolean =>
   name.startsWith('HERMES_DASHBOARD_') || /^HERMES_METRICS_TOKEN(_FILE)?$/.test(name)
 
-export const isDashboardSecret = (name: string): boolean => DASHBOARD_SECRETS.some((secret) => secret === name)
+/** Address of the board's database, with its password. For the dispatcher and the dashboard. */
+export const DATABASE_SECRET = 'HERMES_KANBAN_DATABASE'
+
+export const isDatabaseVariable = (name: string): boolean => /^HERMES_KANBAN_DATABASE(_FILE)?$/.test(name)
+
+/** Variables that no gateway, no service and no program on a terminal gets. */
+export const isClosedVariable = (name: string): boolean => isDashboardVariable(name) || isDatabaseVariable(name)
+
+/** Secrets that init keeps in memory and hands over to single programs. */
+const CLOSED_SECRETS: readonly string[] = [...DASHBOARD_SECRETS, DATABASE_SECRET]
+export const isClosedSecret = (name: string): boolean => CLOSED_SECRETS.includes(name)
 
 type Variables = Readonly<Record<string, string>>
 
-/** Splits variables into those that everything in the container may see, and the dashboard's secrets. */
+/** Splits variables into those that everything in the container may see, and the secrets that init hands over. */
 export function splitSecrets(variables: Variables): { readonly open: Variables; readonly secrets: Variables } {
   const entries = Object.entries(variables)
   return {
-    open: Object.fromEntries(entries.filter(([name]) => !isDashboardSecret(name))),
-    secrets: Object.fromEntries(entries.filter(([name]) => isDashboardSecret(name))),
+    open: Object.fromEntries(entries.filter(([name]) => !isClosedSecret(name))),
+    secrets: Object.fromEntries(entries.filter(([name]) => isClosedSecret(name))),
   }
 }

@@ -49,6 +49,8 @@ export type ErrorDetail =
   | 'INTERNAL'
   /** TIMED_OUT: the boot waits for the program that asked, so this program cannot wait for the boot. */
   | 'BOOTING'
+  /** FAILED: the board's database does not answer, or refuses; it may answer later. */
+  | 'NO_DATABASE'
 
 const exitCodeOf: Readonly<Record<ErrorCode, ExitCode>> = {
   BAD_REQUEST: EXIT.failed,

@@ -8,6 +8,10 @@ export const below = (dir: string, ...names: readonly string[]): string => `${di
 export interface RunPaths {
   readonly runDir: string
   readonly controlSocket: string
+  /** Of the runtime user; there if the board is in a database. */
+  readonly boardDir: string
+  /** The dispatcher's, through which programs without the database's address reach the board. */
+  readonly boardSocket: string
   readonly identity: string
   /** init's pid, for `halt`. */
   readonly initPid: string
@@ -39,6 +43,9 @@ export interface RunPaths {
 export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths => ({
   runDir,
   controlSocket: below(runDir, 'control.sock'),
+  boardDir: below(runDir, 'board'),
+  // No longer than the path of the control socket, whose length is checked.
+  boardSocket: below(runDir, 'board', 'sock'),
   identity: below(runDir, 'identity'),
   initPid: below(runDir, 'init.pid'),
   begun: below(runDir, 'begun'),

@@ -1,8 +1,8 @@
-import { DASHBOARD_SECRETS } from './dashboard-secrets.ts'
+import { DASHBOARD_SECRETS, DATABASE_SECRET } from './dashboard-secrets.ts'
 import { HermesError } from './errors.ts'
 
 /** Variables whose value may be the content of a file instead, which `NAME_FILE` names. */
-export const SECRET_VARIABLES = [...DASHBOARD_SECRETS, 'API_SERVER_KEY'] as const
+export const SECRET_VARIABLES = [...DASHBOARD_SECRETS, 'API_SERVER_KEY', DATABASE_SECRET] as const
 
 /** The variable that names the file of a secret. */
 export const fileVariable = (secret: string): string => `${secret}_FILE`

@@ -15,10 +15,8 @@ test('every package that is used is in THIRD-PARTY-LICENSES, with a text, also i
   const named = [...text.matchAll(/^=+\n\n(\S+) \d[^:]*?(?: \(of (\S+)\))?: (.+)\n\n(.)/gm)]
   const names = named.flatMap(([, name, of]) => [name, of])
   // The sources import only packages that package.json lists. Packages that those import are included too.
-  // Of src/kanban/postgres, which no bundle contains yet.
-  const { pg: _, ...bundled } = dependencies
-  for (const name of [...Object.keys(bundled), 'oauth4webapi', 'jose', 'sonic-boom', '@preact/signals-core'])
-    expect(names).toContain(name)
+  const more = ['oauth4webapi', 'jose', 'sonic-boom', '@preact/signals-core', 'pg-protocol', 'pgpass']
+  for (const name of [...Object.keys(dependencies), ...more]) expect(names).toContain(name)
   for (const section of named) expect(section[3]).toMatch(/^(MIT|ISC|OFL-1\.1|BSD|Apache)/)
   const assets = join(installDir(), 'lib', 'dashboard', 'assets')
   const [served = ''] = readdirSync(assets).filter((name) => name.startsWith('licenses-'))
@@ -43,5 +41,11 @@ test('a package without a licence text stops the build, by its name', () => {
   expect(() => licensesText(dir, ['bare'])).toThrow('no licence text in node_modules/bare')
   writeFileSync(join(bare, 'LICENCE.md'), 'as you like')
   expect(licensesText(dir, ['bare'])).toContain('bare 1.0.0: MIT\n\nas you like')
+  rmSync(join(bare, 'LICENCE.md'))
+  writeFileSync(
+    join(bare, 'README.md'),
+    '# bare\n\n## License\n\nPermission is hereby granted, to you\n\n## More\n\nx\n',
+  )
+  expect(licensesText(dir, ['bare'])).toMatch(/: MIT\n\nPermission is hereby granted, to you$/)
   rmSync(dir, { recursive: true })
 })

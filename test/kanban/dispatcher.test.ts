@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Dispatcher } from '../../src/kanban/dispatch/dispatcher.ts'
 import { createTask } from '../../src/kanban/sqlite/changes.ts'
 import { openTables } from '../../src/kanban/store/board.ts'
-import { findBoards } from '../../src/kanban/store/boards.ts'
+import { FileBoards } from '../../src/kanban/store/file-boards.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
 import { type ControlServer, type Handlers, serveControl } from '../../src/supervisor/control/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -46,7 +46,7 @@ function serve(some: Partial<Handlers>): ControlServer {
 function dispatcher(say: (text: string) => void) {
   const clock = fakeClock({ wallMs: Date.now() })
   const works = new Dispatcher({
-    boards: findBoards({ home }),
+    boards: new FileBoards(home),
     home,
     controlSocket: join(home, 'control.sock'),
     clock,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { loadConfig } from '../../profile/config/config.ts'
-import { refuseDashboardVariable } from '../../profile/config/refused-secrets.ts'
+import { refuseClosedVariable } from '../../profile/config/refused-secrets.ts'
 import { withVariable } from '../../profile/environment/dot-env-edit.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
 import { ownName } from '../../profile/environment/own-environment.ts'
@@ -52,7 +52,7 @@ async function setVariable(context: Context, input: Input): Promise<Outcome> {
   const prompter = openPrompter(context.output.err)
   try {
     const [name = ''] = input.args
-    if (isImageInstall(context.install)) refuseDashboardVariable(name)
+    if (isImageInstall(context.install)) refuseClosedVariable(name)
     const value = prompter.interactive
       ? await prompter.secret(`${name} (not shown): `)
       : (await readText(process.stdin, 'standard input', MAX_VALUE_BYTES)).replace(/\r?\n$/, '')

@@ -132,7 +132,7 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   await requireVolume(context, 'deleted', name)
   if (input.options.yes !== true) confirm(context, name, going, keepLogs)
   await sweep(context)
-  const boards = findBoards(context)
+  const boards = await findBoards({ ...context, runDir: context.paths.runDir })
   const facts = { ...context, boards, actor: context.env.USER || 'somebody', warn: warnOn(context) }
   const stopped = await withProgress(context, 'removed', (progress) =>
     removeProfileAndWorkers({ ...facts, progress }, name, keepLogs),

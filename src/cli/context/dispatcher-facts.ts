@@ -13,6 +13,7 @@ export const dispatcherFacts = ({ home, clock, install, paths, env, output }: Co
   /** The built-in agent, for profiles without `agent.command`. */
   builtIn: (profile: string) => [join(install, 'bin', 'hermes'), '-p', profile, 'kanban', 'work'],
   controlSocket: paths.controlSocket,
+  runDir: paths.runDir,
   env,
   out: output.out,
   err: output.err,

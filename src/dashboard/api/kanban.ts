@@ -4,6 +4,7 @@ import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
 import { moveTo } from '../../kanban/moves.ts'
 import { requireAssignee } from '../../kanban/port/assignee.ts'
 import type { Actor, Board } from '../../kanban/port/board.ts'
+import { isAway } from '../../kanban/port/boards.ts'
 import { checkText } from '../../kanban/port/input.ts'
 import { SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
 import { chosenBoard } from '../../kanban/store/current.ts'
@@ -44,8 +45,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         await board.close()
       }
     } catch (error) {
-      const trouble = boards.problem(error, place, facts.warn)
-      throw databaseProblem(trouble) === 'busy' ? unavailable('busy', (trouble as Error).message, 'try again') : trouble
+      throw refusalOf(boards.problem(error, place, facts.warn))
     }
   }
   const actor = (viewer: SignedIn | undefined): Actor => ({
@@ -60,7 +60,9 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
   return {
     boards: async () => {
       const current = slugOf(undefined)
-      const known = await boards.list()
+      const known = await boards.list().catch((error) => {
+        throw refusalOf(error)
+      })
       return {
         status: 200,
         body: { boards: known.map(({ slug }) => ({ slug, current: slug === current })) },
@@ -69,8 +71,10 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
     tasks: async ({ query }) => {
       const slug = slugOf(query)
       // The default board is made by its first task; until then it is empty.
-      if (slug === DEFAULT_BOARD && !(await boards.has(boards.place(slug))))
-        return { status: 200, body: { tasks: [], counts: {} } }
+      const isThere = await boards.has(boards.place(slug)).catch((error) => {
+        throw refusalOf(error)
+      })
+      if (slug === DEFAULT_BOARD && !isThere) return { status: 200, body: { tasks: [], counts: {} } }
       const filter = {
         statuses: statusesOf(query.status),
         ...(query.assignee === undefined ? {} : { assignee: query.assignee === '' ? null : query.assignee }),
@@ -138,6 +142,12 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       return { status: 200, body: { ...report } }
     },
   }
+}
+
+/** Answers with 503 what may succeed later; other errors stay as they are. */
+function refusalOf(error: unknown): unknown {
+  if (databaseProblem(error) === 'busy') return unavailable('busy', (error as Error).message, 'try again')
+  return isAway(error) ? unavailable('no_database', error.message, error.next) : error
 }
 
 const asTask = (task: BoardTask): Task => taskJson(task) as Task

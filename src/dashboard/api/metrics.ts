@@ -1,6 +1,6 @@
 import { readDispatchState } from '../../kanban/dispatch/dispatch-state.ts'
 import type { BoardPlace, Counts } from '../../kanban/port/board.ts'
-import { type Boards, withBoard } from '../../kanban/port/boards.ts'
+import { type Boards, isAway, withBoard } from '../../kanban/port/boards.ts'
 import { STATUSES } from '../../kanban/task.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -95,7 +95,7 @@ function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[]): re
 }
 
 async function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): Promise<readonly Metric[]> {
-  const boards = await facts.boards.list()
+  const boards = await facts.boards.list().catch(noneIfAway)
   const counted = await Promise.all(
     boards.map(async (place) => ({ place, counts: await countsOf(facts.boards, place, facts.warn) })),
   )
@@ -127,10 +127,15 @@ const labelsOf = ({ slot, profile }: SlotStatus): Readonly<Record<string, string
   ...(profile === undefined ? {} : { profile }),
 })
 
+function noneIfAway(error: unknown): readonly BoardPlace[] {
+  if (isAway(error)) return []
+  throw error
+}
+
 /** One damaged or busy board costs its own numbers only. */
 async function countsOf(boards: Boards, place: BoardPlace, warn: (text: string) => void): Promise<Counts | undefined> {
-  if (!(await boards.has(place))) return undefined
   try {
+    if (!(await boards.has(place))) return undefined
     return await withBoard(boards, place, { mode: 'read', busyTimeoutMs: 0, warn }, (board) => board.statusCounts())
   } catch (error) {
     if (error instanceof HermesError || databaseProblem(error) !== undefined) return undefined

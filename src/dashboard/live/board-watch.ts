@@ -1,8 +1,14 @@
 import { statSync } from 'node:fs'
 import { listBoards } from '../../kanban/store/places.ts'
 
-/** Finds boards that were written since the last check. A commit changes the file or its journal. */
-export class BoardWatch {
+/** Finds boards that were written since the last check. */
+export interface BoardWatch {
+  /** @returns slugs; none at the first look. Never rejects */
+  look(): Promise<readonly string[]>
+}
+
+/** Boards in files: a commit changes the file or its journal. */
+export class FileWatch implements BoardWatch {
   readonly #home: string
   #seen: ReadonlyMap<string, string> | undefined
 
@@ -10,8 +16,7 @@ export class BoardWatch {
     this.#home = home
   }
 
-  /** @returns slugs; none at the first look */
-  look(): readonly string[] {
+  async look(): Promise<readonly string[]> {
     const now = new Map(boardsOf(this.#home).map(({ slug, file }) => [slug, `${mark(file)} ${mark(`${file}-wal`)}`]))
     const before = this.#seen
     this.#seen = now

@@ -62,7 +62,9 @@ export class Feed {
     )
     this.#every(USAGE_MS, () => this.#sample())
     this.#every(BOARDS_MS, () => {
-      for (const board of this.#facts.boards.look()) this.#send(frame('kanban', { board }))
+      void this.#facts.boards.look().then((changed) => {
+        for (const board of changed) this.#send(frame('kanban', { board }))
+      })
     })
   }
 

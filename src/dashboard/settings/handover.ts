@@ -28,7 +28,7 @@ export async function receiveHandover({ env, become }: HandoverFacts): Promise<H
   const lines = linesOf(socket)
   const { value } = await lines.next()
   if (value === undefined)
-    throw new Error(`no handover on descriptor ${fd}; start the dashboard with "hermes dashboard"`)
+    throw new Error(`nothing was handed over on descriptor ${fd}; unset ${HANDOVER_VARIABLE}, which init sets`)
   const { identity, restricted = false, env: given, cwd, ...handed } = JSON.parse(value) as Handover
   if (given[SUPERVISED_MARKER] === '1') raiseOomScore()
   if (identity !== undefined) become(identity, restricted)

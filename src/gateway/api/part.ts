@@ -39,7 +39,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
   const log = logger.child({ component: 'api' })
   const warn = (text: string): void => log.warn(text)
   const agent = agentOf(() => configureAgent({ config: config.agent, profileDir: dir, environment: env, clock }))
-  const boards = findBoards(facts)
+  const boards = await findBoards(facts)
   let sessions: SessionStore | undefined
   const api = createApiServer({
     agent,

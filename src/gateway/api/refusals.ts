@@ -91,6 +91,10 @@ export const busy = (): RefusedRequest =>
     }),
   )
 
+/** The board's database is away. @param message with the next step */
+export const noDatabase = (message: string): RefusedRequest =>
+  new RefusedRequest(refusal(503, 'server_error', 'no_database', message, { headers: { 'retry-after': '5' } }))
+
 /** OpenAI's clients retry 5xx; this header tells them when that cannot help. */
 const NO_RETRY = { 'x-should-retry': 'false' }
 

@@ -1,13 +1,13 @@
 import type { BoardPlace } from '../../kanban/port/board.ts'
-import { type Boards, requireBoard } from '../../kanban/port/boards.ts'
+import { type Boards, isAway, requireBoard } from '../../kanban/port/boards.ts'
 import type { NewTask } from '../../kanban/port/input.ts'
 import { normalizeAssignee } from '../../kanban/rules.ts'
 import { SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
 import { DEFAULT_BOARD, parseSlug } from '../../kanban/store/places.ts'
 import type { Clock } from '../../system/clock.ts'
-import { HermesError } from '../../system/errors.ts'
+import { errorLine, HermesError } from '../../system/errors.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
-import { badRequest, busy } from './refusals.ts'
+import { badRequest, busy, noDatabase } from './refusals.ts'
 
 export interface TaskFacts {
   readonly boards: Boards
@@ -54,7 +54,8 @@ export async function addTask(
     if (error instanceof HermesError && ['USAGE', 'BAD_NAME', 'BAD_REQUEST'].includes(error.code)) {
       throw badRequest(error.message)
     }
-    throw databaseProblem(error) === 'busy' ? busy() : error
+    if (databaseProblem(error) === 'busy') throw busy()
+    throw isAway(error) ? noDatabase(errorLine(error)) : error
   }
 }
 
@@ -62,7 +63,7 @@ async function knownBoard(boards: Boards, slug: string): Promise<BoardPlace> {
   try {
     return await requireBoard(boards, slug)
   } catch (error) {
-    if (error instanceof HermesError) throw badRequest(error.message, 'board')
+    if (!isAway(error) && error instanceof HermesError) throw badRequest(error.message, 'board')
     throw error
   }
 }

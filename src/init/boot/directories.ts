@@ -8,6 +8,7 @@ import {
   chooseRunDirectory,
   listenForClients,
   lockRunDirectory,
+  makeBoardDirectory,
   makeRunDirectory,
   type RunDirectory,
   writeBegun,
@@ -46,6 +47,7 @@ export function makeDirectories(
   const run = chooseRunDirectory({ env, home, uid, foreground })
   const { paths } = run
   makeRunDirectory(run, owner, () => lockRunDirectory(native, paths, home))
+  if (facts.hasDatabase) makeBoardDirectory(paths.boardDir, owner)
   storeEnvironment(paths.environmentDir, splitSecrets(environment).open)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)

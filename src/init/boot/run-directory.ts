@@ -79,7 +79,7 @@ export function makeRunDirectory(
   owner: RuntimeIdentity | undefined,
   lock: () => void,
 ): void {
-  const { runDir, logFifos, slotStates, scanDir, environmentDir } = paths
+  const { runDir, logFifos, slotStates, scanDir, environmentDir, boardDir } = paths
   try {
     if (owner !== undefined) {
       for (const dir of [runDir, scanDir, dirname(environmentDir), RESULTS]) removeShipped(dir)
@@ -97,7 +97,8 @@ export function makeRunDirectory(
     const { begun, controlSocket, identity, initPid, health, services, rootPath } = paths
     const state = [begun, controlSocket, identity, initPid, health, services, rootPath]
     const files = [...state, mainScript(paths), hookScript(paths)]
-    for (const old of [...files, logFifos, slotStates, environmentDir, join(runDir, 'services')]) clear(old, runDir)
+    const directories = [logFifos, slotStates, environmentDir, boardDir, join(runDir, 'services')]
+    for (const old of [...files, ...directories]) clear(old, runDir)
     makeDirectory(scanDir, 0o755)
     // The directory itself may be a mount point; it outlives `docker restart` if /run is not a tmpfs.
     for (const name of readdirSync(scanDir)) clear(join(scanDir, name), runDir)
@@ -256,6 +257,12 @@ function makeDirectory(path: string, mode: number): void {
   const { uid } = lstatSync(path)
   // Not ours: created by the mount, and good enough if it is writable.
   if (uid === process.getuid?.()) chmodSync(path, mode) // mkdir's own mode passes through the umask
+}
+
+/** Makes the directory of the dispatcher's socket: the sign that the board is in a database. */
+export function makeBoardDirectory(dir: string, owner: RuntimeIdentity | undefined): void {
+  makeDirectory(dir, 0o700)
+  if (owner !== undefined) lchownSync(dir, owner.uid, owner.gid)
 }
 
 /** Writes the file from which the shim learns which user a root `docker exec` becomes. */

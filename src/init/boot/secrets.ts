@@ -1,7 +1,9 @@
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { describeEnding } from '../../slot/ending.ts'
 import { type Clock, inTime } from '../../system/clock.ts'
-import { isDashboardSecret, splitSecrets } from '../../system/dashboard-secrets.ts'
+import { DATABASE_SECRET, isClosedSecret, splitSecrets } from '../../system/dashboard-secrets.ts'
+import { addressProblem } from '../../system/database-address.ts'
+import { secretProblem } from '../../system/files/secret-file.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import { fileVariable } from '../../system/secret-variables.ts'
 import { storeSecret, type Variables } from '../facts/environment.ts'
@@ -32,16 +34,16 @@ export interface SecretsOptions {
  */
 export class Secrets {
   readonly #options: SecretsOptions
-  #dashboards: Variables
+  #handedOver: Variables
 
   constructor(options: SecretsOptions) {
     this.#options = options
-    this.#dashboards = splitSecrets(options.environment).secrets
+    this.#handedOver = splitSecrets(options.environment).secrets
   }
 
-  /** For the dashboard alone; complete after {@link read}. */
-  get dashboards(): Variables {
-    return this.#dashboards
+  /** Those that are in no environment; complete after {@link read}. */
+  get handedOver(): Variables {
+    return this.#handedOver
   }
 
   /** There are files to read. */
@@ -50,21 +52,24 @@ export class Secrets {
   }
 
   /**
-   * Reads the files. The dashboard's secrets stay in memory, the others go to the container environment.
+   * Reads the files. Secrets that are handed over stay in memory, the others go to the container environment.
    * @returns one line for each file that is of no use
    */
   async read(): Promise<readonly string[]> {
-    const { clock, environmentDir, owner } = this.#options
+    const { clock, environmentDir, files, owner } = this.#options
     const reading = this.#readInChild()
     if (!(await inTime(clock, READ_MS, reading)))
       return [this.#named(`not read within ${READ_MS / 1000} s; does a mount hang?`)]
     const read = await reading
     if (typeof read === 'string') return [read]
-    const own = Object.entries(read.values).filter(([name]) => isDashboardSecret(name))
-    this.#dashboards = { ...this.#dashboards, ...Object.fromEntries(own) }
+    const own = Object.entries(read.values).filter(([name]) => isClosedSecret(name))
+    this.#handedOver = { ...this.#handedOver, ...Object.fromEntries(own) }
     for (const [name, value] of Object.entries(read.values))
-      if (!isDashboardSecret(name)) storeSecret(environmentDir, name, value, owner)
-    return read.problems
+      if (!isClosedSecret(name)) storeSecret(environmentDir, name, value, owner)
+    const { [DATABASE_SECRET]: address } = read.values
+    const problem = address === undefined ? undefined : addressProblem(address)
+    if (problem === undefined) return read.problems
+    return [...read.problems, secretProblem(DATABASE_SECRET, files[DATABASE_SECRET] ?? '', problem)]
   }
 
   async #readInChild(): Promise<ReadSecrets | string> {

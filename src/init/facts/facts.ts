@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
+import { requireAddress } from '../../system/database-address.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Environment, isImageInstall, resolveHome } from '../../system/programs/install.ts'
@@ -49,6 +51,8 @@ export interface InitFacts {
   readonly environment: Variables
   /** Name of a secret → path of its file (`NAME_FILE`); neither is in the environment. */
   readonly secretFiles: Variables
+  /** The board is in a database, whose address is a secret. */
+  readonly hasDatabase: boolean
   readonly stopTimeoutMs: number
   /** Permissions that the volume's directory is given; absent: it keeps its own. */
   readonly homeMode?: number
@@ -72,6 +76,8 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
       HERMES_STOP_TIMEOUT: String(defaultStopTimeoutS(env, warnings)),
     }),
   )
+  const { [DATABASE_SECRET]: address } = environment
+  if (address) requireAddress(address)
   const identity = dropped
     ? becoming({ env, home, accounts, isImage: isImageInstall(install) }, warnings)
     : ourselves(env, foreground ? env.HOME : home, accounts)
@@ -102,6 +108,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     notes: restricted.note === undefined ? [] : [restricted.note],
     environment,
     secretFiles,
+    hasDatabase: Boolean(address) || secretFiles[DATABASE_SECRET] !== undefined,
     stopTimeoutMs: stopTimeout(environment, warnings),
     ...(mode !== undefined && { homeMode: mode }),
     warnings,

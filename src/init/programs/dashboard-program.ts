@@ -9,15 +9,13 @@ import {
   parseKeep,
 } from '../../protocol/handover.ts'
 import { LineSplitter } from '../../protocol/lines.ts'
-import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { splitSecrets } from '../../system/dashboard-secrets.ts'
 import { readMountedFile } from '../../system/files/small-file.ts'
-import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import type { Variables } from '../facts/environment.ts'
-import { namesOf } from '../facts/identity.ts'
 import { ROOT_ENV } from '../facts/root-environment.ts'
 import type { DashboardState } from './dashboard-state.ts'
+import { type HandedOver, handoverEnvironment } from './handed-over.ts'
 
 /** The slot of `HERMES_DASHBOARD=1`. */
 export const DASHBOARD_SLOT = 'dashboard'
@@ -27,20 +25,7 @@ export const DASHBOARD_SLOT = 'dashboard'
  */
 const AT_THE_START = /^(NODE_USE_ENV_PROXY|NODE_USE_SYSTEM_CA|(HTTPS?|NO)_PROXY|(https?|no)_proxy)$/
 
-export interface DashboardProgramOptions {
-  readonly install: string
-  readonly home: string
-  readonly runDir: string
-  /** Directories that lead the PATH of slots. */
-  readonly path: readonly string[]
-  readonly identity: RuntimeIdentity
-  readonly dropped: boolean
-  /** Programs started by the runtime user cannot gain privileges. */
-  readonly restricted: boolean
-  /** The container's environment as the boot hooks left it. */
-  readonly stored: () => Variables
-  /** The dashboard's secrets: of the container's environment, or of the files that it names. */
-  readonly secrets: () => Variables
+export interface DashboardProgramOptions extends HandedOver {
   /** Where init keeps what outlives a restart; absent: the dashboard keeps it in the volume. */
   readonly state?: Pick<DashboardState, 'texts' | 'write'>
 }
@@ -90,26 +75,12 @@ export class DashboardProgram {
   }
 
   #handover(as: 'main' | 'slot'): Handover {
-    const { identity, dropped, restricted, home, runDir, path, stored, state } = this.#options
+    const { identity, dropped, restricted, home, stored, state } = this.#options
     const { open, secrets } = splitSecrets(stored())
-    const { [MAIN_MARKER]: _, [SUPERVISED_MARKER]: __, ...container } = open
-    const env: Record<string, string> = {
-      LANG: 'C.UTF-8',
-      ...ROOT_ENV,
-      ...container,
-      ...namesOf(identity),
-      HERMES_HOME: home,
-      HERMES_RUN_DIR: runDir,
-    }
-    const ofSlot = {
-      HERMES_SLOT: DASHBOARD_SLOT,
-      [SUPERVISED_MARKER]: '1',
-      PATH: [...path, ...(env.PATH ?? '').split(':').filter((dir) => dir !== '' && !path.includes(dir))].join(':'),
-    }
-    const keyFile = container.HERMES_DASHBOARD_KEY_FILE
+    const keyFile = open.HERMES_DASHBOARD_KEY_FILE
     return {
       ...(dropped && { identity, restricted }),
-      env: as === 'slot' ? { ...env, ...ofSlot } : env,
+      env: handoverEnvironment(this.#options, open, as === 'slot' ? DASHBOARD_SLOT : undefined),
       // A hook may have put one into the store.
       secrets: { ...this.#options.secrets(), ...secrets },
       ...(as === 'slot' && { cwd: home }),

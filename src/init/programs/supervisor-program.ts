@@ -72,6 +72,7 @@ export const supervisorStart = ({
   pid1: facts.pid1,
   identity: facts.identity,
   dropped: facts.dropped,
+  hasDatabase: facts.hasDatabase,
   foreground,
   main: argv,
 })

@@ -10,7 +10,7 @@ import {
 import type { ServiceTable } from '../../services/table.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { describeEnding } from '../../slot/ending.ts'
-import { isDashboardVariable } from '../../system/dashboard-secrets.ts'
+import { isClosedVariable } from '../../system/dashboard-secrets.ts'
 import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'
 import { SIGNALS } from '../../system/signals.ts'
 import { encodeBytes } from '../../system/text/byte-text.ts'
@@ -21,9 +21,12 @@ import type { RootEnvironment } from '../facts/root-environment.ts'
 import type { Pipes } from '../processes/pipes.ts'
 import { serviceView } from './service-views.ts'
 
-/** Variables of the dashboard: a reader of a service's environment must not be able to log in there. */
+/**
+ * A reader of a service's environment must neither be able to log in to the dashboard nor get into the board's
+ * database.
+ */
 const withoutSecrets = (variables: Variables): Variables =>
-  Object.fromEntries(Object.entries(variables).filter(([name]) => !isDashboardVariable(name)))
+  Object.fromEntries(Object.entries(variables).filter(([name]) => !isClosedVariable(name)))
 
 export interface ServiceProgramsOptions {
   readonly pipes: Pipes

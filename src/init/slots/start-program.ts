@@ -4,6 +4,7 @@ import type { ToInit } from '../../protocol/init.ts'
 import type { Native, SpawnedProgram } from '../../system/native/native.ts'
 import type { Processes, Spawned } from '../processes/processes.ts'
 import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
+import { DISPATCHER_SLOT, type DispatcherProgram } from '../programs/dispatcher-program.ts'
 import type { LogFifos } from './log-fifos.ts'
 import { closeAll } from './readiness.ts'
 import type { ServicePrograms, StartCommand } from './service-programs.ts'
@@ -29,6 +30,8 @@ export interface SlotPrograms {
   readonly services: ServicePrograms
   /** Of the dashboard's slot. */
   readonly dashboard: Pick<DashboardProgram, 'command' | 'serve'>
+  /** Of the dispatcher's slot, if the board is in a database; absent: it is one of the others. */
+  readonly dispatcher?: Pick<DispatcherProgram, 'command' | 'serve'>
   /** Of all others. */
   readonly command: SlotCommand
 }
@@ -79,10 +82,12 @@ export async function startProgram(parts: StartParts, request: ProgramRequest): 
 }
 
 function commandOf(programs: SlotPrograms, slot: string, program: 'run' | 'finish'): StartCommand {
-  const { command, services, dashboard } = programs
+  const { command, services, dashboard, dispatcher } = programs
   if (services.isService(slot)) return services.command(slot, program)
   if (slot === DASHBOARD_SLOT && program === 'run')
     return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
+  if (slot === DISPATCHER_SLOT && program === 'run' && dispatcher !== undefined)
+    return { ...dispatcher.command(), cwd: '/', serve: (socket) => dispatcher.serve(socket) }
   const argv = [...command.prefix, '/bin/sh', `${command.scanDir}/${slot}/run`]
   return { argv, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
 }

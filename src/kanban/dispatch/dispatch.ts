@@ -5,6 +5,7 @@ import type { Installation } from '../installation.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import type { Board } from '../port/board.ts'
+import { isAway } from '../port/boards.ts'
 import { toRunning } from '../port/rows.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
 import { type Rules, rulesInForce } from '../rules.ts'
@@ -168,8 +169,8 @@ async function perform(
     return await performer.perform(step)
   } catch (error) {
     const problem = databaseProblem(error)
-    // No step is possible on a damaged board; the caller sets it aside.
-    if (problem === 'corrupt') throw error
+    // No step is possible on a damaged board, which the caller sets aside, or without the database.
+    if (problem === 'corrupt' || (problem !== 'busy' && isAway(error))) throw error
     // Another process blocks the board: leave this step to the next tick.
     if (problem !== 'busy') problems.add(step.type, step.id, error)
     else if (step.type !== 'end') return { state: 'lost' }

@@ -1,15 +1,21 @@
 import { connectControl } from '../../control/client.ts'
 import { heartbeat } from '../../control/heartbeat.ts'
 import { EXIT } from '../../system/errors.ts'
+import type { Level } from '../../system/level.ts'
 import { announceReady } from '../../system/notify.ts'
+import { runPaths } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Installation } from '../installation.ts'
 import { findBoards } from '../store/boards.ts'
+import { serveBoards } from './board-server.ts'
 import { Dispatcher } from './dispatcher.ts'
 
 export interface DispatcherFacts extends Installation {
   readonly controlSocket: string
+  readonly runDir: string
+  /** Address of the database, if init has handed it over. */
+  readonly database?: string | undefined
   readonly env: Environment
   readonly out: (text: string) => void
   readonly err: (text: string) => void
@@ -25,10 +31,20 @@ export interface DispatcherBundle {
 
 /** Runs until TERM, INT, HUP or QUIT. @returns the exit code */
 export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
-  const { home, controlSocket, clock, host, env, builtIn, out, err } = facts
+  const { home, controlSocket, runDir, clock, host, env, builtIn, database, out, err } = facts
   const json = env.LOG_FORMAT === 'json'
   const supervised = env.HERMES_SLOT === 'dispatcher'
-  const boards = findBoards(facts)
+  const boards = await findBoards(facts)
+  const log = (level: Level, text: string): void => {
+    // Another tool may have put anything into a row's assignee.
+    const message = oneLine(text)
+    const time = new Date(clock.wallMs()).toISOString()
+    const line = json ? JSON.stringify({ time, level, component: 'kanban', message }) : message
+    ;(level === 'info' ? out : err)(`${line}\n`)
+  }
+  const path = runPaths(runDir, 'image').boardSocket
+  const warn = (text: string): void => log('warn', `kanban dispatcher: ${text}`)
+  const server = database === undefined ? undefined : await serveBoards({ boards, path, clock, warn })
   const dispatcher = new Dispatcher({
     home,
     boards,
@@ -36,13 +52,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     clock,
     host,
     builtIn,
-    log: (level, text) => {
-      // Another tool may have put anything into a row's assignee.
-      const message = oneLine(text)
-      const time = new Date(clock.wallMs()).toISOString()
-      const line = json ? JSON.stringify({ time, level, component: 'kanban', message }) : message
-      ;(level === 'info' ? out : err)(`${line}\n`)
-    },
+    log,
     ready: () => {
       if (supervised) announceReady(READY_FD)
     },
@@ -58,6 +68,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     return EXIT.done
   } finally {
     endHeartbeat?.()
+    server?.close()
     await boards.close()
     for (const signal of signals) process.off(signal, end)
   }

@@ -1,18 +1,21 @@
 /** `hermes kanban dispatcher`: ticks every board of a home, in time and whenever something has changed. */
 
+import { join } from 'node:path'
 import { type ControlClient, connectControl } from '../../control/client.ts'
+import { ConfigCache } from '../../profile/config/config.ts'
 import { pause } from '../../system/clock.ts'
-import { HermesError } from '../../system/errors.ts'
+import { errorLine, HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
 import type { Installation } from '../installation.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { tickLine } from '../log-line.ts'
 import type { BoardPlace } from '../port/board.ts'
-import type { Boards } from '../port/boards.ts'
+import { type Boards, isAway } from '../port/boards.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
 import { DispatcherLog } from './dispatcher-log.ts'
+import { Outage } from './outage.ts'
 import { readWrittenRules } from './settings.ts'
 import { WakeableTimer } from './wakeable-timer.ts'
 
@@ -38,6 +41,8 @@ export class Dispatcher {
   readonly #log: DispatcherLog
   readonly #timer: WakeableTimer
   readonly #following = new AbortController()
+  readonly #outage = new Outage()
+  readonly #isAllowed = new ConfigCache(({ config }) => config.kanban.dispatchInGateway)
 
   constructor(options: DispatcherOptions) {
     this.#options = options
@@ -95,6 +100,26 @@ export class Dispatcher {
 
   async #round(client: ControlClient): Promise<void> {
     const woken = this.#timer.take()
+    const { boards, clock, home } = this.#options
+    // With a board in a database this process runs in any case: commands reach the board through it.
+    if (boards.kept === 'database' && !this.#isAllowed.of(join(home, 'config.yaml'))) return
+    if (this.#outage.waits(clock.nowMs())) return
+    try {
+      await this.#lookAtAll(woken, client)
+      const awayMs = this.#outage.answered(clock.nowMs())
+      if (awayMs !== undefined)
+        this.#log.log('info', `kanban dispatcher: the database answers again after ${Math.ceil(awayMs / 1000)} s`)
+    } catch (error) {
+      if (!isAway(error)) throw error
+      if (this.#outage.failed(clock.nowMs()))
+        this.#log.log('error', `kanban dispatcher: ${errorLine(error)}; it is tried again until it answers`)
+      // Opened again, each is looked at, whatever its version was.
+      for (const { place } of this.#boards.all()) await this.#boards.close(place.slug)
+    }
+  }
+
+  /** @throws HermesError when their database is away */
+  async #lookAtAll(woken: boolean, client: ControlClient): Promise<void> {
     const { clock, home } = this.#options
     const places = await this.#places()
     let intervalMs: number | undefined
@@ -111,6 +136,7 @@ export class Dispatcher {
         open.tickedAtMs = clock.nowMs()
         await this.#tick(open, client)
       } catch (error) {
+        if (isAway(error)) throw error
         await this.#failed(open, error)
       }
     }
@@ -173,6 +199,7 @@ export class Dispatcher {
     try {
       return await this.#boards.open(place)
     } catch (error) {
+      if (isAway(error)) throw error
       this.#log.once('error', `board ${place.slug}: ${(error as Error).message}`, `board:${place.slug}`)
       return undefined
     }
@@ -182,6 +209,7 @@ export class Dispatcher {
     try {
       return await this.#options.boards.list()
     } catch (error) {
+      if (isAway(error)) throw error
       this.#log.once('error', (error as Error).message, 'dispatcher')
       return []
     }

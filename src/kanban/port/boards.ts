@@ -41,6 +41,10 @@ export interface Boards {
   close(): Promise<void>
 }
 
+/** The database of the boards does not answer, or refuses: trying again later makes sense. */
+export const isAway = (error: unknown): error is HermesError =>
+  error instanceof HermesError && error.detail === 'NO_DATABASE'
+
 /** Uses a board and closes it. @throws HermesError */
 export async function withBoard<T>(
   boards: Pick<Boards, 'open' | 'problem'>,

@@ -52,7 +52,7 @@ export async function record(
   runId: number | null = null,
 ): Promise<void> {
   await client.query(
-    `INSERT INTO ${s}.events (task_id, run_id, kind, payload, at) VALUES ($1, $2, $3, $4::jsonb, ${NOW})`,
+    `INSERT INTO ${s}.events (task_id, run_id, kind, payload, at) VALUES ($1, $2, $3, $4::json, ${NOW})`,
     [taskId, runId, kind, jsonText(payload)],
   )
 }

@@ -9,9 +9,9 @@ import { HermesError } from '../../system/errors.ts'
 import { databaseProblem } from '../../system/files/sqlite.ts'
 
 /** Client and server give up after these; the server a little earlier, so that a refused statement has not happened. */
-const CONNECT_MS = 3000
-const QUERY_MS = 4000
-const STATEMENT_MS = 3000
+const CONNECT_MS = 2500
+const QUERY_MS = 3300
+const STATEMENT_MS = 2800
 const CLOSE_MS = 500
 const IDLE_IN_TRANSACTION_MS = 5000
 const MAX_CONNECTIONS = 4
@@ -41,7 +41,7 @@ export type Value = string | number | boolean | null | readonly string[] | reado
 /** PostgreSQL keeps neither NUL nor half of a surrogate pair, and a worker may print both. */
 export const storable = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed()
 
-/** For a parameter of type jsonb. */
+/** For a parameter of type json. */
 export const jsonText = (value: unknown): string =>
   JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? storable(one) : one))
 
@@ -240,10 +240,7 @@ export class Connection {
     return new HermesError(
       'FAILED',
       `the database at ${this.where} ${isAnswer ? 'refuses' : 'does not answer'}: ${message}`,
-      {
-        next: 'check that it runs and can be reached; tasks are kept there, and gateways go on without it',
-        cause: error,
-      },
+      { detail: 'NO_DATABASE', next: NEXT_OF[code as string] ?? NEXT, cause: error },
     )
   }
 }
@@ -266,8 +263,22 @@ function isConflict(error: unknown): boolean {
   return ['40001', '40P01'].includes((cause as { code?: string } | undefined)?.code ?? '')
 }
 
-/** SQLSTATE classes of statements that are wrong whenever they are sent: a bug, which keeps its stack. */
-const isMistake = (code: string): boolean => /^(22|23|42)/.test(code)
+/**
+ * SQLSTATE classes of statements that are wrong whenever they are sent: a bug, which keeps its stack. Not 42501: rights
+ * are the operator's.
+ */
+const isMistake = (code: string): boolean => /^(22|23|42(?!501))/.test(code)
+
+const NEXT = 'check that it runs and can be reached; tasks are kept there, and gateways go on without it'
+const ADDRESS = 'correct HERMES_KANBAN_DATABASE, or the file that HERMES_KANBAN_DATABASE_FILE names'
+/** Steps for people, by SQLSTATE. */
+const NEXT_OF: Readonly<Record<string, string>> = {
+  '28000': ADDRESS,
+  '28P01': ADDRESS,
+  '3D000': `create the database, or ${ADDRESS}`,
+  '42501': 'GRANT the user CREATE on the database, and make it the owner of the schemas that begin with hermes',
+  '53300': 'raise max_connections of the server: each process of Hermes that uses the board takes up to four',
+}
 
 /** Host, port and database of an address. Whatever stands before the last `@` may be a password. */
 function placeOf(url: string): string {

@@ -43,10 +43,12 @@ export class PostgresBoard implements Board {
   readonly place: BoardPlace
   readonly #connection: Connection
   readonly #s: string
+  readonly close: () => Promise<void>
 
-  /** @param connection closed with the board */
-  constructor(place: BoardPlace, connection: Connection) {
+  /** @param close called when the board is closed */
+  constructor(place: BoardPlace, connection: Connection, close: () => Promise<void>) {
     this.place = place
+    this.close = close
     this.#connection = connection
     this.#s = `"${schemaOf(place.slug)}"`
   }
@@ -137,8 +139,6 @@ export class PostgresBoard implements Board {
       )
       return (found?.last ?? 0) * 1001 + (found?.near ?? 0)
     })
-
-  close = () => this.#connection.close()
 
   #read<T>(work: (client: Client, s: string) => Promise<T>): Promise<T> {
     return this.#connection.use((client) => work(client, this.#s))

@@ -18,7 +18,8 @@ export const schemaOf = (slug: string): string =>
 /**
  * As in SQLite: partial indexes, so that a tick reads nothing of what is done, and triggers for `open_parents`. A
  * trigger that looks at a parent locks its row: its status cannot change before the transaction ends. `COLLATE "C"`:
- * ids are compared as bytes, whatever the database's language.
+ * ids are compared as bytes, whatever the database's language. `json` and not `jsonb`: keys keep the order in which
+ * commands show them.
  */
 const tables = (s: string): string => `
 CREATE TABLE ${s}.tasks (
@@ -102,7 +103,7 @@ CREATE TABLE ${s}.events (
   task_id text COLLATE "C" NOT NULL,
   run_id bigint,
   kind text NOT NULL,
-  payload jsonb NOT NULL DEFAULT '{}',
+  payload json NOT NULL DEFAULT '{}',
   at bigint NOT NULL
 );
 CREATE INDEX events_task ON ${s}.events (task_id, id);
@@ -163,10 +164,41 @@ async function make(client: Client, slug: string): Promise<void> {
   ])
 }
 
+/** The oldest version that is tested, as `server_version_num` has it. */
+const OLDEST_SERVER = 150_000
+
+/**
+ * Tells whether a board has ever been made in the database.
+ * @throws HermesError FAILED for a server that is too old
+ */
+async function hasBoards(connection: Connection): Promise<boolean> {
+  const found = await connection.get<{ server: number; there: boolean }>(
+    `SELECT current_setting('server_version_num')::integer AS server, to_regclass('hermes.boards') IS NOT NULL AS there`,
+  )
+  const server = found?.server ?? 0
+  if (server < OLDEST_SERVER)
+    throw new HermesError(
+      'FAILED',
+      `the database at ${connection.where} runs PostgreSQL ${Math.floor(server / 10_000)}`,
+      {
+        next: `use PostgreSQL ${OLDEST_SERVER / 10_000} or newer`,
+      },
+    )
+  return found?.there === true
+}
+
+/** Names of the boards, the default first. */
+export async function slugsOf(connection: Connection): Promise<readonly string[]> {
+  if (!(await hasBoards(connection))) return []
+  return connection.use(async (client) => {
+    const { rows } = await client.query("SELECT slug FROM hermes.boards ORDER BY slug <> 'default', slug")
+    return (rows as { slug: string }[]).map(({ slug }) => slug)
+  })
+}
+
 /** undefined: there is no such board. */
 export async function versionOf(connection: Connection, slug: string): Promise<number | undefined> {
-  const there = await connection.get<{ there: boolean }>("SELECT to_regclass('hermes.boards') IS NOT NULL AS there")
-  if (there?.there !== true) return undefined
+  if (!(await hasBoards(connection))) return undefined
   const row = await connection.get<{ schema_version: number }>(
     'SELECT schema_version FROM hermes.boards WHERE slug = $1',
     slug,

@@ -151,7 +151,7 @@ export async function promote({ client, s }: Writing, id: string, from: string, 
        UPDATE ${s}.tasks SET status = $3 WHERE id = $1 AND status = $2 AND (open_parents = 0) = ($3 = 'ready')
          AND (status = 'todo' OR scheduled_at <= ${NOW}) RETURNING id
      ) INSERT INTO ${s}.events (task_id, kind, payload, at)
-     SELECT id, 'promoted', jsonb_build_object('from', $2::text, 'to', $3::text), ${NOW} FROM moved RETURNING id`,
+     SELECT id, 'promoted', json_build_object('from', $2::text, 'to', $3::text), ${NOW} FROM moved RETURNING id`,
     id,
     from,
     to,
@@ -166,7 +166,7 @@ export async function assignDefault({ client, s }: Writing, id: string, assignee
     `WITH moved AS (
        UPDATE ${s}.tasks SET assignee = $2 WHERE id = $1 AND status = 'ready' AND trim(coalesce(assignee, '')) = ''
        RETURNING id
-     ) INSERT INTO ${s}.events (task_id, kind, payload, at) SELECT id, 'assigned', $3::jsonb, ${NOW} FROM moved
+     ) INSERT INTO ${s}.events (task_id, kind, payload, at) SELECT id, 'assigned', $3::json, ${NOW} FROM moved
      RETURNING id`,
     id,
     assignee,
@@ -199,7 +199,7 @@ export async function claim(
        FROM run WHERE t.id = run.task_id RETURNING t.claim_lock AS lock
      ), event AS (
        INSERT INTO ${s}.events (task_id, run_id, kind, payload, at)
-       SELECT task_id, id, 'claimed', jsonb_build_object('assignee', $2::text, 'slot', slot), ${NOW} FROM run
+       SELECT task_id, id, 'claimed', json_build_object('assignee', $2::text, 'slot', slot), ${NOW} FROM run
      )
      SELECT picked.*, run.slot, moved.lock FROM picked, run, moved`,
     id,
@@ -225,7 +225,7 @@ export async function recordWorker(
        UPDATE ${s}.tasks SET worker_pid = $3, worker_start_time = $4
        WHERE id = $1 AND status = 'running' AND current_run = $2 RETURNING id
      ) INSERT INTO ${s}.events (task_id, run_id, kind, payload, at)
-     SELECT id, $2, 'spawned', $5::jsonb, ${NOW} FROM moved`,
+     SELECT id, $2, 'spawned', $5::json, ${NOW} FROM moved`,
     [
       id,
       runId,

@@ -29,7 +29,7 @@ const TYPE: Readonly<Record<ColumnKind, string>> = {
   'integer?': 'integer',
   number: 'bigint',
   'number?': 'bigint',
-  json: 'jsonb',
+  json: 'json',
 }
 
 /** @param client inside a transaction with one view */
@@ -59,7 +59,7 @@ export async function fill<T>({ client, s, slug }: Writing, use: (intake: Intake
       const types = columns.map(([name, kind]) => `${name} ${TYPE[kind]}`).join(', ')
       await client.query(
         `INSERT INTO ${s}.${table} (${names}) OVERRIDING SYSTEM VALUE
-         SELECT ${names} FROM jsonb_to_recordset($1::jsonb) AS r (${types})`,
+         SELECT ${names} FROM json_to_recordset($1::json) AS r (${types})`,
         [JSON.stringify(added)],
       )
     },

@@ -1,9 +1,40 @@
 /** The one place that decides where the boards of an installation are kept. */
+import { existsSync } from 'node:fs'
+import type { Clock } from '../../system/clock.ts'
+import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
+import { ownSecrets } from '../../system/files/secret-file.ts'
+import { runPaths } from '../../system/paths.ts'
+import type { Environment } from '../../system/programs/install.ts'
 import type { Boards } from '../port/boards.ts'
 import { FileBoards } from './file-boards.ts'
+import { ServedBoards } from './served-boards.ts'
 
 export interface BoardsFacts {
   readonly home: string
+  readonly env: Environment
+  /** The run directory of init, if there is one. */
+  readonly runDir: string
+  readonly clock: Clock
+  /** Address of the database, if init has handed it over. */
+  readonly database?: string | undefined
 }
 
-export const findBoards = ({ home }: BoardsFacts): Boards => new FileBoards(home)
+/**
+ * In the database whose address this process has; through the dispatcher, if init has the address; else in files.
+ * @throws HermesError REFUSED for an address that cannot be used
+ */
+export async function findBoards({ home, env, runDir, clock, database }: BoardsFacts): Promise<Boards> {
+  const address = database ?? (env[DATABASE_SECRET] || undefined)
+  if (address !== undefined) return inDatabase(address)
+  // Before the variable that names a file: `docker exec` brings it, and only root may read the file.
+  const { boardDir, boardSocket } = runPaths(runDir, 'image')
+  if (existsSync(boardDir)) return new ServedBoards(boardSocket, clock)
+  const { [DATABASE_SECRET]: read } = ownSecrets(env, [DATABASE_SECRET])
+  return read === undefined ? new FileBoards(home) : inDatabase(read)
+}
+
+/** The client of PostgreSQL is loaded here; scripts/build.ts makes this a bundle of its own. */
+async function inDatabase(address: string): Promise<Boards> {
+  const { databaseBoards } = await import('../postgres/database-boards.ts')
+  return databaseBoards(address)
+}

@@ -2,7 +2,7 @@
  * Secrets of the dashboard that the image does not accept from the volume: each gateway can write there, and could
  * grant itself access. The commands refuse them with the same text as the dashboard at its start.
  */
-import { DASHBOARD_SECRETS, isDashboardVariable } from '../../system/dashboard-secrets.ts'
+import { DASHBOARD_SECRETS, isClosedVariable } from '../../system/dashboard-secrets.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { ConfigProblem } from './keys.ts'
 
@@ -35,9 +35,9 @@ export function refuseSecretKey(key: string, dashboard: Readonly<Record<string, 
   throw refused(`${dashboardKey(variable)} is refused in config.yaml`, variable)
 }
 
-/** @throws HermesError USAGE for a variable that the dashboard takes from the container alone */
-export function refuseDashboardVariable(name: string): void {
-  if (isDashboardVariable(name)) throw refused(`${name} is refused in .env`, name)
+/** @throws HermesError USAGE for a variable that is taken from the container's environment alone */
+export function refuseClosedVariable(name: string): void {
+  if (isClosedVariable(name)) throw refused(`${name} is refused in .env`, name)
 }
 
 const refused = (what: string, variable: string): HermesError =>

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { isDashboardVariable } from '../../system/dashboard-secrets.ts'
+import { isDashboardVariable, isDatabaseVariable } from '../../system/dashboard-secrets.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { readRegularBytes, readRegularFile } from '../../system/files/small-file.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
@@ -67,8 +67,9 @@ export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
   const variables = new Map<string, EnvironmentVariable>()
   for (const [source, values] of layers) {
     for (const [name, value] of Object.entries(values)) {
-      // No gateway, and so no agent's tool, ever gets the secrets of the dashboard's log-in.
-      if (isOurs(name) || (facts.slot !== 'dashboard' && isDashboardVariable(name))) continue
+      // No gateway, and so no agent's tool, ever gets the secrets of the dashboard's log-in or of the database.
+      if (isOurs(name) || isDatabaseVariable(name)) continue
+      if (facts.slot !== 'dashboard' && isDashboardVariable(name)) continue
       const problem = variableProblem(name, value, source === 'container')
       if (problem === undefined) variables.set(name, { name, value, source })
       else

@@ -11,6 +11,8 @@ export const DISPATCHER = 'dispatcher'
 
 export interface DispatcherSlotOptions {
   readonly home: string
+  /** The board is in a database, whose state must not matter here. */
+  readonly hasDatabase: boolean
   readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch' | 'setNormallyUp'>
   readonly clock: Clock
   readonly warn: (text: string) => void
@@ -18,6 +20,7 @@ export interface DispatcherSlotOptions {
 
 /**
  * Keeps the dispatcher's slot in step with what is on the disk: up when there is a board and the configuration lets it.
+ * With a board in a database it is always up, because commands reach the board through the dispatcher.
  */
 export class DispatcherSlot {
   readonly #options: DispatcherSlotOptions
@@ -44,17 +47,18 @@ export class DispatcherSlot {
 
   /** Looks, and acts when something has changed since the last look. */
   update(): void {
-    const { home, table, warn } = this.#options
-    let boards: number
+    const { home, hasDatabase, table, warn } = this.#options
+    let boards = 0
     try {
-      boards = listBoards(home).length
+      if (!hasDatabase) boards = listBoards(home).length
     } catch (error) {
       warn(`${DISPATCHER}: cannot look for boards: ${(error as Error).message}`)
       return
     }
     // Without a board the configuration does not matter, and is not read.
     const wanted =
-      boards > 0 && dispatcherWanted({ boards, dispatchInGateway: this.#allowed.of(join(home, 'config.yaml')) })
+      hasDatabase ||
+      (boards > 0 && dispatcherWanted({ boards, dispatchInGateway: this.#allowed.of(join(home, 'config.yaml')) }))
     if (wanted === this.#wanted) return
     if (wanted || table.get(DISPATCHER) !== undefined) {
       table.register(DISPATCHER)

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { copyCheckout, trustHostCertificates } from '../../support/container/checkout.ts'
 import { docker } from '../../support/container/engine.ts'
 import { testImage } from '../../support/container/image.ts'
+import { startHostPostgres } from '../../support/container/postgres.ts'
 import { type Block, commandBlocks, type Page, pages, runsWithDocker } from '../../support/pages.ts'
 
 const dockerBlocks = (page: Page): readonly Block[] =>
@@ -103,6 +104,7 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
     copyCheckout(checkout)
     trustHostCertificates(checkout)
     await promisify(execFile)('chown', ['--recursive', '--no-dereference', `${USER}:${USER}`, home])
+    await using server = page.text.includes('$DATABASE_URL') ? await startHostPostgres('neutral') : undefined
     const env = {
       HOME: home,
       BASE_IMAGE: base.trim(),
@@ -112,6 +114,7 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
       API_SERVER_KEY: API_KEY,
       HERMES_METRICS_TOKEN: 'a-neutral-token-0123',
       KEY: 'neutral-key-0123',
+      DATABASE_URL: server?.url ?? '',
       // Typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the input.
       TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r',
     }

@@ -90,6 +90,35 @@ describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a n
     expect(err).toBe(`hermes: error: HERMES_METRICS_TOKEN_FILE=${at(name)}: ${says}\n`)
   })
 
+  test('ends with 1 and one line for an address of a database that has another form, wherever it is from', async () => {
+    const form = 'is not an address of PostgreSQL such as postgres://USER:PASSWORD@HOST/DATABASE'
+    const given = await boots({ HERMES_KANBAN_DATABASE: 'mysql://me:hush@db/board' })
+    expect([given.code, given.out]).toEqual([1, ''])
+    expect(given.err).toBe(
+      `hermes: error: HERMES_KANBAN_DATABASE ${form}. correct it, or leave it unset to keep the board in the volume\n`,
+    )
+    const file = write('no-address', 'me:hush@db/board\n')
+    const read = await boots({ HERMES_KANBAN_DATABASE_FILE: file })
+    expect([read.code, read.err]).toEqual([1, `hermes: error: HERMES_KANBAN_DATABASE_FILE=${file}: ${form}\n`])
+  })
+
+  test('keeps the address of the database from the main program, the store and everything else', async () => {
+    const file = write('address', 'postgres://me:hush@db/board\n')
+    for (const env of [
+      { HERMES_KANBAN_DATABASE_FILE: file },
+      { HERMES_KANBAN_DATABASE: 'postgres://me:hush@db/board' },
+    ]) {
+      const { code, out, err } = await boots(env)
+      expect([code, err]).toEqual([0, ''])
+      expect(out).not.toMatch(/HERMES_KANBAN_DATABASE|hush/)
+    }
+    await using box = await startInit({ env: { HERMES_KANBAN_DATABASE_FILE: file } })
+    const first = await box.supervisor()
+    if (!(await first.got('welcome')).begun) await first.got('begin')
+    expect(await box.ok('ls', '/run/s6/container_environment')).not.toMatch(/KANBAN/)
+    expect(await box.ok('stat', '-c', '%u %a', '/run/hermes/board')).toBe(`${RUNTIME} 700\n`)
+  })
+
   test('names every file that is not a secret', async () => {
     const { code, err } = await boots({ HERMES_METRICS_TOKEN_FILE: 'token', API_SERVER_KEY_FILE: at('missing') })
     expect(code).toBe(1)
@@ -105,14 +134,17 @@ describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a n
     'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
     'HERMES_DASHBOARD_OAUTH_CLIENT_SECRET',
     'API_SERVER_KEY',
+    'HERMES_KANBAN_DATABASE',
   ])('refuses %s beside its file, and takes an empty one for unset', async (name) => {
-    const { code, err } = await boots({ [name]: 'a value', [`${name}_FILE`]: at('missing') })
+    const value = 'postgres://one/which-fits-all-of-them'
+    const { code, err } = await boots({ [name]: value, [`${name}_FILE`]: at('missing') })
     expect(code).toBe(1)
     expect(err).toBe(
       `hermes: error: ${name} and ${name}_FILE are both set. keep one: ${name}_FILE for a secret in a file, ${name} for its value\n`,
     )
-    expect(await boots({ [name]: '', [`${name}_FILE`]: at('key') })).toMatchObject({ code: 0, err: '' })
-    expect(await boots({ [name]: 'a value', [`${name}_FILE`]: '' })).toMatchObject({ code: 0, err: '' })
+    const file = write(`${name}.file`, value)
+    expect(await boots({ [name]: '', [`${name}_FILE`]: file })).toMatchObject({ code: 0, err: '' })
+    expect(await boots({ [name]: value, [`${name}_FILE`]: '' })).toMatchObject({ code: 0, err: '' })
   })
 
   test('does not read for the runtime user what that user has put at the path', async () => {

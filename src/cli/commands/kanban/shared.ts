@@ -28,7 +28,7 @@ export const slugOf = (context: Context, input: Input): string =>
 
 /** Uses the boards for one command. */
 export async function withBoards<T>(context: Context, use: (boards: Boards) => Promise<T>): Promise<T> {
-  const boards = findBoards(context)
+  const boards = await findBoards({ ...context, runDir: context.paths.runDir })
   try {
     return await use(boards)
   } finally {

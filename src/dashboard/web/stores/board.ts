@@ -58,7 +58,7 @@ export function createBoard(client: Client, fleet: Fleet): BoardStore {
   }
 
   const stopListening = fleet.onBoard((changed) => {
-    if (changed !== board.value) return
+    if (board.value !== undefined && changed !== board.value) return
     changes.value += 1
     void reload()
   })

@@ -1,0 +1,80 @@
+/** Boards in PostgreSQL. */
+import type { Clock } from '../../system/clock.ts'
+import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
+import { requireAddress } from '../../system/database-address.ts'
+import { HermesError } from '../../system/errors.ts'
+import type { Board, BoardPlace, TickLock } from '../port/board.ts'
+import type { Boards, OpenBoardOptions } from '../port/boards.ts'
+import { Connection } from './connection.ts'
+import { openOn } from './open.ts'
+import { slugsOf, versionOf } from './schema.ts'
+import { takeTickLock } from './tick-lock.ts'
+
+/**
+ * Boards in the database at an address. Nothing connects before the first question.
+ * @param url `postgres://…`; it may contain a password, and is part of no message
+ * @throws HermesError REFUSED for an address that cannot be read
+ */
+export async function databaseBoards(url: string): Promise<Boards> {
+  requireAddress(url)
+  const { default: pg } = await import('pg')
+  try {
+    new pg.Client({ connectionString: url })
+  } catch (error) {
+    throw new HermesError('REFUSED', `${DATABASE_SECRET} cannot be read: ${(error as Error).message}`, {
+      next: 'write special characters of the password as %XX, and check the files that it names',
+      cause: error,
+    })
+  }
+  return new DatabaseBoards(new Connection(url, pg))
+}
+
+class DatabaseBoards implements Boards {
+  readonly kept = 'database'
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  place(slug: string): BoardPlace {
+    return { slug }
+  }
+
+  where(): string {
+    return `the database at ${this.#connection.where}`
+  }
+
+  async list(): Promise<readonly BoardPlace[]> {
+    return (await slugsOf(this.#connection)).map((slug) => ({ slug }))
+  }
+
+  async has({ slug }: BoardPlace): Promise<boolean> {
+    return (await versionOf(this.#connection, slug)) !== undefined
+  }
+
+  async isNeverCreated(place: BoardPlace): Promise<boolean> {
+    return !(await this.has(place))
+  }
+
+  /** All boards share the connection. */
+  open(place: BoardPlace, options: OpenBoardOptions): Promise<Board> {
+    return openOn(this.#connection, place, options, async () => undefined)
+  }
+
+  holdTicks({ slug }: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
+    return takeTickLock(this.#connection, slug, clock, waitMs)
+  }
+
+  problem(error: unknown): unknown {
+    return error
+  }
+
+  identity(): string {
+    return 'database'
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+}

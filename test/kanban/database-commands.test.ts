@@ -1,0 +1,252 @@
+// `hermes kanban …` on a board in a file, in PostgreSQL, and in PostgreSQL through the dispatcher's socket.
+import { mkdirSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { serveBoards } from '../../src/kanban/dispatch/board-server.ts'
+import { databaseBoards } from '../../src/kanban/postgres/database-boards.ts'
+import { ServedBoards } from '../../src/kanban/store/served-boards.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { type KanbanCli, kanbanCli } from '../support/kanban/cli.ts'
+import { type PostgresServer, startPostgres, whyNoPostgres } from '../support/kanban/postgres.ts'
+import { freePort } from '../support/port.ts'
+import { waitFor } from '../support/wait.ts'
+
+const why = whyNoPostgres()
+const clock = systemClock()
+
+/** Ids become the order in which they are first seen, and instants `TIME`. */
+function comparable(texts: readonly string[], home: string): string {
+  const ids = new Map<string, string>()
+  return texts
+    .join('')
+    .replaceAll(home, 'HOME')
+    .replaceAll(/t_[0-9a-f]{8}/g, (id) => {
+      if (!ids.has(id)) ids.set(id, `t_${ids.size}`)
+      return ids.get(id) ?? id
+    })
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?/g, 'TIME')
+    .replaceAll(/no board yet \([^)]*\)/g, 'no board yet (PLACE)')
+    .replaceAll(/(no board \\?"\w+\\?")(: \S+ does not exist| in the database( at [^\s"]+)?)/g, '$1 PLACE')
+    .replaceAll(/: (HOME\/\S*kanban\.db|the database\S*( at \S+)?)$/gm, ': PLACE')
+    .replaceAll(/"file": ("[^"]*"|null)/g, '"file": PLACE')
+    .replaceAll(/\b\d+ (s|min) ago|\b[0-9]s\b/g, 'AGO')
+}
+
+/** Every verb that needs no worker, in its text and its JSON. */
+async function session(cli: KanbanCli): Promise<readonly string[]> {
+  const seen: string[] = []
+  const say = async (...args: readonly string[]): Promise<void> => {
+    for (const form of [[], ['--json']]) {
+      const { code, out, err } = await cli.kanban(...args, ...form)
+      seen.push(`$ ${args.join(' ')} ${form} -> ${code}\n${out}${err}`)
+    }
+  }
+  await say('list')
+  await say('init')
+  await say('boards', 'create', 'side')
+  await say('boards', 'list')
+  await say('boards', 'use', 'sid')
+  const parent = await cli.create('first', '--assignee', 'coder', '--priority', '3', '--body', 'long “text” \u{1f600}')
+  const child = await cli.create('second', '--parent', parent)
+  const later = await cli.create('third', '--triage')
+  const side = (await cli.json<{ id: string }>('create', 'aside', '--board', 'side')).id
+  await say('list', '--board', 'side')
+  await say('show', side)
+  await say('list')
+  await say('show', child)
+  await say('comment', parent, 'a word')
+  await say('link', parent, later)
+  await say('link', later, parent)
+  await say('unlink', parent, later)
+  await say('promote', later)
+  await say('schedule', later, '--at', '2999-01-01T00:00:00Z')
+  await say('assign', later, 'coder')
+  await say('reassign', later, 'nobody-here')
+  await say('block', later, '--reason', 'a person')
+  await say('unblock', later)
+  await say('heartbeat', parent)
+  await say('reclaim', parent)
+  await say('why', child)
+  await say('dispatch', '--dry-run')
+  await say('dispatch-status')
+  await say('complete', parent, '--result', 'did it')
+  await say('list', '--status', 'ready')
+  await say('runs', parent)
+  await say('stats')
+  await say('tail', parent, '--no-follow')
+  await say('watch', '--no-follow')
+  await say('archive', parent)
+  await say('gc', '--older', '1ms')
+  await say('list', '--board', 'missing')
+  await say('show', 't_00000000')
+  return seen
+}
+
+describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 'a server of our own'})`, () => {
+  let server: PostgresServer
+  let port: number
+  beforeAll(async () => {
+    port = await freePort()
+    server = await startPostgres({ tcp: { host: '127.0.0.1', port, password: 'hush' } })
+  })
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+  })
+  const database = (name: string): string => {
+    server.psql(`CREATE DATABASE ${name}`)
+    return server.url.replace(/\/postgres$/, `/${name}`)
+  }
+  const direct = (url: string): KanbanCli => {
+    const cli = kanbanCli()
+    cli.env.HERMES_KANBAN_DATABASE = url
+    return cli
+  }
+  /** A dispatcher's socket for the commands of `cli`, which do not know the address. */
+  const serve = async (cli: KanbanCli, url: string): Promise<AsyncDisposable> => {
+    const boards = await databaseBoards(url)
+    mkdirSync(join(cli.home, 'run', 'board'), { recursive: true })
+    const path = join(cli.home, 'run', 'board', 'sock')
+    const serving = await serveBoards({ boards, path, clock, warn: (text) => expect.fail(text) })
+    return {
+      async [Symbol.asyncDispose]() {
+        serving.close()
+        await boards.close()
+      },
+    }
+  }
+
+  test('every command has the same answers as on a board in a file, also through the dispatcher', {
+    timeout: 120_000,
+  }, async () => {
+    using files = kanbanCli()
+    const expected = comparable(await session(files), files.home)
+    using own = direct(database('own'))
+    expect(comparable(await session(own), own.home)).toBe(expected)
+    using served = kanbanCli()
+    await using _ = await serve(served, database('served'))
+    expect(comparable(await session(served), served.home)).toBe(expected)
+  })
+
+  test('the ticks of a board are held through the dispatcher as long as the holder lives', async () => {
+    using cli = kanbanCli()
+    const url = database('held')
+    await using _ = await serve(cli, url)
+    await cli.kanban('init')
+    const path = join(cli.home, 'run', 'board', 'sock')
+    const boards = [new ServedBoards(path, clock), new ServedBoards(path, clock)] as const
+    const place = boards[0].place('default')
+    const lock = await boards[0].holdTicks(place, clock, 0)
+    expect(lock?.isHeld()).toBe(true)
+    expect(await boards[1].holdTicks(place, clock, 0)).toBeUndefined()
+    await lock?.release()
+    await waitFor('the lock to be free', async () => (await boards[1].holdTicks(place, clock, 0)) !== undefined)
+    for (const one of boards) await one.close()
+  })
+
+  test.each<[what: string, url: (own: string) => string, says: RegExp, next: RegExp]>([
+    [
+      'a password',
+      (url) => url.replace('hush', 'wrong'),
+      /refuses: password authentication failed/,
+      /correct HERMES_KANBAN_DATABASE/,
+    ],
+    [
+      'a database',
+      (url) => url.replace(/\/\w+$/, '/nowhere'),
+      /refuses: database "nowhere" does not exist/,
+      /create the database/,
+    ],
+    [
+      'a host',
+      (url) => url.replace('127.0.0.1', 'no-such-host.invalid'),
+      /does not answer: getaddrinfo/,
+      /check that it runs/,
+    ],
+    ['a form', () => 'mysql://me:hush@db/board', /is not an address of PostgreSQL/, /correct it/],
+    [
+      'a file it names',
+      () => 'postgres://me:hush@db/board?sslrootcert=/no/such/file',
+      /cannot be read: ENOENT.*\/no\/such\/file/,
+      /check the files that it names/,
+    ],
+  ])('a wrong address, in %s, is one line with what to do and without the password', async (_, url, says, next) => {
+    using cli = direct(url(server.url))
+    const { code, out, err } = await cli.kanban('list')
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toMatch(says)
+    expect(err).toMatch(next)
+    expect(err.trim().split('\n')).toHaveLength(2)
+    expect(err).not.toContain('hush')
+  })
+
+  test('a user without rights reads which one is missing', async () => {
+    const url = database('poor')
+    server.psql("CREATE ROLE poor LOGIN PASSWORD 'hush'")
+    using cli = direct(url.replace('//postgres:', '//poor:'))
+    const { code, err } = await cli.kanban('init')
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/refuses: permission denied for database poor\n.*GRANT the user CREATE/),
+    ])
+  })
+
+  test('a server that is too old is named, with what is needed', async () => {
+    await using relay = await renaming(port, '15', '12')
+    using cli = direct(database('old').replace(`:${port}/`, `:${relay.port}/`))
+    const { code, err } = await cli.kanban('create', 'x')
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/runs PostgreSQL 12\n {2}next: use PostgreSQL 15 or newer\n$/),
+    ])
+  })
+
+  test('a board of a newer version is read, which the commands say, and not written', async () => {
+    const url = database('newer')
+    using cli = direct(url)
+    const id = await cli.create('kept')
+    server.psqlIn('newer', 'UPDATE hermes.boards SET schema_version = 99')
+    const says = 'the board "default" has schema generation 99; this version supports 1'
+    const read = await cli.kanban('show', id)
+    expect([read.code, read.err]).toEqual([0, `hermes: warning: ${says}; it is only read\n`])
+    const written = await cli.kanban('create', 'x')
+    expect([written.code, written.err]).toEqual([1, expect.stringContaining(says)])
+  })
+
+  test('a board without a dispatcher to lead there is one line with what to do', async () => {
+    using cli = kanbanCli()
+    mkdirSync(join(cli.home, 'run', 'board'), { recursive: true })
+    const { code, err } = await cli.kanban('list')
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/the dispatcher, which leads there, does not run \(ENOENT\)\n.*hermes logs dispatcher\n$/),
+    ])
+  })
+})
+
+/** A way to a server of PostgreSQL on which its version reads differently. */
+async function renaming(port: number, from: string, to: string): Promise<AsyncDisposable & { readonly port: number }> {
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1')
+    for (const one of [client, upstream]) {
+      sockets.add(one)
+      one.on('error', () => undefined).on('close', () => (one === client ? upstream.destroy() : client.destroy()))
+    }
+    client.pipe(upstream)
+    // server_version_num, as text: six digits.
+    upstream.on('data', (bytes: Buffer) => {
+      const text = bytes.toString('latin1').replaceAll(new RegExp(`${from}(\\d{4})(?!\\d)`, 'g'), `${to}$1`)
+      client.write(Buffer.from(text, 'latin1'))
+    })
+  })
+  const own = await freePort()
+  await new Promise<void>((resolve) => server.listen(own, '127.0.0.1', resolve))
+  return {
+    port: own,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
