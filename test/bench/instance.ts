@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type NamespaceProcess, type Pid1, runAsPid1 } from '../support/supervisor/namespace.ts'
+import type { NamespaceProcess } from '../support/supervisor/namespace.ts'
 import { type Mark, Marks } from './marks.ts'
+import { type Init, inNamespace } from './place.ts'
 import type { Launch, Service, Subject } from './subject.ts'
 
 export interface InstanceOptions {
@@ -11,14 +12,9 @@ export interface InstanceOptions {
   /** sh text of a service once it has made its mark; default: a long sleep. `$marks` is the FIFO. */
   readonly body?: string
   readonly stdout?: number | 'ignore'
+  /** Makes the first service deaf to every signal that it can ignore, and gives it this time before KILL. */
+  readonly deafForS?: number
 }
-
-/** Our users' ids are looked up by name, and a benchmark must not change the machine. */
-const PRIVATE_PASSWD = [
-  'mkdir /run/names && cp /etc/passwd /etc/group /run/names/',
-  'echo hermes:x:10000:10000::/opt/data:/bin/sh >>/run/names/passwd && echo hermes:x:10000: >>/run/names/group',
-  'mount --bind /run/names/passwd /etc/passwd && mount --bind /run/names/group /etc/group',
-].join('\n')
 
 export interface Timed {
   /** Wall time, from here and back. */
@@ -59,7 +55,7 @@ export class Instance implements AsyncDisposable {
   readonly subject: Subject
   readonly services: readonly Service[]
   readonly marks: Marks
-  readonly pid1: Pid1
+  readonly pid1: Init
   /** When PID 1 was about to become the supervisor. */
   readonly startedAtMs: number
   readonly #launch: Launch
@@ -69,7 +65,7 @@ export class Instance implements AsyncDisposable {
     subject: Subject,
     services: readonly Service[],
     marks: Marks,
-    started: { pid1: Pid1; atMs: number; launch: Launch; dir: string },
+    started: { pid1: Init; atMs: number; launch: Launch; dir: string },
   ) {
     this.subject = subject
     this.services = services
@@ -82,7 +78,7 @@ export class Instance implements AsyncDisposable {
 
   static async start(
     subject: Subject,
-    { slots, body = 'exec sleep 1000000', stdout }: InstanceOptions,
+    { slots, body = 'exec sleep 1000000', stdout, deafForS }: InstanceOptions,
   ): Promise<Instance> {
     const dir = mkdtempSync(join(tmpdir(), 'hermes-bench-'))
     chmodSync(dir, 0o755)
@@ -91,15 +87,16 @@ export class Instance implements AsyncDisposable {
     const services = Array.from({ length: slots }, (_, index) => {
       const name = `s${index}`
       const program = join(dir, 'programs', name)
-      writeFileSync(program, `#!/bin/sh\nmarks=${marks.path}\necho "${name} $$" >"$marks"\n${body}\n`, { mode: 0o755 })
-      return { name, program }
+      const isDeaf = deafForS !== undefined && index === 0
+      const first = isDeaf ? "trap '' TERM HUP INT\n" : ''
+      writeFileSync(program, `#!/bin/sh\n${first}marks=${marks.path}\necho "${name} $$" >"$marks"\n${body}\n`, {
+        mode: 0o755,
+      })
+      return { name, program, ...(isDeaf && { stopTimeoutS: deafForS }) }
     })
     const launch = subject.lay(join(dir, 'subject'), services)
-    const pid1 = await runAsPid1(launch.argv, {
-      env: launch.env,
-      prepare: `${PRIVATE_PASSWD}\necho "start $$" >${marks.path}`,
-      ...(stdout === undefined ? {} : { stdout }),
-    })
+    const { start = inNamespace.start } = subject.place ?? {}
+    const pid1 = await start(launch, { dir, marks: marks.path, stdout })
     const { atMs } = await marks.when('PID 1 to start', (seen) => seen[0])
     return new Instance(subject, services, marks, { pid1, atMs, launch, dir })
   }
@@ -135,7 +132,11 @@ export class Instance implements AsyncDisposable {
   }
 
   status(service: string): readonly string[] {
-    return this.#launch.status(service)
+    return this.#launch.status?.(service) ?? []
+  }
+
+  control(verb: 'stop' | 'start', service: string): readonly string[] {
+    return this.#launch.control?.(verb, service) ?? []
   }
 
   /** The supervisor's own processes: everything but what the services run. */

@@ -1,10 +1,13 @@
 // npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT]
 // [--queues DIR] [--out FILE] npm run bench -- --install DIR [--strict]: ours beside an older build of ours; --strict
-// fails when a ratio is above its bound.
+// fails when a ratio is above its bound. npm run bench -- --container [--old-image NAME]: ours and Debian's peers in
+// containers.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { whyNoEngine } from '../support/container/engine.ts'
+import { buildImage } from '../support/container/image.ts'
 import { whyNoNamespace } from '../support/supervisor/namespace.ts'
 import { dashboard } from './dashboard.ts'
 import { dashboardPage } from './dashboard-page.ts'
@@ -16,7 +19,9 @@ import type { Effort, Row } from './row.ts'
 import { bootAndStop } from './rows/boot-and-stop.ts'
 import { commands } from './rows/commands.ts'
 import { control } from './rows/control.ts'
+import { controlBeside } from './rows/control-beside.ts'
 import { crashLoop } from './rows/crash-loop.ts'
+import { deafStop } from './rows/deaf-stop.ts'
 import { latency } from './rows/latency.ts'
 import { log } from './rows/log.ts'
 import { manySlots } from './rows/many-slots.ts'
@@ -26,20 +31,26 @@ import { services } from './rows/services.ts'
 import { status } from './rows/status.ts'
 import { takeover } from './rows/takeover.ts'
 import type { Found, Subject } from './subject.ts'
-import { hermes } from './subjects/hermes.ts'
+import { hermes, hermesImage } from './subjects/hermes.ts'
+import { peersInContainers } from './subjects/peers-image.ts'
 import { pm2 } from './subjects/pm2.ts'
 import { runit } from './subjects/runit.ts'
 import { s6, s6WithLog } from './subjects/s6.ts'
 import { supervisord } from './subjects/supervisord.ts'
+import { tini } from './subjects/tini.ts'
 import { table } from './table.ts'
 
 const root = dirname(dirname(import.meta.dirname))
 const values = readOptions()
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
-const why = whyNoNamespace()
+const why = values.container ? await whyNoEngine() : whyNoNamespace()
 if (why !== undefined) {
-  say(`bench: every supervisor is run as PID 1 of a namespace of its own, which is not possible here: ${why}`)
+  say(
+    values.container
+      ? `bench: no Docker engine answers (${why}); start one, or run without --container`
+      : `bench: every supervisor is run as PID 1 of a namespace of its own, which is not possible here: ${why}`,
+  )
   process.exit(1)
 }
 
@@ -74,27 +85,41 @@ if (values.install !== undefined) {
   process.exit(values.strict && ratios.some(isAbove) ? 1 : 0)
 }
 
-const found: readonly Found[] = [
-  hermes(dist, scratch, node),
-  s6(),
-  s6WithLog(),
-  runit(),
-  supervisord(),
-  pm2(values.pm2 ?? process.env.HERMES_BENCH_PM2, node),
-]
+const found: readonly Found[] = values.container
+  ? [
+      hermesImage(await buildImage(say)),
+      ...(values['old-image'] === undefined ? [] : [hermesImage(values['old-image'], 'older')]),
+      ...(await peersInContainers(say)),
+    ]
+  : [
+      hermes(dist, scratch, node),
+      s6(),
+      s6WithLog(),
+      runit(),
+      supervisord(),
+      pm2(values.pm2 ?? process.env.HERMES_BENCH_PM2, node),
+      tini(),
+    ]
 const subjects = found.filter((one): one is Subject => !('missing' in one))
 const missing = found.filter((one): one is Extract<Found, { missing: string }> => 'missing' in one)
 for (const { name, version } of subjects) say(`measuring ${name} (${version})`)
 for (const { name, missing: reason } of missing) say(`left out ${name}: ${reason}`)
 
 const ours = subjects.find(({ name }) => name === 'hermes')
+// tini is the floor of a boot, a stop and of memory; it does none of the rest.
+const supervising = subjects.filter(({ name }) => name !== 'tini')
 // The pair with s6-log differs from s6 only where logs are.
-const plain = subjects.filter(({ name }) => name !== 's6+s6-log')
-const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
+const plain = supervising.filter(({ name }) => name !== 's6+s6-log')
+type Plans = readonly (readonly [string, () => Promise<Row[]>])[]
+const everywhere: Plans = [
   ['boot stop', () => bootAndStop(subjects, effort)],
+  ['deaf stop', () => deafStop(plain, effort)],
   ['restart', () => restart(plain, effort)],
-  ['log', () => log(subjects, effort)],
   ['memory', () => memory(subjects, effort)],
+]
+const inContainers: Plans = [['control', () => controlBeside(plain, effort)]]
+const inNamespaces: Plans = [
+  ['log', () => log(supervising, effort)],
   ['status', () => status(plain, effort)],
   ['commands', async () => (ours === undefined ? [] : commands(ours.name, dist, effort))],
   ['control', async () => (ours === undefined ? [] : control(ours.name, dist, effort))],
@@ -112,7 +137,7 @@ const plans: readonly (readonly [string, () => Promise<Row[]>])[] = [
 
 const rows: Row[] = []
 const failures: string[] = []
-for (const [name, measure] of plans) {
+for (const [name, measure] of [...everywhere, ...(values.container ? inContainers : inNamespaces)]) {
   if (values.only !== undefined && !name.includes(values.only)) continue
   try {
     rows.push(...(await measure()))
@@ -151,11 +176,19 @@ function readOptions() {
         only: { type: 'string' },
         install: { type: 'string' },
         strict: { type: 'boolean', default: false },
+        container: { type: 'boolean', default: false },
+        'old-image': { type: 'string' },
         out: { type: 'string', default: join(root, 'bench-results.json') },
       },
     })
     if (given.strict && given.install === undefined)
       throw new TypeError('--strict compares with an older build: name its dist/ with --install DIR')
+    if (given['old-image'] !== undefined && !given.container)
+      throw new TypeError('--old-image compares with an older image: add --container')
+    if (given.container && given.install !== undefined)
+      throw new TypeError(
+        '--install compares builds in namespaces; for containers, name an image with --old-image NAME',
+      )
     return given
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}\n`)

@@ -1,3 +1,5 @@
+import type { Place } from './place.ts'
+
 /** One supervisor that is measured: ours or a peer found on the machine. */
 export interface Subject {
   readonly name: string
@@ -6,6 +8,8 @@ export interface Subject {
   readonly mostSlots: number
   /** Ours: the tree that its programs are in. */
   readonly install?: string
+  /** Default: a namespace of this machine. */
+  readonly place?: Place
   /** Lays the services out below `dir` (which exists, is empty, and everyone may enter). */
   lay(dir: string, services: readonly Service[]): Launch
 }
@@ -15,6 +19,8 @@ export interface Service {
   readonly name: string
   /** An executable file. */
   readonly program: string
+  /** From the stop signal to KILL; default: the supervisor's own. */
+  readonly stopTimeoutS?: number
 }
 
 export interface Launch {
@@ -25,8 +31,10 @@ export interface Launch {
   readonly stop:
     | { readonly signal: 'TERM' | 'HUP' | 'INT' }
     | { readonly command: readonly string[]; readonly lastly: 'TERM' | 'HUP' }
-  /** Asks about one service; run inside. */
-  status(service: string): readonly string[]
+  /** Asks about one service; run inside. Absent: it has no such command. */
+  status?(service: string): readonly string[]
+  /** Stops or starts one service, and waits for it; run inside. */
+  control?(verb: 'stop' | 'start', service: string): readonly string[]
 }
 
 /** Found, or the reason why it is left out. */

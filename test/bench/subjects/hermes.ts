@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Found, Launch, Service } from '../subject.ts'
+import { inContainer } from '../container-place.ts'
+import type { Found, Launch, Service, Subject } from '../subject.ts'
 
 const root = process.getuid?.() === 0
 /** The image's runtime identity. */
@@ -29,15 +30,45 @@ export function hermes(built: string, scratch: string, node: string, name = 'her
         argv: [init],
         env: environment(home, node),
         stop: { signal: 'TERM' },
-        status: (service) => [
-          join(install, 'bin', 'hermes'),
-          '-p',
-          service === services[0]?.name ? 'default' : service,
-          'gateway',
-          'status',
-        ],
+        ...commands(join(install, 'bin', 'hermes'), services),
       } satisfies Launch
     },
+  }
+}
+
+/**
+ * The same from an image, in containers of it.
+ * @param name `older` for an image that ours is compared with
+ */
+export const hermesImage = (image: string, name = 'hermes'): Subject => ({
+  name,
+  version: image,
+  mostSlots: 1000,
+  place: inContainer(image, 'home'),
+  lay: (dir, services) => {
+    layHome(join(dir, 'home'), services)
+    return {
+      argv: ['/init'],
+      env: { PATH: IMAGE_PATH, HERMES_HOME: '/opt/data' },
+      stop: { signal: 'TERM' },
+      ...commands('/opt/hermes/bin/hermes', services),
+    }
+  },
+})
+
+const IMAGE_PATH = '/opt/hermes/bin:/command:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+const commands = (hermes: string, services: readonly Service[]) => {
+  const about = (service: string, verb: string): readonly string[] => [
+    hermes,
+    '-p',
+    service === services[0]?.name ? 'default' : service,
+    'gateway',
+    verb,
+  ]
+  return {
+    status: (service: string) => about(service, 'status'),
+    control: (verb: 'stop' | 'start', service: string) => about(service, verb),
   }
 }
 
@@ -62,10 +93,11 @@ function layHome(home: string, services: readonly Service[]): string {
   }
   directory(home)
   directory(join(home, 'profiles'))
-  for (const [index, { name, program }] of services.entries()) {
+  for (const [index, { name, program, stopTimeoutS }] of services.entries()) {
     const dir = index === 0 ? home : join(home, 'profiles', name)
     directory(dir)
-    file(join(dir, 'config.yaml'), `gateway:\n  command: [${JSON.stringify(program)}]\n`)
+    const stopTimeout = stopTimeoutS === undefined ? '' : `  stop_timeout: ${stopTimeoutS}s\n`
+    file(join(dir, 'config.yaml'), `gateway:\n  command: [${JSON.stringify(program)}]\n${stopTimeout}`)
     file(join(dir, 'desired_state'), 'running\n')
   }
   chmodSync(home, 0o755)

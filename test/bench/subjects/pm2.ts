@@ -17,13 +17,14 @@ export function pm2(dir: string | undefined, node: string): Found {
     mostSlots: 100,
     lay: (scratch, services) => {
       const file = join(scratch, 'ecosystem.config.json')
-      const apps = services.map(({ name, program }) => ({
+      const apps = services.map(({ name, program, stopTimeoutS }) => ({
         name,
         script: program,
         interpreter: 'none',
         out_file: `${scratch}/${name}.log`,
         error_file: `${scratch}/${name}.err`,
         log_date_format: 'YYYY-MM-DDTHH:mm:ss.SSSZ',
+        ...(stopTimeoutS !== undefined && { kill_timeout: stopTimeoutS * 1000 }),
       }))
       writeFileSync(file, JSON.stringify({ apps }))
       return {

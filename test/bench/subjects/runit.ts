@@ -1,25 +1,32 @@
 import { mkdirSync, symlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Found, Service } from '../subject.ts'
-import { onPath } from './on-path.ts'
-import { debianVersion } from './s6.ts'
+import { onMachine, type Programs } from './programs.ts'
 
 /** runsvdir as PID 1, one runsv per service; stopped as its images do it: `sv force-stop`, then HUP. */
-export function runit(): Found {
-  const runsvdir = onPath('runsvdir')
+export function runit(programs: Programs = onMachine): Found {
+  const runsvdir = programs.find('runsvdir')
   if (runsvdir === undefined) return { name: 'runit', missing: 'runsvdir is not on PATH (Debian: runit)' }
   return {
     name: 'runit',
-    version: debianVersion('runit'),
+    version: programs.version('runit'),
     mostSlots: 1000,
     lay: (dir, services) => ({
       argv: [runsvdir, layScan(join(dir, 'scan'), services)],
-      env: { PATH: process.env.PATH ?? '' },
-      stop: { command: ['/bin/sh', '-c', `sv -w 10 force-stop ${dir}/scan/* >/dev/null`], lastly: 'HUP' },
+      env: { PATH: programs.path },
+      // sv waits as long for every service.
+      stop: {
+        command: ['/bin/sh', '-c', `sv -w ${longestStop(services)} force-stop ${dir}/scan/* >/dev/null`],
+        lastly: 'HUP',
+      },
       status: (service) => ['sv', 'status', join(dir, 'scan', service)],
+      control: (verb, service) => ['sv', verb, join(dir, 'scan', service)],
     }),
   }
 }
+
+const longestStop = (services: readonly Service[]): number =>
+  Math.max(...services.map(({ stopTimeoutS = 0 }) => stopTimeoutS)) || 10
 
 function layScan(scan: string, services: readonly Service[]): string {
   for (const { name, program } of services) {

@@ -1,24 +1,24 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Found, Service } from '../subject.ts'
-import { onPath } from './on-path.ts'
-import { debianVersion } from './s6.ts'
+import { onMachine, type Programs } from './programs.ts'
 
-export function supervisord(): Found {
-  const program = onPath('supervisord')
+export function supervisord(programs: Programs = onMachine): Found {
+  const program = programs.find('supervisord')
   if (program === undefined) return { name: 'supervisord', missing: 'supervisord is not on PATH (Debian: supervisor)' }
   return {
     name: 'supervisord',
-    version: debianVersion('supervisor'),
+    version: programs.version('supervisor'),
     mostSlots: 300,
     lay: (dir, services) => {
       const file = join(dir, 'supervisord.conf')
       writeFileSync(file, configuration(dir, services))
       return {
         argv: [program, '--nodaemon', '--configuration', file],
-        env: { PATH: process.env.PATH ?? '', HOME: '/root' },
+        env: { PATH: programs.path, HOME: '/root' },
         stop: { signal: 'TERM' },
         status: (service) => ['supervisorctl', '--configuration', file, 'status', service],
+        control: (verb, service) => ['supervisorctl', '--configuration', file, verb, service],
       }
     },
   }
@@ -37,11 +37,12 @@ const configuration = (dir: string, services: readonly Service[]): string =>
     'supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface',
     '[supervisorctl]',
     `serverurl=unix://${dir}/supervisor.sock`,
-    ...services.flatMap(({ name, program }) => [
+    ...services.flatMap(({ name, program, stopTimeoutS }) => [
       `[program:${name}]`,
       `command=${program}`,
       'autorestart=true',
       'startsecs=1',
+      ...(stopTimeoutS === undefined ? [] : [`stopwaitsecs=${stopTimeoutS}`]),
       'redirect_stderr=true',
       `stdout_logfile=${dir}/${name}.log`,
       'stdout_logfile_maxbytes=1000000',

@@ -98,13 +98,7 @@ async function dockerBuild(image: string, base: string, context = root): Promise
   const hasBundle = existsSync(HOST_CA_BUNDLE)
   // Behind a proxy that inspects TLS the host trusts an authority that the base image has never heard of.
   if (hasBundle) await copyFile(HOST_CA_BUNDLE, certificates)
-  const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'].filter(
-    (name) => process.env[name],
-  )
   const args = [
-    'build',
-    '--network',
-    'host',
     '--build-arg',
     `BASE_IMAGE=${base}`,
     '--build-arg',
@@ -114,12 +108,24 @@ async function dockerBuild(image: string, base: string, context = root): Promise
     ...(context === root ? ['--tag', 'hermes-test:latest'] : []),
   ]
   try {
-    // The classic builder: the only one on a plain Debian, and the strictest about what a Dockerfile may say.
-    const env = { ...process.env, DOCKER_BUILDKIT: '0' }
-    await run('docker', [...args, ...proxies.flatMap((name) => ['--build-arg', name]), context], { env })
+    await classicBuild([...args, context])
   } finally {
     if (hasBundle) await rm(certificates, { force: true })
   }
+}
+
+/** Builds an image from the text of a Dockerfile that copies nothing. */
+export const dockerBuildText = (image: string, dockerfile: string): Promise<unknown> =>
+  classicBuild(['--tag', image, '-'], dockerfile)
+
+/** The classic builder: the only one on a plain Debian, and the strictest about what a Dockerfile may say. */
+function classicBuild(args: readonly string[], input = ''): Promise<unknown> {
+  const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'].filter(
+    (name) => process.env[name],
+  )
+  const env = { ...process.env, DOCKER_BUILDKIT: '0' }
+  const options = ['--network', 'host', ...proxies.flatMap((name) => ['--build-arg', name])]
+  return run('docker', ['build', ...options, ...args], { env, input })
 }
 
 async function digestOf(names: readonly string[]): Promise<string> {

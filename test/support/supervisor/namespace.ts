@@ -182,13 +182,7 @@ export class Pid1 implements AsyncDisposable {
 
   /** Every process of the namespace, zombies too. */
   processes(): NamespaceProcess[] {
-    const namespace = readlinkSync(`/proc/${this.pid}/ns/pid`)
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .flatMap(
-        (name) =>
-          unlessGone(() => (readlinkSync(`/proc/${name}/ns/pid`) === namespace ? [describeProcess(name)] : [])) ?? [],
-      )
+    return processesBeside(this.pid)
   }
 
   #everything(): string {
@@ -206,6 +200,17 @@ export class Pid1 implements AsyncDisposable {
     }
     await this.#ended.catch(() => undefined)
   }
+}
+
+/** Every process in the PID namespace of one, zombies too. */
+export function processesBeside(pid: number): NamespaceProcess[] {
+  const namespace = readlinkSync(`/proc/${pid}/ns/pid`)
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap(
+      (name) =>
+        unlessGone(() => (readlinkSync(`/proc/${name}/ns/pid`) === namespace ? [describeProcess(name)] : [])) ?? [],
+    )
 }
 
 interface Capture {
