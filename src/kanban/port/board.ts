@@ -11,6 +11,7 @@ import type { BoardEvent, Comment, Outcome, Run, Status, Task } from '../task.ts
 import type { Candidate, WaitingTask } from '../tick.ts'
 import type { NewTask } from './input.ts'
 import type { RunningRow, TaskRow } from './rows.ts'
+import type { Seal } from './seal.ts'
 import type { Intake, Snapshot } from './transfer.ts'
 
 export interface BoardPlace {
@@ -208,9 +209,19 @@ export interface Board extends Tasks, TickBoard {
   /**
    * Fills a board that has no rows, in one transaction: if `use` throws or the process ends, the board stays empty.
    * Nothing else may use this object until then.
-   * @throws HermesError REFUSED: the board has rows
+   * @param from for a copy that is not to be used yet: the board is sealed as `copying` from there, and the rows of a
+   * board that was sealed before are replaced
+   * @throws HermesError REFUSED: the board has rows and is not sealed
    */
-  fill<T>(use: (intake: Intake) => Promise<T>): Promise<T>
+  fill<T>(use: (intake: Intake) => Promise<T>, from?: string): Promise<T>
+  /**
+   * Gives `use` a view as {@link snapshot} does, and keeps writers out. When `use` has returned, the board is sealed as
+   * `moved`; if it throws or the process ends, the board is in use as before.
+   */
+  moveOut<T>(to: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T>
+  /** undefined: the board accepts changes. */
+  seal(): Promise<Seal | undefined>
+  unseal(): Promise<void>
   /** Changes whenever another process has written. */
   version(): Promise<number>
   /** May be called more than once. */

@@ -8,6 +8,8 @@ export interface OpenBoardOptions {
   readonly mode: 'create' | 'write' | 'read'
   /** For a board in a file: how long a call waits for other writers inside SQLite. */
   readonly busyTimeoutMs?: number
+  /** Opens also a board that accepts no changes, to move it. */
+  readonly evenSealed?: boolean
   /** Receives warnings about the board that do not keep it from being used. */
   readonly warn: (text: string) => void
 }

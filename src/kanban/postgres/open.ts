@@ -1,12 +1,14 @@
 import { HermesError } from '../../system/errors.ts'
 import type { Board, BoardPlace } from '../port/board.ts'
 import { creates, type OpenBoardOptions } from '../port/boards.ts'
+import { sealedBoard } from '../port/seal.ts'
 import { Connection } from './connection.ts'
 import { PostgresBoard } from './postgres-board.ts'
 import { makeBoard, newerBoard, VERSION, versionOf } from './schema.ts'
+import { sealOf } from './seal.ts'
 
 /** `warn` receives a line about a board that a newer version has made, and that is only read. */
-export type OpenPostgresOptions = Pick<OpenBoardOptions, 'mode' | 'warn'>
+export type OpenPostgresOptions = Pick<OpenBoardOptions, 'mode' | 'warn' | 'evenSealed'>
 
 /**
  * Opens a board in PostgreSQL with a connection of its own. `pg` is loaded here, so that a process without such a board
@@ -47,6 +49,12 @@ export async function openOn(
     const error = newerBoard(slug, version)
     if (options.mode !== 'read') throw error
     options.warn(`${error.message}; it is only read`)
+  }
+  const seal = await connection.use((client) => sealOf(client, slug))
+  if (seal !== undefined && options.evenSealed !== true) {
+    const error = sealedBoard(slug, seal, 'database')
+    if (options.mode !== 'read') throw error
+    options.warn(`${error.message}; this is what it was then`)
   }
   return new PostgresBoard(place, connection, close)
 }

@@ -18,6 +18,7 @@ import {
   statusCounts,
 } from './queries.ts'
 import { NOW, schemaOf } from './schema.ts'
+import { sealOf, unseal } from './seal.ts'
 import {
   assignDefault,
   claim,
@@ -34,7 +35,7 @@ import {
   releaseClaim,
 } from './tick.ts'
 import { takeTickLock } from './tick-lock.ts'
-import { fill, reader } from './transfer.ts'
+import { fill, moveOut, reader } from './transfer.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
 
@@ -126,8 +127,10 @@ export class PostgresBoard implements Board {
   snapshot = <T>(use: (snapshot: Snapshot) => Promise<T>) =>
     this.#connection.long('REPEATABLE READ, READ ONLY', (client) => use(reader(client, this.#s)))
 
-  fill = <T>(use: (intake: Intake) => Promise<T>) =>
-    this.#connection.long('READ COMMITTED', (client) => fill({ client, s: this.#s, slug: this.place.slug }, use))
+  fill = <T>(use: (intake: Intake) => Promise<T>, from?: string) => this.#long((on) => fill(on, use, from))
+  moveOut = <T>(to: string, use: (snapshot: Snapshot) => Promise<T>) => this.#long((on) => moveOut(on, to, use))
+  seal = () => this.#read((client) => sealOf(client, this.place.slug))
+  unseal = () => this.#write(unseal)
 
   /** The number of the last event, and how many there are near it: one may become visible after a later one. */
   version = () =>
@@ -142,6 +145,10 @@ export class PostgresBoard implements Board {
 
   #read<T>(work: (client: Client, s: string) => Promise<T>): Promise<T> {
     return this.#connection.use((client) => work(client, this.#s))
+  }
+
+  #long<T>(work: (on: Writing) => Promise<T>): Promise<T> {
+    return this.#connection.long('READ COMMITTED', (client) => work({ client, s: this.#s, slug: this.place.slug }))
   }
 
   #write<T>(work: (on: Writing) => Promise<T>): Promise<T> {

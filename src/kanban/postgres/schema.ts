@@ -139,7 +139,8 @@ const BOARDS = `CREATE SCHEMA IF NOT EXISTS hermes;
 CREATE TABLE IF NOT EXISTS hermes.boards (
   slug text COLLATE "C" PRIMARY KEY,
   schema_version integer NOT NULL,
-  created_at bigint NOT NULL
+  created_at bigint NOT NULL,
+  sealed jsonb
 )`
 
 /** Makes a board, unless it is there. */

@@ -18,6 +18,7 @@ import {
 import type { Writing } from './changes.ts'
 import { type Client, storable, type Value } from './connection.ts'
 import { rows } from './queries.ts'
+import { seal, sealOf, unseal } from './seal.ts'
 
 /** The column that numbers a table's rows; its sequence is `<table>_<column>_seq`. */
 const numberOf = (table: TableName): string => KEY[table][0] ?? ''
@@ -43,36 +44,56 @@ export function reader(client: Client, s: string): Snapshot {
   }
 }
 
+/** Keeps writers out, and seals the board in the end. */
+export async function moveOut<T>(on: Writing, to: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+  await keepWritersOut(on)
+  const result = await use(reader(on.client, on.s))
+  await seal(on, { kind: 'moved', place: to })
+  return result
+}
+
 /** @throws HermesError REFUSED: the board has rows */
-export async function fill<T>({ client, s, slug }: Writing, use: (intake: Intake) => Promise<T>): Promise<T> {
-  // Keeps every writer out, and lets others read.
-  await client.query(`LOCK TABLE ${TABLES.map((table) => `${s}.${table}`).join(', ')} IN SHARE ROW EXCLUSIVE MODE`)
+export async function fill<T>(on: Writing, use: (intake: Intake) => Promise<T>, from?: string): Promise<T> {
+  const { client, s, slug } = on
+  await keepWritersOut(on)
+  if (from !== undefined && (await sealOf(client, slug)) !== undefined) {
+    await unseal(on)
+    await client.query(`TRUNCATE ${TABLES.map((table) => `${s}.${table}`).join(', ')}`)
+  }
   for (const table of TABLES) {
     if ((await rows(client, `SELECT 1 FROM ${s}.${table} LIMIT 1`)).length > 0) throw notEmpty(slug)
   }
-  return use({
-    ...reader(client, s),
-    kept: storable,
-    async add(table, added) {
-      const columns = Object.entries(columnsOf(table))
-      const names = columns.map(([name]) => name).join(', ')
-      const types = columns.map(([name, kind]) => `${name} ${TYPE[kind]}`).join(', ')
-      await client.query(
-        `INSERT INTO ${s}.${table} (${names}) OVERRIDING SYSTEM VALUE
-         SELECT ${names} FROM json_to_recordset($1::json) AS r (${types})`,
-        [JSON.stringify(added)],
-      )
-    },
-    async countFrom(last) {
-      const now = await lastNumbers(client, s)
-      // RESTART is undone with the transaction, as setval is not.
-      for (const table of NUMBERED)
-        await client.query(
-          `ALTER SEQUENCE ${s}.${table}_${numberOf(table)}_seq RESTART WITH ${Math.max(now[table], last[table]) + 1}`,
-        )
-    },
-  })
+  const result = await use(intakeOf(on))
+  if (from !== undefined) await seal(on, { kind: 'copying', place: from })
+  return result
 }
+
+/** Others can read. */
+const keepWritersOut = ({ client, s }: Writing): Promise<unknown> =>
+  client.query(`LOCK TABLE ${TABLES.map((table) => `${s}.${table}`).join(', ')} IN SHARE ROW EXCLUSIVE MODE`)
+
+const intakeOf = ({ client, s }: Writing): Intake => ({
+  ...reader(client, s),
+  kept: storable,
+  async add(table, added) {
+    const columns = Object.entries(columnsOf(table))
+    const names = columns.map(([name]) => name).join(', ')
+    const types = columns.map(([name, kind]) => `${name} ${TYPE[kind]}`).join(', ')
+    await client.query(
+      `INSERT INTO ${s}.${table} (${names}) OVERRIDING SYSTEM VALUE
+         SELECT ${names} FROM json_to_recordset($1::json) AS r (${types})`,
+      [JSON.stringify(added)],
+    )
+  },
+  async countFrom(last) {
+    const now = await lastNumbers(client, s)
+    // RESTART is undone with the transaction, as setval is not.
+    for (const table of NUMBERED)
+      await client.query(
+        `ALTER SEQUENCE ${s}.${table}_${numberOf(table)}_seq RESTART WITH ${Math.max(now[table], last[table]) + 1}`,
+      )
+  },
+})
 
 /** The length of a text that is stored apart is known without reading it, so that a page of long ones stays short. */
 function readSql(s: string, table: TableName, isFurther: boolean): string {

@@ -4,6 +4,7 @@ import { HermesError } from '../../system/errors.ts'
 import type { Database } from '../../system/files/sqlite.ts'
 import { requireSchema, statementsOf } from '../../system/files/sqlite-schema.ts'
 import { STATUSES } from '../task.ts'
+import { SEAL_STATEMENTS } from './seal.ts'
 
 const VERSION = 1
 
@@ -127,7 +128,7 @@ const STATEMENTS = statementsOf(TABLES)
  */
 export function migrate(database: Database, file: string): void {
   if (versionOf(database) !== VERSION) make(database, file)
-  requireSchema(database, file, { required: STATEMENTS })
+  requireSchema(database, file, { required: STATEMENTS, optional: SEAL_STATEMENTS })
 }
 
 function make(database: Database, file: string): void {
@@ -149,7 +150,7 @@ export function requireVersion(database: Database, file: string): void {
   if (version > VERSION) throw newerBoard(file, version)
   if (version < VERSION)
     throw new HermesError('FAILED', `${file} is not a board`, { next: '"hermes kanban init" creates one' })
-  requireSchema(database, file, { required: STATEMENTS })
+  requireSchema(database, file, { required: STATEMENTS, optional: SEAL_STATEMENTS })
 }
 
 const newerBoard = (file: string, version: number): HermesError =>

@@ -16,6 +16,7 @@ import {
   statusCounts,
 } from './queries.ts'
 import { removeArchived } from './remove.ts'
+import { sealOf, unseal } from './seal.ts'
 import type { Tables } from './tables.ts'
 import {
   readAttempt,
@@ -27,7 +28,7 @@ import {
 } from './tick-facts.ts'
 import { takeTickLock } from './tick-lock.ts'
 import { assignDefault, claim, endRun, extendClaim, promote, recordWorker, releaseClaim } from './tick-steps.ts'
-import { fill, snapshot } from './transfer.ts'
+import { fill, moveOut, snapshot } from './transfer.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
 
@@ -99,7 +100,10 @@ export class SqliteBoard implements Board {
   wallMs = async (...[clock]: Of<'wallMs'>) => clock.wallMs()
   holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.place, ...args)
   snapshot = <T>(use: (snapshot: Snapshot) => Promise<T>) => snapshot(this.#tables, use)
-  fill = <T>(use: (intake: Intake) => Promise<T>) => fill(this.#tables, use)
+  fill = <T>(use: (intake: Intake) => Promise<T>, from?: string) => fill(this.#tables, use, from)
+  moveOut = <T>(to: string, use: (snapshot: Snapshot) => Promise<T>) => moveOut(this.#tables, to, use)
+  seal = async () => sealOf(this.#tables)
+  unseal = async () => this.#tables.write(() => unseal(this.#tables))
   version = async () => this.#tables.dataVersion()
   close = async () => this.#tables.close()
 }

@@ -14,6 +14,7 @@ import {
   TABLES,
   type TableName,
 } from '../port/transfer.ts'
+import { seal, sealOf, unseal } from './seal.ts'
 import type { Tables, Value } from './tables.ts'
 
 /** One view, which stays open until `use` is done. */
@@ -21,33 +22,47 @@ export function snapshot<T>(tables: Tables, use: (snapshot: Snapshot) => Promise
   return tables.hold('DEFERRED', () => use(reader(tables)))
 }
 
-/** One transaction. @throws HermesError REFUSED: the board has rows */
-export function fill<T>(tables: Tables, use: (intake: Intake) => Promise<T>): Promise<T> {
-  return tables.hold('IMMEDIATE', () => {
-    if (TABLES.some((table) => tables.get(`SELECT 1 FROM ${table} LIMIT 1`) !== undefined))
-      throw notEmpty(tables.place.slug)
-    return use({
-      ...reader(tables),
-      kept: (text) => text,
-      async add(table, rows) {
-        const columns = Object.entries(columnsOf(table))
-        const sql = `INSERT INTO ${table} (${columns.map(([name]) => name).join(', ')})
-          VALUES (${columns.map(() => '?').join(', ')})`
-        for (const row of rows)
-          tables.run(
-            sql,
-            ...columns.map(([name, kind]) => stored(kind === 'json' ? JSON.stringify(row[name]) : row[name])),
-          )
-      },
-      async countFrom(last) {
-        const now = lastNumbers(tables)
-        tables.run(`DELETE FROM sqlite_sequence WHERE name IN (${NUMBERED.map((table) => `'${table}'`).join(', ')})`)
-        for (const table of NUMBERED)
-          tables.run('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', table, Math.max(now[table], last[table]))
-      },
-    })
+/** Keeps writers out, and seals the board in the end. */
+export function moveOut<T>(tables: Tables, to: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+  return tables.hold('IMMEDIATE', async () => {
+    const result = await use(reader(tables))
+    seal(tables, { kind: 'moved', place: to })
+    return result
   })
 }
+
+/** One transaction. @throws HermesError REFUSED: the board has rows */
+export function fill<T>(tables: Tables, use: (intake: Intake) => Promise<T>, from?: string): Promise<T> {
+  return tables.hold('IMMEDIATE', async () => {
+    if (from !== undefined && sealOf(tables) !== undefined) {
+      unseal(tables)
+      for (const table of TABLES.toReversed()) tables.run(`DELETE FROM ${table}`)
+    }
+    if (TABLES.some((table) => tables.get(`SELECT 1 FROM ${table} LIMIT 1`) !== undefined))
+      throw notEmpty(tables.place.slug)
+    const result = await use(intakeOf(tables))
+    if (from !== undefined) seal(tables, { kind: 'copying', place: from })
+    return result
+  })
+}
+
+const intakeOf = (tables: Tables): Intake => ({
+  ...reader(tables),
+  kept: (text) => text,
+  async add(table, rows) {
+    const columns = Object.entries(columnsOf(table))
+    const sql = `INSERT INTO ${table} (${columns.map(([name]) => name).join(', ')})
+          VALUES (${columns.map(() => '?').join(', ')})`
+    for (const row of rows)
+      tables.run(sql, ...columns.map(([name, kind]) => stored(kind === 'json' ? JSON.stringify(row[name]) : row[name])))
+  },
+  async countFrom(last) {
+    const now = lastNumbers(tables)
+    tables.run(`DELETE FROM sqlite_sequence WHERE name IN (${NUMBERED.map((table) => `'${table}'`).join(', ')})`)
+    for (const table of NUMBERED)
+      tables.run('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)', table, Math.max(now[table], last[table]))
+  },
+})
 
 const stored = (value: unknown): Value => value as Value
 

@@ -12,7 +12,9 @@ import {
 } from '../../system/files/sqlite.ts'
 import type { Board, FilePlace } from '../port/board.ts'
 import { creates, type OpenBoardOptions } from '../port/boards.ts'
+import { sealedBoard } from '../port/seal.ts'
 import { migrate, requireVersion } from '../sqlite/schema.ts'
+import { SEALED, sealOf } from '../sqlite/seal.ts'
 import { SqliteBoard } from '../sqlite/sqlite-board.ts'
 import { Tables } from '../sqlite/tables.ts'
 
@@ -40,7 +42,14 @@ export function openTables(place: FilePlace, options: OpenBoardOptions): Tables 
     database = open(true, warn)
     if (mode === 'read') requireVersion(database, place.file)
     else migrate(database, place.file)
-    return new Tables(place, database, () => open(false, () => undefined))
+    const tables = new Tables(place, database, () => open(false, () => undefined))
+    const seal = sealOf(tables)
+    if (seal !== undefined && options.evenSealed !== true) {
+      const error = sealedBoard(place.slug, seal, 'files')
+      if (mode !== 'read') throw error
+      warn(`${error.message}; this is what it was then`)
+    }
+    return tables
   } catch (error) {
     database?.close()
     throw boardError(error, place, warn)
@@ -69,6 +78,9 @@ export const noBoard = ({ slug, file }: FilePlace): HermesError =>
 
 /** Converts an error for the caller; a damaged file has been moved aside when this returns. */
 export function boardError(error: unknown, place: FilePlace, warn: (text: string) => void): unknown {
+  // It was moved while this process had it open.
+  if (error instanceof Error && error.message === SEALED)
+    return new HermesError('REFUSED', `the board "${place.slug}" has moved`, { next: 'try again to see where' })
   if (databaseProblem(error) !== 'corrupt') return databaseError(error, place.file)
   const aside = setAsideIfDamaged(place)
   if (aside === undefined) return databaseError(error, place.file)

@@ -25,16 +25,22 @@ export interface BoardsFacts {
  */
 export async function findBoards({ home, env, runDir, clock, database }: BoardsFacts): Promise<Boards> {
   const address = database ?? (env[DATABASE_SECRET] || undefined)
-  if (address !== undefined) return inDatabase(address)
+  if (address !== undefined) return boardsInDatabase(address)
   // Before the variable that names a file: `docker exec` brings it, and only root may read the file.
   const { boardDir, boardSocket } = runPaths(runDir, 'image')
   if (existsSync(boardDir)) return new ServedBoards(boardSocket, clock)
   const { [DATABASE_SECRET]: read } = ownSecrets(env, [DATABASE_SECRET])
-  return read === undefined ? new FileBoards(home) : inDatabase(read)
+  return read === undefined ? new FileBoards(home) : boardsInDatabase(read)
 }
 
-/** The client of PostgreSQL is loaded here; scripts/build.ts makes this a bundle of its own. */
-async function inDatabase(address: string): Promise<Boards> {
+/** Boards in the volume, also if the variable names a database. */
+export const boardsInFiles = (home: string): Boards => new FileBoards(home)
+
+/**
+ * The client of PostgreSQL is loaded here; scripts/build.ts makes this a bundle of its own.
+ * @throws HermesError REFUSED for an address that cannot be used
+ */
+export async function boardsInDatabase(address: string): Promise<Boards> {
   const { databaseBoards } = await import('../postgres/database-boards.ts')
   return databaseBoards(address)
 }

@@ -64,6 +64,9 @@ export class ServedBoards implements Boards {
       holdTicks: (clock, waitMs) => this.holdTicks(place, clock, waitMs),
       snapshot: () => refuseCopy(),
       fill: () => refuseCopy(),
+      moveOut: () => refuseCopy(),
+      seal: () => refuseCopy(),
+      unseal: () => refuseCopy(),
       close: async () => undefined,
     }
   }

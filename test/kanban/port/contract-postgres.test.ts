@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Board, BoardPlace } from '../../../src/kanban/port/board.ts'
+import { databaseBoards } from '../../../src/kanban/postgres/database-boards.ts'
 import { openPostgres } from '../../../src/kanban/postgres/open.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { waitFor } from '../../support/wait.ts'
 import { boardContract, type ContractScene } from './contract.ts'
+import { moveContract } from './moves.ts'
 import { transferContract } from './transfer-contract.ts'
 
 const why = whyNoPostgres()
@@ -51,6 +53,7 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
   }
   boardContract('PostgreSQL', openScene)
   transferContract('PostgreSQL', openScene)
+  moveContract(() => databaseBoards(server.url))
 
   test('every instant is of the database’s clock, whatever the caller’s says', async () => {
     await using scene = await openScene()

@@ -34,10 +34,15 @@ async function* chunksOf(text: string): AsyncGenerator<Uint8Array> {
   for (let from = 0; from < bytes.length; from += 1000) yield bytes.subarray(from, from + 1000)
 }
 
+const crashed = [
+  { outcome: 'crashed', failure: true, stop: false, error: 'x' },
+  { status: 'ready', failures: 1, pauses: 0, pausedUntilMs: null, autoBlocked: false },
+] as const
+
 const linesOf = (text: string): string[] => text.split('\n').slice(0, -1)
 
 /** A board with a few rows in each table. */
-async function smallBoard(board: Board): Promise<void> {
+export async function smallBoard(board: Board): Promise<void> {
   const { task: parent } = await board.create({ title: 'parent', assignee: 'alpha' }, actor)
   const { task: child } = await board.create({ title: 'child', assignee: 'alpha', parents: [parent.id] }, actor)
   await board.comment(child.id, 'a word', actor)
@@ -183,6 +188,46 @@ export function transferContract(name: string, open: () => Promise<ContractScene
       })
       const rows = (text: string): string[] => linesOf(text).slice(0, -2)
       expect(rows(during)).toEqual(rows(before))
+    })
+
+    test('a board that has moved refuses every change, also of one that has it open, until its seal is broken', async () => {
+      await using scene = await open()
+      const { board } = scene
+      await smallBoard(board)
+      const [running] = await board.running()
+      if (running === undefined) throw new Error('nothing runs')
+      const text = await exported(board)
+      const other = await scene.another()
+      expect(await other.statusCounts()).toEqual({ running: 1, todo: 1 })
+      const boardIsIn = { kind: 'moved', place: 'the place' } as const
+      await board.moveOut('the place', async () => undefined)
+      expect(await other.seal()).toEqual(boardIsIn)
+      const id = running.id
+      for (const change of [
+        () => other.create({ title: 'x' }, actor),
+        () => other.comment(id, 'x', actor),
+        () => other.change('heartbeat', id, {}, { ...actor, runId: running.run_id ?? 0 }),
+        () => other.change('complete', id, {}, actor),
+        () => other.extendClaim(running, actor.wallMs),
+        () => other.endRun(running, ...crashed, actor.wallMs),
+      ])
+        await expect(change(), String(change)).rejects.toThrow(/this board has moved/)
+      expect(await exported(other)).toBe(text)
+      await expect(scene.another()).rejects.toMatchObject({ message: expect.stringMatching(/has moved to the place/) })
+      await board.unseal()
+      expect(await other.seal()).toBeUndefined()
+      await (await scene.another()).comment(id, 'x', actor)
+    })
+
+    test('a move that fails leaves the board in use', async () => {
+      await using scene = await open()
+      await smallBoard(scene.board)
+      const failing = scene.board.moveOut('the place', async () => {
+        throw new Error('no room there')
+      })
+      await expect(failing).rejects.toThrow('no room there')
+      expect(await scene.board.seal()).toBeUndefined()
+      await (await scene.another()).create({ title: 'x' }, actor)
     })
   })
 }

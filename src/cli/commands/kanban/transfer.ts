@@ -1,13 +1,17 @@
 /** Commands that copy whole boards. */
 
 import { createReadStream, statSync } from 'node:fs'
-import { withBoard } from '../../../kanban/port/boards.ts'
+import { type Boards, withBoard } from '../../../kanban/port/boards.ts'
+import { boardsInDatabase, boardsInFiles } from '../../../kanban/store/boards.ts'
 import { parseSlug } from '../../../kanban/store/places.ts'
 import { exportBoard, type Piece } from '../../../kanban/transfer/export.ts'
 import type { RowCounts } from '../../../kanban/transfer/format.ts'
 import { readExport } from '../../../kanban/transfer/import.ts'
-import { EXIT, HermesError } from '../../../system/errors.ts'
+import { moveBoard } from '../../../kanban/transfer/migrate.ts'
+import { addressProblem } from '../../../system/database-address.ts'
+import { EXIT, errorLine, HermesError } from '../../../system/errors.ts'
 import { replaceFileDurably } from '../../../system/files/replace-file.ts'
+import { oneLine } from '../../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../../context/command.ts'
 import { type Context, warnOn } from '../../context/context.ts'
 import { interruptible, withProgress } from '../../context/progress.ts'
@@ -34,6 +38,21 @@ export const TRANSFER_COMMANDS: readonly Command[] = [
     arguments: [{ name: 'FILE', help: 'file to read; default, or -: standard input', kind: 'optional' }],
     options: [{ long: '--board', value: 'SLUG', help: 'name of the board; default: the one that was exported' }],
     run: importFrom,
+  },
+  {
+    path: 'kanban migrate',
+    summary: 'Move all boards into a database, or back into the volume',
+    options: [
+      {
+        long: '--to',
+        value: 'PLACE',
+        help: 'postgres://USER:PASSWORD@HOST/DATABASE, or sqlite: the files of the volume',
+      },
+    ],
+    details: `Stop the dispatchers first, or wait for their ticks. Each board is copied with counts and checksums, and the
+board that was copied then refuses changes. After an interruption, run the command again: it goes on where it stopped.
+The password can also be in the variable PGPASSWORD, where other users of the machine do not see it.`,
+    run: migrate,
   },
 ]
 
@@ -114,3 +133,60 @@ const countsText = (counts: RowCounts): string =>
   Object.entries(counts)
     .map(([table, n]) => `${n} ${table}`)
     .join(', ')
+
+const SQLITE = 'sqlite'
+
+async function migrate(context: Context, input: Input): Promise<Outcome> {
+  const place = textOption(input, 'to')
+  if (place === undefined)
+    throw new HermesError('USAGE', '--to is missing', {
+      next: 'hermes kanban migrate --to postgres://…, or --to sqlite',
+    })
+  const problem = place === SQLITE ? undefined : addressProblem(place)
+  if (problem !== undefined) throw new HermesError('USAGE', `--to ${problem}`, { next: 'or use --to sqlite' })
+  if (place === SQLITE)
+    return withBoards(context, (from) => {
+      if (from.kept === 'database') return moveAll(context, from, boardsInFiles(context.home))
+      throw new HermesError('REFUSED', 'the boards are in the volume already: HERMES_KANBAN_DATABASE is not set')
+    })
+  const to = await boardsInDatabase(place)
+  try {
+    return await moveAll(context, boardsInFiles(context.home), to)
+  } finally {
+    await to.close()
+  }
+}
+
+/** A board that cannot be moved does not affect the others. */
+async function moveAll(context: Context, from: Boards, to: Boards): Promise<Outcome> {
+  const moved: { readonly board: string; readonly rows: RowCounts | null }[] = []
+  let failed = 0
+  const places = await from.list()
+  for (const { slug } of places) {
+    try {
+      const rows = await withProgress(
+        context,
+        { verb: `board "${slug}": moved`, one: 'row', many: 'rows' },
+        (progress) => moveBoard(slug, { from, to, clock: context.clock, warn: warnOn(context), progress }),
+      )
+      moved.push({ board: slug, rows })
+    } catch (error) {
+      if (!(error instanceof HermesError)) throw error
+      failed += 1
+      context.output.err(`hermes: board "${slug}" was not moved: ${oneLine(errorLine(error))}\n`)
+    }
+  }
+  const lines = moved.map(({ board, rows }) =>
+    rows === null ? `board "${board}" had been moved before\n` : `board "${board}" moved: ${countsText(rows)}\n`,
+  )
+  const next =
+    to.kept === 'files'
+      ? 'unset HERMES_KANBAN_DATABASE, and start the container again'
+      : 'set HERMES_KANBAN_DATABASE to the same address, and start the container again'
+  const end = places.length === 0 ? 'no boards to move\n' : failed > 0 ? '' : `  next: ${next}\n`
+  return {
+    text: lines.join('') + end,
+    json: { boards: moved.map(({ board, rows }) => ({ board, moved: rows !== null, ...rows })), failed },
+    exitCode: failed > 0 ? EXIT.failed : EXIT.done,
+  }
+}
