@@ -144,6 +144,44 @@ describe.skipIf(why !== undefined)(`the board in PostgreSQL (${why ?? 'a server 
     for (const [at, line] of news(s).entries()) expect(line).toContain(words[at])
   })
 
+  test('workers that end while the database is down are not run again, and neither are those that go on', {
+    timeout: 120_000,
+  }, async () => {
+    // Ends when the test says so.
+    await using s = stage(
+      database('down'),
+      'while [ ! -e "$HERMES_HOME/end" ]; do sleep 0.1; done; echo "$HERMES_KANBAN_TASK" >>"$HERMES_HOME/ran"',
+    )
+    await using hermes = await s.start()
+    const ids = [await s.create('one'), await s.create('two'), await s.create('three')]
+    await waitFor('the workers to run', async () => {
+      const states = await Promise.all(ids.map((id) => s.statusOf(id)))
+      return states.every((state) => state === 'running')
+    })
+    await server.crash()
+    writeFileSync(join(s.home, 'end'), '')
+    await waitFor('the workers to end', async () => {
+      const { slots } = await hermes.status()
+      return !slots.some(({ slot, state }) => slot.startsWith('job-') && state !== 'down')
+    })
+    await server.again()
+    for (const id of ids)
+      await waitFor(`${id} to be done`, async () => (await s.statusOf(id)) === 'done', { deadlineMs: 60_000 })
+    expect(readFileSync(join(s.home, 'ran'), 'utf8').trim().split('\n').sort()).toEqual([...ids].sort())
+  })
+
+  test('a dispatcher that is not to dispatch leads commands to the board all the same', async () => {
+    await using s = stage(database('idle'), 'exit 0')
+    const config = { kanban: { dispatch_in_gateway: false, default_assignee: 'alpha' } }
+    writeFileSync(join(s.home, 'config.yaml'), JSON.stringify(config))
+    await using _ = await s.start()
+    const id = await s.create('waits')
+    const { stdout } = await s.kanban('why', id)
+    expect(stdout).toContain('kanban.dispatch_in_gateway is false')
+    expect((await s.kanban('dispatch')).code).toBe(0)
+    await waitFor('the task to run by hand', async () => (await s.statusOf(id)) !== 'ready')
+  })
+
   test('the dispatcher starts while the database is away, and commands tell what to do', {
     timeout: 120_000,
   }, async () => {
