@@ -540,7 +540,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
       expect((await (await first.install.life(1)).hello()).lease).toBe('held')
       await using second = await startInit({ home, args: ['sh', '-c', 'echo main; exec sleep 1000'] })
       const supervisor = await second.install.life(1)
-      expect(await supervisor.hello()).toMatchObject({ lease: 'busy', begun: false })
+      expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'busy', begun: false })
       await second.pid1.saw('main')
       await second.pid1.saw(`another container is using ${home}`)
       expect(supervisor.received.some((m) => m.type === 'begin')).toBe(false)
@@ -562,7 +562,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
       await first.ok('kill', '-KILL', String(supervisor.pid))
       await first.install.life(2)
       await using second = await startInit({ home })
-      expect(await (await second.install.life(1)).hello()).toMatchObject({ lease: 'busy' })
+      expect(await (await second.install.life(1)).helloWithLease()).toMatchObject({ lease: 'busy' })
     } finally {
       rmSync(home, { recursive: true, force: true })
     }
@@ -577,7 +577,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
         args: ['dashboard'],
         initHooks: { wait: '#!/bin/sh\nexec sleep 1000' },
       })
-      expect(await (await box.install.life(1)).hello()).toMatchObject({ lease: 'none' })
+      expect(await (await box.install.life(1)).helloWithLease()).toMatchObject({ lease: 'none' })
       expect(existsSync(join(home, 'run.lease'))).toBe(false)
     } finally {
       rmSync(home, { recursive: true, force: true })
@@ -592,13 +592,13 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
       const prepare = 'f=$home/run.lease; touch "$f"; mount --bind "$f" "$f"; mount -o remount,bind,ro "$f"'
       await using box = await startInit({ home, prepare })
       const supervisor = await box.install.life(1)
-      expect(await supervisor.hello()).toMatchObject({ lease: 'unsupported', begun: false })
+      expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'unsupported', begun: false })
       await box.pid1.saw('run.lease cannot be locked')
       supervisor.send({ type: 'lease', state: 'taken' })
       await supervisor.got('begin')
       await box.ok('kill', '-KILL', String(supervisor.pid))
       const second = await box.install.life(2)
-      expect(await second.hello()).toMatchObject({ lease: 'unsupported', begun: false })
+      expect(await second.helloWithLease()).toMatchObject({ lease: 'unsupported', begun: false })
       second.send({ type: 'lease', state: 'taken' })
       await second.got('begin')
     } finally {

@@ -133,7 +133,7 @@ describe.skipIf(why !== undefined)(`the volume of a container (${why ?? 'as root
     const home = at('ground', 'sub')
     await using second = await startInit({ home })
     const waiter = await second.install.life(1)
-    expect(await waiter.hello()).toMatchObject({ lease: 'busy' })
+    expect(await waiter.helloWithLease()).toMatchObject({ lease: 'busy' })
     // Once: a file that goes again at once may be missing at three looks of the waiter in a row, which then makes it.
     rmSync(join(home, 'run.lease'))
     await first.pid1.saw('a new one is locked')

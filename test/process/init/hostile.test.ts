@@ -300,7 +300,7 @@ describe.skipIf(why !== undefined)(`hostile files (${why ?? 'as root, PID 1 of a
     async (_, prepare) => {
       await using box = await startInit({ prepare, args: ['sh', '-c', 'echo main; exec sleep 1000'] })
       const supervisor = await box.install.life(1)
-      expect(await supervisor.hello()).toMatchObject({ lease: 'busy', begun: false })
+      expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'busy', begun: false })
       await box.pid1.saw(/cannot tell which container uses .*: .*run\.lease is .*\. Remove it/)
       await box.pid1.saw('main')
       expect(isOwned(box)).toBe(false)

@@ -63,6 +63,12 @@ export class FakeSupervisor {
     return this.got('welcome')
   }
 
+  /** The welcome of an init that may not have looked at the volume's lock yet: with the state that follows then. */
+  async helloWithLease(): Promise<OfType<'welcome'>> {
+    const welcome = await this.hello()
+    return welcome.lease === 'unknown' ? { ...welcome, lease: (await this.got('lease')).state } : welcome
+  }
+
   /** @returns the request's number */
   spawn(slot: string, options: Partial<Extract<ToInit, { type: 'spawn' }>> = {}): number {
     const request = ++this.#requests
