@@ -146,7 +146,8 @@ for (const [name, measure] of [...everywhere, ...(values.container ? inContainer
   }
 }
 
-const names = subjects.map(({ name }) => name)
+// Also what only some rows know: the queues beside a board.
+const names = [...new Set([...subjects.map(({ name }) => name), ...rows.flatMap(({ cells }) => Object.keys(cells))])]
 process.stdout.write(`${table(rows, names)}\n`)
 process.stdout.write('Medians; (×n): times what ours takes. –: not measured, see the JSON.\n')
 for (const failure of failures) process.stdout.write(`failed: ${failure}\n`)

@@ -44,15 +44,16 @@ export async function queues(dir: string | undefined, { quick, say }: Effort): P
   const rows: Row[] = []
   for (const batch of BATCHES)
     for (const consumers of CONSUMERS) {
+      const how = `${consumers} ${consumers === 1 ? 'consumer' : 'consumers'}, ${batch} at once`
       const samples = new Map<string, number[]>(subjects.map(([name]) => [name, []]))
       for (let round = 0; round < (quick ? 1 : 3); round++)
         for (const [name, measure, tasks] of subjects) {
-          say(`${name}: ${consumers} consumers, ${batch} at once`)
+          say(`${name}: ${how}`)
           samples.get(name)?.push(await measure(server, { tasks, consumers, batch }))
         }
       const cells = [...samples].map(([name, list]): readonly [string, Cell] => [name, cell(list)])
       rows.push({
-        title: `kanban claim and completion in PostgreSQL, ${consumers} consumers, ${batch} at once`,
+        title: `kanban claim and completion in PostgreSQL, ${how}`,
         unit: 'tasks/s',
         budget: null,
         more: true,
