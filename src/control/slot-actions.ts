@@ -51,6 +51,21 @@ export async function ifSupervised<T>(
   }
 }
 
+/** Longer than the supervisor waits for the end of the boot. */
+const BOOT_MS = 95_000
+
+/**
+ * The status, with all slots: it waits for the end of the boot, and an empty list means that there are none.
+ * @throws HermesError VOLUME_BUSY, STOPPING, TIMED_OUT: why the slots are not there
+ */
+export async function wholeStatus(client: ControlClient): Promise<StatusResult> {
+  const status = await client.request('status', {})
+  if (status.phase === 'running') return status
+  // It waits as long as an action does, and fails for the same reasons.
+  await client.request('reconcile', {}, { timeoutMs: BOOT_MS })
+  return client.request('status', {})
+}
+
 export interface ActionOptions {
   readonly timeoutMs?: number
   readonly wait?: boolean

@@ -6,6 +6,7 @@ import { loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts'
 import { readContainerEnvironment, readDotEnv, truthy } from '../../profile/environment/environment.ts'
 import type { SlotStatus, StatusResult, WarningFact } from '../../protocol/control.ts'
+import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
 import { HermesError } from '../../system/errors.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import { holderText, portHolder } from '../../system/programs/port-holder.ts'
@@ -22,7 +23,7 @@ export const supervisor: Check = async (context) => {
     if (!(error instanceof HermesError)) throw error
     return [warn('supervisor', error.message, error.next ?? 'start the container, or npm start in a checkout')]
   }
-  const { phase, slots, warnings, warningFacts = [] } = status
+  const { phase, holderHost, slots, warnings, warningFacts = [] } = status
   const isSaid = reportedElsewhere(context)
   const own = warnings.flatMap((text, i) => {
     const fact = warningFacts[i]
@@ -30,7 +31,9 @@ export const supervisor: Check = async (context) => {
   })
   const quiet = slots.filter(({ slot, state }) => state === 'backoff' && !own.some((one) => one.slot === slot))
   return [
-    ok('supervisor', `answers at ${context.paths.controlSocket}: ${phase}, ${slots.length} slots`),
+    phase === 'waiting'
+      ? warn('supervisor', `waits for the volume: ${volumeUserText(holderHost)}`, FREE_THE_VOLUME)
+      : ok('supervisor', `answers at ${context.paths.controlSocket}: ${phase}, ${slots.length} slots`),
     ...own.map(({ text, slot }) =>
       warn('supervisor', text, slot === undefined ? 'hermes logs supervisor' : slotCommands(slot).logs),
     ),

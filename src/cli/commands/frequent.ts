@@ -83,9 +83,10 @@ export async function gatewayStatus(
   if (all) {
     const result = await statusOf(context)
     const slots = result.slots.filter((slot) => slot.profile !== undefined)
-    const behind = slots.some((slot) => slot.wanted !== 'down' && slot.state !== 'up')
+    const { phase } = result
+    const behind = phase !== 'running' || slots.some((slot) => slot.wanted !== 'down' && slot.state !== 'up')
     return {
-      text: `${managerLine(result)}\n${slotsTable(slots, wallMs)}`,
+      text: `${managerLine(result)}\n${phaseText(result)}${slotsTable(slots, wallMs)}`,
       json: slots,
       exitCode: behind ? EXIT.failed : EXIT.done,
     }
@@ -99,17 +100,19 @@ export async function slotStatus(context: Context, key: string, next: string): P
   const result = await statusOf(context, key)
   const slot = result.slots.find((one) => one.slot === key)
   if (!slot) throw noSuchSlot(key, result)
-  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${slot.ready ? '' : `  ${'next'.padEnd(11)}${next}\n`}`
+  // A start that is under way needs none; the log has what it waits for, or dies of.
+  const step = slot.state === 'starting' || slot.state === 'backoff' ? slotCommands(key).logs : next
+  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${slot.ready ? '' : `  ${'next'.padEnd(11)}${step}\n`}`
   return { text, json: slot, exitCode: slot.ready ? EXIT.done : EXIT.failed }
 }
 
 export async function status(context: Context): Promise<Outcome> {
   const result = await statusOf(context)
   const warnings = [...result.warnings, ...hostWarnings(context, result.slots)]
-  const { manager, version: supervisor, pid1, identity, phase, holder, holderHost, slots, needsAgent = false } = result
+  const { manager, version: supervisor, pid1, identity, phase, holder, slots, needsAgent = false } = result
   const text = [
     `${managerLine(result)}\n`,
-    phase === 'running' ? '' : phaseText(phase, holderHost),
+    phaseText(result),
     '\n',
     slots.length === 0 ? 'no slots\n' : slotsTable(slots, context.clock.wallMs()),
     warnings.length === 0 ? '' : `\n${warnings.map((warning) => `warning: ${oneLine(warning)}\n`).join('')}`,
@@ -132,7 +135,8 @@ export async function status(context: Context): Promise<Outcome> {
   }
 }
 
-function phaseText(phase: StatusResult['phase'], holderHost: string | undefined): string {
+function phaseText({ phase, holderHost }: Pick<StatusResult, 'phase' | 'holderHost'>): string {
+  if (phase === 'running') return ''
   if (phase !== 'waiting') return `Phase: ${phase}\n`
   return `Waiting: ${volumeUserText(holderHost)}. ${FREE_THE_VOLUME}\n`
 }

@@ -3,7 +3,7 @@
  * (frequent.ts).
  */
 import type { ControlClient } from '../../control/client.ts'
-import { type ActionOptions, SLOT_ACTIONS, withSupervisor } from '../../control/slot-actions.ts'
+import { type ActionOptions, SLOT_ACTIONS, wholeStatus, withSupervisor } from '../../control/slot-actions.ts'
 import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
 import { stateWords } from '../../protocol/state-words.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
@@ -42,7 +42,7 @@ export async function actOnGateways(
 /** Acts on the gateway of every profile that has a slot; failures are in the outcome. */
 export const actOnEveryGateway = (context: Context, verb: Verb, options: ActionOptions): Promise<Outcome> =>
   withSupervisor(context, async (client) => {
-    const { slots } = await client.request('status', {})
+    const { slots } = await wholeStatus(client)
     return atOnce(
       context,
       client,

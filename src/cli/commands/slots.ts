@@ -1,6 +1,6 @@
 /** `hermes dashboard …` and `hermes service …`: like `gateway`, for helper slots and for services of the image. */
 
-import { act, withSupervisor } from '../../control/slot-actions.ts'
+import { act, wholeStatus, withSupervisor } from '../../control/slot-actions.ts'
 import type { DashboardBundle } from '../../dashboard/program.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { hashPassword } from '../../system/password-hash.ts'
@@ -152,7 +152,7 @@ async function list(context: Context): Promise<Outcome> {
   const { slots } = await withSupervisor(context, async (client) => {
     // Services are not there before the boot is over.
     await client.request('ping', { booted: true })
-    return client.request('status', {})
+    return wholeStatus(client)
   })
   const services = slots.filter(({ slot }) => slot.startsWith(PREFIX))
   return {

@@ -47,7 +47,8 @@ export class RequestGate {
   async untilKnown(table: Pick<SlotTable, 'get'>, keys: readonly string[], asked: Asked): Promise<void> {
     const isMissing = (): boolean => keys.some((key) => table.get(key) === undefined)
     if (isMissing()) await this.untilBooted(QUESTION_WAIT_MS, asked)
-    if (isMissing() && this.#life.phase === 'booting') throw stillBooting()
+    // Before the volume is ours there are no slots: that one is missing says nothing then.
+    if (isMissing()) this.requireRunning()
   }
 
   /** @throws HermesError with the detail BOOTING for a program that the boot may wait for */

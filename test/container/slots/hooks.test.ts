@@ -72,7 +72,7 @@ test('a question about a slot that is asked while a hook runs is answered when t
   }
 })
 
-test('a command that writes, and the list of services, wait for the end of the boot', async () => {
+test('a command that writes, or that is about every slot, waits for the end of the boot', async () => {
   await using box = await withHooks(
     { init: { slow: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.05; done\n' } },
     { command: ['gateway', 'run'] },
@@ -84,13 +84,15 @@ test('a command that writes, and the list of services, wait for the end of the b
   const asked = [
     ['hermes', 'profile', 'create', 'coder'],
     ['hermes', 'service', 'list'],
+    ['hermes', 'gateway', 'start', '--all'],
   ].map(async (argv) => ({ ...(await box.exec(argv)), isEarly: !isOver }))
   await box.exec(['sleep', '0.5'])
   isOver = true
   await box.exec(['touch', '/run/go'], { user: 'root' })
-  const [created, listed] = await Promise.all(asked)
+  const [created, listed, started] = await Promise.all(asked)
   expect(created).toMatchObject({ code: 0, isEarly: false })
   expect(listed).toMatchObject({ code: 0, isEarly: false, stdout: 'this image defines no services\n' })
+  expect(started).toMatchObject({ code: 0, isEarly: false, stdout: expect.stringContaining('gateway-default: ') })
 })
 
 test('a failing hook stops the container with its code and a line that names it', async () => {

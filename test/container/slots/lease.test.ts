@@ -53,6 +53,30 @@ test('in a container that waits for the volume a profile can be made; what would
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(says) })
     expect(stderr).toContain('container first is using this volume')
   }
+  // Before the volume is free there are no slots: that is not "no such slot", nor nothing to do.
+  const queries: readonly (readonly string[])[] = [
+    ['gateway', 'status'],
+    ['dashboard', 'status'],
+    ['gateway', 'restart', '--all'],
+    ['service', 'list'],
+  ]
+  for (const args of queries) {
+    const { code, stdout, stderr } = await second.hermes(...args)
+    expect({ args, code, stdout, stderr }).toEqual({
+      args,
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('container first is using this volume'),
+    })
+  }
+  const all = await second.hermes('gateway', 'status', '--all')
+  expect(all).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('\nWaiting: container first is using this volume. Stop it'),
+  })
+  expect((await second.hermes('doctor')).stdout).toContain(
+    'warn supervisor: waits for the volume: container first is using this volume\n       next: Stop it',
+  )
   expect(await first.ok('hermes', 'profile', 'list', '--quiet')).toBe('default\ncoder\nold\nthird\n')
   await first.docker('kill')
   await second.slot('gateway-coder', ({ state }) => state === 'down')
