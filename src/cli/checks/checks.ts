@@ -1,6 +1,7 @@
 /** The checks of `hermes doctor`, in order. */
 
 import type { Context } from '../context/context.ts'
+import { board } from './board.ts'
 import { type Check, type Finding, notChecked } from './finding.ts'
 import { profiles, staleFiles, volume } from './home.ts'
 import { clock, disk, identity, install } from './machine.ts'
@@ -13,6 +14,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   profiles,
   supervisor,
   ports,
+  board,
   'stale files': staleFiles,
   zombies,
   clock,

@@ -84,6 +84,14 @@ describe('the environment of a slot', () => {
     expect(Object.keys(of(helper({ slot: 'dispatcher', container: secret })))).not.toContain('HERMES_METRICS_TOKEN')
   })
 
+  test('the address of the database reaches no slot, whatever file it is in', () => {
+    const secret = { HERMES_KANBAN_DATABASE: 'postgres://db/board', HERMES_KANBAN_DATABASE_FILE: '/run/secrets/board' }
+    for (const given of [facts, defaultProfile, helper]) {
+      const names = Object.keys(of(given({ container: secret, dotEnv: secret, gatewayEnv: secret })))
+      expect(names.filter((name) => name in secret)).toEqual([])
+    }
+  })
+
   test('the marks of hermes itself cannot be forged from a file', () => {
     const forged = { HERMES_MAIN: '1', HERMES_SUPERVISED: '0' }
     const variables = of(facts({ container: forged, dotEnv: forged, gatewayEnv: forged }))

@@ -3,14 +3,16 @@ import { mkdirSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { serveBoards } from '../../src/kanban/dispatch/board-server.ts'
-import { databaseBoards } from '../../src/kanban/postgres/database-boards.ts'
-import { ServedBoards } from '../../src/kanban/store/served-boards.ts'
-import { systemClock } from '../../src/system/clock.ts'
-import { type KanbanCli, kanbanCli } from '../support/kanban/cli.ts'
-import { type PostgresServer, startPostgres, whyNoPostgres } from '../support/kanban/postgres.ts'
-import { freePort } from '../support/port.ts'
-import { waitFor } from '../support/wait.ts'
+import { board } from '../../../src/cli/checks/board.ts'
+import { makeContext } from '../../../src/cli/context/context.ts'
+import { serveBoards } from '../../../src/kanban/dispatch/board-server.ts'
+import { databaseBoards } from '../../../src/kanban/postgres/database-boards.ts'
+import { ServedBoards } from '../../../src/kanban/store/served-boards.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { type KanbanCli, kanbanCli } from '../../support/kanban/cli.ts'
+import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
+import { freePort } from '../../support/port.ts'
+import { waitFor } from '../../support/wait.ts'
 
 const why = whyNoPostgres()
 const clock = systemClock()
@@ -211,6 +213,29 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
     expect([read.code, read.err]).toEqual([0, `hermes: warning: ${says}; it is only read\n`])
     const written = await cli.kanban('create', 'x')
     expect([written.code, written.err]).toEqual([1, expect.stringContaining(says)])
+  })
+
+  test('doctor tells whether the database answers, and nothing about boards in files', async () => {
+    const findings = async (cli: KanbanCli) => {
+      const output = { out: () => undefined, err: () => undefined, closed: false }
+      const bundleDir = join(cli.home, 'lib')
+      return board(makeContext({ env: cli.env, bundleDir, profile: undefined, json: false, output }))
+    }
+    using files = kanbanCli()
+    await files.kanban('init')
+    expect(await findings(files)).toEqual([])
+    using own = direct(database('checked'))
+    await own.kanban('init')
+    expect(await findings(own)).toEqual([{ check: 'board', state: 'ok', text: 'the database answers and has a board' }])
+    using away = direct('postgres://me:hush@127.0.0.1:1/none')
+    expect(await findings(away)).toEqual([
+      {
+        check: 'board',
+        state: 'fail',
+        text: expect.stringMatching(/^the database at 127\.0\.0\.1:1\/none does not answer: .*ECONNREFUSED/),
+        next: expect.stringContaining('check that it runs'),
+      },
+    ])
   })
 
   test('a board without a dispatcher to lead there is one line with what to do', async () => {
