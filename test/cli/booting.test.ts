@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { initHasBegun } from '../../src/cli/context/booting.ts'
 import { runDirs } from '../../src/system/programs/install.ts'
+import { scratchDir } from '../support/scratch.ts'
 
 const STARTED_AT = 4711
 /** Long ago, for an init. */
@@ -13,10 +13,9 @@ const FAR_AWAY_MS = 1_800_000
 
 let dir = ''
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-booting-'))
+  dir = scratchDir('hermes-booting-')
   mkdirSync(join(dir, 'memory'))
 })
-afterEach(() => rmSync(dir, { recursive: true }))
 
 /** @param ageMs of PID 1 */
 const facts = (args: readonly string[] | undefined, env = {}, ageMs = 0) => {

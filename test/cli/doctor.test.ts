@@ -1,6 +1,5 @@
 // doctor judges the supervisor's warnings by their subject, never by their text.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { supervisor } from '../../src/cli/checks/running.ts'
@@ -9,19 +8,17 @@ import type { StatusResult } from '../../src/protocol/control.ts'
 import { type ControlServer, serveControl } from '../../src/supervisor/control/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { aSlot, handlers } from '../supervisor/control/handlers.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
 
 let home: string
 let server: ControlServer
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-doctor-'))
+  home = scratchDir('hermes-doctor-')
   mkdirSync(join(home, 'profiles', 'Bad Name'), { recursive: true })
   writeFileSync(join(home, 'config.yaml'), 'gateway: {restart: x}\n')
 })
-afterEach(() => {
-  server.close()
-  rmSync(home, { recursive: true, force: true })
-})
+afterEach(() => server.close())
 
 async function findings(some: Partial<StatusResult>): Promise<readonly string[]> {
   const path = join(home, 'control.sock')

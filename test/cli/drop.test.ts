@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { findIdentity, type IdentitySources } from '../../src/cli/terminal/drop.ts'
 import { program } from '../support/install.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { named, whyNotRoot } from '../support/tools.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -32,7 +32,7 @@ server.listen(path, () => {
 let dir: string
 let sources: IdentitySources
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-drop-'))
+  dir = scratchDir('hermes-drop-')
   chmodSync(dir, 0o755)
   sources = {
     identityFile: join(dir, 'identity'),
@@ -43,7 +43,6 @@ beforeEach(() => {
   writeFileSync(sources.passwd, 'root:x:0:0::/root:/bin/sh\nhermes:x:10000:10001::/opt/data:/bin/sh\n')
   writeFileSync(sources.group, 'root:x:0:hermes\nhermes:x:10001:\naudio:x:29:other,hermes\n')
 })
-afterEach(() => rmSync(dir, { recursive: true }))
 
 describe('the user that a root caller becomes', () => {
   test.skipIf(!isRoot)(named('is what init wrote', whyNotRoot), () => {

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { licensesText, packagesOf } from '../../scripts/build/licenses.ts'
 import { installDir } from '../support/install.ts'
+import { scratchDir } from '../support/scratch.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -34,7 +34,7 @@ test('the packages of a bundle follow from the files it was made of', () => {
 })
 
 test('a package without a licence text stops the build, by its name', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-licenses-'))
+  const dir = scratchDir('hermes-licenses-')
   const bare = join(dir, 'node_modules', 'bare')
   mkdirSync(bare, { recursive: true })
   writeFileSync(join(bare, 'package.json'), '{"version": "1.0.0", "license": "MIT"}')
@@ -47,5 +47,4 @@ test('a package without a licence text stops the build, by its name', () => {
     '# bare\n\n## License\n\nPermission is hereby granted, to you\n\n## More\n\nx\n',
   )
   expect(licensesText(dir, ['bare'])).toMatch(/: MIT\n\nPermission is hereby granted, to you$/)
-  rmSync(dir, { recursive: true })
 })

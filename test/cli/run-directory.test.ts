@@ -1,20 +1,19 @@
 // Where a client looks for the supervisor.
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { findRunPaths, privateRunDir, resolveHome } from '../../src/system/programs/install.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { named, whyNotRoot } from '../support/tools.ts'
 
 let root: string
 let home: string
 const uid = process.getuid?.() ?? 0
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'hermes-run-'))
+  root = scratchDir('hermes-run-')
   home = join(root, 'home')
   mkdirSync(home)
 })
-afterEach(() => rmSync(root, { recursive: true, force: true }))
 
 const find = (env: Record<string, string> = {}): string => findRunPaths(env, home, uid, join(root, 'image')).runDir
 const listenIn = (dir: string): string => {

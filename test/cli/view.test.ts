@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { mask } from '../../src/cli/commands/env.ts'
@@ -17,6 +16,7 @@ import {
 import type { SlotStatus } from '../../src/protocol/control.ts'
 import { splitCommandLine } from '../../src/system/programs/command-line.ts'
 import { nearest } from '../../src/system/text/nearest.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { waitFor } from '../support/wait.ts'
 
 const slot = (over: Partial<SlotStatus> = {}): SlotStatus => ({
@@ -167,7 +167,7 @@ test('zombies are one warning per parent; those of PID 1 are about to be reaped'
 })
 
 test('zombies of a host that are not below our init are not ours', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-zombies-'))
+  const dir = scratchDir('hermes-zombies-')
   // It never asks for its child's exit code.
   const parent = spawn('sh', ['-c', 'sleep 0 & exec sleep 1000'])
   const initPid = join(dir, 'init.pid')
@@ -179,6 +179,5 @@ test('zombies of a host that are not below our init are not ours', async () => {
     expect(findZombies(join(dir, 'nothing'))).toEqual([])
   } finally {
     parent.kill()
-    rmSync(dir, { recursive: true })
   }
 })

@@ -4,10 +4,11 @@ import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlClient, connectControl } from '../../src/control/client.ts'
 import { registerSlot, unregisterSlot } from '../../src/control/slot-actions.ts'
 import { HermesError } from '../../src/system/errors.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor, within } from '../support/wait.ts'
@@ -15,10 +16,9 @@ import { waitFor, within } from '../support/wait.ts'
 let dir: string
 let path: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-client-'))
+  dir = scratchDir('hermes-client-')
   path = join(dir, 'control.sock')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const failure = async (promise: Promise<unknown>): Promise<HermesError> => {
   const error = await promise.then(

@@ -1,19 +1,18 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { AgentError, answerText, type Message } from '../../src/gateway/agent/agent.ts'
 import { commandAgent, MAX_OUTPUT_BYTES } from '../../src/gateway/agent/command.ts'
 import { programNative } from '../../src/gateway/agent/pipes.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { tellsEnds } from '../support/container/kernel.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-agent-'))
+  dir = scratchDir('hermes-agent-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const agent = (argv: readonly string[], { silenceMs = 20_000, cwd = dir, path = process.env.PATH } = {}) =>
   commandAgent({

@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Agent, AgentError, answerText } from '../../src/gateway/agent/agent.ts'
@@ -8,18 +7,16 @@ import { readStoredKeys, storeKey } from '../../src/gateway/agent/auth-file.ts'
 import { configureAgent } from '../../src/gateway/agent/configure.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { startUpstream, type Upstream } from '../support/dashboard/openai-upstream.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string
 let upstream: Upstream
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-agent-'))
+  dir = scratchDir('hermes-agent-')
   upstream = await startUpstream()
 })
-afterEach(async () => {
-  await upstream[Symbol.asyncDispose]()
-  rmSync(dir, { recursive: true, force: true })
-})
+afterEach(() => upstream[Symbol.asyncDispose]())
 
 const agent = (environment: Record<string, string> = {}, baseUrl = upstream.baseUrl): Agent =>
   configureAgent({

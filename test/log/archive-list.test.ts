@@ -1,16 +1,15 @@
-import { mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { archiveName } from '../../src/log/archives.ts'
 import { ArchiveList } from '../../src/log/io/archive-list.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-archives-'))
+  dir = scratchDir('hermes-archives-')
 })
-afterEach(() => rmSync(dir, { recursive: true }))
 
 const none = (): readonly string[] => []
 /** Does on the disk what the plan says. */

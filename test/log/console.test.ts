@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
+import { constants, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { ConsoleWriter } from '../../src/log/io/console.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
 import { waitFor } from '../support/wait.ts'
@@ -410,7 +410,7 @@ test('a terminal without a reader is tried now and then, at most twice a second'
 })
 
 test('a regular file is written where its offset stands, beside what others write', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-console-'))
+  const dir = scratchDir('hermes-console-')
   const path = join(dir, 'out')
   const fd = openSync(path, 'w')
   writeSync(fd, 'main program\n')
@@ -418,11 +418,10 @@ test('a regular file is written where its offset stands, beside what others writ
   console.write(numbered(0, 100))
   console.end()
   expect(readFileSync(path, 'utf8')).toBe(`main program\n${numbered(0, 100)}`)
-  rmSync(dir, { recursive: true })
 })
 
 test('a socket gets everything without its flags being touched', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-console-'))
+  const dir = scratchDir('hermes-console-')
   const received: string[] = []
   const server = createServer((peer) => peer.on('data', (data) => received.push(data.toString())))
   await once(server.listen(join(dir, 'socket')), 'listening')
@@ -439,7 +438,6 @@ test('a socket gets everything without its flags being touched', async () => {
   expect(received.join('') === numbered(0, 8000)).toBe(true)
   client.destroy()
   server.close()
-  rmSync(dir, { recursive: true })
 })
 
 test('a sink that was closed from the start takes nothing', () => {

@@ -2,7 +2,6 @@ import {
   appendFileSync,
   closeSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
@@ -11,15 +10,15 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { archiveName } from '../../src/log/archives.ts'
 import { lastLines } from '../../src/log/history/file-lines.ts'
 import { LogReader } from '../../src/log/io/log-reader.ts'
 import type { LogLine } from '../../src/log/line.ts'
 import { stampText } from '../../src/log/stamp.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 import { LogScene } from './scene.ts'
@@ -30,9 +29,8 @@ const texts = (lines: Iterable<LogLine>): string[] => [...lines].map(({ text }) 
 
 let home: string
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-reader-'))
+  home = scratchDir('hermes-reader-')
 })
-afterEach(() => rmSync(home, { recursive: true }))
 
 /** A log directory with archives, oldest first, and a `current`. */
 function makeLog(slot: string, files: readonly string[]): { slot: string; dir: string } {

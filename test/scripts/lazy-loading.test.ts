@@ -1,21 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { lazyBuiltIns } from '../../scripts/build/lazy.ts'
 import { run } from '../../scripts/run.ts'
 import { installDir } from '../support/install.ts'
 import { outputOf } from '../support/programs/output.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-lazy-'))
+  dir = scratchDir('hermes-lazy-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 /** Prints what a program with these lines prints, bundled as ours are. */
 async function printed(lines: readonly string[]): Promise<string> {

@@ -1,15 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { run, runSync, tryRun, tryRunSync } from '../../scripts/run.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-run-'))
+  dir = scratchDir('hermes-run-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const sh = (text: string): [string, string[]] => ['/bin/sh', ['-c', text]]
 

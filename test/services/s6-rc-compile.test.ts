@@ -1,12 +1,12 @@
 // Our reader accepts and refuses what s6-rc-compile does. Where that is installed, the test runs it too.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { problemText } from '../../src/services/definition.ts'
 import { validGraph } from '../../src/services/graph.ts'
 import { readS6Rc } from '../../src/services/s6-tree.ts'
+import { sharedScratchDir } from '../support/scratch.ts'
 import { named, whyMissing } from '../support/tools.ts'
 import { type Source, sourceDirs, TREE_FACTS } from './sources.ts'
 
@@ -347,8 +347,7 @@ test.each(ROWS)('$says', ({ source, refused: [names, said] = [[], ''] }) => {
 const whyNoCompiler = whyMissing('s6-rc-compile')
 
 describe.skipIf(whyNoCompiler !== undefined)(named('s6-rc-compile itself says the same', whyNoCompiler), () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-s6-rc-'))
-  afterAll(() => rmSync(dir, { recursive: true, force: true }))
+  const dir = sharedScratchDir('hermes-s6-rc-')
 
   test.each(ROWS.map((row, n) => ({ ...row, n })))('$says', ({ source, refused, n }) => {
     const root = join(dir, `${n}`)

@@ -1,18 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import {
-  linkSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { VolumeCounter } from '../../src/supervisor/volume-counter.ts'
 import {
   type Counting,
@@ -24,16 +14,16 @@ import {
   startCounting,
   stepCounting,
 } from '../../src/volume/counter.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { type FakeClock, fakeClock } from '../support/supervisor/fake-clock.ts'
 
 let dir: string
 let file: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-lease-'))
+  dir = scratchDir('hermes-lease-')
   file = join(dir, 'run.lease')
   writeFileSync(file, '')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 interface Contender {
   readonly lease: VolumeCounter

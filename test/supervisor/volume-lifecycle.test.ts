@@ -1,7 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { openTables } from '../../src/kanban/store/board.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
 import type { Journal } from '../../src/log/io/journal.ts'
@@ -14,14 +13,14 @@ import { VolumeFiles } from '../../src/supervisor/volume-files.ts'
 import { VolumeLifecycle } from '../../src/supervisor/volume-lifecycle.ts'
 import { VolumeSlots, type VolumeSlotsOptions } from '../../src/supervisor/volume-slots.ts'
 import { formatLease, GIVE_UP_AFTER_MS } from '../../src/volume/counter.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
 let home: string
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-life-'))
+  home = scratchDir('hermes-life-')
 })
-afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 const other = formatLease({ instance: 'other', host: 'elsewhere', counter: 7 })
 const leaseFile = (): string => join(home, 'run.lease')

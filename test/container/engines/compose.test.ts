@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
@@ -7,6 +6,7 @@ import { tryRun } from '../../../scripts/run.ts'
 import { docker } from '../../support/container/engine.ts'
 import { testImage } from '../../support/container/image.ts'
 import { root } from '../../support/pages.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { named, whyMissing } from '../../support/tools.ts'
 
 const PROJECT = 'hermes-test-compose'
@@ -30,7 +30,7 @@ test.skipIf(why !== undefined)(
   named('the service of compose.yaml is healthy within 5 s of its start, and what waits for that starts', why),
   { timeout: 120_000 },
   async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'hermes-compose-'))
+    const dir = scratchDir('hermes-compose-')
     const file = join(dir, 'compose.yaml')
     writeFileSync(file, stringify(await composeFile()))
     const compose = (...args: string[]) =>
@@ -47,7 +47,6 @@ test.skipIf(why !== undefined)(
       expect((await compose('logs', 'after')).stdout).toContain('hermes is healthy')
     } finally {
       await compose('down', '--volumes', '--timeout', '10')
-      rmSync(dir, { recursive: true, force: true })
     }
   },
 )

@@ -1,8 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, gatewayOf, lives, startContainer } from '../../support/container/container.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const bootLog = (box: Box): string[] => (box.file('logs/container-boot.log') ?? '').split('\n').slice(0, -1)
@@ -178,7 +178,7 @@ test('an orphan of docker exec is gone within a second', async () => {
 })
 
 test('a pause uses up no deadline: not start_timeout, nor a wait of the command line', async () => {
-  const etc = mkdtempSync(join(tmpdir(), 'hermes-pause-'))
+  const etc = scratchDir('hermes-pause-')
   chmodSync(etc, 0o755)
   const steps = 'echo migrate begins; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.4; done; echo migrate ends'
   const migrate = { command: ['/bin/sh', '-c', steps], oneshot: true, start_timeout: '7s' }
@@ -189,22 +189,18 @@ test('a pause uses up no deadline: not start_timeout, nor a wait of the command 
     ready: { log: 'ready' },
   }
   writeFileSync(join(etc, 'services.yaml'), JSON.stringify({ services: { migrate, late } }), { mode: 0o644 })
-  try {
-    await using box = await startContainer({
-      command: ['sh', '-c', 'echo main runs; exec sleep 1000'],
-      mounts: [[etc, '/etc/hermes', 'ro']],
-    })
-    await box.saw('migrate begins')
-    const waits = box.exec(['/command/s6-svwait', '-u', '-t', '6000', '/run/service/late'])
-    await waitFor('it to listen', async () => /ftrig1/.test(await box.ok('ls', '/run/service/late/event')))
-    await box.docker('pause')
-    // The machine's own time has to pass: longer than what is allowed.
-    await new Promise((resolve) => setTimeout(resolve, 8000))
-    await box.docker('unpause')
-    await box.saw('main runs')
-    await box.ok('sh', '-c', 'touch /tmp/go; hermes service start late')
-    expect(await waits).toMatchObject({ code: 0 })
-  } finally {
-    rmSync(etc, { recursive: true, force: true })
-  }
+  await using box = await startContainer({
+    command: ['sh', '-c', 'echo main runs; exec sleep 1000'],
+    mounts: [[etc, '/etc/hermes', 'ro']],
+  })
+  await box.saw('migrate begins')
+  const waits = box.exec(['/command/s6-svwait', '-u', '-t', '6000', '/run/service/late'])
+  await waitFor('it to listen', async () => /ftrig1/.test(await box.ok('ls', '/run/service/late/event')))
+  await box.docker('pause')
+  // The machine's own time has to pass: longer than what is allowed.
+  await new Promise((resolve) => setTimeout(resolve, 8000))
+  await box.docker('unpause')
+  await box.saw('main runs')
+  await box.ok('sh', '-c', 'touch /tmp/go; hermes service start late')
+  expect(await waits).toMatchObject({ code: 0 })
 })

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { copyCheckout, trustHostCertificates } from '../../support/container/checkout.ts'
 import { Podman, whyNoPodman } from '../../support/container/podman.ts'
 import { commandBlocks, type Page, pages, root } from '../../support/pages.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const POD_FILE = join(root, 'docs/kubernetes/pod.yaml')
@@ -87,17 +87,13 @@ describe.skipIf(whyNot !== undefined)('under podman', () => {
   test('every command of docs/podman.md works as it is written', { timeout: 600_000 }, async () => {
     const page = pages().find(({ path }) => path === 'docs/podman.md')
     const env = { ...process.env, PATH: `${podman.bin}:${process.env.PATH}`, BASE_IMAGE: await podman.loadBase() }
-    const checkout = mkdtempSync(join(tmpdir(), 'hermes-podman-docs-'))
-    try {
-      copyCheckout(checkout)
-      trustHostCertificates(checkout)
-      for (const block of commandBlocks(page as Page)) {
-        const options = { cwd: checkout, env, encoding: 'utf8' } as const
-        const { status, stdout, stderr } = spawnSync('bash', ['-c', `${BUILD}\n${block.text}`], options)
-        expect(status, `docs/podman.md:${block.line}\n${stdout}${stderr}`).toBe(0)
-      }
-    } finally {
-      rmSync(checkout, { recursive: true, force: true })
+    const checkout = scratchDir('hermes-podman-docs-')
+    copyCheckout(checkout)
+    trustHostCertificates(checkout)
+    for (const block of commandBlocks(page as Page)) {
+      const options = { cwd: checkout, env, encoding: 'utf8' } as const
+      const { status, stdout, stderr } = spawnSync('bash', ['-c', `${BUILD}\n${block.text}`], options)
+      expect(status, `docs/podman.md:${block.line}\n${stdout}${stderr}`).toBe(0)
     }
   })
 })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -9,6 +9,7 @@ import { docker } from '../../support/container/engine.ts'
 import { testImage } from '../../support/container/image.ts'
 import { startHostPostgres } from '../../support/container/postgres.ts'
 import { type Block, commandBlocks, type Page, pages, runsWithDocker } from '../../support/pages.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const dockerBlocks = (page: Page): readonly Block[] =>
   commandBlocks(page).filter((block) => runsWithDocker(page, block))
@@ -98,7 +99,7 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
       '--format',
       '{{index .Config.Labels "org.opencontainers.image.base.name"}}',
     ])
-    const home = mkdtempSync(join(tmpdir(), 'hermes-docs-'))
+    const home = scratchDir('hermes-docs-')
     // A checkout of one's own, so that a page may write into it.
     const checkout = join(home, 'checkout')
     copyCheckout(checkout)
@@ -118,18 +119,14 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
       // Typed into commands that ask: an endpoint, a model, the usual name of a key, a key; then the end of the input.
       TYPED: 'http://127.0.0.1:9/v1\rmodel\r\rneutral-key-0123\r',
     }
-    try {
-      // A page about compose starts its container itself, on the same ports.
-      if (!/docker run .*--name hermes|docker-compose up/.test(page.text)) {
-        const { code, output } = await run(PRELUDE + RUNNING, checkout, env)
-        expect(code, output).toBe(0)
-      }
-      for (const block of dockerBlocks(page)) {
-        const { code, output } = await run(scriptOf(block), checkout, env)
-        expect(code, `${page.path}:${block.line}\n${output}`).toBe(0)
-      }
-    } finally {
-      rmSync(home, { recursive: true, force: true })
+    // A page about compose starts its container itself, on the same ports.
+    if (!/docker run .*--name hermes|docker-compose up/.test(page.text)) {
+      const { code, output } = await run(PRELUDE + RUNNING, checkout, env)
+      expect(code, output).toBe(0)
+    }
+    for (const block of dockerBlocks(page)) {
+      const { code, output } = await run(scriptOf(block), checkout, env)
+      expect(code, `${page.path}:${block.line}\n${output}`).toBe(0)
     }
   },
 )

@@ -1,9 +1,9 @@
 // The container's environment arrives as it was given: any name without "=", any bytes.
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { gatewayOf, startContainer } from '../../support/container/container.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const GIVEN = {
   'cluster.name': 'blue\n',
@@ -33,42 +33,38 @@ if (process.argv[3] === 'stay') setInterval(() => undefined, 1000)`
 const OF_OTHERS = ['OPTIND', 'NODE_OPTIONS']
 
 test('names that no shell knows, names that every shell interprets and bytes that are not text reach main program, slots, services and hooks', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-environment-'))
-  try {
-    const hook = '#!/bin/sh\nprintf "p\\344ss\\303" >/run/s6/container_environment/LATIN\n'
-    writeFileSync(join(dir, '10-hook'), hook)
-    writeFileSync(join(dir, '20-show'), `#!/usr/bin/env node\n${show}`)
-    writeFileSync(join(dir, 'show.js'), show)
-    writeFileSync(
-      join(dir, 'services.yaml'),
-      'services:\n  seen:\n    command: [node, /opt/data/show.js, service, stay]\n    user: hermes\n' +
-        '  roots:\n    command: [node, /etc/show.js, root, stay]\n',
-    )
-    for (const path of [dir, join(dir, '10-hook'), join(dir, '20-show')]) chmodSync(path, 0o755)
-    await using box = await startContainer({
-      command: ['node', '/opt/data/show.js', 'main', 'stay'],
-      env: GIVEN,
-      mounts: [
-        [join(dir, '10-hook'), '/etc/cont-init.d/10-hook', 'ro'],
-        [join(dir, '20-show'), '/etc/cont-init.d/20-show', 'ro'],
-        [join(dir, 'show.js'), '/etc/show.js', 'ro'],
-        [join(dir, 'services.yaml'), '/etc/hermes/services.yaml', 'ro'],
-      ],
-      files: {
-        'show.js': show,
-        'config.yaml': gatewayOf('node', '/opt/data/show.js', 'slot', 'stay'),
-        desired_state: 'running\n',
-      },
-    })
-    const bytes = { ...GIVEN, LATIN: Buffer.from('70e47373c3', 'hex') }
-    const given = Object.entries(bytes)
-    const ofRoot = given.filter(([name]) => !OF_OTHERS.includes(name))
-    for (const who of ['main', 'service', 'slot', 'root', 'hook'])
-      for (const [name, value] of who === 'root' || who === 'hook' ? ofRoot : given)
-        await box.saw(new RegExp(`^${who} ${name} ${asHex(value)}$`))
-  } finally {
-    rmSync(dir, { recursive: true, force: true })
-  }
+  const dir = scratchDir('hermes-environment-')
+  const hook = '#!/bin/sh\nprintf "p\\344ss\\303" >/run/s6/container_environment/LATIN\n'
+  writeFileSync(join(dir, '10-hook'), hook)
+  writeFileSync(join(dir, '20-show'), `#!/usr/bin/env node\n${show}`)
+  writeFileSync(join(dir, 'show.js'), show)
+  writeFileSync(
+    join(dir, 'services.yaml'),
+    'services:\n  seen:\n    command: [node, /opt/data/show.js, service, stay]\n    user: hermes\n' +
+      '  roots:\n    command: [node, /etc/show.js, root, stay]\n',
+  )
+  for (const path of [dir, join(dir, '10-hook'), join(dir, '20-show')]) chmodSync(path, 0o755)
+  await using box = await startContainer({
+    command: ['node', '/opt/data/show.js', 'main', 'stay'],
+    env: GIVEN,
+    mounts: [
+      [join(dir, '10-hook'), '/etc/cont-init.d/10-hook', 'ro'],
+      [join(dir, '20-show'), '/etc/cont-init.d/20-show', 'ro'],
+      [join(dir, 'show.js'), '/etc/show.js', 'ro'],
+      [join(dir, 'services.yaml'), '/etc/hermes/services.yaml', 'ro'],
+    ],
+    files: {
+      'show.js': show,
+      'config.yaml': gatewayOf('node', '/opt/data/show.js', 'slot', 'stay'),
+      desired_state: 'running\n',
+    },
+  })
+  const bytes = { ...GIVEN, LATIN: Buffer.from('70e47373c3', 'hex') }
+  const given = Object.entries(bytes)
+  const ofRoot = given.filter(([name]) => !OF_OTHERS.includes(name))
+  for (const who of ['main', 'service', 'slot', 'root', 'hook'])
+    for (const [name, value] of who === 'root' || who === 'hook' ? ofRoot : given)
+      await box.saw(new RegExp(`^${who} ${name} ${asHex(value)}$`))
 })
 
 test('s6-setuidgid and with-contenv keep them, too', async () => {

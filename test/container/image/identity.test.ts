@@ -1,8 +1,8 @@
-import { chmodSync, chownSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { keptHome, lives, startContainer } from '../../support/container/container.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const MINIMAL = ['CHOWN', 'SETUID', 'SETGID', 'DAC_OVERRIDE', 'KILL', 'FOWNER']
 const whoami = ['sh', '-c', 'id -u; id -g; id -un; id -G']
@@ -42,21 +42,17 @@ test.each([
 })
 
 test('--user 10000:10000 works without root', async () => {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-home-'))
+  const home = scratchDir('hermes-home-')
   chownSync(home, 10_000, 10_000)
-  try {
-    await using box = await startContainer({
-      command: ['gateway', 'run'],
-      user: '10000:10000',
-      home,
-      files: { 'config.yaml': lives() },
-    })
-    await box.up('gateway-default')
-    expect(await box.status()).toMatchObject({ identity: { uid: 10_000, gid: 10_000 } })
-    expect((await box.stop()).code).toBe(0)
-  } finally {
-    rmSync(home, { recursive: true, force: true })
-  }
+  await using box = await startContainer({
+    command: ['gateway', 'run'],
+    user: '10000:10000',
+    home,
+    files: { 'config.yaml': lives() },
+  })
+  await box.up('gateway-default')
+  expect(await box.status()).toMatchObject({ identity: { uid: 10_000, gid: 10_000 } })
+  expect((await box.stop()).code).toBe(0)
 })
 
 test('--user 1234 on a volume it cannot write is refused, with what to do instead', async () => {
@@ -69,19 +65,15 @@ test('--user 1234 on a volume it cannot write is refused, with what to do instea
 })
 
 test('--user 1234 on a volume it can write works', async () => {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-home-'))
+  const home = scratchDir('hermes-home-')
   chownSync(home, 1234, 1234)
-  try {
-    await using box = await startContainer({
-      command: ['gateway', 'run'],
-      user: '1234:1234',
-      home,
-      files: { 'config.yaml': lives() },
-    })
-    await box.up('gateway-default')
-  } finally {
-    rmSync(home, { recursive: true, force: true })
-  }
+  await using box = await startContainer({
+    command: ['gateway', 'run'],
+    user: '1234:1234',
+    home,
+    files: { 'config.yaml': lives() },
+  })
+  await box.up('gateway-default')
 })
 
 test('a read-only root file system with a tmpfs on /run is enough', async () => {

@@ -1,16 +1,15 @@
 // Single files of the volume that are mounts of their own, and profiles that cannot be written.
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { keptHome, startContainer } from '../../support/container/container.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-mounted-'))
+  dir = scratchDir('hermes-mounted-')
   chmodSync(dir, 0o755)
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 /** A file of the host that the runtime user may write, to be mounted. */
 function hostFile(name: string, text: string): string {

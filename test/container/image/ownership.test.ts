@@ -5,16 +5,15 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freshHome, keptHome, lives, startContainer } from '../../support/container/container.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const owner = (path: string): string => `${lstatSync(path).uid}:${lstatSync(path).gid}`
 
@@ -95,7 +94,7 @@ test('a name that is not UTF-8 is given back like any other', async () => {
 
 test('symlinks, second links and mounts are left alone, and that is logged', async () => {
   const home = freshHome()
-  const outside = mkdtempSync(join(tmpdir(), 'hermes-outside-'))
+  const outside = scratchDir('hermes-outside-')
   try {
     writeFileSync(join(outside, 'secret'), 'root only')
     chmodSync(join(outside, 'secret'), 0o600)
@@ -124,7 +123,6 @@ test('symlinks, second links and mounts are left alone, and that is logged', asy
     )
     expect(stderr).toMatch(/left alone: 1 symbolic link, 1 file with several names/)
   } finally {
-    rmSync(outside, { recursive: true, force: true })
     rmSync(home, { recursive: true, force: true })
   }
 })
@@ -148,7 +146,7 @@ test('auth.json and gateway_state.json that are links are refused by name', asyn
 
 test.each(['profiles', 'logs'])('a linked %s/ is not followed', async (name) => {
   const home = freshHome()
-  const outside = mkdtempSync(join(tmpdir(), 'hermes-outside-'))
+  const outside = scratchDir('hermes-outside-')
   try {
     writeFileSync(join(outside, 'theirs'), '')
     symlinkSync('/outside', join(home, name))
@@ -161,7 +159,6 @@ test.each(['profiles', 'logs'])('a linked %s/ is not followed', async (name) => 
     expect(owner(join(outside, 'theirs'))).toBe('0:0')
     expect(owner(outside)).toBe('0:0')
   } finally {
-    rmSync(outside, { recursive: true, force: true })
     rmSync(home, { recursive: true, force: true })
   }
 })

@@ -1,8 +1,7 @@
 // The runtime user as an attacker: it can write everything in the volume, in /run/service and in what it owns under
 // /run/hermes.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import {
@@ -13,6 +12,7 @@ import {
   lives,
   startContainer,
 } from '../../support/container/container.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const SUPERVISOR = '/opt/hermes/lib/supervisor.cjs'
@@ -133,43 +133,27 @@ test('FIFOs and sockets replaced in /run/hermes: nothing of root’s is opened t
 })
 
 test('messages to init: whatever the supervisor says, nothing runs as root', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-hostile-'))
+  const dir = scratchDir('hermes-hostile-')
   chmodSync(dir, 0o755)
   // Taken over completely: the supervisor's own program is the attacker's, so its line to init is his as well.
   writeFileSync(join(dir, 'supervisor'), HOSTILE_SUPERVISOR)
-  try {
-    await using box = await startContainer({
-      mounts: [[join(dir, 'supervisor'), SUPERVISOR, 'ro']],
-      // A process of root's that must be left alone.
-      entrypoint: ['sh', '-c', 'sleep 1000 & echo $! >/tmp/bystander; exec /init "$@"', 'sh'],
-    })
-    await waitFor('the attacker to have said everything', () => box.file('said') !== undefined)
-    await waitFor("the attacker's slot to have tried everything", () => box.file('tried') !== undefined)
-    expect(box.file('ran-as')).toBe('10000\n')
-    expect((await box.logs()).stderr).toContain('the supervisor sent what init does not take')
-    for (const pid of ['1', '$(cat /tmp/bystander)'])
-      expect(await box.exec(['sh', '-c', `kill -0 ${pid}`]), `${pid} lives`).toMatchObject({ code: 0 })
-    expect(await box.ok('find', '/run', '/etc', '-name', '*pwn*', '-user', 'root')).toBe('')
-    // Everything that init makes or removes for a slot lies in one directory.
-    const astray = [
-      'find',
-      '/',
-      '-xdev',
-      '-type',
-      'p',
-      '!',
-      '-path',
-      '/run/hermes/log/*',
-      '!',
-      '-path',
-      '/run/service/*',
-    ]
-    expect(await box.ok(...astray)).toBe('')
-    expect(await box.ok('stat', '-c', '%U', '/run/hermes/identity')).toBe('root\n')
-    await stillRoot(box)
-  } finally {
-    rmSync(dir, { recursive: true, force: true })
-  }
+  await using box = await startContainer({
+    mounts: [[join(dir, 'supervisor'), SUPERVISOR, 'ro']],
+    // A process of root's that must be left alone.
+    entrypoint: ['sh', '-c', 'sleep 1000 & echo $! >/tmp/bystander; exec /init "$@"', 'sh'],
+  })
+  await waitFor('the attacker to have said everything', () => box.file('said') !== undefined)
+  await waitFor("the attacker's slot to have tried everything", () => box.file('tried') !== undefined)
+  expect(box.file('ran-as')).toBe('10000\n')
+  expect((await box.logs()).stderr).toContain('the supervisor sent what init does not take')
+  for (const pid of ['1', '$(cat /tmp/bystander)'])
+    expect(await box.exec(['sh', '-c', `kill -0 ${pid}`]), `${pid} lives`).toMatchObject({ code: 0 })
+  expect(await box.ok('find', '/run', '/etc', '-name', '*pwn*', '-user', 'root')).toBe('')
+  // Everything that init makes or removes for a slot lies in one directory.
+  const astray = ['find', '/', '-xdev', '-type', 'p', '!', '-path', '/run/hermes/log/*', '!', '-path', '/run/service/*']
+  expect(await box.ok(...astray)).toBe('')
+  expect(await box.ok('stat', '-c', '%U', '/run/hermes/identity')).toBe('root\n')
+  await stillRoot(box)
 })
 
 test('.env, config.yaml and profile names change nothing about who runs what', async () => {

@@ -1,12 +1,12 @@
 // Out of the runtime user's reach, although it has the same uid: memory and descriptors of the supervisor and the
 // dashboard, the supervisor's stored state, and the dashboard's secrets.
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, gatewayOf, lives, startContainer } from '../../support/container/container.ts'
 import { askHttp, cookieHeader, pageToken } from '../../support/dashboard/dashboard.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const asHermes = (box: Box, script: string) => box.exec(['sh', '-c', script], { user: 'hermes' })
@@ -348,33 +348,29 @@ test('hermes writes no secret of the dashboard into the volume: each command ref
 })
 
 test('HERMES_DASHBOARD_KEY_FILE gives the key from outside: sessions are good in the next container, too', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-key-'))
+  const dir = scratchDir('hermes-key-')
   const file = join(dir, 'key')
-  try {
-    writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o400 })
-    const options = {
-      env: { ...DASHBOARD, HERMES_DASHBOARD_KEY_FILE: '/run/secrets/key' },
-      mounts: [[file, '/run/secrets/key', 'ro']] as const,
-      publish: 9119,
-    }
-    let cookie = ''
-    {
-      await using first = await startContainer(options)
-      await first.up('dashboard')
-      cookie = cookieHeader((await logIn(await first.port(9119))).cookies())
-    }
-    {
-      await using second = await startContainer(options)
-      await second.up('dashboard')
-      expect(await isSignedIn(await second.port(9119), cookie)).toBe(true)
-    }
-    writeFileSync(`${file}2`, 'too short')
-    await using third = await startContainer({ ...options, mounts: [[`${file}2`, '/run/secrets/key', 'ro']] })
-    const { reason } = await third.slot('dashboard', (slot) => slot.state === 'parked')
-    expect(reason).toContain('HERMES_DASHBOARD_KEY_FILE=/run/secrets/key: expected 32 bytes in base64')
-  } finally {
-    rmSync(dir, { recursive: true })
+  writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o400 })
+  const options = {
+    env: { ...DASHBOARD, HERMES_DASHBOARD_KEY_FILE: '/run/secrets/key' },
+    mounts: [[file, '/run/secrets/key', 'ro']] as const,
+    publish: 9119,
   }
+  let cookie = ''
+  {
+    await using first = await startContainer(options)
+    await first.up('dashboard')
+    cookie = cookieHeader((await logIn(await first.port(9119))).cookies())
+  }
+  {
+    await using second = await startContainer(options)
+    await second.up('dashboard')
+    expect(await isSignedIn(await second.port(9119), cookie)).toBe(true)
+  }
+  writeFileSync(`${file}2`, 'too short')
+  await using third = await startContainer({ ...options, mounts: [[`${file}2`, '/run/secrets/key', 'ro']] })
+  const { reason } = await third.slot('dashboard', (slot) => slot.state === 'parked')
+  expect(reason).toContain('HERMES_DASHBOARD_KEY_FILE=/run/secrets/key: expected 32 bytes in base64')
 })
 
 const PRIVILEGES = 'grep -E "^(NoNewPrivs|CapBnd)" /proc/self/status'

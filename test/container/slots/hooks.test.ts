@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { BoxOptions } from '../../support/container/blueprint.ts'
 import { type Box, gatewayOf, keptHome, startContainer } from '../../support/container/container.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
 
 interface Hooks {
@@ -249,30 +250,26 @@ test.each([
   ['what it is a link to', '', 0, '/opt/data: it belongs to the runtime user'],
 ])('a hook is not run as root when the runtime user can change %s', async (_, text, owner, why) => {
   using home = planted()
-  const hooks = mkdtempSync(join(tmpdir(), 'hermes-hooks-'))
+  const hooks = scratchDir('hermes-hooks-')
   chmodSync(hooks, 0o755)
   const file = join(hooks, '10-bad')
   if (text === '') symlinkSync('/opt/data/.local/bin/mytool', file)
   else writeFileSync(file, text, { mode: 0o755 })
   lchownSync(file, owner, 0)
-  try {
-    await using box = await startContainer({
-      home: home.path,
-      mounts: [[hooks, '/etc/cont-init.d']],
-      command: ['sh', '-c', 'echo main'],
-    })
-    expect(await box.exit()).toBe(126)
-    const { stdout, stderr } = await box.logs()
-    expect(stderr).toContain(`/etc/cont-init.d/10-bad is not run as root: ${why} (uid 10000); chown root:root`)
-    expect(stdout).not.toMatch(/evil|main/)
-  } finally {
-    rmSync(hooks, { recursive: true, force: true })
-  }
+  await using box = await startContainer({
+    home: home.path,
+    mounts: [[hooks, '/etc/cont-init.d']],
+    command: ['sh', '-c', 'echo main'],
+  })
+  expect(await box.exit()).toBe(126)
+  const { stdout, stderr } = await box.logs()
+  expect(stderr).toContain(`/etc/cont-init.d/10-bad is not run as root: ${why} (uid 10000); chown root:root`)
+  expect(stdout).not.toMatch(/evil|main/)
 })
 
 test('no user can change a read-only mount, whatever its modes are; a writable mount of the same files is another way in', async () => {
   // As kubelet lays out a ConfigMap.
-  const map = mkdtempSync(join(tmpdir(), 'hermes-map-'))
+  const map = scratchDir('hermes-map-')
   mkdirSync(join(map, '..1'), { mode: 0o755 })
   symlinkSync('..1', join(map, '..data'))
   symlinkSync('..data/10-hook', join(map, '10-hook'))
@@ -283,14 +280,10 @@ test('no user can change a read-only mount, whatever its modes are; a writable m
     await using box = await startContainer({ command: ['true'], mounts: [[map, '/etc/cont-init.d', 'ro'], ...more] })
     return { code: await box.exit(), ...(await box.logs()) }
   }
-  try {
-    expect(await boot()).toMatchObject({ code: 0, stdout: 'hook ran\n' })
-    const other = await boot([map, '/elsewhere'])
-    expect(other).toMatchObject({ code: 126, stdout: '' })
-    expect(other.stderr).toContain('/etc/cont-init.d/10-hook is not run as root')
-  } finally {
-    rmSync(map, { recursive: true, force: true })
-  }
+  expect(await boot()).toMatchObject({ code: 0, stdout: 'hook ran\n' })
+  const other = await boot([map, '/elsewhere'])
+  expect(other).toMatchObject({ code: 126, stdout: '' })
+  expect(other.stderr).toContain('/etc/cont-init.d/10-hook is not run as root')
 })
 
 test('finish hooks run at the end, when everything else is gone', async () => {

@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { expect, test } from 'vitest'
 import { dockerCommand, gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
 import { testImage } from '../../support/container/image.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { Terminal } from '../../support/terminal.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -41,22 +41,18 @@ test.each([{ options: [] }, { options: ['--init'] }])(
 )
 
 test('Ctrl-C reaches the main program and nothing else', async () => {
-  const home = mkdtempSync(join(tmpdir(), 'hermes-home-'))
-  try {
-    await using screen = await terminal(['-v', `${home}:/opt/data`], ['bash', '--norc'])
-    screen.type('hermes config set gateway.command \'["sleep","1000"]\' && hermes gateway start && echo st""arted\n')
-    await screen.shows('started')
-    screen.type('hermes --json gateway status | tr , "\\n" | grep pid; sh -c "echo fore\\"\\"ground; exec cat"\n')
-    const pid = /"pid": ?(\d+)/.exec(await screen.shows(/"pid": ?\d+/))?.[1]
-    await screen.shows('foreground')
-    screen.type('\x03')
-    await screen.shows(/\^C[^$]*\$ $/) // bash is back
-    screen.type('hermes --json gateway status | tr , "\\n" | grep pid | sed s/pid/again/; exit 3\n')
-    await screen.shows(new RegExp(`"again": ?${pid}`))
-    expect(await screen.exit()).toBe(3)
-  } finally {
-    rmSync(home, { recursive: true, force: true })
-  }
+  const home = scratchDir('hermes-home-')
+  await using screen = await terminal(['-v', `${home}:/opt/data`], ['bash', '--norc'])
+  screen.type('hermes config set gateway.command \'["sleep","1000"]\' && hermes gateway start && echo st""arted\n')
+  await screen.shows('started')
+  screen.type('hermes --json gateway status | tr , "\\n" | grep pid; sh -c "echo fore\\"\\"ground; exec cat"\n')
+  const pid = /"pid": ?(\d+)/.exec(await screen.shows(/"pid": ?\d+/))?.[1]
+  await screen.shows('foreground')
+  screen.type('\x03')
+  await screen.shows(/\^C[^$]*\$ $/) // bash is back
+  screen.type('hermes --json gateway status | tr , "\\n" | grep pid | sed s/pid/again/; exit 3\n')
+  await screen.shows(new RegExp(`"again": ?${pid}`))
+  expect(await screen.exit()).toBe(3)
 })
 
 test('the main program decides itself what Ctrl-C does', async () => {

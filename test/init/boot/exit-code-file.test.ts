@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { ExitCodeFile } from '../../../src/init/boot/exit-code-file.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 
 let dir = ''
@@ -16,11 +16,10 @@ const make = () =>
     halt: join(dir, 'basedir', 'bin', 'halt'),
   })
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-exit-code-'))
+  dir = scratchDir('hermes-exit-code-')
   file = join(dir, 'results', 'exitcode')
   exitCode = make()
 })
-afterEach(() => rmSync(dir, { recursive: true }))
 
 test('it begins as 0, keeps what init says, and halt leads into the image', () => {
   expect(readFileSync(file, 'utf8')).toBe('0\n')

@@ -1,10 +1,10 @@
 // The name that gateways get in USER and LOGNAME, by the accounts of the machine.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { gatherFacts } from '../../../src/init/facts/facts.ts'
 import { IMAGE_INSTALL } from '../../../src/system/programs/install.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { named, whyNotRoot } from '../../support/tools.ts'
 
 const PASSWD = 'root:x:0:0:root:/root:/bin/sh\nalice:x:1234:1234::/home/alice:/bin/sh\n'
@@ -12,11 +12,10 @@ const GROUP = 'root:x:0:\nalice:x:1234:\none:x:61029:alice\nother:x:61044:hermes
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-accounts-'))
+  dir = scratchDir('hermes-accounts-')
   writeFileSync(join(dir, 'passwd'), PASSWD)
   writeFileSync(join(dir, 'group'), GROUP)
 })
-afterEach(() => rmSync(dir, { recursive: true }))
 
 const identityOf = (install: string, env: Record<string, string>, foreground = false) => {
   const options = { install, foreground, argv: [], env: { HERMES_HOME: join(dir, 'home'), ...env } }

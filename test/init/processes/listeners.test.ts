@@ -6,17 +6,15 @@ import {
   constants,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { notifyListeners } from '../../../src/init/processes/listeners.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const why = process.getuid?.() === 0 ? undefined : 'needs root'
 const RUNTIME = 10_000
@@ -25,13 +23,12 @@ describe.skipIf(why !== undefined)(`listeners that only root may notify (${why ?
   let dir = ''
   let fds: number[] = []
   beforeEach(() => {
-    dir = mkdtempSync(join(tmpdir(), 'hermes-listeners-'))
+    dir = scratchDir('hermes-listeners-')
     mkdirSync(join(dir, 'slot', 'event'), { recursive: true })
   })
   afterEach(() => {
     for (const fd of fds) closeSync(fd)
     fds = []
-    rmSync(dir, { recursive: true, force: true })
   })
   let count = 0
   const nameOf = (): string => `ftrig1:@400000006b02dc7110a8f3d1:${String(++count).padStart(6, 'x')}`

@@ -1,28 +1,18 @@
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { SupervisorStates } from '../../../src/init/programs/supervisor-states.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const NAME = 'gateway-coder'
 let dir: string
 let warned: string[]
 let states: SupervisorStates
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-states-'))
+  dir = scratchDir('hermes-states-')
   warned = []
   states = new SupervisorStates({ dir, warn: (text) => warned.push(text) })
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const keep = (text: string): void => states.take({ type: 'keep', name: NAME, text })
 const file = (): string => join(dir, NAME)

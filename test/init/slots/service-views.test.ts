@@ -1,17 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { serviceView } from '../../../src/init/slots/service-views.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-views-'))
+  dir = scratchDir('hermes-views-')
   for (const path of ['web/data', 'web/log', 'alone']) mkdirSync(join(dir, 'etc', path), { recursive: true })
   for (const path of ['web/run', 'web/data/word', 'web/log/run', 'alone/run', 'other'])
     writeFileSync(join(dir, 'etc', path), path)
 })
-afterEach(() => rmSync(dir, { recursive: true }))
 
 const viewOf = (service: string): string =>
   serviceView(join(dir, 'views'), join(dir, 'etc', service), join(dir, 'slot'))

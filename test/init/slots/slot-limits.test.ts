@@ -1,14 +1,13 @@
 // The limits that are requested. test/container/security/slot-limits.test.ts shows on kernels that a cgroup holds a
 // fork bomb.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { SlotLimits } from '../../../src/init/slots/slot-limits.ts'
 import { type Clock, systemClock } from '../../../src/system/clock.ts'
+import { sharedScratchDir } from '../../support/scratch.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'limits-'))
-afterAll(() => rmSync(dir, { recursive: true }))
+const dir = sharedScratchDir('limits-')
 
 function limitsOf(env: Readonly<Record<string, string>>, hard = 'unlimited') {
   const [self, ownLimits] = [join(dir, 'self'), join(dir, 'own-limits')]

@@ -1,15 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { Journal } from '../../../src/log/io/journal.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
 let dir = ''
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'journal-'))
+  dir = scratchDir('journal-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 function makeJournal(json = false) {
   const console: string[] = []

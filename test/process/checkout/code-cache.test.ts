@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import { expect, test } from 'vitest'
 import { installDir } from '../../support/install.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { named, whyNotRoot } from '../../support/tools.ts'
 
 const lib = join(installDir(), 'lib')
@@ -41,21 +41,17 @@ test.each([
   ['empty', () => Buffer.alloc(0)],
   ['missing', () => undefined],
 ])('compiled code that is %s costs a moment and nothing else', (_, change) => {
-  const copy = mkdtempSync(join(tmpdir(), 'hermes-code-'))
-  try {
-    chmodSync(copy, 0o755)
-    cpSync(installDir(), copy, { recursive: true })
-    const file = join(copy, 'lib', 'hermes.cache')
-    expect(existsSync(file)).toBe(true)
-    const changed = change(readFileSync(file))
-    if (changed === undefined) rmSync(file)
-    else writeFileSync(file, changed)
-    const hermes = (home: string): string =>
-      execFileSync(join(home, 'bin', 'hermes'), ['version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-    expect(hermes(copy)).toBe(hermes(installDir()))
-    // Nothing writes it again: the user who runs the programs may not be their owner.
-    expect(existsSync(file) ? readFileSync(file) : undefined).toEqual(changed)
-  } finally {
-    rmSync(copy, { recursive: true, force: true })
-  }
+  const copy = scratchDir('hermes-code-')
+  chmodSync(copy, 0o755)
+  cpSync(installDir(), copy, { recursive: true })
+  const file = join(copy, 'lib', 'hermes.cache')
+  expect(existsSync(file)).toBe(true)
+  const changed = change(readFileSync(file))
+  if (changed === undefined) rmSync(file)
+  else writeFileSync(file, changed)
+  const hermes = (home: string): string =>
+    execFileSync(join(home, 'bin', 'hermes'), ['version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  expect(hermes(copy)).toBe(hermes(installDir()))
+  // Nothing writes it again: the user who runs the programs may not be their owner.
+  expect(existsSync(file) ? readFileSync(file) : undefined).toEqual(changed)
 })

@@ -1,8 +1,8 @@
 // The commands of the pages for developers, typed into a copy of the checkout.
-import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { tryRun } from '../../../scripts/run.ts'
 import { NpmRun, newcomersMachine } from '../../support/newcomer.ts'
 import { type Block, commandBlocks, OF_DEVELOPERS, pages, root } from '../../support/pages.ts'
 import { freePort } from '../../support/port.ts'
@@ -30,18 +30,6 @@ npm() {
 }
 `
 
-interface Ran {
-  readonly code: number
-  readonly output: string
-}
-
-const typed = (script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Ran> =>
-  new Promise((resolve) => {
-    execFile('bash', ['-c', script], { cwd, env, timeout: 100_000 }, (error, stdout, stderr) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}\n${stderr}` }),
-    )
-  })
-
 /** `npm run dev …` stays; its block has nothing else. */
 const isDev = ({ text }: Block): boolean => text.startsWith('npm run dev')
 
@@ -68,8 +56,12 @@ test.skipIf(why !== undefined).each(OF_DEVELOPERS)(
       expect(target?.title).toMatch(/\/lib\/supervisor\.cjs$/)
     }
     for (const block of blocks.filter((one) => !isDev(one))) {
-      const { code, output } = await typed(`${PRELUDE}${exports}\n${block.text}`, machine.checkout, machine.env)
-      expect(code, `${path}:${block.line}\n${block.text}\n${output}`).toBe(0)
+      const { code, stdout, stderr } = await tryRun('bash', ['-c', `${PRELUDE}${exports}\n${block.text}`], {
+        cwd: machine.checkout,
+        env: machine.env,
+        timeoutMs: 100_000,
+      })
+      expect(code, `${path}:${block.line}\n${block.text}\n${stdout}\n${stderr}`).toBe(0)
     }
     run.ctrlC()
     expect(await run.exit()).toBe(0)

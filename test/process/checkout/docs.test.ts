@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process'
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { tryRun } from '../../../scripts/run.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { installDir } from '../../support/install.ts'
 import { type Block, commandBlocks, pages, runsByHand } from '../../support/pages.ts'
@@ -106,16 +106,11 @@ test.each(byHand.filter((page) => !needsWhatIsMissing(page)))(
       PATH: `${join(place, 'programs')}:${bin}:${process.env.PATH}`,
       EDITOR: 'true',
     }
-    const bash = (script: string) =>
-      new Promise<{ code: number; output: string }>((resolve) => {
-        const [file = '', ...args] = [...asUser, 'bash', '-c', script]
-        execFile(file, args, { cwd: user, env, timeout: 60_000 }, (error, stdout, stderr) => {
-          resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}\n${stderr}` })
-        })
-      })
     for (const block of blocks) {
-      const { code, output } = await bash(scriptOf(block).replaceAll('./dist/bin/hermes', 'hermes'))
-      expect(code, `${path}:${block.line}\n${block.text}\n${output}`).toBe(0)
+      const script = scriptOf(block).replaceAll('./dist/bin/hermes', 'hermes')
+      const [file = '', ...args] = [...asUser, 'bash', '-c', script]
+      const { code, stdout, stderr } = await tryRun(file, args, { cwd: user, env, timeoutMs: 60_000 })
+      expect(code, `${path}:${block.line}\n${block.text}\n${stdout}\n${stderr}`).toBe(0)
     }
   },
 )

@@ -1,12 +1,12 @@
 // `npm test` on a machine without the programs that only some tests need.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { pathWithout } from '../../support/hostile/path-without.ts'
 import { installDir } from '../../support/install.ts'
 import { root } from '../../support/pages.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 /** A missing program, a file and the name of a test that needs it, and the message instead. */
 const MISSING = [
@@ -37,36 +37,29 @@ const MISSING = [
 ] as const
 
 test('without optional programs and rights their tests are left out and named, the rest passes, and it fits on a screen', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-left-out-'))
-  try {
-    const gone = new Set<string>(MISSING.map(([name]) => name))
-    const path = pathWithout(
-      join(dir, 'bin'),
-      (name) => gone.has(name) || /^(docker|chromium|google-chrome)/.test(name),
-    )
-    // There, but not allowed: as in most containers.
-    writeFileSync(
-      join(path, 'unshare'),
-      '#!/bin/sh\necho "unshare: unshare failed: Operation not permitted" >&2\nexit 1\n',
-    )
-    chmodSync(join(path, 'unshare'), 0o755)
-    const files = ['test/slot/rows.test.ts', 'test/browser', 'test/container', ...MISSING.map(([, file]) => file)]
-    const names = ['rows|backoff|gives up|the delay is', ...MISSING.map(([, , name]) => name)].join('|')
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      ['scripts/test.ts', ...files, '--maxWorkers=1', '-t', names],
-      { cwd: root, encoding: 'utf8', env: { PATH: path, HOME: dir, HERMES_TEST_INSTALL: installDir() } },
-    )
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    for (const [name, , , why] of MISSING)
-      expect(stdout, name).toMatch(new RegExp(`^left out: \\d+ tests?, because ${why.source}$`, 'm'))
-    expect(stdout).toContain('left out: the container tests, because there is no docker client on PATH\n')
-    expect(stdout).toMatch(/^left out: the browser tests, because there is no Chromium/m)
-    expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed, \d+ skipped$/m)
-    expect(stdout.split('\n').length).toBeLessThanOrEqual(60)
-  } finally {
-    rmSync(dir, { recursive: true })
-  }
+  const dir = scratchDir('hermes-left-out-')
+  const gone = new Set<string>(MISSING.map(([name]) => name))
+  const path = pathWithout(join(dir, 'bin'), (name) => gone.has(name) || /^(docker|chromium|google-chrome)/.test(name))
+  // There, but not allowed: as in most containers.
+  writeFileSync(
+    join(path, 'unshare'),
+    '#!/bin/sh\necho "unshare: unshare failed: Operation not permitted" >&2\nexit 1\n',
+  )
+  chmodSync(join(path, 'unshare'), 0o755)
+  const files = ['test/slot/rows.test.ts', 'test/browser', 'test/container', ...MISSING.map(([, file]) => file)]
+  const names = ['rows|backoff|gives up|the delay is', ...MISSING.map(([, , name]) => name)].join('|')
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['scripts/test.ts', ...files, '--maxWorkers=1', '-t', names],
+    { cwd: root, encoding: 'utf8', env: { PATH: path, HOME: dir, HERMES_TEST_INSTALL: installDir() } },
+  )
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  for (const [name, , , why] of MISSING)
+    expect(stdout, name).toMatch(new RegExp(`^left out: \\d+ tests?, because ${why.source}$`, 'm'))
+  expect(stdout).toContain('left out: the container tests, because there is no docker client on PATH\n')
+  expect(stdout).toMatch(/^left out: the browser tests, because there is no Chromium/m)
+  expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed, \d+ skipped$/m)
+  expect(stdout.split('\n').length).toBeLessThanOrEqual(60)
 })
 
 /**

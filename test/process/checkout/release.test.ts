@@ -1,10 +1,10 @@
 // `npm run release` in a repository of its own.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { root } from '../../support/pages.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { named, whyMissing } from '../../support/tools.ts'
 
 const why = whyMissing('git')
@@ -41,7 +41,7 @@ function release(...args: string[]) {
 }
 
 beforeEach(() => {
-  repository = mkdtempSync(join(tmpdir(), 'hermes-release-'))
+  repository = scratchDir('hermes-release-')
   if (why !== undefined) return
   git('init', '--quiet', '--initial-branch=main')
   for (const [key, value] of [
@@ -60,7 +60,6 @@ beforeEach(() => {
   git('commit', '--quiet', '--message', 'first')
   git('tag', 'v0.1.0')
 })
-afterEach(() => rmSync(repository, { recursive: true, force: true }))
 
 test.skipIf(why !== undefined)(named('a release dates its entries, sets the version, commits and tags', why), () => {
   expect(release('0.2.0')).toEqual({

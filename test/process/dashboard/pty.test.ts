@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { openPty } from '../../../src/dashboard/terminal/pty.ts'
 import { piecesOf } from '../../../src/dashboard/web/core/pieces.ts'
 import { systemClock } from '../../../src/system/clock.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
 const program = join(import.meta.dirname, '../../support/programs/ends-terminal.ts')
@@ -45,7 +45,7 @@ test('a terminal that its program has closed may be resized and written to, with
 })
 
 test('input that is typed while the program does not read waits without delaying anything, and arrives whole', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-pty-'))
+  const dir = scratchDir('hermes-pty-')
   const typed = 'a pasted line, no two are wanted\r'.repeat(10_000)
   const pty = await shell(`
     stty raw -echo; echo ready
@@ -67,7 +67,6 @@ test('input that is typed while the program does not read waits without delaying
     expect(readFileSync(join(dir, 'taken'), 'utf8') === typed).toBe(true)
   } finally {
     pty.end()
-    rmSync(dir, { recursive: true })
   }
 })
 

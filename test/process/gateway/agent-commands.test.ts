@@ -1,23 +1,20 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startUpstream, type Upstream } from '../../support/dashboard/openai-upstream.ts'
 import { program } from '../../support/install.ts'
 import { outputOf } from '../../support/programs/output.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
 let home: string
 let upstream: Upstream
 beforeEach(async () => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-chat-'))
+  home = scratchDir('hermes-chat-')
   upstream = await startUpstream()
 })
-afterEach(async () => {
-  await upstream[Symbol.asyncDispose]()
-  rmSync(home, { recursive: true, force: true })
-})
+afterEach(() => upstream[Symbol.asyncDispose]())
 
 const environment = (env: Record<string, string> = {}) => ({
   PATH: process.env.PATH,

@@ -1,7 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -15,6 +14,7 @@ import {
   type TestGateway,
 } from '../../support/gateway.ts'
 import { freePort } from '../../support/port.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
 let upstream: Upstream
@@ -680,7 +680,7 @@ describe('malicious clients', () => {
 
 test('by hand the gateway has the settings of its .env', async () => {
   const port = await freePort()
-  const home = mkdtempSync(join(tmpdir(), 'hermes-gateway-'))
+  const home = scratchDir('hermes-gateway-')
   clean.push({ [Symbol.asyncDispose]: async () => rmSync(home, { recursive: true, force: true }) })
   writeFileSync(join(home, '.env'), `API_SERVER_ENABLED=1\nAPI_SERVER_PORT=${port}\nAPI_SERVER_KEY=${KEY}\n`)
   const env = { HERMES_SUPERVISED: '', HERMES_ALLOW_ROOT_GATEWAY: '1' }

@@ -6,21 +6,19 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { containerRunDir } from '../../../src/system/programs/install.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
 import { memoryDisk, NO_MOUNT } from '../../support/hostile/memory-disk.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { type BoxOptions, type InitBox, startInit } from '../../support/supervisor/init-box.ts'
 import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
@@ -40,7 +38,7 @@ async function whole(
 
 const owner = (path: string): string => `${lstatSync(path).uid}:${lstatSync(path).gid}`
 
-const freshHome = (): string => mkdtempSync(join(tmpdir(), 'hermes-volume-'))
+const freshHome = (): string => scratchDir('hermes-volume-')
 
 describe.skipIf(why !== undefined)(`identity (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   const whoami = ['sh', '-c', 'id -u; id -g; id -un; id -gn; id -G; echo "$HOME $USER $LOGNAME"']
@@ -309,7 +307,6 @@ describe.skipIf(why !== undefined)(`s6-overlay's ways (${why ?? 'as root, PID 1 
       ].join('\n'),
     })
     const left = readdirSync(join(home, 'mine'))
-    rmSync(home, { recursive: true })
     expect([code, left]).toEqual([0, ['kept']])
   })
 
@@ -422,75 +419,66 @@ describe.skipIf(why !== undefined)(`the main program (${why ?? 'as root, PID 1 o
 describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   test('known files are given back, unknown ones keep their owner, secrets become private', async () => {
     const home = freshHome()
-    try {
-      for (const dir of ['sessions/deep', 'theirs']) mkdirSync(join(home, dir), { recursive: true })
-      for (const file of [
-        'sessions/deep/one',
-        'theirs/file',
-        '.env',
-        'auth.json',
-        'config.yaml',
-        'state.db-wal',
-        'other',
-      ])
-        writeFileSync(join(home, file), '')
-      // A volume of root's with other files in it is given away where it is a mount, as a volume is.
-      const { code, err } = await whole({ home, args: ['true'], prepare: 'mount --bind $home $home' })
-      expect(code).toBe(0)
-      for (const path of [
-        '.',
-        'sessions',
-        'sessions/deep',
-        'sessions/deep/one',
-        '.env',
-        'auth.json',
-        'config.yaml',
-        'state.db-wal',
-      ]) {
-        expect([path, owner(join(home, path))]).toEqual([path, '10000:10000'])
-      }
-      for (const path of ['theirs', 'theirs/file', 'other'])
-        expect([path, owner(join(home, path))]).toEqual([path, '0:0'])
-      for (const path of ['.env', 'auth.json']) expect(statSync(join(home, path)).mode & 0o777).toBe(0o600)
-      expect(err).toContain(`changed the owner of ${home} and of 7 files in it from 0:0 to 10000:10000; 2 made private`)
-    } finally {
-      rmSync(home, { recursive: true, force: true })
+    for (const dir of ['sessions/deep', 'theirs']) mkdirSync(join(home, dir), { recursive: true })
+    for (const file of [
+      'sessions/deep/one',
+      'theirs/file',
+      '.env',
+      'auth.json',
+      'config.yaml',
+      'state.db-wal',
+      'other',
+    ])
+      writeFileSync(join(home, file), '')
+    // A volume of root's with other files in it is given away where it is a mount, as a volume is.
+    const { code, err } = await whole({ home, args: ['true'], prepare: 'mount --bind $home $home' })
+    expect(code).toBe(0)
+    for (const path of [
+      '.',
+      'sessions',
+      'sessions/deep',
+      'sessions/deep/one',
+      '.env',
+      'auth.json',
+      'config.yaml',
+      'state.db-wal',
+    ]) {
+      expect([path, owner(join(home, path))]).toEqual([path, '10000:10000'])
     }
+    for (const path of ['theirs', 'theirs/file', 'other'])
+      expect([path, owner(join(home, path))]).toEqual([path, '0:0'])
+    for (const path of ['.env', 'auth.json']) expect(statSync(join(home, path)).mode & 0o777).toBe(0o600)
+    expect(err).toContain(`changed the owner of ${home} and of 7 files in it from 0:0 to 10000:10000; 2 made private`)
   })
 
   test('links, second names, special files and mounts are left alone, and that is logged', async () => {
     const home = freshHome()
-    const outside = mkdtempSync(join(tmpdir(), 'hermes-outside-'))
-    try {
-      for (const name of ['secret', 'second', 'tree/file']) {
-        mkdirSync(join(outside, name, '..'), { recursive: true })
-        writeFileSync(join(outside, name), '')
-      }
-      for (const dir of ['memories', 'workspace', 'skills']) mkdirSync(join(home, dir))
-      linkSync(join(outside, 'secret'), join(home, 'auth.json'))
-      linkSync(join(outside, 'second'), join(home, 'memories/second'))
-      symlinkSync('/etc', join(home, 'sessions'))
-      symlinkSync('/etc/shadow', join(home, 'state.db'))
-      symlinkSync(outside, join(home, 'memories/out'))
-      const { code, err } = await whole({
-        home,
-        args: ['true'],
-        // The same device: only the mount tells it from a folder of the volume.
-        prepare: `mount --bind ${outside}/tree $home/workspace; mkfifo $home/skills/pipe`,
-      })
-      expect(code).toBe(0)
-      for (const name of ['secret', 'second', 'tree', 'tree/file'])
-        expect([name, owner(join(outside, name))]).toEqual([name, '0:0'])
-      expect(statSync(join(outside, 'secret')).mode & 0o777).toBe(0o644)
-      expect(owner('/etc')).toBe('0:0')
-      expect(owner('/etc/shadow')).toMatch(/^0:/)
-      const refused = 'auth.json (a file with several names), sessions (a symbolic link), state.db (a symbolic link)'
-      expect(err).toContain(`refusing to follow ${refused}`)
-      expect(err).toContain('left alone: 1 symbolic link, 1 file with several names, 1 mount, 1 special file')
-    } finally {
-      rmSync(outside, { recursive: true, force: true })
-      rmSync(home, { recursive: true, force: true })
+    const outside = scratchDir('hermes-outside-')
+    for (const name of ['secret', 'second', 'tree/file']) {
+      mkdirSync(join(outside, name, '..'), { recursive: true })
+      writeFileSync(join(outside, name), '')
     }
+    for (const dir of ['memories', 'workspace', 'skills']) mkdirSync(join(home, dir))
+    linkSync(join(outside, 'secret'), join(home, 'auth.json'))
+    linkSync(join(outside, 'second'), join(home, 'memories/second'))
+    symlinkSync('/etc', join(home, 'sessions'))
+    symlinkSync('/etc/shadow', join(home, 'state.db'))
+    symlinkSync(outside, join(home, 'memories/out'))
+    const { code, err } = await whole({
+      home,
+      args: ['true'],
+      // The same device: only the mount tells it from a folder of the volume.
+      prepare: `mount --bind ${outside}/tree $home/workspace; mkfifo $home/skills/pipe`,
+    })
+    expect(code).toBe(0)
+    for (const name of ['secret', 'second', 'tree', 'tree/file'])
+      expect([name, owner(join(outside, name))]).toEqual([name, '0:0'])
+    expect(statSync(join(outside, 'secret')).mode & 0o777).toBe(0o644)
+    expect(owner('/etc')).toBe('0:0')
+    expect(owner('/etc/shadow')).toMatch(/^0:/)
+    const refused = 'auth.json (a file with several names), sessions (a symbolic link), state.db (a symbolic link)'
+    expect(err).toContain(`refusing to follow ${refused}`)
+    expect(err).toContain('left alone: 1 symbolic link, 1 file with several names, 1 mount, 1 special file')
   })
 
   test('a clean volume is not repaired', async () => {
@@ -535,75 +523,59 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
   test('two containers on one volume: the second waits with its slots, runs its main program, and goes on when the first is killed', async () => {
     const home = freshHome()
     chownSync(home, 10_000, 10_000)
-    try {
-      await using first = await startInit({ home })
-      expect((await (await first.install.life(1)).hello()).lease).toBe('held')
-      await using second = await startInit({ home, args: ['sh', '-c', 'echo main; exec sleep 1000'] })
-      const supervisor = await second.install.life(1)
-      expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'busy', begun: false })
-      await second.pid1.saw('main')
-      await second.pid1.saw(`another container is using ${home}`)
-      expect(supervisor.received.some((m) => m.type === 'begin')).toBe(false)
-      await first.pid1[Symbol.asyncDispose]()
-      await supervisor.got('begin')
-      expect(await supervisor.got('lease')).toEqual({ type: 'lease', state: 'held' })
-      expect(owner(join(home, 'run.lease'))).toBe('10000:10000')
-    } finally {
-      rmSync(home, { recursive: true, force: true })
-    }
+    await using first = await startInit({ home })
+    expect((await (await first.install.life(1)).hello()).lease).toBe('held')
+    await using second = await startInit({ home, args: ['sh', '-c', 'echo main; exec sleep 1000'] })
+    const supervisor = await second.install.life(1)
+    expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'busy', begun: false })
+    await second.pid1.saw('main')
+    await second.pid1.saw(`another container is using ${home}`)
+    expect(supervisor.received.some((m) => m.type === 'begin')).toBe(false)
+    await first.pid1[Symbol.asyncDispose]()
+    await supervisor.got('begin')
+    expect(await supervisor.got('lease')).toEqual({ type: 'lease', state: 'held' })
+    expect(owner(join(home, 'run.lease'))).toBe('10000:10000')
   })
 
   test('the lease outlives the supervisor', async () => {
     const home = freshHome()
     chownSync(home, 10_000, 10_000)
-    try {
-      await using first = await startInit({ home })
-      const supervisor = await first.supervisor()
-      await first.ok('kill', '-KILL', String(supervisor.pid))
-      await first.install.life(2)
-      await using second = await startInit({ home })
-      expect(await (await second.install.life(1)).helloWithLease()).toMatchObject({ lease: 'busy' })
-    } finally {
-      rmSync(home, { recursive: true, force: true })
-    }
+    await using first = await startInit({ home })
+    const supervisor = await first.supervisor()
+    await first.ok('kill', '-KILL', String(supervisor.pid))
+    await first.install.life(2)
+    await using second = await startInit({ home })
+    expect(await (await second.install.life(1)).helloWithLease()).toMatchObject({ lease: 'busy' })
   })
 
   test('a container whose main program is the dashboard takes no lease', async () => {
     const home = freshHome()
     chownSync(home, 10_000, 10_000)
-    try {
-      await using box = await startInit({
-        home,
-        args: ['dashboard'],
-        initHooks: { wait: '#!/bin/sh\nexec sleep 1000' },
-      })
-      expect(await (await box.install.life(1)).helloWithLease()).toMatchObject({ lease: 'none' })
-      expect(existsSync(join(home, 'run.lease'))).toBe(false)
-    } finally {
-      rmSync(home, { recursive: true, force: true })
-    }
+    await using box = await startInit({
+      home,
+      args: ['dashboard'],
+      initHooks: { wait: '#!/bin/sh\nexec sleep 1000' },
+    })
+    expect(await (await box.install.life(1)).helloWithLease()).toMatchObject({ lease: 'none' })
+    expect(existsSync(join(home, 'run.lease'))).toBe(false)
   })
 
   test('where the lease cannot be locked the supervisor’s counter decides when the boot goes on', async () => {
     const home = freshHome()
     chownSync(home, 10_000, 10_000)
-    try {
-      // A file that can be read and not opened for writing, as on a mount without locks.
-      const prepare = 'f=$home/run.lease; touch "$f"; mount --bind "$f" "$f"; mount -o remount,bind,ro "$f"'
-      await using box = await startInit({ home, prepare })
-      const supervisor = await box.install.life(1)
-      expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'unsupported', begun: false })
-      await box.pid1.saw('run.lease cannot be locked')
-      supervisor.send({ type: 'lease', state: 'taken' })
-      await supervisor.got('begin')
-      await box.ok('kill', '-KILL', String(supervisor.pid))
-      const second = await box.install.life(2)
-      expect(await second.helloWithLease()).toMatchObject({ lease: 'unsupported', begun: false })
-      second.send({ type: 'lease', state: 'taken' })
-      await second.got('begin')
-    } finally {
-      rmSync(home, { recursive: true, force: true })
-    }
+    // A file that can be read and not opened for writing, as on a mount without locks.
+    const prepare = 'f=$home/run.lease; touch "$f"; mount --bind "$f" "$f"; mount -o remount,bind,ro "$f"'
+    await using box = await startInit({ home, prepare })
+    const supervisor = await box.install.life(1)
+    expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'unsupported', begun: false })
+    await box.pid1.saw('run.lease cannot be locked')
+    supervisor.send({ type: 'lease', state: 'taken' })
+    await supervisor.got('begin')
+    await box.ok('kill', '-KILL', String(supervisor.pid))
+    const second = await box.install.life(2)
+    expect(await second.helloWithLease()).toMatchObject({ lease: 'unsupported', begun: false })
+    second.send({ type: 'lease', state: 'taken' })
+    await second.got('begin')
   })
 })
 

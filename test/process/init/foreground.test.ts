@@ -23,6 +23,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { outputOf } from '../../support/programs/output.ts'
 import { readWaiting } from '../../support/read-waiting.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { FakeInstall, type FakeSupervisor } from '../../support/supervisor/fake-supervisor.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 import { Terminal } from '../../support/terminal.ts'
@@ -172,24 +173,20 @@ test('a second Ctrl-C a second later kills what is still stopping, and names it'
 })
 
 test('HERMES_STOP_TIMEOUT and XDG_RUNTIME_DIR are obeyed', async () => {
-  const xdg = mkdtempSync(join(tmpdir(), 'hermes-xdg-'))
-  try {
-    if (isRoot) chownSync(xdg, 4321, 4321)
-    await using run = await Foreground.start({ XDG_RUNTIME_DIR: xdg, HERMES_STOP_TIMEOUT: '1' })
-    const supervisor = await run.supervisor()
-    expect(supervisor.start.runDir).toMatch(new RegExp(`^${xdg}/hermes-[0-9a-f]+$`))
-    expect(readFileSync(join(supervisor.start.runDir, 'environment/HERMES_STOP_TIMEOUT'), 'utf8')).toBe('1\n')
-    expect(existsSync(join(run.home, 'run'))).toBe(false)
-  } finally {
-    rmSync(xdg, { recursive: true })
-  }
+  const xdg = scratchDir('hermes-xdg-')
+  if (isRoot) chownSync(xdg, 4321, 4321)
+  await using run = await Foreground.start({ XDG_RUNTIME_DIR: xdg, HERMES_STOP_TIMEOUT: '1' })
+  const supervisor = await run.supervisor()
+  expect(supervisor.start.runDir).toMatch(new RegExp(`^${xdg}/hermes-[0-9a-f]+$`))
+  expect(readFileSync(join(supervisor.start.runDir, 'environment/HERMES_STOP_TIMEOUT'), 'utf8')).toBe('1\n')
+  expect(existsSync(join(run.home, 'run'))).toBe(false)
 })
 
 test.each(['a pipe', 'a file', 'a socket'] as const)(
   'standard output as %s is handed on so that no writer waits for its reader',
   async (kind) => {
     await using install = await FakeInstall.make()
-    const home = mkdtempSync(join(tmpdir(), 'hermes-stdout-'))
+    const home = scratchDir('hermes-stdout-')
     if (isRoot) chownSync(home, 4321, 4321)
     const [read, write] = realNative.pipe({ nonblockingRead: true })
     // Not root's alone: the user that runs init opens it again.
@@ -210,7 +207,6 @@ test.each(['a pipe', 'a file', 'a socket'] as const)(
       run.kill('SIGKILL')
       await ended
       for (const fd of [read, write, file]) closeSync(fd)
-      rmSync(home, { recursive: true })
     }
   },
 )
@@ -224,7 +220,7 @@ test.skipIf(!isRoot).each(Object.entries(reopens))(
   named('on %s, what init says is seen, and so is why it cannot start', whyNotRoot),
   async (_, before) => {
     await using install = await FakeInstall.make()
-    const dir = mkdtempSync(join(tmpdir(), 'hermes-su-'))
+    const dir = scratchDir('hermes-su-')
     chmodSync(dir, 0o755)
     mkdirSync(join(dir, 'home'))
     chownSync(join(dir, 'home'), 4321, 4321)
@@ -234,17 +230,13 @@ test.skipIf(!isRoot).each(Object.entries(reopens))(
         HOME: '/nowhere',
         HERMES_HOME: home,
       })
-    try {
-      await using run = start(join(dir, 'home'))
-      await run.shows(`hermes: supervising ${dir}/home`)
-      const { start: told } = await install.life(1)
-      expect(told.stdout.kind).toBe(before === '' ? 'stream' : 'shared')
-      await using refused = start(join(dir, 'nobody/may/make/this'))
-      await refused.shows('hermes: error: ')
-      expect(await refused.exit()).toBe(1)
-    } finally {
-      rmSync(dir, { recursive: true })
-    }
+    await using run = start(join(dir, 'home'))
+    await run.shows(`hermes: supervising ${dir}/home`)
+    const { start: told } = await install.life(1)
+    expect(told.stdout.kind).toBe(before === '' ? 'stream' : 'shared')
+    await using refused = start(join(dir, 'nobody/may/make/this'))
+    await refused.shows('hermes: error: ')
+    expect(await refused.exit()).toBe(1)
   },
 )
 
@@ -252,7 +244,7 @@ test.skipIf(!isRoot)(
   named('to a pipe of another user init writes without ever waiting for its reader', whyNotRoot),
   async () => {
     await using install = await FakeInstall.make()
-    const home = mkdtempSync(join(tmpdir(), 'hermes-pipe-'))
+    const home = scratchDir('hermes-pipe-')
     chownSync(home, 4321, 4321)
     const [read, write] = realNative.pipe({ nonblockingRead: true })
     // All sixteen pages of it are full.
@@ -270,7 +262,6 @@ test.skipIf(!isRoot)(
       run.kill('SIGKILL')
       await ended
       for (const fd of [read, write]) closeSync(fd)
-      rmSync(home, { recursive: true })
     }
   },
 )

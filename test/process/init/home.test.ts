@@ -5,7 +5,6 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -13,9 +12,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { scratchDir } from '../../support/scratch.ts'
 import { type InitBox, startInit } from '../../support/supervisor/init-box.ts'
 import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -29,14 +28,13 @@ const at = (...names: string[]): string => join(dir, ...names)
 const owner = (path: string): number => statSync(path).uid
 beforeEach(() => {
   // Not in /tmp itself, whose mode says that everybody may write.
-  dir = mkdtempSync(join(tmpdir(), 'hermes-ground-'))
+  dir = scratchDir('hermes-ground-')
   chmodSync(dir, 0o755)
   mkdirSync(at('ground'))
   chownSync(at('ground'), RUNTIME, RUNTIME)
   mkdirSync(at('secret'))
   writeFileSync(at('secret', 'note'), 'root’s')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const boots = async (home: string, prepare = ''): Promise<{ code: number | undefined; err: string }> => {
   await using box = await startInit({ home, prepare, args: ['sh', '-c', 'echo main'] })

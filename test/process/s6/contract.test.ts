@@ -9,7 +9,6 @@ import {
   constants,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,10 +18,10 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, describe as group, test } from 'vitest'
 import { writeHome } from '../../support/hermes.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { type Place, type Places, type Said, startPlaces } from '../../support/supervisor/s6-places.ts'
 import { named, whyMissing } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -545,30 +544,18 @@ describe('invalid arguments', () => {
 
 describe('a directory that is not supervised', () => {
   test('is recognized by the exit code, whatever it contains', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 's6-plain-'))
-    try {
-      for (const name of ['plain', 'empty/supervise', 'empty/.s6-svscan', 'left/supervise', 'left/.s6-svscan'])
-        mkdirSync(join(dir, name), { recursive: true })
-      for (const name of ['left/supervise/control', 'left/.s6-svscan/control'])
-        execFileSync('mkfifo', [join(dir, name)])
-      await same(async (story) => {
-        for (const name of ['nothing', 'plain', 'empty', 'left']) {
-          for (const args of [
-            's6-svc',
-            's6-svc -u',
-            's6-svc -wu -T 500',
-            's6-svc -wu -T 500 -u',
-            's6-svok',
-            's6-svstat',
-          ])
-            await story.does(...(args.split(' ') as [string]), join(dir, name))
-          for (const args of ['s6-svwait -u -t 500', 's6-svscanctl', 's6-svscanctl -a'])
-            await story.does(...(args.split(' ') as [string]), join(dir, name))
-        }
-      })
-    } finally {
-      rmSync(dir, { recursive: true, force: true })
-    }
+    const dir = scratchDir('s6-plain-')
+    for (const name of ['plain', 'empty/supervise', 'empty/.s6-svscan', 'left/supervise', 'left/.s6-svscan'])
+      mkdirSync(join(dir, name), { recursive: true })
+    for (const name of ['left/supervise/control', 'left/.s6-svscan/control']) execFileSync('mkfifo', [join(dir, name)])
+    await same(async (story) => {
+      for (const name of ['nothing', 'plain', 'empty', 'left']) {
+        for (const args of ['s6-svc', 's6-svc -u', 's6-svc -wu -T 500', 's6-svc -wu -T 500 -u', 's6-svok', 's6-svstat'])
+          await story.does(...(args.split(' ') as [string]), join(dir, name))
+        for (const args of ['s6-svwait -u -t 500', 's6-svscanctl', 's6-svscanctl -a'])
+          await story.does(...(args.split(' ') as [string]), join(dir, name))
+      }
+    })
   })
 })
 

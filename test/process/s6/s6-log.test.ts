@@ -1,11 +1,11 @@
 // Our s6-log, as log/run scripts call it; beside Debian's, where that is installed.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { installDir } from '../../support/install.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { named, whyMissing } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -14,9 +14,8 @@ const STAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /gm
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-s6-log-'))
+  dir = scratchDir('hermes-s6-log-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 interface Ended {
   readonly code: number | null

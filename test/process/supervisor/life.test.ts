@@ -1,7 +1,6 @@
 // The supervisor over the life of a container: what it leaves behind, what the next one finds, what clients see.
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { connectControl } from '../../../src/control/client.ts'
@@ -14,6 +13,7 @@ import type {
 } from '../../../src/protocol/control.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { program } from '../../support/install.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { processesOf } from '../../support/supervisor/slot-processes.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -232,7 +232,7 @@ test('followers see each transition and each line from the moment they asked', a
 test('the second container on a volume waits, says who holds it, and starts what should run when it is free', async () => {
   await using first = await startHermes({ profiles: [{ name: 'shared', gateway: sleeper }], keepHome: true })
   await reach(first, 'shared', 'up')
-  const runDir = mkdtempSync(join(tmpdir(), 'second-'))
+  const runDir = scratchDir('second-')
   const second = spawn(program('init'), ['--foreground'], {
     env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, HERMES_HOME: first.home, HERMES_RUN_DIR: runDir },
     stdio: 'ignore',
@@ -256,7 +256,6 @@ test('the second container on a volume waits, says who holds it, and starts what
     const ended = new Promise((resolve) => second.on('exit', resolve))
     second.kill('SIGTERM')
     await ended
-    rmSync(runDir, { recursive: true, force: true })
     rmSync(first.home, { recursive: true, force: true })
   }
 })

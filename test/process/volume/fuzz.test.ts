@@ -1,8 +1,7 @@
 // Random inputs for everything that others can write to: protocols, sockets, state files, YAML, routes. Each has a
 // time budget: a minute in all in npm test, ten by `npm run long -- fuzz`. The figures stand in docs/security.md.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
@@ -19,6 +18,7 @@ import { startDashboard } from '../../support/dashboard/dashboard.ts'
 import { startGateway } from '../../support/gateway.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { type Figures, fuzz, jsonOf, mutationsOf, texts } from '../../support/hostile/fuzz.ts'
+import { sharedScratchDir } from '../../support/scratch.ts'
 import { within } from '../../support/wait.ts'
 
 const figures: Figures[] = []
@@ -26,8 +26,7 @@ afterAll(() => {
   for (const { target, inputs, seconds } of figures)
     process.stdout.write(`fuzz: ${target}: ${inputs} inputs in ${seconds} s\n`)
 })
-const dir = mkdtempSync(join(tmpdir(), 'hermes-fuzz-'))
-afterAll(() => rmSync(dir, { recursive: true }))
+const dir = sharedScratchDir('hermes-fuzz-')
 
 /** A text of at most 64 KB takes no longer than this on a busy machine. */
 const RESPONSE_DEADLINE_MS = 3000

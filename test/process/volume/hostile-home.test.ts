@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -11,17 +10,17 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hermes as cli } from '../../support/cli.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { memoryDisk, NO_MOUNT } from '../../support/hostile/memory-disk.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { size } from '../../support/size.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const lives = { command: ['sleep', '100000'], ready_after: '50ms', restart_delay: { first: '1ms', max: '10ms' } }
-const freshHome = (): string => mkdtempSync(join(tmpdir(), 'hermes-hostile-'))
+const freshHome = (): string => scratchDir('hermes-hostile-')
 
 test('one profile whose config.yaml cannot be read costs the others nothing', async () => {
   const home = freshHome()
@@ -215,13 +214,12 @@ test('run.lease that is deleted while it is held is made and locked again, so th
 })
 
 test('a run directory that holds another user’s files is refused and left alone', async () => {
-  const runDir = mkdtempSync(join(tmpdir(), 'hermes-not-ours-'))
+  const runDir = scratchDir('hermes-not-ours-')
   mkdirSync(join(runDir, 'log'))
   await using hermes = await startHermes({ runDir, profiles: [], untilRunning: false })
   expect(await hermes.exit()).toBe(1)
   expect(hermes.stderr()).toContain('holds other files (log)')
   expect(existsSync(join(runDir, 'log'))).toBe(true)
-  rmSync(runDir, { recursive: true })
 })
 
 test.each([

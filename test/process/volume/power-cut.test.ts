@@ -1,6 +1,5 @@
 // The power goes right after a command has answered: everything it reported is on the disk.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parentsOf, requireTask } from '../../../src/kanban/sqlite/queries.ts'
@@ -11,6 +10,7 @@ import type { Task } from '../../../src/kanban/task.ts'
 import { hermes } from '../../support/cli.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { cutDisk } from '../../support/hostile/power-cut.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { size } from '../../support/size.ts'
 
 const CUTS = size(3, 50)
@@ -145,42 +145,38 @@ test(`${CUTS} power cuts after each kind of command: everything it has reported 
   if (typeof made === 'string') return context.skip(`no disk to cut: ${made}`)
   using disk = made
   const home = join(disk.path, 'home')
-  const runDir = mkdtempSync(join(tmpdir(), 'hermes-cut-run-'))
-  try {
-    await using _ = await startHermes({
+  const runDir = scratchDir('hermes-cut-run-')
+  await using _ = await startHermes({
+    home,
+    keepHome: true,
+    runDir,
+    profiles: [{ name: 'default', gateway: { command: ['sleep', '1000000'] }, desired: 'stopped' }],
+  })
+  const run = async (args: readonly string[], input?: string): Promise<string> => {
+    const { code, stdout, stderr } = await hermes(args, {
       home,
-      keepHome: true,
-      runDir,
-      profiles: [{ name: 'default', gateway: { command: ['sleep', '1000000'] }, desired: 'stopped' }],
+      env: { HERMES_RUN_DIR: runDir },
+      ...(input !== undefined && { input }),
     })
-    const run = async (args: readonly string[], input?: string): Promise<string> => {
-      const { code, stdout, stderr } = await hermes(args, {
-        home,
-        env: { HERMES_RUN_DIR: runDir },
-        ...(input !== undefined && { input }),
-      })
-      expect(code, `${args.join(' ')}: ${stderr}`).toBe(0)
-      return stdout
-    }
-    await run(['config', 'set', 'kanban.default_assignee', 'default'])
-    await run(['kanban', 'init'])
-    const idOf = async (title: string): Promise<string> =>
-      (JSON.parse(await run(['--json', 'kanban', 'create', title, '--triage'])) as { id: string }).id
-    const parent = await idOf('the parent')
-    const lost: string[] = []
-    for (let round = 0; round < CUTS; round++) {
-      const id = await idOf('the task')
-      await run(['kanban', 'promote', id])
-      for (const [name, act] of Object.entries(ACTS)) {
-        await run(act.args(round, id, parent), act.input)
-        const seen = await disk
-          .afterCut(async (path) => act.isThere(join(path, 'home'), round, id))
-          .catch((error: Error) => error.message)
-        if (seen !== true) lost.push(`${name} (cut ${round + 1}): ${seen}`)
-      }
-    }
-    expect(lost).toEqual([])
-  } finally {
-    rmSync(runDir, { recursive: true, force: true })
+    expect(code, `${args.join(' ')}: ${stderr}`).toBe(0)
+    return stdout
   }
+  await run(['config', 'set', 'kanban.default_assignee', 'default'])
+  await run(['kanban', 'init'])
+  const idOf = async (title: string): Promise<string> =>
+    (JSON.parse(await run(['--json', 'kanban', 'create', title, '--triage'])) as { id: string }).id
+  const parent = await idOf('the parent')
+  const lost: string[] = []
+  for (let round = 0; round < CUTS; round++) {
+    const id = await idOf('the task')
+    await run(['kanban', 'promote', id])
+    for (const [name, act] of Object.entries(ACTS)) {
+      await run(act.args(round, id, parent), act.input)
+      const seen = await disk
+        .afterCut(async (path) => act.isThere(join(path, 'home'), round, id))
+        .catch((error: Error) => error.message)
+      if (seen !== true) lost.push(`${name} (cut ${round + 1}): ${seen}`)
+    }
+  }
+  expect(lost).toEqual([])
 })

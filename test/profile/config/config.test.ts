@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import {
   configProblemText,
   configSignature,
@@ -16,6 +15,7 @@ import { parseDurationMs } from '../../../src/profile/config/kinds.ts'
 import { configJsonSchema } from '../../../src/profile/config/schema.ts'
 import { configText, describedConfigText } from '../../../src/profile/directory/templates.ts'
 import { HermesError } from '../../../src/system/errors.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const problemsOf = (text: string): readonly string[] => parseConfig(text, 'config.yaml').problems.map(configProblemText)
 function thrownBy(act: () => unknown): HermesError {
@@ -263,9 +263,8 @@ gateway:
   describe('as a file', () => {
     let dir: string
     beforeEach(() => {
-      dir = mkdtempSync(join(tmpdir(), 'hermes-config-'))
+      dir = scratchDir('hermes-config-')
     })
-    afterEach(() => rmSync(dir, { recursive: true }))
 
     test.each([
       ['a directory', (file: string) => void mkdirSync(file), /not a regular file/],

@@ -4,7 +4,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,9 +11,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { readActiveProfile, writeActiveProfile } from '../../../src/profile/active.ts'
 import {
   createProfile,
@@ -26,12 +24,12 @@ import {
 } from '../../../src/profile/directory/disk.ts'
 import { HOME_DIRECTORIES, PROFILE_DIRECTORIES } from '../../../src/profile/directory/templates.ts'
 import { readDesired, writeDesired } from '../../../src/profile/state/state.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 let home: string
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-disk-'))
+  home = scratchDir('hermes-disk-')
 })
-afterEach(() => rmSync(home, { recursive: true }))
 
 const names = (): readonly string[] => listProfiles(home).profiles.map(({ name }) => name)
 const inProfiles = (...path: readonly string[]): string => join(home, 'profiles', ...path)

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseDotEnv } from '../../../src/profile/environment/dot-env.ts'
@@ -10,6 +9,7 @@ import {
   slotEnvironment,
   truthy,
 } from '../../../src/profile/environment/environment.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 const facts = (over: Partial<SlotEnvironmentFacts> = {}): SlotEnvironmentFacts => ({
   slot: 'gateway-coder',
@@ -213,14 +213,13 @@ describe('.env', () => {
   })
 
   test('of more than 128 KiB is not used at all, which is a warning', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'hermes-env-'))
+    const dir = scratchDir('hermes-env-')
     const file = join(dir, '.env')
     writeFileSync(file, `A=1\n${'#'.repeat(128 * 1024)}`)
     expect(readDotEnv(file)).toEqual({
       variables: {},
       warnings: [`${file}: cannot be read, none of it is used: it is larger than 131072 bytes`],
     })
-    rmSync(dir, { recursive: true })
   })
 
   test('that cannot be read is a warning, a missing one is not', () => {
@@ -230,7 +229,7 @@ describe('.env', () => {
 })
 
 test('the container environment store is one file per variable, with one newline that does not count', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-env-'))
+  const dir = scratchDir('hermes-env-')
   for (const [name, text] of [
     ['A', 'x\n'],
     ['B', 'x'],
@@ -240,8 +239,7 @@ test('the container environment store is one file per variable, with one newline
   ] as const)
     writeFileSync(join(dir, name), text)
   expect(readContainerEnvironment(dir)).toEqual({ A: 'x', B: 'x', C: 'x\n', D: '' })
-  rmSync(dir, { recursive: true })
-  expect(readContainerEnvironment(dir)).toEqual({})
+  expect(readContainerEnvironment(join(dir, 'nowhere'))).toEqual({})
 })
 
 test.each([

@@ -1,19 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import {
   type GatewayState,
   gatewayStateOf,
@@ -22,14 +11,14 @@ import {
   writeDesired,
   writeGatewayState,
 } from '../../../src/profile/state/state.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { named, whyNoStrace } from '../../support/tools.ts'
 
 const module = join(import.meta.dirname, '../../../src/profile/state/state.ts')
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-state-'))
+  dir = scratchDir('hermes-state-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const put = (name: string, content: string | object): void =>
   writeFileSync(join(dir, name), typeof content === 'string' ? content : JSON.stringify(content))

@@ -1,16 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { takeNotRun } from '../../../src/supervisor/launch/not-run.ts'
 import { type RunScript, runScript } from '../../../src/supervisor/launch/run-script.ts'
 import { shellQuote } from '../../../src/system/programs/sh-environment.ts'
 import { anyText } from '../../support/hostile/any-text.ts'
+import { sharedScratchDir } from '../../support/scratch.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'run-script-'))
-afterAll(() => rmSync(dir, { recursive: true, force: true }))
+const dir = sharedScratchDir('run-script-')
 
 /** Runs sh with the file, in an environment of its own, as init does. */
 function run(change: Partial<RunScript>): { status: number | null; stdout: string; stderr: string } {

@@ -1,7 +1,6 @@
 // The status and events of a slot for s6's tools, in real slot directories: a tool that begins to listen and then
 // reads the status misses nothing.
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -12,6 +11,7 @@ import { SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import type { SlotEntry } from '../../../src/supervisor/slots/entry.ts'
 import { policy } from '../../slot/policies.ts'
 import { listen } from '../../support/dashboard/event-listener.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { type FakeClock, fakeClock } from '../../support/supervisor/fake-clock.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 
@@ -20,7 +20,7 @@ let scan: string
 let services: SlotDirs
 let clock: FakeClock
 beforeEach(() => {
-  scan = mkdtempSync(join(tmpdir(), 'hermes-status-files-'))
+  scan = scratchDir('hermes-status-files-')
   clock = fakeClock()
   const warn = (text: string): never => expect.fail(text)
   services = new SlotDirs({
@@ -33,10 +33,7 @@ beforeEach(() => {
   })
   services.ensure(KEY, { normallyUp: true, stopSignal: 'TERM', stopTimeoutMs: 10_000, notificationFd: null })
 })
-afterEach(() => {
-  services.close()
-  rmSync(scan, { recursive: true, force: true })
-})
+afterEach(() => services.close())
 
 /** A slot to which things happen, and what is recorded of it. */
 function recordedSlot(): { happen: (...events: readonly SlotEvent[]) => void; statusFiles: StatusFiles } {

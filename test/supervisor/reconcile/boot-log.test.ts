@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import {
   appendBootLog,
   bootLines,
@@ -11,12 +10,12 @@ import {
 } from '../../../src/supervisor/reconcile/boot-log.ts'
 import type { ReconcileStep } from '../../../src/supervisor/reconcile/plan.ts'
 import { readProcess } from '../../../src/system/programs/proc.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-boot-'))
+  dir = scratchDir('hermes-boot-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 const log = (): string => join(dir, 'container-boot.log')
 
 const register = (

@@ -1,18 +1,17 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { writeDesired } from '../../../src/profile/state/state.ts'
 import { observeDisk, parseState } from '../../../src/supervisor/reconcile/disk-observer.ts'
 import { emptyState, planReconcile } from '../../../src/supervisor/reconcile/plan.ts'
 import { dirId } from '../../../src/system/files/dir-id.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 let home: string
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-disk-'))
+  home = scratchDir('hermes-disk-')
   mkdirSync(join(home, 'profiles'))
 })
-afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 const make = (name: string): string => {
   const dir = join(home, 'profiles', name)
@@ -83,10 +82,9 @@ test('entries that are in the way of a profile of that name, and entries that ma
 })
 
 test('a link to a directory elsewhere is the directory it leads to', () => {
-  const elsewhere = mkdtempSync(join(tmpdir(), 'hermes-else-'))
+  const elsewhere = scratchDir('hermes-else-')
   symlinkSync(elsewhere, join(home, 'profiles', 'linked'))
   expect(observeDisk(home, none).profiles[1]).toMatchObject({ name: 'linked', dir: dirId(elsewhere) })
-  rmSync(elsewhere, { recursive: true })
 })
 
 test('the state survives the supervisor; one that was cut short or tampered with counts as none', () => {

@@ -1,20 +1,19 @@
-import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { POLL_MS, watchProfiles } from '../../../src/supervisor/reconcile/watch.ts'
 import { systemClock } from '../../../src/system/clock.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 import { waitFor } from '../../support/wait.ts'
 
 let home: string
 let profiles: string
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hermes-watch-'))
+  home = scratchDir('hermes-watch-')
   profiles = join(home, 'profiles')
   mkdirSync(profiles)
 })
-afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 describe('the poll', () => {
   const polled = (): { clock: ReturnType<typeof fakeClock>; calls: () => number; close: () => void } => {

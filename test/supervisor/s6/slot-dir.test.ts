@@ -7,7 +7,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,13 +18,13 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ServiceStatus, type SlotDirShape, SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import type { Event } from '../../../src/supervisor/s6/supervise-dir.ts'
 import { type Clock, systemClock } from '../../../src/system/clock.ts'
 import { listen } from '../../support/dashboard/event-listener.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 import { named, whyMissing } from '../../support/tools.ts'
@@ -67,16 +66,13 @@ const open = (given = clock): SlotDirs =>
     },
   })
 beforeEach(() => {
-  scan = mkdtempSync(join(tmpdir(), 'hermes-service-'))
+  scan = scratchDir('hermes-service-')
   commands = []
   obeyed = () => undefined
   warnings = []
   dirs = open()
 })
-afterEach(() => {
-  dirs.close()
-  rmSync(scan, { recursive: true, force: true })
-})
+afterEach(() => dirs.close())
 
 const path = (...names: string[]): string => join(scan, SLOT, ...names)
 const mode = (...names: string[]): string => (statSync(path(...names)).mode & 0o7777).toString(8)

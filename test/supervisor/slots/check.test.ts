@@ -1,13 +1,13 @@
 // Commands that are asked whether a service is ready or alive: real processes.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { checkProblem } from '../../../src/supervisor/slots/check.ts'
 import { type Clock, systemClock } from '../../../src/system/clock.ts'
 import { isZombie, readProcess } from '../../../src/system/programs/proc.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 import { whyNotRoot } from '../../support/tools.ts'
@@ -17,9 +17,8 @@ const SOURCES = join(import.meta.dirname, '../../../src')
 
 let dir = ''
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-check-'))
+  dir = scratchDir('hermes-check-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const NEVER = new AbortController().signal
 const ask = (text: string, { clock = systemClock() as Clock, signal = NEVER } = {}): Promise<string | undefined> =>

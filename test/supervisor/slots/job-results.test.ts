@@ -1,16 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import type { SlotEntry } from '../../../src/supervisor/slots/entry.ts'
 import { JobResults } from '../../../src/supervisor/slots/job-results.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-results-'))
+  dir = scratchDir('hermes-results-')
 })
-afterEach(() => rmSync(dir, { recursive: true }))
 
 const file = (): string => join(dir, 'result')
 const ended = (): SlotEntry =>

@@ -1,5 +1,4 @@
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConsoleWriter } from '../../../src/log/io/console.ts'
@@ -12,6 +11,7 @@ import type { SlotObserver } from '../../../src/supervisor/slots/entry.ts'
 import { SlotLogs } from '../../../src/supervisor/slots/logs.ts'
 import { SlotTable } from '../../../src/supervisor/slots/table.ts'
 import { runPaths } from '../../../src/system/paths.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 
@@ -22,12 +22,11 @@ let stop: (() => void)[] = []
 let kept = new Map<string, string>()
 beforeEach(() => {
   kept = new Map()
-  home = mkdtempSync(join(tmpdir(), 'slots-'))
+  home = scratchDir('slots-')
 })
 afterEach(() => {
   for (const one of stop) one()
   stop = []
-  rmSync(home, { recursive: true, force: true })
 })
 
 const native = realNative

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { directoryEntries, FirstInOrder, makeDirectory } from '../../../src/system/files/directory.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 test('the first of many are what sorting and cutting gives, and the rest is counted', () => {
   fc.assert(
@@ -17,7 +17,7 @@ test('the first of many are what sorting and cutting gives, and the rest is coun
 })
 
 test('directories are made with those above them, and what cannot be made is an error at once, below /proc too', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-directory-'))
+  const dir = scratchDir('hermes-directory-')
   expect(makeDirectory(join(dir, 'a', 'b', 'c'), 0o700)).toBe(true)
   expect(makeDirectory(join(dir, 'a', 'b', 'c'))).toBe(false)
   expect(statSync(join(dir, 'a', 'b')).mode & 0o777).toBe(0o700)
@@ -31,11 +31,10 @@ test('directories are made with those above them, and what cannot be made is an 
     ['file/x', 'ENOTDIR'],
   ] as const)
     expect(() => makeDirectory(join(dir, path))).toThrow(code)
-  rmSync(dir, { recursive: true })
 })
 
 test('a directory that is left half read is closed', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'hermes-directory-'))
+  const dir = scratchDir('hermes-directory-')
   for (const name of ['a', 'b', 'c']) writeFileSync(join(dir, name), '')
   const names = [...directoryEntries(dir)].map(({ name }) => name)
   expect(names.sort()).toEqual(['a', 'b', 'c'])
@@ -43,5 +42,4 @@ test('a directory that is left half read is closed', () => {
   entries.next()
   expect(entries.return(undefined).done).toBe(true)
   expect(() => [...directoryEntries(join(dir, 'nowhere'))]).toThrow(/ENOENT/)
-  rmSync(dir, { recursive: true })
 })

@@ -1,26 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { replaceFileDurably, replaceFileSync } from '../../../src/system/files/replace-file.ts'
+import { scratchDir } from '../../support/scratch.ts'
 
 let dir: string
 let file: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-replace-'))
+  dir = scratchDir('hermes-replace-')
   file = join(dir, 'text')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 describe.each([
   ['at once', async (text: string, mode: number) => replaceFileSync(file, text, { mode })],

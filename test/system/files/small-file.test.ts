@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   readMountedFile,
   readRegularFile,
@@ -11,10 +10,10 @@ import {
   readSmallFile,
   readTail,
 } from '../../../src/system/files/small-file.ts'
+import { sharedScratchDir } from '../../support/scratch.ts'
 
 const MAX = 4096
-const dir = mkdtempSync(join(tmpdir(), 'hermes-small-file-'))
-afterAll(() => rmSync(dir, { recursive: true }))
+const dir = sharedScratchDir('hermes-small-file-')
 
 let next = 0
 const place = (): string => join(dir, String(next++))

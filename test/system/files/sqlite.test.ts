@@ -1,18 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../../src/system/clock.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 import {
@@ -23,13 +12,13 @@ import {
   walObstacle,
   whenFree,
 } from '../../../src/system/files/sqlite.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
 
 let dir: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-sqlite-'))
+  dir = scratchDir('hermes-sqlite-')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const failure = (attempt: () => unknown): HermesError => {
   try {

@@ -5,26 +5,25 @@ import {
   constants,
   fstatSync,
   lstatSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   readSync,
-  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { release, tmpdir } from 'node:os'
+import { release } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Native, NativeError, type SpawnedProgram } from '../../../src/system/native/native.ts'
 import { degradedNative } from '../../../src/system/native/native-degraded.ts'
 import { loadNative } from '../../../src/system/native/native-libc.ts'
 import { rawMode } from '../../../src/system/native/terminal-mode.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
 import { FakeNative } from '../../support/hostile/native-fake.ts'
+import { sharedScratchDir } from '../../support/scratch.ts'
 import { named } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -39,8 +38,7 @@ interface Subject {
   readonly skips: { readonly [name: string]: string }
 }
 
-const dir = mkdtempSync(join(tmpdir(), 'hermes-native-'))
-afterAll(() => rmSync(dir, { recursive: true, force: true }))
+const dir = sharedScratchDir('hermes-native-')
 let count = 0
 const fresh = (): string => join(dir, `file-${count++}`)
 

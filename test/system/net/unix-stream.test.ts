@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { connectQuickly } from '../../../src/system/net/quick-unix-stream.ts'
 import { type ConnectUnix, connectByNet, type UnixStream } from '../../../src/system/net/unix-stream.ts'
+import { scratchDir } from '../../support/scratch.ts'
 import { realNative } from '../../support/supervisor/real-native.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -17,10 +17,9 @@ const CONNECTORS: readonly (readonly [string, ConnectUnix])[] = [
 let dir: string
 let path: string
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'hermes-unix-stream-'))
+  dir = scratchDir('hermes-unix-stream-')
   path = join(dir, 'socket')
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 /** A listener whose first connection is `peer`. */
 async function listening(use: (peer: Promise<Socket>) => Promise<void>): Promise<void> {
