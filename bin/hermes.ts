@@ -4,9 +4,12 @@ import { frequentCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
 import { dashboardFacts, dispatcherFacts } from '../src/cli/context/dispatcher-facts.ts'
+import { becomeUser, findIdentity, identitySources } from '../src/cli/terminal/drop.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/terminal/output.ts'
+import { wantsOwnTerminal } from '../src/cli/terminal/shared-terminal.ts'
 import { HANDOVER_VARIABLE } from '../src/protocol/handover.ts'
 import { truthy } from '../src/system/markers.ts'
+import { canDropByNode, dropByNode } from '../src/system/native/drop-by-node.ts'
 import { type CommandLine, dashboardRun, gatewayRun, splitCommandLine } from '../src/system/programs/command-line.ts'
 import { giveBackSaved } from '../src/system/programs/own-node.ts'
 import type { Handed } from './bundles/handover.ts'
@@ -42,11 +45,17 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     }
   } else await initHasBegun({ env, install })
   if (handed === undefined && process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
+    const more = () => require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
     try {
-      const { dropRoot, awayFromRootsTerminal } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
-      const code = await awayFromRootsTerminal(install, argv, env)
-      if (code !== undefined) return code
-      Object.assign(env, await dropRoot(install, { isShort: frequent !== undefined }))
+      const identity = findIdentity(identitySources(install))
+      if (identity !== undefined) {
+        if (wantsOwnTerminal(env)) return await more().awayFromRootsTerminal(install, argv, env)
+        const isShort = frequent !== undefined && canDropByNode(env)
+        Object.assign(
+          env,
+          isShort ? becomeUser(identity, { dropPrivileges: dropByNode }) : await more().dropRoot(identity),
+        )
+      }
     } catch (error) {
       output.err(cannotDropText((error as Error).message))
       return 126

@@ -3,8 +3,10 @@
 import { writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { initHasBegun } from '../src/cli/context/booting.ts'
+import { becomeUser, findIdentity, identitySources } from '../src/cli/terminal/drop.ts'
 import { s6Command } from '../src/s6/program.ts'
 import { systemClock } from '../src/system/clock.ts'
+import { canDropByNode, dropByNode } from '../src/system/native/drop-by-node.ts'
 import { loadNative } from '../src/system/native/native-libc.ts'
 
 async function main([name = '', ...argv]: readonly string[]): Promise<number> {
@@ -19,8 +21,12 @@ async function main([name = '', ...argv]: readonly string[]): Promise<number> {
   if (process.getuid?.() === 0) {
     // Slot directories belong to the runtime user, who could lead root anywhere with them.
     try {
-      const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
-      await dropRoot(install, { isShort: true })
+      const identity = findIdentity(identitySources(install))
+      if (identity !== undefined && canDropByNode(process.env)) becomeUser(identity, { dropPrivileges: dropByNode })
+      else if (identity !== undefined) {
+        const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
+        await dropRoot(identity)
+      }
     } catch (error) {
       context.err(`${name}: ${(error as Error).message}; refusing to run as root\n`)
       return 126

@@ -116,6 +116,8 @@ async function work(lib: string, home: string): Promise<void> {
     for (const args of ['gateway status', 'status', 'healthcheck', 'version', 'gateway restart', 'logs', 'kanban list'])
       await hermes(...args.split(' '))
     const slot = join(home, 'run', 'service', 'gateway-default')
+    // Only a root caller in a container loads it.
+    await ended(start('--eval', `require(${JSON.stringify(join(lib, 'drop.cjs'))})`))
     for (const args of ['s6-svstat', 's6-svwait -U -t 10000', 's6-svc -wR -T 10000 -r'])
       await s6(...args.split(' '), slot)
   } finally {
