@@ -22,8 +22,8 @@ export interface Clock {
 
 export interface AlarmOptions {
   /**
-   * For a check that repeats while nothing happens: the process is woken for it only, and more of a freeze counts as
-   * passed, up to the time between two checks, at most five seconds.
+   * For a check that repeats while nothing happens: the process is woken for it only, up to a millisecond sooner, and
+   * more of a freeze counts as passed, up to the time between two checks, at most five seconds.
    */
   readonly coarse?: boolean
 }
@@ -79,6 +79,8 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
  * or a quarter of it for an alarm that is not coarse. A freeze counts as passed time up to one interval.
  */
 const LOOK_AFTER_MS = { least: 500, most: 5000 } as const
+/** A check of the time comes this much after the alarm that checks it anyway, which then needs no second wake-up. */
+const AFTER_ALARM_MS = 50
 /** A check that comes this late was not delayed by work: no process has run in the meantime. */
 const FROZEN_MS = 1000
 
@@ -91,6 +93,8 @@ export function systemClock(): MachineClock {
   /** The alarms that are set: how often each wants the time checked. */
   const intervals = new Set<{ readonly ms: number }>()
   let pulse: NodeJS.Timeout | undefined
+  /** Interval at which the time is checked now. */
+  let everyMs = 0
 
   /** All reads of the time come through here, so frozen time is always subtracted first. */
   const look = (): number => {
@@ -110,9 +114,17 @@ export function systemClock(): MachineClock {
   }
   const shortest = (): number => Math.min(LOOK_AFTER_MS.most, ...[...intervals].map(({ ms }) => ms))
   const expectAfter = (ms: number): void => {
-    clearTimeout(pulse)
-    pulse = setTimeout(beat, ms).unref()
-    expectedMs = realMs() + ms
+    // Node keeps the list of a cleared timer that is unreferenced, and wakes up for it at the old instant. The same
+    // happens after `refresh`.
+    clearTimeout(pulse?.ref())
+    everyMs = ms
+    pulse = setTimeout(beat, ms + AFTER_ALARM_MS).unref()
+    expectedMs = realMs() + ms + AFTER_ALARM_MS
+  }
+  /** An alarm rings and checks the time, so the next check can wait. */
+  const rung = (): void => {
+    look()
+    if (pulse !== undefined) expectAfter(everyMs)
   }
   const beat = (): void => {
     look()
@@ -128,8 +140,9 @@ export function systemClock(): MachineClock {
       // libuv counts whole milliseconds of its own clock, so a timer can fire up to 1 ms early; after frozen time,
       // much earlier.
       const ring = (): void => {
-        if (nowMs() < atMs) arm()
+        if (nowMs() < atMs - (coarse ? 1 : 0)) arm()
         else {
+          rung()
           intervals.delete(interval)
           wake()
         }
@@ -139,7 +152,7 @@ export function systemClock(): MachineClock {
         timer = setTimeout(ring, Math.min(LONGEST_TIMEOUT_MS, Math.max(0, leftMs)))
       }
       intervals.add(interval)
-      if (realMs() + interval.ms < expectedMs) expectAfter(interval.ms)
+      if (realMs() + interval.ms + AFTER_ALARM_MS < expectedMs) expectAfter(interval.ms)
       arm()
       return () => {
         intervals.delete(interval)
