@@ -161,7 +161,7 @@ export function makeVolume(
   const { start, clock, native, install, exit } = options
   const { home, runDir, identity } = start
   const { warn } = journal
-  const dispatcher = new DispatcherSlot({ home, hasDatabase: start.hasDatabase, table, clock, warn })
+  const dispatcher = new DispatcherSlot({ home, hasDatabase: start.hasDatabase, table, warn })
   const profiles = new ProfileSlots({
     home,
     stateStore,

@@ -86,7 +86,8 @@ export class VolumeSlots {
     table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
     dispatcher.watch()
     services.begin(isFirst)
-    this.#watch = watchProfiles({ home, clock, changed: reconcile, warn: journal.warn })
+    const polled = (): void => dispatcher.poll()
+    this.#watch = watchProfiles({ home, clock, changed: reconcile, polled, warn: journal.warn })
   }
 
   /** The lease was another container's for a while and is ours again: what should run does. */
@@ -132,7 +133,6 @@ export class VolumeSlots {
 
   /** Nothing on the disk leads to a start any more. */
   close(): void {
-    this.#options.dispatcher.close()
     this.#watch?.close()
     this.#options.profiles.close()
   }

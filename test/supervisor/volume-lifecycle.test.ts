@@ -53,7 +53,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   const parts = {
     table,
     profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
-    dispatcher: new DispatcherSlot({ home, hasDatabase: false, clock, warn, table: table as unknown as SlotTable }),
+    dispatcher: new DispatcherSlot({ home, hasDatabase: false, warn, table: table as unknown as SlotTable }),
     services: { begin: note('services'), stop: () => undefined },
     files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
     statusFiles: { flush: () => undefined, writeNow: () => undefined, containerStops: () => undefined },

@@ -2,9 +2,7 @@ import { join } from 'node:path'
 import { listBoards } from '../../kanban/store/places.ts'
 import { dispatcherWanted } from '../../kanban/wanted.ts'
 import { ConfigCache } from '../../profile/config/config.ts'
-import type { Cancel, Clock } from '../../system/clock.ts'
 import type { SlotTable } from '../slots/table.ts'
-import { POLL_MS } from './watch.ts'
 
 /** The helper slot that dispatches the boards. */
 export const DISPATCHER = 'dispatcher'
@@ -14,7 +12,6 @@ export interface DispatcherSlotOptions {
   /** The board is in a database, whose state must not matter here. */
   readonly hasDatabase: boolean
   readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch' | 'setNormallyUp'>
-  readonly clock: Clock
   readonly warn: (text: string) => void
 }
 
@@ -24,7 +21,7 @@ export interface DispatcherSlotOptions {
  */
 export class DispatcherSlot {
   readonly #options: DispatcherSlotOptions
-  #poll: Cancel | undefined
+  #watched = false
   readonly #allowed = new ConfigCache(({ config }) => config.kanban.dispatchInGateway)
   /** The last request to the slot; an operator's command after it stays in effect until the facts change. */
   #wanted: boolean | undefined
@@ -33,16 +30,15 @@ export class DispatcherSlot {
     this.#options = options
   }
 
-  /** Looks now, and from now on every two seconds. */
+  /** Looks now, and from now on with each {@link poll}. */
   watch(): void {
-    this.#poll?.()
+    this.#watched = true
     this.update()
-    const { clock } = this.#options
-    this.#poll = clock.at(clock.nowMs() + POLL_MS, () => this.watch(), { coarse: true })
   }
 
-  close(): void {
-    this.#poll?.()
+  /** Called every two seconds. */
+  poll(): void {
+    if (this.#watched) this.update()
   }
 
   /** Looks, and acts when something has changed since the last look. */
@@ -70,7 +66,7 @@ export class DispatcherSlot {
 
   /** The boards belong to another container: nothing is checked before the next `watch`, which decides again. */
   forget(): void {
-    this.close()
+    this.#watched = false
     this.#wanted = undefined
   }
 }

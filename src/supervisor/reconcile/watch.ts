@@ -9,6 +9,8 @@ export interface WatchOptions {
   readonly clock: Clock
   /** Something in `profiles/` may have changed: look. Never called from within `watchProfiles` itself. */
   readonly changed: () => void
+  /** Called with each poll: to look at what else has to be looked at from time to time, in the same wake-up. */
+  readonly polled?: () => void
   readonly warn: (text: string) => void
   /** false: poll only. */
   readonly events?: boolean
@@ -29,7 +31,9 @@ export const MAX_WATCHED = 5000
 const GATHER_MS = 50
 
 /** Watches `profiles/` for entries that come and go, by events and by a poll. The first poll always calls `changed`. */
-export function watchProfiles({ home, clock, changed, warn, events = true }: WatchOptions): { close(): void } {
+export function watchProfiles({ home, clock, changed, polled = () => undefined, warn, events = true }: WatchOptions): {
+  close(): void
+} {
   const dir = homePaths(home).profiles
   const cancels = new Map<'poll' | 'gather' | 'watch', Cancel>()
   let seen: Look | undefined
@@ -56,6 +60,7 @@ export function watchProfiles({ home, clock, changed, warn, events = true }: Wat
     const watchable = now.id !== undefined && now.names <= MAX_WATCHED
     if (watcher !== undefined && (watcher.id !== now.id || !watchable)) unwatch()
     if (watching && watcher === undefined && watchable) at('watch', 0, watch)
+    polled()
   }
   const unwatch = (): void => {
     void watcher?.fs.close()
