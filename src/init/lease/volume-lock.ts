@@ -152,6 +152,7 @@ export class VolumeLock {
       if (lock !== 'busy') await this.#file.refuseSecondName(fd)
       if (lock === 'held') {
         this.#fd = fd
+        this.#look.forget()
         this.#everHeld = true
         fd = undefined
       }

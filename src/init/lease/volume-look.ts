@@ -8,12 +8,17 @@ export const lookAt = (path: string): Promise<BigIntStats> => promisify(lstat)(p
 /** The object that is open, whatever its name; asked in the thread pool. */
 export const lookThrough = (fd: number): Promise<BigIntStats> => promisify(fstat)(fd, { bigint: true })
 
+const isSame = (there: BigIntStats, held: BigIntStats | undefined): boolean =>
+  there.dev === held?.dev && there.ino === held.ino
+
 /** Looks whether the lease's file is in its place, and which one. */
 export class VolumeLook {
   readonly #dir: string
   readonly #path: string
   /** Last change of the directory when a look last missed the file. */
   #missedAtNs: bigint | undefined
+  /** The file that we hold, as it was when it was last looked at. */
+  #held: BigIntStats | undefined
 
   /**
    * @param dir as a path that nothing in the volume can redirect
@@ -24,13 +29,20 @@ export class VolumeLook {
     this.#path = path
   }
 
+  /** We hold another file than at the last look. */
+  forget(): void {
+    this.#held = undefined
+  }
+
   /** @param ours the file that we hold */
   async look(ours: number | undefined): Promise<LookResult> {
     try {
-      // Side by side: one wake-up for both answers, in a container that has nothing else to do.
-      const [there, held] = await Promise.all([lookAt(this.#path), ours === undefined ? undefined : lookThrough(ours)])
+      const there = await lookAt(this.#path)
       this.#missedAtNs = undefined
-      return there.dev === held?.dev && there.ino === held.ino ? 'ours' : 'another'
+      // Asked only if something has changed: each question wakes a container that has nothing else to do.
+      if (ours === undefined) return 'another'
+      if (!isSame(there, this.#held)) this.#held = await lookThrough(ours)
+      return isSame(there, this.#held) ? 'ours' : 'another'
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOENT') return this.#missed()
