@@ -45,9 +45,11 @@ export function parseSlug(text: string): string {
 /** The boards that exist, the default first; of very many the first by name. Never throws. */
 export function listBoards(home: string): readonly FilePlace[] {
   const names = new FirstInOrder<string>(MAX_BOARDS, (a, b) => a < b)
+  const boards = join(kanbanDir(home), 'boards')
   try {
-    for (const { name } of directoryEntries(join(kanbanDir(home), 'boards')))
-      if (SLUG.test(name) && name !== DEFAULT_BOARD) names.add(name)
+    // Most homes have none, and the supervisor looks every two seconds: an exception would be most of such a look.
+    if (existsSync(boards))
+      for (const { name } of directoryEntries(boards)) if (SLUG.test(name) && name !== DEFAULT_BOARD) names.add(name)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && (error as NodeJS.ErrnoException).code !== 'ENOTDIR')
       throw error
