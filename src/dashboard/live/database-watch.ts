@@ -1,6 +1,5 @@
 import { type Boards, withBoard } from '../../kanban/port/boards.ts'
 import type { Clock } from '../../system/clock.ts'
-import { HermesError } from '../../system/errors.ts'
 import type { BoardWatch } from './board-watch.ts'
 
 const PAUSE_MS = 1000
@@ -8,14 +7,14 @@ const PAUSE_AFTER_FAILURE_MS = 5000
 
 /** Boards in a database. One look at a time, and none for some time after one that failed. */
 export class DatabaseWatch implements BoardWatch {
-  readonly #boards: Boards
+  readonly #boards: Pick<Boards, 'list' | 'open' | 'problem'>
   readonly #clock: Clock
   #seen: ReadonlyMap<string, number> | undefined
   #isAway = false
   #busy = false
   #nextMs = 0
 
-  constructor(boards: Boards, clock: Clock) {
+  constructor(boards: Pick<Boards, 'list' | 'open' | 'problem'>, clock: Clock) {
     this.#boards = boards
     this.#clock = clock
   }
@@ -33,10 +32,9 @@ export class DatabaseWatch implements BoardWatch {
       if (before === undefined) return []
       const gone = [...before.keys()].filter((slug) => !now.has(slug))
       return [...[...now].filter(([slug, version]) => before.get(slug) !== version).map(([slug]) => slug), ...gone]
-    } catch (error) {
-      if (!(error instanceof HermesError)) throw error
+    } catch {
       this.#nextMs = this.#clock.nowMs() + PAUSE_AFTER_FAILURE_MS
-      // Pages ask for their board, and learn what is wrong.
+      // Pages ask for their board, and the answer says what is wrong.
       const isNews = !this.#isAway
       this.#isAway = true
       return isNews ? [...(this.#seen?.keys() ?? [])] : []
