@@ -3,7 +3,7 @@ import { constants, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { runSync } from '../../../scripts/run.ts'
 import { subscriberName } from '../../../src/protocol/s6.ts'
-import { readWaiting } from '../read-waiting.ts'
+import { readWaiting } from '../supervisor/read-waiting.ts'
 
 /**
  * Listens to a slot's events as s6's tools do, by a FIFO whose name says since when.

@@ -3,10 +3,10 @@
 import { chmodSync, chownSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { readWaiting } from '../read-waiting.ts'
 import { waitFor } from '../wait.ts'
 import { FakeInstall } from './fake-supervisor.ts'
 import { type Ended, type NamespaceOptions, type Pid1, runAsPid1 } from './namespace.ts'
+import { readWaiting } from './read-waiting.ts'
 
 export interface BoxOptions {
   readonly args?: readonly string[]
