@@ -7,43 +7,50 @@ import { readDotEnv } from '../../profile/environment/environment.ts'
 import { livingHolder } from '../../profile/state/pid-file.ts'
 import { homePaths } from '../../system/paths.ts'
 import { type Check, type Finding, fail, guarded, isWritable, namesIn, orOk, warn } from './finding.ts'
+import { runtimeUser } from './runtime-user.ts'
 
 /** At most this many foreign owners are named; the rest are counted. */
 const MAX_NAMED = 10
 
 /** Names offending paths one level deep; deeper paths follow from their directory. */
-export const volume: Check = ({ home, uid }) => {
+export const volume: Check = ({ home, uid, paths }) => {
   const top = statSync(home, { throwIfNoEntry: false })
   if (!top) return [warn('volume', `${home} does not exist yet`, 'it is created at the first start')]
-  const repair = `docker restart repairs known paths; by hand, as root: chown -R ${uid}:${process.getgid?.()} ${home}`
-  const findings: Finding[] = isWritable(home)
-    ? []
-    : [
-        fail(
-          'volume',
-          `${home} (uid ${top.uid}, mode ${(top.mode & 0o7777).toString(8)}) is not writable for uid ${uid}`,
-          repair,
-        ),
-      ]
-  const foreign: { path: string; owner: number }[] = []
+  const owner = runtimeUser({ paths, uid })
+  const repair = `docker restart repairs known paths; by hand, as root: chown -R ${owner.uid}:${owner.gid} ${home}`
+  const findings: Finding[] =
+    uid !== owner.uid || isWritable(home)
+      ? []
+      : [
+          fail(
+            'volume',
+            `${home} (uid ${top.uid}, mode ${(top.mode & 0o7777).toString(8)}) is not writable for uid ${uid}`,
+            repair,
+          ),
+        ]
+  const foreign: { path: string; uid: number }[] = []
   for (const { dir } of listProfiles(home).profiles)
     findings.push(
       ...guarded('volume', () => {
-        foreign.push(...foreignIn(dir, uid))
+        foreign.push(...foreignIn(dir, owner.uid))
         return []
       }),
     )
-  for (const { path, owner } of foreign.slice(0, MAX_NAMED))
-    findings.push(warn('volume', `${path} belongs to uid ${owner}, not ${uid}`, repair))
+  for (const { path, uid: other } of foreign.slice(0, MAX_NAMED))
+    findings.push(warn('volume', `${path} belongs to uid ${other}, not ${owner.uid}`, repair))
   if (foreign.length > MAX_NAMED) findings.push(warn('volume', `and ${foreign.length - MAX_NAMED} more`, repair))
-  return orOk('volume', `${home} is writable`, findings)
+  return orOk(
+    'volume',
+    uid === owner.uid ? `${home} is writable` : `all of ${home} belongs to uid ${owner.uid}`,
+    findings,
+  )
 }
 
-function foreignIn(dir: string, uid: number): readonly { path: string; owner: number }[] {
+function foreignIn(dir: string, uid: number): readonly { path: string; uid: number }[] {
   return readdirSync(dir).flatMap((name) => {
     const path = join(dir, name)
     const owner = lstatSync(path, { throwIfNoEntry: false })?.uid
-    return owner === undefined || owner === uid || uid === 0 ? [] : [{ path, owner }]
+    return owner === undefined || owner === uid || uid === 0 ? [] : [{ path, uid: owner }]
   })
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { truthy } from '../../profile/environment/environment.ts'
 import { diskWarnings } from '../context/warnings.ts'
 import { type Check, fail, isWritable, ok, warn } from './finding.ts'
+import { runtimeUser } from './runtime-user.ts'
 
 const FILES = [
   ...['hermes', 'cli', 'gateway', 'init', 'supervisor'].flatMap((program) => [`${program}.cjs`, `${program}.js`]),
@@ -31,8 +32,9 @@ export const install: Check = ({ install: dir, uid }) => {
   return [ok('install', `${dir}, Node ${process.versions.node}`)]
 }
 
-export const identity: Check = ({ uid, env }) => {
+export const identity: Check = ({ uid, env, paths }) => {
   const who = `uid ${uid}, gid ${process.getgid?.()}, groups ${process.getgroups?.().join(' ')}`
+  const owner = runtimeUser({ paths, uid })
   return uid === 0
     ? [
         warn(
@@ -41,7 +43,15 @@ export const identity: Check = ({ uid, env }) => {
           truthy(env.HERMES_DOCKER_EXEC_AS_ROOT) ? 'unset HERMES_DOCKER_EXEC_AS_ROOT' : 'run hermes as another user',
         ),
       ]
-    : [ok('identity', who)]
+    : owner.uid === uid
+      ? [ok('identity', who)]
+      : [
+          fail(
+            'identity',
+            `${who}; Hermes runs as uid ${owner.uid} here, and this user may neither control it nor read its files`,
+            `run hermes as root or as that user: docker exec -u ${owner.uid}`,
+          ),
+        ]
 }
 
 /** A file dated in the future means that the clock was set back. Certificates and log names depend on the clock. */

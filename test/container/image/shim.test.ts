@@ -67,6 +67,11 @@ test('a caller who is not root stays who he is', async () => {
     expect(await box.exec(['hermes', 'version'], { user })).toMatchObject({ code: 0, stderr: '' })
   }
   expect(await effectiveUid(box, { user: 'hermes' })).toContain('/opt/data')
+  // The volume is not that user's to have: advice to give it away would take it from the gateways.
+  const { code, stdout } = await box.exec(['hermes', 'doctor'], { user: '1234' })
+  expect(code).toBe(1)
+  expect(stdout).toMatch(/^fail identity: uid 1234, .*; Hermes runs as uid 10000 here, .*\n {7}next: .* -u 10000$/m)
+  expect(stdout).not.toContain('chown')
 })
 
 test('a missing install is 127', async () => {
