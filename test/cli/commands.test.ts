@@ -3,20 +3,18 @@ import { execFile, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { findAll } from '../../src/cli/checks/checks.ts'
 import { parseArguments } from '../../src/cli/parser/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
-import { cliEnvironment, hermes, type Ran, runProgram, temporaryHome } from '../support/cli.ts'
+import { cliEnvironment, hermes, type Ran, runProgram } from '../support/cli.ts'
 import { installDir, program } from '../support/install.ts'
+import { quickScratchDir } from '../support/scratch.ts'
 
-let scratch: ReturnType<typeof temporaryHome>
 let home: string
 beforeEach(() => {
-  scratch = temporaryHome()
-  home = scratch.home
+  home = quickScratchDir('hermes-cli-')
 })
-afterEach(() => scratch[Symbol.dispose]())
 
 const run = (line: string, env: Record<string, string> = {}): Promise<Ran> =>
   hermes(

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { lastOf, lineFilter, lineText, parseCount, parseLevel, parseSince } from '../../src/cli/view/log-lines.ts'
-import { hermes, startProgram, temporaryHome } from '../support/cli.ts'
+import { hermes, startProgram } from '../support/cli.ts'
 import { program } from '../support/install.ts'
+import { quickScratchDir } from '../support/scratch.ts'
 import { waitFor } from '../support/wait.ts'
 
 const line = (text: string, slot = 'agent') => ({ slot, atMs: 0, text })
@@ -52,13 +53,10 @@ test.each([0, 1, 3, 5, 9])('the last %i of a sequence, in order', (count) => {
 })
 
 describe('hermes logs', () => {
-  let scratch: ReturnType<typeof temporaryHome>
   let home: string
   beforeEach(() => {
-    scratch = temporaryHome()
-    home = scratch.home
+    home = quickScratchDir('hermes-cli-')
   })
-  afterEach(() => scratch[Symbol.dispose]())
 
   const at = (second: number): string => `2026-11-22T12:15:${String(second).padStart(2, '0')}.000Z`
   function write(profile: string, seconds: readonly number[], file = 'current'): string {

@@ -8,18 +8,17 @@ import { serveControl } from '../../src/supervisor/control/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { handlers } from '../supervisor/control/handlers.ts'
-import { cliEnvironment, hermes, temporaryHome } from '../support/cli.ts'
+import { cliEnvironment, hermes } from '../support/cli.ts'
 import { program } from '../support/install.ts'
+import { quickScratchDir } from '../support/scratch.ts'
 import { realNative } from '../support/supervisor/real-native.ts'
 import { named, whyNotRoot } from '../support/tools.ts'
 import { waitFor, within } from '../support/wait.ts'
 
-let scratch: ReturnType<typeof temporaryHome>
 let home: string
 const running: ChildProcess[] = []
 beforeEach(() => {
-  scratch = temporaryHome()
-  home = scratch.home
+  home = quickScratchDir('hermes-cli-')
 })
 afterEach(async () => {
   // TERM, not KILL: a gateway that runs a command of its own passes it on, and nothing outlives the test.
@@ -27,7 +26,6 @@ afterEach(async () => {
     child.kill('SIGTERM')
     await waitFor('the gateway to end', () => child.exitCode !== null || child.signalCode !== null)
   }
-  scratch[Symbol.dispose]()
 })
 
 const ROOT = { HERMES_ALLOW_ROOT_GATEWAY: '1' }

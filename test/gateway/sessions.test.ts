@@ -1,21 +1,20 @@
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { conversation, HISTORY_BUDGET_CHARS, newestTurns } from '../../src/gateway/sessions/conversation.ts'
 import { openSessions, parseSessionId, sessionsFile } from '../../src/gateway/sessions/store.ts'
 import { type Clock, systemClock } from '../../src/system/clock.ts'
 import { openDatabase } from '../../src/system/files/sqlite.ts'
-import { quickDir } from '../support/quick-dir.ts'
+import { quickScratchDir } from '../support/scratch.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
 let dir: string
 let warnings: string[]
 beforeEach(() => {
-  dir = quickDir('hermes-sessions-')
+  dir = quickScratchDir('hermes-sessions-')
   warnings = []
 })
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const open = (clock: Clock = systemClock()) => openSessions(dir, clock, (text) => warnings.push(text))
 const turn = (question: string, answer: string) => [

@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { program } from './install.ts'
 import { outputOf } from './programs/output.ts'
-import { quickDir } from './quick-dir.ts'
 
 export interface Ran {
   readonly code: number
@@ -49,9 +47,3 @@ export function runProgram(argv: readonly string[], options: CliOptions): Promis
 /** Runs the built `hermes`. */
 export const hermes = (args: readonly string[], options: CliOptions): Promise<Ran> =>
   runProgram([program('hermes'), ...args], options)
-
-/** A directory that goes when the test is over. */
-export function temporaryHome(): Disposable & { readonly home: string } {
-  const home = quickDir('hermes-cli-')
-  return { home, [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }) }
-}

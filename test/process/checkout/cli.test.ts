@@ -15,9 +15,10 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
-import { hermes, type Ran, runProgram, startProgram, temporaryHome } from '../../support/cli.ts'
+import { hermes, type Ran, runProgram, startProgram } from '../../support/cli.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { installDir, program } from '../../support/install.ts'
+import { quickScratchDir } from '../../support/scratch.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
 const QUICK = { ready_after: '50ms', restart_delay: { first: '50ms', max: '100ms' }, stop_timeout: '1s' }
@@ -316,11 +317,11 @@ describe('start, stop, restart', () => {
 
 describe('reading', () => {
   test('what scripts run all day needs neither the command parser nor the native binding', async () => {
-    using copy = temporaryHome()
-    cpSync(installDir(), copy.home, { recursive: true })
-    for (const name of ['cli.cjs', 'cli.js', 'koffi.node']) rmSync(join(copy.home, 'lib', name))
+    const copy = quickScratchDir('hermes-cli-')
+    cpSync(installDir(), copy, { recursive: true })
+    for (const name of ['cli.cjs', 'cli.js', 'koffi.node']) rmSync(join(copy, 'lib', name))
     const without = (line: string): Promise<Ran> =>
-      runProgram([join(copy.home, 'bin', 'hermes'), ...line.split(' ')], {
+      runProgram([join(copy, 'bin', 'hermes'), ...line.split(' ')], {
         home: running.home,
         env: { HERMES_RUN_DIR: running.runDir },
       })

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { deleteProfile, listProfiles } from '../../../src/profile/directory/disk.ts'
 import { PROFILE_DIRECTORIES } from '../../../src/profile/directory/templates.ts'
-import { hermes, runProgram, startProgram, temporaryHome } from '../../support/cli.ts'
+import { hermes, runProgram, startProgram } from '../../support/cli.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { program } from '../../support/install.ts'
+import { quickScratchDir } from '../../support/scratch.ts'
 import { named, whyNoStrace } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -29,8 +30,7 @@ test.skipIf(why !== undefined).each([
   ['new', [] as readonly string[]],
   ['a clone', ['--clone', 'default']],
 ])(named('a kill at any point never shows half a profile, %s', why), LONG, async (_, options) => {
-  using scratch = temporaryHome()
-  const { home } = scratch
+  const home = quickScratchDir('hermes-cli-')
   execFileSync('mkdir', ['-p', join(home, 'skills', 'one'), join(home, 'memories')])
   for (const name of ['config.yaml', 'skills/one/SKILL.md', '.env'])
     execFileSync('sh', ['-c', `echo '# text' > ${join(home, name)}`])
@@ -93,19 +93,19 @@ async function cloning(home: string): Promise<ReturnType<typeof startProgram>> {
 const slowly = test.skipIf(why !== undefined)
 
 slowly(named('Ctrl-C while a profile is cloned leaves nothing behind', why), async () => {
-  using scratch = temporaryHome()
-  const child = await cloning(scratch.home)
+  const home = quickScratchDir('hermes-cli-')
+  const child = await cloning(home)
   let said = ''
   child.stderr?.on('data', (text) => {
     said += String(text)
   })
   // Another command at the same time takes nothing away from it.
-  expect((await hermes(['profile', 'list'], { home: scratch.home })).code).toBe(0)
-  expect(leftoversIn(scratch.home)).toHaveLength(1)
+  expect((await hermes(['profile', 'list'], { home })).code).toBe(0)
+  expect(leftoversIn(home)).toHaveLength(1)
   child.kill('SIGINT')
   expect(await once(child, 'close')).toEqual([null, 'SIGINT'])
   expect(said).toBe('')
-  expect(readdirSync(join(scratch.home, 'profiles'))).toEqual(['big'])
+  expect(readdirSync(join(home, 'profiles'))).toEqual(['big'])
 })
 
 slowly.each([
@@ -118,18 +118,17 @@ slowly.each([
     },
   ],
 ])(named('what a clone leaves that was killed is removed by %s', why), async (_, next) => {
-  using scratch = temporaryHome()
-  const child = await cloning(scratch.home)
+  const home = quickScratchDir('hermes-cli-')
+  const child = await cloning(home)
   child.kill('SIGKILL')
   await once(child, 'exit')
-  expect(leftoversIn(scratch.home)).toHaveLength(1)
-  await next(scratch.home)
-  expect(readdirSync(join(scratch.home, 'profiles'))).toEqual(['big'])
+  expect(leftoversIn(home)).toHaveLength(1)
+  await next(home)
+  expect(readdirSync(join(home, 'profiles'))).toEqual(['big'])
 })
 
 slowly(named('a clone that takes long says on a terminal how far it is', why), async () => {
-  using scratch = temporaryHome()
-  const { home } = scratch
+  const home = quickScratchDir('hermes-cli-')
   bigProfile(home)
   const command = `exec ${SLOW_DISK.join(' ')} "${program('hermes')}" profile create copy --clone big`
   const args = ['script', '-qec', command, '/dev/null']
