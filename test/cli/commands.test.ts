@@ -475,6 +475,7 @@ describe('help', () => {
     ['profile create', 'hermes profile create --help'],
     ['gateway start --nosuch', 'hermes gateway start --help'],
     ['kanban add', 'hermes kanban --help'],
+    ['gateway run --nosupervise', 'Did you mean --no-supervise? "hermes gateway run --help" lists its options'],
     ['completion tcsh', 'hermes completion --help'],
   ])('a mistake in hermes %s names the help of that command', async (line, help) => {
     expect(await run(line)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(help) })

@@ -132,14 +132,17 @@ function usageError(error: CommanderError, args: readonly string[], commands: re
   const [first = ''] = args
   const known = commands.some(({ path }) => path.split(' ')[0] === first)
   // The help of the command itself, where one is named.
-  const meant = commandOf(args, commands)?.path ?? (known ? first : '')
+  const command = commandOf(args, commands)
+  const meant = command?.path ?? (known ? first : '')
   const help = `hermes ${meant === '' ? '' : `${meant} `}--help`
   const isExcess = error.code === 'commander.excessArguments' && known
   const unknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && !known)
   const near = unknown ? suggestion(args, commands) : undefined
   const guess = near === undefined ? hint.replace(/[()]/g, '') : `Did you mean hermes ${near}?`
   const message = (isExcess ? excessText(args, commands) : undefined) ?? problem
-  return new HermesError('USAGE', message, { next: guess === '' ? help : `${guess} "${help}" lists all commands` })
+  return new HermesError('USAGE', message, {
+    next: guess === '' ? help : `${guess} "${help}" lists ${command === undefined ? 'all commands' : 'its options'}`,
+  })
 }
 
 function commandOf(args: readonly string[], commands: readonly Command[]): Command | undefined {
