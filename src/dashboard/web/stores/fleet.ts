@@ -144,8 +144,6 @@ export function createFleet(client: Client, listening: boolean): Fleet {
         },
       })
     : undefined
-  // Before the stream is there: the rows are what is waited for.
-  if (listening) void load()
 
   return {
     connection,
