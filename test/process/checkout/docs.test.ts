@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { tryRun } from '../../../scripts/run.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { installDir } from '../../support/install.ts'
+import { startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { type Block, commandBlocks, pages, runsByHand } from '../../support/pages.ts'
+import { freePort } from '../../support/port.ts'
 import { named, whyMissing } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -45,6 +47,9 @@ function scriptOf({ text }: Block): string {
   return `set -eu\n${script.includes(TASK) ? `task=${NEW_TASK}\n${script.replaceAll(TASK, '$task')}` : script}`
 }
 
+/** The server of a page listens where an ordinary user may connect. */
+const tcp = async () => ({ host: '127.0.0.1', port: await freePort(), password: 'neutral' })
+
 /** Pages that make their profiles themselves; elsewhere there are two. */
 const BEGINS_WITH_NOTHING = ['README.md', 'docs/first-run.md', 'docs/kanban-first-board.md']
 
@@ -71,32 +76,46 @@ test('there are pages with commands to try', () => {
   expect(byHand.map(({ path }) => path)).toContain('docs/read-logs.md')
 })
 
-const whyNoPython = whyMissing('python3')
-const needsWhatIsMissing = ({ blocks }: (typeof byHand)[number]): boolean =>
-  whyNoPython !== undefined && blocks.some(({ text }) => text.includes('python3'))
+/** The database that pages name. */
+const DATABASE = 'postgres://hermes:secret@db.example/hermes'
 
-test.skip.each(byHand.filter(needsWhatIsMissing))(named('every command of $path works', whyNoPython), () => undefined)
+const names = ({ blocks }: (typeof byHand)[number], what: string): boolean =>
+  blocks.some(({ text }) => text.includes(what))
+/** Text of a page that wants another program, and why that is not there. */
+const WANTS = [
+  { what: 'python3', why: whyMissing('python3') },
+  { what: DATABASE, why: whyNoPostgres() },
+]
+const lacks = (page: (typeof byHand)[number]) => WANTS.find(({ what, why }) => why !== undefined && names(page, what))
 
-test.each(byHand.filter((page) => !needsWhatIsMissing(page)))(
+for (const want of WANTS)
+  test.skip.each(byHand.filter((page) => lacks(page) === want))(
+    named('every command of $path works', want.why),
+    () => undefined,
+  )
+
+test.each(byHand.filter((page) => lacks(page) === undefined))(
   'every command of $path works as it is written, for an ordinary user',
   { timeout: 180_000 },
-  async ({ path, blocks }) => {
+  async (page) => {
+    const { path, blocks } = page
+    await using database = names(page, DATABASE) ? await startPostgres({ tcp: await tcp() }) : undefined
     const user = mkdtempSync(join(place, 'user-'))
     const home = join(user, '.hermes')
     mkdirSync(home)
     if (USER !== undefined) chownSync(user, USER, USER)
     const echo = { command: ['sh', '-c', 'echo hello; exec sleep 100000'], ready_after: '50ms' }
-    const names = BEGINS_WITH_NOTHING.includes(path) ? [] : ['coder', 'writer']
+    const profiles = BEGINS_WITH_NOTHING.includes(path) ? [] : ['coder', 'writer']
     await using hermes = await startHermes({
       home,
       install: join(place, 'install'),
       ...(USER !== undefined && { user: USER }),
       profiles: [
         { name: 'default', gateway: echo, agent: { command: ['cat'] } },
-        ...names.map((name) => ({ name, gateway: echo })),
+        ...profiles.map((name) => ({ name, gateway: echo })),
       ],
     })
-    for (const name of ['default', ...names])
+    for (const name of ['default', ...profiles])
       await waitFor(`gateway-${name} to be up`, async () => (await hermes.slot(`gateway-${name}`))?.state === 'up')
     const bin = join(place, 'install', 'bin')
     const env = {
@@ -107,7 +126,9 @@ test.each(byHand.filter((page) => !needsWhatIsMissing(page)))(
       EDITOR: 'true',
     }
     for (const block of blocks) {
-      const script = scriptOf(block).replaceAll('./dist/bin/hermes', 'hermes')
+      const script = scriptOf(block)
+        .replaceAll('./dist/bin/hermes', 'hermes')
+        .replaceAll(DATABASE, database?.url ?? '')
       const [file = '', ...args] = [...asUser, 'bash', '-c', script]
       const { code, stdout, stderr } = await tryRun(file, args, { cwd: user, env, timeoutMs: 60_000 })
       expect(code, `${path}:${block.line}\n${block.text}\n${stdout}\n${stderr}`).toBe(0)

@@ -1,7 +1,7 @@
 // Stands in for lib/supervisor.cjs: a real process that speaks the protocol and otherwise does what the test says,
 // which it reaches through a Unix socket beside itself. To the test: {"start":…} once, then {"line":…} for every line
 // from init. From the test: {"send":line}, {"raw":base64}, {"dieOn":type}, {"close":true}, {"deaf":true}. Where there
-// is a main program it says by itself what init starts that after: hello, and that the boot has come to its end.
+// is a main program it says by itself what init waits for: hello, the end of the boot, and that every line is written.
 const { readSync } = require('node:fs')
 const net = require('node:net')
 const { join } = require('node:path')
@@ -42,6 +42,7 @@ lines(init, (line) => {
   if (message.type === 'ping') toInit({ type: 'pong', n: message.n })
   else toTest({ line: message })
   if (hasMain && (message.type === 'begin' || message.begun)) toInit({ type: 'booted' })
+  if (hasMain && message.type === 'stop') toInit({ type: 'drained' })
 })
 lines(test, (line) => {
   const { send, raw, dieOn: type, close, deaf } = JSON.parse(line)
