@@ -102,7 +102,9 @@ describe.skipIf(why !== undefined)(`the volume of a container (${why ?? 'as root
     mkdirSync(at('ground', 'sub'))
     chownSync(at('ground', 'sub'), RUNTIME, RUNTIME)
     const box = await startInit({ home: at('ground', 'sub') })
-    await box.supervisor()
+    const supervisor = await box.supervisor()
+    // Until then it may not have looked at the volume.
+    if (!(await supervisor.got('welcome')).begun) await supervisor.got('begin')
     return box
   }
 

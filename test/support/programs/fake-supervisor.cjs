@@ -20,9 +20,12 @@ const dieOn = new Set()
 const die = () => process.kill(process.pid, 'SIGKILL')
 const hasMain = start.main.length > 0
 let saidHello = false
+/** Then there are events to come, and the test says when it has seen them. */
+let hasSlots = false
 const toInit = (message, written) => {
   if (message.type === 'hello' && hasMain && saidHello) return
   saidHello ||= message.type === 'hello'
+  hasSlots ||= message.type === 'spawn'
   init.write(`${JSON.stringify(message)}\n`, written)
 }
 const toTest = (message) => test.write(`${JSON.stringify(message)}\n`)
@@ -39,10 +42,11 @@ const lines = (socket, take) => {
 lines(init, (line) => {
   const message = JSON.parse(line)
   if (dieOn.has(message.type)) die()
+  hasSlots ||= message.type === 'welcome' && message.children.length > 0
   if (message.type === 'ping') toInit({ type: 'pong', n: message.n })
   else toTest({ line: message })
   if (hasMain && (message.type === 'begin' || message.begun)) toInit({ type: 'booted' })
-  if (hasMain && message.type === 'stop') toInit({ type: 'drained' })
+  if (hasMain && !hasSlots && message.type === 'stop') toInit({ type: 'drained' })
 })
 lines(test, (line) => {
   const { send, raw, dieOn: type, close, deaf } = JSON.parse(line)
