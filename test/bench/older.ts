@@ -52,7 +52,7 @@ const boot = (slots: number, rounds: number, stopBound?: number): Plan => ({
   figures: {
     boot: { title: `boot: PID 1 → first act of ${slots} slots`, unit: 'ms' },
     stop: {
-      title: `stop: ${slots} slots told → PID 1 gone`,
+      title: `stop: ${slots} slots asked to stop → PID 1 gone`,
       unit: 'ms',
       ...(stopBound !== undefined && { bound: stopBound }),
     },

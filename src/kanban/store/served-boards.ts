@@ -1,4 +1,5 @@
 import { createConnection, type Socket } from 'node:net'
+import { LineSplitter } from '../../protocol/lines.ts'
 import { type Clock, pause } from '../../system/clock.ts'
 import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -11,6 +12,8 @@ const CONNECT_MS = 2500
 const CONNECT_AGAIN_MS = 50
 const ANSWER_MS = 3700
 const TOTAL_MS = 4200
+/** A list of all tasks is one line. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 type Asked = ServedRequest extends infer R ? (R extends ServedRequest ? Omit<R, 'id'> : never) : never
 
@@ -154,13 +157,12 @@ class Line {
   readonly #clock: Clock
   readonly #waiting = new Map<number, Waiting>()
   #lastId = 0
-  #unfinished = ''
+  readonly #splitter = new LineSplitter(MAX_ANSWER_BYTES)
 
   constructor(socket: Socket, clock: Clock) {
     this.#socket = socket
     this.#clock = clock
-    socket.setEncoding('utf8')
-    socket.on('data', (chunk: Buffer | string) => this.#read(String(chunk)))
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.on('error', () => undefined) // `close` follows
     socket.on('close', () => {
       for (const { reject } of this.#waiting.values()) reject(unreachable('ended before it answered'))
@@ -193,12 +195,12 @@ class Line {
     this.#socket.destroy()
   }
 
-  #read(chunk: string): void {
-    const lines = (this.#unfinished + chunk).split('\n')
-    this.#unfinished = lines.pop() ?? ''
+  #read(chunk: Buffer): void {
+    const { lines, tooLong } = this.#splitter.push(chunk)
     for (const line of lines) {
       const answer = JSON.parse(line) as ServedAnswer
       this.#waiting.get(answer.id)?.resolve(answer)
     }
+    if (tooLong) this.end()
   }
 }

@@ -25,7 +25,7 @@ export async function bootAndStop(subjects: readonly Subject[], { quick, say }: 
       cells: { ...cells('boot'), ...left },
     })
     stops.push({
-      title: `stop: ${title} told → PID 1 gone`,
+      title: `stop: ${title} asked to stop → PID 1 gone`,
       unit: 'ms',
       budget: null,
       cells: { ...cells('stop'), ...left },
