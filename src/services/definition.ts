@@ -3,7 +3,8 @@
  * /etc/hermes/services.yaml. Plain data; durations in ms. docs/services-internals.md describes which part each
  * process reads.
  */
-import type { Announcement, Check } from '../profile/config/kinds.ts'
+import type { Announcement } from '../profile/config/kinds.ts'
+import type { ProgramRules } from '../profile/config/program-keys.ts'
 import type { SignalName } from '../system/signals.ts'
 
 /** Services live in slots of this prefix: `service-nginx`. */
@@ -53,14 +54,6 @@ export interface ServicePrograms {
 
 export type ServiceReadiness = { readonly by: 'alive' } | Announcement
 
-export interface Liveness {
-  readonly check: Check
-  readonly everyMs: number
-  readonly timeoutMs: number
-  /** Number of failures in a row after which it is restarted. */
-  readonly failures: number
-}
-
 export interface Dependency {
   readonly name: string
   /** `ready`: up, or for a oneshot done. `started`: its process is there. */
@@ -68,7 +61,7 @@ export interface Dependency {
 }
 
 /** The supervisor's half: when it runs. */
-export interface ServiceRules {
+export interface ServiceRules extends ProgramRules {
   readonly name: string
   /** The file or directory that defines it. */
   readonly source: string
@@ -92,8 +85,6 @@ export interface ServiceRules {
   readonly essential: boolean
   /** s6-rc's flag-essential: an operator cannot stop it. */
   readonly keep: boolean
-  readonly liveness: Liveness | null
-  readonly memoryLimitBytes: number | null
   /** Five or six fields, as croner reads them; `scheduled` only. */
   readonly schedule: string | null
 }

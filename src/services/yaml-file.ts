@@ -1,5 +1,6 @@
 /** /etc/hermes/services.yaml: the documented way to define services. */
 import { isMap, type Pair, type YAMLMap } from 'yaml'
+import { programRules } from '../profile/config/program-keys.ts'
 import { isEmpty, nameOf, type Place, readYamlText, type YamlText } from '../profile/config/yaml-document.ts'
 import type { Fault } from '../system/files/trust.ts'
 import { nearest } from '../system/text/nearest.ts'
@@ -161,8 +162,7 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
       finishTimeoutMs: finish === undefined ? null : FINISH_TIMEOUT_MS,
       essential: values.essential ?? DEFAULT_RULES.essential,
       keep: DEFAULT_RULES.keep,
-      liveness: values.liveness ?? DEFAULT_RULES.liveness,
-      memoryLimitBytes: values.memory_limit ?? DEFAULT_RULES.memoryLimitBytes,
+      ...programRules(values),
       schedule: values.schedule ?? DEFAULT_RULES.schedule,
     },
   }

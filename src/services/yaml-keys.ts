@@ -5,8 +5,6 @@
 
 import { Cron } from 'croner'
 import {
-  CHECK_SCHEMAS,
-  CHECKS,
   commandLine,
   duration as durationKind,
   flag,
@@ -15,15 +13,14 @@ import {
   type Kind,
   mapSchema,
   oneOf,
-  readCheck,
   readScalar,
   ready,
   signal,
   variables,
-  whole,
 } from '../profile/config/kinds.ts'
+import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from '../profile/config/program-keys.ts'
 import { isRecord } from '../system/text/record.ts'
-import type { Dependency, Liveness } from './definition.ts'
+import type { Dependency } from './definition.ts'
 
 export interface ServiceKey<T> {
   readonly kind: Kind<T>
@@ -71,22 +68,6 @@ const dependencies: Kind<readonly Dependency[]> = {
 }
 
 const SPAN = durationKind(1)
-const ASKED_AT_MOST = whole(1, 100)
-const LIVENESS = { ...CHECK_SCHEMAS, every: SPAN.schema, timeout: SPAN.schema, failures: ASKED_AT_MOST.schema }
-const liveness: Kind<Liveness> = {
-  expected: `${CHECKS}, with every, timeout and failures`,
-  read(value) {
-    if (!isRecord(value) || !hasOnly(value, ...Object.keys(LIVENESS))) return undefined
-    const check = readCheck(value)
-    const everyMs = SPAN.read(value.every ?? '10s')
-    const timeoutMs = SPAN.read(value.timeout ?? '2s')
-    const failures = ASKED_AT_MOST.read(value.failures ?? 3)
-    if (check === undefined || !everyMs || !timeoutMs || failures === undefined) return undefined
-    return { check, everyMs, timeoutMs, failures }
-  },
-  schema: { ...mapSchema(LIVENESS), oneOf: Object.keys(CHECK_SCHEMAS).map((name) => ({ required: [name] })) },
-}
-
 const restartDelay: Kind<{ readonly firstMs: number; readonly maxMs: number }> = {
   expected: '{first: a duration, max: a duration}',
   read(value) {
@@ -96,18 +77,6 @@ const restartDelay: Kind<{ readonly firstMs: number; readonly maxMs: number }> =
     return firstMs && maxMs ? { firstMs, maxMs } : undefined
   },
   schema: mapSchema({ first: SPAN.schema, max: SPAN.schema }),
-}
-
-const SIZE = /^(\d{1,15})([KMG]?)$/
-const SIZES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
-const size: Kind<number> = {
-  expected: 'bytes, or 512K, 256M, 1G',
-  read(value) {
-    const [, number, unit = ''] = SIZE.exec(String(value)) ?? []
-    const bytes = Number(number) * (SIZES[unit] ?? 0)
-    return bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : undefined
-  },
-  schema: { type: ['string', 'integer'], pattern: SIZE.source, minimum: 1 },
 }
 
 const cron: Kind<string> = {
@@ -122,6 +91,17 @@ const cron: Kind<string> = {
     }
   },
   schema: { type: 'string' },
+}
+
+type ProgramServiceKeys = { readonly [K in ProgramKeyName]: ServiceKey<ProgramValue<K>> }
+
+/** The keys that a gateway and a service have in common. */
+function programKeys(): ProgramServiceKeys {
+  const entries = Object.entries(PROGRAM_KEYS).map(([name, { kind, help }]) => [
+    name,
+    key<unknown>(kind, '(none)', help),
+  ])
+  return Object.fromEntries(entries) as ProgramServiceKeys
 }
 
 export const SERVICE_KEYS = {
@@ -140,11 +120,6 @@ export const SERVICE_KEYS = {
   ready: key(ready('alive'), 'alive', 'how it announces that it is ready'),
   ready_after: duration('0s', 'time alive after which it counts as ready, if it does not announce readiness'),
   start_timeout: duration('60s', 'time limit from start to ready (for a oneshot: to its end); 0 = no limit'),
-  liveness: key(
-    liveness,
-    '(none)',
-    'health check while it is up, with the defaults `every: 10s`, `timeout: 2s`; it is restarted after `failures: 3` in a row',
-  ),
   restart: key(oneOf('always', 'on-failure', 'never'), 'always', 'whether to restart it after it has ended by itself'),
   restart_delay: key(restartDelay, '{first: 1s, max: 60s}', 'delay before a restart; doubles with each death'),
   give_up_after: key(giveUpAfter, '(never)', 'park it after this many deaths within this time'),
@@ -156,7 +131,7 @@ export const SERVICE_KEYS = {
     'command to run after each end, for at most 5 s; for a oneshot: command that undoes it when it is stopped',
   ),
   essential: key(flag, 'false', 'true: stop the container when it has ended for good or is parked'),
-  memory_limit: key(size, '(none)', 'restart it when it and its children use more memory than this'),
+  ...programKeys(),
 } satisfies Record<string, ServiceKey<unknown>>
 
 export type ServiceKeyName = keyof typeof SERVICE_KEYS

@@ -3,6 +3,7 @@
  * means".
  */
 
+import { spanText } from '../system/text/span.ts'
 import { backoffMs } from './backoff.ts'
 import type { Ending } from './ending.ts'
 import { asksForRestart, describeEnding, describeNotRun, isSuccess, permanentReason } from './ending.ts'
@@ -112,14 +113,4 @@ function lastText(slot: Slot, ending: Ending): string {
   if (slot.state === 'stopping' && slot.cause === 'start-timeout') return 'time not ready within its limit'
   if (slot.state === 'stopping' && slot.cause === 'condemned' && slot.why !== undefined) return `time: ${slot.why}`
   return 'exitCode' in ending ? `exit code ${ending.exitCode}` : `SIG${ending.signal}`
-}
-
-/** `3 s`, `0.5 s`, `10 minutes`, `1 hour`. */
-function spanText(ms: number): string {
-  for (const [unitMs, unit] of [
-    [3_600_000, 'hour'],
-    [60_000, 'minute'],
-  ] as const)
-    if (ms >= unitMs && ms % unitMs === 0) return ms === unitMs ? `1 ${unit}` : `${ms / unitMs} ${unit}s`
-  return `${ms / 1_000} s`
 }

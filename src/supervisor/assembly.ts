@@ -90,7 +90,6 @@ export function makeSlots(
   const { send } = link
   const { scanDir } = paths
   const services = new ServiceSlots({
-    kernel: native,
     file: paths.services,
     stateStore,
     scanDir,

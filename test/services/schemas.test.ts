@@ -34,6 +34,8 @@ test.each([
   'gateway: {command: [sh, -c, 7, true], env: {A: 1.10}, give_up_after: {deaths: 5, within: 60}}\n',
   'agent: {openai: {base_url: "https://a/v1", model: m}}\nkanban: {max_in_progress_per_profile: "3"}\n',
   'gateway:\n  restart:\nagent:\n',
+  'gateway: {liveness: {http: "http://x/health", silence: 10m}, memory_limit: 256M}\n',
+  'gateway: {liveness: {silence: 10m}, memory_limit: 1000}\n',
 ])('the schema and the reader of config.yaml take %j', (text) => {
   expect(inConfig(text)).toEqual(both(true))
 })
@@ -52,6 +54,11 @@ test.each([
   'agent: {openai: {base_url: "https://a/v1"}}\n',
   'logging: {archives: 1.5}\n',
   'gateway: [1]\n',
+  'gateway: {liveness: {silence: 10m, every: 1s}}\n',
+  'gateway: {liveness: {tcp: 80, http: "http://x"}}\n',
+  'gateway: {liveness: {}}\n',
+  'gateway: {liveness: {tcp: 80, silence: 0}}\n',
+  'gateway: {memory_limit: 1T}\n',
 ])('the schema and the reader of config.yaml refuse %j', (text) => {
   expect(inConfig(text)).toEqual(both(false))
 })
@@ -76,6 +83,7 @@ test.each([
   'services: {a: {command: [x], memory_limit: 1T}}\n',
   'services: {a: {command: [x], depends_on: {b: sometimes}}}\n',
   'services: {a: {command: [x], liveness: {every: 5s}}}\n',
+  'services: {a: {command: [x], liveness: {silence: 1s, failures: 1}}}\n',
   'services: {a: {command: [x], ready: auto}}\n',
 ])('the schema and the reader of services.yaml refuse %j', (text) => {
   expect(inServices(text)).toEqual(both(false))

@@ -41,7 +41,7 @@ services:
     ready: {tcp: 6379}
     ready_after: 2
     start_timeout: 1m
-    liveness: {http: "http://127.0.0.1:1/x", every: 5s, timeout: 1s, failures: 2}
+    liveness: {http: "http://127.0.0.1:1/x", every: 5s, timeout: 1s, failures: 2, silence: 10m}
     restart: on-failure
     restart_delay: {first: 2s}
     give_up_after: {deaths: 5, within: 1m}
@@ -75,7 +75,10 @@ services:
     finishTimeoutMs: 5000,
     essential: true,
     keep: false,
-    liveness: { check: { by: 'http', url: 'http://127.0.0.1:1/x' }, everyMs: 5000, timeoutMs: 1000, failures: 2 },
+    liveness: {
+      probe: { check: { by: 'http', url: 'http://127.0.0.1:1/x' }, everyMs: 5000, timeoutMs: 1000, failures: 2 },
+      silenceMs: 600_000,
+    },
     memoryLimitBytes: 256 * 2 ** 20,
     schedule: null,
   })

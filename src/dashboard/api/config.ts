@@ -97,7 +97,7 @@ function defaults(): Record<string, unknown> {
       section = section[part] as Record<string, unknown>
     }
     const { kind, value, written } = CONFIG_KEYS[key]
-    section[path.at(-1) ?? key] = kind.converted ? written : value
+    section[path.at(-1) ?? key] = kind.converted && value !== null ? written : value
   }
   return root
 }

@@ -5,9 +5,10 @@ import type { SignalName } from '../../system/signals.ts'
 import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type Ready } from './keys.ts'
 import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
+import { type ProgramRules, programRules } from './program-keys.ts'
 
 /** Settings of a profile's gateway; durations in ms. */
-export interface GatewayConfig {
+export interface GatewayConfig extends ProgramRules {
   /** null: the built-in gateway. */
   readonly command: readonly string[] | null
   readonly env: Readonly<Record<string, string>>
@@ -207,6 +208,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       stopTimeoutMs: v['gateway.stop_timeout'],
       stopSignal: v['gateway.stop_signal'],
       essential: v['gateway.essential'],
+      ...programRules({ liveness: v['gateway.liveness'], memory_limit: v['gateway.memory_limit'] }),
     },
     agent: { command: v['agent.command'], openai: v['agent.openai'] },
     logging: { maxBytes: v['logging.max_bytes'], archives: v['logging.archives'] },

@@ -19,6 +19,7 @@ import {
   whole,
   wholeOrText,
 } from './kinds.ts'
+import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from './program-keys.ts'
 
 export type Ready = { readonly by: 'auto' } | Announcement
 
@@ -51,6 +52,17 @@ const variable = (name: string, kind: Kind<string | number | boolean>): Key<stri
 const argv = commandLine('[sh, -c, "exec my-program"]')
 /** A rotation takes as long for a small file as for a large one: with 4 KB a flood kept everybody's logs waiting. */
 const LEAST_LOG_BYTES = 256 * 1024
+
+type GatewayKeys = { readonly [K in ProgramKeyName as `gateway.${K}`]: Key<ProgramValue<K> | null> }
+
+/** The keys that a gateway and a service have in common. */
+function gatewayKeys(): GatewayKeys {
+  const entries = Object.entries(PROGRAM_KEYS).map(([name, { kind, help }]) => [
+    `gateway.${name}`,
+    optional<unknown>(kind, help),
+  ])
+  return Object.fromEntries(entries) as GatewayKeys
+}
 
 export const CONFIG_KEYS = {
   description: key(text, '', '""', 'description shown in lists'),
@@ -92,6 +104,7 @@ export const CONFIG_KEYS = {
   'gateway.stop_timeout': duration(10_000, '10s', 'time from the stop signal to KILL'),
   'gateway.stop_signal': key(signal, 'TERM', 'TERM', 'signal that stops it'),
   'gateway.essential': key(flag, false, 'false', 'true: stop the container when it has ended for good or is parked'),
+  ...gatewayKeys(),
   'agent.command': optional(
     argv,
     'program that answers, as a list; the prompt replaces {prompt}, or is passed on stdin',

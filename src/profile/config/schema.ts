@@ -31,7 +31,10 @@ export function configJsonSchema(): Schema {
       section = section[part] as Section
     }
     const { kind, value, written } = CONFIG_KEYS[key]
-    section[path.at(-1) ?? key] = { ...keySchema(CONFIG_KEYS[key]), default: kind.converted ? written : value }
+    section[path.at(-1) ?? key] = {
+      ...keySchema(CONFIG_KEYS[key]),
+      default: kind.converted && value !== null ? written : value,
+    }
   }
   return schemaDocument('config.yaml of a hermes profile', sectionSchema(root))
 }

@@ -1,4 +1,6 @@
 import type { GatewayConfig } from '../../profile/config/config.ts'
+import type { Liveness } from '../../profile/config/health-kinds.ts'
+import type { ProgramRules } from '../../profile/config/program-keys.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { LONGEST_MS } from '../../protocol/init.ts'
 import { FINISH_TIMEOUT_MS, type ServiceReadiness, type ServiceRules } from '../../services/definition.ts'
@@ -13,6 +15,20 @@ export interface Launch {
   readonly killLeftovers: boolean
   /** The container ends with this slot. */
   readonly essential: boolean
+  /** When its running process has to be replaced; absent: nothing looks after it. */
+  readonly health?: Health
+}
+
+/** Rules for a process that is up. */
+export interface Health {
+  readonly liveness?: Liveness
+  readonly memoryLimitBytes?: number
+}
+
+/** Empty without any rule: such a slot costs nothing. */
+function healthOf({ liveness, memoryLimitBytes }: ProgramRules): Pick<Launch, 'health'> {
+  const health = { ...(liveness && { liveness }), ...(memoryLimitBytes && { memoryLimitBytes }) }
+  return Object.keys(health).length === 0 ? {} : { health }
 }
 
 /** Facts about a gateway or a helper besides its settings. */
@@ -35,6 +51,7 @@ export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish }: 
     readiness,
     killLeftovers: gateway.killLeftovers,
     essential: gateway.essential,
+    ...healthOf(gateway),
   }
 }
 
@@ -73,6 +90,7 @@ export const serviceLaunch = (rules: ServiceRules): Launch => ({
   readiness: rules.readiness,
   killLeftovers: true,
   essential: rules.essential,
+  ...healthOf(rules),
 })
 
 /** A job runs once and is up as soon as its process exists; its end is its result. */

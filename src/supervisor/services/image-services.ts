@@ -16,18 +16,14 @@ import {
 import { isOccupied, type Slot } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
-import type { Kernel } from '../../system/native/child-ending.ts'
 import type { StateStore } from '../slots/state-store.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
-import { HealthChecks } from './health-checks.ts'
 import { type ImageServices, readServiceRules } from './rules.ts'
 import { ServiceSchedules } from './schedules.ts'
 import { ServiceStateStore } from './state-store.ts'
 
 export interface ServiceSlotsOptions {
-  /** Reports how the command of a check ended. */
-  readonly kernel?: Kernel
   /** Definitions written by init. */
   readonly file: string
   readonly stateStore: Pick<StateStore, 'keep'>
@@ -56,7 +52,6 @@ export interface ServiceNote {
  */
 export class ServiceSlots {
   readonly #options: ServiceSlotsOptions
-  readonly #healthChecks: HealthChecks
   readonly #schedules: ServiceSchedules
   readonly #stateStore: ServiceStateStore
   readonly #boot: BootServices
@@ -69,11 +64,6 @@ export class ServiceSlots {
     this.#options = options
     const { clock, stateStore, timezone, send, ifBootFails } = options
     const { warn } = options.journal
-    this.#healthChecks = new HealthChecks({
-      kernel: options.kernel,
-      clock,
-      condemn: (name, child, why) => options.table().dispatch(serviceSlot(name), { type: 'condemned', child, why }),
-    })
     this.#schedules = new ServiceSchedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
     this.#stateStore = new ServiceStateStore(stateStore, warn)
     this.#boot = new BootServices({ ifBootFails, send, warn })
@@ -144,7 +134,6 @@ export class ServiceSlots {
   changed(key: string, slot: Slot): void {
     const rules = this.#phase === 'running' ? this.rules(serviceOfSlot(key) ?? '') : undefined
     if (rules === undefined) return
-    this.#healthChecks.follow(rules, slot)
     this.#boot.changed(rules.name, slot, () => needing(this.#states(), rules.name))
     this.#proceed()
   }
@@ -152,7 +141,6 @@ export class ServiceSlots {
   /** The container stops: init sees to the order. */
   stop(): void {
     this.#phase = 'stopped'
-    this.#healthChecks.close()
     this.#schedules.close()
   }
 
@@ -169,7 +157,6 @@ export class ServiceSlots {
   #register(rules: ServiceRules): void {
     const { slot } = this.#options.table().register(serviceSlot(rules.name))
     this.#linkFor(rules.name)
-    this.#healthChecks.follow(rules, slot)
     if (rules.awaited) this.#boot.expect(rules.name, slot)
   }
 

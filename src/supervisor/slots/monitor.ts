@@ -1,8 +1,9 @@
 import { dueAt, type Slot, type SlotEvent } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
+import { HealthChecks } from '../checks/health.ts'
+import { type Watcher, watchReadiness } from '../checks/readiness.ts'
 import type { Launch } from '../launch/launch.ts'
-import { type Watcher, watchReadiness } from './readiness.ts'
 
 /** Pieces of output that may come between a start and init's report of it: a moment's. */
 const MAX_EARLY = 16
@@ -22,8 +23,9 @@ interface MonitoredSlot {
 }
 
 /**
- * Watches each slot for what its state waits for: an alarm, and a readiness check that only the supervisor can run.
- * Both follow from the state alone, so a slot that was read from its file gets them too.
+ * Watches each slot for what its state waits for: an alarm, a readiness check that only the supervisor can run, and
+ * what could be wrong with a process that is up. All of them follow from the state alone, so a slot that was read from
+ * its file gets them too.
  */
 export class SlotMonitor {
   readonly #options: SlotMonitorOptions
@@ -36,18 +38,28 @@ export class SlotMonitor {
    */
   readonly #early = new Map<string, Buffer[]>()
 
+  readonly #health: HealthChecks
+
   constructor(options: SlotMonitorOptions) {
     this.#options = options
+    const { clock, kernel, dispatch } = options
+    this.#health = new HealthChecks({
+      clock,
+      kernel,
+      condemn: (key, child, why) => dispatch(key, { type: 'condemned', child, why }),
+    })
   }
 
   /** The slot is in this state now. */
   follow(watched: MonitoredSlot): void {
     this.#setAlarm(watched)
     this.#watchReadiness(watched)
+    this.#health.follow(watched.key, watched.slot, watched.launch.health)
   }
 
   /** Whole lines of the slot's process. */
   lines(key: string, wholeLines: Buffer): void {
+    this.#health.printed(key)
     const watcher = this.#watchers.get(key)
     if (watcher !== undefined) {
       watcher.watch.lines(wholeLines)
@@ -64,6 +76,7 @@ export class SlotMonitor {
     this.#watchers.get(key)?.watch.close()
     this.#watchers.delete(key)
     this.#early.delete(key)
+    this.#health.forget(key)
   }
 
   #setAlarm({ key, slot }: MonitoredSlot): void {

@@ -68,6 +68,13 @@ const readiness: Check = (value) =>
   like({ by: oneOf('http'), url: isText })(value) ||
   like({ by: oneOf('tcp'), host: isText, port: isCount })(value) ||
   like({ by: oneOf('command'), command: listOf(isText) })(value)
+const probe = like({
+  check: (value) => readiness(value) && isRecord(value) && ['http', 'tcp', 'command'].includes(String(value.by)),
+  everyMs: isNumber,
+  timeoutMs: isNumber,
+  failures: isCount,
+})
+const health = like({ 'liveness?': like({ 'probe?': probe, 'silenceMs?': isNumber }), 'memoryLimitBytes?': isCount })
 const BACKOFF: Shape = { startAtMs: isNumber, reason: isText, 'unstarted?': isBoolean, 'notRun?': isBoolean }
 const verdict: Check = (value) =>
   like({ to: oneOf('down'), 'reason?': isText })(value) ||
@@ -114,6 +121,7 @@ const STORED: Shape = {
     readiness,
     killLeftovers: isBoolean,
     essential: isBoolean,
+    'health?': health,
   }),
   sinceWallMs: isNumber,
   normallyUp: isBoolean,

@@ -91,7 +91,11 @@ test('npm run dev starts again at once when a program that cannot start is repai
   const [, exports = ''] = await run.saw(/dev: commands: +(.+)/)
   await run.saw(/dev: watching/)
   const status = (): string =>
-    execFileSync('sh', ['-c', `${exports}; hermes gateway status --json`], { cwd: '/', env: machine.env, encoding: 'utf8' })
+    execFileSync('sh', ['-c', `${exports}; hermes gateway status --json`], {
+      cwd: '/',
+      env: machine.env,
+      encoding: 'utf8',
+    })
   // The dashboard answers before the supervisor has read its sources: a repair in the same moment is the same change.
   await waitFor('the supervisor to answer', () => JSON.parse(status()).pid > 0)
   edit(machine, SUPERVISOR, 'export class', 'export clas')

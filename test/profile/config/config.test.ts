@@ -121,6 +121,8 @@ gateway:
   stop_timeout: 0
   stop_signal: SIGINT
   essential: true
+  liveness: {tcp: 80, silence: 2m}
+  memory_limit: 1G
 `),
     ).toEqual({
       command: ['node', 'server.js', '8080', '1.10'],
@@ -136,6 +138,11 @@ gateway:
       stopTimeoutMs: 0,
       stopSignal: 'INT',
       essential: true,
+      liveness: {
+        probe: { check: { by: 'tcp', host: '127.0.0.1', port: 80 }, everyMs: 10_000, timeoutMs: 2000, failures: 3 },
+        silenceMs: 120_000,
+      },
+      memoryLimitBytes: 2 ** 30,
     })
   })
 

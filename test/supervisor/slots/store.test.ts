@@ -33,7 +33,19 @@ const storedOf = (slot: Slot): StoredSlot => ({
   slot,
   sinceWallMs: 7,
   normallyUp: true,
-  launch: { policy: slot.policy, readiness: { by: 'fd', fd: 3 }, killLeftovers: true, essential: false },
+  launch: {
+    policy: slot.policy,
+    readiness: { by: 'fd', fd: 3 },
+    killLeftovers: true,
+    essential: false,
+    health: {
+      liveness: {
+        probe: { check: { by: 'tcp', host: 'a', port: 1 }, everyMs: 1, timeoutMs: 2, failures: 3 },
+        silenceMs: 4,
+      },
+      memoryLimitBytes: 5,
+    },
+  },
   job: {
     slot: 'job-1',
     profile: 'a',

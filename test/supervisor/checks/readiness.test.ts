@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { watchReadiness } from '../../../src/supervisor/slots/readiness.ts'
+import { watchReadiness } from '../../../src/supervisor/checks/readiness.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
 function watchLog(pattern: string) {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { checkProblem } from '../../../src/supervisor/slots/check.ts'
+import { checkProblem } from '../../../src/supervisor/checks/check.ts'
 import { type Clock, systemClock } from '../../../src/system/clock.ts'
 import { isZombie, readProcess } from '../../../src/system/programs/proc.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
@@ -71,7 +71,7 @@ describe('a command', () => {
       copyFileSync('/usr/bin/setpriv', becomes)
       chmodSync(dir, 0o755)
       chmodSync(becomes, 0o4755)
-      const asked = `const { checkProblem } = await import('${SOURCES}/supervisor/slots/check.ts')
+      const asked = `const { checkProblem } = await import('${SOURCES}/supervisor/checks/check.ts')
       const { systemClock } = await import('${SOURCES}/system/clock.ts')
       const command = ['${becomes}', '--reuid', '0', '/bin/sh', '-c', 'sleep 1000 & echo $$ $! >"$1"; wait', 'sh', '${dir}/pids']
       const answer = checkProblem({ by: 'command', command }, 300, systemClock(), new AbortController().signal)

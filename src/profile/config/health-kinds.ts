@@ -1,0 +1,78 @@
+/** The kinds of value that say when a running program has to be replaced. */
+
+import { isRecord } from '../../system/text/record.ts'
+import {
+  CHECK_SCHEMAS,
+  CHECKS,
+  type Check,
+  duration,
+  hasOnly,
+  type Kind,
+  mapSchema,
+  readCheck,
+  whole,
+} from './kinds.ts'
+
+/** A check that is repeated while the program is up. */
+export interface Probe {
+  readonly check: Check
+  readonly everyMs: number
+  readonly timeoutMs: number
+  /** Number of failures in a row after which it is restarted. */
+  readonly failures: number
+}
+
+/** How a running program shows that it is alive: it answers, it prints lines, or both. */
+export type Liveness =
+  | { readonly probe: Probe; readonly silenceMs?: number }
+  /** Restarted when it has printed no line for so long. */
+  | { readonly probe?: undefined; readonly silenceMs: number }
+
+const SPAN = duration(1)
+const ASKED_AT_MOST = whole(1, 100)
+const PROBE_KEYS = { every: SPAN.schema, timeout: SPAN.schema, failures: ASKED_AT_MOST.schema }
+const LIVENESS_KEYS = { ...CHECK_SCHEMAS, ...PROBE_KEYS, silence: SPAN.schema }
+const CHECK_NAMES = Object.keys(CHECK_SCHEMAS)
+
+export const liveness: Kind<Liveness> = {
+  expected: `${CHECKS}, with every, timeout and failures; {silence: a duration}; or both in one`,
+  read(value) {
+    if (!isRecord(value) || !hasOnly(value, ...Object.keys(LIVENESS_KEYS))) return undefined
+    const { silence, ...asked } = value
+    const silenceMs = silence === undefined ? undefined : SPAN.read(silence)
+    if (silence !== undefined && silenceMs === undefined) return undefined
+    if (silenceMs !== undefined && Object.keys(asked).length === 0) return { silenceMs }
+    const probe = readProbe(asked)
+    return probe && { probe, ...(silenceMs !== undefined && { silenceMs }) }
+  },
+  schema: {
+    ...mapSchema(LIVENESS_KEYS),
+    oneOf: [
+      ...CHECK_NAMES.map((name) => ({ required: [name] })),
+      { required: ['silence'], propertyNames: { const: 'silence' } },
+    ],
+  },
+}
+
+function readProbe(value: Record<string, unknown>): Probe | undefined {
+  if (CHECK_NAMES.filter((name) => value[name] !== undefined).length !== 1) return undefined
+  const check = readCheck(value)
+  const everyMs = SPAN.read(value.every ?? '10s')
+  const timeoutMs = SPAN.read(value.timeout ?? '2s')
+  const failures = ASKED_AT_MOST.read(value.failures ?? 3)
+  if (check === undefined || everyMs === undefined || timeoutMs === undefined || failures === undefined)
+    return undefined
+  return { check, everyMs, timeoutMs, failures }
+}
+
+const SIZE = /^(\d{1,15})([KMG]?)$/
+const SIZES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+export const size: Kind<number> = {
+  expected: 'bytes, or 512K, 256M, 1G',
+  read(value) {
+    const [, number, unit = ''] = SIZE.exec(String(value)) ?? []
+    const bytes = Number(number) * (SIZES[unit] ?? 0)
+    return bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : undefined
+  },
+  schema: { type: ['string', 'integer'], pattern: SIZE.source, minimum: 1 },
+}

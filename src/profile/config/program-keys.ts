@@ -1,0 +1,39 @@
+/**
+ * Keys that a gateway and a service have in common: below `gateway.` in config.yaml, and of a service in services.yaml.
+ * This table is the reason why they mean the same in both.
+ */
+
+import { type Liveness, liveness, size } from './health-kinds.ts'
+import type { Kind } from './kinds.ts'
+
+interface ProgramKey<T> {
+  readonly kind: Kind<T>
+  readonly help: string
+}
+
+const key = <T>(kind: Kind<T>, help: string): ProgramKey<T> => ({ kind, help })
+
+/** All of them are optional; a program without one costs nothing for it. */
+export const PROGRAM_KEYS = {
+  liveness: key(
+    liveness,
+    'health check while it is up, with the defaults `every: 10s`, `timeout: 2s`; it is restarted after `failures: 3` in a row, or when it has printed no line for the time of `silence`',
+  ),
+  memory_limit: key(size, 'restart it when it and its children use more memory than this'),
+} satisfies Record<string, ProgramKey<unknown>>
+
+export type ProgramKeyName = keyof typeof PROGRAM_KEYS
+export type ProgramValue<K extends ProgramKeyName> = NonNullable<ReturnType<(typeof PROGRAM_KEYS)[K]['kind']['read']>>
+/** Values as read; null or absent: not set. */
+export type ProgramValues = { readonly [K in ProgramKeyName]?: ProgramValue<K> | null | undefined }
+
+/** The rules that follow; null: none. */
+export interface ProgramRules {
+  readonly liveness: Liveness | null
+  readonly memoryLimitBytes: number | null
+}
+
+export const programRules = (values: ProgramValues): ProgramRules => ({
+  liveness: values.liveness ?? null,
+  memoryLimitBytes: values.memory_limit ?? null,
+})

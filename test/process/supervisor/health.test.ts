@@ -1,0 +1,108 @@
+// The checks of a gateway that is up, on real processes. One Hermes for all of them.
+import { existsSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { SlotStatus } from '../../../src/protocol/control.ts'
+import { type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
+import { quickDir } from '../../support/quick-dir.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const sh = (text: string): readonly string[] => ['sh', '-c', text]
+const SLEEPS = sh('echo begins; exec sleep 100000')
+const soon = { ready_after: '20ms', restart_delay: { first: '20ms', max: '20ms' } }
+
+const home = quickDir('hermes-health-')
+const alive = join(home, 'profiles', 'answers', 'alive')
+const server = createServer((socket) => socket.destroy())
+let hermes: RunningHermes
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  const profiles: readonly TestProfile[] = [
+    {
+      name: 'answers',
+      gateway: {
+        command: sh('touch alive; exec sleep 100000'),
+        liveness: { command: ['test', '-e', alive], every: '100ms', failures: 2 },
+        ...soon,
+      },
+    },
+    { name: 'silent', gateway: { command: SLEEPS, liveness: { silence: '2s' }, ...soon } },
+    {
+      name: 'talks',
+      gateway: { command: sh('while :; do echo line; sleep 0.1; done'), liveness: { silence: '1m' }, ...soon },
+    },
+    { name: 'connects', gateway: { command: SLEEPS, ready: { tcp: port }, ...soon } },
+    { name: 'asks', gateway: { command: SLEEPS, ready: { command: ['false'] }, start_timeout: 0, ...soon } },
+    {
+      name: 'fat',
+      gateway: {
+        command: sh(
+          `"${process.execPath}" -e 'const held = Buffer.alloc(300e6, 1); setInterval(() => held, 1000)' & wait`,
+        ),
+        memory_limit: '200M',
+        ...soon,
+      },
+    },
+    { name: 'lean', gateway: { command: SLEEPS, memory_limit: '200M', ...soon } },
+  ]
+  hermes = await startHermes({ home, profiles })
+})
+afterAll(async () => {
+  server.close()
+  await hermes[Symbol.asyncDispose]()
+})
+
+const slot = (name: string, is: (slot: SlotStatus) => boolean): Promise<SlotStatus> =>
+  waitFor(
+    `gateway-${name}`,
+    async () => {
+      const found = await hermes.slot(`gateway-${name}`)
+      return found !== undefined && is(found) ? found : undefined
+    },
+    { deadlineMs: 60_000 },
+  )
+const isUp = ({ state }: SlotStatus): boolean => state === 'up'
+const saw = (text: string | RegExp): Promise<unknown> =>
+  waitFor(`${text}`, () => (typeof text === 'string' ? hermes.stderr().includes(text) : text.test(hermes.stderr())), {
+    deadlineMs: 60_000,
+  })
+
+test('a gateway that does not answer any more is restarted, and the log says why', async () => {
+  const { pid } = await slot('answers', isUp)
+  await waitFor('the file, to remove it', () => existsSync(alive))
+  rmSync(alive)
+  await slot('answers', (one) => isUp(one) && one.pid !== pid)
+  await saw('gateway-answers does not answer, 2 times in a row: test ends with 1; it is restarted')
+})
+
+test('a gateway that has printed nothing for the time of `silence` is restarted; one that prints is not', async () => {
+  const { pid } = await slot('talks', isUp)
+  await slot('silent', ({ restarts }) => restarts > 0)
+  await saw('gateway-silent has printed no line for 2 s; it is restarted')
+  expect(await slot('talks', isUp)).toMatchObject({ pid, restarts: 0 })
+})
+
+test('a gateway whose children hold more memory than it may is restarted; one that needs less is not', async () => {
+  const { pid } = await slot('lean', isUp)
+  await slot('fat', ({ restarts }) => restarts > 0)
+  await saw(/gateway-fat holds \d+ MiB of memory; memory_limit is 200 MiB; it is restarted/)
+  expect(await slot('lean', isUp)).toMatchObject({ pid, restarts: 0 })
+})
+
+test('a gateway is ready when its port accepts a connection, and not before its command exits with 0', async () => {
+  await slot('connects', isUp)
+  expect(await slot('asks', () => true)).toMatchObject({ state: 'starting' })
+})
+
+// Last: it takes the supervisor away from all others.
+test('the next supervisor goes on with what the process was started with', async () => {
+  const { pid } = await slot('answers', isUp)
+  const supervisor = await hermes.supervisorPid()
+  process.kill(supervisor, 'SIGKILL')
+  await waitFor('another supervisor', async () => (await hermes.supervisorPid()) !== supervisor)
+  await waitFor('the file, to remove it', () => existsSync(alive))
+  rmSync(alive)
+  await slot('answers', (one) => isUp(one) && one.pid !== pid)
+})
