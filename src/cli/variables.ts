@@ -141,6 +141,22 @@ export const VARIABLES: readonly VariableSpec[] = [
     'file with the address of the database ([secrets in files](#secrets-in-files))',
   ),
   spec(
+    'HERMES_NODE_TOKEN',
+    '–',
+    'one secret of all nodes, 16 or more characters, with which their dashboards steer gateways of each other ([more than one node](dashboard.md#gateways-of-other-nodes)); for the dashboard only',
+  ),
+  spec('HERMES_NODE_TOKEN_FILE', '–', 'file with the node token ([secrets in files](#secrets-in-files))'),
+  spec(
+    'HERMES_NODE_URL',
+    '–',
+    'address at which other nodes reach the dashboard of this node, such as `https://h1.example`; without it they only show its state',
+  ),
+  spec(
+    'HERMES_NODE_INSECURE',
+    'off',
+    'truthy: allow `http` addresses in `HERMES_NODE_URL` beyond this machine; the node token then crosses the network in clear',
+  ),
+  spec(
     'HERMES_HELPER_TIMEOUT',
     '30',
     'time, in seconds, after which a dashboard or dispatcher that does not respond is killed and restarted',

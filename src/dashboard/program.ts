@@ -89,7 +89,7 @@ async function assemble(
 ): Promise<{ server: Server; close(): Promise<void> }> {
   const { home, clock, version, err } = facts
   const build = readBuildInfo(facts.install)
-  const { gate, publicApi, outside, terminal, metricsToken } = settings
+  const { gate, publicApi, outside, terminal, metricsToken, nodeToken } = settings
   const warn = (text: string): void => err(warningLine(text))
   const connect = () => connectControl(facts.controlSocket, clock)
   const readUsage = usageReader(clock)
@@ -144,6 +144,7 @@ async function assemble(
     handlers: allHandlers(api, access.handlers, { list: PUBLIC, publicApi }),
     pageToken: gate.kind === 'login' ? undefined : randomBytes(32).toString('base64url'),
     metricsToken,
+    nodeToken,
     recognize: access.recognize,
     admitted: new WeakSet<Socket>(),
     page: { dir: join(facts.install, 'lib', 'dashboard'), terminal, build: build && buildText(build) },

@@ -1,14 +1,21 @@
-/** Variables that only the dashboard may see: knowing one of them is enough to log in there, or to read its metrics. */
+/**
+ * Variables that only the dashboard may see: knowing one of them is enough to log in there, to read its metrics, or to
+ * steer the gateways of every node.
+ */
 export const DASHBOARD_SECRETS = [
   'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD',
   'HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH',
   'HERMES_DASHBOARD_OAUTH_CLIENT_SECRET',
   'HERMES_METRICS_TOKEN',
+  'HERMES_NODE_TOKEN',
 ] as const
 
 /** All variables that the dashboard reads from the environment, secret or not. */
 export const isDashboardVariable = (name: string): boolean =>
-  name.startsWith('HERMES_DASHBOARD_') || /^HERMES_METRICS_TOKEN(_FILE)?$/.test(name)
+  name.startsWith('HERMES_DASHBOARD_') || /^HERMES_(METRICS|NODE)_TOKEN(_FILE)?$/.test(name)
+
+/** One secret of all nodes, with which their dashboards ask each other. */
+export const NODE_SECRET = 'HERMES_NODE_TOKEN'
 
 /** Address of the board's database, with its password. For the dispatcher and the dashboard. */
 export const DATABASE_SECRET = 'HERMES_KANBAN_DATABASE'

@@ -5,6 +5,7 @@ import type { ApiFacts } from './facts.ts'
 import { kanbanHandlers } from './kanban.ts'
 import { logHandlers } from './logs.ts'
 import { metricsHandlers } from './metrics.ts'
+import { nodeHandlers } from './node.ts'
 import { profileHandlers } from './profiles.ts'
 import { statusHandlers } from './status.ts'
 
@@ -23,6 +24,7 @@ export const allHandlers = (
   ...configHandlers(facts),
   ...kanbanHandlers(facts),
   ...metricsHandlers(facts),
+  ...nodeHandlers(facts),
   events: (call) => {
     facts.stream(call, (viewer) => facts.feed.add(viewer))
     return { stream: true }

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { ApiError, Unauthenticated } from '../contract/access.ts'
 import { type AnswerBody, ROUTES, type Route } from '../contract/routes.ts'
+import { isForNodes } from '../gate/guard.ts'
 import { isPublic, loginList, type PublicList } from '../gate/public-paths.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -32,6 +33,7 @@ export function openApi(version: string, list: PublicList, publicApi: boolean): 
         session: { type: 'apiKey', in: 'cookie', name: '__Host-hermes_session_at_XXXXXXXX' },
         pageToken: { type: 'apiKey', in: 'header', name: 'X-Hermes-Token' },
         metrics: { type: 'http', scheme: 'bearer' },
+        node: { type: 'http', scheme: 'bearer' },
       },
     },
     security: [{ session: [] }, { pageToken: [] }],
@@ -50,6 +52,7 @@ function operation(name: string, route: Route, open: PublicList): Json {
     operationId: name,
     summary,
     ...(isPublic(path, open) ? { security: [] } : {}),
+    ...(isForNodes({ path }) ? { security: [{ node: [] }] } : {}),
     ...(path === ROUTES.metrics.path ? { security: [{ session: [] }, { pageToken: [] }, { metrics: [] }] } : {}),
     parameters: [...inPath, ...(query === undefined ? [] : queryParameters(query))],
     ...(body === undefined
@@ -76,7 +79,7 @@ function answersOf(route: Route, open: PublicList): Json {
   const { method, path, query, body, answers, events, socket } = route
   const general: Record<number, AnswerBody> = {
     ...(query === undefined && body === undefined ? {} : { 400: ApiError }),
-    ...(isPublic(path, open) ? {} : { 401: Unauthenticated }),
+    ...(isPublic(path, open) ? {} : { 401: isForNodes({ path }) ? ApiError : Unauthenticated }),
     ...(method === 'GET' ? {} : { 403: ApiError }),
     ...(body === undefined ? {} : { 413: ApiError, 415: ApiError }),
     421: ApiError,

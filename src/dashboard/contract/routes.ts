@@ -262,6 +262,33 @@ export const ROUTES = {
     body: board.DryRun,
     answers: { 200: settings.AnyJson, 404: access.ApiError },
   },
+  nodeGateways: {
+    method: 'GET',
+    path: '/api/node/gateways',
+    summary: 'For other nodes: list the profiles of this node with their gateways',
+    answers: { 200: slots.Profiles },
+  },
+  nodeGateway: {
+    method: 'POST',
+    path: '/api/node/gateways/{name}',
+    summary: 'For other nodes: start, stop or restart a gateway of this node',
+    body: slots.SlotAction,
+    answers: { 200: slots.ActionDone, 404: access.ApiError, 409: access.ApiError },
+  },
+  nodeLogs: {
+    method: 'GET',
+    path: '/api/node/gateways/{name}/logs',
+    summary: "For other nodes: return a page of a gateway's log",
+    query: logs.LogQuery,
+    answers: { 200: logs.LogPage, 404: access.ApiError },
+  },
+  followNodeLogs: {
+    method: 'GET',
+    path: '/api/node/gateways/{name}/logs/follow',
+    summary: 'For other nodes: stream new lines of a gateway',
+    answers: { 404: access.ApiError },
+    events: { lines: logs.LogLines, missed: logs.Missed },
+  },
   metrics: {
     method: 'GET',
     path: '/api/metrics',

@@ -25,8 +25,11 @@ export type Caller =
   | { readonly kind: 'user'; readonly token: string }
   /** Has the token for `/api/metrics`. */
   | { readonly kind: 'scraper' }
+  /** The dashboard of another node: has the token for `/api/node/…`. */
+  | { readonly kind: 'node' }
 
 export const METRICS_PATH = '/api/metrics'
+const NODE_PATHS = '/api/node/'
 const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 /** Its password is the proof, and there is no session yet that could have a token. */
 const NEEDS_NO_TOKEN = '/auth/password-login'
@@ -49,6 +52,20 @@ export function checkHost({ gate, publicHost }: GuardRules, { host }: Pick<Reque
 
 /** A host that cannot belong to a page on the internet: an address, or one label. */
 const isPrivateName = (name: string): boolean => isIP(name) !== 0 || /^[a-z0-9_-]+$/i.test(name)
+
+/** A path for other nodes, which only the node token opens: no session, and no token of a page. */
+export const isForNodes = ({ path }: Pick<RequestFacts, 'path'>): boolean => path.startsWith(NODE_PATHS)
+
+/**
+ * The gate of those paths. A Host or an Origin proves nothing here: no browser knows the token.
+ * @param token undefined: this node has none, and nothing opens
+ * @throws Refused 401
+ */
+export function checkNode(given: string | undefined, token: string | undefined): void {
+  if (token !== undefined && sameText(given, token)) return
+  const body = { error: 'unauthenticated', detail: 'these paths need the node token as bearer token' }
+  throw new RefusedRequest(401, body, { headers: { 'WWW-Authenticate': 'Bearer realm="hermes-node"' } })
+}
 
 /**
  * The log-in gate, or where there is none the page-token gate.
@@ -83,7 +100,7 @@ export function checkEntry(
  * @throws Refused 403
  */
 export function checkChange(facts: RequestFacts, caller: Caller): void {
-  if (READING.includes(facts.method)) return
+  if (READING.includes(facts.method) || caller.kind === 'node') return
   checkOrigin(facts)
   if (caller.kind === 'user' && facts.path !== NEEDS_NO_TOKEN && !sameText(givenToken(facts), caller.token))
     throw forbidden('bad_token', 'the X-Hermes-Token of the session is missing or old', 'reload the page')

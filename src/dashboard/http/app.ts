@@ -11,9 +11,11 @@ import {
   checkChange,
   checkEntry,
   checkHost,
+  checkNode,
   checkStream,
   type GuardRules,
   givenToken,
+  isForNodes,
   METRICS_PATH,
 } from '../gate/guard.ts'
 import { type SecurityHeaders, STREAM_HEADERS } from '../gate/headers.ts'
@@ -42,6 +44,8 @@ export interface AppFacts {
   /** Token of this start's page; undefined where a log-in is needed. */
   readonly pageToken: string | undefined
   readonly metricsToken: string | undefined
+  /** Shared by all nodes; undefined: this node answers no other one. */
+  readonly nodeToken: string | undefined
   /** @throws Refused 503 when the provider must be asked and does not answer */
   readonly recognize: (facts: RequestFacts) => Promise<Recognized>
   /** Connections of callers with a session or a token. They keep their place when all connections are taken. */
@@ -74,7 +78,11 @@ export async function enter(app: AppFacts, facts: RequestFacts, connection: Sock
 
 /** @throws Refused */
 async function passGates(app: AppFacts, facts: RequestFacts): Promise<Entered> {
-  const { rules, pageToken, metricsToken } = app
+  const { rules, pageToken, metricsToken, nodeToken } = app
+  if (isForNodes(facts)) {
+    checkNode(bearer(facts), nodeToken)
+    return { caller: { kind: 'node' }, viewer: undefined, trusted: true, cookies: [] }
+  }
   checkHost(rules, facts)
   const scrapes = facts.path === METRICS_PATH && metricsToken !== undefined && sameText(bearer(facts), metricsToken)
   if (rules.gate.kind !== 'login') {

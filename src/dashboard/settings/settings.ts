@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { loadConfig } from '../../profile/config/config.ts'
 import { dashboardKey, refusedText } from '../../profile/config/refused-secrets.ts'
-import { DASHBOARD_SECRETS, splitSecrets } from '../../system/dashboard-secrets.ts'
+import { DASHBOARD_SECRETS, NODE_SECRET, splitSecrets } from '../../system/dashboard-secrets.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { ownSecrets } from '../../system/files/secret-file.ts'
 import { truthy } from '../../system/markers.ts'
 import { plainHost } from '../../system/net/address.ts'
 import { type Environment, isImageInstall } from '../../system/programs/install.ts'
+import { allowsClearText, tokenProblem } from '../../system/programs/node-access.ts'
 import { decideGate } from '../gate/gate.ts'
 import type { OpenGate } from '../gate/guard.ts'
 import { parseProxies } from '../gate/proxies.ts'
@@ -29,6 +30,9 @@ export interface DashboardSettings {
   readonly outside: Outside
   readonly terminal: boolean
   readonly metricsToken: string | undefined
+  readonly nodeToken: string | undefined
+  /** http may carry the node token beyond this machine. */
+  readonly clearText: boolean
   /** Settings of the volume that are not taken, or that count although gateways can write them; a line each. */
   readonly warnings: readonly string[]
   /** Value of `HERMES_DASHBOARD_…`, by the part after the prefix; empty counts as unset. */
@@ -66,6 +70,8 @@ export function readSettings(facts: {
     outside: { publicUrl: parsePublicUrl(setting('PUBLIC_URL')), isTrusted: trusted(setting('TRUSTED_PROXIES')) },
     terminal: truthy(setting('TUI')),
     metricsToken: given.HERMES_METRICS_TOKEN || undefined,
+    nodeToken: nodeToken(given),
+    clearText: allowsClearText(env),
     warnings,
     setting,
   }
@@ -107,6 +113,12 @@ function ofVolume({
 
 export const misconfigured = (why: string, next: string): HermesError =>
   new HermesError('REFUSED', why, { next, exitCode: EXIT.configuration })
+
+function nodeToken({ [NODE_SECRET]: token }: Environment): string | undefined {
+  const problem = token ? tokenProblem(token) : undefined
+  if (problem !== undefined) throw misconfigured(`${NODE_SECRET} ${problem}`, 'correct it, or leave it unset')
+  return token || undefined
+}
 
 function parsePort(value: string): number {
   const port = Number(value)

@@ -1,9 +1,10 @@
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { describeEnding } from '../../slot/ending.ts'
 import { type Clock, inTime } from '../../system/clock.ts'
-import { DATABASE_SECRET, isClosedSecret, splitSecrets } from '../../system/dashboard-secrets.ts'
+import { DATABASE_SECRET, isClosedSecret, NODE_SECRET, splitSecrets } from '../../system/dashboard-secrets.ts'
 import { addressProblem } from '../../system/database-address.ts'
 import { secretProblem } from '../../system/files/secret-file.ts'
+import { tokenProblem } from '../../system/programs/node-access.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import { fileVariable } from '../../system/secret-variables.ts'
 import { storeSecret, type Variables } from '../facts/environment.ts'
@@ -66,10 +67,7 @@ export class Secrets {
     this.#handedOver = { ...this.#handedOver, ...Object.fromEntries(own) }
     for (const [name, value] of Object.entries(read.values))
       if (!isClosedSecret(name)) storeSecret(environmentDir, name, value, owner)
-    const { [DATABASE_SECRET]: address } = read.values
-    const problem = address === undefined ? undefined : addressProblem(address)
-    if (problem === undefined) return read.problems
-    return [...read.problems, secretProblem(DATABASE_SECRET, files[DATABASE_SECRET] ?? '', problem)]
+    return [...read.problems, ...formProblems(read.values, files)]
   }
 
   async #readInChild(): Promise<ReadSecrets | string> {
@@ -88,3 +86,17 @@ export class Secrets {
     return `${Object.keys(this.#options.files).map(fileVariable).join(', ')}: ${what}`
   }
 }
+
+/** Secrets whose form is known. */
+const FORMS = [
+  [DATABASE_SECRET, addressProblem],
+  [NODE_SECRET, tokenProblem],
+] as const
+
+/** One line for each secret that has another form. */
+const formProblems = (values: Variables, files: Variables): readonly string[] =>
+  FORMS.flatMap(([name, problemOf]) => {
+    const { [name]: value } = values
+    const problem = value === undefined ? undefined : problemOf(value)
+    return problem === undefined ? [] : [secretProblem(name, files[name] ?? '', problem)]
+  })

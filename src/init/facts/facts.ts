@@ -1,11 +1,12 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
-import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
+import { DATABASE_SECRET, NODE_SECRET } from '../../system/dashboard-secrets.ts'
 import { requireAddress } from '../../system/database-address.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { type Environment, isImageInstall, resolveHome } from '../../system/programs/install.ts'
+import { ownNodeUrl, requireToken } from '../../system/programs/node-access.ts'
 import { splitSecretFiles } from '../../system/secret-variables.ts'
 import { secondsToMs } from '../../system/text/seconds.ts'
 import { type AccountFiles, nameIdentity, SYSTEM_ACCOUNTS, userOf } from './accounts.ts'
@@ -76,8 +77,10 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
       HERMES_STOP_TIMEOUT: String(defaultStopTimeoutS(env, warnings)),
     }),
   )
-  const { [DATABASE_SECRET]: address } = environment
+  const { [DATABASE_SECRET]: address, [NODE_SECRET]: token } = environment
   if (address) requireAddress(address)
+  if (token) requireToken(token)
+  ownNodeUrl(environment)
   const identity = dropped
     ? becoming({ env, home, accounts, isImage: isImageInstall(install) }, warnings)
     : ourselves(env, foreground ? env.HOME : home, accounts)

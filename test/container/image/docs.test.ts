@@ -80,7 +80,8 @@ const run = (script: string, cwd: string, env: Record<string, string>): Promise<
 
 /** Names our pages give to what they start; a run that was cut off may have left some, too. */
 const tidy = async (): Promise<void> => {
-  for (const name of ['hermes', 'alone']) await docker(['rm', '--force', '--volumes', name]).catch(() => undefined)
+  for (const name of ['hermes', 'alone', 'h1'])
+    await docker(['rm', '--force', '--volumes', name]).catch(() => undefined)
   await docker(['volume', 'rm', '--force', 'hermes-data'])
 }
 beforeEach(tidy)

@@ -180,6 +180,7 @@ const SECRETS = {
   HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'secret-password-1b7',
   HERMES_DASHBOARD_OAUTH_CLIENT_SECRET: 'secret-client-1b7',
   HERMES_METRICS_TOKEN: 'secret-token-1b7',
+  HERMES_NODE_TOKEN: 'secret-of-nodes-1b7',
 }
 const DASHBOARD = {
   HERMES_DASHBOARD: '1',
@@ -230,7 +231,7 @@ test('the secrets of the dashboard are in its memory, which no process of the ru
   for (const user of ['10000', '65534']) expect(await findSecrets(box, user)).toEqual([])
   const { stdout: environment } = await asHermes(box, `tr '\\0' '\\n' </proc/${gateway.pid}/environ`)
   expect(environment).toContain('HERMES_PROFILE=')
-  expect(environment).not.toMatch(/HERMES_DASHBOARD_|HERMES_METRICS/)
+  expect(environment).not.toMatch(/HERMES_DASHBOARD_|HERMES_METRICS|HERMES_NODE_TOKEN/)
   // They would be found: PID 1 was given them, and root may see that.
   expect(await findSecrets(box, '0')).toEqual(['/proc/1/environ'])
   expect(await probe(box, pid)).toEqual(NOTHING)
@@ -240,6 +241,8 @@ test('the secrets of the dashboard are in its memory, which no process of the ru
   expect((await logIn(port)).code).toBe(200)
   const scrape = { headers: { authorization: `Bearer ${SECRETS.HERMES_METRICS_TOKEN}` } }
   expect((await askHttp(port, '/api/metrics', scrape)).code).toBe(200)
+  const node = { headers: { authorization: `Bearer ${SECRETS.HERMES_NODE_TOKEN}` } }
+  expect((await askHttp(port, '/api/node/gateways', node)).code).toBe(200)
 })
 
 test('sessions outlive a restart of the container, log-outs too, and what they hang on is root’s alone', async () => {

@@ -63,6 +63,7 @@ test.each<Refused>([
     says: /TRUSTED_PROXIES: "proxy" is neither/,
     env: { HERMES_DASHBOARD_TRUSTED_PROXIES: 'proxy' },
   },
+  { args: [], code: 78, says: /HERMES_NODE_TOKEN is not a token/, env: { HERMES_NODE_TOKEN: 'short' } },
   {
     args: ['--host', '0.0.0.0'],
     code: 78,

@@ -102,6 +102,43 @@ describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a n
     expect([read.code, read.err]).toEqual([1, `hermes: error: HERMES_KANBAN_DATABASE_FILE=${file}: ${form}\n`])
   })
 
+  test('ends with 1 and one line for a node token that can be guessed, and for an address that would show it', async () => {
+    const form = 'is not a token: it needs 16 or more ASCII characters without blanks, as "openssl rand -hex 32" prints'
+    expect(await boots({ HERMES_NODE_TOKEN: 'hush-15-letters' })).toEqual({
+      code: 1,
+      out: '',
+      err: `hermes: error: HERMES_NODE_TOKEN ${form}. correct it, or leave it unset\n`,
+    })
+    const file = write('no-token', 'sixteen letters and a blank\n')
+    const read = await boots({ HERMES_NODE_TOKEN_FILE: file })
+    expect([read.code, read.err]).toEqual([1, `hermes: error: HERMES_NODE_TOKEN_FILE=${file}: ${form}\n`])
+    const clear = await boots({ HERMES_NODE_URL: 'http://h1.example:9119' })
+    expect([clear.code, clear.err]).toEqual([
+      1,
+      'hermes: error: HERMES_NODE_URL: the node token would cross the network in clear on the way to http://h1.example:9119. use an https address, or set HERMES_NODE_INSECURE=1 on every node if the network between them is trusted\n',
+    ])
+    for (const env of [
+      { HERMES_NODE_URL: 'https://h1.example' },
+      { HERMES_NODE_URL: 'http://127.0.0.1:9119' },
+      { HERMES_NODE_URL: 'http://h1:9119', HERMES_NODE_INSECURE: '1' },
+    ])
+      expect(await boots(env)).toMatchObject({ code: 0, err: '' })
+  })
+
+  test('keeps the node token from the main program and the store', async () => {
+    const token = 'hush-of-all-nodes'
+    const file = write('node-token', `${token}\n`)
+    for (const env of [{ HERMES_NODE_TOKEN_FILE: file }, { HERMES_NODE_TOKEN: token }]) {
+      const { code, out, err } = await boots(env)
+      expect([code, err]).toEqual([0, ''])
+      expect(out).not.toMatch(/HERMES_NODE_TOKEN|hush/)
+    }
+    await using box = await startInit({ env: { HERMES_NODE_TOKEN_FILE: file } })
+    const first = await box.supervisor()
+    if (!(await first.got('welcome')).begun) await first.got('begin')
+    expect(await box.ok('ls', '/run/s6/container_environment')).not.toMatch(/NODE_TOKEN/)
+  })
+
   test('keeps the address of the database from the main program, the store and everything else', async () => {
     const file = write('address', 'postgres://me:hush@db/board\n')
     for (const env of [
@@ -135,6 +172,7 @@ describe.skipIf(why !== undefined)(`a container (${why ?? 'as root, PID 1 of a n
     'HERMES_DASHBOARD_OAUTH_CLIENT_SECRET',
     'API_SERVER_KEY',
     'HERMES_KANBAN_DATABASE',
+    'HERMES_NODE_TOKEN',
   ])('refuses %s beside its file, and takes an empty one for unset', async (name) => {
     const value = 'postgres://one/which-fits-all-of-them'
     const { code, err } = await boots({ [name]: value, [`${name}_FILE`]: at('missing') })

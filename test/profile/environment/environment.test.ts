@@ -75,7 +75,7 @@ describe('the environment of a slot', () => {
   })
 
   test('secrets that open the dashboard reach the dashboard and nothing else, whatever file they are in', () => {
-    const secret = { HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'x', HERMES_METRICS_TOKEN: 'y' }
+    const secret = { HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'x', HERMES_METRICS_TOKEN: 'y', HERMES_NODE_TOKEN: 'z' }
     for (const given of [facts, defaultProfile]) {
       const names = Object.keys(of(given({ container: secret, dotEnv: secret, gatewayEnv: secret })))
       expect(names.filter((name) => name in secret)).toEqual([])
