@@ -1,4 +1,4 @@
-// What the dashboard of one node gives to those of others.
+// The paths of a dashboard that only dashboards of other nodes may use.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
