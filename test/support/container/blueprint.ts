@@ -25,8 +25,8 @@ export interface BoxOptions {
   /** Most descriptors a process may have. */
   readonly openFiles?: number
   readonly hostname?: string
-  /** `host`: no network of its own, so that the loopback of this machine is in its reach. */
-  readonly network?: 'host'
+  /** A network by its name. `host`: none of its own, so that the loopback of this machine is in its reach. */
+  readonly network?: string
   /** Further bind mounts: `[host, container]` or `[host, container, 'ro']`. */
   readonly mounts?: readonly (readonly [string, string, ('ro' | 'rw')?])[]
   /** Host directory of the volume, or a named one; default: a new directory that goes with the box. */

@@ -38,6 +38,8 @@ export interface PostgresServer extends AsyncDisposable {
   crash(): Promise<void>
   /** Starts it again after a crash. */
   again(): Promise<void>
+  /** Its log so far. */
+  log(): string
 }
 
 /** PostgreSQL refuses to run as root. */
@@ -105,6 +107,7 @@ export async function startPostgres({ durable = false, tcp }: PostgresOptions = 
       ;({ server, ended } = start())
       await answers()
     },
+    log: () => seen,
     psql,
     signal(signal) {
       const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'latin1')

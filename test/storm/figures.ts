@@ -1,0 +1,26 @@
+// The figures of a storm, for its report. Pure.
+import type { StormFacts } from './checker.ts'
+import type { Happened } from './faults.ts'
+
+export function figures(facts: StormFacts, happened: readonly Happened[]): readonly string[] {
+  const count = <T>(all: readonly T[], of: (one: T) => string): string =>
+    [...Map.groupBy(all, of)]
+      .sort(([, a], [, b]) => b.length - a.length)
+      .map(([name, some]) => `${some.length} ${name}`)
+      .join(', ')
+  const lives = new Map(facts.lives.map((life) => [life.run, life]))
+  const once = [...facts.made.values()].filter((one) => one.once).length
+  // A worker that was taken back from a node: from its last word to the moment when another may have begun.
+  const margins = facts.runs.flatMap(({ id, outcome, ended_at }) => {
+    const life = lives.get(id)
+    return outcome === 'reclaimed' && ended_at !== null && life !== undefined ? [ended_at - life.lastAtMs] : []
+  })
+  const least = Math.min(...margins)
+  return [
+    `${facts.made.size} tasks, ${once} of them with --once: ${count(facts.tasks, ({ status }) => status)}`,
+    `${facts.runs.length} runs: ${count(facts.runs, ({ outcome }) => outcome ?? 'without an end')}`,
+    `${facts.lives.length} workers, ${facts.lives.filter(({ finished }) => !finished).length} of them did not finish`,
+    `${happened.length} faults: ${count(happened, ({ fault }) => fault.kind)}`,
+    ...(margins.length === 0 ? [] : [`from a worker's last word to its reclaim: ${Math.round(least)} ms at least`]),
+  ]
+}

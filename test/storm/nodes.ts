@@ -1,0 +1,114 @@
+// The nodes of a storm: containers on a network of their own, each with its volume and its profiles.
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { tryRun } from '../../scripts/run.ts'
+import { type Box, freshHome, startContainer } from '../support/container/container.ts'
+import { docker } from '../support/container/engine.ts'
+import { type Life, readAccount } from './account.ts'
+import { WORKER } from './worker.ts'
+
+export interface Network extends AsyncDisposable {
+  readonly name: string
+  /** Where containers in it reach this machine. */
+  readonly gateway: string
+}
+
+export async function makeNetwork(name: string): Promise<Network> {
+  await docker(['network', 'create', name])
+  const gateway = await docker(['network', 'inspect', name, '--format', '{{(index .IPAM.Config 0).Gateway}}'])
+  return {
+    name,
+    gateway,
+    async [Symbol.asyncDispose]() {
+      await docker(['network', 'rm', name])
+    },
+  }
+}
+
+export interface NodeOptions {
+  readonly name: string
+  readonly network: string
+  /** Address of the board's database. */
+  readonly database: string
+  readonly profiles: readonly string[]
+  /** `kanban:` of config.yaml. */
+  readonly kanban: Readonly<Record<string, unknown>>
+}
+
+const ACCOUNT = 'account'
+const DATA = '/opt/data'
+
+export class StormNode implements AsyncDisposable {
+  readonly name: string
+  readonly box: Box
+  readonly #network: string
+
+  private constructor({ name, network }: NodeOptions, box: Box) {
+    this.name = name
+    this.box = box
+    this.#network = network
+  }
+
+  static async start(options: NodeOptions): Promise<StormNode> {
+    const { name, network, database, profiles, kanban } = options
+    const agent = { command: ['bash', `${DATA}/worker`, `${DATA}/${ACCOUNT}`] }
+    const home = freshHome()
+    writeFileSync(join(home, ACCOUNT), '')
+    chmodSync(join(home, ACCOUNT), 0o666) // also for the runtime user
+    const box = await startContainer({
+      home,
+      network,
+      hostname: name,
+      env: { HERMES_KANBAN_DATABASE: database, HERMES_NODE: name },
+      files: {
+        'config.yaml': JSON.stringify({ kanban }),
+        worker: WORKER,
+        ...Object.fromEntries(
+          profiles.map((profile) => [`profiles/${profile}/config.yaml`, JSON.stringify({ agent })]),
+        ),
+      },
+    })
+    return new StormNode(options, box)
+  }
+
+  /** The account of its workers so far. */
+  lives(): readonly Life[] {
+    return readAccount(this.name, readFileSync(join(this.box.home, ACCOUNT), 'utf8'))
+  }
+
+  disconnect = (): Promise<string> => docker(['network', 'disconnect', this.#network, this.box.id])
+  connect = (): Promise<string> => docker(['network', 'connect', this.#network, this.box.id])
+
+  /** iptables(8) in the network namespace of the container: rules end with its life. */
+  async iptables(...args: readonly string[]): Promise<void> {
+    const pid = await this.box.inspect('{{.State.Pid}}')
+    const { code, stderr } = await tryRun('nsenter', ['--target', pid, '--net', 'iptables', '--wait', ...args])
+    if (code !== 0) throw new Error(`iptables ${args.join(' ')} in ${this.name}: ${stderr}`)
+  }
+
+  /** @returns undefined: it is not in the network now */
+  async address(): Promise<string | undefined> {
+    const format = `{{with index .NetworkSettings.Networks "${this.#network}"}}{{.IPAddress}}{{end}}`
+    return (await this.box.inspect(format)) || undefined
+  }
+
+  /**
+   * kill -9, by the pid on this machine.
+   * @param program a part of its command line
+   * @returns whether there was such a process
+   */
+  async killProgram(program: string): Promise<boolean> {
+    const processes = await docker(['top', this.box.id, '-eo', 'pid,args'])
+    const pids = processes.split('\n').flatMap((line) => {
+      const [, pid = '', args = ''] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? []
+      return args.includes(program) ? [Number(pid)] : []
+    })
+    for (const pid of pids) process.kill(pid, 'SIGKILL')
+    return pids.length > 0
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.box[Symbol.asyncDispose]()
+    rmSync(this.box.home, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,115 @@
+// A storm: some nodes share one board in PostgreSQL, and every two seconds something breaks.
+import { join } from 'node:path'
+import { startPostgres } from '../support/kanban/postgres.ts'
+import { freePort } from '../support/port.ts'
+import { check, type Pause, type Violation } from './checker.ts'
+import { type Exported, exported, keepEvidence } from './evidence.ts'
+import { Faults, type Happened } from './faults.ts'
+import { Feeder } from './feeder.ts'
+import { figures } from './figures.ts'
+import { makeNetwork, StormNode } from './nodes.ts'
+import { Progress } from './progress.ts'
+import { planFaults } from './schedule.ts'
+import { planWork } from './work.ts'
+
+export interface StormOptions {
+  /** Decides the faults and the tasks. */
+  readonly seed: number
+  /** How long faults begin. */
+  readonly durationMs: number
+  readonly tasks: number
+  /** How many containers. */
+  readonly nodes: number
+  /** One line for each fault, and for how far it is. */
+  readonly say: (line: string) => void
+}
+
+export interface StormResult {
+  readonly violations: readonly Violation[]
+  /** Lines for people. */
+  readonly figures: readonly string[]
+  /** Where everything is that may explain the violations; absent: there are none. */
+  readonly evidence?: string
+}
+
+const LEASE_MS = 6000
+const EVERY_MS = 2000
+const CAPS = { perProfile: 2, board: 12 }
+const PROFILES = 12
+/** After the last fault: the storm ends when nothing has changed for so long, whatever is still to do. */
+const STALLED_MS = 120_000
+/** After a long pause: TERM, KILL 5 s later, and a machine with other work. */
+const WINDOW_MS = 8000
+const NAMES = ['ada', 'bob', 'cyd', 'dee', 'eve', 'fay'] as const
+
+/** Where what explains a failure is kept. */
+const evidenceDir = (seed: number): string => join(import.meta.dirname, '../../test-output', `storm-${seed}`)
+
+/** @throws when the storm itself cannot go on: an engine that fails, a fault that cannot be undone */
+export async function runStorm({ seed, durationMs, tasks, nodes: count, say }: StormOptions): Promise<StormResult> {
+  const names = NAMES.slice(0, count)
+  const work = planWork(seed, tasks, profilesOf(names).flat(), 0)
+  const schedule = planFaults({ seed, durationMs, everyMs: EVERY_MS, leaseMs: LEASE_MS, nodes: names })
+  await using network = await makeNetwork(`hermes-storm-${seed}`)
+  const databasePort = await freePort()
+  const tcp = { host: network.gateway, port: databasePort, password: 'storm' }
+  await using server = await startPostgres({ durable: true, tcp })
+  await using feeder = await Feeder.start(server.url)
+  await using started = new AsyncDisposableStack()
+  const nodes = await Promise.all(
+    names.map(async (name, index) =>
+      started.use(
+        await StormNode.start({
+          name,
+          network: network.name,
+          database: server.url,
+          profiles: profilesOf(names)[index] ?? [],
+          kanban: {
+            dispatch_interval_seconds: 1,
+            max_in_progress_per_profile: CAPS.perProfile,
+            max_in_progress: CAPS.board,
+          },
+        }),
+      ),
+    ),
+  )
+  await Promise.all(nodes.map(({ box }) => box.up('dispatcher', { deadlineMs: 60_000 })))
+
+  const faults = new Faults({ nodes, server, databaseHost: network.gateway, databasePort }, say)
+  const progress = new Progress(feeder, faults, { durationMs, tasks, say })
+  let board: Exported | undefined
+  let violations: readonly Violation[] = []
+  try {
+    await Promise.all([feeder.run(work, durationMs * 0.9), faults.run(schedule), progress.run()])
+    await progress.untilQuiet(STALLED_MS)
+    board = await exported(feeder.board)
+    const facts = {
+      made: feeder.made,
+      ...board,
+      lives: nodes.flatMap((node) => node.lives()),
+      pauses: pausesIn(faults.happened),
+      caps: CAPS,
+      windowMs: WINDOW_MS,
+    }
+    violations = check(facts)
+    if (violations.length === 0) return { violations, figures: figures(facts, faults.happened) }
+    return { violations, figures: figures(facts, faults.happened), evidence: await keep() }
+  } catch (error) {
+    throw new Error(`the storm broke off; everything is kept in ${await keep()}`, { cause: error })
+  }
+
+  async function keep(): Promise<string> {
+    const dir = evidenceDir(seed)
+    await keepEvidence(dir, { board: board?.text, happened: faults.happened, violations, nodes, server: server.log() })
+    return dir
+  }
+}
+
+/** The profiles of each node: as many on each, and no name twice. */
+const profilesOf = (names: readonly string[]): readonly (readonly string[])[] =>
+  names.map((name) => Array.from({ length: PROFILES / names.length }, (_, index) => `${name}${index + 1}`))
+
+const pausesIn = (happened: readonly Happened[]): readonly Pause[] =>
+  happened.flatMap(({ fault, beganAtMs, undoneAtMs = Number.POSITIVE_INFINITY }) =>
+    fault.kind === 'pause' ? [{ node: fault.node, fromMs: beganAtMs, toMs: undoneAtMs }] : [],
+  )
