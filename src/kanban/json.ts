@@ -31,6 +31,7 @@ export const taskJson = (task: Task): Record<string, unknown> => ({
     last_error: task.lastError,
     max_runtime: task.maxRuntimeMs,
     max_retries: task.maxRetries,
+    once: task.once || undefined,
     paused_until: time(task.pausedUntilMs),
     result: task.result,
     idempotency_key: task.idempotencyKey,

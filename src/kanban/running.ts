@@ -34,6 +34,7 @@ export interface RunningTask {
   readonly openParents: number
   readonly failures: number
   readonly maxRetries: number | null
+  readonly once: boolean
   readonly pauses: number
   readonly startedAtMs: number | null
   readonly heartbeatAtMs: number | null
@@ -60,6 +61,8 @@ export interface RunEnd {
   readonly failure: boolean
   /** A process may still live: it must be gone before the task moves. */
   readonly stop: boolean
+  /** No worker has ever run. */
+  readonly unstarted?: true
   readonly exitCode?: number
   readonly signal?: string
   readonly summary?: string
@@ -87,7 +90,7 @@ export function judgeRunning(task: RunningTask, rules: Rules, now: Now): RunVerd
   if (seen.state === 'gone') {
     if (expired) return reclaim('its claim expired, and its worker is gone')
     // Claimed by a dispatcher that was killed before it had started anything.
-    if (task.workerPid === null) return run === null ? { do: 'keep' } : reclaim('its worker was never started')
+    if (task.workerPid === null) return run === null ? { do: 'keep' } : neverStarted
     return fail('crashed', 'the worker is gone without a result', false)
   }
   const ranMs = task.startedAtMs === null ? 0 : now.wallMs - task.startedAtMs
@@ -106,6 +109,10 @@ const reclaim = (error: string): RunVerdict => ({
   do: 'end',
   end: { outcome: 'reclaimed', failure: false, stop: false, error },
 })
+const neverStarted: RunVerdict = {
+  do: 'end',
+  end: { outcome: 'reclaimed', failure: false, stop: false, unstarted: true, error: 'its worker was never started' },
+}
 const fail = (outcome: Outcome, error: string, stop: boolean): RunVerdict => ({
   do: 'end',
   end: { outcome, failure: true, stop, error },
@@ -139,17 +146,20 @@ export interface Settlement {
   readonly failures: number
   readonly pauses: number
   readonly pausedUntilMs: number | null
-  /** The failure limit was reached just now. */
+  /** The task is blocked: the failure limit was reached just now, or it may be started only once. */
   readonly autoBlocked: boolean
+  /** Why it is blocked, if the error of the run alone does not say it. */
+  readonly reason?: string
 }
 
 /**
- * Counts failures and pauses in a row. A reclaimed run leaves both counters unchanged.
+ * Counts failures and pauses in a row. A reclaimed run leaves both counters unchanged. A task that may be started only
+ * once is blocked by every run that has begun and did not complete it.
  * @param task the task before the end of the run
  */
 export function settle(
-  task: Pick<RunningTask, 'failures' | 'maxRetries' | 'pauses' | 'openParents'>,
-  end: Pick<RunEnd, 'outcome' | 'failure' | 'refused'>,
+  task: Pick<RunningTask, 'failures' | 'maxRetries' | 'once' | 'pauses' | 'openParents'>,
+  end: Pick<RunEnd, 'outcome' | 'failure' | 'refused' | 'unstarted' | 'exitCode' | 'error'>,
   rules: Pick<Rules, 'failureLimit' | 'requireReview'>,
   nowMs: number,
 ): Settlement {
@@ -160,12 +170,21 @@ export function settle(
   const paused = end.outcome === 'rate_limited' || (end.failure && end.refused === true)
   const failures = end.failure ? task.failures + 1 : task.failures
   const pauses = paused ? task.pauses + 1 : end.failure ? 0 : task.pauses
-  const autoBlocked = end.failure && failures >= (task.maxRetries ?? rules.failureLimit)
+  const isSpent = task.once && end.unstarted !== true
+  const autoBlocked = isSpent || (end.failure && failures >= (task.maxRetries ?? rules.failureLimit))
   return {
     status: autoBlocked ? 'blocked' : readyOrTodo(task.openParents),
     failures,
     pauses,
     pausedUntilMs: paused ? nowMs + pauseMs(pauses) : null,
     autoBlocked,
+    ...(isSpent && { reason: reasonOfSpent(end) }),
   }
+}
+
+/** The exit code of a worker that was not asked to end is its own word that the work is not done. */
+function reasonOfSpent({ outcome, exitCode, error = outcome }: Parameters<typeof settle>[1]): string {
+  return exitCode !== undefined && outcome !== 'reclaimed'
+    ? `${error}; it was created with --once, so it is not started again`
+    : `it is not known whether it was done: ${error}`
 }

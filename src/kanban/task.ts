@@ -67,6 +67,8 @@ export interface Task {
   readonly maxRuntimeMs: number | null
   /** The task's own failure limit. */
   readonly maxRetries: number | null
+  /** Started at most once: after that, only a person makes it ready again. */
+  readonly once: boolean
   readonly result: string | null
   readonly idempotencyKey: string | null
   readonly currentRun: number | null

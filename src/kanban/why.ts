@@ -127,8 +127,12 @@ function statusText(facts: WhyFacts): string {
     }
     case 'review':
       return `the work is done and waits for a review: hermes kanban complete ${task.id}, or promote to have it done again`
-    case 'blocked':
-      return `blocked${task.lastError === null ? '' : `: ${task.lastError}`}${task.failures > 0 ? ` (${task.failures} failures in a row)` : ''}; hermes kanban unblock ${task.id}`
+    case 'blocked': {
+      const reason = task.lastError === null ? '' : `: ${task.lastError}`
+      const failures = task.failures > 0 && !task.once ? ` (${task.failures} failures in a row)` : ''
+      const next = task.once ? `hermes kanban complete ${task.id} if it was done, unblock to start it again` : undefined
+      return `blocked${reason}${failures}; ${next ?? `hermes kanban unblock ${task.id}`}`
+    }
     case 'done':
       return `done${task.completedAtMs === null ? '' : ` at ${time(task.completedAtMs)}`}`
     case 'archived':

@@ -50,6 +50,29 @@ const CASES: Readonly<Record<string, Case>> = {
     text: /it has no assignee, and kanban\.default_assignee is off: hermes kanban assign t_/,
     tick: { status: 'ready', in: 'skipped_unassigned' },
   },
+  'it may start once, and its container was killed': {
+    make: async (board) => {
+      const id = await running(board, { once: true })
+      board.jobs.instance = 'the-next-life'
+      board.jobs.states.clear()
+      board.sql('UPDATE tasks SET worker_pid = 4194305')
+      return id
+    },
+    reason: 'reclaimed',
+    text: /: Its run is over \(reclaimed: the container it ran in has ended\); it moves to blocked within 60 s$/,
+    tick: { status: 'blocked', in: 'auto_blocked' },
+  },
+  'it may start once, and a person has to say whether it was done': {
+    make: async (board) => {
+      const id = await running(board, { once: true })
+      board.jobs.end(id, { signal: 'KILL' })
+      await board.dispatch()
+      return id
+    },
+    reason: 'blocked',
+    text: /: it is not known whether it was done: killed by SIGKILL; hermes kanban complete t_\w+ if it was done, unblock/,
+    tick: { status: 'blocked' },
+  },
   'its assignee is not a profile': {
     make: (board) => board.create({ assignee: 'carol' }).id,
     reason: 'nonspawnable',

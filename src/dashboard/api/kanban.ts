@@ -94,6 +94,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         ...(priority === undefined ? {} : { priority }),
         parents: parents ?? [],
         triage: triage === true,
+        once: body.once === true,
       }
       const { task } = await onBoard(slug, slug === DEFAULT_BOARD ? 'create' : 'write', async (board) => {
         for (const id of input.parents) await known(board, id)

@@ -29,6 +29,8 @@ export const Task = z.strictObject({
   /** In ms. */
   max_runtime: optional(z.number()),
   max_retries: optional(z.int()),
+  /** It is started at most once. */
+  once: optional(z.boolean()),
   paused_until: optional(time()),
   result: optional(z.string()),
   idempotency_key: optional(z.string()),
@@ -92,6 +94,7 @@ export const NewTask = z.strictObject({
   priority: optional(z.int()),
   parents: optional(z.array(text(64)).check(z.maxLength(100))),
   triage: optional(z.boolean()),
+  once: optional(z.boolean()),
 })
 export type NewTask = z.infer<typeof NewTask>
 export const TaskMove = z.strictObject({ to: status(), reason: optional(text(2000)) })

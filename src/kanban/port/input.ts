@@ -19,6 +19,8 @@ export interface NewTask {
   readonly workspacePath?: string
   readonly maxRuntimeMs?: number
   readonly maxRetries?: number
+  /** Start it at most once. */
+  readonly once?: boolean
   readonly idempotencyKey?: string
 }
 
@@ -33,6 +35,7 @@ export interface CheckedTask {
   readonly workspacePath: string | null
   readonly maxRuntimeMs: number | null
   readonly maxRetries: number | null
+  readonly once: boolean
   readonly idempotencyKey: string | null
 }
 
@@ -52,6 +55,10 @@ export function checkLimits(input: NewTask): CheckedTask {
       'USAGE',
       `priority is a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
     )
+  if (input.once === true && input.maxRetries !== undefined)
+    throw new HermesError('USAGE', 'a task that is started at most once cannot have a number of retries', {
+      next: 'use --once or --max-retries',
+    })
   return {
     title: checkText('title', title),
     body: checkText('body', input.body ?? ''),
@@ -63,6 +70,7 @@ export function checkLimits(input: NewTask): CheckedTask {
     workspacePath: input.workspacePath ?? null,
     maxRuntimeMs: input.maxRuntimeMs ?? null,
     maxRetries: input.maxRetries ?? null,
+    once: input.once ?? false,
     idempotencyKey: input.idempotencyKey === undefined ? null : checkKey(input.idempotencyKey),
   }
 }

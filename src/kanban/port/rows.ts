@@ -35,6 +35,10 @@ export interface TaskRow {
   succeeded_at: number | null
   changed_at: number
   open_parents: number
+  /** 1: it is started at most once. */
+  once: number | null
+  /** Labels that its node must have, as `parseNeeds` writes them. */
+  needs: string | null
 }
 
 /** '' means unassigned, like null. */
@@ -65,6 +69,7 @@ export const toTask = (row: TaskRow): Task => ({
   lastError: row.last_error,
   maxRuntimeMs: row.max_runtime_ms,
   maxRetries: row.max_retries,
+  once: row.once === 1,
   result: row.result,
   idempotencyKey: row.idempotency_key,
   currentRun: row.current_run,
@@ -172,6 +177,7 @@ export type RunningRow = CandidateRow &
     TaskRow,
     | 'failures'
     | 'max_retries'
+    | 'once'
     | 'pauses'
     | 'started_at'
     | 'heartbeat_at'
@@ -210,6 +216,7 @@ export const toRunning = (row: RunningRow, seen: ObservedWorker): RunningTask & 
   openParents: row.open_parents,
   failures: row.failures,
   maxRetries: row.max_retries,
+  once: row.once === 1,
   pauses: row.pauses,
   startedAtMs: row.started_at,
   heartbeatAtMs: row.heartbeat_at,

@@ -19,7 +19,10 @@ export function runEvents(end: RunEnd, settlement: Settlement): readonly RunEven
   }
   const ended = { kind: settlement.status === 'review' ? 'review' : outcome, payload }
   if (!settlement.autoBlocked) return [ended]
-  return [ended, { kind: 'auto_blocked', payload: { failures: settlement.failures, reason: error ?? outcome } }]
+  return [
+    ended,
+    { kind: 'auto_blocked', payload: { failures: settlement.failures, reason: settlement.reason ?? error ?? outcome } },
+  ]
 }
 
 /** The end of a run whose worker could not be started. */
@@ -27,6 +30,7 @@ export const spawnFailure = ({ failure, error }: FailedSpawn): RunEnd => ({
   outcome: failure ? 'spawn_failed' : 'reclaimed',
   failure,
   stop: false,
+  unstarted: true,
   error,
 })
 
@@ -41,6 +45,7 @@ export const rowOfClaim = ({ row, runId, claimLock }: Claimed): Pick<RunningRow,
 export const settledTask = ({ row }: Claimed) => ({
   failures: row.failures,
   maxRetries: row.max_retries,
+  once: row.once === 1,
   pauses: row.pauses,
   openParents: row.open_parents,
 })

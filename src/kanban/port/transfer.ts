@@ -45,6 +45,8 @@ export const COLUMNS = {
     paused_until: 'number?',
     succeeded_at: 'number?',
     changed_at: 'number',
+    once: 'integer?',
+    needs: 'text?',
   } satisfies Columns<Omit<TaskRow, 'open_parents'>>,
   links: { parent: 'text', child: 'text' },
   runs: {
@@ -74,6 +76,12 @@ export const COLUMNS = {
     at: 'number',
   } satisfies Columns<EventRow>,
 } as const
+
+/**
+ * Columns that were added later. A row in which they are null is written without them, so that an older version reads
+ * it, and an older export stays the same text.
+ */
+export const ADDED_COLUMNS: Readonly<Partial<Record<TableName, readonly string[]>>> = { tasks: ['once', 'needs'] }
 
 export type TableName = keyof typeof COLUMNS
 export const TABLES = Object.keys(COLUMNS) as readonly TableName[]

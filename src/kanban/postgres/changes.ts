@@ -69,8 +69,9 @@ export async function createTask(on: Writing, input: NewTask, actor: Actor): Pro
     const [made] = await rows<{ id: string }>(
       client,
       `INSERT INTO ${s}.tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at,
-         scheduled_at, workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, ${NOW}, ${NOW}, $8, $9, $10, $11, $12, $13)
+         scheduled_at, workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key,
+         once)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, ${NOW}, ${NOW}, $8, $9, $10, $11, $12, $13, $14)
        ON CONFLICT DO NOTHING RETURNING id`,
       id,
       fields.title,
@@ -85,6 +86,7 @@ export async function createTask(on: Writing, input: NewTask, actor: Actor): Pro
       fields.maxRuntimeMs,
       fields.maxRetries,
       fields.idempotencyKey,
+      fields.once ? 1 : null,
     )
     if (made === undefined) {
       const [known] = await rows<TaskRow>(

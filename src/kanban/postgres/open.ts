@@ -4,7 +4,7 @@ import { creates, type OpenBoardOptions } from '../port/boards.ts'
 import { sealedBoard } from '../port/seal.ts'
 import { Connection } from './connection.ts'
 import { PostgresBoard } from './postgres-board.ts'
-import { makeBoard, newerBoard, VERSION, versionOf } from './schema.ts'
+import { makeBoard, migrateBoard, newerBoard, VERSION, versionOf } from './schema.ts'
 import { sealOf } from './seal.ts'
 
 /** `warn` receives a line about a board that a newer version has made, and that is only read. */
@@ -50,6 +50,8 @@ export async function openOn(
     if (options.mode !== 'read') throw error
     options.warn(`${error.message}; it is only read`)
   }
+  // Also to read it: its queries name what a generation has added.
+  await migrateBoard(connection, slug, version)
   const seal = await connection.use((client) => sealOf(client, slug))
   if (seal !== undefined && options.evenSealed !== true) {
     const error = sealedBoard(slug, seal, 'database')

@@ -4,7 +4,7 @@ import { STATUSES } from '../task.ts'
 import type { Client, Connection } from './connection.ts'
 
 /** Counts the generations of the tables, in `hermes.boards`. */
-export const VERSION = 1
+export const VERSION = 2
 
 const statuses = STATUSES.map((status) => `'${status}'`).join(', ')
 
@@ -21,7 +21,7 @@ export const schemaOf = (slug: string): string =>
  * ids are compared as bytes, whatever the database's language. `json` and not `jsonb`: keys keep the order in which
  * commands show them.
  */
-const tables = (s: string): string => `
+const firstTables = (s: string): string => `
 CREATE TABLE ${s}.tasks (
   seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
   id text COLLATE "C" PRIMARY KEY,
@@ -135,6 +135,16 @@ CREATE TRIGGER tasks_moved AFTER UPDATE OF status ON ${s}.tasks FOR EACH ROW
   EXECUTE FUNCTION ${s}.tasks_moved();
 `
 
+/**
+ * What each generation adds to the one before; a new board passes through all of them. Nothing is removed or renamed,
+ * because an older version that has the board open goes on using it.
+ */
+const MIGRATIONS: Readonly<Record<number, (s: string) => string>> = {
+  2: (s) => `
+ALTER TABLE ${s}.tasks ADD COLUMN IF NOT EXISTS once integer, ADD COLUMN IF NOT EXISTS needs text;
+`,
+}
+
 const BOARDS = `CREATE SCHEMA IF NOT EXISTS hermes;
 CREATE TABLE IF NOT EXISTS hermes.boards (
   slug text COLLATE "C" PRIMARY KEY,
@@ -155,10 +165,34 @@ export async function makeBoard(connection: Connection, slug: string): Promise<v
   })
 }
 
+/** Brings a board to this generation. @param from its generation */
+export async function migrateBoard(connection: Connection, slug: string, from: number): Promise<void> {
+  if (from >= VERSION) return
+  await connection.transaction(async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.boards', 0))")
+    const { rows } = await client.query('SELECT schema_version FROM hermes.boards WHERE slug = $1', [slug])
+    // Another process may have been quicker.
+    const found = (rows[0] as { schema_version: number } | undefined)?.schema_version ?? VERSION
+    await addGenerations(client, `"${schemaOf(slug)}"`, found)
+    await client.query('UPDATE hermes.boards SET schema_version = greatest(schema_version, $2) WHERE slug = $1', [
+      slug,
+      VERSION,
+    ])
+  })
+}
+
+async function addGenerations(client: Client, s: string, from: number): Promise<void> {
+  for (let generation = from + 1; generation <= VERSION; generation++) {
+    const statements = MIGRATIONS[generation]
+    if (statements !== undefined) await client.query(statements(s))
+  }
+}
+
 async function make(client: Client, slug: string): Promise<void> {
   const schema = `"${schemaOf(slug)}"`
   await client.query(`CREATE SCHEMA ${schema}`)
-  await client.query(tables(schema))
+  await client.query(firstTables(schema))
+  await addGenerations(client, schema, 1)
   await client.query(`INSERT INTO hermes.boards (slug, schema_version, created_at) VALUES ($1, $2, ${NOW})`, [
     slug,
     VERSION,

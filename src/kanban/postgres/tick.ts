@@ -23,7 +23,7 @@ type EndedRow = Pick<RunningRow, 'id' | 'run_id' | 'claim_lock'>
 export const readRunning = (client: Client, s: string): Promise<readonly RunningRow[]> =>
   rows(
     client,
-    `SELECT ${CANDIDATE}, t.failures, t.max_retries, t.pauses, t.started_at, t.heartbeat_at, t.max_runtime_ms,
+    `SELECT ${CANDIDATE}, t.failures, t.max_retries, t.once, t.pauses, t.started_at, t.heartbeat_at, t.max_runtime_ms,
        t.claim_expires_at, t.worker_pid, t.worker_start_time,
        r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at
      FROM ${s}.tasks t LEFT JOIN ${s}.runs r ON r.id = t.current_run WHERE t.status = 'running' ORDER BY t.seq`,
@@ -129,7 +129,7 @@ export async function endRun(on: Writing, row: EndedRow, end: RunEnd, settlement
       isCompleted || settlement.pausedUntilMs !== null,
       settlement.pausedUntilMs,
       isCompleted,
-      end.error ?? null,
+      settlement.reason ?? end.error ?? null,
       end.summary ?? null,
       settlement.status === 'done',
     ],

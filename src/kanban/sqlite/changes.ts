@@ -24,8 +24,8 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
     const id = freshId(tables)
     tables.run(
       `INSERT INTO tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at, scheduled_at,
-         workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key, once)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       fields.title,
       fields.body,
@@ -41,6 +41,7 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
       fields.maxRuntimeMs,
       fields.maxRetries,
       fields.idempotencyKey,
+      fields.once ? 1 : null,
     )
     record(tables, id, 'created', actor.wallMs, { by: actor.name, assignee: fields.assignee, status })
     for (const parent of parents) {

@@ -1,9 +1,13 @@
-/** The board's tables. `PRAGMA user_version` counts their generations. */
+/**
+ * The board's tables. `PRAGMA user_version` counts their generations, and an older version refuses a newer one. Columns
+ * that an older version need not know are added to the tables instead, and counted in `additions`.
+ */
 
 import { HermesError } from '../../system/errors.ts'
 import type { Database } from '../../system/files/sqlite.ts'
 import { requireSchema, statementsOf } from '../../system/files/sqlite-schema.ts'
 import { STATUSES } from '../task.ts'
+import { ADDITIONS_TABLE, addMissing } from './additions.ts'
 import { SEAL_STATEMENTS } from './seal.ts'
 
 const VERSION = 1
@@ -128,8 +132,12 @@ const STATEMENTS = statementsOf(TABLES)
  */
 export function migrate(database: Database, file: string): void {
   if (versionOf(database) !== VERSION) make(database, file)
-  requireSchema(database, file, { required: STATEMENTS, optional: SEAL_STATEMENTS })
+  requireTables(database, file)
+  addMissing(database)
 }
+
+const requireTables = (database: Database, file: string): void =>
+  requireSchema(database, file, { required: STATEMENTS, optional: [...SEAL_STATEMENTS, ADDITIONS_TABLE] })
 
 function make(database: Database, file: string): void {
   database
@@ -150,7 +158,7 @@ export function requireVersion(database: Database, file: string): void {
   if (version > VERSION) throw newerBoard(file, version)
   if (version < VERSION)
     throw new HermesError('FAILED', `${file} is not a board`, { next: '"hermes kanban init" creates one' })
-  requireSchema(database, file, { required: STATEMENTS, optional: SEAL_STATEMENTS })
+  requireTables(database, file)
 }
 
 const newerBoard = (file: string, version: number): HermesError =>

@@ -2,6 +2,7 @@
 import type { Statement } from 'better-sqlite3'
 import type { Database } from '../../system/files/sqlite.ts'
 import type { FilePlace } from '../port/board.ts'
+import { type Addition, additionsOf } from './additions.ts'
 
 export type Value = string | number | null
 
@@ -10,6 +11,7 @@ export class Tables {
   readonly place: FilePlace
   readonly #database: Database
   readonly #openUnsynced: () => Database
+  readonly #additions: ReadonlySet<string>
   readonly #statements = new Map<string, Statement<unknown[]>>()
   #unsynced: Tables | undefined
 
@@ -18,6 +20,7 @@ export class Tables {
     this.place = place
     this.#database = database
     this.#openUnsynced = openUnsynced
+    this.#additions = additionsOf(database)
   }
 
   /**
@@ -28,6 +31,12 @@ export class Tables {
   get unsynced(): Tables {
     this.#unsynced ??= new Tables(this.place, this.#openUnsynced(), this.#openUnsynced)
     return this.#unsynced
+  }
+
+  /** Column of a query, such as `t.once`; null where the board, which is only read, does not have it yet. */
+  added(name: Addition, alias = ''): string {
+    const column = name.slice(name.indexOf('.') + 1)
+    return this.#additions.has(name) ? `${alias}${column}` : `NULL AS ${column}`
   }
 
   /** Rows of a query. */

@@ -18,12 +18,13 @@ export const PROMOTABLE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks
   WHERE t.status = 'todo' AND t.open_parents = 0 ORDER BY t.seq`
 export const DUE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks_scheduled
   WHERE t.status = 'scheduled' AND t.scheduled_at <= ? ORDER BY t.scheduled_at`
-export const RUNNING_SQL = `SELECT ${CANDIDATE}, t.failures, t.max_retries, t.pauses, t.started_at, t.heartbeat_at,
+export const runningSql = (tables: Tables): string => `SELECT ${CANDIDATE}, t.failures, t.max_retries,
+    ${tables.added('tasks.once', 't.')}, t.pauses, t.started_at, t.heartbeat_at,
     t.max_runtime_ms, t.claim_expires_at, t.worker_pid, t.worker_start_time,
     r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at
   FROM tasks t INDEXED BY tasks_running LEFT JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' ORDER BY t.seq`
 
-export const readRunning = (tables: Tables): readonly RunningRow[] => tables.all<RunningRow>(RUNNING_SQL)
+export const readRunning = (tables: Tables): readonly RunningRow[] => tables.all<RunningRow>(runningSql(tables))
 
 export const readPromotable = (tables: Tables, wallMs: number): readonly WaitingTask[] =>
   [...tables.all<CandidateRow>(PROMOTABLE_SQL), ...tables.all<CandidateRow>(DUE_SQL, wallMs)].map(toWaiting)

@@ -51,7 +51,7 @@ export function endRun(
       Number(completed || settlement.pausedUntilMs !== null),
       settlement.pausedUntilMs,
       Number(completed),
-      end.error ?? null,
+      settlement.reason ?? end.error ?? null,
       Number(completed),
       end.summary ?? null,
       Number(settlement.status === 'done'),

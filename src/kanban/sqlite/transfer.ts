@@ -14,6 +14,7 @@ import {
   TABLES,
   type TableName,
 } from '../port/transfer.ts'
+import type { Addition } from './additions.ts'
 import { seal, sealOf, unseal } from './seal.ts'
 import type { Tables, Value } from './tables.ts'
 
@@ -71,7 +72,10 @@ function reader(tables: Tables): Snapshot {
     async read(table, after) {
       const rows: CopiedRow[] = []
       let characters = 0
-      for (const row of tables.iterate<CopiedRow>(readSql(table, after !== undefined), ...keyOf(table, after))) {
+      for (const row of tables.iterate<CopiedRow>(
+        readSql(tables, table, after !== undefined),
+        ...keyOf(table, after),
+      )) {
         const copied = table === 'events' ? { ...row, payload: inOrder(payloadOf(row.payload)) } : row
         rows.push(copied)
         for (const value of Object.values(row)) if (typeof value === 'string') characters += value.length
@@ -83,10 +87,13 @@ function reader(tables: Tables): Snapshot {
   }
 }
 
-function readSql(table: TableName, isFurther: boolean): string {
+function readSql(tables: Tables, table: TableName, isFurther: boolean): string {
   const key = KEY[table]
   const further = isFurther ? `WHERE (${key.join(', ')}) > (${key.map(() => '?').join(', ')})` : ''
-  return `SELECT ${Object.keys(columnsOf(table)).join(', ')} FROM ${table} ${further} ORDER BY ${key.join(', ')}`
+  const added: Readonly<Record<string, Addition>> =
+    table === 'tasks' ? { once: 'tasks.once', needs: 'tasks.needs' } : {}
+  const columns = Object.keys(columnsOf(table)).map((name) => (added[name] ? tables.added(added[name]) : name))
+  return `SELECT ${columns.join(', ')} FROM ${table} ${further} ORDER BY ${key.join(', ')}`
 }
 
 const keyOf = (table: TableName, row: CopiedRow | undefined): readonly Value[] =>

@@ -2,6 +2,7 @@
 import { HermesError } from '../../system/errors.ts'
 import type { TableName } from '../port/transfer.ts'
 import {
+  ADDED_COLUMNS,
   type ColumnKind,
   type CopiedRow,
   columnsOf,
@@ -57,7 +58,9 @@ function jsonOf(line: Line): string {
 /** Equal rows are equal texts, whatever order their columns came in. */
 const rowInOrder = (table: TableName, row: CopiedRow): CopiedRow =>
   Object.fromEntries(
-    Object.entries(columnsOf(table)).map(([name, kind]) => [name, kind === 'json' ? inOrder(row[name]) : row[name]]),
+    Object.entries(columnsOf(table))
+      .filter(([name]) => row[name] !== null || ADDED_COLUMNS[table]?.includes(name) !== true)
+      .map(([name, kind]) => [name, kind === 'json' ? inOrder(row[name]) : row[name]]),
   )
 
 /** @throws HermesError that says what is wrong with the line, without its number */

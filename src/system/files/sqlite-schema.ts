@@ -20,8 +20,12 @@ export const statementsOf = (schema: string): readonly string[] =>
     .map((statement) => statement.trim().replace(/;$/, ''))
     .filter((statement) => statement.startsWith('CREATE '))
 
+/** The end of a table to which plain columns were added later: nothing in them executes. */
+// decides by words: SQL
+const ADDED_COLUMNS = /^(, \w+ (INTEGER|TEXT|REAL|BLOB)( NOT NULL)?( DEFAULT (-?\d+|'[^']*'))?)+\)$/
+
 /**
- * Accepts additional tables, views and indexes as long as they do not touch ours.
+ * Accepts additional tables, views and indexes as long as they do not touch ours, and plain columns added to a table.
  * @param tables as returned by {@link statementsOf}; SQLite keeps their original text. `optional`: may be missing
  * @throws HermesError, trouble `foreign`, that names the first object that differs
  */
@@ -39,7 +43,8 @@ export function requireSchema(
   for (const row of rows) {
     const { type, name, table, sql } = row
     if (sql === null || name.startsWith('sqlite_')) continue
-    if (expected.has(sql)) missing.delete(sql)
+    const ours = expected.has(sql) ? sql : statements.find((statement) => isExtended(statement, sql))
+    if (ours !== undefined) missing.delete(ours)
     else if (tables.has(name) || tables.has(table) || type === 'trigger' || /\bREFERENCES\b/i.test(sql))
       throw notOurs(file, `the ${type} ${JSON.stringify(name.slice(0, 60))} in it is not one that hermes makes`)
   }
@@ -55,6 +60,12 @@ export function requireSchema(
         .toLowerCase()} is missing`,
     )
 }
+
+/** Tells whether `sql` is the table of `statement` with more columns. */
+const isExtended = (statement: string, sql: string): boolean =>
+  statement.endsWith(')') &&
+  sql.startsWith(statement.slice(0, -1)) &&
+  ADDED_COLUMNS.test(sql.slice(statement.length - 1))
 
 const notOurs = (file: string, what: string): unknown =>
   databaseError(Object.assign(new Error(what), { code: 'SQLITE_FOREIGN' }), file)

@@ -68,7 +68,7 @@ test.skipIf(older === undefined)(
       expect(boots(box)).toBe(2)
       await box.ok('hermes', '-p', 'on', 'gateway', 'stop')
       await box.ok('hermes', '-p', 'off', 'gateway', 'start')
-      await box.ok('hermes', 'kanban', 'create', 'second', '--at', '+30d')
+      await box.ok('hermes', 'kanban', 'create', 'second', '--at', '+30d', '--once')
       await box.stop()
     }
     {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Board, BoardPlace } from '../../../src/kanban/port/board.ts'
 import { databaseBoards } from '../../../src/kanban/postgres/database-boards.ts'
 import { openPostgres } from '../../../src/kanban/postgres/open.ts'
+import { VERSION } from '../../../src/kanban/postgres/schema.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -73,17 +74,41 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     const made = await open('create')
     const { task } = await made.create({ title: 'kept' }, actor)
     await made.close()
-    server.psql(`UPDATE hermes.boards SET schema_version = 2 WHERE slug = '${place.slug}'`)
+    server.psql(`UPDATE hermes.boards SET schema_version = 99 WHERE slug = '${place.slug}'`)
     for (const mode of ['create', 'write'] as const)
       await expect(open(mode)).rejects.toMatchObject({
-        message: `the board "${place.slug}" has schema generation 2; this version supports 1`,
+        message: `the board "${place.slug}" has schema generation 99; this version supports ${VERSION}`,
       })
     const reader = await open('read')
     expect(await reader.find(task.id)).toMatchObject({ title: 'kept' })
     expect(warnings).toEqual([
-      `the board "${place.slug}" has schema generation 2; this version supports 1; it is only read`,
+      `the board "${place.slug}" has schema generation 99; this version supports ${VERSION}; it is only read`,
     ])
     await reader.close()
+  })
+
+  test('a board of the first generation gets the later columns, in whatever mode and by however many it is opened', async () => {
+    const place = freshPlace()
+    const s = `"hermes_${place.slug}"`
+    const open = (mode: 'create' | 'write' | 'read') => openPostgres(place, server.url, { mode, warn: () => undefined })
+    const made = await open('create')
+    const { task } = await made.create({ title: 'kept' }, actor)
+    await made.close()
+    for (const modes of [['read'], ['write', 'write', 'read', 'create']] as const) {
+      server.psql(`ALTER TABLE ${s}.tasks DROP COLUMN once, DROP COLUMN needs;
+        UPDATE hermes.boards SET schema_version = 1 WHERE slug = '${place.slug}'`)
+      for (const board of await Promise.all(modes.map(open))) {
+        expect(await board.find(task.id)).toMatchObject({ title: 'kept', once: false })
+        expect(await board.running()).toEqual([])
+        await board.close()
+      }
+      expect(server.psql(`SELECT schema_version FROM hermes.boards WHERE slug = '${place.slug}'`).trim()).toBe(
+        String(VERSION),
+      )
+    }
+    const board = await open('write')
+    expect((await board.create({ title: 'x', once: true }, actor)).task.once).toBe(true)
+    await board.close()
   })
 
   test('two processes that make the same board at once both get it', async () => {

@@ -103,6 +103,32 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       await expect(board.require('t_00000000')).rejects.toMatchObject({ code: 'FAILED' })
     })
 
+    test('keeps that a task may start once, and the reason why it is blocked', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const plain = await create(board)
+      expect(plain.once).toBe(false)
+      const claim = await claimed(board, { once: true })
+      expect(claim.row.once).toBe(1)
+      const row = await runningRow(board, claim.row.id)
+      expect(row.once).toBe(1)
+      const end = { outcome: 'reclaimed', failure: false, stop: false, error: 'the container has ended' } as const
+      const settlement = to('blocked', { autoBlocked: true, reason: 'it is not known whether it was done' })
+      expect(await board.endRun(row, end, settlement, wallMs)).toBe(true)
+      const task = await board.require(claim.row.id)
+      expect(task).toMatchObject({ once: true, status: 'blocked', lastError: 'it is not known whether it was done' })
+      expect(await board.runs(task.id, 9)).toMatchObject([{ outcome: 'reclaimed', error: 'the container has ended' }])
+      const last = (await board.events(0, 100, task.id)).at(-1)
+      expect(last).toMatchObject({
+        kind: 'auto_blocked',
+        payload: { reason: 'it is not known whether it was done' },
+      })
+      await expect(board.create({ title: 'x', once: true, maxRetries: 2 }, actor())).rejects.toMatchObject({
+        code: 'USAGE',
+        next: 'use --once or --max-retries',
+      })
+    })
+
     test('makes one task of two with the same idempotency key, also at the same time', async () => {
       await using scene = await open()
       const boards = [scene.board, await scene.another(), await scene.another()]

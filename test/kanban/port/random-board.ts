@@ -54,6 +54,7 @@ async function happen(board: Board, one: Step): Promise<void> {
           priority: (one.task % 5) - 2,
           parents: one.task % 3 === 0 && task !== undefined ? [task.id] : [],
           triage: one.task % 7 === 1,
+          ...(one.task % 11 === 2 ? { once: true } : {}),
           ...(one.task % 11 === 1 ? { idempotencyKey: `key ${one.task}`, maxRetries: 3, maxRuntimeMs: 90_000 } : {}),
         },
         actor(),

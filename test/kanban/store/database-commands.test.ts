@@ -7,6 +7,7 @@ import { board } from '../../../src/cli/checks/board.ts'
 import { makeContext } from '../../../src/cli/context/context.ts'
 import { serveBoards } from '../../../src/kanban/dispatch/board-server.ts'
 import { databaseBoards } from '../../../src/kanban/postgres/database-boards.ts'
+import { VERSION } from '../../../src/kanban/postgres/schema.ts'
 import { ServedBoards } from '../../../src/kanban/store/served-boards.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { type KanbanCli, kanbanCli } from '../../support/kanban/cli.ts'
@@ -208,7 +209,7 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
     using cli = direct(url)
     const id = await cli.create('kept')
     server.psqlIn('newer', 'UPDATE hermes.boards SET schema_version = 99')
-    const says = 'the board "default" has schema generation 99; this version supports 1'
+    const says = `the board "default" has schema generation 99; this version supports ${VERSION}`
     const read = await cli.kanban('show', id)
     expect([read.code, read.err]).toEqual([0, `hermes: warning: ${says}; it is only read\n`])
     const written = await cli.kanban('create', 'x')

@@ -43,6 +43,10 @@ export const TASK_COMMANDS: readonly Command[] = [
       { long: '--workspace', value: 'DIR', help: 'directory to work in; default: a new directory in the profile' },
       { long: '--max-runtime', value: 'DURATION', help: 'stop a run after this time: 90s, 30m, 2h' },
       { long: '--max-retries', value: 'N', help: 'block the task after N failures; default: kanban.failure_limit' },
+      {
+        long: '--once',
+        help: 'start the task at most once: if its run does not complete it, block it until a person decides',
+      },
       { long: '--key', value: 'KEY', help: 'idempotency key: creating a second task with it returns the first' },
       BOARD,
     ],
@@ -102,6 +106,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
     ...(scheduledAtMs === undefined ? {} : { scheduledAtMs }),
     ...(maxRuntimeMs === undefined ? {} : { maxRuntimeMs }),
     ...(maxRetries === undefined ? {} : { maxRetries }),
+    ...(input.options.once === true && { once: true }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(workspace === undefined ? {} : { workspacePath: directory(workspace) }),
   }

@@ -18,6 +18,7 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
         priority: Number(trimmed('priority')),
         parents: [...all('parents')],
         triage: has('triage'),
+        once: has('once'),
         ...(trimmed('body') !== '' && { body: trimmed('body') }),
         ...(trimmed('assignee') !== '' && { assignee: trimmed('assignee') }),
       })
@@ -56,6 +57,9 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
           )}
         </Field>
       )}
+      <label class="check">
+        <input type="checkbox" name="once" /> Start it at most once: block it if a run does not complete it
+      </label>
       <label class="check">
         <input type="checkbox" name="triage" /> Only an idea: put it into triage
       </label>
