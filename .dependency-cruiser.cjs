@@ -72,7 +72,7 @@ const roomRules = rows
   })
 
 // What reads YAML decides purely as well, by the rules of config.yaml.
-const core = '^src/(slot|volume|protocol|log|kanban|services(?!/yaml))/[^/]+$'
+const core = '^src/(slot|volume|protocol|log|kanban(/handover)?|services(?!/yaml))/[^/]+$'
 
 module.exports = {
   forbidden: [

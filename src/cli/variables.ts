@@ -235,6 +235,11 @@ export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_KANBAN_TASK', '', 'ID of the task that the worker runs'),
   spec('HERMES_KANBAN_WORKSPACE', '', 'working directory of the task'),
   spec('HERMES_KANBAN_RUN_ID', '', 'ID of the run'),
+  spec(
+    'HERMES_KANBAN_CONTEXT',
+    '',
+    'JSON file with what is [handed over](kanban-hand-over.md#the-context-file) to the run; removed with the run',
+  ),
   spec('HERMES_KANBAN_DB', '', 'database file of the board; not set if the board is in PostgreSQL'),
   spec('HERMES_PROFILE_HOME', '', "the profile's directory"),
 ]

@@ -10,6 +10,7 @@ export type Operation =
   | 'block'
   | 'unblock'
   | 'complete'
+  | 'request-changes'
   | 'archive'
   | 'reclaim'
   | 'heartbeat'
@@ -58,6 +59,14 @@ const RULES: { readonly [O in Operation]: Rule } = {
   block: { from: [...open.filter((status) => status !== 'blocked'), 'running'], to: () => 'blocked' },
   unblock: { from: ['blocked'], to: startable },
   complete: { from: [...open, 'running'], to: () => 'done' },
+  'request-changes': {
+    from: ['review'],
+    to: startable,
+    instead: {
+      running: (id) => `leave a comment for its next worker: hermes kanban comment ${id} TEXT`,
+      done: (id) => `create a task that follows it: hermes kanban create TITLE --parent ${id}`,
+    },
+  },
   archive: { from: [...open, 'done'], to: () => 'archived', instead: { running: reclaimFirst } },
   reclaim: { from: ['running'], to: startable },
   heartbeat: { from: ['running'], to: keep },

@@ -252,7 +252,7 @@ test('arguments that are too long for one request are a failed start, with a rem
   using board = testBoard()
   const argv = ['agent', ...Array.from({ length: 10 }, () => '{prompt}')]
   writeFileSync(join(board.home, 'profiles', 'alpha', 'config.yaml'), JSON.stringify({ agent: { command: argv } }))
-  const { id } = board.create({ assignee: 'alpha', body: 'x'.repeat(100_000) })
+  const { id } = board.create({ assignee: 'alpha', body: 'x'.repeat(95_000) })
   await board.dispatch()
   expect(board.jobs.started).toEqual([])
   expect(board.task(id)).toMatchObject({

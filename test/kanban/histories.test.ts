@@ -28,6 +28,7 @@ const operation = fc.constantFrom<Operation>(
   'block',
   'unblock',
   'complete',
+  'request-changes',
   'archive',
   'reclaim',
   'heartbeat',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
+import { MAX_PROMPT_ARGUMENT_BYTES, workerCommand } from '../../src/kanban/handover/worker.ts'
 import { tickLine } from '../../src/kanban/log-line.ts'
 import { type DispatchReport, emptyReport, reportText } from '../../src/kanban/report.ts'
 import { verdictOf } from '../../src/kanban/verdict.ts'
-import { promptOf, workerCommand } from '../../src/kanban/worker.ts'
 
 const full: DispatchReport = {
   reclaimed: 1,
@@ -79,22 +79,41 @@ test.each([
   expect(verdictOf(busy, starved, overdue)).toBe(verdict)
 })
 
-const task = { id: 't_1', title: 'Do it', body: 'with {task} and $& care' }
-const bytes = (text: string): number => Buffer.byteLength(text)
+const facts = {
+  id: 't_1',
+  title: 'Do it',
+  prompt: 'Do it\n\nwith {task} and $& care',
+  promptFile: '/p/t_1.txt',
+  contextFile: '/c/job-t_1-1.json',
+}
 
-test('{task} and {prompt} are filled in, wherever they stand, and only once', () => {
-  expect(workerCommand(['a', '--id={task}', '{prompt}'], task, bytes)).toEqual({
-    command: ['a', '--id=t_1', 'Do it\n\nwith {task} and $& care'],
+test('{task}, {prompt} and {context} are filled in, wherever they stand, and only once', () => {
+  expect(workerCommand(['a', '--id={task}', '{prompt}', '--context', '{context}'], facts)).toEqual({
+    command: ['a', '--id=t_1', 'Do it\n\nwith {task} and $& care', '--context', '/c/job-t_1-1.json'],
     stdin: null,
   })
 })
 
 test('without {prompt} the prompt comes on stdin', () => {
-  expect(workerCommand(['a', '{task}'], task, bytes)).toEqual({ command: ['a', 't_1'], stdin: promptOf(task) })
+  expect(workerCommand(['a', '{task}'], facts)).toEqual({ command: ['a', 't_1'], stdin: facts.prompt })
 })
 
-test('a prompt that no argument can hold is refused with a message; on stdin it is accepted', () => {
-  const long = { ...task, body: 'ä'.repeat(70_000) }
-  expect(workerCommand(['a', '{prompt}'], long, bytes)).toMatch(/140007 bytes, more than an argument can hold/)
-  expect(workerCommand(['a'], long, bytes)).toMatchObject({ command: ['a'] })
+test('a prompt above 96 KiB goes to stdin, and the argument says where it is', () => {
+  const atMost = { ...facts, prompt: 'ä'.repeat(MAX_PROMPT_ARGUMENT_BYTES / 2) }
+  expect(workerCommand(['a', '{prompt}'], atMost)).toEqual({ command: ['a', atMost.prompt], stdin: null })
+  const long = { ...atMost, prompt: `${atMost.prompt}!` }
+  expect(workerCommand(['a', '-p', '{prompt}'], long)).toEqual({
+    command: [
+      'a',
+      '-p',
+      'Do it\n\nThe prompt has 98305 bytes, too many for an argument. It is on the standard input, and in the file /p/t_1.txt.',
+    ],
+    stdin: long.prompt,
+  })
+  expect(workerCommand(['a'], long)).toEqual({ command: ['a'], stdin: long.prompt })
+})
+
+test('an argument that the kernel would refuse is refused with a message', () => {
+  const twice = { ...facts, prompt: 'x'.repeat(70_000) }
+  expect(workerCommand(['a', '{prompt}{prompt}'], twice)).toMatch(/has 140000 bytes, more than an argument can hold/)
 })

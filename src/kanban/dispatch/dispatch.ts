@@ -202,7 +202,8 @@ const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
 async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapshot> {
   const { home, board, clock, host, jobs } = options
   const profiles = new Profiles(home)
-  const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), profiles, options)
+  const written = readWrittenRules(home)
+  const { rules, warnings, notes } = rulesInForce(written, profiles, options)
   const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
   const now: Now = {
     wallMs: await board.wallMs(clock),
@@ -232,6 +233,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapsh
     rows: new Map(rows.map((row) => [row.id, row])),
     clocks,
     profiles,
+    contextMaxBytes: written.contextMaxBytes,
     stop: options.settleOnly === true ? [] : left.stop,
     unstopped,
     take: options.settleOnly === true ? left.take : [...left.take, ...left.stop],

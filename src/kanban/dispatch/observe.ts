@@ -3,7 +3,7 @@
 import type { Clock } from '../../system/clock.ts'
 import { readLiving } from '../../system/programs/proc.ts'
 import type { JobState, Jobs } from '../jobs/jobs.ts'
-import { keptResult, keptResults } from '../jobs/kept-results.ts'
+import { keptResult, keptSlots } from '../jobs/kept-results.ts'
 import { outputSince } from '../jobs/output-tail.ts'
 import type { Board } from '../port/board.ts'
 import type { RunningRow } from '../port/rows.ts'
@@ -43,7 +43,7 @@ export async function observeWorker(
 export interface LeftoverJobs {
   /** Jobs of runs that are over and still have a process to stop. */
   readonly stop: readonly string[]
-  /** Jobs that have ended, and results of earlier lives, whose runs are over: remove them. */
+  /** Jobs that have ended, and files of earlier lives, whose runs are over: remove them. */
   readonly take: readonly string[]
   /** Tasks with a process of an earlier run. */
   readonly ending: ReadonlySet<string>
@@ -57,7 +57,7 @@ export async function leftoverJobs(board: Board, home: string, jobs: Jobs, clock
   const stop: string[] = []
   const take: string[] = []
   const ending = new Set<string>()
-  for (const slot of new Set([...(await jobs.list()), ...keptResults(home)])) {
+  for (const slot of new Set([...(await jobs.list()), ...keptSlots(home)])) {
     const job = parseJobSlot(slot)
     if (job === undefined) continue
     const run = await board.attempt(job.taskId, job.runId, slot)

@@ -1,14 +1,17 @@
 /** Performs the steps of a tick. */
 
+import { rmSync } from 'node:fs'
 import { pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { readLiving } from '../../system/programs/proc.ts'
+import { HANDOVER_LIMITS } from '../handover/facts.ts'
 import type { Installation } from '../installation.ts'
 import { type Jobs, WORKER_STOP_MS } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { prepareJob, SpawnError } from '../jobs/spawn.ts'
 import type { Board, Claimed } from '../port/board.ts'
 import type { RunningRow } from '../port/rows.ts'
+import { contextFile } from '../store/places.ts'
 import type { StepResult, TickFacts, TickStep } from '../tick.ts'
 import type { Profiles } from './settings.ts'
 import type { TickProblems } from './tick-problems.ts'
@@ -25,6 +28,8 @@ export interface TickSnapshot {
   readonly facts: TickFacts
   readonly rows: ReadonlyMap<string, RunningRow>
   readonly profiles: Profiles
+  /** `kanban.context_max_bytes` */
+  readonly contextMaxBytes: number
   /** Tasks whose worker should be stopped but still lives; filled by the attempt. */
   readonly unstopped: Set<string>
 }
@@ -133,6 +138,7 @@ export class Performer {
     const { home, board, clock, jobs, snapshot, builtIn, free, problems } = this.#options
     const { row, runId, slot } = claimed
     const { agent, gateway } = snapshot.profiles.config(profile)
+    const handover = await free(() => board.handover(row.id, HANDOVER_LIMITS))
     const spec = prepareJob({
       home,
       place: board.place,
@@ -143,6 +149,8 @@ export class Performer {
       agent,
       environment: gateway.env,
       builtIn,
+      handover,
+      contextMaxBytes: snapshot.contextMaxBytes,
     })
     await jobs.start(spec)
     const worker = await this.#findWorker(slot)
@@ -172,8 +180,9 @@ export class Performer {
     claimed: Claimed,
     failed: { readonly failure: boolean; readonly error: string },
   ): Promise<StepResult> {
-    const { board, clock, snapshot, free, problems } = this.#options
+    const { home, board, clock, snapshot, free, problems } = this.#options
     this.lastError = failed.error
+    rmSync(contextFile(home, claimed.slot), { force: true })
     try {
       const { autoBlocked } = await free(() =>
         board.releaseClaim(claimed, failed, snapshot.facts.rules, clock.wallMs()),

@@ -1,6 +1,6 @@
 /** Reads the board's settings and the profiles from the disk. */
 import { join } from 'node:path'
-import { loadConfig, type ProfileConfig } from '../../profile/config/config.ts'
+import { type KanbanConfig, loadConfig, type ProfileConfig } from '../../profile/config/config.ts'
 import { listProfiles } from '../../profile/directory/disk.ts'
 import { profileDir } from '../../system/paths.ts'
 import type { WrittenRules } from '../rules.ts'
@@ -9,7 +9,9 @@ const CAP_KEY = 'kanban.max_in_progress_per_profile'
 const ASSIGNEE_KEY = 'kanban.default_assignee'
 
 /** Values from the default profile's config.yaml; the dispatcher reports bad caps itself. */
-export function readWrittenRules(home: string): WrittenRules & { readonly dispatchInGateway: boolean } {
+export function readWrittenRules(
+  home: string,
+): WrittenRules & Pick<KanbanConfig, 'dispatchInGateway' | 'contextMaxBytes'> {
   const { config, problems } = loadConfig(join(home, 'config.yaml'))
   const cap = problems.find(({ key }) => key === CAP_KEY)
   const assignee = problems.find(({ key }) => key === ASSIGNEE_KEY)

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { JobResult } from '../../protocol/control.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
-import { resultsDir } from '../store/places.ts'
+import { contextFile, contextsDir, resultsDir } from '../store/places.ts'
 import { parseJobSlot } from '../task.ts'
 import { type JobState, type Jobs, toState } from './jobs.ts'
 
@@ -32,16 +32,20 @@ export function keptResult(home: string, slot: string): JobState {
   }
 }
 
-/** Slots whose results are kept there. */
-export function keptResults(home: string): readonly string[] {
-  return unlessCode(['ENOENT'], () => readdirSync(resultsDir(home)), [])
+/** Slots that have a file in the volume: their result, or what was handed over to them. */
+export const keptSlots = (home: string): readonly string[] => [
+  ...slotsIn(resultsDir(home)),
+  ...slotsIn(contextsDir(home)),
+]
+
+const slotsIn = (directory: string): readonly string[] =>
+  unlessCode(['ENOENT'], () => readdirSync(directory), [])
     .filter((name) => name.endsWith(SUFFIX))
     .map((name) => name.slice(0, -SUFFIX.length))
     .filter((slot) => parseJobSlot(slot) !== undefined)
-}
 
 /** The board has its result, or needs none: it is forgotten by the supervisor, and in the volume. */
 export async function forgetJob(home: string, jobs: Jobs, slot: string): Promise<void> {
   await jobs.take(slot)
-  rmSync(resultFile(home, slot), { force: true })
+  for (const file of [resultFile(home, slot), contextFile(home, slot)]) rmSync(file, { force: true })
 }

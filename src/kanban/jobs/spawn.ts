@@ -5,10 +5,13 @@ import type { AgentConfig } from '../../profile/config/config.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { profileDir } from '../../system/paths.ts'
+import { contextJson } from '../handover/context.ts'
+import type { HandoverFacts } from '../handover/facts.ts'
+import { promptOf } from '../handover/prompt.ts'
+import { workerCommand } from '../handover/worker.ts'
 import type { BoardPlace } from '../port/board.ts'
-import type { TaskRow } from '../port/rows.ts'
-import { promptFile, taskLog } from '../store/places.ts'
-import { promptOf, workerCommand } from '../worker.ts'
+import { type TaskRow, toTask } from '../port/rows.ts'
+import { contextFile, promptFile, taskLog } from '../store/places.ts'
 import { WORKER_STOP_MS } from './jobs.ts'
 import { resultFile } from './kept-results.ts'
 
@@ -26,6 +29,9 @@ export interface SpawnFacts {
   readonly runId: number
   readonly slot: string
   readonly agent: AgentConfig
+  readonly handover: HandoverFacts
+  /** `kanban.context_max_bytes` */
+  readonly contextMaxBytes: number
   /** `gateway.env` of the profile. */
   readonly environment: Readonly<Record<string, string>>
   /** Command of the built-in agent, which gets the prompt on stdin. */
@@ -43,19 +49,23 @@ export const workspaceOf = (
     : join(profileDir(home, profile), 'workspace', task.id)
 
 /**
- * Makes the workspace and the prompt's file.
+ * Makes the workspace, and the files of the prompt and the context.
  * @throws SpawnError
  */
 export function prepareJob(facts: SpawnFacts): JobSpec {
-  const { home, place, task, profile, runId, slot, agent, environment, builtIn } = facts
+  const { home, place, task, profile, runId, slot, agent, environment, builtIn, handover } = facts
   const workspace = workspaceOf(home, profile, task)
   makeWorkspace(workspace, task.workspace_kind === 'scratch')
+  const prompt = promptOf(task, handover, facts.contextMaxBytes)
+  const context = contextFile(home, slot)
+  const inFile = promptFile(home, task.id)
+  const { id, title } = task
   const worker =
     agent.command === null
-      ? { command: builtIn(profile), stdin: promptOf(task) }
-      : workerCommand(agent.command, task, Buffer.byteLength)
+      ? { command: builtIn(profile), stdin: prompt }
+      : workerCommand(agent.command, { id, title, prompt, promptFile: inFile, contextFile: context })
   if (typeof worker === 'string') throw new SpawnError(worker)
-  const stdinFile = worker.stdin === null ? undefined : promptFile(home, task.id)
+  const stdinFile = worker.stdin === null ? undefined : inFile
   const logFile = taskLog(home, task.id)
   const result = resultFile(home, slot)
   try {
@@ -63,7 +73,9 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
       makeDirectory(dirname(stdinFile), 0o700)
       writeFileSync(stdinFile, worker.stdin ?? '', { mode: 0o600 })
     }
-    for (const file of [logFile, result]) makeDirectory(dirname(file), 0o700)
+    for (const file of [logFile, result, context]) makeDirectory(dirname(file), 0o700)
+    const handed = contextJson({ ...handover, board: place.slug, runId, task: toTask(task), prompt })
+    writeFileSync(context, `${JSON.stringify(handed)}\n`, { mode: 0o600 })
   } catch (error) {
     throw new SpawnError((error as Error).message, { cause: error })
   }
@@ -77,6 +89,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
       HERMES_KANBAN_TASK: task.id,
       HERMES_KANBAN_WORKSPACE: workspace,
       HERMES_KANBAN_RUN_ID: String(runId),
+      HERMES_KANBAN_CONTEXT: context,
       ...(place.file !== undefined && { HERMES_KANBAN_DB: place.file }),
       HERMES_KANBAN_BOARD: place.slug,
     },

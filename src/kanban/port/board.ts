@@ -4,6 +4,7 @@
  * throws an error whose {@link databaseProblem} is `busy`, and the caller decides whether to try again.
  */
 import type { Clock } from '../../system/clock.ts'
+import type { HandoverFacts, HandoverLimits } from '../handover/facts.ts'
 import type { Operation } from '../operations.ts'
 import type { Rules } from '../rules.ts'
 import type { RunEnd, Settlement } from '../running.ts'
@@ -106,6 +107,8 @@ export interface Tasks {
   parents(id: string): Promise<readonly Linked[]>
   /** Newest first. @throws HermesError FAILED */
   runs(id: string, limit: number): Promise<readonly Run[]>
+  /** The hand-over to the next worker of a task, in one view. @throws HermesError FAILED */
+  handover(id: string, limits: HandoverLimits): Promise<HandoverFacts>
   /** Events after `afterId`, oldest first; of one task or of the whole board. */
   events(afterId: number, limit: number, taskId?: string): Promise<readonly BoardEvent[]>
   /** The id before the last `limit` events. */

@@ -4,6 +4,7 @@ import { HermesError } from '../../system/errors.ts'
 import { type Operation, target } from '../operations.ts'
 import { isClosed, type Outcome, readyOrTodo, type Status, type Task } from '../task.ts'
 import type { Actor, ChangeOptions } from './board.ts'
+import { CHANGES_REQUESTED } from './handover.ts'
 
 /** An id for a new task; the board's other tasks may have it already. */
 export const newTaskId = (): string => `t_${randomBytes(4).toString('hex')}`
@@ -67,6 +68,7 @@ const KINDS: { readonly [O in Operation]: string } = {
   block: 'blocked',
   unblock: 'unblocked',
   complete: 'completed',
+  'request-changes': CHANGES_REQUESTED,
   archive: 'archived',
   reclaim: 'reclaimed',
   heartbeat: 'heartbeat',

@@ -9,6 +9,7 @@ import {
   eventsAfter,
   eventsTail,
   findTask,
+  handoverOf,
   lastEvents,
   listTasks,
   parentsOf,
@@ -92,6 +93,12 @@ export class PostgresBoard implements Board {
     await this.require(id)
     return this.#read((client, s) => runsOf(client, s, id, limit))
   }
+
+  handover = (...[id, limits]: Of<'handover'>) =>
+    this.#connection.view(async (client) => {
+      if ((await findTask(client, this.#s, id)) === undefined) throw noTask(this.place.slug, id)
+      return handoverOf(client, this.#s, id, limits)
+    })
 
   create = (...args: Of<'create'>) => this.#write((on) => createTask(on, ...args))
   change = (...args: Of<'change'>) => this.#write((on) => change(on, ...args))

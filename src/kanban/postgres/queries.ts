@@ -1,5 +1,7 @@
 /** Queries of commands and the dashboard. `s` is the board's schema, quoted. */
+import type { HandoverFacts, HandoverLimits } from '../handover/facts.ts'
 import type { Linked, ListFilter } from '../port/board.ts'
+import { handoverSql, toHandover } from '../port/handover.ts'
 import {
   type CommentRow,
   type EventRow,
@@ -77,6 +79,21 @@ export const runsOf = async (client: Client, s: string, id: string, limit: numbe
   (await rows<RunRow>(client, `SELECT * FROM ${s}.runs WHERE task_id = $1 ORDER BY id DESC LIMIT $2`, id, limit)).map(
     toRun,
   )
+
+export async function handoverOf(
+  client: Client,
+  s: string,
+  id: string,
+  limits: HandoverLimits,
+): Promise<HandoverFacts> {
+  const sql = handoverSql({ table: (name) => `${s}.${name}`, id: '$1', payload: 'payload::text' }, limits)
+  return toHandover({
+    parents: await rows(client, sql.parents, id),
+    attempts: await rows(client, sql.attempts, id),
+    comments: await rows(client, sql.comments, id),
+    requests: await rows(client, sql.requests, id),
+  })
+}
 
 /**
  * Events after `afterId`, oldest first. Ids are given before their transaction commits, so an event can become visible

@@ -1,5 +1,7 @@
 /** Queries of commands and the dashboard. */
+import type { HandoverFacts, HandoverLimits } from '../handover/facts.ts'
 import type { Linked, ListFilter } from '../port/board.ts'
+import { handoverSql, toHandover } from '../port/handover.ts'
 import { noTask } from '../port/refusals.ts'
 import {
   type CommentRow,
@@ -73,6 +75,16 @@ export const commentsOf = (tables: Tables, id: string): readonly Comment[] =>
 /** Newest first. */
 export const runsOf = (tables: Tables, id: string, limit: number): readonly Run[] =>
   tables.all<RunRow>('SELECT * FROM runs WHERE task_id = ? ORDER BY id DESC LIMIT ?', id, limit).map(toRun)
+
+export function handoverOf(tables: Tables, id: string, limits: HandoverLimits): HandoverFacts {
+  const sql = handoverSql({ table: (name) => name, id: '?', payload: 'payload' }, limits)
+  return toHandover({
+    parents: tables.all(sql.parents, id),
+    attempts: tables.all(sql.attempts, id),
+    comments: tables.all(sql.comments, id),
+    requests: tables.all(sql.requests, id),
+  })
+}
 
 /** Events after `afterId`, oldest first; of one task or of the whole board. */
 export function eventsAfter(tables: Tables, afterId: number, limit: number, taskId?: string): readonly BoardEvent[] {

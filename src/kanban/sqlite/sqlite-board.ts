@@ -8,6 +8,7 @@ import {
   eventsAfter,
   eventsTail,
   findTask,
+  handoverOf,
   listTasks,
   parentsOf,
   requireTask,
@@ -73,6 +74,13 @@ export class SqliteBoard implements Board {
   async runs(...[id, limit]: Of<'runs'>): ReturnType<Board['runs']> {
     requireTask(this.#tables, id)
     return runsOf(this.#tables, id, limit)
+  }
+
+  async handover(...[id, limits]: Of<'handover'>): ReturnType<Board['handover']> {
+    return this.#tables.read(() => {
+      requireTask(this.#tables, id)
+      return handoverOf(this.#tables, id, limits)
+    })
   }
 
   create = async (...args: Of<'create'>) => createTask(this.#tables, ...args)

@@ -24,6 +24,11 @@ export const taskLog = (home: string, taskId: string): string => join(kanbanDir(
 /** The prompt of a run, where the worker gets it on stdin. */
 export const promptFile = (home: string, taskId: string): string => join(kanbanDir(home), 'prompts', `${taskId}.txt`)
 
+/** The hand-over to the run of a slot; removed with the run. */
+export const contextFile = (home: string, slot: string): string => join(contextsDir(home), `${slot}.json`)
+
+export const contextsDir = (home: string): string => join(kanbanDir(home), 'contexts')
+
 /** Results of jobs that the board has not taken yet, by slot. */
 export const resultsDir = (home: string): string => join(kanbanDir(home), 'results')
 

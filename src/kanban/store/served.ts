@@ -15,6 +15,7 @@ export const SERVED_METHODS = [
   'details',
   'parents',
   'runs',
+  'handover',
   'events',
   'eventsTail',
   'statusCounts',

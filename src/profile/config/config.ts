@@ -45,6 +45,7 @@ export interface KanbanConfig {
   readonly dispatchIntervalSeconds: number
   readonly dispatchStaleTimeoutSeconds: number
   readonly requireReview: boolean
+  readonly contextMaxBytes: number
 }
 
 export interface ProfileConfig {
@@ -221,6 +222,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       dispatchIntervalSeconds: v['kanban.dispatch_interval_seconds'],
       dispatchStaleTimeoutSeconds: v['kanban.dispatch_stale_timeout_seconds'],
       requireReview: v['kanban.require_review'],
+      contextMaxBytes: v['kanban.context_max_bytes'],
     },
     dashboard,
   }

@@ -107,7 +107,7 @@ export const CONFIG_KEYS = {
   ...gatewayKeys(),
   'agent.command': optional(
     argv,
-    'program that answers, as a list; the prompt replaces {prompt}, or is passed on stdin',
+    'program that answers, as a list; the prompt replaces {prompt}, or is passed on stdin; a task also fills in {task} and {context}',
   ),
   'agent.openai': optional(
     openAi,
@@ -139,6 +139,14 @@ export const CONFIG_KEYS = {
     ),
   ),
   'kanban.require_review': shared(key(flag, false, 'false', 'true: a finished task waits for a review')),
+  'kanban.context_max_bytes': shared(
+    key(
+      whole(4096, 1_000_000),
+      65_536,
+      '65536',
+      'maximum size of a prompt in bytes; title and body stay whole, the oldest of what is handed over goes first',
+    ),
+  ),
   'dashboard.enabled': variable('HERMES_DASHBOARD', flag),
   'dashboard.host': variable('HERMES_DASHBOARD_HOST', text),
   'dashboard.port': variable('HERMES_DASHBOARD_PORT', whole(1, 65_535)),

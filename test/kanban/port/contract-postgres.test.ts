@@ -8,6 +8,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { waitFor } from '../../support/wait.ts'
 import { boardContract, type ContractScene } from './contract.ts'
+import { handoverContract } from './handover-contract.ts'
 import { moveContract } from './moves.ts'
 import { transferContract } from './transfer-contract.ts'
 
@@ -53,6 +54,7 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     }
   }
   boardContract('PostgreSQL', openScene)
+  handoverContract('PostgreSQL', openScene)
   transferContract('PostgreSQL', openScene)
   moveContract(() => databaseBoards(server.url))
 

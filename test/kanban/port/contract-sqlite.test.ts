@@ -4,6 +4,7 @@ import { openBoard } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { boardContract, type ContractScene } from './contract.ts'
+import { handoverContract } from './handover-contract.ts'
 import { transferContract } from './transfer-contract.ts'
 
 const openScene = async (): Promise<ContractScene> => {
@@ -26,4 +27,5 @@ const openScene = async (): Promise<ContractScene> => {
 }
 
 boardContract('SQLite', openScene)
+handoverContract('SQLite', openScene)
 transferContract('SQLite', openScene)

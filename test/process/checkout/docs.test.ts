@@ -33,6 +33,8 @@ const NEW_TASK = newTask('--assignee coder')
 /** A task that the dispatcher gives to no worker, who would complete it before the page's command does. */
 const OWN_TASK = newTask('')
 
+const UNTIL_REVIEW = `until hermes kanban show ${TASK} --json | grep -q '"status": *"review"'; do sleep 0.2; done`
+
 function scriptOf({ text }: Block): string {
   const lines = text.split('\n').map((line) => {
     const command = line.replace(/\s+#.*$/, '')
@@ -40,6 +42,8 @@ function scriptOf({ text }: Block): string {
       return `{ printf '${TYPED}'; while sleep 1; do printf '\\004' || break; done; } | script -qec '${command}' /dev/null`
     // Reports of a worker about its own task; each of these lines is one way to continue.
     if (command.includes('$HERMES_KANBAN_TASK')) return `HERMES_KANBAN_TASK=${OWN_TASK}\n${command}`
+    // Reviews what the dispatcher's worker has done.
+    if (command.startsWith('hermes kanban request-changes')) return `${UNTIL_REVIEW}\n${command}`
     // 124: timeout(1) had to end it, which is what a follower needs.
     return FOLLOWS.test(command) ? `timeout 2 ${command} || [ $? = 124 ]` : line
   })

@@ -68,6 +68,11 @@ const VERBS: { readonly [O in Operation]: Verb } = {
       return { requireReview, ...(result === undefined ? {} : { result: checkText('result', result) }) }
     },
   },
+  'request-changes': {
+    summary: 'Send a task in review back to work, with what has to change',
+    arguments: [{ name: 'TEXT', help: 'what has to change; part of the prompt of the next run', kind: 'many' }],
+    read: (_, input) => ({ reason: changesOf(input) }),
+  },
   block: {
     summary: 'Block a task until it is unblocked, stopping its worker if it has one',
     options: [REASON],
@@ -88,6 +93,14 @@ const VERBS: { readonly [O in Operation]: Verb } = {
       return note === undefined ? {} : { reason: checkText('note', note) }
     },
   },
+}
+
+function changesOf(input: Input): string {
+  const text = checkText('text', input.args.slice(1).join(' ').trim())
+  if (text !== '') return text
+  throw new HermesError('USAGE', 'a request for changes must not be empty', {
+    next: 'hermes kanban request-changes ID "what has to change"',
+  })
 }
 
 const IDS = [
