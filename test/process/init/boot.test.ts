@@ -524,7 +524,7 @@ describe.skipIf(why !== undefined)(`the volume (${why ?? 'as root, PID 1 of a na
     const home = freshHome()
     chownSync(home, 10_000, 10_000)
     await using first = await startInit({ home })
-    expect((await (await first.install.life(1)).hello()).lease).toBe('held')
+    expect((await (await first.install.life(1)).helloWithLease()).lease).toBe('held')
     await using second = await startInit({ home, args: ['sh', '-c', 'echo main; exec sleep 1000'] })
     const supervisor = await second.install.life(1)
     expect(await supervisor.helloWithLease()).toMatchObject({ lease: 'busy', begun: false })

@@ -285,7 +285,7 @@ test('when init is killed its supervisor sees the end of its line, and the volum
   await waitFor('the supervisor to see it', () => supervisor.ended)
   const again = launch(run.install, run.home)
   const ended = new Promise((resolve) => again.once('close', resolve))
-  expect((await (await run.install.life(2)).hello()).lease).toBe('held')
+  expect((await (await run.install.life(2)).helloWithLease()).lease).toBe('held')
   again.kill('SIGKILL')
   await ended
 })
