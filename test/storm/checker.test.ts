@@ -106,6 +106,7 @@ test('a task made with --once may be blocked at the end, with a reason', () => {
   log.claim('t_2', 2)
   log.word('bob', 'began', 2, 't_2')
   log.end(2, 'reclaimed', 'blocked')
+  log.event('auto_blocked', 't_2', 2)
   expect(log.rules()).toEqual([])
   log.set('t_2', 'blocked', null)
   expect(log.rules()).toEqual(['unfinished'])
@@ -149,6 +150,12 @@ test.each(['crashed', 'timed_out', 'stale', 'spawn_failed'])(
     expect(log.rules()).toEqual(['a fault of the machine blamed on the task'])
   },
 )
+
+test('a task that is blocked without --once is blamed for a fault', () => {
+  const log = oneTask()
+  log.event('auto_blocked', 't_1', 1)
+  expect(log.rules()).toEqual(['a fault of the machine blamed on the task'])
+})
 
 test('a child that is claimed before its parent is completed is found', () => {
   const log = new Log()

@@ -100,7 +100,7 @@ function taskViolations({ made, tasks }: StormFacts): readonly Violation[] {
 }
 
 /** A task is completed once, by a run whose worker has finished, and no fault of the machine is its failure. */
-function completionViolations({ tasks, runs, events, lives }: StormFacts): readonly Violation[] {
+function completionViolations({ made, tasks, runs, events, lives }: StormFacts): readonly Violation[] {
   const completions = new Map<string, number>()
   for (const { task_id, kind } of events)
     if (kind === 'completed') completions.set(task_id, (completions.get(task_id) ?? 0) + 1)
@@ -119,7 +119,7 @@ function completionViolations({ tasks, runs, events, lives }: StormFacts): reado
       })
   }
   for (const { task_id, run_id, kind } of events)
-    if (BLAME.has(kind))
+    if (BLAME.has(kind) && !(kind === 'auto_blocked' && made.get(task_id)?.once === true))
       violations.push({
         rule: 'a fault of the machine blamed on the task',
         task: task_id,

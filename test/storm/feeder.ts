@@ -54,6 +54,7 @@ export class Feeder implements AsyncDisposable {
       title: `task ${number}`,
       assignee: profile,
       priority,
+      once,
       parents: parents.map((parent) => this.#ids.get(parent) ?? ''),
       idempotencyKey: `storm-${number}`,
     }

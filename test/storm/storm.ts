@@ -36,6 +36,8 @@ const LEASE_MS = 6000
 const EVERY_MS = 2000
 const CAPS = { perProfile: 2, board: 12 }
 const PROFILES = 12
+/** Share of the tasks that are made with `--once`. */
+const ONCE = 0.1
 /** After the last fault: the storm ends when nothing has changed for so long, whatever is still to do. */
 const STALLED_MS = 120_000
 /** After a long pause: TERM, KILL 5 s later, and a machine with other work. */
@@ -48,7 +50,7 @@ const evidenceDir = (seed: number): string => join(import.meta.dirname, '../../t
 /** @throws when the storm itself cannot go on: an engine that fails, a fault that cannot be undone */
 export async function runStorm({ seed, durationMs, tasks, nodes: count, say }: StormOptions): Promise<StormResult> {
   const names = NAMES.slice(0, count)
-  const work = planWork(seed, tasks, profilesOf(names).flat(), 0)
+  const work = planWork(seed, tasks, profilesOf(names).flat(), ONCE)
   const schedule = planFaults({ seed, durationMs, everyMs: EVERY_MS, leaseMs: LEASE_MS, nodes: names })
   await using network = await makeNetwork(`hermes-storm-${seed}`)
   const databasePort = await freePort()
