@@ -1,4 +1,7 @@
 // `hermes kanban dispatcher`. A program of its own: it lives for days and needs no command parser.
 import { type DispatcherBundle, runDispatcher } from '../../src/kanban/dispatch/dispatcher-program.ts'
 
-export const dispatcherProgram: DispatcherBundle['dispatcherProgram'] = runDispatcher
+declare const HERMES_VERSION: string
+
+export const dispatcherProgram: DispatcherBundle['dispatcherProgram'] = (facts) =>
+  runDispatcher({ ...facts, version: HERMES_VERSION })

@@ -141,6 +141,16 @@ export const VARIABLES: readonly VariableSpec[] = [
     'file with the address of the database ([secrets in files](#secrets-in-files))',
   ),
   spec(
+    'HERMES_NODE',
+    'the name of the host at the first start',
+    'name of this node, if its boards are in a database: 1 to 63 characters of a-z, 0-9, `.`, `_` and `-`; no two nodes may have the same',
+  ),
+  spec(
+    'HERMES_NODE_LABELS',
+    '–',
+    'labels of this node, separated by commas, such as `gpu,region=eu`; other nodes and tasks see them',
+  ),
+  spec(
     'HERMES_NODE_TOKEN',
     '–',
     'one secret of all nodes, 16 or more characters, with which their dashboards steer gateways of each other ([more than one node](dashboard.md#gateways-of-other-nodes)); for the dashboard only',

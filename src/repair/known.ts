@@ -32,6 +32,7 @@ export const KNOWN_FILES = [
   'processes.json',
   'active_profile',
   'run.lease',
+  'node.id',
   'desired_state',
   'dashboard.key',
   'dashboard.revoked',

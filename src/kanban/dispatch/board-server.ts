@@ -109,6 +109,7 @@ async function work(
   { boards, clock }: BoardServerOptions,
 ): Promise<Omit<ServedAnswer, 'id'>> {
   if (request.ask === 'boards') return { result: (await boards.list()).map(({ slug }) => slug) }
+  if (request.ask === 'nodes') return { result: await boards.nodes() }
   const place = boards.place(String(request.board))
   if (request.ask === 'hold') {
     const lock = await boards.holdTicks(place, clock, request.waitMs)

@@ -1,15 +1,19 @@
+import { uptime } from 'node:os'
 import { connectControl } from '../../control/client.ts'
 import { heartbeat } from '../../control/heartbeat.ts'
-import { EXIT } from '../../system/errors.ts'
+import { isDatabaseVariable } from '../../system/dashboard-secrets.ts'
+import { EXIT, errorLine, HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
 import { announceReady } from '../../system/notify.ts'
 import { runPaths } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Installation } from '../installation.ts'
+import { identityOf, type NodeIdentity } from '../nodes/identity.ts'
 import { findBoards } from '../store/boards.ts'
 import { serveBoards } from './board-server.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { ownLease } from './own-lease.ts'
 
 export interface DispatcherFacts extends Installation {
   readonly controlSocket: string
@@ -17,6 +21,7 @@ export interface DispatcherFacts extends Installation {
   /** Address of the database, if init has handed it over. */
   readonly database?: string | undefined
   readonly env: Environment
+  readonly version: string
   readonly out: (text: string) => void
   readonly err: (text: string) => void
 }
@@ -26,15 +31,14 @@ const READY_FD = 3
 
 /** Exports of this program's bundle; the command line loads it on demand. */
 export interface DispatcherBundle {
-  dispatcherProgram(facts: DispatcherFacts): Promise<number>
+  dispatcherProgram(facts: Omit<DispatcherFacts, 'version'>): Promise<number>
 }
 
 /** Runs until TERM, INT, HUP or QUIT. @returns the exit code */
 export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
-  const { home, controlSocket, runDir, clock, host, env, builtIn, database, out, err } = facts
+  const { home, controlSocket, runDir, clock, host, env, version, builtIn, database, out, err } = facts
   const json = env.LOG_FORMAT === 'json'
   const supervised = env.HERMES_SLOT === 'dispatcher'
-  const boards = await findBoards(facts)
   const log = (level: Level, text: string): void => {
     // Another tool may have put anything into a row's assignee.
     const message = oneLine(text)
@@ -42,9 +46,22 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     const line = json ? JSON.stringify({ time, level, component: 'kanban', message }) : message
     ;(level === 'info' ? out : err)(`${line}\n`)
   }
+  const hasDatabase = database !== undefined || Object.keys(env).some(isDatabaseVariable)
+  // First of all: the boards read who this node is.
+  const identity = hasDatabase ? nodeIdentity(facts, log) : undefined
+  const boards = await findBoards(facts)
   const path = runPaths(runDir, 'image').boardSocket
   const warn = (text: string): void => log('warn', `kanban dispatcher: ${text}`)
   const server = database === undefined ? undefined : await serveBoards({ boards, path, clock, warn })
+  const leases = identity === undefined ? undefined : boards.leases()
+  const own =
+    identity === undefined || leases === undefined
+      ? undefined
+      : ownLease({
+          ...{ home, env, host, version, clock, controlSocket, identity, leases, log },
+          bootMs: () => uptime() * 1000,
+          taken: () => dispatcher.wake(),
+        })
   const dispatcher = new Dispatcher({
     home,
     boards,
@@ -52,6 +69,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     clock,
     host,
     builtIn,
+    lease: own?.keeper,
     log,
     ready: () => {
       if (supervised) announceReady(READY_FD)
@@ -63,13 +81,32 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
   const endHeartbeat = supervised
     ? heartbeat('dispatcher', () => connectControl(controlSocket, clock), clock)
     : undefined
+  const keeping = own?.keeper.run()
   try {
     await dispatcher.run()
     return EXIT.done
   } finally {
     endHeartbeat?.()
+    own?.keeper.end()
+    // First the connection: a renewal that hangs ends with it.
+    await own?.close()
+    await keeping
     server?.close()
     await boards.close()
     for (const signal of signals) process.off(signal, end)
+  }
+}
+
+/** undefined: it has none that can be used, and dispatches nothing; commands reach the board all the same. */
+function nodeIdentity(
+  { home, env, host }: DispatcherFacts,
+  log: (level: Level, text: string) => void,
+): NodeIdentity | undefined {
+  try {
+    return identityOf(home, env, host)
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    log('error', `kanban dispatcher: nothing is dispatched: ${errorLine(error)}`)
+    return undefined
   }
 }

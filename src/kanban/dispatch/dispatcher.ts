@@ -9,6 +9,7 @@ import type { Level } from '../../system/level.ts'
 import type { Installation } from '../installation.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { tickLine } from '../log-line.ts'
+import type { LeaseKeeper } from '../nodes/lease-keeper.ts'
 import type { BoardPlace } from '../port/board.ts'
 import { type Boards, isAway } from '../port/boards.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
@@ -25,10 +26,15 @@ const LOOK_MS = 1000
 /** Minimum time between two ticks, however much changes. */
 const GAP_MS = 200
 
+/** The lease of this node, as far as ticks need it. */
+export type LeaseOfNode = Pick<LeaseKeeper, 'holds'>
+
 export interface DispatcherOptions extends Installation {
   /** The caller's to close. */
   readonly boards: Boards
   readonly controlSocket: string
+  /** Of this node, for boards in a database; absent: it has none, and starts no worker of theirs. */
+  readonly lease?: LeaseOfNode | undefined
   /** One line without its newline. */
   readonly log: (level: Level, text: string) => void
   /** It works from here on. */
@@ -79,6 +85,17 @@ export class Dispatcher {
   end(): void {
     this.#timer.end()
     this.#following.abort()
+  }
+
+  /** Without a lease, no worker is started: nothing would end it in time. */
+  #mayStart(): boolean {
+    const { lease, boards } = this.#options
+    return boards.kept === 'files' || lease?.holds === true
+  }
+
+  /** Wakes it for a tick, for instance once the node has its lease. */
+  wake(): void {
+    this.#timer.wake()
   }
 
   /** Work that was finished just before the end must not be repeated in the next life. */
@@ -161,7 +178,7 @@ export class Dispatcher {
         hasProblem = true
         this.#log.warn(text, `tick:${place.slug}`)
       },
-      ending: () => this.#timer.ended,
+      ending: () => this.#timer.ended || !this.#mayStart(),
     })
     if (!hasProblem) this.#log.forget(`tick:${place.slug}`)
     const line = tickLine(place.slug, done.report)

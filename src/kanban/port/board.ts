@@ -11,6 +11,7 @@ import type { RunEnd, Settlement } from '../running.ts'
 import type { BoardEvent, Comment, Outcome, Run, Status, Task } from '../task.ts'
 import type { Candidate, WaitingTask } from '../tick.ts'
 import type { NewTask } from './input.ts'
+import type { Node } from './nodes.ts'
 import type { RunningRow, TaskRow } from './rows.ts'
 import type { Seal } from './seal.ts'
 import type { Intake, Snapshot } from './transfer.ts'
@@ -156,6 +157,11 @@ export interface TickBoard {
   attempt(taskId: string, runId: number, slot: string): Promise<Attempt | undefined>
   /** The task whose current run has this slot. */
   taskOfSlot(slot: string): Promise<string | undefined>
+
+  /** The nodes that share the board, by name; none for a board in a file. */
+  nodes(): Promise<readonly Node[]>
+  /** Makes these the profiles of this process' node, as far as no other node has them. */
+  registerProfiles(names: readonly string[]): Promise<void>
 
   extendClaim(row: RunningRow, wallMs: number): Promise<boolean>
   /** Ends a run and moves its task. */

@@ -2,6 +2,7 @@ import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/text/nearest.ts'
 import type { Board, BoardPlace, TickLock } from './board.ts'
+import type { Leases, Node } from './nodes.ts'
 
 export interface OpenBoardOptions {
   /** `create`: make it. `write`: it must exist. `read`: nothing is written, not even a journal mode. */
@@ -35,6 +36,10 @@ export interface Boards {
    * @returns undefined: another one holds the board
    */
   holdTicks(place: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined>
+  /** The nodes that share the database, by name; none for boards in files. @throws HermesError */
+  nodes(): Promise<readonly Node[]>
+  /** For the dispatcher of a node; undefined: boards in files, or another process has the address. */
+  leases(): Leases | undefined
   /** Converts an error of a board for the caller; a damaged file has been moved aside when this returns. */
   problem(error: unknown, place: BoardPlace, warn: (text: string) => void): unknown
   /** Changes with the identity of a board, for instance when its file is replaced. Throws nothing. */

@@ -74,15 +74,18 @@ export class Connection {
   /** Host, port and database, for messages. */
   readonly where: string
 
-  /** @param url such as postgres://user:password@host/database; never part of a message */
-  constructor(url: string, pg: Pick<typeof import('pg'), 'Pool' | 'types'>) {
+  /**
+   * @param url such as postgres://user:password@host/database; never part of a message
+   * @param max connections at once
+   */
+  constructor(url: string, pg: Pick<typeof import('pg'), 'Pool' | 'types'>, max = MAX_CONNECTIONS) {
     const types: CustomTypesConfig = {
       getTypeParser: ((oid: number, format?: 'text') =>
         oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as CustomTypesConfig['getTypeParser'],
     }
     const config: PoolConfig = {
       connectionString: url,
-      max: MAX_CONNECTIONS,
+      max,
       connectionTimeoutMillis: CONNECT_MS,
       query_timeout: QUERY_MS,
       keepAlive: true,

@@ -5,7 +5,10 @@ import { requireAddress } from '../../system/database-address.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Board, BoardPlace, TickLock } from '../port/board.ts'
 import type { Boards, OpenBoardOptions } from '../port/boards.ts'
+import type { Leases, Node } from '../port/nodes.ts'
 import { Connection } from './connection.ts'
+import { DatabaseLeases } from './leases.ts'
+import { listNodes } from './nodes.ts'
 import { openOn } from './open.ts'
 import { slugsOf, versionOf } from './schema.ts'
 import { takeTickLock } from './tick-lock.ts'
@@ -13,9 +16,10 @@ import { takeTickLock } from './tick-lock.ts'
 /**
  * Boards in the database at an address. Nothing connects before the first question.
  * @param url `postgres://…`; it may contain a password, and is part of no message
+ * @param node the id of the node that this process belongs to
  * @throws HermesError REFUSED for an address that cannot be read
  */
-export async function databaseBoards(url: string): Promise<Boards> {
+export async function databaseBoards(url: string, node?: string): Promise<Boards> {
   requireAddress(url)
   const { default: pg } = await import('pg')
   try {
@@ -26,15 +30,20 @@ export async function databaseBoards(url: string): Promise<Boards> {
       cause: error,
     })
   }
-  return new DatabaseBoards(new Connection(url, pg))
+  return new DatabaseBoards(new Connection(url, pg), node, () => new DatabaseLeases(url, pg))
 }
 
 class DatabaseBoards implements Boards {
   readonly kept = 'database'
   readonly #connection: Connection
 
-  constructor(connection: Connection) {
+  readonly #node: string | undefined
+  readonly leases: () => Leases
+
+  constructor(connection: Connection, node: string | undefined, leases: () => Leases) {
     this.#connection = connection
+    this.#node = node
+    this.leases = leases
   }
 
   place(slug: string): BoardPlace {
@@ -59,11 +68,15 @@ class DatabaseBoards implements Boards {
 
   /** All boards share the connection. */
   open(place: BoardPlace, options: OpenBoardOptions): Promise<Board> {
-    return openOn(this.#connection, place, options, async () => undefined)
+    return openOn(this.#connection, place, { ...options, node: this.#node }, async () => undefined)
   }
 
   holdTicks({ slug }: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
     return takeTickLock(this.#connection, slug, clock, waitMs)
+  }
+
+  nodes(): Promise<readonly Node[]> {
+    return this.#connection.use((client) => listNodes(client, this.#node))
   }
 
   problem(error: unknown): unknown {

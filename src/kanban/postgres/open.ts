@@ -8,7 +8,10 @@ import { makeBoard, migrateBoard, newerBoard, VERSION, versionOf } from './schem
 import { sealOf } from './seal.ts'
 
 /** `warn` receives a line about a board that a newer version has made, and that is only read. */
-export type OpenPostgresOptions = Pick<OpenBoardOptions, 'mode' | 'warn' | 'evenSealed'>
+export type OpenPostgresOptions = Pick<OpenBoardOptions, 'mode' | 'warn' | 'evenSealed'> & {
+  /** The id of the node that this process belongs to. */
+  readonly node?: string | undefined
+}
 
 /**
  * Opens a board in PostgreSQL with a connection of its own. `pg` is loaded here, so that a process without such a board
@@ -58,5 +61,5 @@ export async function openOn(
     if (options.mode !== 'read') throw error
     options.warn(`${error.message}; this is what it was then`)
   }
-  return new PostgresBoard(place, connection, close)
+  return new PostgresBoard(place, connection, close, options.node)
 }

@@ -3,6 +3,7 @@ import { noTask } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
 import { change, comment, createTask, link, removeArchived, unlink, type Writing } from './changes.ts'
 import type { Client, Connection } from './connection.ts'
+import { listNodes, registerProfiles } from './nodes.ts'
 import {
   childrenOf,
   commentsOf,
@@ -45,13 +46,18 @@ export class PostgresBoard implements Board {
   readonly place: BoardPlace
   readonly #connection: Connection
   readonly #s: string
+  readonly #node: string | undefined
   readonly close: () => Promise<void>
 
-  /** @param close called when the board is closed */
-  constructor(place: BoardPlace, connection: Connection, close: () => Promise<void>) {
+  /**
+   * @param close called when the board is closed
+   * @param node the id of the node that this process belongs to
+   */
+  constructor(place: BoardPlace, connection: Connection, close: () => Promise<void>, node?: string) {
     this.place = place
     this.close = close
     this.#connection = connection
+    this.#node = node
     this.#s = `"${schemaOf(place.slug)}"`
   }
 
@@ -113,6 +119,12 @@ export class PostgresBoard implements Board {
   ready = (...args: Of<'ready'>) => this.#read((client, s) => readReady(client, s, ...args))
   attempt = (...args: Of<'attempt'>) => this.#read((client, s) => readAttempt(client, s, ...args))
   taskOfSlot = (...[slot]: Of<'taskOfSlot'>) => this.#read((client, s) => readTaskOfSlot(client, s, slot))
+
+  nodes = () => this.#read((client) => listNodes(client, this.#node))
+  registerProfiles = async (...[names]: Of<'registerProfiles'>) => {
+    const node = this.#node
+    if (node !== undefined) await this.#write(({ client }) => registerProfiles(client, node, names))
+  }
 
   extendClaim = (...[row]: Of<'extendClaim'>) => this.#write((on) => extendClaim(on, row))
   endRun = (...[row, end, settlement]: Of<'endRun'>) => this.#write((on) => endRun(on, row, end, settlement))

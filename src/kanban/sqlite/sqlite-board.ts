@@ -97,6 +97,9 @@ export class SqliteBoard implements Board {
   attempt = async (...args: Of<'attempt'>): Promise<Attempt | undefined> => readAttempt(this.#tables, ...args)
   taskOfSlot = async (...args: Of<'taskOfSlot'>) => readTaskOfSlot(this.#tables, ...args)
 
+  nodes = async () => []
+  registerProfiles = async () => undefined
+
   extendClaim = async (...args: Of<'extendClaim'>) => extendClaim(this.#tables, ...args)
   endRun = async (...args: Of<'endRun'>) => endRun(this.#tables, ...args)
   promote = async (...args: Of<'promote'>) => promote(this.#tables, ...args)

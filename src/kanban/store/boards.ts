@@ -2,9 +2,11 @@
 import { existsSync } from 'node:fs'
 import type { Clock } from '../../system/clock.ts'
 import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
+import { HermesError } from '../../system/errors.ts'
 import { ownSecrets } from '../../system/files/secret-file.ts'
 import { runPaths } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
+import { readIdentity } from '../nodes/identity.ts'
 import type { Boards } from '../port/boards.ts'
 import { FileBoards } from './file-boards.ts'
 import { ServedBoards } from './served-boards.ts'
@@ -25,12 +27,12 @@ export interface BoardsFacts {
  */
 export async function findBoards({ home, env, runDir, clock, database }: BoardsFacts): Promise<Boards> {
   const address = database ?? (env[DATABASE_SECRET] || undefined)
-  if (address !== undefined) return boardsInDatabase(address)
+  if (address !== undefined) return boardsInDatabase(address, home)
   // Before the variable that names a file: `docker exec` brings it, and only root may read the file.
   const { boardDir, boardSocket } = runPaths(runDir, 'image')
   if (existsSync(boardDir)) return new ServedBoards(boardSocket, clock)
   const { [DATABASE_SECRET]: read } = ownSecrets(env, [DATABASE_SECRET])
-  return read === undefined ? new FileBoards(home) : boardsInDatabase(read)
+  return read === undefined ? new FileBoards(home) : boardsInDatabase(read, home)
 }
 
 /** Boards in the volume, also if the variable names a database. */
@@ -38,9 +40,20 @@ export const boardsInFiles = (home: string): Boards => new FileBoards(home)
 
 /**
  * The client of PostgreSQL is loaded here; scripts/build.ts makes this a bundle of its own.
+ * @param home the volume of the node that this process belongs to
  * @throws HermesError REFUSED for an address that cannot be used
  */
-export async function boardsInDatabase(address: string): Promise<Boards> {
+export async function boardsInDatabase(address: string, home?: string): Promise<Boards> {
   const { databaseBoards } = await import('../postgres/database-boards.ts')
-  return databaseBoards(address)
+  return databaseBoards(address, home === undefined ? undefined : ownId(home))
+}
+
+/** undefined: this process belongs to no node, or cannot read which; it then starts no workers. */
+function ownId(home: string): string | undefined {
+  try {
+    return readIdentity(home)?.id
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    return undefined // the dispatcher reports it
+  }
 }

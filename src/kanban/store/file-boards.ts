@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import type { Clock } from '../../system/clock.ts'
 import type { Board, BoardPlace, FilePlace, TickLock } from '../port/board.ts'
 import type { Boards, OpenBoardOptions } from '../port/boards.ts'
+import type { Node } from '../port/nodes.ts'
 import { takeTickLock } from '../sqlite/tick-lock.ts'
 import { boardError, isNeverCreated, openBoard } from './board.ts'
 import { boardPlace, listBoards } from './places.ts'
@@ -41,6 +42,14 @@ export class FileBoards implements Boards {
 
   holdTicks({ slug }: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
     return takeTickLock(this.place(slug), clock, waitMs)
+  }
+
+  async nodes(): Promise<readonly Node[]> {
+    return []
+  }
+
+  leases(): undefined {
+    return undefined
   }
 
   problem(error: unknown, { slug }: BoardPlace, warn: (text: string) => void): unknown {

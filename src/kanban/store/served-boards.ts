@@ -5,6 +5,7 @@ import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Board, BoardPlace, TickLock } from '../port/board.ts'
 import type { Boards, OpenBoardOptions } from '../port/boards.ts'
+import type { Node } from '../port/nodes.ts'
 import { errorOf, SERVED_METHODS, type ServedAnswer, type ServedMethod, type ServedRequest } from './served.ts'
 
 /** While the dispatcher is being restarted. With the time for an answer it stays below five seconds. */
@@ -84,6 +85,14 @@ export class ServedBoards implements Boards {
     })
     if (isHeld.result === true) return { isHeld: () => line.isOpen, release: async () => line.end() }
     line.end()
+    return undefined
+  }
+
+  async nodes(): Promise<readonly Node[]> {
+    return (await this.#ask({ ask: 'nodes' })).result as readonly Node[]
+  }
+
+  leases(): undefined {
     return undefined
   }
 

@@ -39,6 +39,8 @@ export const SERVED_METHODS = [
   'claim',
   'recordWorker',
   'releaseClaim',
+  'nodes',
+  'registerProfiles',
   'version',
 ] as const satisfies readonly (keyof Board)[]
 export type ServedMethod = (typeof SERVED_METHODS)[number]
@@ -51,6 +53,7 @@ interface OnBoard {
 export type ServedRequest =
   /** The names of all boards. */
   | { readonly id: number; readonly ask: 'boards' }
+  | { readonly id: number; readonly ask: 'nodes' }
   /** Whether it can be opened; with `create`, it exists afterwards. */
   | (OnBoard & { readonly ask: 'open'; readonly mode: OpenBoardOptions['mode'] })
   | (OnBoard & {

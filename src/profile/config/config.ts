@@ -46,6 +46,7 @@ export interface KanbanConfig {
   readonly dispatchStaleTimeoutSeconds: number
   readonly requireReview: boolean
   readonly contextMaxBytes: number
+  readonly nodeLeaseMs: number
 }
 
 export interface ProfileConfig {
@@ -223,6 +224,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       dispatchStaleTimeoutSeconds: v['kanban.dispatch_stale_timeout_seconds'],
       requireReview: v['kanban.require_review'],
       contextMaxBytes: v['kanban.context_max_bytes'],
+      nodeLeaseMs: v['kanban.node_lease'],
     },
     dashboard,
   }

@@ -138,6 +138,13 @@ export const CONFIG_KEYS = {
       'age in seconds at which a run without a heartbeat in the last hour is taken back',
     ),
   ),
+  'kanban.node_lease': shared(
+    duration(
+      30_000,
+      '30s',
+      'with a database: time after which other nodes take over from this one if it is not heard of; 6s or more',
+    ),
+  ),
   'kanban.require_review': shared(key(flag, false, 'false', 'true: a finished task waits for a review')),
   'kanban.context_max_bytes': shared(
     key(

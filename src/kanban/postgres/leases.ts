@@ -1,0 +1,98 @@
+/** The lease of a node in the database. */
+import { admit, type NodeRow } from '../nodes/admit.ts'
+import type { LeaseAnswer, Leases, NodeCard } from '../port/nodes.ts'
+import { type Client, Connection, jsonText } from './connection.ts'
+import { lockNodes, makeNodes, registerProfiles } from './nodes.ts'
+import { rows } from './queries.ts'
+import { NOW } from './schema.ts'
+
+export class DatabaseLeases implements Leases {
+  readonly #connection: Connection
+  #areMade = false
+
+  constructor(url: string, pg: ConstructorParameters<typeof Connection>[1]) {
+    this.#connection = new Connection(url, pg, 1)
+  }
+
+  async take(card: NodeCard, epoch: number | undefined): Promise<LeaseAnswer> {
+    if (!this.#areMade) await makeNodes(this.#connection)
+    this.#areMade = true
+    if (epoch !== undefined && (await this.#connection.use((client) => renewed(client, card, epoch))))
+      return { state: 'held', epoch }
+    return this.#connection.transaction((client) => taken(client, card))
+  }
+
+  async release(id: string, epoch: number): Promise<void> {
+    await this.#connection.use((client) =>
+      client.query(
+        `UPDATE hermes.nodes SET lease_until = ${NOW} WHERE id = $1 AND epoch = $2 AND lease_until > ${NOW}`,
+        [id, epoch],
+      ),
+    )
+  }
+
+  async register(id: string, profiles: readonly string[]): Promise<void> {
+    await this.#connection.transaction((client) => registerProfiles(client, id, profiles))
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+}
+
+/** A lease that has lapsed is never renewed: other nodes may have taken its runs. */
+async function renewed(client: Client, { id, instance, leaseMs }: NodeCard, epoch: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `UPDATE hermes.nodes SET lease_until = ${NOW} + $4::integer, lease_ms = $4::integer, heard_at = ${NOW}
+     WHERE id = $1 AND instance = $2 AND epoch = $3 AND lease_until > ${NOW}`,
+    [id, instance, epoch, leaseMs],
+  )
+  return rowCount === 1
+}
+
+async function taken(client: Client, card: NodeCard): Promise<LeaseAnswer> {
+  await lockNodes(client)
+  const known = await rows<NodeRow>(
+    client,
+    `SELECT id, name, instance, volume, epoch, lease_until > ${NOW} AS "inForce" FROM hermes.nodes
+     WHERE id = $1 OR name = $2 FOR NO KEY UPDATE`,
+    card.id,
+    card.name,
+  )
+  const admission = admit(
+    card,
+    known.find(({ id }) => id === card.id),
+    known.find(({ id, name }) => id !== card.id && name === card.name),
+  )
+  if (admission.do === 'refuse') {
+    await client.query(`UPDATE hermes.nodes SET rival = $2, rival_at = ${NOW} WHERE id = $1`, [
+      admission.by.id,
+      card.host,
+    ])
+    return { state: 'refused', same: admission.same, instance: admission.by.instance }
+  }
+  const { rename, epoch } = admission
+  if (rename !== undefined)
+    await client.query('UPDATE hermes.nodes SET name = $2 WHERE id = $1', [rename.id, rename.to])
+  await client.query(
+    `INSERT INTO hermes.nodes AS n (id, name, instance, volume, host, epoch, lease_ms, lease_until, heard_at, labels, version, api_url)
+     VALUES ($1, $2, $3, $4, $5, $6, $7::integer, ${NOW} + $7::integer, ${NOW}, $8::jsonb, $9, $10)
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, instance = excluded.instance, volume = excluded.volume,
+       host = excluded.host, epoch = excluded.epoch, lease_ms = excluded.lease_ms, lease_until = excluded.lease_until,
+       heard_at = excluded.heard_at, labels = excluded.labels, version = excluded.version, api_url = excluded.api_url,
+       rival = NULL, rival_at = NULL`,
+    [
+      card.id,
+      card.name,
+      card.instance,
+      card.volume,
+      card.host,
+      epoch,
+      card.leaseMs,
+      jsonText(card.labels),
+      card.version,
+      card.apiUrl,
+    ],
+  )
+  return { state: 'held', epoch }
+}

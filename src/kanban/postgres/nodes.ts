@@ -1,0 +1,112 @@
+/** The tables of nodes and their profiles, which all boards of a database share. */
+import { defaultOf, type Node } from '../port/nodes.ts'
+import type { Client, Connection } from './connection.ts'
+import { rows } from './queries.ts'
+import { NOW } from './schema.ts'
+
+/** Additive: a version that does not know them leaves them alone. */
+const TABLES = `CREATE SCHEMA IF NOT EXISTS hermes;
+CREATE TABLE IF NOT EXISTS hermes.nodes (
+  id text COLLATE "C" PRIMARY KEY,
+  name text COLLATE "C" NOT NULL UNIQUE,
+  instance text NOT NULL,
+  volume text NOT NULL,
+  host text NOT NULL,
+  epoch bigint NOT NULL,
+  lease_ms integer NOT NULL,
+  lease_until bigint NOT NULL,
+  heard_at bigint NOT NULL,
+  labels jsonb NOT NULL DEFAULT '{}',
+  version text NOT NULL,
+  api_url text,
+  rival text,
+  rival_at bigint
+);
+CREATE TABLE IF NOT EXISTS hermes.profiles (
+  name text COLLATE "C" PRIMARY KEY,
+  node text COLLATE "C" NOT NULL REFERENCES hermes.nodes (id),
+  epoch bigint NOT NULL DEFAULT 1
+);
+CREATE INDEX IF NOT EXISTS profiles_node ON hermes.profiles (node)`
+
+/** Keeps out others that make tables, or decide about a lease. */
+export const lockNodes = (client: Client): Promise<unknown> =>
+  client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.nodes', 0))")
+
+/** Makes them, unless they are there. */
+export async function makeNodes(connection: Connection): Promise<void> {
+  if (await connection.use(hasNodes)) return
+  await connection.transaction(async (client) => {
+    // IF NOT EXISTS alone does not keep two processes apart.
+    await lockNodes(client)
+    await client.query(TABLES)
+  })
+}
+
+export async function hasNodes(client: Client): Promise<boolean> {
+  const [found] = await rows<{ there: boolean }>(client, "SELECT to_regclass('hermes.profiles') IS NOT NULL AS there")
+  return found?.there === true
+}
+
+interface Row {
+  readonly id: string
+  readonly name: string
+  readonly instance: string
+  readonly epoch: number
+  readonly lease_ms: number
+  readonly lease_until: number
+  readonly heard_at: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly version: string
+  readonly api_url: string | null
+  readonly rival: string | null
+  readonly rival_at: number | null
+  readonly now: number
+  readonly profiles: readonly string[]
+}
+
+/** By name. @param own the id of the node that asks */
+export async function listNodes(client: Client, own: string | undefined): Promise<readonly Node[]> {
+  if (!(await hasNodes(client))) return []
+  const found = await rows<Row>(
+    client,
+    `SELECT n.*, ${NOW} AS now,
+       coalesce((SELECT json_agg(p.name ORDER BY p.name) FROM hermes.profiles p WHERE p.node = n.id), '[]') AS profiles
+     FROM hermes.nodes n ORDER BY n.name`,
+  )
+  return found.map((row) => ({
+    id: row.id,
+    name: row.name,
+    own: row.id === own,
+    state: row.lease_until > row.now ? 'live' : 'silent',
+    lease: { epoch: row.epoch, ms: row.lease_ms, untilMs: row.lease_until },
+    heardAtMs: row.heard_at,
+    silentMs: Math.max(0, row.now - row.heard_at),
+    instance: row.instance,
+    version: row.version,
+    labels: row.labels,
+    apiUrl: row.api_url,
+    profiles: row.profiles,
+    rival: row.rival === null ? null : { host: row.rival, atMs: row.rival_at ?? 0 },
+  }))
+}
+
+/**
+ * Makes these the profiles of a node, as far as no other one has them, and gives up those that are gone. `default` is a
+ * name that every node has: the first one keeps it, the others are `default@NAME`.
+ */
+export async function registerProfiles(client: Client, id: string, names: readonly string[]): Promise<void> {
+  const [node] = await rows<{ name: string; has_default: boolean }>(
+    client,
+    `SELECT name, EXISTS (SELECT 1 FROM hermes.profiles WHERE name = 'default' AND node <> $1) AS has_default
+     FROM hermes.nodes WHERE id = $1`,
+    id,
+  )
+  if (node === undefined) return
+  const wanted = names.map((name) => (name === 'default' && node.has_default ? defaultOf(node.name) : name))
+  await client.query('DELETE FROM hermes.profiles WHERE node = $1 AND name <> ALL ($2)', [id, wanted])
+  await client.query(
+    'INSERT INTO hermes.profiles (name, node) SELECT name, $1 FROM unnest($2::text[]) AS t (name) ORDER BY name ON CONFLICT DO NOTHING',
+    [id, wanted],
+  )
+}

@@ -1,0 +1,130 @@
+// Nodes, their leases and their profiles in a real database.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Boards } from '../../../src/kanban/port/boards.ts'
+import type { Leases, NodeCard } from '../../../src/kanban/port/nodes.ts'
+import { databaseBoards } from '../../../src/kanban/postgres/database-boards.ts'
+import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
+
+const why = whyNoPostgres()
+
+const card = (id: string, more: Partial<NodeCard> = {}): NodeCard => ({
+  id,
+  name: id,
+  instance: `${id}-life`,
+  volume: `${id}-disk`,
+  host: `${id}-host`,
+  version: '1.0',
+  labels: {},
+  apiUrl: null,
+  leaseMs: 60_000,
+  ...more,
+})
+
+describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of our own'})`, () => {
+  let server: PostgresServer
+  const closing: { close(): Promise<void> }[] = []
+  beforeAll(async () => {
+    server = await startPostgres()
+  })
+  afterAll(async () => {
+    for (const one of closing) await one.close()
+    await server[Symbol.asyncDispose]()
+  })
+  let count = 0
+  /** A database of its own, as each of some nodes sees it. */
+  const scene = async (...ids: readonly string[]): Promise<readonly { boards: Boards; leases: Leases }[]> => {
+    const name = `nodes_${count++}`
+    server.psql(`CREATE DATABASE ${name}`)
+    return Promise.all(
+      ids.map(async (id) => {
+        const boards = await databaseBoards(server.url.replace('/postgres?', `/${name}?`), id)
+        const leases = boards.leases()
+        if (leases === undefined) throw new Error('a database has leases')
+        closing.push(leases, boards)
+        return { boards, leases }
+      }),
+    )
+  }
+  const lapse = (): void => {
+    const database = `nodes_${count - 1}`
+    server.psqlIn(database, 'UPDATE hermes.nodes SET lease_until = lease_until - 120000')
+  }
+
+  test('each node sees all of them, with their profiles', async () => {
+    const [a, b] = await scene('a', 'b')
+    expect(await a?.boards.nodes()).toEqual([])
+    expect(
+      await a?.leases.take(card('a', { labels: { gpu: '', region: 'eu' }, apiUrl: 'https://a' }), undefined),
+    ).toEqual({ state: 'held', epoch: 1 })
+    expect(await b?.leases.take(card('b'), undefined)).toEqual({ state: 'held', epoch: 1 })
+    await a?.leases.register('a', ['default', 'coder'])
+    await b?.leases.register('b', ['default', 'coder', 'writer'])
+    const seen = await b?.boards.nodes()
+    expect(seen).toMatchObject([
+      {
+        id: 'a',
+        name: 'a',
+        own: false,
+        state: 'live',
+        lease: { epoch: 1, ms: 60_000 },
+        version: '1.0',
+        labels: { gpu: '', region: 'eu' },
+        apiUrl: 'https://a',
+        profiles: ['coder', 'default'],
+        rival: null,
+      },
+      { id: 'b', own: true, apiUrl: null, profiles: ['default@b', 'writer'] },
+    ])
+    expect(seen?.[0]?.silentMs).toBeGreaterThanOrEqual(0)
+    await a?.leases.register('a', ['default'])
+    await b?.leases.register('b', ['default', 'coder', 'writer'])
+    expect((await a?.boards.nodes())?.map(({ profiles }) => profiles)).toEqual([
+      ['default'],
+      ['coder', 'default@b', 'writer'],
+    ])
+  })
+
+  test('a lease goes on while it is renewed, and has the next epoch once it has lapsed', async () => {
+    const [a] = await scene('a')
+    expect(await a?.leases.take(card('a'), undefined)).toEqual({ state: 'held', epoch: 1 })
+    expect(await a?.leases.take(card('a'), 1)).toEqual({ state: 'held', epoch: 1 })
+    lapse()
+    expect(await a?.boards.nodes()).toMatchObject([{ state: 'silent' }])
+    expect(await a?.leases.take(card('a'), 1)).toEqual({ state: 'held', epoch: 2 })
+    expect(await a?.boards.nodes()).toMatchObject([{ state: 'live', lease: { epoch: 2 } }])
+    await a?.leases.release('a', 2)
+    expect(await a?.boards.nodes()).toMatchObject([{ state: 'silent' }])
+  })
+
+  test('a copy of a volume is refused, is seen by all, and does not disturb the first', async () => {
+    const [a] = await scene('a')
+    await a?.leases.take(card('a'), undefined)
+    const copy = card('a', { instance: 'copy', volume: 'copy', host: 'copy-host' })
+    expect(await a?.leases.take(copy, undefined)).toEqual({ state: 'refused', same: 'id', instance: 'a-life' })
+    expect(await a?.boards.nodes()).toMatchObject([
+      { state: 'live', rival: { host: 'copy-host' }, lease: { epoch: 1 } },
+    ])
+    expect(await a?.leases.take(card('a'), 1)).toEqual({ state: 'held', epoch: 1 })
+    lapse()
+    expect(await a?.leases.take(copy, undefined)).toEqual({ state: 'held', epoch: 2 })
+    expect(await a?.leases.take(card('a'), 1)).toMatchObject({ state: 'refused', same: 'id' })
+  })
+
+  test('two nodes with one name: the second waits until the first is gone', async () => {
+    const [a, b] = await scene('a', 'b')
+    await a?.leases.take(card('a', { name: 'h1' }), undefined)
+    expect(await b?.leases.take(card('b', { name: 'h1' }), undefined)).toMatchObject({ state: 'refused', same: 'name' })
+    lapse()
+    expect(await b?.leases.take(card('b', { name: 'h1' }), undefined)).toEqual({ state: 'held', epoch: 1 })
+    expect((await a?.boards.nodes())?.map(({ name }) => name)).toEqual(['h1', 'h1~a'])
+  })
+
+  test('two that begin at once make the tables once, and one of two copies gets the lease', async () => {
+    const [a, b] = await scene('a', 'a')
+    const answers = await Promise.all([
+      a?.leases.take(card('a'), undefined),
+      b?.leases.take(card('a', { instance: 'copy', volume: 'copy' }), undefined),
+    ])
+    expect(answers.map((answer) => answer?.state).sort()).toEqual(['held', 'refused'])
+  })
+})
